@@ -83,8 +83,7 @@ class Far:
         return await schedule.run_once(self.publisher)
 
     async def listen(self, did: str) -> None:
-        """Follow the reference PDS's firehose until the newest commit of a repository has been verified, then ingest.
-        """
+        """Follow the reference PDS's firehose until the newest commit of a repository has been verified, then ingest."""
         newest = msgspec.json.decode(await self.pds.read("com.atproto.sync.getLatestCommit", did=did))["rev"]
         await heard_until(
             self.consumer, self.pds.url, did, lambda state: state.known is not None and state.known.rev == newest

@@ -266,7 +266,7 @@ async def test_only_one_of_two_claimants_gets_a_shadow(db: Database) -> None:
         assert (await identity_queries.find(reader, did(1))).user_id == winner.user_id
 
 
-async def test_an_address_is_forgotten_when_its_claim_is_completed(db: Database) -> None:
+async def test_an_address_is_deleted_when_its_claim_is_completed(db: Database) -> None:
     async with db.transaction() as tx:
         ana, _ = await person(tx, "Ana"), await person(tx, "Old")
         claim, _ = await actions.prove_email(tx, ana.user_id, "old@example.org")

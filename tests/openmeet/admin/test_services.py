@@ -220,7 +220,7 @@ async def test_invalid_credentials_are_refused(bench: Bench):
     assert not wrong, "\n".join(wrong)
 
 
-async def test_a_revoked_credential_opens_nothing(bench: Bench):
+async def test_a_revoked_credential_gives_no_access(bench: Bench):
     who = await bench.service(ServiceScope.STATUS)
     assert (await bench.client.get("/api/sync/status", headers=who)).status_code == HTTPStatus.OK
     async with bench.db.transaction() as tx:
@@ -279,7 +279,7 @@ async def test_a_record_withdrawn_while_queued_never_appears(bench: Bench):
     assert (await view_of(bench.db)).events == {TEA: "Tea"}
 
 
-async def test_a_withdrawal_beats_a_clock_ahead(bench: Bench):
+async def test_a_withdrawal_counts_despite_a_clock_that_is_ahead(bench: Bench):
     """A withdrawal takes effect even if the submitting system's clock is four minutes ahead of this site's."""
     who = await bench.service(ServiceScope.INTEGRATE)
     ahead = str(from_microseconds(bench.clock.now() + 4 * MINUTE, 0))

@@ -86,7 +86,7 @@ async def test_keys_of_different_people_do_not_collide(client, ana):
     assert first.json()["slug"] != second.json()["slug"]
 
 
-async def test_a_key_is_forgotten_after_a_day(site, client, ana, clock):
+async def test_a_key_is_deleted_after_a_day(site, client, ana, clock):
     await client.post("/api/events", json=EVENT, headers=ana | KEY)
     clock.turn(DAY - 1)
     assert "idempotency-replayed" in (await client.post("/api/events", json=EVENT, headers=ana | KEY)).headers

@@ -231,7 +231,7 @@ async def test_the_page_keeps_invalid_input_and_shows_errors(client):
     assert '<option value="30" selected>' in refused.text
 
 
-async def test_a_token_opens_no_page(client, ana):
+async def test_a_token_gives_no_access_to_pages(client, ana):
     made = await token_with(client, ana, *TokenScope)
     answer = await client.get(PATH, headers={"cookie": f"openmeet_session={made.json()['token']}"})
     assert answer.status_code == HTTPStatus.SEE_OTHER

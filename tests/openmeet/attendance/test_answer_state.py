@@ -251,7 +251,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("state", "case", "actions", "labels", "said"), CASES, ids=[row[0] for row in CASES])
-def test_the_row(
+def test_each_row_of_the_table_gives_its_bar(
     state: AnswerState,
     case: AnswerCase,
     actions: tuple[AnswerAction | None, AnswerAction | None],

@@ -192,7 +192,7 @@ async def test_check_in_counts_and_can_be_undone(db, full, clock):
             await host_decisions.check_in(tx, ana, event.slug, "nobody")
 
 
-async def test_undoing_a_check_in_after_a_late_offer_restores_no_waiting(db, full, clock):
+async def test_undoing_a_check_in_does_not_restore_an_expired_offer(db, full, clock):
     """Cleo's offer expired before she was checked in. After the check-in is undone, she is invited again but not on the
     waitlist.
     """

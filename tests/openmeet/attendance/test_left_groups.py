@@ -64,8 +64,7 @@ async def test_a_banned_co_host_loses_the_groups_events(db, way):
 
 @pytest.mark.parametrize("way", ["leaves", "removed", "banned"])
 async def test_a_former_members_place_goes_to_the_waitlist(db, way):
-    """The history has the reason. Their answers to events that they host, and to events that everybody can see, stay.
-    """
+    """The history has the reason. Their answers to events that they host, and to events that everybody can see, stay."""
     async with db.transaction() as tx:
         olga = await person(tx, "Olga")
         group = await group_by(tx, olga, visibility="private")

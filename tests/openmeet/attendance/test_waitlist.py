@@ -85,8 +85,7 @@ async def test_an_answer_notices_an_expired_offer(db, clock):
 
 
 async def test_an_expired_offer_cannot_be_accepted(db, clock):
-    """When an offer has expired, its holder has no right to the place, even if they are the first to answer afterwards.
-    """
+    """When an offer has expired, its holder has no right to the place, even if they are the first to answer afterwards."""
     async with db.transaction() as tx:
         ana, ben, cleo, dora = await people(tx, 4)
         event = await event_by(tx, ana, capacity="1")

@@ -254,9 +254,7 @@ async def test_a_subscribed_calendar_is_private_and_unique(
 async def test_a_calendar_is_fetched_again_with_its_entity_tag(
     db: Database, elsewhere: Elsewhere, fetcher: CalendarFetcher, clock: HandClock
 ) -> None:
-    """A calendar is not fetched before it is due. An unchanged response changes nothing, and a changed one updates the
-    dates.
-    """
+    """A calendar is not fetched before it is due. Only a changed response updates the dates."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
     await add(db, ana, fetcher, elsewhere.url)
@@ -477,9 +475,7 @@ async def test_a_used_up_allowance_does_not_suspend_the_calendar(
 
 
 async def test_dates_that_cannot_be_recomputed_stay(db: Database, fetcher: CalendarFetcher, clock: HandClock) -> None:
-    """If dates cannot be recomputed, the old ones stay. The owner is notified, and the calendar is not tried in every
-    round.
-    """
+    """If dates cannot be recomputed, the old ones stay. The owner is notified, and not every round tries again."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         now = tx.now

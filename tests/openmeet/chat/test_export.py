@@ -44,7 +44,7 @@ async def test_hosts_get_every_message_and_private_people_by_number(db, monkeypa
     assert await exported(db, room, ben) == []
 
 
-async def test_it_ends_with_the_access_of_its_reader(db, monkeypatch):
+async def test_an_export_ends_when_its_reader_loses_access(db, monkeypatch):
     monkeypatch.setattr(export, "_PAGE", 1)
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")

@@ -30,8 +30,7 @@ async def db(make_database, clock):
 
 
 async def test_former_members_can_take_back_their_messages(db, clock):
-    """A person who has left can take back a message on the message's page, which shows nothing written by other people.
-    """
+    """A person who has left can take back a message on the message's page, which shows nothing written by other people."""
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana, starts="2026-12-04T18:00", ends="2026-12-04T20:00")

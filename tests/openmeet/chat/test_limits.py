@@ -116,8 +116,7 @@ async def test_an_unopened_chat_refuses_and_keeps_the_text(db, clock):
 
 
 async def test_a_room_takes_fifty_messages_a_second(db, clock):
-    """A room accepts fifty messages per second, however many people write. Open pages could not receive more in time.
-    """
+    """A room accepts fifty messages per second, however many people write. Open pages could not receive more in time."""
     site = site_on(db, clock)
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")

@@ -123,9 +123,7 @@ async def test_unread_counts_leave_out_the_open_room(scene: Scene) -> None:
 
 
 async def test_a_busy_database_ends_no_page(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A busy database does not end open pages, because a thousand reloads at the same time would increase the load
-    further.
-    """
+    """A busy database does not end open pages, because a thousand reloads would increase its load further."""
     ana, ben, _ = scene.people
     page = scene.open(ben, 1)
     await page.until_number(1)
@@ -166,9 +164,7 @@ async def test_nothing_is_read_after_the_last_page_has_left(scene: Scene, monkey
 
 
 async def test_interrupted_streams_get_every_number_once(scene: Scene, subtests) -> None:
-    """Whatever is written while a page is disconnected, reconnecting or resuming, each number arrives once and in
-    order.
-    """
+    """While a page is disconnected, reconnecting or resuming, each number arrives once and in order."""
     for seed in range(CASES):
         with subtests.test(seed=seed):
             await _cut_at_random(scene, random.Random(seed))

@@ -69,7 +69,7 @@ async def test_hosts_cannot_bring_back_what_the_site_removed_a_second_time(db):
         await stays_removed(tx, ana, one)
 
 
-async def test_what_the_site_removed_stays_so_when_the_report_goes_with_its_account(db):
+async def test_a_removal_by_the_site_stays_when_the_report_is_deleted_with_its_account(db):
     async with db.transaction() as tx:
         room, ana, ben, cleo, mod = await town(tx)
         one = await say(tx, ben, room, "You fools")

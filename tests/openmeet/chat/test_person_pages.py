@@ -80,7 +80,7 @@ async def test_a_host_mutes_somebody_for_an_hour_and_they_learn_why(here, clock)
         assert "Muted until" not in (await as_ana.get(f"{here.path}/people")).text
 
 
-async def test_who_is_banned_reads_why_and_a_host_lifts_it(here):
+async def test_a_banned_person_reads_why_and_a_host_lifts_the_ban(here):
     them = f"{here.path}/people/{here.ben.user_id}"
     async with signed_in(here.site, here.ana.user_id) as as_ana, signed_in(here.site, here.ben.user_id) as as_ben:
         assert (await as_ana.post(f"{them}/ban", data={"reason": "Sold tickets", "for": ""})).status_code == 303
@@ -187,7 +187,7 @@ async def test_a_date_with_a_separate_room_has_links_both_ways(make_database, cl
         assert f'href="/events/{row["slug"]}/chat"' in (await as_ben.get(own)).text
 
 
-async def test_who_is_banned_from_the_group_is_not_told_to_join_it(here):
+async def test_people_banned_from_the_group_are_not_told_to_join_it(here):
     async with here.site.db.transaction() as tx:
         group = await group_by(tx, here.ana)
         await memberships.join(tx, here.ben, group.slug)

@@ -236,7 +236,7 @@ async def test_a_message_without_words_needs_a_picture(talk):
             await messages.edit(tx, talk.ben, words.id, "")
 
 
-async def test_it_is_found_by_its_description_and_by_having_one(talk):
+async def test_a_picture_is_found_by_its_description_and_by_a_filter(talk):
     await talk.show(talk.ben, alt="The <old> mill")
     async with talk.site.db.transaction() as tx:
         await say(tx, talk.ana, talk.room, "Near the mill?")

@@ -148,8 +148,7 @@ def schema_of(path: Path) -> dict[str, list[tuple[str, str]]]:
 
 
 async def test_exported_tables_exist_and_know_their_parents(filled: str) -> None:
-    """Every table that is imported exists with its columns, and rows that refer to their own table are marked as such.
-    """
+    """Every table that is imported exists with its columns, and rows that refer to their own table are marked as such."""
     schema = schema_of(Path(filled.removeprefix("sqlite://")))
     imported = {table.name for table in ALL_TABLES if table.export is PersonExport.IMPORTED}
     assert {part.table for part in OWN} == imported

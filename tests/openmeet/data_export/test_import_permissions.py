@@ -1,5 +1,4 @@
-"""Importing a person's export gives the person no more access to other people's data than requests on the pages would.
-"""
+"""Importing a person's export gives the person no more access to other people's data than requests on the pages would."""
 
 import json
 

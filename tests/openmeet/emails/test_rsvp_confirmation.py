@@ -99,7 +99,7 @@ async def test_an_answer_withdrawn_meanwhile_is_not_mailed(post: Post, evening, 
     assert len(await to_ben(post)) == 1
 
 
-async def test_it_is_switched_off_by_the_settings_and_by_its_own_link(post: Post, evening) -> None:
+async def test_confirmations_are_switched_off_in_the_settings_and_by_their_link(post: Post, evening) -> None:
     ana, ben, event = evening
     await say(post, ben, event)
     post.site.clock.turn(5 * MINUTE)
@@ -257,8 +257,7 @@ async def test_returning_to_one_date_cancels_only_the_others(post: Post) -> None
 
 
 async def test_going_to_a_whole_series_is_one_e_mail(post: Post) -> None:
-    """Leaving the whole series sends one e-mail that cancels every entry. A change that is undone at once sends none.
-    """
+    """Leaving the whole series sends one e-mail that cancels every entry. A change that is undone at once sends none."""
     async with post.db.transaction() as tx:
         ben = await person(tx, "Ben")
         _, series = await begin(tx)

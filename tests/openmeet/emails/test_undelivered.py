@@ -109,7 +109,7 @@ async def test_the_owner_of_an_address_stays_unknown(post: Post):
     assert await known_to(post, ana) == []
 
 
-async def test_only_hosts_read_it_and_only_until_the_event_is_over(post: Post):
+async def test_only_hosts_see_undelivered_e_mails_and_only_until_the_event_is_over(post: Post):
     async with post.db.transaction() as tx:
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
         event = await event_by(tx, ana)
@@ -124,7 +124,7 @@ async def test_only_hosts_read_it_and_only_until_the_event_is_over(post: Post):
     assert await known_to(post, ana) == []
 
 
-async def test_in_groups_people_who_can_invite_see_it(post: Post):
+async def test_in_groups_people_who_can_invite_see_undelivered_e_mails(post: Post):
     async with post.db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana)

@@ -259,7 +259,7 @@ async def test_an_interrupted_ending_resumes(
     assert asked.stage is ErasureStage.ENDING
 
 
-async def test_an_event_that_cannot_be_ended_stops_nothing(
+async def test_an_event_that_cannot_be_cancelled_does_not_stop_the_deletion(
     db: Database, tmp_path: Path, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The other events are cancelled near the end of the grace period. The event whose cancellation fails is emptied

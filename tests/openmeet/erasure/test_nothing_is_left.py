@@ -239,8 +239,7 @@ async def test_no_planted_string_is_left(
 
 
 async def test_the_remaining_row_is_blank(db: Database, tmp_path: Path) -> None:
-    """Every personal column of the remaining row, including numbers, has the value of a user who never chose anything.
-    """
+    """Every personal column of the remaining row, including numbers, has the value of a user who never chose anything."""
     async with db.transaction() as tx:
         goes = (await person(tx, "Ana")).user_id
         nobody = await users.create_shadow(tx, display_name="")

@@ -57,8 +57,7 @@ async def test_deletion_needs_the_confirmation_and_a_recent_sign_in(site: Site, 
 
 
 async def test_people_without_a_handle_type_something_else(site: Site) -> None:
-    """A person without an account on the network has no handle to type, so the page asks them to type something else.
-    """
+    """A person without an account on the network has no handle to type, so the page asks them to type something else."""
     async with site.db.transaction() as tx:
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
         for who, letter in ((ben, "b"), (cleo, "c")):

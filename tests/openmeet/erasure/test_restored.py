@@ -84,7 +84,7 @@ async def test_merged_accounts_are_merged_again_after_a_restore(db: Database, tm
     assert set(ledger.people()) == {ana.user_id, ben.user_id, cleo.user_id}
 
 
-async def test_one_failure_stops_no_other(
+async def test_one_failure_does_not_stop_the_others(
     db: Database, tmp_path: Path, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A refused merge and a failed deletion are counted, and the next run does the rest. Other requests in the backup

@@ -113,8 +113,7 @@ async def test_texts_of_answers_are_deleted_after_the_event(db: Database, engine
 async def test_addresses_typed_by_hosts_are_deleted_after_the_event(
     db: Database, engine: Engine, clock: HandClock
 ) -> None:
-    """The addresses are also deleted with a deleted event. Afterwards hosts still cannot see which address was invited.
-    """
+    """The addresses are also deleted with a deleted event. Afterwards hosts still cannot see which address was invited."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         tea = await event_by(tx, ana, starts="2026-03-04T18:00", ends="2026-03-04T20:00")

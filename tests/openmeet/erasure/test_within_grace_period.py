@@ -67,7 +67,7 @@ async def test_a_series_with_a_co_host_goes_to_them_at_once(db: Database) -> Non
         assert not any(one.is_cancelled for one in await dates(reader, practice))
 
 
-async def test_an_interrupted_request_is_finished_by_the_next_turn(db: Database, tmp_path: Path) -> None:
+async def test_an_interrupted_request_is_finished_by_the_next_run(db: Database, tmp_path: Path) -> None:
     """The request was stored, but the process stopped before the next step. The next run still notifies people that the
     event is cancelled.
     """

@@ -118,7 +118,7 @@ async def test_a_restored_event_is_as_before(db):
     assert (back.status, back.status_reason, back.revision) == (EventStatus.SCHEDULED, "", 3)
 
 
-async def test_a_deleted_event_is_gone_and_its_record_is_to_be_taken_back(db):
+async def test_a_deleted_event_is_gone_and_its_record_is_to_be_retracted(db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana)

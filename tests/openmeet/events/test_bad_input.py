@@ -95,8 +95,7 @@ def judged(typed: dict[str, str]) -> Details | dict[str, str]:
 @settings(max_examples=examples(150), deadline=None)
 @given(TYPED)
 def test_any_input_is_an_event_or_errors_at_fields(typed):
-    """Converting an event to form input and back changes nothing, so saving an unedited form leaves the event as it is.
-    """
+    """Converting an event to form input and back changes nothing, so saving an unedited form leaves the event as it is."""
     details = judged(typed)
     if not isinstance(details, Details):
         assert set(details) <= set(FIELDS)

@@ -1,5 +1,4 @@
-"""A picture in the form of a new event, series or draft: stored with the event, and kept when another field is invalid.
-"""
+"""A picture in the form of a new event, series or draft: stored with the event, and kept when another field is invalid."""
 
 import re
 

@@ -66,7 +66,7 @@ async def test_all_details_are_stored_and_read_back(make_database):
     assert rules.check(Submission(**values_of_event(found)), found) == said
 
 
-def test_boxes_of_a_form_add_up_to_lists():
+def test_checkboxes_of_a_form_become_lists():
     typed = {"access": "", "access.step_free": "yes", "access.captions": "yes", "categories": ""}
     submission = submission_of(typed)
     assert (submission.access, submission.categories) == ("step_free,captions", "")

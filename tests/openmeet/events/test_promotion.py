@@ -156,8 +156,7 @@ def record_of(event, previous=None):
 
 
 async def test_a_minimal_record_has_four_fields(db):
-    """The same event in a group that publishes in full has all of the fields, which shows that the test can find them.
-    """
+    """The same event in a group that publishes in full has all of the fields, which shows that the test can find them."""
     full = record_of(await event_in(db, "public"))
     assert [secret in str(full) for secret in SECRETS] == [True] * len(SECRETS)
     event = await event_in(db, "members")

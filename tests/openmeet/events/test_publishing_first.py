@@ -84,7 +84,9 @@ async def test_the_request_runs_its_own_job_and_reports_the_result(deployment: D
         assert ("Chess" in (await browser.get("/")).text) is is_there
 
 
-async def test_a_withheld_publication_holds_nothing_when_asked_again(deployment: Deployment, site: Site):
+async def test_a_second_request_does_not_hold_an_event_whose_publication_is_withheld(
+    deployment: Deployment, site: Site
+):
     cleo = await deployment.connected()
     async with deployment.db.transaction() as tx:
         event = await actions.create(tx, cleo, PUBLIC, is_held=True)

@@ -36,7 +36,7 @@ async def test_a_source_that_is_added_again_resumes_at_its_cursor(bench: Bench):
     assert await shown(bench) == [ONE]
 
 
-async def test_after_a_month_a_removed_source_is_forgotten(bench: Bench):
+async def test_after_a_month_a_removed_source_is_deleted(bench: Bench):
     await started(bench, ONE)
     async with bench.db.transaction() as tx:
         await cursors.advance(tx, ONE, 7, {}, ())

@@ -221,8 +221,7 @@ async def test_rows_are_capped_and_the_oldest_are_deleted(bench: Bench, monkeypa
 
 
 async def test_an_author_with_too_many_frames_is_read_later(bench: Bench, monkeypatch: pytest.MonkeyPatch):
-    """The memory for waiting frames is bounded. An author who fills it is read later instead of waiting for a lookup.
-    """
+    """The memory for waiting frames is bounded. An author who fills it is read later instead of waiting for a lookup."""
     monkeypatch.setattr(lookups, "MAX_FRAMES_OF_DID", 5)
     did = bad_did(1)
     bench.directory.hanging = {did}

@@ -214,7 +214,7 @@ async def test_a_scheduled_message_by_a_former_host_is_not_sent(db, clock, what)
         assert await readers_of_messages(tx, people) == set()
 
 
-async def test_the_same_form_at_another_time_is_another_message(db):
+async def test_the_same_form_with_another_time_is_refused(db):
     """The second message is refused, so the host notices that it was not sent."""
     async with db.transaction() as tx:
         event, people = await town(tx)

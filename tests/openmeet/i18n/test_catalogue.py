@@ -97,7 +97,7 @@ def test_a_language_applies_until_its_block_ends() -> None:
     assert gettext("Save") == "Save"
 
 
-def test_a_lazy_message_speaks_the_language_of_its_use() -> None:
+def test_a_lazy_message_is_translated_when_it_is_used() -> None:
     words: LazyText = lazy("Save %(name)s", name="draft")
     with speaking(pseudo.TAG):
         assert str(words) == "[Šàvë draft]"
@@ -127,7 +127,7 @@ def test_a_reason_may_be_a_parameter_of_a_message() -> None:
     assert shown == "Refused: Choose one of: &lt;a&gt;. Refused: Choose one of: &lt;a&gt;."
 
 
-def test_templates_speak_the_current_language_and_escape_parameters() -> None:
+def test_templates_use_the_current_language_and_escape_parameters() -> None:
     templates = jinja2.Environment(autoescape=True, extensions=["jinja2.ext.i18n"])
     speak(templates)
     source = "{% trans name=name %}Write <b>{{ name }}</b>{% endtrans %} {{ _('Save') }} {{ why }} {{ label }}"

@@ -113,7 +113,7 @@ async def test_a_file_adds_a_language_to_pages_and_to_the_choice(mailing: Mailin
         assert "<h1>Account</h1>" in await _profile(browser, ENGLISH)
 
 
-async def test_the_api_speaks_the_language_that_it_saved(mailing: Mailing, add_language: AddLanguage) -> None:
+async def test_the_api_uses_the_saved_language(mailing: Mailing, add_language: AddLanguage) -> None:
     add_language("fr", _FRENCH)
     async with mailing.site.browser() as browser:
         token = await api_session(browser, "ben@example.org", "Ben")

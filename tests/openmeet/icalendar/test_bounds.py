@@ -1,5 +1,4 @@
-"""The cost of a hostile calendar file is bounded in steps and bytes: rules are not expanded first and cut afterwards.
-"""
+"""The cost of a hostile calendar file is bounded in steps and bytes: rules are not expanded first and cut afterwards."""
 
 import tracemalloc
 from collections.abc import Callable, Iterator

@@ -111,7 +111,7 @@ def test_what_is_written_is_read_back(event: WrittenEvent) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(event=events())
-def test_a_library_that_is_not_ours_sees_the_same_dates(event: WrittenEvent) -> None:
+def test_another_library_reads_the_same_dates(event: WrittenEvent) -> None:
     calendar = icalendar.Calendar.from_ical(write_calendar([event], name="x"))
     found = recurring_ical_events.of(calendar).between(
         datetime(2026, 1, 1, tzinfo=UTC), datetime(2028, 1, 1, tzinfo=UTC)

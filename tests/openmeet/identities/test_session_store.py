@@ -166,7 +166,7 @@ async def test_the_cache_counts_only_for_the_stored_version(db: Database, networ
     assert (await sessions.open_session(db, network, identity)).access == "an access token"
 
 
-async def test_signing_out_beats_the_cache(db: Database, network: NetworkClients, cache: Cache):
+async def test_signing_out_takes_precedence_over_the_cache(db: Database, network: NetworkClients, cache: Cache):
     identity = await connected(db, network)
     await sessions.open_session(db, network, identity)
     async with db.transaction() as tx:

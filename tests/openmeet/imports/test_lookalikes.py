@@ -37,7 +37,7 @@ async def test_the_page_of_an_existing_event_is_recognised(make_database: MakeDa
         assert await queries.own_starting(tx, ana.user_id, []) == []
 
 
-async def test_a_lookalike_is_unticked_but_can_be_chosen(make_database: MakeDatabase, clock: HandClock) -> None:
+async def test_a_lookalike_is_not_preselected_but_can_be_chosen(make_database: MakeDatabase, clock: HandClock) -> None:
     site = site_on(await make_database("openmeet", clock=clock), clock)
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")

@@ -258,7 +258,7 @@ STATUSES = (
 )
 
 
-async def test_people_who_declined_are_invited_only_if_ticked(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+async def test_people_who_declined_are_added_only_if_selected(make_sqlite: MakeDatabase, clock: HandClock) -> None:
     """The page and the API add the selected people. Without a selection, the API adds everyone whose status in the file
     does not mean "no".
     """

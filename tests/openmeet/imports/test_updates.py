@@ -1,5 +1,4 @@
-"""Import of a changed file: differences are shown, and applied if the host confirms them. Otherwise local edits stay.
-"""
+"""Import of a changed file: differences are shown, and applied if the host confirms them. Otherwise local edits stay."""
 
 import pytest
 
@@ -231,7 +230,7 @@ END:VCALENDAR"""
     assert not [one for one in (await look(client, ana, more))["events"] if one["differences"]]
 
 
-async def test_the_page_shows_differences_and_applies_ticked_ones(site: Site, client) -> None:
+async def test_the_page_shows_differences_and_applies_selected_ones(site: Site, client) -> None:
     await sign_up(client, "ana@example.org", "Ana")
 
     async def sent(file: str) -> str:

@@ -103,8 +103,7 @@ async def test_a_comparison_continues_past_a_bad_record(deployment: Deployment, 
 
 
 async def test_an_unrepairable_record_does_not_block_others(deployment: Deployment, cleo: Did):
-    """A row lost its record and cannot be recreated. All other rows are repaired, and an operator can retry this one.
-    """
+    """A row lost its record and cannot be recreated. All other rows are repaired, and an operator can retry this one."""
     for key in KEYS:
         await write(deployment, cleo, key)
     await compare(deployment, cleo)

@@ -1,5 +1,4 @@
-"""A batch gives the same result as its messages applied one by one: the same records, events, RSVPs, people and jobs.
-"""
+"""A batch gives the same result as its messages applied one by one: the same records, events, RSVPs, people and jobs."""
 
 import random
 from dataclasses import replace
@@ -152,11 +151,11 @@ async def compare(make: MakeDatabase, seed: int, length: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(10))
-async def test_a_batch_ends_as_one_by_one(make_sqlite: MakeDatabase, seed: int):
+async def test_a_batch_gives_the_same_result_as_single_messages(make_sqlite: MakeDatabase, seed: int):
     await compare(make_sqlite, seed, 60)
 
 
-async def test_a_batch_ends_as_one_by_one_on_both_engines(make_database: MakeDatabase):
+async def test_a_batch_gives_the_same_result_as_single_messages_on_both_engines(make_database: MakeDatabase):
     await compare(make_database, 77, 80)
 
 

@@ -250,11 +250,11 @@ async def compare(make: MakeDatabase, seed: int, length: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-async def test_every_line_is_as_one_by_one(make_sqlite: MakeDatabase, seed: int):
+async def test_every_row_is_the_same_as_with_single_messages(make_sqlite: MakeDatabase, seed: int):
     await compare(make_sqlite, seed, 150)
 
 
-async def test_every_line_is_as_one_by_one_on_both_engines(make_database: MakeDatabase):
+async def test_every_row_is_the_same_as_with_single_messages_on_both_engines(make_database: MakeDatabase):
     await compare(make_database, 99, 200)
 
 
@@ -366,8 +366,7 @@ async def test_another_did_of_the_same_stranger_still_counts(make_database: Make
 
 @pytest.mark.parametrize("is_deleted", [False, True])
 async def test_an_account_without_the_did_gets_a_cancellation(make_database: MakeDatabase, is_deleted: bool):
-    """The account's record no longer says that the person is going, so the calendar entry sent by e-mail is cancelled.
-    """
+    """The account's record no longer says that the person is going, so the calendar entry sent by e-mail is cancelled."""
     db = await make_database("openmeet")
     async with db.transaction() as tx:
         ben = await person(tx, "Ben")

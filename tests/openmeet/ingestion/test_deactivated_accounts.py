@@ -1,5 +1,4 @@
-"""Accounts that are deactivated and reactivated, on a real PDS: the page counts fewer people, then as many as before.
-"""
+"""Accounts that are deactivated and reactivated, on a real PDS: the page counts fewer people, then as many as before."""
 
 import re
 

@@ -1,5 +1,4 @@
-"""Every captured record of every app goes through ingestion and becomes a row or is stored with a reason. None is lost.
-"""
+"""Every captured record of every app goes through ingestion and becomes a row or is stored with a reason. None is lost."""
 
 import json
 from collections import Counter

@@ -113,8 +113,7 @@ async def test_a_removed_event_is_gone_and_in_no_list(make_sqlite: MakeDatabase,
 
 
 async def test_a_deleted_account_leaves_nothing_in_detected_series(db: Database, engine: Engine) -> None:
-    """The person's events, and the series detected among them, are deleted. The whole database is searched afterwards.
-    """
+    """The person's events, and the series detected among them, are deleted. The whole database is searched afterwards."""
     async with db.transaction() as tx:
         user_id = await identities.connect(tx, did(1), handle="zanzibar.example", pds_url="")
     await take(db, *weekly(8))

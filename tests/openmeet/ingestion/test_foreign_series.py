@@ -292,7 +292,9 @@ async def on_its_dates(db: Database) -> list[str]:
 
 
 @pytest.mark.usefixtures("on")
-async def test_a_date_that_lost_its_event_gets_an_old_one_that_claims_it(db: Database, monkeypatch: pytest.MonkeyPatch):
+async def test_a_date_whose_event_is_deleted_gets_another_event_that_claims_it(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+):
     await take(db, series(1), holder := date("a", 2, "2026-03-07"), date("b", 2, "2026-03-07"))
     await take(db, *(event(1, f"c{number}", 2, "Tea") for number in range(4)))
     monkeypatch.setattr(remote_series, "PIECE", 3)
@@ -367,7 +369,7 @@ async def test_several_series_in_a_batch_read_the_events_once(db: Database):
 
 
 @pytest.mark.usefixtures("on")
-async def test_a_series_that_comes_and_goes_in_one_batch_has_no_dates(db: Database):
+async def test_a_series_created_and_deleted_in_one_batch_has_no_dates(db: Database):
     weekly = series(2)
     await take(db, date("a", 1, "2026-03-07"), weekly, deleted(weekly, 3))
     assert await on_its_dates(db) == []
@@ -376,7 +378,7 @@ async def test_a_series_that_comes_and_goes_in_one_batch_has_no_dates(db: Databa
 
 
 @pytest.mark.usefixtures("on")
-async def test_dates_of_one_batch_that_go_and_move_leave_them_to_others_that_claim_them(db: Database):
+async def test_dates_deleted_or_moved_in_one_batch_pass_to_other_events_that_claim_them(db: Database):
     held = [date(f"a{number}", 2, day) for number, day in enumerate(days(0, 3))]
     await take(db, series(1), *held, *(date(f"b{number}", 2, day) for number, day in enumerate(days(0, 3))))
     assert await on_its_dates(db) == ["a0", "a1", "a2"]

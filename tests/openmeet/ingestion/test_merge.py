@@ -222,7 +222,7 @@ def test_the_end_is_never_before_the_start(
             assert {"starts_at", "ends_at"} <= on_record[field].keys()
 
 
-def test_a_move_elsewhere_gives_way_to_an_end_here_that_it_contradicts():
+def test_a_remote_move_that_contradicts_a_local_end_is_dropped():
     base = changed(ends_at=Instant(2_000_000))
     ours = dataclasses.replace(base, ends_at=Instant(2_500_000))
     theirs = dataclasses.replace(base, starts_at=Instant(8_000_000), ends_at=Instant(9_000_000))

@@ -36,8 +36,7 @@ async def deployment(
 
 
 async def restored(deployment: Deployment, event: Event) -> None:
-    """Reset the database to the time when the event existed and nothing had been sent, as in a backup from that moment.
-    """
+    """Reset the database to the time when the event existed and nothing had been sent, as in a backup from that moment."""
     async with deployment.db.transaction() as tx:
         await tx.execute("delete from publications where kind = 'event' and subject_id = :id", id=event.id)
         await tx.execute("delete from records where uri in (select record_uri from events where id = :id)", id=event.id)

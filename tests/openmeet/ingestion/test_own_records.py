@@ -296,7 +296,7 @@ async def test_only_the_groups_repository_assigns_roles(db: Database, author: in
     assert (await member(db, group, ben)).role is GroupRole.MEMBER
 
 
-async def test_a_ban_beats_the_repository(db: Database):
+async def test_a_ban_takes_precedence_over_the_repository(db: Database):
     ana, ben, group, record = await with_member(db)
     async with db.transaction() as tx:
         await administration.ban(tx, ana, group.slug, ben.user_id)

@@ -42,8 +42,7 @@ async def history(db: Database, author: int = 1) -> tuple[str, bool]:
     [("events", "a"), ("events", "d"), ("events", "g"), ("events", "ag"), ("records", "cde"), ("records", "abcdefg")],
 )
 async def test_all_other_records_are_applied(db: Database, table: str, keys: str):
-    """Any records can be bad and fail in any table. They leave no rows except their quarantine entry with the reason.
-    """
+    """Any records can be bad and fail in any table. They leave no rows except their quarantine entry with the reason."""
     for key in keys:
         await poison(db, table, key)
     taken = await read(db, 1, *TEAS)
@@ -237,7 +236,7 @@ async def test_if_every_record_fails_the_read_fails(db: Database):
     assert len(await aside(db)) == retry.MOST_QUARANTINED
 
 
-async def test_so_many_count_whether_they_are_there_or_gone(db: Database):
+async def test_the_limit_counts_existing_and_deleted_records_alike(db: Database):
     gone = [event(2, f"x{one}", 0) for one in range(retry.MOST_QUARANTINED)]
     await take(db, *gone)
     for digit in range(10):

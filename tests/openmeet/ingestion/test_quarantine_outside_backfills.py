@@ -135,8 +135,7 @@ async def not_fetched(deployment: Deployment, cleo: Did) -> str:
 
 
 async def test_an_event_that_cannot_be_applied_is_quarantined(deployment: Deployment, cleo: Did):
-    """The event's RSVPs wait. Once the event is applied, by any route, it is removed from the list and the RSVPs count.
-    """
+    """The event's RSVPs wait. Once the event is applied, by any route, it is removed from the list and the RSVPs count."""
     uri = await not_fetched(deployment, cleo)
     (one,) = await aside(deployment.db)
     assert (one.uri, one.step) == (uri, FailedStep.APPLY)

@@ -31,8 +31,7 @@ OTHER = {"$type": EVENT, "name": "Written elsewhere", "createdAt": "2026-03-01T0
 
 
 class Scene:
-    """A person with a published event and RSVP whose repository was read once. ``app`` is another app of this person.
-    """
+    """A person with a published event and RSVP whose repository was read once. ``app`` is another app of this person."""
 
     def __init__(self, deployment: Deployment, ana: Caller, tea: Event, did: Did) -> None:
         self.deployment, self.ana, self.tea, self.did = deployment, ana, tea, did

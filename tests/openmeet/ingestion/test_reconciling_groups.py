@@ -106,7 +106,7 @@ async def test_a_lost_agreed_version_is_restored(scene: Scene):
     await scene.mended({kind: {Discrepancy.PUBLICATION_DIFFERS} for kind in KINDS})
 
 
-async def test_rows_that_lost_touch_with_their_record(scene: Scene):
+async def test_rows_without_their_record_are_repaired(scene: Scene):
     await scene.do("update groups set external_id = null where id = :id", id=scene.group.id)
     await scene.do("update event_series set record_uri = null where id = :id", id=scene.series.id)
     statements = (PublicationKind.MEMBERSHIP, PublicationKind.ACCEPTANCE, PublicationKind.GROUP_EVENT)
@@ -116,7 +116,7 @@ async def test_rows_that_lost_touch_with_their_record(scene: Scene):
     assert (await now(scene.deployment, scene.group)).network.record_uri == scene.uris[PublicationKind.GROUP]
 
 
-async def test_records_that_are_forgotten(scene: Scene):
+async def test_missing_records_are_stored_again(scene: Scene):
     for kind in KINDS:
         await scene.do("delete from records where uri = :uri", uri=scene.uris[kind])
     # Reset the floor: otherwise the reconciler ignores the record because of earlier reads.
@@ -124,7 +124,7 @@ async def test_records_that_are_forgotten(scene: Scene):
     await scene.mended({kind: {Discrepancy.RECORD_MISSING, Discrepancy.ROW_WITHOUT_RECORD} for kind in KINDS})
 
 
-async def test_changed_elsewhere_and_never_heard_of(scene: Scene):
+async def test_missed_changes_by_another_app_are_repaired(scene: Scene):
     await put(scene.deployment, scene.ana, scene.uris[PublicationKind.GROUP], name="Chess and Go")
     await put(scene.deployment, scene.ana, scene.uris[PublicationKind.SERIES], name="Tea and talk")
     await put(scene.deployment, scene.ana, scene.uris[PublicationKind.ACCEPTANCE], role=VALUE_OF[GroupRole.ADMIN])
@@ -141,7 +141,7 @@ async def test_changed_elsewhere_and_never_heard_of(scene: Scene):
     assert (series.content.title, membership.role) == ("Tea and talk", GroupRole.ADMIN)
 
 
-async def test_deleted_elsewhere_and_never_heard_of(scene: Scene):
+async def test_missed_deletions_by_another_app_are_repaired(scene: Scene):
     gone = {Discrepancy.RECORD_GONE, Discrepancy.PUBLICATION_LOST}
     for kind in (PublicationKind.SERIES, PublicationKind.ACCEPTANCE):
         await delete(scene.deployment, scene.ana, scene.uris[kind])

@@ -107,7 +107,7 @@ async def test_nothing_is_delivered_from_a_room_that_is_not_mirrored(town: Mirro
     assert town.passed_on == []
 
 
-async def test_a_changed_rsvp_wakes_the_room(town: MirroredTown) -> None:
+async def test_a_changed_rsvp_enqueues_an_update_of_the_room(town: MirroredTown) -> None:
     await town.deliver()
     async with town.db.transaction() as tx:
         before = await mirror_wakes.newest_access_change(tx)

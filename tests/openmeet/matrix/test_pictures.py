@@ -125,7 +125,7 @@ async def upload(account: MatrixAccount, body: bytes) -> str:
     return str(answer.json()["content_uri"])
 
 
-async def test_a_picture_from_matrix_is_shown_and_an_invalid_one_stays_a_line(
+async def test_a_picture_from_matrix_is_shown_and_an_invalid_one_stays_text(
     shown: MirroredTown, account: MatrixAccount
 ) -> None:
     room = await shown.matrix_room()

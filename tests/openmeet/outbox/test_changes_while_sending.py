@@ -100,8 +100,7 @@ async def test_a_change_during_sending_is_checked(database: Database, change: st
 
 @pytest.mark.parametrize("outcome", OUTCOMES)
 async def test_nothing_is_checked_twice(database: Database, outcome: str):
-    """The mark belongs to one lease. The next publisher decides from the current state, and no further check is queued.
-    """
+    """The mark belongs to one lease. The next publisher decides from the current state, and no further check is queued."""
     async with database.transaction() as tx:
         user_id, held = await _leased(tx)
         await publications.recheck_all_of(tx, user_id)

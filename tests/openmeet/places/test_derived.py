@@ -1,5 +1,4 @@
-"""A search near a town finds events that have the town but no coordinates. The derived coordinates are not published.
-"""
+"""A search near a town finds events that have the town but no coordinates. The derived coordinates are not published."""
 
 import pytest
 

@@ -38,8 +38,7 @@ def pins_in(page: str) -> list[str]:
 
 
 async def test_pins_are_links_in_list_order(site: Site, world: Gazetteer) -> None:
-    """Events with only a town are shown as a ring. Events with hidden addresses and online events are not on the map.
-    """
+    """Events with only a town are shown as a ring. Events with hidden addresses and online events are not on the map."""
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         await put_at(tx, await event_by(tx, ana, title="Later", starts="2026-07-05T18:00", ends=""), POTSDAM)

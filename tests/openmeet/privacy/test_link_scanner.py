@@ -105,7 +105,7 @@ async def test_nothing_changes_whatever_the_mail(post: Post, kind: str) -> None:
     assert bool(links) is (kind != "sign_in_code")
 
 
-async def test_nothing_changes_with_many_notifications(post: Post) -> None:
+async def test_no_link_in_mails_with_many_notifications_changes_anything(post: Post) -> None:
     async with post.site.db.transaction() as tx:
         planted = await plant(tx)
         ana = planted.callers[HOST]

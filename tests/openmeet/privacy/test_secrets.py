@@ -81,7 +81,7 @@ async def test_each_finds_what_is_meant_for_them_and_nothing_else(site, logged):
     assert planted.found_in(metrics.text + logged.getvalue()) == set()
 
 
-async def test_the_same_search_finds_them_in_public_things(site):
+async def test_the_same_search_finds_the_secrets_in_public_things(site):
     async with site.db.transaction() as tx:
         planted = await plant(tx, is_open=True)
     async with site.db.transaction() as tx:

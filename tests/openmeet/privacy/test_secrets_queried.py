@@ -78,7 +78,7 @@ async def test_an_unknown_caller_gets_what_anonymous_callers_get(site, people):
         assert look.broken() == []
 
 
-async def test_the_same_queries_find_them_in_public_things(site, people):
+async def test_the_same_queries_find_the_secrets_in_public_things(site, people):
     async with site.db.transaction() as tx:
         planted = await plant(tx, is_open=True)
     async with site.db.transaction() as tx:

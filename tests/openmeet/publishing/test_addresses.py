@@ -287,7 +287,7 @@ async def test_a_restored_copy_of_the_record_is_deleted_again(deployment: Deploy
         await deployment.record(first["uri"])
 
 
-async def test_back_in_a_repository_it_has_its_earlier_record_key(deployment: Deployment):
+async def test_an_event_that_returns_to_a_repository_has_its_earlier_record_key(deployment: Deployment):
     """The event is handed over and back, and its first record is deleted in between. Answers to each of its URIs count."""
     ana, ben = await deployment.person("Ana"), await deployment.person("Ben")
     event, first = await published(deployment, ana)

@@ -81,7 +81,7 @@ async def test_nothing_is_written_until_the_hosts_decide(deployment: Deployment)
     assert (await now(deployment, event)).record_deleted_at is None
 
 
-async def test_if_kept_here_only_it_stays_unpublished_and_answers_count(deployment: Deployment):
+async def test_an_event_kept_only_here_stays_unpublished_and_answers_count(deployment: Deployment):
     ana = await deployment.connected("ana")
     event, named = await deleted_elsewhere(deployment, ana)
     gus = await guest(deployment, "gus")
@@ -96,7 +96,7 @@ async def test_if_kept_here_only_it_stays_unpublished_and_answers_count(deployme
     assert await gus.status(event) == "declined"
 
 
-async def test_cancelling_it_notifies_attendees(deployment: Deployment):
+async def test_cancelling_the_event_notifies_attendees(deployment: Deployment):
     ana, ben = await deployment.connected("ana"), await deployment.person("Ben")
     event, named = await published(deployment, ana)
     await deployment.answer(ben, event.slug, RsvpReply.GOING)
@@ -110,7 +110,7 @@ async def test_cancelling_it_notifies_attendees(deployment: Deployment):
     assert "event_cancelled" in await heard_by(deployment, ben)
 
 
-async def test_if_the_other_app_restores_it_there_is_nothing_to_decide(deployment: Deployment):
+async def test_if_the_other_app_restores_the_record_there_is_nothing_to_decide(deployment: Deployment):
     ana = await deployment.connected("ana")
     event, named = await published(deployment, ana)
     record = await deployment.record(named["uri"])

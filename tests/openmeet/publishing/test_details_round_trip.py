@@ -54,8 +54,7 @@ async def say(writers: Writers, **fields: str) -> None:
 
 @pytest.fixture
 async def both(deployment: Deployment, make_sqlite: MakeDatabase) -> tuple[Writers, Writers]:
-    """Cleo's event with all its details on the site where she made it, and on another site that also has her account.
-    """
+    """Cleo's event with all its details on the site where she made it, and on another site that also has her account."""
     other = await other_installation(deployment, make_sqlite)
     cleo = await deployment.connected("cleo")
     app = await deployment.stranger("cleo")

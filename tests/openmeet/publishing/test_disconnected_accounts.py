@@ -1,5 +1,4 @@
-"""An account that a person disconnected: its records stay unchanged, whoever uses the account afterwards (invariant 5).
-"""
+"""An account that a person disconnected: its records stay unchanged, whoever uses the account afterwards (invariant 5)."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -162,7 +161,7 @@ async def test_no_record_in_it_is_changed_for_its_former_person(deployment: Depl
         assert await everything_in(deployment, account) == before, attack.__name__
 
 
-async def test_its_records_are_updated_again_once_it_is_reconnected(deployment: Deployment):
+async def test_records_are_updated_again_after_reconnecting(deployment: Deployment):
     """Until then the page asks the author to sign in, and no second record is made in their other account."""
     cleo = await deployment.connected("cleo")
     account = (await deployment.identity(cleo.user_id)).did

@@ -171,8 +171,7 @@ async def test_an_unprocessed_edit_is_kept_when_the_record_returns(deployment: D
 
 
 async def test_a_restricting_edit_is_kept_when_the_record_returns(deployment: Deployment):
-    """By then the event is not public, so the restored record is deleted, and the event has the values that Cleo typed.
-    """
+    """By then the event is not public, so the restored record is deleted, and the event has the values that Cleo typed."""
     cleo = await deployment.connected()
     record, event = await lost(deployment, cleo)
     await revise(deployment, cleo, event, title="Tea", description="In the garden.", visibility="unlisted")

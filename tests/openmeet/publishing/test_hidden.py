@@ -1,5 +1,4 @@
-"""Content that a moderator has hidden on this site: its record belongs to the author, who can leave it or retract it.
-"""
+"""Content that a moderator has hidden on this site: its record belongs to the author, who can leave it or retract it."""
 
 import pytest
 

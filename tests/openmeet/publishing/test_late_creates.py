@@ -79,8 +79,7 @@ async def taken_back(deployment: Deployment, cleo: Caller, **typed: str) -> Even
 
 
 async def names(deployment: Deployment) -> list[str]:
-    """The names in the event records of Cleo's repository, without the additional event that keeps her session fresh.
-    """
+    """The names in the event records of Cleo's repository, without the additional event that keeps her session fresh."""
     found = [str(record["value"]["name"]) for record in await records(deployment, EVENT)]
     return [name for name in found if name != "Something else"]
 

@@ -56,7 +56,7 @@ async def elsewhere_in_her_repository(deployment: Deployment) -> None:
 
 
 @pytest.mark.parametrize("word", ["interested", None], ids=["changed", "deleted"])
-async def test_her_later_answer_here_counts_although_a_read_is_newer(
+async def test_a_later_answer_here_counts_although_a_read_is_newer(
     deployment: Deployment, cleo: Caller, word: str | None
 ):
     """Cleo answers in another app, then on this site, and then her repository gets another commit. The publisher reads
@@ -79,7 +79,7 @@ async def test_her_later_answer_here_counts_although_a_read_is_newer(
 @pytest.mark.parametrize(
     ("word", "end"), [("interested", (["interested"], ["interested"])), (None, ([], ["declined"]))]
 )
-async def test_her_later_answer_elsewhere_counts(
+async def test_a_later_answer_in_another_app_counts(
     deployment: Deployment, cleo: Caller, word: str | None, end: tuple[list[str], list[str]]
 ):
     """The same, but Cleo answered on this site first and then in the other app."""
@@ -270,8 +270,7 @@ def is_delete(request: web.Request) -> bool:
 
 
 async def write_something(deployment: Deployment, cleo: Caller) -> None:
-    """Refresh Cleo's session, so that a request that is sent now is still accepted when it arrives a few minutes later.
-    """
+    """Refresh Cleo's session, so that a request that is sent now is still accepted when it arrives a few minutes later."""
     await deployment.event(cleo, title="Something else", visibility="public")
     await deployment.deliver_publications()
 

@@ -97,8 +97,7 @@ async def test_an_answer_is_written_to_the_server_and_comes_back(wide: Deploymen
 
 
 async def test_an_invalid_event_is_reported_next_to_the_field(deployment: Deployment):
-    """Nothing is written, and no typed text is lost. An event can be given by its page on this site or by its record.
-    """
+    """Nothing is written, and no typed text is lost. An event can be given by its page on this site or by its record."""
     uri, path = await tea(deployment)
     site = site_for(deployment, deployment.db)
     ben = await deployment.person("Cleo")

@@ -1,5 +1,4 @@
-"""One's own records: they are written only to the person's server, and shown as waiting until the firehose brings them.
-"""
+"""One's own records: they are written only to the person's server, and shown as waiting until the firehose brings them."""
 
 import html
 import re
@@ -212,8 +211,7 @@ async def test_a_form_sent_again_after_browser_back_writes_its_present_content(s
 
 
 async def test_records_without_a_possible_date_can_be_opened(site: SignInSite):
-    """A date to be announced stays open. If a record is not an event, the page says why, and the record can be deleted.
-    """
+    """A date to be announced stays open. If a record is not an event, the page says why, and the record can be deleted."""
     async with site.browser() as browser:
         undated = {key: THEIRS[key] for key in THEIRS if key not in {"startsAt", "endsAt"}}
         where, form, held = await opened(site, browser, undated)

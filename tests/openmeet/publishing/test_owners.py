@@ -50,8 +50,7 @@ async def events_here(deployment: Deployment) -> list[str]:
 async def test_both_records_lead_to_the_event_after_it_changed_hands(
     deployment: Deployment, owner_is: str, heir_is: str
 ):
-    """In both repositories and through the firehose it remains one event. Answers stay, to whichever record they refer.
-    """
+    """In both repositories and through the firehose it remains one event. Answers stay, to whichever record they refer."""
     ana = await (deployment.person("Ana") if owner_is == "ours" else deployment.connected("ana"))
     ben = await (deployment.person("Ben") if heir_is == "ours" else deployment.connected("ben"))
     dan = await deployment.connected("dan")

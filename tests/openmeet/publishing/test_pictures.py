@@ -137,8 +137,7 @@ async def test_a_minimal_record_has_no_picture(deployment: Deployment):
 
 
 async def foreign_event(deployment: Deployment, body: bytes) -> tuple[Event, str, str]:
-    """An event with a picture, written by another app: the event on this site, its author, and the CID of the picture.
-    """
+    """An event with a picture, written by another app: the event on this site, its author, and the CID of the picture."""
     cleo = await deployment.connected("cleo")
     app = await deployment.stranger("cleo")
     did = (await deployment.identity(cleo.user_id)).did
@@ -184,7 +183,7 @@ async def test_an_invalid_picture_is_left_out_and_fetched_once(deployment: Deplo
         await pictures.ensure_stored(parse_did(did), cid, Size.LARGE, PictureFormat.JPEG)
 
 
-async def test_a_page_shows_it_only_to_people_who_see_the_event(deployment: Deployment, tmp_path):
+async def test_a_page_shows_a_picture_only_to_people_who_see_the_event(deployment: Deployment, tmp_path):
     event, _, _ = await foreign_event(deployment, drawn("navy"))
     pictures = open_folder(tmp_path / "shown")
     app = create_app(

@@ -43,8 +43,7 @@ async def test_nothing_exists_before_consent(deployment: Deployment):
 
 
 async def test_consent_creates_the_repository_and_publishes(deployment: Deployment):
-    """Content that waited for consent is published. The record is owned by this site, valid, and has a mark of origin.
-    """
+    """Content that waited for consent is published. The record is owned by this site, valid, and has a mark of origin."""
     ana = await deployment.person(agrees=False)
     event = await deployment.event(ana)
     await deployment.deliver_publications()

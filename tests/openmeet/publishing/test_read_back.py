@@ -117,8 +117,7 @@ async def edit_series(deployment: Deployment, ana: Caller, series: Series, **tem
 
 
 async def test_an_edit_of_a_groups_record_changes_the_group(deployment: Deployment):
-    """Nothing is written back, fields that the other app added stay, and the log says in which app the edit was made.
-    """
+    """Nothing is written back, fields that the other app added stay, and the log says in which app the edit was made."""
     ana, group, uri = await published_group(deployment)
     place = {"$type": "community.lexicon.location.address", "country": "AT", "locality": "Graz", "x.y": "z"}
     await put(

@@ -25,8 +25,7 @@ async def bring_back(deployment: Deployment, record: dict[str, Any], **fields: o
 
 
 async def taken_back(deployment: Deployment, cleo: Caller) -> tuple[Event, dict[str, Any]]:
-    """An event that was published and then retracted with Cleo's consent, so long ago that no request can still arrive.
-    """
+    """An event that was published and then retracted with Cleo's consent, so long ago that no request can still arrive."""
     event = await deployment.event(cleo, title="Tea")
     await run_until_idle(deployment, cleo)
     (record,) = await records(deployment, EVENT)

@@ -1,5 +1,4 @@
-"""An owner retracts one event or one answer from the network: the record is deleted, and everything on this site stays.
-"""
+"""An owner retracts one event or one answer from the network: the record is deleted, and everything on this site stays."""
 
 from groundwork.clock import HOUR
 from groundwork.errors import NotFound
@@ -80,7 +79,7 @@ async def test_an_answer_is_unpublished_and_still_counts_here(deployment: Deploy
     assert await is_there(deployment, uri)
 
 
-async def test_nobody_else_can_unpublish_it(deployment: Deployment):
+async def test_nobody_else_can_unpublish_an_event(deployment: Deployment):
     cleo, ana = await deployment.connected(), await deployment.person()
     tea = await deployment.event(cleo)
     await deployment.deliver_publications()

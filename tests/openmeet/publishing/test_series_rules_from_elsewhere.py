@@ -86,7 +86,7 @@ async def test_an_invalid_rule_is_kept_for_the_host_to_read(deployment: Deployme
     )
 
 
-async def test_switched_off_the_rule_is_another_apps_field(deployment: Deployment):
+async def test_while_switched_off_the_rule_is_a_field_of_another_app(deployment: Deployment):
     ana, series, uri = await with_rule(deployment)
     await switch_flag(deployment, Flag.NATIVE_RECURRENCE, is_on=False)
     await rewrite(deployment, ana, uri, rrule="FREQ=DAILY")

@@ -210,7 +210,7 @@ async def test_another_apps_answer_counts_although_its_record_is_retracted(deplo
     assert [row["status"] for row in rows] == ["attending"]
 
 
-async def test_that_answer_counts_even_if_it_is_ingested_late(deployment: Deployment, cleo: Caller):
+async def test_another_apps_answer_counts_even_if_it_is_ingested_late(deployment: Deployment, cleo: Caller):
     """The processor is down for half an hour while the publisher retries. The record waits, and Cleo's answer is not
     lost.
     """

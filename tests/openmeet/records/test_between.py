@@ -69,7 +69,7 @@ async def test_between_two_keys(db: Database):
         assert found == [uri_of(one) for one in wanted[:limit]], (above, below, besides, limit)
 
 
-async def test_it_reads_what_is_wanted(db: Database):
+async def test_only_the_requested_rows_are_read(db: Database):
     """The query reads only the requested rows, however many records the repository has."""
     async with db.transaction() as tx:
         counting = Counting(tx)

@@ -1,5 +1,4 @@
-"""The sentence about a series is appended and removed exactly. After somebody has changed it, it belongs to the author.
-"""
+"""The sentence about a series is appended and removed exactly. After somebody has changed it, it belongs to the author."""
 
 from groundwork.clock import Instant
 from openmeet.domain.events.model import EventStatus

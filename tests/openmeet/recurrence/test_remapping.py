@@ -61,8 +61,7 @@ def test_a_date_outside_the_rule_takes_no_dates_place() -> None:
 def test_a_date_outside_the_rule_is_matched_only_on_its_own_day(
     old: list[datetime], apart: list[datetime], new: list[datetime]
 ) -> None:
-    """A date outside the rule matches only a new date on the same day, and only if no date of the old rule matches it.
-    """
+    """A date outside the rule matches only a new date on the same day, and only if no date of the old rule matches it."""
     of_rule = [date for date in old if date not in apart]
     found = remap([*of_rule, *apart], new, apart=apart)
     alone = remap(of_rule, [date for date in new if date not in apart])

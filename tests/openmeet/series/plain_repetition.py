@@ -1,5 +1,4 @@
-"""Rules of any shape as a plain list of dates, and the conditions when one replaces another. Imports none of our code.
-"""
+"""Rules of any shape as a plain list of dates, and the conditions when one replaces another. Imports none of our code."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace

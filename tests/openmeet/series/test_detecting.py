@@ -371,8 +371,7 @@ async def test_records_that_name_their_series_get_a_rule_if_one_fits(db: Databas
 
 
 async def test_a_refused_series_is_not_suggested_again_by_its_name(db: Database, ana: Caller) -> None:
-    """The series was detected by its dates and refused. If its records name a series later, it is still not suggested.
-    """
+    """The series was detected by its dates and refused. If its records name a series later, it is still not suggested."""
     await take(db, *weekly(6))
     (one,) = await looked(db, ana)
     async with db.transaction() as tx:

@@ -29,8 +29,7 @@ async def ana(site):
 
 
 async def test_a_series_can_be_followed_in_feed_readers(site, ana):
-    """Cancelled dates are marked, and removed and private ones are left out. The host gets the same file as everybody.
-    """
+    """Cancelled dates are marked, and removed and private ones are left out. The host gets the same file as everybody."""
     path = await make(ana, online_url="https://meet.example/secret", mode="hybrid")
     known = await only(site)
     async with site.db.transaction() as tx:

@@ -55,7 +55,9 @@ async def test_dates_belong_to_the_group_and_have_its_visibility(
 
 
 @pytest.mark.parametrize("role", [role for role in GroupRole if role is not GroupRole.OWNER])
-async def test_the_groups_table_says_who_may_change_it(practice_db: Database, role: GroupRole) -> None:
+async def test_the_permissions_of_the_group_decide_who_may_change_its_series(
+    practice_db: Database, role: GroupRole
+) -> None:
     async with practice_db.transaction() as tx:
         _, series = await series_in(tx, "private")
         ben = await join(tx, series, "Ben", role)
@@ -98,7 +100,7 @@ async def test_events_can_only_join_series_of_their_own_group(practice_db: Datab
             await gather.add(tx, other, series, date.slug)
 
 
-async def test_it_can_be_offered_to_people_who_may_host_in_the_group(practice_db: Database) -> None:
+async def test_a_series_can_be_offered_to_people_who_may_host_in_the_group(practice_db: Database) -> None:
     async with practice_db.transaction() as tx:
         ana, series = await series_in(tx, "private")
         member, moderator = (
@@ -117,7 +119,7 @@ async def test_it_can_be_offered_to_people_who_may_host_in_the_group(practice_db
         assert ana.user_id in {one.user_id for one in await follower_queries.followers(tx, series.id)}
 
 
-async def test_somebody_who_may_no_longer_host_there_cannot_take_it_over(practice_db: Database) -> None:
+async def test_a_person_who_may_no_longer_host_in_the_group_cannot_take_a_series_over(practice_db: Database) -> None:
     """The series was offered to a moderator, who was removed from the group before they accepted."""
     async with practice_db.transaction() as tx:
         ana, series = await series_in(tx, "public")
@@ -131,7 +133,7 @@ async def test_somebody_who_may_no_longer_host_there_cannot_take_it_over(practic
         assert (await locked(tx, ana, series)).owner_id == ana.user_id
 
 
-async def test_its_page_and_those_of_its_dates_link_to_the_group(site: Site) -> None:
+async def test_pages_of_a_series_and_its_dates_link_to_the_group(site: Site) -> None:
     async with site.db.transaction() as tx:
         _, series = await series_in(tx, "public")
         assert series.group is not None

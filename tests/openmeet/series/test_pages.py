@@ -246,7 +246,7 @@ def said_about_answers(page: str) -> str:
 
 
 async def test_the_page_counts_ones_answered_dates_correctly(ana, ben, site: Site) -> None:
-    """"Going to all" leaves out dates with limited places. The page does not say that a person goes if they go to none
+    """ "Going to all" leaves out dates with limited places. The page does not say that a person goes if they go to none
     of the dates.
     """
     path = await make(ana, capacity="9")

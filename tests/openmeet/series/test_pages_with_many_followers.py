@@ -85,7 +85,7 @@ async def test_a_page_reads_as_many_rows_for_a_crowd_as_for_a_few(
         assert await asked(browser, series, names_, rows) == few
 
 
-async def test_a_page_says_what_is_done(practice_db: Database, clock: HandClock) -> None:
+async def test_a_page_counts_only_followers_with_notifications(practice_db: Database, clock: HandClock) -> None:
     """People who follow without notifications are not notified, and not counted."""
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx)

@@ -30,7 +30,7 @@ async def shown(reader, series):
     return [one.content.picture for one in await dates(reader, series)]
 
 
-async def test_coming_dates_show_it_unless_they_have_their_own(practice_db):
+async def test_coming_dates_show_the_picture_unless_they_have_their_own(practice_db):
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx, picture=OLD)
         ben = await person(tx, "Ben")
@@ -54,7 +54,7 @@ async def test_coming_dates_show_it_unless_they_have_their_own(practice_db):
             await pictures.describe(tx, ana, series.slug, "Nothing")
 
 
-async def test_its_record_and_those_of_its_dates_are_enqueued_again(practice_db):
+async def test_a_new_picture_enqueues_the_records_of_the_series_and_its_dates(practice_db):
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx, picture=OLD)
         before = await dates(tx, series)
@@ -70,7 +70,7 @@ async def test_its_record_and_those_of_its_dates_are_enqueued_again(practice_db)
         }
 
 
-async def test_it_can_be_undone_and_the_file_is_kept_for_that(practice_db, tmp_path, clock):
+async def test_a_new_picture_can_be_undone_and_the_old_file_is_kept_for_that(practice_db, tmp_path, clock):
     store = open_folder(tmp_path / "media")
     async with practice_db.transaction() as tx:
         ana = await person(tx, "Ana")

@@ -292,15 +292,13 @@ def test_an_address_is_normalised(typed, kept):
     ],
 )
 def test_an_invalid_address_is_refused(typed):
-    """This includes addresses that the mailer would refuse later, because their code would stay in the queue forever.
-    """
+    """This includes addresses that the mailer would refuse later, because their code would stay in the queue forever."""
     with pytest.raises(InvalidForm):
         model.check_email(typed)
 
 
 def test_a_code_is_read_as_people_type_it(clock):
-    """Case, spaces and hyphens are ignored, and letters that codes do not contain are read as the similar characters.
-    """
+    """Case, spaces and hyphens are ignored, and letters that codes do not contain are read as the similar characters."""
     now = clock.now()
     challenge = Challenge(ChallengeId("c"), EMAIL, "", 5, "/", now, now + 1, None)
     code = model.code_of(CODE_KEY, challenge.id)

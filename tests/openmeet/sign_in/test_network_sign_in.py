@@ -96,8 +96,7 @@ async def test_an_answer_begun_before_signing_in_is_saved(site_on_each: SignInSi
 
 
 async def test_the_api_returns_the_url_and_redirects_browsers(site: SignInSite):
-    """``/api/auth/login-bsky`` returns the URL to programs and redirects browsers. The return to the site is the same.
-    """
+    """``/api/auth/login-bsky`` returns the URL to programs and redirects browsers. The return to the site is the same."""
     await site.deployment.account("ana")
     async with site.browser() as browser:
         told = await browser.get("/api/auth/login-bsky", params={"handle": "ana.town.test", "next": "/my/events"})
@@ -123,8 +122,7 @@ async def test_the_api_returns_the_url_and_redirects_browsers(site: SignInSite):
 
 
 async def test_the_sign_in_url_is_never_cached(site: SignInSite):
-    """The URL works once and is returned with a cookie, so it is never cached, and no conditional request gets a 304.
-    """
+    """The URL works once and is returned with a cookie, so it is never cached, and no conditional request gets a 304."""
     await site.deployment.account("ana")
     async with site.browser() as browser:
         for accept, status in (("text/html,*/*", 303), ("application/json", 200)):
@@ -285,8 +283,7 @@ async def test_signing_out_everywhere_ends_the_server_session(site: SignInSite):
 async def test_neither_database_nor_log_gives_access_to_a_repository(
     site_on_each: SignInSite, capsys: pytest.CaptureFixture[str]
 ):
-    """Tokens, keys, verifiers, codes and states are in no row and no log line, neither during a sign-in nor afterwards.
-    """
+    """Tokens, keys, verifiers, codes and states are in no row and no log line, neither during a sign-in nor afterwards."""
     site = site_on_each
     await site.deployment.account("ana")
     async with site.browser() as browser:

@@ -89,8 +89,7 @@ async def agreed_at_the_pds(where: str, certificate: Certificate) -> str:
 
 
 async def test_signing_in_publishing_and_key_rotation_over_https(tls_sites: TlsSites, believed: Certificate):
-    """A key that becomes the signing key during a sign-in does not break anything: each session keeps its original key.
-    """
+    """A key that becomes the signing key during a sign-in does not break anything: each session keeps its original key."""
     site = await tls_sites.open(believed)
     clock = site.deployment.clock
     async with browser_at(site, believed) as browser:

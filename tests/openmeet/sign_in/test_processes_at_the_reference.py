@@ -1,5 +1,4 @@
-"""Several real processes share a session on the reference PDS, which ends a session whose refresh token is used twice.
-"""
+"""Several real processes share a session on the reference PDS, which ends a session whose refresh token is used twice."""
 
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator

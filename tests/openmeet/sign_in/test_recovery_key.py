@@ -225,9 +225,8 @@ async def test_a_custodial_account_keeps_its_key_without_limit(home: Home):
     assert len(await home.rows()) == 1
 
 
-async def test_it_can_be_unsealed_after_a_key_rotation_and_a_merge(home: Home):
-    """The key is sealed for its public key, so neither a new sealing key nor a merge with another person changes that.
-    """
+async def test_the_key_can_be_unsealed_after_a_key_rotation_and_a_merge(home: Home):
+    """The key is sealed for its public key, so neither a new sealing key nor a merge with another person changes that."""
     rotated = replace(home.site.network, sealer=Sealer([b"n" * 32, bytes(32)]))
     columns = [one for one in sealed_columns(rotated.tenant) if one.table == "recovery_keys"]
     assert await reseal(home.site.db, rotated.sealer, columns) == (1, 1)
@@ -305,7 +304,7 @@ async def test_the_key_survives_disconnecting_and_is_deleted_with_the_account(ho
     assert await home.rows() == []
 
 
-async def test_somebody_who_took_the_account_over_elsewhere_gets_it_too(home: Home):
+async def test_a_person_who_took_the_account_over_on_another_server_gets_the_key_too(home: Home):
     identity = await home.deployment.identity(home.ana)
     async with home.site.db.transaction() as tx:
         await follow(tx, identity, pds_url="https://elsewhere.example", status="active")

@@ -53,8 +53,7 @@ async def permit(site: SignInSite, browser: httpx.AsyncClient, feature: Feature,
 
 
 async def made_of_all(site: SignInSite, ana: Caller) -> dict[PublicationKind, list[str]]:
-    """A single event, a series, a group and a membership. Returns the ids, by kind, of everything that gets a record.
-    """
+    """A single event, a series, a group and a membership. Returns the ids, by kind, of everything that gets a record."""
     start = parse_date("2026-03-07T18:00", "Europe/Vienna")
     timing = Timing(pattern(start, "Europe/Vienna", parse_rule("FREQ=WEEKLY;COUNT=10")), timedelta(hours=2))
     async with site.db.transaction() as tx:

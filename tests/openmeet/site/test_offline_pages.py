@@ -1,5 +1,4 @@
-"""Installing the site as an app: the manifest, the service worker, and the pages that browsers store for offline use.
-"""
+"""Installing the site as an app: the manifest, the service worker, and the pages that browsers store for offline use."""
 
 import re
 

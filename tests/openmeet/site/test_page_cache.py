@@ -137,7 +137,7 @@ async def test_each_language_and_each_search_is_cached_separately(site: Site, an
             assert 'value="chess"' in (await visitor.get("/?q=chess")).text
 
 
-async def test_it_is_compressed_for_those_who_accept_it(site: Site, ana: httpx.AsyncClient) -> None:
+async def test_a_cached_page_is_compressed_for_clients_that_accept_it(site: Site, ana: httpx.AsyncClient) -> None:
     walk = await made_event(ana)
     async with site.browser() as visitor:
         for _ in range(3):

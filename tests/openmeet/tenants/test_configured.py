@@ -73,8 +73,7 @@ def test_a_postgresql_installation_gives_each_community_a_schema():
 
 
 def test_mail_is_sent_in_the_communitys_name():
-    """The community's e-mails come from the installation's address, without the default site's name and reply address.
-    """
+    """The community's e-mails come from the installation's address, without the default site's name and reply address."""
     assert read(VILLAGE)["village"].mail_from == "no-reply@town.net"
     own = read({**VILLAGE, "mail_from": "Us <us@village.net>"}, mail_reply_to="town@town.net")["village"]
     assert own.mail_from == "Us <us@village.net>"

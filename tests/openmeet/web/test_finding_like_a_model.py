@@ -1,5 +1,4 @@
-"""Any search, page by page, finds the same events as a plain model and in the same order, in whatever steps it reads.
-"""
+"""Any search, page by page, finds the same events as a plain model and in the same order, in whatever steps it reads."""
 
 import random
 from dataclasses import dataclass, replace

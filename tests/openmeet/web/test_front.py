@@ -59,7 +59,7 @@ async def network(tx) -> Caller:
     return ana
 
 
-async def test_each_list_shows_what_the_rule_says(site: Site) -> None:
+async def test_each_list_shows_exactly_the_events_allowed_by_the_rule(site: Site) -> None:
     async with site.db.transaction() as tx:
         await network(tx)
         slugs = {row["slug"]: row["title"] for row in await tx.fetch("select slug, title from events order by id")}

@@ -200,8 +200,7 @@ async def test_hidden_dates_of_long_ago_are_neither_read_nor_excluded_by_the_rul
 async def test_with_too_many_dates_the_past_of_a_series_is_left_out(
     db: Database, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With too many series, the oldest series become single dates. A date that is hidden from the reader is in no file.
-    """
+    """With too many series, the oldest series become single dates. A date that is hidden from the reader is in no file."""
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana)

@@ -129,7 +129,7 @@ async def test_the_url_stops_with_the_membership(site, ana, ben, how):
         assert [await answers(site, one) for one in (before, after)] == [404, 200]
 
 
-async def test_the_api_offers_it_too(site, ana):
+async def test_the_api_offers_the_calendar_url_too(site, ana):
     path = await private_group(site, ana)
     api = f"/api{path}/calendar-feed"
     async with site.browser() as browser:

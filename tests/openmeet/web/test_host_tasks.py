@@ -106,7 +106,7 @@ async def test_the_same_tasks_in_order_of_urgency_at_all_three_places(site: Site
         assert titles(await shown_to(site, other, "/home")) == [], "others read nothing of it"
 
 
-async def test_the_first_four_stand_open_and_the_others_in_a_fold(site: Site) -> None:
+async def test_the_first_four_tasks_are_shown_and_the_others_folded(site: Site) -> None:
     async with site.db.transaction() as tx:
         ana, ben = [await person(tx, name) for name in ("Ana", "Ben")]
         await event_by(tx, ana)

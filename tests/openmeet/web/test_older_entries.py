@@ -89,8 +89,7 @@ async def test_all_attendees_can_be_listed(site, monkeypatch):
 
 
 async def test_one_tap_searches_near_ones_location(site):
-    """The search covers the neighbourhood, which is in the URL. The browser's location is not requested before the tap.
-    """
+    """The search covers the neighbourhood, which is in the URL. The browser's location is not requested before the tap."""
     async with site.browser() as browser:
         text = (await browser.get("/")).text
     assert re.search(r'<p data-here-for="near" data-here-digits="2" [^>]*hidden>', text)

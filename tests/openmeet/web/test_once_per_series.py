@@ -91,7 +91,7 @@ async def test_a_detected_series_is_one_row_with_its_existing_dates(site: Site) 
     assert "and 3 more dates" in page.text
 
 
-async def test_a_group_lists_it_once_and_shows_its_whole_month(site: Site) -> None:
+async def test_a_group_lists_a_series_once_and_shows_its_whole_month(site: Site) -> None:
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana)

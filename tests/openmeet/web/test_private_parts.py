@@ -78,7 +78,7 @@ async def test_nobody_who_is_not_going_finds_them(site):
     assert "The link to join is shown to people who are going." in page
 
 
-async def test_the_same_search_finds_them_if_they_are_public(site):
+async def test_the_same_search_finds_public_details(site):
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana, **EVENT)
@@ -90,7 +90,7 @@ async def test_the_same_search_finds_them_if_they_are_public(site):
     assert "street" in found["/api/events?q=Geheimgasse"]
 
 
-async def test_attendees_find_them_on_the_page_and_in_the_api(site):
+async def test_attendees_find_restricted_details_on_the_page_and_in_the_api(site):
     async with site.db.transaction() as tx:
         event = await event_by(tx, await person(tx, "Ana"), **EVENT)
     async with site.browser() as guest:

@@ -19,7 +19,7 @@ from tests.openmeet.site_under_test import event_by, inputs_of, person, sign_up,
         ({"party": "", "mode": "", "other": "x"}, {}),
     ],
 )
-def test_an_unticked_box_is_kept_and_empty_fields_are_not(typed, kept):
+def test_an_unchecked_checkbox_is_kept_and_empty_fields_are_not(typed, kept):
     """Otherwise an answer would be shared although its author deselected the checkbox."""
     path = path_of(EventSlug("tea"), RsvpReply.GOING, typed)
     found = {name: values[0] for name, values in parse_qs(urlsplit(path).query, keep_blank_values=True).items()}
@@ -27,8 +27,7 @@ def test_an_unticked_box_is_kept_and_empty_fields_are_not(typed, kept):
 
 
 async def test_an_answer_kept_on_this_site_stays_there_after_sign_in(make_sqlite, clock):
-    """If a person's answer is not shared and they answer again while signed out, the new answer is not shared either.
-    """
+    """If a person's answer is not shared and they answer again while signed out, the new answer is not shared either."""
     site = site_on(await make_sqlite("openmeet", clock=clock), clock)
     async with site.db.transaction() as tx:
         event = await event_by(tx, await person(tx, "Ana"))

@@ -1,5 +1,4 @@
-"""XRPC queries for events: one event, by time, by place, by words, by repository; and the data that strangers may see.
-"""
+"""XRPC queries for events: one event, by time, by place, by words, by repository; and the data that strangers may see."""
 
 from dataclasses import replace
 
