@@ -91,7 +91,7 @@ async def test_every_column_about_failures_is_listed(deployment: Deployment) -> 
 
 
 async def test_failures_are_stored_as_codes(deployment: Deployment) -> None:
-    """This covers withheld, refused, raw and quarantined records, and a server that keeps failing."""
+    """The test stores withheld, refused, raw and quarantined records, and the failures of a server."""
     await deployment.event(await deployment.person("Ben", agrees=False))
     refused = await deployment.event(await deployment.person())
     deployment.proxy.twists = lambda request, _: (

@@ -46,8 +46,8 @@ PAGES = ("/operating", "/operating/dead-letters", "/operating/dead-letters/1", "
 
 
 async def test_the_pages_do_not_exist_for_others(bench: Bench):
-    """For other signed-in people the pages do not exist, as with any unknown URL. People who are not signed in are
-    asked to sign in.
+    """The pages answer 404 to signed-in people who are not operators, as any unknown URL does. People who are not
+    signed in are asked to sign in.
     """
     await bench.bury()
     for path in PAGES:

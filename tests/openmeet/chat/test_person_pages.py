@@ -90,7 +90,7 @@ async def test_a_banned_person_reads_why_and_a_host_lifts_the_ban(here):
         assert "A host has banned you from this chat." in outside.text
         assert "Sold tickets" in outside.text
         assert "Say you’re going, and you’re in" not in outside.text
-        # They object in a direct chat with the hosts.
+        # The banned person objects in a direct chat with the hosts.
         ask = f"/chat/direct/event/{here.path.split('/')[2]}"
         assert f'href="{ask}"' in outside.text
         assert (await as_ben.post(ask, data={"text": "I did not"})).status_code == 303

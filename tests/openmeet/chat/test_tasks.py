@@ -103,8 +103,8 @@ async def test_messages_end_with_the_time_of_their_room(db, clock):
 
 
 async def test_a_community_keeps_no_message_longer_than_it_says(db, clock, monkeypatch):
-    """The community's retention limit takes precedence over the hosts' setting, and however many messages there are,
-    all old ones are deleted.
+    """The community's retention limit takes precedence over the hosts' setting. All expired messages are deleted, in
+    any number.
     """
     monkeypatch.setattr(retention, "_ROWS", 2)
     async with db.transaction() as tx:

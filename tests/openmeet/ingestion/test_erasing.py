@@ -146,7 +146,7 @@ async def test_only_hashes_of_the_uris_remain(db: Database, engine: Engine):
 
 
 async def test_late_and_repeated_messages_restore_nothing(db: Database, engine: Engine):
-    """This is true for known messages and for messages from before the deletion that arrive late."""
+    """Neither known messages nor messages from before the deletion that arrive late restore anything."""
     await leave_traces(db)
     await erase(db)
     old = [event(1, "tea", 1, "Zanzibar evening"), event(1, "late", 9, "Zanzibar later")]

@@ -77,7 +77,7 @@ async def test_a_reaction_of_a_linked_account_is_its_persons(town: MirroredTown,
 
 
 async def test_a_withdrawn_reaction_is_removed_in_matrix(town: MirroredTown, account: MatrixAccount) -> None:
-    """This includes a reaction that was first made on this site and sent to Matrix, and then made again in Matrix."""
+    """A reaction is removed even if it was first made on this site and sent to Matrix, and then made again in Matrix."""
     await town.agree(town.ben)
     said = await town.say(town.ben, "Cake!")
     async with town.db.transaction() as tx:

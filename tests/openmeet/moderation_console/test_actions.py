@@ -67,8 +67,8 @@ async def test_the_host_of_a_hidden_event_is_told_why_and_when_it_is_back(db, cl
 
 
 async def test_those_who_run_a_hidden_group_are_told_why_and_when_it_is_back(db, clock):
-    """They are notified on the page and by e-mail. Members, who no longer see the group, are not notified, and no
-    e-mail is sent about a decision that has been undone by then.
+    """The people who run the group are notified on the page and by e-mail. Members, who no longer see the group, are
+    not notified, and no e-mail is sent about a decision that has been undone by then.
     """
     compose = notification_composer(EmailContext(SigningKey(b"k" * 32), "OpenMeet", "https://meet.example"))
 

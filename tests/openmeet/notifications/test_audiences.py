@@ -315,8 +315,8 @@ async def test_a_changed_event_of_a_group_is_announced_before_the_change(db: Dat
 
 
 async def test_searches_wait_for_followers_and_do_not_notify_them_again(db: Database, clock: HandClock) -> None:
-    """This includes the last followers, who are notified by the job. Nobody gets notifications of both kinds about one
-    event.
+    """The order also applies to the last followers, who are notified by the job. Nobody gets notifications of both
+    kinds about one event.
     """
     scene = await _followers(db, clock)
     async with db.transaction() as tx:

@@ -1,5 +1,5 @@
-"""A decision is made again if the data behind it changes while a publisher is carrying it out, whatever result the
-publisher reports.
+"""If the data behind a decision changes while a publisher is carrying it out, the decision is made again after any
+result of the publisher.
 """
 
 from collections.abc import Awaitable, Callable

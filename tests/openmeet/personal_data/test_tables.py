@@ -97,6 +97,6 @@ def test_the_page_is_current() -> None:
 
 
 def test_every_table_is_in_the_page() -> None:
-    """This includes tables of packages that were added later."""
+    """The page also has the tables of packages that were added later."""
     made = privacy.made()
     assert [table.name for table in ALL_TABLES if f"\n### {table.name}\n" not in made] == []

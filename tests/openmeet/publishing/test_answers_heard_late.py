@@ -63,8 +63,8 @@ async def going(deployment: Deployment) -> tuple[Caller, Did, Event, str]:
 
 @pytest.mark.parametrize("how", WAYS_TO_INGEST)
 async def test_a_later_answer_given_here_stands(deployment: Deployment, how: str):
-    """This site's record was changed, not created again, so the other app's record is newer by ``createdAt``. It is
-    changed to the answer given on this site, and this site's record is deleted.
+    """This site's record was changed, not created again, so the other app's record is newer by ``createdAt``. The other
+    app's record is changed to the answer given on this site, and this site's record is deleted.
     """
     cleo, did, event, uri = await going(deployment)
     deployment.clock.turn(MINUTE)

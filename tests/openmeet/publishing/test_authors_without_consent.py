@@ -61,8 +61,8 @@ async def says(deployment: Deployment, cleo: Caller, word: str) -> None:
 @pytest.mark.parametrize("word", ["nothing", "no", "no events"])
 @pytest.mark.parametrize("is_late", [False, True])
 async def test_the_record_stays_and_the_edit_waits_for_consent(deployment: Deployment, word: str, is_late: bool):
-    """This is true if the author said no or did not answer, before or after the edits, and however often the record is
-    compared.
+    """The record stays unchanged if the author said no or did not answer, before or after the edits, and however often
+    the record is compared.
     """
     cleo = await connected_only(deployment)
     if not is_late:

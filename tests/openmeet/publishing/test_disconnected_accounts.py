@@ -112,8 +112,8 @@ async def sign_in_as_somebody_else(deployment: Deployment, cleo: Caller, did: Di
 
 
 async def test_no_record_in_it_is_changed_for_its_former_person(deployment: Deployment):
-    """This is true for records of every kind, whatever happens to their subjects and whatever their author decides
-    about publishing.
+    """Records of every kind stay unchanged, whatever happens to their subjects and whatever their author decides about
+    publishing.
     """
     cleo, account = await one_of_each(deployment)
     assert await published_in(deployment, account) == set(PublicationKind)
@@ -162,7 +162,9 @@ async def test_no_record_in_it_is_changed_for_its_former_person(deployment: Depl
 
 
 async def test_records_are_updated_again_after_reconnecting(deployment: Deployment):
-    """Until then the page asks the author to sign in, and no second record is made in their other account."""
+    """Until the person reconnects the account, the page asks them to sign in, and no second record is made in their
+    other account.
+    """
     cleo = await deployment.connected("cleo")
     account = (await deployment.identity(cleo.user_id)).did
     event, hosted = (
@@ -262,7 +264,7 @@ async def test_a_retracted_answer_is_published_in_the_remaining_account(deployme
 
 
 async def test_an_agent_of_one_person_does_not_work_for_another(deployment: Deployment):
-    """This includes an agent that was opened before and now needs fresh tokens."""
+    """Even an agent that was opened before and now needs fresh tokens is refused."""
     cleo = await deployment.connected("cleo")
     identity = await deployment.identity(cleo.user_id)
     await second_account(deployment, cleo)

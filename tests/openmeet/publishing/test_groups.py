@@ -145,7 +145,7 @@ async def test_a_narrower_level_retracts_what_exceeds_it(deployment: Deployment,
 
 
 async def test_nobody_is_named_without_their_own_consent(deployment: Deployment):
-    """Neither the group's record nor their own names them, and withdrawing consent deletes both."""
+    """Neither the group's record nor the members' own records name them, and withdrawing consent deletes both."""
     await switch_flag(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
     ana, ben, cleo = (
         await deployment.person("Ana"),
@@ -177,7 +177,7 @@ async def test_nobody_is_named_without_their_own_consent(deployment: Deployment)
 
 @pytest.mark.parametrize("way", ["leave", "remove", "ban", "consent"])
 async def test_people_who_are_out_are_no_longer_named(deployment: Deployment, way: str):
-    """This is true for every role that they had."""
+    """People who left or were removed are no longer named, whatever role they had."""
     await switch_flag(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
     ana, *others = [await deployment.person(name) for name in ("Ana", "Ben", "Cleo", "Dora")]
     roles = [GroupRole.ADMIN, GroupRole.MODERATOR, GroupRole.MEMBER]
@@ -335,8 +335,8 @@ async def test_deleting_ones_record_in_another_app_is_leaving(deployment: Deploy
 async def test_after_a_change_of_owner_the_record_links_to_the_new_one(
     deployment: Deployment, role: GroupRole, owner_is: str
 ):
-    """This is true for every role that the new owner had, and for every repository of the record. Members' records are
-    updated in place.
+    """The record links to the new one for every former role of the new owner and every repository of the record.
+    Members' records are updated in place.
     """
     await switch_flag(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
     ana = await (deployment.person("Ana") if owner_is == "ours" else deployment.connected("ana"))

@@ -103,7 +103,7 @@ async def doubts(deployment: Deployment) -> tuple[int, int]:
 
 @on_one_engine
 async def test_a_create_with_a_response_is_not_in_doubt(deployment: Deployment, cleo: Caller):
-    """This is tested for single creates, several at once, and creates that the PDS refuses."""
+    """Single creates, several at once, and creates that the PDS refuses are not in doubt."""
     await deployment.event(cleo, title="Tea")
     await deployment.deliver_publications()
     for title in ("Coffee", "Cocoa"):

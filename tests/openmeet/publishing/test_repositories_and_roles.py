@@ -131,8 +131,8 @@ async def test_what_a_co_host_can_do(deployment: Deployment, kind: str):
 
 
 async def test_what_those_who_run_the_group_can_do(deployment: Deployment):
-    """They cannot hand over somebody else's event, and when they leave, no event moves with them. The group's own
-    account can hand over.
+    """The people who run the group cannot hand over somebody else's event, and when they leave, no event moves with
+    them. The group's own account can hand over.
     """
     ana, ben = await deployment.person("Ana"), await deployment.connected("ben")
     event, uri, group = await stage(deployment, "its group's", ana, ben)

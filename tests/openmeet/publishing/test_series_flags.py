@@ -114,7 +114,9 @@ async def read_by_rules(deployment: Deployment, who: Caller) -> dict[datetime, i
     ),
 )
 async def test_each_date_is_published_once(deployment: Deployment, policy: PublishPolicy, flags: tuple[Flag, ...]):
-    """This is true for every combination. The first record of a date names the series record, if there is one."""
+    """Each date is published once for every combination of flags and policy. The first record of a date names the
+    series record, if there is one.
+    """
     await switch_flag(deployment, *flags)
     ana, series = await make(deployment)
     if policy is not PublishPolicy.NEXT:

@@ -19,8 +19,8 @@ from tests.parts import needs
 
 
 async def test_an_answer_can_be_followed_from_click_to_ingestion(deployment: Deployment):
-    """It is enqueued with the request's id, published with its URI and ingested with the commit's rev. Each log line
-    has the answer's id.
+    """An answer is enqueued with the request's id, published with its URI and ingested with the commit's rev. Each log
+    line has the answer's id.
     """
     cleo = await deployment.connected("cleo")
     tea = await deployment.event(cleo)

@@ -229,7 +229,9 @@ def test_our_link_is_removed_although_another_app_put_one_before_it() -> None:
 
 
 def test_removing_our_link_removes_no_second_one() -> None:
-    """Once our link is gone, the other app's link is the first one. The next edit does not mistake it for ours."""
+    """Once this site's link is gone, the other app's link is the first one. The next edit does not treat the other
+    app's link as its own.
+    """
     record: Any = {
         "$type": EVENT,
         "name": "x",

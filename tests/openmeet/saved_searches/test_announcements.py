@@ -164,8 +164,8 @@ async def test_only_the_first_date_of_a_series_is_announced(db: Database, clock:
 async def test_followers_of_a_host_are_notified_once(
     db: Database, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They are notified of public events, including those that the host co-hosts, and once per series. A matching saved
-    search does not notify a second time.
+    """Followers are notified of public events, including those that the host co-hosts, and once per series. A matching
+    saved search does not notify a second time.
     """
     monkeypatch.setattr(fan_out, "FIRST", 2)
     async with db.transaction() as tx:
@@ -286,7 +286,9 @@ async def test_deleted_accounts_have_no_searches_and_follow_nobody(db: Database)
 
 
 async def test_an_event_edited_so_that_it_matches_is_announced_once(db: Database, clock: HandClock) -> None:
-    """It is not announced to searches that it matched before, nor after further changes, nor to followers of its host."""
+    """The event is not announced to searches that it matched before, nor after further changes, nor to followers of its
+    host.
+    """
     async with db.transaction() as tx:
         host = await person(tx, "Hanna")
         chess = await event_by(tx, host, title="Chess", **COMING)

@@ -257,7 +257,7 @@ def test_names_that_are_slow_to_compare_are_compared_a_limited_number_of_times()
 
 
 async def test_only_the_newest_events_of_a_stranger_are_searched(db: Database, clock: HandClock) -> None:
-    """For a person who signs in the limit is higher."""
+    """For a stranger a limited number of the newest events is searched. For a person who signs in the limit is higher."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(detection_queries, "MOST_EVENTS_OF_STRANGER", 4)
         await take_known(db, *weekly(8))

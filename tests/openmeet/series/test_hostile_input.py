@@ -159,8 +159,8 @@ FORM = {
 
 
 async def test_rules_of_forms_are_computed_in_a_worker_process_too(make_sqlite, clock):
-    """This covers the preview of a new event, the check when it is sent, and the form of a series. The work counts
-    against the person who sends the request.
+    """Worker processes compute the preview of a new event, the check when it is sent, and the form of a series. The
+    work counts against the person who sends the request.
     """
     pool = WorkerPool(PoolLimits(job=JobLimits(cpu_seconds=PATIENCE_SECONDS, wall_seconds=PATIENCE_SECONDS)))
     site = site_on(await make_sqlite("openmeet"), clock, workers=pool)

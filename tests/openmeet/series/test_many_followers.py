@@ -253,7 +253,7 @@ async def test_waitlists_of_many_dates_move_up_by_jobs(practice_db: Database) ->
 async def test_a_waitlist_longer_than_one_transaction_handles_moves_up_completely(
     practice_db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They move up in order after the limit was removed."""
+    """All people on the waitlist move up in order after the limit was removed."""
     monkeypatch.setattr(waitlist, "MAX_PER_TRANSACTION", 3)
     async with practice_db.transaction() as tx:
         ana, series = await begin(tx, capacity=1)

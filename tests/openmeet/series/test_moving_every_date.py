@@ -48,7 +48,7 @@ def test_the_last_date_stays_the_last(end: str, hours: int) -> None:
 def test_all_dates_move_by_the_same_amount(
     freq: str, interval: int, days: list[str], end: str, zone: str, by: timedelta
 ) -> None:
-    """This includes series that repeat every second week, and moves across the boundary of a week."""
+    """All dates move, also in a series that repeats every second week, and across the boundary of a week."""
     named = f";BYDAY={','.join(days)}" if days and freq == "WEEKLY" else ""
     before = pattern(START, zone, parse_rule(f"FREQ={freq};INTERVAL={interval};{end}{named}"))
     after = moved(Timing(before, None), START, START + by, None).pattern

@@ -149,7 +149,7 @@ async def test_a_refused_offer_is_no_longer_listed_and_the_host_is_told(client, 
 
 
 async def test_the_former_owner_of_a_private_series_becomes_a_co_host(client, ana, ben) -> None:
-    """This is the same as for a single event. For a public series they only follow the dates."""
+    """The former owner becomes a co-host, as for a single event. For a public series they only follow the dates."""
     made = await client.post("/api/series", json=PRACTICE | {"visibility": "private"}, headers=ana)
     assert made.status_code == 201, made.text
     path = made.headers["location"]
@@ -165,6 +165,6 @@ async def test_the_former_owner_of_a_private_series_becomes_a_co_host(client, an
     assert len(stored) > 5
     for slug in (stored[0], stored[-1]):
         assert (await client.get(f"/api/events/{slug}", headers=ana)).status_code == 200
-    # They can leave it like any co-host. Then they can no longer see it.
+    # The former owner can leave the series like any co-host. Then they can no longer see it.
     assert (await client.post(f"/api/events/{stored[0]}/co-hosts/leave", headers=ana)).status_code == 204
     assert (await client.get(path, headers=ana)).status_code == 404

@@ -78,8 +78,8 @@ async def test_later_events_of_the_author_join_the_part_with_that_date(db: Datab
 
 
 async def test_every_part_gives_back_its_detected_events(db: Database, ana: Caller) -> None:
-    """This includes a part that was split again and moved. The events get their earlier names back; added dates with
-    answers stay, and the rest is deleted.
+    """Even a part that was split again and moved gives its events back. The events get their earlier names back; added
+    dates with answers stay, and the rest is deleted.
     """
     one, series = await accepted(db, ana)
     half = await halved(db, ana, series)

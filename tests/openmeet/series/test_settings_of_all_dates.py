@@ -15,8 +15,8 @@ async def two_dates(client, ana, **changes: object) -> tuple[dict, str, str]:
 
 
 async def test_admission_settings_for_all_dates_need_the_etag_that_was_read(client, ana):
-    """This is true if the settings were read at a date without its own settings, at another date, or before there were
-    any.
+    """The ETag is needed if the settings were read at a date without its own settings, at another date, or before there
+    were any.
     """
     _, first, second = await two_dates(client, ana)
     nothing = (await client.get(f"{first}/joining", headers=ana)).headers["etag"]

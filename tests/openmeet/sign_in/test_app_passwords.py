@@ -56,7 +56,7 @@ async def test_an_app_password_cannot_delete_the_account(site: SignInSite) -> No
 
 
 async def test_an_app_password_cannot_add_another_way_to_sign_in(site: SignInSite) -> None:
-    """Otherwise a holder of the app password could add their own e-mail address, and sign in with more rights later."""
+    """Otherwise somebody with the app password could add their own e-mail address, and sign in with more rights later."""
     weak = await app_password(site)
     async with site.browser() as browser:
         await browser.post("/sign-in/handle", data={"handle": HANDLE, "password": weak})

@@ -145,8 +145,8 @@ async def test_concurrent_requests_send_no_more_codes(db):
 
 
 async def test_an_address_has_twenty_guesses_a_day(db, clock):
-    """This counts guesses from any number of IP addresses and challenges, sequential or concurrent. After that even the
-    right code is refused.
+    """Guesses are counted from any number of IP addresses and challenges, sequential or concurrent. After twenty, even
+    the right code is refused.
     """
     asked = [await ask(db) for _ in range(8)]
     answers = await asyncio.gather(*(answer(db, one, wrong(one)) for one in asked for _ in range(CODE_TRIES)))
@@ -292,7 +292,7 @@ def test_an_address_is_normalised(typed, kept):
     ],
 )
 def test_an_invalid_address_is_refused(typed):
-    """This includes addresses that the mailer would refuse later, because their code would stay in the queue forever."""
+    """Addresses that the mailer would refuse later are refused too, because their code would stay in the queue forever."""
     with pytest.raises(InvalidForm):
         model.check_email(typed)
 

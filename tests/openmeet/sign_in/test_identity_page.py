@@ -187,8 +187,8 @@ async def ended_at_server(site: SignInSite, before: session_sealing.PdsSession) 
 
 
 async def test_one_browser_is_signed_out_here_and_at_the_servers(site_on_each: SignInSite):
-    """This is chosen at the end of any page. The session is ended on the server, and not only deleted on this site.
-    Another browser stays signed in, and due records wait.
+    """The person chooses this at the end of any page. The session is ended on the server, and not only deleted on this
+    site. Another browser stays signed in, and due records wait.
     """
     site = site_on_each
     await site.deployment.account("ana")

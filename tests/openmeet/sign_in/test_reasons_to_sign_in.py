@@ -18,7 +18,7 @@ async def test_the_event_is_shown_above_the_form(make_sqlite, clock):
 
 
 async def test_hidden_events_are_not_mentioned(make_sqlite, clock):
-    """This covers private and removed events. The URL alone gives no access."""
+    """Private and removed events are not mentioned. The URL alone gives no access."""
     site = site_on(await make_sqlite("openmeet", clock=clock), clock)
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")

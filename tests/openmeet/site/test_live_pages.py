@@ -120,7 +120,7 @@ async def test_an_open_page_receives_an_answer_and_its_notification(db: Database
 
 
 async def test_changes_made_before_the_stream_was_open_are_sent_at_once(db: Database, clock: HandClock) -> None:
-    """This covers changes between rendering and connecting, and changes while the connection was lost."""
+    """A page gets the changes between rendering and connecting, and the changes while the connection was lost."""
     ana, ben, event = await host_and_guest(db)
     token = await token_of(db, ana)
     site = site_on(db, clock)

@@ -38,7 +38,7 @@ def properties(schema: Any, where: str) -> Iterator[tuple[str, str]]:
 
 
 def test_every_name_is_lower_camel_case(made):
-    """This applies to properties, parameters and operation names. A struct of the API sets ``rename="camel"``."""
+    """Properties, parameters and operation names are in lower camel case. A struct of the API sets ``rename="camel"``."""
     names = list(properties(made["components"]["schemas"], "schemas"))
     for path, methods in made["paths"].items():
         for method, one in methods.items():

@@ -80,8 +80,8 @@ async def many_events(tx: Transaction) -> None:
 
 
 async def test_every_statement_of_a_search_uses_an_index(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """This is checked for every kind of search. Sequential scans are disabled on PostgreSQL, because with so few rows
-    they would be cheaper.
+    """Every kind of search is checked. Sequential scans are disabled on PostgreSQL, because with so few rows they would
+    be cheaper.
     """
     monkeypatch.setattr(index_scan, "_SOME", 1)
     async with db.transaction() as tx:

@@ -191,7 +191,7 @@ async def leaving(db, event, owner) -> dict[str, set[str]]:
 
 
 async def test_outgoing_content_contains_only_public_parts(make_database):
-    """This includes messages to the host's own webhook, because they are stored and passed on."""
+    """Messages to the host's own webhook contain only public data too, because they are stored and passed on."""
     db = await make_database("openmeet")
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")

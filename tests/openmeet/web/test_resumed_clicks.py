@@ -20,7 +20,9 @@ from tests.openmeet.site_under_test import event_by, inputs_of, person, sign_up,
     ],
 )
 def test_an_unchecked_checkbox_is_kept_and_empty_fields_are_not(typed, kept):
-    """Otherwise an answer would be shared although its author deselected the checkbox."""
+    """An unchecked checkbox must be kept, because otherwise an answer would be shared although its author deselected
+    sharing.
+    """
     path = path_of(EventSlug("tea"), RsvpReply.GOING, typed)
     found = {name: values[0] for name, values in parse_qs(urlsplit(path).query, keep_blank_values=True).items()}
     assert found == {"reply": "going", **kept}

@@ -122,7 +122,7 @@ async def test_held_messages_and_host_rooms_are_not_sent(talk):
 
 
 async def test_a_restricted_chat_is_not_sent(talk):
-    """This is true if access was restricted before or after the message was written."""
+    """No message is sent if access was restricted, before or after the message was written."""
     await talk.says(talk.ana, "For everybody")
     async with talk.db.transaction() as tx:
         await rooms.change_settings(tx, talk.ana, talk.room.id, RoomSettings(audience={"anybody": "none"}))

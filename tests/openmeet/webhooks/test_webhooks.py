@@ -410,7 +410,7 @@ async def test_after_switching_on_again_missed_messages_can_be_sent(stage, clien
 
 
 async def test_private_addresses_are_refused(stage, client, ana):
-    """They are refused at registration, and again when a name later resolves to an internal address (invariant 7)."""
+    """Private addresses are refused at registration, and again when a name later resolves to one (invariant 7)."""
     settings = replace(stage.site.app.state.services.settings, allow_private_addresses=False)
     change_services(stage.site.app, settings=settings)
     for url in (

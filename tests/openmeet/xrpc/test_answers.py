@@ -83,7 +83,7 @@ async def test_restricted_answers_are_not_listed(site, client, people):
         return [one["did"] for one in (await ask(client, "listAnswers", event=page, token=token))["answers"]]
 
     assert await seen_by() == [going]
-    # This also applies to hosts, because other apps pass on the data that they get.
+    # The restriction also applies to hosts, because other apps pass on the data that they get.
     assert await seen_by(of_ana) == [going]
     for audience, seen in ((ListAudience.ATTENDEES, [of_bo, of_ana]), (ListAudience.HOSTS, [of_ana])):
         async with site.db.transaction() as tx:

@@ -1,4 +1,4 @@
-"""From a page to its record and back."""
+"""Resolving the URL of a page to its record and back."""
 
 from openmeet.domain.events import queries as events
 from openmeet.domain.groups import record_queries
