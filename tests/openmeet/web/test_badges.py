@@ -63,9 +63,7 @@ async def test_a_mixed_list_shows_the_origin_of_each_event(make_sqlite: MakeData
 
 
 async def test_pages_show_the_origin_too(make_sqlite: MakeDatabase, clock: HandClock) -> None:
-    """Pages of an imported event, of an event made on this site and of a detected series have a badge. A draft has
-    none.
-    """
+    """Pages of an imported event and of a detected series have badges. The page of an event made on this site has none."""
     db = await make_sqlite("openmeet", clock=clock)
     await take_known(db, *weekly(16))
     async with db.reader() as reader:
