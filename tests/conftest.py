@@ -36,8 +36,8 @@ def _compile_once(self: jinja2.Environment, source: Any, name: Any = None, filen
 # processor time.
 gc.set_threshold(50_000, 10, 10)
 
-# The default of five seconds measures the machine rather than the code. No source uses this library, so only the tests
-# wait longer.
+# The default of five seconds measures the machine rather than the code. No source uses this library, so the setting
+# affects only the tests.
 for _part in ("connect", "read", "write", "pool"):
     setattr(httpx._config.DEFAULT_TIMEOUT_CONFIG, _part, PATIENCE_SECONDS)
 

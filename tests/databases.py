@@ -72,8 +72,8 @@ def engine(request: pytest.FixtureRequest) -> Engine:
 def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of this process's own PostgreSQL database, in which tests create schemas.
 
-    It is not shared between workers, because the catalogs of a shared database would grow with all of them. It does not
-    wait for the disk.
+    Workers do not share a database, because its catalogs would grow with each of them. Commits do not wait for the
+    disk.
     """
     with contextlib.ExitStack() as stack:
         server = _server(stack, tmp_path_factory)
@@ -241,7 +241,7 @@ class PostgresDatabases:
         return url
 
     async def give_back(self, url: str, package: str) -> None:
-        """Take a database back and disconnect everyone who is still connected, as if the server had gone."""
+        """Take a database back and disconnect all clients that are still connected, as if the server had stopped."""
         await self._emptied.cut_off_others(url, processes())
         if not await self._emptied.empty(url, package):
             forget(url)

@@ -18,7 +18,7 @@ from groundwork.database import postgres
 _open_pool = postgres.open_pool
 _Key = tuple[str, int, float]
 _Pool = asyncpg.Pool
-# Rounds of cancelling: tasks may start others when they are cancelled.
+# Rounds of cancelling: a cancelled task may start others.
 _ROUNDS = 10
 
 
@@ -191,7 +191,7 @@ def new_connections() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Choose the loop before the first fixture of the test asks for one."""
+    """Choose the loop before the first fixture of the test requests one."""
     parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
     names = item.fixturenames if isinstance(item, pytest.Function) else []
     LOOPS.are_kept = parameters.get("engine") == "postgresql" and "new_connections" not in names

@@ -27,13 +27,13 @@ ODD: dict[str, tuple[bytes, Any]] = {
     "oldlink": (b"\xa2aa\xd8\x2a\x58\x23\x00" + _OLD_LINK + _TYPE, {"a": {"$link": OLD_LINK}, "$type": _PREFIX}),
     "float": (b"\xa2aa\xfb\x3f\xf8" + bytes(6) + _TYPE, {"a": 1.5, "$type": _PREFIX}),
 }
-"""By record key: readable, if leniently."""
+"""By record key: records that lenient readers can decode."""
 
 UNREADABLE: dict[str, bytes] = {"bottomless": _deep(2000)[0], "list": b"\x81\x01", "nothing": b"not CBOR at all"}
-"""By record key: their bytes are carried, and nothing else."""
+"""By record key: records that are stored and exported as bytes, but cannot be decoded."""
 
 ODD_PATHS = ("notes/one", "org.example.note/..")
-"""No ``collection/rkey``, and taken by the reference PDS all the same."""
+"""Paths that are not ``collection/rkey``, but that the reference PDS accepts."""
 
 
 def cid_of(block: bytes) -> Cid:

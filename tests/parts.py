@@ -40,7 +40,7 @@ def _node_is_recent() -> bool:
 
 @dataclass(frozen=True)
 class Part:
-    """Something outside the project that tests talk to."""
+    """An external program or service that tests use."""
 
     what: str
     get_it: str
@@ -102,7 +102,7 @@ def is_here(name: str) -> bool:
 
 
 def is_required(name: str) -> bool:
-    """True if a missing part is a failure here (the Makefile has the list)."""
+    """True if a missing part fails the run on this machine (the Makefile has the list)."""
     return os.environ.get("CI") == "true" and name in os.environ.get("OPENMEET_CI_REQUIRES", "").split()
 
 

@@ -1,7 +1,7 @@
 """Fail tests that sleep, in the folders listed here: waiting for a clock makes a suite slow and proves nothing.
 
-Being slow is not a failure; a busy machine is given any time it needs. What counts is a timer of more than 20 ms that
-ran out while the event loop had nothing to do, or a ``time.sleep`` of that length in the thread of the test.
+A slow test does not fail; a busy machine may take any time it needs. A test fails if a timer of more than 20 ms ran out
+while the event loop had nothing to do, or if its thread called ``time.sleep`` for that long.
 
 Folders whose tests open servers are not listed yet, because they poll while they wait for a slow machine.
 """

@@ -224,18 +224,18 @@ def serve(requests: socket.socket) -> list[str] | None:
 
 
 def _tell_ends(running: dict[int, socket.socket]) -> None:
-    """Report all processes that have ended, because one signal can stand for several."""
+    """Report all processes that have ended, because the system may merge several signals into one."""
     while running:
         pid, status = os.waitpid(-1, os.WNOHANG)
         if not pid:
             return
-        # The test is over and no longer listens.
+        # The test is over and no longer reads the reports.
         with running.pop(pid) as told, contextlib.suppress(BrokenPipeError, ConnectionResetError):
             told.send(str(os.waitstatus_to_exitcode(status)).encode())
 
 
 def import_commands() -> None:
-    """Import every role, noun and verb as the command does, and whatever every command would load again."""
+    """Import every role, noun and verb as the command does, and the modules that every command would load again."""
     import typer  # imported here because the tests that use this module import no program
 
     from aurora_locus.i18n import catalogue as messages_of_the_pds

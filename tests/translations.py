@@ -40,7 +40,7 @@ def _messages(server: Catalogue, language: str) -> Iterator[Message]:
 
 
 def differences(one: Message, plural_forms: int) -> Iterator[str]:
-    """What a translation has lost or added."""
+    """The parts that a translation has lost or added."""
     english, translated = _forms(one.id), _forms(one.string)
     if len(translated) != (1 if len(english) == 1 else plural_forms) or not all(translated):
         yield f"forms of {english}"

@@ -59,7 +59,7 @@ def drop(request: web.Request) -> web.StreamResponse:
 
 
 class EveryName(AbstractResolver):
-    """A resolver in which every name leads to one port on loopback, or to nothing."""
+    """A resolver that maps every name to one port on loopback, or finds no name at all."""
 
     def __init__(self, port: int, unknown: frozenset[str] = frozenset()) -> None:
         self.port = port

@@ -1,4 +1,4 @@
-"""When a failing server is left alone and when it is tried again."""
+"""Circuit breakers: when a failing server is no longer called, and when it is tried again."""
 
 import pytest
 

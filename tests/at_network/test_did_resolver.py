@@ -150,7 +150,7 @@ async def test_unresolvable_dids_are_never_asked_for(resolver, directory, did):
 
 
 async def test_web_on_localhost_in_development(http, clock):
-    """In development, did:web accounts may live on a port of this machine."""
+    """In development, a did:web may name a port of this machine."""
     host = Host()
     async with serve({"GET /.well-known/did.json": host}) as url:
         did = parse_did("did:web:localhost%3A" + url.rpartition(":")[2])
@@ -186,7 +186,7 @@ async def test_slow_directory_is_slow(http, clock, monkeypatch):
 
 
 async def test_second_directory_is_asked_about_dids_unknown_to_the_first(http, clock, directory):
-    """A second directory is asked only about DIDs that the first does not know. A tombstone or failure of the first is
+    """A second directory is queried only for DIDs that the first does not have. A tombstone or failure of the first is
     final.
     """
     second = Host()
@@ -204,7 +204,9 @@ async def test_second_directory_is_asked_about_dids_unknown_to_the_first(http, c
 
 
 async def test_known_makes_no_request(http, clock, directory):
-    """``known`` makes no request. It returns nothing for an identity that is unknown, doubted or too old."""
+    """``known`` makes no request. It returns None for an identity that is not cached, is marked for a recheck, or is
+    too old.
+    """
     async with serve({"GET /{did}": directory}) as url:
         resolver = DidResolver(http, clock, DidSettings(url))
         assert resolver.known(DID) is None

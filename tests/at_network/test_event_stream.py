@@ -23,7 +23,7 @@ PATH = "/xrpc/com.atproto.sync.subscribeRepos"
 
 
 class Stream:
-    """A WebSocket server; ``script`` is what it does on each connection."""
+    """A WebSocket server; ``script`` runs on each connection."""
 
     def __init__(self) -> None:
         self.cursors: list[str | None] = []
@@ -97,7 +97,7 @@ async def test_broken_connection_is_a_failure(http, service, stream):
 
 
 async def test_silent_peer_is_dropped(http, service, stream, monkeypatch):
-    """If a ping is not answered, the connection counts as dead, whatever TCP says."""
+    """If a ping is not answered, the connection counts as dead, even if TCP still reports it as open."""
     monkeypatch.setattr(event_stream, "HEARTBEAT_SECONDS", 0.1)
 
     async def script(socket):

@@ -26,7 +26,7 @@ RECORD = f"_atproto.{ALICE}"
 
 
 class World:
-    """One domain with both ways of naming a DID, and one directory. A test can set what each answers."""
+    """One domain that can name a DID by DNS and by HTTPS, and one directory. A test sets the response of each."""
 
     def __init__(self) -> None:
         self.https = lambda: web.Response(status=404)
@@ -247,8 +247,8 @@ async def test_known_handle_survives_an_outage(world):
 
 
 async def test_both_ways_are_reported_separately_and_never_from_a_cache(world):
-    """For somebody setting up a handle, the result of each way is reported separately, never from the cache, with
-    failures as values.
+    """While a person sets up a handle, the results of DNS and HTTPS are reported separately. They never come from the
+    cache, and failures are returned as values.
     """
     assert await world.resolver.look_up_both_ways(ALICE) == HandleLookups(None, None)
     world.names.records = {RECORD: [f'"did={DID}"']}

@@ -1,4 +1,4 @@
-"""Lines of a Jetstream server: a connection ends when its server is gone, whatever TCP says."""
+"""Lines of a Jetstream server. A connection ends when its server is gone, even if TCP still reports it as open."""
 
 import pytest
 from aiohttp import web
@@ -10,7 +10,7 @@ from groundwork.errors import RemoteFailed, RemoteSlow
 
 
 async def test_server_that_answers_no_ping_is_disconnected(http, monkeypatch):
-    """A server that sends no lines is pinged. It is dropped if it does not answer, and read on if it does."""
+    """A server that sends no lines is pinged. The connection is dropped if there is no answer, and kept otherwise."""
     monkeypatch.setattr(jetstream_stream, "HEARTBEAT_SECONDS", 0.1)
     pinged = []
 

@@ -1,4 +1,4 @@
-"""Resolving Lexicons: the domain names a repository, and the repository proves the record."""
+"""Resolving Lexicons: the domain names a repository, and the record is verified with a proof from that repository."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -114,7 +114,9 @@ async def test_known_lexicon_is_used_while_its_authority_is_down(scene: Scene) -
 
 
 async def test_absence_is_remembered_for_minutes(scene: Scene) -> None:
-    """A missing Lexicon is remembered for minutes, so a frequently written unknown type is not looked up each time."""
+    """A missing Lexicon is cached for some minutes, so that an unknown type that is written often is not looked up each
+    time.
+    """
     await refusal(scene)
     await refusal(scene)
     assert len(scene.publisher.names.asked) == 1

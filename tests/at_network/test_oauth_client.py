@@ -1,4 +1,6 @@
-"""Refreshing tokens at a failing server: its circuit opens as for any other call, and no token is spent meanwhile."""
+"""Refreshing tokens at a failing server: its circuit opens as for any other call, and no refresh token is used
+meanwhile.
+"""
 
 import pytest
 from starlette.requests import Request
@@ -58,18 +60,18 @@ async def test_a_server_that_fails_is_not_asked_for_tokens_until_it_may_be_tried
         refused = await refresh()
         assert isinstance(refused, CircuitOpen)
         assert (refused.after_seconds, server.asked) == (FIRST_PAUSE / SECOND, OPENS_AFTER)
-        # A person waiting in a browser is not refused because of failures that background programs had.
+        # Failed background refreshes do not block a request of a person who waits in a browser.
         with pytest.raises(RemoteFailed):
             await calls.exchange(metadata, CLIENT, key, code="c", verifier="v", redirect_uri="http://127.0.0.1/")
         clock.turn(FIRST_PAUSE)
         server.answer = (200, TOKENS, {})
         assert await refresh() is None
         assert circuits.state_of(metadata.issuer) is CircuitState.CLOSED
-        # The end of a session says nothing about the server.
+        # The end of a session does not count as a failure of the server.
         server.answer = (400, {"error": "invalid_grant"}, {})
         for _ in range(OPENS_AFTER):
             assert isinstance(await refresh(), NotSignedIn)
-        # Neither does a rate limit.
+        # A rate limit does not count as a failure either.
         server.answer = (429, {}, {"retry-after": "60"})
         assert isinstance(await refresh(), TooMany)
         assert circuits.state_of(metadata.issuer) is CircuitState.CLOSED

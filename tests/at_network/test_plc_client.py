@@ -83,8 +83,8 @@ async def test_submit(plc, directory):
 
 
 async def test_lost_answer_of_a_taken_operation_is_success(plc, directory):
-    """If the response is lost and the newest operation of the log is ours, the submission succeeded and is not sent
-    again.
+    """If the response is lost and the newest operation of the log is the submitted one, the submission succeeded and is
+    not sent again.
     """
     directory.loses_answers = True
     await plc.submit(DID, FIRST)
@@ -98,8 +98,8 @@ async def test_lost_question_is_a_failure(plc, directory):
 
 
 async def test_lost_update_is_recognized_by_the_newest_operation(plc, directory):
-    """After a lost response only the newest operation counts: an older operation of ours does not prove that the new
-    one was accepted.
+    """After a lost response only the newest operation counts: an older operation of the same account does not prove
+    that the new one was accepted.
     """
     await plc.submit(DID, FIRST)
     directory.loses_questions = True

@@ -356,7 +356,7 @@ async def test_other_failures_do_not_refresh(http, clock, accounts):
 
 
 async def test_endless_refusals_end(http, clock, accounts):
-    """A server that refuses every fresh token is not called forever."""
+    """If a server refuses every fresh token, the client stops calling it."""
     client, _ = session_of(http, clock, accounts, 1)
 
     def refuse(request: web.Request) -> web.Response:

@@ -38,8 +38,8 @@ from tests.openmeet.site_under_test import CODE_KEY, Site, api_session, change_s
 
 
 def does_not_break(context: CheckContext, response: Response, case: Case) -> bool | None:
-    """Accept any declared response. That includes 503, because this site may not fetch calendars of others, which would
-    leave the machine.
+    """Accept any declared response. A 503 is accepted too: this site must not make requests to other machines, so it
+    cannot fetch external calendars.
     """
     return (
         None if response.status_code == httpx.codes.SERVICE_UNAVAILABLE else not_a_server_error(context, response, case)
@@ -54,11 +54,11 @@ CHECKS = [
     conformance.response_schema_conformance,
 ]
 
-# Operations for services and moderators, and of records that this site does not have.
+# Operations for services and moderators, and operations on records that this site does not have.
 _NOT_OURS = ("/api/sync", "/api/moderation", "/api/operating", "/api/integration")
 
-# Operations that need what this site does not have: a homeserver, a blob store, a message that somebody else may
-# remove.
+# Operations that need something that this site does not have: a homeserver, a blob store, or a message that somebody
+# else may remove.
 _NOT_HERE = (
     "/api/me/matrix",
     "/api/me/matrix/rooms",

@@ -49,8 +49,8 @@ ATTACKS = HOLDING | REQUESTS
 
 @dataclass(frozen=True)
 class Target:
-    """What is attacked: two servers, the attacker's account on both with its API ``authorization``, events with the
-    texts of ``BRACKETS``, and the addresses that attacks come from.
+    """The targets: two servers, the attacker's account on both with its API ``authorization``, events with the texts of
+    ``BRACKETS``, and the addresses that attacks come from.
     """
 
     openmeet_url: str

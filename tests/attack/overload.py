@@ -1,10 +1,11 @@
 """Attacks a running installation in every way at once while a canary acts like a normal user (invariants 1 and 2).
 
 The attackers hold connections open, send heads and bodies byte by byte, do not read large responses, flood pages and
-methods, send calendars, texts and forms that are expensive to parse, and announce records of authors whom nobody can
-resolve. The canary must be served each time, possibly after a retry on 503. Everything that it was told is stored must
-be there afterwards, and no server may use more memory than a fixed limit. All limits have their default values, except
-the number of connections per server and the time for reading a file. Attackers have addresses of their own.
+methods, send calendars, texts and forms that are expensive to parse, and announce records of authors whose DIDs cannot
+be resolved. The canary must be served each time, possibly after a retry on 503. Every write that was confirmed to the
+canary must still be stored afterwards, and no server may use more memory than a fixed limit. All limits have their
+default values, except the number of connections per server and the time for reading a file. Attackers have addresses of
+their own.
 """
 
 import asyncio
@@ -188,7 +189,7 @@ async def _event_with(guest: Guest, description: str) -> str:
 
 @dataclass
 class PublishedVersion:
-    """What the canary was told is stored: records by URI with their CID, and its last answer."""
+    """The writes that were confirmed to the canary: records by URI with their CID, and its last RSVP."""
 
     slug: str
     records: dict[str, str] = field(default_factory=dict)
@@ -196,7 +197,7 @@ class PublishedVersion:
 
 
 async def _live(running: Installation, scale: Scale, report: Report, slug: str) -> PublishedVersion:
-    """Read, answer and write in turn, each on a new connection, until every attack has been made too."""
+    """Read, RSVP and write in turn, each on a new connection, until every attack has been made too."""
     acknowledged = PublishedVersion(slug)
     words = itertools.cycle(WORDS)
     deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
@@ -239,7 +240,7 @@ async def _round(running: Installation, report: Report, acknowledged: PublishedV
 
 
 async def _served(report: Report, method: str, url: str, **rest: object) -> httpx.Response:
-    """Return the response, and retry if the server says that it is busy: a busy machine does not mean a failed canary."""
+    """Return the response, and retry after a 503: one such response from a busy machine does not fail the canary."""
     for _ in range(TRIES):
         answer = await _alone(method, url, **rest)
         if answer.status_code != 503:
@@ -305,7 +306,7 @@ def children_of(pid: int) -> list[int]:
 
 
 async def _check(running: Installation, scale: Scale, report: Report, acknowledged: PublishedVersion) -> None:
-    """Check that everything the canary was told is stored, and that every attack met its defence."""
+    """Check that every write confirmed to the canary is stored, and that every attack met its defence."""
     for name in ("web", "pds"):
         assert "connections.used_up" in running.servers[name].said(), f"the connections of {name} were never used up"
     assert len(report.turned_away) < report.served, f"told to come back: {report.turned_away}"

@@ -1,4 +1,4 @@
-"""Every operators' method refuses everybody else."""
+"""Every method for operators refuses all other callers."""
 
 import base64
 from typing import Final

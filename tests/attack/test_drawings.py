@@ -32,8 +32,8 @@ async def test_another_process_draws(
 
 
 async def test_one_address_cannot_have_everything_drawn(make_sqlite: MakeDatabase, clock: HandClock) -> None:
-    """One address cannot have everything drawn, although covers have an address for every number. Pictures already
-    drawn are free.
+    """The drawing time of one client address is limited, because there is a cover URL for every number. Cached pictures
+    do not count.
     """
     workers = WorkerPool(PoolLimits(processes=1, cpu_seconds_per_person=0.001))
     site = site_on(await make_sqlite("openmeet"), clock, workers=workers, trusted_proxy_hops=1)
@@ -53,7 +53,7 @@ async def test_one_address_cannot_have_everything_drawn(make_sqlite: MakeDatabas
 async def test_shared_caches_keep_the_languages_apart(
     make_sqlite: MakeDatabase, clock: HandClock, address: str
 ) -> None:
-    """Responses that depend on the reader's language say so to shared caches."""
+    """Responses that depend on the reader's language have a ``Vary`` header for shared caches."""
     db = await make_sqlite("openmeet", clock=clock)
     async with db.transaction() as tx:
         event = await event_by(tx, await person(tx, "Ana"))

@@ -1,4 +1,4 @@
-"""Somebody who makes us send e-mails to strangers, using any number of events and groups."""
+"""Somebody uses the invitations of many events and groups to send unwanted e-mails through this site."""
 
 import pytest
 

@@ -26,8 +26,8 @@ with subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], st
 
 
 async def test_a_canary_is_served_while_everything_is_attacked(tmp_path: Path) -> None:
-    """While everything is attacked, a canary is served, nothing that it was told is stored is lost, and no process
-    exceeds its memory limit.
+    """During all attacks at once, a canary is served, no write that was confirmed to it is lost, and no process exceeds
+    its memory limit.
     """
     report = await overload.attack(tmp_path, overload.SHORT)
     assert report.served >= 5 * overload.SHORT.rounds

@@ -14,7 +14,7 @@ from tests.aurora_locus.visitor import Visitor, token_in, visitor
 
 FORM = {"content-type": "application/x-www-form-urlencoded"}
 
-# Pages on which a valid form would do something that breaks the following one.
+# Pages whose valid form would sign out or deactivate the account, so that the following requests would fail.
 _ENDS_THE_VISIT = frozenset({"/sign-out", "/account/delete", "/account/deactivate"})
 
 

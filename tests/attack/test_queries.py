@@ -1,5 +1,5 @@
-"""Every parameter of every query for other apps: hostile values are refused by name or answered, on both engines, never
-a server error.
+"""Hostile values in every parameter of every query for other apps are refused with the parameter's name or answered, on
+both engines, and never cause a server error.
 """
 
 import json
@@ -25,7 +25,7 @@ _FITTING = {
     "group": f"{ORIGIN}/groups/tea",
     "actor": "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa",
 }
-# Besides texts that break parsers: URLs of ours with a wrong end, and dates and numbers at their limits.
+# In addition to texts that break parsers: URLs of ours with a wrong end, and dates and numbers at their limits.
 _ENDS = ("%00", "%ff", "%2e%2e%2f", "a%0d%0ab", "x" * 2_000, "%F0%9F%98%80", "’")
 _EDGES = (
     "0000-01-01T00:00:00Z",

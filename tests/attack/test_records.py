@@ -1,4 +1,4 @@
-"""Records that anybody may write: readers understand them or say why not, and our changes fit any of them."""
+"""Arbitrary records: readers parse each one or return a reason, and our changes can be applied to every record."""
 
 import json
 from typing import Any
@@ -125,7 +125,9 @@ def _ours(garbage: Garbage) -> Publishable:
 
 
 def test_our_changes_fit_into_any_record_that_was_understood() -> None:
-    """Our changes fit any record that was understood: another app's fields stay, and ours read back as intended."""
+    """Our changes can be applied to any record that was parsed: another app's fields stay, and ours read back as
+    intended.
+    """
     print(f"seed {SEED}")
     garbage = Garbage(SEED)
     for _ in range(ROUNDS):

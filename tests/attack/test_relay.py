@@ -1,4 +1,4 @@
-"""A hostile relay: whatever a frame contains, it is counted and stored, and later frames are read."""
+"""A hostile relay: every frame is counted and stored, even a malformed one, and later frames are read."""
 
 from collections import deque
 from collections.abc import Mapping
@@ -127,8 +127,8 @@ async def test_random_frames_stop_nothing(bench: Bench) -> None:
 
 
 async def test_garbage_waits_for_room_like_everything_else(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Garbage waits for space like other messages, so that a host that sends it faster than it can be stored cannot
-    fill the memory.
+    """Garbage waits for space in the queue like other messages, so that a host that sends it faster than it can be
+    stored cannot fill the memory.
     """
     monkeypatch.setattr(repo_stream, "MAX_PENDING", 20)
     most = 0

@@ -94,7 +94,7 @@ async def left_of(db: Database, scene: Scene) -> list[str]:
 
 
 async def test_unblocked_person_can_do_everything(make_sqlite: MakeDatabase, clock: HandClock) -> None:
-    """All requests succeed for somebody who is not blocked. Otherwise the refusals below would prove nothing."""
+    """All requests succeed for a person who is not blocked. Otherwise the refusals below would prove nothing."""
     db = await make_sqlite("openmeet", clock=clock)
     scene = await scene_on(db)
     async with signed_in(site_on(db, clock), scene.ben.user_id) as browser:

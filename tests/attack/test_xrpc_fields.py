@@ -85,7 +85,7 @@ def fitting(kind: Any, nsid: str) -> Any:
 
 
 def hurt_inputs(schema: Any, nsid: str) -> Iterator[Any]:
-    """The fitting input with one field replaced, and values that are not an input at all."""
+    """The valid input with one field replaced, and values that are not an input object at all."""
     yield from ([], "x", 7, None, True)
     if not isinstance(schema, document.ObjectType):
         return

@@ -26,7 +26,7 @@ LIMITS = UploadLimits(max_blob_bytes=100_000, quota_bytes=1_000_000)
 
 
 async def assemble(db: Database, clock: Clock, folder: Path, *, ring_frames: int = 10_000) -> Repositories:
-    """Everything of a PDS below its accounts."""
+    """The PDS components below the accounts."""
     live = await open_live(db, max_frames=ring_frames)
     blobs = BlobService(db, DiskBlobStore(folder / "blobs"), LIMITS)
     keys = SigningKeys(db, Sealer([bytes(32)]))
@@ -48,7 +48,7 @@ async def close_assembled() -> None:
 
 @pytest.fixture(autouse=True)
 def _hashes_cheaply(cost_of_passwords: None) -> None:
-    """Cheap hashes everywhere here, except in tests of their cost."""
+    """Cheap password hashes in all these tests, except in those of the cost."""
 
 
 @pytest.fixture

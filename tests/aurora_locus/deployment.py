@@ -175,7 +175,7 @@ class Deployment:
         return Person(self.http, headers, Did(session["did"]), session["refreshJwt"])
 
     async def announced(self, did: Did) -> list[str]:
-        """The firehose events of an account, as words."""
+        """The firehose events of an account, each as a short text."""
         return [_word(message) for message in await messages(self.db, did)]
 
     async def count(self, table: str) -> int:

@@ -1,4 +1,4 @@
-"""A repository under test, written to as its owner would, and read as a careful consumer of the firehose would."""
+"""A repository under test. Tests write to it as its owner would, and read it as a careful firehose consumer would."""
 
 import hashlib
 from base64 import b32encode

@@ -48,8 +48,8 @@ async def test_people_get_the_ways_in(deployment: Deployment, browser: Visitor) 
 
 
 async def test_other_pages_lead_there(browser: Visitor) -> None:
-    """Other pages link there, by the name at the top and from missing pages. A missing page does not send people to the
-    sign-in page.
+    """Other pages link to the front page: by the name at the top, and from missing pages. A missing page does not send
+    people to the sign-in page.
     """
     assert '<a class="brand" href="/">' in (await browser.get("/sign-in")).text
     lost = await browser.get("/nowhere")

@@ -78,8 +78,8 @@ SWITCHES = ("FIREHOSE_ENABLED", "CRAWL_ENABLED", "AUTO_STREAM")
 @pytest.mark.parametrize("master", [False, True])
 @pytest.mark.parametrize("on", [set(chosen) for size in range(4) for chosen in itertools.combinations(SWITCHES, size)])
 def test_every_combination_of_federation(master: bool, on: set[str]):
-    """Every combination of federation settings: a switch without the master switch is refused by name; with it, each
-    switch has its one effect.
+    """Every combination of federation settings: a switch without the master switch is refused by name; with the master
+    switch, each switch has only its own effect.
     """
     environment = {**SAFE, "PDS_FEDERATION_ENABLED": str(master).lower()}
     environment |= {f"PDS_FEDERATION_{name}": str(name in on).lower() for name in SWITCHES}

@@ -1,4 +1,4 @@
-"""Somebody with an identity of their own, hosted elsewhere or no longer hosted, who holds both keys."""
+"""Somebody with an identity of their own, hosted on another server or no longer hosted, who holds both keys."""
 
 import secrets
 from dataclasses import dataclass, replace
@@ -32,7 +32,7 @@ class Traveller:
 
     @classmethod
     async def born(cls, deployment: Deployment, name: str, pds: str = ELSEWHERE) -> "Traveller":
-        """Create an identity in the deployment's directory that says it is hosted elsewhere."""
+        """Create an identity in the deployment's directory whose document names another server."""
         rotation, signing = K256PrivateKey(secrets.token_bytes(32)), K256PrivateKey(secrets.token_bytes(32))
         unsigned = plc_operation.account_operation(
             rotation_keys=(rotation.public,), signing_key=signing.public, handle=Handle(f"{name}.old.example"), pds=pds
@@ -55,7 +55,7 @@ class Traveller:
         return make_service_token(claims.pop("key", self.signing), **claims)
 
     async def ask(self, token: str | None = None, **changes: Any) -> httpx.Response:
-        """Request an account here."""
+        """Request an account on this server."""
         wish = {
             "handle": f"{self.name}.test",
             "email": f"{self.name}@example.org",

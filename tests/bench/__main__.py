@@ -2,7 +2,7 @@
 
     python -m tests.bench [NAME …] [--json] [--no-pure]
 
-The exit status is 0 whatever the speed, and 1 if an answer was wrong or a benchmark failed. Figures are medians;
+Speed does not affect the exit status: it is 0, or 1 if an answer was wrong or a benchmark failed. Figures are medians;
 differences below a fifth are noise.
 """
 
@@ -21,7 +21,7 @@ from tests.bench.timing import progress, progress_done
 
 
 class Failed(Exception):
-    """A subject's process ended before its last figure. It has printed why."""
+    """The process of a subject ended before its last figure. It has printed the reason."""
 
 
 def main() -> int:
@@ -81,7 +81,7 @@ def _measure(subject: Subject, *, as_text: bool, with_pure: bool) -> list[tuple[
         progress_done()
     found = []
     for figure in _figures(subject):
-        # If the codec makes no difference, the second figure says nothing.
+        # If the codec makes no difference, the second figure adds nothing.
         beside = pure.get(figure.name)
         found.append((figure, beside))
         if as_text:

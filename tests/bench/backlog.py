@@ -2,8 +2,8 @@
 wait.
 
 Ten thousand events are more than the PDS accepts from five accounts in an hour. The clock is moved to the time at which
-the next one is due, so that hours pass in a moment. Measured are the work and the number of "too many requests"
-responses.
+the next one is due, so that hours pass in a moment. The benchmark measures the work and the number of "too many
+requests" responses.
 """
 
 import tempfile
@@ -44,7 +44,7 @@ def measure() -> Iterator[Figure]:
         "records/s",
         note=f"{hours:.1f} hours on the clock, {answers.total():,} requests",
     )
-    # A client that is refused once learns until when: once an hour for each account.
+    # A client that is refused once knows how long to wait, so each account is refused once an hour.
     most = PEOPLE * (int(hours) + 1)
     yield Figure("answers that said too many", answers[429], "", most, less_is_better=True)
 

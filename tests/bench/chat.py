@@ -89,7 +89,9 @@ async def _town(db: Database, people: int, rooms: int) -> tuple[list[Caller], li
 
 
 async def _follow() -> tuple[float, float, float]:
-    """Megabytes that the open pages take, and seconds from a commit until 99 % and until half of them have it."""
+    """The memory of the open pages in megabytes, and the seconds from a commit until 99 % and until half of the pages
+    have the message.
+    """
     async with stores.on_sqlite() as db:
         people, (room,) = await _town(db, STREAMS // PER_READER, 1)
         tokens = await _tokens(db, people[1:])

@@ -33,7 +33,7 @@ CLICKS = 100
 WARM_UP = 5
 RSVP = "community.lexicon.calendar.rsvp"
 PATIENCE_SECONDS = 20.0
-# Long enough for an idle worker to sleep again, and random, so that the pauses do not coincide with the workers' own
+# Long enough for an idle worker to pause again, and random, so that the pauses do not coincide with the workers' own
 # intervals.
 PAUSE_SECONDS = (0.02, 0.12)
 SEEN = "select count(*) from records where collection = ?"
@@ -82,8 +82,8 @@ async def _click_through(ready: dict[str, Any], databases: Path) -> Times:
     ana, ben = ready["people"][:2]
     count = WARM_UP + CLICKS
     progress(f"Ana writes {count} events")
-    # A person who has signed in here may write any number of events at once. For a stranger, a hundred would wait for a
-    # moderator.
+    # A person who has signed in on this site may write any number of events at once. Of an unknown author, a hundred
+    # events would wait for a moderator.
     async with Visitor(ready["openmeet"]) as hers:
         await _sign_in(hers, ana)
     paths = await _write_events(ready, ana, count)
@@ -168,7 +168,7 @@ async def _sign_in_and_agree(visitor: Visitor, person: dict[str, str]) -> None:
 
 
 class _Database:
-    """The platform's database, read from outside. It is opened read-only, so that only time is taken from it."""
+    """The platform's database, opened read-only, so that measuring takes nothing but time from it."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -1,8 +1,8 @@
 """A site with very many events, 100,000 on SQLite and a million on PostgreSQL, which all measurements on it share.
 
 Events are made in bulk by SQL, as copies of one that the real code made, with texts of ``vocabulary``. They are spread
-over four years, and half of them are over. One person has 500 of them, once spread over a year, as people have them,
-and once all in one month, which nobody has.
+over four years, and half of them are over. One person has 500 of them twice: once spread over a year, which is
+realistic, and once all in one month, which is not.
 """
 
 import os

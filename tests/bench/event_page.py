@@ -29,7 +29,8 @@ ROUNDS: Final = 60
 WARM_UP: Final = 5
 AT_MOST: Final = 1.5
 
-# Copies of an answer that the real code made: most attend; the others are on the waitlist, interested or have declined.
+# Copies of an answer that the real code made: most people attend; the others are on the waitlist, are interested or
+# have declined.
 _STATUS: Final = "case when n.i % 10 < 6 then 'attending' when n.i % 10 < 8 then 'interested' else 'declined' end"
 
 

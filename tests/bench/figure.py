@@ -8,7 +8,7 @@ from typing import Any
 
 
 class Wrong(Exception):
-    """What was measured did not do what it should, so its speed means nothing."""
+    """The measured code gave a wrong result, so its speed means nothing."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Cost of opening a page for the first time in a browser: bytes, requests, and when its largest part is drawn.
 
-``tests/browser/test_weight.py`` limits the bytes. The time of drawing depends on the machine, so it is only shown here.
+``tests/browser/test_weight.py`` limits the bytes. The time of drawing depends on the machine, so it is only printed.
 """
 
 import asyncio

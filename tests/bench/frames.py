@@ -1,5 +1,5 @@
-"""Frames from a relay: checked for relevance (most are irrelevant here), fully decoded, and verified with signature and
-inversion.
+"""Frames from a relay: checked for relevance (most are irrelevant to this site), fully decoded, and verified with
+signature and inversion.
 """
 
 from collections.abc import Iterator

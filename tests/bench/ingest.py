@@ -1,4 +1,4 @@
-"""Apply records of the network to the platform's database in batches, as the processor takes them from the queue."""
+"""Apply records of the network to the platform's database in batches, as the worker takes them from the queue."""
 
 import tempfile
 from collections import Counter
@@ -147,7 +147,7 @@ async def _rows(db: Database) -> int:
 
 
 async def _found(db: Database) -> Counter[str]:
-    """The number of events, and of answers by status. What remains of a deleted answer counts as "no"."""
+    """The number of events, and of answers by status. The remaining row of a deleted answer counts as "no"."""
     async with db.reader() as reader:
         events = await reader.fetch("select title from events where removed_at is null")
         answers = await reader.fetch("select status from attendances")
@@ -157,7 +157,9 @@ async def _found(db: Database) -> Counter[str]:
 
 
 async def _rows_alone(records: int, rows: int) -> float:
-    """Records per second if each were only its rows, written by the driver alone in the same number of transactions."""
+    """Records per second if each record were only its rows, written by the driver alone in the same number of
+    transactions.
+    """
     schema = "bench_alone"
     connection = await asyncpg.connect(SERVER)
     try:

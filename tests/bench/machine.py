@@ -1,4 +1,4 @@
-"""The machine that the figures were measured on, in one line; and the memory of a process."""
+"""One line about the machine on which the figures were measured, and the memory of a process."""
 
 import os
 import platform
@@ -17,7 +17,7 @@ def is_busy() -> bool:
 
 
 def described(codec: str) -> str:
-    """Cores, processor, interpreter, codec and load, without which figures mean nothing."""
+    """Cores, processor, interpreter, codec and load; figures mean nothing without them."""
     load = f", load {os.getloadavg()[0]:.1f} at the start" if hasattr(os, "getloadavg") else ""
     python = f"{platform.python_implementation()} {platform.python_version()}"
     return (

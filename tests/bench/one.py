@@ -31,7 +31,7 @@ def main() -> int:
         without_compiled_codec()
     output = sys.stdout
     try:
-        # The programs log only what is worth knowing, and so does this process; standard output contains only figures.
+        # The programs log only messages that matter, and so does this process; standard output contains only figures.
         configure(LogFormat.JSON, level="warning")
         with contextlib.redirect_stdout(sys.stderr):
             for figure in importlib.import_module(f"tests.bench.{name}").measure():

@@ -44,7 +44,8 @@ async def _measure(folder: Path) -> tuple[float, float]:
 
 
 async def _seconds(url: str, count: int) -> float:
-    """The median duration of a number of requests, each on a new connection, as requests of strangers are."""
+    """The median duration of a number of requests, each on a new connection, like the requests of first-time visitors.
+    """
     found = []
     for _ in range(count):
         begun = time.perf_counter()

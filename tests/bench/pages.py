@@ -1,5 +1,5 @@
-"""Pages that a shared link leads many people to, from one web process, compared with those of a ticket shop; also while
-others write.
+"""Pages that many people open from a shared link, from one web process, compared with those of a ticket shop; also
+while others write.
 """
 
 import asyncio
@@ -107,8 +107,8 @@ async def _rate(client: aiohttp.ClientSession, paths: Sequence[str], seconds: fl
 
 
 async def _spread(client: aiohttp.ClientSession, path: str) -> tuple[float, float]:
-    """Seconds, the median and the 99th percentile, for readers of one page who come at a steady pace whether or not
-    others wait.
+    """Seconds, the median and the 99th percentile, for readers of one page who arrive at a steady pace, even while
+    earlier readers wait.
     """
     found: list[float] = []
 

@@ -59,7 +59,9 @@ class Pds:
     """One data folder and port. :meth:`fill` fills it, then :meth:`running` serves it."""
 
     def __init__(self, folder: Path, directory: str = "http://127.0.0.1:9") -> None:
-        """``directory``: the URL of a PLC directory. By default no server listens there, because little needs it."""
+        """``directory``: the URL of a PLC directory. By default no server listens at that URL, because few requests
+        need it.
+        """
         self.folder = folder
         self.port = free_port()
         self.environment = {

@@ -1,4 +1,4 @@
-"""Follow the traffic of the whole network through a real socket: how much of a core it takes to find what concerns
+"""Follow the traffic of the whole network through a real socket: how much of a core it takes to find the records about
 events.
 """
 

@@ -1,8 +1,8 @@
-"""Read repositories from another PDS: those of a thousand strangers, a few at a time, and that of somebody who signs
-in.
+"""Read repositories from another PDS: those of a thousand unknown people, a few at a time, and that of somebody who
+signs in.
 
-The PDS is a separate process on this machine. Measured is the worker that delivers the jobs, from the row that says
-that a repository has to be read until everything in it is in the database and the row is delivered.
+The PDS is a separate process on this machine. The benchmark measures the worker that delivers the jobs: from the row
+for a repository that has to be read until everything in it is in the database and the row is delivered.
 """
 
 import tempfile
@@ -82,8 +82,8 @@ def _figures(engine: str, found: tuple[float, float, float]) -> Iterator[Figure]
 
 
 async def _fill(registry: Registry) -> list[Account]:
-    """Create strangers with a number of events each, and as many answers to the events of the stranger before; then one
-    person with many events.
+    """Create unknown people with a number of events each, and as many answers to the events of the previous person;
+    then one person with many events.
     """
     accounts = await make_accounts(registry, STRANGERS + 1)
     catalog, repositories = Catalog(), registry.repositories
@@ -129,7 +129,7 @@ async def _fill(registry: Registry) -> list[Account]:
 async def _read_in(
     store: AbstractAsyncContextManager[Database], pds_url: str, directory_port: int, accounts: Sequence[Account]
 ) -> tuple[float, float, float]:
-    """Seconds and processor seconds for the strangers, and seconds for the person who signs in."""
+    """Seconds and processor seconds for the unknown people, and seconds for the person who signs in."""
     async with store as db, _network(pds_url, directory_port, accounts) as network:
         # As in the publisher.
         handlers = {
@@ -162,7 +162,7 @@ async def _read_in(
 
 @asynccontextmanager
 async def _network(pds_url: str, directory_port: int, accounts: Sequence[Account]) -> AsyncIterator[NetworkClients]:
-    """What reading needs, with a directory that names this PDS for each of the accounts."""
+    """The services that reading needs, with a directory that names this PDS for each of the accounts."""
     keys = {account.did: format_multikey(account.key.public) for account in accounts}
 
     async def document(request: web.Request) -> web.Response:

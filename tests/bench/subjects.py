@@ -1,4 +1,4 @@
-"""The subjects that are measured, in the order in which they are printed."""
+"""The subjects of the benchmark, in the order in which they are printed."""
 
 from dataclasses import dataclass
 

@@ -1,7 +1,7 @@
 """Durations of computations: processor time, which a busy machine changes little, and medians of several rounds.
 
-Our rounds alternate with those of a peer, so that both see the same machine. For work that waits (for a disk, a socket,
-another process), the caller measures wall-clock time.
+Our rounds alternate with those of a peer, so that both run under the same load. For work that waits (for a disk, a
+socket, another process), the caller measures wall-clock time.
 """
 
 import statistics
@@ -39,7 +39,7 @@ def timed(work: Work) -> tuple[float, object]:
 
 
 def percentile(samples: list[float], share: float) -> float:
-    """The sample below which this share of all samples lies (0.99: all but one in a hundred)."""
+    """The percentile of the samples for this share (0.99: all but one in a hundred are below)."""
     ordered = sorted(samples)
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
@@ -59,7 +59,7 @@ def progress_done() -> None:
 
 
 def _calls_in(seconds: float, work: Work) -> int:
-    """How many calls fill the time. The calls made to find out also warm the caches."""
+    """How many calls fill the time. The trial calls also warm the caches."""
     count = 1
     while True:
         took = _time(work, count)

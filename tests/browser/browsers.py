@@ -39,7 +39,7 @@ CHROMIUM = {
     "args": ["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
 }
 
-# A busy machine is slow, so tests wait this long for what has to appear.
+# A busy machine is slow, so tests wait this long for expected elements.
 _PATIENCE_MS = 30_000
 expect.set_options(timeout=_PATIENCE_MS)
 
@@ -153,7 +153,7 @@ async def context(browser: Browser, deployment: Deployment, **options: Any) -> A
 
 
 async def sign_up(page: Page, deployment: Deployment, name: str, email: str) -> None:
-    """Sign up: from the sign-in page through the mailbox to the page that follows the name."""
+    """Sign up: from the sign-in page through the mailbox to the page after the one for the name."""
     await ask_for_code(page, email)
     await enter_code(page, deployment)
     await page.get_by_label("Your name").fill(name)
@@ -203,7 +203,7 @@ async def small_targets(page: Page) -> list[str]:
 
 
 async def unfold_all(page: Page) -> None:
-    """Open everything that is folded, so that it is checked, too."""
+    """Open all folded parts, so that they are checked too."""
     await page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
 
 
@@ -257,7 +257,7 @@ async def covered_targets(page: Page) -> list[str]:
 
 async def unclear_names(page: Page) -> list[str]:
     """Names that several controls with different functions share (WCAG 2.4.4). Links are compared by their targets,
-    unless the sentence around them tells them apart; buttons by what they send.
+    unless the sentence around them distinguishes them; buttons by what they send.
     """
     found: list[str] = await page.evaluate(
         """() => {

@@ -38,7 +38,7 @@ NOW = {"starts": "2026-03-01T12:56", "ends": "2026-03-01T15:00"}
 
 @dataclass(frozen=True)
 class People:
-    """Ana hosts, Ben looks at the page, Cleo is somebody else, and Dora has blocked Ben."""
+    """Ana hosts the event, Ben looks at the page, Cleo is a third person, and Dora has blocked Ben."""
 
     ana: Caller
     ben: Caller

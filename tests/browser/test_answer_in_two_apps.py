@@ -30,7 +30,7 @@ async def up(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Up]:
 
 @dataclass
 class OtherApp:
-    """A client of the PDS, signed in to one of the ready-made accounts. It knows nothing of the site."""
+    """A client of the PDS, signed in to one of the ready-made accounts. It does not use the site."""
 
     up: Up
     did: str
@@ -95,7 +95,7 @@ async def sign_in_at_own_server(page: Page, up: Up, person: int, path: str) -> N
 
 
 async def until_shown(page: Page, words: str) -> None:
-    """Reload the page until the answer bar says this."""
+    """Reload the page until the answer bar shows this text."""
     shown = page.locator(".answer-bar").get_by_text(words, exact=True).first
 
     async def look() -> bool:
@@ -119,7 +119,7 @@ async def test_an_answer_is_the_same_here_and_in_another_app(
     await sign_in_at_own_server(page, up, person, path)
     bar = page.locator(".answer-bar")
 
-    # Answered here. The record is written once the person agrees.
+    # Answered on the site. The record is written after the person consents.
     await bar.get_by_role("button", name="I’m going").click()
     await expect(bar.get_by_text("You’re going.")).to_be_visible()
     assert await theirs.answers_to(uri) == []
@@ -143,7 +143,7 @@ async def test_an_answer_is_the_same_here_and_in_another_app(
     assert await sideways(page) <= 0
     assert await small_targets(page) == []
 
-    # Cancelled here.
+    # Cancelled on the site.
     await bar.locator(".answer-others > summary").click()
     await bar.get_by_role("button", name="Can’t go").click()
     await expect(bar.get_by_text("You said you can’t go.")).to_be_attached()

@@ -245,7 +245,7 @@ async def looks_right(page: Page) -> None:
 
 
 async def test_withdrawing_in_one_window_closes_the_chat_in_another(openmeet, browser, talk, way):
-    """With scripts, the open window notices by itself; without, it notices at the next action."""
+    """With scripts, the open window updates by itself; without scripts, at the next action."""
     path, slug, _, tokens = talk
     async with window(browser, openmeet, tokens[1], **way) as chat:
         await chat.goto(path)
@@ -302,7 +302,7 @@ async def test_a_search_leads_to_the_message_where_it_was_said(openmeet, browser
 
 async def test_a_question_to_the_hosts_is_answered(openmeet, browser, way):
     """The question is asked on the page of the event. The host finds it among the chats and answers there, and the
-    answer appears where the question was asked.
+    answer appears on the page of the event.
     """
     async with openmeet.db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")

@@ -109,7 +109,7 @@ async def test_parts_fit_when_they_are_enlarged(page: Page, size: dict[str, int]
 
 
 async def test_forced_colours_leave_edges_and_states(page: Page) -> None:
-    """Without backgrounds, edges show cards, badges, buttons and the selected item."""
+    """Without background colours, borders show cards, badges, buttons and the selected item."""
     await page.emulate_media(forced_colors="active")
     bare = await page.evaluate(
         """() => [...document.querySelectorAll(

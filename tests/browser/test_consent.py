@@ -1,5 +1,5 @@
 """The question about publishing is asked once, with "no" as the default. After "yes", the record is in a repository.
-Tested in a browser on the whole network.
+The test runs in a browser against all servers.
 """
 
 import re

@@ -162,7 +162,9 @@ async def test_a_street_from_a_geocoder(
 async def test_two_people_find_each_others_event(
     browser: Browser, openmeet: Deployment, *, script: bool, viewport: dict[str, int]
 ) -> None:
-    """Each types a line with a town; the other one types the town's name into the search. It takes at most three taps."""
+    """Each test types a line with a town; the other person types the town's name into the search. It takes at most
+    three taps.
+    """
     lines = {"Bea": ("Chess", "Old mill, Berlin", "Potsdam"), "Cleo": ("Rowing", "Pier 2, Potsdam", "Berlin")}
     sessions = {}
     async with openmeet.db.transaction() as tx:

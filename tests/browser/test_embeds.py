@@ -60,7 +60,7 @@ async def test_every_embed_is_readable_at_every_width_in_both_schemes(browser, o
 
 @pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
 async def test_the_code_works_on_another_site(browser, openmeet, script):
-    """With the script, the frame is as high as its content. Without it, the content is shown all the same."""
+    """With the script, the frame is as high as its content. Without the script, the content is still shown."""
     async with openmeet.db.transaction() as tx:
         event = await event_by(tx, await person(tx, "Ana"), title="Walk")
     async with context(browser, openmeet, java_script_enabled=script) as visitor:

@@ -1,4 +1,6 @@
-"""Pages that update by themselves: counts, guests and the bell. Nothing moves while a person is about to press it."""
+"""Pages that update by themselves: counts, guests and the bell. Nothing moves at the moment when a person wants to
+press it.
+"""
 
 import pytest
 from playwright.async_api import expect

@@ -137,8 +137,8 @@ async def test_script_offers_the_persons_own_zone_and_hides_what_does_not_apply(
 
 
 async def test_the_end_keeps_its_distance_to_the_start(browser, openmeet):
-    """The distance is two hours in a new form. If the end is typed or removed, it is left alone until the start
-    changes.
+    """A new form has two hours between start and end. If the end is typed or removed, it does not change until the
+    start changes.
     """
     async with context(browser, openmeet) as ana:
         page = await ana.new_page()
@@ -354,7 +354,7 @@ async def test_what_one_hears_of_is_a_table_that_a_phone_holds(browser, openmeet
 
 @SCRIPT
 async def test_news_that_were_seen_are_not_new_any_more(browser, openmeet, script):
-    """The page marks them as read by itself; without scripts, a button does."""
+    """The page marks the notifications as read by itself; without scripts, a button does."""
     async with openmeet.db.transaction() as tx:
         host = await person(tx, "Hanna Host")
         event = await event_by(tx, host)

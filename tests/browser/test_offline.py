@@ -69,7 +69,9 @@ async def _go_offline(opened: BrowserContext, page: Page, *, offline: bool) -> N
 
 
 async def test_an_answer_without_a_connection_is_sent_later(browser, openmeet: Deployment) -> None:
-    """The page says that the answer waits, and later that it was sent. Other pages are not available, and say so."""
+    """The page shows that the answer waits, and later that it was sent. Other pages are not available and show a
+    message.
+    """
     async with openmeet.db.transaction() as tx:
         event = await event_by(tx, await person(tx, "Host"), title="Board games")
     async with context(browser, openmeet, service_workers="allow") as opened:

@@ -85,7 +85,7 @@ async def test_too_many_requests_are_fit_to_be_used(
 
 
 async def status_is(browser: Browser, site: Deployment, paths: dict[str, str], token: str) -> None:
-    """Each page answers with the status that its name in ``FAILURES`` says."""
+    """Each page has the status that ``FAILURES`` names."""
     async with context(browser, site) as opened:
         await opened.add_cookies([{"name": "openmeet_session", "value": token, "url": site.url}])
         page = await opened.new_page()

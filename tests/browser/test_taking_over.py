@@ -1,5 +1,5 @@
-"""A person takes over the repository that the site kept for them, and saves its recovery key: in a browser on the whole
-network.
+"""A person takes over the repository that the site hosted for them, and saves its recovery key: in a browser against
+all servers.
 """
 
 from pathlib import Path

@@ -39,9 +39,9 @@ pytestmark = needs("chromium")
 
 WIDTH = pytest.mark.parametrize("viewport", [PHONE, DESK], ids=["phone", "desk"])
 
-# What loads within a second on a slow mobile connection (docs/design-language.md).
+# The bytes that load within a second on a slow mobile connection (docs/design-language.md).
 MOST_BYTES: Final = 60_000
-# What uploaded pictures may add to a page that shows them (the same budget).
+# The additional bytes for uploaded pictures on a page that shows them (the same budget).
 MOST_PICTURE_BYTES: Final = 90_000
 # The page, its stylesheets, script, font, icon and live stream; and a few pictures.
 MOST_REQUESTS: Final = 12
@@ -66,7 +66,7 @@ new PerformanceObserver((list) => {
 
 @dataclass(frozen=True, slots=True)
 class Town:
-    """A site with enough content to fill every list: who looks at it, and which pages."""
+    """A site with enough content to fill every list, its visitors, and the measured pages."""
 
     token: str
     pages: dict[str, str]
@@ -219,7 +219,7 @@ async def test_uploaded_pictures_stay_light_on_a_sharp_screen(browser: Browser, 
 async def test_nothing_moves_while_a_page_loads(
     browser: Browser, openmeet: Deployment, viewport: dict[str, int]
 ) -> None:
-    """Both for a signed-in person and for strangers."""
+    """Both for a signed-in person and for anonymous visitors."""
     town = await built(openmeet)
     seen = {name: await moved(opened, path) async for name, path, opened in visits(town, openmeet, browser, viewport)}
     assert {name: shifts for name, shifts in seen.items() if shifts} == {}

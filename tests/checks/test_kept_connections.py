@@ -1,4 +1,4 @@
-"""The next test on PostgreSQL reuses the connections of the previous one and nothing else of it."""
+"""The next test on PostgreSQL reuses the connections of the previous one, and nothing else from it."""
 
 import asyncio
 import socket
@@ -131,7 +131,7 @@ def test_task_started_by_a_cancelled_task_ends_with_the_test(loop: KeptLoop, pos
         await asyncio.sleep(0)
 
     run(loop, leaving())
-    # If it is cut off in the middle of a statement, the second task may end with a connection error.
+    # If the task is cut off in the middle of a statement, the second task may end with a connection error.
     assert [task.done() and (task.cancelled() or task.exception() is not None) for task in begun] == [True, True]
 
 

@@ -17,7 +17,8 @@ async def test_only_unused_databases_of_dead_processes_are_dropped(postgres_url:
     """Of four databases, only one is dropped: its process has ended and nobody is connected to it. The others have a
     connection, a living process or a different name.
     """
-    # Kept alive until everything is set up: a worker that starts meanwhile drops what dead processes left.
+    # This process lives until everything is set up: a worker that starts meanwhile drops the databases of dead
+    # processes.
     gone = await asyncio.create_subprocess_exec(sys.executable, "-c", "input()", stdin=asyncio.subprocess.PIPE)
     left, used = f"openmeet_tests_{gone.pid}_left", f"openmeet_tests_{gone.pid}_used"
     own, other = name_of_own("own"), f"another_{gone.pid}"

@@ -1,4 +1,4 @@
-"""Property tests draw the same examples in every run, whatever ran before in the same process."""
+"""Property tests draw the same examples in every run, independent of what ran before in the same process."""
 
 import os
 import subprocess

@@ -38,8 +38,8 @@ def test_a_page_chooses_no_test(path: str):
 
 
 def test_no_file_starts_that_would_not_end_in_time():
-    """Files that would not end in time are not started. A long file is left out once it no longer fits, and later ones
-    take its place.
+    """Files that would not end in time are not started. A long file is left out if the remaining time is too short, and
+    shorter files run instead.
     """
     expected = {"long": 60.0, "short": 2.0}
     assert quick.in_time(["long", "short", "unknown"], expected, 100.0) == ["long", "short", "unknown"]

@@ -34,7 +34,9 @@ def test_the_order_of_sets_is_the_same_in_every_run(tmp_path: Path):
 
 
 def test_imported_modules_are_compiled_once(tmp_path: Path):
-    """Even if the environment forbids it, because workers and hundreds of programs import the same modules."""
+    """The order is fixed even if the environment sets another one, because workers and hundreds of programs import the
+    same modules.
+    """
     assert run(tmp_path, "tests/other/test_story.py", "def test_it():\n    pass\n").returncode == 0
     assert list((tmp_path / "tests/other/__pycache__").iterdir())
 

@@ -15,7 +15,7 @@ from checks.postgres import throw_away_server
 from tests.parts import ROOT
 from tests.patience import PATIENCE_SECONDS
 
-# Prints where its server is and waits to be killed.
+# Prints the address of its server and waits to be killed.
 HOLDER = """
 import sys
 from checks.postgres import throw_away_server

@@ -1,5 +1,5 @@
-"""The alert rules evaluated against a running installation: none fires while all is well, and each fires for its
-reason.
+"""The alert rules evaluated against a running installation: none fires while everything works, and each fires for its
+cause.
 """
 
 import subprocess
@@ -68,7 +68,7 @@ class Installation:
         return {name for name, rule in RULES.items() if evaluate(rule["expr"], self.scrapes)}
 
     async def ingest(self, count: int, *, age_seconds: int = 1) -> None:
-        """Send that many events through the queue and the processor. Each comes from a commit of the given age."""
+        """Send that many events through the queue and the worker. Each comes from a commit of the given age."""
         at = self.clock.now() - age_seconds * SECOND
         messages = [_committed_at(at + number, number) for number in range(count)]
         await self.platform.queue.publish(messages)
@@ -106,7 +106,7 @@ async def _fail(here: Installation) -> None:
 
 
 async def _retry(here: Installation) -> None:
-    """Let the database fail under the processor, so that the message is retried several times."""
+    """Let the database fail while the worker uses it, so that the message is retried several times."""
     await here.do("alter table records rename to records_away")
     await here.platform.queue.publish([_committed_at(here.clock.now(), 1)])
     for _ in range(POLICY.unforeseen_tries - 1):
@@ -262,7 +262,7 @@ def test_every_rule_says_what_to_do():
 @needs("promtool")
 @pytest.mark.parametrize("file", ["alerts.yml"])
 def test_prometheus_itself_reads_the_rules(file: str):
-    """promtool accepts the rules. Our own evaluator knows only a part of the language."""
+    """promtool accepts the rules. Our own evaluator supports only a part of the language."""
     path = ROOT / "deploy/prometheus" / file
     found = subprocess.run(
         ["promtool", "check", "rules", "--lint=all", "--lint-fatal", str(path)],

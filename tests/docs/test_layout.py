@@ -89,8 +89,8 @@ def test_every_package_has_its_place_among_the_servers() -> None:
 
 
 def test_every_package_is_in_the_order_of_layers() -> None:
-    """Every package of a layered package is in the import contract, so that adding one requires saying who may import
-    it.
+    """Every package of a layered package is in the import contract, so that adding a package requires a decision who
+    may import it.
     """
     for package in ("at_protocol", "groundwork", "aurora_locus", "openmeet"):
         rooms = {name.removesuffix("/").removesuffix(".py") for name in in_source()[package]}

@@ -1,6 +1,4 @@
-"""The migrations of each schema form one line: with two that follow the same one, nobody would know which is the
-newest.
-"""
+"""The migrations of each schema form one line: if two followed the same one, the newest would be undefined."""
 
 import re
 

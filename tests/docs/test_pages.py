@@ -47,8 +47,8 @@ NOT_HERE = frozenset(
     "page", [page for page in PAGES if page.parent.name != "decisions"], ids=lambda page: page.name
 )
 def test_files_exist(page: Path) -> None:
-    """The files that a page names with at least one folder exist. Decisions are exempt, because they keep the names of
-    their time.
+    """The files that a page names with at least one folder exist. Decisions are exempt, because they keep the file
+    names of the time when they were made.
     """
     named = set(re.findall(r"`([A-Za-z_][\w.-]*/[\w./-]*\w\.[a-z]+)(?:::\w+)?`", page.read_text(encoding="utf-8")))
     assert [

@@ -25,7 +25,7 @@ def test_named_files_and_tests_exist(row: list[str]) -> None:
 
 
 def test_every_attack_is_named() -> None:
-    """Every file of attack tests is named by a threat, so that each attack has a known reason."""
+    """Every file of attack tests is named by a threat, so that the reason for each attack is documented."""
     named = {name.partition("::")[0] for row in ROWS for name in TEST.findall(row[3])}
     attacks = {str(path.relative_to(ROOT)) for path in (ROOT / "tests" / "attack").glob("test_*.py")}
     assert attacks <= named

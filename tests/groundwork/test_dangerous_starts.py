@@ -1,4 +1,4 @@
-"""Every dangerous setting with every kind of host name."""
+"""Every dangerous setting is combined with every kind of host name."""
 
 import itertools
 

@@ -47,7 +47,7 @@ def test_any_changed_byte_is_noticed(data: st.DataObject):
 
 @given(st.integers(0, 3 * (PIECE_BYTES + 16) + 20))
 def test_any_cut_is_noticed(length: int):
-    """Truncation anywhere is noticed, also between two pieces."""
+    """Truncation at any position is detected, also between two pieces."""
     whole = sealed(b"x" * (3 * PIECE_BYTES))
     with pytest.raises(CannotUnseal):
         opened(whole[: min(length, len(whole) - 1)])

@@ -1,4 +1,4 @@
-"""A stolen database file reveals nothing, and a sealed value opens only in its own place."""
+"""A stolen database file reveals nothing, and a sealed value can be decrypted only in its own row."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ def test_opens_to_what_was_sealed(plaintext, purpose):
 
 
 def test_another_purpose_does_not_open():
-    """A value copied into another row does not open."""
+    """A value copied into another row cannot be decrypted."""
     sealer = Sealer([NEW])
     with pytest.raises(CannotUnseal):
         sealer.unseal(sealer.seal(b"key", "signing_key/did:plc:a"), "signing_key/did:plc:b")
@@ -40,7 +40,9 @@ def test_garbage_raises_the_one_error(garbage):
 
 
 def test_rotation():
-    """After rotation a new key seals. The old one still opens and marks the value stale; without it nothing opens."""
+    """After rotation a new key encrypts. The old one still decrypts and marks the value stale; without the old key, old
+    values cannot be decrypted.
+    """
     sealed = Sealer([OLD]).seal(b"secret", "p")
     rotating = Sealer([NEW, OLD])
     assert rotating.unseal(sealed, "p") == b"secret"

@@ -1,4 +1,5 @@
-"""A person whose browser was opened by an app: signs in, allows every ticked permission, and is sent back to the app."""
+"""A person whose browser was opened by an app: signs in, allows every selected permission, and is sent back to the app.
+"""
 
 import ssl
 from dataclasses import dataclass, field
@@ -49,8 +50,8 @@ async def allow(
     """Open the address that an app sends its user to, sign in and consent. Returns the address of the app that this
     leads to.
 
-    ``step``: the button pressed at the end. ``without``: scopes with this prefix are unticked. ``trust``: what the
-    browser trusts if the server uses https.
+    ``step``: the button pressed at the end. ``without``: scopes with this prefix are deselected. ``trust``: the
+    certificates that the browser trusts if the server uses https.
     """
     headers = {"sec-fetch-site": "same-origin"}
     async with httpx.AsyncClient(verify=trust, trust_env=False, headers=headers) as http:

@@ -15,8 +15,8 @@ pytestmark = [needs("node"), pytest.mark.usefixtures("node_modules")]
 
 
 async def test_people_see_what_they_wrote_at_once(make_sqlite: MakeDatabase, tmp_path: Path) -> None:
-    """People see what they wrote at once. Preferences stay here; posts, replies and the profile are shown although the
-    app view has not read them.
+    """People see what they wrote at once. Preferences stay on this server; posts, replies and the profile are shown
+    although the app view has not read them.
     """
     clock = SystemClock()
     async with open_late_app_view(clock, lag_seconds=30) as view:

@@ -23,7 +23,9 @@ LEXICONS = [
 
 
 async def test_there_and_back_with_the_official_client(deployment: Deployment) -> None:
-    """Cleo hosts an event here with every field of a record. Bela answers it in another app, and another event here."""
+    """Cleo hosts two events on our site, which together use every field of a record. Bela answers one on our site and
+    the other in another app, and writes an event of her own there.
+    """
     cleo, bela = await deployment.connected("cleo"), await deployment.connected("bela")
     first = await deployment.event(
         cleo, title="Elsewhere", street="Main street 1", locality="Wien", point="48.21, 16.37"

@@ -90,7 +90,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         "PDS_SERVICE_HANDLE_DOMAINS": ".ours.test",
     }
     pds = Program("pds", settings, tmp_path / "ours.log", f"{pds_url}/xrpc/_health")
-    # The reference stores preferences only if an app view is configured; nothing here calls it.
+    # The reference stores preferences only if an app view is configured; no test here calls it.
     app_view = {"PDS_BSKY_APP_VIEW_URL": "http://localhost:9", "PDS_BSKY_APP_VIEW_DID": "did:web:app.example.com"}
     reference = ReferencePds(tmp_path / "reference", plc_url, settings=app_view)
     http = HttpClient(DEVELOPMENT)

@@ -46,8 +46,8 @@ async def line_of(process: asyncio.subprocess.Process) -> str:
 @needs("node")
 @pytest.mark.usefixtures("node_modules")
 async def test_official_client_signs_in_acts_refreshes_and_signs_out(network: Network) -> None:
-    """The official client discovers the server, pushes the request, proves its key and redeems the code. What was not
-    granted is refused, and after sign-out everything ends.
+    """The official client discovers the server, pushes the request, proves its key and redeems the code. Calls without
+    a granted scope are refused, and after sign-out everything ends.
     """
     ana = await network.sign_up("ana-oauth")
     command = ("node", NODE / "oauth.mjs", network.pds_url, network.plc_url, ana.handle, SCOPE)

@@ -31,7 +31,7 @@ async def test_official_client_of_browsers(network: Network, tmp_path: Path) -> 
         esbuild, NODE / "oauth_browser.mjs", "--bundle", "--format=esm", "--log-level=error", f"--outfile={script}"
     )
     wish = {"pds": network.pds_url, "plc": network.plc_url, "handle": ana.handle, "scope": SCOPE}
-    # The text of the page is our own data; the element separates it from markup.
+    # The page's text contains only our own data; the element separates it from markup.
     told = html.escape(msgspec.json.encode(wish).decode(), quote=False)
 
     async def page_of_the_app(_request: Request) -> Response:

@@ -1,5 +1,5 @@
-"""Compares with the reference PDS: what both servers make of the same app view responses, for people who wrote the same
-things.
+"""Compares with the reference PDS: how both servers complete the same app view responses, for people who wrote the same
+records.
 """
 
 import json
@@ -40,7 +40,7 @@ _CIDS = re.compile(r"\bbaf[a-z2-7]{50,}\b")
 
 @dataclass
 class Ana:
-    """The same person on one of the servers. ``names`` maps what she wrote to names."""
+    """The same person on one of the servers. ``names`` maps her records to names."""
 
     http: httpx.AsyncClient
     did: str
@@ -71,7 +71,7 @@ class Ana:
         return answer.json()["blob"]
 
     def normal(self, answer: Any) -> Any:
-        """The response without what differs between servers: names, keys, times."""
+        """The response without values that differ between servers: names, keys, times."""
         text = json.dumps(answer.json(), sort_keys=True)
         for name, reference in self.names.items():
             text = text.replace(reference["uri"], f"uri of {name}").replace(reference["cid"], f"cid of {name}")

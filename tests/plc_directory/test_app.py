@@ -230,7 +230,7 @@ async def test_export_refuses_invalid_pages(directory: Client, name: str, value:
 
 
 async def test_its_own_audit_log_validates(directory: Client, clock: HandClock) -> None:
-    """The exported log of a DID passes validation by somebody who trusts only signatures."""
+    """The exported log of a DID can be validated by its signatures alone."""
     first = genesis()
     did = plc_operation.did_of(first)
     await directory.post(did, first)

@@ -74,7 +74,7 @@ async def farewell(socket: ClientConnection) -> tuple[int, str]:
 
 
 async def test_past_and_live_operations_join_without_a_gap(directory: Directory) -> None:
-    """The stream has the same lines as the paged export, with no gap or repetition where past and live operations meet."""
+    """The stream has the same lines as the paged export, with no gap or repetition between past and live operations."""
     await directory.register("a", "b", "c")
     async with directory.stream("?cursor=1") as socket:
         old = await take(socket, 2)
@@ -86,7 +86,7 @@ async def test_past_and_live_operations_join_without_a_gap(directory: Directory)
 
 async def test_without_a_cursor_it_begins_now(directory: Directory) -> None:
     """Without a cursor the stream starts with new operations. The test registers accounts until one arrives, because
-    nothing tells when a subscription has begun.
+    there is no signal that a subscription has begun.
     """
     await directory.register("old")
     made: list[Did] = []

@@ -1,4 +1,4 @@
-"""The ``openmeet`` command: fast, accurate about what exists, and its exit statuses."""
+"""The ``openmeet`` command: its speed, its help, and its exit statuses."""
 
 import gc
 import importlib

@@ -1,4 +1,4 @@
-"""What commands print when strangers chose the words."""
+"""Commands print texts of other people safely."""
 
 import pytest
 
@@ -6,8 +6,8 @@ from programs.command_line import say
 
 
 def test_words_of_strangers_do_not_act_on_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    """Escape sequences in strangers' texts have no effect on the terminal, although a record's name may contain some
-    that set titles, move the cursor or hide lines.
+    """Escape sequences in other people's texts have no effect on the terminal, although a record's name may contain
+    some that set titles, move the cursor or hide lines.
     """
     say("one \x1b[2J\x1b]0;title\x07\rtwo \u202ethree\x9b1m\n  four")
     assert capsys.readouterr().out == "one \ufffd[2J\ufffd]0;title\ufffd\ufffdtwo \ufffdthree\ufffd1m\n  four\n"

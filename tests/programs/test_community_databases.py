@@ -1,4 +1,4 @@
-"""What a start does if some or all databases do not answer."""
+"""Starting programs while some or all databases do not answer."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -113,8 +113,8 @@ async def test_file_that_is_not_a_database_affects_one_community(tmp_path: Path,
 
 
 async def test_missing_files_of_a_community_affect_no_other(tmp_path: Path, clock: HandClock) -> None:
-    """A community whose files are missing (database, queue, pictures, mailbox) stops nobody else. It works once its
-    folder is back, and starts anew with the stream.
+    """A community whose files are missing (database, queue, pictures, mailbox) stops no other community. It works once
+    its folder is back, with an empty database and queue.
     """
     volume = tmp_path / "volume"
     volume.write_text("what is here instead of a mounted disk")

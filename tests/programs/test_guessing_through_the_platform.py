@@ -1,4 +1,5 @@
-"""Failed passwords on the events platform's page count at the PDS for the visitor, and never exceed the limits."""
+"""Failed passwords on the events platform's page count at the PDS for the visitor's address, within the usual limits.
+"""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -104,8 +105,8 @@ async def test_guesses_of_visitors_count_and_the_owner_gets_in(both: Open) -> No
 
 
 async def test_a_platform_without_the_key_is_one_stranger(both: Open) -> None:
-    """Without the key, the platform counts as one stranger. Its address never becomes a known one of the owner, because
-    everybody comes through it.
+    """Without the key, the platform counts as one unknown client. Its address never becomes a known one of the owner,
+    because all visitors share it.
     """
     deployment, browser = await both("")
     assert await attempt(browser, "password of ada", OWNERS) == 303

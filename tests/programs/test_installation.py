@@ -1,4 +1,4 @@
-"""What the communities of an installation share and what each has alone, as the programs open it."""
+"""The shared and the separate parts of the communities of an installation, as the programs open it."""
 
 import asyncio
 import base64
@@ -135,7 +135,8 @@ async def test_nothing_that_is_kept_is_kept_together(both: Installation, tmp_pat
 
 
 async def test_a_source_that_is_removed_raises_no_alert(both: Installation) -> None:
-    """A removed source raises no alert. Otherwise its silence would keep growing in a process that had measured it."""
+    """A removed source raises no alert. Otherwise a process that had measured it would report an ever longer silence.
+    """
     deployment, _ = two(both)
     found = gauges.registered(deployment.metrics)
     for urls in (["wss://one.example", "wss://other.example"], ["wss://other.example"]):
@@ -174,7 +175,7 @@ PAID_LONG_AGO = """
 
 
 async def test_chores_are_done_for_each(both: Installation, clock: HandClock) -> None:
-    """One scheduler runs the chores of every community: old data is deleted in each."""
+    """One scheduler runs the periodic jobs of every community: old data is deleted in each."""
     for one in both.platforms:
         async with one.db.transaction() as tx:
             await tx.execute(PAID_LONG_AGO, then=clock.now() - 40 * DAY)

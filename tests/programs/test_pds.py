@@ -64,8 +64,8 @@ async def test_unreachable_mail_server_is_reported_at_the_start(tmp_path: Path) 
 
 
 async def test_short_secret_of_an_installation_with_accounts_is_warned_of(tmp_path: Path) -> None:
-    """A short secret of an installation that has accounts causes a warning, so that its people stay signed in. A new
-    installation is refused (above).
+    """A short secret of an installation that has accounts only causes a warning, so that its people stay signed in. For
+    a new installation it is refused (above).
     """
     folder = tmp_path / "pds"
     environment = {"PDS_DEV_MODE": "true", "PDS_PORT": "0", "PDS_DATA_DIRECTORY": str(folder)}

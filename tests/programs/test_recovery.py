@@ -35,7 +35,7 @@ PASSWORD = "another password"
 
 
 class Countryside:
-    """One directory, and servers around it that come and go."""
+    """One directory, and servers around it that start and stop."""
 
     def __init__(self, make: MakeDatabase, plc: Any, clock: HandClock, folder: Path) -> None:
         self.make, self.plc, self.clock, self.folder = make, plc, clock, folder
@@ -140,7 +140,7 @@ async def test_it_goes_on_where_it_stopped(countryside: Countryside) -> None:
 async def test_a_key_that_a_server_took_away_is_stronger_for_three_days(
     countryside: Countryside, clock: HandClock
 ) -> None:
-    """The old server removed the recovery key with its own key. Within three days the recovery key can still overrule
+    """The old server removed the recovery key with its own key. Within three days the recovery key can still nullify
     that operation.
     """
     async with countryside.deployment("old", ".old.test") as old:
@@ -201,7 +201,7 @@ def openmeet(*arguments: str, **environment: str) -> subprocess.CompletedProcess
 async def test_recovery_to_the_reference_pds_by_the_command(
     countryside: Countryside, clock: HandClock, tmp_path: Path
 ) -> None:
-    """The reference PDS takes the account in, with ``openmeet pds recovery-key`` and then ``openmeet pds recover``."""
+    """The reference PDS accepts the account, with ``openmeet pds recovery-key`` and then ``openmeet pds recover``."""
     key_file = tmp_path / "key.txt"
     made = await asyncio.to_thread(openmeet, "recovery-key", str(key_file), "--json")
     assert made.returncode == 0, made.stderr

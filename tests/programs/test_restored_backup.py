@@ -126,8 +126,9 @@ async def live(platform: Platform, backups: Backups, clock: HandClock) -> Town:
 
 
 async def test_role_that_starts_on_an_older_backup_revives_no_account(backups: Backups, clock: HandClock) -> None:
-    """A role that starts on an older backup revives nobody, without any command. The deleted are hidden and cannot sign
-    in, later requests are restored, and withdrawn ones stay withdrawn. The scheduler’s first run deletes the accounts.
+    """A role that starts on an older backup restores no deleted account, and needs no command for that. Deleted
+    accounts are hidden and cannot sign in, later requests are restored, and withdrawn ones stay withdrawn. The
+    scheduler’s first run deletes the accounts.
     """
     async with open_platform(backups.settings, clock) as platform:
         town = await live(platform, backups, clock)
@@ -157,7 +158,7 @@ async def test_role_that_starts_on_an_older_backup_revives_no_account(backups: B
 
 
 async def test_a_database_that_is_as_old_as_the_ledger_is_left_alone(backups: Backups, clock: HandClock) -> None:
-    """A database as recent as the ledger is left alone. No start moves a date, or repeats the request of somebody who
+    """A database as recent as the ledger is not changed. No start moves a date, or repeats the request of somebody who
     has just come back but is not in the ledger yet.
     """
     async with open_platform(backups.settings, clock) as platform:

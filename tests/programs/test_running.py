@@ -1,4 +1,4 @@
-"""A process that is asked to stop ends, whatever its threads do."""
+"""A process that is asked to stop ends, even if its threads do not."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.simulation.processes import OPENMEET
 
-# Says that it runs, and when asked to stop waits for a thread that never ends.
+# Prints that it runs. When it is asked to stop, it waits for a thread that never ends.
 STUCK = """
 import asyncio, time
 from programs.running import run_until_stopped, stopping
@@ -41,7 +41,7 @@ def test_a_thread_that_never_ends_does_not_keep_the_process() -> None:
     assert b"never_ending" in said, "nobody would know why"
 
 
-# Says that it is loading, and never finishes.
+# Prints that it is loading, and never finishes.
 LOADING = """
 import time
 print("loading", flush=True)
@@ -49,7 +49,7 @@ time.sleep(3600)
 """
 ROLE = "import sys; from programs import cli; cli.ROLES = {'slow': ('slow', '')}; sys.exit(cli.main(['slow']))"
 
-# Says that it is starting, and waits for something that does not answer, such as a database.
+# Prints that it is starting, and waits for something that does not answer, such as a database.
 STARTING = """
 import asyncio
 from programs.running import run_until_stopped, stopping

@@ -1,5 +1,5 @@
-"""What kind of source a URL on the command line is: a PDS speaks for its own accounts, a relay forwards others, and
-Jetstream has a path.
+"""The kind of source that a URL on the command line names: a PDS is the authority for its own accounts, a relay
+forwards others, and Jetstream has a path.
 """
 
 import pytest

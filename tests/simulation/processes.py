@@ -21,8 +21,8 @@ from tests.preloaded import Forked
 OPENMEET = str(Path(sys.executable).parent / "openmeet")
 
 
-# Below the ports that the system itself assigns to outgoing connections (32768 and above on Linux). Any of those could
-# be taken between the moment when it is found free and the moment when a program binds it.
+# Below the ports that the system itself assigns to outgoing connections (32768 and above on Linux). The system could
+# take any of those after it was found free and before a program binds it.
 _PORTS = range(20_000, 32_000)
 _LOCKS = Path(tempfile.gettempdir()) / f"openmeet-test-ports-{os.getuid()}"
 _held: list[IO[bytes]] = []
@@ -33,7 +33,7 @@ _next_ports = itertools.cycle((*_PORTS[_BEGIN:], *_PORTS[:_BEGIN]))
 
 
 def free_port() -> int:
-    """A port that nobody listens on and that no other test on this machine gets before this process has ended."""
+    """A port without a listener that no other test on this machine gets before this process has ended."""
     _LOCKS.mkdir(exist_ok=True)
     for port in itertools.islice(_next_ports, len(_PORTS)):
         lock = (_LOCKS / str(port)).open("wb")

@@ -1,7 +1,7 @@
 """A proxy in front of a server that can lose responses: the request arrives and is processed, but the client gets no
 response.
 
-It can also delay requests: the client gives up, and the request arrives later, when much else has happened.
+It can also delay requests: the client gives up, and the request arrives later, after other requests.
 """
 
 import asyncio

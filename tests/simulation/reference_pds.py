@@ -1,4 +1,4 @@
-"""The reference PDS as a process, on loopback, with its own folder, with any directory.
+"""The reference PDS as a process on loopback, with its own folder and any directory.
 
 The folder is like that of an operator: ``pds.env`` next to ``account.sqlite``, ``sequencer.sqlite``, ``actors/`` and
 ``blocks/`` (the blobs). Started again on the same folder, it is the same server.
@@ -86,7 +86,7 @@ class ReferencePds:
             raise DidNotStart(f"the reference PDS is not ready:\n{self.said()[-4000:]}")
 
     async def stop(self, patience_seconds: float = 20) -> None:
-        """Stop the server as Ctrl-C does, so that it writes what it has in memory."""
+        """Stop the server as Ctrl-C does, so that it writes its memory to disk."""
         if self.process is None or self.process.returncode is not None:
             return
         self.process.send_signal(signal.SIGINT)

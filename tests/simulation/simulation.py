@@ -235,7 +235,7 @@ class Simulation(Accounts):
             self.memory.answers.append(Said(person.name, one["value"]["subject"]["uri"], None))
 
     async def write_answer(self) -> None:
-        """Change the existing answer or write a new one. Other applications do not look at ours."""
+        """Change the existing answer or write a new one. Other applications do not check for OpenMeet's answers."""
         person, application = self.somebody_with_application()
         about = await self.an_event_record()
         if about is None:

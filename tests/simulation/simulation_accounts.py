@@ -14,7 +14,7 @@ class Accounts(Stage):
     """Actions of people on their own accounts. OpenMeet learns of them only from the stream."""
 
     async def sign_out_everywhere(self) -> None:
-        """End all sessions of a person, including OpenMeet's. They sign in again later or when they are asked to."""
+        """End all sessions of a person, including OpenMeet's. They sign in again later or when they are prompted."""
         person, application = self.somebody_with_application()
         self.note(f"{person.name} signs out everywhere")
         await application.sign_out_everywhere()
@@ -67,7 +67,7 @@ class Accounts(Stage):
         self.memory.turn_back(person.name, before, after)
 
     async def end_account(self) -> None:
-        """Delete the account, with all its data, of a person who never came here."""
+        """Delete the account, with all its data, of a person who never used OpenMeet."""
         person = self.anybody(Sort.STRANGER)
         application = person.application
         assert application is not None

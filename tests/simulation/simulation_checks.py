@@ -43,7 +43,7 @@ class Seats:
 
 
 async def decisions(db: Database) -> set[tuple[Any, ...]]:
-    """What has been decided. A replay must not change any of it."""
+    """The decided state. A replay must not change any of it."""
     async with db.reader() as reader:
         answers = await reader.fetch("select id, status, waitlist_number, revision, record_uri from attendances")
         known = await reader.fetch(

@@ -114,7 +114,7 @@ async def _heard_of(deployment: Deployment, held: Held) -> str:
 
 
 async def _help(simulation: "Simulation") -> None:
-    """People resolve what programs gave up: they sign in again, or say which version they want."""
+    """People resolve what programs gave up: they sign in again, or choose a version."""
     async with simulation.deployment.db.reader() as reader:
         rows = await reader.fetch(
             "select kind, subject_id, user_id, state from publications where state in ('blocked', 'conflicted')"

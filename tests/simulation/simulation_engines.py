@@ -27,7 +27,7 @@ BROKER = "amqp://guest:guest@127.0.0.1:5672/"
 
 # Transactions are slow on a busy machine, which says nothing about the code. With this timeout, none is given up.
 PATIENCE_SECONDS = 120.0
-# How often a broker is asked before it counts as empty.
+# How often a broker is queried before it counts as empty.
 LOOKS = 3
 
 _numbers = itertools.count(1)
@@ -146,7 +146,7 @@ def _line_of(message: Message) -> tuple[str, str]:
 
 
 async def open_stores(stack: AsyncExitStack, folder: Path, clock: Clock, engine: Engine, server: str) -> Stores:
-    """Open the stores until the stack is closed. Afterwards nothing of them is left on a server."""
+    """Open the stores until the stack is closed. Afterwards no data of the run is left on a server."""
     made = [
         await _database(stack, folder, package, clock, engine, server)
         for package in ("openmeet", "openmeet.network.firehose", "groundwork.queue")

@@ -16,7 +16,7 @@ from tests.simulation.simulation_people import PATIENCE_SECONDS, PatientClient
 if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation
 
-# An event whose record was deleted by another app stays here, but the network sees it as removed until its host
+# An event whose record was deleted by another app stays on OpenMeet, but is removed in the network until its host
 # decides.
 EVENTS = """
     select id, title, description, visibility, author_id, record_uri, record_did, status,

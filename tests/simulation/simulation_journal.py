@@ -76,7 +76,7 @@ class Journal:
 
 
 def _said(row: dict[str, Any] | None) -> dict[str, Any]:
-    """The columns that are worth a line. Retries and repeated deliveries are not."""
+    """The columns whose changes are reported. Retries and repeated deliveries are not."""
     dull = {"due_at", "revision"} if (row or {}).get("state") == "completed" else {"due_at"}
     return {key: value for key, value in (row or {}).items() if key not in dull}
 

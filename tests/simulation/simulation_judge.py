@@ -1,6 +1,6 @@
 """Conditions at the end of a simulation, computed from the content of repositories and from what people remember.
 
-Neither OpenMeet's logic nor its code is used to determine the expected result.
+The expected result does not depend on OpenMeet's logic or code.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation
     from tests.simulation.simulation_facts import Facts
 
-# For each status in a record, the possible statuses here: the host gives the places, and an offer that is not accepted
-# expires.
+# For each status in a record, the possible statuses on OpenMeet: the host gives the places, and an offer that is not
+# accepted expires.
 STANDS_FOR = {
     "going": {"attending", "waitlisted", "pending", "invited"},
     "interested": {"interested"},
     "notgoing": {"declined"},
 }
-# The statuses that are written to repositories. The others stay here.
+# The statuses that are written to repositories. The others stay on OpenMeet.
 TOLD = {"attending": "going", "interested": "interested", "declined": "notgoing"}
 # The stored reason why an event that a person keeps off the network is not published.
 TAKEN_BACK = '{"code":"publication.recalled","params":{}}'
@@ -87,8 +87,8 @@ def _check_announced(simulation: "Simulation", facts: "Facts") -> None:
 
 
 def _check_events(simulation: "Simulation", facts: "Facts") -> None:
-    """Check that each existing event record is one event here, and that each public event of a person who consented has
-    a record.
+    """Check that each existing event record is one event on OpenMeet, and that each public event of a person who
+    consented has a record.
     """
     here = {row["record_uri"]: row for row in facts.events.values() if row["record_uri"] is not None}
     for uri, change in facts.records.items():
@@ -121,11 +121,11 @@ def _check_events(simulation: "Simulation", facts: "Facts") -> None:
 
 
 def _check_given(simulation: "Simulation", facts: "Facts") -> None:
-    """Check that the text that a host last gave an event here is shown until it has been in the record. After that, the
-    record decides.
+    """Check that the text that a host last gave an event on OpenMeet is shown until it has been in the record. After
+    that, the record decides.
 
     Text is never lost because somebody else edited the same field (by design, text typed by hand is kept). So text that
-    was typed here and never sent is shown, however the record changed in the meantime.
+    was typed on OpenMeet and never sent is shown, however the record changed in the meantime.
     """
     said_by_records = sorted([*facts.changes, *simulation.memory.brought], key=lambda one: one.rev)
     uris: dict[str, list[str]] = {}
@@ -153,15 +153,15 @@ def _check_given(simulation: "Simulation", facts: "Facts") -> None:
 def words_allowed(said: Sequence[str], given: str | None, stands: str | None) -> set[str]:
     """The texts that may be shown for an event.
 
-    ``given``: the text that was last typed here. ``said``: the texts of the record's versions in order, including those
-    of imported copies. ``stands``: the text of the current record; None if there is none.
+    ``given``: the text that was last typed on OpenMeet. ``said``: the texts of the record's versions in order,
+    including those of imported copies. ``stands``: the text of the current record; None if there is none.
     """
     if given is not None and given not in said:
         return {given}
     if stands is not None:
         return {stands}
-    # The record was retracted. Versions that were written or imported before that may or may not have been received
-    # here.
+    # The record was retracted. OpenMeet may or may not have received versions that were written or imported before
+    # that.
     since = 0 if given is None else said.index(given)
     return {*said[since:], "" if given is None else given}
 
@@ -180,7 +180,7 @@ def _word(change: Change) -> str:
 
 
 def _check_answers(simulation: "Simulation", facts: "Facts") -> None:
-    """Check that an answer's record and its row here agree, and that every answer that may be published is."""
+    """Check that an answer's record and its row agree, and that every answer that may be published is."""
     by_person = {(row["user_id"], row["event_id"]): row for row in facts.attendances}
     living = {
         row["record_uri"]: row
@@ -235,7 +235,7 @@ def _check_answers(simulation: "Simulation", facts: "Facts") -> None:
 
 
 def _check_last_words(simulation: "Simulation", facts: "Facts") -> None:
-    """Check that the last answer that a person gave, in whatever way, is the one that counts."""
+    """Check that the last answer of a person counts, whether it was given on OpenMeet or in another app."""
     memory = simulation.memory
     last: dict[tuple[str, str], set[str] | None] = {}
     # Records that belonged to one event and then to another. An answer that an application wrote to such a record
@@ -303,8 +303,8 @@ def _found_by_reading(simulation: "Simulation", facts: "Facts") -> dict[tuple[st
         if change.did in facts.identities:
             key = (facts.identities[change.did]["user_id"], simulation.memory.id_of(subjects.get(change.uri, "")))
             found.setdefault(key, set()).add(None if change.value is None else _word(change))
-    # Only its commit announces an imported copy. If the stream also lost that, a reading finds the changes as of the
-    # next commit that is received, and answers given here in between may or may not count.
+    # Only its commit announces an imported copy. If the stream also lost that commit, a later reading dates the changes
+    # to the next commit that is received, and answers given on OpenMeet in between may or may not count.
     for did, rev, uri in simulation.memory.unannounced:
         if (did, rev) in simulation.deployment.unseen and did in facts.identities:
             found.setdefault((facts.identities[did]["user_id"], simulation.memory.id_of(uri)), set()).add(None)
@@ -313,7 +313,7 @@ def _found_by_reading(simulation: "Simulation", facts: "Facts") -> dict[tuple[st
 
 def _check_consent(simulation: "Simulation", facts: "Facts") -> None:
     """Check that everything that OpenMeet wrote was written while the person consented, and that there is no trace of
-    all others (invariant 11).
+    people who never consented (invariant 11).
     """
     by_did = {
         row["did"]: person
@@ -326,7 +326,7 @@ def _check_consent(simulation: "Simulation", facts: "Facts") -> None:
         written = [path for action, path in one.operations if action != "delete"]
         if person is None or one.rev in own.get(one.did, ()) or not written:
             continue
-        # A delayed write counts from when it was sent. That its record does not stay is checked below.
+        # A delayed write counts from when it was sent. A later check ensures that its record does not stay.
         sent_at = simulation.deployment.late.get((one.did, one.rev), moment_of(one.rev))
         expect(person.agreed_at(sent_at), f"{written} of {person.name} was published without consent")
     for person in simulation.people.values():
@@ -336,10 +336,10 @@ def _check_consent(simulation: "Simulation", facts: "Facts") -> None:
 
 
 def _check_own_records(simulation: "Simulation", facts: "Facts") -> None:
-    """Check that every record that OpenMeet wrote last belongs to a publication here, and that the record is allowed to
-    exist.
+    """Check that every record that OpenMeet wrote last belongs to one of its publications, and that the record is
+    allowed to exist.
 
-    So a record that arrived late under an abandoned key has been deleted again, and a retracted record was not taken
+    So a record that arrived late under an abandoned key has been deleted again, and a retracted record was not mistaken
     for one that its author wrote.
     """
     published = {row["uri"]: (key, row) for key, row in facts.publications.items() if row["uri"] is not None}
@@ -351,11 +351,11 @@ def _check_own_records(simulation: "Simulation", facts: "Facts") -> None:
         assert row is not None
         owner = _owner(facts, kind, subject)
         person = None if owner is None else _person_of(simulation, owner)
-        # What people wrote with their own application, they have to delete themselves.
+        # Records that people wrote with their own application are deleted only by them.
         if _is_of_openmeet(simulation, facts.first_revs, uri):
             expect(person is not None and person.agrees, f"{uri} is public, and its person does not agree: {dict(row)}")
             event = facts.events[subject if kind == "event" else _event_of(facts, subject)]
-            # The author made the event public in another app. Here it is only unlisted.
+            # The author made the event public in another app. On OpenMeet it is only unlisted.
             is_open = event["visibility"] == "unlisted" and event["origin"] != "here" and kind == "rsvp"
             is_public = event["visibility"] == "public" or is_open
             expect(is_public, f"{uri} is public, and {event['id']} is {event['visibility']}")
@@ -374,7 +374,7 @@ def _event_of(facts: "Facts", attendance_id: str) -> str:
 
 
 def _check_foreign_fields(simulation: "Simulation", facts: "Facts") -> None:
-    """Check that what another application added stays as long as the record exists (invariant 6). A later record under
+    """Check that fields of another application stay as long as the record exists (invariant 6). A later record under
     the same key counts as a new one.
     """
     for uri, theme in simulation.memory.themes.items():
@@ -393,7 +393,7 @@ def _check_one_record(simulation: "Simulation", facts: "Facts") -> None:
 
 
 def _check_homes(simulation: "Simulation", facts: "Facts") -> None:
-    """Check that everyone who signed in here is known by their account's current handle and PDS."""
+    """Check that OpenMeet has the current handle and PDS of everyone who signed in."""
     for person in _with_account(simulation.people.values()):
         if person.sort is not Sort.CONNECTED or person.application is None:
             continue
@@ -404,7 +404,7 @@ def _check_homes(simulation: "Simulation", facts: "Facts") -> None:
 
 
 def _check_gone(simulation: "Simulation", facts: "Facts") -> None:
-    """Check that nothing of a deleted account is kept here (by design: erasure)."""
+    """Check that no data of a deleted account is left on OpenMeet (by design: erasure)."""
     for person in simulation.people.values():
         if person.application is None or not person.application.is_gone:
             continue

@@ -1,7 +1,7 @@
 """The people of the simulation and what they remember, which is one side of the comparison at the end.
 
 They remember their answers in the order of the clock, the names they gave, the fields they wrote that OpenMeet does not
-know, and when they consented to publishing. Nothing here depends on a program.
+know, and when they consented to publishing. This module depends on no program.
 """
 
 from collections.abc import Mapping
@@ -52,8 +52,8 @@ class Person:
 
 @dataclass(frozen=True)
 class Said:
-    """An answer to an event, given as its id or its record's URI. ``word``: its status. None for a deletion whose effect
-    cannot be predicted: it depends on which answers from here had been sent by then.
+    """An answer to an event, given as its id or its record's URI. ``word``: its status. None for a deletion whose
+    effect cannot be predicted: it depends on which answers OpenMeet had sent by then.
     """
 
     person: str
@@ -64,15 +64,15 @@ class Said:
 
 @dataclass
 class Memory:
-    """What people did, as far as it must be visible in the end."""
+    """The actions of people, as far as they must be visible in the end."""
 
     # In the order of the clock.
     answers: list[Said] = field(default_factory=list)
     # Event record's URI -> the theme that another application wrote there last.
     themes: dict[str, str] = field(default_factory=dict)
-    # Event's id -> the name and description that its host last gave it here.
+    # Event's id -> the name and description that its host last gave it on OpenMeet.
     given: dict[str, dict[str, str]] = field(default_factory=dict)
-    # Event record's URI -> the events here whose record it was, in order. Nearly all have one.
+    # Event record's URI -> the OpenMeet events that had this record, in order. Nearly all have one.
     ids: dict[str, list[str]] = field(default_factory=dict)
     # Records that were restored with an older copy of a repository. They count as their owner's, whoever wrote them
     # first.

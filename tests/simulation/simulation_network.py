@@ -89,8 +89,8 @@ LOSES = 0.3
 
 @dataclass
 class Deployment:
-    """The network, with one method for each thing that its programs do. Accounts of people who have none are created at
-    the first PDS.
+    """The network, with one method for each action of its programs. People who have no account get one at the first
+    PDS.
     """
 
     clock: HandClock

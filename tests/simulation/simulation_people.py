@@ -1,4 +1,4 @@
-"""What the people of the simulation can do with their own application, and with the account that it uses."""
+"""The actions of people in the simulation with their own application and their account."""
 
 import asyncio
 import re
@@ -32,7 +32,7 @@ TOKEN_LIFE = 60 * MINUTE
 NOTE = "com.example.note"
 # How many copies of their repository people keep.
 COPIES = 3
-# How long they wait on a busy machine, and how often they retry when a server is too busy to do anything.
+# How long they wait on a busy machine, and how often they retry when a server is too busy to respond.
 PATIENCE_SECONDS = 120
 TRIES = 10
 

@@ -110,8 +110,7 @@ class Stage:
     async def learn_uris(self) -> None:
         """Collect the URIs of events. An event that was retracted and published again has had several."""
         async with self.deployment.db.reader() as reader:
-            # A record whose write was not acknowledged is known only from its publication. People answer it
-            # nevertheless.
+            # A record whose write was not acknowledged is known only from its publication. People still answer it.
             rows = await reader.fetch(
                 "select id, record_uri from events where record_uri is not null"
                 " union select subject_id, uri from publications where kind = 'event' and uri is not null order by id"
@@ -121,7 +120,7 @@ class Stage:
             ids = self.memory.ids.setdefault(uri, [])
             if event_id in ids[-1:]:
                 continue
-            # This record belonged to another event before. It was retracted and arrived all the same, or came back with
+            # This record belonged to another event before. After it was retracted, it arrived late, or came back with
             # an old copy or a new account, and is now an event of its author.
             may_be_anothers = (
                 uri in self.deployment.late_uris | self.memory.restored or uri.split("/")[2] in self.recreated

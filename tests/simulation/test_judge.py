@@ -9,8 +9,8 @@ URI = f"at://did:plc:dot/{EVENT}/3tea"
 
 
 def test_a_copy_says_again_what_it_says():
-    """The event is renamed here and published; then an older copy is imported and the record is retracted. The copy's
-    name was the last one.
+    """The event is renamed on OpenMeet and published; then an older copy is imported and the record is retracted. The
+    copy's name was the last one.
     """
     before, after = _holding("Renamed here", "3b"), _holding("Tea", "3c")
     memory = Memory()
@@ -25,13 +25,13 @@ def test_a_copy_says_again_what_it_says():
 
 
 def test_what_was_never_sent_is_all_that_may_be_shown():
-    """This holds whatever the records contain, and whether there is a record."""
+    """This holds for any versions of the record, and also without a record."""
     assert words_allowed(["Tea"], "Renamed here", "Tea") == {"Renamed here"}
     assert words_allowed(["Tea"], "Renamed here", None) == {"Renamed here"}
 
 
 def test_what_was_said_before_it_was_renamed_is_over():
-    """Without a later copy or edit, only the name given here is allowed, with or without a record."""
+    """Without a later copy or edit, only the name given on OpenMeet is allowed, with or without a record."""
     assert words_allowed(["Tea", "Renamed here"], "Renamed here", "Renamed here") == {"Renamed here"}
     assert words_allowed(["Tea", "Renamed here"], "Renamed here", None) == {"Renamed here"}
 

@@ -1,4 +1,4 @@
-"""The oracle is independent: it cannot be wrong in the same way as the code that it checks."""
+"""The oracle is independent, so it does not share the mistakes of the code that it checks."""
 
 import ast
 import hashlib
@@ -21,7 +21,9 @@ THEIRS = {"libipld"}
 
 @pytest.mark.parametrize("module", ALONE)
 def test_it_uses_nothing_of_ours(module: str):
-    """It imports only the standard library, another project's decoder, and itself. Types may come from elsewhere."""
+    """It imports only the standard library, another project's decoder, and itself. Imports only for types are allowed
+    from any module.
+    """
     names = set(imported(Path(ROOT) / "tests/simulation" / f"{module}.py"))
     own = {f"tests.simulation.{name}" for name in ALONE}
     assert {name for name in names if name.partition(".")[0] not in sys.stdlib_module_names | THEIRS} <= own

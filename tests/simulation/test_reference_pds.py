@@ -1,4 +1,4 @@
-"""The reference PDS runs here: it starts, creates an account, writes a record, and is the same after a restart."""
+"""The reference PDS runs in tests: it starts, creates an account, writes a record, and is the same after a restart."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -26,7 +26,7 @@ async def plc_url(tmp_path: Path) -> AsyncIterator[str]:
 
 
 async def test_account_record_mail_and_restart(plc_url: str, tmp_path: Path) -> None:
-    """An account created there has a document in our directory, and still exists after a restart."""
+    """An account created on it has a document in our directory, and still exists after a restart."""
     reference = ReferencePds(tmp_path / "reference", plc_url)
     await reference.start()
     try:

@@ -37,7 +37,7 @@ async def test_everything_agrees_in_the_end(tmp_path: Path, seed: int):
     assert report.recreated > 0, "else no account was made again"
 
 
-# What individual runs found has separate tests with the order that matters: test_withdrawals.py,
+# Failures of individual runs have separate tests with the order of events that caused them: test_withdrawals.py,
 # test_edits_kept_here.py and others next to them.
 @pytest.mark.parametrize("seed", [5, 6, 8])
 async def test_everything_agrees_in_short_runs(tmp_path: Path, seed: int):
@@ -49,8 +49,8 @@ async def test_everything_agrees_in_short_runs(tmp_path: Path, seed: int):
 
 
 def test_a_run_can_be_repeated(tmp_path: Path):
-    """With the same seed, the same things happen in the same order, including ids and DIDs, whatever the ports and the
-    order of sets.
+    """With the same seed, the same things happen in the same order, including ids and DIDs. Ports and the order of sets
+    have no influence.
     """
 
     def steps_with(hash_seed: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""A busy machine does not affect a simulation: people who are told that a server is too busy retry."""
+"""A busy machine does not affect a simulation: people retry after the response that a server is too busy."""
 
 from aiohttp import web
 

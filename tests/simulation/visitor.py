@@ -1,4 +1,4 @@
-"""A visitor with a browser without scripts: follows links, fills in the forms that are really on the page, keeps
+"""A visitor with a browser without scripts: follows links, fills in the forms that the page really has, and stores
 cookies.
 """
 

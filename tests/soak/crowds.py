@@ -64,10 +64,10 @@ async def legacy(folder: Path, seed: int) -> str:
 
 
 async def chats(_folder: Path, seed: int) -> str:
-    """People join and leave a chat, are banned and readmitted. Nobody reads a message that they may not see, and no
-    open page misses one.
+    """People join and leave a chat, are banned and readmitted. Nobody reads a message that they may not see, and every
+    open page shows all the others.
     """
-    # A clock of its own, because every act moves it.
+    # A separate clock, because every action moves it.
     clock = HandClock(_CLOCK.now())
     return await _on_both(lambda db: play(db, clock, seed, LONG), clock)
 

@@ -21,7 +21,7 @@ _EXAMPLE = re.compile(
     r"Failing (?:test case|explicit example): (.*?)(?=\n(?:E[ ]*)?(?:\n|You can reproduce)|\Z)", re.DOTALL
 )
 _FAILED = 1
-"""What pytest answers when tests failed; anything higher means that it could not run them."""
+"""The exit status of pytest when tests failed; anything higher means that it could not run them."""
 
 
 class CasesFound(AssertionError):

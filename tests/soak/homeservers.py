@@ -19,8 +19,8 @@ _NOON = Instant(1_772_366_400_000_000)
 
 
 async def away(folder: Path, _seed: int) -> str:
-    """The homeserver is killed and restarted. Both sides have every message once and in order, and nobody reads what
-    was said after their ban.
+    """The homeserver is killed and restarted. Both sides have every message once and in order, and nobody can read
+    messages that were sent after their ban.
     """
     _need_synapse()
     clock, http = HandClock(_NOON), open_client("openmeet/tests")

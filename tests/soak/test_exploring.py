@@ -1,4 +1,4 @@
-"""What the search for new examples records."""
+"""Failing cases that the search for new examples records."""
 
 import asyncio
 from pathlib import Path

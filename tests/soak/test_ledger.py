@@ -8,7 +8,7 @@ ROW = Row("abc1234", "pds", "7–9", "3 × 40 kills", 2.04, "seed 9: a | b\nc " 
 
 
 def test_a_row_is_one_line_of_the_table(tmp_path: Path):
-    """A row is one line of the table, whatever text a failure contains."""
+    """A row is one line of the table, even if the text of a failure has several lines."""
     path = tmp_path / "soak.md"
     path.write_text("| day |\n|---|\n")
     (tmp_path / "failing-cases.md").touch()

@@ -8,7 +8,7 @@ from checks import second_look
 from tests.parts import ROOT
 
 TIMES = 50
-# Alone these tests pass; they fail only next to others.
+# Alone these tests pass; they fail only when others run at the same time.
 AT_ONCE = 4
 
 

@@ -2,8 +2,8 @@
 undisturbed run.
 
 Answers travel in both directions through two processes of each kind, PostgreSQL, RabbitMQ and Redis. In an undisturbed
-run, what OpenMeet shows is a function of what the streams announced (``tests.simulation.oracle``). That is what it must
-show after all the kills.
+run, the content of OpenMeet is a function of the announcements of the streams (``tests.simulation.oracle``). It must be
+the same after all the kills.
 """
 
 import contextlib
@@ -172,7 +172,7 @@ async def _storm(cluster: Cluster, rounds: int, chance: random.Random) -> Report
 
 
 async def _check(cluster: Cluster, crowd: Crowd, kills: int) -> Report:
-    """Check that nothing is queued or given up, that what is shown is what the streams announced, and that each guest's
+    """Check that nothing is queued or given up, that OpenMeet shows what the streams announced, and that each guest's
     last answer is published.
     """
     await _wait_until_done(cluster)
@@ -198,7 +198,7 @@ async def _check(cluster: Cluster, crowd: Crowd, kills: int) -> Report:
 
 
 async def _wait_until_done(cluster: Cluster) -> None:
-    """Wait until queue, publications and jobs are empty. Fails with what is left."""
+    """Wait until queue, publications and jobs are empty. Fails with the remaining work."""
     queue = RabbitQueue(BROKER, SystemClock(), name=cluster.name)
     connection = await asyncpg.connect(cluster.database)
     await connection.execute(f'set search_path to "{OPENMEET_SCHEMA}"')

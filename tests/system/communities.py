@@ -35,7 +35,7 @@ class Community:
     at: str
 
     async def ask(self, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
-        """Send a request as a proxy passes it on: with the public host name, and without state between requests."""
+        """Send a request as a proxy forwards it: with the public host name, and without state between requests."""
         sent = {"host": urlsplit(self.origin).netloc, "origin": self.origin} | {
             name.replace("_", "-"): value for name, value in headers.items()
         }
@@ -78,7 +78,7 @@ class Community:
 
 @dataclass
 class Installation:
-    """Everything that is running. ``communities``: by name. ``settings``: the one file that all roles read."""
+    """All running programs. ``communities``: by name. ``settings``: the one file that all roles read."""
 
     folder: Path
     servers: Servers

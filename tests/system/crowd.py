@@ -45,7 +45,7 @@ class Crowd:
         return sum(sum(guest.changes.values()) for guest in self.guests)
 
     def check_last_words(self, announced: View) -> None:
-        """Check that the last answer of each guest here is the one in their repository."""
+        """Check that the last answer of each OpenMeet guest is the one in their repository."""
         for guest in self.guests:
             did = guest.account.did
             said = {(did, uri): TOKENS[guest.said[slug]] for uri, slug in self.slugs.items() if slug in guest.said}
@@ -85,10 +85,10 @@ async def gathered(
     pauses: tuple[float, float],
     is_torn: bool = False,
 ) -> AsyncIterator[Crowd]:
-    """Wait until everyone has an account and the host's events are here. People are given as (PDS, handle). ``pauses``:
-    seconds between answers.
+    """Wait until everyone has an account and OpenMeet has the host's events. People are given as (PDS, handle).
+    ``pauses``: seconds between answers.
 
-    ``is_torn``: the servers that people talk to are also killed, so not every call is answered.
+    ``is_torn``: the servers that people use are also killed, so not every call gets a response.
     """
     hana = await account_on(*host)
     written = [await write_event(hana, f"Event {number}") for number in range(events)]

@@ -13,7 +13,7 @@ from tests.openmeet.ingestion.view import view_of
 from tests.simulation.oracle import View
 
 PATIENCE_SECONDS = 180.0
-# The leases of a killed worker expire after a minute. After this long without progress, they are expired here.
+# The leases of a killed worker expire after a minute. After this long without progress, the test expires them.
 STANDSTILL_SECONDS = 3.0
 
 QUEUED = """
@@ -106,7 +106,7 @@ def states(folder: Path, kind: str) -> list[str]:
 
 
 def revisions(folder: Path) -> dict[tuple[str, str], int]:
-    """How often each answer changed here, by DID and the event's slug."""
+    """How often OpenMeet changed each answer, by DID and the event's slug."""
     question = """
         select i.did, e.slug, a.revision from attendances a
           join events e on e.id = a.event_id join identities i on i.user_id = a.user_id
@@ -125,7 +125,7 @@ async def view_here(folder: Path) -> View:
 
 
 def difference(shown: View, announced: View) -> str:
-    """What is shown but was never announced, and what was announced but is not shown."""
+    """Events and answers that are shown but were never announced, and those that were announced but are not shown."""
     too_much = [
         *(shown.events.items() - announced.events.items()),
         *(shown.answers.items() - announced.answers.items()),

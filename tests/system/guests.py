@@ -47,7 +47,7 @@ class Guest:
     slowest_seconds: float = 0.0
 
     async def answer(self, slug: str, word: str) -> None:
-        """Answer the event. There must be a response at once, whatever else is down."""
+        """Answer the event. There must be a response at once, even if other parts are down."""
         loop = asyncio.get_running_loop()
         began = loop.time()
         answer = await self.http.put(f"/api/events/{slug}/answer", json={"reply": word})
@@ -76,7 +76,7 @@ async def sign_in(openmeet_url: str, account: Account, handle: str) -> Guest:
 
 @dataclass
 class Stranger:
-    """A person who never signed in here and answers with records."""
+    """A person who never signed in to OpenMeet and answers with records."""
 
     account: Account
     http: httpx.AsyncClient

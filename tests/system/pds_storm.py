@@ -1,5 +1,4 @@
-"""Kill a PDS again and again while people write. Afterwards, everything that it ever acknowledged or announced must be
-true.
+"""Kill a PDS repeatedly while people write. Afterwards, everything that it ever acknowledged or announced must be true.
 
 Invariants 1 and 2: no acknowledged write is lost, there is no commit without its event, no event without its commit,
 and no number is used twice.
@@ -120,7 +119,7 @@ async def _check_stream(servers: Servers, follower: Follower) -> list[tuple[int,
 
 
 async def _check_account(servers: Servers, account: Account, writers: list[Writer], frames: list[bytes]) -> None:
-    """Check that what a stranger reads, what was acknowledged and what was announced are the same."""
+    """Check that the public content, the acknowledged writes and the announcements are the same."""
     held = read_repository((await servers.query("com.atproto.sync.getRepo", did=account.did)).content)
     announced = read_commits(frames, account.did, await _key_of(servers, account.did), int(time.time() * 1e6))
     assert announced.records == held.records, "stream and repository differ"

@@ -16,7 +16,7 @@ from tests.system.tour.watching import eventually
 
 SERVER = "com.atproto.server"
 START = "2037-06-01T18:00"
-# Any JOSE token, which has three parts. The tokens of our sessions at people's servers are never known to anybody else.
+# Any JOSE token, which has three parts. Nobody else ever learns the tokens of our sessions at people's servers.
 _JWT = re.compile(rb"eyJ[A-Za-z0-9_-]{16,}\.eyJ[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{40,}")
 _PRIVATE_KEY = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----|\"d\": ?\"[A-Za-z0-9_-]{43}\"")
 # Shorter strings can occur by chance.

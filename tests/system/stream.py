@@ -1,4 +1,6 @@
-"""What a PDS announced: followed live while it is killed, read again from the beginning, and checked commit by commit."""
+"""The announcements of a PDS: followed live while it is killed, read again from the beginning, and checked commit by
+commit.
+"""
 
 import asyncio
 import contextlib
@@ -67,7 +69,7 @@ async def whole_stream(url: str) -> list[tuple[int, bytes]]:
 
 @dataclass(frozen=True)
 class Announced:
-    """What a careful consumer knows about a repository after the whole stream."""
+    """The state of a repository that a careful consumer has after the whole stream."""
 
     known: RepoHead
     # rev -> commit CID of every announced commit.

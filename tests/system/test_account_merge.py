@@ -1,5 +1,5 @@
-"""An answer is kept when its author takes over the shadow account: it was written in another app, known here by a DID,
-and is merged into an account made by e-mail.
+"""An answer from another app survives when its author signs up. OpenMeet stored it under a shadow account for her DID,
+and merges that into the account that she created by e-mail.
 """
 
 import re
@@ -35,7 +35,7 @@ async def says(zoe: Account, subject: tuple[str, str], word: str) -> None:
 
 
 async def going(up: Up, uri: str) -> tuple[int, str]:
-    """How many people attend the event of this record, and its URL. Waits until the event is here."""
+    """How many people attend the event of this record, and its URL. Waits until OpenMeet has the event."""
 
     async def look() -> tuple[int, str] | None:
         found = (await get(f"{up.openmeet}/api/events", uri=uri)).json()["events"]

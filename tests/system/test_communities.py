@@ -38,7 +38,7 @@ async def named(community: Community, **headers: str) -> str:
 
 
 async def test_an_event_of_the_network_arrives_once_in_each(both: Installation) -> None:
-    """It is read and verified once, put into both queues, and applied in two databases."""
+    """The event is read and verified once, put into both queues, and applied in two databases."""
     uri = await both.write("Board games")
     for one in (both.town, both.village):
         assert (await one.arrival(uri))["title"] == "Board games"

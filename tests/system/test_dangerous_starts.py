@@ -91,7 +91,7 @@ def test_a_laptop_may_do_all_of_it_at_once(host: str):
 
 @pytest.mark.parametrize("host", LAPTOPS)
 def test_plain_http_needs_dev_mode_everywhere(host: str):
-    """A PDS that is not a development server needs https, whatever its name."""
+    """A PDS that is not a development server needs https, whatever its host name is."""
     with pytest.raises(SettingsRefused, match="PDS_PUBLIC_URL must be https"):
         pds_settings.read(SAFE_PDS | {"PDS_HOSTNAME": host, "PDS_PUBLIC_URL": f"http://{host}"})
 

@@ -1,5 +1,5 @@
-"""If a community's database, or all of its files, are unavailable when the programs start, the others are served, and
-it starts later by itself.
+"""If a community's database, or all of its files, are unavailable when the programs start, the other communities are
+served, and this one starts later by itself.
 """
 
 import contextlib
@@ -32,8 +32,8 @@ async def test_all_programs_start_and_it_joins_when_its_database_answers(tmp_pat
 
 
 async def test_all_programs_start_and_it_joins_when_its_files_are_there(tmp_path: Path) -> None:
-    """The same on SQLite, with the queue among the files. Nothing can be stored for it in the meantime, so it is read
-    again later.
+    """The same on SQLite, with the queue among the files. Nothing can be stored for the community in the meantime, so
+    it is read again later.
     """
     volume = tmp_path / "volume"
     volume.write_text("where a disk is not mounted yet")

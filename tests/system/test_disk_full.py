@@ -73,7 +73,7 @@ async def write(http: httpx.AsyncClient, account: Account, text: str) -> httpx.R
 @pytest.mark.parametrize("disk", [small_disk, small_files])
 async def test_full_and_empty_again(tmp_path: Path, disk: Callable[[Path], contextlib.AbstractContextManager[Fill]]):
     """Refused writes leave nothing behind, not even in the stream. A kill in this state does no harm. Afterwards
-    everything works again.
+    writing works again.
     """
     with disk(tmp_path / "pds") as fill:
         async with running_servers(tmp_path) as servers, httpx.AsyncClient(trust_env=False) as http:
@@ -164,8 +164,8 @@ def remount(folder: Path, how: str) -> None:
 
 
 async def test_a_read_only_disk_is_told_at_the_start(tmp_path: Path):
-    """As after a disk error, the server does not start and says why. When the disk is writable again, everything is
-    there.
+    """As after a disk error, the server does not start and prints the reason. When the disk is writable again, all data
+    is still there.
     """
     with small_disk(tmp_path / "pds"):
         async with running_servers(tmp_path) as servers, httpx.AsyncClient(trust_env=False) as http:

@@ -1,5 +1,5 @@
-"""A response is binding: the system calls show that the data is on disk before the response is sent (invariants 1 and
-2).
+"""A response promises that the data is stored: the system calls show that the data is on disk before the response is
+sent (invariants 1 and 2).
 """
 
 import asyncio

@@ -1,4 +1,6 @@
-"""Health of each role as a separate program: it reports when something that it needs fails, and when that works again."""
+"""Health of each role as a separate program: it reports when a part that it needs fails, and when that part works
+again.
+"""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -77,7 +79,9 @@ async def test_a_broker_that_goes_away_and_comes_back(tmp_path: Path, role: str)
 
 
 async def test_a_full_disk_under_the_site(tmp_path: Path) -> None:
-    """Its pages can still be read. The load balancer and the operator's monitoring can see that nothing can be written."""
+    """Its pages can still be read. The health check reports to the load balancer and the operator's monitoring that
+    nothing can be written.
+    """
     with small_disk(tmp_path / "data") as fill:
         async with running("web", tmp_path / "data") as url:
             await says(url, is_well)

@@ -79,7 +79,9 @@ async def test_in_the_distributed_form(tmp_path: Path, postgres_url: str) -> Non
 
 
 def test_a_secret_that_is_kept_is_found(tmp_path: Path) -> None:
-    """In each form that it might have, including in a SQLite file. Without this, the search above would prove nothing."""
+    """The search finds a secret in each form, including in a SQLite file. Otherwise the search above would prove
+    nothing.
+    """
     planted = Planted()
     secret = planted.add("password", password_of("dora.test"))
     places = [

@@ -24,7 +24,7 @@ from tests.system.household import Up, running_up
 from tests.system.secrets import files_below
 from tests.system.tour.watching import eventually
 
-# Contained in everything that the person writes, so that one search finds all of it.
+# Part of every text that the person writes, so that one search finds all of it.
 MARK = "zqplanted"
 EMAIL = f"{MARK}mail@example.org"
 START = "2037-06-01T18:00"

@@ -29,7 +29,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
 
 
 async def listed(stage: Stage, uri: str) -> str | None:
-    """Wait until a record's event is here, and return its slug."""
+    """Wait until OpenMeet has a record's event, and return its slug."""
     found = (await get(f"{stage.openmeet_url}/api/events", uri=uri)).json()["events"]
     return str(found[0]["slug"]) if found else None
 
@@ -75,7 +75,7 @@ async def test_a_pds_that_is_away_holds_up_no_answer(stage: Stage):
 
 @contextmanager
 def held(file: Path) -> Iterator[None]:
-    """Lock the database, so that nobody else can write: to its users it is unavailable."""
+    """Lock the database, so that nobody else can write: for its users it is unavailable."""
     with closing(sqlite3.connect(file, isolation_level=None, timeout=30)) as database:
         database.execute("begin immediate")
         try:

@@ -35,8 +35,8 @@ async def killed(folder: Path, after_seconds: float, *arguments: str) -> bool:
 
 
 async def test_whatever_is_killed_everything_is_whole(tmp_path: Path):
-    """While people write, a backup is killed at some instant, then the server. Everything acknowledged is there and
-    verifies. A restore that is killed again and again ends like an undisturbed one.
+    """While people write, a backup is killed at some instant, then the server. Everything acknowledged is stored and
+    verifies. A restore that is killed repeatedly ends like an undisturbed one.
     """
     chance = random.Random(11)
     async with running_servers(tmp_path, PDS_RATE_LIMITS_ENABLED="false") as servers:

@@ -1,4 +1,4 @@
-"""From a click on our page to the repository and back, with real programs: an answer that is changed here and in
+"""From a click on our page to the repository and back, with real programs: an answer that is changed on the site and in
 another app, and one date of a published series.
 """
 

@@ -1,4 +1,4 @@
-"""``openmeet up``: everything answers, data is kept, and with ``--ephemeral`` nothing is left behind."""
+"""``openmeet up``: all servers answer, data is stored, and with ``--ephemeral`` nothing is left behind."""
 
 import asyncio
 import os
@@ -59,7 +59,7 @@ async def title_here(up: Up, uri: str) -> str:
 
 
 async def test_the_settings_file_opens_the_operators_tools(up: Up):
-    """What is printed for operators works on the platform's database, on the PDS's database, and on the running PDS."""
+    """Commands for operators work on the platform's database, on the PDS's database, and on the running PDS."""
     kept = up.ready["settings"]
     assert is_private(Path(kept))
     for arguments, said in (
@@ -74,7 +74,7 @@ async def test_the_settings_file_opens_the_operators_tools(up: Up):
 
 
 async def test_the_first_account_operates_the_site(up: Up):
-    """As the greeting says. For the second account, the page does not exist."""
+    """As the start message says. For the second account, the page does not exist."""
     found = []
     for person in up.ready["people"][:2]:
         async with httpx.AsyncClient(base_url=up.openmeet) as browser:
@@ -222,7 +222,7 @@ async def test_accounts_that_are_gone_stay_gone(tmp_path: Path):
 
 @pytest.mark.parametrize("taken", ["--plc-port", "--pds-port", "--web-port"])
 def test_a_taken_port_is_told(tmp_path: Path, taken: str):
-    """A sentence with the port, exit status 1, and no ready file."""
+    """The start prints an error with the port, ends with exit status 1, and writes no ready file."""
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()

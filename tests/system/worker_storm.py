@@ -57,7 +57,9 @@ async def _storm(stage: Stage, kills: int, chance: random.Random) -> Report:
 
 
 async def _check(stage: Stage, crowd: Crowd, kills: int) -> Report:
-    """Check the final state: nothing is queued, lost or duplicated, and the content here is what the streams announced."""
+    """Check the final state: nothing is queued, lost or duplicated, and the content of OpenMeet is what the streams
+    announced.
+    """
     folder = stage.folder / "openmeet"
     await end_state.wait_until_done(folder)
     assert end_state.dead_letters(folder) == []

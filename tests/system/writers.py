@@ -1,7 +1,7 @@
 """People who write without pause to a PDS that can be killed at any moment, and who remember every response.
 
 A write without a response may or may not have happened. So for each path there is a set of possible contents: after an
-acknowledgement exactly one; after a lost response, what was there before or what was sent.
+acknowledgement exactly one; after a lost response, the previous or the sent content.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ KEYS = 12
 
 @dataclass
 class Writer:
-    """A writer with separate paths, so that only their own writes decide what must be there."""
+    """A writer with separate paths, so that only their own writes determine the expected content."""
 
     account: Account
     name: str

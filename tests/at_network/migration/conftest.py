@@ -38,7 +38,7 @@ NEW_PASSWORD = "another password of ana"
 
 @dataclass
 class Journey:
-    """Ana's move from the first server to the second. ``told`` collects the progress that she saw."""
+    """Ana's move from the first server to the second. ``told`` collects the progress that is reported to her."""
 
     old_deployment: Deployment
     new_deployment: Deployment
@@ -103,7 +103,7 @@ class Journey:
 async def journey(
     make_sqlite: MakeDatabase, sqlite_templates: Path, clock: HandClock, tmp_path: Path
 ) -> AsyncIterator[Journey]:
-    """Ana has seven notes, three pictures and a preference on the first server; the second does not know her."""
+    """Ana has seven notes, three pictures and a preference on the first server, and no account on the second."""
     plc = await make_sqlite("plc_directory")
     directory = Directory(create_app(plc, OperationLimits(0, 0, 0), Metrics("plc"), version="test", access_log=False))
     async with AsyncExitStack() as stack:

@@ -1,4 +1,4 @@
-"""A server may name only a DID that is its own, because tokens are made for that DID."""
+"""A server may declare only its own DID, because service tokens are issued for the declared DID."""
 
 import pytest
 

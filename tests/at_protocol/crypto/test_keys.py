@@ -1,4 +1,4 @@
-"""Keys and signatures: the published cases on both curves, and everything that is nearly a signature."""
+"""Keys and signatures: the published cases on both curves, and almost valid signatures."""
 
 import base64
 import json

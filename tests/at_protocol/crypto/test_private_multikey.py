@@ -1,4 +1,4 @@
-"""Private keys as text, in the form of other tools of this network."""
+"""Private keys as text, in the form that other AT Protocol tools use."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What a domain says about its handle, and when it counts."""
+"""Claims of a handle by DNS or HTTPS, and which of them are valid."""
 
 import pytest
 from hypothesis import given

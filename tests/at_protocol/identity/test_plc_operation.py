@@ -106,7 +106,7 @@ def test_beyond_the_limits(change, refusal):
 
 
 def test_keys_of_other_curves_may_be_verification_methods():
-    """A key of another curve may be a verification method; other networks keep theirs there."""
+    """A key of another curve may be a verification method; other networks publish their keys this way."""
     odd = "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK"
     check_limits(parse_operation({**REGULAR, "verificationMethods": {"other": odd}}))
 

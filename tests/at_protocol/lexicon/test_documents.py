@@ -14,7 +14,7 @@ from at_protocol.lexicon.linter import parse_document
 OURS = {".".join(path.relative_to(DOCUMENTS).with_suffix("").parts): path for path in DOCUMENTS.rglob("*.json")}
 PUBLISHED = fixture_path("lexicons")
 
-# Texts for people rather than rules; ours are our own or absent.
+# Descriptions for people, not rules. Our documents have their own descriptions or none.
 PROSE = {"description", "title", "title:lang", "detail", "detail:lang"}
 
 
@@ -42,8 +42,8 @@ UNCOLLECTED = {"chat.bsky.actor.declaration"}
     "nsid", sorted(nsid for nsid in OURS if not nsid.startswith(OWN_AUTHORITY) and nsid not in UNCOLLECTED)
 )
 def test_document_equals_the_published_one(nsid):
-    """Each document equals the published one in identifiers, fields, types and limits; a wrong one would refuse
-    somebody's record.
+    """Each document equals the published one in identifiers, fields, types and limits; a difference could refuse
+    somebody's valid record.
     """
     theirs = json.loads(published(nsid).read_bytes())
     theirs.pop("$type", None)
@@ -78,7 +78,7 @@ def test_document_passes_the_linter(nsid):
 
 @pytest.mark.parametrize("nsid", sorted(OURS))
 def test_every_reference_leads_somewhere(nsid):
-    """Every reference points to a definition that exists here."""
+    """Every reference points to a definition in the catalog."""
     catalog = Catalog()
     for reference in references(json.loads(OURS[nsid].read_bytes())["defs"]):
         full = nsid + reference if reference.startswith("#") else reference
@@ -93,7 +93,7 @@ def references(schema: object) -> list[str]:
 
 
 def test_every_file_is_found_by_name():
-    """The catalog lists exactly the files."""
+    """The catalog lists exactly the files of its folder."""
     assert Catalog().names() == sorted(OURS)
 
 
@@ -116,7 +116,7 @@ def test_documents_are_read_on_first_use(monkeypatch):
 
 
 def test_operator_may_rename_our_authority():
-    """Operators with an authority of their own serve our documents under it, including references."""
+    """An operator with an authority of their own can serve our documents under it, including references."""
     catalog = Catalog("org.example.events")
     document = catalog.find("org.example.events.seriesLink")
     assert isinstance(document, Document)

@@ -1,4 +1,4 @@
-"""Where a Lexicon is published, and what counts as one."""
+"""Where a Lexicon is published, and which records are Lexicons."""
 
 from typing import Any
 

@@ -453,13 +453,13 @@ def calendar_records(name: str) -> list[dict[str, object]]:
     "name", ["event-all-location-types.json", "repo-events-irregular-monthly.json", "rsvp-going-listrecords.json"]
 )
 def test_real_calendar_records_are_valid(name):
-    """Events and answers of other applications are valid unchanged, including unknown fields and union members."""
+    """Events and RSVPs of other applications are valid unchanged, including unknown fields and union members."""
     for record in calendar_records(name):
         validate_record(Catalog(), str(record["$type"]), from_json(record), Strictness.SEEN)
 
 
 def test_our_own_fields_in_an_event():
-    """An event that contains our own origin field is valid for everybody, and the shape of the field is checked."""
+    """An event with our own origin field is valid in every application, and the shape of the field is checked."""
     catalog = Catalog()
     origin = {
         "$type": "openmeet.lexicon.origin",

@@ -1,4 +1,4 @@
-"""Differences between trees, computed without reading shared parts."""
+"""Differences between trees, computed without reading the subtrees that both share."""
 
 from hypothesis import given
 from tests.at_protocol.repo.trees import VALUES, Repository, contents, random_content

@@ -151,7 +151,9 @@ def _our_refusal(message: CommitMessage, **how: Any) -> RejectionReason:
 
 
 def test_a_history_of_our_own_holds_step_by_step():
-    """A history of our own verifies step by step: creation, several operations, update, deletion, empty commit."""
+    """A history that our code wrote verifies step by step: creation, several operations, update, deletion, empty
+    commit.
+    """
     author = Author()
     known = None
     for edits in (
@@ -289,7 +291,9 @@ def test_old_commit_count():
 
 @pytest.mark.parametrize("path", _old_commits(), ids=lambda path: path.stem)
 def test_commits_of_before_prev_data(path):
-    """A commit without prevData passes every lenient check except the signature, because its key is not known here."""
+    """A commit without prevData passes every lenient check except the signature, because the test does not have the
+    account's key.
+    """
     body = json.loads(path.read_text(encoding="utf-8"))
     message = events.from_payload("#commit", captured.from_json(body))
     assert isinstance(message, CommitMessage)

@@ -105,7 +105,7 @@ async def test_everything_arrives_and_what_is_here_is_hidden(ada: Leaving) -> No
     assert answer.status_code == 303, problems_in(answer)
     copied = await ada.until(MoveStage.WAITING)
     assert (copied.has_records, copied.blobs, copied.blobs_sent, copied.blobs_lost) == (True, 1, 1, 0)
-    # So far nobody else notices.
+    # Until now the account is active only on the old server.
     assert (await ada.ada.get(f"{SERVER}.getSession")).json()["active"] is True
     there = ada.new.person(await ada.new.sign_in("ada.new.test", PASSWORD))
     assert (await there.get(f"{SERVER}.getSession")).json()["active"] is False

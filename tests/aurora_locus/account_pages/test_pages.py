@@ -1,4 +1,6 @@
-"""What every page of the account has in common: whose it is, what it asks first, and protection against other sites."""
+"""Rules for all account pages: each needs a session, sensitive ones ask for the password again, and other sites cannot
+send their forms.
+"""
 
 import re
 
@@ -79,7 +81,7 @@ async def test_the_page_of_app_passwords_says_what_they_may_do(deployment: Deplo
 
 async def test_sensitive_actions_require_a_recent_password(deployment: Deployment, ada: Ada) -> None:
     token = token_in(await ada.browser.get("/account"))
-    # In steps, so that the session is used and stays.
+    # In two steps, so that the session does not expire, but the confirmation of the password does.
     for _ in range(2):
         deployment.clock.turn(PROOF_LASTS // 2 + SECOND)
         await ada.browser.get("/account")

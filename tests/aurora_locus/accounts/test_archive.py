@@ -1,4 +1,4 @@
-"""The archive of an account contains everything, whatever its status, and shows a reader when something is missing."""
+"""The archive of an account contains everything, whatever its status, and states what is missing."""
 
 import hashlib
 import io

@@ -76,8 +76,8 @@ async def test_killed_between_directory_and_database(program: Program, directory
 
 
 async def test_directory_that_is_away_at_the_start_is_asked_again_soon(program: Program, directory: Directory) -> None:
-    """If the directory is down at the start, it is asked again soon and not after the ten minutes of the housekeeping,
-    because both may have been killed together.
+    """If the directory is down at the start, the request is repeated soon instead of at the next housekeeping after ten
+    minutes, because both may have been killed together.
     """
 
     async def kill() -> None:

@@ -1,4 +1,4 @@
-"""Deleting an account: what stays, what others keep, and what is announced."""
+"""Deleting an account: which rows stay, what other accounts keep, and what is announced."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from tests.aurora_locus.mailbox import newest_token
 
 ASK, DELETE = f"{SERVER}.requestAccountDelete", f"{SERVER}.deleteAccount"
 
-# What may still contain the DID afterwards: that it was here, its handle for a while, and that it was deleted.
+# What may still contain the DID afterwards: that the account existed, its handle for a while, and that it was deleted.
 TRACES = {"repositories", "released_handles", "events"}
 TABLES = [
     *("repositories", "blocks", "records", "blobs", "blob_references", "events", "signing_keys", "plc_operations"),

@@ -71,8 +71,8 @@ async def test_accounts_make_none(deployment: Deployment) -> None:
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 async def test_looking_for_the_invite_of_an_account_reads_no_others(deployment: Deployment) -> None:
-    """Looking for the invite of an account reads no other codes. A host has as many as accounts, and moderation tools
-    look for each account they show.
+    """Looking for the invite of an account reads no other codes. A host has as many codes as accounts, and moderation
+    tools look for each account they show.
     """
     async with deployment.db.reader() as reader:
         plan = await reader.fetch(f"explain query plan {invites._USED_BY}", dids=["did:plc:a", "did:plc:b"])

@@ -1,4 +1,6 @@
-"""Queries for an account migration: is everything here, does the identity agree, which key will it have."""
+"""Queries for an account migration: whether all data arrived, whether the identity is correct, and which key it will
+have.
+"""
 
 from dataclasses import replace
 from typing import Any

@@ -64,7 +64,7 @@ async def test_reset_voids_what_was_asked_for_before(deployment: Deployment) -> 
 
 
 async def test_old_password_that_was_being_checked_opens_nothing_afterwards(deployment: Deployment) -> None:
-    """An old password that was being checked opens nothing: here the reset comes between the check and the new session."""
+    """A sign-in with the old password fails if the reset happens between the password check and the new session."""
     await deployment.sign_up("ana")
     token = await ask(deployment)
     registry = deployment.pds.registry
@@ -115,7 +115,8 @@ async def test_expired_token_resets_nothing(deployment: Deployment) -> None:
 @pytest.mark.parametrize("email", [ANAS, "nobody@example.org", "", "a\x00b", "no address"])
 @pytest.mark.usefixtures("refusals_take_their_time")
 async def test_response_does_not_reveal_which_addresses_exist(deployment: Deployment, email: str) -> None:
-    """The response does not reveal which addresses have accounts, and never takes less time than for one that has."""
+    """The response does not reveal which addresses have accounts, and is not faster for an address without an account.
+    """
     await deployment.sign_up("ana")
     started = asyncio.get_running_loop().time()
     answer = await deployment.stranger.post(ASK, {"email": email})

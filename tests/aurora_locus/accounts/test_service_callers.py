@@ -1,4 +1,4 @@
-"""Accounts that call through another server: their token, its single use, and a changed key."""
+"""Accounts that call through another server: their service token, its single use, and a changed key."""
 
 import hmac
 from dataclasses import replace
@@ -56,7 +56,7 @@ async def test_account_uploads_through_a_service(deployment: Deployment) -> None
 
 
 async def test_used_once(deployment: Deployment) -> None:
-    """Of many concurrent uses of a token one succeeds. It can be forgotten when it expires."""
+    """Of many concurrent uses of a token one succeeds. Its row may be deleted once the token has expired."""
     ana = await deployment.sign_up("ana")
     token = token_of(deployment, ana, await own_key(deployment, ana))
     answers = await together(*(upload(deployment, token) for _ in range(5)))

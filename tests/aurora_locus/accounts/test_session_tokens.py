@@ -31,8 +31,8 @@ def test_access_token_round_trip() -> None:
 
 
 def test_sessions_outlive_their_secret() -> None:
-    """Sessions survive a change of the secret while the previous one is configured. Tokens signed since no longer need
-    it.
+    """Sessions survive a change of the secret while the previous one is configured. Tokens signed after the change do
+    not need the previous secret.
     """
     old = tokens.access(ANA, SessionScope.FULL, NOON)
     renewed = SessionTokenSigner(b"n" * 32, AUDIENCE, SECRET)

@@ -1,4 +1,4 @@
-"""Accounts with a did:web: their own one that they brought along, or one below our domains that we serve."""
+"""Accounts with a did:web: on a domain of their owner, or below our domains and served by us."""
 
 from typing import Any
 

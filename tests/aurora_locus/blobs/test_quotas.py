@@ -23,7 +23,9 @@ async def stored(db: Database, person: Hosted) -> tuple[int, int]:
 async def test_uploads_at_once_in_two_processes_fill_it_and_no_more(
     ada: Hosted, db: Database, clock: HandClock, tmp_path: Path
 ):
-    """Twenty concurrent uploads of 1000 bytes in two processes, with room for seven, leave seven rows and seven files."""
+    """Twenty concurrent uploads of 1000 bytes in two processes, with a quota for seven, leave seven rows and seven
+    files.
+    """
     await db.write(lambda w: quotas.set_quota(w, ada.did, 7_500))
     other = Hosted(await assemble(db, clock, tmp_path), ada.did, ada.key)
     outcomes = await asyncio.gather(

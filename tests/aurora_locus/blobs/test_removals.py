@@ -77,7 +77,7 @@ async def test_a_file_being_removed_cannot_be_uploaded_again_until_it_has_gone(
     with pytest.raises(Unavailable, match="Upload it again"):
         await send(ada, PICTURE)
     assert await find(db, ada.did, blob.cid) is None
-    clock.turn(CLAIM + SECOND)  # whoever claimed it has been dead for long
+    clock.turn(CLAIM + SECOND)  # the process that claimed it ended long ago
     await send(ada, PICTURE)
     await sweep(ada.repositories.blobs, clock.now())
     assert await has_file(ada, blob.cid)

@@ -48,7 +48,7 @@ def crawling(relays: Relays, repositories: Repositories, folder: Path, *urls: st
 async def test_start_announces_and_silence_follows(
     relays: Relays, repositories: Repositories, clock: HandClock, tmp_path: Path
 ):
-    """The start announces the server. Without new commits no relay is asked again, for however long."""
+    """At its start the server asks the relays to crawl it. Without new commits it does not ask again."""
     requests = crawling(relays, repositories, tmp_path, ONE, OTHER)
     for _ in range(10):
         await requests.ask_due()

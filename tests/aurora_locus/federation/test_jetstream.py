@@ -121,7 +121,7 @@ async def test_resuming_by_time(deployment: Deployment) -> None:
 
 
 async def next_of(socket: ClientConnection, person: Person, name: str) -> dict[str, Any]:
-    """The next event for notes written now. Nothing tells when the server has read its options, so notes are written
+    """The next event for notes written now. Nothing shows when the server has read its options, so notes are written
     until one arrives.
     """
     for number in range(60):

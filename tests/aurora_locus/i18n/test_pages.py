@@ -123,8 +123,8 @@ async def test_pages_of_operators_show_messages_alone(deployment: Deployment) ->
 
 
 async def test_a_browser_chooses_its_language(deployment: Deployment) -> None:
-    """The language is what the person chose, or else the best one that the browser asks for. Programs are answered in
-    English.
+    """The page language is the one that the person chose, or else the best match for the browser's languages. Programs
+    get English.
     """
     browser = visitor(deployment)
     browser.sends |= {"accept": "text/html", "accept-language": "de-AT, en;q=0.5"}

@@ -1,4 +1,4 @@
-"""A new handle is stored in the directory, here and on the firehose, or nowhere."""
+"""A new handle is stored in the directory, in our database and on the firehose, or in none of them."""
 
 import httpx
 import pytest
@@ -83,7 +83,9 @@ async def test_directory_that_is_down_changes_nothing(deployment: Deployment) ->
 
 
 async def test_crash_between_directory_and_database_is_put_right(deployment: Deployment) -> None:
-    """After a crash between directory and database, the handle in our database stands, and the directory is corrected."""
+    """After a crash between directory and database, the handle in our database is valid, and the directory is
+    corrected.
+    """
     ana = await deployment.sign_up("ana")
     registry = deployment.pds.registry
     operation = await plc_updates.new_handle(
@@ -133,7 +135,7 @@ async def test_a_released_handle_is_free_at_once_where_the_operator_says_so(make
 
 async def test_the_operator_releases_a_handle(deployment: Deployment) -> None:
     """The operator can release a reserved handle once. A handle that is not reserved cannot be released, so nobody
-    loses theirs.
+    loses a handle in use.
     """
     ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
     assert (await rename(ana, "anna.test")).status_code == 200

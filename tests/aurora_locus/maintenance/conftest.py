@@ -35,7 +35,7 @@ async def place(
 
 @pytest.fixture
 async def db(place: Place, clock: HandClock) -> AsyncIterator[Database]:
-    """The first of them, with its tables."""
+    """The first database, with its tables."""
     database = await open_database(place.url, schema=SCHEMA, clock=clock)
     yield database
     await close_assembled()

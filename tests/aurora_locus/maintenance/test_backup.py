@@ -125,7 +125,9 @@ def test_invalid_places_are_refused(url: str):
 
 
 async def test_one_at_a_time(ada: Hosted, db: Database, source: backup.BackupSource, clock: HandClock, tmp_path: Path):
-    """Only one backup is made at a time: a second one is refused, but a dead one is not waited for."""
+    """Only one backup is made at a time: a second one is refused, unless the first has not reported for a while because
+    its process died.
+    """
     vault = vault_in(tmp_path / "vault")
     outcomes = await asyncio.gather(*(backup.take(db, source, vault, clock) for _ in range(3)), return_exceptions=True)
     assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Conflict", "Conflict", "Manifest"]

@@ -176,7 +176,7 @@ async def test_truncated_frame_is_found(ada: Hosted, db: Database):
 
 
 async def test_deleted_event_is_found(ada: Hosted, db: Database):
-    """A deleted event is found by the next one, which names the revision that it follows."""
+    """A deleted event is detected by the next event, which names the revision that it follows."""
     for number in range(4):
         await ada.create(f"r{number}", "a note")
     seq = (await messages(db, ada.did))[-2].seq

@@ -74,8 +74,9 @@ async def test_restored_data_is_complete_and_writable(
 async def test_a_follower_goes_on_with_its_cursor(
     repositories: Repositories, ada: Hosted, ben: Hosted, db: Database, place: Place, clock: HandClock, tmp_path: Path
 ):
-    """A follower continues with its cursor although it saw commits that the backup does not have. Above everything it
-    knew, it gets one signed ``#sync`` per active repository, newer than its own state; later commits follow from that.
+    """A follower continues with its cursor although it saw commits that the backup does not have. For each active
+    repository it gets one signed ``#sync``, with a higher number and a newer revision than it has seen; later commits
+    follow from that.
     """
     vault = vault_in(tmp_path / "vault")
     await ada.create("kept", "in the backup")

@@ -170,7 +170,7 @@ async def test_missing_setting_is_named(tmp_path: Path, changes: dict[str, objec
 async def test_secrets_of_the_settings_are_in_it(
     repositories: Repositories, ada: Hosted, db: Database, place: Place, clock: HandClock, tmp_path: Path
 ):
-    """A backup contains the secrets of the settings, because without the keys that open its rows it would be worthless."""
+    """A backup contains the secrets of the settings, because its sealed rows cannot be read without those keys."""
     settings = settings_for(place.url, tmp_path)
     source = configured.source(settings, repositories.blobs.store, version="test")
     vault = await configured.vault(settings, make=True)
@@ -180,8 +180,8 @@ async def test_secrets_of_the_settings_are_in_it(
 
 
 async def test_resealing_lets_an_old_key_go(ada: Hosted, ben: Hosted, db: Database):
-    """Resealing moves everything from the old key to the new one. The old key is then no longer needed, and opens
-    nothing.
+    """Resealing encrypts everything with the new key instead of the old one. The old key is then no longer needed, and
+    decrypts nothing.
     """
     old, new = bytes(32), b"\x07" * 32
     assert await reseal(db, Sealer([new, old])) == (2, 2)

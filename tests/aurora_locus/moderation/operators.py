@@ -63,7 +63,7 @@ def service_token(deployment: Deployment, issuer: str, key: PrivateKey, method: 
 
 @dataclass(frozen=True)
 class Moderating:
-    """A moderation service for a host: its URL, and its only key."""
+    """A moderation service of a host: its URL and its only key."""
 
     did: str
     url: str

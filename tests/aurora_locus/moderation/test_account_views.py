@@ -1,4 +1,4 @@
-"""What the operator sees of accounts, and how invites end."""
+"""Account details for the operator, and disabling invites."""
 
 import httpx
 import pytest

@@ -265,7 +265,7 @@ async def test_writing_again_does_not_lift_a_takedown(deployment: Deployment) ->
     assert await shown() == (200, 1)
 
 
-# What the moderation service may and may not call, each with a valid body or parameters.
+# Methods that the moderation service may and may not call, each with a valid body or parameters.
 MODERATORS = {
     "disableAccountInvites": {"account": NOBODY},
     "disableInviteCodes": {"codes": ["x"]},

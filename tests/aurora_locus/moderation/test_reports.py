@@ -1,4 +1,4 @@
-"""Reports: made by accounts of this server, handled by operators, with everything that was written kept."""
+"""Reports: made by accounts of this server, handled by operators; every text is retained."""
 
 from typing import Any
 

@@ -22,7 +22,7 @@ class Documents:
         self.found: dict[str, Any] = {}
         self.asked: list[str] = []
         clients = Clients(self.fetch, deployment.clock, is_development=True)
-        # The settings object is frozen for everybody else.
+        # The object is frozen, so a normal assignment would fail.
         object.__setattr__(deployment.pds.authorization, "clients", clients)
 
     async def fetch(self, url: str) -> bytes:

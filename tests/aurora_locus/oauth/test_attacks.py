@@ -20,7 +20,7 @@ NO_GRANT = (400, "invalid_grant")
 
 @pytest.fixture
 def engine() -> Engine:
-    """Races are tested on both engines; this module tests what is decided above them."""
+    """Races are tested on both engines in another module; this module tests the rules above the database."""
     return "sqlite"
 
 
@@ -73,7 +73,7 @@ async def test_codes_and_requests_do_not_wait_for_ever(deployment: Deployment) -
 
 
 async def test_request_expires_within_an_hour(deployment: Deployment) -> None:
-    """A person may take some time, but not an hour; each page gives five more minutes."""
+    """A person may take several minutes, but not an hour; each page gives five more minutes."""
     app = App(deployment)
     uri = await app.pushed()
     for _ in range(15):
@@ -241,7 +241,9 @@ async def test_the_key_of_a_confidential_client_stays_the_same(
 async def test_confidential_clients_are_remembered_and_others_are_not(
     deployment: Deployment, confidential: Confidential
 ) -> None:
-    """Only confidential clients are remembered, because nobody can impersonate them, and only for the same scopes."""
+    """Consent is remembered only for confidential clients, because nobody can impersonate them, and only for the same
+    scopes.
+    """
     ana = await deployment.sign_up("ana")
     app = confidential()
     granted = ("atproto", f"repo:{NOTE}")

@@ -99,7 +99,7 @@ def test_permission_set_is_described_in_the_readers_language(locales: tuple[str,
     ids=["turned round", "endless", "nothing to see"],
 )
 def test_words_of_strangers_stay_one_plain_line(title: str, shown: str) -> None:
-    """Texts of strangers are shown as one plain line, so that they cannot hide or change what the page says about the
+    """Third-party texts are shown as one plain line, so that they cannot hide or change what the page says about the
     set and what it grants.
     """
     given = {"type": "permission", "resource": "repo", "collection": ["org.example.myNote"]}

@@ -33,7 +33,7 @@ async def test_refreshing_gives_new_tokens_and_makes_the_old_useless(deployment:
     assert second["refresh_token"] != first.refresh_token
     assert (await app.call(RECORD, second["access_token"], note(ana.did))).status_code == 200
     assert named(await app.refresh(first.refresh_token)) == (400, "invalid_grant")
-    # Whoever presents a spent token has stolen it or was robbed, so the whole session ends.
+    # A spent token was used again, so it may have been stolen and the whole session ends.
     assert named(await app.refresh(second["refresh_token"])) == (400, "invalid_grant")
     assert named(await app.call(RECORD, second["access_token"], note(ana.did))) == (401, "invalid_token")
 

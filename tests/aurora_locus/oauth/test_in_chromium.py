@@ -132,8 +132,8 @@ async def test_every_page_of_the_way_is_fit_to_be_used(
 async def test_the_browser_is_back_at_the_app(
     deployment: Deployment, browser: Browser, button: str, *, scripted: bool
 ) -> None:
-    """The browser gets back to the app by keyboard alone, because the content policy allows the last form to lead
-    there.
+    """The browser gets back to the app by keyboard alone, because the content security policy allows the last form to
+    redirect there.
     """
     arrived: list[dict[str, str]] = []
 

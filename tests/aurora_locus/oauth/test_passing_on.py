@@ -1,4 +1,4 @@
-"""Apps and other services: which calls a grant lets through, and to whom."""
+"""Calls of apps to other services: which of them a grant permits, and to which service."""
 
 from collections.abc import AsyncIterator
 

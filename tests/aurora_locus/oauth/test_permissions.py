@@ -1,4 +1,4 @@
-"""What an app may do is what its user allowed, method by method."""
+"""An app may do only what its user allowed, tested method by method."""
 
 from dataclasses import replace
 
@@ -55,7 +55,8 @@ async def test_records(deployment: Deployment) -> None:
     one = await allowed(deployment, ana.did, f"atproto repo:{NOTE}?action=create")
     assert await one.write("createRecord", NOTE) == (200, "")
     assert await one.write("createRecord", OTHER) == MISSING
-    # Whether a put is a create or an update is known too late, so it needs both permissions.
+    # The permission check runs before it is known whether a put is a create or an update, so a put needs both
+    # permissions.
     assert await one.write("putRecord", NOTE, "two") == MISSING
     assert await one.write("deleteRecord", NOTE) == MISSING
     both = await allowed(deployment, ana.did, f"atproto repo:{NOTE}?action=create&action=update")

@@ -74,8 +74,8 @@ async def test_a_takedown_ends_every_session(deployment: Deployment) -> None:
 
 
 async def test_two_refreshes_at_once_end_the_session(deployment: Deployment) -> None:
-    """Two concurrent refreshes end the session, because one may be a thief's: one succeeds, but its new token is
-    worthless.
+    """Two concurrent refreshes end the session, because one of them may use a stolen token: one refresh succeeds, but
+    its new token is not accepted.
     """
     ana, app = await deployment.sign_up("ana"), App(deployment)
     tokens = await app.let_in(ana.did)

@@ -13,7 +13,7 @@ from tests.databases import MakeDatabase
 
 @pytest.fixture
 def engine() -> Engine:
-    """Both engines keep committed data; this tests whether the keys are loaded again."""
+    """Both engines store committed data, so one engine is enough; this tests whether the keys are loaded again."""
     return "sqlite"
 
 

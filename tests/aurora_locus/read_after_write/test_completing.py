@@ -261,8 +261,8 @@ async def test_ones_answers_are_in_the_thread(scene: Scene) -> None:
 
 
 async def test_a_thread_that_only_this_server_knows(scene: Scene) -> None:
-    """A thread that only this server knows is shown with its parent from the app view. A missing post of somebody else
-    stays missing.
+    """A thread that exists only on this server is shown with its parent from the app view. A missing post of somebody
+    else stays missing.
     """
     parent = {
         "uri": f"at://{BEN}/{FEED}.post/3jzfcijpj2z2a",

@@ -42,7 +42,7 @@ class Deployment:
     plc_url: str
     folder: Path
     killed: Path
-    """The folder as a process that was killed would have left it: logs unwritten back."""
+    """The folder as a killed process would have left it: the write-ahead logs are not written back."""
     people: dict[str, dict[str, Any]] = field(default_factory=dict)
     passwords: dict[str, str] = field(default_factory=dict)
     exports: dict[str, bytes] = field(default_factory=dict)

@@ -89,7 +89,7 @@ class App:
 
 @pytest.fixture(scope="session")
 async def successor(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    """The URL, at which our server now answers."""
+    """The URL of the old server, now served by ours."""
     root = tmp_path_factory.mktemp("adopted")
     before = fingerprint(deployment.folder)
     arguments = ["adopt", str(deployment.folder), "--into", str(root / "new")]
@@ -334,7 +334,7 @@ async def test_folder_of_a_killed_server_is_whole(deployment: Deployment, tmp_pa
 
 
 async def test_damage_stops_it(deployment: Deployment, tmp_path: Path) -> None:
-    """Damage stops the import: a block with wrong bytes is named, and no new folder is created."""
+    """Damage stops the import: the error names a block with wrong bytes, and no new folder is created."""
     folder = tmp_path / "old"
     shutil.copytree(deployment.folder, folder)
     (store,) = (path for path in folder.glob("actors/*/*/store.sqlite") if path.parent.name == deployment.did("ana"))

@@ -1,5 +1,5 @@
-"""The way back from Aurora Locus to the reference PDS on the kept folder: what continues, what is lost, what can be
-imported.
+"""The way back from Aurora Locus to the reference PDS with its old folder: what continues, what is lost, and what can
+be imported.
 """
 
 import shutil

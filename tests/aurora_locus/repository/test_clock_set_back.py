@@ -11,7 +11,8 @@ from tests.aurora_locus.hosted import Hosted, frames_after, verify_log
 
 
 async def test_revisions_and_numbers_only_grow(ada: Hosted, db: Database, clock: HandClock):
-    """Revisions and numbers only grow, whatever the clock says, and a careful consumer accepts the whole history.
+    """Revisions and numbers only increase although the clock was set back, and a careful consumer accepts the whole
+    history.
 
     An hour is more than the five minutes by which consumers accept a revision ahead of time, so they use a correct
     clock.
@@ -31,7 +32,7 @@ async def test_revisions_and_numbers_only_grow(ada: Hosted, db: Database, clock:
 
 
 async def test_nothing_goes_before_its_time(ada: Hosted, repositories: Repositories, db: Database, clock: HandClock):
-    """An upload and events that are in the future of the corrected clock are not removed early."""
+    """An upload and events with a time after the corrected clock are not removed early."""
     blob = await send(ada, b"picture")
     clock.turn(-DAY)
     await sweep(repositories.blobs, clock.now())

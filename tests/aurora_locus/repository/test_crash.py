@@ -87,7 +87,7 @@ async def test_killed_at_any_instant(tmp_path: Path):
             assert held[0] == len(announced)
             assert len([chunk async for chunk in export(repositories, person.did)]) >= 1
             later = _later_than_acknowledged(name, announced, acknowledged, str(round_))
-            assert len(later) <= 1  # one write at a time was under way
+            assert len(later) <= 1  # only one write was in progress
         last = numbers[-1]
         await repositories.close()
         await db.close()

@@ -1,4 +1,4 @@
-"""Importing a repository from a file: everything or nothing, fully checked, signed anew."""
+"""Importing a repository from a file: complete or not at all, fully checked, and signed again."""
 
 import asyncio
 from collections.abc import Callable
@@ -118,8 +118,8 @@ async def test_new_commit_is_ours_and_follows_the_files(mover: Hosted, clock: Ha
 
 
 async def test_records_missing_in_the_file_are_removed(mover: Hosted, clock: HandClock, tmp_path: Path):
-    """Records missing in the file are removed: after creations, changes and deletions, index, tree and blocks are the
-    file's.
+    """Records missing in the file are removed: after creations, changes and deletions, index, tree and blocks equal
+    those of the file.
     """
     names = [f"k{number:03}" for number in range(300)]
     rev = from_microseconds(clock.now(), 3)

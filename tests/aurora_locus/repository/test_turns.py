@@ -93,7 +93,7 @@ async def test_others_go_on_when_the_holder_dies(process: Process, pds_url: str,
     ada = await Hosted.make(one, "ada")
     holder = await hold_elsewhere(pds_url, one, ada)
     writes = [asyncio.create_task(ada.create(name)) for name in ("a", "b")]
-    await waiting(holder, 1)  # of one process only one waits, however many want to write
+    await waiting(holder, 1)  # of each process only one writer waits, however many there are
     assert not any(write.done() for write in writes)
     holder.terminate()
     await asyncio.wait_for(asyncio.gather(*writes), SOON)
@@ -101,7 +101,9 @@ async def test_others_go_on_when_the_holder_dies(process: Process, pds_url: str,
 
 
 async def test_queued_writers_go_first(process: Process, pds_url: str) -> None:
-    """Queued writers go first, so a process that never lost cannot keep moving the head ahead of one that queues."""
+    """Writers commit in the order of the queue, so that one process cannot keep moving the head while another one
+    waits.
+    """
     one, other = await process(), await process()
     ada = await Hosted.make(one, "ada")
     there = Hosted(other, ada.did, ada.key)
@@ -157,7 +159,9 @@ async def test_waiting_ends_with_an_answer(make_deployment: MakeDeployment, pds_
 
 
 async def test_repositories_beyond_the_connections_wait_too(pds_url: str) -> None:
-    """Repositories beyond the number of connections wait for their turn too, or get an error if it does not come."""
+    """Writers of more repositories than there are connections also wait for their turn, or get an error if it does not
+    come.
+    """
     locks = AdvisoryLocks(pds_url, "aurora_locus", connections=2)
     inside: list[str] = []
 

@@ -103,7 +103,7 @@ async def test_passkey_is_created_and_signs_in(deployment: Deployment, browser: 
     await page.get_by_text("My phone").first.wait_for()
     found += await faults_of(page, "security")
 
-    # And alone.
+    # As the only credential.
     await page.goto("/sign-in?another")
     await page.get_by_role("button", name="Sign in with a passkey").click()
     await page.get_by_text("You’re signed in.").wait_for()

@@ -1,4 +1,4 @@
-"""What subscribers get: everything above their cursor, once, in order, whatever happens meanwhile."""
+"""What subscribers get: everything above their cursor, once, in order, also during failures and concurrent writes."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -325,8 +325,8 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_store_that_fails_for_a_while_leaves_neither_gap_nor_duplicate(
     db: Database, clock: HandClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """A store of which every second read fails causes neither a gap nor a duplicate, while writing goes far ahead of a
-    short ring.
+    """If every second read from the database fails, there is neither a gap nor a duplicate, while writing goes far
+    ahead of a short ring.
     """
     monkeypatch.setattr(subscription, "PAGE", 7)
     repositories = await assemble(db, clock, tmp_path, ring_frames=16)
@@ -345,7 +345,9 @@ async def test_store_that_fails_for_a_while_leaves_neither_gap_nor_duplicate(
 
 @pytest.mark.usefixtures("hurried")
 async def test_store_that_stays_away_closes_the_socket(db: Database, clock: HandClock, tmp_path: Path):
-    """If the store stays away, the socket is closed with a reason, and the cursor continues later without a gap."""
+    """If the database stays unavailable, the socket is closed with a reason, and the cursor continues later without a
+    gap.
+    """
     repositories = await assemble(db, clock, tmp_path, ring_frames=4)
     ada = await Hosted.make(repositories, "ada")
     for number in range(30):
@@ -365,8 +367,8 @@ async def test_store_that_stays_away_closes_the_socket(db: Database, clock: Hand
 async def test_ring_that_cannot_read_missing_frames_disconnects_subscribers(
     db: Database, repositories: Repositories, ada: Hosted
 ):
-    """If the ring cannot read missing frames, live subscribers are disconnected. It reads them once the store is back,
-    so that those who reconnect miss nothing.
+    """If the ring cannot read missing frames, live subscribers are disconnected. It reads the frames once the database
+    is back, so that those who reconnect miss nothing.
     """
     live = repositories.live
     subscriber = Subscriber(repositories)

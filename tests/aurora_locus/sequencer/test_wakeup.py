@@ -1,4 +1,4 @@
-"""Commits of another process are noticed in order, and what is cached about them is dropped."""
+"""Commits of another process are noticed in order, and the cached data about them is dropped."""
 
 import asyncio
 from pathlib import Path
@@ -32,7 +32,7 @@ async def test_another_process_is_heard(
     monkeypatch: pytest.MonkeyPatch,
 ):
     """After a commit of another process, its frames enter the ring, the cached head is read again, and a waiting
-    subscriber is woken.
+    subscriber is notified.
     """
     monkeypatch.setattr(wakeup, "LOOK_SECONDS", 0.02)
     other = await assemble(db, clock, tmp_path)
@@ -129,7 +129,7 @@ async def test_deletion_by_another_process_is_forgotten_here(
 async def test_closed_one_reads_no_more(
     repositories: Repositories, ada: Hosted, db: Database, clock: HandClock, tmp_path: Path
 ):
-    """A closed listener reads no more, so that the database can be closed whenever a notification arrives."""
+    """A closed listener reads no more, so that the database can be closed even if a notification arrives later."""
     other = await assemble(db, clock, tmp_path)
     before = other.live.buffer.head
     await ada.create("mine")

@@ -21,7 +21,7 @@ CREATE = f"/xrpc/{SERVER}.createSession"
 GUESSES = 3
 OWNERS, STRANGERS = "198.51.100.7", "192.0.2.66"
 RIGHT = "password of ada"
-# Other tests run the SQL on both engines.
+# Other tests run the same SQL on both engines.
 on_sqlite = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 KEY = Secret("a key of sixteen characters")
@@ -74,7 +74,7 @@ async def attempt(
 
 
 async def use_up(deployment: Deployment, **how: str) -> None:
-    """Let a stranger guess until all attempts are used up."""
+    """Guess as an attacker until all attempts are used up."""
     for _ in range(GUESSES):
         assert (await attempt(deployment, "wrong", **how)).status_code == 401
     assert (await attempt(deployment, "wrong", **how)).status_code == 429
@@ -133,8 +133,8 @@ async def test_unknown_name_gets_the_same_responses(deployment: Deployment, ada:
 
 @on_sqlite
 async def test_where_the_owner_signed_in_before_strangers_do_not_count(deployment: Deployment, ada: Person) -> None:
-    """An address from which the owner's app signed in has a separate count, which strangers do not affect. It is
-    limited too.
+    """An address from which the owner's app signed in has a separate count, which the guesses of others do not affect.
+    It is limited too.
     """
     assert (await attempt(deployment, RIGHT, address=OWNERS)).status_code == 200
     await use_up(deployment)
@@ -163,8 +163,8 @@ async def test_sessions_and_app_passwords_go_on(deployment: Deployment, ada: Per
 
 @on_sqlite
 async def test_key_of_a_back_end_does_not_allow_guessing(deployment: Deployment, ada: Person) -> None:
-    """The key of a back end does not allow unlimited guesses, nor does an address without rate limits. Methods with
-    Basic authentication are limited too.
+    """The key of a back end does not allow unlimited guesses, and neither does an address exempt from rate limits.
+    Methods with Basic authentication are limited too.
     """
     key = {"x-ratelimit-bypass": KEY.reveal()}
     answers = [await attempt(deployment, "wrong", **key) for _ in range(GUESSES)]
@@ -212,7 +212,9 @@ async def test_a_back_end_names_its_visitors(deployment: Deployment, ada: Person
 )
 @on_sqlite
 async def test_forged_address_header_does_not_help(deployment: Deployment, ada: Person, forged: dict[str, str]) -> None:
-    """A forged address header does not help: whoever writes the owner's address into it is still a stranger."""
+    """A forged address header does not help: an attacker who writes the owner's address into it is still counted under
+    their own address.
+    """
     assert (await attempt(deployment, RIGHT, address=OWNERS)).status_code == 200
     await use_up(deployment)
     headers = [(n.encode(), value.encode()) for n, value in {"x-forwarded-for": STRANGERS, **forged}.items()]
@@ -230,8 +232,8 @@ async def test_forged_address_header_does_not_help(deployment: Deployment, ada: 
 async def test_a_peer_that_speaks_for_many_is_never_known(
     deployment: Deployment, ada: Person, how: dict[str, str]
 ) -> None:
-    """An unconfigured web process that speaks for many visitors never becomes a known address, because strangers come
-    through it too. It counts with them.
+    """An unconfigured web process that forwards requests of many visitors never becomes a known address, because
+    attackers use it too. All its requests share one count.
     """
     assert (await attempt(deployment, RIGHT, **how)).status_code == 200
     await use_up(deployment)
@@ -241,8 +243,8 @@ async def test_a_peer_that_speaks_for_many_is_never_known(
 
 @on_sqlite
 async def test_a_proxy_that_was_not_configured_is_never_known(make_deployment: MakeDeployment, few: None) -> None:
-    """An unconfigured proxy never becomes a known address, because everybody has it. The owner still gets in with a
-    browser used before.
+    """An unconfigured proxy never becomes a known address, because all visitors have its address. The owner still gets
+    in with a browser used before.
     """
     assert few is None
     deployment = await make_deployment(rate_limits_enabled=True)
@@ -256,7 +258,7 @@ async def test_a_proxy_that_was_not_configured_is_never_known(make_deployment: M
     await use_up(deployment)
     assert (await attempt(deployment, RIGHT, address=OWNERS)).status_code == 429
     assert (await stranger.sign_in("ada")).status_code == 429
-    # Also if the stranger used up the attempts for this name from this address.
+    # Also if the attacker used up the attempts for this name from this address.
     for _ in range(limits.SIGN_IN.points):
         await attempt(deployment, "wrong")
     assert (await owner.sign_in("ada")).status_code == 303
@@ -268,8 +270,8 @@ async def test_a_proxy_that_was_not_configured_is_never_known(make_deployment: M
 async def test_owner_gets_in_with_a_browser_used_before(
     deployment: Deployment, ada: Person, browser: Visitor, stranger: Visitor
 ) -> None:
-    """A browser that the owner used before gets in, also with several accounts on it. A stranger's browser or a made-up
-    cookie does not.
+    """A browser that the owner used before gets in, also with several accounts on it. Another person's browser or a
+    made-up cookie does not.
     """
     await deployment.sign_up("eva")
     await browser.sign_in("ada")
@@ -320,7 +322,7 @@ async def test_mailed_link_signs_the_owner_in_on_a_new_device(
     assert "E-mail me a link" in page.text
     assert heading_of(await ask_for_link(browser)) == "Check your e-mail"
     link = await link_of(deployment)
-    # A program that scans mail or a link preview opens it; this does not use it up.
+    # A mail scanner or a link preview opens the link; this does not use it up.
     for _ in range(3):
         opened = await stranger.get(link)
         assert "Your link works" in opened.text
@@ -331,7 +333,7 @@ async def test_mailed_link_signs_the_owner_in_on_a_new_device(
     right = {"identifier": "ada.test", "password": RIGHT, "link": token}
     assert (await browser.send("/sign-in", right)).status_code == 303
     assert await browser.is_signed_in()
-    # It can be used once, and then the device is known.
+    # The link can be used once, and then the device is known.
     assert (await stranger.send("/sign-in", right)).status_code == 429
     assert "was used" in (await stranger.get(link)).text
     await browser.send("/sign-out", {"everybody": ""}, page="/account")
@@ -366,9 +368,7 @@ async def test_a_link_ends_and_has_guesses_of_its_own(deployment: Deployment, ad
 async def test_links_requested_by_strangers_do_not_displace_the_owners(
     deployment: Deployment, ada: Person, browser: Visitor, stranger: Visitor
 ) -> None:
-    """Sign-in links requested by strangers do not displace the owner's: a mailbox gets few, and each stays valid,
-    whoever asked.
-    """
+    """Sign-in links requested by others do not displace the owner's: a mailbox gets few, and each stays valid."""
     await use_up(deployment)
     for _ in range(2 * MAX_OPEN):
         assert heading_of(await ask_for_link(stranger)) == "Check your e-mail"

@@ -1,4 +1,6 @@
-"""Signing in on the page: one response for every failure, counted with the method's, and typed input is kept."""
+"""Signing in on the page: one response for every failure, counted together with ``createSession``, and typed input is
+kept.
+"""
 
 import re
 import time

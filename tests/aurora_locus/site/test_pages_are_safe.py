@@ -80,7 +80,7 @@ async def test_the_token_of_another_browser_is_refused(deployment: Deployment, b
     ["https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)", "/\t/evil.example"],
 )
 async def test_redirect_after_signing_in_stays_on_this_site(browser: Visitor, where: str) -> None:
-    """The page after signing in is one of ours, whatever the link said."""
+    """The page after signing in is on this server, whatever URL the link contains."""
     answer = await browser.send("/sign-in", {**FORM, "next": where})
     assert answer.status_code == 303
     assert answer.headers["location"] == "/account"

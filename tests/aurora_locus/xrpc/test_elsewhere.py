@@ -206,7 +206,7 @@ async def test_calls_without_a_session_are_not_forwarded(
     refused(await ask(deployment.administration, THING, to), 400, "InvalidToken")
     refused(await ask(ana.bearing(ana.refresh_token), THING, to), 400, "InvalidToken")
     assert stranger.asked == []
-    assert stranger.resolved == 0  # strangers cannot even make us resolve a DID
+    assert stranger.resolved == 0  # anonymous callers cannot even make us resolve a DID
 
 
 async def test_private_conversations_need_a_privileged_session(
@@ -358,7 +358,7 @@ async def test_one_account_has_so_many_calls_at_a_time(
 
 async def test_the_operators_services_are_asked_by_method(make_deployment: MakeDeployment, stranger: Stranger) -> None:
     """Calls without a service go to the operator's services by method: the app view by default, reports to the
-    moderation service. Everything else is not implemented here.
+    moderation service. Other methods are answered as not implemented.
     """
     async with open_stranger(services=("atproto_labeler",)) as moderation:
         deployment = await make_deployment(
@@ -404,8 +404,8 @@ async def test_in_public_no_private_address_is_called(engine: str, stranger: Str
 
 
 async def test_records_of_other_servers_are_the_app_views(make_deployment: MakeDeployment, stranger: Stranger) -> None:
-    """Records of other servers come from the app view, without a token because they are public. Local and unknown
-    accounts are answered here.
+    """Records of other servers come from the app view, without a token because they are public. For local and unknown
+    accounts this server answers.
     """
     deployment = await make_deployment(bsky_app_view_url=stranger.url, bsky_app_view_did="did:web:view.example.org")
     ana = await deployment.sign_up("ana")

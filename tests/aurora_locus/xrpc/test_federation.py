@@ -40,7 +40,7 @@ class Relay:
         self.looked_up: list[str] = []
         self.asked_once = asyncio.Event()
         self.url = ""
-        # Its responses about single accounts; it does not know others.
+        # Its responses about single accounts; other accounts are unknown to it.
         self.says: dict[str, dict[str, Any]] = {}
 
     async def request_crawl(self, request: Request) -> JSONResponse:

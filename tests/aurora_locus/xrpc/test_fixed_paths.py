@@ -1,4 +1,4 @@
-"""The URLs of a PDS that are not methods: health, domain proofs, and what the server says about itself."""
+"""The URLs of a PDS that are not methods: health, domain proofs, and the server's description of itself."""
 
 import asyncio
 import contextlib
@@ -59,7 +59,8 @@ async def test_health_with_a_locked_database_is_bad_and_not_waited_for(
     deployment: Deployment, pds_url: str, request: pytest.FixtureRequest
 ) -> None:
     server = None if pds_url.startswith("sqlite") else request.getfixturevalue("postgres_url")
-    """A probe that met the lock says so until the next one; whoever asks waits for none."""
+    """After a probe has met the lock, every response reports that until the next probe; no request waits for a probe.
+    """
     async with locked(pds_url, server), asyncio.timeout(PATIENCE_SECONDS):
         while (answer := await deployment.http.get("/xrpc/_health")).status_code == 200:  # noqa: ASYNC110  # nobody tells
             await asyncio.sleep(0.1)

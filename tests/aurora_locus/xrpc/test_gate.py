@@ -1,4 +1,4 @@
-"""How often one address and one account may call, and who is not counted."""
+"""How often one address and one account may call, and which callers are not counted."""
 
 from typing import Any
 

@@ -94,8 +94,8 @@ async def test_upload_whose_check_takes_too_much_is_stopped(
 async def test_others_are_served_while_an_upload_is_checked(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Other requests are served while an upload is checked, for however long. If its sender disconnects meanwhile, the
-    repository is completely the old one or the new one.
+    """Other requests are served while an upload is checked, even for a long time. If its sender disconnects meanwhile,
+    the repository is completely the old one or the new one.
     """
     ada, ben = await deployment.sign_up("ada"), await deployment.sign_up("ben")
     await write(ada, "one", text="1")
@@ -244,7 +244,7 @@ async def test_one_address_does_not_take_all_slots(monkeypatch: pytest.MonkeyPat
 
 
 async def test_files_of_a_process_that_died_are_swept(tmp_path: Path) -> None:
-    """Files of a dead process are removed; those of a running import stay, in whatever process."""
+    """Files of a dead process are removed. Those of a running import stay, even if another process runs it."""
     left, new = tmp_path / "left", tmp_path / "new"
     for folder in (left, new):
         folder.mkdir()

@@ -137,8 +137,8 @@ async def test_password_of_the_administration_is_not_found_by_trying(public_depl
 async def test_the_operator_gets_in_behind_a_proxy_that_was_not_configured(
     make_deployment: MakeDeployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The operator gets in behind an unconfigured proxy, where everybody has its address: a browser used before and the
-    machine itself have separate counts.
+    """The operator can sign in behind an unconfigured proxy, where all visitors have its address: a browser used before
+    and the machine itself have separate counts.
     """
     monkeypatch.setattr(operator_guesses, "OPERATOR_GUESSES", Limit("operator_guesses", 15, 86400))
     deployment = await make_deployment(rate_limits_enabled=True)
@@ -178,7 +178,7 @@ async def test_guesses_at_the_operators_password_have_no_bypass(make_deployment:
     path, auth = INVITES, httpx.BasicAuth("admin", "wrong")
     answers = [await deployment.http.get(path, auth=auth, headers=headers) for _ in range(OPERATOR_SIGN_IN.points + 1)]
     assert [answer.status_code for answer in answers] == [401] * OPERATOR_SIGN_IN.points + [429]
-    # A back end that identifies itself with the key continues; guesses of strangers do not count against it.
+    # A back end that identifies itself with the key continues; other people's guesses do not count against it.
     own = {**headers, **signed_address_header(key, "openmeet")}
     right = httpx.BasicAuth("admin", ADMIN_PASSWORD)
     assert (await deployment.http.get(path, auth=right, headers=own)).status_code == 200
@@ -265,8 +265,8 @@ async def test_five_thousand_people_behind_an_unconfigured_proxy_are_not_limited
 
 
 async def test_one_address_that_is_everybody_s_makes_few_accounts_more(make_deployment: MakeDeployment) -> None:
-    """An address that may be everybody's can create only a few more accounts: a hundred times the limit of one person
-    would be 10,000 accounts in five minutes for an attacker.
+    """An unconfigured proxy's address can create only a few more accounts than usual: a hundred times the limit of one
+    person would be 10,000 accounts in five minutes for an attacker.
     """
     deployment = await make_deployment(**OF_THE_REFERENCE)
     allowed = shared(CREATE_ACCOUNT).points
@@ -292,7 +292,7 @@ TOLD = Path(__file__).parents[3] / "docs" / "from-the-reference-pds.md"
     ],
 )
 def test_operators_read_what_one_address_may(engine: str, what: str, limits: Sequence[Limit]) -> None:
-    """The operators' table for those who come from the reference states the limits per address."""
+    """The operators' table for people who move from the reference PDS states the limits per address."""
     assert engine
     windows = {300: "5 minutes", 3600: "an hour", 86400: "a day"}
 

@@ -20,7 +20,7 @@ def record(did: str, **more: Any) -> dict[str, Any]:
 
 
 def refused(answer: httpx.Response, name: str, status: int = 400) -> str:
-    """The sentence of a refusal."""
+    """The error message of a refusal."""
     assert (answer.status_code, answer.json().get("error")) == (status, name), answer.text
     sentence = answer.json()["message"]
     assert sentence
@@ -282,8 +282,8 @@ async def test_bug_tells_nothing(served: str, as_ada: Client, ada: Hosted, monke
 
 
 async def test_large_responses_are_compressed_if_accepted(http: httpx.AsyncClient, as_ada: Client, ada: Hosted):
-    """Large responses are compressed for clients that accept it; small ones and those for other clients are not. Caches
-    are told what the response depends on.
+    """Large responses are compressed for clients that accept it; small ones and those for other clients are not. A
+    ``Vary`` header tells caches so.
     """
     for number in range(20):
         await as_ada.post(f"{REPO}.createRecord", record(ada.did, rkey=f"r{number}", text="x" * 200))

@@ -1,4 +1,4 @@
-"""com.atproto.sync over real sockets: what somebody who mirrors the host gets."""
+"""com.atproto.sync over real sockets: the data for somebody who mirrors the host."""
 
 import asyncio
 import socket
@@ -362,7 +362,7 @@ async def test_subscriber_that_stops_reading_is_disconnected_with_a_reason(
 async def test_streams_of_one_address_are_few(
     repositories: Repositories, clock: HandClock, ada: Hosted, monkeypatch: pytest.MonkeyPatch
 ):
-    """One address can open only a few streams, because each may have the whole log read."""
+    """One address can open only a few streams, because each may read the whole log."""
     monkeypatch.setattr(stream_slots, "STREAMS_OF_AN_ADDRESS", 2)
     in_development = open_host(repositories, clock, {ada.did: ada})
     settings = PdsSettings(federation_enabled=True, federation_firehose_enabled=True)

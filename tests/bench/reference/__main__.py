@@ -2,7 +2,7 @@
 
     python -m tests.bench.reference [--quick] [--no-record]
 
-The exit status is 0 whatever the speed, and 1 if an answer was wrong or there is no reference to compare with.
+Speed does not affect the exit status: it is 0, or 1 if an answer was wrong or there is no reference to compare with.
 """
 
 import argparse

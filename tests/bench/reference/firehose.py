@@ -37,8 +37,8 @@ async def live(run: Run, scale: Scale) -> None:
 
 
 async def paced(run: Run, scale: Scale) -> None:
-    """Time from acknowledgement to frame with 100 subscribers and 50 writes a second: what the subscribers cost a write
-    without a backlog.
+    """Time from acknowledgement to frame with 100 subscribers and 50 writes a second: the cost of the subscribers for a
+    write without a backlog.
     """
     made = [create(run, run.people[number % CONNECTIONS]) for number in range(scale.paced)]
     followers = await _follow(run, CROWDS[-1], scale.paced)

@@ -22,7 +22,7 @@ class Row:
     goal: float | None = None
     less_is_better: bool = False
     bound: float | None = None
-    """What ours should stay below, whatever the other does."""
+    """An upper limit for our figure, independent of the other server."""
 
 
 ROWS = (

@@ -1,4 +1,4 @@
-"""Copying a folder into a bucket: everything, once, whatever happens on the way."""
+"""Copying a folder into a bucket: every value is copied once, even after failures."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -43,8 +43,8 @@ async def test_verbs_work_as_in_an_interactive_transaction(db):
 
 
 async def test_work_runs_in_the_callers_context(db):
-    """Work runs in the caller's context, so that the request id is in the log. What it sets there is not visible to
-    others.
+    """Work runs in the caller's context, so that the request id is in the log. Context variables that the work sets are
+    not visible to others.
     """
     request: ContextVar[str] = ContextVar("request", default="")
 

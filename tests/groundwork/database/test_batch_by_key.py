@@ -20,8 +20,8 @@ async def test_everybody_has_a_turn_in_the_order_of_arrival(db):
 
 
 async def test_failure_is_undone_alone(db):
-    """A failure is undone alone: a refusal, a failing statement and a failure that is ignored harm no neighbour and
-    keep no row.
+    """A failure is undone alone. A refusal, a failing statement and an ignored failure do not affect the other members,
+    and leave no row.
     """
 
     async def refused(tx: Transaction) -> None:

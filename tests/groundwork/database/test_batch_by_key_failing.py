@@ -1,4 +1,4 @@
-"""Groups of work that share a PostgreSQL transaction: each member fails alone and takes no other with it."""
+"""Groups of work that share a PostgreSQL transaction: each member fails alone and does not affect the others."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -143,7 +143,7 @@ async def test_held_row_makes_others_wait(db):
 
 
 async def test_neighbours_of_what_took_too_long_are_kept(make_database):
-    """When a member takes too long and the transaction is lost, its neighbours are run again."""
+    """When a member takes too long and the transaction is lost, the other members are run again."""
     db = await make_database(transaction_seconds=1.0)
     async with db.transaction() as tx:
         await tx.execute("create table visits (id bigint primary key, note text not null)")
@@ -187,8 +187,8 @@ async def test_loser_of_a_deadlock_is_run_again(db):
         runs.append(1)
         await tx.execute("set local deadlock_timeout = '20ms'")
         if len(runs) > 1:
-            # The freed row goes to whoever asks first, not to whoever waited longest. Without this wait they might
-            # deadlock again.
+            # PostgreSQL gives the freed row to the first request, not to the one that waited longest. Without this wait
+            # they might deadlock again.
             await other_is_done.wait()
         await tx.execute("update places set taken = taken + 1 where name = 'hall'")
         if len(runs) == 1:

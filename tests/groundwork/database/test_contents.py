@@ -172,7 +172,7 @@ def test_tables_come_after_what_they_refer_to():
 
 
 async def test_many_rows_in_quick_succession(places: Callable[[Engine], Place], engine: Engine, tmp_path: Path):
-    """Many rows in quick succession are read in batches on whatever thread is free."""
+    """Many rows in quick succession are read in batches, each on any free thread."""
     place = places(engine)
     await migrate(*place, PACKAGE)
     rows = [(number, DID, "commit", b"x", 5) for number in range(1, 1001)]

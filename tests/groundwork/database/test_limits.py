@@ -1,4 +1,4 @@
-"""The two-second limit, the age of a snapshot, and callers who go away, on both engines."""
+"""The two-second limit, the age of a snapshot, and cancelled callers, on both engines."""
 
 import asyncio
 import contextlib
@@ -123,7 +123,7 @@ async def test_a_reader_that_holds_its_snapshot_too_long_is_closed(db):
 
 
 async def test_cancelled_while_waiting_for_its_turn(make_database):
-    """A caller cancelled while waiting changes nothing, and those behind it are served."""
+    """A caller cancelled while waiting changes nothing, and the callers behind it are served."""
     db = await make_database()
     await db.write(lambda writer: writer.execute("create table t (a bigint primary key)"))
 

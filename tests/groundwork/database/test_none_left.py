@@ -16,7 +16,9 @@ from groundwork.database.transaction import DatabaseUnavailable
 
 @pytest.fixture
 async def scarce_url(postgres_url: str) -> AsyncIterator[str]:
-    """The server for a role that may have one connection; it answers as if it had none left for anybody."""
+    """The server for a role that may have one connection. Beyond that, it refuses like a server without a free
+    connection.
+    """
     role = f"scarce_{secrets.token_hex(6)}"
     connection = await asyncpg.connect(postgres_url)
     await connection.execute(f"create role {role} login connection limit 1")
@@ -38,7 +40,7 @@ async def test_freed_connection_is_taken(scarce_url: str):
         second = asyncio.create_task(_one_is_read(db))
         await asyncio.sleep(0.5)
         assert not second.done()
-    # The pool has its one back, and so does whoever waits for a second.
+    # The pool has its one connection back, and the task that waits for a second one gets it.
     assert await second == 1
     await db.close()
 

@@ -1,4 +1,4 @@
-"""Plain functions that read in one hop, on both engines."""
+"""Plain functions that read in one thread call, on both engines."""
 
 import asyncio
 

@@ -1,4 +1,6 @@
-"""Many concurrent callers, some of which fail or go away at any point: what was acknowledged is what is stored."""
+"""Many concurrent callers, some of which fail or are cancelled at any point: exactly the acknowledged writes are
+stored.
+"""
 
 import asyncio
 import random
@@ -70,7 +72,7 @@ async def test_after_a_storm_exactly_the_acknowledged_writes_are_stored(make_dat
     assert not refused & stored
     assert not any(row["half"] for row in rows)
     assert len(durable) == len(set(durable))
-    if db.engine == "sqlite":  # on PostgreSQL the commit of a caller who went away may still be under way
+    if db.engine == "sqlite":  # on PostgreSQL the commit of a cancelled caller may still be in progress
         assert set(durable) == stored
     await db.close()
     assert set(durable) >= stored

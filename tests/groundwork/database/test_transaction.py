@@ -112,7 +112,7 @@ async def test_a_referenced_row_cannot_be_deleted(db):
 
 
 async def test_a_swallowed_failure_still_dooms_the_transaction(db):
-    """A failure that is caught still dooms the transaction: on both engines, leaving the block raises the first
+    """A failure that is caught still fails the transaction: on both engines, leaving the block raises the first
     failure. PostgreSQL would answer COMMIT with ROLLBACK.
     """
     await db.write(put(1))
@@ -224,7 +224,7 @@ async def test_now_is_the_clocks(db, clock: HandClock):
 
 
 async def test_a_reader_sees_one_state(db):
-    """A reader sees one state: it does not see what is committed while it is open."""
+    """A reader sees one snapshot: commits that are made while it is open are invisible to it."""
     await db.write(put(1))
     async with db.reader() as reader:
         assert len(await reader.fetch("select id from places")) == 1

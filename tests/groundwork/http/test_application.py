@@ -1,4 +1,4 @@
-"""The web application over real sockets: what it does for every request, whatever the route."""
+"""The web application over real sockets: the common behavior of all routes."""
 
 import asyncio
 import gzip
@@ -336,7 +336,9 @@ async def test_other_encodings_are_415(server: Serving, session, encoding):
 
 
 async def test_unfolding_in_pieces_loses_nothing(server: Serving, session):
-    """Decompressing in pieces loses nothing: neither output that fills a piece exactly nor what zlib still holds."""
+    """Decompressing in pieces loses nothing: neither output that fills a piece exactly nor data that zlib still
+    buffers.
+    """
     for size in (65_536, 99_999, 100_000):
         body = gzip.compress(b"z" * size, mtime=0)
         async with session.post(f"{server.url}/count", data=body, headers={"content-encoding": "gzip"}) as response:

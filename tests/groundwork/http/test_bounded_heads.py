@@ -150,7 +150,9 @@ async def test_endless_requests_are_dropped(sent: bytes, answer: bytes, monkeypa
 
 
 async def test_client_that_waits_for_100_continue_is_not_slow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A late body is not slow if the program reads it late and the sender waits for ``Expect: 100-continue``."""
+    """A body that arrives late is not slow if the program reads it late and the sender waits for ``Expect:
+    100-continue``.
+    """
     for name in ("HEAD_SECONDS", "BODY_SECONDS", "LOOK_SECONDS"):
         monkeypatch.setattr(bounded_heads, name, 0.05)
     looks = 0

@@ -1,4 +1,4 @@
-"""Calls to other servers: nothing internal can be reached, nothing takes forever, nothing is too large."""
+"""Calls to other servers: internal addresses are refused, and durations and sizes are limited."""
 
 import asyncio
 import datetime as dt
@@ -222,7 +222,8 @@ async def test_hostile_urls_are_refused_before_any_question(url):
     ],
 )
 async def test_a_name_that_leads_inside_is_refused(addresses):
-    """A name with one private address among public ones is refused, because such a name has no honest use."""
+    """A name with one private address among public ones is refused, because there is no legitimate use for such a name.
+    """
     async with client_of(PUBLIC, resolver=Names(localhost_town_net=addresses)) as client:
         with pytest.raises(AddressRefused, match=r"localhost\.town\.net does not lead"):
             await client.get("https://localhost.town.net/")
@@ -365,7 +366,7 @@ async def test_plain_websockets_are_refused_in_public():
 
 
 async def test_never_inside_a_transaction(server, client):
-    """A call inside a transaction is refused, because it would hold the lock as long as a stranger likes."""
+    """A call inside a transaction is refused, because the other server would decide how long the lock is held."""
     mark = transaction.mark_open()
     with pytest.raises(NetworkInsideTransaction):
         await client.get(f"{server.url}/hello")

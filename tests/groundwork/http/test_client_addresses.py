@@ -1,4 +1,4 @@
-"""Which address a request comes from: a person's, a proxy's, and who may name another."""
+"""The client address of a request: which proxies may name another address."""
 
 import asyncio
 import json

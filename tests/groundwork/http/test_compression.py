@@ -1,4 +1,4 @@
-"""Who gets a compressed body."""
+"""Which responses are compressed."""
 
 import gzip
 from collections.abc import AsyncIterator

@@ -109,7 +109,7 @@ async def until_done(server: Serving, expected: int) -> None:
 
 @pytest.mark.parametrize("sent", HOLDING.values(), ids=HOLDING)
 async def test_idle_clients_make_room_for_new_ones(sent: bytes) -> None:
-    """Clients that keep the server waiting make room for new ones. The newest clients are served, and no more
+    """Connections that keep the server waiting are closed for new ones. The newest clients are served, and no more
     connections than allowed stay open.
     """
     async with limited() as (server, _), clients(server, MANY, sent):
@@ -135,7 +135,7 @@ async def test_the_one_that_kept_it_waiting_longest_goes_first() -> None:
 
 
 async def test_requests_that_are_worked_on_are_never_cut_off() -> None:
-    """Requests in progress are never cut off. If nothing else is left, new ones are told to come back."""
+    """Requests in progress are never cut off. If all connections are busy, new ones get a time to retry."""
     asking = b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n"
     async with limited() as (server, app):
         async with clients(server, LIMIT, asking) as asked:
@@ -153,7 +153,7 @@ async def test_requests_that_are_worked_on_are_never_cut_off() -> None:
 
 
 async def test_streams_take_half_of_the_connections() -> None:
-    """Streams use at most half of the connections. They may be silent for hours, so nobody can tell which of them are
+    """Streams use at most half of the connections. They may be silent for hours, so it is unknown which of them are
     idle.
     """
     async with limited() as (server, _), clients(server, LIMIT // 2, UPGRADE) as streams:
@@ -200,7 +200,7 @@ async def test_an_address_whose_requests_are_all_worked_on_is_told_to_come_back(
 
 @of_addresses
 async def test_the_address_that_keeps_most_waiting_gives_way_first() -> None:
-    """The address with the most waiting connections gives way first, although another client's connection is older and
+    """The address with the most waiting connections loses one first, although another client's connection is older and
     idle.
     """
     async with limited() as (server, _), clients(server, 1, b"") as (first,):

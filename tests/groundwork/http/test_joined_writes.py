@@ -87,7 +87,7 @@ async def test_nothing_is_written_to_a_connection_that_is_gone(watched: tuple[Wa
 
 
 async def test_large_and_small_answers_arrive_whole():
-    """Pipelined requests get whole responses in order, whatever their size, through the server's own transport."""
+    """Pipelined requests get whole responses in order and of any size, through the server's own transport."""
     sizes = [0, 1, MAX_JOINED_BYTES - 1, MAX_JOINED_BYTES, 3 * MAX_JOINED_BYTES, 10]
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,4 +1,4 @@
-"""Mail: composed safely, kept for a page, delivered to a real server, and the meaning of failures."""
+"""Mail: safe composition, the development mailbox, delivery to a real server, and the meaning of failures."""
 
 import asyncio
 from email import message_from_bytes

@@ -1,4 +1,4 @@
-"""The dispatcher: what it takes first, what does not wait, and how results are used."""
+"""The dispatcher: which jobs it takes first, which jobs do not wait, and how results are used."""
 
 import asyncio
 from collections import defaultdict
@@ -115,8 +115,8 @@ async def test_each_job_of_a_call_has_a_result_of_its_own(db: Database, clock: H
 
 
 async def test_a_server_that_is_not_asked_costs_no_attempt(db: Database, clock: HandClock):
-    """A server whose circuit is open costs no attempt, for however long: the job is due when the server may be called
-    again. A bug after that is retried too.
+    """A server whose circuit is open costs no attempt, even for a long time: the job is due when the server may be
+    called again. A bug after that is retried too.
     """
     await enqueue(db, "s")
     raised: list[Exception] = [*(CircuitOpen("not asked", after_seconds=900) for _ in range(9)), KeyError("bug")]
@@ -163,7 +163,7 @@ async def test_a_newer_revision_starts_afresh_whatever_became_of_the_older(db: D
 
 async def test_nothing_waits_for_a_slow_partition_or_another_kind(db: Database):
     """Jobs do not wait for a slow partition or another kind: while one address does not respond, other jobs are
-    delivered and no more of its own are taken.
+    delivered, and no more jobs for that address are taken.
     """
     release, stop, wake = asyncio.Event(), asyncio.Event(), new_wakeup()
     done: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)

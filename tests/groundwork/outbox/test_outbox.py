@@ -71,7 +71,7 @@ async def test_a_revision_enqueued_during_delivery_is_not_lost(db: Database):
 
 
 async def test_a_later_job_enqueued_during_delivery_waits_until_then(db: Database, clock: HandClock):
-    """A job enqueued for later during its delivery waits until then; a publisher uses this to come back."""
+    """A job enqueued for later during its own delivery waits until then; a publisher uses this to repeat itself."""
     await enqueue(db)
     later = Instant(clock.now() + HOUR)
 
@@ -85,7 +85,7 @@ async def test_a_later_job_enqueued_during_delivery_waits_until_then(db: Databas
 
 
 async def test_enqueued_again_in_the_same_instant_while_delivering_is_delivered_again(db: Database):
-    """A job enqueued again in the same instant as its delivery is delivered again, also if clocks stand still or
+    """A job enqueued again in the same instant as its delivery is delivered again, even if clocks stand still or
     differ.
     """
 

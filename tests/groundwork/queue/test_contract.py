@@ -93,7 +93,9 @@ async def test_a_lease_that_ends_delivers_again(queue: Queue, clock: HandClock):
 
 
 async def test_a_late_answer_to_a_lease_that_ended_has_no_effect(queue: Queue, clock: HandClock):
-    """A late response to an expired lease has no effect; it must not acknowledge what another worker holds now."""
+    """A late acknowledgement for an expired lease has no effect; it must not acknowledge a message that another worker
+    has leased now.
+    """
     await queue.publish([message(1), message(2)])
     (late,) = await take(queue, 1)
     clock.turn(30 * SECOND + 1)
@@ -226,7 +228,7 @@ async def test_a_full_queue_refuses(small_queue: Queue):
 
 
 async def test_a_message_published_while_its_predecessor_is_acknowledged_is_delivered(queue: Queue):
-    """A message published while its predecessor is acknowledged is delivered, not left waiting behind it."""
+    """A message published while its predecessor is acknowledged is delivered and does not get stuck."""
     await queue.publish([message(0)])
     for number in range(1, 40):
         (delivery,) = await take(queue, 1)
@@ -236,7 +238,7 @@ async def test_a_message_published_while_its_predecessor_is_acknowledged_is_deli
 
 
 async def test_waiting_ends_when_something_is_published(queue: Queue):
-    """Publishing wakes a waiting worker; otherwise this test would take a minute."""
+    """Publishing notifies a waiting worker; otherwise this test would take a minute."""
     assert await queue.lease(1, LEASE_SECONDS) == []
     waiting = asyncio.create_task(queue.wait(60))
     await asyncio.sleep(0)

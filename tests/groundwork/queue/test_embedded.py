@@ -11,7 +11,9 @@ from groundwork.queue.open_ import open_embedded, open_queue
 
 
 async def test_published_messages_survive_a_restart(tmp_path: Path, clock: HandClock):
-    """Messages and leases survive a restart: what a dead process held is delivered again only when its lease ends."""
+    """Messages and leases survive a restart: messages leased by a dead process are delivered again only when the lease
+    ends.
+    """
     url = f"sqlite://{tmp_path}/"
     queue = await open_embedded(url, "queue", clock)
     await queue.publish([Message("event.create", f"did:plc:{n}", b"x", str(n)) for n in range(3)])

@@ -1,4 +1,4 @@
-"""The record of what a worker holds, compared with a simple model."""
+"""A worker's record of its leased messages, compared with a simple model."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,7 +24,9 @@ STEPS = st.lists(
 @settings(max_examples=examples(300), deadline=None)
 @given(STEPS)
 def test_partitions_stay_in_order_with_one_in_hand(steps):
-    """Whatever is completed, postponed or forgotten, the message given out is the model's first one of its partition."""
+    """After any sequence of completing, postponing and forgetting, the next message is the model's first one of its
+    partition.
+    """
     held, now, tag = LeaseBook(), 0, 0
     lines: dict[str, list[int]] = {}
     free_at: dict[str, int] = {}

@@ -98,7 +98,7 @@ async def everything(queue: RabbitQueue, count: int) -> dict[str, list[int]]:
 
 
 async def test_a_worker_that_goes_away_is_followed_by_another_in_order(worker):
-    """When a worker goes away, another one first gets its unacknowledged messages, in order."""
+    """When a worker disconnects, another one first gets its unacknowledged messages, in order."""
     first, second = worker(), worker()
     await first.publish([message(n) for n in range(30)])
     await first.ack(await take(first, 3))
@@ -219,7 +219,7 @@ async def test_a_worker_is_given_no_more_than_it_can_hold(worker):
     more = 20
     await first.publish([Message("event.create", "did:plc:a", b"%d" % n, str(n)) for n in range(PREFETCH + more)])
     await take(first, 1)
-    # Another process sees the messages in the broker that nobody holds.
+    # Another process sees the messages in the broker that no worker has received.
     async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             waiting = (await second.depth()).waiting
@@ -230,8 +230,8 @@ async def test_a_worker_is_given_no_more_than_it_can_hold(worker):
 
 
 async def test_message_delivered_too_often_is_a_dead_letter_with_a_reason(worker):
-    """The broker turns a message that was delivered too often into a dead letter with a reason; here each worker that
-    takes it dies.
+    """The broker turns a message that was delivered too often into a dead letter with a reason; in this test each
+    worker that takes it dies.
     """
     queue = worker()
     await queue.publish([message(1)])
@@ -266,7 +266,7 @@ async def test_publishing_is_over_when_the_broker_has_confirmed(worker):
 
 
 async def test_a_message_that_waits_for_its_next_try_survives_its_worker(worker, clock: HandClock):
-    """A message that waits for a retry survives its worker and is given to another. The worker keeps the delay, the
+    """A message that waits for a retry survives its worker and is given to another. The worker stores the delay, the
     broker the message.
     """
     first, second = worker(), worker()
@@ -286,8 +286,8 @@ async def test_a_message_that_waits_for_its_next_try_survives_its_worker(worker,
 
 
 async def test_untaken_messages_expire(clock: HandClock):
-    """Messages that nobody takes expire without any of our programs: waiting ones become dead letters, and dead letters
-    are deleted.
+    """Messages without a consumer expire without any of our programs: waiting ones become dead letters, and dead
+    letters are deleted.
     """
     name = f"t_{os.getpid()}_{secrets.token_hex(4)}"
     queue = RabbitQueue(BROKER, clock, name=name, buckets=2, keep_seconds=0.05)

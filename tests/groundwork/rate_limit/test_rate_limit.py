@@ -110,7 +110,7 @@ async def test_the_tightest_is_told_and_the_longest_is_waited_for(counters: Coun
 
 
 async def test_refusal_says_when_to_come_back():
-    """The refusal says when to come back, in words that people use and never too early."""
+    """The refusal says how long to wait, in everyday words, and never too short a time."""
     for window, turned, told in (
         (300, 0, "at most 1 in 5 minutes. Try again in 5 minutes."),
         (300, 295, "at most 1 in 5 minutes. Try again in 5 seconds."),

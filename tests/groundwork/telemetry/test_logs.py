@@ -64,8 +64,8 @@ def test_libraries_speak_through_the_same_pipe(out):
 
 
 def test_strangers_do_not_fill_a_disk_with_what_a_library_says(out):
-    """Repeated library messages are limited, whoever causes them, so that strangers cannot fill a disk. Other messages,
-    and the next minute, are logged.
+    """Repeated library messages are limited, so that nobody can fill a disk by causing them. Other messages are logged,
+    and so are those of the next minute.
     """
     configure(LogFormat.JSON, stream=out)
     handler = next(one for one in logging.getLogger().handlers if type(one).__name__ == "_FromStandardLibrary")

@@ -26,8 +26,8 @@ def test_two_programs_share_nothing():
 
 
 def test_a_name_that_is_declared_twice_is_one_metric():
-    """A metric declared twice is one metric: each tenant's processor declares its counters, and the program counts them
-    once.
+    """A metric declared twice is one metric: each tenant's worker declares its counters, and the program has each
+    counter once.
     """
     metrics = Metrics("openmeet")
     for tenant in ("town", "village"):

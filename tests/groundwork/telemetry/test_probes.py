@@ -25,7 +25,7 @@ from groundwork.telemetry.probes import Probe, ProbeResult, Probes, probing
 
 
 class Disk:
-    """Something that works until it is full."""
+    """A check that succeeds until its storage is full."""
 
     is_full = False
     tries = 0
@@ -132,8 +132,8 @@ async def answer_of(probes: Probes, serving_: list[tuple[str, ...]], path: str) 
 
 
 async def test_status_uses_the_result_of_the_probe(disk: Disk, now: list[float]):
-    """The status uses the probe's result and does not check again, so nobody waits for a slow database on a busy
-    machine.
+    """The status uses the probe's result and does not check again, so that no request waits for a slow database on a
+    busy machine.
     """
     probes = Probes({"database": Probe(disk.write)}, Metrics("test"), now=lambda: now[0])
     await probes.try_all()
@@ -184,8 +184,8 @@ async def test_ready_tells_the_truth_and_alive_is_not_asked_for_it(disk: Disk, n
 async def test_failed_optional_part_degrades_the_status(
     broken: tuple[str, ...], status: int, word: str, now: list[float]
 ):
-    """With a failed optional part the status is degraded, not down: two communities with databases of their own, and a
-    picture store that neither needs.
+    """With a failed optional part the status is degraded, not down. The parts are two communities with databases of
+    their own, and a picture store that neither needs.
     """
     disks = {name: Disk() for name in ("writes", "writes of village", "pictures")}
     for name in broken:
@@ -198,7 +198,7 @@ async def test_failed_optional_part_degrades_the_status(
 
 
 async def test_a_durable_write_is_one(make_database: MakeDatabase):
-    """The probe is a durable write. On SQLite the log grows by it, also if it runs twice in a second."""
+    """The probe is a durable write. On SQLite it adds to the log, even if it runs twice in a second."""
     db = await make_database("openmeet")
     await write_durably(db, "openmeet")
     if db.engine == "sqlite":
@@ -209,8 +209,8 @@ async def test_a_durable_write_is_one(make_database: MakeDatabase):
 
 
 async def test_room_for_a_commit_is_tried_and_not_looked_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Space for a commit is tested by writing, because a quota does not show in the free space: one page found room in
-    the log while real commits failed.
+    """Space for a commit is tested by writing, because the free space does not show a quota. The log once had space for
+    a page of the probe while real commits failed.
     """
     monkeypatch.setattr(durable_write, "LEAST_ROOM_BYTES", 0)
     with small_disk(tmp_path / "data") as fill:

@@ -1,4 +1,4 @@
-"""Nothing secret reaches a log, whatever a caller passes (invariants 3 and 8)."""
+"""No secret reaches a log, even if a caller passes one (invariants 3 and 8)."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Jobs in worker processes: their values, their limits, waiting, and what they leave behind."""
+"""Jobs in worker processes: their results, their limits, waiting, and clean-up."""
 
 import asyncio
 import mmap
@@ -103,8 +103,8 @@ async def test_a_process_is_used_again(pool: WorkerPool) -> None:
 
 
 async def test_one_process_is_kept_ready(pool: WorkerPool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One process is kept ready before the first job, after a quiet minute, and after one was stopped, so nobody waits
-    for a start.
+    """One process is kept ready before the first job, after a quiet minute, and after one was stopped, so that no job
+    waits for a start.
     """
     monkeypatch.setattr("groundwork.workers.pool.IDLE_SECONDS", 0.05)
 
@@ -149,8 +149,8 @@ async def test_a_worker_gets_no_secrets(pool: WorkerPool, monkeypatch: pytest.Mo
 
 
 async def test_a_failure_of_ours_comes_out_as_it_was_raised(pool: WorkerPool) -> None:
-    """An error of ours is raised unchanged: kind, field and sentences, whatever its constructor takes. The worker goes
-    on.
+    """An error of ours is raised unchanged, with its kind, field and sentences, whatever parameters its constructor
+    has. The worker continues.
     """
     before = await pool.run(jobs.pid)
     with pytest.raises(InvalidForm) as refused:
@@ -210,7 +210,7 @@ async def test_other_limits_stop_a_job(pool: WorkerPool, job: object, reason: St
 
 
 async def test_one_person_cannot_occupy_every_process(pool: WorkerPool) -> None:
-    """One person cannot occupy every process: while they keep one busy and have more waiting, another person goes
+    """One person cannot occupy every process: while their job runs and more of theirs wait, another person's job goes
     first.
     """
     spinning = [asyncio.create_task(pool.run(partial(jobs.sleep, 600.0), holders=ANA)) for _ in range(3)]
@@ -224,7 +224,7 @@ async def test_one_person_cannot_occupy_every_process(pool: WorkerPool) -> None:
 
 
 async def test_places_in_the_queue_are_bounded_per_person(pool: WorkerPool) -> None:
-    """The queued jobs per person are limited; TooMany says when to come back."""
+    """The queued jobs per person are limited; TooMany contains the time to wait."""
     tasks = [asyncio.create_task(pool.run(partial(jobs.sleep, 600.0), holders=ANA)) for _ in range(1 + MOST_WAITING)]
     await busy(pool, 1)
     with pytest.raises(TooMany) as refused:
@@ -236,7 +236,7 @@ async def test_places_in_the_queue_are_bounded_per_person(pool: WorkerPool) -> N
 
 
 async def test_the_queue_is_bounded(pool: WorkerPool) -> None:
-    """The queue is limited for everybody; Unavailable says when to come back."""
+    """The queue is limited for everybody; Unavailable contains the time to wait."""
     tasks = [
         asyncio.create_task(pool.run(partial(jobs.sleep, 600.0), holders=[QuotaHolder(f"person:{number}")]))
         for number in range(2 + 6)
@@ -269,7 +269,7 @@ async def test_an_allowance_is_used_up_and_comes_back() -> None:
 
 
 async def test_job_ends_with_its_caller(pool: WorkerPool, tmp_path: Path) -> None:
-    """If the caller goes away, the process of the job is killed."""
+    """If the caller is cancelled, the process of the job is killed."""
     path = tmp_path / "pid"
     task = asyncio.create_task(pool.run(partial(jobs.write_pid, str(path))))
     pid = await until_written(path)

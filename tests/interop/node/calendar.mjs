@@ -1,5 +1,5 @@
-// Somebody with another app: reads what an events site wrote and checks it by the official validator, then writes an event and
-// an answer of their own.
+// A person with another app: reads the events of an events site, checks them with the official validator, then writes an RSVP
+// to one of them and an event of their own.
 //   node calendar.mjs PDS IDENTIFIER PASSWORD LEXICONS HOST
 // LEXICONS is a JSON list of paths of Lexicon documents, HOST the DID whose event is answered. Prints one line of JSON.
 import { readFileSync } from 'node:fs'

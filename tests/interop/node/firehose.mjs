@@ -1,5 +1,5 @@
 // Follow a PDS with the official sync package, which checks every commit against the DID document, and print one JSON
-// line per event: node firehose.mjs SERVICE_WS PLC_URL COUNT [CURSOR]. Exits 0 after COUNT events, 1 on any error.
+// line per event: node firehose.mjs SERVICE_WS PLC_URL COUNT [CURSOR]. Exits with status 0 after COUNT events, 1 on any error.
 import { IdResolver } from '@atproto/identity'
 import { Firehose, MemoryRunner } from '@atproto/sync'
 

@@ -1,5 +1,5 @@
-// The official OAuth client for servers, as an app under development: it asks to be let in, says where its person must go,
-// reads from standard input where that ended, and then acts, refreshes and leaves. One JSON object per line.
+// The official OAuth client for servers, as an app under development. It requests authorization, prints the URL for the user,
+// reads the final redirect URL from standard input, and then writes, refreshes and signs out. One JSON object per line.
 import { createInterface } from "node:readline";
 import { Agent } from "@atproto/api";
 import { NodeOAuthClient, buildAtprotoLoopbackClientMetadata } from "@atproto/oauth-client-node";

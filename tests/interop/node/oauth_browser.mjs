@@ -1,5 +1,5 @@
-// The official OAuth client for browsers, on a page of its own origin: sends its person away, is found again by what came back
-// behind the hash, writes, and leaves. What it did stands in the title and on the page, for whoever looks.
+// The official OAuth client for browsers, on a page of its own origin: redirects the user to sign in, restores the session from
+// the URL fragment afterwards, writes a record, and signs out. The title and the text of the page contain the result.
 import { Agent } from "@atproto/api";
 import { BrowserOAuthClient, buildAtprotoLoopbackClientMetadata } from "@atproto/oauth-client-browser";
 

@@ -1,6 +1,7 @@
-// An app with a client that the official tool made of the Lexicons: asks every query, anonymous and through a person's server.
+// An app with a client that the official tool generated from the Lexicons: calls every query, anonymously and through a
+// person's PDS.
 //   tsx queries.ts SITE SERVICE_DID PDS IDENTIFIER PASSWORD QUESTIONS
-// QUESTIONS is JSON: an object of parameters by the name of a query. Prints one line of JSON: answers or error names.
+// QUESTIONS is a JSON object: the parameters by the name of a query. Prints one line of JSON: responses or error names.
 import { AtpAgent } from '@atproto/api'
 import { XRPCError } from '@atproto/xrpc'
 import { AtpBaseClient, type OpenmeetLexiconNS } from './generated/index.js'
@@ -9,7 +10,7 @@ const [site, service, pds, identifier, password, questions] = process.argv.slice
 
 type Name = Exclude<keyof OpenmeetLexiconNS & string, '_client'>
 
-// The generated client checks parameters and answers by the Lexicons itself, and throws where one is wrong.
+// The generated client checks parameters and responses against the Lexicons itself, and throws if one is invalid.
 async function askAll(client: AtpBaseClient): Promise<Record<string, unknown>> {
   const answers: Record<string, unknown> = {}
   for (const [name, parameters] of Object.entries(JSON.parse(questions))) {

@@ -1,4 +1,4 @@
-// A person with an app: sign in, read preferences, post, like, change the profile, and see it all at once.
+// A person with an app: sign in, read preferences, post, like, change the profile, and read all of it back at once.
 //   node reading.mjs SERVICE IDENTIFIER PASSWORD
 import { AtpAgent } from '@atproto/api'
 

@@ -1,6 +1,6 @@
 // Read a whole repository and one record proof with the official repository package:
 //   node repository.mjs SERVICE DID DID_KEY [COLLECTION RKEY]
-// Prints {"records": {path: cid}, "proven": {path: cid|null}}; exits 1 when anything does not verify.
+// Prints {"records": {path: cid}, "proven": {path: cid|null}}; exits with status 1 if anything does not verify.
 import { AtpAgent } from '@atproto/api'
 import { verifyRecords, verifyRepoCar } from '@atproto/repo'
 

@@ -1,4 +1,4 @@
-// The life of a session with the official client: sign in, refresh, write, list, delete, sign out.
+// A whole session with the official client: sign in, refresh, write, list, delete, sign out.
 //   node session.mjs SERVICE IDENTIFIER PASSWORD
 import { AtpAgent } from '@atproto/api'
 

@@ -1,5 +1,5 @@
-"""Responses of two servers in a comparable form: values of one server's own get a name, and values that depend on time
-only their type.
+"""Responses of two servers in a comparable form: values that differ between servers are replaced by a name, and values
+that depend on time by their type.
 """
 
 import re
@@ -40,7 +40,7 @@ _HEADERS = (
     "www-authenticate",
     "x-content-type-options",
 )
-# We send these with more responses than the reference does, so only a missing one counts.
+# Our server sends these with more responses than the reference, so only a missing one counts.
 _SAID_MORE = ("header cache-control", "header content-security-policy", "header x-content-type-options")
 _PRESENT = ("atproto-repo-rev", "content-language", "dpop-nonce", "retry-after")
 COUNTED = ("ratelimit-limit", "ratelimit-policy", "ratelimit-remaining", "ratelimit-reset")

@@ -8,7 +8,7 @@ from tests.interop.parity.answers import Exchange, differences
 from tests.interop.parity.deliberate import DELIBERATE, Case, Deliberate
 
 Needed = tuple[Case, str]
-"""One of the patterns of a case."""
+"""One pattern of a case, with the case."""
 
 
 @dataclass(frozen=True)

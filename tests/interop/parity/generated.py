@@ -21,7 +21,7 @@ CATALOG = Catalog()
 
 _SERVER = "com.atproto.server"
 
-# Whose token a method needs if not an account's. Methods that end or use up these tokens are tested by hand.
+# Methods that need another token than an account's. Methods that end or use up these tokens are tested by hand.
 _BY_REFRESH_TOKEN = frozenset({f"{_SERVER}.refreshSession", f"{_SERVER}.deleteSession"})
 _BY_ADMINISTRATION = frozenset({f"{_SERVER}.createInviteCode", f"{_SERVER}.createInviteCodes"})
 _BY_ANYBODY = frozenset(
@@ -39,7 +39,7 @@ _BY_ANYBODY = frozenset(
     }
 )
 
-# A valid value by the name of a parameter or field, then by its format; the Lexicons do not say everything.
+# A valid value by the name of a parameter or field, then by its format; the Lexicons do not define everything.
 _BY_NAME: dict[str, Any] = {
     "collection": "org.example.note",
     "rkey": "first",
@@ -90,8 +90,8 @@ class Request:
 
 
 async def ask_all(side: Side, nsid: str, carol: Account, app: Account) -> None:
-    """Send everything derived from the Lexicon of a method, as Carol or as whoever may call it. ``app`` has an app
-    password of hers.
+    """Send all requests derived from the Lexicon of a method, as Carol or as the account that may call it. ``app`` has
+    an app password of hers.
     """
     definition = CATALOG.find_method(nsid)
     assert isinstance(definition, QueryType | ProcedureType)

@@ -8,7 +8,7 @@ from tests.interop.parity.sides import Side
 
 Asking = Callable[[Side], Awaitable[None]]
 
-# Methods that the reference does not answer itself. Each is called once, as "methods of one server".
+# Methods that the reference does not answer itself. Each is called once, in the group "methods of one server".
 OURS_ALONE = frozenset(
     {
         "com.atproto.admin.searchAccounts",
@@ -36,7 +36,7 @@ NOBODYS = frozenset(
     }
 )
 
-# These change the account that they are about, so each gets its own.
+# These methods change the account that they are about, so each gets its own.
 _CHANGING = frozenset(
     {
         "com.atproto.admin.deleteAccount",

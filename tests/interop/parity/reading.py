@@ -39,7 +39,7 @@ async def records(side: Side) -> None:
 
 
 async def repositories(side: Side) -> None:
-    """What relays request of one repository."""
+    """The requests of relays about one repository."""
     flo, _ = await side.person("flo")
     head = await side.get("the head", f"{_SYNC}.getLatestCommit", did=flo.did)
     await side.get("the status", f"{_SYNC}.getRepoStatus", did=flo.did)
@@ -77,7 +77,7 @@ async def _all_of(side: Side, did: str, how: str, headers: dict[str, str]) -> No
 
 
 async def of_deactivated(side: Side) -> None:
-    """A deactivated account: what others, its owner and the administrator see, and what it may do."""
+    """A deactivated account: the responses to others, its owner and the administrator, and which calls it may make."""
     gil, app = await side.person("gil")
     await side.post("deactivating", "com.atproto.server.deactivateAccount", {}, gil.access)
     await side.post("deactivating again", "com.atproto.server.deactivateAccount", {}, gil.access)

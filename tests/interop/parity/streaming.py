@@ -1,7 +1,7 @@
 """The firehose: which events each kind of write and administration causes, and where subscribers start and end.
 
-For a subscriber an act is over when the commit of another account, which writes right after it, has arrived. No test
-waits for silence.
+For a subscriber an action is over when the commit of another account, which writes right after the action, has arrived.
+No test waits for silence.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ Frame = tuple[dict[str, Any], dict[str, Any]]
 
 
 class Subscriber:
-    """A connection, and what it knows of the watched account, so that ``since`` and ``prevData`` can be checked."""
+    """A connection, and the known state of the watched account, so that ``since`` and ``prevData`` can be checked."""
 
     def __init__(self, side: Side, socket: ClientConnection) -> None:
         self.side = side
@@ -83,7 +83,7 @@ class Subscriber:
                 return self.frames
 
     async def after(self, label: str, act: Awaitable[Any]) -> Any:
-        """Perform the act, record its events for the comparison, and return its result."""
+        """Perform the action, record its events for the comparison, and return its result."""
         done = await act
         facts = {HTTP_STATUS: "101"}
         told = await self.until_now()
@@ -336,7 +336,7 @@ async def _head(side: Side) -> int:
 
 
 async def _opened(side: Side, label: str, query: str, watched: Account) -> None:
-    """The first event on a new connection, which commits of one account follow, and how the connection ends if it does."""
+    """Open a connection while one account makes commits. Record its first event, or how the connection ends."""
     facts = {HTTP_STATUS: "101"}
     async with _subscribed(side, query) as stream:
         try:

@@ -21,7 +21,9 @@ async def test_answers_are_the_reference_s(comparisons: Comparisons, group: str)
 
 
 async def test_every_deliberate_difference_is_one(comparisons: Comparisons) -> None:
-    """Each pattern in the table of deliberate differences still matches one, so fixed differences are removed from it."""
+    """Each pattern in the table of deliberate differences still matches a difference, so that fixed differences are
+    removed from the table.
+    """
     needed = {each for group in GROUPS for each in (await comparisons.of(group)).needed}
     idle = [f"{row.why}: {pattern}" for row in DELIBERATE for case, pattern in sorted(patterns(row) - needed, key=str)]
     assert idle == []

@@ -69,7 +69,7 @@ ODD_POSTS: dict[str, Any] = {
 
 
 async def create_record(side: Side) -> None:
-    """Records of unknown and known types, unusual in every way that we know of."""
+    """Records of unknown and known types, with every unusual property that we know of."""
     ben, _ = await side.person("ben")
     for what, record in ODD_RECORDS.items():
         body = {"repo": ben.did, "collection": NOTE, "record": record}
@@ -111,7 +111,7 @@ async def record_keys(side: Side) -> None:
 
 
 async def repositories_and_collections(side: Side) -> None:
-    """Whose repository and which collection."""
+    """Writes to one's own and to other repositories, and to different collections."""
     ben, app = await side.person("ben")
     carol, _ = await side.person("carol")
     for what, repo in {

@@ -1,4 +1,4 @@
-// An app is let in by somebody, as the reference PDS notes it: a session with its tokens, and the consent.
+// Authorize an app for an account, as the reference PDS stores it: a session with its tokens, and the consent.
 //   PDS_… node let_in.mjs DID CLIENT_ID JKT SCOPE
 import { PDS } from '@atproto/pds'
 

@@ -1,4 +1,4 @@
-// A session that the official client stored goes on: refresh, write, read.
+// Resume a session that the official client stored: refresh, write, read.
 //   node resume.mjs SERVICE SESSION
 import { AtpAgent } from '@atproto/api'
 

@@ -1,4 +1,4 @@
-// The reference PDS as its environment says, on loopback alone; what it would mail becomes lines of a file.
+// Run the reference PDS with the settings of its environment, on loopback only. Its e-mails are appended to a file as JSON lines.
 //   PDS_… TEST_MAIL_FILE=… node serve.mjs
 import { appendFileSync } from 'node:fs'
 import { PDS } from '@atproto/pds'
@@ -17,7 +17,7 @@ function captured(transporter) {
 
 await PDS.run({
   onCreated: ({ app, ctx }) => {
-    // It would listen on every address of the machine.
+    // By default the reference PDS listens on every address of the machine.
     const listen = app.listen.bind(app)
     app.listen = (port) => listen(port, '127.0.0.1')
     if (mails) [ctx.mailer, ctx.moderationMailer].forEach((mailer) => captured(mailer.transporter))

@@ -1,4 +1,4 @@
-"""``openmeet calendar inspect`` shows what was understood and what was not."""
+"""``openmeet calendar inspect`` shows which parts of a file were understood and which were not."""
 
 import json
 from pathlib import Path

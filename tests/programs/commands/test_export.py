@@ -21,7 +21,9 @@ def run(app: object, *arguments: str) -> Result:
 
 
 def test_a_site_and_a_person(tmp_path: Path) -> None:
-    """An export can be imported elsewhere. An existing file is not overwritten, and an existing site is not either."""
+    """An export can be imported into another site. An existing file is not overwritten, and an existing site is not
+    overwritten either.
+    """
     here, there, third = (settings(tmp_path, name) for name in ("here", "there", "third"))
     dump = str(legacy_site(20, seed=3).dump(tmp_path / "old.jsonl"))
     assert run(legacy.app, "import", dump, "--settings", here).exit_code == 0

@@ -80,7 +80,7 @@ async def test_they_are_published_once_and_the_dns_entry_is_told(network: Networ
 
 
 async def test_under_names_that_no_domain_has_it_says_so(network: Network, tmp_path: Path) -> None:
-    """For names that belong to no domain the command says so, because a DNS entry for them would be useless."""
+    """For names that belong to no domain the command prints that no DNS entry is possible."""
     account = await network.sign_up("own-names")
     environment = environment_of(network, tmp_path, OPENMEET_LEXICON_PASSWORD=account.password)
     done = await openmeet(environment, "lexicon", "publish", "--account", account.handle)

@@ -57,8 +57,8 @@ def erase(environment: dict[str, str], *arguments: str) -> CompletedProcess[str]
 async def test_an_account_is_hidden_first_and_deleted_when_that_is_asked_for(
     environment: dict[str, str], platform: Platform
 ) -> None:
-    """An account is first hidden, and deleted only when asked. The report counts what is deleted, says what stays, and
-    repeats no personal data except what was typed.
+    """An account is first hidden, and deleted only with the option for it. The report counts the deleted rows, says
+    what stays, and repeats no personal data except the typed name.
     """
     async with platform.db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")

@@ -1,4 +1,4 @@
-"""What operators see of repository reads, from commands with a data folder of their own."""
+"""Commands for operators that show repository reads, with a data folder of their own."""
 
 import asyncio
 import json
@@ -84,8 +84,8 @@ async def test_unresolved_did_is_queued_while_the_directory_is_down(tmp_path: Pa
 
 
 async def test_nothing_is_compared_if_a_did_does_not_exist(tmp_path: Path):
-    """Nothing is compared if one of the DIDs does not exist, as for a read. If nobody can tell, the comparison itself
-    says what it could not read.
+    """Nothing is compared if one of the DIDs does not exist, as for a read. If the directory does not answer, the
+    comparison itself reports what it could not read.
     """
     async with Directory({KNOWN: {"id": KNOWN}}) as directory:
         status, words, _ = await said(tmp_path, directory.url, "reconcile", KNOWN, UNKNOWN)

@@ -1,4 +1,6 @@
-"""Every fault that a PDS can show to the outside, simulated before a real one, and the finding it causes."""
+"""Every fault of a PDS that is visible from outside, simulated by a proxy in front of a real one, and the finding for
+it.
+"""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -238,7 +240,7 @@ def test_the_command_exits_with_1_and_shows_how_to_fix_it() -> None:
 
 def test_writing_needs_an_account() -> None:
     assert CliRunner().invoke(check.app, ["pds.example.org", "--write"]).exit_code == 2
-    # Nobody is there to answer a prompt.
+    # No person answers a prompt here.
     unasked = CliRunner().invoke(check.app, ["pds.example.org", "--write", "--account", "ana.example.org"])
     assert unasked.exit_code == 2
     assert check.PASSWORD_VARIABLE in unasked.output

@@ -1,4 +1,4 @@
-"""Steps 4 and 5: answers from the web and from a stranger's client, one of which is taken back."""
+"""Steps 4 and 5: answers from the web and from another person's client, one of which is withdrawn."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""Step 7: ``kill -9`` in the middle of many writes. Nothing acknowledged is missing, and nothing takes effect twice."""
+"""Step 7: ``kill -9`` in the middle of many writes. No acknowledged write is missing, and none takes effect twice."""
 
 import asyncio
 import sys

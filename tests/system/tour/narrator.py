@@ -42,7 +42,7 @@ class Narrator:
         self._console.print(f"   [cyan]←[/cyan] {_plain(shortened(what))}")
 
     def expect(self, holds: object, sentence: str, found: object = "") -> None:
-        """Continue if the condition holds. Otherwise stop the tour with the sentence and what was found instead."""
+        """Continue if the condition holds. Otherwise stop the tour with the sentence and the actual value."""
         if not holds:
             self._console.print(f"   [red]✗ {_plain(sentence)}[/red]  {_plain(shortened(found))}")
             raise NotAsItShouldBe(sentence)

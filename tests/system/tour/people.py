@@ -173,7 +173,7 @@ async def _does_not_publish(stage: Stage, tell: Narrator, cast: Cast) -> None:
         return "Only here" in (await cast.emil.open(path)).text
 
     tell.expect(await eventually(said), "and its page says “Only here”")
-    await asyncio.sleep(1.5)  # longer than the publisher's sleep, so it had its chance
+    await asyncio.sleep(1.5)  # longer than the pause of the publisher, so it could have published
     tell.expect(await exported_dids(stage) == {cast.dora_did}, "no account and no PLC operation for him")
     names = [
         op.path

@@ -89,7 +89,7 @@ async def _replay(tell: Narrator, frames: list[bytes], documents: dict[str, Any]
 
 @dataclass
 class _Way:
-    """What happened to the records of one file."""
+    """The outcome for the records of one file."""
 
     written: Counter[str] = field(default_factory=Counter)
     inspected: list[str] = field(default_factory=list)
@@ -134,8 +134,8 @@ async def _bring_in_records(stage: Stage, tell: Narrator, cast: Cast) -> None:
 
 
 async def _look_for_answers(stage: Stage, tell: Narrator, answers: dict[str, str], events_here: set[str]) -> None:
-    """Check that each answer counts for its event. An answer to an event that nobody here has seen is parked until the
-    event comes.
+    """Check that each answer counts for its event. An answer to an event that OpenMeet has not received is parked until
+    the event comes.
     """
     parked = [uri for uri, subject in answers.items() if subject not in events_here]
     async with httpx.AsyncClient() as http:

@@ -1,4 +1,4 @@
-"""Wait for what other processes do, and read a PDS's firehose from its beginning."""
+"""Wait for results of other processes, and read a PDS's firehose from its beginning."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

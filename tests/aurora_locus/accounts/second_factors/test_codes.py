@@ -202,8 +202,8 @@ async def test_apps_turn_codes_by_mail_on_and_off(deployment: Deployment, ada: P
 async def test_unconfirmed_address_of_an_account_with_a_second_factor_takes_a_code(
     deployment: Deployment, ada: Person
 ) -> None:
-    """An account with a second factor and an unconfirmed address must enter a code to confirm it: a stolen session has
-    only the power of the password.
+    """An account with a second factor and an unconfirmed address must enter a code to confirm the address: a stolen
+    session proves no more than the password.
     """
     secret = await set_up(deployment, ada.did)
     change = {"email": "thief@example.org"}

@@ -157,8 +157,8 @@ async def deployment(make_deployment: MakeDeployment) -> Deployment:
 
 
 async def test_released_handle_is_noted(make_deployment: MakeDeployment) -> None:
-    """A handle that is released is free for anybody, and the audit log records who released it and whose it was. A
-    handle that is not kept is refused and not logged.
+    """A released handle is free for anybody, and the audit log records who released it and whose it was. The release of
+    a handle that is not reserved is refused and not logged.
     """
     deployment = await make_deployment()
     ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
