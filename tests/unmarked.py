@@ -92,8 +92,7 @@ _INITIAL: Final = re.compile(r'(<span class="avatar[^>]*>)[^<]*')
 
 
 def unmarked(page: str, content: re.Pattern[str]) -> set[str]:
-    """The texts of a page in the pseudo-locale that have words outside the marks. ``content``: texts that people wrote.
-    """
+    """The texts of a page in the pseudo-locale that have words outside the marks. ``content``: texts that people wrote."""
     texts = (_outside(piece) for piece in _pieces(_INITIAL.sub(r"\1", page)))
     return {text for text in texts if _WORD.search(_NO_MESSAGE.sub("", content.sub("", text)))}
 

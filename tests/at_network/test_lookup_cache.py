@@ -10,8 +10,7 @@ from groundwork.errors import NotFound, RemoteFailed, Unavailable
 
 
 class Source:
-    """The source behind the cache. It counts the look-ups, and returns the value set by the test once it is released.
-    """
+    """The source behind the cache. It counts the look-ups, and returns the value set by the test once it is released."""
 
     def __init__(self) -> None:
         self.answer: object = 1
@@ -119,8 +118,7 @@ async def test_absence_overwrites_a_good_value(cache, source, clock):
 
 @pytest.mark.parametrize(("answer", "seconds"), [(NotFound("none"), 60), (RemoteFailed("down"), 10)])
 async def test_bad_answers_are_remembered_shortly(cache, source, clock, answer, seconds):
-    """Negative results are cached briefly, so that a missing name or a failing server is not queried for every request.
-    """
+    """Negative results are cached briefly, so that a missing name or a failing server is not queried for every request."""
     source.answer = answer
     for turn in (0, seconds * SECOND - 1, 1):
         clock.turn(turn)

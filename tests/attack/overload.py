@@ -309,11 +309,11 @@ async def _check(running: Installation, scale: Scale, report: Report, acknowledg
     """Check that every write confirmed to the canary is stored, and that every attack met its defence."""
     for name in ("web", "pds"):
         assert "connections.used_up" in running.servers[name].said(), f"the connections of {name} were never used up"
-    assert len(report.turned_away) < report.served, f"told to come back: {report.turned_away}"
+    assert len(report.turned_away) < report.served, f"turned away: {report.turned_away}"
     answered = {name for name, _ in report.statuses}
     assert answered == REQUESTS, f"never answered: {REQUESTS - answered}"
     unseen = {*running.servers, "below web"} - {name for name, megabytes in report.memory.items() if megabytes}
-    assert not unseen or sys.platform != "linux", f"nobody looked at the memory of {unseen}"
+    assert not unseen or sys.platform != "linux", f"the memory was not measured for {unseen}"
     broken = {key: number for key, number in report.statuses.items() if key[1] >= 500 and key[1] != 503}
     assert broken == {}, f"answers to attackers: {broken}"
     too_large = {
@@ -351,7 +351,7 @@ async def _check(running: Installation, scale: Scale, report: Report, acknowledg
         f"{running.pds_url}/xrpc/com.atproto.repo.listRecords?repo={running.canary.account.did}&collection={RSVP}",
     )
     words = [record["value"]["status"].rpartition("#")[2] for record in listed.json()["records"]]
-    assert words == [TOKENS[acknowledged.answer]], "the record says what was answered last"
+    assert words == [TOKENS[acknowledged.answer]], "the record does not have the last answer"
 
 
 async def _is_listed(running: Installation, uri: str) -> bool:

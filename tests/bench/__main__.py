@@ -51,9 +51,9 @@ def main() -> int:
     if arguments.json:
         print(json.dumps({"machine": machine, "subjects": found, "failed": failed}, indent=2))
     elif missed:
-        print(f"\n{missed} of the targets missed on this machine at this moment.")
+        print(f"\n{missed} of the targets missed on this machine in this run.")
     if not arguments.json and busy_before:
-        print("Others are busy here: rates of the PDS, firehose and databases are lower than the machine can do.")
+        print("Other processes use this machine: the rates of PDS, firehose and databases are lower than it can reach.")
     return 1 if failed else 0
 
 
@@ -62,7 +62,9 @@ def _arguments() -> argparse.Namespace:
     listed = ", ".join(subject.name for subject in SUBJECTS)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of: {listed} (all)")
     parser.add_argument("--json", action="store_true", help="one JSON document instead of lines")
-    parser.add_argument("--no-pure", action="store_true", help="leave the pure-Python figures out: half the time")
+    parser.add_argument(
+        "--no-pure", action="store_true", help="leave out the figures without the compiled codec (half the time)"
+    )
     arguments = parser.parse_args()
     unknown = set(arguments.names) - {subject.name for subject in SUBJECTS}
     if unknown:

@@ -46,7 +46,7 @@ def measure() -> Iterator[Figure]:
     )
     # A client that is refused once knows how long to wait, so each account is refused once an hour.
     most = PEOPLE * (int(hours) + 1)
-    yield Figure("answers that said too many", answers[429], "", most, less_is_better=True)
+    yield Figure("responses with status 429", answers[429], "", most, less_is_better=True)
 
 
 async def _drained() -> tuple[float, float, Counter[int]]:

@@ -43,10 +43,10 @@ def measure() -> Iterator[Figure]:
 
     file = b"".join(export(commit, built.blocks.get, blocks.get))
     snapshot = read_snapshot(car.read(file))
-    check(snapshot.entries == dict(entries), "the file holds other records than were put into it")
+    check(snapshot.entries == dict(entries), "the file contains other records than were written to it")
     size = len(file) / MEGABYTE
     per_second = rate(write)
     yield Figure(f"write {RECORDS:,} records ({size:.0f} MB)", per_second * size, "MB/s")
     # libipld neither checks hashes nor distinguishes links from bytes, but decodes every block.
     ours, theirs = rates(lambda: read_snapshot(car.read(file)), lambda: libipld.decode_car(file))
-    yield Figure("read and check all of it", ours * size, "MB/s", peer=Peer("libipld (no checks)", theirs * size))
+    yield Figure("read and check the whole file", ours * size, "MB/s", peer=Peer("libipld (no checks)", theirs * size))

@@ -16,7 +16,7 @@ from tests.bench.timing import rate, rates
 def measure() -> Iterator[Figure]:
     block = cbor.encode(POST)
     check(cbor.decode(block) == POST, "the post does not survive encoding and decoding")
-    check(libipld.encode_dag_cbor(POST) == block, "libipld encodes the post otherwise")
+    check(libipld.encode_dag_cbor(POST) == block, "libipld encodes the post differently")
     size = f"a post of {len(block)} bytes"
 
     ours, theirs = rates(lambda: cbor.encode(POST), lambda: libipld.encode_dag_cbor(POST))
@@ -31,4 +31,4 @@ def measure() -> Iterator[Figure]:
 
     cid = Cid.for_cbor(block)
     check(Cid.parse(str(cid)) == cid and cid.names(block), "a CID does not survive its text form")
-    yield Figure("name it (CID of the bytes)", rate(lambda: Cid.for_cbor(block)), "/s")
+    yield Figure("compute its CID", rate(lambda: Cid.for_cbor(block)), "/s")

@@ -84,7 +84,7 @@ async def _measure(rooms: int, count: int) -> dict[str, tuple[float, float]]:
                     browser, where, {"authorization": f"Bearer {token}"} if "/api/" in where else {}
                 )
             shown = (await browser.get(path)).text
-        check("Copied" in shown, "the page does not show what was said")
+        check("Copied" in shown, "the page does not show the messages")
     return found
 
 

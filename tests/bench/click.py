@@ -110,7 +110,7 @@ async def _click(visitor: Visitor, socket: Any, database: "_Database", path: str
     async def answer() -> None:
         seen = await visitor.submit(page, "/answer", button=("reply", "going"))
         times.answered.append(perf_counter() - clicked)
-        check(seen.status == 200, f"answering was answered with {seen.status}")
+        check(seen.status == 200, f"the form was answered with status {seen.status}")
 
     async def frame() -> None:
         while True:

@@ -90,5 +90,5 @@ async def _timed(db: Database, call, each: int) -> float:
     async with db.reader() as reader:
         rows = await reader.fetch("select count(*) from rows")
     await db.close()
-    check(rows[0][0] == CALLERS * each, f"{rows[0][0]} rows were kept instead of {CALLERS * each}")
+    check(rows[0][0] == CALLERS * each, f"{rows[0][0]} rows were stored instead of {CALLERS * each}")
     return CALLERS * each / taken

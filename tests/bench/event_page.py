@@ -50,7 +50,7 @@ async def _measure() -> tuple[float, float]:
             await _times(browser, f"/events/{crowded}", WARM_UP)
             await _times(browser, f"/events/{empty}", WARM_UP)
             page = (await browser.get(f"/events/{crowded}")).text
-            check("12,000" in page or "12000" in page, "the page does not say how many go")
+            check("12,000" in page or "12000" in page, "the page does not show how many people attend")
             many: list[float] = []
             none: list[float] = []
             for _ in range(ROUNDS // 10):

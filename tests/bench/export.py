@@ -44,11 +44,11 @@ def measure() -> Iterator[Figure]:
                 times.append(seconds)
             grown = server.resident_mb - before
     snapshot = read_snapshot(car.read(content))
-    check(len(snapshot.entries) == RECORDS, f"the export holds {len(snapshot.entries)} records")
+    check(len(snapshot.entries) == RECORDS, f"the export contains {len(snapshot.entries)} records")
     check(is_signed_by(snapshot.commit, large.key.public), "the export is not signed by its account's key")
     size = len(content) / MEGABYTE
     yield Figure(f"getRepo, {RECORDS:,} records ({size:.0f} MB)", size / sorted(times)[TIMES // 2], "MB/s", 80)
-    name = f"memory grown by exporting them, after an export of {SMALL:,}"
+    name = f"memory added by the export, after an export of {SMALL:,}"
     yield Figure(name, grown, "MB", less_is_better=True)
 
 

@@ -51,7 +51,7 @@ def measure() -> Iterator[Figure]:
         after = pds.fill(_log)
         new = after[len(log) :]
         check(len(new) == frames, f"{len(new)} frames were logged for {frames} records")
-        check(checksums == [_checksum(new)], "subscribers got something else than the log holds")
+        check(checksums == [_checksum(new)], "subscribers received other frames than the log contains")
         name = f"live: {SUBSCRIBERS} subscribers, each every frame"
         note = f"while {WRITERS} people write {frames / (ended - began):,.0f} records/s"
         yield Figure(name, frames * SUBSCRIBERS / (ended - began), "deliveries/s", 40_000, note=note)

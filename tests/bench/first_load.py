@@ -57,7 +57,7 @@ async def _measure() -> dict[str, list[Look]]:
         async with pages.client_of(url) as client, async_playwright() as playwright:
             await pages.until_it_answers(client, "/")
             browser = await playwright.chromium.launch(**CHROMIUM)
-            progress("looking at it")
+            progress("loading pages")
             return {name: await _looks(browser, url + path, size) for name, path, size in await _pages(client)}
 
 

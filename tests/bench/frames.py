@@ -23,17 +23,17 @@ def measure() -> Iterator[Figure]:
     check(bool(frames), "the captured frames are missing: set OPENMEET_FIXTURES to their folder")
     read = [events.read(frame) for frame in frames]
     glances = [framing.summarize(frame) for frame in frames]
-    check(_kinds_agree(glances, read), "a glance tells something else than reading the frame")
+    check(_kinds_agree(glances, read), "the quick check and full decoding give different results")
 
     def look() -> int:
         return sum(_concerns_us(framing.summarize(frame)) for frame in frames)
 
     note = f"{len(frames)} captured frames, {sum(map(len, frames)) // len(frames):,} bytes on average"
     per_second = rate(look) * len(frames)
-    yield Figure("look at frames and leave them, one core", per_second, "/s", 20_000, note=note)
+    yield Figure("check frames for relevance, one core", per_second, "/s", 20_000, note=note)
     share = 100 * RELAY_PER_SECOND / per_second
     yield Figure(
-        f"{RELAY_PER_SECOND:,} frames/s of a relay looked at, of one core",
+        f"{RELAY_PER_SECOND:,} frames/s of a relay checked for relevance, share of one core",
         share,
         "%",
         10,
@@ -49,7 +49,7 @@ def measure() -> Iterator[Figure]:
         lambda: [events.read(frame) for frame in frames],
         lambda: [parse_subscribe_repos_message(Frame.from_bytes(frame)) for frame in frames],  # type: ignore[arg-type]
     )
-    yield Figure("read them whole", ours * len(frames), "/s", peer=Peer("atproto SDK", theirs * len(frames)))
+    yield Figure("decode them fully", ours * len(frames), "/s", peer=Peer("atproto SDK", theirs * len(frames)))
 
     commits = [message for message in read if isinstance(message, CommitMessage)]
     keys = captured.keys()

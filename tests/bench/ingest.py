@@ -132,7 +132,7 @@ async def _processed(
     rows = await _rows(db) - rows_before
     found, expected = await _found(db), outcome([*before, *messages])
     await queue.close()
-    check(found == expected, f"the database holds {found} instead of {expected}")
+    check(found == expected, f"the database contains {found} instead of {expected}")
     measured = len(messages) - warm
     return Found(measured / taken, busy / measured, len(messages), rows)
 

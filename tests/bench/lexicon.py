@@ -22,7 +22,7 @@ def measure() -> Iterator[Figure]:
 
     validate_record(catalog, post, POST)
     model = models.AppBskyFeedPost.Record
-    check(models.get_or_create(POST, model).created_at == POST["createdAt"], "the SDK reads another date")
+    check(models.get_or_create(POST, model).created_at == POST["createdAt"], "the SDK parses the date differently")
     ours, theirs = rates(lambda: validate_record(catalog, post, POST), lambda: models.get_or_create(POST, model))
     yield Figure("validate a post", ours, "/s", peer=Peer("atproto SDK", theirs))
 

@@ -24,7 +24,7 @@ def measure() -> Iterator[Figure]:
     with tempfile.TemporaryDirectory(prefix="openmeet-bench-") as folder:
         idle, under_attack = run(_measure(Path(folder)))
     note = "attackers on the same machine"
-    yield Figure("front page, nobody else there, median", idle * 1000, "ms", less_is_better=True)
+    yield Figure("front page, no other clients, median", idle * 1000, "ms", less_is_better=True)
     yield Figure("front page under attack, median", under_attack * 1000, "ms", less_is_better=True, note=note)
     yield Figure("  the second as a multiple of the first", under_attack / idle, "×", less_is_better=True)
 
@@ -39,13 +39,12 @@ async def _measure(folder: Path) -> tuple[float, float]:
         async with attacked(target, SHORT.pressure, report):
             await _seconds(running.openmeet_url, WARM_UP)
             under_attack = await _seconds(running.openmeet_url, ROUNDS)
-        check(report.attacks.total() > 0, "nobody attacked")
+        check(report.attacks.total() > 0, "no attack was made")
     return idle, under_attack
 
 
 async def _seconds(url: str, count: int) -> float:
-    """The median duration of a number of requests, each on a new connection, like the requests of first-time visitors.
-    """
+    """The median duration of a number of requests, each on a new connection, like the requests of first-time visitors."""
     found = []
     for _ in range(count):
         begun = time.perf_counter()

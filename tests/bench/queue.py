@@ -31,7 +31,7 @@ def measure() -> Iterator[Figure]:
         publishing, taking = run(_measure(Path(folder)))
         note = f"{PARTITIONS:,} partitions, in order within each"
         yield Figure(f"publish, {PUBLISHED_AT_ONCE} at once, durable", publishing, "/s", note=note)
-        peer = Peer("plain table, one each", plain)
+        peer = Peer("plain table, a commit each", plain)
         yield Figure(f"lease and acknowledge, {LEASED_AT_ONCE} at once, durable", taking, "/s", peer=peer)
 
 

@@ -78,7 +78,7 @@ def _figures(engine: str, found: tuple[float, float, float]) -> Iterator[Figure]
     name = f"{STRANGERS:,} repositories of {RECORDS_EACH} records read in, {engine}"
     note = f"{busy / (STRANGERS * RECORDS_EACH) * 1000:.2f} ms of our processor time for a record"
     yield Figure(name, seconds, "s", 60, less_is_better=True, note=note)
-    yield Figure(f"{OWN_EVENTS} events of somebody who signs in, {engine}", own, "s", 5, less_is_better=True)
+    yield Figure(f"{OWN_EVENTS} events of a person who signs in, {engine}", own, "s", 5, less_is_better=True)
 
 
 async def _fill(registry: Registry) -> list[Account]:
@@ -135,7 +135,7 @@ async def _read_in(
         handlers = {
             JobKind.BACKFILL: one_by_one(backfill_handler(db, network, HERE), batch=AT_A_TIME, lease_seconds=1800.0)
         }
-        progress("reading the strangers' repositories")
+        progress("reading the unknown people's repositories")
         async with db.transaction() as tx:
             await enqueue_many(tx, JobKind.BACKFILL, [(one.did, 1, tx.now) for one in accounts[:-1]])
         begun, busy = perf_counter(), process_time()

@@ -68,7 +68,7 @@ def _expansion() -> Iterator[Figure]:
 
     def cold() -> None:
         expansion.clear()
-        check(len(expansion.between(known, NOW, TEN_YEARS)) == 522, "the rule has other dates")
+        check(len(expansion.between(known, NOW, TEN_YEARS)) == 522, "the rule has the wrong dates")
 
     def cached() -> None:
         expansion.between(known, NOW, TEN_YEARS)
@@ -76,7 +76,7 @@ def _expansion() -> Iterator[Figure]:
     def peer() -> None:
         # The library's work for the same result: naive times, each converted to the zone.
         dates = rrulestr(RULE, dtstart=FIRST).between(FIRST, FIRST + timedelta(days=3650), inc=True)
-        check(len([one.replace(tzinfo=zone).timestamp() for one in dates]) == 522, "the peer has other dates")
+        check(len([one.replace(tzinfo=zone).timestamp() for one in dates]) == 522, "the peer has different dates")
 
     cold_rate, peer_rate = rates(cold, peer)
     (cached_rate,) = rates(cached)
@@ -105,7 +105,7 @@ async def _rolling(engine: str, store: AbstractAsyncContextManager[Database], cl
         begun = perf_counter()
         looked_at, stored = await tasks.roll_windows(db, clock.now())
         taken = perf_counter() - begun
-        check((looked_at, stored) == (SERIES, SERIES), f"{looked_at} series were looked at, {stored} dates stored")
+        check((looked_at, stored) == (SERIES, SERIES), f"{looked_at} series were processed, {stored} dates stored")
     return Figure(f"rolling the windows of {SERIES:,} series, {engine}", taken, "s", 30, less_is_better=True)
 
 
@@ -166,7 +166,7 @@ async def _propagating(engine: str, store: AbstractAsyncContextManager[Database]
     what = f"{DATES} dates with {PEOPLE:,} people, {engine}"
     return [
         Figure(f"one edit of {what}", edited, "s", 1, less_is_better=True),
-        Figure(f"one mail queued for each of them, edit included, {engine}", told, "s", 1, less_is_better=True),
+        Figure(f"one e-mail queued for each attendee, edit included, {engine}", told, "s", 1, less_is_better=True),
     ]
 
 

@@ -36,10 +36,10 @@ def measure() -> Iterator[Figure]:
     random.Random(1).shuffle(fresh)
     ours, root = _insert(built, fresh)
     every = build(sorted([*content, *((path, VALUE) for path in fresh)]))
-    check(root == every.root, "inserting one by one ends in another root than building at once")
+    check(root == every.root, "inserting keys one by one gives another root than building the tree at once")
     peer = None
     if cbor.IS_COMPILED:
-        progress("the same with atmst")
+        progress("inserting the same keys with atmst")
         peer = Peer("atmst", _insert_with_atmst(built, fresh) * 1000)
     mean = sum(ours) / len(ours) * 1000
     yield Figure("insert one with new root, blocks and proof", mean, "ms", 0.3, less_is_better=True, peer=peer)
@@ -51,7 +51,7 @@ def measure() -> Iterator[Figure]:
     assert isinstance(built, Built)
     if peer is not None:
         taken, foreign = timed(lambda: _build_with_atmst(few))
-        check(foreign == bytes(built.root), "atmst comes to another root")
+        check(foreign == bytes(built.root), "atmst computes another root")
         peer = Peer("atmst", taken)
     yield Figure(f"build {PEER_KEYS:,} keys", seconds, "s", less_is_better=True, peer=peer)
 

@@ -61,4 +61,7 @@ async def _check_repository(url: str, account: Account) -> None:
         cbor.decode(snapshot.records[cid]) for path, cid in snapshot.entries.items() if path.startswith(COLLECTION)
     ]
     expected = [record(account, number) for number in range(WARM_UP_EACH + RECORDS_EACH)]
-    check(found == expected, f"the repository holds {len(found)} records, not the {len(expected)} that were answered")
+    check(
+        found == expected,
+        f"the repository contains {len(found)} records instead of the {len(expected)} acknowledged ones",
+    )

@@ -89,7 +89,9 @@ def _check(writing: Writing, first: int) -> None:
         answer = msgspec.json.decode(content)
         expected = str(Cid.for_cbor(cbor.encode(record(writing.account, number))))
         check(answer["cid"] == expected, "createRecord answered another CID than the record has")
-        check(answer["uri"].startswith(f"at://{writing.account.did}/{COLLECTION}/"), f"a strange uri: {answer['uri']}")
+        check(
+            answer["uri"].startswith(f"at://{writing.account.did}/{COLLECTION}/"), f"an unexpected URI: {answer['uri']}"
+        )
         check(answer["validationStatus"] == "valid", "the record was not validated")
-        check(answer["commit"]["rev"] > last, "revs do not rise")
+        check(answer["commit"]["rev"] > last, "revs do not increase")
         last = answer["commit"]["rev"]

@@ -1,5 +1,4 @@
-"""A person whose browser was opened by an app: signs in, allows every selected permission, and is sent back to the app.
-"""
+"""A person whose browser was opened by an app: signs in, allows every selected permission, and is sent back to the app."""
 
 import ssl
 from dataclasses import dataclass, field

@@ -1,5 +1,4 @@
-"""Failed passwords on the events platform's page count at the PDS for the visitor's address, within the usual limits.
-"""
+"""Failed passwords on the events platform's page count at the PDS for the visitor's address, within the usual limits."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack

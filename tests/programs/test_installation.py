@@ -135,8 +135,7 @@ async def test_nothing_that_is_kept_is_kept_together(both: Installation, tmp_pat
 
 
 async def test_a_source_that_is_removed_raises_no_alert(both: Installation) -> None:
-    """A removed source raises no alert. Otherwise a process that had measured it would report an ever longer silence.
-    """
+    """A removed source raises no alert. Otherwise a process that had measured it would report an ever longer silence."""
     deployment, _ = two(both)
     found = gauges.registered(deployment.metrics)
     for urls in (["wss://one.example", "wss://other.example"], ["wss://other.example"]):

@@ -104,7 +104,7 @@ class Program:
             if found := pattern.search(self.said()):
                 return found[1]
             await asyncio.sleep(0.05)
-        raise DidNotStart(f"{self.role} did not say {pattern.pattern}:\n{self.said()[-4000:]}")
+        raise DidNotStart(f"{self.role} did not print {pattern.pattern}:\n{self.said()[-4000:]}")
 
     async def kill(self) -> None:
         """``kill -9``, without any clean-up."""

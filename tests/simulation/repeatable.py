@@ -45,7 +45,7 @@ class NamedServers(AbstractResolver):
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         if host not in self.ports:
-            raise OSError(f"nobody is called {host} here")
+            raise OSError(f"unknown host name {host}")
         return [
             ResolveResult(
                 hostname=host, host="127.0.0.1", port=self.ports[host], family=socket.AF_INET, proto=0, flags=0

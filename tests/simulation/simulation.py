@@ -320,7 +320,7 @@ class Simulation(Accounts):
         await self.deployment.queue.replay(self.chance, self.chance.randint(1, 10))
         await self.deployment.process_all()
         after = await checks.decisions(self.deployment.db)
-        expect(after == before, f"a replay decided something: {sorted(map(str, after ^ before))}")
+        expect(after == before, f"a replay changed decisions: {sorted(map(str, after ^ before))}")
 
     # --- the run ------------------------------------------------------------------------------------------------
 

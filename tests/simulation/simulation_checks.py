@@ -38,7 +38,7 @@ class Seats:
             expect(row["seated"] <= most, f"{row['id']} has {row['seated']} people on {row['capacity']} seats")
             will_happen = row["status"] != "cancelled" and row["removed_at"] is None and row["deleted_at"] is None
             if will_happen and row["seated"] < row["capacity"]:
-                expect(row["waiting"] == 0, f"somebody waits for {row['id']} beside a free seat")
+                expect(row["waiting"] == 0, f"somebody waits for {row['id']} although a place is free")
         self.seated = {row["id"]: row["seated"] for row in rows}
 
 
@@ -70,11 +70,11 @@ async def check_nothing_comes_of_hearing_it_all_again(simulation: "Simulation") 
     await deployment.listen()
     await deployment.process_all()
     after = await decisions(deployment.db)
-    expect(after == before, f"hearing it all again changed {sorted(map(str, after ^ before))[:10]}")
+    expect(after == before, f"replaying everything changed {sorted(map(str, after ^ before))[:10]}")
     while await deployment.deliver_jobs():
         pass
     while await deployment.deliver_publications():
         pass
-    expect(await deployment.last_seqs() == last, "hearing it all again made OpenMeet write something")
+    expect(await deployment.last_seqs() == last, "replaying everything made OpenMeet write")
     after = await decisions(deployment.db)
-    expect(after == before, f"what was queued for hearing it all again changed {sorted(map(str, after ^ before))[:10]}")
+    expect(after == before, f"what was queued for replaying everything changed {sorted(map(str, after ^ before))[:10]}")

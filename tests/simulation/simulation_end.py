@@ -76,7 +76,7 @@ async def _known_of_servers(deployment: Deployment) -> str:
     }
     here = [deployment.network.circuits.of(url) for url in there]
     told = [(one.service, one.state(now).value, one, deployment.network.circuits.may_try(one.service)) for one in here]
-    return f"servers {there}, at {now}, known here {told}, kept {kept}"
+    return f"servers {there}, at {now}, known to OpenMeet {told}, stored {kept}"
 
 
 async def _expect_no_gaps(simulation: "Simulation") -> None:
@@ -93,7 +93,7 @@ async def _expect_no_gaps(simulation: "Simulation") -> None:
         unknown, kept = sorted(there.items() - here.items()), sorted(here.items() - there.items())
         expect(
             there == here,
-            f"the stream lost commits, and nobody noticed: {unknown} is there, {kept} is here;"
+            f"OpenMeet did not notice lost commits: the repository has {unknown}, OpenMeet has {kept};"
             f" {await _heard_of(simulation.deployment, held)}",
         )
 

@@ -83,7 +83,7 @@ def _check_announced(simulation: "Simulation", facts: "Facts") -> None:
     for did in facts.held.keys() - turned_back - simulation.recreated:
         heard = {uri: one.value for uri, one in newest.items() if one.did == did and one.value is not None}
         there = {uri: one.value for uri, one in facts.records.items() if one.did == did}
-        expect(heard == there, f"{did} announced one thing and holds another: {sorted(heard.keys() ^ there.keys())}")
+        expect(heard == there, f"{did} announced other records than it contains: {sorted(heard.keys() ^ there.keys())}")
 
 
 def _check_events(simulation: "Simulation", facts: "Facts") -> None:
@@ -95,14 +95,19 @@ def _check_events(simulation: "Simulation", facts: "Facts") -> None:
         if change.collection != EVENT:
             continue
         row = here.get(uri)
-        expect(row is not None, f"the record {uri} is no event here")
+        expect(row is not None, f"the record {uri} has no event on OpenMeet")
         assert row is not None
-        expect(row["removed_at"] is None and row["deleted_at"] is None, f"{uri} lives there and is gone here")
+        expect(
+            row["removed_at"] is None and row["deleted_at"] is None,
+            f"{uri} exists, but its event is removed on OpenMeet",
+        )
     for row in facts.events.values():
         if row["removed_at"] is not None or row["deleted_at"] is not None:
             continue
         if row["record_uri"] is not None:
-            expect(row["record_uri"] in facts.records, f"{row['record_uri']} is gone there and lives here")
+            expect(
+                row["record_uri"] in facts.records, f"{row['record_uri']} is deleted, but its event exists on OpenMeet"
+            )
         is_queued = row["visibility"] == "public" and _may_publish(simulation, facts, row["author_id"])
         publication = facts.publications.get(("event", row["id"]))
         # If an event was cancelled while its record was deleted by another app, its host keeps it off the network.
@@ -143,11 +148,11 @@ def _check_given(simulation: "Simulation", facts: "Facts") -> None:
             stands = None if record is None else str((record.value or {}).get(name, ""))
             allowed = words_allowed(said, given, stands)
             shown = row[column] or ""
-            expect(shown in allowed, f"{row['id']} has the {column} {shown!r} here, not {sorted(allowed)}")
+            expect(shown in allowed, f"{row['id']} has the {column} {shown!r} on OpenMeet, not {sorted(allowed)}")
             is_told = row["visibility"] == "public" and _may_publish(simulation, facts, row["author_id"])
             if record is not None and is_told and not row["is_read_only"]:
                 there = str((record.value or {}).get(name, ""))
-                expect(shown == there, f"{record.uri} has the {column} {there!r} there and {shown!r} here")
+                expect(shown == there, f"{record.uri} has the {column} {there!r}, OpenMeet shows {shown!r}")
 
 
 def words_allowed(said: Sequence[str], given: str | None, stands: str | None) -> set[str]:
@@ -198,18 +203,18 @@ def _check_answers(simulation: "Simulation", facts: "Facts") -> None:
             waits = all(facts.seen[one.uri]["standing"] == "parked" for one in records if one.uri in facts.seen)
             expect(waits, f"the answer of {did} to {uri} neither counts nor waits")
             continue
-        expect(identity is not None, f"nobody here is {did}, who answered {uri}")
+        expect(identity is not None, f"OpenMeet does not know {did}, who answered {uri}")
         assert identity is not None
         person = _person_of(simulation, identity["user_id"])
         if person is not None and not person.agrees:
             continue  # this status is not published, so the two may differ
-        expect(row is not None, f"the answer of {did} to {uri} is not here")
+        expect(row is not None, f"OpenMeet does not have the answer of {did} to {uri}")
         assert row is not None
         # If there are several records, one of them counts. The database says which; it must be one of these.
         counted = [one for one in records if one.uri == row["record_uri"]] or records
         fits = any(row["status"] in STANDS_FOR[_word(one)] for one in counted)
         is_untold = row["status"] not in TOLD
-        expect(fits or is_untold, f"{counted[0].uri} says {_word(counted[0])}, here it is {row['status']}")
+        expect(fits or is_untold, f"{counted[0].uri} says {_word(counted[0])}, but on OpenMeet it is {row['status']}")
     for row in facts.attendances:
         event = facts.events[row["event_id"]]
         if row["record_uri"] is not None and event["record_uri"] in living:
@@ -226,7 +231,7 @@ def _check_answers(simulation: "Simulation", facts: "Facts") -> None:
             continue  # the person deleted the record, which also means "no"
         expect(
             row["record_uri"] in facts.records,
-            f"the answer {row['id']} ({row['status']}) was never told: {dict(publication)}",
+            f"the answer {row['id']} ({row['status']}) was never published: {dict(publication)}",
         )
         told = facts.records[row["record_uri"]]
         expect(_word(told) == TOLD[row["status"]], f"{told.uri} says {_word(told)}, here it is {row['status']}")

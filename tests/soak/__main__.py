@@ -75,7 +75,9 @@ async def _simulate(folder: Path, seed: int, operations: int, engine: Engine, *,
     def tell(number: int) -> None:
         if number % TOLD_EVERY == 0:
             megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-            spent = f"{time.monotonic() - began:.0f} s, {time.process_time():.0f} s of a processor, {megabytes:.0f} MB"
+            spent = (
+                f"{time.monotonic() - began:.0f} s, {time.process_time():.0f} s of processor time, {megabytes:.0f} MB"
+            )
             print(f"simulation {seed}: {number:,} of {operations:,} operations, {spent}", flush=True)
 
     return await simulate(folder, seed=seed, operations=operations, engine=engine, tell=tell, is_at_once=is_at_once)
@@ -108,20 +110,23 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=30, help="for all parts together")
     parser.add_argument(
-        "--seed", type=int, default=secrets.randbelow(1_000_000), help="the first seed; the next are behind it"
+        "--seed", type=int, default=secrets.randbelow(1_000_000), help="the first seed; each further run adds one"
     )
     names = ",".join(["simulation", *(part.name for part in (UNSTEADY, *PARTS))])
     parser.add_argument("--only", default=names, help="parts, separated by commas")
     parser.add_argument(
-        "--engine", default=Engine.FILES.value, choices=[one.value for one in Engine], help="of the simulation"
+        "--engine",
+        default=Engine.FILES.value,
+        choices=[one.value for one in Engine],
+        help="databases and queue of the simulation",
     )
     parser.add_argument(
         "--at-once",
         action="store_true",
-        help="simulated people and programs act beside each other; no run can be repeated",
+        help="simulated people and programs act concurrently; such a run cannot be repeated",
     )
-    parser.add_argument("--operations", type=int, default=OPERATIONS, help="of one simulation")
-    parser.add_argument("--runs", type=int, default=SIMULATIONS, help="simulations at least")
+    parser.add_argument("--operations", type=int, default=OPERATIONS, help="operations of one simulation")
+    parser.add_argument("--runs", type=int, default=SIMULATIONS, help="minimum number of simulations")
     parser.add_argument(
         "--no-record", action="store_true", help="do not write to docs/soak.md and docs/failing-cases.md"
     )

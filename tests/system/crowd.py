@@ -50,7 +50,7 @@ class Crowd:
             did = guest.account.did
             said = {(did, uri): TOKENS[guest.said[slug]] for uri, slug in self.slugs.items() if slug in guest.said}
             published = {key: word for key, word in announced.answers.items() if key[0] == did}
-            assert published == said, "what was answered here and what was published differ"
+            assert published == said, "the answers on OpenMeet and the published ones differ"
 
     async def _answer(self, guest: Guest, chance: random.Random, stop: asyncio.Event) -> None:
         slugs = list(self.slugs.values())

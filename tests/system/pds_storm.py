@@ -110,11 +110,11 @@ async def _check_stream(servers: Servers, follower: Follower) -> list[tuple[int,
     """
     frames = await whole_stream(servers.url)
     numbers = [seq for seq, _ in frames]
-    assert numbers == sorted(set(numbers)), "a sequence number went back or came twice"
+    assert numbers == sorted(set(numbers)), "a sequence number decreased or was repeated"
     assert follower.wrong == []
     stored = dict(frames)
     changed = [seq for seq, frame in follower.frames.items() if stored.get(seq) != frame]
-    assert not changed, f"announced live, and not what the log holds: {changed}"
+    assert not changed, f"announced live, but different in the log: {changed}"
     return frames
 
 
@@ -132,7 +132,7 @@ async def _check_account(servers: Servers, account: Account, writers: list[Write
             for path, cids in writer.may_be.items()
             if held.records.get(path) not in cids
         }
-        assert not wrong, f"acknowledged and not there, or there and never asked for: {wrong}"
+        assert not wrong, f"acknowledged but missing, or present but never written: {wrong}"
         lost = writer.commits.items() - announced.commits.items()
         assert not lost, f"acknowledged commits that were never announced: {lost}"
     known = {path for writer in writers for path in writer.may_be}

@@ -115,8 +115,7 @@ async def test_expired_token_resets_nothing(deployment: Deployment) -> None:
 @pytest.mark.parametrize("email", [ANAS, "nobody@example.org", "", "a\x00b", "no address"])
 @pytest.mark.usefixtures("refusals_take_their_time")
 async def test_response_does_not_reveal_which_addresses_exist(deployment: Deployment, email: str) -> None:
-    """The response does not reveal which addresses have accounts, and is not faster for an address without an account.
-    """
+    """The response does not reveal which addresses have accounts, and is not faster for an address without an account."""
     await deployment.sign_up("ana")
     started = asyncio.get_running_loop().time()
     answer = await deployment.stranger.post(ASK, {"email": email})

@@ -40,7 +40,7 @@ QUICK = Scale(accounts=12, serial=60, each=15, batches=10, reads_each=40, export
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.reference", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a fifth of the work: whether it runs, not how fast")
+    parser.add_argument("--quick", action="store_true", help="do a fifth of the work, to test that the comparison runs")
     parser.add_argument("--no-record", action="store_true", help="do not write to docs/performance.md")
     wanted = parser.parse_args()
     try:

@@ -102,7 +102,7 @@ async def _reports(followers: list[asyncio.subprocess.Process]) -> list[dict[str
     async def report(follower: asyncio.subprocess.Process) -> dict[str, Any]:
         assert follower.stdout is not None
         text = await asyncio.wait_for(follower.stdout.readline(), 300)
-        check(await follower.wait() == 0 and bool(text), "the subscribers did not get everything")
+        check(await follower.wait() == 0 and bool(text), "the subscribers did not get all frames")
         told: dict[str, Any] = json.loads(text)
         return told
 

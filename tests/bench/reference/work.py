@@ -87,7 +87,7 @@ async def accounts(run: Run, scale: Scale) -> None:
         queues = [[wish(number) for number in numbers[lane::4]] for lane in range(4)]
         taken, answers = await in_turn(run.side.port, *queues)
         for told in (answer.json() for lane in answers for answer in lane):
-            check(told["did"].startswith("did:plc:"), "createAccount made no DID")
+            check(told["did"].startswith("did:plc:"), "createAccount returned no DID")
             run.people.append(Person(told["did"], told["accessJwt"]))
         return taken
 
@@ -166,7 +166,7 @@ async def pages(run: Run, scale: Scale) -> None:
         for answer, place in zip(lane, places, strict=True):
             values = [one["value"] for one in answer.json()["records"]]
             expected = [record(person.did, order[place - below]) for below in range(1, PAGE + 1)]
-            check(values == expected, "listRecords answered another page")
+            check(values == expected, "listRecords returned another page")
     run.figures["listRecords of 50"] = sum(map(len, chosen)) / taken
 
 
@@ -184,7 +184,7 @@ async def proofs(run: Run, scale: Scale) -> None:
             check(answer.status == 200, f"sync.getRecord answered {answer.status}")
             proof = car.read(answer.body)
             cid = Cid.for_cbor(cbor.encode(record(person.did, number)))
-            check(str(proof.root) == run.head and cid in proof.blocks, "the proof is of something else")
+            check(str(proof.root) == run.head and cid in proof.blocks, "the proof is for another record")
     run.figures["sync.getRecord"] = sum(map(len, chosen)) / taken
 
 
@@ -196,7 +196,7 @@ async def exports(run: Run, scale: Scale) -> None:
     for answer in answers:
         check(answer.status == 200, f"getRepo answered {answer.status}")
         read = car.read(answer.body)
-        check(read.root == Cid.parse(run.head) and len(read.blocks) > len(run.keys), "the export is not whole")
+        check(read.root == Cid.parse(run.head) and len(read.blocks) > len(run.keys), "the export is not complete")
     run.figures["getRepo"] = sum(len(answer.body) for answer in answers) / taken / 1_000_000
     run.figures["memory that getRepo added"] = run.side.resident_mb - before
 

@@ -222,8 +222,7 @@ async def test_hostile_urls_are_refused_before_any_question(url):
     ],
 )
 async def test_a_name_that_leads_inside_is_refused(addresses):
-    """A name with one private address among public ones is refused, because there is no legitimate use for such a name.
-    """
+    """A name with one private address among public ones is refused, because there is no legitimate use for such a name."""
     async with client_of(PUBLIC, resolver=Names(localhost_town_net=addresses)) as client:
         with pytest.raises(AddressRefused, match=r"localhost\.town\.net does not lead"):
             await client.get("https://localhost.town.net/")

@@ -167,7 +167,7 @@ async def _does_not_publish(stage: Stage, tell: Narrator, cast: Cast) -> None:
     )
     await answer_the_question(question, cast.emil, tell, "no")
     home = await cast.emil.open("/")
-    tell.expect("Repair café" in home.text, "Emil's event is listed here")
+    tell.expect("Repair café" in home.text, "Emil's event is listed on OpenMeet")
 
     async def said() -> bool:
         return "Only here" in (await cast.emil.open(path)).text
@@ -213,5 +213,5 @@ async def _loses_the_reply(stage: Stage, tell: Narrator, cast: Cast) -> None:
     stage.proxy.loses = lambda _request: False
     rkey = cast.event_uri.rsplit("/", 1)[1]
     read = await query(stage.pds_url, "com.atproto.repo.getRecord", repo=cast.dora_did, collection=EVENT, rkey=rkey)
-    tell.expect(read["value"]["name"] == "Lantern walk with stories", "the PDS holds the edited record")
+    tell.expect(read["value"]["name"] == "Lantern walk with stories", "the PDS has the edited record")
     cast.event_cid = read["cid"]

@@ -38,8 +38,8 @@ async def steps(stage: Stage, tell: Narrator, cast: Cast) -> None:
     """Run both kinds of real input. If the data is not next to the repository, say so and skip the step."""
     tell.step(6, "Real input: relay frames, and records of other applications")
     if not fixture_path(CAPTURE + ".frames.bin").is_file():
-        tell.say("The captured data is not beside this repository (OPENMEET_FIXTURES).")
-        tell.say("Frames that this network has signed itself stand in; the records are left out.")
+        tell.say("The captured data was not found (OPENMEET_FIXTURES).")
+        tell.say("Frames that this network has signed are used instead; the records are left out.")
         await _replay(tell, *await _own_frames(stage))
         return
     frames = relays.read_frames(fixture_path(CAPTURE + ".frames.bin"))
