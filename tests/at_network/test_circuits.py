@@ -72,7 +72,7 @@ def test_pauses_grow_up_to_a_bound(circuits: Circuits, clock: HandClock):
     assert pauses == [30, 60, 120, 240, 480, 900, 900, LONGEST_PAUSE // SECOND]
 
 
-def test_a_call_that_never_came_back_does_not_keep_others_from_trying(circuits: Circuits, clock: HandClock):
+def test_unfinished_trial_call_does_not_block_later_trials(circuits: Circuits, clock: HandClock):
     fail(circuits)
     clock.turn(FIRST_PAUSE)
     circuits.check(HERE)
@@ -80,7 +80,7 @@ def test_a_call_that_never_came_back_does_not_keep_others_from_trying(circuits: 
     circuits.check(HERE)
 
 
-def test_a_limit_of_one_account_is_not_that_of_the_server(circuits: Circuits, clock: HandClock):
+def test_rate_limit_of_one_account_does_not_open_the_circuit(circuits: Circuits, clock: HandClock):
     circuits.note(HERE, TooMany("slower", after_seconds=60), account="did:plc:a")
     circuits.note(HERE, TooMany("slower", after_seconds=60), account="did:plc:a")
     assert circuits.state_of(HERE) is CircuitState.CLOSED
@@ -98,7 +98,7 @@ def test_a_limit_of_one_account_is_not_that_of_the_server(circuits: Circuits, cl
     )
 
 
-def test_programs_tell_each_other(clock: HandClock):
+def test_circuit_changes_are_shared_between_programs(clock: HandClock):
     one, other = Circuits(clock), Circuits(clock)
     fail(one)
     told = one.take_changed()

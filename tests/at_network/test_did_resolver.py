@@ -66,7 +66,7 @@ async def test_plc(resolver):
         (lambda: web.Response(status=410), "DidDeactivated"),
     ],
 )
-async def test_absence_has_a_name(resolver, directory, answer, name):
+async def test_unknown_and_tombstoned_dids_are_different_errors(resolver, directory, answer, name):
     """An unknown DID and a tombstoned one are different errors. Both forms of a tombstone are understood."""
     directory.answer = answer
     with pytest.raises(NotFound) as failure:
@@ -86,7 +86,7 @@ async def test_absence_has_a_name(resolver, directory, answer, name):
         lambda: "drop",
     ],
 )
-async def test_nonsense_is_the_other_sides_failure(resolver, directory, answer):
+async def test_invalid_response_is_a_failure_of_the_other_server(resolver, directory, answer):
     """A response that is not a document of this DID counts as a failure of the other server and says nothing about the
     DID.
     """
@@ -103,7 +103,7 @@ async def test_known_identity_survives_a_dead_directory(resolver, directory, clo
         assert (await resolver.resolve(DID)).did == DID
 
 
-async def test_closed_identity_is_noticed(resolver, directory):
+async def test_tombstone_takes_effect_at_once(resolver, directory):
     """After ``#identity``, a tombstone takes effect at once."""
     await resolver.resolve(DID)
     directory.answer = lambda: web.Response(status=410)
@@ -112,7 +112,7 @@ async def test_closed_identity_is_noticed(resolver, directory):
         await resolver.resolve(DID)
 
 
-async def test_rotated_key_is_seen_by_refresh(resolver, directory, clock):
+async def test_refresh_finds_the_rotated_key(resolver, directory, clock):
     """When a signature fails, a refresh of the document finds the new key."""
     await resolver.resolve(DID)
     other = k256.K256PrivateKey.from_bytes(b"\x02" * 32).public
@@ -123,7 +123,7 @@ async def test_rotated_key_is_seen_by_refresh(resolver, directory, clock):
     assert (await resolver.refresh(DID)).signing_key == other
 
 
-async def test_two_askers_one_question(resolver, directory):
+async def test_concurrent_callers_share_one_request(resolver, directory):
     await asyncio.gather(*(resolver.resolve(DID) for _ in range(20)))
     assert directory.asked == 1
 
@@ -142,7 +142,7 @@ async def test_two_askers_one_question(resolver, directory):
         "did:web:169.254.169.254",
     ],
 )
-async def test_unresolvable_dids_are_never_asked_for(resolver, directory, did):
+async def test_unsupported_dids_are_not_requested(resolver, directory, did):
     with pytest.raises(InvalidInput) as failure:
         await resolver.resolve(parse_did(did))
     assert failure.value.name == "UnresolvableDid"
@@ -172,7 +172,7 @@ async def test_web_over_https(clock, tmp_path, monkeypatch):
         await http.close()
 
 
-async def test_slow_directory_is_slow(http, clock, monkeypatch):
+async def test_slow_directory_raises_remote_slow(http, clock, monkeypatch):
     monkeypatch.setattr("at_network.did_resolver.TIMEOUT_SECONDS", 0.05)
     never = asyncio.Event()
 

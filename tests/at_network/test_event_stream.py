@@ -64,7 +64,7 @@ async def test_frames_in_order(http, service):
     assert await collect(http, service) == [b"a", b"b", b"c"]
 
 
-async def test_text_is_no_frame(http, service, stream):
+async def test_text_message_is_not_a_frame(http, service, stream):
     async def script(socket):
         await socket.send_str("a")
 
@@ -74,7 +74,7 @@ async def test_text_is_no_frame(http, service, stream):
 
 
 @pytest.mark.parametrize(("size", "fine"), [(5_000_001, True), (16_000_000, True), (16_000_001, False)])
-async def test_frames_are_capped(http, service, stream, size, fine):
+async def test_frame_size_is_limited(http, service, stream, size, fine):
     async def script(socket):
         await socket.send_bytes(b"x" * size)
 
@@ -162,7 +162,7 @@ async def follow_until(http, clock, service, count, position=lambda: None):
     return frames, lost
 
 
-async def test_next_connection_continues_where_the_caller_is(http, clock, service, stream):
+async def test_next_connection_starts_at_the_callers_cursor(http, clock, service, stream):
     """Each new connection starts at the cursor up to which the caller has stored everything."""
     positions = iter([None, 7, 9])
     frames, _ = await follow_until(http, clock, service, 7, lambda: next(positions))
@@ -170,13 +170,13 @@ async def test_next_connection_continues_where_the_caller_is(http, clock, servic
     assert stream.cursors == [None, "7", "9"]
 
 
-async def test_waits_grow_while_connections_do_not_hold(http, clock, service):
+async def test_delays_grow_while_connections_are_short(http, clock, service):
     _, lost = await follow_until(http, clock, service, 13)
     assert [seconds for _, seconds in lost] == [1.0, 2.0, 4.0, 8.0]
     assert [failure for failure, _ in lost] == [None] * 4
 
 
-async def test_good_connection_starts_the_waits_over(http, clock, service, stream):
+async def test_steady_connection_resets_the_delay(http, clock, service, stream):
     async def script(socket):
         await stream.three(socket)
         clock.turn(31 * SECOND)
@@ -186,7 +186,7 @@ async def test_good_connection_starts_the_waits_over(http, clock, service, strea
     assert [seconds for _, seconds in lost] == [1.0, 1.0, 1.0]
 
 
-async def test_leaving_closes_the_socket(http, clock, service, stream):
+async def test_stopping_the_reader_closes_the_socket(http, clock, service, stream):
     """When the reader stops, the socket is closed, in bounded time even if the server does not answer."""
 
     async def script(socket):
@@ -198,7 +198,7 @@ async def test_leaving_closes_the_socket(http, clock, service, stream):
     assert stream.closed_with in ([WSCloseCode.OK], [])
 
 
-async def test_server_that_is_away_is_tried_again(http, clock):
+async def test_unavailable_server_is_tried_again(http, clock):
     lost = []
 
     async def sleep(seconds):

@@ -100,7 +100,7 @@ async def test_by_https(world):
     assert await world.resolver.resolve(ALICE) == DID
 
 
-async def test_dns_wins(world):
+async def test_dns_has_priority_over_https(world):
     world.names.records = {RECORD: [f'"did={DID}"']}
     world.https = lambda: web.Response(text=OTHER)
     assert await world.resolver.resolve(ALICE) == DID
@@ -114,7 +114,7 @@ async def test_contradictory_claims_of_a_domain_are_a_failure(world, texts):
     await missing(world)
 
 
-async def test_upper_case_prefix_is_no_claim(world):
+async def test_upper_case_prefix_is_not_a_claim(world):
     world.names.records = {RECORD: [f'"DID={DID}"']}
     await missing(world)
 
@@ -127,7 +127,7 @@ async def test_upper_case_prefix_is_no_claim(world):
         lambda: web.Response(text=""),
     ],
 )
-async def test_nobody_there(world, answer):
+async def test_not_found_means_no_account(world, answer):
     world.https = answer
     await missing(world)
 
@@ -139,20 +139,20 @@ async def test_domain_without_an_address_has_no_account(world):
     await missing(world)
 
 
-async def test_machine_that_is_down_is_no_answer(world):
+async def test_unreachable_host_is_a_temporary_failure(world):
     """A web host that cannot be reached is a temporary failure, not a missing account."""
     world.hosts.unknown = frozenset({ALICE})
     with pytest.raises(RemoteFailed):
         await world.resolver.resolve(ALICE)
 
 
-async def test_failing_host_is_no_answer(world):
+async def test_failing_host_is_a_temporary_failure(world):
     world.https = lambda: web.Response(status=503)
     with pytest.raises(RemoteFailed):
         await world.resolver.resolve(ALICE)
 
 
-async def test_silent_name_server_is_no_answer(world):
+async def test_silent_name_server_is_a_temporary_failure(world):
     world.names.is_silent = True
     impatient = world.make(HandleSettings(), patience_seconds=0.2)
     with pytest.raises(RemoteSlow):
@@ -160,13 +160,13 @@ async def test_silent_name_server_is_no_answer(world):
     await impatient.close()
 
 
-async def test_failing_name_server_is_no_answer(world):
+async def test_failing_name_server_is_a_temporary_failure(world):
     world.names.is_failing = True
     with pytest.raises(RemoteFailed):
         await world.resolver.resolve(ALICE)
 
 
-async def test_https_answers_where_dns_fails(world):
+async def test_https_is_used_if_dns_fails(world):
     world.names.is_failing = True
     world.https = lambda: web.Response(text=DID)
     assert await world.resolver.resolve(ALICE) == DID
@@ -216,7 +216,7 @@ async def test_handle_that_the_account_does_not_claim(world):
         await world.resolver.identify(ALICE)
 
 
-async def test_account_whose_handle_does_not_agree_is_shown_without(world):
+async def test_mismatched_handle_is_shown_as_invalid(world):
     world.names.records = {RECORD: [f'"did={OTHER}"']}
     assert (await world.resolver.identify(DID)).handle == INVALID
 
@@ -226,7 +226,7 @@ async def test_account_without_handle(world):
     assert (await world.resolver.identify(DID)).handle == INVALID
 
 
-async def test_moved_handle_is_asked_for_again(world):
+async def test_mismatch_refreshes_both_cached_sides(world):
     """Before a handle is called invalid, both cached sides are fetched again."""
     world.names.records = {RECORD: [f'"did={DID}"']}
     await world.resolver.identify(ALICE)
@@ -246,7 +246,7 @@ async def test_known_handle_survives_an_outage(world):
     assert await world.resolver.resolve(ALICE) == DID
 
 
-async def test_both_ways_are_reported_separately_and_never_from_a_cache(world):
+async def test_dns_and_https_are_reported_separately_and_uncached(world):
     """While a person sets up a handle, the results of DNS and HTTPS are reported separately. They never come from the
     cache, and failures are returned as values.
     """

@@ -93,7 +93,7 @@ async def test_lexicon_signed_by_another_account_is_refused(scene: Scene) -> Non
     assert "prove" in failure.why
 
 
-async def test_a_key_that_was_changed_is_asked_for_once(scene: Scene) -> None:
+async def test_changed_key_is_fetched_once(scene: Scene) -> None:
     """If the authority signs with a new key, its document is fetched again once and the new key is accepted."""
     scene.publisher.publish(DOCUMENT)
     await scene.resolver.resolve(NOTE)
@@ -113,7 +113,7 @@ async def test_known_lexicon_is_used_while_its_authority_is_down(scene: Scene) -
     assert isinstance(await refusal(scene), RemoteFailed)
 
 
-async def test_absence_is_remembered_for_minutes(scene: Scene) -> None:
+async def test_missing_lexicon_is_cached_for_minutes(scene: Scene) -> None:
     """A missing Lexicon is cached for some minutes, so that an unknown type that is written often is not looked up each
     time.
     """
@@ -125,7 +125,7 @@ async def test_absence_is_remembered_for_minutes(scene: Scene) -> None:
     await scene.resolver.resolve(NOTE)
 
 
-async def test_name_servers_that_cannot_tell_are_no_absence(scene: Scene) -> None:
+async def test_failing_name_server_does_not_mean_absence(scene: Scene) -> None:
     scene.publisher.publish(DOCUMENT)
     scene.publisher.names.is_failing = True
     assert isinstance(await refusal(scene), RemoteFailed | RemoteSlow)

@@ -43,7 +43,7 @@ async def run_pending_tasks() -> None:
         await asyncio.sleep(0)
 
 
-async def test_fresh_value_is_not_asked_for(cache, source, clock):
+async def test_fresh_value_is_not_fetched(cache, source, clock):
     await cache.get("a")
     clock.turn(59 * MINUTE)
     assert await cache.get("a") == 1
@@ -69,7 +69,7 @@ async def test_value_beyond_the_hard_limit_is_waited_for(cache, source, clock):
     assert await cache.get("a") == 2
 
 
-async def test_many_askers_are_one_question(cache, source):
+async def test_concurrent_callers_share_one_lookup(cache, source):
     source.open.clear()
     asking = [asyncio.create_task(cache.get("a")) for _ in range(50)]
     await run_pending_tasks()
@@ -78,7 +78,7 @@ async def test_many_askers_are_one_question(cache, source):
     assert source.asked == 1
 
 
-async def test_one_impatient_asker_does_not_spoil_it(cache, source):
+async def test_cancelled_caller_does_not_cancel_the_lookup(cache, source):
     """A caller who is cancelled does not cancel the look-up for others."""
     source.open.clear()
     impatient, patient = asyncio.create_task(cache.get("a")), asyncio.create_task(cache.get("a"))
@@ -117,7 +117,7 @@ async def test_absence_overwrites_a_good_value(cache, source, clock):
 
 
 @pytest.mark.parametrize(("answer", "seconds"), [(NotFound("none"), 60), (RemoteFailed("down"), 10)])
-async def test_bad_answers_are_remembered_shortly(cache, source, clock, answer, seconds):
+async def test_negative_results_are_cached_briefly(cache, source, clock, answer, seconds):
     """Negative results are cached briefly, so that a missing name or a failing server is not queried for every request."""
     source.answer = answer
     for turn in (0, seconds * SECOND - 1, 1):
@@ -127,7 +127,7 @@ async def test_bad_answers_are_remembered_shortly(cache, source, clock, answer, 
     assert source.asked == 2
 
 
-async def test_failing_server_is_left_alone_for_stale_values_too(cache, source, clock):
+async def test_failing_server_is_not_called_for_stale_values(cache, source, clock):
     await cache.get("a")
     clock.turn(2 * HOUR)
     source.answer = RemoteFailed("down")
@@ -137,7 +137,7 @@ async def test_failing_server_is_left_alone_for_stale_values_too(cache, source, 
     assert source.asked == 2
 
 
-async def test_doubt_asks_before_the_next_use(cache, source):
+async def test_recheck_forces_a_lookup_before_the_next_use(cache, source):
     """After an announced change, the old value is not used without a new look-up."""
     await cache.get("a")
     source.answer = 2
@@ -145,7 +145,7 @@ async def test_doubt_asks_before_the_next_use(cache, source):
     assert await cache.get("a") == 2
 
 
-async def test_doubted_value_counts_when_nobody_answers(cache, source):
+async def test_doubted_value_is_used_if_the_lookup_fails(cache, source):
     await cache.get("a")
     source.answer = RemoteFailed("down")
     cache.recheck("a")

@@ -40,7 +40,7 @@ class Server:
         return JSONResponse(body, status, headers)
 
 
-async def test_a_server_that_fails_is_not_asked_for_tokens_until_it_may_be_tried(http: HttpClient, clock: HandClock):
+async def test_open_circuit_blocks_token_requests(http: HttpClient, clock: HandClock):
     server, circuits = Server(), Circuits(clock)
     key = p256.P256PrivateKey(b"\x01" * 32)
     async with serving(Router([Route("/oauth/token", server.take, methods=["POST"])])) as served:

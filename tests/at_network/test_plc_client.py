@@ -82,7 +82,7 @@ async def test_submit(plc, directory):
     assert directory.log == [to_json(FIRST)]
 
 
-async def test_lost_answer_of_a_taken_operation_is_success(plc, directory):
+async def test_lost_response_of_an_accepted_operation_is_success(plc, directory):
     """If the response is lost and the newest operation of the log is the submitted one, the submission succeeded and is
     not sent again.
     """
@@ -91,7 +91,7 @@ async def test_lost_answer_of_a_taken_operation_is_success(plc, directory):
     assert len(directory.log) == 1
 
 
-async def test_lost_question_is_a_failure(plc, directory):
+async def test_lost_request_is_a_failure(plc, directory):
     directory.loses_questions = True
     with pytest.raises(RemoteFailed):
         await plc.submit(DID, FIRST)

@@ -79,7 +79,7 @@ async def test_procedure(client, server):
     assert headers["content-type"] == "application/json"
 
 
-async def test_procedure_without_input_sends_nothing(client, server):
+async def test_procedure_without_input_sends_no_body(client, server):
     await client.procedure("com.example.do")
     _, _, headers, body = server.requests[0]
     assert body == b""
@@ -175,7 +175,7 @@ async def test_proxied_calls_name_the_service(http, clock, url, server):
         (504, "UpstreamTimeout", RemoteSlow),
     ],
 )
-async def test_errors_are_kinds_that_keep_their_name(client, server, status, name, kind):
+async def test_errors_have_kinds_and_keep_their_name(client, server, status, name, kind):
     server.answer = lambda _request: web.json_response({"error": name, "message": "because"}, status=status)
     with pytest.raises(kind) as failure:
         await client.query("com.example.get")
@@ -183,7 +183,7 @@ async def test_errors_are_kinds_that_keep_their_name(client, server, status, nam
     assert "because" in failure.value.why
 
 
-async def test_page_of_a_proxy_is_an_error_too(client, server):
+async def test_html_error_page_of_a_proxy_is_an_error(client, server):
     server.answer = lambda _request: web.Response(text="<html>Bad gateway</html>", status=502)
     with pytest.raises(RemoteFailed) as failure:
         await client.query("com.example.get")
@@ -205,7 +205,7 @@ async def test_redirects_are_not_followed(client, server):
     assert len(server.requests) == 1
 
 
-async def test_lost_answer_is_not_sent_again(client, server):
+async def test_procedure_with_a_lost_response_is_not_repeated(client, server):
     """A procedure whose response is lost is not sent again: it may have taken effect, and only the caller knows what to
     do.
     """
@@ -215,14 +215,14 @@ async def test_lost_answer_is_not_sent_again(client, server):
     assert len(server.requests) == 1
 
 
-async def test_rate_limit_is_told(client, server, clock):
+async def test_rate_limit_is_reported(client, server, clock):
     headers = {"RateLimit-Limit": "5000", "RateLimit-Remaining": "12", "RateLimit-Reset": "1700000060"}
     server.answer = lambda _request: web.json_response({}, headers=headers)
     await client.procedure("com.example.do")
     assert client.pace == Pace(5000, 12, clock.now() + 60 * SECOND)
 
 
-async def test_write_beyond_the_limit_is_not_sent(server, url, http, clock):
+async def test_rate_limit_applies_to_all_clients_of_an_account(server, url, http, clock):
     """A rate limit reported to one client applies to all clients of the same account, and to no other account."""
     headers = {"RateLimit-Limit": "5000", "RateLimit-Remaining": "2", "RateLimit-Reset": "1700000060"}
     server.answer = lambda _request: web.json_response({}, headers=headers)
@@ -315,7 +315,7 @@ async def test_sign_out(http, clock, accounts):
     assert headers["authorization"] == "Bearer refresh1"
 
 
-async def test_expired_session_is_refreshed_and_kept_before_use(http, clock, accounts):
+async def test_expired_session_is_refreshed_and_stored_before_use(http, clock, accounts):
     """An expired session is refreshed, and the new tokens are stored before the call is repeated, so that a crash in
     between loses nothing.
     """
@@ -339,7 +339,7 @@ async def test_many_expired_calls_refresh_once(http, clock, accounts):
     assert accounts.refreshes == 1
 
 
-async def test_session_that_is_over_asks_for_the_person(http, clock, accounts):
+async def test_ended_session_requires_signing_in(http, clock, accounts):
     client, session = session_of(http, clock, accounts, 1)
     session.tokens = BearerTokens(DID, "access0", "refresh1")
     accounts.is_over = True
@@ -355,7 +355,7 @@ async def test_other_failures_do_not_refresh(http, clock, accounts):
     assert len(accounts.requests) == 1
 
 
-async def test_endless_refusals_end(http, clock, accounts):
+async def test_endless_refusals_are_given_up(http, clock, accounts):
     """If a server refuses every fresh token, the client stops calling it."""
     client, _ = session_of(http, clock, accounts, 1)
 

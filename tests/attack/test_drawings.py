@@ -50,9 +50,7 @@ async def test_one_address_cannot_have_everything_drawn(make_sqlite: MakeDatabas
 
 
 @pytest.mark.parametrize("address", ["/events.ics", "/events.atom", "/events.json", "/events/{slug}/card.png"])
-async def test_shared_caches_keep_the_languages_apart(
-    make_sqlite: MakeDatabase, clock: HandClock, address: str
-) -> None:
+async def test_shared_caches_vary_by_language(make_sqlite: MakeDatabase, clock: HandClock, address: str) -> None:
     """Responses that depend on the reader's language have a ``Vary`` header for shared caches."""
     db = await make_sqlite("openmeet", clock=clock)
     async with db.transaction() as tx:

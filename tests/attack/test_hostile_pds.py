@@ -106,7 +106,7 @@ async def test_a_write_with_any_reply_is_completed_in_the_end(deployment: Deploy
 
 
 @pytest.mark.parametrize("message", ["x\x00y", "x" * 500_000, "\u202ex\r\ny"])
-async def test_a_refusal_in_any_words_is_a_refusal(deployment: Deployment, message: str) -> None:
+async def test_refusal_with_any_message_is_a_refusal(deployment: Deployment, message: str) -> None:
     ana = await deployment.person()
     event = await deployment.event(ana)
     deployment.proxy.twists = lambda request, _: (

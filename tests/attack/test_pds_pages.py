@@ -112,7 +112,7 @@ async def test_every_field_of_every_form(deployment: Deployment, ada: Visitor, t
 
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
-async def test_every_parameter_of_every_address(deployment: Deployment, ada: Visitor, text: str) -> None:
+async def test_hostile_values_in_every_query_parameter(deployment: Deployment, ada: Visitor, text: str) -> None:
     for path in paths(deployment, "GET"):
         query = "&".join(f"{name}={text[:200]}" for name in NAMES) if text.startswith("%") else ""
         parameters = dict.fromkeys(NAMES, text[:200])
@@ -140,7 +140,7 @@ async def test_every_parameter_of_every_address(deployment: Deployment, ada: Vis
     ],
     ids=["empty", "JSON", "cut off", "a file", "no boundary", "thousands", "no names"],
 )
-async def test_bodies_that_are_no_form_of_ours(deployment: Deployment, ada: Visitor, content: bytes, kind: str) -> None:
+async def test_invalid_form_bodies_are_refused(deployment: Deployment, ada: Visitor, content: bytes, kind: str) -> None:
     for path in paths(deployment, "POST"):
         answer = await ada.http.post(path, content=content, headers={**ada.sends, "content-type": kind})
         assert 400 <= answer.status_code < 500, (path, answer.status_code)
@@ -148,7 +148,7 @@ async def test_bodies_that_are_no_form_of_ours(deployment: Deployment, ada: Visi
 
 
 @pytest.mark.parametrize("value", ["", "x", "A" * 22, "A" * 5000, "../../etc", "%00", "é"], ids=range(7))
-async def test_cookies_that_were_never_ours(deployment: Deployment, ada: Visitor, value: str) -> None:
+async def test_made_up_cookies_are_ignored(deployment: Deployment, ada: Visitor, value: str) -> None:
     cookie = f"aurora_browser={value}; aurora_session={value}; aurora_flash={value}".encode("utf-8", "replace")
     for path in paths(deployment, "GET"):
         headers = [(b"cookie", cookie), (b"sec-fetch-site", b"same-origin")]
@@ -157,7 +157,7 @@ async def test_cookies_that_were_never_ours(deployment: Deployment, ada: Visitor
         assert "@ada.test" not in answer.text
 
 
-async def test_a_consent_form_with_everything_wrong(ada: Visitor, deployment: Deployment) -> None:
+async def test_consent_form_with_wrong_fields_is_refused(ada: Visitor, deployment: Deployment) -> None:
     """A consent form with wrong fields is refused, although the request exists and the account is signed in."""
     app = App(deployment)
     page = await open_page(ada, app)

@@ -124,7 +124,7 @@ def _ours(garbage: Garbage) -> Publishable:
     )
 
 
-def test_our_changes_fit_into_any_record_that_was_understood() -> None:
+def test_changes_can_be_applied_to_any_parsed_record() -> None:
     """Our changes can be applied to any record that was parsed: another app's fields stay, and ours read back as
     intended.
     """
@@ -153,7 +153,7 @@ def test_our_changes_fit_into_any_record_that_was_understood() -> None:
         assert write_event(ours, record) == record
 
 
-def test_any_answer_is_read_or_refused_with_a_sentence_and_takes_our_changes() -> None:
+def test_any_rsvp_record_is_parsed_or_refused_and_can_be_edited() -> None:
     print(f"seed {SEED}")
     garbage = Garbage(SEED)
     reasons = set()

@@ -126,7 +126,7 @@ async def test_random_frames_stop_nothing(bench: Bench) -> None:
         assert len(await cursors.rejected(reader, limit=1000)) > 50
 
 
-async def test_garbage_waits_for_room_like_everything_else(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_garbage_waits_for_queue_space(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Garbage waits for space in the queue like other messages, so that a host that sends it faster than it can be
     stored cannot fill the memory.
     """

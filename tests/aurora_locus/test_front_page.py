@@ -47,7 +47,7 @@ async def test_people_get_the_ways_in(deployment: Deployment, browser: Visitor) 
     assert not browser.cookies()
 
 
-async def test_other_pages_lead_there(browser: Visitor) -> None:
+async def test_other_pages_link_to_the_front_page(browser: Visitor) -> None:
     """Other pages link to the front page: by the name at the top, and from missing pages. A missing page does not send
     people to the sign-in page.
     """
@@ -66,14 +66,14 @@ async def test_signed_in_visitor_gets_a_link_to_their_account(deployment: Deploy
     assert "/sign-up" not in answer.text
 
 
-async def test_at_a_handles_name_the_links_lead_to_the_server(deployment: Deployment) -> None:
+async def test_links_at_a_handles_host_lead_to_the_server(deployment: Deployment) -> None:
     """At the host name of a handle the links lead to the server's own name, because cookies and forms work only there."""
     await deployment.sign_up("ada")
     answer = await deployment.http.get("/", headers={**PEOPLE, "host": "ada.test"})
     assert f'href="{deployment.settings.url}/sign-in"' in answer.text
 
 
-async def test_who_runs_it_and_by_which_rules(make_deployment: MakeDeployment) -> None:
+async def test_front_page_shows_contact_and_policies(make_deployment: MakeDeployment) -> None:
     deployment = await make_deployment(
         contact_email_address="ops@town.example",
         terms_of_service_url="https://town.example/terms",
@@ -89,7 +89,7 @@ async def test_who_runs_it_and_by_which_rules(make_deployment: MakeDeployment) -
     assert "invite code" in answer.text
 
 
-async def test_people_with_an_account_elsewhere_learn_how_to_bring_it(make_deployment: MakeDeployment) -> None:
+async def test_front_page_explains_moving_an_account_here(make_deployment: MakeDeployment) -> None:
     """The page names the URL to enter at the old server, and says whether an invite code is needed."""
     deployment = await make_deployment(invite_required="true")
     front = await deployment.http.get("/", headers=PEOPLE)
@@ -103,7 +103,7 @@ async def test_people_with_an_account_elsewhere_learn_how_to_bring_it(make_deplo
 @needs("chromium")
 @pytest.mark.parametrize("path", ["/", "/move-here"])
 @pytest.mark.parametrize(("size", "scheme"), [(PHONE, "dark"), (DESK, "light")], ids=["phone, dark", "desk, light"])
-async def test_it_is_fit_to_be_used(make_deployment: MakeDeployment, size: Any, scheme: Any, path: str) -> None:
+async def test_front_page_is_usable(make_deployment: MakeDeployment, size: Any, scheme: Any, path: str) -> None:
     deployment = await make_deployment(contact_email_address="somebody-with-a-long-name@a-long-name.town.example")
     async with chromium() as browser:
         page = await browser.new_page(viewport=size, color_scheme=scheme)

@@ -21,7 +21,7 @@ def refused(environment: dict[str, str]) -> str:
     return "\n".join(refusal.value.sentences)
 
 
-def test_laptop_needs_one_word():
+def test_development_mode_is_the_only_required_setting_on_a_laptop():
     settings = read(LAPTOP)
     assert settings.url == "http://localhost:3000"
     assert settings.did == "did:web:localhost%3A3000"
@@ -68,7 +68,7 @@ def test_public_server():
         ({"PDS_BLOBSTORE_S3_BUCKET": "b", "PDS_BLOBSTORE_S3_UPLOAD_TIMEOUT_MS": "0"}, "UPLOAD_TIMEOUT_MS"),
     ],
 )
-def test_dangers_and_mistakes_are_named(changes: dict[str, str], named: str):
+def test_dangerous_and_invalid_settings_are_named(changes: dict[str, str], named: str):
     assert named in refused({**SAFE, **changes})
 
 
@@ -93,7 +93,7 @@ def test_every_combination_of_federation(master: bool, on: set[str]):
     assert settings.federation_auto_stream is ("AUTO_STREAM" in on)
 
 
-def test_environment_of_the_reference_pds_means_what_it_meant_there():
+def test_environment_of_the_reference_pds_has_the_same_meaning():
     settings = read({**SAFE, "PDS_CRAWLERS": "https://relay.example.org,https://other.example.org"})
     assert settings.federation_relay_urls == ("https://relay.example.org", "https://other.example.org")
     assert settings.serves_firehose
@@ -142,7 +142,7 @@ def test_installed_environment_of_the_reference_pds_works_unchanged(without: tup
         ({"PDS_TRUSTED_PROXY_HOPS": "1"}, {"127.0.0.1", "172.17.0.1", "fd00::1", "8.8.8.8", "2001:4860::1"}),
     ],
 )
-def test_proxies_are_those_that_are_believed(given: dict[str, str], proxies: set[str]):
+def test_only_configured_proxies_are_trusted(given: dict[str, str], proxies: set[str]):
     """Trusted proxies are those configured. Clients that bypass a proxy in a private network are counted by their own
     address.
     """
@@ -151,7 +151,7 @@ def test_proxies_are_those_that_are_believed(given: dict[str, str], proxies: set
     assert {address for address in addresses if address and settings.is_proxy(address)} == proxies
 
 
-def test_own_switches_win_over_what_the_reference_would_do():
+def test_own_settings_override_defaults_of_the_reference():
     """A single setting of ours turns off the defaults derived from the reference's settings."""
     settings = read({**INSTALLED, "PDS_FEDERATION_ENABLED": "false", "PDS_SERVICE_HANDLE_DOMAINS": ".people.example"})
     assert not settings.serves_firehose
@@ -167,6 +167,6 @@ def test_two_values_for_one_thing_are_refused():
     assert "PDS_CRAWLERS" in refused(environment)
 
 
-def test_secrets_do_not_print():
+def test_secrets_have_a_redacted_repr():
     assert "long and secret" not in repr(read(SAFE))
     assert isinstance(read(SAFE), PdsSettings)

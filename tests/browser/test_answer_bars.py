@@ -173,7 +173,7 @@ async def paths_of(tx: Transaction, who: People) -> dict[AnswerState, str]:
     return paths
 
 
-async def test_every_state_of_the_table_has_a_story() -> None:
+async def test_every_state_of_the_table_is_tested() -> None:
     assert list(STORIES) == list(AnswerState)
 
 
@@ -182,7 +182,7 @@ async def test_every_state_of_the_table_has_a_story() -> None:
     [OF_HOSTS, OF_ATTENDEES[:7], OF_ATTENDEES[7:14], OF_ATTENDEES[14:]],
     ids=["of hosts", "coming", "waiting", "before an answer"],
 )
-async def test_the_page_of_an_event_is_fit_to_be_used_in_each_state(
+async def test_event_page_is_usable_in_each_state(
     browser: Browser, openmeet: Deployment, states: tuple[AnswerState, ...]
 ) -> None:
     async with openmeet.db.transaction() as tx:

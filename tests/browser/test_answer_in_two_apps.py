@@ -106,7 +106,7 @@ async def until_shown(page: Page, words: str) -> None:
 
 
 @pytest.mark.parametrize(("size", "person"), [(PHONE, 1), (DESK, 2)], ids=["phone", "desk"])
-async def test_an_answer_is_the_same_here_and_in_another_app(
+async def test_answer_is_the_same_on_the_site_and_in_another_app(
     browser: Browser, up: Up, size: dict[str, int], person: int
 ) -> None:
     host, theirs = await other_app(up, 0), await other_app(up, person)

@@ -50,7 +50,7 @@ async def add_examples(openmeet: Deployment) -> str:
     return await token_of(openmeet, ana.user_id)
 
 
-async def test_each_view_is_fit_to_be_used(browser: Browser, openmeet: Deployment) -> None:
+async def test_each_calendar_view_is_usable(browser: Browser, openmeet: Deployment) -> None:
     """On a phone and a desktop, light and dark: no sideways scrolling, large targets, clear names, no complaints of
     axe.
     """
@@ -89,7 +89,7 @@ async def test_without_scripts_every_step_is_a_link_or_a_button(browser: Browser
         await expect(page.get_by_role("heading", name="Games night")).to_be_visible()
 
 
-async def test_by_keyboard_days_and_months_are_a_key_away(browser: Browser, openmeet: Deployment) -> None:
+async def test_keyboard_moves_by_days_and_months(browser: Browser, openmeet: Deployment) -> None:
     token = await add_examples(openmeet)
     async with context(browser, openmeet, viewport=DESK) as person_context:
         await person_context.add_cookies([{"name": "openmeet_session", "value": token, "url": openmeet.url}])
@@ -107,7 +107,7 @@ async def test_by_keyboard_days_and_months_are_a_key_away(browser: Browser, open
 
 
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
-async def test_hours_of_a_week_are_where_the_clock_says(
+async def test_entries_of_a_week_are_at_their_hours(
     browser: Browser, openmeet: Deployment, size: dict[str, int]
 ) -> None:
     """An hour is 48 px high, simultaneous entries are next to each other, and a phone shows one day."""
@@ -164,7 +164,7 @@ async def _cell(page: Page, number: str) -> dict[str, float]:
     return dict(box)
 
 
-async def test_an_empty_calendar_says_what_comes_next(browser: Browser, openmeet: Deployment) -> None:
+async def test_empty_calendar_suggests_the_next_step(browser: Browser, openmeet: Deployment) -> None:
     async with openmeet.db.transaction() as tx:
         ana = await person(tx, "Ana")
     token = await token_of(openmeet, ana.user_id)

@@ -49,7 +49,7 @@ def cookie(openmeet, token: str) -> list[dict[str, str]]:
     return [{"name": "openmeet_session", "value": token, "url": openmeet.url}]
 
 
-async def test_two_windows_talk_until_one_withdraws(openmeet, browser, talk):
+async def test_messages_appear_in_both_windows_until_one_withdraws(openmeet, browser, talk):
     """New messages appear in the other window automatically. Withdrawing closes the chat in an open window. Text is
     never executed as code.
     """
@@ -88,7 +88,7 @@ async def test_two_windows_talk_until_one_withdraws(openmeet, browser, talk):
         await expect(ben.get_by_role("heading", name="This chat is for people who answered")).to_be_visible()
 
 
-async def test_enter_sends_only_where_one_chose_so(openmeet, browser, talk):
+async def test_enter_sends_only_if_chosen(openmeet, browser, talk):
     path, _, _, tokens = talk
     async with context(browser, openmeet) as opened:
         await opened.add_cookies(cookie(openmeet, tokens[1]))
@@ -361,7 +361,7 @@ async def test_a_series_that_is_split_keeps_one_conversation(openmeet, browser, 
         await expect(page.locator(".room-row")).to_have_count(1)
 
 
-async def test_the_chat_of_one_date_moves_by_itself(openmeet, browser):
+async def test_chat_of_one_date_updates_automatically(openmeet, browser):
     """Messages about its date appear in an open page; those about another date do not."""
     async with openmeet.db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -388,7 +388,7 @@ async def test_the_chat_of_one_date_moves_by_itself(openmeet, browser):
         await expect(page.locator("li.msg")).to_have_count(4)
 
 
-async def test_drafts_go_at_sign_out(openmeet, browser, talk):
+async def test_drafts_are_deleted_at_sign_out(openmeet, browser, talk):
     path, _, _, tokens = talk
     async with window(browser, openmeet, tokens[1], viewport=DESK) as page:
         await page.goto(path)

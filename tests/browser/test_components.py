@@ -65,12 +65,12 @@ async def page(browser: Browser, openmeet: Deployment) -> AsyncIterator[Page]:
         yield page
 
 
-async def test_every_part_is_shown(page: Page) -> None:
+async def test_every_component_is_shown(page: Page) -> None:
     assert [one for one in WHAT_IS_SHOWN if not await page.locator(f".{one}").count()] == []
 
 
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
-async def test_parts_fit_and_can_be_read_and_pressed(page: Page, size: dict[str, int]) -> None:
+async def test_components_fit_and_are_readable_and_pressable(page: Page, size: dict[str, int]) -> None:
     """Light and dark: nothing overflows or is covered; targets, contrast and names are correct."""
     await page.set_viewport_size(size)
     found = await unclear_names(page) + await heads(page) + await cut_off(page)
@@ -83,7 +83,7 @@ async def test_parts_fit_and_can_be_read_and_pressed(page: Page, size: dict[str,
 
 
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
-async def test_letters_have_sizes_of_the_scale(page: Page, size: dict[str, int]) -> None:
+async def test_font_sizes_are_those_of_the_scale(page: Page, size: dict[str, int]) -> None:
     await page.set_viewport_size(size)
     found = await page.evaluate(
         """([sizes, titles, small, noText]) => [...document.querySelectorAll('main, main *')]
@@ -100,7 +100,7 @@ async def test_letters_have_sizes_of_the_scale(page: Page, size: dict[str, int])
 
 
 @pytest.mark.parametrize(("size", "percent"), [(PHONE, 200), (DESK, 200), ({"width": 640, "height": 400}, 100)])
-async def test_parts_fit_when_they_are_enlarged(page: Page, size: dict[str, int], percent: int) -> None:
+async def test_components_fit_when_enlarged(page: Page, size: dict[str, int], percent: int) -> None:
     """Text at 200 %, and a desktop window zoomed to 200 %, which halves its width."""
     await page.set_viewport_size(size)
     await page.evaluate("(percent) => { document.documentElement.style.fontSize = `${percent}%`; }", percent)
@@ -108,7 +108,7 @@ async def test_parts_fit_when_they_are_enlarged(page: Page, size: dict[str, int]
     assert await cut_off(page) == []
 
 
-async def test_forced_colours_leave_edges_and_states(page: Page) -> None:
+async def test_forced_colours_keep_borders_and_states(page: Page) -> None:
     """Without background colours, borders show cards, badges, buttons and the selected item."""
     await page.emulate_media(forced_colors="active")
     bare = await page.evaluate(
@@ -127,7 +127,7 @@ async def test_forced_colours_leave_edges_and_states(page: Page) -> None:
     assert bare == []
 
 
-async def test_nothing_moves_for_who_wants_no_motion(page: Page) -> None:
+async def test_reduced_motion_is_respected(page: Page) -> None:
     moving = await page.evaluate(
         """() => [...document.querySelectorAll('body, body *')].filter((one) => ['', '::before', '::after'].some((part) => {
             const style = getComputedStyle(one, part || null);

@@ -58,7 +58,7 @@ async def sign_up_and_create(page: Page) -> None:
     await page.get_by_role("heading", name="Show your public events in other apps, too?").wait_for()
 
 
-async def test_a_yes_makes_the_repository_and_the_page_says_so(running):
+async def test_consent_creates_the_repository(running):
     page = running.page
     before = await running.plc_operations()
     await sign_up_and_create(page)
@@ -88,7 +88,7 @@ async def test_a_yes_makes_the_repository_and_the_page_says_so(running):
     assert await running.plc_operations() == before + 1
 
 
-async def test_a_no_leaves_no_trace_outside_and_is_not_asked_again(running):
+async def test_refused_consent_creates_nothing_and_is_not_asked_again(running):
     page = running.page
     before = await running.plc_operations()
     await sign_up_and_create(page)

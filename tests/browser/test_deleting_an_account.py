@@ -19,7 +19,7 @@ pytestmark = needs("chromium")
 
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
 @pytest.mark.parametrize("script", [True, False], ids=["with script", "without script"])
-async def test_deleted_and_kept_after_all(browser, openmeet, size, script):
+async def test_account_deletion_is_requested_and_withdrawn(browser, openmeet, size, script):
     """A wrong address is refused and stays in the field. Events that begin soon are cancelled, and stay cancelled."""
     async with context(browser, openmeet, viewport=size, java_script_enabled=script) as ana:
         page = await ana.new_page()

@@ -77,7 +77,7 @@ async def test_the_map_by_keyboard(
 
 
 @SCRIPT
-async def test_filters_add_up(browser: Browser, openmeet: Deployment, *, script: bool) -> None:
+async def test_filters_can_be_combined(browser: Browser, openmeet: Deployment, *, script: bool) -> None:
     async with context(browser, openmeet, java_script_enabled=script, viewport=PHONE) as somebody:
         page = await somebody.new_page()
         await page.goto("/?near=Berlin&within=50")

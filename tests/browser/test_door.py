@@ -64,7 +64,7 @@ def film(matrix: list[list[int]], path: Path) -> tuple[int, int]:
     return left, top
 
 
-async def test_a_ticket_before_the_camera_is_checked_in(openmeet: Deployment, tmp_path: Path) -> None:
+async def test_ticket_is_checked_in_by_camera(openmeet: Deployment, tmp_path: Path) -> None:
     """The address in the code on the ticket is read. In a browser without a code reader, there is no button for it."""
     cameras = tmp_path / "camera.y4m"
     async with openmeet.db.transaction() as tx:

@@ -88,7 +88,7 @@ async def test_the_code_works_on_another_site(browser, openmeet, script):
             assert there.url == f"{openmeet.url}/events/{event.slug}"
 
 
-async def test_a_page_that_is_no_embed_stays_out_of_frames(browser, openmeet):
+async def test_other_pages_cannot_be_framed(browser, openmeet):
     async with openmeet.db.transaction() as tx:
         event = await event_by(tx, await person(tx, "Ana"), title="Walk")
     code = f'<iframe src="{openmeet.url}/events/{event.slug}"></iframe>'

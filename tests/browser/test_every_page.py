@@ -365,13 +365,13 @@ PARTS = 4
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-async def test_pages_are_fit_to_be_used(browser, openmeet, part: int):
+async def test_pages_are_usable(browser, openmeet, part: int):
     token, paths = await add_examples(openmeet)
     names = list(paths)[part::PARTS]
     assert await found_on(browser, openmeet, {name: paths[name] for name in names}, token) == []
 
 
-async def test_pages_for_everybody_are_fit_to_be_used(browser, openmeet):
+async def test_public_pages_are_usable(browser, openmeet):
     _, paths = await add_examples(openmeet)
     names = ("home", "event", "cancelled event", "series", "new", "answer as guest", "absent")
     more = {"sign in": "/sign-in", "code": "/sign-in/code?challenge=x", "components": "/dev/components"}
@@ -431,7 +431,7 @@ STORIES = {
 
 
 @pytest.mark.parametrize("story", STORIES)
-async def test_a_colour_that_only_a_wide_window_has_is_looked_at(browser, openmeet, story: str):
+async def test_colours_of_wide_windows_are_checked(browser, openmeet, story: str):
     style, count = STORIES[story]
     async with context(browser, openmeet, viewport=PHONE, color_scheme="light") as opened:
         page = await opened.new_page()
@@ -466,7 +466,7 @@ def expected(said: str) -> bool:
     return any(f"status of {status}" in said for status in (403, 404, 410, 429, 500)) or said == NO_WORKER
 
 
-async def test_a_title_without_spaces_widens_no_page(browser, openmeet):
+async def test_long_title_without_spaces_does_not_widen_the_page(browser, openmeet):
     """A title that is one word of the maximum length, on a phone and a desktop."""
     token, paths = await add_examples(openmeet, "W" * MAX_TITLE)
     wide = {}

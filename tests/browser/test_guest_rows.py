@@ -20,7 +20,7 @@ LONG = "I have a story to tell. " * 30 + "<b>The end</b>"
 
 @pytest.mark.parametrize("viewport", [PHONE, DESK])
 @pytest.mark.parametrize("script", [True, False])
-async def test_rows_say_what_guests_answered(browser, openmeet, viewport, script):
+async def test_rows_show_the_guests_answers(browser, openmeet, viewport, script):
     async with openmeet.db.transaction() as tx:
         host, guest = await person(tx, "Hanna Host"), await person(tx, "Gil")
         event = await event_by(tx, host, title="Supper club")

@@ -17,7 +17,7 @@ pytestmark = needs("chromium")
 
 
 @pytest.mark.parametrize("viewport", [PHONE, DESK], ids=["phone", "desk"])
-async def test_the_hosts_pages_show_an_answer_as_it_comes(openmeet, browser, viewport):
+async def test_hosts_pages_show_a_new_answer_automatically(openmeet, browser, viewport):
     async with openmeet.db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana, title="Games", capacity="5")

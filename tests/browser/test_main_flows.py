@@ -53,7 +53,7 @@ async def test_an_event_begun_before_signing_up_is_created_after_it(browser, ope
 
 
 @SCRIPT
-async def test_a_rule_of_ones_own_opens_its_fields_when_it_is_chosen(browser, openmeet, script):
+async def test_custom_rule_shows_its_fields_when_chosen(browser, openmeet, script):
     """The fields open at once, even without scripts. Their content is kept when the form is returned with errors and
     when another choice is made.
     """
@@ -124,7 +124,7 @@ async def test_going_back_to_the_form_of_a_group_makes_one_group(browser, openme
         await page.get_by_role("heading", level=1, name="Go club").wait_for()
 
 
-async def test_script_offers_the_persons_own_zone_and_hides_what_does_not_apply(browser, openmeet):
+async def test_script_preselects_the_time_zone_and_hides_unneeded_fields(browser, openmeet):
     async with context(browser, openmeet, timezone_id="America/New_York") as ana:
         page = await ana.new_page()
         await page.goto("/events/new")
@@ -160,7 +160,7 @@ async def test_the_end_keeps_its_distance_to_the_start(browser, openmeet):
         assert await ends.input_value() == ""
 
 
-async def test_whole_days_survive_a_form_that_comes_back(browser, openmeet):
+async def test_whole_days_are_kept_in_a_returned_form(browser, openmeet):
     async with context(browser, openmeet) as ana:
         page = await ana.new_page()
         await page.goto("/events/new")
@@ -178,7 +178,7 @@ async def test_whole_days_survive_a_form_that_comes_back(browser, openmeet):
         assert await starts.input_value() == "2026-12-24T00:00"
 
 
-async def test_mistakes_are_told_in_a_summary_that_has_the_focus_and_leads_to_the_field(browser, openmeet):
+async def test_errors_are_in_a_focused_summary_with_links_to_the_fields(browser, openmeet):
     async with context(browser, openmeet) as ana:
         page = await ana.new_page()
         await page.goto("/events/new")
@@ -194,7 +194,7 @@ async def test_mistakes_are_told_in_a_summary_that_has_the_focus_and_leads_to_th
         assert await page.get_by_label("Ends").evaluate("(one) => one === document.activeElement")
 
 
-async def test_what_is_folded_says_what_is_set_and_opens_where_something_is_wrong(browser, openmeet):
+async def test_folded_part_shows_its_values_and_opens_on_errors(browser, openmeet):
     async with context(browser, openmeet, java_script_enabled=False) as ana:
         page = await ana.new_page()
         await page.goto("/events/new")
@@ -213,7 +213,7 @@ async def test_what_is_folded_says_what_is_set_and_opens_where_something_is_wron
         assert not await page.get_by_label("Price").is_visible()
 
 
-async def test_a_part_that_was_changed_does_not_say_what_it_was(browser, openmeet):
+async def test_changed_part_is_marked_as_not_saved(browser, openmeet):
     async with context(browser, openmeet) as ana:
         page = await ana.new_page()
         await page.goto("/events/new")
@@ -224,7 +224,7 @@ async def test_a_part_that_was_changed_does_not_say_what_it_was(browser, openmee
         await places.get_by_text("Changed, not saved yet").wait_for()
 
 
-async def test_who_has_made_an_event_is_told_what_comes_next_until_somebody_answers(browser, openmeet):
+async def test_next_steps_are_shown_to_the_host_until_the_first_answer(browser, openmeet):
     async with context(browser, openmeet) as ana:
         page = await ana.new_page()
         await page.goto("/sign-in?next=/events/new")
@@ -281,7 +281,7 @@ async def test_a_full_event_puts_people_on_the_waitlist_and_offers_them_a_place(
 
 
 @SCRIPT
-async def test_the_host_cancels_with_a_reason_and_brings_it_back(browser, openmeet, script):
+async def test_host_cancels_with_a_reason_and_restores(browser, openmeet, script):
     async with context(browser, openmeet, java_script_enabled=script) as ana:
         page = await ana.new_page()
         await page.goto("/sign-in?next=/events/new")
@@ -315,7 +315,7 @@ async def test_signing_out_and_in_again(browser, openmeet):
         assert await page.get_by_label("Your name").input_value() == "Ana"
 
 
-async def test_the_way_to_an_answer_by_keyboard_alone(browser, openmeet):
+async def test_event_is_answered_by_keyboard_alone(browser, openmeet):
     async with openmeet.db.transaction() as tx:
         event = await event_by(tx, await person(tx, "Hanna Host"))
     async with context(browser, openmeet) as ben:
@@ -334,7 +334,7 @@ async def test_the_way_to_an_answer_by_keyboard_alone(browser, openmeet):
 
 
 @SCRIPT
-async def test_what_one_hears_of_is_a_table_that_a_phone_holds(browser, openmeet, script):
+async def test_notification_settings_are_a_table_that_fits_a_phone(browser, openmeet, script):
     async with context(browser, openmeet, java_script_enabled=script) as ana:
         page = await ana.new_page()
         await page.goto("/sign-in?next=/settings/notifications")
@@ -353,7 +353,7 @@ async def test_what_one_hears_of_is_a_table_that_a_phone_holds(browser, openmeet
 
 
 @SCRIPT
-async def test_news_that_were_seen_are_not_new_any_more(browser, openmeet, script):
+async def test_seen_notifications_are_marked_as_read(browser, openmeet, script):
     """The page marks the notifications as read by itself; without scripts, a button does."""
     async with openmeet.db.transaction() as tx:
         host = await person(tx, "Hanna Host")

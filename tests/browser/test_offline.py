@@ -121,7 +121,7 @@ async def test_guests_are_checked_in_without_a_connection(browser, openmeet: Dep
         assert await _status(openmeet, event, guests[1]) is AttendanceStatus.ATTENDING
 
 
-async def test_the_check_in_list_has_faces_without_a_connection(browser, openmeet: Deployment) -> None:
+async def test_check_in_list_has_portraits_without_a_connection(browser, openmeet: Deployment) -> None:
     """Portraits are stored with the list. One that is not stored is replaced by the initial, and none is left after sign-out."""
     async with context(browser, openmeet, service_workers="allow") as opened:
         page = await opened.new_page()
@@ -163,7 +163,7 @@ async def test_the_check_in_list_has_faces_without_a_connection(browser, openmee
         assert [name for name in await page.evaluate("caches.keys()") if name.startswith("faces ")] == []
 
 
-async def test_words_that_come_after_the_answer_was_kept_are_said(browser, openmeet: Deployment) -> None:
+async def test_label_that_arrives_after_the_form_is_shown(browser, openmeet: Deployment) -> None:
     """A browser may pass the form to the service worker before the label of its button."""
     async with openmeet.db.transaction() as tx:
         event = await event_by(tx, await person(tx, "Host"), title="Board games")
@@ -182,7 +182,7 @@ async def test_words_that_come_after_the_answer_was_kept_are_said(browser, openm
         await expect(page.get_by_text("Waiting to send: I’m going")).to_be_visible()
 
 
-async def test_an_answer_replaces_the_one_that_waited(browser, openmeet: Deployment) -> None:
+async def test_new_answer_replaces_a_waiting_one(browser, openmeet: Deployment) -> None:
     """An answer that the server could not receive is not sent after a later one that it has received."""
     async with openmeet.db.transaction() as tx:
         event = await event_by(tx, await person(tx, "Host"), title="Board games")

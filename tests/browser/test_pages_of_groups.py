@@ -121,7 +121,7 @@ async def add_examples(tx: Transaction, ana: Caller) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(("size", "scheme"), [(PHONE, "light"), (DESK, "dark")])
-async def test_pages_of_groups_are_fit_to_be_used(browser, openmeet, size, scheme):
+async def test_pages_of_groups_are_usable(browser, openmeet, size, scheme):
     async with openmeet.db.transaction() as tx:
         ana = await person(tx, "Ana Lindqvist")
         paths = await add_examples(tx, ana)

@@ -74,7 +74,7 @@ async def add_examples(tx: Transaction, mo: Caller) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(("size", "scheme"), [(PHONE, "dark"), (DESK, "light")])
-async def test_pages_of_moderation_are_fit_to_be_used(browser, openmeet, size, scheme):
+async def test_pages_of_moderation_are_usable(browser, openmeet, size, scheme):
     async with openmeet.db.transaction() as tx:
         mo = await person(tx, "Mo")
     async with openmeet.db.transaction() as tx:

@@ -16,7 +16,7 @@ pytestmark = needs("chromium")
 A4 = {"width": 720, "height": 1_000}
 
 
-async def test_an_event_a_ticket_and_a_guest_list_on_paper(browser: Browser, openmeet: Deployment) -> None:
+async def test_event_ticket_and_guest_list_can_be_printed(browser: Browser, openmeet: Deployment) -> None:
     async with openmeet.db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana, title="Supper club", door_note="Ring twice")

@@ -26,7 +26,7 @@ async def session_of(site: Deployment, name: str) -> str:
         return (await sign_in.open_session(tx, who.user_id, SessionTransport.BROWSER)).token
 
 
-async def test_an_import_is_fit_to_be_used(browser: Browser, openmeet: Deployment) -> None:
+async def test_import_page_is_usable(browser: Browser, openmeet: Deployment) -> None:
     """Before anything is imported, and after."""
     token = await session_of(openmeet, "Ana Lindqvist")
     async with context(browser, openmeet) as opened:
@@ -44,7 +44,7 @@ async def test_an_import_is_fit_to_be_used(browser: Browser, openmeet: Deploymen
         assert await found_on(browser, openmeet, {"what was imported": path}, token) == []
 
 
-async def test_the_operators_page_is_fit_to_be_used(
+async def test_operators_page_is_usable(
     browser: Browser, make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path
 ) -> None:
     db = await make_sqlite("openmeet")
@@ -57,7 +57,7 @@ async def test_the_operators_page_is_fit_to_be_used(
         assert await found_on(browser, site, paths, token) == []
 
 
-async def test_failures_are_fit_to_be_used(
+async def test_failure_pages_are_usable(
     browser: Browser, make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path
 ) -> None:
     db = await make_sqlite("openmeet")
@@ -72,7 +72,7 @@ async def test_failures_are_fit_to_be_used(
         assert await found_on(browser, site, paths, token) == []
 
 
-async def test_too_many_requests_are_fit_to_be_used(
+async def test_too_many_requests_page_is_usable(
     browser: Browser, make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path
 ) -> None:
     async with deployment(await make_sqlite("openmeet"), clock, tmp_path / "mail", pages_per_minute=1) as site:

@@ -18,7 +18,7 @@ _DISTANCES = """() => [...document.querySelectorAll("#signing-out ~ form")].map(
 })"""
 
 
-async def test_hints_keep_off_the_buttons_that_sign_out(browser: Browser, openmeet: Deployment) -> None:
+async def test_hints_keep_a_distance_from_sign_out_buttons(browser: Browser, openmeet: Deployment) -> None:
     """On a phone and a desktop."""
     async with openmeet.db.transaction() as tx:
         ana = await person(tx, "Ana")
@@ -46,7 +46,7 @@ _PROBLEM = """() => {
 }"""
 
 
-async def test_the_arrow_of_a_menu_stands_beside_words_that_wrap(browser: Browser, openmeet: Deployment) -> None:
+async def test_menu_arrow_is_next_to_wrapped_text(browser: Browser, openmeet: Deployment) -> None:
     """An entry is as high as its text, on a phone of any width."""
     async with openmeet.db.transaction() as tx:
         group = await group_by(tx, await person(tx, "Ana"))
@@ -59,9 +59,7 @@ async def test_the_arrow_of_a_menu_stands_beside_words_that_wrap(browser: Browse
             assert all(height < words + 12 for height, words in entries), (width, entries)
 
 
-async def test_the_link_in_a_summary_of_problems_leaves_its_line_as_high_as_others(
-    browser: Browser, openmeet: Deployment
-) -> None:
+async def test_links_in_the_error_summary_keep_the_line_height(browser: Browser, openmeet: Deployment) -> None:
     """And it is still large enough for a finger."""
     async with context(browser, openmeet, viewport=DESK, java_script_enabled=False) as opened:
         page = await opened.new_page()

@@ -52,7 +52,7 @@ async def signed_in(page: Page, openmeet, tx: Transaction, who: Caller) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_each_story_is_short(browser, openmeet, way):
+async def test_each_main_goal_takes_few_steps(browser, openmeet, way):
     async with context(browser, openmeet, **way) as stranger:
         await answers_by_email(await stranger.new_page(), openmeet)
     async with context(browser, openmeet, **way) as ana:

@@ -47,7 +47,7 @@ async def flaws(page: Page) -> list[str]:
     return found
 
 
-async def test_a_repository_is_taken_over_and_its_key_kept(running: Running, tmp_path: Path) -> None:
+async def test_repository_is_taken_over_and_its_key_saved(running: Running, tmp_path: Path) -> None:
     page = running.page
     await sign_up_and_create(page)
     await page.get_by_role("link", name="Sync my public events …").click()

@@ -216,7 +216,7 @@ async def test_uploaded_pictures_stay_light_on_a_sharp_screen(browser: Browser, 
 
 
 @WIDTH
-async def test_nothing_moves_while_a_page_loads(
+async def test_page_load_causes_no_layout_shift(
     browser: Browser, openmeet: Deployment, viewport: dict[str, int]
 ) -> None:
     """Both for a signed-in person and for anonymous visitors."""
@@ -226,7 +226,7 @@ async def test_nothing_moves_while_a_page_loads(
     assert len(seen) == 12
 
 
-async def test_a_block_that_comes_late_is_counted(browser: Browser, openmeet: Deployment) -> None:
+async def test_late_layout_shift_is_counted(browser: Browser, openmeet: Deployment) -> None:
     """Without this, the test above would prove nothing."""
     async with context(browser, openmeet) as opened:
         await opened.add_init_script(_COUNT_SHIFTS)

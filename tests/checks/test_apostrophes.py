@@ -6,12 +6,12 @@ from checks.apostrophes import found_in, in_python, in_template
 from tests.parts import ROOT
 
 
-def test_no_text_that_people_read_has_a_straight_one() -> None:
+def test_no_visible_text_has_a_straight_apostrophe() -> None:
     assert list(found_in(ROOT)) == []
 
 
 @pytest.mark.parametrize("text", ["The group's page", "It isn't here", "Their authors' names", "we'll see", "friends'"])
-def test_language_is_found(text: str) -> None:
+def test_straight_apostrophes_in_text_are_found(text: str) -> None:
     assert in_python(f'x = 1\ny = "{text}"') == [2]
     assert in_python(f'x = f"{text} {{x}}"') == [1]
     assert in_template(f"<p>\n{text}</p>") == [2]
@@ -28,6 +28,6 @@ def test_language_is_found(text: str) -> None:
         "path.startswith('/groups') or x",
     ],
 )
-def test_values_and_what_is_right_already_are_not(text: str) -> None:
+def test_values_and_correct_texts_are_not_reported(text: str) -> None:
     assert in_python(f'"""A module\'s own words."""\nx = "{text}"') == []
     assert in_template(f"{{# the group's #}}{text}") == []

@@ -52,7 +52,7 @@ def test_removed_cases_and_statements_are_listed(tmp_path: Path):
     ]
 
 
-def test_a_subtest_stands_for_a_parameter():
+def test_subtest_replaces_a_parametrized_case():
     before = Inventory(["f.py::test_b[1]", "f.py::test_b[2]"], [], [])
     after = Inventory(["f.py::test_b", "f.py::test_b  {'number': '1'}", "f.py::test_b  {'number': '2'}"], [], [])
     assert inventory.missing(before, after) == []

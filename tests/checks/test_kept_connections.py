@@ -39,7 +39,7 @@ async def process(url: str, clock: HandClock) -> int:
     return int(str(row["number"]))
 
 
-def test_the_next_test_is_answered_by_the_same_process(loop: KeptLoop, postgres_url: str, clock: HandClock):
+def test_next_test_reuses_the_server_process(loop: KeptLoop, postgres_url: str, clock: HandClock):
     first = run(loop, process(postgres_url, clock))
     assert [run(loop, process(postgres_url, clock)) for _ in range(3)] == [first] * 3
 
@@ -68,7 +68,7 @@ def test_closed_database_refuses_queries(loop: KeptLoop, postgres_url: str, cloc
     run(loop, closed())
 
 
-def test_connections_that_know_old_tables_are_not_reused(loop: KeptLoop, postgres_url: str, clock: HandClock):
+def test_connections_with_plans_of_old_tables_are_not_reused(loop: KeptLoop, postgres_url: str, clock: HandClock):
     async def changing() -> None:
         forget(postgres_url)
 
@@ -77,7 +77,7 @@ def test_connections_that_know_old_tables_are_not_reused(loop: KeptLoop, postgre
     assert run(loop, process(postgres_url, clock)) != first
 
 
-def test_a_database_that_a_test_never_closed_goes_with_it(loop: KeptLoop, postgres_url: str, clock: HandClock):
+def test_unclosed_database_ends_with_the_test(loop: KeptLoop, postgres_url: str, clock: HandClock):
     async def leaving() -> int:
         await open_database(postgres_url, clock=clock)
         connection = await loop.lent[-1].acquire()

@@ -23,7 +23,7 @@ async def run_into_a_limit() -> None:
 
 
 @pytest.mark.parametrize("pause", [wait_by_the_loop, wait_by_the_thread, run_into_a_limit])
-async def test_it_is_found(pause) -> None:
+async def test_sleep_is_found(pause) -> None:
     pauses.taken()
     await pause()
     assert max(pauses.taken()) > LONGEST_SECONDS

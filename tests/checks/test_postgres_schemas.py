@@ -42,7 +42,7 @@ AUDIT = """
 """
 
 
-async def test_rows_of_a_test_are_gone_and_those_of_the_revisions_are_back(postgres_url: str, emptied: Emptied):
+async def test_rows_of_a_test_are_deleted_and_initial_rows_restored(postgres_url: str, emptied: Emptied):
     """Rows of a test are removed, even those protected by a trigger, and rows of the revisions are restored."""
     schema = await emptied.borrow(postgres_url, "aurora_locus")
     question = f"""
@@ -68,7 +68,7 @@ async def test_rows_of_a_test_are_gone_and_those_of_the_revisions_are_back(postg
         "create function another() returns int language sql as 'select 1'",
     ],
 )
-async def test_a_schema_that_has_another_shape_is_not_used_again(postgres_url: str, emptied: Emptied, change: str):
+async def test_schema_with_a_changed_structure_is_not_reused(postgres_url: str, emptied: Emptied, change: str):
     schema = await emptied.borrow(postgres_url, PACKAGE)
     try:
         await run(postgres_url, schema, change)

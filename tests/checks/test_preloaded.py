@@ -16,14 +16,14 @@ def start(tmp_path: Path, *arguments: str, **environment: str) -> Forked:
         return STARTER.start(arguments, inherited() | environment, log.fileno(), log.fileno(), folder=tmp_path)
 
 
-async def test_status_and_outputs_are_those_of_the_command():
+async def test_status_and_output_are_returned():
     done = STARTER.run("pds", "no-such-verb", environment={})
     assert (done.returncode, done.stdout) == (MISUSED, "")
     assert "no-such-verb" in done.stderr
     assert STARTER.run("--version", environment={}).stdout.startswith("openmeet 0.")
 
 
-async def test_environment_and_folder_are_its_own(tmp_path: Path):
+async def test_forked_command_has_its_own_environment_and_folder(tmp_path: Path):
     settings = {"PDS_DEV_MODE": "true", "PDS_PORT": "0", "PDS_DATA_DIRECTORY": "here"}
     running = start(tmp_path, "pds", **settings)
     try:
@@ -39,7 +39,7 @@ async def test_environment_and_folder_are_its_own(tmp_path: Path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
-async def test_a_signal_ends_it(tmp_path: Path, number: signal.Signals):
+async def test_signal_ends_the_command(tmp_path: Path, number: signal.Signals):
     """A signal ends the command; a signal that only stops it does not."""
     running = start(tmp_path, "plc", OPENMEET_DATA_DIRECTORY=str(tmp_path))
     running.send_signal(number)

@@ -13,14 +13,14 @@ def test_tests_are_found_through_any_number_of_imports():
     assert quick.reached({"e"}, graph) == ["e", "d"]
 
 
-def test_a_changed_module_chooses_its_tests_and_no_others():
+def test_changed_module_selects_only_its_tests():
     files = quick.chosen({"src/at_protocol/syntax/tid.py"})
     assert "tests/at_protocol/syntax/test_tid.py" in files
     assert "tests/openmeet/recurrence/test_cases.py" not in files
     assert not [file for file in files if file.split("/")[1] in quick.LEFT_TO_THE_SUITE]
 
 
-def test_a_fixture_of_a_folder_chooses_the_tests_in_it():
+def test_changed_conftest_selects_the_tests_of_its_folder():
     files = quick.chosen({"tests/openmeet/emails/conftest.py"})
     there = {path.as_posix() for path in Path("tests/openmeet/emails").glob("test_*.py")}
     assert there
@@ -33,7 +33,7 @@ def test_changed_tests_come_first():
 
 
 @pytest.mark.parametrize("path", ["README.md", "docs/layout.md"])
-def test_a_page_chooses_no_test(path: str):
+def test_changed_document_selects_no_test(path: str):
     assert quick.chosen({path}) == []
 
 

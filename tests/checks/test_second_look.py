@@ -48,7 +48,7 @@ def test_test_that_fails_again_fails_the_run(tmp_path: Path):
     assert "1 failed, 0 passed, 0 skipped, 1 unsteady" in done.stdout
 
 
-def test_seven_failures_are_not_looked_at_twice(tmp_path: Path):
+def test_seven_failures_are_not_repeated(tmp_path: Path):
     done = run(tmp_path, NAME, stories(7))
     assert done.returncode == 1
     assert "7 failed, 0 passed, 0 skipped" in done.stdout

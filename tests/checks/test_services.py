@@ -52,5 +52,5 @@ def test_a_second_reader_is_found(text: str) -> None:
 @pytest.mark.parametrize(
     "text", ["x = event.state", "x = row['state']", "request.state.service = service", "x = services(request).clock"]
 )
-def test_other_states_are_none(text: str) -> None:
+def test_other_state_attributes_are_not_reported(text: str) -> None:
     assert list(states_in(text)) == []

@@ -171,6 +171,6 @@ async def test_tables_of_a_partial_statement_are_checked(found: list[Found], sch
     assert wrong == []
 
 
-def test_there_are_many(found: list[Found]):
+def test_many_statements_are_found(found: list[Found]):
     assert len(found) > 500
     assert sum(one.is_whole for one in found) > 400

@@ -70,7 +70,7 @@ def test_every_class_has_a_style() -> None:
     assert found == set()
 
 
-def test_a_page_asks_for_the_stylesheet_that_its_classes_are_in() -> None:
+def test_page_loads_the_stylesheet_of_its_classes() -> None:
     web = SOURCES / "openmeet" / "web"
     by_name = {file.name: classes(file.read_text("utf-8")) for file in SOURCES.rglob("*.css")}
     everywhere = set().union(*(found for name, found in by_name.items() if name not in OF_SOME_PAGES))

@@ -83,7 +83,7 @@ def test_the_hook_refuses_a_commit_with_a_bad_subject(copy: Path) -> None:
     assert accepted.returncode == 0, accepted.stderr
 
 
-def test_hooks_of_ones_own_stay(copy: Path) -> None:
+def test_own_hooks_are_kept(copy: Path) -> None:
     run(copy, "git", "init", "--quiet")
     run(copy, "git", "config", "core.hooksPath", "mine")
     assert run(copy, "make", "hooks").returncode == 0

@@ -41,9 +41,7 @@ def test_imported_modules_are_compiled_once(tmp_path: Path):
     assert list((tmp_path / "tests/other/__pycache__").iterdir())
 
 
-def test_folders_lie_in_memory_where_there_is_room_and_are_gone_afterwards(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_temporary_folders_are_in_memory_if_possible_and_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(suite, "MEMORY", tmp_path)
     monkeypatch.setattr(suite, "ROOM_BYTES", 1)
     with suite.folder_of_tests() as (option,):
@@ -164,7 +162,7 @@ def test_it(shared):
     assert "cannot end" in done.stdout
 
 
-def test_why_something_was_skipped_is_said(tmp_path: Path):
+def test_skip_reasons_are_printed(tmp_path: Path):
     story = (
         "import pytest\n@pytest.mark.skip(reason='no moon')\ndef test_it():\n    pass\ndef test_other():\n    pass\n"
     )

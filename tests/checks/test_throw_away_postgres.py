@@ -41,7 +41,7 @@ def answers(url: str) -> bool:
         return False
 
 
-def test_it_waits_for_no_disk_and_leaves_nothing() -> None:
+def test_server_does_not_sync_and_leaves_nothing() -> None:
     with throw_away_server(None) as url:
         if url is None:
             pytest.skip("this machine has no initdb, or no user to run a server as")
@@ -52,7 +52,7 @@ def test_it_waits_for_no_disk_and_leaves_nothing() -> None:
     assert not data.parent.exists()
 
 
-def test_it_ends_with_a_run_that_is_killed() -> None:
+def test_server_ends_with_a_killed_run() -> None:
     with subprocess.Popen(
         [sys.executable, "-c", HOLDER], cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as holder:

@@ -20,14 +20,14 @@ def remember(cache: Path) -> Path:
     return kept
 
 
-def test_kept_while_the_same_is_installed(cache: Path) -> None:
+def test_cache_is_kept_while_packages_are_unchanged(cache: Path) -> None:
     types_cache.forget_if_stale()
     kept = remember(cache)
     types_cache.forget_if_stale()
     assert kept.exists()
 
 
-def test_forgotten_when_something_came(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cache_is_discarded_if_packages_change(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     types_cache.forget_if_stale()
     kept = remember(cache)
     monkeypatch.setattr(types_cache, "distributions", list)

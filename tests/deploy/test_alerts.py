@@ -288,7 +288,7 @@ def test_prometheus_itself_reads_the_configuration():
     assert "prometheus.yml is valid prometheus config file syntax" in found.stdout
 
 
-async def test_no_alert_fires_while_all_is_well(installation: Installation):
+async def test_no_alert_fires_without_a_failure(installation: Installation):
     """No alert fires while records come in and nothing waits for long."""
     await installation.ingest(20)
     await installation.scrape()

@@ -43,14 +43,14 @@ def test_compose_starts_roles_that_exist():
         assert {volume.partition(":")[0] for volume in service.get("volumes", [])} <= set(document["volumes"]), name
 
 
-def test_compose_asks_for_what_the_page_names():
+def test_variables_of_compose_are_documented():
     wanted = set(re.findall(r"\$\{([A-Z_]+)", (DEPLOY / "compose/compose.yml").read_text()))
     named = set(re.findall(r"`([A-Z_]+)`", (ROOT / "docs/deployment.md").read_text()))
     assert wanted <= named
 
 
 @pytest.mark.parametrize("where", ["docs/deployment.md", "deploy/systemd/openmeet.env.example"])
-def test_communities_that_are_shown_as_an_example_are_understood(where: str):
+def test_example_communities_are_parsed(where: str):
     (shown,) = re.findall(r"TENANTS='(.*)'", (ROOT / where).read_text())
     assert list(read_tenants({}, {VARIABLE: shown})) == ["default", "village"]
 

@@ -10,7 +10,7 @@ FOLDERS = sorted((DOCS.parent / "src").rglob("migrations/versions"))
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: str(folder.relative_to(DOCS.parent / "src")))
-def test_each_follows_the_one_before(folder) -> None:
+def test_migrations_form_one_line(folder) -> None:
     """Each migration except the first names the one before it, in the order of their numbers."""
     found = {}
     for file in sorted(folder.glob("[0-9]*.py")):

@@ -42,13 +42,13 @@ def test_local_hosts(host):
 
 
 @pytest.mark.parametrize(("host", "danger"), list(itertools.product(PUBLIC, Danger)))
-def test_each_danger_stops_a_public_start_and_names_the_setting(host, danger):
+def test_each_dangerous_setting_is_refused_by_name(host, danger):
     (sentence,) = dangers_of(["localhost", host], {danger: "PDS_SOME_SETTING"})
     assert sentence.startswith("PDS_SOME_SETTING ")
 
 
 @pytest.mark.parametrize("host", LOCAL)
-def test_a_laptop_may_do_all_of_it(host):
+def test_dangerous_settings_are_allowed_on_a_laptop(host):
     assert dangers_of([host], dict.fromkeys(Danger, "X")) == []
 
 

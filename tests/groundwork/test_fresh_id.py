@@ -16,21 +16,21 @@ def test_is_a_uuid_of_version_7():
     assert (made.version, made.variant) == (7, uuid.RFC_4122)
 
 
-def test_holds_its_millisecond():
+def test_id_contains_its_millisecond():
     """The first 48 bits are milliseconds since 1970 (RFC 9562 5.7), unless ids were made before for a later time."""
     later = Instant(4_000_000_000_000_000)
     assert uuid.UUID(new_id(later)).int >> 80 >= later // 1000
 
 
 @given(st.lists(st.integers(0, 4_000_000_000_000_000), min_size=2, max_size=50))
-def test_grows_whatever_the_clock_does(instants):
+def test_ids_grow_even_if_the_clock_is_set_back(instants):
     made = [new_id(Instant(instant)) for instant in instants]
     assert made == sorted(made)
     assert len(set(made)) == len(made)
 
 
 @given(st.lists(st.tuples(st.integers(0, 4_000_000_000_000_000), st.integers(0, 9)), min_size=1, max_size=20))
-def test_many_at_once_grow_as_one_after_the_other_does(asked):
+def test_ids_made_together_grow_like_single_ones(asked):
     made = [one for instant, count in asked for one in (*new_ids(Instant(instant), count), new_id(Instant(instant)))]
     assert made == sorted(made)
     assert len(set(made)) == len(made) == sum(count + 1 for _, count in asked)

@@ -24,14 +24,14 @@ def opened(value: bytes, name: str = "a", key: bytes = KEY, step: int = 10_007) 
 
 
 @pytest.mark.parametrize("size", [0, 1, PIECE_BYTES - 1, PIECE_BYTES, PIECE_BYTES + 1, 3 * PIECE_BYTES, 200_001])
-def test_any_length_comes_back(size: int):
+def test_any_length_round_trips(size: int):
     value = os.urandom(size)
     assert opened(sealed(value)) == value
     assert len(sealed(value)) == sealed_size(size)
 
 
 @given(st.lists(st.binary(max_size=90_000), max_size=4), st.integers(1, 100_000))
-def test_it_does_not_matter_how_it_was_cut(parts: list[bytes], step: int):
+def test_piece_boundaries_do_not_matter(parts: list[bytes], step: int):
     stream = SealingStream(KEY, "a")
     value = b"".join([*(stream.feed(part) for part in parts), stream.finish()])
     assert opened(value, step=step) == b"".join(parts)
@@ -46,28 +46,28 @@ def test_any_changed_byte_is_noticed(data: st.DataObject):
 
 
 @given(st.integers(0, 3 * (PIECE_BYTES + 16) + 20))
-def test_any_cut_is_noticed(length: int):
+def test_truncation_is_detected(length: int):
     """Truncation at any position is detected, also between two pieces."""
     whole = sealed(b"x" * (3 * PIECE_BYTES))
     with pytest.raises(CannotUnseal):
         opened(whole[: min(length, len(whole) - 1)])
 
 
-def test_swapped_pieces_are_noticed():
+def test_swapped_pieces_are_detected():
     whole = sealed(b"a" * PIECE_BYTES + b"b" * PIECE_BYTES + b"c")
     one, two = whole[20 : 20 + PIECE_BYTES + 16], whole[20 + PIECE_BYTES + 16 : 20 + 2 * (PIECE_BYTES + 16)]
     with pytest.raises(CannotUnseal):
         opened(whole[:20] + two + one + whole[20 + 2 * (PIECE_BYTES + 16) :])
 
 
-def test_another_name_or_key_does_not_open():
+def test_another_name_or_key_cannot_decrypt():
     with pytest.raises(CannotUnseal):
         opened(sealed(b"x", "a"), "b")
     with pytest.raises(CannotUnseal):
         opened(sealed(b"x"), key=bytes(32))
 
 
-def test_names_tell_nothing_and_are_the_same():
+def test_keyed_names_are_stable_and_depend_on_the_key():
     assert keyed_name(KEY, "did:plc:x") == keyed_name(KEY, "did:plc:x")
     assert keyed_name(KEY, "did:plc:x") != keyed_name(bytes(32), "did:plc:x")
 

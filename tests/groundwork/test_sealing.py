@@ -12,12 +12,12 @@ OLD, NEW = bytes(range(32)), bytes(range(32, 64))
 
 
 @given(st.binary(max_size=200), st.text(max_size=50))
-def test_opens_to_what_was_sealed(plaintext, purpose):
+def test_sealed_value_is_decrypted(plaintext, purpose):
     sealer = Sealer([NEW])
     assert sealer.unseal(sealer.seal(plaintext, purpose), purpose) == plaintext
 
 
-def test_another_purpose_does_not_open():
+def test_another_purpose_cannot_decrypt():
     """A value copied into another row cannot be decrypted."""
     sealer = Sealer([NEW])
     with pytest.raises(CannotUnseal):
@@ -57,7 +57,7 @@ def test_sealing_twice_gives_different_bytes():
     assert sealer.seal(b"x", "p") != sealer.seal(b"x", "p")
 
 
-def test_keys_as_text():
+def test_sealing_keys_are_parsed_from_text():
     first, second = fresh_key(), fresh_key()
     assert [len(key) for key in parse_keys(f"{first}, {second}")] == [32, 32]
     for bad in ("", "abc", "!!!", first + "AAAA"):

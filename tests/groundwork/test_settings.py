@@ -158,7 +158,7 @@ def test_file(tmp_path):
     assert read_file(None) == {}
 
 
-def test_unreadable_files_are_sentences(tmp_path):
+def test_unreadable_files_are_reported_with_a_message(tmp_path):
     path = tmp_path / "openmeet.toml"
     with pytest.raises(SettingsRefused, match="cannot be read"):
         read_file(path)

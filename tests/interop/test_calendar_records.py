@@ -22,7 +22,7 @@ LEXICONS = [
 ]
 
 
-async def test_there_and_back_with_the_official_client(deployment: Deployment) -> None:
+async def test_records_are_exchanged_with_the_official_client(deployment: Deployment) -> None:
     """Cleo hosts two events on our site, which together use every field of a record. Bela answers one on our site and
     the other in another app, and writes an event of her own there.
     """

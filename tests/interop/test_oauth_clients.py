@@ -87,7 +87,7 @@ async def test_example_in_python_does_what_it_says(network: Network) -> None:
 
 
 @needs("node")
-async def test_example_in_typescript_does_what_it_says(network: Network, node_modules: Path, tmp_path: Path) -> None:
+async def test_example_in_typescript_works(network: Network, node_modules: Path, tmp_path: Path) -> None:
     ana = await network.sign_up("ana-oauth-ts")
     (tmp_path / "node_modules").symlink_to(node_modules)
     (tmp_path / "package.json").write_text('{"type": "module"}')

@@ -12,7 +12,7 @@ pytestmark = [needs("node"), pytest.mark.usefixtures("node_modules")]
 NOTE = "org.example.note"
 
 
-async def test_official_client_lives_a_session(network: Network) -> None:
+async def test_official_client_works_for_a_whole_session(network: Network) -> None:
     ana = await network.sign_up("ana-session")
     (told,) = json_lines(await node("session.mjs", network.pds_url, ana.handle, ana.password))
     assert told["did"] == ana.did
@@ -21,7 +21,7 @@ async def test_official_client_lives_a_session(network: Network) -> None:
     assert told["blob"].startswith("bafkrei")
 
 
-async def test_official_repository_package_verifies_what_we_export(network: Network) -> None:
+async def test_official_repository_package_verifies_our_export(network: Network) -> None:
     """The official repository package verifies our export: commit signature, tree, every record, and the proof of one
     record.
     """
@@ -52,7 +52,7 @@ async def test_official_sync_package_verifies_the_firehose(network: Network) -> 
     assert [event["record"]["number"] for event in created] == list(range(20))
 
 
-async def test_example_in_typescript_does_what_it_says(network: Network, node_modules: Path, tmp_path: Path) -> None:
+async def test_example_in_typescript_works(network: Network, node_modules: Path, tmp_path: Path) -> None:
     ana = await network.sign_up("ana-example")
     (tmp_path / "node_modules").symlink_to(node_modules)
     (tmp_path / "package.json").write_text('{"type": "module"}')

@@ -72,7 +72,7 @@ async def _both(make_sqlite: MakeDatabase, folder: Path, *, documents: bool) -> 
 
 
 @pytest.mark.parametrize("documents", [True, False])
-async def test_sessions_carry_the_document_as_the_setting_says(
+async def test_sessions_include_the_did_document_if_set(
     make_sqlite: MakeDatabase, tmp_path: Path, *, documents: bool
 ) -> None:
     """createSession, getSession and refreshSession include the directory's DID document, with the account's own key and
@@ -111,7 +111,7 @@ BY_APP = [
 ]
 
 
-async def test_app_passwords_may_the_same_and_are_refused_alike(make_sqlite: MakeDatabase, tmp_path: Path) -> None:
+async def test_app_passwords_have_the_same_permissions(make_sqlite: MakeDatabase, tmp_path: Path) -> None:
     async with _both(make_sqlite, tmp_path, documents=False) as sides:
         found = []
         for side in sides:

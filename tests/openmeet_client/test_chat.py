@@ -34,7 +34,7 @@ async def room(ana: OpenMeet, ben: OpenMeet) -> str:  # noqa: F811
     return opened.id
 
 
-async def test_people_talk(ana: OpenMeet, ben: OpenMeet, room: str) -> None:  # noqa: F811
+async def test_messages_are_sent_read_and_edited(ana: OpenMeet, ben: OpenMeet, room: str) -> None:  # noqa: F811
     said = await ben.chat.send(room, NewChatMessage("1", "Who has the key?"))
     answer = await ana.chat.send(room, NewChatMessage("1", "I have, @Ben", reply_to=said.id))
     assert [one.text for one in (await ben.chat.messages(room)).messages] == ["Who has the key?", "I have, @Ben"]
@@ -59,7 +59,7 @@ async def test_pictures_are_uploaded_sent_and_fetched(ana: OpenMeet, ben: OpenMe
     assert Image.open(io.BytesIO(await ana.chat.picture(shown.url))).size == (80, 60)
 
 
-async def test_hosts_keep_order(ana: OpenMeet, ben: OpenMeet, room: str) -> None:  # noqa: F811
+async def test_hosts_moderate_the_chat(ana: OpenMeet, ben: OpenMeet, room: str) -> None:  # noqa: F811
     said = await ben.chat.send(room, NewChatMessage("1", "You fools"))
     host = (await ana.chat.message(said.id)).author_id
     assert host is not None
@@ -87,7 +87,7 @@ async def test_hosts_keep_order(ana: OpenMeet, ben: OpenMeet, room: str) -> None
     assert (await ana.chat.reopen(room)).closed_at is None
 
 
-async def test_a_host_reads_the_whole_chat_and_what_was_done_in_it(ana: OpenMeet, ben: OpenMeet, room: str) -> None:  # noqa: F811
+async def test_host_reads_the_whole_chat_and_its_log(ana: OpenMeet, ben: OpenMeet, room: str) -> None:  # noqa: F811
     first = await ben.chat.send(room, NewChatMessage("1", "See https://example.org/a"))
     asked = NewChatMessage("2", "Which?", poll=NewChatPoll(["Chess", "Go"]))
     poll = await ana.chat.send(room, asked)

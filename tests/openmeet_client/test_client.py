@@ -100,7 +100,7 @@ async def test_events_and_answers(weather: Weather, url: str, ana: OpenMeet):
         await ana.events.get(made.slug)
 
 
-async def test_pages_follow_each_other(ana: OpenMeet):
+async def test_pages_are_followed(ana: OpenMeet):
     made = {(await ana.events.create(EVENT)).slug for _ in range(5)}
     assert {event.slug async for event in ana.events.coming(per_page=2)} == made
     assert len([event async for event in ana.events.mine("hosting", per_page=2)]) == 5
@@ -123,7 +123,7 @@ async def test_groups(ana: OpenMeet):
     assert [one.my_role async for one in ana.groups.all(q="players", per_page=1)] == [group.my_role] == ["owner"]
 
 
-async def test_one_date_all_and_the_following(ana: OpenMeet):
+async def test_changes_to_one_all_or_following_dates(ana: OpenMeet):
     """A plan changes nothing. One date is moved, the others are renamed, and the end is split off and then undone."""
     series = await ana.series.create(NewSeries("Board games", "2026-07-07T18:00", "Europe/Berlin", "FREQ=WEEKLY"))
     _, second, third = [one.original_date for one in await ana.series.dates(series.slug, limit=3)]
@@ -146,7 +146,7 @@ async def test_one_date_all_and_the_following(ana: OpenMeet):
     assert [one.slug async for one in ana.series.mine()] == [series.slug]
 
 
-async def test_dates_are_called_off_and_brought_back(ana: OpenMeet):
+async def test_dates_are_cancelled_and_restored(ana: OpenMeet):
     event = await ana.events.create(EVENT)
     series = await ana.series.begin_with(event.slug, "FREQ=WEEKLY;COUNT=6")
     names = [one.original_date for one in await ana.series.dates(series.slug)]
@@ -167,7 +167,7 @@ async def test_dates_are_called_off_and_brought_back(ana: OpenMeet):
     await ana.series.unfollow(series.slug)
 
 
-async def test_drafts_and_who_can_come(weather: Weather, url: str, ana: OpenMeet):
+async def test_drafts_and_joining_rules(weather: Weather, url: str, ana: OpenMeet):
     draft = await ana.events.create(NewEvent("Chess", "2026-07-04T18:00", "Europe/Berlin", is_draft=True))
     assert draft.is_draft
     asked = await ana.events.set_joining(
@@ -189,7 +189,7 @@ async def test_drafts_and_who_can_come(weather: Weather, url: str, ana: OpenMeet
     assert (await ana.events.unpublish(again.slug)).is_draft
 
 
-async def test_a_lost_answer_is_asked_for_again_and_has_one_effect(weather: Weather, ana: OpenMeet):
+async def test_creation_with_a_lost_response_is_repeated_once(weather: Weather, ana: OpenMeet):
     """If the response to a creation is lost, the client sends it again with the same idempotency key, and only one
     event exists.
     """
@@ -199,7 +199,7 @@ async def test_a_lost_answer_is_asked_for_again_and_has_one_effect(weather: Weat
     assert [event.slug async for event in ana.events.mine("hosting")] == [made.slug]
 
 
-async def test_a_server_that_is_busy_is_asked_when_it_says(weather: Weather, ana: OpenMeet):
+async def test_busy_server_is_retried_after_the_given_time(weather: Weather, ana: OpenMeet):
     weather.busy = 2
     await ana.events.create(EVENT)
     assert weather.waits == [7.0, 7.0]
@@ -216,7 +216,7 @@ async def test_after_some_tries_it_gives_up(weather: Weather, ana: OpenMeet):
     assert raised.value.status == 503
 
 
-async def test_problems_are_exceptions_with_the_servers_words(weather: Weather, url: str, ana: OpenMeet):
+async def test_problems_are_exceptions_with_the_servers_message(weather: Weather, url: str, ana: OpenMeet):
     with pytest.raises(errors.Invalid) as invalid:
         await ana.events.create(NewEvent("", "2026-07-04T18:00", "Europe/Berlin"))
     assert (list(invalid.value.fields), bool(invalid.value.request_id)) == (["title"], True)
@@ -235,7 +235,7 @@ async def test_problems_are_exceptions_with_the_servers_words(weather: Weather, 
         await ana.answers.give(made.slug, "going")
 
 
-async def test_the_example_runs_as_it_stands(weather: Weather, url: str):
+async def test_example_runs_unchanged(weather: Weather, url: str):
     async with weather.site.browser() as browser:
         session = await api_session(browser, "ana@example.org", "Ana")
         scopes = ["read", "events:write", "answers:write"]

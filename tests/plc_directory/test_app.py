@@ -64,7 +64,7 @@ async def directory(make_database: MakeDatabase, clock: HandClock) -> AsyncItera
         yield Client(http)
 
 
-async def test_a_directory_that_takes_no_operations_says_so(make_database: MakeDatabase, clock: HandClock) -> None:
+async def test_directory_without_a_database_is_unhealthy(make_database: MakeDatabase, clock: HandClock) -> None:
     db = await make_database("plc_directory", clock=clock)
     async with probing(probes_of(db), Metrics("plc")) as probes:
         app = create_app(db, OperationLimits(), Metrics("directory"), version="test", probes=probes, access_log=False)
@@ -95,7 +95,7 @@ async def test_created_identity_resolves(directory: Client) -> None:
     assert len(data["rotationKeys"]) == 2
 
 
-async def test_same_operation_again_is_silence_because_the_first_answer_may_be_lost(directory: Client) -> None:
+async def test_repeated_operation_succeeds_without_a_new_entry(directory: Client) -> None:
     first = genesis()
     did = plc_operation.did_of(first)
     assert [(await directory.post(did, first)).status_code for _ in range(2)] == [200, 200]
@@ -117,7 +117,7 @@ async def test_garbage_is_a_400_with_a_sentence(directory: Client, body: bytes) 
     assert answer.json()["message"]
 
 
-async def test_stranger_cannot_update(directory: Client) -> None:
+async def test_another_key_cannot_update(directory: Client) -> None:
     first = genesis()
     did = plc_operation.did_of(first)
     await directory.post(did, first)
@@ -139,7 +139,7 @@ async def test_recovery_nullifies_within_72_hours(directory: Client, clock: Hand
     assert (await directory.http.get(f"/{did}")).json()["alsoKnownAs"] == ["at://ana.example"]
 
 
-async def test_recovery_after_72_hours_is_late(directory: Client, clock: HandClock) -> None:
+async def test_recovery_after_72_hours_is_refused(directory: Client, clock: HandClock) -> None:
     first = genesis()
     did = plc_operation.did_of(first)
     await directory.post(did, first)

@@ -84,7 +84,7 @@ async def test_past_and_live_operations_join_without_a_gap(directory: Directory)
     assert [line["seq"] for line in old + new] == [2, 3, 4]
 
 
-async def test_without_a_cursor_it_begins_now(directory: Directory) -> None:
+async def test_stream_without_a_cursor_starts_with_new_operations(directory: Directory) -> None:
     """Without a cursor the stream starts with new operations. The test registers accounts until one arrives, because
     there is no signal that a subscription has begun.
     """
@@ -128,7 +128,7 @@ async def test_a_cursor_of_long_ago(directory: Directory, clock: HandClock) -> N
 
 
 @pytest.mark.parametrize("cursor", ["", "-1", "abc", "1.0", str(2**63), "9" * 5000])
-async def test_nonsense_is_refused_before_the_upgrade(directory: Directory, cursor: str) -> None:
+async def test_invalid_options_are_refused_before_the_upgrade(directory: Directory, cursor: str) -> None:
     with pytest.raises(InvalidStatus) as refused:
         await directory.stream(f"?cursor={cursor}")
     assert refused.value.response.status_code == 400

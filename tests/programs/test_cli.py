@@ -64,12 +64,12 @@ def test_version():
         ["up", "somewhere"],
     ],
 )
-def test_misuse_is_2(arguments, capsys):
+def test_misuse_has_exit_status_2(arguments, capsys):
     assert cli.main(arguments) == 2
     assert capsys.readouterr().err
 
 
-def test_a_misspelt_name_gets_a_hint(capsys):
+def test_misspelt_name_gets_a_suggestion(capsys):
     assert cli.main(["recrods"]) == 2
     assert "Did you mean records?" in capsys.readouterr().err
 
@@ -135,7 +135,7 @@ def test_a_command_runs_with_the_garbage_collector_on(monkeypatch):
     assert seen == [True]
 
 
-def test_role_with_verbs_serves_alone_and_works_with_a_verb(monkeypatch, capsys):
+def test_role_without_a_verb_serves(monkeypatch, capsys):
     """``openmeet pds`` serves and ``openmeet pds count`` counts; a misspelt verb serves nothing."""
     module, role = types.ModuleType("programs.commands.pds.sample"), types.ModuleType("programs.sample_role")
     module.app, role.app = typer.Typer(), typer.Typer()  # type: ignore[attr-defined]  # set by the test
@@ -157,7 +157,7 @@ def test_role_with_verbs_serves_alone_and_works_with_a_verb(monkeypatch, capsys)
     assert "  count  Counts" in capsys.readouterr().out
 
 
-def test_done_is_0_and_a_refusal_is_1_with_its_sentence(monkeypatch, capsys):
+def test_success_has_exit_status_0_and_refusal_1(monkeypatch, capsys):
     def fine() -> None:
         """Does nothing and succeeds."""
 

@@ -5,7 +5,7 @@ import pytest
 from programs.command_line import say
 
 
-def test_words_of_strangers_do_not_act_on_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+def test_escape_sequences_in_texts_are_harmless(capsys: pytest.CaptureFixture[str]) -> None:
     """Escape sequences in other people's texts have no effect on the terminal, although a record's name may contain
     some that set titles, move the cursor or hide lines.
     """
@@ -13,6 +13,6 @@ def test_words_of_strangers_do_not_act_on_the_terminal(capsys: pytest.CaptureFix
     assert capsys.readouterr().out == "one \ufffd[2J\ufffd]0;title\ufffd\ufffdtwo \ufffdthree\ufffd1m\n  four\n"
 
 
-def test_languages_and_emoji_stay(capsys: pytest.CaptureFixture[str]) -> None:
+def test_languages_and_emoji_are_kept(capsys: pytest.CaptureFixture[str]) -> None:
     say("می\u200cخواهم \U0001f468\u200d\U0001f469 東京")
     assert capsys.readouterr().out == "می\u200cخواهم \U0001f468\u200d\U0001f469 東京\n"

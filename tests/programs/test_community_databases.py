@@ -50,7 +50,7 @@ def behind(door: int, postgres_url: str) -> str:
     return server._replace(netloc=f"{server.username}@{HOST}:{door}").geturl()
 
 
-async def test_it_is_opened_as_soon_as_it_answers(tmp_path: Path, postgres_url: str, clock: HandClock) -> None:
+async def test_database_is_opened_as_soon_as_it_answers(tmp_path: Path, postgres_url: str, clock: HandClock) -> None:
     """A database is opened as soon as it answers. Until then its requests are refused, the health check and the gauge
     name it, and the other community works.
     """
@@ -83,7 +83,7 @@ async def test_it_is_opened_as_soon_as_it_answers(tmp_path: Path, postgres_url: 
             await eventually(is_told)
 
 
-async def test_a_server_that_accepts_and_says_nothing_holds_nobody_up(
+async def test_silent_server_blocks_no_other_community(
     tmp_path: Path, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(community_databases, "PATIENCE_SECONDS", 0.2)

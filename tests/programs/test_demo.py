@@ -17,7 +17,7 @@ async def _counts(db: Database) -> dict[str, int]:
         return found
 
 
-def test_everybody_in_town_has_an_address_of_their_own() -> None:
+def test_everybody_in_the_demo_town_has_a_unique_address() -> None:
     assert len({address_of(name) for name in PEOPLE}) == len(PEOPLE)
     assert all(address_of(name).isascii() for name in PEOPLE)
 

@@ -88,7 +88,7 @@ async def directly(deployment: Deployment, password: str, address: str) -> int:
     return (await deployment.http.post(f"/xrpc/{SERVER}.createSession", json=body, headers=headers)).status_code
 
 
-async def test_guesses_of_visitors_count_and_the_owner_gets_in(both: Open) -> None:
+async def test_guesses_count_per_visitor(both: Open) -> None:
     """With the key, the PDS learns each visitor's address: guesses count for the visitor, and the owner gets in from a
     known address.
     """
@@ -103,7 +103,7 @@ async def test_guesses_of_visitors_count_and_the_owner_gets_in(both: Open) -> No
     assert await directly(deployment, "password of ada", OWNERS) == 200
 
 
-async def test_a_platform_without_the_key_is_one_stranger(both: Open) -> None:
+async def test_platform_without_the_key_counts_as_one_client(both: Open) -> None:
     """Without the key, the platform counts as one unknown client. Its address never becomes a known one of the owner,
     because all visitors share it.
     """

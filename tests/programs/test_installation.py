@@ -57,7 +57,7 @@ def two(both: Installation) -> tuple[Platform, Platform]:
     return deployment, village
 
 
-async def test_keys_are_derived_for_each_and_the_default_ones_stay(both: Installation) -> None:
+async def test_keys_are_derived_per_community_and_the_default_ones_stay(both: Installation) -> None:
     """Keys are derived for each community. The default community keeps the codes and erasure keys that it had before
     there was a second one.
     """
@@ -134,7 +134,7 @@ async def test_nothing_that_is_kept_is_kept_together(both: Installation, tmp_pat
     assert not (tmp_path / "tenants" / "village" / "network.db").exists()
 
 
-async def test_a_source_that_is_removed_raises_no_alert(both: Installation) -> None:
+async def test_removed_source_raises_no_alert(both: Installation) -> None:
     """A removed source raises no alert. Otherwise a process that had measured it would report an ever longer silence."""
     deployment, _ = two(both)
     found = gauges.registered(deployment.metrics)
@@ -148,7 +148,7 @@ async def test_a_source_that_is_removed_raises_no_alert(both: Installation) -> N
         assert [sample.labels["source"] for sample in quiet.samples] == urls
 
 
-async def test_gauges_say_whose_they_are(both: Installation) -> None:
+async def test_gauges_are_labelled_by_community(both: Installation) -> None:
     deployment, village = two(both)
     await village.queue.publish([Message("event.create", DID, b"", "1")])
     found = gauges.registered(deployment.metrics)
@@ -173,7 +173,7 @@ PAID_LONG_AGO = """
 """
 
 
-async def test_chores_are_done_for_each(both: Installation, clock: HandClock) -> None:
+async def test_periodic_jobs_run_for_every_community(both: Installation, clock: HandClock) -> None:
     """One scheduler runs the periodic jobs of every community: old data is deleted in each."""
     for one in both.platforms:
         async with one.db.transaction() as tx:
@@ -194,7 +194,7 @@ async def test_chores_are_done_for_each(both: Installation, clock: HandClock) ->
 
 
 @needs("rabbitmq")
-async def test_on_one_broker_each_has_queues_of_its_own(tmp_path: Path, clock: HandClock) -> None:
+async def test_communities_have_separate_queues_on_one_broker(tmp_path: Path, clock: HandClock) -> None:
     name = f"t_{secrets.token_hex(4)}"
     found = settings_of(tmp_path, broker_url=BROKER, broker_name=name)
     queues = {tenant: await open_queue_alone(tenant, one, clock) for tenant, one in found.items()}

@@ -148,7 +148,7 @@ async def ana(region: Region) -> str:
 OUT = ("out", "ana.one.test", "--handle", "ana.two.test", "--email", "ana@example.com")
 
 
-async def test_out_and_in_again_later(region: Region, ana: str) -> None:
+async def test_migration_stops_for_the_token_and_continues(region: Region, ana: str) -> None:
     """The command stops when it needs the token from the e-mail, continues with only the file named, and says when it
     is done.
     """
@@ -176,7 +176,7 @@ async def test_out_and_in_again_later(region: Region, ana: str) -> None:
     assert "is done" in third.err
 
 
-async def test_killed_at_any_line_and_gone_on_with(region: Region, ana: str) -> None:
+async def test_migration_continues_after_a_kill_at_any_line(region: Region, ana: str) -> None:
     """The move succeeds although the command is killed after each line that it prints, and once a server is killed too."""
     before = await region.records("one", ana)
     arguments = ("in", "ana.one.test", "--handle", "ana.two.test", "--email", "ana@example.com")
@@ -226,7 +226,7 @@ async def test_missing_or_refused_input_is_reported(region: Region) -> None:
 GUIDE = (ROOT / "docs" / "migration.md").read_text(encoding="utf-8")
 
 
-async def test_every_command_of_the_guide(region: Region) -> None:
+async def test_every_command_of_the_guide_works(region: Region) -> None:
     """Every command of the guide works as written, apart from server names, passwords and tokens."""
     names, *commands = re.findall(r"```sh\n(.*?)```", GUIDE, re.DOTALL)
     assert len(commands) == 4

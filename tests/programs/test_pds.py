@@ -34,7 +34,7 @@ async def test_free_port_is_part_of_the_public_address(tmp_path: Path) -> None:
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
-async def test_settings_that_cannot_be_used_are_told(tmp_path: Path, change: dict[str, str], sentence: str) -> None:
+async def test_unusable_settings_are_reported(tmp_path: Path, change: dict[str, str], sentence: str) -> None:
     environment = {"PDS_DEV_MODE": "true", "PDS_DATA_DIRECTORY": str(tmp_path / "pds"), **change}
     program = Program("pds", environment, tmp_path / "pds.log", "http://localhost:1/")
     with pytest.raises(DidNotStart, match=sentence) as caught:
@@ -63,7 +63,7 @@ async def test_unreachable_mail_server_is_reported_at_the_start(tmp_path: Path) 
         assert await program.stop() == 0
 
 
-async def test_short_secret_of_an_installation_with_accounts_is_warned_of(tmp_path: Path) -> None:
+async def test_short_secret_of_an_installation_with_accounts_causes_a_warning(tmp_path: Path) -> None:
     """A short secret of an installation that has accounts only causes a warning, so that its people stay signed in. For
     a new installation it is refused (above).
     """

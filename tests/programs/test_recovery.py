@@ -113,7 +113,7 @@ async def test_everything_comes_along_and_the_key_stays_first(countryside: Count
         assert "2 imported" in "\n".join(lines)
 
 
-async def test_it_goes_on_where_it_stopped(countryside: Countryside) -> None:
+async def test_recovery_continues_where_it_stopped(countryside: Countryside) -> None:
     """If the directory fails between the two operations, repeating the command completes the move without an extra
     operation.
     """
@@ -183,7 +183,7 @@ async def test_the_key_of_somebody_else_is_refused(countryside: Countryside) -> 
 
 
 @pytest.mark.parametrize("make", [P256PrivateKey.from_random, K256PrivateKey.from_random], ids=["p256", "k256"])
-def test_the_file_is_read_as_it_was_written(make: Any, tmp_path: Path) -> None:
+def test_key_file_is_read_as_written(make: Any, tmp_path: Path) -> None:
     key, path = make(secrets.token_bytes(48)), tmp_path / "key.txt"
     recovery_file.write(path, key, "did:plc:ragtjsm2j2vknwkz3zp4oxrd")
     kept = recovery_file.read(path)

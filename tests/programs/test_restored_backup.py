@@ -125,7 +125,7 @@ async def live(platform: Platform, backups: Backups, clock: HandClock) -> Town:
     return Town(ana, ben, cleo, dan, dora, eve, fay, gil, tea)
 
 
-async def test_role_that_starts_on_an_older_backup_revives_no_account(backups: Backups, clock: HandClock) -> None:
+async def test_role_on_an_older_backup_restores_no_deleted_account(backups: Backups, clock: HandClock) -> None:
     """A role that starts on an older backup restores no deleted account, and needs no command for that. Deleted
     accounts are hidden and cannot sign in, later requests are restored, and withdrawn ones stay withdrawn. The
     scheduler’s first run deletes the accounts.
@@ -157,7 +157,7 @@ async def test_role_that_starts_on_an_older_backup_revives_no_account(backups: B
             assert (await events.by_id(reader, town.tea.id)).title == ""
 
 
-async def test_a_database_that_is_as_old_as_the_ledger_is_left_alone(backups: Backups, clock: HandClock) -> None:
+async def test_database_as_recent_as_the_ledger_is_unchanged(backups: Backups, clock: HandClock) -> None:
     """A database as recent as the ledger is not changed. No start moves a date, or repeats the request of somebody who
     has just come back but is not in the ledger yet.
     """

@@ -28,7 +28,7 @@ run_until_stopped(work)
 """
 
 
-def test_a_thread_that_never_ends_does_not_keep_the_process() -> None:
+def test_endless_thread_does_not_block_the_exit() -> None:
     with subprocess.Popen([sys.executable, "-c", STUCK], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         try:
             assert process.stdout is not None
@@ -68,21 +68,19 @@ run_until_stopped(work)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_role_that_is_still_loaded_ends_well_when_it_is_asked_to_stop(tmp_path: Path, number: signal.Signals) -> None:
+def test_role_that_is_still_loading_stops_cleanly(tmp_path: Path, number: signal.Signals) -> None:
     (tmp_path / "slow.py").write_text(LOADING)
     command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {ROLE}"]
     assert ended(command, b"loading\n", number) == (0, b"", b"")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_role_that_is_still_starting_closes_what_it_opened(number: signal.Signals) -> None:
+def test_role_that_is_still_starting_closes_its_resources(number: signal.Signals) -> None:
     assert ended([sys.executable, "-c", STARTING], b"starting\n", number) == (0, b"closed\n", b"")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_server_whose_database_does_not_answer_ends_well_when_it_is_asked_to_stop(
-    tmp_path: Path, number: signal.Signals
-) -> None:
+def test_server_without_database_response_stops_cleanly(tmp_path: Path, number: signal.Signals) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         silent.settimeout(90)
         url = f"postgresql://somebody@127.0.0.1:{silent.getsockname()[1]}/pds"

@@ -24,7 +24,7 @@ async def ask(*urls: str) -> Sources:
         await http.close()
 
 
-async def test_each_is_what_it_answers_as(deployment: Deployment):
+async def test_source_kind_is_recognized_by_its_responses(deployment: Deployment):
     """Each source is recognized by its responses over real servers, in any spelling, and listed once."""
     pds = deployment.pds_url.replace("http", "ws", 1)
     async with Relay([], []) as relay:

@@ -11,7 +11,7 @@ from plc_directory.settings import PlcSettings
 from programs.up import keep_settings
 
 
-def test_a_role_finds_its_port_and_who_may_make_accounts(tmp_path: Path) -> None:
+def test_role_reads_its_port_and_the_admin_password(tmp_path: Path) -> None:
     path = tmp_path / "settings.toml"
     site = Settings(public_url="http://127.0.0.1:18080", port=18080, pds_admin_password=Secret("of the operator"))
     pds = pds_settings.PdsSettings(

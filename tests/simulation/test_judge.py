@@ -8,7 +8,7 @@ from tests.simulation.simulation_memory import Memory
 URI = f"at://did:plc:dot/{EVENT}/3tea"
 
 
-def test_a_copy_says_again_what_it_says():
+def test_name_of_an_imported_copy_counts_as_the_last():
     """The event is renamed on OpenMeet and published; then an older copy is imported and the record is retracted. The
     copy's name was the last one.
     """
@@ -24,13 +24,13 @@ def test_a_copy_says_again_what_it_says():
     assert words_allowed(said, "Renamed here", None) == {"Renamed here", "Tea"}
 
 
-def test_what_was_never_sent_is_all_that_may_be_shown():
+def test_unsent_text_must_be_shown():
     """This holds for any versions of the record, and also without a record."""
     assert words_allowed(["Tea"], "Renamed here", "Tea") == {"Renamed here"}
     assert words_allowed(["Tea"], "Renamed here", None) == {"Renamed here"}
 
 
-def test_what_was_said_before_it_was_renamed_is_over():
+def test_earlier_names_may_not_be_shown():
     """Without a later copy or edit, only the name given on OpenMeet is allowed, with or without a record."""
     assert words_allowed(["Tea", "Renamed here"], "Renamed here", "Renamed here") == {"Renamed here"}
     assert words_allowed(["Tea", "Renamed here"], "Renamed here", None) == {"Renamed here"}

@@ -20,7 +20,7 @@ THEIRS = {"libipld"}
 
 
 @pytest.mark.parametrize("module", ALONE)
-def test_it_uses_nothing_of_ours(module: str):
+def test_oracle_imports_none_of_our_code(module: str):
     """It imports only the standard library, another project's decoder, and itself. Imports only for types are allowed
     from any module.
     """
@@ -46,7 +46,7 @@ def answer(uri: str, word: str) -> dict[str, Any]:
     return {"$type": RSVP, "subject": {"uri": uri}, "status": f"{RSVP}#{word}"}
 
 
-def test_after_turning_back_nothing_that_differs_is_taken_for_the_last_word():
+def test_imported_copy_replaces_remembered_fields_and_answers():
     memory = Memory(themes={f"at://did:plc:a/{EVENT}/1": "red", f"at://did:plc:a/{EVENT}/2": "blue"})
     before = {f"{EVENT}/1": {"theme": "red"}, f"{EVENT}/2": {"theme": "blue"}, f"{RSVP}/1": answer("x", "going")}
     after = {f"{EVENT}/1": {"theme": "grey"}, f"{RSVP}/2": answer("y", "going"), f"{RSVP}/3": answer("y", "notgoing")}
@@ -73,7 +73,7 @@ def varint(number: int) -> bytes:
     return bytes([number]) if number < 128 else bytes([number % 128 + 128]) + varint(number // 128)
 
 
-def test_a_repository_and_a_commit_are_read_by_a_strangers_library():
+def test_repository_and_commit_are_read_with_another_library():
     """Encoded with another project's encoder: keys with a common prefix, a subtree, and a commit that deletes and
     creates.
     """

@@ -70,6 +70,6 @@ def test_a_run_can_be_repeated(tmp_path: Path):
     ("engine", "seed"),
     [(Engine.POSTGRESQL, 12), pytest.param(Engine.POSTGRESQL_RABBITMQ, 17, marks=needs("rabbitmq"))],
 )
-async def test_everything_agrees_on_servers(tmp_path: Path, postgres_url: str, engine: Engine, seed: int):
+async def test_everything_agrees_on_other_engines(tmp_path: Path, postgres_url: str, engine: Engine, seed: int):
     """The same on the engines of larger installations."""
     await simulate(tmp_path, seed=seed, operations=SHORT, engine=engine, server=postgres_url)

@@ -7,7 +7,7 @@ from tests.simulation.simulation_home import NOWHERE
 from tests.simulation.simulation_people import PatientClient
 
 
-async def test_people_ask_again_where_a_server_has_no_time():
+async def test_people_retry_if_a_server_is_busy():
     """If a transaction of the PDS takes too long, the response is 503 and nothing was saved."""
     answers = [200, 503, 503]
     async with (

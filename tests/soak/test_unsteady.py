@@ -19,7 +19,7 @@ def test_it():
 
 
 @pytest.mark.parametrize(("condition", "is_steady"), [("> 0", True), ("!= 3", False)])
-async def test_one_failure_of_many_is_found(
+async def test_single_failure_in_many_runs_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, condition: str, *, is_steady: bool
 ):
     monkeypatch.setattr(unsteady, "TIMES", 3)

@@ -69,7 +69,7 @@ async def signed_up(up: Up, browser: httpx.AsyncClient) -> None:
     assert named.status_code == 303, named.text
 
 
-async def test_a_shadows_answer_is_kept_through_claiming(tmp_path: Path) -> None:
+async def test_answer_of_a_shadow_account_survives_the_merge(tmp_path: Path) -> None:
     """There is one answer before and after. If she also answered by e-mail, the later answer counts. Her record still
     changes the answer.
     """

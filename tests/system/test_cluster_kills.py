@@ -12,7 +12,7 @@ from tests.system.tour.watching import eventually
 
 
 @needs("rabbitmq", "redis", "postgresql")
-async def test_every_kind_may_die_under_load(tmp_path: Path, postgres_url: str):
+async def test_every_kind_of_process_may_be_killed_under_load(tmp_path: Path, postgres_url: str):
     """Consumer, processor, publisher, web, PDS and scheduler are killed. The canonical view is that of an undisturbed
     run.
     """
@@ -23,7 +23,7 @@ async def test_every_kind_may_die_under_load(tmp_path: Path, postgres_url: str):
 
 
 @needs("rabbitmq", "redis", "postgresql")
-async def test_whoever_stops_it_while_it_starts_leaves_no_process(tmp_path: Path, postgres_url: str):
+async def test_stopping_during_the_start_leaves_no_process(tmp_path: Path, postgres_url: str):
     folder = tmp_path / "cluster"
     async with started(folder, postgres_url) as (program, _, _):
 

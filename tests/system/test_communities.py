@@ -37,14 +37,14 @@ async def named(community: Community, **headers: str) -> str:
     return str(found)
 
 
-async def test_an_event_of_the_network_arrives_once_in_each(both: Installation) -> None:
+async def test_event_of_the_network_arrives_once_in_each_community(both: Installation) -> None:
     """The event is read and verified once, put into both queues, and applied in two databases."""
     uri = await both.write("Board games")
     for one in (both.town, both.village):
         assert (await one.arrival(uri))["title"] == "Board games"
 
 
-async def test_each_host_has_its_site_and_strangers_cannot_choose(both: Installation) -> None:
+async def test_host_name_selects_the_site(both: Installation) -> None:
     assert await named(both.town) == "The town"
     assert await named(both.village) == "The village"
     assert await named(both.town, x_tenant_id="village") == "The town"
@@ -98,7 +98,7 @@ async def test_who_moderates_one_hides_nothing_at_the_other(both: Installation) 
     assert len(await both.village.events(uri)) == 1
 
 
-async def test_each_is_an_app_of_its_own_to_peoples_servers(both: Installation) -> None:
+async def test_each_community_is_a_separate_oauth_client(both: Installation) -> None:
     """There is one OAuth client per origin, with separate keys."""
     keys = []
     for one in (both.town, both.village):
@@ -111,7 +111,7 @@ async def test_each_is_an_app_of_its_own_to_peoples_servers(both: Installation) 
     assert not keys[0] & keys[1]
 
 
-async def test_codes_are_mailed_in_the_name_of_the_site_that_was_asked(both: Installation) -> None:
+async def test_codes_are_mailed_in_the_name_of_the_requested_site(both: Installation) -> None:
     """The publisher delivers e-mails for both. A code of one community cannot be used at the other."""
     asked = {one.name: await one.ask("POST", "/api/session/code", {"email": "mia@example.org"}) for one in sites(both)}
     codes = {}
@@ -156,13 +156,13 @@ async def test_a_flag_of_one_leaves_the_other_as_it_is(both: Installation) -> No
     assert history == "No flag has been switched yet.\n"
 
 
-async def test_a_command_for_nobody_says_who_there_is(both: Installation) -> None:
+async def test_command_for_an_unknown_community_lists_the_existing_ones(both: Installation) -> None:
     status, said = await both.command("sync", "status", "--tenant", "hamlet")
     assert status == 1
     assert "There are: default, village." in said
 
 
-async def test_a_new_community_hears_of_what_was_before_it(both: Installation) -> None:
+async def test_new_community_receives_earlier_records(both: Installation) -> None:
     """The last test of the file: the programs are restarted with one more table."""
     before = await both.write("Old games")
     await both.town.arrival(before)

@@ -54,7 +54,7 @@ def environment_of(
     return environment
 
 
-def test_the_safe_environments_start():
+def test_safe_environments_are_accepted():
     """Without this, the table would prove nothing."""
     assert pds_settings.read(SAFE_PDS).hostname == "pds.town.net"
     assert read_platform_settings(environment=SAFE_PLATFORM).public_host == "meet.town.net"
@@ -81,7 +81,7 @@ def assert_named(sentences: tuple[str, ...], chosen: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("host", LAPTOPS)
-def test_a_laptop_may_do_all_of_it_at_once(host: str):
+def test_all_dangerous_settings_are_allowed_on_a_laptop(host: str):
     every_pds = environment_of(SAFE_PDS, DANGEROUS_PDS, DANGEROUS_PDS)
     here = {"PDS_HOSTNAME": host, "PDS_PUBLIC_URL": f"http://{host}"}
     assert pds_settings.read(every_pds | here).dev_mode

@@ -18,7 +18,7 @@ from tests.system.tour.watching import eventually
 HOST = "127.0.0.1"
 
 
-async def test_all_programs_start_and_it_joins_when_its_database_answers(tmp_path: Path, postgres_url: str) -> None:
+async def test_community_joins_when_its_database_answers(tmp_path: Path, postgres_url: str) -> None:
     """Web, consumer, processor, publisher and scheduler start while PostgreSQL cannot be reached."""
     server = urlsplit(postgres_url)
     door = free_port()
@@ -31,7 +31,7 @@ async def test_all_programs_start_and_it_joins_when_its_database_answers(tmp_pat
         await starts_and_joins(tmp_path, opens, database_url=behind_the_door, database_schema="hamlet_away")
 
 
-async def test_all_programs_start_and_it_joins_when_its_files_are_there(tmp_path: Path) -> None:
+async def test_community_joins_when_its_files_are_available(tmp_path: Path) -> None:
     """The same on SQLite, with the queue among the files. Nothing can be stored for the community in the meantime, so
     it is read again later.
     """

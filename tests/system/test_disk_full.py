@@ -71,7 +71,9 @@ async def write(http: httpx.AsyncClient, account: Account, text: str) -> httpx.R
 
 
 @pytest.mark.parametrize("disk", [small_disk, small_files])
-async def test_full_and_empty_again(tmp_path: Path, disk: Callable[[Path], contextlib.AbstractContextManager[Fill]]):
+async def test_full_disk_refuses_writes_and_recovers(
+    tmp_path: Path, disk: Callable[[Path], contextlib.AbstractContextManager[Fill]]
+):
     """Refused writes leave nothing behind, not even in the stream. A kill in this state does no harm. Afterwards
     writing works again.
     """
@@ -163,7 +165,7 @@ def remount(folder: Path, how: str) -> None:
     subprocess.run(["mount", "-o", f"remount,{how}", str(folder)], check=True)
 
 
-async def test_a_read_only_disk_is_told_at_the_start(tmp_path: Path):
+async def test_read_only_disk_is_reported_at_the_start(tmp_path: Path):
     """As after a disk error, the server does not start and prints the reason. When the disk is writable again, all data
     is still there.
     """

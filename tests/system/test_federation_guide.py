@@ -51,7 +51,7 @@ async def places(tmp_path: Path) -> AsyncIterator[dict[str, str]]:
 
 
 @needs("curl")
-async def test_every_command_does_what_the_guide_says(places: dict[str, str], tmp_path: Path) -> None:
+async def test_every_command_of_the_guide_works(places: dict[str, str], tmp_path: Path) -> None:
     script = COMMANDS
     for printed, here in places.items():
         assert script.count(printed) == 1

@@ -60,7 +60,7 @@ def is_well(status: int, said: dict[str, Any]) -> bool:
 
 @needs("rabbitmq")
 @pytest.mark.parametrize("role", ["firehose-consumer", "event-processor"])
-async def test_a_broker_that_goes_away_and_comes_back(tmp_path: Path, role: str) -> None:
+async def test_broker_outage_is_reported_and_ends(tmp_path: Path, role: str) -> None:
     (tmp_path / "data").mkdir()
     server, door = urlsplit(BROKER), free_port()
     broker = server._replace(netloc=f"{server.username}:{server.password}@{HOST}:{door}").geturl()
@@ -91,7 +91,7 @@ async def test_a_full_disk_under_the_site(tmp_path: Path) -> None:
             await says(url, is_well)
 
 
-async def test_pictures_that_cannot_be_kept_degrade_a_site_and_close_nothing(tmp_path: Path) -> None:
+async def test_unavailable_picture_store_only_degrades_the_site(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     folder.mkdir()
     async with running("web", folder) as url:

@@ -78,7 +78,7 @@ async def test_in_the_distributed_form(tmp_path: Path, postgres_url: str) -> Non
     assert found == []
 
 
-def test_a_secret_that_is_kept_is_found(tmp_path: Path) -> None:
+def test_search_finds_a_stored_secret(tmp_path: Path) -> None:
     """The search finds a secret in each form, including in a SQLite file. Otherwise the search above would prove
     nothing.
     """

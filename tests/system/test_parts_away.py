@@ -48,7 +48,7 @@ async def published(stage: Stage, guest: Guest) -> list[str]:
     return [record["value"]["status"].rpartition("#")[2] for record in records]
 
 
-async def test_a_pds_that_is_away_holds_up_no_answer(stage: Stage):
+async def test_unavailable_pds_does_not_block_answers(stage: Stage):
     """Answers are accepted and shown while the person's PDS is down. When it is back, its repository has the last one."""
     hana = await account_on(stage.second_pds_url, "hana.second.test")
     uri, _ = await write_event(hana, "Winter market")
@@ -90,7 +90,7 @@ def cursors(stage: Stage) -> dict[str, int]:
         return {url: cursor or 0 for url, cursor in database.execute("select url, cursor from sources")}
 
 
-async def test_the_cursor_never_passes_what_the_queue_has_not_confirmed(stage: Stage):
+async def test_cursor_waits_for_the_confirmation_of_the_queue(stage: Stage):
     """While the queue accepts nothing, the cursor does not move. The consumer is even killed; afterwards everything
     arrives once.
     """
@@ -121,7 +121,7 @@ async def test_the_cursor_never_passes_what_the_queue_has_not_confirmed(stage: S
     assert end_state.dead_letters(stage.folder / "openmeet") == []
 
 
-async def test_a_platform_database_that_is_away_loses_no_message(stage: Stage):
+async def test_unavailable_platform_database_loses_no_message(stage: Stage):
     """While the processor cannot write, messages wait in the queue. They are applied when it can."""
     hana = await account_on(stage.second_pds_url, "hana.second.test")
     first, _ = await write_event(hana, "Before")

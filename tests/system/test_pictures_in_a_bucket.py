@@ -51,7 +51,7 @@ async def looks(url: str, path: str) -> tuple[int, str]:
     return 200, "red" if red > blue else "blue"
 
 
-async def test_from_a_folder_into_a_bucket_with_two_web_processes(
+async def test_pictures_are_moved_from_a_folder_into_a_bucket(
     tmp_path: Path, postgres_url: str, make_bucket: MakeBucket
 ) -> None:
     bucket = make_bucket()

@@ -36,7 +36,7 @@ def browser_of(up: Up) -> httpx.AsyncClient:
     return httpx.AsyncClient(base_url=up.openmeet, trust_env=False, headers={"origin": up.openmeet})
 
 
-async def test_what_is_clicked_here_stands_there(tmp_path: Path) -> None:
+async def test_answers_and_dates_are_published_to_the_repository(tmp_path: Path) -> None:
     async with running_up(tmp_path, "--ephemeral") as up, browser_of(up) as ana, browser_of(up) as ben:
         anas, bens = await signed_in(up, ana, 0), await signed_in(up, ben, 1)
         await _a_cancelled_answer(up, ana, anas, ben, bens)

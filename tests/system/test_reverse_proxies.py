@@ -176,14 +176,14 @@ async def sign_up(front: Front, name: str) -> dict[str, Any]:
     return found
 
 
-async def test_a_pds_behind_a_proxy_is_right_in_every_respect(front: Front) -> None:
+async def test_pds_behind_a_proxy_passes_the_doctor(front: Front) -> None:
     await sign_up(front, "ana")
     said = await front.openmeet("pds", "check", front.url, "--plc", front.plc_url, "--account", "ana.test", "--write")
     for about in ("address", "browsers", "sign-in", "identity", "repository", "firehose", "record write"):
         assert re.search(rf"^ok +{about} ", said, re.MULTILINE), said
 
 
-async def test_handles_are_proven_and_nobody_makes_up_addresses(front: Front) -> None:
+async def test_handles_are_proven_and_forged_addresses_ignored(front: Front) -> None:
     ana = await sign_up(front, "ana")
     proof = await asked_as(front, "ana.test")
     assert proof is not None
@@ -202,7 +202,7 @@ async def test_handles_are_proven_and_nobody_makes_up_addresses(front: Front) ->
     assert left[1] == left[0] - 1, "whoever says to come from elsewhere is counted as somebody else"
 
 
-async def test_what_is_large_passes(front: Front) -> None:
+async def test_large_uploads_pass_the_proxy(front: Front) -> None:
     ana = await sign_up(front, "ana")
     headers = {"authorization": f"Bearer {ana['accessJwt']}", "content-type": "application/octet-stream"}
     async with front.client() as http:

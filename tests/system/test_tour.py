@@ -6,7 +6,7 @@ from asyncio import create_subprocess_exec
 from asyncio.subprocess import PIPE, STDOUT
 
 
-async def test_the_tour_goes_as_it_should():
+async def test_tour_succeeds():
     """Its exit status is 0. If it is not, the test fails with the whole output."""
     process = await create_subprocess_exec(sys.executable, "-m", "tests.system.tour", stdout=PIPE, stderr=STDOUT)
     printed, _ = await process.communicate()

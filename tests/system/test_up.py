@@ -99,7 +99,7 @@ async def test_everything_answers(up: Up):
     assert up.ready["pid"] == up.program.process.pid
 
 
-async def test_ready_made_people_open_sessions_everywhere(up: Up):
+async def test_ready_made_accounts_can_sign_in_everywhere(up: Up):
     """Each of the three passwords opens a session on the PDS and one in OpenMeet."""
     for number, person in enumerate(up.ready["people"]):
         there = await up.pds_session(number)
@@ -143,7 +143,7 @@ async def test_nothing_is_left_behind(tmp_path: Path):
     assert names_in(spare) == []
 
 
-async def test_a_given_port_is_used_where_nothing_is_kept(tmp_path: Path):
+async def test_given_port_is_used_with_ephemeral(tmp_path: Path):
     """--ephemeral chooses free ports only for the servers whose port is not given."""
     port = free_port()
     async with running_up(tmp_path, "--ephemeral", "--web-port", str(port)) as up:
@@ -151,7 +151,7 @@ async def test_a_given_port_is_used_where_nothing_is_kept(tmp_path: Path):
         assert up.pds not in {f"http://localhost:{port}", "http://localhost:3000"}
 
 
-async def test_limits_can_be_tried_here(tmp_path: Path):
+async def test_limits_can_be_turned_on(tmp_path: Path):
     """Development mode has practically no limits. A setting turns on those of an installation."""
     async with running_up(tmp_path, "--ephemeral", environment={"PDS_RATE_LIMITS_ENABLED": "true"}) as up:
         answer = await get(f"{up.pds}/xrpc/com.atproto.server.describeServer")
@@ -165,7 +165,7 @@ async def test_a_limit_that_makes_no_sense_is_refused(tmp_path: Path):
         await start_up(tmp_path, "--ephemeral", environment={"OPENMEET_DEV_LIMITS": "perhaps"})
 
 
-async def test_a_second_start_finds_everything(tmp_path: Path, record_property):
+async def test_second_start_keeps_everything(tmp_path: Path, record_property):
     """After Ctrl-C and after kill -9, the accounts, identities, events, records and sessions are the same, and so are
     the pages.
     """
@@ -198,7 +198,7 @@ async def test_a_second_start_finds_everything(tmp_path: Path, record_property):
         assert await third.program.stop(patience_seconds=20) == 0
 
 
-async def test_accounts_that_are_gone_stay_gone(tmp_path: Path):
+async def test_deleted_accounts_are_not_recreated(tmp_path: Path):
     """One account is renamed and one is deleted. The next start works as before and does not recreate either."""
     options = ["--data", str(tmp_path / "var"), *fixed_ports()]
     first = await start_up(tmp_path, *options)
@@ -221,7 +221,7 @@ async def test_accounts_that_are_gone_stay_gone(tmp_path: Path):
 
 
 @pytest.mark.parametrize("taken", ["--plc-port", "--pds-port", "--web-port"])
-def test_a_taken_port_is_told(tmp_path: Path, taken: str):
+def test_used_port_is_reported(tmp_path: Path, taken: str):
     """The start prints an error with the port, ends with exit status 1, and writes no ready file."""
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
@@ -235,7 +235,7 @@ def test_a_taken_port_is_told(tmp_path: Path, taken: str):
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"admin_password": 1}', b"\xff\xfe"])
-def test_a_damaged_household_is_told(tmp_path: Path, damage: bytes):
+def test_damaged_data_folder_is_reported(tmp_path: Path, damage: bytes):
     """The error names the file, and nothing is replaced."""
     path = tmp_path / "household.json"
     path.write_bytes(damage)

@@ -9,7 +9,7 @@ from tests.system.worker_storm import storm
 KILLS = 5
 
 
-async def test_workers_may_die_at_any_moment(tmp_path: Path):
+async def test_workers_may_be_killed_at_any_moment(tmp_path: Path):
     report = await storm(tmp_path, kills=KILLS, seed=1)
     assert report.answers_here > KILLS, "else nothing was tried"
     assert report.records > KILLS

@@ -61,7 +61,7 @@ async def write(person: Person, text: str = "after") -> Any:
     return await person.post("com.atproto.repo.createRecord", body)
 
 
-async def test_life_goes_on_at_the_new_server_only(journey: Journey) -> None:
+async def test_only_the_new_server_accepts_writes_after_the_move(journey: Journey) -> None:
     move = await journey.move()
     await migrate.copy_account(move)
     await migrate.finish(move, await journey.token(move))
@@ -138,7 +138,7 @@ async def test_lost_blob_does_not_stop_the_move(journey: Journey) -> None:
     assert [str(cid) async for cid in copy.missing_blobs(move.new)] == [first]
 
 
-async def test_own_rotation_key_stays_the_first(journey: Journey) -> None:
+async def test_own_rotation_key_stays_first(journey: Journey) -> None:
     """The owner's own rotation key stays first, and the old server's key is removed."""
     mine = format_did_key(K256PrivateKey(bytes([8]) * 32).public)
     old = await journey.old()
@@ -157,7 +157,7 @@ async def test_own_rotation_key_stays_the_first(journey: Journey) -> None:
     assert not set(servers) & set(newest["rotationKeys"])
 
 
-async def test_wrong_order_is_refused_and_harms_nothing(journey: Journey) -> None:
+async def test_steps_in_the_wrong_order_are_refused_without_effect(journey: Journey) -> None:
     move = await journey.move()
     with pytest.raises(Refused, match="does not name the new server yet"):
         await migrate.finish(move, None)
@@ -172,7 +172,7 @@ async def test_wrong_order_is_refused_and_harms_nothing(journey: Journey) -> Non
     await migrate.finish(move, await journey.token(move))
 
 
-async def test_other_password_at_the_second_attempt_is_told(journey: Journey) -> None:
+async def test_second_attempt_with_another_password_is_refused(journey: Journey) -> None:
     await journey.arrive()
     with pytest.raises(Refused, match="with another password"):
         await journey.arrive(password="something else entirely")
@@ -188,7 +188,7 @@ async def test_other_password_at_the_second_attempt_is_told(journey: Journey) ->
     ],
     ids=["taken", "too short", "address", "password"],
 )
-async def test_refusals_of_the_new_server_are_passed_on(journey: Journey, changes: dict[str, str], name: str) -> None:
+async def test_refusals_of_the_new_server_are_reported(journey: Journey, changes: dict[str, str], name: str) -> None:
     await journey.new_deployment.sign_up("taken", handle="taken.two.test")
     with pytest.raises((Refused, InvalidInput)) as refused:
         await journey.arrive(**changes)
@@ -208,7 +208,7 @@ async def test_app_password_moves_nothing(journey: Journey) -> None:
     assert await journey.new_deployment.count("accounts") == 0
 
 
-async def test_wrong_password_is_told(journey: Journey) -> None:
+async def test_wrong_password_is_reported(journey: Journey) -> None:
     with pytest.raises(NotSignedIn):
         await servers.sign_in(
             journey.http, journey.old_deployment.clock, journey.old_deployment.url, "ana.one.test", "wrong"

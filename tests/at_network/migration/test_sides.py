@@ -21,12 +21,12 @@ from groundwork.errors import NotFound
         ("did:web:anything", "http://127.0.0.1:3000", True),
     ],
 )
-def test_did_of_the_host_is_its_own(did: str, origin: str, is_its_own: bool) -> None:
+def test_server_may_declare_the_did_of_its_host(did: str, origin: str, is_its_own: bool) -> None:
     """A did:web must match the host and port of the server. Without TLS (development), any DID is accepted."""
     assert names_host(Did(did), origin) is is_its_own
 
 
-async def test_other_dids_must_lead_back() -> None:
+async def test_other_dids_must_name_the_server_in_their_document() -> None:
     """A DID with another name is accepted only if its document names this server."""
     did = Did("did:plc:ewvi7nxzyoun6zhxrhs64oiz")
     services = {"atproto_pds": DidService("AtprotoPersonalDataServer", "https://pds.example.com")}

@@ -137,7 +137,7 @@ def test_garbage_signature_is_refused(curve, signature):
 
 
 @curves
-def test_a_private_key_is_kept_as_32_bytes_and_does_not_print(curve):
+def test_private_key_has_32_bytes_and_a_redacted_repr(curve):
     private = PRIVATE[curve].from_random(ENTROPY)
     secret = private.to_bytes()
     assert len(secret) == 32
@@ -231,7 +231,7 @@ def test_invalid_multikeys_are_refused(text):
         parse_did_key(text)
 
 
-def test_multikey_there_and_back():
+def test_multikey_round_trip():
     assert format_multikey(parse_multikey(GOOD)) == GOOD
 
 
@@ -242,7 +242,7 @@ def test_garbage_is_malformed_and_nothing_else(text):
 
 
 @given(st.binary(max_size=80))
-def test_base58_is_what_another_library_says(content):
+def test_base58_agrees_with_another_library(content):
     """Base58 encoding agrees with another library, including leading zero bytes."""
     assert base58.encode(content) == witness.b58encode(content).decode()
     assert base58.decode(base58.encode(content)) == content

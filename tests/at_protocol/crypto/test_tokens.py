@@ -26,7 +26,7 @@ def _witness(text, public):
 
 @curves
 @pytest.mark.filterwarnings("ignore::joserfc.errors.SecurityWarning")
-def test_another_library_reads_our_tokens_and_names_our_keys_alike(curve):
+def test_another_library_reads_our_tokens_and_thumbprints(curve):
     private = PRIVATE[curve].from_random(ENTROPY)
     told, key = _witness(jwt.sign(CLAIMS, private), private.public)
     assert told.claims == CLAIMS
@@ -50,7 +50,7 @@ def _with_header(text, changes):
 
 
 @curves
-def test_the_algorithm_is_the_keys(curve):
+def test_key_determines_the_algorithm(curve):
     """The key determines the algorithm: a header with ``none``, the other curve's name or a number is refused."""
     private = PRIVATE[curve].from_random(ENTROPY)
     text = jwt.sign(CLAIMS, private)

@@ -53,7 +53,7 @@ def test_invalid_blob_reference_is_refused(change):
 
 
 @pytest.mark.parametrize("missing", ["ref", "mimeType", "size"])
-def test_nothing_may_be_missing(missing):
+def test_every_field_is_required(missing):
     with pytest.raises(Malformed):
         blob_of({name: value for name, value in TYPED.items() if name != missing})
 
@@ -62,7 +62,7 @@ def test_the_empty_blob_is_a_blob():
     assert blob_of({**TYPED, "size": 0}).size == 0
 
 
-def test_imported_records_may_hold_any_link_and_any_nonsense():
+def test_imported_records_may_contain_any_link_and_invalid_blobs():
     foreign = Cid.for_cbor(b"x")
     assert blob_of({**TYPED, "ref": foreign}, strict=False).cid == foreign
     assert find_blobs([{**TYPED, "size": -1}, {**TYPED, "ref": foreign}], strict=False) == [
@@ -80,5 +80,5 @@ def test_imported_records_may_hold_any_link_and_any_nonsense():
         {"cid": str(RAW), "uri": "at://x.test"},
     ],
 )
-def test_other_objects_with_a_cid_are_no_blobs(value):
+def test_other_objects_with_a_cid_are_not_blobs(value):
     assert find_blobs([value]) == []

@@ -31,7 +31,7 @@ def _typed(value):
     return (type(value), value)
 
 
-def test_without_the_compiled_codec_the_plain_one_serves(monkeypatch):
+def test_plain_codec_is_used_without_the_compiled_one(monkeypatch):
     """Without the compiled codec the plain one is used, as on a machine that has neither a wheel nor a compiler."""
     monkeypatch.setattr(cbor, "_compiled_decode", None)
     monkeypatch.setattr(cbor, "_compiled_encode", None)
@@ -66,7 +66,7 @@ def test_both_say_the_same_of_garbage(encoded):
 
 
 @given(values, st.data())
-def test_both_say_the_same_of_one_changed_byte(value, data):
+def test_both_codecs_agree_on_one_changed_byte(value, data):
     encoded = bytearray(cbor_pure.encode(value))
     place = data.draw(st.integers(0, len(encoded) - 1))
     encoded[place] = data.draw(st.integers(0, 255))
@@ -194,7 +194,7 @@ def test_entries_of_one_container(codec):
 
 
 @both
-def test_bytes_of_a_key(codec):
+def test_map_key_size_is_limited(codec):
     """A map key has up to 8,192 bytes of UTF-8. The empty text is a valid key, and a duplicate of it is refused."""
     for key in ("", "k" * 8192, "é" * 4096):
         assert codec.decode(codec.encode({key: 1})) == {key: 1}
@@ -240,13 +240,13 @@ class _Text(str):
     "value",
     [(1,), {1}, bytearray(b"x"), object(), {1: 2}, {b"k" * 9000: 1}, _Text("x"), {_Text("k"): 1}, [memoryview(b"")]],
 )
-def test_foreign_types_are_our_mistake(codec, value):
+def test_foreign_types_raise_a_programming_error(codec, value):
     with pytest.raises(Misuse):
         codec.encode(value)
 
 
 @both
-def test_a_value_that_holds_itself_ends(codec):
+def test_value_that_contains_itself_is_refused(codec):
     value = []
     value.append(value)
     with pytest.raises(Malformed, match="deep"):
@@ -272,7 +272,7 @@ def test_an_unusual_record_comes_back_byte_for_byte(codec):
 
 
 @both
-def test_texts_that_look_like_other_heads(codec):
+def test_text_may_contain_bytes_of_other_heads(codec):
     """Text may contain bytes that look like other item heads: semicolons, escapes, backticks, empty text, other
     scripts.
     """

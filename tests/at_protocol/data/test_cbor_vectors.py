@@ -105,7 +105,7 @@ def test_rfc_8949(codec, case):
 
 
 @needs("fixtures")
-def test_how_much_of_rfc_8949_is_ours():
+def test_rule_accepts_35_of_85_valid_items():
     """The rule above accepts some items and refuses others: 35 of the 85 valid items are in the data model."""
     valid = [case.values[0] for case in RFC_CASES if "valid" in case.values[0]["flags"]]
     assert (len(valid), sum(1 for case in valid if _refused_here(case) is None)) == (85, 35)

@@ -123,7 +123,7 @@ def test_32_levels_and_no_more():
 
 
 @pytest.mark.parametrize("open_, close", [("[", "]"), ('{"a":', "}")])
-def test_100_000_levels_are_no_crash(open_, close):
+def test_nesting_of_100_000_levels_does_not_crash(open_, close):
     with pytest.raises(Malformed, match="deep"):
         json_form.decode(open_ * 100_000 + "1" + close * 100_000)
 
@@ -144,7 +144,7 @@ def test_malformed_bytes_are_refused(text):
 
 
 @pytest.mark.parametrize("text", ["AB", "AAB=", "AB=="])
-def test_stray_bits_are_read_and_not_written(text):
+def test_stray_bits_are_accepted_but_not_written(text):
     """Stray bits in base64 are accepted but never written. Strict base64 forbids them, but a published valid record has
     such bits, so every reader must accept them.
     """
@@ -183,7 +183,7 @@ def test_unknown_reserved_keys_stay():
     assert json_form.decode(b'{"$foo":1}') == {"$foo": 1}
 
 
-def test_types_that_json_has_not_are_our_mistake():
+def test_types_outside_json_raise_a_programming_error():
     with pytest.raises(Misuse):
         json_form.from_json({"a": (1,)})
     with pytest.raises(Misuse):

@@ -118,7 +118,7 @@ def test_a_fragment_of_another_identity_is_not_ours():
     assert _document(verificationMethod=[foreign, ours]).signing_key == OTHER
 
 
-def test_the_first_of_two_counts():
+def test_first_of_two_entries_is_used():
     """The first of two entries counts even if it is unusable; otherwise readers could be led to different keys."""
     second = _method(publicKeyMultibase=format_multikey(OTHER))
     assert _document(verificationMethod=[_method(), second]).signing_key == KEY
@@ -201,12 +201,12 @@ def test_endpoints_without_anything_behind_the_host(endpoint, read):
         ("at://alice.test", None),
     ],
 )
-def test_the_first_well_formed_handle(names, handle):
+def test_first_well_formed_handle_is_used(names, handle):
     assert _document(alsoKnownAs=names).handle == handle
 
 
 @pytest.mark.parametrize("document", [None, [], "x", {}, {"id": None}, {"id": "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"}])
-def test_not_the_document_of_this_identity(document):
+def test_document_of_another_identity_is_refused(document):
     with pytest.raises(Malformed) as raised:
         parse_did_document(document, DID)
     assert raised.value.kind == "did document"
@@ -272,5 +272,5 @@ def test_garbage_is_a_broken_account_and_nothing_else(methods, services, names):
 
 
 @given(st.text())
-def test_garbage_is_no_url(text):
+def test_garbage_is_not_a_url(text):
     assert host_url(text) is None

@@ -20,7 +20,7 @@ DID = Did("did:plc:ewvi7nxzyoun6zhxrhs64oiz")
 OTHER = Did("did:web:example.com")
 
 
-def test_where_to_ask():
+def test_names_for_dns_and_https():
     assert dns_name(Handle("alice.test")) == "_atproto.alice.test"
     assert well_known_url(Handle("alice.test")) == "https://alice.test/.well-known/atproto-did"
 
@@ -40,7 +40,7 @@ def test_a_handle_too_long_for_dns():
         [[b"d", b"id=" + DID.encode()], [b"v=spf1 -all"], [b"DID=did:web:example.com"], [b" did=did:web:example.com"]],
     ],
 )
-def test_one_record_speaks(records):
+def test_exactly_one_record_is_a_claim(records):
     """Exactly one TXT record is a claim. Its chunks are joined; other records, upper case and leading spaces are
     ignored.
     """
@@ -48,7 +48,7 @@ def test_one_record_speaks(records):
 
 
 @pytest.mark.parametrize("records", [[], [[b"v=spf1"]], [[]], [[b"DID=" + DID.encode()]]])
-def test_no_record_speaks(records):
+def test_other_records_are_not_claims(records):
     assert did_from_txt(records) is None
 
 
@@ -64,7 +64,7 @@ def test_no_record_speaks(records):
         [[b"did=alice.test"]],
     ],
 )
-def test_records_that_contradict_or_are_no_did(records):
+def test_two_claims_or_an_invalid_did_are_a_failure(records):
     """Two claims are a failure even if they are equal, and a claim is not trimmed."""
     with pytest.raises(Malformed) as raised:
         did_from_txt(records)
@@ -79,7 +79,7 @@ def test_body(body):
 
 
 @pytest.mark.parametrize("body", [b"", b"\n", b"<html>", b"\xff\xfe", b"alice.test", b"did:plc:", b"x" * 10_000_000])
-def test_body_that_is_no_did(body):
+def test_body_without_a_did_is_refused(body):
     with pytest.raises(Malformed) as raised:
         did_from_body(body)
     assert raised.value.kind == "handle claim"
@@ -95,7 +95,7 @@ def test_body_that_is_no_did(body):
         (["at://handle.invalid"], DID, "handle.invalid"),
     ],
 )
-def test_both_ways_or_not_at_all(names, resolved, shown):
+def test_handle_must_resolve_to_the_did_of_its_document(names, resolved, shown):
     document = parse_did_document({"id": DID, "alsoKnownAs": names}, DID)
     assert confirmed_handle(document, resolved) == shown
 

@@ -102,7 +102,7 @@ def test_other_keys_cannot_sign(directory, key):
     assert directory.refusal(sign(_operation(cid_of(GENESIS)), key), START + 1) is PlcRefusal.INVALID_SIGNATURE
 
 
-def test_authority_is_the_previous_operations(directory):
+def test_previous_operation_decides_who_may_sign(directory):
     """An operation is signed by a rotation key of the previous one. A key that it adds cannot sign it, but one that it
     removes can.
     """
@@ -114,7 +114,7 @@ def test_authority_is_the_previous_operations(directory):
     directory.add(sign(_operation(head), STRANGER), START + 2)
 
 
-def test_prev_must_be_of_the_chain(directory):
+def test_prev_must_be_in_the_log(directory):
     for prev in (None, Cid.for_cbor(b"x")):
         assert directory.refusal(sign(_operation(prev), HIGH), START + 1) is PlcRefusal.MISORDERED_OPERATION
 
@@ -129,7 +129,7 @@ def test_prev_must_be_of_the_chain(directory):
         (_operation(), PlcRefusal.INVALID_SIGNATURE),
     ],
 )
-def test_how_a_log_may_not_begin(first, refusal):
+def test_invalid_first_operation_is_refused(first, refusal):
     with pytest.raises(OperationRefused) as raised:
         accept([], DID, first, START)
     assert raised.value.kind is refusal
@@ -200,7 +200,7 @@ def test_a_recovery_can_be_recovered_from_by_a_still_higher_key(directory):
     assert [entry.nullified for entry in directory.log] == [False, True, True, True, False]
 
 
-def test_a_recovery_is_later_than_all_it_recovers_from(directory):
+def test_recovery_must_be_later_than_the_operations_it_nullifies(directory):
     _dispute(directory)
     recovery = sign(_operation(cid_of(GENESIS), "back.test"), HIGH)
     assert directory.refusal(recovery, START + 2 * MILLISECOND) is PlcRefusal.MISORDERED_OPERATION
@@ -226,7 +226,7 @@ def test_our_own_operations_have_one_to_five_different_rotation_keys():
         cid_of(_operation())
 
 
-def test_keys_of_unknown_curves_sign_nothing_and_harm_nothing(directory):
+def test_rotation_key_of_an_unknown_curve_is_ignored(directory):
     """A rotation key of an unknown curve is ignored."""
     odd = "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK"
     operation = replace(_operation(cid_of(GENESIS)), rotation_keys=(odd, format_did_key(HIGH.public)))

@@ -44,7 +44,7 @@ def test_there_and_back(document):
 
 
 @pytest.mark.parametrize("document", [REGULAR, TOMBSTONE, LEGACY])
-def test_no_field_more_and_none_less(document):
+def test_fields_must_match_exactly(document):
     for changed in ({**document, "extra": 1}, *({k: v for k, v in document.items() if k != name} for name in document)):
         with pytest.raises(OperationRefused) as raised:
             parse_operation(changed)

@@ -76,7 +76,7 @@ def test_valid_log(name):
 
 
 @valid_logs
-def test_operations_come_back_as_they_were(name):
+def test_operations_round_trip(name):
     for told in _load("valid", name):
         assert plc_operation.to_json(parse_operation(told["operation"])) == told["operation"]
 
@@ -132,7 +132,7 @@ def test_another_identity_cannot_claim_the_log(name):
 
 
 @needs("fixtures")
-def test_legacy_operation_in_todays_form():
+def test_legacy_operation_is_converted_to_the_current_form():
     """A legacy operation converts to the current form: recovery key first, prefixes for handle and service. CID, DID
     and signature remain those of the legacy form.
     """

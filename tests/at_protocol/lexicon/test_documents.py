@@ -52,7 +52,7 @@ def test_document_equals_the_published_one(nsid):
 
 @needs("fixtures")
 @pytest.mark.parametrize(("folder", "count"), [("com/atproto", 95), ("community/lexicon", 17)])
-def test_whole_families_are_built_in(folder, count):
+def test_every_document_of_our_families_is_built_in(folder, count):
     """Every document of the families that this server implements is built in."""
     names = {
         ".".join(path.relative_to(PUBLISHED).with_suffix("").parts) for path in (PUBLISHED / folder).rglob("*.json")
@@ -77,7 +77,7 @@ def test_document_passes_the_linter(nsid):
 
 
 @pytest.mark.parametrize("nsid", sorted(OURS))
-def test_every_reference_leads_somewhere(nsid):
+def test_every_reference_has_a_definition(nsid):
     """Every reference points to a definition in the catalog."""
     catalog = Catalog()
     for reference in references(json.loads(OURS[nsid].read_bytes())["defs"]):
@@ -115,7 +115,7 @@ def test_documents_are_read_on_first_use(monkeypatch):
     assert Catalog().find("com.example.unknown") is None
 
 
-def test_operator_may_rename_our_authority():
+def test_documents_are_served_under_the_operators_authority():
     """An operator with an authority of their own can serve our documents under it, including references."""
     catalog = Catalog("org.example.events")
     document = catalog.find("org.example.events.seriesLink")
@@ -124,13 +124,13 @@ def test_operator_may_rename_our_authority():
     assert catalog.find(own_name("series")) is None
 
 
-def test_readers_know_every_spelling():
+def test_readers_accept_every_spelling_of_our_types():
     """Readers accept every spelling of our types: first the one that we write, then those of other installations."""
     assert own_spellings("series") == ("openmeet.lexicon.series", "net.openmeet.series")
     assert own_spellings("series", "org.example")[0] == "org.example.series"
 
 
-def test_added_document_is_known():
+def test_added_document_is_used_at_once():
     """A document added by a resolver counts like a built-in one, and a newer version replaces it at once."""
     catalog = Catalog()
     text = (

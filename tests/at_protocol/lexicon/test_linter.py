@@ -98,7 +98,7 @@ def test_oversized_document_is_refused():
         parse_document(b" " * 600_000)
 
 
-def test_published_copies_carry_a_type():
+def test_published_copies_may_have_a_type():
     """A published copy may have $type, as records of com.atproto.lexicon.schema do; in a file it has no meaning."""
     value = {
         "$type": "com.atproto.lexicon.schema",

@@ -41,7 +41,7 @@ DOCUMENT = {
     ],
     ids=["three labels", "upper case", "too long for DNS"],
 )
-def test_the_name_that_is_asked(nsid: str, name: str | None) -> None:
+def test_name_for_the_dns_query(nsid: str, name: str | None) -> None:
     """The name to look up is exactly the domain of the NSID, never a parent or a subdomain."""
     assert authority_name(Nsid(nsid)) == name
 
@@ -62,7 +62,7 @@ def test_contradictory_claims_of_a_domain_are_a_failure(records: Any) -> None:
         authority_from_txt(records)
 
 
-def test_a_document_is_read_with_what_it_refers_to() -> None:
+def test_document_is_read_with_its_references() -> None:
     assert references_of(read_publication(NOTE, DOCUMENT)) == {"com.example.place", "com.example.a", "com.example.b"}
 
 

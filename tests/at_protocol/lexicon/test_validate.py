@@ -148,7 +148,7 @@ def test_lengths_count_bytes():
     assert field_problem({"type": "string", "minLength": 3}, "é") == "record/f: too short (2 < 3 bytes)"
 
 
-def test_graphemes_count_what_people_see():
+def test_graphemes_count_visible_characters():
     """Graphemes count what people see: a family emoji is one grapheme of twenty-five bytes. Both kinds of limit apply
     at once.
     """
@@ -251,7 +251,7 @@ def test_unknown_collection_is_malformed():
 POINT = {"type": "object", "required": ["x"], "properties": {"x": {"type": "integer"}}}
 
 
-def test_reference_needs_no_type_but_no_wrong_one():
+def test_reference_may_omit_the_type_but_not_have_a_wrong_one():
     """A referenced object may omit ``$type``, but a wrong one is refused."""
     catalog = catalog_of({"f": {"type": "ref", "ref": "#point"}}, point=POINT)
     assert problem(catalog, {"f": {"x": 1}}) is None
@@ -299,12 +299,12 @@ def test_union_member_may_be_a_main_definition():
     assert problem(catalog, {"f": {**value, "$type": "com.atproto.repo.strongRef#main"}}) is not None
 
 
-def test_reference_to_an_unknown_document_is_said():
+def test_reference_to_an_unknown_document_is_reported():
     catalog = catalog_of({"f": {"type": "ref", "ref": "com.example.absent#thing"}})
     assert problem(catalog, {"f": {}}) == "record/f: com.example.absent#thing: this Lexicon is not known here"
 
 
-def test_recursive_schema_meets_endless_data():
+def test_deep_data_under_a_recursive_schema_is_refused():
     """Ten thousand levels of data under a recursive schema are an error, not a crash."""
     catalog = catalog_of(
         {"f": {"type": "ref", "ref": "#node"}},
@@ -352,7 +352,7 @@ def test_blob(change, fine):
 
 
 @pytest.mark.parametrize("left_out", ["$type", "ref", "mimeType", "size"])
-def test_blob_is_whole(left_out):
+def test_blob_requires_every_field(left_out):
     value = {key: inner for key, inner in PICTURE.items() if key != left_out}
     assert field_problem({"type": "blob"}, value) is not None
 

@@ -43,7 +43,7 @@ def test_the_worked_example():
 
 
 @pytest.mark.parametrize("key", [KEY, K256PrivateKey.from_random(bytes(47) + b"\x01")], ids=["P-256", "K-256"])
-def test_a_good_proof_tells_its_key(key):
+def test_valid_proof_returns_its_key(key):
     found = check(proof(key=key, nonce="n", access_token="token"), access_token="token")
     assert (found.thumbprint, found.token_id, found.nonce) == (thumbprint(key.public), "p1", "n")
 
@@ -94,13 +94,13 @@ def test_refused(text):
         check(text)
 
 
-def test_no_algorithm_is_no_signature():
+def test_algorithm_none_is_refused():
     head = base64url.encode(b'{"typ":"dpop+jwt","alg":"none"}')
     with pytest.raises(BadDpopProof):
         check(f"{head}.{signed().split('.')[1]}.")
 
 
-def test_the_token_must_be_the_one_that_is_sent():
+def test_proof_must_be_bound_to_the_sent_token():
     with pytest.raises(BadDpopProof):
         check(proof(access_token="another"), access_token="token")
     with pytest.raises(BadDpopProof):
@@ -120,7 +120,7 @@ def test_the_token_must_be_the_one_that_is_sent():
         ("http://[::1]:80/a", "http://[::1]/a"),
     ],
 )
-def test_one_spelling_of_an_address(spelling, normal):
+def test_equivalent_urls_are_equal(spelling, normal):
     assert normal_address(spelling) == normal
     assert normal_address(normal) == normal
 

@@ -26,7 +26,7 @@ def generic():
 
 @needs("fixtures")
 @pytest.mark.parametrize("case", generic(), ids=lambda case: case["scope"])
-def test_every_scope_is_taken_apart_as_published(case):
+def test_every_scope_is_parsed_as_published(case):
     """Every scope is parsed into the resource, positional value and parameters of the published list."""
     read = read_scope(case["scope"])
     expected = case["generic"]
@@ -36,7 +36,7 @@ def test_every_scope_is_taken_apart_as_published(case):
 
 @needs("fixtures")
 @pytest.mark.parametrize("text", lines("generic_scopes_invalid.txt"))
-def test_other_characters_are_no_scope(text):
+def test_other_characters_are_not_a_scope(text):
     with pytest.raises(Malformed):
         read_scope(text)
 

@@ -40,7 +40,7 @@ def test_field_order():
     assert FIELDS["version"] == 3
 
 
-def test_another_key_and_another_account_are_told_apart():
+def test_another_key_and_another_account_are_different_errors():
     with pytest.raises(Malformed, match="signature"):
         verify_commit(COMMIT, did=DID, key=KEYS[1].public)
     with pytest.raises(Malformed, match="another account"):

@@ -76,7 +76,7 @@ class TestFixture:
 
 
 @given(contents, contents)
-def test_any_order_of_undoing_leads_back(before, after):
+def test_operations_can_be_inverted_in_any_order(before, after):
     repository = Repository(before)
     root = repository.root
     changes = [

@@ -44,7 +44,7 @@ def test_shared_subtrees_are_not_read():
     assert len(read) < 60
 
 
-def test_against_nothing():
+def test_diff_against_the_empty_tree():
     repository = Repository(random_content(100, 2))
     everything = list(diff(Tree(EMPTY_ROOT, {}.get), repository.tree))
     assert [(change.path, change.after) for change in everything] == sorted(repository.content.items())

@@ -72,7 +72,7 @@ def test_batch_equals_single_steps(before, after):
 
 
 @given(contents, contents)
-def test_undoing_is_the_way_back(before, after):
+def test_inverting_an_edit_restores_the_tree(before, after):
     """invert(apply(x)) = x, using only the blocks that a commit contains."""
     repository = Repository(before)
     root = repository.root
@@ -84,7 +84,7 @@ def test_undoing_is_the_way_back(before, after):
         assert root_after(Tree(edited.root, sent.get), [change.inverse() for change in changes]) == root
 
 
-def test_nothing_to_do():
+def test_edit_without_changes_sends_the_root():
     """An edit that changes nothing still sends the root, because some readers need it to start."""
     repository = Repository(random_content(50, 1))
     edited = apply(repository.tree, [])
@@ -125,7 +125,7 @@ def test_change_of_an_absent_key_at_every_level(key):
                 apply(Repository(content).tree, [RepoChange(key, VALUES[0], None)])
 
 
-def test_a_change_to_nothing_is_our_mistake():
+def test_change_without_a_value_is_a_programming_error():
     with pytest.raises(Misuse):
         apply(Repository().tree, [RepoChange("a/b", None, None)])
 
@@ -136,7 +136,7 @@ def test_paths_have_1_to_1024_bytes(path):
         apply(Repository().tree, [RepoChange(path, None, VALUES[0])])
 
 
-def test_a_missing_node_is_named_and_then_found():
+def test_missing_node_is_named_and_can_be_loaded():
     """An edit names a missing node. Loading such nodes one at a time gives the same tree, because a failure leaves no
     state behind.
     """

@@ -54,7 +54,7 @@ def test_an_empty_tree_needs_no_block():
     assert tree.get("a/b") is None
 
 
-def test_walk_goes_on_after_a_missing_block():
+def test_walk_continues_after_a_missing_block():
     """A walk names the missing block that it needs next. Loading these one by one gives the whole tree without
     repetition.
     """
@@ -84,7 +84,7 @@ def test_wanted_nodes_are_those_opened_next():
 
 
 @given(st.lists(keys, unique=True, max_size=30))
-def test_build_wants_sorted_entries(paths):
+def test_build_requires_sorted_entries(paths):
     if paths != sorted(paths):
         with pytest.raises(Malformed):
             build([(path, VALUES[0]) for path in paths])
@@ -114,7 +114,7 @@ class Forged:
         return dict(Tree(root, self.blocks.get).entries())
 
 
-def test_forging_can_be_honest():
+def test_forged_nodes_can_make_a_valid_tree():
     forged = Forged()
     root = forged.node(B2, [forged.node((), [forged.node(A0)]), forged.node(C1)])
     assert forged.read(root) == {A0: VALUES[0], B2: VALUES[0], C1: VALUES[0]}
@@ -182,7 +182,7 @@ def test_illegal_shapes_are_refused(forge):
         forged.read(root)
 
 
-def test_a_search_refuses_them_too():
+def test_search_refuses_illegal_shapes():
     """A search for one path checks the nodes on its way as a full walk does."""
     forged = Forged()
     with pytest.raises(Malformed):

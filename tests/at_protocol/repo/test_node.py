@@ -41,7 +41,7 @@ def test_vector_counts():
 
 
 @pytest.mark.parametrize("key", EXAMPLE_KEYS)
-def test_example_key_says_its_height(key):
+def test_example_key_has_the_height_in_its_name(key):
     """The height of each example key is the level in its name."""
     assert key_height(key.encode()) == int(key[1])
 
@@ -151,7 +151,7 @@ def test_garbage_is_malformed(block):
 
 
 @given(st.data())
-def test_one_changed_byte_never_gives_a_second_spelling(data):
+def test_one_changed_byte_is_refused_or_canonical(data):
     """A node with one changed byte is refused or is itself the canonical form of what was parsed."""
     block = bytearray(_node(_entry(t=VALUE), _entry(k=b"z", p=3), left=VALUE))
     block[data.draw(st.integers(0, len(block) - 1))] = data.draw(st.integers(0, 255))

@@ -81,7 +81,7 @@ def test_another_key_and_another_account():
         verify_record_proof(_proof(path), did=parse_did("did:web:a.example"), key=KEY.public, path=path)
 
 
-def test_a_store_without_a_block_says_which():
+def test_missing_block_is_named():
     path = "com.example.thing/155"
     for cid in car.read(_proof(path)).blocks.keys() - {COMMIT.cid}:
         with pytest.raises(MissingBlock) as missing:

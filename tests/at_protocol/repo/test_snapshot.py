@@ -89,7 +89,7 @@ def test_rebuilding_from_the_entries_gives_the_same_nodes(name):
 
 @needs("fixtures")
 @pytest.mark.parametrize("name", WHOLE)
-def test_exporting_gives_the_same_repository_without_the_leavings(name):
+def test_export_omits_unlinked_blocks(name):
     """An export contains every linked block once, the commit first, and reads as the same repository. Unlinked blocks
     are left out.
     """
@@ -169,7 +169,7 @@ def _holding(record: bytes, path: str = "com.example.thing/1", *, raw: bool = Fa
     return _made({**repository.blocks, cid: record}, repository.root)
 
 
-def test_a_made_repository_is_read():
+def test_generated_repository_is_read():
     assert len(read_snapshot(_holding(b"\xa0")).entries) == 1
     assert read_snapshot(_made({EMPTY_ROOT: EMPTY_NODE}, EMPTY_ROOT)).entries == {}
 
@@ -213,7 +213,7 @@ def test_odd_paths_are_reported_separately(path):
     ],
     ids=["a list", "not CBOR", "a raw address", "more than 1 MiB"],
 )
-def test_odd_records_are_noted(file):
+def test_odd_records_are_reported(file):
     snapshot = read_snapshot(file)
     assert snapshot.entries.keys() == snapshot.flaws.keys() == {"com.example.thing/1"}
 

@@ -108,7 +108,7 @@ def test_commits_in_sequence_apply():
         state = outcome.state
 
 
-def test_a_commit_lost_on_the_wire_is_noticed_and_repaired():
+def test_lost_commit_is_detected_and_repaired():
     """A lost commit shows as a gap at the next commit. The repository is then fetched, and the commits received
     meanwhile are delivered again.
     """
@@ -137,7 +137,7 @@ def test_messages_older_than_the_fetched_repository_are_dropped():
     assert _receive(state, held).verdict is SyncVerdict.DROP
 
 
-def test_a_failed_fetch_leaves_the_account_behind():
+def test_failed_fetch_leaves_the_account_desynchronized():
     author, state = _synchronized()
     state = resync_failed(resync_began(state))
     outcome = _receive(state, author.write(_edits(2)))
@@ -145,7 +145,7 @@ def test_a_failed_fetch_leaves_the_account_behind():
 
 
 @pytest.mark.parametrize("status", ["deactivated", "takendown", "suspended", "deleted", "unheard of", None])
-def test_an_inactive_account_says_nothing(status):
+def test_messages_of_an_inactive_account_are_dropped(status):
     author, state = _synchronized()
     gone = _receive(state, AccountMessage(9, DID, "", active=False, status=status)).state
     assert (gone.active, gone.status) == (False, status)
@@ -172,7 +172,7 @@ def test_sync_with_the_same_tree_takes_the_new_rev():
     assert _receive(outcome.state, author.write(_edits(2))).verdict is SyncVerdict.APPLY
 
 
-def test_sync_with_another_tree_asks_for_the_repository():
+def test_sync_with_another_tree_fetches_the_repository():
     author, state = _synchronized()
     author.write(_edits(2))
     outcome = _receive(state, author.sync())

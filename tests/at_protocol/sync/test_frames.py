@@ -42,7 +42,7 @@ def test_captured_frame_is_written_byte_identically(number):
 
 
 @pytest.mark.parametrize("number", range(len(captured.frames())))
-def test_captured_frame_at_a_glance(number):
+def test_quick_summary_agrees_with_full_decoding(number):
     """A quick look at a frame finds the same values as full decoding."""
     data = captured.frames()[number]
     message, seen = events.read(data), frames.summarize(data)
@@ -93,12 +93,12 @@ def test_late_sequence_number_among_any_fields(payload):
 
 
 @pytest.mark.parametrize("seq", [0, -1, 2**53])
-def test_sequence_numbers_out_of_range_are_our_mistake(seq):
+def test_sequence_number_out_of_range_is_a_programming_error(seq):
     with pytest.raises(Misuse):
         events.encode_unsequenced(MESSAGES[2]).with_seq(seq)  # type: ignore[arg-type]
 
 
-def test_a_second_sequence_number_is_our_mistake():
+def test_second_sequence_number_is_a_programming_error():
     with pytest.raises(Misuse):
         frames.encode_unsequenced("#x", {"seq": 1})
     with pytest.raises(Misuse):
@@ -144,7 +144,7 @@ def test_unknown_fields_are_kept():
     )
 
 
-def test_a_message_without_the_relics_is_read():
+def test_message_without_obsolete_fields_is_accepted():
     """A message without the obsolete fields rebase, tooBig or blobs, or with null in them, is accepted."""
     for rest in ({}, {"blobs": None}, {"tooBig": True}):
         payload = {**events.to_payload(MESSAGES[0]), "seq": 1}
@@ -223,7 +223,7 @@ def test_broken_frames_are_refused(name):
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_glance_raises_nothing_else(name):
+def test_quick_summary_raises_no_other_exception(name):
     with contextlib.suppress(Malformed):
         frames.summarize(BROKEN[name])
 
@@ -271,7 +271,7 @@ def test_megabytes_of_tiny_items_are_refused_before_they_are_decoded(read, item)
         tracemalloc.stop()
 
 
-def test_a_commit_of_two_hundred_operations_is_looked_at_and_one_more_is_not():
+def test_commits_are_limited_to_200_operations():
     operation = {"action": "create", "path": "com.example.thing/a", "cid": None}
     payload = {"repo": captured.DID, "seq": 1, "blocks": bytes(20_000)}
     whole = frames.encode_message("#commit", {**payload, "ops": [operation] * 200})

@@ -22,7 +22,7 @@ def signed(**more: Any) -> dict[str, Any]:
     return {**label, "sig": KEY.sign(signed_bytes(label))}
 
 
-def test_every_field_is_signed_also_what_nobody_knows():
+def test_every_field_is_signed_including_unknown_ones():
     label = signed(cid=CID, exp="2026-03-02T10:00:00Z", neg=True, added="later")
     read = read_label(label)
     assert (read.source, read.subject, read.value, read.cid, read.is_negated) == (SOURCE, URI, "spam", CID, True)

@@ -150,7 +150,7 @@ def _our_refusal(message: CommitMessage, **how: Any) -> RejectionReason:
     return refused.value.reason
 
 
-def test_a_history_of_our_own_holds_step_by_step():
+def test_own_history_verifies_step_by_step():
     """A history that our code wrote verifies step by step: creation, several operations, update, deletion, empty
     commit.
     """
@@ -168,7 +168,7 @@ def test_a_history_of_our_own_holds_step_by_step():
     assert known.data == author.repository.root
 
 
-def test_the_first_commit_must_account_for_the_whole_tree():
+def test_first_commit_must_create_its_whole_tree():
     """A first commit without prevData must create everything in its tree by its operations, because the tree before was
     empty.
     """
@@ -201,7 +201,7 @@ def test_an_update_that_changes_nothing():
     assert _our_refusal(forged) is RejectionReason.BAD_OPERATIONS
 
 
-def test_a_deletion_of_what_is_still_there():
+def test_deletion_of_a_present_record_is_refused():
     author = Author()
     first = author.write(("com.example.thing/a", {"x": 1}))
     second = with_blocks(author.write(), more=car.read(first.blocks).blocks)
@@ -231,7 +231,7 @@ def test_unlinked_blocks_are_ignored():
     assert _ours(with_blocks(message, more={Cid.for_cbor(filler): filler})) == _ours(message)
 
 
-def test_light_mode_trusts_the_relay_with_completeness_only():
+def test_light_mode_trusts_the_relay_only_for_completeness():
     """Light mode trusts the relay only for completeness: an omitted operation passes, a wrong one does not."""
     author = Author()
     author.write(("com.example.thing/a", {"x": 1}))
@@ -290,7 +290,7 @@ def test_old_commit_count():
 
 
 @pytest.mark.parametrize("path", _old_commits(), ids=lambda path: path.stem)
-def test_commits_of_before_prev_data(path):
+def test_old_commits_without_prev_data(path):
     """A commit without prevData passes every lenient check except the signature, because the test does not have the
     account's key.
     """

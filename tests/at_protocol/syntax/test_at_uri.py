@@ -26,11 +26,11 @@ def test_parts_and_text(text, uri):
     assert str(uri) == text
 
 
-def test_handle_in_lower_case_the_rest_as_written():
+def test_only_the_handle_is_lower_cased():
     assert str(parse_at_uri("at://Alice.Test/COM.Example.fooBar/Key")) == "at://alice.test/COM.Example.fooBar/Key"
 
 
-def test_normal_form_is_for_comparing():
+def test_normal_form_is_used_for_comparison():
     uri = parse_at_uri("at://Alice.Test/COM.Example.fooBar/Key")
     assert str(normal_uri(uri)) == "at://alice.test/com.example.fooBar/Key"
     assert normal_uri(AtUri(DID)) == AtUri(DID)

@@ -46,7 +46,7 @@ def test_the_test_domain_is_for_development():
     assert reserved_domain(INVALID) == "invalid"
 
 
-def test_an_at_identifier_knows_what_it_is():
+def test_at_identifier_is_a_did_or_a_handle():
     assert is_did(parse_at_identifier("did:web:example.com"))
     assert not is_did(parse_at_identifier("example.com"))
 

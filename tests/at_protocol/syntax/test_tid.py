@@ -65,7 +65,7 @@ def test_ten_thousand_at_once_and_a_clock_set_back():
     assert made == sorted(set(made))
 
 
-def test_later_than_a_rev_from_a_host_with_a_fast_clock():
+def test_next_rev_follows_one_from_a_fast_clock():
     """The next rev follows the previous one even if that is ahead of our clock, and so do all later ones."""
     clock = TidClock(0)
     ahead = from_microseconds(1_700_000_000_000_000 + HOUR, 1023)
@@ -96,6 +96,6 @@ def test_garbage_is_malformed_and_nothing_else(text):
         parse_tid(text + "!")
 
 
-def test_odd_old_revs_are_read():
+def test_old_revs_near_1970_are_accepted():
     """An old rev near 1970 is accepted."""
     assert to_microseconds(Tid("222222d7n7i22")) < 10**12

@@ -28,7 +28,7 @@ def test_empty_message_is_left_out():
         b'{"error":""}',
     ],
 )
-def test_any_body_is_survived(body):
+def test_any_error_body_is_accepted(body):
     """Any body, such as a proxy's page or none at all, becomes an error with a name."""
     assert read_error(502, body).name == "UpstreamFailure"
 

@@ -114,7 +114,7 @@ def test_unknown_method_is_malformed():
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=abc", "limit=1&limit=2", "reverse=yes"])
-def test_list_records_refuses_what_it_cannot_mean(query):
+def test_list_records_refuses_senseless_parameters(query):
     """The built-in Lexicon of listRecords refuses parameters that make no sense."""
     with pytest.raises(Malformed):
         decode_parameters(Catalog(), "com.atproto.repo.listRecords", f"repo=a.example.com&collection=a.b.c&{query}")
@@ -139,7 +139,7 @@ def test_round_trip(parameters):
     assert decode_parameters(catalog(), NAME, query) == {"limit": 50, **parameters}
 
 
-def test_encoding_leaves_none_out():
+def test_encoding_omits_none():
     assert encode_parameters({"a": None, "b": True, "c": ["x", 1]}) == [("b", "true"), ("c", "x"), ("c", "1")]
 
 

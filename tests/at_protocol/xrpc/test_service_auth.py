@@ -37,7 +37,7 @@ def refusal(text: str, **changed: object) -> str:
 
 
 @pytest.mark.parametrize("key", KEYS, ids=["k256", "p256"])
-def test_made_token_is_accepted(key):
+def test_issued_token_is_accepted(key):
     text = make_service_token(key, issuer=ISSUER, audience=AUDIENCE, method=METHOD, now_seconds=NOW, token_id="abc")
     token = read(text)
     check_signature(token, key.public)
@@ -77,7 +77,7 @@ def test_tokens_of_other_kinds_are_refused(type_):
 
 
 @pytest.mark.parametrize("algorithm", ["none", "HS256", "RS256", "", None])
-def test_algorithm_is_one_of_two(algorithm):
+def test_only_two_algorithms_are_accepted(algorithm):
     """Only two algorithms are accepted: a token can be neither unsigned nor "signed" with the public key as a secret."""
     header = base64url.encode(json.dumps({"typ": "JWT", "alg": algorithm}).encode())
     body = base64url.encode(json.dumps(CLAIMS).encode())
@@ -106,7 +106,7 @@ def test_changed_claims_break_the_signature():
 
 
 @pytest.mark.parametrize("text", ["", "a.b", "a.b.c.d", "....", "x" * 20_000, "e30.e30.e30", "e30.W10.", "{}.{}.{}"])
-def test_garbage_is_bad(text):
+def test_garbage_is_refused(text):
     assert refusal(text) == "BadJwt"
 
 
@@ -122,7 +122,7 @@ def test_key_id_may_only_be_the_account_key():
     assert refusal(jwt.sign(CLAIMS, KEYS[0], header={"kid": 7})) == "BadJwtSignature"
 
 
-def test_labelers_where_they_are_expected():
+def test_labeler_key_is_accepted_only_where_expected():
     """A labeler's key is accepted only by endpoints that expect labelers."""
     token = read(jwt.sign({**CLAIMS, "iss": ISSUER + "#atproto_labeler"}, KEYS[0]), allow_labeler=True)
     assert (token.issuer, token.key_id) == (ISSUER, "#atproto_label")

@@ -167,7 +167,7 @@ async def test_it_goes_on_after_the_directory_was_away(ada: Leaving) -> None:
     assert page.status_code == 200
 
 
-async def test_given_up_before_the_code_nothing_has_changed(ada: Leaving) -> None:
+async def test_abandoned_move_changes_nothing(ada: Leaving) -> None:
     before = await ada.old.directory.log(ada.ada.did)
     await ada.begin()
     await ada.until(MoveStage.WAITING)

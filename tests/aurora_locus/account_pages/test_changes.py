@@ -20,14 +20,14 @@ from tests.aurora_locus.visitor import heading_of, problems_in, visitor
 ADDRESS = "ada@example.org"
 
 
-async def test_the_overview_tells_what_is_kept(deployment: Deployment, ada: Ada) -> None:
+async def test_overview_lists_the_stored_data(deployment: Deployment, ada: Ada) -> None:
     await add_content(deployment, ada.app)
     text = (await ada.browser.get("/account")).text
     for said in ("@ada.test", ada.app.did, ADDRESS, "Not confirmed", "2 entries, 1 file", "768 kB of 5.4 GB"):
         assert said in text
 
 
-async def test_the_overview_shows_the_face_and_name_of_the_profile(deployment: Deployment, ada: Ada) -> None:
+async def test_overview_shows_picture_and_name_of_the_profile(deployment: Deployment, ada: Ada) -> None:
     """The overview shows the picture and name of the account's profile record; an invalid name is left out."""
     blob = await add_content(deployment, ada.app)
     for name, heading in (("Ada L.", "Ada L."), ("x" * 500, "@ada.test"), (7, "@ada.test"), ("a\u202eb", "@ada.test")):
@@ -51,7 +51,7 @@ async def test_the_overview_asks_for_one_thing_at_a_time(deployment: Deployment,
     assert text.count('class="banner') == 1
 
 
-async def test_another_name_here(deployment: Deployment, ada: Ada) -> None:
+async def test_handle_is_changed_on_the_page(deployment: Deployment, ada: Ada) -> None:
     answer = await ada.browser.send("/account/handle", {"name": "ada-l", "ending": ".test"})
     assert (answer.status_code, answer.headers["location"]) == (303, "/account/handle")
     assert "@ada-l.test" in (await ada.browser.get("/account/handle")).text
@@ -111,7 +111,7 @@ async def test_an_address_of_somebody_else_is_refused(deployment: Deployment, ad
     assert 'value="ben@example.org"' in answer.text
 
 
-async def test_another_password_ends_everything_but_this_browser(deployment: Deployment, ada: Ada) -> None:
+async def test_new_password_ends_all_other_sessions(deployment: Deployment, ada: Ada) -> None:
     elsewhere = visitor(deployment)
     await elsewhere.sign_in("ada")
     new = "correct horse battery"
@@ -173,7 +173,7 @@ async def test_an_app_password_is_shown_once_and_works_until_it_is_revoked(deplo
     assert (await deployment.sign_in("ada.test", password)).status_code == 401
 
 
-async def test_records_are_found_and_shown_as_they_are_kept(ada: Ada) -> None:
+async def test_records_are_found_and_shown_as_stored(ada: Ada) -> None:
     for number in range(30):
         await write(ada.app, {"text": f"Note {number} <b>bold</b>"})
     page = (await ada.browser.get("/account/records")).text
@@ -202,7 +202,7 @@ async def test_the_archive_is_saved_from_the_page(deployment: Deployment, ada: A
     assert zipfile.ZipFile(io.BytesIO(answer.content)).namelist()[0] == "README.txt"
 
 
-async def test_hidden_and_shown_again(deployment: Deployment, ada: Ada) -> None:
+async def test_account_is_deactivated_and_activated_on_the_page(deployment: Deployment, ada: Ada) -> None:
     before = len(await deployment.announced(ada.app.did))
     assert (await ada.browser.send("/account/deactivate", {"act": "deactivate", "after": "30"})).status_code == 303
     page = await ada.browser.get("/account/deactivate")
@@ -221,7 +221,7 @@ async def test_hidden_and_shown_again(deployment: Deployment, ada: Ada) -> None:
     ]
 
 
-async def test_an_account_that_lives_elsewhere_is_not_shown_again(deployment: Deployment, ada: Ada) -> None:
+async def test_moved_account_cannot_be_activated_on_the_page(deployment: Deployment, ada: Ada) -> None:
     await ada.browser.send("/account/deactivate", {"act": "deactivate", "after": ""})
     deployment.directory.is_down = True
     answer = await ada.browser.send("/account/deactivate", {"act": "activate"})
@@ -244,7 +244,7 @@ async def test_deleted_with_code_password_and_name(deployment: Deployment, ada: 
     assert not await ada.browser.is_signed_in()
 
 
-async def test_wishes_count_together_with_those_that_come_by_methods(deployment: Deployment, ada: Ada) -> None:
+async def test_e_mail_requests_of_pages_and_methods_count_together(deployment: Deployment, ada: Ada) -> None:
     """Requests for e-mails from pages and methods count together: five in an hour (a thousand times as many in
     development).
     """
@@ -256,7 +256,7 @@ async def test_wishes_count_together_with_those_that_come_by_methods(deployment:
     assert await letters(deployment, ADDRESS) == []
 
 
-async def test_an_app_is_seen_in_words_and_shut_out(deployment: Deployment, ada: Ada) -> None:
+async def test_app_is_described_and_can_be_revoked(deployment: Deployment, ada: Ada) -> None:
     app = App(deployment)
     tokens = await app.let_in(ada.app.did)
     page = await ada.browser.get("/account/apps")
@@ -268,7 +268,7 @@ async def test_an_app_is_seen_in_words_and_shut_out(deployment: Deployment, ada:
     assert "No apps yet" in (await ada.browser.get("/account/apps")).text
 
 
-async def test_hiding_the_account_shuts_apps_out(deployment: Deployment, ada: Ada) -> None:
+async def test_deactivation_ends_app_sessions(deployment: Deployment, ada: Ada) -> None:
     app = App(deployment)
     tokens = await app.let_in(ada.app.did)
     await ada.browser.send("/account/deactivate", {"act": "deactivate", "after": ""})

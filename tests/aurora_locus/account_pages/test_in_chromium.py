@@ -56,7 +56,7 @@ async def signed_in(browser: Browser, deployment: Deployment, **options: Any) ->
 
 
 @pytest.mark.parametrize(("size", "scheme"), [(PHONE, "light"), (DESK, "dark")], ids=["phone, light", "desk, dark"])
-async def test_pages_are_fit_to_be_used(
+async def test_pages_are_usable(
     make_sqlite: MakeDatabase, clock: Any, tmp_path: Path, browser: Browser, size: Any, scheme: Any
 ) -> None:
     found: list[str] = []
@@ -97,7 +97,7 @@ async def test_pages_are_fit_to_be_used(
     assert found == []
 
 
-async def test_the_menu_behind_the_face_works_by_keyboard_and_without_scripts(
+async def test_account_menu_works_by_keyboard_and_without_scripts(
     make_sqlite: MakeDatabase, clock: Any, tmp_path: Path, browser: Browser
 ) -> None:
     """The menu behind the picture works by keyboard and without scripts: it opens and closes, names the account, and
@@ -187,7 +187,7 @@ async def test_a_key_is_made_in_the_browser_and_moves_the_account_while_the_serv
     await asyncio.sleep(0)  # Chromium's connections close a moment after the server has released them
 
 
-async def test_without_scripts_the_page_says_how_a_key_is_made(
+async def test_without_scripts_the_page_explains_how_to_make_a_key(
     make_sqlite: MakeDatabase, clock: Any, tmp_path: Path, browser: Browser
 ) -> None:
     async with open_deployment(

@@ -51,7 +51,7 @@ async def test_pages_require_signing_in(deployment: Deployment) -> None:
     await stranger.http.aclose()
 
 
-async def test_every_page_shows_itself_and_is_kept_by_no_cache(ada: Ada) -> None:
+async def test_every_page_is_shown_and_not_cached(ada: Ada) -> None:
     for path in (*DELICATE, *OTHERS):
         answer = await ada.browser.get(path)
         assert answer.status_code == 200, answer.text
@@ -60,7 +60,7 @@ async def test_every_page_shows_itself_and_is_kept_by_no_cache(ada: Ada) -> None
         assert answer.headers["cache-control"] == "no-store"
 
 
-async def test_the_pages_say_how_long_a_handle_is_kept(deployment: Deployment, ada: Ada) -> None:
+async def test_pages_show_how_long_a_handle_is_reserved(deployment: Deployment, ada: Ada) -> None:
     """The pages show the configured time for which a handle is kept, not the default."""
     for days, words in ((30, "for 30 days"), (7, "for 7 days"), (1 / 24, "for 60 minutes"), (0, "right away")):
         object.__setattr__(deployment.pds.registry, "handle_quarantine", round(days * DAY))
@@ -70,7 +70,7 @@ async def test_the_pages_say_how_long_a_handle_is_kept(deployment: Deployment, a
             assert days == 30 or "30 days" not in page
 
 
-async def test_the_page_of_app_passwords_says_what_they_may_do(deployment: Deployment, ada: Ada) -> None:
+async def test_app_password_page_states_the_permissions(deployment: Deployment, ada: Ada) -> None:
     """The page of app passwords says what they can do. One that can change the handle is not described as unable to
     change the account.
     """
@@ -122,7 +122,7 @@ async def test_no_other_site_sends_a_form(
         assert await _state(deployment) == before
 
 
-async def test_no_page_shows_what_is_another_accounts(deployment: Deployment, ada: Ada) -> None:
+async def test_no_page_shows_data_of_another_account(deployment: Deployment, ada: Ada) -> None:
     """Records, app passwords and sessions of another account are neither shown nor ended, whatever the form names."""
     ben = await deployment.sign_up("ben")
     await write(ben, {"text": "Ben's own words"})
@@ -167,7 +167,7 @@ async def test_urls_contain_nothing_private(deployment: Deployment, ada: Ada) ->
         assert secret not in joined
 
 
-async def test_a_mangled_address_is_answered_with_a_page(ada: Ada) -> None:
+async def test_invalid_url_gets_an_error_page(ada: Ada) -> None:
     for query in ("cursor=nonsense", "collection=%00", "q=%ff", "q=" + "x" * 500):
         answer = await ada.browser.http.get(f"/account/records?{query}", headers={"accept": "text/html"})
         assert answer.status_code in {200, 400}

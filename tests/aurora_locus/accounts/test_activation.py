@@ -64,7 +64,7 @@ async def test_owner_of_a_hidden_account_signs_in_but_writes_nothing(deployment:
     assert export.status_code == 200
 
 
-async def test_owner_cannot_lift_what_the_host_decided(deployment: Deployment) -> None:
+async def test_owner_cannot_lift_a_takedown(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     registry = deployment.pds.registry
 
@@ -89,7 +89,7 @@ async def test_changes_by_another_process_are_seen_soon(deployment: Deployment) 
     assert (await ana.get(f"{SERVER}.getSession")).json()["error"] == "AccountTakedown"
 
 
-async def test_account_that_lives_elsewhere_is_not_activated(deployment: Deployment) -> None:
+async def test_moved_account_cannot_be_activated(deployment: Deployment) -> None:
     """An account whose identity was moved to another server cannot be activated here, because two servers would
     contradict each other.
     """

@@ -93,7 +93,7 @@ async def test_revoking_ends_its_sessions_alone(deployment: Deployment) -> None:
         assert (await person.bearing(person.refresh_token).post(f"{SERVER}.refreshSession")).status_code == 200
 
 
-async def test_one_name_is_one_password(deployment: Deployment) -> None:
+async def test_name_belongs_to_one_app_password(deployment: Deployment) -> None:
     """A name belongs to one app password of an account: of two concurrent requests one succeeds. Another account may
     use the same name.
     """
@@ -102,7 +102,7 @@ async def test_one_name_is_one_password(deployment: Deployment) -> None:
     assert (await ben.post(CREATE, {"name": "phone"})).status_code == 200
 
 
-async def test_it_opens_its_own_account_only(deployment: Deployment) -> None:
+async def test_app_password_opens_only_its_own_account(deployment: Deployment) -> None:
     ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
     password = await make(ana)
     assert (await deployment.sign_in(ben.did, password)).json()["error"] == "AuthenticationRequired"
@@ -117,7 +117,9 @@ async def test_names_that_cannot_be_shown_are_refused(deployment: Deployment, na
     assert await deployment.count("app_passwords") == 0
 
 
-async def test_unknown_and_wrong_cost_alike(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_unknown_account_and_wrong_password_take_the_same_time(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An unknown account and a wrong password take the same time: both hashes are computed for anything that could be
     an app password.
     """
@@ -142,7 +144,7 @@ async def test_unknown_and_wrong_cost_alike(deployment: Deployment, monkeypatch:
         assert (answer.status_code, sorted(hashed)) == (401, ["argon2", "scrypt"])
 
 
-def test_hash_is_the_reference_servers() -> None:
+def test_hash_equals_that_of_the_reference_server() -> None:
     """The hash is that of the reference server, salted with the first 16 bytes of the DID's SHA-256. The value was made
     by Node's crypto module.
     """

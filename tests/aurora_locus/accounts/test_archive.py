@@ -51,7 +51,7 @@ async def save(deployment: Deployment, person: Person, path: Path) -> Path:
     return path
 
 
-async def test_everything_is_in_it(deployment: Deployment, tmp_path: Path) -> None:
+async def test_archive_contains_everything(deployment: Deployment, tmp_path: Path) -> None:
     ana = await deployment.sign_up("ana")
     blob = await add_content(deployment, ana)
     path = await save(deployment, ana, tmp_path / "ana.zip")
@@ -69,7 +69,7 @@ async def test_everything_is_in_it(deployment: Deployment, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("status", ["deactivated", "takendown"])
-async def test_also_of_an_account_that_nobody_sees(deployment: Deployment, tmp_path: Path, status: str) -> None:
+async def test_archive_of_a_hidden_account_is_complete(deployment: Deployment, tmp_path: Path, status: str) -> None:
     ana = await deployment.sign_up("ana")
     await add_content(deployment, ana)
     if status == "deactivated":
@@ -84,7 +84,7 @@ async def test_also_of_an_account_that_nobody_sees(deployment: Deployment, tmp_p
         assert json.loads(opened.read("account.json"))["status"] == status
 
 
-async def test_what_is_missing_is_named(deployment: Deployment, tmp_path: Path) -> None:
+async def test_missing_blobs_are_listed(deployment: Deployment, tmp_path: Path) -> None:
     """Missing blobs are listed in the summary instead of among the entries: one whose file is gone, and one that the
     host took down.
     """
@@ -105,7 +105,7 @@ async def test_what_is_missing_is_named(deployment: Deployment, tmp_path: Path) 
             assert not [name for name in opened.namelist() if name.startswith("blobs/")]
 
 
-async def test_it_is_made_while_it_is_sent(deployment: Deployment) -> None:
+async def test_archive_is_streamed(deployment: Deployment) -> None:
     """The archive is streamed: no chunk holds more than one batch of blocks or one piece of a blob."""
     ana = await deployment.sign_up("ana")
     await add_content(deployment, ana)

@@ -75,7 +75,7 @@ async def test_killed_between_directory_and_database(program: Program, directory
     assert await program.stop() == 0
 
 
-async def test_directory_that_is_away_at_the_start_is_asked_again_soon(program: Program, directory: Directory) -> None:
+async def test_unavailable_directory_is_retried_soon_after_the_start(program: Program, directory: Directory) -> None:
     """If the directory is down at the start, the request is repeated soon instead of at the next housekeeping after ten
     minutes, because both may have been killed together.
     """
@@ -97,7 +97,7 @@ async def test_directory_that_is_away_at_the_start_is_asked_again_soon(program: 
             await asyncio.sleep(0.05)
 
 
-async def test_stops_cleanly_while_people_listen(program: Program) -> None:
+async def test_stops_cleanly_with_open_subscriptions(program: Program) -> None:
     url = program.environment["PDS_PUBLIC_URL"].replace("http", "ws")
     async with (
         ClientSession() as session,

@@ -50,7 +50,7 @@ async def test_unusable_header_is_ignored_by_public_methods(deployment: Deployme
     assert answer.status_code == 200
 
 
-async def test_nobody_is_told_how_to_sign_in(deployment: Deployment) -> None:
+async def test_missing_authorization_gets_401_with_bearer(deployment: Deployment) -> None:
     answer = await deployment.stranger.get(f"{SERVER}.getSession")
     assert (answer.status_code, answer.json()["error"]) == (401, "AuthMissing")
     assert answer.headers["www-authenticate"] == "Bearer"
@@ -116,7 +116,7 @@ async def test_scheme_is_read_in_any_case(deployment: Deployment) -> None:
         assert answer.status_code == 200
 
 
-async def test_answer_to_somebody_is_kept_by_no_shared_cache(deployment: Deployment) -> None:
+async def test_authorized_response_is_not_stored_by_shared_caches(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     answer = await ana.get(f"{SERVER}.getSession")
     assert (answer.headers["cache-control"], answer.headers["vary"]) == ("private", "authorization")

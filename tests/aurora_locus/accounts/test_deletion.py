@@ -95,7 +95,7 @@ async def test_only_the_deletion_is_told_afterwards(deployment: Deployment) -> N
     assert await deployment.announced(ben.did) == told
 
 
-async def test_handle_is_kept_from_others_for_a_while(deployment: Deployment) -> None:
+async def test_handle_is_reserved_for_a_while(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     await delete(deployment, ana, await ask(deployment, ana))
     refused = await deployment.ask_to_sign_up("ana")
@@ -104,7 +104,7 @@ async def test_handle_is_kept_from_others_for_a_while(deployment: Deployment) ->
     assert (await deployment.ask_to_sign_up("ana")).status_code == 200
 
 
-async def test_identity_is_the_persons_and_stays(deployment: Deployment) -> None:
+async def test_identity_is_not_ended_by_the_deletion(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     await delete(deployment, ana, await ask(deployment, ana))
     assert ana.did in await deployment.directory.living()

@@ -55,7 +55,7 @@ async def test_token_used_concurrently_works_once(deployment: Deployment) -> Non
     assert statuses(await together(*(confirm(ana, token) for _ in range(5)))) == [200, 400, 400, 400, 400]
 
 
-async def test_letter_says_what_for_and_for_whom(deployment: Deployment) -> None:
+async def test_e_mail_names_purpose_and_account(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     await ask(deployment, ana)
     (letter,) = await letters(deployment, ANAS)
@@ -74,7 +74,7 @@ async def test_only_a_hash_is_stored(deployment: Deployment) -> None:
 
 
 @pytest.mark.parametrize(("late", "error"), [(0, (200, "")), (SECOND, (400, "ExpiredToken"))])
-async def test_token_is_good_for_fifteen_minutes(deployment: Deployment, late: int, error: tuple[int, str]) -> None:
+async def test_token_is_valid_for_fifteen_minutes(deployment: Deployment, late: int, error: tuple[int, str]) -> None:
     ana = await deployment.sign_up("ana")
     started = deployment.clock.now()
     token = await ask(deployment, ana)
@@ -110,7 +110,7 @@ async def test_token_is_for_one_purpose_and_one_account(deployment: Deployment) 
     assert named(await confirm(ana, token)) == (200, "")
 
 
-async def test_changing_an_unconfirmed_address_takes_no_token(deployment: Deployment) -> None:
+async def test_changing_an_unconfirmed_address_needs_no_token(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     assert (await ana.post(ASK_UPDATE)).json() == {"tokenRequired": False}
     assert named(await ana.post(UPDATE, {"email": "New@Example.org"})) == (200, "")
@@ -206,7 +206,7 @@ async def pay_once(deployment: Deployment, postman: Postman) -> None:
     deployment.clock.turn(30 * SECOND)
 
 
-async def test_letter_that_failed_is_sent_again_with_its_number(deployment: Deployment) -> None:
+async def test_failed_e_mail_is_sent_again_with_the_same_message_id(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     await queued(deployment, ana)
     postman = Postman(RemoteFailed("down"), None)
@@ -216,7 +216,7 @@ async def test_letter_that_failed_is_sent_again_with_its_number(deployment: Depl
     assert postman.sent[0].message_id == postman.sent[1].message_id
 
 
-async def test_letter_whose_answer_is_lost_is_sent_twice_at_most(deployment: Deployment) -> None:
+async def test_e_mail_with_a_lost_response_is_sent_twice_at_most(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     await queued(deployment, ana)
     postman = Postman(RemoteSlow("lost"), RemoteSlow("lost"))
@@ -225,7 +225,7 @@ async def test_letter_whose_answer_is_lost_is_sent_twice_at_most(deployment: Dep
     assert len(postman.sent) == 2
 
 
-async def test_letter_of_a_token_that_is_used_is_not_sent(deployment: Deployment) -> None:
+async def test_e_mail_of_a_used_token_is_not_sent(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     await queued(deployment, ana)
     await deployment.db.write(lambda w: w.execute("delete from email_tokens"))
@@ -234,7 +234,7 @@ async def test_letter_of_a_token_that_is_used_is_not_sent(deployment: Deployment
     assert postman.sent == []
 
 
-def test_token_is_of_its_purpose() -> None:
+def test_token_is_valid_for_one_purpose() -> None:
     """A token is valid for one purpose, because its hash differs for each."""
     tokens = EmailTokens(b"key")
     assert len({tokens.hash(purpose, "AAAAA-AAAAA") for purpose in TokenPurpose}) == len(TokenPurpose)

@@ -16,7 +16,7 @@ def named(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, "" if answer.status_code == 200 else answer.json()["error"]
 
 
-async def test_codes_are_their_accounts(make_deployment: MakeDeployment) -> None:
+async def test_each_account_sees_its_own_codes(make_deployment: MakeDeployment) -> None:
     """Each account sees its own codes, with those who used them."""
     deployment = await make_deployment(invite_required=True)
     first = (await deployment.administration.post(MANY, {"codeCount": 3, "useCount": 1})).json()["codes"]
@@ -63,14 +63,14 @@ async def test_invite_for_an_unknown_account_is_useless(deployment: Deployment, 
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-async def test_accounts_make_none(deployment: Deployment) -> None:
+async def test_accounts_cannot_create_codes(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     assert named(await ana.post(MANY, {"codeCount": 1, "useCount": 1})) == (401, "AuthenticationRequired")
     assert (await ana.get(MINE)).json() == {"codes": []}
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-async def test_looking_for_the_invite_of_an_account_reads_no_others(deployment: Deployment) -> None:
+async def test_finding_the_invite_of_an_account_reads_no_other_codes(deployment: Deployment) -> None:
     """Looking for the invite of an account reads no other codes. A host has as many codes as accounts, and moderation
     tools look for each account they show.
     """

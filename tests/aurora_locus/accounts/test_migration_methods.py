@@ -92,12 +92,12 @@ async def test_one_reserved_key_per_did(deployment: Deployment) -> None:
     assert await reserve(deployment) != await reserve(deployment)
 
 
-async def test_reservations_at_once_agree(deployment: Deployment) -> None:
+async def test_concurrent_reservations_return_one_key(deployment: Deployment) -> None:
     answers = await together(*(deployment.stranger.post(RESERVE, {"did": COMING}) for _ in range(6)))
     assert len({answer.json()["signingKey"] for answer in answers}) == 1
 
 
-async def test_account_that_is_here_reserves_nothing(deployment: Deployment) -> None:
+async def test_account_on_this_server_reserves_no_key(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     answer = await deployment.stranger.post(RESERVE, {"did": ana.did})
     assert (answer.status_code, answer.json()["error"]) == (400, "InvalidRequest")

@@ -92,7 +92,7 @@ async def test_identity_with_a_key_of_its_owner_outlives_the_account(
     assert await deployment.directory.living() == {made.did}
 
 
-async def test_operators_recovery_key_is_second_and_keeps_no_identity(
+async def test_operators_recovery_key_is_second_and_does_not_keep_an_identity(
     deployment: Deployment, in_public: Registry
 ) -> None:
     """The operator's recovery key is placed after the person's key and before the server's. An identity that only
@@ -115,7 +115,9 @@ async def test_operators_recovery_key_is_second_and_keeps_no_identity(
     assert await deployment.directory.living() == {kept.did}
 
 
-async def test_invited_and_made_by_the_host_are_shown_at_once(deployment: Deployment, in_public: Registry) -> None:
+async def test_invited_and_admin_created_accounts_are_visible_at_once(
+    deployment: Deployment, in_public: Registry
+) -> None:
     code = (await deployment.administration.post(f"{SERVER}.createInviteCode", {"useCount": 1})).json()["code"]
     invited = await creation.create(in_public, replace(WISH, invite_code=code))
     wish = AccountRequest("ben.test", "ben@example.org", "password of ben", by_admin=True)
@@ -131,7 +133,7 @@ async def test_invited_and_made_by_the_host_are_shown_at_once(deployment: Deploy
     assert (await creation.create(in_public, replace(again, invite_code=None))).awaits is Awaits.CONFIRMATION
 
 
-async def test_host_makes_accounts_without_an_invite(deployment: Deployment) -> None:
+async def test_host_creates_accounts_without_an_invite(deployment: Deployment) -> None:
     wish = {"handle": "ana.test", "email": ANAS, "password": "password of ana"}
     assert (await deployment.administration.post(f"{SERVER}.createAccount", wish)).status_code == 200
 

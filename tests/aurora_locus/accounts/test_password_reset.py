@@ -53,7 +53,7 @@ async def test_reset_ends_every_session(deployment: Deployment) -> None:
     assert (await deployment.person(again).get(f"{SERVER}.getSession")).status_code == 200
 
 
-async def test_reset_voids_what_was_asked_for_before(deployment: Deployment) -> None:
+async def test_reset_voids_earlier_tokens(deployment: Deployment) -> None:
     """A reset voids earlier e-mailed tokens, which somebody else may have requested with a session of the old password."""
     ana = await deployment.sign_up("ana")
     await ana.post(f"{SERVER}.requestAccountDelete")
@@ -63,7 +63,7 @@ async def test_reset_voids_what_was_asked_for_before(deployment: Deployment) -> 
     assert named(await deployment.stranger.post(f"{SERVER}.deleteAccount", body)) == (400, "InvalidToken")
 
 
-async def test_old_password_that_was_being_checked_opens_nothing_afterwards(deployment: Deployment) -> None:
+async def test_sign_in_that_overlaps_a_reset_fails(deployment: Deployment) -> None:
     """A sign-in with the old password fails if the reset happens between the password check and the new session."""
     await deployment.sign_up("ana")
     token = await ask(deployment)

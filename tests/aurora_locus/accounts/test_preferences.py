@@ -87,7 +87,7 @@ async def test_strangers_see_none(deployment: Deployment) -> None:
     assert named(await deployment.stranger.get(GET)) == (401, "AuthMissing")
 
 
-async def test_deactivated_account_brings_its_own(deployment: Deployment) -> None:
+async def test_deactivated_account_may_store_preferences(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     await ana.post(f"{SERVER}.deactivateAccount", {})
     assert named(await put(ana, ADULT)) == (200, "")

@@ -29,7 +29,7 @@ async def pages(deployment: Deployment, person: Person, **asked: str) -> list[li
         cursor = page.next
 
 
-async def test_pages_hold_every_record_once_newest_first(deployment: Deployment) -> None:
+async def test_pages_contain_every_record_once_newest_first(deployment: Deployment) -> None:
     ana = await written(deployment)
     found = await pages(deployment, ana)
     marks = [f"mark {number}" for number in (3, 2, 1, 0)]
@@ -38,7 +38,7 @@ async def test_pages_hold_every_record_once_newest_first(deployment: Deployment)
     assert [len(page) for page in found] == [3, 3, 3, 2]
 
 
-async def test_a_record_written_meanwhile_moves_no_page(deployment: Deployment) -> None:
+async def test_new_record_does_not_shift_later_pages(deployment: Deployment) -> None:
     ana = await written(deployment)
     first = await record_search.find(deployment.db, ana.did, collection=NOTE, limit=3)
     await write(ana, {"text": "New"})
@@ -46,7 +46,7 @@ async def test_a_record_written_meanwhile_moves_no_page(deployment: Deployment) 
     assert [one.value["text"][:6] for one in second.records] == ["Note 3", "Note 2", "Note 1"]
 
 
-async def test_words_are_found_case_apart_in_any_collection(deployment: Deployment) -> None:
+async def test_search_ignores_case_and_covers_all_collections(deployment: Deployment) -> None:
     ana = await written(deployment)
     assert await pages(deployment, ana, words=" grüsse aus münchen ") == [
         [f"Note {number}: Grüße aus MÜNCHEN" for number in (5, 3, 1)]
@@ -55,7 +55,7 @@ async def test_words_are_found_case_apart_in_any_collection(deployment: Deployme
     assert await pages(deployment, ana, words="mark 2", collection=NOTE) == [[]]
 
 
-async def test_a_search_stops_after_so_many_and_goes_on_there(
+async def test_search_reads_a_limited_number_of_records_per_request(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One request reads a limited number of records and the next continues there; all pages together miss nothing."""
@@ -75,7 +75,7 @@ async def test_a_search_stops_after_so_many_and_goes_on_there(
         ({"words": "x" * 201}, "q"),
     ],
 )
-async def test_what_cannot_be_is_refused(deployment: Deployment, asked: dict[str, str], field: str) -> None:
+async def test_invalid_search_is_refused(deployment: Deployment, asked: dict[str, str], field: str) -> None:
     ana = await deployment.sign_up("ana")
     with pytest.raises(InvalidInput) as refused:
         await record_search.find(deployment.db, ana.did, **asked)

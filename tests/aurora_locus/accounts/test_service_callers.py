@@ -157,14 +157,14 @@ async def test_service_token_opens_nothing_else(deployment: Deployment) -> None:
     assert (await upload(deployment, session)).status_code == 200
 
 
-async def test_account_taken_down_cannot_speak_through_a_service(deployment: Deployment) -> None:
+async def test_taken_down_account_cannot_call_through_a_service(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     await deployment.db.write(lambda w: w.execute("update repositories set status = 'takendown'"))
     answer = await upload(deployment, token_of(deployment, ana, await own_key(deployment, ana)))
     assert (answer.status_code, answer.json()["error"]) == (401, "AccountTakedown")
 
 
-async def test_deactivated_account_uploads_what_it_brings(deployment: Deployment) -> None:
+async def test_deactivated_account_may_upload(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     await ana.post(f"{SERVER}.deactivateAccount", {})
     assert (await upload(deployment, token_of(deployment, ana, await own_key(deployment, ana)))).status_code == 200

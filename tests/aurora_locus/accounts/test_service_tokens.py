@@ -71,7 +71,7 @@ async def test_audience_is_a_did_with_or_without_a_service(deployment: Deploymen
     assert named(await ask(ana, aud=audience, lxm=FEED)) == (400, "InvalidRequest")
 
 
-async def test_protected_methods_are_never_lent(deployment: Deployment) -> None:
+async def test_protected_methods_get_no_token(deployment: Deployment) -> None:
     """Protected methods get no token, in any spelling."""
     ana = await deployment.sign_up("ana")
     for method in [*PROTECTED, "com.atproto.server.getSession", "com.atproto.server.GetSession"]:
@@ -88,13 +88,13 @@ async def test_private_methods_need_a_privileged_session(deployment: Deployment,
     assert named(await ask(plain, lxm=FEED)) == (200, "")
 
 
-async def test_deactivated_account_speaks_to_services_as_at_the_reference(deployment: Deployment) -> None:
+async def test_deactivated_account_gets_tokens_as_at_the_reference(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     await ana.post(f"{SERVER}.deactivateAccount", {})
     for method in (f"{SERVER}.createAccount", "com.atproto.repo.uploadBlob", FEED):
         assert named(await ask(ana, lxm=method)) == (200, "")
 
 
-async def test_strangers_get_none(deployment: Deployment) -> None:
+async def test_anonymous_callers_get_no_token(deployment: Deployment) -> None:
     assert named(await ask(deployment.stranger, lxm=FEED)) == (401, "AuthMissing")
     assert named(await ask(deployment.administration, lxm=FEED)) == (400, "InvalidToken")

@@ -30,7 +30,7 @@ def test_access_token_round_trip() -> None:
     assert (read.did, read.scope, read.issued_at) == (ANA, SessionScope.FULL, NOON)
 
 
-def test_sessions_outlive_their_secret() -> None:
+def test_sessions_survive_a_change_of_the_secret() -> None:
     """Sessions survive a change of the secret while the previous one is configured. Tokens signed after the change do
     not need the previous secret.
     """
@@ -103,6 +103,6 @@ def test_garbage_is_refused_with_the_one_error(token: str) -> None:
     refused(lambda: tokens.read_access(token, NOON), "InvalidToken")
 
 
-def test_another_secret_does_not_sign_for_us() -> None:
+def test_token_signed_with_another_secret_is_refused() -> None:
     forged = SessionTokenSigner(bytes(32), AUDIENCE).access(ANA, SessionScope.FULL, NOON)
     refused(lambda: tokens.read_access(forged, NOON), "InvalidToken")

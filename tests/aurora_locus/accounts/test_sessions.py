@@ -32,7 +32,7 @@ async def refresh(deployment: Deployment, token: str) -> httpx.Response:
 
 
 @pytest.mark.parametrize("identifier", ["ana.test", "@Ana.TEST", "ANA@example.org", " ana.test "])
-async def test_people_type_their_names_as_they_like(deployment: Deployment, identifier: str) -> None:
+async def test_identifiers_are_accepted_in_any_spelling(deployment: Deployment, identifier: str) -> None:
     ana = await deployment.sign_up("ana")
     answer = await deployment.sign_in(identifier, "password of ana")
     assert (answer.status_code, answer.json()["did"]) == (200, ana.did)
@@ -73,7 +73,7 @@ async def test_endless_password_is_not_hashed(deployment: Deployment, monkeypatc
     assert named(await deployment.sign_in("ana.test", "x" * 1_000_000)) == (413, "PayloadTooLarge")
 
 
-async def test_session_is_told_to_its_owner(deployment: Deployment) -> None:
+async def test_get_session_returns_the_account(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     session = (await ana.get(f"{SERVER}.getSession")).json()
     assert session == {
@@ -147,7 +147,7 @@ async def test_signing_out_ends_the_session(deployment: Deployment) -> None:
     assert (await sign_out(ana, ana.refresh_token)).status_code == 200
 
 
-async def test_spent_tokens_do_not_bring_a_session_back(deployment: Deployment) -> None:
+async def test_spent_token_does_not_revive_a_session(deployment: Deployment) -> None:
     """A spent refresh token does not revive a session: tokens in their grace period end with the session they led to."""
     ana = await deployment.sign_up("ana")
     second = (await refresh(deployment, ana.refresh_token)).json()["refreshJwt"]
@@ -158,7 +158,7 @@ async def test_spent_tokens_do_not_bring_a_session_back(deployment: Deployment) 
     assert await deployment.count("sessions") == 0
 
 
-async def test_signing_out_with_a_spent_token_ends_what_came_of_it(deployment: Deployment) -> None:
+async def test_signing_out_with_a_spent_token_ends_its_successors(deployment: Deployment) -> None:
     """Signing out with a spent token ends its successors, because the program may not have received the newest token."""
     ana = await deployment.sign_up("ana")
     second = (await refresh(deployment, ana.refresh_token)).json()["refreshJwt"]
@@ -184,7 +184,7 @@ async def test_other_sessions_stay(deployment: Deployment) -> None:
     assert (await refresh(deployment, other)).status_code == 200
 
 
-async def test_tokens_from_before_a_turn_of_the_key_are_refused(deployment: Deployment) -> None:
+async def test_tokens_older_than_tokens_valid_after_are_refused(deployment: Deployment) -> None:
     """``tokens_valid_after`` invalidates older access tokens at once in the process that sets it."""
     ana = await deployment.sign_up("ana")
     assert (await ana.get(f"{SERVER}.getSession")).status_code == 200

@@ -104,7 +104,7 @@ async def test_concurrent_sign_ups_with_one_invite_leave_one_account(make_deploy
 
 
 @pytest.mark.parametrize("code", [None, "", "localhost-aaaaa-bbbbb", "\x00"])
-async def test_without_an_invite_nothing_is_asked_of_the_directory(
+async def test_sign_up_without_an_invite_makes_no_directory_request(
     make_deployment: MakeDeployment, code: str | None
 ) -> None:
     deployment = await make_deployment(invite_required=True)
@@ -178,7 +178,7 @@ async def test_sign_up_right_after_the_start_is_not_a_crash_leftover(deployment:
     assert await deployment.directory.living() == {ana.did}
 
 
-async def test_process_that_starts_leaves_the_sign_ups_of_others_alone(deployment: Deployment, engine: Engine) -> None:
+async def test_starting_process_does_not_end_sign_ups_of_others(deployment: Deployment, engine: Engine) -> None:
     """A new process does not touch the sign-ups of others. On PostgreSQL a second one may start while the first is
     busy; an SQLite file has only one.
     """
@@ -193,7 +193,7 @@ async def test_process_that_starts_leaves_the_sign_ups_of_others_alone(deploymen
     assert seen == [0 if engine == "postgresql" else 1]
 
 
-async def test_sign_up_that_was_given_up_meanwhile_makes_no_account(deployment: Deployment) -> None:
+async def test_sign_up_ended_by_another_process_creates_no_account(deployment: Deployment) -> None:
     """If another process took a pending sign-up for a crash leftover and ended it, no account is created; the database
     decides which was first.
     """

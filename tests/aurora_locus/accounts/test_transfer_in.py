@@ -87,7 +87,7 @@ async def test_token_that_proves_nothing_makes_nothing(
     assert await deployment.count("accounts") == await deployment.count("repositories") == 0
 
 
-async def test_expired_token_makes_nothing(deployment: Deployment, vera: Traveller) -> None:
+async def test_expired_token_creates_no_account(deployment: Deployment, vera: Traveller) -> None:
     token = vera.token()
     deployment.clock.turn(HOUR)
     assert named(await vera.ask(token)) == (401, "JwtExpired")
@@ -113,7 +113,7 @@ async def test_did_without_a_token_and_a_token_without_a_did(deployment: Deploym
     assert named(answer) == (401, "BadJwtType")
 
 
-async def test_ended_identity_is_not_taken_in(deployment: Deployment, vera: Traveller) -> None:
+async def test_tombstoned_identity_is_refused(deployment: Deployment, vera: Traveller) -> None:
     """A tombstoned identity is refused: its document is fetched again, although its key is still cached here."""
     await vera.ask(handle="no")
     from_cache = vera.token()
@@ -136,7 +136,7 @@ async def test_second_attempt_is_told_to_sign_in(deployment: Deployment, vera: T
     assert named(await back.post(ACTIVATE)) == (200, "")
 
 
-async def test_second_of_two_concurrent_attempts_is_told_to_sign_in(deployment: Deployment, vera: Traveller) -> None:
+async def test_second_of_two_concurrent_attempts_must_sign_in(deployment: Deployment, vera: Traveller) -> None:
     answers = await together(*(vera.ask(email=f"vera{n}@example.org") for n in range(4)))
     assert sorted(named(answer) for answer in answers) == [(200, ""), *[(400, "AlreadyExists")] * 3]
     assert await deployment.count("accounts") == 1
@@ -199,7 +199,7 @@ async def test_unfinished_arrival_is_removed_without_a_trace(deployment: Deploym
     await deployment.sign_up("vera")
 
 
-async def test_reserved_key_is_taken_up(deployment: Deployment, vera: Traveller) -> None:
+async def test_reserved_key_is_used(deployment: Deployment, vera: Traveller) -> None:
     reserved = (await deployment.stranger.post(f"{SERVER}.reserveSigningKey", {"did": vera.did})).json()["signingKey"]
     person = await vera.arrive()
     wanted = (await person.get(f"{IDENTITY}.getRecommendedDidCredentials")).json()
@@ -213,7 +213,7 @@ async def test_recovery_key_is_recommended_first(deployment: Deployment, vera: T
     assert wanted["rotationKeys"] == [mine, format_did_key(deployment.pds.registry.rotation_key.public)]
 
 
-async def test_invite_is_needed_where_it_is(make_deployment: MakeDeployment) -> None:
+async def test_invite_is_required_if_the_setting_says_so(make_deployment: MakeDeployment) -> None:
     deployment = await make_deployment(invite_required=True)
     vera = await Traveller.born(deployment, "vera")
     assert named(await vera.ask()) == (400, "InvalidInviteCode")
@@ -249,7 +249,7 @@ async def test_activation_names_each_thing_that_is_wrong(deployment: Deployment,
     assert await deployment.announced(vera.did) == []
 
 
-async def test_own_domain_must_lead_to_the_did(deployment: Deployment, vera: Traveller) -> None:
+async def test_own_domain_must_resolve_to_the_did(deployment: Deployment, vera: Traveller) -> None:
     """A handle of one's own domain is accepted if it resolves to the DID."""
     names = {"vera.example.com": vera.did, "other.example.com": Did("did:plc:ragtjsm2j2vknwkz3zp4oxrd")}
 
@@ -300,7 +300,7 @@ async def test_account_that_moved_away_is_shown_as_moved(deployment: Deployment)
     assert named(await person.post("com.atproto.repo.createRecord", record)) == (200, "")
 
 
-async def test_last_step_of_a_move_tells_where_the_account_is(deployment: Deployment) -> None:
+async def test_get_session_names_the_new_server_after_a_move(deployment: Deployment) -> None:
     vera = await Traveller.born(deployment, "vera")
     person = await vera.arrive()
     await vera.change(
@@ -317,7 +317,7 @@ async def test_last_step_of_a_move_tells_where_the_account_is(deployment: Deploy
     assert (await person.get(SESSION)).json()["movedTo"] == "https://new.example"
 
 
-async def test_server_with_another_address_loses_nobody(deployment: Deployment) -> None:
+async def test_server_with_a_changed_url_keeps_its_accounts(deployment: Deployment) -> None:
     """A server whose URL changed, by a mistake or a new name, keeps its accounts, because their keys are still here."""
     ana = await deployment.sign_up("ana")
     renamed = replace(deployment.pds.registry, url="https://renamed.example")
@@ -327,7 +327,7 @@ async def test_server_with_another_address_loses_nobody(deployment: Deployment) 
     assert (await deployment.announced(ana.did))[-1] == "sync"
 
 
-async def test_directory_that_is_away_moves_nobody(deployment: Deployment) -> None:
+async def test_unavailable_directory_marks_no_account_as_moved(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     deployment.clock.turn(hosting_status.CHECK_INTERVAL)
     deployment.directory.is_down = True
@@ -351,7 +351,7 @@ async def test_account_whose_identity_ended_is_hidden(deployment: Deployment) ->
     assert (await ana.get(SESSION)).json()["active"] is False
 
 
-async def test_host_may_show_an_account_that_waits(deployment: Deployment, vera: Traveller) -> None:
+async def test_host_may_activate_a_waiting_account(deployment: Deployment, vera: Traveller) -> None:
     """The host may activate a waiting account, and its owner may deactivate it later like any other."""
     person = await vera.arrive()
     subject = {"$type": "com.atproto.admin.defs#repoRef", "did": vera.did}

@@ -71,7 +71,7 @@ async def test_handle_changes_and_the_identity_stays(deployment: Deployment) -> 
     assert named(answer) == (400, "HandleNotAvailable")
 
 
-async def test_hidden_and_shown_again(deployment: Deployment) -> None:
+async def test_deactivated_account_keeps_its_served_identity(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana", did=ANA)
     assert (await ana.get(f"{SERVER}.checkAccountStatus")).json()["validDid"] is True
     assert named(await ana.post(f"{SERVER}.deactivateAccount", {})) == (200, "")

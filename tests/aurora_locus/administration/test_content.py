@@ -6,7 +6,7 @@ from tests.aurora_locus.moderation.deciding import decide, write_note
 from tests.aurora_locus.moderation.test_reports import report
 
 
-async def test_an_operator_reads_what_was_written_also_after_its_takedown(deployment: Deployment) -> None:
+async def test_operator_can_read_content_after_its_takedown(deployment: Deployment) -> None:
     """An operator can read the content, as text, on the report and on the page of the content, even after its takedown.
     A deleted record is shown as deleted.
     """

@@ -59,7 +59,7 @@ async def add_examples(deployment: Deployment) -> list[str]:
 
 
 @pytest.mark.parametrize(("size", "scheme"), [(PHONE, "light"), (DESK, "dark")], ids=["phone, light", "desk, dark"])
-async def test_pages_are_fit_to_be_used(deployment: Deployment, browser: Browser, size: Any, scheme: Any) -> None:
+async def test_pages_are_usable(deployment: Deployment, browser: Browser, size: Any, scheme: Any) -> None:
     found: list[str] = []
     paths = await add_examples(deployment)
     page = await signed_in(browser, deployment, viewport=size, color_scheme=scheme)
@@ -79,7 +79,7 @@ async def test_pages_are_fit_to_be_used(deployment: Deployment, browser: Browser
     assert found == []
 
 
-async def test_without_script_a_report_is_worked_on_to_its_end(deployment: Deployment, browser: Browser) -> None:
+async def test_report_is_handled_without_scripts(deployment: Deployment, browser: Browser) -> None:
     """Without scripts, a report can be handled completely: overview, queue, account, action and back, by links and
     buttons.
     """

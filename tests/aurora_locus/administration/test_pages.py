@@ -87,7 +87,7 @@ async def test_every_act_on_an_account(deployment: Deployment) -> None:
 
 
 @sqlite_only
-async def test_forms_want_a_reason_and_a_yes(deployment: Deployment) -> None:
+async def test_forms_require_a_reason_and_a_confirmation(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     async with at_work(deployment) as admin:
         for slug, fields, problems in (
@@ -109,7 +109,7 @@ async def test_forms_want_a_reason_and_a_yes(deployment: Deployment) -> None:
 
 
 @sqlite_only
-async def test_strangers_and_accounts_do_not_get_in(deployment: Deployment) -> None:
+async def test_anonymous_visitors_and_accounts_are_redirected(deployment: Deployment) -> None:
     """Strangers and accounts are redirected to the operators' sign-in page, and from there back."""
     ana = await deployment.sign_up("ana")
     browser = visitor(deployment)
@@ -229,7 +229,7 @@ async def test_operators_are_added_and_changed_on_their_page(deployment: Deploym
 
 
 @sqlite_only
-async def test_new_password_of_an_account_ends_what_it_had_begun_here(deployment: Deployment) -> None:
+async def test_new_password_of_an_operator_ends_their_sessions(deployment: Deployment) -> None:
     """A new password of an operator's account ends its sessions here, because somebody else may have known the old one."""
     ana = await deployment.sign_up("ana")
     await employ(deployment, "ana", OperatorRole.ADMIN, did=ana.did)
@@ -259,7 +259,7 @@ async def test_refused_password_of_an_operator_changes_nothing_else(deployment: 
 
 
 @sqlite_only
-async def test_no_admin_gets_into_an_account(deployment: Deployment) -> None:
+async def test_admin_cannot_change_an_address(deployment: Deployment) -> None:
     """An admin cannot change an address: a password reset sent to their own would open every account to them."""
     ana = await deployment.sign_up("ana")
     await employ(deployment, "ana", OperatorRole.SUPERADMIN, did=ana.did)
@@ -339,7 +339,7 @@ async def test_the_chart_counts_the_events_of_each_hour(deployment: Deployment) 
     assert found.events_of_a_day == 1
 
 
-async def test_report_from_the_queue_to_its_end(deployment: Deployment) -> None:
+async def test_report_is_handled_from_the_queue(deployment: Deployment) -> None:
     ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
     written = await write_note(ana)
     strong = {"$type": "com.atproto.repo.strongRef", "uri": written["uri"], "cid": written["cid"]}
@@ -379,7 +379,7 @@ async def test_report_from_the_queue_to_its_end(deployment: Deployment) -> None:
     assert len(await entries(deployment, report=number)) == 4
 
 
-async def test_labels_are_put_and_taken_back(deployment: Deployment) -> None:
+async def test_labels_are_added_and_negated(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     reference = (await upload(ana)).json()["blob"]
     await write_note(ana, blob=reference)
@@ -447,7 +447,7 @@ async def test_accounts_are_found(deployment: Deployment) -> None:
 
 
 @sqlite_only
-async def test_every_page_opens_and_says_no_secret(deployment: Deployment) -> None:
+async def test_every_page_opens_and_shows_no_secret(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     await write_note(ana)
     async with at_work(deployment) as admin:
@@ -466,7 +466,7 @@ async def test_every_page_opens_and_says_no_secret(deployment: Deployment) -> No
         assert refused.status_code == 403
 
 
-def test_password_inside_of_an_address_is_not_shown() -> None:
+def test_password_in_a_url_is_not_shown() -> None:
     settings = PdsSettings(database_url="postgresql://pds:hush@db.example/pds", jwt_secret=Secret("hush"))
     shown = {name: value for name, value, _, _ in settings_shown(settings)}
     assert shown["PDS_DATABASE_URL"] == "postgresql://…@db.example/pds"
@@ -490,7 +490,7 @@ async def test_every_wrong_password_is_counted(deployment: Deployment) -> None:
 
 
 @sqlite_only
-async def test_the_audit_log_says_in_words_what_was_changed(deployment: Deployment) -> None:
+async def test_audit_log_describes_the_changes(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     async with at_work(deployment) as admin:
         await act(admin, ana.did, "take-down")

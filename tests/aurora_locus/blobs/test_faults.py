@@ -44,7 +44,7 @@ async def test_a_disk_that_cannot_take_it(deployment: Deployment, monkeypatch: p
     assert (await upload(deployment, ada, b"picture" * 100)).status_code == 200
 
 
-async def test_a_folder_that_is_not_mounted(deployment: Deployment):
+async def test_uploads_wait_for_an_unmounted_folder(deployment: Deployment):
     """Uploads wait for a folder that is not mounted, everything else goes on, and all blobs are there once it is back."""
     ada = await deployment.sign_up("ada")
     assert (await upload(deployment, ada, b"before")).status_code == 200

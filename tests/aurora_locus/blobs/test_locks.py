@@ -33,7 +33,7 @@ async def test_different_accounts_do_not_wait_for_each_other():
         pass
 
 
-async def test_idle_accounts_cost_nothing_and_who_gives_up_leaves_no_trace():
+async def test_idle_accounts_and_cancelled_waiters_leave_no_lock():
     locks = Locks()
     async with locks.hold(ADA):
         waiting = asyncio.create_task(_enter(locks))

@@ -20,7 +20,7 @@ async def stored(db: Database, person: Hosted) -> tuple[int, int]:
         return await quotas.quota_and_usage(reader, person.did, LIMITS.quota_bytes)
 
 
-async def test_uploads_at_once_in_two_processes_fill_it_and_no_more(
+async def test_concurrent_uploads_in_two_processes_stay_within_the_quota(
     ada: Hosted, db: Database, clock: HandClock, tmp_path: Path
 ):
     """Twenty concurrent uploads of 1000 bytes in two processes, with a quota for seven, leave seven rows and seven
@@ -40,7 +40,7 @@ async def test_uploads_at_once_in_two_processes_fill_it_and_no_more(
     assert len([file async for file in ada.repositories.blobs.store.list()]) == 7
 
 
-async def test_the_same_bytes_again_take_no_more_room(ada: Hosted, db: Database):
+async def test_same_bytes_count_once_in_the_quota(ada: Hosted, db: Database):
     await db.write(lambda w: quotas.set_quota(w, ada.did, 1_000))
     await send(ada, b"x" * 1_000)
     await send(ada, b"x" * 1_000)

@@ -30,7 +30,7 @@ async def removals_due(db: Database) -> int:
         return len(await reader.fetch("select did from blob_removals"))
 
 
-async def test_a_file_goes_with_its_last_reference_and_nothing_stays_enqueued(ada: Hosted, db: Database):
+async def test_file_is_removed_with_its_last_reference(ada: Hosted, db: Database):
     blob = await send(ada, PICTURE)
     await refer(ada, "one", blob)
     await refer(ada, "two", blob)
@@ -41,7 +41,7 @@ async def test_a_file_goes_with_its_last_reference_and_nothing_stays_enqueued(ad
     assert await removals_due(db) == 0
 
 
-async def test_a_file_whose_remover_died_goes_at_the_next_sweep(
+async def test_interrupted_removal_is_completed_by_the_next_sweep(
     ada: Hosted, db: Database, clock: HandClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """A file whose removal was interrupted is removed at the next sweep: the removal is a row written by the
@@ -59,9 +59,7 @@ async def test_a_file_whose_remover_died_goes_at_the_next_sweep(
     assert await removals_due(db) == 0
 
 
-async def test_a_file_being_removed_cannot_be_uploaded_again_until_it_has_gone(
-    ada: Hosted, db: Database, clock: HandClock
-):
+async def test_upload_during_a_removal_is_refused(ada: Hosted, db: Database, clock: HandClock):
     """While another process removes a file, uploading it again is refused with a request to retry, and succeeds
     afterwards.
     """
@@ -83,7 +81,7 @@ async def test_a_file_being_removed_cannot_be_uploaded_again_until_it_has_gone(
     assert await has_file(ada, blob.cid)
 
 
-async def test_an_upload_takes_back_a_removal_that_nobody_has_begun(ada: Hosted, db: Database, clock: HandClock):
+async def test_upload_cancels_a_pending_removal(ada: Hosted, db: Database, clock: HandClock):
     blob = await send(ada, PICTURE)
 
     def drop(w: Writer) -> None:
@@ -97,7 +95,7 @@ async def test_an_upload_takes_back_a_removal_that_nobody_has_begun(ada: Hosted,
     assert await removals_due(db) == 0
 
 
-async def test_no_file_goes_while_a_pin_holds(ada: Hosted, db: Database, clock: HandClock):
+async def test_no_file_is_removed_while_pinned(ada: Hosted, db: Database, clock: HandClock):
     """While a pin is held no file is removed, so that a backup finds every file of the rows that it has read."""
     blob = await send(ada, PICTURE)
     await refer(ada, "one", blob)
@@ -113,7 +111,7 @@ async def test_no_file_goes_while_a_pin_holds(ada: Hosted, db: Database, clock: 
 @pytest.mark.parametrize(
     ("age", "grace", "stays"), [(59 * MINUTE, 0, True), (61 * MINUTE, 0, False), (5 * HOUR, 6 * HOUR, True)]
 )
-async def test_an_upload_has_its_hour(ada: Hosted, clock: HandClock, age: int, grace: int, stays: bool):
+async def test_upload_is_kept_for_an_hour(ada: Hosted, clock: HandClock, age: int, grace: int, stays: bool):
     """An upload is kept for at least an hour, whatever grace period is configured."""
     blob = await send(ada, PICTURE)
     clock.turn(age)
@@ -121,7 +119,7 @@ async def test_an_upload_has_its_hour(ada: Hosted, clock: HandClock, age: int, g
     assert await has_file(ada, blob.cid) is stays
 
 
-async def test_files_that_no_row_knows_go_when_they_are_old(ada: Hosted, clock: HandClock, tmp_path: Path):
+async def test_old_files_without_a_row_are_removed(ada: Hosted, clock: HandClock, tmp_path: Path):
     """Old files without a row are removed. A new one may belong to an upload whose row is just being written."""
     store = ada.repositories.blobs.store
     known = await send(ada, PICTURE)
@@ -137,7 +135,7 @@ async def test_files_that_no_row_knows_go_when_they_are_old(ada: Hosted, clock: 
     )
 
 
-async def test_quarantine_and_back(ada: Hosted, db: Database, clock: HandClock):
+async def test_takedown_moves_the_file_to_quarantine_and_back(ada: Hosted, db: Database, clock: HandClock):
     """A takedown moves the file to quarantine, and lifting it restores the file. Meanwhile nobody can upload it again."""
     blob = await send(ada, PICTURE)
     await refer(ada, "one", blob)

@@ -24,7 +24,7 @@ async def get(deployment: Deployment, path: str, address: str, **headers: str) -
     return await deployment.http.get(path, headers={"accept": "text/html", "x-forwarded-for": address, **headers})
 
 
-async def test_flood_of_one_address_is_refused_and_others_are_served(make_deployment: MakeDeployment) -> None:
+async def test_page_requests_per_address_are_limited(make_deployment: MakeDeployment) -> None:
     """Too many page requests from one address are refused, with a page that says when to come back; others are served.
     All pages count together.
     """
@@ -52,7 +52,7 @@ async def test_variations_by_one_client_count_together(make_deployment: MakeDepl
     assert form.status_code == 429
 
 
-async def test_methods_files_and_a_proxy_that_was_not_configured_go_on(make_deployment: MakeDeployment) -> None:
+async def test_methods_files_and_private_addresses_are_not_limited(make_deployment: MakeDeployment) -> None:
     """Methods have a limit of their own and static files none. A private address, which may be an unconfigured proxy,
     has a high limit.
     """

@@ -51,7 +51,7 @@ async def test_remembered_cookies_stay_for_a_week(deployment: Deployment) -> Non
     await browser.http.aclose()
 
 
-async def test_without_remembering_a_quarter_of_an_hour_without_use_ends_it(
+async def test_session_without_remember_me_ends_after_fifteen_idle_minutes(
     deployment: Deployment, ada: Visitor
 ) -> None:
     for _ in range(6):
@@ -93,7 +93,7 @@ async def test_signing_in_makes_a_new_session(deployment: Deployment) -> None:
     await thief.http.aclose()
 
 
-async def test_a_second_account_ends_the_session_before_at_once(deployment: Deployment, ada: Visitor) -> None:
+async def test_second_account_replaces_the_session_at_once(deployment: Deployment, ada: Visitor) -> None:
     await deployment.sign_up("ben")
     old = ada.cookies()
     await ada.sign_in("ben")
@@ -120,7 +120,7 @@ async def test_the_session_changes_every_five_minutes_of_use(deployment: Deploym
     assert ada.cookies()[SESSION] in seen
 
 
-async def test_tabs_that_load_at_once_stay_signed_in(deployment: Deployment, ada: Visitor) -> None:
+async def test_concurrent_tabs_stay_signed_in(deployment: Deployment, ada: Visitor) -> None:
     deployment.clock.turn(ROTATION)
     answers = await together(*(ada.get("/sign-in/accounts") for _ in range(6)))
     assert [answer.status_code for answer in answers] == [200] * 6
@@ -129,7 +129,7 @@ async def test_tabs_that_load_at_once_stay_signed_in(deployment: Deployment, ada
     assert await ada.is_signed_in()
 
 
-async def test_an_answer_that_is_lost_costs_no_sign_in(deployment: Deployment, ada: Visitor) -> None:
+async def test_lost_response_does_not_end_the_session(deployment: Deployment, ada: Visitor) -> None:
     old = ada.cookies()
     deployment.clock.turn(ROTATION)
     await ada.get("/sign-in/accounts")

@@ -57,7 +57,7 @@ async def test_start_announces_and_silence_follows(
     assert relays.outcomes == ["asked", "asked"]
 
 
-async def test_news_that_nobody_reads_is_announced_every_twenty_minutes_at_most(
+async def test_unread_commits_cause_a_crawl_request_every_twenty_minutes_at_most(
     relays: Relays, repositories: Repositories, clock: HandClock, tmp_path: Path, ada: Hosted
 ):
     requests = crawling(relays, repositories, tmp_path)
@@ -69,7 +69,7 @@ async def test_news_that_nobody_reads_is_announced_every_twenty_minutes_at_most(
     assert 3 <= len(relays.asked) <= 4
 
 
-async def test_relays_that_are_reading_are_not_asked(
+async def test_connected_relays_are_not_asked_to_crawl(
     relays: Relays, repositories: Repositories, clock: HandClock, tmp_path: Path, ada: Hosted
 ):
     requests = crawling(relays, repositories, tmp_path)
@@ -140,7 +140,7 @@ async def test_operator_may_ask_within_the_same_limit(
 
 @pytest.mark.parametrize("failures", [0, 1, 5, 100, 100_000])
 @pytest.mark.parametrize("chance", [0.0, 1.0])
-def test_spacing_is_never_shorter_than_twenty_minutes_nor_longer_than_a_day(failures: int, chance: float):
+def test_pause_is_between_twenty_minutes_and_a_day(failures: int, chance: float):
     relay = Relay(ONE, failures=failures)
     after = asked(relay, Instant(0), head=0, problem="down", chance=chance)
     assert SPACING <= after.next_at <= LONGEST_SPACING * 1.1

@@ -151,7 +151,7 @@ async def test_options_change_while_reading(deployment: Deployment) -> None:
     "message",
     ["nonsense", "[]", '{"type":"options_update"}', '{"type":"options_update","payload":{"wantedDids":["x"]}}'],
 )
-async def test_nonsense_ends_the_connection(deployment: Deployment, message: str) -> None:
+async def test_invalid_options_message_ends_the_connection(deployment: Deployment, message: str) -> None:
     async with subscribe(deployment) as socket:
         await socket.send(message)
         with pytest.raises(ConnectionClosed) as closed:
@@ -187,7 +187,7 @@ async def test_invalid_size_is_ignored(deployment: Deployment, size: str) -> Non
         assert len(await take(socket, 2)) == 2
 
 
-async def test_large_messages_are_left_out_where_wished(deployment: Deployment) -> None:
+async def test_large_messages_are_omitted_on_request(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     await write(ana, ("create", NOTE, "a"))
     await ana.post(f"{SERVER}.deactivateAccount", {})
@@ -195,7 +195,7 @@ async def test_large_messages_are_left_out_where_wished(deployment: Deployment) 
         assert [said(event) for event in await take(socket, 3)] == ["identity", "account", "account"]
 
 
-async def test_server_that_serves_no_firehose_serves_no_stream(make_deployment: MakeDeployment) -> None:
+async def test_jetstream_is_off_if_the_firehose_is_off(make_deployment: MakeDeployment) -> None:
     deployment = await make_deployment(dev_mode=False, public_url="https://localhost", federation_enabled=False)
     with pytest.raises(InvalidStatus) as refused:
         async with subscribe(deployment):

@@ -16,7 +16,7 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("path", STREAMS)
-async def test_a_silent_stream_is_kept_while_its_reader_answers(deployment: Deployment, path: str) -> None:
+async def test_silent_stream_stays_open_while_its_reader_answers_pings(deployment: Deployment, path: str) -> None:
     await is_kept_while_it_answers(deployment.url + path)
 
 

@@ -62,7 +62,7 @@ def _left(template_words: set[str]) -> set[str]:
     return {words for words in template_words - _NAMES if not _BROWSERS.search(words)}
 
 
-def test_no_template_has_bare_words() -> None:
+def test_every_template_text_is_marked_for_translation() -> None:
     templates = open_site(Branding("Aurora"), "https://pds.example.com", b"key").templates
     found = {name: words for name, template in parsed(templates) if (words := _left(bare(template)))}
     assert found == {}
@@ -88,7 +88,7 @@ def _texts(answer: httpx.Response) -> Iterator[str]:
     yield from unmarked(answer.text, _CONTENT)
 
 
-async def test_pages_show_messages_alone(deployment: Deployment, reader: Visitor) -> None:
+async def test_pages_show_only_translated_messages(deployment: Deployment, reader: Visitor) -> None:
     found = {path: set(_texts(await reader.get(path))) for path in SIGNED_OUT}
     refused = await reader.send("/sign-in", {"identifier": "ada.test", "password": "wrong"})
     found["wrong password"] = set(_texts(refused))
@@ -102,7 +102,7 @@ async def test_pages_show_messages_alone(deployment: Deployment, reader: Visitor
     assert {path: texts for path, texts in found.items() if texts} == {}
 
 
-async def test_consent_shows_messages_alone(deployment: Deployment, reader: Visitor) -> None:
+async def test_consent_page_shows_only_translated_messages(deployment: Deployment, reader: Visitor) -> None:
     app = App(deployment, localhost_id())
     asked = {"client_id": app.client_id, "request_uri": await app.pushed()}
     found = set(_texts(await reader.get("/oauth/authorize", **asked)))
@@ -112,7 +112,7 @@ async def test_consent_shows_messages_alone(deployment: Deployment, reader: Visi
     assert found == set()
 
 
-async def test_pages_of_operators_show_messages_alone(deployment: Deployment) -> None:
+async def test_operators_pages_show_only_translated_messages(deployment: Deployment) -> None:
     ada = await deployment.sign_up("ada")
     async with at_work(deployment) as admin:
         _speaks(admin, pseudo.TAG)

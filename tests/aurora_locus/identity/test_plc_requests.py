@@ -37,7 +37,7 @@ def change(**wishes: Any) -> PlcOperation:
     return signed_change(GENESIS, CID, wishes, ROTATION)
 
 
-def test_recommended_is_what_may_be_submitted() -> None:
+def test_recommended_credentials_may_be_submitted() -> None:
     require_hosting_kept(change(**recommended(HERE, is_plc=True)), HERE)
     assert "rotationKeys" not in recommended(HERE, is_plc=False)
 
@@ -107,14 +107,14 @@ def test_operations_that_would_break_the_account(wishes: dict[str, Any], why: st
         require_hosting_kept(change(**wishes), HERE)
 
 
-def test_everything_wrong_is_named_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     made = change(rotationKeys=[RECOVERY_TEXT], alsoKnownAs=[], services={}, verificationMethods={})
     with pytest.raises(Refused) as refused:
         require_hosting_kept(made, HERE)
     assert refused.value.why.count(";") == 3
 
 
-def test_slash_at_the_end_of_the_server_is_the_same_server() -> None:
+def test_trailing_slash_of_the_server_url_is_ignored() -> None:
     require_hosting_kept(change(**_services(endpoint=PDS + "/")), HERE)
 
 

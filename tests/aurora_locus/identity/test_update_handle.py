@@ -67,7 +67,7 @@ async def test_concurrent_changes_to_a_handle_succeed_once(deployment: Deploymen
         assert await directory_says(deployment, person) == [f"at://{expected}.test"]
 
 
-async def test_one_account_changing_twice_at_once_ends_in_agreement(deployment: Deployment) -> None:
+async def test_concurrent_changes_by_one_account_end_consistently(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     await together(rename(ana, "one.test"), rename(ana, "two.test"))
     handle = (await ana.get(f"{SERVER}.getSession")).json()["handle"]

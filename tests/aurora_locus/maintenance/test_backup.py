@@ -124,7 +124,9 @@ def test_invalid_places_are_refused(url: str):
         open_place(url, Bucket(""))
 
 
-async def test_one_at_a_time(ada: Hosted, db: Database, source: backup.BackupSource, clock: HandClock, tmp_path: Path):
+async def test_only_one_backup_runs_at_a_time(
+    ada: Hosted, db: Database, source: backup.BackupSource, clock: HandClock, tmp_path: Path
+):
     """Only one backup is made at a time: a second one is refused, unless the first has not reported for a while because
     its process died.
     """
@@ -139,7 +141,7 @@ async def test_one_at_a_time(ada: Hosted, db: Database, source: backup.BackupSou
     assert ("failed", "it was cut off") in await states(db)
 
 
-async def test_a_place_that_is_away_fails_the_backup_and_leaves_nothing(
+async def test_unavailable_place_fails_the_backup_and_leaves_nothing(
     ada: Hosted, db: Database, source: backup.BackupSource, clock: HandClock, tmp_path: Path
 ):
     """If the place is unavailable, the backup fails and leaves nothing. The failure is recorded, files may be removed
@@ -186,7 +188,7 @@ class _Filling(DiskBlobStore):
             yield upload
 
 
-async def test_interrupted_at_any_stage(
+async def test_cancelled_backup_does_not_count(
     ada: Hosted, db: Database, source: backup.BackupSource, clock: HandClock, tmp_path: Path
 ):
     """A backup cancelled while it reads, sends or verifies (the server stops) does not count."""

@@ -105,7 +105,7 @@ async def test_damage_is_found_and_repaired(ada: Hosted, db: Database, clock: Ha
     assert await findings(db, ada) == []
 
 
-async def test_a_record_whose_bytes_are_gone_is_named(ada: Hosted, db: Database, clock: HandClock, tmp_path: Path):
+async def test_lost_record_is_named(ada: Hosted, db: Database, clock: HandClock, tmp_path: Path):
     await fill(ada)
     await run(db, "delete from blocks where cid = (select cid from records where rkey = 'r3')")
     assert any("is missing" in what for what in await findings(db, ada))
@@ -151,7 +151,7 @@ async def test_wrong_signature_is_found_and_replaced(ada: Hosted, db: Database):
     assert await findings(db, ada) == []
 
 
-async def test_numbers_that_cannot_be(ada: Hosted, db: Database):
+async def test_impossible_sequence_numbers_are_found(ada: Hosted, db: Database):
     await fill(ada)
     await run(db, "update sequencer set last = 1")
     assert any("above the last number" in what for what in await findings(db, ada))
@@ -159,7 +159,7 @@ async def test_numbers_that_cannot_be(ada: Hosted, db: Database):
     assert any("removed by retention" in what for what in await findings(db, ada))
 
 
-async def test_an_announcement_that_is_not_of_the_head(ada: Hosted, db: Database):
+async def test_announcement_that_does_not_match_the_head_is_found(ada: Hosted, db: Database):
     """An announcement that does not match the head is found, as if a commit had been made without its event (invariant
     2).
     """
@@ -191,7 +191,7 @@ async def test_head_without_any_event_is_found(ada: Hosted, ben: Hosted, db: Dat
     assert "Its head was never announced, or the event is gone." in await findings(db, ada)
 
 
-async def test_events_that_retention_removed_are_not_asked_for(
+async def test_events_removed_by_retention_are_not_reported_missing(
     ada: Hosted, ben: Hosted, db: Database, clock: HandClock
 ):
     await fill(ada)
@@ -222,7 +222,7 @@ async def test_damaged_blob_file_is_found_and_removed(ada: Hosted, db: Database,
     assert (report.findings, report.missing_blobs) == ([], 0)
 
 
-async def test_repairing_what_is_whole_changes_nothing_but_the_commit(ada: Hosted, db: Database):
+async def test_repairing_an_intact_repository_only_adds_a_commit(ada: Hosted, db: Database):
     await fill(ada)
     head, before = await ada.repositories.head(ada.did), await reader.all_entries(db, ada.did)
     done = await repair(ada.repositories, ada.did)
@@ -238,12 +238,12 @@ async def test_an_empty_repository(ada: Hosted, db: Database):
     assert await findings(db, ada) == []
 
 
-async def test_nobody(repositories: Repositories):
+async def test_unknown_account_is_not_found(repositories: Repositories):
     with pytest.raises(NotFound):
         await repair(repositories, Hosted.named(repositories, "nobody").did)
 
 
-async def test_a_damaged_tree_says_what_to_do(ada: Hosted, db: Database, clock: HandClock, tmp_path: Path):
+async def test_error_for_a_damaged_tree_names_the_remedy(ada: Hosted, db: Database, clock: HandClock, tmp_path: Path):
     await fill(ada)
     await run(db, "delete from blocks where cid = (select data from repositories)")
     fresh = Hosted(await assemble(db, clock, tmp_path), ada.did, ada.key)

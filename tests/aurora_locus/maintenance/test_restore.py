@@ -123,7 +123,7 @@ async def test_inactive_repositories_are_announced_as_such(
     await there.close()
 
 
-async def test_a_place_that_is_not_empty_is_refused(
+async def test_restore_into_a_place_that_is_not_empty_is_refused(
     repositories: Repositories, ada: Hosted, db: Database, place: Place, clock: HandClock, tmp_path: Path
 ):
     """A restore into a place that is not empty is refused, and neither a database nor other people's blobs are touched."""
@@ -178,7 +178,7 @@ async def test_backup_of_a_newer_program_is_refused(
         await restore.restore(vault, replace(made, revision="9999"), target_of(place.other, tmp_path), clock)
 
 
-async def test_bucket_to_sqlite_file(
+async def test_backup_in_a_bucket_is_restored_into_a_sqlite_file(
     repositories: Repositories,
     ada: Hosted,
     db: Database,

@@ -26,7 +26,7 @@ async def rotation_keys(deployment: Deployment, did: str) -> list[str]:
     return list((await deployment.directory.log(did))[-1]["rotationKeys"])
 
 
-async def test_every_identity_names_the_new_key_in_the_old_ones_place(make_deployment: MakeDeployment) -> None:
+async def test_new_key_replaces_the_old_one_in_every_identity(make_deployment: MakeDeployment) -> None:
     deployment = await make_deployment()
     registry = deployment.pds.registry
     old, new = registry.rotation_key, await rotation.next_key(deployment.db, SEALER)

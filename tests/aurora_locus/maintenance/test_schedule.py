@@ -44,7 +44,7 @@ def settings_for(url: str, folder: Path, *, backups: bool = True) -> PdsSettings
     )
 
 
-async def test_by_the_clock(
+async def test_scheduled_backups_are_made_daily_and_expire(
     repositories: Repositories, ada: Hosted, db: Database, place: Place, clock: HandClock, tmp_path: Path
 ):
     """A backup is made if there is none, and the next one a day later. After a month the first one is removed together
@@ -112,7 +112,9 @@ async def test_after_a_failure_it_is_tried_again_in_an_hour(
     assert await look()
 
 
-async def test_before_tables_change(place: Place, clock: HandClock, tmp_path: Path, engine: Engine, revise: Revise):
+async def test_database_is_backed_up_before_a_migration(
+    place: Place, clock: HandClock, tmp_path: Path, engine: Engine, revise: Revise
+):
     """A database of an older release is backed up before its tables change, and the backup restores with its own
     tables.
     """
@@ -128,7 +130,7 @@ async def test_before_tables_change(place: Place, clock: HandClock, tmp_path: Pa
     assert len(await (await configured.vault(settings)).ids()) == 1
 
 
-async def test_without_a_place_the_file_is_copied(tmp_path: Path, clock: HandClock, revise: Revise):
+async def test_sqlite_file_is_copied_if_there_is_no_backup_place(tmp_path: Path, clock: HandClock, revise: Revise):
     """Without a place for backups the SQLite file is copied, and the two newest copies are kept."""
     first = head(versions_folder(PACKAGE))
     second, third, _ = [revise(PACKAGE, f"create table later_{n} (id text primary key)") for n in (1, 2, 3)]
@@ -167,7 +169,7 @@ async def test_missing_setting_is_named(tmp_path: Path, changes: dict[str, objec
         await configured.vault(replace(settings_for("", tmp_path), **changes), make=True)
 
 
-async def test_secrets_of_the_settings_are_in_it(
+async def test_backup_contains_the_secrets_of_the_settings(
     repositories: Repositories, ada: Hosted, db: Database, place: Place, clock: HandClock, tmp_path: Path
 ):
     """A backup contains the secrets of the settings, because its sealed rows cannot be read without those keys."""
@@ -179,7 +181,7 @@ async def test_secrets_of_the_settings_are_in_it(
     assert (await read_manifest(vault)).secrets[SEALING_KEYS] == written
 
 
-async def test_resealing_lets_an_old_key_go(ada: Hosted, ben: Hosted, db: Database):
+async def test_old_key_is_not_needed_after_resealing(ada: Hosted, ben: Hosted, db: Database):
     """Resealing encrypts everything with the new key instead of the old one. The old key is then no longer needed, and
     decrypts nothing.
     """
@@ -192,7 +194,7 @@ async def test_resealing_lets_an_old_key_go(ada: Hosted, ben: Hosted, db: Databa
         await SigningKeys(db, Sealer([old])).signing_key(ben.did)
 
 
-async def test_session_of_a_move_outlives_an_old_key(ada: Hosted, db: Database):
+async def test_session_of_a_running_move_survives_resealing(ada: Hosted, db: Database):
     """The session of a running move survives resealing; a completed move has no session."""
     old, new = bytes(32), b"\x07" * 32
     tokens = BearerTokens(ada.did, "access", "refresh")
@@ -228,7 +230,7 @@ def test_every_sealed_value_is_resealed():
 
 
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
-async def test_without_a_place_postgresql_is_not_changed(
+async def test_postgresql_is_not_migrated_without_a_backup_place(
     place: Place, clock: HandClock, tmp_path: Path, revise: Revise
 ):
     """Without a place for backups, PostgreSQL is not migrated: the start is refused with the setting to use. Operators

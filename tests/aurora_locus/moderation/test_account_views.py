@@ -35,14 +35,14 @@ async def test_operator_sees_an_account(deployment: Deployment) -> None:
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-async def test_nobody_else_sees_it(deployment: Deployment) -> None:
+async def test_account_views_are_only_for_operators(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     assert named(await ana.get(f"{ADMIN}.getAccountInfo", did=ana.did)) == (401, "UntrustedIss")
     unknown = await deployment.administration.get(f"{ADMIN}.getAccountInfo", did="did:plc:ragtjsm2j2vknwkz3zp4oxrd")
     assert named(unknown) == (400, "NotFound")
 
 
-async def test_codes_end_one_by_one_or_with_their_account(deployment: Deployment) -> None:
+async def test_codes_are_disabled_singly_or_per_account(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     lost, of_ana = await code_for(deployment, "did:web:a.example"), await code_for(deployment, ana.did)
     kept = await code_for(deployment, "did:web:a.example")

@@ -38,7 +38,7 @@ async def test_account_is_deleted(deployment: Deployment) -> None:
     assert await acts(deployment) == ["account.delete"]
 
 
-async def test_codes_of_an_account_end_and_come_back(make_deployment: MakeDeployment) -> None:
+async def test_codes_of_an_account_are_disabled_and_enabled(make_deployment: MakeDeployment) -> None:
     """The invite codes of an account are unusable while its invites are disabled or it is taken down, and usable again
     afterwards.
     """
@@ -131,7 +131,7 @@ async def test_an_email_of_the_host_is_enqueued_sent_and_forgotten(deployment: D
 
 
 @sqlite_only
-async def test_letters_that_cannot_be_sent(deployment: Deployment) -> None:
+async def test_e_mails_that_cannot_be_sent_are_refused(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     host = deployment.administration
     for change in ({"content": " "}, {"subject": "two\nlines"}, {"subject": "x" * 201}, {"content": "x" * 100_001}):
@@ -195,7 +195,7 @@ async def test_signing_key_is_changed_everywhere_at_once(deployment: Deployment)
     assert await acts(deployment) == ["account.change_signing_key"]
 
 
-async def test_key_that_the_directory_did_not_hear_of_is_not_used(deployment: Deployment) -> None:
+async def test_key_not_stored_in_the_directory_is_not_used(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     before = format_did_key((await key_of(deployment, ana)).public)
     new = (await deployment.stranger.post(f"{SERVER}.reserveSigningKey", {})).json()["signingKey"]
@@ -327,7 +327,7 @@ async def test_moderation_service_may_call_the_methods_of_moderators(make_deploy
     ],
     ids=["another method", "another host", "expired", "another issuer"],
 )
-async def test_token_that_is_not_quite_right(
+async def test_almost_valid_token_is_refused(
     make_deployment: MakeDeployment, changes: dict[str, Any], error: str
 ) -> None:
     async with moderation_service() as service:
@@ -355,7 +355,7 @@ async def test_account_of_this_host_does_not_moderate_it(make_deployment: MakeDe
 
 
 @sqlite_only
-async def test_used_token_opens_nothing_again(make_deployment: MakeDeployment) -> None:
+async def test_used_token_is_refused(make_deployment: MakeDeployment) -> None:
     async with moderation_service() as service:
         deployment = await make_deployment(mod_service_url=service.url, mod_service_did=service.did)
         ana = await deployment.sign_up("ana")

@@ -15,7 +15,7 @@ MODERATOR = AuditContext(PdsOperator("mo", OperatorRole.MODERATOR), "because")
 NOBODY = Did("did:plc:ragtjsm2j2vknwkz3zp4oxrd")
 
 
-async def test_act_is_noted_with_who_and_why_and_what_changed(deployment: Deployment) -> None:
+async def test_entry_has_actor_reason_and_changes(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     await subject_actions.decide_account(
         deployment.pds.registry, MODERATOR, ana.did, SubjectStatusRequest(takedown="case 7")
@@ -45,7 +45,7 @@ async def test_entries_cannot_be_changed_or_deleted(deployment: Deployment, tamp
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-async def test_replacing_is_refused_as_well(deployment: Deployment) -> None:
+async def test_entries_cannot_be_replaced(deployment: Deployment) -> None:
     """Replacing an entry is refused too; in SQLite that would delete a row without running the delete trigger."""
     ana = await deployment.sign_up("ana")
     await take_down(deployment, ana)
@@ -56,7 +56,7 @@ async def test_replacing_is_refused_as_well(deployment: Deployment) -> None:
 
 
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
-async def test_emptying_is_refused_as_well(deployment: Deployment) -> None:
+async def test_log_cannot_be_emptied(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     await take_down(deployment, ana)
     with pytest.raises(Exception, match="append-only"):

@@ -46,7 +46,7 @@ async def test_label_is_signed_with_the_key_in_the_servers_document(deployment: 
     assert (entry.subject, entry.after) == (written["uri"], {"value": "spam", "negated": False, "cid": written["cid"]})
 
 
-async def test_newest_counts_and_a_negation_takes_back(deployment: Deployment) -> None:
+async def test_newest_label_counts_and_a_negation_withdraws(deployment: Deployment) -> None:
     ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
     for did in (ana.did, ben.did):
         await put(deployment, did, "spam")

@@ -42,7 +42,7 @@ async def test_account_that_was_taken_down_may_leave(deployment: Deployment) -> 
     assert named(other) == (403, "Forbidden")
 
 
-async def test_it_can_do_nothing_else(deployment: Deployment) -> None:
+async def test_taken_down_account_can_do_nothing_else(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     await take_down(deployment, ana)
     leaving = deployment.person(await sign_in(deployment, ana))
@@ -60,14 +60,14 @@ async def test_it_can_do_nothing_else(deployment: Deployment) -> None:
         assert named(refused) == (401, "AccountTakedown")
 
 
-async def test_app_passwords_do_not_let_in(deployment: Deployment) -> None:
+async def test_app_password_of_a_taken_down_account_is_refused(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     password = (await ana.post(f"{SERVER}.createAppPassword", {"name": "phone"})).json()["password"]
     await take_down(deployment, ana)
     assert named(await sign_in(deployment, ana, password)) == (401, "AccountTakedown")
 
 
-async def test_asking_for_it_is_nothing_special_otherwise(deployment: Deployment) -> None:
+async def test_allow_takendown_has_no_effect_on_other_accounts(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     session = deployment.person(await sign_in(deployment, ana))
     assert await write_note(session)

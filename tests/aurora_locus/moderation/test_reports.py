@@ -73,7 +73,7 @@ async def test_invalid_reports_are_refused(deployment: Deployment) -> None:
     assert await deployment.count("reports") == 0
 
 
-async def test_queue_with_notes_states_and_the_act_that_came_of_it(deployment: Deployment) -> None:
+async def test_queue_shows_notes_states_and_the_resulting_action(deployment: Deployment) -> None:
     ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
     numbers = [(await report(ben, account(ana))).json()["id"] for _ in range(3)]
     registry = deployment.pds.registry

@@ -54,5 +54,5 @@ def test_every_role_with_every_act(role: OperatorRole, act: OperatorAction) -> N
             assert f"die Rolle {LEAST[act]}." in explain(refused.value.why)
 
 
-def test_password_of_the_settings_is_a_superadmins() -> None:
+def test_password_of_the_settings_belongs_to_a_superadmin() -> None:
     assert all(ADMINISTRATION.may(act) for act in OperatorAction)

@@ -36,7 +36,7 @@ async def test_account_is_hidden_and_its_sessions_end(deployment: Deployment) ->
     assert named(await ana.post("com.atproto.repo.createRecord", body)) == (401, "AccountTakedown")
 
 
-async def test_sessions_of_before_stay_ended_when_it_is_lifted(deployment: Deployment) -> None:
+async def test_earlier_sessions_stay_ended_after_lifting(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     await take_down(deployment, ana)
     await decide(deployment, account(ana), takedown=False)
@@ -61,7 +61,7 @@ async def test_lifting_returns_to_what_the_owner_chose(deployment: Deployment, d
     assert asked.json().get("status", "active") == status
 
 
-async def test_suspension_stands_behind_a_takedown_and_before_the_owner(deployment: Deployment) -> None:
+async def test_suspension_ranks_between_takedown_and_deactivation(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     await ana.post(f"{SERVER}.deactivateAccount", {})
     await deployment.db.write(lambda w: w.execute("update accounts set suspended_at = 1"))
@@ -80,7 +80,7 @@ async def test_host_deactivates_and_reactivates(deployment: Deployment) -> None:
     assert (await deployment.announced(ana.did))[-3:] == ["account active", "identity ana.test", "sync"]
 
 
-async def test_without_a_decision_the_status_is_told_again(deployment: Deployment) -> None:
+async def test_update_without_a_decision_announces_the_status_again(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     await take_down(deployment, ana)
     before = len(await deployment.announced(ana.did))
@@ -88,7 +88,7 @@ async def test_without_a_decision_the_status_is_told_again(deployment: Deploymen
     assert (await deployment.announced(ana.did))[before:] == ["account takendown"]
 
 
-async def test_reference_is_kept(deployment: Deployment) -> None:
+async def test_reference_of_a_takedown_is_stored(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     body = {"subject": account(ana), "takedown": {"applied": True, "ref": "case 7"}}
     assert (await deployment.administration.post(UPDATE, body)).json()["takedown"] == {"applied": True, "ref": "case 7"}

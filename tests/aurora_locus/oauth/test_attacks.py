@@ -60,7 +60,7 @@ async def test_code_challenge_is_accepted_once(deployment: Deployment) -> None:
     assert (await app.spend(await app.code(ana.did))).status_code == 200
 
 
-async def test_codes_and_requests_do_not_wait_for_ever(deployment: Deployment) -> None:
+async def test_codes_and_requests_expire(deployment: Deployment) -> None:
     ana, app = await deployment.sign_up("ana"), App(deployment)
     code = await app.code(ana.did)
     deployment.clock.turn(authorization.CODE_LIFETIME + SECOND)
@@ -262,7 +262,9 @@ async def test_confidential_clients_are_remembered_and_others_are_not(
     assert await remembered(public) is None
 
 
-async def test_tokens_are_told_to_confidential_clients_only(deployment: Deployment, confidential: Confidential) -> None:
+async def test_only_confidential_clients_may_introspect_tokens(
+    deployment: Deployment, confidential: Confidential
+) -> None:
     ana, app = await deployment.sign_up("ana"), confidential()
     tokens = await app.let_in(ana.did)
     ask = {"client_id": app.client_id}
@@ -305,7 +307,7 @@ async def test_proofs_for_methods(deployment: Deployment) -> None:
     assert named(await app.call(SESSION, token, proof=good)) == (401, "invalid_dpop_proof")
 
 
-async def test_schemes_are_not_mixed(deployment: Deployment) -> None:
+async def test_bearer_and_dpop_tokens_are_not_interchangeable(deployment: Deployment) -> None:
     """A DPoP-bound token is refused as a bearer token, and a session token is refused with DPoP."""
     ana, app = await deployment.sign_up("ana"), App(deployment)
     tokens = await app.let_in(ana.did)

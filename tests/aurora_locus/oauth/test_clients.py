@@ -63,7 +63,7 @@ async def http() -> AsyncIterator[HttpClient]:
     await client.close()
 
 
-async def test_only_a_plain_answer_is_read(site: Site, http: HttpClient) -> None:
+async def test_only_a_plain_json_response_is_accepted(site: Site, http: HttpClient) -> None:
     """Client metadata is accepted only with status 200, as JSON, without a redirect and up to half a megabyte."""
     fetch, url = over_http(http), f"{site.url}/client.json"
     assert await fetch(url) == b"{}"
@@ -80,7 +80,7 @@ async def test_only_a_plain_answer_is_read(site: Site, http: HttpClient) -> None
         await fetch(f"{site.url}/moved.json")
 
 
-async def test_private_addresses_are_not_asked(site: Site) -> None:
+async def test_clients_at_private_addresses_are_refused(site: Site) -> None:
     """A client at a private address is refused (invariant 7)."""
     http = HttpClient(PUBLIC)
     for url in (f"{site.url}/client.json", "https://127.0.0.1/client.json", "https://localhost/client.json"):
@@ -90,7 +90,7 @@ async def test_private_addresses_are_not_asked(site: Site) -> None:
     assert site.asked == 0
 
 
-async def test_keys_are_fetched_again_when_one_is_not_known(site: Site, http: HttpClient, clock: HandClock) -> None:
+async def test_unknown_key_causes_a_new_fetch(site: Site, http: HttpClient, clock: HandClock) -> None:
     """An unknown key makes the keys be fetched again: a new one is accepted within seconds, a removed one is refused
     after ten minutes at most.
     """
@@ -114,9 +114,7 @@ async def test_keys_are_fetched_again_when_one_is_not_known(site: Site, http: Ht
     await clients.close()
 
 
-async def test_a_broken_document_is_not_asked_for_with_each_request(
-    site: Site, http: HttpClient, clock: HandClock
-) -> None:
+async def test_invalid_document_is_not_fetched_for_each_request(site: Site, http: HttpClient, clock: HandClock) -> None:
     site.body = b'{"client_id": "another"}'
     clients = Clients(over_http(http), clock, is_development=True)
     for _ in range(3):

@@ -37,7 +37,7 @@ def sets() -> dict[str, PermissionSetType]:
     return {SET: definition}
 
 
-def test_every_scope_is_told_once_and_only_who_one_is_must_stay(sets: dict[str, PermissionSetType]) -> None:
+def test_every_scope_is_listed_once_and_only_atproto_is_required(sets: dict[str, PermissionSetType]) -> None:
     groups = describe_scopes(SCOPES, sets)
     told = [each for group in groups for each in group.permissions]
     assert sorted(each.scope for each in told) == sorted(SCOPES)
@@ -60,7 +60,7 @@ def test_dangerous_permissions_are_highlighted(sets: dict[str, PermissionSetType
     }
 
 
-def test_words_name_what_is_touched() -> None:
+def test_descriptions_name_the_affected_data() -> None:
     groups = describe_scopes(["atproto", "repo:org.example.note?action=create&action=update", "blob:image/*"], {})
     assert [each.sentence for group in groups for each in group.permissions] == [
         "see your name and what is public about you",
@@ -98,7 +98,7 @@ def test_permission_set_is_described_in_the_readers_language(locales: tuple[str,
     ],
     ids=["turned round", "endless", "nothing to see"],
 )
-def test_words_of_strangers_stay_one_plain_line(title: str, shown: str) -> None:
+def test_third_party_texts_are_one_plain_line(title: str, shown: str) -> None:
     """Third-party texts are shown as one plain line, so that they cannot hide or change what the page says about the
     set and what it grants.
     """
@@ -117,7 +117,7 @@ def test_scopes_without_effect_are_not_shown() -> None:
     ]
 
 
-def test_kinds_that_people_know_are_called_as_people_call_them() -> None:
+def test_known_record_types_have_everyday_names() -> None:
     (group,) = describe_scopes(["repo:community.lexicon.calendar.event", "repo:org.example.note?action=create"], {})
     assert [each.sentence for each in group.permissions] == [
         "create, change and delete your events",
@@ -125,7 +125,7 @@ def test_kinds_that_people_know_are_called_as_people_call_them() -> None:
     ]
 
 
-def test_types_with_the_same_verbs_share_a_line_and_what_is_grave_comes_first() -> None:
+def test_equal_permissions_are_merged_and_serious_ones_come_first() -> None:
     scopes = [
         "atproto",
         "repo:community.lexicon.calendar.event",
@@ -141,7 +141,7 @@ def test_types_with_the_same_verbs_share_a_line_and_what_is_grave_comes_first() 
     ]
 
 
-def test_every_scope_is_among_the_abilities(sets: dict[str, PermissionSetType]) -> None:
+def test_every_scope_is_listed_alone(sets: dict[str, PermissionSetType]) -> None:
     """Every scope except ``atproto`` is listed alone, as a single request reads: nothing is left out or merged."""
     for scope in SCOPES[1:]:
         assert len(abilities(["atproto", scope], sets)) == 2, scope
@@ -177,5 +177,5 @@ def test_limits_of_an_app_are_derived_from_its_scopes(scopes: list[str], said: s
         ),
     ],
 )
-def test_lists_say_in_a_few_words_what_an_app_may_do(scopes: list[str], summary: str) -> None:
+def test_short_lists_summarize_the_permissions(scopes: list[str], summary: str) -> None:
     assert summary_of(scopes) == summary

@@ -12,7 +12,7 @@ def note(did: str, text: str = "hello") -> dict[str, object]:
     return {"repo": did, "collection": NOTE, "record": {"$type": NOTE, "text": text}}
 
 
-async def test_an_app_writes_for_its_person(deployment: Deployment) -> None:
+async def test_app_writes_for_its_user(deployment: Deployment) -> None:
     ana, app = await deployment.sign_up("ana"), App(deployment)
     tokens = await app.let_in(ana.did)
     assert (tokens.token_type, tokens.sub, tokens.scope) == ("DPoP", ana.did, SCOPE)

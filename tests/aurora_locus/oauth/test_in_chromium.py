@@ -70,9 +70,7 @@ async def faults_of(page: Page, name: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("size", "scheme"), [(PHONE, "light"), (DESK, "dark")], ids=["phone, light", "desk, dark"])
-async def test_every_page_of_the_way_is_fit_to_be_used(
-    deployment: Deployment, browser: Browser, size: Any, scheme: Any
-) -> None:
+async def test_every_oauth_page_is_usable(deployment: Deployment, browser: Browser, size: Any, scheme: Any) -> None:
     await deployment.sign_up("ada")
     await deployment.sign_up("ben")
     app = App(deployment, client_id=localhost_id(WIDE), scope=WIDE)

@@ -59,9 +59,7 @@ async def test_no_secret_is_logged(deployment: Deployment, out: io.StringIO, con
     assert not [name for name, secret in secrets.items() if secret in logged]
 
 
-async def test_a_request_that_breaks_us_tells_nothing(
-    deployment: Deployment, out: io.StringIO, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_bug_reveals_nothing(deployment: Deployment, out: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a bug of ours the traceback is logged without the request's content, and the response is a regular OAuth
     error.
     """

@@ -107,13 +107,13 @@ async def test_unticked_scopes_are_not_granted(ada: Visitor, app: App) -> None:
     assert len(granted) == len(SCOPE.split()) - 2
 
 
-async def test_with_everything_unticked_the_app_learns_who_it_is(ada: Visitor, app: App) -> None:
+async def test_without_selected_scopes_the_app_gets_only_the_identity(ada: Visitor, app: App) -> None:
     page = await sign_in(ada, await open_page(ada, app))
     told = await approve(ada, page, app, *ticked_in(page).values())
     assert (await app.spend(told["code"])).json()["scope"] == "atproto"
 
 
-async def test_no_form_grants_what_was_not_asked(ada: Visitor, app: App) -> None:
+async def test_form_cannot_grant_unrequested_scopes(ada: Visitor, app: App) -> None:
     """A made-up form field grants nothing that was not requested."""
     page = await sign_in(ada, await open_page(ada, app, scope="atproto"))
     made_up = {f"allow-{number}": "identity:*" for number in range(5)}
@@ -133,14 +133,14 @@ async def test_deny_is_always_possible(ada: Visitor, app: App, where: str) -> No
     assert "code" not in told
 
 
-async def test_the_page_says_who_asks_by_its_whole_address(ada: Visitor, app: App) -> None:
+async def test_page_shows_the_full_client_id(ada: Visitor, app: App) -> None:
     page = await sign_in(ada, await open_page(ada, app))
     assert app.client_id in unescape(page.text)
     assert "Any program on this computer can use that name" in page.text
     assert "Upload images" in page.text
 
 
-async def test_identity_stands_out(ada: Visitor, app: App) -> None:
+async def test_identity_permissions_are_highlighted(ada: Visitor, app: App) -> None:
     scope = "atproto identity:* repo:org.example.note"
     asking = App(app.deployment, client_id=localhost_id(scope), scope=scope)
     page = await sign_in(ada, await open_page(ada, asking))
@@ -180,13 +180,13 @@ async def test_the_hint_shows_no_other_account_of_the_browser(deployment: Deploy
     assert heading_of(page) == "Sign in"
 
 
-async def test_a_hint_that_nobody_here_has(ada: Visitor, app: App) -> None:
+async def test_login_hint_of_an_unknown_account_is_reported(ada: Visitor, app: App) -> None:
     page = await open_page(ada, app, login_hint="nobody.test")
     assert heading_of(page) == "We don’t know this account"
     assert answer_in(await send(ada, page, "deny"), app)["error"] == "access_denied"
 
 
-async def test_several_accounts_are_chosen_from(deployment: Deployment, ada: Visitor, app: App) -> None:
+async def test_account_is_chosen_among_several(deployment: Deployment, ada: Visitor, app: App) -> None:
     await deployment.sign_up("ben")
     await ada.sign_in("ada")
     await ada.sign_in("ben")
@@ -204,7 +204,7 @@ async def test_several_accounts_are_chosen_from(deployment: Deployment, ada: Vis
     assert (await app.spend(told["code"])).json()["sub"] == ada_did
 
 
-async def test_one_account_that_is_signed_in_is_asked_at_once(ada: Visitor, app: App) -> None:
+async def test_single_signed_in_account_gets_the_consent_page_at_once(ada: Visitor, app: App) -> None:
     await ada.sign_in("ada")
     assert "code" in await approve(ada, await open_page(ada, app), app)
 
@@ -249,7 +249,7 @@ async def test_prompt_none_answers_without_a_page(deployment: Deployment, ada: V
     assert told["error"] == "account_selection_required"
 
 
-async def test_prompt_select_account_asks_even_with_one(ada: Visitor, app: App) -> None:
+async def test_prompt_select_account_is_shown_even_for_one_account(ada: Visitor, app: App) -> None:
     await ada.sign_in("ada")
     assert heading_of(await open_page(ada, app, prompt="select_account")) == "Choose an account"
 
@@ -270,7 +270,7 @@ async def test_prompt_create_starts_with_the_sign_up_form(deployment: Deployment
     assert (await app.spend(told["code"])).status_code == 200
 
 
-async def test_a_second_factor_is_asked_for_on_the_way(deployment: Deployment, ada: Visitor, app: App) -> None:
+async def test_second_factor_is_required_in_the_flow(deployment: Deployment, ada: Visitor, app: App) -> None:
     registry = deployment.pds.registry
     did = (await deployment.sign_in("ada.test", "password of ada")).json()["did"]
     await deployment.db.write(lambda w: totp.begin(w, registry.factor_keys, did))
@@ -329,14 +329,14 @@ async def test_unproven_request_gets_a_page_and_no_redirect(ada: Visitor, query:
     assert "evil.example" not in answer.text
 
 
-async def test_a_request_of_another_client_is_a_page(ada: Visitor, app: App) -> None:
+async def test_request_of_another_client_gets_an_error_page(ada: Visitor, app: App) -> None:
     uri = await app.pushed()
     answer = await ada.get(AUTHORIZE, client_id="http://localhost", request_uri=uri)
     assert answer.status_code == 400
     assert "another app" in answer.text
 
 
-async def test_a_tab_that_was_closed_for_six_minutes(deployment: Deployment, ada: Visitor, app: App) -> None:
+async def test_request_expires_after_inactivity(deployment: Deployment, ada: Visitor, app: App) -> None:
     page = await sign_in(ada, await open_page(ada, app))
     deployment.clock.turn(INACTIVITY + MINUTE)
     late = await ada.get(page.url.raw_path.decode())
@@ -347,7 +347,7 @@ async def test_a_tab_that_was_closed_for_six_minutes(deployment: Deployment, ada
     assert heading_of(pressed) == "This request can’t be answered"
 
 
-async def test_a_double_click_on_allow_is_one_session(deployment: Deployment, ada: Visitor, app: App) -> None:
+async def test_double_click_on_allow_creates_one_session(deployment: Deployment, ada: Visitor, app: App) -> None:
     """A double click on "Allow" makes one session. Both clicks lead to the app, and only one code is valid."""
     page = await sign_in(ada, await open_page(ada, app))
     fields = {**hidden_in(page, "approve"), **ticked_in(page), "step": "approve"}
@@ -359,7 +359,7 @@ async def test_a_double_click_on_allow_is_one_session(deployment: Deployment, ad
     assert await deployment.count("oauth_sessions") == 1
 
 
-async def test_back_after_allowing_shows_no_second_question(ada: Visitor, app: App) -> None:
+async def test_going_back_after_consent_shows_no_second_prompt(ada: Visitor, app: App) -> None:
     page = await sign_in(ada, await open_page(ada, app))
     told = await approve(ada, page, app)
     await app.spend(told["code"])
@@ -375,7 +375,7 @@ async def test_allow_after_deny_is_refused(ada: Visitor, app: App) -> None:
     assert again.status_code == 400
 
 
-async def test_no_form_without_its_token(ada: Visitor, app: App) -> None:
+async def test_form_without_its_token_is_refused(ada: Visitor, app: App) -> None:
     page = await sign_in(ada, await open_page(ada, app))
     fields = {**hidden_in(page, "approve"), **ticked_in(page), "step": "approve", "csrf": "0" * 32}
     assert (await ada.post(AUTHORIZE, fields)).status_code == 403
@@ -384,7 +384,7 @@ async def test_no_form_without_its_token(ada: Visitor, app: App) -> None:
     assert refused.status_code == 403
 
 
-async def test_mail_is_confirmed_on_the_way_where_sign_up_is_open(make_deployment) -> None:
+async def test_open_sign_up_confirms_the_address_in_the_flow(make_deployment) -> None:
     deployment: Deployment = await make_deployment()
     object.__setattr__(deployment.pds.registry, "confirms_email", True)
     browser, app = visitor(deployment), App(deployment)
@@ -400,7 +400,7 @@ async def test_mail_is_confirmed_on_the_way_where_sign_up_is_open(make_deploymen
     await browser.http.aclose()
 
 
-async def test_a_confidential_app_is_not_asked_about_twice(
+async def test_confidential_app_needs_consent_once(
     deployment: Deployment, ada: Visitor, confidential: Confidential
 ) -> None:
     """A confidential app with consent for the same scopes is redirected at once, also after a sign-in; other scopes are
@@ -420,13 +420,13 @@ async def test_a_confidential_app_is_not_asked_about_twice(
     await other.http.aclose()
 
 
-async def test_a_public_app_is_asked_about_every_time(ada: Visitor, app: App) -> None:
+async def test_public_app_needs_consent_every_time(ada: Visitor, app: App) -> None:
     """A public app needs consent every time, because anybody can impersonate it."""
     await approve(ada, await sign_in(ada, await open_page(ada, app)), app)
     assert heading_of(await open_page(ada, app)).startswith("Let ")
 
 
-async def test_only_whom_the_operator_trusts_is_called_by_name(
+async def test_only_trusted_clients_are_shown_by_name(
     deployment: Deployment, ada: Visitor, confidential: Confidential
 ) -> None:
     logo = "https://events.example.com/logo.png"
@@ -444,7 +444,7 @@ async def test_only_whom_the_operator_trusts_is_called_by_name(
     assert "img-src 'self' data: https://events.example.com;" in page.headers["content-security-policy"]
 
 
-async def test_the_name_of_an_app_is_text(deployment: Deployment, ada: Visitor, confidential: Confidential) -> None:
+async def test_name_of_an_app_is_escaped(deployment: Deployment, ada: Visitor, confidential: Confidential) -> None:
     app = confidential(client_name="<script>alert(1)</script>")
     object.__setattr__(deployment.pds.authorization, "trusted_clients", frozenset({app.client_id}))
     page = await sign_in(ada, await open_page(ada, app))
@@ -452,7 +452,7 @@ async def test_the_name_of_an_app_is_text(deployment: Deployment, ada: Visitor, 
     assert "&lt;script&gt;alert(1)" in page.text
 
 
-async def test_codes_are_not_found_by_trying_on_the_way(deployment: Deployment, ada: Visitor, app: App) -> None:
+async def test_codes_cannot_be_guessed_in_the_flow(deployment: Deployment, ada: Visitor, app: App) -> None:
     """Second-factor codes cannot be guessed during the flow: attempts count for the account on every form."""
     registry = deployment.pds.registry
     did = (await deployment.sign_in("ada.test", "password of ada")).json()["did"]

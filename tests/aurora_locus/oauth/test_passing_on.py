@@ -28,7 +28,7 @@ async def ask(one: Allowed, nsid: str, service: str) -> tuple[int, str]:
     return (200, "") if answer.status_code == 200 else named(answer)
 
 
-async def test_calls_are_passed_on_as_far_as_they_were_granted(deployment: Deployment, stranger: Stranger) -> None:
+async def test_only_granted_calls_are_forwarded(deployment: Deployment, stranger: Stranger) -> None:
     """Calls are forwarded if both method and service were granted. The token sent out is the account's, and nothing of
     the app's is forwarded.
     """
@@ -56,7 +56,7 @@ async def test_conversations_need_their_own_scope(deployment: Deployment, strang
     assert await ask(chat, "chat.bsky.convo.getLog", to) == (200, "")
 
 
-async def test_without_any_such_scope_nothing_is_passed_on(deployment: Deployment, stranger: Stranger) -> None:
+async def test_without_a_scope_nothing_is_forwarded(deployment: Deployment, stranger: Stranger) -> None:
     ana = await deployment.sign_up("ana")
     one = await allowed(deployment, ana.did, "atproto repo:org.example.note")
     assert await ask(one, ASK, f"{stranger.did}#notes") == MISSING

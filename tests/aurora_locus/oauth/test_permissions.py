@@ -113,7 +113,7 @@ async def test_tokens_for_other_services(deployment: Deployment) -> None:
     assert await chat.get(ask, aud=app_view, lxm="chat.bsky.convo.getLog") == (200, "")
 
 
-async def test_the_address_is_shown_to_whom_it_was_allowed(deployment: Deployment) -> None:
+async def test_e_mail_address_requires_its_scope(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     for scope, shown in (("atproto", False), ("atproto account:email", True), ("atproto transition:email", True)):
         one = await allowed(deployment, ana.did, scope)

@@ -50,7 +50,7 @@ async def test_documents_are_what_clients_look_for(deployment: Deployment) -> No
     assert [sorted(key) for key in jwks["keys"]] == [["alg", "crv", "kid", "kty", "use", "x", "y"]]
 
 
-async def test_a_browser_may_ask_from_anywhere(deployment: Deployment) -> None:
+async def test_cross_origin_requests_are_allowed(deployment: Deployment) -> None:
     """Cross-origin requests are answered from any origin, and scripts may read the nonce."""
     asked = {
         "origin": "https://app.example",
@@ -211,7 +211,7 @@ async def test_exactly_one_proof_is_accepted(deployment: Deployment) -> None:
     assert named(await deployment.http.post(PAR, data=app.wish(), headers=headers)) == (400, "invalid_dpop_proof")
 
 
-async def test_addresses_of_proofs_in_other_spellings(deployment: Deployment) -> None:
+async def test_equivalent_proof_urls_are_accepted(deployment: Deployment) -> None:
     """A proof's URL may differ in query, fragment, case of the host, default port and dot segments."""
     app = App(deployment)
     await app.push()
@@ -302,7 +302,7 @@ async def test_a_scope_of_the_document_is_the_upper_bound(deployment: Deployment
     assert set(request.client.scopes) == set(SCOPE.split())
 
 
-async def test_too_many_requests_are_refused_before_anything_is_done(deployment: Deployment) -> None:
+async def test_too_many_requests_are_refused_early(deployment: Deployment) -> None:
     """Too many requests are refused before any work, with the OAuth error and the time to retry."""
     app, registry = App(deployment), deployment.pds.registry
     assert (await app.push()).status_code == 201

@@ -29,7 +29,7 @@ async def test_a_code_works_once_and_its_second_use_ends_the_session(deployment:
     assert await deployment.count("oauth_sessions") == 0
 
 
-async def test_two_browsers_at_once_are_told_apart(deployment: Deployment) -> None:
+async def test_concurrent_flows_of_two_browsers_are_separate(deployment: Deployment) -> None:
     app = App(deployment)
     uri = await app.pushed()
     found = await asyncio.gather(*(app.opened(uri, f"browser {number}") for number in range(4)), return_exceptions=True)

@@ -154,7 +154,7 @@ async def test_known_post_is_shown_once(scene: Scene) -> None:
     assert await scene.feed() == ["hello"]
 
 
-async def test_other_peoples_feeds_stay_theirs(scene: Scene) -> None:
+async def test_feeds_of_other_people_are_unchanged(scene: Scene) -> None:
     await scene.post("mine")
     scene.answers(f"{FEED}.getAuthorFeed", {"feed": [scene.theirs("theirs", 5)]})
     assert await scene.feed("getAuthorFeed", actor=BEN) == ["theirs"]
@@ -170,7 +170,7 @@ async def test_other_peoples_feeds_stay_theirs(scene: Scene) -> None:
         ("posts_with_video", []),
     ],
 )
-async def test_filters_of_the_feed_hold(scene: Scene, wanted: str, texts: list[str]) -> None:
+async def test_feed_filters_apply_to_added_posts(scene: Scene, wanted: str, texts: list[str]) -> None:
     plain = await scene.post("plain")
     theirs = {"uri": f"at://{BEN}/{FEED}.post/3jzfcijpj2z2a", "cid": plain["cid"]}
     await scene.post("answer", reply={"root": theirs, "parent": theirs})
@@ -244,7 +244,7 @@ async def test_a_saved_profile_is_shown(scene: Scene) -> None:
     assert [item["post"]["author"].get("displayName") for item in feed] == [None, "Ana"]
 
 
-async def test_ones_answers_are_in_the_thread(scene: Scene) -> None:
+async def test_own_replies_are_added_to_the_thread(scene: Scene) -> None:
     theirs = scene.theirs("root", 30)["post"]
     root = {"uri": theirs["uri"], "cid": "bafyreie5cvv4h45feadgeuwhbcutmh6t2ceseocckahdoe6uat64zmz454"}
     first = await scene.post("first", reply={"root": root, "parent": root})
@@ -362,7 +362,7 @@ async def test_response_that_is_not_json_is_passed_on(scene: Scene, body: bytes)
     assert (answer.status_code, answer.content) == (200, body)
 
 
-async def test_a_thread_as_deep_as_may_be_asked_for(scene: Scene) -> None:
+async def test_thread_of_the_maximum_depth_is_completed(scene: Scene) -> None:
     """A thread of the maximum depth does not exhaust the stack, although the caller chooses the depth and the app view
     the thread.
     """

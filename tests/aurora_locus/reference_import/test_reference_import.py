@@ -122,7 +122,7 @@ async def test_repositories_are_the_same_blocks(deployment: Deployment, successo
         assert here.blocks == then.blocks
 
 
-async def test_odd_records_are_carried_and_odd_paths_left_out(deployment: Deployment, successor: str) -> None:
+async def test_odd_records_are_imported_and_odd_paths_left_out(deployment: Deployment, successor: str) -> None:
     """Odd records are imported byte for byte, and readable where the data model allows. Odd paths are left out: the
     repository is signed again without them and announced by ``#sync``.
     """
@@ -152,7 +152,7 @@ async def test_odd_records_are_carried_and_odd_paths_left_out(deployment: Deploy
     assert announced.seq - max(message.seq for message in map(events.read, deployment.frames) if message) in {1, 2}  # type: ignore[union-attr]
 
 
-async def test_head_of_another_key_is_signed_again(deployment: Deployment, successor: str) -> None:
+async def test_head_signed_by_another_key_is_signed_again(deployment: Deployment, successor: str) -> None:
     """A head signed by another key is signed again. It belongs to somebody who moved to the old server and wrote
     nothing there, so nobody could verify it by the DID document. The account's key signs the same tree, and the commit
     is announced.
@@ -194,7 +194,7 @@ async def test_passwords_open_sessions(deployment: Deployment, successor: str) -
     assert (await call(successor, "com.atproto.server.createSession", wrong))[0] == 401
 
 
-async def test_app_password_opens_a_lesser_session(deployment: Deployment, successor: str) -> None:
+async def test_app_password_opens_a_restricted_session(deployment: Deployment, successor: str) -> None:
     wish = {"identifier": "ana@example.org", "password": deployment.app_password}
     status, session = await call(successor, "com.atproto.server.createSession", wish)
     assert status == 200, session
@@ -204,7 +204,7 @@ async def test_app_password_opens_a_lesser_session(deployment: Deployment, succe
     assert (status, refused["error"]) == (400, "InvalidToken"), refused
 
 
-async def test_sessions_go_on(deployment: Deployment, successor: str) -> None:
+async def test_earlier_sessions_continue(deployment: Deployment, successor: str) -> None:
     """Earlier sessions continue: an old access token is valid, and an old refresh token is exchanged for one of ours."""
     status, _ = await ask(successor, "com.atproto.server.getSession", deployment.people["dora"]["accessJwt"])
     assert status == 200
@@ -248,7 +248,7 @@ async def test_firehose_has_the_same_frames_and_goes_on(deployment: Deployment, 
     assert later[0] in deployment.frames
 
 
-async def test_blobs_preferences_and_decisions_are_here(deployment: Deployment, successor: str) -> None:
+async def test_blobs_preferences_and_moderation_decisions_are_imported(deployment: Deployment, successor: str) -> None:
     status, blob = await ask(successor, "com.atproto.sync.getBlob", did=deployment.did("ana"), cid=deployment.picture)
     assert (status, blob) == (200, PICTURE)
     token = deployment.people["ana"]["accessJwt"]
@@ -262,7 +262,7 @@ async def test_blobs_preferences_and_decisions_are_here(deployment: Deployment, 
         assert msgspec.json.decode(told)["status"] == expected
 
 
-async def test_letters_on_their_way_are_good(deployment: Deployment, successor: str) -> None:
+async def test_e_mailed_tokens_stay_valid(deployment: Deployment, successor: str) -> None:
     """A token that was e-mailed before the move still resets the password afterwards."""
     wish = {"token": deployment.email_token, "password": "a new password of dora"}
     status, said = await call(successor, "com.atproto.server.resetPassword", wish)
@@ -286,7 +286,7 @@ async def test_deactivated_account_comes_back_and_writes(deployment: Deployment,
     assert deployment.did("ben").encode() in newest
 
 
-async def test_running_server_is_left_alone(deployment: Deployment) -> None:
+async def test_import_from_a_running_server_is_refused(deployment: Deployment) -> None:
     """Nothing is imported while the old server has its databases open, even if idle."""
     status, said = deployment.refused_while_running
     assert status == 1
@@ -309,7 +309,7 @@ async def test_dry_run_next_to_the_running_server_reports_the_same(deployment: D
     assert beside == stopped
 
 
-async def test_folder_of_a_killed_server_is_whole(deployment: Deployment, tmp_path: Path) -> None:
+async def test_folder_of_a_killed_server_is_imported_completely(deployment: Deployment, tmp_path: Path) -> None:
     """The folder of a killed server is imported with what is only in the write-ahead logs, and is not changed."""
     assert (deployment.killed / "account.sqlite-wal").stat().st_size > 0
     before = fingerprint(deployment.killed)
@@ -333,7 +333,7 @@ async def test_folder_of_a_killed_server_is_whole(deployment: Deployment, tmp_pa
     assert fingerprint(deployment.killed) == before
 
 
-async def test_damage_stops_it(deployment: Deployment, tmp_path: Path) -> None:
+async def test_damage_stops_the_import(deployment: Deployment, tmp_path: Path) -> None:
     """Damage stops the import: the error names a block with wrong bytes, and no new folder is created."""
     folder = tmp_path / "old"
     shutil.copytree(deployment.folder, folder)
@@ -351,7 +351,7 @@ async def test_damage_stops_it(deployment: Deployment, tmp_path: Path) -> None:
     assert not (tmp_path / "new.unfinished").exists()
 
 
-async def test_any_empty_database_will_do_and_no_other(deployment: Deployment, pds_url: str, tmp_path: Path) -> None:
+async def test_only_empty_databases_are_accepted(deployment: Deployment, pds_url: str, tmp_path: Path) -> None:
     """The operator may name any empty database, on both engines. A second import is refused because it is not empty."""
     for number, (expected, sentence) in enumerate(((0, "Everything is in"), (1, "already has accounts"))):
         environment = {"LOG": str(tmp_path / f"{number}.log"), "PDS_DATABASE_URL": pds_url}

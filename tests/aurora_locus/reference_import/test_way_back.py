@@ -31,7 +31,7 @@ def paths(data: bytes) -> set[str]:
     return set(map(str, read_snapshot(car.read(data)).entries))
 
 
-async def test_the_reference_goes_on_where_it_was_stopped(deployment: Deployment, tmp_path: Path) -> None:
+async def test_reference_pds_continues_where_it_was_stopped(deployment: Deployment, tmp_path: Path) -> None:
     """The reference continues where it was stopped. Earlier sessions work, later writes are lost unless their owner
     imports them, and relays get numbers that they have not seen.
     """

@@ -31,7 +31,7 @@ async def test_revisions_and_numbers_only_grow(ada: Hosted, db: Database, clock:
     assert (await integrity.examine(db, None)).findings == []
 
 
-async def test_nothing_goes_before_its_time(ada: Hosted, repositories: Repositories, db: Database, clock: HandClock):
+async def test_nothing_is_removed_early(ada: Hosted, repositories: Repositories, db: Database, clock: HandClock):
     """An upload and events with a time after the corrected clock are not removed early."""
     blob = await send(ada, b"picture")
     clock.turn(-DAY)

@@ -134,7 +134,9 @@ async def test_records_missing_in_the_file_are_removed(mover: Hosted, clock: Han
     assert (await require_consistent(mover)).entries == {}
 
 
-async def test_one_content_under_several_paths(mover: Hosted, clock: HandClock, tmp_path: Path):
+async def test_records_with_equal_content_are_imported_under_several_paths(
+    mover: Hosted, clock: HandClock, tmp_path: Path
+):
     same: dict[str, Value] = {f"{NOTE}/{name}": {"$type": NOTE, "text": "same"} for name in "abc"}
     rev = from_microseconds(clock.now(), 3)
     await bring(mover, file_of(mover.did, same, rev), tmp_path)
@@ -216,7 +218,7 @@ async def test_damaged_files_change_nothing(
     assert await require_consistent(mover) == before
 
 
-async def test_record_that_is_not_in_the_file(mover: Hosted, clock: HandClock, tmp_path: Path):
+async def test_file_with_a_missing_record_is_refused(mover: Hosted, clock: HandClock, tmp_path: Path):
     record = Cid.for_cbor(cbor.encode(notes("b")[f"{NOTE}/b"]))
     data = file_of(mover.did, notes("a", "b"), from_microseconds(clock.now(), 3), without=(record,))
     with pytest.raises(InvalidInput, match=f"the record {NOTE}/b is not in the file"):
@@ -249,13 +251,13 @@ async def test_files_beyond_the_limit(mover: Hosted, clock: HandClock, tmp_path:
         await bring(mover, crowded, tmp_path, limit=len(crowded))
 
 
-async def test_nothing_of_a_file_stays_on_the_disk(mover: Hosted, clock: HandClock, tmp_path: Path):
+async def test_import_leaves_no_file(mover: Hosted, clock: HandClock, tmp_path: Path):
     folder = tmp_path / "imports"
     await bring(mover, file_of(mover.did, notes("a"), from_microseconds(clock.now(), 3)), folder)
     assert list(folder.iterdir()) == []
 
 
-async def test_disconnected_caller_leaves_a_whole_repository(mover: Hosted, clock: HandClock, tmp_path: Path):
+async def test_disconnect_leaves_the_old_or_the_new_repository(mover: Hosted, clock: HandClock, tmp_path: Path):
     """If the caller disconnects at any moment, the repository is completely the old one or the new one."""
     data = file_of(mover.did, notes(*map(str, range(200))), from_microseconds(clock.now(), 3))
     for turns in range(0, 60, 3):
@@ -279,7 +281,7 @@ async def test_active_accounts_import_is_announced_as_sync(ada: Hosted, clock: H
     assert len((await require_consistent(ada)).entries) == 2
 
 
-async def test_repository_that_was_taken_down_takes_nothing_in(
+async def test_import_into_a_taken_down_repository_is_refused(
     repositories: Repositories, clock: HandClock, tmp_path: Path
 ):
     person = await Hosted.make(repositories, "down", HostingStatus.TAKENDOWN)
@@ -288,7 +290,7 @@ async def test_repository_that_was_taken_down_takes_nothing_in(
     assert refused.value.name == "RepoTakendown"
 
 
-async def test_export_that_runs_meanwhile_stays_whole(mover: Hosted, clock: HandClock, tmp_path: Path):
+async def test_export_during_an_import_keeps_its_root(mover: Hosted, clock: HandClock, tmp_path: Path):
     """An export that runs during an import keeps the root it began with, and nothing of that is left afterwards."""
     names = [f"k{number:03}" for number in range(300)]
     await bring(mover, file_of(mover.did, notes(*names), from_microseconds(clock.now(), 3)), tmp_path)
@@ -301,7 +303,7 @@ async def test_export_that_runs_meanwhile_stays_whole(mover: Hosted, clock: Hand
     assert len((await require_consistent(mover)).entries) == 1
 
 
-async def test_writing_goes_on_after_an_import(mover: Hosted, clock: HandClock, tmp_path: Path):
+async def test_writing_continues_after_an_import(mover: Hosted, clock: HandClock, tmp_path: Path):
     repositories = mover.repositories
     await bring(mover, file_of(mover.did, notes("a", "b"), from_microseconds(clock.now(), 3)), tmp_path)
     await repositories.db.write(lambda w: hosting.activate(w, repositories, mover.did, None))

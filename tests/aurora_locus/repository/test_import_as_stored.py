@@ -44,7 +44,7 @@ async def test_odd_records_keep_their_bytes(mover: Hosted, tmp_path: Path) -> No
     assert report.is_good, report
 
 
-async def test_lists_show_what_can_be_read(mover: Hosted, tmp_path: Path) -> None:
+async def test_lists_show_readable_records(mover: Hosted, tmp_path: Path) -> None:
     await bring(mover, file_of_blocks(mover.did, BLOCKS, REV), tmp_path)
     forms = await reader.list_forms(
         mover.repositories.db,
@@ -74,7 +74,7 @@ async def test_odd_paths_are_left_out(mover: Hosted, tmp_path: Path, *, again: b
     assert held.odd_paths == {}
 
 
-async def test_missing_record_still_refuses_the_whole(mover: Hosted, tmp_path: Path) -> None:
+async def test_missing_record_refuses_the_import(mover: Hosted, tmp_path: Path) -> None:
     data = file_of_blocks(mover.did, BLOCKS, REV, without=(Cid.for_cbor(GOOD),))
     with pytest.raises(Exception, match="is not in the file"):
         await bring(mover, data, tmp_path)

@@ -61,7 +61,7 @@ async def test_a_record_at_many_paths_is_read_once(
     assert len((await require_consistent(mover)).entries) == 309
 
 
-async def test_a_subtree_that_hangs_in_two_places_is_refused(mover: Hosted, clock: HandClock, tmp_path: Path) -> None:
+async def test_subtree_linked_from_two_places_is_refused(mover: Hosted, clock: HandClock, tmp_path: Path) -> None:
     """A subtree linked from two places is refused: if each level links the one below twice, a few kilobytes would take
     forever.
     """

@@ -93,7 +93,7 @@ async def test_leftovers_of_a_crash_are_removed_by_the_scheduler(mover: Hosted, 
     assert await require_consistent(mover) == before
 
 
-async def test_import_that_was_given_up_lays_nothing_more_down(mover: Hosted, clock: HandClock):
+async def test_swept_import_stores_nothing_more(mover: Hosted, clock: HandClock):
     repositories = mover.repositories
     head = await repositories.head(mover.did)
     made = sign_commit(mover.key, did=mover.did, rev=repositories.next_rev(head.rev), data=head.data)
@@ -104,7 +104,7 @@ async def test_import_that_was_given_up_lays_nothing_more_down(mover: Hosted, cl
         await repositories.db.write(lambda w: import_writer.stage_records(w, made, []))
 
 
-async def test_account_is_not_shown_while_its_content_comes(mover: Hosted):
+async def test_account_cannot_be_activated_during_an_import(mover: Hosted):
     """An account cannot be activated during an import, when index rows of the next state are already stored; after the
     import it can.
     """
@@ -157,7 +157,7 @@ async def test_large_imports_of_hidden_accounts_need_no_large_last_step(
     assert len((await require_consistent(mover)).entries) == 340
 
 
-async def test_busy_database_is_given_less_at_once(
+async def test_slow_portions_are_halved(
     mover: Hosted, clock: HandClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """Portions that take too long for one transaction are halved; nothing is lost or stored twice."""
@@ -177,7 +177,7 @@ async def test_busy_database_is_given_less_at_once(
     assert len((await require_consistent(mover)).entries) == 200
 
 
-async def test_shown_accounts_are_told_to_hide_first(
+async def test_large_import_of_an_active_account_is_refused_with_advice(
     ada: Hosted, clock: HandClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(import_car, "IN_ONE_STEP", 50)
@@ -187,7 +187,7 @@ async def test_shown_accounts_are_told_to_hide_first(
     await require_consistent(ada)
 
 
-async def test_failed_import_takes_nothing_from_an_export_that_runs(
+async def test_failed_import_does_not_disturb_a_running_export(
     mover: Hosted, clock: HandClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     names = [f"k{number:03}" for number in range(300)]

@@ -16,7 +16,7 @@ VALUES = st.dictionaries(
 
 
 @given(VALUES)
-def test_form_is_cid_and_value(value):
+def test_cached_form_has_cid_and_value(value):
     """The cached form has the CID and value of the record's JSON form, whether created or read."""
     block = cbor.encode(value)
     cid = Cid.for_cbor(block)
@@ -26,7 +26,7 @@ def test_form_is_cid_and_value(value):
         assert told == {"cid": str(cid), "value": json_form.to_json(value)}
 
 
-def test_it_stays_within_its_size_and_keeps_what_is_used():
+def test_cache_is_bounded_and_keeps_used_forms():
     forms = JsonForms(100_000)
     blocks = [cbor.encode({"number": number, "text": "x" * 100}) for number in range(1000)]
     cids = [bytes(Cid.for_cbor(block)) for block in blocks]

@@ -11,7 +11,7 @@ def node(number: int) -> Node:
     return make_node(0, [b"org.example.note/%05d" % number], [Cid.for_cbor(b"%d" % number)], [None, None])
 
 
-def test_keeps_what_was_put():
+def test_cache_returns_stored_nodes():
     cache = NodeCache(1 << 20)
     one = node(1)
     cache[one.cid] = one

@@ -88,7 +88,7 @@ async def test_two_processes_write_six_repositories_and_none_is_refused(process:
         assert len(await verify_log(one.db, person.did, person.key.public, clock.now())) == 2 * 2 * 26
 
 
-async def test_others_go_on_when_the_holder_dies(process: Process, pds_url: str, clock: HandClock) -> None:
+async def test_queue_continues_when_the_lock_holder_dies(process: Process, pds_url: str, clock: HandClock) -> None:
     one = await process()
     ada = await Hosted.make(one, "ada")
     holder = await hold_elsewhere(pds_url, one, ada)
@@ -117,7 +117,7 @@ async def test_queued_writers_go_first(process: Process, pds_url: str) -> None:
     assert (await one.head(ada.did)).rev < (await other.head(ada.did)).rev
 
 
-async def test_others_are_not_kept_waiting(process: Process, pds_url: str) -> None:
+async def test_other_repositories_and_readers_do_not_wait(process: Process, pds_url: str) -> None:
     """Neither other repositories nor readers of this one wait."""
     one = await process()
     ada, ben = await Hosted.make(one, "ada"), await Hosted.make(one, "ben")
@@ -143,7 +143,7 @@ async def test_cancelled_waiter_leaves_the_queue(process: Process, pds_url: str)
     await ada.create("b")
 
 
-async def test_waiting_ends_with_an_answer(make_deployment: MakeDeployment, pds_url: str) -> None:
+async def test_waiting_for_the_lock_times_out_with_503(make_deployment: MakeDeployment, pds_url: str) -> None:
     deployment = await make_deployment()
     ana = await deployment.sign_up("ana")
     repositories = deployment.pds.registry.repositories

@@ -180,7 +180,7 @@ async def test_an_answer_is_good_once_and_for_its_browser(deployment: Deployment
     await thief.close()
 
 
-async def test_a_device_that_does_not_know_who_holds_it_is_not_taken(deployment: Deployment, browser: Browser) -> None:
+async def test_device_without_user_verification_is_refused(deployment: Deployment, browser: Browser) -> None:
     await deployment.sign_up("ada")
     context, page = await person(browser, deployment)
     await authenticator(context, page, hasUserVerification=False, isUserVerified=False)
@@ -191,7 +191,9 @@ async def test_a_device_that_does_not_know_who_holds_it_is_not_taken(deployment:
     await context.close()
 
 
-async def test_without_script_the_page_says_what_is_missing(deployment: Deployment, browser: Browser) -> None:
+async def test_without_scripts_the_page_explains_that_passkeys_need_them(
+    deployment: Deployment, browser: Browser
+) -> None:
     await deployment.sign_up("ada")
     context = await browser.new_context(base_url=deployment.pds.app.state.site.url, java_script_enabled=False)
     page = await context.new_page()
@@ -203,7 +205,7 @@ async def test_without_script_the_page_says_what_is_missing(deployment: Deployme
 
 
 @pytest.mark.parametrize("path", ["/account/security", "/account/security/app", "/account/security/passkey"])
-async def test_pages_are_fit_to_be_used(deployment: Deployment, browser: Browser, path: str) -> None:
+async def test_pages_are_usable(deployment: Deployment, browser: Browser, path: str) -> None:
     await deployment.sign_up("ada")
     context, page = await person(browser, deployment)
     await sign_in(page)

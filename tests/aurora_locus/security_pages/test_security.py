@@ -45,7 +45,7 @@ def code(deployment: Deployment, secret: str) -> str:
     return pyotp.TOTP(secret).at(deployment.clock.now() // SECOND)
 
 
-async def test_an_app_is_set_up_and_asked_for(deployment: Deployment, ada: Visitor) -> None:
+async def test_authenticator_app_is_set_up_and_requested(deployment: Deployment, ada: Visitor) -> None:
     secret, codes = await set_up_app(deployment, ada)
     assert len(codes) == 10
     other = visitor(deployment)
@@ -69,7 +69,7 @@ async def test_an_app_is_set_up_and_asked_for(deployment: Deployment, ada: Visit
         await browser.http.aclose()
 
 
-async def test_a_ticket_is_good_on_its_browser_and_for_ten_minutes(deployment: Deployment, ada: Visitor) -> None:
+async def test_ticket_is_valid_in_its_browser_for_ten_minutes(deployment: Deployment, ada: Visitor) -> None:
     secret, _ = await set_up_app(deployment, ada)
     victim, thief = visitor(deployment), visitor(deployment)
     page = (await victim.send("/sign-in", PASSWORD)).headers["location"]
@@ -104,7 +104,7 @@ async def test_a_new_password_voids_a_ticket(deployment: Deployment, ada: Visito
     await other.http.aclose()
 
 
-async def test_everything_here_asks_for_proof_that_is_not_old(deployment: Deployment, ada: Visitor) -> None:
+async def test_every_security_action_requires_a_recent_proof(deployment: Deployment, ada: Visitor) -> None:
     """Every action here requires a recent proof, including the second factor if there is one."""
     secret, _ = await set_up_app(deployment, ada)
     for _ in range(4):
@@ -123,7 +123,7 @@ async def test_everything_here_asks_for_proof_that_is_not_old(deployment: Deploy
     assert (await ada.get(SECURITY)).status_code == 200
 
 
-async def test_turning_the_last_one_off_voids_the_recovery_codes(deployment: Deployment, ada: Visitor) -> None:
+async def test_removing_the_last_factor_voids_the_recovery_codes(deployment: Deployment, ada: Visitor) -> None:
     await set_up_app(deployment, ada)
     await ada.send(SECURITY, {"change": "app-off"})
     assert await deployment.count("recovery_codes") == 0
@@ -158,7 +158,7 @@ async def test_codes_by_mail_need_a_confirmed_address(deployment: Deployment, ad
     await other.http.aclose()
 
 
-async def test_a_wrong_first_code_leaves_it_off(deployment: Deployment, ada: Visitor) -> None:
+async def test_wrong_first_code_does_not_activate_the_app(deployment: Deployment, ada: Visitor) -> None:
     await ada.send(SECURITY, {"change": "app-on"})
     for typed in ("", "000000", "abc"):
         wrong = await ada.send(APP, {"code": typed})

@@ -15,7 +15,7 @@ def numbers_after(buffer: RingBuffer, position: int, limit: int = 1000) -> list[
     return None if found is None else [number for number, _ in found]
 
 
-def test_gives_what_lies_above_a_position():
+def test_returns_frames_above_a_position():
     buffer = filled(1, 2, 5, 6)
     assert numbers_after(buffer, 0) == [1, 2, 5, 6]
     assert numbers_after(buffer, 3) == [5, 6]
@@ -44,7 +44,7 @@ def test_drops_the_oldest_beyond_its_bytes_but_never_the_newest():
     assert numbers_after(buffer, 0) is None
 
 
-def test_memory_is_given_back():
+def test_dropped_frames_free_their_memory():
     buffer = filled(*range(1, 100_001), max_frames=10)
     assert len(buffer._frames) < 1000
 

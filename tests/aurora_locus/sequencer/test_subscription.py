@@ -142,9 +142,7 @@ async def test_twenty_reconnects_lose_and_repeat_nothing(db: Database, repositor
     assert seen + last.numbers == list(range(begun + 1, begun + 201))
 
 
-async def test_subscriber_that_stops_reading_is_told_and_others_are_not_held_up(
-    db: Database, clock: HandClock, tmp_path: Path
-):
+async def test_slow_subscriber_is_disconnected_and_others_continue(db: Database, clock: HandClock, tmp_path: Path):
     repositories = await assemble(db, clock, tmp_path, ring_frames=16)
     ada = await Hosted.make(repositories, "ada")
     slow, quick = Subscriber(repositories), Subscriber(repositories)
@@ -218,7 +216,7 @@ async def test_cursor_older_than_the_window_is_reported(
     await from_start.end()
 
 
-async def test_the_window_holds_when_it_is_asked_for(
+async def test_window_applies_at_the_time_of_the_request(
     db: Database, repositories: Repositories, ada: Hosted, clock: HandClock
 ):
     """The window applies at the time of the request: older events are not replayed even if they have not been deleted.
@@ -253,7 +251,7 @@ async def test_the_window_holds_when_it_is_asked_for(
 
 
 @pytest.mark.parametrize("removed", [0, 3, 10])
-async def test_the_border_of_the_window_is_found_among_gaps(
+async def test_start_of_the_window_is_found_despite_gaps(
     db: Database, repositories: Repositories, ada: Hosted, clock: HandClock, removed: int
 ):
     """The start of the window is found although there are gaps in the numbers, left by failed groups and by restored
@@ -322,7 +320,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("hurried")
-async def test_store_that_fails_for_a_while_leaves_neither_gap_nor_duplicate(
+async def test_failing_reads_cause_neither_gap_nor_duplicate(
     db: Database, clock: HandClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """If every second read from the database fails, there is neither a gap nor a duplicate, while writing goes far
@@ -344,7 +342,7 @@ async def test_store_that_fails_for_a_while_leaves_neither_gap_nor_duplicate(
 
 
 @pytest.mark.usefixtures("hurried")
-async def test_store_that_stays_away_closes_the_socket(db: Database, clock: HandClock, tmp_path: Path):
+async def test_unavailable_database_closes_the_socket(db: Database, clock: HandClock, tmp_path: Path):
     """If the database stays unavailable, the socket is closed with a reason, and the cursor continues later without a
     gap.
     """

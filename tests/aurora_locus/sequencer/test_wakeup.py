@@ -22,7 +22,7 @@ from tests.patience import PATIENCE_SECONDS
 __all__ = ["db", "place", "repositories"]
 
 
-async def test_another_process_is_heard(
+async def test_commits_of_another_process_are_noticed(
     repositories: Repositories,
     ada: Hosted,
     db: Database,
@@ -109,7 +109,7 @@ async def unused(db: Database) -> int:
     return int(row[0])
 
 
-async def test_deletion_by_another_process_is_forgotten_here(
+async def test_deletion_by_another_process_drops_earlier_events(
     repositories: Repositories, ada: Hosted, ben: Hosted, db: Database, clock: HandClock, tmp_path: Path
 ):
     """After another process deleted an account, neither process sends its earlier events."""
@@ -126,7 +126,7 @@ async def test_deletion_by_another_process_is_forgotten_here(
     assert repositories.live.buffer.after(repositories.live.buffer.floor, 100) == await frames_after(db)
 
 
-async def test_closed_one_reads_no_more(
+async def test_closed_listener_reads_no_more(
     repositories: Repositories, ada: Hosted, db: Database, clock: HandClock, tmp_path: Path
 ):
     """A closed listener reads no more, so that the database can be closed even if a notification arrives later."""

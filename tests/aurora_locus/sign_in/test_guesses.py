@@ -95,7 +95,7 @@ async def test_every_spelling_counts_for_the_account(deployment: Deployment, ada
     assert (await attempt(deployment, RIGHT)).status_code == 200
 
 
-async def test_guesses_sent_at_once_are_no_more_than_in_turn(deployment: Deployment, ada: Person) -> None:
+async def test_concurrent_guesses_do_not_exceed_the_limit(deployment: Deployment, ada: Person) -> None:
     answers = await together(
         *(attempt(deployment, f"wrong {number}", address=f"192.0.2.{number}") for number in range(4 * GUESSES))
     )
@@ -104,7 +104,7 @@ async def test_guesses_sent_at_once_are_no_more_than_in_turn(deployment: Deploym
 
 
 @on_sqlite
-async def test_right_passwords_are_no_guesses(deployment: Deployment, ada: Person) -> None:
+async def test_right_passwords_do_not_count_as_guesses(deployment: Deployment, ada: Person) -> None:
     for number in range(2 * GUESSES):
         assert (await attempt(deployment, RIGHT, address=f"192.0.2.{number}")).status_code == 200
     assert ada.did
@@ -146,7 +146,9 @@ async def test_where_the_owner_signed_in_before_strangers_do_not_count(deploymen
 
 
 @on_sqlite
-async def test_sessions_and_app_passwords_go_on(deployment: Deployment, ada: Person) -> None:
+async def test_sessions_and_app_passwords_continue_while_sign_in_is_blocked(
+    deployment: Deployment, ada: Person
+) -> None:
     """Sessions continue while sign-in is blocked: tokens, refreshing, and app passwords in use, from any address. A
     wrong app password opens nothing.
     """
@@ -229,7 +231,7 @@ async def test_forged_address_header_does_not_help(deployment: Deployment, ada: 
     ids=["bare", "told", "seen"],
 )
 @on_sqlite
-async def test_a_peer_that_speaks_for_many_is_never_known(
+async def test_unconfigured_web_process_is_never_a_known_address(
     deployment: Deployment, ada: Person, how: dict[str, str]
 ) -> None:
     """An unconfigured web process that forwards requests of many visitors never becomes a known address, because
@@ -242,7 +244,7 @@ async def test_a_peer_that_speaks_for_many_is_never_known(
 
 
 @on_sqlite
-async def test_a_proxy_that_was_not_configured_is_never_known(make_deployment: MakeDeployment, few: None) -> None:
+async def test_unconfigured_proxy_is_never_a_known_address(make_deployment: MakeDeployment, few: None) -> None:
     """An unconfigured proxy never becomes a known address, because all visitors have its address. The owner still gets
     in with a browser used before.
     """
@@ -288,7 +290,7 @@ async def test_owner_gets_in_with_a_browser_used_before(
 
 
 @on_sqlite
-async def test_one_devices_guesses_are_not_anothers(
+async def test_each_device_has_a_separate_count(
     deployment: Deployment, ada: Person, browser: Visitor, stranger: Visitor
 ) -> None:
     """Each device has a separate count: guesses on a stolen device do not block the owner's other one."""
@@ -342,7 +344,7 @@ async def test_mailed_link_signs_the_owner_in_on_a_new_device(
 
 
 @on_sqlite
-async def test_a_link_ends_and_has_guesses_of_its_own(deployment: Deployment, ada: Person, browser: Visitor) -> None:
+async def test_link_expires_and_has_a_separate_count(deployment: Deployment, ada: Person, browser: Visitor) -> None:
     await use_up(deployment)
     await ask_for_link(browser, " @ADA.test")
     right = {"identifier": "ada.test", "password": RIGHT, "link": (await link_of(deployment)).partition("=")[2]}

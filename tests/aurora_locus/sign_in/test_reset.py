@@ -26,15 +26,13 @@ async def asked(browser: Visitor, email: str) -> tuple[int, str, str]:
     return answer.status_code, answer.headers["location"], re.sub(r'name="csrf" value="[^"]+"', "", page.text)
 
 
-async def test_the_answer_is_the_same_for_every_address(deployment: Deployment, browser: Visitor) -> None:
+async def test_reset_response_is_the_same_for_every_address(deployment: Deployment, browser: Visitor) -> None:
     assert await asked(browser, "ada@example.org") == await asked(browser, "nobody@example.org")
     assert len(await letters(deployment, "ada@example.org")) == 1
     assert await letters(deployment, "nobody@example.org") == []
 
 
-async def test_the_letter_leads_to_a_new_password_and_ends_the_old_one(
-    deployment: Deployment, browser: Visitor
-) -> None:
+async def test_e_mailed_link_sets_a_new_password(deployment: Deployment, browser: Visitor) -> None:
     other = visitor(deployment)
     await other.sign_in("ada")
     await asked(browser, "Ada@Example.org")

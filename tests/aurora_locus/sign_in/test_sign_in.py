@@ -28,7 +28,7 @@ def without_token(text: str) -> str:
 
 
 @pytest.mark.parametrize("identifier", ["ada.test", "@ADA.test", " ada@example.org "], ids=["handle", "@", "e-mail"])
-async def test_people_sign_in_by_what_they_remember(browser: Visitor, identifier: str) -> None:
+async def test_sign_in_accepts_handle_address_and_did(browser: Visitor, identifier: str) -> None:
     answer = await browser.send("/sign-in", {"identifier": identifier, "password": "password of ada"})
     assert answer.status_code == 303
     assert await browser.is_signed_in()
@@ -63,7 +63,7 @@ async def test_typed_name_is_kept_but_not_the_password(browser: Visitor) -> None
     assert "<title>Error: " in answer.text
 
 
-async def test_an_empty_form_says_both_at_once(browser: Visitor) -> None:
+async def test_empty_form_reports_both_fields(browser: Visitor) -> None:
     answer = await browser.send("/sign-in", {})
     assert set(problems_in(answer)) == {"identifier", "password"}
     assert "2 things need your attention" in answer.text
@@ -76,7 +76,7 @@ async def test_a_password_of_a_megabyte_is_refused(browser: Visitor) -> None:
     assert long.status_code == 400
 
 
-async def test_tries_are_counted_together_with_the_methods(make_deployment) -> None:
+async def test_attempts_on_page_and_method_count_together(make_deployment) -> None:
     """Attempts on the page and by the method count together: thirty in five minutes for one name and address."""
     deployment: Deployment = await make_deployment()
     object.__setattr__(deployment.pds.registry, "has_wide_limits", False)
@@ -97,7 +97,7 @@ async def test_tries_are_counted_together_with_the_methods(make_deployment) -> N
     await browser.http.aclose()
 
 
-async def test_delicate_pages_ask_for_the_password_again(deployment: Deployment, browser: Visitor) -> None:
+async def test_sensitive_pages_require_the_password_again(deployment: Deployment, browser: Visitor) -> None:
     await browser.sign_in("ada")
     page = await browser.get("/sign-in/again?next=/sign-in/accounts")
     assert heading_of(page) == "Is it you?"

@@ -54,7 +54,7 @@ async def test_errors_are_shown_next_to_their_fields(browser: Visitor, change: d
 
 
 @pytest.mark.parametrize("name", ["Ada", "@ada", "ada.test", " ada "])
-async def test_a_handle_is_understood_as_people_write_it(browser: Visitor, name: str) -> None:
+async def test_handle_is_accepted_in_any_spelling(browser: Visitor, name: str) -> None:
     answer = await browser.send("/sign-up", {**WISH, "name": name})
     assert answer.status_code == 303, problems_in(answer)
     assert "@ada.test" in (await browser.get("/sign-in/accounts")).text
@@ -88,7 +88,7 @@ async def test_by_invitation_only(make_deployment) -> None:
     await browser.http.aclose()
 
 
-async def test_the_address_is_confirmed_by_the_code_of_a_letter(deployment: Deployment, browser: Visitor) -> None:
+async def test_address_is_confirmed_with_the_e_mailed_code(deployment: Deployment, browser: Visitor) -> None:
     await browser.send("/sign-up", WISH)
     await browser.send("/confirm-email", {"step": "new-email"})
     (letter, *_) = await letters(deployment, "ada@example.org")

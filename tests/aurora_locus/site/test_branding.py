@@ -22,7 +22,7 @@ def colours(stylesheet: bytes) -> list[dict[str, tuple[int, int, int]]]:
 
 
 @given(st.integers(0, 0xFFFFFF))
-def test_any_colour_is_made_readable(number: int) -> None:
+def test_text_is_readable_on_any_colour(number: int) -> None:
     light, dark = colours(Branding("x", colour=f"#{number:06x}").stylesheet)
     for scheme, sheet in ((light, (255, 255, 255)), (dark, (0x18, 0x1C, 0x2D))):
         assert contrast(scheme["accent"], sheet) >= 4.5
@@ -35,7 +35,7 @@ def test_contrast_is_that_of_the_guidelines() -> None:
     assert contrast((0x77, 0x77, 0x77), (255, 255, 255)) == pytest.approx(4.48, abs=0.01)
 
 
-async def test_the_operators_wishes_are_on_every_page(make_deployment) -> None:
+async def test_branding_is_on_every_page(make_deployment) -> None:
     deployment = await make_deployment(
         service_name="Town Square",
         support_url="https://help.example/",

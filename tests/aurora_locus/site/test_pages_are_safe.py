@@ -32,7 +32,7 @@ async def test_headers(browser: Visitor, path: str) -> None:
     assert "style=" not in answer.text
 
 
-async def test_programs_get_problems_and_people_pages(browser: Visitor) -> None:
+async def test_programs_get_problem_json_and_people_get_pages(browser: Visitor) -> None:
     program = await browser.http.get("/nowhere", headers={"accept": "*/*"})
     person = await browser.http.get("/nowhere", headers={"accept": "text/html,*/*"})
     assert program.headers["content-type"] == "application/problem+json"
@@ -88,7 +88,7 @@ async def test_redirect_after_signing_in_stays_on_this_site(browser: Visitor, wh
     assert again.headers["location"] == "/account"
 
 
-async def test_a_page_that_was_made_for_somebody_leads_back_after_signing_in(browser: Visitor) -> None:
+async def test_signing_in_again_returns_to_the_requested_page(browser: Visitor) -> None:
     answer = await browser.get("/sign-in/accounts?next=/x")
     assert answer.status_code == 303
     assert answer.headers["location"] == "/sign-in?next=%2Fsign-in%2Faccounts%3Fnext%3D%2Fx"

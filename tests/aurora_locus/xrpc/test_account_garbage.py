@@ -110,7 +110,7 @@ NASTY: list[Any] = [
 
 
 @pytest.mark.parametrize("nsid", VALID)
-async def test_nasty_values_in_every_field(deployment: Deployment, nsid: str) -> None:
+async def test_hostile_values_in_every_field(deployment: Deployment, nsid: str) -> None:
     ana = await deployment.sign_up("ana")
     caller = ana if nsid in OWN else deployment.administration if nsid in OF_THE_HOST else deployment.stranger
     for name in VALID[nsid]:
@@ -121,7 +121,7 @@ async def test_nasty_values_in_every_field(deployment: Deployment, nsid: str) ->
 
 
 @pytest.mark.parametrize("nsid", QUERIES)
-async def test_nasty_values_in_every_parameter(deployment: Deployment, nsid: str) -> None:
+async def test_hostile_values_in_every_parameter(deployment: Deployment, nsid: str) -> None:
     ana = await deployment.sign_up("ana")
     caller = deployment.administration if ".admin." in nsid else ana
     for name in QUERIES[nsid]:
@@ -131,12 +131,12 @@ async def test_nasty_values_in_every_parameter(deployment: Deployment, nsid: str
 
 
 @pytest.mark.parametrize("handle", ["", "a", "\x00", "x" * 300, "did:plc:abc", "ana.test\n", "%00"])
-async def test_nasty_handles_do_not_resolve(deployment: Deployment, handle: str) -> None:
+async def test_hostile_handles_do_not_resolve(deployment: Deployment, handle: str) -> None:
     answer = await deployment.stranger.get(f"{IDENTITY}.resolveHandle", handle=handle)
     assert (answer.status_code, answer.json()["error"]) in {(400, "InvalidRequest"), (400, "HandleNotFound")}
 
 
 @pytest.mark.parametrize("host", ["", "a", ".test", "[::1]", "x" * 300, "ana.test:abc", "did:plc:abc"])
-async def test_nasty_hosts_prove_nothing(deployment: Deployment, host: str) -> None:
+async def test_hostile_host_names_prove_no_handle(deployment: Deployment, host: str) -> None:
     answer = await deployment.http.get("/.well-known/atproto-did", headers={"host": host})
     assert answer.status_code in {400, 404}

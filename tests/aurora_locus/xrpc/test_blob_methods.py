@@ -61,7 +61,7 @@ async def test_unrecognised_bytes_have_the_declared_type(as_ada: Client, declare
 
 
 @pytest.mark.parametrize("declared", [{}, {"content-type": ""}, {"content-type": "nonsense"}])
-async def test_a_blob_is_declared_to_be_something(as_ada: Client, declared: dict[str, str]):
+async def test_upload_without_a_media_type_is_refused(as_ada: Client, declared: dict[str, str]):
     headers = {**as_ada.headers, **declared}
     answer = await as_ada.http.post(f"/xrpc/{REPO}.uploadBlob", content=PNG, headers=headers)
     refused(answer, "InvalidRequest")
@@ -114,7 +114,7 @@ async def test_part_of_a_blob(as_ada: Client, stranger: Client, ada: Hosted, hea
     assert (answer.status_code, answer.content) == (status, part)
 
 
-async def test_blob_lives_as_long_as_a_record_refers_to_it(as_ada: Client, stranger: Client, ada: Hosted):
+async def test_blob_is_kept_while_a_record_refers_to_it(as_ada: Client, stranger: Client, ada: Hosted):
     blob = await uploaded(as_ada)
     cid = blob["ref"]["$link"]
     await as_ada.post(f"{REPO}.createRecord", body(ada.did, "a", blob, blob))

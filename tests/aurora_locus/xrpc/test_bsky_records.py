@@ -131,7 +131,7 @@ def body(ada: Hosted, collection: str, rkey: str | None, value: dict[str, Any], 
 
 
 @pytest.mark.parametrize(("collection", "rkey", "good", "bad"), RECORDS, ids=[record[0] for record in RECORDS])
-async def test_records_of_apps(
+async def test_records_of_common_apps(
     as_ada: Client, ada: Hosted, collection: str, rkey: str | None, good: dict[str, Any], bad: list[dict[str, Any]]
 ) -> None:
     """Records of known types are validated by default, as apps expect, and not validated only on request."""
@@ -159,7 +159,7 @@ def keys_of(definition: RecordType) -> tuple[str, str]:
     return {"tid": "3jzfcijpj2z2a", "nsid": "org.example.note"}[definition.key], "other"
 
 
-async def test_every_known_record_type_binds_its_key(as_ada: Client, ada: Hosted) -> None:
+async def test_every_known_record_type_enforces_its_key(as_ada: Client, ada: Hosted) -> None:
     """Every known record type enforces its key, whether or not validation was requested; with validation off any key is
     accepted.
     """
@@ -236,7 +236,7 @@ MATRIX = [
 
 @pytest.mark.parametrize("swap_commit", ["unsent", "present", "stale"])
 @pytest.mark.parametrize(("name", "held", "swap_record", "fits"), MATRIX)
-async def test_both_swaps(
+async def test_write_succeeds_if_both_swaps_match(
     as_ada: Client, ada: Hosted, name: str, held: str | None, swap_record: str | None, swap_commit: str, *, fits: bool
 ) -> None:
     """A write succeeds if both swaps match. Otherwise it fails with InvalidSwap and writes nothing."""

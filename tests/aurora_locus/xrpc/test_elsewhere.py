@@ -91,7 +91,7 @@ async def test_a_setting_names_the_services_that_want_the_full_audience(
         assert [asked.claims["aud"] for asked in other.asked] == [other.did, f"{other.did}#forum"]
 
 
-async def test_a_procedure_crosses_with_its_body(ana: Person, stranger: Stranger) -> None:
+async def test_procedure_is_forwarded_with_its_body(ana: Person, stranger: Stranger) -> None:
     stranger.answer("com.example.notes.putThing", {"done": True})
     answer = await ask(
         ana, "com.example.notes.putThing", f"{stranger.did}#notes", method="POST", json={"text": "héllo"}
@@ -170,7 +170,7 @@ async def test_local_methods_are_answered_locally(ana: Person, stranger: Strange
      "did:key:zabc#x", "DID:web:a.b#x", "did:web:a.b/c#x", "did:web:localhost#x", "did:web:169.254.169.254#x",
      "did:web:[::1]#x", "did:plc:short#x", "did:web:a.b#" + "x" * 300],
 )  # fmt: skip
-async def test_headers_that_name_nobody(ana: Person, header: str) -> None:
+async def test_invalid_proxy_header_is_refused(ana: Person, header: str) -> None:
     refused(await ask(ana, THING, header), 400, "InvalidRequest")
 
 
@@ -182,7 +182,7 @@ async def test_unknown_service_and_unknown_identity(ana: Person, stranger: Stran
     assert "could not resolve proxy did" in answer.json()["message"]
 
 
-async def test_this_server_does_not_ask_itself(deployment: Deployment, ana: Person) -> None:
+async def test_server_does_not_call_itself(deployment: Deployment, ana: Person) -> None:
     """The server does not call itself, neither under its own name nor through another DID document."""
     refused(await ask(ana, THING, f"{deployment.settings.did}#atproto_pds"), 501, "MethodNotImplemented")
     async with open_stranger(endpoint=deployment.settings.url) as loop:
@@ -192,7 +192,7 @@ async def test_this_server_does_not_ask_itself(deployment: Deployment, ana: Pers
 
 
 @pytest.mark.parametrize("endpoint", ["ftp://localhost", "http://localhost/path", "javascript:alert(1)", "localhost"])
-async def test_other_schemes_are_no_services(ana: Person, endpoint: str) -> None:
+async def test_service_with_another_url_scheme_is_refused(ana: Person, endpoint: str) -> None:
     async with open_stranger(endpoint=endpoint) as stranger:
         refused(await ask(ana, THING, f"{stranger.did}#notes"), 400, "InvalidRequest")
 
@@ -225,7 +225,7 @@ async def test_private_conversations_need_a_privileged_session(
     assert (await ask(ana, "chat.bsky.convo.listConvos", to)).status_code == 200
 
 
-async def test_deactivated_accounts_speak_to_nobody(ana: Person, stranger: Stranger) -> None:
+async def test_calls_of_deactivated_accounts_are_not_forwarded(ana: Person, stranger: Stranger) -> None:
     await ana.post(f"{SERVER}.deactivateAccount", {})
     refused(await ask(ana, THING, f"{stranger.did}#notes"), 401, "AccountDeactivated")
     assert stranger.asked == []
@@ -274,7 +274,9 @@ async def test_service_that_does_not_listen(ana: Person) -> None:
 
 
 @pytest.mark.parametrize("is_announced", [True, False], ids=["announced", "unannounced"])
-async def test_too_large_an_answer_is_refused_or_broken(ana: Person, stranger: Stranger, is_announced: bool) -> None:
+async def test_response_that_is_too_large_is_refused_or_broken_off(
+    ana: Person, stranger: Stranger, is_announced: bool
+) -> None:
     """A response that is too large is an error if announced. If noticed in the middle, the connection is broken, so
     that it never looks complete.
     """
@@ -296,7 +298,7 @@ async def test_too_large_an_answer_is_refused_or_broken(ana: Person, stranger: S
     assert MAX_ANSWER_BYTES == 10 * 1024 * 1024
 
 
-async def test_compressed_answers_cross_as_they_are(ana: Person, stranger: Stranger) -> None:
+async def test_compressed_responses_are_forwarded_unchanged(ana: Person, stranger: Stranger) -> None:
     """Compressed responses are forwarded unchanged. The accepted encodings of the caller are requested, so nobody gets
     one that they cannot read.
     """
@@ -329,13 +331,13 @@ async def test_disconnecting_ends_the_call(ana: Person, deployment: Deployment, 
     await asyncio.wait_for(ended.wait(), 60)
 
 
-async def test_head_asks_with_head(ana: Person, stranger: Stranger) -> None:
+async def test_head_is_forwarded_as_head(ana: Person, stranger: Stranger) -> None:
     answer = await ask(ana, THING, f"{stranger.did}#notes", method="HEAD")
     assert (answer.status_code, answer.content) == (200, b"")
     assert stranger.asked[0].method == "HEAD"
 
 
-async def test_one_account_has_so_many_calls_at_a_time(
+async def test_concurrent_calls_per_account_are_limited(
     ana: Person, stranger: Stranger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("aurora_locus.federation.proxying.MAX_AT_ONCE", 2)
@@ -356,7 +358,9 @@ async def test_one_account_has_so_many_calls_at_a_time(
     assert (await ask(ana, THING, f"{stranger.did}#notes")).status_code == 200
 
 
-async def test_the_operators_services_are_asked_by_method(make_deployment: MakeDeployment, stranger: Stranger) -> None:
+async def test_calls_without_a_service_go_to_the_operators_services(
+    make_deployment: MakeDeployment, stranger: Stranger
+) -> None:
     """Calls without a service go to the operator's services by method: the app view by default, reports to the
     moderation service. Other methods are answered as not implemented.
     """
@@ -403,7 +407,9 @@ async def test_in_public_no_private_address_is_called(engine: str, stranger: Str
     assert stranger.asked == []
 
 
-async def test_records_of_other_servers_are_the_app_views(make_deployment: MakeDeployment, stranger: Stranger) -> None:
+async def test_records_of_other_servers_come_from_the_app_view(
+    make_deployment: MakeDeployment, stranger: Stranger
+) -> None:
     """Records of other servers come from the app view, without a token because they are public. For local and unknown
     accounts this server answers.
     """
@@ -424,7 +430,7 @@ async def test_records_of_other_servers_are_the_app_views(make_deployment: MakeD
     refused(await deployment.http.get(f"/xrpc/com.atproto.repo.getRecord?{where}"), 400, "RecordNotFound")
 
 
-async def test_a_handle_that_the_network_cannot_tell_is_as_the_app_view_saw_it(
+async def test_unresolvable_handle_is_taken_from_the_app_view(
     make_deployment: MakeDeployment, stranger: Stranger
 ) -> None:
     async with name_server({}) as names:

@@ -124,14 +124,14 @@ async def test_other_hosts_are_refused_without_asking_anybody(make_deployment: M
         assert relay.asked == []
 
 
-async def test_server_that_does_not_federate_asks_nobody(make_deployment: MakeDeployment) -> None:
+async def test_server_without_federation_requests_no_crawl(make_deployment: MakeDeployment) -> None:
     async with open_relay() as relay:
         deployment = await make_deployment(federation_relay_urls=(relay.url,))
         assert (await ask(deployment, host_of(deployment))).status_code == 403
         assert relay.asked == []
 
 
-async def test_looking_at_an_unannounced_server_tells_no_relay_of_it(make_deployment: MakeDeployment) -> None:
+async def test_viewing_an_unannounced_server_contacts_no_relay(make_deployment: MakeDeployment) -> None:
     """Viewing an unannounced server does not contact a relay, although the defaults of a local network name the public
     one.
     """
@@ -176,7 +176,7 @@ async def test_operator_sees_subscribers_and_their_lag(make_deployment: MakeDepl
         assert "problem" in bad["says"]
 
 
-async def test_operator_sees_which_accounts_a_relay_leaves_out(make_deployment: MakeDeployment) -> None:
+async def test_operator_sees_which_accounts_a_relay_lacks(make_deployment: MakeDeployment) -> None:
     """The operator sees which accounts a relay does not have. Each is checked about once a day; an unreachable relay
     changes nothing, and deleted accounts are dropped.
     """
@@ -224,7 +224,7 @@ async def test_lag_is_shown_in_events_and_seconds(deployment: Deployment) -> Non
     assert worst([]) == (0, 0.0)
 
 
-async def test_standing_is_for_the_operator(deployment: Deployment) -> None:
+async def test_federation_status_is_only_for_the_operator(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     for headers in ({}, ana.headers, {"authorization": httpx.BasicAuth("admin", "wrong")._auth_header}):
         assert (await deployment.http.get("/admin/federation", headers=headers)).status_code == 401

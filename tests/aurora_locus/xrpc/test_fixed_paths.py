@@ -18,7 +18,7 @@ sqlite_only = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 
 @sqlite_only
-async def test_robots_may_come(deployment: Deployment) -> None:
+async def test_robots_are_allowed(deployment: Deployment) -> None:
     assert "Allow: /" in (await deployment.http.get("/robots.txt")).text
 
 
@@ -55,7 +55,7 @@ async def locked(url: str, server: str | None) -> AsyncIterator[None]:
         await connection.close()
 
 
-async def test_health_with_a_locked_database_is_bad_and_not_waited_for(
+async def test_health_with_a_locked_database_fails_without_waiting(
     deployment: Deployment, pds_url: str, request: pytest.FixtureRequest
 ) -> None:
     server = None if pds_url.startswith("sqlite") else request.getfixturevalue("postgres_url")
@@ -98,7 +98,7 @@ async def test_server_with_another_did_has_no_document_here(make_deployment: Mak
 
 
 @sqlite_only
-async def test_server_describes_its_conditions(make_deployment: MakeDeployment) -> None:
+async def test_describe_server_returns_the_settings(make_deployment: MakeDeployment) -> None:
     deployment = await make_deployment(
         invite_required=True, contact_email_address="host@example.org", privacy_policy_url="https://example.org/privacy"
     )
@@ -112,7 +112,7 @@ async def test_server_describes_its_conditions(make_deployment: MakeDeployment) 
 
 @sqlite_only
 @pytest.mark.parametrize("path", ["/nothing", "/xrpc", "/.well-known/nothing"])
-async def test_nothing_there(deployment: Deployment, path: str) -> None:
+async def test_unknown_path_is_not_found(deployment: Deployment, path: str) -> None:
     assert (await deployment.http.get(path)).status_code == 404
 
 
@@ -126,7 +126,7 @@ async def test_cross_origin_scripts_may_read(deployment: Deployment) -> None:
     assert "RateLimit-Limit" in answer.headers["access-control-expose-headers"]
 
 
-async def test_certificates_are_for_this_server_and_for_handles_that_exist(deployment: Deployment) -> None:
+async def test_certificates_are_allowed_for_this_server_and_existing_handles(deployment: Deployment) -> None:
     await deployment.sign_up("ana")
     own = urlsplit(deployment.settings.url).hostname
     for domain, status in ((own, 200), ("ana.test", 200), ("Ana.TEST", 200), ("nobody.test", 404), ("", 404)):

@@ -36,7 +36,7 @@ def told(answer: httpx.Response) -> tuple[str, str]:
     return answer.headers["ratelimit-limit"], answer.headers["ratelimit-remaining"]
 
 
-def test_the_published_figures(engine: str) -> None:
+def test_limits_equal_the_published_ones(engine: str) -> None:
     """The limits are the published ones of other servers of this network, for which apps are made."""
     assert engine
     assert (gate.ADDRESS.points, gate.ADDRESS.window_seconds) == (3000, 300)
@@ -79,7 +79,7 @@ async def test_every_answer_tells_and_the_last_refuses(make_deployment: MakeDepl
     ],
     ids=["switched off", "key", "wrong key", "empty key", "address", "network", "other address", "no address"],
 )
-async def test_who_is_not_counted(
+async def test_bypass_and_private_addresses_are_not_counted(
     make_deployment: MakeDeployment, settings: dict[str, Any], peer: str, header: str, *, is_counted: bool
 ) -> None:
     deployment = await make_deployment(trusted_proxy_hops=1, **settings)

@@ -160,7 +160,7 @@ async def test_damaged_uploads_change_nothing(deployment: Deployment, harm: Call
 
 
 @on_sqlite
-async def test_trees_that_lead_nowhere_are_refused(deployment: Deployment) -> None:
+async def test_useless_trees_are_refused(deployment: Deployment) -> None:
     """Useless trees are refused: a chain of empty nodes deeper than any tree, or a million blocks of a few bytes."""
     ada = await deployment.sign_up("ada")
     below = cbor.encode({"l": None, "e": []})
@@ -208,7 +208,7 @@ async def test_quota_of_processor_time(make_deployment: MakeDeployment, monkeypa
 
 
 @on_sqlite
-async def test_queue_has_an_end(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_upload_queue_is_limited(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     """The queue is limited; further uploads are refused at once."""
     monkeypatch.setattr(import_car, "check", check_later)
     monkeypatch.setattr(import_repo_method, "RECEIVED_AT_ONCE", 2)

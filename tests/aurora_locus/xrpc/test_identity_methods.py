@@ -45,7 +45,7 @@ async def test_identity_by_did_and_by_handle(deployment: Deployment) -> None:
     assert document == by_did.json()["didDoc"] == (await deployment.directory.document(ana.did)).json()
 
 
-async def test_nobody(deployment: Deployment) -> None:
+async def test_unknown_handle_and_did_are_not_found(deployment: Deployment) -> None:
     nobody = "did:plc:" + "a" * 24
     assert refused(await identity(deployment.stranger, "nobody.test"), "HandleNotFound")
     assert refused(await identity(deployment.stranger, nobody), "DidNotFound")
@@ -73,7 +73,7 @@ async def test_new_handle_is_seen_although_the_document_is_cached(deployment: De
     assert refreshed.json()["handle"] == "anabel.test"
 
 
-async def test_refreshing_is_for_accounts(deployment: Deployment) -> None:
+async def test_refresh_identity_requires_an_account(deployment: Deployment) -> None:
     assert (
         await deployment.stranger.post(f"{IDENTITY}.refreshIdentity", {"identifier": "ana.test"})
     ).status_code == 401
@@ -128,7 +128,7 @@ async def test_signing_needs_the_token_from_the_mail(deployment: Deployment) -> 
     refused(await sign(ana, token), "InvalidToken")
 
 
-async def test_app_password_changes_no_identity(deployment: Deployment) -> None:
+async def test_app_password_cannot_change_the_identity(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     app = (await ana.post(f"{SERVER}.createAppPassword", {"name": "app"})).json()["password"]
     guest = deployment.person(await deployment.sign_in("ana.test", app))

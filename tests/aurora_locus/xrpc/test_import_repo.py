@@ -127,14 +127,14 @@ async def test_file_beyond_the_limit(make_deployment: MakeDeployment):
     assert (answer.status_code, answer.json()["error"]) == (413, "PayloadTooLarge")
 
 
-async def test_server_that_takes_nothing_in(make_deployment: MakeDeployment):
+async def test_import_is_refused_if_turned_off(make_deployment: MakeDeployment):
     deployment = await make_deployment(accepting_repo_imports=False)
     ada = await deployment.sign_up("ada")
     refused(await import_repo(ada, await repository(ada)), "InvalidRequest")
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-async def test_few_imports_at_once_and_the_others_wait(deployment: Deployment, monkeypatch: pytest.MonkeyPatch):
+async def test_concurrent_imports_are_limited(deployment: Deployment, monkeypatch: pytest.MonkeyPatch):
     """Few imports run at a time and others wait. Those that wait too long get an error, and the turns of disconnected
     senders are freed. Slow senders delay only senders.
     """
@@ -191,9 +191,7 @@ async def test_sender_that_is_too_slow_loses_its_turn(deployment: Deployment, mo
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-async def test_import_that_takes_the_database_too_long_says_what_to_do(
-    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
-):
+async def test_error_for_a_slow_import_names_the_remedy(deployment: Deployment, monkeypatch: pytest.MonkeyPatch):
     ada = await deployment.sign_up("ada")
     await write(ada, "one", text="1")
     data = await repository(ada)

@@ -64,7 +64,7 @@ async def test_a_type_that_its_authority_publishes_is_validated(deployment: Depl
     assert publisher.asked == 1
 
 
-async def test_an_unknown_type_is_written_as_before(deployment: Deployment, publisher: Publisher) -> None:
+async def test_unknown_type_is_written_without_validation(deployment: Deployment, publisher: Publisher) -> None:
     """A record of an unknown type is written without validation, and its Lexicon is not looked up again for a while."""
     ana = await deployment.sign_up("ana")
     for _ in range(3):
@@ -92,7 +92,7 @@ async def test_write_waits_only_briefly_for_a_silent_authority(engine: str) -> N
     assert catalog.find(NOTE) is None
 
 
-async def test_a_type_counts_only_with_what_it_refers_to(deployment: Deployment, publisher: Publisher) -> None:
+async def test_type_is_validated_only_if_its_references_resolve(deployment: Deployment, publisher: Publisher) -> None:
     publisher.publish(lexicon(NOTE, {"at": {"type": "ref", "ref": POINT}}))
     ana = await deployment.sign_up("ana")
     assert (await write(ana, NOTE, {"at": 1})).json()["validationStatus"] == "unknown"
@@ -121,7 +121,7 @@ async def test_built_in_lexicons_are_never_replaced(deployment: Deployment, publ
     assert publisher.names.asked == []
 
 
-async def test_memory_for_strangers_types_is_bounded(
+async def test_cache_of_resolved_types_is_bounded(
     deployment: Deployment, publisher: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(type_resolver, "MAX_LEARNT", 1)
@@ -132,7 +132,9 @@ async def test_memory_for_strangers_types_is_bounded(
     assert statuses == ["valid", "unknown"]
 
 
-async def test_without_the_setting_nobody_is_asked(make_deployment: MakeDeployment, publisher: Publisher) -> None:
+async def test_without_the_setting_no_lexicon_is_resolved(
+    make_deployment: MakeDeployment, publisher: Publisher
+) -> None:
     deployment = await make_deployment()
     publisher.publish(lexicon(NOTE, {"text": {"type": "string", "maxLength": 5}}))
     ana = await deployment.sign_up("ana")
@@ -140,7 +142,7 @@ async def test_without_the_setting_nobody_is_asked(make_deployment: MakeDeployme
     assert publisher.names.asked == []
 
 
-async def test_the_method_answers_what_is_published(deployment: Deployment, publisher: Publisher) -> None:
+async def test_resolve_lexicon_returns_the_published_document(deployment: Deployment, publisher: Publisher) -> None:
     document = lexicon(NOTE, {"text": {"type": "string"}})
     publisher.publish(document)
     answer = await resolve(deployment, NOTE)

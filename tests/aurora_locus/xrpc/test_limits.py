@@ -94,14 +94,14 @@ async def test_wrong_passwords_count_from_everywhere(public_deployment: Deployme
     assert (await attempt(201)).status_code == 401
 
 
-async def test_limits_that_are_asked_for_bind_in_development(make_deployment: MakeDeployment) -> None:
+async def test_configured_limits_apply_in_development(make_deployment: MakeDeployment) -> None:
     """Limits that the operator turned on apply in development. Without that, they are a thousand times as high there."""
     deployment = await make_deployment(rate_limits_enabled=True)
     answers = [await deployment.sign_in("nobody.test", "x" * 513) for _ in range(SIGN_IN.points + 1)]
     assert [answer.status_code for answer in answers] == [401] * SIGN_IN.points + [429]
 
 
-async def test_wrong_passwords_count_where_nothing_else_does(
+async def test_wrong_passwords_count_without_rate_limits(
     make_deployment: MakeDeployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With rate limits turned off requests are not counted, but wrong passwords are."""
@@ -114,7 +114,7 @@ async def test_wrong_passwords_count_where_nothing_else_does(
 
 
 @pytest.mark.parametrize("path", [INVITES, "/admin/federation"])
-async def test_password_of_the_administration_is_not_found_by_trying(public_deployment: Deployment, path: str) -> None:
+async def test_admin_password_cannot_be_guessed(public_deployment: Deployment, path: str) -> None:
     """The administrator's password cannot be guessed: after the attempts that the operators' page allows, on any
     interface, even the right one is refused.
     """
@@ -134,7 +134,7 @@ async def test_password_of_the_administration_is_not_found_by_trying(public_depl
     assert await attempt(right) == lets_in
 
 
-async def test_the_operator_gets_in_behind_a_proxy_that_was_not_configured(
+async def test_operator_can_sign_in_behind_an_unconfigured_proxy(
     make_deployment: MakeDeployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The operator can sign in behind an unconfigured proxy, where all visitors have its address: a browser used before
@@ -193,7 +193,7 @@ async def test_sign_ups_are_limited_per_address(public_deployment: Deployment) -
     assert statuses(answers) == [400] * CREATE_ACCOUNT.points + [429]
 
 
-async def test_development_is_generous(deployment: Deployment) -> None:
+async def test_development_limits_are_high(deployment: Deployment) -> None:
     answer = await deployment.sign_in("nobody.test", "wrong")
     assert answer.headers["ratelimit-limit"] == str(SIGN_IN.points * 1000)
 
@@ -226,7 +226,7 @@ async def test_public_methods_are_limited_per_address(
 OF_THE_REFERENCE = {**PUBLIC, "trusted_proxy_hops": 0, "trusted_private_proxies": True}
 
 
-async def test_proxies_in_private_networks_tell_clients_apart(
+async def test_proxies_in_private_networks_identify_clients(
     make_deployment: MakeDeployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Proxies in private networks identify clients: each visitor has a count, and what a visitor writes before the
@@ -264,7 +264,7 @@ async def test_five_thousand_people_behind_an_unconfigured_proxy_are_not_limited
     assert [answer.status_code for answer in answers] == [401] * SIGN_IN.points + [429]
 
 
-async def test_one_address_that_is_everybody_s_makes_few_accounts_more(make_deployment: MakeDeployment) -> None:
+async def test_unconfigured_proxy_address_gets_few_more_sign_ups(make_deployment: MakeDeployment) -> None:
     """An unconfigured proxy's address can create only a few more accounts than usual: a hundred times the limit of one
     person would be 10,000 accounts in five minutes for an attacker.
     """
@@ -291,7 +291,7 @@ TOLD = Path(__file__).parents[3] / "docs" / "from-the-reference-pds.md"
         ("signing keys reserved", [RESERVE_KEY]),
     ],
 )
-def test_operators_read_what_one_address_may(engine: str, what: str, limits: Sequence[Limit]) -> None:
+def test_documented_limits_per_address_match_the_code(engine: str, what: str, limits: Sequence[Limit]) -> None:
     """The operators' table for people who move from the reference PDS states the limits per address."""
     assert engine
     windows = {300: "5 minutes", 3600: "an hour", 86400: "a day"}

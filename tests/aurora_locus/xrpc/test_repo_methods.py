@@ -173,7 +173,7 @@ async def test_apply_writes_answers_in_order(as_ada: Client, ada: Hosted):
     assert "rev" in answer["commit"]
 
 
-async def test_apply_writes_names_the_bad_one(as_ada: Client, ada: Hosted):
+async def test_apply_writes_names_the_invalid_write(as_ada: Client, ada: Hosted):
     kind = f"{REPO}.applyWrites"
     good = {"$type": f"{kind}#create", "collection": NOTE, "rkey": "good", "value": {}}
     bad = {"$type": f"{kind}#create", "collection": NOTE, "rkey": "bad", "value": {"$type": "org.example.other"}}
@@ -213,7 +213,7 @@ async def test_absent_record_and_absent_repository(stranger: Client, ada: Hosted
     refused(await stranger.get(f"{REPO}.getRecord", repo="nobody.test", **asked), "RepoNotFound")
 
 
-async def test_another_version_than_the_present_is_absent(as_ada: Client, stranger: Client, ada: Hosted):
+async def test_other_version_of_a_record_is_not_found(as_ada: Client, stranger: Client, ada: Hosted):
     made = (await as_ada.post(f"{REPO}.createRecord", record(ada.did, rkey="a"))).json()
     asked = {"repo": ada.did, "collection": NOTE, "rkey": "a"}
     assert (await stranger.get(f"{REPO}.getRecord", **asked, cid=made["cid"])).status_code == 200
@@ -228,7 +228,7 @@ async def test_repository_is_described(as_ada: Client, stranger: Client, ada: Ho
     assert described["didDoc"]["id"] == ada.did
 
 
-async def test_owner_is_told_which_rev_an_answer_reflects(as_ada: Client, stranger: Client, ada: Hosted):
+async def test_response_to_the_owner_names_the_rev(as_ada: Client, stranger: Client, ada: Hosted):
     await ada.create("one")
     asked = {"repo": ada.did, "collection": NOTE, "rkey": "one"}
     head = await ada.repositories.head(ada.did)
@@ -236,7 +236,7 @@ async def test_owner_is_told_which_rev_an_answer_reflects(as_ada: Client, strang
     assert "atproto-repo-rev" not in (await stranger.get(f"{REPO}.getRecord", **asked)).headers
 
 
-async def test_two_creations_at_once_both_succeed(as_ada: Client, ada: Hosted):
+async def test_two_concurrent_creations_both_succeed(as_ada: Client, ada: Hosted):
     answers = await asyncio.gather(*(as_ada.post(f"{REPO}.createRecord", record(ada.did)) for _ in range(2)))
     revs = [answer.json()["commit"]["rev"] for answer in answers]
     assert len(set(revs)) == 2
@@ -271,7 +271,7 @@ async def test_any_origin_may_call(http: httpx.AsyncClient, stranger: Client, ad
     assert answer.headers["access-control-allow-origin"] == "*"
 
 
-async def test_bug_tells_nothing(served: str, as_ada: Client, ada: Hosted, monkeypatch: pytest.MonkeyPatch):
+async def test_bug_reveals_nothing(served: str, as_ada: Client, ada: Hosted, monkeypatch: pytest.MonkeyPatch):
     """A bug reveals nothing: a damaged repository is answered with a request id, without SQL or a stack trace."""
     await ada.create("one")
     await ada.repositories.db.write(lambda w: w.execute("delete from blocks where did = :did", did=ada.did))

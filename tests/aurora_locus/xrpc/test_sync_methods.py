@@ -60,7 +60,7 @@ async def test_whole_repository(stranger: Client, ada: Hosted):
 
 
 @pytest.mark.parametrize("first_bytes", [0, 20_000])
-async def test_repository_larger_than_what_is_read_at_first(
+async def test_repository_larger_than_the_first_read(
     stranger: Client, ada: Hosted, first_bytes: int, monkeypatch: pytest.MonkeyPatch
 ):
     """A repository larger than the first read is completed with further look-ups; the file is the same."""
@@ -104,14 +104,14 @@ async def test_diff_since_a_rev(stranger: Client, ada: Hosted, clock: HandClock)
     assert len(newer.blocks) < len(old.blocks) + 3
 
 
-async def test_nothing_new_is_the_commit_alone(stranger: Client, ada: Hosted):
+async def test_diff_without_changes_contains_only_the_commit(stranger: Client, ada: Hosted):
     await ada.create("a")
     rev = (await ada.repositories.head(ada.did)).rev
     file = car.read((await stranger.get(f"{SYNC}.getRepo", did=ada.did, since=rev)).content)
     assert set(file.blocks) == {file.root}
 
 
-async def test_export_is_whole_whatever_is_written_meanwhile(stranger: Client, ada: Hosted):
+async def test_export_during_writes_is_complete(stranger: Client, ada: Hosted):
     """An export during writes has one root, and leaves nothing in the store afterwards."""
     for start in range(0, 400, 100):
         await ada.write(*(ada.prepare(f"k{number:03}", {"n": number}) for number in range(start, start + 100)))
@@ -310,7 +310,7 @@ async def test_unknown_stream(served: str):
     assert refusal.value.response.status_code == 501
 
 
-async def test_leaving_subscribers_are_forgotten(served: str, ada: Hosted):
+async def test_disconnected_subscribers_are_removed(served: str, ada: Hosted):
     async with connect(address(served)), asyncio.timeout(PATIENCE_SECONDS):
         while not ada.repositories.live.listeners:  # noqa: ASYNC110 -- it is one a moment after the handshake
             await asyncio.sleep(0)
@@ -359,7 +359,7 @@ async def test_subscriber_that_stops_reading_is_disconnected_with_a_reason(
             assert message.seq == seen[-1] + 1
 
 
-async def test_streams_of_one_address_are_few(
+async def test_streams_per_address_are_limited(
     repositories: Repositories, clock: HandClock, ada: Hosted, monkeypatch: pytest.MonkeyPatch
 ):
     """One address can open only a few streams, because each may read the whole log."""

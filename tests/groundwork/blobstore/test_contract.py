@@ -39,7 +39,7 @@ async def whole(pieces: AsyncIterator[bytes]) -> bytes:
     return b"".join([piece async for piece in pieces])
 
 
-async def test_gives_back_what_was_kept(store: BlobStore):
+async def test_stored_value_is_returned(store: BlobStore):
     async with store.upload() as upload:
         await upload.write(b"first ")
         await upload.write(b"second")
@@ -49,14 +49,14 @@ async def test_gives_back_what_was_kept(store: BlobStore):
     assert await whole(store.read(KEY)) == b"first second"
 
 
-async def test_an_upload_that_is_not_kept_leaves_nothing(store: BlobStore, tmp_path):
+async def test_discarded_upload_leaves_nothing(store: BlobStore, tmp_path):
     async with store.upload() as upload:
         await upload.write(b"half")
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
     assert [stored async for stored in store.list()] == []
 
 
-async def test_keeping_again_replaces(store: BlobStore):
+async def test_storing_again_replaces(store: BlobStore):
     await put(store, "a/b", b"one")
     await put(store, "a/b", b"other")
     assert await whole(store.read("a/b")) == b"other"
@@ -121,7 +121,7 @@ async def test_a_moved_value_has_its_new_name_only(store: BlobStore):
     assert [stored.key async for stored in store.list()] == ["c"]
 
 
-async def test_a_listing_says_when(store: BlobStore):
+async def test_listing_has_modification_times(store: BlobStore):
     await put(store, "a", b"x")
     (only,) = [stored async for stored in store.list()]
     assert only.modified_at > 1_700_000_000
@@ -157,7 +157,7 @@ async def test_a_large_value_of_several_parts(store: BlobStore):
         "a/" * 9 + "a",
     ],
 )
-async def test_keys_that_lead_elsewhere_are_refused(store: BlobStore, key):
+async def test_keys_outside_the_folder_are_refused(store: BlobStore, key):
     with pytest.raises(ValueError, match="key"):
         await put(store, key, b"x")
     with pytest.raises(ValueError, match="key"):
@@ -223,7 +223,7 @@ async def test_a_service_that_does_not_answer_is_unavailable():
         await whole(store.read("a"))
 
 
-async def test_two_folders_of_one_bucket_do_not_meet(make_bucket: MakeBucket):
+async def test_two_folders_of_one_bucket_are_separate(make_bucket: MakeBucket):
     bucket = make_bucket()
     one, other = (open_bucket(replace(bucket, prefix=name)) for name in ("one", "other/deep"))
     await put(one, "a", b"1")
@@ -232,7 +232,7 @@ async def test_two_folders_of_one_bucket_do_not_meet(make_bucket: MakeBucket):
     assert [stored async for stored in other.list()] == [StoredBlob("a", 1)]
 
 
-async def test_trying_leaves_nothing_behind(store: BlobStore):
+async def test_probe_leaves_nothing_behind(store: BlobStore):
     await try_writing(store, "web")
     assert [one.key async for one in store.list()] == []
 

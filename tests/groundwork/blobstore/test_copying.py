@@ -58,7 +58,7 @@ class Breaking:
         return self._store.list()
 
 
-async def test_an_interrupted_copy_goes_on(folder: BlobStore, make_bucket: MakeBucket) -> None:
+async def test_interrupted_copy_continues(folder: BlobStore, make_bucket: MakeBucket) -> None:
     """An interrupted copy continues: everything in the bucket is whole and is not sent again."""
     bucket = open_bucket(make_bucket())
     with pytest.raises(Unavailable):

@@ -23,7 +23,7 @@ async def cache(request):
     await opened.close()
 
 
-async def test_gives_back_what_was_put(cache: Cache):
+async def test_cached_value_is_returned(cache: Cache):
     assert await cache.get("k") is None
     await cache.put("k", b"\x00v", ttl_seconds=60)
     assert await cache.get("k") == b"\x00v"
@@ -41,13 +41,13 @@ async def test_only_one_concurrent_put_is_first(cache: Cache):
     assert await cache.get("k") == bytes([stored.index(True)])
 
 
-async def test_a_credential_is_taken_once(cache: Cache):
+async def test_credential_is_consumed_once(cache: Cache):
     await cache.put("k", b"v", ttl_seconds=60)
     taken = await asyncio.gather(*(cache.take("k") for _ in range(20)))
     assert sorted(taken, key=bool) == [None] * 19 + [b"v"]
 
 
-async def test_a_value_ends_in_process():
+async def test_value_expires_in_process():
     clock = HandClock(Instant(0))
     cache = InProcessCache(clock)
     await cache.put("k", b"v", ttl_seconds=10)
@@ -60,7 +60,7 @@ async def test_a_value_ends_in_process():
 
 
 @needs("redis")
-async def test_a_value_ends_in_redis():
+async def test_value_expires_in_redis():
     cache = open_cache(REDIS_URL, prefix=f"test-{secrets.token_hex(8)}", clock=HandClock(Instant(0)))
     await cache.put("k", b"v", ttl_seconds=0.001)
     answers = [await cache.get("k") for _ in range(200)]  # 200 round trips take longer than a millisecond
@@ -92,13 +92,13 @@ async def test_memory_is_bounded():
     assert await cache.get("huge") is None
 
 
-async def test_a_cache_that_is_away_is_unavailable():
+async def test_unreachable_cache_raises_unavailable():
     cache = open_cache("redis://127.0.0.1:1/0", prefix="x", clock=HandClock(Instant(0)))
     with pytest.raises(Unavailable):
         await cache.get("k")
     await cache.close()
 
 
-def test_other_urls_are_a_sentence():
+def test_other_urls_are_refused_with_a_message():
     with pytest.raises(Refused, match="redis://"):
         open_cache("memcached://x", prefix="x", clock=HandClock(Instant(0)))

@@ -11,7 +11,7 @@ ADDRESSES = {
 }
 
 
-async def test_an_authority_is_cut_out_and_found_by_its_index(make_database: MakeDatabase):
+async def test_authority_is_extracted_and_indexed(make_database: MakeDatabase):
     """The authority is extracted and found by its index, also if the column is qualified with the table's name."""
     db = await make_database()
     async with db.transaction() as tx:

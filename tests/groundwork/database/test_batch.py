@@ -26,7 +26,7 @@ async def count(db: Database) -> int:
     return int(row["n"])
 
 
-async def test_verbs_work_as_in_an_interactive_transaction(db):
+async def test_batch_has_the_methods_of_an_interactive_transaction(db):
     told: list[str] = []
 
     async def work(tx: Transaction) -> tuple[int, list[str], bool]:
@@ -70,7 +70,7 @@ async def test_exception_rolls_back(db):
     assert await count(db) == 0
 
 
-async def test_failed_statement_dooms_it_although_it_was_caught(db):
+async def test_caught_statement_error_fails_the_batch(db):
     async def work(tx: Transaction) -> None:
         await tx.execute(INSERT, id=1, name="hall")
         with pytest.raises(UniqueViolated):
@@ -110,7 +110,7 @@ async def test_transaction_is_open_inside_and_not_afterwards(db):
     assert not await db.write(lambda _: False)
 
 
-async def test_calls_at_the_same_time_are_all_kept(db):
+async def test_concurrent_batches_are_all_stored(db):
     async def put(number: int) -> None:
         async def work(tx: Transaction) -> None:
             await tx.execute(INSERT, id=number, name=f"n{number}")

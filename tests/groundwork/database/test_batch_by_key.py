@@ -13,7 +13,7 @@ from groundwork.database.transaction import Transaction, UniqueViolated
 __all__ = ["db"]
 
 
-async def test_everybody_has_a_turn_in_the_order_of_arrival(db):
+async def test_work_runs_in_the_order_of_arrival(db):
     said = await asyncio.gather(*(db.batch(visit(number), key="hall") for number in range(120)))
     assert said == list(range(1, 121))
     assert await kept(db) == (list(range(120)), 120)
@@ -44,7 +44,7 @@ async def test_failure_is_undone_alone(db):
     assert await kept(db) == ([0, 1, 2, 3], 4)
 
 
-async def test_calls_after_the_commit_are_of_what_was_kept(db, monkeypatch):
+async def test_after_commit_runs_only_for_committed_work(db, monkeypatch):
     # All of them form one group, even on a slow machine.
     for module in (batch, sqlite_writer):
         monkeypatch.setattr(module, "GROUP_SECONDS", 60.0)

@@ -59,7 +59,7 @@ async def test_waiting_members_share_a_transaction(db):
     assert len(set(numbers)) < 30
 
 
-async def test_the_row_is_asked_for_once_and_again_after_an_undone_part(db):
+async def test_row_is_locked_once_and_again_after_a_rollback(db):
     """The row is locked once, and again after a part was undone, because rolling back to a savepoint releases its
     locks.
     """
@@ -79,7 +79,7 @@ async def test_the_row_is_asked_for_once_and_again_after_an_undone_part(db):
     assert [one for one in said if isinstance(one, bool)] == [False, True, True]
 
 
-async def test_early_refusal_is_left_out_and_late_failure_repeats_all(db):
+async def test_early_refusal_is_skipped_and_late_failure_repeats_all(db):
     """A member refused before it writes is left out. If one fails later, all are repeated once with a savepoint each
     and committed once; a member that fails alone is not repeated.
     """
@@ -142,7 +142,7 @@ async def test_held_row_makes_others_wait(db):
     assert (await waiting, order) == (7, ["first", "second"])
 
 
-async def test_neighbours_of_what_took_too_long_are_kept(make_database):
+async def test_slow_member_does_not_affect_the_others(make_database):
     """When a member takes too long and the transaction is lost, the other members are run again."""
     db = await make_database(transaction_seconds=1.0)
     async with db.transaction() as tx:
@@ -166,7 +166,7 @@ async def test_neighbours_of_what_took_too_long_are_kept(make_database):
     assert [type(one) for one in said] == [int, int, TransactionTooLong, int]
 
 
-async def test_neighbours_of_a_lost_connection_are_kept(db):
+async def test_lost_connection_does_not_affect_other_members(db):
     async def kills(tx: Transaction) -> None:
         await visit(100)(tx)
         await tx.fetch("select pg_terminate_backend(pg_backend_pid())")
@@ -235,7 +235,7 @@ async def test_member_cancelled_before_its_turn_is_left_out(db):
     assert await kept(db) == ([0, 2], 2)
 
 
-async def test_an_unreachable_database_is_said_to_everybody(db):
+async def test_unreachable_database_is_reported_to_every_caller(db):
     await db.close()
     said = await asyncio.gather(*(db.batch(visit(number), key="hall") for number in range(3)), return_exceptions=True)
     assert [type(one) for one in said] == [DatabaseUnavailable] * 3

@@ -91,7 +91,7 @@ async def test_every_row_arrives(
     assert not list((tmp_path / "scratch").glob("*"))
 
 
-async def test_one_moment_although_somebody_writes(
+async def test_copy_is_a_snapshot_during_writes(
     places: Callable[[Engine], Place], clock: HandClock, tmp_path: Path, engine: Engine
 ):
     """A copy is from one moment although every commit changes both tables: numbers and events agree."""

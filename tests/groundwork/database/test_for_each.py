@@ -30,7 +30,7 @@ def place(number: int, name: str, picture: bytes | None = None) -> dict[str, obj
     return {"id": number, "name": name, "picture": picture}
 
 
-async def test_each_row_is_decided_about_by_itself(db):
+async def test_statement_applies_to_each_row_separately(db):
     async with db.transaction() as tx:
         rows = [place(1, "yard"), place(2, "attic"), place(3, "garden", b"\x00\xff")]
         changed = await fetch_each(tx, PUT, rows, ending="!")
@@ -69,7 +69,7 @@ async def test_unwritable_row_leaves_none(db):
         assert len(await reader.fetch("select id from places")) == 2
 
 
-async def test_rows_may_be_looked_for(db):
+async def test_fetch_each_may_select(db):
     async with db.reader() as reader:
         found = await fetch_each(reader, NAMED, [{"name": "roof"}, {"name": "cellar"}, {"name": "hall"}])
     assert sorted(row["id"] for row in found) == [1, 2]
@@ -91,7 +91,7 @@ async def test_unstorable_value_is_refused(db, name):
             await fetch_each(tx, PUT, [place(3, "garden"), place(4, name)], ending="")
 
 
-async def test_no_rows_are_no_statement(db):
+async def test_no_rows_execute_no_statement(db):
     async with db.reader() as reader:
         assert await fetch_each(reader, "no statement", []) == []
 

@@ -41,7 +41,7 @@ async def rows(db: Database) -> list[int]:
         return [row["a"] for row in await reader.fetch("select a from t where a > 0 order by a")]
 
 
-async def test_a_transaction_that_dawdles_is_rolled_back_and_the_next_one_goes_on(db):
+async def test_slow_transaction_is_rolled_back_and_the_next_continues(db):
     """A transaction that takes too long is rolled back. The next one wants the locked row, and gets it while the first
     is still running.
     """
@@ -177,7 +177,7 @@ async def test_a_timeout_swallowed_inside_the_block_still_rolls_back(db):
     assert await rows(db) == []
 
 
-async def test_a_caller_who_goes_away_does_not_cancel_a_commit_that_has_begun(db):
+async def test_cancelled_caller_does_not_cancel_a_commit(db):
     durable = asyncio.Event()
 
     async def run() -> None:

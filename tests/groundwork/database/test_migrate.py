@@ -203,7 +203,7 @@ async def test_a_database_from_before_the_baseline_is_refused(place, package, cl
             await attempt(url, schema, package)
 
 
-async def test_a_start_with_everything_in_place_does_not_import_alembic(place, package, tmp_path):
+async def test_start_without_migrations_does_not_import_alembic(place, package, tmp_path):
     """A start without pending revisions does not import alembic, which would take a third of a second."""
     await migrate(*place, package)
     program = (
@@ -214,7 +214,7 @@ async def test_a_start_with_everything_in_place_does_not_import_alembic(place, p
     assert await process.wait() == 0
 
 
-def test_parts_of_a_statement_for_one_engine(engine, monkeypatch: pytest.MonkeyPatch):
+def test_statements_can_be_limited_to_one_engine(engine, monkeypatch: pytest.MonkeyPatch):
     """Statements can be limited to one engine. An SQLite trigger is one statement although it contains semicolons."""
     run: list[str] = []
     monkeypatch.setattr(revision, "engine", lambda: engine)

@@ -8,7 +8,7 @@ from tests.patience import PATIENCE_SECONDS
 from groundwork.database.notifications import listen
 
 
-async def test_heard_and_heard_again_after_the_connection_was_lost(postgres_url: str):
+async def test_notifications_continue_after_a_lost_connection(postgres_url: str):
     heard: asyncio.Queue[str] = asyncio.Queue()
     listening = asyncio.create_task(listen(postgres_url, "some_channel", heard.put_nowait))
     try:

@@ -59,7 +59,7 @@ async def test_the_schema_holds_for_its_transaction_only(make_database):
 
 
 @pytest.mark.parametrize("schema", ['x"; drop schema public; --', "Upper", "1st", "a-b", "é", "x" * 64])
-async def test_a_schema_has_a_harmless_name(schema, postgres_url, clock: HandClock):
+async def test_unsafe_schema_name_is_refused(schema, postgres_url, clock: HandClock):
     with pytest.raises(ValueError, match="lower-case"):
         await open_database(postgres_url, schema=schema, clock=clock)
 
@@ -91,7 +91,7 @@ async def test_a_write_that_lost_a_deadlock_is_run_again(make_database):
         assert [row["b"] for row in await reader.fetch("select b from t order by a")] == [2, 2]
 
 
-async def test_a_transaction_that_lost_a_deadlock_says_so(make_database):
+async def test_deadlock_in_a_transaction_is_reported(make_database):
     db = await make_database()
     await db.write(lambda writer: writer.execute(TABLE))
     await db.write(lambda writer: writer.execute("insert into t (a, b) values (1, 0), (2, 0)"))
@@ -123,7 +123,7 @@ async def test_a_lost_connection_is_replaced(make_database):
         assert await reader.fetch("select a from t") == []
 
 
-async def test_connections_that_the_server_closed_meanwhile_are_left_out(make_database, postgres_url: str):
+async def test_connections_closed_by_the_server_are_not_reused(make_database, postgres_url: str):
     """Connections that the server closed are not reused, for example after it restarted."""
     db = await make_database()
     await db.write(lambda writer: writer.execute(TABLE))
@@ -171,7 +171,7 @@ async def test_transaction_begun_during_a_disconnect_gets_that_error(postgres_ur
         await reading
 
 
-async def test_a_server_that_is_not_there(clock: HandClock):
+async def test_unreachable_server_is_reported(clock: HandClock):
     with pytest.raises(DatabaseUnavailable):
         await open_database("postgresql://postgres@127.0.0.1:1/none", schema="x", clock=clock)
 
@@ -187,7 +187,7 @@ async def test_more_callers_than_connections_take_turns(make_database):
     assert row["b"] == 100
 
 
-async def test_a_writer_works_only_inside_its_function(make_database):
+async def test_writer_is_usable_only_inside_its_function(make_database):
     db = await make_database()
     kept: list[Writer] = []
     await db.write(kept.append)

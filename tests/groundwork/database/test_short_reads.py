@@ -23,7 +23,7 @@ def names(r: PlainReader) -> list[str]:
     return [row["name"] for row in r.fetch("select name from places order by id")]
 
 
-async def test_it_sees_what_was_committed_before(db):
+async def test_short_read_sees_earlier_commits(db):
     assert await db.read(names) == ["hall"]
     await db.write(lambda w: w.execute("insert into places (id, name) values (2, 'garden')"))
     assert await db.read(names) == ["hall", "garden"]
@@ -36,7 +36,7 @@ async def test_result_and_exception_reach_the_caller(db):
     assert await db.read(names) == ["hall"]
 
 
-async def test_it_cannot_write(db):
+async def test_short_read_cannot_write(db):
     with pytest.raises(Exception, match=r"(?i)read-?only"):
         await db.read(lambda r: r.fetch("insert into places (id, name) values (3, 'roof') returning id"))
     assert await db.read(names) == ["hall"]
@@ -66,12 +66,12 @@ async def test_both_statements_see_one_state(make_sqlite):
     assert await db.read(names) == ["hall", "cellar"]
 
 
-async def test_many_at_once_are_each_answered(db):
+async def test_concurrent_short_reads_get_their_own_results(db):
     answers = await asyncio.gather(*(db.read(lambda _, n=n: n) for n in range(200)))
     assert answers == list(range(200))
 
 
-async def test_abandoned_read_delays_nobody(db):
+async def test_cancelled_read_delays_no_other(db):
     leaving = [asyncio.create_task(db.read(names)) for _ in range(50)]
     await asyncio.sleep(0)
     for task in leaving:
@@ -80,21 +80,21 @@ async def test_abandoned_read_delays_nobody(db):
     assert await db.read(names) == ["hall"]
 
 
-async def test_endless_one_is_stopped(make_database: MakeDatabase):
+async def test_endless_read_is_stopped(make_database: MakeDatabase):
     database = await make_database(reader_seconds=0.2)
     with pytest.raises(ReadTooLong):
         await database.read(lambda r: r.fetch(ENDLESS))
     assert await database.read(lambda r: r.fetch_one("select 1 as one")["one"]) == 1
 
 
-async def test_after_closing_it_is_refused(make_sqlite):
+async def test_read_after_closing_is_refused(make_sqlite):
     database = await make_sqlite()
     await database.close()
     with pytest.raises(DatabaseUnavailable):
         await database.read(lambda _: 1)
 
 
-async def test_the_state_differs_after_each_commit(make_database: MakeDatabase):
+async def test_state_changes_with_each_commit(make_database: MakeDatabase):
     db = await make_database()
     async with db.transaction() as tx:
         await tx.execute("create table rooms (id bigint primary key)")

@@ -138,7 +138,7 @@ async def test_a_full_disk_inside_a_transaction(db):
     assert await numbers(db) == []
 
 
-async def test_first_come_first_served(db):
+async def test_writes_run_in_the_order_of_requests(db):
     """Writes and transactions run in the order of their requests, so that no caller starves."""
     order: list[int] = []
 
@@ -191,7 +191,7 @@ async def test_a_write_cancelled_while_it_runs_is_committed(db):
     assert await numbers(db) == [1]
 
 
-async def test_a_writer_is_useless_after_its_function(db):
+async def test_writer_is_refused_after_its_function(db):
     kept: list[Writer] = []
     await db.write(kept.append)
     with pytest.raises(RuntimeError, match="ended"):
@@ -224,7 +224,7 @@ async def test_a_cancelled_reader_gives_its_connection_back(db):
     assert await numbers(db) == []
 
 
-async def test_the_log_is_bounded_although_a_reader_sits_on_it(tmp_path):
+async def test_log_is_bounded_despite_a_long_reader(tmp_path):
     """The log is bounded although a reader's snapshot keeps it from shrinking: the snapshot has a time limit, after
     which the log is truncated.
     """
@@ -266,7 +266,7 @@ async def test_another_process_may_hold_the_lock_for_a_moment(db):
     assert await numbers(db) == [1, 2]
 
 
-async def test_a_closed_database_says_so(make_sqlite):
+async def test_closed_database_is_reported(make_sqlite):
     db = await make_sqlite()
     await db.close()
     with pytest.raises(DatabaseUnavailable, match="closed"):

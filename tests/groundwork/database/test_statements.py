@@ -34,7 +34,7 @@ def test_for_postgres(sql, text, names):
     assert statements.for_sqlite(sql).names == names
 
 
-def test_a_list_is_spread_to_a_power_of_two():
+def test_list_is_padded_to_a_power_of_two():
     """A list is padded to a power of two, so that few statements are prepared: three values take four slots. A repeated
     value does not change membership.
     """
@@ -57,7 +57,7 @@ def test_a_list_parameter_must_be_a_list(translate):
         translate("select x where y in :ys").check({"ys": "abc"})
 
 
-def test_a_script_is_cut_at_its_semicolons():
+def test_script_is_split_at_semicolons():
     script = """
     create table a (x text default 'a;b'); -- one; two
     /* three; */ create table "b;c" (y text);

@@ -111,7 +111,7 @@ async def test_a_referenced_row_cannot_be_deleted(db):
         await db.write(lambda writer: writer.execute("delete from places"))
 
 
-async def test_a_swallowed_failure_still_dooms_the_transaction(db):
+async def test_caught_failure_still_fails_the_transaction(db):
     """A failure that is caught still fails the transaction: on both engines, leaving the block raises the first
     failure. PostgreSQL would answer COMMIT with ROLLBACK.
     """
@@ -130,7 +130,7 @@ async def test_a_swallowed_failure_still_dooms_the_transaction(db):
     assert await names(db) == ["n1"]
 
 
-async def test_a_failure_swallowed_by_a_plain_function_dooms_it(db):
+async def test_failure_caught_in_a_plain_function_fails_the_transaction(db):
     def work(writer: Writer) -> None:
         writer.execute("insert into places (id, name) values (2, 'two')")
         with pytest.raises(UniqueViolated):
@@ -213,7 +213,7 @@ async def test_no_call_after_a_rollback(db):
     assert said == []
 
 
-async def test_now_is_the_clocks(db, clock: HandClock):
+async def test_now_is_the_time_of_the_clock(db, clock: HandClock):
     async with db.transaction() as tx:
         assert tx.now == clock.now()
         clock.turn(5)
@@ -254,7 +254,7 @@ async def test_only_the_transaction_may_be_awaited(db):
     assert not transaction_is_open()
 
 
-async def test_a_task_started_inside_is_free_when_the_transaction_has_ended(db):
+async def test_task_started_inside_has_no_transaction_after_its_end(db):
     may_go = asyncio.Event()
 
     async def later() -> bool:
@@ -287,7 +287,7 @@ async def test_an_async_function_is_not_a_plain_one(db):
 
 
 @pytest.mark.parametrize("ids", [[], [1], [1, 2, 3], list(range(50))])
-async def test_in_takes_a_list_of_any_length(db, ids):
+async def test_in_accepts_a_list_of_any_length(db, ids):
     async with db.transaction() as tx:
         for number in range(1, 5):
             await tx.execute("insert into places (id, name) values (:id, :name)", id=number, name=f"n{number}")
@@ -305,7 +305,7 @@ async def test_parameters_must_fit(db):
                 await tx.fetch("select id from places where id = :id", **parameters)
 
 
-async def test_colons_that_are_no_parameters(db):
+async def test_colons_outside_parameters_are_kept(db):
     async with db.reader() as reader:
         row = await reader.fetch_one(
             "select 'at://:x' as a, ':y''s' as \"b:c\" -- :no\n, cast(:z as text) /* :n */", z="z"
@@ -338,7 +338,7 @@ async def test_numbers_beyond_64_bits_are_bad_input(db, value):
     assert await names(db) == []
 
 
-async def test_the_largest_numbers_are_kept(db):
+async def test_largest_numbers_are_stored(db):
     await db.write(put(2**63 - 1, "last"))
     await db.write(put(-(2**63), "first"))
     assert await names(db) == ["first", "last"]

@@ -22,7 +22,7 @@ async def db(make_database: MakeDatabase) -> Database:
     return database
 
 
-async def test_each_is_done_with_parameters_of_its_own(db):
+async def test_each_row_has_its_own_parameters(db):
     """Each row has its own parameters. One may refer to another that is inserted by the same call, because foreign keys
     are checked at the end.
     """
@@ -54,7 +54,7 @@ async def test_failing_row_leaves_none(db):
         assert not await reader.fetch("select note from visits")
 
 
-async def test_nothing_to_write_is_nothing(db):
+async def test_empty_write_does_nothing(db):
     async with db.transaction() as tx:
         await execute_together(tx, [])
 

@@ -76,5 +76,5 @@ def test_loopback(text, expected):
         ("nonsense", "nonsense"),
     ],
 )
-def test_one_household_is_one_client_whichever_of_its_addresses_it_takes(text, expected):
+def test_addresses_of_one_household_are_one_client(text, expected):
     assert network_of(text) == expected

@@ -177,7 +177,7 @@ async def session():
         ("away", 503, "NotEnoughResources"),
     ],
 )
-async def test_kind_decides_the_status(server: Serving, session, which, status, title):
+async def test_error_kind_determines_the_status(server: Serving, session, which, status, title):
     """Each kind of error is answered with the status in its row and a sentence, as problem+json."""
     async with session.get(f"{server.url}/fail/{which}") as response:
         body = json.loads(await response.read())
@@ -214,14 +214,14 @@ async def test_form_problems_are_listed_by_field(server: Serving, session):
         }
 
 
-async def test_too_many_says_when_to_come_back(server: Serving, session):
+async def test_too_many_requests_has_retry_after(server: Serving, session):
     """Retry-After of TooMany is in whole seconds, rounded up, because an earlier retry would fail again."""
     async with session.get(f"{server.url}/fail/many") as response:
         assert response.headers["retry-after"] == "2"
         assert response.headers["ratelimit-remaining"] == "0"
 
 
-async def test_a_busy_server_says_when_to_come_back(server: Serving, session):
+async def test_busy_server_sends_retry_after(server: Serving, session):
     """A busy server sends Retry-After if it knows the time, so that clients do not have to guess."""
     async with session.get(f"{server.url}/fail/busy") as response:
         assert (response.status, response.headers["retry-after"]) == (503, "10")
@@ -244,7 +244,7 @@ async def test_a_foreign_exception_is_translated_by_its_class(server: Serving, s
         assert json.loads(await response.read())["detail"] == "not a tid"
 
 
-async def test_unknown_address_and_wrong_method_are_json_too(server: Serving, session):
+async def test_unknown_path_and_wrong_method_get_json(server: Serving, session):
     async with session.get(f"{server.url}/nowhere") as response:
         assert (response.status, response.content_type) == (404, "application/problem+json")
     async with session.get(f"{server.url}/echo") as response:
@@ -301,7 +301,7 @@ async def test_chunked_body_is_counted_while_it_arrives(server: Serving, session
 
 
 @pytest.mark.parametrize(("encoding", "pack"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
-async def test_compressed_bodies_arrive_plain(server: Serving, session, encoding, pack):
+async def test_compressed_bodies_are_decompressed(server: Serving, session, encoding, pack):
     plain = bytes(range(256)) * 300
     async with session.post(f"{server.url}/echo", data=pack(plain), headers={"content-encoding": encoding}) as response:
         assert await response.read() == plain
@@ -335,7 +335,7 @@ async def test_other_encodings_are_415(server: Serving, session, encoding):
         assert response.status == 415
 
 
-async def test_unfolding_in_pieces_loses_nothing(server: Serving, session):
+async def test_decompressing_in_pieces_loses_nothing(server: Serving, session):
     """Decompressing in pieces loses nothing: neither output that fills a piece exactly nor data that zlib still
     buffers.
     """
@@ -412,7 +412,7 @@ async def test_requests_are_counted_by_template_and_given_name(server: Serving, 
     assert "secret" not in text
 
 
-async def test_ready_says_which_part_is_away():
+async def test_ready_names_the_failed_part():
     async def fine() -> None: ...
 
     async def away() -> None:
@@ -436,7 +436,7 @@ async def test_ready_says_which_part_is_away():
             }
 
 
-async def test_metrics_are_not_for_strangers_without_the_token():
+async def test_metrics_require_the_token():
     metrics = Metrics("test")
     app = Application(operations_routes(metrics, {}, metrics_token="letmein"), metrics, trusted_proxy_hops=1)
     async with serving(app) as server, aiohttp.ClientSession(headers={"x-forwarded-for": "8.8.8.8"}) as session:
@@ -449,7 +449,7 @@ async def test_metrics_are_not_for_strangers_without_the_token():
 # --- Sockets and serving
 
 
-async def test_websockets_talk_and_fail_like_the_rest(server: Serving, session):
+async def test_websockets_use_the_same_errors(server: Serving, session):
     async with session.ws_connect(f"{server.url}/talk") as talking:
         await talking.send_str("hello")
         assert await talking.receive_str() == "HELLO"
@@ -465,7 +465,7 @@ async def test_a_failure_before_the_handshake_is_an_http_answer(server: Serving,
     assert refused.value.status == 403
 
 
-async def test_a_taken_port_is_a_sentence():
+async def test_used_port_is_reported_with_a_message():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(Refused, match=f"port {port}"):

@@ -89,7 +89,7 @@ async def test_a_body_without_end_is_not_read_on_after_its_response(monkeypatch:
     assert sent < 20_000_000
 
 
-async def test_a_body_that_drips_on_after_its_response_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_slow_body_is_not_waited_for_after_the_response(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("LEFTOVER_SECONDS", "LOOK_SECONDS"):
         monkeypatch.setattr(bounded_heads, name, 0.05)
     async with serving(_refuse) as server, asyncio.timeout(PATIENCE_SECONDS):

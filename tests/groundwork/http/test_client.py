@@ -144,7 +144,7 @@ async def client():
         yield opened
 
 
-async def test_asks_and_answers(server, client):
+async def test_get_returns_status_and_json(server, client):
     answer = await client.get(f"{server.url}/hello")
     assert (answer.status, answer.is_ok, answer.json()["hello"]) == (200, True, "world")
 
@@ -154,7 +154,7 @@ async def test_posts_json(server, client):
     assert answer.json() == {"a": 1}
 
 
-async def test_a_failing_status_is_an_answer(server, client):
+async def test_error_status_is_returned_as_a_response(server, client):
     answer = await client.get(f"{server.url}/nowhere")
     assert answer.status == 404
     with pytest.raises(RemoteFailed, match="status 404") as failed:
@@ -162,7 +162,7 @@ async def test_a_failing_status_is_an_answer(server, client):
     assert failed.value.status == 404
 
 
-async def test_nonsense_instead_of_json_is_their_failure(server, client):
+async def test_invalid_json_is_a_remote_failure(server, client):
     with pytest.raises(RemoteFailed, match="JSON"):
         (await client.get(f"{server.url}/not-json")).json()
 
@@ -201,7 +201,7 @@ async def test_nonsense_instead_of_json_is_their_failure(server, client):
         "",
     ],
 )
-async def test_hostile_urls_are_refused_before_any_question(url):
+async def test_hostile_urls_are_refused_before_any_lookup(url):
     names = Names()
     async with client_of(PUBLIC, resolver=names) as client:
         with pytest.raises(AddressRefused):
@@ -255,7 +255,7 @@ async def test_a_redirect_that_leads_inside_is_refused(server):
             await client.get(f"{server.url}/hello")
 
 
-async def test_redirects_are_answers_unless_asked_for(server, client):
+async def test_redirects_are_returned_unless_requested(server, client):
     assert (await client.get(f"{server.url}/hop/0")).status == 307
 
 
@@ -296,12 +296,12 @@ async def test_a_body_over_the_cap_is_not_read(server, client):
     assert len((await client.get(f"{server.url}/large", max_bytes=1_000_000)).body) == 1_000_000
 
 
-async def test_silence_is_slow(server, client):
+async def test_missing_response_raises_remote_slow(server, client):
     with pytest.raises(RemoteSlow):
         await client.get(f"{server.url}/never", timeout_seconds=0.05)
 
 
-async def test_a_broken_answer_is_a_failure(server, client):
+async def test_broken_response_is_a_failure(server, client):
     with pytest.raises(RemoteFailed, match="broke the connection"):
         await client.get(f"{server.url}/cut")
 
@@ -324,7 +324,7 @@ async def test_streaming_reads_piece_by_piece(server, client):
         assert sum([len(piece) async for piece in answer.pieces()]) == 1_000_000
 
 
-async def test_streaming_has_a_cap_and_patience(server, client):
+async def test_streaming_has_a_size_and_time_limit(server, client):
     with pytest.raises(RemoteFailed):
         async with client.stream("GET", f"{server.url}/large", max_bytes=10) as answer:
             [piece async for piece in answer.pieces()]
@@ -364,7 +364,7 @@ async def test_plain_websockets_are_refused_in_public():
                 pass
 
 
-async def test_never_inside_a_transaction(server, client):
+async def test_calls_inside_a_transaction_are_refused(server, client):
     """A call inside a transaction is refused, because the other server would decide how long the lock is held."""
     mark = transaction.mark_open()
     with pytest.raises(NetworkInsideTransaction):
@@ -439,7 +439,7 @@ async def test_header_for_one_server_is_not_sent_to_another():
     assert there.json()["seen"] == led_away.json()["seen"] == {}
 
 
-async def test_some_requests_go_without_it():
+async def test_requests_with_a_password_omit_the_origin_headers():
     """A request that proves a password is sent without the origin's extra headers."""
     async with serving(Application(ROUTES, Metrics("test"))) as ours:
         client = HttpClient(

@@ -48,7 +48,7 @@ PUBLIC, PRIVATE, HERE = "8.8.8.8", "10.0.0.7", "127.0.0.1"
         (PUBLIC, 0, 0, {CLIENT_ADDRESS: b"8.8.8.8 forged"}, False),
     ],
 )
-def test_which_addresses_are_one_persons(
+def test_personal_addresses_are_recognized(
     peer: str, hops: int, forwarded_for: int, headers: dict[bytes, bytes], *, expected: bool
 ) -> None:
     assert is_personal(headers, forwarded_for, peer, hops=hops) is expected
@@ -84,7 +84,7 @@ def test_proxies_in_private_networks_are_seen_through(
 
 
 @needs("reference")
-async def test_express_sees_the_same() -> None:
+async def test_express_finds_the_same_addresses() -> None:
     """Express finds the same addresses. It does not report how many proxies a request passed."""
     script = """
     const express = require("express"), app = express();
@@ -116,13 +116,13 @@ async def test_express_sees_the_same() -> None:
         ("nothing", 0, {}, False),
     ],
 )
-def test_which_requests_are_this_machines(
+def test_requests_from_this_machine_are_recognized(
     peer: str, forwarded_for: int, headers: dict[bytes, bytes], *, expected: bool
 ) -> None:
     assert is_from_this_machine(headers, forwarded_for, peer) is expected
 
 
-def test_a_vouched_address_is_read_with_the_same_key_alone() -> None:
+def test_signed_address_is_read_only_with_the_same_key() -> None:
     (value,) = signed_address_header(KEY, PUBLIC).values()
     headers = {CLIENT_ADDRESS: value.encode()}
     assert vouched_address(KEY, headers) == PUBLIC
@@ -151,5 +151,5 @@ def test_a_vouched_address_is_read_with_the_same_key_alone() -> None:
         ("unknown", "unknown"),
     ],
 )
-def test_a_port_makes_no_client_another_one(entry: str, address: str) -> None:
+def test_port_does_not_change_the_client(entry: str, address: str) -> None:
     assert without_port(entry) == address

@@ -74,7 +74,7 @@ needs_brotli = pytest.mark.skipif(BR not in ENCODINGS, reason="the package brotl
         ("x," * 10_000 + "br", None),
     ],
 )
-def test_weights_decide_between_codings(header: str, chosen: Encoding | None) -> None:
+def test_quality_values_choose_the_encoding(header: str, chosen: Encoding | None) -> None:
     assert chosen_encoding(header) is chosen
 
 
@@ -84,7 +84,7 @@ def test_without_brotli_everything_is_gzip(monkeypatch: pytest.MonkeyPatch) -> N
     assert chosen_encoding("br, gzip;q=0.1") is GZIP
 
 
-async def test_cached_bodies_hold_what_was_compressed() -> None:
+async def test_cached_bodies_contain_the_compressed_content() -> None:
     for bodies in ({one: await encoded(PAGE, one) for one in ENCODINGS}, file_bodies(PAGE)):
         assert set(bodies) == set(ENCODINGS)
         assert gzip.decompress(bodies[GZIP]) == PAGE

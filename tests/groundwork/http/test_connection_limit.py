@@ -120,7 +120,7 @@ async def test_idle_clients_make_room_for_new_ones(sent: bytes) -> None:
         assert server.connections <= LIMIT
 
 
-async def test_the_one_that_kept_it_waiting_longest_goes_first() -> None:
+async def test_connection_idle_for_longest_is_closed_first() -> None:
     async with limited() as (server, _), clients(server, LIMIT, GET) as early:
         for one in early:
             assert await one.status() == 200
@@ -152,7 +152,7 @@ async def test_requests_that_are_worked_on_are_never_cut_off() -> None:
             assert await one.status() == 200
 
 
-async def test_streams_take_half_of_the_connections() -> None:
+async def test_streams_use_at_most_half_of_the_connections() -> None:
     """Streams use at most half of the connections. They may be silent for hours, so it is unknown which of them are
     idle.
     """
@@ -186,7 +186,7 @@ async def test_address_replaces_only_its_own_connections(sent: bytes) -> None:
 
 
 @of_addresses
-async def test_an_address_whose_requests_are_all_worked_on_is_told_to_come_back() -> None:
+async def test_busy_address_gets_retry_after() -> None:
     asking = b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n"
     async with limited(of_address=4) as (server, app), clients(server, 4, asking, "127.0.0.2") as asked:
         while app.slow < 4:  # noqa: ASYNC110 - it tells nobody
@@ -227,7 +227,7 @@ async def test_streams_of_one_address_leave_room_for_others() -> None:
 
 
 @of_addresses
-async def test_behind_a_proxy_everybody_has_its_address() -> None:
+async def test_connections_behind_a_proxy_are_not_counted_by_address() -> None:
     """Behind a proxy nothing is counted by the proxy's address, not even streams. Clients that bypass the proxy are
     counted.
     """
@@ -251,7 +251,7 @@ async def test_behind_a_proxy_everybody_has_its_address() -> None:
         await server.stop()
 
 
-async def test_counts_come_back_to_nothing() -> None:
+async def test_counts_return_to_zero() -> None:
     """All counts return to zero whatever a connection did; otherwise capacity would be lost forever."""
     async with limited(MANY) as (server, _):
         for sent in (*HOLDING.values(), UPGRADE, b"nonsense\r\n\r\n"):
@@ -274,7 +274,7 @@ async def test_unread_response_is_dropped(rest: bytes, monkeypatch: pytest.Monke
         await until_done(server, 0)
 
 
-async def test_an_answer_that_is_read_slowly_but_steadily_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_slowly_read_response_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bounded_heads, "LOOK_SECONDS", 0.05)
     asking = b"GET /large HTTP/1.1\r\nhost: x\r\n\r\n"
     async with limited() as (server, _), clients(server, 1, asking) as (one,):
@@ -286,12 +286,12 @@ async def test_an_answer_that_is_read_slowly_but_steadily_arrives(monkeypatch: p
             left -= len(piece)
 
 
-def test_the_limit_leaves_files_for_everything_else(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_connection_limit_leaves_file_descriptors_for_other_uses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _which: (1024, 4096))
     assert [affordable(wanted) for wanted in (10, 4_000, 0)] == [10, 768, 2]
     monkeypatch.setattr(resource, "getrlimit", lambda _which: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     assert affordable(4_000) == 4_000
 
 
-def test_an_address_has_a_part_of_the_connections() -> None:
+def test_connections_per_address_are_limited() -> None:
     assert [per_address(4_000), per_address(4_000, 50), per_address(60, 100), per_address(4)] == [1_000, 50, 60, 2]

@@ -44,7 +44,7 @@ def joined(watched: Watched) -> JoinedWrites:
     return JoinedWrites(cast("asyncio.Transport", watched))
 
 
-async def test_one_turn_is_one_write(watched: tuple[Watched, asyncio.StreamReader]):
+async def test_writes_of_one_loop_turn_are_joined(watched: tuple[Watched, asyncio.StreamReader]):
     below, reader = watched
     transport = joined(below)
     for part in (b"head", b" and ", b"body"):
@@ -66,7 +66,7 @@ async def test_closing_sends_what_was_written(watched: tuple[Watched, asyncio.St
     assert transport.is_closing()
 
 
-async def test_flow_control_hears_of_much_at_once(watched: tuple[Watched, asyncio.StreamReader]):
+async def test_flow_control_counts_buffered_writes(watched: tuple[Watched, asyncio.StreamReader]):
     """Flow control counts buffered writes, so that a sender that never yields to the loop is still paused."""
     below, _ = watched
     transport = joined(below)
@@ -86,7 +86,7 @@ async def test_nothing_is_written_to_a_connection_that_is_gone(watched: tuple[Wa
     assert below.writes == []
 
 
-async def test_large_and_small_answers_arrive_whole():
+async def test_pipelined_responses_arrive_complete():
     """Pipelined requests get whole responses in order and of any size, through the server's own transport."""
     sizes = [0, 1, MAX_JOINED_BYTES - 1, MAX_JOINED_BYTES, 3 * MAX_JOINED_BYTES, 10]
 

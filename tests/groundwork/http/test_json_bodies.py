@@ -48,7 +48,7 @@ def test_reads_what_was_written(value):
         b"'a'",
     ],
 )
-def test_doubtful_json_is_refused_with_a_sentence(body):
+def test_ambiguous_json_is_refused_with_a_message(body):
     with pytest.raises(InvalidInput) as refused:
         parse_json(body)
     assert refused.value.why.endswith(".")

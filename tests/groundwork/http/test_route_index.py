@@ -57,7 +57,7 @@ async def test_it_answers_like_one_router(
 
 
 @pytest.mark.parametrize("address", ["/", "/a", "/a/b", "/a/b/c", "/d"])
-async def test_the_first_of_two_routes_wins(address: str) -> None:
+async def test_first_of_two_routes_is_used(address: str) -> None:
     """The first of two matching routes is used, even if it begins with a parameter."""
     routes = [
         _route(0, ["{x:path}"], "POST", is_mount=False),

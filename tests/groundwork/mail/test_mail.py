@@ -31,7 +31,7 @@ MAIL = Mail(
 # --- Composing
 
 
-def test_a_message_says_who_when_and_how_to_stop():
+def test_message_has_sender_date_and_unsubscribe_headers():
     message = message_from_bytes(compose(MAIL, SENDER, NOW).as_bytes(), policy=default)
     assert message["From"] == "Town Events <events@town.net>"
     assert message["Subject"] == MAIL.subject
@@ -127,7 +127,7 @@ async def test_the_mailbox_shows_the_newest_first_and_by_address(tmp_path):
     assert len(await mailbox.newest(to="Ana@example.org")) == 2
 
 
-async def test_a_kept_mail_is_read_back_whole(tmp_path):
+async def test_stored_mail_is_read_back_unchanged(tmp_path):
     mailbox = FolderMailbox(tmp_path, SENDER, HandClock(NOW))
     await mailbox.send(MAIL)
     (kept,) = await mailbox.newest()
@@ -210,14 +210,14 @@ async def test_a_mail_arrives(mailer, inbox):
         ("250 OK", "451 try later", RemoteFailed),
     ],
 )
-async def test_refusals_for_good_and_for_now(mailer, inbox, recipient, data, failure):
+async def test_permanent_and_temporary_refusals(mailer, inbox, recipient, data, failure):
     """A 5yz reply is permanent, a 4yz reply is retried (RFC 5321 4.2.1)."""
     inbox.reply_to_recipient, inbox.reply_to_data = recipient, data
     with pytest.raises(failure):
         await mailer.send(MAIL)
 
 
-async def test_a_lost_answer_is_not_a_refusal(mailer, inbox):
+async def test_lost_response_is_not_a_refusal(mailer, inbox):
     """After a lost response the mail may have been accepted. It is retried once with the same Message-ID (invariant
     10).
     """
@@ -235,7 +235,7 @@ async def test_unreachable_server_is_retried(port):
         await mailer.check()
 
 
-async def test_checking_sends_nothing(mailer, inbox, tmp_path):
+async def test_checking_the_server_sends_no_mail(mailer, inbox, tmp_path):
     """Checking the server sends no mail. Without a server there is nothing to report."""
     for one in (
         mailer,

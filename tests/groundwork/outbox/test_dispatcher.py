@@ -49,7 +49,7 @@ async def found(db: Database, subject: str) -> Job:
     return job
 
 
-async def test_the_most_urgent_go_first_whatever_is_due_longer(db: Database, clock: HandClock):
+async def test_urgent_jobs_are_leased_before_older_ones(db: Database, clock: HandClock):
     for subject, priority in (("a", Priority.NORMAL), ("b", Priority.EARLY), ("c", Priority.NORMAL)):
         await enqueue(db, subject, priority=priority)
         clock.turn(SECOND)
@@ -64,7 +64,7 @@ async def test_the_most_urgent_go_first_whatever_is_due_longer(db: Database, clo
     assert taken == ["d", "b", "a", "c"]
 
 
-async def test_a_lease_that_ended_is_taken_in_its_turn(db: Database, clock: HandClock):
+async def test_expired_lease_is_leased_again_by_priority(db: Database, clock: HandClock):
     await enqueue(db, "urgent", priority=Priority.FIRST)
     await dispatcher.lease(db, "kind", ONE)
     await enqueue(db, "other")
@@ -114,7 +114,7 @@ async def test_each_job_of_a_call_has_a_result_of_its_own(db: Database, clock: H
     assert after["not now"].due_at == clock.now() + 90 * SECOND
 
 
-async def test_a_server_that_is_not_asked_costs_no_attempt(db: Database, clock: HandClock):
+async def test_open_circuit_costs_no_attempt(db: Database, clock: HandClock):
     """A server whose circuit is open costs no attempt, even for a long time: the job is due when the server may be
     called again. A bug after that is retried too.
     """
@@ -134,7 +134,7 @@ async def test_a_server_that_is_not_asked_costs_no_attempt(db: Database, clock: 
     assert ((await found(db, "s")).state, (await found(db, "s")).attempts) == (JobState.DUE, 1)
 
 
-async def test_the_result_of_a_lease_that_ended_changes_nothing(db: Database, clock: HandClock):
+async def test_result_of_an_expired_lease_is_ignored(db: Database, clock: HandClock):
     """The result of an expired lease is ignored, because another worker has completed the job since."""
     await enqueue(db, "s")
 
@@ -149,7 +149,7 @@ async def test_the_result_of_a_lease_that_ended_changes_nothing(db: Database, cl
     assert ((await found(db, "s")).state, (await found(db, "s")).lease) == (JobState.COMPLETED, 2)
 
 
-async def test_a_newer_revision_starts_afresh_whatever_became_of_the_older(db: Database):
+async def test_newer_revision_resets_the_job(db: Database):
     await enqueue(db, "s")
 
     async def fail(_job: Job) -> Sequence[Result]:
@@ -161,7 +161,7 @@ async def test_a_newer_revision_starts_afresh_whatever_became_of_the_older(db: D
     assert (job.state, job.revision, job.attempts) == (JobState.DUE, 2, 0)
 
 
-async def test_nothing_waits_for_a_slow_partition_or_another_kind(db: Database):
+async def test_slow_partition_delays_no_other_jobs(db: Database):
     """Jobs do not wait for a slow partition or another kind: while one address does not respond, other jobs are
     delivered, and no more jobs for that address are taken.
     """
@@ -215,7 +215,7 @@ async def test_running_jobs_are_finished_when_it_stops(db: Database):
     assert (await found(db, "s")).state is JobState.COMPLETED
 
 
-async def test_a_dropped_job_is_gone_unless_it_is_being_delivered(db: Database):
+async def test_job_can_be_dropped_unless_it_is_being_delivered(db: Database):
     await enqueue(db, "s")
     await dispatcher.lease(db, "kind", ONE)
     await enqueue(db, "t")

@@ -107,7 +107,7 @@ async def test_enqueued_again_in_the_same_instant_while_delivering_is_delivered_
     assert (await found(db)).state is JobState.DUE
 
 
-async def test_handler_that_died_is_replaced_when_its_lease_ends(db: Database, clock: HandClock):
+async def test_job_of_a_dead_worker_is_leased_again(db: Database, clock: HandClock):
     await enqueue(db)
     handler = _Payer()
     delivery = one_by_one(handler.pay, lease_seconds=60)
@@ -117,7 +117,7 @@ async def test_handler_that_died_is_replaced_when_its_lease_ends(db: Database, c
     assert await run_once(db, {"kind": delivery}) == 1
 
 
-async def test_failure_that_may_pass_is_postponed(db: Database, clock: HandClock):
+async def test_temporary_failure_is_retried(db: Database, clock: HandClock):
     handler = _Payer(RemoteFailed("away"), TooMany("slow down", after_seconds=120))
     await enqueue(db)
     await run_once(db, {"kind": one_by_one(handler.pay)})
@@ -128,7 +128,7 @@ async def test_failure_that_may_pass_is_postponed(db: Database, clock: HandClock
     assert (await found(db)).due_at == clock.now() + 120 * SECOND
 
 
-async def test_failure_that_will_not_pass_waits_for_a_person(db: Database, clock: HandClock):
+async def test_permanent_failure_waits_for_an_operator(db: Database, clock: HandClock):
     handler = _Payer(Refused("no"))
     await enqueue(db)
     await run_once(db, {"kind": one_by_one(handler.pay)})
@@ -144,7 +144,7 @@ async def test_failure_that_will_not_pass_waits_for_a_person(db: Database, clock
     assert await run_once(db, {"kind": one_by_one(handler.pay)}) == 1
 
 
-async def test_unforeseen_failure_is_tried_a_few_times(db: Database, clock: HandClock):
+async def test_unexpected_failure_is_retried_a_few_times(db: Database, clock: HandClock):
     handler = _Payer(*(KeyError("bug") for _ in range(10)))
     await enqueue(db)
     for _ in range(10):
@@ -166,7 +166,7 @@ async def test_one_failure_does_not_touch_the_others(db: Database):
     assert (await found(db, "b")).state is JobState.COMPLETED
 
 
-async def test_finished_jobs_are_forgotten_in_the_end(db: Database, clock: HandClock):
+async def test_finished_jobs_are_deleted_eventually(db: Database, clock: HandClock):
     await enqueue(db)
     await run_once(db, {"kind": one_by_one(_Payer().pay)})
     clock.turn(HOUR)
@@ -176,7 +176,7 @@ async def test_finished_jobs_are_forgotten_in_the_end(db: Database, clock: HandC
 
 
 @pytest.mark.parametrize("attempts", [1, 2, 5, 50, 5000])
-def test_waits_grow_to_a_limit(attempts: int):
+def test_retry_delays_grow_to_a_limit(attempts: int):
     for jitter in (0.0, 0.5, 0.999):
         seconds = retry.wait_seconds(attempts, jitter)
         assert 0 < seconds <= retry.DEFAULT.longest_seconds

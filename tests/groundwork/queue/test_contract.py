@@ -47,7 +47,7 @@ async def test_a_message_arrives_as_it_was_sent(queue: Queue):
     await nothing_comes(queue)
 
 
-async def test_publishing_nothing_is_nothing(queue: Queue):
+async def test_publishing_no_messages_does_nothing(queue: Queue):
     await queue.publish([])
     await queue.ack([])
     await nothing_comes(queue)
@@ -75,13 +75,13 @@ async def test_partitions_do_not_wait_for_each_other(queue: Queue):
     await nothing_comes(queue)
 
 
-async def test_the_limit_is_kept(queue: Queue):
+async def test_lease_limit_is_respected(queue: Queue):
     await queue.publish([message(n, f"did:plc:{n}") for n in range(5)])
     await take(queue, 5, at_once=1)
     await nothing_comes(queue)
 
 
-async def test_a_lease_that_ends_delivers_again(queue: Queue, clock: HandClock):
+async def test_message_of_an_expired_lease_is_delivered_again(queue: Queue, clock: HandClock):
     await queue.publish([message(1), message(2)])
     (first,) = await take(queue, 1)
     clock.turn(30 * SECOND + 1)
@@ -92,7 +92,7 @@ async def test_a_lease_that_ends_delivers_again(queue: Queue, clock: HandClock):
     assert second.message == message(2)
 
 
-async def test_a_late_answer_to_a_lease_that_ended_has_no_effect(queue: Queue, clock: HandClock):
+async def test_late_acknowledgement_of_an_expired_lease_is_ignored(queue: Queue, clock: HandClock):
     """A late acknowledgement for an expired lease has no effect; it must not acknowledge a message that another worker
     has leased now.
     """
@@ -109,7 +109,7 @@ async def test_a_late_answer_to_a_lease_that_ended_has_no_effect(queue: Queue, c
     assert await queue.dead_letters(10) == []
 
 
-async def test_acknowledging_twice_is_acknowledging_once(queue: Queue):
+async def test_second_acknowledgement_has_no_effect(queue: Queue):
     await queue.publish([message(1), message(2)])
     (delivery,) = await take(queue, 1)
     await queue.ack([delivery])
@@ -135,7 +135,7 @@ async def test_a_retry_comes_back_after_its_delay_and_its_partition_waits(queue:
     assert bodies(await take(queue, 1)) == ["body 2"]
 
 
-async def test_a_buried_message_is_kept_with_its_reason_and_its_partition_goes_on(queue: Queue, clock: HandClock):
+async def test_dead_letter_keeps_its_reason_and_its_partition_continues(queue: Queue, clock: HandClock):
     await queue.publish([message(1), message(2)])
     (delivery,) = await take(queue, 1)
     await queue.bury(delivery, "no such thing: é")
@@ -183,7 +183,7 @@ async def test_a_dead_letter_is_discarded(queue: Queue):
     await nothing_comes(queue)
 
 
-async def test_dead_letters_of_a_partition_are_forgotten(queue: Queue):
+async def test_dead_letters_of_a_partition_are_deleted(queue: Queue):
     """Deleting the dead letters of one partition keeps all others."""
     await bury(queue, 3)
     assert await queue.forget("did:plc:1", lambda _body: True) == 1
@@ -191,7 +191,7 @@ async def test_dead_letters_of_a_partition_are_forgotten(queue: Queue):
     assert await queue.forget("did:plc:1", lambda _body: True) == 0
 
 
-async def test_depth_counts_what_waits(queue: Queue, clock: HandClock):
+async def test_depth_counts_waiting_messages(queue: Queue, clock: HandClock):
     assert await queue.depth() == (await queue.depth())
     empty = await queue.depth()
     assert (empty.waiting, empty.dead, empty.oldest_at) == (0, 0, None)
@@ -237,7 +237,7 @@ async def test_a_message_published_while_its_predecessor_is_acknowledged_is_deli
     assert bodies(await take(queue, 1)) == ["body 39"]
 
 
-async def test_waiting_ends_when_something_is_published(queue: Queue):
+async def test_publishing_ends_the_wait(queue: Queue):
     """Publishing notifies a waiting worker; otherwise this test would take a minute."""
     assert await queue.lease(1, LEASE_SECONDS) == []
     waiting = asyncio.create_task(queue.wait(60))

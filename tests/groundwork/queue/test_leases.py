@@ -23,7 +23,7 @@ STEPS = st.lists(
 
 @settings(max_examples=examples(300), deadline=None)
 @given(STEPS)
-def test_partitions_stay_in_order_with_one_in_hand(steps):
+def test_partitions_stay_in_order_with_one_leased_message(steps):
     """After any sequence of completing, postponing and forgetting, the next message is the model's first one of its
     partition.
     """

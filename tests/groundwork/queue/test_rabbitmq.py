@@ -97,7 +97,7 @@ async def everything(queue: RabbitQueue, count: int) -> dict[str, list[int]]:
     return seen
 
 
-async def test_a_worker_that_goes_away_is_followed_by_another_in_order(worker):
+async def test_messages_of_a_lost_worker_are_redelivered_in_order(worker):
     """When a worker disconnects, another one first gets its unacknowledged messages, in order."""
     first, second = worker(), worker()
     await first.publish([message(n) for n in range(30)])
@@ -108,7 +108,7 @@ async def test_a_worker_that_goes_away_is_followed_by_another_in_order(worker):
     assert await everything(second, 27) == {f"did:plc:{p}": list(range(3 + p, 30, 3)) for p in range(3)}
 
 
-async def test_a_lost_connection_is_made_again(worker):
+async def test_lost_connection_is_restored(worker):
     """A lost connection is restored. Earlier receipts have no effect, and no message is lost or skipped."""
     queue = worker()
     await queue.publish([message(n) for n in range(9)])
@@ -213,7 +213,7 @@ async def test_queues_have_the_documented_properties(worker):
         await connection.close()
 
 
-async def test_a_worker_is_given_no_more_than_it_can_hold(worker):
+async def test_unacknowledged_messages_per_worker_are_limited(worker):
     """A worker is given at most ``PREFETCH`` unacknowledged messages of a queue; the broker keeps the rest for others."""
     first, second = worker(), worker()
     more = 20
@@ -257,7 +257,7 @@ async def test_message_delivered_too_often_is_a_dead_letter_with_a_reason(worker
     assert (letters[0].message, letters[0].reason) == (message(1), "the broker gave up: delivery_limit")
 
 
-async def test_publishing_is_over_when_the_broker_has_confirmed(worker):
+async def test_publishing_waits_for_the_confirmation(worker):
     """Publishing ends when the broker has confirmed, so a message survives if the publisher dies right afterwards."""
     first, second = worker(), worker()
     await first.publish([message(n) for n in range(50)])
@@ -265,7 +265,7 @@ async def test_publishing_is_over_when_the_broker_has_confirmed(worker):
     assert sum(len(numbers) for numbers in (await everything(second, 50)).values()) == 50
 
 
-async def test_a_message_that_waits_for_its_next_try_survives_its_worker(worker, clock: HandClock):
+async def test_message_waiting_for_a_retry_survives_its_worker(worker, clock: HandClock):
     """A message that waits for a retry survives its worker and is given to another. The worker stores the delay, the
     broker the message.
     """

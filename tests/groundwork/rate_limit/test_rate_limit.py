@@ -49,13 +49,13 @@ async def test_racing_attempts_never_get_more_than_the_limit(counters: Counters)
     assert sum(not limit_state.is_refused for limit_state in limit_states) == 20
 
 
-async def test_several_are_counted_in_their_order(counters: Counters):
+async def test_several_counts_are_returned_in_order(counters: Counters):
     one, other = await counters.add_each([(SIGN_INS, "a"), (PER_DAY, "a")], 2, NOW)
     assert (one.limit, one.remaining, one.resets_at) == (SIGN_INS, 1, NOW + 300 * SECOND)
     assert (other.limit, other.remaining, other.resets_at) == (PER_DAY, 3, NOW + 86_400 * SECOND)
 
 
-async def test_nothing_counts_nothing(counters: Counters):
+async def test_reading_the_remaining_attempts_does_not_count(counters: Counters):
     """Asking for the remaining attempts does not count as one."""
     assert (await counters.add(SIGN_INS, "a", 0, NOW)).remaining == 3
     await counters.add(SIGN_INS, "a", 3, NOW)
@@ -83,19 +83,19 @@ async def test_without_redis_each_process_counts_for_itself():
     await counters.close()
 
 
-def test_other_addresses_are_no_counters():
+def test_other_urls_are_not_counters():
     with pytest.raises(Refused, match="redis"):
         open_counters("memcached://x", prefix="test")
 
 
-async def test_keys_and_limits_count_apart(counters: Counters):
+async def test_keys_and_limits_count_separately(counters: Counters):
     for _ in range(3):
         await spend(counters, [(SIGN_INS, "a")], now=NOW)
     assert (await spend(counters, [(SIGN_INS, "b")], now=NOW)).remaining == 2
     assert (await spend(counters, [(PER_DAY, "a")], now=NOW)).remaining == 4
 
 
-async def test_the_tightest_is_told_and_the_longest_is_waited_for(counters: Counters):
+async def test_strictest_limit_is_reported_and_longest_wait_returned(counters: Counters):
     charges = [(SIGN_INS, "a"), (PER_DAY, "a")]
     assert (await spend(counters, charges, now=NOW)).limit is SIGN_INS
     for _ in range(2):
@@ -109,7 +109,7 @@ async def test_the_tightest_is_told_and_the_longest_is_waited_for(counters: Coun
     assert refused.value.after_seconds == 86_400 - 301
 
 
-async def test_refusal_says_when_to_come_back():
+async def test_refusal_contains_the_time_to_wait():
     """The refusal says how long to wait, in everyday words, and never too short a time."""
     for window, turned, told in (
         (300, 0, "at most 1 in 5 minutes. Try again in 5 minutes."),
@@ -127,7 +127,7 @@ async def test_refusal_says_when_to_come_back():
         assert refused.value.why == f"Too many requests: {told}"
 
 
-async def test_an_expensive_attempt_that_does_not_fit_takes_nothing(counters: Counters):
+async def test_refused_expensive_attempt_costs_nothing(counters: Counters):
     """An attempt that costs more than what is left takes nothing: after a create of three points is refused, two points
     still allow an update.
     """
@@ -156,7 +156,7 @@ async def test_memory_is_bounded():
 
 
 @given(st.lists(st.tuples(st.integers(1, 4), st.integers(0, 200)), max_size=60))
-async def test_no_window_ever_gives_more_than_its_points(attempts):
+async def test_no_window_exceeds_its_points(attempts):
     counters, clock = InProcessCounters(), HandClock(NOW)
     given_by_window: dict[int, int] = {}
     for points, seconds in attempts:

@@ -54,7 +54,7 @@ def test_secrets_are_gone_from_lines_and_tracebacks(out):
     assert "Traceback" in lines(out)[0]["exception"]
 
 
-def test_libraries_speak_through_the_same_pipe(out):
+def test_libraries_log_in_the_same_format(out):
     configure(LogFormat.JSON, stream=out)
     configure(LogFormat.JSON, stream=out)  # configuring again must not duplicate lines
     logging.getLogger("uvicorn.error").warning("hello %s", "ana@example.org")
@@ -63,7 +63,7 @@ def test_libraries_speak_through_the_same_pipe(out):
     assert "ana@" not in line["message"]
 
 
-def test_strangers_do_not_fill_a_disk_with_what_a_library_says(out):
+def test_repeated_library_messages_are_limited(out):
     """Repeated library messages are limited, so that nobody can fill a disk by causing them. Other messages are logged,
     and so are those of the next minute.
     """
@@ -95,7 +95,7 @@ def test_the_level_is_respected(out):
     assert [line["event"] for line in lines(out)] == ["loud.said"]
 
 
-def test_console_is_for_people(out):
+def test_console_format_is_readable(out):
     configure(LogFormat.CONSOLE, stream=out)
     log.info("server.started", port=80, password="hunter2")
     assert "server.started" in out.getvalue()

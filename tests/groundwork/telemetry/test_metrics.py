@@ -5,7 +5,7 @@ import pytest
 from groundwork.telemetry.metrics import Metrics
 
 
-def test_names_carry_the_program_and_the_kind():
+def test_metric_names_include_program_and_unit():
     metrics = Metrics("openmeet")
     metrics.counter("records_published", "Records written to a PDS", ["collection"]).labels("event").inc()
     metrics.gauge("debts_due", "Debts that wait").set(3)
@@ -18,7 +18,7 @@ def test_names_carry_the_program_and_the_kind():
     assert "openmeet_commit_seconds_count 1.0" in text
 
 
-def test_two_programs_share_nothing():
+def test_registries_of_two_programs_are_separate():
     one, other = Metrics("openmeet"), Metrics("aurora_locus")
     one.counter("x", "x")
     other.counter("x", "x")
@@ -39,7 +39,7 @@ def test_a_name_that_is_declared_twice_is_one_metric():
     assert "openmeet_paying_seconds_count 2.0" in text
 
 
-def test_a_name_means_one_thing():
+def test_conflicting_metric_declarations_are_refused():
     metrics = Metrics("openmeet")
     metrics.counter("mails", "Mails sent", ["tenant"])
     for declare in (

@@ -51,7 +51,7 @@ def probes_over(disk: Disk, metrics: Metrics, now: list[float]) -> Probes:
     return Probes({"writes": Probe(disk.write)}, metrics, now=lambda: now[0])
 
 
-async def test_nothing_is_claimed_before_it_was_tried(disk: Disk, now: list[float]):
+async def test_probe_result_is_not_tried_yet_at_first(disk: Disk, now: list[float]):
     assert probes_over(disk, Metrics("test"), now).outcomes() == {"writes": ProbeResult("not tried yet", None)}
 
 
@@ -93,7 +93,7 @@ async def test_unresponsive_probe_is_given_up_and_reported(monkeypatch: pytest.M
     assert probes.outcomes()["queue"].outcome == "no answer within 0.01 s"
 
 
-async def test_metrics_say_whether_and_when(disk: Disk, now: list[float]):
+async def test_metrics_have_result_and_time_of_the_probe(disk: Disk, now: list[float]):
     metrics = Metrics("test")
     probes = probes_over(disk, metrics, now)
     await probes.try_all()
@@ -152,7 +152,7 @@ async def test_status_uses_the_result_of_the_probe(disk: Disk, now: list[float])
     assert disk.tries == 2
 
 
-async def test_ready_tells_the_truth_and_alive_is_not_asked_for_it(disk: Disk, now: list[float]):
+async def test_ready_depends_on_the_probes_and_alive_does_not(disk: Disk, now: list[float]):
     probes = probes_over(disk, Metrics("test"), now)
     await probes.try_all()
     now[0] += 2
@@ -197,7 +197,7 @@ async def test_failed_optional_part_degrades_the_status(
     assert (answered, body["status"]) == (status, word)
 
 
-async def test_a_durable_write_is_one(make_database: MakeDatabase):
+async def test_probe_is_a_durable_write(make_database: MakeDatabase):
     """The probe is a durable write. On SQLite it adds to the log, even if it runs twice in a second."""
     db = await make_database("openmeet")
     await write_durably(db, "openmeet")
@@ -208,7 +208,7 @@ async def test_a_durable_write_is_one(make_database: MakeDatabase):
         assert row["user_version"] > 0
 
 
-async def test_room_for_a_commit_is_tried_and_not_looked_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+async def test_space_for_a_commit_is_tested_by_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Space for a commit is tested by writing, because the free space does not show a quota. The log once had space for
     a page of the probe while real commits failed.
     """

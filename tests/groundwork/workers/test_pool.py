@@ -75,7 +75,7 @@ async def busy(pool: WorkerPool, number: int) -> None:
             await asyncio.sleep(0)
 
 
-async def test_nothing_is_started_before_the_first_job(pool: WorkerPool) -> None:
+async def test_no_process_starts_before_the_first_job(pool: WorkerPool) -> None:
     """The pool starts no process before the first job, so it costs nothing in a program that reads no files."""
     assert pool.pids == []
     assert await pool.run(partial(jobs.add, 2, 3)) == 5
@@ -148,7 +148,7 @@ async def test_a_worker_gets_no_secrets(pool: WorkerPool, monkeypatch: pytest.Mo
     assert "secret" not in "".join(found.values())
 
 
-async def test_a_failure_of_ours_comes_out_as_it_was_raised(pool: WorkerPool) -> None:
+async def test_own_error_is_raised_unchanged(pool: WorkerPool) -> None:
     """An error of ours is raised unchanged, with its kind, field and sentences, whatever parameters its constructor
     has. The worker continues.
     """
@@ -159,7 +159,7 @@ async def test_a_failure_of_ours_comes_out_as_it_was_raised(pool: WorkerPool) ->
     assert await pool.run(jobs.pid) == before
 
 
-async def test_a_mistake_of_ours_says_where_it_was(pool: WorkerPool) -> None:
+async def test_bug_has_the_workers_traceback(pool: WorkerPool) -> None:
     """For a bug, the worker's traceback is in the notes of the exception."""
     with pytest.raises(KeyError) as wrong:
         await pool.run(jobs.break_down)
@@ -223,7 +223,7 @@ async def test_one_person_cannot_occupy_every_process(pool: WorkerPool) -> None:
     assert (pool.running, pool.waiting) == (0, 0)
 
 
-async def test_places_in_the_queue_are_bounded_per_person(pool: WorkerPool) -> None:
+async def test_queued_jobs_per_person_are_limited(pool: WorkerPool) -> None:
     """The queued jobs per person are limited; TooMany contains the time to wait."""
     tasks = [asyncio.create_task(pool.run(partial(jobs.sleep, 600.0), holders=ANA)) for _ in range(1 + MOST_WAITING)]
     await busy(pool, 1)
@@ -251,7 +251,7 @@ async def test_the_queue_is_bounded(pool: WorkerPool) -> None:
     assert outcomes(pool) == {"queue_full": 1, "cancelled": 2}
 
 
-async def test_an_allowance_is_used_up_and_comes_back() -> None:
+async def test_processor_time_allowance_is_used_up_and_refills() -> None:
     """Each person has an allowance of processor time, which refills; whoever used more waits."""
     now = [0.0]
     pool = WorkerPool(PoolLimits(processes=1, cpu_seconds_per_person=1.0), clock=lambda: now[0])

@@ -14,13 +14,13 @@ pytestmark = needs("reference")
 
 
 @pytest.mark.parametrize("group", GROUPS)
-async def test_answers_are_the_reference_s(comparisons: Comparisons, group: str) -> None:
+async def test_responses_equal_those_of_the_reference(comparisons: Comparisons, group: str) -> None:
     found = await comparisons.of(group)
     assert found.requests
     assert not found.unexplained, "\n\n".join(found.unexplained)
 
 
-async def test_every_deliberate_difference_is_one(comparisons: Comparisons) -> None:
+async def test_every_deliberate_difference_still_exists(comparisons: Comparisons) -> None:
     """Each pattern in the table of deliberate differences still matches a difference, so that fixed differences are
     removed from the table.
     """

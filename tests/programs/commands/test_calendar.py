@@ -54,7 +54,7 @@ def test_file_that_is_not_a_calendar(tmp_path: Path) -> None:
         assert "BEGIN:VCALENDAR is missing" in result.output
 
 
-def test_errors_of_a_start_are_told_apart(tmp_path: Path) -> None:
+def test_errors_of_a_start_are_distinguished(tmp_path: Path) -> None:
     """An unreadable start is reported differently from a missing one, and an unknown time zone differently from none."""
     file = tmp_path / "odd.ics"
     starts = ("DTSTART:20261301T000000", "SUMMARY:Nothing", "DTSTART;TZID=Mars:20261201T100000")
@@ -67,7 +67,7 @@ def test_errors_of_a_start_are_told_apart(tmp_path: Path) -> None:
     assert "1 December 2026 at 10:00 (UTC, because the file's zone Mars is unknown)" in said
 
 
-def test_dates_without_their_series_are_said_as_they_are_brought_in(tmp_path: Path) -> None:
+def test_dates_without_their_series_are_reported(tmp_path: Path) -> None:
     file = tmp_path / "group.ics"
     dates = [
         f"BEGIN:VEVENT\r\nUID:choir\r\nRECURRENCE-ID:{day}T180000Z\r\nDTSTART:{day}T180000Z\r\nSUMMARY:Choir\r\nEND:VEVENT\r\n"

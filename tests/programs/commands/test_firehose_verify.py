@@ -72,7 +72,7 @@ def test_a_dropped_operation_has_a_good_signature_and_no_inversion(tmp_path: Pat
 
 
 @needs("fixtures")
-def test_the_key_of_another(tmp_path: Path):
+def test_documents_with_swapped_keys_verify_nothing(tmp_path: Path):
     """If each author's document has the next author's key, no signature is valid, and each is reported."""
     documents = json.loads(fixture_path(captured.DOCUMENTS).read_text(encoding="utf-8"))
     methods = [document["verificationMethod"] for document in documents.values()]
@@ -111,7 +111,7 @@ def test_repeated_and_broken_frames_are_counted_and_do_not_stop_it(tmp_path: Pat
 
 @needs("fixtures")
 @pytest.mark.parametrize("data", [b"\x01", b"\x05\x00\x00\x00\xff", b'{"did": 1}'], ids=["length", "frame", "text"])
-def test_files_of_another_form(tmp_path: Path, data):
+def test_files_in_another_format_are_refused(tmp_path: Path, data):
     file = tmp_path / "some.frames.bin"
     file.write_bytes(data)
     code, report = _json(file)
@@ -120,7 +120,7 @@ def test_files_of_another_form(tmp_path: Path, data):
 
 @needs("fixtures")
 @pytest.mark.parametrize("documents", ["", "[]", '{"alice": {}}', '{"did:web:a.example": {"id": "did:web:b.example"}}'])
-def test_documents_of_another_form(tmp_path: Path, documents):
+def test_documents_in_another_format_are_refused(tmp_path: Path, documents):
     """Documents in another format are refused before the first frame is read."""
     file = tmp_path / "documents.json"
     file.write_text(documents, encoding="utf-8")

@@ -39,7 +39,7 @@ def of_program(environment: dict[str, str], *arguments: str) -> subprocess.Compl
     return STARTER.run(*arguments, environment=environment)
 
 
-async def test_columns_are_apart_however_long_a_word_is(environment: dict[str, str]):
+async def test_columns_do_not_run_together(environment: dict[str, str]):
     """Columns do not run together: ``sync status`` with the longest job kind, and ``services make --help`` with every
     scope in full.
     """
@@ -79,7 +79,7 @@ async def test_a_failed_job_is_listed_and_becomes_due_again_or_is_dropped(enviro
             assert await jobs.find(reader, JobKind.BACKFILL, GONE) is None
 
 
-def test_naming_a_job_that_is_not_there_is_refused_and_naming_nothing_is_misuse(environment: dict[str, str]):
+def test_unknown_job_is_refused_and_no_job_is_misuse(environment: dict[str, str]):
     unknown = openmeet(environment, "retry", "backfill", GONE)
     assert (unknown.returncode, unknown.stderr) == (
         1,

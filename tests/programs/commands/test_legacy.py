@@ -24,7 +24,7 @@ def run(*arguments: str) -> Result:
     return CliRunner().invoke(legacy.app, arguments)
 
 
-def test_the_whole_way(files: tuple[str, str]) -> None:
+def test_legacy_database_is_inspected_imported_and_rolled_back(files: tuple[str, str]) -> None:
     """The dry run writes nothing, the import counts what exists, a second import changes nothing, and the rollback
     leaves nothing.
     """
@@ -44,7 +44,7 @@ def test_the_whole_way(files: tuple[str, str]) -> None:
     assert again.exit_code == 1
 
 
-def test_a_zone_that_nobody_knows(files: tuple[str, str]) -> None:
+def test_unknown_time_zone_is_reported(files: tuple[str, str]) -> None:
     refused = run("analyse", files[0], "--time-zone", "Mars/Base")
     assert refused.exit_code == 1
     assert "Mars/Base" in str(refused.exception)

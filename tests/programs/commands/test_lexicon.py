@@ -43,7 +43,7 @@ def test_wrong_arguments_are_misuse(tmp_path: Path, arguments: tuple[str, ...], 
     assert why in misused.stderr
 
 
-async def test_they_are_published_once_and_the_dns_entry_is_told(network: Network, tmp_path: Path) -> None:
+async def test_lexicons_are_published_once_and_the_dns_entry_is_printed(network: Network, tmp_path: Path) -> None:
     """Lexicons are published once and the DNS entry is printed. The repository then has all of them, and a second run
     writes nothing.
     """
@@ -79,7 +79,7 @@ async def test_they_are_published_once_and_the_dns_entry_is_told(network: Networ
     assert await network.newest_number() == newest
 
 
-async def test_under_names_that_no_domain_has_it_says_so(network: Network, tmp_path: Path) -> None:
+async def test_names_without_a_domain_are_reported(network: Network, tmp_path: Path) -> None:
     """For names that belong to no domain the command prints that no DNS entry is possible."""
     account = await network.sign_up("own-names")
     environment = environment_of(network, tmp_path, OPENMEET_LEXICON_PASSWORD=account.password)

@@ -54,9 +54,7 @@ def erase(environment: dict[str, str], *arguments: str) -> CompletedProcess[str]
     return STARTER.run("people", *arguments, environment=environment)
 
 
-async def test_an_account_is_hidden_first_and_deleted_when_that_is_asked_for(
-    environment: dict[str, str], platform: Platform
-) -> None:
+async def test_account_is_hidden_first_and_deleted_on_request(environment: dict[str, str], platform: Platform) -> None:
     """An account is first hidden, and deleted only with the option for it. The report counts the deleted rows, says
     what stays, and repeats no personal data except the typed name.
     """
@@ -91,7 +89,9 @@ async def test_an_account_is_hidden_first_and_deleted_when_that_is_asked_for(
 
 
 @pytest.mark.parametrize("engine", ["postgresql"])  # SQLite has no row locks
-async def test_a_busy_database_says_that_the_deletion_goes_on(environment: dict[str, str], platform: Platform) -> None:
+async def test_busy_database_is_reported_and_the_deletion_continues(
+    environment: dict[str, str], platform: Platform
+) -> None:
     """If the database is busy, the command says that the deletion continues. Here another program holds the row of one
     of their events for too long.
     """

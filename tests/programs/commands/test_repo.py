@@ -61,7 +61,7 @@ def test_for_programs():
         (PAUL, "paul_staging.repo.car", "not JSON"),
     ],
 )
-def test_a_signature_that_cannot_be_believed(name, document, why):
+def test_invalid_signature_is_reported(name, document, why):
     code, report = _json(_car(name), "--did-doc", _car(document))
     assert code == 1
     assert why in report["wrong"]
@@ -86,7 +86,7 @@ def test_a_slice_is_not_a_repository():
     ],
     ids=["truncated", "flipped bit", "empty", "another kind of file"],
 )
-def test_a_broken_file_is_named_wrong(tmp_path: Path, spoil, why):
+def test_broken_file_is_reported_as_invalid(tmp_path: Path, spoil, why):
     broken = tmp_path / "broken.car"
     broken.write_bytes(spoil(fixture_path("data/cars/repo-stream-tiny.car").read_bytes()))
     result = _run(str(broken))
@@ -95,5 +95,5 @@ def test_a_broken_file_is_named_wrong(tmp_path: Path, spoil, why):
     assert why in result.stdout
 
 
-def test_no_such_file_is_a_misuse(tmp_path: Path):
+def test_missing_file_is_misuse(tmp_path: Path):
     assert _run(str(tmp_path / "absent.car")).exit_code == 2

@@ -27,7 +27,7 @@ def test_dates_and_a_sentence() -> None:
     assert not any("2026-12-22" in line for line in said)
 
 
-def test_an_exception_without_a_date_is_told_and_not_named() -> None:
+def test_exclusion_without_a_date_is_reported() -> None:
     said = _run(*TUESDAYS, "--exdate", "2026-12-22T17:00", "--exdate", "2026-12-29T18:00")
     assert said.stdout.startswith("Every Tuesday at 18:00, except 29 December 2026 (Europe/Berlin)")
     assert "2026-12-22 17:00 excludes nothing" in said.stderr

@@ -19,7 +19,7 @@ from openmeet.network.records.collections import CONCERNING, EVENT
 URI = f"at://{did(1)}/{EVENT}/tea"
 
 
-async def test_records_put_aside_are_listed_with_their_reasons(tmp_path: Path):
+async def test_quarantined_records_are_listed_with_their_reasons(tmp_path: Path):
     environment = {"OPENMEET_DATA_DIRECTORY": str(tmp_path), "OPENMEET_DEV_MAILBOX": "true"}
     async with open_platform(read_platform_settings(None, environment), SystemClock()) as platform:
         assert run(environment, "sync", "quarantined").strip() == "Every record that was read was applied."

@@ -128,7 +128,7 @@ def flipped(message: Message) -> Message:
     return {**message, "body": body[:-1] + bytes([body[-1] ^ 1])} if body else message
 
 
-async def test_a_good_host_is_good(host: Host) -> None:
+async def test_healthy_host_has_no_fault(host: Host) -> None:
     found = await host.findings(account="ana.test", password=PASSWORD)
     assert {about for about, finding in found.items() if finding.verdict is CheckVerdict.WRONG} == set()
     assert "3 records, every hash and the signature are right" in found["repository"].found
@@ -161,7 +161,7 @@ async def test_a_good_host_is_good(host: Host) -> None:
         ),
     ],
 )
-async def test_faults_of_a_front_are_found(host: Host, put: dict[str, ASGIApp], about: str, words: str) -> None:
+async def test_faults_of_a_proxy_are_found(host: Host, put: dict[str, ASGIApp], about: str, words: str) -> None:
     host.front.instead |= put
     finding = (await host.findings())[about]
     assert finding.verdict is CheckVerdict.WRONG
@@ -169,14 +169,14 @@ async def test_faults_of_a_front_are_found(host: Host, put: dict[str, ASGIApp], 
     assert finding.mend
 
 
-async def test_a_bit_of_a_repository(host: Host) -> None:
+async def test_flipped_bit_in_a_repository_is_found(host: Host) -> None:
     host.front.changes["com.atproto.sync.getRepo"] = flipped
     finding = (await host.findings())["repository"]
     assert finding.verdict is CheckVerdict.WRONG
     assert "is not valid" in finding.found
 
 
-async def test_a_clock_that_is_an_hour_off(host: Host) -> None:
+async def test_wrong_clock_is_found(host: Host) -> None:
     off = HandClock(Instant(SystemClock().now() - 3600 * SECOND))
     async with target(host.url, off, directory_url=host.plc_url) as looked_at:
         found = {finding.about: finding async for finding in examine(looked_at, CheckOptions())}
@@ -184,14 +184,14 @@ async def test_a_clock_that_is_an_hour_off(host: Host) -> None:
     assert "3600 s apart" in found["clock"].found or "3599 s apart" in found["clock"].found
 
 
-async def test_websockets_that_do_not_pass(host: Host) -> None:
+async def test_blocked_websockets_are_found(host: Host) -> None:
     host.front.passes_websockets = False
     finding = (await host.findings())["firehose"]
     assert finding.verdict is CheckVerdict.WRONG
     assert "Upgrade" in (finding.mend or "")
 
 
-async def test_a_frame_that_was_changed(host: Host) -> None:
+async def test_changed_frame_is_found(host: Host) -> None:
     def change(message: Message) -> Message:
         body = message.get("bytes") or b""
         return {**message, "bytes": body.replace(b"org.example.note", b"org.example.nota")} if body else message
@@ -202,7 +202,7 @@ async def test_a_frame_that_was_changed(host: Host) -> None:
     assert "would be refused" in finding.found or "cannot be read" in finding.found
 
 
-async def test_an_account_that_lives_elsewhere(make_sqlite: MakeDatabase, tmp_path: Path, host: Host) -> None:
+async def test_account_on_another_server_is_found(make_sqlite: MakeDatabase, tmp_path: Path, host: Host) -> None:
     async with open_host(make_sqlite, tmp_path / "other") as other:
         listed = {"repos": [{"did": host.did, "active": True}]}
         other.front.instead["com.atproto.sync.listRepos"] = says_json(listed)
@@ -212,7 +212,7 @@ async def test_an_account_that_lives_elsewhere(make_sqlite: MakeDatabase, tmp_pa
     assert ", not http" in found["identity"].found
 
 
-async def test_a_password_that_is_wrong(host: Host) -> None:
+async def test_wrong_password_is_found(host: Host) -> None:
     finding = (await host.findings(account="ana.test", password="another"))["record write"]
     assert finding.verdict is CheckVerdict.WRONG
     assert "cannot sign in" in finding.found

@@ -82,7 +82,7 @@ async def test_clocks_may_go_wrong_by_half_a_minute(
     assert ((await sign_in(deployment, code(deployment, secret, steps))).status_code == 200) is is_taken
 
 
-async def test_no_code_is_older_than_one_that_was_taken(deployment: Deployment, ada: Person) -> None:
+async def test_code_older_than_an_accepted_one_is_refused(deployment: Deployment, ada: Person) -> None:
     secret = await set_up(deployment, ada.did)
     deployment.clock.turn(2 * STEP)
     before, after = code(deployment, secret, -1), code(deployment, secret, 1)
@@ -128,7 +128,7 @@ async def test_app_passwords_are_exempt(deployment: Deployment, ada: Person) -> 
     assert (await sign_in(deployment, password=made.json()["password"])).status_code == 200
 
 
-async def test_a_wrong_password_is_told_before_any_code(deployment: Deployment, ada: Person) -> None:
+async def test_wrong_password_is_reported_before_the_code(deployment: Deployment, ada: Person) -> None:
     secret = await set_up(deployment, ada.did)
     answer = await sign_in(deployment, code(deployment, secret), password="wrong")
     assert answer.json()["error"] == "AuthenticationRequired"
@@ -136,7 +136,7 @@ async def test_a_wrong_password_is_told_before_any_code(deployment: Deployment, 
     assert (await sign_in(deployment, code(deployment, secret))).status_code == 200
 
 
-async def test_recovery_codes_work_once_however_they_are_typed(deployment: Deployment, ada: Person) -> None:
+async def test_recovery_codes_work_once_in_any_spelling(deployment: Deployment, ada: Person) -> None:
     await set_up(deployment, ada.did)
     codes = await deployment.db.write(lambda w: recovery_codes.renew(w, deployment.pds.registry.factor_keys, ada.did))
     assert len(set(codes)) == recovery_codes.COUNT
@@ -218,7 +218,7 @@ async def test_unconfirmed_address_of_an_account_with_a_second_factor_takes_a_co
     assert (await ada.get(f"{SERVER}.getSession")).json()["email"] == "new@example.org"
 
 
-async def test_codes_by_mail_end_with_the_address_that_they_went_to(deployment: Deployment, ada: Person) -> None:
+async def test_e_mailed_codes_end_when_the_address_changes(deployment: Deployment, ada: Person) -> None:
     """E-mailed codes end when the address changes: nobody has proved yet that they can read the new one, and asking for
     its codes could lock the owner out.
     """

@@ -50,7 +50,7 @@ async def openmeet(
     return Said(done.returncode, done.stdout, done.stderr)
 
 
-async def test_an_accounts_life(make_deployment: MakeDeployment) -> None:
+async def test_account_is_created_taken_down_and_deleted(make_deployment: MakeDeployment) -> None:
     """An account is created without an invite on an invite-only server, shown, taken down, restored, given another
     password, and deleted.
     """
@@ -156,7 +156,7 @@ async def deployment(make_deployment: MakeDeployment) -> Deployment:
     return await make_deployment()
 
 
-async def test_released_handle_is_noted(make_deployment: MakeDeployment) -> None:
+async def test_released_handle_is_logged(make_deployment: MakeDeployment) -> None:
     """A released handle is free for anybody, and the audit log records who released it and whose it was. The release of
     a handle that is not reserved is refused and not logged.
     """
