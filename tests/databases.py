@@ -58,7 +58,7 @@ class MakeDatabase(Protocol):
 
 @pytest.fixture
 def clock() -> HandClock:
-    """A clock that stands at 2026-03-01T12:00:00Z until the test moves it."""
+    """A clock that shows 2026-03-01T12:00:00Z until the test moves it."""
     return HandClock(Instant(1_772_366_400_000_000))
 
 

@@ -14,7 +14,7 @@ from tests.banned_words import BANNED
 _PARAMETER: Final = re.compile(r"%\(\w+\)[sd]|%%")
 _TAG: Final = re.compile(r"</?\w[^>]*>|&\w+;")
 
-# "Sie" and officialese. The polite pronouns can be told from "sie" and "ihr" only inside a sentence.
+# "Sie" and officialese. The polite pronouns can be distinguished from "sie" and "ihr" only inside a sentence.
 _BANNED_IN_GERMAN: Final = re.compile(
     r"(?<=[a-zäöüß,] )(?:Sie|Ihnen|Ihre?[mnrs]?)\b|\bseitens\b|\bdiesbezüglich|\bhinsichtlich\b|\bzwecks\b|\berfolgreich\b"
     r"|\bUser\b|\bEmail|\bE-mail|\bNutzer|\bVeranstaltung|\bbetätigen\b|\bgemäß\b|\bUnzulässig|\bHoppla\b|;"

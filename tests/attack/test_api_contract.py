@@ -1,4 +1,4 @@
-"""Every operation does what its documentation says, according to a tool that knows only the documentation."""
+"""Every operation does what its documentation says, tested with a tool that reads only the documentation."""
 
 from pathlib import Path
 

@@ -14,8 +14,8 @@ _VICTIM = "victim@example.org"
 
 
 async def test_an_address_is_not_invited_to_everything(make_sqlite: MakeDatabase, clock: HandClock) -> None:
-    """An address receives a limited number of invitations, counting events, co-hosting and groups together, whoever
-    sends them.
+    """An address receives a limited number of invitations from all senders, counting events, co-hosting and groups
+    together.
     """
     db = await make_sqlite("openmeet", clock=clock)
     site = site_on(db, clock)

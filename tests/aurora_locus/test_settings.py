@@ -152,7 +152,7 @@ def test_only_configured_proxies_are_trusted(given: dict[str, str], proxies: set
 
 
 def test_own_settings_override_defaults_of_the_reference():
-    """A single setting of ours turns off the defaults derived from the reference's settings."""
+    """A single setting of Aurora Locus turns off the defaults derived from the reference's settings."""
     settings = read({**INSTALLED, "PDS_FEDERATION_ENABLED": "false", "PDS_SERVICE_HANDLE_DOMAINS": ".people.example"})
     assert not settings.serves_firehose
     assert settings.service_handle_domains == (".people.example",)

@@ -68,7 +68,7 @@ async def test_each_main_goal_takes_few_steps(browser, openmeet, way):
 
 
 async def answers_by_email(page: Page, openmeet) -> None:
-    """A stranger with a link has answered after filling two fields and four taps, one of them in their mail program."""
+    """A new visitor with a link has answered after filling two fields and four taps, one of them in their mail program."""
     async with openmeet.db.transaction() as tx:
         event = await event_by(tx, await person(tx, "Hanna Host"))
     count = Count()

@@ -115,8 +115,8 @@ async def built(openmeet: Deployment) -> Town:
 async def visits(
     town: Town, openmeet: Deployment, browser: Browser, viewport: dict[str, int]
 ) -> AsyncIterator[tuple[str, str, BrowserContext]]:
-    """Each page: its name and path, and a browser without stored data. Public pages are visited both by Ana and by a
-    stranger.
+    """Each page: its name and path, and a browser without stored data. Public pages are visited both by Ana and by an
+    anonymous visitor.
     """
     for name, path in town.pages.items():
         for is_known in (True, False) if name in {"discover", "event", "group", "series"} else (True,):

@@ -30,7 +30,7 @@ async def test_sleep_is_found(pause) -> None:
 
 
 def test_work_does_not_count_as_a_pause() -> None:
-    """Work does not count, however long it takes; here the loop waits for a thread. A separate loop keeps timers of
+    """Work does not count, even if it takes long; here the loop waits for a thread. A separate loop keeps timers of
     other tests out.
     """
     pauses.taken()

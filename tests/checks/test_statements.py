@@ -22,7 +22,7 @@ from tests.databases import drop_schemas
 from tests.parts import ROOT
 
 SRC = ROOT / "src"
-# The package whose tables the statements of a folder use; the longest matching prefix wins.
+# The package whose tables the statements of a folder use; the longest matching prefix is used.
 SCHEMAS = {
     "aurora_locus": "aurora_locus",
     "groundwork/outbox": "openmeet",

@@ -58,7 +58,7 @@ async def allow(
         for pressed, typed in (("sign-in", {"identifier": handle, "password": password}), (step, {})):
             answer = await _follow(http, answer)
             if answer.status_code == 303:
-                break  # a permission granted before is not asked for again
+                break  # a permission granted before is not shown again
             answer = await _press(http, answer, pressed, typed, without)
     assert answer.status_code == 303, answer.text
     return answer.headers["location"]

@@ -127,7 +127,7 @@ async def _ana(http: httpx.AsyncClient) -> Ana:
     wish = {"handle": "ana.test", "email": "ana@example.org", "password": PASSWORD}
     made = (await http.post("/xrpc/com.atproto.server.createAccount", json=wish)).json()
     ana = Ana(http, made["did"], {"authorization": f"Bearer {made['accessJwt']}"})
-    # The reference adds nothing for an account of which the app view has read no record.
+    # The reference adds nothing for an account if the app view has read no record of it.
     await ana.write("follow", "app.bsky.graph.follow", {"subject": BEN, "createdAt": OLD})
     latest = await http.get("/xrpc/com.atproto.sync.getLatestCommit", params={"did": ana.did})
     ana.rev = latest.json()["rev"]

@@ -225,7 +225,7 @@ async def test_export_pages_by_number_and_by_time(directory: Client, clock: Hand
     ],
 )
 async def test_export_refuses_invalid_pages(directory: Client, name: str, value: str) -> None:
-    """An invalid page size or cursor is refused with 400, however many digits it has."""
+    """An invalid page size or cursor is refused with 400, even if it has very many digits."""
     assert (await directory.http.get("/export", params={name: value})).status_code == 400
 
 

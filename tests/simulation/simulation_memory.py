@@ -74,8 +74,8 @@ class Memory:
     given: dict[str, dict[str, str]] = field(default_factory=dict)
     # Event record's URI -> the OpenMeet events that had this record, in order. Nearly all have one.
     ids: dict[str, list[str]] = field(default_factory=dict)
-    # Records that were restored with an older copy of a repository. They count as their owner's, whoever wrote them
-    # first.
+    # Records that were restored with an older copy of a repository. They count as written by their owner, even if
+    # OpenMeet wrote them first.
     restored: set[str] = field(default_factory=set)
     # The versions that such a copy contained, with the rev of its commit. They are not announced.
     brought: list[Change] = field(default_factory=list)

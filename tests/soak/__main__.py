@@ -48,7 +48,7 @@ class Part:
     name: str
     scale: str
     run: Callable[[Path, int], Awaitable[object]]
-    # The minimum number of runs, however long they take.
+    # The minimum number of runs, even if they take longer than the time limit.
     least: int = 1
 
 

@@ -1,5 +1,5 @@
-"""Load at full size where other tests are small: ten thousand strangers at one event, ten thousand legacy events, a
-thousand acts around a chat.
+"""Load at full size where other tests are small: ten thousand unknown people at one event, ten thousand legacy events,
+a thousand actions around a chat.
 """
 
 import os
@@ -36,8 +36,8 @@ _AT_ONCE = 10
 
 
 async def foreign(_folder: Path, _seed: int) -> str:
-    """Strangers answer an event that has two places. Confirmed answers stay, the host is notified once, and a member
-    takes the last place.
+    """Unknown people answer an event that has two places. Confirmed answers stay, the host is notified once, and a
+    member takes the last place.
     """
     return await _on_both(_strangers_come)
 

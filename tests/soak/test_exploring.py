@@ -10,7 +10,7 @@ from tests.soak.ledger import Row, record
 
 
 def test_a_failing_property_becomes_a_row_with_its_example(tmp_path: Path):
-    """A failing property becomes one row with its example, however often it fails."""
+    """A failing property becomes one row with its example, even if it fails several times."""
     with pytest.raises(CasesFound) as found:
         asyncio.run(explore(tmp_path, 7, "tests/soak/wrong_property.py"))
     (case,) = found.value.cases

@@ -127,7 +127,7 @@ class Installation:
         return [f"From: {one['From']}\n{one.get_body(('plain',)).get_content()}" for one in kept]
 
     def add(self, name: str, **own: object) -> None:
-        """Add a community's table to the settings file. The programs know about it after their next start."""
+        """Add a community's table to the settings file. The programs read it at their next start."""
         origin = f"https://{name}.example"
         wanted = {"name": name, "public_url": origin, "site_name": f"The {name}", **own}
         lines = [f"{key} = {msgspec.json.encode(value).decode()}" for key, value in wanted.items()]

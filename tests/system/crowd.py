@@ -1,4 +1,4 @@
-"""The people in a storm: guests who answer on OpenMeet, and strangers who answer with records, to a host's events."""
+"""The people in a storm: guests who answer a host's events on OpenMeet, and others who answer with records."""
 
 import asyncio
 import contextlib

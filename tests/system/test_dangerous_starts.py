@@ -91,7 +91,7 @@ def test_all_dangerous_settings_are_allowed_on_a_laptop(host: str):
 
 @pytest.mark.parametrize("host", LAPTOPS)
 def test_plain_http_needs_dev_mode_everywhere(host: str):
-    """A PDS that is not a development server needs https, whatever its host name is."""
+    """A PDS that is not a development server needs https with any host name."""
     with pytest.raises(SettingsRefused, match="PDS_PUBLIC_URL must be https"):
         pds_settings.read(SAFE_PDS | {"PDS_HOSTNAME": host, "PDS_PUBLIC_URL": f"http://{host}"})
 

@@ -1,8 +1,8 @@
 """A whole installation after ``openmeet people erase --now``: nothing that the person wrote is readable in a file of
 any part of it.
 
-A person signs up, agrees to copies in an account that the site keeps, and writes a unique word wherever that is
-possible. Then they are deleted, and everything that is left is searched: the files of all four databases with their
+A person signs up, agrees to copies in an account that the site keeps, and writes a unique word into every field that
+accepts text. Then they are deleted, and everything that is left is searched: the files of all four databases with their
 logs, the folders of pictures and blobs, the queue, and the output of the programs.
 """
 

@@ -1,4 +1,4 @@
-"""An account moves from one server to another without loss, wherever the move is interrupted."""
+"""An account moves from one server to another without loss, even if the move is interrupted at any step."""
 
 from typing import Any
 

@@ -84,7 +84,7 @@ def test_broken_rule_is_named(defs, why):
 
 
 def test_inline_nesting_is_bounded():
-    """Inline nesting that is too deep is refused, whatever the depth."""
+    """Inline nesting beyond the limit is refused at any depth."""
     for depth in (MAX_NESTING + 1, 100_000):
         items = '{"type":"array","items":' * depth + '{"type":"integer"}' + "}" * depth
         if len(items) > 500_000:

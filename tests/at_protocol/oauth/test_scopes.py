@@ -53,7 +53,7 @@ def test_published_permissions_are_understood_and_written_again(text):
 @needs("fixtures")
 @pytest.mark.parametrize("text", lines("permission_scopes_invalid.txt"))
 def test_invalid_permissions_grant_nothing(text):
-    """Each invalid line is refused as a whole, and grants nothing besides ``atproto``."""
+    """Each invalid line is refused as a whole, and grants nothing in addition to ``atproto``."""
     with pytest.raises(Malformed):
         parse_permission(text)
     assert read_grant(f"atproto {text}") == read_grant("atproto")

@@ -32,7 +32,7 @@ def test_same_root_after_each_step(before, after):
 
 
 def test_same_blocks_for_a_larger_tree():
-    """For 2,000 keys in random order, every node of ours is one of theirs."""
+    """For 2,000 keys in random order, ``atmst`` has every node that our tree has."""
     content = random_content(2000, 1)
     order = random.Random(2).sample(sorted(content), len(content))
     blocks = MemoryBlockStore()

@@ -85,7 +85,7 @@ def test_only_two_algorithms_are_accepted(algorithm):
 
 
 def test_other_curve_under_the_same_name():
-    """A token that names the other curve than the key's is refused, whoever signed it."""
+    """A token whose algorithm does not match the curve of the key is refused."""
     token = read(jwt.sign(CLAIMS, KEYS[0]))
     with pytest.raises(BadServiceToken) as refused:
         check_signature(token, KEYS[1].public)

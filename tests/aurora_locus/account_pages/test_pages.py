@@ -123,7 +123,7 @@ async def test_no_other_site_sends_a_form(
 
 
 async def test_no_page_shows_data_of_another_account(deployment: Deployment, ada: Ada) -> None:
-    """Records, app passwords and sessions of another account are neither shown nor ended, whatever the form names."""
+    """Records, app passwords and sessions of another account are neither shown nor ended, even if a form names them."""
     ben = await deployment.sign_up("ben")
     await write(ben, {"text": "Ben's own words"})
     await ben.post(f"{SERVER}.createAppPassword", {"name": "bens-phone"})

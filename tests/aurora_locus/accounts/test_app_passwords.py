@@ -47,7 +47,7 @@ async def test_shown_once_and_listed_by_name(deployment: Deployment) -> None:
     ("privileged", "scope"), [(False, "com.atproto.appPass"), (True, "com.atproto.appPassPrivileged")]
 )
 async def test_scope_survives_refreshing(deployment: Deployment, privileged: bool, scope: str) -> None:
-    """Refreshing never changes the scope, however often."""
+    """Refreshing does not change the scope, even after several times."""
     ana = await deployment.sign_up("ana")
     app = await app_of(deployment, ana, await make(ana, privileged=privileged))
     for _ in range(3):

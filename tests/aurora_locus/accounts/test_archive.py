@@ -1,4 +1,4 @@
-"""The archive of an account contains everything, whatever its status, and states what is missing."""
+"""The archive of an account in any status contains everything, and states what is missing."""
 
 import hashlib
 import io

@@ -17,7 +17,7 @@ def named(answer: httpx.Response) -> tuple[int, str]:
 
 
 async def test_each_account_sees_its_own_codes(make_deployment: MakeDeployment) -> None:
-    """Each account sees its own codes, with those who used them."""
+    """Each account sees its own codes and the accounts that used them."""
     deployment = await make_deployment(invite_required=True)
     first = (await deployment.administration.post(MANY, {"codeCount": 3, "useCount": 1})).json()["codes"]
     assert [one["account"] for one in first] == ["admin"]

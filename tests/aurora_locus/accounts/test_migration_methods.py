@@ -83,9 +83,7 @@ async def reserve(deployment: Deployment, **body: Any) -> str:
 
 
 async def test_one_reserved_key_per_did(deployment: Deployment) -> None:
-    """One key is reserved per DID, however many concurrent requests ask; each request without a DID gets a different
-    key.
-    """
+    """One key is reserved per DID, even for concurrent requests; each request without a DID gets a different key."""
     first = await reserve(deployment, did=COMING)
     others = await together(*(deployment.stranger.post(RESERVE, {"did": COMING}) for _ in range(4)))
     assert {answer.json()["signingKey"] for answer in others} == {first}

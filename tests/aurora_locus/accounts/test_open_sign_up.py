@@ -62,7 +62,7 @@ async def test_account_without_an_invite_waits_for_confirmation(deployment: Depl
 
 
 async def test_unconfirmed_account_is_removed_with_its_identity(deployment: Deployment, in_public: Registry) -> None:
-    """An account that is never confirmed is removed with its identity. Nobody was told of it, nobody else holds a key,
+    """An account that is never confirmed is removed with its identity. It was never announced, nobody else has a key,
     and its name is free at once.
     """
     made = await creation.create(in_public, WISH)

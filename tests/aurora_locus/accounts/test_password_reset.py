@@ -90,7 +90,7 @@ async def test_bad_password_costs_no_token(deployment: Deployment) -> None:
 
 
 async def test_reset_requests_of_strangers_are_limited_and_keep_the_code(deployment: Deployment) -> None:
-    """Reset requests by strangers send at most one e-mail per hour, from however many addresses, and its code works all
+    """Reset requests by anyone, from any number of addresses, send at most one e-mail per hour, and its code works all
     that time.
     """
     await deployment.sign_up("ana")

@@ -164,8 +164,8 @@ async def test_sign_up_that_is_still_running_is_left_alone(deployment: Deploymen
 
 
 async def test_sign_up_right_after_the_start_is_not_a_crash_leftover(deployment: Deployment) -> None:
-    """A sign-up right after the start is not treated as a crash leftover: the first cleanup only handles what existed
-    before serving began, however long it takes.
+    """A sign-up right after the start is not treated as a crash leftover: the first cleanup only handles rows from
+    before serving began, even if it takes long.
     """
     registry = deployment.pds.registry
     left_over = await plc_updates.unfinished_at_start(registry.db)

@@ -1,4 +1,4 @@
-"""Accounts that move here with their identity: accepted for whoever proves the key, and inactive until the identity
+"""Accounts that move here with their identity: accepted if the caller proves the key, and inactive until the identity
 points here.
 """
 
@@ -267,8 +267,8 @@ async def test_own_domain_must_resolve_to_the_did(deployment: Deployment, vera: 
 
 
 async def test_account_that_moved_away_is_shown_as_moved(deployment: Deployment) -> None:
-    """An account that moved away is detected and shown as moved: it makes no more commits, and its owner is told where
-    it is.
+    """An account that moved away is detected and shown as moved: it makes no more commits, and ``getSession`` names the
+    new server to its owner.
     """
     vera = await Traveller.born(deployment, "vera")
     person = await vera.arrive()
@@ -318,7 +318,7 @@ async def test_get_session_names_the_new_server_after_a_move(deployment: Deploym
 
 
 async def test_server_with_a_changed_url_keeps_its_accounts(deployment: Deployment) -> None:
-    """A server whose URL changed, by a mistake or a new name, keeps its accounts, because their keys are still here."""
+    """A server whose URL changed, by a mistake or a new name, keeps its accounts, because it still has their keys."""
     ana = await deployment.sign_up("ana")
     renamed = replace(deployment.pds.registry, url="https://renamed.example")
     deployment.clock.turn(hosting_status.CHECK_INTERVAL)

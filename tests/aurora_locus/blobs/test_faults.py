@@ -1,4 +1,4 @@
-"""A blob store that is full or unavailable: uploads report it and leave nothing, and everything else goes on."""
+"""A blob store that is full or unavailable: uploads report the failure and leave nothing, and everything else works."""
 
 import errno
 import os
@@ -45,7 +45,9 @@ async def test_a_disk_that_cannot_take_it(deployment: Deployment, monkeypatch: p
 
 
 async def test_uploads_wait_for_an_unmounted_folder(deployment: Deployment):
-    """Uploads wait for a folder that is not mounted, everything else goes on, and all blobs are there once it is back."""
+    """Uploads wait for a folder that is not mounted, everything else works, and all blobs are available once it is
+    mounted again.
+    """
     ada = await deployment.sign_up("ada")
     assert (await upload(deployment, ada, b"before")).status_code == 200
     folder = deployment.settings.data_directory / "blobs"

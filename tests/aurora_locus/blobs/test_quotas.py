@@ -1,4 +1,4 @@
-"""An account's blobs never exceed its quota, however many concurrent uploads there are and in however many processes."""
+"""An account's blobs never exceed its quota, even with concurrent uploads in several processes."""
 
 import asyncio
 from pathlib import Path

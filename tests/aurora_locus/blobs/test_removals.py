@@ -112,7 +112,7 @@ async def test_no_file_is_removed_while_pinned(ada: Hosted, db: Database, clock:
     ("age", "grace", "stays"), [(59 * MINUTE, 0, True), (61 * MINUTE, 0, False), (5 * HOUR, 6 * HOUR, True)]
 )
 async def test_upload_is_kept_for_an_hour(ada: Hosted, clock: HandClock, age: int, grace: int, stays: bool):
-    """An upload is kept for at least an hour, whatever grace period is configured."""
+    """An upload is kept for at least an hour, even if a shorter grace period is configured."""
     blob = await send(ada, PICTURE)
     clock.turn(age)
     await sweep(ada.repositories.blobs, clock.now(), grace)

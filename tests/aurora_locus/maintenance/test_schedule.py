@@ -82,7 +82,7 @@ async def test_scheduled_backups_are_made_daily_and_expire(
 async def test_the_newest_backup_always_stays(
     repositories: Repositories, ada: Hosted, db: Database, place: Place, clock: HandClock, tmp_path: Path
 ):
-    """The newest backup is never removed, however old, but the leftovers of an interrupted one are."""
+    """The newest backup is never removed, even if it is old. The leftovers of an interrupted backup are removed."""
     await fill(ada, blobs=1)
     vault = vault_in(tmp_path / "vault")
     made = await backup.take(db, source_of(place.url, repositories, tmp_path / "scratch"), vault, clock)

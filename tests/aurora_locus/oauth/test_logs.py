@@ -60,8 +60,8 @@ async def test_no_secret_is_logged(deployment: Deployment, out: io.StringIO, con
 
 
 async def test_bug_reveals_nothing(deployment: Deployment, out: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a bug of ours the traceback is logged without the request's content, and the response is a regular OAuth
-    error.
+    """After an internal error the traceback is logged without the request's content, and the response is a regular
+    OAuth error.
     """
     app = App(deployment)
     await app.push()

@@ -157,7 +157,9 @@ async def test_forms_may_lead_to_the_app_and_nowhere_else(ada: Visitor, app: App
 
 
 async def test_the_hint_fills_in_and_locks(deployment: Deployment, ada: Visitor, app: App) -> None:
-    """A login hint fills in and locks the account: whatever else is sent, that account's password is required."""
+    """A login hint fills in and locks the account: that account's password is required, even if the form names another
+    one.
+    """
     await deployment.sign_up("ben")
     page = await open_page(ada, app, login_hint="ada.test")
     assert re.search(r'name="identifier" type="text" value="ada\.test"[^>]* readonly', page.text)

@@ -142,8 +142,8 @@ async def test_the_account_and_the_identity(deployment: Deployment) -> None:
 
 
 async def test_account_methods_are_refused_to_apps(deployment: Deployment) -> None:
-    """No app may change passwords, address, invites, activation or deletion, whatever was granted; these are for the
-    account's own page.
+    """No scope lets an app change passwords, address, invites, activation or deletion; these are reserved for the
+    account's own pages.
     """
     ana = await deployment.sign_up("ana")
     scope = "atproto transition:generic account:email?action=manage account:repo?action=manage identity:*"

@@ -1,4 +1,4 @@
-"""The cost of importing a file is bounded: each block is read once, however many paths and nodes link to it."""
+"""The cost of importing a file is bounded: each block is read once, even if many paths and nodes link to it."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -25,7 +25,7 @@ pytestmark = needs("chromium")
 
 @pytest.fixture
 async def deployment(make_sqlite: MakeDatabase, clock: Any, tmp_path: Path) -> AsyncIterator[Deployment]:
-    """A server that knows its host name, because passkeys need a name and do not work with an IP address."""
+    """A server with a host name, because passkeys need a name and do not work with an IP address."""
     plc = await make_sqlite("plc_directory")
     async with open_deployment(f"sqlite://{tmp_path / 'pds.db'}", plc, clock, tmp_path) as opened:
         site = opened.pds.app.state.site
@@ -92,7 +92,7 @@ async def test_passkey_is_created_and_signs_in(deployment: Deployment, browser: 
     await page.get_by_role("button", name="Use a passkey").click()
     await page.get_by_text("You’re signed in.").wait_for()
 
-    # In place of the password where it is asked for again.
+    # Instead of the password, on pages that require it again.
     for _ in range(4):
         deployment.clock.turn(4 * MINUTE)
         await page.goto("/sign-in/accounts")
@@ -120,7 +120,7 @@ async def test_passkey_is_created_and_signs_in(deployment: Deployment, browser: 
 
 
 async def test_one_device_has_one_passkey(deployment: Deployment, browser: Browser) -> None:
-    """A device has one passkey: the browser is told which exist, and the page says that none was created."""
+    """A device has one passkey: the browser gets the list of existing ones, and the page says that none was created."""
     await deployment.sign_up("ada")
     context, page = await person(browser, deployment)
     await authenticator(context, page)

@@ -156,8 +156,8 @@ async def test_methods_handled_here_are_never_forwarded(ana: Person, stranger: S
 
 
 async def test_local_methods_are_answered_locally(ana: Person, stranger: Stranger) -> None:
-    """Local methods are answered locally, whatever the header says: for repositories, sessions and preferences of its
-    accounts this server is the authority.
+    """Local methods are answered locally, even if the header names a service: for repositories, sessions and
+    preferences of its accounts this server is the authority.
     """
     for nsid in ("app.bsky.actor.getPreferences", f"{SERVER}.getSession"):
         assert (await ask(ana, nsid, f"{stranger.did}#notes")).status_code == 200

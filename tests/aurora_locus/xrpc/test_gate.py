@@ -79,7 +79,7 @@ async def test_every_answer_tells_and_the_last_refuses(make_deployment: MakeDepl
     ],
     ids=["switched off", "key", "wrong key", "empty key", "address", "network", "other address", "no address"],
 )
-async def test_bypass_and_private_addresses_are_not_counted(
+async def test_bypass_keys_and_addresses_are_not_counted(
     make_deployment: MakeDeployment, settings: dict[str, Any], peer: str, header: str, *, is_counted: bool
 ) -> None:
     deployment = await make_deployment(trusted_proxy_hops=1, **settings)

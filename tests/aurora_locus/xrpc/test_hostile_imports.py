@@ -196,7 +196,7 @@ async def test_blocks_that_are_too_many_and_too_small_are_refused(make_deploymen
 
 @on_sqlite
 async def test_quota_of_processor_time(make_deployment: MakeDeployment, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An account that has used up its processor time is told when to come back before the file is received."""
+    """An account that has used up its processor time gets the time to wait before the file is received."""
     monkeypatch.setattr(app, "WORKER_LIMITS", PoolLimits(cpu_seconds_per_person=0.001))
     deployment = await make_deployment()
     ada, ben = await deployment.sign_up("ada"), await deployment.sign_up("ben")

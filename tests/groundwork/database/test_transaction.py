@@ -345,8 +345,8 @@ async def test_largest_numbers_are_stored(db):
 
 
 async def test_failing_after_commit_callback_stops_no_other(db):
-    """An ``after_commit`` callback that raises stops no other one. The commit stands and is acknowledged, and the
-    loop's exception handler gets the error.
+    """An ``after_commit`` callback that raises does not stop the others. The commit is acknowledged, and the loop's
+    exception handler gets the error.
     """
     said: list[str] = []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, context: said.append(context["message"]))

@@ -37,7 +37,7 @@ def test_is_public(text):
 
 @given(st.ip_addresses(v=4))
 def test_no_wrapping_of_an_address_is_public(address):
-    """No address in v4-mapped, v4-compatible, NAT64 or 6to4 form is public, whatever it contains."""
+    """No address in v4-mapped, v4-compatible, NAT64 or 6to4 form is public, even if it contains a public one."""
     number = int(address)
     for wrapped in (0xFFFF << 32 | number, number, (0x64FF9B << 96) | number, (0x2002 << 112) | (number << 80)):
         assert not is_public(str(ipaddress.IPv6Address(wrapped)))

@@ -57,7 +57,7 @@ FAILURES = {
 
 
 class Foreign(ValueError):
-    """An exception of a layer that does not know our error kinds."""
+    """An exception of a layer without our error kinds."""
 
 
 async def fail(request: Request) -> Response:
@@ -289,7 +289,7 @@ async def test_body_at_the_limit_passes_and_one_byte_more_does_not(server: Servi
 
 
 async def test_chunked_body_is_counted_while_it_arrives(server: Serving, session):
-    """A chunked body without a length is cut off at the limit, whatever the route does with it."""
+    """A chunked body without a length is cut off at the limit on every route."""
 
     async def endless():
         for _ in range(200):

@@ -34,7 +34,7 @@ HOLDING = {
 }
 
 
-# On Linux all of 127/8 is this machine; elsewhere only 127.0.0.1 is.
+# On Linux all of 127/8 is this machine; on other systems only 127.0.0.1 is.
 of_addresses = pytest.mark.skipif(sys.platform != "linux", reason="needs further addresses of this machine")
 
 
@@ -252,7 +252,7 @@ async def test_connections_behind_a_proxy_are_not_counted_by_address() -> None:
 
 
 async def test_counts_return_to_zero() -> None:
-    """All counts return to zero whatever a connection did; otherwise capacity would be lost forever."""
+    """All counts return to zero after any kind of connection; otherwise capacity would be lost permanently."""
     async with limited(MANY) as (server, _):
         for sent in (*HOLDING.values(), UPGRADE, b"nonsense\r\n\r\n"):
             async with clients(server, LIMIT, sent):

@@ -26,7 +26,7 @@ HOLDING_REQUESTS = {
 
 
 class Held:
-    """An application that sends and receives without end, and knows which clients it serves."""
+    """An application that sends and receives without end, and lists the clients that it serves."""
 
     def __init__(self) -> None:
         self.running = 0

@@ -5,7 +5,7 @@ import pytest
 from groundwork.telemetry.metrics import Metrics
 
 
-def test_metric_names_include_program_and_unit():
+def test_metric_names_include_program_and_kind():
     metrics = Metrics("openmeet")
     metrics.counter("records_published", "Records written to a PDS", ["collection"]).labels("event").inc()
     metrics.gauge("debts_due", "Debts that wait").set(3)

@@ -252,7 +252,7 @@ async def test_the_queue_is_bounded(pool: WorkerPool) -> None:
 
 
 async def test_processor_time_allowance_is_used_up_and_refills() -> None:
-    """Each person has an allowance of processor time, which refills; whoever used more waits."""
+    """Each person has an allowance of processor time, which refills; a person who has used it up waits."""
     now = [0.0]
     pool = WorkerPool(PoolLimits(processes=1, cpu_seconds_per_person=1.0), clock=lambda: now[0])
     try:

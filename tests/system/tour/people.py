@@ -93,7 +93,7 @@ async def is_hosted(url: str, did: str) -> bool:
 
 
 async def exported_dids(stage: Stage) -> set[str]:
-    """Every DID that the directory knows."""
+    """Every DID in the directory."""
     async with httpx.AsyncClient() as http:
         lines = (await http.get(f"{stage.plc_url}/export", params={"after": "0"})).text.splitlines()
     return {httpx.Response(200, text=line).json()["did"] for line in lines if line}

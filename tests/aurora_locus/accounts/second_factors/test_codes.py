@@ -104,7 +104,7 @@ async def test_codes_are_not_found_by_trying(deployment: Deployment, ada: Person
 
 
 async def test_being_asked_for_a_code_does_not_count_as_a_wrong_password(deployment: Deployment, ada: Person) -> None:
-    """Being asked for a code does not count as a wrong password; otherwise sign-ins with a second factor would lock the
+    """A request for a code does not count as a wrong password; otherwise sign-ins with a second factor would lock the
     account.
     """
     secret = await set_up(deployment, ada.did)
