@@ -423,7 +423,7 @@ async def _dispatching(registry: Registry, deliveries: Mapping[str, JobDelivery]
 def _crawling(
     settings: PdsSettings, http: HttpClient, clock: Clock, live: LiveEvents, metrics: Metrics
 ) -> CrawlRequests:
-    outcomes = metrics.counter("crawl_requests", "Relays asked to read this server", ["outcome"])
+    outcomes = metrics.counter("crawl_requests", "Crawl requests to relays, by outcome", ["outcome"])
     return CrawlRequests(
         over_http(http),
         clock,

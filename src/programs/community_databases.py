@@ -42,7 +42,7 @@ class Stores:
 
 def away_gauge(metrics: Metrics) -> Gauge:
     """A gauge that is 1 if a community's database does not answer, otherwise 0."""
-    return metrics.gauge("databases_away", "Whether a community's database does not answer", ["tenant"])
+    return metrics.gauge("databases_away", "1 if a community's database does not respond, otherwise 0", ["tenant"])
 
 
 Prepare = Callable[[Settings, Database], Awaitable[object]]

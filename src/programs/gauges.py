@@ -65,26 +65,26 @@ def registered(metrics: Metrics) -> ProgramGauges:
             "publications_oldest_age_seconds", "How long the most overdue record has been due", ["tenant", "kind"]
         ),
         metrics.gauge("queue_waiting_messages", "Messages published and not yet applied", ["tenant"]),
-        metrics.gauge("queue_dead_letters", "Dead letters: messages that could not be applied", ["tenant"]),
-        metrics.gauge("source_quiet_seconds", "Seconds since a message of a source was last delivered", ["source"]),
+        metrics.gauge("queue_dead_letters", "Messages that became dead letters", ["tenant"]),
+        metrics.gauge("source_quiet_seconds", "Seconds since the last message of a source was delivered", ["source"]),
         metrics.gauge(
             "labeller_unread_seconds",
-            "Seconds for which a labeller could not be read; 0 while it can be read",
+            "Seconds since a labeller became unreadable; 0 if it can be read",
             ["tenant", "labeller"],
         ),
-        metrics.gauge("labeller_cursor", "The last stored sequence number of a labeller", ["tenant", "labeller"]),
+        metrics.gauge("labeller_cursor", "Last processed sequence number of a labeller", ["tenant", "labeller"]),
         metrics.gauge(
             "discrepancies", "Discrepancies between repositories and the database", ["tenant", "kind", "state"]
         ),
         metrics.gauge("records_quarantined", "Records that could not be applied", ["tenant"]),
         metrics.gauge(
             "pds_circuit_breakers",
-            "Servers that are not called, or only probed, because they fail",
+            "Failing servers, by the state of their circuit breaker",
             ["tenant", "state"],
         ),
         metrics.gauge(
             "shadow_accounts",
-            "People known only by their DID, and those of them who have signed in",
+            "Shadow accounts, and those whose owner has signed in since",
             ["tenant", "state"],
         ),
         metrics.gauge("series_migrated", "Series imported from the older model", ["tenant"]),

@@ -96,7 +96,9 @@ async def read_until_stopped(platform: Platform, bridge: Bridge | None, stop: as
 def _metrics(platform: Platform) -> tuple[Counter, Gauge]:
     return (
         platform.metrics.counter("matrix_events", "Events from and to the homeserver", ["tenant", "direction"]),
-        platform.metrics.gauge("matrix_read_timestamp_seconds", "When the homeserver answered last", ["tenant"]),
+        platform.metrics.gauge(
+            "matrix_read_timestamp_seconds", "Time of the last response of the homeserver", ["tenant"]
+        ),
     )
 
 

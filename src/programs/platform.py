@@ -146,7 +146,7 @@ async def _open_site(name: str, settings: Settings, shared: Shared, stores: Stor
             metrics=shared.metrics,
             # Both web and publisher deliver records. Under `openmeet up`, they are one process.
             rsvp_operations=shared.metrics.counter_called(
-                "bluesky_rsvp_operations", "Records of answers written", ["tenant", "operation", "status"]
+                "bluesky_rsvp_operations", "RSVP records written", ["tenant", "operation", "status"]
             ),
             results=results_of(shared.metrics),
             counters=shared.counters,

@@ -17,7 +17,7 @@ class FederationGauges:
     """Metrics of the lag: only the maximum over all subscribers, because metric labels must come from closed sets."""
 
     def __init__(self, metrics: Metrics) -> None:
-        self.events: Gauge = metrics.gauge("firehose_lag_events", "Events that the slowest subscriber is behind")
+        self.events: Gauge = metrics.gauge("firehose_lag_events", "Lag of the slowest subscriber, in events")
         self.seconds: Gauge = metrics.gauge(
             "firehose_lag_seconds", "Age of the oldest event not yet sent to every subscriber"
         )
