@@ -77,10 +77,10 @@ class PdsSettings:
         None, what="Whether creating an account requires an invite code. Unset: yes, except in dev mode."
     )
     invite_interval: int = setting(
-        0, what="Time, in milliseconds, in which an account earns one invite code. 0: none are earned."
+        0, what="Time, in milliseconds, in which an account earns one invite code. 0: no codes."
     )
     invite_epoch: int = setting(
-        0, what="When earning starts, in milliseconds since 1970. 0: when the account was created."
+        0, what="Time from which codes are earned, in milliseconds since 1970. 0: creation of the account."
     )
     did_web_accounts: bool = setting(
         default=False,
@@ -88,21 +88,21 @@ class PdsSettings:
     )
     admin_password: Secret = setting(Secret(DEFAULT_ADMIN_PASSWORD), what="Password of the administration endpoints.")
     jwt_secret: Secret = setting(
-        Secret(""), what="Key of session tokens. Empty: generated at first start, stored sealed."
+        Secret(""), what="Key that signs session tokens. Empty: generated at first start, stored encrypted."
     )
     jwt_secret_previous: Secret = setting(
         Secret(""), what="The previous key. Its tokens stay valid; remove it 90 days after the change."
     )
     plc_rotation_key_k256_private_key_hex: Secret = setting(
-        Secret(""), what="The server's PLC rotation key. Empty: generated at first start, stored sealed."
+        Secret(""), what="The server's PLC rotation key. Empty: generated at first start, stored encrypted."
     )
     recovery_did_key: str = setting(
         "",
-        what="did:key of the operator, whose private key is not on the server. New identities list it before the server's rotation key.",
+        what="did:key of the operator's offline key. New identities list it before the server's rotation key.",
     )
     sealing_keys: Secret = setting(
         Secret(""),
-        what="Keys (base64url, newest first) that seal secrets at rest; empty: sealing.key in the data directory.",
+        what="Keys (base64url, newest first) that encrypt secrets at rest; empty: sealing.key in the data directory.",
     )
     dev_mode: bool = setting(
         default=False, what="Development: plain http, .test handles, everything served on loopback."
@@ -122,10 +122,10 @@ class PdsSettings:
     blobstore_s3_upload_timeout_ms: int = setting(
         20_000, what="Time limit for sending one blob, in milliseconds.", least=1
     )
-    backup_url: str = setting("", what="Place for backups: a folder, or s3://bucket/folder. Empty: none are made.")
-    backup_passphrase: Secret = setting(Secret(""), what="Passphrase that encrypts backups. Keep it in another place.")
+    backup_url: str = setting("", what="Place for backups: a folder, or s3://bucket/folder. Empty: no backups.")
+    backup_passphrase: Secret = setting(Secret(""), what="Passphrase that encrypts backups. Keep it off this server.")
     backup_interval: Seconds = setting(86400.0, what="How often a backup is made.", least=60)
-    backup_retention: Seconds = setting(30 * 86400.0, what="How long backups are kept. The newest is always kept.")
+    backup_retention: Seconds = setting(30 * 86400.0, what="How long backups are stored. The newest is never deleted.")
     backup_s3_region: str = setting("", what="Region of the bucket for backups.")
     backup_s3_endpoint: str = setting("", what="URL of its S3 service. Empty: Amazon's for that region.")
     backup_s3_access_key_id: str = setting("", what="Access key id for that bucket. Empty: the machine's own role.")
@@ -177,7 +177,7 @@ class PdsSettings:
     trusted_proxy_hops: int = setting(0, what="Number of reverse proxies whose X-Forwarded-For is trusted.")
     trusted_private_proxies: bool = setting(
         default=False,
-        what="If PDS_TRUSTED_PROXY_HOPS is not set, trust X-Forwarded-For from private networks. Default in an environment of the reference PDS: yes.",
+        what="If that number is 0, trust X-Forwarded-For from private networks. Default in an environment of the reference PDS: yes.",
     )
     enable_did_doc_with_session: bool = setting(
         default=False, what="Add the DID document to responses of createSession, refreshSession and getSession."
@@ -192,16 +192,15 @@ class PdsSettings:
     )
     rate_limit_bypass_key: Secret = setting(
         Secret(""),
-        what="Requests with it in x-ratelimit-bypass are not limited, except where a password is checked. A caller that signs "
-        "x-client-address with it can name the visitor on whose behalf it calls.",
+        what="Requests with this key in x-ratelimit-bypass are not limited, except where a password is checked. A caller "
+        "that signs x-client-address with the key can give the address of the visitor for whom it calls.",
     )
     rate_limit_bypass_ips: tuple[str, ...] = setting(
         (), what="Addresses and networks whose requests are not limited, except where a password is checked."
     )
     redis_scratch_address: str = setting(
         "",
-        what="host:port of a Redis in which processes share rate limits and used DPoP proofs. "
-        "Empty: each keeps its own.",
+        what="host:port of a Redis in which processes share rate limits and used DPoP proofs. Empty: each has its own.",
     )
     redis_scratch_password: Secret = setting(Secret(""), what="Password of that Redis.")
     bsky_app_view_url: str = setting("", what="App view for app.bsky methods. Empty: the one that a caller names.")
@@ -215,7 +214,7 @@ class PdsSettings:
     report_service_did: str = setting("", what="DID of the service for reports.")
     proxy_full_audiences: tuple[str, ...] = setting(
         (),
-        what="Services (#name or did#name) whose tokens have the audience did#name. For other services it is the bare DID.",
+        what="Services (#name or did#name) whose tokens have the audience did#name. For others it is only the DID.",
     )
     federation_enabled: bool = setting(default=False, what="Master switch for the next four settings.")
     federation_relay_urls: tuple[str, ...] = setting(
@@ -223,7 +222,7 @@ class PdsSettings:
     )
     federation_firehose_enabled: bool = setting(default=False, what="Serve subscribeRepos.")
     federation_crawl_enabled: bool = setting(
-        default=False, what="Anybody may list the repositories, and an operator can send requestCrawl."
+        default=False, what="Lets anybody list the repositories, and operators send requestCrawl."
     )
     federation_auto_stream: bool = setting(default=False, what="Send requestCrawl automatically.")
 

@@ -29,13 +29,13 @@ class Settings:
     site_name: str = setting("OpenMeet", what="The name at the top of every page and in e-mails")
     language: str = setting(
         "en",
-        what="The language of pages and e-mails for people who chose none and whose browser accepts none that the site has",
+        what="The language of pages and e-mails for people who chose no language and whose browser accepts no language of the site",
     )
     public_url: str = setting("http://127.0.0.1:8080", what="The URL at which people reach the site")
     host: str = setting("127.0.0.1", what="The address to listen on")
     port: int = setting(8080, what="The port to listen on; 0 picks a free one")
     operations_port: int = setting(0, what="The port on which a worker answers /health and /metrics; 0: none")
-    trusted_proxy_hops: int = setting(0, what="How many of your proxies are in front")
+    trusted_proxy_hops: int = setting(0, what="The number of your reverse proxies in front of the program")
     proxies_name_tenant: bool = setting(
         default=False,
         what="Trusts the header x-tenant-id: your proxies set it to the community of the request, and remove it from client requests",
@@ -47,7 +47,8 @@ class Settings:
 
     data_directory: Path = setting(Path("var/openmeet"), what="The folder for files: databases, keys, e-mails")
     places_file: Path | None = setting(
-        None, what="The list of towns, built when it is first needed; empty: a file of 20 MB in the data directory"
+        None,
+        what="The file with the list of towns (20 MB), created when it is first needed; empty: a file in the data directory",
     )
     map_tiles: Path | None = setting(
         None,
@@ -65,7 +66,7 @@ class Settings:
         "© OpenStreetMap contributors", what="The attribution to show with the geocoder’s results"
     )
     geocoder_while_typing: bool = setting(
-        default=False, what="Queries the geocoder while people type; public ones forbid that"
+        default=False, what="Queries the geocoder while people type; public geocoders forbid that"
     )
     database_url: str = setting("", what="The database of the site; empty: SQLite in the data directory")
     database_schema: str = setting("", what="The PostgreSQL schema of the site; empty: public")
@@ -75,7 +76,7 @@ class Settings:
     network_database_schema: str = setting("", what="The PostgreSQL schema of the network database; empty: public")
     database_connections: int = setting(
         CONNECTIONS,
-        what="The most connections of one process to one PostgreSQL database; each community has one database, and the network another",
+        what="The maximum number of connections per process and PostgreSQL database; each community has one database, and the network another",
         least=1,
     )
     broker_url: str = setting("embedded:", what="The broker between consumer and processor: embedded: or amqp://…")
@@ -105,13 +106,14 @@ class Settings:
 
     sealing_keys: Secret = setting(
         Secret(""),
-        what="Keys of 32 bytes as base64url, newest first; empty: made at the first start and stored in a file",
+        what="Keys of 32 bytes as base64url, newest first; empty: generated at the first start and stored in a file",
     )
     operators: tuple[str, ...] = setting(
-        (), what="Who sees /operating: e-mail addresses or DIDs of people with an account on the site"
+        (), what="E-mail addresses or DIDs of the people who can see /operating; they need an account on the site"
     )
     run_by: str = setting(
-        "", what="The name and address of whoever runs the site, for the pages about the site and its privacy"
+        "",
+        what="The name and address of the organisation or person that runs the site, for the pages about the site and privacy",
     )
     contact: str = setting("", what="The e-mail address on the help pages, for questions to the operators")
     texts_directory: Path | None = setting(
@@ -127,17 +129,17 @@ class Settings:
 
     client_connections: int = setting(
         4_000,
-        what="How many client connections one process keeps open, if the system allows that many open files; further ones replace those that have kept it waiting longest",
+        what="The maximum number of client connections per process, if the system allows that many open files; beyond it, a new connection replaces one that keeps the process waiting",
         least=LEAST_CONNECTIONS,
     )
     client_connections_per_address: int = setting(
         0,
-        what="How many of these one address (an IPv6 /64) may have open; 0: a quarter; not applied behind your proxies",
+        what="The maximum number of these connections per address (an IPv6 /64); 0: a quarter; does not apply behind your proxies",
         least=0,
     )
     live_streams: int = setting(
         2_000,
-        what="How many live streams of chats, and as many of other pages, one process keeps open; further pages are told to try again later",
+        what="The maximum number of live streams per process, for chats and again for other pages; further pages try again later",
         least=0,
     )
 
@@ -148,18 +150,18 @@ class Settings:
 
     addresses_kept_days: int = setting(
         90,
-        what="How many days addresses of people without an account are kept after the last event that they answered, or after their invitation ended; 0: for ever",
+        what="How many days e-mail addresses of people without an account are stored after the last event that they answered, or after their invitation ended; 0: no limit",
     )
     deleted_kept_days: int = setting(
         30,
-        what="How many days texts, places, links and pictures of deleted events, series and groups, texts of withdrawn answers, and dead letters are kept; 0: for ever",
+        what="How many days texts, places, links and pictures of deleted events, series and groups, texts of withdrawn answers, and dead letters are stored; 0: no limit",
     )
     answers_kept_days: int = setting(
         90,
-        what="How many days after an event the names of guests, answers to questions and imported lists of people are kept; 0: for ever",
+        what="How many days after an event the names of guests, answers to questions and imported lists of people are stored; 0: no limit",
     )
     chat_kept_days: int = setting(
-        0, what="The most days that chat messages are kept; hosts can choose fewer; 0: for ever"
+        0, what="The maximum number of days that chat messages are stored; hosts can choose fewer; 0: no limit"
     )
     chat_messages_per_hour: int = setting(
         300, what="How many messages one person may write in chats in an hour", least=1
@@ -174,7 +176,7 @@ class Settings:
     )
     erasure_ledger: Path | None = setting(
         None,
-        what="The file that lists deleted accounts and requests for deletion by id, without names. Every role reads it at its start, so that a restored backup does not bring anybody back. Keep it outside of everything that is backed up and restored together with the database. Default: `erasures.jsonl` in the data directory, which is right only if that directory is never restored",
+        what="The file that lists deleted accounts and requests for deletion by id, without names. Every role reads it at its start, so that deleted accounts do not reappear when a backup is restored. Keep it outside of everything that is backed up and restored together with the database. Default: `erasures.jsonl` in the data directory, which is suitable only if that directory is never restored",
     )
 
     worker_processes: int = setting(
@@ -200,10 +202,10 @@ class Settings:
 
     network_near: str = setting(
         "",
-        what="A point and a distance, such as 48.21, 16.37, 50: events within this many kilometres are also shown there",
+        what="Latitude, longitude and distance, such as 48.21, 16.37, 50: events within this many kilometres of the point are also shown on these pages",
     )
 
-    dev_mode: bool = setting(default=False, what="Relaxes rules that would get in the way on a laptop")
+    dev_mode: bool = setting(default=False, what="Development mode: relaxes rules that are meant for public servers")
     dev_limits: bool = setting(default=False, what="Applies rate limits in development mode, too")
     dev_mailbox: bool = setting(
         default=False, what="Stores e-mails in a folder and shows them at /dev/mail, on this machine only"
@@ -213,7 +215,8 @@ class Settings:
     mail_reply_to: str = setting("", what="The address for replies to e-mails; empty: the sender’s")
 
     pds_url: str = setting(
-        "http://localhost:3000", what="The PDS on which people get a repository after they have agreed"
+        "http://localhost:3000",
+        what="The PDS on which people without a repository get one, after they have agreed to publish",
     )
     pds_admin_password: Secret = setting(
         Secret(""), what="The administrator’s password for creating invites on that PDS"
@@ -236,15 +239,15 @@ class Settings:
     )
     relay_urls: tuple[str, ...] = setting((), what="WebSocket URLs of relays to follow, for any account")
     relays_from_the_start: bool = setting(
-        default=False, what="Reads a new relay from the start of its stored events instead of from now on"
+        default=False, what="Reads a new relay from the start of its stored events instead of only new events"
     )
     relay_checks: Literal["full", "light"] = setting(
         "full",
-        what="How a relay’s commits are checked: full, or light, which checks signatures but not that nothing was left out",
+        what="How a relay’s commits are checked: full, or light, which checks signatures but not whether operations were left out",
     )
     jetstream_urls: tuple[str, ...] = setting(
         (),
-        what="WebSocket URLs of Jetstream servers to follow; their data is unsigned and is overridden by proofs",
+        what="WebSocket URLs of Jetstream servers to follow; their data is unsigned, and signed data overrides it",
     )
     call_hosts: tuple[str, ...] = setting(
         (),
@@ -278,7 +281,8 @@ class Settings:
         what="Lets people of other homeservers join mirrored rooms; applies to rooms created after the change",
     )
     jetstream_dictionary: Path | None = setting(
-        None, what="The zstd dictionary of those servers; empty: their streams are compressed with deflate"
+        None,
+        what="The file with the zstd dictionary of the Jetstream servers; empty: their streams are compressed with deflate",
     )
     allow_private_addresses: bool = setting(
         default=False, what="Allows requests to untrusted URLs to reach the private network; for development networks"
