@@ -1,11 +1,11 @@
-# `make up` starts the network, `make test` runs everything, `make tour` shows the main job. Needs Python >= 3.11 and make.
+# `make up` starts the network, `make test` runs all checks and tests, `make tour` shows the main use case. Needs Python >= 3.11 and make.
 PYTHON ?= python3
 BIN := .venv/bin
 VAR ?= var
-# Many tests wait for sockets, disks and clocks more than they compute: more workers than cores.
+# Many tests spend most of their time waiting for sockets, disks and clocks, so there are more workers than cores.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 2) + 2)')
 
-# What CI must have: a missing one fails the run there; elsewhere it is skipped and named in the closing list.
+# Software that CI must have. If one is missing, the run fails in CI; on other machines its tests are skipped and the final list names it.
 CI_REQUIRES := postgresql rabbitmq redis chromium node compiler reference synapse nginx caddy promtool fixtures
 export OPENMEET_CI_REQUIRES := $(CI_REQUIRES)
 
@@ -20,56 +20,56 @@ help:  ## Show the commands
 	$(PYTHON) -m venv .venv
 
 .venv/.installed: requirements/base.txt requirements/brotli.txt pyproject.toml | .venv/bin/python
-	@echo "Installing what OpenMeet needs into .venv (once) …"
+	@echo "Installing the dependencies of OpenMeet into .venv (once) …"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/base.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/fast.txt >/dev/null 2>&1 \
-	  || echo "cbrrr could not be built (no C compiler?): the pure Python codec is used, which is slower and otherwise the same."
+	  || echo "cbrrr could not be built (no C compiler?). The pure Python codec is used instead, which is slower and otherwise equivalent."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements/brotli.txt >/dev/null 2>&1 \
-	  || echo "There is no brotli for this platform: responses are compressed with gzip, which is a tenth larger."
+	  || echo "There is no brotli package for this platform. Responses are compressed with gzip, which makes them a tenth larger."
 	@touch $@
 
 .venv/.installed-dev: requirements/dev.txt .venv/.installed
-	@echo "Installing what the tests need into .venv (once) …"
+	@echo "Installing the dependencies of the tests into .venv (once) …"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@touch $@
 
 install: .venv/.installed
 install-dev: .venv/.installed-dev hooks
 
-# An archive without .git has nothing to hook into; a folder of one's own stays.
+# Without .git (in an archive) there are no hooks; an existing core.hooksPath is not changed.
 hooks:
 	@[ ! -e .git ] || git config core.hooksPath >/dev/null || git config core.hooksPath checks/hooks
 
 up: install  ## Start the whole network on this machine (ARGS="--web-port 8081" …)
 	@$(BIN)/openmeet up --data $(VAR) $(ARGS)
 
-demo: install  ## The same with an invented town in it, kept nowhere: to look around, and for screenshots
+demo: install  ## Start the same with an invented town, without storing anything: for trials and screenshots
 	@$(BIN)/openmeet up --ephemeral --demo $(ARGS)
 
-cluster: install-dev  ## Start the distributed form on running servers (ARGS="--database postgresql://… --broker amqp://…")
+cluster: install-dev  ## Start the distributed set-up on running servers (ARGS="--database postgresql://… --broker amqp://…")
 	@$(BIN)/openmeet cluster --data $(VAR)-cluster $(ARGS)
 
-screenshots: install-dev  ## Take the pictures of the README anew, of the demo town on a fixed day
+screenshots: install-dev  ## Take the pictures of the README again, of the demo town on a fixed day
 	@$(BIN)/python -m tests.browser.pictures
 
-test: install-dev check  ## Run the whole test suite, set-up included
+test: install-dev check  ## Run the whole test suite, including its set-up
 	@$(BIN)/python -m checks.prepare
 	@$(BIN)/python -m checks.suite --workers $(WORKERS)
 
-quick: install-dev  ## In two minutes: check, and the tests that a change reaches, on SQLite
+quick: install-dev  ## Run the checks and the tests that a change affects, on SQLite, in two minutes
 	@$(BIN)/python -m checks.quick
 
-tour: install-dev  ## Walk the product's main job on a throw-away network
+tour: install-dev  ## Show the main use case on a temporary network
 	@$(BIN)/python -m tests.system.tour
 
-check: install-dev  ## Formatter, linter, strict types, import contracts, house rules
+check: install-dev  ## Run formatter, linter, strict types, import contracts, house rules
 	@$(BIN)/python -m checks
 
-messages: install-dev  ## Bring the catalogues of messages up to date with the sources
+messages: install-dev  ## Update the message catalogues from the sources
 	@$(BIN)/python -m checks.messages
 
-privacy: install-dev  ## Bring docs/privacy.md up to date with the table of all columns
+privacy: install-dev  ## Update docs/privacy.md from the table of all columns
 	@$(BIN)/python -m checks.privacy
 
 format: install-dev
@@ -79,10 +79,10 @@ format: install-dev
 bench: install-dev  ## Measure the hot paths
 	@$(BIN)/python -m tests.bench
 
-bench-pds: install-dev  ## Measure the PDS beside the reference PDS; writes docs/performance.md
+bench-pds: install-dev  ## Compare the PDS with the reference PDS; writes docs/performance.md
 	@$(BIN)/python -m tests.bench.reference $(ARGS)
 
-soak: install-dev  ## The long scale of the long tests; writes docs/soak.md
+soak: install-dev  ## Run the long tests at full scale; writes docs/soak.md
 	@$(BIN)/python -m checks.prepare
 	@$(BIN)/python -m tests.soak $(ARGS)
 

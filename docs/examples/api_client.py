@@ -1,8 +1,8 @@
-"""Make an event by OpenMeet's API, answer to it, find it again, call it off.
+"""Create an event with OpenMeet's API, answer it, find it again, and cancel it.
 
     python docs/examples/api_client.py http://127.0.0.1:8080 TOKEN
 
-The token is made on the site, under Settings → API; it needs the scopes read, events:write and answers:write.
+Create the token on the site, under Settings → API. It needs the scopes read, events:write and answers:write.
 """
 
 import asyncio

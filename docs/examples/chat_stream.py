@@ -1,8 +1,8 @@
-"""Print what people say in a chat, without a gap where the connection was lost.
+"""Print the messages of a chat live, without gaps after a lost connection.
 
     python docs/examples/chat_stream.py http://127.0.0.1:8080 TOKEN ROOM
 
-The token is made on the site, under Settings → API; it needs the scope chat:read. GET /api/chat/rooms lists the ids of rooms.
+Create the token on the site, under Settings → API. It needs the scope chat:read. GET /api/chat/rooms lists the ids of rooms.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ SILENCE = aiohttp.ClientTimeout(total=None, sock_read=60)
 async def main(url: str, token: str, room: str) -> None:
     last_id = event = ""
     async with aiohttp.ClientSession(url, headers={"authorization": f"Bearer {token}"}, timeout=SILENCE) as http:
-        while event != "out":  # the token ended, or its person left the chat
+        while event != "out":  # the token is no longer valid, or its owner left the chat
             headers = {"last-event-id": last_id}
             opening = http.get("/api/chat/live", params={"room": room}, headers=headers, raise_for_status=True)
             try:

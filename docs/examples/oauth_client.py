@@ -1,9 +1,10 @@
-"""Ask somebody to be let in by OAuth, write an event to their repository, leave again.
+"""Sign somebody in with OAuth, write an event to their repository, and revoke the access.
 
     python docs/examples/oauth_client.py http://localhost:3000 ana.test
 
-Opens no browser: it prints the address that the person must open, and waits on the loopback for what they answer. Only
-general libraries are used (httpx and joserfc), so that every step is seen: discovery, pushed request, code, tokens, proof.
+The script does not open a browser: it prints the URL that the person must open, and waits on the loopback for the redirect.
+It uses only general libraries (httpx and joserfc), so that every step is visible: discovery, pushed request, code, tokens,
+proof.
 """
 
 import asyncio
@@ -30,7 +31,7 @@ def hashed(text: str) -> str:
 
 
 class App:
-    """An app on somebody's own machine. Its key is made anew each time, and every request proves that it has it."""
+    """An app on the user's own machine. It creates a new key each time, and every request proves possession of the key."""
 
     def __init__(self, http: httpx.AsyncClient) -> None:
         self.http = http
@@ -39,7 +40,7 @@ class App:
         self.client_id = "http://localhost?" + urlencode({"scope": SCOPE, "redirect_uri": REDIRECT})
 
     async def post(self, url: str, token: str = "", **options: Any) -> dict[str, Any]:
-        """Post with a proof; once more when the server wants its newest nonce in it. Raises on any other refusal."""
+        """Post with a DPoP proof. Retries once if the server requires its newest nonce. Raises on any other error."""
         for _ in range(2):
             claims = {
                 "jti": secrets.token_hex(16),
@@ -90,8 +91,8 @@ async def main(pds: str, handle: str) -> None:
 
         async with listening:
             answer = await answered
-        # Before anything else: this answer must be to our question, and from the server that we asked.
-        assert (answer["state"], answer["iss"]) == (state, issuer), "an answer to another question"
+        # First check that the response belongs to our request and comes from the server that we called.
+        assert (answer["state"], answer["iss"]) == (state, issuer), "a response to another request"
         assert "code" in answer, f"refused: {answer.get('error')}"
         tokens = await app.post(
             server["token_endpoint"],
@@ -121,7 +122,7 @@ async def main(pds: str, handle: str) -> None:
 
 
 async def listen() -> tuple[asyncio.Server, "asyncio.Future[dict[str, str]]"]:
-    """A server for one request on the loopback: the parameters with which the browser comes back."""
+    """Start a server on the loopback that waits for the redirect, and return its parameters as a future."""
     answered: asyncio.Future[dict[str, str]] = asyncio.get_running_loop().create_future()
 
     async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

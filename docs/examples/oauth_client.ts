@@ -1,8 +1,8 @@
-// Ask somebody to be let in by OAuth, write an event to their repository, leave again.
+// Sign somebody in with OAuth, write an event to their repository, and revoke the access.
 //
 //   npx tsx oauth_client.ts http://localhost:3000 ana.test [http://localhost:2582]
 //
-// Prints the address that the person must open, and waits on the loopback for what they answer. Needs the official clients
+// Prints the URL that the person must open, and waits on the loopback for the redirect. Needs the official clients
 // (npm install @atproto/api @atproto/oauth-client-node). The last argument is the PLC directory of a local network.
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -23,7 +23,7 @@ const server = createServer((request, response) => {
 await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
 const redirect_uri = `http://127.0.0.1:${(server.address() as AddressInfo).port}/callback` as const
 
-// A real app keeps both where they survive it: the states for minutes, the sessions as long as their people stay.
+// A real app stores both persistently: the states for some minutes, the sessions until the user signs out.
 const memory = <T>() => {
   const kept = new Map<string, T>()
   return {
@@ -42,7 +42,7 @@ const client = new NodeOAuthClient({
   sessionStore: memory(),
   handleResolver: pds,
   plcDirectoryUrl,
-  allowHttp: true, // for a network on one's own machine only
+  allowHttp: true, // only for a network on your own machine
 })
 
 console.log(`Open ${await client.authorize(handle)}`)

@@ -1,8 +1,8 @@
-"""Open a session with a password, write an event to your own repository, read it back.
+"""Open a session with a password, write an event to your own repository, and read it back.
 
     python docs/examples/password_client.py http://localhost:3000 ana.test PASSWORD
 
-Needs the public Python SDK (``pip install atproto``); it knows nothing of OpenMeet.
+Needs the public Python SDK (``pip install atproto``), which contains no code for OpenMeet.
 """
 
 import sys

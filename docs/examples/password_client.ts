@@ -1,8 +1,8 @@
-// Open a session with a password, write an event to your own repository, read it back.
+// Open a session with a password, write an event to your own repository, and read it back.
 //
 //   npx tsx password_client.ts http://localhost:3000 ana.test PASSWORD
 //
-// Needs the official client (npm install @atproto/api); it knows nothing of OpenMeet.
+// Needs the official client (npm install @atproto/api), which contains no code for OpenMeet.
 import { AtpAgent } from '@atproto/api'
 
 const COLLECTION = 'community.lexicon.calendar.event'
@@ -24,6 +24,6 @@ const written = await agent.com.atproto.repo.createRecord({
 })
 const rkey = written.data.uri.split('/').pop() as string
 const read = await agent.com.atproto.repo.getRecord({ repo, collection: COLLECTION, rkey })
-if (read.data.cid !== written.data.cid) throw new Error('read something else than was written')
+if (read.data.cid !== written.data.cid) throw new Error('the record differs from what was written')
 console.log(read.data.uri)
 console.log((read.data.value as { name: string }).name)
