@@ -70,7 +70,7 @@ class PdsSettings:
     )
     reserved_names: tuple[str, ...] = setting(
         (),
-        what="Names that nobody can register as a handle, in addition to the built-in ones (admin, mail, www …).",
+        what="Names that nobody can register as handles, besides the built-in ones (admin, mail, www …).",
     )
     did_plc_url: str = setting("http://127.0.0.1:2582", what="PLC directory.")
     invite_required: bool | None = setting(
