@@ -13,7 +13,7 @@ from groundwork.settings import names_of
 _LOOKS: Final = "the colours of pages are derived from PDS_PRIMARY_COLOR"
 _ONE_DATABASE: Final = "there is one database: PDS_DATABASE_URL, or pds.db in PDS_DATA_DIRECTORY"
 _ENTRYWAY: Final = "there is no entryway: accounts sign in on this server"
-_PROXY: Final = "proxied calls have fixed limits"
+_PROXY: Final = "the limits of proxied calls are fixed"
 
 # Known but not needed on this server: handled in another way, or derived from another setting.
 NEEDLESS: Final[Mapping[str, str]] = {
@@ -22,15 +22,15 @@ NEEDLESS: Final[Mapping[str, str]] = {
     "PDS_WARNING_COLOR": _LOOKS,
     "PDS_INFO_COLOR": _LOOKS,
     "PDS_SUCCESS_COLOR": _LOOKS,
-    "PDS_SQLITE_DISABLE_WAL_AUTO_CHECKPOINT": "the server truncates the write-ahead log itself",
+    "PDS_SQLITE_DISABLE_WAL_AUTO_CHECKPOINT": "the server limits the size of the write-ahead log itself",
     "PDS_ACCOUNT_DB_LOCATION": _ONE_DATABASE,
     "PDS_SEQUENCER_DB_LOCATION": _ONE_DATABASE,
     "PDS_DID_CACHE_DB_LOCATION": "DID documents are cached in memory",
     "PDS_ACTOR_STORE_DIRECTORY": _ONE_DATABASE,
     "PDS_ACTOR_STORE_CACHE_SIZE": _ONE_DATABASE,
-    "PDS_DID_CACHE_STALE_TTL": "the lifetime of cached documents is fixed",
-    "PDS_DID_CACHE_MAX_TTL": "the lifetime of cached documents is fixed",
-    "PDS_MAX_SUBSCRIPTION_BUFFER": "PDS_FIREHOSE_BUFFER_FRAMES limits the lag of a subscriber",
+    "PDS_DID_CACHE_STALE_TTL": "the lifetime of cached DID documents is fixed",
+    "PDS_DID_CACHE_MAX_TTL": "the lifetime of cached DID documents is fixed",
+    "PDS_MAX_SUBSCRIPTION_BUFFER": "PDS_FIREHOSE_BUFFER_FRAMES sets how far a subscriber may fall behind",
     "PDS_DPOP_SECRET": "OAuth nonces are derived from a key of this server",
     "PDS_FETCH_MAX_RESPONSE_SIZE": "each kind of download has its own limit",
     "PDS_PROXY_ALLOW_HTTP2": _PROXY,
@@ -39,11 +39,11 @@ NEEDLESS: Final[Mapping[str, str]] = {
     "PDS_PROXY_MAX_RESPONSE_SIZE": _PROXY,
     "PDS_PROXY_MAX_RETRIES": _PROXY,
     "PDS_PROXY_PREFER_COMPRESSED": _PROXY,
-    "PDS_BLOBSTORE_S3_REQUEST_TIMEOUT_MS": "PDS_BLOBSTORE_S3_UPLOAD_TIMEOUT_MS limits each request",
+    "PDS_BLOBSTORE_S3_REQUEST_TIMEOUT_MS": "PDS_BLOBSTORE_S3_UPLOAD_TIMEOUT_MS is the time limit of each request",
     "PDS_ID_RESOLVER_TIMEOUT": "the time limits for resolving identities are fixed",
-    "PDS_HANDLE_BACKUP_NAMESERVERS": "handles are looked up by the machine's resolver",
-    "PDS_LEXICON_AUTHORITY_DID": "Lexicons are found by the DNS entry of their authority",
-    "PDS_EMAIL_DISABLE_CONFIRMATION_LINK": "e-mails contain the code and no link to an app",
+    "PDS_HANDLE_BACKUP_NAMESERVERS": "handles are resolved with the machine's DNS resolver",
+    "PDS_LEXICON_AUTHORITY_DID": "Lexicons are resolved through the DNS record of their authority",
+    "PDS_EMAIL_DISABLE_CONFIRMATION_LINK": "e-mails contain only the code, without a link to an app",
 }
 
 # Features of the reference that this server does not have.
@@ -60,7 +60,7 @@ MISSING: Final[Mapping[str, str]] = {
     "PDS_ENTRYWAY_ADMIN_TOKEN": _ENTRYWAY,
     "PDS_MODERATION_EMAIL_SMTP_URL": "e-mails of the host are sent through PDS_EMAIL_SMTP_URL",
     "PDS_MODERATION_EMAIL_ADDRESS": "e-mails of the host are sent from PDS_EMAIL_FROM_ADDRESS",
-    "PDS_PLC_ROTATION_KEY_KMS_KEY_ID": "the rotation key is stored encrypted on the server, or given in hexadecimal",
+    "PDS_PLC_ROTATION_KEY_KMS_KEY_ID": "the rotation key is stored encrypted on this server, or given in hexadecimal",
 }
 
 

@@ -177,7 +177,7 @@ class PdsSettings:
     trusted_proxy_hops: int = setting(0, what="Number of reverse proxies whose X-Forwarded-For is trusted.")
     trusted_private_proxies: bool = setting(
         default=False,
-        what="If that number is 0, trust X-Forwarded-For from private networks. Default in an environment of the reference PDS: yes.",
+        what="If PDS_TRUSTED_PROXY_HOPS is not set, trust X-Forwarded-For from private networks. Default in an environment of the reference PDS: yes.",
     )
     enable_did_doc_with_session: bool = setting(
         default=False, what="Add the DID document to responses of createSession, refreshSession and getSession."
