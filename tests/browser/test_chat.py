@@ -283,7 +283,7 @@ async def test_a_search_leads_to_the_message_where_it_was_said(openmeet, browser
         await page.get_by_role("link", name="Search in this chat").click()
         await page.get_by_label("Words").fill("blue ston")
         await page.get_by_role("button", name="Search", exact=True).click()
-        await page.get_by_role("link", name="Go there").click()
+        await page.get_by_role("link", name="Go to the message").click()
         row = page.locator(f"#m{said[20].number}")
         await expect(row).to_contain_text("under the blue stone")
         await expect(row).to_be_in_viewport()
@@ -296,7 +296,7 @@ async def test_a_search_leads_to_the_message_where_it_was_said(openmeet, browser
         await expect(page.get_by_role("heading", name="Messages")).to_be_visible()
         if way.get("java_script_enabled") is not False:
             await looks_right(page)
-        await page.get_by_role("link", name="Go there").click()
+        await page.get_by_role("link", name="Go to the message").click()
         await expect(row).to_be_in_viewport()
 
 

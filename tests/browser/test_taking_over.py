@@ -62,7 +62,7 @@ async def test_repository_is_taken_over_and_its_key_saved(running: Running, tmp_
     assert await flaws(page) == []
     await page.get_by_label("Password", exact=True).fill(PASSWORD)
     await page.get_by_label("Repeat the password").fill(PASSWORD)
-    await page.get_by_role("button", name="Make it mine").click()
+    await page.get_by_role("button", name="Take over the account").click()
     await expect(page.get_by_role("heading", level=1, name="Your recovery key")).to_be_visible()
     assert await flaws(page) == []
     shown = await page.get_by_label("Anyone who has it can take over your account").input_value()
@@ -75,10 +75,10 @@ async def test_repository_is_taken_over_and_its_key_saved(running: Running, tmp_
     async with httpx.AsyncClient() as client:
         listed = (await client.get(f"{running.ready.plc}/{kept.identity}/data")).json()["rotationKeys"]
     assert listed[0] == format_did_key(kept.key.public)
-    await page.get_by_role("button", name="Erase it here").click()
-    await expect(page.get_by_text("It can’t be shown again").first).to_be_visible()
+    await page.get_by_role("button", name="Erase our copy").click()
+    await expect(page.get_by_text("We can’t show it again").first).to_be_visible()
     await page.get_by_role("checkbox", name="I have saved it").check()
-    await page.get_by_role("button", name="Erase it here").click()
+    await page.get_by_role("button", name="Erase our copy").click()
     await expect(page.get_by_text("Our copy of the recovery key is erased")).to_be_visible()
     answer = await page.goto("/settings/identity/recovery-key")
     assert answer is not None

@@ -358,7 +358,7 @@ class _as_failures:  # noqa: N801  # reads as a phrase: `with _as_failures(url):
                     refused = AddressRefused(f"{host} does not lead to a public address.")
                     raise with_stored_reason(refused, FailureReason.NOT_PUBLIC(host=host)) from error
                 if _was_connected(error):
-                    broken = RemoteFailed(f"{host} broke the connection.")
+                    broken = RemoteFailed(f"{host} closed the connection.")
                     raise with_stored_reason(broken, FailureReason.CONNECTION_BROKEN(host=host)) from error
                 unreachable = RemoteFailed(f"{host} cannot be reached.")
                 raise with_stored_reason(unreachable, FailureReason.UNREACHABLE(host=host)) from error

@@ -32,7 +32,9 @@ def disabled_composer(site_name: str, public_url: str) -> Composer:
                 reason=explain(webhook.off_why),
             ),
             link(
-                gettext("Once it works again, switch the webhook on. You can resend what it missed from its list"),
+                gettext(
+                    "Once it works again, switch the webhook on. You can resend missed messages from the list of deliveries"
+                ),
                 f"{public_url}/settings/webhooks",
             ),
         ]

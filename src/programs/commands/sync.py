@@ -143,7 +143,7 @@ def list_quarantined(
         for one in found:
             say(f"{one.uri}\n    {explain(one.reason)} ({one.step.value}, {one.times} times)")
         if not found:
-            typer.echo("Every record that was read was applied.")
+            typer.echo("All records were applied.")
 
     run_on_platform(settings_file, tenant, show)
 

@@ -68,7 +68,7 @@ async def test_the_pages_do_not_exist_for_others(bench: Bench):
 async def test_a_quiet_site_says_so(bench: Bench):
     shown = await bench.client.get("/operating")
     assert shown.status_code == HTTPStatus.OK
-    for sentence in ("None is set up.", "None given up.", "Every server accepts what it’s sent.", "found none"):
+    for sentence in ("None is set up.", "None failed.", "All servers accept our requests.", "No differences in 30 days."):
         assert sentence in shown.text
 
 
@@ -198,12 +198,12 @@ async def test_everything_that_needs_attention_is_listed(bench: Bench):
     shown = (await bench.client.get("/operating")).text
     for words in (
         "It broke off.",
-        "1 given up",
+        "1 failed",
         "https://pds.away.example",
         "not called (circuit open)",
         "pds.away.example can’t be reached.",
         "repository’s version was kept",
-        "A record with no event or answer here",
+        "A record has no event or answer on this site",
         ">open<",
         uri,
     ):
@@ -269,7 +269,7 @@ async def test_quarantined_records_are_shown_retried_and_dismissed(bench: Bench)
         await quarantine.store_result(
             tx, did(2), FailedStep.REPAIR, CONCERNING, [RecordFailure(lost, rev(1), KeyError("x"))]
         )
-    assert f"{len(uris) + 1} put aside" in (await bench.client.get("/operating")).text
+    assert f"{len(uris) + 1} quarantined" in (await bench.client.get("/operating")).text
     olga = await api_session(bench.client, OPERATOR, "Olga")
     assert (await bench.client.get("/api/sync/status", headers=olga)).json()["recordsPutAside"] == len(uris) + 1
     first = (await bench.client.get("/operating/put-aside")).text
@@ -292,7 +292,7 @@ async def test_quarantined_records_are_shown_retried_and_dismissed(bench: Bench)
     left = (await bench.client.get("/operating/put-aside")).text
     assert (uris[0] in left, lost in left) == (False, True)
     assert (await bench.client.post("/operating/put-aside", data={"records": lost, "do": "forget"})).status_code == 303
-    assert "Every record that was read was applied." in (await bench.client.get("/operating/put-aside")).text
+    assert "All records were applied." in (await bench.client.get("/operating/put-aside")).text
 
 
 async def test_a_quarantined_rsvp_is_retried(bench: Bench):

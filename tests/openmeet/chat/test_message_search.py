@@ -59,7 +59,7 @@ async def test_a_message_is_found_again_in_its_place(talk):
         await say(tx, talk.ben, talk.room, "I bring the <b>key</b>")
     form = await talk.as_ben.get(f"{talk.path}?q=")
     assert form.status_code == 200
-    assert "Go there" not in form.text
+    assert "Go to the message" not in form.text
     found = (await talk.as_ben.get(f"{talk.path}?q=train")).text
     assert "old mill" in found
     assert "key" not in found
@@ -82,9 +82,9 @@ async def test_a_search_in_a_room_goes_on_page_by_page(talk):
         for number in range(31):
             await say(tx, talk.ana, talk.room, f"Word {number}")
     first = (await talk.as_ben.get(f"{talk.path}?q=word")).text
-    assert first.count("Go there") == 30
+    assert first.count("Go to the message") == 30
     (more,) = re.findall(r'href="([^"]*cursor=[^"]*)"', first)
-    assert (await talk.as_ben.get(more.replace("&amp;", "&"))).text.count("Go there") == 1
+    assert (await talk.as_ben.get(more.replace("&amp;", "&"))).text.count("Go to the message") == 1
     for wrong in ("q=word&cursor=x", "q=train&person=p%22"):
         assert (await talk.as_ben.get(f"{talk.path}?{wrong}")).status_code == 400
 
@@ -147,12 +147,12 @@ async def test_a_search_in_all_chats_goes_on_with_all_its_filters(talk):
             await say(tx, talk.ana, talk.room, f"Word {number} https://example.org/{number}")
         await say(tx, talk.ana, talk.room, "Word without")
     first = (await talk.as_ben.get(f"/chat?q=word&has=link&has=picture&room={talk.room.id}")).text
-    assert "Go there" not in first
+    assert "Go to the message" not in first
     first = (await talk.as_ben.get(f"/chat?q=word&has=link&person={talk.ana.user_id}")).text
-    assert first.count("Go there") == 30
+    assert first.count("Go to the message") == 30
     (more,) = re.findall(r'href="([^"]*cursor=[^"]*)"', first)
     second = (await talk.as_ben.get(more.replace("&amp;", "&"))).text
-    assert second.count("Go there") == 1
+    assert second.count("Go to the message") == 1
     assert "Word without" not in second
 
 
@@ -215,7 +215,7 @@ async def test_a_search_continues_in_further_chats(talk, monkeypatch):
             assert (len(found), set(found)) == (8, said)
             assert pages == -(-8 // limit)
     first = (await talk.as_ana.get("/chat?q=lamp")).text
-    assert first.count("Go there") == 8
+    assert first.count("Go to the message") == 8
     for cursor in ("nonsense", "Lw", "MS4"):
         with pytest.raises(InvalidInput):
             search_place(cursor)

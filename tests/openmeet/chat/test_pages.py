@@ -213,7 +213,7 @@ async def test_a_page_without_scripts_can_reload_itself(talk):
     following = await talk.as_ben.get(f"{talk.path}?follow=yes")
     assert following.headers["refresh"] == "30"
     assert "<textarea" not in following.text
-    assert "Stop and write" in following.text
+    assert "Pause to write" in following.text
     refused = await talk.as_ben.post(f"{talk.path}?follow=yes", data={"text": ""})
     assert "refresh" not in refused.headers
 

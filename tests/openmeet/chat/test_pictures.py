@@ -246,7 +246,7 @@ async def test_a_picture_is_found_by_its_description_and_by_a_filter(talk):
         found = await find_messages(reader, talk.ana.user_id, ChatSearch(has_picture=True), limit=10)
         assert [one.message.user_id for one in found.messages] == [talk.ben.user_id]
     page = (await talk.as_ana.get(f"{talk.path}?q=&has=picture")).text
-    assert page.count("Go there") == 1
+    assert page.count("Go to the message") == 1
     assert 'alt="The &lt;old&gt; mill"' in page
 
 

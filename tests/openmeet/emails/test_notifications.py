@@ -182,7 +182,7 @@ async def test_a_withdrawn_offer_is_mailed(post):
     mail = next(one for one in await post.deliver() if one["To"] == "cleo@example.org")
     assert mail["Subject"] == "No place after all: Board games, Sat 4 Jul"
     for words in (text_of(mail), html_of(mail)):
-        assert "Now there are fewer places, and it’s gone." in words
+        assert "The place held for you is gone, because the host reduced the number of places." in words
         assert "You’re on the waitlist" in words
 
 

@@ -207,7 +207,7 @@ async def test_page_and_buttons(db: Database, clock: HandClock):
         assert f'href="/events/{tea.slug}/merged"' in shown.text
         before = await browser.get(f"/events/{tea.slug}/merged")
         assert h1_of(before.text) == tea.title
-        assert "We kept what was typed here." in before.text
+        assert "We kept the version from this site." in before.text
         chosen = {"field": "name", "theirs_rev": rev, "keep": "theirs"}
         said = await browser.post(f"/events/{tea.slug}/merged", data=chosen)
         assert said.status_code == 303

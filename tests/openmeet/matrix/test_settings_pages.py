@@ -59,7 +59,7 @@ async def test_people_decide_about_their_messages_and_link_an_account(site, talk
     async with signed_in(site, ben.user_id) as guest:
         assert "Your messages stay here" in (await guest.get("/settings")).text
         assert (await guest.post("/settings/matrix", data={"act": "pass_on"})).status_code == 303
-        assert "what you write in those chats as “Ben”" in (await guest.get("/settings/matrix")).text
+        assert "what you write in those chats to Matrix, as “Ben”" in (await guest.get("/settings/matrix")).text
         async with site.db.reader() as reader:
             kept = await mirroring.person(reader, ben.user_id)
         assert kept is not None
@@ -75,7 +75,7 @@ async def test_people_decide_about_their_messages_and_link_an_account(site, talk
         assert (await guest.post("/settings/matrix", data={"act": "unlink"})).status_code == 303
         assert "@ben:elsewhere.example" not in (await guest.get("/settings/matrix")).text
         await guest.post("/settings/matrix", data={"act": "keep_here"})
-        assert "is being deleted there" in (await guest.get("/settings/matrix")).text
+        assert "We’re deleting your earlier messages from Matrix" in (await guest.get("/settings/matrix")).text
         assert (await guest.post("/settings/matrix", data={"act": "nonsense"})).status_code == 404
 
 
@@ -100,7 +100,7 @@ async def test_the_first_message_in_a_mirrored_chat_asks_for_consent(site, talk)
     async with signed_in(site, ben.user_id) as guest:
         form = (await guest.get(chat)).text
         assert "Others may keep copies" in form
-        assert "Pass them on as “Ben”" in form
+        assert "Forward them as “Ben”" in form
         sent = await guest.post(chat, data={"submission": "1", "text": "Hello", "mirror": "keep_here"})
         assert sent.status_code == 303
         page = (await guest.get(chat)).text

@@ -76,7 +76,7 @@ async def test_records_are_written_to_the_server_and_come_back(site: SignInSite)
         assert await titles(site) == ["Coffee in the park"]
 
         assert (await browser.post(f"{HERE}/{rkey}/delete")).status_code == 303
-        assert "deleted there, waiting to be restored" in (await browser.get(HERE)).text
+        assert "deleted on your server, waiting to be restored" in (await browser.get(HERE)).text
         assert await titles(site) == ["Coffee in the park"]
         await deployment.listen(ana.user_id)
         assert "None yet" in (await browser.get(HERE)).text
@@ -303,7 +303,7 @@ async def test_all_records_are_listed_page_by_page(site: SignInSite, monkeypatch
             page = (await browser.get(where)).text
             seen.append([one.partition(" Saturday")[0] for one in lines_of(page)])
             where = followed(page, "Show older")
-        gone = "deleted there, waiting to be restored"
+        gone = "deleted on your server, waiting to be restored"
         assert seen == [
             [f"Tea 7 {gone}", "Tea 6", "Tea 5", f"Tea 4 {gone}", f"Tea 3 {gone}", "Tea 2"],
             ["Tea 1", f"Tea 0 {gone}"],

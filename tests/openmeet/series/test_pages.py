@@ -228,15 +228,15 @@ async def test_going_to_all_and_following(ana: httpx.AsyncClient, ben: httpx.Asy
     shown = (await ben.get(path)).text
     assert 'Going<span class="hidden">: Tue ' in shown
     assert "Unfollow" in shown
-    said = re.findall(r'<span class="chip [a-z]+">(You’re going|Added for you later)</span>', shown)
+    said = re.findall(r'<span class="chip [a-z]+">(You’re going|We’ll add you later)</span>', shown)
     assert (len(said), set(said)) == (
         len(re.findall(r'<li class="date[" ]', shown)),
-        {"You’re going", "Added for you later"},
+        {"You’re going", "We’ll add you later"},
     )
     assert "New dates are added for you</h2>" in (await ben.get("/my/series")).text
     await ben.post(f"{path}/answer", data={"reply": "stop"})
     assert "dates are added for you" not in (await ben.get("/my/series")).text
-    assert "Added for you later" not in (await ben.get(path)).text
+    assert "We’ll add you later" not in (await ben.get(path)).text
 
 
 def said_about_answers(page: str) -> str:
@@ -256,7 +256,7 @@ async def test_the_page_counts_ones_answered_dates_correctly(ana, ben, site: Sit
         "You’re going to none of the next 9 dates. 9 have limited places. Answer each on its page."
         " New dates have limited places, so we won’t add them for you."
     )
-    assert "Added for you later" not in none
+    assert "We’ll add you later" not in none
     assert "Going to 0 of 9 dates, 9 have limited places" in (await ben.get("/my/series")).text
     some = await ben.get(path + "/dates/" + SECOND)
     await ben.post(some.headers["location"] + "/answer", data={"reply": "going"})
@@ -264,7 +264,7 @@ async def test_the_page_counts_ones_answered_dates_correctly(ana, ben, site: Sit
     await ben.post(f"{path}/answer", data={"reply": "going", "with_limited": "yes"})
     every = (await ben.get(path)).text
     assert said_about_answers(every) == "You’re going to all of the next 9 dates. We’ll add new dates for you."
-    assert "Added for you later" in every
+    assert "We’ll add you later" in every
     assert {word for word in ("every date", "Every date") if word in every} == set()
 
 

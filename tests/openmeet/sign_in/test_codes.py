@@ -326,7 +326,7 @@ async def test_links_in_browsers(make_sqlite, clock):
         link = link_in(site, challenge)
         for _ in range(2):
             opened = await other.get(link)
-            assert (opened.status_code, "Open this link where you asked for it" in opened.text) == (200, True)
+            assert (opened.status_code, "Open this link in your other browser" in opened.text) == (200, True)
             assert (await other.head(link)).status_code == 200
         refused = await other.post(link, data={"time_zone": ""})
         assert (refused.status_code, "set-cookie" in refused.headers) == (400, False)

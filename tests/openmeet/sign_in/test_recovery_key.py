@@ -244,7 +244,7 @@ async def test_the_key_can_be_unsealed_after_a_key_rotation_and_a_merge(home: Ho
     # If the sealing key is lost, the page says so and the sealed copy can be deleted.
     browser = await home.browser(other)
     page = await browser.get(PATH)
-    assert "the key that locks it is gone" in page.text
+    assert "its encryption key is gone" in page.text
     assert (await browser.get(f"{PATH}/file")).status_code == 404
     await browser.post(PATH, data={"public_key": waiting.public_key, "kept": "yes"})
     assert await home.rows() == []

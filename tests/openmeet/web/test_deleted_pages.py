@@ -9,7 +9,7 @@ from tests.openmeet.series.test_pages import make
 from tests.openmeet.site_under_test import sign_up, site_on
 from tests.openmeet.web.group_practice import made
 
-SERIES = "The host deleted this series. Dates that were kept have pages of their own."
+SERIES = "The host deleted this series. The remaining dates have pages of their own."
 GROUP = "The owner deleted this group. Its events stay with their hosts."
 
 

@@ -62,7 +62,7 @@ async def test_a_member_consents_and_withdraws(site: Site):
         before = (await browser.get(f"/groups/{group.slug}/network")).text
         assert "Show it to everyone" in before
         assert "Copies may remain" in before
-        assert "Whose account it’s in" not in before
+        assert "Where the group’s copy is stored" not in before
         for word, expected, offered in (("yes", True, "Hide my name"), ("no", False, "Show it to everyone")):
             answer = await browser.post(f"/groups/{group.slug}/network", data={"public": word})
             assert answer.status_code == 303

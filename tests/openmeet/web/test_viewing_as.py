@@ -62,7 +62,7 @@ async def test_the_stranger_view_is_what_strangers_get(site: Site) -> None:
         path = f"/events/{event.slug}"
         seen = (await host.get(f"{path}?as=stranger")).text
         assert without_fieldset(seen) == main_of((await anybody.get(path)).text)
-        assert "You’re viewing this as a stranger." in seen
+        assert "You’re viewing this as a visitor who isn’t signed in." in seen
         assert f'href="{path}">Back to hosting</a>' in seen
         assert 'href="/sign-in"' in seen
 
@@ -140,7 +140,7 @@ async def test_in_the_stranger_view_hidden_events_are_absent_for_the_host_too(si
         stranger = await host.get(f"/events/{event.slug}?as=stranger")
     assert (guest.status_code, "Supper" in guest.text) == (200, True)
     assert (stranger.status_code, "Supper" in stranger.text) == (404, False)
-    assert "You’re viewing this as a stranger." in stranger.text
+    assert "You’re viewing this as a visitor who isn’t signed in." in stranger.text
 
 
 async def made(browser: httpx.AsyncClient, path: str, data: dict[str, str]) -> str:

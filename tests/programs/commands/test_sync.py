@@ -22,7 +22,7 @@ URI = f"at://{did(1)}/{EVENT}/tea"
 async def test_quarantined_records_are_listed_with_their_reasons(tmp_path: Path):
     environment = {"OPENMEET_DATA_DIRECTORY": str(tmp_path), "OPENMEET_DEV_MAILBOX": "true"}
     async with open_platform(read_platform_settings(None, environment), SystemClock()) as platform:
-        assert run(environment, "sync", "quarantined").strip() == "Every record that was read was applied."
+        assert run(environment, "sync", "quarantined").strip() == "All records were applied."
         for _ in range(2):
             async with platform.db.transaction() as tx:
                 failed = [RecordFailure(URI, rev(1), ValueError("no such day"))]

@@ -48,8 +48,7 @@ SCOPE_DESCRIPTIONS: Final = {
         "Change your profile, notifications, saved searches and calendar subscriptions; report, block and mute for you"
     ),
     TokenScope.PUBLISHING: lazy(
-        "Choose for you whether your public events and answers are published, where anyone can "
-        "read them and copies may remain"
+        "Decide for you whether to sync your public events and answers, which anyone can then read and copy"
     ),
     TokenScope.WEBHOOKS: lazy("Register webhook addresses"),
     TokenScope.MODERATION: lazy("Moderate this site, if you’re a moderator"),

@@ -28,7 +28,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "user.no_recovery_key": mark("There’s no recovery key waiting for you here."),
     "user.not_your_account": mark("This isn’t one of your accounts."),
     "user.account_needed": mark("Choose one of your accounts."),
-    "user.no_account_kept": mark("We don’t keep an account for you."),
+    "user.no_account_kept": mark("We don’t manage an account for you."),
     "user.no_such_account": mark("There’s no such account here."),
     "user.being_deleted": mark("This account is being deleted. You can sign up again in a few minutes."),
     "user.wrong_confirmation": mark(
@@ -48,7 +48,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
         "You signed in with an app password. To add another way to sign in, first sign in with a code by e-mail, at your"
         " account server, or with your account’s own password."
     ),
-    "user.nothing_lost": mark("%(problem)s Nothing is lost. Try again in a while."),
+    "user.nothing_lost": mark("%(problem)s Nothing is lost. Try again in a few minutes."),
     # reasons of openmeet.domain.sign_in
     "sign_in.email_needed": mark("Enter your e-mail address."),
     "sign_in.email_or_handle_needed": mark(
@@ -73,9 +73,9 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "sign_in.no_such_document": mark("This document doesn’t exist."),
     "sign_in.handle_needed": mark("Enter your name, like ana.example.org."),
     "sign_in.password_needed": mark("Enter your password."),
-    "sign_in.try_again_later": mark("%(problem)s Try again in a while."),
+    "sign_in.try_again_later": mark("%(problem)s Try again in a few minutes."),
     "sign_in.server_refuses_us": mark("Your server didn’t let us in: %(problem)s"),
-    "sign_in.begin_again_later": mark("%(problem)s Start again in a while."),
+    "sign_in.begin_again_later": mark("%(problem)s Start again in a few minutes."),
     # reasons of openmeet.web.email_links
     "email_link.cut_off": mark("The link is incomplete. Open it from the e-mail again."),
     "email_link.too_old": mark(
@@ -85,7 +85,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "email_link.no_such_event": mark("That event no longer exists."),
     # reasons of openmeet.domain.identities
     "identity.not_your_account": mark("This isn’t one of your accounts."),
-    "identity.kept_here": mark("We keep this account for you. Stop syncing instead, or take it over."),
+    "identity.kept_here": mark("We manage this account for you. Stop syncing instead, or take it over."),
     "identity.recovery_key_waits": mark("Its recovery key is still here and would be lost. Save it first."),
     "identity.last_way_in": mark(
         "It’s the only way you have to sign in here. Add an e-mail address to this account first."
@@ -108,7 +108,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     ),
     "account_merge.nothing_to_join": mark("There’s nothing left to merge here."),
     "account_merge.two_repositories": mark(
-        "We keep an account in other apps for both of them. Take one over first, then merge them."
+        "We manage an account in other apps for both of them. Take one over first, then merge them."
     ),
     # reasons of openmeet.domain.profiles
     "profile.no_such_person": mark("This person doesn’t exist."),
@@ -141,7 +141,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
         "The id in this document already belongs to somebody here with a different e-mail address and other identities."
     ),
     "data_export.nobody_answered": mark("Nobody answered."),
-    "data_export.not_here": mark("It isn’t here."),
+    "data_export.not_here": mark("It isn’t on this site."),
     "data_export.row_of_another_person": mark("%(table)s has a row that belongs to somebody else."),
     "data_export.email_taken": mark("Somebody else already uses this e-mail address here."),
     "data_export.nobody_asked_to_join": mark("Nobody asked to join."),

@@ -87,6 +87,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     ),
     "attendance.answer_needed": mark("The host needs an answer to this."),
     "attendance.typed_is_kept": mark(
-        "Somebody else saved these settings after you opened this page. What you typed is kept. Save again to replace theirs."
+        "Somebody else saved these settings after you opened this page. What you typed is still here. Save again to "
+        "replace theirs."
     ),
 }

@@ -33,7 +33,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "chat.not_editable": mark("This can’t be edited."),
     "chat.reason_needed": mark("Say why. The author will see it."),
     "chat.reason_too_long": mark("At most %(most)s characters."),
-    "chat.nothing_to_restore": mark("The text is no longer kept, so it can’t be restored."),
+    "chat.nothing_to_restore": mark("The text is no longer stored, so it can’t be restored."),
     "chat.taken_back_by_author": mark("The person who wrote it deleted it. That can’t be undone."),
     "chat.slow_mode": plural(
         "Slow mode is on. You can write again in %(seconds)s second.",

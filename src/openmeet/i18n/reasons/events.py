@@ -74,7 +74,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "event.start_needed": mark("Choose when it starts."),
     "event.zone_needed": mark("Choose the time zone for these times."),
     "event.unknown_zone": mark("We don’t know this time zone. Use a name like Europe/Berlin."),
-    "event.kept_elsewhere": mark("This event is stored elsewhere. Change it there."),
+    "event.kept_elsewhere": mark("This event is stored on another server. Change it in the app it came from."),
     "event.removed": mark("This event has been removed."),
     "event.skipped_time": mark(
         "There is no %(time)s on that day, because the clocks go forward. Write %(instead)s if you mean the time right after."
@@ -110,9 +110,9 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "event.unstorable_character": mark("The form contains a character that we can’t store."),
     "event.picture_needed": mark("Choose the picture, or clear its description."),
     "event.deleted": mark("The host deleted this event."),
-    "event.removed_elsewhere": mark("This event was removed from the server where it was kept."),
+    "event.removed_elsewhere": mark("This event was deleted on the server it came from."),
     "event.named_event_deleted": mark("The host deleted “%(title)s”."),
-    "event.named_event_removed_elsewhere": mark("“%(title)s” was removed from the server where it was kept."),
+    "event.named_event_removed_elsewhere": mark("“%(title)s” was deleted on the server it came from."),
     # reasons of openmeet.domain.guest_rsvps
     "guest_rsvp.no_guests": mark("You need an account to answer this event."),
     "guest_rsvp.too_many_emails": mark(

@@ -45,7 +45,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "group.not_next_in_line": mark("You need a higher role for this. Ask somebody who is %(value)s."),
     "group.no_picture": mark("This group has no picture yet."),
     "group.has_repository": mark("This group already has its own account."),
-    "group.kept_elsewhere": mark("This group is stored elsewhere and only shown here."),
+    "group.kept_elsewhere": mark("This group comes from another app and is only shown here."),
     "group.no_such_group": mark("This group doesn’t exist."),
     "group.role_too_high": mark("You can only decide about people whose role is below yours."),
     "group.not_a_role": mark("Choose one of the roles admin, moderator, member."),
@@ -84,11 +84,11 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "group.may_not_delete": mark("You can’t delete this group."),
     "group.named_group_deleted": mark("The owner deleted “%(group)s”. Its events stay with their hosts."),
     "group.named_group_removed_elsewhere": mark(
-        "“%(group)s” was removed from the server where it was kept. Its events stay with their hosts."
+        "“%(group)s” was deleted on the server it came from. Its events stay with their hosts."
     ),
     "group.group_deleted": mark("The owner deleted this group. Its events stay with their hosts."),
     "group.group_removed_elsewhere": mark(
-        "This group was removed from the server where it was kept. Its events stay with their hosts."
+        "This group was deleted on the server it came from. Its events stay with their hosts."
     ),
     "group.cannot_join": mark("You can’t join this group."),
     "group.cannot_follow": mark("You can’t follow this group."),
@@ -96,7 +96,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "group.cannot_name": mark("You can’t choose this person."),
     "group.limit_out_of_range": mark("The limit must be a whole number from 1 to %(most)s."),
     "group.invalid_cursor": mark("This cursor isn’t from this site. Start again without one."),
-    "group.yes_needed": mark("Confirm that you want it, or go back."),
+    "group.yes_needed": mark("Select the checkbox to confirm, or go back."),
     "group.no_such_page": mark("This page doesn’t exist."),
     "group.no_such_address": mark("The calendar is no longer at that address."),
     "group.name_needed": mark("Give the group a name."),

@@ -89,7 +89,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "repository.no_account_made": mark("The account server’s response doesn’t name an account."),
     "repository.password_length": mark("Choose a password of %(least)s to %(most)s characters."),
     "repository.passwords_differ": mark("The two passwords are different. Type the same one twice."),
-    "repository.nothing_kept": mark("We don’t keep an account for you."),
+    "repository.nothing_kept": mark("We don’t manage an account for you."),
     "repository.email_needed": mark("Add an e-mail address to your account here first. Your account server needs one."),
     "repository.no_orders": mark("This site can’t change your account at its server. Ask the server’s operator."),
     "repository.bad_proof": mark("The proof of %(path)s in the repository of %(did)s is wrong."),
@@ -193,7 +193,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "publication.no_events": mark("You chose not to sync your events."),
     "publication.other_date_published": mark("Another date of this series is synced."),
     "publication.author_must_agree": mark(
-        "It’s for fewer people now. Its host hasn’t agreed yet to what other apps may still show."
+        "Fewer people can see it now. Its host hasn’t decided yet what other apps can still show."
     ),
     "publication.group_keeps_events": mark("Its group keeps its events on this site."),
     "publication.unlisted": mark("Unlisted events always stay here."),
@@ -231,7 +231,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "publication.former_record_gone": mark("The previous copy is gone."),
     "publication.record_too_large": mark("It’s too large for other apps: more than %(most)s bytes."),
     "publication.record_invalid": mark("Other apps couldn’t read it (%(lexicon)s)."),
-    "publication.record_lossy": mark("Another app wrote something into the copy that we’d lose by changing it."),
+    "publication.record_lossy": mark("The copy contains something from another app that our change would delete."),
     "publication.cid_mismatch": mark("The account server sent something different from what it stored."),
     "publication.answer_without_record": mark("The account server’s response was incomplete."),
     "publication.not_confirmed": mark("The account server didn’t confirm what it stored."),
@@ -284,7 +284,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "atproto.nothing_written": mark("%(problem)s Nothing was saved. What you typed is still below."),
     "atproto.answer_not_written": mark("%(problem)s Nothing was saved. What you chose is still below."),
     "atproto.vouching_needs_scope": mark("This credential can’t vouch for signatures: it lacks the scope %(scope)s."),
-    "atproto.changed_elsewhere": mark("It has changed elsewhere. Look at it again before you change it."),
+    "atproto.changed_elsewhere": mark("It was changed in another app. Look at it again before you change it."),
     "atproto.sent_before": mark(
         "You’ve already created a different event with this form. Change that one in your list, or save again to create another."
     ),

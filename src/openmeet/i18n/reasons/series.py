@@ -28,7 +28,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "series.host_only": mark("Only the host of this series can change it."),
     "series.host_publishes": mark("Only the host of this series can sync it from their account."),
     "series.host_hands_over": mark("Only the host of a series can hand it over."),
-    "series.kept_elsewhere": mark("This series is stored elsewhere. Change it there."),
+    "series.kept_elsewhere": mark("This series is stored on another server. Change it in the app it came from."),
     "series.last_date_before_first": mark("The last date comes before the first."),
     "series.range_too_long": mark("There are more than %(most)s dates in between. Do it in several steps."),
     "series.date_taken": mark("The series has a date at that time already."),
@@ -94,8 +94,8 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "series.last_day_needed": mark("Choose the day it ends."),
     "series.dates_not_shown": mark("We couldn’t work out the dates just now. Try Preview again in a minute."),
     "series.dates_not_checked": mark("We couldn’t check these dates just now. Try again in a minute."),
-    "series.deleted": mark("The host deleted this series. Dates that were kept have pages of their own."),
+    "series.deleted": mark("The host deleted this series. The remaining dates have pages of their own."),
     "series.removed_elsewhere": mark(
-        "This series was removed from the server where it was kept. Dates that were kept have pages of their own."
+        "This series was deleted on the server it came from. The remaining dates have pages of their own."
     ),
 }

@@ -29,7 +29,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "failure.answer_too_long": mark("%(host)s sent more than %(most)s bytes."),
     "failure.no_answer_in_time": mark("%(host)s didn’t answer in time."),
     "failure.not_public": mark("%(host)s doesn’t lead to a public address."),
-    "failure.connection_broken": mark("%(host)s broke the connection."),
+    "failure.connection_broken": mark("%(host)s closed the connection."),
     "failure.unreachable": mark("%(host)s can’t be reached."),
     "failure.unforeseen": mark("An unexpected error: %(error)s."),
     # reasons of openmeet.web.site
@@ -42,7 +42,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "site.too_many_streams": mark("Too many pages are open. Close some, or try again later."),
     "site.link_ended": mark("This link doesn’t work any more. Ask a host for the new one."),
     "site.form_too_large": mark(
-        "There’s too much in this form for us to keep. Sign in in another tab, then send it again from here."
+        "This form is too long for us to save. Sign in in another tab, then send it again from here."
     ),
     # reasons of openmeet.web.api
     "api.not_for_services": mark("A service can’t do this."),
@@ -80,7 +80,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "webhook.kinds_needed": mark("Choose at least one of: %(kinds)s."),
     "webhook.invalid_cursor": mark("This cursor isn’t from this site. Start again without one."),
     "webhook.calls_no_addresses": mark("This site isn’t calling other addresses right now."),
-    "webhook.kind_needed": mark("Tick at least one."),
+    "webhook.kind_needed": mark("Select at least one."),
     "webhook.switched_off_by_owner": mark("You switched it off."),
     "webhook.dropped_while_off": mark("The webhook was off."),
     "webhook.nothing_to_see": mark("There’s nothing here that you can see."),

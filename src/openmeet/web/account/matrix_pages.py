@@ -26,8 +26,8 @@ from openmeet.web.site.tenant_routing import database_of
 PATH = "/settings/matrix"
 _MOST_ROOMS: Final = 40
 _MODES: Final = {
-    InvitationMode.ALL: lazy("All my chats, except those unticked below"),
-    InvitationMode.CHOSEN: lazy("Only the chats ticked below"),
+    InvitationMode.ALL: lazy("All my chats, except those not selected below"),
+    InvitationMode.CHOSEN: lazy("Only the chats selected below"),
     InvitationMode.NONE: lazy("None"),
 }
 

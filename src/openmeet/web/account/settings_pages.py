@@ -233,7 +233,7 @@ async def _groups(reader: Reader, request: Request, user: User) -> list[Settings
 async def _matrix(reader: Reader, user: User) -> SettingsRow:
     person = await mirroring.person(reader, user.id)
     passes_on = person is not None and person.consent is MatrixConsent.NAME_AND_WORDS
-    state = gettext("Your messages are passed on") if passes_on else gettext("Your messages stay here")
+    state = gettext("Your messages are forwarded to Matrix") if passes_on else gettext("Your messages stay here")
     return SettingsRow("/settings/matrix", "chat", gettext("Matrix"), state)
 
 

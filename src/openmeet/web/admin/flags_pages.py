@@ -26,22 +26,23 @@ PATH: Final = "/operating/flags"
 # Consequences that an operator should know before switching.
 FOLLOWS: Final = {
     Flag.EVENTS_IN: (
-        lazy("All known repositories are read, so that nothing is missing."),
+        lazy("We read all known repositories to find every event."),
         lazy(
-            "New and changed events from elsewhere are ignored. What’s here stays. What’s deleted there is deleted here, too."
+            "New and changed events from other apps are ignored. Existing ones stay until they’re deleted in the "
+            "other app."
         ),
     ),
     Flag.RSVPS_IN: (
-        lazy("All known repositories are read, so that no answer is missing."),
-        lazy("Answers from other apps are ignored. Those already here stay, and people can still withdraw them."),
+        lazy("We read all known repositories to find every answer."),
+        lazy("Answers from other apps are ignored. Existing ones stay, and people can still withdraw them."),
     ),
     Flag.EVENTS_OUT: (
-        lazy("We’re now writing what was waiting."),
-        lazy("New writes wait. Deletions are still written."),
+        lazy("We’re now sending the records that were waiting."),
+        lazy("New records wait. Deletions are still sent."),
     ),
     Flag.RSVPS_OUT: (
-        lazy("We’re now writing what was waiting."),
-        lazy("New writes wait. Deletions are still written."),
+        lazy("We’re now sending the records that were waiting."),
+        lazy("New records wait. Deletions are still sent."),
     ),
     Flag.SERIES_LEXICON: (
         lazy("Series created here are written as records, and records of series are read."),

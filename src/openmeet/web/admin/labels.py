@@ -13,13 +13,13 @@ from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationKind, PublicationState
 
 DISAGREEMENT_LABELS: Final = {
-    Discrepancy.RECORD_MISSING: lazy("A record that exists there is missing here"),
-    Discrepancy.RECORD_DIFFERS: lazy("Different versions here and there"),
-    Discrepancy.RECORD_GONE: lazy("A record that exists here is missing there"),
-    Discrepancy.PUBLICATION_LOST: lazy("The record is missing at the account server"),
-    Discrepancy.PUBLICATION_DIFFERS: lazy("The record was changed at the account server"),
-    Discrepancy.ROW_MISSING: lazy("A record with no event or answer here"),
-    Discrepancy.ROW_WITHOUT_RECORD: lazy("An event or answer here with no known record"),
+    Discrepancy.RECORD_MISSING: lazy("A record of a repository is missing on this site"),
+    Discrepancy.RECORD_DIFFERS: lazy("A repository has a different version"),
+    Discrepancy.RECORD_GONE: lazy("A record is no longer in its repository"),
+    Discrepancy.PUBLICATION_LOST: lazy("The record is missing on the account server"),
+    Discrepancy.PUBLICATION_DIFFERS: lazy("The record was changed on the account server"),
+    Discrepancy.ROW_MISSING: lazy("A record has no event or answer on this site"),
+    Discrepancy.ROW_WITHOUT_RECORD: lazy("An event or answer has no known record"),
 }
 
 STEP_LABELS: Final = {
@@ -39,7 +39,7 @@ STATE_LABELS: Final[dict[str, LazyText]] = {
     SourceState.FOLLOWING: lazy("following"),
     SourceState.FAILING: lazy("failing"),
     SourceState.STOPPED: lazy("stopped"),
-    PublicationState.WITHHELD: lazy("kept here"),
+    PublicationState.WITHHELD: lazy("not synced"),
     PublicationState.WAITING: lazy("waiting for something else"),
     PublicationState.DUE: lazy("waiting"),
     PublicationState.SENDING: lazy("being sent"),
@@ -47,7 +47,7 @@ STATE_LABELS: Final[dict[str, LazyText]] = {
     PublicationState.RETRYING: lazy("tried again later"),
     PublicationState.BLOCKED: lazy("waiting for their owner"),
     PublicationState.REFUSED: lazy("refused"),
-    PublicationState.CONFLICTED: lazy("changed elsewhere"),
+    PublicationState.CONFLICTED: lazy("changed in another app"),
     PublicationState.RETRACTING: lazy("being deleted"),
     PublicationState.RETRACTED: lazy("deleted"),
     JobState.LEASED: lazy("being done"),
@@ -56,7 +56,7 @@ STATE_LABELS: Final[dict[str, LazyText]] = {
 
 SEEN_LABELS: Final = {
     RecordState.MAPPED: lazy("Understood"),
-    RecordState.RAW: lazy("Kept as they are, because they aren’t events or answers"),
+    RecordState.RAW: lazy("Stored unchanged, because they aren’t events or answers"),
     RecordState.PARKED: lazy("Answers waiting for their event"),
     RecordState.TOMBSTONE: lazy("Deleted"),
 }
@@ -80,14 +80,14 @@ JOB_LABELS: Final[dict[str, LazyText]] = {
     JobKind.DELETE_CUSTODIAL_ACCOUNT: lazy("Accounts to delete"),
     JobKind.REFRESH_IDENTITY: lazy("Identities to look up again"),
     JobKind.FETCH_SUBJECT: lazy("Events to read for their answers"),
-    JobKind.WAITING_ANSWERS: lazy("Answers to count for people who can see more events"),
-    JobKind.LEFT_GROUP: lazy("Answers to end for people who left a group"),
+    JobKind.WAITING_ANSWERS: lazy("Answers from people who can now see the event"),
+    JobKind.LEFT_GROUP: lazy("Answers to withdraw after people left a group"),
     JobKind.PROVE_RECORD: lazy("Records to verify"),
     JobKind.COMPARE_ANSWERS: lazy("Answers to compare with their records"),
     JobKind.WEBHOOK: lazy("Webhook deliveries"),
     JobKind.BACKFILL: lazy("Repositories to read"),
     JobKind.DETECT_SERIES: lazy("People whose events may form a series"),
-    JobKind.DETECT_FOREIGN_SERIES: lazy("People elsewhere whose events may form a series"),
+    JobKind.DETECT_FOREIGN_SERIES: lazy("People on other servers whose events may form a series"),
     JobKind.CLAIMED_DATES: lazy("Series records to match with their dates"),
     JobKind.FREED_SEATS: lazy("Waitlists to move up"),
     JobKind.STANDING_ANSWERS: lazy("New dates to add for people who go to all"),
@@ -98,5 +98,5 @@ JOB_LABELS: Final[dict[str, LazyText]] = {
     JobKind.MATRIX_ROOM: lazy("Chats to mirror to Matrix"),
     JobKind.MATRIX_PERSON: lazy("People to update in Matrix"),
     JobKind.MATRIX_CALL: lazy("Calls to the Matrix server"),
-    JobKind.LATE_CREATE: lazy("Records we gave up writing"),
+    JobKind.LATE_CREATE: lazy("Records that couldn’t be written"),
 }

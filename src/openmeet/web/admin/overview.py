@@ -74,7 +74,7 @@ def _stopped(found: SyncStatus, unreachable: Sequence[str]) -> list[OperatorNeed
         needs.append(OperatorNeed("box", gettext("The broker doesn’t answer"), "#queue", gettext("Nothing is lost.")))
     elif found.queue.dead:
         count = found.queue.dead
-        title = ngettext("We gave up on %(number)s message", "We gave up on %(number)s messages", count)
+        title = ngettext("%(number)s message failed", "%(number)s messages failed", count)
         needs.append(OperatorNeed("box", title, path="/operating/dead-letters"))
     unread = [
         (one.url, one.reason, "globe", "#sources") for one in found.sources if one.state is not SourceState.FOLLOWING
@@ -108,7 +108,7 @@ def _failed(found: SyncStatus, mirrored: Sequence[MirroredRoomOverview]) -> list
         title = ngettext("%(number)s record couldn’t be read", "%(number)s records couldn’t be read", count)
         needs.append(OperatorNeed("box", title, path="/operating/put-aside"))
     if count := sum(found.discrepancies.values()):
-        title = ngettext("%(number)s disagreement is open", "%(number)s disagreements are open", count)
+        title = ngettext("%(number)s difference is open", "%(number)s differences are open", count)
         needs.append(OperatorNeed("sync", title, path="#disagreements"))
     if count := sum(bool(one.status.error) for one in mirrored):
         title = ngettext("%(number)s chat isn’t mirrored", "%(number)s chats aren’t mirrored", count)
@@ -153,7 +153,7 @@ def parts_of(
             gettext("Other servers"),
             len(found.failing_servers),
             ngettext("%(number)s failing", "%(number)s failing", len(found.failing_servers)),
-            gettext("Every server accepts what it’s sent."),
+            gettext("All servers accept our requests."),
             "#servers",
         ),
         _part(
@@ -166,7 +166,7 @@ def parts_of(
         _part(
             gettext("Reading repositories"),
             found.put_aside,
-            ngettext("%(number)s put aside", "%(number)s put aside", found.put_aside),
+            ngettext("%(number)s quarantined", "%(number)s quarantined", found.put_aside),
             gettext("Every record was read."),
             "/operating/put-aside",
         ),
@@ -174,7 +174,7 @@ def parts_of(
             gettext("Daily comparison"),
             opened,
             ngettext("%(number)s open", "%(number)s open", opened),
-            gettext("All repaired.") if disagreements else gettext("It found none in 30 days."),
+            gettext("All repaired.") if disagreements else gettext("No differences in 30 days."),
             "#disagreements",
         ),
         Part(
@@ -216,8 +216,8 @@ def _queue(found: SyncStatus) -> Part:
     return _part(
         title,
         dead,
-        ngettext("%(number)s given up", "%(number)s given up", dead),
-        gettext("None given up."),
+        ngettext("%(number)s failed", "%(number)s failed", dead),
+        gettext("None failed."),
         "#queue",
     )
 

@@ -36,7 +36,7 @@ from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
 
 _WHY = {
-    MergeReason.MANUAL_EDIT_IS_KEPT: lazy("We kept what was typed here."),
+    MergeReason.MANUAL_EDIT_IS_KEPT: lazy("We kept the version from this site."),
     MergeReason.ORIGIN_WINS: lazy("The time zone of the place where it was created."),
     MergeReason.PARTS_ADD_UP: lazy("Both changed different parts, so we kept both changes."),
     MergeReason.MORE_RESTRICTIVE: lazy("We use the more cautious of the two until you decide."),

@@ -38,7 +38,7 @@ _LABELS = {
     "closes_hours_before": lazy("Answers until"),
     "max_party": lazy("People per answer"),
     "list_audience": lazy("Who sees who’s coming"),
-    "foreign_answers": lazy("Answers from elsewhere"),
+    "foreign_answers": lazy("Answers from other apps"),
     "is_members_only": lazy("Members only"),
     "questions": lazy("Questions"),
 }

@@ -31,7 +31,7 @@ def room_facts(place: ChatPlace, kept_days: int) -> list[str]:
         facts.append(gettext("Messages are deleted after %(days)s days.", days=str(days)))
     if room is not None and room.is_mirrored:
         facts.append(
-            gettext("This chat is also on Matrix. The operator of the Matrix server can read everything we pass on.")
+            gettext("This chat is also on Matrix. The operator of the Matrix server can read everything we forward.")
         )
     facts.append(gettext("Messages aren’t end-to-end encrypted."))
     return facts

@@ -69,7 +69,7 @@ _SWITCHES: Final = {
     AudienceSwitch.FOLLOWERS: lazy("People who follow the series"),
     AudienceSwitch.PENDING: lazy("People waiting for your decision"),
     AudienceSwitch.ANYBODY: lazy("Everyone, if the event is public"),
-    AudienceSwitch.ANNOUNCEMENTS: lazy("Who writes here"),
+    AudienceSwitch.ANNOUNCEMENTS: lazy("Who can write"),
 }
 _VALUES: Final = {
     "write": lazy("read and write"),

@@ -91,7 +91,7 @@ QUESTIONS: Final = (
             lazy(
                 "[Start a new event](/events/new) with a title and a start. Everything else can wait, and a draft is kept until you publish it."
             ),
-            lazy("Without a picture the event gets a drawn cover. You can upload your own at any time."),
+            lazy("Without a picture, the event gets a generated cover. You can upload your own at any time."),
             lazy(
                 "You choose who can come: everyone, people you approve, or a limited number of people with a waitlist."
             ),

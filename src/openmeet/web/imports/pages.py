@@ -52,7 +52,7 @@ _COLUMNS = {
     Column.NAME: lazy("Name"),
     Column.FIRST_NAME: lazy("First name"),
     Column.LAST_NAME: lazy("Last name"),
-    Column.STATUS: lazy("How they answered there"),
+    Column.STATUS: lazy("Their answer on the other site"),
 }
 # The URL is a secret, so caches must not store it and search engines must not index it.
 _PRIVATE = {"cache-control": "no-store", "x-robots-tag": "noindex, nofollow"}

@@ -31,7 +31,7 @@ _TOPICS = (
             (
                 NotificationTopic.OWN_ANSWERS,
                 lazy("Your answers"),
-                lazy("You’re going: where and when, with an entry for your calendar."),
+                lazy("You’re going: time, place and a calendar entry."),
             ),
             (NotificationTopic.REMINDERS, lazy("Reminders"), lazy("The day before an event you’re going to.")),
             (NotificationTopic.WAITLIST, lazy("Waitlist"), lazy("A place becomes free for you.")),

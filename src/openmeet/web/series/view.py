@@ -224,7 +224,7 @@ def _chips(line: AgendaOccurrence, now: Instant, standing_rsvp: StandingRsvp | N
     found: list[tuple[str, str]] = []
     if event is None:
         if standing_rsvp is not None:
-            found.append((gettext("Added for you later"), "plain"))
+            found.append((gettext("We’ll add you later"), "plain"))
         return found
     if status := str(STATUS_LABELS[event.status]):
         found.append((status, "warn"))

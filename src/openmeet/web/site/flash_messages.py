@@ -20,7 +20,7 @@ FLASH_MESSAGES: Final[Mapping[str, LazyText]] = {
     "signed_out_everywhere": lazy("You’re signed out, here and everywhere else."),
     "identity_linked": lazy("Your account is connected."),
     "identity_permitted": lazy("Your server has answered. What you allow is shown below."),
-    "own_written": lazy("Your server has it. It’ll show up here in a moment."),
+    "own_written": lazy("Your server has saved it. It’ll show up here in a moment."),
     "own_deleted": lazy("Your server has deleted it. It’ll disappear here in a moment, too."),
     "recovery_key_kept": lazy("Our copy of the recovery key is erased. Yours is the only one we know of."),
     "account_kept": lazy(
@@ -28,7 +28,7 @@ FLASH_MESSAGES: Final[Mapping[str, LazyText]] = {
     ),
     "account_deletion_requested": lazy("Your account is hidden and will be deleted. Changed your mind? Sign in again."),
     "identity_taken_over": lazy("It’s yours. Sign in there with your new password, so we can keep syncing for you."),
-    "identity_switched": lazy("What you sync goes there from now on."),
+    "identity_switched": lazy("What you sync goes into that account from now on."),
     "records_moved": lazy("They’re on their way. The old copies stay and link to the new ones."),
     "records_none_moved": lazy("There was nothing to move."),
     "identity_unlinked": lazy("It’s disconnected, and we’re signed out there."),
@@ -52,7 +52,7 @@ FLASH_MESSAGES: Final[Mapping[str, LazyText]] = {
     "record_preferences_saved": lazy("Saved. We’ll update the copies in your account, too."),
     "event_tried": lazy("Your server hasn’t accepted it yet. We’ll keep trying."),
     "event_here_only": lazy("Only people here see it. Other apps don’t get any of it."),
-    "event_published": lazy("Your server has it."),
+    "event_published": lazy("Your server has saved it."),
     "event_saved": lazy("Saved."),
     "new_link_made": lazy("This page has a new link. The old one has stopped working."),
     "event_saved_full": lazy(
@@ -181,12 +181,14 @@ FLASH_MESSAGES: Final[Mapping[str, LazyText]] = {
     "guest_asked": lazy("We sent a link to that address. Open it to confirm your answer. It works for a day."),
     "interested": lazy("You said maybe."),
     "declined": lazy("Got it: you’re not going."),
-    "taken_back": lazy("We’re removing the copy from your account. The event stays here. Copies elsewhere may remain."),
+    "taken_back": lazy(
+        "We’re removing the copy from your account. The event stays here. Copies that others made may remain."
+    ),
     "answer_tried": lazy("Your answer is on its way to your server."),
     "choice_kept": lazy("Done. We kept your choice."),
     "accounts_joined": lazy("Merged."),
     "not_joined": lazy("Your two accounts stay separate."),
-    "nothing_to_join": lazy("Nothing here belongs to that address."),
+    "nothing_to_join": lazy("We found nothing for that address."),
     "address_taken": lazy("Saved. You can sign in with that address, too."),
     "suggestions_on": lazy("Suggestions are on."),
     "suggestions_off": lazy("Suggestions are off."),
