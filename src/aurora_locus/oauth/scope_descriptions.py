@@ -225,13 +225,13 @@ def sentence_of(permission: Permission) -> str:
         case AccountPermission(attribute="email"):
             return gettext("see your e-mail address and have it confirmed")
         case AccountPermission(may_manage=False):
-            return gettext("see how much of your data is here")
+            return gettext("see how much of your data is on this server")
         case AccountPermission():
             return gettext("replace everything you have written with a file")
         case IdentityPermission(attribute="handle"):
             return gettext("change your name")
         case IdentityPermission():
-            return gettext("change your identity: its name, its keys and where your account lives")
+            return gettext("change your identity: its name, its keys and where your account is stored")
         case Inclusion():
             return gettext("use the feature %(name)s", name=permission.nsid)
         case Transition.GENERIC:

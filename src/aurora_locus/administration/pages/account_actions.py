@@ -162,9 +162,9 @@ ACTS: Final[Mapping[str, AccountAction]] = {
             lazy("Take down"),
             lazy(
                 "Nobody can see this account any more, and its owner is signed out everywhere. They can still "
-                "download everything, appeal and move away."
+                "download everything, appeal and move to another server."
             ),
-            lazy("Restoring brings it back as its owner left it. They have to sign in again."),
+            lazy("When you restore it, it comes back as its owner left it. They have to sign in again."),
             _take_down,
             ("reference",),
             confirmation=lazy("Yes, take down @%(handle)s"),
@@ -241,7 +241,7 @@ ACTS: Final[Mapping[str, AccountAction]] = {
             "write",
             OperatorAction.SEND_EMAIL,
             lazy("Write to its owner"),
-            lazy("The e-mail goes to the account’s address. We don’t keep its text."),
+            lazy("The e-mail goes to the account’s address. We don’t store its text."),
             lazy("You can’t unsend an e-mail."),
             _write,
             ("subject", "content"),
@@ -300,7 +300,7 @@ ACTS: Final[Mapping[str, AccountAction]] = {
             OperatorAction.DELETE,
             lazy("Delete the account"),
             lazy(
-                "Posts, files, sessions and preferences are deleted, and other servers are told. The owner keeps "
+                "Posts, files, sessions and preferences are deleted, and we notify other servers. The owner keeps "
                 "the identity."
             ),
             lazy("This can’t be undone. A takedown can."),

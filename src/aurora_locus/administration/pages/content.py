@@ -110,7 +110,7 @@ async def _page(request: Request, typed: FormState, asked: Mapping[str, str], *,
             entries = await audit_log.page(reader, subject=name, limit=20)
         text = await written(request, subject)
         if decision is None:
-            problem = mark("We don’t have this any more, or never did. You can still lift its takedown.")
+            problem = mark("This isn’t on this server, or not any more. You can still lift its takedown.")
     context = {
         "typed": typed,
         "asked": asked,
