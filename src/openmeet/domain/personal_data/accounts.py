@@ -274,7 +274,7 @@ USERS: Final = (
             secret("public_key sealed"),
             plain("taken_over_at created_at"),
         ),
-        not_exported="shown once on a separate page, because an export file may be passed on",
+        not_exported="shown once on a separate page, because somebody else may get the export file",
     ),
     StoredTable(
         "repository_sessions",

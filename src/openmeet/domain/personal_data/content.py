@@ -119,7 +119,7 @@ EVENTS: Final = (
     ),
     StoredTable(
         "retired_slugs",
-        "Hashes of former web addresses of events, series and groups, so that they are not used again.",
+        "Hashes of former page addresses of events, series and groups, so that they are not used again.",
         "",
         Retention.SITE,
         OnErasure.KEEP,

@@ -55,7 +55,7 @@ GROUPS: Final = (
     ),
     StoredTable(
         "group_slugs",
-        "Former web addresses of a group.",
+        "Former addresses of a group’s page.",
         "",
         Retention.PARENT,
         OnErasure.PARENT,
@@ -124,7 +124,7 @@ GROUPS: Final = (
     ),
     StoredTable(
         "group_roles_log",
-        "Audit log of a group: role changes and who made them, former web addresses, and the network accounts it "
+        "Audit log of a group: role changes and who made them, former addresses of its page, and the network accounts it "
         "followed. For a deleted account it contains only the id of an empty row.",
         "",
         Retention.AUDIT,

@@ -70,7 +70,7 @@ NOTIFICATIONS: Final = (
     ),
     StoredTable(
         "webhooks",
-        "Web addresses that are called when something changes.",
+        "Webhooks: addresses that the site calls when something changes.",
         _OWN,
         Retention.ACCOUNT,
         OnErasure.DELETE,
