@@ -73,11 +73,11 @@ class ServiceScope(StrEnum):
 
 
 SERVICE_DESCRIPTIONS: Final = {
-    ServiceScope.PROCESS_EVENTS: "Apply records of events that it read from the network",
-    ServiceScope.PROCESS_RSVPS: "Apply records of answers that it read from the network",
-    ServiceScope.VOUCH: "Say of what it applies that it has checked the signatures",
-    ServiceScope.INTEGRATE: "Hand in single records of other systems, and take them back",
-    ServiceScope.STATUS: "See how the synchronisation stands, and what of it is switched on",
+    ServiceScope.PROCESS_EVENTS: "Apply event records that it read from the network",
+    ServiceScope.PROCESS_RSVPS: "Apply RSVP records that it read from the network",
+    ServiceScope.VOUCH: "Vouch for the signatures of the records that it applies",
+    ServiceScope.INTEGRATE: "Submit and withdraw single records of other systems",
+    ServiceScope.STATUS: "See the status of the synchronisation and which parts are switched on",
     ServiceScope.FLAGS: "Switch parts of the synchronisation on and off",
 }
 

@@ -71,18 +71,18 @@ _ETAG: Final = {
 _PROBLEMS: Final = {
     400: ("InvalidRequest", "Give the event a title."),
     401: ("AuthenticationRequired", "Sign in first."),
-    403: ("Forbidden", "Only the host may do this."),
+    403: ("Forbidden", "Only the host can do this."),
     404: ("NotFound", "This event doesn’t exist."),
-    409: ("InvalidSwap", "It has changed since."),
+    409: ("InvalidSwap", "It has changed since you read it."),
     410: ("NotFound", "The host deleted this event."),
-    412: ("InvalidSwap", "This is not the newest version any more. Read it again, then change it."),
-    413: ("PayloadTooLarge", "The body is larger than is read here."),
+    412: ("InvalidSwap", "This is not the current version. Read it again, then change it."),
+    413: ("PayloadTooLarge", "The request body is too large."),
     422: ("EventOver", "This event is over."),
     429: ("RateLimitExceeded", "Too many requests. Try again later."),
     500: ("InternalServerError", "Something went wrong on our side. If you report it, quote 9f2c41d07b3e-17."),
     502: ("UpstreamFailure", "pds.example answered with status 500."),
-    503: ("NotEnoughResources", "We cannot serve this at the moment. Try again soon."),
-    504: ("UpstreamTimeout", "pds.example did not answer in time."),
+    503: ("NotEnoughResources", "We can’t do this right now. Try again in a minute."),
+    504: ("UpstreamTimeout", "pds.example didn’t answer in time."),
 }
 
 
