@@ -68,7 +68,12 @@ async def test_the_pages_do_not_exist_for_others(bench: Bench):
 async def test_a_quiet_site_says_so(bench: Bench):
     shown = await bench.client.get("/operating")
     assert shown.status_code == HTTPStatus.OK
-    for sentence in ("None is set up.", "None failed.", "All servers accept our requests.", "No differences in 30 days."):
+    for sentence in (
+        "None is set up.",
+        "None failed.",
+        "All servers accept our requests.",
+        "No differences in 30 days.",
+    ):
         assert sentence in shown.text
 
 

@@ -164,7 +164,7 @@ async def test_restricting_an_event_here_keeps_its_public_record(deployment: Dep
     async with signed_in(site, dora.user_id) as browser:
         asked = (await browser.get(f"/events/{tea.slug}")).text
         assert f"/events/{tea.slug}/delete-record" in asked
-        assert "Leave it there" in (await browser.get(f"/events/{tea.slug}/delete-record")).text
+        assert "Keep the copy" in (await browser.get(f"/events/{tea.slug}/delete-record")).text
         await deployment.deliver_publications()
         assert (await deployment.record(uri))["name"] == "Tea at home!"
         assert (await browser.post(f"/events/{tea.slug}/delete-record")).status_code == 303

@@ -92,7 +92,7 @@ async def test_an_answer_is_written_to_the_server_and_comes_back(wide: Deploymen
         assert (await browser.post(f"{HERE}/answers/{rkey}/delete")).status_code == 303
         assert "deleted on your server, waiting to be restored" in (await browser.get(HERE)).text
         await wide.listen(ana.user_id)
-        assert "deleted there" not in (await browser.get(HERE)).text
+        assert "deleted on your server" not in (await browser.get(HERE)).text
         assert "None yet" in (await browser.get(HERE)).text
 
 

@@ -308,8 +308,8 @@ async def test_all_records_are_listed_page_by_page(site: SignInSite, monkeypatch
             [f"Tea 7 {gone}", "Tea 6", "Tea 5", f"Tea 4 {gone}", f"Tea 3 {gone}", "Tea 2"],
             ["Tea 1", f"Tea 0 {gone}"],
         ]
-        assert (await browser.get(followed(page, "Back to the newest"))).text.count("deleted there") == 3
-        # Values that are not a page cursor of this site.
+        assert (await browser.get(followed(page, "Back to the newest"))).text.count("deleted on your server") == 3
+        # Values that are not a page cursor of ours.
         assert lines_of((await browser.get(f"{HERE}?events=nonsense")).text)[1].startswith("Tea 6")
 
 
@@ -355,7 +355,7 @@ async def test_one_of_several_accounts_is_chosen(site: SignInSite):
         of_ana = f"?account={ana.did.replace(':', '%3A')}"
         page = (await browser.get(HERE)).text
         assert re.findall(r'aria-current="page">(@[^<]+)', page) == ["@work.town.test"]
-        form = await browser.get(followed(await shown(browser, HERE + of_ana), "Write an event"))
+        form = await browser.get(followed(await shown(browser, HERE + of_ana), "Add an event to your account"))
         action = html.unescape(re.findall(r'<form class="card form"[^>]* action="([^"]+)"', form.text)[0])
         assert action == f"{HERE}/new{of_ana}"
         done = await browser.post(action, data={**inputs_of(form.text), **TYPED})

@@ -29,7 +29,7 @@ async def test_a_range_of_days_includes_its_last_day(client, ana):
         (
             {"fromDate": "2026-03-04", "toDate": "2026-03-09"},
             "fromDate",
-            "The series has no date from that one to the last.",
+            "The series has no dates in this range.",
         ),
         (
             {"fromDate": "2026-03-03", "toDate": "2046-03-03"},

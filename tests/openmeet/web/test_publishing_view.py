@@ -156,4 +156,4 @@ async def test_edits_of_another_apps_event_are_shown_as_only_here(deployment: De
     assert "Changed only here" in page
     assert WAITING not in page
     settings = (await seen_by(deployment, ana, f"/events/{found.slug}/publishing")).text
-    assert "What another app wrote stays there until you delete it there." in settings
+    assert "A copy from another app stays until you delete it in that app." in settings

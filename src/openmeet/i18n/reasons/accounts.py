@@ -149,7 +149,9 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "data_export.not_of_one_person": mark("This isn’t an export of one person."),
     "data_export.no_person_named": mark("This document doesn’t say whose it is."),
     "data_export.rows_not_a_list": mark("%(table)s isn’t a list of rows."),
-    "data_export.unknown_columns": mark("%(table)s has columns that are unknown here. Use the release that made it."),
+    "data_export.unknown_columns": mark(
+        "%(table)s has columns that this site doesn’t know. Use the release that made it."
+    ),
     "data_export.series_in_a_circle": mark("Series refer to each other in a cycle."),
     "data_export.unreadable_value": mark("%(where)s has a value that exports never have."),
     "data_export.unreadable_bytes": mark("%(where)s has bytes that can’t be read."),

@@ -84,7 +84,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "series.keep_events_needed": mark("Send true to keep upcoming dates as separate events, or false."),
     "series.date_changed_since_opened": mark("This date has been changed since you opened it."),
     "series.dates_or_range": mark("Give single dates or a range, not both."),
-    "series.range_empty": mark("The series has no date from that one to the last."),
+    "series.range_empty": mark("The series has no dates in this range."),
     "series.dates_out_of_range": mark("Give 1 to %(most)s dates."),
     "series.start_in_past_send_again": mark("This start is in the past. Send allowPast: true if that is right."),
     "series.true_or_false_needed": mark("Send true or false."),

@@ -34,10 +34,10 @@ HERE = "/settings/identity"
 
 # What each feature is allowed to do, in everyday words.
 FEATURE_LABELS = {
-    Feature.CALENDAR: lazy("Write your public events and answers, and their pictures"),
-    Feature.SERIES: lazy("Write your series, so that other apps know all their dates"),
-    Feature.GROUPS: lazy("Write your public groups"),
-    Feature.MEMBERSHIPS: lazy("Write in which public groups you are"),
+    Feature.CALENDAR: lazy("Save your public events and answers, with their pictures"),
+    Feature.SERIES: lazy("Save your series, so that other apps know all their dates"),
+    Feature.GROUPS: lazy("Save your public groups"),
+    Feature.MEMBERSHIPS: lazy("Save which public groups you’re in"),
 }
 
 

@@ -54,7 +54,7 @@ FOLLOWS: Final = {
     ),
     Flag.DETECTION: (
         lazy("We’ll look for series among single events again."),
-        lazy("We don’t look for series any more. Those already found stay."),
+        lazy("We don’t look for series any more. Series that we already found stay."),
     ),
     Flag.GROUPS: (
         lazy("Public groups and their events are written as records, and records of groups are read."),

@@ -89,7 +89,8 @@ QUESTIONS: Final = (
         lazy("How do I create an event?"),
         (
             lazy(
-                "[Start a new event](/events/new) with a title and a start. Everything else can wait, and a draft is kept until you publish it."
+                "[Start a new event](/events/new) with a title and a start. Everything else can wait: only hosts "
+                "see your draft until you publish it."
             ),
             lazy("Without a picture, the event gets a generated cover. You can upload your own at any time."),
             lazy(
@@ -149,10 +150,12 @@ QUESTIONS: Final = (
         lazy("What works without a connection?"),
         (
             lazy(
-                "After your first visit, this device keeps your week, your tickets and the check-in lists you’ve opened."
+                "After your first visit, this device stores your week, your tickets and the check-in lists you’ve "
+                "opened."
             ),
             lazy(
-                "If you answer or check in guests while you’re offline, this device keeps it and sends it once you’re back online. The page tells you."
+                "If you answer or check in guests while you’re offline, this device saves it and sends it once "
+                "you’re back online. The page tells you."
             ),
             lazy("When you sign out, all of it is removed from this device."),
         ),

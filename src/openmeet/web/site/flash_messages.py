@@ -185,7 +185,7 @@ FLASH_MESSAGES: Final[Mapping[str, LazyText]] = {
         "We’re removing the copy from your account. The event stays here. Copies that others made may remain."
     ),
     "answer_tried": lazy("Your answer is on its way to your server."),
-    "choice_kept": lazy("Done. We kept your choice."),
+    "choice_kept": lazy("Done. Your choice applies."),
     "accounts_joined": lazy("Merged."),
     "not_joined": lazy("Your two accounts stay separate."),
     "nothing_to_join": lazy("We found nothing for that address."),
@@ -194,7 +194,7 @@ FLASH_MESSAGES: Final[Mapping[str, LazyText]] = {
     "suggestions_off": lazy("Suggestions are off."),
     "profile_saved": lazy("Your profile is saved."),
     "notifications_saved": lazy("Saved. This applies from now on."),
-    "session_ended": lazy("Signed out there."),
+    "session_ended": lazy("That browser or app is signed out."),
     "token_revoked": lazy("Revoked. It no longer works."),
     "dead_letters_delivered": lazy("Delivered again. What still can’t be applied comes back here."),
     "dead_letters_forgotten": lazy("Deleted."),
