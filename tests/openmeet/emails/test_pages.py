@@ -77,7 +77,7 @@ async def test_the_e_mail_about_a_move_asks_whether_the_new_time_works(post, eve
         assert f"{label}: {ORIGIN}{link}" in text_of(mail)
     async with post.site.browser() as anybody:
         said = await anybody.post(asked["going"], data={"reply": "going"})
-        assert (said.status_code, "Noted. You’re going." in said.text) == (200, True)
+        assert (said.status_code, "Saved. You’re going." in said.text) == (200, True)
 
 
 async def test_one_click_stops_a_topic(post, evening):
@@ -147,4 +147,4 @@ async def test_an_invitation_has_a_button_for_each_reply(post):
             assert first is not None
             assert first[1] == reply
         said = await anybody.post(asked["interested"], data={"reply": "interested"})
-        assert (said.status_code, "Noted." in said.text) == (200, True)
+        assert (said.status_code, "Saved." in said.text) == (200, True)

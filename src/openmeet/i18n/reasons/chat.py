@@ -65,9 +65,10 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "chat.no_such_person": mark("This person hasn’t answered, so you can’t write to them."),
     "chat.no_time_for_signals": mark("This works from two hours before an event until its end."),
     "chat.no_matrix_here": mark("This site isn’t connected to Matrix."),
-    "chat.never_mirrored": mark("What hosts write among themselves and questions to them always stay here."),
+    "chat.never_mirrored": mark("Messages between hosts and questions to hosts always stay here."),
     "chat.mirror_needs_confirmation": mark(
-        "The people who run the homeserver can read this, and people who leave keep what they already have. Confirm that first."
+        "The people who run the homeserver can read this, and people who leave keep the messages they have. Confirm "
+        "that first."
     ),
     "chat.no_guests_here": mark("Allow guests from Matrix in the settings of this chat first."),
     "chat.guests_need_public": mark("Only chats of public events, series and groups can have guests from Matrix."),

@@ -28,7 +28,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "record.no_member": mark("The acceptance doesn’t name a member."),
     "record.refers_to_no_record": mark("The record refers to something that isn’t a record."),
     "record.refers_to_no_did": mark("The record refers to something that isn’t a record under a DID."),
-    "record.needs_repository": mark("A record only makes sense with its repository. Send an AT URI."),
+    "record.needs_repository": mark("A record needs its repository. Send an AT URI."),
     "record.no_subject": mark("The answer doesn’t say which event it’s for."),
     "record.subject_no_uri": mark("The subject isn’t an AT URI."),
     "record.subject_too_long": mark("The subject’s AT URI has more than %(most)s characters."),

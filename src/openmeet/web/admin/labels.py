@@ -44,7 +44,7 @@ STATE_LABELS: Final[dict[str, LazyText]] = {
     PublicationState.DUE: lazy("waiting"),
     PublicationState.SENDING: lazy("being sent"),
     PublicationState.PUBLISHED: lazy("published"),
-    PublicationState.RETRYING: lazy("tried again later"),
+    PublicationState.RETRYING: lazy("will be retried"),
     PublicationState.BLOCKED: lazy("waiting for their owner"),
     PublicationState.REFUSED: lazy("refused"),
     PublicationState.CONFLICTED: lazy("changed in another app"),

@@ -143,7 +143,7 @@ FLASH_MESSAGES: Final[Mapping[str, LazyText]] = {
     "group_unfollowed": lazy("You no longer follow it."),
     "group_loud": lazy("You’ll get news from this group again."),
     "group_quiet": lazy("You won’t get news from this group any more."),
-    "address_chosen": lazy("The group has a new address. The old one leads there."),
+    "address_chosen": lazy("The group has a new address. The old one still works."),
     "announced": lazy("Announced. Members are notified the way they chose."),
     "announcement_removed": lazy("Removed here. E-mails already sent can’t be recalled."),
     "role_given": lazy("Saved. We let them know."),
