@@ -301,7 +301,7 @@ async def test_missing_response_raises_remote_slow(server, client):
         await client.get(f"{server.url}/never", timeout_seconds=0.05)
 
 
-async def test_a_broken_answer_is_a_failure(server, client):
+async def test_broken_response_is_a_failure(server, client):
     with pytest.raises(RemoteFailed, match="closed the connection"):
         await client.get(f"{server.url}/cut")
 

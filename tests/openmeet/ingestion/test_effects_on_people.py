@@ -100,7 +100,7 @@ async def test_a_removed_event_is_gone_and_in_no_list(make_sqlite: MakeDatabase,
         await take(db, deleted(event(2, "tea", 1), 2))
         gone = await browser.get(f"/events/{slug}")
         assert gone.status_code == 410
-        # People who answered can read which event it was. For everybody else it is gone.
+        # People who answered can read which event it was. Everybody else reads only that it was deleted.
         assert "“Zanzibar evening” was deleted on" in gone.text
         async with site_on(db, clock).browser() as nobody:
             elsewhere = await nobody.get(f"/events/{slug}")

@@ -309,7 +309,7 @@ async def test_all_records_are_listed_page_by_page(site: SignInSite, monkeypatch
             ["Tea 1", f"Tea 0 {gone}"],
         ]
         assert (await browser.get(followed(page, "Back to the newest"))).text.count("deleted on your server") == 3
-        # Values that are not a page cursor of ours.
+        # Values that are not a page cursor of this site.
         assert lines_of((await browser.get(f"{HERE}?events=nonsense")).text)[1].startswith("Tea 6")
 
 
