@@ -81,17 +81,17 @@ async def show(request: Request) -> Response:
 
 async def answer(request: Request) -> Response:
     caller, publishing = caller_of(request), _publishing(request)
-    wanted = await read_json(request, ConsentInput)
+    body = await read_json(request, ConsentInput)
     expected = expected_revision(request)
     async with database_of(request).reader() as reader:
         state = await state_of(reader, caller.user_id)
     _require_revision(expected, state)
-    if not wanted.is_given:
+    if not body.is_given:
         async with database_of(request).transaction() as tx:
             _require_revision(expected, await state_of(tx, caller.user_id))
             await actions.withdraw(tx, caller.user_id)
             return await _shown(tx, publishing, caller, services(request).settings.public_url)
-    if wanted.notice != NOTICE:
+    if body.notice != NOTICE:
         raise Refused(
             UserReason.NOTICE_NEEDED,
             name="NoticeNotRead",
@@ -101,7 +101,7 @@ async def answer(request: Request) -> Response:
     suggested = state.consent.handle or suggest_handle(
         caller.display_name, caller.user_id, publishing.keeper.handle_domain
     )
-    handle = await handle_for(publishing.network, publishing.keeper, state, wanted.handle or suggested)
+    handle = await handle_for(publishing.network, publishing.keeper, state, body.handle or suggested)
     async with database_of(request).transaction() as tx:
         # The caller may have withdrawn consent during the request to the PDS about the handle. Do not override that.
         _require_revision(expected, await state_of(tx, caller.user_id))

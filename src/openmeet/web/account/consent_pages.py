@@ -43,18 +43,18 @@ async def show(request: Request) -> Response:
 
 async def answer(request: Request) -> Response:
     publishing, caller = publishing_of(request), caller_of(request)
-    typed = await read_form(request)
+    form = await read_form(request)
     state, would = await _state(request, caller)
-    following = local_path(typed.get("next", ""), "/settings/publishing")
-    if typed.get("publish") != "yes":
+    following = local_path(form.get("next", ""), "/settings/publishing")
+    if form.get("publish") != "yes":
         async with database_of(request).transaction() as tx:
             await actions.withdraw(tx, caller.user_id)
         return go(following, flash="publishing_off")
     try:
-        handle = await handle_for(publishing.network, publishing.keeper, state, typed.get("handle", ""))
+        handle = await handle_for(publishing.network, publishing.keeper, state, form.get("handle", ""))
     except (InvalidInput, Refused) as wrong:
         problem = InvalidInput("handle", wrong.why)
-        return _show(request, publishing.keeper, state, would, form_with_problems(typed, problem), status=400)
+        return _show(request, publishing.keeper, state, would, form_with_problems(form, problem), status=400)
     async with database_of(request).transaction() as tx:
         await actions.grant_consent(tx, caller.user_id, handle=handle)
     return go(following, flash="publishing_on")
@@ -63,9 +63,9 @@ async def answer(request: Request) -> Response:
 async def save_records(request: Request) -> Response:
     publishing_of(request)
     caller = caller_of(request)
-    typed = await read_form(request)
+    form = await read_form(request)
     async with database_of(request).transaction() as tx:
-        await publication_consent.change(tx, caller.user_id, _wanted(typed))
+        await publication_consent.change(tx, caller.user_id, _wanted(form))
     return go("/settings/publishing", flash="record_preferences_saved")
 
 
@@ -77,16 +77,16 @@ async def _state(request: Request, caller: Caller) -> tuple[ConsentState, Consen
     return state, would
 
 
-def _wanted(typed: Mapping[str, str]) -> PublicationConsent:
+def _wanted(form: Mapping[str, str]) -> PublicationConsent:
     """The preferences in the form; unknown values become defaults."""
-    is_unsaid = typed.get("declined_as") == DeclinedAs.NOTHING.value
-    shows_waiting = typed.get("waiting_as") == WaitingAs.INTERESTED.value
+    is_unsaid = form.get("declined_as") == DeclinedAs.NOTHING.value
+    shows_waiting = form.get("waiting_as") == WaitingAs.INTERESTED.value
     return PublicationConsent(
-        writes_events=typed.get("writes_events") == "yes",
-        writes_answers=typed.get("writes_answers") == "yes",
+        writes_events=form.get("writes_events") == "yes",
+        writes_answers=form.get("writes_answers") == "yes",
         declined_as=DeclinedAs.NOTHING if is_unsaid else DeclinedAs.NOT_GOING,
         waiting_as=WaitingAs.INTERESTED if shows_waiting else WaitingAs.NOTHING,
-        lets_co_hosts_publish=typed.get("lets_co_hosts_publish") == "yes",
+        lets_co_hosts_publish=form.get("lets_co_hosts_publish") == "yes",
     )
 
 
@@ -101,10 +101,16 @@ def _records_typed(wanted: PublicationConsent) -> dict[str, str]:
 
 
 def _show(
-    request: Request, keeper: Keeper, state: ConsentState, would: ConsentPreview, typed: FormState, *, status: int = 200
+    request: Request,
+    keeper: Keeper,
+    state: ConsentState,
+    would: ConsentPreview,
+    form_state: FormState,
+    *,
+    status: int = 200,
 ) -> Response:
     context = {
-        "typed": typed,
+        "typed": form_state,
         "consent": state.consent,
         "identity": state.identity,
         "is_being_made": state.is_being_made,
@@ -113,6 +119,6 @@ def _show(
         "uses": [(one, formatting.ago(one.at, state.now)) for one in state.uses],
         "would": would,
         "domain": keeper.handle_domain,
-        "next_path": local_path(request.query_params.get("next", typed.value("next")), ""),
+        "next_path": local_path(request.query_params.get("next", form_state.value("next")), ""),
     }
     return page(request, "account/publishing.html", context, status=status)

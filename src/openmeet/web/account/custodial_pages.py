@@ -83,14 +83,12 @@ async def save(request: Request) -> Response:
 async def erase(request: Request) -> Response:
     publishing_of(request)
     caller = caller_of(request)
-    typed = await read_form(request)
-    if typed.get("kept") != "yes":
-        problem = FormState(
-            {}, {"kept": gettext("Save the key first, then select the checkbox. We can’t show it again.")}
-        )
+    form = await read_form(request)
+    if form.get("kept") != "yes":
+        problem = FormState({}, {"kept": gettext("Save the key first, then tick this. It can’t be shown again.")})
         return await _page(request, problem, status=400)
     async with database_of(request).transaction() as tx:
-        is_erased = await recovery_key_queries.erase_waiting(tx, caller.user_id, typed.get("public_key", ""))
+        is_erased = await recovery_key_queries.erase_waiting(tx, caller.user_id, form.get("public_key", ""))
         left = await recovery_key_queries.waiting(tx, caller.user_id)
     if is_erased:
         log.info("recovery_key.erased")
@@ -123,11 +121,11 @@ async def _shown(request: Request, network: NetworkClients) -> _CustodialView:
     return _CustodialView(waiting, identity, private if key_check is RecoveryKeyCheck.GOOD else "", key_check)
 
 
-async def _page(request: Request, typed: FormState, *, status: int = 200) -> Response:
+async def _page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     publishing = publishing_of(request)
     shown = await _shown(request, publishing.network)
     context = {
-        "typed": typed,
+        "typed": form_state,
         "waiting": shown.waiting,
         "name": (shown.identity.handle if shown.identity else "") or shown.waiting.did,
         "private": shown.private,

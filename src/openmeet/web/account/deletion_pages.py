@@ -101,13 +101,13 @@ async def show(request: Request) -> Response:
 
 async def delete(request: Request) -> Response:
     caller = caller_of(request)
-    typed = await read_form(request)
+    form = await read_form(request)
     try:
         async with database_of(request).reader() as reader:
             await _require_recent_proof(reader, request, site_session.cookie_token(request))
-            await _require_typed_name(reader, caller.user_id, typed.get("confirm", ""))
+            await _require_typed_name(reader, caller.user_id, form.get("confirm", ""))
     except Failure as failure:
-        shown = FormState({"confirm": typed.get("confirm", "")}, {"confirm": failure.why})
+        shown = FormState({"confirm": form.get("confirm", "")}, {"confirm": failure.why})
         return await _page(request, shown, status=400)
     await actions.begin(database_of(request), caller.user_id, _grace(request))
     response = go("/", flash="account_deletion_requested")
@@ -124,11 +124,11 @@ async def preview(request: Request) -> Response:
 
 async def delete_me(request: Request) -> Response:
     caller = caller_of(request)
-    wanted = await read_json(request, DeletionInput, is_optional=True)
+    body = await read_json(request, DeletionInput, is_optional=True)
     async with database_of(request).reader() as reader:
         await _require_recent_proof(reader, request, site_session.bearer_of(request))
-        if wanted.confirm is not None:
-            await _require_typed_name(reader, caller.user_id, wanted.confirm)
+        if body.confirm is not None:
+            await _require_typed_name(reader, caller.user_id, body.confirm)
     asked = await actions.begin(database_of(request), caller.user_id, _grace(request))
     return json_response(DeletionRequested(iso(asked.due_at)), 202)
 
@@ -184,7 +184,7 @@ def _shown(found: ErasurePreview) -> DeletionPreview:
     )
 
 
-async def _page(request: Request, typed: FormState, *, status: int = 200) -> Response:
+async def _page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         found = await preview_deletion(reader, caller.user_id, _grace(request))
@@ -194,7 +194,7 @@ async def _page(request: Request, typed: FormState, *, status: int = 200) -> Res
     context: dict[str, Any] = {
         "named": _NAMED[person is not None and person.email is not None, has_names],
         "most_listed": MOST_LISTED,
-        "typed": typed,
+        "typed": form_state,
         "found": found,
         "strength": SessionStrength.FULL if proof is None else proof.strength,
         "is_fresh": proof is not None and proof.proven_at >= services(request).clock.now() - PROOF_LASTS,

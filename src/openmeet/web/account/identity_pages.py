@@ -91,29 +91,29 @@ async def show(request: Request) -> Response:
 async def link(request: Request) -> Response:
     """Redirect to the PDS of another account, to connect that account."""
     caller = caller_of(request)
-    typed = await read_form(request)
+    form = await read_form(request)
     try:
         await site_session.refuse_app_password(request)
-        named = read_name(typed.get("identifier", ""))
+        named = read_name(form.get("identifier", ""))
         return await depart(
             request,
             AuthorizationOptions(AuthorizationPurpose.LINK, named, HERE, browser_secret(request), caller.user_id),
         )
     except Failure as wrong:
         status, problem = (403, {FIELD: wrong.why}) if isinstance(wrong, Forbidden) else problem_of(wrong)
-        shown = FormState({"identifier": typed.get("identifier", "").strip()}, problem)
+        shown = FormState({"identifier": form.get("identifier", "").strip()}, problem)
         return await _page(request, shown, status=status)
 
 
 async def permit(request: Request) -> Response:
     """Redirect to the account's PDS to grant more permissions, or to sign in at the PDS again."""
     caller = caller_of(request)
-    typed = await read_form(request)
-    did = _did(typed.get("did", ""))
-    feature = _feature(typed.get("feature", ""))
+    form = await read_form(request)
+    did = _did(form.get("did", ""))
+    feature = _feature(form.get("feature", ""))
     async with database_of(request).reader() as reader:
         await _mine(reader, caller.user_id, did)
-    next_path = local_path(typed.get("next", ""), HERE)
+    next_path = local_path(form.get("next", ""), HERE)
     wish = AuthorizationOptions(
         AuthorizationPurpose.PERMIT, did, next_path, browser_secret(request), caller.user_id, feature
     )
@@ -159,7 +159,7 @@ async def sign_out_everywhere(request: Request) -> Response:
     return response
 
 
-async def _page(request: Request, typed: FormState, *, status: int = 200) -> Response:
+async def _page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         mine = [one for one in await queries.of_user(reader, caller.user_id) if one.can_write]
@@ -167,12 +167,12 @@ async def _page(request: Request, typed: FormState, *, status: int = 200) -> Res
         consent = await queries.consent(reader, caller.user_id)
         has_key = await recovery_key_queries.waiting(reader, caller.user_id) is not None
     context = {
-        "typed": typed,
+        "typed": form_state,
         "identities": [_shown(one, opened.get(one.did)) for one in mine],
         "consent": consent,
         "recovery_key_waits": has_key and services(request).asks_to_publish,
         "can_link": is_offered(request),
-        "next_path": local_path(request.query_params.get("next", typed.value("next")), ""),
+        "next_path": local_path(request.query_params.get("next", form_state.value("next")), ""),
         "with_publishing": services(request).asks_to_publish,
     }
     return page(request, "account/identity.html", context, status=status)

@@ -43,8 +43,8 @@ async def show(request: Request) -> Response:
 async def change(request: Request) -> Response:
     """Handle the form. ``act`` is pass_on, keep_here, link, unlink or invitations. A new link code is shown only once."""
     _require_matrix(request)
-    caller, typed = caller_of(request), await read_form(request)
-    act = typed.get("act", "")
+    caller, form = caller_of(request), await read_form(request)
+    act = form.get("act", "")
     code: tuple[str, Instant] | None = None
     async with database_of(request).transaction() as tx:
         match act:
@@ -57,15 +57,15 @@ async def change(request: Request) -> Response:
             case "unlink":
                 await mirroring.unlink(tx, caller)
             case "invitations":
-                await _choose(tx, caller, typed)
+                await _choose(tx, caller, form)
             case _:
                 raise NotFound(ChatReason.NO_MATRIX_HERE)
     return go(PATH, flash="chat_saved") if code is None else await _page(request, code)
 
 
-async def _choose(tx: Transaction, caller: Caller, typed: Mapping[str, str]) -> None:
+async def _choose(tx: Transaction, caller: Caller, form: Mapping[str, str]) -> None:
     """Set which rooms send invitations: the mode, and one checkbox for each room on the page (``shown`` has their ids)."""
-    mode = next((one for one in InvitationMode if one.value == typed.get("mode")), None)
+    mode = next((one for one in InvitationMode if one.value == form.get("mode")), None)
     if mode is not None:
         await matrix_choices.choose_mode(tx, caller, mode)
     if mode is InvitationMode.NONE:
@@ -73,8 +73,8 @@ async def _choose(tx: Transaction, caller: Caller, typed: Mapping[str, str]) -> 
     for room in await matrix_choices.rooms_to_choose(tx, caller.user_id, _MOST_ROOMS):
         field = f"room-{room.room_id}"
         # Rooms that were not on the page keep their setting.
-        if f"shown-{room.room_id}" in typed and bool(typed.get(field)) is not room.is_invited:
-            await matrix_choices.choose_room(tx, caller, room.room_id, invited=bool(typed.get(field)))
+        if f"shown-{room.room_id}" in form and bool(form.get(field)) is not room.is_invited:
+            await matrix_choices.choose_room(tx, caller, room.room_id, invited=bool(form.get(field)))
 
 
 async def _page(request: Request, code: tuple[str, Instant] | None = None) -> Response:

@@ -46,24 +46,24 @@ async def show_start(request: Request) -> Response:
 
 async def ask_code(request: Request) -> Response:
     caller = caller_of(request)
-    typed = await read_form(request)
+    form = await read_form(request)
     async with database_of(request).reader() as reader:
         me = await by_id(reader, caller.user_id)
     try:
         await site_session.refuse_app_password(request)
-        email = check_email(typed.get("email", ""))
+        email = check_email(form.get("email", ""))
         if me is not None and me.email == email:
             own = {"email": gettext("This is the address that you sign in with. Write the other one.")}
-            return _start(request, FormState(typed, own), status=400)
+            return _start(request, FormState(form, own), status=400)
         await spend_on(request, limits.CODES)
         async with database_of(request).transaction() as tx:
             challenge = await sign_in.ask_for_code(tx, email, next_path="/settings/join")
     except InvalidForm as wrong:
-        return _start(request, form_with_problems(typed, wrong), status=400)
+        return _start(request, form_with_problems(form, wrong), status=400)
     except TooMany as limit:
-        return _start(request, FormState(typed, {"email": limit.why}), status=429)
+        return _start(request, FormState(form, {"email": limit.why}), status=429)
     except Forbidden as weak:
-        return _start(request, FormState(typed, {"email": weak.why}), status=403)
+        return _start(request, FormState(form, {"email": weak.why}), status=403)
     return go("/settings/join/code?" + urlencode({"challenge": challenge.id}))
 
 
@@ -74,19 +74,19 @@ async def show_code(request: Request) -> Response:
 
 async def answer_code(request: Request) -> Response:
     caller = caller_of(request)
-    typed = await read_form(request)
-    challenge_id = ChallengeId(typed.get("challenge", ""))
+    form = await read_form(request)
+    challenge_id = ChallengeId(form.get("challenge", ""))
     await site_session.refuse_app_password(request)
     await spend_on(request, limits.CODE_TRIES)
     claim, is_taken = None, False
     async with database_of(request).transaction() as tx:
         email, answered = await sign_in.prove_address(
-            tx, services(request).code_key, challenge_id, typed.get("code", "")
+            tx, services(request).code_key, challenge_id, form.get("code", "")
         )
         if email:
             claim, is_taken = await actions.prove_email(tx, caller.user_id, email)
     if not email:
-        return _code(request, form_with_problems(typed, sign_in.wrong_code(answered)), challenge_id, status=400)
+        return _code(request, form_with_problems(form, sign_in.wrong_code(answered)), challenge_id, status=400)
     if claim:
         return go(f"/settings/join/{claim}")
     return go("/settings/profile", flash="address_taken" if is_taken else "nothing_to_join")
@@ -149,10 +149,10 @@ async def _ways_in(reader: Reader, claim: AccountClaim) -> dict[str, object]:
     }
 
 
-def _start(request: Request, typed: FormState, *, status: int = 200) -> Response:
-    return page(request, "account/start.html", {"typed": typed}, status=status)
+def _start(request: Request, form_state: FormState, *, status: int = 200) -> Response:
+    return page(request, "account/start.html", {"typed": form_state}, status=status)
 
 
-def _code(request: Request, typed: FormState, challenge: str, *, status: int = 200) -> Response:
-    context = {"typed": typed, "challenge": challenge, "with_mailbox": services(request).settings.dev_mailbox}
+def _code(request: Request, form_state: FormState, challenge: str, *, status: int = 200) -> Response:
+    context = {"typed": form_state, "challenge": challenge, "with_mailbox": services(request).settings.dev_mailbox}
     return page(request, "account/code.html", context, status=status)

@@ -135,10 +135,10 @@ async def form_context(request: Request, reader: Reader) -> dict[str, object]:
     }
 
 
-async def _show(request: Request, typed: FormState, *, status: int = 200) -> Response:
+async def _show(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     async with database_of(request).reader() as reader:
         context = await form_context(request, reader)
-    context |= {"typed": typed, "back": request.query_params.get("next", "")}
+    context |= {"typed": form_state, "back": request.query_params.get("next", "")}
     return page(request, "account/portrait.html", context, status=status)
 
 

@@ -74,15 +74,15 @@ async def show_me(request: Request) -> Response:
 
 async def save_me(request: Request) -> Response:
     caller = caller_of(request)
-    wanted = await read_json(request, ProfileInput)
+    body = await read_json(request, ProfileInput)
     profile = actions.check_profile(
-        display_name=wanted.display_name,
-        bio=wanted.bio,
-        time_zone=wanted.time_zone or "",
+        display_name=body.display_name,
+        bio=body.bio,
+        time_zone=body.time_zone or "",
         known_zones=frozenset(ZONES),
-        shows_about=wanted.shows_about,
-        shows_groups=wanted.shows_groups,
-        language=wanted.language or "",
+        shows_about=body.shows_about,
+        shows_groups=body.shows_groups,
+        language=body.language or "",
     )
     async with database_of(request).transaction() as tx:
         user = await actions.edit_profile(tx, caller.user_id, profile, expected_revision=expected_revision(request))
@@ -91,9 +91,9 @@ async def save_me(request: Request) -> Response:
 
 async def put_picture(request: Request) -> Response:
     caller, db = caller_of(request), database_of(request)
-    wanted = await read_json(request, PortraitInput)
+    body = await read_json(request, PortraitInput)
     workers = workers_of(request, caller.user_id)
-    key = await media.keep(db, store_of(request), workers, caller.user_id, wanted.image)
+    key = await media.keep(db, store_of(request), workers, caller.user_id, body.image)
     async with db.transaction() as tx:
         await portraits.put(tx, caller.user_id, key)
     return await show_me(request)

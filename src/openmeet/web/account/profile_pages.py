@@ -42,19 +42,19 @@ async def show_profile(request: Request) -> Response:
 
 async def save_profile(request: Request) -> Response:
     user = await _me(request)
-    typed = await read_form(request)
+    form = await read_form(request)
     try:
         profile = actions.check_profile(
-            display_name=typed.get("display_name", ""),
-            bio=typed.get("bio", ""),
-            time_zone=typed.get("time_zone", ""),
+            display_name=form.get("display_name", ""),
+            bio=form.get("bio", ""),
+            time_zone=form.get("time_zone", ""),
             known_zones=frozenset(ZONES),
-            shows_about="shows_about" in typed,
-            shows_groups="shows_groups" in typed,
-            language=typed.get("language", ""),
+            shows_about="shows_about" in form,
+            shows_groups="shows_groups" in form,
+            language=form.get("language", ""),
         )
     except InvalidForm as wrong:
-        return await _show(request, user, form_with_problems(typed, wrong), status=400)
+        return await _show(request, user, form_with_problems(form, wrong), status=400)
     async with database_of(request).transaction() as tx:
         await actions.edit_profile(tx, user.id, profile)
     return go("/settings/profile", flash="profile_saved")
@@ -63,15 +63,15 @@ async def save_profile(request: Request) -> Response:
 async def save_zone(request: Request) -> Response:
     """Save only the time zone. Users who signed up with a handle or through the API are asked for it."""
     user = await _me(request)
-    typed = await read_form(request)
-    zone = typed.get("time_zone", "")
+    form = await read_form(request)
+    zone = form.get("time_zone", "")
     if zone not in ZONES:
         raise InvalidInput("time_zone", UserReason.UNKNOWN_ZONE)
     async with database_of(request).transaction() as tx:
         await actions.edit_profile(
             tx, user.id, Profile(user.display_name, user.bio, zone, user.shows_about, user.shows_groups, user.language)
         )
-    return go(local_path(typed.get("next", "/")), flash="profile_saved")
+    return go(local_path(form.get("next", "/")), flash="profile_saved")
 
 
 async def _me(request: Request) -> User:
@@ -83,11 +83,11 @@ async def _me(request: Request) -> User:
     return user
 
 
-async def _show(request: Request, user: User, typed: FormState, *, status: int = 200) -> Response:
+async def _show(request: Request, user: User, form_state: FormState, *, status: int = 200) -> Response:
     async with database_of(request).reader() as reader:
         portraits = await portraits_of(reader, user.id, [user.id])
     context = {
-        "typed": typed,
+        "typed": form_state,
         "portrait": avatar_of(user.id, user.display_name, portraits),
         "zones": ZONES,
         "languages": choices(services(request).settings.language),

@@ -37,17 +37,17 @@ async def show(request: Request) -> Response:
 
 
 async def save(request: Request) -> Response:
-    wanted = await read_json(request, RecordPreferences)
+    body = await read_json(request, RecordPreferences)
     async with database_of(request).transaction() as tx:
         saved = await publication_consent.change(
             tx,
             caller_of(request).user_id,
             PublicationConsent(
-                wanted.writes_events,
-                wanted.writes_answers,
-                DeclinedAs(wanted.declined_as),
-                WaitingAs(wanted.waiting_as),
-                wanted.lets_co_hosts_publish,
+                body.writes_events,
+                body.writes_answers,
+                DeclinedAs(body.declined_as),
+                WaitingAs(body.waiting_as),
+                body.lets_co_hosts_publish,
             ),
             expected_revision=expected_revision(request),
         )

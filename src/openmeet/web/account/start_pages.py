@@ -42,24 +42,24 @@ async def show(request: Request) -> Response:
 async def start(request: Request) -> Response:
     """Save a search near the town for each topic, and follow the selected groups."""
     caller = caller_of(request)
-    typed = await read_form(request)
-    topics = [one for one in Category if typed.get(f"topics.{one.value}")]
-    slugs = [GroupSlug(name.removeprefix("groups.")) for name in typed if name.startswith("groups.")][:_MOST_GROUPS]
+    form = await read_form(request)
+    topics = [one for one in Category if form.get(f"topics.{one.value}")]
+    slugs = [GroupSlug(name.removeprefix("groups.")) for name in form if name.startswith("groups.")][:_MOST_GROUPS]
     wanted: dict[str, str] = dict.fromkeys(query.FIELDS, "")
     try:
-        wanted = places.add_point(request, wanted | {"near": typed.get("near", "").strip()})
+        wanted = places.add_point(request, wanted | {"near": form.get("near", "").strip()})
         async with database_of(request).transaction() as tx:
             await _keep(tx, caller, wanted, topics[:MOST_TOPICS])
             for slug in slugs:
                 await groups.follow(tx, caller, slug)
     except InvalidForm as wrong:
-        return await _show(request, form_with_problems(typed, wrong), status=400)
+        return await _show(request, form_with_problems(form, wrong), status=400)
     except Unavailable as later:
-        return await _show(request, FormState(typed, {"near": later.why}), status=503)
+        return await _show(request, FormState(form, {"near": later.why}), status=503)
     except Refused as refused:
-        return await _show(request, FormState(typed, {"": refused.why}), status=422)
+        return await _show(request, FormState(form, {"": refused.why}), status=422)
     chosen = bool(topics or wanted["near"] or slugs)
-    return go(local_path(typed.get("next", "/home")), flash="started" if chosen else "")
+    return go(local_path(form.get("next", "/home")), flash="started" if chosen else "")
 
 
 async def _keep(tx: Transaction, caller: Caller, wanted: dict[str, str], topics: list[Category]) -> None:
@@ -69,7 +69,7 @@ async def _keep(tx: Transaction, caller: Caller, wanted: dict[str, str], topics:
         await saved_searches.save(tx, caller, wanted | {"category": topic.value})
 
 
-async def _show(request: Request, typed: FormState, *, status: int = 200) -> Response:
+async def _show(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         listed = await membership_queries.listed(reader, (), caller.user_id, after=None, limit=_MOST_GROUPS)
@@ -85,10 +85,10 @@ async def _show(request: Request, typed: FormState, *, status: int = 200) -> Res
         if one.role is None
     ]
     context = portrait | {
-        "typed": typed,
+        "typed": form_state,
         "topics": [(one.value, CATEGORY_LABELS[one]) for one in Category],
         "groups": rows,
-        "next_path": (following := local_path(typed.value("next") or request.query_params.get("next", "/home"))),
+        "next_path": (following := local_path(form_state.value("next") or request.query_params.get("next", "/home"))),
         "here": f"{PATH}?{urlencode({'next': following})}",
     }
     return page(request, "account/welcome_start.html", context, status=status)

@@ -28,9 +28,9 @@ async def show_suggestions(request: Request) -> Response:
 async def save_suggestions(request: Request) -> Response:
     """Turn suggestions on (``wanted``) or off."""
     caller = caller_of(request)
-    typed = await read_form(request)
-    wanted = bool(typed.get("wanted"))
+    form = await read_form(request)
+    wanted = bool(form.get("wanted"))
     async with database_of(request).transaction() as tx:
         await queries.set_wants_suggestions(tx, caller.user_id, wanted=wanted)
-    back = local_path(typed.get("next", "/settings/suggestions"))
+    back = local_path(form.get("next", "/settings/suggestions"))
     return go(back, flash="suggestions_on" if wanted else "suggestions_off")

@@ -29,9 +29,9 @@ async def show(request: Request) -> Response:
 
 async def take(request: Request) -> Response:
     publishing, caller = publishing_of(request), caller_of(request)
-    typed = await read_form(request)
+    form = await read_form(request)
     try:
-        password = check_password(typed.get("password", ""), typed.get("again", ""))
+        password = check_password(form.get("password", ""), form.get("again", ""))
         await take_over(database_of(request), publishing.network, publishing.keeper, caller.user_id, password)
     except InvalidInput as wrong:
         field = wrong.field if wrong.field in {"password", "again"} else "password"
@@ -46,7 +46,7 @@ async def take(request: Request) -> Response:
     return go(custodial_pages.PATH if waits else "/settings/identity", flash="identity_taken_over")
 
 
-async def _page(request: Request, typed: FormState, *, status: int = 200) -> Response:
+async def _page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     keeper, caller = publishing_of(request).keeper, caller_of(request)
     async with database_of(request).reader() as reader:
         kept = await kept_for(reader, caller.user_id)
@@ -55,7 +55,7 @@ async def _page(request: Request, typed: FormState, *, status: int = 200) -> Res
     if kept is None:
         raise NotFound(UserReason.NO_ACCOUNT_KEPT)
     context = {
-        "typed": typed,
+        "typed": form_state,
         "identity": kept,
         "email": person.email if person else None,
         "has_key": has_key,

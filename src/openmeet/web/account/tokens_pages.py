@@ -43,30 +43,32 @@ async def show(request: Request) -> Response:
 async def change(request: Request) -> Response:
     """Create a token, or revoke one. A new token is shown in the response to the form itself, which is never cached."""
     caller = caller_of(request)
-    typed = await read_form(request)
-    if "revoke" in typed:
+    form = await read_form(request)
+    if "revoke" in form:
         async with database_of(request).transaction() as tx:
-            await tokens.revoke(tx, caller, TokenId(typed["revoke"]))
+            await tokens.revoke(tx, caller, TokenId(form["revoke"]))
         return go(PATH, flash="token_revoked")
     try:
-        scopes = [scope for scope in TokenScope if _field(scope) in typed]
-        wanted = tokens.check(name=typed.get("name", ""), scopes=scopes, days=typed.get("expires_in_days", ""))
+        scopes = [scope for scope in TokenScope if _field(scope) in form]
+        wanted = tokens.check(name=form.get("name", ""), scopes=scopes, days=form.get("expires_in_days", ""))
         async with database_of(request).transaction() as tx:
             made, token = await tokens.make(tx, caller, wanted)
     except InvalidForm as wrong:
-        return await _show(request, form_with_problems(typed, wrong), status=400)
+        return await _show(request, form_with_problems(form, wrong), status=400)
     except Refused as refused:
-        return await _show(request, form_with_problems(typed, InvalidForm({"": refused.why})), status=422)
+        return await _show(request, form_with_problems(form, InvalidForm({"": refused.why})), status=422)
     return await _show(request, EMPTY, made=made.name, token=token)
 
 
-async def _show(request: Request, typed: FormState, *, made: str = "", token: str = "", status: int = 200) -> Response:
+async def _show(
+    request: Request, form_state: FormState, *, made: str = "", token: str = "", status: int = 200
+) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         now = reader.now
         found = await tokens.of_user(reader, caller.user_id, Instant(now - SHOWN_AFTER_END), _NEWEST)
     context = {
-        "typed": typed,
+        "typed": form_state,
         "now": now,
         "made": made,
         "token": token,

@@ -110,17 +110,17 @@ async def list_changes(request: Request) -> Response:
 
 
 async def switch(request: Request) -> Response:
-    wanted = await read_json(request, FlagInput)
+    body = await read_json(request, FlagInput)
     flag = flag_named(request.path_params["flag"])
     is_changed = await switch_flag(
         database_of(request),
         sync_dependencies_of(request).installation,
         flag,
-        is_on=wanted.is_on,
+        is_on=body.is_on,
         changed_by=f"{service_of(request).name} (service)",
-        why=wanted.why,
+        why=body.why,
     )
-    return json_response(FlagSwitched(flag.value, wanted.is_on, is_changed))
+    return json_response(FlagSwitched(flag.value, body.is_on, is_changed))
 
 
 OPERATIONS = (

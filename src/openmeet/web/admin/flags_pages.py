@@ -94,24 +94,24 @@ async def switch(request: Request) -> Response:
     """Set the state that the button names. A toggle would undo the change on a second click or from an outdated page."""
     operator = await operator_of(request)
     flag = flag_named(request.path_params["flag"])
-    typed = await read_form(request)
-    if typed.get("to") not in {"on", "off"}:
+    form = await read_form(request)
+    if form.get("to") not in {"on", "off"}:
         raise InvalidInput("to", GeneralReason.CHOOSE_ONE, choices="on, off")
     try:
         is_changed = await switch_flag(
             database_of(request),
             sync_dependencies_of(request).installation,
             flag,
-            is_on=typed["to"] == "on",
+            is_on=form["to"] == "on",
             changed_by=str(operator),
-            why=typed.get("why", ""),
+            why=form.get("why", ""),
         )
     except InvalidInput as wrong:
-        return await _flag_page(request, flag, FormState(typed, {wrong.field: wrong.why}), status=400)
+        return await _flag_page(request, flag, FormState(form, {wrong.field: wrong.why}), status=400)
     return go(PATH, flash="flag_switched" if is_changed else "flag_stood_so")
 
 
-async def _flag_page(request: Request, flag: Flag, typed: FormState = EMPTY, *, status: int = 200) -> Response:
+async def _flag_page(request: Request, flag: Flag, form_state: FormState = EMPTY, *, status: int = 200) -> Response:
     async with database_of(request).reader() as reader:
         is_on = flag in await feature_flags.switches(reader)
     on, off = FOLLOWS[flag]
@@ -125,7 +125,7 @@ async def _flag_page(request: Request, flag: Flag, typed: FormState = EMPTY, *, 
             "follows": off if is_on else on,
             "seconds": MAX_AGE // SECOND,
             "max_why": MAX_WHY,
-            "typed": typed,
+            "typed": form_state,
         },
         status=status,
     )

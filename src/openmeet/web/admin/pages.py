@@ -102,9 +102,9 @@ async def show_dead_letter(request: Request) -> Response:
 async def act_on_dead_letters(request: Request) -> Response:
     """Retry or drop dead letters: either one, or all that were on the page."""
     await operator_of(request)
-    typed, queue = await read_form(request), sync_dependencies_of(request).queue
-    chosen = [one for one in typed.get("letters", "").split() if one]
-    if typed.get("do") == "discard":
+    form, queue = await read_form(request), sync_dependencies_of(request).queue
+    chosen = [one for one in form.get("letters", "").split() if one]
+    if form.get("do") == "discard":
         await dead_letters.discard(queue, chosen)
         return go(DEAD_LETTERS, flash="dead_letters_forgotten")
     await dead_letters.retry(queue, chosen)
@@ -127,10 +127,10 @@ async def act_on_quarantine(request: Request) -> Response:
     page.
     """
     await operator_of(request)
-    typed = await read_form(request)
-    chosen = typed.get("records", "").split()
+    form = await read_form(request)
+    chosen = form.get("records", "").split()
     async with database_of(request).transaction() as tx:
-        if typed.get("do") == "forget":
+        if form.get("do") == "forget":
             await quarantine.remove(tx, chosen)
             return go(QUARANTINE, flash="dead_letters_forgotten")
         await quarantine.retry(tx, chosen)

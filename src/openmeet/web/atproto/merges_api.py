@@ -95,9 +95,9 @@ def _lister(decisions_of: DecisionsOf) -> Answering:
 
 def _chooser(choose: Choose, decisions_of: DecisionsOf) -> Answering:
     async def choose_one(request: Request) -> Response:
-        wanted = await read_json(request, ChoiceInput)
+        body = await read_json(request, ChoiceInput)
         caller = caller_of(request)
-        choice = MergeChoice(_FIELDS.get(wanted.field, ""), wanted.theirs_rev, CHOICES[wanted.keep])
+        choice = MergeChoice(_FIELDS.get(body.field, ""), body.theirs_rev, CHOICES[body.keep])
         async with database_of(request).transaction() as tx:
             slug = await choose(tx, caller, request.path_params["slug"], choice)
             found = await decisions_of(tx, caller, slug, Page(MAX_LIMIT))
@@ -139,15 +139,15 @@ async def _of_series(reader: Reader, caller: Caller, slug: str, page: Page) -> l
 
 
 async def choose(request: Request) -> Response:
-    wanted = await read_json(request, ChoiceInput)
+    body = await read_json(request, ChoiceInput)
     async with database_of(request).transaction() as tx:
         event = await merge_review.choose(
             tx,
             caller_of(request),
             EventSlug(request.path_params["slug"]),
-            field=_FIELDS.get(wanted.field, ""),
-            theirs_rev=wanted.theirs_rev,
-            choice=CHOICES[wanted.keep],
+            field=_FIELDS.get(body.field, ""),
+            theirs_rev=body.theirs_rev,
+            choice=CHOICES[body.keep],
         )
         return await to_host(request, tx, event)
 

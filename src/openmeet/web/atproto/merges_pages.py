@@ -217,11 +217,11 @@ def _routes(path: str, look: Look, choose: Choose) -> list[Route]:
         return await _merged_page(request, look)
 
     async def save(request: Request) -> Response:
-        typed = await read_form(request)
-        side = CHOICES.get(typed.get("keep", ""))
+        form = await read_form(request)
+        side = CHOICES.get(form.get("keep", ""))
         if side is None:
             raise InvalidInput("keep", GeneralReason.CHOOSE_ONE, choices="yours, theirs")
-        choice = MergeChoice(typed.get("field", ""), typed.get("theirs_rev", ""), side)
+        choice = MergeChoice(form.get("field", ""), form.get("theirs_rev", ""), side)
         try:
             async with database_of(request).transaction() as tx:
                 slug = await choose(tx, caller_of(request), request.path_params["slug"], choice)

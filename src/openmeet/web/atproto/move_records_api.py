@@ -71,8 +71,8 @@ async def show(request: Request) -> Response:
 
 async def move(request: Request) -> Response:
     caller = caller_of(request)
-    wanted = await read_json(request, MoveInput)
-    source = move_records.parse_account(wanted.did)
+    body = await read_json(request, MoveInput)
+    source = move_records.parse_account(body.did)
     async with database_of(request).transaction() as tx:
         begun = await move_records.start_move(tx, caller.user_id, source)
     return json_response(RecordsMoved(begun.events, begun.series, begun.left))

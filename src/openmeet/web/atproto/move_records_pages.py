@@ -24,9 +24,9 @@ async def show(request: Request) -> Response:
 
 async def move(request: Request) -> Response:
     caller = caller_of(request)
-    typed = await read_form(request)
+    form = await read_form(request)
     try:
-        source = move_records.parse_account(typed.get("from", ""))
+        source = move_records.parse_account(form.get("from", ""))
         async with database_of(request).transaction() as tx:
             begun = await move_records.start_move(tx, caller.user_id, source)
     except (InvalidInput, NotFound, Refused) as wrong:
@@ -35,9 +35,9 @@ async def move(request: Request) -> Response:
     return go(PATH, flash="records_moved" if begun.events or begun.series else "records_none_moved")
 
 
-async def _page(request: Request, typed: FormState, *, status: int = 200) -> Response:
+async def _page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         held = await move_records.counts_by_repository(reader, caller.user_id)
-    context = {"typed": typed, "target": held[0] if held else None, "others": held[1:]}
+    context = {"typed": form_state, "target": held[0] if held else None, "others": held[1:]}
     return page(request, "atproto/moving_records.html", context, status=status)

@@ -47,14 +47,14 @@ async def show_new(request: Request) -> Response:
 
 async def write_new(request: Request) -> Response:
     identity, _ = await selected_account(request)
-    typed = await read_form(request)
+    form = await read_form(request)
     db, network = database_of(request), network_of(request)
     try:
         public_url = services(request).settings.public_url
-        subject = await rsvps.subject_at(db, network, typed.get("event", ""), public_url)
-        await rsvps.create(db, network, identity, subject, typed.get("answer", ""))
+        subject = await rsvps.subject_at(db, network, form.get("event", ""), public_url)
+        await rsvps.create(db, network, identity, subject, form.get("answer", ""))
     except Failure as failure:
-        return await _again(request, typed, failure, rkey="")
+        return await _again(request, form, failure, rkey="")
     return go(HERE + account_query(request), flash="own_written")
 
 
@@ -71,11 +71,11 @@ async def show_one(request: Request) -> Response:
 async def write_one(request: Request) -> Response:
     identity, _ = await selected_account(request)
     rkey = request.path_params["rkey"]
-    typed = await read_form(request)
+    form = await read_form(request)
     try:
-        await rsvps.edit(database_of(request), network_of(request), identity, rkey, typed.get("answer", ""))
+        await rsvps.edit(database_of(request), network_of(request), identity, rkey, form.get("answer", ""))
     except Failure as failure:
-        return await _again(request, typed, failure, rkey=rkey)
+        return await _again(request, form, failure, rkey=rkey)
     return go(HERE + account_query(request), flash="own_written")
 
 
@@ -89,31 +89,33 @@ async def delete_one(request: Request) -> Response:
     return go(HERE + account_query(request), flash="own_deleted")
 
 
-async def _again(request: Request, typed: dict[str, str], failure: Failure, *, rkey: str) -> Response:
+async def _again(request: Request, form: dict[str, str], failure: Failure, *, rkey: str) -> Response:
     """Show the form again, with the submitted values and the errors."""
     match failure:
         case _ if needs_permission(failure):
-            if not typed:
+            if not form:
                 return permission_redirect(request)
             return await _form(
-                request, FormState(typed, {"": str(ALLOW_FIRST)}), rkey=rkey, status=403, allow_at=ALLOWING
+                request, FormState(form, {"": str(ALLOW_FIRST)}), rkey=rkey, status=403, allow_at=ALLOWING
             )
         case InvalidInput():
-            return await _form(request, form_with_problems(typed, failure), rkey=rkey, status=400)
+            return await _form(request, form_with_problems(form, failure), rkey=rkey, status=400)
         case Conflict():
             problem = {"": AtprotoReason.CHANGED_ELSEWHERE()}
-            return await _form(request, FormState(typed, problem), rkey=rkey, status=409)
+            return await _form(request, FormState(form, problem), rkey=rkey, status=409)
         case NotFound():
             raise failure
         case _:
             problem = {"": AtprotoReason.ANSWER_NOT_WRITTEN(problem=failure.quoted)}
-            return await _form(request, FormState(typed, problem), rkey=rkey, status=502)
+            return await _form(request, FormState(form, problem), rkey=rkey, status=502)
 
 
-async def _form(request: Request, typed: FormState, *, rkey: str, status: int = 200, allow_at: str = "") -> Response:
+async def _form(
+    request: Request, form_state: FormState, *, rkey: str, status: int = 200, allow_at: str = ""
+) -> Response:
     identity, _ = await selected_account(request)
     context = {
-        "typed": typed,
+        "typed": form_state,
         "allow_at": allow_at,
         "identity": identity,
         "rkey": rkey,

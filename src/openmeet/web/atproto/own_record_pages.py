@@ -90,17 +90,17 @@ async def show_new(request: Request) -> Response:
 
 async def write_new(request: Request) -> Response:
     identity, zone = await selected_account(request)
-    typed = await read_form(request)
-    network, key = network_of(request), typed.get("key", "")
+    form = await read_form(request)
+    network, key = network_of(request), form.get("key", "")
     try:
-        await repository.create(database_of(request), network, _tids, identity, _wanted(typed), zone, key)
+        await repository.create(database_of(request), network, _tids, identity, _wanted(form), zone, key)
     except Conflict:
         # The form contains a record key, so a repeated submission writes the same record.
         problem = {"": AtprotoReason.SENT_BEFORE()}
-        shown = FormState({**typed, "key": _fresh_key(request)}, problem)
+        shown = FormState({**form, "key": _fresh_key(request)}, problem)
         return _form(request, identity, shown, zone, rkey="", status=409)
     except Failure as failure:
-        return _again(request, identity, typed, zone, failure, rkey="")
+        return _again(request, identity, form, zone, failure, rkey="")
     return go(HERE + account_query(request), flash="own_written")
 
 
@@ -119,12 +119,12 @@ async def show_one(request: Request) -> Response:
 async def write_one(request: Request) -> Response:
     identity, zone = await selected_account(request)
     rkey = request.path_params["rkey"]
-    typed = await read_form(request)
-    network, version = network_of(request), typed.get("version", "")
+    form = await read_form(request)
+    network, version = network_of(request), form.get("version", "")
     try:
-        await repository.edit(database_of(request), network, identity, rkey, _wanted(typed), zone, version)
+        await repository.edit(database_of(request), network, identity, rkey, _wanted(form), zone, version)
     except Failure as failure:
-        return _again(request, identity, typed, zone, failure, rkey=rkey)
+        return _again(request, identity, form, zone, failure, rkey=rkey)
     return go(HERE + account_query(request), flash="own_written")
 
 
@@ -151,38 +151,38 @@ def _address(request: Request, changed: dict[str, str]) -> str:
 
 
 def _again(
-    request: Request, identity: Identity, typed: dict[str, str], zone: str, failure: Failure, *, rkey: str
+    request: Request, identity: Identity, form: dict[str, str], zone: str, failure: Failure, *, rkey: str
 ) -> Response:
     """Show the form again, with the submitted values and the errors."""
     match failure:
         case _ if needs_permission(failure):
-            if not typed:
+            if not form:
                 return permission_redirect(request)
             return _form(
                 request,
                 identity,
-                FormState(typed, {"": str(ALLOW_FIRST)}),
+                FormState(form, {"": str(ALLOW_FIRST)}),
                 zone,
                 rkey=rkey,
                 status=403,
                 allow_at=ALLOWING,
             )
         case InvalidInput():
-            return _form(request, identity, form_with_problems(typed, failure), zone, rkey=rkey, status=400)
+            return _form(request, identity, form_with_problems(form, failure), zone, rkey=rkey, status=400)
         case Conflict():
             problem = {"": AtprotoReason.CHANGED_ELSEWHERE()}
-            return _form(request, identity, FormState(typed, problem), zone, rkey=rkey, status=409)
+            return _form(request, identity, FormState(form, problem), zone, rkey=rkey, status=409)
         case NotFound():
             raise failure
         case _:
             problem = {"": AtprotoReason.NOTHING_WRITTEN(problem=failure.quoted)}
-            return _form(request, identity, FormState(typed, problem), zone, rkey=rkey, status=502)
+            return _form(request, identity, FormState(form, problem), zone, rkey=rkey, status=502)
 
 
 def _form(
     request: Request,
     identity: Identity,
-    typed: FormState,
+    form_state: FormState,
     zone: str,
     *,
     rkey: str,
@@ -190,7 +190,7 @@ def _form(
     allow_at: str = "",
 ) -> Response:
     context = {
-        "typed": typed,
+        "typed": form_state,
         "allow_at": allow_at,
         "identity": identity,
         "zone": zone,
@@ -203,14 +203,14 @@ def _form(
     return page(request, "atproto/own_record.html", context, status=status)
 
 
-def _wanted(typed: dict[str, str]) -> Form:
+def _wanted(form: dict[str, str]) -> Form:
     return Form(
-        typed.get("name", ""),
-        typed.get("description", ""),
-        typed.get("starts", "").strip(),
-        typed.get("ends", "").strip(),
-        typed.get("mode"),
-        typed.get("status"),
+        form.get("name", ""),
+        form.get("description", ""),
+        form.get("starts", "").strip(),
+        form.get("ends", "").strip(),
+        form.get("mode"),
+        form.get("status"),
     )
 
 

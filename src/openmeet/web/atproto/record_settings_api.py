@@ -159,18 +159,18 @@ class AnswersSynced(msgspec.Struct, rename="camel"):
 
 async def sync(request: Request) -> Response:
     caller = caller_of(request)
-    wanted = await read_json(request, SyncInput)
+    body = await read_json(request, SyncInput)
     async with database_of(request).transaction() as tx:
-        event = await record_settings.find_own_event(tx, caller, wanted.slug)
+        event = await record_settings.find_own_event(tx, caller, body.slug)
         if event is None:
-            series = await record_settings.require_own_series(tx, caller, wanted.slug)
-            if wanted.force:
+            series = await record_settings.require_own_series(tx, caller, body.slug)
+            if body.force:
                 series = await record_settings.approve_publication(tx, caller, series.slug)
                 await publications.retry_now(tx, kind=PublicationKind.SERIES, subject_id=series.id)
             some = await record_settings.published_dates(tx, series)
         else:
             some = [event]
-        await record_settings.recheck(tx, caller, some, force=wanted.force)
+        await record_settings.recheck(tx, caller, some, force=body.force)
     await asyncio.gather(*(publish_first(request, one) for one in some[:AWAITED]))
     async with database_of(request).reader() as reader:
         return json_response(SyncOutput(await _records_of_events(reader, some)))
@@ -189,38 +189,38 @@ async def show_settings(request: Request) -> Response:
 
 async def save_settings(request: Request) -> Response:
     caller = caller_of(request)
-    wanted = await read_json(request, RecordSettingsInput)
-    policy = None if wanted.series_policy is None else PublishPolicy(wanted.series_policy)
+    body = await read_json(request, RecordSettingsInput)
+    policy = None if body.series_policy is None else PublishPolicy(body.series_policy)
     expected = expected_revision(request)
     async with database_of(request).transaction() as tx:
         event = await record_settings.find_own_event(tx, caller, request.path_params["slug"])
         if event is None:
             series = await record_settings.require_own_series(tx, caller, request.path_params["slug"])
-            record = _merged(series.record, wanted)
+            record = _merged(series.record, body)
             saved = await record_settings.change_series(
                 tx, caller, series.slug, record, policy, expected_revision=expected
             )
             return await _series_shown(tx, saved)
         event, around = await record_settings.lock(tx, caller, event, expected_revision=expected)
-        if around is None and (policy is not None or wanted.for_series):
+        if around is None and (policy is not None or body.for_series):
             raise InvalidInput("seriesPolicy", AtprotoReason.NOT_A_DATE)
-        if around is not None and (policy is not None or wanted.for_series):
-            record_of_all = _merged(event.record, wanted) if wanted.for_series else None
+        if around is not None and (policy is not None or body.for_series):
+            record_of_all = _merged(event.record, body) if body.for_series else None
             around = await record_settings.change_series(tx, caller, around.slug, record_of_all, policy)
         after = await record_settings.change_event(
             tx,
             caller,
             event.slug,
-            _merged(event.record, wanted),
+            _merged(event.record, body),
         )
         return await _event_shown(tx, after, around)
 
 
 async def decide_deleted_record(request: Request) -> Response:
-    wanted = await read_json(request, DeletedRecordDecided)
+    body = await read_json(request, DeletedRecordDecided)
     slug = EventSlug(request.path_params["slug"])
     async with database_of(request).transaction() as tx:
-        event = await event_hosting.decide_record(tx, caller_of(request), slug, DeletedRecordChoice(wanted.decision))
+        event = await event_hosting.decide_record(tx, caller_of(request), slug, DeletedRecordChoice(body.decision))
         return await _event_shown(tx, event, None)
 
 
@@ -256,12 +256,12 @@ def reach_of_answers(event: Event) -> bool:
     return reach(event.content.visibility, event.group, event.record) is not PublishLevel.NOTHING
 
 
-def _merged(before: RecordSettings, wanted: RecordSettingsInput) -> RecordSettings:
+def _merged(before: RecordSettings, body: RecordSettingsInput) -> RecordSettings:
     return RecordSettings(
-        is_wanted=before.is_wanted if wanted.sync_enabled is None else wanted.sync_enabled,
-        detail=before.detail if wanted.details_level is None else Detail(wanted.details_level),
-        is_announced=before.is_announced if wanted.is_announced is None else wanted.is_announced,
-        takes_answers=before.takes_answers if wanted.rsvp_handling is None else wanted.rsvp_handling == "published",
+        is_wanted=before.is_wanted if body.sync_enabled is None else body.sync_enabled,
+        detail=before.detail if body.details_level is None else Detail(body.details_level),
+        is_announced=before.is_announced if body.is_announced is None else body.is_announced,
+        takes_answers=before.takes_answers if body.rsvp_handling is None else body.rsvp_handling == "published",
     )
 
 

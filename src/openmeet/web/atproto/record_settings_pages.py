@@ -50,21 +50,21 @@ async def show(request: Request) -> Response:
 
 async def save(request: Request) -> Response:
     caller = caller_of(request)
-    typed = await read_form(request)
+    form = await read_form(request)
     try:
         async with database_of(request).transaction() as tx:
             event, series = await record_settings.lock(
                 tx,
                 caller,
                 await _own(tx, request),
-                expected_revision=revision_in_form(typed.get("revision", "")),
+                expected_revision=revision_in_form(form.get("revision", "")),
             )
-            record = _record(event, typed)
+            record = _record(event, form)
             if series is not None:
                 # Lock order: the series before its dates.
-                for_all = record if typed.get("scope") == "series" else None
-                await record_settings.change_series(tx, caller, series.slug, for_all, _policy(typed))
-                if typed.get("rule_again") == "yes":
+                for_all = record if form.get("scope") == "series" else None
+                await record_settings.change_series(tx, caller, series.slug, for_all, _policy(form))
+                if form.get("rule_again") == "yes":
                     await publications.retry_now(tx, kind=PublicationKind.SERIES, subject_id=series.id)
             event = await record_settings.change_event(tx, caller, event.slug, record)
     except (InvalidForm, Refused, PreconditionFailed) as wrong:
@@ -73,7 +73,7 @@ async def save(request: Request) -> Response:
             event = await _own(reader, request)
             series = await record_settings.own_series_around(reader, caller, event)
             now = str(record_settings.revision_of(event, series))
-            again = form_with_problems({**_values(event, series), **typed, "revision": now}, problem)
+            again = form_with_problems({**_values(event, series), **form, "revision": now}, problem)
             return await _page(request, reader, event, series, again, status=wrong_status(wrong))
     return go(f"/events/{event.slug}/publishing", flash="record_settings_saved")
 
@@ -90,8 +90,8 @@ async def _own(reader: Reader, request: Request) -> Event:
     return event
 
 
-def _record(event: Event, typed: dict[str, str]) -> RecordSettings:
-    wanted = typed.get("publishes", "")
+def _record(event: Event, form: dict[str, str]) -> RecordSettings:
+    wanted = form.get("publishes", "")
     if wanted not in {"nothing", "minimal", "full"}:
         raise InvalidForm({"publishes": AtprotoReason.LEVEL_NEEDED})
     is_public = event.content.visibility is Visibility.PUBLIC
@@ -99,13 +99,13 @@ def _record(event: Event, typed: dict[str, str]) -> RecordSettings:
         is_wanted=wanted != "nothing" if is_public or event.group is not None else event.record.is_wanted,
         detail=Detail(wanted) if is_public and wanted != "nothing" else event.record.detail,
         is_announced=not is_public and event.group is None and wanted == "minimal",
-        takes_answers=typed.get("answers") == "yes" if is_public else event.record.takes_answers,
+        takes_answers=form.get("answers") == "yes" if is_public else event.record.takes_answers,
     )
 
 
-def _policy(typed: dict[str, str]) -> PublishPolicy:
+def _policy(form: dict[str, str]) -> PublishPolicy:
     try:
-        return PublishPolicy(typed.get("policy", ""))
+        return PublishPolicy(form.get("policy", ""))
     except ValueError:
         raise InvalidForm({"policy": AtprotoReason.DATES_NEEDED}) from None
 
@@ -128,7 +128,7 @@ def _values(event: Event, series: Series | None) -> dict[str, str]:
 
 
 async def _page(
-    request: Request, reader: Reader, event: Event, series: Series | None, typed: FormState, *, status: int = 200
+    request: Request, reader: Reader, event: Event, series: Series | None, form_state: FormState, *, status: int = 200
 ) -> Response:
     some = [event] if series is None else await record_settings.published_dates(reader, series)
     publications_of = await publication_status.statuses(reader, PublicationKind.EVENT, [one.id for one in some])
@@ -154,7 +154,7 @@ async def _page(
         "is_withdrawn": own is not None and own[0].is_withdrawn,
         "did": did,
         "asks": asks,
-        "typed": typed,
+        "typed": form_state,
         "labels": LABELS,
         "rows": rows,
         "has_agreed": agreed,

@@ -112,13 +112,13 @@ class History(msgspec.Struct, rename="camel"):
 
 async def put_answer(request: Request) -> Response:
     caller = caller_of(request)
-    wanted = await read_json(request, AnswerInput)
+    body = await read_json(request, AnswerInput)
     slug = EventSlug(request.path_params["slug"])
 
     async def work(tx: Transaction) -> Response:
         await _require_match(request, tx, caller)
         saved = await actions.answer(
-            tx, caller, slug, reply_of(wanted.reply), _rsvp_request(wanted), through=ChangeChannel.API
+            tx, caller, slug, reply_of(body.reply), _rsvp_request(body), through=ChangeChannel.API
         )
         waiting = await _waiting_before(tx, saved)
         return json_response(_shown(saved, waiting, tx), headers=etag_of(saved.revision))
@@ -175,14 +175,14 @@ async def _mine(reader: Reader, request: Request) -> Attendance:
     return mine
 
 
-def _rsvp_request(wanted: AnswerInput) -> RsvpRequest:
+def _rsvp_request(body: AnswerInput) -> RsvpRequest:
     return RsvpRequest(
-        party=wanted.party,
-        mode=AnswerMode(wanted.mode) if wanted.mode else None,
-        guest_names=None if wanted.guest_names is None else tuple(wanted.guest_names),
-        form_responses=None if wanted.answers is None else {one.question_id: one.answer for one in wanted.answers},
-        is_private=wanted.is_private,
-        skips_record=wanted.skip_bluesky_sync,
+        party=body.party,
+        mode=AnswerMode(body.mode) if body.mode else None,
+        guest_names=None if body.guest_names is None else tuple(body.guest_names),
+        form_responses=None if body.answers is None else {one.question_id: one.answer for one in body.answers},
+        is_private=body.is_private,
+        skips_record=body.skip_bluesky_sync,
     )
 
 

@@ -128,19 +128,19 @@ class DecisionCountsOutput(msgspec.Struct, rename="camel"):
 
 
 async def list_managed(request: Request) -> Response:
-    asked = request.query_params
-    limit = asked.get("limit", str(DEFAULT_LIMIT))
+    query_params = request.query_params
+    limit = query_params.get("limit", str(DEFAULT_LIMIT))
     if not (limit.isascii() and limit.isdigit() and len(limit) <= 6 and 1 <= int(limit) <= MAX_LIMIT):
         raise InvalidInput("limit", AttendanceReason.LIMIT_OUT_OF_RANGE, most=MAX_LIMIT)
-    status = asked.get("status", "")
+    status = query_params.get("status", "")
     if status and status not in set(AttendanceStatus):
         raise InvalidInput("status", GeneralReason.CHOOSE_ONE, choices=", ".join(AttendanceStatus))
     statuses = (AttendanceStatus(status),) if status else tuple(AttendanceStatus)
-    after = lists.parse_cursor(asked.get("cursor", ""))
+    after = lists.parse_cursor(query_params.get("cursor", ""))
     async with database_of(request).reader() as reader:
         event = await host_decisions.find_for_host(reader, caller_of(request), _slug(request))
         rows = await lists.for_hosts(
-            reader, event.id, AttendeeFilter(statuses, asked.get("q", "").strip()), after, int(limit) + 1
+            reader, event.id, AttendeeFilter(statuses, query_params.get("q", "").strip()), after, int(limit) + 1
         )
         page = rows[: int(limit)]
         shown = await _shown(reader, event, page)
@@ -150,26 +150,26 @@ async def list_managed(request: Request) -> Response:
 
 
 async def add(request: Request) -> Response:
-    caller, wanted = caller_of(request), await read_json(request, AdditionInput)
-    if (wanted.display_name is None) is (wanted.email is None):
+    caller, body = caller_of(request), await read_json(request, AdditionInput)
+    if (body.display_name is None) is (body.email is None):
         raise InvalidInput("displayName", AttendanceReason.NAME_OR_EMAIL_NEEDED)
     async with database_of(request).transaction() as tx:
-        if wanted.email is not None:
-            saved = await invitations.invite(tx, caller, _slug(request), wanted.email, for_series=wanted.for_series)
-            await spend_on_invitations(request, caller.user_id, [wanted.email])
+        if body.email is not None:
+            saved = await invitations.invite(tx, caller, _slug(request), body.email, for_series=body.for_series)
+            await spend_on_invitations(request, caller.user_id, [body.email])
         else:
-            mode = AnswerMode(wanted.mode) if wanted.mode else None
-            name = wanted.display_name or ""
-            saved = await host_decisions.add(tx, caller, _slug(request), name, party=wanted.party, mode=mode)
+            mode = AnswerMode(body.mode) if body.mode else None
+            name = body.display_name or ""
+            saved = await host_decisions.add(tx, caller, _slug(request), name, party=body.party, mode=mode)
         shown = await _one(tx, caller, _slug(request), saved.id)
     return json_response(shown, 201)
 
 
 async def decide(request: Request) -> Response:
-    caller, wanted = caller_of(request), await read_json(request, DecisionInput)
-    ids = None if wanted.attendance_ids is None else [AttendanceId(one) for one in wanted.attendance_ids]
+    caller, body = caller_of(request), await read_json(request, DecisionInput)
+    ids = None if body.attendance_ids is None else [AttendanceId(one) for one in body.attendance_ids]
     async with database_of(request).transaction() as tx:
-        if wanted.decision == "approve":
+        if body.decision == "approve":
             done = await host_decisions.approve(tx, caller, _slug(request), ids)
         elif ids is None:
             raise InvalidInput("attendanceIds", AttendanceReason.PERSON_NEEDED)

@@ -119,42 +119,42 @@ def _redirect_with_counts(path: str, act: str, done: DecisionCounts) -> Response
 
 async def add(request: Request) -> Response:
     caller, slug = caller_of(request), _slug(request)
-    typed = await read_form(request)
+    form = await read_form(request)
     try:
         async with database_of(request).transaction() as tx:
             event = await host_decisions.find_for_host(tx, caller, slug)
             registration_settings = await registration.of_event(tx, event)
-            rsvp_request = forms.rsvp_request_of(typed, forms.fields_of(event, registration_settings, None))
+            rsvp_request = forms.rsvp_request_of(form, forms.fields_of(event, registration_settings, None))
             await host_decisions.add(
-                tx, caller, slug, typed.get("name", ""), party=rsvp_request.party or 1, mode=rsvp_request.mode
+                tx, caller, slug, form.get("name", ""), party=rsvp_request.party or 1, mode=rsvp_request.mode
             )
     except InvalidForm as wrong:
-        return await _page(request, FormState(typed, wrong.problems), status=400)
+        return await _page(request, FormState(form, wrong.problems), status=400)
     except Refused as refused:
-        return await _page(request, FormState(typed, {"name": refused.why}), status=422)
+        return await _page(request, FormState(form, {"name": refused.why}), status=422)
     return go(_attendees_path(slug), flash="attendee_added")
 
 
 async def invite(request: Request) -> Response:
     caller, slug = caller_of(request), _slug(request)
-    typed = await read_form(request)
+    form = await read_form(request)
     try:
         async with database_of(request).transaction() as tx:
-            await invitations.invite(tx, caller, slug, typed.get("email", ""), for_series=bool(typed.get("for_series")))
-            await spend_on_invitations(request, caller.user_id, [typed.get("email", "")])
+            await invitations.invite(tx, caller, slug, form.get("email", ""), for_series=bool(form.get("for_series")))
+            await spend_on_invitations(request, caller.user_id, [form.get("email", "")])
     except InvalidForm as wrong:
-        return await _page(request, FormState(typed, wrong.problems), status=400)
+        return await _page(request, FormState(form, wrong.problems), status=400)
     except (Refused, TooMany) as refused:
-        return await _page(request, FormState(typed, {"email": refused.why}), status=422)
+        return await _page(request, FormState(form, {"email": refused.why}), status=422)
     return go(_attendees_path(slug, tab="interested"), flash="attendee_invited")
 
 
 async def restore(request: Request) -> Response:
     caller, slug = caller_of(request), _slug(request)
-    typed = await read_form(request)
+    form = await read_form(request)
     async with database_of(request).transaction() as tx:
-        await host_decisions.restore(tx, caller, slug, AttendanceId(typed.get("who", "")))
-    return go(_attendees_path(slug, tab=typed.get("tab", "")), flash="attendee_restored")
+        await host_decisions.restore(tx, caller, slug, AttendanceId(form.get("who", "")))
+    return go(_attendees_path(slug, tab=form.get("tab", "")), flash="attendee_restored")
 
 
 async def export_csv(request: Request) -> Response:
@@ -197,12 +197,12 @@ async def show_one(request: Request) -> Response:
     return page(request, "attendance/attendee.html", context)
 
 
-async def _page(request: Request, typed: FormState, *, status: int = 200) -> Response:
+async def _page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     caller, slug = caller_of(request), _slug(request)
-    asked = request.query_params
-    tab = asked.get("tab", "")
-    q = asked.get("q", "").strip()
-    after = lists.parse_cursor(asked.get("after", ""))
+    query_params = request.query_params
+    tab = query_params.get("tab", "")
+    q = query_params.get("q", "").strip()
+    after = lists.parse_cursor(query_params.get("after", ""))
     async with database_of(request).reader() as reader:
         event = await host_decisions.find_for_host(reader, caller, slug)
         numbers = await lists.by_status(reader, event.id)
@@ -210,7 +210,7 @@ async def _page(request: Request, typed: FormState, *, status: int = 200) -> Res
             tab = "asking" if numbers[_S.PENDING] else "going"
         statuses: Sequence[AttendanceStatus] = tuple(_S) if q else _TABS[tab][1]
         rows = await lists.for_hosts(reader, event.id, AttendeeFilter(statuses, q), after, PAGE_SIZE + 1)
-        removed = asked.get("removed", "")
+        removed = query_params.get("removed", "")
         undone = await lists.by_ids(reader, event.id, [AttendanceId(removed)] if removed else [])
         names = await shown_names(reader, [one.user_id for one in (*rows, *undone)])
         portraits = await portraits_of(reader, caller.user_id, [one.user_id for one in rows])
@@ -264,7 +264,7 @@ async def _page(request: Request, typed: FormState, *, status: int = 200) -> Res
             one.attendance_id for one in shown if new_time_unconfirmed and _has_new_time_unconfirmed(event, one)
         },
         "removed": lists.shown(gone[0], names) if gone else None,
-        "typed": typed,
+        "typed": form_state,
         "fields": forms.fields_of(event, registration_settings, None),
         "modes": forms.MODE_LABELS,
     }

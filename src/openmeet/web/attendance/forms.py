@@ -100,22 +100,22 @@ def values_of(mine: Attendance | None) -> dict[str, str]:
     }
 
 
-def rsvp_request_of(typed: Mapping[str, str], fields: AnswerFields, mine: Attendance | None = None) -> RsvpRequest:
+def rsvp_request_of(form: Mapping[str, str], fields: AnswerFields, mine: Attendance | None = None) -> RsvpRequest:
     """Parse the form. ``mine`` is the current RSVP. Raises InvalidForm for an invalid number or way to take part."""
-    party, mode = typed.get("party", "").strip(), typed.get("mode", "")
+    party, mode = form.get("party", "").strip(), form.get("mode", "")
     if party and not (party.isascii() and party.isdecimal() and len(party) < 4):
         raise InvalidForm({"party": AttendanceReason.PARTY_NEEDED})
     if mode and fields.modes and mode not in set(AnswerMode):
         raise InvalidForm({"mode": GeneralReason.CHOOSE_ONE(choices="in person, online")})
-    form_responses = {one.id: typed[one.id] for one in fields.questions if one.id in typed}
-    is_whole = FULL_FORM_FIELD in typed
+    form_responses = {one.id: form[one.id] for one in fields.questions if one.id in form}
+    is_whole = FULL_FORM_FIELD in form
     return RsvpRequest(
         party=int(party) if party and fields.parties else None,
         mode=AnswerMode(mode) if mode and fields.modes else None,
-        guest_names=tuple(typed["guest_names"].split("\n")) if "guest_names" in typed else None,
+        guest_names=tuple(form["guest_names"].split("\n")) if "guest_names" in form else None,
         form_responses=form_responses or None,
-        is_private=bool(typed.get("is_private")) if is_whole else None,
-        skips_record=not typed[SHARE] if SHARE in typed else mine is not None and mine.skips_record,
+        is_private=bool(form.get("is_private")) if is_whole else None,
+        skips_record=not form[SHARE] if SHARE in form else mine is not None and mine.skips_record,
     )
 
 
@@ -129,12 +129,12 @@ CONFIRM: Final = Parameter(
 )
 
 
-def ask_to_confirm_lower_limit(typed: Mapping[str, str], field: str, key: str, impact: CapacityImpact) -> None:
+def ask_to_confirm_lower_limit(form: Mapping[str, str], field: str, key: str, impact: CapacityImpact) -> None:
     """Raises NeedsConfirmation if a form lowers a limit below the places taken. ``key`` identifies the limits to
     confirm.
     """
     text = describe(impact)
-    if text and typed.get(ASKED) != key:
+    if text and form.get(ASKED) != key:
         raise NeedsConfirmation(field, AttendanceReason.LIMIT_BELOW_PLACES_ASKED(text=text), name=ASKED, key=key)
 
 

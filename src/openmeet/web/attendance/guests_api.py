@@ -36,19 +36,19 @@ class GuestAnswerOutput(msgspec.Struct, rename="camel"):
 
 
 async def ask(request: Request) -> Response:
-    wanted = await read_json(request, GuestAnswerInput)
-    email, name = check_email(wanted.email), check_name(wanted.display_name)
+    body = await read_json(request, GuestAnswerInput)
+    email, name = check_email(body.email), check_name(body.display_name)
     await spend_on(request, actions.EMAILS)
     rsvp_request = RsvpRequest(
-        party=wanted.party,
-        mode=AnswerMode(wanted.mode) if wanted.mode else None,
-        guest_names=None if wanted.guest_names is None else tuple(wanted.guest_names),
-        form_responses=None if wanted.answers is None else {one.question_id: one.answer for one in wanted.answers},
+        party=body.party,
+        mode=AnswerMode(body.mode) if body.mode else None,
+        guest_names=None if body.guest_names is None else tuple(body.guest_names),
+        form_responses=None if body.answers is None else {one.question_id: one.answer for one in body.answers},
     )
     async with database_of(request).transaction() as tx:
         slug = EventSlug(request.path_params["slug"])
         asked = await actions.ask(
-            tx, slug, email=email, display_name=name, reply=reply_of(wanted.reply), rsvp_request=rsvp_request
+            tx, slug, email=email, display_name=name, reply=reply_of(body.reply), rsvp_request=rsvp_request
         )
     return json_response(GuestAnswerOutput(iso(asked.expires_at)), 202)
 

@@ -60,35 +60,35 @@ async def show_form(request: Request) -> Response:
 
 async def ask(request: Request) -> Response:
     slug = EventSlug(request.path_params["slug"])
-    typed = await read_form(request)
+    form = await read_form(request)
     async with database_of(request).reader() as reader:
         event, registration_settings = await actions.open_to_guests(reader, slug)
     problems: dict[str, Why] = {}
     email = name = ""
     try:
-        email = check_email(typed.get("email", ""))
+        email = check_email(form.get("email", ""))
     except InvalidForm as wrong:
         problems |= wrong.problems
     try:
-        name = check_name(typed.get("display_name", ""))
+        name = check_name(form.get("display_name", ""))
     except InvalidForm as wrong:
         problems |= wrong.problems
-    if typed.get("reply", "") not in set(RsvpReply):
+    if form.get("reply", "") not in set(RsvpReply):
         raise InvalidInput("reply", GeneralReason.CHOOSE_ONE, choices="going, interested, declined")
     try:
-        rsvp_request = forms.rsvp_request_of(typed, forms.fields_of(event, registration_settings, None))
+        rsvp_request = forms.rsvp_request_of(form, forms.fields_of(event, registration_settings, None))
         if not problems:
             await spend_on(request, actions.EMAILS)
             async with database_of(request).transaction() as tx:
                 await actions.ask(
-                    tx, slug, email=email, display_name=name, reply=RsvpReply(typed["reply"]), rsvp_request=rsvp_request
+                    tx, slug, email=email, display_name=name, reply=RsvpReply(form["reply"]), rsvp_request=rsvp_request
                 )
     except InvalidForm as wrong:
         problems |= wrong.problems
     except TooMany as limit:
-        return _form(request, event, registration_settings, FormState(typed, {"email": limit.why}), status=429)
+        return _form(request, event, registration_settings, FormState(form, {"email": limit.why}), status=429)
     if problems:
-        return _form(request, event, registration_settings, FormState(typed, problems), status=400)
+        return _form(request, event, registration_settings, FormState(form, problems), status=400)
     return go(f"/events/{quote(slug)}", flash="guest_asked")
 
 
@@ -127,9 +127,14 @@ def _answer_id(request: Request) -> GuestAnswerId:
 
 
 def _form(
-    request: Request, event: Event, registration_settings: RegistrationSettings, typed: FormState, *, status: int = 200
+    request: Request,
+    event: Event,
+    registration_settings: RegistrationSettings,
+    form_state: FormState,
+    *,
+    status: int = 200,
 ) -> Response:
     fields = forms.fields_of(event, registration_settings, None)
     labels = {"email": gettext("E-mail address"), "display_name": gettext("Your name"), **fields.labels}
-    context = {"event": event, "typed": typed, "fields": fields, "labels": labels}
+    context = {"event": event, "typed": form_state, "fields": fields, "labels": labels}
     return page(request, "attendance/form.html", context, status=status)

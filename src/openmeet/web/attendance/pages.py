@@ -65,14 +65,14 @@ async def show(request: Request) -> Response:
 
 async def answer(request: Request) -> Response:
     slug = EventSlug(request.path_params["slug"])
-    typed = await read_form(request)
+    form = await read_form(request)
     try:
-        reply = RsvpReply(typed.get("reply", ""))
+        reply = RsvpReply(form.get("reply", ""))
     except ValueError:
         raise InvalidInput("reply", GeneralReason.CHOOSE_ONE, choices="going, interested, declined") from None
     caller = caller_or_none(request)
     if caller is None:
-        click = resume_click.path_of(slug, reply, typed)
+        click = resume_click.path_of(slug, reply, form)
         response = go(f"/sign-in?next={quote(click, safe='')}")
         store_click(request, response, click)
         return response
@@ -86,23 +86,23 @@ async def answer(request: Request) -> Response:
         await database_of(request).batch(lambda tx: actions.answer(tx, caller, slug, reply), key=slug)
         return go("/my/events", flash=FLASH.get(AttendanceStatus.DECLINED, ""))
     try:
-        rsvp_request = forms.rsvp_request_of(typed, forms.fields_of(event, registration_settings, mine), mine)
+        rsvp_request = forms.rsvp_request_of(form, forms.fields_of(event, registration_settings, mine), mine)
         saved = await database_of(request).batch(
             lambda tx: actions.answer(tx, caller, slug, reply, rsvp_request), key=slug
         )
     except InvalidForm as wrong:
-        if forms.FULL_FORM_FIELD not in typed:
+        if forms.FULL_FORM_FIELD not in form:
             # The person clicked on the event page, but the event requires more fields. This is not an error: show the
             # form.
-            asked = {"reply": reply.value, **{name: typed[name] for name in forms.DETAIL_FIELDS if name in typed}}
+            asked = {"reply": reply.value, **{name: form[name] for name in forms.DETAIL_FIELDS if name in form}}
             return go(f"/events/{quote(slug)}/answer?{urlencode(asked)}")
         async with database_of(request).reader() as reader:
-            again = form_with_problems(typed, wrong)
+            again = form_with_problems(form, wrong)
             return await _page(
                 reader, request, event, mine, registration_settings, again, reply=reply.value, status=400
             )
     flash = FLASH.get(saved.status, "")
-    if of_series := typed.get("series", ""):
+    if of_series := form.get("series", ""):
         # The person came from the list of dates of a series, where they may want to answer further dates.
         return go(f"/series/{quote(of_series, safe='')}", flash=flash or "answer_kept")
     undo = _UNDO_REPLY.get(mine.status, RsvpReply.DECLINED) if mine else RsvpReply.DECLINED
@@ -138,7 +138,7 @@ async def _page(
     event: Event,
     mine: Attendance | None,
     registration_settings: RegistrationSettings,
-    typed: FormState,
+    form_state: FormState,
     *,
     reply: str,
     status: int = 200,
@@ -152,7 +152,7 @@ async def _page(
         "event": event,
         "mine": mine,
         "fields": forms.fields_of(event, registration_settings, mine),
-        "typed": typed,
+        "typed": form_state,
         "wanted": reply if reply in set(RsvpReply) else "",
         "is_open": is_open,
         "answer_sentence": answer_sentence(

@@ -64,13 +64,13 @@ _WHO_GETS_IN = ("needs_approval", "is_members_only", "list_audience", "foreign_a
 
 async def save(request: Request) -> Response:
     caller = caller_of(request)
-    wanted = await read_json(request, RegistrationSettingsBody)
+    body = await read_json(request, RegistrationSettingsBody)
     async with database_of(request).transaction() as tx:
         event = await host_decisions.find_for_host(tx, caller, _slug(request))
         before = await registration.of_event(tx, event)
         now = _shown(before)
-        wanted = await with_current_values(request, wanted, {name: getattr(now, name) for name in _WHO_GETS_IN})
-        settings = check(_submission(wanted), event, before)
+        body = await with_current_values(request, body, {name: getattr(now, name) for name in _WHO_GETS_IN})
+        settings = check(_submission(body), event, before)
         for_series = request.query_params.get("scope") == "series"
         dates = await host_decisions.dates_with_same_settings(tx, event) if for_series else [event]
         impact = await capacity_change.by_registration_settings(tx, dates, settings)

@@ -61,16 +61,16 @@ async def show(request: Request) -> Response:
 
 async def save(request: Request) -> Response:
     caller, slug = caller_of(request), _slug(request)
-    typed = await read_form(request)
+    form = await read_form(request)
     async with database_of(request).reader() as reader:
         event = await host_decisions.find_for_host(reader, caller, slug)
         before = await registration.of_event(reader, event)
-    rows = _typed_rows(typed)
+    rows = _typed_rows(form)
     names = ("limit_in_person", "limit_online", "scope")
-    asked = " ".join(typed.get(name, "").strip() or "-" for name in names)
-    for_series = typed.get("scope") == "series"
+    asked = " ".join(form.get(name, "").strip() or "-" for name in names)
+    for_series = form.get("scope") == "series"
     try:
-        wanted = check(submission_of(typed, rows), event, before)
+        wanted = check(submission_of(form, rows), event, before)
         async with database_of(request).transaction() as tx:
             dates = await host_decisions.dates_with_same_settings(tx, event) if for_series else [event]
             impact = await capacity_change.by_registration_settings(tx, dates, wanted)
@@ -78,32 +78,32 @@ async def save(request: Request) -> Response:
             in_person_only = replace(wanted, limit_online=before.limit_online)
             is_in_person = await capacity_change.by_registration_settings(tx, dates, in_person_only) != CapacityImpact()
             field = names[0] if is_in_person else names[1]
-            ask_to_confirm_lower_limit(typed, field, asked, impact)
+            ask_to_confirm_lower_limit(form, field, asked, impact)
             await host_decisions.change_registration_settings(
                 tx,
                 caller,
                 slug,
                 wanted,
                 for_series=for_series,
-                expected_revision=revision_in_form(typed.get("revision", "")),
+                expected_revision=revision_in_form(form.get("revision", "")),
             )
     except InvalidForm as wrong:
         return _page(
             request,
             event,
-            form_with_problems({**typed, **confirmation_field(typed, ASKED, wrong)}, wrong),
+            form_with_problems({**form, **confirmation_field(form, ASKED, wrong)}, wrong),
             rows,
             status=400,
         )
     except PreconditionFailed:
         async with database_of(request).reader() as reader:
             revision = await registration.revision_of(reader, event)
-        kept = {**typed, "revision": str(revision)}
+        kept = {**form, "revision": str(revision)}
         return _page(request, event, FormState(kept, {"": AttendanceReason.TYPED_IS_KEPT()}), rows, status=409)
     return go(f"/events/{event.slug}", flash="registration_saved")
 
 
-def submission_of(typed: dict[str, str], rows: list[dict[str, str]]) -> RegistrationSubmission:
+def submission_of(form: dict[str, str], rows: list[dict[str, str]]) -> RegistrationSubmission:
     """Read the submitted registration settings."""
     names = (
         "limit_in_person",
@@ -118,22 +118,22 @@ def submission_of(typed: dict[str, str], rows: list[dict[str, str]]) -> Registra
         "takes_guests",
     )
     return RegistrationSubmission(
-        **{name: typed[name] for name in names if name in typed},
+        **{name: form[name] for name in names if name in form},
         questions=[(row["id"], row["question"], row["choices"], row["required"]) for row in rows],
     )
 
 
-def _typed_rows(typed: dict[str, str]) -> list[dict[str, str]]:
+def _typed_rows(form: dict[str, str]) -> list[dict[str, str]]:
     """The questions in the form. New questions get their ids in this function."""
     return [
         {
-            "id": typed.get(f"id_{place}") or question_id(),
-            "question": typed.get(f"question_{place}", ""),
-            "choices": typed.get(f"choices_{place}", "").replace("\r\n", "\n"),
-            "required": typed.get(f"required_{place}", ""),
+            "id": form.get(f"id_{place}") or question_id(),
+            "question": form.get(f"question_{place}", ""),
+            "choices": form.get(f"choices_{place}", "").replace("\r\n", "\n"),
+            "required": form.get(f"required_{place}", ""),
         }
         for place in range(1, MAX_QUESTIONS + _SPARE + 1)
-        if f"question_{place}" in typed
+        if f"question_{place}" in form
     ]
 
 
@@ -173,21 +173,21 @@ def _values(registration_settings: RegistrationSettings, revision: int) -> dict[
 
 
 def _page(
-    request: Request, event: Event, typed: FormState, rows: list[dict[str, str]], *, status: int = 200
+    request: Request, event: Event, form_state: FormState, rows: list[dict[str, str]], *, status: int = 200
 ) -> Response:
     numbered = list(enumerate(rows, 1))
     context = {
         "event": event,
         "typed": FormState(
             {
-                **typed.values,
+                **form_state.values,
                 **{
                     f"{name}_{place}": row[name]
                     for place, row in numbered
                     for name in ("id", "question", "choices", "required")
                 },
             },
-            typed.problems,
+            form_state.problems,
         ),
         "rows": numbered,
         "is_hybrid": event.content.mode is Mode.HYBRID,
@@ -201,7 +201,7 @@ def _page(
             )
             for n in range(1, MOST_IN_PARTY + 1)
         ],
-        "hours": _hours(typed.value("closes_hours_before")),
+        "hours": _hours(form_state.value("closes_hours_before")),
         "labels": _LABELS
         | {f"question_{place}": gettext("Question %(place)s", place=place) for place, _ in numbered}
         | {f"choices_{place}": gettext("Choices of question %(place)s", place=place) for place, _ in numbered},

@@ -43,11 +43,11 @@ class RedirectAfterSignIn:
     flash: str = SIGNED_IN
 
 
-def path_of(slug: EventSlug, reply: RsvpReply, typed: Mapping[str, str]) -> str:
+def path_of(slug: EventSlug, reply: RsvpReply, form: Mapping[str, str]) -> str:
     """The event's path, with the reply as its query."""
     # An empty ``share`` means that the checkbox is not selected.
     beside = {
-        name: typed[name] for name in forms.DETAIL_FIELDS if typed.get(name) or (name == forms.SHARE and name in typed)
+        name: form[name] for name in forms.DETAIL_FIELDS if form.get(name) or (name == forms.SHARE and name in form)
     }
     wanted = {"reply": reply.value, **beside}
     return f"/events/{quote(slug)}?{urlencode(wanted)}"

@@ -147,12 +147,12 @@ async def show(request: Request) -> Response:
 
 async def check(request: Request) -> Response:
     caller = caller_of(request)
-    wanted = await read_json(request, ConflictsInput)
-    if not 1 <= len(wanted.spans) <= MOST_SPANS:
+    body = await read_json(request, ConflictsInput)
+    if not 1 <= len(body.spans) <= MOST_SPANS:
         raise InvalidInput("spans", CalendarReason.TIMES_OUT_OF_RANGE, most=MOST_SPANS)
-    spans = [_span(one, number) for number, one in enumerate(wanted.spans)]
+    spans = [_span(one, number) for number, one in enumerate(body.spans)]
     async with database_of(request).reader() as reader:
-        apart = await queries.excluded_event(reader, wanted.event) if wanted.event else None
+        apart = await queries.excluded_event(reader, body.event) if body.event else None
         found = await conflicts(reader, caller.user_id, spans, exclude=apart)
     return json_response(ConflictsOutput([[_entry(entry) for entry in one] for one in found]))
 
@@ -168,22 +168,22 @@ async def show_subscribed(request: Request) -> Response:
 async def subscribe(request: Request) -> Response:
     """Fetch and store a calendar. If the URL is already subscribed to, return the existing subscription."""
     caller = caller_of(request)
-    wanted = await read_json(request, SubscriptionInput)
+    body = await read_json(request, SubscriptionInput)
     async with database_of(request).reader() as reader:
         zone, now = await zone_of(request, reader, caller.user_id), reader.now
-    if (wanted.url is None) is (wanted.ics is None):
+    if (body.url is None) is (body.ics is None):
         raise InvalidInput("url", CalendarReason.URL_OR_FILE_NEEDED)
     fetcher = None
-    if wanted.url is not None:
+    if body.url is not None:
         # Report an invalid URL first, even if this site does not fetch calendars.
-        address = checked_url(wanted.url)
+        address = checked_url(body.url)
         fetcher = calendar_fetcher_of(request)
         offered = await subscriptions.look(fetcher, workers_of(request, caller.user_id), address, now, zone)
     else:
         workers = workers_of(request, caller.user_id)
-        offered = await subscriptions.preview_file(workers, (wanted.ics or "").encode(), now, zone)
+        offered = await subscriptions.preview_file(workers, (body.ics or "").encode(), now, zone)
     async with database_of(request).transaction() as tx:
-        made, is_new = await subscriptions.subscribe(tx, caller.user_id, offered, wanted.name, fetcher)
+        made, is_new = await subscriptions.subscribe(tx, caller.user_id, offered, body.name, fetcher)
     return json_response(_subscribed(made), 201 if is_new else 200, {"location": f"/api/me/calendars/{quote(made.id)}"})
 
 
@@ -198,12 +198,12 @@ async def show_one(request: Request) -> Response:
 
 async def edit(request: Request) -> Response:
     caller = caller_of(request)
-    wanted = await read_json(request, SubscriptionEdit)
+    body = await read_json(request, SubscriptionEdit)
     async with database_of(request).transaction() as tx:
         before = await queries.find(tx, caller.user_id, _id(request))
         if before is not None:
             require_match_with_shown(request, _subscribed(before))
-        saved = await subscriptions.edit(tx, caller.user_id, _id(request), name=wanted.name, is_busy=wanted.is_busy)
+        saved = await subscriptions.edit(tx, caller.user_id, _id(request), name=body.name, is_busy=body.is_busy)
     return json_response(_subscribed(saved))
 
 

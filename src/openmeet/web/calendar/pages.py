@@ -75,8 +75,8 @@ def open_routes() -> list[Route]:
 
 async def show_calendar(request: Request) -> Response:
     caller = caller_of(request)
-    asked = request.query_params
-    view = View(asked.get("view", "")) if asked.get("view", "") in set(View) else View.MONTH
+    query_params = request.query_params
+    view = View(query_params.get("view", "")) if query_params.get("view", "") in set(View) else View.MONTH
     async with database_of(request).reader() as reader:
         user = await by_id(reader, caller.user_id)
         zone = await zone_of(request, reader, caller.user_id)
@@ -84,7 +84,7 @@ async def show_calendar(request: Request) -> Response:
         chosen = user.week_start if user is not None else None
         period = period_of(
             view,
-            day_named(asked.get("on", ""), today),
+            day_named(query_params.get("on", ""), today),
             today,
             zone,
             formatting.first_weekday(zone) if chosen is None else chosen,
@@ -153,12 +153,12 @@ async def _shown_entries(
 async def switch(request: Request) -> Response:
     """Show or hide a calendar, then show the same page again."""
     caller = caller_of(request)
-    typed = await read_form(request)
+    form = await read_form(request)
     calendar_id = CalendarId(request.path_params["calendar_id"])
     async with database_of(request).transaction() as tx:
-        await subscriptions.show(tx, caller.user_id, calendar_id, is_shown=typed.get("shown", "") == "yes")
-    view = View(typed.get("view", "")) if typed.get("view", "") in set(View) else View.MONTH
-    return go(path_of(view, day_named(typed.get("on", ""), local_of(services(request).clock.now(), "UTC").date())))
+        await subscriptions.show(tx, caller.user_id, calendar_id, is_shown=form.get("shown", "") == "yes")
+    view = View(form.get("view", "")) if form.get("view", "") in set(View) else View.MONTH
+    return go(path_of(view, day_named(form.get("on", ""), local_of(services(request).clock.now(), "UTC").date())))
 
 
 async def serve_feed(request: Request) -> Response:

@@ -94,20 +94,20 @@ async def show_settings(request: Request) -> Response:
 async def add(request: Request) -> Response:
     """Subscribe to a URL. Errors are shown next to the field."""
     caller = caller_of(request)
-    typed = await read_form(request)
+    form = await read_form(request)
     async with database_of(request).reader() as reader:
         zone, now = await zone_of(request, reader, caller.user_id), reader.now
     try:
-        address = checked_url(typed.get("url", ""))
+        address = checked_url(form.get("url", ""))
         fetcher = calendar_fetcher_of(request)
         offered = await subscriptions.look(fetcher, workers_of(request, caller.user_id), address, now, zone)
         async with database_of(request).transaction() as tx:
-            _, is_new = await subscriptions.subscribe(tx, caller.user_id, offered, typed.get("name", ""), fetcher)
+            _, is_new = await subscriptions.subscribe(tx, caller.user_id, offered, form.get("name", ""), fetcher)
     except InvalidForm as wrong:
-        return await _settings(request, caller, form_with_problems(typed, wrong), status=400)
+        return await _settings(request, caller, form_with_problems(form, wrong), status=400)
     except Failure as failure:
         # Show every problem with a URL next to its field: not found, not a calendar, too slow, too many calendars.
-        wrong_at = form_with_problems(typed, InvalidForm({"url": failure.why}))
+        wrong_at = form_with_problems(form, InvalidForm({"url": failure.why}))
         return await _settings(request, caller, wrong_at, status=form_status_of(failure), headers=headers_of(failure))
     return go(SETTINGS, flash="calendar_added" if is_new else "calendar_known")
 
@@ -115,9 +115,9 @@ async def add(request: Request) -> Response:
 async def change(request: Request) -> Response:
     """Handle the form of one subscribed calendar: rename it, set whether it blocks time, refresh or remove it."""
     caller = caller_of(request)
-    typed = await read_form(request)
+    form = await read_form(request)
     calendar_id = CalendarId(request.path_params["calendar_id"])
-    match typed.get("act", ""):
+    match form.get("act", ""):
         case "remove":
             async with database_of(request).transaction() as tx:
                 await subscriptions.remove(tx, caller.user_id, calendar_id)
@@ -132,13 +132,13 @@ async def change(request: Request) -> Response:
                         tx,
                         caller.user_id,
                         calendar_id,
-                        name=typed.get("name", ""),
-                        is_busy="is_busy" in typed,
-                        tone=_tone(typed.get("tone", "")),
+                        name=form.get("name", ""),
+                        is_busy="is_busy" in form,
+                        tone=_tone(form.get("tone", "")),
                     )
             except InvalidForm as wrong:
                 problem = InvalidForm({f"name-{calendar_id}": wrong.problems["name"]})
-                values = {**typed, f"name-{calendar_id}": typed.get("name", "")}
+                values = {**form, f"name-{calendar_id}": form.get("name", "")}
                 return await _settings(request, caller, form_with_problems(values, problem), status=400)
             return go(SETTINGS, flash="calendar_saved")
         case _:
@@ -161,8 +161,8 @@ async def change_week(request: Request) -> Response:
 async def change_feed(request: Request) -> Response:
     """Create, renew or close the secret URL."""
     caller = caller_of(request)
-    typed = await read_form(request)
-    act = typed.get("act", "")
+    form = await read_form(request)
+    act = form.get("act", "")
     async with database_of(request).transaction() as tx:
         match act:
             case "open":
@@ -177,7 +177,12 @@ async def change_feed(request: Request) -> Response:
 
 
 async def _settings(
-    request: Request, caller: Caller, typed: FormState, *, status: int = 200, headers: Mapping[str, str] | None = None
+    request: Request,
+    caller: Caller,
+    form_state: FormState,
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
 ) -> Response:
     async with database_of(request).reader() as reader:
         calendars = await queries.of_person(reader, caller.user_id)
@@ -186,7 +191,7 @@ async def _settings(
         zone, now = await zone_of(request, reader, caller.user_id), reader.now
     public_url = services(request).settings.public_url
     context = {
-        "typed": typed,
+        "typed": form_state,
         "calendars": [_shown(one, now) for one in calendars],
         "most": MOST_CALENDARS,
         "has_feed": token is not None,

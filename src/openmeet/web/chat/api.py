@@ -90,31 +90,31 @@ _ROLES = {"read": Access.READ, "write": Access.WRITE, "moderate": Access.MODERAT
 
 
 async def list_rooms(request: Request) -> Response:
-    caller, asked = caller_of(request), request.query_params
+    caller, query_params = caller_of(request), request.query_params
     limit = limit_of(request, _PAGE, MAX_LIMIT)
-    cursor = asked.get("cursor", "")
+    cursor = query_params.get("cursor", "")
     found = unpacked(ROOM_PLACE, cursor) if cursor else None
     after = (int(found[1]), int(found[2]), found[3]) if found else None
-    kinds = [one for one in RoomKind if one.value == asked.get("kind")]
-    if asked.get("kind") and not kinds:
+    kinds = [one for one in RoomKind if one.value == query_params.get("kind")]
+    if query_params.get("kind") and not kinds:
         raise InvalidForm({"kind": ChatReason.NO_SUCH_SUBJECT()})
     async with database_of(request).reader() as reader:
         subject = None
-        if asked.get("event") or asked.get("series") or asked.get("group"):
+        if query_params.get("event") or query_params.get("series") or query_params.get("group"):
             subject = await subject_of(
                 reader,
                 caller.user_id,
-                event=asked.get("event"),
-                series_slug=asked.get("series"),
-                group=asked.get("group"),
+                event=query_params.get("event"),
+                series_slug=query_params.get("series"),
+                group=query_params.get("group"),
             )
             subject = await _where_it_is(reader, subject)
         wanted = RoomFilter(
             kinds=kinds,
             subject=subject,
-            unread_only=asked.get("unread") == "true",
-            archived=asked.get("archived") == "true",
-            words=asked.get("q", "")[:100],
+            unread_only=query_params.get("unread") == "true",
+            archived=query_params.get("archived") == "true",
+            words=query_params.get("q", "")[:100],
         )
         mine = await rooms.my_rooms(reader, caller.user_id, wanted, limit=limit, after=after)
         listed = await my_rooms_shown(reader, mine[:limit], caller.user_id)
@@ -131,13 +131,13 @@ async def _where_it_is(reader: Reader, subject: RoomSubject) -> RoomSubject:
 
 
 async def open_room(request: Request) -> Response:
-    caller, wanted = caller_of(request), await read_json(request, RoomOpening)
+    caller, body = caller_of(request), await read_json(request, RoomOpening)
     async with database_of(request).reader() as reader:
-        is_there = await rooms.room_at(reader, await _target(reader, caller.user_id, wanted)) is not None
+        is_there = await rooms.room_at(reader, await _target(reader, caller.user_id, body)) is not None
     if not is_there:
         await spend_on_opening(request, caller.user_id)
     async with database_of(request).transaction() as tx:
-        room, is_new = await rooms.open_room(tx, caller, await _target(tx, caller.user_id, wanted))
+        room, is_new = await rooms.open_room(tx, caller, await _target(tx, caller.user_id, body))
         found = await access(tx, room.id, caller.user_id)
     return json_response(room_shown(room, found), 201 if is_new else 200, etag_of(room.revision))
 
@@ -161,7 +161,7 @@ async def show_room(request: Request) -> Response:
 
 
 async def change_room(request: Request) -> Response:
-    caller, wanted = caller_of(request), await read_json(request, RoomChange)
+    caller, body = caller_of(request), await read_json(request, RoomChange)
     async with database_of(request).transaction() as tx:
         room, _, _ = await rooms.readable_room(tx, room_id(request), caller.user_id)
         require_match(request, room.revision)
@@ -170,14 +170,14 @@ async def change_room(request: Request) -> Response:
             caller,
             room.id,
             RoomSettings(
-                wanted.name,
-                wanted.about,
-                wanted.audience,
-                wanted.history,
-                wanted.slow_seconds,
-                wanted.holds_messages,
-                wanted.retention,
-                wanted.position,
+                body.name,
+                body.about,
+                body.audience,
+                body.history,
+                body.slow_seconds,
+                body.holds_messages,
+                body.retention,
+                body.position,
             ),
             if_revision=room.revision,
         )
@@ -186,56 +186,60 @@ async def change_room(request: Request) -> Response:
 
 
 async def archive_room(request: Request) -> Response:
-    wanted = await read_json(request, ActReason, is_optional=True)
+    body = await read_json(request, ActReason, is_optional=True)
     async with database_of(request).transaction() as tx:
-        room = await rooms.close(tx, caller_of(request), room_id(request), wanted.reason)
+        room = await rooms.close(tx, caller_of(request), room_id(request), body.reason)
         found = await access(tx, room.id, caller_of(request).user_id)
     return json_response(room_shown(room, found), headers=etag_of(room.revision))
 
 
 async def reopen_room(request: Request) -> Response:
-    wanted = await read_json(request, ActReason, is_optional=True)
+    body = await read_json(request, ActReason, is_optional=True)
     async with database_of(request).transaction() as tx:
-        room = await rooms.reopen(tx, caller_of(request), room_id(request), wanted.reason)
+        room = await rooms.reopen(tx, caller_of(request), room_id(request), body.reason)
         found = await access(tx, room.id, caller_of(request).user_id)
     return json_response(room_shown(room, found), headers=etag_of(room.revision))
 
 
 async def list_members(request: Request) -> Response:
-    caller, asked = caller_of(request), request.query_params
+    caller, query_params = caller_of(request), request.query_params
     limit = limit_of(request, _PAGE, MAX_LIMIT)
-    place = unpacked(NAME_PLACE, asked["cursor"]) if asked.get("cursor") else None
+    place = unpacked(NAME_PLACE, query_params["cursor"]) if query_params.get("cursor") else None
     try:
         after = (bytes.fromhex(place[1]).decode(), place[2]) if place else None
     except UnicodeDecodeError:
         raise InvalidInput("cursor", GeneralReason.INVALID_CURSOR, name="InvalidCursor") from None
-    role = _ROLES.get(asked.get("role", ""))
+    role = _ROLES.get(query_params.get("role", ""))
     async with database_of(request).reader() as reader:
         room, _, _ = await rooms.readable_room(reader, room_id(request), caller.user_id)
         found = await people.members(
-            reader, room, caller.user_id, words=asked.get("q", "")[:100], role=role, limit=limit, after=after
+            reader, room, caller.user_id, words=query_params.get("q", "")[:100], role=role, limit=limit, after=after
         )
     cursor = packed(f"{found.after[0].encode().hex()}.{found.after[1]}") if found.after else None
     return json_response(ChatMemberList([member_shown(one) for one in found.people], found.others, cursor))
 
 
 async def list_messages(request: Request) -> Response:
-    asked, viewer = request.query_params, viewer_of(request)
-    cursor = unpacked(NUMBER_PLACE, asked["cursor"]) if asked.get("cursor") and not asked.get("q") else None
+    query_params, viewer = request.query_params, viewer_of(request)
+    cursor = (
+        unpacked(NUMBER_PLACE, query_params["cursor"])
+        if query_params.get("cursor") and not query_params.get("q")
+        else None
+    )
     wanted = MessageFilter(
         before=int(cursor[1]) if cursor else whole(request, "before"),
         after=whole(request, "after"),
         around=whole(request, "around"),
-        about=asked.get("date"),
-        person=UserId(asked["person"]) if asked.get("person") else None,
-        since=instant(asked.get("from"), "from"),
-        until=instant(asked.get("to"), "to"),
-        pinned=asked.get("pinned") == "true",
+        about=query_params.get("date"),
+        person=UserId(query_params["person"]) if query_params.get("person") else None,
+        since=instant(query_params.get("from"), "from"),
+        until=instant(query_params.get("to"), "to"),
+        pinned=query_params.get("pinned") == "true",
     )
     limit = limit_of(request, _PAGE, MAX_LIMIT)
     async with database_of(request).reader() as reader:
         room, _, _ = await rooms.readable_room(reader, room_id(request), viewer)
-        if asked.get("q") and viewer is not None:
+        if query_params.get("q") and viewer is not None:
             return await _with_words(reader, request, viewer, room.id, wanted)
         page = await page_of_messages(reader, room, viewer, wanted, limit=limit)
     listed = [message_shown(one) for one in page.messages]
@@ -254,48 +258,48 @@ async def _with_words(
     reader: Reader, request: Request, viewer: UserId, room: RoomId, wanted: MessageFilter
 ) -> Response:
     """The messages that contain these words, oldest first. The cursor leads to earlier ones."""
-    asked = request.query_params
+    query_params = request.query_params
     found = await search.find_messages(
         reader,
         viewer,
-        ChatSearch(asked["q"], (room,), wanted.person, wanted.since, wanted.until, wanted.about),
+        ChatSearch(query_params["q"], (room,), wanted.person, wanted.since, wanted.until, wanted.about),
         limit=limit_of(request, _PAGE, MAX_LIMIT),
-        after=search_place(asked.get("cursor", "")),
+        after=search_place(query_params.get("cursor", "")),
     )
     listed = [message_shown(one) for one in found.messages[::-1]]
     return json_response(ChatMessagePage(listed, None, None, search_cursor(found.after)))
 
 
 async def send_message(request: Request) -> Response:
-    caller, wanted, room = caller_of(request), await read_json(request, ChatMessageWanted), room_id(request)
-    if len(wanted.mentions) > MAX_MENTIONS:
+    caller, body, room = caller_of(request), await read_json(request, ChatMessageWanted), room_id(request)
+    if len(body.mentions) > MAX_MENTIONS:
         raise InvalidForm({"mentions": ChatReason.TOO_MANY_MENTIONS(most=MAX_MENTIONS)})
     new = NewMessage(
-        text=wanted.text,
-        client_id=wanted.client_id,
-        reply_to=ChatMessageId(wanted.reply_to) if wanted.reply_to else None,
-        mentions=tuple(UserId(one) for one in wanted.mentions),
-        pictures=tuple(NewPicture(SentPictureKey(one.id), one.alt) for one in wanted.pictures),
+        text=body.text,
+        client_id=body.client_id,
+        reply_to=ChatMessageId(body.reply_to) if body.reply_to else None,
+        mentions=tuple(UserId(one) for one in body.mentions),
+        pictures=tuple(NewPicture(SentPictureKey(one.id), one.alt) for one in body.pictures),
     )
     await spend_on_message(request, caller.user_id, room)
     async with database_of(request).transaction() as tx:
-        if wanted.about is not msgspec.UNSET:
-            new = replace(new, about=wanted.about)
+        if body.about is not msgspec.UNSET:
+            new = replace(new, about=body.about)
         elif (there := await room_queries.by_id(tx, room)) is not None:
             new = replace(new, about=await headings.default_heading(tx, there))
-        if wanted.poll is not None:
-            ends_at = instant(wanted.poll.ends_at, "endsAt")
+        if body.poll is not None:
+            ends_at = instant(body.poll.ends_at, "endsAt")
             details = await polls.checked_poll(
                 tx,
                 room,
-                wanted.poll.choices,
-                dates=wanted.poll.dates,
-                several=wanted.poll.several,
+                body.poll.choices,
+                dates=body.poll.dates,
+                several=body.poll.several,
                 ends_at=ends_at,
             )
             new = replace(new, kind=MessageKind.POLL, details=details, pictures=())
-        elif wanted.signal is not None:
-            new = replace(new, kind=MessageKind.SIGNAL, signal=wanted.signal, text="", pictures=())
+        elif body.signal is not None:
+            new = replace(new, kind=MessageKind.SIGNAL, signal=body.signal, text="", pictures=())
         one, is_new = await messages.send(tx, caller, room, new)
         (found,) = await queries.shown(tx, [one], caller.user_id)
     return json_response(message_shown(found), 201 if is_new else 200)
@@ -310,23 +314,23 @@ async def show_message(request: Request) -> Response:
 
 
 async def edit_message(request: Request) -> Response:
-    caller, wanted = caller_of(request), await read_json(request, ChatMessageEdit)
+    caller, body = caller_of(request), await read_json(request, ChatMessageEdit)
     await spend_on_change(request, caller.user_id, message_id(request))
     async with database_of(request).transaction() as tx:
-        one = await messages.edit(tx, caller, message_id(request), wanted.text, wanted.if_revision)
+        one = await messages.edit(tx, caller, message_id(request), body.text, body.if_revision)
         (found,) = await queries.shown(tx, [one], caller.user_id)
     return json_response(message_shown(found))
 
 
 async def remove_message(request: Request) -> Response:
     """Take back the caller's own message, or remove somebody else's for a reason."""
-    caller, wanted = caller_of(request), await read_json(request, ActReason, is_optional=True)
+    caller, body = caller_of(request), await read_json(request, ActReason, is_optional=True)
     async with database_of(request).transaction() as tx:
         is_own = await messages.is_author(tx, message_id(request), caller.user_id)
         one = (
             await messages.retract(tx, caller, message_id(request))
             if is_own
-            else await messages.remove(tx, caller, message_id(request), wanted.reason, removal_sealer(request))
+            else await messages.remove(tx, caller, message_id(request), body.reason, removal_sealer(request))
         )
         (found,) = await queries.shown(tx, [one], caller.user_id)
     return json_response(message_shown(found))
@@ -349,10 +353,10 @@ async def _reacted(request: Request, *, is_on: bool) -> Response:
 
 
 async def vote(request: Request) -> Response:
-    wanted = await read_json(request, ChatVote)
+    body = await read_json(request, ChatVote)
     await spend_on_change(request, caller_of(request).user_id, message_id(request))
     async with database_of(request).transaction() as tx:
-        await reactions.vote(tx, caller_of(request), message_id(request), wanted.choices)
+        await reactions.vote(tx, caller_of(request), message_id(request), body.choices)
         return await _answer(tx, request)
 
 
@@ -371,18 +375,18 @@ async def _answer(reader: Reader, request: Request) -> Response:
 
 
 async def mark_read(request: Request) -> Response:
-    wanted = await read_json(request, ReadMark)
+    body = await read_json(request, ReadMark)
     async with database_of(request).transaction() as tx:
-        number = await readers.mark_read(tx, caller_of(request), room_id(request), wanted.number)
+        number = await readers.mark_read(tx, caller_of(request), room_id(request), body.number)
     return json_response(ReadShown(number))
 
 
 async def choose_notifications(request: Request) -> Response:
-    wanted = await read_json(request, ChatNotifications)
-    until = instant(wanted.muted_until, "mutedUntil")
+    body = await read_json(request, ChatNotifications)
+    until = instant(body.muted_until, "mutedUntil")
     async with database_of(request).transaction() as tx:
-        await readers.choose_notifications(tx, caller_of(request), room_id(request), wanted.level, until)
-    return json_response(wanted)
+        await readers.choose_notifications(tx, caller_of(request), room_id(request), body.level, until)
+    return json_response(body)
 
 
 async def count_unread(request: Request) -> Response:
@@ -392,15 +396,15 @@ async def count_unread(request: Request) -> Response:
 
 
 async def search_messages(request: Request) -> Response:
-    caller, asked = caller_of(request), request.query_params
-    has = asked.getlist("has")
+    caller, query_params = caller_of(request), request.query_params
+    has = query_params.getlist("has")
     wanted = search.ChatSearch(
-        words=asked.get("q", "")[:200],
-        rooms=tuple(RoomId(one) for one in asked.getlist("room")[: search.MOST_ROOMS]),
-        person=UserId(asked["person"]) if asked.get("person") else None,
-        since=instant(asked.get("from"), "from"),
-        until=instant(asked.get("to"), "to"),
-        about=asked.get("date"),
+        words=query_params.get("q", "")[:200],
+        rooms=tuple(RoomId(one) for one in query_params.getlist("room")[: search.MOST_ROOMS]),
+        person=UserId(query_params["person"]) if query_params.get("person") else None,
+        since=instant(query_params.get("from"), "from"),
+        until=instant(query_params.get("to"), "to"),
+        about=query_params.get("date"),
         has_link="link" in has,
         has_picture="picture" in has,
         mentions_me="mention" in has,
@@ -411,7 +415,7 @@ async def search_messages(request: Request) -> Response:
             caller.user_id,
             wanted,
             limit=limit_of(request, _PAGE, MAX_LIMIT),
-            after=search_place(asked.get("cursor", "")),
+            after=search_place(query_params.get("cursor", "")),
         )
     return json_response(ChatFindingList([message_shown(one) for one in found.messages], search_cursor(found.after)))
 

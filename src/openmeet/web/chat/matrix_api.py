@@ -151,12 +151,12 @@ async def switch_mirror(request: Request) -> Response:
     ``ConfirmationNeeded``).
     """
     require_matrix(request)
-    caller, room, wanted = caller_of(request), room_id(request), await read_json(request, ChatMirrorWanted)
+    caller, room, body = caller_of(request), room_id(request), await read_json(request, ChatMirrorWanted)
     async with database_of(request).transaction() as tx:
         await require_access(tx, room, caller.user_id, Access.MODERATE)
         require_match_with_shown(request, await _mirror(tx, request, room))
-        if wanted.enabled:
-            await mirroring.switch_on(tx, caller, room, is_confirmed=wanted.confirmed, guests=wanted.guests)
+        if body.enabled:
+            await mirroring.switch_on(tx, caller, room, is_confirmed=body.confirmed, guests=body.guests)
         else:
             await mirroring.switch_off(tx, caller, room)
         found = await _mirror(tx, request, room)
@@ -181,13 +181,13 @@ async def show_person(request: Request) -> Response:
 
 async def answer_consent(request: Request) -> Response:
     require_matrix(request)
-    wanted = await read_json(request, MatrixConsentWanted)
+    body = await read_json(request, MatrixConsentWanted)
     async with database_of(request).transaction() as tx:
         require_match_with_shown(request, await _person(tx, caller_of(request).user_id))
-        if wanted.consent is not None:
-            await mirroring.answer_consent(tx, caller_of(request), wanted.consent)
-        if wanted.invitations is not None:
-            await matrix_choices.choose_mode(tx, caller_of(request), wanted.invitations)
+        if body.consent is not None:
+            await mirroring.answer_consent(tx, caller_of(request), body.consent)
+        if body.invitations is not None:
+            await matrix_choices.choose_mode(tx, caller_of(request), body.invitations)
         found = await _person(tx, caller_of(request).user_id)
     return json_response(found)
 
@@ -255,9 +255,9 @@ async def list_choices(request: Request) -> Response:
 async def choose_room(request: Request) -> Response:
     """Set whether a room invites the caller's linked account. Raises NotFound, Refused (``NoMatrix``)."""
     require_matrix(request)
-    wanted = await read_json(request, MatrixChoiceWanted)
+    body = await read_json(request, MatrixChoiceWanted)
     async with database_of(request).transaction() as tx:
-        await matrix_choices.choose_room(tx, caller_of(request), room_id(request), invited=wanted.invited)
+        await matrix_choices.choose_room(tx, caller_of(request), room_id(request), invited=body.invited)
     return Response(status_code=204)
 
 

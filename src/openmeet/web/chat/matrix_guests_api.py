@@ -77,20 +77,20 @@ async def change_guest(request: Request) -> Response:
     """
     require_matrix(request)
     caller, room, settings = caller_of(request), room_id(request), services(request).settings
-    wanted = await read_json(request, MatrixGuestWanted)
+    body = await read_json(request, MatrixGuestWanted)
     await spend_on_guest(request, caller.user_id)
     async with database_of(request).transaction() as tx:
         found: MatrixGuest | None
-        match wanted.state:
+        match body.state:
             case GuestState.INVITED:
                 only = "" if settings.matrix_federate else settings.matrix_server_name
-                found = await matrix_guests.invite(tx, caller, room, wanted.address, only_of_server=only)
+                found = await matrix_guests.invite(tx, caller, room, body.address, only_of_server=only)
             case GuestState.REMOVED:
-                found = await matrix_guests.remove(tx, caller, room, wanted.address, wanted.reason)
+                found = await matrix_guests.remove(tx, caller, room, body.address, body.reason)
             case GuestState.BANNED:
-                found = await matrix_guests.ban(tx, caller, room, wanted.address, wanted.reason)
+                found = await matrix_guests.ban(tx, caller, room, body.address, body.reason)
             case _:
-                assert_never(wanted.state)
+                assert_never(body.state)
     if found is None:
         raise NotFound(ChatReason.NO_SUCH_GUEST)
     return json_response(_shown(found))

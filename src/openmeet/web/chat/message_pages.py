@@ -62,18 +62,18 @@ def _answer(act: Act) -> Callable[[Request], Awaitable[Response]]:
 
     async def answer(request: Request) -> Response:
         caller = caller_of(request)
-        typed = await read_form(request)
+        form = await read_form(request)
         try:
             if act in {_edit, _react, _vote}:
                 await spend_on_change(request, caller.user_id, _id(request))
             async with database_of(request).transaction() as tx:
-                one = await act(tx, request, typed)
+                one = await act(tx, request, form)
                 there = await _there(tx, one, caller.user_id)
         except (InvalidForm, InvalidInput) as wrong:
-            return await _message_page(request, form_with_problems(typed, wrong), 400)
+            return await _message_page(request, form_with_problems(form, wrong), 400)
         except (Conflict, Refused, Forbidden, TooMany) as refused:
             status = {Conflict: 409, Forbidden: 403, TooMany: 429}.get(type(refused), 422)
-            return await _message_page(request, FormState(typed, {"": refused.why}), status)
+            return await _message_page(request, FormState(form, {"": refused.why}), status)
         return go(there)
 
     return answer
@@ -89,13 +89,13 @@ async def _there(reader: Reader, one: ChatMessage, viewer: UserId) -> str:
     return f"{address.path}{'&' if '?' in address.path else '?'}around={one.number}#m{one.number}"
 
 
-async def _edit(tx: Transaction, request: Request, typed: dict[str, str]) -> ChatMessage:
-    revision = typed.get("revision", "")
+async def _edit(tx: Transaction, request: Request, form: dict[str, str]) -> ChatMessage:
+    revision = form.get("revision", "")
     return await messages.edit(
         tx,
         caller_of(request),
         _id(request),
-        typed.get("text", ""),
+        form.get("text", ""),
         int(revision) if revision.isascii() and revision.isdecimal() and len(revision) < 10 else None,
     )
 
@@ -104,28 +104,28 @@ async def _take_back(tx: Transaction, request: Request, _: dict[str, str]) -> Ch
     return await messages.retract(tx, caller_of(request), _id(request))
 
 
-async def _remove(tx: Transaction, request: Request, typed: dict[str, str]) -> ChatMessage:
-    return await messages.remove(tx, caller_of(request), _id(request), typed.get("reason", ""), removal_sealer(request))
+async def _remove(tx: Transaction, request: Request, form: dict[str, str]) -> ChatMessage:
+    return await messages.remove(tx, caller_of(request), _id(request), form.get("reason", ""), removal_sealer(request))
 
 
 async def _restore(tx: Transaction, request: Request, _: dict[str, str]) -> ChatMessage:
     return await messages.restore(tx, caller_of(request), _id(request), removal_sealer(request))
 
 
-async def _hold(tx: Transaction, request: Request, typed: dict[str, str]) -> ChatMessage:
-    return await messages.hold(tx, caller_of(request), _id(request), typed.get("reason", ""))
+async def _hold(tx: Transaction, request: Request, form: dict[str, str]) -> ChatMessage:
+    return await messages.hold(tx, caller_of(request), _id(request), form.get("reason", ""))
 
 
-async def _release(tx: Transaction, request: Request, typed: dict[str, str]) -> ChatMessage:
-    return await messages.release(tx, caller_of(request), _id(request), typed.get("reason", ""))
+async def _release(tx: Transaction, request: Request, form: dict[str, str]) -> ChatMessage:
+    return await messages.release(tx, caller_of(request), _id(request), form.get("reason", ""))
 
 
-async def _ban(tx: Transaction, request: Request, typed: dict[str, str]) -> ChatMessage:
+async def _ban(tx: Transaction, request: Request, form: dict[str, str]) -> ChatMessage:
     """Ban the author of the message from this chat."""
     caller, message = caller_of(request), await _reached(tx, request)
     if message.user_id is None:
         raise NotFound(ChatReason.NO_SUCH_MEMBER)
-    reason = typed.get("reason", "")
+    reason = form.get("reason", "")
     await sanctions.sanction(tx, caller, message.room_id, message.user_id, SanctionKind.BAN, reason=reason)
     return message
 
@@ -141,23 +141,23 @@ async def _reached(tx: Transaction, request: Request) -> ChatMessage:
     return (await queries.visible_message(tx, _id(request), caller_of(request).user_id))[0]
 
 
-async def _react(tx: Transaction, request: Request, typed: dict[str, str]) -> ChatMessage:
+async def _react(tx: Transaction, request: Request, form: dict[str, str]) -> ChatMessage:
     """Add or remove one of the caller's reactions."""
     caller, message_id = caller_of(request), _id(request)
-    if typed.get("remove"):
-        await reactions.unreact(tx, caller, message_id, typed["remove"])
+    if form.get("remove"):
+        await reactions.unreact(tx, caller, message_id, form["remove"])
     else:
-        await reactions.react(tx, caller, message_id, typed.get("add", ""))
+        await reactions.react(tx, caller, message_id, form.get("add", ""))
     return (await queries.visible_message(tx, message_id, caller.user_id))[0]
 
 
-async def _vote(tx: Transaction, request: Request, typed: dict[str, str]) -> ChatMessage:
+async def _vote(tx: Transaction, request: Request, form: dict[str, str]) -> ChatMessage:
     """Add or withdraw one of the caller's votes."""
     caller, message_id = caller_of(request), _id(request)
-    choice = typed.get("add", "") or typed.get("remove", "")
+    choice = form.get("add", "") or form.get("remove", "")
     if not (choice.isascii() and choice.isdecimal() and len(choice) < _MOST_DIGITS):
         raise InvalidForm({"choices": ChatReason.NO_SUCH_CHOICE()})
-    await reactions.toggle_vote(tx, caller, message_id, int(choice), is_on="add" in typed)
+    await reactions.toggle_vote(tx, caller, message_id, int(choice), is_on="add" in form)
     return (await queries.visible_message(tx, message_id, caller.user_id))[0]
 
 
@@ -192,7 +192,7 @@ _ACTS: Final[dict[str, Act]] = {
 }
 
 
-async def _message_page(request: Request, typed: FormState, status: int = 200) -> Response:
+async def _message_page(request: Request, form_state: FormState, status: int = 200) -> Response:
     caller = caller_or_none(request)
     viewer = caller.user_id if caller else None
     async with database_of(request).reader() as reader:
@@ -226,7 +226,7 @@ async def _message_page(request: Request, typed: FormState, status: int = 200) -
         "row": row,
         "message": message,
         "address": address,
-        "typed": typed if typed.values else FormState({"text": message.body}, typed.problems),
+        "typed": form_state if form_state.values else FormState({"text": message.body}, form_state.problems),
         "labels": _LABELS,
         "max_text": MAX_TEXT,
         "may_be_empty": bool(message.pictures),

@@ -64,11 +64,11 @@ async def restore_message(request: Request) -> Response:
 
 
 async def report_message(request: Request) -> Response:
-    wanted = await read_json(request, ChatReportWanted)
+    body = await read_json(request, ChatReportWanted)
     await spend_on_report(request, caller_of(request).user_id, message_id(request))
     async with database_of(request).transaction() as tx:
         await sanctions.report(
-            tx, caller_of(request), message_id(request), wanted.reason, wanted.words, to_tenant=wanted.to_tenant
+            tx, caller_of(request), message_id(request), body.reason, body.words, to_tenant=body.to_tenant
         )
     return Response(status_code=202)
 
@@ -80,9 +80,9 @@ async def show_removal(request: Request) -> Response:
 
 
 async def object_to_removal(request: Request) -> Response:
-    wanted = await read_json(request, ChatObjectionWanted)
+    body = await read_json(request, ChatObjectionWanted)
     async with database_of(request).transaction() as tx:
-        await objections.object_to(tx, caller_of(request), message_id(request), wanted.words)
+        await objections.object_to(tx, caller_of(request), message_id(request), body.words)
         found = await _removal(tx, request)
     return json_response(found)
 
@@ -96,9 +96,9 @@ async def _removal(reader: Reader, request: Request) -> ChatRemovalShown:
 
 
 async def uphold_removal(request: Request) -> Response:
-    wanted = await read_json(request, ActReason, is_optional=True)
+    body = await read_json(request, ActReason, is_optional=True)
     async with database_of(request).transaction() as tx:
-        await objections.uphold(tx, caller_of(request), message_id(request), wanted.reason)
+        await objections.uphold(tx, caller_of(request), message_id(request), body.reason)
     return Response(status_code=204)
 
 
@@ -120,16 +120,16 @@ async def list_sanctions(request: Request) -> Response:
 
 
 async def put_sanction(request: Request) -> Response:
-    wanted = await read_json(request, SanctionWanted)
+    body = await read_json(request, SanctionWanted)
     async with database_of(request).transaction() as tx:
         one = await sanctions.sanction(
             tx,
             caller_of(request),
             room_id(request),
             _person(request),
-            wanted.kind,
-            reason=wanted.reason,
-            until=instant(wanted.until, "until"),
+            body.kind,
+            reason=body.reason,
+            until=instant(body.until, "until"),
         )
     return json_response(sanction_shown(one))
 

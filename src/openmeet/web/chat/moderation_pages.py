@@ -48,23 +48,21 @@ async def show_report(request: Request) -> Response:
 
 async def report(request: Request) -> Response:
     """Report a message to the hosts, or to the moderators of the site."""
-    typed = await read_form(request)
+    form = await read_form(request)
     caller = caller_of(request)
     try:
-        reason, words = check_report(typed.get("reason", ""), typed.get("words", ""))
+        reason, words = check_report(form.get("reason", ""), form.get("words", ""))
         await spend_on_report(request, caller.user_id, _id(request))
         async with database_of(request).transaction() as tx:
-            is_new = await sanctions.report(
-                tx, caller, _id(request), reason, words, to_tenant=typed.get("to") == "site"
-            )
+            is_new = await sanctions.report(tx, caller, _id(request), reason, words, to_tenant=form.get("to") == "site")
     except InvalidForm as wrong:
-        return await _report_page(request, form_with_problems(typed, wrong), 400)
+        return await _report_page(request, form_with_problems(form, wrong), 400)
     except TooMany as refused:
-        return await _report_page(request, FormState(typed, {"": refused.why}), 429)
+        return await _report_page(request, FormState(form, {"": refused.why}), 429)
     return go(f"/chat/messages/{_id(request)}", flash="reported" if is_new else "reported_before")
 
 
-async def _report_page(request: Request, typed: FormState, status: int = 200) -> Response:
+async def _report_page(request: Request, form_state: FormState, status: int = 200) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         one, room, found = await queries.visible_message(reader, _id(request), caller.user_id)
@@ -87,7 +85,7 @@ async def _report_page(request: Request, typed: FormState, status: int = 200) ->
                 lazy("If it is about a host, or you don\u2019t want the hosts to decide."),
             ),
         ],
-        "typed": FormState({"to": "hosts"} | dict(typed.values), typed.problems),
+        "typed": FormState({"to": "hosts"} | dict(form_state.values), form_state.problems),
         "labels": _LABELS,
         "most": MAX_REPORT_WORDS,
     }
@@ -99,18 +97,18 @@ async def show_removal(request: Request) -> Response:
 
 
 async def object_to(request: Request) -> Response:
-    typed = await read_form(request)
+    form = await read_form(request)
     try:
         async with database_of(request).transaction() as tx:
-            await objections.object_to(tx, caller_of(request), _id(request), typed.get("words", ""))
+            await objections.object_to(tx, caller_of(request), _id(request), form.get("words", ""))
     except InvalidForm as wrong:
-        return await _removal_page(request, form_with_problems(typed, wrong), 400)
+        return await _removal_page(request, form_with_problems(form, wrong), 400)
     except Refused as refused:
-        return await _removal_page(request, FormState(typed, {"": refused.why}), 422)
+        return await _removal_page(request, FormState(form, {"": refused.why}), 422)
     return go(f"/chat/messages/{_id(request)}/object", flash="objected")
 
 
-async def _removal_page(request: Request, typed: FormState, status: int = 200) -> Response:
+async def _removal_page(request: Request, form_state: FormState, status: int = 200) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         removal = await objections.own_removal(reader, _id(request), caller.user_id)
@@ -121,7 +119,7 @@ async def _removal_page(request: Request, typed: FormState, status: int = 200) -
         "text": text,
         "shown": {"pictures": picture_views(pictures, gettext("you"), PICTURES)},
         "now": now,
-        "typed": typed,
+        "typed": form_state,
         "labels": _LABELS,
         "most": MAX_REASON,
     }
@@ -130,9 +128,9 @@ async def _removal_page(request: Request, typed: FormState, status: int = 200) -
 
 async def uphold(request: Request) -> Response:
     """Decide that a message stays removed. For the moderators of the chat."""
-    typed = await read_form(request)
+    form = await read_form(request)
     async with database_of(request).transaction() as tx:
-        await objections.uphold(tx, caller_of(request), _id(request), typed.get("reason", ""))
+        await objections.uphold(tx, caller_of(request), _id(request), form.get("reason", ""))
     return go(f"/chat/messages/{_id(request)}", flash="act_done")
 
 

@@ -127,14 +127,14 @@ async def show_rooms(request: Request) -> Response:
 
 async def _found_in_chats(reader: Reader, request: Request, viewer: UserId) -> dict[str, object]:
     """Chats that match by name, and matching messages in all chats."""
-    asked = request.query_params
+    query_params = request.query_params
     zone = await zone_of_person(reader, viewer, services(request).settings.time_zone)
     mine = await rooms.my_rooms(reader, viewer, RoomFilter(), limit=_CHATS_OFFERED)
     addresses = await addresses_of(reader, [one.room for one in mine], viewer)
     offered = sorted(
         ((str(room), address.name) for room, address in addresses.items()), key=lambda one: one[1].casefold()
     )
-    found = await search_chats(reader, viewer, asked, zone, offered)
+    found = await search_chats(reader, viewer, query_params, zone, offered)
     if found["words"] and not found["narrowed"] and not found["is_further"]:
         found["named"] = await _room_list(reader, request, viewer, _CHATS_NAMED)
     return {"place": None, **found}
@@ -208,8 +208,8 @@ async def send(find: Find, request: Request) -> Response:
 
 async def mark_read(find: Find, request: Request) -> Response:
     """Move the read mark forward to the last message that the page showed."""
-    typed = await read_form(request)
-    number = typed.get("number", "")
+    form = await read_form(request)
+    number = form.get("number", "")
     async with database_of(request).transaction() as tx:
         place = await find(tx, request)
         if place.room is None:
@@ -334,23 +334,23 @@ def _heading(request: Request, place: ChatPlace) -> str | None:
 
 
 def _wanted(request: Request, place: ChatPlace, about: str | None) -> MessageFilter:
-    asked = request.query_params
+    query_params = request.query_params
 
     def number(name: str) -> int | None:
-        text = asked.get(name, "")
+        text = query_params.get(name, "")
         return int(text) if text.isascii() and text.isdecimal() and len(text) < _LONGEST_NUMBER else None
 
-    since, until = day_of(asked.get("from", "")), day_of(asked.get("to", ""))
+    since, until = day_of(query_params.get("from", "")), day_of(query_params.get("to", ""))
     zone = place.time_zone
     return MessageFilter(
         before=number("before"),
         after=number("after"),
         around=number("around"),
         about=about,
-        person=UserId(asked["person"]) if asked.get("person") else None,
+        person=UserId(query_params["person"]) if query_params.get("person") else None,
         since=start_of(since, zone) if since else None,
         until=start_of(until + timedelta(days=1), zone) if until else None,
-        pinned=asked.get("pinned") == "yes",
+        pinned=query_params.get("pinned") == "yes",
     )
 
 

@@ -41,16 +41,16 @@ async def show_people(find: Find, request: Request) -> Response:
 
 async def change_guest(find: Find, request: Request) -> Response:
     """Invite, remove or ban (``act``) a guest from Matrix, identified by address."""
-    typed = await read_form(request)
+    form = await read_form(request)
     caller, settings = caller_of(request), services(request).settings
-    address, reason = typed.get("address", ""), typed.get("reason", "")
+    address, reason = form.get("address", ""), form.get("reason", "")
     try:
         await spend_on_guest(request, caller.user_id)
         async with database_of(request).transaction() as tx:
             place = await find(tx, request)
             if place.access is Access.NONE or place.room is None or not settings.matrix_url:
                 raise NotFound(ChatReason.NO_SUCH_ROOM)
-            match typed.get("act"):
+            match form.get("act"):
                 case "remove":
                     await matrix_guests.remove(tx, caller, place.room.id, address, reason)
                 case "ban":
@@ -59,14 +59,14 @@ async def change_guest(find: Find, request: Request) -> Response:
                     only = "" if settings.matrix_federate else settings.matrix_server_name
                     await matrix_guests.invite(tx, caller, place.room.id, address, only_of_server=only)
     except InvalidForm as wrong:
-        return await _people_page(find, request, form_with_problems(typed, wrong), 400)
+        return await _people_page(find, request, form_with_problems(form, wrong), 400)
     except (Refused, TooMany) as refused:
         status = 429 if isinstance(refused, TooMany) else 422
-        return await _people_page(find, request, FormState(typed, {"": refused.why}), status)
+        return await _people_page(find, request, FormState(form, {"": refused.why}), status)
     return go(place.page("people"), flash="act_done")
 
 
-async def _people_page(find: Find, request: Request, typed: FormState, status: int = 200) -> Response:
+async def _people_page(find: Find, request: Request, form_state: FormState, status: int = 200) -> Response:
     caller = caller_of(request)
     words = request.query_params.get("q", "").strip()
     async with database_of(request).reader() as reader:
@@ -95,7 +95,7 @@ async def _people_page(find: Find, request: Request, typed: FormState, status: i
         "guests": guests,
         "invites_guests": invites,
         "moderates": place.access is Access.MODERATE,
-        "typed": typed,
+        "typed": form_state,
         "labels": _LABELS,
         "most": {"address": MAX_ADDRESS, "reason": MAX_REASON},
         "server": services(request).settings.matrix_server_name,

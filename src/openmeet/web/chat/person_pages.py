@@ -48,47 +48,47 @@ async def show_person(find: Find, request: Request) -> Response:
 
 async def sanction(find: Find, request: Request, *, kind: SanctionKind) -> Response:
     """Mute or ban the person that the page is about."""
-    typed = await read_form(request)
-    span = _SPANS.get(typed.get("for", ""))
+    form = await read_form(request)
+    span = _SPANS.get(form.get("for", ""))
     try:
         async with database_of(request).transaction() as tx:
             place, room, person = await _found(find, tx, request)
             until = Instant(tx.now + span) if span else None
-            reason = typed.get("reason", "")
+            reason = form.get("reason", "")
             await sanctions.sanction(tx, caller_of(request), room.id, person, kind, reason=reason, until=until)
     except (InvalidForm, InvalidInput) as wrong:
-        return await _person_page(find, request, form_with_problems(typed, wrong), 400)
+        return await _person_page(find, request, form_with_problems(form, wrong), 400)
     except Refused as refused:
-        return await _person_page(find, request, FormState(typed, {"": refused.why}), 422)
+        return await _person_page(find, request, FormState(form, {"": refused.why}), 422)
     return go(place.page("people", person), flash="act_done")
 
 
 async def lift(find: Find, request: Request) -> Response:
     """End a mute or a ban that hosts imposed."""
-    typed = await read_form(request)
-    kind = SanctionKind.BAN if typed.get("kind") == "ban" else SanctionKind.MUTE
+    form = await read_form(request)
+    kind = SanctionKind.BAN if form.get("kind") == "ban" else SanctionKind.MUTE
     try:
         async with database_of(request).transaction() as tx:
             place, room, person = await _found(find, tx, request)
             await sanctions.lift(tx, caller_of(request), room.id, person, kind=kind)
     except Refused as refused:
-        return await _person_page(find, request, FormState(typed, {"": refused.why}), 422)
+        return await _person_page(find, request, FormState(form, {"": refused.why}), 422)
     return go(place.page("people", person), flash="act_done")
 
 
 async def decide_in_group(find: Find, request: Request) -> Response:
     """Ban the person from the group, which includes all its chats, or lift that ban (``act``: ban, lift)."""
-    typed = await read_form(request)
+    form = await read_form(request)
     try:
         async with database_of(request).transaction() as tx:
             place, _, person = await _found(find, tx, request)
             in_group = await _role_in_group(tx, place, caller_of(request).user_id, person)
             if in_group is None:
                 raise Forbidden(GroupReason.MAY_NOT_BAN)
-            act = administration.unban if typed.get("act") == "lift" else administration.ban
+            act = administration.unban if form.get("act") == "lift" else administration.ban
             await act(tx, caller_of(request), in_group.group.slug, person)
     except Refused as refused:
-        return await _person_page(find, request, FormState(typed, {"": refused.why}), 422)
+        return await _person_page(find, request, FormState(form, {"": refused.why}), 422)
     return go(place.page("people", person), flash="act_done")
 
 
@@ -219,7 +219,7 @@ async def _thread_with(reader: Reader, place: ChatPlace, person: UserId) -> str:
     return place.path_of_related_room("direct", person)
 
 
-async def _person_page(find: Find, request: Request, typed: FormState, status: int = 200) -> Response:
+async def _person_page(find: Find, request: Request, form_state: FormState, status: int = 200) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         place, room, person = await _found(find, reader, request)
@@ -249,7 +249,7 @@ async def _person_page(find: Find, request: Request, typed: FormState, status: i
         "write": write,
         "in_group": in_group,
         "choices": _CHOICES,
-        "typed": FormState({"for": "day"} | dict(typed.values), typed.problems),
+        "typed": FormState({"for": "day"} | dict(form_state.values), form_state.problems),
         "labels": _LABELS,
         "most": MAX_REASON,
     }

@@ -96,8 +96,8 @@ async def upload(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         await require_write_access(reader, await room_queries.by_id(reader, room), caller.user_id)
     await spend_on_picture(request, caller.user_id)
-    wanted = await read_json(request, ChatPictureWanted)
-    made = await _keep(request, caller.user_id, wanted.image)
+    body = await read_json(request, ChatPictureWanted)
+    made = await _keep(request, caller.user_id, body.image)
     return json_response(ChatPictureUploaded(made.key, made.width, made.height), 201)
 
 

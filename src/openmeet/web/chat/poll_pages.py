@@ -42,7 +42,7 @@ async def show_poll_form(find: Find, request: Request) -> Response:
 
 async def send_poll(find: Find, request: Request) -> Response:
     """Post the poll. Creates the room if this is its first message."""
-    caller, typed = caller_of(request), await read_form(request)
+    caller, form = caller_of(request), await read_form(request)
     try:
         async with database_of(request).reader() as reader:
             place = await find(reader, request)
@@ -54,18 +54,18 @@ async def send_poll(find: Find, request: Request) -> Response:
             details = await polls.checked_poll(
                 tx,
                 room,
-                [line for line in typed.get("choices", "").splitlines() if line.strip()],
-                dates=[name.removeprefix("date_") for name in typed if name.startswith("date_")],
-                several=bool(typed.get("several")),
-                ends_at=_end(typed.get("ends_at", ""), place.time_zone),
+                [line for line in form.get("choices", "").splitlines() if line.strip()],
+                dates=[name.removeprefix("date_") for name in form if name.startswith("date_")],
+                several=bool(form.get("several")),
+                ends_at=_end(form.get("ends_at", ""), place.time_zone),
             )
             one, _ = await messages.send(
                 tx,
                 caller,
                 room,
                 NewMessage(
-                    text=typed.get("text", ""),
-                    client_id=typed.get("submission") or None,
+                    text=form.get("text", ""),
+                    client_id=form.get("submission") or None,
                     kind=MessageKind.POLL,
                     details=details,
                 ),
@@ -74,10 +74,10 @@ async def send_poll(find: Find, request: Request) -> Response:
     except InvalidForm as wrong:
         # The field has a different name in JSON.
         problems = {"ends_at" if name == "endsAt" else name: why for name, why in wrong.problems.items()}
-        return await _poll_page(find, request, form_with_problems(typed, InvalidForm(problems)), 400)
+        return await _poll_page(find, request, form_with_problems(form, InvalidForm(problems)), 400)
     except (Conflict, Forbidden, TooMany) as refused:
         status = {Conflict: 409, Forbidden: 403}.get(type(refused), 429)
-        return await _poll_page(find, request, FormState(typed, {"": refused.why}), status)
+        return await _poll_page(find, request, FormState(form, {"": refused.why}), status)
     return go(f"{place.page()}#m{one.number}")
 
 
@@ -91,7 +91,7 @@ def _end(text: str, zone: str) -> Instant | None:
         raise InvalidForm({"endsAt": ChatReason.MALFORMED_INSTANT()}) from None
 
 
-async def _poll_page(find: Find, request: Request, typed: FormState, status: int = 200) -> Response:
+async def _poll_page(find: Find, request: Request, form_state: FormState, status: int = 200) -> Response:
     caller_of(request)
     async with database_of(request).reader() as reader:
         place = await find(reader, request)
@@ -99,7 +99,7 @@ async def _poll_page(find: Find, request: Request, typed: FormState, status: int
         dates = await _dates(reader, place)
     context = {
         "place": place,
-        "typed": typed,
+        "typed": form_state,
         "labels": _LABELS,
         "dates": dates,
         "most": MOST_CHOICES,

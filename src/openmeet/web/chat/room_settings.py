@@ -104,37 +104,37 @@ async def show_settings(find: Find, request: Request) -> Response:
 
 async def change_settings(find: Find, request: Request) -> Response:
     """Change the settings that the moderators of a room decide."""
-    typed = await read_form(request)
+    form = await read_form(request)
     kind_of = {one.value: one for one in AudienceSwitch}
     try:
         async with database_of(request).transaction() as tx:
             place, room = await _found(find, tx, request)
             wanted = RoomSettings(
-                name=typed.get("name"),
-                about=typed.get("about"),
-                audience={name: typed[f"who_{name}"] for name in kind_of if typed.get(f"who_{name}")},
-                history=next((one for one in HistoryMode if one.value == typed.get("history")), None),
-                slow_seconds=_number(typed.get("slow", "")),
-                holds_messages=bool(typed["holds"]) if "holds" in typed else None,
-                retention=next((one for one in RoomRetention if one.value == typed.get("retention")), None),
+                name=form.get("name"),
+                about=form.get("about"),
+                audience={name: form[f"who_{name}"] for name in kind_of if form.get(f"who_{name}")},
+                history=next((one for one in HistoryMode if one.value == form.get("history")), None),
+                slow_seconds=_number(form.get("slow", "")),
+                holds_messages=bool(form["holds"]) if "holds" in form else None,
+                retention=next((one for one in RoomRetention if one.value == form.get("retention")), None),
             )
-            revision = _number(typed.get("revision", ""))
+            revision = _number(form.get("revision", ""))
             await rooms.change_settings(tx, caller_of(request), room.id, wanted, if_revision=revision)
     except (InvalidForm, InvalidInput) as wrong:
-        return await _settings_page(find, request, form_with_problems(typed, wrong), 400)
+        return await _settings_page(find, request, form_with_problems(form, wrong), 400)
     except (Conflict, Forbidden, Refused) as refused:
         status = {Conflict: 409, Forbidden: 403}.get(type(refused), 422)
-        return await _settings_page(find, request, FormState(typed, {"": refused.why}), status)
+        return await _settings_page(find, request, FormState(form, {"": refused.why}), status)
     return go(place.page("settings"), flash="chat_saved")
 
 
 async def open_channel(request: Request) -> Response:
     """Open another channel of a group."""
-    typed = await read_form(request)
-    name = typed.get("channel", "").strip()
+    form = await read_form(request)
+    name = form.get("channel", "").strip()
     if not name:
         missing = InvalidForm({"channel": ChatReason.NAME_NEEDED()})
-        return await _settings_page(places.of_channel, request, form_with_problems(typed, missing), 400)
+        return await _settings_page(places.of_channel, request, form_with_problems(form, missing), 400)
     try:
         await spend_on_opening(request, caller_of(request).user_id)
         async with database_of(request).transaction() as tx:
@@ -143,24 +143,24 @@ async def open_channel(request: Request) -> Response:
             room, _ = await rooms.open_room(tx, caller_of(request), target)
     except InvalidForm as wrong:
         problems = InvalidForm({"channel": next(iter(wrong.problems.values()))})
-        return await _settings_page(places.of_channel, request, form_with_problems(typed, problems), 400)
+        return await _settings_page(places.of_channel, request, form_with_problems(form, problems), 400)
     except (Forbidden, Refused, TooMany) as refused:
         status = {Forbidden: 403, TooMany: 429}.get(type(refused), 422)
-        return await _settings_page(places.of_channel, request, FormState(typed, {"": refused.why}), status)
+        return await _settings_page(places.of_channel, request, FormState(form, {"": refused.why}), status)
     return go(f"{place.subject_path}/chat/{quote(room.name, safe='')}")
 
 
 async def choose_notifications(find: Find, request: Request) -> Response:
     """Set the caller's notification level for a room, and how long the room is muted for them."""
-    typed = await read_form(request)
-    chosen = next((one for one in NotificationLevel if one.value == typed.get("level")), NotificationLevel.USUAL)
+    form = await read_form(request)
+    chosen = next((one for one in NotificationLevel if one.value == form.get("level")), NotificationLevel.USUAL)
     caller = caller_of(request)
     async with database_of(request).transaction() as tx:
         place, room = await _found(find, tx, request)
         until = None
-        if typed.get("mute") in _MUTES:
-            until = Instant(tx.now + _MUTES[typed["mute"]][0])
-        elif typed.get("mute") == _KEEP:
+        if form.get("mute") in _MUTES:
+            until = Instant(tx.now + _MUTES[form["mute"]][0])
+        elif form.get("mute") == _KEEP:
             kept = await readers.reading_of(tx, room.id, caller.user_id)
             until = kept.muted_until if kept else None
         await readers.choose_notifications(tx, caller, room.id, chosen, until)
@@ -169,41 +169,41 @@ async def choose_notifications(find: Find, request: Request) -> Response:
 
 async def choose_enter(find: Find, request: Request) -> Response:
     """Set whether Enter sends a message. Applies to all chats of the caller."""
-    typed = await read_form(request)
+    form = await read_form(request)
     async with database_of(request).transaction() as tx:
         place, _ = await _found(find, tx, request)
-        await users.set_enter_sends(tx, caller_of(request).user_id, sends=typed.get("enter") == "sends")
+        await users.set_enter_sends(tx, caller_of(request).user_id, sends=form.get("enter") == "sends")
     return go(place.page("settings"), flash="chat_saved")
 
 
 async def switch_mirror(find: Find, request: Request) -> Response:
     """Start or stop mirroring the room to Matrix."""
-    typed = await read_form(request)
+    form = await read_form(request)
     try:
         async with database_of(request).transaction() as tx:
             place, room = await _found(find, tx, request)
             if not services(request).settings.matrix_url:
                 raise NotFound(ChatReason.NO_MATRIX_HERE)
-            if typed.get("mirror") == "off":
+            if form.get("mirror") == "off":
                 await mirroring.switch_off(tx, caller_of(request), room.id)
             else:
-                confirmed, guests = bool(typed.get("confirmed")), bool(typed.get("guests"))
+                confirmed, guests = bool(form.get("confirmed")), bool(form.get("guests"))
                 await mirroring.switch_on(tx, caller_of(request), room.id, is_confirmed=confirmed, guests=guests)
     except Refused as refused:
         field = "guests" if refused.name == "GuestsNeedPublic" else "confirmed"
-        return await _settings_page(find, request, FormState(typed, {field: refused.why}), 422)
+        return await _settings_page(find, request, FormState(form, {field: refused.why}), 422)
     return go(place.page("settings"), flash="chat_saved")
 
 
 async def _set_closed(find: Find, request: Request, *, closed: bool) -> Response:
-    typed = await read_form(request)
+    form = await read_form(request)
     act = rooms.close if closed else rooms.reopen
     try:
         async with database_of(request).transaction() as tx:
             place, room = await _found(find, tx, request)
-            await act(tx, caller_of(request), room.id, typed.get("reason", ""))
+            await act(tx, caller_of(request), room.id, form.get("reason", ""))
     except InvalidInput as wrong:
-        return await _settings_page(find, request, form_with_problems(typed, wrong), 400)
+        return await _settings_page(find, request, form_with_problems(form, wrong), 400)
     return go(place.page("settings"), flash="chat_saved")
 
 
@@ -235,7 +235,7 @@ def matrix_alias(request: Request, room: RoomId, mirror: MirrorStatus) -> str:
     return full_alias(site.tenant.name, site.settings.matrix_server_name, room)
 
 
-async def _settings_page(find: Find, request: Request, typed: FormState, status: int = 200) -> Response:
+async def _settings_page(find: Find, request: Request, form_state: FormState, status: int = 200) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         place, room = await _found(find, reader, request)
@@ -265,7 +265,7 @@ async def _settings_page(find: Find, request: Request, typed: FormState, status:
     }
     context = {
         "place": place,
-        "typed": FormState({**stored, **typed.values}, typed.problems),
+        "typed": FormState({**stored, **form_state.values}, form_state.problems),
         "labels": _LABELS,
         "mine": FormState(
             {"level": (kept.level if kept else NotificationLevel.USUAL).value, "mute": _KEEP if muted else ""}

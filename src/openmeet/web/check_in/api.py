@@ -60,15 +60,15 @@ class TicketOutput(msgspec.Struct, rename="camel"):
 
 
 async def check_in(request: Request) -> Response:
-    caller, wanted = caller_of(request), await read_json(request, CheckInInput)
-    if (wanted.ticket_code is None) is (wanted.attendance_id is None):
+    caller, body = caller_of(request), await read_json(request, CheckInInput)
+    if (body.ticket_code is None) is (body.attendance_id is None):
         raise InvalidInput("ticketCode", CheckInReason.TICKET_NEEDED)
     async with database_of(request).transaction() as tx:
         event = await host_decisions.find_for_host(tx, caller, _slug(request))
-        if wanted.attendance_id is not None:
-            who = AttendanceId(wanted.attendance_id)
+        if body.attendance_id is not None:
+            who = AttendanceId(body.attendance_id)
         else:
-            who = await actions.of_code(tx, services(request).code_key, event, wanted.ticket_code or "")
+            who = await actions.of_code(tx, services(request).code_key, event, body.ticket_code or "")
         before = who in await actions.checked_in_since(tx, [who])
         saved = await host_decisions.check_in(tx, caller, event.slug, who)
         shown = await _shown(tx, saved, is_repeated=before)

@@ -56,21 +56,21 @@ async def show(request: Request) -> Response:
 async def check_in(request: Request) -> Response:
     """Check in somebody by ticket code, or from a row of the list."""
     caller, slug = caller_of(request), _slug(request)
-    typed = await read_form(request)
+    form = await read_form(request)
     key = services(request).code_key
     try:
         async with database_of(request).transaction() as tx:
             event = await host_decisions.find_for_host(tx, caller, slug)
-            chosen = typed.get("attendance", "")
-            code = typed.get("code", "")
+            chosen = form.get("attendance", "")
+            code = form.get("code", "")
             attendance_id = AttendanceId(chosen) if chosen else await actions.of_code(tx, key, event, code)
             was_there = attendance_id in await actions.checked_in_since(tx, [attendance_id])
             saved = await host_decisions.check_in(tx, caller, slug, attendance_id)
     except InvalidForm as wrong:
-        return await _check_in_page(request, FormState(typed, wrong.problems), status=400)
+        return await _check_in_page(request, FormState(form, wrong.problems), status=400)
     except Refused as refused:
-        return await _check_in_page(request, FormState(typed, {"": refused.why}), status=422)
-    query = {"done": saved.id, "q": typed.get("q", "")}
+        return await _check_in_page(request, FormState(form, {"": refused.why}), status=422)
+    query = {"done": saved.id, "q": form.get("q", "")}
     if was_there:
         return go(f"/events/{quote(slug)}/check-in?{urlencode(query | {'again': '1'})}")
     return go(f"/events/{quote(slug)}/check-in?{urlencode(query)}")
@@ -78,10 +78,10 @@ async def check_in(request: Request) -> Response:
 
 async def undo(request: Request) -> Response:
     caller, slug = caller_of(request), _slug(request)
-    typed = await read_form(request)
+    form = await read_form(request)
     async with database_of(request).transaction() as tx:
-        await host_decisions.undo_check_in(tx, caller, slug, AttendanceId(typed.get("attendance", "")))
-    query = urlencode({"q": typed.get("q", "")})
+        await host_decisions.undo_check_in(tx, caller, slug, AttendanceId(form.get("attendance", "")))
+    query = urlencode({"q": form.get("q", "")})
     return go(f"/events/{quote(slug)}/check-in?{query}", flash="check_in_undone")
 
 
@@ -118,9 +118,9 @@ def ticket_page(request: Request, event: Event, mine: Attendance, name: str, pri
     return page(request, "check_in/ticket.html", context, headers={"cache-control": "no-store"})
 
 
-async def _check_in_page(request: Request, typed: FormState, *, code: str = "", status: int = 200) -> Response:
+async def _check_in_page(request: Request, form_state: FormState, *, code: str = "", status: int = 200) -> Response:
     caller = caller_of(request)
-    q = (typed.value("q") or request.query_params.get("q", "")).strip()
+    q = (form_state.value("q") or request.query_params.get("q", "")).strip()
     key = services(request).code_key
     async with database_of(request).reader() as reader:
         event = await host_decisions.find_for_host(reader, caller, _slug(request))
@@ -137,7 +137,7 @@ async def _check_in_page(request: Request, typed: FormState, *, code: str = "", 
             try:
                 holder = await actions.of_code(reader, key, event, code)
             except InvalidForm as wrong:
-                typed = FormState({"code": code}, wrong.problems)
+                form_state = FormState({"code": code}, wrong.problems)
         asked = [one for one in (holder, done) if one]
         single = await lists.by_ids(reader, event.id, [AttendanceId(one) for one in asked])
         since = await actions.checked_in_since(reader, [one.attendance_id for one in (*rows, *single)])
@@ -164,7 +164,7 @@ async def _check_in_page(request: Request, typed: FormState, *, code: str = "", 
         "is_again": bool(request.query_params.get("again")),
         "since": {key: formatting.clock(wall_time.local_of(at, event.time_zone)) for key, at in since.items()},
         "q": q,
-        "typed": typed if typed.values or typed.problems else FormState({"code": code, "q": q}),
+        "typed": form_state if form_state.values or form_state.problems else FormState({"code": code, "q": q}),
     }
     return page(request, "check_in/door.html", context, status=status, headers=_CAMERA)
 

@@ -81,8 +81,8 @@ async def show_picture(request: Request) -> Response:
 
 async def write(request: Request) -> Response:
     """Send a message as the recipient of the e-mail. Submitting the same form twice sends it once."""
-    typed = await read_form(request)
-    new = NewMessage(text=typed.get("text", ""), client_id=typed.get("submission") or None)
+    form = await read_form(request)
+    new = NewMessage(text=form.get("text", ""), client_id=form.get("submission") or None)
     try:
         async with database_of(request).reader() as reader:
             link, room = await _found(reader, request)
@@ -90,9 +90,9 @@ async def write(request: Request) -> Response:
         async with database_of(request).transaction() as tx:
             said = await _send(tx, link, room, new)
     except InvalidForm as wrong:
-        again, status = form_with_problems(typed, wrong), 400
+        again, status = form_with_problems(form, wrong), 400
     except (Conflict, Forbidden, TooMany) as refused:
-        again, status = FormState(typed, {"": refused.why}), {Conflict: 409, Forbidden: 403}.get(type(refused), 429)
+        again, status = FormState(form, {"": refused.why}), {Conflict: 409, Forbidden: 403}.get(type(refused), 429)
     else:
         response = go(request.url.path, flash="chat_held" if said.is_held else "chat_sent")
         response.headers.update(_HEADERS)
@@ -134,7 +134,7 @@ async def _chat_page(
     request: Request,
     link: EmailLink,
     room: Room,
-    typed: FormState,
+    form_state: FormState,
     *,
     status: int = 200,
 ) -> Response:
@@ -165,7 +165,7 @@ async def _chat_page(
             rows, shown.messages, zone=address.time_zone, now=reader.now, read_number=None, rooms_of_dates={}
         ),
         "may_write": may_write,
-        "typed": typed,
+        "typed": form_state,
         "labels": _LABELS,
         # A form that is sent again after an error is a new submission.
         "submission": secrets.token_urlsafe(16),

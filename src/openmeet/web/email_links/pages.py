@@ -68,9 +68,9 @@ async def answer(request: Request) -> Response:
     """RSVP as the recipient of the e-mail. The link is valid for this event only. The form includes the host's
     questions.
     """
-    typed = await read_form(request)
+    form = await read_form(request)
     try:
-        reply = RsvpReply(typed.get("reply", ""))
+        reply = RsvpReply(form.get("reply", ""))
     except ValueError:
         raise InvalidInput("reply", GeneralReason.CHOOSE_ONE, choices="going, interested, declined") from None
     try:
@@ -81,7 +81,7 @@ async def answer(request: Request) -> Response:
                 raise NotFound(EmailLinkReason.TOO_OLD, name=INVALID_LINK)
             mine = await answer_of(tx, event.id, link.user_id)
             rsvp_request = rsvp_request_of(
-                typed, fields_of(event, await registration_settings_of(tx, event), mine), mine
+                form, fields_of(event, await registration_settings_of(tx, event), mine), mine
             )
             caller = Caller(user.id, user.display_name)
             saved = await attendance.answer(tx, caller, event.slug, reply, rsvp_request, through=ChangeChannel.MAIL)
@@ -90,8 +90,8 @@ async def answer(request: Request) -> Response:
         async with database_of(request).reader() as reader:
             link, event = await _answerable(reader, request)
             mine = await answer_of(reader, event.id, link.user_id)
-            again = form_with_problems(typed, wrong)
-            return await _answer_page(reader, request, event, link.user_id, mine, typed=again, status=400)
+            again = form_with_problems(form, wrong)
+            return await _answer_page(reader, request, event, link.user_id, mine, form_state=again, status=400)
 
 
 async def show_ticket(request: Request) -> Response:
@@ -147,7 +147,7 @@ async def _answer_page(
     mine: Attendance | None,
     *,
     is_new: bool = False,
-    typed: FormState | None = None,
+    form_state: FormState | None = None,
     status: int = 200,
 ) -> Response:
     registration_settings = await registration_settings_of(reader, event)
@@ -171,7 +171,7 @@ async def _answer_page(
             for reply in sorted(bar.replies, key=lambda reply: reply.value != wanted)
         ],
         "fields": fields,
-        "typed": typed or FormState(values_of(mine)),
+        "typed": form_state or FormState(values_of(mine)),
         "private": private,
         "join_from_label": join_from_label(event, private),
         "answer_path": f"/mail/answer/{request.path_params['token']}",

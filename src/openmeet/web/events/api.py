@@ -120,11 +120,11 @@ async def list_events(request: Request) -> Response:
     if uri:
         return await _list_by_uri(request, uri)
     caller = caller_or_none(request)
-    typed = places.add_point(request, {name: request.query_params.get(name, "") for name in query.FIELDS})
-    wanted = query.wanted_of(typed, caller.user_id if caller else None)
+    search_fields = places.add_point(request, {name: request.query_params.get(name, "") for name in query.FIELDS})
+    search_query = query.wanted_of(search_fields, caller.user_id if caller else None)
     after, limit = paging(request)
     async with database_of(request).reader() as reader:
-        found = await corrected_search.coming(database_of(request), reader, wanted, after, limit + 1)
+        found = await corrected_search.coming(database_of(request), reader, search_query, after, limit + 1)
         events = found.events
         cursor = event_lists.pack(search.position_in(found.wanted, events[limit - 1])) if len(events) > limit else None
         searched = " ".join(found.wanted.words) if found.is_corrected else None

@@ -96,10 +96,10 @@ async def list_asked(request: Request) -> Response:
 
 async def invite(request: Request) -> Response:
     caller = caller_of(request)
-    wanted = await read_json(request, CoHostInput)
+    body = await read_json(request, CoHostInput)
     async with database_of(request).transaction() as tx:
-        one = await co_hosts.invite(tx, caller, _slug(request), wanted.whom, for_series=wanted.for_series)
-        await spend_on_invitations(request, caller.user_id, [one.email or wanted.whom])
+        one = await co_hosts.invite(tx, caller, _slug(request), body.whom, for_series=body.for_series)
+        await spend_on_invitations(request, caller.user_id, [one.email or body.whom])
         (shown,) = await _shown(tx, [one])
     return json_response(shown, 201)
 

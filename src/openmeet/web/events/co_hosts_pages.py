@@ -52,16 +52,16 @@ async def show(request: Request) -> Response:
 
 
 async def invite(request: Request) -> Response:
-    typed = await read_form(request)
+    form = await read_form(request)
     try:
         async with database_of(request).transaction() as tx:
-            caller, whom = caller_of(request), typed.get("whom", "")
-            one = await co_hosts.invite(tx, caller, _slug(request), whom, for_series=bool(typed.get("for_series")))
+            caller, whom = caller_of(request), form.get("whom", "")
+            one = await co_hosts.invite(tx, caller, _slug(request), whom, for_series=bool(form.get("for_series")))
             await spend_on_invitations(request, caller.user_id, [one.email or whom])
     except InvalidForm as wrong:
-        return await _list(request, form_with_problems(typed, wrong), status=400)
+        return await _list(request, form_with_problems(form, wrong), status=400)
     except (Refused, TooMany) as refused:
-        return await _list(request, FormState(typed, {"whom": refused.why}), status=422)
+        return await _list(request, FormState(form, {"whom": refused.why}), status=422)
     return go(f"/events/{quote(_slug(request))}/hosts", flash="co_host_invited")
 
 
@@ -122,10 +122,10 @@ async def show_invitation(request: Request) -> Response:
 
 async def answer(request: Request) -> Response:
     caller = caller_of(request)
-    typed = await read_form(request)
+    form = await read_form(request)
     async with database_of(request).transaction() as tx:
         one, _ = await _invitation(tx, request)
-        if typed.get("answer") == "yes":
+        if form.get("answer") == "yes":
             event = await co_hosts.accept(tx, caller, one.id)
             return go(f"/events/{quote(event.slug)}", flash="co_host_accepted")
         await co_hosts.decline(tx, caller, one.id)
@@ -140,7 +140,7 @@ _MAY = {
 }
 
 
-async def _list(request: Request, typed: FormState, *, status: int = 200) -> Response:
+async def _list(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         event = await seeing.require_visible(reader, await queries.by_slug(reader, _slug(request)), caller.user_id)
@@ -155,7 +155,7 @@ async def _list(request: Request, typed: FormState, *, status: int = 200) -> Res
         "author": names[event.author_id],
         "lines": lines,
         "public_url": services(request).settings.public_url,
-        "typed": typed,
+        "typed": form_state,
         "may_choose": permissions.may(role, EventPermission.CHOOSE_HOSTS),
         "is_date": event.place_in_series is not None,
         "hosts_all": any(one.user_id == caller.user_id and one.is_for_series for one in found),

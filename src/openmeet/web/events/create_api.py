@@ -27,12 +27,12 @@ from openmeet.web.site.tenant_routing import database_of
 
 async def create(request: Request) -> Response:
     caller = caller_of(request)
-    wanted = await read_json(request, EventInput)
-    details = checked(wanted, services(request).clock.now())
+    body = await read_json(request, EventInput)
+    details = checked(body, services(request).clock.now())
     async with database_of(request).transaction() as tx:
-        group = await group_for(tx, wanted.group, caller.user_id)
+        group = await group_for(tx, body.group, caller.user_id)
         is_held = await is_held_at_first(tx, caller.user_id, details, group)
-        event = await actions.create(tx, caller, details, is_held=is_held, group=group, is_draft=wanted.is_draft)
+        event = await actions.create(tx, caller, details, is_held=is_held, group=group, is_draft=body.is_draft)
         return await to_host(request, tx, event, 201)
 
 
@@ -62,11 +62,11 @@ def in_api_names() -> Iterator[None]:
         raise InvalidForm({API_FIELDS.get(name, name): why for name, why in wrong.problems.items()}) from None
 
 
-def checked(wanted: EventInput, now: Instant, before: Event | None = None) -> Details:
+def checked(body: EventInput, now: Instant, before: Event | None = None) -> Details:
     """``rules.check`` with errors under API field names. A start in the past must be confirmed."""
     with in_api_names():
-        details = rules.check(wanted.submission(), before)
-    if not wanted.allow_past and rules.starts_in_the_past(details, before, now):
+        details = rules.check(body.submission(), before)
+    if not body.allow_past and rules.starts_in_the_past(details, before, now):
         raise InvalidForm({"starts_local": EventReason.START_IN_PAST_SEND_AGAIN})
     return details
 

@@ -35,27 +35,33 @@ _NOWHERE: Final = {"near": "", "within": ""}
 WEEKEND_TILES: Final = 3
 
 
-def chips(typed: Mapping[str, str], now: Instant, zone: str, *, view: str, is_valid: bool = True) -> list[FilterChip]:
-    """Chips for place, date, topic, way to take part and source. Each adds to the current search, ``typed``.
+def chips(
+    search_fields: Mapping[str, str], now: Instant, zone: str, *, view: str, is_valid: bool = True
+) -> list[FilterChip]:
+    """Chips for place, date, topic, way to take part and source. Each adds to the current search, ``search_fields``.
 
     ``view`` is ``map``, or empty for the list. Active filters come first and can be removed, even if they are not among
     the usual ones. ``is_valid`` says whether the search could be parsed. Only then can all active filters be labelled.
     """
     today = wall_time.local_of(now, zone).date()
     spans = _spans(today)
-    chosen = (typed.get("from", ""), typed.get("to", ""))
+    chosen = (search_fields.get("from", ""), search_fields.get("to", ""))
 
     def chip(words: str, *, is_on: bool, on: Mapping[str, str], off: Mapping[str, str]) -> FilterChip:
-        return FilterChip(words, path_of(typed, view, **(off if is_on else on)), is_on)
+        return FilterChip(words, path_of(search_fields, view, **(off if is_on else on)), is_on)
 
-    category, mode, source = (typed.get(name, "") for name in ("category", "mode", "source"))
+    category, mode, source = (search_fields.get(name, "") for name in ("category", "mode", "source"))
     picked = [one for one in _PICKED_CATEGORIES if one.value != category]
     if category in set(Category):
         picked.insert(0, Category(category))
     no_days = {"from": "", "to": ""}
     found = [
-        *([_where(typed, view)] if typed.get("near", "") else ()),
-        *([] if any(typed.values()) else [FilterChip(gettext("Any day"), path_of(typed, view), is_on=True)]),
+        *([_where(search_fields, view)] if search_fields.get("near", "") else ()),
+        *(
+            []
+            if any(search_fields.values())
+            else [FilterChip(gettext("Any day"), path_of(search_fields, view), is_on=True)]
+        ),
         *(
             chip(
                 words, is_on=chosen == spans[name], on=dict(zip(("from", "to"), spans[name], strict=True)), off=no_days
@@ -66,7 +72,7 @@ def chips(typed: Mapping[str, str], now: Instant, zone: str, *, view: str, is_va
                 ("week", gettext("This week")),
             )
         ),
-        *(() if typed.get("near", "") else [_where(typed, view)]),
+        *(() if search_fields.get("near", "") else [_where(search_fields, view)]),
         *(
             chip(
                 str(CATEGORY_LABELS[one]), is_on=one.value == category, on={"category": one.value}, off={"category": ""}
@@ -89,12 +95,12 @@ def chips(typed: Mapping[str, str], now: Instant, zone: str, *, view: str, is_va
         ),
         *(
             chip(
-                _days_label(typed) if name == "from" else words,
+                _days_label(search_fields) if name == "from" else words,
                 is_on=True,
                 on={},
                 off=no_days if name == "from" else {name: ""},
             )
-            for name, words in (query.words_by_filter(typed).items() if is_valid else ())
+            for name, words in (query.words_by_filter(search_fields).items() if is_valid else ())
             if name in _ONLY_REMOVED or (name == "from" and chosen not in spans.values())
         ),
     ]
@@ -102,19 +108,20 @@ def chips(typed: Mapping[str, str], now: Instant, zone: str, *, view: str, is_va
     return sorted(found, key=lambda one: not one.is_on)
 
 
-def _days_label(typed: Mapping[str, str]) -> str:
+def _days_label(search_fields: Mapping[str, str]) -> str:
     """A short label for dates that no usual chip covers."""
     first, last = (
-        formatting.short_day(date.fromisoformat(typed[name])) if typed[name] else "" for name in ("from", "to")
+        formatting.short_day(date.fromisoformat(search_fields[name])) if search_fields[name] else ""
+        for name in ("from", "to")
     )
     if first and last:
         return first if first == last else f"{first} – {last}"
     return gettext("from %(day)s", day=first) if first else gettext("until %(day)s", day=last)
 
 
-def path_of(typed: Mapping[str, str], view: str, **changes: str) -> str:
+def path_of(search_fields: Mapping[str, str], view: str, **changes: str) -> str:
     """The URL of the current search with these fields changed."""
-    asked = query.query_string(typed, **changes, **({"view": view} if view else {}))
+    asked = query.query_string(search_fields, **changes, **({"view": view} if view else {}))
     return f"/?{asked}" if asked else "/"
 
 
@@ -144,13 +151,13 @@ def weekend_path(now: Instant, zone: str) -> str:
     return path_of({}, "", **{"from": first, "to": last})
 
 
-def _where(typed: Mapping[str, str], view: str) -> FilterChip:
+def _where(search_fields: Mapping[str, str], view: str) -> FilterChip:
     """The chip that removes the chosen place, or the one that requests the reader's position."""
-    if typed.get("near", ""):
-        name = query.near_name(typed)
+    if search_fields.get("near", ""):
+        name = query.near_name(search_fields)
         words = gettext("Near me") if query.is_point(name) else gettext("Near %(place)s", place=name)
-        return FilterChip(words, path_of(typed, view, **_NOWHERE), is_on=True)
-    return FilterChip(gettext("Near me"), path_of(typed, view, mode=""), asks_where=True)
+        return FilterChip(words, path_of(search_fields, view, **_NOWHERE), is_on=True)
+    return FilterChip(gettext("Near me"), path_of(search_fields, view, mode=""), asks_where=True)
 
 
 def _spans(today: date) -> dict[str, tuple[str, str]]:

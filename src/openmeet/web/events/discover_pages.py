@@ -100,11 +100,11 @@ async def show_discover(request: Request) -> Response:
         zone = (me.time_zone if me else None) or services(request).settings.time_zone
         if not shown.problems and not asked.choices.links:
             try:
-                wanted = replace(query.wanted_of(asked.typed, asked.viewer), once_per_series=True)
+                search_query = replace(query.wanted_of(asked.typed, asked.viewer), once_per_series=True)
             except InvalidForm as wrong:
                 shown = form_with_problems(shown.values, wrong)
             else:
-                found = await _found(request, reader, asked, wanted, zone)
+                found = await _found(request, reader, asked, search_query, zone)
         if found is not None and asked.is_search and not found.events and asked.is_first_page:
             others_heading, others = await search_hints.other_events(request, reader, found.wanted, found.named)
             empty = await search_hints.next_step(reader, asked.typed, found.wanted, is_name=bool(found.named))
@@ -118,26 +118,26 @@ async def show_discover(request: Request) -> Response:
 
 async def _submitted(request: Request) -> SubmittedSearch | Response:
     """Read the search from the URL, or redirect to the only place that the name can mean."""
-    typed = {name: request.query_params.get(name, "") for name in query.FIELDS}
+    search_fields = {name: request.query_params.get(name, "") for name in query.FIELDS}
     view = MAP if request.query_params.get("view", "") == MAP else ""
     choices = places.PlaceLinks()
-    shown = FormState(typed)
+    shown = FormState(search_fields)
     try:
-        typed = places.add_point(request, typed)
-        shown = FormState(typed | {"near": query.near_name(typed)})
+        search_fields = places.add_point(request, search_fields)
+        shown = FormState(search_fields | {"near": query.near_name(search_fields)})
     except InvalidForm as wrong:
         try:
-            choices = await places.links(request, typed)
+            choices = await places.links(request, search_fields)
             if choices.credit and len(choices.links) == 1:
                 return go(choices.links[0].path + (f"&view={view}" if view else ""))
-            shown = FormState(typed) if choices.links else form_with_problems(typed, wrong)
+            shown = FormState(search_fields) if choices.links else form_with_problems(search_fields, wrong)
         except Unavailable as later:
-            shown = FormState(typed, {"near": later.why})
+            shown = FormState(search_fields, {"near": later.why})
     except Unavailable as later:
-        shown = FormState(typed, {"near": later.why})
+        shown = FormState(search_fields, {"near": later.why})
     caller = caller_or_none(request)
     after = event_lists.unpack(request.query_params.get("after", ""))
-    return SubmittedSearch(typed, shown, choices, view, after, caller.user_id if caller else None)
+    return SubmittedSearch(search_fields, shown, choices, view, after, caller.user_id if caller else None)
 
 
 async def _found(
@@ -257,15 +257,15 @@ def _form_context(
     }
 
 
-def _heading(typed: dict[str, str], *, is_map: bool) -> str:
-    if typed["near"].strip() and query.is_point(typed["near"]):
-        name = query.near_name(typed)
+def _heading(search_fields: dict[str, str], *, is_map: bool) -> str:
+    if search_fields["near"].strip() and query.is_point(search_fields["near"]):
+        name = query.near_name(search_fields)
         return gettext("Events near you") if query.is_point(name) else gettext("Events near %(place)s", place=name)
-    if typed["q"].strip():
-        return gettext("Results for “%(words)s”", words=typed["q"].strip())
-    narrowed = [name for name, value in typed.items() if value.strip()]
-    if narrowed == ["category"] and typed["category"] in set(Category):
-        return str(CATEGORY_LABELS[Category(typed["category"])])
+    if search_fields["q"].strip():
+        return gettext("Results for “%(words)s”", words=search_fields["q"].strip())
+    narrowed = [name for name, value in search_fields.items() if value.strip()]
+    if narrowed == ["category"] and search_fields["category"] in set(Category):
+        return str(CATEGORY_LABELS[Category(search_fields["category"])])
     if narrowed:
         return gettext("Search")
     return gettext("Events on the map") if is_map else gettext("What’s coming up")

@@ -52,69 +52,69 @@ async def show(request: Request) -> Response:
 async def save(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         event = await _draft(reader, request)
-    typed = place_field.read(request, await read_form(request))
-    if place_field.is_asked(typed):
-        filled, place = await place_field.answered(request, {**values_of(submission_of(typed)), **typed})
+    form = place_field.read(request, await read_form(request))
+    if place_field.is_asked(form):
+        filled, place = await place_field.answered(request, {**values_of(submission_of(form)), **form})
         return await _form(request, FormState(filled), event, place=place)
-    if skipped_dates.is_pressed(typed):
-        return await _form(request, FormState({**values_of(submission_of(typed)), **typed}), event)
-    wish = typed.get("save", "publish")
+    if skipped_dates.is_pressed(form):
+        return await _form(request, FormState({**values_of(submission_of(form)), **form}), event)
+    wish = form.get("save", "publish")
     try:
         if wish == "draft":
-            return await _keep(request, event, typed, None, "draft_saved")
-        details = _checked(request, typed, event)
+            return await _keep(request, event, form, None, "draft_saved")
+        details = _checked(request, form, event)
         if wish == "later":
-            at = _publish_at(request, typed, details)
-            return await _keep(request, event, typed, at, "draft_scheduled")
-        return await _publish(request, event, typed, details)
+            at = _publish_at(request, form, details)
+            return await _keep(request, event, form, at, "draft_scheduled")
+        return await _publish(request, event, form, details)
     except InvalidForm as wrong:
-        shown = {**values_of(submission_of(typed)), **typed, **confirmation_field(typed, PAST, wrong)}
+        shown = {**values_of(submission_of(form)), **form, **confirmation_field(form, PAST, wrong)}
         return await _form(request, form_with_problems(shown, wrong), event, status=400)
     except Forbidden as wrong:
         # The author may no longer publish in the draft's group. Show the text so that it can be copied.
-        shown = {**values_of(submission_of(typed)), **typed}
+        shown = {**values_of(submission_of(form)), **form}
         return await _form(request, FormState(shown, {"": wrong.why}), event, status=403)
     except PreconditionFailed:
         async with database_of(request).reader() as reader:
             newest = await _draft(reader, request)
-        shown = {**values_of(submission_of(typed)), **typed, "revision": str(newest.revision)}
+        shown = {**values_of(submission_of(form)), **form, "revision": str(newest.revision)}
         return await _form(request, FormState(shown, {"": _CHANGED_MEANWHILE}), newest, status=409)
 
 
 async def _form(
     request: Request,
-    typed: FormState,
+    form_state: FormState,
     event: Event,
     *,
     notice: Why = "",
     status: int = 200,
     place: place_field.PlaceField = place_field.NOT_ASKED,
 ) -> Response:
-    repeats = await recurrence_preview.form_state(request, typed.values)
-    return form_page(request, typed, event=event, notice=notice, status=status, repeats=repeats, place=place)
+    repeats = await recurrence_preview.form_state(request, form_state.values)
+    return form_page(request, form_state, event=event, notice=notice, status=status, repeats=repeats, place=place)
 
 
 async def _keep(
-    request: Request, event: Event, typed: Mapping[str, str], publish_at: Instant | None, message_key: str
+    request: Request, event: Event, form: Mapping[str, str], publish_at: Instant | None, message_key: str
 ) -> Response:
     async with database_of(request).transaction() as tx:
         await drafts.keep(
             tx,
             caller_of(request),
             event.slug,
-            submission_of(typed),
-            kept_more(typed),
+            submission_of(form),
+            kept_more(form),
             publish_at=publish_at,
-            expected_revision=revision_in_form(typed.get("revision", "")),
+            expected_revision=revision_in_form(form.get("revision", "")),
         )
     path = f"/events/{quote(event.slug)}"
     return go(path if publish_at is not None else f"{path}/draft", flash=message_key)
 
 
-async def _publish(request: Request, draft: Event, typed: Mapping[str, str], details: Details) -> Response:
+async def _publish(request: Request, draft: Event, form: Mapping[str, str], details: Details) -> Response:
     caller = caller_of(request)
-    timing = await recurrence_preview.timing_of(request, typed, details)
-    revision = revision_in_form(typed.get("revision", ""))
+    timing = await recurrence_preview.timing_of(request, form, details)
+    revision = revision_in_form(form.get("revision", ""))
     if timing is not None:
         known = await series.checked(request, timing)
         async with database_of(request).transaction() as tx:
@@ -128,16 +128,16 @@ async def _publish(request: Request, draft: Event, typed: Mapping[str, str], det
     return go(f"/events/{quote(event.slug)}", flash=message_key if is_shown else "event_held")
 
 
-def _checked(request: Request, typed: Mapping[str, str], event: Event) -> Details:
-    details = rules.check(submission_of(typed), event)
-    require_confirmed_past_start(request, typed, details, None)
+def _checked(request: Request, form: Mapping[str, str], event: Event) -> Details:
+    details = rules.check(submission_of(form), event)
+    require_confirmed_past_start(request, form, details, None)
     return details
 
 
-def _publish_at(request: Request, typed: Mapping[str, str], details: Details) -> Instant:
+def _publish_at(request: Request, form: Mapping[str, str], details: Details) -> Instant:
     """The scheduled time, which was typed in the event's time zone. Raises InvalidForm."""
-    text = typed.get("publish_at", "")
-    if typed.get("repeats"):
+    text = form.get("publish_at", "")
+    if form.get("repeats"):
         raise InvalidForm({"publish_at": EventReason.SERIES_NOT_SCHEDULED})
     if not text:
         raise InvalidForm({"publish_at": EventReason.MOMENT_NEEDED})

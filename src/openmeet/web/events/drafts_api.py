@@ -103,19 +103,19 @@ async def make_draft(request: Request) -> Response:
 
 async def duplicate(request: Request) -> Response:
     caller = caller_of(request)
-    wanted = await read_json(request, Copy)
+    body = await read_json(request, Copy)
     async with database_of(request).transaction() as tx:
         event = await copy.to_be_copied(tx, _slug(request), caller)
-        typed = values_of_event(event) | {"starts": wanted.starts_local, "ends": wanted.ends_local or ""}
+        typed = values_of_event(event) | {"starts": body.starts_local, "ends": body.ends_local or ""}
         with in_api_names():
             details = rules.check(rules.Submission(**typed))
-            if not wanted.allow_past and rules.starts_in_the_past(details, None, tx.now):
+            if not body.allow_past and rules.starts_in_the_past(details, None, tx.now):
                 raise InvalidForm({"starts": EventReason.START_IN_PAST_SEND_AGAIN})
         details = copy.with_untyped_fields(details, event)
         # If the caller may not create events in the group of the original, the copy has no group.
         group = await group_of_copy(tx, event, caller.user_id)
         is_held = await is_held_at_first(tx, caller.user_id, details, group)
-        made = await actions.create(tx, caller, details, is_held=is_held, group=group, is_draft=wanted.is_draft)
+        made = await actions.create(tx, caller, details, is_held=is_held, group=group, is_draft=body.is_draft)
         # Registration settings are copied too.
         await registration.copy_of_event(tx, event, made.id)
         return await to_host(request, tx, made, 201)

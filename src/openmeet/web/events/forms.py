@@ -17,42 +17,42 @@ _WHO: Final[Mapping[str, LazyText]] = {
 }
 
 
-def section_summaries(typed: Mapping[str, str]) -> dict[str, str]:
+def section_summaries(form: Mapping[str, str]) -> dict[str, str]:
     """For each section, one line about the values typed in it, whether they are valid or not. Empty if there are none."""
     return {
         "clock": _listed(
-            [gettext("Whole days") if typed.get("all_day") else "", typed.get("time_zone", "").replace("_", " ")]
+            [gettext("Whole days") if form.get("all_day") else "", form.get("time_zone", "").replace("_", " ")]
         ),
         "address": _listed(
             [
-                typed.get("street", ""),
-                typed.get("postal_code", ""),
-                typed.get("region", ""),
-                names.name_of(typed.get("country", "")),
-                gettext("on the map") if typed.get("point") else "",
+                form.get("street", ""),
+                form.get("postal_code", ""),
+                form.get("region", ""),
+                names.name_of(form.get("country", "")),
+                gettext("on the map") if form.get("point") else "",
             ]
         ),
         "privacy": _listed(
             [
                 gettext("Only people who are going see it")
-                if typed.get("place_audience") == "attendees"
+                if form.get("place_audience") == "attendees"
                 else gettext("Everyone sees it"),
-                gettext("with how to get in") if typed.get("door_note") else "",
+                gettext("with how to get in") if form.get("door_note") else "",
             ]
         ),
-        "places": _listed([_limit(typed.get("capacity", "")), _WHO.get(typed.get("visibility", ""), "")]),
+        "places": _listed([_limit(form.get("capacity", "")), _WHO.get(form.get("visibility", ""), "")]),
         "topics": _listed(
             [
-                *(words for one, words in CATEGORY_LABELS.items() if _is_ticked(typed, "categories", one.value)),
-                typed.get("tags", ""),
-                typed.get("languages", ""),
+                *(words for one, words in CATEGORY_LABELS.items() if _is_ticked(form, "categories", one.value)),
+                form.get("tags", ""),
+                form.get("languages", ""),
             ]
         ),
-        "tickets": _listed([typed.get("price", ""), gettext("link to tickets") if typed.get("ticket_url") else ""]),
+        "tickets": _listed([form.get("price", ""), gettext("link to tickets") if form.get("ticket_url") else ""]),
         "accessibility": _listed(
             [
-                *(words for one, words in ACCESS_LABELS.items() if _is_ticked(typed, "access", one.value)),
-                typed.get("access_note", ""),
+                *(words for one, words in ACCESS_LABELS.items() if _is_ticked(form, "access", one.value)),
+                form.get("access_note", ""),
             ]
         ),
     }
@@ -65,8 +65,8 @@ def _limit(capacity: str) -> str:
     return ngettext("%(number)s place", "%(number)s places", int(text)) if text.isdecimal() else text
 
 
-def _is_ticked(typed: Mapping[str, str], name: str, value: str) -> bool:
-    return bool(typed.get(f"{name}.{value}")) or value in typed.get(name, "").split(",")
+def _is_ticked(form: Mapping[str, str], name: str, value: str) -> bool:
+    return bool(form.get(f"{name}.{value}")) or value in form.get(name, "").split(",")
 
 
 def _listed(parts: Sequence[str | LazyText]) -> str:

@@ -157,8 +157,8 @@ async def _of_groups(reader: Reader, viewer: UserId) -> list[Event]:
     """Coming events of the person's groups that they do not host and have not answered. Only the next date of each
     series.
     """
-    wanted = search.SearchQuery(of_groups_of=viewer, viewer=viewer, once_per_series=True)
-    found = await search.coming(reader, wanted, None, _READ_OF_GROUPS)
+    search_query = search.SearchQuery(of_groups_of=viewer, viewer=viewer, once_per_series=True)
+    found = await search.coming(reader, search_query, None, _READ_OF_GROUPS)
     answered = await event_lists.answered_among(reader, viewer, [event.id for event in found])
     return [one for one in found if one.id not in answered and one.author_id != viewer][:MOST_OF_GROUPS]
 

@@ -31,16 +31,16 @@ class CancellationReason(msgspec.Struct, rename="camel", forbid_unknown_fields=T
 
 async def save(request: Request) -> Response:
     caller = caller_of(request)
-    wanted = await read_json(request, EventInput)
+    body = await read_json(request, EventInput)
     async with database_of(request).transaction() as tx:
         before = await by_slug(tx, _slug(request))
         # Check access before the body. Otherwise errors in the body would reveal that a hidden event exists.
         if before is None or not await seeing.may_see(tx, before, caller.user_id, has_rsvp_access=False):
             raise NotFound(EventReason.NO_SUCH_EVENT)
-        if wanted.group:
+        if body.group:
             raise InvalidInput("group", EventReason.GROUP_STAYS)
-        wanted = await with_current_values(request, wanted, _who_sees_what(before))
-        details = checked(wanted, tx.now, before)
+        body = await with_current_values(request, body, _who_sees_what(before))
+        details = checked(body, tx.now, before)
         impact = await capacity_change.by_details(tx, [(before, details)])
         event = await event_hosting.revise(
             tx, caller, before.slug, details, expected_revision=expected_revision(request)

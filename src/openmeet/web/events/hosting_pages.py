@@ -70,21 +70,21 @@ async def show_edit(request: Request) -> Response:
 
 async def save(request: Request) -> Response:
     event, _ = await _own(request)
-    typed = place_field.read(request, await read_form(request))
-    submission = submission_of(typed)
-    revision = typed.get("revision", "")
-    if place_field.is_asked(typed):
-        filled, place = await place_field.answered(request, {**values_of(submission), **typed})
+    form = place_field.read(request, await read_form(request))
+    submission = submission_of(form)
+    revision = form.get("revision", "")
+    if place_field.is_asked(form):
+        filled, place = await place_field.answered(request, {**values_of(submission), **form})
         return form_page(request, FormState(filled), event=event, place=place)
     lowered = f"{submission.capacity} {submission.mode}"
-    kept = {name: typed.get(name, "") for name in (PAST, ASKED)}
+    kept = {name: form.get(name, "") for name in (PAST, ASKED)}
     shown = {**values_of(submission), "revision": revision, **kept}
     try:
         details = rules.check(submission, event)
-        require_confirmed_past_start(request, typed, details, event)
+        require_confirmed_past_start(request, form, details, event)
         async with database_of(request).transaction() as tx:
             ask_to_confirm_lower_limit(
-                typed, "capacity", lowered, await capacity_change.by_details(tx, [(event, details)])
+                form, "capacity", lowered, await capacity_change.by_details(tx, [(event, details)])
             )
             saved = await event_hosting.revise(
                 tx,
@@ -95,7 +95,7 @@ async def save(request: Request) -> Response:
             )
             taken = await queries.seats_taken(tx, event.id)
     except InvalidForm as wrong:
-        shown |= confirmation_field(typed, PAST, wrong) | confirmation_field(typed, ASKED, wrong)
+        shown |= confirmation_field(form, PAST, wrong) | confirmation_field(form, ASKED, wrong)
         return form_page(request, form_with_problems(shown, wrong), event=event, status=400)
     except PreconditionFailed:
         newest, _ = await _own(request)
@@ -118,11 +118,11 @@ async def show_cancel(request: Request) -> Response:
 
 async def cancel(request: Request) -> Response:
     event, notified = await _own(request, EventPermission.CANCEL)
-    typed = await read_form(request)
+    form = await read_form(request)
     try:
-        reason = rules.check_reason(typed.get("reason", ""))
+        reason = rules.check_reason(form.get("reason", ""))
     except InvalidForm as wrong:
-        again = {"event": event, "notified": notified, "typed": form_with_problems(typed, wrong)}
+        again = {"event": event, "notified": notified, "typed": form_with_problems(form, wrong)}
         return page(request, "events/cancel.html", again, status=400)
     async with database_of(request).transaction() as tx:
         await event_hosting.cancel(tx, caller_of(request), event.slug, reason)
@@ -183,8 +183,8 @@ async def retract_record(request: Request) -> Response:
 
 async def decide_record(request: Request) -> Response:
     """Decide what to do about a record that another app deleted. Cancelling the event has its own page."""
-    typed = await read_form(request)
-    wanted = typed.get("decision", "")
+    form = await read_form(request)
+    wanted = form.get("decision", "")
     if wanted not in set(DeletedRecordChoice):
         raise InvalidInput("decision", EventReason.DECISION_NEEDED)
     async with database_of(request).transaction() as tx:

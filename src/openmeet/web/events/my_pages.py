@@ -173,9 +173,9 @@ async def show_mine(request: Request) -> Response:
 
 async def dismiss_emails(request: Request) -> Response:
     """Hide the task about undelivered e-mails, because the host has read it."""
-    typed = await read_form(request)
+    form = await read_form(request)
     async with database_of(request).transaction() as tx:
-        await dismiss(tx, caller_of(request).user_id, typed.get("about", ""), typed.get("source", ""))
+        await dismiss(tx, caller_of(request).user_id, form.get("about", ""), form.get("source", ""))
     return go("/my/events?which=hosting", flash="emails_dismissed")
 
 

@@ -201,12 +201,12 @@ def _forget_draft(response: Response) -> Response:
 
 
 def require_confirmed_past_start(
-    request: Request, typed: Mapping[str, str], details: Details, before: Event | Details | None
+    request: Request, form: Mapping[str, str], details: Details, before: Event | Details | None
 ) -> None:
     """Raises NeedsConfirmation for a start in the past that was not confirmed."""
-    submission = submission_of(typed)
+    submission = submission_of(form)
     start = f"{submission.starts} {submission.time_zone}"
-    if typed.get(PAST) != start and rules.starts_in_the_past(details, before, services(request).clock.now()):
+    if form.get(PAST) != start and rules.starts_in_the_past(details, before, services(request).clock.now()):
         raise NeedsConfirmation("starts", EventReason.START_IN_PAST_SAVE_AGAIN, name=PAST, key=start)
 
 
@@ -221,20 +221,20 @@ async def publish_first(request: Request, event: Event) -> bool:
 
 
 async def _begin_draft(
-    request: Request, submission: rules.Submission, typed: Mapping[str, str], picture: Picture | None
+    request: Request, submission: rules.Submission, form: Mapping[str, str], picture: Picture | None
 ) -> Response:
     """Store the form as a draft, whether valid or not, and redirect to it."""
     caller = caller_of(request)
     token = request.cookies.get(_DRAFT_COOKIE, "")
     async with database_of(request).transaction() as tx:
-        original = await copying.original_of(tx, typed.get("copy_of", ""), caller)
+        original = await copying.original_of(tx, form.get("copy_of", ""), caller)
         event = await drafts.begin(
             tx,
             caller,
             submission,
-            kept_more(typed),
-            submission_key=typed.get("submission", "")[:MAX_KEY] or None,
-            group=await group_for(tx, typed.get("group", ""), caller.user_id),
+            kept_more(form),
+            submission_key=form.get("submission", "")[:MAX_KEY] or None,
+            group=await group_for(tx, form.get("group", ""), caller.user_id),
             copy_of=original,
         )
         if original is not None:
@@ -246,9 +246,9 @@ async def _begin_draft(
     return _forget_draft(go(f"/events/{event.slug}/draft", flash="draft_saved"))
 
 
-def kept_more(typed: Mapping[str, str]) -> dict[str, str]:
+def kept_more(form: Mapping[str, str]) -> dict[str, str]:
     """Form fields that a draft stores in addition to those of the event: the recurrence."""
-    return {name: typed[name] for name in recurrence_form.FIELDS if name in typed}
+    return {name: form[name] for name in recurrence_form.FIELDS if name in form}
 
 
 async def show_copy(request: Request) -> Response:
@@ -263,8 +263,8 @@ async def show_copy(request: Request) -> Response:
     return form_page(request, FormState(values), event=None, notice=notice, repeats=repeats)
 
 
-async def _keep_draft(request: Request, submission: rules.Submission, typed: Mapping[str, str]) -> Response:
-    more = kept_more(typed)
+async def _keep_draft(request: Request, submission: rules.Submission, form: Mapping[str, str]) -> Response:
+    more = kept_more(form)
     token = request.cookies.get(_DRAFT_COOKIE) or secrets.token_urlsafe(32)
     async with database_of(request).transaction() as tx:
         await actions.keep_draft(tx, hash_token(token), pack(submission, more))
@@ -284,7 +284,7 @@ async def _keep_draft(request: Request, submission: rules.Submission, typed: Map
 
 async def new_page(
     request: Request,
-    typed: FormState,
+    form_state: FormState,
     *,
     was_draft: bool = False,
     status: int = 200,
@@ -297,12 +297,12 @@ async def new_page(
     notice = str(_DRAFT_NOTICE) if was_draft else ""
     return form_page(
         request,
-        typed,
+        form_state,
         event=None,
         notice=notice,
         was_draft=was_draft,
         status=status,
-        repeats=repeats or await recurrence_preview.form_state(request, typed.values),
+        repeats=repeats or await recurrence_preview.form_state(request, form_state.values),
         clashes=clashes,
         asks_zone=asks_zone,
         place=place,
@@ -311,7 +311,7 @@ async def new_page(
 
 def form_page(
     request: Request,
-    typed: FormState,
+    form_state: FormState,
     *,
     event: Event | None,
     notice: Why = "",
@@ -328,14 +328,14 @@ def form_page(
     has the viewer's conflicts at each previewed date. ``place`` is the message next to the place field.
     """
     is_new = event is None or event.is_draft
-    typed = replace(typed, values={**typed.values, **place_field.shown(typed.values)})
+    form_state = replace(form_state, values={**form_state.values, **place_field.shown(form_state.values)})
     context = {
-        "typed": typed,
+        "typed": form_state,
         "event": event,
         "labels": {**LABELS, **new_picture.LABELS, **(recurrence_form.LABELS if repeats is not None else {})},
         "zones": ZONES,
         "countries": names.offered(),
-        "in_group": bool(event.group if event else typed.value("group")),
+        "in_group": bool(event.group if event else form_state.value("group")),
         "notice": notice,
         "was_draft": was_draft,
         "is_new": is_new and not series_path,
@@ -350,7 +350,7 @@ def form_page(
         "access_words": [(one.value, words) for one, words in ACCESS_LABELS.items()],
         "category_words": [(one.value, words) for one, words in CATEGORY_LABELS.items()],
         "link_times": LINK_TIMES,
-        "states": section_summaries(typed.values),
+        "states": section_summaries(form_state.values),
         "asks_zone": asks_zone,
         "place": place,
         "finds_places": services(request).places is not None,
@@ -359,25 +359,25 @@ def form_page(
         and caller_or_none(request) is not None
         and services(request).pictures is not None,
         "megabytes": MAX_UPLOAD_BYTES // 1_000_000,
-        "cover": _cover(event, typed),
-        "draws_cover": (event is None or event.content.picture is None) and not typed.value("picture_key"),
+        "cover": _cover(event, form_state),
+        "draws_cover": (event is None or event.content.picture is None) and not form_state.value("picture_key"),
         "motifs": json.dumps(MOTIFS),
         "has_picture": event is not None and event.content.picture is not None,
     }
     return page(request, "events/form.html", context, status=status)
 
 
-def _cover(event: Event | None, typed: FormState) -> str:
+def _cover(event: Event | None, form_state: FormState) -> str:
     """The path of the picture next to the form: an upload, or the cover generated from the title."""
-    if typed.value("picture_key"):
-        return f"/media/{typed.value('picture_key')}/large"
+    if form_state.value("picture_key"):
+        return f"/media/{form_state.value('picture_key')}/large"
     if event is not None and event.content.picture is not None:
         return f"/media/{event.content.picture.key}/large"
-    chosen = [one for one in Category if typed.value(f"categories.{one.value}")]
-    named = [Category(one) for one in typed.value("categories").split(",") if one in set(Category)]
-    shuffle = typed.value("cover_shuffle")
+    chosen = [one for one in Category if form_state.value(f"categories.{one.value}")]
+    named = [Category(one) for one in form_state.value("categories").split(",") if one in set(Category)]
+    shuffle = form_state.value("cover_shuffle")
     return cover_of(
-        typed.value("title"), chosen or named, int(shuffle) if shuffle.isascii() and shuffle.isdigit() else 0
+        form_state.value("title"), chosen or named, int(shuffle) if shuffle.isascii() and shuffle.isdigit() else 0
     ).path
 
 

@@ -46,9 +46,9 @@ async def read(request: Request) -> tuple[dict[str, str], bytes]:
     return found, body
 
 
-async def take(request: Request, caller: Caller, typed: dict[str, str], body: bytes) -> SentPicture:
+async def take(request: Request, caller: Caller, form: dict[str, str], body: bytes) -> SentPicture:
     """Store the picture in this submission, or find the one that an earlier submission stored."""
-    key, size = PictureKey(typed.get(KEPT, "")), None
+    key, size = PictureKey(form.get(KEPT, "")), None
     if body:
         try:
             key, made = await pictures.keep(
@@ -62,7 +62,7 @@ async def take(request: Request, caller: Caller, typed: dict[str, str], body: by
     elif key:
         async with database_of(request).reader() as reader:
             size = await pictures.size_of_own(reader, key, caller.user_id)
-    words = typed.get("alt", "")
+    words = form.get("alt", "")
     if size is None:
         gone = key or words.strip()
         return SentPicture(problems={"picture": EventReason.PICTURE_NEEDED}) if gone else SentPicture()

@@ -21,15 +21,13 @@ from openmeet.web.site.tenant_routing import database_of, workers_of
 async def put_picture(request: Request) -> Response:
     caller = caller_of(request)
     slug = EventSlug(request.path_params["slug"])
-    wanted = await read_json(request, PictureInput)
+    body = await read_json(request, PictureInput)
     db = database_of(request)
     async with db.reader() as reader:
         event = await seeing.require_visible(reader, await queries.by_slug(reader, slug), caller.user_id)
         await seeing.require_editable(reader, event, caller.user_id)
-    alt = check_alt(wanted.alt)
-    key, made = await media.keep(
-        db, store_of(request), workers_of(request, caller.user_id), caller.user_id, wanted.image
-    )
+    alt = check_alt(body.alt)
+    key, made = await media.keep(db, store_of(request), workers_of(request, caller.user_id), caller.user_id, body.image)
     async with db.transaction() as tx:
         saved = await pictures.put(
             tx,

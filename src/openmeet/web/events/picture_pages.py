@@ -60,7 +60,7 @@ async def _editable(request: Request) -> Event:
     return event
 
 
-def _form(request: Request, event: Event, typed: FormState, *, status: int = 200) -> Response:
+def _form(request: Request, event: Event, form_state: FormState, *, status: int = 200) -> Response:
     address = f"/events/{quote(event.slug)}"
-    context = {"event": event, **form_of(event.content.picture, address, back=address, typed=typed)}
+    context = {"event": event, **form_of(event.content.picture, address, back=address, form_state=form_state)}
     return page(request, "events/picture.html", context, status=status)

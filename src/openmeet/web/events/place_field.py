@@ -86,9 +86,9 @@ def routes() -> list[Route]:
     return [Route("/places/choices", show_choices, methods=["GET"])]
 
 
-def is_asked(typed: Mapping[str, str]) -> bool:
+def is_asked(form: Mapping[str, str]) -> bool:
     """Whether the form was submitted to look up its place or to get another cover, rather than to be saved."""
-    return bool(typed.get(ASK) or typed.get(CHOICE) or typed.get(SHUFFLE))
+    return bool(form.get(ASK) or form.get(CHOICE) or form.get(SHUFFLE))
 
 
 def shown(values: Mapping[str, str]) -> dict[str, str]:
@@ -101,46 +101,46 @@ def shown(values: Mapping[str, str]) -> dict[str, str]:
     return {PLACE: text, BEFORE: msgspec.json.encode(kept).decode()}
 
 
-def read(request: Request, typed: Mapping[str, str]) -> dict[str, str]:
+def read(request: Request, form: Mapping[str, str]) -> dict[str, str]:
     """The form, with the parts of the place parsed from the line if the user changed it.
 
     A part that was typed by hand is kept if the line does not contain that part. Forms from API clients have no line.
     """
-    before = _before(typed)
-    text = typed.get(PLACE)
+    before = _before(form)
+    text = form.get(PLACE)
     if text is None or text.strip() == before.get(PLACE, "").strip():
-        return dict(typed)
-    found = read_place(text, _finder(request), country=typed.get("country", ""))
-    return _filled(typed, _parts_of(found.venue), before)
+        return dict(form)
+    found = read_place(text, _finder(request), country=form.get("country", ""))
+    return _filled(form, _parts_of(found.venue), before)
 
 
-async def answered(request: Request, typed: Mapping[str, str]) -> tuple[dict[str, str], PlaceField]:
+async def answered(request: Request, form: Mapping[str, str]) -> tuple[dict[str, str], PlaceField]:
     """The form with the fields filled in from its place, and the message next to it. A time zone that the user chose is
     kept.
     """
-    if typed.get(SHUFFLE):
-        before = typed.get("cover_shuffle", "")
+    if form.get(SHUFFLE):
+        before = form.get("cover_shuffle", "")
         following = int(before) + 1 if before in _SHUFFLES else 1
-        return {**typed, "cover_shuffle": str(following)}, NOT_ASKED
+        return {**form, "cover_shuffle": str(following)}, NOT_ASKED
     await spend_of(request)
     problem: Why = ""
     try:
-        found = await _found(request, typed)
+        found = await _found(request, form)
     except Unavailable as later:
         found, problem = [], later.why
-    if not typed.get(CHOICE) and (len(found) != 1 or head_of(typed.get(PLACE, ""))):
+    if not form.get(CHOICE) and (len(found) != 1 or head_of(form.get(PLACE, ""))):
         try:
-            found = [*found, *await _addresses(request, typed.get(PLACE, ""))]
+            found = [*found, *await _addresses(request, form.get(PLACE, ""))]
         except Unavailable as later:
             problem = problem or later.why
     if len(found) != 1:
         is_unknown = not found and not problem
-        return dict(typed), PlaceField(
+        return dict(form), PlaceField(
             tuple(found), credit=_credit(request, found), problem=PlaceReason.UNKNOWN() if is_unknown else problem
         )
     chosen = found[0]
-    sets_zone = bool(chosen.zone) and typed.get("time_zone", "") in {typed.get(ZONE, ""), chosen.zone}
-    filled = _filled(typed, chosen.fills, _before(typed)) | {PLACE: chosen.fills[PLACE]}
+    sets_zone = bool(chosen.zone) and form.get("time_zone", "") in {form.get(ZONE, ""), chosen.zone}
+    filled = _filled(form, chosen.fills, _before(form)) | {PLACE: chosen.fills[PLACE]}
     if sets_zone:
         filled |= {"time_zone": chosen.zone, ZONE: chosen.zone}
     return filled, PlaceField(chosen=chosen, sets_zone=sets_zone)
@@ -167,12 +167,12 @@ async def show_choices(request: Request) -> Response:
     return page(request, "events/place_choices.html", {"place": field})
 
 
-async def _found(request: Request, typed: Mapping[str, str]) -> list[PlaceChoice]:
+async def _found(request: Request, form: Mapping[str, str]) -> list[PlaceChoice]:
     """The place that was chosen, or the places that the typed line could mean."""
     if services(request).places is None:
         return []
-    text = typed.get(PLACE, "").strip()
-    key = typed.get(CHOICE, "")
+    text = form.get(PLACE, "").strip()
+    key = form.get(CHOICE, "")
     if key.startswith(_ADDRESS):
         return [one for one in await _addresses(request, text) if one.key == key]
     if key.isascii() and key.isdigit():
@@ -241,25 +241,25 @@ def _parts_of(venue: Venue) -> dict[str, str]:
     return {name: getattr(venue, "name" if name == "venue_name" else name) for name in _PARTS}
 
 
-def _filled(typed: Mapping[str, str], fills: Mapping[str, str], before: Mapping[str, str]) -> dict[str, str]:
-    filled = dict(typed)
+def _filled(form: Mapping[str, str], fills: Mapping[str, str], before: Mapping[str, str]) -> dict[str, str]:
+    filled = dict(form)
     stays = bool(fills["locality"]) and fills["locality"] == before.get("locality", "")
     for name in _PARTS:
-        is_typed_by_hand = typed.get(name, "") != before.get(name, "")
+        is_typed_by_hand = form.get(name, "") != before.get(name, "")
         if fills[name] or not (is_typed_by_hand or (stays and name in _OF_TOWN)):
             filled[name] = fills[name]
     is_elsewhere = not stays or fills["street"] != before.get("street", "")
-    if is_elsewhere and typed.get(_POINT, "") == before.get(_POINT, ""):
+    if is_elsewhere and form.get(_POINT, "") == before.get(_POINT, ""):
         # The coordinates of the previous place would be wrong.
         filled[_POINT] = fills.get(_POINT, "")
     return filled
 
 
-def _before(typed: Mapping[str, str]) -> dict[str, str]:
+def _before(form: Mapping[str, str]) -> dict[str, str]:
     """The place as it was when the form was shown. Empty if it cannot be decoded. In that case every part counts as
     typed by hand.
     """
     try:
-        return msgspec.json.decode(typed.get(BEFORE) or "{}", type=dict[str, str])
+        return msgspec.json.decode(form.get(BEFORE) or "{}", type=dict[str, str])
     except msgspec.DecodeError:
         return {}

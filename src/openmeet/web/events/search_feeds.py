@@ -60,12 +60,14 @@ async def public_search(
 
     Raises InvalidForm, which names invalid fields, and Unavailable while the place list is being built.
     """
-    typed = places.add_point(request, {name: request.query_params.get(name, "") for name in searches.FIELDS})
-    wanted = replace(searches.wanted_of(typed), once_per_series=once_per_series)
-    if any(typed.values()):
-        return typed, (await corrected_search.coming(database_of(request), reader, wanted, None, most)).events
+    search_fields = places.add_point(request, {name: request.query_params.get(name, "") for name in searches.FIELDS})
+    search_query = replace(searches.wanted_of(search_fields), once_per_series=once_per_series)
+    if any(search_fields.values()):
+        return search_fields, (
+            await corrected_search.coming(database_of(request), reader, search_query, None, most)
+        ).events
     shown = shown_of(request)
-    return typed, await front_page.coming(reader, None, shown, None, most, once_per_series=once_per_series)
+    return search_fields, await front_page.coming(reader, None, shown, None, most, once_per_series=once_per_series)
 
 
 async def _found(request: Request, kind: str) -> tuple[Feed, list[Event], str, Instant]:

@@ -72,25 +72,25 @@ class OtherEvent:
 
 
 async def named_links(
-    request: Request, reader: Reader, wanted: SearchQuery, typed: Mapping[str, str], zone: str
+    request: Request, reader: Reader, search_query: SearchQuery, search_fields: Mapping[str, str], zone: str
 ) -> list[NamedLink]:
-    """Public places, people, groups, series and topics whose names contain these words. ``typed`` is the current
+    """Public places, people, groups, series and topics whose names contain these words. ``search_fields`` is the current
     search. Links to a place or topic keep its filters.
 
     ``zone`` is the reader's time zone. Places in its country are preferred.
     """
     return [
-        *_place_link(request, wanted, typed, zone),
-        *await _names_with(request, reader, wanted),
-        *_topic_link(wanted, typed),
+        *_place_link(request, search_query, search_fields, zone),
+        *await _names_with(request, reader, search_query),
+        *_topic_link(search_query, search_fields),
     ]
 
 
 async def corrected_links(
     request: Request,
     reader: Reader,
-    wanted: SearchQuery,
-    typed: Mapping[str, str],
+    search_query: SearchQuery,
+    search_fields: Mapping[str, str],
     zone: str,
     named: Sequence[NamedLink],
 ) -> tuple[list[NamedLink], str]:
@@ -99,19 +99,19 @@ async def corrected_links(
     """
     is_name = any(one.is_place for one in named)
     corrected = await corrected_search.corrected_words(
-        database_of(request), reader, wanted.words, is_name=is_name, may_drop_words=True
+        database_of(request), reader, search_query.words, is_name=is_name, may_drop_words=True
     )
     if corrected is None:
         return [], ""
     known = {one.path for one in named}
-    links = await named_links(request, reader, replace(wanted, words=corrected.words), typed, zone)
+    links = await named_links(request, reader, replace(search_query, words=corrected.words), search_fields, zone)
     found = [one for one in links if one.path not in known]
     return found, corrected.shown if found else ""
 
 
-async def _names_with(request: Request, reader: Reader, wanted: SearchQuery) -> list[NamedLink]:
+async def _names_with(request: Request, reader: Reader, search_query: SearchQuery) -> list[NamedLink]:
     """Hosts, groups and series whose names contain these words."""
-    words, viewer = wanted.words, wanted.viewer
+    words, viewer = search_query.words, search_query.viewer
     known = await known_names(database_of(request), reader)
     hosts = await profiles.hosts_among(reader, known.hosts_named(words, _MOST_NAMED))
     portraits = await portraits_of(reader, viewer, [one.id for one in hosts])
@@ -153,12 +153,14 @@ async def _names_with(request: Request, reader: Reader, wanted: SearchQuery) -> 
     ]
 
 
-def _place_link(request: Request, wanted: SearchQuery, typed: Mapping[str, str], zone: str) -> list[NamedLink]:
+def _place_link(
+    request: Request, search_query: SearchQuery, search_fields: Mapping[str, str], zone: str
+) -> list[NamedLink]:
     """The place that all words together name, or else the place that the last word names: ``yoga neukölln``."""
-    if wanted.near is not None or not wanted.words:
+    if search_query.near is not None or not search_query.words:
         return []
-    *before, last = wanted.words
-    for others, name in (((), " ".join(wanted.words)), (tuple(before), last)):
+    *before, last = search_query.words
+    for others, name in (((), " ".join(search_query.words)), (tuple(before), last)):
         place = places.meant_place(request, name, zone)
         if place is None:
             continue
@@ -169,17 +171,17 @@ def _place_link(request: Request, wanted: SearchQuery, typed: Mapping[str, str],
             NamedLink(
                 words if rest else gettext("Near %(place)s", place=label),
                 gettext("Place"),
-                "/?" + query.query_string(typed, q=rest, near=places.near_value(place, label)),
+                "/?" + query.query_string(search_fields, q=rest, near=places.near_value(place, label)),
                 icon="place",
                 others_heading=words if rest else gettext("Events near %(place)s", place=label),
-                around=SearchQuery(words=others, near=near, viewer=wanted.viewer, once_per_series=True),
+                around=SearchQuery(words=others, near=near, viewer=search_query.viewer, once_per_series=True),
             )
         ]
     return []
 
 
-def _topic_link(wanted: SearchQuery, typed: Mapping[str, str]) -> list[NamedLink]:
-    topic = None if wanted.topics else topic_of(wanted.words)
+def _topic_link(search_query: SearchQuery, search_fields: Mapping[str, str]) -> list[NamedLink]:
+    topic = None if search_query.topics else topic_of(search_query.words)
     if topic is None:
         return []
     label = str(CATEGORY_LABELS[topic])
@@ -187,45 +189,51 @@ def _topic_link(wanted: SearchQuery, typed: Mapping[str, str]) -> list[NamedLink
         NamedLink(
             label,
             gettext("Category"),
-            "/?" + query.query_string(typed, q="", category=topic.value),
+            "/?" + query.query_string(search_fields, q="", category=topic.value),
             icon="search",
             others_heading=label,
-            around=SearchQuery(topics=(f"category:{topic.value}",), viewer=wanted.viewer, once_per_series=True),
+            around=SearchQuery(topics=(f"category:{topic.value}",), viewer=search_query.viewer, once_per_series=True),
         )
     ]
 
 
 async def other_events(
-    request: Request, reader: Reader, wanted: SearchQuery, named: Sequence[NamedLink]
+    request: Request, reader: Reader, search_query: SearchQuery, named: Sequence[NamedLink]
 ) -> tuple[str, list[OtherEvent]]:
     """Events to suggest when a search found nothing, with their heading. They match the host, place or topic that the
     search names. Without one, they are those of the front page, and there is no heading.
     """
     for one in named:
-        found = await _events_of(reader, one, wanted)
+        found = await _events_of(reader, one, search_query)
         if found:
-            return one.others_heading, await _as_others(request, reader, wanted.viewer, found)
-    found = await front_page.coming(reader, wanted.viewer, shown_of(request), None, _MOST_OTHERS, once_per_series=True)
-    return "", await _as_others(request, reader, wanted.viewer, found)
+            return one.others_heading, await _as_others(request, reader, search_query.viewer, found)
+    found = await front_page.coming(
+        reader, search_query.viewer, shown_of(request), None, _MOST_OTHERS, once_per_series=True
+    )
+    return "", await _as_others(request, reader, search_query.viewer, found)
 
 
-async def next_step(reader: Reader, typed: Mapping[str, str], wanted: SearchQuery, *, is_name: bool) -> query.Empty:
+async def next_step(
+    reader: Reader, search_fields: Mapping[str, str], search_query: SearchQuery, *, is_name: bool
+) -> query.Empty:
     """The smallest change to this search that gives results."""
-    *changes, last = query.next_steps(typed, is_name=is_name)
+    *changes, last = query.next_steps(search_fields, is_name=is_name)
     for one in changes:
-        changed = query.wanted_of(dict(parse_qsl(urlsplit(one.path).query)), wanted.viewer)
+        changed = query.wanted_of(dict(parse_qsl(urlsplit(one.path).query)), search_query.viewer)
         if await search.coming(reader, changed, None, 1):
             return one
     return last
 
 
-async def _events_of(reader: Reader, one: NamedLink, wanted: SearchQuery) -> list[Event]:
+async def _events_of(reader: Reader, one: NamedLink, search_query: SearchQuery) -> list[Event]:
     if one.host_id is not None:
         return await profiles.coming_once(reader, one.host_id, _MOST_OTHERS)
     if one.around is None:
         return []
     # Keep the other filters of the search.
-    around = replace(one.around, first=wanted.first, last=wanted.last, mode=wanted.mode, source=wanted.source)
+    around = replace(
+        one.around, first=search_query.first, last=search_query.last, mode=search_query.mode, source=search_query.source
+    )
     return await search.coming(reader, around, None, _MOST_OTHERS)
 
 

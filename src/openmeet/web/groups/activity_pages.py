@@ -128,23 +128,21 @@ def routes() -> list[Route]:
 
 async def announce(request: Request) -> Response:
     caller = caller_of(request)
-    typed = await read_form(request)
-    key = typed.get("submission", "")[:MAX_KEY]
+    form = await read_form(request)
+    key = form.get("submission", "")[:MAX_KEY]
     try:
         async with database_of(request).transaction() as tx:
-            await announcements.announce(
-                tx, caller, slug_of(request), typed.get("text", ""), submission_key=key or None
-            )
+            await announcements.announce(tx, caller, slug_of(request), form.get("text", ""), submission_key=key or None)
             group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
     except (InvalidForm, TooMany, announcements.AlreadyAnnounced) as wrong:
         problem = wrong if isinstance(wrong, InvalidForm) else InvalidForm({"text": wrong.why})
         if isinstance(wrong, announcements.AlreadyAnnounced):
-            typed = {**typed, "submission": ""}
+            form = {**form, "submission": ""}
         async with database_of(request).reader() as reader:
             context = await view.view_of(
                 reader,
                 await see(reader, request),
-                form_with_problems(typed, problem),
+                form_with_problems(form, problem),
                 services(request).settings.public_url,
             )
         return page(request, "groups/group.html", context, status=kind_of(wrong).http_status)

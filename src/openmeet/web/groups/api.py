@@ -96,12 +96,12 @@ async def show(request: Request) -> Response:
 
 async def save(request: Request) -> Response:
     caller = caller_of(request)
-    wanted = await read_json(request, GroupInput)
+    body = await read_json(request, GroupInput)
     async with database_of(request).transaction() as tx:
         # Check access before the body. Otherwise errors in the body would reveal that a hidden group exists.
         before, mine = await actions.visible(tx, slug_of(request), caller.user_id)
-        wanted = await with_current_values(request, wanted, _who_gets_in(before))
-        details = forms.check(wanted.submission())
+        body = await with_current_values(request, body, _who_gets_in(before))
+        details = forms.check(body.submission())
         group = await group_hosting.revise(
             tx, caller, slug_of(request), details, expected_revision=expected_revision(request)
         )

@@ -53,9 +53,9 @@ async def show(request: Request) -> Response:
 
 async def put_name(request: Request) -> Response:
     caller = caller_of(request)
-    wanted = await read_json(request, NameInput)
+    body = await read_json(request, NameInput)
     async with database_of(request).transaction() as tx:
-        await publication_settings.show_membership(tx, caller, slug_of(request), is_public=wanted.is_public)
+        await publication_settings.show_membership(tx, caller, slug_of(request), is_public=body.is_public)
     return json_response(await _shown(request))
 
 

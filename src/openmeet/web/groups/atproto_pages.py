@@ -141,14 +141,14 @@ async def show(request: Request) -> Response:
 
 async def save(request: Request) -> Response:
     caller = caller_of(request)
-    typed = await read_form(request)
-    is_public = typed.get("public") == "yes"
+    form = await read_form(request)
+    is_public = form.get("public") == "yes"
     try:
         async with database_of(request).transaction() as tx:
             await publication_settings.show_membership(tx, caller, slug_of(request), is_public=is_public)
             group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
     except Refused as refused:
-        return await _page(request, FormState(typed, {"": refused.why}), status=422)
+        return await _page(request, FormState(form, {"": refused.why}), status=422)
     return go(path_of(group, "network"), flash="membership_shown" if is_public else "membership_hidden")
 
 
@@ -159,26 +159,30 @@ async def ask_repository(request: Request) -> Response:
 
 async def make_repository(request: Request) -> Response:
     keeper, caller = publishing_of(request).keeper, caller_of(request)
-    typed = await read_form(request)
+    form = await read_form(request)
     try:
-        handle = _confirmed_handle(typed, keeper)
+        handle = _confirmed_handle(form, keeper)
         async with database_of(request).transaction() as tx:
             group = await group_hosting.open_account(tx, caller, slug_of(request), handle)
     except InvalidInput as wrong:
-        return await _ask_repository(request, keeper, FormState(typed, {wrong.field: wrong.why}), status=400)
+        return await _ask_repository(request, keeper, FormState(form, {wrong.field: wrong.why}), status=400)
     except Refused as refused:
-        return await _ask_repository(request, keeper, FormState(typed, {"": refused.why}), status=422)
+        return await _ask_repository(request, keeper, FormState(form, {"": refused.why}), status=422)
     return go(path_of(group, "network"), flash="group_repository_asked")
 
 
-async def _page(request: Request, typed: FormState, *, status: int = 200) -> Response:
+async def _page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     async with database_of(request).reader() as reader:
         seen = await see_network(reader, request)
         moved = elsewhere(request, seen.group)
         if moved is not None and request.method == "GET":
             return moved
         context = context_of(seen, f"{seen.path}/network")
-        context |= {"typed": typed, "net": await on_the_network(reader, seen), "is_owner": seen.role is GroupRole.OWNER}
+        context |= {
+            "typed": form_state,
+            "net": await on_the_network(reader, seen),
+            "is_owner": seen.role is GroupRole.OWNER,
+        }
     context["can_have_repository"] = services(request).asks_to_publish
     return page(request, "groups/group_network.html", context, status=status)
 
@@ -190,14 +194,14 @@ async def see_network(reader: Reader, request: Request) -> GroupAccess:
     return seen if seen.group.is_read_only else await see(reader, request, GroupPermission.SEE_MEMBERS)
 
 
-def _confirmed_handle(typed: dict[str, str], keeper: Keeper) -> str:
+def _confirmed_handle(form: dict[str, str], keeper: Keeper) -> str:
     """The handle from the form. Raises InvalidInput unless the checkbox that confirms it is selected."""
-    if typed.get("publish") != "yes":
+    if form.get("publish") != "yes":
         raise InvalidInput("publish", GroupReason.YES_NEEDED)
-    return check_handle(typed.get("handle", ""), keeper.handle_domain)
+    return check_handle(form.get("handle", ""), keeper.handle_domain)
 
 
-async def _ask_repository(request: Request, keeper: Keeper, typed: FormState, *, status: int = 200) -> Response:
+async def _ask_repository(request: Request, keeper: Keeper, form_state: FormState, *, status: int = 200) -> Response:
     caller_of(request)
     async with database_of(request).reader() as reader:
         seen = await see(reader, request, GroupPermission.TRANSFER)
@@ -208,7 +212,7 @@ async def _ask_repository(request: Request, keeper: Keeper, typed: FormState, *,
             return moved
     handle = suggest_handle(seen.group.details.name, seen.group.id, keeper.handle_domain)
     context = context_of(seen, f"{seen.path}/network") | {
-        "typed": FormState({"handle": handle, **typed.values}, typed.problems),
+        "typed": FormState({"handle": handle, **form_state.values}, form_state.problems),
         "labels": LABELS,
         "domain": keeper.handle_domain,
     }

@@ -47,9 +47,9 @@ TICKS = ("sync_enabled", "announces_events")
 FIELDS = tuple(field.name for field in fields(GroupSubmission))
 
 
-def submission_of(typed: Mapping[str, str]) -> GroupSubmission:
+def submission_of(form: Mapping[str, str]) -> GroupSubmission:
     """The submitted form. Missing fields get their default value, unknown ones are ignored."""
-    return GroupSubmission(**{name: typed[name] for name in FIELDS if name in typed})
+    return GroupSubmission(**{name: form[name] for name in FIELDS if name in form})
 
 
 def values_of(submission: GroupSubmission) -> dict[str, str]:

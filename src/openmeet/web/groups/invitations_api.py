@@ -102,19 +102,19 @@ async def list_invitations(request: Request) -> Response:
 
 async def invite_by_link(request: Request) -> Response:
     caller = caller_of(request)
-    wanted = await read_json(request, LinkInput)
+    body = await read_json(request, LinkInput)
     async with database_of(request).transaction() as tx:
-        link = await administration.invite_by_link(tx, caller, slug_of(request), uses=wanted.uses, days=wanted.days)
+        link = await administration.invite_by_link(tx, caller, slug_of(request), uses=body.uses, days=body.days)
     return json_response(_shown(request, link), 201)
 
 
 async def invite_by_mail(request: Request) -> Response:
     caller = caller_of(request)
-    wanted = await read_json(request, MailsInput)
-    if len(wanted.emails) > MAX_ADDRESSES:
+    body = await read_json(request, MailsInput)
+    if len(body.emails) > MAX_ADDRESSES:
         raise InvalidInput("emails", GroupReason.TOO_MANY_ADDRESSES, most=MAX_ADDRESSES)
-    text = "\n".join(wanted.emails)
-    if wanted.is_preview:
+    text = "\n".join(body.emails)
+    if body.is_preview:
         async with database_of(request).reader() as reader:
             group, mine = await actions.visible(reader, slug_of(request), caller.user_id)
             rules.require_permission(mine.role if mine else None, GroupPermission.INVITE)

@@ -116,37 +116,37 @@ async def show_invitations(request: Request) -> Response:
 
 async def make_link(request: Request) -> Response:
     caller = caller_of(request)
-    typed = await read_form(request)
+    form = await read_form(request)
     try:
-        uses, days = _number(typed, "uses", MAX_USES), _number(typed, "days", MAX_LINK_DAYS)
+        uses, days = _number(form, "uses", MAX_USES), _number(form, "days", MAX_LINK_DAYS)
         async with database_of(request).transaction() as tx:
             link = await administration.invite_by_link(tx, caller, slug_of(request), uses=uses, days=days)
             group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
     except InvalidForm as wrong:
-        return await _page(request, form_with_problems({**_AT_FIRST, **typed}, wrong), status=400)
+        return await _page(request, form_with_problems({**_AT_FIRST, **form}, wrong), status=400)
     return go(path_of(group, "invitations") + f"#invitation-{link.id}", flash="link_made")
 
 
 async def send_mails(request: Request) -> Response:
     """Invite e-mail addresses to the group. The first request shows a preview; the button on it sends the e-mails."""
     caller = caller_of(request)
-    typed = await read_form(request)
-    text = typed.get("emails", "")
+    form = await read_form(request)
+    text = form.get("emails", "")
     try:
-        if typed.get("step") != "send":
+        if form.get("step") != "send":
             async with database_of(request).reader() as reader:
                 seen = await see(reader, request, GroupPermission.INVITE)
                 mails = await administration.preview_invitations(reader, services(request).code_key, seen.group, text)
-            return await _page(request, FormState({**_AT_FIRST, **typed}), preview=mails)
+            return await _page(request, FormState({**_AT_FIRST, **form}), preview=mails)
         async with database_of(request).transaction() as tx:
             mails = await administration.invite_by_mail(tx, services(request).code_key, caller, slug_of(request), text)
             await spend_on_invitations(request, caller.user_id, mails.fresh)
             group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
     except InvalidForm as wrong:
-        return await _page(request, form_with_problems({**_AT_FIRST, **typed}, wrong), status=400)
+        return await _page(request, form_with_problems({**_AT_FIRST, **form}, wrong), status=400)
     except TooMany as many:
         problem = InvalidForm({"emails": many.why})
-        return await _page(request, form_with_problems({**_AT_FIRST, **typed}, problem), status=429)
+        return await _page(request, form_with_problems({**_AT_FIRST, **form}, problem), status=429)
     return go(path_of(group, "invitations"), flash="mails_sent")
 
 
@@ -160,7 +160,7 @@ async def revoke(request: Request) -> Response:
 
 
 async def _page(
-    request: Request, typed: FormState, *, preview: InvitationPreview | None = None, status: int = 200
+    request: Request, form_state: FormState, *, preview: InvitationPreview | None = None, status: int = 200
 ) -> Response:
     async with database_of(request).reader() as reader:
         seen = await see(reader, request, GroupPermission.INVITE)
@@ -194,7 +194,7 @@ async def _page(
         if one.email is not None
     ]
     context = context_of(seen, f"{seen.path}/invitations") | {
-        "typed": typed,
+        "typed": form_state,
         "links": links,
         "mails": mails,
         "preview": preview,
@@ -205,8 +205,8 @@ async def _page(
     return page(request, "groups/group_invitations.html", context, status=status, headers={"cache-control": "no-store"})
 
 
-def _number(typed: dict[str, str], name: str, most: int) -> int:
-    text = typed.get(name, "").strip()
+def _number(form: dict[str, str], name: str, most: int) -> int:
+    text = form.get(name, "").strip()
     if not (text.isascii() and text.isdecimal() and len(text) <= 6):
         raise InvalidForm({name: GroupReason.NUMBER_OUT_OF_RANGE(most=most)})
     return int(text)

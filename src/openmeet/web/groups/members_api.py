@@ -60,12 +60,12 @@ async def list_members(request: Request) -> Response:
 
 async def decide(request: Request) -> Response:
     caller = caller_of(request)
-    wanted = await read_json(request, Decision)
-    if len(wanted.user_ids) > MAX_LIMIT:
+    body = await read_json(request, Decision)
+    if len(body.user_ids) > MAX_LIMIT:
         raise InvalidInput("userIds", GroupReason.TOO_MANY_REQUESTS, most=MAX_LIMIT)
-    people = [UserId(one) for one in wanted.user_ids]
+    people = [UserId(one) for one in body.user_ids]
     async with database_of(request).transaction() as tx:
-        decided = await administration.decide(tx, caller, slug_of(request), people, lets_in=wanted.lets_in)
+        decided = await administration.decide(tx, caller, slug_of(request), people, lets_in=body.lets_in)
         shown = await _shown(request, tx, decided, with_answers=True)
     return json_response(MemberList(shown, None))
 

@@ -107,14 +107,14 @@ def _line(seen: GroupAccess, one: Membership, person: MemberView, now: Instant) 
 async def decide_about(request: Request) -> Response:
     """Change the role of a member, or remove, ban or unban them, depending on the button."""
     caller = caller_of(request)
-    typed = await read_form(request)
+    form = await read_form(request)
     user_id = UserId(request.path_params["userId"])
-    act = typed.get("act", "")
+    act = form.get("act", "")
     slug = slug_of(request)
     async with database_of(request).transaction() as tx:
         match act:
             case "role":
-                wanted = typed.get("role", "")
+                wanted = form.get("role", "")
                 if wanted not in set(GroupRole):
                     raise InvalidInput("role", GroupReason.UNKNOWN_ROLE)
                 await administration.change_role(tx, caller, slug, user_id, GroupRole(wanted))
@@ -136,20 +136,20 @@ async def show_requests(request: Request) -> Response:
 
 async def decide(request: Request) -> Response:
     caller = caller_of(request)
-    typed = await read_form(request, max_fields=PAGE_SIZE + 10)
-    wish = typed.get("decision", "")
+    form = await read_form(request, max_fields=PAGE_SIZE + 10)
+    wish = form.get("decision", "")
     # A button in a person's row applies to that person only and ignores the checkboxes.
-    single = typed.get("one", "")
+    single = form.get("one", "")
     if single:
         wish, _, only = single.partition(" ")
         people = [UserId(only)]
     else:
-        people = [UserId(name.removeprefix(_ASK)) for name in typed if name.startswith(_ASK)]
+        people = [UserId(name.removeprefix(_ASK)) for name in form if name.startswith(_ASK)]
     if wish not in {"approve", "decline"}:
         raise InvalidInput("decision", GeneralReason.CHOOSE_ONE, choices="approve, decline")
     if not people:
         nobody = InvalidForm({"people": GroupReason.PEOPLE_NEEDED})
-        return await _requests(request, form_with_problems(typed, nobody), status=400)
+        return await _requests(request, form_with_problems(form, nobody), status=400)
     async with database_of(request).transaction() as tx:
         decided = await administration.decide(tx, caller, slug_of(request), people, lets_in=wish == "approve")
         group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
@@ -158,7 +158,7 @@ async def decide(request: Request) -> Response:
     return go(path_of(group, "requests"), flash="requests_approved" if wish == "approve" else "requests_declined")
 
 
-async def _requests(request: Request, typed: FormState, *, status: int = 200) -> Response:
+async def _requests(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     async with database_of(request).reader() as reader:
         seen = await see(reader, request, GroupPermission.APPROVE)
         moved = elsewhere(request, seen.group)
@@ -177,7 +177,7 @@ async def _requests(request: Request, typed: FormState, *, status: int = 200) ->
         for one in found
     ]
     context = context_of(seen, f"{seen.path}/requests") | {
-        "typed": typed,
+        "typed": form_state,
         "asking": asking,
         "waiting": seen.counts.get(GroupRole.PENDING, 0),
         "question": seen.group.details.join_question,

@@ -69,11 +69,11 @@ async def offer(request: Request) -> Response:
 
 async def arrange(request: Request) -> Response:
     caller = caller_of(request)
-    wanted = await read_json(request, Arrangement)
-    backup = None if wanted.backup_admin_id is None else UserId(wanted.backup_admin_id)
+    body = await read_json(request, Arrangement)
+    backup = None if body.backup_admin_id is None else UserId(body.backup_admin_id)
     async with database_of(request).transaction() as tx:
         group = await ownership.arrange(
-            tx, caller, slug_of(request), backup, absence_days=wanted.absence_days, wait_days=wanted.wait_days
+            tx, caller, slug_of(request), backup, absence_days=body.absence_days, wait_days=body.wait_days
         )
     return json_response(_shown(group, caller.user_id))
 

@@ -61,36 +61,36 @@ async def show(request: Request) -> Response:
 
 async def act(request: Request) -> Response:
     caller = caller_of(request)
-    typed = await read_form(request)
+    form = await read_form(request)
     try:
         async with database_of(request).transaction() as tx:
-            group, flash = await _done(tx, caller, slug_of(request), typed)
+            group, flash = await _done(tx, caller, slug_of(request), form)
     except InvalidForm as wrong:
-        return await _page(request, form_with_problems(typed, wrong), status=400)
+        return await _page(request, form_with_problems(form, wrong), status=400)
     except Refused as refused:
-        return await _page(request, FormState(typed, {"": refused.why}), status=422)
+        return await _page(request, FormState(form, {"": refused.why}), status=422)
     return go(path_of(group, "ownership"), flash=flash)
 
 
-async def _done(tx: Transaction, caller: Caller, slug: GroupSlug, typed: dict[str, str]) -> tuple[Group, str]:
+async def _done(tx: Transaction, caller: Caller, slug: GroupSlug, form: dict[str, str]) -> tuple[Group, str]:
     """Carry out the action of the pressed button. Returns the group and the flash message."""
-    wish = typed.get("act", "")
+    wish = form.get("act", "")
     if wish in _STEPS:
         step, flash = _STEPS[wish]
         return await step(tx, caller, slug), flash
     if wish == "offer":
-        if not typed.get("heir"):
+        if not form.get("heir"):
             raise InvalidForm({"heir": GroupReason.PERSON_NEEDED})
-        return await ownership.offer(tx, caller, slug, UserId(typed["heir"])), "offer_made"
+        return await ownership.offer(tx, caller, slug, UserId(form["heir"])), "offer_made"
     if wish == "arrange":
-        backup = UserId(typed["backup"]) if typed.get("backup") else None
-        absence_days, wait_days = _days(typed, "absence_days"), _days(typed, "wait_days")
+        backup = UserId(form["backup"]) if form.get("backup") else None
+        absence_days, wait_days = _days(form, "absence_days"), _days(form, "wait_days")
         group = await ownership.arrange(tx, caller, slug, backup, absence_days=absence_days, wait_days=wait_days)
         return group, "succession_arranged"
     raise InvalidInput("act", GeneralReason.CHOOSE_ONE, choices="offer, arrange, " + ", ".join(_STEPS))
 
 
-async def _page(request: Request, typed: FormState, *, status: int = 200) -> Response:
+async def _page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     async with database_of(request).reader() as reader:
         seen = await see(reader, request, GroupPermission.SEE_MEMBERS)
         moved = elsewhere(request, seen.group)
@@ -104,7 +104,7 @@ async def _page(request: Request, typed: FormState, *, status: int = 200) -> Res
         "wait_days": str(plan.wait_days),
         "heir": "",
     }
-    context["typed"] = FormState(values | dict(typed.values), typed.problems)
+    context["typed"] = FormState(values | dict(form_state.values), form_state.problems)
     return page(request, "groups/group_ownership.html", context, status=status)
 
 
@@ -147,8 +147,8 @@ async def _context(reader: Reader, seen: GroupAccess) -> dict[str, object]:
     }
 
 
-def _days(typed: dict[str, str], name: str) -> int:
-    text = typed.get(name, "").strip()
+def _days(form: dict[str, str], name: str) -> int:
+    text = form.get(name, "").strip()
     if not (text.isascii() and text.isdecimal() and len(text) <= 6):
         raise InvalidForm({name: GroupReason.DAYS_NEEDED})
     return int(text)

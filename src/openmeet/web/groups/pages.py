@@ -220,19 +220,21 @@ async def join(request: Request) -> Response:
     caller = caller_or_none(request)
     if caller is None:
         return go(f"/sign-in?next={quote(f'/groups/{quote(slug_of(request))}', safe='')}")
-    typed = await read_form(request)
+    form = await read_form(request)
     try:
         async with database_of(request).transaction() as tx:
-            mine = await actions.join(tx, caller, slug_of(request), typed.get("answer", ""))
+            mine = await actions.join(tx, caller, slug_of(request), form.get("answer", ""))
             group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
     except InvalidForm as wrong:
-        return await _again(request, form_with_problems(typed, wrong))
+        return await _again(request, form_with_problems(form, wrong))
     return go(path_of(group), flash=_JOINED.get(mine.role, "group_joined"))
 
 
-async def _again(request: Request, typed: FormState) -> Response:
+async def _again(request: Request, form_state: FormState) -> Response:
     async with database_of(request).reader() as reader:
-        context = await view.view_of(reader, await see(reader, request), typed, services(request).settings.public_url)
+        context = await view.view_of(
+            reader, await see(reader, request), form_state, services(request).settings.public_url
+        )
     return page(request, "groups/group.html", context, status=400)
 
 

@@ -59,8 +59,8 @@ async def _editable(request: Request) -> GroupAccess:
     return seen
 
 
-def _form(request: Request, seen: GroupAccess, typed: FormState, *, status: int = 200) -> Response:
+def _form(request: Request, seen: GroupAccess, form_state: FormState, *, status: int = 200) -> Response:
     settings = f"{seen.path}/settings"
     theirs = seen.group.network.avatar_cid is not None
-    form = form_of(seen.group.picture, seen.path, back=settings, typed=typed, theirs=theirs)
+    form = form_of(seen.group.picture, seen.path, back=settings, form_state=form_state, theirs=theirs)
     return page(request, "groups/group_picture.html", context_of(seen, settings) | form, status=status)

@@ -77,9 +77,9 @@ async def show_new(request: Request) -> Response:
 
 async def create(request: Request) -> Response:
     caller = caller_of(request)
-    typed = await read_form(request)
-    submission = submission_of(typed)
-    key = typed.get("submission", "")[:MAX_KEY]
+    form = await read_form(request)
+    submission = submission_of(form)
+    key = form.get("submission", "")[:MAX_KEY]
     try:
         details = forms.check(submission)
         async with database_of(request).transaction() as tx:
@@ -104,9 +104,9 @@ async def show_settings(request: Request) -> Response:
 async def save(request: Request) -> Response:
     caller = caller_of(request)
     seen = await _seen(request, GroupPermission.EDIT_GROUP)
-    typed = await read_form(request)
-    submission = submission_of(typed)
-    revision = typed.get("revision", "")
+    form = await read_form(request)
+    submission = submission_of(form)
+    revision = form.get("revision", "")
     shown = {**values_of(submission), "revision": revision, "address": seen.group.slug}
     try:
         details = forms.check(submission)
@@ -129,13 +129,13 @@ async def save(request: Request) -> Response:
 
 async def choose_address(request: Request) -> Response:
     caller = caller_of(request)
-    typed = await read_form(request)
+    form = await read_form(request)
     try:
         async with database_of(request).transaction() as tx:
-            group = await actions.choose_address(tx, caller, slug_of(request), typed.get("address", ""))
+            group = await actions.choose_address(tx, caller, slug_of(request), form.get("address", ""))
     except InvalidForm as wrong:
         seen = await _seen(request, GroupPermission.EDIT_GROUP)
-        return _form(request, form_with_problems(_values(seen) | typed, wrong), seen, status=400)
+        return _form(request, form_with_problems(_values(seen) | form, wrong), seen, status=400)
     return go(path_of(group, "settings"), flash="address_chosen")
 
 
@@ -145,19 +145,19 @@ async def show_follows(request: Request) -> Response:
 
 async def change_follows(request: Request) -> Response:
     caller = caller_of(request)
-    typed = await read_form(request)
+    form = await read_form(request)
     try:
-        did = "" if typed.get("unfollow") else await _did_of(request, typed.get("did", ""))
+        did = "" if form.get("unfollow") else await _did_of(request, form.get("did", ""))
         async with database_of(request).transaction() as tx:
-            if typed.get("unfollow"):
-                await administration.unfollow(tx, caller, slug_of(request), typed["unfollow"])
+            if form.get("unfollow"):
+                await administration.unfollow(tx, caller, slug_of(request), form["unfollow"])
             else:
                 await administration.follow(tx, caller, slug_of(request), did)
             group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
     except (InvalidForm, Refused) as wrong:
         problem = wrong if isinstance(wrong, InvalidForm) else InvalidForm({"did": wrong.why})
-        return await _follows(request, form_with_problems(typed, problem), status=400)
-    return go(path_of(group, "follows"), flash="did_unfollowed" if typed.get("unfollow") else "did_followed")
+        return await _follows(request, form_with_problems(form, problem), status=400)
+    return go(path_of(group, "follows"), flash="did_unfollowed" if form.get("unfollow") else "did_followed")
 
 
 async def _did_of(request: Request, typed: str) -> str:
@@ -184,7 +184,7 @@ async def _did_of(request: Request, typed: str) -> str:
         raise InvalidForm({"did": GroupReason.MALFORMED_DID}) from None
 
 
-async def _follows(request: Request, typed: FormState, *, status: int = 200) -> Response:
+async def _follows(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     async with database_of(request).reader() as reader:
         seen = await see(reader, request, GroupPermission.FOLLOW)
         moved = elsewhere(request, seen.group)
@@ -197,7 +197,7 @@ async def _follows(request: Request, typed: FormState, *, status: int = 200) -> 
         {"did": did, "name": names[one.user_id] if one else did, "handle": one.handle if one else ""}
         for did, one in known.items()
     ]
-    context = context_of(seen, f"{seen.path}/settings") | {"typed": typed, "followed": followed}
+    context = context_of(seen, f"{seen.path}/settings") | {"typed": form_state, "followed": followed}
     return page(request, "groups/group_follows.html", context, status=status)
 
 
@@ -208,17 +208,17 @@ async def show_delete(request: Request) -> Response:
 async def delete(request: Request) -> Response:
     """Delete the group. The user must type its name, because a deleted group cannot be restored."""
     caller = caller_of(request)
-    typed = await read_form(request)
+    form = await read_form(request)
     seen = await _seen(request, GroupPermission.DELETE)
-    if " ".join(typed.get("name", "").split()) != seen.group.details.name:
+    if " ".join(form.get("name", "").split()) != seen.group.details.name:
         wrong = InvalidForm({"name": GroupReason.NAME_TO_CONFIRM(label=seen.group.details.name)})
-        return await _ask_delete(request, form_with_problems(typed, wrong), status=400)
+        return await _ask_delete(request, form_with_problems(form, wrong), status=400)
     async with database_of(request).transaction() as tx:
         await actions.delete(tx, caller, slug_of(request))
     return go("/groups?which=mine", flash="group_deleted")
 
 
-async def _ask_delete(request: Request, typed: FormState, *, status: int = 200) -> Response:
+async def _ask_delete(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     async with database_of(request).reader() as reader:
         seen = await see(reader, request, GroupPermission.DELETE)
         moved = elsewhere(request, seen.group)
@@ -226,7 +226,7 @@ async def _ask_delete(request: Request, typed: FormState, *, status: int = 200) 
             return moved
         coming, inner = await effect_of_deleting(reader, seen.group.id)
     context = context_of(seen, f"{seen.path}/settings") | {
-        "typed": typed,
+        "typed": form_state,
         "coming": coming,
         "inner": inner,
         "others": seen.members - 1,
@@ -245,9 +245,9 @@ def _values(seen: GroupAccess) -> dict[str, str]:
     return values_of_group(seen.group) | {"revision": str(seen.group.revision), "address": seen.group.slug}
 
 
-def _form(request: Request, typed: FormState, seen: GroupAccess | None, *, status: int = 200) -> Response:
+def _form(request: Request, form_state: FormState, seen: GroupAccess | None, *, status: int = 200) -> Response:
     context: dict[str, object] = {
-        "typed": typed,
+        "typed": form_state,
         "labels": LABELS,
         "zones": ZONES,
         "countries": countries.offered(),

@@ -164,8 +164,8 @@ def _card(one: ListedGroup, next_at: Instant | None, shown: Sequence[Badge]) -> 
     )
 
 
-async def view_of(reader: Reader, seen: GroupAccess, typed: FormState, public_url: str) -> dict[str, object]:
-    """The template context of a group's page. ``typed`` has the reply to its question or the announcement being
+async def view_of(reader: Reader, seen: GroupAccess, form_state: FormState, public_url: str) -> dict[str, object]:
+    """The template context of a group's page. ``form_state`` has the reply to its question or the announcement being
     written.
     """
     group, viewer = seen.group, seen.viewer
@@ -195,7 +195,7 @@ async def view_of(reader: Reader, seen: GroupAccess, typed: FormState, public_ur
     portraits = await portraits_of(reader, viewer, [one.user_id for one in people])
     listed = await days_of(reader, seen, coming[:NEXT_SHOWN], public_url, once_per_series=not is_one_series)
     return context_of(seen, seen.path) | {
-        "typed": typed,
+        "typed": form_state,
         "face": (face := avatar_of(group.id, group.details.name)),
         "tone": face.tone,
         "picture": await _picture_of(reader, seen),
@@ -224,7 +224,7 @@ async def view_of(reader: Reader, seen: GroupAccess, typed: FormState, public_ur
         "past": await days_of(reader, seen, past, public_url),
         "announcements": [_note(one, names, group, reader.now) for one in announced],
         "can_announce": seen.may(GroupPermission.ANNOUNCE),
-        "announcement_key": typed.value("submission") or secrets.token_urlsafe(16),
+        "announcement_key": form_state.value("submission") or secrets.token_urlsafe(16),
         "can_make": seen.may(GroupPermission.CREATE_EVENT),
         "can_see_log": seen.may(GroupPermission.SEE_LOG),
         "can_follow_dids": seen.may(GroupPermission.FOLLOW),

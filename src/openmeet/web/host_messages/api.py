@@ -73,19 +73,19 @@ async def list_messages(request: Request) -> Response:
 
 async def preview(request: Request) -> Response:
     caller = caller_of(request)
-    wanted = await read_json(request, MessageInput)
+    body = await read_json(request, MessageInput)
     async with database_of(request).reader() as reader:
         event = await actions.find_for_host(reader, caller, _slug(request))
-        _, whom = check(wanted.text, wanted.addressees, _instant(wanted.send_at), reader.now)
+        _, whom = check(body.text, body.addressees, _instant(body.send_at), reader.now)
         found = await actions.recipients(reader, event, whom, caller.user_id)
     return json_response(MessagePreview(len(found.reached), found.unreached))
 
 
 async def write(request: Request) -> Response:
-    wanted = await read_json(request, MessageInput)
-    at = _instant(wanted.send_at)
+    body = await read_json(request, MessageInput)
+    at = _instant(body.send_at)
     async with database_of(request).transaction() as tx:
-        one = await actions.write(tx, caller_of(request), _slug(request), wanted.text, wanted.addressees, send_at=at)
+        one = await actions.write(tx, caller_of(request), _slug(request), body.text, body.addressees, send_at=at)
     return json_response(_shown(one), 201)
 
 

@@ -57,28 +57,28 @@ async def show(request: Request) -> Response:
 
 
 async def write(request: Request) -> Response:
-    typed = await read_form(request)
-    chosen = [one.value for one in Addressees if typed.get(f"addressees.{one.value}")]
+    form = await read_form(request)
+    chosen = [one.value for one in Addressees if form.get(f"addressees.{one.value}")]
     try:
-        send_at = await _send_at(request, typed)
-        if typed.get("step") != "send":
-            return await _preview(request, typed, chosen, send_at)
+        send_at = await _send_at(request, form)
+        if form.get("step") != "send":
+            return await _preview(request, form, chosen, send_at)
         async with database_of(request).transaction() as tx:
             one = await actions.write(
                 tx,
                 caller_of(request),
                 _slug(request),
-                typed.get("text", ""),
+                form.get("text", ""),
                 chosen,
                 send_at=send_at,
-                submission_key=typed.get("submission", "")[:MAX_KEY] or None,
+                submission_key=form.get("submission", "")[:MAX_KEY] or None,
             )
     except InvalidForm as wrong:
-        return await _form(request, form_with_problems(typed, wrong), status=400)
+        return await _form(request, form_with_problems(form, wrong), status=400)
     except (Refused, TooMany) as refused:
         status = 429 if isinstance(refused, TooMany) else 422
         renewed = {"submission": secrets.token_urlsafe(16)} if isinstance(refused, actions.AlreadyWritten) else {}
-        return await _form(request, FormState({**typed, **renewed}, {"": refused.why}), status=status)
+        return await _form(request, FormState({**form, **renewed}, {"": refused.why}), status=status)
     flash = "message_sent" if one.state is MessageState.SENT else "message_scheduled"
     return go(f"/events/{quote(_slug(request))}/messages", flash=flash)
 
@@ -89,12 +89,12 @@ async def call_off(request: Request) -> Response:
     return go(f"/events/{quote(_slug(request))}/messages", flash="message_called_off")
 
 
-async def _preview(request: Request, typed: dict[str, str], chosen: list[str], send_at: Instant | None) -> Response:
+async def _preview(request: Request, form: dict[str, str], chosen: list[str], send_at: Instant | None) -> Response:
     """Show the message and the number of its recipients before anything is sent."""
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         event = await actions.find_for_host(reader, caller, _slug(request))
-        text, whom = check(typed.get("text", ""), chosen, send_at, reader.now)
+        text, whom = check(form.get("text", ""), chosen, send_at, reader.now)
         found = await actions.recipients(reader, event, whom, caller.user_id)
         mail = await message_mail(
             reader,
@@ -111,11 +111,11 @@ async def _preview(request: Request, typed: dict[str, str], chosen: list[str], s
         "whom": ", ".join(str(WORDS[one]) for one in whom),
         "at": "" if send_at is None else _when(send_at, event),
     }
-    return await _form(request, FormState(typed), preview=preview)
+    return await _form(request, FormState(form), preview=preview)
 
 
 async def _form(
-    request: Request, typed: FormState, *, preview: dict[str, object] | None = None, status: int = 200
+    request: Request, form_state: FormState, *, preview: dict[str, object] | None = None, status: int = 200
 ) -> Response:
     async with database_of(request).reader() as reader:
         caller = caller_of(request)
@@ -124,7 +124,7 @@ async def _form(
         written = await queries.of_event(reader, event.id)
     context = {
         "event": event,
-        "typed": typed,
+        "typed": form_state,
         "labels": LABELS,
         "preview": preview,
         "choices": [(one.value, CHOICES[one], counts[one]) for one in Addressees],
@@ -152,8 +152,8 @@ def _when(at: Instant, event: Event) -> str:
     return f"{formatting.span(local, None)} {formatting.zone_label(local, event.time_zone)}"
 
 
-async def _send_at(request: Request, typed: dict[str, str]) -> Instant | None:
-    text = typed.get("send_at", "").strip()
+async def _send_at(request: Request, form: dict[str, str]) -> Instant | None:
+    text = form.get("send_at", "").strip()
     if not text:
         return None
     async with database_of(request).reader() as reader:

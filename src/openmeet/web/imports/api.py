@@ -171,22 +171,22 @@ async def create(request: Request) -> Response:
         # Keep the bytes. A folded line can split a character, so only the whole file can be decoded.
         import_id = await receive_import(request, caller, None, url="", content=await request.body(), name="")
         return await _answer(request, caller, import_id, 201)
-    wanted = await read_json(request, ImportInput)
-    is_list = wanted.csv is not None
-    if sum(one is not None for one in (wanted.ics, wanted.url, wanted.csv)) != 1:
+    body = await read_json(request, ImportInput)
+    is_list = body.csv is not None
+    if sum(one is not None for one in (body.ics, body.url, body.csv)) != 1:
         raise InvalidInput("ics", ImportReason.SOURCE_NEEDED)
-    if is_list is not ((wanted.event is None) != (wanted.group is None)):
+    if is_list is not ((body.event is None) != (body.group is None)):
         raise InvalidInput("event", ImportReason.TARGET_OF_PEOPLE)
     target = None
     if is_list:
-        what, slug = (What.GUESTS, wanted.event) if wanted.event else (What.MEMBERS, wanted.group)
+        what, slug = (What.GUESTS, body.event) if body.event else (What.MEMBERS, body.group)
         async with database_of(request).transaction() as tx:
             target = await people.target_of(tx, caller, what, slug or "")
-    content = (wanted.csv or wanted.ics or "").encode()
-    import_id = await receive_import(request, caller, target, url=wanted.url or "", content=content, name="")
-    if wanted.columns:
+    content = (body.csv or body.ics or "").encode()
+    import_id = await receive_import(request, caller, target, url=body.url or "", content=content, name="")
+    if body.columns:
         async with database_of(request).transaction() as tx:
-            await queries.choose_columns(tx, import_id, wanted.columns)
+            await queries.choose_columns(tx, import_id, body.columns)
     return await _answer(request, caller, import_id, 201)
 
 
@@ -197,25 +197,25 @@ async def show(request: Request) -> Response:
 
 async def confirm(request: Request) -> Response:
     caller = caller_of(request)
-    wanted = await read_json(request, Confirmation, is_optional=True)
+    body = await read_json(request, Confirmation, is_optional=True)
     arrived = await _import(request, caller)
     if arrived.what is What.EVENTS:
         async with database_of(request).reader() as reader:
             reading = await reading_of(request, reader, caller)
-        if wanted.time_zone is not None and arrived.outcome is None:
+        if body.time_zone is not None and arrived.outcome is None:
             async with database_of(request).transaction() as tx:
-                await events.choose_zone(tx, arrived, wanted.time_zone)
-        chosen = None if wanted.events is None else frozenset(wanted.events)
+                await events.choose_zone(tx, arrived, body.time_zone)
+        chosen = None if body.events is None else frozenset(body.events)
         host = services(request).settings.public_host
-        workers, taken = workers_of(request, caller.user_id), frozenset(wanted.updates)
+        workers, taken = workers_of(request, caller.user_id), frozenset(body.updates)
         await events.import_events(
             database_of(request), workers, caller, arrived.id, chosen, reading, host, taken=taken
         )
     else:
         lines: dict[int, bool] = {}
-        if wanted.people is not None:
+        if body.people is not None:
             found = await people.parse_uploaded_list(workers_of(request, caller.user_id), arrived)
-            lines = {row.line: row.line in set(wanted.people) for row in found.rows}
+            lines = {row.line: row.line in set(body.people) for row in found.rows}
         await people.keep(database_of(request), workers_of(request, caller.user_id), caller, arrived.id, lines)
     return await _answer(request, caller, arrived.id, 200)
 
@@ -234,14 +234,14 @@ def _differences(update: Update | None) -> list[DifferenceOutput]:
 async def invite(request: Request) -> Response:
     """Send the invitation to everyone on the list of this import's event or group who has not been sent one yet."""
     caller = caller_of(request)
-    wanted = await read_json(request, InvitationsInput)
+    body = await read_json(request, InvitationsInput)
     arrived = await _import(request, caller)
     if arrived.what is What.EVENTS:
         raise NotFound(ImportReason.NO_PEOPLE)
     async with database_of(request).transaction() as tx:
         target = await people.target_by_id(tx, caller, arrived.what, arrived.target)
         _, sent = await people.invite(
-            tx, caller, target.what, target.slug, message=wanted.message, expected=wanted.expected_people
+            tx, caller, target.what, target.slug, message=body.message, expected=body.expected_people
         )
     return json_response(InvitationsSent(sent))
 

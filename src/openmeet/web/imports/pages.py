@@ -110,35 +110,35 @@ async def show(request: Request) -> Response:
 async def import_upload(request: Request) -> Response:
     """Import the upload. With other buttons, set the time zone of events or the columns of a list instead."""
     caller = caller_of(request)
-    typed = await read_form(request, max_fields=600)
+    form = await read_form(request, max_fields=600)
     async with database_of(request).reader() as reader:
         arrived = await _import(reader, request, caller)
         reading = await reading_of(request, reader, caller)
     here = f"/import/{arrived.id}"
-    if arrived.what is What.EVENTS and typed.get("act") == "zone":
+    if arrived.what is What.EVENTS and form.get("act") == "zone":
         try:
             async with database_of(request).transaction() as tx:
-                await events.choose_zone(tx, arrived, typed.get(ZONE, ""))
+                await events.choose_zone(tx, arrived, form.get(ZONE, ""))
         except InvalidForm as wrong:
-            return await _show_events(request, caller, arrived, reading, form_with_problems(typed, wrong), status=400)
+            return await _show_events(request, caller, arrived, reading, form_with_problems(form, wrong), status=400)
         return go(f"{here}#zone")
     if arrived.what is What.EVENTS:
-        chosen = frozenset(name.removeprefix("event-") for name in typed if name.startswith("event-"))
+        chosen = frozenset(name.removeprefix("event-") for name in form if name.startswith("event-"))
         host = services(request).settings.public_host
         workers = workers_of(request, caller.user_id)
-        updated = frozenset(name.removeprefix("update-") for name in typed if name.startswith("update-"))
+        updated = frozenset(name.removeprefix("update-") for name in form if name.startswith("update-"))
         uids, taken = await _uids(workers, arrived, reading, chosen, updated)
         await events.import_events(database_of(request), workers, caller, arrived.id, uids, reading, host, taken=taken)
         return go(here)
-    if typed.get("act") == "columns":
-        chosen_columns = {column.value: typed.get(column.value, "") for column in _COLUMNS}
+    if form.get("act") == "columns":
+        chosen_columns = {column.value: form.get(column.value, "") for column in _COLUMNS}
         async with database_of(request).transaction() as tx:
             await queries.choose_columns(tx, arrived.id, chosen_columns)
         return go(here)
     lines: dict[int, bool] = {}
-    if typed.get("ticks"):
+    if form.get("ticks"):
         found = await people.parse_uploaded_list(workers_of(request, caller.user_id), arrived)
-        lines = {row.line: bool(typed.get(f"row-{row.line}")) for row in found.rows[:TICKED_ROWS]}
+        lines = {row.line: bool(form.get(f"row-{row.line}")) for row in found.rows[:TICKED_ROWS]}
     workers = workers_of(request, caller.user_id)
     target, _, _ = await people.keep(database_of(request), workers, caller, arrived.id, lines)
     return go(_list_path(target), flash="people_kept")
@@ -153,11 +153,11 @@ async def send(request: Request) -> Response:
     since the page was shown.
     """
     caller = caller_of(request)
-    typed = await read_form(request)
+    form = await read_form(request)
     what, slug = _what(request), request.path_params["slug"]
-    if typed.get("act") == "preview":
-        return await _list(request, caller, FormState(typed))
-    expected = typed.get("expected", "")
+    if form.get("act") == "preview":
+        return await _list(request, caller, FormState(form))
+    expected = form.get("expected", "")
     try:
         async with database_of(request).transaction() as tx:
             target, _ = await people.invite(
@@ -165,13 +165,13 @@ async def send(request: Request) -> Response:
                 caller,
                 what,
                 slug,
-                message=typed.get("message", ""),
+                message=form.get("message", ""),
                 expected=int(expected) if expected.isascii() and expected.isdigit() and len(expected) < 9 else -1,
             )
     except InvalidForm as wrong:
-        return await _list(request, caller, form_with_problems(typed, wrong), status=400)
+        return await _list(request, caller, form_with_problems(form, wrong), status=400)
     except PreconditionFailed as failed:
-        return await _list(request, caller, form_with_problems(typed, InvalidForm({"message": failed.why})), status=412)
+        return await _list(request, caller, form_with_problems(form, InvalidForm({"message": failed.why})), status=412)
     return go(_list_path(target), flash="people_invited")
 
 
@@ -205,13 +205,13 @@ async def decline_by_mail(request: Request) -> Response:
 
 async def answer(request: Request) -> Response:
     """Accept or decline the invitation. Accepting requires signing in, declining does not."""
-    typed = await read_form(request)
+    form = await read_form(request)
     person_id = people.person_in(services(request).code_key, request.path_params["token"])
-    if typed.get("act") == "no":
+    if form.get("act") == "no":
         async with database_of(request).transaction() as tx:
             await people.decline(tx, services(request).code_key, person_id)
         return await _invitation(request)
-    if typed.get("act") != "yes":
+    if form.get("act") != "yes":
         raise InvalidInput("act", GeneralReason.CHOOSE_ONE, choices="yes, no")
     caller = caller_of(request)
     async with database_of(request).transaction() as tx:
@@ -244,7 +244,7 @@ async def _show_events(
     caller: Caller,
     arrived: Import,
     reading: FileReading,
-    typed: FormState = EMPTY,
+    form_state: FormState = EMPTY,
     *,
     status: int = 200,
 ) -> Response:
@@ -271,7 +271,9 @@ async def _show_events(
             "name": whole.name or arrived.source,
             "warnings": whole.warnings,
             "guessed": sum(event.has_guessed_zone for event in whole.events),
-            "typed": typed if typed.problems else FormState({ZONE: arrived.columns.get(ZONE, "") or reading.zone}),
+            "typed": form_state
+            if form_state.problems
+            else FormState({ZONE: arrived.columns.get(ZONE, "") or reading.zone}),
             "zones": sorted(zone_names()),
             "events": [
                 {
@@ -323,7 +325,7 @@ async def _show_people(request: Request, caller: Caller, arrived: Import) -> Res
     return page(request, "imports/people.html", context)
 
 
-async def _list(request: Request, caller: Caller, typed: FormState, *, status: int = 200) -> Response:
+async def _list(request: Request, caller: Caller, form_state: FormState, *, status: int = 200) -> Response:
     settings = services(request).settings
     async with database_of(request).reader() as reader:
         target = await people.find_target(reader, caller, _what(request), request.path_params["slug"])
@@ -334,7 +336,7 @@ async def _list(request: Request, caller: Caller, typed: FormState, *, status: i
         group = await group_by_id(reader, GroupId(target.id)) if target.what is What.MEMBERS else None
     link = f"{settings.public_url}/arrivals/…"
     context = {
-        "typed": typed,
+        "typed": form_state,
         "target": target,
         "waiting": waiting,
         "names": names,
@@ -342,7 +344,7 @@ async def _list(request: Request, caller: Caller, typed: FormState, *, status: i
         "count": counts.get(ContactStage.KEPT, 0),
         "counts": {stage.value: counts.get(stage, 0) for stage in ContactStage},
         "subject": subject_of(caller.display_name, event, group),
-        "letter": text_of(caller.display_name, event, group, typed.value("message"), settings.site_name, link),
+        "letter": text_of(caller.display_name, event, group, form_state.value("message"), settings.site_name, link),
     }
     return page(request, "imports/list.html", context, status=status)
 
@@ -373,12 +375,12 @@ async def _target(request: Request, caller: Caller, what: What, slug: str) -> In
 def _start(
     request: Request,
     target: InvitationTarget | None,
-    typed: FormState,
+    form_state: FormState,
     *,
     status: int = 200,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    context = {"target": target, "typed": typed, "can_fetch": services(request).calendar_fetcher is not None}
+    context = {"target": target, "typed": form_state, "can_fetch": services(request).calendar_fetcher is not None}
     return page(request, "imports/start.html", context, status=status, headers=headers)
 
 

@@ -69,7 +69,7 @@ async def save_sent(
 
 
 def form_of(
-    picture: Picture | None, address: str, *, back: str, typed: FormState, theirs: bool = False
+    picture: Picture | None, address: str, *, back: str, form_state: FormState, theirs: bool = False
 ) -> dict[str, object]:
     """The context of ``media/picture_form.html`` for the object at this path. ``theirs``: the picture was set by
     another app.
@@ -79,7 +79,7 @@ def form_of(
         "theirs": theirs,
         "address": address,
         "back": back,
-        "typed": typed,
+        "typed": form_state,
         "labels": _LABELS,
         "megabytes": MAX_UPLOAD_BYTES // 1_000_000,
     }

@@ -278,14 +278,14 @@ async def list_labelled(request: Request) -> Response:
 
 
 async def act(request: Request) -> Response:
-    wanted = await read_json(request, ModerationActionInput)
-    subject = subject_of(wanted.thing, wanted.subject_id)
+    body = await read_json(request, ModerationActionInput)
+    subject = subject_of(body.thing, body.subject_id)
     async with database_of(request).transaction() as tx:
         moderator = await moderator_of(tx, request)
-        if wanted.act == "dismiss":
-            act_id = await moderation_actions.dismiss(tx, moderator.user_id, subject, wanted.reason)
+        if body.act == "dismiss":
+            act_id = await moderation_actions.dismiss(tx, moderator.user_id, subject, body.reason)
         else:
-            act_id = (await actions.decide(tx, moderator, subject, actions.DECISIONS[wanted.act], wanted.reason)).act_id
+            act_id = (await actions.decide(tx, moderator, subject, actions.DECISIONS[body.act], body.reason)).act_id
     return json_response(ActMade(act_id), 201)
 
 
@@ -297,11 +297,11 @@ async def undo(request: Request) -> Response:
 
 
 async def decide_waiting(request: Request) -> Response:
-    wanted = await read_json(request, HeldNewcomersInput)
-    after = SubjectVisibility.TRUSTED if wanted.act == "accept" else SubjectVisibility.HIDDEN
+    body = await read_json(request, HeldNewcomersInput)
+    after = SubjectVisibility.TRUSTED if body.act == "accept" else SubjectVisibility.HIDDEN
     async with database_of(request).transaction() as tx:
         moderator = await moderator_of(tx, request)
-        number = await actions.decide_waiting(tx, moderator, after, host=wanted.host, reason=wanted.reason)
+        number = await actions.decide_waiting(tx, moderator, after, host=body.host, reason=body.reason)
     return json_response(WaitingDecided(number))
 
 

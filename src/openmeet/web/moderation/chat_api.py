@@ -140,9 +140,9 @@ async def show_reported(request: Request) -> Response:
 
 
 async def decide_reported(request: Request) -> Response:
-    wanted, sealer = await read_json(request, ChatDecision), removal_sealer(request)
+    body, sealer = await read_json(request, ChatDecision), removal_sealer(request)
     async with database_of(request).transaction() as tx:
-        found = await _decided(tx, request, wanted, sealer)
+        found = await _decided(tx, request, body, sealer)
     return json_response(found)
 
 

@@ -93,8 +93,8 @@ async def show_message(request: Request) -> Response:
 
 
 async def decide(request: Request) -> Response:
-    typed = await read_form(request)
-    message, act, reason = _id(request), typed.get("act", ""), typed.get("reason", "")
+    form = await read_form(request)
+    message, act, reason = _id(request), form.get("act", ""), form.get("reason", "")
     sealer = removal_sealer(request)
     try:
         async with database_of(request).transaction() as tx:
@@ -103,13 +103,13 @@ async def decide(request: Request) -> Response:
                 raise NotFound(ChatReason.NO_SUCH_MESSAGE)
             await chat_decisions.decide(tx, moderator, message, SiteDecision(act), reason, sealer)
     except (InvalidForm, InvalidInput) as wrong:
-        return await _show_message(request, form_with_problems(typed, wrong), 400)
+        return await _show_message(request, form_with_problems(form, wrong), 400)
     except Refused as refused:
-        return await _show_message(request, FormState(typed, {"": refused.why}), 422)
+        return await _show_message(request, FormState(form, {"": refused.why}), 422)
     return go(f"{PATH}/{message}", flash="act_done")
 
 
-async def _show_message(request: Request, typed: FormState, status: int = 200) -> Response:
+async def _show_message(request: Request, form_state: FormState, status: int = 200) -> Response:
     message_id = _id(request)
     async with database_of(request).reader() as reader:
         moderator = await moderator_of(reader, request)
@@ -168,7 +168,7 @@ async def _show_message(request: Request, typed: FormState, status: int = 200) -
             "may_ban": message.user_id is not None and message.user_id != moderator.user_id,
             "is_host": author_access is Access.MODERATE,
             "acts": await view.act_lines(reader, acts),
-            "typed": typed,
+            "typed": form_state,
             "labels": _LABELS,
             "max_reason": MAX_REASON,
         }

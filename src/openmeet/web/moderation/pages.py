@@ -79,7 +79,7 @@ async def _show_listed(
     request: Request,
     tab: str,
     states: tuple[SubjectVisibility, ...],
-    typed: FormState | None = None,
+    form_state: FormState | None = None,
     *,
     status: int = 200,
 ) -> Response:
@@ -97,14 +97,14 @@ async def _show_listed(
         context["bursts"] = await visibility.count(reader, (SubjectVisibility.BURST,))
     cursor = view.next_after(found, PAGE)
     context["more"] = f"{PATH}/{tab}?after={cursor}" if cursor else ""
-    context["typed"] = typed or FormState({})
+    context["typed"] = form_state or FormState({})
     return page(request, f"moderation/{tab}.html", context, status=status)
 
 
 async def find(request: Request) -> Response:
     """Redirect to the page of an account or host to block. The account or host may be unknown to this site."""
-    typed = await read_form(request)
-    named = typed.get("subject", "").strip()
+    form = await read_form(request)
+    named = form.get("subject", "").strip()
     try:
         subject = (
             Subject(ModeratedKind.DID, named) if named.startswith("did:") else subject_of(ModeratedKind.HOST, named)
@@ -112,7 +112,7 @@ async def find(request: Request) -> Response:
     except InvalidInput:
         wrong = InvalidForm({"subject": ModerationReason.MALFORMED_SUBJECT})
         return await _show_listed(
-            request, "hidden", (SubjectVisibility.HIDDEN,), form_with_problems(typed, wrong), status=400
+            request, "hidden", (SubjectVisibility.HIDDEN,), form_with_problems(form, wrong), status=400
         )
     async with database_of(request).reader() as reader:
         await moderator_of(reader, request)
@@ -121,13 +121,13 @@ async def find(request: Request) -> Response:
 
 async def decide_waiting(request: Request) -> Response:
     """Show or block all newcomers that are held because many of them arrived together."""
-    typed = await read_form(request)
+    form = await read_form(request)
     async with database_of(request).transaction() as tx:
         moderator = await moderator_of(tx, request)
-        after = {"accept": SubjectVisibility.TRUSTED, "block": SubjectVisibility.HIDDEN}.get(typed.get("act", ""))
+        after = {"accept": SubjectVisibility.TRUSTED, "block": SubjectVisibility.HIDDEN}.get(form.get("act", ""))
         if after is None:
             raise NotFound(ModerationReason.NOTHING_HERE)
-        await actions.decide_waiting(tx, moderator, after, host=typed.get("host", ""), reason=typed.get("reason", ""))
+        await actions.decide_waiting(tx, moderator, after, host=form.get("host", ""), reason=form.get("reason", ""))
     return go(f"{PATH}/waiting", flash="arrivals_decided")
 
 
@@ -136,9 +136,9 @@ async def show_thing(request: Request) -> Response:
 
 
 async def decide(request: Request) -> Response:
-    typed = await read_form(request)
+    form = await read_form(request)
     subject = _subject(request)
-    what, reason = typed.get("act", ""), typed.get("reason", "")
+    what, reason = form.get("act", ""), form.get("reason", "")
     try:
         async with database_of(request).transaction() as tx:
             moderator = await moderator_of(tx, request)
@@ -149,13 +149,13 @@ async def decide(request: Request) -> Response:
             else:
                 raise NotFound(ModerationReason.NOTHING_HERE)
     except InvalidForm as wrong:
-        return await _show_thing(request, form_with_problems(typed, wrong), status=400)
+        return await _show_thing(request, form_with_problems(form, wrong), status=400)
     except (Refused, Conflict) as refused:
-        return await _show_thing(request, form_with_problems(typed, InvalidForm({"": refused.why})), status=409)
+        return await _show_thing(request, form_with_problems(form, InvalidForm({"": refused.why})), status=409)
     return go(view.path_of(subject), flash="act_done")
 
 
-async def _show_thing(request: Request, typed: FormState, *, status: int = 200) -> Response:
+async def _show_thing(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     subject = _subject(request)
     async with database_of(request).reader() as reader:
         await moderator_of(reader, request)
@@ -174,7 +174,7 @@ async def _show_thing(request: Request, typed: FormState, *, status: int = 200) 
             if card.meant.did and subject.thing is not ModeratedKind.DID
             else "",
             "lines": await view.lines(reader, entries),
-            "typed": typed,
+            "typed": form_state,
             "labels": _LABELS,
             "is_block": subject.thing in {ModeratedKind.PERSON, ModeratedKind.DID, ModeratedKind.HOST},
             "may_trust": subject.thing in {ModeratedKind.PERSON, ModeratedKind.DID, ModeratedKind.EVENT},
@@ -194,10 +194,10 @@ async def show_log(request: Request) -> Response:
 
 
 async def undo(request: Request) -> Response:
-    typed = await read_form(request)
+    form = await read_form(request)
     async with database_of(request).transaction() as tx:
         moderator = await moderator_of(tx, request)
-        await actions.undo(tx, moderator, ActId(typed.get("undo", "")))
+        await actions.undo(tx, moderator, ActId(form.get("undo", "")))
     return go(f"{PATH}/log", flash="act_undone")
 
 
@@ -212,25 +212,25 @@ async def show_rules(request: Request) -> Response:
 
 
 async def save_rules(request: Request) -> Response:
-    typed = await read_form(request)
+    form = await read_form(request)
     try:
-        numbers = {name: _number(typed.get(name, "")) for name in _numbers()}
+        numbers = {name: _number(form.get(name, "")) for name in _numbers()}
         async with database_of(request).transaction() as tx:
             moderator = await moderator_of(tx, request)
             before = await policy.current(tx)
-            wanted = replace(before, holds_first_events=bool(typed.get("holds_first_events")), **numbers)
+            wanted = replace(before, holds_first_events=bool(form.get("holds_first_events")), **numbers)
             await policy.change(tx, wanted, by=moderator.user_id)
     except InvalidForm as wrong:
-        return await _show_rules(request, form_with_problems(typed, wrong), status=400)
+        return await _show_rules(request, form_with_problems(form, wrong), status=400)
     return go(f"{PATH}/rules", flash="policy_saved")
 
 
-async def _show_rules(request: Request, typed: FormState, *, status: int = 200) -> Response:
+async def _show_rules(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     async with database_of(request).reader() as reader:
         await moderator_of(reader, request)
         context = await _context(reader, "rules")
     return page(
-        request, "moderation/rules.html", {**context, "typed": typed, "labels": view.RULE_LABELS}, status=status
+        request, "moderation/rules.html", {**context, "typed": form_state, "labels": view.RULE_LABELS}, status=status
     )
 
 

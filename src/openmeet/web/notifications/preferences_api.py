@@ -74,16 +74,16 @@ async def show(request: Request) -> Response:
 
 async def save(request: Request) -> Response:
     caller = caller_of(request)
-    wanted = await read_json(request, NotificationPreferences)
+    body = await read_json(request, NotificationPreferences)
     typed = {
-        "time_zone": wanted.time_zone,
-        "digest_hour": str(wanted.digest_hour),
-        "quiet_from": wanted.quiet_from or "",
-        "quiet_until": wanted.quiet_until or "",
+        "time_zone": body.time_zone,
+        "digest_hour": str(body.digest_hour),
+        "quiet_from": body.quiet_from or "",
+        "quiet_until": body.quiet_until or "",
     }
     hours = rules.check_hours(typed, frozenset(ZONES))
     chosen: dict[NotificationTopic, TopicPreference] = {
-        topic: getattr(wanted, topic.value) for topic in NotificationTopic
+        topic: getattr(body, topic.value) for topic in NotificationTopic
     }
     async with database_of(request).transaction() as tx:
         await users.lock(tx, caller.user_id)

@@ -130,13 +130,13 @@ async def show(request: Request) -> Response:
 
 async def save(request: Request) -> Response:
     caller = caller_of(request)
-    typed = await read_form(request)
+    form = await read_form(request)
     try:
-        hours = rules.check_hours(typed, frozenset(ZONES))
+        hours = rules.check_hours(form, frozenset(ZONES))
     except InvalidForm as wrong:
-        return await _show(request, form_with_problems(typed, wrong), status=400)
+        return await _show(request, form_with_problems(form, wrong), status=400)
     async with database_of(request).transaction() as tx:
-        await notify.choose(tx, caller.user_id, {topic: _channels(typed, topic) for topic in NotificationTopic})
+        await notify.choose(tx, caller.user_id, {topic: _channels(form, topic) for topic in NotificationTopic})
         await notify.choose_hours(tx, caller.user_id, hours)
     return go(PATH, flash="notifications_saved")
 
@@ -148,10 +148,10 @@ async def revoke_links(request: Request) -> Response:
     return go(PATH, flash="links_revoked")
 
 
-def _channels(typed: dict[str, str], topic: NotificationTopic) -> frozenset[Channel]:
-    mail = typed.get(f"{topic}_mail", "")
+def _channels(form: dict[str, str], topic: NotificationTopic) -> frozenset[Channel]:
+    mail = form.get(f"{topic}_mail", "")
     found = {channel for channel in (Channel.EMAIL, Channel.DIGEST) if channel.value == mail}
-    return frozenset(found | ({Channel.IN_APP} if f"{topic}_in_app" in typed else set()))
+    return frozenset(found | ({Channel.IN_APP} if f"{topic}_in_app" in form else set()))
 
 
 def _choice_values(chosen: dict[NotificationTopic, frozenset[Channel]]) -> dict[str, str]:
@@ -173,11 +173,11 @@ def _hours_values(hours: Hours) -> dict[str, str]:
     }
 
 
-async def _show(request: Request, typed: FormState, *, status: int = 200) -> Response:
+async def _show(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     async with database_of(request).reader() as reader:
         user = await by_id(reader, caller_of(request).user_id)
     context = {
-        "typed": typed,
+        "typed": form_state,
         "topics": _TOPICS,
         "mail": _MAIL,
         "by_mail_alone": BY_MAIL_ALONE,

@@ -78,8 +78,8 @@ class MuteList(msgspec.Struct, rename="camel"):
 
 def _report(thing: ModeratedKind) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
-        wanted = await read_json(request, ReportInput)
-        reason, words = model.check_report(wanted.reason, wanted.words)
+        body = await read_json(request, ReportInput)
+        reason, words = model.check_report(body.reason, body.words)
         address = request.path_params.get("slug") or request.path_params["userId"]
         async with database_of(request).transaction() as tx:
             made = await actions.report(tx, caller_of(request), thing, address, reason, words)

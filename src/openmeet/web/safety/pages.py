@@ -62,16 +62,16 @@ async def show_report(request: Request) -> Response:
 
 async def report(request: Request) -> Response:
     caller = caller_of(request)
-    typed = await read_form(request)
+    form = await read_form(request)
     thing, address = _asked(request)
     try:
-        reason, words = model.check_report(typed.get("reason", ""), typed.get("words", ""))
+        reason, words = model.check_report(form.get("reason", ""), form.get("words", ""))
         async with database_of(request).transaction() as tx:
             await actions.report(tx, caller, thing, address, reason, words)
     except InvalidForm as wrong:
-        return await _show_report(request, form_with_problems(typed, wrong), status=400)
+        return await _show_report(request, form_with_problems(form, wrong), status=400)
     except Refused as refused:
-        return await _show_report(request, form_with_problems(typed, InvalidForm({"": refused.why})), status=422)
+        return await _show_report(request, form_with_problems(form, InvalidForm({"": refused.why})), status=422)
     return go(f"{request.url.path}?sent=yes", flash="reported")
 
 
@@ -121,9 +121,9 @@ async def _shown(reader: Reader, meant: ReportedSubject, viewer: UserId) -> tupl
 async def change(request: Request) -> Response:
     """Block or mute, or end a block or mute. Then return to the page with the button."""
     caller = caller_of(request)
-    typed = await read_form(request)
-    what, subject = typed.get("act", ""), typed.get("subject", "")
-    thing = ModeratedKind.GROUP if typed.get("thing") == ModeratedKind.GROUP else ModeratedKind.PERSON
+    form = await read_form(request)
+    what, subject = form.get("act", ""), form.get("subject", "")
+    thing = ModeratedKind.GROUP if form.get("thing") == ModeratedKind.GROUP else ModeratedKind.PERSON
     async with database_of(request).transaction() as tx:
         match what:
             case "block":
@@ -136,10 +136,10 @@ async def change(request: Request) -> Response:
                 await actions.unmute(tx, caller, Subject(thing, subject))
             case _:
                 raise NotFound(SafetyReason.NOTHING_HERE)
-    return go(local_path(typed["next"]) if typed.get("next") else PATH, flash=_FLASH[what])
+    return go(local_path(form["next"]) if form.get("next") else PATH, flash=_FLASH[what])
 
 
-async def _show_report(request: Request, typed: FormState, *, status: int = 200) -> Response:
+async def _show_report(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     caller = caller_of(request)
     thing, address = _asked(request)
     async with database_of(request).reader() as reader:
@@ -149,17 +149,17 @@ async def _show_report(request: Request, typed: FormState, *, status: int = 200)
         keeps_away = owner is not None and await blocks.has_blocked(reader, caller.user_id, owner)
         mutes_person = owner is not None and await blocks.is_muted(reader, caller.user_id, owner)
         mutes_group = meant.group_id is not None and await blocks.is_muted(reader, caller.user_id, meant.group_id)
-    if known is not None and not typed.problems:
-        typed = FormState({"reason": known.reason.value, "words": known.words})
+    if known is not None and not form_state.problems:
+        form_state = FormState({"reason": known.reason.value, "words": known.words})
     context = {
-        "typed": typed,
+        "typed": form_state,
         "meant": meant,
         "what": _THING_CODES[thing],
         "owner": owner,
         "is_own": owner is None,
         "is_known": known is not None,
         # Shown after a report: what happens next, and what the reporter can do in addition.
-        "is_sent": known is not None and not typed.problems and "sent" in request.query_params,
+        "is_sent": known is not None and not form_state.problems and "sent" in request.query_params,
         "safety_path": PATH,
         "keeps_away": keeps_away,
         "mutes_person": mutes_person,

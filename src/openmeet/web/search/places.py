@@ -28,22 +28,22 @@ _ASKED_OUTSIDE: Final = Limit("addresses", 20, 60)
 _LARGE: Final = 100_000
 
 
-def add_point(request: Request, typed: dict[str, str]) -> dict[str, str]:
+def add_point(request: Request, search_fields: dict[str, str]) -> dict[str, str]:
     """The same search, with the coordinates of the place that ``near`` names, in the form that ``query`` expects.
 
     Raises InvalidForm if no place or several places have this name, and Unavailable while the place list is being
     built.
     """
-    near = typed.get("near", "").strip()
+    near = search_fields.get("near", "").strip()
     if not near or query.is_point(near) or services(request).places is None:
-        return typed
+        return search_fields
     found = resolve_place(request, near)
     if found.place is None:
         reason = (
             PlaceReason.SEVERAL(choices=", ".join(labels(found.choices))) if found.choices else PlaceReason.UNKNOWN()
         )
         raise InvalidForm({"near": reason})
-    return typed | {"near": near_value(found.place, typed_name(found.place, near))}
+    return search_fields | {"near": near_value(found.place, typed_name(found.place, near))}
 
 
 def places_of(request: Request) -> Gazetteer:
@@ -114,30 +114,30 @@ class PlaceLinks:
     credit: str = ""
 
 
-async def links(request: Request, typed: Mapping[str, str]) -> PlaceLinks:
+async def links(request: Request, search_fields: Mapping[str, str]) -> PlaceLinks:
     """A search around each town that ``near`` can mean. If there is no such town, around each street or venue. Raises
     the same errors as ``addresses``.
     """
-    near = typed.get("near", "").strip()
+    near = search_fields.get("near", "").strip()
     if not near or query.is_point(near) or services(request).places is None:
         return PlaceLinks()
     towns = resolve_place(request, near).choices
     if towns:
         named = zip(towns, labels(towns), strict=True)
-        return PlaceLinks(tuple(_link(typed, label, near_value(place, label)) for place, label in named))
+        return PlaceLinks(tuple(_link(search_fields, label, near_value(place, label)) for place, label in named))
     found = {address_label(one): one for one in await addresses(request, near)}
     geocoder = services(request).geocoder
     return PlaceLinks(
         tuple(
-            _link(typed, label, f"{one.line[:MAX_NAME]} {query.AT}{one.latitude},{one.longitude}")
+            _link(search_fields, label, f"{one.line[:MAX_NAME]} {query.AT}{one.latitude},{one.longitude}")
             for label, one in found.items()
         ),
         geocoder.settings.credit if geocoder is not None else "",
     )
 
 
-def _link(typed: Mapping[str, str], label: str, near: str) -> PlaceLink:
-    return PlaceLink(label, "/?" + query.query_string(typed, near=near))
+def _link(search_fields: Mapping[str, str], label: str, near: str) -> PlaceLink:
+    return PlaceLink(label, "/?" + query.query_string(search_fields, near=near))
 
 
 async def addresses(request: Request, text: str) -> list[StreetAddress]:

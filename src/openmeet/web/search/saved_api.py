@@ -58,8 +58,8 @@ async def list_searches(request: Request) -> Response:
 
 
 async def keep_search(request: Request) -> Response:
-    wanted = await read_json(request, SearchInput)
-    asked = dict(parse_qsl(wanted.query.removeprefix("?")))
+    body = await read_json(request, SearchInput)
+    asked = dict(parse_qsl(body.query.removeprefix("?")))
     wanted_search = places.add_point(request, {name: asked.get(name, "") for name in searches.FIELDS})
     async with database_of(request).transaction() as tx:
         kept = await actions.save(tx, caller_of(request), wanted_search)
@@ -67,9 +67,9 @@ async def keep_search(request: Request) -> Response:
 
 
 async def switch_search(request: Request) -> Response:
-    wanted = await read_json(request, SearchSwitch)
+    body = await read_json(request, SearchSwitch)
     async with database_of(request).transaction() as tx:
-        kept = await actions.switch(tx, caller_of(request), _id(request), is_on=wanted.is_on)
+        kept = await actions.switch(tx, caller_of(request), _id(request), is_on=body.is_on)
     return json_response(_shown(kept))
 
 

@@ -30,13 +30,13 @@ async def show(request: Request) -> Response:
 async def change(request: Request) -> Response:
     """Save a search, or change a saved one."""
     caller = caller_of(request)
-    typed = await read_form(request)
-    act, search_id = typed.get("act", ""), SearchId(typed.get("search", ""))
+    form = await read_form(request)
+    act, search_id = form.get("act", ""), SearchId(form.get("search", ""))
     try:
         async with database_of(request).transaction() as tx:
             match act:
                 case "keep":
-                    await actions.save(tx, caller, {name: typed.get(name, "") for name in query.FIELDS})
+                    await actions.save(tx, caller, {name: form.get(name, "") for name in query.FIELDS})
                 case "on" | "off":
                     await actions.switch(tx, caller, search_id, is_on=act == "on")
                 case "remove":
@@ -44,14 +44,14 @@ async def change(request: Request) -> Response:
                 case _:
                     raise NotFound(SearchReason.NOTHING_HERE)
     except Refused as refused:
-        return await _show(request, FormState(typed, {"": refused.why}), status=422)
+        return await _show(request, FormState(form, {"": refused.why}), status=422)
     return go(
         PATH, flash={"keep": "search_kept", "on": "search_on", "off": "search_off", "remove": "search_removed"}[act]
     )
 
 
-async def _show(request: Request, typed: FormState, *, status: int = 200) -> Response:
+async def _show(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     async with database_of(request).reader() as reader:
         found = await queries.of_person(reader, caller_of(request).user_id)
         now = reader.now
-    return page(request, "search/searches.html", {"typed": typed, "searches": found, "now": now}, status=status)
+    return page(request, "search/searches.html", {"typed": form_state, "searches": found, "now": now}, status=status)

@@ -21,7 +21,7 @@ from openmeet.web.site.tenant_routing import database_of
 
 async def in_form(
     request: Request,
-    typed: Mapping[str, str],
+    form: Mapping[str, str],
     meaning: RuleSummary | None,
     *,
     edited_series: SeriesId | None = None,
@@ -34,7 +34,7 @@ async def in_form(
     caller = caller_or_none(request)
     if caller is None or meaning is None:
         return []
-    length = _length(typed) // timedelta(microseconds=1) or HOUR
+    length = _length(form) // timedelta(microseconds=1) or HOUR
     times = [Span(one.at, Instant(one.at + length)) for one in meaning.dates]
     async with database_of(request).reader() as reader:
         held = [] if first_event is None else [first_event]
@@ -49,11 +49,11 @@ async def in_form(
     ]
 
 
-def _length(typed: Mapping[str, str]) -> timedelta:
+def _length(form: Mapping[str, str]) -> timedelta:
     """The duration of each date, as typed. Zero if the end is invalid."""
-    starts, ends = typed.get("starts", ""), typed.get("ends", "")
+    starts, ends = form.get("starts", ""), form.get("ends", "")
     try:
-        if typed.get("all_day"):
+        if form.get("all_day"):
             # The last day is included. If it is missing, it equals the first day.
             first, last = at_midnight(starts), at_midnight(ends or starts)
             return max(parse_local(last, "ends") - parse_local(first, "starts"), timedelta()) + timedelta(days=1)

@@ -49,16 +49,16 @@ async def checked(request: Request, timing: Timing) -> CheckedTiming:
     return CheckedTiming(timing, await asyncio.to_thread(materialize.first_dates, timing, now))
 
 
-async def make(request: Request, typed: Mapping[str, str], details: Details, timing: Timing) -> Response:
+async def make(request: Request, form: Mapping[str, str], details: Details, timing: Timing) -> Response:
     """Create the series. One form creates one series, however often it is submitted. Raises AlreadyMade if it was
     submitted before with different content.
     """
     known = await checked(request, timing)
     async with database_of(request).transaction() as tx:
-        key = typed.get("submission", "")[:MAX_KEY] or None
+        key = form.get("submission", "")[:MAX_KEY] or None
         caller = caller_of(request)
-        group = await group_for(tx, typed.get("group", ""), caller.user_id)
-        original = await copy.original_of(tx, typed.get("copy_of", ""), caller)
+        group = await group_for(tx, form.get("group", ""), caller.user_id)
+        original = await copy.original_of(tx, form.get("copy_of", ""), caller)
         content = copy.with_untyped_fields(details, original).content
         series = await actions.create(tx, caller, content, timing, submission_key=key, group=group, ahead=known.ahead)
         if original is not None:

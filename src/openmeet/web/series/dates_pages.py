@@ -79,18 +79,18 @@ async def show(request: Request) -> Response:
 
 async def change(request: Request) -> Response:
     """Show the consequences first, and carry out the action after confirmation."""
-    typed = await read_form(request)
+    form = await read_form(request)
     async with database_of(request).transaction() as tx:
         series = await actions.lock_managed(tx, caller_of(request), _slug(request))
         try:
-            act, names = await _chosen(tx, series, typed)
-            reason = check_reason(typed.get("reason", ""))
+            act, names = await _chosen(tx, series, form)
+            reason = check_reason(form.get("reason", ""))
         except InvalidForm as wrong:
-            return await _page(request, tx, form_with_problems(typed, wrong), status=400)
+            return await _page(request, tx, form_with_problems(form, wrong), status=400)
         # The dates in a range may have changed since they were shown.
-        if not typed.get("confirmed") or typed.get("meant", _digest(names)) != _digest(names):
-            return await _confirm(request, tx, series, act, names, typed)
-        notifies = not typed.get("is_silent")
+        if not form.get("confirmed") or form.get("meant", _digest(names)) != _digest(names):
+            return await _confirm(request, tx, series, act, names, form)
+        notifies = not form.get("is_silent")
         match act:
             case DateAction.CANCEL:
                 await cancel_dates.cancel_dates(tx, series, names, reason, notifies=notifies)
@@ -103,17 +103,17 @@ async def change(request: Request) -> Response:
 
 
 async def add(request: Request) -> Response:
-    typed = await read_form(request)
+    form = await read_form(request)
     async with database_of(request).transaction() as tx:
         series = await actions.lock_to_change(tx, caller_of(request), _slug(request))
         try:
-            local = parse_local(typed.get("extra", ""), "extra")
+            local = parse_local(form.get("extra", ""), "extra")
             skipped = instead_of(local, series.zone_name)
             if skipped is not None:
                 raise InvalidInput("extra", SeriesReason.SKIPPED_TIME, instead=formatting.clock(skipped))  # noqa: TRY301  # said beside the field, as the others
-            await cancel_dates.add_date(tx, series, original_text(local), notifies=not typed.get("is_silent"))
+            await cancel_dates.add_date(tx, series, original_text(local), notifies=not form.get("is_silent"))
         except (InvalidInput, Refused) as wrong:
-            again = form_with_problems(typed, InvalidForm({"extra": wrong.why}))
+            again = form_with_problems(form, InvalidForm({"extra": wrong.why}))
             return await _page(request, tx, again, status=400)
     return go(_path(series), flash="date_added")
 
@@ -163,13 +163,13 @@ _CONFIRMATIONS = {
 }
 
 
-async def _chosen(tx: Transaction, series: Series, typed: Mapping[str, str]) -> tuple[DateAction, list[str]]:
+async def _chosen(tx: Transaction, series: Series, form: Mapping[str, str]) -> tuple[DateAction, list[str]]:
     """The action and the selected dates: the dates with a selected checkbox, and a range. Raises InvalidForm."""
-    wish = typed.get("act", "")
+    wish = form.get("act", "")
     if wish not in set(DateAction):
         raise InvalidForm({"dates": SeriesReason.ACTION_NEEDED})
-    names = {checked_name(name.removeprefix(_DATE)) for name in typed if name.startswith(_DATE)}
-    first, last = typed.get("first", ""), typed.get("last", "")
+    names = {checked_name(name.removeprefix(_DATE)) for name in form if name.startswith(_DATE)}
+    first, last = form.get("first", ""), form.get("last", "")
     if bool(first) is not bool(last):
         raise InvalidForm({"last" if first else "first": SeriesReason.RANGE_INCOMPLETE})
     if first:
@@ -186,14 +186,14 @@ async def _chosen(tx: Transaction, series: Series, typed: Mapping[str, str]) -> 
 
 
 async def _confirm(
-    request: Request, tx: Transaction, series: Series, act: DateAction, names: list[str], typed: Mapping[str, str]
+    request: Request, tx: Transaction, series: Series, act: DateAction, names: list[str], form: Mapping[str, str]
 ) -> Response:
     heading, lead, button = _CONFIRMATIONS[act]
     effect = await impact.impact_of_action(tx, series, await date_queries.named(tx, series.id, names), _HEARD_AS[act])
     # For a range, the form contains only the two ends, because a list of its dates could exceed the number of form
     # fields.
-    fields = {name: "yes" for name in typed if name.startswith(_DATE)}
-    fields |= {name: typed[name] for name in ("first", "last") if typed.get(name)}
+    fields = {name: "yes" for name in form if name.startswith(_DATE)}
+    fields |= {name: form[name] for name in ("first", "last") if form.get(name)}
     context = {
         "series": series,
         "address": _path(series),
@@ -207,7 +207,7 @@ async def _confirm(
         "notified": effect.notified,
         "answers": effect.answers,
         "asks_reason": act is DateAction.CANCEL,
-        "typed": FormState(dict(typed)),
+        "typed": FormState(dict(form)),
     }
     return page(request, "series/confirm_dates.html", context)
 
@@ -216,14 +216,14 @@ def _digest(names: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
 
 
-async def _page(request: Request, reader: Reader, typed: FormState, *, status: int = 200) -> Response:
+async def _page(request: Request, reader: Reader, form_state: FormState, *, status: int = 200) -> Response:
     series = await agenda.find_for_host(reader, _slug(request), caller_of(request).user_id)
     lines = await agenda.coming(reader, series, series.owner_id, limit=OFFERED)
     context = {
         "series": series,
         "address": _path(series),
         "offered": [_offered(series, line, reader.now) for line in lines],
-        "typed": typed,
+        "typed": form_state,
         "zone_label": series.zone_name.replace("_", " "),
     }
     return page(request, "series/manage.html", context, status=status)

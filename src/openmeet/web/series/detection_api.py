@@ -75,9 +75,9 @@ async def list_found(request: Request) -> Response:
 async def answer_found(request: Request) -> Response:
     caller = caller_of(request)
     detection_id = DetectionId(request.path_params["id"])
-    wanted = await read_json(request, FoundAnswer)
+    body = await read_json(request, FoundAnswer)
     does = {"accept": detection_actions.accept, "refuse": detection_actions.refuse, "undo": detection_actions.undo}[
-        wanted.answer
+        body.answer
     ]
     async with database_of(request).transaction() as tx:
         await does(tx, caller, detection_id)

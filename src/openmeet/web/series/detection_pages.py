@@ -53,9 +53,9 @@ async def show_found(request: Request) -> Response:
 
 async def answer(request: Request) -> Response:
     caller = caller_of(request)
-    typed = await read_form(request)
+    form = await read_form(request)
     detection_id = DetectionId(request.path_params["detection"])
-    does = typed.get("does", "")
+    does = form.get("does", "")
     async with database_of(request).transaction() as tx:
         if does == "accept":
             await detection_actions.accept(tx, caller, detection_id)

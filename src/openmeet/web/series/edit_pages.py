@@ -92,52 +92,52 @@ async def show_edit(request: Request) -> Response:
 async def save(request: Request) -> Response:
     """Submit the edit, then submit it again with its scope. The plan is computed from the current state each time."""
     caller = caller_of(request)
-    typed = place_field.read(request, await read_form(request))
-    shown = {**values_of(submission_of(typed)), **typed}
+    form = place_field.read(request, await read_form(request))
+    shown = {**values_of(submission_of(form)), **form}
     place = place_field.NOT_ASKED
-    if place_field.is_asked(typed):
+    if place_field.is_asked(form):
         shown, place = await place_field.answered(request, shown)
     # Done before the series is locked. Otherwise other requests would wait for the lock while a worker process
     # computes.
     repeats = await recurrence_preview.form_state(request, shown, may_skip=False)
     async with database_of(request).transaction() as tx:
         series = await actions.lock_to_change(tx, caller, _slug(request))
-        name = checked_name(typed.get("date", ""))
+        name = checked_name(form.get("date", ""))
         event = await date_queries.date_of(tx, series.id, name)
-        if typed.get("preview") or typed.get("back") or place_field.is_asked(typed):
+        if form.get("preview") or form.get("back") or place_field.is_asked(form):
             marks = await conflicts.in_form(request, shown, repeats.meaning, edited_series=series.id)
             return _form(request, series, FormState(shown), event, repeats, marks=marks, place=place)
         before = series_details_at(series, name) if event is None else details_in(event)
         try:
-            edit = _edit(typed, series, before, event)
+            edit = _edit(form, series, before, event)
         except InvalidForm as wrong:
             return _form(request, series, form_with_problems(shown, wrong), event, repeats, status=400)
         try:
             if edit.details is not None and "starts_local" in edit.changed:
-                require_confirmed_past_start(request, typed, edit.details, before)
+                require_confirmed_past_start(request, form, edit.details, before)
         except InvalidForm as asks:
-            shown |= confirmation_field(typed, PAST, asks)
+            shown |= confirmation_field(form, PAST, asks)
             return _form(request, series, form_with_problems(shown, asks), event, repeats, status=400)
-        if series.revision != revision_in_form(typed.get("revision", "")):
+        if series.revision != revision_in_form(form.get("revision", "")):
             newest = {**shown, "revision": str(series.revision)}
             return _form(request, series, FormState(newest, {"": _CHANGED_MEANWHILE}), event, repeats, status=409)
         if not edit.changed and edit.rewritten is None:
             return go(_path(series), flash="event_unchanged")
-        if typed.get("scope") not in set(EditScope):
-            return await _ask_scope(request, tx, series, edit, before, typed)
-        return await _apply(request, tx, series, edit, before, typed)
+        if form.get("scope") not in set(EditScope):
+            return await _ask_scope(request, tx, series, edit, before, form)
+        return await _apply(request, tx, series, edit, before, form)
 
 
 async def _apply(
-    request: Request, tx: Transaction, series: Series, edit: Edit, before: Details, typed: Mapping[str, str]
+    request: Request, tx: Transaction, series: Series, edit: Edit, before: Details, form: Mapping[str, str]
 ) -> Response:
-    scope = EditScope(typed["scope"])
+    scope = EditScope(form["scope"])
     try:
         stored = await date_queries.stored(tx, series.id)
-        plan, _ = await _plan(tx, series, edit, scope, stored, drops=bool(typed.get("drop_single_changes")))
+        plan, _ = await _plan(tx, series, edit, scope, stored, drops=bool(form.get("drop_single_changes")))
     except (Refused, InvalidInput) as refused:
-        return await _ask_scope(request, tx, series, edit, before, typed, problem=refused.why, status=422)
-    after = await actions.apply(tx, series, plan, notifies=not typed.get("is_silent"))
+        return await _ask_scope(request, tx, series, edit, before, form, problem=refused.why, status=422)
+    after = await actions.apply(tx, series, plan, notifies=not form.get("is_silent"))
     return go(_path(after), flash="series_split" if scope is EditScope.FOLLOWING else "series_saved")
 
 
@@ -147,7 +147,7 @@ async def _ask_scope(
     series: Series,
     edit: Edit,
     before: Details,
-    typed: Mapping[str, str],
+    form: Mapping[str, str],
     *,
     problem: Why = "",
     status: int = 200,
@@ -168,15 +168,13 @@ async def _ask_scope(
         notified, mailed = max(notified, counted.people_told), max(mailed, counted.people_mailed)
         reaches.append(ScopeOption(scope.value, _SCOPE_LABELS[scope], _counted(counted), dates=counted.dates_changed))
     possible = [one.value for one in reaches if not one.refused]
-    carried = {
-        name: value for name, value in typed.items() if name not in {"scope", "is_silent", "drop_single_changes"}
-    }
+    carried = {name: value for name, value in form.items() if name not in {"scope", "is_silent", "drop_single_changes"}}
     context = {
         "series": series,
         "address": _path(series),
         "carried": carried,
         "reaches": reaches,
-        "chosen": typed.get("scope") or (possible[0] if possible else ""),
+        "chosen": form.get("scope") or (possible[0] if possible else ""),
         "differences": _differences(series, edit, before),
         "single_changes": single_changes,
         "notified": notified,
@@ -217,11 +215,11 @@ def _is_named(held: StoredOccurrence, name: str) -> bool:
     return place is not None and place.original_date == name
 
 
-def _edit(typed: Mapping[str, str], series: Series, before: Details, event: Event | None) -> Edit:
+def _edit(form: Mapping[str, str], series: Series, before: Details, event: Event | None) -> Edit:
     """A form always sends both times, so an unchanged end means this end time and not this duration."""
     known = values_of_event(before)
-    submitted = values_of(submission_of(typed))
-    typed_changes = {name: text for name, text in submitted.items() if name in typed and _plain(text) != known[name]}
+    submitted = values_of(submission_of(form))
+    typed_changes = {name: text for name, text in submitted.items() if name in form and _plain(text) != known[name]}
     if "starts" in typed_changes:
         # A form always sends both times, so an unchanged end is meant as a time and not as a duration.
         typed_changes.setdefault("ends", submitted["ends"])
@@ -233,12 +231,12 @@ def _edit(typed: Mapping[str, str], series: Series, before: Details, event: Even
         names = {sent: field for field, sent in parse.NAMES.items()}
         raise InvalidForm({names.get(name, name): why for name, why in wrong.problems.items()}) from None
     rewritten = None
-    if recurrence_form.is_changed(typed, series.timing.pattern):
+    if recurrence_form.is_changed(form, series.timing.pattern):
         start = datetime.fromisoformat(details.starts_local if details is not None else before.starts_local)
-        rewritten = NewRule(recurrence_form.rule_typed(typed, start))
+        rewritten = NewRule(recurrence_form.rule_typed(form, start))
         if rewritten.rule is None:
             raise InvalidForm({"repeats": SeriesReason.RULE_NEEDED})
-    return Edit(EditScope.ALL, checked_name(typed.get("date", "")), details, changed, rewritten)
+    return Edit(EditScope.ALL, checked_name(form.get("date", "")), details, changed, rewritten)
 
 
 def _plain(text: str) -> str:
@@ -343,7 +341,7 @@ def _first(counted: EditConsequences) -> str:
 def _form(
     request: Request,
     series: Series,
-    typed: FormState,
+    form_state: FormState,
     event: Event | None,
     repeats: RecurrenceFormState,
     *,
@@ -353,7 +351,7 @@ def _form(
 ) -> Response:
     path = _path(series)
     return form_page(
-        request, typed, event=event, status=status, series_path=path, repeats=repeats, clashes=marks, place=place
+        request, form_state, event=event, status=status, series_path=path, repeats=repeats, clashes=marks, place=place
     )
 
 

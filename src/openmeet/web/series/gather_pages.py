@@ -46,12 +46,12 @@ async def show_repeat(request: Request) -> Response:
 async def repeat(request: Request) -> Response:
     """Make the event the first date of a series. Its URL and RSVPs stay."""
     event = await _own(request)
-    typed = await read_form(request)
-    if skipped_dates.is_pressed(typed):
-        return await _repeat_page(request, event, FormState(dict(typed)))
+    form = await read_form(request)
+    if skipped_dates.is_pressed(form):
+        return await _repeat_page(request, event, FormState(dict(form)))
 
     def timing(locked: Event) -> Timing:
-        found = recurrence_form.timing_typed(typed, details_in(locked))
+        found = recurrence_form.timing_typed(form, details_in(locked))
         if found is None:
             raise InvalidForm({"repeats": SeriesReason.HOW_OFTEN_NEEDED})
         if found != checked:
@@ -59,12 +59,12 @@ async def repeat(request: Request) -> Response:
         return found
 
     try:
-        checked = await recurrence_preview.timing_of(request, typed, details_in(event))
+        checked = await recurrence_preview.timing_of(request, form, details_in(event))
         async with database_of(request).transaction() as tx:
             series = await gather.begin_with(tx, caller_of(request), event.slug, timing)
             made = await actions.reread(tx, series.id)
     except InvalidForm as wrong:
-        return await _repeat_page(request, event, form_with_problems(typed, wrong), status=400)
+        return await _repeat_page(request, event, form_with_problems(form, wrong), status=400)
     return go(f"/series/{quote(series.slug)}", flash=flash_of_series(made.visibility, is_hidden=made.is_hidden))
 
 
@@ -77,17 +77,17 @@ async def show_add(request: Request) -> Response:
 
 
 async def add(request: Request) -> Response:
-    typed = await read_form(request)
+    form = await read_form(request)
     async with database_of(request).transaction() as tx:
         series = await actions.lock_to_change(tx, caller_of(request), _slug(request))
         try:
-            if not typed.get("event"):
+            if not form.get("event"):
                 raise InvalidForm({"event": SeriesReason.EVENT_NEEDED})  # noqa: TRY301  # said beside the field, as the refusal
-            await gather.add(tx, caller_of(request), series, EventSlug(typed["event"]))
+            await gather.add(tx, caller_of(request), series, EventSlug(form["event"]))
         except InvalidForm as wrong:
-            return await _add_page(request, tx, series, form_with_problems(typed, wrong), status=400)
+            return await _add_page(request, tx, series, form_with_problems(form, wrong), status=400)
         except Refused as wrong:
-            again = form_with_problems(typed, InvalidForm({"event": wrong.why}))
+            again = form_with_problems(form, InvalidForm({"event": wrong.why}))
             return await _add_page(request, tx, series, again, status=400)
     return go(f"/series/{quote(series.slug)}", flash="date_added")
 
@@ -106,16 +106,16 @@ async def _own(request: Request) -> Event:
     return event
 
 
-async def _repeat_page(request: Request, event: Event, typed: FormState, *, status: int = 200) -> Response:
+async def _repeat_page(request: Request, event: Event, form_state: FormState, *, status: int = 200) -> Response:
     event_values = values_of_event(details_in(event))
     fixed = {name: event_values[name] for name in ("starts", "ends", "time_zone", "country")}
-    values = {**typed.values, **fixed}
+    values = {**form_state.values, **fixed}
     assert event.starts_at is not None  # noqa: S101  # asked by _own
     repeats = await recurrence_preview.form_state(request, values)
     context = {
         "event": event,
         "action": f"/events/{quote(event.slug)}/repeat",
-        "typed": FormState(values, typed.problems),
+        "typed": FormState(values, form_state.problems),
         "repeats": repeats,
         "clashes": await conflicts.in_form(request, values, repeats.meaning, first_event=event),
         "labels": recurrence_form.LABELS,
@@ -126,7 +126,7 @@ async def _repeat_page(request: Request, event: Event, typed: FormState, *, stat
 
 
 async def _add_page(
-    request: Request, reader: Reader, series: Series, typed: FormState, *, status: int = 200
+    request: Request, reader: Reader, series: Series, form_state: FormState, *, status: int = 200
 ) -> Response:
     group_id = None if series.group is None else series.group.id
     found = await date_queries.events_to_add(reader, caller_of(request).user_id, group_id, limit=OFFERED)
@@ -134,7 +134,7 @@ async def _add_page(
         "series": series,
         "address": f"/series/{quote(series.slug)}",
         "offered": [(event.slug, event.title, _when(event)) for event in found],
-        "typed": typed,
+        "typed": form_state,
     }
     return page(request, "series/add_event.html", context, status=status)
 

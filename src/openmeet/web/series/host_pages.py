@@ -60,13 +60,13 @@ async def answer_all(request: Request) -> Response:
     selected.
     """
     caller, slug = caller_of(request), _slug(request)
-    typed = await read_form(request)
+    form = await read_form(request)
     async with database_of(request).transaction() as tx:
-        if typed.get("reply") in {"stop", "withdraw"}:
-            withdraws = typed["reply"] == "withdraw"
+        if form.get("reply") in {"stop", "withdraw"}:
+            withdraws = form["reply"] == "withdraw"
             await standing_rsvps.stop(tx, caller, slug, withdraws=withdraws)
             return go(f"/series/{quote(slug)}", flash="not_going_to_any" if withdraws else "not_going_to_later")
-        with_limited = bool(typed.get("with_limited"))
+        with_limited = bool(form.get("with_limited"))
         await standing_rsvps.answer_all(tx, caller, slug, RsvpReply.GOING, skips_limited=not with_limited)
         series = await agenda.visible(tx, slug, caller.user_id)
         mine = (await date_queries.of_series(tx, [series.id], caller.user_id))[series.id]
@@ -78,19 +78,19 @@ async def show_cancel(request: Request) -> Response:
 
 
 async def cancel(request: Request) -> Response:
-    typed = await read_form(request)
-    names = [checked_name(name.removeprefix(_DATE)) for name in typed if name.startswith(_DATE)]
-    is_all = typed.get("which") == "all"
+    form = await read_form(request)
+    names = [checked_name(name.removeprefix(_DATE)) for name in form if name.startswith(_DATE)]
+    is_all = form.get("which") == "all"
     if not is_all and not names:
         nothing = InvalidForm({"which": SeriesReason.SCOPE_NEEDED})
-        return await _ask_cancel(request, form_with_problems(typed, nothing), status=400)
+        return await _ask_cancel(request, form_with_problems(form, nothing), status=400)
     try:
-        reason = check_reason(typed.get("reason", ""))
+        reason = check_reason(form.get("reason", ""))
     except InvalidForm as wrong:
-        return await _ask_cancel(request, form_with_problems(typed, wrong), status=400)
+        return await _ask_cancel(request, form_with_problems(form, wrong), status=400)
     async with database_of(request).transaction() as tx:
         series = await actions.lock_managed(tx, caller_of(request), _slug(request))
-        notifies = not typed.get("is_silent")
+        notifies = not form.get("is_silent")
         if is_all:
             await cancel_dates.cancel(tx, series, reason, notifies=notifies)
         else:
@@ -104,24 +104,24 @@ async def show_pause(request: Request) -> Response:
 
 
 async def pause(request: Request) -> Response:
-    typed = await read_form(request)
+    form = await read_form(request)
     try:
-        reason = check_reason(typed.get("reason", ""))
+        reason = check_reason(form.get("reason", ""))
     except InvalidForm as wrong:
         series = await _own(request)
-        again = {"series": series, "address": _path(series), "typed": form_with_problems(typed, wrong)}
+        again = {"series": series, "address": _path(series), "typed": form_with_problems(form, wrong)}
         return page(request, "series/pause.html", again, status=400)
     async with database_of(request).transaction() as tx:
         series = await actions.lock_managed(tx, caller_of(request), _slug(request))
-        await actions.pause(tx, series, reason, notifies=not typed.get("is_silent"))
+        await actions.pause(tx, series, reason, notifies=not form.get("is_silent"))
     return go(_path(series), flash="series_paused")
 
 
 async def resume(request: Request) -> Response:
-    typed = await read_form(request)
+    form = await read_form(request)
     async with database_of(request).transaction() as tx:
         series = await actions.lock_to_change(tx, caller_of(request), _slug(request))
-        await actions.resume(tx, series, notifies=not typed.get("is_silent"))
+        await actions.resume(tx, series, notifies=not form.get("is_silent"))
     return go(_path(series), flash="series_resumed")
 
 
@@ -140,7 +140,7 @@ async def delete(request: Request) -> Response:
     return go("/my/events", flash="series_deleted")
 
 
-async def _ask_cancel(request: Request, typed: FormState, *, status: int = 200) -> Response:
+async def _ask_cancel(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     series = await _own(request)
     # Uses a reader, before any change, because counting recipients must not block writers.
     async with database_of(request).reader() as reader:
@@ -155,12 +155,12 @@ async def _ask_cancel(request: Request, typed: FormState, *, status: int = 200) 
         "address": _path(series),
         "offered": offered,
         "notified": effect.notified,
-        "typed": typed,
+        "typed": form_state,
     }
     return page(request, "series/cancel.html", context, status=status)
 
 
-async def _ask_delete(request: Request, typed: FormState, *, status: int = 200) -> Response:
+async def _ask_delete(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     series = await _own(request)
     async with database_of(request).reader() as reader:
         effect = await impact.impact_of_action(
@@ -171,7 +171,7 @@ async def _ask_delete(request: Request, typed: FormState, *, status: int = 200) 
         "address": _path(series),
         "answers": effect.answers,
         "notified": effect.notified,
-        "typed": typed,
+        "typed": form_state,
     }
     return page(request, "series/delete.html", context, status=status)
 

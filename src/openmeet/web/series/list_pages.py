@@ -35,15 +35,15 @@ def routes() -> list[Route]:
 
 
 async def show_list(request: Request) -> Response:
-    typed = {name: request.query_params.get(name, "")[: query.MAX_QUERY] for name in ("q", "source")}
-    if query.source_or_none(typed["source"]) is None:
-        typed["source"] = ""
+    search_fields = {name: request.query_params.get(name, "")[: query.MAX_QUERY] for name in ("q", "source")}
+    if query.source_or_none(search_fields["source"]) is None:
+        search_fields["source"] = ""
     after = event_lists.unpack(request.query_params.get("after", ""))
     caller = caller_or_none(request)
     async with database_of(request).reader() as reader:
-        wanted = _wanted(request, typed)
+        wanted = _wanted(request, search_fields)
         forgiven = ""
-        if any(typed.values()):
+        if any(search_fields.values()):
             answer = await corrected_search.coming(database_of(request), reader, wanted, after, PAGE_SIZE + 1)
             found, wanted = answer.events, answer.wanted
             forgiven = answer.shown
@@ -60,19 +60,25 @@ async def show_list(request: Request) -> Response:
         )
     more = ""
     if len(found) > PAGE_SIZE:
-        asked = {name: text for name, text in typed.items() if text} | ({"q": forgiven} if forgiven else {})
+        asked = {name: text for name, text in search_fields.items() if text} | ({"q": forgiven} if forgiven else {})
         more = "/series?" + urlencode(
             {**asked, "after": event_lists.pack(finding.position_in(wanted, found[PAGE_SIZE - 1]))}
         )
-    context = {"days": days, "more": more, "words": typed["q"].strip(), "source": typed["source"], "forgiven": forgiven}
+    context = {
+        "days": days,
+        "more": more,
+        "words": search_fields["q"].strip(),
+        "source": search_fields["source"],
+        "forgiven": forgiven,
+    }
     return page(request, "series/series_list.html", context)
 
 
 async def search(request: Request) -> Response:
-    typed = {name: request.query_params.get(name, "") for name in ("q", "source")}
-    if typed["source"] and query.source_or_none(typed["source"]) is None:
+    search_fields = {name: request.query_params.get(name, "") for name in ("q", "source")}
+    if search_fields["source"] and query.source_or_none(search_fields["source"]) is None:
         raise InvalidInput("source", GeneralReason.CHOOSE_ONE, choices=", ".join(query.SOURCE_LABELS))
-    wanted = _wanted(request, typed)
+    wanted = _wanted(request, search_fields)
     after, limit = paging(request)
     caller = caller_or_none(request)
     viewer = caller.user_id if caller else None
@@ -91,9 +97,9 @@ async def search(request: Request) -> Response:
     return json_response(SeriesList(shown, cursor))
 
 
-def _wanted(request: Request, typed: dict[str, str]) -> SearchQuery:
+def _wanted(request: Request, search_fields: dict[str, str]) -> SearchQuery:
     caller = caller_or_none(request)
-    found = query.wanted_of(typed, caller.user_id if caller else None)
+    found = query.wanted_of(search_fields, caller.user_id if caller else None)
     return SearchQuery(
         words=found.words, source=found.source, viewer=found.viewer, once_per_series=True, only_series=True
     )

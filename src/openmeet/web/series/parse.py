@@ -41,15 +41,15 @@ NAMES = {
 _TIMES = {"starts_local": "starts", "ends_local": "ends", "time_zone": "time_zone"}
 
 
-def rule_of(wanted: RuleInput) -> Rule | None:
+def rule_of(body: RuleInput) -> Rule | None:
     """Parse a recurrence rule given as RFC 5545 text or as an object. None if there is none. Raises RuleRefused."""
-    match wanted:
+    match body:
         case None:
             return None
         case str():
-            return parse_rule(wanted)
+            return parse_rule(body)
         case _:
-            return from_json(wanted)
+            return from_json(body)
 
 
 def dates_in(texts: Sequence[str], zone: str, field: str) -> list[datetime]:
@@ -81,54 +81,54 @@ def timing_of(details: Details, recurrence: RuleInput, rdates: Sequence[str], ex
     return Timing(made, length_in(details))
 
 
-def untitled(wanted: TimingInput) -> SeriesInput:
+def untitled(body: TimingInput) -> SeriesInput:
     """A timing as a series without content, for previews."""
     return SeriesInput(
         title="Preview",
-        starts_local=wanted.starts_local,
-        ends_local=wanted.ends_local,
-        time_zone=wanted.time_zone,
-        recurrence=wanted.recurrence,
-        rdates=wanted.rdates,
-        exdates=wanted.exdates,
+        starts_local=body.starts_local,
+        ends_local=body.ends_local,
+        time_zone=body.time_zone,
+        recurrence=body.recurrence,
+        rdates=body.rdates,
+        exdates=body.exdates,
     )
 
 
-def first_of(wanted: SeriesInput) -> Details:
+def first_of(body: SeriesInput) -> Details:
     """The content of the first date, validated by the rules for events. Raises InvalidForm."""
     return _checked(
         Submission(
-            starts=wanted.starts_local,
-            ends=wanted.ends_local or "",
-            time_zone=wanted.time_zone,
-            **wanted.typed(),
+            starts=body.starts_local,
+            ends=body.ends_local or "",
+            time_zone=body.time_zone,
+            **body.typed(),
         ),
         None,
     )
 
 
-def whole_of(wanted: SeriesInput) -> tuple[Details, Timing]:
+def whole_of(body: SeriesInput) -> tuple[Details, Timing]:
     """The content of the first date, and the timing.
 
     Raises InvalidForm with all errors, or RuleRefused if only the rule or a date is invalid.
     """
     try:
-        first = first_of(wanted)
+        first = first_of(body)
     except InvalidForm as wrong:
-        raise InvalidForm(wrong.problems | _wrong_in_dates(wanted, wrong.problems)) from None
-    return first, timing_of(first, wanted.recurrence, wanted.rdates, wanted.exdates)
+        raise InvalidForm(wrong.problems | _wrong_in_dates(body, wrong.problems)) from None
+    return first, timing_of(first, body.recurrence, body.rdates, body.exdates)
 
 
-def _wrong_in_dates(wanted: SeriesInput, known: Mapping[str, Why]) -> dict[str, Why]:
+def _wrong_in_dates(body: SeriesInput, known: Mapping[str, Why]) -> dict[str, Why]:
     """Errors in the rule and dates, to be reported with the errors of other fields. Dates cannot be parsed without a
     valid time zone. In that case they are skipped.
     """
     found: dict[str, Why] = {}
-    reads: list[Callable[[], object]] = [lambda: rule_of(wanted.recurrence)]
+    reads: list[Callable[[], object]] = [lambda: rule_of(body.recurrence)]
     if "timeZone" not in known:
         reads += [
-            lambda: dates_in(wanted.rdates, wanted.time_zone, "rdates"),
-            lambda: dates_in(wanted.exdates, wanted.time_zone, "exdates"),
+            lambda: dates_in(body.rdates, body.time_zone, "rdates"),
+            lambda: dates_in(body.exdates, body.time_zone, "exdates"),
         ]
     for read in reads:
         try:
@@ -138,34 +138,34 @@ def _wrong_in_dates(wanted: SeriesInput, known: Mapping[str, Why]) -> dict[str, 
     return found
 
 
-def edit_of(wanted: EditInput, before: Details | None, event: Event | None, known: Pattern) -> Edit:
+def edit_of(body: EditInput, before: Details | None, event: Event | None, known: Pattern) -> Edit:
     """The requested edit of a date whose content is ``before``. ``event`` is that date, if it is stored.
 
     Raises InvalidForm and RuleRefused.
     """
-    zone = known.zone_name or "UTC" if wanted.time_zone is UNSET else wanted.time_zone
+    zone = known.zone_name or "UTC" if body.time_zone is UNSET else body.time_zone
     rewritten = None
-    if not (wanted.recurrence is UNSET and wanted.rdates is UNSET and wanted.exdates is UNSET):
+    if not (body.recurrence is UNSET and body.rdates is UNSET and body.exdates is UNSET):
         rewritten = NewRule(
-            known.rule if wanted.recurrence is UNSET else rule_of(wanted.recurrence),
-            None if wanted.exdates is UNSET else tuple(sorted(set(dates_in(wanted.exdates, zone, "exdates")))),
-            None if wanted.rdates is UNSET else tuple(sorted(set(dates_in(wanted.rdates, zone, "rdates")))),
+            known.rule if body.recurrence is UNSET else rule_of(body.recurrence),
+            None if body.exdates is UNSET else tuple(sorted(set(dates_in(body.exdates, zone, "exdates")))),
+            None if body.rdates is UNSET else tuple(sorted(set(dates_in(body.rdates, zone, "rdates")))),
         )
-    typed = _typed(wanted)
+    typed = _typed(body)
     details, changed = None, frozenset[str]()
     if typed and before is not None:
         details, changed = changed_details(typed, before, event)
-    return Edit(EditScope(wanted.scope), wanted.original_date, details, changed, rewritten, wanted.drop_single_changes)
+    return Edit(EditScope(body.scope), body.original_date, details, changed, rewritten, body.drop_single_changes)
 
 
-def changed_details(typed: Mapping[str, str], before: Details, event: Event | None) -> tuple[Details, frozenset[str]]:
+def changed_details(form: Mapping[str, str], before: Details, event: Event | None) -> tuple[Details, frozenset[str]]:
     """The content of a date after changes to these form fields, and the names of the fields of ``Content`` and
     ``Details`` that changed.
 
     A new start also moves the end, unless an end was sent too. Raises InvalidForm.
     """
-    keeps_length = "starts" in typed and "ends" not in typed and before.ends_at is not None
-    values = {**values_of_event(before), **typed}
+    keeps_length = "starts" in form and "ends" not in form and before.ends_at is not None
+    values = {**values_of_event(before), **form}
     details = _checked(Submission(**{**values, "ends": "" if keeps_length else values["ends"]}), event)
     if keeps_length:
         assert before.ends_at is not None  # noqa: S101  # asked a line above
@@ -188,9 +188,9 @@ def _times_changed(details: Details, before: Details) -> set[str]:
     }
 
 
-def check_moved(wanted: EditInput, edit: Edit, before: Details | None, now: Instant) -> None:
+def check_moved(body: EditInput, edit: Edit, before: Details | None, now: Instant) -> None:
     """Raises InvalidForm if upcoming dates would move into the past without confirmation."""
-    if edit.details is None or before is None or wanted.allow_past or "starts_local" not in edit.changed:
+    if edit.details is None or before is None or body.allow_past or "starts_local" not in edit.changed:
         return
     is_of_many = edit.scope is not EditScope.THIS
     # A new time for all dates may be entered on the form of a past date.
@@ -198,10 +198,10 @@ def check_moved(wanted: EditInput, edit: Edit, before: Details | None, now: Inst
         raise InvalidForm({"startsLocal": SeriesReason.START_IN_PAST_SEND_AGAIN})
 
 
-def _typed(wanted: EditInput) -> dict[str, str]:
+def _typed(body: EditInput) -> dict[str, str]:
     """The fields that were sent, by the names of form fields."""
-    times = {name: getattr(wanted, field) for field, name in _TIMES.items()}
-    return {name: value or "" for name, value in times.items() if value is not UNSET} | wanted.typed()
+    times = {name: getattr(body, field) for field, name in _TIMES.items()}
+    return {name: value or "" for name, value in times.items() if value is not UNSET} | body.typed()
 
 
 def _checked(typed: Submission, event: Event | None) -> Details:

@@ -92,19 +92,19 @@ async def show_offer(request: Request) -> Response:
 
 async def offer(request: Request) -> Response:
     caller = caller_of(request)
-    typed = await read_form(request)
+    form = await read_form(request)
     async with database_of(request).transaction() as tx:
         series = await actions.lock_managed(tx, caller, _slug(request))
-        if typed.get("wish") == "take_back":
+        if form.get("wish") == "take_back":
             await ownership.withdraw_offer(tx, caller, series)
             return go(_path(series), flash="offer_dropped")
         try:
-            if not typed.get("to"):
+            if not form.get("to"):
                 raise InvalidForm({"to": SeriesReason.PERSON_NEEDED})  # noqa: TRY301  # said beside the field, as the refusal
-            await ownership.offer(tx, caller, series, UserId(typed["to"]))
+            await ownership.offer(tx, caller, series, UserId(form["to"]))
         except (InvalidForm, Refused) as wrong:
             problem = wrong if isinstance(wrong, InvalidForm) else InvalidForm({"to": wrong.why})
-            return await _offer_page(request, tx, form_with_problems(typed, problem), status=400)
+            return await _offer_page(request, tx, form_with_problems(form, problem), status=400)
     return go(_path(series), flash="series_offered")
 
 
@@ -123,7 +123,7 @@ async def answer(request: Request) -> Response:
     return go(_path(series), flash="series_taken_over" if wish == "yes" else "offer_dropped")
 
 
-async def _offer_page(request: Request, reader: Reader, typed: FormState, *, status: int = 200) -> Response:
+async def _offer_page(request: Request, reader: Reader, form_state: FormState, *, status: int = 200) -> Response:
     caller = caller_of(request)
     series = await agenda.visible(reader, _slug(request), caller.user_id)
     offer = await ownership.offered(reader, series.id)
@@ -138,7 +138,7 @@ async def _offer_page(request: Request, reader: Reader, typed: FormState, *, sta
         "address": _path(series),
         "people": await ownership.candidates(reader, series),
         "offered_to": to,
-        "typed": typed,
+        "typed": form_state,
         "unnamed": unnamed(),
     }
     return page(request, "series/hand_over.html", context, status=status)

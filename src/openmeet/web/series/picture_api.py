@@ -19,15 +19,13 @@ from openmeet.web.site.tenant_routing import database_of, workers_of
 
 async def put_picture(request: Request) -> Response:
     caller = caller_of(request)
-    wanted = await read_json(request, PictureInput)
+    body = await read_json(request, PictureInput)
     db = database_of(request)
     async with db.reader() as reader:
         # Check permission before the picture is re-encoded.
         await agenda.editable(reader, slug_of(request), caller.user_id)
-    alt = check_alt(wanted.alt)
-    key, made = await media.keep(
-        db, store_of(request), workers_of(request, caller.user_id), caller.user_id, wanted.image
-    )
+    alt = check_alt(body.alt)
+    key, made = await media.keep(db, store_of(request), workers_of(request, caller.user_id), caller.user_id, body.image)
     async with db.transaction() as tx:
         series = await pictures.put(
             tx,

@@ -57,9 +57,9 @@ async def _editable(request: Request) -> Series:
         return await agenda.editable(reader, slug_of(request), caller.user_id)
 
 
-def _form(request: Request, series: Series, typed: FormState, *, status: int = 200) -> Response:
+def _form(request: Request, series: Series, form_state: FormState, *, status: int = 200) -> Response:
     address = _path(series)
-    context = {"series": series, **form_of(series.content.picture, address, back=address, typed=typed)}
+    context = {"series": series, **form_of(series.content.picture, address, back=address, form_state=form_state)}
     return page(request, "series/picture.html", context, status=status)
 
 

@@ -77,18 +77,18 @@ class RecurrenceFormState:
     template: str = "series/repeats.html"
 
 
-def rule_typed(typed: Mapping[str, str], start: datetime) -> Rule | None:
+def rule_typed(form: Mapping[str, str], start: datetime) -> Rule | None:
     """The rule that the form requests, or None for a single event. Raises InvalidForm."""
-    wish = typed.get("repeats", "")
+    wish = form.get("repeats", "")
     if not wish:
         return None
     try:
-        rule = _custom(typed, start) if wish == CUSTOM else parse_rule(wish)
-        match typed.get("ends_how", "never"):
+        rule = _custom(form, start) if wish == CUSTOM else parse_rule(wish)
+        match form.get("ends_how", "never"):
             case "on":
-                rule = replace(rule, count=None, until=until_date(_day(typed.get("ends_on", ""))))
+                rule = replace(rule, count=None, until=until_date(_day(form.get("ends_on", ""))))
             case "after":
-                rule = replace(rule, until=None, count=_number(typed.get("ends_after", ""), "ends_after", 10_000))
+                rule = replace(rule, until=None, count=_number(form.get("ends_after", ""), "ends_after", 10_000))
             case _:
                 rule = replace(rule, until=None, count=None)
         # Always uses the same parser, so that forms and files accept the same rules.
@@ -97,40 +97,40 @@ def rule_typed(typed: Mapping[str, str], start: datetime) -> Rule | None:
         raise InvalidForm({"repeats": wrong.why}) from None
 
 
-def timing_typed(typed: Mapping[str, str], details: Details) -> Timing | None:
+def timing_typed(form: Mapping[str, str], details: Details) -> Timing | None:
     """The timing of a series with this first date, or None for a single event. Raises InvalidForm.
 
     It does not check whether the rule has any dates, because that takes longer (``recurrence_preview.timing_of``).
     """
     start = datetime.fromisoformat(details.starts_local)
-    rule = rule_typed(typed, start)
+    rule = rule_typed(form, start)
     if rule is None:
         return None
     try:
-        left_out = skipped_dates.skipped_starts(typed, start)
+        left_out = skipped_dates.skipped_starts(form, start)
         made = pattern(start, details.time_zone, rule, left_out=left_out, is_all_day=details.is_all_day)
         return Timing(made, length_in(details))
     except RuleRefused as wrong:
         raise InvalidForm({"repeats": wrong.why}) from None
 
 
-def form_state_in(language: str, typed: Mapping[str, str], now: Instant, *, may_skip: bool) -> RecurrenceFormState:
+def form_state_in(language: str, form: Mapping[str, str], now: Instant, *, may_skip: bool) -> RecurrenceFormState:
     """``form_state`` for a worker process, which does not know the language of the request."""
     with speaking(language):
-        return form_state(typed, now, may_skip=may_skip)
+        return form_state(form, now, may_skip=may_skip)
 
 
 def form_state(
-    typed: Mapping[str, str], now: Instant, *, may_skip: bool = False, message: Why = ""
+    form: Mapping[str, str], now: Instant, *, may_skip: bool = False, message: Why = ""
 ) -> RecurrenceFormState:
     """The state for the current input, whether it is valid or not. Errors are reported with the other fields of the
     form. Dates can be skipped if ``may_skip``, which is for new series.
 
     ``message`` is shown instead of the dates, which take long to compute (``recurrence_preview.form_state``).
     """
-    start, zone = _start(typed), typed.get("time_zone", "")
-    chosen = typed.get("repeats", "")
-    skipped = skipped_dates.packed(skipped_dates.days_in(typed)) if may_skip else ""
+    start, zone = _start(form), form.get("time_zone", "")
+    chosen = form.get("repeats", "")
+    skipped = skipped_dates.packed(skipped_dates.days_in(form)) if may_skip else ""
     if start is None or not is_zone(zone):
         return RecurrenceFormState(
             [*_once_option(), *((value, words, "") for value, words in _BEFORE_A_START), _custom_option()],
@@ -145,7 +145,7 @@ def form_state(
     state = RecurrenceFormState([*_once_option(), *plain, _custom_option()], chosen, skipped=skipped)
     if message:
         return replace(state, notes=[message])
-    found = _ahead({**typed, "repeats": chosen}, start, zone, now, may_skip=may_skip)
+    found = _ahead({**form, "repeats": chosen}, start, zone, now, may_skip=may_skip)
     if found is None:
         return state
     return replace(state, meaning=found.meaning, sentence=found.sentence, dates=found.dates, notes=found.notes)
@@ -164,12 +164,12 @@ def values_of(known: Pattern) -> dict[str, str]:
     return values
 
 
-def is_changed(typed: Mapping[str, str], known: Pattern) -> bool:
+def is_changed(form: Mapping[str, str], known: Pattern) -> bool:
     """Whether the rule in the form differs from the rule with which the form was opened."""
     before = values_of(known)
-    typed = {**typed, "repeats": _with_day(typed.get("repeats", before["repeats"]), known.start)}
-    names = ["repeats", "ends_how", *({"on": ["ends_on"], "after": ["ends_after"]}.get(typed.get("ends_how", ""), []))]
-    return any(typed.get(name, before.get(name, "")) != before.get(name, "") for name in names)
+    form = {**form, "repeats": _with_day(form.get("repeats", before["repeats"]), known.start)}
+    names = ["repeats", "ends_how", *({"on": ["ends_on"], "after": ["ends_after"]}.get(form.get("ends_how", ""), []))]
+    return any(form.get(name, before.get(name, "")) != before.get(name, "") for name in names)
 
 
 def _once_option() -> list[tuple[str, str, str]]:
@@ -211,34 +211,34 @@ def _rule_label(start: datetime, zone: str, rule: Rule) -> str:
     return describe(Pattern(start, zone, replace(rule, count=None, until=None), is_all_day=True))
 
 
-def _ahead(typed: Mapping[str, str], start: datetime, zone: str, now: Instant, *, may_skip: bool) -> DatesAhead | None:
+def _ahead(form: Mapping[str, str], start: datetime, zone: str, now: Instant, *, may_skip: bool) -> DatesAhead | None:
     try:
-        rule = rule_typed(typed, start)
+        rule = rule_typed(form, start)
         if rule is None:
             return None
-        skipped = skipped_dates.skipped_starts(typed, start) if may_skip else []
-        made = pattern(start, zone, rule, left_out=skipped, is_all_day=_is_of_days(typed))
-        return dates_ahead(Timing(made, None), _country(typed, zone), now, may_skip=may_skip)
+        skipped = skipped_dates.skipped_starts(form, start) if may_skip else []
+        made = pattern(start, zone, rule, left_out=skipped, is_all_day=_is_of_days(form))
+        return dates_ahead(Timing(made, None), _country(form, zone), now, may_skip=may_skip)
     except InvalidInput:
         return None
 
 
-def _country(typed: Mapping[str, str], zone: str) -> str | None:
+def _country(form: Mapping[str, str], zone: str) -> str | None:
     """The country whose holidays are marked: the country of the place, or else of the time zone."""
-    return names.known_code(typed.get("country", "")) or formatting.country_of_zone(zone)
+    return names.known_code(form.get("country", "")) or formatting.country_of_zone(zone)
 
 
-def _custom(typed: Mapping[str, str], start: datetime) -> Rule:
-    unit = typed.get("custom_unit", "WEEKLY")
+def _custom(form: Mapping[str, str], start: datetime) -> Rule:
+    unit = form.get("custom_unit", "WEEKLY")
     if unit not in dict(UNITS):
         raise InvalidForm({"repeats": SeriesReason.UNIT_NEEDED})
-    every = _number(typed.get("custom_every", "") or "1", "custom_every", 1_000)
+    every = _number(form.get("custom_every", "") or "1", "custom_every", 1_000)
     rule = Rule(unit, interval=every)
     if unit == "WEEKLY":
-        days = tuple(Weekday(number) for number, day in enumerate(DAYS) if typed.get(f"custom_day_{day}"))
+        days = tuple(Weekday(number) for number, day in enumerate(DAYS) if form.get(f"custom_day_{day}"))
         return replace(rule, by_day=days or (Weekday(start.weekday()),))
     if unit == "MONTHLY":
-        match typed.get("custom_monthly", "day"):
+        match form.get("custom_monthly", "day"):
             case "nth":
                 return replace(rule, by_day=(Weekday(start.weekday(), (start.day - 1) // 7 + 1),))
             case "last":
@@ -261,13 +261,13 @@ def _day(text: str) -> date:
         raise InvalidForm({"ends_on": SeriesReason.LAST_DAY_NEEDED}) from None
 
 
-def _is_of_days(typed: Mapping[str, str]) -> bool:
-    return bool(typed.get("all_day"))
+def _is_of_days(form: Mapping[str, str]) -> bool:
+    return bool(form.get("all_day"))
 
 
-def _start(typed: Mapping[str, str]) -> datetime | None:
-    starts = typed.get("starts", "")
+def _start(form: Mapping[str, str]) -> datetime | None:
+    starts = form.get("starts", "")
     try:
-        return parse_local(at_midnight(starts) if _is_of_days(typed) else starts, "starts")
+        return parse_local(at_midnight(starts) if _is_of_days(form) else starts, "starts")
     except InvalidInput:
         return None

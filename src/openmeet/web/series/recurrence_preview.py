@@ -32,23 +32,23 @@ NOT_SHOWN = SeriesReason.DATES_NOT_SHOWN
 NOT_CHECKED = SeriesReason.DATES_NOT_CHECKED
 
 
-async def form_state(request: Request, typed: Mapping[str, str], *, may_skip: bool = True) -> RecurrenceFormState:
+async def form_state(request: Request, form: Mapping[str, str], *, may_skip: bool = True) -> RecurrenceFormState:
     """``recurrence_form.form_state``, without dates if no worker is free. Must not be called inside a transaction."""
     now = services(request).clock.now()
-    if not typed.get("repeats"):
-        return recurrence_form.form_state(typed, now, may_skip=may_skip)
-    work = partial(recurrence_form.form_state_in, current().tag, dict(typed), now, may_skip=may_skip)
+    if not form.get("repeats"):
+        return recurrence_form.form_state(form, now, may_skip=may_skip)
+    work = partial(recurrence_form.form_state_in, current().tag, dict(form), now, may_skip=may_skip)
     try:
         return await _workers(request).run(work)
     except (TooMany, TooLarge, Unavailable):
-        return recurrence_form.form_state(typed, now, may_skip=may_skip, message=NOT_SHOWN)
+        return recurrence_form.form_state(form, now, may_skip=may_skip, message=NOT_SHOWN)
 
 
-async def timing_of(request: Request, typed: Mapping[str, str], details: Details) -> Timing | None:
+async def timing_of(request: Request, form: Mapping[str, str], details: Details) -> Timing | None:
     """``recurrence_form.timing_typed``, which also checks that the rule has dates. Raises InvalidForm. Must not be
     called inside a transaction.
     """
-    timing = recurrence_form.timing_typed(typed, details)
+    timing = recurrence_form.timing_typed(form, details)
     if timing is None:
         return None
     try:

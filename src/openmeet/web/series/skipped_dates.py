@@ -20,12 +20,12 @@ _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _LENGTH: Final = len("2026-12-24,")
 
 
-def days_in(typed: Mapping[str, str]) -> tuple[date, ...]:
+def days_in(form: Mapping[str, str]) -> tuple[date, ...]:
     """The skipped days, in order, after the effect of the button that was pressed. Text that is not a day is ignored."""
-    days = {day for text in typed.get(FIELD, "")[: MOST_SKIPPED * _LENGTH].split(",") if (day := _day(text))}
-    if (more := _day(typed.get(SKIP, ""))) and len(days) < MOST_SKIPPED:
+    days = {day for text in form.get(FIELD, "")[: MOST_SKIPPED * _LENGTH].split(",") if (day := _day(text))}
+    if (more := _day(form.get(SKIP, ""))) and len(days) < MOST_SKIPPED:
         days.add(more)
-    days.discard(_day(typed.get(PUT_BACK, "")) or date.min)
+    days.discard(_day(form.get(PUT_BACK, "")) or date.min)
     return tuple(sorted(days))
 
 
@@ -34,18 +34,18 @@ def packed(days: tuple[date, ...]) -> str:
     return ",".join(day.isoformat() for day in days)
 
 
-def is_pressed(typed: Mapping[str, str]) -> bool:
+def is_pressed(form: Mapping[str, str]) -> bool:
     """Whether a button was pressed that only shows the form again with its dates: the preview button, or one next to a
     date.
     """
-    return any(typed.get(name) for name in ("preview", SKIP, PUT_BACK))
+    return any(form.get(name) for name in ("preview", SKIP, PUT_BACK))
 
 
-def skipped_starts(typed: Mapping[str, str], start: datetime) -> list[datetime]:
+def skipped_starts(form: Mapping[str, str], start: datetime) -> list[datetime]:
     """The skipped dates of a series with this start. The start itself cannot be skipped. The host has to choose another
     start instead.
     """
-    days = (datetime.combine(day, start.time()) for day in days_in(typed))
+    days = (datetime.combine(day, start.time()) for day in days_in(form))
     return [at for at in days if at > start]
 
 

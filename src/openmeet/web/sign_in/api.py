@@ -69,9 +69,9 @@ class SessionOpened(msgspec.Struct, rename="camel"):
 
 
 async def send_code(request: Request) -> Response:
-    wanted = await read_json(request, CodeInput)
-    email = model.check_email(wanted.email)
-    name = check_name(wanted.display_name) if wanted.display_name else ""
+    body = await read_json(request, CodeInput)
+    email = model.check_email(body.email)
+    name = check_name(body.display_name) if body.display_name else ""
     await spend_on(request, limits.CODES)
     async with database_of(request).transaction() as tx:
         challenge = await actions.ask_for_code(tx, email, display_name=name)
@@ -79,23 +79,23 @@ async def send_code(request: Request) -> Response:
 
 
 async def open_session(request: Request) -> Response:
-    wanted = await read_json(request, SessionInput)
+    body = await read_json(request, SessionInput)
     db = database_of(request)
-    if wanted.challenge_id and not wanted.handle:
+    if body.challenge_id and not body.handle:
         await spend_on(request, limits.CODE_TRIES)
         async with db.transaction() as tx:
             answered = await actions.answer_code(
-                tx, services(request).code_key, ChallengeId(wanted.challenge_id), wanted.code, SessionTransport.API
+                tx, services(request).code_key, ChallengeId(body.challenge_id), body.code, SessionTransport.API
             )
         if answered.is_used_up:
             raise TooMany(SignInReason.CODES_USED_UP, after_seconds=DAY / SECOND)
         if answered.session is None:
             raise actions.wrong_code(answered)
         session = answered.session
-    elif wanted.handle and wanted.password:
+    elif body.handle and body.password:
         if services(request).network is None:
             raise Refused(SignInReason.NO_PASSWORD_SIGN_IN, name="NoPasswordSignIn")
-        proven = await sign_in(request, wanted.handle.strip().removeprefix("@"), wanted.password)
+        proven = await sign_in(request, body.handle.strip().removeprefix("@"), body.password)
         async with db.transaction() as tx:
             session = await actions.open_session(
                 tx,

@@ -33,8 +33,8 @@ class AuthorizationUrl(msgspec.Struct, rename="camel"):
 
 
 async def ask(request: Request) -> Response:
-    asked = request.query_params
-    return await _answer(request, asked.get("handle", ""), asked.get("next", "/"))
+    query_params = request.query_params
+    return await _answer(request, query_params.get("handle", ""), query_params.get("next", "/"))
 
 
 async def send(request: Request) -> Response:
@@ -42,10 +42,10 @@ async def send(request: Request) -> Response:
     if declared == FORM:
         # A form on another site could send this body, but it cannot send JSON.
         require_same_origin(request, services(request).settings.public_url)
-        typed = await read_form(request)
-        return await _answer(request, typed.get("handle", ""), typed.get("next", "/"))
-    wanted = await read_json(request, Departure)
-    return await _answer(request, wanted.handle, wanted.next)
+        form = await read_form(request)
+        return await _answer(request, form.get("handle", ""), form.get("next", "/"))
+    body = await read_json(request, Departure)
+    return await _answer(request, body.handle, body.next)
 
 
 async def _answer(request: Request, typed: str, next_path: str) -> Response:

@@ -128,14 +128,14 @@ async def show_accounts(request: Request) -> Response:
 
 
 async def begin_sign_in(request: Request) -> Response:
-    typed = await read_form(request)
-    return await send_to_server(request, typed, local_path(typed.get("next", "/")))
+    form = await read_form(request)
+    return await send_to_server(request, form, local_path(form.get("next", "/")))
 
 
-async def send_to_server(request: Request, typed: Mapping[str, str], next_path: str) -> Response:
+async def send_to_server(request: Request, form: Mapping[str, str], next_path: str) -> Response:
     """Send the browser to the server of the account that was typed, or show the form again with the error."""
     try:
-        named = read_name(typed.get("identifier", ""))
+        named = read_name(form.get("identifier", ""))
         return await depart(
             request,
             AuthorizationOptions(
@@ -149,7 +149,7 @@ async def send_to_server(request: Request, typed: Mapping[str, str], next_path: 
     except Failure as wrong:
         status, problem = problem_of(wrong)
         return await accounts_page(
-            request, FormState({FIELD: typed.get(FIELD, "").strip()}, problem), next_path, status=status
+            request, FormState({FIELD: form.get(FIELD, "").strip()}, problem), next_path, status=status
         )
 
 
@@ -190,12 +190,12 @@ async def come_back(request: Request) -> Response:
     """Complete the authorization: sign in, link an account, or store the granted permissions."""
     network = network_of(request)
     await spend_on(request, limits.RETURNS)
-    asked = request.query_params
+    query_params = request.query_params
     back = CallbackParameters(
-        asked.get("state", ""),
-        asked.get("iss", ""),
-        asked.get("code", ""),
-        asked.get("error", ""),
+        query_params.get("state", ""),
+        query_params.get("iss", ""),
+        query_params.get("code", ""),
+        query_params.get("error", ""),
         browser_secret(request),
     )
     try:
@@ -228,10 +228,10 @@ def _confidential(request: Request) -> tuple[NetworkClients, OAuthApp]:
     return network, network.app
 
 
-async def start_page(request: Request, typed: FormState, next_path: str, *, status: int = 200) -> Response:
+async def start_page(request: Request, form_state: FormState, next_path: str, *, status: int = 200) -> Response:
     """The sign-in page. If the visitor came from a public event, the page mentions that event."""
     context = {
-        "typed": typed,
+        "typed": form_state,
         "next_path": next_path,
         "with_accounts": services(request).network is not None,
         "accounts_path": ACCOUNTS_PATH if is_offered(request) else PASSWORD_PATH,
@@ -240,16 +240,16 @@ async def start_page(request: Request, typed: FormState, next_path: str, *, stat
     return page(request, "sign_in/start.html", context, status=status)
 
 
-async def accounts_page(request: Request, typed: FormState, next_path: str, *, status: int = 200) -> Response:
+async def accounts_page(request: Request, form_state: FormState, next_path: str, *, status: int = 200) -> Response:
     """The page that asks for a handle or a server."""
     event = await _event_of(request, next_path)
-    context = {"typed": typed, "next_path": next_path, "bluesky": _BLUESKY, "event": event}
+    context = {"typed": form_state, "next_path": next_path, "bluesky": _BLUESKY, "event": event}
     return page(request, "sign_in/account.html", context, status=status)
 
 
-async def password_page(request: Request, typed: FormState, next_path: str, *, status: int = 200) -> Response:
+async def password_page(request: Request, form_state: FormState, next_path: str, *, status: int = 200) -> Response:
     """The sign-in page for accounts whose server supports only passwords."""
-    context = {"typed": typed, "next_path": next_path, "event": await _event_of(request, next_path)}
+    context = {"typed": form_state, "next_path": next_path, "event": await _event_of(request, next_path)}
     return page(request, "sign_in/password.html", context, status=status)
 
 

@@ -70,16 +70,16 @@ async def begin(request: Request) -> Response:
     """Start a sign-in. For an e-mail address, a code is sent. For a handle, the browser is redirected to the server of
     its account.
     """
-    typed = await read_form(request)
-    next_path = local_path(typed.get("next", "/"))
-    name = typed.get(FIELD, "").strip()
+    form = await read_form(request)
+    next_path = local_path(form.get("next", "/"))
+    name = form.get(FIELD, "").strip()
     if not name or "@" in name[1:] or services(request).network is None:
-        return await _send_code(request, typed, next_path)
+        return await _send_code(request, form, next_path)
     if "." not in name and not name.startswith("did:"):
-        shown = FormState(typed, {FIELD: SignInReason.EMAIL_OR_HANDLE_NEEDED()})
+        shown = FormState(form, {FIELD: SignInReason.EMAIL_OR_HANDLE_NEEDED()})
         return await start_page(request, shown, next_path, status=400)
     if is_offered(request):
-        return await send_to_server(request, typed, next_path)
+        return await send_to_server(request, form, next_path)
     return await password_page(request, FormState({"handle": name.removeprefix("@")}), next_path)
 
 
@@ -95,23 +95,23 @@ async def show_code(request: Request) -> Response:
 
 
 async def answer_code(request: Request) -> Response:
-    typed = await read_form(request)
-    challenge_id = ChallengeId(typed.get("challenge", ""))
+    form = await read_form(request)
+    challenge_id = ChallengeId(form.get("challenge", ""))
     await spend_on(request, limits.CODE_TRIES)
     async with database_of(request).transaction() as tx:
         answered = await actions.answer_code(
             tx,
             services(request).code_key,
             challenge_id,
-            typed.get("code", ""),
+            form.get("code", ""),
             SessionTransport.BROWSER,
             # A script sent the time zone, so an unknown one is not the user's mistake.
-            time_zone=zone if (zone := typed.get("time_zone", "")) in ZONES else None,
+            time_zone=zone if (zone := form.get("time_zone", "")) in ZONES else None,
         )
     if answered.session is None:
         status = 429 if answered.is_used_up else 400
         return _code_page(
-            request, form_with_problems(typed, actions.wrong_code(answered, has_link=True)), challenge_id, status=status
+            request, form_with_problems(form, actions.wrong_code(answered, has_link=True)), challenge_id, status=status
         )
     return await _enter(request, answered, answered.session)
 
@@ -123,7 +123,7 @@ async def show_link(request: Request) -> Response:
 
 async def follow_link(request: Request) -> Response:
     """Sign in the browser that requested the e-mail."""
-    typed = await read_form(request)
+    form = await read_form(request)
     await spend_on(request, limits.CODE_TRIES)
     async with database_of(request).transaction() as tx:
         answered = await actions.follow_link(
@@ -131,7 +131,7 @@ async def follow_link(request: Request) -> Response:
             services(request).code_key,
             request.path_params["token"],
             known_browser(request),
-            time_zone=zone if (zone := typed.get("time_zone", "")) in ZONES else None,
+            time_zone=zone if (zone := form.get("time_zone", "")) in ZONES else None,
         )
     if answered.session is None:
         return await _link_page(request, status=400)
@@ -148,10 +148,10 @@ async def _enter(request: Request, answered: CodeResult, session: OpenedSession)
 
 
 async def sign_in_with_handle(request: Request) -> Response:
-    typed = await read_form(request)
-    next_path = local_path(typed.get("next", "/"))
-    handle = typed.get("handle", "").strip().removeprefix("@")
-    password = typed.get("password", "")
+    form = await read_form(request)
+    next_path = local_path(form.get("next", "/"))
+    handle = form.get("handle", "").strip().removeprefix("@")
+    password = form.get("password", "")
     shown = {"handle": handle}
     problems = {}
     if not handle:
@@ -197,12 +197,12 @@ async def show_welcome(request: Request) -> Response:
 
 async def choose_name(request: Request) -> Response:
     caller = caller_of(request)
-    typed = await read_form(request)
-    next_path = local_path(typed.get("next", "/"))
+    form = await read_form(request)
+    next_path = local_path(form.get("next", "/"))
     try:
-        name = check_name(typed.get("display_name", ""))
+        name = check_name(form.get("display_name", ""))
     except InvalidForm as wrong:
-        again = {"typed": form_with_problems(typed, wrong), "next_path": next_path}
+        again = {"typed": form_with_problems(form, wrong), "next_path": next_path}
         return page(request, "sign_in/welcome.html", again, status=400)
     async with database_of(request).transaction() as tx:
         user = await by_id(tx, caller.user_id)
@@ -223,25 +223,25 @@ async def sign_out(request: Request) -> Response:
     unless the user chooses to end them too. ``next`` is the page to open after the next sign-in.
     """
     # Signing out must always work, even without a valid form.
-    typed = await read_form(request) if "content-type" in request.headers else {}
-    at_servers = typed.get("revoke") == "true"
+    form = await read_form(request) if "content-type" in request.headers else {}
+    at_servers = form.get("revoke") == "true"
     flash = await signing_out.end_browser(request, caller_or_none(request), at_servers=at_servers)
-    next_path = local_path(typed.get("next", "/"))
+    next_path = local_path(form.get("next", "/"))
     following = "/" if next_path == "/" else "/sign-in?" + urlencode({"next": next_path})
     response = go(following, flash=flash)
     site_session.clear_cookie(request, response)
     return response
 
 
-async def _send_code(request: Request, typed: Mapping[str, str], next_path: str) -> Response:
+async def _send_code(request: Request, form: Mapping[str, str], next_path: str) -> Response:
     try:
-        email = model.check_email(typed.get(FIELD, ""))
+        email = model.check_email(form.get(FIELD, ""))
     except InvalidForm as wrong:
-        return await start_page(request, FormState(typed, {FIELD: wrong.problems["email"]}), next_path, status=400)
+        return await start_page(request, FormState(form, {FIELD: wrong.problems["email"]}), next_path, status=400)
     try:
         await spend_on(request, limits.CODES)
     except TooMany as limit:
-        return await start_page(request, FormState(typed, {FIELD: limit.why}), next_path, status=429)
+        return await start_page(request, FormState(form, {FIELD: limit.why}), next_path, status=429)
     browser = browser_secret(request)
     async with database_of(request).transaction() as tx:
         challenge = await actions.ask_for_code(tx, email, next_path=next_path, browser=browser)
@@ -259,9 +259,9 @@ async def _finished(request: Request, user_id: UserId, next_path: str) -> Redire
     return await finish_click(request, database_of(request), caller, next_path)
 
 
-def _code_page(request: Request, typed: FormState, challenge: str, *, status: int = 200) -> Response:
+def _code_page(request: Request, form_state: FormState, challenge: str, *, status: int = 200) -> Response:
     context = {
-        "typed": typed,
+        "typed": form_state,
         "challenge": challenge,
         "with_mailbox": services(request).settings.dev_mailbox,
         "is_earlier": "earlier" in request.query_params,

@@ -18,9 +18,9 @@ class NeedsConfirmation(InvalidForm):
         self.key = key
 
 
-def confirmation_field(typed: Mapping[str, str], name: str, wrong: InvalidForm) -> dict[str, str]:
+def confirmation_field(form: Mapping[str, str], name: str, wrong: InvalidForm) -> dict[str, str]:
     """The hidden field of this name, for the form when it is shown again. Its value is the key of the new question or,
     without a new question, the earlier value.
     """
-    asked = wrong.key if isinstance(wrong, NeedsConfirmation) and wrong.name == name else typed.get(name, "")
+    asked = wrong.key if isinstance(wrong, NeedsConfirmation) and wrong.name == name else form.get(name, "")
     return {name: asked}

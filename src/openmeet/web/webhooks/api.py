@@ -115,10 +115,10 @@ async def list_webhooks(request: Request) -> Response:
 
 
 async def register(request: Request) -> Response:
-    wanted = await read_json(request, WebhookInput)
-    url, kinds = model.check_url(wanted.url, reach_of(request)), model.check_kinds(wanted.kinds)
+    body = await read_json(request, WebhookInput)
+    url, kinds = model.check_url(body.url, reach_of(request)), model.check_kinds(body.kinds)
     async with database_of(request).transaction() as tx:
-        made, secret = await registered(tx, request, url, kinds, wanted.group or "")
+        made, secret = await registered(tx, request, url, kinds, body.group or "")
         answer = WebhookMade(**msgspec.structs.asdict(await shown(tx, made)), secret=secret)
     address = f"/api/webhooks/{quote(made.id)}"
     return json_response(answer, 201, {**etag_of(made.revision), "location": address, "cache-control": "no-store"})
@@ -140,12 +140,12 @@ async def show(request: Request) -> Response:
 
 
 async def save(request: Request) -> Response:
-    wanted = await read_json(request, WebhookEdit)
-    url, kinds = model.check_url(wanted.url, reach_of(request)), model.check_kinds(wanted.kinds)
+    body = await read_json(request, WebhookEdit)
+    url, kinds = model.check_url(body.url, reach_of(request)), model.check_kinds(body.kinds)
     async with database_of(request).transaction() as tx:
         found = await actions.lock_own(tx, caller_of(request), id_of(request))
         require_match(request, found.revision)
-        saved = await actions.change(tx, found, url=url, kinds=kinds, is_on=wanted.is_on)
+        saved = await actions.change(tx, found, url=url, kinds=kinds, is_on=body.is_on)
         return json_response(await shown(tx, saved), headers=etag_of(saved.revision))
 
 

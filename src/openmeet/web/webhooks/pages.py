@@ -41,18 +41,18 @@ async def show(request: Request) -> Response:
 
 async def register(request: Request) -> Response:
     """Register a webhook and show its secret in the response to the form itself, which is never cached."""
-    typed = await read_form(request)
+    form = await read_form(request)
     try:
-        kinds = [kind.value for kind in WEBHOOK_EVENT_LABELS if _field(kind.value) in typed]
+        kinds = [kind.value for kind in WEBHOOK_EVENT_LABELS if _field(kind.value) in form]
         if not kinds:
             raise InvalidForm({"kinds": WebhookReason.KIND_NEEDED})  # noqa: TRY301  # the rule names kinds as the API does
-        url, wanted = model.check_url(typed.get("url", ""), reach_of(request)), model.check_kinds(kinds)
+        url, wanted = model.check_url(form.get("url", ""), reach_of(request)), model.check_kinds(kinds)
         async with database_of(request).transaction() as tx:
-            made, secret = await registered(tx, request, url, wanted, typed.get("group", ""))
+            made, secret = await registered(tx, request, url, wanted, form.get("group", ""))
     except InvalidForm as wrong:
-        return await _list(request, form_with_problems(typed, wrong), status=400)
+        return await _list(request, form_with_problems(form, wrong), status=400)
     except (Refused, NotFound, Forbidden) as refused:
-        return await _list(request, form_with_problems(typed, InvalidForm({"group": refused.why})), status=422)
+        return await _list(request, form_with_problems(form, InvalidForm({"group": refused.why})), status=422)
     return await _list(request, EMPTY, secret=secret, made=made.url)
 
 
@@ -62,11 +62,11 @@ async def show_one(request: Request) -> Response:
 
 async def change(request: Request) -> Response:
     """Carry out the action of a button: on, off, new secret, test, send again, remove."""
-    caller, typed, secret = caller_of(request), await read_form(request), ""
+    caller, form, secret = caller_of(request), await read_form(request), ""
     try:
         async with database_of(request).transaction() as tx:
             webhook = await actions.lock_own(tx, caller, id_of(request))
-            match typed.get("do", ""):
+            match form.get("do", ""):
                 case "on" | "off" as wish:
                     await actions.change(tx, webhook, url=webhook.url, kinds=webhook.kinds, is_on=wish == "on")
                     flash = f"webhook_{wish}"
@@ -77,7 +77,7 @@ async def change(request: Request) -> Response:
                     await actions.ping(tx, webhook)
                     flash = "webhook_sent"
                 case "resend":
-                    await actions.send_again(tx, webhook, DeliveryId(typed.get("delivery", "")))
+                    await actions.send_again(tx, webhook, DeliveryId(form.get("delivery", "")))
                     flash = "webhook_sent"
                 case "remove":
                     await actions.remove(tx, webhook)
@@ -108,13 +108,15 @@ async def _one(request: Request, *, problem: Failure | None = None, status: int 
     return page(request, "webhooks/webhook.html", context, status=status)
 
 
-async def _list(request: Request, typed: FormState, *, secret: str = "", made: str = "", status: int = 200) -> Response:
+async def _list(
+    request: Request, form_state: FormState, *, secret: str = "", made: str = "", status: int = 200
+) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         found = await queries.of_user(reader, caller.user_id)
         groups = await groups_of(reader, caller.user_id, limit=_MOST_GROUPS)
     context = {
-        "typed": typed,
+        "typed": form_state,
         "webhooks": found,
         "secret": secret,
         "made": made,
