@@ -76,13 +76,13 @@ def create_app(site: Services, metrics: Metrics, *, health: ProgramHealth | None
         with spoken(scope), reduced_data.by_request(scope):
             yield
 
-    known = health or ProgramHealth({"database": ready(tenant)}, None, ())
+    program_health = health or ProgramHealth({"database": ready(tenant)}, None, ())
     routes: list[BaseRoute] = [
         *operations_routes(
             metrics,
-            known.checks,
-            probes=known.probes,
-            serving=known.serving,
+            program_health.checks,
+            probes=program_health.probes,
+            serving=program_health.serving,
             metrics_token=settings.metrics_token.reveal(),
         ),
         *static_files.routes(),
@@ -209,15 +209,17 @@ def _embed(route: Route) -> Route:
 
 
 def _api(operation: ApiOperation) -> Route:
-    known = [parameter.name for parameter in operation.parameters if parameter.where == "query"]
+    query_names = [parameter.name for parameter in operation.parameters if parameter.where == "query"]
 
     async def answer(request: Request) -> Response:
         await admit(request, operation)
         # If a misspelt filter were ignored, the response would contain more than the caller asked for.
         for name in request.query_params:
-            if name not in known:
-                if known:
-                    raise InvalidInput("", ApiReason.UNKNOWN_PARAMETER, parameter=name[:50], known=", ".join(known))
+            if name not in query_names:
+                if query_names:
+                    raise InvalidInput(
+                        "", ApiReason.UNKNOWN_PARAMETER, parameter=name[:50], known=", ".join(query_names)
+                    )
                 raise InvalidInput("", ApiReason.TAKES_NO_PARAMETERS, parameter=name[:50])
         if operation.method == "GET":
             found = await operation.answer(request)

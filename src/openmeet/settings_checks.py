@@ -158,8 +158,8 @@ def _near(settings: Settings) -> list[str]:
 
 
 def _is_stream(text: str, *, may_be_behind_a_proxy: bool) -> bool:
-    url, mark, public = text.partition("=")
-    if mark and not (may_be_behind_a_proxy and _is_origin(public, {"http", "https"})):
+    url, separator, public = text.partition("=")
+    if separator and not (may_be_behind_a_proxy and _is_origin(public, {"http", "https"})):
         return False
     return _is_origin(url, {"ws", "wss", "http", "https"})
 

@@ -90,31 +90,31 @@ def help_text() -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status. Installed as the console script ``openmeet``."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    if not given:
+    command_line = list(sys.argv[1:] if arguments is None else arguments)
+    if not command_line:
         print(help_text(), file=sys.stderr)
         return MISUSED
-    chosen, rest = given[0], given[1:]
-    match chosen:
+    command, rest = command_line[0], command_line[1:]
+    match command:
         case "--help" | "-h" | "help":
             print(help_text())
             return DONE
         case "--version":
             print(f"openmeet {metadata.version('openmeet')}")
             return DONE
-    found = ROLES.get(chosen) or NOUNS.get(chosen)
+    found = ROLES.get(command) or NOUNS.get(command)
     if found is None:
-        return _unknown("openmeet", chosen, [*ROLES, *NOUNS])
-    verbs = VERBS.get(chosen, {})
+        return _unknown("openmeet", command, [*ROLES, *NOUNS])
+    verbs = VERBS.get(command, {})
     if rest and verbs and not rest[0].startswith("-"):
         verb = verbs.get(rest[0])
         if verb is None:
-            return _unknown(f"openmeet {chosen}", rest[0], list(verbs))
-        return _run(f"openmeet {chosen} {rest[0]}", verb[0], rest[1:])
-    with _ending_when_asked() if chosen in ROLES else contextlib.nullcontext():
-        status = _run(f"openmeet {chosen}", found[0], rest)
+            return _unknown(f"openmeet {command}", rest[0], list(verbs))
+        return _run(f"openmeet {command} {rest[0]}", verb[0], rest[1:])
+    with _ending_when_asked() if command in ROLES else contextlib.nullcontext():
+        status = _run(f"openmeet {command}", found[0], rest)
     if verbs and "--help" in rest:
-        print(verbs_text(chosen, verbs))
+        print(verbs_text(command, verbs))
     return status
 
 
@@ -125,10 +125,10 @@ def verbs_text(role: str, verbs: Mapping[str, tuple[str, str]]) -> str:
     return "\n".join([*lines, *(f"  {name:{width}}{what}" for name, (_, what) in verbs.items())])
 
 
-def _unknown(program: str, chosen: str, names: Sequence[str]) -> int:
-    close = difflib.get_close_matches(chosen, names, n=1)
+def _unknown(program: str, command: str, names: Sequence[str]) -> int:
+    close = difflib.get_close_matches(command, names, n=1)
     hint = f" Did you mean {close[0]}?" if close else ""
-    print(f"{program}: there is no command {chosen!r}.{hint} Try: {program} --help", file=sys.stderr)
+    print(f"{program}: there is no command {command!r}.{hint} Try: {program} --help", file=sys.stderr)
     return MISUSED
 
 

@@ -300,7 +300,7 @@ async def _stop(over: asyncio.Event, watches: list[asyncio.Task[None]], members:
 
 def greeting(ready: ClusterReady, folder: Path) -> str:
     """Text that the terminal shows when every part answers."""
-    command, kept = os.path.relpath(sys.argv[0]), os.path.relpath(folder / ENVIRONMENT_FILE)
+    command, environment_path = os.path.relpath(sys.argv[0]), os.path.relpath(folder / ENVIRONMENT_FILE)
     parts = "\n".join(f"  {name:20}{one.pid:8}  {one.ready_url}" for name, one in ready.members.items())
     communities = "".join(f"  {name:13}{address}\n" for name, address in ready.communities.items())
     return f"""
@@ -313,7 +313,7 @@ Processes (a process that ends is restarted):
 {parts}
 
 For operators:
-  (. {kept}; {command} sync status)
-  (. {kept}; {command} pds account list)
+  (. {environment_path}; {command} sync status)
+  (. {environment_path}; {command} pds account list)
 Ctrl-C stops them all.
 """

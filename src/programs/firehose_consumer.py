@@ -36,14 +36,14 @@ async def work(installation: Installation, stop: asyncio.Event) -> None:
     # A community whose queue was unavailable counts as new when it comes back: a backfill replaces the messages that it
     # missed.
     keeping = [one.tenant for one in installation.platforms if one.keeps_messages]
-    known = await delivery.ensure_default_interests(platform.installation, keeping)
+    interests = await delivery.ensure_default_interests(platform.installation, keeping)
     counts = counting(platform.metrics)
     following = Consumer(
         db=platform.installation,
         http=platform.network.http,
         clock=platform.clock,
         verifier=Verifier(platform.network.dids, platform.clock),
-        interests=known,
+        interests=interests,
         delivering=TenantQueues({one.tenant.name: one.queue for one in installation.platforms}, counts),
         counting=counts,
     )
@@ -62,23 +62,23 @@ async def work(installation: Installation, stop: asyncio.Event) -> None:
     unpack = None if dictionary is None else unpacker(dictionary)
     labels = counter_of(platform.metrics)
     await asyncio.gather(
-        *(_community(installation, one, known, labels, stop) for one in installation.platforms),
+        *(_community(installation, one, interests, labels, stop) for one in installation.platforms),
         consumer.run(following, sources, stop),
-        run_expiry(platform.installation, [one.db for one in installation.platforms], known, stop),
+        run_expiry(platform.installation, [one.db for one in installation.platforms], interests, stop),
         *(follow_jetstream(following, url, stop, unpack=unpack) for url in settings.jetstream_urls),
     )
 
 
 async def _community(
-    installation: Installation, own: Platform, known: Interests, labels: Counter, stop: asyncio.Event
+    installation: Installation, own: Platform, interests: Interests, labels: Counter, stop: asyncio.Event
 ) -> None:
     """The work that needs a community's own database, started once that is open: its subscription and its labelers."""
-    is_new = own.tenant.name not in known.tenants_with_all_records
+    is_new = own.tenant.name not in interests.tenants_with_all_records
     labelling = LabelerContext(own.db, own.network.http, own.clock, own.network.dids, labels)
     while await until_opened(own.db, stop):
         try:
             if is_new:
-                await delivery.ensure_default_interests_late(installation.default.installation, own.tenant, known)
+                await delivery.ensure_default_interests_late(installation.default.installation, own.tenant, interests)
                 is_new = False
             await follow_labelers(labelling, own.settings.labellers, stop)
         except Unavailable as away:

@@ -168,11 +168,11 @@ async def _heard(platform: Platform, quiet: Gauge) -> None:
 def _show(gauge: Gauge, values: Mapping[tuple[str, ...], float], *, of: tuple[str, ...] = ()) -> None:
     """Set these values and remove all others whose labels begin with ``of``, so that an alert ends when its cause does."""
     for sample in next(iter(gauge.collect())).samples:
-        known = tuple(sample.labels.values())
-        if known[: len(of)] == of and known not in values:
-            gauge.remove(*known)
-    for known, value in values.items():
-        gauge.labels(*known).set(value)
+        label_values = tuple(sample.labels.values())
+        if label_values[: len(of)] == of and label_values not in values:
+            gauge.remove(*label_values)
+    for label_values, value in values.items():
+        gauge.labels(*label_values).set(value)
 
 
 async def _labelled(platform: Platform, gauges: ProgramGauges) -> None:

@@ -57,38 +57,38 @@ class MigrationOptions:
     directory: PlcClient
 
 
-async def run(http: HttpClient, state: MoveState, asked: MigrationOptions) -> None:
+async def run(http: HttpClient, state: MoveState, options: MigrationOptions) -> None:
     """Run the whole migration, or the rest of it. Raises Refused if input is needed and there is no terminal."""
     clock = SystemClock()
     old = await _sign_in(http, clock, state)
     state.did = old.did
     # Done before any account is created, so that a state file that cannot be written is noticed now.
-    _keep(asked, state)
-    wanted = account.NewAccount(
+    _keep(options, state)
+    new_account = account.NewAccount(
         state.handle,
         state.email,
         secret(NEW_PASSWORD, f"Password at {state.new} (the new server)"),
-        asked.invite_code,
-        asked.recovery_key,
+        options.invite_code,
+        options.recovery_key,
     )
-    new, was_made = await account.sign_in_or_create(http, clock, old, state.new, wanted)
+    new, was_made = await account.sign_in_or_create(http, clock, old, state.new, new_account)
     say(
         f"{_STEP_LABELS[MigrationStep.ACCOUNT]:11}{'made' if was_made else 'found'} at {state.new} as {state.handle}; {old.did}"
     )
     with _shown() as on_progress:
-        move = migrate.Migration(old, new, asked.state_file.absolute().parent, asked.directory, on_progress)
+        move = migrate.Migration(old, new, options.state_file.absolute().parent, options.directory, on_progress)
         outcome = await migrate.copy_account(move)
     _note(state, outcome)
-    _keep(asked, state)
+    _keep(options, state)
     _tell_of(outcome)
     if not await identity.names_new_server(new):
-        _confirm(asked, state, outcome)
+        _confirm(options, state, outcome)
     token = await _token(old, new, state)
     with _shown() as on_progress:
-        move = migrate.Migration(old, new, move.folder, asked.directory, on_progress)
-        await migrate.finish(move, token, delete_after=asked.delete_after)
+        move = migrate.Migration(old, new, move.folder, options.directory, on_progress)
+        await migrate.finish(move, token, delete_after=options.delete_after)
     state.is_finished = True
-    _keep(asked, state)
+    _keep(options, state)
     say(f"Done. {state.handle} is at {state.new} now; sign in to your apps again there.")
 
 
@@ -110,16 +110,16 @@ async def _token(old: MigrationServer, new: MigrationServer, state: MoveState) -
     if await identity.names_new_server(new):
         return None
     if not is_plc(old.did):
-        wanted = msgspec.json.format(
+        document = msgspec.json.format(
             msgspec.json.encode(identity.document_wanted(new, await identity.recommended(new))), indent=2
         )
         raise Refused(
             f"Everything is at {state.new}. Now publish this document for {old.did}, then run the same command "
-            f"again:\n{wanted.decode()}"
+            f"again:\n{document.decode()}"
         )
-    given = os.environ.get(PLC_TOKEN)
-    if given:
-        return given
+    token = os.environ.get(PLC_TOKEN)
+    if token:
+        return token
     await identity.ask_for_token(old)
     if not sys.stdin.isatty():
         raise Refused(
@@ -131,20 +131,20 @@ async def _token(old: MigrationServer, new: MigrationServer, state: MoveState) -
 
 def secret(variable: str, question: str) -> str:
     """A secret from the environment or a hidden prompt. Raises Refused if there is no terminal."""
-    given = os.environ.get(variable)
-    if given:
-        return given
+    value = os.environ.get(variable)
+    if value:
+        return value
     if not sys.stdin.isatty():
         raise Refused(f"{question}: set {variable}, or run this in a terminal.")
     return str(typer.prompt(question, hide_input=True, err=True))
 
 
-def _confirm(asked: MigrationOptions, state: MoveState, outcome: MigrationResult) -> None:
+def _confirm(options: MigrationOptions, state: MoveState, outcome: MigrationResult) -> None:
     """Ask for the last confirmation. Raises Refused if the answer is no, or if data is missing and the person has not
     accepted that.
     """
     is_whole = not outcome.missing_blobs and not outcome.differences
-    if asked.is_confirmed or (is_whole and not sys.stdin.isatty()):
+    if options.is_confirmed or (is_whole and not sys.stdin.isatty()):
         return
     if not sys.stdin.isatty():
         raise Refused("Not everything was copied (see above). To move anyway, run the same command with --yes.")
@@ -153,12 +153,12 @@ def _confirm(asked: MigrationOptions, state: MoveState, outcome: MigrationResult
         raise Refused("Nothing was changed at the old server. To continue from here, run the same command again.")
 
 
-def _keep(asked: MigrationOptions, state: MoveState) -> None:
+def _keep(options: MigrationOptions, state: MoveState) -> None:
     try:
-        migration_state.write(asked.state_file, state)
+        migration_state.write(options.state_file, state)
     except OSError as error:
         raise Refused(
-            f"{asked.state_file} cannot be written: {error.strerror or error}. Choose another file with --state."
+            f"{options.state_file} cannot be written: {error.strerror or error}. Choose another file with --state."
         ) from error
 
 

@@ -121,16 +121,16 @@ async def point_at(
 
 
 async def move(
-    means: RecoveryContext, wanted: RecoveryTarget, file: AccountFile | None, say: Print
+    means: RecoveryContext, target: RecoveryTarget, file: AccountFile | None, say: Print
 ) -> Mapping[str, object]:
     """Create the account on the new server, import the archive, and change the identity.
 
     Returns the new server's final counts (``checkAccountStatus``). Raises the failures of either server. It can be run
     again with the same arguments.
     """
-    client = await _open(means, wanted, say)
+    client = await _open(means, target, say)
     if file is not None:
-        await _bring(MigrationServer(wanted.service, means.did, client), file, say)
+        await _bring(MigrationServer(target.service, means.did, client), file, say)
     recommended = await client.query("com.atproto.identity.getRecommendedDidCredentials")
     present = await basis(means)
     operation = await point_at(means, **_recommended(recommended))
@@ -138,26 +138,26 @@ async def move(
         say("identity   already names the new server")
     else:
         await means.directory.submit(means.did, operation)
-        say(f"identity   now names {wanted.service}; the recovery key stays its first rotation key")
+        say(f"identity   now names {target.service}; the recovery key stays its first rotation key")
     await client.procedure("com.atproto.server.activateAccount")
     status = await client.query("com.atproto.server.checkAccountStatus")
-    say(f"account    active as {wanted.handle}")
+    say(f"account    active as {target.handle}")
     return status
 
 
-async def _open(means: RecoveryContext, wanted: RecoveryTarget, say: Print) -> XrpcClient:
+async def _open(means: RecoveryContext, target: RecoveryTarget, say: Print) -> XrpcClient:
     """Open a session of the account on the new server. The account is created unless an earlier attempt has done so."""
     try:
-        tokens = await create_session(means.http, means.clock, wanted.service, means.did, wanted.password)
-        say(f"account    is already at {wanted.service}")
+        tokens = await create_session(means.http, means.clock, target.service, means.did, target.password)
+        say(f"account    is already at {target.service}")
     except NotSignedIn:
-        await _make(means, wanted, say)
-        tokens = await create_session(means.http, means.clock, wanted.service, means.did, wanted.password)
-    session = BearerSession(means.http, means.clock, wanted.service, tokens)
-    return XrpcClient(means.http, means.clock, wanted.service, credentials=session, timeout_seconds=LONG_SECONDS)
+        await _make(means, target, say)
+        tokens = await create_session(means.http, means.clock, target.service, means.did, target.password)
+    session = BearerSession(means.http, means.clock, target.service, tokens)
+    return XrpcClient(means.http, means.clock, target.service, credentials=session, timeout_seconds=LONG_SECONDS)
 
 
-async def _make(means: RecoveryContext, wanted: RecoveryTarget, say: Print) -> None:
+async def _make(means: RecoveryContext, target: RecoveryTarget, say: Print) -> None:
     own = format_did_key(means.key.public)
     present = await basis(means)
     if present.overrules:
@@ -166,21 +166,21 @@ async def _make(means: RecoveryContext, wanted: RecoveryTarget, say: Print) -> N
         methods = {**present.operation.verification_methods, ATPROTO_KEY: own}
         await means.directory.submit(means.did, change(means, present, verification_methods=methods))
         say("identity   now uses the recovery key")
-    there = await describe(means.http, means.clock, wanted.service)
+    description = await describe(means.http, means.clock, target.service)
     token = make_service_token(
         means.key,
         issuer=means.did,
-        audience=there.did,
+        audience=description.did,
         method=CREATE_ACCOUNT,
         now_seconds=means.clock.now() // SECOND,
         token_id=secrets.token_hex(16),
     )
-    wish = {"did": means.did, "handle": wanted.handle, "email": wanted.email, "password": wanted.password}
-    if wanted.invite_code:
-        wish["inviteCode"] = wanted.invite_code
-    client = XrpcClient(means.http, means.clock, wanted.service, credentials=FixedToken(token))
-    await client.procedure(CREATE_ACCOUNT, wish)
-    say(f"account    made at {wanted.service} as {wanted.handle}; it is not visible yet")
+    body = {"did": means.did, "handle": target.handle, "email": target.email, "password": target.password}
+    if target.invite_code:
+        body["inviteCode"] = target.invite_code
+    client = XrpcClient(means.http, means.clock, target.service, credentials=FixedToken(token))
+    await client.procedure(CREATE_ACCOUNT, body)
+    say(f"account    made at {target.service} as {target.handle}; it is not visible yet")
 
 
 async def _bring(side: MigrationServer, file: AccountFile, say: Print) -> None:

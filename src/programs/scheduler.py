@@ -192,9 +192,9 @@ def _rolling(platform: Platform) -> Callable[[Platform], Awaitable[object]]:
         "occurrences_generation_seconds", "Duration of one round of storing dates in advance"
     )
 
-    async def roll(here: Platform) -> None:
+    async def roll(platform: Platform) -> None:
         elapsed = stopwatch()
-        _, stored = await series.roll_windows(here.db, here.clock.now())
+        _, stored = await series.roll_windows(platform.db, platform.clock.now())
         made.inc(stored)
         seconds.observe(elapsed())
 

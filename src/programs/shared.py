@@ -106,10 +106,10 @@ async def open_shared(settings: Mapping[str, Settings], clock: Clock) -> AsyncIt
 
 
 def _sealing_keys(base: Settings) -> list[bytes]:
-    given = base.sealing_keys.reveal()
+    keys = base.sealing_keys.reveal()
     path = base.data_directory / "sealing.key"
     try:
-        return parse_keys(given) if given else keys_of_file(path)
+        return parse_keys(keys) if keys else keys_of_file(path)
     except ValueError as error:
         raise SettingsRefused([f"{PREFIX}SEALING_KEYS, or {path}: {error}."]) from None
 

@@ -129,18 +129,18 @@ def main(
             await wait_for_stop()
             typer.echo("Stopping …")
 
-    with tempfile.TemporaryDirectory(prefix="openmeet-") if ephemeral else contextlib.nullcontext(data) as kept:
-        folder = Path(kept).absolute()
+    with tempfile.TemporaryDirectory(prefix="openmeet-") if ephemeral else contextlib.nullcontext(data) as data_folder:
+        folder = Path(data_folder).absolute()
         run_until_stopped(run)
 
 
-def ports_of(default: Ports, **wanted: int | None) -> Ports:
+def ports_of(default: Ports, **requested: int | None) -> Ports:
     """The requested ports, with the default for each that is None. Raises InvalidInput, naming the option."""
-    given = {name: port for name, port in wanted.items() if port is not None}
-    for name, port in given.items():
+    chosen_ports = {name: port for name, port in requested.items() if port is not None}
+    for name, port in chosen_ports.items():
         if not 1 <= port <= MAX_PORT:
             raise InvalidInput(name, f"--{name}-port must be between 1 and {MAX_PORT}; {port} is not.")
-    return replace(default, **given)
+    return replace(default, **chosen_ports)
 
 
 def free_ports() -> Ports:
@@ -231,7 +231,7 @@ async def listen(app: ASGIApp, name: str, port: int) -> Serving:
 
 def _pds(folder: Path, port: int, plc_url: str, home: DevAccounts) -> pds_settings.PdsSettings:
     """Settings of the PDS. Raises SettingsRefused for an invalid environment variable."""
-    chosen = read_settings(
+    pds_settings_read = read_settings(
         pds_settings.PdsSettings,
         prefix=pds_settings.PREFIX,
         environment=_only("PDS_RATE_LIMITS_ENABLED"),
@@ -239,7 +239,7 @@ def _pds(folder: Path, port: int, plc_url: str, home: DevAccounts) -> pds_settin
     )
     return pds_settings.checked(
         replace(
-            chosen,
+            pds_settings_read,
             service_name="Aurora Locus",
             port=port,
             public_url=f"http://localhost:{port}",
@@ -277,7 +277,7 @@ def _only(name: str) -> dict[str, str]:
     return {name: os.environ[name]} if name in os.environ else {}
 
 
-async def _listening_to(chosen: Settings, further: FurtherSources) -> Settings:
+async def _listening_to(settings: Settings, further: FurtherSources) -> Settings:
     """Sort the further sources by kind. Raises InvalidInput if one is not a URL or does not answer."""
     http = HttpClient(DEVELOPMENT)
     try:
@@ -285,8 +285,8 @@ async def _listening_to(chosen: Settings, further: FurtherSources) -> Settings:
     finally:
         await http.close()
     return replace(
-        chosen,
-        firehose_urls=(*chosen.firehose_urls, *found.pdses),
+        settings,
+        firehose_urls=(*settings.firehose_urls, *found.pdses),
         relay_urls=found.relays,
         jetstream_urls=found.jetstreams,
         second_plc_url=further.plc_url.rstrip("/"),
@@ -301,8 +301,8 @@ async def create_dev_accounts(registry: Registry, home: DevAccounts) -> tuple[st
     """
     for person in home.people:
         async with registry.db.reader() as reader:
-            known = await queries.find_by_handle(reader, person.handle)
-        if known is None:
+            existing = await queries.find_by_handle(reader, person.handle)
+        if existing is None:
             try:
                 await creation.create(
                     registry, account_requests.AccountRequest(person.handle, person.email, person.password)
@@ -353,8 +353,11 @@ def keep_settings(settings: Settings, pds: pds_settings.PdsSettings, plc: PlcSet
     # JSON strings, numbers, lists and booleans are valid TOML.
     lines = [
         line
-        for table, kept in tables.items()
-        for line in (f"[{table}]", *(f"{name} = {msgspec.json.encode(value).decode()}" for name, value in kept.items()))
+        for table, columns in tables.items()
+        for line in (
+            f"[{table}]",
+            *(f"{name} = {msgspec.json.encode(value).decode()}" for name, value in columns.items()),
+        )
     ]
     private_file.write(path, "\n".join([*lines, ""]).encode())
 
@@ -381,7 +384,7 @@ def greeting(ready: NetworkReady, *, is_kept: bool = True, has_town: bool = Fals
     login = msgspec.json.encode({"identifier": ana.handle, "password": ana.password}).decode()
     width = max(len(person.handle) for person in ready.people) + 2
     people = "\n".join(f"  {person.handle:{width}}{person.password}" for person in ready.people)
-    command, kept = os.path.relpath(sys.argv[0]), os.path.relpath(ready.settings)
+    command, settings_path = os.path.relpath(sys.argv[0]), os.path.relpath(ready.settings)
     ends = (
         "Ctrl-C stops it. The data is kept for the next start." if is_kept else "Ctrl-C stops it, and nothing is kept."
     )
@@ -408,7 +411,7 @@ Open a session, create an event record, read it back:
   {call}.repo.getRecord"?repo={ana.handle}&collection={collection}&rkey=${{URI##*/}}"
 
 For operators:
-  {command} sync status --settings {kept}
-  {command} pds account list --settings {kept}
+  {command} sync status --settings {settings_path}
+  {command} pds account list --settings {settings_path}
 {ends}
 """

@@ -113,7 +113,7 @@ async def open_geocoder(platform: Platform, places: Gazetteer) -> AsyncIterator[
         return
     address = URL(settings.geocoder_url)
     is_public = address.scheme == "https" and address.is_default_port() and not settings.allow_private_addresses
-    chosen = GeocoderSettings(
+    geocoder_settings = GeocoderSettings(
         GeocoderKind(settings.geocoder),
         settings.geocoder_url,
         settings.geocoder_credit,
@@ -125,7 +125,7 @@ async def open_geocoder(platform: Platform, places: Gazetteer) -> AsyncIterator[
         stack.push_async_callback(http.close)
         cache = open_cache(settings.cache_url, prefix="openmeet:geocoder", clock=platform.clock)
         stack.push_async_callback(cache.close)
-        yield Geocoder(chosen, http, cache, platform.counters, platform.clock, places)
+        yield Geocoder(geocoder_settings, http, cache, platform.counters, platform.clock, places)
 
 
 def show_streams(platform: Platform, live_rooms: LiveRooms, live_pages: LivePages) -> None:

@@ -23,12 +23,17 @@ def deletion_composer(site_name: str, public_url: str) -> Composer:
 
     async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
         async with db.reader() as reader:
-            asked = await erasure_requests.find(reader, UserId(due.person))
+            deletion_request = await erasure_requests.find(reader, UserId(due.person))
             person = await by_id(reader, UserId(due.person))
             left = await actions.undeleted_records(reader, UserId(due.person))
-        if asked is None or str(asked.requested_at) != due.subject_id or person is None or person.email is None:
+        if (
+            deletion_request is None
+            or str(deletion_request.requested_at) != due.subject_id
+            or person is None
+            or person.email is None
+        ):
             return None
-        date = long_date(asked.due_at)
+        date = long_date(deletion_request.due_at)
         parts = [
             gettext(
                 "You asked us to delete your account at %(site)s. That happens on %(date)s.", site=site_name, date=date
@@ -45,14 +50,13 @@ def deletion_composer(site_name: str, public_url: str) -> Composer:
 
 def _records(left: Sequence[str]) -> str:
     """The records that are still on the person's account server, and how the person can delete them."""
-    said = ngettext(
-        "Your account server still has this copy from this site. Until then, we keep trying to delete it. After "
-        "that, only you can: open its address in an app that shows what’s in your account, and delete it there.",
-        "Your account server still has these copies from this site. Until then, we keep trying to delete them. "
-        "After that, only you can: open their addresses in an app that shows what’s in your account, and delete "
-        "them there.",
+    heading = ngettext(
+        "Your account server still has this copy of something from here. We keep trying to delete it until then. Afterwards"
+        " only you can: open its address in an app that shows what’s in your account, and delete it there.",
+        "Your account server still has these copies of things from here. We keep trying to delete them until then."
+        " Afterwards only you can: open their addresses in an app that shows what’s in your account, and delete them there.",
         len(left),
     )
     more = len(left) - MOST_LISTED
     rest = [ngettext("And %(count)s more.", "And %(count)s more.", more, count=more)] if more > 0 else []
-    return "\n".join([said, "", *left[:MOST_LISTED], *rest])
+    return "\n".join([heading, "", *left[:MOST_LISTED], *rest])

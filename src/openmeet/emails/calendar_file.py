@@ -52,7 +52,7 @@ async def file_of(
     events = await events_by_ids(reader, others)
     seen = await seen_by(reader, list(events.values()), user_id)
     about = [event, *(events[one] for one in others if one in seen)]
-    about += [one for one in also if one.id not in {known.id for known in about}]
+    about += [one for one in also if one.id not in {included.id for included in about}]
     entries = await _entries(reader, head, about, user_id)
     if not entries:
         return None
@@ -62,21 +62,23 @@ async def file_of(
     if is_cancelled:
         # A file with METHOD:CANCEL must not contain entries that take place (RFC 5546, section 3.2.5).
         entries = [entry for entry in entries if entry.is_cancelled]
-    known = {one.id: one for one in about}
-    entries += [_ended(head, known[one.event_id], one) for one in await calendar_uids.of_dates(reader, list(known))]
+    included = {one.id: one for one in about}
+    entries += [
+        _ended(head, included[one.event_id], one) for one in await calendar_uids.of_dates(reader, list(included))
+    ]
     method = CANCEL if is_cancelled else PUBLISH
     return CalendarFile(write_calendar(entries, name=head.site_name, method=method), method)
 
 
 async def cancellation_of(
-    reader: Reader, head: EmailContext, event: Event, mine: Attendance, *, is_shut_out: bool = False
+    reader: Reader, head: EmailContext, event: Event, own_rsvp: Attendance, *, is_shut_out: bool = False
 ) -> CalendarFile | None:
     """The calendar file that removes an event from the calendar of somebody who no longer attends. None if the event
     has no date.
 
     ``is_shut_out``: they may no longer see the event, so the file has only its name and time.
     """
-    entries = await _entries(reader, head, [event], mine.user_id)
+    entries = await _entries(reader, head, [event], own_rsvp.user_id)
     ended = [replace(entry, is_cancelled=True, is_tentative=False) for entry in entries]
     if is_shut_out:
         ended = [name_and_time_only(entry) for entry in ended]
@@ -102,12 +104,12 @@ async def _entries(reader: Reader, head: EmailContext, events: Sequence[Event], 
     So a withdrawal replaces the entry before it, and a new "yes" replaces the withdrawal. A later edit by the host
     replaces both, for everybody.
     """
-    mine = await attendance.of_user(reader, user_id, [one.id for one in events])
+    own_rsvps = await attendance.of_user(reader, user_id, [one.id for one in events])
     numbers = await sequences(reader, [one.id for one in events])
-    left = await history.withdrawals(reader, [one.id for one in mine.values()], IN_CALENDAR)
+    left = await history.withdrawals(reader, [one.id for one in own_rsvps.values()], IN_CALENDAR)
     found = []
     for event in events:
-        answer = mine.get(event.id)
+        answer = own_rsvps.get(event.id)
         entry = await _entry(reader, head, event, answer, numbers[event.id], user_id)
         if entry is not None and answer is not None and left.get(answer.id):
             # Add one second per change, because stamps have whole seconds and two RSVPs can fall into the same one.
@@ -120,9 +122,11 @@ async def _entries(reader: Reader, head: EmailContext, events: Sequence[Event], 
 
 
 async def _entry(
-    reader: Reader, head: EmailContext, event: Event, mine: Attendance | None, number: int, user_id: UserId
+    reader: Reader, head: EmailContext, event: Event, own_rsvp: Attendance | None, number: int, user_id: UserId
 ) -> WrittenEvent | None:
-    seen = await private_details_for(reader, event, user_id, is_going=mine is not None and mine.status in SEATED)
+    seen = await private_details_for(
+        reader, event, user_id, is_going=own_rsvp is not None and own_rsvp.status in SEATED
+    )
     url = "" if event.is_gone else f"{head.public_url}/events/{quote(event.slug)}"
     return vevent_of(event, host=head.host, url=url, sequence=number, place=seen.place)
 
@@ -144,23 +148,23 @@ def _ended(head: EmailContext, event: Event, former: RetiredUid) -> WrittenEvent
     )
 
 
-def newest_removal(news: Sequence[Notification], event: Event, mine: Attendance | None) -> Rejection | None:
+def newest_removal(news: Sequence[Notification], event: Event, own_rsvp: Attendance | None) -> Rejection | None:
     """The newest removal among these notifications; None if there is none or the person is no longer removed. A pure
     function.
     """
-    if mine is None or mine.status is not AttendanceStatus.REJECTED or event.is_gone or event.is_hidden:
+    if own_rsvp is None or own_rsvp.status is not AttendanceStatus.REJECTED or event.is_gone or event.is_hidden:
         return None
     removals = [one.payload for one in news if isinstance(one.payload, Rejection) and one.payload.title]
     return removals[-1] if removals else None
 
 
-def as_last_known(event: Event, known: Rejection) -> Event:
+def as_last_known(event: Event, rejection: Rejection) -> Event:
     """The event with the name and time that the removed person last knew. A pure function."""
-    said = replace(event, content=replace(event.content, title=known.title), ends_at=None)
-    starts = known.starts
+    last_known = replace(event, content=replace(event.content, title=rejection.title), ends_at=None)
+    starts = rejection.starts
     if starts is None:
-        return replace(said, starts_at=None)
-    return replace(said, starts_at=starts.at, time_zone=starts.time_zone, is_all_day=starts.is_day)
+        return replace(last_known, starts_at=None)
+    return replace(last_known, starts_at=starts.at, time_zone=starts.time_zone, is_all_day=starts.is_day)
 
 
 def name_and_time_only(entry: WrittenEvent) -> WrittenEvent:

@@ -102,8 +102,8 @@ async def _of_challenge(reader: Reader, due: DueEmail) -> str | None:
 
 
 async def _of_guest_rsvp(reader: Reader, due: DueEmail) -> str | None:
-    asked = await guest_rsvps.find(reader, GuestAnswerId(due.subject_id))
-    return None if asked is None else asked.language
+    guest_rsvp = await guest_rsvps.find(reader, GuestAnswerId(due.subject_id))
+    return None if guest_rsvp is None else guest_rsvp.language
 
 
 async def _of_co_host(reader: Reader, due: DueEmail) -> str | None:

@@ -26,19 +26,19 @@ def guest_composer(head: EmailContext) -> Composer:
 
     async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
         async with db.reader() as reader:
-            asked = await queries.find(reader, GuestAnswerId(due.subject_id))
-            if asked is None or asked.used_at is not None or asked.expires_at <= reader.now:
+            guest_rsvp = await queries.find(reader, GuestAnswerId(due.subject_id))
+            if guest_rsvp is None or guest_rsvp.used_at is not None or guest_rsvp.expires_at <= reader.now:
                 return None
-            if await email_suppressions.is_suppressed(reader, head.key, asked.email):
+            if await email_suppressions.is_suppressed(reader, head.key, guest_rsvp.email):
                 return None
-            event = await by_id(reader, asked.event_id)
+            event = await by_id(reader, guest_rsvp.event_id)
         if event is None or event.is_gone or event.is_cancelled:
             return None
         title, when = one_line(event.title), "" if event.starts_at is None else when_label(event)
-        never = email_suppressions.url_of(head.key, head.public_url, asked.email)
+        never = email_suppressions.url_of(head.key, head.public_url, guest_rsvp.email)
         confirm = gettext("Confirm it here")
-        page = f"{head.public_url}/answers/confirm/{actions.token_of(head.key, asked.id)}"
-        saying = _SAYS[asked.request.reply].filled(title=title)
+        page = f"{head.public_url}/answers/confirm/{actions.token_of(head.key, guest_rsvp.id)}"
+        saying = _SAYS[guest_rsvp.request.reply].filled(title=title)
         note = gettext("The link works for a day. An answer that isn’t confirmed is deleted.")
         mistyped = gettext(
             "If you didn’t answer on %(site)s, somebody mistyped their address. You don’t need to do anything.",
@@ -48,7 +48,7 @@ def guest_composer(head: EmailContext) -> Composer:
         subject = gettext("Confirm your answer: %(title)s", title=title)
         card = EmailCard(gettext("Confirm your answer"), when, [(confirm, page)], note=f"{saying} {note}")
         return OutgoingEmail(
-            asked.email,
+            guest_rsvp.email,
             subject,
             "\n\n".join(["\n".join(filter(None, [saying, when])), emails.link(confirm, page), note, closing]),
             html=event_html(head, event, subject, card, closing),

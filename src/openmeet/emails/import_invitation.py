@@ -65,7 +65,7 @@ def text_of(host: str, event: Event | None, group: Group | None, message: str, s
     when = ""
     if event is not None and event.starts_at is not None:
         when = f"{formatting.span(local_of(event.starts_at, event.time_zone), None)} ({event.time_zone})\n"
-    said = f"\n{message}\n" if message else ""
+    message_block = f"\n{message}\n" if message else ""
     name, title = host or unnamed(), title_of(event, group)
     if group is not None and event is None:
         invites = gettext(
@@ -78,7 +78,7 @@ def text_of(host: str, event: Event | None, group: Group | None, message: str, s
         "on any list here until you say yes. If you do nothing, we won’t write again.",
         name=name,
     )
-    return f"{invites}\n{when}{said}\n{emails.link(gettext('View and answer'), link)}\n\n{about}\n"
+    return f"{invites}\n{when}{message_block}\n{emails.link(gettext('View and answer'), link)}\n\n{about}\n"
 
 
 def title_of(event: Event | None, group: Group | None) -> str:

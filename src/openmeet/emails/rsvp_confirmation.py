@@ -55,8 +55,12 @@ def answered_composer(head: EmailContext) -> Composer:
     async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
         async with db.transaction() as tx:
             to = await addressee_of(tx, head, UserId(due.person))
-            mine = await answer_of(tx, EventId(due.subject_id), UserId(due.person))
-            return await _email(tx, head, due, to) if to is not None and mine is not None and mine.is_seated else None
+            own_rsvp = await answer_of(tx, EventId(due.subject_id), UserId(due.person))
+            return (
+                await _email(tx, head, due, to)
+                if to is not None and own_rsvp is not None and own_rsvp.is_seated
+                else None
+            )
 
     return compose
 
@@ -65,25 +69,27 @@ async def _email(tx: Transaction, head: EmailContext, due: DueEmail, to: EmailRe
     """The status of the RSVP, time and place, entry instructions if they may know them, and the calendar entry."""
     user_id = UserId(due.person)
     event = await event_by_id(tx, EventId(due.subject_id))
-    mine = None if event is None else await answer_of(tx, event.id, user_id)
-    if event is None or mine is None or mine.status not in _SUBJECTS:
+    own_rsvp = None if event is None else await answer_of(tx, event.id, user_id)
+    if event is None or own_rsvp is None or own_rsvp.status not in _SUBJECTS:
         return None
     if event.is_gone or event.is_cancelled or event.is_over(tx.now):
         return None
     if event.id not in await seen_by(tx, [event], user_id):
         return None
     registration_settings = await registration_settings_of(tx, event)
-    sentence = answer_sentence(event, registration_settings, mine, await before(tx, mine), tx.now)
-    seen = await private_details_for(tx, event, user_id, is_going=mine.is_seated)
+    sentence = answer_sentence(event, registration_settings, own_rsvp, await before(tx, own_rsvp), tx.now)
+    seen = await private_details_for(tx, event, user_id, is_going=own_rsvp.is_seated)
     title, when = one_line(event.title), when_label(event)
     place = [one_line(line) for line in seen.place.lines]
-    door_note = seen.door_note if mine.is_seated else ""
+    door_note = seen.door_note if own_rsvp.is_seated else ""
     note = ""
     if not seen.web_link and (later := join_from_label(event, seen)):
         note = gettext("Open the link below from %(when)s to see the link to join.", when=later)
     answer = (gettext("Change your answer"), await to.answer_url(tx, head, event.id))
     links = (
-        [(gettext("Show your ticket"), await to.ticket_url(tx, head, event.id)), answer] if mine.is_seated else [answer]
+        [(gettext("Show your ticket"), await to.ticket_url(tx, head, event.id)), answer]
+        if own_rsvp.is_seated
+        else [answer]
     )
     closing = to.closing
     if to.is_guest:
@@ -101,9 +107,9 @@ async def _email(tx: Transaction, head: EmailContext, due: DueEmail, to: EmailRe
         *(link(label, url) for label, url in links),
         closing,
     ]
-    calendar = await file_of(tx, head, event, user_id, is_tentative=not mine.is_seated)
-    await notify.mark_calendar_entries_sent(tx, [mine.id] if calendar else [])
-    subject = subject_line(str(_SUBJECTS[mine.status]), title, short_day_label(event))
+    calendar = await file_of(tx, head, event, user_id, is_tentative=not own_rsvp.is_seated)
+    await notify.mark_calendar_entries_sent(tx, [own_rsvp.id] if calendar else [])
+    subject = subject_line(str(_SUBJECTS[own_rsvp.status]), title, short_day_label(event))
     card = EmailCard(sentence, when, links, place, seen.web_link, door_note, note)
     return OutgoingEmail(
         to.address,
@@ -127,17 +133,17 @@ def withdrawn_composer(head: EmailContext) -> Composer:
         async with db.transaction() as tx:
             to = await addressee_of(tx, head, user_id)
             event = await event_by_id(tx, EventId(due.subject_id))
-            mine = None if event is None else await answer_of(tx, event.id, user_id)
-            if to is None or event is None or mine is None or mine.status in IN_CALENDAR:
+            own_rsvp = None if event is None else await answer_of(tx, event.id, user_id)
+            if to is None or event is None or own_rsvp is None or own_rsvp.status in IN_CALENDAR:
                 return None
             if event.is_gone or event.is_cancelled or event.is_over(tx.now):
                 return None
             if event.id not in await seen_by(tx, [event], user_id):
                 return None
-            if not await notify.end_calendar_entries(tx, [mine.id], due.message_id_local):
+            if not await notify.end_calendar_entries(tx, [own_rsvp.id], due.message_id_local):
                 return None
             answer_url = await to.answer_url(tx, head, event.id)
-            calendar = await cancellation_of(tx, head, event, mine)
+            calendar = await cancellation_of(tx, head, event, own_rsvp)
         title, when = one_line(event.title), when_label(event)
         headline = gettext("You’re not going.")
         note = gettext("The attached file removes the entry from your calendar.")
@@ -161,13 +167,13 @@ def withdrawn_composer(head: EmailContext) -> Composer:
 
 
 def answer_sentence(
-    event: Event, registration_settings: RegistrationSettings, mine: Attendance | None, before: int, now: Instant
+    event: Event, registration_settings: RegistrationSettings, own_rsvp: Attendance | None, before: int, now: Instant
 ) -> str:
     """The sentence that the answer bar shows to a person with an RSVP; empty without one.
 
     ``before``: how many people are ahead of them on the waitlist.
     """
-    if mine is None:
+    if own_rsvp is None:
         return ""
-    case = AnswerCase(event, mine, now, registration_settings)
-    return answer_texts.sentence_of(bar_of(case), case, AnswerFigures(waiting_before=before))
+    answer_case = AnswerCase(event, own_rsvp, now, registration_settings)
+    return answer_texts.sentence_of(bar_of(answer_case), answer_case, AnswerFigures(waiting_before=before))

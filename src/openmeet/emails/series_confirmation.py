@@ -34,21 +34,21 @@ def series_composer(head: EmailContext, *, is_end: bool) -> Composer:
             series = await queries.by_id(tx, SeriesId(due.subject_id))
             if to is None or series is None:
                 return None
-            dates, mine = await answered_dates(tx, series.id, user_id)
-            goes = [one for one in dates if mine[one.id].status in IN_CALENDAR]
+            dates, own_rsvps = await answered_dates(tx, series.id, user_id)
+            goes = [one for one in dates if own_rsvps[one.id].status in IN_CALENDAR]
             if not (goes or is_end):
                 return None
-            left = [one for one in dates if mine[one.id].status not in IN_CALENDAR]
-            taken = await notify.end_calendar_entries(tx, [mine[one.id].id for one in left], due.message_id_local)
-            ended = [one for one in left if mine[one.id].id in taken]
+            left = [one for one in dates if own_rsvps[one.id].status not in IN_CALENDAR]
+            taken = await notify.end_calendar_entries(tx, [own_rsvps[one.id].id for one in left], due.message_id_local)
+            ended = [one for one in left if own_rsvps[one.id].id in taken]
             calendar = await file_of_dates(tx, head, [] if is_end else goes, ended, user_id)
             if calendar is None:
                 return None
             if not is_end:
-                await notify.mark_calendar_entries_sent(tx, [mine[one.id].id for one in goes])
+                await notify.mark_calendar_entries_sent(tx, [own_rsvps[one.id].id for one in goes])
         title = one_line(series.content.title)
         page = f"{head.public_url}/series/{quote(series.slug)}"
-        parts = _end(title, ended, goes, page) if is_end else _going(title, goes, mine, page)
+        parts = _end(title, ended, goes, page) if is_end else _going(title, goes, own_rsvps, page)
         if is_end:
             subject = subject_line(gettext("You’re not going"), title)
         else:
@@ -61,7 +61,7 @@ def series_composer(head: EmailContext, *, is_end: bool) -> Composer:
     return compose
 
 
-def _going(title: str, goes: Sequence[Event], mine: Mapping[EventId, Attendance], page: str) -> list[str]:
+def _going(title: str, goes: Sequence[Event], own_rsvps: Mapping[EventId, Attendance], page: str) -> list[str]:
     going = ngettext(
         "You’re going to one date of %(title)s:",
         "You’re going to %(number)s dates of %(title)s:",
@@ -69,7 +69,7 @@ def _going(title: str, goes: Sequence[Event], mine: Mapping[EventId, Attendance]
         title=title,
     )
     return [
-        "\n".join([going, *(_line(one, mine[one.id]) for one in goes)]),
+        "\n".join([going, *(_line(one, own_rsvps[one.id]) for one in goes)]),
         gettext("The attached file has an entry for each."),
         link(gettext("Change your answers, or stop going to later dates"), page),
     ]
@@ -98,9 +98,9 @@ def _end(title: str, ended: Sequence[Event], goes: Sequence[Event], page: str) -
     return ["\n".join([no_more, *(f"- {time_and_place.start_label(one)}" for one in ended)]), taken_out, series]
 
 
-def _line(one: Event, mine: Attendance) -> str:
+def _line(one: Event, own_rsvp: Attendance) -> str:
     when = time_and_place.start_label(one)
-    return f"- {when}" if mine.is_seated else "- " + gettext("%(when)s (no place yet)", when=when)
+    return f"- {when}" if own_rsvp.is_seated else "- " + gettext("%(when)s (no place yet)", when=when)
 
 
 # The most dates in one e-mail. Later e-mails have the later dates.
@@ -114,8 +114,8 @@ async def answered_dates(
     held = [one.event for one in await date_queries.stored(reader, series_id)]
     coming = [one for one in held if not (one.is_gone or one.is_cancelled or one.is_over(reader.now))]
     seen = await seen_by(reader, coming, user_id)
-    mine = await attendance.of_user(reader, user_id, [one.id for one in coming])
-    return [one for one in coming if one.id in seen and one.id in mine][:MOST], mine
+    own_rsvps = await attendance.of_user(reader, user_id, [one.id for one in coming])
+    return [one for one in coming if one.id in seen and one.id in own_rsvps][:MOST], own_rsvps
 
 
 async def attended_dates(
@@ -127,5 +127,5 @@ async def attended_dates(
     """
     if event.place_in_series is None:
         return [], {}
-    dates, mine = await answered_dates(reader, SeriesId(event.place_in_series.series_id), user_id)
-    return [one for one in dates if mine[one.id].status in IN_CALENDAR], mine
+    dates, own_rsvps = await answered_dates(reader, SeriesId(event.place_in_series.series_id), user_id)
+    return [one for one in dates if own_rsvps[one.id].status in IN_CALENDAR], own_rsvps

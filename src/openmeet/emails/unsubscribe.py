@@ -56,8 +56,8 @@ async def addressee_of(
     """
     guest, user = await guests.find(tx, user_id), await users.by_id(tx, user_id)
     address = guest.email if guest else user.email if user else None
-    chosen = await preferences.of_person(tx, user_id)
-    if address is None or not (is_asked_for or Channel.EMAIL in chosen[NotificationTopic.OWN_ANSWERS]):
+    channels_by_topic = await preferences.of_person(tx, user_id)
+    if address is None or not (is_asked_for or Channel.EMAIL in channels_by_topic[NotificationTopic.OWN_ANSWERS]):
         return None
     # A guest has no preferences page, so they unsubscribe from everything.
     subject = EVERYTHING if guest else NotificationTopic.OWN_ANSWERS.value

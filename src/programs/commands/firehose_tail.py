@@ -97,14 +97,14 @@ def lines_of(message: Message | None, collections: frozenset[str]) -> Iterator[L
 
 
 def _operations(message: CommitMessage, collections: frozenset[str]) -> Iterator[Line]:
-    wanted = [op for op in message.operations if not collections or op.path.partition("/")[0] in collections]
-    if not wanted:
+    operations = [op for op in message.operations if not collections or op.path.partition("/")[0] in collections]
+    if not operations:
         return
     try:
         blocks = car.read(message.blocks).blocks
     except Malformed:
         blocks = {}
-    for op in wanted:
+    for op in operations:
         line: Line = {"seq": message.seq, "kind": op.action, "did": message.repo, "path": op.path, "rev": message.rev}
         if op.cid is not None:
             line["cid"] = str(op.cid)

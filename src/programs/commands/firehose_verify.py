@@ -106,7 +106,7 @@ def examine(data: bytes, keys: Mapping[str, PublicKey | None], *, now_us: int) -
     """Read all frames and verify the signed ones."""
     tally = Tally()
     position = StreamPosition()
-    known: dict[str, RepoHead] = {}
+    heads: dict[str, RepoHead] = {}
     try:
         for frame in frames_in(data):
             tally.frames += 1
@@ -118,7 +118,7 @@ def examine(data: bytes, keys: Mapping[str, PublicKey | None], *, now_us: int) -
                 continue
             count(tally, position, message)
             if isinstance(message, CommitMessage | SyncMessage):
-                check(tally, message, keys, known, now_us)
+                check(tally, message, keys, heads, now_us)
     except Malformed as wrong:
         tally.wrong.append(str(wrong))
     return tally
@@ -162,7 +162,7 @@ def check(
     tally: Tally,
     message: CommitMessage | SyncMessage,
     keys: Mapping[str, PublicKey | None],
-    known: dict[str, RepoHead],
+    heads: dict[str, RepoHead],
     now_us: int,
 ) -> None:
     """Verify one signed message against its author's key."""
@@ -175,14 +175,14 @@ def check(
     try:
         if isinstance(message, CommitMessage):
             verified = verify_commit_message(message, key, now_us=now_us)
-            before = known.get(did)
+            before = heads.get(did)
             if before is not None and (message.since, message.prev_data) != (before.rev, before.data):
                 tally.gaps += 1
-            known[did] = verified.known
+            heads[did] = verified.known
             tally.inverted += 1
         else:
             commit = verify_sync_message(message, key, now_us=now_us)
-            known[did] = RepoHead(message.rev, commit.data)
+            heads[did] = RepoHead(message.rev, commit.data)
         tally.signatures_good += 1
     except MessageRejected as refusal:
         tally.signatures_good += refusal.reason in _BEHIND_THE_SIGNATURE

@@ -59,15 +59,15 @@ def retry(
 
     async def act(platform: Platform) -> None:
         async with platform.db.transaction() as tx:
-            named = (
+            named_jobs = (
                 [(one.kind, one.subject) async for one in _all(tx, JobState.FAILED)]
                 if everything
                 else [(kind, subject)]
             )
-            for each in named:
+            for each in named_jobs:
                 if not await jobs.wake(tx, *each):
                     raise _unknown(*each)
-        say(f"{len(named)} due again")
+        say(f"{len(named_jobs)} due again")
 
     run_on_platform(settings_file, tenant, act)
 

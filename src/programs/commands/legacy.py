@@ -38,10 +38,10 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Only report what would 
 @app.command()
 def analyse(source: From, schema: Schema = "public", zone: Zone = "UTC", as_json: AsJson = False) -> None:
     """Report what the import would do, and any irregularities. Writes nothing and needs no installation."""
-    chosen = _zone(zone)
+    zone_name = _zone(zone)
 
     async def look() -> None:
-        _print_plan(plan_of(await read_old(source_of(source, schema)), chosen), as_json=as_json)
+        _print_plan(plan_of(await read_old(source_of(source, schema)), zone_name), as_json=as_json)
 
     run_command(look)
 
@@ -60,13 +60,13 @@ def import_(
     if dry_run:
         analyse(source, schema, zone, as_json)
         return
-    chosen = _zone(zone)
+    zone_name = _zone(zone)
 
     async def act(platform: Platform) -> None:
-        named = source_of(source, schema)
-        plan = plan_of(await read_old(named), chosen)
+        legacy_source = source_of(source, schema)
+        plan = plan_of(await read_old(legacy_source), zone_name)
         with _progress(is_shown=not as_json) as on_progress:
-            run_id = await _bring(platform, named, chosen, plan, on_progress)
+            run_id = await _bring(platform, legacy_source, zone_name, plan, on_progress)
         async with platform.db.reader() as reader:
             found = await found_counts(reader, run_id)
         expected = plan.counts()

@@ -97,5 +97,5 @@ def _name(account: str) -> Did | Handle:
 def _password(file: Path | None) -> str:
     if file is not None:
         return file.read_text(encoding="utf-8").strip()
-    given = os.environ.get(_PASSWORD, "")
-    return given or str(typer.prompt("Password", hide_input=True))
+    password = os.environ.get(_PASSWORD, "")
+    return password or str(typer.prompt("Password", hide_input=True))

@@ -180,8 +180,8 @@ def adopt(
 def _tell(as_json: bool) -> Callable[[AdoptionReport, int, int], None]:
     """Print a line per room as it is done."""
 
-    def tell(one: AdoptionReport, place: int, number: int) -> None:
+    def tell(one: AdoptionReport, position: int, number: int) -> None:
         if not as_json:
-            say(f"{place}/{number}  {one.outcome.value}  {one.name}{f'  {one.why}' if one.why else ''}")
+            say(f"{position}/{number}  {one.outcome.value}  {one.name}{f'  {one.why}' if one.why else ''}")
 
     return tell

@@ -73,12 +73,12 @@ def status(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None
 
 async def _person(reader: Reader, who: str) -> UserId:
     """The person with this e-mail address, DID or handle. Raises NotFound."""
-    named = who.strip().lower()
-    person = await users.by_email(reader, named) if "@" in named.lstrip("@") else None
+    account_name = who.strip().lower()
+    person = await users.by_email(reader, account_name) if "@" in account_name.lstrip("@") else None
     if person is not None:
         return person.id
-    found = [await identities.find(reader, who.strip())] if named.startswith("did:") else []
-    found += await identities.by_handle(reader, named.lstrip("@"))
+    found = [await identities.find(reader, who.strip())] if account_name.startswith("did:") else []
+    found += await identities.by_handle(reader, account_name.lstrip("@"))
     for one in found:
         if one is not None and one.can_write:
             return one.user_id

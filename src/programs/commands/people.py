@@ -63,9 +63,9 @@ def erase(
             await _confirm(platform, person, now=now, as_json=as_json)
         # The scheduler leaves the request alone while this command waits for account servers.
         grace = int((wait if now else platform.settings.erasure_grace) * SECOND)
-        asked = await actions.begin(platform.db, person.id, grace)
+        deletion_request = await actions.begin(platform.db, person.id, grace)
         if not now:
-            due = iso(asked.due_at)
+            due = iso(deletion_request.due_at)
             if as_json:
                 print_json({"userId": person.id, "dueAt": due})
             else:
@@ -73,7 +73,7 @@ def erase(
             return
         erasing = person_erasing(platform)
         try:
-            await actions.end(platform.db, asked)
+            await actions.end(platform.db, deletion_request)
             await _wait_for_records(platform, person.id, wait)
             report = await erase_person(platform.db, erasing, person.id)
         except Unavailable as failure:

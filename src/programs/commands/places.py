@@ -38,10 +38,10 @@ def find(name: Name, settings_file: SettingsFile = None) -> None:
             found = places.find(name)
         finally:
             await places.close()
-        chosen = [found.place] if found.place else found.choices
-        if not chosen:
+        matches = [found.place] if found.place else found.choices
+        if not matches:
             raise NotFound(f"No place has the name {name}.")
-        for one in chosen:
+        for one in matches:
             about = ", ".join(filter(None, (one.region, one.near and f"near {one.near}", one.country)))
             typer.echo(f"{one.id:>10}  {one.name} ({about})  {one.latitude}, {one.longitude}  {one.zone}")
 

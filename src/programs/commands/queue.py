@@ -72,8 +72,8 @@ def retry(
     """Deliver dead letters again, after the waiting messages of the same repositories."""
 
     async def act(queue: Queue) -> None:
-        chosen = await _chosen(queue, letter_ids, everything=everything)
-        typer.echo(f"{await dead_letters.retry(queue, chosen)} delivered again")
+        letters = await _chosen(queue, letter_ids, everything=everything)
+        typer.echo(f"{await dead_letters.retry(queue, letters)} delivered again")
 
     _with_queue(settings_file, tenant, act)
 
@@ -88,8 +88,8 @@ def discard(
     """Delete dead letters permanently."""
 
     async def act(queue: Queue) -> None:
-        chosen = await _chosen(queue, letter_ids, everything=everything)
-        typer.echo(f"{await dead_letters.discard(queue, chosen)} discarded")
+        letters = await _chosen(queue, letter_ids, everything=everything)
+        typer.echo(f"{await dead_letters.discard(queue, letters)} discarded")
 
     _with_queue(settings_file, tenant, act)
 

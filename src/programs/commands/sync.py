@@ -162,16 +162,16 @@ def read(
     settings_file: SettingsFile = None,
 ) -> None:
     """Read a repository's calendar records again, or only some collections of it, and apply what was missed."""
-    known, chosen = _did(did), chosen_collections(collection or [])
-    if chosen and whole_repository:
+    parsed_did, collections = _did(did), chosen_collections(collection or [])
+    if collections and whole_repository:
         raise InvalidInput("collection", "Choose collections, or the whole repository.")
 
     async def act(platform: Platform) -> None:
-        await _require_resolvable(platform, known)
+        await _require_resolvable(platform, parsed_did)
         async with platform.db.transaction() as tx:
-            subject = subject_of(known, chosen, is_whole=whole_repository)
+            subject = subject_of(parsed_did, collections, is_whole=whole_repository)
             await jobs.enqueue(tx, JobKind.BACKFILL, subject, int(tx.now))
-        typer.echo(f"The publisher will read {known}{' whole' if whole_repository else _of(chosen)}.")
+        typer.echo(f"The publisher will read {parsed_did}{' whole' if whole_repository else _of(collections)}.")
 
     run_on_platform(settings_file, tenant, act)
 
@@ -189,7 +189,7 @@ def discover(
     With `--collection`, only accounts with records in these collections are read, and only these records. If the host
     cannot list such accounts, all its accounts are read one after the other, within its rate limits.
     """
-    chosen = chosen_collections(collection or [])
+    collections = chosen_collections(collection or [])
 
     async def act(platform: Platform) -> None:
         found: set[Did] = set()
@@ -199,21 +199,21 @@ def discover(
             raise InvalidInput("host", wrong.why) from wrong
         with Progress(console=Console(stderr=True), transient=True) as bars:
             task = bars.add_task("repositories", total=None)
-            asked = DiscoveredHost(
+            discovered_host = DiscoveredHost(
                 platform.network,
                 host,
                 spending(platform.counters, platform.clock),
                 asyncio.sleep,
                 looked_at=lambda: bars.advance(task),
             )
-            async for did in asked.authors(chosen or READ_IN_ORDER):
+            async for did in discovered_host.authors(collections or READ_IN_ORDER):
                 found.add(did)
                 bars.update(task, description=f"{len(found)} repositories with a calendar")
         async with platform.db.transaction() as tx:
             await jobs.enqueue_many(
-                tx, JobKind.BACKFILL, [(subject_of(did, chosen), int(tx.now), tx.now) for did in found]
+                tx, JobKind.BACKFILL, [(subject_of(did, collections), int(tx.now), tx.now) for did in found]
             )
-        typer.echo(f"The publisher will read {len(found)} repositories{_of(chosen)}.")
+        typer.echo(f"The publisher will read {len(found)} repositories{_of(collections)}.")
 
     run_on_platform(settings_file, tenant, act)
 
@@ -233,20 +233,20 @@ def reconcile(
 
     Each record is read again with its proof, at most 300 a minute per server, so a large calendar takes some minutes.
     """
-    named = [_did(one) for one in dids or []]
+    requested_dids = [_did(one) for one in dids or []]
 
     async def act(platform: Platform) -> None:
-        for did in named:
+        for did in requested_dids:
             await _require_resolvable(platform, did, otherwise="Its repository is read anyway.")
         async with platform.db.reader() as reader:
-            chosen = named or await written_to(reader)
+            repositories = requested_dids or await written_to(reader)
         done: list[Reconciled] = []
         away: dict[Did, str] = {}
         with Progress(console=Console(stderr=True), transient=True) as bars:
-            task = bars.add_task("repositories", total=len(chosen))
+            task = bars.add_task("repositories", total=len(repositories))
             records = bars.add_task("records", total=None)
             spend_on_host = spending(platform.counters, platform.clock)
-            for did in chosen:
+            for did in repositories:
                 try:
                     asking = ReconcileOptions(
                         spend_on_host,
@@ -337,20 +337,20 @@ def reset(did: RepositoryDid, tenant: OfTenant = DEFAULT_TENANT, settings_file: 
     """Read a repository from scratch after its PDS recreated it with lower revs. Everything stored about it is then
     treated as old.
     """
-    known = _did(did)
+    parsed_did = _did(did)
 
     async def act(platform: Platform) -> None:
-        await _require_resolvable(platform, known)
+        await _require_resolvable(platform, parsed_did)
         async with platform.db.transaction() as tx:
-            await seen.start_epoch(tx, known)
-            await jobs.enqueue(tx, JobKind.BACKFILL, known, int(tx.now))
-        typer.echo(f"A new epoch has begun for {known}; the publisher will read it completely.")
+            await seen.start_epoch(tx, parsed_did)
+            await jobs.enqueue(tx, JobKind.BACKFILL, parsed_did, int(tx.now))
+        typer.echo(f"A new epoch has begun for {parsed_did}; the publisher will read it completely.")
 
     run_on_platform(settings_file, tenant, act)
 
 
-def _of(chosen: Sequence[Nsid]) -> str:
-    return f", {' and '.join(chosen)} only" if chosen else ""
+def _of(collections: Sequence[Nsid]) -> str:
+    return f", {' and '.join(collections)} only" if collections else ""
 
 
 def _did(text: str) -> Did:

@@ -81,8 +81,8 @@ async def fill(
     """
     dice = random.Random(seed)  # noqa: S311 - chooses what a demonstration shows
     async with db.transaction() as tx:
-        (known,) = await tx.fetch("select count(*) as number from users where email like '%@demo.example'")
-        if known["number"]:
+        (demo_users,) = await tx.fetch("select count(*) as number from users where email like '%@demo.example'")
+        if demo_users["number"]:
             return False
         people = [
             Caller(await users.create_person(tx, display_name=name, email=address_of(name)), name) for name in PEOPLE
@@ -130,16 +130,16 @@ async def _write(
                 asks = RegistrationSettings(needs_approval=True)
                 await host_decisions.change_registration_settings(tx, host, event.slug, asks)
             is_sought = number % 7 == 3 and 0 < plan.gathering.places < _FEW
-            going = await _answers(tx, dice, others, event, plan.gathering.places + 4 if is_sought else 0)
+            attendees = await _answers(tx, dice, others, event, plan.gathering.places + 4 if is_sought else 0)
             if number % 8 == 1:
                 await invitations.invite(tx, host, event.slug, address_of(dice.choice(PEOPLE)))
             if number % 31 == 5:
                 await event_hosting.cancel(tx, host, event.slug, dice.choice(REASONS))
             if number % 17 == 7:
                 await event_hosting.revise(tx, host, event.slug, _moved(dice, event))
-        if going and number % 3 == 2:
+        if attendees and number % 3 == 2:
             async with db.transaction() as tx:
-                await _chat(tx, dice, [host, *going], RoomKind.EVENT, RoomSubject(SubjectKind.EVENT, event.id))
+                await _chat(tx, dice, [host, *attendees], RoomKind.EVENT, RoomSubject(SubjectKind.EVENT, event.id))
 
 
 async def _picture(db: Database, pictures: TownPictures | None, who: Caller, about: str, scene: str) -> Picture | None:
@@ -157,8 +157,8 @@ def _plans(dice: random.Random, people: Sequence[Caller], number_of_events: int,
     """
     of_clubs = {club.title for club in CLUBS}
     all_of_them = [
-        (place, gathering, title, text)
-        for place, gathering in enumerate(GATHERINGS)
+        (index, gathering, title, text)
+        for index, gathering in enumerate(GATHERINGS)
         for title, text in gathering.happenings
         if title not in of_clubs
     ]
@@ -166,7 +166,7 @@ def _plans(dice: random.Random, people: Sequence[Caller], number_of_events: int,
     taken: set[tuple[str, datetime]] = set()
     plans = []
     for number in range(number_of_events):
-        place, gathering, title, text = all_of_them[number % len(all_of_them)]
+        index, gathering, title, text = all_of_them[number % len(all_of_them)]
         day = _day(dice, gathering, today)
         for _ in range(_TRIES):
             if (title, day) not in taken:
@@ -174,7 +174,7 @@ def _plans(dice: random.Random, people: Sequence[Caller], number_of_events: int,
             day = _day(dice, gathering, today)
         taken.add((title, day))
         # The same two people host similar events.
-        host = people[(2 * place + number % 2) % _HOSTS]
+        host = people[(2 * index + number % 2) % _HOSTS]
         scene = dice.choice(gathering.scenes) if dice.random() < _WITH_PICTURE else ""
         plans.append(Plan(number, host, gathering, title, text, day, scene))
     return plans
@@ -182,12 +182,13 @@ def _plans(dice: random.Random, people: Sequence[Caller], number_of_events: int,
 
 def _moved(dice: random.Random, event: Event) -> Details:
     """The event's details, moved by an hour or a day."""
-    typed = Submission(**values_of_event(event))
+    submission = Submission(**values_of_event(event))
     later = timedelta(hours=1) if dice.random() < 0.5 else timedelta(days=1)
     starts, ends = (
-        (datetime.fromisoformat(text) + later).isoformat(timespec="minutes") for text in (typed.starts, typed.ends)
+        (datetime.fromisoformat(text) + later).isoformat(timespec="minutes")
+        for text in (submission.starts, submission.ends)
     )
-    return check(replace(typed, starts=starts, ends=ends), event)
+    return check(replace(submission, starts=starts, ends=ends), event)
 
 
 async def _drop_mails(db: Database, people: Collection[UserId]) -> None:
@@ -255,14 +256,14 @@ async def _answers(
 
     ``sought_by``: if not 0, this many people want to attend, which is more than there are places.
     """
-    going = []
+    attendees = []
     for person in dice.sample(others, sought_by or dice.choice((0, 1, 2, 3, 5, 8, 13))):
         (reply,) = dice.choices((RsvpReply.GOING, RsvpReply.INTERESTED, RsvpReply.DECLINED), (76, 17, 7))
-        wanted = RsvpReply.GOING if sought_by else reply
-        saved = await attendance.answer(tx, person, event.slug, wanted)
+        reply_here = RsvpReply.GOING if sought_by else reply
+        saved = await attendance.answer(tx, person, event.slug, reply_here)
         if saved.status is AttendanceStatus.ATTENDING:
-            going.append(person)
-    return going
+            attendees.append(person)
+    return attendees
 
 
 async def _chat(

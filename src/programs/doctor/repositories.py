@@ -44,8 +44,12 @@ async def enumerated(host: CheckedHost) -> AsyncIterator[CheckFinding]:
 async def named(host: CheckedHost, identifier: str) -> AsyncIterator[CheckFinding]:
     """Check one account given by the caller instead of the first accounts in the list."""
     try:
-        given = identifier.removeprefix("@")
-        did = parse_did(given) if given.startswith("did:") else await host.handles.resolve(parse_handle(given.lower()))
+        account_name = identifier.removeprefix("@")
+        did = (
+            parse_did(account_name)
+            if account_name.startswith("did:")
+            else await host.handles.resolve(parse_handle(account_name.lower()))
+        )
     except Malformed as failure:
         yield wrong(
             "account", f"{identifier} is neither a handle nor a DID: {failure.why}.", "Give --account ana.example.org."

@@ -59,11 +59,13 @@ def target(address: str, clock: Clock, *, directory_url: str = PUBLIC_DIRECTORY)
     parts = urlsplit(text)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path.strip("/") or parts.query:
         raise InvalidInput("url", f"{address!r} is not the address of a server; write https://pds.example.org.")
-    here = is_own_machine(parts.hostname)
-    if parts.scheme == "http" and not here:
+    is_local = is_own_machine(parts.hostname)
+    if parts.scheme == "http" and not is_local:
         raise InvalidInput("url", f"{parts.hostname} requires https; only a server on this machine can do without.")
     url = f"{parts.scheme}://{parts.netloc}"
-    http = HttpClient(DEVELOPMENT if here else PUBLIC, user_agent="openmeet-pds-check")
-    dids = DidResolver(http, clock, DidSettings(directory_url, is_development=here))
-    handles = HandleResolver(http, dids, clock, HandleSettings(is_development=here, through_pds=(url,) if here else ()))
-    return CheckedHost(url, parts.netloc, here, clock, http, dids, handles)
+    http = HttpClient(DEVELOPMENT if is_local else PUBLIC, user_agent="openmeet-pds-check")
+    dids = DidResolver(http, clock, DidSettings(directory_url, is_development=is_local))
+    handles = HandleResolver(
+        http, dids, clock, HandleSettings(is_development=is_local, through_pds=(url,) if is_local else ())
+    )
+    return CheckedHost(url, parts.netloc, is_local, clock, http, dids, handles)

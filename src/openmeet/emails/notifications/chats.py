@@ -84,7 +84,7 @@ async def chats_of(reader: Reader, news: Sequence[Notification], viewer: UserId)
         if room.id not in readable:
             continue
         waiting = unread.get(room.id, _Unread(0, ()))
-        mark, entered = marks.get(room.id, (0, room.last_number))
+        read_number, entered = marks.get(room.id, (0, room.last_number))
         may_write = reached[room.id] >= Access.WRITE and not room.is_closed
         if one.kind in {CHAT_MESSAGES, CHAT_UNREAD}:
             lines = () if address.is_private else waiting.lines
@@ -97,7 +97,9 @@ async def chats_of(reader: Reader, news: Sequence[Notification], viewer: UserId)
             continue
         text = "" if address.is_private else words_of(message.body, message.pictures)
         path = f"/chat/messages/{message.id}"
-        found[one.id] = ChatPresent(address.name, address.path, path, text, int(message.number > mark), (), may_write)
+        found[one.id] = ChatPresent(
+            address.name, address.path, path, text, int(message.number > read_number), (), may_write
+        )
     return found
 
 
@@ -170,8 +172,8 @@ async def _unread_in(reader: Reader, rooms: Sequence[RoomId], viewer: UserId) ->
     for row in rows:
         name = names.get(UserId(row["user_id"]), unnamed()) if row["user_id"] else row["matrix_sender"] or unnamed()
         before = found.get(RoomId(row["room_id"]), _Unread(int(row["unread"]), ()))
-        said = words_of(row["body"], pictures_in(json.loads(row["details"])))
-        line = f"{one_line(name)}: {summary_of(said)}"
+        text = words_of(row["body"], pictures_in(json.loads(row["details"])))
+        line = f"{one_line(name)}: {summary_of(text)}"
         found[RoomId(row["room_id"])] = _Unread(before.number, (*before.lines, line))
     return found
 

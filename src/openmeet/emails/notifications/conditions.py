@@ -78,8 +78,10 @@ class Present:
     @property
     def is_waiting(self) -> bool:
         """Whether the reader is on the waitlist without an offered place."""
-        mine = self.mine
-        return mine is not None and mine.status is AttendanceStatus.WAITLISTED and not mine.has_offer(self.now)
+        own_rsvp = self.mine
+        return (
+            own_rsvp is not None and own_rsvp.status is AttendanceStatus.WAITLISTED and not own_rsvp.has_offer(self.now)
+        )
 
     def may(self, permission: GroupPermission) -> bool:
         return groups.may(self.role, permission)

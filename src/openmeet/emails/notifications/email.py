@@ -107,18 +107,18 @@ async def _email(
     if user is None or address is None:
         return None
     # Leave out notifications whose topic has been switched off since they were created.
-    chosen = await preferences.of_person(tx, user_id)
-    wanted = [one for one in news if chosen[one.kind.topic] & {Channel.EMAIL, Channel.DIGEST}]
+    channels_by_topic = await preferences.of_person(tx, user_id)
+    mailed_news = [one for one in news if channels_by_topic[one.kind.topic] & {Channel.EMAIL, Channel.DIGEST}]
     never = "" if guest is None else email_suppressions.url_of(head.key, head.public_url, address)
     if never and await email_suppressions.is_suppressed(tx, head.key, address):
-        wanted = [one for one in wanted if one.kind is not kinds.INVITED]
-    search_of = {one.id: one.payload.search_id for one in wanted if isinstance(one.payload, SearchMatch)}
+        mailed_news = [one for one in mailed_news if one.kind is not kinds.INVITED]
+    search_of = {one.id: one.payload.search_id for one in mailed_news if isinstance(one.payload, SearchMatch)}
     searches = await alerts.those_on(tx, user_id, {search_id for search_id in search_of.values() if search_id})
-    wanted = [one for one in wanted if not search_of.get(one.id) or search_of[one.id] in searches]
-    facts = await facts_of(tx, wanted, user.id)
-    stories = await _stories(tx, head, user, wanted, facts, with_answer=not is_digest)
-    stories += _stories_of_groups(head, wanted, facts)
-    stories += await _stories_of_chats(tx, head, user, wanted, facts, has_account=guest is None)
+    mailed_news = [one for one in mailed_news if not search_of.get(one.id) or search_of[one.id] in searches]
+    facts = await facts_of(tx, mailed_news, user.id)
+    stories = await _stories(tx, head, user, mailed_news, facts, with_answer=not is_digest)
+    stories += _stories_of_groups(head, mailed_news, facts)
+    stories += await _stories_of_chats(tx, head, user, mailed_news, facts, has_account=guest is None)
     if not stories:
         return None
     first = stories[0]
@@ -129,7 +129,7 @@ async def _email(
         # The recipient has no account, so the link unsubscribes from every kind of e-mail that they get.
         stops.insert(0, (gettext("Never get e-mails that others send you through this site"), never))
     elif not is_digest and first.is_chat:
-        room = wanted[0].subject_id
+        room = mailed_news[0].subject_id
         stops.insert(0, (gettext("Mute this chat"), await _stop_url(tx, head, user_id, room_subject(room))))
     if is_digest:
         stops = [(gettext("Stop the digest"), await _stop_url(tx, head, user_id, DIGEST))]
@@ -152,18 +152,19 @@ async def _email(
     }
     # A person with a standing RSVP also gets the calendar entries of the new dates.
     goes_to_all = any(
-        one.kind is kinds.NEW_DATE and isinstance(one.payload, DatesChanged) and one.payload.is_going for one in wanted
+        one.kind is kinds.NEW_DATE and isinstance(one.payload, DatesChanged) and one.payload.is_going
+        for one in mailed_news
     )
     about = [first.event.id] if first.event else []
-    mine = next(iter((await attendance.of_user(tx, user_id, about)).values()), None)
+    own_rsvp = next(iter((await attendance.of_user(tx, user_id, about)).values()), None)
     return OutgoingEmail(
         address,
         subject,
         TEMPLATES.get_template("news.txt").render(context),
         html=TEMPLATES.get_template("news.html").render(context),
         unsubscribe_url=stops[0][1],
-        calendar=None if is_digest else await _calendar(tx, head, first, mine, due, goes_to_all=goes_to_all),
-        thread="" if is_digest else _thread(first, wanted[0]),
+        calendar=None if is_digest else await _calendar(tx, head, first, own_rsvp, due, goes_to_all=goes_to_all),
+        thread="" if is_digest else _thread(first, mailed_news[0]),
     )
 
 
@@ -196,12 +197,16 @@ async def _stories(
         if event is None or not event.title:
             continue
         if event_id not in facts.seen:
-            known = calendar_file.newest_removal(its_news, event, answer)
-            found += [] if known is None else _story_of_removal(calendar_file.as_last_known(event, known), known, facts)
+            rejection = calendar_file.newest_removal(its_news, event, answer)
+            found += (
+                []
+                if rejection is None
+                else _story_of_removal(calendar_file.as_last_known(event, rejection), rejection, facts)
+            )
             continue
-        said = points(its_news, facts.of_event(event), facts.names)
-        if said:
-            found.append(await _story(tx, head, user, event, answer, said, with_answer=with_answer))
+        news_points = points(its_news, facts.of_event(event), facts.names)
+        if news_points:
+            found.append(await _story(tx, head, user, event, answer, news_points, with_answer=with_answer))
     return found
 
 
@@ -282,26 +287,26 @@ async def _story(
     head: EmailContext,
     user: User,
     event: Event,
-    mine: Attendance | None,
-    said: list[Point],
+    own_rsvp: Attendance | None,
+    news_points: list[Point],
     *,
     with_answer: bool,
 ) -> Story:
     takes_place = not (event.is_gone or event.is_cancelled or event.is_over(tx.now))
-    is_going = mine is not None and mine.status in SEATED
+    is_going = own_rsvp is not None and own_rsvp.status in SEATED
     answer_url = ""
     if takes_place and with_answer and event.author_id != user.id:
         token = await links.token_for(tx, head.key, EmailLink(user.id, LinkPurpose.ANSWER, event.id))
         answer_url = f"{head.public_url}/mail/answer/{token}"
     seen = await private_details_for(tx, event, user.id, is_going=is_going)
-    has_answered = mine is not None and mine.status is not AttendanceStatus.INVITED
-    offer = next((point.action for point in said if point.action), "")
-    bar = await _bar_of(tx, event, user.id, mine) if answer_url and not offer else None
+    has_answered = own_rsvp is not None and own_rsvp.status is not AttendanceStatus.INVITED
+    offer = next((point.action for point in news_points if point.action), "")
+    bar = await _bar_of(tx, event, user.id, own_rsvp) if answer_url and not offer else None
     has_answered = has_answered and (bar is None or bar.state is not AnswerState.MOVED)
     return Story(
         event=event,
         title=one_line(event.title),
-        points=said,
+        points=news_points,
         when=texts.when_label(event),
         place=tuple(one_line(line) for line in seen.place.lines),
         point=geo_of(seen.place),
@@ -312,26 +317,26 @@ async def _story(
         answer_label=offer or (gettext("Change your answer") if has_answered else gettext("Say if you’re going")),
         asks_for_answer=bool(answer_url and (offer or not has_answered)),
         replies=() if bar is None or has_answered else _replies(bar, answer_url),
-        cover_url=cover_url(head, event) if said[0].kind is kinds.INVITED else "",
+        cover_url=cover_url(head, event) if news_points[0].kind is kinds.INVITED else "",
     )
 
 
-async def _bar_of(tx: Transaction, event: Event, person: UserId, mine: Attendance | None) -> AnswerBar:
+async def _bar_of(tx: Transaction, event: Event, person: UserId, own_rsvp: Attendance | None) -> AnswerBar:
     settings = await registration.of_event(tx, event)
-    return bar_of(await case_of(tx, event, person, mine=mine, settings=settings))
+    return bar_of(await case_of(tx, event, person, mine=own_rsvp, settings=settings))
 
 
 def _replies(bar: AnswerBar, answer_url: str) -> tuple[tuple[str, str], ...]:
     return tuple((f"{answer_url}?reply={reply}", answer_texts.reply_label(bar, reply)) for reply in bar.replies)
 
 
-def _story_of_removal(event: Event, known: Rejection, facts: Facts) -> list[Story]:
+def _story_of_removal(event: Event, rejection: Rejection, facts: Facts) -> list[Story]:
     """The story for a removed attendee, empty once the event is over. ``event``: the event as the attendee last knew
     it.
     """
     if event.is_over(facts.now):
         return []
-    point = texts.point(kinds.ANSWER_DECLINED, known, facts.of_event(event), facts.names, is_shut_out=True)
+    point = texts.point(kinds.ANSWER_DECLINED, rejection, facts.of_event(event), facts.names, is_shut_out=True)
     title, when = one_line(event.title), texts.when_label(event)
     return [Story(event, title, [point], when, (), None, "", "", "", "", "", is_shut_out=True)]
 
@@ -342,7 +347,7 @@ async def _stop_url(tx: Transaction, head: EmailContext, user_id: UserId, topic:
 
 
 async def _calendar(
-    tx: Transaction, head: EmailContext, story: Story, mine: Attendance | None, due: DueEmail, *, goes_to_all: bool
+    tx: Transaction, head: EmailContext, story: Story, own_rsvp: Attendance | None, due: DueEmail, *, goes_to_all: bool
 ) -> CalendarFile | None:
     """The calendar file for a person who attends or might attend, or the cancellation for a removed one; otherwise
     None.
@@ -353,19 +358,19 @@ async def _calendar(
     if event is None:
         return None
     also, answers = await series_confirmation.attended_dates(tx, event, UserId(due.person)) if goes_to_all else ([], {})
-    is_sent_away = mine is not None and mine.status is AttendanceStatus.REJECTED
-    if also and not is_sent_away and (mine is None or mine.status not in IN_CALENDAR or event.is_over(tx.now)):
+    is_sent_away = own_rsvp is not None and own_rsvp.status is AttendanceStatus.REJECTED
+    if also and not is_sent_away and (own_rsvp is None or own_rsvp.status not in IN_CALENDAR or event.is_over(tx.now)):
         await notify.mark_calendar_entries_sent(tx, [answers[one.id].id for one in also])
         return await file_of_dates(tx, head, also, [], UserId(due.person))
-    if mine is None or event.is_over(tx.now):
+    if own_rsvp is None or event.is_over(tx.now):
         return None
-    if mine.status is AttendanceStatus.REJECTED:
-        is_ended = bool(await notify.end_calendar_entries(tx, [mine.id], due.message_id_local))
-        return await cancellation_of(tx, head, event, mine, is_shut_out=story.is_shut_out) if is_ended else None
-    if mine.status not in IN_CALENDAR or not (also or any(point.kind.in_calendar for point in story.points)):
+    if own_rsvp.status is AttendanceStatus.REJECTED:
+        is_ended = bool(await notify.end_calendar_entries(tx, [own_rsvp.id], due.message_id_local))
+        return await cancellation_of(tx, head, event, own_rsvp, is_shut_out=story.is_shut_out) if is_ended else None
+    if own_rsvp.status not in IN_CALENDAR or not (also or any(point.kind.in_calendar for point in story.points)):
         return None
-    file = await file_of(tx, head, event, mine.user_id, also=also)
+    file = await file_of(tx, head, event, own_rsvp.user_id, also=also)
     await notify.mark_calendar_entries_sent(tx, [answers[one.id].id for one in also])
     if file is not None and not event.is_cancelled:
-        await notify.mark_calendar_entries_sent(tx, [mine.id])
+        await notify.mark_calendar_entries_sent(tx, [own_rsvp.id])
     return file

@@ -137,13 +137,13 @@ def _context(
     *,
     is_shut_out: bool,
 ) -> dict[str, object]:
-    event, mine = present.event, present.mine
+    event, own_rsvp = present.event, present.mine
     name = names.get(payload.person_id, "") if payload.person_id else ""
     starts = offered_until = None
     if event is not None and event.starts_at is not None:
         starts = When(event.starts_at, event.time_zone, event.is_all_day)
-    if event is not None and mine is not None and mine.offered_until is not None:
-        offered_until = When(mine.offered_until, event.time_zone)
+    if event is not None and own_rsvp is not None and own_rsvp.offered_until is not None:
+        offered_until = When(own_rsvp.offered_until, event.time_zone)
     return {
         "payload": payload,
         "payloads": payloads,
@@ -155,7 +155,7 @@ def _context(
         "event": event,
         "starts": starts,
         "place": "" if event is None else ", ".join(event.place.lines),
-        "mine": mine,
+        "mine": own_rsvp,
         "offered_until": offered_until,
         "group": present.group,
         "announcement": present.announcement,

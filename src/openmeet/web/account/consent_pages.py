@@ -90,13 +90,13 @@ def _wanted(form: Mapping[str, str]) -> PublicationConsent:
     )
 
 
-def _records_typed(wanted: PublicationConsent) -> dict[str, str]:
+def _records_typed(consent: PublicationConsent) -> dict[str, str]:
     return {
-        "writes_events": "yes" if wanted.writes_events else "",
-        "writes_answers": "yes" if wanted.writes_answers else "",
-        "declined_as": wanted.declined_as.value,
-        "waiting_as": wanted.waiting_as.value,
-        "lets_co_hosts_publish": "yes" if wanted.lets_co_hosts_publish else "",
+        "writes_events": "yes" if consent.writes_events else "",
+        "writes_answers": "yes" if consent.writes_answers else "",
+        "declined_as": consent.declined_as.value,
+        "waiting_as": consent.waiting_as.value,
+        "lets_co_hosts_publish": "yes" if consent.lets_co_hosts_publish else "",
     }
 
 

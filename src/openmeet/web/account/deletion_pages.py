@@ -129,8 +129,8 @@ async def delete_me(request: Request) -> Response:
         await _require_recent_proof(reader, request, site_session.bearer_of(request))
         if body.confirm is not None:
             await _require_typed_name(reader, caller.user_id, body.confirm)
-    asked = await actions.begin(database_of(request), caller.user_id, _grace(request))
-    return json_response(DeletionRequested(iso(asked.due_at)), 202)
+    deletion_request = await actions.begin(database_of(request), caller.user_id, _grace(request))
+    return json_response(DeletionRequested(iso(deletion_request.due_at)), 202)
 
 
 def _grace(request: Request) -> int:
@@ -152,14 +152,14 @@ async def _require_recent_proof(reader: Reader, request: Request, token: str) ->
         raise Forbidden(UserReason.PROOF_EXPIRED, name="ProofExpired")
 
 
-async def _require_typed_name(reader: Reader, user_id: UserId, typed: str) -> None:
+async def _require_typed_name(reader: Reader, user_id: UserId, typed_name: str) -> None:
     """Raises InvalidInput unless the text is the person's e-mail address, or one of their handles or DIDs."""
     person = await users.by_id(reader, user_id)
-    mine = await identities.of_user(reader, user_id)
-    names = {one.handle.lower() for one in mine} | {one.did for one in mine}
+    identities_of_user = await identities.of_user(reader, user_id)
+    names = {one.handle.lower() for one in identities_of_user} | {one.did for one in identities_of_user}
     if person is not None and person.email is not None:
         names.add(person.email.lower())
-    named = typed.strip().lower().removeprefix("@")
+    named = typed_name.strip().lower().removeprefix("@")
     if not named or named not in names:
         raise InvalidInput("confirm", UserReason.WRONG_CONFIRMATION)
 

@@ -94,10 +94,12 @@ async def link(request: Request) -> Response:
     form = await read_form(request)
     try:
         await site_session.refuse_app_password(request)
-        named = read_name(form.get("identifier", ""))
+        account_name = read_name(form.get("identifier", ""))
         return await depart(
             request,
-            AuthorizationOptions(AuthorizationPurpose.LINK, named, HERE, browser_secret(request), caller.user_id),
+            AuthorizationOptions(
+                AuthorizationPurpose.LINK, account_name, HERE, browser_secret(request), caller.user_id
+            ),
         )
     except Failure as wrong:
         status, problem = (403, {FIELD: wrong.why}) if isinstance(wrong, Forbidden) else problem_of(wrong)
@@ -114,11 +116,11 @@ async def permit(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         await _mine(reader, caller.user_id, did)
     next_path = local_path(form.get("next", ""), HERE)
-    wish = AuthorizationOptions(
+    options = AuthorizationOptions(
         AuthorizationPurpose.PERMIT, did, next_path, browser_secret(request), caller.user_id, feature
     )
     try:
-        return await depart(request, wish)
+        return await depart(request, options)
     except Failure as wrong:
         status, problem = problem_of(wrong)
         return await _page(request, FormState({}, {"": next(iter(problem.values()))}), status=status)
@@ -162,13 +164,13 @@ async def sign_out_everywhere(request: Request) -> Response:
 async def _page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        mine = [one for one in await queries.of_user(reader, caller.user_id) if one.can_write]
+        writable_identities = [one for one in await queries.of_user(reader, caller.user_id) if one.can_write]
         opened = {one.did: one for one in await session_queries.of_user(reader, caller.user_id) if _opens(request, one)}
         consent = await queries.consent(reader, caller.user_id)
         has_key = await recovery_key_queries.waiting(reader, caller.user_id) is not None
     context = {
         "typed": form_state,
-        "identities": [_shown(one, opened.get(one.did)) for one in mine],
+        "identities": [_shown(one, opened.get(one.did)) for one in writable_identities],
         "consent": consent,
         "recovery_key_waits": has_key and services(request).asks_to_publish,
         "can_link": is_offered(request),

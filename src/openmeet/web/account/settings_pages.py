@@ -105,7 +105,7 @@ async def show_list(request: Request) -> Response:
 
 async def show_sessions(request: Request) -> Response:
     caller = caller_of(request)
-    here = hash_token(session.cookie_token(request))
+    own_token_hash = hash_token(session.cookie_token(request))
     async with database_of(request).reader() as reader:
         found = await sessions.open_of(reader, caller.user_id)
         now = reader.now
@@ -114,7 +114,7 @@ async def show_sessions(request: Request) -> Response:
             one.name,
             str(_TRANSPORTS[one.transport]),
             formatting.ago(one.created_at, now),
-            one.token_hash == here,
+            one.token_hash == own_token_hash,
         )
         for one in found
     ]
@@ -126,11 +126,11 @@ async def end_session(request: Request) -> Response:
     page.
     """
     caller = caller_of(request)
-    named = (await read_form(request)).get("session", "")
-    here = hash_token(session.cookie_token(request))
+    session_name = (await read_form(request)).get("session", "")
+    own_token_hash = hash_token(session.cookie_token(request))
     async with database_of(request).transaction() as tx:
-        ended = await sign_in.close_named(tx, caller.user_id, named)
-    if ended == here:
+        ended = await sign_in.close_named(tx, caller.user_id, session_name)
+    if ended == own_token_hash:
         response = go("/", flash="signed_out")
         session.clear_cookie(request, response)
         return response
@@ -279,9 +279,9 @@ async def _sessions(reader: Reader, user: User) -> str:
 
 
 async def _notifications(reader: Reader, user: User) -> str:
-    chosen = {channel for several in (await preferences.of_person(reader, user.id)).values() for channel in several}
-    is_mailed = user.email is not None and bool(chosen & {Channel.EMAIL, Channel.DIGEST})
-    if Channel.IN_APP in chosen:
+    channels = {channel for several in (await preferences.of_person(reader, user.id)).values() for channel in several}
+    is_mailed = user.email is not None and bool(channels & {Channel.EMAIL, Channel.DIGEST})
+    if Channel.IN_APP in channels:
         return gettext("Here and by e-mail") if is_mailed else gettext("Only here")
     return gettext("Only by e-mail") if is_mailed else gettext("Off")
 
@@ -289,8 +289,8 @@ async def _notifications(reader: Reader, user: User) -> str:
 async def _safety(reader: Reader, user: User) -> str:
     blocked = len(await blocked_by(reader, user.id, _COUNTED))
     muted = len(await mutes_of(reader, user.id, _COUNTED))
-    said = [
+    parts = [
         ngettext("%(number)s person blocked", "%(number)s people blocked", blocked) if blocked else "",
         ngettext("%(number)s muted", "%(number)s muted", muted) if muted else "",
     ]
-    return ", ".join(filter(None, said)) or gettext("Nobody is blocked or muted")
+    return ", ".join(filter(None, parts)) or gettext("Nobody is blocked or muted")

@@ -45,11 +45,11 @@ async def start(request: Request) -> Response:
     form = await read_form(request)
     topics = [one for one in Category if form.get(f"topics.{one.value}")]
     slugs = [GroupSlug(name.removeprefix("groups.")) for name in form if name.startswith("groups.")][:_MOST_GROUPS]
-    wanted: dict[str, str] = dict.fromkeys(query.FIELDS, "")
+    search_fields: dict[str, str] = dict.fromkeys(query.FIELDS, "")
     try:
-        wanted = places.add_point(request, wanted | {"near": form.get("near", "").strip()})
+        search_fields = places.add_point(request, search_fields | {"near": form.get("near", "").strip()})
         async with database_of(request).transaction() as tx:
-            await _keep(tx, caller, wanted, topics[:MOST_TOPICS])
+            await _keep(tx, caller, search_fields, topics[:MOST_TOPICS])
             for slug in slugs:
                 await groups.follow(tx, caller, slug)
     except InvalidForm as wrong:
@@ -58,15 +58,15 @@ async def start(request: Request) -> Response:
         return await _show(request, FormState(form, {"near": later.why}), status=503)
     except Refused as refused:
         return await _show(request, FormState(form, {"": refused.why}), status=422)
-    chosen = bool(topics or wanted["near"] or slugs)
-    return go(local_path(form.get("next", "/home")), flash="started" if chosen else "")
+    has_search = bool(topics or search_fields["near"] or slugs)
+    return go(local_path(form.get("next", "/home")), flash="started" if has_search else "")
 
 
-async def _keep(tx: Transaction, caller: Caller, wanted: dict[str, str], topics: list[Category]) -> None:
-    if not topics and wanted["near"]:
-        await saved_searches.save(tx, caller, wanted)
+async def _keep(tx: Transaction, caller: Caller, search_fields: dict[str, str], topics: list[Category]) -> None:
+    if not topics and search_fields["near"]:
+        await saved_searches.save(tx, caller, search_fields)
     for topic in topics:
-        await saved_searches.save(tx, caller, wanted | {"category": topic.value})
+        await saved_searches.save(tx, caller, search_fields | {"category": topic.value})
 
 
 async def _show(request: Request, form_state: FormState, *, status: int = 200) -> Response:

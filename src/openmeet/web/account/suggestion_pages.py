@@ -26,11 +26,11 @@ async def show_suggestions(request: Request) -> Response:
 
 
 async def save_suggestions(request: Request) -> Response:
-    """Turn suggestions on (``wanted``) or off."""
+    """Turn suggestions on (``wants_suggestions``) or off."""
     caller = caller_of(request)
     form = await read_form(request)
-    wanted = bool(form.get("wanted"))
+    wants_suggestions = bool(form.get("wanted"))
     async with database_of(request).transaction() as tx:
-        await queries.set_wants_suggestions(tx, caller.user_id, wanted=wanted)
+        await queries.set_wants_suggestions(tx, caller.user_id, wanted=wants_suggestions)
     back = local_path(form.get("next", "/settings/suggestions"))
-    return go(back, flash="suggestions_on" if wanted else "suggestions_off")
+    return go(back, flash="suggestions_on" if wants_suggestions else "suggestions_off")

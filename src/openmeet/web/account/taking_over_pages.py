@@ -49,14 +49,14 @@ async def take(request: Request) -> Response:
 async def _page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     keeper, caller = publishing_of(request).keeper, caller_of(request)
     async with database_of(request).reader() as reader:
-        kept = await kept_for(reader, caller.user_id)
+        held_records = await kept_for(reader, caller.user_id)
         person = await by_id(reader, caller.user_id)
-        has_key = kept is not None and await recovery_key_queries.is_there(reader, kept.did)
-    if kept is None:
+        has_key = held_records is not None and await recovery_key_queries.is_there(reader, held_records.did)
+    if held_records is None:
         raise NotFound(UserReason.NO_ACCOUNT_KEPT)
     context = {
         "typed": form_state,
-        "identity": kept,
+        "identity": held_records,
         "email": person.email if person else None,
         "has_key": has_key,
         "account_page": f"{keeper.pds_url}/account",

@@ -64,9 +64,9 @@ async def make(request: Request) -> Response:
     caller = caller_of(request)
     body = await read_json(request, TokenRequest)
     days = "" if body.expires_in_days is None else str(body.expires_in_days)
-    wanted = tokens.check(name=body.name, scopes=body.scopes, days=days)
+    token_request = tokens.check(name=body.name, scopes=body.scopes, days=days)
     async with database_of(request).transaction() as tx:
-        made, token = await tokens.make(tx, caller, wanted)
+        made, token = await tokens.make(tx, caller, token_request)
     shown = TokenMade(**msgspec.structs.asdict(_shown(made)), token=token)
     return json_response(shown, 201, {"cache-control": "no-store"})
 

@@ -50,9 +50,9 @@ async def change(request: Request) -> Response:
         return go(PATH, flash="token_revoked")
     try:
         scopes = [scope for scope in TokenScope if _field(scope) in form]
-        wanted = tokens.check(name=form.get("name", ""), scopes=scopes, days=form.get("expires_in_days", ""))
+        token_request = tokens.check(name=form.get("name", ""), scopes=scopes, days=form.get("expires_in_days", ""))
         async with database_of(request).transaction() as tx:
-            made, token = await tokens.make(tx, caller, wanted)
+            made, token = await tokens.make(tx, caller, token_request)
     except InvalidForm as wrong:
         return await _show(request, form_with_problems(form, wrong), status=400)
     except Refused as refused:

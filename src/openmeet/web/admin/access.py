@@ -30,9 +30,9 @@ class SiteOperator:
 async def operator_of(request: Request) -> SiteOperator:
     """The operator who made the request. Raises NotSignedIn, and NotFound for everyone else."""
     caller = caller_of(request)
-    named = services(request).settings.operators
+    operators = services(request).settings.operators
     async with database_of(request).reader() as reader:
-        found = await setting_entry_of(reader, caller.user_id, named)
+        found = await setting_entry_of(reader, caller.user_id, operators)
     if found is None:
         raise NotFound(AdminReason.NOTHING_HERE)
     return SiteOperator(caller, found)

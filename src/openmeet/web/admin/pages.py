@@ -103,11 +103,11 @@ async def act_on_dead_letters(request: Request) -> Response:
     """Retry or drop dead letters: either one, or all that were on the page."""
     await operator_of(request)
     form, queue = await read_form(request), sync_dependencies_of(request).queue
-    chosen = [one for one in form.get("letters", "").split() if one]
+    letter_ids = [one for one in form.get("letters", "").split() if one]
     if form.get("do") == "discard":
-        await dead_letters.discard(queue, chosen)
+        await dead_letters.discard(queue, letter_ids)
         return go(DEAD_LETTERS, flash="dead_letters_forgotten")
-    await dead_letters.retry(queue, chosen)
+    await dead_letters.retry(queue, letter_ids)
     return go(DEAD_LETTERS, flash="dead_letters_delivered")
 
 
@@ -128,10 +128,10 @@ async def act_on_quarantine(request: Request) -> Response:
     """
     await operator_of(request)
     form = await read_form(request)
-    chosen = form.get("records", "").split()
+    record_ids = form.get("records", "").split()
     async with database_of(request).transaction() as tx:
         if form.get("do") == "forget":
-            await quarantine.remove(tx, chosen)
+            await quarantine.remove(tx, record_ids)
             return go(QUARANTINE, flash="dead_letters_forgotten")
-        await quarantine.retry(tx, chosen)
+        await quarantine.retry(tx, record_ids)
     return go(QUARANTINE, flash="records_read_again")

@@ -55,10 +55,10 @@ def expected_revision(request: Request) -> int | None:
 
     Raises PreconditionFailed for a tag that this site never issued, because such a tag cannot match anything.
     """
-    given = request.headers.get("if-match", "").strip()
-    if not given or given == "*":
+    if_match = request.headers.get("if-match", "").strip()
+    if not if_match or if_match == "*":
         return None
-    found = _TAG.fullmatch(given)
+    found = _TAG.fullmatch(if_match)
     if found is None:
         raise PreconditionFailed(ApiReason.UNKNOWN_VERSION)
     return int(found[1])
@@ -75,10 +75,10 @@ def require_match(request: Request, revision: int | None) -> None:
 
 def require_match_with_shown(request: Request, shown: object) -> None:
     """``require_match`` for a resource without a revision. ``shown`` is what a GET would return now."""
-    given = request.headers.get("if-match", "").strip()
-    if not given or given == "*":
+    if_match = request.headers.get("if-match", "").strip()
+    if not if_match or if_match == "*":
         return
-    found = _DIGEST_TAG.fullmatch(given)
+    found = _DIGEST_TAG.fullmatch(if_match)
     if found is None or found[1] != _digest(bytes(json_response(shown).body)):
         raise PreconditionFailed(ApiReason.CHANGED_SINCE_READ)
 
@@ -100,10 +100,10 @@ def answer_unless_known(request: Request, response: Response) -> Response:
     response.headers.setdefault("cache-control", "private, no-cache")
     # If-None-Match compares weakly, so it does not matter if a proxy has marked the tag as weak (RFC 9110, section
     # 13.1.2).
-    known = request.headers.get("if-none-match", "")
-    if known.strip() == "*" or tag in _ANY_TAG.findall(known):
-        kept = {name: response.headers[name] for name in ("etag", "cache-control")}
-        return Response(status_code=304, headers=kept)
+    if_none_match = request.headers.get("if-none-match", "")
+    if if_none_match.strip() == "*" or tag in _ANY_TAG.findall(if_none_match):
+        headers = {name: response.headers[name] for name in ("etag", "cache-control")}
+        return Response(status_code=304, headers=headers)
     return response
 
 

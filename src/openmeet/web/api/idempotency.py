@@ -148,12 +148,12 @@ async def _again(tx: Transaction, request: Request, user_id: UserId, key: str, d
     if not hmac.compare_digest(bytes(row["digest"]), digest):
         raise Refused(ApiReason.KEY_REUSED, name="KeyReused")
     try:
-        kept = msgspec.msgpack.decode(
+        stored_response = msgspec.msgpack.decode(
             _sealer(request).unseal(bytes(row["answer"]), _purpose(user_id, key)), type=_KeptResponse
         )
     except CannotUnseal:
         raise Conflict(ApiReason.ANSWER_NOT_KEPT) from None
-    return Response(kept.body, row["status"], {**kept.headers, "idempotency-replayed": "true"})
+    return Response(stored_response.body, row["status"], {**stored_response.headers, "idempotency-replayed": "true"})
 
 
 def _seal(request: Request, user_id: UserId, key: str, answer: Response) -> bytes:

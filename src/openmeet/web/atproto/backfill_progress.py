@@ -42,10 +42,10 @@ class ReadingList(msgspec.Struct, rename="camel"):
 
 
 async def show_reading(request: Request) -> Response:
-    caller, wanted = caller_of(request), paging(request)
+    caller, requested_page = caller_of(request), paging(request)
     async with database_of(request).reader() as reader:
-        read = await backfill_progress.of_person(reader, caller.user_id, wanted)
-    found, cursor = wanted.cut(read, lambda one: (one.asked_at, one.did))
+        read = await backfill_progress.of_person(reader, caller.user_id, requested_page)
+    found, cursor = requested_page.cut(read, lambda one: (one.asked_at, one.did))
     return json_response(
         ReadingList(
             [

@@ -196,20 +196,20 @@ async def of_series(reader: Reader, caller: Caller, slug: str) -> MergedRecordVi
 
 async def choose_for_event(tx: Transaction, caller: Caller, slug: str, choice: MergeChoice) -> str:
     """Apply a host's choice about an event. Returns the event's slug, which may have changed."""
-    wanted = {"field": choice.field, "theirs_rev": choice.theirs_rev}
-    return (await merge_review.choose(tx, caller, EventSlug(slug), **wanted, choice=choice.side)).slug
+    conflict = {"field": choice.field, "theirs_rev": choice.theirs_rev}
+    return (await merge_review.choose(tx, caller, EventSlug(slug), **conflict, choice=choice.side)).slug
 
 
 async def choose_for_group(tx: Transaction, caller: Caller, slug: str, choice: MergeChoice) -> str:
     """Apply an admin's choice about a group. Returns the group's slug, which may have changed."""
-    wanted = {"field": choice.field, "theirs_rev": choice.theirs_rev}
-    return (await merge_review.choose_for_group(tx, caller, GroupSlug(slug), **wanted, choice=choice.side)).slug
+    conflict = {"field": choice.field, "theirs_rev": choice.theirs_rev}
+    return (await merge_review.choose_for_group(tx, caller, GroupSlug(slug), **conflict, choice=choice.side)).slug
 
 
 async def choose_for_series(tx: Transaction, caller: Caller, slug: str, choice: MergeChoice) -> str:
     """Apply a choice about a series. Returns the series' slug."""
-    wanted = {"field": choice.field, "theirs_rev": choice.theirs_rev}
-    return (await merge_review.choose_for_series(tx, caller, SeriesSlug(slug), **wanted, choice=choice.side)).slug
+    conflict = {"field": choice.field, "theirs_rev": choice.theirs_rev}
+    return (await merge_review.choose_for_series(tx, caller, SeriesSlug(slug), **conflict, choice=choice.side)).slug
 
 
 def _routes(path: str, look: Look, choose: Choose) -> list[Route]:

@@ -34,13 +34,13 @@ async def selected_account(request: Request) -> tuple[Identity, str]:
 
     Raises NotFound if the user has no account, or if the account belongs to somebody else.
     """
-    caller, chosen = caller_of(request), request.query_params.get("account", "")
+    caller, account = caller_of(request), request.query_params.get("account", "")
     async with database_of(request).reader() as reader:
         accounts = await accounts_of(reader, caller.user_id)
         person = await by_id(reader, caller.user_id)
     if not accounts:
         raise NotFound(AtprotoReason.ACCOUNT_NEEDED)
-    identity = next((one for one in accounts if chosen in {"", one.did}), None)
+    identity = next((one for one in accounts if account in {"", one.did}), None)
     if identity is None:
         raise NotFound(AtprotoReason.NOT_YOUR_ACCOUNT)
     settings = services(request).settings
@@ -49,8 +49,8 @@ async def selected_account(request: Request) -> tuple[Identity, str]:
 
 def account_query(request: Request) -> str:
     """The query string that selects the account on other pages. Empty for the default account."""
-    chosen = request.query_params.get("account", "")
-    return "?" + urlencode({"account": chosen}) if chosen else ""
+    account = request.query_params.get("account", "")
+    return "?" + urlencode({"account": account}) if account else ""
 
 
 def needs_permission(failure: Failure) -> bool:

@@ -145,9 +145,9 @@ def _fresh_key(request: Request) -> str:
 
 def _address(request: Request, changed: dict[str, str]) -> str:
     """The URL of the next page of one of the lists."""
-    known = {name: request.query_params.get(name, "") for name in ("account", *_SECTIONS)} | changed
-    asked = {name: value for name, value in known.items() if value}
-    return f"{HERE}?{urlencode(asked)}" if asked else HERE
+    parameters = {name: request.query_params.get(name, "") for name in ("account", *_SECTIONS)} | changed
+    filled_parameters = {name: value for name, value in parameters.items() if value}
+    return f"{HERE}?{urlencode(filled_parameters)}" if filled_parameters else HERE
 
 
 def _again(

@@ -42,10 +42,10 @@ async def show(request: Request) -> Response:
     viewer = caller.user_id if caller else None
     async with database_of(request).reader() as reader:
         event = await by_slug(reader, EventSlug(request.path_params["slug"]))
-        mine = await attendance.find(reader, event.id, viewer) if event and viewer else None
+        own_rsvp = await attendance.find(reader, event.id, viewer) if event and viewer else None
         if event is None or event.is_gone or event.record_did is None:
             raise NotFound(AtprotoReason.NO_SUCH_PICTURE)
-        if not await seeing.may_see(reader, event, viewer, has_rsvp_access=rsvp_gives_access(mine)):
+        if not await seeing.may_see(reader, event, viewer, has_rsvp_access=rsvp_gives_access(own_rsvp)):
             raise NotFound(AtprotoReason.NO_SUCH_PICTURE)
         found = await picture_of(reader, event)
     return await _served(request, event.record_did, found)

@@ -228,27 +228,27 @@ async def sync_answers(request: Request) -> Response:
     caller = caller_of(request)
     slug = EventSlug(request.path_params["slug"])
     async with database_of(request).transaction() as tx:
-        event, mine = await visible_event(tx, slug, caller.user_id)
+        event, own_rsvp = await visible_event(tx, slug, caller.user_id)
         hosts = await may_host(tx, event, caller)
-        if mine is not None:
-            await publications.retry_now(tx, kind=PublicationKind.RSVP, subject_id=mine.id)
-            await publications.recheck(tx, kind=PublicationKind.RSVP, subject_ids=[mine.id])
-        asked = await network_rsvps.compare_answers(tx, event) if hosts else None
+        if own_rsvp is not None:
+            await publications.retry_now(tx, kind=PublicationKind.RSVP, subject_id=own_rsvp.id)
+            await publications.recheck(tx, kind=PublicationKind.RSVP, subject_ids=[own_rsvp.id])
+        comparison = await network_rsvps.compare_answers(tx, event) if hosts else None
         counts = await network_rsvps.states(tx, event.id) if hosts else {}
         agreed = (await consent(tx, caller.user_id)).is_given
         own = None
-        if mine is not None:
-            found = await publication_status.statuses(tx, PublicationKind.RSVP, [mine.id])
+        if own_rsvp is not None:
+            found = await publication_status.statuses(tx, PublicationKind.RSVP, [own_rsvp.id])
             own = _record_of(
                 "rsvp",
                 event,
-                found[mine.id],
+                found[own_rsvp.id],
                 tx,
                 is_allowed=agreed and reach_of_answers(event),
-                their_record=mine.record_uri,
+                their_record=own_rsvp.record_uri,
             )
     states = [AnswersStanding(state.value, number) for state, number in sorted(counts.items())]
-    return json_response(AnswersSynced(own, states if hosts else None, asked))
+    return json_response(AnswersSynced(own, states if hosts else None, comparison))
 
 
 def reach_of_answers(event: Event) -> bool:

@@ -91,14 +91,14 @@ async def _own(reader: Reader, request: Request) -> Event:
 
 
 def _record(event: Event, form: dict[str, str]) -> RecordSettings:
-    wanted = form.get("publishes", "")
-    if wanted not in {"nothing", "minimal", "full"}:
+    publishes = form.get("publishes", "")
+    if publishes not in {"nothing", "minimal", "full"}:
         raise InvalidForm({"publishes": AtprotoReason.LEVEL_NEEDED})
     is_public = event.content.visibility is Visibility.PUBLIC
     return RecordSettings(
-        is_wanted=wanted != "nothing" if is_public or event.group is not None else event.record.is_wanted,
-        detail=Detail(wanted) if is_public and wanted != "nothing" else event.record.detail,
-        is_announced=not is_public and event.group is None and wanted == "minimal",
+        is_wanted=publishes != "nothing" if is_public or event.group is not None else event.record.is_wanted,
+        detail=Detail(publishes) if is_public and publishes != "nothing" else event.record.detail,
+        is_announced=not is_public and event.group is None and publishes == "minimal",
         takes_answers=form.get("answers") == "yes" if is_public else event.record.takes_answers,
     )
 

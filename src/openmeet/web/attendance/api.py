@@ -128,16 +128,16 @@ async def put_answer(request: Request) -> Response:
 
 async def show_answer(request: Request) -> Response:
     async with database_of(request).reader() as reader:
-        mine = await _mine(reader, request)
-        waiting = await _waiting_before(reader, mine)
-        return json_response(_shown(mine, waiting, reader), headers=etag_of(mine.revision))
+        own_rsvp = await _mine(reader, request)
+        waiting = await _waiting_before(reader, own_rsvp)
+        return json_response(_shown(own_rsvp, waiting, reader), headers=etag_of(own_rsvp.revision))
 
 
 async def show_history(request: Request) -> Response:
     page = paging(request)
     async with database_of(request).reader() as reader:
-        mine = await _mine(reader, request)
-        changes = await history.of_rsvp(reader, mine.id, page)
+        own_rsvp = await _mine(reader, request)
+        changes = await history.of_rsvp(reader, own_rsvp.id, page)
     return json_response(history_page(page, changes))
 
 
@@ -169,10 +169,10 @@ def change_shown(one: HistoryEntry) -> ChangeOutput:
 async def _mine(reader: Reader, request: Request) -> Attendance:
     caller = caller_of(request)
     event = await by_slug(reader, EventSlug(request.path_params["slug"]))
-    mine = await queries.find(reader, event.id, caller.user_id) if event else None
-    if mine is None:
+    own_rsvp = await queries.find(reader, event.id, caller.user_id) if event else None
+    if own_rsvp is None:
         raise NotFound(AttendanceReason.NOT_ANSWERED)
-    return mine
+    return own_rsvp
 
 
 def _rsvp_request(body: AnswerInput) -> RsvpRequest:
@@ -190,29 +190,29 @@ async def _require_match(request: Request, tx: Transaction, caller: Caller) -> N
     """Check ``If-Match`` against the caller's RSVP. The event is locked, so the RSVP cannot change during the request."""
     if "if-match" in request.headers:
         event = await lock_by_slug(tx, EventSlug(request.path_params["slug"]))
-        mine = await queries.find(tx, event.id, caller.user_id) if event else None
-        require_match(request, mine.revision if mine else None)
+        own_rsvp = await queries.find(tx, event.id, caller.user_id) if event else None
+        require_match(request, own_rsvp.revision if own_rsvp else None)
 
 
-async def _waiting_before(reader: Reader, mine: Attendance) -> int | None:
-    return None if mine.waitlist_number is None else await waitlist.before(reader, mine)
+async def _waiting_before(reader: Reader, own_rsvp: Attendance) -> int | None:
+    return None if own_rsvp.waitlist_number is None else await waitlist.before(reader, own_rsvp)
 
 
-def _shown(mine: Attendance, waiting: int | None, reader: Reader) -> AnswerOutput:
-    until = mine.offered_until
+def _shown(rsvp: Attendance, waiting: int | None, reader: Reader) -> AnswerOutput:
+    until = rsvp.offered_until
     return AnswerOutput(
-        mine.id,
-        mine.status.value,
+        rsvp.id,
+        rsvp.status.value,
         waiting,
-        mine.record_uri,
-        iso(mine.answered_at),
-        mine.party,
-        mine.mode.value if mine.mode else None,
-        list(mine.guest_names),
-        [QuestionAnswered(name, text) for name, text in mine.form_responses.items()],
-        mine.is_private,
-        iso(until) if until is not None and mine.has_offer(reader.now) else None,
-        mine.pending_for.value if mine.pending_for else None,
+        rsvp.record_uri,
+        iso(rsvp.answered_at),
+        rsvp.party,
+        rsvp.mode.value if rsvp.mode else None,
+        list(rsvp.guest_names),
+        [QuestionAnswered(name, text) for name, text in rsvp.form_responses.items()],
+        rsvp.is_private,
+        iso(until) if until is not None and rsvp.has_offer(reader.now) else None,
+        rsvp.pending_for.value if rsvp.pending_for else None,
     )
 
 

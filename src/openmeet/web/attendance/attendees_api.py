@@ -190,10 +190,10 @@ async def show_history(request: Request) -> Response:
     page = paging(request)
     async with database_of(request).reader() as reader:
         event = await host_decisions.find_for_host(reader, caller_of(request), _slug(request))
-        mine = await queries.by_id(reader, _id(request))
-        if mine is None or mine.event_id != event.id:
+        rsvp = await queries.by_id(reader, _id(request))
+        if rsvp is None or rsvp.event_id != event.id:
             raise NotFound(AttendanceReason.NO_SUCH_ANSWER)
-        changes = await history.of_rsvp(reader, mine.id, page)
+        changes = await history.of_rsvp(reader, rsvp.id, page)
     return json_response(history_page(page, changes))
 
 

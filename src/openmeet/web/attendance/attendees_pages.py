@@ -90,8 +90,8 @@ async def decide(request: Request) -> Response:
         act, tab = str(form.get("act", "")), str(form.get("tab", ""))
         # A button in a row names the action and the person. It ignores the checkboxes.
         if only := str(form.get("only", "")):
-            act, _, chosen = only.partition(":")
-            ids = [AttendanceId(chosen)]
+            act, _, attendance_id = only.partition(":")
+            ids = [AttendanceId(attendance_id)]
         back = str(form.get("next", ""))
     async with database_of(request).transaction() as tx:
         done = DecisionCounts()
@@ -275,8 +275,8 @@ def _has_new_time_unconfirmed(event: Event, one: Attendee) -> bool:
     return one.status is _S.ATTENDING and is_moved_since(event, one.known_starts_at) and one.user_id != event.author_id
 
 
-def _attendees_path(slug: EventSlug, **asked: str) -> str:
-    query = urlencode({name: value for name, value in asked.items() if value})
+def _attendees_path(slug: EventSlug, **parameters: str) -> str:
+    query = urlencode({name: value for name, value in parameters.items() if value})
     return f"/events/{quote(slug)}/attendees" + (f"?{query}" if query else "")
 
 
@@ -309,23 +309,23 @@ async def csv_of(reader: Reader, event: Event) -> str:
     people = await lists.for_hosts(reader, event.id, AttendeeFilter(tuple(AttendanceStatus)), None, _MOST)
     names = await shown_names(reader, [one.user_id for one in people])
     more = await response_details.of_answers(reader, event.id, registration_settings)
-    asked = [(question.id, question.words) for question in registration_settings.questions]
+    questions = [(question.id, question.words) for question in registration_settings.questions]
     # Responses to changed or deleted questions get their own columns at the end.
     everything = (one for particulars in more.values() for one in particulars.responses)
-    asked = list(dict.fromkeys([*asked, *((one.question_id, one.words) for one in everything)]))
+    questions = list(dict.fromkeys([*questions, *((one.question_id, one.words) for one in everything)]))
     # This takes half a second for 20,000 people. A thread keeps the event loop free for other requests.
-    return await asyncio.to_thread(_table, people, names, more, asked)
+    return await asyncio.to_thread(_table, people, names, more, questions)
 
 
 def _table(
     people: Sequence[Attendee],
     names: Mapping[UserId, str],
     more: Mapping[AttendanceId, AttendeeDetails],
-    asked: Sequence[tuple[str, str]],
+    questions: Sequence[tuple[str, str]],
 ) -> str:
     out = io.StringIO()
     writer = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
-    writer.writerow([escaped_cell(str(text)) for text in (*_HEAD, *(words for _, words in asked))])
+    writer.writerow([escaped_cell(str(text)) for text in (*_HEAD, *(words for _, words in questions))])
     for one in people:
         line = lists.shown(one, names)
         particulars = more[one.attendance_id]
@@ -338,7 +338,7 @@ def _table(
             MODE_LABELS[line.mode] if line.mode else "",
             formatting.iso(one.answered_at),
             formatting.iso(particulars.checked_in_at) if particulars.checked_in_at else "",
-            *(form_responses.get(question, "") for question in asked),
+            *(form_responses.get(question, "") for question in questions),
         ]
         writer.writerow([escaped_cell(str(cell)) for cell in cells])
     return out.getvalue()

@@ -52,25 +52,25 @@ class AnswerFields:
     @property
     def labels(self) -> dict[str, str]:
         """Field labels for the error summary."""
-        named = {
+        labels = {
             "party": gettext("How many"),
             "guest_names": gettext("Who’s coming with you"),
             "mode": gettext("How you take part"),
         }
-        return named | {question.id: question.words for question in self.questions}
+        return labels | {question.id: question.words for question in self.questions}
 
 
-def fields_of(event: Event, registration_settings: RegistrationSettings, mine: Attendance | None) -> AnswerFields:
+def fields_of(event: Event, registration_settings: RegistrationSettings, own_rsvp: Attendance | None) -> AnswerFields:
     """The fields for an event and an existing RSVP."""
     limits = limits_of(event, registration_settings)
     ways = tuple(AnswerMode) if event.content.mode is Mode.HYBRID else (None,)
     largest = max(largest_party(limits, way) or MOST_IN_PARTY for way in ways)
     # Attendees keep their seats if the limit is lowered. A party that exceeds it can be reduced while on the waitlist.
     most = max(
-        min(max(registration_settings.max_party, mine.party if mine else 1), largest),
-        mine.party if mine and mine.is_seated else 1,
+        min(max(registration_settings.max_party, own_rsvp.party if own_rsvp else 1), largest),
+        own_rsvp.party if own_rsvp and own_rsvp.is_seated else 1,
     )
-    asks_party = most > 1 or (mine is not None and mine.party > 1)
+    asks_party = most > 1 or (own_rsvp is not None and own_rsvp.party > 1)
     parties = (
         tuple(
             (str(n), gettext("Only me") if n == 1 else ngettext("%(number)s person", "%(number)s people", n))
@@ -87,21 +87,21 @@ def fields_of(event: Event, registration_settings: RegistrationSettings, mine: A
     return AnswerFields(parties, registration_settings.asks_names and most > 1, modes, registration_settings.questions)
 
 
-def values_of(mine: Attendance | None) -> dict[str, str]:
+def values_of(own_rsvp: Attendance | None) -> dict[str, str]:
     """The form's values for an RSVP."""
-    if mine is None:
+    if own_rsvp is None:
         return {"party": "1", "mode": AnswerMode.IN_PERSON.value}
     return {
-        "party": str(mine.party),
-        "mode": (mine.mode or AnswerMode.IN_PERSON).value,
-        "guest_names": "\n".join(mine.guest_names),
-        "is_private": "yes" if mine.is_private else "",
-        **mine.form_responses,
+        "party": str(own_rsvp.party),
+        "mode": (own_rsvp.mode or AnswerMode.IN_PERSON).value,
+        "guest_names": "\n".join(own_rsvp.guest_names),
+        "is_private": "yes" if own_rsvp.is_private else "",
+        **own_rsvp.form_responses,
     }
 
 
-def rsvp_request_of(form: Mapping[str, str], fields: AnswerFields, mine: Attendance | None = None) -> RsvpRequest:
-    """Parse the form. ``mine`` is the current RSVP. Raises InvalidForm for an invalid number or way to take part."""
+def rsvp_request_of(form: Mapping[str, str], fields: AnswerFields, own_rsvp: Attendance | None = None) -> RsvpRequest:
+    """Parse the form. ``own_rsvp`` is the current RSVP. Raises InvalidForm for an invalid number or way to take part."""
     party, mode = form.get("party", "").strip(), form.get("mode", "")
     if party and not (party.isascii() and party.isdecimal() and len(party) < 4):
         raise InvalidForm({"party": AttendanceReason.PARTY_NEEDED})
@@ -115,7 +115,7 @@ def rsvp_request_of(form: Mapping[str, str], fields: AnswerFields, mine: Attenda
         guest_names=tuple(form["guest_names"].split("\n")) if "guest_names" in form else None,
         form_responses=form_responses or None,
         is_private=bool(form.get("is_private")) if is_whole else None,
-        skips_record=not form[SHARE] if SHARE in form else mine is not None and mine.skips_record,
+        skips_record=not form[SHARE] if SHARE in form else own_rsvp is not None and own_rsvp.skips_record,
     )
 
 

@@ -33,8 +33,8 @@ async def show(request: Request) -> Response:
     """The printable guest list, for hosts. It has at most a thousand RSVPs."""
     async with database_of(request).reader() as reader:
         event = await host_decisions.find_for_host(reader, caller_of(request), EventSlug(request.path_params["slug"]))
-        going = AttendeeFilter((AttendanceStatus.ATTENDING, AttendanceStatus.ATTENDED))
-        rows = await lists.for_hosts(reader, event.id, going, None, MOST_ON_PAPER)
+        attendee_filter = AttendeeFilter((AttendanceStatus.ATTENDING, AttendanceStatus.ATTENDED))
+        rows = await lists.for_hosts(reader, event.id, attendee_filter, None, MOST_ON_PAPER)
         names = await shown_names(reader, [row.user_id for row in rows])
         counts = (await queries.counts(reader, [event.id]))[event.id]
     people = sorted((lists.shown(row, names) for row in rows), key=_sorted_by)

@@ -47,10 +47,10 @@ async def ask(request: Request) -> Response:
     )
     async with database_of(request).transaction() as tx:
         slug = EventSlug(request.path_params["slug"])
-        asked = await actions.ask(
+        guest_rsvp = await actions.ask(
             tx, slug, email=email, display_name=name, reply=reply_of(body.reply), rsvp_request=rsvp_request
         )
-    return json_response(GuestAnswerOutput(iso(asked.expires_at)), 202)
+    return json_response(GuestAnswerOutput(iso(guest_rsvp.expires_at)), 202)
 
 
 OPERATIONS = (

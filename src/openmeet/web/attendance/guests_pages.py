@@ -95,7 +95,7 @@ async def ask(request: Request) -> Response:
 async def show_confirm(request: Request) -> Response:
     """Show what the button will do. Opening the page changes nothing, because mail servers open links before people do."""
     async with database_of(request).reader() as reader:
-        asked, event = await actions.waiting(reader, _answer_id(request))
+        guest_rsvp, event = await actions.waiting(reader, _answer_id(request))
     when = ""
     if event.starts_at is not None:
         local = wall_time.local_of(event.starts_at, event.time_zone)
@@ -103,8 +103,8 @@ async def show_confirm(request: Request) -> Response:
     context = {
         "event": event,
         "when": when,
-        "button": _INTENTIONS[asked.request.reply],
-        "is_used": asked.used_at is not None,
+        "button": _INTENTIONS[guest_rsvp.request.reply],
+        "is_used": guest_rsvp.used_at is not None,
     }
     return page(request, "attendance/confirm.html", context, headers=_HEADERS)
 

@@ -45,11 +45,11 @@ async def oldest_join_requests(
     past = await activity.past_attendance(reader, host, people=[one.user_id for _, one in found])
     portraits = await portraits_of(reader, host, [one.user_id for _, one in found])
     by_id: dict[EventId, Event] = {one.id: one for one in events}
-    said: dict[AttendanceId, str] = {}
+    response_texts: dict[AttendanceId, str] = {}
     if settings is not None and found:
         ids = [one.attendance_id for _, one in found]
         details = await response_details.of_answers(reader, events[0].id, settings, ids)
-        said = {one: " · ".join(reply.text for reply in of.responses) for one, of in details.items()}
+        response_texts = {one: " · ".join(reply.text for reply in of.responses) for one, of in details.items()}
     return [
         JoinRequestRow(
             one.attendance_id,
@@ -58,7 +58,7 @@ async def oldest_join_requests(
             names[one.user_id],
             avatar_of(one.user_id, names[one.user_id], portraits),
             one.party,
-            said.get(one.attendance_id, ""),
+            response_texts.get(one.attendance_id, ""),
             activity_view.attendance_words(past.get(one.user_id)),
         )
         for event_id, one in found

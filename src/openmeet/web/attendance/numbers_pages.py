@@ -87,9 +87,9 @@ async def show(request: Request) -> Response:
     rows = []
     for user_id, past in regulars.items():
         words = activity_view.attendance_words(past)
-        mine = answered.get((event.id, user_id))
+        own_rsvp = answered.get((event.id, user_id))
         if words:
-            answer = gettext("hasn’t answered yet") if mine is None else str(STATUS_LABELS[mine.status])
+            answer = gettext("hasn’t answered yet") if own_rsvp is None else str(STATUS_LABELS[own_rsvp.status])
             rows.append(RegularRow(names[user_id], avatar_of(user_id, names[user_id], portraits), words, answer))
     context = {
         "event": event,
@@ -125,10 +125,10 @@ def _drawing(days: Sequence[date], numbers: Mapping[date, int]) -> AnswersByDay 
     if not most:
         return None
     bars = []
-    for place, day in enumerate(days):
+    for position, day in enumerate(days):
         number = numbers.get(day, 0)
         height = max(3, round(number * HEIGHT / most)) if number else 0
-        bars.append(DayBar(formatting.short_day(day), number, place * STEP, HEIGHT - height, height))
+        bars.append(DayBar(formatting.short_day(day), number, position * STEP, HEIGHT - height, height))
     best = max(bars, key=lambda one: one.number)
     total = sum(one.number for one in bars)
     summary = ngettext(

@@ -55,11 +55,17 @@ async def show(request: Request) -> Response:
     """The caller's RSVP with the host's questions, and its history."""
     caller_of(request)
     async with database_of(request).reader() as reader:
-        event, mine, registration_settings = await _event_and_settings(reader, request)
+        event, own_rsvp, registration_settings = await _event_and_settings(reader, request)
         carried = {name: request.query_params[name] for name in forms.DETAIL_FIELDS if name in request.query_params}
-        typed = FormState({**forms.values_of(mine), **carried})
+        form_state = FormState({**forms.values_of(own_rsvp), **carried})
         return await _page(
-            reader, request, event, mine, registration_settings, typed, reply=request.query_params.get("reply", "")
+            reader,
+            request,
+            event,
+            own_rsvp,
+            registration_settings,
+            form_state,
+            reply=request.query_params.get("reply", ""),
         )
 
 
@@ -78,7 +84,7 @@ async def answer(request: Request) -> Response:
         return response
     try:
         async with database_of(request).reader() as reader:
-            event, mine, registration_settings = await _event_and_settings(reader, request)
+            event, own_rsvp, registration_settings = await _event_and_settings(reader, request)
     except NotFound:
         if reply is not RsvpReply.DECLINED:
             raise
@@ -86,7 +92,7 @@ async def answer(request: Request) -> Response:
         await database_of(request).batch(lambda tx: actions.answer(tx, caller, slug, reply), key=slug)
         return go("/my/events", flash=FLASH.get(AttendanceStatus.DECLINED, ""))
     try:
-        rsvp_request = forms.rsvp_request_of(form, forms.fields_of(event, registration_settings, mine), mine)
+        rsvp_request = forms.rsvp_request_of(form, forms.fields_of(event, registration_settings, own_rsvp), own_rsvp)
         saved = await database_of(request).batch(
             lambda tx: actions.answer(tx, caller, slug, reply, rsvp_request), key=slug
         )
@@ -94,32 +100,32 @@ async def answer(request: Request) -> Response:
         if forms.FULL_FORM_FIELD not in form:
             # The person clicked on the event page, but the event requires more fields. This is not an error: show the
             # form.
-            asked = {"reply": reply.value, **{name: form[name] for name in forms.DETAIL_FIELDS if name in form}}
-            return go(f"/events/{quote(slug)}/answer?{urlencode(asked)}")
+            parameters = {"reply": reply.value, **{name: form[name] for name in forms.DETAIL_FIELDS if name in form}}
+            return go(f"/events/{quote(slug)}/answer?{urlencode(parameters)}")
         async with database_of(request).reader() as reader:
             again = form_with_problems(form, wrong)
             return await _page(
-                reader, request, event, mine, registration_settings, again, reply=reply.value, status=400
+                reader, request, event, own_rsvp, registration_settings, again, reply=reply.value, status=400
             )
     flash = FLASH.get(saved.status, "")
     if of_series := form.get("series", ""):
         # The person came from the list of dates of a series, where they may want to answer further dates.
         return go(f"/series/{quote(of_series, safe='')}", flash=flash or "answer_kept")
-    undo = _UNDO_REPLY.get(mine.status, RsvpReply.DECLINED) if mine else RsvpReply.DECLINED
-    has_changed = mine is None or mine.status is not saved.status
-    is_confirmed = not has_changed and mine is not None and mine.known_starts_at != saved.known_starts_at
+    undo = _UNDO_REPLY.get(own_rsvp.status, RsvpReply.DECLINED) if own_rsvp else RsvpReply.DECLINED
+    has_changed = own_rsvp is None or own_rsvp.status is not saved.status
+    is_confirmed = not has_changed and own_rsvp is not None and own_rsvp.known_starts_at != saved.known_starts_at
     # If the reply changed nothing, there is nothing to undo.
     query = f"?undo={undo.value}" if has_changed and ACTION_OF_REPLY[undo] is not ACTION_OF_REPLY[reply] else ""
-    kept = "new_time_works" if is_confirmed else "answer_kept"
-    return go(f"/events/{quote(slug)}{query}", flash=flash if has_changed else kept)
+    flash_name = "new_time_works" if is_confirmed else "answer_kept"
+    return go(f"/events/{quote(slug)}{query}", flash=flash if has_changed else flash_name)
 
 
 async def publish(request: Request) -> Response:
     """Publish the caller's RSVP again, even if it was refused, is in conflict, or was retracted by them."""
     slug = EventSlug(request.path_params["slug"])
     async with database_of(request).transaction() as tx:
-        mine = await _own_answer(tx, request, slug)
-        await publications.retry_now(tx, kind=publications.PublicationKind.RSVP, subject_id=mine.id)
+        own_rsvp = await _own_answer(tx, request, slug)
+        await publications.retry_now(tx, kind=publications.PublicationKind.RSVP, subject_id=own_rsvp.id)
     return go(f"/events/{slug}", flash="answer_tried")
 
 
@@ -127,8 +133,8 @@ async def unpublish(request: Request) -> Response:
     """Retract the record of the RSVP from the repository. The RSVP itself stays."""
     slug = EventSlug(request.path_params["slug"])
     async with database_of(request).transaction() as tx:
-        mine = await _own_answer(tx, request, slug)
-        await publication_moves.withdraw(tx, kind=publications.PublicationKind.RSVP, subject_id=mine.id)
+        own_rsvp = await _own_answer(tx, request, slug)
+        await publication_moves.withdraw(tx, kind=publications.PublicationKind.RSVP, subject_id=own_rsvp.id)
     return go(f"/events/{slug}", flash="taken_back")
 
 
@@ -136,27 +142,33 @@ async def _page(
     reader: Reader,
     request: Request,
     event: Event,
-    mine: Attendance | None,
+    own_rsvp: Attendance | None,
     registration_settings: RegistrationSettings,
     form_state: FormState,
     *,
     reply: str,
     status: int = 200,
 ) -> Response:
-    changes = [] if mine is None else await history.of_rsvp(reader, mine.id)
+    changes = [] if own_rsvp is None else await history.of_rsvp(reader, own_rsvp.id)
     names = await shown_names(reader, [one.actor_id for one in changes if one.actor_id])
     is_open = not (event.is_cancelled or event.is_gone or event.is_over(reader.now))
     caller = caller_of(request)
-    bar = bar_of(await answer_lists.case_of(reader, event, caller.user_id, mine=mine, settings=registration_settings))
+    bar = bar_of(
+        await answer_lists.case_of(reader, event, caller.user_id, mine=own_rsvp, settings=registration_settings)
+    )
     context = {
         "event": event,
-        "mine": mine,
-        "fields": forms.fields_of(event, registration_settings, mine),
+        "mine": own_rsvp,
+        "fields": forms.fields_of(event, registration_settings, own_rsvp),
         "typed": form_state,
         "wanted": reply if reply in set(RsvpReply) else "",
         "is_open": is_open,
         "answer_sentence": answer_sentence(
-            event, registration_settings, mine, await waitlist.before(reader, mine) if mine else 0, reader.now
+            event,
+            registration_settings,
+            own_rsvp,
+            await waitlist.before(reader, own_rsvp) if own_rsvp else 0,
+            reader.now,
         ),
         "history": lines_of(changes, names, caller.user_id, event.time_zone),
         "labels": {reply.value: answer_texts.reply_label(bar, reply) for reply in RsvpReply},
@@ -172,15 +184,15 @@ async def _event_and_settings(
 ) -> tuple[Event, Attendance | None, RegistrationSettings]:
     """The event (visible to the caller), their RSVP, and the registration settings that apply."""
     caller = caller_of(request)
-    event, mine = await visible_event(reader, EventSlug(request.path_params["slug"]), caller.user_id)
-    return event, mine, await registration.of_event(reader, event)
+    event, own_rsvp = await visible_event(reader, EventSlug(request.path_params["slug"]), caller.user_id)
+    return event, own_rsvp, await registration.of_event(reader, event)
 
 
 async def _own_answer(reader: Reader, request: Request, slug: EventSlug) -> Attendance:
     # Checked before looking up the event, so that the response does not reveal whether it exists.
     caller = caller_of(request)
     event = await by_slug(reader, slug)
-    mine = None if event is None else await queries.find(reader, event.id, caller.user_id)
-    if mine is None:
+    own_rsvp = None if event is None else await queries.find(reader, event.id, caller.user_id)
+    if own_rsvp is None:
         raise NotFound(AttendanceReason.NOT_ANSWERED)
-    return mine
+    return own_rsvp

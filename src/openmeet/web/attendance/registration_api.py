@@ -87,18 +87,18 @@ async def save(request: Request) -> Response:
     return json_response(_shown(saved), headers=etag_of(revision))
 
 
-def _submission(wanted: RegistrationSettingsBody) -> RegistrationSubmission:
+def _submission(body: RegistrationSettingsBody) -> RegistrationSubmission:
     return RegistrationSubmission(
-        limit_in_person=_text(wanted.limit_in_person),
-        limit_online=_text(wanted.limit_online),
-        needs_approval="yes" if wanted.needs_approval else "",
-        closes_hours_before=_text(wanted.closes_hours_before),
-        max_party=str(wanted.max_party),
-        asks_names="yes" if wanted.asks_names else "",
-        is_members_only="yes" if wanted.is_members_only else "",
-        list_audience=wanted.list_audience,
-        foreign_answers=wanted.foreign_answers or "",
-        takes_guests="yes" if wanted.takes_guests else "",
+        limit_in_person=_text(body.limit_in_person),
+        limit_online=_text(body.limit_online),
+        needs_approval="yes" if body.needs_approval else "",
+        closes_hours_before=_text(body.closes_hours_before),
+        max_party=str(body.max_party),
+        asks_names="yes" if body.asks_names else "",
+        is_members_only="yes" if body.is_members_only else "",
+        list_audience=body.list_audience,
+        foreign_answers=body.foreign_answers or "",
+        takes_guests="yes" if body.takes_guests else "",
         questions=[
             (
                 one.question_id or question_id(),
@@ -106,7 +106,7 @@ def _submission(wanted: RegistrationSettingsBody) -> RegistrationSubmission:
                 "\n".join(one.choices),
                 "yes" if one.is_required else "",
             )
-            for one in wanted.questions
+            for one in body.questions
         ],
     )
 

@@ -67,23 +67,23 @@ async def save(request: Request) -> Response:
         before = await registration.of_event(reader, event)
     rows = _typed_rows(form)
     names = ("limit_in_person", "limit_online", "scope")
-    asked = " ".join(form.get(name, "").strip() or "-" for name in names)
+    confirmation_key = " ".join(form.get(name, "").strip() or "-" for name in names)
     for_series = form.get("scope") == "series"
     try:
-        wanted = check(submission_of(form, rows), event, before)
+        new_settings = check(submission_of(form, rows), event, before)
         async with database_of(request).transaction() as tx:
             dates = await host_decisions.dates_with_same_settings(tx, event) if for_series else [event]
-            impact = await capacity_change.by_registration_settings(tx, dates, wanted)
+            impact = await capacity_change.by_registration_settings(tx, dates, new_settings)
             # Show the confirmation at the in-person limit only if the change of that limit alone has consequences.
-            in_person_only = replace(wanted, limit_online=before.limit_online)
+            in_person_only = replace(new_settings, limit_online=before.limit_online)
             is_in_person = await capacity_change.by_registration_settings(tx, dates, in_person_only) != CapacityImpact()
             field = names[0] if is_in_person else names[1]
-            ask_to_confirm_lower_limit(form, field, asked, impact)
+            ask_to_confirm_lower_limit(form, field, confirmation_key, impact)
             await host_decisions.change_registration_settings(
                 tx,
                 caller,
                 slug,
-                wanted,
+                new_settings,
                 for_series=for_series,
                 expected_revision=revision_in_form(form.get("revision", "")),
             )
@@ -98,8 +98,8 @@ async def save(request: Request) -> Response:
     except PreconditionFailed:
         async with database_of(request).reader() as reader:
             revision = await registration.revision_of(reader, event)
-        kept = {**form, "revision": str(revision)}
-        return _page(request, event, FormState(kept, {"": AttendanceReason.TYPED_IS_KEPT()}), rows, status=409)
+        form_values = {**form, "revision": str(revision)}
+        return _page(request, event, FormState(form_values, {"": AttendanceReason.TYPED_IS_KEPT()}), rows, status=409)
     return go(f"/events/{event.slug}", flash="registration_saved")
 
 
@@ -127,13 +127,13 @@ def _typed_rows(form: dict[str, str]) -> list[dict[str, str]]:
     """The questions in the form. New questions get their ids in this function."""
     return [
         {
-            "id": form.get(f"id_{place}") or question_id(),
-            "question": form.get(f"question_{place}", ""),
-            "choices": form.get(f"choices_{place}", "").replace("\r\n", "\n"),
-            "required": form.get(f"required_{place}", ""),
+            "id": form.get(f"id_{number}") or question_id(),
+            "question": form.get(f"question_{number}", ""),
+            "choices": form.get(f"choices_{number}", "").replace("\r\n", "\n"),
+            "required": form.get(f"required_{number}", ""),
         }
-        for place in range(1, MAX_QUESTIONS + _SPARE + 1)
-        if f"question_{place}" in form
+        for number in range(1, MAX_QUESTIONS + _SPARE + 1)
+        if f"question_{number}" in form
     ]
 
 
@@ -182,8 +182,8 @@ def _page(
             {
                 **form_state.values,
                 **{
-                    f"{name}_{place}": row[name]
-                    for place, row in numbered
+                    f"{name}_{number}": row[name]
+                    for number, row in numbered
                     for name in ("id", "question", "choices", "required")
                 },
             },
@@ -203,13 +203,13 @@ def _page(
         ],
         "hours": _hours(form_state.value("closes_hours_before")),
         "labels": _LABELS
-        | {f"question_{place}": gettext("Question %(place)s", place=place) for place, _ in numbered}
-        | {f"choices_{place}": gettext("Choices of question %(place)s", place=place) for place, _ in numbered},
+        | {f"question_{number}": gettext("Question %(place)s", place=number) for number, _ in numbered}
+        | {f"choices_{number}": gettext("Choices of question %(place)s", place=number) for number, _ in numbered},
     }
     return page(request, "attendance/registration.html", context, status=status)
 
 
-def _hours(chosen: str) -> list[tuple[str, str]]:
+def _hours(selected_hours: str) -> list[tuple[str, str]]:
     """The options for the deadline. They include the current value if another client set it."""
     found = {
         "": gettext("the event ends"),
@@ -223,8 +223,8 @@ def _hours(chosen: str) -> list[tuple[str, str]]:
         "168": gettext("a week before the start"),
         "336": gettext("2 weeks before the start"),
     }
-    if chosen not in found and chosen.isdecimal():
-        found[chosen] = gettext("%(chosen)s hours before the start", chosen=chosen)
+    if selected_hours not in found and selected_hours.isdecimal():
+        found[selected_hours] = gettext("%(chosen)s hours before the start", chosen=selected_hours)
     return list(found.items())
 
 

@@ -49,8 +49,8 @@ def path_of(slug: EventSlug, reply: RsvpReply, form: Mapping[str, str]) -> str:
     beside = {
         name: form[name] for name in forms.DETAIL_FIELDS if form.get(name) or (name == forms.SHARE and name in form)
     }
-    wanted = {"reply": reply.value, **beside}
-    return f"/events/{quote(slug)}?{urlencode(wanted)}"
+    parameters = {"reply": reply.value, **beside}
+    return f"/events/{quote(slug)}?{urlencode(parameters)}"
 
 
 def store_click(connection: HTTPConnection, response: Response, path: str) -> None:
@@ -80,22 +80,24 @@ async def _finish_answer(db: Database, caller: Caller, path: str) -> RedirectAft
     """
     parts = urlsplit(path)
     slug = EventSlug(unquote(parts.path.removeprefix("/events/")))
-    wanted = {name: values[0] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
-    if wanted.get("reply") not in set(RsvpReply) or "/" in slug:
+    parameters = {name: values[0] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
+    if parameters.get("reply") not in set(RsvpReply) or "/" in slug:
         return RedirectAfterSignIn(path)
-    reply = RsvpReply(wanted["reply"])
+    reply = RsvpReply(parameters["reply"])
     page = f"/events/{quote(slug)}"
     async with db.reader() as reader:
         event = await by_slug(reader, slug)
         if event is None:
             return RedirectAfterSignIn(page)
-        mine = await queries.find(reader, event.id, caller.user_id)
+        own_rsvp = await queries.find(reader, event.id, caller.user_id)
         registration_settings = await registration.of_event(reader, event)
     try:
-        rsvp_request = forms.rsvp_request_of(wanted, forms.fields_of(event, registration_settings, mine), mine)
+        rsvp_request = forms.rsvp_request_of(
+            parameters, forms.fields_of(event, registration_settings, own_rsvp), own_rsvp
+        )
         saved = await db.batch(lambda tx: actions.answer(tx, caller, slug, reply, rsvp_request), key=slug)
     except InvalidForm:
-        return RedirectAfterSignIn(f"{page}/answer?{urlencode(wanted)}")
+        return RedirectAfterSignIn(f"{page}/answer?{urlencode(parameters)}")
     except Failure as failure:
         log.info("answer.not_finished", why=failure.why)
         return RedirectAfterSignIn(path)

@@ -57,8 +57,8 @@ async def day_cards(
     """Cards of the listed entries, by day. ``events`` must contain, by id, at least the events of this site among those
     entries.
     """
-    wanted = {entry.key for entries in listed.values() for entry in entries}
-    own = [event for key, event in events.items() if key in wanted]
+    listed_keys = {entry.key for entries in listed.values() for entry in entries}
+    own = [event for key, event in events.items() if key in listed_keys]
     facts = await facts_of(reader, public_url, viewer, own) if own else None
     found = []
     for day, entries in listed.items():

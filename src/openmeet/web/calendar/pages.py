@@ -81,13 +81,13 @@ async def show_calendar(request: Request) -> Response:
         user = await by_id(reader, caller.user_id)
         zone = await zone_of(request, reader, caller.user_id)
         today = local_of(reader.now, zone).date()
-        chosen = user.week_start if user is not None else None
+        week_start = user.week_start if user is not None else None
         period = period_of(
             view,
             day_named(query_params.get("on", ""), today),
             today,
             zone,
-            formatting.first_weekday(zone) if chosen is None else chosen,
+            formatting.first_weekday(zone) if week_start is None else week_start,
         )
         entries = await all_of(reader, caller.user_id, *period.instants, only_shown=True)
         calendars = await queries.of_person(reader, caller.user_id)

@@ -148,13 +148,13 @@ async def change(request: Request) -> Response:
 async def change_week(request: Request) -> Response:
     """Set the first day of the week. Empty means the custom of the country that the user's time zone belongs to."""
     caller = caller_of(request)
-    asked = (await read_form(request)).get("week_start", "")
-    if asked not in {"", *map(str, WEEK_STARTS)}:
+    week_start = (await read_form(request)).get("week_start", "")
+    if week_start not in {"", *map(str, WEEK_STARTS)}:
         raise InvalidInput(
             "week_start", GeneralReason.CHOOSE_ONE, choices=", ".join(map(formatting.weekday, WEEK_STARTS))
         )
     async with database_of(request).transaction() as tx:
-        await set_week_start(tx, caller.user_id, int(asked) if asked else None)
+        await set_week_start(tx, caller.user_id, int(week_start) if week_start else None)
     return go(SETTINGS, flash="week_saved")
 
 

@@ -151,9 +151,9 @@ def covered(entry: CalendarEntry, zone: str) -> Covered[str]:
     """The days that an entry covers. An all-day entry has the same dates in every zone. An entry that ends during the
     night after its first day counts for that first day only.
     """
-    named = entry.time_zone if entry.is_all_day else zone
-    first = local_of(entry.starts_at, named).date()
-    ends = local_of(Instant(max(entry.starts_at, entry.ends_at - 1)), named)
+    zone_name = entry.time_zone if entry.is_all_day else zone
+    first = local_of(entry.starts_at, zone_name).date()
+    ends = local_of(Instant(max(entry.starts_at, entry.ends_at - 1)), zone_name)
     last = ends.date()
     if not entry.is_all_day and last == first + timedelta(days=1) and ends.hour < NIGHT_ENDS and is_within_a_day(entry):
         last = first
@@ -212,10 +212,10 @@ def elsewhere(entry: CalendarEntry, zone: str) -> str:
     """The start in the event's own time zone, if that zone differs from the viewer's: ``13:00 New York time``."""
     if entry.is_all_day or entry.kind is EntryKind.SUBSCRIBED:
         return ""
-    there, here = local_of(entry.starts_at, entry.time_zone), local_of(entry.starts_at, zone)
-    if there.utcoffset() == here.utcoffset():
+    starts_at_event, starts_in_zone = local_of(entry.starts_at, entry.time_zone), local_of(entry.starts_at, zone)
+    if starts_at_event.utcoffset() == starts_in_zone.utcoffset():
         return ""
-    return f"{formatting.clock(there)} {formatting.zone_label(there, entry.time_zone)}"
+    return f"{formatting.clock(starts_at_event)} {formatting.zone_label(starts_at_event, entry.time_zone)}"
 
 
 def entries_label(day: date, count: int) -> str:

@@ -174,7 +174,7 @@ def week_view(
         )
         for day in period.days
     ]
-    chosen = (period.on - period.start).days
+    selected_index = (period.on - period.start).days
     bars = [
         WeekBar(
             look=looks[bar.key],
@@ -184,7 +184,7 @@ def week_view(
             lane=bar.lane,
             is_start=bar.is_start,
             is_end=bar.is_end,
-            is_on_chosen=bar.day <= chosen < bar.day + bar.days,
+            is_on_chosen=bar.day <= selected_index < bar.day + bar.days,
         )
         for bar in layout.bars
     ]

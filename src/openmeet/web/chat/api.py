@@ -109,19 +109,19 @@ async def list_rooms(request: Request) -> Response:
                 group=query_params.get("group"),
             )
             subject = await _where_it_is(reader, subject)
-        wanted = RoomFilter(
+        room_filter = RoomFilter(
             kinds=kinds,
             subject=subject,
             unread_only=query_params.get("unread") == "true",
             archived=query_params.get("archived") == "true",
             words=query_params.get("q", "")[:100],
         )
-        mine = await rooms.my_rooms(reader, caller.user_id, wanted, limit=limit, after=after)
-        listed = await my_rooms_shown(reader, mine[:limit], caller.user_id)
+        my_rooms = await rooms.my_rooms(reader, caller.user_id, room_filter, limit=limit, after=after)
+        listed = await my_rooms_shown(reader, my_rooms[:limit], caller.user_id)
     further = None
-    if len(mine) > limit:
-        is_new, said, last = rooms.place(mine[limit - 1])
-        further = packed(f"{is_new}.{said}.{last}")
+    if len(my_rooms) > limit:
+        is_new, last_said_at, last = rooms.place(my_rooms[limit - 1])
+        further = packed(f"{is_new}.{last_said_at}.{last}")
     return json_response(RoomList(listed, further))
 
 
@@ -142,16 +142,16 @@ async def open_room(request: Request) -> Response:
     return json_response(room_shown(room, found), 201 if is_new else 200, etag_of(room.revision))
 
 
-async def _target(reader: Reader, person: UserId, wanted: RoomOpening) -> RoomTarget:
+async def _target(reader: Reader, person: UserId, body: RoomOpening) -> RoomTarget:
     """The room to open. Raises NotFound, InvalidForm (``date``)."""
-    subject = await subject_of(reader, person, event=wanted.event, series_slug=wanted.series, group=wanted.group)
-    if wanted.date is not None and subject.kind is SubjectKind.SERIES and wanted.kind is RoomKind.DATE:
-        event = await date_queries.date_of(reader, SeriesId(subject.id), checked_name(wanted.date))
+    subject = await subject_of(reader, person, event=body.event, series_slug=body.series, group=body.group)
+    if body.date is not None and subject.kind is SubjectKind.SERIES and body.kind is RoomKind.DATE:
+        event = await date_queries.date_of(reader, SeriesId(subject.id), checked_name(body.date))
         if event is None:
             raise InvalidForm({"date": ChatReason.NO_SUCH_DATE()})
         subject = RoomSubject(SubjectKind.EVENT, event.id)
-    asked = UserId(wanted.with_) if wanted.with_ else person
-    return await rooms.target_of(reader, wanted.kind, subject, with_user_id=asked, name=wanted.name)
+    person_id = UserId(body.with_) if body.with_ else person
+    return await rooms.target_of(reader, body.kind, subject, with_user_id=person_id, name=body.name)
 
 
 async def show_room(request: Request) -> Response:
@@ -204,9 +204,9 @@ async def reopen_room(request: Request) -> Response:
 async def list_members(request: Request) -> Response:
     caller, query_params = caller_of(request), request.query_params
     limit = limit_of(request, _PAGE, MAX_LIMIT)
-    place = unpacked(NAME_PLACE, query_params["cursor"]) if query_params.get("cursor") else None
+    position = unpacked(NAME_PLACE, query_params["cursor"]) if query_params.get("cursor") else None
     try:
-        after = (bytes.fromhex(place[1]).decode(), place[2]) if place else None
+        after = (bytes.fromhex(position[1]).decode(), position[2]) if position else None
     except UnicodeDecodeError:
         raise InvalidInput("cursor", GeneralReason.INVALID_CURSOR, name="InvalidCursor") from None
     role = _ROLES.get(query_params.get("role", ""))
@@ -226,7 +226,7 @@ async def list_messages(request: Request) -> Response:
         if query_params.get("cursor") and not query_params.get("q")
         else None
     )
-    wanted = MessageFilter(
+    message_filter = MessageFilter(
         before=int(cursor[1]) if cursor else whole(request, "before"),
         after=whole(request, "after"),
         around=whole(request, "around"),
@@ -240,8 +240,8 @@ async def list_messages(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         room, _, _ = await rooms.readable_room(reader, room_id(request), viewer)
         if query_params.get("q") and viewer is not None:
-            return await _with_words(reader, request, viewer, room.id, wanted)
-        page = await page_of_messages(reader, room, viewer, wanted, limit=limit)
+            return await _with_words(reader, request, viewer, room.id, message_filter)
+        page = await page_of_messages(reader, room, viewer, message_filter, limit=limit)
     listed = [message_shown(one) for one in page.messages]
     before = listed[0].number if listed and page.has_before else None
     return json_response(
@@ -255,14 +255,21 @@ async def list_messages(request: Request) -> Response:
 
 
 async def _with_words(
-    reader: Reader, request: Request, viewer: UserId, room: RoomId, wanted: MessageFilter
+    reader: Reader, request: Request, viewer: UserId, room: RoomId, message_filter: MessageFilter
 ) -> Response:
     """The messages that contain these words, oldest first. The cursor leads to earlier ones."""
     query_params = request.query_params
     found = await search.find_messages(
         reader,
         viewer,
-        ChatSearch(query_params["q"], (room,), wanted.person, wanted.since, wanted.until, wanted.about),
+        ChatSearch(
+            query_params["q"],
+            (room,),
+            message_filter.person,
+            message_filter.since,
+            message_filter.until,
+            message_filter.about,
+        ),
         limit=limit_of(request, _PAGE, MAX_LIMIT),
         after=search_place(query_params.get("cursor", "")),
     )
@@ -398,7 +405,7 @@ async def count_unread(request: Request) -> Response:
 async def search_messages(request: Request) -> Response:
     caller, query_params = caller_of(request), request.query_params
     has = query_params.getlist("has")
-    wanted = search.ChatSearch(
+    chat_search = search.ChatSearch(
         words=query_params.get("q", "")[:200],
         rooms=tuple(RoomId(one) for one in query_params.getlist("room")[: search.MOST_ROOMS]),
         person=UserId(query_params["person"]) if query_params.get("person") else None,
@@ -413,7 +420,7 @@ async def search_messages(request: Request) -> Response:
         found = await search.find_messages(
             reader,
             caller.user_id,
-            wanted,
+            chat_search,
             limit=limit_of(request, _PAGE, MAX_LIMIT),
             after=search_place(query_params.get("cursor", "")),
         )
@@ -436,10 +443,12 @@ async def _rooms_of(request: Request, kind: RoomKind, **slug: str) -> Response:
     viewer = viewer_of(request)
     async with database_of(request).reader() as reader:
         target: RoomTarget = await rooms.target_of(reader, kind, await subject_of(reader, viewer, **slug))
-        there = await room_queries.of_subject(reader, target.subject, set(RoomKind) - {RoomKind.DIRECT})
-        reached = await access_to_each(reader, [one.id for one in there], viewer)
+        rooms_of_subject = await room_queries.of_subject(reader, target.subject, set(RoomKind) - {RoomKind.DIRECT})
+        reached = await access_to_each(reader, [one.id for one in rooms_of_subject], viewer)
         could = await rooms.access_before_opening(reader, target, viewer)
-    listed = [room_shown(one, reached[one.id]) for one in there if reached.get(one.id, Access.NONE) >= Access.READ]
+    listed = [
+        room_shown(one, reached[one.id]) for one in rooms_of_subject if reached.get(one.id, Access.NONE) >= Access.READ
+    ]
     if not listed and could is Access.NONE:
         raise NotFound(ChatReason.NO_SUCH_ROOM)
     return json_response(SubjectRooms(listed, access_name(could)))

@@ -15,11 +15,11 @@ NAME_PLACE: Final = re.compile(rf"((?:[0-9a-f]{{2}}){{0,400}})\.{_ID}")
 _SEARCH_PLACE: Final = re.compile(rf"(?:{_AT}\.{_ID})?(?:/{_AT}\.{_ID})?")
 
 
-def search_cursor(place: ChatSearchCursor | None) -> str | None:
-    if place is None:
+def search_cursor(position: ChatSearchCursor | None) -> str | None:
+    if position is None:
         return None
-    message = f"{place.message[0]}.{place.message[1]}" if place.message else ""
-    rooms = f"/{place.rooms[0]}.{place.rooms[1]}" if place.rooms else ""
+    message = f"{position.message[0]}.{position.message[1]}" if position.message else ""
+    rooms = f"/{position.rooms[0]}.{position.rooms[1]}" if position.rooms else ""
     return packed(message + rooms)
 
 

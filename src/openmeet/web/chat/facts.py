@@ -25,8 +25,8 @@ def room_facts(place: ChatPlace, kept_days: int) -> list[str]:
         facts.append(gettext("The chat closes 30 days after the event."))
     if room is not None and room.retention is RoomRetention.AFTER_DATE:
         facts.append(gettext("Messages are deleted 30 days after the date."))
-    chosen = {RoomRetention.YEAR: 365, RoomRetention.QUARTER: 90}.get(room.retention, 0) if room else 0
-    days = min((each for each in (chosen, kept_days) if each), default=0)
+    retention_days = {RoomRetention.YEAR: 365, RoomRetention.QUARTER: 90}.get(room.retention, 0) if room else 0
+    days = min((each for each in (retention_days, kept_days) if each), default=0)
     if days:
         facts.append(gettext("Messages are deleted after %(days)s days.", days=str(days)))
     if room is not None and room.is_mirrored:

@@ -68,13 +68,13 @@ def _answer(act: Act) -> Callable[[Request], Awaitable[Response]]:
                 await spend_on_change(request, caller.user_id, _id(request))
             async with database_of(request).transaction() as tx:
                 one = await act(tx, request, form)
-                there = await _there(tx, one, caller.user_id)
+                message_path = await _there(tx, one, caller.user_id)
         except (InvalidForm, InvalidInput) as wrong:
             return await _message_page(request, form_with_problems(form, wrong), 400)
         except (Conflict, Refused, Forbidden, TooMany) as refused:
             status = {Conflict: 409, Forbidden: 403, TooMany: 429}.get(type(refused), 422)
             return await _message_page(request, FormState(form, {"": refused.why}), status)
-        return go(there)
+        return go(message_path)
 
     return answer
 

@@ -44,19 +44,19 @@ class FoundMessage:
 
 
 async def search_room(
-    reader: Reader, place: ChatPlace, room: Room, viewer: UserId, asked: QueryParams
+    reader: Reader, place: ChatPlace, room: Room, viewer: UserId, query_params: QueryParams
 ) -> dict[str, object]:
     """Context of the page that searches one chat. Without any condition it shows only the form. Raises InvalidInput
     (``cursor``).
     """
-    found = await _find(reader, viewer, asked, place.time_zone, (room.id,))
+    found = await _find(reader, viewer, query_params, place.time_zone, (room.id,))
     dates = await search.dates_with_messages(reader, room) if room.kind is RoomKind.SERIES else []
     path, further = place.path, place.query
     writers = dict(await search.recent_writers(reader, viewer, (room.id,), limit=_PEOPLE))
     # The authors of the results are always offered. So a selected person can still be selected if they have not written
     # recently.
     writers |= {one.message.user_id: one.name for one in (found.messages if found else ()) if one.message.user_id}
-    return _form(asked) | {
+    return _form(query_params) | {
         "people": sorted(writers.items(), key=lambda one: (one[1].casefold(), one[0])),
         "dates": [(one, view.date_heading(one, reader.now, place.time_zone)) for one in dates],
         "chats": [],
@@ -67,26 +67,26 @@ async def search_room(
             )
             for one in (found.messages if found else ())
         ],
-        "more": _next_page(path, further, asked, found),
+        "more": _next_page(path, further, query_params, found),
         "is_asked": found is not None,
     }
 
 
 async def search_chats(
-    reader: Reader, viewer: UserId, asked: QueryParams, zone: str, chats: list[tuple[str, str]]
+    reader: Reader, viewer: UserId, query_params: QueryParams, zone: str, chats: list[tuple[str, str]]
 ) -> dict[str, object]:
     """Context of the page that searches all chats of a person. ``chats`` has the ids and names that the filter offers.
     Days begin at midnight in ``zone``. Raises InvalidInput (``cursor``, ``person``).
     """
-    only = asked.get("room", "")
+    only = query_params.get("room", "")
     if only and not _ID.fullmatch(only):
         only = ""
-    found = await _find(reader, viewer, asked, zone, (RoomId(only),) if only else ())
+    found = await _find(reader, viewer, query_params, zone, (RoomId(only),) if only else ())
     messages = found.messages if found else ()
     rooms = await room_queries.by_ids(reader, {one.message.room_id for one in messages})
     addresses = await addresses_of(reader, list(rooms.values()), viewer)
     writers = await search.recent_writers(reader, viewer, limit=_PEOPLE)
-    return _form(asked) | {
+    return _form(query_params) | {
         "people": writers,
         "dates": [],
         "chats": chats,
@@ -98,14 +98,14 @@ async def search_chats(
                 if one.message.room_id in addresses
             )
         ],
-        "more": _next_page("/chat", "", asked, found),
+        "more": _next_page("/chat", "", query_params, found),
         "is_asked": found is not None,
     }
 
 
-def is_search(asked: QueryParams) -> bool:
+def is_search(query_params: QueryParams) -> bool:
     """Whether the query of a chat, or of the list of chats, requests a search."""
-    return "q" in asked
+    return "q" in query_params
 
 
 def _found_among(row: view.MessageView, address: RoomAddress) -> FoundMessage:
@@ -114,37 +114,37 @@ def _found_among(row: view.MessageView, address: RoomAddress) -> FoundMessage:
 
 
 async def _find(
-    reader: Reader, viewer: UserId, asked: QueryParams, zone: str, rooms: tuple[RoomId, ...]
+    reader: Reader, viewer: UserId, query_params: QueryParams, zone: str, rooms: tuple[RoomId, ...]
 ) -> ChatSearchPage | None:
     """Run the search. None if there is no condition, because a search without one would list everything."""
-    since, until = day_of(asked.get("from", "")), day_of(asked.get("to", ""))
-    has = asked.getlist("has")
-    wanted = ChatSearch(
-        words=asked.get("q", "").strip()[:_MAX_QUERY_LENGTH],
+    since, until = day_of(query_params.get("from", "")), day_of(query_params.get("to", ""))
+    has = query_params.getlist("has")
+    chat_search = ChatSearch(
+        words=query_params.get("q", "").strip()[:_MAX_QUERY_LENGTH],
         rooms=rooms,
-        person=UserId(asked["person"]) if asked.get("person") else None,
+        person=UserId(query_params["person"]) if query_params.get("person") else None,
         since=start_of(since, zone) if since else None,
         until=start_of(until + timedelta(days=1), zone) if until else None,
-        about=asked.get("date") or None,
+        about=query_params.get("date") or None,
         has_link=_LINK in has,
         has_picture=_PICTURE in has,
         mentions_me=_MENTION in has,
     )
-    if wanted == ChatSearch(rooms=rooms):
+    if chat_search == ChatSearch(rooms=rooms):
         return None
-    after = search_place(asked.get("cursor", ""))
-    return await find_messages(reader, viewer, wanted, limit=_PAGE, after=after)
+    after = search_place(query_params.get("cursor", ""))
+    return await find_messages(reader, viewer, chat_search, limit=_PAGE, after=after)
 
 
-def _form(asked: QueryParams) -> dict[str, object]:
-    since, until = day_of(asked.get("from", "")), day_of(asked.get("to", ""))
-    has = asked.getlist("has")
+def _form(query_params: QueryParams) -> dict[str, object]:
+    since, until = day_of(query_params.get("from", "")), day_of(query_params.get("to", ""))
+    has = query_params.getlist("has")
     return {
         "named": None,
-        "words": asked.get("q", "").strip()[:_MAX_QUERY_LENGTH],
-        "person": asked.get("person", ""),
-        "room": asked.get("room", ""),
-        "date": asked.get("date", ""),
+        "words": query_params.get("q", "").strip()[:_MAX_QUERY_LENGTH],
+        "person": query_params.get("person", ""),
+        "room": query_params.get("room", ""),
+        "date": query_params.get("date", ""),
         "since": since.isoformat() if since else "",
         "until": until.isoformat() if until else "",
         "has": [
@@ -152,8 +152,8 @@ def _form(asked: QueryParams) -> dict[str, object]:
             (_LINK, gettext("With a link"), _LINK in has),
             (_MENTION, gettext("Mentions me"), _MENTION in has),
         ],
-        "narrowed": sum(bool(value) for name, value in asked.multi_items() if name in _FIELDS and name != "q"),
-        "is_further": bool(asked.get("cursor")),
+        "narrowed": sum(bool(value) for name, value in query_params.multi_items() if name in _FIELDS and name != "q"),
+        "is_further": bool(query_params.get("cursor")),
     }
 
 
@@ -161,12 +161,14 @@ def _around(path: str, further: str, number: int) -> str:
     return _address(path, further, [("around", str(number))]) + f"#m{number}"
 
 
-def _next_page(path: str, further: str, asked: QueryParams, found: ChatSearchPage | None) -> str:
+def _next_page(path: str, further: str, query_params: QueryParams, found: ChatSearchPage | None) -> str:
     cursor = search_cursor(found.after) if found is not None else None
     if cursor is None:
         return ""
-    kept = [(name, value) for name, value in asked.multi_items() if name in _FIELDS and (value or name == "q")]
-    return _address(path, further, [*kept, ("cursor", cursor)])
+    parameters = [
+        (name, value) for name, value in query_params.multi_items() if name in _FIELDS and (value or name == "q")
+    ]
+    return _address(path, further, [*parameters, ("cursor", cursor)])
 
 
 def _address(path: str, further: str, query: list[tuple[str, str]]) -> str:

@@ -129,8 +129,8 @@ async def _found_in_chats(reader: Reader, request: Request, viewer: UserId) -> d
     """Chats that match by name, and matching messages in all chats."""
     query_params = request.query_params
     zone = await zone_of_person(reader, viewer, services(request).settings.time_zone)
-    mine = await rooms.my_rooms(reader, viewer, RoomFilter(), limit=_CHATS_OFFERED)
-    addresses = await addresses_of(reader, [one.room for one in mine], viewer)
+    my_rooms = await rooms.my_rooms(reader, viewer, RoomFilter(), limit=_CHATS_OFFERED)
+    addresses = await addresses_of(reader, [one.room for one in my_rooms], viewer)
     offered = sorted(
         ((str(room), address.name) for room, address in addresses.items()), key=lambda one: one[1].casefold()
     )
@@ -284,8 +284,8 @@ async def _conversation(reader: Reader, request: Request, place: ChatPlace, view
             view.message_view(one, room, hosts, zone=place.time_zone, now=reader.now, may_write=may_write)
             for one in found.messages
         ]
-        kept = await readers.reading_of(reader, room.id, viewer) if viewer else None
-        mark = kept.read_number if kept else None
+        reading = await readers.reading_of(reader, room.id, viewer) if viewer else None
+        read_number = reading.read_number if reading else None
         own = await rooms.rooms_of_dates(
             reader, room, {one.message.about for one in found.messages if one.message.about}, viewer
         )
@@ -295,7 +295,7 @@ async def _conversation(reader: Reader, request: Request, place: ChatPlace, view
                 found.messages,
                 zone=place.time_zone,
                 now=reader.now,
-                read_number=mark,
+                read_number=read_number,
                 rooms_of_dates={date: f"/events/{quote(slug)}/chat/date" for date, slug in own.items()},
             )
         )
@@ -329,8 +329,8 @@ def _with_query(address: str, query: Mapping[str, str]) -> str:
 
 def _heading(request: Request, place: ChatPlace) -> str | None:
     """The date that the conversation is limited to: the requested one, or that of the occurrence whose page this is."""
-    asked = set(request.query_params) - {_FOLLOW, "before", "after"}
-    return _date_asked(request) or (None if asked else place.heading)
+    other_parameters = set(request.query_params) - {_FOLLOW, "before", "after"}
+    return _date_asked(request) or (None if other_parameters else place.heading)
 
 
 def _wanted(request: Request, place: ChatPlace, about: str | None) -> MessageFilter:
@@ -377,16 +377,16 @@ async def _pins(reader: Reader, place: ChatPlace, viewer: UserId | None) -> dict
 
 async def _room_list(reader: Reader, request: Request, viewer: UserId, most: int, here: str = "") -> dict[str, object]:
     """A person's rooms, for the list next to a chat and for the page of all chats."""
-    asked = request.query_params if request.url.path == "/chat" else {}
-    which = asked.get("kind", "")
+    query_params = request.query_params if request.url.path == "/chat" else {}
+    which = query_params.get("kind", "")
     kinds = next((kinds for value, _, kinds in _FILTERS if value == which), frozenset[RoomKind]())
-    archived = asked.get("archived") == "yes"
-    words = asked.get("q", "").strip()[:100]
-    found = unpacked(ROOM_PLACE, asked["after"]) if asked.get("after") else None
+    archived = query_params.get("archived") == "yes"
+    words = query_params.get("q", "").strip()[:100]
+    found = unpacked(ROOM_PLACE, query_params["after"]) if query_params.get("after") else None
     after = (int(found[1]), int(found[2]), found[3]) if found else None
-    wanted = RoomFilter(kinds=kinds, archived=archived, words=words)
-    mine = await rooms.my_rooms(reader, viewer, wanted, limit=most, after=after)
-    shown = mine[:most]
+    room_filter = RoomFilter(kinds=kinds, archived=archived, words=words)
+    my_rooms = await rooms.my_rooms(reader, viewer, room_filter, limit=most, after=after)
+    shown = my_rooms[:most]
     addresses = await addresses_of(reader, [one.room for one in shown], viewer)
     latest = await message_queries.by_ids(
         reader, [ChatMessageId(one.last_message_id) for one in shown if one.last_message_id]
@@ -401,7 +401,7 @@ async def _room_list(reader: Reader, request: Request, viewer: UserId, most: int
                 faces[one.room.id],
                 last.get(one.last_message_id or ""),
                 now=reader.now,
-                here=here,
+                current_path=here,
             )
             for one in shown
             if one.room.id in addresses
@@ -409,18 +409,18 @@ async def _room_list(reader: Reader, request: Request, viewer: UserId, most: int
         "picks": [(value, words_of, value == which) for value, words_of, _ in _FILTERS],
         "archived": archived,
         "words": words,
-        "more": _more_rooms(mine[most - 1], which, archived=archived, words=words) if len(mine) > most else "",
+        "more": _more_rooms(my_rooms[most - 1], which, archived=archived, words=words) if len(my_rooms) > most else "",
         "which": which,
     }
 
 
 def _more_rooms(last: MyRoom, which: str, *, archived: bool, words: str) -> str:
     """The URL of the list of chats after this one."""
-    is_new, said, room = rooms.place(last)
+    is_new, last_said_at, room = rooms.place(last)
     query = {
         "kind": which,
         "archived": "yes" if archived else "",
         "q": words,
-        "after": packed(f"{is_new}.{said}.{room}"),
+        "after": packed(f"{is_new}.{last_said_at}.{room}"),
     }
     return f"/chat?{urlencode({name: value for name, value in query.items() if value})}"

@@ -175,11 +175,11 @@ class _InGroup:
 async def _role_in_group(reader: Reader, place: ChatPlace, caller: UserId, person: UserId) -> _InGroup | None:
     """The person's state in the group. None if there is no group, or if the caller may not ban this person from it."""
     group = None if place.group_id is None else await groups.by_id(reader, place.group_id)
-    mine = None if group is None else await groups.role_in(reader, group.id, caller)
-    if group is None or mine is None or group.is_read_only or not rules.may(mine, GroupPermission.BAN):
+    role = None if group is None else await groups.role_in(reader, group.id, caller)
+    if group is None or role is None or group.is_read_only or not rules.may(role, GroupPermission.BAN):
         return None
     theirs = await groups.find_member(reader, group.id, person)
-    if person == caller or (theirs is not None and not rules.ranks_above(mine, theirs.role)):
+    if person == caller or (theirs is not None and not rules.ranks_above(role, theirs.role)):
         return None
     return _InGroup(group, theirs is not None and theirs.role is GroupRole.BANNED)
 

@@ -152,11 +152,11 @@ async def read_message_form(request: Request) -> SentForm:
     if declared != "multipart/form-data":
         return SentForm(await read_form(request))
     async with request.form(max_files=MAX_PICTURES, max_fields=MAX_FIELDS) as form:
-        typed = {name: value for name, value in form.multi_items() if isinstance(value, str)}
+        fields = {name: value for name, value in form.multi_items() if isinstance(value, str)}
         files = [await _file(form, number) for number in range(1, MAX_PICTURES + 1)]
-    if any("\x00" in value for value in typed.values()):
+    if any("\x00" in value for value in fields.values()):
         raise InvalidInput("", MediaReason.UNSTORABLE_CHARACTER)
-    return SentForm(typed, files)
+    return SentForm(fields, files)
 
 
 async def _file(form: FormData, number: int) -> bytes:
@@ -169,23 +169,23 @@ async def take(request: Request, person: UserId, sent: SentForm) -> TakenPicture
     fields: list[PictureField] = []
     ready: list[NewPicture] = []
     for number in range(1, MAX_PICTURES + 1):
-        alt, kept = sent.typed.get(f"alt_{number}", ""), sent.typed.get(f"kept_{number}", "")
+        alt, kept_key = sent.typed.get(f"alt_{number}", ""), sent.typed.get(f"kept_{number}", "")
         body = sent.files[number - 1] if sent.files else b""
         problem = ""
         if body:
-            kept = ""
+            kept_key = ""
             try:
                 await spend_on_picture(request, person)
-                kept = (await _keep(request, person, body)).key
+                kept_key = (await _keep(request, person, body)).key
             except InvalidForm as wrong:
                 problem = " ".join(explain(why) for why in wrong.problems.values())
             except (TooLarge, TooMany, Unavailable) as refused:
                 problem = explain(refused.why)
-        elif kept and sent.typed.get(f"drop_{number}"):
-            kept, alt = "", ""
-        if kept:
-            ready.append(NewPicture(SentPictureKey(kept), alt))
-        fields.append(PictureField(number, kept, alt, problem))
+        elif kept_key and sent.typed.get(f"drop_{number}"):
+            kept_key, alt = "", ""
+        if kept_key:
+            ready.append(NewPicture(SentPictureKey(kept_key), alt))
+        fields.append(PictureField(number, kept_key, alt, problem))
     first = next((one for one in fields if one.problem), None)
     problem = gettext("Picture %(number)s: %(problem)s", number=first.number, problem=first.problem) if first else ""
     return TakenPictures(tuple(ready), fields, problem)

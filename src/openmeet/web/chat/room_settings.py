@@ -109,7 +109,7 @@ async def change_settings(find: Find, request: Request) -> Response:
     try:
         async with database_of(request).transaction() as tx:
             place, room = await _found(find, tx, request)
-            wanted = RoomSettings(
+            room_settings = RoomSettings(
                 name=form.get("name"),
                 about=form.get("about"),
                 audience={name: form[f"who_{name}"] for name in kind_of if form.get(f"who_{name}")},
@@ -119,7 +119,7 @@ async def change_settings(find: Find, request: Request) -> Response:
                 retention=next((one for one in RoomRetention if one.value == form.get("retention")), None),
             )
             revision = _number(form.get("revision", ""))
-            await rooms.change_settings(tx, caller_of(request), room.id, wanted, if_revision=revision)
+            await rooms.change_settings(tx, caller_of(request), room.id, room_settings, if_revision=revision)
     except (InvalidForm, InvalidInput) as wrong:
         return await _settings_page(find, request, form_with_problems(form, wrong), 400)
     except (Conflict, Forbidden, Refused) as refused:
@@ -153,7 +153,7 @@ async def open_channel(request: Request) -> Response:
 async def choose_notifications(find: Find, request: Request) -> Response:
     """Set the caller's notification level for a room, and how long the room is muted for them."""
     form = await read_form(request)
-    chosen = next((one for one in NotificationLevel if one.value == form.get("level")), NotificationLevel.USUAL)
+    level = next((one for one in NotificationLevel if one.value == form.get("level")), NotificationLevel.USUAL)
     caller = caller_of(request)
     async with database_of(request).transaction() as tx:
         place, room = await _found(find, tx, request)
@@ -161,9 +161,9 @@ async def choose_notifications(find: Find, request: Request) -> Response:
         if form.get("mute") in _MUTES:
             until = Instant(tx.now + _MUTES[form["mute"]][0])
         elif form.get("mute") == _KEEP:
-            kept = await readers.reading_of(tx, room.id, caller.user_id)
-            until = kept.muted_until if kept else None
-        await readers.choose_notifications(tx, caller, room.id, chosen, until)
+            reading = await readers.reading_of(tx, room.id, caller.user_id)
+            until = reading.muted_until if reading else None
+        await readers.choose_notifications(tx, caller, room.id, level, until)
     return go(place.page("settings"), flash="chat_saved")
 
 
@@ -239,7 +239,7 @@ async def _settings_page(find: Find, request: Request, form_state: FormState, st
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         place, room = await _found(find, reader, request)
-        kept = await readers.reading_of(reader, room.id, caller.user_id)
+        reading = await readers.reading_of(reader, room.id, caller.user_id)
         mirror = None
         if services(request).settings.matrix_url and room.kind not in mirroring.NEVER:
             mirror = await mirroring.status(reader, room.id)
@@ -249,8 +249,8 @@ async def _settings_page(find: Find, request: Request, form_state: FormState, st
     has_group = place.group_id is not None
     switches = [one for one in SWITCHES_OF[room.kind] if has_group or one is not AudienceSwitch.MEMBERS]
     muted = ""
-    if kept is not None and kept.muted_until is not None and kept.muted_until > now:
-        ends = local_of(kept.muted_until, place.time_zone)
+    if reading is not None and reading.muted_until is not None and reading.muted_until > now:
+        ends = local_of(reading.muted_until, place.time_zone)
         muted = formatting.day_and_time(formatting.short_day(ends), ends)
     stored = {
         "name": room.name,
@@ -268,7 +268,7 @@ async def _settings_page(find: Find, request: Request, form_state: FormState, st
         "typed": FormState({**stored, **form_state.values}, form_state.problems),
         "labels": _LABELS,
         "mine": FormState(
-            {"level": (kept.level if kept else NotificationLevel.USUAL).value, "mute": _KEEP if muted else ""}
+            {"level": (reading.level if reading else NotificationLevel.USUAL).value, "mute": _KEEP if muted else ""}
         ),
         "mutes": [
             ("", gettext("No")),

@@ -351,12 +351,18 @@ def rows_of(
     heading: tuple[str | None, date] | None = None
     for row, one in zip(views, shown, strict=True):
         at = one.message.said_at
-        here = one.message.about, local_of(at, zone).date()
-        if heading is None or (here[0] != heading[0] if here[0] or heading[0] else here[1] != heading[1]):
-            own = rooms_of_dates.get(here[0] or "", "")
-            words = date_heading(here[0], now, zone) if here[0] else day_heading(here[1], now, zone)
+        author_and_day = one.message.about, local_of(at, zone).date()
+        if heading is None or (
+            author_and_day[0] != heading[0] if author_and_day[0] or heading[0] else author_and_day[1] != heading[1]
+        ):
+            own = rooms_of_dates.get(author_and_day[0] or "", "")
+            words = (
+                date_heading(author_and_day[0], now, zone)
+                if author_and_day[0]
+                else day_heading(author_and_day[1], now, zone)
+            )
             rows.append(RuleView(words, href=own, link=gettext("Chat of this date only") if own else ""))
-            before, heading = None, here
+            before, heading = None, author_and_day
         if read_number is not None and row.number > read_number and not row.is_own:
             rows.append(RuleView(gettext("New since your last visit"), id="new", is_new=True))
             before, read_number = None, None
@@ -476,23 +482,23 @@ _FOR_ALL: Final = frozenset({RoomKind.EVENT, RoomKind.SERIES})
 
 
 def room_row(
-    mine: MyRoom, address: RoomAddress, face: Avatar, last: ShownMessage | None, *, now: Instant, here: str
+    my_room: MyRoom, address: RoomAddress, face: Avatar, last: ShownMessage | None, *, now: Instant, current_path: str
 ) -> RoomRow:
     """A room in the list. If it has unread messages, the link leads to the first of them."""
-    room = mine.room
+    room = my_room.room
     at = last.message.said_at if last else room.created_at
     return RoomRow(
-        href=address.path + ("#new" if mine.unread else ""),
+        href=address.path + ("#new" if my_room.unread else ""),
         title=address.title,
         face=face,
         is_square=room.kind is not RoomKind.DIRECT,
         at=formatting.iso(at),
         time=short_time(at, now, address.time_zone),
         words=gettext("Closed. %(words)s", words=line_of(last)) if room.is_closed else line_of(last),
-        unread=mine.unread,
-        is_mentioned=bool(mine.mentioned),
-        is_muted=mine.is_muted,
-        is_here=address.path == here,
+        unread=my_room.unread,
+        is_mentioned=bool(my_room.mentioned),
+        is_muted=my_room.is_muted,
+        is_here=address.path == current_path,
         who=""
         if room.kind in _FOR_ALL or (room.kind is RoomKind.CHANNEL and room.name == GENERAL)
         else address.subtitle,

@@ -61,9 +61,9 @@ async def check_in(request: Request) -> Response:
     try:
         async with database_of(request).transaction() as tx:
             event = await host_decisions.find_for_host(tx, caller, slug)
-            chosen = form.get("attendance", "")
+            selected_id = form.get("attendance", "")
             code = form.get("code", "")
-            attendance_id = AttendanceId(chosen) if chosen else await actions.of_code(tx, key, event, code)
+            attendance_id = AttendanceId(selected_id) if selected_id else await actions.of_code(tx, key, event, code)
             was_there = attendance_id in await actions.checked_in_since(tx, [attendance_id])
             saved = await host_decisions.check_in(tx, caller, slug, attendance_id)
     except InvalidForm as wrong:
@@ -89,17 +89,17 @@ async def show_ticket(request: Request) -> Response:
     """The caller's own ticket."""
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        event, mine = await actions.own(reader, caller, _slug(request))
-        private = await private_details_for(reader, event, caller.user_id, is_going=mine.is_seated)
-    return ticket_page(request, event, mine, caller.display_name, private)
+        event, own_rsvp = await actions.own(reader, caller, _slug(request))
+        private = await private_details_for(reader, event, caller.user_id, is_going=own_rsvp.is_seated)
+    return ticket_page(request, event, own_rsvp, caller.display_name, private)
 
 
-def ticket_page(request: Request, event: Event, mine: Attendance, name: str, private: PrivateDetails) -> Response:
+def ticket_page(request: Request, event: Event, own_rsvp: Attendance, name: str, private: PrivateDetails) -> Response:
     """A ticket for its holder. ``private`` has the place, link and entry instructions that they may see.
 
     People who take part online need the link instead of the code.
     """
-    code = actions.code_of(services(request).code_key, mine.id)
+    code = actions.code_of(services(request).code_key, own_rsvp.id)
     address = tickets.address_of(services(request).settings.public_url, event.slug, code)
     context = {
         "event": event,
@@ -107,13 +107,13 @@ def ticket_page(request: Request, event: Event, mine: Attendance, name: str, pri
         "picture": picture_of(address),
         "cover": thumbnail(event.content, Size.SMALL),
         "tone": cover_for(event.content).tone,
-        "is_online": event.content.mode is Mode.ONLINE or mine.mode is AnswerMode.ONLINE,
+        "is_online": event.content.mode is Mode.ONLINE or own_rsvp.mode is AnswerMode.ONLINE,
         "when": tagged(event, services(request).clock.now()),
         "zone_label": zone_label(event),
         "private": private,
         "join_from_label": join_from_label(event, private),
         "name": name,
-        "party": mine.party,
+        "party": own_rsvp.party,
     }
     return page(request, "check_in/ticket.html", context, headers={"cache-control": "no-store"})
 
@@ -126,11 +126,11 @@ async def _check_in_page(request: Request, form_state: FormState, *, code: str =
         event = await host_decisions.find_for_host(reader, caller, _slug(request))
         counts, now = await actions.counts(reader, event.id), reader.now
         to_come = AttendeeFilter((AttendanceStatus.ATTENDING, *(_OTHERS if q else ())), q)
-        here = AttendeeFilter((AttendanceStatus.ATTENDED,), q)
+        attendee_filter = AttendeeFilter((AttendanceStatus.ATTENDED,), q)
         # Hosts look for people who have not arrived yet, so a list that is cut off shows those first. This also helps
         # offline.
         rows = await lists.for_hosts(reader, event.id, to_come, None, _SHOWN)
-        rows += await lists.for_hosts(reader, event.id, here, None, _SHOWN - len(rows))
+        rows += await lists.for_hosts(reader, event.id, attendee_filter, None, _SHOWN - len(rows))
         done = request.query_params.get("done", "")
         holder = ""
         if code:
@@ -138,8 +138,8 @@ async def _check_in_page(request: Request, form_state: FormState, *, code: str =
                 holder = await actions.of_code(reader, key, event, code)
             except InvalidForm as wrong:
                 form_state = FormState({"code": code}, wrong.problems)
-        asked = [one for one in (holder, done) if one]
-        single = await lists.by_ids(reader, event.id, [AttendanceId(one) for one in asked])
+        attendance_ids = [one for one in (holder, done) if one]
+        single = await lists.by_ids(reader, event.id, [AttendanceId(one) for one in attendance_ids])
         since = await actions.checked_in_since(reader, [one.attendance_id for one in (*rows, *single)])
         names = await shown_names(reader, [one.user_id for one in (*rows, *single)])
         portraits = await portraits_of(reader, caller.user_id, [one.user_id for one in (*rows, *single)])

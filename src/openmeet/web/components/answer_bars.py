@@ -31,18 +31,18 @@ _S = AttendanceStatus
 
 def answer_bars(now: Instant) -> list[AnswerBarView]:
     """One bar per ``AnswerState``."""
-    return [view_of(case, _FIGURES, _PATHS) for case in _cases(now).values()]
+    return [view_of(answer_case, _FIGURES, _PATHS) for answer_case in _cases(now).values()]
 
 
 def _cases(now: Instant) -> Mapping[AnswerState, AnswerCase]:
     soon, tonight, lately = (_event(now, after) for after in (3 * DAY, HOUR, -DAY))
     online = replace(tonight, content=Content("Lightning talks", mode=Mode.ONLINE), starts_at=Instant(now - 4 * MINUTE))
     cancelled = replace(soon, status=EventStatus.CANCELLED)
-    going, waiting, asked = (_mine(soon, status, now) for status in (_S.ATTENDING, _S.WAITLISTED, _S.PENDING))
+    going, waiting, requested = (_mine(soon, status, now) for status in (_S.ATTENDING, _S.WAITLISTED, _S.PENDING))
     invited, maybe, declined = (_mine(soon, status, now) for status in (_S.INVITED, _S.INTERESTED, _S.DECLINED))
 
-    def case(event: Event, mine: Attendance | None = None, settings: RegistrationSettings = DEFAULT) -> AnswerCase:
-        return AnswerCase(event, mine, now, settings, may_message=True, sees_group=True, may_edit=True)
+    def case(event: Event, own_rsvp: Attendance | None = None, settings: RegistrationSettings = DEFAULT) -> AnswerCase:
+        return AnswerCase(event, own_rsvp, now, settings, may_message=True, sees_group=True, may_edit=True)
 
     return {
         AnswerState.NOT_PUBLISHED: case(replace(soon, is_draft=True, is_held=True)),
@@ -59,8 +59,8 @@ def _cases(now: Instant) -> Mapping[AnswerState, AnswerCase]:
         AnswerState.GOING: case(soon, replace(going, party=2)),
         AnswerState.PLACE_HELD: case(soon, replace(waiting, offered_until=Instant(now + HOUR))),
         AnswerState.WAITLISTED: replace(case(soon, waiting), is_full=True),
-        AnswerState.REQUESTED: case(soon, replace(asked, pending_for=PendingFor.APPROVAL), _ASKS),
-        AnswerState.UNCONFIRMED: case(soon, replace(asked, pending_for=PendingFor.FOREIGN)),
+        AnswerState.REQUESTED: case(soon, replace(requested, pending_for=PendingFor.APPROVAL), _ASKS),
+        AnswerState.UNCONFIRMED: case(soon, replace(requested, pending_for=PendingFor.FOREIGN)),
         AnswerState.MEMBERS_ONLY: case(replace(soon, group=_GROUP), None, _MEMBERS),
         AnswerState.CLOSED: case(soon, None, _CLOSED),
         AnswerState.MAYBE: case(soon, maybe),

@@ -75,8 +75,8 @@ def context() -> dict[str, object]:
 
 
 def _repeats() -> recurrence_form.RecurrenceFormState:
-    typed = {"starts": "2026-11-26T19:00", "time_zone": _ZONE, "repeats": "FREQ=WEEKLY;BYDAY=TH"}
-    return recurrence_form.form_state(typed, _NOW)
+    form = {"starts": "2026-11-26T19:00", "time_zone": _ZONE, "repeats": "FREQ=WEEKLY;BYDAY=TH"}
+    return recurrence_form.form_state(form, _NOW)
 
 
 def _calendar() -> dict[str, object]:

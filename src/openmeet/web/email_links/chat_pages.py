@@ -88,13 +88,13 @@ async def write(request: Request) -> Response:
             link, room = await _found(reader, request)
         await spend_on_message(request, link.user_id, room.id)
         async with database_of(request).transaction() as tx:
-            said = await _send(tx, link, room, new)
+            result = await _send(tx, link, room, new)
     except InvalidForm as wrong:
         again, status = form_with_problems(form, wrong), 400
     except (Conflict, Forbidden, TooMany) as refused:
         again, status = FormState(form, {"": refused.why}), {Conflict: 409, Forbidden: 403}.get(type(refused), 429)
     else:
-        response = go(request.url.path, flash="chat_held" if said.is_held else "chat_sent")
+        response = go(request.url.path, flash="chat_held" if result.is_held else "chat_sent")
         response.headers.update(_HEADERS)
         return response
     async with database_of(request).reader() as reader:

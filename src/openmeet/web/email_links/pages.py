@@ -60,8 +60,8 @@ def routes() -> list[Route]:
 async def show_answer(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         link, event = await _answerable(reader, request)
-        mine = await answer_of(reader, event.id, link.user_id)
-        return await _answer_page(reader, request, event, link.user_id, mine)
+        own_rsvp = await answer_of(reader, event.id, link.user_id)
+        return await _answer_page(reader, request, event, link.user_id, own_rsvp)
 
 
 async def answer(request: Request) -> Response:
@@ -79,9 +79,9 @@ async def answer(request: Request) -> Response:
             user = await user_by_id(tx, link.user_id)
             if user is None:
                 raise NotFound(EmailLinkReason.TOO_OLD, name=INVALID_LINK)
-            mine = await answer_of(tx, event.id, link.user_id)
+            own_rsvp = await answer_of(tx, event.id, link.user_id)
             rsvp_request = rsvp_request_of(
-                form, fields_of(event, await registration_settings_of(tx, event), mine), mine
+                form, fields_of(event, await registration_settings_of(tx, event), own_rsvp), own_rsvp
             )
             caller = Caller(user.id, user.display_name)
             saved = await attendance.answer(tx, caller, event.slug, reply, rsvp_request, through=ChangeChannel.MAIL)
@@ -89,9 +89,9 @@ async def answer(request: Request) -> Response:
     except InvalidForm as wrong:
         async with database_of(request).reader() as reader:
             link, event = await _answerable(reader, request)
-            mine = await answer_of(reader, event.id, link.user_id)
+            own_rsvp = await answer_of(reader, event.id, link.user_id)
             again = form_with_problems(form, wrong)
-            return await _answer_page(reader, request, event, link.user_id, mine, form_state=again, status=400)
+            return await _answer_page(reader, request, event, link.user_id, own_rsvp, form_state=again, status=400)
 
 
 async def show_ticket(request: Request) -> Response:
@@ -100,12 +100,12 @@ async def show_ticket(request: Request) -> Response:
     """
     async with database_of(request).reader() as reader:
         link, event = await _answerable(reader, request)
-        mine = await answer_of(reader, event.id, link.user_id)
+        own_rsvp = await answer_of(reader, event.id, link.user_id)
         user = await user_by_id(reader, link.user_id)
-        if user is None or mine is None or not mine.is_seated:
-            return await _answer_page(reader, request, event, link.user_id, mine)
-        private = await _shown_to(reader, event, link.user_id, mine)
-    return ticket_page(request, event, mine, user.display_name, private)
+        if user is None or own_rsvp is None or not own_rsvp.is_seated:
+            return await _answer_page(reader, request, event, link.user_id, own_rsvp)
+        private = await _shown_to(reader, event, link.user_id, own_rsvp)
+    return ticket_page(request, event, own_rsvp, user.display_name, private)
 
 
 async def show_stop(request: Request) -> Response:
@@ -132,8 +132,8 @@ async def _link(reader: Reader, request: Request, purpose: LinkPurpose) -> Email
 async def _answerable(reader: Reader, request: Request) -> tuple[EmailLink, Event]:
     link = await _link(reader, request, LinkPurpose.ANSWER)
     event = await event_by_id(reader, EventId(link.subject))
-    mine = None if event is None else await answer_of(reader, event.id, link.user_id)
-    access = rsvp_gives_access(mine)
+    own_rsvp = None if event is None else await answer_of(reader, event.id, link.user_id)
+    access = rsvp_gives_access(own_rsvp)
     return link, await require_visible(
         reader, event, link.user_id, has_rsvp_access=access, refusal=EmailLinkReason.NO_SUCH_EVENT
     )
@@ -144,39 +144,39 @@ async def _answer_page(
     request: Request,
     event: Event,
     user_id: UserId,
-    mine: Attendance | None,
+    own_rsvp: Attendance | None,
     *,
     is_new: bool = False,
     form_state: FormState | None = None,
     status: int = 200,
 ) -> Response:
     registration_settings = await registration_settings_of(reader, event)
-    fields = fields_of(event, registration_settings, mine)
-    private = await _shown_to(reader, event, user_id, mine)
-    case = await case_of(reader, event, user_id, mine=mine, settings=registration_settings)
-    bar = bar_of(case)
-    wanted = request.query_params.get("reply", "")
+    fields = fields_of(event, registration_settings, own_rsvp)
+    private = await _shown_to(reader, event, user_id, own_rsvp)
+    answer_case = await case_of(reader, event, user_id, mine=own_rsvp, settings=registration_settings)
+    bar = bar_of(answer_case)
+    requested_reply = request.query_params.get("reply", "")
     is_past = bar.state in {AnswerState.CANCELLED, AnswerState.OVER}
-    figures = AnswerFigures(waiting_before=await waitlist.before(reader, mine) if mine else 0)
+    figures = AnswerFigures(waiting_before=await waitlist.before(reader, own_rsvp) if own_rsvp else 0)
     context = {
         "event": event,
         "when": when_label(event),
-        "sentence": answer_texts.sentence_of(bar, case, figures),
-        "is_answered": mine is not None,
+        "sentence": answer_texts.sentence_of(bar, answer_case, figures),
+        "is_answered": own_rsvp is not None,
         "is_new": is_new,
         "takes_answers": bool(bar.replies) and not is_past,
         # The reply that was chosen in the e-mail comes first, because the first button stands out.
         "replies": [
             (reply.value, answer_texts.reply_label(bar, reply), reply is bar.given)
-            for reply in sorted(bar.replies, key=lambda reply: reply.value != wanted)
+            for reply in sorted(bar.replies, key=lambda reply: reply.value != requested_reply)
         ],
         "fields": fields,
-        "typed": form_state or FormState(values_of(mine)),
+        "typed": form_state or FormState(values_of(own_rsvp)),
         "private": private,
         "join_from_label": join_from_label(event, private),
         "answer_path": f"/mail/answer/{request.path_params['token']}",
         "chat": f"/mail/answer/{request.path_params['token']}/chat" if await _has_chat(reader, event, user_id) else "",
-        "ticket": f"/mail/ticket/{request.path_params['token']}" if mine is not None and mine.is_seated else "",
+        "ticket": f"/mail/ticket/{request.path_params['token']}" if own_rsvp is not None and own_rsvp.is_seated else "",
     }
     return page(request, "email_links/answer.html", context, status=status, headers=_HEADERS)
 
@@ -188,9 +188,9 @@ async def _has_chat(reader: Reader, event: Event, user_id: UserId) -> bool:
     return room is not None and await access(reader, room.id, user_id) >= Access.READ
 
 
-async def _shown_to(reader: Reader, event: Event, user_id: UserId, mine: Attendance | None) -> PrivateDetails:
+async def _shown_to(reader: Reader, event: Event, user_id: UserId, own_rsvp: Attendance | None) -> PrivateDetails:
     """Place, link and entry instructions for the recipient. Guests have no other page that shows these."""
-    return await private_details_for(reader, event, user_id, is_going=mine is not None and mine.is_seated)
+    return await private_details_for(reader, event, user_id, is_going=own_rsvp is not None and own_rsvp.is_seated)
 
 
 def _stop_page(request: Request, link: EmailLink, *, is_stopped: bool) -> Response:

@@ -116,10 +116,10 @@ async def person_content(request: Request, reader: Reader, most: int) -> EmbedCo
 
 async def search_content(request: Request, reader: Reader, most: int) -> EmbedContent:
     """The events that a search finds, or those of the front page. Raises InvalidForm, Unavailable."""
-    typed, found = await public_search(request, reader, most, once_per_series=True)
-    asked = query.query_string(typed)
-    page = f"/?{asked}" if asked else "/"
-    name = query.name_of(typed)
+    search_fields, found = await public_search(request, reader, most, once_per_series=True)
+    query_string = query.query_string(search_fields)
+    page = f"/?{query_string}" if query_string else "/"
+    name = query.name_of(search_fields)
     return await _list(request, reader, name, page, found, frame=f"/embed/search{page[1:]}")
 
 

@@ -71,10 +71,10 @@ class EmbedLook:
         found = "" if self.radius == _USUAL_RADIUS else f":root{{--round:{self.radius}px}}"
         if self.accent == DEFAULT_ACCENT:
             return found
-        chosen = rgb(self.accent)
+        accent_rgb = rgb(self.accent)
         if self.theme is not EmbedTheme.DARK:
-            found += f":root{{{_accent(readable_on(_LIGHT_SHEET, chosen))}}}"
-        dark = f":root{{{_accent(readable_on(_DARK_SHEET, chosen))}}}"
+            found += f":root{{{_accent(readable_on(_LIGHT_SHEET, accent_rgb))}}}"
+        dark = f":root{{{_accent(readable_on(_DARK_SHEET, accent_rgb))}}}"
         if self.theme is EmbedTheme.DARK:
             found += dark
         elif self.theme is EmbedTheme.AUTO:
@@ -90,18 +90,18 @@ class EmbedLook:
         return f"'self' 'sha256-{digest}'"
 
 
-def look_of(asked: Mapping[str, str]) -> EmbedLook:
+def look_of(query_params: Mapping[str, str]) -> EmbedLook:
     """The look that a query string describes."""
-    colour = _COLOUR.fullmatch(asked.get("accent", ""))
-    theme, language = asked.get("theme", ""), asked.get("lang", "")
+    colour = _COLOUR.fullmatch(query_params.get("accent", ""))
+    theme, language = query_params.get("theme", ""), query_params.get("lang", "")
     return EmbedLook(
         theme=EmbedTheme(theme) if theme in set(EmbedTheme) else EmbedTheme.AUTO,
         accent=f"#{colour[1].lower()}" if colour else DEFAULT_ACCENT,
-        radius=min(_number(asked.get("radius", ""), _USUAL_RADIUS), MOST_RADIUS),
+        radius=min(_number(query_params.get("radius", ""), _USUAL_RADIUS), MOST_RADIUS),
         language=language if language in available() else "",
-        events=max(1, min(_number(asked.get("events", ""), _USUAL_EVENTS), MOST_EVENTS)),
+        events=max(1, min(_number(query_params.get("events", ""), _USUAL_EVENTS), MOST_EVENTS)),
         # Without scripts, the form sends an empty field for a checkbox that is not selected.
-        has_pictures=asked.get("pictures", "yes") not in {"", "no"},
+        has_pictures=query_params.get("pictures", "yes") not in {"", "no"},
     )
 
 

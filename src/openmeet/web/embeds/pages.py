@@ -59,8 +59,8 @@ def _shown_by(load: Load) -> Callable[[Request], Awaitable[Response]]:
 
 
 def _page(request: Request, look: EmbedLook, content: EmbedContent) -> Response:
-    known = {"name": content.name, "page": content.page, **content.shown}
-    return _rendered(request, look, content.template, known, HTTPStatus.OK)
+    base_context = {"name": content.name, "page": content.page, **content.shown}
+    return _rendered(request, look, content.template, base_context, HTTPStatus.OK)
 
 
 def _absent(request: Request, look: EmbedLook, failure: NotFound | InvalidForm) -> Response:
@@ -80,6 +80,12 @@ def _rendered(
     policy = content_policy(
         style_src=look.style_source, frame_ancestors="*", form_action="'none'", connect_src="'none'"
     )
-    known = {"lang": current().tag, "dir": current().direction, "look": look, "scheme": _SCHEMES[look.theme], **context}
+    base_context = {
+        "lang": current().tag,
+        "dir": current().direction,
+        "look": look,
+        "scheme": _SCHEMES[look.theme],
+        **context,
+    }
     headers = {"cache-control": "no-cache", "content-security-policy": policy}
-    return HTMLResponse(made.render(known), status, headers)
+    return HTMLResponse(made.render(base_context), status, headers)

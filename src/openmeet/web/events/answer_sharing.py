@@ -38,12 +38,12 @@ class AnswerSharing:
 
 
 async def sharing_of(
-    reader: Reader, event: Event, mine: Attendance | None, viewer: UserId, agreement: Consent
+    reader: Reader, event: Event, own_rsvp: Attendance | None, viewer: UserId, agreement: Consent
 ) -> AnswerSharing:
     """The sharing line for a signed-in person."""
     if not are_rsvps_publishable(event):
         return AnswerSharing(SharingState.STAYS_HERE)
-    if mine is not None and mine.is_private:
+    if own_rsvp is not None and own_rsvp.is_private:
         return AnswerSharing(SharingState.HOSTS_ONLY)
     if not agreement.is_given:
         return AnswerSharing(SharingState.NOT_CONNECTED)
@@ -53,6 +53,6 @@ async def sharing_of(
         session = await session_queries.find_of(reader, identity.did, viewer)
         if session is None or session.needs_login:
             return AnswerSharing(SharingState.SIGN_IN_AGAIN, name)
-    if mine is None or mine.status in {AttendanceStatus.DECLINED, AttendanceStatus.INVITED}:
+    if own_rsvp is None or own_rsvp.status in {AttendanceStatus.DECLINED, AttendanceStatus.INVITED}:
         return AnswerSharing(SharingState.CHOOSE, name)
-    return AnswerSharing(SharingState.KEPT_HERE if mine.skips_record else SharingState.GIVEN, name)
+    return AnswerSharing(SharingState.KEPT_HERE if own_rsvp.skips_record else SharingState.GIVEN, name)

@@ -96,18 +96,18 @@ class PageFacts:
 async def for_page(
     reader: Reader,
     event: Event,
-    mine: Attendance | None,
+    own_rsvp: Attendance | None,
     viewer: UserId | None,
     registration_settings: RegistrationSettings,
     facts: PageFacts,
     *,
-    wanted: str,
+    requested_reply: str,
 ) -> AnswerBarView:
-    """The bar of the event page. ``wanted`` is the reply that the viewer clicked before signing in."""
+    """The bar of the event page. ``requested_reply`` is the reply that the viewer clicked before signing in."""
     is_welcome = viewer is None or await answer_lists.is_welcome(reader, event, viewer)
-    case = AnswerCase(
+    answer_case = AnswerCase(
         event,
-        mine,
+        own_rsvp,
         reader.now,
         registration_settings,
         await relationship_of(reader, event, registration_settings, viewer),
@@ -124,32 +124,34 @@ async def for_page(
     )
     figures = AnswerFigures(
         host=facts.host,
-        waiting_before=0 if mine is None else await waitlist.before(reader, mine),
+        waiting_before=0 if own_rsvp is None else await waitlist.before(reader, own_rsvp),
         waiting=facts.counts.waiting,
         going=facts.counts.going,
     )
-    return view_of(case, figures, _paths_of(event, facts), wanted)
+    return view_of(answer_case, figures, _paths_of(event, facts), requested_reply)
 
 
 def view_of(
-    case: AnswerCase, figures: AnswerFigures, paths: Mapping[AnswerAction, str], wanted: str = ""
+    answer_case: AnswerCase, figures: AnswerFigures, paths: Mapping[AnswerAction, str], requested_reply: str = ""
 ) -> AnswerBarView:
     """The bar for one viewer. ``paths`` are the targets of its links."""
-    bar = bar_of(case)
-    spoken_of = f"{case.event.title}, {time_and_place.start_label(case.event).partition(',')[0]}"
+    bar = bar_of(answer_case)
+    spoken_of = f"{answer_case.event.title}, {time_and_place.start_label(answer_case.event).partition(',')[0]}"
     actions = [one for one in (bar.primary, bar.second) if one is not None and one is not AnswerAction.CHANGE]
-    main = wanted if any(one.value == wanted for one in bar.replies) else ""
+    main = requested_reply if any(one.value == requested_reply for one in bar.replies) else ""
     buttons = tuple(
-        _button(bar, case, action, paths, spoken_of, is_main=action.value == main if main else action is bar.primary)
+        _button(
+            bar, answer_case, action, paths, spoken_of, is_main=action.value == main if main else action is bar.primary
+        )
         for action in actions
     )
     return AnswerBarView(
         bar.state,
-        _sentence(bar, case, figures, wanted=main),
-        _hint(bar, case),
+        _sentence(bar, answer_case, figures, requested_reply=main),
+        _hint(bar, answer_case),
         buttons,
         tuple(_reply(bar, one, spoken_of, is_main=one.value == main) for one in bar.others),
-        _opens_others(bar, case),
+        _opens_others(bar, answer_case),
         bar.second is AnswerAction.CHANGE,
         RsvpReply.GOING in bar.replies,
     )
@@ -173,14 +175,14 @@ def _paths_of(event: Event, facts: PageFacts) -> dict[AnswerAction, str]:
 
 def _button(
     bar: AnswerBar,
-    case: AnswerCase,
+    answer_case: AnswerCase,
     action: AnswerAction,
     paths: Mapping[AnswerAction, str],
     spoken_of: str,
     *,
     is_main: bool,
 ) -> BarButton:
-    words = answer_texts.label_of(bar, action, case.people_asking)
+    words = answer_texts.label_of(bar, action, answer_case.people_asking)
     if bar.shows_answer and action is bar.primary:
         spoken = gettext("%(answer)s: %(event)s (your answer)", answer=words, event=spoken_of)
         return BarButton(words, spoken, path=paths[AnswerAction.CHANGE], is_main=True, shows_answer=True)
@@ -198,31 +200,33 @@ def _reply(bar: AnswerBar, reply: RsvpReply, spoken_of: str, *, is_main: bool) -
     return BarButton(words, f"{words}: {spoken_of}", reply=reply.value, is_main=is_main)
 
 
-def _sentence(bar: AnswerBar, case: AnswerCase, figures: AnswerFigures, *, wanted: str) -> str:
-    if wanted and case.mine is None and not case.is_hosting:
-        return gettext("Almost done: press “%(answer)s”.", answer=answer_texts.reply_label(bar, RsvpReply(wanted)))
+def _sentence(bar: AnswerBar, answer_case: AnswerCase, figures: AnswerFigures, *, requested_reply: str) -> str:
+    if requested_reply and answer_case.mine is None and not answer_case.is_hosting:
+        return gettext(
+            "Almost done: press “%(answer)s”.", answer=answer_texts.reply_label(bar, RsvpReply(requested_reply))
+        )
     if bar.state is AnswerState.CANCELLED:
         # The banner above already says that the event is cancelled.
-        return answer_texts.past_answer_sentence(case.mine)
-    return answer_texts.sentence_of(bar, case, figures)
+        return answer_texts.past_answer_sentence(answer_case.mine)
+    return answer_texts.sentence_of(bar, answer_case, figures)
 
 
-def _hint(bar: AnswerBar, case: AnswerCase) -> str:
+def _hint(bar: AnswerBar, answer_case: AnswerCase) -> str:
     if bar.state is AnswerState.WAITLISTED:
         return gettext("When a place becomes free, we hold it for you and e-mail you.")
     if bar.state is AnswerState.MOVED:
-        return answer_texts.time_before_move(case)
-    closes_at = registration_closes_at(case.event, case.registration_settings)
+        return answer_texts.time_before_move(answer_case)
+    closes_at = registration_closes_at(answer_case.event, answer_case.registration_settings)
     if closes_at is None or bar.state not in _BEFORE_AN_ANSWER:
         return ""
-    local = wall_time.local_of(closes_at, case.event.time_zone)
+    local = wall_time.local_of(closes_at, answer_case.event.time_zone)
     return gettext("Answer until %(until)s.", until=formatting.span(local, None))
 
 
-def _opens_others(bar: AnswerBar, case: AnswerCase) -> str:
-    if not case.is_hosting:
+def _opens_others(bar: AnswerBar, answer_case: AnswerCase) -> str:
+    if not answer_case.is_hosting:
         has_answered = bar.second in {AnswerAction.CHANGE, AnswerAction.DIRECTIONS}
         return gettext("Change") if has_answered else gettext("More answers")
-    if case.mine is not None and bar.given is RsvpReply.GOING and case.mine.is_seated:
-        return answer_texts.going_sentence(case.mine)
+    if answer_case.mine is not None and bar.given is RsvpReply.GOING and answer_case.mine.is_seated:
+        return answer_texts.going_sentence(answer_case.mine)
     return gettext("Are you going yourself?")

@@ -144,12 +144,12 @@ async def _list_by_uri(request: Request, uri: str) -> Response:
 
 async def list_mine(request: Request) -> Response:
     caller = caller_of(request)
-    asked = request.query_params.get("which", MyEvents.UPCOMING.value)
-    if asked not in set(MyEvents):
+    selected_list = request.query_params.get("which", MyEvents.UPCOMING.value)
+    if selected_list not in set(MyEvents):
         raise InvalidInput("which", GeneralReason.CHOOSE_ONE, choices=", ".join(MyEvents))
     after, limit = paging(request)
     async with database_of(request).reader() as reader:
-        found = await event_lists.mine(reader, caller.user_id, MyEvents(asked), after, limit + 1)
+        found = await event_lists.mine(reader, caller.user_id, MyEvents(selected_list), after, limit + 1)
         return json_response(await events_page(reader, request, found, limit))
 
 
@@ -171,9 +171,11 @@ async def list_attendees(request: Request) -> Response:
         event = await _visible(reader, request, caller)
         counts = (await counts_shown(reader, [event.id]))[event.id]
         registration_settings = await registration.of_event(reader, event)
-        mine = None if caller is None else await attendance.find(reader, event.id, caller.user_id)
+        own_rsvp = None if caller is None else await attendance.find(reader, event.id, caller.user_id)
         is_hosting = await host_decisions.may_host(reader, event, caller)
-        sees_list = is_hosting or sees_who_comes(registration_settings, is_going=mine is not None and mine.is_seated)
+        sees_list = is_hosting or sees_who_comes(
+            registration_settings, is_going=own_rsvp is not None and own_rsvp.is_seated
+        )
         people = (
             await lists.attendees(
                 reader,
@@ -216,11 +218,11 @@ async def _visible(reader: Reader, request: Request, caller: Caller | None) -> E
     event = await by_slug(reader, slug)
     if event is None:
         await new_links.raise_if_replaced(reader, LinkKind.EVENT, slug)
-    mine = await attendance.find(reader, event.id, caller.user_id) if event and caller else None
+    own_rsvp = await attendance.find(reader, event.id, caller.user_id) if event and caller else None
     viewer = caller.user_id if caller else None
-    if event is None or not await seeing.may_see(reader, event, viewer, has_rsvp_access=rsvp_gives_access(mine)):
+    if event is None or not await seeing.may_see(reader, event, viewer, has_rsvp_access=rsvp_gives_access(own_rsvp)):
         raise NotFound(EventReason.NO_SUCH_EVENT)
-    raise_if_gone(event, is_involved=viewer is not None and (mine is not None or event.author_id == viewer))
+    raise_if_gone(event, is_involved=viewer is not None and (own_rsvp is not None or event.author_id == viewer))
     return event
 
 
@@ -236,7 +238,7 @@ async def details_of(reader: Reader, request: Request, events: Sequence[Event]) 
     viewer = caller.user_id if caller else None
     ids = [event.id for event in events]
     counts = await counts_shown(reader, ids)
-    mine = await attendance.of_user(reader, viewer, ids) if viewer else {}
+    own_rsvps = await attendance.of_user(reader, viewer, ids) if viewer else {}
     surroundings = await links.around(reader, events, viewer, services(request).settings.public_url)
     co_hosts = await co_host_queries.co_hosts_of(reader, ids)
     others = [user_id for several in co_hosts.values() for user_id in several]
@@ -245,10 +247,10 @@ async def details_of(reader: Reader, request: Request, events: Sequence[Event]) 
     own = [event.id for event in events if event.author_id == viewer]
     statuses = await publication_status.statuses(reader, publications.PublicationKind.EVENT, own)
     has_agreed = viewer is not None and (await consent(reader, viewer)).is_given
-    cases = await cases_of(reader, events, viewer, mine=mine, counts=counts, hosted=run)
+    cases = await cases_of(reader, events, viewer, mine=own_rsvps, counts=counts, hosted=run)
     found = []
     for event in events:
-        answer = mine.get(event.id)
+        answer = own_rsvps.get(event.id)
         count = counts[event.id]
         status = statuses.get(event.id)
         is_going = answer is not None and answer.status in SEATED

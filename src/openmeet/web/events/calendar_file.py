@@ -32,9 +32,9 @@ async def serve(request: Request) -> Response:
     caller = caller_or_none(request)
     viewer = caller.user_id if caller else None
     async with database_of(request).reader() as reader:
-        event, mine, seen = await event_to_show(reader, EventSlug(request.path_params["slug"]), viewer)
+        event, own_rsvp, seen = await event_to_show(reader, EventSlug(request.path_params["slug"]), viewer)
         numbers = await sequences(reader, [event.id])
-        changed = feeds.changed_at([event], reader.now, mine.answered_at if mine else None)
+        changed = feeds.changed_at([event], reader.now, own_rsvp.answered_at if own_rsvp else None)
     public_url = services(request).settings.public_url
     entry = vevent_of(
         event,
@@ -46,6 +46,6 @@ async def serve(request: Request) -> Response:
     )
     if entry is None:
         raise NotFound(EventReason.NO_DATE_YET)
-    is_unsure = mine is not None and mine.status in _UNSURE
+    is_unsure = own_rsvp is not None and own_rsvp.status in _UNSURE
     file = write_calendar([replace(entry, is_tentative=entry.is_tentative or is_unsure)], name=event.title)
     return feeds.served(request, file, feeds.CALENDAR, changed, f"{quote(event.slug)}.ics")

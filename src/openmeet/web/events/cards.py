@@ -59,17 +59,17 @@ async def facts_of(
     """The data that the cards of these events show, limited to what this viewer may know."""
     ids = [event.id for event in events]
     counts = await counts_shown(reader, ids)
-    mine = await attendance.of_user(reader, viewer, ids) if viewer else {}
+    own_rsvps = await attendance.of_user(reader, viewer, ids) if viewer else {}
     hosted = await seeing.managed_among(reader, events, viewer)
-    cases = await cases_of(reader, events, viewer, mine=mine, counts=counts, hosted=hosted)
+    cases = await cases_of(reader, events, viewer, mine=own_rsvps, counts=counts, hosted=hosted)
     faces = await faces_of(reader, list(cases.values()))
-    going = [one for several in faces.values() for one in several]
+    attendees = [one for several in faces.values() for one in several]
     return ListedFacts(
         cases,
         counts,
         faces,
-        await shown_names(reader, [*(event.author_id for event in events), *going]),
-        await portraits_of(reader, viewer, going),
+        await shown_names(reader, [*(event.author_id for event in events), *attendees]),
+        await portraits_of(reader, viewer, attendees),
         await badges.in_a_list(reader, events, public_url, within=within),
         await _sync_of(reader, events, viewer) if with_sync and viewer else {},
         further,

@@ -90,13 +90,13 @@ async def offer(request: Request) -> Response:
 async def answer_offer(request: Request) -> Response:
     """Accept or decline an offer of ownership. If the current owner declines the offer, it is withdrawn."""
     caller, slug = caller_of(request), _slug(request)
-    wish = (await read_form(request)).get("wish", "")
+    decision = (await read_form(request)).get("wish", "")
     async with database_of(request).transaction() as tx:
-        if wish == "yes":
+        if decision == "yes":
             await ownership.accept(tx, caller, slug)
         else:
             await ownership.drop(tx, caller, slug)
-    return go(f"/events/{quote(slug)}", flash="event_taken_over" if wish == "yes" else "offer_dropped")
+    return go(f"/events/{quote(slug)}", flash="event_taken_over" if decision == "yes" else "offer_dropped")
 
 
 async def show_invitation(request: Request) -> Response:
@@ -258,9 +258,9 @@ async def asked_of(
     found = [one for one in waiting if not await apart(reader, one.invited_by, user_id)]
     events = await events_by_ids(reader, [EventId(one.event_id) for one in found])
     names = await shown_names(reader, [one.invited_by for one in found])
-    asked = [
+    offers = [
         AskedToHost(token_of(key, one.id), event.title or gettext("an event"), names[one.invited_by], one.expires_at)
         for one in found
         if (event := events.get(EventId(one.event_id))) is not None and not event.is_gone
     ]
-    return asked, cursor
+    return offers, cursor

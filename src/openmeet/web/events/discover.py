@@ -121,8 +121,8 @@ def _days_label(search_fields: Mapping[str, str]) -> str:
 
 def path_of(search_fields: Mapping[str, str], view: str, **changes: str) -> str:
     """The URL of the current search with these fields changed."""
-    asked = query.query_string(search_fields, **changes, **({"view": view} if view else {}))
-    return f"/?{asked}" if asked else "/"
+    query_string = query.query_string(search_fields, **changes, **({"view": view} if view else {}))
+    return f"/?{query_string}" if query_string else "/"
 
 
 def collage(parts: list[list[ListedDay]]) -> list[EventCard]:

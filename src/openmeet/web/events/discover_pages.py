@@ -86,31 +86,31 @@ class FoundPage:
 
 
 async def show_discover(request: Request) -> Response:
-    asked = await _submitted(request)
-    if isinstance(asked, Response):
-        return asked
-    shown = asked.shown
+    submitted = await _submitted(request)
+    if isinstance(submitted, Response):
+        return submitted
+    shown = submitted.shown
     found: FoundPage | None = None
     others: list[OtherEvent] = []
     others_heading = ""
     empty: query.Empty | None = None
     async with database_of(request).reader() as reader:
         now = reader.now
-        me = await user_by_id(reader, asked.viewer) if asked.viewer else None
+        me = await user_by_id(reader, submitted.viewer) if submitted.viewer else None
         zone = (me.time_zone if me else None) or services(request).settings.time_zone
-        if not shown.problems and not asked.choices.links:
+        if not shown.problems and not submitted.choices.links:
             try:
-                search_query = replace(query.wanted_of(asked.typed, asked.viewer), once_per_series=True)
+                search_query = replace(query.wanted_of(submitted.typed, submitted.viewer), once_per_series=True)
             except InvalidForm as wrong:
                 shown = form_with_problems(shown.values, wrong)
             else:
-                found = await _found(request, reader, asked, search_query, zone)
-        if found is not None and asked.is_search and not found.events and asked.is_first_page:
+                found = await _found(request, reader, submitted, search_query, zone)
+        if found is not None and submitted.is_search and not found.events and submitted.is_first_page:
             others_heading, others = await search_hints.other_events(request, reader, found.wanted, found.named)
-            empty = await search_hints.next_step(reader, asked.typed, found.wanted, is_name=bool(found.named))
+            empty = await search_hints.next_step(reader, submitted.typed, found.wanted, is_name=bool(found.named))
     context = (
-        _form_context(request, asked, found, now, zone)
-        | _events_context(request, asked, found, now, zone)
+        _form_context(request, submitted, found, now, zone)
+        | _events_context(request, submitted, found, now, zone)
         | {"typed": shown, "empty": empty, "others": others, "others_heading": others_heading}
     )
     return page(request, "events/home.html", context, status=400 if shown.problems else 200)
@@ -141,31 +141,33 @@ async def _submitted(request: Request) -> SubmittedSearch | Response:
 
 
 async def _found(
-    request: Request, reader: Reader, asked: SubmittedSearch, wanted: search.SearchQuery, zone: str
+    request: Request, reader: Reader, submitted: SubmittedSearch, wanted: search.SearchQuery, zone: str
 ) -> FoundPage:
     """Read one page of events: of the search, or of the front page if nothing was typed."""
-    named: list[NamedLink] = []
+    named_links: list[NamedLink] = []
     forgiven = mended = cursor = ""
-    if asked.is_search:
-        if wanted.words and asked.is_first_page:
-            named = await search_hints.named_links(request, reader, wanted, asked.typed, zone)
+    if submitted.is_search:
+        if wanted.words and submitted.is_first_page:
+            named_links = await search_hints.named_links(request, reader, wanted, submitted.typed, zone)
         answer = await corrected_search.coming(
             database_of(request),
             reader,
             wanted,
-            asked.after,
+            submitted.after,
             PAGE_SIZE + 1,
-            is_name=any(one.is_place for one in named),
+            is_name=any(one.is_place for one in named_links),
             may_drop_words=True,
         )
         found, forgiven = answer.events, answer.shown
-        if not found and wanted.words and asked.is_first_page:
-            more_named, forgiven = await search_hints.corrected_links(request, reader, wanted, asked.typed, zone, named)
-            named += more_named
+        if not found and wanted.words and submitted.is_first_page:
+            more_named, forgiven = await search_hints.corrected_links(
+                request, reader, wanted, submitted.typed, zone, named_links
+            )
+            named_links += more_named
         wanted, mended = answer.wanted, " ".join(answer.wanted.words) if answer.is_corrected else ""
     else:
         found = await front_page.coming(
-            reader, wanted.viewer, shown_of(request), asked.after, PAGE_SIZE + 1, once_per_series=True
+            reader, wanted.viewer, shown_of(request), submitted.after, PAGE_SIZE + 1, once_per_series=True
         )
     events = found[:PAGE_SIZE]
     further = await further_dates(reader, events)
@@ -176,33 +178,33 @@ async def _found(
     # Each part is grouped by day. The second part starts again with its earliest event.
     for part in (0, 1):
         some = [event for event in events if search.position_in(wanted, event).part == part]
-        parts.append(await day_cards(reader, public_url, asked.viewer, some, further=further, distances=labels))
+        parts.append(await day_cards(reader, public_url, submitted.viewer, some, further=further, distances=labels))
     if len(found) > PAGE_SIZE:
         cursor = event_lists.pack(search.position_in(wanted, events[-1]))
-    return FoundPage(wanted, events, parts, distances, named, forgiven, mended, cursor)
+    return FoundPage(wanted, events, parts, distances, named_links, forgiven, mended, cursor)
 
 
 def _events_context(
-    request: Request, asked: SubmittedSearch, found: FoundPage | None, now: Instant, zone: str
+    request: Request, submitted: SubmittedSearch, found: FoundPage | None, now: Instant, zone: str
 ) -> dict[str, object]:
     """The part of the context for the events of the page."""
     parts = found.parts if found else []
     events = list(found.events) if found else []
     cards = [dated_card for part in parts for dated_card in dated(part)]
     distances = found.distances if found else {}
-    is_by_distance = bool(asked.view and distances)
+    is_by_distance = bool(submitted.view and distances)
     if is_by_distance:
         # Pins and rows must have the same order.
         events.sort(key=lambda event: distances[event.id].kilometres if event.id in distances else math.inf)
         order: dict[str, int] = {event.slug: number for number, event in enumerate(events)}
         cards.sort(key=lambda dated_card: order[dated_card[1].slug])
-    begins = asked.viewer is None and not asked.is_search and asked.is_first_page and not asked.view
+    begins = submitted.viewer is None and not submitted.is_search and submitted.is_first_page and not submitted.view
     events_by_slug: dict[str, Event] = {event.slug: event for event in events}
     near = found.wanted.near if found else None
     more = ""
     if found is not None and found.cursor:
-        typed = asked.typed | ({"q": found.mended} if found.mended else {})
-        more = discover.path_of(typed, asked.view, after=found.cursor)
+        search_fields = submitted.typed | ({"q": found.mended} if found.mended else {})
+        more = discover.path_of(search_fields, submitted.view, after=found.cursor)
     return {
         "collage": discover.collage(parts) if begins else [],
         "weekend": [
@@ -215,45 +217,47 @@ def _events_context(
         "dated": dated,
         "is_found": bool(events),
         "found_words": _count_label(len(events), near, has_more=bool(more), is_by_distance=is_by_distance)
-        if asked.is_first_page
+        if submitted.is_first_page
         else "",
         "more": more,
         "named": found.named if found else [],
         "forgiven": found.forgiven if found else "",
-        "map": map_pages.of_search(request, events, near, query.query_string(asked.typed))
-        if asked.view and found is not None
+        "map": map_pages.of_search(request, events, near, query.query_string(submitted.typed))
+        if submitted.view and found is not None
         else None,
     }
 
 
 def _form_context(
-    request: Request, asked: SubmittedSearch, found: FoundPage | None, now: Instant, zone: str
+    request: Request, submitted: SubmittedSearch, found: FoundPage | None, now: Instant, zone: str
 ) -> dict[str, object]:
     """The part of the context for the search: its form, chips and links."""
-    typed, wanted = asked.typed, found.wanted if found else None
-    again = query.query_string(typed)
+    search_fields, search_query = submitted.typed, found.wanted if found else None
+    again = query.query_string(search_fields)
     # Private results have no feed, because feed readers have no session.
-    follows = wanted is not None and wanted.of_groups_of is None
+    follows = search_query is not None and search_query.of_groups_of is None
     return {
-        "feeds": {"name": query.name_of(typed), "query": f"?{again}" if again else ""} if follows else None,
-        "heading": _heading(typed, is_map=bool(asked.view)),
-        "is_search": asked.is_search,
-        "view": asked.view,
-        "list_path": discover.path_of(typed, ""),
-        "map_path": discover.path_of(typed, MAP),
+        "feeds": {"name": query.name_of(search_fields), "query": f"?{again}" if again else ""} if follows else None,
+        "heading": _heading(search_fields, is_map=bool(submitted.view)),
+        "is_search": submitted.is_search,
+        "view": submitted.view,
+        "list_path": discover.path_of(search_fields, ""),
+        "map_path": discover.path_of(search_fields, MAP),
         "is_everything": shown_of(request).choice is FrontPageChoice.EVERYTHING,
-        "narrowed": sum(1 for name in query.FIELDS[3:] if name != "within" and typed[name].strip()),
+        "narrowed": sum(1 for name in query.FIELDS[3:] if name != "within" and search_fields[name].strip()),
         "picture": _NOTHING.path,
-        "chips": discover.chips(typed, now, zone, view=asked.view, is_valid=wanted is not None),
+        "chips": discover.chips(search_fields, now, zone, view=submitted.view, is_valid=search_query is not None),
         "categories": [(one.value, CATEGORY_LABELS[one]) for one in Category],
         "access_features": [(one.value, ACCESS_LABELS[one]) for one in AccessFeature],
         "modes": list(query.MODE_LABELS.items()),
         "sources": list(query.SOURCE_LABELS.items()),
-        "is_later": not asked.is_first_page,
-        "is_answered": wanted is not None,
-        "may_be_kept": wanted is not None and wanted.of_groups_of is None and query.is_specific(wanted),
+        "is_later": not submitted.is_first_page,
+        "is_answered": search_query is not None,
+        "may_be_kept": search_query is not None
+        and search_query.of_groups_of is None
+        and query.is_specific(search_query),
         "asked": again,
-        "places": asked.choices,
+        "places": submitted.choices,
     }
 
 

@@ -41,10 +41,10 @@ def routes() -> list[Route]:
 async def show(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         event = await _draft(reader, request)
-        kept = await draft_queries.fields(reader, event.id)
+        stored_fields = await draft_queries.fields(reader, event.id)
     if not event.is_draft:
         return go(f"/events/{quote(event.slug)}/edit")
-    values = values_of(unpack(kept)) | selected_fields(kept, (*recurrence_form.FIELDS, PROBLEM))
+    values = values_of(unpack(stored_fields)) | selected_fields(stored_fields, (*recurrence_form.FIELDS, PROBLEM))
     values |= {"revision": str(event.revision), "publish_at": _local(event)}
     return await _form(request, FormState(values), event, notice=decode_explanation(values.get(PROBLEM, "")) or "")
 
@@ -54,16 +54,16 @@ async def save(request: Request) -> Response:
         event = await _draft(reader, request)
     form = place_field.read(request, await read_form(request))
     if place_field.is_asked(form):
-        filled, place = await place_field.answered(request, {**values_of(submission_of(form)), **form})
-        return await _form(request, FormState(filled), event, place=place)
+        filled, place_answer = await place_field.answered(request, {**values_of(submission_of(form)), **form})
+        return await _form(request, FormState(filled), event, place_answer=place_answer)
     if skipped_dates.is_pressed(form):
         return await _form(request, FormState({**values_of(submission_of(form)), **form}), event)
-    wish = form.get("save", "publish")
+    action = form.get("save", "publish")
     try:
-        if wish == "draft":
+        if action == "draft":
             return await _keep(request, event, form, None, "draft_saved")
         details = _checked(request, form, event)
-        if wish == "later":
+        if action == "later":
             at = _publish_at(request, form, details)
             return await _keep(request, event, form, at, "draft_scheduled")
         return await _publish(request, event, form, details)
@@ -88,10 +88,12 @@ async def _form(
     *,
     notice: Why = "",
     status: int = 200,
-    place: place_field.PlaceField = place_field.NOT_ASKED,
+    place_answer: place_field.PlaceField = place_field.NOT_ASKED,
 ) -> Response:
     repeats = await recurrence_preview.form_state(request, form_state.values)
-    return form_page(request, form_state, event=event, notice=notice, status=status, repeats=repeats, place=place)
+    return form_page(
+        request, form_state, event=event, notice=notice, status=status, repeats=repeats, place_answer=place_answer
+    )
 
 
 async def _keep(
@@ -116,10 +118,10 @@ async def _publish(request: Request, draft: Event, form: Mapping[str, str], deta
     timing = await recurrence_preview.timing_of(request, form, details)
     revision = revision_in_form(form.get("revision", ""))
     if timing is not None:
-        known = await series.checked(request, timing)
+        checked_timing = await series.checked(request, timing)
         async with database_of(request).transaction() as tx:
             locked = await drafts.lock_to_publish(tx, caller, draft.slug, expected_revision=revision)
-            begun = await series.of_draft(tx, caller, locked, details, known)
+            begun = await series.of_draft(tx, caller, locked, details, checked_timing)
         return go(begun.path, flash=begun.flash)
     async with database_of(request).transaction() as tx:
         event = await drafts.publish(tx, caller, draft.slug, details, expected_revision=revision)

@@ -54,7 +54,7 @@ async def publish(request: Request) -> Response:
     caller = caller_of(request)
     at = _instant((await read_json(request, PublishTime)).publish_at)
     checked = await _timing_kept(request)
-    known = None if checked is None else await series.checked(request, checked)
+    checked_timing = None if checked is None else await series.checked(request, checked)
     async with database_of(request).transaction() as tx:
         before = await _visible(tx, request)
         revision = expected_revision(request)
@@ -62,25 +62,25 @@ async def publish(request: Request) -> Response:
             # The event was already published, and nothing changes.
             await actions.lock_for_host(tx, caller, before.slug, revision)
             return await to_host(request, tx, before)
-        kept = await draft_queries.fields(tx, before.id)
-        typed, more = unpack(kept), further_fields(kept)
+        stored_fields = await draft_queries.fields(tx, before.id)
+        form, more = unpack(stored_fields), further_fields(stored_fields)
         with in_api_names():
-            details = rules.check(typed, before)
+            details = rules.check(form, before)
             timing = recurrence_form.timing_typed(more, details)
         if timing != checked:
             raise PreconditionFailed(EventReason.DRAFT_CHANGED)
-        if known is not None:
+        if checked_timing is not None:
             if at is not None:
                 raise InvalidForm({"publishAt": EventReason.SERIES_NOT_SCHEDULED})
             locked = await drafts.lock_to_publish(tx, caller, before.slug, expected_revision=revision)
-            begun = await series.of_draft(tx, caller, locked, details, known)
+            begun = await series.of_draft(tx, caller, locked, details, checked_timing)
             event = await by_id(tx, begun.first) or before
         elif at is None:
             event = await drafts.publish(tx, caller, before.slug, details, expected_revision=revision)
         else:
             if at <= tx.now or at >= details.starts_at:
                 raise InvalidForm({"publishAt": EventReason.MOMENT_OUT_OF_RANGE})
-            event = await drafts.keep(tx, caller, before.slug, typed, more, publish_at=at, expected_revision=revision)
+            event = await drafts.keep(tx, caller, before.slug, form, more, publish_at=at, expected_revision=revision)
         return await to_host(request, tx, event)
 
 
@@ -90,9 +90,11 @@ async def _timing_kept(request: Request) -> Timing | None:
         event = await _visible(reader, request)
         if not event.is_draft:
             return None
-        kept = await draft_queries.fields(reader, event.id)
+        stored_fields = await draft_queries.fields(reader, event.id)
     with in_api_names():
-        return await recurrence_preview.timing_of(request, further_fields(kept), rules.check(unpack(kept), event))
+        return await recurrence_preview.timing_of(
+            request, further_fields(stored_fields), rules.check(unpack(stored_fields), event)
+        )
 
 
 async def make_draft(request: Request) -> Response:
@@ -106,9 +108,9 @@ async def duplicate(request: Request) -> Response:
     body = await read_json(request, Copy)
     async with database_of(request).transaction() as tx:
         event = await copy.to_be_copied(tx, _slug(request), caller)
-        typed = values_of_event(event) | {"starts": body.starts_local, "ends": body.ends_local or ""}
+        form = values_of_event(event) | {"starts": body.starts_local, "ends": body.ends_local or ""}
         with in_api_names():
-            details = rules.check(rules.Submission(**typed))
+            details = rules.check(rules.Submission(**form))
             if not body.allow_past and rules.starts_in_the_past(details, None, tx.now):
                 raise InvalidForm({"starts": EventReason.START_IN_PAST_SEND_AGAIN})
         details = copy.with_untyped_fields(details, event)

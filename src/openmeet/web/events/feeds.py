@@ -158,8 +158,8 @@ def served(
         # Dates and notes are in the reader's language.
         "vary": "Accept-Language, Cookie" if varies else "Accept-Language",
     }
-    known = request.headers.get("if-none-match")
-    if request.headers.get("if-modified-since") == date if known is None else tag in known:
+    if_none_match = request.headers.get("if-none-match")
+    if request.headers.get("if-modified-since") == date if if_none_match is None else tag in if_none_match:
         return Response(status_code=304, headers=headers)
     if name:
         headers["content-disposition"] = f'inline; filename="{name}"'

@@ -121,10 +121,10 @@ async def show_home(request: Request) -> Response:
             list(every.values()),
             further=await further_dates(reader, listed),
         )
-    here = (me.time_zone if me else None) or "UTC"
+    own_zone = (me.time_zone if me else None) or "UTC"
     ahead = [event for event in coming if not event.is_cancelled and event.starts_at is not None]
     context = {
-        "greeting": _greeting(now, here, first_name(caller.display_name)),
+        "greeting": _greeting(now, own_zone, first_name(caller.display_name)),
         "next": _next(ahead[0], facts, now) if ahead else None,
         "waiting": rows_of(waiting, facts),
         "tasks": tasks,
@@ -140,17 +140,17 @@ async def show_home(request: Request) -> Response:
 
 def _kept_offline(ahead: Sequence[Event], facts: ListedFacts) -> list[str]:
     """Paths of pages that the browser stores for offline use: the week, its events, the tickets, the check-in lists."""
-    kept = ["/my/calendar?view=week"]
+    paths = ["/my/calendar?view=week"]
     for event in ahead:
         path = f"/events/{quote(event.slug)}"
-        kept.append(path)
-        case = facts.cases[event.id]
-        state = bar_of(case).state
-        if state in _WITH_TICKET and case.mine is not None and case.mine.is_seated:
-            kept.append(f"{path}/ticket")
+        paths.append(path)
+        answer_case = facts.cases[event.id]
+        state = bar_of(answer_case).state
+        if state in _WITH_TICKET and answer_case.mine is not None and answer_case.mine.is_seated:
+            paths.append(f"{path}/ticket")
         elif state in {AnswerState.HOSTING, AnswerState.NEEDS_DECISIONS}:
-            kept.append(f"{path}/check-in")
-    return kept
+            paths.append(f"{path}/check-in")
+    return paths
 
 
 async def _of_groups(reader: Reader, viewer: UserId) -> list[Event]:
@@ -224,7 +224,7 @@ def _week_row(event: Event, facts: ListedFacts) -> WeekRow:
     starts = wall_time.local_of(event.starts_at or Instant(0), event.time_zone)
     bar = bar_of(facts.cases[event.id])
     badge = answer_texts.badge_of(bar, facts.cases[event.id].people_asking)
-    said = card.going if bar.state is AnswerState.HOSTING else "" if badge is None else str(badge.words)
+    label = card.going if bar.state is AnswerState.HOSTING else "" if badge is None else str(badge.words)
     clock = time_and_place.clock_label(event)
     return WeekRow(
         f"/events/{quote(event.slug)}",
@@ -232,5 +232,5 @@ def _week_row(event: Event, facts: ListedFacts) -> WeekRow:
         card.tone,
         formatting.weekday_in_short(starts),
         str(starts.day),
-        " · ".join(one for one in (clock, said) if one),
+        " · ".join(one for one in (clock, label) if one),
     )

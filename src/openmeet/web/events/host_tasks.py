@@ -111,7 +111,7 @@ def _of_requests(one: GroupRequests, now: Instant) -> HostTask:
 
 async def _offers(reader: Reader, person: UserId, key: SigningKey) -> list[HostTask]:
     """Co-host invitations, and offers to take over an event, a series or a group."""
-    asked, _ = await co_hosts_pages.asked_of(reader, person, key)
+    co_host_offers, _ = await co_hosts_pages.asked_of(reader, person, key)
     events = await decisions.offered_events(reader, person)
     series = await series_ownership.open_to(reader, person, await series_ownership.offered_to(reader, person))
     groups = await decisions.offered_groups(reader, person)
@@ -125,7 +125,7 @@ async def _offers(reader: Reader, person: UserId, key: SigningKey) -> list[HostT
     )
     tasks = [
         _offer(gettext("%(name)s asks you to co-host", name=one.by), one.title, one.path, one.expires_at)
-        for one in asked
+        for one in co_host_offers
     ]
     tasks += [
         _offer(_hands_over(names[one.author_id]), one.title, f"/events/{quote(one.slug)}/hosts", since)

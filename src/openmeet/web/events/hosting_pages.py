@@ -74,11 +74,11 @@ async def save(request: Request) -> Response:
     submission = submission_of(form)
     revision = form.get("revision", "")
     if place_field.is_asked(form):
-        filled, place = await place_field.answered(request, {**values_of(submission), **form})
-        return form_page(request, FormState(filled), event=event, place=place)
+        filled, place_answer = await place_field.answered(request, {**values_of(submission), **form})
+        return form_page(request, FormState(filled), event=event, place_answer=place_answer)
     lowered = f"{submission.capacity} {submission.mode}"
-    kept = {name: form.get(name, "") for name in (PAST, ASKED)}
-    shown = {**values_of(submission), "revision": revision, **kept}
+    confirmations = {name: form.get(name, "") for name in (PAST, ASKED)}
+    shown = {**values_of(submission), "revision": revision, **confirmations}
     try:
         details = rules.check(submission, event)
         require_confirmed_past_start(request, form, details, event)
@@ -184,12 +184,12 @@ async def retract_record(request: Request) -> Response:
 async def decide_record(request: Request) -> Response:
     """Decide what to do about a record that another app deleted. Cancelling the event has its own page."""
     form = await read_form(request)
-    wanted = form.get("decision", "")
-    if wanted not in set(DeletedRecordChoice):
+    decision = form.get("decision", "")
+    if decision not in set(DeletedRecordChoice):
         raise InvalidInput("decision", EventReason.DECISION_NEEDED)
     async with database_of(request).transaction() as tx:
-        event = await event_hosting.decide_record(tx, caller_of(request), _slug(request), DeletedRecordChoice(wanted))
-    if wanted == DeletedRecordChoice.KEEP:
+        event = await event_hosting.decide_record(tx, caller_of(request), _slug(request), DeletedRecordChoice(decision))
+    if decision == DeletedRecordChoice.KEEP:
         return go(f"/events/{event.slug}", flash="record_kept_here")
     is_published = await publish_first(request, event)
     return go(f"/events/{event.slug}", flash="event_published" if is_published else "event_tried")
@@ -215,10 +215,10 @@ async def delete_record(request: Request) -> Response:
 
 def _conflicting(shown: dict[str, str], newest: Event) -> FormState:
     """The submitted form, based on the newest revision, with the current values that differ."""
-    kept = values_of_event(newest)
+    newest_values = values_of_event(newest)
     others = {
         name: _value_label(name, text)
-        for name, text in kept.items()
+        for name, text in newest_values.items()
         if text != shown[name].replace("\r\n", "\n").strip()
     }
     problem = Markup(_CHANGED_MEANWHILE.filled(slug=quote(newest.slug)))  # noqa: S704  # a message of ours, with a quoted slug

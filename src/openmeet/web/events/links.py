@@ -48,9 +48,9 @@ class Surroundings:
 async def around(reader: Reader, events: Sequence[Event], viewer: UserId | None, public_url: str) -> Surroundings:
     """Load the series and groups of several events. The number of queries does not depend on the number of events."""
     series_ids = {SeriesId(event.place_in_series.series_id) for event in events if event.place_in_series is not None}
-    known = await series_queries.by_ids(reader, sorted(series_ids)) if series_ids else {}
-    there = [one for one in known.values() if one.deleted_at is None]
-    seen = {one.id: one for one in await visibility.seen(reader, there, viewer)}
+    series_by_id = await series_queries.by_ids(reader, sorted(series_ids)) if series_ids else {}
+    existing_series = [one for one in series_by_id.values() if one.deleted_at is None]
+    seen = {one.id: one for one in await visibility.seen(reader, existing_series, viewer)}
     group_ids = sorted({event.group.id for event in events if event.group is not None})
     all_groups = await groups.by_ids(reader, group_ids) if group_ids else {}
     roles = {} if viewer is None or not group_ids else await groups.roles_in(reader, group_ids, viewer)

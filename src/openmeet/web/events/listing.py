@@ -192,16 +192,16 @@ _WEAK: Final = frozenset(
 
 def _badges(event: Event, facts: ListedFacts) -> list[Badge]:
     """At most two badges: the viewer's relation to the event first, then the origin of the event."""
-    case = facts.cases[event.id]
-    bar = bar_of(case)
-    said = answer_texts.badge_of(bar, case.people_asking)
+    answer_case = facts.cases[event.id]
+    bar = bar_of(answer_case)
+    badge = answer_texts.badge_of(bar, answer_case.people_asking)
     if bar.state is AnswerState.OVER:
-        said = answer_texts.own_badge_of(case)
-    if said is not None and bar.state is AnswerState.NOT_PUBLISHED and not event.is_draft:
-        said = None
+        badge = answer_texts.own_badge_of(answer_case)
+    if badge is not None and bar.state is AnswerState.NOT_PUBLISHED and not event.is_draft:
+        badge = None
     if facts.is_hosting and bar.state is AnswerState.HOSTING:
-        said = None
-    found = [] if said is None else [Badge(said.words, said.tone)]
+        badge = None
+    found = [] if badge is None else [Badge(badge.words, badge.tone)]
     if (status := STATUS_LABELS[event.status]) and not event.is_cancelled and (not found or bar.state in _WEAK):
         found.insert(0, Badge(status, "hold"))
     if sync := facts.sync.get(event.id, ""):
@@ -215,11 +215,13 @@ async def further_dates(reader: Reader, events: Sequence[Event]) -> Mapping[Even
     """For each event that represents a series, the label of its further dates and the page of the series. Other events
     are left out.
     """
-    place = {event.id: SeriesId(event.place_in_series.series_id) for event in events if event.place_in_series}
-    series = await series_queries.by_ids(reader, list(dict.fromkeys(place.values())))
+    series_id_by_event = {
+        event.id: SeriesId(event.place_in_series.series_id) for event in events if event.place_in_series
+    }
+    series = await series_queries.by_ids(reader, list(dict.fromkeys(series_id_by_event.values())))
     numbers = await more_dates(reader, events)
     found = {}
-    for event_id, series_id in place.items():
+    for event_id, series_id in series_id_by_event.items():
         one = series.get(series_id)
         if one is None or one.deleted_at is not None or one.is_hidden:
             continue

@@ -122,12 +122,12 @@ def routes() -> list[Route]:
 
 async def show_mine(request: Request) -> Response:
     caller = caller_of(request)
-    asked = request.query_params.get("which", "")
+    selected_list = request.query_params.get("which", "")
     after = event_lists.unpack(request.query_params.get("after", ""))
     async with database_of(request).reader() as reader:
         counts = await event_lists.counts_of_mine(reader, caller.user_id)
         first = next((tab for tab in _TABS if counts[tab]), MyEvents.GOING)
-        which = MyEvents(asked) if asked in set(_TABS) else first
+        which = MyEvents(selected_list) if selected_list in set(_TABS) else first
         found = await event_lists.mine(reader, caller.user_id, which, after, PAGE_SIZE + 1)
         groups = await day_cards(
             reader,
@@ -181,13 +181,13 @@ async def dismiss_emails(request: Request) -> Response:
 
 async def _dashboard(request: Request, reader: Reader, viewer: UserId, hosted: Sequence[Event]) -> HostDashboard:
     """The dashboard. ``hosted`` are the events of the list. The dashboard shows their changes since yesterday."""
-    asked = await event_lists.with_requests(reader, viewer, _MOST_ASKED)
-    numbers = await counts_shown(reader, [one.id for one in asked])
-    most = max(asked, key=lambda one: numbers[one.id].unconfirmed, default=None)
+    join_requests = await event_lists.with_requests(reader, viewer, _MOST_ASKED)
+    numbers = await counts_shown(reader, [one.id for one in join_requests])
+    most = max(join_requests, key=lambda one: numbers[one.id].unconfirmed, default=None)
     me = await user_by_id(reader, viewer)
     zone = (me and me.time_zone) or services(request).settings.time_zone
     return HostDashboard(
-        await oldest_join_requests(reader, asked, viewer),
+        await oldest_join_requests(reader, join_requests, viewer),
         sum(one.unconfirmed for one in numbers.values()),
         "" if most is None else f"/events/{quote(most.slug)}",
         await host_tasks(reader, viewer, services(request).code_key),

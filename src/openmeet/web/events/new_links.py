@@ -136,8 +136,8 @@ async def _series_of(reader: Reader, series_id: SeriesId, viewer: UserId | None)
 
 async def _group_of(reader: Reader, group_id: GroupId, viewer: UserId | None) -> str | None:
     group = await groups.by_id(reader, group_id)
-    mine = None if group is None or viewer is None else await groups.find_member(reader, group.id, viewer)
-    return group.slug if group is not None and mine is not None and mine.role in INSIDE else None
+    membership = None if group is None or viewer is None else await groups.find_member(reader, group.id, viewer)
+    return group.slug if group is not None and membership is not None and membership.role in INSIDE else None
 
 
 def _question(request: Request, kind: LinkKind) -> Response:

@@ -85,29 +85,29 @@ async def show_new(request: Request) -> Response:
     draft_token = request.cookies.get(_DRAFT_COOKIE, "")
     zone = services(request).settings.time_zone
     country = ""
-    kept = None
+    draft = None
     group = request.query_params.get("group", "")
     async with database_of(request).reader() as reader:
         if group and caller is not None:
             await group_for(reader, group, caller.user_id)
         if draft_token and not group:
-            kept = await draft_queries.find(reader, hash_token(draft_token))
+            draft = await draft_queries.find(reader, hash_token(draft_token))
         if caller is not None:
             user = await by_id(reader, caller.user_id)
             zone = (user and user.time_zone) or zone
             country = names.name_of(await queries.latest_country(reader, caller.user_id))
-    values = values_of(unpack(kept) if kept else rules.Submission(time_zone=zone, country=country))
-    if kept:
-        values |= selected_fields(kept, recurrence_form.FIELDS)
+    values = values_of(unpack(draft) if draft else rules.Submission(time_zone=zone, country=country))
+    if draft:
+        values |= selected_fields(draft, recurrence_form.FIELDS)
     # One form creates one event, however often it is submitted.
     values["submission"] = secrets.token_urlsafe(16)
     values["group"] = group
-    if kept is None:
+    if draft is None:
         values["starts"] = _first_start(services(request).clock.now(), zone)
     values[place_field.ZONE] = values["time_zone"]
     # The user's zone may differ from the event's, but it is a far better default than UTC.
-    asks_zone = zone == "UTC" and kept is None
-    return await new_page(request, FormState(values), was_draft=kept is not None, asks_zone=asks_zone)
+    asks_zone = zone == "UTC" and draft is None
+    return await new_page(request, FormState(values), was_draft=draft is not None, asks_zone=asks_zone)
 
 
 def _first_start(now: Instant, zone: str) -> str:
@@ -119,50 +119,50 @@ def _first_start(now: Instant, zone: str) -> str:
 
 
 async def create(request: Request) -> Response:
-    typed, body = await new_picture.read(request)
-    typed = place_field.read(request, typed)
-    submission = submission_of(typed)
+    form, body = await new_picture.read(request)
+    form = place_field.read(request, form)
+    submission = submission_of(form)
     caller = caller_or_none(request)
-    sent = await new_picture.take(request, caller, typed, body) if caller is not None else new_picture.SentPicture()
-    typed[new_picture.KEPT] = sent.kept
-    if skipped_dates.is_pressed(typed):
-        shown = {**values_of(submission), **typed}
+    sent = await new_picture.take(request, caller, form, body) if caller is not None else new_picture.SentPicture()
+    form[new_picture.KEPT] = sent.kept
+    if skipped_dates.is_pressed(form):
+        shown = {**values_of(submission), **form}
         repeats = await recurrence_preview.form_state(request, shown)
         clashes = await conflicts.in_form(request, shown, repeats.meaning)
         return await new_page(request, FormState(shown, sent.problems), repeats=repeats, clashes=clashes)
-    if place_field.is_asked(typed):
-        filled, place = await place_field.answered(request, {**values_of(submission), **typed})
-        return await new_page(request, FormState(filled, sent.problems), place=place)
-    if typed.get("save") == "draft" and caller is not None and not sent.problems:
-        return await _begin_draft(request, submission, typed, sent.picture)
+    if place_field.is_asked(form):
+        filled, place_answer = await place_field.answered(request, {**values_of(submission), **form})
+        return await new_page(request, FormState(filled, sent.problems), place_answer=place_answer)
+    if form.get("save") == "draft" and caller is not None and not sent.problems:
+        return await _begin_draft(request, submission, form, sent.picture)
     try:
         details = _checked(submission, sent)
         details = replace(details, content=replace(details.content, picture=sent.picture))
-        timing = await recurrence_preview.timing_of(request, typed, details)
-        require_confirmed_past_start(request, typed, details, None)
+        timing = await recurrence_preview.timing_of(request, form, details)
+        require_confirmed_past_start(request, form, details, None)
     except InvalidForm as wrong:
-        shown = {**values_of(submission), **typed, **confirmation_field(typed, PAST, wrong)}
+        shown = {**values_of(submission), **form, **confirmation_field(form, PAST, wrong)}
         return await new_page(request, form_with_problems(shown, wrong), status=400)
     if caller is None:
-        return await _keep_draft(request, submission, typed)
+        return await _keep_draft(request, submission, form)
     if timing is not None:
         try:
-            return _forget_draft(await series.make(request, typed, details, timing))
+            return _forget_draft(await series.make(request, form, details, timing))
         except SeriesAlreadyCreated as made:
-            renewed = {**typed, "submission": secrets.token_urlsafe(16)}
+            renewed = {**form, "submission": secrets.token_urlsafe(16)}
             problem = Markup(_SERIES_MADE_ALREADY.filled(slug=quote(made.slug)))  # noqa: S704  # a message of ours, with a quoted slug
             return _forget_draft(await new_page(request, FormState(renewed, {"": problem}), status=422))
     draft_token = request.cookies.get(_DRAFT_COOKIE, "")
     async with database_of(request).transaction() as tx:
-        group = await group_for(tx, typed.get("group", ""), caller.user_id)
-        original = await copying.original_of(tx, typed.get("copy_of", ""), caller)
+        group = await group_for(tx, form.get("group", ""), caller.user_id)
+        original = await copying.original_of(tx, form.get("copy_of", ""), caller)
         details = copying.with_untyped_fields(details, original)
         try:
             event = await actions.create(
                 tx,
                 caller,
                 details,
-                submission_key=typed.get("submission", "")[:MAX_KEY] or None,
+                submission_key=form.get("submission", "")[:MAX_KEY] or None,
                 is_held=await is_held_at_first(tx, caller.user_id, details, group),
                 group=group,
             )
@@ -170,7 +170,7 @@ async def create(request: Request) -> Response:
             renewed = {
                 **values_of(submission),
                 "submission": secrets.token_urlsafe(16),
-                "group": typed.get("group", ""),
+                "group": form.get("group", ""),
             }
             problem = Markup(_MADE_ALREADY.filled(slug=quote(made.slug)))  # noqa: S704  # a message of ours, with a quoted slug
             return await new_page(request, FormState(renewed, {"": problem}), status=422)
@@ -291,7 +291,7 @@ async def new_page(
     repeats: RecurrenceFormState | None = None,
     clashes: Sequence[str] = (),
     asks_zone: bool = False,
-    place: place_field.PlaceField = place_field.NOT_ASKED,
+    place_answer: place_field.PlaceField = place_field.NOT_ASKED,
 ) -> Response:
     """The form for a new event."""
     notice = str(_DRAFT_NOTICE) if was_draft else ""
@@ -305,7 +305,7 @@ async def new_page(
         repeats=repeats or await recurrence_preview.form_state(request, form_state.values),
         clashes=clashes,
         asks_zone=asks_zone,
-        place=place,
+        place_answer=place_answer,
     )
 
 
@@ -321,11 +321,11 @@ def form_page(
     repeats: RecurrenceFormState | None = None,
     clashes: Sequence[str] = (),
     asks_zone: bool = False,
-    place: place_field.PlaceField = place_field.NOT_ASKED,
+    place_answer: place_field.PlaceField = place_field.NOT_ASKED,
 ) -> Response:
     """The form for new and edited events. ``asks_zone``: the time zone is not known yet. ``series_path`` is set if a
     series is edited through one of its dates. ``repeats`` has the recurrence options, if they are offered. ``clashes``
-    has the viewer's conflicts at each previewed date. ``place`` is the message next to the place field.
+    has the viewer's conflicts at each previewed date. ``place_answer`` is the message next to the place field.
     """
     is_new = event is None or event.is_draft
     form_state = replace(form_state, values={**form_state.values, **place_field.shown(form_state.values)})
@@ -352,7 +352,7 @@ def form_page(
         "link_times": LINK_TIMES,
         "states": section_summaries(form_state.values),
         "asks_zone": asks_zone,
-        "place": place,
+        "place": place_answer,
         "finds_places": services(request).places is not None,
         "takes_picture": event is None
         and not series_path
@@ -373,11 +373,13 @@ def _cover(event: Event | None, form_state: FormState) -> str:
         return f"/media/{form_state.value('picture_key')}/large"
     if event is not None and event.content.picture is not None:
         return f"/media/{event.content.picture.key}/large"
-    chosen = [one for one in Category if form_state.value(f"categories.{one.value}")]
-    named = [Category(one) for one in form_state.value("categories").split(",") if one in set(Category)]
+    checked_categories = [one for one in Category if form_state.value(f"categories.{one.value}")]
+    listed_categories = [Category(one) for one in form_state.value("categories").split(",") if one in set(Category)]
     shuffle = form_state.value("cover_shuffle")
     return cover_of(
-        form_state.value("title"), chosen or named, int(shuffle) if shuffle.isascii() and shuffle.isdigit() else 0
+        form_state.value("title"),
+        checked_categories or listed_categories,
+        int(shuffle) if shuffle.isascii() and shuffle.isdigit() else 0,
     ).path
 
 

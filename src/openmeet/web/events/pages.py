@@ -97,23 +97,23 @@ async def show_event(request: Request) -> Response:
     slug = EventSlug(request.path_params["slug"])
     async with database_of(request).reader() as reader:
         event = await by_slug(reader, slug)
-        mine = None
+        own_rsvp = None
         if event is not None and (other := viewing_as.requested_role(request)):
-            mine = await _view_as(reader, request, event, other)
+            own_rsvp = await _view_as(reader, request, event, other)
         caller = caller_or_none(request)
-        if event is not None and caller is not None and mine is None:
-            mine = await attendance.find(reader, event.id, caller.user_id)
+        if event is not None and caller is not None and own_rsvp is None:
+            own_rsvp = await attendance.find(reader, event.id, caller.user_id)
         viewer = caller.user_id if caller else None
         if event is not None and event.is_hidden and event.author_id != viewer:
             return _unavailable_page(request, event)
         if event is None:
             return await new_links.follow(reader, LinkKind.EVENT, slug, viewer)
-        if not await seeing.may_see(reader, event, viewer, has_rsvp_access=rsvp_gives_access(mine)):
+        if not await seeing.may_see(reader, event, viewer, has_rsvp_access=rsvp_gives_access(own_rsvp)):
             if not is_announced(event):
                 raise NotFound(EventReason.NO_SUCH_EVENT)
             return await _announced(reader, request, event, viewer)
-        raise_if_gone(event, is_involved=viewer is not None and (mine is not None or event.author_id == viewer))
-        context = await _event_context(reader, request, event, caller, mine)
+        raise_if_gone(event, is_involved=viewer is not None and (own_rsvp is not None or event.author_id == viewer))
+        context = await _event_context(reader, request, event, caller, own_rsvp)
     return page(request, "events/event.html", context)
 
 
@@ -147,10 +147,10 @@ async def _view_as(reader: Reader, request: Request, event: Event, other: OtherV
 
 
 async def _event_context(
-    reader: Reader, request: Request, event: Event, caller: Caller | None, mine: Attendance | None
+    reader: Reader, request: Request, event: Event, caller: Caller | None, own_rsvp: Attendance | None
 ) -> dict[str, object]:
     registration_settings = await registration.of_event(reader, event)
-    viewer = await _viewer_of(reader, event, caller, mine)
+    viewer = await _viewer_of(reader, event, caller, own_rsvp)
     people = await _people_of(reader, event, viewer)
     series = await within(reader, event, viewer.user_id)
     context = view.view_of(event, viewer, people, registration_settings, _requested(request), reader.now)
@@ -160,11 +160,11 @@ async def _event_context(
         context["picture"] = record_picture(f"/events/{event.slug}", from_record)
     is_seen_by_all = event.visibility is Visibility.PUBLIC and not (event.is_held or event.is_hidden)
     paths = await paths_of_hosts(reader, [event.author_id, *people.co_host_ids], is_public=is_seen_by_all)
-    says_no = mine is not None and mine.status is AttendanceStatus.DECLINED
+    says_no = own_rsvp is not None and own_rsvp.status is AttendanceStatus.DECLINED
     bar = await answer_view.for_page(
         reader,
         event,
-        mine,
+        own_rsvp,
         viewer.user_id,
         registration_settings,
         PageFacts(
@@ -177,16 +177,16 @@ async def _event_context(
             group_path=f"/groups/{quote(viewer.group.slug)}" if viewer.group is not None else "",
             next_path=series.behind.path if series is not None and series.behind is not None else "",
         ),
-        wanted=request.query_params.get("reply", ""),
+        requested_reply=request.query_params.get("reply", ""),
     )
     return (
         context
-        | await _sync_context(reader, event, caller, mine)
+        | await _sync_context(reader, event, caller, own_rsvp)
         | await _hosting_context(reader, event, viewer, people.counts, registration_settings)
         | {
             "series": series,
             "pin": await _pin_of(reader, event, viewer.user_id),
-            "suggests_following": await _suggests_following(reader, event, mine) if series else False,
+            "suggests_following": await _suggests_following(reader, event, own_rsvp) if series else False,
             "meanwhile": [] if says_no else await meanwhile(reader, event, viewer.user_id),
             "bar": bar,
             "places_left": lists.places_left(event, people.counts),
@@ -203,17 +203,17 @@ async def _event_context(
     )
 
 
-async def _viewer_of(reader: Reader, event: Event, caller: Caller | None, mine: Attendance | None) -> EventViewer:
+async def _viewer_of(reader: Reader, event: Event, caller: Caller | None, own_rsvp: Attendance | None) -> EventViewer:
     user_id = caller.user_id if caller else None
     group = await groups.by_id(reader, event.group.id) if event.group else None
     role_in_group = await groups.role_in(reader, event.group.id, user_id) if event.group else None
     return EventViewer(
         caller,
-        mine,
+        own_rsvp,
         role=await seeing.role_of(reader, event, user_id),
         is_hosting=await host_decisions.may_host(reader, event, caller),
         private=await seeing.private_details_for(
-            reader, event, user_id, is_going=mine is not None and mine.status in SEATED
+            reader, event, user_id, is_going=own_rsvp is not None and own_rsvp.status in SEATED
         ),
         # An invited attendee may be allowed to see the event but not its group.
         group=group if group is not None and group_rules.may_see(group, role_in_group) else None,
@@ -239,8 +239,8 @@ async def _people_of(reader: Reader, event: Event, viewer: EventViewer) -> Event
 
 def _requested(request: Request) -> RequestedReply:
     """The replies in the URL; others are ignored."""
-    wanted, undo = request.query_params.get("reply", ""), request.query_params.get("undo", "")
-    return RequestedReply(wanted if wanted in set(RsvpReply) else "", undo if undo in set(RsvpReply) else "")
+    reply, undo = request.query_params.get("reply", ""), request.query_params.get("undo", "")
+    return RequestedReply(reply if reply in set(RsvpReply) else "", undo if undo in set(RsvpReply) else "")
 
 
 async def _sharing_context(
@@ -302,16 +302,16 @@ async def _pin_of(reader: Reader, event: Event, viewer: UserId | None) -> dict[s
     one = None if viewer is None or event.is_draft else await newest_pin(reader, event.id, viewer)
     if one is None:
         return None
-    said = words_of(with_names(one.message.body, one.renamed), one.message.pictures)
-    return {"words": summary_of(said), "name": one.name, "path": f"/chat/messages/{one.id}"}
+    text = words_of(with_names(one.message.body, one.renamed), one.message.pictures)
+    return {"words": summary_of(text), "name": one.name, "path": f"/chat/messages/{one.id}"}
 
 
-async def _suggests_following(reader: Reader, event: Event, mine: Attendance | None) -> bool:
+async def _suggests_following(reader: Reader, event: Event, own_rsvp: Attendance | None) -> bool:
     """Whether to suggest following the series, which happens after somebody's first RSVP to one of its dates."""
     place = event.place_in_series
-    if place is None or mine is None or mine.status in {AttendanceStatus.DECLINED, AttendanceStatus.REJECTED}:
+    if place is None or own_rsvp is None or own_rsvp.status in {AttendanceStatus.DECLINED, AttendanceStatus.REJECTED}:
         return False
-    return await follower_queries.suggests(reader, SeriesId(place.series_id), mine.user_id)
+    return await follower_queries.suggests(reader, SeriesId(place.series_id), own_rsvp.user_id)
 
 
 async def _kept_back(reader: Reader, event: Event) -> ModerationStatus | None:
@@ -327,7 +327,7 @@ async def _kept_back(reader: Reader, event: Event) -> ModerationStatus | None:
 
 
 async def _sync_context(
-    reader: Reader, event: Event, caller: Caller | None, mine: Attendance | None
+    reader: Reader, event: Event, caller: Caller | None, own_rsvp: Attendance | None
 ) -> dict[str, object]:
     """Publication status chips, for the viewer's own records only."""
     hosts = mines = None
@@ -341,10 +341,10 @@ async def _sync_context(
         merged = 0 if event.record_uri is None else await merge_decisions.count(reader, event.record_uri)
         is_narrower = event.is_record_of_author and event.visibility is not Visibility.PUBLIC
         has_public_record = is_narrower and not statuses[event.id].is_withdrawn
-    if mine is not None and mine.status is not AttendanceStatus.DECLINED:
-        statuses = await publication_status.statuses(reader, publications.PublicationKind.RSVP, [mine.id])
-        mines = answer_sync(mine, event, statuses[mine.id], reader.now, has_agreed=has_agreed)
-    sharing = None if caller is None else await sharing_of(reader, event, mine, caller.user_id, agreement)
+    if own_rsvp is not None and own_rsvp.status is not AttendanceStatus.DECLINED:
+        statuses = await publication_status.statuses(reader, publications.PublicationKind.RSVP, [own_rsvp.id])
+        mines = answer_sync(own_rsvp, event, statuses[own_rsvp.id], reader.now, has_agreed=has_agreed)
+    sharing = None if caller is None else await sharing_of(reader, event, own_rsvp, caller.user_id, agreement)
     return {
         "event_sync": hosts,
         "mine_sync": mines,

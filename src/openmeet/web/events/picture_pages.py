@@ -38,8 +38,8 @@ async def save(request: Request) -> Response:
         lambda tx, alt: pictures.describe(tx, caller, event.slug, alt),
     )
     if again is not None:
-        typed, status = again
-        return _form(request, event, typed, status=status)
+        form_state, status = again
+        return _form(request, event, form_state, status=status)
     return go(f"/events/{quote(event.slug)}", flash="picture_saved")
 
 

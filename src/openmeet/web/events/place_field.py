@@ -97,8 +97,8 @@ def shown(values: Mapping[str, str]) -> dict[str, str]:
     text = values.get(PLACE)
     if text is None:
         text = text_of(Venue(**{"name" if name == "venue_name" else name: part for name, part in parts.items()}))
-    kept = {**parts, _POINT: values.get(_POINT, ""), PLACE: text}
-    return {PLACE: text, BEFORE: msgspec.json.encode(kept).decode()}
+    fields = {**parts, _POINT: values.get(_POINT, ""), PLACE: text}
+    return {PLACE: text, BEFORE: msgspec.json.encode(fields).decode()}
 
 
 def read(request: Request, form: Mapping[str, str]) -> dict[str, str]:
@@ -138,12 +138,12 @@ async def answered(request: Request, form: Mapping[str, str]) -> tuple[dict[str,
         return dict(form), PlaceField(
             tuple(found), credit=_credit(request, found), problem=PlaceReason.UNKNOWN() if is_unknown else problem
         )
-    chosen = found[0]
-    sets_zone = bool(chosen.zone) and form.get("time_zone", "") in {form.get(ZONE, ""), chosen.zone}
-    filled = _filled(form, chosen.fills, _before(form)) | {PLACE: chosen.fills[PLACE]}
+    first_choice = found[0]
+    sets_zone = bool(first_choice.zone) and form.get("time_zone", "") in {form.get(ZONE, ""), first_choice.zone}
+    filled = _filled(form, first_choice.fills, _before(form)) | {PLACE: first_choice.fills[PLACE]}
     if sets_zone:
-        filled |= {"time_zone": chosen.zone, ZONE: chosen.zone}
-    return filled, PlaceField(chosen=chosen, sets_zone=sets_zone)
+        filled |= {"time_zone": first_choice.zone, ZONE: first_choice.zone}
+    return filled, PlaceField(chosen=first_choice, sets_zone=sets_zone)
 
 
 async def show_choices(request: Request) -> Response:

@@ -72,12 +72,12 @@ def event_sync(event: Event, publication: PublicationStatus, now: Instant, *, ha
 
 
 def answer_sync(
-    mine: Attendance, event: Event, publication: PublicationStatus, now: Instant, *, has_agreed: bool
+    own_rsvp: Attendance, event: Event, publication: PublicationStatus, now: Instant, *, has_agreed: bool
 ) -> Sync:
     """The status of an RSVP's record. There is no record while the RSVP waits for approval or for a place."""
-    has_words = not isinstance(status_token(mine.status), NoStatusToken) or publication.uri is not None
+    has_words = not isinstance(status_token(own_rsvp.status), NoStatusToken) or publication.uri is not None
     is_public = are_rsvps_publishable(event) and has_words
-    is_by_another_app = mine.record_uri is not None
+    is_by_another_app = own_rsvp.record_uri is not None
     return _sync_of(publication, now, has_agreed=has_agreed, is_public=is_public, is_by_another_app=is_by_another_app)
 
 

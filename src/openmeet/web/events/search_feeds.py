@@ -73,10 +73,10 @@ async def public_search(
 async def _found(request: Request, kind: str) -> tuple[Feed, list[Event], str, Instant]:
     """The events of the search, and the time at which the feed changed. Raises InvalidForm, which names invalid fields."""
     async with database_of(request).reader() as reader:
-        typed, found = await public_search(request, reader, MOST)
+        search_fields, found = await public_search(request, reader, MOST)
         changed = feeds.changed_at(found, reader.now)
     public_url = services(request).settings.public_url
-    asked = searches.query_string(typed)
-    query = f"?{asked}" if asked else ""
+    query_string = searches.query_string(search_fields)
+    query = f"?{query_string}" if query_string else ""
     address = f"{public_url}/events.{kind}{query}"
-    return Feed(searches.name_of(typed), address, f"{public_url}/{query}", address), found, public_url, changed
+    return Feed(searches.name_of(search_fields), address, f"{public_url}/{query}", address), found, public_url, changed

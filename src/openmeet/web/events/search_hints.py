@@ -92,31 +92,31 @@ async def corrected_links(
     search_query: SearchQuery,
     search_fields: Mapping[str, str],
     zone: str,
-    named: Sequence[NamedLink],
+    name_links: Sequence[NamedLink],
 ) -> tuple[list[NamedLink], str]:
-    """The links for the corrected words that are not among ``named``, and the corrected spelling. The spelling is empty
+    """The links for the corrected words that are not among ``name_links``, and the corrected spelling. The spelling is empty
     if there are no such links.
     """
-    is_name = any(one.is_place for one in named)
+    is_name = any(one.is_place for one in name_links)
     corrected = await corrected_search.corrected_words(
         database_of(request), reader, search_query.words, is_name=is_name, may_drop_words=True
     )
     if corrected is None:
         return [], ""
-    known = {one.path for one in named}
+    linked_paths = {one.path for one in name_links}
     links = await named_links(request, reader, replace(search_query, words=corrected.words), search_fields, zone)
-    found = [one for one in links if one.path not in known]
+    found = [one for one in links if one.path not in linked_paths]
     return found, corrected.shown if found else ""
 
 
 async def _names_with(request: Request, reader: Reader, search_query: SearchQuery) -> list[NamedLink]:
     """Hosts, groups and series whose names contain these words."""
     words, viewer = search_query.words, search_query.viewer
-    known = await known_names(database_of(request), reader)
-    hosts = await profiles.hosts_among(reader, known.hosts_named(words, _MOST_NAMED))
+    all_names = await known_names(database_of(request), reader)
+    hosts = await profiles.hosts_among(reader, all_names.hosts_named(words, _MOST_NAMED))
     portraits = await portraits_of(reader, viewer, [one.id for one in hosts])
     groups = await membership_queries.listed(reader, words, viewer, after=None, limit=_MOST_GROUPS)
-    series = await series_queries.by_ids(reader, [SeriesId(one) for one in known.series_named(words, _MOST_NAMED)])
+    series = await series_queries.by_ids(reader, [SeriesId(one) for one in all_names.series_named(words, _MOST_NAMED)])
     return [
         *(
             NamedLink(
@@ -198,12 +198,12 @@ def _topic_link(search_query: SearchQuery, search_fields: Mapping[str, str]) -> 
 
 
 async def other_events(
-    request: Request, reader: Reader, search_query: SearchQuery, named: Sequence[NamedLink]
+    request: Request, reader: Reader, search_query: SearchQuery, name_links: Sequence[NamedLink]
 ) -> tuple[str, list[OtherEvent]]:
     """Events to suggest when a search found nothing, with their heading. They match the host, place or topic that the
     search names. Without one, they are those of the front page, and there is no heading.
     """
-    for one in named:
+    for one in name_links:
         found = await _events_of(reader, one, search_query)
         if found:
             return one.others_heading, await _as_others(request, reader, search_query.viewer, found)

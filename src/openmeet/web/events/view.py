@@ -139,12 +139,14 @@ def view_of(
     now: Instant,
 ) -> dict[str, object]:
     """The template's context without the answer bar, hosting and publication status."""
-    mine, role, private, is_hosting = viewer.mine, viewer.role, viewer.private, viewer.is_hosting
+    own_rsvp, role, private, is_hosting = viewer.mine, viewer.role, viewer.private, viewer.is_hosting
     names, counts = people.names, people.counts
     host = names[event.author_id]
     can_answer = takes_answers(event, now)
-    says_yes = mine is not None and REPLY_OF_STATUS.get(mine.status) is RsvpReply.GOING
-    sees_list = is_hosting or sees_who_comes(registration_settings, is_going=mine is not None and mine.is_seated)
+    says_yes = own_rsvp is not None and REPLY_OF_STATUS.get(own_rsvp.status) is RsvpReply.GOING
+    sees_list = is_hosting or sees_who_comes(
+        registration_settings, is_going=own_rsvp is not None and own_rsvp.is_seated
+    )
     return {
         "event": event,
         "host": host,
@@ -172,25 +174,25 @@ def view_of(
         "links": [_shown(link) for link in event.content.links[:SHOWN_LINKS]],
         "chips": _chips(event, now),
         "counts": counts,
-        "mine": mine,
+        "mine": own_rsvp,
         "can_answer": can_answer,
         "wanted": requested.wanted,
         "asked_first": registration_settings.questions if can_answer and not is_hosting and not says_yes else (),
         # Required questions come before the RSVP; optional ones can be answered afterwards.
-        "unanswered": mine is not None
+        "unanswered": own_rsvp is not None
         and says_yes
         and can_answer
-        and any(not mine.form_responses.get(one.id) for one in registration_settings.questions),
+        and any(not own_rsvp.form_responses.get(one.id) for one in registration_settings.questions),
         "people": _people(people, viewer.user_id, is_host=is_hosting) if sees_list else [],
         "sees_list": sees_list,
         "list_audience": registration_settings.list_audience.value,
         "is_hosting": is_hosting,
-        "fields": forms.fields_of(event, registration_settings, mine),
-        "typed": FormState(forms.values_of(mine)),
+        "fields": forms.fields_of(event, registration_settings, own_rsvp),
+        "typed": FormState(forms.values_of(own_rsvp)),
         "takes_guests": can_answer
         and registration_settings.takes_guests
         and event.visibility is not Visibility.PRIVATE,
-        "undo": requested.undo if mine is not None and can_answer else "",
+        "undo": requested.undo if own_rsvp is not None and can_answer else "",
         "limits": rules.limits_of(event, registration_settings),
         # A record that another app deleted no longer has a URI.
         "record_uri": None if event.is_without_record else event.record_uri,

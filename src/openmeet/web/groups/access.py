@@ -83,8 +83,8 @@ async def see(reader: Reader, request: Request, action: GroupPermission | None =
     """The group in the path. Raises NotFound if the viewer may not see it, and Forbidden if they lack this permission."""
     caller = caller_or_none(request)
     viewer = caller.user_id if caller else None
-    group, mine = await actions.visible(reader, slug_of(request), viewer)
-    role = mine.role if mine else None
+    group, membership = await actions.visible(reader, slug_of(request), viewer)
+    role = membership.role if membership else None
     if action is not None:
         rules.require_permission(role, action)
     return GroupAccess(group, role, await queries.counts(reader, group.id), viewer)
@@ -109,22 +109,22 @@ def elsewhere(request: Request, group: Group) -> Response | None:
     """Redirect to the same page under the current slug if the path contains an earlier slug of the group. Otherwise
     None.
     """
-    asked = slug_of(request)
-    if asked == group.slug:
+    requested_slug = slug_of(request)
+    if requested_slug == group.slug:
         return None
     # The slug is a whole path segment or is followed by a file extension. A slug contains neither slashes nor dots.
-    rest = request.url.path.removeprefix("/groups/").removeprefix(quote(asked)).removeprefix(asked)
+    rest = request.url.path.removeprefix("/groups/").removeprefix(quote(requested_slug)).removeprefix(requested_slug)
     query = f"?{request.url.query}" if request.url.query else ""
     return RedirectResponse(f"/groups/{quote(group.slug)}{rest}{query}", 301)
 
 
-def context_of(seen: GroupAccess, here: str) -> dict[str, object]:
-    """The context that the layout of group pages needs. ``here`` is the path of the open tab."""
+def context_of(seen: GroupAccess, current_tab: str) -> dict[str, object]:
+    """The context that the layout of group pages needs. ``current_tab`` is the path of the open tab."""
     return {
         "group": seen.group,
         "address": seen.path,
         "role": seen.role.value if seen.role else "",
-        "tabs": [*seen.tabs, *(one for one in seen.rare_tabs if one.path == here)],
+        "tabs": [*seen.tabs, *(one for one in seen.rare_tabs if one.path == current_tab)],
         "rare_tabs": seen.rare_tabs,
-        "tab": here,
+        "tab": current_tab,
     }

@@ -112,8 +112,8 @@ async def list_announcements(request: Request) -> Response:
     caller = caller_of(request)
     limit, cursor = limit_of(request), request.query_params.get("cursor", "")
     async with database_of(request).reader() as reader:
-        group, mine = await actions.visible(reader, slug_of(request), caller.user_id)
-        rules.require_permission(mine.role if mine else None, GroupPermission.VIEW)
+        group, membership = await actions.visible(reader, slug_of(request), caller.user_id)
+        rules.require_permission(membership.role if membership else None, GroupPermission.VIEW)
         found = await announcements.newest(
             reader, group.id, limit=limit + 1, before=AnnouncementId(cursor) if cursor else None
         )
@@ -148,9 +148,9 @@ async def list_dids(request: Request) -> Response:
 
 async def follow_did(request: Request) -> Response:
     caller = caller_of(request)
-    wanted = (await read_json(request, DidInput)).did
+    did = (await read_json(request, DidInput)).did
     async with database_of(request).transaction() as tx:
-        await administration.follow(tx, caller, slug_of(request), wanted)
+        await administration.follow(tx, caller, slug_of(request), did)
         group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
         return json_response(await _dids(tx, group.id, ALL_ROWS))
 
@@ -195,16 +195,16 @@ async def switch_notifications(request: Request) -> Response:
     caller = caller_of(request)
     enabled = (await read_json(request, Switch)).enabled
     async with database_of(request).transaction() as tx:
-        mine = await actions.set_notifications(tx, caller, slug_of(request), enabled=enabled)
-    return json_response(membership_shown(mine))
+        membership = await actions.set_notifications(tx, caller, slug_of(request), enabled=enabled)
+    return json_response(membership_shown(membership))
 
 
 async def show_log(request: Request) -> Response:
     caller = caller_of(request)
     limit, cursor = limit_of(request), request.query_params.get("cursor", "")
     async with database_of(request).reader() as reader:
-        group, mine = await actions.visible(reader, slug_of(request), caller.user_id)
-        rules.require_permission(mine.role if mine else None, GroupPermission.SEE_LOG)
+        group, membership = await actions.visible(reader, slug_of(request), caller.user_id)
+        rules.require_permission(membership.role if membership else None, GroupPermission.SEE_LOG)
         found = await invitation_queries.logged(reader, group.id, limit=limit + 1, before=cursor or None)
         names = await shown_names(reader, [user_id for one in found for user_id in (one.user_id, one.acted_by)])
     lines = [

@@ -50,9 +50,9 @@ async def list_groups(request: Request) -> Response:
     caller = caller_or_none(request)
     limit = limit_of(request)
     words = request.query_params.get("q", "").split()
-    asked = request.query_params.get("source", "")
-    source = query.source_or_none(asked)
-    if asked and source is None:
+    source_name = request.query_params.get("source", "")
+    source = query.source_or_none(source_name)
+    if source_name and source is None:
         raise InvalidInput("source", GeneralReason.CHOOSE_ONE, choices=", ".join(query.SOURCE_LABELS))
     async with database_of(request).reader() as reader:
         after = await _after(reader, request.query_params.get("cursor", ""))
@@ -89,8 +89,8 @@ async def show(request: Request) -> Response:
     caller = caller_or_none(request)
     async with database_of(request).reader() as reader:
         await new_links.raise_if_replaced(reader, LinkKind.GROUP, slug_of(request))
-        group, mine = await actions.visible(reader, slug_of(request), caller.user_id if caller else None)
-        shown = await _shown(reader, request, group, mine.role if mine else None)
+        group, membership = await actions.visible(reader, slug_of(request), caller.user_id if caller else None)
+        shown = await _shown(reader, request, group, membership.role if membership else None)
     return json_response(shown, headers=etag_of(group.revision))
 
 
@@ -99,13 +99,13 @@ async def save(request: Request) -> Response:
     body = await read_json(request, GroupInput)
     async with database_of(request).transaction() as tx:
         # Check access before the body. Otherwise errors in the body would reveal that a hidden group exists.
-        before, mine = await actions.visible(tx, slug_of(request), caller.user_id)
+        before, membership = await actions.visible(tx, slug_of(request), caller.user_id)
         body = await with_current_values(request, body, _who_gets_in(before))
         details = forms.check(body.submission())
         group = await group_hosting.revise(
             tx, caller, slug_of(request), details, expected_revision=expected_revision(request)
         )
-        shown = await _shown(tx, request, group, mine.role if mine else None)
+        shown = await _shown(tx, request, group, membership.role if membership else None)
     return json_response(shown, headers=etag_of(group.revision))
 
 
@@ -144,8 +144,8 @@ async def list_events(request: Request) -> Response:
     caller = caller_or_none(request)
     after, limit = paging(request)
     async with database_of(request).reader() as reader:
-        group, mine = await actions.visible(reader, slug_of(request), caller.user_id if caller else None)
-        is_member = rules.may(mine.role if mine else None, GroupPermission.VIEW)
+        group, membership = await actions.visible(reader, slug_of(request), caller.user_id if caller else None)
+        is_member = rules.may(membership.role if membership else None, GroupPermission.VIEW)
         member = caller.user_id if caller and is_member else None
         found = await coming_in_group(reader, group.id, after, limit + 1, member=member)
         return json_response(await events_page(reader, request, found, limit))
@@ -155,8 +155,8 @@ async def join(request: Request) -> Response:
     caller = caller_of(request)
     answer = (await read_json(request, JoinInput)).answer
     async with database_of(request).transaction() as tx:
-        mine = await actions.join(tx, caller, slug_of(request), answer)
-    return json_response(membership_shown(mine))
+        membership = await actions.join(tx, caller, slug_of(request), answer)
+    return json_response(membership_shown(membership))
 
 
 async def leave(request: Request) -> Response:
@@ -207,8 +207,8 @@ async def _shown(reader: Reader, request: Request, group: Group, role: GroupRole
 
 async def shown_to(reader: Reader, request: Request, group: Group, viewer: UserId) -> GroupOutput:
     """The group as this user sees it."""
-    mine = await queries.find_member(reader, group.id, viewer)
-    return await _shown(reader, request, group, mine.role if mine else None)
+    membership = await queries.find_member(reader, group.id, viewer)
+    return await _shown(reader, request, group, membership.role if membership else None)
 
 
 OPERATIONS = (

@@ -63,15 +63,17 @@ async def _shown(request: Request) -> GroupNetworkOutput:
     async with database_of(request).reader() as reader:
         seen = await see_network(reader, request)
         found = await on_the_network(reader, seen)
-    mine = found.mine
+    own_name = found.mine
     return GroupNetworkOutput(
         record_uri=found.uri,
         share=("nothing", "least", "all")[found.share],
         is_kept_elsewhere=seen.group.is_read_only,
         handle=found.handle or None,
         mine=None
-        if mine is None
-        else NameOutput(mine.is_public, mine.state.value if mine.state else None, mine.uri, mine.asks),
+        if own_name is None
+        else NameOutput(
+            own_name.is_public, own_name.state.value if own_name.state else None, own_name.uri, own_name.asks
+        ),
     )
 
 

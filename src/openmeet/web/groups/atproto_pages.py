@@ -78,12 +78,12 @@ async def on_the_network(reader: Reader, seen: GroupAccess) -> OnTheNetwork:
     handle: str | None = None
     problem = ""
     if group.network.account_id is not None:
-        kept = await identity_queries.of_user(reader, group.network.account_id)
-        handle = kept[0].handle if kept else ""
-        job = None if kept else await find(reader, JobKind.CUSTODIAL_ACCOUNT, group.network.account_id)
+        account_identities = await identity_queries.of_user(reader, group.network.account_id)
+        handle = account_identities[0].handle if account_identities else ""
+        job = None if account_identities else await find(reader, JobKind.CUSTODIAL_ACCOUNT, group.network.account_id)
         problem = explain(job.why) if job is not None and job.state is JobState.FAILED else ""
     did, asks = await permission_for(reader, speaker, Feature.GROUPS)
-    mine = None if seen.viewer is None else await find_member(reader, group.id, seen.viewer)
+    membership = None if seen.viewer is None else await find_member(reader, group.id, seen.viewer)
     return OnTheNetwork(
         share=share,
         uri=group.network.record_uri,
@@ -94,30 +94,30 @@ async def on_the_network(reader: Reader, seen: GroupAccess) -> OnTheNetwork:
         problem=problem,
         asks=asks and share is not Share.NOTHING,
         did=did,
-        mine=None if seen.viewer is None else await _own_name(reader, seen, seen.viewer, mine, share),
+        mine=None if seen.viewer is None else await _own_name(reader, seen, seen.viewer, membership, share),
         merged=await merge_decisions.count(reader, group.network.record_uri or ""),
     )
 
 
 async def _own_name(
-    reader: Reader, seen: GroupAccess, viewer: UserId, mine: Membership | None, share: Share
+    reader: Reader, seen: GroupAccess, viewer: UserId, membership: Membership | None, share: Share
 ) -> OwnName | None:
-    may_ask = seen.group.is_read_only and (mine is None or mine.role is not GroupRole.BANNED)
-    if not may_ask and (mine is None or mine.role not in INSIDE):
+    may_ask = seen.group.is_read_only and (membership is None or membership.role is not GroupRole.BANNED)
+    if not may_ask and (membership is None or membership.role not in INSIDE):
         return None
-    is_public = mine is not None and mine.sync_enabled
+    is_public = membership is not None and membership.sync_enabled
     agreed = (await identity_queries.consent(reader, viewer)).is_given
     did, asks = await permission_for(reader, viewer, Feature.MEMBERSHIPS)
     can_be = share is Share.ALL and agreed and Flag.MEMBERSHIPS in await switches(reader)
-    if mine is None:
+    if membership is None:
         return OwnName(is_public=False, can_be_public=can_be, state=None, status=None, uri=None, asks=asks, did=did)
-    held = (await publication_status.statuses(reader, PublicationKind.MEMBERSHIP, [mine.id]))[mine.id]
+    held = (await publication_status.statuses(reader, PublicationKind.MEMBERSHIP, [membership.id]))[membership.id]
     return OwnName(
         is_public=is_public,
         can_be_public=can_be,
         state=held.state,
         status=held.shown(reader.now, is_allowed=is_public and can_be),
-        uri=mine.statement_uri,
+        uri=membership.statement_uri,
         asks=asks and is_public,
         did=did,
     )

@@ -26,8 +26,8 @@ class GroupFeedOutput(msgspec.Struct, rename="camel"):
 async def show(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        group, mine = await actions.visible(reader, slug_of(request), caller.user_id)
-        rules.require_permission(mine.role if mine else None, GroupPermission.VIEW)
+        group, membership = await actions.visible(reader, slug_of(request), caller.user_id)
+        rules.require_permission(membership.role if membership else None, GroupPermission.VIEW)
         url = await url_for(reader, request, group, caller.user_id)
     return json_response(GroupFeedOutput(url or None))
 
@@ -36,8 +36,8 @@ async def renew(request: Request) -> Response:
     """Create a new URL. The previous one stops working."""
     caller = caller_of(request)
     async with database_of(request).transaction() as tx:
-        group, mine = await actions.lock_visible(tx, caller, slug_of(request))
-        token = await calendar_feeds.renew(tx, services(request).code_key, group, mine)
+        group, membership = await actions.lock_visible(tx, caller, slug_of(request))
+        token = await calendar_feeds.renew(tx, services(request).code_key, group, membership)
     return json_response(GroupFeedOutput(shown(request, token)), 201)
 
 

@@ -58,9 +58,11 @@ async def _whole_series(
 ) -> list[WholeSeries]:
     """The series of the group that this reader may see, with their dates from ``since`` onward."""
     seen, values = seen_in_group(group_id, member)
-    known = await candidates(reader, "group_id", group_id, seen, values)
-    blockers = await blockers_of(reader, {one.owner_id for one in known}, member)
-    series = [one for one in known if _may_see(one, member, is_kept_away=one.owner_id in blockers and not runs)]
+    series_of_group = await candidates(reader, "group_id", group_id, seen, values)
+    blockers = await blockers_of(reader, {one.owner_id for one in series_of_group}, member)
+    series = [
+        one for one in series_of_group if _may_see(one, member, is_kept_away=one.owner_id in blockers and not runs)
+    ]
     return await gathered(reader, series, since, seen, values)
 
 
@@ -89,10 +91,10 @@ async def change(request: Request) -> Response:
     caller = caller_of(request)
     act = (await read_form(request)).get("act", "")
     async with database_of(request).transaction() as tx:
-        group, mine = await actions.lock_visible(tx, caller, slug_of(request))
+        group, membership = await actions.lock_visible(tx, caller, slug_of(request))
         match act:
             case "open" | "renew":
-                await calendar_feeds.renew(tx, services(request).code_key, group, mine)
+                await calendar_feeds.renew(tx, services(request).code_key, group, membership)
             case "close":
                 await calendar_feeds.close(tx, group.id, caller.user_id)
             case _:
@@ -107,13 +109,13 @@ async def serve(request: Request) -> Response:
         found = await calendar_feeds.reader_of(reader, request.path_params["token"])
         if found is None:
             raise NotFound(GroupReason.NO_SUCH_ADDRESS)
-        group, mine = found
+        group, membership = found
         file, changed = await calendar_file(
             reader,
             group,
             settings.public_url,
-            member=mine.user_id,
-            runs=rules.may(mine.role, GroupPermission.EDIT_ANY_EVENT),
+            member=membership.user_id,
+            runs=rules.may(membership.role, GroupPermission.EDIT_ANY_EVENT),
         )
     answer = feeds.served(request, file, feeds.CALENDAR, changed, f"{quote(group.slug)}.ics")
     answer.headers["x-robots-tag"] = "noindex, nofollow"

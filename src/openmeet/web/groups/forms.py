@@ -63,43 +63,43 @@ def values_of_group(group: Group) -> dict[str, str]:
     return texts | {name: ON if getattr(group.details, name) else "" for name in TICKS}
 
 
-def check(typed: GroupSubmission) -> GroupDetails:
+def check(submission: GroupSubmission) -> GroupDetails:
     """Validate the submission. InvalidForm lists every invalid field."""
     problems: dict[str, Why] = {}
-    name = one_line(typed.name)
+    name = one_line(submission.name)
     if not name:
         problems["name"] = GroupReason.NAME_NEEDED
     elif len(name) > MAX_NAME:
         problems["name"] = GroupReason.NAME_TOO_LONG(most=MAX_NAME, length=len(name))
-    description = typed.description.replace("\r\n", "\n").strip()
+    description = submission.description.replace("\r\n", "\n").strip()
     if len(description) > MAX_DESCRIPTION:
         problems["description"] = GroupReason.DESCRIPTION_TOO_LONG(most=MAX_DESCRIPTION)
-    question = one_line(typed.join_question)
+    question = one_line(submission.join_question)
     if len(question) > MAX_QUESTION:
         problems["join_question"] = GroupReason.QUESTION_TOO_LONG(most=MAX_QUESTION)
     for field in ("locality", "country"):
-        if len(getattr(typed, field)) > MAX_PLACE:
+        if len(getattr(submission, field)) > MAX_PLACE:
             problems[field] = GroupReason.ANSWER_TOO_LONG(most=MAX_PLACE)
-    country = one_line(typed.country)
+    country = one_line(submission.country)
     if country and "country" not in problems and known_code(country) is None:
         problems["country"] = GroupReason.UNKNOWN_COUNTRY
-    if not wall_time.is_zone(typed.time_zone):
+    if not wall_time.is_zone(submission.time_zone):
         problems["time_zone"] = GroupReason.ZONE_NEEDED
-    policy = choice(JoinPolicy, typed.join_policy, "join_policy", problems)
-    visibility = choice(GroupVisibility, typed.visibility, "visibility", problems)
-    level = choice(PromotionLevel, typed.promotion_level, "promotion_level", problems)
+    policy = choice(JoinPolicy, submission.join_policy, "join_policy", problems)
+    visibility = choice(GroupVisibility, submission.visibility, "visibility", problems)
+    level = choice(PromotionLevel, submission.promotion_level, "promotion_level", problems)
     if problems or policy is None or visibility is None or level is None:
         raise InvalidForm(problems)
     return GroupDetails(
         name=name,
-        time_zone=typed.time_zone,
+        time_zone=submission.time_zone,
         description=description,
-        locality=one_line(typed.locality),
+        locality=one_line(submission.locality),
         country=country,
         join_policy=policy,
         join_question=question,
         visibility=visibility,
         promotion_level=level,
-        sync_enabled=typed.sync_enabled == ON,
-        announces_events=typed.announces_events == ON,
+        sync_enabled=submission.sync_enabled == ON,
+        announces_events=submission.announces_events == ON,
     )

@@ -23,9 +23,9 @@ async def put_picture(request: Request) -> Response:
     body = await read_json(request, PictureInput)
     db = database_of(request)
     async with db.reader() as reader:
-        group, mine = await actions.visible(reader, slug_of(request), caller.user_id)
+        group, membership = await actions.visible(reader, slug_of(request), caller.user_id)
         rules.require_kept_here(group, GroupPermission.EDIT_GROUP)
-        rules.require_permission(mine.role if mine else None, GroupPermission.EDIT_GROUP)
+        rules.require_permission(membership.role if membership else None, GroupPermission.EDIT_GROUP)
     alt = check_alt(body.alt)
     key, made = await media.keep(db, store_of(request), workers_of(request, caller.user_id), caller.user_id, body.image)
     async with db.transaction() as tx:

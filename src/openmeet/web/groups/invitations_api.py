@@ -92,8 +92,8 @@ class InvitedGroupOutput(msgspec.Struct, rename="camel"):
 async def list_invitations(request: Request) -> Response:
     caller, page = caller_of(request), paging(request)
     async with database_of(request).reader() as reader:
-        group, mine = await actions.visible(reader, slug_of(request), caller.user_id)
-        rules.require_permission(mine.role if mine else None, GroupPermission.INVITE)
+        group, membership = await actions.visible(reader, slug_of(request), caller.user_id)
+        rules.require_permission(membership.role if membership else None, GroupPermission.INVITE)
         found, cursor = page.cut(
             await invitation_queries.open_invitations(reader, group.id, page), lambda one: (one.created_at, one.id)
         )
@@ -116,8 +116,8 @@ async def invite_by_mail(request: Request) -> Response:
     text = "\n".join(body.emails)
     if body.is_preview:
         async with database_of(request).reader() as reader:
-            group, mine = await actions.visible(reader, slug_of(request), caller.user_id)
-            rules.require_permission(mine.role if mine else None, GroupPermission.INVITE)
+            group, membership = await actions.visible(reader, slug_of(request), caller.user_id)
+            rules.require_permission(membership.role if membership else None, GroupPermission.INVITE)
             mails = await administration.preview_invitations(reader, services(request).code_key, group, text)
         return json_response(_mails(mails, is_sent=False))
     async with database_of(request).transaction() as tx:
@@ -153,8 +153,8 @@ async def show_invitation(request: Request) -> Response:
 async def accept(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).transaction() as tx:
-        _, mine = await administration.accept(tx, caller, invitation_of(request))
-    return json_response(membership_shown(mine))
+        _, membership = await administration.accept(tx, caller, invitation_of(request))
+    return json_response(membership_shown(membership))
 
 
 async def decline(request: Request) -> Response:

@@ -95,12 +95,12 @@ async def decline_by_mail(request: Request) -> Response:
 
 
 async def answer(request: Request) -> Response:
-    wish = (await read_form(request)).get("answer", "")
-    if wish == "no":
+    reply = (await read_form(request)).get("answer", "")
+    if reply == "no":
         async with database_of(request).transaction() as tx:
             await administration.decline(tx, services(request).code_key, invitation_of(request))
         return go("/groups", flash="invitation_declined")
-    if wish != "yes":
+    if reply != "yes":
         raise InvalidInput("answer", GeneralReason.CHOOSE_ONE, choices="yes, no")
     caller = caller_or_none(request)
     if caller is None:

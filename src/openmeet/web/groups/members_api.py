@@ -39,15 +39,15 @@ Done = Callable[[Transaction, Caller, GroupSlug, UserId], Awaitable[Membership]]
 
 async def list_members(request: Request) -> Response:
     caller = caller_of(request)
-    asked = request.query_params.get("role", "")
-    if asked and asked not in set(GroupRole):
+    role_name = request.query_params.get("role", "")
+    if role_name and role_name not in set(GroupRole):
         raise InvalidInput("role", GeneralReason.CHOOSE_ONE, choices=", ".join(GroupRole))
-    roles = (GroupRole(asked),) if asked else INSIDE
+    roles = (GroupRole(role_name),) if role_name else INSIDE
     limit = limit_of(request)
     after = request.query_params.get("cursor", "")
     async with database_of(request).reader() as reader:
-        group, mine = await actions.visible(reader, slug_of(request), caller.user_id)
-        role = mine.role if mine else None
+        group, membership = await actions.visible(reader, slug_of(request), caller.user_id)
+        role = membership.role if membership else None
         rules.require_permission(role, GroupPermission.SEE_MEMBERS)
         if not set(roles) <= set(INSIDE):
             rules.require_permission(role, GroupPermission.APPROVE)
@@ -72,9 +72,9 @@ async def decide(request: Request) -> Response:
 
 async def change_role(request: Request) -> Response:
     caller = caller_of(request)
-    wanted = GroupRole((await read_json(request, RoleInput)).role)
+    role = GroupRole((await read_json(request, RoleInput)).role)
     async with database_of(request).transaction() as tx:
-        saved = await administration.change_role(tx, caller, slug_of(request), _person(request), wanted)
+        saved = await administration.change_role(tx, caller, slug_of(request), _person(request), role)
     return json_response(membership_shown(saved))
 
 

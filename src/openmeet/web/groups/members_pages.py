@@ -71,8 +71,8 @@ async def show_members(request: Request) -> Response:
     lines = [_line(seen, one, person_of(one, names, portraits, seen.viewer), reader.now) for one in found[:PAGE_SIZE]]
     more = ""
     if len(found) > PAGE_SIZE:
-        asked = {"which": "banned"} if is_banned else {}
-        more = f"{seen.path}/members?" + urlencode({**asked, "after": found[PAGE_SIZE - 1].id})
+        parameters = {"which": "banned"} if is_banned else {}
+        more = f"{seen.path}/members?" + urlencode({**parameters, "after": found[PAGE_SIZE - 1].id})
     context = context_of(seen, f"{seen.path}/members") | {
         "lines": lines,
         "members": seen.members,
@@ -114,10 +114,10 @@ async def decide_about(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         match act:
             case "role":
-                wanted = form.get("role", "")
-                if wanted not in set(GroupRole):
+                role_name = form.get("role", "")
+                if role_name not in set(GroupRole):
                     raise InvalidInput("role", GroupReason.UNKNOWN_ROLE)
-                await administration.change_role(tx, caller, slug, user_id, GroupRole(wanted))
+                await administration.change_role(tx, caller, slug, user_id, GroupRole(role_name))
             case "remove":
                 await administration.remove(tx, caller, slug, user_id)
             case "ban":
@@ -137,25 +137,25 @@ async def show_requests(request: Request) -> Response:
 async def decide(request: Request) -> Response:
     caller = caller_of(request)
     form = await read_form(request, max_fields=PAGE_SIZE + 10)
-    wish = form.get("decision", "")
+    decision = form.get("decision", "")
     # A button in a person's row applies to that person only and ignores the checkboxes.
     single = form.get("one", "")
     if single:
-        wish, _, only = single.partition(" ")
+        decision, _, only = single.partition(" ")
         people = [UserId(only)]
     else:
         people = [UserId(name.removeprefix(_ASK)) for name in form if name.startswith(_ASK)]
-    if wish not in {"approve", "decline"}:
+    if decision not in {"approve", "decline"}:
         raise InvalidInput("decision", GeneralReason.CHOOSE_ONE, choices="approve, decline")
     if not people:
         nobody = InvalidForm({"people": GroupReason.PEOPLE_NEEDED})
         return await _requests(request, form_with_problems(form, nobody), status=400)
     async with database_of(request).transaction() as tx:
-        decided = await administration.decide(tx, caller, slug_of(request), people, lets_in=wish == "approve")
+        decided = await administration.decide(tx, caller, slug_of(request), people, lets_in=decision == "approve")
         group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
     if not decided:
         return go(path_of(group, "requests"), flash="requests_gone")
-    return go(path_of(group, "requests"), flash="requests_approved" if wish == "approve" else "requests_declined")
+    return go(path_of(group, "requests"), flash="requests_approved" if decision == "approve" else "requests_declined")
 
 
 async def _requests(request: Request, form_state: FormState, *, status: int = 200) -> Response:

@@ -54,8 +54,8 @@ class OwnershipOutput(msgspec.Struct, rename="camel"):
 async def show(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        group, mine = await actions.visible(reader, slug_of(request), caller.user_id)
-        rules.require_permission(mine.role if mine else None, GroupPermission.SEE_MEMBERS)
+        group, membership = await actions.visible(reader, slug_of(request), caller.user_id)
+        rules.require_permission(membership.role if membership else None, GroupPermission.SEE_MEMBERS)
     return json_response(_shown(group, caller.user_id))
 
 
@@ -89,13 +89,13 @@ def _step(act: Step) -> Callable[[Request], Awaitable[Response]]:
 
 
 def _shown(group: Group, viewer: UserId) -> OwnershipOutput:
-    plan, asked = group.succession_plan, group.succession
+    plan, succession = group.succession_plan, group.succession
     is_owner = viewer == group.owner_id
     return OwnershipOutput(
         owner_id=group.owner_id,
         offered_to=group.offer.heir_id if group.offer else None,
-        successor_id=asked.successor_id if asked else None,
-        passes_on_at=iso(Instant(asked.asked_at + plan.wait)) if asked else None,
+        successor_id=succession.successor_id if succession else None,
+        passes_on_at=iso(Instant(succession.asked_at + plan.wait)) if succession else None,
         backup_admin_did=plan.backup_admin_did,
         arrangement=Arrangement(plan.backup_admin_id, plan.absence_days, plan.wait_days) if is_owner else None,
     )

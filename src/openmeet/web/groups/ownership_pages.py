@@ -74,15 +74,15 @@ async def act(request: Request) -> Response:
 
 async def _done(tx: Transaction, caller: Caller, slug: GroupSlug, form: dict[str, str]) -> tuple[Group, str]:
     """Carry out the action of the pressed button. Returns the group and the flash message."""
-    wish = form.get("act", "")
-    if wish in _STEPS:
-        step, flash = _STEPS[wish]
+    action = form.get("act", "")
+    if action in _STEPS:
+        step, flash = _STEPS[action]
         return await step(tx, caller, slug), flash
-    if wish == "offer":
+    if action == "offer":
         if not form.get("heir"):
             raise InvalidForm({"heir": GroupReason.PERSON_NEEDED})
         return await ownership.offer(tx, caller, slug, UserId(form["heir"])), "offer_made"
-    if wish == "arrange":
+    if action == "arrange":
         backup = UserId(form["backup"]) if form.get("backup") else None
         absence_days, wait_days = _days(form, "absence_days"), _days(form, "wait_days")
         group = await ownership.arrange(tx, caller, slug, backup, absence_days=absence_days, wait_days=wait_days)
@@ -110,13 +110,13 @@ async def _page(request: Request, form_state: FormState, *, status: int = 200) -
 
 async def _context(reader: Reader, seen: GroupAccess) -> dict[str, object]:
     group, viewer = seen.group, seen.viewer
-    asked = group.succession
+    succession = group.succession
     others = await membership_queries.senior_member(reader, group.id, besides=group.owner_id)
-    named = [group.owner_id, *(one.user_id for one in others)]
-    named += [asked.successor_id] if asked else []
-    named += [group.offer.heir_id] if group.offer else []
-    named += [group.succession_plan.backup_admin_id] if group.succession_plan.backup_admin_id else []
-    names = await shown_names(reader, named)
+    named_ids = [group.owner_id, *(one.user_id for one in others)]
+    named_ids += [succession.successor_id] if succession else []
+    named_ids += [group.offer.heir_id] if group.offer else []
+    named_ids += [group.succession_plan.backup_admin_id] if group.succession_plan.backup_admin_id else []
+    names = await shown_names(reader, named_ids)
     is_owner = seen.role is GroupRole.OWNER
     is_absent = rules.is_absent(
         await ownership.last_seen(reader, group.owner_id), reader.now, after=group.succession_plan.absence
@@ -135,12 +135,16 @@ async def _context(reader: Reader, seen: GroupAccess) -> dict[str, object]:
         ],
         "heir": names[group.offer.heir_id] if group.offer else "",
         "is_heir": group.offer is not None and group.offer.heir_id == viewer,
-        "successor": names[asked.successor_id] if asked else "",
-        "is_successor": asked is not None and asked.successor_id == viewer,
+        "successor": names[succession.successor_id] if succession else "",
+        "is_successor": succession is not None and succession.successor_id == viewer,
         "passes_on": passes_on_label(group),
-        "is_time_over": asked is not None and reader.now - asked.asked_at >= group.succession_plan.wait,
+        "is_time_over": succession is not None and reader.now - succession.asked_at >= group.succession_plan.wait,
         "is_absent": is_absent and not is_owner,
-        "may_ask": is_absent and asked is None and not is_owner and is_next and seen.may(GroupPermission.TAKE_OVER),
+        "may_ask": is_absent
+        and succession is None
+        and not is_owner
+        and is_next
+        and seen.may(GroupPermission.TAKE_OVER),
         "may_take_back": last is not None and last.user_id == viewer and not is_owner,
         "backup": names[backup] if backup else "",
         "bounds": (SHORTEST_ABSENCE, LONGEST_ABSENCE, SHORTEST_WAIT, LONGEST_WAIT),

@@ -80,8 +80,8 @@ async def show_groups(request: Request) -> Response:
         shown = await view.badges_of(reader, [*found, *followed], services(request).settings.public_url)
     more = ""
     if not is_mine and len(found) > PAGE_SIZE:
-        asked = {name: text for name, text in (("q", words), ("source", source or "")) if text}
-        more = "/groups?" + urlencode({**asked, "after": found[PAGE_SIZE - 1].group.id})
+        parameters = {name: text for name, text in (("q", words), ("source", source or "")) if text}
+        more = "/groups?" + urlencode({**parameters, "after": found[PAGE_SIZE - 1].group.id})
         found = found[:PAGE_SIZE]
     context = {
         "found": view.cards_of(found, nexts, shown),
@@ -151,9 +151,9 @@ async def show_events(request: Request) -> Response:
                 once_per_series=not is_past,
             )
             if len(found) > PAGE_SIZE:
-                asked = {"view": "past"} if is_past else {}
+                parameters = {"view": "past"} if is_past else {}
                 cursor = event_lists.pack(position_of(found[PAGE_SIZE - 1]))
-                context["more"] = f"{seen.path}/events?" + urlencode({**asked, "after": cursor})
+                context["more"] = f"{seen.path}/events?" + urlencode({**parameters, "after": cursor})
     return page(request, "groups/group_events.html", context)
 
 
@@ -223,11 +223,11 @@ async def join(request: Request) -> Response:
     form = await read_form(request)
     try:
         async with database_of(request).transaction() as tx:
-            mine = await actions.join(tx, caller, slug_of(request), form.get("answer", ""))
+            membership = await actions.join(tx, caller, slug_of(request), form.get("answer", ""))
             group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
     except InvalidForm as wrong:
         return await _again(request, form_with_problems(form, wrong))
-    return go(path_of(group), flash=_JOINED.get(mine.role, "group_joined"))
+    return go(path_of(group), flash=_JOINED.get(membership.role, "group_joined"))
 
 
 async def _again(request: Request, form_state: FormState) -> Response:
@@ -254,24 +254,24 @@ async def follow(request: Request) -> Response:
     caller = caller_or_none(request)
     if caller is None:
         return go(f"/sign-in?next={quote(f'/groups/{quote(slug_of(request))}', safe='')}")
-    wish = (await read_form(request)).get("follow", "")
-    if wish not in {"yes", "no"}:
+    follows = (await read_form(request)).get("follow", "")
+    if follows not in {"yes", "no"}:
         raise InvalidInput("follow", GeneralReason.CHOOSE_ONE, choices="yes, no")
     async with database_of(request).transaction() as tx:
         group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
-        if wish == "yes":
+        if follows == "yes":
             await actions.follow(tx, caller, group.slug)
         else:
             await actions.unfollow(tx, caller, group.slug)
-    return go(path_of(group), flash="group_followed" if wish == "yes" else "group_unfollowed")
+    return go(path_of(group), flash="group_followed" if follows == "yes" else "group_unfollowed")
 
 
 async def switch_notifications(request: Request) -> Response:
     caller = caller_of(request)
-    wish = (await read_form(request)).get("notifications", "")
-    if wish not in {"on", "off"}:
+    choice = (await read_form(request)).get("notifications", "")
+    if choice not in {"on", "off"}:
         raise InvalidInput("notifications", GeneralReason.CHOOSE_ONE, choices="on, off")
     async with database_of(request).transaction() as tx:
-        await actions.set_notifications(tx, caller, slug_of(request), enabled=wish == "on")
+        await actions.set_notifications(tx, caller, slug_of(request), enabled=choice == "on")
         group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
-    return go(path_of(group), flash="group_loud" if wish == "on" else "group_quiet")
+    return go(path_of(group), flash="group_loud" if choice == "on" else "group_quiet")

@@ -40,8 +40,8 @@ async def save(request: Request) -> Response:
         lambda tx, alt: pictures.describe(tx, caller, seen.group.slug, alt),
     )
     if again is not None:
-        typed, status = again
-        return _form(request, seen, typed, status=status)
+        form_state, status = again
+        return _form(request, seen, form_state, status=status)
     return go(path_of(seen.group), flash="picture_saved")
 
 

@@ -176,12 +176,12 @@ def group_shown(
     )
 
 
-def membership_shown(mine: Membership) -> MembershipOutput:
+def membership_shown(membership: Membership) -> MembershipOutput:
     return MembershipOutput(
-        mine.role.value,
-        mine.answer,
-        iso(mine.requested_at) if mine.requested_at is not None else None,
-        iso(mine.joined_at) if mine.joined_at is not None else None,
-        mine.decided_by,
-        iso(mine.decided_at) if mine.decided_at is not None else None,
+        membership.role.value,
+        membership.answer,
+        iso(membership.requested_at) if membership.requested_at is not None else None,
+        iso(membership.joined_at) if membership.joined_at is not None else None,
+        membership.decided_by,
+        iso(membership.decided_at) if membership.decided_at is not None else None,
     )

@@ -118,8 +118,10 @@ async def save(request: Request) -> Response:
         return _form(request, form_with_problems(shown, wrong), seen, status=400)
     except PreconditionFailed:
         newest = await _seen(request, GroupPermission.EDIT_GROUP)
-        kept = values_of_group(newest.group)
-        others = {name: text for name, text in kept.items() if text != shown[name].replace("\r\n", "\n").strip()}
+        newest_values = values_of_group(newest.group)
+        others = {
+            name: text for name, text in newest_values.items() if text != shown[name].replace("\r\n", "\n").strip()
+        }
         again = FormState(
             {**shown, "revision": str(newest.group.revision)}, {"": GroupReason.CHANGED_WHILE_OPEN}, others
         )
@@ -160,24 +162,24 @@ async def change_follows(request: Request) -> Response:
     return go(path_of(group, "follows"), flash="did_unfollowed" if form.get("unfollow") else "did_followed")
 
 
-async def _did_of(request: Request, typed: str) -> str:
+async def _did_of(request: Request, account_name: str) -> str:
     """Resolve a handle to a DID: from the accounts known to this site, otherwise through the handle’s domain. Text that
     is not a handle is returned unchanged.
 
     Raises InvalidForm if no account has this handle. Also raises the errors of ``see``, for people who may not follow.
     """
     try:
-        name = parse_handle(typed.strip().removeprefix("@").lower())
+        name = parse_handle(account_name.strip().removeprefix("@").lower())
     except Malformed:
-        return typed
+        return account_name
     async with database_of(request).reader() as reader:
         await see(reader, request, GroupPermission.FOLLOW)
-        known = await by_handle(reader, name)
-    if len(known) == 1:
-        return known[0].did
+        identity = await by_handle(reader, name)
+    if len(identity) == 1:
+        return identity[0].did
     network = services(request).network
     if network is None:
-        return typed
+        return account_name
     try:
         return (await network.handles.identify(name)).did
     except (NotFound, RemoteFailed, RemoteSlow):
@@ -191,11 +193,11 @@ async def _follows(request: Request, form_state: FormState, *, status: int = 200
         if moved is not None and request.method == "GET":
             return moved
         dids = [did for did, _ in await invitation_queries.followed(reader, seen.group.id)]
-        known = {did: await find(reader, did) for did in dids}
-        names = await shown_names(reader, [one.user_id for one in known.values() if one is not None])
+        identities_by_did = {did: await find(reader, did) for did in dids}
+        names = await shown_names(reader, [one.user_id for one in identities_by_did.values() if one is not None])
     followed = [
         {"did": did, "name": names[one.user_id] if one else did, "handle": one.handle if one else ""}
-        for did, one in known.items()
+        for did, one in identities_by_did.items()
     ]
     context = context_of(seen, f"{seen.path}/settings") | {"typed": form_state, "followed": followed}
     return page(request, "groups/group_follows.html", context, status=status)

@@ -170,7 +170,7 @@ async def view_of(reader: Reader, seen: GroupAccess, form_state: FormState, publ
     """
     group, viewer = seen.group, seen.viewer
     is_member = seen.may(GroupPermission.VIEW)
-    mine = None if viewer is None else await queries.find_member(reader, group.id, viewer)
+    membership = None if viewer is None else await queries.find_member(reader, group.id, viewer)
     coming = await shown_in_group(reader, group.id, None, NEXT_SHOWN + 1, member=seen.member)
     # If the group has a single series and nothing else, show the dates of that series instead of only the next one.
     is_one_series = len(coming) == 1 and coming[0].group is not None and coming[0].place_in_series is not None
@@ -188,7 +188,7 @@ async def view_of(reader: Reader, seen: GroupAccess, form_state: FormState, publ
         [
             *(one.author_id for one in announced),
             *(one.user_id for one in people),
-            *_decider(mine),
+            *_decider(membership),
             *([group.succession.successor_id] if group.succession else []),
         ],
     )
@@ -206,17 +206,17 @@ async def view_of(reader: Reader, seen: GroupAccess, form_state: FormState, publ
         "followers": await actions.count(reader, group.id),
         "labelled": await _labelled(reader, group),
         "mine_short": ""
-        if mine is None
-        else str(_MINE[mine.role] if mine.role is GroupRole.MEMBER else ROLE_CHIPS[mine.role]),
-        "mine_words": _MINE[mine.role] if mine else "",
-        "mine_hint": _mine_hint(mine, names, group, reader.now),
-        "door": _join_option(group, mine),
-        "can_leave": mine is not None and seen.may(GroupPermission.LEAVE),
-        "is_asking": mine is not None and mine.role is GroupRole.PENDING,
+        if membership is None
+        else str(_MINE[membership.role] if membership.role is GroupRole.MEMBER else ROLE_CHIPS[membership.role]),
+        "mine_words": _MINE[membership.role] if membership else "",
+        "mine_hint": _mine_hint(membership, names, group, reader.now),
+        "door": _join_option(group, membership),
+        "can_leave": membership is not None and seen.may(GroupPermission.LEAVE),
+        "is_asking": membership is not None and membership.role is GroupRole.PENDING,
         "is_member": is_member,
         "is_owner": seen.role is GroupRole.OWNER,
         "is_following": viewer is not None and await actions.is_following(reader, group.id, viewer),
-        "hears": mine is not None and mine.notifications_enabled,
+        "hears": membership is not None and membership.notifications_enabled,
         "badges": (await badges.of_each_group(reader, [group], public_url))[0],
         "coming": listed,
         "dated": dated(listed),
@@ -246,13 +246,13 @@ async def _picture_of(reader: Reader, seen: GroupAccess) -> PictureView | None:
     return None if theirs is None else record_picture(seen.path, theirs)
 
 
-def _decider(mine: Membership | None) -> list[UserId]:
-    return [mine.decided_by] if mine is not None and mine.decided_by is not None else []
+def _decider(membership: Membership | None) -> list[UserId]:
+    return [membership.decided_by] if membership is not None and membership.decided_by is not None else []
 
 
-def _join_option(group: Group, mine: Membership | None) -> str:
+def _join_option(group: Group, membership: Membership | None) -> str:
     """How the viewer can join: ``join``, ``ask``, ``invited only``, ``elsewhere``, or empty."""
-    role = mine.role if mine else None
+    role = membership.role if membership else None
     if role in INSIDE or role in {GroupRole.PENDING, GroupRole.BANNED}:
         return ""
     if group.is_read_only:
@@ -276,23 +276,27 @@ async def _labelled(reader: Reader, group: Group) -> list[NetworkLabel]:
     return await labels.hiding(reader, None, group.owner_id)
 
 
-def _mine_hint(mine: Membership | None, names: Mapping[UserId, str], group: Group, now: Instant) -> str:
+def _mine_hint(membership: Membership | None, names: Mapping[UserId, str], group: Group, now: Instant) -> str:
     """When the viewer requested to join, and who decided."""
-    if mine is None:
+    if membership is None:
         return ""
-    if mine.role is GroupRole.PENDING and mine.requested_at is not None:
+    if membership.role is GroupRole.PENDING and membership.requested_at is not None:
         return gettext(
             "You asked on %(group)s. The organisers decide, and we’ll let you know.",
-            group=day_label(mine.requested_at, group, now),
+            group=day_label(membership.requested_at, group, now),
         )
-    if mine.role is GroupRole.DECLINED and mine.decided_at is not None and mine.decided_by is not None:
+    if (
+        membership.role is GroupRole.DECLINED
+        and membership.decided_at is not None
+        and membership.decided_by is not None
+    ):
         return gettext(
             "Decided on %(group)s by %(decided_by)s. You can ask again.",
-            group=day_label(mine.decided_at, group, now),
-            decided_by=names[mine.decided_by],
+            group=day_label(membership.decided_at, group, now),
+            decided_by=names[membership.decided_by],
         )
-    if mine.role in INSIDE and mine.joined_at is not None:
-        return gettext("Since %(group)s.", group=day_label(mine.joined_at, group, now))
+    if membership.role in INSIDE and membership.joined_at is not None:
+        return gettext("Since %(group)s.", group=day_label(membership.joined_at, group, now))
     return ""
 
 
@@ -340,8 +344,8 @@ def day_label(at: Instant, group: Group, now: Instant | None = None) -> str:
 
 def passes_on_label(group: Group) -> str:
     """The day on which ownership is transferred. Empty if nobody has claimed it."""
-    asked = group.succession
-    return "" if asked is None else day_label(Instant(asked.asked_at + group.succession_plan.wait), group)
+    succession = group.succession
+    return "" if succession is None else day_label(Instant(succession.asked_at + group.succession_plan.wait), group)
 
 
 # Labels for chips and lists of choices.

@@ -52,24 +52,24 @@ def routes() -> list[Route]:
 
 
 async def show(request: Request) -> Response:
-    typed = {"submission": secrets.token_urlsafe(16), f"addressees.{Addressees.GOING.value}": "yes"}
-    return await _form(request, FormState(typed))
+    form = {"submission": secrets.token_urlsafe(16), f"addressees.{Addressees.GOING.value}": "yes"}
+    return await _form(request, FormState(form))
 
 
 async def write(request: Request) -> Response:
     form = await read_form(request)
-    chosen = [one.value for one in Addressees if form.get(f"addressees.{one.value}")]
+    addressees = [one.value for one in Addressees if form.get(f"addressees.{one.value}")]
     try:
         send_at = await _send_at(request, form)
         if form.get("step") != "send":
-            return await _preview(request, form, chosen, send_at)
+            return await _preview(request, form, addressees, send_at)
         async with database_of(request).transaction() as tx:
             one = await actions.write(
                 tx,
                 caller_of(request),
                 _slug(request),
                 form.get("text", ""),
-                chosen,
+                addressees,
                 send_at=send_at,
                 submission_key=form.get("submission", "")[:MAX_KEY] or None,
             )
@@ -89,12 +89,12 @@ async def call_off(request: Request) -> Response:
     return go(f"/events/{quote(_slug(request))}/messages", flash="message_called_off")
 
 
-async def _preview(request: Request, form: dict[str, str], chosen: list[str], send_at: Instant | None) -> Response:
+async def _preview(request: Request, form: dict[str, str], addressees: list[str], send_at: Instant | None) -> Response:
     """Show the message and the number of its recipients before anything is sent."""
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         event = await actions.find_for_host(reader, caller, _slug(request))
-        text, whom = check(form.get("text", ""), chosen, send_at, reader.now)
+        text, whom = check(form.get("text", ""), addressees, send_at, reader.now)
         found = await actions.recipients(reader, event, whom, caller.user_id)
         mail = await message_mail(
             reader,

@@ -191,8 +191,8 @@ async def create(request: Request) -> Response:
 
 
 async def show(request: Request) -> Response:
-    caller, wanted = caller_of(request), paging(request)
-    return await _answer(request, caller, _id(request), 200, wanted)
+    caller, page = caller_of(request), paging(request)
+    return await _answer(request, caller, _id(request), 200, page)
 
 
 async def confirm(request: Request) -> Response:
@@ -205,11 +205,11 @@ async def confirm(request: Request) -> Response:
         if body.time_zone is not None and arrived.outcome is None:
             async with database_of(request).transaction() as tx:
                 await events.choose_zone(tx, arrived, body.time_zone)
-        chosen = None if body.events is None else frozenset(body.events)
+        selected_uids = None if body.events is None else frozenset(body.events)
         host = services(request).settings.public_host
         workers, taken = workers_of(request, caller.user_id), frozenset(body.updates)
         await events.import_events(
-            database_of(request), workers, caller, arrived.id, chosen, reading, host, taken=taken
+            database_of(request), workers, caller, arrived.id, selected_uids, reading, host, taken=taken
         )
     else:
         lines: dict[int, bool] = {}
@@ -247,7 +247,7 @@ async def invite(request: Request) -> Response:
 
 
 async def _answer(
-    request: Request, caller: Caller, import_id: ImportId, status: int, wanted: Page = ALL_ROWS
+    request: Request, caller: Caller, import_id: ImportId, status: int, page: Page = ALL_ROWS
 ) -> Response:
     async with database_of(request).reader() as reader:
         arrived = await queries.find(reader, caller.user_id, import_id)
@@ -255,13 +255,15 @@ async def _answer(
     if arrived is None:
         raise NotFound(ImportReason.NO_SUCH_IMPORT)
     headers = {"location": f"/api/imports/{import_id}"} if status == 201 else None
-    return json_response(await _shown(request, caller, arrived, reading, wanted), status, headers)
+    return json_response(await _shown(request, caller, arrived, reading, page), status, headers)
 
 
-async def _shown(request: Request, caller: Caller, arrived: Import, reading: FileReading, wanted: Page) -> ImportOutput:
+async def _shown(
+    request: Request, caller: Caller, arrived: Import, reading: FileReading, requested_page: Page
+) -> ImportOutput:
     made = ImportOutput(arrived.id, arrived.what.value, [], None, [], None, None)
     # An upload never changes, so an offset is a valid cursor.
-    first = wanted.after[0] if wanted.after else 0
+    first = requested_page.after[0] if requested_page.after else 0
     if arrived.outcome is not None:
         report = arrived.outcome
         made.outcome = OutcomeOutput(
@@ -276,11 +278,13 @@ async def _shown(request: Request, caller: Caller, arrived: Import, reading: Fil
         whole = await events.parse_upload(workers_of(request, caller.user_id), arrived, reading)
         async with database_of(request).reader() as reader:
             host = services(request).settings.public_host
-            known = await events.matches(reader, caller.user_id, whole.events, host)
+            matches = await events.matches(reader, caller.user_id, whole.events, host)
             alike = await lookalikes(reader, caller.user_id, whole.events)
             differing = await updates_of(reader, caller.user_id, whole.events)
         made.warnings = list(whole.warnings)
-        page, made.cursor = wanted.cut(list(enumerate(whole.events, 1))[first:], lambda one: (one[0], str(one[0])))
+        page, made.cursor = requested_page.cut(
+            list(enumerate(whole.events, 1))[first:], lambda one: (one[0], str(one[0]))
+        )
         made.events = [
             FoundEvent(
                 event.uid,
@@ -290,7 +294,7 @@ async def _shown(request: Request, caller: Caller, arrived: Import, reading: Fil
                 event.rule,
                 len(event.changes),
                 event.is_cancelled,
-                known[event.uid].value,
+                matches[event.uid].value,
                 list(event.warnings),
                 one.path,
                 one.uid,
@@ -298,14 +302,14 @@ async def _shown(request: Request, caller: Caller, arrived: Import, reading: Fil
                 differing[event.uid].path if event.uid in differing else "",
             )
             for _, event in page
-            for one in [alike.get(event.uid, NOTHING) if known[event.uid] is ImportMatch.NEW else NOTHING]
+            for one in [alike.get(event.uid, NOTHING) if matches[event.uid] is ImportMatch.NEW else NOTHING]
         ]
         return made
     found = await people.parse_uploaded_list(workers_of(request, caller.user_id), arrived)
     async with database_of(request).reader() as reader:
         fresh, listed = await people.new_rows(reader, arrived, found)
     made.warnings = list(found.warnings)
-    some, made.cursor = wanted.cut(list(enumerate(found.rows, 1))[first:], lambda one: (one[0], str(one[0])))
+    some, made.cursor = requested_page.cut(list(enumerate(found.rows, 1))[first:], lambda one: (one[0], str(one[0])))
     rows = [
         FoundPerson(row.line, row.name, row.email, row.status, row.problem, means_no(row.status)) for _, row in some
     ]

@@ -71,8 +71,10 @@ def _dates(text: str, zone: str) -> str:
         found = parse_dates(text, zone)
     except RuleRefused:
         return text
-    named = [f"{formatting.short_day(at)} {at.year}" for at in found[:_NAMED]]
-    return ", ".join(named) + (gettext(" and %(named)s more", named=len(found) - _NAMED) if len(found) > _NAMED else "")
+    date_labels = [f"{formatting.short_day(at)} {at.year}" for at in found[:_NAMED]]
+    return ", ".join(date_labels) + (
+        gettext(" and %(named)s more", named=len(found) - _NAMED) if len(found) > _NAMED else ""
+    )
 
 
 def _cut(text: str) -> str:

@@ -81,18 +81,18 @@ async def show_start(request: Request) -> Response:
 async def start(request: Request) -> Response:
     """Store the upload and show its preview. Errors are shown next to their field."""
     caller = caller_of(request)
-    typed, content, name = await read_upload(request)
-    what, slug = _list_of(typed)
+    form, content, name = await read_upload(request)
+    what, slug = _list_of(form)
     target = await _target(request, caller, what, slug) if slug else None
     try:
         import_id = await receive_import(
-            request, caller, target, url=typed.get("url", "").strip(), content=content, name=name
+            request, caller, target, url=form.get("url", "").strip(), content=content, name=name
         )
     except InvalidForm as wrong:
-        return _start(request, target, form_with_problems(typed, wrong), status=400)
+        return _start(request, target, form_with_problems(form, wrong), status=400)
     except Failure as failure:
-        at = "url" if typed.get("url", "").strip() and not content else "file"
-        again = form_with_problems(typed, InvalidForm({at: failure.why}))
+        at = "url" if form.get("url", "").strip() and not content else "file"
+        again = form_with_problems(form, InvalidForm({at: failure.why}))
         return _start(request, target, again, status=form_status_of(failure), headers=headers_of(failure))
     return go(f"/import/{import_id}")
 
@@ -114,27 +114,27 @@ async def import_upload(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         arrived = await _import(reader, request, caller)
         reading = await reading_of(request, reader, caller)
-    here = f"/import/{arrived.id}"
+    import_path = f"/import/{arrived.id}"
     if arrived.what is What.EVENTS and form.get("act") == "zone":
         try:
             async with database_of(request).transaction() as tx:
                 await events.choose_zone(tx, arrived, form.get(ZONE, ""))
         except InvalidForm as wrong:
             return await _show_events(request, caller, arrived, reading, form_with_problems(form, wrong), status=400)
-        return go(f"{here}#zone")
+        return go(f"{import_path}#zone")
     if arrived.what is What.EVENTS:
-        chosen = frozenset(name.removeprefix("event-") for name in form if name.startswith("event-"))
+        selected_uids = frozenset(name.removeprefix("event-") for name in form if name.startswith("event-"))
         host = services(request).settings.public_host
         workers = workers_of(request, caller.user_id)
         updated = frozenset(name.removeprefix("update-") for name in form if name.startswith("update-"))
-        uids, taken = await _uids(workers, arrived, reading, chosen, updated)
+        uids, taken = await _uids(workers, arrived, reading, selected_uids, updated)
         await events.import_events(database_of(request), workers, caller, arrived.id, uids, reading, host, taken=taken)
-        return go(here)
+        return go(import_path)
     if form.get("act") == "columns":
         chosen_columns = {column.value: form.get(column.value, "") for column in _COLUMNS}
         async with database_of(request).transaction() as tx:
             await queries.choose_columns(tx, arrived.id, chosen_columns)
-        return go(here)
+        return go(import_path)
     lines: dict[int, bool] = {}
     if form.get("ticks"):
         found = await people.parse_uploaded_list(workers_of(request, caller.user_id), arrived)
@@ -257,14 +257,14 @@ async def _show_events(
         paths = [*arrived.outcome["made"], *updated]
         async with database_of(request).reader() as reader:
             titles = await queries.titles(reader, caller.user_id, [path.split("/")[2] for path in paths])
-        named = [(path, titles[slug]) for path in paths if (slug := path.split("/")[2]) in titles]
-        context["made"] = [one for one in named if one[0] not in updated]
-        context["updated"] = [one for one in named if one[0] in updated]
+        titled_paths = [(path, titles[slug]) for path in paths if (slug := path.split("/")[2]) in titles]
+        context["made"] = [one for one in titled_paths if one[0] not in updated]
+        context["updated"] = [one for one in titled_paths if one[0] in updated]
     else:
         whole = await events.parse_upload(workers_of(request, caller.user_id), arrived, reading)
         host = services(request).settings.public_host
         async with database_of(request).reader() as reader:
-            known = await events.matches(reader, caller.user_id, whole.events, host)
+            matches = await events.matches(reader, caller.user_id, whole.events, host)
             alike = await lookalikes(reader, caller.user_id, whole.events)
             differing = await updates_of(reader, caller.user_id, whole.events)
         context |= {
@@ -285,9 +285,9 @@ async def _show_events(
                     "repeats": event.repeats,
                     "changes": len(event.changes),
                     "is_cancelled": event.is_cancelled,
-                    "match": _MATCH_LABELS[known[event.uid]],
-                    "is_new": known[event.uid] is ImportMatch.NEW,
-                    "looks_like": alike.get(event.uid, NOTHING) if known[event.uid] is ImportMatch.NEW else NOTHING,
+                    "match": _MATCH_LABELS[matches[event.uid]],
+                    "is_new": matches[event.uid] is ImportMatch.NEW,
+                    "looks_like": alike.get(event.uid, NOTHING) if matches[event.uid] is ImportMatch.NEW else NOTHING,
                     "warnings": event.warnings,
                     "difference": differing.get(event.uid),
                     "fields": differences(event, differing[event.uid]) if event.uid in differing else [],
@@ -295,7 +295,7 @@ async def _show_events(
                 for number, event in enumerate(whole.events)
             ],
             "differing": len(differing),
-            "new": sum(match is ImportMatch.NEW for match in known.values()),
+            "new": sum(match is ImportMatch.NEW for match in matches.values()),
         }
     return page(request, "imports/events.html", context, status=status)
 
@@ -307,7 +307,7 @@ async def _show_people(request: Request, caller: Caller, arrived: Import) -> Res
         return go(_list_path(target))
     found = await people.parse_uploaded_list(workers_of(request, caller.user_id), arrived)
     async with database_of(request).reader() as reader:
-        fresh, known = await people.new_rows(reader, arrived, found)
+        fresh, known_people = await people.new_rows(reader, arrived, found)
     new_lines = {row.line for row in fresh}
     context = {
         "arrived": arrived,
@@ -317,7 +317,7 @@ async def _show_people(request: Request, caller: Caller, arrived: Import) -> Res
         "more": max(0, len(found.rows) - TICKED_ROWS),
         "says_no": sum(means_no(row.status) for row in fresh),
         "new": len(fresh),
-        "known": known,
+        "known": known_people,
         "left_out": sum(bool(row.problem) for row in found.rows),
         "named": sum(not row.email for row in fresh),
         "columns": [(column.value, words, found.columns.get(column, "")) for column, words in _COLUMNS.items()],
@@ -384,10 +384,10 @@ def _start(
     return page(request, "imports/start.html", context, status=status, headers=headers)
 
 
-def _list_of(given: Mapping[str, str]) -> tuple[What, str]:
-    if given.get("group"):
-        return What.MEMBERS, given["group"]
-    return What.GUESTS, given.get("event", "")
+def _list_of(values: Mapping[str, str]) -> tuple[What, str]:
+    if values.get("group"):
+        return What.MEMBERS, values["group"]
+    return What.GUESTS, values.get("event", "")
 
 
 def _what(request: Request) -> What:

@@ -31,9 +31,9 @@ async def drawn(request: Request, draw: Callable[[Unpack[_Arguments]], bytes], *
     Raises Unavailable if too many requests are waiting, and TooMany if this address has used up its quota.
     """
     key: tuple[Any, ...] = (draw, *arguments)
-    if (kept := _kept.get(key)) is not None:
+    if (cached := _kept.get(key)) is not None:
         _kept.move_to_end(key)
-        return kept
+        return cached
     if key not in _waiting:
         if len(_waiting) >= _MOST_WAITING:
             raise Unavailable(MediaReason.TOO_MANY_CARDS, after_seconds=10)

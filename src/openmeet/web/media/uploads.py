@@ -47,7 +47,7 @@ async def save_sent(
     """
     db = database_of(request)
     body, alt_text = await sent(request)
-    typed = {"alt": alt_text}
+    form = {"alt": alt_text}
     try:
         alt = check_alt(alt_text)
         if body:
@@ -58,13 +58,13 @@ async def save_sent(
             async with db.transaction() as tx:
                 await describe(tx, alt)
     except InvalidForm as wrong:
-        return form_with_problems(typed, wrong), 400
+        return form_with_problems(form, wrong), 400
     except (TooLarge, TooMany, Unavailable) as refused:
-        return FormState(typed, {"picture": refused.why}), kind_of(refused).http_status
+        return FormState(form, {"picture": refused.why}), kind_of(refused).http_status
     except Refused as refused:
         if refused.name != "NoPicture":
             raise
-        return FormState(typed, {"picture": gettext("Choose a picture.")}), 400
+        return FormState(form, {"picture": gettext("Choose a picture.")}), 400
     return None
 
 

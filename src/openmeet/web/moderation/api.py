@@ -208,7 +208,7 @@ async def show_queue(request: Request) -> Response:
             reader, after=position_of(request.query_params.get("cursor", "")), limit=limit + 1
         )
         shown = [one.subject for one in found[:limit]]
-        meant = await subjects.described(reader, shown)
+        described = await subjects.described(reader, shown)
         stand = await visibility.of_each(reader, [subject.id for subject in shown])
         open_reports = await reports.open_about(reader, [subject.id for subject in shown], _MOST_REPORTS)
         labels = await view.of_each(reader, shown)
@@ -216,7 +216,7 @@ async def show_queue(request: Request) -> Response:
         ReportedThing(
             subject.thing,
             subject.id,
-            meant[subject.id].title,
+            described[subject.id].title,
             stand[subject.id].state if subject.id in stand else SubjectVisibility.SHOWN,
             [
                 ReportText(one.reporter_id, one.reason, one.words, iso(one.created_at))
@@ -232,8 +232,8 @@ async def show_queue(request: Request) -> Response:
 
 
 async def list_subjects(request: Request) -> Response:
-    asked = request.query_params.get("state", SubjectVisibility.HIDDEN.value)
-    if asked not in set(SubjectVisibility) - {SubjectVisibility.SHOWN}:
+    state = request.query_params.get("state", SubjectVisibility.HIDDEN.value)
+    if state not in set(SubjectVisibility) - {SubjectVisibility.SHOWN}:
         raise InvalidInput(
             "state",
             GeneralReason.CHOOSE_ONE,
@@ -243,14 +243,14 @@ async def list_subjects(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         await moderator_of(reader, request)
         after = position_of(request.query_params.get("cursor", ""))
-        found = await visibility.listed(reader, [SubjectVisibility(asked)], after=after, limit=limit + 1)
-        meant = await subjects.described(reader, [one.subject for one in found])
+        found = await visibility.listed(reader, [SubjectVisibility(state)], after=after, limit=limit + 1)
+        described = await subjects.described(reader, [one.subject for one in found])
         labels = await view.of_each(reader, [one.subject for one in found[:limit]])
     shown = [
         SubjectStatusOutput(
             one.subject.thing,
             one.subject.id,
-            meant[one.subject.id].title,
+            described[one.subject.id].title,
             one.state,
             one.reason,
             iso(one.since),
@@ -267,11 +267,11 @@ async def list_labelled(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         await moderator_of(reader, request)
         found, cursor = await view.waiting(reader, page)
-        meant = await subjects.described(reader, found)
+        described = await subjects.described(reader, found)
         labels = await view.of_each(reader, found)
     return json_response(
         LabelledList(
-            [LabelledThing(one.thing, one.id, meant[one.id].title, _labels(labels.get(one.id))) for one in found],
+            [LabelledThing(one.thing, one.id, described[one.id].title, _labels(labels.get(one.id))) for one in found],
             cursor,
         )
     )
@@ -324,11 +324,11 @@ async def show_policy(request: Request) -> Response:
 
 
 async def put_policy(request: Request) -> Response:
-    wanted = ModerationPolicy(**msgspec.structs.asdict(await read_json(request, PolicyInput)))
+    policy_change = ModerationPolicy(**msgspec.structs.asdict(await read_json(request, PolicyInput)))
     expected = expected_revision(request)
     async with database_of(request).transaction() as tx:
         moderator = await moderator_of(tx, request)
-        saved = await policy.change(tx, wanted, by=moderator.user_id, expected_revision=expected)
+        saved = await policy.change(tx, policy_change, by=moderator.user_id, expected_revision=expected)
     return json_response(_policy(saved), headers=etag_of(saved.revision))
 
 

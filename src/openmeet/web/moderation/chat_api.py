@@ -146,9 +146,9 @@ async def decide_reported(request: Request) -> Response:
     return json_response(found)
 
 
-async def _decided(tx: Transaction, request: Request, wanted: ChatDecision, sealer: Sealer) -> ReportedMessage:
+async def _decided(tx: Transaction, request: Request, decision: ChatDecision, sealer: Sealer) -> ReportedMessage:
     moderator = await moderator_of(tx, request)
-    await decide(tx, moderator, _id(request), wanted.act, wanted.reason, sealer)
+    await decide(tx, moderator, _id(request), decision.act, decision.reason, sealer)
     return await _reported(tx, _id(request), sealer)
 
 

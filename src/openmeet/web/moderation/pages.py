@@ -104,10 +104,12 @@ async def _show_listed(
 async def find(request: Request) -> Response:
     """Redirect to the page of an account or host to block. The account or host may be unknown to this site."""
     form = await read_form(request)
-    named = form.get("subject", "").strip()
+    subject_text = form.get("subject", "").strip()
     try:
         subject = (
-            Subject(ModeratedKind.DID, named) if named.startswith("did:") else subject_of(ModeratedKind.HOST, named)
+            Subject(ModeratedKind.DID, subject_text)
+            if subject_text.startswith("did:")
+            else subject_of(ModeratedKind.HOST, subject_text)
         )
     except InvalidInput:
         wrong = InvalidForm({"subject": ModerationReason.MALFORMED_SUBJECT})
@@ -161,8 +163,8 @@ async def _show_thing(request: Request, form_state: FormState, *, status: int = 
         await moderator_of(reader, request)
         (card,) = await view.cards(reader, [subject])
         entries = await audit_log.newest(reader, subject=subject.id, limit=_LOG_PAGE)
-        known = await visibility.of(reader, subject.id)
-        if not card.is_there and known is None and not entries and subject.thing is not ModeratedKind.DID:
+        subject_visibility = await visibility.of(reader, subject.id)
+        if not card.is_there and subject_visibility is None and not entries and subject.thing is not ModeratedKind.DID:
             raise NotFound(ModerationReason.NO_SUCH_SUBJECT)
         owner = None
         if card.meant.owner is not None and subject.thing is not ModeratedKind.PERSON:
@@ -218,8 +220,8 @@ async def save_rules(request: Request) -> Response:
         async with database_of(request).transaction() as tx:
             moderator = await moderator_of(tx, request)
             before = await policy.current(tx)
-            wanted = replace(before, holds_first_events=bool(form.get("holds_first_events")), **numbers)
-            await policy.change(tx, wanted, by=moderator.user_id)
+            new_policy = replace(before, holds_first_events=bool(form.get("holds_first_events")), **numbers)
+            await policy.change(tx, new_policy, by=moderator.user_id)
     except InvalidForm as wrong:
         return await _show_rules(request, form_with_problems(form, wrong), status=400)
     return go(f"{PATH}/rules", flash="policy_saved")

@@ -119,7 +119,7 @@ def path_of(subject: Subject) -> str:
 
 async def cards(reader: Reader, listed: Sequence[Subject]) -> list[SubjectCard]:
     """Cards of these subjects, in order, with their open reports and, for held authors, their events."""
-    meant = await subjects.described(reader, listed)
+    described = await subjects.described(reader, listed)
     stand = await visibility.of_each(reader, [subject.id for subject in listed])
     labels = await of_each(reader, listed)
     reported = await _reports_about(
@@ -127,25 +127,25 @@ async def cards(reader: Reader, listed: Sequence[Subject]) -> list[SubjectCard]:
     )
     found = []
     for subject in listed:
-        known = stand.get(subject.id)
-        state = known.state if known else SubjectVisibility.SHOWN
+        subject_visibility = stand.get(subject.id)
+        state = subject_visibility.state if subject_visibility else SubjectVisibility.SHOWN
         labelled = labels.get(subject.id)
         is_held = labelled is not None and labelled.is_held
         own = (
-            await _events_of(reader, meant[subject.id])
+            await _events_of(reader, described[subject.id])
             if subject.thing in {ModeratedKind.PERSON, ModeratedKind.DID}
             else []
         )
         found.append(
             SubjectCard(
-                meant[subject.id],
+                described[subject.id],
                 str(THING_LABELS[subject.thing]),
                 state,
                 gettext("Waiting: labelled")
                 if is_held and state is SubjectVisibility.SHOWN
                 else str(STATE_LABELS[state]),
-                known.reason if known else "",
-                known.since if known else None,
+                subject_visibility.reason if subject_visibility else "",
+                subject_visibility.since if subject_visibility else None,
                 path_of(subject),
                 reported.get(subject.id, []),
                 own,
@@ -165,13 +165,13 @@ async def _reports_about(reader: Reader, found: Sequence[AbuseReport]) -> dict[s
     return by_subject
 
 
-async def _events_of(reader: Reader, meant: ReportedSubject) -> list[ReportedSubject]:
-    if meant.owner is None:
+async def _events_of(reader: Reader, account: ReportedSubject) -> list[ReportedSubject]:
+    if account.owner is None:
         return []
     rows = await reader.fetch(
         "select id from events where author_id = :owner and visibility = 'public' and is_draft = 0"
         " and deleted_at is null and removed_at is null order by created_at desc, id desc limit :limit",
-        owner=meant.owner,
+        owner=account.owner,
         limit=MOST_SHOWN,
     )
     own = [Subject(ModeratedKind.EVENT, row["id"]) for row in rows]
@@ -181,11 +181,11 @@ async def _events_of(reader: Reader, meant: ReportedSubject) -> list[ReportedSub
 
 async def lines(reader: Reader, entries: Sequence[LogEntry]) -> list[ModerationLogRow]:
     """Log entries as text, in order."""
-    meant = await subjects.described(reader, [one.subject for one in entries])
+    described = await subjects.described(reader, [one.subject for one in entries])
     actors = await shown_names(reader, [one.actor_id for one in entries if one.actor_id is not None])
     undone = await audit_log.undone_among(reader, [one.id for one in entries])
     return [
-        _line(one, meant, actors.get(one.actor_id, "") if one.actor_id else "", one.id in undone) for one in entries
+        _line(one, described, actors.get(one.actor_id, "") if one.actor_id else "", one.id in undone) for one in entries
     ]
 
 
@@ -201,14 +201,14 @@ RULE_LABELS: Final[Mapping[str, LazyText]] = {
 }
 
 
-def _line(one: LogEntry, meant: Mapping[str, ReportedSubject], actor: str, is_undone: bool) -> ModerationLogRow:
+def _line(one: LogEntry, described: Mapping[str, ReportedSubject], actor: str, is_undone: bool) -> ModerationLogRow:
     is_policy = one.act is ModerationAction.CHANGE_POLICY
     is_taken_back_here = not is_undone and one.act not in {ModerationAction.NAME, ModerationAction.UNNAME}
     return ModerationLogRow(
         at=one.at,
         who=actor or gettext("A rule of this site"),
         what=str(ACT_LABELS[one.act]),
-        title=gettext("this site") if is_policy else meant[one.subject.id].title or one.subject.id,
+        title=gettext("this site") if is_policy else described[one.subject.id].title or one.subject.id,
         path="" if is_policy else path_of(one.subject),
         kind="" if is_policy else str(THING_LABELS[one.subject.thing]),
         change=_change(one),

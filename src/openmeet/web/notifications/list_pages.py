@@ -171,18 +171,18 @@ async def show(request: Request) -> Response:
 
 
 def _shown_filter(request: Request) -> NotificationFilter:
-    wanted = request.query_params.get("show", "")
-    return NotificationFilter(wanted) if wanted in set(NotificationFilter) else NotificationFilter.ALL
+    filter_name = request.query_params.get("show", "")
+    return NotificationFilter(filter_name) if filter_name in set(NotificationFilter) else NotificationFilter.ALL
 
 
-def _filters(unread: Mapping[str, int], chosen: NotificationFilter) -> list[FilterLink]:
+def _filters(unread: Mapping[str, int], selected: NotificationFilter) -> list[FilterLink]:
     counts = Counter[NotificationFilter]()
     for name, number in unread.items():
         counts[NotificationFilter.UNREAD] += number
         if (found := _FILTER_BY_KIND.get(name)) is not None:
             counts[found] += number
     return [
-        FilterLink(words, PATH + (f"?show={one.value}" if one.value else ""), counts[one], one is chosen)
+        FilterLink(words, PATH + (f"?show={one.value}" if one.value else ""), counts[one], one is selected)
         for one, words in _FILTER_LABELS.items()
     ]
 

@@ -75,14 +75,14 @@ async def show(request: Request) -> Response:
 async def save(request: Request) -> Response:
     caller = caller_of(request)
     body = await read_json(request, NotificationPreferences)
-    typed = {
+    form = {
         "time_zone": body.time_zone,
         "digest_hour": str(body.digest_hour),
         "quiet_from": body.quiet_from or "",
         "quiet_until": body.quiet_until or "",
     }
-    hours = rules.check_hours(typed, frozenset(ZONES))
-    chosen: dict[NotificationTopic, TopicPreference] = {
+    hours = rules.check_hours(form, frozenset(ZONES))
+    channel_names: dict[NotificationTopic, TopicPreference] = {
         topic: getattr(body, topic.value) for topic in NotificationTopic
     }
     async with database_of(request).transaction() as tx:
@@ -93,7 +93,7 @@ async def save(request: Request) -> Response:
             caller.user_id,
             {
                 topic: _CHANNELS[one.mail] | ({Channel.IN_APP} if one.in_app else frozenset())
-                for topic, one in chosen.items()
+                for topic, one in channel_names.items()
             },
         )
         await notify.choose_hours(tx, caller.user_id, hours)
@@ -101,13 +101,13 @@ async def save(request: Request) -> Response:
 
 
 async def _shown(reader: Reader, user_id: UserId) -> NotificationPreferences:
-    chosen = await preferences.of_person(reader, user_id)
+    channels_by_topic = await preferences.of_person(reader, user_id)
     hours = await preferences.hours(reader, user_id)
     if hours is None:
         raise NotFound(NotificationReason.NO_SUCH_PERSON)
     start, end = (one.isoformat("minutes") for one in hours.quiet) if hours.quiet else (None, None)
     return NotificationPreferences(
-        **{topic.value: _choice(channels) for topic, channels in chosen.items()},
+        **{topic.value: _choice(channels) for topic, channels in channels_by_topic.items()},
         time_zone=hours.time_zone,
         digest_hour=hours.digest_hour,
         quiet_from=start,

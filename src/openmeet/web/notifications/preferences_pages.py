@@ -121,11 +121,11 @@ def routes() -> list[Route]:
 async def show(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        chosen = await preferences.of_person(reader, caller.user_id)
+        channels_by_topic = await preferences.of_person(reader, caller.user_id)
         hours = await preferences.hours(reader, caller.user_id)
     if hours is None:
         raise NotFound(NotificationReason.NO_SUCH_PERSON)
-    return await _show(request, FormState({**_hours_values(hours), **_choice_values(chosen)}))
+    return await _show(request, FormState({**_hours_values(hours), **_choice_values(channels_by_topic)}))
 
 
 async def save(request: Request) -> Response:
@@ -154,9 +154,9 @@ def _channels(form: dict[str, str], topic: NotificationTopic) -> frozenset[Chann
     return frozenset(found | ({Channel.IN_APP} if f"{topic}_in_app" in form else set()))
 
 
-def _choice_values(chosen: dict[NotificationTopic, frozenset[Channel]]) -> dict[str, str]:
+def _choice_values(channels_by_topic: dict[NotificationTopic, frozenset[Channel]]) -> dict[str, str]:
     found = {}
-    for topic, channels in chosen.items():
+    for topic, channels in channels_by_topic.items():
         found[f"{topic}_mail"] = next((one.value for one in (Channel.EMAIL, Channel.DIGEST) if one in channels), "")
         if Channel.IN_APP in channels:
             found[f"{topic}_in_app"] = "on"

@@ -85,15 +85,15 @@ async def show(request: Request) -> Response:
 async def follow(request: Request) -> Response:
     """Follow or unfollow."""
     caller, person = caller_of(request), _id(request)
-    wish = (await read_form(request)).get("follow", "yes")
+    follows = (await read_form(request)).get("follow", "yes")
     async with database_of(request).transaction() as tx:
-        if wish == "no":
+        if follows == "no":
             await queries.unfollow(tx, caller, person)
             back = _path(person) if await queries.host(tx, person) is not None else "/my/people"
         else:
             await queries.follow(tx, caller, person)
             back = _path(person)
-    return go(back, flash="person_unfollowed" if wish == "no" else "person_followed")
+    return go(back, flash="person_unfollowed" if follows == "no" else "person_followed")
 
 
 async def show_followed(request: Request) -> Response:
@@ -158,12 +158,12 @@ async def _named(reader: Reader, person: User, public_url: str, kind: str) -> Fe
 async def _whole_series(reader: Reader, user_id: UserId, since: Instant) -> list[WholeSeries]:
     """The host's public series, with their public dates from ``since`` onward."""
     seen, values = queries.seen_of_host(user_id)
-    known = [
+    visible_series = [
         one
         for one in await candidates(reader, "user_id", user_id, seen, values)
         if one.visibility is Visibility.PUBLIC and not one.is_hidden and not one.is_read_only
     ]
-    return await gathered(reader, known, since, seen, values)
+    return await gathered(reader, visible_series, since, seen, values)
 
 
 async def _person(reader: Reader, user_id: UserId, viewer: UserId | None) -> tuple[User, bool]:

@@ -102,10 +102,10 @@ async def list_blocks(request: Request) -> Response:
         viewer = caller_of(request).user_id
         read = await distance.blocked_by(reader, viewer, page)
         found, cursor = page.cut(read, lambda one: (one.since, one.subject.id))
-        meant = await subjects.described(reader, [one.subject for one in found])
-        known = {one.subject.id: await subjects.may_know(reader, viewer, UserId(one.subject.id)) for one in found}
+        described = await subjects.described(reader, [one.subject for one in found])
+        may_know = {one.subject.id: await subjects.may_know(reader, viewer, UserId(one.subject.id)) for one in found}
     shown = [
-        BlockOutput(one.subject.id, meant[one.subject.id].title if known[one.subject.id] else "", iso(one.since))
+        BlockOutput(one.subject.id, described[one.subject.id].title if may_know[one.subject.id] else "", iso(one.since))
         for one in found
     ]
     return json_response(BlockList(shown, cursor))

@@ -82,17 +82,20 @@ async def show(request: Request) -> Response:
         muted = await blocks.mutes_of(reader, caller.user_id)
         reports_made = await reports.of_person(reader, caller.user_id, Page(_MAX_REPORTS))
         people = [one.subject for one in blocked]
-        meant = await subjects.described(
+        described = await subjects.described(
             reader, [*people, *(subject for subject, _ in muted), *(one.subject for one in reports_made)]
         )
         kept_away = [
-            (one.subject.id, *await _shown(reader, meant[one.subject.id], caller.user_id), one.since) for one in blocked
+            (one.subject.id, *await _shown(reader, described[one.subject.id], caller.user_id), one.since)
+            for one in blocked
         ]
-        named = [(subject, *await _shown(reader, meant[subject.id], caller.user_id), since) for subject, since in muted]
+        rows = [
+            (subject, *await _shown(reader, described[subject.id], caller.user_id), since) for subject, since in muted
+        ]
         now = reader.now
     context = {
         "blocked": kept_away,
-        "muted": named,
+        "muted": rows,
         # Names that the viewer may no longer see are not shown.
         "reports": [
             (_THING_CODES[one.subject.thing], one.created_at, REASON_LABELS[one.reason], _OUTCOMES[one.outcome])
@@ -103,19 +106,19 @@ async def show(request: Request) -> Response:
     return page(request, "safety/safety.html", context)
 
 
-async def _shown(reader: Reader, meant: ReportedSubject, viewer: UserId) -> tuple[str, str]:
+async def _shown(reader: Reader, subject: ReportedSubject, viewer: UserId) -> tuple[str, str]:
     """The name of a person or a group and the path of their page, if the viewer may still see them.
 
     The path distinguishes people who have the same name.
     """
-    if meant.subject.thing is ModeratedKind.GROUP:
-        group = await by_group_id(reader, GroupId(meant.subject.id))
-        role = await role_in(reader, GroupId(meant.subject.id), viewer)
+    if subject.subject.thing is ModeratedKind.GROUP:
+        group = await by_group_id(reader, GroupId(subject.subject.id))
+        role = await role_in(reader, GroupId(subject.subject.id), viewer)
         if group is None or not group_rules.may_see(group, role):
             return gettext("A group you can’t see"), ""
-    elif not await subjects.may_know(reader, viewer, UserId(meant.subject.id)):
+    elif not await subjects.may_know(reader, viewer, UserId(subject.subject.id)):
         return gettext("Someone you haven’t met here"), ""
-    return (meant.title, meant.path) if meant.title else (gettext("Somebody who has left"), "")
+    return (subject.title, subject.path) if subject.title else (gettext("Somebody who has left"), "")
 
 
 async def change(request: Request) -> Response:
@@ -143,29 +146,31 @@ async def _show_report(request: Request, form_state: FormState, *, status: int =
     caller = caller_of(request)
     thing, address = _asked(request)
     async with database_of(request).reader() as reader:
-        meant = await subjects.by_address(reader, thing, address, caller.user_id)
-        owner = meant.owner if meant.owner != caller.user_id else None
-        known = await reports.open_by(reader, caller.user_id, meant.subject.id)
+        described = await subjects.by_address(reader, thing, address, caller.user_id)
+        owner = described.owner if described.owner != caller.user_id else None
+        open_report = await reports.open_by(reader, caller.user_id, described.subject.id)
         keeps_away = owner is not None and await blocks.has_blocked(reader, caller.user_id, owner)
         mutes_person = owner is not None and await blocks.is_muted(reader, caller.user_id, owner)
-        mutes_group = meant.group_id is not None and await blocks.is_muted(reader, caller.user_id, meant.group_id)
-    if known is not None and not form_state.problems:
-        form_state = FormState({"reason": known.reason.value, "words": known.words})
+        mutes_group = described.group_id is not None and await blocks.is_muted(
+            reader, caller.user_id, described.group_id
+        )
+    if open_report is not None and not form_state.problems:
+        form_state = FormState({"reason": open_report.reason.value, "words": open_report.words})
     context = {
         "typed": form_state,
-        "meant": meant,
+        "meant": described,
         "what": _THING_CODES[thing],
         "owner": owner,
         "is_own": owner is None,
-        "is_known": known is not None,
+        "is_known": open_report is not None,
         # Shown after a report: what happens next, and what the reporter can do in addition.
-        "is_sent": known is not None and not form_state.problems and "sent" in request.query_params,
+        "is_sent": open_report is not None and not form_state.problems and "sent" in request.query_params,
         "safety_path": PATH,
         "keeps_away": keeps_away,
         "mutes_person": mutes_person,
         "mutes_group": mutes_group,
         "reasons": [(reason.value, words, "") for reason, words in REASON_LABELS.items()],
-        "back": meant.path or PATH,
+        "back": described.path or PATH,
     }
     return page(request, "safety/report.html", context, status=status)
 

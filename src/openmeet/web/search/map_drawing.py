@@ -159,11 +159,11 @@ def fitting(positions: Sequence[EventPosition], size: MapSize) -> MapView | None
     # Shift positions across the date line if that makes the shown part of the world narrower.
     east = [one.longitude for one in positions]
     shifted = [one % 360 for one in east]
-    chosen = shifted if max(shifted) - min(shifted) < max(east) - min(east) else east
+    longitudes = shifted if max(shifted) - min(shifted) < max(east) - min(east) else east
     north = [max(-_MERCATOR, min(_MERCATOR, one.latitude)) for one in positions]
     for zoom in range(_ALONE_ZOOM, MIN_ZOOM - 1, -1):
-        left, top = pixels(max(north), min(chosen), zoom)
-        right, bottom = pixels(min(north), max(chosen), zoom)
+        left, top = pixels(max(north), min(longitudes), zoom)
+        right, bottom = pixels(min(north), max(longitudes), zoom)
         if (right - left <= size.width - 2 * _MARGIN and bottom - top <= size.height - 2 * _MARGIN) or zoom == MIN_ZOOM:
             latitude, longitude = degrees((left + right) / 2, (top + bottom) / 2, zoom)
             return MapView(latitude, longitude, zoom)
@@ -311,9 +311,9 @@ def _names(
     # The corners with the controls and with the button.
     taken += [(0, 0, 190, 56), (size.width - 104, 0, size.width, 156)]
     found = []
-    for number, place in enumerate(places):
-        x, y = _seen(place.latitude, place.longitude, view, size, centre)
-        wide = len(place.name) * _NAME_LETTER
+    for number, city in enumerate(places):
+        x, y = _seen(city.latitude, city.longitude, view, size, centre)
+        wide = len(city.name) * _NAME_LETTER
         box = (x - wide / 2 - 3, y - 4, x + wide / 2 + 3, y + _NAME_HEIGHT + 4)
         fits = (
             box[0] >= 0 and box[2] <= size.width and box[3] <= size.height and not any(_meet(box, one) for one in taken)
@@ -324,12 +324,12 @@ def _names(
             MapName(
                 round(x),
                 round(y),
-                place.name if fits else "",
-                number == 0 or place.population >= 500_000,
+                city.name if fits else "",
+                number == 0 or city.population >= 500_000,
                 round(
-                    math.sqrt(place.population / _PEOPLE_PER_KM2 / math.pi)
+                    math.sqrt(city.population / _PEOPLE_PER_KM2 / math.pi)
                     * 1_000
-                    / metres_of_pixel(place.latitude, view.zoom)
+                    / metres_of_pixel(city.latitude, view.zoom)
                 ),
             )
         )

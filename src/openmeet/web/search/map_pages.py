@@ -100,17 +100,17 @@ async def show_tile(request: Request) -> Response:
     raise NotFound(EventReason.NO_SUCH_EVENT)
 
 
-def of_search(request: Request, events: Sequence[Event], near: Near | None, asked: str) -> MapOfSearch | None:
+def of_search(request: Request, events: Sequence[Event], near: Near | None, query_string: str) -> MapOfSearch | None:
     """The map of these events. None if neither the events nor the search determine a part of the world to show.
-    ``asked`` is the query string of the search, which the links preserve.
+    ``query_string`` is the query string of the search, which the links preserve.
     """
     positions = {event.id: found for event in events if (found := position_of(event)) is not None}
     shown = [_map_event(event, positions[event.id]) for event in events if event.id in positions]
-    wanted = map_drawing.view_in(request.query_params.get("at", ""))
-    if not shown and near is None and wanted is None:
+    requested_view = map_drawing.view_in(request.query_params.get("at", ""))
+    if not shown and near is None and requested_view is None:
         return None
     pictures = tuple(
-        _picture(request, name, size, shown, near, wanted, asked)
+        _picture(request, name, size, shown, near, requested_view, query_string)
         for name, size in (("phone", map_drawing.PHONE), ("desk", map_drawing.DESK))
     )
     view = pictures[-1].drawing.view
@@ -119,7 +119,7 @@ def of_search(request: Request, events: Sequence[Event], near: Near | None, aske
     return MapOfSearch(
         pictures,
         ngettext("%(number)s event on the map", "%(number)s events on the map", len(shown)),
-        _area_path(request, view, asked) if wanted is not None else "",
+        _area_path(request, view, query_string) if requested_view is not None else "",
         ngettext("%(number)s event has no place on the map.", "%(number)s events have no place on the map.", missing)
         if missing
         else "",
@@ -144,13 +144,13 @@ class Distance:
 
 def distances(events: Sequence[Event], near: Near) -> dict[EventId, Distance]:
     """The distances of all events that have a position."""
-    here = spot(near.latitude, near.longitude)
+    origin = spot(near.latitude, near.longitude)
     found = {}
     for event in events:
         position = position_of(event)
         if position is None:
             continue
-        away = kilometres(here, position.spot)
+        away = kilometres(origin, position.spot)
         if position.is_town:
             label = gettext("about %(distance)s", distance=_distance_label(max(TOWN_KM, round(away))))
         else:
@@ -187,22 +187,22 @@ def _picture(
     size: MapSize,
     events: Sequence[MapEvent],
     near: Near | None,
-    wanted: MapView | None,
-    asked: str,
+    requested_view: MapView | None,
+    query_string: str,
 ) -> MapPicture:
-    view = wanted or _usual_view(events, near, size)
+    view = requested_view or _usual_view(events, near, size)
     settings = services(request).settings
     has_tiles = settings.map_tiles is not None
     within = None if near is None else (near.latitude, near.longitude, float(near.within_km))
     drawing = map_drawing.drawn(
         view, size, events, () if has_tiles else _places(request, view, size), within=within, has_tiles=has_tiles
     )
-    pins = tuple(_pin_view(pin, drawing, asked) for pin in drawing.pins)
+    pins = tuple(_pin_view(pin, drawing, query_string) for pin in drawing.pins)
     return MapPicture(
         name,
         drawing,
         pins,
-        tuple(_controls(view, size, asked)),
+        tuple(_controls(view, size, query_string)),
         _distance_label(drawing.scale.kilometres),
         tuple(_distance_label(ring.kilometres) for ring in drawing.rings),
     )
@@ -226,7 +226,7 @@ def _places(request: Request, view: MapView, size: MapSize) -> list[Place]:
     return gazetteer.largest_in(*map_drawing.bounds(view, size), limit=_MOST_NAMES)
 
 
-def _pin_view(pin: Pin, drawing: Drawing, asked: str) -> PinView:
+def _pin_view(pin: Pin, drawing: Drawing, query_string: str) -> PinView:
     if len(pin.events) == 1:
         (one,) = pin.events
         return PinView(pin, one.label, one.spoken, one.path)
@@ -239,10 +239,10 @@ def _pin_view(pin: Pin, drawing: Drawing, asked: str) -> PinView:
         return PinView(pin, label, gettext("%(number)s events at one place: show the list", number=number), path)
     closer = map_drawing.fitting([one.position for one in pin.events], drawing.size)
     view = closer if closer is not None and closer.zoom > drawing.view.zoom else drawing.view.zoomed(2)
-    return PinView(pin, label, gettext("%(number)s events: zoom in", number=number), _at(view, asked))
+    return PinView(pin, label, gettext("%(number)s events: zoom in", number=number), _at(view, query_string))
 
 
-def _controls(view: MapView, size: MapSize, asked: str) -> list[MapControl]:
+def _controls(view: MapView, size: MapSize, query_string: str) -> list[MapControl]:
     moves = (
         ("in", gettext("Zoom in"), view.zoomed(1)),
         ("out", gettext("Zoom out"), view.zoomed(-1)),
@@ -251,14 +251,14 @@ def _controls(view: MapView, size: MapSize, asked: str) -> list[MapControl]:
         ("west", gettext("Move west"), view.moved(-_STEP, 0, size)),
         ("east", gettext("Move east"), view.moved(_STEP, 0, size)),
     )
-    return [MapControl(name, words, _at(there, asked)) for name, words, there in moves]
+    return [MapControl(name, words, _at(moved_view, query_string)) for name, words, moved_view in moves]
 
 
-def _at(view: MapView, asked: str) -> str:
-    return f"/?{asked}{'&' if asked else ''}{urlencode({'view': 'map', 'at': view.text})}#map"
+def _at(view: MapView, query_string: str) -> str:
+    return f"/?{query_string}{'&' if query_string else ''}{urlencode({'view': 'map', 'at': view.text})}#map"
 
 
-def _area_path(request: Request, view: MapView, asked: str) -> str:
+def _area_path(request: Request, view: MapView, query_string: str) -> str:
     """The URL of a search around the centre of the visible area. Its radius reaches the nearest edge. The search is
     named after the nearest place.
     """
@@ -268,7 +268,7 @@ def _area_path(request: Request, view: MapView, asked: str) -> str:
     size = map_drawing.DESK
     metres = map_drawing.metres_of_pixel(view.latitude, view.zoom) * min(size.width, size.height) / 2
     within = max(1, min(500, round(metres / 1_000)))
-    fields = dict(parse_qsl(asked)) | {
+    fields = dict(parse_qsl(query_string)) | {
         "near": f"{name}{AT if name else ''}{view.latitude:.4f},{view.longitude:.4f}",
         "within": str(within),
     }

@@ -73,10 +73,10 @@ def meant_place(request: Request, text: str, zone: str) -> Place | None:
 
     Also None if the place list has not been built yet; a text search does not trigger the build.
     """
-    known = services(request).places
-    if known is None or not known.is_built or len(text) > MAX_NAME:
+    gazetteer = services(request).places
+    if gazetteer is None or not gazetteer.is_built or len(text) > MAX_NAME:
         return None
-    place = known.find(text, country=home_country(zone), countries=country_names).place
+    place = gazetteer.find(text, country=home_country(zone), countries=country_names).place
     if place is None:
         return None
     is_its_name = folded(text) in {folded(place.name), spelled_out(place.name)}
@@ -123,8 +123,10 @@ async def links(request: Request, search_fields: Mapping[str, str]) -> PlaceLink
         return PlaceLinks()
     towns = resolve_place(request, near).choices
     if towns:
-        named = zip(towns, labels(towns), strict=True)
-        return PlaceLinks(tuple(_link(search_fields, label, near_value(place, label)) for place, label in named))
+        labelled_towns = zip(towns, labels(towns), strict=True)
+        return PlaceLinks(
+            tuple(_link(search_fields, label, near_value(place, label)) for place, label in labelled_towns)
+        )
     found = {address_label(one): one for one in await addresses(request, near)}
     geocoder = services(request).geocoder
     return PlaceLinks(

@@ -59,18 +59,18 @@ async def list_searches(request: Request) -> Response:
 
 async def keep_search(request: Request) -> Response:
     body = await read_json(request, SearchInput)
-    asked = dict(parse_qsl(body.query.removeprefix("?")))
-    wanted_search = places.add_point(request, {name: asked.get(name, "") for name in searches.FIELDS})
+    parameters = dict(parse_qsl(body.query.removeprefix("?")))
+    wanted_search = places.add_point(request, {name: parameters.get(name, "") for name in searches.FIELDS})
     async with database_of(request).transaction() as tx:
-        kept = await actions.save(tx, caller_of(request), wanted_search)
-    return json_response(_shown(kept), 201)
+        saved = await actions.save(tx, caller_of(request), wanted_search)
+    return json_response(_shown(saved), 201)
 
 
 async def switch_search(request: Request) -> Response:
     body = await read_json(request, SearchSwitch)
     async with database_of(request).transaction() as tx:
-        kept = await actions.switch(tx, caller_of(request), _id(request), is_on=body.is_on)
-    return json_response(_shown(kept))
+        saved = await actions.switch(tx, caller_of(request), _id(request), is_on=body.is_on)
+    return json_response(_shown(saved))
 
 
 async def remove_search(request: Request) -> Response:

@@ -75,7 +75,7 @@ async def create(request: Request) -> Response:
     caller = caller_of(request)
     body = await read_json(request, SeriesInput)
     first, timing = parse.whole_of(body)
-    known = await checked(request, timing)
+    checked_timing = await checked(request, timing)
     async with database_of(request).transaction() as tx:
         group = await group_for(tx, body.group or "", caller.user_id)
         series = await actions.create(
@@ -85,7 +85,7 @@ async def create(request: Request) -> Response:
             timing,
             policy=PublishPolicy(body.publish),
             group=group,
-            ahead=known.ahead,
+            ahead=checked_timing.ahead,
         )
         return await answer(request, tx, series, status=201)
 
@@ -139,10 +139,10 @@ async def list_dates(request: Request) -> Response:
     url = services(request).settings.public_url
     async with database_of(request).reader() as reader:
         series = await agenda.visible(reader, slug_of(request), viewer)
-        start, known = _begin(request, series, reader.now)
+        start, past_dates = _begin(request, series, reader.now)
         end = _instant(request, "to", series, Instant(start + 100 * 6 * WINDOW))
-        found = await agenda.between(reader, series, viewer, start, end, limit=known + limit + 1)
-        shown_before = sum(line.details.starts_at == start for line in found[:known])
+        found = await agenda.between(reader, series, viewer, start, end, limit=past_dates + limit + 1)
+        shown_before = sum(line.details.starts_at == start for line in found[:past_dates])
         page = found[shown_before : shown_before + limit]
         dates = [present.date_shown(series.slug, line, reader.now, url) for line in page]
     if len(found) <= shown_before + limit:

@@ -53,14 +53,16 @@ async def make(request: Request, form: Mapping[str, str], details: Details, timi
     """Create the series. One form creates one series, however often it is submitted. Raises AlreadyMade if it was
     submitted before with different content.
     """
-    known = await checked(request, timing)
+    checked_timing = await checked(request, timing)
     async with database_of(request).transaction() as tx:
         key = form.get("submission", "")[:MAX_KEY] or None
         caller = caller_of(request)
         group = await group_for(tx, form.get("group", ""), caller.user_id)
         original = await copy.original_of(tx, form.get("copy_of", ""), caller)
         content = copy.with_untyped_fields(details, original).content
-        series = await actions.create(tx, caller, content, timing, submission_key=key, group=group, ahead=known.ahead)
+        series = await actions.create(
+            tx, caller, content, timing, submission_key=key, group=group, ahead=checked_timing.ahead
+        )
         if original is not None:
             await registration.copy_of_event(tx, original, series.id)
     flash = flash_of_series(series.visibility, is_hidden=series.is_hidden) if series.revision == 1 else "made_before"
@@ -68,11 +70,13 @@ async def make(request: Request, form: Mapping[str, str], details: Details, timi
 
 
 async def of_draft(
-    tx: Transaction, caller: Caller, draft: Event, details: Details, known: CheckedTiming
+    tx: Transaction, caller: Caller, draft: Event, details: Details, checked_timing: CheckedTiming
 ) -> StartedSeries:
     """Turn a locked draft into a series in its group, with its picture, links and registration settings."""
     content = copy.with_untyped_fields(details, draft).content
-    series = await actions.create(tx, caller, content, known.timing, group=draft.group, ahead=known.ahead)
+    series = await actions.create(
+        tx, caller, content, checked_timing.timing, group=draft.group, ahead=checked_timing.ahead
+    )
     await registration.copy_of_event(tx, draft, series.id)
     await drafts.drop(tx, draft)
     first = await date_queries.any_date(tx, series.id)

@@ -165,8 +165,8 @@ _CONFIRMATIONS = {
 
 async def _chosen(tx: Transaction, series: Series, form: Mapping[str, str]) -> tuple[DateAction, list[str]]:
     """The action and the selected dates: the dates with a selected checkbox, and a range. Raises InvalidForm."""
-    wish = form.get("act", "")
-    if wish not in set(DateAction):
+    action = form.get("act", "")
+    if action not in set(DateAction):
         raise InvalidForm({"dates": SeriesReason.ACTION_NEEDED})
     names = {checked_name(name.removeprefix(_DATE)) for name in form if name.startswith(_DATE)}
     first, last = form.get("first", ""), form.get("last", "")
@@ -182,7 +182,7 @@ async def _chosen(tx: Transaction, series: Series, form: Mapping[str, str]) -> t
         raise InvalidForm({"last": why})
     if not names:
         raise InvalidForm({"dates": SeriesReason.DATES_NEEDED})
-    return DateAction(wish), sorted(names)
+    return DateAction(action), sorted(names)
 
 
 async def _confirm(

@@ -64,10 +64,10 @@ class FoundAnswer(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 async def list_found(request: Request) -> Response:
     caller = caller_of(request)
-    wanted = paging(request)
+    page = paging(request)
     async with database_of(request).reader() as reader:
-        rows = await detection_queries.of_person(reader, caller.user_id, wanted)
-        some, cursor = wanted.cut(rows, lambda one: one.mark)
+        rows = await detection_queries.of_person(reader, caller.user_id, page)
+        some, cursor = page.cut(rows, lambda one: one.mark)
         found = [_shown(*one) for one in await detection_actions.titles_for(reader, some)]
     return json_response(FoundList(found, cursor))
 
@@ -84,8 +84,8 @@ async def answer_found(request: Request) -> Response:
         one = await detection_queries.find(tx, detection_id, caller.user_id)
         if one is None:
             raise NotFound(SeriesReason.NOT_DETECTED)
-        (known,) = await detection_actions.titles_for(tx, [one])
-        shown = _shown(*known)
+        (detected,) = await detection_actions.titles_for(tx, [one])
+        shown = _shown(*detected)
     return json_response(shown)
 
 

@@ -70,7 +70,7 @@ async def answer(request: Request) -> Response:
 
 
 async def _shown(reader: Reader, some: Sequence[Detection]) -> list[dict[str, object]]:
-    return [_entry(*known, reader.now) for known in await detection_actions.titles_for(reader, some)]
+    return [_entry(*detected, reader.now) for detected in await detection_actions.titles_for(reader, some)]
 
 
 def _entry(one: Detection, title: str, series: Series | None, now: Instant) -> dict[str, object]:

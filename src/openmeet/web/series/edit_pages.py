@@ -94,9 +94,9 @@ async def save(request: Request) -> Response:
     caller = caller_of(request)
     form = place_field.read(request, await read_form(request))
     shown = {**values_of(submission_of(form)), **form}
-    place = place_field.NOT_ASKED
+    place_answer = place_field.NOT_ASKED
     if place_field.is_asked(form):
-        shown, place = await place_field.answered(request, shown)
+        shown, place_answer = await place_field.answered(request, shown)
     # Done before the series is locked. Otherwise other requests would wait for the lock while a worker process
     # computes.
     repeats = await recurrence_preview.form_state(request, shown, may_skip=False)
@@ -106,7 +106,7 @@ async def save(request: Request) -> Response:
         event = await date_queries.date_of(tx, series.id, name)
         if form.get("preview") or form.get("back") or place_field.is_asked(form):
             marks = await conflicts.in_form(request, shown, repeats.meaning, edited_series=series.id)
-            return _form(request, series, FormState(shown), event, repeats, marks=marks, place=place)
+            return _form(request, series, FormState(shown), event, repeats, marks=marks, place_answer=place_answer)
         before = series_details_at(series, name) if event is None else details_in(event)
         try:
             edit = _edit(form, series, before, event)
@@ -211,15 +211,17 @@ async def _plan(
 
 
 def _is_named(held: StoredOccurrence, name: str) -> bool:
-    place = held.event.place_in_series
-    return place is not None and place.original_date == name
+    position = held.event.place_in_series
+    return position is not None and position.original_date == name
 
 
 def _edit(form: Mapping[str, str], series: Series, before: Details, event: Event | None) -> Edit:
     """A form always sends both times, so an unchanged end means this end time and not this duration."""
-    known = values_of_event(before)
+    current_values = values_of_event(before)
     submitted = values_of(submission_of(form))
-    typed_changes = {name: text for name, text in submitted.items() if name in form and _plain(text) != known[name]}
+    typed_changes = {
+        name: text for name, text in submitted.items() if name in form and _plain(text) != current_values[name]
+    }
     if "starts" in typed_changes:
         # A form always sends both times, so an unchanged end is meant as a time and not as a duration.
         typed_changes.setdefault("ends", submitted["ends"])
@@ -333,8 +335,8 @@ def _notified_words(counted: EditConsequences) -> str:
 
 def _first(counted: EditConsequences) -> str:
     """``Wed 4 March and 2 more``."""
-    named = [formatting.short_day(datetime.fromisoformat(one.original_date)) for one in counted.made]
-    dates, more = ", ".join(named[:_NAMED]), len(named) - _NAMED
+    date_labels = [formatting.short_day(datetime.fromisoformat(one.original_date)) for one in counted.made]
+    dates, more = ", ".join(date_labels[:_NAMED]), len(date_labels) - _NAMED
     return dates if more <= 0 else gettext("%(dates)s and %(number)s more", dates=dates, number=more)
 
 
@@ -347,11 +349,18 @@ def _form(
     *,
     status: int = 200,
     marks: Sequence[str] = (),
-    place: place_field.PlaceField = place_field.NOT_ASKED,
+    place_answer: place_field.PlaceField = place_field.NOT_ASKED,
 ) -> Response:
     path = _path(series)
     return form_page(
-        request, form_state, event=event, status=status, series_path=path, repeats=repeats, clashes=marks, place=place
+        request,
+        form_state,
+        event=event,
+        status=status,
+        series_path=path,
+        repeats=repeats,
+        clashes=marks,
+        place_answer=place_answer,
     )
 
 

@@ -45,13 +45,13 @@ def routes() -> list[Route]:
 async def follow(request: Request) -> Response:
     """Follow with or without notifications, or unfollow."""
     caller, slug = caller_of(request), _slug(request)
-    wish = (await read_form(request)).get("follow", "yes")
+    follows = (await read_form(request)).get("follow", "yes")
     async with database_of(request).transaction() as tx:
-        if wish == "no":
+        if follows == "no":
             await actions.unfollow(tx, caller, slug)
         else:
-            await actions.follow(tx, caller, slug, notifies=wish != "silent")
-    flash = {"no": "unfollowed", "silent": "follow_silent"}.get(wish, "followed")
+            await actions.follow(tx, caller, slug, notifies=follows != "silent")
+    flash = {"no": "unfollowed", "silent": "follow_silent"}.get(follows, "followed")
     return go(f"/series/{quote(slug)}", flash=flash)
 
 
@@ -69,8 +69,8 @@ async def answer_all(request: Request) -> Response:
         with_limited = bool(form.get("with_limited"))
         await standing_rsvps.answer_all(tx, caller, slug, RsvpReply.GOING, skips_limited=not with_limited)
         series = await agenda.visible(tx, slug, caller.user_id)
-        mine = (await date_queries.of_series(tx, [series.id], caller.user_id))[series.id]
-    return go(f"/series/{quote(slug)}", flash="dates_answered", numbers=(mine.going, mine.dates))
+        own_dates = (await date_queries.of_series(tx, [series.id], caller.user_id))[series.id]
+    return go(f"/series/{quote(slug)}", flash="dates_answered", numbers=(own_dates.going, own_dates.dates))
 
 
 async def show_cancel(request: Request) -> Response:
@@ -130,13 +130,13 @@ async def show_delete(request: Request) -> Response:
 
 
 async def delete(request: Request) -> Response:
-    wish = (await read_form(request)).get("dates", "")
-    if wish not in {"keep", "delete"}:
+    dates_choice = (await read_form(request)).get("dates", "")
+    if dates_choice not in {"keep", "delete"}:
         problem = InvalidForm({"dates": SeriesReason.FATE_OF_DATES_NEEDED})
         return await _ask_delete(request, form_with_problems({}, problem), status=400)
     async with database_of(request).transaction() as tx:
         series = await actions.lock_managed(tx, caller_of(request), _slug(request))
-        await actions.delete(tx, series, keeps_events=wish == "keep")
+        await actions.delete(tx, series, keeps_events=dates_choice == "keep")
     return go("/my/events", flash="series_deleted")
 
 

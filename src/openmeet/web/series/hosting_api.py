@@ -144,11 +144,11 @@ async def add(request: Request) -> Response:
 
 
 async def delete(request: Request) -> Response:
-    wish = request.query_params.get("keepEvents", "")
-    if wish not in {"true", "false"}:
+    keep_events = request.query_params.get("keepEvents", "")
+    if keep_events not in {"true", "false"}:
         raise InvalidInput("keepEvents", SeriesReason.KEEP_EVENTS_NEEDED)
     async with database_of(request).transaction() as tx:
-        await actions.delete(tx, await own(request, tx), keeps_events=wish == "true")
+        await actions.delete(tx, await own(request, tx), keeps_events=keep_events == "true")
     return Response(status_code=204)
 
 

@@ -49,9 +49,9 @@ async def plan_cancellation(request: Request) -> Response:
         found = await (
             date_queries.coming(tx, series.id) if names is None else date_queries.named(tx, series.id, names)
         )
-        going = [one for one in found if not one.event.is_cancelled]
-        dates = None if names is None else len(names) - (len(found) - len(going))
-        return _shown(series, await impact.impact_of_action(tx, series, going, kinds.EVENT_CANCELLED, dates=dates))
+        upcoming = [one for one in found if not one.event.is_cancelled]
+        dates = None if names is None else len(names) - (len(found) - len(upcoming))
+        return _shown(series, await impact.impact_of_action(tx, series, upcoming, kinds.EVENT_CANCELLED, dates=dates))
 
 
 async def plan_pause(request: Request) -> Response:
@@ -75,12 +75,12 @@ async def plan_removal(request: Request) -> Response:
 
 
 async def plan_deletion(request: Request) -> Response:
-    wish = request.query_params.get("keepEvents", "")
-    if wish not in {"true", "false"}:
+    keep_events = request.query_params.get("keepEvents", "")
+    if keep_events not in {"true", "false"}:
         raise InvalidInput("keepEvents", SeriesReason.KEEP_EVENTS_NEEDED)
     async with database_of(request).transaction() as tx:
         series = await own(request, tx)
-        if wish == "true":
+        if keep_events == "true":
             # Nobody is notified, because the dates with RSVPs still take place.
             return _shown(series, SeriesImpact(0, 0, 0, 0, 0))
         return _shown(

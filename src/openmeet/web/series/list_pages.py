@@ -41,15 +41,21 @@ async def show_list(request: Request) -> Response:
     after = event_lists.unpack(request.query_params.get("after", ""))
     caller = caller_or_none(request)
     async with database_of(request).reader() as reader:
-        wanted = _wanted(request, search_fields)
+        search_query = _wanted(request, search_fields)
         forgiven = ""
         if any(search_fields.values()):
-            answer = await corrected_search.coming(database_of(request), reader, wanted, after, PAGE_SIZE + 1)
-            found, wanted = answer.events, answer.wanted
+            answer = await corrected_search.coming(database_of(request), reader, search_query, after, PAGE_SIZE + 1)
+            found, search_query = answer.events, answer.wanted
             forgiven = answer.shown
         else:
             found = await front_page.coming(
-                reader, wanted.viewer, shown_of(request), after, PAGE_SIZE + 1, once_per_series=True, only_series=True
+                reader,
+                search_query.viewer,
+                shown_of(request),
+                after,
+                PAGE_SIZE + 1,
+                once_per_series=True,
+                only_series=True,
             )
         days = await day_cards(
             reader,
@@ -60,9 +66,11 @@ async def show_list(request: Request) -> Response:
         )
     more = ""
     if len(found) > PAGE_SIZE:
-        asked = {name: text for name, text in search_fields.items() if text} | ({"q": forgiven} if forgiven else {})
+        parameters = {name: text for name, text in search_fields.items() if text} | (
+            {"q": forgiven} if forgiven else {}
+        )
         more = "/series?" + urlencode(
-            {**asked, "after": event_lists.pack(finding.position_in(wanted, found[PAGE_SIZE - 1]))}
+            {**parameters, "after": event_lists.pack(finding.position_in(search_query, found[PAGE_SIZE - 1]))}
         )
     context = {
         "days": days,
@@ -78,14 +86,14 @@ async def search(request: Request) -> Response:
     search_fields = {name: request.query_params.get(name, "") for name in ("q", "source")}
     if search_fields["source"] and query.source_or_none(search_fields["source"]) is None:
         raise InvalidInput("source", GeneralReason.CHOOSE_ONE, choices=", ".join(query.SOURCE_LABELS))
-    wanted = _wanted(request, search_fields)
+    search_query = _wanted(request, search_fields)
     after, limit = paging(request)
     caller = caller_or_none(request)
     viewer = caller.user_id if caller else None
     async with database_of(request).reader() as reader:
-        answer = await corrected_search.coming(database_of(request), reader, wanted, after, limit + 1)
-        dates, wanted = answer.events, answer.wanted
-        cursor = event_lists.pack(finding.position_in(wanted, dates[limit - 1])) if len(dates) > limit else None
+        answer = await corrected_search.coming(database_of(request), reader, search_query, after, limit + 1)
+        dates, search_query = answer.events, answer.wanted
+        cursor = event_lists.pack(finding.position_in(search_query, dates[limit - 1])) if len(dates) > limit else None
         ids = [SeriesId(one.place_in_series.series_id) for one in dates[:limit] if one.place_in_series is not None]
         found = await queries.by_ids(reader, ids)
         url = services(request).settings.public_url

@@ -105,12 +105,12 @@ async def _dates_context(
         end = Instant(start + _AS_LONG_AS_ANYTHING)
         lines = await agenda.between(reader, series, viewer, start, end, limit=SHOWN + 1)
     past = await agenda.past(reader, series, viewer, limit=PAST_SHOWN)
-    going = None if viewer is None else await follower_queries.standing_rsvp_of(reader, series.id, viewer)
+    standing_rsvp = None if viewer is None else await follower_queries.standing_rsvp_of(reader, series.id, viewer)
     limits_new = await date_queries.limits_new_dates(reader, series)
     cases = await _cases(reader, lines, viewer)
-    covers_all = None if limits_new and going and not going.with_limited else going
+    covers_all = None if limits_new and standing_rsvp and not standing_rsvp.with_limited else standing_rsvp
     soonest = view.next_of(coming)
-    mine = soonest.mine.status if soonest and soonest.mine else None
+    own_status = soonest.mine.status if soonest and soonest.mine else None
     more = ""
     if len(lines) > SHOWN:
         more = f"/series/{quote(series.slug)}?from={formatting.iso(lines[SHOWN].details.starts_at)}#dates"
@@ -130,10 +130,10 @@ async def _dates_context(
         "soonest_when": when_label(soonest) if soonest else "",
         "next_row": view.rows_of(series, [soonest], reader.now)[0] if soonest else None,
         "soonest_path": address_of(series, soonest) if soonest else "",
-        "is_going": mine is AttendanceStatus.ATTENDING,
+        "is_going": own_status is AttendanceStatus.ATTENDING,
         "going": RsvpReply.GOING.value,
         "following": None if viewer is None else await follower_queries.following(reader, series.id, viewer),
-        "standing_rsvp": going,
+        "standing_rsvp": standing_rsvp,
         "my_dates": None if viewer is None else (await date_queries.of_series(reader, [series.id], viewer))[series.id],
     }
 
@@ -216,10 +216,12 @@ async def _kept_back(reader: Reader, series: Series) -> ModerationStatus | None:
     """The series' moderation status, for its hosts, if moderation hides the series from others."""
     if not series.is_hidden:
         return None
-    named = [one for one in (series.id, series.group.id if series.group else None, series.owner_id) if one is not None]
-    found = await visibility.of_each(reader, named)
+    subject_ids = [
+        one for one in (series.id, series.group.id if series.group else None, series.owner_id) if one is not None
+    ]
+    found = await visibility.of_each(reader, subject_ids)
     return next(
-        (found[one] for one in named if one in found and found[one].state is not SubjectVisibility.TRUSTED), None
+        (found[one] for one in subject_ids if one in found and found[one].state is not SubjectVisibility.TRUSTED), None
     )
 
 

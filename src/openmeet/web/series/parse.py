@@ -119,13 +119,13 @@ def whole_of(body: SeriesInput) -> tuple[Details, Timing]:
     return first, timing_of(first, body.recurrence, body.rdates, body.exdates)
 
 
-def _wrong_in_dates(body: SeriesInput, known: Mapping[str, Why]) -> dict[str, Why]:
+def _wrong_in_dates(body: SeriesInput, problems: Mapping[str, Why]) -> dict[str, Why]:
     """Errors in the rule and dates, to be reported with the errors of other fields. Dates cannot be parsed without a
     valid time zone. In that case they are skipped.
     """
     found: dict[str, Why] = {}
     reads: list[Callable[[], object]] = [lambda: rule_of(body.recurrence)]
-    if "timeZone" not in known:
+    if "timeZone" not in problems:
         reads += [
             lambda: dates_in(body.rdates, body.time_zone, "rdates"),
             lambda: dates_in(body.exdates, body.time_zone, "exdates"),
@@ -138,23 +138,23 @@ def _wrong_in_dates(body: SeriesInput, known: Mapping[str, Why]) -> dict[str, Wh
     return found
 
 
-def edit_of(body: EditInput, before: Details | None, event: Event | None, known: Pattern) -> Edit:
+def edit_of(body: EditInput, before: Details | None, event: Event | None, current_pattern: Pattern) -> Edit:
     """The requested edit of a date whose content is ``before``. ``event`` is that date, if it is stored.
 
     Raises InvalidForm and RuleRefused.
     """
-    zone = known.zone_name or "UTC" if body.time_zone is UNSET else body.time_zone
+    zone = current_pattern.zone_name or "UTC" if body.time_zone is UNSET else body.time_zone
     rewritten = None
     if not (body.recurrence is UNSET and body.rdates is UNSET and body.exdates is UNSET):
         rewritten = NewRule(
-            known.rule if body.recurrence is UNSET else rule_of(body.recurrence),
+            current_pattern.rule if body.recurrence is UNSET else rule_of(body.recurrence),
             None if body.exdates is UNSET else tuple(sorted(set(dates_in(body.exdates, zone, "exdates")))),
             None if body.rdates is UNSET else tuple(sorted(set(dates_in(body.rdates, zone, "rdates")))),
         )
-    typed = _typed(body)
+    fields = _typed(body)
     details, changed = None, frozenset[str]()
-    if typed and before is not None:
-        details, changed = changed_details(typed, before, event)
+    if fields and before is not None:
+        details, changed = changed_details(fields, before, event)
     return Edit(EditScope(body.scope), body.original_date, details, changed, rewritten, body.drop_single_changes)
 
 
@@ -204,9 +204,9 @@ def _typed(body: EditInput) -> dict[str, str]:
     return {name: value or "" for name, value in times.items() if value is not UNSET} | body.typed()
 
 
-def _checked(typed: Submission, event: Event | None) -> Details:
+def _checked(submission: Submission, event: Event | None) -> Details:
     try:
-        return rules.check(typed, event)
+        return rules.check(submission, event)
     except InvalidForm as wrong:
         raise InvalidForm({NAMES.get(name, name): why for name, why in wrong.problems.items()}) from None
 

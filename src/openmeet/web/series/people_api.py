@@ -57,11 +57,11 @@ async def list_followers(request: Request) -> Response:
 
 async def stop_going(request: Request) -> Response:
     caller = caller_of(request)
-    wish = request.query_params.get("withdraw", "false")
-    if wish not in {"true", "false"}:
+    withdraw = request.query_params.get("withdraw", "false")
+    if withdraw not in {"true", "false"}:
         raise InvalidInput("withdraw", SeriesReason.TRUE_OR_FALSE_NEEDED)
     async with database_of(request).transaction() as tx:
-        count = await standing_rsvps.stop(tx, caller, slug_of(request), withdraws=wish == "true")
+        count = await standing_rsvps.stop(tx, caller, slug_of(request), withdraws=withdraw == "true")
     return json_response(Withdrawn(count))
 
 
@@ -69,9 +69,9 @@ async def list_heirs(request: Request) -> Response:
     caller, limit = caller_of(request), limit_of(request, DEFAULT_LIMIT, MAX_LIMIT)
     after = None
     if cursor := request.query_params.get("cursor", ""):
-        mark = unpacked(_NAME_CURSOR, cursor)
+        position = unpacked(_NAME_CURSOR, cursor)
         # Text in PostgreSQL cannot contain NUL.
-        after = (unquote(mark[1]).replace("\x00", ""), mark[2])
+        after = (unquote(position[1]).replace("\x00", ""), position[2])
     async with database_of(request).reader() as reader:
         series = await agenda.find_for_host(reader, slug_of(request), caller.user_id)
         found = await ownership.candidates(reader, series, after=after, limit=limit + 1)

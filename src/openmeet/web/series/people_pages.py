@@ -48,7 +48,7 @@ async def show_mine(request: Request) -> Response:
         followed = await queries.followed_by(reader, caller.user_id)
         gone_to = await queries.with_standing_rsvp_of(reader, caller.user_id)
         answered = await visibility.seen(reader, gone_to, caller.user_id)
-        mine = await date_queries.of_series(reader, [one.id for one in answered], caller.user_id)
+        own_dates = await date_queries.of_series(reader, [one.id for one in answered], caller.user_id)
         seen = await visibility.seen(reader, followed, caller.user_id)
         offers = await ownership.offered_to(reader, caller.user_id)
         offered = [one for _, one in await ownership.open_to(reader, caller.user_id, offers)]
@@ -57,7 +57,7 @@ async def show_mine(request: Request) -> Response:
         "found": sum(found),
         "decided": len(found) - sum(found),
         "hosted": [_line(one) for one in hosted],
-        "answered": [_line(one) | {"mine": mine[one.id]} for one in answered],
+        "answered": [_line(one) | {"mine": own_dates[one.id]} for one in answered],
         "followed": [_line(one) for one in seen if one.owner_id != caller.user_id],
         "offered": [_line(one) for one in offered],
     }
@@ -110,17 +110,17 @@ async def offer(request: Request) -> Response:
 
 async def answer(request: Request) -> Response:
     caller = caller_of(request)
-    wish = (await read_form(request)).get("wish", "")
+    decision = (await read_form(request)).get("wish", "")
     async with database_of(request).transaction() as tx:
         await agenda.visible(tx, _slug(request), caller.user_id)
         series = await queries.lock_by_slug(tx, _slug(request))
         if series is None:
             raise NotFound(SeriesReason.NO_SUCH_SERIES)
-        if wish == "yes":
+        if decision == "yes":
             await ownership.accept(tx, caller, series)
         elif not await ownership.withdraw_offer(tx, caller, series):
             raise NotFound(SeriesReason.NO_SUCH_OFFER)
-    return go(_path(series), flash="series_taken_over" if wish == "yes" else "offer_dropped")
+    return go(_path(series), flash="series_taken_over" if decision == "yes" else "offer_dropped")
 
 
 async def _offer_page(request: Request, reader: Reader, form_state: FormState, *, status: int = 200) -> Response:

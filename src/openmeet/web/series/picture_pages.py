@@ -40,8 +40,8 @@ async def save(request: Request) -> Response:
         lambda tx, alt: pictures.describe(tx, caller, series.slug, alt),
     )
     if again is not None:
-        typed, status = again
-        return _form(request, series, typed, status=status)
+        form_state, status = again
+        return _form(request, series, form_state, status=status)
     return go(_path(series), flash="picture_saved")
 
 

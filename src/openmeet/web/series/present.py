@@ -50,15 +50,15 @@ async def shown(reader: Reader, series: Series, viewer: UserId | None, public_ur
     origin = await splits.visible_part(reader, series, before, viewer)
     behind = await splits.visible_continuations(reader, series, viewer)
     follows = None if viewer is None else await follower_queries.following(reader, series.id, viewer)
-    going = None if viewer is None else await follower_queries.standing_rsvp_of(reader, series.id, viewer)
-    mine = None if viewer is None else (await date_queries.of_series(reader, [series.id], viewer))[series.id]
+    standing_rsvp = None if viewer is None else await follower_queries.standing_rsvp_of(reader, series.id, viewer)
+    own_dates = None if viewer is None else (await date_queries.of_series(reader, [series.id], viewer))[series.id]
     can_edit = not series.is_read_only and await agenda.may_edit(reader, series, viewer)
     (source,) = await sources_of(reader, [(not series.is_read_only, series.record_uri)])
     undo = await undoing.open_undo(reader, series) if can_edit else None
     is_host = can_edit or viewer == series.owner_id
     # The join link appears some time before each date. A series as a whole has no such time.
     is_open = content.online_url_audience is Audience.EVERYONE and content.online_url_from is None
-    place = content.venue if is_host else public_place(content.venue, content.place_audience)
+    venue = content.venue if is_host else public_place(content.venue, content.place_audience)
     return SeriesOutput(
         slug=series.slug,
         url=f"{public_url}/series/{quote(series.slug)}",
@@ -71,7 +71,7 @@ async def shown(reader: Reader, series: Series, viewer: UserId | None, public_ur
         starts_local=original_text(pattern.start),
         time_zone=series.zone_name,
         duration_seconds=None if series.timing.length is None else round(series.timing.length.total_seconds()),
-        venue=venue_shown(place),
+        venue=venue_shown(venue),
         online_url=(content.online_url or None) if is_host or is_open else None,
         is_all_day=pattern.is_all_day,
         **inputs_shown(visible(content, is_insider=is_host, is_of_series=True)),
@@ -87,8 +87,8 @@ async def shown(reader: Reader, series: Series, viewer: UserId | None, public_ur
         can_undo=None if undo is None else UndoableActionOutput(undo.act, iso(undo.expires_at)),
         is_following=follows is not None,
         notifies=follows is not None and follows.notifications_enabled,
-        is_going_to_all=going is not None,
-        my_dates=None if mine is None else MyDatesOutput(**asdict(mine)),
+        is_going_to_all=standing_rsvp is not None,
+        my_dates=None if own_dates is None else MyDatesOutput(**asdict(own_dates)),
         is_read_only=series.is_read_only,
         source=source,
         revision=series.revision,
@@ -178,9 +178,9 @@ async def consequences(reader: Reader, series: Series, plan: EditPlan) -> EditCo
 
 def _change(one: OccurrenceChange) -> DateChange:
     before = details_in(one.event)
-    place = one.event.place_in_series
+    position = one.event.place_in_series
     return DateChange(
-        original_date=place.original_date if place else one.original_date,
+        original_date=position.original_date if position else one.original_date,
         new_original_date=one.original_date,
         slug=one.event.slug,
         starts_at=iso(before.starts_at),
@@ -194,5 +194,5 @@ def _change(one: OccurrenceChange) -> DateChange:
 def _touched(held: StoredOccurrence) -> DateTouched:
     event = held.event
     assert event.starts_at is not None  # noqa: S101  # a rule gave it one
-    place = event.place_in_series
-    return DateTouched(place.original_date if place else "", event.slug, iso(event.starts_at), held.answers)
+    position = event.place_in_series
+    return DateTouched(position.original_date if position else "", event.slug, iso(event.starts_at), held.answers)

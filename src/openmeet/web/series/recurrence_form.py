@@ -79,11 +79,11 @@ class RecurrenceFormState:
 
 def rule_typed(form: Mapping[str, str], start: datetime) -> Rule | None:
     """The rule that the form requests, or None for a single event. Raises InvalidForm."""
-    wish = form.get("repeats", "")
-    if not wish:
+    repeats = form.get("repeats", "")
+    if not repeats:
         return None
     try:
-        rule = _custom(form, start) if wish == CUSTOM else parse_rule(wish)
+        rule = _custom(form, start) if repeats == CUSTOM else parse_rule(repeats)
         match form.get("ends_how", "never"):
             case "on":
                 rule = replace(rule, count=None, until=until_date(_day(form.get("ends_on", ""))))
@@ -129,34 +129,37 @@ def form_state(
     ``message`` is shown instead of the dates, which take long to compute (``recurrence_preview.form_state``).
     """
     start, zone = _start(form), form.get("time_zone", "")
-    chosen = form.get("repeats", "")
+    repeats = form.get("repeats", "")
     skipped = skipped_dates.packed(skipped_dates.days_in(form)) if may_skip else ""
     if start is None or not is_zone(zone):
         return RecurrenceFormState(
             [*_once_option(), *((value, words, "") for value, words in _BEFORE_A_START), _custom_option()],
-            chosen,
+            repeats,
             skipped=skipped,
         )
     plain = [(str(rule), _rule_label(start, zone, rule), "") for rule in plain_choices(start)]
-    chosen = _with_day(chosen, start)
+    repeats = _with_day(repeats, start)
     values = {value for value, _, _ in plain}
-    if chosen and chosen != CUSTOM and chosen not in values:
-        plain += _other_option(start, zone, chosen)
-    state = RecurrenceFormState([*_once_option(), *plain, _custom_option()], chosen, skipped=skipped)
+    if repeats and repeats != CUSTOM and repeats not in values:
+        plain += _other_option(start, zone, repeats)
+    state = RecurrenceFormState([*_once_option(), *plain, _custom_option()], repeats, skipped=skipped)
     if message:
         return replace(state, notes=[message])
-    found = _ahead({**form, "repeats": chosen}, start, zone, now, may_skip=may_skip)
+    found = _ahead({**form, "repeats": repeats}, start, zone, now, may_skip=may_skip)
     if found is None:
         return state
     return replace(state, meaning=found.meaning, sentence=found.sentence, dates=found.dates, notes=found.notes)
 
 
-def values_of(known: Pattern) -> dict[str, str]:
+def values_of(current_pattern: Pattern) -> dict[str, str]:
     """The form's values for an existing series."""
-    rule = known.rule
+    rule = current_pattern.rule
     if rule is None:
         return {"repeats": "", "ends_how": "never"}
-    values = {"repeats": _with_day(str(replace(rule, count=None, until=None)), known.start), "ends_how": "never"}
+    values = {
+        "repeats": _with_day(str(replace(rule, count=None, until=None)), current_pattern.start),
+        "ends_how": "never",
+    }
     if rule.count is not None:
         values |= {"ends_how": "after", "ends_after": str(rule.count)}
     if rule.until is not None:
@@ -164,10 +167,10 @@ def values_of(known: Pattern) -> dict[str, str]:
     return values
 
 
-def is_changed(form: Mapping[str, str], known: Pattern) -> bool:
+def is_changed(form: Mapping[str, str], current_pattern: Pattern) -> bool:
     """Whether the rule in the form differs from the rule with which the form was opened."""
-    before = values_of(known)
-    form = {**form, "repeats": _with_day(form.get("repeats", before["repeats"]), known.start)}
+    before = values_of(current_pattern)
+    form = {**form, "repeats": _with_day(form.get("repeats", before["repeats"]), current_pattern.start)}
     names = ["repeats", "ends_how", *({"on": ["ends_on"], "after": ["ends_after"]}.get(form.get("ends_how", ""), []))]
     return any(form.get(name, before.get(name, "")) != before.get(name, "") for name in names)
 

@@ -79,17 +79,17 @@ async def show(request: Request) -> Response:
     ``event`` or ``series`` in the query is the slug of the object that the form edits. That object is left out of the
     conflicts.
     """
-    typed = dict(request.query_params)
+    form = dict(request.query_params)
     # Dates of an existing series cannot be skipped. They are cancelled one by one, and attendees are notified.
-    repeats = await form_state(request, typed, may_skip=not typed.get("series"))
+    repeats = await form_state(request, form, may_skip=not form.get("series"))
     first = series_id = None
-    if repeats.meaning is not None and (typed.get("event") or typed.get("series")):
+    if repeats.meaning is not None and (form.get("event") or form.get("series")):
         async with database_of(request).reader() as reader:
-            first = await event_queries.by_slug(reader, EventSlug(typed.get("event", "")))
-            series = await queries.by_slug(reader, SeriesSlug(typed.get("series", "")))
+            first = await event_queries.by_slug(reader, EventSlug(form.get("event", "")))
+            series = await queries.by_slug(reader, SeriesSlug(form.get("series", "")))
         series_id = None if series is None else series.id
-    clashes = await conflicts.in_form(request, typed, repeats.meaning, edited_series=series_id, first_event=first)
-    context = {"typed": FormState(typed), "repeats": repeats, "clashes": clashes, "action": "", "dates_from": ""}
+    clashes = await conflicts.in_form(request, form, repeats.meaning, edited_series=series_id, first_event=first)
+    context = {"typed": FormState(form), "repeats": repeats, "clashes": clashes, "action": "", "dates_from": ""}
     return page(request, "series/repeats.html", context)
 
 

@@ -86,7 +86,7 @@ def view_of(
     """
     content = series.content
     exact = NOWHERE if content.mode is Mode.ONLINE else content.venue
-    place = exact if is_host else public_place(exact, content.place_audience)
+    venue = exact if is_host else public_place(exact, content.place_audience)
     limited = [
         line
         for line in coming
@@ -97,9 +97,9 @@ def view_of(
         "address": f"/series/{quote(series.slug)}",
         "sentence": describe(series.timing.pattern),
         "zone_label": formatting.zone_of_series(series.zone_name),
-        "place": place,
-        "place_lines": place_lines(content.mode, place, hides_place=place != exact),
-        "hides_place": place != exact,
+        "place": venue,
+        "place_lines": place_lines(content.mode, venue, hides_place=venue != exact),
+        "hides_place": venue != exact,
         "is_host": is_host,
         "is_cancelled": series.status is SeriesStatus.CANCELLED,
         "is_paused": series.status is SeriesStatus.PAUSED,
@@ -112,9 +112,9 @@ def view_of(
 
 def _few(lines: Sequence[AgendaOccurrence]) -> str:
     """The first of these dates as text: ``Tue 3 March, Tue 10 March and 4 more``."""
-    named = [formatting.short_day(local_of(line.details.starts_at, line.details.time_zone)) for line in lines[:3]]
-    more = len(lines) - len(named)
-    dates = ", ".join(named)
+    date_labels = [formatting.short_day(local_of(line.details.starts_at, line.details.time_zone)) for line in lines[:3]]
+    more = len(lines) - len(date_labels)
+    dates = ", ".join(date_labels)
     return gettext("%(dates)s and %(number)s more", dates=dates, number=more) if more else dates
 
 
@@ -177,8 +177,8 @@ def _row(
         short_when = day
     if not details.is_all_day:
         short_when = gettext("%(day)s %(time)s", day=short_when, time=formatting.clock(starts))
-    case = cases.get(line.event.id) if line.event is not None else None
-    bar = bar_of(case) if case is not None else None
+    answer_case = cases.get(line.event.id) if line.event is not None else None
+    bar = bar_of(answer_case) if answer_case is not None else None
     is_asked = bar is not None and not bar.shows_answer and bar.primary is AnswerAction.GOING
     return OccurrenceListItem(
         month=formatting.month(starts),

@@ -119,12 +119,12 @@ async def show_session(request: Request) -> Response:
 
 
 async def close_session(request: Request) -> Response:
-    caller, wish = caller_of(request), request.query_params.get("revoke", "false")
-    if wish not in {"true", "false"}:
+    caller, revoke = caller_of(request), request.query_params.get("revoke", "false")
+    if revoke not in {"true", "false"}:
         raise InvalidInput("revoke", SignInReason.TRUE_OR_FALSE_NEEDED)
     async with database_of(request).transaction() as tx:
         await actions.close_session(tx, site_session.bearer_of(request))
-        request.state.ended = await sessions.forget_all(tx, caller.user_id) if wish == "true" else []
+        request.state.ended = await sessions.forget_all(tx, caller.user_id) if revoke == "true" else []
     return Response(status_code=204)
 
 

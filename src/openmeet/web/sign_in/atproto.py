@@ -42,8 +42,8 @@ def needs_proof(next_path: str) -> bool:
 
 def browser_secret(connection: HTTPConnection) -> str:
     """The browser's secret, or a new one if it has none. Concurrent sign-ins in one browser share it."""
-    known = known_browser(connection)
-    return known if len(known) >= 32 else secrets.token_urlsafe(32)
+    stored_secret = known_browser(connection)
+    return stored_secret if len(stored_secret) >= 32 else secrets.token_urlsafe(32)
 
 
 def known_browser(connection: HTTPConnection) -> str:

@@ -48,14 +48,14 @@ async def send(request: Request) -> Response:
     return await _answer(request, body.handle, body.next)
 
 
-async def _answer(request: Request, typed: str, next_path: str) -> Response:
+async def _answer(request: Request, account_name: str, next_path: str) -> Response:
     secret = browser_secret(request)
     try:
         url = await begin(
             request,
             AuthorizationOptions(
                 AuthorizationPurpose.SIGN_IN,
-                read_name(typed),
+                read_name(account_name),
                 local_path(next_path),
                 secret,
                 asks_login=needs_proof(local_path(next_path)),

@@ -135,12 +135,12 @@ async def begin_sign_in(request: Request) -> Response:
 async def send_to_server(request: Request, form: Mapping[str, str], next_path: str) -> Response:
     """Send the browser to the server of the account that was typed, or show the form again with the error."""
     try:
-        named = read_name(form.get("identifier", ""))
+        account_name = read_name(form.get("identifier", ""))
         return await depart(
             request,
             AuthorizationOptions(
                 AuthorizationPurpose.SIGN_IN,
-                named,
+                account_name,
                 next_path,
                 browser_secret(request),
                 asks_login=needs_proof(next_path),
@@ -171,19 +171,19 @@ def problem_of(wrong: Failure) -> tuple[int, dict[str, Why]]:
             raise wrong
 
 
-async def depart(request: Request, wish: AuthorizationOptions) -> Response:
+async def depart(request: Request, options: AuthorizationOptions) -> Response:
     """The page that sends the browser to the user's PDS. Raises the errors of ``authorize.begin``, and TooMany."""
-    where = await begin(request, wish)
+    where = await begin(request, options)
     context = {"where": where, "host": urlsplit(where).netloc}
     response = page(request, "sign_in/leaving.html", context)
-    keep_browser_secret(request, response, wish.browser)
+    keep_browser_secret(request, response, options.browser)
     return response
 
 
-async def begin(request: Request, wish: AuthorizationOptions) -> str:
+async def begin(request: Request, options: AuthorizationOptions) -> str:
     """Begin an authorization at a user’s account server. Returns the URL to send their browser to. Raises TooMany."""
     await spend_on(request, limits.DEPARTURES)
-    return await authorize.begin(database_of(request), network_of(request), wish)
+    return await authorize.begin(database_of(request), network_of(request), options)
 
 
 async def come_back(request: Request) -> Response:

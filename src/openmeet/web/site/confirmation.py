@@ -22,5 +22,5 @@ def confirmation_field(form: Mapping[str, str], name: str, wrong: InvalidForm) -
     """The hidden field of this name, for the form when it is shown again. Its value is the key of the new question or,
     without a new question, the earlier value.
     """
-    asked = wrong.key if isinstance(wrong, NeedsConfirmation) and wrong.name == name else form.get(name, "")
-    return {name: asked}
+    key = wrong.key if isinstance(wrong, NeedsConfirmation) and wrong.name == name else form.get(name, "")
+    return {name: key}

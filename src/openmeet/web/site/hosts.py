@@ -63,16 +63,16 @@ class Hosts:
         client with a token did.
         """
         headers = Headers(scope=scope)
-        named = headers.get(HEADER, "")
-        if named and self._proxies_name_tenant:
-            if named not in self._sites:
+        host_header = headers.get(HEADER, "")
+        if host_header and self._proxies_name_tenant:
+            if host_header not in self._sites:
                 raise NotFound(SiteReason.NO_SUCH_COMMUNITY)
-            return self._sites[named]
-        if named and _is_by_program(scope, headers):
-            if named not in self._sites:
+            return self._sites[host_header]
+        if host_header and _is_by_program(scope, headers):
+            if host_header not in self._sites:
                 # The same error as for an unknown token, so that nobody can probe for tenants.
                 raise NotSignedIn(SiteReason.INVALID_TOKEN, name="InvalidToken")
-            return self._sites[named]
+            return self._sites[host_header]
         return self._sites[self._names.get(host_name(headers.get("host", "")), DEFAULT_TENANT)]
 
 

@@ -19,7 +19,7 @@ def by_request(default: str) -> Callable[[Scope], AbstractContextManager[None]]:
         raise SettingsRefused([f"{PREFIX}LANGUAGE must be one of {', '.join(available())}: {default} is not."])
 
     def spoken(scope: Scope) -> AbstractContextManager[None]:
-        wanted = next((value for name, value in scope["headers"] if name == b"accept-language"), b"")
-        return speaking(negotiated(wanted.decode("latin-1"), default))
+        accept_language = next((value for name, value in scope["headers"] if name == b"accept-language"), b"")
+        return speaking(negotiated(accept_language.decode("latin-1"), default))
 
     return spoken

@@ -68,8 +68,8 @@ async def _shut_out(
         event = None if one.event is None else events.get(one.event)
         if event is not None and not rules.may_see(event, one.person, has_rsvp_access=False):
             hidden.setdefault(one.person, set()).add(event.id)
-    for person, asked in hidden.items():
-        asked.difference_update(await seen_by(reader, [events[event_id] for event_id in sorted(asked)], person))
+    for person, authors in hidden.items():
+        authors.difference_update(await seen_by(reader, [events[event_id] for event_id in sorted(authors)], person))
     return {one for one in streams if one.event in hidden.get(one.person, ())}
 
 
@@ -228,8 +228,8 @@ class LivePages:
 
     async def _count_chats(self, reader: Reader, streams: Collection[PageStream]) -> dict[UserId, UnreadCounts]:
         """Count the chats of the people next in line. Later checks count the chats of the others."""
-        here = {one.person for one in streams}
-        turn = [person for person in self._uncounted if person in here][:_MOST_COUNTED_AT_ONCE]
+        watching = {one.person for one in streams}
+        turn = [person for person in self._uncounted if person in watching][:_MOST_COUNTED_AT_ONCE]
         for person in turn:
             del self._uncounted[person]
         return {person: await unread_counts(reader, person) for person in turn}

@@ -109,13 +109,13 @@ class LiveRooms:
             self._wake.set()
 
     def _notified(self, payload: str) -> None:
-        place = log.parse_notification(payload)
-        if place is None:
+        position = log.parse_notification(payload)
+        if position is None:
             self._unread.note_changed(None)
             self._rung.update(self._rooms)
             self._wake.set()
         else:
-            self._heard(*place)
+            self._heard(*position)
 
     async def _feed(self, source: LiveSource) -> None:
         """Feed the streams. Runs until the last stream has ended. Then this task is cancelled."""
@@ -163,8 +163,8 @@ class LiveRooms:
             await _end_signed_out(reader, streams)
             hidden = await hidden_from(reader, {one.person for one in streams if one.person is not None})
         for one in streams:
-            known, one.hidden = one.hidden, hidden.get(one.person, set()) if one.person is not None else set()
-            if known is not None and known != one.hidden:
+            hidden_before, one.hidden = one.hidden, hidden.get(one.person, set()) if one.person is not None else set()
+            if hidden_before is not None and hidden_before != one.hidden:
                 one.push(reload_frame(one.room, one.number))
         for room in list(self._rooms):
             await self._feed_or_end(database, room)
@@ -196,11 +196,11 @@ class LiveRooms:
             inside = []
             for one in streams:
                 found = levels.get(one.person, Access.NONE)
-                known, one.level = one.level, found
+                level_before, one.level = one.level, found
                 if room is None or found is Access.NONE:
                     one.frames.end(out_frame())
                     continue
-                if known is not None and known is not found:
+                if level_before is not None and level_before is not found:
                     # The reader may have gained or lost the right to write, or can now see held messages.
                     one.push(reload_frame(room_id, one.number))
                 if room.last_number - one.number > log.MAX_REPLAYED or one.number > room.last_number:
@@ -247,8 +247,8 @@ async def _levels(reader: Reader, room: Room | None, streams: Collection[LiveStr
     if room is None:
         return {}
     people = {one.person for one in streams}
-    asked = await access_of_each(reader, room, {one for one in people if one is not None})
-    found: dict[UserId | None, Access] = dict(asked.items())
+    access_by_person = await access_of_each(reader, room, {one for one in people if one is not None})
+    found: dict[UserId | None, Access] = dict(access_by_person.items())
     if None in people:
         found[None] = await access_in(reader, room, None)
     return found
@@ -308,8 +308,8 @@ async def _room_events(
     stored = await message_queries.by_ids(reader, ids)
     shown = {one.id: one for one in await queries.shown(reader, list(stored.values()), None, quotes_all=True)}
     authors = {one.message.user_id for one in shown.values() if one.message.user_id is not None}
-    asked = await access_of_each(reader, room, authors - levels.keys())
-    hosts = {one for one in authors if (levels.get(one) or asked.get(one)) is Access.MODERATE}
+    access_by_author = await access_of_each(reader, room, authors - levels.keys())
+    hosts = {one for one in authors if (levels.get(one) or access_by_author.get(one)) is Access.MODERATE}
     return [
         RoomEvent(room, entry, shown.get(entry.message_id) if entry.message_id else None, hosts, reader.now)
         for entry in entries

@@ -91,6 +91,6 @@ async def serve_worker(_request: Request) -> Response:
 @cache
 def _worker() -> str:
     files = [static_url(name) for name in _FILES]
-    known = {"VERSION": files[0].split("/")[2] + files[4].split("/")[2], "FILES": files, "OFFLINE": OFFLINE}
-    constants = "".join(f"const {name} = {json.dumps(value)};\n" for name, value in known.items())
+    script_variables = {"VERSION": files[0].split("/")[2] + files[4].split("/")[2], "FILES": files, "OFFLINE": OFFLINE}
+    constants = "".join(f"const {name} = {json.dumps(value)};\n" for name, value in script_variables.items())
     return constants + _SCRIPT.read_text("utf-8")

@@ -16,8 +16,8 @@ _SAVES: ContextVar[bool] = ContextVar("saves_data", default=False)
 @contextmanager
 def by_request(scope: Scope) -> Iterator[None]:
     """Context manager for one request. Inside it, ``saves_data`` reflects the request's header."""
-    wanted = next((value for name, value in scope["headers"] if name == b"save-data"), b"")
-    token = _SAVES.set(wanted.strip().lower() == b"on")
+    save_data = next((value for name, value in scope["headers"] if name == b"save-data"), b"")
+    token = _SAVES.set(save_data.strip().lower() == b"on")
     try:
         yield
     finally:

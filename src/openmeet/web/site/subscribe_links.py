@@ -32,11 +32,11 @@ def subscription(address: str, name: str) -> FeedLinks:
     """
     _, _, rest = address.partition("://")
     webcal = f"webcal://{rest}"
-    asked = urlencode({"url": address, "name": name}, quote_via=quote)
+    query_string = urlencode({"url": address, "name": name}, quote_via=quote)
     return FeedLinks(
         address,
         webcal,
         f"https://calendar.google.com/calendar/r?cid={quote(webcal, safe='')}",
-        f"https://outlook.live.com/calendar/0/addfromweb?{asked}",
-        f"https://outlook.office.com/calendar/0/addfromweb?{asked}",
+        f"https://outlook.live.com/calendar/0/addfromweb?{query_string}",
+        f"https://outlook.office.com/calendar/0/addfromweb?{query_string}",
     )

@@ -40,8 +40,8 @@ class ViewingAs:
 
 def requested_role(connection: HTTPConnection) -> OtherViewer | None:
     """The role that a signed-in user requests. The page itself checks whether they host it."""
-    wanted = connection.query_params.get(PARAMETER, "")
-    return OtherViewer(wanted) if wanted in set(OtherViewer) and caller_or_none(connection) is not None else None
+    role_name = connection.query_params.get(PARAMETER, "")
+    return OtherViewer(role_name) if role_name in set(OtherViewer) and caller_or_none(connection) is not None else None
 
 
 def become_stranger(connection: HTTPConnection, back: str, *, has_guests: bool = False) -> None:

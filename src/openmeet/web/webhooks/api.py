@@ -227,8 +227,8 @@ async def shown(reader: Reader, one: Webhook) -> WebhookOutput:
 
 
 async def _group_id(tx: Transaction, caller: Caller, slug: str) -> str:
-    group, mine = await groups.visible(tx, GroupSlug(slug), caller.user_id)
-    group_rules.require_permission(mine.role if mine else None, GroupPermission.EDIT_GROUP)
+    group, membership = await groups.visible(tx, GroupSlug(slug), caller.user_id)
+    group_rules.require_permission(membership.role if membership else None, GroupPermission.EDIT_GROUP)
     return group.id
 
 

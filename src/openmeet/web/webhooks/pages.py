@@ -46,9 +46,9 @@ async def register(request: Request) -> Response:
         kinds = [kind.value for kind in WEBHOOK_EVENT_LABELS if _field(kind.value) in form]
         if not kinds:
             raise InvalidForm({"kinds": WebhookReason.KIND_NEEDED})  # noqa: TRY301  # the rule names kinds as the API does
-        url, wanted = model.check_url(form.get("url", ""), reach_of(request)), model.check_kinds(kinds)
+        url, checked_kinds = model.check_url(form.get("url", ""), reach_of(request)), model.check_kinds(kinds)
         async with database_of(request).transaction() as tx:
-            made, secret = await registered(tx, request, url, wanted, form.get("group", ""))
+            made, secret = await registered(tx, request, url, checked_kinds, form.get("group", ""))
     except InvalidForm as wrong:
         return await _list(request, form_with_problems(form, wrong), status=400)
     except (Refused, NotFound, Forbidden) as refused:

@@ -91,8 +91,8 @@ async def _event(reader: Reader, webhook: Webhook, event_id: EventId, public_url
         return None
     if event.is_gone:
         return {"slug": event.slug, "isGone": True}
-    mine = await attendance.find(reader, event.id, webhook.user_id)
-    if not await seeing.may_see(reader, event, webhook.user_id, has_rsvp_access=rsvp_gives_access(mine)):
+    own_rsvp = await attendance.find(reader, event.id, webhook.user_id)
+    if not await seeing.may_see(reader, event, webhook.user_id, has_rsvp_access=rsvp_gives_access(own_rsvp)):
         return None
     # Deliveries are copied and passed on, so they contain only public information, no matter who registered the
     # webhook.

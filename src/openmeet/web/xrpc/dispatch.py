@@ -56,12 +56,14 @@ def routes(authority: str) -> list[Route]:
 def dispatcher(authority: str) -> Callable[[Request], Awaitable[Response]]:
     """The endpoint below ``PREFIX``."""
     catalog = Catalog()
-    named: dict[str, Query] = {name: query for query in QUERIES for name in own_spellings(query.name, authority)}
+    query_by_name: dict[str, Query] = {
+        name: query for query in QUERIES for name in own_spellings(query.name, authority)
+    }
 
     async def answer(request: Request) -> Response:
         set_caller(request, None)
         nsid = request.path_params["nsid"].rstrip("/")
-        query = named.get(nsid)
+        query = query_by_name.get(nsid)
         name_route(request, _UNKNOWN if query is None else query.name)
         add_header(request, "vary", "authorization")
         if query is None:

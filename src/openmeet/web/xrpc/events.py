@@ -34,9 +34,9 @@ async def list_events(call: LexiconCall) -> ListedEvents:
     """Answer ``listEvents``. Raises InvalidInput (``InvalidCursor``, and for constraints that the Lexicon cannot
     express).
     """
-    wanted = _wanted(call)
+    search_query = _wanted(call)
     after, limit = event_lists.unpack(call.text("cursor")), call.number("limit")
-    answer = await corrected_search.coming(call.db, call.reader, wanted, after, limit + 1)
+    answer = await corrected_search.coming(call.db, call.reader, search_query, after, limit + 1)
     found = answer.events
     cursor = event_lists.pack(search.position_in(answer.wanted, found[limit - 1])) if len(found) > limit else None
     return ListedEvents(events=await views_of(call, found[:limit]), cursor=cursor)

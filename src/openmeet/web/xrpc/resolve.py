@@ -77,8 +77,8 @@ async def find_event(reader: Reader, address: str, viewer: UserId | None, public
         event = None if slug is None else await events.by_slug(reader, EventSlug(slug))
     if event is None or event.is_gone:
         return None
-    mine = None if viewer is None else await attendance.find(reader, event.id, viewer)
-    return event if await seeing.may_see(reader, event, viewer, has_rsvp_access=rsvp_gives_access(mine)) else None
+    own_rsvp = None if viewer is None else await attendance.find(reader, event.id, viewer)
+    return event if await seeing.may_see(reader, event, viewer, has_rsvp_access=rsvp_gives_access(own_rsvp)) else None
 
 
 async def find_series(reader: Reader, address: str, viewer: UserId | None, public_url: str) -> Series | None:
@@ -134,15 +134,15 @@ def _slug_of(address: str, room: str, public_url: str) -> str | None:
 
 async def resolve_uri(call: LexiconCall) -> Resolved:
     """Answer ``resolveUri``: from a page to its record, or from a record to its page. Raises NotFound."""
-    asked = (call.reader, call.text("uri"), call.viewer, call.public_url)
-    event = await find_event(*asked)
+    lookup = (call.reader, call.text("uri"), call.viewer, call.public_url)
+    event = await find_event(*lookup)
     if event is not None:
         url = event_url(event.slug, call.public_url)
         return Resolved(kind="event", url=url, uri=event.record_uri, cid=event.record_cid)
-    series = await find_series(*asked)
+    series = await find_series(*lookup)
     if series is not None:
         return Resolved(kind="series", url=series_url(series.slug, call.public_url), uri=series.record_uri)
-    found = await find_group(*asked)
+    found = await find_group(*lookup)
     if found is not None:
         group, _ = found
         return Resolved(kind="group", url=group_url(group.slug, call.public_url), uri=group.network.record_uri)

@@ -40,16 +40,16 @@ async def list_answers(call: LexiconCall) -> AnswerList:
     after = None if at is None else (at.starts_at, at.event_id)
     found = await network_rsvps.listed_rsvps(reader, event.id, after, limit + 1)
     page = found[:limit]
-    known = await of_users(reader, [one.user_id for one in page])
-    by_did = {identity.did: identity for several in known.values() for identity in several}
+    identities = await of_users(reader, [one.user_id for one in page])
+    by_did = {identity.did: identity for several in identities.values() for identity in several}
     cursor = event_lists.pack(EventCursor(page[-1].answered_at, page[-1].id)) if len(found) > limit else None
     return AnswerList(counts=counts_of(counted), answers=[_view(one, by_did) for one in page], cursor=cursor)
 
 
 async def _sees_list(call: LexiconCall, event: Event) -> bool:
     registration_settings = await registration.of_event(call.reader, event)
-    mine = None if call.viewer is None else await attendance.find(call.reader, event.id, call.viewer)
-    if sees_who_comes(registration_settings, is_going=mine is not None and mine.status in SEATED):
+    own_rsvp = None if call.viewer is None else await attendance.find(call.reader, event.id, call.viewer)
+    if sees_who_comes(registration_settings, is_going=own_rsvp is not None and own_rsvp.status in SEATED):
         return True
     return bool(await seeing.managed_among(call.reader, [event], call.viewer))
 

@@ -85,7 +85,7 @@ def _occurrence(call: LexiconCall, series: Series, line: AgendaOccurrence, view:
 async def _view(call: LexiconCall, series: Series) -> SeriesView:
     template, pattern, length = series.content, series.timing.pattern, series.timing.length
     is_host = await agenda.may_host(call.reader, series, call.viewer)
-    place = template.venue if is_host else public_place(template.venue, template.place_audience)
+    venue = template.venue if is_host else public_place(template.venue, template.place_audience)
     names = await shown_names(call.reader, [series.owner_id])
     return SeriesView(
         uri=series.record_uri,
@@ -98,7 +98,7 @@ async def _view(call: LexiconCall, series: Series) -> SeriesView:
         time_zone=series.zone_name,
         duration_minutes=None if length is None else int(length.total_seconds() // 60),
         mode=MODES[template.mode],
-        place=place_of(NOWHERE if template.mode is Mode.ONLINE else place),
+        place=place_of(NOWHERE if template.mode is Mode.ONLINE else venue),
         status=series.status.value,
         status_reason=series.status_reason,
         visibility=series.visibility.value,

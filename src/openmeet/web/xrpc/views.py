@@ -117,12 +117,12 @@ async def _around(call: LexiconCall, events: Sequence[Event]) -> _Around:
 
 
 def _view(event: Event, around: _Around) -> EventView:
-    mine = around.mine.get(event.id)
+    own_rsvp = around.mine.get(event.id)
     runs = event.id in around.run
     private = private_details(
         event,
         around.viewer,
-        is_going=mine is not None and mine.status in SEATED,
+        is_going=own_rsvp is not None and own_rsvp.status in SEATED,
         now=around.now,
         runs=runs,
     )
@@ -155,7 +155,7 @@ def _view(event: Event, around: _Around) -> EventView:
         source="atproto" if event.origin is RecordOrigin.NETWORK else "openmeet",
         viewer=None
         if around.viewer is None
-        else ViewerState(is_host=runs, answer=None if mine is None else mine.status.value),
+        else ViewerState(is_host=runs, answer=None if own_rsvp is None else own_rsvp.status.value),
         created_at=iso(event.created_at),
         updated_at=iso(event.updated_at),
     )
@@ -175,9 +175,9 @@ def _series_link(event: Event, around: _Around) -> SeriesLink | None:
 
     Attendees of a single date learn nothing about such a series.
     """
-    place = event.place_in_series
-    series = around.series.get(SeriesId(place.series_id)) if place is not None else None
-    if place is None or series is None or series.deleted_at is not None:
+    position = event.place_in_series
+    series = around.series.get(SeriesId(position.series_id)) if position is not None else None
+    if position is None or series is None or series.deleted_at is not None:
         return None
     is_hosts = around.viewer is not None and series.owner_id == around.viewer
     is_inside = series.group is not None and around.roles.get(series.group.id) in INSIDE
@@ -190,7 +190,7 @@ def _series_link(event: Event, around: _Around) -> SeriesLink | None:
         slug=series.slug,
         url=series_url(series.slug, around.public_url),
         title=series.content.title,
-        recurrence_id=place.original_date,
-        original_date=place.original_date,
-        differs_in=[json_name(name) for name in place.overridden],
+        recurrence_id=position.original_date,
+        original_date=position.original_date,
+        differs_in=[json_name(name) for name in position.overridden],
     )

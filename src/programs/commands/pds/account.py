@@ -37,8 +37,8 @@ def create(
     password, is_made = _password(from_input=password_stdin)
 
     async def act(server: AdministrationClient) -> None:
-        wish = {"handle": handle, "email": email, "password": password}
-        made = await server.procedure("com.atproto.server.createAccount", wish)
+        body = {"handle": handle, "email": email, "password": password}
+        made = await server.procedure("com.atproto.server.createAccount", body)
         shown = {"did": made["did"], "handle": made["handle"]} | ({"password": password} if is_made else {})
         if as_json:
             print_json(shown)
@@ -224,10 +224,10 @@ async def _find(server: AdministrationClient, identifier: str) -> str:
     if text.startswith("did:"):
         return identifier.strip()
     name, part = ("email", text) if "@" in text.lstrip("@") else ("handle", "")
-    wanted = text if name == "email" else text.removeprefix("@")
+    value = text if name == "email" else text.removeprefix("@")
     # Handles of inactive accounts do not resolve, but the administration API lists all of them.
     async for one in _all(server, part):
-        if one.get(name) == wanted:
+        if one.get(name) == value:
             return str(one["did"])
     raise NotFound(f"There is no account {identifier} on this server.")
 

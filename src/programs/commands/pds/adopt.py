@@ -79,15 +79,15 @@ def main(
     run_command(work)
 
 
-def _environment(folder: Path, given: Path | None) -> dict[str, str]:
+def _environment(folder: Path, env_file: Path | None) -> dict[str, str]:
     """Read the settings of the old server. Raises Refused, naming the expected files, if there is no PDS in the folder."""
     usual = folder / "pds.env"
-    if given is None and not usual.exists():
+    if env_file is None and not usual.exists():
         why = "it has no environment file pds.env (if it is elsewhere, give its path with --environment)"
         if not (folder / "account.sqlite").exists():
             why = "it has neither account.sqlite nor pds.env"
         raise Refused(f"{folder} is not the data folder of a reference PDS: {why}.")
-    return read_environment(given or usual)
+    return read_environment(env_file or usual)
 
 
 def _document(found: Survey, settings: PdsSettings, target: Path | None) -> dict[str, object]:

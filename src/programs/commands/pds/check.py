@@ -62,9 +62,9 @@ def main(
 
 
 def _password(account: str) -> str:
-    given = os.environ.get(PASSWORD_VARIABLE)
-    if given:
-        return given
+    password = os.environ.get(PASSWORD_VARIABLE)
+    if password:
+        return password
     if not sys.stdin.isatty():
         raise typer.BadParameter(
             f"--write needs the account's password, and there is no terminal to ask for it: set {PASSWORD_VARIABLE}."

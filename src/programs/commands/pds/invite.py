@@ -24,10 +24,10 @@ def create(
     """Create invite codes and print one per line."""
 
     async def act(server: AdministrationClient) -> None:
-        wish: dict[str, object] = {"codeCount": count, "useCount": uses} | (
+        body: dict[str, object] = {"codeCount": count, "useCount": uses} | (
             {"forAccounts": [account]} if account else {}
         )
-        made = await server.procedure("com.atproto.server.createInviteCodes", wish)
+        made = await server.procedure("com.atproto.server.createInviteCodes", body)
         codes = [code for one in made["codes"] for code in one["codes"]]
         if as_json:
             print_json(codes)
@@ -72,8 +72,11 @@ def disable(
     """Disable invite codes. Codes that this server never issued are listed at the end; the exit status is then 1."""
 
     async def act(server: AdministrationClient) -> None:
-        known = {one["code"] for one in await _all(server, "recent")}
-        found, absent = [code for code in codes if code in known], [code for code in codes if code not in known]
+        existing_codes = {one["code"] for one in await _all(server, "recent")}
+        found, absent = (
+            [code for code in codes if code in existing_codes],
+            [code for code in codes if code not in existing_codes],
+        )
         if found:
             await server.procedure("com.atproto.admin.disableInviteCodes", {"codes": found})
         say(f"{len(found)} disabled")

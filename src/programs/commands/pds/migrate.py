@@ -134,7 +134,7 @@ def _go(
         http = HttpClient(DEVELOPMENT if settings.dev_mode else PUBLIC, user_agent=f"openmeet/{VERSION}")
         try:
             state.old = state.old or await _server_of(http, settings, state.identifier)
-            asked = MigrationOptions(
+            options = MigrationOptions(
                 invite_code or None,
                 recovery_key or None,
                 _in_days(delete_after) if delete_after else None,
@@ -142,7 +142,7 @@ def _go(
                 path,
                 PlcClient(http, settings.did_plc_url),
             )
-            await migration.run(http, state, asked)
+            await migration.run(http, state, options)
         finally:
             await http.close()
 

@@ -50,14 +50,14 @@ def main(
     The old server is not contacted, because it may be gone. After a failure, the same command continues where it
     stopped. If the account is already on the new server, use `openmeet pds repoint`.
     """
-    wanted = RecoveryTarget(to.rstrip("/"), handle.removeprefix("@").lower(), email, password, invite_code)
+    target = RecoveryTarget(to.rstrip("/"), handle.removeprefix("@").lower(), email, password, invite_code)
 
     async def work(means: RecoveryContext) -> None:
         with nullcontext() if archive is None else open_account_file(archive) as file:
             if file is not None and file.did != means.did:
                 raise typer.BadParameter(f"the archive belongs to {file.did}", param_hint="--archive")
-            status = await move(means, wanted, file, (lambda _line: None) if as_json else say)
+            status = await move(means, target, file, (lambda _line: None) if as_json else say)
         if as_json:
-            print_json({"did": means.did, "service": wanted.service, "handle": wanted.handle, "status": status})
+            print_json({"did": means.did, "service": target.service, "handle": target.handle, "status": status})
 
     run_with_key(identity, key_file, plc_url, work, dev=dev)

@@ -26,10 +26,10 @@ def main(file: File, whose: Whose = "", show: Show = False, as_json: AsJson = Fa
         if file.exists():
             raise Refused(f"{file} already exists; --show shows its public part.")
         recovery_file.write(file, P256PrivateKey.from_random(secrets.token_bytes(48)), whose)
-    kept = recovery_file.read(file)
-    public = format_did_key(kept.key.public)
+    key_file_content = recovery_file.read(file)
+    public = format_did_key(key_file_content.key.public)
     if as_json:
-        print_json({"file": str(file), "public_key": public, "identity": kept.identity})
+        print_json({"file": str(file), "public_key": public, "identity": key_file_content.identity})
         return
     say(public)
     if not show:

@@ -32,15 +32,17 @@ def run_with_key(
     """Run ``work`` as the holder of the key. Raises Refused if the key belongs to another identity, and the errors of
     ``work``.
     """
-    did, kept = _did(identity), recovery_file.read(key_file)
-    if kept.identity is not None and kept.identity != did:
-        raise Refused(f"The key in {key_file} is that of {kept.identity}, not of {did}.")
+    did, recovery_key = _did(identity), recovery_file.read(key_file)
+    if recovery_key.identity is not None and recovery_key.identity != did:
+        raise Refused(f"The key in {key_file} is that of {recovery_key.identity}, not of {did}.")
 
     async def run() -> None:
         http = HttpClient(DEVELOPMENT if dev else PUBLIC, user_agent=f"openmeet/{VERSION}")
         try:
             await work(
-                RecoveryContext(http, SystemClock(), PlcClient(http, plc_url or PUBLIC_DIRECTORY), did, kept.key)
+                RecoveryContext(
+                    http, SystemClock(), PlcClient(http, plc_url or PUBLIC_DIRECTORY), did, recovery_key.key
+                )
             )
         except Malformed as error:
             raise Refused(f"{error.kind}: {error.why}.") from error
