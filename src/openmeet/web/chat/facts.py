@@ -4,17 +4,17 @@ see it.
 
 from openmeet.domain.chat.model import AudienceSwitch, HistoryMode, Room, RoomKind, RoomRetention
 from openmeet.i18n.catalogue import gettext
-from openmeet.web.chat.places import ChatPlace
+from openmeet.web.chat.room_pages import RoomPage
 
 _OF_HOSTS = {RoomKind.HOSTS, RoomKind.DIRECT}
 
 
-def room_facts(place: ChatPlace, kept_days: int) -> list[str]:
+def room_facts(room_page: RoomPage, kept_days: int) -> list[str]:
     """The facts, one sentence each. ``kept_days`` is the maximum number of days for which this site keeps messages. 0
     means no limit.
     """
-    room, kind = place.room, place.target.kind
-    facts = _who(kind, room, has_group=place.group_id is not None)
+    room, kind = room_page.room, room_page.target.kind
+    facts = _who(kind, room, has_group=room_page.group_id is not None)
     if room is not None and room.history is HistoryMode.SINCE_JOINING:
         facts.append(gettext("New people see messages from the day they join."))
     elif room is not None and room.history_floor:

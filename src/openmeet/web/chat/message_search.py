@@ -19,7 +19,7 @@ from openmeet.i18n.catalogue import gettext
 from openmeet.recurrence.wall_time import instant_of
 from openmeet.web.chat import view
 from openmeet.web.chat.cursors import search_cursor, search_place
-from openmeet.web.chat.places import ChatPlace
+from openmeet.web.chat.room_pages import RoomPage
 
 _PAGE: Final = 30
 _PEOPLE: Final = 100
@@ -44,25 +44,25 @@ class FoundMessage:
 
 
 async def search_room(
-    reader: Reader, place: ChatPlace, room: Room, viewer: UserId, query_params: QueryParams
+    reader: Reader, room_page: RoomPage, room: Room, viewer: UserId, query_params: QueryParams
 ) -> dict[str, object]:
     """Context of the page that searches one chat. Without any condition it shows only the form. Raises InvalidInput
     (``cursor``).
     """
-    found = await _find(reader, viewer, query_params, place.time_zone, (room.id,))
+    found = await _find(reader, viewer, query_params, room_page.time_zone, (room.id,))
     dates = await search.dates_with_messages(reader, room) if room.kind is RoomKind.SERIES else []
-    path, further = place.path, place.query
+    path, further = room_page.path, room_page.query
     writers = dict(await search.recent_writers(reader, viewer, (room.id,), limit=_PEOPLE))
     # The authors of the results are always offered. So a selected person can still be selected if they have not written
     # recently.
     writers |= {one.message.user_id: one.name for one in (found.messages if found else ()) if one.message.user_id}
     return _form(query_params) | {
         "people": sorted(writers.items(), key=lambda one: (one[1].casefold(), one[0])),
-        "dates": [(one, view.date_heading(one, reader.now, place.time_zone)) for one in dates],
+        "dates": [(one, view.date_heading(one, reader.now, room_page.time_zone)) for one in dates],
         "chats": [],
         "rows": [
             FoundMessage(
-                view.message_view(one, room, set(), zone=place.time_zone, now=reader.now, may_write=False),
+                view.message_view(one, room, set(), zone=room_page.time_zone, now=reader.now, may_write=False),
                 _around(path, further, one.message.number),
             )
             for one in (found.messages if found else ())

@@ -20,8 +20,8 @@ from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.web.chat import view
 from openmeet.web.chat.pictures import PATH as PICTURES
 from openmeet.web.chat.pictures import picture_views
-from openmeet.web.chat.places import Find
 from openmeet.web.chat.requests import removal_sealer, spend_on_report
+from openmeet.web.chat.room_pages import Find
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
@@ -144,11 +144,11 @@ async def show_moderation(find: Find, request: Request) -> Response:
     """Reports to the moderators of the chat, objections, held messages, and past actions. Newest first."""
     caller_of(request)
     async with database_of(request).reader() as reader:
-        place = await find(reader, request)
-        if place.room is None:
+        room_page = await find(reader, request)
+        if room_page.room is None:
             raise NotFound(ChatReason.NO_ROOM_YET)
-        require_at_least(place.access, Access.MODERATE)
-        room = place.room
+        require_at_least(room_page.access, Access.MODERATE)
+        room = room_page.room
         reports = await sanctions.open_reports(reader, room.id)
         objected = await objections.open_in_room(reader, room.id)
         held = await message_queries.held_in(reader, room.id)
@@ -161,7 +161,9 @@ async def show_moderation(find: Find, request: Request) -> Response:
         sealer = removal_sealer(request)
         cards = []
         for message in (one for one in ids if one in shown):
-            row = view.message_view(shown[message], room, hosts, zone=place.time_zone, now=reader.now, may_write=False)
+            row = view.message_view(
+                shown[message], room, hosts, zone=room_page.time_zone, now=reader.now, may_write=False
+            )
             is_removed = shown[message].message.is_removed
             text, pictures = await messages.sealed_content(reader, message, sealer) if is_removed else ("", ())
             removal = removals.get(message) if message in objected else None
@@ -177,7 +179,7 @@ async def show_moderation(find: Find, request: Request) -> Response:
                 }
             )
         now = reader.now
-    return page(request, "chat/moderation.html", {"place": place, "cards": cards, "lines": lines, "now": now})
+    return page(request, "chat/moderation.html", {"place": room_page, "cards": cards, "lines": lines, "now": now})
 
 
 def _id(request: Request) -> ChatMessageId:

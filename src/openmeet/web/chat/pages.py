@@ -33,15 +33,15 @@ from openmeet.domain.series.dates import checked_name
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import lazy
 from openmeet.i18n.reasons.messages import explain
-from openmeet.web.chat import moderation_pages, people_pages, person_pages, places, poll_pages, room_settings, view
+from openmeet.web.chat import moderation_pages, people_pages, person_pages, poll_pages, room_pages, room_settings, view
 from openmeet.web.chat.cursors import ROOM_PLACE
 from openmeet.web.chat.export_api import export_room
 from openmeet.web.chat.facts import room_facts
 from openmeet.web.chat.message_search import day_of, is_search, search_chats, search_room, start_of
 from openmeet.web.chat.pictures import SentForm, TakenPictures, read_message_form, take
-from openmeet.web.chat.places import ChatPlace, Find
 from openmeet.web.chat.requests import spend_on_message, spend_on_opening
 from openmeet.web.chat.room_faces import faces_of
+from openmeet.web.chat.room_pages import Find, RoomPage
 from openmeet.web.chat.write_form import WrittenMessage, answer_question, write_form
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.faces import portraits_of
@@ -64,12 +64,12 @@ _REFRESH_SECONDS: Final = "30"
 
 # The path of every page with a conversation, and the function that finds it.
 BASES: Final[dict[str, Find]] = {
-    "/events/{slug}/chat": places.of_event,
-    "/events/{slug}/chat/date": places.of_date,
-    "/series/{slug}/chat": places.of_series,
-    "/groups/{slug}/chat/{channel}": places.of_channel,
-    "/chat/hosts/{kind}/{slug}": places.of_hosts,
-    "/chat/direct/{kind}/{slug}": places.of_question,
+    "/events/{slug}/chat": room_pages.of_event,
+    "/events/{slug}/chat/date": room_pages.of_date,
+    "/series/{slug}/chat": room_pages.of_series,
+    "/groups/{slug}/chat/{channel}": room_pages.of_channel,
+    "/chat/hosts/{kind}/{slug}": room_pages.of_hosts,
+    "/chat/direct/{kind}/{slug}": room_pages.of_question,
 }
 
 _FILTERS = (
@@ -142,8 +142,8 @@ async def _found_in_chats(reader: Reader, request: Request, viewer: UserId) -> d
 
 async def show_general(request: Request) -> Response:
     async with database_of(request).reader() as reader:
-        place = await places.of_channel(reader, request)
-    return go(place.path)
+        room_page = await room_pages.of_channel(reader, request)
+    return go(room_page.path)
 
 
 async def show_room(find: Find, request: Request) -> Response:
@@ -154,24 +154,24 @@ async def send(find: Find, request: Request) -> Response:
     """Send the message. Creates the room if this is its first message."""
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        place = await find(reader, request)
+        room_page = await find(reader, request)
     # A form with pictures has megabytes, so it is not read if the sender may not write in the room. The checks below
     # report the reason.
-    sent = await read_message_form(request) if place.access >= Access.WRITE else SentForm({})
+    sent = await read_message_form(request) if room_page.access >= Access.WRITE else SentForm({})
     typed = sent.typed
     signal = Signal(typed["signal"]) if typed.get("signal") in set(Signal) else None
     submission = typed.get("submission", "")
     taken = TakenPictures()
     try:
         # If the room has not been opened yet, it has no limit of its own. Only the person's limit applies.
-        await spend_on_message(request, caller.user_id, place.room.id if place.room else None)
-        if place.room is None:
+        await spend_on_message(request, caller.user_id, room_page.room.id if room_page.room else None)
+        if room_page.room is None:
             await spend_on_opening(request, caller.user_id)
         if not signal:
             taken = await take(request, caller.user_id, sent)
             taken.require()
         async with database_of(request).transaction() as tx:
-            room = place.room.id if place.room else (await rooms.open_room(tx, caller, place.target))[0].id
+            room = room_page.room.id if room_page.room else (await rooms.open_room(tx, caller, room_page.target))[0].id
             new = NewMessage(
                 text="" if signal else typed.get("text", ""),
                 # A signal is sent on its own, with its own key. A draft in the same form keeps the form's key.
@@ -185,7 +185,7 @@ async def send(find: Find, request: Request) -> Response:
             if not signal:
                 await answer_question(tx, caller, room, typed.get("mirror", ""))
             one, _ = await messages.send(tx, caller, room, new)
-            await readers.move_mark(tx, room, caller.user_id, one.number, about=place.heading)
+            await readers.move_mark(tx, room, caller.user_id, one.number, about=room_page.heading)
     except (InvalidForm, Conflict, Forbidden, TooMany) as refused:
         if isinstance(refused, InvalidForm):
             problem, status = " ".join(explain(why) for why in refused.problems.values()), 400
@@ -203,7 +203,7 @@ async def send(find: Find, request: Request) -> Response:
             taken.fields,
         )
         return await _room_page(find, request, written)
-    return go(f"{place.page()}#m{one.number}")
+    return go(f"{room_page.page()}#m{one.number}")
 
 
 async def mark_read(find: Find, request: Request) -> Response:
@@ -211,55 +211,57 @@ async def mark_read(find: Find, request: Request) -> Response:
     form = await read_form(request)
     number = form.get("number", "")
     async with database_of(request).transaction() as tx:
-        place = await find(tx, request)
-        if place.room is None:
+        room_page = await find(tx, request)
+        if room_page.room is None:
             raise NotFound(ChatReason.NO_SUCH_ROOM)
         if number.isascii() and number.isdecimal() and len(number) < _LONGEST_NUMBER:
-            await readers.mark_read(tx, caller_of(request), place.room.id, int(number), about=_heading(request, place))
-    return go(place.page())
+            await readers.mark_read(
+                tx, caller_of(request), room_page.room.id, int(number), about=_heading(request, room_page)
+            )
+    return go(room_page.page())
 
 
 async def _room_page(find: Find, request: Request, written: WrittenMessage | None = None) -> Response:
     caller = caller_or_none(request)
     viewer = caller.user_id if caller else None
     async with database_of(request).reader() as reader:
-        place = await find(reader, request)
-        here = place.page()
+        room_page = await find(reader, request)
+        here = room_page.page()
         listed = await _room_list(reader, request, viewer, _BESIDE, here) if viewer else None
-        context: dict[str, object] = {"place": place, "list": listed, "problem": written.problem if written else ""}
+        context: dict[str, object] = {"place": room_page, "list": listed, "problem": written.problem if written else ""}
         context["sanction"] = (
             await person_pages.sanction_notice(
-                reader, place.room, place.time_zone, viewer, place.path_of_related_room("direct")
+                reader, room_page.room, room_page.time_zone, viewer, room_page.path_of_related_room("direct")
             )
-            if place.access < Access.WRITE
+            if room_page.access < Access.WRITE
             else None
         )
-        if place.access is Access.NONE:
-            context["facts"] = room_facts(place, services(request).settings.chat_kept_days)
+        if room_page.access is Access.NONE:
+            context["facts"] = room_facts(room_page, services(request).settings.chat_kept_days)
             context["is_banned"] = viewer is not None and await room_queries.is_banned_from_group(
-                reader, place.target.subject, viewer
+                reader, room_page.target.subject, viewer
             )
             return page(request, "chat/outside.html", context, status=403 if viewer else 200)
-        if viewer is not None and place.room is not None and is_search(request.query_params):
-            context |= await search_room(reader, place, place.room, viewer, request.query_params)
+        if viewer is not None and room_page.room is not None and is_search(request.query_params):
+            context |= await search_room(reader, room_page, room_page.room, viewer, request.query_params)
             return page(request, "chat/found.html", context)
-        context |= await _conversation(reader, request, place, viewer)
+        context |= await _conversation(reader, request, room_page, viewer)
         follows = written is None and request.query_params.get(_FOLLOW) == "yes"
         context["write"] = (
             None
             if follows
-            else await write_form(reader, request, place, viewer, written, date_asked=_date_asked(request))
+            else await write_form(reader, request, room_page, viewer, written, date_asked=_date_asked(request))
         )
         context["is_current"] = not set(request.query_params) - {"with", _FOLLOW}
-        context["further"] = await places.further_rooms(reader, place, viewer)
-        context["pins"] = await _pins(reader, place, viewer)
-        context["facts"] = room_facts(place, services(request).settings.chat_kept_days)
+        context["further"] = await room_pages.further_rooms(reader, room_page, viewer)
+        context["pins"] = await _pins(reader, room_page, viewer)
+        context["facts"] = room_facts(room_page, services(request).settings.chat_kept_days)
         context["beside"] = None
-        if place.room is not None and viewer is not None:
-            found = await people.some_members(reader, place.room, viewer, _PEOPLE_BESIDE)
+        if room_page.room is not None and viewer is not None:
+            found = await people.some_members(reader, room_page.room, viewer, _PEOPLE_BESIDE)
             portraits = await portraits_of(reader, viewer, [one.user_id for one in found.people])
             context["beside"] = {
-                "people": [people_pages.person_row(one, place, portraits) for one in found.people],
+                "people": [people_pages.person_row(one, room_page, portraits) for one in found.people],
                 "others": found.others,
                 "total": found.total,
             }
@@ -269,19 +271,21 @@ async def _room_page(find: Find, request: Request, written: WrittenMessage | Non
     return page(request, "chat/room.html", context, status=written.status if written else 200, headers=headers)
 
 
-async def _conversation(reader: Reader, request: Request, place: ChatPlace, viewer: UserId | None) -> dict[str, object]:
+async def _conversation(
+    reader: Reader, request: Request, room_page: RoomPage, viewer: UserId | None
+) -> dict[str, object]:
     """The rows of the page, and the links to earlier and later messages."""
-    room = place.room
-    about = _heading(request, place)
-    wanted = _wanted(request, place, about)
+    room = room_page.room
+    about = _heading(request, room_page)
+    wanted = _wanted(request, room_page, about)
     found = MessagePage((), has_before=False, has_after=False)
     rows: list[object] = []
     if room is not None:
-        found = await queries.page_of_messages(reader, room, viewer, wanted, level=place.access)
+        found = await queries.page_of_messages(reader, room, viewer, wanted, level=room_page.access)
         hosts = await view.hosts_among(reader, room, found.messages)
-        may_write = place.access >= Access.WRITE and not room.is_closed
+        may_write = room_page.access >= Access.WRITE and not room.is_closed
         views = [
-            view.message_view(one, room, hosts, zone=place.time_zone, now=reader.now, may_write=may_write)
+            view.message_view(one, room, hosts, zone=room_page.time_zone, now=reader.now, may_write=may_write)
             for one in found.messages
         ]
         reading = await readers.reading_of(reader, room.id, viewer) if viewer else None
@@ -293,7 +297,7 @@ async def _conversation(reader: Reader, request: Request, place: ChatPlace, view
             view.rows_of(
                 views,
                 found.messages,
-                zone=place.time_zone,
+                zone=room_page.time_zone,
                 now=reader.now,
                 read_number=read_number,
                 rooms_of_dates={date: f"/events/{quote(slug)}/chat/date" for date, slug in own.items()},
@@ -301,39 +305,39 @@ async def _conversation(reader: Reader, request: Request, place: ChatPlace, view
         )
     query = {name: request.query_params[name] for name in (*_NARROWED, "date") if request.query_params.get(name)}
     is_narrowed = bool(set(query) - {"date"})
-    if place.heading and not about:
+    if room_page.heading and not about:
         query["all"] = "yes"
     of_mark = {"date": query["date"]} if query.get("date") else {"all": "yes"} if "all" in query else {}
     return {
         "rows": rows,
-        "long_date": view.date_heading(about, reader.now, place.time_zone) if about else "",
+        "long_date": view.date_heading(about, reader.now, room_page.time_zone) if about else "",
         "is_filtered": bool(about) or is_narrowed,
         "is_live": room is not None and not found.has_after and not is_narrowed,
         "heading": about or "",
-        "read_path": _with_query(place.page("read"), of_mark),
-        "older": _further(place, query, before=found.messages[0].number) if found.has_before else "",
-        "newer": _further(place, query, after=found.messages[-1].number) if found.has_after else "",
+        "read_path": _with_query(room_page.page("read"), of_mark),
+        "older": _further(room_page, query, before=found.messages[0].number) if found.has_before else "",
+        "newer": _further(room_page, query, after=found.messages[-1].number) if found.has_after else "",
         "last_number": room.last_number if room else 0,
         # The read mark is for the whole room, so a view that is limited to one person or to some days must not move it.
         "has_new": not is_narrowed and not found.has_after and any(getattr(one, "is_new", False) for one in rows),
     }
 
 
-def _further(place: ChatPlace, query: Mapping[str, str], **number: int) -> str:
-    return _with_query(place.page(), {**query, **{name: str(value) for name, value in number.items()}})
+def _further(room_page: RoomPage, query: Mapping[str, str], **number: int) -> str:
+    return _with_query(room_page.page(), {**query, **{name: str(value) for name, value in number.items()}})
 
 
 def _with_query(address: str, query: Mapping[str, str]) -> str:
     return f"{address}{'&' if '?' in address else '?'}{urlencode(query)}" if query else address
 
 
-def _heading(request: Request, place: ChatPlace) -> str | None:
+def _heading(request: Request, room_page: RoomPage) -> str | None:
     """The date that the conversation is limited to: the requested one, or that of the occurrence whose page this is."""
     other_parameters = set(request.query_params) - {_FOLLOW, "before", "after"}
-    return _date_asked(request) or (None if other_parameters else place.heading)
+    return _date_asked(request) or (None if other_parameters else room_page.heading)
 
 
-def _wanted(request: Request, place: ChatPlace, about: str | None) -> MessageFilter:
+def _wanted(request: Request, room_page: RoomPage, about: str | None) -> MessageFilter:
     query_params = request.query_params
 
     def number(name: str) -> int | None:
@@ -341,7 +345,7 @@ def _wanted(request: Request, place: ChatPlace, about: str | None) -> MessageFil
         return int(text) if text.isascii() and text.isdecimal() and len(text) < _LONGEST_NUMBER else None
 
     since, until = day_of(query_params.get("from", "")), day_of(query_params.get("to", ""))
-    zone = place.time_zone
+    zone = room_page.time_zone
     return MessageFilter(
         before=number("before"),
         after=number("after"),
@@ -359,19 +363,19 @@ def _date_asked(request: Request) -> str | None:
     return checked_name(text) if text else None
 
 
-async def _pins(reader: Reader, place: ChatPlace, viewer: UserId | None) -> dict[str, object] | None:
-    if place.room is None:
+async def _pins(reader: Reader, room_page: RoomPage, viewer: UserId | None) -> dict[str, object] | None:
+    if room_page.room is None:
         return None
     found = await queries.page_of_messages(
-        reader, place.room, viewer, MessageFilter(pinned=True), limit=10, level=place.access
+        reader, room_page.room, viewer, MessageFilter(pinned=True), limit=10, level=room_page.access
     )
     if not found.messages:
         return None
     newest = found.messages[-1]
     return {
-        "one": {"href": f"{place.page()}#m{newest.number}", "words": view.line_of(newest)},
+        "one": {"href": f"{room_page.page()}#m{newest.number}", "words": view.line_of(newest)},
         "count": len(found.messages),
-        "href": f"{place.path}?pinned=yes",
+        "href": f"{room_page.path}?pinned=yes",
     }
 
 

@@ -15,10 +15,10 @@ from openmeet.domain.chat.model import MAX_REASON, Access, RoomKind, SubjectKind
 from openmeet.domain.chat.people import RoomMember
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.i18n.catalogue import LazyText, gettext, lazy
-from openmeet.web.chat import person_pages, places
+from openmeet.web.chat import person_pages, room_pages
 from openmeet.web.chat.facts import room_facts
-from openmeet.web.chat.places import ChatPlace, Find
 from openmeet.web.chat.requests import spend_on_guest
+from openmeet.web.chat.room_pages import Find, RoomPage
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.faces import Portraits, avatar_of, portraits_of
 from openmeet.web.site.layout import go, page
@@ -47,73 +47,73 @@ async def change_guest(find: Find, request: Request) -> Response:
     try:
         await spend_on_guest(request, caller.user_id)
         async with database_of(request).transaction() as tx:
-            place = await find(tx, request)
-            if place.access is Access.NONE or place.room is None or not settings.matrix_url:
+            room_page = await find(tx, request)
+            if room_page.access is Access.NONE or room_page.room is None or not settings.matrix_url:
                 raise NotFound(ChatReason.NO_SUCH_ROOM)
             match form.get("act"):
                 case "remove":
-                    await matrix_guests.remove(tx, caller, place.room.id, address, reason)
+                    await matrix_guests.remove(tx, caller, room_page.room.id, address, reason)
                 case "ban":
-                    await matrix_guests.ban(tx, caller, place.room.id, address, reason)
+                    await matrix_guests.ban(tx, caller, room_page.room.id, address, reason)
                 case _:
                     only = "" if settings.matrix_federate else settings.matrix_server_name
-                    await matrix_guests.invite(tx, caller, place.room.id, address, only_of_server=only)
+                    await matrix_guests.invite(tx, caller, room_page.room.id, address, only_of_server=only)
     except InvalidForm as wrong:
         return await _people_page(find, request, form_with_problems(form, wrong), 400)
     except (Refused, TooMany) as refused:
         status = 429 if isinstance(refused, TooMany) else 422
         return await _people_page(find, request, FormState(form, {"": refused.why}), status)
-    return go(place.page("people"), flash="act_done")
+    return go(room_page.page("people"), flash="act_done")
 
 
 async def _people_page(find: Find, request: Request, form_state: FormState, status: int = 200) -> Response:
     caller = caller_of(request)
     words = request.query_params.get("q", "").strip()
     async with database_of(request).reader() as reader:
-        place = await find(reader, request)
-        if place.access is Access.NONE:
+        room_page = await find(reader, request)
+        if room_page.access is Access.NONE:
             raise NotFound(ChatReason.NO_SUCH_ROOM)
         found = None
-        if place.room is not None:
-            found = await people.members(reader, place.room, caller.user_id, words=words, limit=100)
+        if room_page.room is not None:
+            found = await people.members(reader, room_page.room, caller.user_id, words=words, limit=100)
         portraits = await portraits_of(reader, caller.user_id, [one.user_id for one in found.people] if found else [])
-        further = await places.further_rooms(reader, place, caller.user_id)
-        sanctioned = await person_pages.sanctioned_rows(reader, place)
-        guests = await _guest_rows(reader, place)
+        further = await room_pages.further_rooms(reader, room_page, caller.user_id)
+        sanctioned = await person_pages.sanctioned_rows(reader, room_page)
+        guests = await _guest_rows(reader, room_page)
         invites = (
-            place.room is not None
-            and place.access is Access.MODERATE
-            and await matrix_guests.are_allowed(reader, place.room)
+            room_page.room is not None
+            and room_page.access is Access.MODERATE
+            and await matrix_guests.are_allowed(reader, room_page.room)
         )
     context = {
-        "place": place,
+        "place": room_page,
         "words": words,
-        "people": [person_row(one, place, portraits) for one in found.people] if found else [],
+        "people": [person_row(one, room_page, portraits) for one in found.people] if found else [],
         "others": found.others if found else 0,
         "further": further,
         "sanctioned": sanctioned,
         "guests": guests,
         "invites_guests": invites,
-        "moderates": place.access is Access.MODERATE,
+        "moderates": room_page.access is Access.MODERATE,
         "typed": form_state,
         "labels": _LABELS,
         "most": {"address": MAX_ADDRESS, "reason": MAX_REASON},
         "server": services(request).settings.matrix_server_name,
         "has_uncounted": found is not None and found.others is None,
         "has_more": found is not None and found.after is not None,
-        "facts": room_facts(place, services(request).settings.chat_kept_days),
+        "facts": room_facts(room_page, services(request).settings.chat_kept_days),
     }
     return page(request, "chat/people.html", context, status=status)
 
 
-async def _guest_rows(reader: Reader, place: ChatPlace) -> list[dict[str, object]]:
+async def _guest_rows(reader: Reader, room_page: RoomPage) -> list[dict[str, object]]:
     """Guests from Matrix. Banned guests are listed for moderators only."""
-    if place.room is None or not place.room.is_mirrored:
+    if room_page.room is None or not room_page.room.is_mirrored:
         return []
-    seen = (GuestState.INVITED, GuestState.BANNED) if place.access is Access.MODERATE else (GuestState.INVITED,)
-    found = await matrix_guests.guests_of(reader, place.room.id, states=seen)
-    is_open = await matrix_guests.are_allowed(reader, place.room)
-    return [_guest_row(one) for one in found if is_open or place.access is Access.MODERATE]
+    seen = (GuestState.INVITED, GuestState.BANNED) if room_page.access is Access.MODERATE else (GuestState.INVITED,)
+    found = await matrix_guests.guests_of(reader, room_page.room.id, states=seen)
+    is_open = await matrix_guests.are_allowed(reader, room_page.room)
+    return [_guest_row(one) for one in found if is_open or room_page.access is Access.MODERATE]
 
 
 def _guest_row(one: MatrixGuest) -> dict[str, object]:
@@ -127,10 +127,10 @@ def _guest_row(one: MatrixGuest) -> dict[str, object]:
     }
 
 
-def person_row(one: RoomMember, place: ChatPlace, portraits: Portraits) -> dict[str, object]:
+def person_row(one: RoomMember, room_page: RoomPage, portraits: Portraits) -> dict[str, object]:
     """One row of the list of people in a room."""
     # The usual reason is not shown: an RSVP or, in a chat of a group, membership.
-    is_of_group = place.target.subject.kind is SubjectKind.GROUP
+    is_of_group = room_page.target.subject.kind is SubjectKind.GROUP
     why = {
         "attendance": "",
         "group": "" if is_of_group else gettext("Member of the group"),
@@ -139,13 +139,13 @@ def person_row(one: RoomMember, place: ChatPlace, portraits: Portraits) -> dict[
         "hosting": "",
     }
     is_host = one.access is Access.MODERATE
-    role = gettext("Organiser") if place.target.kind is RoomKind.CHANNEL else gettext("Host")
+    role = gettext("Organiser") if room_page.target.kind is RoomKind.CHANNEL else gettext("Host")
     return {
         "id": one.user_id,
         "name": one.name,
         "face": avatar_of(one.user_id, one.name, portraits),
-        "href": place.page("people", one.user_id)
-        if place.access is Access.MODERATE and not is_host and place.room
+        "href": room_page.page("people", one.user_id)
+        if room_page.access is Access.MODERATE and not is_host and room_page.room
         else f"/people/{one.user_id}",
         "role": role if is_host else "",
         "why": "" if is_host else next((why[each] for each in one.because if why.get(each)), ""),

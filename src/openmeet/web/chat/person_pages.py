@@ -27,7 +27,7 @@ from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.web.chat import view
-from openmeet.web.chat.places import ChatPlace, Find
+from openmeet.web.chat.room_pages import Find, RoomPage
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
@@ -52,7 +52,7 @@ async def sanction(find: Find, request: Request, *, kind: SanctionKind) -> Respo
     span = _SPANS.get(form.get("for", ""))
     try:
         async with database_of(request).transaction() as tx:
-            place, room, person = await _found(find, tx, request)
+            room_page, room, person = await _found(find, tx, request)
             until = Instant(tx.now + span) if span else None
             reason = form.get("reason", "")
             await sanctions.sanction(tx, caller_of(request), room.id, person, kind, reason=reason, until=until)
@@ -60,7 +60,7 @@ async def sanction(find: Find, request: Request, *, kind: SanctionKind) -> Respo
         return await _person_page(find, request, form_with_problems(form, wrong), 400)
     except Refused as refused:
         return await _person_page(find, request, FormState(form, {"": refused.why}), 422)
-    return go(place.page("people", person), flash="act_done")
+    return go(room_page.page("people", person), flash="act_done")
 
 
 async def lift(find: Find, request: Request) -> Response:
@@ -69,11 +69,11 @@ async def lift(find: Find, request: Request) -> Response:
     kind = SanctionKind.BAN if form.get("kind") == "ban" else SanctionKind.MUTE
     try:
         async with database_of(request).transaction() as tx:
-            place, room, person = await _found(find, tx, request)
+            room_page, room, person = await _found(find, tx, request)
             await sanctions.lift(tx, caller_of(request), room.id, person, kind=kind)
     except Refused as refused:
         return await _person_page(find, request, FormState(form, {"": refused.why}), 422)
-    return go(place.page("people", person), flash="act_done")
+    return go(room_page.page("people", person), flash="act_done")
 
 
 async def decide_in_group(find: Find, request: Request) -> Response:
@@ -81,32 +81,32 @@ async def decide_in_group(find: Find, request: Request) -> Response:
     form = await read_form(request)
     try:
         async with database_of(request).transaction() as tx:
-            place, _, person = await _found(find, tx, request)
-            in_group = await _role_in_group(tx, place, caller_of(request).user_id, person)
+            room_page, _, person = await _found(find, tx, request)
+            in_group = await _role_in_group(tx, room_page, caller_of(request).user_id, person)
             if in_group is None:
                 raise Forbidden(GroupReason.MAY_NOT_BAN)
             act = administration.unban if form.get("act") == "lift" else administration.ban
             await act(tx, caller_of(request), in_group.group.slug, person)
     except Refused as refused:
         return await _person_page(find, request, FormState(form, {"": refused.why}), 422)
-    return go(place.page("people", person), flash="act_done")
+    return go(room_page.page("people", person), flash="act_done")
 
 
 mute = partial(sanction, kind=SanctionKind.MUTE)
 ban = partial(sanction, kind=SanctionKind.BAN)
 
 
-async def sanctioned_rows(reader: Reader, place: ChatPlace) -> list[dict[str, object]]:
+async def sanctioned_rows(reader: Reader, room_page: RoomPage) -> list[dict[str, object]]:
     """The people who are muted or banned in the room. Empty unless the viewer moderates it."""
-    if place.room is None or place.access is not Access.MODERATE:
+    if room_page.room is None or room_page.access is not Access.MODERATE:
         return []
-    found = await sanctions.sanctions_in(reader, place.room.id)
+    found = await sanctions.sanctions_in(reader, room_page.room.id)
     names = await shown_names(reader, [one.user_id for one in found])
     return [
         {
             "name": names[one.user_id],
-            "href": place.page("people", one.user_id),
-            "words": _words_of(one, reader.now, place.time_zone),
+            "href": room_page.page("people", one.user_id),
+            "words": _words_of(one, reader.now, room_page.time_zone),
         }
         for one in found
     ]
@@ -172,9 +172,9 @@ class _InGroup:
     is_banned: bool
 
 
-async def _role_in_group(reader: Reader, place: ChatPlace, caller: UserId, person: UserId) -> _InGroup | None:
+async def _role_in_group(reader: Reader, room_page: RoomPage, caller: UserId, person: UserId) -> _InGroup | None:
     """The person's state in the group. None if there is no group, or if the caller may not ban this person from it."""
-    group = None if place.group_id is None else await groups.by_id(reader, place.group_id)
+    group = None if room_page.group_id is None else await groups.by_id(reader, room_page.group_id)
     role = None if group is None else await groups.role_in(reader, group.id, caller)
     if group is None or role is None or group.is_read_only or not rules.may(role, GroupPermission.BAN):
         return None
@@ -184,62 +184,62 @@ async def _role_in_group(reader: Reader, place: ChatPlace, caller: UserId, perso
     return _InGroup(group, theirs is not None and theirs.role is GroupRole.BANNED)
 
 
-async def _found(find: Find, reader: Reader, request: Request) -> tuple[ChatPlace, Room, UserId]:
+async def _found(find: Find, reader: Reader, request: Request) -> tuple[RoomPage, Room, UserId]:
     """The room, which the caller must moderate, and a person who is in it, is banned from it or has written in it.
     Raises NotFound, Forbidden.
     """
     caller = caller_of(request)
-    place = await find(reader, request)
-    require_at_least(place.access, Access.MODERATE)
-    if place.room is None:
+    room_page = await find(reader, request)
+    require_at_least(room_page.access, Access.MODERATE)
+    if room_page.room is None:
         raise NotFound(ChatReason.NO_ROOM_YET)
     person = UserId(request.path_params["person"])
-    reached = await access_of_each(reader, place.room, [person])
-    in_group = await _role_in_group(reader, place, caller.user_id, person)
+    reached = await access_of_each(reader, room_page.room, [person])
+    in_group = await _role_in_group(reader, room_page, caller.user_id, person)
     if (
         reached.get(person, Access.NONE) is Access.NONE
         and not (in_group is not None and in_group.is_banned)
-        and not await sanctions.sanctions_in(reader, place.room.id, person)
-        and not await message_queries.has_written(reader, place.room.id, person)
+        and not await sanctions.sanctions_in(reader, room_page.room.id, person)
+        and not await message_queries.has_written(reader, room_page.room.id, person)
     ):
         # Otherwise the page would show the name of any user whose id is put into the URL.
         raise NotFound(ChatReason.NO_SUCH_MEMBER)
-    return place, place.room, person
+    return room_page, room_page.room, person
 
 
-async def _thread_with(reader: Reader, place: ChatPlace, person: UserId) -> str:
+async def _thread_with(reader: Reader, room_page: RoomPage, person: UserId) -> str:
     """The URL of this person's thread with the hosts. Empty if hosts cannot write to them."""
-    if not place.path_of_related_room("direct"):
+    if not room_page.path_of_related_room("direct"):
         return ""
-    target = await rooms.target_of(reader, RoomKind.DIRECT, place.target.subject, with_user_id=person)
+    target = await rooms.target_of(reader, RoomKind.DIRECT, room_page.target.subject, with_user_id=person)
     try:
         await rooms.require_answered(reader, target)
     except NotFound:
         return ""
-    return place.path_of_related_room("direct", person)
+    return room_page.path_of_related_room("direct", person)
 
 
 async def _person_page(find: Find, request: Request, form_state: FormState, status: int = 200) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        place, room, person = await _found(find, reader, request)
+        room_page, room, person = await _found(find, reader, request)
         reached = (await access_of_each(reader, room, [person])).get(person, Access.NONE)
         found = await sanctions.sanctions_in(reader, room.id, person)
         by = await shown_names(reader, [person, *(one.by_user_id for one in found)])
-        write = await _thread_with(reader, place, person)
-        in_group = await _role_in_group(reader, place, caller.user_id, person)
+        write = await _thread_with(reader, room_page, person)
+        in_group = await _role_in_group(reader, room_page, caller.user_id, person)
         now = reader.now
     context = {
-        "place": place,
+        "place": room_page,
         "name": by[person],
-        "address": place.page("people", person),
+        "address": room_page.page("people", person),
         "person": person,
         "href": f"/people/{person}",
         "runs": reached is Access.MODERATE or person == caller.user_id,
         "found": [
             {
                 "kind": one.kind.value,
-                "words": _words_of(one, now, place.time_zone),
+                "words": _words_of(one, now, room_page.time_zone),
                 "reason": one.reason,
                 "by": gettext("A moderator of this site") if one.of_site else by[one.by_user_id],
                 "of_site": one.of_site,

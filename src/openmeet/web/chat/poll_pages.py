@@ -22,8 +22,8 @@ from openmeet.domain.series.model import SeriesId
 from openmeet.i18n.catalogue import lazy
 from openmeet.recurrence.wall_time import instant_of
 from openmeet.web.chat import view
-from openmeet.web.chat.places import ChatPlace, Find
 from openmeet.web.chat.requests import spend_on_message, spend_on_opening
+from openmeet.web.chat.room_pages import Find, RoomPage
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
@@ -45,19 +45,19 @@ async def send_poll(find: Find, request: Request) -> Response:
     caller, form = caller_of(request), await read_form(request)
     try:
         async with database_of(request).reader() as reader:
-            place = await find(reader, request)
-        await spend_on_message(request, caller.user_id, place.room.id if place.room else None)
-        if place.room is None:
+            room_page = await find(reader, request)
+        await spend_on_message(request, caller.user_id, room_page.room.id if room_page.room else None)
+        if room_page.room is None:
             await spend_on_opening(request, caller.user_id)
         async with database_of(request).transaction() as tx:
-            room = place.room.id if place.room else (await rooms.open_room(tx, caller, place.target))[0].id
+            room = room_page.room.id if room_page.room else (await rooms.open_room(tx, caller, room_page.target))[0].id
             details = await polls.checked_poll(
                 tx,
                 room,
                 [line for line in form.get("choices", "").splitlines() if line.strip()],
                 dates=[name.removeprefix("date_") for name in form if name.startswith("date_")],
                 several=bool(form.get("several")),
-                ends_at=_end(form.get("ends_at", ""), place.time_zone),
+                ends_at=_end(form.get("ends_at", ""), room_page.time_zone),
             )
             one, _ = await messages.send(
                 tx,
@@ -78,7 +78,7 @@ async def send_poll(find: Find, request: Request) -> Response:
     except (Conflict, Forbidden, TooMany) as refused:
         status = {Conflict: 409, Forbidden: 403}.get(type(refused), 429)
         return await _poll_page(find, request, FormState(form, {"": refused.why}), status)
-    return go(f"{place.page()}#m{one.number}")
+    return go(f"{room_page.page()}#m{one.number}")
 
 
 def _end(text: str, zone: str) -> Instant | None:
@@ -94,11 +94,11 @@ def _end(text: str, zone: str) -> Instant | None:
 async def _poll_page(find: Find, request: Request, form_state: FormState, status: int = 200) -> Response:
     caller_of(request)
     async with database_of(request).reader() as reader:
-        place = await find(reader, request)
-        require_at_least(place.access, Access.READ)
-        dates = await _dates(reader, place)
+        room_page = await find(reader, request)
+        require_at_least(room_page.access, Access.READ)
+        dates = await _dates(reader, room_page)
     context = {
-        "place": place,
+        "place": room_page,
         "typed": form_state,
         "labels": _LABELS,
         "dates": dates,
@@ -110,11 +110,11 @@ async def _poll_page(find: Find, request: Request, form_state: FormState, status
     return page(request, "chat/poll.html", context, status=status)
 
 
-async def _dates(reader: Reader, place: ChatPlace) -> list[tuple[str, str, str]]:
+async def _dates(reader: Reader, room_page: RoomPage) -> list[tuple[str, str, str]]:
     """The next dates of the series: the name of the form field, the date in words, and an empty hint."""
-    if place.target.kind is not RoomKind.SERIES:
+    if room_page.target.kind is not RoomKind.SERIES:
         return []
-    parts = await chain_of(reader, SeriesId(place.target.subject.id))
+    parts = await chain_of(reader, SeriesId(room_page.target.subject.id))
     coming = [one.place_in_series for one in await date_queries.upcoming_of(reader, parts)]
     names = [one.original_date for one in coming if one is not None][:MOST_CHOICES]
-    return [(f"date_{name}", view.occurrence_label(name, reader.now, place.time_zone), "") for name in names]
+    return [(f"date_{name}", view.occurrence_label(name, reader.now, room_page.time_zone), "") for name in names]

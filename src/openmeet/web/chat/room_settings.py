@@ -35,9 +35,9 @@ from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.matrix.names import full_alias
 from openmeet.recurrence.wall_time import local_of
-from openmeet.web.chat import places
-from openmeet.web.chat.places import ChatPlace, Find
+from openmeet.web.chat import room_pages
 from openmeet.web.chat.requests import spend_on_opening
+from openmeet.web.chat.room_pages import Find, RoomPage
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
@@ -108,7 +108,7 @@ async def change_settings(find: Find, request: Request) -> Response:
     kind_of = {one.value: one for one in AudienceSwitch}
     try:
         async with database_of(request).transaction() as tx:
-            place, room = await _found(find, tx, request)
+            room_page, room = await _found(find, tx, request)
             room_settings = RoomSettings(
                 name=form.get("name"),
                 about=form.get("about"),
@@ -125,7 +125,7 @@ async def change_settings(find: Find, request: Request) -> Response:
     except (Conflict, Forbidden, Refused) as refused:
         status = {Conflict: 409, Forbidden: 403}.get(type(refused), 422)
         return await _settings_page(find, request, FormState(form, {"": refused.why}), status)
-    return go(place.page("settings"), flash="chat_saved")
+    return go(room_page.page("settings"), flash="chat_saved")
 
 
 async def open_channel(request: Request) -> Response:
@@ -134,20 +134,20 @@ async def open_channel(request: Request) -> Response:
     name = form.get("channel", "").strip()
     if not name:
         missing = InvalidForm({"channel": ChatReason.NAME_NEEDED()})
-        return await _settings_page(places.of_channel, request, form_with_problems(form, missing), 400)
+        return await _settings_page(room_pages.of_channel, request, form_with_problems(form, missing), 400)
     try:
         await spend_on_opening(request, caller_of(request).user_id)
         async with database_of(request).transaction() as tx:
-            place = await places.of_channel(tx, request)
-            target = await rooms.target_of(tx, RoomKind.CHANNEL, place.target.subject, name=name)
+            room_page = await room_pages.of_channel(tx, request)
+            target = await rooms.target_of(tx, RoomKind.CHANNEL, room_page.target.subject, name=name)
             room, _ = await rooms.open_room(tx, caller_of(request), target)
     except InvalidForm as wrong:
         problems = InvalidForm({"channel": next(iter(wrong.problems.values()))})
-        return await _settings_page(places.of_channel, request, form_with_problems(form, problems), 400)
+        return await _settings_page(room_pages.of_channel, request, form_with_problems(form, problems), 400)
     except (Forbidden, Refused, TooMany) as refused:
         status = {Forbidden: 403, TooMany: 429}.get(type(refused), 422)
-        return await _settings_page(places.of_channel, request, FormState(form, {"": refused.why}), status)
-    return go(f"{place.subject_path}/chat/{quote(room.name, safe='')}")
+        return await _settings_page(room_pages.of_channel, request, FormState(form, {"": refused.why}), status)
+    return go(f"{room_page.subject_path}/chat/{quote(room.name, safe='')}")
 
 
 async def choose_notifications(find: Find, request: Request) -> Response:
@@ -156,7 +156,7 @@ async def choose_notifications(find: Find, request: Request) -> Response:
     level = next((one for one in NotificationLevel if one.value == form.get("level")), NotificationLevel.USUAL)
     caller = caller_of(request)
     async with database_of(request).transaction() as tx:
-        place, room = await _found(find, tx, request)
+        room_page, room = await _found(find, tx, request)
         until = None
         if form.get("mute") in _MUTES:
             until = Instant(tx.now + _MUTES[form["mute"]][0])
@@ -164,16 +164,16 @@ async def choose_notifications(find: Find, request: Request) -> Response:
             reading = await readers.reading_of(tx, room.id, caller.user_id)
             until = reading.muted_until if reading else None
         await readers.choose_notifications(tx, caller, room.id, level, until)
-    return go(place.page("settings"), flash="chat_saved")
+    return go(room_page.page("settings"), flash="chat_saved")
 
 
 async def choose_enter(find: Find, request: Request) -> Response:
     """Set whether Enter sends a message. Applies to all chats of the caller."""
     form = await read_form(request)
     async with database_of(request).transaction() as tx:
-        place, _ = await _found(find, tx, request)
+        room_page, _ = await _found(find, tx, request)
         await users.set_enter_sends(tx, caller_of(request).user_id, sends=form.get("enter") == "sends")
-    return go(place.page("settings"), flash="chat_saved")
+    return go(room_page.page("settings"), flash="chat_saved")
 
 
 async def switch_mirror(find: Find, request: Request) -> Response:
@@ -181,7 +181,7 @@ async def switch_mirror(find: Find, request: Request) -> Response:
     form = await read_form(request)
     try:
         async with database_of(request).transaction() as tx:
-            place, room = await _found(find, tx, request)
+            room_page, room = await _found(find, tx, request)
             if not services(request).settings.matrix_url:
                 raise NotFound(ChatReason.NO_MATRIX_HERE)
             if form.get("mirror") == "off":
@@ -192,7 +192,7 @@ async def switch_mirror(find: Find, request: Request) -> Response:
     except Refused as refused:
         field = "guests" if refused.name == "GuestsNeedPublic" else "confirmed"
         return await _settings_page(find, request, FormState(form, {field: refused.why}), 422)
-    return go(place.page("settings"), flash="chat_saved")
+    return go(room_page.page("settings"), flash="chat_saved")
 
 
 async def _set_closed(find: Find, request: Request, *, closed: bool) -> Response:
@@ -200,11 +200,11 @@ async def _set_closed(find: Find, request: Request, *, closed: bool) -> Response
     act = rooms.close if closed else rooms.reopen
     try:
         async with database_of(request).transaction() as tx:
-            place, room = await _found(find, tx, request)
+            room_page, room = await _found(find, tx, request)
             await act(tx, caller_of(request), room.id, form.get("reason", ""))
     except InvalidInput as wrong:
         return await _settings_page(find, request, form_with_problems(form, wrong), 400)
-    return go(place.page("settings"), flash="chat_saved")
+    return go(room_page.page("settings"), flash="chat_saved")
 
 
 close = partial(_set_closed, closed=True)
@@ -215,14 +215,14 @@ def _number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS else None
 
 
-async def _found(find: Find, reader: Reader, request: Request) -> tuple[ChatPlace, Room]:
+async def _found(find: Find, reader: Reader, request: Request) -> tuple[RoomPage, Room]:
     """The room of the page, for people who may read it. Raises NotFound."""
-    place = await find(reader, request)
-    if place.access is Access.NONE:
+    room_page = await find(reader, request)
+    if room_page.access is Access.NONE:
         raise NotFound(ChatReason.NO_SUCH_ROOM)
-    if place.room is None:
+    if room_page.room is None:
         raise NotFound(ChatReason.NO_ROOM_YET)
-    return place, place.room
+    return room_page, room_page.room
 
 
 def matrix_alias(request: Request, room: RoomId, mirror: MirrorStatus) -> str:
@@ -238,7 +238,7 @@ def matrix_alias(request: Request, room: RoomId, mirror: MirrorStatus) -> str:
 async def _settings_page(find: Find, request: Request, form_state: FormState, status: int = 200) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        place, room = await _found(find, reader, request)
+        room_page, room = await _found(find, reader, request)
         reading = await readers.reading_of(reader, room.id, caller.user_id)
         mirror = None
         if services(request).settings.matrix_url and room.kind not in mirroring.NEVER:
@@ -246,11 +246,11 @@ async def _settings_page(find: Find, request: Request, form_state: FormState, st
         asks_twice = mirror is not None and await mirroring.is_subject_restricted(reader, room.id)
         user = await users.by_id(reader, caller.user_id)
         now = reader.now
-    has_group = place.group_id is not None
+    has_group = room_page.group_id is not None
     switches = [one for one in SWITCHES_OF[room.kind] if has_group or one is not AudienceSwitch.MEMBERS]
     muted = ""
     if reading is not None and reading.muted_until is not None and reading.muted_until > now:
-        ends = local_of(reading.muted_until, place.time_zone)
+        ends = local_of(reading.muted_until, room_page.time_zone)
         muted = formatting.day_and_time(formatting.short_day(ends), ends)
     stored = {
         "name": room.name,
@@ -264,7 +264,7 @@ async def _settings_page(find: Find, request: Request, form_state: FormState, st
         **{f"who_{one.value}": room.switch(one) for one in switches},
     }
     context = {
-        "place": place,
+        "place": room_page,
         "typed": FormState({**stored, **form_state.values}, form_state.problems),
         "labels": _LABELS,
         "mine": FormState(
@@ -277,7 +277,7 @@ async def _settings_page(find: Find, request: Request, form_state: FormState, st
         ],
         "levels": [(one.value, words, "") for one, words in _LEVELS.items()],
         "enter_sends": user is not None and user.enter_sends,
-        "moderates": place.access is Access.MODERATE,
+        "moderates": room_page.access is Access.MODERATE,
         "is_channel": room.kind is RoomKind.CHANNEL,
         "switches": [(f"who_{one}", _SWITCHES[one], [(v, _VALUES[v]) for v in SWITCHES[one]]) for one in switches],
         "histories": [(one.value, words) for one, words in _HISTORIES.items()],

@@ -19,7 +19,7 @@ from openmeet.domain.users.model import Caller, UserId
 from openmeet.i18n.catalogue import gettext
 from openmeet.web.chat import view
 from openmeet.web.chat.pictures import PictureField, empty_fields
-from openmeet.web.chat.places import ChatPlace
+from openmeet.web.chat.room_pages import RoomPage
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.services import services
 
@@ -40,27 +40,27 @@ class WrittenMessage:
 async def write_form(
     reader: Reader,
     request: Request,
-    place: ChatPlace,
+    room_page: RoomPage,
     viewer: UserId | None,
     written: WrittenMessage | None,
     *,
     date_asked: str | None,
 ) -> view.WriteForm | None:
-    room = place.room
-    if viewer is None or place.access < Access.WRITE or (room is not None and room.is_closed):
+    room = room_page.room
+    if viewer is None or room_page.access < Access.WRITE or (room is not None and room.is_closed):
         return None
-    about = written.about if written else date_asked or place.heading
+    about = written.about if written else date_asked or room_page.heading
     if about is None and room is not None:
         about = await headings.default_heading(reader, room)
     reply_to = await _replied(reader, written.reply_to if written else request.query_params.get("reply", ""), viewer)
-    label = gettext("Message the group") if place.target.kind is RoomKind.CHANNEL else gettext("Message everyone")
-    if place.target.kind in {RoomKind.HOSTS, RoomKind.DIRECT}:
+    label = gettext("Message the group") if room_page.target.kind is RoomKind.CHANNEL else gettext("Message everyone")
+    if room_page.target.kind in {RoomKind.HOSTS, RoomKind.DIRECT}:
         label = gettext("Message the hosts")
-    if place.target.kind is RoomKind.DIRECT and place.query:
+    if room_page.target.kind is RoomKind.DIRECT and room_page.query:
         label = gettext("Write an answer")
     return view.WriteForm(
-        action=place.page(),
-        room=f"{place.path}?{place.query}",
+        action=room_page.page(),
+        room=f"{room_page.path}?{room_page.query}",
         submission=written.submission if written else secrets.token_urlsafe(16),
         label=label,
         max_length=MAX_TEXT,
@@ -69,16 +69,16 @@ async def write_form(
         reply_to=reply_to,
         problem=written.problem if written else "",
         signals=[(one.value, str(words)) for one, words in view.SIGNALS.items()]
-        if place.is_under_way(reader.now)
+        if room_page.is_under_way(reader.now)
         else (),
         hint=gettext("People in this chat will see your name.")
-        if room is None or not await _has_written(reader, room, viewer, place.access)
+        if room is None or not await _has_written(reader, room, viewer, room_page.access)
         else "",
         pictures=written.pictures if written else empty_fields(),
-        poll=place.page("poll"),
+        poll=room_page.page("poll"),
         asks=await _mirror_question(reader, request, room),
-        names=place.page("people"),
-        calls=_calls(place),
+        names=room_page.page("people"),
+        calls=_calls(room_page),
         enter_sends=await _enter_sends(reader, viewer),
     )
 
@@ -88,10 +88,10 @@ async def _enter_sends(reader: Reader, viewer: UserId) -> bool:
     return user is not None and user.enter_sends
 
 
-def _calls(place: ChatPlace) -> tuple[str, ...]:
-    if place.target.kind in {RoomKind.HOSTS, RoomKind.DIRECT}:
+def _calls(room_page: RoomPage) -> tuple[str, ...]:
+    if room_page.target.kind in {RoomKind.HOSTS, RoomKind.DIRECT}:
         return ()
-    if place.access is Access.MODERATE:
+    if room_page.access is Access.MODERATE:
         return gettext("@hosts"), gettext("@everyone")
     return (gettext("@hosts"),)
 

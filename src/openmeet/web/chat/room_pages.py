@@ -36,7 +36,7 @@ from openmeet.web.site.faces import Avatar, avatar_of
 
 
 @dataclass(frozen=True, slots=True)
-class ChatPlace:
+class RoomPage:
     """A conversation and its page. ``room`` is None if nobody has opened it yet.
 
     ``subject_path`` is the path of the event, series or group. ``heading`` is the original date of the occurrence whose
@@ -87,14 +87,14 @@ class ChatPlace:
         return "/".join([self.path, *more]) + (f"?{self.query}" if self.query else "")
 
 
-Find = Callable[[Reader, Request], Awaitable[ChatPlace]]
+Find = Callable[[Reader, Request], Awaitable[RoomPage]]
 
 
-async def of_event(reader: Reader, request: Request) -> ChatPlace:
+async def of_event(reader: Reader, request: Request) -> RoomPage:
     """The conversation of an event. For a date of a series, that of the series, opened at that date. Raises NotFound."""
     event = await _event(reader, request)
     of_series = event.place_in_series
-    return await _placed(
+    return await _room_page_of(
         reader,
         request,
         event,
@@ -104,33 +104,33 @@ async def of_event(reader: Reader, request: Request) -> ChatPlace:
     )
 
 
-async def of_date(reader: Reader, request: Request) -> ChatPlace:
+async def of_date(reader: Reader, request: Request) -> RoomPage:
     """The separate room of one date. Raises NotFound."""
     event = await _event(reader, request)
-    return await _placed(reader, request, event, RoomKind.DATE, f"/events/{quote(event.slug)}/chat/date")
+    return await _room_page_of(reader, request, event, RoomKind.DATE, f"/events/{quote(event.slug)}/chat/date")
 
 
-async def of_series(reader: Reader, request: Request) -> ChatPlace:
+async def of_series(reader: Reader, request: Request) -> RoomPage:
     """The conversation of a series. Raises NotFound, Gone."""
     series = await agenda.visible(reader, SeriesSlug(request.path_params["slug"]), _viewer(request))
-    return await _placed(reader, request, series, RoomKind.SERIES, f"/series/{quote(series.slug)}/chat")
+    return await _room_page_of(reader, request, series, RoomKind.SERIES, f"/series/{quote(series.slug)}/chat")
 
 
-async def of_channel(reader: Reader, request: Request) -> ChatPlace:
+async def of_channel(reader: Reader, request: Request) -> RoomPage:
     """A channel of a group. Raises NotFound."""
     group, _ = await group_actions.visible(reader, GroupSlug(request.path_params["slug"]), _viewer(request))
     name = request.path_params.get("channel", GENERAL)
     path = f"/groups/{quote(group.slug)}/chat/{quote(name, safe='')}"
-    return await _placed(reader, request, group, RoomKind.CHANNEL, path, name=name)
+    return await _room_page_of(reader, request, group, RoomKind.CHANNEL, path, name=name)
 
 
-async def of_hosts(reader: Reader, request: Request) -> ChatPlace:
+async def of_hosts(reader: Reader, request: Request) -> RoomPage:
     """The hosts' own room. Raises NotFound."""
     subject, path = await _subject(reader, request, "hosts")
-    return await _placed(reader, request, subject, RoomKind.HOSTS, path)
+    return await _room_page_of(reader, request, subject, RoomKind.HOSTS, path)
 
 
-async def of_question(reader: Reader, request: Request) -> ChatPlace:
+async def of_question(reader: Reader, request: Request) -> RoomPage:
     """The thread of one person with the hosts: the caller's own, or for hosts that of the person in ``?with=``.
 
     Raises NotFound, and NotSignedIn if the visitor can see the event, series or group that the question is about.
@@ -138,7 +138,7 @@ async def of_question(reader: Reader, request: Request) -> ChatPlace:
     subject, path = await _subject(reader, request, "direct")
     caller = caller_of(request)
     person = UserId(request.query_params.get("with") or caller.user_id)
-    return await _placed(reader, request, subject, RoomKind.DIRECT, path, with_user_id=person)
+    return await _room_page_of(reader, request, subject, RoomKind.DIRECT, path, with_user_id=person)
 
 
 async def _subject(reader: Reader, request: Request, page: str) -> tuple[Event | Series | Group, str]:
@@ -158,7 +158,7 @@ async def _event(reader: Reader, request: Request) -> Event:
     return event
 
 
-async def _placed(
+async def _room_page_of(
     reader: Reader,
     request: Request,
     about: Event | Series | Group,
@@ -168,7 +168,7 @@ async def _placed(
     with_user_id: UserId | None = None,
     name: str = "",
     heading: str | None = None,
-) -> ChatPlace:
+) -> RoomPage:
     viewer = _viewer(request)
     subject, title, subject_path, zone = subject_page_of(about)
     target = await rooms.target_of(reader, kind, subject, with_user_id=with_user_id, name=name)
@@ -191,7 +191,7 @@ async def _placed(
     is_direct = target.kind is RoomKind.DIRECT
     # Also computed before the thread exists. Hosts reach this point only for people who have answered, see above.
     face = await face_of_question(reader, viewer, with_user_id, host_of(about)) if is_direct else None
-    return ChatPlace(
+    return RoomPage(
         target=target,
         room=room,
         access=found,
@@ -218,32 +218,32 @@ def _picture_of(about: Event | Series | Group, *, is_direct: bool) -> str:
     return thumbnail(about.content, Size.SMALL)
 
 
-async def further_rooms(reader: Reader, place: ChatPlace, viewer: UserId | None) -> list[tuple[str, str]]:
+async def further_rooms(reader: Reader, room_page: RoomPage, viewer: UserId | None) -> list[tuple[str, str]]:
     """Path and name of the related rooms that this person can open: the room of the hosts, the room of one date, other
     channels.
     """
     found = []
-    runs = place.access is Access.MODERATE
-    if runs and place.path_of_related_room("hosts"):
-        found.append((place.path_of_related_room("hosts"), gettext("Chat of the hosts")))
-    if place.target.kind is RoomKind.SERIES and place.event_id is not None:
-        own = await rooms.room_at(reader, RoomTarget(RoomKind.DATE, RoomSubject(SubjectKind.EVENT, place.event_id)))
+    runs = room_page.access is Access.MODERATE
+    if runs and room_page.path_of_related_room("hosts"):
+        found.append((room_page.path_of_related_room("hosts"), gettext("Chat of the hosts")))
+    if room_page.target.kind is RoomKind.SERIES and room_page.event_id is not None:
+        own = await rooms.room_at(reader, RoomTarget(RoomKind.DATE, RoomSubject(SubjectKind.EVENT, room_page.event_id)))
         if own is not None and await access(reader, own.id, viewer):
-            found.append((f"{place.subject_path}/chat/date", gettext("Chat of this date only")))
+            found.append((f"{room_page.subject_path}/chat/date", gettext("Chat of this date only")))
         elif own is None and runs:
-            found.append((f"{place.subject_path}/chat/date", gettext("Open a chat for this date only")))
-    if place.target.kind is RoomKind.DATE:
-        found.append((f"{place.subject_path}/chat", gettext("Chat of all dates")))
-    if place.target.kind is RoomKind.CHANNEL and place.access is not Access.NONE:
-        channels = await room_queries.of_subject(reader, place.target.subject, [RoomKind.CHANNEL])
+            found.append((f"{room_page.subject_path}/chat/date", gettext("Open a chat for this date only")))
+    if room_page.target.kind is RoomKind.DATE:
+        found.append((f"{room_page.subject_path}/chat", gettext("Chat of all dates")))
+    if room_page.target.kind is RoomKind.CHANNEL and room_page.access is not Access.NONE:
+        channels = await room_queries.of_subject(reader, room_page.target.subject, [RoomKind.CHANNEL])
         names = [GENERAL, *(one.name for one in channels if one.name != GENERAL)]
         found += [
             (
-                f"{place.subject_path}/chat/{quote(name, safe='')}",
+                f"{room_page.subject_path}/chat/{quote(name, safe='')}",
                 gettext("Group chat") if name == GENERAL else f"# {name}",
             )
             for name in names
-            if name != place.target.name
+            if name != room_page.target.name
         ]
     return found
 
