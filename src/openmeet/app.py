@@ -119,14 +119,14 @@ def create_app(site: Services, metrics: Metrics, *, health: ProgramHealth | None
 def _routes_of_every_site() -> tuple[Route, ...]:
     """Routes that depend on nothing but the request. Compiling their 600 paths takes 30 ms, so all sites share them."""
     return (
-        *(_counted(route, spend_on_picture) for route in pictures()),
+        *(_rate_limited(route, spend_on_picture) for route in pictures()),
         *atproto_pages.document_routes(),
         *xrpc_service.routes(),
         *(_api(operation) for operation in operations()),
-        *(_counted(route, spend_on_page) for route in open_pages()),
+        *(_rate_limited(route, spend_on_page) for route in open_pages()),
         *(_embed(route) for route in embeds()),
-        *(_page(route) for route in pages()),
-        _counted(Route(ANYWHERE, absent, methods=["GET", *_UNSAFE]), spend_on_page),
+        *(_page_route(route) for route in pages()),
+        _rate_limited(Route(ANYWHERE, absent, methods=["GET", *_UNSAFE]), spend_on_page),
     )
 
 
@@ -165,7 +165,7 @@ async def absent(request: Request) -> Response:
     raise NotFound(SiteReason.NOTHING_HERE)
 
 
-def _counted(route: Route, spend_on: Callable[[Request], Awaitable[None]]) -> Route:
+def _rate_limited(route: Route, spend_on: Callable[[Request], Awaitable[None]]) -> Route:
     endpoint: Endpoint = route.endpoint
 
     async def answer(request: Request) -> Response:
@@ -175,7 +175,7 @@ def _counted(route: Route, spend_on: Callable[[Request], Awaitable[None]]) -> Ro
     return Route(route.path, answer, methods=list(route.methods or ()))
 
 
-def _page(route: Route) -> Route:
+def _page_route(route: Route) -> Route:
     endpoint: Endpoint = route.endpoint
     is_cached = route.path in CACHED_FOR_VISITORS
 

@@ -53,8 +53,8 @@ def contradictions(settings: Settings, *, sends_mail: bool = True) -> list[str]:
         found.append(f"{PREFIX}FIREHOSE_URLS and {PREFIX}RELAY_URLS both name {both[0]}: it is a PDS or a relay.")
     if settings.time_zone not in available_timezones():
         found.append(f"{PREFIX}TIME_ZONE must be an IANA time zone such as Europe/Berlin.")
-    found += _near(settings)
-    found += _matrix(settings)
+    found += _contradictions_nearby(settings)
+    found += _matrix_contradictions(settings)
     if settings.mail_url and settings.dev_mailbox:
         found.append(f"{PREFIX}MAIL_URL and {PREFIX}DEV_MAILBOX are both set: mail is either sent or shown here.")
     if sends_mail and not settings.mail_url and not settings.dev_mailbox:
@@ -134,7 +134,7 @@ def _geocoder(settings: Settings) -> list[str]:
     return [f"{PREFIX}GEOCODER{sentence}." for sentence, is_so in wrong.items() if is_so]
 
 
-def _matrix(settings: Settings) -> list[str]:
+def _matrix_contradictions(settings: Settings) -> list[str]:
     if not settings.matrix_url and not settings.matrix_server_name:
         return []
     if not settings.matrix_url or not settings.matrix_server_name:
@@ -147,7 +147,7 @@ def _matrix(settings: Settings) -> list[str]:
     return found
 
 
-def _near(settings: Settings) -> list[str]:
+def _contradictions_nearby(settings: Settings) -> list[str]:
     try:
         near = parse_near(settings.network_near)
     except ValueError:

@@ -156,7 +156,7 @@ def _read(opened: zipfile.ZipFile) -> AccountFile:
             raise Malformed(
                 "archive", name, "the entry is missing: the file is truncated, or is not an account archive"
             )
-    owner = _document(opened, entries[archive.ACCOUNT_ENTRY], Owner)
+    owner = _read_document(opened, entries[archive.ACCOUNT_ENTRY], Owner)
     if (owner.format, owner.version) != (archive.FORMAT, archive.VERSION):
         raise Malformed("archive", f"{owner.format} {owner.version}", "an unknown kind of archive")
     blobs = {
@@ -169,13 +169,13 @@ def _read(opened: zipfile.ZipFile) -> AccountFile:
         owner,
         parse_did(owner.did),
         parse_did_key(owner.signing_key),
-        _document(opened, entries[archive.SUMMARY_ENTRY], Summary),
-        _document(opened, entries[archive.PREFERENCES_ENTRY], _Preferences).preferences,
+        _read_document(opened, entries[archive.SUMMARY_ENTRY], Summary),
+        _read_document(opened, entries[archive.PREFERENCES_ENTRY], _Preferences).preferences,
         blobs,
     )
 
 
-def _document(opened: zipfile.ZipFile, entry: zipfile.ZipInfo, kind: type[T]) -> T:
+def _read_document(opened: zipfile.ZipFile, entry: zipfile.ZipInfo, kind: type[T]) -> T:
     if entry.file_size > _MAX_DOCUMENT_BYTES:
         raise Malformed("archive", entry.filename, "the document is too large")
     try:

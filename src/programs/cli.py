@@ -104,15 +104,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return DONE
     found = ROLES.get(command) or NOUNS.get(command)
     if found is None:
-        return _unknown("openmeet", command, [*ROLES, *NOUNS])
+        return _report_unknown_command("openmeet", command, [*ROLES, *NOUNS])
     verbs = VERBS.get(command, {})
     if rest and verbs and not rest[0].startswith("-"):
         verb = verbs.get(rest[0])
         if verb is None:
-            return _unknown(f"openmeet {command}", rest[0], list(verbs))
-        return _run(f"openmeet {command} {rest[0]}", verb[0], rest[1:])
+            return _report_unknown_command(f"openmeet {command}", rest[0], list(verbs))
+        return _run_command(f"openmeet {command} {rest[0]}", verb[0], rest[1:])
     with _ending_when_asked() if command in ROLES else contextlib.nullcontext():
-        status = _run(f"openmeet {command}", found[0], rest)
+        status = _run_command(f"openmeet {command}", found[0], rest)
     if verbs and "--help" in rest:
         print(verbs_text(command, verbs))
     return status
@@ -125,7 +125,7 @@ def verbs_text(role: str, verbs: Mapping[str, tuple[str, str]]) -> str:
     return "\n".join([*lines, *(f"  {name:{width}}{what}" for name, (_, what) in verbs.items())])
 
 
-def _unknown(program: str, command: str, names: Sequence[str]) -> int:
+def _report_unknown_command(program: str, command: str, names: Sequence[str]) -> int:
     close = difflib.get_close_matches(command, names, n=1)
     hint = f" Did you mean {close[0]}?" if close else ""
     print(f"{program}: there is no command {command!r}.{hint} Try: {program} --help", file=sys.stderr)
@@ -147,7 +147,7 @@ def _ending_when_asked() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _run(name: str, module: str, rest: list[str]) -> int:
+def _run_command(name: str, module: str, rest: list[str]) -> int:
     app = _load(module).app
     from groundwork.errors import Failure  # imported here because --help does not need it
 

@@ -148,10 +148,10 @@ async def running(options: ClusterOptions, stop: asyncio.Event) -> AsyncIterator
         firsts = [next(one for one in members if one.role == kind) for kind in ("plc", "pds", "web")]
         for together in (*([one] for one in firsts), [one for one in members if one not in firsts]):
             for member in together:
-                await _start(options, member)
+                await _start_process(options, member)
             await asyncio.gather(*(_until_ready(options, member, stop) for member in together))
             watches += [
-                asyncio.create_task(_keep(options, member, shown, over), name=f"watch {member.name}")
+                asyncio.create_task(_keep_running(options, member, shown, over), name=f"watch {member.name}")
                 for member in together
             ]
         shown.write()
@@ -233,7 +233,7 @@ def _keys(folder: Path) -> str:
     return path.read_text()
 
 
-async def _start(options: ClusterOptions, member: Member) -> None:
+async def _start_process(options: ClusterOptions, member: Member) -> None:
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith(("PDS_", "OPENMEET_", "PLC_"))
     }
@@ -266,7 +266,7 @@ async def _until_ready(options: ClusterOptions, member: Member, stop: asyncio.Ev
     raise Refused(f"{member.name} did not start; see {options.folder / f'{member.name}.log'}.")
 
 
-async def _keep(options: ClusterOptions, member: Member, shown: _MembersFile, over: asyncio.Event) -> None:
+async def _keep_running(options: ClusterOptions, member: Member, shown: _MembersFile, over: asyncio.Event) -> None:
     """Restart the member whenever it ends, until the cluster stops."""
     while member.process is not None:
         status = await member.process.wait()
@@ -277,7 +277,7 @@ async def _keep(options: ClusterOptions, member: Member, shown: _MembersFile, ov
             await asyncio.wait_for(over.wait(), _AGAIN_SECONDS)
             return
         member.restarts += 1
-        await _start(options, member)
+        await _start_process(options, member)
         shown.write()
 
 

@@ -56,10 +56,10 @@ def environment_of(
         case "plc":
             own = _directory(options, port)
         case "pds":
-            own = _pds(options, home, port, plc_url, keys)
+            own = _pds_environment(options, home, port, plc_url, keys)
         case _:
             listens = "OPENMEET_PORT" if kind == "web" else "OPENMEET_OPERATIONS_PORT"
-            own = {**_platform(options, home, plc_url, keys), listens: str(port)}
+            own = {**_platform_environment(options, home, plc_url, keys), listens: str(port)}
     return own | options.environment
 
 
@@ -68,7 +68,7 @@ def _directory(options: ClusterOptions, port: int) -> dict[str, str]:
     return {"PLC_PORT": str(port), "PLC_DATA_DIRECTORY": str(options.folder / "plc"), **limits}
 
 
-def _pds(options: ClusterOptions, home: DevAccounts, port: int, plc_url: str, keys: str) -> dict[str, str]:
+def _pds_environment(options: ClusterOptions, home: DevAccounts, port: int, plc_url: str, keys: str) -> dict[str, str]:
     redis = urlsplit(options.cache)
     return {
         "PDS_HOSTNAME": "localhost",
@@ -85,7 +85,7 @@ def _pds(options: ClusterOptions, home: DevAccounts, port: int, plc_url: str, ke
     }
 
 
-def _platform(options: ClusterOptions, home: DevAccounts, plc_url: str, keys: str) -> dict[str, str]:
+def _platform_environment(options: ClusterOptions, home: DevAccounts, plc_url: str, keys: str) -> dict[str, str]:
     return {
         "OPENMEET_PUBLIC_URL": f"http://{HOST}:{options.web_port}",
         "OPENMEET_DATA_DIRECTORY": str(options.folder / "openmeet"),
@@ -108,11 +108,11 @@ def _platform(options: ClusterOptions, home: DevAccounts, plc_url: str, keys: st
         "OPENMEET_PDS_HANDLE_DOMAIN": ".test",
         "OPENMEET_PLC_URL": plc_url,
         "OPENMEET_FIREHOSE_URLS": _pds_url(options).replace("http", "ws", 1),
-        VARIABLE: f"[{', '.join(_community(options, name) for name in options.communities)}]",
+        VARIABLE: f"[{', '.join(_community_table(options, name) for name in options.communities)}]",
     }
 
 
-def _community(options: ClusterOptions, name: str) -> str:
+def _community_table(options: ClusterOptions, name: str) -> str:
     """A community's settings as an inline TOML table. JSON strings are valid TOML strings."""
     values = {"name": name, "public_url": options.address_of(name), "site_name": name.replace("-", " ").capitalize()}
     return "{ " + ", ".join(f"{key} = {msgspec.json.encode(text).decode()}" for key, text in values.items()) + " }"

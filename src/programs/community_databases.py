@@ -84,7 +84,7 @@ async def open_databases(
                 found[name] = Stores(one, queue)
                 continue
             if isinstance(one, BaseException):
-                _report(name, one)
+                _log_failure(name, one)
             late = DeferredDatabase("postgresql" if own.tenant_database_url.startswith(POSTGRES) else "sqlite")
             stack.push_async_callback(late.close)
             late_queue = DeferredDatabase("sqlite") if isinstance(queue, BaseException) else None
@@ -151,7 +151,7 @@ class _Opening:
                 late.open_as(await self.try_(settings))
             except Exception as failure:  # noqa: BLE001 - the edge of one community: the others go on being served
                 if tries % _REPORTED_EVERY == 0:
-                    _report(name, failure)
+                    _log_failure(name, failure)
         self.away.labels(name).set(0)
         log.info("tenant.database_came", tenant=name)
 
@@ -166,7 +166,7 @@ def _is_permanent(failure: BaseException) -> bool:
     return isinstance(failure, (Refused, ValueError)) or not isinstance(failure, Exception)
 
 
-def _report(name: str, failure: BaseException) -> None:
+def _log_failure(name: str, failure: BaseException) -> None:
     why = failure.__cause__ or failure
     log.error("tenant.database_away", tenant=name, reason=f"{type(why).__name__}: {why}", exc_info=None)
 

@@ -15,7 +15,7 @@ async def tables_of(name: str, settings: Settings, clock: Clock) -> Database | N
     """The database of the community's queue, created if needed; None if the queue is on a broker."""
     if settings.broker_url != EMBEDDED:
         return None
-    url, schema = _place(name, settings)
+    url, schema = _queue_location(name, settings)
     return await open_tables(url, schema, clock, connections=settings.database_connections)
 
 
@@ -23,7 +23,7 @@ async def queue_over(name: str, settings: Settings, tables: Database | None, clo
     """The community's queue in the database of ``tables_of``. Raises SettingsRefused for an invalid URL."""
     if tables is not None:
         return EmbeddedQueue(tables, clock)
-    url, schema = _place(name, settings)
+    url, schema = _queue_location(name, settings)
     try:
         return await open_queue(
             settings.broker_url,
@@ -45,7 +45,7 @@ async def open_queue_alone(name: str, settings: Settings, clock: Clock) -> Queue
     return await queue_over(name, settings, await tables_of(name, settings, clock), clock)
 
 
-def _place(name: str, settings: Settings) -> tuple[str, str]:
+def _queue_location(name: str, settings: Settings) -> tuple[str, str]:
     url = settings.installation_database_url
     if url.startswith(SQLITE):
         url = f"{SQLITE}{(settings.data_directory / 'queue.db').absolute()}"

@@ -62,14 +62,14 @@ async def work(installation: Installation, stop: asyncio.Event) -> None:
     unpack = None if dictionary is None else unpacker(dictionary)
     labels = counter_of(platform.metrics)
     await asyncio.gather(
-        *(_community(installation, one, interests, labels, stop) for one in installation.platforms),
+        *(_run_community(installation, one, interests, labels, stop) for one in installation.platforms),
         consumer.run(following, sources, stop),
         run_expiry(platform.installation, [one.db for one in installation.platforms], interests, stop),
         *(follow_jetstream(following, url, stop, unpack=unpack) for url in settings.jetstream_urls),
     )
 
 
-async def _community(
+async def _run_community(
     installation: Installation, own: Platform, interests: Interests, labels: Counter, stop: asyncio.Event
 ) -> None:
     """The work that needs a community's own database, started once that is open: its subscription and its labelers."""

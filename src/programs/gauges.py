@@ -128,7 +128,7 @@ async def read(platform: Platform, gauges: ProgramGauges) -> None:
     await _count_jobs(platform, gauges.jobs, gauges.oldest_job)
     await _publications(platform, gauges.records, gauges.oldest_record)
     await _heard(platform, gauges.quiet)
-    await _labelled(platform, gauges)
+    await _update_label_gauges(platform, gauges)
     await _disagreed(platform, gauges)
     await _open_circuits(platform, gauges.circuits)
     await _met(platform, gauges.shadows, gauges.migrated)
@@ -162,10 +162,10 @@ async def _publications(platform: Platform, records: Gauge, oldest: Gauge) -> No
 async def _heard(platform: Platform, quiet: Gauge) -> None:
     async with platform.installation.reader() as reader:
         now, sources = reader.now, await progress.sources(reader)
-    _show(quiet, {(one.url,): max(0.0, (now - (one.seen_at or one.changed_at)) / SECOND) for one in sources})
+    _set_values(quiet, {(one.url,): max(0.0, (now - (one.seen_at or one.changed_at)) / SECOND) for one in sources})
 
 
-def _show(gauge: Gauge, values: Mapping[tuple[str, ...], float], *, of: tuple[str, ...] = ()) -> None:
+def _set_values(gauge: Gauge, values: Mapping[tuple[str, ...], float], *, of: tuple[str, ...] = ()) -> None:
     """Set these values and remove all others whose labels begin with ``of``, so that an alert ends when its cause does."""
     for sample in next(iter(gauge.collect())).samples:
         label_values = tuple(sample.labels.values())
@@ -175,7 +175,7 @@ def _show(gauge: Gauge, values: Mapping[tuple[str, ...], float], *, of: tuple[st
         gauge.labels(*label_values).set(value)
 
 
-async def _labelled(platform: Platform, gauges: ProgramGauges) -> None:
+async def _update_label_gauges(platform: Platform, gauges: ProgramGauges) -> None:
     async with platform.db.reader() as reader:
         now, found = reader.now, await labels.labellers(reader)
     tenant = platform.tenant.name
@@ -184,8 +184,8 @@ async def _labelled(platform: Platform, gauges: ProgramGauges) -> None:
         is_read = one.state == SourceState.FOLLOWING.value
         unread[tenant, one.did] = 0.0 if is_read else max(0.0, (now - one.changed_at) / SECOND)
     cursors: dict[tuple[str, ...], float] = {(tenant, one.did): float(one.cursor) for one in found}
-    _show(gauges.labellers, unread, of=(tenant,))
-    _show(gauges.labellers_cursor, cursors, of=(tenant,))
+    _set_values(gauges.labellers, unread, of=(tenant,))
+    _set_values(gauges.labellers_cursor, cursors, of=(tenant,))
 
 
 async def _open_circuits(platform: Platform, gauge: Gauge) -> None:

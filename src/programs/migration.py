@@ -63,7 +63,7 @@ async def run(http: HttpClient, state: MoveState, options: MigrationOptions) -> 
     old = await _sign_in(http, clock, state)
     state.did = old.did
     # Done before any account is created, so that a state file that cannot be written is noticed now.
-    _keep(options, state)
+    _save_state(options, state)
     new_account = account.NewAccount(
         state.handle,
         state.email,
@@ -75,20 +75,20 @@ async def run(http: HttpClient, state: MoveState, options: MigrationOptions) -> 
     say(
         f"{_STEP_LABELS[MigrationStep.ACCOUNT]:11}{'made' if was_made else 'found'} at {state.new} as {state.handle}; {old.did}"
     )
-    with _shown() as on_progress:
+    with _progress() as on_progress:
         move = migrate.Migration(old, new, options.state_file.absolute().parent, options.directory, on_progress)
         outcome = await migrate.copy_account(move)
-    _note(state, outcome)
-    _keep(options, state)
+    _record_outcome(state, outcome)
+    _save_state(options, state)
     _tell_of(outcome)
     if not await identity.names_new_server(new):
         _confirm(options, state, outcome)
-    token = await _token(old, new, state)
-    with _shown() as on_progress:
+    token = await _signing_token(old, new, state)
+    with _progress() as on_progress:
         move = migrate.Migration(old, new, move.folder, options.directory, on_progress)
         await migrate.finish(move, token, delete_after=options.delete_after)
     state.is_finished = True
-    _keep(options, state)
+    _save_state(options, state)
     say(f"Done. {state.handle} is at {state.new} now; sign in to your apps again there.")
 
 
@@ -103,7 +103,7 @@ async def _sign_in(http: HttpClient, clock: SystemClock, state: MoveState) -> Mi
         return await servers.sign_in(http, clock, state.old, state.identifier, password, factor_token=factor)
 
 
-async def _token(old: MigrationServer, new: MigrationServer, state: MoveState) -> str | None:
+async def _signing_token(old: MigrationServer, new: MigrationServer, state: MoveState) -> str | None:
     """The token that the old server needs for signing; None if it needs none. Raises Refused if the person has to
     request it first.
     """
@@ -153,7 +153,7 @@ def _confirm(options: MigrationOptions, state: MoveState, outcome: MigrationResu
         raise Refused("Nothing was changed at the old server. To continue from here, run the same command again.")
 
 
-def _keep(options: MigrationOptions, state: MoveState) -> None:
+def _save_state(options: MigrationOptions, state: MoveState) -> None:
     try:
         migration_state.write(options.state_file, state)
     except OSError as error:
@@ -162,7 +162,7 @@ def _keep(options: MigrationOptions, state: MoveState) -> None:
         ) from error
 
 
-def _note(state: MoveState, outcome: MigrationResult) -> None:
+def _record_outcome(state: MoveState, outcome: MigrationResult) -> None:
     state.records = outcome.records
     state.blobs_brought += outcome.blobs_brought
     state.missing_blobs = [str(cid) for cid in outcome.missing_blobs]
@@ -177,7 +177,7 @@ def _tell_of(outcome: MigrationResult) -> None:
 
 
 @contextmanager
-def _shown() -> Iterator[OnProgress]:
+def _progress() -> Iterator[OnProgress]:
     """Show progress bars in a terminal, otherwise a line for each completed step."""
     console = Console(stderr=True)
     columns = (

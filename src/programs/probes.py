@@ -39,7 +39,7 @@ def probes_of(installation: Installation, needed: Needed) -> dict[str, Probe]:
     """Probes by name: ``database``, ``writes``, ``writes of village``."""
     found = {name: Probe(check) for name, check in checks_of(one.tenant for one in installation.platforms).items()}
     found |= {
-        _named(kind, one): _PROBES[kind](one)
+        _probe_name(kind, one): _PROBES[kind](one)
         for one in installation.platforms
         for kind in (*needed.of_each, *needed.wished)
     }
@@ -53,12 +53,12 @@ def serving_of(installation: Installation, needed: Needed) -> list[list[str]]:
     """By community, the names of the checks and probes without which it is not served."""
     shared = [_NETWORK] if needed.of_network else []
     return [
-        [check_name(one.tenant.name), *(_named(kind, one) for kind in needed.of_each), *shared]
+        [check_name(one.tenant.name), *(_probe_name(kind, one) for kind in needed.of_each), *shared]
         for one in installation.platforms
     ]
 
 
-def _named(kind: str, platform: Platform) -> str:
+def _probe_name(kind: str, platform: Platform) -> str:
     name = platform.tenant.name
     return kind if name == DEFAULT_TENANT else f"{kind} of {name}"
 
@@ -67,16 +67,16 @@ def _writes(platform: Platform) -> Probe:
     return Probe(lambda: write_durably(platform.db, "openmeet"))
 
 
-def _queue(platform: Platform) -> Probe:
+def _queue_probe(platform: Platform) -> Probe:
     return Probe(platform.queue.try_round_trip)
 
 
-def _pictures(platform: Platform) -> Probe:
+def _pictures_probe(platform: Platform) -> Probe:
     return Probe(lambda: try_writing(platform.pictures, "web"), every_seconds=_PICTURES_SECONDS)
 
 
 _PROBES: Final[dict[str, Callable[[Platform], Probe]]] = {
     "writes": _writes,
-    "queue": _queue,
-    "pictures": _pictures,
+    "queue": _queue_probe,
+    "pictures": _pictures_probe,
 }

@@ -130,7 +130,7 @@ async def move(
     """
     client = await _open(means, target, say)
     if file is not None:
-        await _bring(MigrationServer(target.service, means.did, client), file, say)
+        await _import_archive(MigrationServer(target.service, means.did, client), file, say)
     recommended = await client.query("com.atproto.identity.getRecommendedDidCredentials")
     present = await basis(means)
     operation = await point_at(means, **_recommended(recommended))
@@ -183,7 +183,7 @@ async def _make(means: RecoveryContext, target: RecoveryTarget, say: Print) -> N
     say(f"account    made at {target.service} as {target.handle}; it is not visible yet")
 
 
-async def _bring(side: MigrationServer, file: AccountFile, say: Print) -> None:
+async def _import_archive(side: MigrationServer, file: AccountFile, say: Print) -> None:
     """Import those parts of the archive (repository, blobs, preferences) that the new server does not have yet."""
     client = side.client
     _, snapshot = check_repository(file)

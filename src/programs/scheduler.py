@@ -96,7 +96,7 @@ CHORES: dict[str, Chore] = {
     "old_addresses": Chore(
         3600, lambda platform: actions.forget_addresses(platform.db, platform.settings.addresses_kept_days)
     ),
-    "retention": Chore(3600, lambda platform: purge_expired(platform.db, _kept(platform.settings))),
+    "retention": Chore(3600, lambda platform: purge_expired(platform.db, _retention_times(platform.settings))),
     "deleted_accounts": Chore(600, lambda platform: take_due(platform.db, person_erasing(platform))),
     "old_pages": Chore(3600, discard_old_pages),
     "old_dead_letters": Chore(
@@ -112,7 +112,9 @@ CHORES: dict[str, Chore] = {
     "group_successions": Chore(3600, lambda platform: groups.run_successions(platform.db)),
     "group_events": Chore(120, lambda platform: announce_group_events(platform.db)),
     "derived_positions": Chore(20, _derive_positions),
-    "search_finds": Chore(60, lambda platform: announce_public_events(platform.db, _shown(platform.settings))),
+    "search_finds": Chore(
+        60, lambda platform: announce_public_events(platform.db, _front_page_policy(platform.settings))
+    ),
     "searches_of_departed": Chore(3600, lambda platform: forget_departed(platform.db)),
     # Changes on this site make the room's job due at once. This task finds changes made in Matrix.
     "mirrored_rooms": Chore(86400, lambda platform: reconcile_rooms(platform.db)),
@@ -135,7 +137,7 @@ CHORES: dict[str, Chore] = {
 }
 
 
-def _kept(settings: Settings) -> RetentionTimes:
+def _retention_times(settings: Settings) -> RetentionTimes:
     return RetentionTimes(settings.deleted_kept_days, settings.answers_kept_days)
 
 
@@ -144,7 +146,7 @@ def _buried_before(platform: Platform) -> Instant | None:
     return Instant(platform.clock.now() - days * DAY) if days else None
 
 
-def _shown(settings: Settings) -> FrontPagePolicy:
+def _front_page_policy(settings: Settings) -> FrontPagePolicy:
     return shown_in(settings.network_shown, settings.network_near)
 
 
@@ -182,7 +184,7 @@ async def work(platform: Platform, stop: asyncio.Event) -> None:
     """Run each task at its own interval until ``stop`` is set."""
     async with asyncio.TaskGroup() as group:
         for name, chore in {**CHORES, "series_windows": Chore(600, _rolling(platform))}.items():
-            group.create_task(_again(name, chore, platform, stop))
+            group.create_task(_repeat(name, chore, platform, stop))
 
 
 def _rolling(platform: Platform) -> Callable[[Platform], Awaitable[object]]:
@@ -201,7 +203,7 @@ def _rolling(platform: Platform) -> Callable[[Platform], Awaitable[object]]:
     return roll
 
 
-async def _again(name: str, chore: Chore, platform: Platform, stop: asyncio.Event) -> None:
+async def _repeat(name: str, chore: Chore, platform: Platform, stop: asyncio.Event) -> None:
     while not stop.is_set():
         try:
             await chore.run(platform)

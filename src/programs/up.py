@@ -178,7 +178,7 @@ async def network(
         stack.push_async_callback(plc.stop)
 
         bypass_key = Secret(secrets.token_hex(16))  # only the two servers have it, and it changes at each start
-        pds_settings = replace(_pds(folder, ports.pds, plc.url, home), rate_limit_bypass_key=bypass_key)
+        pds_settings = replace(_pds_settings(folder, ports.pds, plc.url, home), rate_limit_bypass_key=bypass_key)
         pds = await stack.enter_async_context(open_server(pds_settings, clock, version=VERSION))
         pds_url = pds_settings.url
         pds_serving = await listen(pds.app, "pds", ports.pds)
@@ -186,7 +186,7 @@ async def network(
         operators = await create_dev_accounts(pds.registry, home)
 
         platform_settings = replace(
-            _platform(folder, ports, pds_url, plc.url, home), pds_rate_limit_bypass_key=bypass_key
+            _platform_settings(folder, ports, pds_url, plc.url, home), pds_rate_limit_bypass_key=bypass_key
         )
         platform_settings = replace(platform_settings, operators=operators, moderators=operators)
         platform_settings = await _listening_to(platform_settings, further)
@@ -229,7 +229,7 @@ async def listen(app: ASGIApp, name: str, port: int) -> Serving:
         raise Refused(f"{refused.why} Is another network running? Choose another port with --{name}-port.") from refused
 
 
-def _pds(folder: Path, port: int, plc_url: str, home: DevAccounts) -> pds_settings.PdsSettings:
+def _pds_settings(folder: Path, port: int, plc_url: str, home: DevAccounts) -> pds_settings.PdsSettings:
     """Settings of the PDS. Raises SettingsRefused for an invalid environment variable."""
     pds_settings_read = read_settings(
         pds_settings.PdsSettings,
@@ -250,7 +250,7 @@ def _pds(folder: Path, port: int, plc_url: str, home: DevAccounts) -> pds_settin
     )
 
 
-def _platform(folder: Path, ports: Ports, pds_url: str, plc_url: str, home: DevAccounts) -> Settings:
+def _platform_settings(folder: Path, ports: Ports, pds_url: str, plc_url: str, home: DevAccounts) -> Settings:
     """Settings of the platform. Raises SettingsRefused for an invalid environment variable."""
     return replace(
         read_settings(Settings, prefix=PREFIX, environment=_only("OPENMEET_DEV_LIMITS")),

@@ -64,7 +64,7 @@ async def file_of(
         entries = [entry for entry in entries if entry.is_cancelled]
     included = {one.id: one for one in about}
     entries += [
-        _ended(head, included[one.event_id], one) for one in await calendar_uids.of_dates(reader, list(included))
+        _ended_entry(head, included[one.event_id], one) for one in await calendar_uids.of_dates(reader, list(included))
     ]
     method = CANCEL if is_cancelled else PUBLISH
     return CalendarFile(write_calendar(entries, name=head.site_name, method=method), method)
@@ -110,7 +110,7 @@ async def _entries(reader: Reader, head: EmailContext, events: Sequence[Event], 
     found = []
     for event in events:
         answer = own_rsvps.get(event.id)
-        entry = await _entry(reader, head, event, answer, numbers[event.id], user_id)
+        entry = await _calendar_entry(reader, head, event, answer, numbers[event.id], user_id)
         if entry is not None and answer is not None and left.get(answer.id):
             # Add one second per change, because stamps have whole seconds and two RSVPs can fall into the same one.
             turns = 2 * left[answer.id] - (answer.status not in IN_CALENDAR)
@@ -121,7 +121,7 @@ async def _entries(reader: Reader, head: EmailContext, events: Sequence[Event], 
     return found
 
 
-async def _entry(
+async def _calendar_entry(
     reader: Reader, head: EmailContext, event: Event, own_rsvp: Attendance | None, number: int, user_id: UserId
 ) -> WrittenEvent | None:
     seen = await private_details_for(
@@ -131,7 +131,7 @@ async def _entry(
     return vevent_of(event, host=head.host, url=url, sequence=number, place=seen.place)
 
 
-def _ended(head: EmailContext, event: Event, former: RetiredUid) -> WrittenEvent:
+def _ended_entry(head: EmailContext, event: Event, former: RetiredUid) -> WrittenEvent:
     """A cancelled entry for a former UID, with a SEQUENCE above every earlier one."""
     zone = former.time_zone if former.time_zone in zone_names() else "UTC"
     original = original_of(former.original_date) if former.original_date else None

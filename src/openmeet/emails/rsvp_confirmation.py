@@ -44,7 +44,7 @@ def confirmed_composer(head: EmailContext) -> Composer:
     async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
         async with db.transaction() as tx:
             to = await addressee_of(tx, head, UserId(due.person), is_asked_for=True)
-            return await _email(tx, head, due, to) if to is not None and to.is_guest else None
+            return await _confirmation_email(tx, head, due, to) if to is not None and to.is_guest else None
 
     return compose
 
@@ -57,7 +57,7 @@ def answered_composer(head: EmailContext) -> Composer:
             to = await addressee_of(tx, head, UserId(due.person))
             own_rsvp = await answer_of(tx, EventId(due.subject_id), UserId(due.person))
             return (
-                await _email(tx, head, due, to)
+                await _confirmation_email(tx, head, due, to)
                 if to is not None and own_rsvp is not None and own_rsvp.is_seated
                 else None
             )
@@ -65,7 +65,9 @@ def answered_composer(head: EmailContext) -> Composer:
     return compose
 
 
-async def _email(tx: Transaction, head: EmailContext, due: DueEmail, to: EmailRecipient) -> OutgoingEmail | None:
+async def _confirmation_email(
+    tx: Transaction, head: EmailContext, due: DueEmail, to: EmailRecipient
+) -> OutgoingEmail | None:
     """The status of the RSVP, time and place, entry instructions if they may know them, and the calendar entry."""
     user_id = UserId(due.person)
     event = await event_by_id(tx, EventId(due.subject_id))

@@ -48,7 +48,7 @@ def series_composer(head: EmailContext, *, is_end: bool) -> Composer:
                 await notify.mark_calendar_entries_sent(tx, [own_rsvps[one.id].id for one in goes])
         title = one_line(series.content.title)
         page = f"{head.public_url}/series/{quote(series.slug)}"
-        parts = _end(title, ended, goes, page) if is_end else _going(title, goes, own_rsvps, page)
+        parts = _end_paragraphs(title, ended, goes, page) if is_end else _going_paragraphs(title, goes, own_rsvps, page)
         if is_end:
             subject = subject_line(gettext("You’re not going"), title)
         else:
@@ -61,7 +61,9 @@ def series_composer(head: EmailContext, *, is_end: bool) -> Composer:
     return compose
 
 
-def _going(title: str, goes: Sequence[Event], own_rsvps: Mapping[EventId, Attendance], page: str) -> list[str]:
+def _going_paragraphs(
+    title: str, goes: Sequence[Event], own_rsvps: Mapping[EventId, Attendance], page: str
+) -> list[str]:
     going = ngettext(
         "You’re going to one date of %(title)s:",
         "You’re going to %(number)s dates of %(title)s:",
@@ -69,13 +71,13 @@ def _going(title: str, goes: Sequence[Event], own_rsvps: Mapping[EventId, Attend
         title=title,
     )
     return [
-        "\n".join([going, *(_line(one, own_rsvps[one.id]) for one in goes)]),
+        "\n".join([going, *(_date_line(one, own_rsvps[one.id]) for one in goes)]),
         gettext("The attached file has an entry for each."),
         link(gettext("Change your answers, or stop going to later dates"), page),
     ]
 
 
-def _end(title: str, ended: Sequence[Event], goes: Sequence[Event], page: str) -> list[str]:
+def _end_paragraphs(title: str, ended: Sequence[Event], goes: Sequence[Event], page: str) -> list[str]:
     """Paragraphs for the end of a standing RSVP. ``goes``: dates that the person still attends."""
     series = link(gettext("The series"), page)
     if not goes:
@@ -98,7 +100,7 @@ def _end(title: str, ended: Sequence[Event], goes: Sequence[Event], page: str) -
     return ["\n".join([no_more, *(f"- {time_and_place.start_label(one)}" for one in ended)]), taken_out, series]
 
 
-def _line(one: Event, own_rsvp: Attendance) -> str:
+def _date_line(one: Event, own_rsvp: Attendance) -> str:
     when = time_and_place.start_label(one)
     return f"- {when}" if own_rsvp.is_seated else "- " + gettext("%(when)s (no place yet)", when=when)
 

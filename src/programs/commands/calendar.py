@@ -52,16 +52,16 @@ def lines_of(calendar: ReadCalendar) -> Iterator[str]:
     yield f"{calendar.name or 'A calendar without a name'} ({', '.join(about)})"
     yield from (f"  WARNING {warning}" for warning in calendar.warnings)
     for event in calendar.events:
-        yield f"{event.number:5}  {event.summary or '(no title)'}{_state(event)}"
-        yield f"       {_when(event)}"
+        yield f"{event.number:5}  {event.summary or '(no title)'}{_state_label(event)}"
+        yield f"       {_time_label(event)}"
         if event.location:
             yield f"       {' '.join(event.location.split())}"
         if event.overrides is None and (event.pattern.rule or event.pattern.added):
-            yield f"       next {', '.join(_short(event, one) for one in _next(event)) or 'none, it is over'}"
+            yield f"       next {', '.join(_short(event, one) for one in _next_occurrences(event)) or 'none, it is over'}"
         yield from (f"       WARNING {warning}" for warning in event.warnings)
     for stray in _strays(calendar):
         yield f"       {stray.summary or '(no title)'}: {stray.warnings[0]}"
-        yield f"       {_when(stray)}"
+        yield f"       {_time_label(stray)}"
     for number, name in calendar.others:
         yield f"{number:5}  {name} is not an event and was skipped"
 
@@ -72,7 +72,7 @@ def _strays(calendar: ReadCalendar) -> list[ReadEvent]:
     return [one for one in masters(calendar.events) if one.uid not in whole and one.overrides is None]
 
 
-def _state(event: ReadEvent) -> str:
+def _state_label(event: ReadEvent) -> str:
     words = []
     if event.is_cancelled:
         words.append("cancelled")
@@ -83,13 +83,13 @@ def _state(event: ReadEvent) -> str:
     return f" ({', '.join(words)})" if words else ""
 
 
-def _when(event: ReadEvent) -> str:
+def _time_label(event: ReadEvent) -> str:
     zone = event.pattern.zone_name or "UTC"
     words = describe(event.pattern)
     if event.overrides is not None:
         to = " and all later dates" if event.overrides.and_following else ""
         words = f"{words}, instead of {event.overrides.original:%Y-%m-%d %H:%M}{to}"
-    length = "" if event.length is None else f", {_length(event)}"
+    length = "" if event.length is None else f", {_length_label(event)}"
     guessed = ""
     if event.unknown_zone:
         guessed = f", because the file's zone {event.unknown_zone} is unknown"
@@ -98,7 +98,7 @@ def _when(event: ReadEvent) -> str:
     return f"{words} ({zone}{guessed}){length}"
 
 
-def _length(event: ReadEvent) -> str:
+def _length_label(event: ReadEvent) -> str:
     assert event.length is not None  # noqa: S101  # asked where there is one
     if event.pattern.is_all_day:
         return f"{event.length.days} day{'' if event.length.days == 1 else 's'}"
@@ -106,7 +106,7 @@ def _length(event: ReadEvent) -> str:
     return f"{minutes // 60} h {minutes % 60:02} min"
 
 
-def _next(event: ReadEvent) -> list[Occurrence]:
+def _next_occurrences(event: ReadEvent) -> list[Occurrence]:
     return following(event.pattern, SystemClock().now(), NEXT_DATES)
 
 
@@ -161,6 +161,6 @@ def _event(event: ReadEvent) -> dict[str, Any]:
         "comment": event.comment,
         "sequence": event.sequence,
         "categories": event.categories,
-        "next": [_short(event, at) for at in _next(event)] if event.overrides is None else [],
+        "next": [_short(event, at) for at in _next_occurrences(event)] if event.overrides is None else [],
         "warnings": event.warnings,
     }

@@ -33,12 +33,12 @@ def export(to: To, person: Person = "", tenant: OfTenant = DEFAULT_TENANT, setti
     if to.exists():
         raise Refused(f"{to} already exists. Choose another name.")
     if person:
-        _person(to, person, tenant, settings_file)
+        _export_person(to, person, tenant, settings_file)
     else:
-        _site(to, tenant, settings_file)
+        _export_site(to, tenant, settings_file)
 
 
-def _person(to: Path, email: str, tenant: str, settings_file: Path | None) -> None:
+def _export_person(to: Path, email: str, tenant: str, settings_file: Path | None) -> None:
     async def act(platform: Platform) -> None:
         async with platform.db.reader() as reader:
             user = await by_email(reader, email.strip().lower())
@@ -51,7 +51,7 @@ def _person(to: Path, email: str, tenant: str, settings_file: Path | None) -> No
     run_on_platform(settings_file, tenant, act)
 
 
-def _site(to: Path, tenant: str, settings_file: Path | None) -> None:
+def _export_site(to: Path, tenant: str, settings_file: Path | None) -> None:
     settings = read_settings_of_installation(settings_file, tenant)
     rows = 0
 

@@ -108,11 +108,11 @@ def _operations(message: CommitMessage, collections: frozenset[str]) -> Iterator
         line: Line = {"seq": message.seq, "kind": op.action, "did": message.repo, "path": op.path, "rev": message.rev}
         if op.cid is not None:
             line["cid"] = str(op.cid)
-            line["record"] = _record(blocks, op.cid)
+            line["record"] = _decode_record(blocks, op.cid)
         yield line
 
 
-def _record(blocks: dict[Cid, bytes], cid: Cid) -> object:
+def _decode_record(blocks: dict[Cid, bytes], cid: Cid) -> object:
     block = blocks.get(cid)
     if block is None:
         return None

@@ -44,7 +44,7 @@ def import_(source: From, tenant: OfTenant = DEFAULT_TENANT, settings_file: Sett
     """Import a whole site (into an empty database) or one person's data, depending on the file."""
     person = _person_in(source)
     if person is None:
-        _site(source, tenant, settings_file)
+        _import_site(source, tenant, settings_file)
         return
 
     async def act(platform: Platform) -> None:
@@ -59,7 +59,7 @@ def import_(source: From, tenant: OfTenant = DEFAULT_TENANT, settings_file: Sett
     run_on_platform(settings_file, tenant, act)
 
 
-def _site(source: Path, tenant: str, settings_file: Path | None) -> None:
+def _import_site(source: Path, tenant: str, settings_file: Path | None) -> None:
     settings = community_named(read_installation_settings(settings_file, sends_mail=False), tenant)
     url = settings.tenant_database_url
     schema = "" if url.startswith("sqlite") else settings.database_schema or "public"

@@ -33,7 +33,7 @@ def list_(
 
     async def show(platform: Platform) -> None:
         async with platform.db.reader() as reader:
-            found = [job async for job in _all(reader, state)]
+            found = [job async for job in _all_jobs(reader, state)]
         if as_json:
             print_json([{"kind": one.kind, "subject": one.subject, "reason": _reason(one)} for one in found])
             return
@@ -60,13 +60,13 @@ def retry(
     async def act(platform: Platform) -> None:
         async with platform.db.transaction() as tx:
             named_jobs = (
-                [(one.kind, one.subject) async for one in _all(tx, JobState.FAILED)]
+                [(one.kind, one.subject) async for one in _all_jobs(tx, JobState.FAILED)]
                 if everything
                 else [(kind, subject)]
             )
             for each in named_jobs:
                 if not await jobs.wake(tx, *each):
-                    raise _unknown(*each)
+                    raise _no_such_job(*each)
         say(f"{len(named_jobs)} due again")
 
     run_on_platform(settings_file, tenant, act)
@@ -84,13 +84,13 @@ def drop(
     async def act(platform: Platform) -> None:
         async with platform.db.transaction() as tx:
             if not await jobs.drop(tx, kind, subject):
-                raise _unknown(kind, subject)
+                raise _no_such_job(kind, subject)
         say("Dropped.")
 
     run_on_platform(settings_file, tenant, act)
 
 
-def _unknown(kind: str, subject: str) -> NotFound:
+def _no_such_job(kind: str, subject: str) -> NotFound:
     return NotFound(f"There is no waiting or failed job {kind} {subject}.")
 
 
@@ -100,7 +100,7 @@ def _reason(job: jobs.Job) -> str:
     return f"{job.reason_code}: {explain(job.why) if job.why.code in MESSAGES else job.why}"
 
 
-async def _all(reader: Reader, state: JobState) -> AsyncIterator[jobs.Job]:
+async def _all_jobs(reader: Reader, state: JobState) -> AsyncIterator[jobs.Job]:
     last = ("", "")
     while page := await jobs.in_state(reader, state, after=last):
         for job in page:

@@ -38,7 +38,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Only report what would 
 @app.command()
 def analyse(source: From, schema: Schema = "public", zone: Zone = "UTC", as_json: AsJson = False) -> None:
     """Report what the import would do, and any irregularities. Writes nothing and needs no installation."""
-    zone_name = _zone(zone)
+    zone_name = _parse_zone(zone)
 
     async def look() -> None:
         _print_plan(plan_of(await read_old(source_of(source, schema)), zone_name), as_json=as_json)
@@ -60,13 +60,13 @@ def import_(
     if dry_run:
         analyse(source, schema, zone, as_json)
         return
-    zone_name = _zone(zone)
+    zone_name = _parse_zone(zone)
 
     async def act(platform: Platform) -> None:
         legacy_source = source_of(source, schema)
         plan = plan_of(await read_old(legacy_source), zone_name)
         with _progress(is_shown=not as_json) as on_progress:
-            run_id = await _bring(platform, legacy_source, zone_name, plan, on_progress)
+            run_id = await _import_community(platform, legacy_source, zone_name, plan, on_progress)
         async with platform.db.reader() as reader:
             found = await found_counts(reader, run_id)
         expected = plan.counts()
@@ -97,7 +97,7 @@ def rollback(
     run_on_platform(settings_file, tenant, act)
 
 
-async def _bring(
+async def _import_community(
     platform: Platform, source: LegacyDatabase, zone: str, plan: LegacyPlan, on_progress: OnProgress
 ) -> str:
     try:
@@ -114,7 +114,7 @@ def _print_plan(plan: LegacyPlan, *, as_json: bool) -> None:
         say(line)
 
 
-def _zone(text: str) -> str:
+def _parse_zone(text: str) -> str:
     if not is_zone(text):
         raise InvalidInput("time_zone", f"There is no time zone named {text[:60]!r}. Write it like Europe/Berlin.")
     return text

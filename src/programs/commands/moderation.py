@@ -27,7 +27,7 @@ def name(who: Who, tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFil
 
     async def act(platform: Platform) -> None:
         async with platform.db.transaction() as tx:
-            is_new = await policy.name(tx, await _person(tx, who), by=None)
+            is_new = await policy.name(tx, await _find_person(tx, who), by=None)
         typer.echo(f"{who} is a moderator now" if is_new else f"{who} is already a moderator")
 
     run_on_platform(settings_file, tenant, act)
@@ -39,7 +39,7 @@ def unname(who: Who, tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsF
 
     async def act(platform: Platform) -> None:
         async with platform.db.transaction() as tx:
-            was_one = await policy.unname(tx, await _person(tx, who), by=None)
+            was_one = await policy.unname(tx, await _find_person(tx, who), by=None)
         typer.echo(f"{who} is no longer a moderator" if was_one else f"{who} was not appointed by this command")
 
     run_on_platform(settings_file, tenant, act)
@@ -71,7 +71,7 @@ def status(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None
     run_on_platform(settings_file, tenant, act)
 
 
-async def _person(reader: Reader, who: str) -> UserId:
+async def _find_person(reader: Reader, who: str) -> UserId:
     """The person with this e-mail address, DID or handle. Raises NotFound."""
     account_name = who.strip().lower()
     person = await users.by_email(reader, account_name) if "@" in account_name.lstrip("@") else None

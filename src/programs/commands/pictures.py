@@ -43,17 +43,17 @@ def move(
 
     def on_progress(copied: Copied) -> None:
         if copied.looked_at % REPORTED_EVERY == 0:
-            typer.echo(_line(copied))
+            typer.echo(_progress_line(copied))
 
     async def run() -> None:
         copied = await copy_missing(source, target, on_progress)
-        typer.echo(f"{_line(copied)}. Done.")
+        typer.echo(f"{_progress_line(copied)}. Done.")
         if remove:
             typer.echo(f"{await remove_copied(source, target):,} files removed from the source.")
 
     run_command(run)
 
 
-def _line(copied: Copied) -> str:
+def _progress_line(copied: Copied) -> str:
     megabytes = copied.sent_bytes / 1_000_000
     return f"{copied.looked_at:,} files checked: {copied.sent:,} copied ({megabytes:.1f} MB), {copied.known:,} there already"

@@ -32,7 +32,7 @@ def status(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None
         if as_json:
             print_json(depth)
             return
-        since = f", the oldest since {_moment(depth.oldest_at)}" if depth.oldest_at is not None else ""
+        since = f", the oldest since {_format_instant(depth.oldest_at)}" if depth.oldest_at is not None else ""
         typer.echo(f"waiting       {depth.waiting}{since}")
         typer.echo(f"dead letters  {depth.dead}")
 
@@ -55,7 +55,7 @@ def dead(
             print_json(letters)
             return
         for letter in letters:
-            say(_lines(letter))
+            say(_letter_lines(letter))
         if not letters:
             typer.echo("There are no dead letters.")
 
@@ -72,7 +72,7 @@ def retry(
     """Deliver dead letters again, after the waiting messages of the same repositories."""
 
     async def act(queue: Queue) -> None:
-        letters = await _chosen(queue, letter_ids, everything=everything)
+        letters = await _selected_letters(queue, letter_ids, everything=everything)
         typer.echo(f"{await dead_letters.retry(queue, letters)} delivered again")
 
     _with_queue(settings_file, tenant, act)
@@ -88,7 +88,7 @@ def discard(
     """Delete dead letters permanently."""
 
     async def act(queue: Queue) -> None:
-        letters = await _chosen(queue, letter_ids, everything=everything)
+        letters = await _selected_letters(queue, letter_ids, everything=everything)
         typer.echo(f"{await dead_letters.discard(queue, letters)} discarded")
 
     _with_queue(settings_file, tenant, act)
@@ -107,7 +107,7 @@ def _with_queue(settings_file: Path | None, tenant: str, work: Callable[[Queue],
     run_command(run)
 
 
-async def _chosen(queue: Queue, letter_ids: list[str] | None, *, everything: bool) -> list[str]:
+async def _selected_letters(queue: Queue, letter_ids: list[str] | None, *, everything: bool) -> list[str]:
     if bool(letter_ids) == everything:
         raise typer.BadParameter("Give the ids of dead letters, or --all.")
     if not everything:
@@ -118,13 +118,13 @@ async def _chosen(queue: Queue, letter_ids: list[str] | None, *, everything: boo
     return found
 
 
-def _moment(instant: Instant) -> str:
+def _format_instant(instant: Instant) -> str:
     return to_datetime(instant).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def _lines(letter: DeadLetterView) -> str:
+def _letter_lines(letter: DeadLetterView) -> str:
     about = letter.about or letter.partition
     return (
         f"{letter.letter_id}  {letter.routing_key}  {about}\n"
-        f"    {letter.reason} ({letter.attempts} attempts, failed {_moment(letter.buried_at)})"
+        f"    {letter.reason} ({letter.attempts} attempts, given up {_format_instant(letter.buried_at)})"
     )

@@ -77,7 +77,7 @@ def preview(
                 "sentence": describe(made),
                 "timezone": timezone,
                 "rule": None if made.rule is None else {"text": str(made.rule), **to_json(made.rule)},
-                "dates": [_as_json(made, one) for one in dates],
+                "dates": [_occurrence_json(made, one) for one in dates],
                 "exdatesWithoutDate": [one.isoformat() for one in expansion.unused_exclusions(made)],
             }
         )
@@ -133,7 +133,7 @@ def _as_text(made: Pattern, one: expansion.Occurrence) -> str:
     return text
 
 
-def _as_json(made: Pattern, one: expansion.Occurrence) -> dict[str, object]:
+def _occurrence_json(made: Pattern, one: expansion.Occurrence) -> dict[str, object]:
     local = local_of(one.at, made.zone_name or "UTC")
     return {
         "original": one.original.date().isoformat() if made.is_all_day else one.original.isoformat(),

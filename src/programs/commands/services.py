@@ -51,16 +51,16 @@ def list_(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None,
                         "id": one.id,
                         "name": one.name,
                         "may": sorted(one.scopes),
-                        "createdAt": _moment(one.created_at),
-                        "lastUsedAt": _moment(one.last_used_at),
-                        "revokedAt": _moment(one.revoked_at),
+                        "createdAt": _format_instant(one.created_at),
+                        "lastUsedAt": _format_instant(one.last_used_at),
+                        "revokedAt": _format_instant(one.revoked_at),
                     }
                     for one in found
                 ]
             )
             return
         for one in found:
-            used = "revoked" if one.revoked_at else f"used {_moment(one.last_used_at) or 'never'}"
+            used = "revoked" if one.revoked_at else f"used {_format_instant(one.last_used_at) or 'never'}"
             say(f"{one.id}  {one.name}  {used}\n    {', '.join(sorted(one.scopes))}")
         if not found:
             typer.echo("There are no credentials.")
@@ -84,5 +84,5 @@ def revoke(
     run_on_platform(settings_file, tenant, act)
 
 
-def _moment(instant: Instant | None) -> str | None:
+def _format_instant(instant: Instant | None) -> str | None:
     return None if instant is None else to_datetime(instant).isoformat(timespec="seconds")

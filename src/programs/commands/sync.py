@@ -162,7 +162,7 @@ def read(
     settings_file: SettingsFile = None,
 ) -> None:
     """Read a repository's calendar records again, or only some collections of it, and apply what was missed."""
-    parsed_did, collections = _did(did), chosen_collections(collection or [])
+    parsed_did, collections = _parse_did(did), chosen_collections(collection or [])
     if collections and whole_repository:
         raise InvalidInput("collection", "Choose collections, or the whole repository.")
 
@@ -171,7 +171,9 @@ def read(
         async with platform.db.transaction() as tx:
             subject = subject_of(parsed_did, collections, is_whole=whole_repository)
             await jobs.enqueue(tx, JobKind.BACKFILL, subject, int(tx.now))
-        typer.echo(f"The publisher will read {parsed_did}{' whole' if whole_repository else _of(collections)}.")
+        typer.echo(
+            f"The publisher will read {parsed_did}{' whole' if whole_repository else _collections_suffix(collections)}."
+        )
 
     run_on_platform(settings_file, tenant, act)
 
@@ -213,7 +215,7 @@ def discover(
             await jobs.enqueue_many(
                 tx, JobKind.BACKFILL, [(subject_of(did, collections), int(tx.now), tx.now) for did in found]
             )
-        typer.echo(f"The publisher will read {len(found)} repositories{_of(collections)}.")
+        typer.echo(f"The publisher will read {len(found)} repositories{_collections_suffix(collections)}.")
 
     run_on_platform(settings_file, tenant, act)
 
@@ -233,7 +235,7 @@ def reconcile(
 
     Each record is read again with its proof, at most 300 a minute per server, so a large calendar takes some minutes.
     """
-    requested_dids = [_did(one) for one in dids or []]
+    requested_dids = [_parse_did(one) for one in dids or []]
 
     async def act(platform: Platform) -> None:
         for did in requested_dids:
@@ -292,7 +294,7 @@ def _reconciled(done: list[Reconciled], away: dict[Did, str]) -> dict[str, objec
             for one in done
         ],
         "notRead": away,
-        "differences": _counted(done),
+        "differences": _counts_by_kind(done),
     }
 
 
@@ -300,7 +302,7 @@ def _as_json(found: RecordDiscrepancy) -> dict[str, object]:
     return {"uri": found.uri, "kind": found.kind.value, **({"fields": list(found.fields)} if found.fields else {})}
 
 
-def _counted(done: list[Reconciled]) -> dict[str, int]:
+def _counts_by_kind(done: list[Reconciled]) -> dict[str, int]:
     """The number of differences by kind."""
     return dict(sorted(Counter(found.kind.value for one in done for found in [*one.repaired, *one.unrepaired]).items()))
 
@@ -310,11 +312,11 @@ def _reconciled_text(done: list[Reconciled], away: dict[Did, str], *, is_dry_run
     for one in done:
         if one.records is None:
             lines.append(f"{one.did}  is not served at present")
-        lines += [f"{_line(found)}: repaired" for found in one.repaired]
-        lines += [_line(found) + ("" if is_dry_run else ": not repaired") for found in one.unrepaired]
+        lines += [f"{_host_line(found)}: repaired" for found in one.repaired]
+        lines += [_host_line(found) + ("" if is_dry_run else ": not repaired") for found in one.unrepaired]
         lines += [f"{failed.uri}  quarantined: {explain(failed.reason)}" for failed in one.failed]
     lines += [f"{did}  was not read: {why}" for did, why in away.items()]
-    lines += [f"{kind.replace('_', ' '):24}{number}" for kind, number in _counted(done).items()]
+    lines += [f"{kind.replace('_', ' '):24}{number}" for kind, number in _counts_by_kind(done).items()]
     compared = [one for one in done if one.records is not None]
     agreed = sum(one.agrees for one in compared)
     lines.append(f"{_repositories(len(compared))} compared, {agreed} without a difference")
@@ -327,7 +329,7 @@ def _repositories(number: int) -> str:
     return "1 repository" if number == 1 else f"{number} repositories"
 
 
-def _line(found: RecordDiscrepancy) -> str:
+def _host_line(found: RecordDiscrepancy) -> str:
     fields = f" ({', '.join(found.fields)})" if found.fields else ""
     return f"{found.uri}  {found.kind.value.replace('_', ' ')}{fields}"
 
@@ -337,7 +339,7 @@ def reset(did: RepositoryDid, tenant: OfTenant = DEFAULT_TENANT, settings_file: 
     """Read a repository from scratch after its PDS recreated it with lower revs. Everything stored about it is then
     treated as old.
     """
-    parsed_did = _did(did)
+    parsed_did = _parse_did(did)
 
     async def act(platform: Platform) -> None:
         await _require_resolvable(platform, parsed_did)
@@ -349,11 +351,11 @@ def reset(did: RepositoryDid, tenant: OfTenant = DEFAULT_TENANT, settings_file: 
     run_on_platform(settings_file, tenant, act)
 
 
-def _of(collections: Sequence[Nsid]) -> str:
+def _collections_suffix(collections: Sequence[Nsid]) -> str:
     return f", {' and '.join(collections)} only" if collections else ""
 
 
-def _did(text: str) -> Did:
+def _parse_did(text: str) -> Did:
     try:
         return parse_did(text)
     except Malformed as wrong:

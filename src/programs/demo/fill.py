@@ -92,7 +92,7 @@ async def fill(
         pictures.begin()
     for number, club in enumerate(CLUBS):
         owner = people[number * 3]
-        shown = await _picture(db, pictures, owner, club.name, club.scene)
+        shown = await _store_picture(db, pictures, owner, club.name, club.scene)
         async with db.transaction() as tx:
             await _club(tx, dice, people, club, owner, today, shown)
     plans = _plans(dice, people, number_of_events, today)
@@ -115,7 +115,7 @@ async def _write(
     db: Database, dice: random.Random, people: Sequence[Caller], plans: Sequence[Plan], pictures: TownPictures | None
 ) -> None:
     """Write some events and what happens to them: answers, chat, changes of time, cancellations."""
-    shown = [await _picture(db, pictures, plan.host, f"event {plan.number}", plan.scene) for plan in plans]
+    shown = [await _store_picture(db, pictures, plan.host, f"event {plan.number}", plan.scene) for plan in plans]
     async with db.transaction() as tx:
         made = []
         for plan, picture in zip(plans, shown, strict=True):
@@ -130,7 +130,7 @@ async def _write(
                 asks = RegistrationSettings(needs_approval=True)
                 await host_decisions.change_registration_settings(tx, host, event.slug, asks)
             is_sought = number % 7 == 3 and 0 < plan.gathering.places < _FEW
-            attendees = await _answers(tx, dice, others, event, plan.gathering.places + 4 if is_sought else 0)
+            attendees = await _fill_answers(tx, dice, others, event, plan.gathering.places + 4 if is_sought else 0)
             if number % 8 == 1:
                 await invitations.invite(tx, host, event.slug, address_of(dice.choice(PEOPLE)))
             if number % 31 == 5:
@@ -142,7 +142,9 @@ async def _write(
                 await _chat(tx, dice, [host, *attendees], RoomKind.EVENT, RoomSubject(SubjectKind.EVENT, event.id))
 
 
-async def _picture(db: Database, pictures: TownPictures | None, who: Caller, about: str, scene: str) -> Picture | None:
+async def _store_picture(
+    db: Database, pictures: TownPictures | None, who: Caller, about: str, scene: str
+) -> Picture | None:
     """The uploaded picture, if there is one. This does not use the town's random generator, so the town is the same
     with and without pictures.
     """
@@ -167,11 +169,11 @@ def _plans(dice: random.Random, people: Sequence[Caller], number_of_events: int,
     plans = []
     for number in range(number_of_events):
         index, gathering, title, text = all_of_them[number % len(all_of_them)]
-        day = _day(dice, gathering, today)
+        day = _random_day(dice, gathering, today)
         for _ in range(_TRIES):
             if (title, day) not in taken:
                 break
-            day = _day(dice, gathering, today)
+            day = _random_day(dice, gathering, today)
         taken.add((title, day))
         # The same two people host similar events.
         host = people[(2 * index + number % 2) % _HOSTS]
@@ -212,7 +214,7 @@ def address_of(name: str) -> str:
     return f"{name.split(maxsplit=1)[0].lower()}@demo.example"
 
 
-def _day(dice: random.Random, gathering: Gathering, today: datetime) -> datetime:
+def _random_day(dice: random.Random, gathering: Gathering, today: datetime) -> datetime:
     """A random day in the coming weeks; nearer days are more likely."""
     ahead = 1 + int(WEEKS * 7 * dice.random() ** 1.5)
     if gathering.weekday >= 0:
@@ -249,7 +251,7 @@ def _details(dice: random.Random, gathering: Gathering, title: str, text: str, d
     )
 
 
-async def _answers(
+async def _fill_answers(
     tx: Transaction, dice: random.Random, others: Sequence[Caller], event: Event, sought_by: int
 ) -> list[Caller]:
     """Let people answer, and return those who have a place.

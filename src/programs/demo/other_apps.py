@@ -56,7 +56,7 @@ async def write(clock: Clock, pds_url: str, people: Sequence[DevAccount]) -> Non
             for event in (one for author, one in EVENTS if author == number):
                 await client.procedure(
                     "com.atproto.repo.createRecord",
-                    {"repo": repo, "collection": _EVENT, "record": _record(event, clock.now())},
+                    {"repo": repo, "collection": _EVENT, "record": _event_record(event, clock.now())},
                 )
     finally:
         await http.close()
@@ -67,7 +67,7 @@ async def _client(http: HttpClient, clock: Clock, pds_url: str, person: DevAccou
     return XrpcClient(http, clock, pds_url, credentials=_Bearer(tokens.access))
 
 
-def _record(event: OtherAppEvent, now: int) -> dict[str, object]:
+def _event_record(event: OtherAppEvent, now: int) -> dict[str, object]:
     today = datetime.fromtimestamp(now / 1e6, UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     starts = today + timedelta(days=event.days, hours=event.hour)
     name, street = event.place
@@ -75,9 +75,9 @@ def _record(event: OtherAppEvent, now: int) -> dict[str, object]:
         "$type": _EVENT,
         "name": event.name,
         "description": event.text,
-        "createdAt": _text(today - timedelta(days=3)),
-        "startsAt": _text(starts),
-        "endsAt": _text(starts + timedelta(hours=2)),
+        "createdAt": _instant_text(today - timedelta(days=3)),
+        "startsAt": _instant_text(starts),
+        "endsAt": _instant_text(starts + timedelta(hours=2)),
         "mode": f"{_EVENT}#inperson",
         "status": f"{_EVENT}#{event.status}",
         "locations": [
@@ -92,7 +92,7 @@ def _record(event: OtherAppEvent, now: int) -> dict[str, object]:
     }
 
 
-def _text(at: datetime) -> str:
+def _instant_text(at: datetime) -> str:
     return at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

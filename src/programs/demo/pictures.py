@@ -51,7 +51,7 @@ class TownPictures:
     async def portray(self, db: Database, dice: random.Random, user_id: UserId, look: Look, name: str) -> None:
         """Draw a portrait and make it the person’s profile picture."""
         made = await self._drawn(partial(_portrayed, look, name))
-        key, side = _key(dice), max(made)
+        key, side = _picture_key(dice), max(made)
         for length, body in made.items():
             await put(self.store, portrait_key(key, length), body)
         async with db.transaction() as tx:
@@ -61,7 +61,7 @@ class TownPictures:
     async def upload(self, db: Database, dice: random.Random, user_id: UserId, kind: str) -> Picture:
         """Store a picture of a scene as this person's upload."""
         made = await self._scenes[kind, dice.randrange(VARIANTS)]
-        key = _key(dice)
+        key = _picture_key(dice)
         for (size, format_), body in made.bodies.items():
             await put(self.store, blob_key(key, size, format_), body)
         async with db.transaction() as tx:
@@ -74,6 +74,6 @@ class TownPictures:
             return await self.workers.run(draw)
 
 
-def _key(dice: random.Random) -> PictureKey:
+def _picture_key(dice: random.Random) -> PictureKey:
     """The storage key, which is the same for the same town. The pictures are not secret."""
     return PictureKey(f"{dice.getrandbits(128):032x}")

@@ -20,11 +20,11 @@ async def read_by(host: CheckedHost, relay: str) -> AsyncIterator[CheckFinding]:
             "com.atproto.sync.getHostStatus", {"hostname": host.host}
         )
     except NotFound:
-        yield _unknown(about, name, host)
+        yield _unknown_finding(about, name, host)
         return
     except Failure as failure:
         if failure.name == "HostNotFound":
-            yield _unknown(about, name, host)
+            yield _unknown_finding(about, name, host)
             return
         yield note(about, f"{name} gives no status: {failure.why}")
         return
@@ -48,5 +48,5 @@ _MEND = (
 )
 
 
-def _unknown(about: str, name: str, host: CheckedHost) -> CheckFinding:
+def _unknown_finding(about: str, name: str, host: CheckedHost) -> CheckFinding:
     return wrong(about, f"{name} does not know this host.", _MEND.format(name=name, host=host.host))

@@ -77,7 +77,9 @@ async def chats_of(reader: Reader, news: Sequence[Notification], viewer: UserId)
         if one.kind in DECISIONS:
             # Notifications about the reader's own message are also shown if they were banned.
             if message is not None and message.user_id == viewer:
-                decision = _decision(one, message, removals.get(message.id), address, is_readable=room.id in readable)
+                decision = _decision_present(
+                    one, message, removals.get(message.id), address, is_readable=room.id in readable
+                )
                 if decision is not None:
                     found[one.id] = decision
             continue
@@ -103,7 +105,7 @@ async def chats_of(reader: Reader, news: Sequence[Notification], viewer: UserId)
     return found
 
 
-def _decision(
+def _decision_present(
     one: Notification, message: ChatMessage, removal: Removal | None, address: RoomAddress, *, is_readable: bool
 ) -> ChatPresent | None:
     """A moderator's decision about the reader’s message. None if a later decision has replaced it."""

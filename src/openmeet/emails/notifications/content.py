@@ -85,7 +85,7 @@ def _with_person(one: Notification, item: NotificationLine, facts: Facts) -> Not
 def _line_of(one: Notification, facts: Facts) -> NotificationLine | None:
     if one.kind.subject is SubjectType.ROOM:
         return _of_chat(one, facts)
-    return _of_group(one, facts) if one.kind.is_of_group else _of_event(one, facts)
+    return _group_line(one, facts) if one.kind.is_of_group else _event_line(one, facts)
 
 
 def _of_chat(one: Notification, facts: Facts) -> NotificationLine | None:
@@ -96,7 +96,7 @@ def _of_chat(one: Notification, facts: Facts) -> NotificationLine | None:
     return _item(one, texts.line(one.kind, one.payload, present, facts.names), "", chat.title, chat.path, facts.now)
 
 
-def _of_event(one: Notification, facts: Facts) -> NotificationLine | None:
+def _event_line(one: Notification, facts: Facts) -> NotificationLine | None:
     event = facts.events.get(EventId(one.subject_id))
     if event is None or not event.title or (event.is_hidden and event.author_id != facts.viewer):
         return None
@@ -110,7 +110,7 @@ def _of_event(one: Notification, facts: Facts) -> NotificationLine | None:
     return _item(one, sentence, "", one.payload.title, "", facts.now)
 
 
-def _of_group(one: Notification, facts: Facts) -> NotificationLine | None:
+def _group_line(one: Notification, facts: Facts) -> NotificationLine | None:
     present = facts.of_group(one)
     if present is None or present.group is None:
         return None

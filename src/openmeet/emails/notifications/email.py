@@ -81,7 +81,7 @@ def notification_composer(head: EmailContext) -> Composer:
     async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
         async with db.transaction() as tx:
             news = await emails.close(tx, due.subject_id)
-            return await _email(tx, head, due, news)
+            return await _notification_email(tx, head, due, news)
 
     return compose
 
@@ -92,12 +92,12 @@ def digest_composer(head: EmailContext) -> Composer:
     async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
         async with db.transaction() as tx:
             news = await emails.close_digest(tx, UserId(due.person), due.subject_id, due.revision)
-            return await _email(tx, head, due, news, is_digest=True)
+            return await _notification_email(tx, head, due, news, is_digest=True)
 
     return compose
 
 
-async def _email(
+async def _notification_email(
     tx: Transaction, head: EmailContext, due: DueEmail, news: list[Notification], *, is_digest: bool = False
 ) -> OutgoingEmail | None:
     user_id = UserId(due.person)
@@ -163,7 +163,7 @@ async def _email(
         TEMPLATES.get_template("news.txt").render(context),
         html=TEMPLATES.get_template("news.html").render(context),
         unsubscribe_url=stops[0][1],
-        calendar=None if is_digest else await _calendar(tx, head, first, own_rsvp, due, goes_to_all=goes_to_all),
+        calendar=None if is_digest else await _calendar_file(tx, head, first, own_rsvp, due, goes_to_all=goes_to_all),
         thread="" if is_digest else _thread(first, mailed_news[0]),
     )
 
@@ -346,7 +346,7 @@ async def _stop_url(tx: Transaction, head: EmailContext, user_id: UserId, topic:
     return f"{head.public_url}/mail/stop/{token}"
 
 
-async def _calendar(
+async def _calendar_file(
     tx: Transaction, head: EmailContext, story: Story, own_rsvp: Attendance | None, due: DueEmail, *, goes_to_all: bool
 ) -> CalendarFile | None:
     """The calendar file for a person who attends or might attend, or the cancellation for a removed one; otherwise

@@ -75,8 +75,8 @@ def line(
     is_shut_out: bool = False,
 ) -> tuple[str, str]:
     """The text before and after the title. ``is_shut_out``: the reader may no longer see the subject."""
-    context = _context(payload, [payload], present, names, _TITLE, is_shut_out=is_shut_out)
-    before, _, after = _one_line(_block(kind, "line", context)).partition(_TITLE)
+    context = _template_context(payload, [payload], present, names, _TITLE, is_shut_out=is_shut_out)
+    before, _, after = _one_line(_render_block(kind, "line", context)).partition(_TITLE)
     return before, after
 
 
@@ -91,12 +91,12 @@ def point(
     is_shut_out: bool = False,
 ) -> Point:
     """The text of an e-mail about notifications of one kind. ``payloads``: the payloads of all of them, oldest first."""
-    context = _context(payload, payloads or [payload], present, names, title, is_shut_out=is_shut_out)
-    heading, text, action = (_one_line(_block(kind, name, context)) for name in ("subject", "text", "action"))
+    context = _template_context(payload, payloads or [payload], present, names, title, is_shut_out=is_shut_out)
+    heading, text, action = (_one_line(_render_block(kind, name, context)) for name in ("subject", "text", "action"))
     changes: tuple[Change, ...] = ()
     if kind is kinds.EVENT_CHANGED and isinstance(payload, DatesChanged) and present.event is not None:
         changes = _changes(payload, present.event)
-    return Point(kind, heading, text, _block(kind, "quote", context), action, changes)
+    return Point(kind, heading, text, _render_block(kind, "quote", context), action, changes)
 
 
 def _changes(payload: DatesChanged, event: Event) -> tuple[Change, ...]:
@@ -108,7 +108,7 @@ def _changes(payload: DatesChanged, event: Event) -> tuple[Change, ...]:
         # one.
         was = _date_time(started)
         if started.time_zone != starts.time_zone:
-            was = f"{was}, {_zone(started)}"
+            was = f"{was}, {_zone_label(started)}"
         found.append(Change(gettext("Starts"), was, _date_time(starts)))
     if conditions.is_elsewhere(payload, event):
         place = ", ".join(event.place.lines)
@@ -128,7 +128,7 @@ def short_day_label(event: Event) -> str:
     return "" if event.starts_at is None else formatting.short_day(wall_time.local_of(event.starts_at, event.time_zone))
 
 
-def _context(
+def _template_context(
     payload: Payload,
     payloads: Sequence[Payload],
     present: Present,
@@ -165,7 +165,7 @@ def _context(
     }
 
 
-def _block(kind: NotificationKind[Any], name: str, context: Mapping[str, object]) -> str:
+def _render_block(kind: NotificationKind[Any], name: str, context: Mapping[str, object]) -> str:
     """The rendered text of one block; empty if the template does not have it."""
     template = ENVIRONMENT.get_template(f"{kind.name}.jinja")
     block = template.blocks.get(name)
@@ -189,7 +189,7 @@ def _soon(when: When, now: Instant) -> str:
     return day if when.is_day else gettext("%(day)s %(time)s", day=day, time=formatting.clock(local))
 
 
-def _short(when: When, now: Instant) -> str:
+def _short_start(when: When, now: Instant) -> str:
     """The start in the event's time zone: ``Sat 4 Jul, 19:00``."""
     day = _short_day(when, now)
     return day if when.is_day else formatting.day_and_time(day, wall_time.local_of(when.at, when.time_zone))
@@ -202,25 +202,25 @@ def _short_day(when: When, now: Instant) -> str:
     return words if formatting.day(of, today) == formatting.long_day(of) else f"{words} {of.year}"
 
 
-def _day(when: When) -> str:
+def _day_label(when: When) -> str:
     return formatting.day(wall_time.local_of(when.at, when.time_zone))
 
 
-def _zone(when: When) -> str:
+def _zone_label(when: When) -> str:
     return formatting.zone_label(wall_time.local_of(when.at, when.time_zone), when.time_zone)
 
 
-def _ended(text: str) -> str:
+def _with_full_stop(text: str) -> str:
     """The text with a full stop, unless it already ends with a full stop, exclamation mark or question mark."""
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
-def _rule(repeats: Repeats) -> str:
+def _rule_text(repeats: Repeats) -> str:
     """The recurrence rule as part of a sentence: ``every Tuesday at 18:00``."""
     return describe_inside(repeats.pattern)
 
 
-def _fields(names: Sequence[str]) -> str:
+def _field_names(names: Sequence[str]) -> str:
     """The names of the changed fields: ``title, description``."""
     return ", ".join(map(changed_field_label, names))
 
@@ -237,13 +237,13 @@ def _environment() -> jinja2.Environment:
     environment.filters |= {
         "date_time": _date_time,
         "soon": _soon,
-        "short": _short,
+        "short": _short_start,
         "short_day": _short_day,
-        "day": _day,
-        "zone": _zone,
-        "ended": _ended,
-        "rule": _rule,
-        "fields": _fields,
+        "day": _day_label,
+        "zone": _zone_label,
+        "ended": _with_full_stop,
+        "rule": _rule_text,
+        "fields": _field_names,
         "summary": summary_of,
     }
     environment.globals |= {

@@ -76,7 +76,7 @@ class ConsentInput(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
 async def show(request: Request) -> Response:
     caller, publishing = caller_of(request), _publishing(request)
     async with database_of(request).reader() as reader:
-        return await _shown(reader, publishing, caller, services(request).settings.public_url)
+        return await _consent_response(reader, publishing, caller, services(request).settings.public_url)
 
 
 async def answer(request: Request) -> Response:
@@ -90,7 +90,7 @@ async def answer(request: Request) -> Response:
         async with database_of(request).transaction() as tx:
             _require_revision(expected, await state_of(tx, caller.user_id))
             await actions.withdraw(tx, caller.user_id)
-            return await _shown(tx, publishing, caller, services(request).settings.public_url)
+            return await _consent_response(tx, publishing, caller, services(request).settings.public_url)
     if body.notice != NOTICE:
         raise Refused(
             UserReason.NOTICE_NEEDED,
@@ -106,7 +106,7 @@ async def answer(request: Request) -> Response:
         # The caller may have withdrawn consent during the request to the PDS about the handle. Do not override that.
         _require_revision(expected, await state_of(tx, caller.user_id))
         await actions.grant_consent(tx, caller.user_id, handle=handle)
-        return await _shown(tx, publishing, caller, services(request).settings.public_url)
+        return await _consent_response(tx, publishing, caller, services(request).settings.public_url)
 
 
 def _require_revision(expected: int | None, state: ConsentState) -> None:
@@ -122,15 +122,15 @@ def _publishing(request: Request) -> Publishing:
     return publishing
 
 
-async def _shown(reader: Reader, publishing: Publishing, caller: Caller, public_url: str) -> Response:
+async def _consent_response(reader: Reader, publishing: Publishing, caller: Caller, public_url: str) -> Response:
     state = await state_of(reader, caller.user_id)
     would = await preview(reader, caller.user_id, instance=public_url)
     domain = publishing.keeper.handle_domain
     suggested = state.consent.handle or suggest_handle(caller.display_name, caller.user_id, domain)
-    return json_response(_as_json(state, would, suggested, domain), headers=etag_of(state.consent.revision))
+    return json_response(_consent_output(state, would, suggested, domain), headers=etag_of(state.consent.revision))
 
 
-def _as_json(state: ConsentState, would: ConsentPreview, suggested: str, domain: str) -> ConsentOutput:
+def _consent_output(state: ConsentState, would: ConsentPreview, suggested: str, domain: str) -> ConsentOutput:
     consent, identity = state.consent, state.identity
     return ConsentOutput(
         is_given=consent.is_given,

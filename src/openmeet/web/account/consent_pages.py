@@ -36,15 +36,15 @@ def routes() -> list[Route]:
 
 async def show(request: Request) -> Response:
     keeper, caller = publishing_of(request).keeper, caller_of(request)
-    state, would = await _state(request, caller)
+    state, would = await _consent_and_preview(request, caller)
     handle = state.consent.handle or suggest_handle(caller.display_name, caller.user_id, keeper.handle_domain)
-    return _show(request, keeper, state, would, FormState({"handle": handle, "publish": "no"}))
+    return _consent_page(request, keeper, state, would, FormState({"handle": handle, "publish": "no"}))
 
 
 async def answer(request: Request) -> Response:
     publishing, caller = publishing_of(request), caller_of(request)
     form = await read_form(request)
-    state, would = await _state(request, caller)
+    state, would = await _consent_and_preview(request, caller)
     following = local_path(form.get("next", ""), "/settings/publishing")
     if form.get("publish") != "yes":
         async with database_of(request).transaction() as tx:
@@ -54,7 +54,7 @@ async def answer(request: Request) -> Response:
         handle = await handle_for(publishing.network, publishing.keeper, state, form.get("handle", ""))
     except (InvalidInput, Refused) as wrong:
         problem = InvalidInput("handle", wrong.why)
-        return _show(request, publishing.keeper, state, would, form_with_problems(form, problem), status=400)
+        return _consent_page(request, publishing.keeper, state, would, form_with_problems(form, problem), status=400)
     async with database_of(request).transaction() as tx:
         await actions.grant_consent(tx, caller.user_id, handle=handle)
     return go(following, flash="publishing_on")
@@ -65,11 +65,11 @@ async def save_records(request: Request) -> Response:
     caller = caller_of(request)
     form = await read_form(request)
     async with database_of(request).transaction() as tx:
-        await publication_consent.change(tx, caller.user_id, _wanted(form))
+        await publication_consent.change(tx, caller.user_id, _submitted_consent(form))
     return go("/settings/publishing", flash="record_preferences_saved")
 
 
-async def _state(request: Request, caller: Caller) -> tuple[ConsentState, ConsentPreview]:
+async def _consent_and_preview(request: Request, caller: Caller) -> tuple[ConsentState, ConsentPreview]:
     """The caller's consent, and what it would publish."""
     async with database_of(request).reader() as reader:
         state = await state_of(reader, caller.user_id)
@@ -77,7 +77,7 @@ async def _state(request: Request, caller: Caller) -> tuple[ConsentState, Consen
     return state, would
 
 
-def _wanted(form: Mapping[str, str]) -> PublicationConsent:
+def _submitted_consent(form: Mapping[str, str]) -> PublicationConsent:
     """The preferences in the form; unknown values become defaults."""
     is_unsaid = form.get("declined_as") == DeclinedAs.NOTHING.value
     shows_waiting = form.get("waiting_as") == WaitingAs.INTERESTED.value
@@ -90,7 +90,7 @@ def _wanted(form: Mapping[str, str]) -> PublicationConsent:
     )
 
 
-def _records_typed(consent: PublicationConsent) -> dict[str, str]:
+def _records_form(consent: PublicationConsent) -> dict[str, str]:
     return {
         "writes_events": "yes" if consent.writes_events else "",
         "writes_answers": "yes" if consent.writes_answers else "",
@@ -100,7 +100,7 @@ def _records_typed(consent: PublicationConsent) -> dict[str, str]:
     }
 
 
-def _show(
+def _consent_page(
     request: Request,
     keeper: Keeper,
     state: ConsentState,
@@ -115,7 +115,7 @@ def _show(
         "identity": state.identity,
         "is_being_made": state.is_being_made,
         "problem": explain(state.problem),
-        "records": FormState(_records_typed(state.publication_consent)),
+        "records": FormState(_records_form(state.publication_consent)),
         "uses": [(one, formatting.ago(one.at, state.now)) for one in state.uses],
         "would": would,
         "domain": keeper.handle_domain,

@@ -61,12 +61,12 @@ def routes() -> list[Route]:
 
 
 async def show(request: Request) -> Response:
-    return await _page(request, EMPTY)
+    return await _custodial_page(request, EMPTY)
 
 
 async def save(request: Request) -> Response:
     publishing = publishing_of(request)
-    shown = await _shown(request, publishing.network)
+    shown = await _custodial_view(request, publishing.network)
     if not shown.private:
         raise NotFound(UserReason.NO_RECOVERY_KEY)
     site = services(request).settings.site_name
@@ -86,7 +86,7 @@ async def erase(request: Request) -> Response:
     form = await read_form(request)
     if form.get("kept") != "yes":
         problem = FormState({}, {"kept": gettext("Save the key first, then tick this. It can’t be shown again.")})
-        return await _page(request, problem, status=400)
+        return await _custodial_page(request, problem, status=400)
     async with database_of(request).transaction() as tx:
         is_erased = await recovery_key_queries.erase_waiting(tx, caller.user_id, form.get("public_key", ""))
         left = await recovery_key_queries.waiting(tx, caller.user_id)
@@ -100,7 +100,7 @@ def _account_page(publishing: Publishing) -> str:
     return f"{publishing.keeper.pds_url}/account"
 
 
-async def _shown(request: Request, network: NetworkClients) -> _CustodialView:
+async def _custodial_view(request: Request, network: NetworkClients) -> _CustodialView:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         waiting = await recovery_key_queries.waiting(reader, caller.user_id)
@@ -121,9 +121,9 @@ async def _shown(request: Request, network: NetworkClients) -> _CustodialView:
     return _CustodialView(waiting, identity, private if key_check is RecoveryKeyCheck.GOOD else "", key_check)
 
 
-async def _page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
+async def _custodial_page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     publishing = publishing_of(request)
-    shown = await _shown(request, publishing.network)
+    shown = await _custodial_view(request, publishing.network)
     context = {
         "typed": form_state,
         "waiting": shown.waiting,

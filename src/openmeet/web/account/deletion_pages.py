@@ -96,7 +96,7 @@ def routes() -> list[Route]:
 
 
 async def show(request: Request) -> Response:
-    return await _page(request, EMPTY)
+    return await _deletion_page(request, EMPTY)
 
 
 async def delete(request: Request) -> Response:
@@ -108,8 +108,8 @@ async def delete(request: Request) -> Response:
             await _require_typed_name(reader, caller.user_id, form.get("confirm", ""))
     except Failure as failure:
         shown = FormState({"confirm": form.get("confirm", "")}, {"confirm": failure.why})
-        return await _page(request, shown, status=400)
-    await actions.begin(database_of(request), caller.user_id, _grace(request))
+        return await _deletion_page(request, shown, status=400)
+    await actions.begin(database_of(request), caller.user_id, _grace_seconds(request))
     response = go("/", flash="account_deletion_requested")
     site_session.clear_cookie(request, response)
     return response
@@ -118,8 +118,8 @@ async def delete(request: Request) -> Response:
 async def preview(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        found = await preview_deletion(reader, caller.user_id, _grace(request))
-    return json_response(_shown(found))
+        found = await preview_deletion(reader, caller.user_id, _grace_seconds(request))
+    return json_response(_deletion_preview(found))
 
 
 async def delete_me(request: Request) -> Response:
@@ -129,11 +129,11 @@ async def delete_me(request: Request) -> Response:
         await _require_recent_proof(reader, request, site_session.bearer_of(request))
         if body.confirm is not None:
             await _require_typed_name(reader, caller.user_id, body.confirm)
-    deletion_request = await actions.begin(database_of(request), caller.user_id, _grace(request))
+    deletion_request = await actions.begin(database_of(request), caller.user_id, _grace_seconds(request))
     return json_response(DeletionRequested(iso(deletion_request.due_at)), 202)
 
 
-def _grace(request: Request) -> int:
+def _grace_seconds(request: Request) -> int:
     return int(services(request).settings.erasure_grace * SECOND)
 
 
@@ -164,7 +164,7 @@ async def _require_typed_name(reader: Reader, user_id: UserId, typed_name: str) 
         raise InvalidInput("confirm", UserReason.WRONG_CONFIRMATION)
 
 
-def _shown(found: ErasurePreview) -> DeletionPreview:
+def _deletion_preview(found: ErasurePreview) -> DeletionPreview:
     return DeletionPreview(
         due_at=iso(found.due_at),
         events=[
@@ -184,10 +184,10 @@ def _shown(found: ErasurePreview) -> DeletionPreview:
     )
 
 
-async def _page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
+async def _deletion_page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        found = await preview_deletion(reader, caller.user_id, _grace(request))
+        found = await preview_deletion(reader, caller.user_id, _grace_seconds(request))
         proof = await sign_in.proof_of(reader, model.hash_token(site_session.cookie_token(request)))
         person = await users.by_id(reader, caller.user_id)
         has_names = bool(await identities.of_user(reader, caller.user_id))

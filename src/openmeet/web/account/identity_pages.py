@@ -85,7 +85,7 @@ def routes() -> list[Route]:
 
 
 async def show(request: Request) -> Response:
-    return await _page(request, EMPTY)
+    return await _identities_page(request, EMPTY)
 
 
 async def link(request: Request) -> Response:
@@ -104,17 +104,17 @@ async def link(request: Request) -> Response:
     except Failure as wrong:
         status, problem = (403, {FIELD: wrong.why}) if isinstance(wrong, Forbidden) else problem_of(wrong)
         shown = FormState({"identifier": form.get("identifier", "").strip()}, problem)
-        return await _page(request, shown, status=status)
+        return await _identities_page(request, shown, status=status)
 
 
 async def permit(request: Request) -> Response:
     """Redirect to the account's PDS to grant more permissions, or to sign in at the PDS again."""
     caller = caller_of(request)
     form = await read_form(request)
-    did = _did(form.get("did", ""))
+    did = _parse_did(form.get("did", ""))
     feature = _feature(form.get("feature", ""))
     async with database_of(request).reader() as reader:
-        await _mine(reader, caller.user_id, did)
+        await _own_identity(reader, caller.user_id, did)
     next_path = local_path(form.get("next", ""), HERE)
     options = AuthorizationOptions(
         AuthorizationPurpose.PERMIT, did, next_path, browser_secret(request), caller.user_id, feature
@@ -123,13 +123,13 @@ async def permit(request: Request) -> Response:
         return await depart(request, options)
     except Failure as wrong:
         status, problem = problem_of(wrong)
-        return await _page(request, FormState({}, {"": next(iter(problem.values()))}), status=status)
+        return await _identities_page(request, FormState({}, {"": next(iter(problem.values()))}), status=status)
 
 
 async def switch(request: Request) -> Response:
     """Make another account the default for new records."""
     caller = caller_of(request)
-    did = _did((await read_form(request)).get("did", ""))
+    did = _parse_did((await read_form(request)).get("did", ""))
     async with database_of(request).transaction() as tx:
         await actions.switch(tx, caller.user_id, did)
     return go(HERE, flash="identity_switched")
@@ -138,13 +138,13 @@ async def switch(request: Request) -> Response:
 async def unlink(request: Request) -> Response:
     """Unlink an account. Its PDS is requested to end our session."""
     caller = caller_of(request)
-    did = _did((await read_form(request)).get("did", ""))
+    did = _parse_did((await read_form(request)).get("did", ""))
     try:
         async with database_of(request).transaction() as tx:
             ended = await session_queries.find(tx, did)
             await actions.unlink(tx, caller.user_id, did)
     except Refused as refused:
-        return await _page(request, FormState({}, {"": refused.why}), status=422)
+        return await _identities_page(request, FormState({}, {"": refused.why}), status=422)
     network = services(request).network
     if network is not None:
         await credentials_cache.drop(network, caller.user_id)
@@ -161,16 +161,18 @@ async def sign_out_everywhere(request: Request) -> Response:
     return response
 
 
-async def _page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
+async def _identities_page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         writable_identities = [one for one in await queries.of_user(reader, caller.user_id) if one.can_write]
-        opened = {one.did: one for one in await session_queries.of_user(reader, caller.user_id) if _opens(request, one)}
+        opened = {
+            one.did: one for one in await session_queries.of_user(reader, caller.user_id) if _can_unseal(request, one)
+        }
         consent = await queries.consent(reader, caller.user_id)
         has_key = await recovery_key_queries.waiting(reader, caller.user_id) is not None
     context = {
         "typed": form_state,
-        "identities": [_shown(one, opened.get(one.did)) for one in writable_identities],
+        "identities": [_identity_view(one, opened.get(one.did)) for one in writable_identities],
         "consent": consent,
         "recovery_key_waits": has_key and services(request).asks_to_publish,
         "can_link": is_offered(request),
@@ -180,13 +182,13 @@ async def _page(request: Request, form_state: FormState, *, status: int = 200) -
     return page(request, "account/identity.html", context, status=status)
 
 
-def _opens(request: Request, session: SealedSession) -> bool:
+def _can_unseal(request: Request, session: SealedSession) -> bool:
     """Whether the tokens of a session can be unsealed. A session whose tokens cannot be unsealed counts as expired."""
     network = services(request).network
     return network is None or session_sealing.opens(network, session)
 
 
-def _shown(identity: Identity, session: SealedSession | None) -> IdentityView:
+def _identity_view(identity: Identity, session: SealedSession | None) -> IdentityView:
     by_password = session is not None and session.kind is PdsSessionKind.PASSWORD
     allowed = (
         ()
@@ -197,14 +199,14 @@ def _shown(identity: Identity, session: SealedSession | None) -> IdentityView:
     return IdentityView(identity, is_over and identity.kind is not IdentityKind.CUSTODIAL, by_password, allowed)
 
 
-async def _mine(reader: Reader, user_id: UserId, did: Did) -> Identity:
+async def _own_identity(reader: Reader, user_id: UserId, did: Did) -> Identity:
     for one in await queries.of_user(reader, user_id):
         if one.did == did and one.can_write:
             return one
     raise NotFound(UserReason.NOT_YOUR_ACCOUNT)
 
 
-def _did(text: str) -> Did:
+def _parse_did(text: str) -> Did:
     try:
         return parse_did(text)
     except Malformed:

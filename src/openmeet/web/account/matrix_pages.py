@@ -37,7 +37,7 @@ def routes() -> list[Route]:
 
 
 async def show(request: Request) -> Response:
-    return await _page(request)
+    return await _matrix_page(request)
 
 
 async def change(request: Request) -> Response:
@@ -57,13 +57,13 @@ async def change(request: Request) -> Response:
             case "unlink":
                 await mirroring.unlink(tx, caller)
             case "invitations":
-                await _choose(tx, caller, form)
+                await _save_choices(tx, caller, form)
             case _:
                 raise NotFound(ChatReason.NO_MATRIX_HERE)
-    return go(PATH, flash="chat_saved") if code is None else await _page(request, code)
+    return go(PATH, flash="chat_saved") if code is None else await _matrix_page(request, code)
 
 
-async def _choose(tx: Transaction, caller: Caller, form: Mapping[str, str]) -> None:
+async def _save_choices(tx: Transaction, caller: Caller, form: Mapping[str, str]) -> None:
     """Set which rooms send invitations: the mode, and one checkbox for each room on the page (``shown`` has their ids)."""
     mode = next((one for one in InvitationMode if one.value == form.get("mode")), None)
     if mode is not None:
@@ -77,7 +77,7 @@ async def _choose(tx: Transaction, caller: Caller, form: Mapping[str, str]) -> N
             await matrix_choices.choose_room(tx, caller, room.room_id, invited=bool(form.get(field)))
 
 
-async def _page(request: Request, code: tuple[str, Instant] | None = None) -> Response:
+async def _matrix_page(request: Request, code: tuple[str, Instant] | None = None) -> Response:
     _require_matrix(request)
     caller, site = caller_of(request), services(request)
     async with database_of(request).reader() as reader:

@@ -41,7 +41,7 @@ def routes() -> list[Route]:
 
 async def show_start(request: Request) -> Response:
     caller_of(request)
-    return _start(request, EMPTY)
+    return _start_page(request, EMPTY)
 
 
 async def ask_code(request: Request) -> Response:
@@ -54,22 +54,22 @@ async def ask_code(request: Request) -> Response:
         email = check_email(form.get("email", ""))
         if me is not None and me.email == email:
             own = {"email": gettext("This is the address that you sign in with. Write the other one.")}
-            return _start(request, FormState(form, own), status=400)
+            return _start_page(request, FormState(form, own), status=400)
         await spend_on(request, limits.CODES)
         async with database_of(request).transaction() as tx:
             challenge = await sign_in.ask_for_code(tx, email, next_path="/settings/join")
     except InvalidForm as wrong:
-        return _start(request, form_with_problems(form, wrong), status=400)
+        return _start_page(request, form_with_problems(form, wrong), status=400)
     except TooMany as limit:
-        return _start(request, FormState(form, {"email": limit.why}), status=429)
+        return _start_page(request, FormState(form, {"email": limit.why}), status=429)
     except Forbidden as weak:
-        return _start(request, FormState(form, {"email": weak.why}), status=403)
+        return _start_page(request, FormState(form, {"email": weak.why}), status=403)
     return go("/settings/join/code?" + urlencode({"challenge": challenge.id}))
 
 
 async def show_code(request: Request) -> Response:
     caller_of(request)
-    return _code(request, EMPTY, request.query_params.get("challenge", ""))
+    return _code_page(request, EMPTY, request.query_params.get("challenge", ""))
 
 
 async def answer_code(request: Request) -> Response:
@@ -86,14 +86,14 @@ async def answer_code(request: Request) -> Response:
         if email:
             claim, is_taken = await actions.prove_email(tx, caller.user_id, email)
     if not email:
-        return _code(request, form_with_problems(form, sign_in.wrong_code(answered)), challenge_id, status=400)
+        return _code_page(request, form_with_problems(form, sign_in.wrong_code(answered)), challenge_id, status=400)
     if claim:
         return go(f"/settings/join/{claim}")
     return go("/settings/profile", flash="address_taken" if is_taken else "nothing_to_join")
 
 
 async def show_claim(request: Request) -> Response:
-    return await _claim(request)
+    return await _claim_page(request)
 
 
 async def join(request: Request) -> Response:
@@ -103,7 +103,7 @@ async def join(request: Request) -> Response:
         # A merge runs many statements and is retried after a conflict.
         await database_of(request).batch(lambda tx: actions.confirm(tx, caller.user_id, claim_id))
     except Refused as refused:
-        return await _claim(request, problem=refused.why, status=422)
+        return await _claim_page(request, problem=refused.why, status=422)
     return go(f"/settings/join/{claim_id}", flash="accounts_joined")
 
 
@@ -114,7 +114,7 @@ async def postpone(request: Request) -> Response:
     return go("/settings/profile", flash="not_joined")
 
 
-async def _claim(request: Request, *, problem: Why = "", status: int = 200) -> Response:
+async def _claim_page(request: Request, *, problem: Why = "", status: int = 200) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         claim, holdings = await actions.look(reader, caller.user_id, ClaimId(request.path_params["claim"]))
@@ -122,19 +122,19 @@ async def _claim(request: Request, *, problem: Why = "", status: int = 200) -> R
             "claim": claim,
             "holdings": holdings,
             "problem": problem,
-            "name": await _name(reader, claim),
-            **await _ways_in(reader, claim),
+            "name": await _account_name(reader, claim),
+            **await _sign_in_methods(reader, claim),
         }
     return page(request, "account/claim.html", context, status=status)
 
 
-async def _name(reader: Reader, claim: AccountClaim) -> str:
+async def _account_name(reader: Reader, claim: AccountClaim) -> str:
     if claim.other_id is None:
         return ""
     return (await shown_names(reader, [claim.other_id]))[claim.other_id]
 
 
-async def _ways_in(reader: Reader, claim: AccountClaim) -> dict[str, object]:
+async def _sign_in_methods(reader: Reader, claim: AccountClaim) -> dict[str, object]:
     """The ways to sign in before and after the merge: e-mail addresses and handles. If both accounts have an address,
     only one is kept.
     """
@@ -149,10 +149,10 @@ async def _ways_in(reader: Reader, claim: AccountClaim) -> dict[str, object]:
     }
 
 
-def _start(request: Request, form_state: FormState, *, status: int = 200) -> Response:
+def _start_page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     return page(request, "account/start.html", {"typed": form_state}, status=status)
 
 
-def _code(request: Request, form_state: FormState, challenge: str, *, status: int = 200) -> Response:
+def _code_page(request: Request, form_state: FormState, challenge: str, *, status: int = 200) -> Response:
     context = {"typed": form_state, "challenge": challenge, "with_mailbox": services(request).settings.dev_mailbox}
     return page(request, "account/code.html", context, status=status)

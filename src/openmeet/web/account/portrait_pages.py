@@ -50,13 +50,13 @@ def routes() -> list[Route]:
 
 
 async def show(request: Request) -> Response:
-    return await _show(request, EMPTY)
+    return await _portrait_page(request, EMPTY)
 
 
 async def save(request: Request) -> Response:
     body, _ = await sent(request)
     if not body:
-        return await _show(request, FormState({}, {"picture": gettext("Choose a picture.")}), status=400)
+        return await _portrait_page(request, FormState({}, {"picture": gettext("Choose a picture.")}), status=400)
 
     async def uploaded() -> bytes:
         return body
@@ -83,7 +83,7 @@ async def save_from_profile(request: Request) -> Response:
 async def remove(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         await portraits.remove(tx, caller_of(request).user_id)
-    return go(_back(request), flash="picture_removed")
+    return go(_return_path(request), flash="picture_removed")
 
 
 async def _save(request: Request, read: Callable[[], Awaitable[bytes]]) -> Response:
@@ -91,14 +91,14 @@ async def _save(request: Request, read: Callable[[], Awaitable[bytes]]) -> Respo
     try:
         key = await media.keep(db, store_of(request), workers_of(request, caller.user_id), caller.user_id, await read())
     except InvalidForm as wrong:
-        return await _show(request, FormState({}, wrong.problems), status=400)
+        return await _portrait_page(request, FormState({}, wrong.problems), status=400)
     except (NotFound, Refused, RemoteFailed, RemoteSlow, TooLarge, TooMany, Unavailable) as refused:
-        return await _show(
+        return await _portrait_page(
             request, FormState({}, {"picture": _shown_reason(refused)}), status=kind_of(refused).http_status
         )
     async with db.transaction() as tx:
         await portraits.put(tx, caller.user_id, key)
-    return go(_back(request), flash="picture_saved")
+    return go(_return_path(request), flash="picture_saved")
 
 
 def _shown_reason(refused: Failure) -> Why:
@@ -135,13 +135,13 @@ async def form_context(request: Request, reader: Reader) -> dict[str, object]:
     }
 
 
-async def _show(request: Request, form_state: FormState, *, status: int = 200) -> Response:
+async def _portrait_page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     async with database_of(request).reader() as reader:
         context = await form_context(request, reader)
     context |= {"typed": form_state, "back": request.query_params.get("next", "")}
     return page(request, "account/portrait.html", context, status=status)
 
 
-def _back(request: Request) -> str:
+def _return_path(request: Request) -> str:
     """The page to return to: the one in ``next`` (onboarding continues there), or else the picture's own page."""
     return local_path(request.query_params.get("next", "")) if request.query_params.get("next") else PATH

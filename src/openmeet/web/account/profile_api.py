@@ -69,7 +69,7 @@ async def show_me(request: Request) -> Response:
         user = await queries.by_id(reader, caller.user_id)
     if user is None:
         raise NotFound(UserReason.NO_SUCH_PERSON)
-    return json_response(_shown(request, user), headers=etag_of(user.revision))
+    return json_response(_profile_output(request, user), headers=etag_of(user.revision))
 
 
 async def save_me(request: Request) -> Response:
@@ -86,7 +86,7 @@ async def save_me(request: Request) -> Response:
     )
     async with database_of(request).transaction() as tx:
         user = await actions.edit_profile(tx, caller.user_id, profile, expected_revision=expected_revision(request))
-    return json_response(_shown(request, user), headers=etag_of(user.revision))
+    return json_response(_profile_output(request, user), headers=etag_of(user.revision))
 
 
 async def put_picture(request: Request) -> Response:
@@ -105,7 +105,7 @@ async def remove_picture(request: Request) -> Response:
     return await show_me(request)
 
 
-def _shown(request: Request, user: User) -> ProfileOutput:
+def _profile_output(request: Request, user: User) -> ProfileOutput:
     return ProfileOutput(
         user.id,
         user.display_name,

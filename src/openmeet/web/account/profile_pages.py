@@ -33,15 +33,15 @@ def routes() -> list[Route]:
 
 
 async def show_profile(request: Request) -> Response:
-    user = await _me(request)
+    user = await _own_user(request)
     values = {"display_name": user.display_name, "bio": user.bio, "time_zone": user.time_zone or ""}
     values["language"] = user.language or ""
     values |= {"shows_about": "on" if user.shows_about else "", "shows_groups": "on" if user.shows_groups else ""}
-    return await _show(request, user, FormState(values))
+    return await _profile_page(request, user, FormState(values))
 
 
 async def save_profile(request: Request) -> Response:
-    user = await _me(request)
+    user = await _own_user(request)
     form = await read_form(request)
     try:
         profile = actions.check_profile(
@@ -54,7 +54,7 @@ async def save_profile(request: Request) -> Response:
             language=form.get("language", ""),
         )
     except InvalidForm as wrong:
-        return await _show(request, user, form_with_problems(form, wrong), status=400)
+        return await _profile_page(request, user, form_with_problems(form, wrong), status=400)
     async with database_of(request).transaction() as tx:
         await actions.edit_profile(tx, user.id, profile)
     return go("/settings/profile", flash="profile_saved")
@@ -62,7 +62,7 @@ async def save_profile(request: Request) -> Response:
 
 async def save_zone(request: Request) -> Response:
     """Save only the time zone. Users who signed up with a handle or through the API are asked for it."""
-    user = await _me(request)
+    user = await _own_user(request)
     form = await read_form(request)
     zone = form.get("time_zone", "")
     if zone not in ZONES:
@@ -74,7 +74,7 @@ async def save_zone(request: Request) -> Response:
     return go(local_path(form.get("next", "/")), flash="profile_saved")
 
 
-async def _me(request: Request) -> User:
+async def _own_user(request: Request) -> User:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         user = await queries.by_id(reader, caller.user_id)
@@ -83,7 +83,7 @@ async def _me(request: Request) -> User:
     return user
 
 
-async def _show(request: Request, user: User, form_state: FormState, *, status: int = 200) -> Response:
+async def _profile_page(request: Request, user: User, form_state: FormState, *, status: int = 200) -> Response:
     async with database_of(request).reader() as reader:
         portraits = await portraits_of(reader, user.id, [user.id])
     context = {

@@ -33,7 +33,7 @@ class RecordPreferences(msgspec.Struct, rename="camel", forbid_unknown_fields=Tr
 
 async def show(request: Request) -> Response:
     async with database_of(request).reader() as reader:
-        return _shown(await publication_consent.of_user(reader, caller_of(request).user_id))
+        return _settings_response(await publication_consent.of_user(reader, caller_of(request).user_id))
 
 
 async def save(request: Request) -> Response:
@@ -51,10 +51,10 @@ async def save(request: Request) -> Response:
             ),
             expected_revision=expected_revision(request),
         )
-    return _shown(saved)
+    return _settings_response(saved)
 
 
-def _shown(one: PublicationConsent) -> Response:
+def _settings_response(one: PublicationConsent) -> Response:
     shown = RecordPreferences(
         one.writes_events,
         one.writes_answers,

@@ -90,7 +90,7 @@ async def show_list(request: Request) -> Response:
         user = await user_by_id(reader, caller.user_id)
         if user is None:
             raise NotFound(UserReason.NO_SUCH_PERSON)
-        groups = await _groups(reader, request, user)
+        groups = await _settings_groups(reader, request, user)
         handles = [one.handle for one in await identities_of(reader, user.id) if one.handle]
         portraits = await portraits_of(reader, user.id, [user.id])
     context = {
@@ -137,7 +137,7 @@ async def end_session(request: Request) -> Response:
     return go("/settings/sessions", flash="session_ended")
 
 
-async def _groups(reader: Reader, request: Request, user: User) -> list[SettingsGroup]:
+async def _settings_groups(reader: Reader, request: Request, user: User) -> list[SettingsGroup]:
     identities = [one for one in await identities_of(reader, user.id) if one.can_write]
     agreement = await consent(reader, user.id)
     asks_to_publish = services(request).asks_to_publish
@@ -161,11 +161,13 @@ async def _groups(reader: Reader, request: Request, user: User) -> list[Settings
             gettext("Your picture"),
             gettext("Your own") if user.portrait else gettext("Your initial"),
         ),
-        SettingsRow("/settings/sessions", "laptop", gettext("Where you’re signed in"), await _sessions(reader, user)),
+        SettingsRow(
+            "/settings/sessions", "laptop", gettext("Where you’re signed in"), await _sessions_state(reader, user)
+        ),
     ]
     shared = [
-        SettingsRow("/settings/safety", "shield", gettext("Privacy and safety"), await _safety(reader, user)),
-        *([await _matrix(reader, user)] if services(request).settings.matrix_url else []),
+        SettingsRow("/settings/safety", "shield", gettext("Privacy and safety"), await _safety_state(reader, user)),
+        *([await _matrix_row(reader, user)] if services(request).settings.matrix_url else []),
         *(
             [
                 SettingsRow(
@@ -197,7 +199,7 @@ async def _groups(reader: Reader, request: Request, user: User) -> list[Settings
                     "/settings/notifications",
                     "bell",
                     gettext("Notifications"),
-                    await _notifications(reader, user),
+                    await _notifications_state(reader, user),
                 )
             ],
         ),
@@ -213,7 +215,7 @@ async def _groups(reader: Reader, request: Request, user: User) -> list[Settings
             ],
         ),
         SettingsGroup(gettext("What others see"), shared),
-        SettingsGroup(gettext("Calendars and apps"), await _connections(reader, user)),
+        SettingsGroup(gettext("Calendars and apps"), await _connection_rows(reader, user)),
         SettingsGroup(
             gettext("Your data"),
             [
@@ -230,14 +232,14 @@ async def _groups(reader: Reader, request: Request, user: User) -> list[Settings
     ]
 
 
-async def _matrix(reader: Reader, user: User) -> SettingsRow:
+async def _matrix_row(reader: Reader, user: User) -> SettingsRow:
     person = await mirroring.person(reader, user.id)
     passes_on = person is not None and person.consent is MatrixConsent.NAME_AND_WORDS
     state = gettext("Your messages are forwarded to Matrix") if passes_on else gettext("Your messages stay here")
     return SettingsRow("/settings/matrix", "chat", gettext("Matrix"), state)
 
 
-async def _connections(reader: Reader, user: User) -> list[SettingsRow]:
+async def _connection_rows(reader: Reader, user: User) -> list[SettingsRow]:
     others = await calendars.of_person(reader, user.id)
     made = [one for one in await tokens.of_user(reader, user.id, reader.now, _COUNTED) if not one.is_over(reader.now)]
     hooks = await webhooks.of_user(reader, user.id)
@@ -273,12 +275,12 @@ def _language_and_zone(request: Request, user: User) -> str:
     return f"{language} · {zone}"
 
 
-async def _sessions(reader: Reader, user: User) -> str:
+async def _sessions_state(reader: Reader, user: User) -> str:
     number = len(await sessions.open_of(reader, user.id))
     return ngettext("%(number)s session", "%(number)s sessions", number)
 
 
-async def _notifications(reader: Reader, user: User) -> str:
+async def _notifications_state(reader: Reader, user: User) -> str:
     channels = {channel for several in (await preferences.of_person(reader, user.id)).values() for channel in several}
     is_mailed = user.email is not None and bool(channels & {Channel.EMAIL, Channel.DIGEST})
     if Channel.IN_APP in channels:
@@ -286,7 +288,7 @@ async def _notifications(reader: Reader, user: User) -> str:
     return gettext("Only by e-mail") if is_mailed else gettext("Off")
 
 
-async def _safety(reader: Reader, user: User) -> str:
+async def _safety_state(reader: Reader, user: User) -> str:
     blocked = len(await blocked_by(reader, user.id, _COUNTED))
     muted = len(await mutes_of(reader, user.id, _COUNTED))
     parts = [

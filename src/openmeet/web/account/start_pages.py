@@ -36,7 +36,7 @@ def routes() -> list[Route]:
 
 
 async def show(request: Request) -> Response:
-    return await _show(request, EMPTY)
+    return await _start_page(request, EMPTY)
 
 
 async def start(request: Request) -> Response:
@@ -49,27 +49,29 @@ async def start(request: Request) -> Response:
     try:
         search_fields = places.add_point(request, search_fields | {"near": form.get("near", "").strip()})
         async with database_of(request).transaction() as tx:
-            await _keep(tx, caller, search_fields, topics[:MOST_TOPICS])
+            await _save_searches(tx, caller, search_fields, topics[:MOST_TOPICS])
             for slug in slugs:
                 await groups.follow(tx, caller, slug)
     except InvalidForm as wrong:
-        return await _show(request, form_with_problems(form, wrong), status=400)
+        return await _start_page(request, form_with_problems(form, wrong), status=400)
     except Unavailable as later:
-        return await _show(request, FormState(form, {"near": later.why}), status=503)
+        return await _start_page(request, FormState(form, {"near": later.why}), status=503)
     except Refused as refused:
-        return await _show(request, FormState(form, {"": refused.why}), status=422)
+        return await _start_page(request, FormState(form, {"": refused.why}), status=422)
     has_search = bool(topics or search_fields["near"] or slugs)
     return go(local_path(form.get("next", "/home")), flash="started" if has_search else "")
 
 
-async def _keep(tx: Transaction, caller: Caller, search_fields: dict[str, str], topics: list[Category]) -> None:
+async def _save_searches(
+    tx: Transaction, caller: Caller, search_fields: dict[str, str], topics: list[Category]
+) -> None:
     if not topics and search_fields["near"]:
         await saved_searches.save(tx, caller, search_fields)
     for topic in topics:
         await saved_searches.save(tx, caller, search_fields | {"category": topic.value})
 
 
-async def _show(request: Request, form_state: FormState, *, status: int = 200) -> Response:
+async def _start_page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         listed = await membership_queries.listed(reader, (), caller.user_id, after=None, limit=_MOST_GROUPS)

@@ -24,7 +24,7 @@ def routes() -> list[Route]:
 
 
 async def show(request: Request) -> Response:
-    return await _page(request, EMPTY)
+    return await _taking_over_page(request, EMPTY)
 
 
 async def take(request: Request) -> Response:
@@ -35,18 +35,18 @@ async def take(request: Request) -> Response:
         await take_over(database_of(request), publishing.network, publishing.keeper, caller.user_id, password)
     except InvalidInput as wrong:
         field = wrong.field if wrong.field in {"password", "again"} else "password"
-        return await _page(request, FormState({}, {field: wrong.why}), status=400)
+        return await _taking_over_page(request, FormState({}, {field: wrong.why}), status=400)
     except Refused as refused:
-        return await _page(request, FormState({}, {"": refused.why}), status=422)
+        return await _taking_over_page(request, FormState({}, {"": refused.why}), status=422)
     except (RemoteFailed, RemoteSlow) as away:
         again = UserReason.NOTHING_LOST(problem=away.quoted)
-        return await _page(request, FormState({}, {"": again}), status=502)
+        return await _taking_over_page(request, FormState({}, {"": again}), status=502)
     async with database_of(request).reader() as reader:
         waits = await recovery_key_queries.waiting(reader, caller.user_id) is not None
     return go(custodial_pages.PATH if waits else "/settings/identity", flash="identity_taken_over")
 
 
-async def _page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
+async def _taking_over_page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     keeper, caller = publishing_of(request).keeper, caller_of(request)
     async with database_of(request).reader() as reader:
         held_records = await kept_for(reader, caller.user_id)

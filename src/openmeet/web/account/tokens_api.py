@@ -57,7 +57,7 @@ async def list_tokens(request: Request) -> Response:
         since = Instant(reader.now - SHOWN_AFTER_END)
         read = await tokens.of_user(reader, caller.user_id, since, page)
     found, cursor = page.cut(read, lambda one: (one.created_at, one.id))
-    return json_response(TokenList([_shown(one) for one in found], cursor))
+    return json_response(TokenList([_token_output(one) for one in found], cursor))
 
 
 async def make(request: Request) -> Response:
@@ -67,7 +67,7 @@ async def make(request: Request) -> Response:
     token_request = tokens.check(name=body.name, scopes=body.scopes, days=days)
     async with database_of(request).transaction() as tx:
         made, token = await tokens.make(tx, caller, token_request)
-    shown = TokenMade(**msgspec.structs.asdict(_shown(made)), token=token)
+    shown = TokenMade(**msgspec.structs.asdict(_token_output(made)), token=token)
     return json_response(shown, 201, {"cache-control": "no-store"})
 
 
@@ -77,7 +77,7 @@ async def revoke(request: Request) -> Response:
     return Response(status_code=204)
 
 
-def _shown(one: ApiToken) -> TokenOutput:
+def _token_output(one: ApiToken) -> TokenOutput:
     return TokenOutput(
         id=one.id,
         name=one.name,

@@ -37,7 +37,7 @@ def routes() -> list[Route]:
 
 
 async def show(request: Request) -> Response:
-    return await _show(request, FormState({"expires_in_days": "90", "scope_read": "on"}))
+    return await _tokens_page(request, FormState({"expires_in_days": "90", "scope_read": "on"}))
 
 
 async def change(request: Request) -> Response:
@@ -49,18 +49,18 @@ async def change(request: Request) -> Response:
             await tokens.revoke(tx, caller, TokenId(form["revoke"]))
         return go(PATH, flash="token_revoked")
     try:
-        scopes = [scope for scope in TokenScope if _field(scope) in form]
+        scopes = [scope for scope in TokenScope if _scope_field(scope) in form]
         token_request = tokens.check(name=form.get("name", ""), scopes=scopes, days=form.get("expires_in_days", ""))
         async with database_of(request).transaction() as tx:
             made, token = await tokens.make(tx, caller, token_request)
     except InvalidForm as wrong:
-        return await _show(request, form_with_problems(form, wrong), status=400)
+        return await _tokens_page(request, form_with_problems(form, wrong), status=400)
     except Refused as refused:
-        return await _show(request, form_with_problems(form, InvalidForm({"": refused.why})), status=422)
-    return await _show(request, EMPTY, made=made.name, token=token)
+        return await _tokens_page(request, form_with_problems(form, InvalidForm({"": refused.why})), status=422)
+    return await _tokens_page(request, EMPTY, made=made.name, token=token)
 
 
-async def _show(
+async def _tokens_page(
     request: Request, form_state: FormState, *, made: str = "", token: str = "", status: int = 200
 ) -> Response:
     caller = caller_of(request)
@@ -75,7 +75,7 @@ async def _show(
         "tokens": [one for one in found if not one.is_over(now)],
         "ended": [one for one in found if one.is_over(now)],
         "scopes": [
-            (_field(scope), Markup("<code>{}</code>").format(scope), words)
+            (_scope_field(scope), Markup("<code>{}</code>").format(scope), words)
             for scope, words in SCOPE_DESCRIPTIONS.items()
         ],
         "words": SCOPE_DESCRIPTIONS,
@@ -84,5 +84,5 @@ async def _show(
     return page(request, "account/tokens.html", context, status=status, headers={"cache-control": "no-store"})
 
 
-def _field(scope: TokenScope) -> str:
+def _scope_field(scope: TokenScope) -> str:
     return f"scope_{scope.replace(':', '_')}"

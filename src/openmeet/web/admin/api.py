@@ -129,7 +129,9 @@ async def show_status(request: Request) -> Response:
         jobs=[_job_counts(one) for one in found.jobs],
         open_conflicts=found.open_conflicts,
         failing_servers=[
-            ServerOutput(one.pds_url, one.circuit, one.records, one.attempts, _moment(one.next_at), explain(one.reason))
+            ServerOutput(
+                one.pds_url, one.circuit, one.records, one.attempts, _format_instant(one.next_at), explain(one.reason)
+            )
             for one in found.failing_servers
         ],
         discrepancies=found.discrepancies,
@@ -139,10 +141,10 @@ async def show_status(request: Request) -> Response:
 
 
 def _job_counts(one: JobCount) -> JobCountOutput:
-    return JobCountOutput(one.kind, one.state, one.number, _moment(one.oldest_at))
+    return JobCountOutput(one.kind, one.state, one.number, _format_instant(one.oldest_at))
 
 
-def _moment(instant: Instant) -> str:
+def _format_instant(instant: Instant) -> str:
     return to_datetime(instant).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

@@ -53,7 +53,12 @@ def needs_of(
     """The problems that need an operator, most urgent first. ``unreachable`` lists databases that do not respond. Tasks
     of hosts, such as conflicts, are not included.
     """
-    return [*_stopped(found, unreachable), *_failed(found, mirrored), *_geocoder_needs(geocoder), *_late(found)]
+    return [
+        *_lasting_problems(found, unreachable),
+        *_failed_items(found, mirrored),
+        *_geocoder_needs(geocoder),
+        *_late_items(found),
+    ]
 
 
 def _geocoder_needs(geocoder: Geocoder | None) -> list[OperatorNeed]:
@@ -64,7 +69,7 @@ def _geocoder_needs(geocoder: Geocoder | None) -> list[OperatorNeed]:
     return [OperatorNeed("globe", title, "#parts", detail)]
 
 
-def _stopped(found: SyncStatus, unreachable: Sequence[str]) -> list[OperatorNeed]:
+def _lasting_problems(found: SyncStatus, unreachable: Sequence[str]) -> list[OperatorNeed]:
     """Problems that last until an operator acts."""
     needs = [
         OperatorNeed("alert", gettext("%(name)s doesn’t answer", name=capital(name)), path="#away")
@@ -89,7 +94,7 @@ def _stopped(found: SyncStatus, unreachable: Sequence[str]) -> list[OperatorNeed
     return needs
 
 
-def _failed(found: SyncStatus, mirrored: Sequence[MirroredRoomOverview]) -> list[OperatorNeed]:
+def _failed_items(found: SyncStatus, mirrored: Sequence[MirroredRoomOverview]) -> list[OperatorNeed]:
     """Single items that failed. Everything else continues."""
     needs = [
         OperatorNeed(
@@ -116,7 +121,7 @@ def _failed(found: SyncStatus, mirrored: Sequence[MirroredRoomOverview]) -> list
     return needs
 
 
-def _late(found: SyncStatus) -> list[OperatorNeed]:
+def _late_items(found: SyncStatus) -> list[OperatorNeed]:
     """Items that have waited longer than retries usually take."""
     late = Instant(found.now - LATE)
     needs = [
@@ -147,8 +152,8 @@ def parts_of(
     failed = sum(one.number for one in found.jobs if one.state == JobState.FAILED)
     opened = sum(one.repaired_at is None for one in disagreements)
     return [
-        _sources(found),
-        _queue(found),
+        _sources_part(found),
+        _queue_part(found),
         _part(
             gettext("Other servers"),
             len(found.failing_servers),
@@ -199,7 +204,7 @@ def _geocoder_part(geocoder: Geocoder | None) -> list[Part]:
     return [Part(gettext("Streets and venues"), words[geocoder.state], "amber" if geocoder.state == "fails" else "")]
 
 
-def _sources(found: SyncStatus) -> Part:
+def _sources_part(found: SyncStatus) -> Part:
     title = gettext("Sources")
     if not found.sources:
         return Part(title, gettext("None is set up. The site only knows what people do here."), "off")
@@ -208,7 +213,7 @@ def _sources(found: SyncStatus) -> Part:
     return Part(title, words, "" if read == len(found.sources) else "amber", "#sources")
 
 
-def _queue(found: SyncStatus) -> Part:
+def _queue_part(found: SyncStatus) -> Part:
     title = gettext("Queue")
     if found.queue is None:
         return Part(title, gettext("It doesn’t answer."), "amber", "#queue")

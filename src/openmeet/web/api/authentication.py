@@ -38,7 +38,7 @@ async def admit(request: Request, operation: ApiOperation) -> None:
     Forbidden.
     """
     token = bearer_of(request)
-    await _count(request, token)
+    await _spend_on_request(request, token)
     is_for_services = operation.name in FOR_SERVICES
     if is_for_services and (operation.name not in FOR_OPERATORS or token.startswith(SERVICE_PREFIX)):
         set_caller(request, None)
@@ -124,7 +124,7 @@ def is_by_service(request: Request) -> bool:
     return hasattr(request.state, "service")
 
 
-async def _count(request: Request, token: str) -> None:
+async def _spend_on_request(request: Request, token: str) -> None:
     site = services(request)
     points = site.settings.api_requests_per_minute
     # In development all clients share one address.

@@ -79,7 +79,7 @@ def require_match_with_shown(request: Request, shown: object) -> None:
     if not if_match or if_match == "*":
         return
     found = _DIGEST_TAG.fullmatch(if_match)
-    if found is None or found[1] != _digest(bytes(json_response(shown).body)):
+    if found is None or found[1] != _body_digest(bytes(json_response(shown).body)):
         raise PreconditionFailed(ApiReason.CHANGED_SINCE_READ)
 
 
@@ -93,7 +93,7 @@ def answer_unless_known(request: Request, response: Response) -> Response:
     if is_streamed or response.status_code != HTTPStatus.OK or "set-cookie" in response.headers:
         response.headers.setdefault("cache-control", "no-store")
         return response
-    digest = _digest(bytes(response.body))
+    digest = _body_digest(bytes(response.body))
     own = _TAG.fullmatch(response.headers.get("etag", ""))
     tag = f'"{own[1]}-{digest}"' if own else f'"{digest}"'
     response.headers["etag"] = tag
@@ -107,5 +107,5 @@ def answer_unless_known(request: Request, response: Response) -> Response:
     return response
 
 
-def _digest(body: bytes) -> str:
+def _body_digest(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()[:16]

@@ -263,18 +263,18 @@ class NoExample(Exception):
 
 def example_of(shape: Any, name: str = "") -> Any:
     """An example value of this type, as JSON. ``name`` is the field or parameter that holds the value."""
-    return _of(inspect.type_info(shape), name)
+    return _example_of(inspect.type_info(shape), name)
 
 
-def _of(kind: inspect.Type, name: str) -> Any:
+def _example_of(kind: inspect.Type, name: str) -> Any:
     if name in VALUES:
         return VALUES[name]
     match kind:
         case inspect.StructType():
             own = getattr(kind.cls, "EXAMPLE", None)
-            return own or {field.encode_name: _of(field.type, field.encode_name) for field in kind.fields}
+            return own or {field.encode_name: _example_of(field.type, field.encode_name) for field in kind.fields}
         case inspect.UnionType():
-            return next(_of(one, name) for one in kind.types if not isinstance(one, inspect.NoneType))
+            return next(_example_of(one, name) for one in kind.types if not isinstance(one, inspect.NoneType))
         case inspect.LiteralType():
             return kind.values[0]
         case inspect.EnumType():
@@ -284,7 +284,7 @@ def _of(kind: inspect.Type, name: str) -> Any:
         case inspect.IntType():
             return NUMBERS.get(name, 1)
         case inspect.ListType() | inspect.VarTupleType():
-            return [_of(kind.item_type, name)]
+            return [_example_of(kind.item_type, name)]
         case inspect.DictType():
             return {"title": "Give the event a title."}
         case inspect.StrType() if name in TEXTS:

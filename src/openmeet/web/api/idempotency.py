@@ -116,7 +116,7 @@ async def once(request: Request, answer: Callable[[Request], Awaitable[Response]
     if not (1 <= len(key) <= MAX_KEY and key.isascii() and key.isprintable()):
         raise InvalidInput(HEADER, ApiReason.MALFORMED_KEY, most=MAX_KEY)
     user_id = caller_of(request).user_id
-    digest = await _digest(request)
+    digest = await _request_digest(request)
     db = database_of(request)
     try:
         async with db.transaction() as tx:
@@ -125,7 +125,7 @@ async def once(request: Request, answer: Callable[[Request], Awaitable[Response]
                 _BEGIN, user_id=user_id, key=key, digest=digest, now=tx.now, forgotten=forgotten
             )
             if is_first is None:
-                return await _again(tx, request, user_id, key, digest)
+                return await _stored_answer(tx, request, user_id, key, digest)
             joined = _Joined(db, tx)
             join(request, joined)
             found = await answer(request)
@@ -141,7 +141,7 @@ async def once(request: Request, answer: Callable[[Request], Awaitable[Response]
     return found
 
 
-async def _again(tx: Transaction, request: Request, user_id: UserId, key: str, digest: bytes) -> Response:
+async def _stored_answer(tx: Transaction, request: Request, user_id: UserId, key: str, digest: bytes) -> Response:
     row = await tx.fetch_one(_FIND, user_id=user_id, key=key)
     if row is None or row["answer"] is None:
         raise Conflict(ApiReason.IN_PROGRESS)
@@ -170,7 +170,7 @@ def _purpose(user_id: UserId, key: str) -> str:
     return f"openmeet/idempotency_keys/{user_id}/{key}"
 
 
-async def _digest(request: Request) -> bytes:
+async def _request_digest(request: Request) -> bytes:
     """A digest of method, path and body: equal requests have equal digests."""
     address = request.url.path + "?" + request.url.query
     parts = (request.method.encode(), address.encode(), await request.body())

@@ -103,9 +103,9 @@ _FILES = {"text/calendar": "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nEND:VCALENDAR\r\n"
 
 def document(site_name: str, public_url: str, operations: Sequence[ApiOperation]) -> dict[str, Any]:
     """The document as a JSON value."""
-    shapes = [ProblemBody, str, *(shape for one in operations for shape in _shapes(one))]
+    shapes = [ProblemBody, str, *(shape for one in operations for shape in _schema_types(one))]
     schemas, components = msgspec.json.schema_components(shapes, ref_template=_REFERENCES)
-    schema_of = dict(zip(map(_key, shapes), schemas, strict=True))
+    schema_of = dict(zip(map(_schema_name, shapes), schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for one in operations:
         paths.setdefault(one.path, {})[one.method.lower()] = _operation(one, schema_of)
@@ -148,16 +148,16 @@ def serve(
     return answer
 
 
-def _shapes(one: ApiOperation) -> list[Any]:
+def _schema_types(one: ApiOperation) -> list[Any]:
     found = [shape for shape in (one.body, *one.answers.values()) if shape is not None]
     return [*found, *(parameter.shape for parameter in one.parameters)]
 
 
-def _key(shape: Any) -> str:
+def _schema_name(shape: Any) -> str:
     return repr(shape)
 
 
-def _can_be_gone(one: ApiOperation) -> bool:
+def _may_answer_410(one: ApiOperation) -> bool:
     """Whether the operation can respond with 410. Paths below an event, series or group distinguish deleted objects
     from objects that never existed.
     """
@@ -186,13 +186,16 @@ def _operation(one: ApiOperation, schema_of: dict[str, Any]) -> dict[str, Any]:
         403,
         *one.failures,
         *((409, 422) if one.takes_key else ()),
-        *((410,) if _can_be_gone(one) else ()),
+        *((410,) if _may_answer_410(one) else ()),
     }
     for status in sorted(failures):
         responses[str(status)] = {
             "description": HTTPStatus(status).phrase,
             "content": {
-                "application/problem+json": {"schema": schema_of[_key(ProblemBody)], "example": _problem(status)}
+                "application/problem+json": {
+                    "schema": schema_of[_schema_name(ProblemBody)],
+                    "example": _problem_response(status),
+                }
             },
         }
     found: dict[str, Any] = {
@@ -202,20 +205,20 @@ def _operation(one: ApiOperation, schema_of: dict[str, Any]) -> dict[str, Any]:
         "responses": responses,
     }
     parameters = [_in_path(name) for name in _PATH_PARAMETER.findall(one.path)]
-    parameters += [_parameter(each, schema_of) for each in (*one.parameters, *_headers(one))]
+    parameters += [_parameter(each, schema_of) for each in (*one.parameters, *_header_parameters(one))]
     if parameters:
         found["parameters"] = parameters
     if one.body is not None:
         found["requestBody"] = {
             "required": not one.body_is_optional,
-            "content": {media: _content(one.body, schema_of) for media in _media(one)}
+            "content": {media: _content(one.body, schema_of) for media in _media_types(one)}
             | {media: {"schema": {"type": "string"}, "example": _FILES[media]} for media in one.takes_files},
         }
     found["security"] = _security(one)
     return found
 
 
-def _media(one: ApiOperation) -> tuple[str, ...]:
+def _media_types(one: ApiOperation) -> tuple[str, ...]:
     return ("application/json", FORM) if one.takes_forms else ("application/json",)
 
 
@@ -232,7 +235,7 @@ def _security(one: ApiOperation) -> list[dict[str, list[str]]]:
 
 
 def _content(shape: Any, schema_of: dict[str, Any]) -> dict[str, Any]:
-    return {"schema": schema_of[_key(shape)], "example": example_of(shape)}
+    return {"schema": schema_of[_schema_name(shape)], "example": example_of(shape)}
 
 
 def _answer_content(one: ApiOperation, shape: Any, schema_of: dict[str, Any]) -> dict[str, Any]:
@@ -249,7 +252,7 @@ def _answer_content(one: ApiOperation, shape: Any, schema_of: dict[str, Any]) ->
     return {"schema": {"type": "string", "description": what}, "example": example}
 
 
-def _headers(one: ApiOperation) -> list[Parameter]:
+def _header_parameters(one: ApiOperation) -> list[Parameter]:
     """The headers that every operation of this kind accepts."""
     if one.method == "GET":
         return [] if one.is_streamed else [IF_NONE_MATCH]
@@ -275,7 +278,7 @@ def _parameter(one: Parameter, schema_of: dict[str, Any]) -> dict[str, Any]:
         "in": one.where,
         "required": one.is_required,
         "description": one.what,
-        "schema": schema_of[_key(one.shape)],
+        "schema": schema_of[_schema_name(one.shape)],
         "example": example_of(one.shape, one.name),
     }
 
@@ -290,7 +293,7 @@ def _service_description() -> str:
     return f"A credential that the operator created for a program of the installation (`openmeet services make`). {scopes}."
 
 
-def _problem(status: int) -> dict[str, Any]:
+def _problem_response(status: int) -> dict[str, Any]:
     title, why = _PROBLEMS[status]
     found = {"type": "about:blank", "title": title, "status": status, "detail": why, "requestId": "9f2c41d07b3e-17"}
     return found | ({"fields": {"title": why}} if status == HTTPStatus.BAD_REQUEST else {})

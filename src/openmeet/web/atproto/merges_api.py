@@ -88,7 +88,7 @@ def _lister(decisions_of: DecisionsOf) -> Answering:
         page = paging(request)
         async with database_of(request).reader() as reader:
             found = await decisions_of(reader, caller_of(request), request.path_params["slug"], page)
-        return json_response(_listed(found, page))
+        return json_response(_decision_list(found, page))
 
     return list_them
 
@@ -101,17 +101,17 @@ def _chooser(choose: Choose, decisions_of: DecisionsOf) -> Answering:
         async with database_of(request).transaction() as tx:
             slug = await choose(tx, caller, request.path_params["slug"], choice)
             found = await decisions_of(tx, caller, slug, Page(MAX_LIMIT))
-        return json_response(_listed(found, Page(MAX_LIMIT)))
+        return json_response(_decision_list(found, Page(MAX_LIMIT)))
 
     return choose_one
 
 
-def _listed(found: list[KeptDecision], page: Page) -> DecisionList:
+def _decision_list(found: list[KeptDecision], page: Page) -> DecisionList:
     some, cursor = page.cut(found, lambda one: one.mark)
-    return DecisionList([_decision(one) for one in some], cursor)
+    return DecisionList([_decision_output(one) for one in some], cursor)
 
 
-def _decision(one: KeptDecision) -> DecisionOutput:
+def _decision_output(one: KeptDecision) -> DecisionOutput:
     return DecisionOutput(
         json_name(one.decision.field),
         one.theirs_rev,
@@ -126,15 +126,15 @@ def _decision(one: KeptDecision) -> DecisionOutput:
     )
 
 
-async def _of_event(reader: Reader, caller: Caller, slug: str, page: Page) -> list[KeptDecision]:
+async def _decisions_of_event(reader: Reader, caller: Caller, slug: str, page: Page) -> list[KeptDecision]:
     return (await merge_review.merged(reader, caller, EventSlug(slug), page))[1]
 
 
-async def _of_group(reader: Reader, caller: Caller, slug: str, page: Page) -> list[KeptDecision]:
+async def _decisions_of_group(reader: Reader, caller: Caller, slug: str, page: Page) -> list[KeptDecision]:
     return (await merge_review.merged_into_group(reader, caller, GroupSlug(slug), page))[1]
 
 
-async def _of_series(reader: Reader, caller: Caller, slug: str, page: Page) -> list[KeptDecision]:
+async def _decisions_of_series(reader: Reader, caller: Caller, slug: str, page: Page) -> list[KeptDecision]:
     return (await merge_review.merged_into_series(reader, caller, SeriesSlug(slug), page))[1]
 
 
@@ -158,7 +158,7 @@ OPERATIONS = (
         "/api/events/{slug}/decisions",
         "listDecisions",
         "Merge decisions about the caller’s event",
-        _lister(_of_event),
+        _lister(_decisions_of_event),
         {200: DecisionList},
         parameters=(CURSOR, LIMIT),
         failures=(403, 404, 422),
@@ -178,7 +178,7 @@ OPERATIONS = (
         "/api/groups/{slug}/merged",
         "listGroupDecisions",
         "Merge decisions about a group that the caller may edit",
-        _lister(_of_group),
+        _lister(_decisions_of_group),
         {200: DecisionList},
         parameters=(CURSOR, LIMIT),
         failures=(403, 404),
@@ -188,7 +188,7 @@ OPERATIONS = (
         "/api/groups/{slug}/merged",
         "chooseSideOfGroup",
         "Choose the local or the remote version of a merged field of a group",
-        _chooser(choose_for_group, _of_group),
+        _chooser(choose_for_group, _decisions_of_group),
         {200: DecisionList},
         ChoiceInput,
         failures=(403, 404, 422),
@@ -198,7 +198,7 @@ OPERATIONS = (
         "/api/series/{slug}/merged",
         "listSeriesDecisions",
         "Merge decisions about a series that the caller may edit",
-        _lister(_of_series),
+        _lister(_decisions_of_series),
         {200: DecisionList},
         parameters=(CURSOR, LIMIT),
         failures=(403, 404),
@@ -208,7 +208,7 @@ OPERATIONS = (
         "/api/series/{slug}/merged",
         "chooseSideOfSeries",
         "Choose the local or the remote version of a merged field of a series, for all its upcoming dates",
-        _chooser(choose_for_series, _of_series),
+        _chooser(choose_for_series, _decisions_of_series),
         {200: DecisionList},
         ChoiceInput,
         failures=(403, 404, 422),

@@ -106,14 +106,14 @@ def _value(field: str, text: str, zone: str, first: datetime | None) -> str:
         case "start":
             return text.replace("T", " ")
         case "rule":
-            return _rule(text, first)
+            return _rule_text(text, first)
         case "avatar":
             return gettext("a picture")
         case _:
             return text
 
 
-def _rule(text: str, first: datetime | None) -> str:
+def _rule_text(text: str, first: datetime | None) -> str:
     if first is None:
         return text
     try:
@@ -171,7 +171,7 @@ async def of_event(reader: Reader, caller: Caller, slug: str) -> MergedRecordVie
         event.title,
         path,
         f"{path}/edit",
-        _shown(reader, found, event.time_zone),
+        _merge_views(reader, found, event.time_zone),
         event.record_uri,
         thumbnail(event.content),
         f"{path}/publishing" if event.author_id == caller.user_id else "",
@@ -182,7 +182,7 @@ async def of_group(reader: Reader, caller: Caller, slug: str) -> MergedRecordVie
     """The merge decisions about a group, for users who may change it. Raises NotFound, Forbidden."""
     group, found = await merge_review.merged_into_group(reader, caller, GroupSlug(slug))
     path = f"/groups/{quote(group.slug)}"
-    decisions = _shown(reader, found, group.details.time_zone)
+    decisions = _merge_views(reader, found, group.details.time_zone)
     return MergedRecordView("group", group.details.name, path, f"{path}/settings", decisions, group.network.record_uri)
 
 
@@ -190,7 +190,7 @@ async def of_series(reader: Reader, caller: Caller, slug: str) -> MergedRecordVi
     """The merge decisions about a series, for users who may change it. Raises NotFound, Forbidden."""
     series, found = await merge_review.merged_into_series(reader, caller, SeriesSlug(slug))
     path = f"/series/{quote(series.slug)}"
-    decisions = _shown(reader, found, series.zone_name, series.timing.pattern.start)
+    decisions = _merge_views(reader, found, series.zone_name, series.timing.pattern.start)
     return MergedRecordView("series", series.content.title, path, f"{path}/edit", decisions, series.record_uri)
 
 
@@ -239,5 +239,7 @@ async def _merged_page(request: Request, look: Look, *, problem: Failure | None 
     return page(request, "atproto/merged.html", context, status=200 if problem is None else 422)
 
 
-def _shown(reader: Reader, found: list[KeptDecision], zone: str, first: datetime | None = None) -> list[MergeView]:
+def _merge_views(
+    reader: Reader, found: list[KeptDecision], zone: str, first: datetime | None = None
+) -> list[MergeView]:
     return [shown(one, zone, reader.now, first) for one in found]

@@ -19,7 +19,7 @@ def routes() -> list[Route]:
 
 
 async def show(request: Request) -> Response:
-    return await _page(request, EMPTY)
+    return await _move_records_page(request, EMPTY)
 
 
 async def move(request: Request) -> Response:
@@ -31,11 +31,11 @@ async def move(request: Request) -> Response:
             begun = await move_records.start_move(tx, caller.user_id, source)
     except (InvalidInput, NotFound, Refused) as wrong:
         status = 404 if isinstance(wrong, NotFound) else 422
-        return await _page(request, FormState({}, {"": wrong.why}), status=status)
+        return await _move_records_page(request, FormState({}, {"": wrong.why}), status=status)
     return go(PATH, flash="records_moved" if begun.events or begun.series else "records_none_moved")
 
 
-async def _page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
+async def _move_records_page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         held = await move_records.counts_by_repository(reader, caller.user_id)

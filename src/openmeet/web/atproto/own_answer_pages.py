@@ -42,7 +42,9 @@ def routes() -> list[Route]:
 
 async def show_new(request: Request) -> Response:
     await selected_account(request)
-    return await _form(request, FormState({"event": request.query_params.get("event", ""), "answer": "going"}), rkey="")
+    return await _answer_form_page(
+        request, FormState({"event": request.query_params.get("event", ""), "answer": "going"}), rkey=""
+    )
 
 
 async def write_new(request: Request) -> Response:
@@ -54,7 +56,7 @@ async def write_new(request: Request) -> Response:
         subject = await rsvps.subject_at(db, network, form.get("event", ""), public_url)
         await rsvps.create(db, network, identity, subject, form.get("answer", ""))
     except Failure as failure:
-        return await _again(request, form, failure, rkey="")
+        return await _form_with_errors(request, form, failure, rkey="")
     return go(HERE + account_query(request), flash="own_written")
 
 
@@ -64,8 +66,8 @@ async def show_one(request: Request) -> Response:
     try:
         event, answer = await rsvps.read_own(database_of(request), network_of(request), identity, rkey)
     except Failure as failure:
-        return await _again(request, {}, failure, rkey=rkey)
-    return await _form(request, FormState({"event": event, "answer": answer}), rkey=rkey)
+        return await _form_with_errors(request, {}, failure, rkey=rkey)
+    return await _answer_form_page(request, FormState({"event": event, "answer": answer}), rkey=rkey)
 
 
 async def write_one(request: Request) -> Response:
@@ -75,7 +77,7 @@ async def write_one(request: Request) -> Response:
     try:
         await rsvps.edit(database_of(request), network_of(request), identity, rkey, form.get("answer", ""))
     except Failure as failure:
-        return await _again(request, form, failure, rkey=rkey)
+        return await _form_with_errors(request, form, failure, rkey=rkey)
     return go(HERE + account_query(request), flash="own_written")
 
 
@@ -85,32 +87,32 @@ async def delete_one(request: Request) -> Response:
     try:
         await rsvps.delete(database_of(request), network_of(request), identity, rkey)
     except Failure as failure:
-        return await _again(request, {}, failure, rkey=rkey)
+        return await _form_with_errors(request, {}, failure, rkey=rkey)
     return go(HERE + account_query(request), flash="own_deleted")
 
 
-async def _again(request: Request, form: dict[str, str], failure: Failure, *, rkey: str) -> Response:
+async def _form_with_errors(request: Request, form: dict[str, str], failure: Failure, *, rkey: str) -> Response:
     """Show the form again, with the submitted values and the errors."""
     match failure:
         case _ if needs_permission(failure):
             if not form:
                 return permission_redirect(request)
-            return await _form(
+            return await _answer_form_page(
                 request, FormState(form, {"": str(ALLOW_FIRST)}), rkey=rkey, status=403, allow_at=ALLOWING
             )
         case InvalidInput():
-            return await _form(request, form_with_problems(form, failure), rkey=rkey, status=400)
+            return await _answer_form_page(request, form_with_problems(form, failure), rkey=rkey, status=400)
         case Conflict():
             problem = {"": AtprotoReason.CHANGED_ELSEWHERE()}
-            return await _form(request, FormState(form, problem), rkey=rkey, status=409)
+            return await _answer_form_page(request, FormState(form, problem), rkey=rkey, status=409)
         case NotFound():
             raise failure
         case _:
             problem = {"": AtprotoReason.ANSWER_NOT_WRITTEN(problem=failure.quoted)}
-            return await _form(request, FormState(form, problem), rkey=rkey, status=502)
+            return await _answer_form_page(request, FormState(form, problem), rkey=rkey, status=502)
 
 
-async def _form(
+async def _answer_form_page(
     request: Request, form_state: FormState, *, rkey: str, status: int = 200, allow_at: str = ""
 ) -> Response:
     identity, _ = await selected_account(request)

@@ -74,18 +74,20 @@ async def show(request: Request) -> Response:
         "accounts": accounts,
         "of_account": account_query(request),
         "pages": pages,
-        "older": {name: some.older and _address(request, {name: some.older}) for name, some in pages.items()},
-        "newest": {name: _address(request, {name: ""}) if request.query_params.get(name) else "" for name in pages},
-        "when": {one.uri: _when(one.starts_at, zone) for one in records if one.starts_at},
+        "older": {name: some.older and _next_page_path(request, {name: some.older}) for name, some in pages.items()},
+        "newest": {
+            name: _next_page_path(request, {name: ""}) if request.query_params.get(name) else "" for name in pages
+        },
+        "when": {one.uri: _start_label(one.starts_at, zone) for one in records if one.starts_at},
         "waits": any(one.state is not repository.OwnRecordState.HERE for one in records),
-        "again": _address(request, {}),
+        "again": _next_page_path(request, {}),
     }
     return page(request, "atproto/own_records.html", context)
 
 
 async def show_new(request: Request) -> Response:
     identity, zone = await selected_account(request)
-    return _form(request, identity, FormState({"key": _fresh_key(request)}), zone, rkey="")
+    return _record_form_page(request, identity, FormState({"key": _fresh_key(request)}), zone, rkey="")
 
 
 async def write_new(request: Request) -> Response:
@@ -93,14 +95,14 @@ async def write_new(request: Request) -> Response:
     form = await read_form(request)
     network, key = network_of(request), form.get("key", "")
     try:
-        await repository.create(database_of(request), network, _tids, identity, _wanted(form), zone, key)
+        await repository.create(database_of(request), network, _tids, identity, _submitted_form(form), zone, key)
     except Conflict:
         # The form contains a record key, so a repeated submission writes the same record.
         problem = {"": AtprotoReason.SENT_BEFORE()}
         shown = FormState({**form, "key": _fresh_key(request)}, problem)
-        return _form(request, identity, shown, zone, rkey="", status=409)
+        return _record_form_page(request, identity, shown, zone, rkey="", status=409)
     except Failure as failure:
-        return _again(request, identity, form, zone, failure, rkey="")
+        return _form_with_errors(request, identity, form, zone, failure, rkey="")
     return go(HERE + account_query(request), flash="own_written")
 
 
@@ -111,9 +113,9 @@ async def show_one(request: Request) -> Response:
         current = await repository.read_own(network_of(request), identity, rkey, zone)
     except Refused as refused:
         problem = {"": AtprotoReason.CANNOT_CHANGE_RECORD(problem=refused.quoted)}
-        return _form(request, identity, FormState({}, problem), zone, rkey=rkey)
+        return _record_form_page(request, identity, FormState({}, problem), zone, rkey=rkey)
     values = {**asdict(current.form), "version": current.cid}
-    return _form(request, identity, FormState(values), zone, rkey=rkey)
+    return _record_form_page(request, identity, FormState(values), zone, rkey=rkey)
 
 
 async def write_one(request: Request) -> Response:
@@ -122,9 +124,9 @@ async def write_one(request: Request) -> Response:
     form = await read_form(request)
     network, version = network_of(request), form.get("version", "")
     try:
-        await repository.edit(database_of(request), network, identity, rkey, _wanted(form), zone, version)
+        await repository.edit(database_of(request), network, identity, rkey, _submitted_form(form), zone, version)
     except Failure as failure:
-        return _again(request, identity, form, zone, failure, rkey=rkey)
+        return _form_with_errors(request, identity, form, zone, failure, rkey=rkey)
     return go(HERE + account_query(request), flash="own_written")
 
 
@@ -134,7 +136,7 @@ async def delete_one(request: Request) -> Response:
     try:
         await repository.delete(database_of(request), network_of(request), identity, rkey)
     except Failure as failure:
-        return _again(request, identity, {}, zone, failure, rkey=rkey)
+        return _form_with_errors(request, identity, {}, zone, failure, rkey=rkey)
     return go(HERE + account_query(request), flash="own_deleted")
 
 
@@ -143,14 +145,14 @@ def _fresh_key(request: Request) -> str:
     return str(_tids.next(network_of(request).clock.now()))
 
 
-def _address(request: Request, changed: dict[str, str]) -> str:
+def _next_page_path(request: Request, changed: dict[str, str]) -> str:
     """The URL of the next page of one of the lists."""
     parameters = {name: request.query_params.get(name, "") for name in ("account", *_SECTIONS)} | changed
     filled_parameters = {name: value for name, value in parameters.items() if value}
     return f"{HERE}?{urlencode(filled_parameters)}" if filled_parameters else HERE
 
 
-def _again(
+def _form_with_errors(
     request: Request, identity: Identity, form: dict[str, str], zone: str, failure: Failure, *, rkey: str
 ) -> Response:
     """Show the form again, with the submitted values and the errors."""
@@ -158,7 +160,7 @@ def _again(
         case _ if needs_permission(failure):
             if not form:
                 return permission_redirect(request)
-            return _form(
+            return _record_form_page(
                 request,
                 identity,
                 FormState(form, {"": str(ALLOW_FIRST)}),
@@ -168,18 +170,18 @@ def _again(
                 allow_at=ALLOWING,
             )
         case InvalidInput():
-            return _form(request, identity, form_with_problems(form, failure), zone, rkey=rkey, status=400)
+            return _record_form_page(request, identity, form_with_problems(form, failure), zone, rkey=rkey, status=400)
         case Conflict():
             problem = {"": AtprotoReason.CHANGED_ELSEWHERE()}
-            return _form(request, identity, FormState(form, problem), zone, rkey=rkey, status=409)
+            return _record_form_page(request, identity, FormState(form, problem), zone, rkey=rkey, status=409)
         case NotFound():
             raise failure
         case _:
             problem = {"": AtprotoReason.NOTHING_WRITTEN(problem=failure.quoted)}
-            return _form(request, identity, FormState(form, problem), zone, rkey=rkey, status=502)
+            return _record_form_page(request, identity, FormState(form, problem), zone, rkey=rkey, status=502)
 
 
-def _form(
+def _record_form_page(
     request: Request,
     identity: Identity,
     form_state: FormState,
@@ -203,7 +205,7 @@ def _form(
     return page(request, "atproto/own_record.html", context, status=status)
 
 
-def _wanted(form: dict[str, str]) -> Form:
+def _submitted_form(form: dict[str, str]) -> Form:
     return Form(
         form.get("name", ""),
         form.get("description", ""),
@@ -214,6 +216,6 @@ def _wanted(form: dict[str, str]) -> Form:
     )
 
 
-def _when(starts_at: Instant, zone: str) -> str:
+def _start_label(starts_at: Instant, zone: str) -> str:
     local = wall_time.local_of(starts_at, zone)
     return f"{formatting.span(local, None)} {formatting.zone_label(local, zone)}"

@@ -239,7 +239,7 @@ async def sync_answers(request: Request) -> Response:
         own = None
         if own_rsvp is not None:
             found = await publication_status.statuses(tx, PublicationKind.RSVP, [own_rsvp.id])
-            own = _record_of(
+            own = _record_standing(
                 "rsvp",
                 event,
                 found[own_rsvp.id],
@@ -289,7 +289,7 @@ async def _series_shown(reader: Reader, series: Series) -> Response:
         "published" if record.takes_answers else "withheld",
         _name(reach(series.content.visibility, series.group, record)),
         [
-            *await _of_series(reader, series),
+            *await _series_standing(reader, series),
             *await _records_of_events(reader, await record_settings.published_dates(reader, series)),
         ],
     )
@@ -310,7 +310,7 @@ async def _records_of_events(reader: Reader, some: list[Event]) -> list[RecordSt
     found = await publication_status.statuses(reader, PublicationKind.EVENT, [event.id for event in some])
     agreed = {user_id: (await consent(reader, user_id)).is_given for user_id in {event.author_id for event in some}}
     return [
-        _record_of(
+        _record_standing(
             "event",
             event,
             found[event.id],
@@ -323,7 +323,7 @@ async def _records_of_events(reader: Reader, some: list[Event]) -> list[RecordSt
     ]
 
 
-async def _of_series(reader: Reader, series: Series) -> list[RecordStanding]:
+async def _series_standing(reader: Reader, series: Series) -> list[RecordStanding]:
     """The record of the series itself, if it has one or had one."""
     found = await record_settings.of_series(reader, series)
     if found is None:
@@ -333,7 +333,7 @@ async def _of_series(reader: Reader, series: Series) -> list[RecordStanding]:
     return [_output("series", series.slug, None, publication, status, None)]
 
 
-def _record_of(
+def _record_standing(
     kind: Literal["event", "rsvp"],
     event: Event,
     publication: PublicationStatus,

@@ -43,9 +43,9 @@ def routes() -> list[Route]:
 async def show(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        event = await _own(reader, request)
+        event = await _own_event(reader, request)
         series = await record_settings.own_series_around(reader, caller, event)
-        return await _page(request, reader, event, series, FormState(_values(event, series)))
+        return await _record_settings_page(request, reader, event, series, FormState(_form_values(event, series)))
 
 
 async def save(request: Request) -> Response:
@@ -56,25 +56,25 @@ async def save(request: Request) -> Response:
             event, series = await record_settings.lock(
                 tx,
                 caller,
-                await _own(tx, request),
+                await _own_event(tx, request),
                 expected_revision=revision_in_form(form.get("revision", "")),
             )
-            record = _record(event, form)
+            record = _record_settings(event, form)
             if series is not None:
                 # Lock order: the series before its dates.
                 for_all = record if form.get("scope") == "series" else None
-                await record_settings.change_series(tx, caller, series.slug, for_all, _policy(form))
+                await record_settings.change_series(tx, caller, series.slug, for_all, _publish_policy(form))
                 if form.get("rule_again") == "yes":
                     await publications.retry_now(tx, kind=PublicationKind.SERIES, subject_id=series.id)
             event = await record_settings.change_event(tx, caller, event.slug, record)
     except (InvalidForm, Refused, PreconditionFailed) as wrong:
         problem = wrong if isinstance(wrong, InvalidForm) else InvalidForm({"": wrong.why})
         async with database_of(request).reader() as reader:
-            event = await _own(reader, request)
+            event = await _own_event(reader, request)
             series = await record_settings.own_series_around(reader, caller, event)
             now = str(record_settings.revision_of(event, series))
-            again = form_with_problems({**_values(event, series), **form, "revision": now}, problem)
-            return await _page(request, reader, event, series, again, status=wrong_status(wrong))
+            again = form_with_problems({**_form_values(event, series), **form, "revision": now}, problem)
+            return await _record_settings_page(request, reader, event, series, again, status=wrong_status(wrong))
     return go(f"/events/{event.slug}/publishing", flash="record_settings_saved")
 
 
@@ -83,14 +83,14 @@ def wrong_status(wrong: Exception) -> int:
     return 412 if isinstance(wrong, PreconditionFailed) else 400
 
 
-async def _own(reader: Reader, request: Request) -> Event:
+async def _own_event(reader: Reader, request: Request) -> Event:
     event = await record_settings.find_own_event(reader, caller_of(request), request.path_params["slug"])
     if event is None:
         raise NotFound(AtprotoReason.NO_SUCH_EVENT)
     return event
 
 
-def _record(event: Event, form: dict[str, str]) -> RecordSettings:
+def _record_settings(event: Event, form: dict[str, str]) -> RecordSettings:
     publishes = form.get("publishes", "")
     if publishes not in {"nothing", "minimal", "full"}:
         raise InvalidForm({"publishes": AtprotoReason.LEVEL_NEEDED})
@@ -103,14 +103,14 @@ def _record(event: Event, form: dict[str, str]) -> RecordSettings:
     )
 
 
-def _policy(form: dict[str, str]) -> PublishPolicy:
+def _publish_policy(form: dict[str, str]) -> PublishPolicy:
     try:
         return PublishPolicy(form.get("policy", ""))
     except ValueError:
         raise InvalidForm({"policy": AtprotoReason.DATES_NEEDED}) from None
 
 
-def _values(event: Event, series: Series | None) -> dict[str, str]:
+def _form_values(event: Event, series: Series | None) -> dict[str, str]:
     is_public = event.content.visibility is Visibility.PUBLIC
     if is_public:
         publishes = event.record.detail.value if event.record.is_wanted else "nothing"
@@ -127,7 +127,7 @@ def _values(event: Event, series: Series | None) -> dict[str, str]:
     }
 
 
-async def _page(
+async def _record_settings_page(
     request: Request, reader: Reader, event: Event, series: Series | None, form_state: FormState, *, status: int = 200
 ) -> Response:
     some = [event] if series is None else await record_settings.published_dates(reader, series)

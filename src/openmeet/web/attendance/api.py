@@ -121,22 +121,22 @@ async def put_answer(request: Request) -> Response:
             tx, caller, slug, reply_of(body.reply), _rsvp_request(body), through=ChangeChannel.API
         )
         waiting = await _waiting_before(tx, saved)
-        return json_response(_shown(saved, waiting, tx), headers=etag_of(saved.revision))
+        return json_response(_answer_output(saved, waiting, tx), headers=etag_of(saved.revision))
 
     return await database_of(request).batch(work, key=slug)
 
 
 async def show_answer(request: Request) -> Response:
     async with database_of(request).reader() as reader:
-        own_rsvp = await _mine(reader, request)
+        own_rsvp = await _own_rsvp(reader, request)
         waiting = await _waiting_before(reader, own_rsvp)
-        return json_response(_shown(own_rsvp, waiting, reader), headers=etag_of(own_rsvp.revision))
+        return json_response(_answer_output(own_rsvp, waiting, reader), headers=etag_of(own_rsvp.revision))
 
 
 async def show_history(request: Request) -> Response:
     page = paging(request)
     async with database_of(request).reader() as reader:
-        own_rsvp = await _mine(reader, request)
+        own_rsvp = await _own_rsvp(reader, request)
         changes = await history.of_rsvp(reader, own_rsvp.id, page)
     return json_response(history_page(page, changes))
 
@@ -166,7 +166,7 @@ def change_shown(one: HistoryEntry) -> ChangeOutput:
     )
 
 
-async def _mine(reader: Reader, request: Request) -> Attendance:
+async def _own_rsvp(reader: Reader, request: Request) -> Attendance:
     caller = caller_of(request)
     event = await by_slug(reader, EventSlug(request.path_params["slug"]))
     own_rsvp = await queries.find(reader, event.id, caller.user_id) if event else None
@@ -198,7 +198,7 @@ async def _waiting_before(reader: Reader, own_rsvp: Attendance) -> int | None:
     return None if own_rsvp.waitlist_number is None else await waitlist.before(reader, own_rsvp)
 
 
-def _shown(rsvp: Attendance, waiting: int | None, reader: Reader) -> AnswerOutput:
+def _answer_output(rsvp: Attendance, waiting: int | None, reader: Reader) -> AnswerOutput:
     until = rsvp.offered_until
     return AnswerOutput(
         rsvp.id,

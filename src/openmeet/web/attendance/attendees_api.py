@@ -143,7 +143,7 @@ async def list_managed(request: Request) -> Response:
             reader, event.id, AttendeeFilter(statuses, query_params.get("q", "").strip()), after, int(limit) + 1
         )
         page = rows[: int(limit)]
-        shown = await _shown(reader, event, page)
+        shown = await _attendee_outputs(reader, event, page)
         numbers = await lists.by_status(reader, event.id)
     cursor = lists.format_cursor(page[-1]) if len(rows) > len(page) else None
     return json_response(ManagedList(shown, cursor, AnswersByStatus(**numbers)))
@@ -161,7 +161,7 @@ async def add(request: Request) -> Response:
             mode = AnswerMode(body.mode) if body.mode else None
             name = body.display_name or ""
             saved = await host_decisions.add(tx, caller, _slug(request), name, party=body.party, mode=mode)
-        shown = await _one(tx, caller, _slug(request), saved.id)
+        shown = await _one_attendee(tx, caller, _slug(request), saved.id)
     return json_response(shown, 201)
 
 
@@ -181,8 +181,8 @@ async def decide(request: Request) -> Response:
 async def restore(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).transaction() as tx:
-        saved = await host_decisions.restore(tx, caller, _slug(request), _id(request))
-        shown = await _one(tx, caller, _slug(request), saved.id)
+        saved = await host_decisions.restore(tx, caller, _slug(request), _attendance_id(request))
+        shown = await _one_attendee(tx, caller, _slug(request), saved.id)
     return json_response(shown)
 
 
@@ -190,7 +190,7 @@ async def show_history(request: Request) -> Response:
     page = paging(request)
     async with database_of(request).reader() as reader:
         event = await host_decisions.find_for_host(reader, caller_of(request), _slug(request))
-        rsvp = await queries.by_id(reader, _id(request))
+        rsvp = await queries.by_id(reader, _attendance_id(request))
         if rsvp is None or rsvp.event_id != event.id:
             raise NotFound(AttendanceReason.NO_SUCH_ANSWER)
         changes = await history.of_rsvp(reader, rsvp.id, page)
@@ -209,22 +209,26 @@ class CsvOutput(msgspec.Struct, rename="camel"):
     csv: str
 
 
-async def _one(reader: Reader, caller: Caller, slug: EventSlug, attendance_id: AttendanceId) -> HostAttendeeOutput:
+async def _one_attendee(
+    reader: Reader, caller: Caller, slug: EventSlug, attendance_id: AttendanceId
+) -> HostAttendeeOutput:
     event = await host_decisions.find_for_host(reader, caller, slug)
-    (shown,) = await _shown(reader, event, await lists.by_ids(reader, event.id, [attendance_id]))
+    (shown,) = await _attendee_outputs(reader, event, await lists.by_ids(reader, event.id, [attendance_id]))
     return shown
 
 
-async def _shown(reader: Reader, event: Event, people: Sequence[Attendee]) -> list[HostAttendeeOutput]:
+async def _attendee_outputs(reader: Reader, event: Event, people: Sequence[Attendee]) -> list[HostAttendeeOutput]:
     names = await shown_names(reader, [one.user_id for one in people])
     registration_settings = await registration.of_event(reader, event)
     more = await response_details.of_answers(
         reader, event.id, registration_settings, [one.attendance_id for one in people]
     )
-    return [_line(one, lists.shown(one, names), more[one.attendance_id]) for one in people]
+    return [_attendee_output(one, lists.shown(one, names), more[one.attendance_id]) for one in people]
 
 
-def _line(one: Attendee, words: lists.AttendeeRow, more: response_details.AttendeeDetails) -> HostAttendeeOutput:
+def _attendee_output(
+    one: Attendee, words: lists.AttendeeRow, more: response_details.AttendeeDetails
+) -> HostAttendeeOutput:
     return HostAttendeeOutput(
         one.attendance_id,
         None if words.is_named_by_address else one.user_id,
@@ -247,7 +251,7 @@ def _slug(request: Request) -> EventSlug:
     return EventSlug(request.path_params["slug"])
 
 
-def _id(request: Request) -> AttendanceId:
+def _attendance_id(request: Request) -> AttendanceId:
     return AttendanceId(request.path_params["attendanceId"])
 
 

@@ -79,7 +79,7 @@ def routes() -> list[Route]:
 
 
 async def show(request: Request) -> Response:
-    return await _page(request, EMPTY)
+    return await _attendees_page(request, EMPTY)
 
 
 async def decide(request: Request) -> Response:
@@ -104,7 +104,7 @@ async def decide(request: Request) -> Response:
         elif act not in {"approve", "remove"}:
             raise InvalidInput("act", GeneralReason.CHOOSE_ONE, choices="approve, remove, approve_all")
     if not ids and act != "approve_all":
-        return await _page(request, FormState({}, {"": gettext("Select somebody first.")}), status=400)
+        return await _attendees_page(request, FormState({}, {"": gettext("Select somebody first.")}), status=400)
     if back in _RETURN_PATHS:
         return _redirect_with_counts(_RETURN_PATHS[back].format(slug=quote(slug)), act, done)
     removed = {"removed": ids[0]} if act == "remove" and len(ids) == 1 else {}
@@ -129,9 +129,9 @@ async def add(request: Request) -> Response:
                 tx, caller, slug, form.get("name", ""), party=rsvp_request.party or 1, mode=rsvp_request.mode
             )
     except InvalidForm as wrong:
-        return await _page(request, FormState(form, wrong.problems), status=400)
+        return await _attendees_page(request, FormState(form, wrong.problems), status=400)
     except Refused as refused:
-        return await _page(request, FormState(form, {"name": refused.why}), status=422)
+        return await _attendees_page(request, FormState(form, {"name": refused.why}), status=422)
     return go(_attendees_path(slug), flash="attendee_added")
 
 
@@ -143,9 +143,9 @@ async def invite(request: Request) -> Response:
             await invitations.invite(tx, caller, slug, form.get("email", ""), for_series=bool(form.get("for_series")))
             await spend_on_invitations(request, caller.user_id, [form.get("email", "")])
     except InvalidForm as wrong:
-        return await _page(request, FormState(form, wrong.problems), status=400)
+        return await _attendees_page(request, FormState(form, wrong.problems), status=400)
     except (Refused, TooMany) as refused:
-        return await _page(request, FormState(form, {"email": refused.why}), status=422)
+        return await _attendees_page(request, FormState(form, {"email": refused.why}), status=422)
     return go(_attendees_path(slug, tab="interested"), flash="attendee_invited")
 
 
@@ -197,7 +197,7 @@ async def show_one(request: Request) -> Response:
     return page(request, "attendance/attendee.html", context)
 
 
-async def _page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
+async def _attendees_page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     caller, slug = caller_of(request), _slug(request)
     query_params = request.query_params
     tab = query_params.get("tab", "")

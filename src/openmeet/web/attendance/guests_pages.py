@@ -55,7 +55,7 @@ async def show_form(request: Request) -> Response:
         return go(f"/events/{quote(slug)}")
     async with database_of(request).reader() as reader:
         event, registration_settings = await actions.open_to_guests(reader, slug)
-    return _form(request, event, registration_settings, FormState(forms.values_of(None)))
+    return _guest_form_page(request, event, registration_settings, FormState(forms.values_of(None)))
 
 
 async def ask(request: Request) -> Response:
@@ -86,9 +86,11 @@ async def ask(request: Request) -> Response:
     except InvalidForm as wrong:
         problems |= wrong.problems
     except TooMany as limit:
-        return _form(request, event, registration_settings, FormState(form, {"email": limit.why}), status=429)
+        return _guest_form_page(
+            request, event, registration_settings, FormState(form, {"email": limit.why}), status=429
+        )
     if problems:
-        return _form(request, event, registration_settings, FormState(form, problems), status=400)
+        return _guest_form_page(request, event, registration_settings, FormState(form, problems), status=400)
     return go(f"/events/{quote(slug)}", flash="guest_asked")
 
 
@@ -126,7 +128,7 @@ def _answer_id(request: Request) -> GuestAnswerId:
     return found
 
 
-def _form(
+def _guest_form_page(
     request: Request,
     event: Event,
     registration_settings: RegistrationSettings,

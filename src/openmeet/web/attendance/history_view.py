@@ -46,11 +46,13 @@ def lines_of(
             else names.get(one.actor_id) or gettext("somebody")
         )
         by = f"{who}, {_CHANNELS[one.through]}" if who else _CHANNELS[one.through]
-        found.append(HistoryLine(formatting.day_and_time(formatting.short_day(local), local), _what(one), str(by)))
+        found.append(
+            HistoryLine(formatting.day_and_time(formatting.short_day(local), local), _change_text(one), str(by))
+        )
     return found
 
 
-def _what(one: HistoryEntry) -> str:
+def _change_text(one: HistoryEntry) -> str:
     words = gettext("a place is held") if one.is_offered else str(STATUS_LABELS[one.after])
     if one.before is not None and (one.before is not one.after or one.is_offered):
         words = f"{STATUS_LABELS[one.before]} → {words}"

@@ -58,7 +58,7 @@ async def show(request: Request) -> Response:
         event, own_rsvp, registration_settings = await _event_and_settings(reader, request)
         carried = {name: request.query_params[name] for name in forms.DETAIL_FIELDS if name in request.query_params}
         form_state = FormState({**forms.values_of(own_rsvp), **carried})
-        return await _page(
+        return await _answer_page(
             reader,
             request,
             event,
@@ -104,7 +104,7 @@ async def answer(request: Request) -> Response:
             return go(f"/events/{quote(slug)}/answer?{urlencode(parameters)}")
         async with database_of(request).reader() as reader:
             again = form_with_problems(form, wrong)
-            return await _page(
+            return await _answer_page(
                 reader, request, event, own_rsvp, registration_settings, again, reply=reply.value, status=400
             )
     flash = FLASH.get(saved.status, "")
@@ -138,7 +138,7 @@ async def unpublish(request: Request) -> Response:
     return go(f"/events/{slug}", flash="taken_back")
 
 
-async def _page(
+async def _answer_page(
     reader: Reader,
     request: Request,
     event: Event,

@@ -55,7 +55,7 @@ async def show(request: Request) -> Response:
         event, _ = await visible_event(reader, _slug(request), caller.user_id if caller else None)
         registration_settings = await registration.of_event(reader, event)
         revision = await registration.revision_of(reader, event)
-    return json_response(_shown(registration_settings), headers=etag_of(revision))
+    return json_response(_settings_body(registration_settings), headers=etag_of(revision))
 
 
 # A PUT without these fields leaves them unchanged.
@@ -68,7 +68,7 @@ async def save(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         event = await host_decisions.find_for_host(tx, caller, _slug(request))
         before = await registration.of_event(tx, event)
-        now = _shown(before)
+        now = _settings_body(before)
         body = await with_current_values(request, body, {name: getattr(now, name) for name in _WHO_GETS_IN})
         settings = check(_submission(body), event, before)
         for_series = request.query_params.get("scope") == "series"
@@ -84,15 +84,15 @@ async def save(request: Request) -> Response:
         )
         require_confirmed_lower_limit(request, impact)
         revision = await registration.revision_of(tx, event)
-    return json_response(_shown(saved), headers=etag_of(revision))
+    return json_response(_settings_body(saved), headers=etag_of(revision))
 
 
 def _submission(body: RegistrationSettingsBody) -> RegistrationSubmission:
     return RegistrationSubmission(
-        limit_in_person=_text(body.limit_in_person),
-        limit_online=_text(body.limit_online),
+        limit_in_person=_number_text(body.limit_in_person),
+        limit_online=_number_text(body.limit_online),
         needs_approval="yes" if body.needs_approval else "",
-        closes_hours_before=_text(body.closes_hours_before),
+        closes_hours_before=_number_text(body.closes_hours_before),
         max_party=str(body.max_party),
         asks_names="yes" if body.asks_names else "",
         is_members_only="yes" if body.is_members_only else "",
@@ -111,7 +111,7 @@ def _submission(body: RegistrationSettingsBody) -> RegistrationSubmission:
     )
 
 
-def _shown(registration_settings: RegistrationSettings) -> RegistrationSettingsBody:
+def _settings_body(registration_settings: RegistrationSettings) -> RegistrationSettingsBody:
     return RegistrationSettingsBody(
         registration_settings.limit_in_person,
         registration_settings.limit_online,
@@ -134,7 +134,7 @@ def questions_shown(registration_settings: RegistrationSettings) -> list[Questio
     ]
 
 
-def _text(number: int | None) -> str:
+def _number_text(number: int | None) -> str:
     return "" if number is None else str(number)
 
 

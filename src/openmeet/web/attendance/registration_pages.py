@@ -56,7 +56,9 @@ async def show(request: Request) -> Response:
         event = await host_decisions.find_for_host(reader, caller_of(request), _slug(request))
         registration_settings = await registration.of_event(reader, event)
         revision = await registration.revision_of(reader, event)
-    return _page(request, event, FormState(_values(registration_settings, revision)), _rows_of(registration_settings))
+    return _registration_page(
+        request, event, FormState(_form_values(registration_settings, revision)), _rows_of(registration_settings)
+    )
 
 
 async def save(request: Request) -> Response:
@@ -88,7 +90,7 @@ async def save(request: Request) -> Response:
                 expected_revision=revision_in_form(form.get("revision", "")),
             )
     except InvalidForm as wrong:
-        return _page(
+        return _registration_page(
             request,
             event,
             form_with_problems({**form, **confirmation_field(form, ASKED, wrong)}, wrong),
@@ -99,7 +101,9 @@ async def save(request: Request) -> Response:
         async with database_of(request).reader() as reader:
             revision = await registration.revision_of(reader, event)
         form_values = {**form, "revision": str(revision)}
-        return _page(request, event, FormState(form_values, {"": AttendanceReason.TYPED_IS_KEPT()}), rows, status=409)
+        return _registration_page(
+            request, event, FormState(form_values, {"": AttendanceReason.TYPED_IS_KEPT()}), rows, status=409
+        )
     return go(f"/events/{event.slug}", flash="registration_saved")
 
 
@@ -151,7 +155,7 @@ def _rows_of(registration_settings: RegistrationSettings) -> list[dict[str, str]
     return rows + [{"id": "", "question": "", "choices": "", "required": ""} for _ in range(spare)]
 
 
-def _values(registration_settings: RegistrationSettings, revision: int) -> dict[str, str]:
+def _form_values(registration_settings: RegistrationSettings, revision: int) -> dict[str, str]:
     return {
         "limit_in_person": ""
         if registration_settings.limit_in_person is None
@@ -172,7 +176,7 @@ def _values(registration_settings: RegistrationSettings, revision: int) -> dict[
     }
 
 
-def _page(
+def _registration_page(
     request: Request, event: Event, form_state: FormState, rows: list[dict[str, str]], *, status: int = 200
 ) -> Response:
     numbered = list(enumerate(rows, 1))

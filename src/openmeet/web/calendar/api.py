@@ -135,14 +135,14 @@ class FeedOutput(msgspec.Struct, rename="camel"):
 async def show(request: Request) -> Response:
     caller = caller_of(request)
     start, end = _window(request)
-    limit = _limit(request)
+    limit = _limit_parameter(request)
     after = unpacked(request.query_params.get("cursor", ""))
     async with database_of(request).reader() as reader:
         entries = await all_of(reader, caller.user_id, start, end)
     rest = [entry for entry in entries if after is None or order(entry) > after]
     shown = rest[:limit]
     cursor = packed(shown[-1]) if len(rest) > limit else None
-    return json_response(CalendarPage([_entry(entry) for entry in shown], cursor))
+    return json_response(CalendarPage([_entry_output(entry) for entry in shown], cursor))
 
 
 async def check(request: Request) -> Response:
@@ -154,7 +154,7 @@ async def check(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         apart = await queries.excluded_event(reader, body.event) if body.event else None
         found = await conflicts(reader, caller.user_id, spans, exclude=apart)
-    return json_response(ConflictsOutput([[_entry(entry) for entry in one] for one in found]))
+    return json_response(ConflictsOutput([[_entry_output(entry) for entry in one] for one in found]))
 
 
 async def show_subscribed(request: Request) -> Response:
@@ -162,7 +162,7 @@ async def show_subscribed(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         read = await queries.of_person(reader, caller.user_id, page)
     found, cursor = page.cut(read, lambda one: (one.created_at, one.id))
-    return json_response(SubscribedPage([_subscribed(one) for one in found], cursor))
+    return json_response(SubscribedPage([_subscribed_output(one) for one in found], cursor))
 
 
 async def subscribe(request: Request) -> Response:
@@ -184,39 +184,43 @@ async def subscribe(request: Request) -> Response:
         offered = await subscriptions.preview_file(workers, (body.ics or "").encode(), now, zone)
     async with database_of(request).transaction() as tx:
         made, is_new = await subscriptions.subscribe(tx, caller.user_id, offered, body.name, fetcher)
-    return json_response(_subscribed(made), 201 if is_new else 200, {"location": f"/api/me/calendars/{quote(made.id)}"})
+    return json_response(
+        _subscribed_output(made), 201 if is_new else 200, {"location": f"/api/me/calendars/{quote(made.id)}"}
+    )
 
 
 async def show_one(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        found = await queries.find(reader, caller.user_id, _id(request))
+        found = await queries.find(reader, caller.user_id, _calendar_id(request))
     if found is None:
         raise NotFound(CalendarReason.NO_SUCH_CALENDAR)
-    return json_response(_subscribed(found))
+    return json_response(_subscribed_output(found))
 
 
 async def edit(request: Request) -> Response:
     caller = caller_of(request)
     body = await read_json(request, SubscriptionEdit)
     async with database_of(request).transaction() as tx:
-        before = await queries.find(tx, caller.user_id, _id(request))
+        before = await queries.find(tx, caller.user_id, _calendar_id(request))
         if before is not None:
-            require_match_with_shown(request, _subscribed(before))
-        saved = await subscriptions.edit(tx, caller.user_id, _id(request), name=body.name, is_busy=body.is_busy)
-    return json_response(_subscribed(saved))
+            require_match_with_shown(request, _subscribed_output(before))
+        saved = await subscriptions.edit(
+            tx, caller.user_id, _calendar_id(request), name=body.name, is_busy=body.is_busy
+        )
+    return json_response(_subscribed_output(saved))
 
 
 async def remove(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).transaction() as tx:
-        await subscriptions.remove(tx, caller.user_id, _id(request))
+        await subscriptions.remove(tx, caller.user_id, _calendar_id(request))
     return Response(status_code=204)
 
 
 async def read_again(request: Request) -> Response:
     caller = caller_of(request)
-    await refresh_now(request, caller.user_id, _id(request))
+    await refresh_now(request, caller.user_id, _calendar_id(request))
     return await show_one(request)
 
 
@@ -224,7 +228,7 @@ async def show_feed(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         token = await feed.token_of(reader, services(request).code_key, caller.user_id)
-    return json_response(_feed(request, token))
+    return json_response(_feed_output(request, token))
 
 
 async def renew_feed(request: Request) -> Response:
@@ -232,7 +236,7 @@ async def renew_feed(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).transaction() as tx:
         token = await feed.renew_feed(tx, services(request).code_key, caller.user_id)
-    return json_response(_feed(request, token), 201)
+    return json_response(_feed_output(request, token), 201)
 
 
 async def close_feed(request: Request) -> Response:
@@ -242,15 +246,15 @@ async def close_feed(request: Request) -> Response:
     return Response(status_code=204)
 
 
-def _feed(request: Request, token: str | None) -> FeedOutput:
+def _feed_output(request: Request, token: str | None) -> FeedOutput:
     return FeedOutput(f"{services(request).settings.public_url}/calendar/{quote(token)}.ics" if token else None)
 
 
-def _id(request: Request) -> CalendarId:
+def _calendar_id(request: Request) -> CalendarId:
     return CalendarId(request.path_params["id"])
 
 
-def _entry(entry: CalendarEntry) -> EntryOutput:
+def _entry_output(entry: CalendarEntry) -> EntryOutput:
     return EntryOutput(
         kind=entry.kind.value,
         title=entry.title,
@@ -266,7 +270,7 @@ def _entry(entry: CalendarEntry) -> EntryOutput:
     )
 
 
-def _subscribed(one: Subscribed) -> SubscribedOutput:
+def _subscribed_output(one: Subscribed) -> SubscribedOutput:
     return SubscribedOutput(
         id=one.id,
         name=one.name,
@@ -281,7 +285,7 @@ def _subscribed(one: Subscribed) -> SubscribedOutput:
     )
 
 
-def _instant(text: str, field: str) -> Instant:
+def _parse_instant(text: str, field: str) -> Instant:
     if _INSTANT.fullmatch(text) is None:
         raise InvalidInput(field, CalendarReason.MALFORMED_INSTANT)
     try:
@@ -296,22 +300,22 @@ def _instant(text: str, field: str) -> Instant:
 
 
 def _window(request: Request) -> tuple[Instant, Instant]:
-    start = _instant(request.query_params.get("from", ""), "from")
-    end = _instant(request.query_params.get("to", ""), "to")
+    start = _parse_instant(request.query_params.get("from", ""), "from")
+    end = _parse_instant(request.query_params.get("to", ""), "to")
     if not start < end <= start + WIDEST:
         raise InvalidInput("to", CalendarReason.MALFORMED_WINDOW)
     return start, end
 
 
 def _span(one: TimeSpanInput, number: int) -> Span:
-    start = _instant(one.starts_at, f"spans[{number}].startsAt")
-    end = start if one.ends_at is None else _instant(one.ends_at, f"spans[{number}].endsAt")
+    start = _parse_instant(one.starts_at, f"spans[{number}].startsAt")
+    end = start if one.ends_at is None else _parse_instant(one.ends_at, f"spans[{number}].endsAt")
     if not start <= end <= start + WIDEST:
         raise InvalidInput(f"spans[{number}].endsAt", CalendarReason.MALFORMED_TIME)
     return Span(start, Instant(start + HOUR) if one.ends_at is None else end)
 
 
-def _limit(request: Request) -> int:
+def _limit_parameter(request: Request) -> int:
     text = request.query_params.get("limit", str(DEFAULT_LIMIT))
     if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= MAX_LIMIT:
         raise InvalidInput("limit", CalendarReason.LIMIT_NOT_A_NUMBER, most=MAX_LIMIT)

@@ -72,7 +72,7 @@ async def token_of(reader: Reader, key: SigningKey, user_id: UserId) -> str | No
     if found is None:
         return None
     serial, token_hash = found
-    return key.find_valid(lambda one: _token(one, user_id, serial), lambda one: _hash(one) == token_hash) or ""
+    return key.find_valid(lambda one: _feed_token(one, user_id, serial), lambda one: _hash(one) == token_hash) or ""
 
 
 async def open_feed(tx: Transaction, key: SigningKey, user_id: UserId) -> str:
@@ -97,12 +97,12 @@ async def owner_of(reader: Reader, token: str) -> UserId | None:
 
 
 async def _with_serial(tx: Transaction, key: SigningKey, user_id: UserId, serial: int) -> str:
-    token = _token(key, user_id, serial)
+    token = _feed_token(key, user_id, serial)
     await queries.set_feed(tx, user_id, serial, _hash(token))
     return token
 
 
-def _token(key: SigningKey, user_id: UserId, serial: int) -> str:
+def _feed_token(key: SigningKey, user_id: UserId, serial: int) -> str:
     digest = key.digest(b"calendar feed\x00" + f"{user_id}\n{serial}".encode())
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 

@@ -121,7 +121,7 @@ def blocks_of_day(entries: Sequence[Timed[K]], most: int = MOST_COLUMNS) -> list
     found: list[HourBlock[K]] = []
     cluster: list[Timed[K]] = []
     ends = 0
-    for one in sorted(map(_drawn, entries), key=lambda one: (one.start, -one.end)):
+    for one in sorted(map(_as_drawn, entries), key=lambda one: (one.start, -one.end)):
         if cluster and one.start >= ends:
             found += _side_by_side(cluster, most)
             cluster = []
@@ -130,7 +130,7 @@ def blocks_of_day(entries: Sequence[Timed[K]], most: int = MOST_COLUMNS) -> list
     return found + (_side_by_side(cluster, most) if cluster else [])
 
 
-def _drawn(one: Timed[K]) -> Timed[K]:
+def _as_drawn(one: Timed[K]) -> Timed[K]:
     """The entry as drawn: snapped to the grid, at least the minimum height, and within the day."""
     start = min(max(one.start, 0), DAY_MINUTES - LEAST_MINUTES) // STEP_MINUTES * STEP_MINUTES
     end = min(-(-one.end // STEP_MINUTES) * STEP_MINUTES, DAY_MINUTES)

@@ -82,7 +82,7 @@ def month_of(first: date, today: date, items: Iterable[tuple[date, T]]) -> Month
     weeks = []
     monday = _monday(first)
     while monday < after:
-        weeks.append(tuple(_day(monday + timedelta(days=number), first, today, by_day) for number in range(_DAYS)))
+        weeks.append(tuple(_grid_day(monday + timedelta(days=number), first, today, by_day) for number in range(_DAYS)))
         monday += timedelta(days=_DAYS)
     before = (first - timedelta(days=1)).replace(day=1)
     return Month(
@@ -90,7 +90,7 @@ def month_of(first: date, today: date, items: Iterable[tuple[date, T]]) -> Month
     )
 
 
-def _day(day: date, first: date, today: date, by_day: dict[date, list[T]]) -> GridDay[T]:
+def _grid_day(day: date, first: date, today: date, by_day: dict[date, list[T]]) -> GridDay[T]:
     items = tuple(by_day.get(day, ()))
     return GridDay(day.isoformat(), day.day, formatting.day(day), day.month != first.month, day == today, items)
 

@@ -192,7 +192,7 @@ async def _settings(
     public_url = services(request).settings.public_url
     context = {
         "typed": form_state,
-        "calendars": [_shown(one, now) for one in calendars],
+        "calendars": [_calendar_row(one, now) for one in calendars],
         "most": MOST_CALENDARS,
         "has_feed": token is not None,
         "feed_url": f"{public_url}/calendar/{quote(token)}.ics" if token else "",
@@ -205,7 +205,7 @@ async def _settings(
     return page(request, "calendar/settings.html", context, status=status, headers=headers)
 
 
-def _shown(one: Subscribed, now: Instant) -> dict[str, object]:
+def _calendar_row(one: Subscribed, now: Instant) -> dict[str, object]:
     return {
         "id": one.id,
         "name": one.name,
@@ -213,7 +213,7 @@ def _shown(one: Subscribed, now: Instant) -> dict[str, object]:
         "is_file": one.health is FeedHealth.FILE,
         "is_failing": one.reason is not None or one.health in {FeedHealth.FAILING, FeedHealth.GIVEN_UP},
         "health": _HEALTH_LABELS[one.health],
-        "problem": _problem(one),
+        "problem": _subscription_problem(one),
         "dates": one.dates,
         "tone": one.tone,
         "read": "" if one.fetched_at is None else formatting.ago(one.fetched_at, now),
@@ -221,7 +221,7 @@ def _shown(one: Subscribed, now: Instant) -> dict[str, object]:
     }
 
 
-def _problem(one: Subscribed) -> str:
+def _subscription_problem(one: Subscribed) -> str:
     """An error of a subscription, and what its owner can do about it."""
     if one.reason is None:
         return explain(one.problem)

@@ -168,7 +168,7 @@ def week_view(
             is_today=day == period.today,
             is_chosen=day == period.on,
             has_entries=layout.counts[day] > 0,
-            blocks=[_block(block, day, period, entries, looks) for block in layout.blocks[day]],
+            blocks=[_week_block(block, day, period, entries, looks) for block in layout.blocks[day]],
             hidden_bars=layout.hidden_bars[(day - period.start).days],
             now=(clock.hour, clock.minute // 5 * 5) if day == period.today and is_within else None,
         )
@@ -193,7 +193,7 @@ def week_view(
     return WeekView(days, bars, lanes, first, last, hours)
 
 
-def _block(
+def _week_block(
     block: HourBlock[str],
     day: date,
     period: Period,

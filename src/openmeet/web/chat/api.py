@@ -133,16 +133,16 @@ async def _where_it_is(reader: Reader, subject: RoomSubject) -> RoomSubject:
 async def open_room(request: Request) -> Response:
     caller, body = caller_of(request), await read_json(request, RoomOpening)
     async with database_of(request).reader() as reader:
-        is_there = await rooms.room_at(reader, await _target(reader, caller.user_id, body)) is not None
+        is_there = await rooms.room_at(reader, await _room_target(reader, caller.user_id, body)) is not None
     if not is_there:
         await spend_on_opening(request, caller.user_id)
     async with database_of(request).transaction() as tx:
-        room, is_new = await rooms.open_room(tx, caller, await _target(tx, caller.user_id, body))
+        room, is_new = await rooms.open_room(tx, caller, await _room_target(tx, caller.user_id, body))
         found = await access(tx, room.id, caller.user_id)
     return json_response(room_shown(room, found), 201 if is_new else 200, etag_of(room.revision))
 
 
-async def _target(reader: Reader, person: UserId, body: RoomOpening) -> RoomTarget:
+async def _room_target(reader: Reader, person: UserId, body: RoomOpening) -> RoomTarget:
     """The room to open. Raises NotFound, InvalidForm (``date``)."""
     subject = await subject_of(reader, person, event=body.event, series_slug=body.series, group=body.group)
     if body.date is not None and subject.kind is SubjectKind.SERIES and body.kind is RoomKind.DATE:
@@ -344,19 +344,19 @@ async def remove_message(request: Request) -> Response:
 
 
 async def add_reaction(request: Request) -> Response:
-    return await _reacted(request, is_on=True)
+    return await _change_reaction(request, is_on=True)
 
 
 async def remove_reaction(request: Request) -> Response:
-    return await _reacted(request, is_on=False)
+    return await _change_reaction(request, is_on=False)
 
 
-async def _reacted(request: Request, *, is_on: bool) -> Response:
+async def _change_reaction(request: Request, *, is_on: bool) -> Response:
     act = reactions.react if is_on else reactions.unreact
     await spend_on_change(request, caller_of(request).user_id, message_id(request))
     async with database_of(request).transaction() as tx:
         await act(tx, caller_of(request), message_id(request), request.path_params["emoji"])
-        return await _answer(tx, request)
+        return await _message_response(tx, request)
 
 
 async def vote(request: Request) -> Response:
@@ -364,16 +364,16 @@ async def vote(request: Request) -> Response:
     await spend_on_change(request, caller_of(request).user_id, message_id(request))
     async with database_of(request).transaction() as tx:
         await reactions.vote(tx, caller_of(request), message_id(request), body.choices)
-        return await _answer(tx, request)
+        return await _message_response(tx, request)
 
 
 async def close_poll(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         await reactions.close_poll(tx, caller_of(request), message_id(request))
-        return await _answer(tx, request)
+        return await _message_response(tx, request)
 
 
-async def _answer(reader: Reader, request: Request) -> Response:
+async def _message_response(reader: Reader, request: Request) -> Response:
     """Respond with the current state of the message."""
     viewer = viewer_of(request)
     one, _, _ = await queries.visible_message(reader, message_id(request), viewer)

@@ -65,16 +65,16 @@ async def export_room(request: Request) -> Response:
         await require_access(reader, room, caller.user_id, Access.MODERATE)
     await spend_on_export(request, caller.user_id)
     headers = {"content-disposition": 'attachment; filename="chat.jsonl"', "cache-control": "no-store"}
-    return StreamingResponse(_written(db, room, caller.user_id, after), media_type=JSON_LINES, headers=headers)
+    return StreamingResponse(_export_lines(db, room, caller.user_id, after), media_type=JSON_LINES, headers=headers)
 
 
-async def _written(db: Database, room: RoomId, person: UserId, after: int) -> AsyncIterator[bytes]:
+async def _export_lines(db: Database, room: RoomId, person: UserId, after: int) -> AsyncIterator[bytes]:
     """The lines, one page at a time."""
     async for page in export.pages(db, room, person, after):
-        yield msgspec.json.Encoder().encode_lines([_line(one) for one in page])
+        yield msgspec.json.Encoder().encode_lines([_export_line(one) for one in page])
 
 
-def _line(one: export.ExportedMessage) -> ChatExportLine:
+def _export_line(one: export.ExportedMessage) -> ChatExportLine:
     message = one.message
     return ChatExportLine(
         id=message.id,
@@ -88,11 +88,11 @@ def _line(one: export.ExportedMessage) -> ChatExportLine:
         edited_at=None if message.edited_at is None else iso(message.edited_at),
         is_removed=message.is_removed,
         pictures=pictures_shown(message.pictures),
-        poll=_poll(one),
+        poll=_exported_poll(one),
     )
 
 
-def _poll(one: export.ExportedMessage) -> ExportedPoll | None:
+def _exported_poll(one: export.ExportedMessage) -> ExportedPoll | None:
     found = poll_in(one.message.details)
     if found is None:
         return None

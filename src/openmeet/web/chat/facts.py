@@ -14,7 +14,7 @@ def room_facts(room_page: RoomPage, kept_days: int) -> list[str]:
     means no limit.
     """
     room, kind = room_page.room, room_page.target.kind
-    facts = _who(kind, room, has_group=room_page.group_id is not None)
+    facts = _access_facts(kind, room, has_group=room_page.group_id is not None)
     if room is not None and room.history is HistoryMode.SINCE_JOINING:
         facts.append(gettext("New people see messages from the day they join."))
     elif room is not None and room.history_floor:
@@ -37,7 +37,7 @@ def room_facts(room_page: RoomPage, kept_days: int) -> list[str]:
     return facts
 
 
-def _who(kind: RoomKind, room: Room | None, *, has_group: bool) -> list[str]:
+def _access_facts(kind: RoomKind, room: Room | None, *, has_group: bool) -> list[str]:
     """Who can read and who can write, according to the room's settings."""
 
     def chosen(switch: AudienceSwitch, value: str) -> bool:

@@ -84,7 +84,7 @@ async def open_stream(
                 slot=slot,
                 language=language,
                 entered=await reading_floor(reader, room, person, Access.READ),
-                number=_resumed(request, room.id, room.last_number),
+                number=_resume_number(request, room.id, room.last_number),
                 credential=credential,
                 encode=await encoder(reader, room, person),
             )
@@ -97,7 +97,7 @@ async def open_stream(
     return EventStreamResponse(slot, partial(site.live_rooms.run, stream, source))
 
 
-def _resumed(request: Request, room: RoomId, last: int) -> int:
+def _resume_number(request: Request, room: RoomId, last: int) -> int:
     """The number after which the stream resumes. If the client sends none, the last number of the room."""
     of_room, _, number = request.headers.get("last-event-id", "").rpartition(":")
     if of_room != room:

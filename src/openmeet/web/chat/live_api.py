@@ -48,12 +48,12 @@ def _encode(event: RoomEvent, reader: RowView) -> bytes:
         as_seen = seen_by(
             event.message, is_author=reader.is_author, is_folded=reader.is_folded, hides_quote=reader.hides_quote
         )
-        message = _for_everybody(message_shown(as_seen))
+        message = _without_viewer_parts(message_shown(as_seen))
     is_closed = event.room.is_closed if event.entry.kind is LogKind.ROOM else None
     return event_frame(event.entry, msgspec.json.encode(ChatEvent(event.entry.number, message, is_closed)))
 
 
-def _for_everybody(one: ChatMessageShown) -> ChatMessageShown:
+def _without_viewer_parts(one: ChatMessageShown) -> ChatMessageShown:
     """The message without the parts of reactions and votes that differ between readers."""
     poll = one.poll
     if poll is not None:

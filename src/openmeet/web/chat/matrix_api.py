@@ -142,7 +142,7 @@ async def show_mirror(request: Request) -> Response:
     require_matrix(request)
     async with database_of(request).reader() as reader:
         await require_access(reader, room_id(request), caller_of(request).user_id, Access.MODERATE)
-        found = await _mirror(reader, request, room_id(request))
+        found = await _mirror_output(reader, request, room_id(request))
     return json_response(found)
 
 
@@ -154,12 +154,12 @@ async def switch_mirror(request: Request) -> Response:
     caller, room, body = caller_of(request), room_id(request), await read_json(request, ChatMirrorWanted)
     async with database_of(request).transaction() as tx:
         await require_access(tx, room, caller.user_id, Access.MODERATE)
-        require_match_with_shown(request, await _mirror(tx, request, room))
+        require_match_with_shown(request, await _mirror_output(tx, request, room))
         if body.enabled:
             await mirroring.switch_on(tx, caller, room, is_confirmed=body.confirmed, guests=body.guests)
         else:
             await mirroring.switch_off(tx, caller, room)
-        found = await _mirror(tx, request, room)
+        found = await _mirror_output(tx, request, room)
     return json_response(found)
 
 
@@ -168,14 +168,14 @@ async def retry_mirror(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         await require_access(tx, room_id(request), caller_of(request).user_id, Access.MODERATE)
         await log.wake_mirror(tx, room_id(request))
-        found = await _mirror(tx, request, room_id(request))
+        found = await _mirror_output(tx, request, room_id(request))
     return json_response(found)
 
 
 async def show_person(request: Request) -> Response:
     require_matrix(request)
     async with database_of(request).reader() as reader:
-        found = await _person(reader, caller_of(request).user_id)
+        found = await _matrix_person(reader, caller_of(request).user_id)
     return json_response(found)
 
 
@@ -183,12 +183,12 @@ async def answer_consent(request: Request) -> Response:
     require_matrix(request)
     body = await read_json(request, MatrixConsentWanted)
     async with database_of(request).transaction() as tx:
-        require_match_with_shown(request, await _person(tx, caller_of(request).user_id))
+        require_match_with_shown(request, await _matrix_person(tx, caller_of(request).user_id))
         if body.consent is not None:
             await mirroring.answer_consent(tx, caller_of(request), body.consent)
         if body.invitations is not None:
             await matrix_choices.choose_mode(tx, caller_of(request), body.invitations)
-        found = await _person(tx, caller_of(request).user_id)
+        found = await _matrix_person(tx, caller_of(request).user_id)
     return json_response(found)
 
 
@@ -204,7 +204,7 @@ async def make_link_code(request: Request) -> Response:
 async def unlink(request: Request) -> Response:
     require_matrix(request)
     async with database_of(request).transaction() as tx:
-        require_match_with_shown(request, await _person(tx, caller_of(request).user_id))
+        require_match_with_shown(request, await _matrix_person(tx, caller_of(request).user_id))
         await mirroring.unlink(tx, caller_of(request))
     return Response(status_code=204)
 
@@ -215,7 +215,7 @@ def require_matrix(request: Request) -> None:
         raise Refused(ChatReason.NO_MATRIX_HERE, name="NoMatrix")
 
 
-async def _mirror(reader: Reader, request: Request, room: RoomId) -> ChatMirrorShown:
+async def _mirror_output(reader: Reader, request: Request, room: RoomId) -> ChatMirrorShown:
     found = await mirroring.status(reader, room)
     if found is None:
         raise NotFound(ChatReason.NO_SUCH_ROOM)
@@ -232,7 +232,7 @@ async def _mirror(reader: Reader, request: Request, room: RoomId) -> ChatMirrorS
     )
 
 
-async def _person(reader: Reader, user_id: UserId) -> MatrixPersonShown:
+async def _matrix_person(reader: Reader, user_id: UserId) -> MatrixPersonShown:
     found = await mirroring.person(reader, user_id)
     if found is None:
         return MatrixPersonShown(MatrixConsent.NONE, None, None, None, InvitationMode.ALL)

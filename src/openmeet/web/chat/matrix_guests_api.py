@@ -68,7 +68,7 @@ async def list_guests(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         await require_access(reader, room_id(request), caller_of(request).user_id, Access.MODERATE)
         found = await matrix_guests.guests_of(reader, room_id(request))
-    return json_response(MatrixGuestList([_shown(one) for one in found]))
+    return json_response(MatrixGuestList([_guest_output(one) for one in found]))
 
 
 async def change_guest(request: Request) -> Response:
@@ -93,10 +93,10 @@ async def change_guest(request: Request) -> Response:
                 assert_never(body.state)
     if found is None:
         raise NotFound(ChatReason.NO_SUCH_GUEST)
-    return json_response(_shown(found))
+    return json_response(_guest_output(found))
 
 
-def _shown(one: MatrixGuest) -> MatrixGuestShown:
+def _guest_output(one: MatrixGuest) -> MatrixGuestShown:
     return MatrixGuestShown(one.mxid, one.state, one.presence, one.reason, one.by_user_id, iso(one.at))
 
 

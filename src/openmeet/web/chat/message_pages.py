@@ -47,7 +47,7 @@ Act = Callable[[Transaction, Request, dict[str, str]], Awaitable[ChatMessage]]
 
 def routes() -> list[Route]:
     base = "/chat/messages/{message}"
-    acts = [Route(f"{base}/{name}", _answer(act), methods=["POST"]) for name, act in _ACTS.items()]
+    acts = [Route(f"{base}/{name}", _handler(act), methods=["POST"]) for name, act in _ACTS.items()]
     return [Route(base, show_message, methods=["GET"]), *acts]
 
 
@@ -55,7 +55,7 @@ async def show_message(request: Request) -> Response:
     return await _message_page(request, FormState({}))
 
 
-def _answer(act: Act) -> Callable[[Request], Awaitable[Response]]:
+def _handler(act: Act) -> Callable[[Request], Awaitable[Response]]:
     """Make a route handler for an action. It redirects back to the conversation, or shows the page again with the
     error.
     """
@@ -64,11 +64,11 @@ def _answer(act: Act) -> Callable[[Request], Awaitable[Response]]:
         caller = caller_of(request)
         form = await read_form(request)
         try:
-            if act in {_edit, _react, _vote}:
-                await spend_on_change(request, caller.user_id, _id(request))
+            if act in {_edit_message, _react, _vote}:
+                await spend_on_change(request, caller.user_id, _message_id(request))
             async with database_of(request).transaction() as tx:
                 one = await act(tx, request, form)
-                message_path = await _there(tx, one, caller.user_id)
+                message_path = await _message_path(tx, one, caller.user_id)
         except (InvalidForm, InvalidInput) as wrong:
             return await _message_page(request, form_with_problems(form, wrong), 400)
         except (Conflict, Refused, Forbidden, TooMany) as refused:
@@ -79,7 +79,7 @@ def _answer(act: Act) -> Callable[[Request], Awaitable[Response]]:
     return answer
 
 
-async def _there(reader: Reader, one: ChatMessage, viewer: UserId) -> str:
+async def _message_path(reader: Reader, one: ChatMessage, viewer: UserId) -> str:
     """The URL of the message in its conversation. For an author who has left the room, the URL of the list of rooms."""
     try:
         _, room, _ = await queries.visible_message(reader, one.id, viewer)
@@ -89,40 +89,42 @@ async def _there(reader: Reader, one: ChatMessage, viewer: UserId) -> str:
     return f"{address.path}{'&' if '?' in address.path else '?'}around={one.number}#m{one.number}"
 
 
-async def _edit(tx: Transaction, request: Request, form: dict[str, str]) -> ChatMessage:
+async def _edit_message(tx: Transaction, request: Request, form: dict[str, str]) -> ChatMessage:
     revision = form.get("revision", "")
     return await messages.edit(
         tx,
         caller_of(request),
-        _id(request),
+        _message_id(request),
         form.get("text", ""),
         int(revision) if revision.isascii() and revision.isdecimal() and len(revision) < 10 else None,
     )
 
 
 async def _take_back(tx: Transaction, request: Request, _: dict[str, str]) -> ChatMessage:
-    return await messages.retract(tx, caller_of(request), _id(request))
+    return await messages.retract(tx, caller_of(request), _message_id(request))
 
 
 async def _remove(tx: Transaction, request: Request, form: dict[str, str]) -> ChatMessage:
-    return await messages.remove(tx, caller_of(request), _id(request), form.get("reason", ""), removal_sealer(request))
+    return await messages.remove(
+        tx, caller_of(request), _message_id(request), form.get("reason", ""), removal_sealer(request)
+    )
 
 
 async def _restore(tx: Transaction, request: Request, _: dict[str, str]) -> ChatMessage:
-    return await messages.restore(tx, caller_of(request), _id(request), removal_sealer(request))
+    return await messages.restore(tx, caller_of(request), _message_id(request), removal_sealer(request))
 
 
 async def _hold(tx: Transaction, request: Request, form: dict[str, str]) -> ChatMessage:
-    return await messages.hold(tx, caller_of(request), _id(request), form.get("reason", ""))
+    return await messages.hold(tx, caller_of(request), _message_id(request), form.get("reason", ""))
 
 
 async def _release(tx: Transaction, request: Request, form: dict[str, str]) -> ChatMessage:
-    return await messages.release(tx, caller_of(request), _id(request), form.get("reason", ""))
+    return await messages.release(tx, caller_of(request), _message_id(request), form.get("reason", ""))
 
 
 async def _ban(tx: Transaction, request: Request, form: dict[str, str]) -> ChatMessage:
     """Ban the author of the message from this chat."""
-    caller, message = caller_of(request), await _reached(tx, request)
+    caller, message = caller_of(request), await _visible_message(tx, request)
     if message.user_id is None:
         raise NotFound(ChatReason.NO_SUCH_MEMBER)
     reason = form.get("reason", "")
@@ -131,19 +133,19 @@ async def _ban(tx: Transaction, request: Request, form: dict[str, str]) -> ChatM
 
 
 async def _unban(tx: Transaction, request: Request, _: dict[str, str]) -> ChatMessage:
-    message = await _reached(tx, request)
+    message = await _visible_message(tx, request)
     if message.user_id is not None:
         await sanctions.lift(tx, caller_of(request), message.room_id, message.user_id, kind=SanctionKind.BAN)
     return message
 
 
-async def _reached(tx: Transaction, request: Request) -> ChatMessage:
-    return (await queries.visible_message(tx, _id(request), caller_of(request).user_id))[0]
+async def _visible_message(tx: Transaction, request: Request) -> ChatMessage:
+    return (await queries.visible_message(tx, _message_id(request), caller_of(request).user_id))[0]
 
 
 async def _react(tx: Transaction, request: Request, form: dict[str, str]) -> ChatMessage:
     """Add or remove one of the caller's reactions."""
-    caller, message_id = caller_of(request), _id(request)
+    caller, message_id = caller_of(request), _message_id(request)
     if form.get("remove"):
         await reactions.unreact(tx, caller, message_id, form["remove"])
     else:
@@ -153,7 +155,7 @@ async def _react(tx: Transaction, request: Request, form: dict[str, str]) -> Cha
 
 async def _vote(tx: Transaction, request: Request, form: dict[str, str]) -> ChatMessage:
     """Add or withdraw one of the caller's votes."""
-    caller, message_id = caller_of(request), _id(request)
+    caller, message_id = caller_of(request), _message_id(request)
     choice = form.get("add", "") or form.get("remove", "")
     if not (choice.isascii() and choice.isdecimal() and len(choice) < _MOST_DIGITS):
         raise InvalidForm({"choices": ChatReason.NO_SUCH_CHOICE()})
@@ -162,17 +164,17 @@ async def _vote(tx: Transaction, request: Request, form: dict[str, str]) -> Chat
 
 
 async def _close_poll(tx: Transaction, request: Request, _: dict[str, str]) -> ChatMessage:
-    return await reactions.close_poll(tx, caller_of(request), _id(request))
+    return await reactions.close_poll(tx, caller_of(request), _message_id(request))
 
 
 async def _pin(tx: Transaction, request: Request, _: dict[str, str]) -> ChatMessage:
-    await reactions.pin(tx, caller_of(request), _id(request))
-    return (await queries.visible_message(tx, _id(request), caller_of(request).user_id))[0]
+    await reactions.pin(tx, caller_of(request), _message_id(request))
+    return (await queries.visible_message(tx, _message_id(request), caller_of(request).user_id))[0]
 
 
 async def _unpin(tx: Transaction, request: Request, _: dict[str, str]) -> ChatMessage:
-    await reactions.unpin(tx, caller_of(request), _id(request))
-    return (await queries.visible_message(tx, _id(request), caller_of(request).user_id))[0]
+    await reactions.unpin(tx, caller_of(request), _message_id(request))
+    return (await queries.visible_message(tx, _message_id(request), caller_of(request).user_id))[0]
 
 
 _ACTS: Final[dict[str, Act]] = {
@@ -181,7 +183,7 @@ _ACTS: Final[dict[str, Act]] = {
     "reactions": _react,
     "vote": _vote,
     "close-poll": _close_poll,
-    "edit": _edit,
+    "edit": _edit_message,
     "take-back": _take_back,
     "remove": _remove,
     "restore": _restore,
@@ -197,9 +199,9 @@ async def _message_page(request: Request, form_state: FormState, status: int = 2
     viewer = caller.user_id if caller else None
     async with database_of(request).reader() as reader:
         try:
-            message, room, found = await queries.visible_message(reader, _id(request), viewer)
+            message, room, found = await queries.visible_message(reader, _message_id(request), viewer)
         except NotFound:
-            return await _own_page(request, reader, viewer)
+            return await _former_member_page(request, reader, viewer)
         shown = (await queries.visible_among(reader, room, [message.id], viewer, found))[0]
         address = (await addresses_of(reader, [room], viewer)).get(room.id)
         if address is None:
@@ -259,9 +261,9 @@ async def _message_page(request: Request, form_state: FormState, status: int = 2
     return page(request, "chat/message.html", context, status=status)
 
 
-async def _own_page(request: Request, reader: Reader, viewer: UserId | None) -> Response:
+async def _former_member_page(request: Request, reader: Reader, viewer: UserId | None) -> Response:
     """The page for an author who has left the room: they can still take back their own message. Raises NotFound."""
-    message = await message_queries.by_id(reader, _id(request))
+    message = await message_queries.by_id(reader, _message_id(request))
     if viewer is None or message is None or message.user_id != viewer or message.is_removed:
         raise NotFound(ChatReason.NO_SUCH_MESSAGE)
     room = await room_queries.by_id(reader, message.room_id)
@@ -309,5 +311,5 @@ async def _is_banned(reader: Reader, room: RoomId, person: UserId) -> bool:
     return any(one.kind is SanctionKind.BAN and not one.of_site for one in found)
 
 
-def _id(request: Request) -> ChatMessageId:
+def _message_id(request: Request) -> ChatMessageId:
     return ChatMessageId(request.path_params["message"])

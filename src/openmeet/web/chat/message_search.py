@@ -49,21 +49,21 @@ async def search_room(
     """Context of the page that searches one chat. Without any condition it shows only the form. Raises InvalidInput
     (``cursor``).
     """
-    found = await _find(reader, viewer, query_params, room_page.time_zone, (room.id,))
+    found = await _run_search(reader, viewer, query_params, room_page.time_zone, (room.id,))
     dates = await search.dates_with_messages(reader, room) if room.kind is RoomKind.SERIES else []
     path, further = room_page.path, room_page.query
     writers = dict(await search.recent_writers(reader, viewer, (room.id,), limit=_PEOPLE))
     # The authors of the results are always offered. So a selected person can still be selected if they have not written
     # recently.
     writers |= {one.message.user_id: one.name for one in (found.messages if found else ()) if one.message.user_id}
-    return _form(query_params) | {
+    return _form_context(query_params) | {
         "people": sorted(writers.items(), key=lambda one: (one[1].casefold(), one[0])),
         "dates": [(one, view.date_heading(one, reader.now, room_page.time_zone)) for one in dates],
         "chats": [],
         "rows": [
             FoundMessage(
                 view.message_view(one, room, set(), zone=room_page.time_zone, now=reader.now, may_write=False),
-                _around(path, further, one.message.number),
+                _around_path(path, further, one.message.number),
             )
             for one in (found.messages if found else ())
         ],
@@ -81,12 +81,12 @@ async def search_chats(
     only = query_params.get("room", "")
     if only and not _ID.fullmatch(only):
         only = ""
-    found = await _find(reader, viewer, query_params, zone, (RoomId(only),) if only else ())
+    found = await _run_search(reader, viewer, query_params, zone, (RoomId(only),) if only else ())
     messages = found.messages if found else ()
     rooms = await room_queries.by_ids(reader, {one.message.room_id for one in messages})
     addresses = await addresses_of(reader, list(rooms.values()), viewer)
     writers = await search.recent_writers(reader, viewer, limit=_PEOPLE)
-    return _form(query_params) | {
+    return _form_context(query_params) | {
         "people": writers,
         "dates": [],
         "chats": chats,
@@ -110,10 +110,10 @@ def is_search(query_params: QueryParams) -> bool:
 
 def _found_among(row: view.MessageView, address: RoomAddress) -> FoundMessage:
     path, _, further = address.path.partition("?")
-    return FoundMessage(row, _around(path, further, row.number), address.name)
+    return FoundMessage(row, _around_path(path, further, row.number), address.name)
 
 
-async def _find(
+async def _run_search(
     reader: Reader, viewer: UserId, query_params: QueryParams, zone: str, rooms: tuple[RoomId, ...]
 ) -> ChatSearchPage | None:
     """Run the search. None if there is no condition, because a search without one would list everything."""
@@ -136,7 +136,7 @@ async def _find(
     return await find_messages(reader, viewer, chat_search, limit=_PAGE, after=after)
 
 
-def _form(query_params: QueryParams) -> dict[str, object]:
+def _form_context(query_params: QueryParams) -> dict[str, object]:
     since, until = day_of(query_params.get("from", "")), day_of(query_params.get("to", ""))
     has = query_params.getlist("has")
     return {
@@ -157,8 +157,8 @@ def _form(query_params: QueryParams) -> dict[str, object]:
     }
 
 
-def _around(path: str, further: str, number: int) -> str:
-    return _address(path, further, [("around", str(number))]) + f"#m{number}"
+def _around_path(path: str, further: str, number: int) -> str:
+    return _search_path(path, further, [("around", str(number))]) + f"#m{number}"
 
 
 def _next_page(path: str, further: str, query_params: QueryParams, found: ChatSearchPage | None) -> str:
@@ -168,10 +168,10 @@ def _next_page(path: str, further: str, query_params: QueryParams, found: ChatSe
     parameters = [
         (name, value) for name, value in query_params.multi_items() if name in _FIELDS and (value or name == "q")
     ]
-    return _address(path, further, [*parameters, ("cursor", cursor)])
+    return _search_path(path, further, [*parameters, ("cursor", cursor)])
 
 
-def _address(path: str, further: str, query: list[tuple[str, str]]) -> str:
+def _search_path(path: str, further: str, query: list[tuple[str, str]]) -> str:
     return f"{path}?{further}{'&' if further else ''}{urlencode(query)}"
 
 

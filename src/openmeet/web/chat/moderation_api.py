@@ -35,7 +35,7 @@ from openmeet.web.site.caller import caller_of
 from openmeet.web.site.tenant_routing import database_of
 
 
-def _acting(
+def _handler(
     act: Callable[[Transaction, Caller, ChatMessageId], Awaitable[Any]],
 ) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
@@ -49,10 +49,10 @@ def _acting(
     return answer
 
 
-pin_message = _acting(reactions.pin)
-unpin_message = _acting(reactions.unpin)
-hold_message = _acting(messages.hold)
-release_message = _acting(messages.release)
+pin_message = _handler(reactions.pin)
+unpin_message = _handler(reactions.unpin)
+hold_message = _handler(messages.hold)
+release_message = _handler(messages.release)
 
 
 async def restore_message(request: Request) -> Response:
@@ -75,7 +75,7 @@ async def report_message(request: Request) -> Response:
 
 async def show_removal(request: Request) -> Response:
     async with database_of(request).reader() as reader:
-        found = await _removal(reader, request)
+        found = await _removal_output(reader, request)
     return json_response(found)
 
 
@@ -83,11 +83,11 @@ async def object_to_removal(request: Request) -> Response:
     body = await read_json(request, ChatObjectionWanted)
     async with database_of(request).transaction() as tx:
         await objections.object_to(tx, caller_of(request), message_id(request), body.words)
-        found = await _removal(tx, request)
+        found = await _removal_output(tx, request)
     return json_response(found)
 
 
-async def _removal(reader: Reader, request: Request) -> ChatRemovalShown:
+async def _removal_output(reader: Reader, request: Request) -> ChatRemovalShown:
     found = await objections.own_removal(reader, message_id(request), caller_of(request).user_id)
     text, _ = await messages.sealed_content(reader, message_id(request), removal_sealer(request))
     return ChatRemovalShown(
@@ -108,14 +108,14 @@ async def dismiss_reports(request: Request) -> Response:
     return Response(status_code=204)
 
 
-def _person(request: Request) -> UserId:
+def _person_id(request: Request) -> UserId:
     return UserId(request.path_params["person"])
 
 
 async def list_sanctions(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         await require_access(reader, room_id(request), caller_of(request).user_id, Access.MODERATE)
-        found = await sanctions.sanctions_in(reader, room_id(request), _person(request))
+        found = await sanctions.sanctions_in(reader, room_id(request), _person_id(request))
     return json_response(SanctionList([sanction_shown(one) for one in found]))
 
 
@@ -126,7 +126,7 @@ async def put_sanction(request: Request) -> Response:
             tx,
             caller_of(request),
             room_id(request),
-            _person(request),
+            _person_id(request),
             body.kind,
             reason=body.reason,
             until=instant(body.until, "until"),
@@ -136,7 +136,7 @@ async def put_sanction(request: Request) -> Response:
 
 async def lift_sanctions(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        await sanctions.lift(tx, caller_of(request), room_id(request), _person(request))
+        await sanctions.lift(tx, caller_of(request), room_id(request), _person_id(request))
     return Response(status_code=204)
 
 

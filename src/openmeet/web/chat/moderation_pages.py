@@ -52,20 +52,22 @@ async def report(request: Request) -> Response:
     caller = caller_of(request)
     try:
         reason, words = check_report(form.get("reason", ""), form.get("words", ""))
-        await spend_on_report(request, caller.user_id, _id(request))
+        await spend_on_report(request, caller.user_id, _message_id(request))
         async with database_of(request).transaction() as tx:
-            is_new = await sanctions.report(tx, caller, _id(request), reason, words, to_tenant=form.get("to") == "site")
+            is_new = await sanctions.report(
+                tx, caller, _message_id(request), reason, words, to_tenant=form.get("to") == "site"
+            )
     except InvalidForm as wrong:
         return await _report_page(request, form_with_problems(form, wrong), 400)
     except TooMany as refused:
         return await _report_page(request, FormState(form, {"": refused.why}), 429)
-    return go(f"/chat/messages/{_id(request)}", flash="reported" if is_new else "reported_before")
+    return go(f"/chat/messages/{_message_id(request)}", flash="reported" if is_new else "reported_before")
 
 
 async def _report_page(request: Request, form_state: FormState, status: int = 200) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        one, room, found = await queries.visible_message(reader, _id(request), caller.user_id)
+        one, room, found = await queries.visible_message(reader, _message_id(request), caller.user_id)
         if one.user_id == caller.user_id or one.is_removed:
             raise NotFound(ChatReason.NO_SUCH_MESSAGE)
         (shown,) = await queries.visible_among(reader, room, [one.id], caller.user_id, found)
@@ -100,19 +102,19 @@ async def object_to(request: Request) -> Response:
     form = await read_form(request)
     try:
         async with database_of(request).transaction() as tx:
-            await objections.object_to(tx, caller_of(request), _id(request), form.get("words", ""))
+            await objections.object_to(tx, caller_of(request), _message_id(request), form.get("words", ""))
     except InvalidForm as wrong:
         return await _removal_page(request, form_with_problems(form, wrong), 400)
     except Refused as refused:
         return await _removal_page(request, FormState(form, {"": refused.why}), 422)
-    return go(f"/chat/messages/{_id(request)}/object", flash="objected")
+    return go(f"/chat/messages/{_message_id(request)}/object", flash="objected")
 
 
 async def _removal_page(request: Request, form_state: FormState, status: int = 200) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        removal = await objections.own_removal(reader, _id(request), caller.user_id)
-        text, pictures = await messages.sealed_content(reader, _id(request), removal_sealer(request))
+        removal = await objections.own_removal(reader, _message_id(request), caller.user_id)
+        text, pictures = await messages.sealed_content(reader, _message_id(request), removal_sealer(request))
         now = reader.now
     context = {
         "removal": removal,
@@ -130,14 +132,14 @@ async def uphold(request: Request) -> Response:
     """Decide that a message stays removed. For the moderators of the chat."""
     form = await read_form(request)
     async with database_of(request).transaction() as tx:
-        await objections.uphold(tx, caller_of(request), _id(request), form.get("reason", ""))
-    return go(f"/chat/messages/{_id(request)}", flash="act_done")
+        await objections.uphold(tx, caller_of(request), _message_id(request), form.get("reason", ""))
+    return go(f"/chat/messages/{_message_id(request)}", flash="act_done")
 
 
 async def dismiss(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        await sanctions.dismiss_reports(tx, caller_of(request), _id(request))
-    return go(f"/chat/messages/{_id(request)}", flash="act_done")
+        await sanctions.dismiss_reports(tx, caller_of(request), _message_id(request))
+    return go(f"/chat/messages/{_message_id(request)}", flash="act_done")
 
 
 async def show_moderation(find: Find, request: Request) -> Response:
@@ -182,5 +184,5 @@ async def show_moderation(find: Find, request: Request) -> Response:
     return page(request, "chat/moderation.html", {"place": room_page, "cards": cards, "lines": lines, "now": now})
 
 
-def _id(request: Request) -> ChatMessageId:
+def _message_id(request: Request) -> ChatMessageId:
     return ChatMessageId(request.path_params["message"])

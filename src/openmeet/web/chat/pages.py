@@ -216,7 +216,7 @@ async def mark_read(find: Find, request: Request) -> Response:
             raise NotFound(ChatReason.NO_SUCH_ROOM)
         if number.isascii() and number.isdecimal() and len(number) < _LONGEST_NUMBER:
             await readers.mark_read(
-                tx, caller_of(request), room_page.room.id, int(number), about=_heading(request, room_page)
+                tx, caller_of(request), room_page.room.id, int(number), about=_limited_to_date(request, room_page)
             )
     return go(room_page.page())
 
@@ -254,7 +254,7 @@ async def _room_page(find: Find, request: Request, written: WrittenMessage | Non
         )
         context["is_current"] = not set(request.query_params) - {"with", _FOLLOW}
         context["further"] = await room_pages.further_rooms(reader, room_page, viewer)
-        context["pins"] = await _pins(reader, room_page, viewer)
+        context["pins"] = await _pinned_context(reader, room_page, viewer)
         context["facts"] = room_facts(room_page, services(request).settings.chat_kept_days)
         context["beside"] = None
         if room_page.room is not None and viewer is not None:
@@ -276,8 +276,8 @@ async def _conversation(
 ) -> dict[str, object]:
     """The rows of the page, and the links to earlier and later messages."""
     room = room_page.room
-    about = _heading(request, room_page)
-    wanted = _wanted(request, room_page, about)
+    about = _limited_to_date(request, room_page)
+    wanted = _message_filter(request, room_page, about)
     found = MessagePage((), has_before=False, has_after=False)
     rows: list[object] = []
     if room is not None:
@@ -315,15 +315,15 @@ async def _conversation(
         "is_live": room is not None and not found.has_after and not is_narrowed,
         "heading": about or "",
         "read_path": _with_query(room_page.page("read"), of_mark),
-        "older": _further(room_page, query, before=found.messages[0].number) if found.has_before else "",
-        "newer": _further(room_page, query, after=found.messages[-1].number) if found.has_after else "",
+        "older": _further_path(room_page, query, before=found.messages[0].number) if found.has_before else "",
+        "newer": _further_path(room_page, query, after=found.messages[-1].number) if found.has_after else "",
         "last_number": room.last_number if room else 0,
         # The read mark is for the whole room, so a view that is limited to one person or to some days must not move it.
         "has_new": not is_narrowed and not found.has_after and any(getattr(one, "is_new", False) for one in rows),
     }
 
 
-def _further(room_page: RoomPage, query: Mapping[str, str], **number: int) -> str:
+def _further_path(room_page: RoomPage, query: Mapping[str, str], **number: int) -> str:
     return _with_query(room_page.page(), {**query, **{name: str(value) for name, value in number.items()}})
 
 
@@ -331,13 +331,13 @@ def _with_query(address: str, query: Mapping[str, str]) -> str:
     return f"{address}{'&' if '?' in address else '?'}{urlencode(query)}" if query else address
 
 
-def _heading(request: Request, room_page: RoomPage) -> str | None:
+def _limited_to_date(request: Request, room_page: RoomPage) -> str | None:
     """The date that the conversation is limited to: the requested one, or that of the occurrence whose page this is."""
     other_parameters = set(request.query_params) - {_FOLLOW, "before", "after"}
     return _date_asked(request) or (None if other_parameters else room_page.heading)
 
 
-def _wanted(request: Request, room_page: RoomPage, about: str | None) -> MessageFilter:
+def _message_filter(request: Request, room_page: RoomPage, about: str | None) -> MessageFilter:
     query_params = request.query_params
 
     def number(name: str) -> int | None:
@@ -363,7 +363,7 @@ def _date_asked(request: Request) -> str | None:
     return checked_name(text) if text else None
 
 
-async def _pins(reader: Reader, room_page: RoomPage, viewer: UserId | None) -> dict[str, object] | None:
+async def _pinned_context(reader: Reader, room_page: RoomPage, viewer: UserId | None) -> dict[str, object] | None:
     if room_page.room is None:
         return None
     found = await queries.page_of_messages(

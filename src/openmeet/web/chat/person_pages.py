@@ -52,7 +52,7 @@ async def sanction(find: Find, request: Request, *, kind: SanctionKind) -> Respo
     span = _SPANS.get(form.get("for", ""))
     try:
         async with database_of(request).transaction() as tx:
-            room_page, room, person = await _found(find, tx, request)
+            room_page, room, person = await _find_room_and_person(find, tx, request)
             until = Instant(tx.now + span) if span else None
             reason = form.get("reason", "")
             await sanctions.sanction(tx, caller_of(request), room.id, person, kind, reason=reason, until=until)
@@ -69,7 +69,7 @@ async def lift(find: Find, request: Request) -> Response:
     kind = SanctionKind.BAN if form.get("kind") == "ban" else SanctionKind.MUTE
     try:
         async with database_of(request).transaction() as tx:
-            room_page, room, person = await _found(find, tx, request)
+            room_page, room, person = await _find_room_and_person(find, tx, request)
             await sanctions.lift(tx, caller_of(request), room.id, person, kind=kind)
     except Refused as refused:
         return await _person_page(find, request, FormState(form, {"": refused.why}), 422)
@@ -81,7 +81,7 @@ async def decide_in_group(find: Find, request: Request) -> Response:
     form = await read_form(request)
     try:
         async with database_of(request).transaction() as tx:
-            room_page, _, person = await _found(find, tx, request)
+            room_page, _, person = await _find_room_and_person(find, tx, request)
             in_group = await _role_in_group(tx, room_page, caller_of(request).user_id, person)
             if in_group is None:
                 raise Forbidden(GroupReason.MAY_NOT_BAN)
@@ -184,7 +184,7 @@ async def _role_in_group(reader: Reader, room_page: RoomPage, caller: UserId, pe
     return _InGroup(group, theirs is not None and theirs.role is GroupRole.BANNED)
 
 
-async def _found(find: Find, reader: Reader, request: Request) -> tuple[RoomPage, Room, UserId]:
+async def _find_room_and_person(find: Find, reader: Reader, request: Request) -> tuple[RoomPage, Room, UserId]:
     """The room, which the caller must moderate, and a person who is in it, is banned from it or has written in it.
     Raises NotFound, Forbidden.
     """
@@ -222,7 +222,7 @@ async def _thread_with(reader: Reader, room_page: RoomPage, person: UserId) -> s
 async def _person_page(find: Find, request: Request, form_state: FormState, status: int = 200) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        room_page, room, person = await _found(find, reader, request)
+        room_page, room, person = await _find_room_and_person(find, reader, request)
         reached = (await access_of_each(reader, room, [person])).get(person, Access.NONE)
         found = await sanctions.sanctions_in(reader, room.id, person)
         by = await shown_names(reader, [person, *(one.by_user_id for one in found)])

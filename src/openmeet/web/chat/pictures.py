@@ -97,11 +97,11 @@ async def upload(request: Request) -> Response:
         await require_write_access(reader, await room_queries.by_id(reader, room), caller.user_id)
     await spend_on_picture(request, caller.user_id)
     body = await read_json(request, ChatPictureWanted)
-    made = await _keep(request, caller.user_id, body.image)
+    made = await _store_picture(request, caller.user_id, body.image)
     return json_response(ChatPictureUploaded(made.key, made.width, made.height), 201)
 
 
-async def _keep(request: Request, person: UserId, body: bytes) -> StoredPicture:
+async def _store_picture(request: Request, person: UserId, body: bytes) -> StoredPicture:
     most = services(request).settings.chat_picture_bytes
     workers = workers_of(request, person)
     return await pictures.keep(database_of(request), store_of(request), workers, person, body, most_bytes=most)
@@ -153,13 +153,13 @@ async def read_message_form(request: Request) -> SentForm:
         return SentForm(await read_form(request))
     async with request.form(max_files=MAX_PICTURES, max_fields=MAX_FIELDS) as form:
         fields = {name: value for name, value in form.multi_items() if isinstance(value, str)}
-        files = [await _file(form, number) for number in range(1, MAX_PICTURES + 1)]
+        files = [await _file_content(form, number) for number in range(1, MAX_PICTURES + 1)]
     if any("\x00" in value for value in fields.values()):
         raise InvalidInput("", MediaReason.UNSTORABLE_CHARACTER)
     return SentForm(fields, files)
 
 
-async def _file(form: FormData, number: int) -> bytes:
+async def _file_content(form: FormData, number: int) -> bytes:
     sent = form.get(f"picture_{number}")
     return await sent.read(MAX_UPLOAD_BYTES + 1) if isinstance(sent, UploadFile) else b""
 
@@ -176,7 +176,7 @@ async def take(request: Request, person: UserId, sent: SentForm) -> TakenPicture
             kept_key = ""
             try:
                 await spend_on_picture(request, person)
-                kept_key = (await _keep(request, person, body)).key
+                kept_key = (await _store_picture(request, person, body)).key
             except InvalidForm as wrong:
                 problem = " ".join(explain(why) for why in wrong.problems.values())
             except (TooLarge, TooMany, Unavailable) as refused:

@@ -57,7 +57,7 @@ async def send_poll(find: Find, request: Request) -> Response:
                 [line for line in form.get("choices", "").splitlines() if line.strip()],
                 dates=[name.removeprefix("date_") for name in form if name.startswith("date_")],
                 several=bool(form.get("several")),
-                ends_at=_end(form.get("ends_at", ""), room_page.time_zone),
+                ends_at=_poll_end(form.get("ends_at", ""), room_page.time_zone),
             )
             one, _ = await messages.send(
                 tx,
@@ -81,7 +81,7 @@ async def send_poll(find: Find, request: Request) -> Response:
     return go(f"{room_page.page()}#m{one.number}")
 
 
-def _end(text: str, zone: str) -> Instant | None:
+def _poll_end(text: str, zone: str) -> Instant | None:
     """The end of the poll, which the form has in the event's local time. Raises InvalidForm (``endsAt``)."""
     if not text:
         return None
@@ -96,7 +96,7 @@ async def _poll_page(find: Find, request: Request, form_state: FormState, status
     async with database_of(request).reader() as reader:
         room_page = await find(reader, request)
         require_at_least(room_page.access, Access.READ)
-        dates = await _dates(reader, room_page)
+        dates = await _next_dates(reader, room_page)
     context = {
         "place": room_page,
         "typed": form_state,
@@ -110,7 +110,7 @@ async def _poll_page(find: Find, request: Request, form_state: FormState, status
     return page(request, "chat/poll.html", context, status=status)
 
 
-async def _dates(reader: Reader, room_page: RoomPage) -> list[tuple[str, str, str]]:
+async def _next_dates(reader: Reader, room_page: RoomPage) -> list[tuple[str, str, str]]:
     """The next dates of the series: the name of the form field, the date in words, and an empty hint."""
     if room_page.target.kind is not RoomKind.SERIES:
         return []

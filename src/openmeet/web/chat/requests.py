@@ -105,9 +105,9 @@ async def spend_on_message(request: Request, person: UserId, room: RoomId | None
     charges = [(limit, str(person)) for limit in (limits.MESSAGES_PER_MINUTE, an_hour)]
     if room is not None:
         charges.append((limits.MESSAGES_IN_ONE_ROOM, f"{room}/{person}"))
-    await _spend(request, charges, ChatReason.TOO_FAST)
+    await _spend_all(request, charges, ChatReason.TOO_FAST)
     if room is not None:
-        await _spend(request, [(limits.MESSAGES_OF_EVERYBODY_IN_ROOM, room)], ChatReason.ROOM_TOO_BUSY)
+        await _spend_all(request, [(limits.MESSAGES_OF_EVERYBODY_IN_ROOM, room)], ChatReason.ROOM_TOO_BUSY)
 
 
 async def spend_on_change(request: Request, person: UserId, message: ChatMessageId) -> None:
@@ -116,39 +116,39 @@ async def spend_on_change(request: Request, person: UserId, message: ChatMessage
 
     Raises TooMany, and NotFound if the person may not read the message.
     """
-    await _spend(request, [(limit, str(person)) for limit in limits.CHANGES], ChatReason.TOO_MANY_CHANGES)
+    await _spend_all(request, [(limit, str(person)) for limit in limits.CHANGES], ChatReason.TOO_MANY_CHANGES)
     room = await _room_of(request, person, message)
-    await _spend(request, [(limits.CHANGES_IN_ONE_ROOM, f"{room}/{person}")], ChatReason.TOO_MANY_CHANGES)
-    await _spend(request, [(limits.MESSAGES_OF_EVERYBODY_IN_ROOM, room)], ChatReason.ROOM_TOO_BUSY)
+    await _spend_all(request, [(limits.CHANGES_IN_ONE_ROOM, f"{room}/{person}")], ChatReason.TOO_MANY_CHANGES)
+    await _spend_all(request, [(limits.MESSAGES_OF_EVERYBODY_IN_ROOM, room)], ChatReason.ROOM_TOO_BUSY)
 
 
 async def spend_on_report(request: Request, person: UserId, message: ChatMessageId) -> None:
     """Count a report against two limits: the person's in all rooms and in this room. Raises TooMany, and NotFound like
     ``spend_on_change``.
     """
-    await _spend(request, [(limit, str(person)) for limit in _REPORTS], ChatReason.TOO_MANY_REPORTS)
+    await _spend_all(request, [(limit, str(person)) for limit in _REPORTS], ChatReason.TOO_MANY_REPORTS)
     room = await _room_of(request, person, message)
-    await _spend(request, [(_REPORTS_IN_ROOM, f"{room}/{person}")], ChatReason.TOO_MANY_REPORTS)
+    await _spend_all(request, [(_REPORTS_IN_ROOM, f"{room}/{person}")], ChatReason.TOO_MANY_REPORTS)
 
 
 async def spend_on_picture(request: Request, person: UserId) -> None:
     """Count an uploaded picture. Raises TooMany."""
-    await _spend(request, [(limit, str(person)) for limit in _PICTURES], ChatReason.PICTURES_TOO_OFTEN)
+    await _spend_all(request, [(limit, str(person)) for limit in _PICTURES], ChatReason.PICTURES_TOO_OFTEN)
 
 
 async def spend_on_opening(request: Request, person: UserId) -> None:
     """Count a room that a person opens. Raises TooMany."""
-    await _spend(request, [(limit, str(person)) for limit in _OPENINGS], ChatReason.TOO_MANY_ROOMS_OPENED)
+    await _spend_all(request, [(limit, str(person)) for limit in _OPENINGS], ChatReason.TOO_MANY_ROOMS_OPENED)
 
 
 async def spend_on_export(request: Request, person: UserId) -> None:
     """Count the download of a room. Raises TooMany."""
-    await _spend(request, [(limit, str(person)) for limit in _EXPORTS], ChatReason.TOO_MANY_EXPORTS)
+    await _spend_all(request, [(limit, str(person)) for limit in _EXPORTS], ChatReason.TOO_MANY_EXPORTS)
 
 
 async def spend_on_guest(request: Request, person: UserId) -> None:
     """Count an invitation by address, or any other decision about a guest from Matrix. Raises TooMany."""
-    await _spend(request, [(limit, str(person)) for limit in _GUESTS], ChatReason.TOO_MANY_CHANGES)
+    await _spend_all(request, [(limit, str(person)) for limit in _GUESTS], ChatReason.TOO_MANY_CHANGES)
 
 
 async def _room_of(request: Request, person: UserId, message: ChatMessageId) -> RoomId:
@@ -157,7 +157,7 @@ async def _room_of(request: Request, person: UserId, message: ChatMessageId) -> 
     return room.id
 
 
-async def _spend(request: Request, charges: Sequence[tuple[Limit, str]], reason: ChatReason) -> None:
+async def _spend_all(request: Request, charges: Sequence[tuple[Limit, str]], reason: ChatReason) -> None:
     site = services(request)
     if site.settings.is_unlimited:
         return

@@ -43,7 +43,7 @@ async def face_of_question(
 ) -> Avatar | None:
     """Return the face of the other person in a direct thread; None if the other side is a group."""
     person = other_side(with_user_id, host_id, viewer)
-    return None if person is None else (await _faces(reader, viewer, [person]))[person]
+    return None if person is None else (await _faces_of(reader, viewer, [person]))[person]
 
 
 async def faces_of(
@@ -59,7 +59,7 @@ async def faces_of(
         and room.id in addresses
         and (person := other_side(room.with_user_id, addresses[room.id].host_id, viewer)) is not None
     }
-    faces = await _faces(reader, viewer, people.values())
+    faces = await _faces_of(reader, viewer, people.values())
     return {
         room.id: faces[people[room.id]] if room.id in people else _face_of_subject(room, addresses[room.id])
         for room in rooms
@@ -72,7 +72,7 @@ def _face_of_subject(room: Room, address: RoomAddress) -> Avatar:
     return avatar_of(slug, address.title)
 
 
-async def _faces(reader: Reader, viewer: UserId | None, people: Collection[UserId]) -> dict[UserId, Avatar]:
+async def _faces_of(reader: Reader, viewer: UserId | None, people: Collection[UserId]) -> dict[UserId, Avatar]:
     names = await shown_names(reader, list(people))
     portraits = await portraits_of(reader, viewer, people)
     return {person: avatar_of(person, names[person], portraits) for person in people}

@@ -92,7 +92,7 @@ Find = Callable[[Reader, Request], Awaitable[RoomPage]]
 
 async def of_event(reader: Reader, request: Request) -> RoomPage:
     """The conversation of an event. For a date of a series, that of the series, opened at that date. Raises NotFound."""
-    event = await _event(reader, request)
+    event = await _visible_event(reader, request)
     of_series = event.place_in_series
     return await _room_page_of(
         reader,
@@ -106,7 +106,7 @@ async def of_event(reader: Reader, request: Request) -> RoomPage:
 
 async def of_date(reader: Reader, request: Request) -> RoomPage:
     """The separate room of one date. Raises NotFound."""
-    event = await _event(reader, request)
+    event = await _visible_event(reader, request)
     return await _room_page_of(reader, request, event, RoomKind.DATE, f"/events/{quote(event.slug)}/chat/date")
 
 
@@ -126,7 +126,7 @@ async def of_channel(reader: Reader, request: Request) -> RoomPage:
 
 async def of_hosts(reader: Reader, request: Request) -> RoomPage:
     """The hosts' own room. Raises NotFound."""
-    subject, path = await _subject(reader, request, "hosts")
+    subject, path = await _subject_and_path(reader, request, "hosts")
     return await _room_page_of(reader, request, subject, RoomKind.HOSTS, path)
 
 
@@ -135,17 +135,17 @@ async def of_question(reader: Reader, request: Request) -> RoomPage:
 
     Raises NotFound, and NotSignedIn if the visitor can see the event, series or group that the question is about.
     """
-    subject, path = await _subject(reader, request, "direct")
+    subject, path = await _subject_and_path(reader, request, "direct")
     caller = caller_of(request)
     person = UserId(request.query_params.get("with") or caller.user_id)
     return await _room_page_of(reader, request, subject, RoomKind.DIRECT, path, with_user_id=person)
 
 
-async def _subject(reader: Reader, request: Request, page: str) -> tuple[Event | Series | Group, str]:
+async def _subject_and_path(reader: Reader, request: Request, page: str) -> tuple[Event | Series | Group, str]:
     kind, slug = request.path_params["kind"], request.path_params["slug"]
     path = f"/chat/{page}/{quote(kind)}/{quote(slug)}"
     if kind == SubjectKind.EVENT:
-        return await _event(reader, request), path
+        return await _visible_event(reader, request), path
     if kind == SubjectKind.SERIES:
         return await agenda.visible(reader, SeriesSlug(slug), _viewer(request)), path
     if kind == SubjectKind.GROUP:
@@ -153,7 +153,7 @@ async def _subject(reader: Reader, request: Request, page: str) -> tuple[Event |
     raise NotFound(ChatReason.NO_SUCH_ROOM)
 
 
-async def _event(reader: Reader, request: Request) -> Event:
+async def _visible_event(reader: Reader, request: Request) -> Event:
     event, _ = await visible_event(reader, EventSlug(request.path_params["slug"]), _viewer(request))
     return event
 

@@ -108,17 +108,17 @@ async def change_settings(find: Find, request: Request) -> Response:
     kind_of = {one.value: one for one in AudienceSwitch}
     try:
         async with database_of(request).transaction() as tx:
-            room_page, room = await _found(find, tx, request)
+            room_page, room = await _find_room(find, tx, request)
             room_settings = RoomSettings(
                 name=form.get("name"),
                 about=form.get("about"),
                 audience={name: form[f"who_{name}"] for name in kind_of if form.get(f"who_{name}")},
                 history=next((one for one in HistoryMode if one.value == form.get("history")), None),
-                slow_seconds=_number(form.get("slow", "")),
+                slow_seconds=_parse_number(form.get("slow", "")),
                 holds_messages=bool(form["holds"]) if "holds" in form else None,
                 retention=next((one for one in RoomRetention if one.value == form.get("retention")), None),
             )
-            revision = _number(form.get("revision", ""))
+            revision = _parse_number(form.get("revision", ""))
             await rooms.change_settings(tx, caller_of(request), room.id, room_settings, if_revision=revision)
     except (InvalidForm, InvalidInput) as wrong:
         return await _settings_page(find, request, form_with_problems(form, wrong), 400)
@@ -156,7 +156,7 @@ async def choose_notifications(find: Find, request: Request) -> Response:
     level = next((one for one in NotificationLevel if one.value == form.get("level")), NotificationLevel.USUAL)
     caller = caller_of(request)
     async with database_of(request).transaction() as tx:
-        room_page, room = await _found(find, tx, request)
+        room_page, room = await _find_room(find, tx, request)
         until = None
         if form.get("mute") in _MUTES:
             until = Instant(tx.now + _MUTES[form["mute"]][0])
@@ -171,7 +171,7 @@ async def choose_enter(find: Find, request: Request) -> Response:
     """Set whether Enter sends a message. Applies to all chats of the caller."""
     form = await read_form(request)
     async with database_of(request).transaction() as tx:
-        room_page, _ = await _found(find, tx, request)
+        room_page, _ = await _find_room(find, tx, request)
         await users.set_enter_sends(tx, caller_of(request).user_id, sends=form.get("enter") == "sends")
     return go(room_page.page("settings"), flash="chat_saved")
 
@@ -181,7 +181,7 @@ async def switch_mirror(find: Find, request: Request) -> Response:
     form = await read_form(request)
     try:
         async with database_of(request).transaction() as tx:
-            room_page, room = await _found(find, tx, request)
+            room_page, room = await _find_room(find, tx, request)
             if not services(request).settings.matrix_url:
                 raise NotFound(ChatReason.NO_MATRIX_HERE)
             if form.get("mirror") == "off":
@@ -200,7 +200,7 @@ async def _set_closed(find: Find, request: Request, *, closed: bool) -> Response
     act = rooms.close if closed else rooms.reopen
     try:
         async with database_of(request).transaction() as tx:
-            room_page, room = await _found(find, tx, request)
+            room_page, room = await _find_room(find, tx, request)
             await act(tx, caller_of(request), room.id, form.get("reason", ""))
     except InvalidInput as wrong:
         return await _settings_page(find, request, form_with_problems(form, wrong), 400)
@@ -211,11 +211,11 @@ close = partial(_set_closed, closed=True)
 reopen = partial(_set_closed, closed=False)
 
 
-def _number(text: str) -> int | None:
+def _parse_number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS else None
 
 
-async def _found(find: Find, reader: Reader, request: Request) -> tuple[RoomPage, Room]:
+async def _find_room(find: Find, reader: Reader, request: Request) -> tuple[RoomPage, Room]:
     """The room of the page, for people who may read it. Raises NotFound."""
     room_page = await find(reader, request)
     if room_page.access is Access.NONE:
@@ -238,7 +238,7 @@ def matrix_alias(request: Request, room: RoomId, mirror: MirrorStatus) -> str:
 async def _settings_page(find: Find, request: Request, form_state: FormState, status: int = 200) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        room_page, room = await _found(find, reader, request)
+        room_page, room = await _find_room(find, reader, request)
         reading = await readers.reading_of(reader, room.id, caller.user_id)
         mirror = None
         if services(request).settings.matrix_url and room.kind not in mirroring.NEVER:

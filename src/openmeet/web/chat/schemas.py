@@ -398,12 +398,12 @@ def message_shown(one: ShownMessage) -> ChatMessageShown:
         reactions=[ReactionShown(each.emoji, each.number, each.is_mine) for each in one.reactions],
         mentions=list(one.mentions),
         notice=str(message.details["notice"]) if "notice" in message.details else None,
-        poll=_poll(one),
+        poll=_poll_shown(one),
         pictures=pictures_shown(message.pictures),
     )
 
 
-def _poll(one: ShownMessage) -> PollShown | None:
+def _poll_shown(one: ShownMessage) -> PollShown | None:
     poll = poll_in(one.message.details)
     if poll is None:
         return None

@@ -222,7 +222,7 @@ def message_view(
         author=author,
         name=one.name,
         face=Avatar(initial_of(one.name), tone_of(author), "" if one.is_folded or saves_data() else one.portrait or ""),
-        role=_role(room) if message.user_id in hosts else "",
+        role=_room_role(room) if message.user_id in hosts else "",
         at=formatting.iso(message.said_at),
         time=time_label(message.said_at, now, zone),
         html=_html(one, tells_pictures=not pictures_at),
@@ -327,7 +327,7 @@ def _removed_sentence(one: ShownMessage) -> str:
     return gettext("Removed by a moderator.")
 
 
-def _role(room: Room) -> str:
+def _room_role(room: Room) -> str:
     return gettext("Organiser") if room.kind is RoomKind.CHANNEL else gettext("Host")
 
 
@@ -366,12 +366,12 @@ def rows_of(
         if read_number is not None and row.number > read_number and not row.is_own:
             rows.append(RuleView(gettext("New since your last visit"), id="new", is_new=True))
             before, read_number = None, None
-        rows.append(replace(row, is_continued=before is not None and _continues(*before, row, at)))
+        rows.append(replace(row, is_continued=before is not None and _shares_header(*before, row, at)))
         before = row, at
     return rows
 
 
-def _continues(before: MessageView, said_at: Instant, row: MessageView, at: Instant) -> bool:
+def _shares_header(before: MessageView, said_at: Instant, row: MessageView, at: Instant) -> bool:
     """Whether a row shares the header of the previous one."""
     return before.author == row.author and bool(row.author) and not before.is_notice and at - said_at < _RUN
 

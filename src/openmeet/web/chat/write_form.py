@@ -52,7 +52,9 @@ async def write_form(
     about = written.about if written else date_asked or room_page.heading
     if about is None and room is not None:
         about = await headings.default_heading(reader, room)
-    reply_to = await _replied(reader, written.reply_to if written else request.query_params.get("reply", ""), viewer)
+    reply_to = await _reply_context(
+        reader, written.reply_to if written else request.query_params.get("reply", ""), viewer
+    )
     label = gettext("Message the group") if room_page.target.kind is RoomKind.CHANNEL else gettext("Message everyone")
     if room_page.target.kind in {RoomKind.HOSTS, RoomKind.DIRECT}:
         label = gettext("Message the hosts")
@@ -78,7 +80,7 @@ async def write_form(
         poll=room_page.page("poll"),
         asks=await _mirror_question(reader, request, room),
         names=room_page.page("people"),
-        calls=_calls(room_page),
+        calls=_offered_calls(room_page),
         enter_sends=await _enter_sends(reader, viewer),
     )
 
@@ -88,7 +90,7 @@ async def _enter_sends(reader: Reader, viewer: UserId) -> bool:
     return user is not None and user.enter_sends
 
 
-def _calls(room_page: RoomPage) -> tuple[str, ...]:
+def _offered_calls(room_page: RoomPage) -> tuple[str, ...]:
     if room_page.target.kind in {RoomKind.HOSTS, RoomKind.DIRECT}:
         return ()
     if room_page.access is Access.MODERATE:
@@ -103,7 +105,7 @@ async def _mirror_question(reader: Reader, request: Request, room: Room | None) 
     return view.MirrorQuestion(server, caller.display_name)
 
 
-async def _replied(reader: Reader, message: str, viewer: UserId) -> dict[str, str] | None:
+async def _reply_context(reader: Reader, message: str, viewer: UserId) -> dict[str, str] | None:
     if not message:
         return None
     try:

@@ -71,7 +71,7 @@ async def check_in(request: Request) -> Response:
             who = await actions.of_code(tx, services(request).code_key, event, body.ticket_code or "")
         before = who in await actions.checked_in_since(tx, [who])
         saved = await host_decisions.check_in(tx, caller, event.slug, who)
-        shown = await _shown(tx, saved, is_repeated=before)
+        shown = await _check_in_output(tx, saved, is_repeated=before)
     return json_response(shown)
 
 
@@ -79,7 +79,7 @@ async def undo(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).transaction() as tx:
         who = AttendanceId(request.path_params["attendanceId"])
-        shown = await _shown(tx, await host_decisions.undo_check_in(tx, caller, _slug(request), who))
+        shown = await _check_in_output(tx, await host_decisions.undo_check_in(tx, caller, _slug(request), who))
     return json_response(shown)
 
 
@@ -92,7 +92,7 @@ async def show_ticket(request: Request) -> Response:
     return json_response(TicketOutput(code, address, own_rsvp.party))
 
 
-async def _shown(tx: Transaction, saved: Attendance, *, is_repeated: bool = False) -> CheckInOutput:
+async def _check_in_output(tx: Transaction, saved: Attendance, *, is_repeated: bool = False) -> CheckInOutput:
     (one,) = await lists.by_ids(tx, saved.event_id, [saved.id])
     names = await shown_names(tx, [saved.user_id])
     counts = await actions.counts(tx, saved.event_id)

@@ -31,15 +31,17 @@ _S = AttendanceStatus
 
 def answer_bars(now: Instant) -> list[AnswerBarView]:
     """One bar per ``AnswerState``."""
-    return [view_of(answer_case, _FIGURES, _PATHS) for answer_case in _cases(now).values()]
+    return [view_of(answer_case, _FIGURES, _PATHS) for answer_case in _answer_cases(now).values()]
 
 
-def _cases(now: Instant) -> Mapping[AnswerState, AnswerCase]:
-    soon, tonight, lately = (_event(now, after) for after in (3 * DAY, HOUR, -DAY))
+def _answer_cases(now: Instant) -> Mapping[AnswerState, AnswerCase]:
+    soon, tonight, lately = (_sample_event(now, after) for after in (3 * DAY, HOUR, -DAY))
     online = replace(tonight, content=Content("Lightning talks", mode=Mode.ONLINE), starts_at=Instant(now - 4 * MINUTE))
     cancelled = replace(soon, status=EventStatus.CANCELLED)
-    going, waiting, requested = (_mine(soon, status, now) for status in (_S.ATTENDING, _S.WAITLISTED, _S.PENDING))
-    invited, maybe, declined = (_mine(soon, status, now) for status in (_S.INVITED, _S.INTERESTED, _S.DECLINED))
+    going, waiting, requested = (
+        _sample_rsvp(soon, status, now) for status in (_S.ATTENDING, _S.WAITLISTED, _S.PENDING)
+    )
+    invited, maybe, declined = (_sample_rsvp(soon, status, now) for status in (_S.INVITED, _S.INTERESTED, _S.DECLINED))
 
     def case(event: Event, own_rsvp: Attendance | None = None, settings: RegistrationSettings = DEFAULT) -> AnswerCase:
         return AnswerCase(event, own_rsvp, now, settings, may_message=True, sees_group=True, may_edit=True)
@@ -50,11 +52,11 @@ def _cases(now: Instant) -> Mapping[AnswerState, AnswerCase]:
         AnswerState.OVER: replace(case(lately), has_next_date=True),
         AnswerState.NEEDS_DECISIONS: replace(case(soon), is_hosting=True, people_asking=8),
         AnswerState.HOSTING: replace(case(soon), is_hosting=True),
-        AnswerState.TURNED_DOWN: case(soon, _mine(soon, _S.REJECTED, now)),
+        AnswerState.TURNED_DOWN: case(soon, _sample_rsvp(soon, _S.REJECTED, now)),
         AnswerState.NOT_WELCOME: replace(case(soon, maybe), is_welcome=False),
-        AnswerState.CHECKED_IN: case(tonight, _mine(tonight, _S.ATTENDED, now)),
+        AnswerState.CHECKED_IN: case(tonight, _sample_rsvp(tonight, _S.ATTENDED, now)),
         AnswerState.JOIN_NOW: replace(case(online, going), may_join=True),
-        AnswerState.TODAY: replace(case(tonight, _mine(tonight, _S.ATTENDING, now)), has_directions=True),
+        AnswerState.TODAY: replace(case(tonight, _sample_rsvp(tonight, _S.ATTENDING, now)), has_directions=True),
         AnswerState.MOVED: case(soon, replace(going, known_starts_at=Instant(now + 2 * DAY))),
         AnswerState.GOING: case(soon, replace(going, party=2)),
         AnswerState.PLACE_HELD: case(soon, replace(waiting, offered_until=Instant(now + HOUR))),
@@ -72,7 +74,7 @@ def _cases(now: Instant) -> Mapping[AnswerState, AnswerCase]:
     }
 
 
-def _event(now: Instant, after: int) -> Event:
+def _sample_event(now: Instant, after: int) -> Event:
     """A two-hour event that starts this long after now."""
     blank = blank_event(now, "Supper club", UserId("eva"))
     starts_at = Instant(now + after)
@@ -85,7 +87,7 @@ def _event(now: Instant, after: int) -> Event:
     )
 
 
-def _mine(event: Event, status: AttendanceStatus, now: Instant) -> Attendance:
+def _sample_rsvp(event: Event, status: AttendanceStatus, now: Instant) -> Attendance:
     answered_at = Instant(now - DAY)
     decided, details = RsvpDecision(status), stored_details(None)
     return new_rsvp(now, event, UserId("ben"), decided, details, source=RsvpSource.HERE, answered_at=answered_at)

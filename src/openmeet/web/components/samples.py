@@ -67,20 +67,20 @@ def context() -> dict[str, object]:
         "covers": [cover_of(title, (), 0).path for title in _COVERS],
         "ticket_code": picture_of("https://openmeet.example/check-in/KM7Q2PXA"),
         "answer_bars": answer_bars(_NOW),
-        "repeats": _repeats(),
-        "map": _map(),
+        "repeats": _sample_recurrence_form(),
+        "map": _sample_map_of_search(),
         **_FILTERS,
-        **_calendar(),
+        **_sample_calendar(),
     }
 
 
-def _repeats() -> recurrence_form.RecurrenceFormState:
+def _sample_recurrence_form() -> recurrence_form.RecurrenceFormState:
     form = {"starts": "2026-11-26T19:00", "time_zone": _ZONE, "repeats": "FREQ=WEEKLY;BYDAY=TH"}
     return recurrence_form.form_state(form, _NOW)
 
 
-def _calendar() -> dict[str, object]:
-    entries = [_entry(number, *one) for number, one in enumerate(_CALENDAR)]
+def _sample_calendar() -> dict[str, object]:
+    entries = [_sample_entry(number, *one) for number, one in enumerate(_CALENDAR)]
     by_key = {entry.key: entry for entry in entries}
     looks = {entry.key: look_of(entry, _ZONE, {str(number): number for number in range(9)}) for entry in entries}
     month, week = (period_of(view, _TODAY, _TODAY, _ZONE, 0) for view in (View.MONTH, View.WEEK))
@@ -94,7 +94,7 @@ def _calendar() -> dict[str, object]:
     }
 
 
-def _entry(number: int, day: int, hour: int, hours: int, title: str, kind: EntryKind) -> CalendarEntry:
+def _sample_entry(number: int, day: int, hour: int, hours: int, title: str, kind: EntryKind) -> CalendarEntry:
     starts = instant_of(datetime(2026, 11, day, hour), _ZONE)  # noqa: DTZ001  # wall time is naive
     is_elsewhere = kind is EntryKind.SUBSCRIBED
     return CalendarEntry(
@@ -114,7 +114,7 @@ def _entry(number: int, day: int, hour: int, hours: int, title: str, kind: Entry
     )
 
 
-def _map() -> MapOfSearch:
+def _sample_map_of_search() -> MapOfSearch:
     places = [
         Place(1, "Berlin", "DE", "", "", "", 52.52, 13.405, 3_400_000, _ZONE),
         Place(2, "Neukölln", "DE", "", "", "Berlin", 52.477, 13.435, 165_000, _ZONE),
@@ -126,11 +126,11 @@ def _map() -> MapOfSearch:
         MapEvent(EventPosition(52.5450, 13.4600, is_town=True), "Sat 10:00", "Repair café, Sat 28 Nov", "/events/a"),
     ]
     sizes = (("phone", map_drawing.PHONE), ("desk", map_drawing.DESK))
-    pictures = tuple(_picture(name, size, events, places) for name, size in sizes)
+    pictures = tuple(_sample_map(name, size, events, places) for name, size in sizes)
     return MapOfSearch(pictures, "3 events on the map", "/?view=map", "1 event has no place on the map.", "A sample.")
 
 
-def _picture(name: str, size: MapSize, events: list[MapEvent], places: list[Place]) -> MapPicture:
+def _sample_map(name: str, size: MapSize, events: list[MapEvent], places: list[Place]) -> MapPicture:
     view = map_drawing.fitting([one.position for one in events], size) or MapView(52.52, 13.405, 11)
     drawing = map_drawing.drawn(view, size, events, places, within=(52.52, 13.405, 5))
     ways = (("in", "Zoom in"), ("out", "Zoom out"), ("north", "Move north"), ("south", "Move south"))

@@ -64,14 +64,14 @@ def routes() -> list[Route]:
 
 async def show(request: Request) -> Response:
     async with database_of(request).reader() as reader:
-        link, room = await _found(reader, request)
+        link, room = await _find_link_and_room(reader, request)
         return await _chat_page(reader, request, link, room, FormState({}))
 
 
 async def show_picture(request: Request) -> Response:
     """A picture of a message in the chat. Raises NotFound."""
     async with database_of(request).reader() as reader:
-        link, room = await _found(reader, request)
+        link, room = await _find_link_and_room(reader, request)
         found = await pictures.readable_picture(reader, key_of(request), link.user_id)
         message = None if found.message_id is None else await message_queries.by_id(reader, found.message_id)
         if message is None or message.room_id != room.id:
@@ -85,10 +85,10 @@ async def write(request: Request) -> Response:
     new = NewMessage(text=form.get("text", ""), client_id=form.get("submission") or None)
     try:
         async with database_of(request).reader() as reader:
-            link, room = await _found(reader, request)
+            link, room = await _find_link_and_room(reader, request)
         await spend_on_message(request, link.user_id, room.id)
         async with database_of(request).transaction() as tx:
-            result = await _send(tx, link, room, new)
+            result = await _send_message(tx, link, room, new)
     except InvalidForm as wrong:
         again, status = form_with_problems(form, wrong), 400
     except (Conflict, Forbidden, TooMany) as refused:
@@ -98,11 +98,11 @@ async def write(request: Request) -> Response:
         response.headers.update(_HEADERS)
         return response
     async with database_of(request).reader() as reader:
-        link, room = await _found(reader, request)
+        link, room = await _find_link_and_room(reader, request)
         return await _chat_page(reader, request, link, room, again, status=status)
 
 
-async def _send(tx: Transaction, link: EmailLink, room: Room, new: NewMessage) -> ChatMessage:
+async def _send_message(tx: Transaction, link: EmailLink, room: Room, new: NewMessage) -> ChatMessage:
     user = await user_by_id(tx, link.user_id)
     if user is None:
         raise NotFound(EmailLinkReason.TOO_OLD, name=INVALID_LINK)
@@ -111,7 +111,7 @@ async def _send(tx: Transaction, link: EmailLink, room: Room, new: NewMessage) -
     return one
 
 
-async def _found(reader: Reader, request: Request) -> tuple[EmailLink, Room]:
+async def _find_link_and_room(reader: Reader, request: Request) -> tuple[EmailLink, Room]:
     """The room that the link opens, if its holder may still read it. Raises NotFound."""
     token = request.path_params["token"]
     link = await links.find(reader, token, LinkPurpose.CHAT)

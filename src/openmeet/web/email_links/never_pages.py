@@ -30,33 +30,33 @@ def routes() -> list[Route]:
 
 
 async def show(request: Request) -> Response:
-    address = _address(request)
+    address = _address_from_link(request)
     async with database_of(request).reader() as reader:
         is_left_alone = await email_suppressions.is_suppressed(reader, services(request).code_key, address)
-    return _page(request, is_left_alone=is_left_alone)
+    return _never_page(request, is_left_alone=is_left_alone)
 
 
 async def unsubscribe(request: Request) -> Response:
     """One-click unsubscribe. The body is ignored, and the response is not a redirect (RFC 8058, section 3.1)."""
     async with database_of(request).transaction() as tx:
-        await email_suppressions.opt_out(tx, services(request).code_key, _address(request))
-    return _page(request, is_left_alone=True)
+        await email_suppressions.opt_out(tx, services(request).code_key, _address_from_link(request))
+    return _never_page(request, is_left_alone=True)
 
 
 async def opt_in(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        await email_suppressions.opt_in(tx, services(request).code_key, _address(request))
-    return _page(request, is_left_alone=False, is_new=True)
+        await email_suppressions.opt_in(tx, services(request).code_key, _address_from_link(request))
+    return _never_page(request, is_left_alone=False, is_new=True)
 
 
-def _address(request: Request) -> str:
+def _address_from_link(request: Request) -> str:
     found = email_suppressions.address_in(services(request).code_key, request.path_params["token"])
     if found is None:
         raise NotFound(EmailLinkReason.CUT_OFF, name=INVALID_LINK)
     return found
 
 
-def _page(request: Request, *, is_left_alone: bool, is_new: bool = False) -> Response:
+def _never_page(request: Request, *, is_left_alone: bool, is_new: bool = False) -> Response:
     context = {
         "is_left_alone": is_left_alone,
         "is_new": is_new,

@@ -110,19 +110,19 @@ async def show_ticket(request: Request) -> Response:
 
 async def show_stop(request: Request) -> Response:
     async with database_of(request).reader() as reader:
-        link = await _link(reader, request, LinkPurpose.UNSUBSCRIBE)
+        link = await _link_for(reader, request, LinkPurpose.UNSUBSCRIBE)
     return _stop_page(request, link, is_stopped=False)
 
 
 async def stop_now(request: Request) -> Response:
     """One-click unsubscribe. The body is ignored, and the response is not a redirect (RFC 8058, section 3.1)."""
     async with database_of(request).transaction() as tx:
-        link = await _link(tx, request, LinkPurpose.UNSUBSCRIBE)
+        link = await _link_for(tx, request, LinkPurpose.UNSUBSCRIBE)
         await stop(tx, link)
     return _stop_page(request, link, is_stopped=True)
 
 
-async def _link(reader: Reader, request: Request, purpose: LinkPurpose) -> EmailLink:
+async def _link_for(reader: Reader, request: Request, purpose: LinkPurpose) -> EmailLink:
     found = await links.find(reader, request.path_params["token"], purpose)
     if found is None:
         raise NotFound(EmailLinkReason.TOO_OLD, name=INVALID_LINK)
@@ -130,7 +130,7 @@ async def _link(reader: Reader, request: Request, purpose: LinkPurpose) -> Email
 
 
 async def _answerable(reader: Reader, request: Request) -> tuple[EmailLink, Event]:
-    link = await _link(reader, request, LinkPurpose.ANSWER)
+    link = await _link_for(reader, request, LinkPurpose.ANSWER)
     event = await event_by_id(reader, EventId(link.subject))
     own_rsvp = None if event is None else await answer_of(reader, event.id, link.user_id)
     access = rsvp_gives_access(own_rsvp)

@@ -27,19 +27,19 @@ _EVENT_HEIGHT: Final = 330
 
 
 def routes() -> list[Route]:
-    return [Route(f"{path}/embed", _building(load), methods=["GET"]) for path, load in CONTENTS.items()]
+    return [Route(f"{path}/embed", _builder_handler(load), methods=["GET"]) for path, load in CONTENTS.items()]
 
 
-def _building(load: Load) -> Callable[[Request], Awaitable[Response]]:
+def _builder_handler(load: Load) -> Callable[[Request], Awaitable[Response]]:
     async def build(request: Request) -> Response:
         look = look_of(request.query_params)
         async with database_of(request).reader() as reader:
             content = await load(request, reader, look.events)
         resizes = request.query_params.get("script", "yes") != ""
-        address, height = _address(content, look), _height(content, look)
+        address, height = _embed_url(content, look), _height(content, look)
         context = {
             "content": content,
-            "typed": _typed(look, resizes=resizes),
+            "typed": _form_state(look, resizes=resizes),
             "themes": [
                 (EmbedTheme.AUTO.value, gettext("Light or dark, like the visitor’s device")),
                 (EmbedTheme.LIGHT.value, gettext("Light")),
@@ -58,7 +58,7 @@ def _building(load: Load) -> Callable[[Request], Awaitable[Response]]:
             "frame": address,
             "height": height,
             "script": SCRIPT,
-            "code": _code(services(request).settings.public_url, content.name, address, height, resizes=resizes),
+            "code": _embed_code(services(request).settings.public_url, content.name, address, height, resizes=resizes),
         }
         return page(
             request,
@@ -70,7 +70,7 @@ def _building(load: Load) -> Callable[[Request], Awaitable[Response]]:
     return build
 
 
-def _address(content: EmbedContent, look: EmbedLook) -> str:
+def _embed_url(content: EmbedContent, look: EmbedLook) -> str:
     if not look.query:
         return content.frame
     return f"{content.frame}{'&' if '?' in content.frame else '?'}{look.query}"
@@ -82,7 +82,7 @@ def _height(content: EmbedContent, look: EmbedLook) -> int:
     return _FRAME_HEIGHT + _ROW_HEIGHT[look.has_pictures] * max(1, content.rows)
 
 
-def _code(public_url: str, name: str, address: str, height: int, *, resizes: bool) -> str:
+def _embed_code(public_url: str, name: str, address: str, height: int, *, resizes: bool) -> str:
     """The HTML to paste into another site."""
     frame = Markup(
         '<iframe src="{}" title="{}" width="100%" height="{}" loading="lazy" style="border:0"></iframe>'
@@ -91,7 +91,7 @@ def _code(public_url: str, name: str, address: str, height: int, *, resizes: boo
     return str(escape(frame) + script)
 
 
-def _typed(look: EmbedLook, *, resizes: bool) -> FormState:
+def _form_state(look: EmbedLook, *, resizes: bool) -> FormState:
     return FormState(
         {
             "theme": look.theme.value,

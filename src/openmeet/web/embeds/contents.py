@@ -103,7 +103,7 @@ async def group_content(request: Request, reader: Reader, most: int) -> EmbedCon
     """The upcoming events of a group, as far as everyone may see them. Raises NotFound, Gone."""
     group = await see_as_stranger(reader, request)
     found = await shown_in_group(reader, group.id, None, most, member=None)
-    return await _list(request, reader, group.details.name, path_of(group), found)
+    return await _list_content(request, reader, group.details.name, path_of(group), found)
 
 
 async def person_content(request: Request, reader: Reader, most: int) -> EmbedContent:
@@ -111,7 +111,9 @@ async def person_content(request: Request, reader: Reader, most: int) -> EmbedCo
     person = await profiles.seen(reader, UserId(request.path_params["userId"]))
     found = await profiles.coming_once(reader, person.id, most)
     name = (await shown_names(reader, [person.id]))[person.id]
-    return await _list(request, reader, gettext("Events by %(name)s", name=name), f"/people/{quote(person.id)}", found)
+    return await _list_content(
+        request, reader, gettext("Events by %(name)s", name=name), f"/people/{quote(person.id)}", found
+    )
 
 
 async def search_content(request: Request, reader: Reader, most: int) -> EmbedContent:
@@ -120,10 +122,10 @@ async def search_content(request: Request, reader: Reader, most: int) -> EmbedCo
     query_string = query.query_string(search_fields)
     page = f"/?{query_string}" if query_string else "/"
     name = query.name_of(search_fields)
-    return await _list(request, reader, name, page, found, frame=f"/embed/search{page[1:]}")
+    return await _list_content(request, reader, name, page, found, frame=f"/embed/search{page[1:]}")
 
 
-async def _list(
+async def _list_content(
     request: Request, reader: Reader, name: str, page: str, events: Sequence[Event], *, frame: str = ""
 ) -> EmbedContent:
     shown = {"events": await _events(request, reader, events)}

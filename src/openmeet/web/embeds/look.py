@@ -97,15 +97,15 @@ def look_of(query_params: Mapping[str, str]) -> EmbedLook:
     return EmbedLook(
         theme=EmbedTheme(theme) if theme in set(EmbedTheme) else EmbedTheme.AUTO,
         accent=f"#{colour[1].lower()}" if colour else DEFAULT_ACCENT,
-        radius=min(_number(query_params.get("radius", ""), _USUAL_RADIUS), MOST_RADIUS),
+        radius=min(_parse_number(query_params.get("radius", ""), _USUAL_RADIUS), MOST_RADIUS),
         language=language if language in available() else "",
-        events=max(1, min(_number(query_params.get("events", ""), _USUAL_EVENTS), MOST_EVENTS)),
+        events=max(1, min(_parse_number(query_params.get("events", ""), _USUAL_EVENTS), MOST_EVENTS)),
         # Without scripts, the form sends an empty field for a checkbox that is not selected.
         has_pictures=query_params.get("pictures", "yes") not in {"", "no"},
     )
 
 
-def _number(text: str, usual: int) -> int:
+def _parse_number(text: str, usual: int) -> int:
     return int(text) if text.isascii() and _NUMBER.fullmatch(text) else usual
 
 

@@ -32,7 +32,7 @@ _SCHEMES: Final = {EmbedTheme.AUTO: "light dark", EmbedTheme.LIGHT: "light", Emb
 
 def routes() -> list[Route]:
     """The framed pages. They have no viewer: see ``app``."""
-    return [Route(f"/embed{page}", _shown_by(load), methods=["GET"]) for page, load in CONTENTS.items()]
+    return [Route(f"/embed{page}", _embed_handler(load), methods=["GET"]) for page, load in CONTENTS.items()]
 
 
 def open_routes() -> list[Route]:
@@ -44,7 +44,7 @@ async def serve_script(_request: Request) -> Response:
     return Response(_SCRIPT_FILE.read_bytes(), media_type="text/javascript", headers=_SCRIPT_HEADERS)
 
 
-def _shown_by(load: Load) -> Callable[[Request], Awaitable[Response]]:
+def _embed_handler(load: Load) -> Callable[[Request], Awaitable[Response]]:
     async def show(request: Request) -> Response:
         look = look_of(request.query_params)
         with speaking(look.language) if look.language else nullcontext():
@@ -52,27 +52,27 @@ def _shown_by(load: Load) -> Callable[[Request], Awaitable[Response]]:
                 async with database_of(request).reader() as reader:
                     content = await load(request, reader, look.events)
             except (NotFound, InvalidForm) as failure:
-                return _absent(request, look, failure)
-            return _page(request, look, content)
+                return _error_page(request, look, failure)
+            return _embed_page(request, look, content)
 
     return show
 
 
-def _page(request: Request, look: EmbedLook, content: EmbedContent) -> Response:
+def _embed_page(request: Request, look: EmbedLook, content: EmbedContent) -> Response:
     base_context = {"name": content.name, "page": content.page, **content.shown}
-    return _rendered(request, look, content.template, base_context, HTTPStatus.OK)
+    return _render(request, look, content.template, base_context, HTTPStatus.OK)
 
 
-def _absent(request: Request, look: EmbedLook, failure: NotFound | InvalidForm) -> Response:
+def _error_page(request: Request, look: EmbedLook, failure: NotFound | InvalidForm) -> Response:
     """The error page inside the frame, where the usual error page cannot be shown."""
     if isinstance(failure, InvalidForm):
         status = HTTPStatus.BAD_REQUEST
     else:
         status = HTTPStatus.GONE if isinstance(failure, Gone) else HTTPStatus.NOT_FOUND
-    return _rendered(request, look, "absent", {"page": "/"}, status)
+    return _render(request, look, "absent", {"page": "/"}, status)
 
 
-def _rendered(
+def _render(
     request: Request, look: EmbedLook, template: str, context: dict[str, object], status: HTTPStatus
 ) -> Response:
     settings = services(request).settings

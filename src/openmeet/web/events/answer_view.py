@@ -147,7 +147,7 @@ def view_of(
     )
     return AnswerBarView(
         bar.state,
-        _sentence(bar, answer_case, figures, requested_reply=main),
+        _status_sentence(bar, answer_case, figures, requested_reply=main),
         _hint(bar, answer_case),
         buttons,
         tuple(_reply(bar, one, spoken_of, is_main=one.value == main) for one in bar.others),
@@ -200,7 +200,7 @@ def _reply(bar: AnswerBar, reply: RsvpReply, spoken_of: str, *, is_main: bool) -
     return BarButton(words, f"{words}: {spoken_of}", reply=reply.value, is_main=is_main)
 
 
-def _sentence(bar: AnswerBar, answer_case: AnswerCase, figures: AnswerFigures, *, requested_reply: str) -> str:
+def _status_sentence(bar: AnswerBar, answer_case: AnswerCase, figures: AnswerFigures, *, requested_reply: str) -> str:
     if requested_reply and answer_case.mine is None and not answer_case.is_hosting:
         return gettext(
             "Almost done: press “%(answer)s”.", answer=answer_texts.reply_label(bar, RsvpReply(requested_reply))

@@ -156,7 +156,7 @@ async def list_mine(request: Request) -> Response:
 async def show_event(request: Request) -> Response:
     caller = caller_or_none(request)
     async with database_of(request).reader() as reader:
-        event = await _visible(reader, request, caller)
+        event = await _visible_event(reader, request, caller)
         (detail,) = await details_of(reader, request, [event])
     return json_response(detail, headers=etag_of(event.revision))
 
@@ -168,7 +168,7 @@ async def list_attendees(request: Request) -> Response:
         limit_of(request, MAX_ATTENDEES, MAX_ATTENDEES),
     )
     async with database_of(request).reader() as reader:
-        event = await _visible(reader, request, caller)
+        event = await _visible_event(reader, request, caller)
         counts = (await counts_shown(reader, [event.id]))[event.id]
         registration_settings = await registration.of_event(reader, event)
         own_rsvp = None if caller is None else await attendance.find(reader, event.id, caller.user_id)
@@ -213,7 +213,7 @@ async def list_attendees(request: Request) -> Response:
     )
 
 
-async def _visible(reader: Reader, request: Request, caller: Caller | None) -> Event:
+async def _visible_event(reader: Reader, request: Request, caller: Caller | None) -> Event:
     slug = EventSlug(request.path_params["slug"])
     event = await by_slug(reader, slug)
     if event is None:

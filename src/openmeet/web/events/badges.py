@@ -56,7 +56,7 @@ async def in_a_list(
             strict=True,
         )
     )
-    in_groups = await _groups_of(reader, events, within)
+    in_groups = await _group_badges(reader, events, within)
     found: dict[EventId, tuple[Badge, ...]] = {}
     named_apps: set[str] = set()
     for event in events:
@@ -97,19 +97,19 @@ async def _badges_of(reader: Reader, sources: Sequence[_Source], public_url: str
     people = await kinds(reader, {one.author_id for one in sources})
     uris = [one.record_uri for one in sources if not one.is_here and one.record_uri is not None]
     apps = await apps_of(reader, uris, urlsplit(public_url).hostname or "")
-    return [() if one.is_here else (_made(one, apps), _by(one, people)) for one in sources]
+    return [() if one.is_here else (_app_badge(one, apps), _author_badge(one, people)) for one in sources]
 
 
-def _made(source: _Source, apps: Mapping[str, str]) -> Badge:
+def _app_badge(source: _Source, apps: Mapping[str, str]) -> Badge:
     app = apps.get(source.record_uri or "")
     return Badge(gettext("From %(app)s", app=app), "info") if app else FROM_ANOTHER_APP
 
 
-def _by(source: _Source, people: Mapping[UserId, UserKind]) -> Badge:
+def _author_badge(source: _Source, people: Mapping[UserId, UserKind]) -> Badge:
     return BY_A_MEMBER if people.get(source.author_id) is UserKind.PERSON else NOT_BY_A_MEMBER
 
 
-async def _groups_of(reader: Reader, events: Collection[Event], within: GroupId | None) -> dict[GroupId, Badge]:
+async def _group_badges(reader: Reader, events: Collection[Event], within: GroupId | None) -> dict[GroupId, Badge]:
     """The names of the public groups of these events."""
     ids = {event.group.id for event in events if event.group and event.group.visibility is GroupVisibility.PUBLIC}
     names = await group_queries.names_of(reader, sorted(ids - {within}))

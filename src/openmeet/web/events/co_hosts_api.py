@@ -83,7 +83,7 @@ async def list_co_hosts(request: Request) -> Response:
         await seeing.require_permission(reader, event, caller.user_id, EventPermission.SEE)
         read = await co_host_queries.of_event(reader, event.id, list(CoHostState), page)
         found, cursor = page.cut(read, lambda one: (one.created_at, one.id))
-        return json_response(CoHostList(await _shown(reader, found), cursor))
+        return json_response(CoHostList(await _co_host_outputs(reader, found), cursor))
 
 
 async def list_asked(request: Request) -> Response:
@@ -100,7 +100,7 @@ async def invite(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         one = await co_hosts.invite(tx, caller, _slug(request), body.whom, for_series=body.for_series)
         await spend_on_invitations(request, caller.user_id, [one.email or body.whom])
-        (shown,) = await _shown(tx, [one])
+        (shown,) = await _co_host_outputs(tx, [one])
     return json_response(shown, 201)
 
 
@@ -136,17 +136,17 @@ async def drop_offer(request: Request) -> Response:
 
 async def accept(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        await co_hosts.accept(tx, caller_of(request), _invitation(request))
+        await co_hosts.accept(tx, caller_of(request), _co_host_id(request))
     return Response(status_code=204)
 
 
 async def decline(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        await co_hosts.decline(tx, caller_of(request), _invitation(request))
+        await co_hosts.decline(tx, caller_of(request), _co_host_id(request))
     return Response(status_code=204)
 
 
-async def _shown(reader: Reader, found: list[CoHost]) -> list[CoHostOutput]:
+async def _co_host_outputs(reader: Reader, found: list[CoHost]) -> list[CoHostOutput]:
     people: list[UserId] = [one.user_id for one in found if one.user_id is not None]
     names = await shown_names(reader, people)
     return [
@@ -164,7 +164,7 @@ async def _shown(reader: Reader, found: list[CoHost]) -> list[CoHostOutput]:
     ]
 
 
-def _invitation(request: Request) -> CoHostId:
+def _co_host_id(request: Request) -> CoHostId:
     found = permissions.invitation_in(services(request).code_key, request.path_params["token"])
     if found is None:
         raise NotFound(EventReason.INVITATION_OVER)

@@ -48,7 +48,7 @@ def routes() -> list[Route]:
 
 
 async def show(request: Request) -> Response:
-    return await _list(request, EMPTY)
+    return await _co_hosts_page(request, EMPTY)
 
 
 async def invite(request: Request) -> Response:
@@ -59,9 +59,9 @@ async def invite(request: Request) -> Response:
             one = await co_hosts.invite(tx, caller, _slug(request), whom, for_series=bool(form.get("for_series")))
             await spend_on_invitations(request, caller.user_id, [one.email or whom])
     except InvalidForm as wrong:
-        return await _list(request, form_with_problems(form, wrong), status=400)
+        return await _co_hosts_page(request, form_with_problems(form, wrong), status=400)
     except (Refused, TooMany) as refused:
-        return await _list(request, FormState(form, {"whom": refused.why}), status=422)
+        return await _co_hosts_page(request, FormState(form, {"whom": refused.why}), status=422)
     return go(f"/events/{quote(_slug(request))}/hosts", flash="co_host_invited")
 
 
@@ -83,7 +83,7 @@ async def offer(request: Request) -> Response:
             co_host = CoHostId(request.path_params["co_host"])
             await ownership.offer(tx, caller_of(request), _slug(request), co_host)
     except Refused as refused:
-        return await _list(request, FormState({}, {"": refused.why}), status=422)
+        return await _co_hosts_page(request, FormState({}, {"": refused.why}), status=422)
     return go(f"/events/{quote(_slug(request))}/hosts", flash="event_offered")
 
 
@@ -101,7 +101,7 @@ async def answer_offer(request: Request) -> Response:
 
 async def show_invitation(request: Request) -> Response:
     async with database_of(request).reader() as reader:
-        one, event = await _invitation(reader, request)
+        one, event = await _invitation_and_event(reader, request)
         names = await shown_names(reader, [one.invited_by, event.author_id])
         caller = caller_or_none(request)
         is_theirs = caller is not None and await co_hosts.is_for(reader, one, caller.user_id)
@@ -124,7 +124,7 @@ async def answer(request: Request) -> Response:
     caller = caller_of(request)
     form = await read_form(request)
     async with database_of(request).transaction() as tx:
-        one, _ = await _invitation(tx, request)
+        one, _ = await _invitation_and_event(tx, request)
         if form.get("answer") == "yes":
             event = await co_hosts.accept(tx, caller, one.id)
             return go(f"/events/{quote(event.slug)}", flash="co_host_accepted")
@@ -140,7 +140,7 @@ _MAY = {
 }
 
 
-async def _list(request: Request, form_state: FormState, *, status: int = 200) -> Response:
+async def _co_hosts_page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         event = await seeing.require_visible(reader, await queries.by_slug(reader, _slug(request)), caller.user_id)
@@ -166,7 +166,7 @@ async def _list(request: Request, form_state: FormState, *, status: int = 200) -
     return page(request, "events/co_hosts.html", context, status=status)
 
 
-async def _invitation(reader: Reader, request: Request) -> tuple[CoHost, Event]:
+async def _invitation_and_event(reader: Reader, request: Request) -> tuple[CoHost, Event]:
     invitation_id = permissions.invitation_in(services(request).code_key, request.path_params["token"])
     one = await co_host_queries.by_id(reader, invitation_id) if invitation_id else None
     event = await queries.by_id(reader, EventId(one.event_id)) if one else None

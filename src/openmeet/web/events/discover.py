@@ -44,7 +44,7 @@ def chips(
     the usual ones. ``is_valid`` says whether the search could be parsed. Only then can all active filters be labelled.
     """
     today = wall_time.local_of(now, zone).date()
-    spans = _spans(today)
+    spans = _date_filters(today)
     chosen = (search_fields.get("from", ""), search_fields.get("to", ""))
 
     def chip(words: str, *, is_on: bool, on: Mapping[str, str], off: Mapping[str, str]) -> FilterChip:
@@ -56,7 +56,7 @@ def chips(
         picked.insert(0, Category(category))
     no_days = {"from": "", "to": ""}
     found = [
-        *([_where(search_fields, view)] if search_fields.get("near", "") else ()),
+        *([_place_chip(search_fields, view)] if search_fields.get("near", "") else ()),
         *(
             []
             if any(search_fields.values())
@@ -72,7 +72,7 @@ def chips(
                 ("week", gettext("This week")),
             )
         ),
-        *(() if search_fields.get("near", "") else [_where(search_fields, view)]),
+        *(() if search_fields.get("near", "") else [_place_chip(search_fields, view)]),
         *(
             chip(
                 str(CATEGORY_LABELS[one]), is_on=one.value == category, on={"category": one.value}, off={"category": ""}
@@ -133,7 +133,7 @@ def collage(parts: list[list[ListedDay]]) -> list[EventCard]:
 
 def take_weekend(parts: list[list[ListedDay]], now: Instant, zone: str) -> list[EventCard]:
     """Move three events of the next weekend out of the list and return them. Empty if there are fewer than three."""
-    first, last = _spans(wall_time.local_of(now, zone).date())["weekend"]
+    first, last = _date_filters(wall_time.local_of(now, zone).date())["weekend"]
     days = [day for part in parts for day in part if first <= day.key <= last]
     found = [card for day in days for card in day.items if not card.is_cancelled][:WEEKEND_TILES]
     if len(found) < WEEKEND_TILES:
@@ -147,11 +147,11 @@ def take_weekend(parts: list[list[ListedDay]], now: Instant, zone: str) -> list[
 
 def weekend_path(now: Instant, zone: str) -> str:
     """The URL of a search for the next weekend."""
-    first, last = _spans(wall_time.local_of(now, zone).date())["weekend"]
+    first, last = _date_filters(wall_time.local_of(now, zone).date())["weekend"]
     return path_of({}, "", **{"from": first, "to": last})
 
 
-def _where(search_fields: Mapping[str, str], view: str) -> FilterChip:
+def _place_chip(search_fields: Mapping[str, str], view: str) -> FilterChip:
     """The chip that removes the chosen place, or the one that requests the reader's position."""
     if search_fields.get("near", ""):
         name = query.near_name(search_fields)
@@ -160,7 +160,7 @@ def _where(search_fields: Mapping[str, str], view: str) -> FilterChip:
     return FilterChip(gettext("Near me"), path_of(search_fields, view, mode=""), asks_where=True)
 
 
-def _spans(today: date) -> dict[str, tuple[str, str]]:
+def _date_filters(today: date) -> dict[str, tuple[str, str]]:
     """The first and last day of each date filter. On a Sunday, the weekend is that day only."""
     saturday = today if today.isoweekday() == 7 else today + timedelta(days=6 - today.isoweekday())
     sunday = saturday + timedelta(days=7 - saturday.isoweekday())

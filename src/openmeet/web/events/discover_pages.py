@@ -86,7 +86,7 @@ class FoundPage:
 
 
 async def show_discover(request: Request) -> Response:
-    submitted = await _submitted(request)
+    submitted = await _read_search(request)
     if isinstance(submitted, Response):
         return submitted
     shown = submitted.shown
@@ -104,7 +104,7 @@ async def show_discover(request: Request) -> Response:
             except InvalidForm as wrong:
                 shown = form_with_problems(shown.values, wrong)
             else:
-                found = await _found(request, reader, submitted, search_query, zone)
+                found = await _read_page(request, reader, submitted, search_query, zone)
         if found is not None and submitted.is_search and not found.events and submitted.is_first_page:
             others_heading, others = await search_hints.other_events(request, reader, found.wanted, found.named)
             empty = await search_hints.next_step(reader, submitted.typed, found.wanted, is_name=bool(found.named))
@@ -116,7 +116,7 @@ async def show_discover(request: Request) -> Response:
     return page(request, "events/home.html", context, status=400 if shown.problems else 200)
 
 
-async def _submitted(request: Request) -> SubmittedSearch | Response:
+async def _read_search(request: Request) -> SubmittedSearch | Response:
     """Read the search from the URL, or redirect to the only place that the name can mean."""
     search_fields = {name: request.query_params.get(name, "") for name in query.FIELDS}
     view = MAP if request.query_params.get("view", "") == MAP else ""
@@ -140,7 +140,7 @@ async def _submitted(request: Request) -> SubmittedSearch | Response:
     return SubmittedSearch(search_fields, shown, choices, view, after, caller.user_id if caller else None)
 
 
-async def _found(
+async def _read_page(
     request: Request, reader: Reader, submitted: SubmittedSearch, wanted: search.SearchQuery, zone: str
 ) -> FoundPage:
     """Read one page of events: of the search, or of the front page if nothing was typed."""
@@ -238,7 +238,7 @@ def _form_context(
     follows = search_query is not None and search_query.of_groups_of is None
     return {
         "feeds": {"name": query.name_of(search_fields), "query": f"?{again}" if again else ""} if follows else None,
-        "heading": _heading(search_fields, is_map=bool(submitted.view)),
+        "heading": _page_heading(search_fields, is_map=bool(submitted.view)),
         "is_search": submitted.is_search,
         "view": submitted.view,
         "list_path": discover.path_of(search_fields, ""),
@@ -261,7 +261,7 @@ def _form_context(
     }
 
 
-def _heading(search_fields: dict[str, str], *, is_map: bool) -> str:
+def _page_heading(search_fields: dict[str, str], *, is_map: bool) -> str:
     if search_fields["near"].strip() and query.is_point(search_fields["near"]):
         name = query.near_name(search_fields)
         return gettext("Events near you") if query.is_point(name) else gettext("Events near %(place)s", place=name)

@@ -46,7 +46,9 @@ async def show(request: Request) -> Response:
         return go(f"/events/{quote(event.slug)}/edit")
     values = values_of(unpack(stored_fields)) | selected_fields(stored_fields, (*recurrence_form.FIELDS, PROBLEM))
     values |= {"revision": str(event.revision), "publish_at": _local(event)}
-    return await _form(request, FormState(values), event, notice=decode_explanation(values.get(PROBLEM, "")) or "")
+    return await _draft_form_page(
+        request, FormState(values), event, notice=decode_explanation(values.get(PROBLEM, "")) or ""
+    )
 
 
 async def save(request: Request) -> Response:
@@ -55,33 +57,33 @@ async def save(request: Request) -> Response:
     form = place_field.read(request, await read_form(request))
     if place_field.is_asked(form):
         filled, place_answer = await place_field.answered(request, {**values_of(submission_of(form)), **form})
-        return await _form(request, FormState(filled), event, place_answer=place_answer)
+        return await _draft_form_page(request, FormState(filled), event, place_answer=place_answer)
     if skipped_dates.is_pressed(form):
-        return await _form(request, FormState({**values_of(submission_of(form)), **form}), event)
+        return await _draft_form_page(request, FormState({**values_of(submission_of(form)), **form}), event)
     action = form.get("save", "publish")
     try:
         if action == "draft":
-            return await _keep(request, event, form, None, "draft_saved")
-        details = _checked(request, form, event)
+            return await _save_draft(request, event, form, None, "draft_saved")
+        details = _checked_details(request, form, event)
         if action == "later":
             at = _publish_at(request, form, details)
-            return await _keep(request, event, form, at, "draft_scheduled")
-        return await _publish(request, event, form, details)
+            return await _save_draft(request, event, form, at, "draft_scheduled")
+        return await _publish_draft(request, event, form, details)
     except InvalidForm as wrong:
         shown = {**values_of(submission_of(form)), **form, **confirmation_field(form, PAST, wrong)}
-        return await _form(request, form_with_problems(shown, wrong), event, status=400)
+        return await _draft_form_page(request, form_with_problems(shown, wrong), event, status=400)
     except Forbidden as wrong:
         # The author may no longer publish in the draft's group. Show the text so that it can be copied.
         shown = {**values_of(submission_of(form)), **form}
-        return await _form(request, FormState(shown, {"": wrong.why}), event, status=403)
+        return await _draft_form_page(request, FormState(shown, {"": wrong.why}), event, status=403)
     except PreconditionFailed:
         async with database_of(request).reader() as reader:
             newest = await _draft(reader, request)
         shown = {**values_of(submission_of(form)), **form, "revision": str(newest.revision)}
-        return await _form(request, FormState(shown, {"": _CHANGED_MEANWHILE}), newest, status=409)
+        return await _draft_form_page(request, FormState(shown, {"": _CHANGED_MEANWHILE}), newest, status=409)
 
 
-async def _form(
+async def _draft_form_page(
     request: Request,
     form_state: FormState,
     event: Event,
@@ -96,7 +98,7 @@ async def _form(
     )
 
 
-async def _keep(
+async def _save_draft(
     request: Request, event: Event, form: Mapping[str, str], publish_at: Instant | None, message_key: str
 ) -> Response:
     async with database_of(request).transaction() as tx:
@@ -113,7 +115,7 @@ async def _keep(
     return go(path if publish_at is not None else f"{path}/draft", flash=message_key)
 
 
-async def _publish(request: Request, draft: Event, form: Mapping[str, str], details: Details) -> Response:
+async def _publish_draft(request: Request, draft: Event, form: Mapping[str, str], details: Details) -> Response:
     caller = caller_of(request)
     timing = await recurrence_preview.timing_of(request, form, details)
     revision = revision_in_form(form.get("revision", ""))
@@ -130,7 +132,7 @@ async def _publish(request: Request, draft: Event, form: Mapping[str, str], deta
     return go(f"/events/{quote(event.slug)}", flash=message_key if is_shown else "event_held")
 
 
-def _checked(request: Request, form: Mapping[str, str], event: Event) -> Details:
+def _checked_details(request: Request, form: Mapping[str, str], event: Event) -> Details:
     details = rules.check(submission_of(form), event)
     require_confirmed_past_start(request, form, details, None)
     return details

@@ -52,11 +52,11 @@ class Copy(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 async def publish(request: Request) -> Response:
     caller = caller_of(request)
-    at = _instant((await read_json(request, PublishTime)).publish_at)
-    checked = await _timing_kept(request)
+    at = _parse_instant((await read_json(request, PublishTime)).publish_at)
+    checked = await _stored_timing(request)
     checked_timing = None if checked is None else await series.checked(request, checked)
     async with database_of(request).transaction() as tx:
-        before = await _visible(tx, request)
+        before = await _own_draft(tx, request)
         revision = expected_revision(request)
         if not before.is_draft:
             # The event was already published, and nothing changes.
@@ -84,10 +84,10 @@ async def publish(request: Request) -> Response:
         return await to_host(request, tx, event)
 
 
-async def _timing_kept(request: Request) -> Timing | None:
+async def _stored_timing(request: Request) -> Timing | None:
     """The recurrence stored with the draft, or None if there is none. Raises InvalidForm."""
     async with database_of(request).reader() as reader:
-        event = await _visible(reader, request)
+        event = await _own_draft(reader, request)
         if not event.is_draft:
             return None
         stored_fields = await draft_queries.fields(reader, event.id)
@@ -123,7 +123,7 @@ async def duplicate(request: Request) -> Response:
         return await to_host(request, tx, made, 201)
 
 
-def _instant(text: str | None) -> Instant | None:
+def _parse_instant(text: str | None) -> Instant | None:
     if text is None:
         return None
     try:
@@ -136,7 +136,7 @@ def _slug(request: Request) -> EventSlug:
     return EventSlug(request.path_params["slug"])
 
 
-async def _visible(tx: Reader, request: Request) -> Event:
+async def _own_draft(tx: Reader, request: Request) -> Event:
     return await seeing.require_visible(tx, await by_slug(tx, _slug(request)), caller_of(request).user_id)
 
 

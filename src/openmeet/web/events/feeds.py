@@ -53,21 +53,23 @@ class Feed:
 def atom_of(feed: Feed, events: Sequence[Event], public_url: str) -> bytes:
     """The events as Atom, in order. The title of a cancelled event says so."""
     ET.register_namespace("", _ATOM)
-    root = ET.Element(_name("feed"))
-    _put(root, "title", feed.name)
-    _put(root, "id", feed.id)
-    _put(root, "updated", formatting.iso(max([feed.since or Instant(0), *(event.updated_at for event in events)])))
-    ET.SubElement(root, _name("link"), rel="alternate", type="text/html", href=feed.page)
-    ET.SubElement(root, _name("link"), rel="self", type="application/atom+xml", href=feed.address)
-    _put(ET.SubElement(root, _name("author")), "name", feed.name)
+    root = ET.Element(_xml_name("feed"))
+    _add_element(root, "title", feed.name)
+    _add_element(root, "id", feed.id)
+    _add_element(
+        root, "updated", formatting.iso(max([feed.since or Instant(0), *(event.updated_at for event in events)]))
+    )
+    ET.SubElement(root, _xml_name("link"), rel="alternate", type="text/html", href=feed.page)
+    ET.SubElement(root, _xml_name("link"), rel="self", type="application/atom+xml", href=feed.address)
+    _add_element(ET.SubElement(root, _xml_name("author")), "name", feed.name)
     for event in events:
-        entry = ET.SubElement(root, _name("entry"))
-        _put(entry, "title", _title(event))
-        _put(entry, "id", f"urn:uuid:{event.id}")
-        _put(entry, "published", formatting.iso(event.created_at))
-        _put(entry, "updated", formatting.iso(event.updated_at))
-        ET.SubElement(entry, _name("link"), rel="alternate", type="text/html", href=_address(event, public_url))
-        _put(entry, "summary", _summary(event))
+        entry = ET.SubElement(root, _xml_name("entry"))
+        _add_element(entry, "title", _title(event))
+        _add_element(entry, "id", f"urn:uuid:{event.id}")
+        _add_element(entry, "published", formatting.iso(event.created_at))
+        _add_element(entry, "updated", formatting.iso(event.updated_at))
+        ET.SubElement(entry, _xml_name("link"), rel="alternate", type="text/html", href=_event_url(event, public_url))
+        _add_element(entry, "summary", _summary(event))
     return b'<?xml version="1.0" encoding="utf-8"?>\n' + bytes(ET.tostring(root, encoding="utf-8"))
 
 
@@ -76,7 +78,7 @@ def json_of(feed: Feed, events: Sequence[Event], public_url: str) -> bytes:
     items = [
         {
             "id": f"urn:uuid:{event.id}",
-            "url": _address(event, public_url),
+            "url": _event_url(event, public_url),
             "title": _title(event),
             "content_text": _summary(event),
             "date_published": formatting.iso(event.created_at),
@@ -112,7 +114,7 @@ def calendar_of(
         vevent_of(
             event,
             host=host,
-            url=_address(event, public_url),
+            url=_event_url(event, public_url),
             sequence=numbers[event.id],
             description=event.content.description,
         )
@@ -189,7 +191,7 @@ def _title(event: Event) -> str:
     return gettext("Cancelled: %(title)s", title=event.title) if event.is_cancelled else event.title
 
 
-def _address(event: Event, public_url: str) -> str:
+def _event_url(event: Event, public_url: str) -> str:
     return f"{public_url}/events/{quote(event.slug)}"
 
 
@@ -197,11 +199,11 @@ def _summary(event: Event) -> str:
     return " · ".join(filter(None, (when_label(event), place_label(event), summary_of(event.content.description))))
 
 
-def _put(parent: ET.Element, name: str, text: str) -> None:
+def _add_element(parent: ET.Element, name: str, text: str) -> None:
     # XML 1.0 does not allow control characters, not even escaped.
     clean = "".join(char for char in text if char in "\t\n" or char >= " ")
-    ET.SubElement(parent, _name(name)).text = clean
+    ET.SubElement(parent, _xml_name(name)).text = clean
 
 
-def _name(name: str) -> str:
+def _xml_name(name: str) -> str:
     return f"{{{_ATOM}}}{name}"

@@ -20,10 +20,10 @@ _WHO: Final[Mapping[str, LazyText]] = {
 def section_summaries(form: Mapping[str, str]) -> dict[str, str]:
     """For each section, one line about the values typed in it, whether they are valid or not. Empty if there are none."""
     return {
-        "clock": _listed(
+        "clock": _joined_parts(
             [gettext("Whole days") if form.get("all_day") else "", form.get("time_zone", "").replace("_", " ")]
         ),
-        "address": _listed(
+        "address": _joined_parts(
             [
                 form.get("street", ""),
                 form.get("postal_code", ""),
@@ -32,7 +32,7 @@ def section_summaries(form: Mapping[str, str]) -> dict[str, str]:
                 gettext("on the map") if form.get("point") else "",
             ]
         ),
-        "privacy": _listed(
+        "privacy": _joined_parts(
             [
                 gettext("Only people who are going see it")
                 if form.get("place_audience") == "attendees"
@@ -40,16 +40,16 @@ def section_summaries(form: Mapping[str, str]) -> dict[str, str]:
                 gettext("with how to get in") if form.get("door_note") else "",
             ]
         ),
-        "places": _listed([_limit(form.get("capacity", "")), _WHO.get(form.get("visibility", ""), "")]),
-        "topics": _listed(
+        "places": _joined_parts([_limit_label(form.get("capacity", "")), _WHO.get(form.get("visibility", ""), "")]),
+        "topics": _joined_parts(
             [
                 *(words for one, words in CATEGORY_LABELS.items() if _is_ticked(form, "categories", one.value)),
                 form.get("tags", ""),
                 form.get("languages", ""),
             ]
         ),
-        "tickets": _listed([form.get("price", ""), gettext("link to tickets") if form.get("ticket_url") else ""]),
-        "accessibility": _listed(
+        "tickets": _joined_parts([form.get("price", ""), gettext("link to tickets") if form.get("ticket_url") else ""]),
+        "accessibility": _joined_parts(
             [
                 *(words for one, words in ACCESS_LABELS.items() if _is_ticked(form, "access", one.value)),
                 form.get("access_note", ""),
@@ -58,7 +58,7 @@ def section_summaries(form: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _limit(capacity: str) -> str:
+def _limit_label(capacity: str) -> str:
     text = capacity.strip()
     if not text:
         return gettext("No limit")
@@ -69,7 +69,7 @@ def _is_ticked(form: Mapping[str, str], name: str, value: str) -> bool:
     return bool(form.get(f"{name}.{value}")) or value in form.get(name, "").split(",")
 
 
-def _listed(parts: Sequence[str | LazyText]) -> str:
+def _joined_parts(parts: Sequence[str | LazyText]) -> str:
     """The items in one line, truncated between words."""
     line = " ".join(", ".join(text for part in parts if (text := str(part).strip())).split())
     if len(line) <= _LONGEST:

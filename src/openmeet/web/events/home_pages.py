@@ -125,12 +125,12 @@ async def show_home(request: Request) -> Response:
     ahead = [event for event in coming if not event.is_cancelled and event.starts_at is not None]
     context = {
         "greeting": _greeting(now, own_zone, first_name(caller.display_name)),
-        "next": _next(ahead[0], facts, now) if ahead else None,
+        "next": _next_event(ahead[0], facts, now) if ahead else None,
         "waiting": rows_of(waiting, facts),
         "tasks": tasks,
         "groups": dated(days(of_groups, facts, now)),
         "suggested": dated(days(suggested, facts, now)),
-        "for_you": [_suggested(one, facts, names, now) for one in for_you],
+        "for_you": [_suggested_event(one, facts, names, now) for one in for_you],
         "week": [_week_row(event, facts) for event in ahead if event.starts_at and event.starts_at < now + _WEEK],
         "keep": _kept_offline(ahead, facts),
         "hosted": [_week_row(event, facts) for event in hosted if event.starts_at is not None],
@@ -179,11 +179,13 @@ async def _names_about(reader: Reader, several: Sequence[Suggestion]) -> Mapping
     return names
 
 
-def _suggested(one: Suggestion, facts: ListedFacts, names: Mapping[str, str], now: Instant) -> SuggestedEvent:
-    return SuggestedEvent(card_of(one.event, facts), day_in_row(one.event, now), _why(one, names.get(one.about, "")))
+def _suggested_event(one: Suggestion, facts: ListedFacts, names: Mapping[str, str], now: Instant) -> SuggestedEvent:
+    return SuggestedEvent(
+        card_of(one.event, facts), day_in_row(one.event, now), _suggestion_reason(one, names.get(one.about, ""))
+    )
 
 
-def _why(one: Suggestion, name: str) -> str:
+def _suggestion_reason(one: Suggestion, name: str) -> str:
     """The reason for a suggestion, in words. ``name`` is the name of the host or group."""
     match one.reason:
         case SuggestionReason.FOLLOWED_HOST | SuggestionReason.FOLLOWED_GROUP:
@@ -203,13 +205,13 @@ def _greeting(now: Instant, zone: str, name: str) -> str:
     return gettext("Good evening, %(name)s", name=name) if hour >= 18 else gettext("Hello, %(name)s", name=name)
 
 
-def _next(event: Event, facts: ListedFacts, now: Instant) -> NextEvent:
+def _next_event(event: Event, facts: ListedFacts, now: Instant) -> NextEvent:
     starts = wall_time.local_of(event.starts_at or now, event.time_zone)
     when = (formatting.short_day(starts), time_and_place.clock_label(event), place_label(event))
-    return NextEvent(card_of(event, facts), _ahead(event, now), " · ".join(when))
+    return NextEvent(card_of(event, facts), _countdown_label(event, now), " · ".join(when))
 
 
-def _ahead(event: Event, now: Instant) -> str:
+def _countdown_label(event: Event, now: Instant) -> str:
     """``Tomorrow``, ``In 5 days``, counted in days of the event's time zone."""
     starts_at = event.starts_at or now
     if starts_at <= now:

@@ -80,8 +80,8 @@ async def host_tasks(reader: Reader, person: UserId, key: SigningKey) -> list[Ho
     tasks = [
         *(_of_room(one, reader.now) for one in await undecided_rooms(reader, person)),
         *(_of_requests(one, reader.now) for one in await decisions.group_requests(reader, person)),
-        *await _offers(reader, person, key),
-        *(_of_emails(one, reader.now) for one in await undelivered(reader, person)),
+        *await _offer_tasks(reader, person, key),
+        *(_email_task(one, reader.now) for one in await undelivered(reader, person)),
         *(_of_record(one) for one in await decisions.undecided_records(reader, person)),
         *(_of_merge(one) for one in await unreviewed(reader, person)),
     ]
@@ -95,7 +95,12 @@ def _of_room(room: UndecidedRoom, now: Instant) -> HostTask:
     )
     hint = f"{name} · {formatting.ago(room.since, now)}"
     return HostTask(
-        TaskUrgency.MODERATION, room.since, "flag", title, hint, (_link(gettext("Review"), title, name, room.path),)
+        TaskUrgency.MODERATION,
+        room.since,
+        "flag",
+        title,
+        hint,
+        (_task_button(gettext("Review"), title, name, room.path),),
     )
 
 
@@ -105,11 +110,11 @@ def _of_requests(one: GroupRequests, now: Instant) -> HostTask:
     hint = f"{name} · {formatting.ago(one.since, now)}"
     path = f"/groups/{quote(one.group.slug)}/requests"
     return HostTask(
-        TaskUrgency.REQUESTS, one.since, "group", title, hint, (_link(gettext("Review"), title, name, path),)
+        TaskUrgency.REQUESTS, one.since, "group", title, hint, (_task_button(gettext("Review"), title, name, path),)
     )
 
 
-async def _offers(reader: Reader, person: UserId, key: SigningKey) -> list[HostTask]:
+async def _offer_tasks(reader: Reader, person: UserId, key: SigningKey) -> list[HostTask]:
     """Co-host invitations, and offers to take over an event, a series or a group."""
     co_host_offers, _ = await co_hosts_pages.asked_of(reader, person, key)
     events = await decisions.offered_events(reader, person)
@@ -124,35 +129,39 @@ async def _offers(reader: Reader, person: UserId, key: SigningKey) -> list[HostT
         ],
     )
     tasks = [
-        _offer(gettext("%(name)s asks you to co-host", name=one.by), one.title, one.path, one.expires_at)
+        _offer_task(gettext("%(name)s asks you to co-host", name=one.by), one.title, one.path, one.expires_at)
         for one in co_host_offers
     ]
     tasks += [
-        _offer(_hands_over(names[one.author_id]), one.title, f"/events/{quote(one.slug)}/hosts", since)
+        _offer_task(_hand_over_label(names[one.author_id]), one.title, f"/events/{quote(one.slug)}/hosts", since)
         for one, since in events
     ]
     tasks += [
-        _offer(_hands_over(names[one.owner_id]), one.content.title, f"/series/{quote(one.slug)}", offer.created_at)
+        _offer_task(
+            _hand_over_label(names[one.owner_id]), one.content.title, f"/series/{quote(one.slug)}", offer.created_at
+        )
         for offer, one in series
     ]
     tasks += [
-        _offer(_hands_over(names[one.owner_id]), one.details.name, f"/groups/{quote(one.slug)}/ownership", since)
+        _offer_task(
+            _hand_over_label(names[one.owner_id]), one.details.name, f"/groups/{quote(one.slug)}/ownership", since
+        )
         for one, since in groups
     ]
     return tasks
 
 
-def _hands_over(name: str) -> str:
+def _hand_over_label(name: str) -> str:
     return gettext("%(name)s wants to hand this over to you", name=name)
 
 
-def _offer(title: str, about: str, path: str, since: Instant) -> HostTask:
+def _offer_task(title: str, about: str, path: str, since: Instant) -> HostTask:
     return HostTask(
-        TaskUrgency.OFFER, since, "person", title, about, (_link(gettext("Look at it"), title, about, path),)
+        TaskUrgency.OFFER, since, "person", title, about, (_task_button(gettext("Look at it"), title, about, path),)
     )
 
 
-def _of_emails(one: UndeliveredEmails, now: Instant) -> HostTask:
+def _email_task(one: UndeliveredEmails, now: Instant) -> HostTask:
     """The time at which an e-mail was rejected is not stored. These tasks are sorted by ``now`` instead, so they keep
     their order.
     """
@@ -161,19 +170,19 @@ def _of_emails(one: UndeliveredEmails, now: Instant) -> HostTask:
     buttons = []
     if one.source is AddressSource.PERSON:
         about = gettext("to people who answered") if isinstance(one.about, Event) else gettext("to members")
-        buttons.append(_link(gettext("See guests"), title, name, f"/events/{quote(one.about.slug)}/attendees"))
+        buttons.append(_task_button(gettext("See guests"), title, name, f"/events/{quote(one.about.slug)}/attendees"))
         if isinstance(one.about, Group):
-            buttons = [_link(gettext("See members"), title, name, f"/groups/{quote(one.about.slug)}/members")]
+            buttons = [_task_button(gettext("See members"), title, name, f"/groups/{quote(one.about.slug)}/members")]
     else:
-        about = _addresses(one.addresses)
-        buttons.append(_link(gettext("Fix"), title, name, _FIX[one.source].format(slug=quote(one.about.slug))))
+        about = _addresses_label(one.addresses)
+        buttons.append(_task_button(gettext("Fix"), title, name, _FIX[one.source].format(slug=quote(one.about.slug))))
     words = gettext("Dismiss")
     fields = (("about", one.about.id), ("source", one.source.value))
     buttons.append(TaskButton(words, f"{words}: {title}, {name}", DISMISS_PATH, fields))
     return HostTask(TaskUrgency.EMAIL, now, "mail", title, f"{name} · {about}", tuple(buttons))
 
 
-def _addresses(addresses: Sequence[str]) -> str:
+def _addresses_label(addresses: Sequence[str]) -> str:
     named, more = ", ".join(addresses[:_MOST_NAMED]), len(addresses) - _MOST_NAMED
     if more <= 0:
         return named
@@ -191,7 +200,7 @@ def _of_record(event: Event) -> HostTask:
             "sync",
             title,
             hint,
-            (_link(gettext("Decide"), title, event.title, path),),
+            (_task_button(gettext("Decide"), title, event.title, path),),
         )
     title = gettext("Changed by a co-host")
     hint = gettext("%(title)s · other apps see the change once you sync it", title=event.title)
@@ -206,9 +215,9 @@ def _of_merge(one: UnreviewedMerge) -> HostTask:
     path = f"/{one.noun}/{quote(one.slug)}/merged"
     hint = f"{one.title} · {', '.join(labels)}"
     return HostTask(
-        TaskUrgency.RECORD, one.since, "sync", title, hint, (_link(gettext("Review"), title, one.title, path),)
+        TaskUrgency.RECORD, one.since, "sync", title, hint, (_task_button(gettext("Review"), title, one.title, path),)
     )
 
 
-def _link(words: str, title: str, about: str, path: str) -> TaskButton:
+def _task_button(words: str, title: str, about: str, path: str) -> TaskButton:
     return TaskButton(words, f"{words}: {title}, {about}", path)

@@ -62,14 +62,14 @@ def routes() -> list[Route]:
 
 
 async def show_edit(request: Request) -> Response:
-    event, _ = await _own(request)
+    event, _ = await _hosted_event(request)
     if event.is_draft:
         return go(f"/events/{event.slug}/draft")
     return form_page(request, FormState({**values_of_event(event), "revision": str(event.revision)}), event=event)
 
 
 async def save(request: Request) -> Response:
-    event, _ = await _own(request)
+    event, _ = await _hosted_event(request)
     form = place_field.read(request, await read_form(request))
     submission = submission_of(form)
     revision = form.get("revision", "")
@@ -98,8 +98,8 @@ async def save(request: Request) -> Response:
         shown |= confirmation_field(form, PAST, wrong) | confirmation_field(form, ASKED, wrong)
         return form_page(request, form_with_problems(shown, wrong), event=event, status=400)
     except PreconditionFailed:
-        newest, _ = await _own(request)
-        return form_page(request, _conflicting(shown, newest), event=newest, status=409)
+        newest, _ = await _hosted_event(request)
+        return form_page(request, _form_with_conflicts(shown, newest), event=newest, status=409)
     flash = "event_unchanged" if saved.revision == event.revision else "event_saved"
     places = saved.content.capacity
     if places is not None and places != event.content.capacity and taken > places:
@@ -108,7 +108,7 @@ async def save(request: Request) -> Response:
 
 
 async def show_cancel(request: Request) -> Response:
-    event, notified = await _own(request, EventPermission.CANCEL)
+    event, notified = await _hosted_event(request, EventPermission.CANCEL)
     return page(
         request,
         "events/cancel.html",
@@ -117,7 +117,7 @@ async def show_cancel(request: Request) -> Response:
 
 
 async def cancel(request: Request) -> Response:
-    event, notified = await _own(request, EventPermission.CANCEL)
+    event, notified = await _hosted_event(request, EventPermission.CANCEL)
     form = await read_form(request)
     try:
         reason = rules.check_reason(form.get("reason", ""))
@@ -137,7 +137,7 @@ async def reinstate(request: Request) -> Response:
 
 
 async def show_delete(request: Request) -> Response:
-    event, notified = await _own(request, EventPermission.DELETE)
+    event, notified = await _hosted_event(request, EventPermission.DELETE)
     return page(request, "events/delete.html", {"event": event, "notified": notified, "typed": EMPTY})
 
 
@@ -156,7 +156,7 @@ async def make_draft(request: Request) -> Response:
 
 async def publish_again(request: Request) -> Response:
     """Retry a pending publication now and show the result."""
-    event, _ = await _own(request, EventPermission.PUBLISH_RECORD)
+    event, _ = await _hosted_event(request, EventPermission.PUBLISH_RECORD)
     if event.is_draft:
         raise Refused(EventReason.PUBLISH_FROM_FORM, name="Draft")
     async with database_of(request).transaction() as tx:
@@ -175,7 +175,7 @@ async def publish_again(request: Request) -> Response:
 
 async def retract_record(request: Request) -> Response:
     """Retract the event's record. The event stays, and the record stays deleted until the host publishes it again."""
-    event, _ = await _own(request, EventPermission.PUBLISH_RECORD)
+    event, _ = await _hosted_event(request, EventPermission.PUBLISH_RECORD)
     async with database_of(request).transaction() as tx:
         await publication_moves.withdraw(tx, kind=publications.PublicationKind.EVENT, subject_id=event.id)
     return go(f"/events/{event.slug}", flash="taken_back")
@@ -199,7 +199,7 @@ async def ask_about_record(request: Request) -> Response:
     """After an edit that made the event less visible, ask whether to delete the record in the author's repository as
     well.
     """
-    event, _ = await _own(request, EventPermission.PUBLISH_RECORD)
+    event, _ = await _hosted_event(request, EventPermission.PUBLISH_RECORD)
     if not event.is_record_of_author or event.visibility is Visibility.PUBLIC:
         return go(f"/events/{event.slug}")
     return page(request, "events/delete_record.html", {"event": event})
@@ -207,13 +207,13 @@ async def ask_about_record(request: Request) -> Response:
 
 async def delete_record(request: Request) -> Response:
     """Delete the record. The event stays on this site for the people who may see it."""
-    event, _ = await _own(request, EventPermission.PUBLISH_RECORD)
+    event, _ = await _hosted_event(request, EventPermission.PUBLISH_RECORD)
     async with database_of(request).transaction() as tx:
         await events.withdraw_record_elsewhere(tx, caller_of(request), event.slug)
     return go(f"/events/{event.slug}", flash="taken_back")
 
 
-def _conflicting(shown: dict[str, str], newest: Event) -> FormState:
+def _form_with_conflicts(shown: dict[str, str], newest: Event) -> FormState:
     """The submitted form, based on the newest revision, with the current values that differ."""
     newest_values = values_of_event(newest)
     others = {
@@ -234,7 +234,7 @@ def _slug(request: Request) -> EventSlug:
     return EventSlug(request.path_params["slug"])
 
 
-async def _own(request: Request, act: EventPermission = EventPermission.EDIT) -> tuple[Event, int]:
+async def _hosted_event(request: Request, act: EventPermission = EventPermission.EDIT) -> tuple[Event, int]:
     """The event, which the caller must host, and the number of people that a change affects."""
     caller = caller_of(request)
     async with database_of(request).reader() as reader:

@@ -110,16 +110,16 @@ class ListedDay:
 
 def day_in_row(event: Event, now: Instant) -> str:
     """``Tomorrow`` or ``Tue 24 Nov``: the day of an event, to be shown next to its time."""
-    return _relative(event, now) or _heading(event, now)[2]
+    return _relative_day(event, now) or _day_heading(event, now)[2]
 
 
 def days(events: Sequence[Event], facts: ListedFacts, now: Instant) -> list[ListedDay]:
     """The events grouped by day, in order. Today and tomorrow are labelled."""
     found: list[ListedDay] = []
     for event in events:
-        key, words, short = _heading(event, now)
+        key, words, short = _day_heading(event, now)
         if not found or found[-1].key != key:
-            found.append(ListedDay(key, words, short, _relative(event, now)))
+            found.append(ListedDay(key, words, short, _relative_day(event, now)))
         found[-1].items.append(card_of(event, facts))
     return found
 
@@ -129,7 +129,7 @@ def dated(listed: Sequence[ListedDay]) -> list[tuple[str, EventCard]]:
     return [(day.relative or day.short, card) for day in listed for card in day.items]
 
 
-def _heading(event: Event, now: Instant) -> tuple[str, str, str]:
+def _day_heading(event: Event, now: Instant) -> tuple[str, str, str]:
     if event.starts_at is None:
         return "later", gettext("Date to be announced"), gettext("Date to be announced")
     starts = wall_time.local_of(event.starts_at, event.time_zone)
@@ -139,7 +139,7 @@ def _heading(event: Event, now: Instant) -> tuple[str, str, str]:
     return starts.date().isoformat(), words, short if words == formatting.long_day(starts) else f"{short} {starts.year}"
 
 
-def _relative(event: Event, now: Instant) -> str:
+def _relative_day(event: Event, now: Instant) -> str:
     """``Today`` or ``Tomorrow`` in the event's time zone, or empty."""
     if event.starts_at is None:
         return ""
@@ -225,13 +225,13 @@ async def further_dates(reader: Reader, events: Sequence[Event]) -> Mapping[Even
         one = series.get(series_id)
         if one is None or one.deleted_at is not None or one.is_hidden:
             continue
-        label = _more_dates_label(numbers.get(event_id, 0), goes_on=_goes_on(one))
+        label = _more_dates_label(numbers.get(event_id, 0), goes_on=_has_unstored_dates(one))
         if label:
             found[event_id] = FurtherDates(f"/series/{quote(one.slug)}", label)
     return found
 
 
-def _goes_on(series: Series) -> bool:
+def _has_unstored_dates(series: Series) -> bool:
     """Whether the series has dates that are not stored. A remote or detected series has only its stored dates."""
     return (
         series.status is SeriesStatus.ACTIVE

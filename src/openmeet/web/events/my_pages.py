@@ -191,12 +191,12 @@ async def _dashboard(request: Request, reader: Reader, viewer: UserId, hosted: S
         sum(one.unconfirmed for one in numbers.values()),
         "" if most is None else f"/events/{quote(most.slug)}",
         await host_tasks(reader, viewer, services(request).code_key),
-        await _next(request, reader, viewer, hosted[0]) if hosted else None,
+        await _next_hosted(request, reader, viewer, hosted[0]) if hosted else None,
         await activity_view.since_yesterday(reader, [one.id for one in hosted], zone),
     )
 
 
-async def _next(request: Request, reader: Reader, viewer: UserId, event: Event) -> NextHosted:
+async def _next_hosted(request: Request, reader: Reader, viewer: UserId, event: Event) -> NextHosted:
     facts = await facts_of(reader, services(request).settings.public_url, viewer, [event])
     counts = (await counts_shown(reader, [event.id]))[event.id]
     return NextHosted(

@@ -136,7 +136,7 @@ async def create(request: Request) -> Response:
     if form.get("save") == "draft" and caller is not None and not sent.problems:
         return await _begin_draft(request, submission, form, sent.picture)
     try:
-        details = _checked(submission, sent)
+        details = _checked_details(submission, sent)
         details = replace(details, content=replace(details.content, picture=sent.picture))
         timing = await recurrence_preview.timing_of(request, form, details)
         require_confirmed_past_start(request, form, details, None)
@@ -144,7 +144,7 @@ async def create(request: Request) -> Response:
         shown = {**values_of(submission), **form, **confirmation_field(form, PAST, wrong)}
         return await new_page(request, form_with_problems(shown, wrong), status=400)
     if caller is None:
-        return await _keep_draft(request, submission, form)
+        return await _save_draft(request, submission, form)
     if timing is not None:
         try:
             return _forget_draft(await series.make(request, form, details, timing))
@@ -184,7 +184,7 @@ async def create(request: Request) -> Response:
     return _forget_draft(go(f"/events/{event.slug}", flash=message_key))
 
 
-def _checked(submission: rules.Submission, sent: new_picture.SentPicture) -> Details:
+def _checked_details(submission: rules.Submission, sent: new_picture.SentPicture) -> Details:
     """Validate the form and the picture together, so that InvalidForm contains all errors."""
     try:
         details = rules.check(submission)
@@ -263,7 +263,7 @@ async def show_copy(request: Request) -> Response:
     return form_page(request, FormState(values), event=None, notice=notice, repeats=repeats)
 
 
-async def _keep_draft(request: Request, submission: rules.Submission, form: Mapping[str, str]) -> Response:
+async def _save_draft(request: Request, submission: rules.Submission, form: Mapping[str, str]) -> Response:
     more = kept_more(form)
     token = request.cookies.get(_DRAFT_COOKIE) or secrets.token_urlsafe(32)
     async with database_of(request).transaction() as tx:
@@ -340,7 +340,7 @@ def form_page(
         "was_draft": was_draft,
         "is_new": is_new and not series_path,
         "is_draft": event is not None and event.is_draft,
-        "action": _action(event, series_path),
+        "action": _action_path(event, series_path),
         "series_path": series_path,
         "repeats": repeats,
         "clashes": clashes,
@@ -359,7 +359,7 @@ def form_page(
         and caller_or_none(request) is not None
         and services(request).pictures is not None,
         "megabytes": MAX_UPLOAD_BYTES // 1_000_000,
-        "cover": _cover(event, form_state),
+        "cover": _cover_path(event, form_state),
         "draws_cover": (event is None or event.content.picture is None) and not form_state.value("picture_key"),
         "motifs": json.dumps(MOTIFS),
         "has_picture": event is not None and event.content.picture is not None,
@@ -367,7 +367,7 @@ def form_page(
     return page(request, "events/form.html", context, status=status)
 
 
-def _cover(event: Event | None, form_state: FormState) -> str:
+def _cover_path(event: Event | None, form_state: FormState) -> str:
     """The path of the picture next to the form: an upload, or the cover generated from the title."""
     if form_state.value("picture_key"):
         return f"/media/{form_state.value('picture_key')}/large"
@@ -383,7 +383,7 @@ def _cover(event: Event | None, form_state: FormState) -> str:
     ).path
 
 
-def _action(event: Event | None, series_path: str) -> str:
+def _action_path(event: Event | None, series_path: str) -> str:
     if series_path:
         return f"{series_path}/edit"
     if event is None:

@@ -111,7 +111,7 @@ async def show_event(request: Request) -> Response:
         if not await seeing.may_see(reader, event, viewer, has_rsvp_access=rsvp_gives_access(own_rsvp)):
             if not is_announced(event):
                 raise NotFound(EventReason.NO_SUCH_EVENT)
-            return await _announced(reader, request, event, viewer)
+            return await _announced_event_page(reader, request, event, viewer)
         raise_if_gone(event, is_involved=viewer is not None and (own_rsvp is not None or event.author_id == viewer))
         context = await _event_context(reader, request, event, caller, own_rsvp)
     return page(request, "events/event.html", context)
@@ -153,7 +153,7 @@ async def _event_context(
     viewer = await _viewer_of(reader, event, caller, own_rsvp)
     people = await _people_of(reader, event, viewer)
     series = await within(reader, event, viewer.user_id)
-    context = view.view_of(event, viewer, people, registration_settings, _requested(request), reader.now)
+    context = view.view_of(event, viewer, people, registration_settings, _requested_reply(request), reader.now)
     context |= await _sharing_context(reader, request, event, viewer, people)
     from_record = await picture_of(reader, event) if services(request).record_pictures is not None else None
     if from_record is not None:
@@ -190,7 +190,7 @@ async def _event_context(
             "meanwhile": [] if says_no else await meanwhile(reader, event, viewer.user_id),
             "bar": bar,
             "places_left": lists.places_left(event, people.counts),
-            "related": [] if viewer.is_hosting else await _related(reader, request, event, viewer.user_id),
+            "related": [] if viewer.is_hosting else await _related_events(reader, request, event, viewer.user_id),
             "asks_to_publish": services(request).asks_to_publish,
             "kept_back": await _kept_back(reader, event),
             "labelled": await labels.hiding(reader, event.record_uri, event.author_id) if event.is_hidden else [],
@@ -237,7 +237,7 @@ async def _people_of(reader: Reader, event: Event, viewer: EventViewer) -> Event
     return EventPeople(counts, attendees, co_hosts, names, portraits)
 
 
-def _requested(request: Request) -> RequestedReply:
+def _requested_reply(request: Request) -> RequestedReply:
     """The replies in the URL; others are ignored."""
     reply, undo = request.query_params.get("reply", ""), request.query_params.get("undo", "")
     return RequestedReply(reply if reply in set(RsvpReply) else "", undo if undo in set(RsvpReply) else "")
@@ -355,7 +355,7 @@ async def _sync_context(
     }
 
 
-async def _announced(reader: Reader, request: Request, event: Event, viewer: UserId | None) -> Response:
+async def _announced_event_page(reader: Reader, request: Request, event: Event, viewer: UserId | None) -> Response:
     """Page for visitors with the link to an announced event: the content of its public record, and how to get access."""
     group = await groups.by_id(reader, event.group.id) if event.group else None
     role = await groups.role_in(reader, event.group.id, viewer) if event.group else None
@@ -366,7 +366,7 @@ async def _announced(reader: Reader, request: Request, event: Event, viewer: Use
     return page(request, "events/announced.html", context)
 
 
-async def _related(reader: Reader, request: Request, event: Event, viewer: UserId | None) -> list[RelatedEvent]:
+async def _related_events(reader: Reader, request: Request, event: Event, viewer: UserId | None) -> list[RelatedEvent]:
     """Events similar to a public one. Empty if the event is not visible to everyone."""
     if event.visibility is not Visibility.PUBLIC or event.is_held or event.is_hidden or event.is_gone:
         return []

@@ -24,12 +24,14 @@ def routes() -> list[Route]:
 
 
 async def show(request: Request) -> Response:
-    event = await _editable(request)
-    return _form(request, event, FormState({"alt": event.content.picture.alt if event.content.picture else ""}))
+    event = await _editable_event(request)
+    return _picture_form_page(
+        request, event, FormState({"alt": event.content.picture.alt if event.content.picture else ""})
+    )
 
 
 async def save(request: Request) -> Response:
-    event = await _editable(request)
+    event = await _editable_event(request)
     caller = caller_of(request)
     again = await save_sent(
         request,
@@ -39,7 +41,7 @@ async def save(request: Request) -> Response:
     )
     if again is not None:
         form_state, status = again
-        return _form(request, event, form_state, status=status)
+        return _picture_form_page(request, event, form_state, status=status)
     return go(f"/events/{quote(event.slug)}", flash="picture_saved")
 
 
@@ -50,7 +52,7 @@ async def remove(request: Request) -> Response:
     return go(f"/events/{quote(slug)}", flash="picture_removed")
 
 
-async def _editable(request: Request) -> Event:
+async def _editable_event(request: Request) -> Event:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         event = await seeing.require_visible(
@@ -60,7 +62,7 @@ async def _editable(request: Request) -> Event:
     return event
 
 
-def _form(request: Request, event: Event, form_state: FormState, *, status: int = 200) -> Response:
+def _picture_form_page(request: Request, event: Event, form_state: FormState, *, status: int = 200) -> Response:
     address = f"/events/{quote(event.slug)}"
     context = {"event": event, **form_of(event.content.picture, address, back=address, form_state=form_state)}
     return page(request, "events/picture.html", context, status=status)

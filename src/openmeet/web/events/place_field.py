@@ -106,7 +106,7 @@ def read(request: Request, form: Mapping[str, str]) -> dict[str, str]:
 
     A part that was typed by hand is kept if the line does not contain that part. Forms from API clients have no line.
     """
-    before = _before(form)
+    before = _place_before(form)
     text = form.get(PLACE)
     if text is None or text.strip() == before.get(PLACE, "").strip():
         return dict(form)
@@ -125,12 +125,12 @@ async def answered(request: Request, form: Mapping[str, str]) -> tuple[dict[str,
     await spend_of(request)
     problem: Why = ""
     try:
-        found = await _found(request, form)
+        found = await _matching_places(request, form)
     except Unavailable as later:
         found, problem = [], later.why
     if not form.get(CHOICE) and (len(found) != 1 or head_of(form.get(PLACE, ""))):
         try:
-            found = [*found, *await _addresses(request, form.get(PLACE, ""))]
+            found = [*found, *await _address_choices(request, form.get(PLACE, ""))]
         except Unavailable as later:
             problem = problem or later.why
     if len(found) != 1:
@@ -140,7 +140,7 @@ async def answered(request: Request, form: Mapping[str, str]) -> tuple[dict[str,
         )
     first_choice = found[0]
     sets_zone = bool(first_choice.zone) and form.get("time_zone", "") in {form.get(ZONE, ""), first_choice.zone}
-    filled = _filled(form, first_choice.fills, _before(form)) | {PLACE: first_choice.fills[PLACE]}
+    filled = _filled(form, first_choice.fills, _place_before(form)) | {PLACE: first_choice.fills[PLACE]}
     if sets_zone:
         filled |= {"time_zone": first_choice.zone, ZONE: first_choice.zone}
     return filled, PlaceField(chosen=first_choice, sets_zone=sets_zone)
@@ -152,13 +152,13 @@ async def show_choices(request: Request) -> Response:
     """
     await spend_of(request)
     text = request.query_params.get("q", "").strip()
-    choices = _choices(places.places_of(request).suggest(text.rpartition(",")[2].strip())[:_FEW], text)
+    choices = _town_choices(places.places_of(request).suggest(text.rpartition(",")[2].strip())[:_FEW], text)
     geocoder = services(request).geocoder
     problem: Why = ""
     asks = geocoder is not None and (bool(request.query_params.get("streets")) or geocoder.settings.while_typing)
     if asks:
         try:
-            choices += await _addresses(request, text)
+            choices += await _address_choices(request, text)
         except Unavailable as later:
             problem = later.why
     field = PlaceField(
@@ -167,41 +167,41 @@ async def show_choices(request: Request) -> Response:
     return page(request, "events/place_choices.html", {"place": field})
 
 
-async def _found(request: Request, form: Mapping[str, str]) -> list[PlaceChoice]:
+async def _matching_places(request: Request, form: Mapping[str, str]) -> list[PlaceChoice]:
     """The place that was chosen, or the places that the typed line could mean."""
     if services(request).places is None:
         return []
     text = form.get(PLACE, "").strip()
     key = form.get(CHOICE, "")
     if key.startswith(_ADDRESS):
-        return [one for one in await _addresses(request, text) if one.key == key]
+        return [one for one in await _address_choices(request, text) if one.key == key]
     if key.isascii() and key.isdigit():
         place = places.places_of(request).by_id(int(key[:12]))
-        return [] if place is None else _choices([place], text)
+        return [] if place is None else _town_choices([place], text)
 
     def find(name: str) -> Found:
         return places.resolve_place(request, name)
 
     found = read_place(text, find, is_asked=True)
     if found.town is not None:
-        return [_choice(found.town, places.labels([found.town])[0], found.venue, text)]
-    return _choices(find(text.rpartition(",")[2].strip()).choices[:_FEW], text)
+        return [_town_choice(found.town, places.labels([found.town])[0], found.venue, text)]
+    return _town_choices(find(text.rpartition(",")[2].strip()).choices[:_FEW], text)
 
 
-def _choices(towns: Sequence[Place], text: str) -> list[PlaceChoice]:
+def _town_choices(towns: Sequence[Place], text: str) -> list[PlaceChoice]:
     """A choice for each town. The text before the last comma of ``text`` is kept in front of the town."""
     head = head_of(text)
     return [
-        _choice(town, label, at_town(head, town), f"{head}, {town.name}" if head else town.name)
+        _town_choice(town, label, at_town(head, town), f"{head}, {town.name}" if head else town.name)
         for town, label in zip(towns, places.labels(towns), strict=True)
     ]
 
 
-def _choice(town: Place, label: str, venue: Venue, text: str) -> PlaceChoice:
+def _town_choice(town: Place, label: str, venue: Venue, text: str) -> PlaceChoice:
     return PlaceChoice(str(town.id), label, {**_parts_of(venue), _POINT: "", PLACE: text}, town.zone)
 
 
-async def _addresses(request: Request, text: str) -> list[PlaceChoice]:
+async def _address_choices(request: Request, text: str) -> list[PlaceChoice]:
     """Streets and venues with their coordinates. If a result has no name, text typed in front of it becomes its name."""
     return [_address_choice(one, text) for one in await places.addresses(request, text)]
 
@@ -255,7 +255,7 @@ def _filled(form: Mapping[str, str], fills: Mapping[str, str], before: Mapping[s
     return filled
 
 
-def _before(form: Mapping[str, str]) -> dict[str, str]:
+def _place_before(form: Mapping[str, str]) -> dict[str, str]:
     """The place as it was when the form was shown. Empty if it cannot be decoded. In that case every part counts as
     typed by hand.
     """

@@ -35,7 +35,7 @@ def routes() -> list[Route]:
 
 
 async def serve_calendar(request: Request) -> Response:
-    feed, found, public_url, changed = await _found(request, "ics")
+    feed, found, public_url, changed = await _feed_content(request, "ics")
     async with database_of(request).reader() as reader:
         numbers = await sequences(reader, [event.id for event in found])
     file = feeds.calendar_of(feed, found, numbers, public_url)
@@ -43,12 +43,12 @@ async def serve_calendar(request: Request) -> Response:
 
 
 async def serve_atom(request: Request) -> Response:
-    feed, found, public_url, changed = await _found(request, "atom")
+    feed, found, public_url, changed = await _feed_content(request, "atom")
     return feeds.served_as(request, "atom", feed, found, public_url, changed)
 
 
 async def serve_json(request: Request) -> Response:
-    feed, found, public_url, changed = await _found(request, "json")
+    feed, found, public_url, changed = await _feed_content(request, "json")
     return feeds.served_as(request, "json", feed, found, public_url, changed)
 
 
@@ -70,7 +70,7 @@ async def public_search(
     return search_fields, await front_page.coming(reader, None, shown, None, most, once_per_series=once_per_series)
 
 
-async def _found(request: Request, kind: str) -> tuple[Feed, list[Event], str, Instant]:
+async def _feed_content(request: Request, kind: str) -> tuple[Feed, list[Event], str, Instant]:
     """The events of the search, and the time at which the feed changed. Raises InvalidForm, which names invalid fields."""
     async with database_of(request).reader() as reader:
         search_fields, found = await public_search(request, reader, MOST)

@@ -58,19 +58,19 @@ async def show(request: Request) -> Response:
         "is_embeddable": event.visibility is Visibility.PUBLIC
         and not (event.is_draft or event.is_hidden or event.is_held),
         "picture": picture_of(address),
-        "mail": _mail(event, address),
-        "calendars": _calendars(event, private, address),
+        "mail": _mail_url(event, address),
+        "calendars": _calendar_links(event, private, address),
         "when": when,
     }
     return page(request, "events/share.html", context)
 
 
-def _mail(event: Event, address: str) -> str:
+def _mail_url(event: Event, address: str) -> str:
     body = gettext("Do you want to come along? %(address)s", address=address)
     return "mailto:?" + urlencode({"subject": event.title, "body": body}, quote_via=quote)
 
 
-def _calendars(event: Event, private: PrivateDetails, address: str) -> CalendarLinks | None:
+def _calendar_links(event: Event, private: PrivateDetails, address: str) -> CalendarLinks | None:
     """The calendar links, or None if the event has no date yet."""
     if event.starts_at is None or event.is_draft:
         return None

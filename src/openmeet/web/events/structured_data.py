@@ -37,26 +37,26 @@ def json_ld(event: Event, host: str, public_url: str) -> Markup | None:
     """The JSON-LD block. None if the event is not public or has no date yet."""
     if event.visibility is not Visibility.PUBLIC or event.is_held or event.starts_at is None:
         return None
-    text = msgspec.json.encode(_data(event, host, public_url)).decode()
+    text = msgspec.json.encode(_event_data(event, host, public_url)).decode()
     # Escaped so that nothing can close the script element.
     return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))  # noqa: S704
 
 
-def _data(event: Event, host: str, public_url: str) -> dict[str, Any]:
+def _event_data(event: Event, host: str, public_url: str) -> dict[str, Any]:
     url = address_of(event, public_url)
     found: dict[str, Any] = {
         "@context": "https://schema.org",
         "@type": "Event",
         "name": event.title,
         "url": url,
-        **_times(event),
+        **_time_data(event),
         "eventStatus": f"https://schema.org/{_STATUS.get(event.status, 'EventScheduled')}",
         "eventAttendanceMode": f"https://schema.org/{_MODE[event.content.mode]}",
         "organizer": {"@type": "Person", "name": host},
     }
     if event.content.description:
         found["description"] = summary_of(event.content.description, 1000)
-    places = [_place(event.place)] if not event.place.is_empty else []
+    places = [_place_data(event.place)] if not event.place.is_empty else []
     if event.content.mode is not Mode.IN_PERSON:
         places.append({"@type": "VirtualLocation", "url": url})
     if places:
@@ -72,7 +72,7 @@ def _data(event: Event, host: str, public_url: str) -> dict[str, Any]:
     return found
 
 
-def _times(event: Event) -> dict[str, str]:
+def _time_data(event: Event) -> dict[str, str]:
     days = time_and_place.days_of(event)
     if days is not None:
         return {"startDate": days[0].isoformat(), "endDate": days[1].isoformat()}
@@ -83,7 +83,7 @@ def _times(event: Event) -> dict[str, str]:
     return found
 
 
-def _place(place: Venue) -> dict[str, Any]:
+def _place_data(place: Venue) -> dict[str, Any]:
     address = {
         "streetAddress": place.street,
         "postalCode": place.postal_code,

@@ -171,8 +171,8 @@ def view_of(
         "directions_url": "" if event.content.mode is Mode.ONLINE else directions_to(private.place),
         "join_from_label": time_and_place.join_from_label(event, private),
         **about_of(event),
-        "links": [_shown(link) for link in event.content.links[:SHOWN_LINKS]],
-        "chips": _chips(event, now),
+        "links": [_link_view(link) for link in event.content.links[:SHOWN_LINKS]],
+        "chips": _event_chips(event, now),
         "counts": counts,
         "mine": own_rsvp,
         "can_answer": can_answer,
@@ -183,7 +183,7 @@ def view_of(
         and says_yes
         and can_answer
         and any(not own_rsvp.form_responses.get(one.id) for one in registration_settings.questions),
-        "people": _people(people, viewer.user_id, is_host=is_hosting) if sees_list else [],
+        "people": _attendee_groups(people, viewer.user_id, is_host=is_hosting) if sees_list else [],
         "sees_list": sees_list,
         "list_audience": registration_settings.list_audience.value,
         "is_hosting": is_hosting,
@@ -260,12 +260,12 @@ def about_of(event: Event) -> dict[str, object]:
     }
 
 
-def _shown(link: EventLink) -> ShownLink:
+def _link_view(link: EventLink) -> ShownLink:
     # Browsers cannot open `at:` URIs. Everything except http and https is shown as plain text.
     return ShownLink(link.uri, link.name, urlsplit(link.uri).scheme in {"http", "https"} and is_web_address(link.uri))
 
 
-def _chips(event: Event, now: Instant) -> list[Chip]:
+def _event_chips(event: Event, now: Instant) -> list[Chip]:
     found = []
     if event.is_draft:
         found.append(Chip(gettext("Draft"), "warn"))
@@ -283,7 +283,7 @@ def _chips(event: Event, now: Instant) -> list[Chip]:
     return found
 
 
-def _people(people: EventPeople, viewer: UserId | None, *, is_host: bool) -> list[AttendeeGroupView]:
+def _attendee_groups(people: EventPeople, viewer: UserId | None, *, is_host: bool) -> list[AttendeeGroupView]:
     counts = people.counts
     totals = {
         _GROUPS[AttendanceStatus.ATTENDING]: counts.going,
@@ -299,7 +299,7 @@ def _people(people: EventPeople, viewer: UserId | None, *, is_host: bool) -> lis
     for one in people.attendees:
         is_offered = one.status is AttendanceStatus.WAITLISTED and one.offered_until is not None
         shown[_OFFERED if is_offered else _GROUPS[one.status]].append(
-            _person(one, people.names[one.user_id], people.portraits, viewer)
+            _attendee_view(one, people.names[one.user_id], people.portraits, viewer)
         )
     found = []
     for words, total in totals.items():
@@ -310,7 +310,7 @@ def _people(people: EventPeople, viewer: UserId | None, *, is_host: bool) -> lis
     return found
 
 
-def _person(one: Attendee, name: str, portraits: Portraits, viewer: UserId | None) -> AttendeeView:
+def _attendee_view(one: Attendee, name: str, portraits: Portraits, viewer: UserId | None) -> AttendeeView:
     return AttendeeView(
         name,
         avatar_of(one.user_id, name, portraits),

@@ -38,12 +38,12 @@ async def meanwhile(reader: Reader, event: Event, viewer: UserId | None) -> list
     [found] = await conflicts(reader, viewer, [Span(event.starts_at, ends_at)], exclude=itself)
     day = local_of(event.starts_at, event.time_zone).date()
     return [
-        Meanwhile(one.title, f"/events/{one.slug}" if one.slug else "", _when(one, event.time_zone, day))
+        Meanwhile(one.title, f"/events/{one.slug}" if one.slug else "", _time_label(one, event.time_zone, day))
         for one in found[:MOST_SHOWN]
     ]
 
 
-def _when(entry: CalendarEntry, zone: str, day: date) -> str:
+def _time_label(entry: CalendarEntry, zone: str, day: date) -> str:
     """The times, with the date if it is not the day of the event."""
     if entry.is_all_day:
         return gettext("all day")

@@ -118,7 +118,7 @@ async def list_announcements(request: Request) -> Response:
             reader, group.id, limit=limit + 1, before=AnnouncementId(cursor) if cursor else None
         )
         names = await shown_names(reader, [one.author_id for one in found])
-    shown = [_announced(one, names[one.author_id]) for one in found[:limit]]
+    shown = [_announcement_output(one, names[one.author_id]) for one in found[:limit]]
     return json_response(AnnouncementList(shown, found[limit - 1].id if len(found) > limit else None))
 
 
@@ -128,7 +128,7 @@ async def announce(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         announcement = await announcements.announce(tx, caller, slug_of(request), text)
         names = await shown_names(tx, [announcement.author_id])
-    return json_response(_announced(announcement, names[announcement.author_id]), 201)
+    return json_response(_announcement_output(announcement, names[announcement.author_id]), 201)
 
 
 async def remove_announcement(request: Request) -> Response:
@@ -143,7 +143,7 @@ async def list_dids(request: Request) -> Response:
     caller, page = caller_or_none(request), pagination.paging(request)
     async with database_of(request).reader() as reader:
         group, _ = await actions.visible(reader, slug_of(request), caller.user_id if caller else None)
-        return json_response(await _dids(reader, group.id, page))
+        return json_response(await _did_list(reader, group.id, page))
 
 
 async def follow_did(request: Request) -> Response:
@@ -152,10 +152,10 @@ async def follow_did(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         await administration.follow(tx, caller, slug_of(request), did)
         group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
-        return json_response(await _dids(tx, group.id, ALL_ROWS))
+        return json_response(await _did_list(tx, group.id, ALL_ROWS))
 
 
-async def _dids(reader: Reader, group_id: GroupId, page: Page) -> DidList:
+async def _did_list(reader: Reader, group_id: GroupId, page: Page) -> DidList:
     found, cursor = page.cut(await invitation_queries.followed(reader, group_id, page), lambda one: (one[1], one[0]))
     return DidList([did for did, _ in found], cursor)
 
@@ -233,7 +233,7 @@ async def choose_address(request: Request) -> Response:
     return json_response(AddressOutput(group.slug))
 
 
-def _announced(one: Announcement, name: str) -> AnnouncementOutput:
+def _announcement_output(one: Announcement, name: str) -> AnnouncementOutput:
     return AnnouncementOutput(one.id, one.author_id, name, one.text, iso(one.created_at))
 
 

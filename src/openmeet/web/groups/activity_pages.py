@@ -68,15 +68,15 @@ def line_of(one: GroupLogEntry, names: Mapping[UserId, str], group: Group) -> Ac
     when = formatting.time_tag(one.created_at, formatting.day_and_time(f"{formatting.short_day(at)} {at.year}", at))
     is_by_clock = one.note == BY_CLOCK
     who = gettext("Automatically") if is_by_clock else names[one.acted_by]
-    return ActivityRow(when, who, _what(one, names), is_by_clock)
+    return ActivityRow(when, who, _entry_text(one, names), is_by_clock)
 
 
-def _what(one: GroupLogEntry, names: Mapping[UserId, str]) -> str:
-    what = _did(one, names)
+def _entry_text(one: GroupLogEntry, names: Mapping[UserId, str]) -> str:
+    what = _action_text(one, names)
     return gettext("%(what)s (in another app)", what=what) if one.note == IN_ANOTHER_APP else what
 
 
-def _did(one: GroupLogEntry, names: Mapping[UserId, str]) -> str:
+def _action_text(one: GroupLogEntry, names: Mapping[UserId, str]) -> str:
     them = names[one.user_id]
     if one.note == BY_CLOCK:
         return {

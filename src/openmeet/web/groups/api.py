@@ -55,7 +55,7 @@ async def list_groups(request: Request) -> Response:
     if source_name and source is None:
         raise InvalidInput("source", GeneralReason.CHOOSE_ONE, choices=", ".join(query.SOURCE_LABELS))
     async with database_of(request).reader() as reader:
-        after = await _after(reader, request.query_params.get("cursor", ""))
+        after = await _parse_cursor(reader, request.query_params.get("cursor", ""))
         found = await membership_queries.listed(
             reader,
             words,
@@ -65,15 +65,15 @@ async def list_groups(request: Request) -> Response:
             asks_all=source is not None,
             kept_here=query.kept_here(source),
         )
-        return json_response(await _list(reader, request, found, limit))
+        return json_response(await _group_list(reader, request, found, limit))
 
 
 async def list_mine(request: Request) -> Response:
     caller, limit = caller_of(request), limit_of(request)
     async with database_of(request).reader() as reader:
-        after = await _after(reader, request.query_params.get("cursor", ""))
+        after = await _parse_cursor(reader, request.query_params.get("cursor", ""))
         found = await membership_queries.of_user(reader, caller.user_id, limit=limit + 1, after=after)
-        return json_response(await _list(reader, request, found, limit))
+        return json_response(await _group_list(reader, request, found, limit))
 
 
 async def create(request: Request) -> Response:
@@ -81,7 +81,7 @@ async def create(request: Request) -> Response:
     details = forms.check((await read_json(request, GroupInput)).submission())
     async with database_of(request).transaction() as tx:
         group = await actions.create(tx, caller, details)
-        shown = await _shown(tx, request, group, GroupRole.OWNER)
+        shown = await _group_output(tx, request, group, GroupRole.OWNER)
     return json_response(shown, 201, {**etag_of(group.revision), "location": f"/api/groups/{quote(group.slug)}"})
 
 
@@ -90,7 +90,7 @@ async def show(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         await new_links.raise_if_replaced(reader, LinkKind.GROUP, slug_of(request))
         group, membership = await actions.visible(reader, slug_of(request), caller.user_id if caller else None)
-        shown = await _shown(reader, request, group, membership.role if membership else None)
+        shown = await _group_output(reader, request, group, membership.role if membership else None)
     return json_response(shown, headers=etag_of(group.revision))
 
 
@@ -105,7 +105,7 @@ async def save(request: Request) -> Response:
         group = await group_hosting.revise(
             tx, caller, slug_of(request), details, expected_revision=expected_revision(request)
         )
-        shown = await _shown(tx, request, group, membership.role if membership else None)
+        shown = await _group_output(tx, request, group, membership.role if membership else None)
     return json_response(shown, headers=etag_of(group.revision))
 
 
@@ -179,7 +179,7 @@ def limit_of(request: Request) -> int:
     return int(text)
 
 
-async def _after(reader: Reader, cursor: str) -> tuple[str, str] | None:
+async def _parse_cursor(reader: Reader, cursor: str) -> tuple[str, str] | None:
     if not cursor:
         return None
     last = await queries.by_id(reader, GroupId(cursor))
@@ -188,7 +188,7 @@ async def _after(reader: Reader, cursor: str) -> tuple[str, str] | None:
     return queries.search_text(last.details), last.id
 
 
-async def _list(reader: Reader, request: Request, found: list[ListedGroup], limit: int) -> GroupList:
+async def _group_list(reader: Reader, request: Request, found: list[ListedGroup], limit: int) -> GroupList:
     url = services(request).settings.public_url
     page = found[:limit]
     sources = await sources_of(reader, [(not one.group.is_read_only, one.group.network.record_uri) for one in page])
@@ -198,7 +198,7 @@ async def _list(reader: Reader, request: Request, found: list[ListedGroup], limi
     return GroupList(shown, found[limit - 1].group.id if len(found) > limit else None)
 
 
-async def _shown(reader: Reader, request: Request, group: Group, role: GroupRole | None) -> GroupOutput:
+async def _group_output(reader: Reader, request: Request, group: Group, role: GroupRole | None) -> GroupOutput:
     counts = await queries.counts(reader, group.id)
     members = sum(counts.get(one, 0) for one in INSIDE)
     (source,) = await sources_of(reader, [(not group.is_read_only, group.network.record_uri)])
@@ -208,7 +208,7 @@ async def _shown(reader: Reader, request: Request, group: Group, role: GroupRole
 async def shown_to(reader: Reader, request: Request, group: Group, viewer: UserId) -> GroupOutput:
     """The group as this user sees it."""
     membership = await queries.find_member(reader, group.id, viewer)
-    return await _shown(reader, request, group, membership.role if membership else None)
+    return await _group_output(reader, request, group, membership.role if membership else None)
 
 
 OPERATIONS = (

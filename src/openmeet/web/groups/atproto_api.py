@@ -48,7 +48,7 @@ class GroupNetworkOutput(msgspec.Struct, rename="camel"):
 
 async def show(request: Request) -> Response:
     caller_of(request)
-    return json_response(await _shown(request))
+    return json_response(await _network_output(request))
 
 
 async def put_name(request: Request) -> Response:
@@ -56,10 +56,10 @@ async def put_name(request: Request) -> Response:
     body = await read_json(request, NameInput)
     async with database_of(request).transaction() as tx:
         await publication_settings.show_membership(tx, caller, slug_of(request), is_public=body.is_public)
-    return json_response(await _shown(request))
+    return json_response(await _network_output(request))
 
 
-async def _shown(request: Request) -> GroupNetworkOutput:
+async def _network_output(request: Request) -> GroupNetworkOutput:
     async with database_of(request).reader() as reader:
         seen = await see_network(reader, request)
         found = await on_the_network(reader, seen)

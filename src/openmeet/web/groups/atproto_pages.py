@@ -136,7 +136,7 @@ def routes() -> list[Route]:
 
 
 async def show(request: Request) -> Response:
-    return await _page(request, EMPTY)
+    return await _network_page(request, EMPTY)
 
 
 async def save(request: Request) -> Response:
@@ -148,7 +148,7 @@ async def save(request: Request) -> Response:
             await publication_settings.show_membership(tx, caller, slug_of(request), is_public=is_public)
             group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
     except Refused as refused:
-        return await _page(request, FormState(form, {"": refused.why}), status=422)
+        return await _network_page(request, FormState(form, {"": refused.why}), status=422)
     return go(path_of(group, "network"), flash="membership_shown" if is_public else "membership_hidden")
 
 
@@ -171,7 +171,7 @@ async def make_repository(request: Request) -> Response:
     return go(path_of(group, "network"), flash="group_repository_asked")
 
 
-async def _page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
+async def _network_page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     async with database_of(request).reader() as reader:
         seen = await see_network(reader, request)
         moved = elsewhere(request, seen.group)

@@ -97,7 +97,7 @@ async def list_invitations(request: Request) -> Response:
         found, cursor = page.cut(
             await invitation_queries.open_invitations(reader, group.id, page), lambda one: (one.created_at, one.id)
         )
-    return json_response(InvitationList([_shown(request, one) for one in found], cursor))
+    return json_response(InvitationList([_invitation_output(request, one) for one in found], cursor))
 
 
 async def invite_by_link(request: Request) -> Response:
@@ -105,7 +105,7 @@ async def invite_by_link(request: Request) -> Response:
     body = await read_json(request, LinkInput)
     async with database_of(request).transaction() as tx:
         link = await administration.invite_by_link(tx, caller, slug_of(request), uses=body.uses, days=body.days)
-    return json_response(_shown(request, link), 201)
+    return json_response(_invitation_output(request, link), 201)
 
 
 async def invite_by_mail(request: Request) -> Response:
@@ -119,11 +119,11 @@ async def invite_by_mail(request: Request) -> Response:
             group, membership = await actions.visible(reader, slug_of(request), caller.user_id)
             rules.require_permission(membership.role if membership else None, GroupPermission.INVITE)
             mails = await administration.preview_invitations(reader, services(request).code_key, group, text)
-        return json_response(_mails(mails, is_sent=False))
+        return json_response(_mails_output(mails, is_sent=False))
     async with database_of(request).transaction() as tx:
         mails = await administration.invite_by_mail(tx, services(request).code_key, caller, slug_of(request), text)
         await spend_on_invitations(request, caller.user_id, mails.fresh)
-    return json_response(_mails(mails, is_sent=True))
+    return json_response(_mails_output(mails, is_sent=True))
 
 
 async def revoke(request: Request) -> Response:
@@ -168,14 +168,14 @@ def invitation_of(request: Request) -> InvitationId:
     return administration.invitation_of_token(services(request).code_key, request.path_params["token"])
 
 
-def _shown(request: Request, one: Invitation) -> InvitationOutput:
+def _invitation_output(request: Request, one: Invitation) -> InvitationOutput:
     token = None if one.email else rules.token_of(services(request).code_key, one.id)
     return InvitationOutput(
         one.id, token, one.email, one.uses, one.uses_left, one.invited_by, iso(one.created_at), iso(one.expires_at)
     )
 
 
-def _mails(mails: InvitationPreview, *, is_sent: bool) -> MailsOutput:
+def _mails_output(mails: InvitationPreview, *, is_sent: bool) -> MailsOutput:
     return MailsOutput(
         list(mails.fresh), list(mails.known), list(mails.wrong), list(mails.unread), mails.left_today, is_sent
     )

@@ -111,19 +111,19 @@ async def answer(request: Request) -> Response:
 
 
 async def show_invitations(request: Request) -> Response:
-    return await _page(request, FormState(_AT_FIRST))
+    return await _invitations_page(request, FormState(_AT_FIRST))
 
 
 async def make_link(request: Request) -> Response:
     caller = caller_of(request)
     form = await read_form(request)
     try:
-        uses, days = _number(form, "uses", MAX_USES), _number(form, "days", MAX_LINK_DAYS)
+        uses, days = _parse_number(form, "uses", MAX_USES), _parse_number(form, "days", MAX_LINK_DAYS)
         async with database_of(request).transaction() as tx:
             link = await administration.invite_by_link(tx, caller, slug_of(request), uses=uses, days=days)
             group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
     except InvalidForm as wrong:
-        return await _page(request, form_with_problems({**_AT_FIRST, **form}, wrong), status=400)
+        return await _invitations_page(request, form_with_problems({**_AT_FIRST, **form}, wrong), status=400)
     return go(path_of(group, "invitations") + f"#invitation-{link.id}", flash="link_made")
 
 
@@ -137,16 +137,16 @@ async def send_mails(request: Request) -> Response:
             async with database_of(request).reader() as reader:
                 seen = await see(reader, request, GroupPermission.INVITE)
                 mails = await administration.preview_invitations(reader, services(request).code_key, seen.group, text)
-            return await _page(request, FormState({**_AT_FIRST, **form}), preview=mails)
+            return await _invitations_page(request, FormState({**_AT_FIRST, **form}), preview=mails)
         async with database_of(request).transaction() as tx:
             mails = await administration.invite_by_mail(tx, services(request).code_key, caller, slug_of(request), text)
             await spend_on_invitations(request, caller.user_id, mails.fresh)
             group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
     except InvalidForm as wrong:
-        return await _page(request, form_with_problems({**_AT_FIRST, **form}, wrong), status=400)
+        return await _invitations_page(request, form_with_problems({**_AT_FIRST, **form}, wrong), status=400)
     except TooMany as many:
         problem = InvalidForm({"emails": many.why})
-        return await _page(request, form_with_problems({**_AT_FIRST, **form}, problem), status=429)
+        return await _invitations_page(request, form_with_problems({**_AT_FIRST, **form}, problem), status=429)
     return go(path_of(group, "invitations"), flash="mails_sent")
 
 
@@ -159,7 +159,7 @@ async def revoke(request: Request) -> Response:
     return go(path_of(group, "invitations"), flash="invitation_revoked")
 
 
-async def _page(
+async def _invitations_page(
     request: Request, form_state: FormState, *, preview: InvitationPreview | None = None, status: int = 200
 ) -> Response:
     async with database_of(request).reader() as reader:
@@ -205,7 +205,7 @@ async def _page(
     return page(request, "groups/group_invitations.html", context, status=status, headers={"cache-control": "no-store"})
 
 
-def _number(form: dict[str, str], name: str, most: int) -> int:
+def _parse_number(form: dict[str, str], name: str, most: int) -> int:
     text = form.get(name, "").strip()
     if not (text.isascii() and text.isdecimal() and len(text) <= 6):
         raise InvalidForm({name: GroupReason.NUMBER_OUT_OF_RANGE(most=most)})

@@ -54,7 +54,9 @@ async def list_members(request: Request) -> Response:
         found = await queries.members(
             reader, group.id, roles, after=MemberId(after) if after else None, limit=limit + 1
         )
-        shown = await _shown(request, reader, found[:limit], with_answers=rules.may(role, GroupPermission.APPROVE))
+        shown = await _member_outputs(
+            request, reader, found[:limit], with_answers=rules.may(role, GroupPermission.APPROVE)
+        )
     return json_response(MemberList(shown, found[limit - 1].id if len(found) > limit else None))
 
 
@@ -66,7 +68,7 @@ async def decide(request: Request) -> Response:
     people = [UserId(one) for one in body.user_ids]
     async with database_of(request).transaction() as tx:
         decided = await administration.decide(tx, caller, slug_of(request), people, lets_in=body.lets_in)
-        shown = await _shown(request, tx, decided, with_answers=True)
+        shown = await _member_outputs(request, tx, decided, with_answers=True)
     return json_response(MemberList(shown, None))
 
 
@@ -74,25 +76,25 @@ async def change_role(request: Request) -> Response:
     caller = caller_of(request)
     role = GroupRole((await read_json(request, RoleInput)).role)
     async with database_of(request).transaction() as tx:
-        saved = await administration.change_role(tx, caller, slug_of(request), _person(request), role)
+        saved = await administration.change_role(tx, caller, slug_of(request), _member_id(request), role)
     return json_response(membership_shown(saved))
 
 
-def _doing(act: Done) -> Callable[[Request], Awaitable[Response]]:
+def _handler(act: Done) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
         caller = caller_of(request)
         async with database_of(request).transaction() as tx:
-            await act(tx, caller, slug_of(request), _person(request))
+            await act(tx, caller, slug_of(request), _member_id(request))
         return Response(status_code=204)
 
     return answer
 
 
-def _person(request: Request) -> UserId:
+def _member_id(request: Request) -> UserId:
     return UserId(request.path_params["userId"])
 
 
-async def _shown(
+async def _member_outputs(
     request: Request, reader: Reader, people: Sequence[Membership], *, with_answers: bool
 ) -> list[MemberOutput]:
     names = await shown_names(reader, [one.user_id for one in people])
@@ -150,7 +152,7 @@ OPERATIONS = (
         _PERSON,
         "removeMember",
         "Remove a member, who may join again",
-        _doing(administration.remove),
+        _handler(administration.remove),
         {204: None},
         failures=_FAILURES,
     ),
@@ -159,11 +161,13 @@ OPERATIONS = (
         _BAN,
         "ban",
         "Ban a person",
-        _doing(administration.ban),
+        _handler(administration.ban),
         {204: None},
         failures=_FAILURES,
     ),
-    ApiOperation("DELETE", _BAN, "unban", "Lift a ban", _doing(administration.unban), {204: None}, failures=_FAILURES),
+    ApiOperation(
+        "DELETE", _BAN, "unban", "Lift a ban", _handler(administration.unban), {204: None}, failures=_FAILURES
+    ),
     ApiOperation(
         "POST",
         "/api/groups/{slug}/decisions",

@@ -68,7 +68,9 @@ async def show_members(request: Request) -> Response:
         )
         names = await shown_names(reader, [one.user_id for one in found])
         portraits = await portraits_of(reader, seen.viewer, [one.user_id for one in found])
-    lines = [_line(seen, one, person_of(one, names, portraits, seen.viewer), reader.now) for one in found[:PAGE_SIZE]]
+    lines = [
+        _member_row(seen, one, person_of(one, names, portraits, seen.viewer), reader.now) for one in found[:PAGE_SIZE]
+    ]
     more = ""
     if len(found) > PAGE_SIZE:
         parameters = {"which": "banned"} if is_banned else {}
@@ -84,7 +86,7 @@ async def show_members(request: Request) -> Response:
     return page(request, "groups/group_members.html", context)
 
 
-def _line(seen: GroupAccess, one: Membership, person: MemberView, now: Instant) -> MemberRow:
+def _member_row(seen: GroupAccess, one: Membership, person: MemberView, now: Instant) -> MemberRow:
     is_below = seen.role is not None and not person.is_you and rules.ranks_above(seen.role, one.role)
     granted = [
         (role.value, str(ROLE_CHIPS[role]))
@@ -131,7 +133,7 @@ async def decide_about(request: Request) -> Response:
 
 
 async def show_requests(request: Request) -> Response:
-    return await _requests(request, EMPTY)
+    return await _requests_page(request, EMPTY)
 
 
 async def decide(request: Request) -> Response:
@@ -149,7 +151,7 @@ async def decide(request: Request) -> Response:
         raise InvalidInput("decision", GeneralReason.CHOOSE_ONE, choices="approve, decline")
     if not people:
         nobody = InvalidForm({"people": GroupReason.PEOPLE_NEEDED})
-        return await _requests(request, form_with_problems(form, nobody), status=400)
+        return await _requests_page(request, form_with_problems(form, nobody), status=400)
     async with database_of(request).transaction() as tx:
         decided = await administration.decide(tx, caller, slug_of(request), people, lets_in=decision == "approve")
         group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
@@ -158,7 +160,7 @@ async def decide(request: Request) -> Response:
     return go(path_of(group, "requests"), flash="requests_approved" if decision == "approve" else "requests_declined")
 
 
-async def _requests(request: Request, form_state: FormState, *, status: int = 200) -> Response:
+async def _requests_page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     async with database_of(request).reader() as reader:
         seen = await see(reader, request, GroupPermission.APPROVE)
         moved = elsewhere(request, seen.group)

@@ -56,7 +56,7 @@ async def show(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         group, membership = await actions.visible(reader, slug_of(request), caller.user_id)
         rules.require_permission(membership.role if membership else None, GroupPermission.SEE_MEMBERS)
-    return json_response(_shown(group, caller.user_id))
+    return json_response(_ownership_output(group, caller.user_id))
 
 
 async def offer(request: Request) -> Response:
@@ -64,7 +64,7 @@ async def offer(request: Request) -> Response:
     heir = UserId((await read_json(request, Heir)).user_id)
     async with database_of(request).transaction() as tx:
         group = await ownership.offer(tx, caller, slug_of(request), heir)
-    return json_response(_shown(group, caller.user_id))
+    return json_response(_ownership_output(group, caller.user_id))
 
 
 async def arrange(request: Request) -> Response:
@@ -75,20 +75,20 @@ async def arrange(request: Request) -> Response:
         group = await ownership.arrange(
             tx, caller, slug_of(request), backup, absence_days=body.absence_days, wait_days=body.wait_days
         )
-    return json_response(_shown(group, caller.user_id))
+    return json_response(_ownership_output(group, caller.user_id))
 
 
-def _step(act: Step) -> Callable[[Request], Awaitable[Response]]:
+def _handler(act: Step) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
         caller = caller_of(request)
         async with database_of(request).transaction() as tx:
             group = await act(tx, caller, slug_of(request))
-        return json_response(_shown(group, caller.user_id))
+        return json_response(_ownership_output(group, caller.user_id))
 
     return answer
 
 
-def _shown(group: Group, viewer: UserId) -> OwnershipOutput:
+def _ownership_output(group: Group, viewer: UserId) -> OwnershipOutput:
     plan, succession = group.succession_plan, group.succession
     is_owner = viewer == group.owner_id
     return OwnershipOutput(
@@ -124,7 +124,7 @@ OPERATIONS = (
         f"{_PATH}/offer",
         "endOffer",
         "Withdraw or decline the offer of a group",
-        _step(ownership.end_offer),
+        _handler(ownership.end_offer),
         _ANSWERS,
         failures=_FAILURES,
     ),
@@ -133,7 +133,7 @@ OPERATIONS = (
         f"{_PATH}/acceptance",
         "acceptOffer",
         "Accept the ownership of a group; the previous owner becomes an admin",
-        _step(ownership.accept_offer),
+        _handler(ownership.accept_offer),
         _ANSWERS,
         failures=_FAILURES,
     ),
@@ -152,7 +152,7 @@ OPERATIONS = (
         f"{_PATH}/succession",
         "askToTakeOver",
         "Request to take over from an absent owner, who gets an e-mail",
-        _step(ownership.ask),
+        _handler(ownership.ask),
         _ANSWERS,
         failures=_FAILURES,
     ),
@@ -161,7 +161,7 @@ OPERATIONS = (
         f"{_PATH}/succession",
         "stopSuccession",
         "Object as the owner, or withdraw the request to take over",
-        _step(ownership.stop),
+        _handler(ownership.stop),
         _ANSWERS,
         failures=_FAILURES,
     ),
@@ -170,7 +170,7 @@ OPERATIONS = (
         f"{_PATH}/takeover",
         "takeOver",
         "Take over a group whose owner has not objected in time",
-        _step(ownership.take_over),
+        _handler(ownership.take_over),
         _ANSWERS,
         failures=_FAILURES,
     ),
@@ -179,7 +179,7 @@ OPERATIONS = (
         f"{_PATH}/return",
         "takeBack",
         "Take back a group that was taken over",
-        _step(ownership.reclaim_ownership),
+        _handler(ownership.reclaim_ownership),
         _ANSWERS,
         failures=_FAILURES,
     ),

@@ -56,7 +56,7 @@ def routes() -> list[Route]:
 
 
 async def show(request: Request) -> Response:
-    return await _page(request, EMPTY)
+    return await _ownership_page(request, EMPTY)
 
 
 async def act(request: Request) -> Response:
@@ -64,15 +64,15 @@ async def act(request: Request) -> Response:
     form = await read_form(request)
     try:
         async with database_of(request).transaction() as tx:
-            group, flash = await _done(tx, caller, slug_of(request), form)
+            group, flash = await _run_action(tx, caller, slug_of(request), form)
     except InvalidForm as wrong:
-        return await _page(request, form_with_problems(form, wrong), status=400)
+        return await _ownership_page(request, form_with_problems(form, wrong), status=400)
     except Refused as refused:
-        return await _page(request, FormState(form, {"": refused.why}), status=422)
+        return await _ownership_page(request, FormState(form, {"": refused.why}), status=422)
     return go(path_of(group, "ownership"), flash=flash)
 
 
-async def _done(tx: Transaction, caller: Caller, slug: GroupSlug, form: dict[str, str]) -> tuple[Group, str]:
+async def _run_action(tx: Transaction, caller: Caller, slug: GroupSlug, form: dict[str, str]) -> tuple[Group, str]:
     """Carry out the action of the pressed button. Returns the group and the flash message."""
     action = form.get("act", "")
     if action in _STEPS:
@@ -84,19 +84,19 @@ async def _done(tx: Transaction, caller: Caller, slug: GroupSlug, form: dict[str
         return await ownership.offer(tx, caller, slug, UserId(form["heir"])), "offer_made"
     if action == "arrange":
         backup = UserId(form["backup"]) if form.get("backup") else None
-        absence_days, wait_days = _days(form, "absence_days"), _days(form, "wait_days")
+        absence_days, wait_days = _days_field(form, "absence_days"), _days_field(form, "wait_days")
         group = await ownership.arrange(tx, caller, slug, backup, absence_days=absence_days, wait_days=wait_days)
         return group, "succession_arranged"
     raise InvalidInput("act", GeneralReason.CHOOSE_ONE, choices="offer, arrange, " + ", ".join(_STEPS))
 
 
-async def _page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
+async def _ownership_page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     async with database_of(request).reader() as reader:
         seen = await see(reader, request, GroupPermission.SEE_MEMBERS)
         moved = elsewhere(request, seen.group)
         if moved is not None and request.method == "GET":
             return moved
-        context = context_of(seen, seen.path) | await _context(reader, seen)
+        context = context_of(seen, seen.path) | await _ownership_context(reader, seen)
     plan = seen.group.succession_plan
     values = {
         "backup": plan.backup_admin_id or "",
@@ -108,7 +108,7 @@ async def _page(request: Request, form_state: FormState, *, status: int = 200) -
     return page(request, "groups/group_ownership.html", context, status=status)
 
 
-async def _context(reader: Reader, seen: GroupAccess) -> dict[str, object]:
+async def _ownership_context(reader: Reader, seen: GroupAccess) -> dict[str, object]:
     group, viewer = seen.group, seen.viewer
     succession = group.succession
     others = await membership_queries.senior_member(reader, group.id, besides=group.owner_id)
@@ -151,7 +151,7 @@ async def _context(reader: Reader, seen: GroupAccess) -> dict[str, object]:
     }
 
 
-def _days(form: dict[str, str], name: str) -> int:
+def _days_field(form: dict[str, str], name: str) -> int:
     text = form.get(name, "").strip()
     if not (text.isascii() and text.isdecimal() and len(text) <= 6):
         raise InvalidForm({name: GroupReason.DAYS_NEEDED})

@@ -65,7 +65,7 @@ async def show_groups(request: Request) -> Response:
             found = await membership_queries.of_user(reader, viewer, limit=view.MOST_OF_ONE)
             followed = await membership_queries.followed_by(reader, viewer, limit=view.MOST_OF_ONE)
         else:
-            after = await _after(reader, request.query_params.get("after", ""))
+            after = await _parse_cursor(reader, request.query_params.get("after", ""))
             found = await membership_queries.listed(
                 reader,
                 words.split(),
@@ -96,7 +96,7 @@ async def show_groups(request: Request) -> Response:
     return page(request, "groups/groups.html", context)
 
 
-async def _after(reader: Reader, cursor: str) -> tuple[str, str] | None:
+async def _parse_cursor(reader: Reader, cursor: str) -> tuple[str, str] | None:
     """The cursor. An invalid one starts at the beginning."""
     last = await queries.by_id(reader, GroupId(cursor)) if cursor else None
     return None if last is None else (queries.search_text(last.details), last.id)
@@ -139,7 +139,7 @@ async def show_events(request: Request) -> Response:
             "own_feed": None if seen.member is None else await url_for(reader, request, seen.group, seen.member),
         }
         if is_month:
-            context["month"] = await _month(reader, request, seen)
+            context["month"] = await _month_view(reader, request, seen)
         else:
             reading = past_in_group if is_past else shown_in_group
             found = await reading(reader, seen.group.id, position, PAGE_SIZE + 1, member=seen.member)
@@ -157,7 +157,7 @@ async def show_events(request: Request) -> Response:
     return page(request, "groups/group_events.html", context)
 
 
-async def _month(reader: Reader, request: Request, seen: GroupAccess) -> object:
+async def _month_view(reader: Reader, request: Request, seen: GroupAccess) -> object:
     today = local_of(reader.now, seen.group.details.time_zone).date()
     first = month_grid.first_of(request.query_params.get("month", ""), today)
     start, end = month_grid.bounds_of(first)
@@ -195,14 +195,14 @@ async def serve_calendar(request: Request) -> Response:
 
 
 async def serve_atom(request: Request) -> Response:
-    return await _news(request, "atom")
+    return await _news_feed(request, "atom")
 
 
 async def serve_json(request: Request) -> Response:
-    return await _news(request, "json")
+    return await _news_feed(request, "json")
 
 
-async def _news(request: Request, kind: str) -> Response:
+async def _news_feed(request: Request, kind: str) -> Response:
     """The newest events in the public view, because feed readers have no session and republish what they read."""
     async with database_of(request).reader() as reader:
         group = await see_as_stranger(reader, request)
@@ -226,11 +226,11 @@ async def join(request: Request) -> Response:
             membership = await actions.join(tx, caller, slug_of(request), form.get("answer", ""))
             group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
     except InvalidForm as wrong:
-        return await _again(request, form_with_problems(form, wrong))
+        return await _page_with_errors(request, form_with_problems(form, wrong))
     return go(path_of(group), flash=_JOINED.get(membership.role, "group_joined"))
 
 
-async def _again(request: Request, form_state: FormState) -> Response:
+async def _page_with_errors(request: Request, form_state: FormState) -> Response:
     async with database_of(request).reader() as reader:
         context = await view.view_of(
             reader, await see(reader, request), form_state, services(request).settings.public_url

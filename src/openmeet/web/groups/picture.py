@@ -23,15 +23,15 @@ def routes() -> list[Route]:
 
 
 async def show(request: Request) -> Response:
-    seen = await _editable(request)
+    seen = await _editable_group(request)
     moved = elsewhere(request, seen.group)
     if moved is not None:
         return moved
-    return _form(request, seen, FormState({"alt": seen.group.picture.alt if seen.group.picture else ""}))
+    return _picture_form_page(request, seen, FormState({"alt": seen.group.picture.alt if seen.group.picture else ""}))
 
 
 async def save(request: Request) -> Response:
-    seen = await _editable(request)
+    seen = await _editable_group(request)
     caller = caller_of(request)
     again = await save_sent(
         request,
@@ -41,7 +41,7 @@ async def save(request: Request) -> Response:
     )
     if again is not None:
         form_state, status = again
-        return _form(request, seen, form_state, status=status)
+        return _picture_form_page(request, seen, form_state, status=status)
     return go(path_of(seen.group), flash="picture_saved")
 
 
@@ -51,7 +51,7 @@ async def remove(request: Request) -> Response:
     return go(path_of(group), flash="picture_removed")
 
 
-async def _editable(request: Request) -> GroupAccess:
+async def _editable_group(request: Request) -> GroupAccess:
     caller_of(request)
     async with database_of(request).reader() as reader:
         seen = await see(reader, request, GroupPermission.EDIT_GROUP)
@@ -59,7 +59,7 @@ async def _editable(request: Request) -> GroupAccess:
     return seen
 
 
-def _form(request: Request, seen: GroupAccess, form_state: FormState, *, status: int = 200) -> Response:
+def _picture_form_page(request: Request, seen: GroupAccess, form_state: FormState, *, status: int = 200) -> Response:
     settings = f"{seen.path}/settings"
     theirs = seen.group.network.avatar_cid is not None
     form = form_of(seen.group.picture, seen.path, back=settings, form_state=form_state, theirs=theirs)

@@ -72,7 +72,7 @@ async def show_new(request: Request) -> Response:
         user = await by_id(reader, caller.user_id)
     zone = (user and user.time_zone) or services(request).settings.time_zone
     values = values_of(GroupSubmission(time_zone=zone)) | {"submission": secrets.token_urlsafe(16)}
-    return _form(request, FormState(values), None)
+    return _group_form_page(request, FormState(values), None)
 
 
 async def create(request: Request) -> Response:
@@ -85,25 +85,27 @@ async def create(request: Request) -> Response:
         async with database_of(request).transaction() as tx:
             group = await actions.create(tx, caller, details, submission_key=key or None)
     except InvalidForm as wrong:
-        return _form(request, form_with_problems({**values_of(submission), "submission": key}, wrong), None, status=400)
+        return _group_form_page(
+            request, form_with_problems({**values_of(submission), "submission": key}, wrong), None, status=400
+        )
     except actions.GroupAlreadyCreated as made:
         again = {**values_of(submission), "submission": secrets.token_urlsafe(16)}
         problem = Markup(_MADE_ALREADY.filled(slug=quote(made.slug)))  # noqa: S704  # a message of ours, with a quoted slug
-        return _form(request, FormState(again, {"": problem}), None, status=422)
+        return _group_form_page(request, FormState(again, {"": problem}), None, status=422)
     return go(path_of(group), flash="group_created" if group.revision == 1 else "made_before")
 
 
 async def show_settings(request: Request) -> Response:
-    seen = await _seen(request, GroupPermission.EDIT_GROUP)
+    seen = await _group_access(request, GroupPermission.EDIT_GROUP)
     moved = elsewhere(request, seen.group)
     if moved is not None:
         return moved
-    return _form(request, FormState(_values(seen)), seen)
+    return _group_form_page(request, FormState(_form_values(seen)), seen)
 
 
 async def save(request: Request) -> Response:
     caller = caller_of(request)
-    seen = await _seen(request, GroupPermission.EDIT_GROUP)
+    seen = await _group_access(request, GroupPermission.EDIT_GROUP)
     form = await read_form(request)
     submission = submission_of(form)
     revision = form.get("revision", "")
@@ -115,9 +117,9 @@ async def save(request: Request) -> Response:
                 tx, caller, seen.group.slug, details, expected_revision=revision_in_form(revision)
             )
     except InvalidForm as wrong:
-        return _form(request, form_with_problems(shown, wrong), seen, status=400)
+        return _group_form_page(request, form_with_problems(shown, wrong), seen, status=400)
     except PreconditionFailed:
-        newest = await _seen(request, GroupPermission.EDIT_GROUP)
+        newest = await _group_access(request, GroupPermission.EDIT_GROUP)
         newest_values = values_of_group(newest.group)
         others = {
             name: text for name, text in newest_values.items() if text != shown[name].replace("\r\n", "\n").strip()
@@ -125,7 +127,7 @@ async def save(request: Request) -> Response:
         again = FormState(
             {**shown, "revision": str(newest.group.revision)}, {"": GroupReason.CHANGED_WHILE_OPEN}, others
         )
-        return _form(request, again, newest, status=409)
+        return _group_form_page(request, again, newest, status=409)
     return go(path_of(group, "settings"), flash="group_saved")
 
 
@@ -136,13 +138,13 @@ async def choose_address(request: Request) -> Response:
         async with database_of(request).transaction() as tx:
             group = await actions.choose_address(tx, caller, slug_of(request), form.get("address", ""))
     except InvalidForm as wrong:
-        seen = await _seen(request, GroupPermission.EDIT_GROUP)
-        return _form(request, form_with_problems(_values(seen) | form, wrong), seen, status=400)
+        seen = await _group_access(request, GroupPermission.EDIT_GROUP)
+        return _group_form_page(request, form_with_problems(_form_values(seen) | form, wrong), seen, status=400)
     return go(path_of(group, "settings"), flash="address_chosen")
 
 
 async def show_follows(request: Request) -> Response:
-    return await _follows(request, EMPTY)
+    return await _followed_dids_page(request, EMPTY)
 
 
 async def change_follows(request: Request) -> Response:
@@ -158,7 +160,7 @@ async def change_follows(request: Request) -> Response:
             group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
     except (InvalidForm, Refused) as wrong:
         problem = wrong if isinstance(wrong, InvalidForm) else InvalidForm({"did": wrong.why})
-        return await _follows(request, form_with_problems(form, problem), status=400)
+        return await _followed_dids_page(request, form_with_problems(form, problem), status=400)
     return go(path_of(group, "follows"), flash="did_unfollowed" if form.get("unfollow") else "did_followed")
 
 
@@ -186,7 +188,7 @@ async def _did_of(request: Request, account_name: str) -> str:
         raise InvalidForm({"did": GroupReason.MALFORMED_DID}) from None
 
 
-async def _follows(request: Request, form_state: FormState, *, status: int = 200) -> Response:
+async def _followed_dids_page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     async with database_of(request).reader() as reader:
         seen = await see(reader, request, GroupPermission.FOLLOW)
         moved = elsewhere(request, seen.group)
@@ -211,7 +213,7 @@ async def delete(request: Request) -> Response:
     """Delete the group. The user must type its name, because a deleted group cannot be restored."""
     caller = caller_of(request)
     form = await read_form(request)
-    seen = await _seen(request, GroupPermission.DELETE)
+    seen = await _group_access(request, GroupPermission.DELETE)
     if " ".join(form.get("name", "").split()) != seen.group.details.name:
         wrong = InvalidForm({"name": GroupReason.NAME_TO_CONFIRM(label=seen.group.details.name)})
         return await _ask_delete(request, form_with_problems(form, wrong), status=400)
@@ -237,17 +239,19 @@ async def _ask_delete(request: Request, form_state: FormState, *, status: int = 
     return page(request, "groups/group_delete.html", context, status=status)
 
 
-async def _seen(request: Request, action: GroupPermission) -> GroupAccess:
+async def _group_access(request: Request, action: GroupPermission) -> GroupAccess:
     caller_of(request)
     async with database_of(request).reader() as reader:
         return await see(reader, request, action)
 
 
-def _values(seen: GroupAccess) -> dict[str, str]:
+def _form_values(seen: GroupAccess) -> dict[str, str]:
     return values_of_group(seen.group) | {"revision": str(seen.group.revision), "address": seen.group.slug}
 
 
-def _form(request: Request, form_state: FormState, seen: GroupAccess | None, *, status: int = 200) -> Response:
+def _group_form_page(
+    request: Request, form_state: FormState, seen: GroupAccess | None, *, status: int = 200
+) -> Response:
     context: dict[str, object] = {
         "typed": form_state,
         "labels": LABELS,

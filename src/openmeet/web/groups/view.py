@@ -140,10 +140,10 @@ def cards_of(
     found: Sequence[ListedGroup], nexts: Mapping[GroupId, Instant], shown: Mapping[GroupId, Sequence[Badge]]
 ) -> list[GroupCard]:
     """Cards of groups, in order. ``shown`` comes from ``badges_of``."""
-    return [_card(one, nexts.get(one.group.id), shown.get(one.group.id, ())) for one in found]
+    return [_group_card(one, nexts.get(one.group.id), shown.get(one.group.id, ())) for one in found]
 
 
-def _card(one: ListedGroup, next_at: Instant | None, shown: Sequence[Badge]) -> GroupCard:
+def _group_card(one: ListedGroup, next_at: Instant | None, shown: Sequence[Badge]) -> GroupCard:
     details = one.group.details
     cover = cover_of_group(details.name)
     return GroupCard(
@@ -204,12 +204,12 @@ async def view_of(reader: Reader, seen: GroupAccess, form_state: FormState, publ
         "visibility_words": VISIBILITY_LABELS[group.details.visibility],
         "members": seen.members,
         "followers": await actions.count(reader, group.id),
-        "labelled": await _labelled(reader, group),
+        "labelled": await _hiding_labels(reader, group),
         "mine_short": ""
         if membership is None
         else str(_MINE[membership.role] if membership.role is GroupRole.MEMBER else ROLE_CHIPS[membership.role]),
         "mine_words": _MINE[membership.role] if membership else "",
-        "mine_hint": _mine_hint(membership, names, group, reader.now),
+        "mine_hint": _membership_hint(membership, names, group, reader.now),
         "door": _join_option(group, membership),
         "can_leave": membership is not None and seen.may(GroupPermission.LEAVE),
         "is_asking": membership is not None and membership.role is GroupRole.PENDING,
@@ -222,7 +222,7 @@ async def view_of(reader: Reader, seen: GroupAccess, form_state: FormState, publ
         "dated": dated(listed),
         "has_more": len(coming) > NEXT_SHOWN,
         "past": await days_of(reader, seen, past, public_url),
-        "announcements": [_note(one, names, group, reader.now) for one in announced],
+        "announcements": [_announcement_view(one, names, group, reader.now) for one in announced],
         "can_announce": seen.may(GroupPermission.ANNOUNCE),
         "announcement_key": form_state.value("submission") or secrets.token_urlsafe(16),
         "can_make": seen.may(GroupPermission.CREATE_EVENT),
@@ -266,7 +266,7 @@ def _join_option(group: Group, membership: Membership | None) -> str:
             return gettext("by invitation only")
 
 
-async def _labelled(reader: Reader, group: Group) -> list[NetworkLabel]:
+async def _hiding_labels(reader: Reader, group: Group) -> list[NetworkLabel]:
     """The labels that hide the group from everyone but its admins. Empty if a moderator has already decided about it."""
     if not group.is_hidden:
         return []
@@ -276,7 +276,7 @@ async def _labelled(reader: Reader, group: Group) -> list[NetworkLabel]:
     return await labels.hiding(reader, None, group.owner_id)
 
 
-def _mine_hint(membership: Membership | None, names: Mapping[UserId, str], group: Group, now: Instant) -> str:
+def _membership_hint(membership: Membership | None, names: Mapping[UserId, str], group: Group, now: Instant) -> str:
     """When the viewer requested to join, and who decided."""
     if membership is None:
         return ""
@@ -372,6 +372,6 @@ def role_label(role: GroupRole) -> str:
     return str(_ROLE_LABELS[role])
 
 
-def _note(one: Announcement, names: Mapping[UserId, str], group: Group, now: Instant) -> AnnouncementView:
+def _announcement_view(one: Announcement, names: Mapping[UserId, str], group: Group, now: Instant) -> AnnouncementView:
     when = formatting.time_tag(one.created_at, day_label(one.created_at, group, now))
     return AnnouncementView(one.id, names[one.author_id], when, one.text)

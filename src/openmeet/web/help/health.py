@@ -61,8 +61,8 @@ async def site_health(reader: Reader, reading: PartHealth | None = None) -> Site
         state=PublicationState.DUE,
         late=reader.now - LATE,
     )
-    return SiteHealth(reader.now, _part(mail["oldest"]), _part(records["oldest"]), reading)
+    return SiteHealth(reader.now, _part_health(mail["oldest"]), _part_health(records["oldest"]), reading)
 
 
-def _part(oldest: int | None) -> PartHealth:
+def _part_health(oldest: int | None) -> PartHealth:
     return PartHealth(None if oldest is None else Instant(oldest))

@@ -68,7 +68,7 @@ async def list_messages(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         event = await actions.find_for_host(reader, caller_of(request), _slug(request))
         found, cursor = page.cut(await queries.of_event(reader, event.id, page), lambda one: (one.number, one.id))
-    return json_response(MessageList([_shown(one) for one in found], cursor))
+    return json_response(MessageList([_message_output(one) for one in found], cursor))
 
 
 async def preview(request: Request) -> Response:
@@ -76,26 +76,26 @@ async def preview(request: Request) -> Response:
     body = await read_json(request, MessageInput)
     async with database_of(request).reader() as reader:
         event = await actions.find_for_host(reader, caller, _slug(request))
-        _, whom = check(body.text, body.addressees, _instant(body.send_at), reader.now)
+        _, whom = check(body.text, body.addressees, _parse_instant(body.send_at), reader.now)
         found = await actions.recipients(reader, event, whom, caller.user_id)
     return json_response(MessagePreview(len(found.reached), found.unreached))
 
 
 async def write(request: Request) -> Response:
     body = await read_json(request, MessageInput)
-    at = _instant(body.send_at)
+    at = _parse_instant(body.send_at)
     async with database_of(request).transaction() as tx:
         one = await actions.write(tx, caller_of(request), _slug(request), body.text, body.addressees, send_at=at)
-    return json_response(_shown(one), 201)
+    return json_response(_message_output(one), 201)
 
 
 async def call_off(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         one = await actions.call_off(tx, caller_of(request), _slug(request), MessageId(request.path_params["id"]))
-    return json_response(_shown(one))
+    return json_response(_message_output(one))
 
 
-def _shown(one: HostMessage) -> MessageOutput:
+def _message_output(one: HostMessage) -> MessageOutput:
     return MessageOutput(
         one.id,
         one.text,
@@ -108,7 +108,7 @@ def _shown(one: HostMessage) -> MessageOutput:
     )
 
 
-def _instant(text: str | None) -> Instant | None:
+def _parse_instant(text: str | None) -> Instant | None:
     if text is None:
         return None
     try:

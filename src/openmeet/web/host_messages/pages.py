@@ -53,7 +53,7 @@ def routes() -> list[Route]:
 
 async def show(request: Request) -> Response:
     form = {"submission": secrets.token_urlsafe(16), f"addressees.{Addressees.GOING.value}": "yes"}
-    return await _form(request, FormState(form))
+    return await _message_form_page(request, FormState(form))
 
 
 async def write(request: Request) -> Response:
@@ -62,7 +62,7 @@ async def write(request: Request) -> Response:
     try:
         send_at = await _send_at(request, form)
         if form.get("step") != "send":
-            return await _preview(request, form, addressees, send_at)
+            return await _preview_page(request, form, addressees, send_at)
         async with database_of(request).transaction() as tx:
             one = await actions.write(
                 tx,
@@ -74,11 +74,11 @@ async def write(request: Request) -> Response:
                 submission_key=form.get("submission", "")[:MAX_KEY] or None,
             )
     except InvalidForm as wrong:
-        return await _form(request, form_with_problems(form, wrong), status=400)
+        return await _message_form_page(request, form_with_problems(form, wrong), status=400)
     except (Refused, TooMany) as refused:
         status = 429 if isinstance(refused, TooMany) else 422
         renewed = {"submission": secrets.token_urlsafe(16)} if isinstance(refused, actions.AlreadyWritten) else {}
-        return await _form(request, FormState({**form, **renewed}, {"": refused.why}), status=status)
+        return await _message_form_page(request, FormState({**form, **renewed}, {"": refused.why}), status=status)
     flash = "message_sent" if one.state is MessageState.SENT else "message_scheduled"
     return go(f"/events/{quote(_slug(request))}/messages", flash=flash)
 
@@ -89,7 +89,9 @@ async def call_off(request: Request) -> Response:
     return go(f"/events/{quote(_slug(request))}/messages", flash="message_called_off")
 
 
-async def _preview(request: Request, form: dict[str, str], addressees: list[str], send_at: Instant | None) -> Response:
+async def _preview_page(
+    request: Request, form: dict[str, str], addressees: list[str], send_at: Instant | None
+) -> Response:
     """Show the message and the number of its recipients before anything is sent."""
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
@@ -109,12 +111,12 @@ async def _preview(request: Request, form: dict[str, str], addressees: list[str]
         "reached": len(found.reached),
         "unreached": found.unreached,
         "whom": ", ".join(str(WORDS[one]) for one in whom),
-        "at": "" if send_at is None else _when(send_at, event),
+        "at": "" if send_at is None else _time_label(send_at, event),
     }
-    return await _form(request, FormState(form), preview=preview)
+    return await _message_form_page(request, FormState(form), preview=preview)
 
 
-async def _form(
+async def _message_form_page(
     request: Request, form_state: FormState, *, preview: dict[str, object] | None = None, status: int = 200
 ) -> Response:
     async with database_of(request).reader() as reader:
@@ -128,17 +130,17 @@ async def _form(
         "labels": LABELS,
         "preview": preview,
         "choices": [(one.value, CHOICES[one], counts[one]) for one in Addressees],
-        "written": [_line(one, event) for one in written],
+        "written": [_message_row(one, event) for one in written],
     }
     return page(request, "host_messages/messages.html", context, status=status)
 
 
-def _line(one: HostMessage, event: Event) -> dict[str, object]:
+def _message_row(one: HostMessage, event: Event) -> dict[str, object]:
     at = one.sent_at or one.send_at
     return {
         "id": one.id,
         "text": one.text,
-        "when": _when(at, event),
+        "when": _time_label(at, event),
         "whom": ", ".join(str(WORDS[whom]) for whom in one.addressees),
         "state": _STATES[one.state],
         "recipients": one.recipients,
@@ -147,7 +149,7 @@ def _line(one: HostMessage, event: Event) -> dict[str, object]:
     }
 
 
-def _when(at: Instant, event: Event) -> str:
+def _time_label(at: Instant, event: Event) -> str:
     local = wall_time.local_of(at, event.time_zone)
     return f"{formatting.span(local, None)} {formatting.zone_label(local, event.time_zone)}"
 

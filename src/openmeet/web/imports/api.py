@@ -170,7 +170,7 @@ async def create(request: Request) -> Response:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() == CALENDAR:
         # Keep the bytes. A folded line can split a character, so only the whole file can be decoded.
         import_id = await receive_import(request, caller, None, url="", content=await request.body(), name="")
-        return await _answer(request, caller, import_id, 201)
+        return await _import_response(request, caller, import_id, 201)
     body = await read_json(request, ImportInput)
     is_list = body.csv is not None
     if sum(one is not None for one in (body.ics, body.url, body.csv)) != 1:
@@ -187,18 +187,18 @@ async def create(request: Request) -> Response:
     if body.columns:
         async with database_of(request).transaction() as tx:
             await queries.choose_columns(tx, import_id, body.columns)
-    return await _answer(request, caller, import_id, 201)
+    return await _import_response(request, caller, import_id, 201)
 
 
 async def show(request: Request) -> Response:
     caller, page = caller_of(request), paging(request)
-    return await _answer(request, caller, _id(request), 200, page)
+    return await _import_response(request, caller, _import_id(request), 200, page)
 
 
 async def confirm(request: Request) -> Response:
     caller = caller_of(request)
     body = await read_json(request, Confirmation, is_optional=True)
-    arrived = await _import(request, caller)
+    arrived = await _own_import(request, caller)
     if arrived.what is What.EVENTS:
         async with database_of(request).reader() as reader:
             reading = await reading_of(request, reader, caller)
@@ -217,10 +217,10 @@ async def confirm(request: Request) -> Response:
             found = await people.parse_uploaded_list(workers_of(request, caller.user_id), arrived)
             lines = {row.line: row.line in set(body.people) for row in found.rows}
         await people.keep(database_of(request), workers_of(request, caller.user_id), caller, arrived.id, lines)
-    return await _answer(request, caller, arrived.id, 200)
+    return await _import_response(request, caller, arrived.id, 200)
 
 
-def _differences(update: Update | None) -> list[DifferenceOutput]:
+def _difference_outputs(update: Update | None) -> list[DifferenceOutput]:
     if update is None:
         return []
     found = [DifferenceOutput(json_name(one.field), one.before, one.after, one.is_edited_here) for one in update.fields]
@@ -235,7 +235,7 @@ async def invite(request: Request) -> Response:
     """Send the invitation to everyone on the list of this import's event or group who has not been sent one yet."""
     caller = caller_of(request)
     body = await read_json(request, InvitationsInput)
-    arrived = await _import(request, caller)
+    arrived = await _own_import(request, caller)
     if arrived.what is What.EVENTS:
         raise NotFound(ImportReason.NO_PEOPLE)
     async with database_of(request).transaction() as tx:
@@ -246,7 +246,7 @@ async def invite(request: Request) -> Response:
     return json_response(InvitationsSent(sent))
 
 
-async def _answer(
+async def _import_response(
     request: Request, caller: Caller, import_id: ImportId, status: int, page: Page = ALL_ROWS
 ) -> Response:
     async with database_of(request).reader() as reader:
@@ -255,10 +255,10 @@ async def _answer(
     if arrived is None:
         raise NotFound(ImportReason.NO_SUCH_IMPORT)
     headers = {"location": f"/api/imports/{import_id}"} if status == 201 else None
-    return json_response(await _shown(request, caller, arrived, reading, page), status, headers)
+    return json_response(await _import_output(request, caller, arrived, reading, page), status, headers)
 
 
-async def _shown(
+async def _import_output(
     request: Request, caller: Caller, arrived: Import, reading: FileReading, requested_page: Page
 ) -> ImportOutput:
     made = ImportOutput(arrived.id, arrived.what.value, [], None, [], None, None)
@@ -298,7 +298,7 @@ async def _shown(
                 list(event.warnings),
                 one.path,
                 one.uid,
-                _differences(differing.get(event.uid)),
+                _difference_outputs(differing.get(event.uid)),
                 differing[event.uid].path if event.uid in differing else "",
             )
             for _, event in page
@@ -320,15 +320,15 @@ async def _shown(
     return made
 
 
-async def _import(request: Request, caller: Caller) -> Import:
+async def _own_import(request: Request, caller: Caller) -> Import:
     async with database_of(request).reader() as reader:
-        found = await queries.find(reader, caller.user_id, _id(request))
+        found = await queries.find(reader, caller.user_id, _import_id(request))
     if found is None:
         raise NotFound(ImportReason.NO_SUCH_IMPORT)
     return found
 
 
-def _id(request: Request) -> ImportId:
+def _import_id(request: Request) -> ImportId:
     return ImportId(request.path_params["id"])
 
 

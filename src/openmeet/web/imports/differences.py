@@ -46,16 +46,16 @@ def differences(event: ImportedEvent, update: Update) -> list[ImportDifference]:
 def _before_and_after(one: FieldChange, first: tuple[str, str], zone: str) -> tuple[str, str]:
     match one.field:
         case "rule":
-            return _rule(one.before, first[0]), _rule(one.after, first[1])
+            return _rule_text(one.before, first[0]), _rule_text(one.after, first[1])
         case "left_out" | "added":
-            return _dates(one.before, zone), _dates(one.after, zone)
+            return _dates_text(one.before, zone), _dates_text(one.after, zone)
         case "starts" | "ends":
             return one.before.replace("T", " "), one.after.replace("T", " ")
         case _:
             return _cut(one.before), _cut(one.after)
 
 
-def _rule(text: str, first: str) -> str:
+def _rule_text(text: str, first: str) -> str:
     """A recurrence rule as a sentence, or the raw text if it cannot be parsed."""
     if not text:
         return ""
@@ -66,7 +66,7 @@ def _rule(text: str, first: str) -> str:
         return text
 
 
-def _dates(text: str, zone: str) -> str:
+def _dates_text(text: str, zone: str) -> str:
     try:
         found = parse_dates(text, zone)
     except RuleRefused:

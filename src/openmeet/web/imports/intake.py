@@ -35,7 +35,7 @@ async def receive_import(
         await workers.run(partial(parse_list, content))
     elif not content and url:
         source = checked_url(url)
-        content, medium = await _fetched(request, source)
+        content, medium = await _fetch(request, source)
     elif not content:
         raise InvalidForm({"file": ImportReason.FILE_NEEDED})
     if what is What.EVENTS:
@@ -56,7 +56,7 @@ async def reading_of(request: Request, reader: Reader, caller: Caller) -> FileRe
     return FileReading(await zone_of(request, reader, caller.user_id), hosts)
 
 
-async def _fetched(request: Request, url: str) -> tuple[bytes, Medium]:
+async def _fetch(request: Request, url: str) -> tuple[bytes, Medium]:
     http = calendar_fetcher_of(request).http
     answered = await http.get(url, timeout_seconds=SECONDS, max_bytes=max(MAX_BYTES, MAX_PAGE), redirects=3)
     body = answered.expect_ok().body

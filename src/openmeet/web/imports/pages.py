@@ -74,8 +74,8 @@ def routes() -> list[Route]:
 async def show_start(request: Request) -> Response:
     caller = caller_of(request)
     what, slug = _list_of(request.query_params)
-    target = await _target(request, caller, what, slug) if slug else None
-    return _start(request, target, EMPTY)
+    target = await _invitation_target(request, caller, what, slug) if slug else None
+    return _upload_page(request, target, EMPTY)
 
 
 async def start(request: Request) -> Response:
@@ -83,24 +83,24 @@ async def start(request: Request) -> Response:
     caller = caller_of(request)
     form, content, name = await read_upload(request)
     what, slug = _list_of(form)
-    target = await _target(request, caller, what, slug) if slug else None
+    target = await _invitation_target(request, caller, what, slug) if slug else None
     try:
         import_id = await receive_import(
             request, caller, target, url=form.get("url", "").strip(), content=content, name=name
         )
     except InvalidForm as wrong:
-        return _start(request, target, form_with_problems(form, wrong), status=400)
+        return _upload_page(request, target, form_with_problems(form, wrong), status=400)
     except Failure as failure:
         at = "url" if form.get("url", "").strip() and not content else "file"
         again = form_with_problems(form, InvalidForm({at: failure.why}))
-        return _start(request, target, again, status=form_status_of(failure), headers=headers_of(failure))
+        return _upload_page(request, target, again, status=form_status_of(failure), headers=headers_of(failure))
     return go(f"/import/{import_id}")
 
 
 async def show(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        arrived = await _import(reader, request, caller)
+        arrived = await _own_import(reader, request, caller)
         reading = await reading_of(request, reader, caller)
     if arrived.what is What.EVENTS:
         return await _show_events(request, caller, arrived, reading)
@@ -112,7 +112,7 @@ async def import_upload(request: Request) -> Response:
     caller = caller_of(request)
     form = await read_form(request, max_fields=600)
     async with database_of(request).reader() as reader:
-        arrived = await _import(reader, request, caller)
+        arrived = await _own_import(reader, request, caller)
         reading = await reading_of(request, reader, caller)
     import_path = f"/import/{arrived.id}"
     if arrived.what is What.EVENTS and form.get("act") == "zone":
@@ -145,7 +145,7 @@ async def import_upload(request: Request) -> Response:
 
 
 async def show_list(request: Request) -> Response:
-    return await _list(request, caller_of(request), EMPTY)
+    return await _invitations_page(request, caller_of(request), EMPTY)
 
 
 async def send(request: Request) -> Response:
@@ -154,9 +154,9 @@ async def send(request: Request) -> Response:
     """
     caller = caller_of(request)
     form = await read_form(request)
-    what, slug = _what(request), request.path_params["slug"]
+    what, slug = _target_kind(request), request.path_params["slug"]
     if form.get("act") == "preview":
-        return await _list(request, caller, FormState(form))
+        return await _invitations_page(request, caller, FormState(form))
     expected = form.get("expected", "")
     try:
         async with database_of(request).transaction() as tx:
@@ -169,15 +169,17 @@ async def send(request: Request) -> Response:
                 expected=int(expected) if expected.isascii() and expected.isdigit() and len(expected) < 9 else -1,
             )
     except InvalidForm as wrong:
-        return await _list(request, caller, form_with_problems(form, wrong), status=400)
+        return await _invitations_page(request, caller, form_with_problems(form, wrong), status=400)
     except PreconditionFailed as failed:
-        return await _list(request, caller, form_with_problems(form, InvalidForm({"message": failed.why})), status=412)
+        return await _invitations_page(
+            request, caller, form_with_problems(form, InvalidForm({"message": failed.why})), status=412
+        )
     return go(_list_path(target), flash="people_invited")
 
 
 async def show_invitation(request: Request) -> Response:
     """The invitation. Opening it changes nothing, because mail servers open links before people do."""
-    return await _invitation(request)
+    return await _invitation_page(request)
 
 
 def open_routes() -> list[Route]:
@@ -210,7 +212,7 @@ async def answer(request: Request) -> Response:
     if form.get("act") == "no":
         async with database_of(request).transaction() as tx:
             await people.decline(tx, services(request).code_key, person_id)
-        return await _invitation(request)
+        return await _invitation_page(request)
     if form.get("act") != "yes":
         raise InvalidInput("act", GeneralReason.CHOOSE_ONE, choices="yes, no")
     caller = caller_of(request)
@@ -219,7 +221,7 @@ async def answer(request: Request) -> Response:
     return go(path, flash="going" if path.startswith("/events/") else "joined")
 
 
-async def _import(reader: Reader, request: Request, caller: Caller) -> Import:
+async def _own_import(reader: Reader, request: Request, caller: Caller) -> Import:
     found = await queries.find(reader, caller.user_id, ImportId(request.path_params["import_id"]))
     if found is None:
         raise NotFound(ImportReason.NO_SUCH_IMPORT)
@@ -325,10 +327,10 @@ async def _show_people(request: Request, caller: Caller, arrived: Import) -> Res
     return page(request, "imports/people.html", context)
 
 
-async def _list(request: Request, caller: Caller, form_state: FormState, *, status: int = 200) -> Response:
+async def _invitations_page(request: Request, caller: Caller, form_state: FormState, *, status: int = 200) -> Response:
     settings = services(request).settings
     async with database_of(request).reader() as reader:
-        target = await people.find_target(reader, caller, _what(request), request.path_params["slug"])
+        target = await people.find_target(reader, caller, _target_kind(request), request.path_params["slug"])
         counts = await queries.stages(reader, target.what, target.id)
         waiting = await queries.waiting(reader, target.what, target.id, SHOWN_ROWS)
         names, named = await queries.names(reader, target.what, target.id, SHOWN_ROWS)
@@ -349,7 +351,7 @@ async def _list(request: Request, caller: Caller, form_state: FormState, *, stat
     return page(request, "imports/list.html", context, status=status)
 
 
-async def _invitation(request: Request) -> Response:
+async def _invitation_page(request: Request) -> Response:
     person_id = people.person_in(services(request).code_key, request.path_params["token"])
     async with database_of(request).reader() as reader:
         person, event, group = await people.shown(reader, person_id)
@@ -367,12 +369,12 @@ async def _invitation(request: Request) -> Response:
     return page(request, "imports/invitation.html", context, headers=_PRIVATE)
 
 
-async def _target(request: Request, caller: Caller, what: What, slug: str) -> InvitationTarget:
+async def _invitation_target(request: Request, caller: Caller, what: What, slug: str) -> InvitationTarget:
     async with database_of(request).reader() as reader:
         return await people.find_target(reader, caller, what, slug)
 
 
-def _start(
+def _upload_page(
     request: Request,
     target: InvitationTarget | None,
     form_state: FormState,
@@ -390,7 +392,7 @@ def _list_of(values: Mapping[str, str]) -> tuple[What, str]:
     return What.GUESTS, values.get("event", "")
 
 
-def _what(request: Request) -> What:
+def _target_kind(request: Request) -> What:
     try:
         what = What(request.path_params["what"])
     except ValueError:

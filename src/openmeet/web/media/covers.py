@@ -30,11 +30,11 @@ def routes() -> list[Route]:
 
 
 async def show_cover(request: Request) -> Response:
-    return await _answer(request, svg)
+    return await _cover_response(request, svg)
 
 
 async def show_strip(request: Request) -> Response:
-    return await _answer(request, strip)
+    return await _cover_response(request, strip)
 
 
 async def show_png(request: Request) -> Response:
@@ -48,7 +48,7 @@ def _cover_of(request: Request) -> Cover:
     return cover
 
 
-async def _answer(request: Request, draw: Callable[[Cover], str]) -> Response:
+async def _cover_response(request: Request, draw: Callable[[Cover], str]) -> Response:
     body, headers = draw(_cover_of(request)).encode(), dict(IMMUTABLE) | {"vary": "Accept-Encoding"}
     if (encoding := chosen_encoding(request.headers.get("accept-encoding", ""))) is not None:
         body = await encoded(body, encoding)

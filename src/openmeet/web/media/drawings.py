@@ -38,12 +38,12 @@ async def drawn(request: Request, draw: Callable[[Unpack[_Arguments]], bytes], *
         if len(_waiting) >= _MOST_WAITING:
             raise Unavailable(MediaReason.TOO_MANY_CARDS, after_seconds=10)
         _waiting[key] = asyncio.create_task(workers_of_anybody(request).run(partial(draw, *arguments)))
-        _waiting[key].add_done_callback(partial(_keep, key))
+        _waiting[key].add_done_callback(partial(_cache, key))
     # If one request gives up, the drawing continues for the others that wait for it.
     return await asyncio.shield(_waiting[key])
 
 
-def _keep(key: Hashable, drawing: asyncio.Task[bytes]) -> None:
+def _cache(key: Hashable, drawing: asyncio.Task[bytes]) -> None:
     del _waiting[key]
     if drawing.cancelled() or drawing.exception() is not None:
         return  # the waiting requests get the exception

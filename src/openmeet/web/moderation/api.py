@@ -223,7 +223,7 @@ async def show_queue(request: Request) -> Response:
                 for one in open_reports
                 if one.subject == subject
             ],
-            _labels(labels.get(subject.id)),
+            _label_outputs(labels.get(subject.id)),
         )
         for subject in shown
     ]
@@ -254,7 +254,7 @@ async def list_subjects(request: Request) -> Response:
             one.state,
             one.reason,
             iso(one.since),
-            _labels(labels.get(one.subject.id)),
+            _label_outputs(labels.get(one.subject.id)),
         )
         for one in found[:limit]
     ]
@@ -271,7 +271,10 @@ async def list_labelled(request: Request) -> Response:
         labels = await view.of_each(reader, found)
     return json_response(
         LabelledList(
-            [LabelledThing(one.thing, one.id, described[one.id].title, _labels(labels.get(one.id))) for one in found],
+            [
+                LabelledThing(one.thing, one.id, described[one.id].title, _label_outputs(labels.get(one.id)))
+                for one in found
+            ],
             cursor,
         )
     )
@@ -313,14 +316,14 @@ async def show_log(request: Request) -> Response:
         subject = request.query_params.get("subject") or None
         found = await audit_log.newest(reader, subject=subject, before=before, limit=limit + 1)
     cursor = f"{found[limit - 1].at}:{found[limit - 1].id}" if len(found) > limit else None
-    return json_response(ModerationLogOutput(list(map(_entry, found[:limit])), cursor))
+    return json_response(ModerationLogOutput(list(map(_log_line, found[:limit])), cursor))
 
 
 async def show_policy(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         await moderator_of(reader, request)
         current = await policy.current(reader)
-    return json_response(_policy(current), headers=etag_of(current.revision))
+    return json_response(_policy_output(current), headers=etag_of(current.revision))
 
 
 async def put_policy(request: Request) -> Response:
@@ -329,10 +332,10 @@ async def put_policy(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         moderator = await moderator_of(tx, request)
         saved = await policy.change(tx, policy_change, by=moderator.user_id, expected_revision=expected)
-    return json_response(_policy(saved), headers=etag_of(saved.revision))
+    return json_response(_policy_output(saved), headers=etag_of(saved.revision))
 
 
-def _policy(one: ModerationPolicy) -> PolicyOutput:
+def _policy_output(one: ModerationPolicy) -> PolicyOutput:
     return PolicyOutput(
         holds_first_events=one.holds_first_events,
         new_account_days=one.new_account_days,
@@ -345,7 +348,7 @@ def _policy(one: ModerationPolicy) -> PolicyOutput:
     )
 
 
-def _labels(found: Labelled | None) -> list[LabelIssued]:
+def _label_outputs(found: Labelled | None) -> list[LabelIssued]:
     return [
         LabelIssued(
             labeller=one.source,
@@ -360,7 +363,7 @@ def _labels(found: Labelled | None) -> list[LabelIssued]:
     ]
 
 
-def _entry(one: LogEntry) -> ModerationLine:
+def _log_line(one: LogEntry) -> ModerationLine:
     return ModerationLine(
         id=one.id,
         at=iso(one.at),

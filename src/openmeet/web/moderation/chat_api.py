@@ -123,8 +123,8 @@ async def list_waiting(request: Request) -> Response:
             message,
             addresses[stored[message].room_id].name if stored[message].room_id in addresses else "",
             iso(since),
-            [_report(one) for one in reports.get(message, []) if one.is_open],
-            _objection(removals.get(message)) if stored[message].removed_by_site else None,
+            [_report_output(one) for one in reports.get(message, []) if one.is_open],
+            _open_objection(removals.get(message)) if stored[message].removed_by_site else None,
         )
         for message, since in found[:most]
     ]
@@ -135,24 +135,24 @@ async def list_waiting(request: Request) -> Response:
 async def show_reported(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         await moderator_of(reader, request)
-        found = await _reported(reader, _id(request), removal_sealer(request))
+        found = await _reported_message(reader, _message_id(request), removal_sealer(request))
     return json_response(found)
 
 
 async def decide_reported(request: Request) -> Response:
     body, sealer = await read_json(request, ChatDecision), removal_sealer(request)
     async with database_of(request).transaction() as tx:
-        found = await _decided(tx, request, body, sealer)
+        found = await _decide_message(tx, request, body, sealer)
     return json_response(found)
 
 
-async def _decided(tx: Transaction, request: Request, decision: ChatDecision, sealer: Sealer) -> ReportedMessage:
+async def _decide_message(tx: Transaction, request: Request, decision: ChatDecision, sealer: Sealer) -> ReportedMessage:
     moderator = await moderator_of(tx, request)
-    await decide(tx, moderator, _id(request), decision.act, decision.reason, sealer)
-    return await _reported(tx, _id(request), sealer)
+    await decide(tx, moderator, _message_id(request), decision.act, decision.reason, sealer)
+    return await _reported_message(tx, _message_id(request), sealer)
 
 
-async def _reported(reader: Reader, message_id: ChatMessageId, sealer: Sealer) -> ReportedMessage:
+async def _reported_message(reader: Reader, message_id: ChatMessageId, sealer: Sealer) -> ReportedMessage:
     """The reported message. Raises NotFound if it was not reported to the moderators of the site."""
     reports = (await objections.reports_to_site(reader, [message_id])).get(message_id, [])
     message = (await by_ids(reader, [message_id])).get(message_id)
@@ -183,24 +183,24 @@ async def _reported(reader: Reader, message_id: ChatMessageId, sealer: Sealer) -
             )
             for one in near
         ],
-        reports=[_report(one) for one in reports[:_MOST]],
+        reports=[_report_output(one) for one in reports[:_MOST]],
         removed_text=text,
         removed_by_site=message.removed_by_site,
         removal_reason=removal.reason if removal else None,
-        objection=_objection(removal) if message.removed_by_site else None,
+        objection=_open_objection(removal) if message.removed_by_site else None,
         is_author_banned=banned,
     )
 
 
-def _report(one: SiteReport) -> SiteReportShown:
+def _report_output(one: SiteReport) -> SiteReportShown:
     return SiteReportShown(one.reason, one.words, iso(one.at), one.is_open)
 
 
-def _objection(removal: Removal | None) -> str | None:
+def _open_objection(removal: Removal | None) -> str | None:
     return removal.objection if removal is not None and not removal.is_decided else None
 
 
-def _id(request: Request) -> ChatMessageId:
+def _message_id(request: Request) -> ChatMessageId:
     return ChatMessageId(request.path_params["message"])
 
 

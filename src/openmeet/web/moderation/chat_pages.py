@@ -94,7 +94,7 @@ async def show_message(request: Request) -> Response:
 
 async def decide(request: Request) -> Response:
     form = await read_form(request)
-    message, act, reason = _id(request), form.get("act", ""), form.get("reason", "")
+    message, act, reason = _message_id(request), form.get("act", ""), form.get("reason", "")
     sealer = removal_sealer(request)
     try:
         async with database_of(request).transaction() as tx:
@@ -110,7 +110,7 @@ async def decide(request: Request) -> Response:
 
 
 async def _show_message(request: Request, form_state: FormState, status: int = 200) -> Response:
-    message_id = _id(request)
+    message_id = _message_id(request)
     async with database_of(request).reader() as reader:
         moderator = await moderator_of(reader, request)
         reports = (await objections.reports_to_site(reader, [message_id])).get(message_id, [])
@@ -181,8 +181,8 @@ async def show_picture(request: Request) -> Response:
     """
     async with database_of(request).reader() as reader:
         await moderator_of(reader, request)
-        reports = (await objections.reports_to_site(reader, [_id(request)])).get(_id(request), [])
-        message = (await by_ids(reader, [_id(request)])).get(_id(request))
+        reports = (await objections.reports_to_site(reader, [_message_id(request)])).get(_message_id(request), [])
+        message = (await by_ids(reader, [_message_id(request)])).get(_message_id(request))
         found = await chat_pictures.by_key(reader, key_of(request))
         if message is None or found is None or found.message_id != message.id or not _is_theirs(reports, message):
             raise NotFound(MediaReason.NO_SUCH_PICTURE)
@@ -194,5 +194,5 @@ def _is_theirs(reports: Sequence[objections.SiteReport], message: ChatMessage) -
     return bool(reports) or message.removed_by_site
 
 
-def _id(request: Request) -> ChatMessageId:
+def _message_id(request: Request) -> ChatMessageId:
     return ChatMessageId(request.path_params["message"])

@@ -60,7 +60,7 @@ async def show_queue(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         await moderator_of(reader, request)
         found = await reports.bundles(reader, after=position_of(request.query_params.get("after", "")), limit=PAGE + 1)
-        context = await _context(reader, "") | {
+        context = await _tab_context(reader, "") | {
             "cards": await view.cards(reader, [one.subject for one in found[:PAGE]])
         }
     more = f"{PATH}?after={found[PAGE - 1].since}:{found[PAGE - 1].subject.id}" if len(found) > PAGE else ""
@@ -87,7 +87,7 @@ async def _show_listed(
         await moderator_of(reader, request)
         after = position_of(request.query_params.get("after", ""))
         found = await visibility.listed(reader, states, after=after, limit=PAGE + 1)
-        context = await _context(reader, tab)
+        context = await _tab_context(reader, tab)
         context["cards"] = await view.cards(reader, [one.subject for one in found[:PAGE]])
         is_waiting = tab == "waiting" and not after
         newest, others = await view.waiting(reader, Page(view.MOST_LISTED)) if is_waiting else ([], None)
@@ -139,7 +139,7 @@ async def show_thing(request: Request) -> Response:
 
 async def decide(request: Request) -> Response:
     form = await read_form(request)
-    subject = _subject(request)
+    subject = _subject_of_path(request)
     what, reason = form.get("act", ""), form.get("reason", "")
     try:
         async with database_of(request).transaction() as tx:
@@ -158,7 +158,7 @@ async def decide(request: Request) -> Response:
 
 
 async def _show_thing(request: Request, form_state: FormState, *, status: int = 200) -> Response:
-    subject = _subject(request)
+    subject = _subject_of_path(request)
     async with database_of(request).reader() as reader:
         await moderator_of(reader, request)
         (card,) = await view.cards(reader, [subject])
@@ -169,7 +169,7 @@ async def _show_thing(request: Request, form_state: FormState, *, status: int = 
         owner = None
         if card.meant.owner is not None and subject.thing is not ModeratedKind.PERSON:
             owner = view.path_of(Subject(ModeratedKind.PERSON, card.meant.owner))
-        context = await _context(reader, "-") | {
+        context = await _tab_context(reader, "-") | {
             "card": card,
             "owner_path": owner,
             "did_path": view.path_of(Subject(ModeratedKind.DID, card.meant.did))
@@ -189,7 +189,7 @@ async def show_log(request: Request) -> Response:
         await moderator_of(reader, request)
         before = position_of(request.query_params.get("before", ""))
         entries = await audit_log.newest(reader, before=before, limit=_LOG_PAGE + 1)
-        context = await _context(reader, "log") | {"lines": await view.lines(reader, entries[:_LOG_PAGE])}
+        context = await _tab_context(reader, "log") | {"lines": await view.lines(reader, entries[:_LOG_PAGE])}
     last = entries[_LOG_PAGE - 1] if len(entries) > _LOG_PAGE else None
     context["more"] = f"{PATH}/log?before={last.at}:{last.id}" if last else ""
     return page(request, "moderation/log.html", context)
@@ -207,7 +207,7 @@ async def show_rules(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         await moderator_of(reader, request)
         current = await policy.current(reader)
-    values = {name: str(getattr(current, name)) for name in _numbers()}
+    values = {name: str(getattr(current, name)) for name in _policy_numbers()}
     return await _show_rules(
         request, FormState({**values, "holds_first_events": "yes" if current.holds_first_events else ""})
     )
@@ -216,7 +216,7 @@ async def show_rules(request: Request) -> Response:
 async def save_rules(request: Request) -> Response:
     form = await read_form(request)
     try:
-        numbers = {name: _number(form.get(name, "")) for name in _numbers()}
+        numbers = {name: _parse_number(form.get(name, "")) for name in _policy_numbers()}
         async with database_of(request).transaction() as tx:
             moderator = await moderator_of(tx, request)
             before = await policy.current(tx)
@@ -230,13 +230,13 @@ async def save_rules(request: Request) -> Response:
 async def _show_rules(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     async with database_of(request).reader() as reader:
         await moderator_of(reader, request)
-        context = await _context(reader, "rules")
+        context = await _tab_context(reader, "rules")
     return page(
         request, "moderation/rules.html", {**context, "typed": form_state, "labels": view.RULE_LABELS}, status=status
     )
 
 
-async def _context(reader: Reader, tab: str) -> dict[str, object]:
+async def _tab_context(reader: Reader, tab: str) -> dict[str, object]:
     return {"tabs": await tabs_of(reader, tab), "now": reader.now}
 
 
@@ -252,11 +252,11 @@ async def tabs_of(reader: Reader, tab: str) -> list[tuple[str, LazyText, int, bo
     return [(f"{PATH}/{name}".rstrip("/"), words, counts.get(name, 0), name == tab) for name, words in _TABS]
 
 
-def _subject(request: Request) -> Subject:
+def _subject_of_path(request: Request) -> Subject:
     return subject_of(request.path_params["thing"], request.path_params["subjectId"])
 
 
-def _numbers() -> list[str]:
+def _policy_numbers() -> list[str]:
     return [
         name
         for name in policy.NAMES
@@ -264,6 +264,6 @@ def _numbers() -> list[str]:
     ]
 
 
-def _number(text: str) -> int:
+def _parse_number(text: str) -> int:
     # Text that is not a number counts as out of range, so that the error states the range.
     return int(text) if text.isascii() and text.strip().isdigit() and len(text) < 10 else -1

@@ -185,7 +185,8 @@ async def lines(reader: Reader, entries: Sequence[LogEntry]) -> list[ModerationL
     actors = await shown_names(reader, [one.actor_id for one in entries if one.actor_id is not None])
     undone = await audit_log.undone_among(reader, [one.id for one in entries])
     return [
-        _line(one, described, actors.get(one.actor_id, "") if one.actor_id else "", one.id in undone) for one in entries
+        _log_row(one, described, actors.get(one.actor_id, "") if one.actor_id else "", one.id in undone)
+        for one in entries
     ]
 
 
@@ -201,7 +202,7 @@ RULE_LABELS: Final[Mapping[str, LazyText]] = {
 }
 
 
-def _line(one: LogEntry, described: Mapping[str, ReportedSubject], actor: str, is_undone: bool) -> ModerationLogRow:
+def _log_row(one: LogEntry, described: Mapping[str, ReportedSubject], actor: str, is_undone: bool) -> ModerationLogRow:
     is_policy = one.act is ModerationAction.CHANGE_POLICY
     is_taken_back_here = not is_undone and one.act not in {ModerationAction.NAME, ModerationAction.UNNAME}
     return ModerationLogRow(
@@ -211,14 +212,14 @@ def _line(one: LogEntry, described: Mapping[str, ReportedSubject], actor: str, i
         title=gettext("this site") if is_policy else described[one.subject.id].title or one.subject.id,
         path="" if is_policy else path_of(one.subject),
         kind="" if is_policy else str(THING_LABELS[one.subject.thing]),
-        change=_change(one),
+        change=_change_text(one),
         reason=one.reason,
         undo_id=one.id if is_taken_back_here else "",
         is_undo=one.undoes is not None,
     )
 
 
-def _change(one: LogEntry) -> str:
+def _change_text(one: LogEntry) -> str:
     if one.act is ModerationAction.CHANGE_POLICY:
         before, after = (policy.parsed(words) for words in (one.before, one.after))
         changes = [(label, getattr(before, name), getattr(after, name)) for name, label in RULE_LABELS.items()]
@@ -267,9 +268,11 @@ class Labelled:
 
 async def of_each(reader: Reader, subjects: Sequence[Subject]) -> dict[str, Labelled]:
     """The labels by subject id, including those of an event's host. Subjects without labels are left out."""
-    names = await _names(reader, subjects)
+    names = await _label_subjects(reader, subjects)
     issued = await labels.about(reader, [name for known in names.values() for name in known])
-    held = await _held(reader, [one for one in subjects if any(name in issued for name in names.get(one.id, ()))])
+    held = await _held_subjects(
+        reader, [one for one in subjects if any(name in issued for name in names.get(one.id, ()))]
+    )
     found = {}
     for one in subjects:
         own = [label for name in names.get(one.id, ()) for label in issued.get(name, ())]
@@ -307,7 +310,7 @@ async def waiting(reader: Reader, page: Page) -> tuple[list[Subject], str | None
     return [Subject(ModeratedKind(row["thing"]), row["id"]) for row in found], cursor
 
 
-async def _names(reader: Reader, subjects: Sequence[Subject]) -> Mapping[str, list[str]]:
+async def _label_subjects(reader: Reader, subjects: Sequence[Subject]) -> Mapping[str, list[str]]:
     """The DIDs and record URIs by which labels refer to these subjects."""
     found: dict[str, list[str]] = {one.id: [one.id] for one in subjects if one.thing is ModeratedKind.DID}
     events = [one.id for one in subjects if one.thing is ModeratedKind.EVENT]
@@ -328,7 +331,7 @@ async def _names(reader: Reader, subjects: Sequence[Subject]) -> Mapping[str, li
     return found
 
 
-async def _held(reader: Reader, subjects: Sequence[Subject]) -> set[str]:
+async def _held_subjects(reader: Reader, subjects: Sequence[Subject]) -> set[str]:
     """The subjects that a label hides or whose events it hides."""
     held: set[str] = set()
     for thing, sql in (

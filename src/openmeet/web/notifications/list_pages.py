@@ -150,7 +150,7 @@ async def show(request: Request) -> Response:
         waiting = (
             [] if not is_first else await waiting_rows(reader, services(request).settings.public_url, caller.user_id)
         )
-        pictures = await _pictures(reader, [one for one, line in items if line.path])
+        pictures = await _event_pictures(reader, [one for one, line in items if line.path])
         people = [line.person_id for _, line in items if line.person_id is not None]
         bundles = _bundles(items, pictures, await portraits_of(reader, caller.user_id, people))
         context = {
@@ -159,7 +159,7 @@ async def show(request: Request) -> Response:
             "filters": _filters(unread, shows),
             "shows": shows.value,
             "empty": _EMPTY[shows],
-            "parts_shown": _by_time(bundles, reader.now, await _zone(request, reader, caller.user_id)),
+            "parts_shown": _by_time(bundles, reader.now, await _viewer_zone(request, reader, caller.user_id)),
             "older": older,
             "is_older": bool(cursor),
             # Reading a filtered list must not mark the rest as read.
@@ -187,7 +187,7 @@ def _filters(unread: Mapping[str, int], selected: NotificationFilter) -> list[Fi
     ]
 
 
-async def _zone(request: Request, reader: Reader, user_id: UserId) -> str:
+async def _viewer_zone(request: Request, reader: Reader, user_id: UserId) -> str:
     user = await by_id(reader, user_id)
     return (user and user.time_zone) or services(request).settings.time_zone
 
@@ -220,17 +220,17 @@ def _bundles(
         newest.setdefault(key, one.created_at)
         looks[key] = pictures.get(one.subject_id, ("", tone_of(one.subject_id)))
     return [
-        NewsBundle(lines[0], lines[1:], *looks[key], newest[key], _faces(lines, portraits))
+        NewsBundle(lines[0], lines[1:], *looks[key], newest[key], _line_avatars(lines, portraits))
         for key, lines in found.items()
     ]
 
 
-def _faces(lines: Sequence[NotificationLine], portraits: Portraits) -> list[Avatar]:
+def _line_avatars(lines: Sequence[NotificationLine], portraits: Portraits) -> list[Avatar]:
     people = {one.person_id: one.person for one in lines if one.person_id is not None}
     return [] if len(people) < 2 else [avatar_of(*one, portraits) for one in list(people.items())[:_MOST_FACES]]
 
 
-async def _pictures(reader: Reader, news: Sequence[Notification]) -> dict[str, tuple[str, int]]:
+async def _event_pictures(reader: Reader, news: Sequence[Notification]) -> dict[str, tuple[str, int]]:
     """The picture and tone of each event that the reader can open."""
     ids = {EventId(one.subject_id) for one in news if one.kind.subject is SubjectType.EVENT}
     events = await several(reader, sorted(ids))

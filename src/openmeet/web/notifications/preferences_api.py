@@ -69,7 +69,7 @@ class NotificationPreferences(msgspec.Struct, rename="camel", forbid_unknown_fie
 async def show(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        return json_response(await _shown(reader, caller.user_id))
+        return json_response(await _preferences_output(reader, caller.user_id))
 
 
 async def save(request: Request) -> Response:
@@ -87,7 +87,7 @@ async def save(request: Request) -> Response:
     }
     async with database_of(request).transaction() as tx:
         await users.lock(tx, caller.user_id)
-        require_match_with_shown(request, await _shown(tx, caller.user_id))
+        require_match_with_shown(request, await _preferences_output(tx, caller.user_id))
         await notify.choose(
             tx,
             caller.user_id,
@@ -97,17 +97,17 @@ async def save(request: Request) -> Response:
             },
         )
         await notify.choose_hours(tx, caller.user_id, hours)
-        return json_response(await _shown(tx, caller.user_id))
+        return json_response(await _preferences_output(tx, caller.user_id))
 
 
-async def _shown(reader: Reader, user_id: UserId) -> NotificationPreferences:
+async def _preferences_output(reader: Reader, user_id: UserId) -> NotificationPreferences:
     channels_by_topic = await preferences.of_person(reader, user_id)
     hours = await preferences.hours(reader, user_id)
     if hours is None:
         raise NotFound(NotificationReason.NO_SUCH_PERSON)
     start, end = (one.isoformat("minutes") for one in hours.quiet) if hours.quiet else (None, None)
     return NotificationPreferences(
-        **{topic.value: _choice(channels) for topic, channels in channels_by_topic.items()},
+        **{topic.value: _topic_preference(channels) for topic, channels in channels_by_topic.items()},
         time_zone=hours.time_zone,
         digest_hour=hours.digest_hour,
         quiet_from=start,
@@ -115,7 +115,7 @@ async def _shown(reader: Reader, user_id: UserId) -> NotificationPreferences:
     )
 
 
-def _choice(channels: frozenset[Channel]) -> TopicPreference:
+def _topic_preference(channels: frozenset[Channel]) -> TopicPreference:
     mail: Mail = "at_once" if Channel.EMAIL in channels else "digest" if Channel.DIGEST in channels else "none"
     return TopicPreference(Channel.IN_APP in channels, mail)
 

@@ -125,7 +125,7 @@ async def show(request: Request) -> Response:
         hours = await preferences.hours(reader, caller.user_id)
     if hours is None:
         raise NotFound(NotificationReason.NO_SUCH_PERSON)
-    return await _show(request, FormState({**_hours_values(hours), **_choice_values(channels_by_topic)}))
+    return await _preferences_page(request, FormState({**_hours_values(hours), **_choice_values(channels_by_topic)}))
 
 
 async def save(request: Request) -> Response:
@@ -134,7 +134,7 @@ async def save(request: Request) -> Response:
     try:
         hours = rules.check_hours(form, frozenset(ZONES))
     except InvalidForm as wrong:
-        return await _show(request, form_with_problems(form, wrong), status=400)
+        return await _preferences_page(request, form_with_problems(form, wrong), status=400)
     async with database_of(request).transaction() as tx:
         await notify.choose(tx, caller.user_id, {topic: _channels(form, topic) for topic in NotificationTopic})
         await notify.choose_hours(tx, caller.user_id, hours)
@@ -173,7 +173,7 @@ def _hours_values(hours: Hours) -> dict[str, str]:
     }
 
 
-async def _show(request: Request, form_state: FormState, *, status: int = 200) -> Response:
+async def _preferences_page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     async with database_of(request).reader() as reader:
         user = await by_id(reader, caller_of(request).user_id)
     context = {

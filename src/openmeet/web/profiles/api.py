@@ -42,7 +42,7 @@ class FollowedPeople(msgspec.Struct, rename="camel"):
 async def show_person(request: Request) -> Response:
     caller = caller_or_none(request)
     async with database_of(request).reader() as reader:
-        person = await queries.seen(reader, _id(request))
+        person = await queries.seen(reader, _user_id(request))
         shown = await portraits.shown(reader, caller.user_id if caller else None, [person.id])
         name = (await shown_names(reader, [person.id]))[person.id]
         coming = await queries.coming(reader, person.id, COMING)
@@ -71,17 +71,17 @@ async def list_followed(request: Request) -> Response:
 
 async def follow(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        await queries.follow(tx, caller_of(request), _id(request))
+        await queries.follow(tx, caller_of(request), _user_id(request))
     return Response(status_code=204)
 
 
 async def unfollow(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        await queries.unfollow(tx, caller_of(request), _id(request))
+        await queries.unfollow(tx, caller_of(request), _user_id(request))
     return Response(status_code=204)
 
 
-def _id(request: Request) -> UserId:
+def _user_id(request: Request) -> UserId:
     return UserId(request.path_params["userId"])
 
 

@@ -56,7 +56,7 @@ async def show(request: Request) -> Response:
     caller = caller_or_none(request)
     viewer = caller.user_id if caller else None
     async with database_of(request).reader() as reader:
-        person, is_seen = await _person(reader, _id(request), viewer)
+        person, is_seen = await _visible_host(reader, _user_id(request), viewer)
         coming = await queries.coming_once(reader, person.id, COMING)
         further = await further_dates(reader, coming)
         past = await queries.past(reader, person.id, PAST)
@@ -68,7 +68,7 @@ async def show(request: Request) -> Response:
         now = reader.now
     context = {
         "name": name,
-        "address": _path(person.id),
+        "address": _profile_path(person.id),
         "about": person.bio if person.shows_about else "",
         "coming": dated(days(coming, facts, now)),
         "past": dated(days(past, facts, now)),
@@ -84,15 +84,15 @@ async def show(request: Request) -> Response:
 
 async def follow(request: Request) -> Response:
     """Follow or unfollow."""
-    caller, person = caller_of(request), _id(request)
+    caller, person = caller_of(request), _user_id(request)
     follows = (await read_form(request)).get("follow", "yes")
     async with database_of(request).transaction() as tx:
         if follows == "no":
             await queries.unfollow(tx, caller, person)
-            back = _path(person) if await queries.host(tx, person) is not None else "/my/people"
+            back = _profile_path(person) if await queries.host(tx, person) is not None else "/my/people"
         else:
             await queries.follow(tx, caller, person)
-            back = _path(person)
+            back = _profile_path(person)
     return go(back, flash="person_unfollowed" if follows == "no" else "person_followed")
 
 
@@ -106,7 +106,9 @@ async def show_followed(request: Request) -> Response:
         portraits = await portraits_of(reader, caller.user_id, hosts)
     # Do not name hosts who no longer have a public profile. They can still be unfollowed.
     people = [
-        (one, names[one], _path(one), avatar_of(one, names[one], portraits)) if one in hosts else (one, "", "", None)
+        (one, names[one], _profile_path(one), avatar_of(one, names[one], portraits))
+        if one in hosts
+        else (one, "", "", None)
         for one in found
     ]
     return page(request, "profiles/followed.html", {"people": people})
@@ -115,13 +117,13 @@ async def show_followed(request: Request) -> Response:
 async def serve_calendar(request: Request) -> Response:
     public_url = services(request).settings.public_url
     async with database_of(request).reader() as reader:
-        person = await queries.seen(reader, _id(request))
+        person = await queries.seen(reader, _user_id(request))
         since = Instant(reader.now - _KEPT)
         series = await _whole_series(reader, person.id, since)
         found = await queries.since(reader, person.id, since, _MOST, besides=[one.series.id for one in series])
         listed = [*found, *(event for one in series for event in one.shown)]
         changed = feeds.changed_at(listed, reader.now, max((one.series.updated_at for one in series), default=None))
-        feed = await _named(reader, person, public_url, "ics")
+        feed = await _feed_head(reader, person, public_url, "ics")
         numbers = await sequences(reader, [event.id for event in listed])
         entries = [entry for one in series for entry in series_feed.entries_of(one, numbers, reader.now, public_url)]
     file = feeds.calendar_of(feed, found, numbers, public_url, entries)
@@ -129,29 +131,29 @@ async def serve_calendar(request: Request) -> Response:
 
 
 async def serve_atom(request: Request) -> Response:
-    feed, found, public_url, changed = await _feed(request, "atom")
+    feed, found, public_url, changed = await _feed_content(request, "atom")
     return feeds.served_as(request, "atom", feed, found, public_url, changed)
 
 
 async def serve_json(request: Request) -> Response:
-    feed, found, public_url, changed = await _feed(request, "json")
+    feed, found, public_url, changed = await _feed_content(request, "json")
     return feeds.served_as(request, "json", feed, found, public_url, changed)
 
 
-async def _feed(request: Request, kind: str) -> tuple[Feed, list[Event], str, Instant]:
+async def _feed_content(request: Request, kind: str) -> tuple[Feed, list[Event], str, Instant]:
     """A host's public events, as an anonymous visitor sees them."""
     public_url = services(request).settings.public_url
     async with database_of(request).reader() as reader:
-        person = await queries.seen(reader, _id(request))
+        person = await queries.seen(reader, _user_id(request))
         found = await queries.coming(reader, person.id, _NEWEST)
         changed = feeds.changed_at(found, reader.now)
-        feed = await _named(reader, person, public_url, kind)
+        feed = await _feed_head(reader, person, public_url, kind)
     return feed, found, public_url, changed
 
 
-async def _named(reader: Reader, person: User, public_url: str, kind: str) -> Feed:
+async def _feed_head(reader: Reader, person: User, public_url: str, kind: str) -> Feed:
     name = (await shown_names(reader, [person.id]))[person.id]
-    address = f"{public_url}{_path(person.id)}"
+    address = f"{public_url}{_profile_path(person.id)}"
     return Feed(gettext("Events by %(name)s", name=name), f"urn:uuid:{person.id}", address, f"{address}.{kind}")
 
 
@@ -166,7 +168,7 @@ async def _whole_series(reader: Reader, user_id: UserId, since: Instant) -> list
     return await gathered(reader, visible_series, since, seen, values)
 
 
-async def _person(reader: Reader, user_id: UserId, viewer: UserId | None) -> tuple[User, bool]:
+async def _visible_host(reader: Reader, user_id: UserId, viewer: UserId | None) -> tuple[User, bool]:
     """The host, and whether other people can see the profile. The host can always see it. Raises NotFound."""
     found = await queries.host(reader, user_id)
     if found is not None:
@@ -177,9 +179,9 @@ async def _person(reader: Reader, user_id: UserId, viewer: UserId | None) -> tup
     return own, False
 
 
-def _path(user_id: UserId) -> str:
+def _profile_path(user_id: UserId) -> str:
     return f"/people/{quote(user_id)}"
 
 
-def _id(request: Request) -> UserId:
+def _user_id(request: Request) -> UserId:
     return UserId(request.path_params["userId"])

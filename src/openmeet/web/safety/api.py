@@ -76,14 +76,14 @@ class MuteList(msgspec.Struct, rename="camel"):
     cursor: str | None
 
 
-def _report(thing: ModeratedKind) -> Callable[[Request], Awaitable[Response]]:
+def _report_handler(thing: ModeratedKind) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
         body = await read_json(request, ReportInput)
         reason, words = model.check_report(body.reason, body.words)
         address = request.path_params.get("slug") or request.path_params["userId"]
         async with database_of(request).transaction() as tx:
             made = await actions.report(tx, caller_of(request), thing, address, reason, words)
-        return json_response(_shown(made), 201)
+        return json_response(_report_output(made), 201)
 
     return answer
 
@@ -93,7 +93,7 @@ async def list_reports(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         read = await reports.of_person(reader, caller_of(request).user_id, page)
     found, cursor = page.cut(read, lambda one: (one.created_at, one.id))
-    return json_response(ReportList([_shown(one) for one in found], cursor))
+    return json_response(ReportList([_report_output(one) for one in found], cursor))
 
 
 async def list_blocks(request: Request) -> Response:
@@ -144,7 +144,7 @@ def _mute(thing: ModeratedKind, change: Callable[..., Awaitable[object]]) -> Cal
     return answer
 
 
-def _shown(one: AbuseReport) -> ReportOutput:
+def _report_output(one: AbuseReport) -> ReportOutput:
     return ReportOutput(
         one.id, one.subject.thing, one.subject.id, one.reason, one.words, one.outcome, iso(one.created_at)
     )
@@ -156,7 +156,7 @@ def _reporting(path: str, name: str, thing: ModeratedKind, words: str) -> ApiOpe
         path,
         name,
         f"Report {words} to the moderators; a repeated report changes the open one",
-        _report(thing),
+        _report_handler(thing),
         {201: ReportOutput},
         ReportInput,
         failures=(404, 422),

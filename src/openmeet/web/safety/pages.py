@@ -86,11 +86,12 @@ async def show(request: Request) -> Response:
             reader, [*people, *(subject for subject, _ in muted), *(one.subject for one in reports_made)]
         )
         kept_away = [
-            (one.subject.id, *await _shown(reader, described[one.subject.id], caller.user_id), one.since)
+            (one.subject.id, *await _name_and_path(reader, described[one.subject.id], caller.user_id), one.since)
             for one in blocked
         ]
         rows = [
-            (subject, *await _shown(reader, described[subject.id], caller.user_id), since) for subject, since in muted
+            (subject, *await _name_and_path(reader, described[subject.id], caller.user_id), since)
+            for subject, since in muted
         ]
         now = reader.now
     context = {
@@ -106,7 +107,7 @@ async def show(request: Request) -> Response:
     return page(request, "safety/safety.html", context)
 
 
-async def _shown(reader: Reader, subject: ReportedSubject, viewer: UserId) -> tuple[str, str]:
+async def _name_and_path(reader: Reader, subject: ReportedSubject, viewer: UserId) -> tuple[str, str]:
     """The name of a person or a group and the path of their page, if the viewer may still see them.
 
     The path distinguishes people who have the same name.

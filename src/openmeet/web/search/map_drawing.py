@@ -223,9 +223,9 @@ def drawn(
     centre = pixels(view.latitude, view.longitude, view.zoom)
     circle = None
     if within is not None:
-        x, y = _seen(within[0], within[1], view, size, centre)
+        x, y = _pixel_position(within[0], within[1], view, size, centre)
         circle = (round(x), round(y), round(within[2] * 1_000 / metres_of_pixel(within[0], view.zoom)))
-    pins = _pins(events, view, size, centre, ring_km)
+    pins = _place_pins(events, view, size, centre, ring_km)
     is_seen = circle is not None and 0 <= circle[0] <= size.width and 0 <= circle[1] <= size.height
     around = circle[:2] if circle is not None and is_seen else (size.width // 2, size.height // 2)
     rings = () if has_tiles else _rings(view, size, around)
@@ -235,7 +235,7 @@ def drawn(
         view,
         size,
         pins,
-        () if has_tiles else _names(places, view, size, centre, pins, taken),
+        () if has_tiles else _place_names(places, view, size, centre, pins, taken),
         _tiles(view, size, centre) if has_tiles else (),
         circle,
         _scale(view),
@@ -252,7 +252,7 @@ def _rings(view: MapView, size: MapSize, around: tuple[int, int]) -> tuple[MapSc
     return tuple(MapScale(step.kilometres * number, step.pixels * number) for number in range(1, count + 1))
 
 
-def _seen(
+def _pixel_position(
     latitude: float, longitude: float, view: MapView, size: MapSize, centre: tuple[float, float]
 ) -> tuple[float, float]:
     """The position of a point in pixels of the map. Points repeat across the date line; the repetition nearest to the
@@ -264,13 +264,13 @@ def _seen(
     return east + size.width / 2, y - centre[1] + size.height / 2
 
 
-def _pins(
+def _place_pins(
     events: Sequence[MapEvent], view: MapView, size: MapSize, centre: tuple[float, float], ring_km: float
 ) -> tuple[Pin, ...]:
     """Pins in the order of the events. Events whose labels would cover each other share one pin."""
     groups: list[tuple[float, float, list[MapEvent]]] = []
     for one in events:
-        x, y = _seen(one.position.latitude, one.position.longitude, view, size, centre)
+        x, y = _pixel_position(one.position.latitude, one.position.longitude, view, size, centre)
         if not (0 <= x <= size.width and 0 <= y <= size.height):
             continue
         width = _width(one.label)
@@ -295,7 +295,7 @@ def _width(label: str) -> int:
     return round(len(label) * _LETTER + 22)
 
 
-def _names(
+def _place_names(
     places: Sequence[Place],
     view: MapView,
     size: MapSize,
@@ -312,7 +312,7 @@ def _names(
     taken += [(0, 0, 190, 56), (size.width - 104, 0, size.width, 156)]
     found = []
     for number, city in enumerate(places):
-        x, y = _seen(city.latitude, city.longitude, view, size, centre)
+        x, y = _pixel_position(city.latitude, city.longitude, view, size, centre)
         wide = len(city.name) * _NAME_LETTER
         box = (x - wide / 2 - 3, y - 4, x + wide / 2 + 3, y + _NAME_HEIGHT + 4)
         fits = (

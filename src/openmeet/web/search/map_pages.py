@@ -110,7 +110,7 @@ def of_search(request: Request, events: Sequence[Event], near: Near | None, quer
     if not shown and near is None and requested_view is None:
         return None
     pictures = tuple(
-        _picture(request, name, size, shown, near, requested_view, query_string)
+        _map_picture(request, name, size, shown, near, requested_view, query_string)
         for name, size in (("phone", map_drawing.PHONE), ("desk", map_drawing.DESK))
     )
     view = pictures[-1].drawing.view
@@ -181,7 +181,7 @@ def _map_event(event: Event, position: EventPosition) -> MapEvent:
     )
 
 
-def _picture(
+def _map_picture(
     request: Request,
     name: str,
     size: MapSize,

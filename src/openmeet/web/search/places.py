@@ -125,20 +125,20 @@ async def links(request: Request, search_fields: Mapping[str, str]) -> PlaceLink
     if towns:
         labelled_towns = zip(towns, labels(towns), strict=True)
         return PlaceLinks(
-            tuple(_link(search_fields, label, near_value(place, label)) for place, label in labelled_towns)
+            tuple(_place_link(search_fields, label, near_value(place, label)) for place, label in labelled_towns)
         )
     found = {address_label(one): one for one in await addresses(request, near)}
     geocoder = services(request).geocoder
     return PlaceLinks(
         tuple(
-            _link(search_fields, label, f"{one.line[:MAX_NAME]} {query.AT}{one.latitude},{one.longitude}")
+            _place_link(search_fields, label, f"{one.line[:MAX_NAME]} {query.AT}{one.latitude},{one.longitude}")
             for label, one in found.items()
         ),
         geocoder.settings.credit if geocoder is not None else "",
     )
 
 
-def _link(search_fields: Mapping[str, str], label: str, near: str) -> PlaceLink:
+def _place_link(search_fields: Mapping[str, str], label: str, near: str) -> PlaceLink:
     return PlaceLink(label, "/?" + query.query_string(search_fields, near=near))
 
 
@@ -169,9 +169,9 @@ def near_value(place: Place, name: str = "") -> str:
 
 def labels(places: Sequence[Place]) -> list[str]:
     """Labels that distinguish places with the same name: ``Springfield (Illinois, United States)``."""
-    short = [_label(place, [place.region or _near(place)]) for place in places]
+    short = [_label(place, [place.region or _near_parameter(place)]) for place in places]
     return [
-        _label(place, [_near(place), place.region]) if short.count(one) > 1 else one
+        _label(place, [_near_parameter(place), place.region]) if short.count(one) > 1 else one
         for one, place in zip(short, places, strict=True)
     ]
 
@@ -191,5 +191,5 @@ def _label(place: Place, about: Sequence[str]) -> str:
     return f"{place.name} ({', '.join(filter(None, (*about, country_name(place.country))))})"
 
 
-def _near(place: Place) -> str:
+def _near_parameter(place: Place) -> str:
     return gettext("near %(place)s", place=place.near) if place.near else ""

@@ -50,7 +50,7 @@ async def list_places(request: Request) -> Response:
         raise InvalidInput("q", PlaceReason.NAME_TOO_LONG, most=MAX_NAME)
     await spend_of(request)
     found = places_of(request).suggest(text, country=request.query_params.get("country", "").upper()[:2])
-    return json_response(PlaceList(_shown(found), CREDIT), headers=_kept(request))
+    return json_response(PlaceList(_place_outputs(found), CREDIT), headers=_cache_headers(request))
 
 
 async def show_place(request: Request) -> Response:
@@ -60,10 +60,10 @@ async def show_place(request: Request) -> Response:
     place = places.by_id(int(number)) if number.isascii() and number.isdigit() and len(number) <= 12 else None
     if place is None:
         raise NotFound(PlaceReason.NO_SUCH_PLACE)
-    return json_response(_shown([place])[0], headers=_kept(request))
+    return json_response(_place_outputs([place])[0], headers=_cache_headers(request))
 
 
-def _kept(request: Request) -> dict[str, str]:
+def _cache_headers(request: Request) -> dict[str, str]:
     """Cache headers. Labels are in the reader's language. So shared caches may only store responses whose language was
     chosen from the browser's request headers.
     """
@@ -78,7 +78,7 @@ async def spend_of(request: Request) -> None:
         await spend(site.counters, [(LIMIT, client_network(request))], now=site.clock.now())
 
 
-def _shown(places: list[Place]) -> list[PlaceOutput]:
+def _place_outputs(places: list[Place]) -> list[PlaceOutput]:
     return [
         PlaceOutput(
             one.id,

@@ -54,7 +54,7 @@ async def list_searches(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         read = await queries.of_person(reader, caller_of(request).user_id, page)
     found, cursor = page.cut(read, lambda one: (one.created_at, one.id))
-    return json_response(SearchList([_shown(one) for one in found], cursor))
+    return json_response(SearchList([_search_output(one) for one in found], cursor))
 
 
 async def keep_search(request: Request) -> Response:
@@ -63,27 +63,27 @@ async def keep_search(request: Request) -> Response:
     wanted_search = places.add_point(request, {name: parameters.get(name, "") for name in searches.FIELDS})
     async with database_of(request).transaction() as tx:
         saved = await actions.save(tx, caller_of(request), wanted_search)
-    return json_response(_shown(saved), 201)
+    return json_response(_search_output(saved), 201)
 
 
 async def switch_search(request: Request) -> Response:
     body = await read_json(request, SearchSwitch)
     async with database_of(request).transaction() as tx:
-        saved = await actions.switch(tx, caller_of(request), _id(request), is_on=body.is_on)
-    return json_response(_shown(saved))
+        saved = await actions.switch(tx, caller_of(request), _search_id(request), is_on=body.is_on)
+    return json_response(_search_output(saved))
 
 
 async def remove_search(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        await actions.remove(tx, caller_of(request), _id(request))
+        await actions.remove(tx, caller_of(request), _search_id(request))
     return Response(status_code=204)
 
 
-def _id(request: Request) -> SearchId:
+def _search_id(request: Request) -> SearchId:
     return SearchId(request.path_params["id"])
 
 
-def _shown(one: SavedSearch) -> SearchOutput:
+def _search_output(one: SavedSearch) -> SearchOutput:
     return SearchOutput(one.id, one.asked, one.name, one.is_on, iso(one.created_at))
 
 

@@ -24,7 +24,7 @@ def routes() -> list[Route]:
 
 
 async def show(request: Request) -> Response:
-    return await _show(request, EMPTY)
+    return await _saved_searches_page(request, EMPTY)
 
 
 async def change(request: Request) -> Response:
@@ -44,13 +44,13 @@ async def change(request: Request) -> Response:
                 case _:
                     raise NotFound(SearchReason.NOTHING_HERE)
     except Refused as refused:
-        return await _show(request, FormState(form, {"": refused.why}), status=422)
+        return await _saved_searches_page(request, FormState(form, {"": refused.why}), status=422)
     return go(
         PATH, flash={"keep": "search_kept", "on": "search_on", "off": "search_off", "remove": "search_removed"}[act]
     )
 
 
-async def _show(request: Request, form_state: FormState, *, status: int = 200) -> Response:
+async def _saved_searches_page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     async with database_of(request).reader() as reader:
         found = await queries.of_person(reader, caller_of(request).user_id)
         now = reader.now

@@ -51,8 +51,8 @@ def routes() -> list[Route]:
 async def sitemap(request: Request) -> Response:
     public_url = services(request).settings.public_url
     async with database_of(request).reader() as reader:
-        found = await _addresses(reader, shown_of(request))
-    return Response(_written(public_url, found), media_type="application/xml", headers=_HEADERS)
+        found = await _paths_with_changes(reader, shown_of(request))
+    return Response(_sitemap_xml(public_url, found), media_type="application/xml", headers=_HEADERS)
 
 
 async def robots(request: Request) -> Response:
@@ -63,7 +63,7 @@ async def robots(request: Request) -> Response:
     return Response(text, media_type="text/plain", headers=_HEADERS)
 
 
-async def _addresses(reader: Reader, shown: FrontPagePolicy) -> list[tuple[str, Instant]]:
+async def _paths_with_changes(reader: Reader, shown: FrontPagePolicy) -> list[tuple[str, Instant]]:
     """Paths with the instant of their last change: groups first, then events, soonest first."""
     groups = await reader.fetch(_GROUPS, most=MOST_GROUPS)
     which = {"stands": is_allowed_by("e", shown), "public": is_public("e"), "hidden": is_hidden("e")}
@@ -74,7 +74,7 @@ async def _addresses(reader: Reader, shown: FrontPagePolicy) -> list[tuple[str, 
     ]
 
 
-def _written(public_url: str, addresses: Iterable[tuple[str, Instant]]) -> bytes:
+def _sitemap_xml(public_url: str, addresses: Iterable[tuple[str, Instant]]) -> bytes:
     ET.register_namespace("", _XMLNS)
     found = ET.Element(f"{{{_XMLNS}}}urlset")
     for path, changed_at in (("/", None), ("/groups", None), *addresses):

@@ -140,7 +140,7 @@ async def list_dates(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         series = await agenda.visible(reader, slug_of(request), viewer)
         start, past_dates = _begin(request, series, reader.now)
-        end = _instant(request, "to", series, Instant(start + 100 * 6 * WINDOW))
+        end = _instant_parameter(request, "to", series, Instant(start + 100 * 6 * WINDOW))
         found = await agenda.between(reader, series, viewer, start, end, limit=past_dates + limit + 1)
         shown_before = sum(line.details.starts_at == start for line in found[:past_dates])
         page = found[shown_before : shown_before + limit]
@@ -227,12 +227,12 @@ def _begin(request: Request, series: Series, now: Instant) -> tuple[Instant, int
     """Parse the cursor: the instant at which the page begins, and how many dates of that instant were already shown."""
     cursor = request.query_params.get("cursor", "")
     if not cursor:
-        return _instant(request, "from", series, now), 0
+        return _instant_parameter(request, "from", series, now), 0
     found = unpacked(_CURSOR_FORM, cursor)
     return Instant(int(found[1])), int(found[2])
 
 
-def _instant(request: Request, name: str, series: Series, default: Instant) -> Instant:
+def _instant_parameter(request: Request, name: str, series: Series, default: Instant) -> Instant:
     text = request.query_params.get(name, "")
     if not text:
         return default

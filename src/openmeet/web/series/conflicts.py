@@ -34,7 +34,7 @@ async def in_form(
     caller = caller_or_none(request)
     if caller is None or meaning is None:
         return []
-    length = _length(form) // timedelta(microseconds=1) or HOUR
+    length = _date_length(form) // timedelta(microseconds=1) or HOUR
     times = [Span(one.at, Instant(one.at + length)) for one in meaning.dates]
     async with database_of(request).reader() as reader:
         held = [] if first_event is None else [first_event]
@@ -49,7 +49,7 @@ async def in_form(
     ]
 
 
-def _length(form: Mapping[str, str]) -> timedelta:
+def _date_length(form: Mapping[str, str]) -> timedelta:
     """The duration of each date, as typed. Zero if the end is invalid."""
     starts, ends = form.get("starts", ""), form.get("ends", "")
     try:

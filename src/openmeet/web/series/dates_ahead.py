@@ -84,7 +84,7 @@ def dates_ahead(timing: Timing, country: str | None, now: Instant, *, may_skip: 
         )
     ]
     notes: list[Why] = [*_of_skipped_hours(meaning), *_of_silent_months(meaning), *_of_start(meaning)]
-    return DatesAhead(meaning, _sentence(pattern, meaning), shown, notes)
+    return DatesAhead(meaning, _rule_sentence(pattern, meaning), shown, notes)
 
 
 def _skipped(pattern: Pattern, meaning: RuleSummary, now: Instant) -> list[datetime]:
@@ -99,7 +99,7 @@ def _skipped(pattern: Pattern, meaning: RuleSummary, now: Instant) -> list[datet
     ]
 
 
-def _sentence(pattern: Pattern, meaning: RuleSummary) -> str:
+def _rule_sentence(pattern: Pattern, meaning: RuleSummary) -> str:
     """``Every second Thursday at 19:00, 10 dates, the last on 4 March 2027``. Skipped dates are not counted."""
     assert pattern.rule is not None  # noqa: S101  # forms have rules only
     endless = replace(pattern.rule, count=None, until=None)

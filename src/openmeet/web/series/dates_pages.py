@@ -74,7 +74,7 @@ def routes() -> list[Route]:
 
 async def show(request: Request) -> Response:
     async with database_of(request).reader() as reader:
-        return await _page(request, reader, EMPTY)
+        return await _dates_page(request, reader, EMPTY)
 
 
 async def change(request: Request) -> Response:
@@ -83,13 +83,13 @@ async def change(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         series = await actions.lock_managed(tx, caller_of(request), _slug(request))
         try:
-            act, names = await _chosen(tx, series, form)
+            act, names = await _action_and_dates(tx, series, form)
             reason = check_reason(form.get("reason", ""))
         except InvalidForm as wrong:
-            return await _page(request, tx, form_with_problems(form, wrong), status=400)
+            return await _dates_page(request, tx, form_with_problems(form, wrong), status=400)
         # The dates in a range may have changed since they were shown.
-        if not form.get("confirmed") or form.get("meant", _digest(names)) != _digest(names):
-            return await _confirm(request, tx, series, act, names, form)
+        if not form.get("confirmed") or form.get("meant", _names_digest(names)) != _names_digest(names):
+            return await _confirmation_page(request, tx, series, act, names, form)
         notifies = not form.get("is_silent")
         match act:
             case DateAction.CANCEL:
@@ -99,7 +99,7 @@ async def change(request: Request) -> Response:
                 await cancel_dates.reinstate_dates(tx, series, names, notifies=notifies)
             case DateAction.REMOVE:
                 await cancel_dates.remove_dates(tx, series, names, notifies=notifies)
-    return go(f"{_path(series)}", flash=_FLASH[act])
+    return go(f"{_dates_path(series)}", flash=_FLASH[act])
 
 
 async def add(request: Request) -> Response:
@@ -114,22 +114,22 @@ async def add(request: Request) -> Response:
             await cancel_dates.add_date(tx, series, original_text(local), notifies=not form.get("is_silent"))
         except (InvalidInput, Refused) as wrong:
             again = form_with_problems(form, InvalidForm({"extra": wrong.why}))
-            return await _page(request, tx, again, status=400)
-    return go(_path(series), flash="date_added")
+            return await _dates_page(request, tx, again, status=400)
+    return go(_dates_path(series), flash="date_added")
 
 
 async def undo(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         series = await actions.lock_for_undo(tx, caller_of(request), _slug(request))
         restored = await undoing.undo(tx, series)
-    return go(_path(restored), flash="series_undone")
+    return go(_dates_path(restored), flash="series_undone")
 
 
 async def publish(request: Request) -> Response:
     """Approve co-hosts' changes, for the owner: publish them to the owner's repository."""
     async with database_of(request).transaction() as tx:
         series = await record_settings.approve_publication(tx, caller_of(request), _slug(request))
-    return go(_path(series), flash="series_agreed")
+    return go(_dates_path(series), flash="series_agreed")
 
 
 _FLASH = {
@@ -163,7 +163,7 @@ _CONFIRMATIONS = {
 }
 
 
-async def _chosen(tx: Transaction, series: Series, form: Mapping[str, str]) -> tuple[DateAction, list[str]]:
+async def _action_and_dates(tx: Transaction, series: Series, form: Mapping[str, str]) -> tuple[DateAction, list[str]]:
     """The action and the selected dates: the dates with a selected checkbox, and a range. Raises InvalidForm."""
     action = form.get("act", "")
     if action not in set(DateAction):
@@ -185,7 +185,7 @@ async def _chosen(tx: Transaction, series: Series, form: Mapping[str, str]) -> t
     return DateAction(action), sorted(names)
 
 
-async def _confirm(
+async def _confirmation_page(
     request: Request, tx: Transaction, series: Series, act: DateAction, names: list[str], form: Mapping[str, str]
 ) -> Response:
     heading, lead, button = _CONFIRMATIONS[act]
@@ -196,12 +196,12 @@ async def _confirm(
     fields |= {name: form[name] for name in ("first", "last") if form.get(name)}
     context = {
         "series": series,
-        "address": _path(series),
+        "address": _dates_path(series),
         "act": act.value,
         "heading": heading,
         "lead": lead,
         "button": button,
-        "fields": fields | {"meant": _digest(names)},
+        "fields": fields | {"meant": _names_digest(names)},
         "dates": [_occurrence_label(name) for name in names],
         "listed": _LISTED,
         "notified": effect.notified,
@@ -212,16 +212,16 @@ async def _confirm(
     return page(request, "series/confirm_dates.html", context)
 
 
-def _digest(names: Sequence[str]) -> str:
+def _names_digest(names: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
 
 
-async def _page(request: Request, reader: Reader, form_state: FormState, *, status: int = 200) -> Response:
+async def _dates_page(request: Request, reader: Reader, form_state: FormState, *, status: int = 200) -> Response:
     series = await agenda.find_for_host(reader, _slug(request), caller_of(request).user_id)
     lines = await agenda.coming(reader, series, series.owner_id, limit=OFFERED)
     context = {
         "series": series,
-        "address": _path(series),
+        "address": _dates_path(series),
         "offered": [_offered(series, line, reader.now) for line in lines],
         "typed": form_state,
         "zone_label": series.zone_name.replace("_", " "),
@@ -238,14 +238,14 @@ def _offered(series: Series, line: AgendaOccurrence, now: Instant) -> DateChoice
         field=f"{_DATE}{line.original_date}",
         name=line.original_date,
         words=words,
-        answers=_answers(line),
-        chips=tuple(_chips(line)),
-        path=f"{_path(series)}/dates/{quote(line.original_date)}",
+        answers=_answers_label(line),
+        chips=tuple(_difference_chips(line)),
+        path=f"{_dates_path(series)}/dates/{quote(line.original_date)}",
         is_cancelled=line.is_cancelled,
     )
 
 
-def _answers(line: AgendaOccurrence) -> str:
+def _answers_label(line: AgendaOccurrence) -> str:
     """``8 of 8 going, 2 waiting``. A date without RSVPs shows its capacity."""
     counts, places = line.counts, line.details.content.capacity
     found = []
@@ -262,7 +262,7 @@ def _answers(line: AgendaOccurrence) -> str:
     return ", ".join(found) or gettext("No answers yet")
 
 
-def _chips(line: AgendaOccurrence) -> list[tuple[str, str]]:
+def _difference_chips(line: AgendaOccurrence) -> list[tuple[str, str]]:
     """How the date differs from the other dates."""
     found = []
     if line.is_cancelled:
@@ -285,7 +285,7 @@ def _occurrence_label(name: str) -> str:
     return formatting.day_and_time(f"{formatting.short_day(at)} {at.year}", at)
 
 
-def _path(series: Series) -> str:
+def _dates_path(series: Series) -> str:
     return f"/series/{quote(series.slug)}"
 
 

@@ -68,7 +68,7 @@ async def list_found(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         rows = await detection_queries.of_person(reader, caller.user_id, page)
         some, cursor = page.cut(rows, lambda one: one.mark)
-        found = [_shown(*one) for one in await detection_actions.titles_for(reader, some)]
+        found = [_detected_output(*one) for one in await detection_actions.titles_for(reader, some)]
     return json_response(FoundList(found, cursor))
 
 
@@ -85,11 +85,11 @@ async def answer_found(request: Request) -> Response:
         if one is None:
             raise NotFound(SeriesReason.NOT_DETECTED)
         (detected,) = await detection_actions.titles_for(tx, [one])
-        shown = _shown(*detected)
+        shown = _detected_output(*detected)
     return json_response(shown)
 
 
-def _shown(one: Detection, title: str, series: Series | None) -> DetectedSeriesOutput:
+def _detected_output(one: Detection, title: str, series: Series | None) -> DetectedSeriesOutput:
     return DetectedSeriesOutput(
         id=one.id,
         state=one.state.value,

@@ -45,8 +45,8 @@ async def show_found(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         found = await detection_queries.of_person(reader, caller.user_id)
         context = {
-            "asked": await _shown(reader, [one for one in found if one.is_open]),
-            "decided": await _shown(reader, [one for one in found if not one.is_open]),
+            "asked": await _detected_rows(reader, [one for one in found if one.is_open]),
+            "decided": await _detected_rows(reader, [one for one in found if not one.is_open]),
         }
     return page(request, "series/found.html", context)
 
@@ -69,11 +69,11 @@ async def answer(request: Request) -> Response:
     return go("/my/series/found", flash=flash)
 
 
-async def _shown(reader: Reader, some: Sequence[Detection]) -> list[dict[str, object]]:
-    return [_entry(*detected, reader.now) for detected in await detection_actions.titles_for(reader, some)]
+async def _detected_rows(reader: Reader, some: Sequence[Detection]) -> list[dict[str, object]]:
+    return [_detected_row(*detected, reader.now) for detected in await detection_actions.titles_for(reader, some)]
 
 
-def _entry(one: Detection, title: str, series: Series | None, now: Instant) -> dict[str, object]:
+def _detected_row(one: Detection, title: str, series: Series | None, now: Instant) -> dict[str, object]:
     found = one.found
     last = instant_of(found.dates[-1][1], found.zone_name)
     ahead = expansion.following(found.pattern, Instant(max(last + 1, now)), _NEXT)

@@ -86,7 +86,7 @@ async def show_edit(request: Request) -> Response:
         "revision": str(series.revision),
     }
     repeats = await recurrence_preview.form_state(request, values, may_skip=False)
-    return _form(request, series, FormState(values), event, repeats)
+    return _edit_form_page(request, series, FormState(values), event, repeats)
 
 
 async def save(request: Request) -> Response:
@@ -106,23 +106,27 @@ async def save(request: Request) -> Response:
         event = await date_queries.date_of(tx, series.id, name)
         if form.get("preview") or form.get("back") or place_field.is_asked(form):
             marks = await conflicts.in_form(request, shown, repeats.meaning, edited_series=series.id)
-            return _form(request, series, FormState(shown), event, repeats, marks=marks, place_answer=place_answer)
+            return _edit_form_page(
+                request, series, FormState(shown), event, repeats, marks=marks, place_answer=place_answer
+            )
         before = series_details_at(series, name) if event is None else details_in(event)
         try:
-            edit = _edit(form, series, before, event)
+            edit = _submitted_edit(form, series, before, event)
         except InvalidForm as wrong:
-            return _form(request, series, form_with_problems(shown, wrong), event, repeats, status=400)
+            return _edit_form_page(request, series, form_with_problems(shown, wrong), event, repeats, status=400)
         try:
             if edit.details is not None and "starts_local" in edit.changed:
                 require_confirmed_past_start(request, form, edit.details, before)
         except InvalidForm as asks:
             shown |= confirmation_field(form, PAST, asks)
-            return _form(request, series, form_with_problems(shown, asks), event, repeats, status=400)
+            return _edit_form_page(request, series, form_with_problems(shown, asks), event, repeats, status=400)
         if series.revision != revision_in_form(form.get("revision", "")):
             newest = {**shown, "revision": str(series.revision)}
-            return _form(request, series, FormState(newest, {"": _CHANGED_MEANWHILE}), event, repeats, status=409)
+            return _edit_form_page(
+                request, series, FormState(newest, {"": _CHANGED_MEANWHILE}), event, repeats, status=409
+            )
         if not edit.changed and edit.rewritten is None:
-            return go(_path(series), flash="event_unchanged")
+            return go(_series_path(series), flash="event_unchanged")
         if form.get("scope") not in set(EditScope):
             return await _ask_scope(request, tx, series, edit, before, form)
         return await _apply(request, tx, series, edit, before, form)
@@ -134,11 +138,11 @@ async def _apply(
     scope = EditScope(form["scope"])
     try:
         stored = await date_queries.stored(tx, series.id)
-        plan, _ = await _plan(tx, series, edit, scope, stored, drops=bool(form.get("drop_single_changes")))
+        plan, _ = await _edit_plan(tx, series, edit, scope, stored, drops=bool(form.get("drop_single_changes")))
     except (Refused, InvalidInput) as refused:
         return await _ask_scope(request, tx, series, edit, before, form, problem=refused.why, status=422)
     after = await actions.apply(tx, series, plan, notifies=not form.get("is_silent"))
-    return go(_path(after), flash="series_split" if scope is EditScope.FOLLOWING else "series_saved")
+    return go(_series_path(after), flash="series_split" if scope is EditScope.FOLLOWING else "series_saved")
 
 
 async def _ask_scope(
@@ -159,23 +163,25 @@ async def _ask_scope(
         if scope is EditScope.THIS and edit.rewritten is not None:
             continue
         try:
-            plan, stored = await _plan(tx, series, edit, scope, stored, drops=False)
+            plan, stored = await _edit_plan(tx, series, edit, scope, stored, drops=False)
         except (Refused, InvalidInput) as refused:
             reaches.append(ScopeOption(scope.value, _SCOPE_LABELS[scope], "", refused.why))
             continue
         counted = await present.consequences(tx, series, plan)
         single_changes = max(single_changes, counted.single_changes_kept)
         notified, mailed = max(notified, counted.people_told), max(mailed, counted.people_mailed)
-        reaches.append(ScopeOption(scope.value, _SCOPE_LABELS[scope], _counted(counted), dates=counted.dates_changed))
+        reaches.append(
+            ScopeOption(scope.value, _SCOPE_LABELS[scope], _counts_sentence(counted), dates=counted.dates_changed)
+        )
     possible = [one.value for one in reaches if not one.refused]
     carried = {name: value for name, value in form.items() if name not in {"scope", "is_silent", "drop_single_changes"}}
     context = {
         "series": series,
-        "address": _path(series),
+        "address": _series_path(series),
         "carried": carried,
         "reaches": reaches,
         "chosen": form.get("scope") or (possible[0] if possible else ""),
-        "differences": _differences(series, edit, before),
+        "differences": _changed_fields(series, edit, before),
         "single_changes": single_changes,
         "notified": notified,
         "mailed": mailed,
@@ -192,7 +198,7 @@ _SCOPE_LABELS = {
 }
 
 
-async def _plan(
+async def _edit_plan(
     tx: Transaction,
     series: Series,
     edit: Edit,
@@ -215,7 +221,7 @@ def _is_named(held: StoredOccurrence, name: str) -> bool:
     return position is not None and position.original_date == name
 
 
-def _edit(form: Mapping[str, str], series: Series, before: Details, event: Event | None) -> Edit:
+def _submitted_edit(form: Mapping[str, str], series: Series, before: Details, event: Event | None) -> Edit:
     """A form always sends both times, so an unchanged end means this end time and not this duration."""
     current_values = values_of_event(before)
     submitted = values_of(submission_of(form))
@@ -245,7 +251,7 @@ def _plain(text: str) -> str:
     return text.replace("\r\n", "\n").strip()
 
 
-def _differences(series: Series, edit: Edit, before: Details) -> list[EditDifference]:
+def _changed_fields(series: Series, edit: Edit, before: Details) -> list[EditDifference]:
     """The changed fields, with their old and new values."""
     found = []
     if edit.details is not None:
@@ -272,7 +278,7 @@ def _value_label(name: str, text: str) -> str:
     )
 
 
-def _counted(counted: EditConsequences) -> str:
+def _counts_sentence(counted: EditConsequences) -> str:
     """``8 dates change, 31 answers kept, 2 single changes kept``."""
     words = [ngettext("%(number)s date changes", "%(number)s dates change", counted.dates_changed)]
     if counted.answers_kept:
@@ -340,7 +346,7 @@ def _first(counted: EditConsequences) -> str:
     return dates if more <= 0 else gettext("%(dates)s and %(number)s more", dates=dates, number=more)
 
 
-def _form(
+def _edit_form_page(
     request: Request,
     series: Series,
     form_state: FormState,
@@ -351,7 +357,7 @@ def _form(
     marks: Sequence[str] = (),
     place_answer: place_field.PlaceField = place_field.NOT_ASKED,
 ) -> Response:
-    path = _path(series)
+    path = _series_path(series)
     return form_page(
         request,
         form_state,
@@ -373,7 +379,7 @@ async def _date(request: Request, reader: Reader, series: Series) -> str:
     return coming[0].original_date if coming else original_text(series.timing.pattern.start)
 
 
-def _path(series: Series) -> str:
+def _series_path(series: Series) -> str:
     return f"/series/{quote(series.slug)}"
 
 

@@ -100,7 +100,7 @@ def entries(
         for event in listed
         if event.starts_at is not None and event.starts_at > (now - PAST if begins is None else begins)
     ]
-    names = {_original(event) for event in shown}
+    names = {_original_start(event) for event in shown}
     pattern = series.timing.pattern
     if begins is not None:
         first = expansion.following(replace(pattern, left_out=()), begins, 1)
@@ -108,7 +108,7 @@ def entries(
             return []
         # If the rule has no dates left, only dates that were moved to a later time remain.
         pattern = behind(pattern, first[0].original if first else min(names))
-        hidden += [event for event in listed if _original(event) not in names]
+        hidden += [event for event in listed if _original_start(event) not in names]
     if series.status is not SeriesStatus.ACTIVE:
         if not names:
             return []
@@ -117,7 +117,7 @@ def entries(
     foreign = {name for name in names if not expansion.is_date_of(pattern, name)}
     whole = replace(
         pattern,
-        left_out=tuple(sorted({*pattern.left_out, *map(_original, hidden)} - names)),
+        left_out=tuple(sorted({*pattern.left_out, *map(_original_start, hidden)} - names)),
         added=tuple(sorted({*pattern.added, *foreign})),
     )
     uid = f"{series.id}@{urlsplit(public_url).hostname}"
@@ -129,10 +129,10 @@ def entries(
         summary=content.title,
         stamped_at=series.updated_at,
         description=content.description,
-        location=location_of(content.mode, _place(content)),
-        venue=_place(content),
+        location=location_of(content.mode, _public_venue(content)),
+        venue=_public_venue(content),
         mode=content.mode,
-        coordinates=geo_of(_place(content)),
+        coordinates=geo_of(_public_venue(content)),
         url=f"{public_url}/series/{quote(series.slug)}",
         # Past and reinstated dates are not cancelled along with the series. Cancelled dates have their own component.
         is_cancelled=series.status is SeriesStatus.CANCELLED and all(event.is_cancelled for event in shown),
@@ -143,7 +143,9 @@ def entries(
     others = [
         _exception(series, event, head, numbers[event.id], public_url)
         for event in shown
-        if event.is_cancelled or event.status in NAMED_STATUSES or differing(details_in(event), _usual(series, event))
+        if event.is_cancelled
+        or event.status in NAMED_STATUSES
+        or differing(details_in(event), _details_by_rule(series, event))
     ]
     return [head, *others]
 
@@ -202,12 +204,12 @@ def _exception(series: Series, event: Event, head: WrittenEvent, number: int, pu
         length=length_of(event),
         summary=details.content.title,
         stamped_at=event.updated_at,
-        changes=_original(event),
+        changes=_original_start(event),
         description=details.content.description,
-        location=location_of(details.content.mode, _place(details.content)),
-        venue=_place(details.content),
+        location=location_of(details.content.mode, _public_venue(details.content)),
+        venue=_public_venue(details.content),
         mode=details.content.mode,
-        coordinates=geo_of(_place(details.content)),
+        coordinates=geo_of(_public_venue(details.content)),
         url=f"{public_url}/events/{quote(event.slug)}",
         is_cancelled=event.is_cancelled,
         is_tentative=event.status in TENTATIVE_STATUSES,
@@ -218,16 +220,16 @@ def _exception(series: Series, event: Event, head: WrittenEvent, number: int, pu
     )
 
 
-def _usual(series: Series, event: Event) -> Details:
-    return details_of(series.content, series.timing, _original(event))
+def _details_by_rule(series: Series, event: Event) -> Details:
+    return details_of(series.content, series.timing, _original_start(event))
 
 
-def _original(event: Event) -> datetime:
+def _original_start(event: Event) -> datetime:
     assert event.place_in_series is not None  # noqa: S101  # a date of a series
     return original_of(event.place_in_series.original_date)
 
 
-def _place(content: Content) -> Venue:
+def _public_venue(content: Content) -> Venue:
     """The public part of the place."""
     return NOWHERE if content.mode is Mode.ONLINE else public_place(content.venue, content.place_audience)
 
@@ -267,7 +269,7 @@ async def gathered(
     those do not fit. Runs three statements at most.
     """
     recent = Instant(reader.now - _RECENT)
-    counts = await _counts(reader, series, since, recent)
+    counts = await _date_counts(reader, series, since, recent)
     left = MOST_DATES
     taken = [one for one in series if (left := left - counts.get(one.id, (0, 0))[1]) >= 0]
     begins: dict[str, Instant] = {}
@@ -279,21 +281,21 @@ async def gathered(
     dates: dict[str, list[tuple[Event, bool]]] = {one.id: [] for one in taken}
     for begin in sorted(set(begins.values())):
         some = [series_id for series_id, at in begins.items() if at == begin]
-        for event, is_seen in await _dates(reader, some, begin, seen, values):
+        for event, is_seen in await _stored_dates(reader, some, begin, seen, values):
             assert event.place_in_series is not None  # noqa: S101  # asked for dates of series
             dates[event.place_in_series.series_id].append((event, is_seen))
     return [WholeSeries.of(one, dates[one.id], begins[one.id]) for one in taken]
 
 
-async def _counts(
+async def _date_counts(
     reader: Reader, series: Sequence[Series], since: Instant, recent: Instant
 ) -> dict[str, tuple[int, int]]:
     """The number of dates of each series, with and without past dates."""
     if not series:
         return {}
     rows = await reader.fetch(
-        f"select e.series_id, count(*) as n, sum(case when {_since('recent')} then 1 else 0 end) as coming from events e"
-        f" where e.series_id in :ids and {_since('since')} group by e.series_id order by e.series_id",
+        f"select e.series_id, count(*) as n, sum(case when {_starts_since('recent')} then 1 else 0 end) as coming from events e"
+        f" where e.series_id in :ids and {_starts_since('since')} group by e.series_id order by e.series_id",
         ids=[one.id for one in series],
         **_bounds("since", since),
         **_bounds("recent", recent),
@@ -301,13 +303,13 @@ async def _counts(
     return {row["series_id"]: (int(row["n"]), int(row["coming"])) for row in rows}
 
 
-async def _dates(
+async def _stored_dates(
     reader: Reader, series_ids: Sequence[str], since: Instant, seen: Seen, values: Mapping[str, object]
 ) -> list[tuple[Event, bool]]:
     """All stored dates after ``since``, ordered by series and start, each with a flag whether the reader may see it."""
     rows = await reader.fetch(
         f"select {columns_of('e')}, case when {seen('e')} then 1 else 0 end as is_seen from events e"
-        f" where e.series_id in :ids and {_since('since')} order by e.series_id, e.starts_at, e.id",
+        f" where e.series_id in :ids and {_starts_since('since')} order by e.series_id, e.starts_at, e.id",
         **values,
         ids=list(series_ids),
         **_bounds("since", since),
@@ -315,7 +317,7 @@ async def _dates(
     return [(event_of(row), bool(row["is_seen"])) for row in rows]
 
 
-def _since(name: str) -> str:
+def _starts_since(name: str) -> str:
     """SQL condition: the date starts after this instant, or its name is not before that day."""
     return f"(e.starts_at > :{name} or e.original_date >= :{name}_day)"
 

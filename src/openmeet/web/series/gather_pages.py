@@ -39,13 +39,13 @@ def routes() -> list[Route]:
 
 
 async def show_repeat(request: Request) -> Response:
-    event = await _own(request)
+    event = await _own_event(request)
     return await _repeat_page(request, event, FormState({"ends_how": "never"}))
 
 
 async def repeat(request: Request) -> Response:
     """Make the event the first date of a series. Its URL and RSVPs stay."""
-    event = await _own(request)
+    event = await _own_event(request)
     form = await read_form(request)
     if skipped_dates.is_pressed(form):
         return await _repeat_page(request, event, FormState(dict(form)))
@@ -92,7 +92,7 @@ async def add(request: Request) -> Response:
     return go(f"/series/{quote(series.slug)}", flash="date_added")
 
 
-async def _own(request: Request) -> Event:
+async def _own_event(request: Request) -> Event:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         event = await seeing.require_visible(
@@ -120,7 +120,7 @@ async def _repeat_page(request: Request, event: Event, form_state: FormState, *,
         "clashes": await conflicts.in_form(request, values, repeats.meaning, first_event=event),
         "labels": recurrence_form.LABELS,
         "dates_from": recurrence_preview.path_for(event=event.slug),
-        "when": _when(event),
+        "when": _start_label(event),
     }
     return page(request, "series/repeat_event.html", context, status=status)
 
@@ -133,13 +133,13 @@ async def _add_page(
     context = {
         "series": series,
         "address": f"/series/{quote(series.slug)}",
-        "offered": [(event.slug, event.title, _when(event)) for event in found],
+        "offered": [(event.slug, event.title, _start_label(event)) for event in found],
         "typed": form_state,
     }
     return page(request, "series/add_event.html", context, status=status)
 
 
-def _when(event: Event) -> str:
+def _start_label(event: Event) -> str:
     assert event.starts_at is not None  # noqa: S101  # only such are offered
     starts = local_of(event.starts_at, event.time_zone)
     return formatting.day_and_time(f"{formatting.short_day(starts)} {starts.year}", starts)

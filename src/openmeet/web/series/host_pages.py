@@ -95,12 +95,12 @@ async def cancel(request: Request) -> Response:
             await cancel_dates.cancel(tx, series, reason, notifies=notifies)
         else:
             await cancel_dates.cancel_dates(tx, series, names, reason, notifies=notifies)
-    return go(_path(series), flash="series_cancelled" if is_all else "dates_cancelled")
+    return go(_series_path(series), flash="series_cancelled" if is_all else "dates_cancelled")
 
 
 async def show_pause(request: Request) -> Response:
-    series = await _own(request)
-    return page(request, "series/pause.html", {"series": series, "address": _path(series), "typed": EMPTY})
+    series = await _own_series(request)
+    return page(request, "series/pause.html", {"series": series, "address": _series_path(series), "typed": EMPTY})
 
 
 async def pause(request: Request) -> Response:
@@ -108,13 +108,13 @@ async def pause(request: Request) -> Response:
     try:
         reason = check_reason(form.get("reason", ""))
     except InvalidForm as wrong:
-        series = await _own(request)
-        again = {"series": series, "address": _path(series), "typed": form_with_problems(form, wrong)}
+        series = await _own_series(request)
+        again = {"series": series, "address": _series_path(series), "typed": form_with_problems(form, wrong)}
         return page(request, "series/pause.html", again, status=400)
     async with database_of(request).transaction() as tx:
         series = await actions.lock_managed(tx, caller_of(request), _slug(request))
         await actions.pause(tx, series, reason, notifies=not form.get("is_silent"))
-    return go(_path(series), flash="series_paused")
+    return go(_series_path(series), flash="series_paused")
 
 
 async def resume(request: Request) -> Response:
@@ -122,7 +122,7 @@ async def resume(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         series = await actions.lock_to_change(tx, caller_of(request), _slug(request))
         await actions.resume(tx, series, notifies=not form.get("is_silent"))
-    return go(_path(series), flash="series_resumed")
+    return go(_series_path(series), flash="series_resumed")
 
 
 async def show_delete(request: Request) -> Response:
@@ -141,18 +141,20 @@ async def delete(request: Request) -> Response:
 
 
 async def _ask_cancel(request: Request, form_state: FormState, *, status: int = 200) -> Response:
-    series = await _own(request)
+    series = await _own_series(request)
     # Uses a reader, before any change, because counting recipients must not block writers.
     async with database_of(request).reader() as reader:
         coming = await agenda.coming(reader, series, caller_of(request).user_id, limit=OFFERED)
         planned = [one for one in await date_queries.coming(reader, series.id) if not one.event.is_cancelled]
         effect = await impact.impact_of_action(reader, series, planned, kinds.EVENT_CANCELLED)
     offered = [
-        (f"{_DATE}{line.original_date}", _when(line), line.counts.going) for line in coming if not line.is_cancelled
+        (f"{_DATE}{line.original_date}", _start_label(line), line.counts.going)
+        for line in coming
+        if not line.is_cancelled
     ]
     context = {
         "series": series,
-        "address": _path(series),
+        "address": _series_path(series),
         "offered": offered,
         "notified": effect.notified,
         "typed": form_state,
@@ -161,14 +163,14 @@ async def _ask_cancel(request: Request, form_state: FormState, *, status: int = 
 
 
 async def _ask_delete(request: Request, form_state: FormState, *, status: int = 200) -> Response:
-    series = await _own(request)
+    series = await _own_series(request)
     async with database_of(request).reader() as reader:
         effect = await impact.impact_of_action(
             reader, series, await date_queries.coming(reader, series.id), kinds.EVENT_DELETED
         )
     context = {
         "series": series,
-        "address": _path(series),
+        "address": _series_path(series),
         "answers": effect.answers,
         "notified": effect.notified,
         "typed": form_state,
@@ -176,18 +178,18 @@ async def _ask_delete(request: Request, form_state: FormState, *, status: int = 
     return page(request, "series/delete.html", context, status=status)
 
 
-async def _own(request: Request) -> Series:
+async def _own_series(request: Request) -> Series:
     """The series, which the caller must own."""
     async with database_of(request).reader() as reader:
         return await agenda.find_for_host(reader, _slug(request), caller_of(request).user_id)
 
 
-def _when(line: AgendaOccurrence) -> str:
+def _start_label(line: AgendaOccurrence) -> str:
     starts = local_of(line.details.starts_at, line.details.time_zone)
     return formatting.day_and_time(f"{formatting.short_day(starts)} {starts.year}", starts)
 
 
-def _path(series: Series) -> str:
+def _series_path(series: Series) -> str:
     return f"/series/{quote(series.slug)}"
 
 

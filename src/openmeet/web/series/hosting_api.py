@@ -51,7 +51,7 @@ async def plan(request: Request) -> Response:
     body = await read_json(request, EditInput)
     async with database_of(request).transaction() as tx:
         series = await to_change(request, tx)
-        found = await _plan(tx, series, body)
+        found = await _edit_plan(tx, series, body)
         shown = await present.consequences(tx, series, found)
     return json_response(shown, headers=etag_of(series.revision))
 
@@ -60,7 +60,7 @@ async def edit(request: Request) -> Response:
     body = await read_json(request, EditInput)
     async with database_of(request).transaction() as tx:
         series = await to_change(request, tx)
-        found = await _plan(tx, series, body)
+        found = await _edit_plan(tx, series, body)
         # Counted before the change, because afterwards the old and new state are the same.
         done = await present.consequences(tx, series, found)
         after = await actions.apply(tx, series, found, notifies=not body.is_silent)
@@ -166,7 +166,7 @@ async def to_change(request: Request, tx: Transaction) -> Series:
     )
 
 
-async def _plan(tx: Transaction, series: Series, body: EditInput) -> EditPlan:
+async def _edit_plan(tx: Transaction, series: Series, body: EditInput) -> EditPlan:
     """The plan for the request, computed from the current state while the series is locked."""
     event = before = None
     name = None if body.original_date is None else checked_name(body.original_date)

@@ -51,13 +51,15 @@ async def plan_cancellation(request: Request) -> Response:
         )
         upcoming = [one for one in found if not one.event.is_cancelled]
         dates = None if names is None else len(names) - (len(found) - len(upcoming))
-        return _shown(series, await impact.impact_of_action(tx, series, upcoming, kinds.EVENT_CANCELLED, dates=dates))
+        return _impact_response(
+            series, await impact.impact_of_action(tx, series, upcoming, kinds.EVENT_CANCELLED, dates=dates)
+        )
 
 
 async def plan_pause(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         series = await own(request, tx)
-        return _shown(
+        return _impact_response(
             series,
             await impact.impact_of_action(
                 tx, series, await date_queries.coming(tx, series.id), kinds.SERIES_PAUSED, dates=0
@@ -71,7 +73,9 @@ async def plan_removal(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         series = await own(request, tx)
         held = await date_queries.named(tx, series.id, names)
-        return _shown(series, await impact.impact_of_action(tx, series, held, kinds.EVENT_DELETED, dates=len(names)))
+        return _impact_response(
+            series, await impact.impact_of_action(tx, series, held, kinds.EVENT_DELETED, dates=len(names))
+        )
 
 
 async def plan_deletion(request: Request) -> Response:
@@ -82,14 +86,14 @@ async def plan_deletion(request: Request) -> Response:
         series = await own(request, tx)
         if keep_events == "true":
             # Nobody is notified, because the dates with RSVPs still take place.
-            return _shown(series, SeriesImpact(0, 0, 0, 0, 0))
-        return _shown(
+            return _impact_response(series, SeriesImpact(0, 0, 0, 0, 0))
+        return _impact_response(
             series,
             await impact.impact_of_action(tx, series, await date_queries.coming(tx, series.id), kinds.EVENT_DELETED),
         )
 
 
-def _shown(series: Series, effect: SeriesImpact) -> Response:
+def _impact_response(series: Series, effect: SeriesImpact) -> Response:
     found = asdict(effect)
     notified, mailed = found.pop("notified"), found.pop("mailed")
     shown = ActPlanned(**found, people_told=notified, people_mailed=mailed, revision=series.revision)

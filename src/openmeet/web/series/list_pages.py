@@ -41,7 +41,7 @@ async def show_list(request: Request) -> Response:
     after = event_lists.unpack(request.query_params.get("after", ""))
     caller = caller_or_none(request)
     async with database_of(request).reader() as reader:
-        search_query = _wanted(request, search_fields)
+        search_query = _search_query(request, search_fields)
         forgiven = ""
         if any(search_fields.values()):
             answer = await corrected_search.coming(database_of(request), reader, search_query, after, PAGE_SIZE + 1)
@@ -86,7 +86,7 @@ async def search(request: Request) -> Response:
     search_fields = {name: request.query_params.get(name, "") for name in ("q", "source")}
     if search_fields["source"] and query.source_or_none(search_fields["source"]) is None:
         raise InvalidInput("source", GeneralReason.CHOOSE_ONE, choices=", ".join(query.SOURCE_LABELS))
-    search_query = _wanted(request, search_fields)
+    search_query = _search_query(request, search_fields)
     after, limit = paging(request)
     caller = caller_or_none(request)
     viewer = caller.user_id if caller else None
@@ -105,7 +105,7 @@ async def search(request: Request) -> Response:
     return json_response(SeriesList(shown, cursor))
 
 
-def _wanted(request: Request, search_fields: dict[str, str]) -> SearchQuery:
+def _search_query(request: Request, search_fields: dict[str, str]) -> SearchQuery:
     caller = caller_or_none(request)
     found = query.wanted_of(search_fields, caller.user_id if caller else None)
     return SearchQuery(

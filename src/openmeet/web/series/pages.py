@@ -83,7 +83,7 @@ async def show_series(request: Request) -> Response:
             | await _hosting_context(reader, series, viewer)
             | {
                 "public_url": services(request).settings.public_url,
-                "group": await _group(reader, series, viewer),
+                "group": await _visible_group(reader, series, viewer),
                 "cover": cover_for(series.content),
                 "badges": (await badges.of_each_series(reader, [series], services(request).settings.public_url))[0],
                 # Detected among single events and not confirmed by their author.
@@ -99,7 +99,7 @@ async def _dates_context(
     reader: Reader, request: Request, series: Series, viewer: UserId | None, coming: list[AgendaOccurrence]
 ) -> dict[str, object]:
     """The dates, and the viewer's answers to them. ``coming`` are the next dates, one more than the page shows."""
-    start = _start(request, series)
+    start = _page_start(request, series)
     lines = coming
     if start is not None:
         end = Instant(start + _AS_LONG_AS_ANYTHING)
@@ -107,7 +107,7 @@ async def _dates_context(
     past = await agenda.past(reader, series, viewer, limit=PAST_SHOWN)
     standing_rsvp = None if viewer is None else await follower_queries.standing_rsvp_of(reader, series.id, viewer)
     limits_new = await date_queries.limits_new_dates(reader, series)
-    cases = await _cases(reader, lines, viewer)
+    cases = await _answer_cases(reader, lines, viewer)
     covers_all = None if limits_new and standing_rsvp and not standing_rsvp.with_limited else standing_rsvp
     soonest = view.next_of(coming)
     own_status = soonest.mine.status if soonest and soonest.mine else None
@@ -138,7 +138,9 @@ async def _dates_context(
     }
 
 
-async def _cases(reader: Reader, lines: list[AgendaOccurrence], viewer: UserId | None) -> Mapping[EventId, AnswerCase]:
+async def _answer_cases(
+    reader: Reader, lines: list[AgendaOccurrence], viewer: UserId | None
+) -> Mapping[EventId, AnswerCase]:
     """The input of the answer bar of each stored date on the page."""
     stored = [line.event for line in lines[:SHOWN] if line.event is not None and not line.event.is_cancelled]
     return await cases_of(
@@ -203,7 +205,7 @@ async def _viewer(reader: Reader, request: Request) -> UserId | None:
     return None if caller is None else caller.user_id
 
 
-async def _group(reader: Reader, series: Series, viewer: UserId | None) -> Group | None:
+async def _visible_group(reader: Reader, series: Series, viewer: UserId | None) -> Group | None:
     """The group of the series, if the viewer may see it."""
     if series.group is None:
         return None
@@ -272,14 +274,14 @@ async def serve_calendar(request: Request) -> Response:
 
 
 async def serve_atom(request: Request) -> Response:
-    return await _news(request, "atom")
+    return await _news_feed(request, "atom")
 
 
 async def serve_json(request: Request) -> Response:
-    return await _news(request, "json")
+    return await _news_feed(request, "json")
 
 
-async def _news(request: Request, kind: str) -> Response:
+async def _news_feed(request: Request, kind: str) -> Response:
     """The next stored dates, always in the public view. Dates that are not stored yet have no content to report."""
     async with database_of(request).reader() as reader:
         series = await agenda.visible(reader, _slug(request), None)
@@ -298,7 +300,7 @@ def _slug(request: Request) -> SeriesSlug:
     return SeriesSlug(request.path_params["slug"])
 
 
-def _start(request: Request, series: Series) -> Instant | None:
+def _page_start(request: Request, series: Series) -> Instant | None:
     """The instant at which a page of later dates starts. None for the next dates."""
     text = request.query_params.get("from", "")
     if not text:

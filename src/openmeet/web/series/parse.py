@@ -96,7 +96,7 @@ def untitled(body: TimingInput) -> SeriesInput:
 
 def first_of(body: SeriesInput) -> Details:
     """The content of the first date, validated by the rules for events. Raises InvalidForm."""
-    return _checked(
+    return _checked_details(
         Submission(
             starts=body.starts_local,
             ends=body.ends_local or "",
@@ -151,7 +151,7 @@ def edit_of(body: EditInput, before: Details | None, event: Event | None, curren
             None if body.exdates is UNSET else tuple(sorted(set(dates_in(body.exdates, zone, "exdates")))),
             None if body.rdates is UNSET else tuple(sorted(set(dates_in(body.rdates, zone, "rdates")))),
         )
-    fields = _typed(body)
+    fields = _form_fields(body)
     details, changed = None, frozenset[str]()
     if fields and before is not None:
         details, changed = changed_details(fields, before, event)
@@ -166,7 +166,7 @@ def changed_details(form: Mapping[str, str], before: Details, event: Event | Non
     """
     keeps_length = "starts" in form and "ends" not in form and before.ends_at is not None
     values = {**values_of_event(before), **form}
-    details = _checked(Submission(**{**values, "ends": "" if keeps_length else values["ends"]}), event)
+    details = _checked_details(Submission(**{**values, "ends": "" if keeps_length else values["ends"]}), event)
     if keeps_length:
         assert before.ends_at is not None  # noqa: S101  # asked a line above
         length = length_of(before) or 0
@@ -198,13 +198,13 @@ def check_moved(body: EditInput, edit: Edit, before: Details | None, now: Instan
         raise InvalidForm({"startsLocal": SeriesReason.START_IN_PAST_SEND_AGAIN})
 
 
-def _typed(body: EditInput) -> dict[str, str]:
+def _form_fields(body: EditInput) -> dict[str, str]:
     """The fields that were sent, by the names of form fields."""
     times = {name: getattr(body, field) for field, name in _TIMES.items()}
     return {name: value or "" for name, value in times.items() if value is not UNSET} | body.typed()
 
 
-def _checked(submission: Submission, event: Event | None) -> Details:
+def _checked_details(submission: Submission, event: Event | None) -> Details:
     try:
         return rules.check(submission, event)
     except InvalidForm as wrong:

@@ -56,10 +56,10 @@ async def show_mine(request: Request) -> Response:
     context = {
         "found": sum(found),
         "decided": len(found) - sum(found),
-        "hosted": [_line(one) for one in hosted],
-        "answered": [_line(one) | {"mine": own_dates[one.id]} for one in answered],
-        "followed": [_line(one) for one in seen if one.owner_id != caller.user_id],
-        "offered": [_line(one) for one in offered],
+        "hosted": [_series_row(one) for one in hosted],
+        "answered": [_series_row(one) | {"mine": own_dates[one.id]} for one in answered],
+        "followed": [_series_row(one) for one in seen if one.owner_id != caller.user_id],
+        "offered": [_series_row(one) for one in offered],
     }
     return page(request, "series/mine.html", context)
 
@@ -74,10 +74,12 @@ async def show_followers(request: Request) -> Response:
     shown = found[:PER_PAGE]
     context = {
         "series": series,
-        "address": _path(series),
+        "address": _series_path(series),
         "count": count,
         "followers": [(name or unnamed(), one.notifications_enabled) for one, name in shown],
-        "more": f"{_path(series)}/followers?after={quote(shown[-1][0].user_id)}" if len(found) > PER_PAGE else "",
+        "more": f"{_series_path(series)}/followers?after={quote(shown[-1][0].user_id)}"
+        if len(found) > PER_PAGE
+        else "",
     }
     return page(request, "series/followers.html", context)
 
@@ -97,7 +99,7 @@ async def offer(request: Request) -> Response:
         series = await actions.lock_managed(tx, caller, _slug(request))
         if form.get("wish") == "take_back":
             await ownership.withdraw_offer(tx, caller, series)
-            return go(_path(series), flash="offer_dropped")
+            return go(_series_path(series), flash="offer_dropped")
         try:
             if not form.get("to"):
                 raise InvalidForm({"to": SeriesReason.PERSON_NEEDED})  # noqa: TRY301  # said beside the field, as the refusal
@@ -105,7 +107,7 @@ async def offer(request: Request) -> Response:
         except (InvalidForm, Refused) as wrong:
             problem = wrong if isinstance(wrong, InvalidForm) else InvalidForm({"to": wrong.why})
             return await _offer_page(request, tx, form_with_problems(form, problem), status=400)
-    return go(_path(series), flash="series_offered")
+    return go(_series_path(series), flash="series_offered")
 
 
 async def answer(request: Request) -> Response:
@@ -120,7 +122,7 @@ async def answer(request: Request) -> Response:
             await ownership.accept(tx, caller, series)
         elif not await ownership.withdraw_offer(tx, caller, series):
             raise NotFound(SeriesReason.NO_SUCH_OFFER)
-    return go(_path(series), flash="series_taken_over" if decision == "yes" else "offer_dropped")
+    return go(_series_path(series), flash="series_taken_over" if decision == "yes" else "offer_dropped")
 
 
 async def _offer_page(request: Request, reader: Reader, form_state: FormState, *, status: int = 200) -> Response:
@@ -129,13 +131,13 @@ async def _offer_page(request: Request, reader: Reader, form_state: FormState, *
     offer = await ownership.offered(reader, series.id)
     if offer is not None and offer.to_id == caller.user_id:
         name = (await names_of(reader, [series.owner_id])).get(series.owner_id) or unnamed()
-        context: dict[str, object] = {"series": series, "address": _path(series), "host": name}
+        context: dict[str, object] = {"series": series, "address": _series_path(series), "host": name}
         return page(request, "series/take_over.html", context)
     await agenda.require_host(reader, series, caller.user_id)
     to = "" if offer is None else (await names_of(reader, [offer.to_id])).get(offer.to_id) or unnamed()
     context = {
         "series": series,
-        "address": _path(series),
+        "address": _series_path(series),
         "people": await ownership.candidates(reader, series),
         "offered_to": to,
         "typed": form_state,
@@ -144,9 +146,9 @@ async def _offer_page(request: Request, reader: Reader, form_state: FormState, *
     return page(request, "series/hand_over.html", context, status=status)
 
 
-def _line(series: Series) -> dict[str, object]:
+def _series_row(series: Series) -> dict[str, object]:
     return {
-        "path": _path(series),
+        "path": _series_path(series),
         "title": series.content.title,
         "sentence": describe(series.timing.pattern),
         "status": series.status.value,
@@ -154,7 +156,7 @@ def _line(series: Series) -> dict[str, object]:
     }
 
 
-def _path(series: Series) -> str:
+def _series_path(series: Series) -> str:
     return f"/series/{quote(series.slug)}"
 
 

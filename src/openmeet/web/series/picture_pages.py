@@ -25,13 +25,13 @@ def routes() -> list[Route]:
 
 
 async def show(request: Request) -> Response:
-    series = await _editable(request)
+    series = await _editable_series(request)
     picture = series.content.picture
-    return _form(request, series, FormState({"alt": picture.alt if picture else ""}))
+    return _picture_form_page(request, series, FormState({"alt": picture.alt if picture else ""}))
 
 
 async def save(request: Request) -> Response:
-    series = await _editable(request)
+    series = await _editable_series(request)
     caller = caller_of(request)
     again = await save_sent(
         request,
@@ -41,27 +41,27 @@ async def save(request: Request) -> Response:
     )
     if again is not None:
         form_state, status = again
-        return _form(request, series, form_state, status=status)
-    return go(_path(series), flash="picture_saved")
+        return _picture_form_page(request, series, form_state, status=status)
+    return go(_series_path(series), flash="picture_saved")
 
 
 async def remove(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         series = await pictures.remove(tx, caller_of(request), slug_of(request))
-    return go(_path(series), flash="picture_removed")
+    return go(_series_path(series), flash="picture_removed")
 
 
-async def _editable(request: Request) -> Series:
+async def _editable_series(request: Request) -> Series:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         return await agenda.editable(reader, slug_of(request), caller.user_id)
 
 
-def _form(request: Request, series: Series, form_state: FormState, *, status: int = 200) -> Response:
-    address = _path(series)
+def _picture_form_page(request: Request, series: Series, form_state: FormState, *, status: int = 200) -> Response:
+    address = _series_path(series)
     context = {"series": series, **form_of(series.content.picture, address, back=address, form_state=form_state)}
     return page(request, "series/picture.html", context, status=status)
 
 
-def _path(series: Series) -> str:
+def _series_path(series: Series) -> str:
     return f"/series/{quote(series.slug)}"

@@ -163,7 +163,7 @@ async def consequences(reader: Reader, series: Series, plan: EditPlan) -> EditCo
         single_changes_kept=0 if plan.scope is EditScope.THIS else plan.single_changes_kept,
         people_told=reached.notified,
         people_mailed=reached.mailed,
-        changes=[_change(one) for one in changed],
+        changes=[_date_change(one) for one in changed],
         stranded=[_touched(held) for held in plan.stranded],
         vanishing=[_touched(StoredOccurrence(event, 0)) for event in plan.vanishing],
         made=[DateMade(original_text(one.original), iso(one.at)) for one in made],
@@ -176,7 +176,7 @@ async def consequences(reader: Reader, series: Series, plan: EditPlan) -> EditCo
     )
 
 
-def _change(one: OccurrenceChange) -> DateChange:
+def _date_change(one: OccurrenceChange) -> DateChange:
     before = details_in(one.event)
     position = one.event.place_in_series
     return DateChange(

@@ -86,9 +86,9 @@ def rule_typed(form: Mapping[str, str], start: datetime) -> Rule | None:
         rule = _custom(form, start) if repeats == CUSTOM else parse_rule(repeats)
         match form.get("ends_how", "never"):
             case "on":
-                rule = replace(rule, count=None, until=until_date(_day(form.get("ends_on", ""))))
+                rule = replace(rule, count=None, until=until_date(_parse_day(form.get("ends_on", ""))))
             case "after":
-                rule = replace(rule, until=None, count=_number(form.get("ends_after", ""), "ends_after", 10_000))
+                rule = replace(rule, until=None, count=_parse_number(form.get("ends_after", ""), "ends_after", 10_000))
             case _:
                 rule = replace(rule, until=None, count=None)
         # Always uses the same parser, so that forms and files accept the same rules.
@@ -128,7 +128,7 @@ def form_state(
 
     ``message`` is shown instead of the dates, which take long to compute (``recurrence_preview.form_state``).
     """
-    start, zone = _start(form), form.get("time_zone", "")
+    start, zone = _submitted_start(form), form.get("time_zone", "")
     repeats = form.get("repeats", "")
     skipped = skipped_dates.packed(skipped_dates.days_in(form)) if may_skip else ""
     if start is None or not is_zone(zone):
@@ -145,7 +145,7 @@ def form_state(
     state = RecurrenceFormState([*_once_option(), *plain, _custom_option()], repeats, skipped=skipped)
     if message:
         return replace(state, notes=[message])
-    found = _ahead({**form, "repeats": repeats}, start, zone, now, may_skip=may_skip)
+    found = _dates_preview({**form, "repeats": repeats}, start, zone, now, may_skip=may_skip)
     if found is None:
         return state
     return replace(state, meaning=found.meaning, sentence=found.sentence, dates=found.dates, notes=found.notes)
@@ -214,7 +214,9 @@ def _rule_label(start: datetime, zone: str, rule: Rule) -> str:
     return describe(Pattern(start, zone, replace(rule, count=None, until=None), is_all_day=True))
 
 
-def _ahead(form: Mapping[str, str], start: datetime, zone: str, now: Instant, *, may_skip: bool) -> DatesAhead | None:
+def _dates_preview(
+    form: Mapping[str, str], start: datetime, zone: str, now: Instant, *, may_skip: bool
+) -> DatesAhead | None:
     try:
         rule = rule_typed(form, start)
         if rule is None:
@@ -235,7 +237,7 @@ def _custom(form: Mapping[str, str], start: datetime) -> Rule:
     unit = form.get("custom_unit", "WEEKLY")
     if unit not in dict(UNITS):
         raise InvalidForm({"repeats": SeriesReason.UNIT_NEEDED})
-    every = _number(form.get("custom_every", "") or "1", "custom_every", 1_000)
+    every = _parse_number(form.get("custom_every", "") or "1", "custom_every", 1_000)
     rule = Rule(unit, interval=every)
     if unit == "WEEKLY":
         days = tuple(Weekday(number) for number, day in enumerate(DAYS) if form.get(f"custom_day_{day}"))
@@ -251,13 +253,13 @@ def _custom(form: Mapping[str, str], start: datetime) -> Rule:
     return rule
 
 
-def _number(text: str, field: str, most: int) -> int:
+def _parse_number(text: str, field: str, most: int) -> int:
     if not (text.strip().isascii() and text.strip().isdigit()) or not 1 <= int(text.strip()[:9]) <= most:
         raise InvalidForm({field: SeriesReason.NUMBER_OUT_OF_RANGE(most=most)})
     return int(text)
 
 
-def _day(text: str) -> date:
+def _parse_day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
@@ -268,7 +270,7 @@ def _is_of_days(form: Mapping[str, str]) -> bool:
     return bool(form.get("all_day"))
 
 
-def _start(form: Mapping[str, str]) -> datetime | None:
+def _submitted_start(form: Mapping[str, str]) -> datetime | None:
     starts = form.get("starts", "")
     try:
         return parse_local(at_midnight(starts) if _is_of_days(form) else starts, "starts")

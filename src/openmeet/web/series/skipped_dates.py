@@ -22,10 +22,10 @@ _LENGTH: Final = len("2026-12-24,")
 
 def days_in(form: Mapping[str, str]) -> tuple[date, ...]:
     """The skipped days, in order, after the effect of the button that was pressed. Text that is not a day is ignored."""
-    days = {day for text in form.get(FIELD, "")[: MOST_SKIPPED * _LENGTH].split(",") if (day := _day(text))}
-    if (more := _day(form.get(SKIP, ""))) and len(days) < MOST_SKIPPED:
+    days = {day for text in form.get(FIELD, "")[: MOST_SKIPPED * _LENGTH].split(",") if (day := _parse_day(text))}
+    if (more := _parse_day(form.get(SKIP, ""))) and len(days) < MOST_SKIPPED:
         days.add(more)
-    days.discard(_day(form.get(PUT_BACK, "")) or date.min)
+    days.discard(_parse_day(form.get(PUT_BACK, "")) or date.min)
     return tuple(sorted(days))
 
 
@@ -49,7 +49,7 @@ def skipped_starts(form: Mapping[str, str], start: datetime) -> list[datetime]:
     return [at for at in days if at > start]
 
 
-def _day(text: str) -> date | None:
+def _parse_day(text: str) -> date | None:
     try:
         return date.fromisoformat(text) if _DAY.fullmatch(text) else None
     except ValueError:

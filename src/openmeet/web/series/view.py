@@ -189,7 +189,7 @@ def _row(
         short_when=short_when,
         clock=clock,
         title="" if details.content.title == series.content.title else details.content.title,
-        chips=_chips(line, now, standing_rsvp),
+        chips=_date_chips(line, now, standing_rsvp),
         seats=_seats(line),
         is_cancelled=line.is_cancelled,
         reason=line.event.status_reason if line.event is not None and line.is_cancelled else "",
@@ -219,7 +219,7 @@ def _seats(line: AgendaOccurrence) -> str:
     return gettext("%(number)s of %(places)s going", number=going, places=event.content.capacity)
 
 
-def _chips(line: AgendaOccurrence, now: Instant, standing_rsvp: StandingRsvp | None) -> list[tuple[str, str]]:
+def _date_chips(line: AgendaOccurrence, now: Instant, standing_rsvp: StandingRsvp | None) -> list[tuple[str, str]]:
     event = line.event
     found: list[tuple[str, str]] = []
     if event is None:

@@ -91,7 +91,7 @@ def render_page(connection: HTTPConnection, fault: Fault) -> Response:
             "status": fault.http_status,
             "request_id": fault.request_id,
             "again": again,
-            "before": _before(connection),
+            "before": _referring_page(connection),
             "picture": Cover(_PICTURES.get(fault.http_status, Motif.TILES), _SEED).path,
         },
         status=fault.http_status,
@@ -99,7 +99,7 @@ def render_page(connection: HTTPConnection, fault: Fault) -> Response:
     )
 
 
-def _before(connection: HTTPConnection) -> str:
+def _referring_page(connection: HTTPConnection) -> str:
     """The page of this site from which the request came, according to ``Referer``. Empty if it was another site or this
     same URL.
     """

@@ -63,7 +63,7 @@ async def keep(request: Request) -> Response:
     TooMany.
     """
     await spend_on(request, _LIMIT)
-    form = _KeptForm(local_path(request.query_params.get("to", "/")), await _fields(request))
+    form = _KeptForm(local_path(request.query_params.get("to", "/")), await _submitted_fields(request))
     packed = msgspec.json.encode(form)
     if len(packed) > _MAX_KEPT:
         raise InvalidInput("", SiteReason.FORM_TOO_LARGE)
@@ -102,7 +102,7 @@ def _keeping(endpoint: _Endpoint) -> _Endpoint:
             return await endpoint(request)
         except NotSignedIn:
             # The user is signed in and was refused for another reason, such as a wrong password.
-            if caller_or_none(request) is not None or not (fields := await _fields(request)):
+            if caller_or_none(request) is not None or not (fields := await _submitted_fields(request)):
                 raise
             size = sum(len(name.encode()) + len(text.encode()) for name, text in fields)
             # In JSON the text can be twice as long.
@@ -112,7 +112,7 @@ def _keeping(endpoint: _Endpoint) -> _Endpoint:
     return answer
 
 
-async def _fields(request: Request) -> list[tuple[str, str]]:
+async def _submitted_fields(request: Request) -> list[tuple[str, str]]:
     """The submitted fields as pairs of name and text, without files and passwords."""
     if not request.headers.get("content-type", "").startswith(
         ("application/x-www-form-urlencoded", "multipart/form-data")

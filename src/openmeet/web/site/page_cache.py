@@ -88,7 +88,7 @@ class PageCache:
             response = await render(request)
             if response.status_code != 200 or "set-cookie" in response.headers:
                 return response
-            page = _CachedPage(state, began, _headers(response), bytes(response.body))
+            page = _CachedPage(state, began, _cached_headers(response), bytes(response.body))
             self._store(key, page)
             return await self._response(key, page, request)
 
@@ -134,5 +134,5 @@ async def _state(db: Database, clock: Clock) -> _State:
     return await db.state(), clock.now() // MINUTE
 
 
-def _headers(response: Response) -> dict[str, str]:
+def _cached_headers(response: Response) -> dict[str, str]:
     return {name: value for name, value in response.headers.items() if name != "content-length"}

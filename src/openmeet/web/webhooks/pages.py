@@ -36,28 +36,28 @@ def routes() -> list[Route]:
 
 
 async def show(request: Request) -> Response:
-    return await _list(request, EMPTY)
+    return await _webhooks_page(request, EMPTY)
 
 
 async def register(request: Request) -> Response:
     """Register a webhook and show its secret in the response to the form itself, which is never cached."""
     form = await read_form(request)
     try:
-        kinds = [kind.value for kind in WEBHOOK_EVENT_LABELS if _field(kind.value) in form]
+        kinds = [kind.value for kind in WEBHOOK_EVENT_LABELS if _kind_field(kind.value) in form]
         if not kinds:
             raise InvalidForm({"kinds": WebhookReason.KIND_NEEDED})  # noqa: TRY301  # the rule names kinds as the API does
         url, checked_kinds = model.check_url(form.get("url", ""), reach_of(request)), model.check_kinds(kinds)
         async with database_of(request).transaction() as tx:
             made, secret = await registered(tx, request, url, checked_kinds, form.get("group", ""))
     except InvalidForm as wrong:
-        return await _list(request, form_with_problems(form, wrong), status=400)
+        return await _webhooks_page(request, form_with_problems(form, wrong), status=400)
     except (Refused, NotFound, Forbidden) as refused:
-        return await _list(request, form_with_problems(form, InvalidForm({"group": refused.why})), status=422)
-    return await _list(request, EMPTY, secret=secret, made=made.url)
+        return await _webhooks_page(request, form_with_problems(form, InvalidForm({"group": refused.why})), status=422)
+    return await _webhooks_page(request, EMPTY, secret=secret, made=made.url)
 
 
 async def show_one(request: Request) -> Response:
-    return await _one(request)
+    return await _webhook_page(request)
 
 
 async def change(request: Request) -> Response:
@@ -86,13 +86,13 @@ async def change(request: Request) -> Response:
                     # Rolls back the transaction, as the other actions do on error.
                     raise InvalidInput("do", WebhookReason.UNKNOWN_BUTTON)
     except Refused as refused:
-        return await _one(request, problem=refused, status=422)
+        return await _webhook_page(request, problem=refused, status=422)
     if secret:
-        return await _list(request, EMPTY, secret=secret, made=webhook.url)
+        return await _webhooks_page(request, EMPTY, secret=secret, made=webhook.url)
     return go(PATH if flash == "webhook_removed" else request.url.path, flash=flash)
 
 
-async def _one(request: Request, *, problem: Failure | None = None, status: int = 200) -> Response:
+async def _webhook_page(request: Request, *, problem: Failure | None = None, status: int = 200) -> Response:
     async with database_of(request).reader() as reader:
         webhook = await actions.own(reader, caller_of(request), id_of(request))
         found = await queries.deliveries(reader, webhook.id, before=None, limit=_SHOWN)
@@ -108,7 +108,7 @@ async def _one(request: Request, *, problem: Failure | None = None, status: int 
     return page(request, "webhooks/webhook.html", context, status=status)
 
 
-async def _list(
+async def _webhooks_page(
     request: Request, form_state: FormState, *, secret: str = "", made: str = "", status: int = 200
 ) -> Response:
     caller = caller_of(request)
@@ -120,11 +120,11 @@ async def _list(
         "webhooks": found,
         "secret": secret,
         "made": made,
-        "kinds": [(_field(kind.value), words, "") for kind, words in WEBHOOK_EVENT_LABELS.items()],
+        "kinds": [(_kind_field(kind.value), words, "") for kind, words in WEBHOOK_EVENT_LABELS.items()],
         "groups": [one.group for one in groups if group_rules.may(one.role, GroupPermission.EDIT_GROUP)],
     }
     return page(request, "webhooks/webhooks.html", context, status=status, headers={"cache-control": "no-store"})
 
 
-def _field(kind: str) -> str:
+def _kind_field(kind: str) -> str:
     return f"kind_{kind.partition('.')[0]}"

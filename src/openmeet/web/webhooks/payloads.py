@@ -55,13 +55,13 @@ def webhook_view(public_url: str) -> View:
             return None
         match delivery.kind:
             case WebhookEvent.EVENT:
-                return await _event(reader, webhook, EventId(delivery.subject_id), public_url)
+                return await _event_payload(reader, webhook, EventId(delivery.subject_id), public_url)
             case WebhookEvent.SERIES:
                 return await _series(reader, webhook, SeriesId(delivery.subject_id), public_url)
             case WebhookEvent.GROUP:
-                return await _group(reader, webhook, GroupId(delivery.subject_id), public_url)
+                return await _group_payload(reader, webhook, GroupId(delivery.subject_id), public_url)
             case WebhookEvent.ANSWER:
-                return await _answer(reader, webhook, AttendanceId(delivery.subject_id))
+                return await _rsvp_payload(reader, webhook, AttendanceId(delivery.subject_id))
             case WebhookEvent.MEMBERSHIP:
                 group_id, _, user_id = delivery.subject_id.partition("/")
                 return await _membership(reader, webhook, GroupId(group_id), UserId(user_id))
@@ -85,7 +85,9 @@ async def _concerns(reader: Reader, webhook: Webhook, event: Event) -> bool:
     return event.id in await seeing.managed_among(reader, [event], webhook.user_id)
 
 
-async def _event(reader: Reader, webhook: Webhook, event_id: EventId, public_url: str) -> Mapping[str, Any] | None:
+async def _event_payload(
+    reader: Reader, webhook: Webhook, event_id: EventId, public_url: str
+) -> Mapping[str, Any] | None:
     event = await events.by_id(reader, event_id)
     if event is None or event.is_draft or not await _concerns(reader, webhook, event):
         return None
@@ -103,7 +105,7 @@ async def _event(reader: Reader, webhook: Webhook, event_id: EventId, public_url
     return shown | {"isGone": False}
 
 
-async def _answer(reader: Reader, webhook: Webhook, attendance_id: AttendanceId) -> Mapping[str, Any] | None:
+async def _rsvp_payload(reader: Reader, webhook: Webhook, attendance_id: AttendanceId) -> Mapping[str, Any] | None:
     answer = await attendance.by_id(reader, attendance_id)
     event = await events.by_id(reader, answer.event_id) if answer else None
     if answer is None or event is None or event.is_gone:
@@ -180,7 +182,9 @@ async def _chat_message(
     return {"room": shown_room, "message": msgspec.to_builtins(message)}
 
 
-async def _group(reader: Reader, webhook: Webhook, group_id: GroupId, public_url: str) -> Mapping[str, Any] | None:
+async def _group_payload(
+    reader: Reader, webhook: Webhook, group_id: GroupId, public_url: str
+) -> Mapping[str, Any] | None:
     group = await groups.by_id(reader, group_id)
     if group is None or not (webhook.group_id == group_id if webhook.group_id else group.owner_id == webhook.user_id):
         return None

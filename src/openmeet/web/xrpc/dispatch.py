@@ -67,7 +67,7 @@ def dispatcher(authority: str) -> Callable[[Request], Awaitable[Response]]:
         name_route(request, _UNKNOWN if query is None else query.name)
         add_header(request, "vary", "authorization")
         if query is None:
-            return _unknown(nsid)
+            return _unknown_method(nsid)
         # 400 rather than 405, as in other implementations.
         if request.method not in {"GET", "HEAD"}:
             raise InvalidInput("", XrpcReason.QUERY_BY_GET, nsid=nsid)
@@ -87,7 +87,7 @@ def dispatcher(authority: str) -> Callable[[Request], Awaitable[Response]]:
     return answer
 
 
-def _unknown(nsid: str) -> Response:
+def _unknown_method(nsid: str) -> Response:
     try:
         parse_nsid(nsid)
     except Malformed:

@@ -34,7 +34,7 @@ async def list_events(call: LexiconCall) -> ListedEvents:
     """Answer ``listEvents``. Raises InvalidInput (``InvalidCursor``, and for constraints that the Lexicon cannot
     express).
     """
-    search_query = _wanted(call)
+    search_query = _search_query(call)
     after, limit = event_lists.unpack(call.text("cursor")), call.number("limit")
     answer = await corrected_search.coming(call.db, call.reader, search_query, after, limit + 1)
     found = answer.events
@@ -65,7 +65,7 @@ def instant_in(call: LexiconCall, name: str) -> Instant | None:
     return Instant(parse_datetime(text)) if text else None
 
 
-def _wanted(call: LexiconCall) -> SearchQuery:
+def _search_query(call: LexiconCall) -> SearchQuery:
     query, category, source, tag = (call.text(name) for name in ("q", "category", "source", "tag"))
     if len(query) > MAX_QUERY:
         raise InvalidInput("q", XrpcReason.QUERY_TOO_LONG, most=MAX_QUERY)
@@ -80,14 +80,14 @@ def _wanted(call: LexiconCall) -> SearchQuery:
         words=tuple(query.split()[:MAX_WORDS]),
         topics=tuple(f"{kind}:{value}" for kind, value in topics.items() if value),
         source=EventOrigin(source) if source else EventOrigin.ALL,
-        near=_near(call),
+        near=_near_of_call(call),
         since=instant_in(call, "since"),
         until=instant_in(call, "until"),
         viewer=call.viewer,
     )
 
 
-def _near(call: LexiconCall) -> Near | None:
+def _near_of_call(call: LexiconCall) -> Near | None:
     latitude, longitude = call.text("latitude"), call.text("longitude")
     if not latitude and not longitude:
         return None
@@ -121,7 +121,7 @@ async def of_repository(
     Uses two statements, because a repository can have a hundred thousand dated events, and the index is ordered by
     start.
     """
-    dated, values = _shown(did, viewer)
+    dated, values = _visible_conditions(did, viewer)
     undated = [*dated, "starts_at is null"]
     dated.append("starts_at is not null")
     if since is not None:
@@ -157,7 +157,7 @@ async def of_repository(
     return found
 
 
-def _shown(did: str, viewer: UserId | None) -> tuple[list[str], dict[str, object]]:
+def _visible_conditions(did: str, viewer: UserId | None) -> tuple[list[str], dict[str, object]]:
     """SQL conditions, with parameters, for the events of a repository that this viewer may see."""
     clauses = [
         "record_did = :did",

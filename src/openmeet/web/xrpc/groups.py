@@ -16,7 +16,7 @@ from openmeet.web.xrpc.views import views_of
 async def get_group(call: LexiconCall) -> OneGroup:
     """Answer ``getGroup``: one group, as the caller may see it. Raises NotFound (``GroupNotFound``)."""
     group, role = await group_at(call, "uri")
-    return OneGroup(group=await _view(call, group, role))
+    return OneGroup(group=await _group_view(call, group, role))
 
 
 async def list_group_events(call: LexiconCall) -> GroupEvents:
@@ -28,13 +28,13 @@ async def list_group_events(call: LexiconCall) -> GroupEvents:
     member = call.viewer if rules.may(role, GroupPermission.VIEW) else None
     found = await coming_in_group(call.reader, group.id, after, limit + 1, member=member)
     return GroupEvents(
-        group=await _view(call, group, role),
+        group=await _group_view(call, group, role),
         events=await views_of(call, found[:limit]),
         cursor=event_lists.pack(position_of(found[limit - 1])) if len(found) > limit else None,
     )
 
 
-async def _view(call: LexiconCall, group: Group, role: GroupRole | None) -> GroupView:
+async def _group_view(call: LexiconCall, group: Group, role: GroupRole | None) -> GroupView:
     counts = await queries.counts(call.reader, group.id)
     details = group.details
     return GroupView(

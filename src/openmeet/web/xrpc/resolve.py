@@ -69,7 +69,7 @@ async def group_at(call: LexiconCall, parameter: str) -> tuple[Group, GroupRole 
 
 async def find_event(reader: Reader, address: str, viewer: UserId | None, public_url: str) -> Event | None:
     """The event with this page URL or record URI, if this user may see it."""
-    uri = _record_of(address)
+    uri = _canonical_uri(address)
     if uri is not None:
         event = await by_record.find(reader, uri)
     else:
@@ -83,7 +83,7 @@ async def find_event(reader: Reader, address: str, viewer: UserId | None, public
 
 async def find_series(reader: Reader, address: str, viewer: UserId | None, public_url: str) -> Series | None:
     """The series with this page URL or record URI, if this user may see it."""
-    uri = _record_of(address)
+    uri = _canonical_uri(address)
     if uri is not None:
         series = await queries.find(reader, uri)
     else:
@@ -98,7 +98,7 @@ async def find_group(
     reader: Reader, address: str, viewer: UserId | None, public_url: str
 ) -> tuple[Group, GroupRole | None] | None:
     """The group with this page URL (which may contain an earlier slug) or record URI, if this user may see it."""
-    uri = _record_of(address)
+    uri = _canonical_uri(address)
     if uri is not None:
         group = await by_any_record(reader, uri)
     else:
@@ -110,7 +110,7 @@ async def find_group(
     return (group, role) if group_rules.may_see(group, role) else None
 
 
-def _record_of(address: str) -> str | None:
+def _canonical_uri(address: str) -> str | None:
     """The at-uri in canonical form. None for everything else."""
     if not address.startswith(_RECORD):
         return None

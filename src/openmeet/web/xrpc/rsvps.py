@@ -43,7 +43,7 @@ async def list_answers(call: LexiconCall) -> AnswerList:
     identities = await of_users(reader, [one.user_id for one in page])
     by_did = {identity.did: identity for several in identities.values() for identity in several}
     cursor = event_lists.pack(EventCursor(page[-1].answered_at, page[-1].id)) if len(found) > limit else None
-    return AnswerList(counts=counts_of(counted), answers=[_view(one, by_did) for one in page], cursor=cursor)
+    return AnswerList(counts=counts_of(counted), answers=[_answer_view(one, by_did) for one in page], cursor=cursor)
 
 
 async def _sees_list(call: LexiconCall, event: Event) -> bool:
@@ -54,7 +54,7 @@ async def _sees_list(call: LexiconCall, event: Event) -> bool:
     return bool(await seeing.managed_among(call.reader, [event], call.viewer))
 
 
-def _view(one: ListedRsvp, by_did: Mapping[Did, Identity]) -> AnswerView:
+def _answer_view(one: ListedRsvp, by_did: Mapping[Did, Identity]) -> AnswerView:
     did = parse_did(parse_at_uri(one.record_uri).authority)
     identity = by_did.get(did)
     return AnswerView(

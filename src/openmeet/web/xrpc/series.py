@@ -38,12 +38,12 @@ _CURSOR = re.compile(r"(-?[0-9]{1,19})\.([0-9T:-]{19})")
 async def list_series_events(call: LexiconCall) -> SeriesEvents:
     """Answer ``listSeriesEvents``. Raises NotFound (``SeriesNotFound``), InvalidInput (``InvalidCursor``)."""
     series = await series_at(call, "series")
-    lines = await _lines(call, series, call.number("limit") + 1)
+    lines = await _occurrences_after(call, series, call.number("limit") + 1)
     page = lines[: call.number("limit")]
     stored = [line.event for line in page if line.event is not None]
     views = dict(zip((event.id for event in stored), await views_of(call, stored), strict=True))
     return SeriesEvents(
-        series=await _view(call, series),
+        series=await _series_view(call, series),
         occurrences=[
             _occurrence(call, series, line, views[line.event.id] if line.event is not None else None) for line in page
         ],
@@ -51,7 +51,7 @@ async def list_series_events(call: LexiconCall) -> SeriesEvents:
     )
 
 
-async def _lines(call: LexiconCall, series: Series, limit: int) -> list[AgendaOccurrence]:
+async def _occurrences_after(call: LexiconCall, series: Series, limit: int) -> list[AgendaOccurrence]:
     """Dates after the cursor, in order. Without ``since``, only dates that are not over."""
     now = call.reader.now
     after, since = _unpack(call.text("cursor")), instant_in(call, "since")
@@ -82,7 +82,7 @@ def _occurrence(call: LexiconCall, series: Series, line: AgendaOccurrence, view:
     )
 
 
-async def _view(call: LexiconCall, series: Series) -> SeriesView:
+async def _series_view(call: LexiconCall, series: Series) -> SeriesView:
     template, pattern, length = series.content, series.timing.pattern, series.timing.length
     is_host = await agenda.may_host(call.reader, series, call.viewer)
     venue = template.venue if is_host else public_place(template.venue, template.place_audience)
@@ -103,13 +103,13 @@ async def _view(call: LexiconCall, series: Series) -> SeriesView:
         status_reason=series.status_reason,
         visibility=series.visibility.value,
         host_name=names[series.owner_id],
-        group=await _group(call, series),
+        group=await _group_link(call, series),
         created_at=iso(series.created_at),
         updated_at=iso(series.updated_at),
     )
 
 
-async def _group(call: LexiconCall, series: Series) -> GroupLink | None:
+async def _group_link(call: LexiconCall, series: Series) -> GroupLink | None:
     if series.group is None:
         return None
     group = await groups.by_id(call.reader, series.group.id)

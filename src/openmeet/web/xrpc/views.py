@@ -56,8 +56,8 @@ class _Around:
 
 async def views_of(call: LexiconCall, events: Sequence[Event]) -> list[EventView]:
     """Views of these events, in order. The caller must be allowed to see them."""
-    around = await _around(call, events)
-    return [_view(event, around) for event in events]
+    around = await _surroundings_of(call, events)
+    return [_event_view(event, around) for event in events]
 
 
 async def view_of(call: LexiconCall, event: Event) -> EventView:
@@ -97,7 +97,7 @@ def group_link(group: Group, public_url: str) -> GroupLink:
     )
 
 
-async def _around(call: LexiconCall, events: Sequence[Event]) -> _Around:
+async def _surroundings_of(call: LexiconCall, events: Sequence[Event]) -> _Around:
     reader, viewer = call.reader, call.viewer
     ids = [event.id for event in events]
     group_ids = [event.group.id for event in events if event.group is not None]
@@ -116,7 +116,7 @@ async def _around(call: LexiconCall, events: Sequence[Event]) -> _Around:
     )
 
 
-def _view(event: Event, around: _Around) -> EventView:
+def _event_view(event: Event, around: _Around) -> EventView:
     own_rsvp = around.mine.get(event.id)
     runs = event.id in around.run
     private = private_details(

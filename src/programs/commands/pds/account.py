@@ -59,7 +59,7 @@ def list_accounts(
     """List accounts, ordered by DID."""
 
     async def show(server: AdministrationClient) -> None:
-        found = [one async for one in _all(server, email)]
+        found = [one async for one in _all_accounts(server, email)]
         if as_json:
             print_json(found)
             return
@@ -78,7 +78,7 @@ def show(
     """Show an account and the moderation decisions about it."""
 
     async def look(server: AdministrationClient) -> None:
-        did = await _find(server, identifier)
+        did = await _find_account(server, identifier)
         account = await server.query(f"{ADMIN}.getAccountInfo", {"did": did})
         decided = await server.query(f"{ADMIN}.getSubjectStatus", {"did": did})
         hosting = await server.query("com.atproto.sync.getRepoStatus", {"did": did})
@@ -113,7 +113,7 @@ def reset_password(
     password, is_made = ("", False) if by_email else _password(from_input=password_stdin)
 
     async def act(server: AdministrationClient) -> None:
-        did = await _find(server, identifier)
+        did = await _find_account(server, identifier)
         shown: dict[str, object] = {"did": did}
         if by_email:
             account = await server.query(f"{ADMIN}.getAccountInfo", {"did": did})
@@ -200,7 +200,7 @@ def _each(
         async with bars(hidden=as_json or len(identifiers) == 1) as on_progress:
             for number, identifier in enumerate(identifiers, 1):
                 try:
-                    did = await _find(server, identifier)
+                    did = await _find_account(server, identifier)
                     await act(server, did)
                     done.append({"account": identifier, "did": did})
                 except Failure as failure:
@@ -218,7 +218,7 @@ def _each(
     run_on_server(settings_file, url, run)
 
 
-async def _find(server: AdministrationClient, identifier: str) -> str:
+async def _find_account(server: AdministrationClient, identifier: str) -> str:
     """The DID of an account with any status. Raises NotFound."""
     text = identifier.strip().lower()
     if text.startswith("did:"):
@@ -226,13 +226,13 @@ async def _find(server: AdministrationClient, identifier: str) -> str:
     name, part = ("email", text) if "@" in text.lstrip("@") else ("handle", "")
     value = text if name == "email" else text.removeprefix("@")
     # Handles of inactive accounts do not resolve, but the administration API lists all of them.
-    async for one in _all(server, part):
+    async for one in _all_accounts(server, part):
         if one.get(name) == value:
             return str(one["did"])
     raise NotFound(f"There is no account {identifier} on this server.")
 
 
-async def _all(server: AdministrationClient, email: str) -> AsyncIterator[dict[str, Any]]:
+async def _all_accounts(server: AdministrationClient, email: str) -> AsyncIterator[dict[str, Any]]:
     cursor: dict[str, str] = {}
     while True:
         page = await server.query(f"{ADMIN}.searchAccounts", {"email": email, "limit": PAGE, **cursor})

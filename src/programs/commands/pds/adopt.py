@@ -58,17 +58,17 @@ def main(
         with _progress("looking", is_shown=not as_json) as progress:
             found = await adopting.examine(old, environment_before, settings, SystemClock(), progress, is_timed=dry_run)
         if not as_json:
-            _report(found, unexpected_effects(settings))
+            _print_report(found, unexpected_effects(settings))
         if dry_run:
             if as_json:
-                print_json(_document(found, settings, None))
+                print_json(_report_json(found, settings, None))
             if found.damaged:
                 raise Refused("Repair the damaged accounts, or delete them with the old server.")
             return
         with _progress("importing", is_shown=not as_json) as progress:
             await adopting.adopt(old, environment_before, settings, SystemClock(), progress, found)
         if as_json:
-            print_json(_document(found, settings, target))
+            print_json(_report_json(found, settings, target))
             return
         say(
             f"\nEverything is in {target}, and was compared with what was read. {folder} was not changed: keep it in case you want to go back, and do not start the old server with it."
@@ -90,7 +90,7 @@ def _environment(folder: Path, env_file: Path | None) -> dict[str, str]:
     return read_environment(env_file or usual)
 
 
-def _document(found: Survey, settings: PdsSettings, target: Path | None) -> dict[str, object]:
+def _report_json(found: Survey, settings: PdsSettings, target: Path | None) -> dict[str, object]:
     return {
         "counts": found.counts,
         "last_number": found.last_number,
@@ -103,7 +103,7 @@ def _document(found: Survey, settings: PdsSettings, target: Path | None) -> dict
     }
 
 
-def _report(found: Survey, settings: list[str]) -> None:
+def _print_report(found: Survey, settings: list[str]) -> None:
     for noun, count in found.counts.items():
         say(f"{count:>12,}  {noun}")
     say(f"{found.last_number:>12,}  is the firehose's last number")
@@ -138,7 +138,7 @@ def _progress(what: str, *, is_shown: bool) -> Iterator[OnProgress]:
     """
     console = Console(stderr=True)
     if is_shown and not console.is_terminal:
-        yield _lines(what)
+        yield _print_lines(what)
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not is_shown) as bar:
@@ -150,7 +150,7 @@ def _progress(what: str, *, is_shown: bool) -> Iterator[OnProgress]:
         yield on_progress
 
 
-def _lines(what: str) -> OnProgress:
+def _print_lines(what: str) -> OnProgress:
     clock = SystemClock()
     due = clock.now()
 

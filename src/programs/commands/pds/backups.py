@@ -45,7 +45,7 @@ def main(
             return
         found = [await read_manifest(vault, name) for name in await vault.ids()]
         if as_json:
-            print_json([_as_json(one) for one in found])
+            print_json([_backup_json(one) for one in found])
         else:
             for one in found:
                 made = f"{to_datetime(one.instant):%Y-%m-%d %H:%M} UTC"
@@ -66,7 +66,7 @@ def _age(newest: Manifest) -> str:
     return f"{minutes // 60} hours" if minutes < 48 * 60 else f"{minutes // 1440} days"
 
 
-def _as_json(one: Manifest) -> dict[str, object]:
+def _backup_json(one: Manifest) -> dict[str, object]:
     return {
         "id": one.id,
         "made_at": to_datetime(one.instant).isoformat(),

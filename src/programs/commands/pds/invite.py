@@ -50,7 +50,7 @@ def list_codes(
     """List invite codes with their account and number of uses."""
 
     async def show(server: AdministrationClient) -> None:
-        codes = await _all(server, "usage" if by_usage else "recent")
+        codes = await _all_codes(server, "usage" if by_usage else "recent")
         if as_json:
             print_json(codes)
             return
@@ -72,7 +72,7 @@ def disable(
     """Disable invite codes. Codes that this server never issued are listed at the end; the exit status is then 1."""
 
     async def act(server: AdministrationClient) -> None:
-        existing_codes = {one["code"] for one in await _all(server, "recent")}
+        existing_codes = {one["code"] for one in await _all_codes(server, "recent")}
         found, absent = (
             [code for code in codes if code in existing_codes],
             [code for code in codes if code not in existing_codes],
@@ -88,7 +88,7 @@ def disable(
     run_on_server(settings_file, url, act)
 
 
-async def _all(server: AdministrationClient, sort: str) -> list[dict[str, Any]]:
+async def _all_codes(server: AdministrationClient, sort: str) -> list[dict[str, Any]]:
     codes: list[dict[str, Any]] = []
     cursor: dict[str, str] = {}
     while True:

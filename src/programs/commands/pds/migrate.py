@@ -63,7 +63,7 @@ def move_in(
     where it stopped.
     """
     settings = read_settings(settings_file)
-    state = _state(state_file, who, old, new or settings.url, handle, email)
+    state = _migration_state(state_file, who, old, new or settings.url, handle, email)
     _go(settings, state, state_file, invite_code, recovery_key, delete_after, is_confirmed=yes)
 
 
@@ -83,11 +83,11 @@ def move_out(
 ) -> None:
     """Move an account from this server to any other PDS."""
     settings = read_settings(settings_file)
-    state = _state(state_file, who, old or settings.url, new, handle, email)
+    state = _migration_state(state_file, who, old or settings.url, new, handle, email)
     _go(settings, state, state_file, invite_code, recovery_key, delete_after, is_confirmed=yes)
 
 
-def _state(path: Path, who: str, old: str, new: str, handle: str, email: str) -> MoveState:
+def _migration_state(path: Path, who: str, old: str, new: str, handle: str, email: str) -> MoveState:
     """The state of the migration, from the options or as it was stored at the beginning. Raises BadParameter if options
     are missing, and Refused if the file belongs to another migration.
     """

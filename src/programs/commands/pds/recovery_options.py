@@ -32,7 +32,7 @@ def run_with_key(
     """Run ``work`` as the holder of the key. Raises Refused if the key belongs to another identity, and the errors of
     ``work``.
     """
-    did, recovery_key = _did(identity), recovery_file.read(key_file)
+    did, recovery_key = _parse_did(identity), recovery_file.read(key_file)
     if recovery_key.identity is not None and recovery_key.identity != did:
         raise Refused(f"The key in {key_file} is that of {recovery_key.identity}, not of {did}.")
 
@@ -52,7 +52,7 @@ def run_with_key(
     run_command(run)
 
 
-def _did(text: str) -> Did:
+def _parse_did(text: str) -> Did:
     try:
         did = parse_did(text)
     except Malformed as error:

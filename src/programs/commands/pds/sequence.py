@@ -38,7 +38,7 @@ def status(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
         say(f"head           {found['head']}")
         say(f"deleted up to  {found['retired_up_to']}")
         for kind, (number, oldest) in found["kept"].items():
-            say(f"{kind:14} {number}, the oldest of {_moment(oldest)}")
+            say(f"{kind:14} {number}, the oldest of {_format_instant(oldest)}")
 
     run_on_database(settings_file, show)
 
@@ -61,7 +61,7 @@ def list_events(
             )
             return
         for one in rows:
-            say(f"{one.seq:>10}  {_moment(one.at)}  {one.kind:9} {one.size:>8} bytes  {one.did}")
+            say(f"{one.seq:>10}  {_format_instant(one.at)}  {one.kind:9} {one.size:>8} bytes  {one.did}")
         if not rows:
             say("There are none.")
 
@@ -107,7 +107,7 @@ def verify(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
         async with bars(hidden=as_json) as on_progress:
             while page := await queries.page(db, position, PAGE):
                 for seq, frame in page:
-                    why = _problem(seq, frame)
+                    why = _frame_problem(seq, frame)
                     if why:
                         wrong.append({"seq": seq, "why": why})
                     position, read = seq, read + 1
@@ -124,7 +124,7 @@ def verify(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
     run_on_database(settings_file, look)
 
 
-def _problem(seq: int, frame: bytes) -> str:
+def _frame_problem(seq: int, frame: bytes) -> str:
     try:
         message = events.read(frame)
     except Malformed as wrong:
@@ -148,5 +148,5 @@ def _readable(value: object) -> object:
             return str(value)
 
 
-def _moment(instant: Instant) -> str:
+def _format_instant(instant: Instant) -> str:
     return to_datetime(instant).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
