@@ -39,7 +39,7 @@ from openmeet.web.sign_in import atproto_pages
 from openmeet.web.site import language, reduced_data, static_files
 from openmeet.web.site.caller import caller_or_none
 from openmeet.web.site.errors import render_page
-from openmeet.web.site.merged_caller import answered
+from openmeet.web.site.merged_caller import respond_for_merged
 from openmeet.web.site.rate_limits import spend_on_page, spend_on_picture
 from openmeet.web.site.reasons import SiteReason
 from openmeet.web.site.services import Services, services
@@ -187,7 +187,7 @@ def _page_route(route: Route) -> Route:
         if is_cached and caller_or_none(request) is None:
             site = services(request)
             return await site.page_cache.answer(request, site.tenant.database, site.clock, endpoint)
-        return await answered(request, endpoint(request))
+        return await respond_for_merged(request, endpoint(request))
 
     return Route(route.path, answer, methods=list(route.methods or ()))
 
@@ -225,7 +225,7 @@ def _api(operation: ApiOperation) -> Route:
             found = await operation.answer(request)
             return found if operation.is_streamed else answer_unless_known(request, found)
         answering = once(request, operation.answer) if operation.takes_key else operation.answer(request)
-        found = await answered(request, answering)
+        found = await respond_for_merged(request, answering)
         return await operation.afterwards(request, found) if operation.afterwards else found
 
     return Route(operation.path, answer, methods=[operation.method])

@@ -53,7 +53,7 @@ def contradictions(settings: Settings, *, sends_mail: bool = True) -> list[str]:
         found.append(f"{PREFIX}FIREHOSE_URLS and {PREFIX}RELAY_URLS both name {both[0]}: it is a PDS or a relay.")
     if settings.time_zone not in available_timezones():
         found.append(f"{PREFIX}TIME_ZONE must be an IANA time zone such as Europe/Berlin.")
-    found += _contradictions_nearby(settings)
+    found += _near_contradictions(settings)
     found += _matrix_contradictions(settings)
     if settings.mail_url and settings.dev_mailbox:
         found.append(f"{PREFIX}MAIL_URL and {PREFIX}DEV_MAILBOX are both set: mail is either sent or shown here.")
@@ -147,7 +147,7 @@ def _matrix_contradictions(settings: Settings) -> list[str]:
     return found
 
 
-def _contradictions_nearby(settings: Settings) -> list[str]:
+def _near_contradictions(settings: Settings) -> list[str]:
     try:
         near = parse_near(settings.network_near)
     except ValueError:

@@ -19,7 +19,7 @@ from at_protocol.repo.snapshot import Snapshot, read_snapshot
 from at_protocol.repo.stored_record import read_stored
 from at_protocol.syntax.did import Did, parse_did
 from aurora_locus.accounts import archive
-from programs.command_line import counted
+from programs.command_line import with_count
 
 T = TypeVar("T")
 
@@ -118,7 +118,7 @@ def check_blobs(file: AccountFile, snapshot: Snapshot) -> int:
     """
     size = sum(check_blob(file, cid) for cid in file.blobs)
     if (len(file.blobs), size) != (file.summary.blobs, file.summary.blob_bytes):
-        listed = f"{counted(file.summary.blobs, 'blob')} with {counted(file.summary.blob_bytes, 'byte')}"
+        listed = f"{with_count(file.summary.blobs, 'blob')} with {with_count(file.summary.blob_bytes, 'byte')}"
         raise Malformed("archive", f"{len(file.blobs)} with {size}", f"the summary lists {listed}")
     excused = {*file.summary.missing, *file.summary.withheld}
     for cid in {blob.cid for blob in wanted_blobs(snapshot)} - file.blobs.keys():

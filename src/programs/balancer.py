@@ -16,7 +16,7 @@ _AGAIN_SECONDS = 0.2
 
 
 @asynccontextmanager
-async def balanced(host: str, port: int, behind: Sequence[int]) -> AsyncIterator[None]:
+async def listen_balanced(host: str, port: int, behind: Sequence[int]) -> AsyncIterator[None]:
     """Listen for the duration of the block. ``behind``: ports of the same host to forward to. Raises OSError if the
     port is taken.
     """

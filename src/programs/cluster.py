@@ -30,7 +30,7 @@ from groundwork.errors import Refused
 from groundwork.sealing import fresh_key
 from groundwork.telemetry.logs import log
 from programs import dev_accounts
-from programs.balancer import balanced
+from programs.balancer import listen_balanced
 from programs.cluster_environment import HOST, NETWORK_SCHEMA, OPENMEET_SCHEMA, OPERATOR, ClusterOptions, environment_of
 from programs.command_line import role
 from programs.dev_accounts import DevAccounts
@@ -138,7 +138,7 @@ async def running(options: ClusterOptions, stop: asyncio.Event) -> AsyncIterator
         shown = _MembersFile(options, home, members)
         for public, kind in ((options.pds_port, "pds"), (options.web_port, "web")):
             try:
-                await stack.enter_async_context(balanced(HOST, public, ports[kind]))
+                await stack.enter_async_context(listen_balanced(HOST, public, ports[kind]))
             except OSError as error:
                 raise Refused(f"Port {public} of {HOST} cannot be used: {error.strerror or error}.") from error
         over = asyncio.Event()

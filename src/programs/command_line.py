@@ -35,7 +35,7 @@ def print_json(value: object) -> None:
     typer.echo(msgspec.json.encode(value))
 
 
-def counted(number: int, one: str, many: str = "") -> str:
+def with_count(number: int, one: str, many: str = "") -> str:
     """A number with its noun. ``many``: the plural, if it is not formed with an s."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 

@@ -55,7 +55,7 @@ class ProgramGauges:
     away: Gauge
 
 
-def registered(metrics: Metrics) -> ProgramGauges:
+def register_gauges(metrics: Metrics) -> ProgramGauges:
     """Register the gauges of one program, for all its communities."""
     return ProgramGauges(
         metrics.gauge("jobs", "Outbox jobs that are not completed", ["tenant", "kind", "state"]),
@@ -95,7 +95,7 @@ def registered(metrics: Metrics) -> ProgramGauges:
 async def work(installation: Installation, stop: asyncio.Event) -> None:
     """Refresh the gauges of one process until ``stop`` is set."""
     default = installation.default
-    gauges = registered(default.metrics)
+    gauges = register_gauges(default.metrics)
     databases = {"network": default.installation}
     for platform in installation.platforms:
         databases["openmeet" if platform is default else f"openmeet-{platform.tenant.name}"] = platform.db

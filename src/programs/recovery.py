@@ -30,7 +30,7 @@ from groundwork.clock import SECOND, Clock
 from groundwork.errors import Conflict, Failure, NotSignedIn, Refused, RemoteFailed, kind_of
 from groundwork.http.client import HttpClient
 from programs.account_file import AccountFile, check_repository, wanted_blobs
-from programs.command_line import counted
+from programs.command_line import with_count
 
 # Enough time for a repository of a hundred megabytes over a slow connection.
 LONG_SECONDS = 600.0
@@ -161,7 +161,7 @@ async def _make(means: RecoveryContext, target: RecoveryTarget, say: Print) -> N
     own = format_did_key(means.key.public)
     present = await basis(means)
     if present.overrules:
-        say(f"identity   {counted(present.overrules, 'operation')} that took the key away will be overridden")
+        say(f"identity   {with_count(present.overrules, 'operation')} that took the key away will be overridden")
     if present.overrules or present.operation.verification_methods.get(ATPROTO_KEY) != own:
         methods = {**present.operation.verification_methods, ATPROTO_KEY: own}
         await means.directory.submit(means.did, change(means, present, verification_methods=methods))

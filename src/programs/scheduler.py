@@ -184,7 +184,7 @@ async def work(platform: Platform, stop: asyncio.Event) -> None:
     """Run each task at its own interval until ``stop`` is set."""
     async with asyncio.TaskGroup() as group:
         for name, chore in {**CHORES, "series_windows": Chore(600, _rolling(platform))}.items():
-            group.create_task(_repeat(name, chore, platform, stop))
+            group.create_task(_run_repeatedly(name, chore, platform, stop))
 
 
 def _rolling(platform: Platform) -> Callable[[Platform], Awaitable[object]]:
@@ -203,7 +203,7 @@ def _rolling(platform: Platform) -> Callable[[Platform], Awaitable[object]]:
     return roll
 
 
-async def _repeat(name: str, chore: Chore, platform: Platform, stop: asyncio.Event) -> None:
+async def _run_repeatedly(name: str, chore: Chore, platform: Platform, stop: asyncio.Event) -> None:
     while not stop.is_set():
         try:
             await chore.run(platform)

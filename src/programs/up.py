@@ -47,7 +47,7 @@ from programs.dev_accounts import DevAccounts
 from programs.platform import open_installation
 from programs.running import VERSION, run_until_stopped, wait_for_stop
 from programs.sources import sort_by_kind
-from programs.web import sites
+from programs.web import open_sites
 
 app = role()
 
@@ -198,7 +198,7 @@ async def network(
             platform = installation.default
             await fill(platform.db, pictures=TownPictures(platform.pictures, platform.workers))
         await stack.enter_async_context(workers.running(installation))
-        hosts = await stack.enter_async_context(sites(installation))
+        hosts = await stack.enter_async_context(open_sites(installation))
         web = await listen(hosts, "web", ports.web)
         stack.push_async_callback(web.stop)
         stack.callback(hosts.end_streams)

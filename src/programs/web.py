@@ -51,7 +51,7 @@ def main(settings_file: SettingsFile = None) -> None:
     async def run() -> None:
         async with open_installation(found, SystemClock()) as installation:
             settings = installation.default.settings
-            async with sites(installation) as app:
+            async with open_sites(installation) as app:
                 serving = await serve(
                     app,
                     settings.host,
@@ -72,7 +72,7 @@ def main(settings_file: SettingsFile = None) -> None:
 
 
 @asynccontextmanager
-async def sites(installation: Installation) -> AsyncIterator[Hosts]:
+async def open_sites(installation: Installation) -> AsyncIterator[Hosts]:
     """Every community's site by its host name. Probes run until the block ends."""
     catalogue.read_all()
     # Communities share these workers, for jobs that people wait for: previews of forms, pictures, calendars.
@@ -87,7 +87,7 @@ async def sites(installation: Installation) -> AsyncIterator[Hosts]:
             async with open_geocoder(installation.default, places) as geocoder:
                 yield Hosts(
                     {
-                        one.tenant.name: await site(
+                        one.tenant.name: await open_site(
                             one, health, live_rooms[one.tenant.name], live_pages[one.tenant.name], places, geocoder
                         )
                         for one in installation.platforms
@@ -143,7 +143,7 @@ def _count_streams(live_rooms: LiveRooms) -> float:
     return live_rooms.count
 
 
-async def site(
+async def open_site(
     platform: Platform,
     health: ProgramHealth | None = None,
     live_rooms: LiveRooms | None = None,

@@ -63,7 +63,7 @@ def run_worker(work: Work, what: str, needed: Needed, settings_file: Path | None
     async def run() -> None:
         async with (
             open_installation(settings, SystemClock()) as installation,
-            watched(installation, needed),
+            serve_health(installation, needed),
             stopping() as stop,
         ):
             sites = ", ".join(one.public_url for one in settings.values())
@@ -74,7 +74,7 @@ def run_worker(work: Work, what: str, needed: Needed, settings_file: Path | None
 
 
 @asynccontextmanager
-async def watched(installation: Installation, needed: Needed) -> AsyncIterator[None]:
+async def serve_health(installation: Installation, needed: Needed) -> AsyncIterator[None]:
     """Serve health and metrics on a separate port, if one is set."""
     settings, metrics = installation.default.settings, installation.default.metrics
     if not settings.operations_port:

@@ -92,7 +92,7 @@ async def installation(tmp_path: Path, clock: HandClock) -> AsyncIterator[Instal
     async with open_platform(settings, clock) as platform:
         counts = counting(platform.metrics, platform.results)
         one = Processor(platform.db, platform.queue, platform.ingestion_context, counts, clock)
-        found = Installation(platform, clock, gauges.registered(platform.metrics), one)
+        found = Installation(platform, clock, gauges.register_gauges(platform.metrics), one)
         await found.ingest(3)
         await found.scrape()
         clock.turn(5 * MINUTES * SECOND)

@@ -25,7 +25,7 @@ from programs import workers
 from programs.platform import Platform, open_installation
 from programs.probes import WEB, probes_of
 from programs.running import VERSION
-from programs.web import site
+from programs.web import open_site
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ async def opened(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Open
         probing(probes_of(installation, WEB), installation.default.metrics),
     ):
         directory = create_app(plc_db, OperationLimits(0, 0, 0), plc_metrics, version=VERSION)
-        yield Opened(installation.default, await site(installation.default), server, directory, plc_metrics)
+        yield Opened(installation.default, await open_site(installation.default), server, directory, plc_metrics)
 
 
 @asynccontextmanager

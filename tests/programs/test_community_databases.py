@@ -22,7 +22,7 @@ from openmeet.network.firehose import delivery
 from openmeet.settings import Settings
 from openmeet.tenants.configured import checks_of, read_tenants
 from programs import community_databases, gauges
-from programs.balancer import balanced
+from programs.balancer import listen_balanced
 from programs.community_databases import open_databases
 from programs.platform import open_installation
 
@@ -66,11 +66,11 @@ async def test_database_is_opened_as_soon_as_it_answers(tmp_path: Path, postgres
             "database": "ok",
             "database of village": "the database does not answer yet",
         }
-        shown = gauges.registered(deployment.metrics)
+        shown = gauges.register_gauges(deployment.metrics)
         assert 'openmeet_databases_away{tenant="village"} 1.0' in deployment.metrics.exposition().decode()
         stop = asyncio.Event()
         waiting = asyncio.create_task(until_opened(village.db, stop))
-        async with balanced(HOST, door, [urlsplit(postgres_url).port or 5432]):
+        async with listen_balanced(HOST, door, [urlsplit(postgres_url).port or 5432]):
             assert await asyncio.wait_for(waiting, 60)
             assert (await run_checks(checks)).is_ready
             await gauges.read(village, shown)

@@ -18,7 +18,7 @@ from groundwork.rate_limit.contract import Limit
 from groundwork.settings import Secret
 from openmeet.tenants.configured import checked, read_tenants
 from programs.platform import open_installation
-from programs.web import site
+from programs.web import open_site
 
 KEY = "a key of sixteen characters"
 GUESSES = 3
@@ -65,7 +65,7 @@ async def both(
                 {},
             )
             installation = await stack.enter_async_context(open_installation(checked(found), clock))
-            app = await site(installation.default)
+            app = await open_site(installation.default)
             served = await stack.enter_async_context(serving(app))
             browser = await stack.enter_async_context(
                 httpx.AsyncClient(verify=NO_TLS, base_url=served.url, trust_env=False)

@@ -137,7 +137,7 @@ async def test_nothing_that_is_kept_is_kept_together(both: Installation, tmp_pat
 async def test_removed_source_raises_no_alert(both: Installation) -> None:
     """A removed source raises no alert. Otherwise a process that had measured it would report an ever longer silence."""
     deployment, _ = two(both)
-    found = gauges.registered(deployment.metrics)
+    found = gauges.register_gauges(deployment.metrics)
     for urls in (["wss://one.example", "wss://other.example"], ["wss://other.example"]):
         async with deployment.installation.transaction() as tx:
             await cursors.keep_sources(tx, urls)
@@ -151,7 +151,7 @@ async def test_removed_source_raises_no_alert(both: Installation) -> None:
 async def test_gauges_are_labelled_by_community(both: Installation) -> None:
     deployment, village = two(both)
     await village.queue.publish([Message("event.create", DID, b"", "1")])
-    found = gauges.registered(deployment.metrics)
+    found = gauges.register_gauges(deployment.metrics)
     for one in both.platforms:
         await gauges.read(one, found)
     shown = deployment.metrics.exposition().decode()

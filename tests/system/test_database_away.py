@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from programs.balancer import balanced
+from programs.balancer import listen_balanced
 from tests.simulation.processes import free_port
 from tests.system.communities import running_communities
 from tests.system.tour.watching import eventually
@@ -26,7 +26,7 @@ async def test_community_joins_when_its_database_answers(tmp_path: Path, postgre
     async with contextlib.AsyncExitStack() as stack:
 
         async def opens() -> None:
-            await stack.enter_async_context(balanced(HOST, door, [server.port or 5432]))
+            await stack.enter_async_context(listen_balanced(HOST, door, [server.port or 5432]))
 
         await starts_and_joins(tmp_path, opens, database_url=behind_the_door, database_schema="hamlet_away")
 

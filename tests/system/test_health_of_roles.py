@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from programs.balancer import balanced
+from programs.balancer import listen_balanced
 from tests.groundwork.queue.conftest import BROKER
 from tests.parts import needs
 from tests.simulation.processes import Program, free_port
@@ -67,14 +67,14 @@ async def test_broker_outage_is_reported_and_ends(tmp_path: Path, role: str) -> 
     name = f"health_{door}"
     async with AsyncExitStack() as stack:
         way = await stack.enter_async_context(AsyncExitStack())
-        await way.enter_async_context(balanced(HOST, door, [server.port or 5672]))
+        await way.enter_async_context(listen_balanced(HOST, door, [server.port or 5672]))
         url = await stack.enter_async_context(
             running(role, tmp_path / "data", OPENMEET_BROKER_URL=broker, OPENMEET_BROKER_NAME=name)
         )
         await says(url, is_well)
         await way.aclose()
         await says(url, lambda status, said: status == 503 and said["checks"]["queue"] != "ok")
-        await way.enter_async_context(balanced(HOST, door, [server.port or 5672]))
+        await way.enter_async_context(listen_balanced(HOST, door, [server.port or 5672]))
         await says(url, is_well)
 
 

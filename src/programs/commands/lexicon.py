@@ -58,7 +58,7 @@ def publish_(
     as_json: AsJson = False,
 ) -> None:
     """Write new and changed Lexicons to the account's repository, and print the DNS entries that point to it."""
-    name = _account_name(account)
+    name = _parse_account(account)
     password = _password(password_file)
 
     async def act(platform: Platform) -> None:
@@ -87,7 +87,7 @@ def publish_(
     run_on_platform(settings_file, tenant, act)
 
 
-def _account_name(account: str) -> Did | Handle:
+def _parse_account(account: str) -> Did | Handle:
     try:
         return parse_at_identifier(account.strip().removeprefix("@"))
     except Malformed:

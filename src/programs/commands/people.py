@@ -21,7 +21,7 @@ from openmeet.network.ingestion.person_erasure import discard_files
 from openmeet.network.ingestion.person_erasure import erase as erase_person
 from openmeet.network.ingestion.person_erasure import erase_again as erase_people_again
 from openmeet.tenants.configured import DEFAULT_TENANT
-from programs.command_line import AsJson, OfTenant, SettingsFile, counted, noun, print_json, say
+from programs.command_line import AsJson, OfTenant, SettingsFile, noun, print_json, say, with_count
 from programs.person_erasing import person_erasing
 from programs.platform import Platform, run_on_platform
 
@@ -100,14 +100,14 @@ def erase_again(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile =
     async def act(platform: Platform) -> None:
         erasing = person_erasing(platform)
         done = await erase_people_again(platform.db, erasing, int(platform.settings.erasure_grace * SECOND))
-        listed = counted(len(erasing.ledger.people()), "person", "people")
+        listed = with_count(len(erasing.ledger.people()), "person", "people")
         typer.echo(f"{listed} in the ledger, {done.erased} of them deleted again, {done.merged} merged again")
-        requests = counted(done.postponed, "request")
+        requests = with_count(done.postponed, "request")
         typer.echo(f"{requests} from before the backup: with a new grace period")
         typer.echo(
-            f"{counted(done.requested, 'request')} from after the backup: requested again, with a new grace period"
+            f"{with_count(done.requested, 'request')} from after the backup: requested again, with a new grace period"
         )
-        typer.echo(f"{counted(done.withdrawn, 'request')} withdrawn after the backup: withdrawn again")
+        typer.echo(f"{with_count(done.withdrawn, 'request')} withdrawn after the backup: withdrawn again")
         newest = erasing.ledger.newest()
         written = "empty" if newest is None else f"last written {newest:%Y-%m-%d %H:%M} UTC"
         say(
@@ -145,9 +145,9 @@ async def _confirm(platform: Platform, person: User, *, now: bool, as_json: bool
         say(f"  account   {account.did}  @{account.handle or 'handle unknown'}")
     hosted = len(found.events) + found.more_events
     say(
-        f"  has       {counted(hosted, 'upcoming event')}, {counted(found.answers, 'answer')} to upcoming events,"
-        f" {counted(found.memberships, 'membership')}, {counted(found.groups_passed + found.groups_deleted, 'own group')},"
-        f" {counted(found.records, 'record')} in account servers"
+        f"  has       {with_count(hosted, 'upcoming event')}, {with_count(found.answers, 'answer')} to upcoming events,"
+        f" {with_count(found.memberships, 'membership')}, {with_count(found.groups_passed + found.groups_deleted, 'own group')},"
+        f" {with_count(found.records, 'record')} in account servers"
     )
     question = "Delete all their data now? This cannot be undone" if now else "Hide and delete this account"
     try:

@@ -16,7 +16,7 @@ from at_protocol.repo import car
 from at_protocol.repo.commit import Commit, verify_commit
 from at_protocol.repo.snapshot import Snapshot, read_snapshot
 from programs.account_file import AccountFile, check_blobs, check_repository, is_archive, open_account_file
-from programs.command_line import AsJson, counted, noun, print_json, say
+from programs.command_line import AsJson, noun, print_json, say, with_count
 
 app = noun("Verify repository files.")
 
@@ -122,7 +122,7 @@ def note_blobs_and_preferences(report: RepositoryCheck, file: AccountFile, snaps
     gaps = f"; {missing} already missing there" if missing else ""
     gaps += f"; {withheld} withheld by the host" if withheld else ""
     report.note(
-        f"blobs      {len(file.blobs):,} with {counted(size, 'byte')}, all hashes are correct{gaps}",
+        f"blobs      {len(file.blobs):,} with {with_count(size, 'byte')}, all hashes are correct{gaps}",
         blobs=len(file.blobs),
         blob_bytes=size,
         missing_blobs=missing,
@@ -162,14 +162,14 @@ def note_snapshot(report: RepositoryCheck, file: car.Car, snapshot: Snapshot) ->
     )
     collections = Counter(path.partition("/")[0] for path in snapshot.entries)
     report.note(
-        f"records    {len(snapshot.entries):,} in {counted(len(collections), 'collection')}",
+        f"records    {len(snapshot.entries):,} in {with_count(len(collections), 'collection')}",
         records=len(snapshot.entries),
         collections=dict(collections),
     )
     report.lines += [f"           {count:6} {name}" for name, count in sorted(collections.items())]
     if snapshot.flaws:
         report.note(
-            f"odd        {counted(len(snapshot.flaws), 'record')} that a server would refuse to write",
+            f"odd        {with_count(len(snapshot.flaws), 'record')} that a server would refuse to write",
             flaws=snapshot.flaws,
         )
         report.lines += [f"           {path}: {why}" for path, why in snapshot.flaws.items()]

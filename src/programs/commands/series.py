@@ -20,7 +20,7 @@ from openmeet.recurrence.rule import parse_rule
 from openmeet.recurrence.structured import plain_choices, to_json
 from openmeet.recurrence.wall_time import instant_of, instead_of, local_of
 from openmeet.tenants.configured import DEFAULT_TENANT
-from programs.command_line import AsJson, OfTenant, SettingsFile, counted, noun, print_json, say
+from programs.command_line import AsJson, OfTenant, SettingsFile, noun, print_json, say, with_count
 from programs.platform import Platform, run_on_platform
 
 app = noun("Preview recurrence rules; publish the records of series.")
@@ -44,7 +44,7 @@ def publish(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = Non
                 raise Refused("Switch on series-lexicon or native-recurrence first: openmeet flags on series-lexicon")
             number = await enqueue_series(tx)
             await publications.recheck_kind(tx, PublicationKind.EVENT)
-        say(f"{counted(number, 'series', 'series')} checked; the publisher writes what differs.")
+        say(f"{with_count(number, 'series', 'series')} checked; the publisher writes what differs.")
 
     run_on_platform(settings_file, tenant, act)
 

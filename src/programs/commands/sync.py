@@ -312,8 +312,8 @@ def _reconciled_text(done: list[Reconciled], away: dict[Did, str], *, is_dry_run
     for one in done:
         if one.records is None:
             lines.append(f"{one.did}  is not served at present")
-        lines += [f"{_host_line(found)}: repaired" for found in one.repaired]
-        lines += [_host_line(found) + ("" if is_dry_run else ": not repaired") for found in one.unrepaired]
+        lines += [f"{_discrepancy_line(found)}: repaired" for found in one.repaired]
+        lines += [_discrepancy_line(found) + ("" if is_dry_run else ": not repaired") for found in one.unrepaired]
         lines += [f"{failed.uri}  quarantined: {explain(failed.reason)}" for failed in one.failed]
     lines += [f"{did}  was not read: {why}" for did, why in away.items()]
     lines += [f"{kind.replace('_', ' '):24}{number}" for kind, number in _counts_by_kind(done).items()]
@@ -329,7 +329,7 @@ def _repositories(number: int) -> str:
     return "1 repository" if number == 1 else f"{number} repositories"
 
 
-def _host_line(found: RecordDiscrepancy) -> str:
+def _discrepancy_line(found: RecordDiscrepancy) -> str:
     fields = f" ({', '.join(found.fields)})" if found.fields else ""
     return f"{found.uri}  {found.kind.value.replace('_', ' ')}{fields}"
 

@@ -30,7 +30,7 @@ def fade(name: str, *stops: str, is_round: bool = False) -> str:
     )
 
 
-def whole(fill: str) -> str:
+def canvas(fill: str) -> str:
     return f'<rect width="{WIDTH}" height="{HEIGHT}" fill="{fill}"/>'
 
 

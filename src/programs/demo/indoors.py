@@ -4,7 +4,7 @@ generator.
 
 import random
 
-from programs.demo.brushes import HOURS, fade, mix, ridge, whole
+from programs.demo.brushes import HOURS, canvas, fade, mix, ridge
 
 
 def stage(dice: random.Random) -> str:
@@ -39,7 +39,7 @@ def stage(dice: random.Random) -> str:
     )
     return (
         f"<defs>{fade('a', one + '/.95', one + '/0')}{fade('b', two + '/.95', two + '/0')}{fade('h', '#fff/.8', '#fff/0', is_round=True)}{fade('f', one + '/.55', one + '/0', is_round=True)}</defs>"
-        f'{whole(night)}<ellipse cx="750" cy="700" rx="760" ry="330" fill="url(#f)"/>{beams}{lamps}<rect y="715" width="1500" height="290" fill="#0b0812"/><g fill="#0b0812">{band}</g><g fill="#07050d">{crowd}</g>'
+        f'{canvas(night)}<ellipse cx="750" cy="700" rx="760" ry="330" fill="url(#f)"/>{beams}{lamps}<rect y="715" width="1500" height="290" fill="#0b0812"/><g fill="#0b0812">{band}</g><g fill="#07050d">{crowd}</g>'
     )
 
 
@@ -72,7 +72,7 @@ def table(dice: random.Random) -> str:
         f'<ellipse cx="{dice.randrange(40, 1460)}" cy="{dice.randrange(40, 960)}" rx="26" ry="10" fill="#5d7d44" transform="rotate({dice.randrange(180)} 750 500)" opacity=".85"/>'
         for _ in range(14)
     )
-    return f"{whole(wood)}{planks}{leaves}{dishes}"
+    return f"{canvas(wood)}{planks}{leaves}{dishes}"
 
 
 def _bowl(dice: random.Random, x: int, y: int, r: int) -> str:
@@ -111,7 +111,7 @@ def workshop(dice: random.Random) -> str:
         f'{_wheel(500, tyre)}{_wheel(1010, tyre)}<g fill="none" stroke="{frame}" stroke-width="22" stroke-linecap="round" stroke-linejoin="round"><path d="M500 640L620 420H930L740 640H500M740 640L610 396M1010 640L920 370"/></g>'
         f'<path d="M560 384h110" stroke="{tyre}" stroke-width="30" stroke-linecap="round"/><path d="M900 366q60-30 100 6 10 40-36 44" fill="none" stroke="{tyre}" stroke-width="18" stroke-linecap="round"/><circle cx="740" cy="640" r="40" fill="none" stroke="{tyre}" stroke-width="14"/><path d="M740 640l36 70m-14 0h44" stroke="{tyre}" stroke-width="14" stroke-linecap="round"/>'
     )
-    return f'{whole(wall)}<g fill="#000" opacity=".16">{holes}</g>{hung}<rect y="816" width="1500" height="190" fill="#8c5f3c"/><rect y="816" width="1500" height="26" fill="#a97a52"/><ellipse cx="750" cy="830" rx="520" ry="20" fill="#000" opacity=".25"/>{bike}'
+    return f'{canvas(wall)}<g fill="#000" opacity=".16">{holes}</g>{hung}<rect y="816" width="1500" height="190" fill="#8c5f3c"/><rect y="816" width="1500" height="26" fill="#a97a52"/><ellipse cx="750" cy="830" rx="520" ry="20" fill="#000" opacity=".25"/>{bike}'
 
 
 def _wheel(x: int, tyre: str) -> str:
@@ -143,7 +143,7 @@ def cinema(dice: random.Random) -> str:
         for x in range(120, 1500, 210)
         if dice.random() < 0.75
     )
-    return f"<defs>{fade('s', top, low, sun)}{fade('g', sun + '/.5', sun + '/0', is_round=True)}</defs>{whole('#170f14')}<ellipse cx='750' cy='420' rx='900' ry='560' fill='url(#g)'/>{film}<path d='M0 0h150q30 320-40 760H0zM1500 0h-150q-30 320 40 760h110z' fill='{mix(seat, '#170f14', 0.45)}'/>{heads}{rows}"
+    return f"<defs>{fade('s', top, low, sun)}{fade('g', sun + '/.5', sun + '/0', is_round=True)}</defs>{canvas('#170f14')}<ellipse cx='750' cy='420' rx='900' ry='560' fill='url(#g)'/>{film}<path d='M0 0h150q30 320-40 760H0zM1500 0h-150q-30 320 40 760h110z' fill='{mix(seat, '#170f14', 0.45)}'/>{heads}{rows}"
 
 
 def board(dice: random.Random) -> str:
@@ -165,7 +165,7 @@ def board(dice: random.Random) -> str:
         f'<g transform="translate({x} {y}) rotate({dice.randrange(60)})"><rect x="-58" y="-58" width="116" height="116" rx="24" fill="#fbf6ec"/><g fill="#2b2320"><circle r="12"/><circle cx="-30" cy="-30" r="12"/><circle cx="30" cy="30" r="12"/></g></g>'
         for x, y in ((150, 800), (330, 900), (1330, 160))
     )
-    return f"<defs>{fade('v', '#000/0', '#000/.45', is_round=True)}</defs>{whole(felt)}{''.join(tiles)}{pieces}{dice_drawn}<rect width='1500' height='1000' fill='url(#v)' opacity='.5'/>"
+    return f"<defs>{fade('v', '#000/0', '#000/.45', is_round=True)}</defs>{canvas(felt)}{''.join(tiles)}{pieces}{dice_drawn}<rect width='1500' height='1000' fill='url(#v)' opacity='.5'/>"
 
 
 def shelves(dice: random.Random) -> str:
@@ -193,7 +193,7 @@ def shelves(dice: random.Random) -> str:
         rows.append(
             f'<rect y="{y}" width="1500" height="24" fill="{wood}"/><rect y="{y + 24}" width="1500" height="20" fill="#000" opacity=".14"/>'
         )
-    return f"<defs>{fade('g', '#ffe9b0/.75', '#ffe9b0/0', is_round=True)}</defs>{whole(wall)}{''.join(rows)}<circle cx='{dice.randrange(400, 1100)}' cy='180' r='560' fill='url(#g)' opacity='.55'/>"
+    return f"<defs>{fade('g', '#ffe9b0/.75', '#ffe9b0/0', is_round=True)}</defs>{canvas(wall)}{''.join(rows)}<circle cx='{dice.randrange(400, 1100)}' cy='180' r='560' fill='url(#g)' opacity='.55'/>"
 
 
 def studio(dice: random.Random) -> str:
@@ -209,7 +209,7 @@ def studio(dice: random.Random) -> str:
     )
     plant = '<path d="M{x} 780q-30-180-110-230 30 120 60 170-70-60-120-40 80 30 120 100z" fill="#5d8460"/><path d="M{x} 780q20-220 120-260-40 110-70 190 60-70 120-50-70 30-120 120z" fill="#4d7350"/><path d="M{a} 770h120l-16 120h-88z" fill="#c8704a"/>'
     return (
-        f"<defs>{fade('s', top, low, sun)}{fade('l', sun + '/.6', sun + '/0')}</defs>{whole(wall)}{panes}<rect y='640' width='1500' height='370' fill='#c9a27a'/><rect y='640' width='1500' height='14' fill='#fff' opacity='.4'/>"
+        f"<defs>{fade('s', top, low, sun)}{fade('l', sun + '/.6', sun + '/0')}</defs>{canvas(wall)}{panes}<rect y='640' width='1500' height='370' fill='#c9a27a'/><rect y='640' width='1500' height='14' fill='#fff' opacity='.4'/>"
         f'<path d="M330 640h900l180 370H150z" fill="url(#l)" opacity=".7"/>{mats}{plant.format(x=190, a=130)}{plant.format(x=1350, a=1290)}'
     )
 
@@ -232,7 +232,7 @@ def easel(dice: random.Random) -> str:
         for angle in (-16, -5, 6, 17)
     )
     return (
-        f'{whole(wall)}<g stroke="#8c5f3c" stroke-width="26" stroke-linecap="round"><path d="M540 1000L720 40M960 1000L780 40M750 40V90"/></g><rect x="410" y="110" width="680" height="530" fill="#000" opacity=".16"/>'
+        f'{canvas(wall)}<g stroke="#8c5f3c" stroke-width="26" stroke-linecap="round"><path d="M540 1000L720 40M960 1000L780 40M750 40V90"/></g><rect x="410" y="110" width="680" height="530" fill="#000" opacity=".16"/>'
         f'<clipPath id="k"><rect x="400" y="96" width="690" height="530"/></clipPath><rect x="400" y="96" width="690" height="530" fill="#fbf6ec"/><g clip-path="url(#k)">{strokes}</g><rect x="380" y="626" width="730" height="30" fill="#a97a52"/>'
         f'<rect y="930" width="1500" height="80" fill="#6d4a36"/><path d="M170 880q20-130 200-130t210 120q0 80-120 80-40 0-60-20t-60 20q-180 20-170-70z" fill="#d9b083"/>{blobs}{brushes}<path d="M1170 800h140l-16 180h-108z" fill="#8fa9b5"/>'
     )
@@ -264,7 +264,7 @@ def desk(dice: random.Random) -> str:
         f'<path d="M{-20} {y}C300 {y - 160} 420 {y + 240} {620} {520 + n * 30}" fill="none" stroke="{ink}" stroke-width="18" stroke-linecap="round"/>'
         for n, (y, ink) in enumerate(((420, "#d93f3f"), (560, "#f2c14e"), (640, "#f4ede0")))
     )
-    return f"<defs>{fade('r', '#ff6b5e/.9', '#ff6b5e/0', is_round=True)}{fade('y', '#ffe08a/.9', '#ffe08a/0', is_round=True)}</defs>{whole(board)}{traces}{chips}{wires}{lights}"
+    return f"<defs>{fade('r', '#ff6b5e/.9', '#ff6b5e/0', is_round=True)}{fade('y', '#ffe08a/.9', '#ffe08a/0', is_round=True)}</defs>{canvas(board)}{traces}{chips}{wires}{lights}"
 
 
 def cups(dice: random.Random) -> str:
@@ -290,4 +290,4 @@ def cups(dice: random.Random) -> str:
             strict=True,
         )
     )
-    return f"<defs>{fade('s', cloth, low)}{fade('g', '#fff1c2/.85', '#fff1c2/0', is_round=True)}</defs>{whole('url(#s)')}{lamps}<path d='M0 700h1500v310H0z' fill='{wood}'/><path d='M0 700h1500v18H0z' fill='#fff' opacity='.25'/>{cups}"
+    return f"<defs>{fade('s', cloth, low)}{fade('g', '#fff1c2/.85', '#fff1c2/0', is_round=True)}</defs>{canvas('url(#s)')}{lamps}<path d='M0 700h1500v310H0z' fill='{wood}'/><path d='M0 700h1500v18H0z' fill='#fff' opacity='.25'/>{cups}"

@@ -4,7 +4,7 @@ random generator.
 
 import random
 
-from programs.demo.brushes import HOURS, WIDTH, fade, mix, ridge, whole
+from programs.demo.brushes import HOURS, WIDTH, canvas, fade, mix, ridge
 
 
 def fir(x: float, y: float, size: float, fill: str) -> str:
@@ -33,7 +33,7 @@ def lake(dice: random.Random) -> str:
     )
     return (
         f"<defs>{fade('s', top, low, sun)}{fade('w', mix(low, near, 0.25), mix(top, near, 0.6))}{fade('g', sun + '/.9', sun + '/0', is_round=True)}</defs>"
-        f'{whole("url(#s)")}<circle cx="{x}" cy="{y}" r="330" fill="url(#g)"/><circle cx="{x}" cy="{y}" r="74" fill="{sun}"/>{hills}'
+        f'{canvas("url(#s)")}<circle cx="{x}" cy="{y}" r="330" fill="url(#g)"/><circle cx="{x}" cy="{y}" r="74" fill="{sun}"/>{hills}'
         f'<rect y="668" width="{WIDTH}" height="340" fill="url(#w)"/>{water}{trees}'
     )
 
@@ -50,7 +50,7 @@ def hills(dice: random.Random) -> str:
         for x in (130, 260, 1180, 1290, 1420)
     )
     return (
-        f"<defs>{fade('s', top, low, sun)}</defs>{whole('url(#s)')}<circle cx='{dice.randrange(400, 1100)}' cy='250' r='80' fill='{sun}'/>{hills}{trees}"
+        f"<defs>{fade('s', top, low, sun)}</defs>{canvas('url(#s)')}<circle cx='{dice.randrange(400, 1100)}' cy='250' r='80' fill='{sun}'/>{hills}{trees}"
         f'<path d="M0 1000V830Q380 720 760 760T1500 800V1000z" fill="{mix(green, near, 0.25)}"/>'
         f'<path d="M560 1000Q700 850 690 780 690 720 770 690 850 660 800 620 910 660 850 730 800 770 860 850 930 920 1010 1000z" fill="{mix(sun, far, 0.25)}"/>'
     )
@@ -94,7 +94,7 @@ def street(dice: random.Random) -> str:
         for x in range(90, 1460, 118)
         if dice.random() < 0.8
     )
-    return f"<defs>{fade('s', sky, low)}</defs>{whole('url(#s)')}{''.join(houses)}<rect y='858' width='1500' height='150' fill='{mix('#b9ab98', '#1c1a38', 0.5 if is_dark else 0.05)}'/>{cords}{flags}{people}"
+    return f"<defs>{fade('s', sky, low)}</defs>{canvas('url(#s)')}{''.join(houses)}<rect y='858' width='1500' height='150' fill='{mix('#b9ab98', '#1c1a38', 0.5 if is_dark else 0.05)}'/>{cords}{flags}{people}"
 
 
 def stars(dice: random.Random) -> str:
@@ -112,7 +112,7 @@ def stars(dice: random.Random) -> str:
         for x in dice.sample(range(420, 1100, 84), 4)
     )
     scope = '<g transform="translate(1130 840) rotate(-38)"><rect x="-150" y="-24" width="220" height="48" rx="8"/><rect x="70" y="-34" width="60" height="68" rx="8"/></g><path d="M1130 850l-60 120M1130 850l60 120M1130 850v120" stroke="#05060f" stroke-width="12"/>'
-    return f"<defs>{fade('s', top, low)}{fade('m', '#fff/.2', '#fff/0', is_round=True)}</defs>{whole('url(#s)')}{band}{dots}<path d='{ridge(dice, 900, 130, 4)}' fill='#0a0b1c'/><g fill='#05060f'>{people}{scope}</g><path d='M0 930q750-70 1500 10v70H0z' fill='#05060f'/>"
+    return f"<defs>{fade('s', top, low)}{fade('m', '#fff/.2', '#fff/0', is_round=True)}</defs>{canvas('url(#s)')}{band}{dots}<path d='{ridge(dice, 900, 130, 4)}' fill='#0a0b1c'/><g fill='#05060f'>{people}{scope}</g><path d='M0 930q750-70 1500 10v70H0z' fill='#05060f'/>"
 
 
 def garden(dice: random.Random) -> str:
@@ -142,7 +142,7 @@ def garden(dice: random.Random) -> str:
                         f'<path d="M{x} {y + size}q-{size * 0.8:.0f}-{size * 1.4:.0f} -{size * 0.4:.0f}-{size * 2.3:.0f}M{x} {y + size}q{size * 0.6:.0f}-{size * 1.4:.0f} {size * 0.6:.0f}-{size * 2.2:.0f}M{x} {y + size}v-{size * 2.4:.0f}" fill="none" stroke="{green}" stroke-width="{size * 0.26:.0f}" stroke-linecap="round"/>'
                     )
     house = f'<path d="M930 540V330l120-90 120 90v210z" fill="{dice.choice(("#c9714e", "#8fa9b5", "#e2c48d"))}"/><path d="M910 346l140-116 140 116-18 16-122-96-122 96z" fill="#5a3b2c"/><rect x="1010" y="420" width="76" height="120" fill="#3f5d46"/><rect x="960" y="372" width="40" height="46" fill="#fff3cf"/>'
-    return f"<defs>{fade('s', sky, low)}</defs>{whole('url(#s)')}<circle cx='{dice.randrange(250, 650)}' cy='210' r='78' fill='#fff6da'/><path d='{ridge(dice, 520, 120, 4)}' fill='#9dbb8f'/>{house}{''.join(rows)}"
+    return f"<defs>{fade('s', sky, low)}</defs>{canvas('url(#s)')}<circle cx='{dice.randrange(250, 650)}' cy='210' r='78' fill='#fff6da'/><path d='{ridge(dice, 520, 120, 4)}' fill='#9dbb8f'/>{house}{''.join(rows)}"
 
 
 def boats(dice: random.Random) -> str:
@@ -160,7 +160,7 @@ def boats(dice: random.Random) -> str:
         f'<path d="M{x + dice.randrange(-130, 130)} {590 + n * 26}h{dice.randrange(50, 200)}" stroke="{sun}" stroke-width="6" stroke-linecap="round" opacity=".6"/>'
         for n in range(15)
     )
-    return f"<defs>{fade('s', top, low, sun)}{fade('w', mix(low, far, 0.4), mix(top, near, 0.55))}</defs>{whole('url(#s)')}<circle cx='{x}' cy='330' r='90' fill='{sun}'/><g fill='{mix(far, near, 0.35)}'>{towers}</g><rect y='560' width='1500' height='450' fill='url(#w)'/>{light}{boats}"
+    return f"<defs>{fade('s', top, low, sun)}{fade('w', mix(low, far, 0.4), mix(top, near, 0.55))}</defs>{canvas('url(#s)')}<circle cx='{x}' cy='330' r='90' fill='{sun}'/><g fill='{mix(far, near, 0.35)}'>{towers}</g><rect y='560' width='1500' height='450' fill='url(#w)'/>{light}{boats}"
 
 
 def runners(dice: random.Random) -> str:
@@ -174,4 +174,4 @@ def runners(dice: random.Random) -> str:
             (760, 850, 1.2, "#b97f56", "#d9432f"),
         )
     )
-    return f"<defs>{fade('s', top, low, sun)}{fade('g', sun + '/.95', sun + '/0', is_round=True)}</defs>{whole('url(#s)')}<circle cx='{x}' cy='480' r='460' fill='url(#g)'/><circle cx='{x}' cy='480' r='110' fill='{sun}'/><path d='{ridge(dice, 640, 90, 6)}' fill='{mix(far, near, 0.3)}'/><path d='M0 640h1500v370H0z' fill='{mix(far, '#6b7f5a', 0.6)}'/><path d='M690 640h120l620 370H70z' fill='{mix('#b9ab98', near, 0.25)}'/><path d='M746 640h8l40 370h-88z' fill='#fff' opacity='.55'/>{people}"
+    return f"<defs>{fade('s', top, low, sun)}{fade('g', sun + '/.95', sun + '/0', is_round=True)}</defs>{canvas('url(#s)')}<circle cx='{x}' cy='480' r='460' fill='url(#g)'/><circle cx='{x}' cy='480' r='110' fill='{sun}'/><path d='{ridge(dice, 640, 90, 6)}' fill='{mix(far, near, 0.3)}'/><path d='M0 640h1500v370H0z' fill='{mix(far, '#6b7f5a', 0.6)}'/><path d='M690 640h120l620 370H70z' fill='{mix('#b9ab98', near, 0.25)}'/><path d='M746 640h8l40 370h-88z' fill='#fff' opacity='.55'/>{people}"

@@ -9,30 +9,30 @@ from at_protocol.syntax.did import parse_did, web_host
 from groundwork.clock import SECOND
 from groundwork.errors import Failure, RemoteFailed, RemoteSlow
 from groundwork.http.reach import AddressRefused
-from programs.doctor.finding import CheckFinding, good, note, skipped, wrong
+from programs.doctor.finding import CheckFinding, failed, good, note, skipped
 from programs.doctor.target import CheckedHost
 
 # Other servers refuse revisions and tokens if the clock is off by more (sync specification: five minutes ahead).
 CLOCK_SECONDS = 60.0
 
 
-async def reachable(host: CheckedHost) -> AsyncIterator[CheckFinding]:
+async def check_reachable(host: CheckedHost) -> AsyncIterator[CheckFinding]:
     """Check that the server answers at all, over TLS with a trusted certificate."""
     about = "address"
     try:
         answer = await host.http.get(f"{host.url}/xrpc/_health")
     except AddressRefused:
-        yield wrong(
+        yield failed(
             about,
             f"{host.host} does not resolve to a public address, so no relay and no app can reach it.",
             "Point the A and AAAA records of the name to the server's public address.",
         )
         return
     except RemoteSlow:
-        yield wrong(about, f"{host.host} did not answer in time.", "Open ports 443 and 80 in the firewall.")
+        yield failed(about, f"{host.host} did not answer in time.", "Open ports 443 and 80 in the firewall.")
         return
     except RemoteFailed as failure:
-        yield wrong(
+        yield failed(
             about,
             f"{failure.why} The name, the port or the certificate does not work.",
             "Check the DNS entry, that the reverse proxy listens on 443, and that its certificate is valid for this name: "
@@ -40,7 +40,7 @@ async def reachable(host: CheckedHost) -> AsyncIterator[CheckFinding]:
         )
         return
     if not answer.is_ok:
-        yield wrong(
+        yield failed(
             about,
             f"/xrpc/_health answers with status {answer.status}.",
             "The reverse proxy answers, but not with the PDS behind it: check where it sends /xrpc/.",
@@ -61,7 +61,7 @@ def _clock(host: CheckedHost, date: str | None) -> CheckFinding:
     ours = datetime.fromtimestamp(host.clock.now() / SECOND, UTC)
     seconds = abs((theirs - ours).total_seconds())
     if seconds > CLOCK_SECONDS:
-        return wrong(
+        return failed(
             about,
             f"The server's clock and this machine's are {seconds:.0f} s apart.",
             "Switch on time synchronisation (timedatectl set-ntp true) on the machine with the wrong time: other servers refuse "
@@ -70,13 +70,13 @@ def _clock(host: CheckedHost, date: str | None) -> CheckFinding:
     return good(about, f"right within {max(1, round(seconds))} s")
 
 
-async def described(host: CheckedHost) -> AsyncIterator[CheckFinding]:
+async def check_description(host: CheckedHost) -> AsyncIterator[CheckFinding]:
     """Check describeServer, the server's own DID, and CORS."""
     about = "description"
     try:
         host.described = await host.xrpc.query("com.atproto.server.describeServer")
     except Failure as failure:
-        yield wrong(about, str(failure.why), "Send everything below /xrpc/ to the PDS unchanged; is this host a PDS?")
+        yield failed(about, str(failure.why), "Send everything below /xrpc/ to the PDS unchanged; is this host a PDS?")
         return
     domains = host.described.get("availableUserDomains")
     names = ", ".join(map(str, domains)) if isinstance(domains, list) and domains else "none"
@@ -97,14 +97,16 @@ async def _service_did(host: CheckedHost) -> AsyncIterator[CheckFinding]:
             return
         document = await host.dids.resolve(did)
     except Malformed as failure:
-        yield wrong(about, f"describeServer names no DID: {failure.why}.", "Set the server's host name (PDS_HOSTNAME).")
+        yield failed(
+            about, f"describeServer names no DID: {failure.why}.", "Set the server's host name (PDS_HOSTNAME)."
+        )
         return
     except Failure as failure:
         yield note(about, f"cannot be resolved, so nobody can call its services: {failure.why}")
         return
     endpoint = document.pds
     if endpoint is not None and endpoint.rstrip("/").lower() != host.url.lower():
-        yield wrong(
+        yield failed(
             about,
             f"{did} says that its server is {endpoint}, not {host.url}.",
             "Set the public address of the server (PDS_PUBLIC_URL, PDS_HOSTNAME) to the one that others use.",
@@ -127,10 +129,10 @@ async def _browsers(host: CheckedHost) -> AsyncIterator[CheckFinding]:
             },
         )
     except Failure as failure:
-        yield wrong(about, str(failure.why), "Let the reverse proxy pass the method OPTIONS.")
+        yield failed(about, str(failure.why), "Let the reverse proxy pass the method OPTIONS.")
         return
     if not answer.is_ok or answer.headers.get("access-control-allow-origin") not in {"*", origin}:
-        yield wrong(
+        yield failed(
             about,
             f"A web app cannot call this server (OPTIONS answers {answer.status} without Access-Control-Allow-Origin).",
             "Let the PDS answer OPTIONS itself; a reverse proxy must not drop or double its Access-Control headers.",
@@ -147,7 +149,7 @@ async def sign_in(host: CheckedHost) -> AsyncIterator[CheckFinding]:
         (issuer,) = resource["authorization_servers"]
         found = (await host.http.get(f"{issuer}/.well-known/oauth-authorization-server")).expect_ok().json()
         if found["issuer"] != issuer:
-            yield wrong(
+            yield failed(
                 about,
                 f"The authorization server at {issuer} calls itself {found['issuer']}.",
                 "Set the public address of the server (PDS_PUBLIC_URL) without a slash at the end.",
@@ -155,7 +157,7 @@ async def sign_in(host: CheckedHost) -> AsyncIterator[CheckFinding]:
             return
     except (Failure, KeyError, TypeError, ValueError) as failure:
         why = failure.why if isinstance(failure, Failure) else "The documents are not valid."
-        yield wrong(
+        yield failed(
             about,
             f"Apps cannot find out where people sign in: {why}",
             "Let the reverse proxy send /.well-known/oauth-protected-resource and /.well-known/oauth-authorization-server "

@@ -31,7 +31,7 @@ def note(about: str, found: str) -> CheckFinding:
     return CheckFinding(about, CheckVerdict.NOTE, found)
 
 
-def wrong(about: str, found: str, mend: str) -> CheckFinding:
+def failed(about: str, found: str, mend: str) -> CheckFinding:
     return CheckFinding(about, CheckVerdict.WRONG, found, mend)
 
 

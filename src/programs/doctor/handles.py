@@ -4,7 +4,7 @@ import secrets
 from collections.abc import AsyncIterator
 
 from groundwork.errors import Failure
-from programs.doctor.finding import CheckFinding, good, skipped, wrong
+from programs.doctor.finding import CheckFinding, failed, good, skipped
 from programs.doctor.target import CheckedHost
 
 
@@ -24,7 +24,7 @@ async def _domain(host: CheckedHost, domain: str) -> CheckFinding:
     try:
         answer = await host.http.get(f"https://{handle}/.well-known/atproto-did")
     except Failure as failure:
-        return wrong(
+        return failed(
             about,
             f"New handles would not work: {failure.why}",
             f"Point *{domain} to the server in DNS, and give the reverse proxy a certificate for it: a wildcard one, or one "
@@ -32,7 +32,7 @@ async def _domain(host: CheckedHost, domain: str) -> CheckFinding:
         )
     if answer.status == 404:
         return good(about, "a handle that nobody has does not resolve, as it should be")
-    return wrong(
+    return failed(
         about,
         f"{handle}, which nobody has, answers with status {answer.status}.",
         f"Let the reverse proxy send /.well-known/atproto-did of *{domain} to the PDS with the Host header unchanged.",

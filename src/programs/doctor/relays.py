@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 from at_network.xrpc_client import XrpcClient
 from groundwork.errors import Failure, NotFound
-from programs.doctor.finding import CheckFinding, good, note, skipped, wrong
+from programs.doctor.finding import CheckFinding, failed, good, note, skipped
 from programs.doctor.target import CheckedHost
 
 
@@ -33,13 +33,13 @@ async def read_by(host: CheckedHost, relay: str) -> AsyncIterator[CheckFinding]:
     if status_now in {"active", "idle"}:
         yield good(about, summary)
     elif status_now == "throttled":
-        yield wrong(
+        yield failed(
             about,
             summary,
             "The relay limits how many accounts or events it takes from this host: write to its operators.",
         )
     else:
-        yield wrong(about, summary, _MEND.format(name=name, host=host.host))
+        yield failed(about, summary, _MEND.format(name=name, host=host.host))
 
 
 _MEND = (
@@ -49,4 +49,4 @@ _MEND = (
 
 
 def _unknown_finding(about: str, name: str, host: CheckedHost) -> CheckFinding:
-    return wrong(about, f"{name} does not know this host.", _MEND.format(name=name, host=host.host))
+    return failed(about, f"{name} does not know this host.", _MEND.format(name=name, host=host.host))

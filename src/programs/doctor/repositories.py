@@ -11,21 +11,21 @@ from at_protocol.repo.snapshot import read_snapshot
 from at_protocol.syntax.did import Did, parse_did
 from at_protocol.syntax.handle import parse_handle
 from groundwork.errors import Failure
-from programs.command_line import counted
-from programs.doctor.finding import CheckFinding, good, note, skipped, wrong
+from programs.command_line import with_count
+from programs.doctor.finding import CheckFinding, failed, good, note, skipped
 from programs.doctor.target import CheckedHost
 
 ACCOUNTS = 3
 MAX_REPOSITORY_BYTES = 200_000_000
 
 
-async def enumerated(host: CheckedHost) -> AsyncIterator[CheckFinding]:
+async def check_enumeration(host: CheckedHost) -> AsyncIterator[CheckFinding]:
     """Check listRepos, which relays call first."""
     about = "accounts"
     try:
         page = await host.xrpc.query("com.atproto.sync.listRepos", {"limit": 100})
     except Failure as failure:
-        yield wrong(
+        yield failed(
             about,
             f"The accounts cannot be listed without signing in: {failure.why}",
             "A relay needs com.atproto.sync.listRepos; on Aurora Locus set PDS_FEDERATION_ENABLED and "
@@ -41,7 +41,7 @@ async def enumerated(host: CheckedHost) -> AsyncIterator[CheckFinding]:
     yield good(about, f"{len(listed)} listed{more}, {len(active)} of them active")
 
 
-async def named(host: CheckedHost, identifier: str) -> AsyncIterator[CheckFinding]:
+async def check_account(host: CheckedHost, identifier: str) -> AsyncIterator[CheckFinding]:
     """Check one account given by the caller instead of the first accounts in the list."""
     try:
         account_name = identifier.removeprefix("@")
@@ -51,18 +51,18 @@ async def named(host: CheckedHost, identifier: str) -> AsyncIterator[CheckFindin
             else await host.handles.resolve(parse_handle(account_name.lower()))
         )
     except Malformed as failure:
-        yield wrong(
+        yield failed(
             "account", f"{identifier} is neither a handle nor a DID: {failure.why}.", "Give --account ana.example.org."
         )
         return
     except Failure as failure:
-        yield wrong("account", f"{identifier} does not resolve to an account: {failure.why}", _MEND_HANDLE)
+        yield failed("account", f"{identifier} does not resolve to an account: {failure.why}", _MEND_HANDLE)
         return
     host.accounts = [did]
     yield good("account", f"{identifier} is {did}")
 
 
-async def accounts(host: CheckedHost) -> AsyncIterator[CheckFinding]:
+async def check_accounts(host: CheckedHost) -> AsyncIterator[CheckFinding]:
     """Check the identities of some of a server's accounts, and the whole repository of the first."""
     if not host.accounts:
         yield skipped("identity", "there is no active account to check")
@@ -81,23 +81,23 @@ async def _identity(host: CheckedHost, did: Did) -> CheckFinding:
     try:
         document = await host.dids.resolve(did)
     except Failure as failure:
-        return wrong(
+        return failed(
             about, f"{did}: {failure.why}", "Is the directory the one that this server uses? Give it with --plc."
         )
     if document.pds is None or document.pds.rstrip("/").lower() != host.url.lower():
-        return wrong(
+        return failed(
             about,
             f"{did} names the server {document.pds}, not {host.url}.",
             "The account moved away, or the server's public address changed: its identity must be updated in the directory.",
         )
     if document.signing_key is None:
-        return wrong(about, f"{did} has no valid signing key.", "Update the identity with the server's key.")
+        return failed(about, f"{did} has no valid signing key.", "Update the identity with the server's key.")
     try:
         handle = await host.handles.verified_handle(document)
     except Failure as failure:
         return note(about, f"{did}: its handle cannot be checked now: {failure.why}")
     if handle == "handle.invalid":
-        return wrong(about, f"{did} claims the handle {document.handle}, which does not resolve to it.", _MEND_HANDLE)
+        return failed(about, f"{did} claims the handle {document.handle}, which does not resolve to it.", _MEND_HANDLE)
     return good(about, f"{handle} is {did}, hosted here")
 
 
@@ -112,7 +112,9 @@ async def _repository(host: CheckedHost, did: Did) -> CheckFinding:
             return skipped(about, f"{did} has no key to verify its signature with")
         verify_commit(snapshot.commit, did=did, key=document.signing_key)
     except Malformed as failure:
-        return wrong(about, f"The repository of {did} is not valid: {failure.why}.", mend)
+        return failed(about, f"The repository of {did} is not valid: {failure.why}.", mend)
     except Failure as failure:
-        return wrong(about, f"The repository of {did} cannot be read: {failure.why}", mend)
-    return good(about, f"{did}: {counted(len(snapshot.entries), 'record')}, all hashes and the signature are correct")
+        return failed(about, f"The repository of {did} cannot be read: {failure.why}", mend)
+    return good(
+        about, f"{did}: {with_count(len(snapshot.entries), 'record')}, all hashes and the signature are correct"
+    )

@@ -13,7 +13,7 @@ from at_protocol.sync.events import CommitMessage, InfoMessage, Message, Sequenc
 from at_protocol.sync.frames import ErrorFrame
 from at_protocol.sync.verify import MessageRejected, RejectionReason, verify_commit_message, verify_sync_message
 from groundwork.errors import Failure, RemoteFailed
-from programs.doctor.finding import CheckFinding, good, note, wrong
+from programs.doctor.finding import CheckFinding, failed, good, note
 from programs.doctor.target import CheckedHost
 
 FRAMES = 200
@@ -36,10 +36,10 @@ class StreamSample:
     verified: int = 0
     first: int | None = None
     last: int | None = None
-    wrong: list[str] = field(default_factory=list)
+    failure: list[str] = field(default_factory=list)
 
 
-async def firehose(host: CheckedHost) -> AsyncIterator[CheckFinding]:
+async def check_firehose(host: CheckedHost) -> AsyncIterator[CheckFinding]:
     """Connect with cursor 0 and read."""
     seen = StreamSample()
     try:
@@ -56,10 +56,10 @@ async def firehose(host: CheckedHost) -> AsyncIterator[CheckFinding]:
         yield _refused(failure)
         return
     except Failure as failure:
-        yield wrong(_ABOUT, str(failure.why), _UPGRADE)
+        yield failed(_ABOUT, str(failure.why), _UPGRADE)
         return
     if seen.wrong:
-        yield wrong(
+        yield failed(
             _ABOUT,
             f"Frame {seen.frames}: {seen.wrong[0]}",
             "Relays drop such frames. Run openmeet pds verify on the server, or report this to the developers of its software.",
@@ -140,9 +140,9 @@ def _verify_with(message: CommitMessage | SyncMessage, key: PublicKey, now: int)
 
 def _refused(failure: RemoteFailed) -> CheckFinding:
     if failure.status in {404, 501}:
-        return wrong(
+        return failed(
             _ABOUT,
             f"There is none: {failure.why}",
             "On Aurora Locus set PDS_FEDERATION_ENABLED and PDS_FEDERATION_FIREHOSE_ENABLED.",
         )
-    return wrong(_ABOUT, f"No WebSocket connection: {failure.why}", _UPGRADE)
+    return failed(_ABOUT, f"No WebSocket connection: {failure.why}", _UPGRADE)

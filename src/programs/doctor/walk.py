@@ -20,13 +20,13 @@ class CheckOptions:
 async def examine(host: CheckedHost, options: CheckOptions) -> AsyncIterator[CheckFinding]:
     """Yield the findings as they are made."""
     reached = False
-    async for finding in address.reachable(host):
+    async for finding in address.check_reachable(host):
         reached = reached or (finding.about == "address" and finding.verdict is CheckVerdict.GOOD)
         yield finding
     if not reached:
         yield skipped("everything else", "the server cannot be reached")
         return
-    async for finding in address.described(host):
+    async for finding in address.check_description(host):
         yield finding
     if not host.described:
         yield skipped("everything else", "the server does not answer as a PDS")
@@ -37,10 +37,10 @@ async def examine(host: CheckedHost, options: CheckOptions) -> AsyncIterator[Che
         yield finding
     async for finding in _accounts(host, options):
         yield finding
-    async for finding in stream.firehose(host):
+    async for finding in stream.check_firehose(host):
         yield finding
     if options.account is not None and options.password is not None:
-        async for finding in writing.record(host, options.account, options.password):
+        async for finding in writing.check_writing(host, options.account, options.password):
             yield finding
     if options.relay is not None:
         async for finding in relays.read_by(host, options.relay):
@@ -49,9 +49,9 @@ async def examine(host: CheckedHost, options: CheckOptions) -> AsyncIterator[Che
 
 async def _accounts(host: CheckedHost, options: CheckOptions) -> AsyncIterator[CheckFinding]:
     if options.account is not None:
-        async for finding in repositories.named(host, options.account):
+        async for finding in repositories.check_account(host, options.account):
             yield finding
-    async for finding in repositories.enumerated(host):
+    async for finding in repositories.check_enumeration(host):
         yield finding
-    async for finding in repositories.accounts(host):
+    async for finding in repositories.check_accounts(host):
         yield finding

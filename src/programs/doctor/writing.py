@@ -14,7 +14,7 @@ from at_protocol.sync.events import CommitMessage
 from at_protocol.syntax.did import Did
 from groundwork.clock import SECOND
 from groundwork.errors import Failure
-from programs.doctor.finding import CheckFinding, good, wrong
+from programs.doctor.finding import CheckFinding, failed, good
 from programs.doctor.target import CheckedHost
 
 COLLECTION = "openmeet.lexicon.hostCheck"
@@ -22,12 +22,12 @@ ARRIVAL_SECONDS = 10.0
 _ABOUT = "record write"
 
 
-async def record(host: CheckedHost, identifier: str, password: str) -> AsyncIterator[CheckFinding]:
+async def check_writing(host: CheckedHost, identifier: str, password: str) -> AsyncIterator[CheckFinding]:
     """Sign in, write a small record, wait for it on the firehose, read it, delete it, sign out."""
     try:
         tokens = await create_session(host.http, host.clock, host.url, identifier, password)
     except Failure as failure:
-        yield wrong(
+        yield failed(
             _ABOUT,
             f"{identifier} cannot sign in: {failure.why}",
             "Give the handle and password of an account on this server.",
@@ -70,11 +70,11 @@ async def _walk(host: CheckedHost, client: XrpcClient, did: Did) -> CheckFinding
                     {"repo": did, "collection": COLLECTION, "rkey": path.rpartition("/")[2]},
                 )
     except Failure as failure:
-        return wrong(
+        return failed(
             _ABOUT, str(failure.why), "Fix the problems with the firehose and the account above, then try again."
         )
     if not arrived:
-        return wrong(
+        return failed(
             _ABOUT,
             f"It was written, but did not appear on the firehose within {ARRIVAL_SECONDS:.0f} s.",
             "Does a proxy buffer the WebSocket? Switch buffering off for /xrpc/com.atproto.sync.subscribeRepos.",

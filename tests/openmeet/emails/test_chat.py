@@ -28,7 +28,7 @@ from openmeet.domain.notifications.model import Channel, NotificationTopic
 from openmeet.domain.notifications.queries import count_unread, newest
 from openmeet.domain.users import guests
 from openmeet.domain.users.model import Caller
-from openmeet.emails.notifications.content import items
+from openmeet.emails.notifications.content import notification_lines
 from openmeet.outbox.kinds import JobKind
 from tests.openmeet.chat.talking import about, room_of, say
 from tests.openmeet.emails.conftest import html_of, link_to, links_of, text_of
@@ -71,7 +71,7 @@ async def mails(post, wait=HOUR):
 
 async def lines(post, who):
     async with post.db.reader() as reader:
-        shown = await items(reader, await newest(reader, who.user_id, 20), who.user_id)
+        shown = await notification_lines(reader, await newest(reader, who.user_id, 20), who.user_id)
     return [f"{item.before}{item.title}{item.after}" for one, item in shown if one.kind.subject == "room"]
 
 

@@ -21,7 +21,7 @@ from openmeet.domain.notifications import notify as notifications
 from openmeet.domain.notifications.model import Channel, NotificationTopic, When
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.users import actions as users
-from openmeet.emails.notifications.content import items
+from openmeet.emails.notifications.content import notification_lines
 from tests.openmeet.emails.conftest import calendar_of, html_of, links_of, text_of
 from tests.openmeet.series.practice import begin, dates, locked, move
 from tests.openmeet.site_under_test import details, event_by, person
@@ -209,7 +209,7 @@ async def test_approval_and_an_offer_make_one_e_mail(post):
         asked = await attendance.answer(tx, cleo, event.slug, GOING)
         await host_decisions.approve(tx, ana, event.slug, [asked.id])
         (news,) = await newest(tx, cleo.user_id, 9)
-        (shown,) = await items(tx, [news], cleo.user_id)
+        (shown,) = await notification_lines(tx, [news], cleo.user_id)
         await event_hosting.revise(tx, ana, event.slug, details(capacity="2"))
     assert shown[1].before == "The host said yes. It’s full, and you’re on the waitlist for "
     mail = next(one for one in await post.deliver() if one["To"] == "cleo@example.org")

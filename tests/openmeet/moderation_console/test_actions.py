@@ -30,7 +30,7 @@ from openmeet.domain.notifications.model import NEWS_MAIL
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.search import search
 from openmeet.domain.search.search import SearchQuery
-from openmeet.emails.notifications.content import items
+from openmeet.emails.notifications.content import notification_lines
 from openmeet.emails.notifications.email import notification_composer
 from openmeet.emails.render import EmailContext
 from openmeet.network.ingestion.intake import note_host
@@ -90,7 +90,7 @@ async def test_those_who_run_a_hidden_group_are_told_why_and_when_it_is_back(db,
             tx, mo, Subject(ModeratedKind.GROUP, group.id), SubjectVisibility.HIDDEN, "It sells tickets."
         )
         assert [one.kind.name for one in await newest(tx, ben.user_id, 50)] == []
-        ((_, line),) = await items(tx, await newest(tx, bea.user_id, 50), bea.user_id)
+        ((_, line),) = await notification_lines(tx, await newest(tx, bea.user_id, 50), bea.user_id)
         assert line.before == "A moderator of this site has hidden "
     (letter,) = await letters(ana)
     assert letter.subject == "Hidden: Chess club"

@@ -164,11 +164,11 @@ async def test_tiles_come_from_the_operators_folder(site: Site, tmp_path) -> Non
 
 
 def test_places_across_the_date_line_are_near() -> None:
-    view = map_drawing.fitting([EventPosition(*FIJI), EventPosition(*SAMOA)], DESK)
+    view = map_drawing.view_of_positions([EventPosition(*FIJI), EventPosition(*SAMOA)], DESK)
     assert view is not None
     assert view.zoom >= 5
     events = [MapEvent(EventPosition(*point), "Sat 18:00", "x", "/x") for point in (FIJI, SAMOA)]
-    drawing = map_drawing.drawn(view, DESK, events, ())
+    drawing = map_drawing.draw_map(view, DESK, events, ())
     assert len(drawing.pins) == 2
     assert all(0 <= pin.x <= DESK.width for pin in drawing.pins)
 
@@ -196,9 +196,9 @@ def test_pixels_and_degrees_are_inverse_conversions(
 def test_a_fitted_map_contains_all_its_events(points: list[tuple[float, float]]) -> None:
     """All pins are on the map, each event belongs to exactly one pin, and the pins are in the order of the events."""
     events = [MapEvent(EventPosition(*point), "Sat 18:00", str(number), "/") for number, point in enumerate(points)]
-    view = map_drawing.fitting([one.position for one in events], DESK)
+    view = map_drawing.view_of_positions([one.position for one in events], DESK)
     assert view is not None
-    drawing = map_drawing.drawn(view, DESK, events, ())
+    drawing = map_drawing.draw_map(view, DESK, events, ())
     firsts = [int(pin.events[0].spoken) for pin in drawing.pins]
     assert firsts == sorted(firsts)
     if view.zoom > map_drawing.MIN_ZOOM:
@@ -211,7 +211,7 @@ def test_without_tiles_more_people_have_a_larger_tint_and_rings_reach_the_corner
         Place(1, name, "DE", "", "", "", 52.5, 13.4, people, "Europe/Berlin")
         for name, people in (("A", 900_000), ("B", 9_000))
     ]
-    drawn, tiled = (map_drawing.drawn(view, DESK, [], places, has_tiles=one) for one in (False, True))
+    drawn, tiled = (map_drawing.draw_map(view, DESK, [], places, has_tiles=one) for one in (False, True))
     large, small = (one.radius for one in drawn.names)
     assert large == pytest.approx(10 * small, abs=5)
     assert drawn.rings[1].pixels == 2 * drawn.rings[0].pixels <= DESK.height / 2
@@ -222,10 +222,10 @@ def test_without_tiles_more_people_have_a_larger_tint_and_rings_reach_the_corner
 
 def test_names_do_not_cover_the_distances_of_rings() -> None:
     view = MapView(52.52, 13.405, 11)
-    plain = map_drawing.drawn(view, DESK, [], [])
+    plain = map_drawing.draw_map(view, DESK, [], [])
     middle_x, middle_y = map_drawing.pixels(view.latitude, view.longitude, view.zoom)
     below = plain.centre[1] + plain.rings[0].pixels - DESK.height / 2 - 12
     latitude, longitude = map_drawing.degrees(middle_x, middle_y + below, view.zoom)
     under = Place(1, "Town", "DE", "", "", "", latitude, longitude, 1_000, "Europe/Berlin")
     beside = replace(under, id=2, longitude=longitude + 0.1)
-    assert [one.name for one in map_drawing.drawn(view, DESK, [], [under, beside]).names] == ["", "Town"]
+    assert [one.name for one in map_drawing.draw_map(view, DESK, [], [under, beside]).names] == ["", "Town"]

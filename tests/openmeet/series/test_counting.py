@@ -12,7 +12,7 @@ from openmeet.domain.notifications.model import Channel, NotificationTopic
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.series import actions, date_queries
 from openmeet.domain.series.plan import moved, plan_all
-from openmeet.emails.notifications.content import items
+from openmeet.emails.notifications.content import notification_lines
 from openmeet.web.series import present
 from tests.openmeet.series.by_api import SECOND, ask, make
 from tests.openmeet.series.by_api import dates as dates_by_api
@@ -83,7 +83,7 @@ async def test_dates_that_did_not_move_are_not_reported_as_moved(practice_db):
         for event in (await dates(tx, series))[:3]:
             await go(tx, ben, event)
         await edit(tx, ana, series, "description")
-        ((_, said),) = await items(tx, await newest(tx, ben.user_id, 1), ben.user_id)
+        ((_, said),) = await notification_lines(tx, await newest(tx, ben.user_id, 1), ben.user_id)
     assert said.after == (
         ", Tue 24 Nov, has changed: description. Other dates changed, too: Tue 1 Dec, 18:00; Tue 8 Dec, 18:00."
     )

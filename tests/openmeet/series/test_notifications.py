@@ -11,7 +11,7 @@ from openmeet.domain.notifications.queries import newest
 from openmeet.domain.series import actions, cancel_dates, notify, tasks, undo
 from openmeet.domain.users.model import Caller
 from openmeet.emails.notifications.conditions import Present
-from openmeet.emails.notifications.content import items
+from openmeet.emails.notifications.content import notification_lines
 from openmeet.emails.notifications.present import points
 from openmeet.recurrence.describe import describe
 from tests.openmeet.series.practice import (
@@ -70,11 +70,11 @@ async def test_attendees_of_several_dates_are_told_about_each_of_theirs(practice
         await actions.follow(tx, cleo, series.slug)
         await move(tx, await locked(tx, ana, series), timedelta(hours=2))
         (bens,), (cleos,) = [await newest(tx, one.user_id, 9) for one in (ben, cleo)]
-        ((_, said),) = await items(tx, [bens], ben.user_id)
-        ((_, all_of_them),) = await items(tx, [cleos], cleo.user_id)
+        ((_, said),) = await notification_lines(tx, [bens], ben.user_id)
+        ((_, all_of_them),) = await notification_lines(tx, [cleos], cleo.user_id)
         later = names([(await dates(tx, series))[place] for place in (2, 3, 5)])
         await cancel_dates.cancel_dates(tx, await locked(tx, ana, series), later, "ill")
-        ((_, off),) = await items(tx, (await newest(tx, ben.user_id, 1)), ben.user_id)
+        ((_, off),) = await notification_lines(tx, (await newest(tx, ben.user_id, 1)), ben.user_id)
     assert (bens.subject_id, bens.payload.more) == (found[0].id, 2)  # type: ignore[attr-defined]  # the payload of its kind
     assert said.after.endswith(
         "Other dates changed, too, and are now on: Thu 26 Nov, 20:00; Sun 29 Nov, 20:00. From now on: every day at 20:00."
@@ -180,7 +180,7 @@ async def test_a_new_rule_is_described_in_words(practice_db: Database, clock: Ha
         (one,) = await newest(tx, ben.user_id, 10)
         event = await events.by_id(tx, EventId(one.subject_id))
         assert event is not None
-        ((_, shown),) = await items(tx, [one], ben.user_id)
+        ((_, shown),) = await notification_lines(tx, [one], ben.user_id)
         assert shown.after.endswith(" From now on: every Thursday at 19:00.")
         (point,) = points([one], Present(ben.user_id, tx.now, event=event), {})
         assert point.words == "From now on: every Thursday at 19:00."

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from groundwork.clock import from_datetime
-from openmeet.web.events.discover import chips, take_weekend, weekend_path
+from openmeet.web.events.discover import filter_chips, take_weekend, weekend_path
 from openmeet.web.events.listing import EventCard, ListedDay
 
 # A Thursday.
@@ -55,8 +55,8 @@ def test_active_filters_come_first():
     """On a phone only the first filters of the line are visible. A source filter can only be removed, so it is among
     the other filters.
     """
-    free = chips({}, NOW, "Europe/Berlin", view="")
-    chosen = chips({"category": "games", "source": "atproto"}, NOW, "Europe/Berlin", view="")
+    free = filter_chips({}, NOW, "Europe/Berlin", view="")
+    chosen = filter_chips({"category": "games", "source": "atproto"}, NOW, "Europe/Berlin", view="")
     assert [one.words for one in free if one.is_on] == ["Any day"]
     assert [one.words for one in chosen[:3]] == ["Games", "From other apps", "Today"]
     assert [one.is_on for one in chosen] == sorted((one.is_on for one in chosen), reverse=True)

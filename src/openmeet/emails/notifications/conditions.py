@@ -87,7 +87,7 @@ class Present:
         return groups.may(self.role, permission)
 
 
-def coming(_: Payload, present: Present) -> bool:
+def is_coming(_: Payload, present: Present) -> bool:
     """Whether the event takes place and is not over. True if the subject is not an event."""
     return present.event is None or (present.takes_place and not present.is_over)
 
@@ -113,28 +113,28 @@ def if_record_is_deleted(_: Payload, present: Present) -> bool:
 
 
 def if_going(payload: Payload, present: Present) -> bool:
-    return coming(payload, present) and present.is_going
+    return is_coming(payload, present) and present.is_going
 
 
 def if_offered(payload: Payload, present: Present) -> bool:
-    return coming(payload, present) and present.mine is not None and present.mine.has_offer(present.now)
+    return is_coming(payload, present) and present.mine is not None and present.mine.has_offer(present.now)
 
 
 def if_waiting_again(payload: Payload, present: Present) -> bool:
     """Whether to mention a withdrawn offer: not if the same e-mail contains the offer, because the person never
     received it.
     """
-    return coming(payload, present) and present.is_waiting and "seat_offered" not in present.together
+    return is_coming(payload, present) and present.is_waiting and "seat_offered" not in present.together
 
 
 def if_approved(payload: Payload, present: Present) -> bool:
     is_news = present.is_going and "moved_up" not in present.together
-    return coming(payload, present) and (is_news or present.is_waiting)
+    return is_coming(payload, present) and (is_news or present.is_waiting)
 
 
 def if_status(status: AttendanceStatus) -> Callable[[Payload, Present], bool]:
     def is_status(payload: Payload, present: Present) -> bool:
-        return coming(payload, present) and present.mine is not None and present.mine.status is status
+        return is_coming(payload, present) and present.mine is not None and present.mine.status is status
 
     return is_status
 
@@ -168,7 +168,7 @@ def is_elsewhere(payload: DatesChanged, event: Event) -> bool:
 def _if_moved(payload: DatesChanged, present: Present) -> bool:
     """False if the event was moved and then moved back."""
     event = present.event
-    if event is None or not coming(payload, present):
+    if event is None or not is_coming(payload, present):
         return False
     return is_retimed(payload, event) or is_elsewhere(payload, event) or payload.is_near
 
@@ -280,7 +280,7 @@ _MAY_READ: Final[Mapping[str, Callable[[Any, Present], bool]]] = {
 
 def still_true(kind: NotificationKind[Any], payload: Payload, present: Present) -> bool:
     """Whether a notification still applies and should be mailed."""
-    return _STILL_TRUE.get(kind.name, coming)(payload, present)
+    return _STILL_TRUE.get(kind.name, is_coming)(payload, present)
 
 
 def may_read(kind: NotificationKind[Any], payload: Payload, present: Present) -> bool:

@@ -42,7 +42,7 @@ class NotificationLine:
     person: str = ""
 
 
-async def some(
+async def newest_notifications(
     reader: Reader,
     user_id: UserId,
     cursor: str,
@@ -67,7 +67,7 @@ async def some(
     return found[:limit], event_lists.pack(EventCursor(last.created_at, last.id))
 
 
-async def items(
+async def notification_lines(
     reader: Reader, news: Sequence[Notification], viewer: UserId
 ) -> list[tuple[Notification, NotificationLine]]:
     """The texts of these notifications, in order. Notifications that the person may no longer see are left out."""

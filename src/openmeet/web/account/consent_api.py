@@ -79,7 +79,7 @@ async def show(request: Request) -> Response:
         return await _consent_response(reader, publishing, caller, services(request).settings.public_url)
 
 
-async def answer(request: Request) -> Response:
+async def save_consent(request: Request) -> Response:
     caller, publishing = caller_of(request), _publishing(request)
     body = await read_json(request, ConsentInput)
     expected = expected_revision(request)
@@ -164,7 +164,7 @@ OPERATIONS = (
         PATH,
         "answerPublishingConsent",
         "Give or withdraw consent to publish; withdrawing it retracts the published records",
-        answer,
+        save_consent,
         {200: ConsentOutput},
         ConsentInput,
         (IF_MATCH,),

@@ -29,7 +29,7 @@ from openmeet.web.site.tenant_routing import database_of
 def routes() -> list[Route]:
     return [
         Route("/settings/publishing", show, methods=["GET"]),
-        Route("/settings/publishing", answer, methods=["POST"]),
+        Route("/settings/publishing", save_consent, methods=["POST"]),
         Route("/settings/publishing/records", save_records, methods=["POST"]),
     ]
 
@@ -41,7 +41,7 @@ async def show(request: Request) -> Response:
     return _consent_page(request, keeper, state, would, FormState({"handle": handle, "publish": "no"}))
 
 
-async def answer(request: Request) -> Response:
+async def save_consent(request: Request) -> Response:
     publishing, caller = publishing_of(request), caller_of(request)
     form = await read_form(request)
     state, would = await _consent_and_preview(request, caller)

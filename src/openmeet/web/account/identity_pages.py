@@ -23,7 +23,7 @@ from openmeet.network.repositories.authorize import AuthorizationOptions, Author
 from openmeet.network.repositories.sign_in import FIELD, read_name
 from openmeet.web.sign_in import sign_out
 from openmeet.web.sign_in.atproto import browser_secret, is_offered
-from openmeet.web.sign_in.atproto_pages import depart, problem_of
+from openmeet.web.sign_in.atproto_pages import authorization_page, problem_of
 from openmeet.web.site import session as site_session
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
@@ -95,7 +95,7 @@ async def link(request: Request) -> Response:
     try:
         await site_session.refuse_app_password(request)
         account_name = read_name(form.get("identifier", ""))
-        return await depart(
+        return await authorization_page(
             request,
             AuthorizationOptions(
                 AuthorizationPurpose.LINK, account_name, HERE, browser_secret(request), caller.user_id
@@ -120,7 +120,7 @@ async def permit(request: Request) -> Response:
         AuthorizationPurpose.PERMIT, did, next_path, browser_secret(request), caller.user_id, feature
     )
     try:
-        return await depart(request, options)
+        return await authorization_page(request, options)
     except Failure as wrong:
         status, problem = problem_of(wrong)
         return await _identities_page(request, FormState({}, {"": next(iter(problem.values()))}), status=status)

@@ -122,13 +122,13 @@ async def _claim_page(request: Request, *, problem: Why = "", status: int = 200)
             "claim": claim,
             "holdings": holdings,
             "problem": problem,
-            "name": await _account_name(reader, claim),
+            "name": await _other_account_name(reader, claim),
             **await _sign_in_methods(reader, claim),
         }
     return page(request, "account/claim.html", context, status=status)
 
 
-async def _account_name(reader: Reader, claim: AccountClaim) -> str:
+async def _other_account_name(reader: Reader, claim: AccountClaim) -> str:
     if claim.other_id is None:
         return ""
     return (await shown_names(reader, [claim.other_id]))[claim.other_id]

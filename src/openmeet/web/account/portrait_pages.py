@@ -30,7 +30,7 @@ from openmeet.domain.users.model import UserId
 from openmeet.domain.users.reasons import UserReason
 from openmeet.i18n.catalogue import gettext
 from openmeet.network.repositories.profile_picture import profile_picture
-from openmeet.web.media.uploads import sent, store_of
+from openmeet.web.media.uploads import read_picture, store_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.faces import avatar_of, portraits_of
 from openmeet.web.site.layout import go, page
@@ -54,7 +54,7 @@ async def show(request: Request) -> Response:
 
 
 async def save(request: Request) -> Response:
-    body, _ = await sent(request)
+    body, _ = await read_picture(request)
     if not body:
         return await _portrait_page(request, FormState({}, {"picture": gettext("Choose a picture.")}), status=400)
 

@@ -27,7 +27,7 @@ from openmeet.web.atproto.merges_pages import (
     MergeChoice,
     choose_for_group,
     choose_for_series,
-    theirs_of,
+    remote_version_of,
 )
 from openmeet.web.events.detail import to_host
 from openmeet.web.events.merged_fields import FIELD_LABELS
@@ -117,7 +117,7 @@ def _decision_output(one: KeptDecision) -> DecisionOutput:
         one.theirs_rev,
         one.decision.base,
         one.decision.ours,
-        theirs_of(one.decision) or one.decision.theirs,
+        remote_version_of(one.decision) or one.decision.theirs,
         one.decision.policy.value,
         _NAMES[one.decision.result],
         None if one.choice is None else _NAMES[one.choice],

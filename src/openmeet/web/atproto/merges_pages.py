@@ -64,7 +64,7 @@ class MergeView:
     may_choose: bool
 
 
-def shown(conflict: KeptDecision, zone: str, now: Instant, first: datetime | None = None) -> MergeView:
+def merge_view(conflict: KeptDecision, zone: str, now: Instant, first: datetime | None = None) -> MergeView:
     """One merge decision as the host sees it. Times are shown in ``zone``. ``first`` is the start of a series."""
     decision = conflict.decision
     return MergeView(
@@ -73,7 +73,7 @@ def shown(conflict: KeptDecision, zone: str, now: Instant, first: datetime | Non
         words=str(FIELD_LABELS.get(decision.field, decision.field)),
         before=_value(decision.field, decision.base, zone, first),
         yours=_value(decision.field, decision.ours, zone, first),
-        theirs=theirs_of(decision) or _value(decision.field, decision.theirs, zone, first),
+        theirs=remote_version_of(decision) or _value(decision.field, decision.theirs, zone, first),
         why=gettext("You decided this.") if conflict.choice is not None else str(_WHY[decision.policy]),
         in_use=_IN_USE[conflict.choice or decision.result],
         when=formatting.ago(conflict.decided_at, now),
@@ -87,7 +87,7 @@ def shown(conflict: KeptDecision, zone: str, now: Instant, first: datetime | Non
 _NOT_APPLIED = frozenset({"record", "rrule"})
 
 
-def theirs_of(decision: FieldDecision) -> str:
+def remote_version_of(decision: FieldDecision) -> str:
     """Why the remote version was not applied, followed by its beginning. Empty for every other decision."""
     return explain(decode_explanation(decision.theirs)) if decision.field in _NOT_APPLIED else ""
 
@@ -242,4 +242,4 @@ async def _merged_page(request: Request, look: Look, *, problem: Failure | None 
 def _merge_views(
     reader: Reader, found: list[KeptDecision], zone: str, first: datetime | None = None
 ) -> list[MergeView]:
-    return [shown(one, zone, reader.now, first) for one in found]
+    return [merge_view(one, zone, reader.now, first) for one in found]

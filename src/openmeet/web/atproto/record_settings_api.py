@@ -289,7 +289,7 @@ async def _series_shown(reader: Reader, series: Series) -> Response:
         "published" if record.takes_answers else "withheld",
         _name(reach(series.content.visibility, series.group, record)),
         [
-            *await _series_standing(reader, series),
+            *await _series_record(reader, series),
             *await _records_of_events(reader, await record_settings.published_dates(reader, series)),
         ],
     )
@@ -323,7 +323,7 @@ async def _records_of_events(reader: Reader, some: list[Event]) -> list[RecordSt
     ]
 
 
-async def _series_standing(reader: Reader, series: Series) -> list[RecordStanding]:
+async def _series_record(reader: Reader, series: Series) -> list[RecordStanding]:
     """The record of the series itself, if it has one or had one."""
     found = await record_settings.of_series(reader, series)
     if found is None:

@@ -70,7 +70,7 @@ def routes() -> list[Route]:
     return [
         Route("/events/{slug}/attendees", show, methods=["GET"]),
         Route("/events/{slug}/attendees", decide, methods=["POST"]),
-        Route("/events/{slug}/attendees/add", add, methods=["POST"]),
+        Route("/events/{slug}/attendees/add", add_attendee, methods=["POST"]),
         Route("/events/{slug}/attendees/invite", invite, methods=["POST"]),
         Route("/events/{slug}/attendees/restore", restore, methods=["POST"]),
         Route("/events/{slug}/attendees.csv", export_csv, methods=["GET"]),
@@ -117,7 +117,7 @@ def _redirect_with_counts(path: str, act: str, done: DecisionCounts) -> Response
     return go(path, flash="answers_approved", numbers=(done.seated, done.waiting))
 
 
-async def add(request: Request) -> Response:
+async def add_attendee(request: Request) -> Response:
     caller, slug = caller_of(request), _slug(request)
     form = await read_form(request)
     try:

@@ -45,7 +45,7 @@ _UNDO_REPLY = {
 def routes() -> list[Route]:
     return [
         Route("/events/{slug}/answer", show, methods=["GET"]),
-        Route("/events/{slug}/answer", answer, methods=["POST"]),
+        Route("/events/{slug}/answer", save_reply, methods=["POST"]),
         Route("/events/{slug}/answer/publish", publish, methods=["POST"]),
         Route("/events/{slug}/answer/unpublish", unpublish, methods=["POST"]),
     ]
@@ -69,7 +69,7 @@ async def show(request: Request) -> Response:
         )
 
 
-async def answer(request: Request) -> Response:
+async def save_reply(request: Request) -> Response:
     slug = EventSlug(request.path_params["slug"])
     form = await read_form(request)
     try:

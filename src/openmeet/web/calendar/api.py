@@ -24,7 +24,7 @@ from openmeet.web.api import pagination
 from openmeet.web.api.etags import IF_MATCH, require_match_with_shown
 from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.calendar import feed
-from openmeet.web.calendar.pages import calendar_fetcher_of, packed, refresh_now, unpacked, zone_of
+from openmeet.web.calendar.pages import calendar_fetcher_of, format_cursor, parse_cursor, refresh_now, zone_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of, workers_of
@@ -136,12 +136,12 @@ async def show(request: Request) -> Response:
     caller = caller_of(request)
     start, end = _window(request)
     limit = _limit_parameter(request)
-    after = unpacked(request.query_params.get("cursor", ""))
+    after = parse_cursor(request.query_params.get("cursor", ""))
     async with database_of(request).reader() as reader:
         entries = await all_of(reader, caller.user_id, start, end)
     rest = [entry for entry in entries if after is None or order(entry) > after]
     shown = rest[:limit]
-    cursor = packed(shown[-1]) if len(rest) > limit else None
+    cursor = format_cursor(shown[-1]) if len(rest) > limit else None
     return json_response(CalendarPage([_entry_output(entry) for entry in shown], cursor))
 
 

@@ -11,7 +11,7 @@ from openmeet.domain.calendars.model import CalendarEntry, EntryKind
 from openmeet.domain.events.model import Event
 from openmeet.domain.users.model import UserId
 from openmeet.i18n import formatting
-from openmeet.web.calendar.view import Period, clock_on, covered, elsewhere, overlaps_on, title_of
+from openmeet.web.calendar.view import Period, clock_on, covered_days, overlaps_on, start_in_own_zone, title_of
 from openmeet.web.events.cards import facts_of
 from openmeet.web.events.listing import EventCard, card_of
 
@@ -75,7 +75,7 @@ async def day_cards(
                     replace(
                         card,
                         time_tag=formatting.time_tag(entry.starts_at, clock),
-                        zone_label=elsewhere(entry, period.zone),
+                        zone_label=start_in_own_zone(entry, period.zone),
                         place=entry.place or card.place,
                     )
                 )
@@ -101,7 +101,7 @@ def by_first_day(period: Period, entries: Sequence[CalendarEntry]) -> dict[date,
     """Each entry once, under its first day within the period. Days without entries are left out."""
     found: dict[date, list[CalendarEntry]] = {}
     for entry in entries:
-        span = covered(entry, period.zone)
+        span = covered_days(entry, period.zone)
         day = max(span.first, period.start)
         if day <= min(span.last, period.end - timedelta(days=1)):
             found.setdefault(day, []).append(entry)

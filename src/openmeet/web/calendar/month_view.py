@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 from openmeet.domain.calendars.model import CalendarEntry
 from openmeet.web.calendar.layout import DAYS, Bar, week_of_bars
-from openmeet.web.calendar.view import EntryLook, Period, View, covered, entries_label, path_of
+from openmeet.web.calendar.view import EntryLook, Period, View, covered_days, entries_label, path_of
 
 MOST_DOTS = 3
 
@@ -54,7 +54,7 @@ class MonthLayout:
 
 def month_layout(period: Period, entries: Sequence[CalendarEntry]) -> MonthLayout:
     """Lay out the entries of a month."""
-    spans = [covered(entry, period.zone) for entry in entries]
+    spans = [covered_days(entry, period.zone) for entry in entries]
     of_day: dict[date, list[str]] = {day: [] for day in period.days}
     for span in spans:
         day = max(span.first, period.start)

@@ -127,11 +127,11 @@ async def _shown_entries(
             listed = {period.on: on_day[:MOST_ON_DAY]}
             further = max(len(on_day) - MOST_ON_DAY, 0)
         case View.AGENDA:
-            after = unpacked(request.query_params.get("after", ""))
+            after = parse_cursor(request.query_params.get("after", ""))
             rest = [entry for entry in entries if after is None or order(entry) > after]
             listed = {**by_first_day(period, rest[:MOST_LISTED])}
             if len(rest) > MOST_LISTED:
-                more = f"{path_of(View.AGENDA, period.on)}&after={packed(rest[MOST_LISTED - 1])}"
+                more = f"{path_of(View.AGENDA, period.on)}&after={format_cursor(rest[MOST_LISTED - 1])}"
         case _:
             pass
     keys = {entry.key for of_day in listed.values() for entry in of_day}
@@ -204,12 +204,12 @@ async def zone_of(request: Request, reader: Reader, user_id: UserId) -> str:
     return await queries.zone_of_person(reader, user_id, services(request).settings.time_zone)
 
 
-def packed(entry: CalendarEntry) -> str:
+def format_cursor(entry: CalendarEntry) -> str:
     """The cursor for the entries after this one."""
     return base64url.encode("{} {}".format(*order(entry)).encode())
 
 
-def unpacked(text: str) -> tuple[int, str] | None:
+def parse_cursor(text: str) -> tuple[int, str] | None:
     """The sort position in a cursor, or None if there is no cursor. Raises InvalidInput."""
     if not text:
         return None

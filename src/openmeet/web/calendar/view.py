@@ -147,7 +147,7 @@ def midnight(day: date, zone: str) -> Instant:
     return instant_of(datetime(day.year, day.month, day.day), zone)  # noqa: DTZ001  # wall time is naive here
 
 
-def covered(entry: CalendarEntry, zone: str) -> Covered[str]:
+def covered_days(entry: CalendarEntry, zone: str) -> Covered[str]:
     """The days that an entry covers. An all-day entry has the same dates in every zone. An entry that ends during the
     night after its first day counts for that first day only.
     """
@@ -194,7 +194,7 @@ def words_of(entry: CalendarEntry) -> str:
 
 def clock_on(entry: CalendarEntry, day: date, zone: str) -> str:
     """The time to show on this day: ``19:00–21:30``, ``19:00 – Sun 29 November``, ``until 02:00`` or ``All day``."""
-    days = covered(entry, zone)
+    days = covered_days(entry, zone)
     if entry.is_all_day:
         is_last = days.last == day
         return gettext("All day") if is_last else gettext("Until %(day)s", day=formatting.short_day(days.last))
@@ -208,7 +208,7 @@ def clock_on(entry: CalendarEntry, day: date, zone: str) -> str:
     return f"{formatting.clock(starts)} – {formatting.short_day(ends)}"
 
 
-def elsewhere(entry: CalendarEntry, zone: str) -> str:
+def start_in_own_zone(entry: CalendarEntry, zone: str) -> str:
     """The start in the event's own time zone, if that zone differs from the viewer's: ``13:00 New York time``."""
     if entry.is_all_day or entry.kind is EntryKind.SUBSCRIBED:
         return ""

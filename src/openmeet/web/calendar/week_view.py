@@ -23,7 +23,7 @@ from openmeet.web.calendar.view import (
     Period,
     View,
     clock_on,
-    covered,
+    covered_days,
     entries_label,
     is_within_a_day,
     path_of,
@@ -124,7 +124,7 @@ def week_layout(period: Period, entries: Sequence[CalendarEntry]) -> WeekLayout:
     counts = dict.fromkeys(period.days, 0)
     above = []
     for entry in entries:
-        span = covered(entry, period.zone)
+        span = covered_days(entry, period.zone)
         for day in period.days:
             counts[day] += span.first <= day <= span.last
         if entry.is_all_day or not is_within_a_day(entry):

@@ -49,8 +49,9 @@ from openmeet.web.api.etags import etag_of, require_match
 from openmeet.web.api.pagination import limit_of
 from openmeet.web.chat.cursors import NAME_PLACE, NUMBER_PLACE, ROOM_PLACE, search_cursor, search_place
 from openmeet.web.chat.requests import (
-    instant,
+    integer_parameter,
     message_id,
+    parse_instant,
     removal_sealer,
     room_id,
     spend_on_change,
@@ -58,7 +59,6 @@ from openmeet.web.chat.requests import (
     spend_on_opening,
     subject_of,
     viewer_of,
-    whole,
 )
 from openmeet.web.chat.schemas import (
     ActReason,
@@ -227,13 +227,13 @@ async def list_messages(request: Request) -> Response:
         else None
     )
     message_filter = MessageFilter(
-        before=int(cursor[1]) if cursor else whole(request, "before"),
-        after=whole(request, "after"),
-        around=whole(request, "around"),
+        before=int(cursor[1]) if cursor else integer_parameter(request, "before"),
+        after=integer_parameter(request, "after"),
+        around=integer_parameter(request, "around"),
         about=query_params.get("date"),
         person=UserId(query_params["person"]) if query_params.get("person") else None,
-        since=instant(query_params.get("from"), "from"),
-        until=instant(query_params.get("to"), "to"),
+        since=parse_instant(query_params.get("from"), "from"),
+        until=parse_instant(query_params.get("to"), "to"),
         pinned=query_params.get("pinned") == "true",
     )
     limit = limit_of(request, _PAGE, MAX_LIMIT)
@@ -295,7 +295,7 @@ async def send_message(request: Request) -> Response:
         elif (there := await room_queries.by_id(tx, room)) is not None:
             new = replace(new, about=await headings.default_heading(tx, there))
         if body.poll is not None:
-            ends_at = instant(body.poll.ends_at, "endsAt")
+            ends_at = parse_instant(body.poll.ends_at, "endsAt")
             details = await polls.checked_poll(
                 tx,
                 room,
@@ -390,7 +390,7 @@ async def mark_read(request: Request) -> Response:
 
 async def choose_notifications(request: Request) -> Response:
     body = await read_json(request, ChatNotifications)
-    until = instant(body.muted_until, "mutedUntil")
+    until = parse_instant(body.muted_until, "mutedUntil")
     async with database_of(request).transaction() as tx:
         await readers.choose_notifications(tx, caller_of(request), room_id(request), body.level, until)
     return json_response(body)
@@ -409,8 +409,8 @@ async def search_messages(request: Request) -> Response:
         words=query_params.get("q", "")[:200],
         rooms=tuple(RoomId(one) for one in query_params.getlist("room")[: search.MOST_ROOMS]),
         person=UserId(query_params["person"]) if query_params.get("person") else None,
-        since=instant(query_params.get("from"), "from"),
-        until=instant(query_params.get("to"), "to"),
+        since=parse_instant(query_params.get("from"), "from"),
+        until=parse_instant(query_params.get("to"), "to"),
         about=query_params.get("date"),
         has_link="link" in has,
         has_picture="picture" in has,

@@ -15,7 +15,7 @@ from openmeet.domain.chat.polls import poll_in
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.formatting import iso
 from openmeet.web.chat.pictures import ChatPictureShown, pictures_shown
-from openmeet.web.chat.requests import room_id, spend_on_export, whole
+from openmeet.web.chat.requests import integer_parameter, room_id, spend_on_export
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.tenant_routing import database_of
 
@@ -59,7 +59,7 @@ class ChatExportLine(msgspec.Struct, rename="camel"):
 
 async def export_room(request: Request) -> Response:
     """Download the messages of a room. Raises NotFound, Forbidden (``NotAModerator``), TooMany."""
-    caller, room, after = caller_of(request), room_id(request), whole(request, "after") or 0
+    caller, room, after = caller_of(request), room_id(request), integer_parameter(request, "after") or 0
     db = database_of(request)
     async with db.reader() as reader:
         await require_access(reader, room, caller.user_id, Access.MODERATE)

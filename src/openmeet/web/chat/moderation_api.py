@@ -26,7 +26,7 @@ from openmeet.web.chat.moderation_schemas import (
     report_shown,
     sanction_shown,
 )
-from openmeet.web.chat.requests import instant, message_id, removal_sealer, room_id, spend_on_report
+from openmeet.web.chat.requests import message_id, parse_instant, removal_sealer, room_id, spend_on_report
 from openmeet.web.chat.schemas import (
     ActReason,
     message_shown,
@@ -129,7 +129,7 @@ async def put_sanction(request: Request) -> Response:
             _person_id(request),
             body.kind,
             reason=body.reason,
-            until=instant(body.until, "until"),
+            until=parse_instant(body.until, "until"),
         )
     return json_response(sanction_shown(one))
 

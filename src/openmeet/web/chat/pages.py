@@ -38,7 +38,7 @@ from openmeet.web.chat.cursors import ROOM_PLACE
 from openmeet.web.chat.export_api import export_room
 from openmeet.web.chat.facts import room_facts
 from openmeet.web.chat.message_search import day_of, is_search, search_chats, search_room, start_of
-from openmeet.web.chat.pictures import SentForm, TakenPictures, read_message_form, take
+from openmeet.web.chat.pictures import SentForm, TakenPictures, read_message_form, store_pictures
 from openmeet.web.chat.requests import spend_on_message, spend_on_opening
 from openmeet.web.chat.room_faces import faces_of
 from openmeet.web.chat.room_pages import Find, RoomPage
@@ -168,7 +168,7 @@ async def send(find: Find, request: Request) -> Response:
         if room_page.room is None:
             await spend_on_opening(request, caller.user_id)
         if not signal:
-            taken = await take(request, caller.user_id, sent)
+            taken = await store_pictures(request, caller.user_id, sent)
             taken.require()
         async with database_of(request).transaction() as tx:
             room = room_page.room.id if room_page.room else (await rooms.open_room(tx, caller, room_page.target))[0].id

@@ -54,7 +54,7 @@ async def show(request: Request) -> Response:
     """One size of a picture, for people who can read its message now. Raises NotFound."""
     async with database_of(request).reader() as reader:
         found = await pictures.readable_picture(reader, key_of(request), viewer_of(request))
-    return await served(request, found)
+    return await picture_response(request, found)
 
 
 def key_of(request: Request) -> SentPictureKey:
@@ -65,7 +65,7 @@ def key_of(request: Request) -> SentPictureKey:
     return SentPictureKey(key)
 
 
-async def served(request: Request, picture: StoredPicture) -> Response:
+async def picture_response(request: Request, picture: StoredPicture) -> Response:
     """Serve the bytes of a picture. The caller has checked that the viewer may see it."""
     blob_key = partial(pictures.blob_key, picture.key)
     return await serve_picture(request, store_of(request), picture.key, blob_key, _HEADERS)
@@ -164,7 +164,7 @@ async def _file_content(form: FormData, number: int) -> bytes:
     return await sent.read(MAX_UPLOAD_BYTES + 1) if isinstance(sent, UploadFile) else b""
 
 
-async def take(request: Request, person: UserId, sent: SentForm) -> TakenPictures:
+async def store_pictures(request: Request, person: UserId, sent: SentForm) -> TakenPictures:
     """Store the files that were sent with this request, and find those that an earlier submission stored."""
     fields: list[PictureField] = []
     ready: list[NewPicture] = []

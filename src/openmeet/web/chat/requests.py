@@ -50,7 +50,7 @@ def viewer_of(request: Request) -> UserId | None:
     return caller.user_id if caller else None
 
 
-def instant(text: str | None, field: str) -> Instant | None:
+def parse_instant(text: str | None, field: str) -> Instant | None:
     """Parse an instant. Raises InvalidForm if the text is anything else."""
     if not text:
         return None
@@ -60,7 +60,7 @@ def instant(text: str | None, field: str) -> Instant | None:
         raise InvalidForm({field: ChatReason.MALFORMED_INSTANT()}) from None
 
 
-def whole(request: Request, name: str) -> int | None:
+def integer_parameter(request: Request, name: str) -> int | None:
     """A number in the query string, or None if it is absent. Raises InvalidInput."""
     text = request.query_params.get(name)
     if text is None:

@@ -17,7 +17,7 @@ from openmeet.domain.events.model import Event, EventStatus, GroupOfEvent
 from openmeet.domain.events.values import Mode
 from openmeet.domain.groups.model import GroupId, GroupVisibility, PromotionLevel
 from openmeet.domain.users.model import UserId
-from openmeet.web.events.answer_view import AnswerBarView, view_of
+from openmeet.web.events.answer_view import AnswerBarView, answer_bar_view
 
 _FIGURES: Final = AnswerFigures(host="Eva", waiting_before=2, waiting=4, going=6)
 _PATHS: Final[Mapping[AnswerAction, str]] = dict.fromkeys(AnswerAction, "#answers")
@@ -31,7 +31,7 @@ _S = AttendanceStatus
 
 def answer_bars(now: Instant) -> list[AnswerBarView]:
     """One bar per ``AnswerState``."""
-    return [view_of(answer_case, _FIGURES, _PATHS) for answer_case in _answer_cases(now).values()]
+    return [answer_bar_view(answer_case, _FIGURES, _PATHS) for answer_case in _answer_cases(now).values()]
 
 
 def _answer_cases(now: Instant) -> Mapping[AnswerState, AnswerCase]:

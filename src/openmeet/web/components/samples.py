@@ -131,8 +131,8 @@ def _sample_map_of_search() -> MapOfSearch:
 
 
 def _sample_map(name: str, size: MapSize, events: list[MapEvent], places: list[Place]) -> MapPicture:
-    view = map_drawing.fitting([one.position for one in events], size) or MapView(52.52, 13.405, 11)
-    drawing = map_drawing.drawn(view, size, events, places, within=(52.52, 13.405, 5))
+    view = map_drawing.view_of_positions([one.position for one in events], size) or MapView(52.52, 13.405, 11)
+    drawing = map_drawing.draw_map(view, size, events, places, within=(52.52, 13.405, 5))
     ways = (("in", "Zoom in"), ("out", "Zoom out"), ("north", "Move north"), ("south", "Move south"))
     return MapPicture(
         name,

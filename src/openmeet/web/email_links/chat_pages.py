@@ -38,7 +38,7 @@ from openmeet.domain.users.model import Caller
 from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.i18n.catalogue import lazy
 from openmeet.web.chat import person_pages, view
-from openmeet.web.chat.pictures import key_of, served
+from openmeet.web.chat.pictures import key_of, picture_response
 from openmeet.web.chat.requests import spend_on_message
 from openmeet.web.email_links.reasons import EmailLinkReason
 from openmeet.web.site.layout import go, page
@@ -76,7 +76,7 @@ async def show_picture(request: Request) -> Response:
         message = None if found.message_id is None else await message_queries.by_id(reader, found.message_id)
         if message is None or message.room_id != room.id:
             raise NotFound(MediaReason.NO_SUCH_PICTURE)
-    return await served(request, found)
+    return await picture_response(request, found)
 
 
 async def write(request: Request) -> Response:

@@ -50,7 +50,7 @@ def routes() -> list[Route]:
     """Routes that need no sign-in and no origin check."""
     return [
         Route("/mail/answer/{token}", show_answer, methods=["GET"]),
-        Route("/mail/answer/{token}", answer, methods=["POST"]),
+        Route("/mail/answer/{token}", save_reply, methods=["POST"]),
         Route("/mail/ticket/{token}", show_ticket, methods=["GET"]),
         Route("/mail/stop/{token}", show_stop, methods=["GET"]),
         Route("/mail/stop/{token}", stop_now, methods=["POST"]),
@@ -64,7 +64,7 @@ async def show_answer(request: Request) -> Response:
         return await _answer_page(reader, request, event, link.user_id, own_rsvp)
 
 
-async def answer(request: Request) -> Response:
+async def save_reply(request: Request) -> Response:
     """RSVP as the recipient of the e-mail. The link is valid for this event only. The form includes the host's
     questions.
     """

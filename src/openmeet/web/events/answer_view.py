@@ -93,7 +93,7 @@ class PageFacts:
     next_path: str
 
 
-async def for_page(
+async def page_answer_bar(
     reader: Reader,
     event: Event,
     own_rsvp: Attendance | None,
@@ -128,10 +128,10 @@ async def for_page(
         waiting=facts.counts.waiting,
         going=facts.counts.going,
     )
-    return view_of(answer_case, figures, _paths_of(event, facts), requested_reply)
+    return answer_bar_view(answer_case, figures, _paths_of(event, facts), requested_reply)
 
 
-def view_of(
+def answer_bar_view(
     answer_case: AnswerCase, figures: AnswerFigures, paths: Mapping[AnswerAction, str], requested_reply: str = ""
 ) -> AnswerBarView:
     """The bar for one viewer. ``paths`` are the targets of its links."""

@@ -239,7 +239,7 @@ async def details_of(reader: Reader, request: Request, events: Sequence[Event]) 
     ids = [event.id for event in events]
     counts = await counts_shown(reader, ids)
     own_rsvps = await attendance.of_user(reader, viewer, ids) if viewer else {}
-    surroundings = await links.around(reader, events, viewer, services(request).settings.public_url)
+    surroundings = await links.load_surroundings(reader, events, viewer, services(request).settings.public_url)
     co_hosts = await co_host_queries.co_hosts_of(reader, ids)
     others = [user_id for several in co_hosts.values() for user_id in several]
     names = await shown_names(reader, [*(event.author_id for event in events), *others])

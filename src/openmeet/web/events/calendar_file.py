@@ -48,4 +48,4 @@ async def serve(request: Request) -> Response:
         raise NotFound(EventReason.NO_DATE_YET)
     is_unsure = own_rsvp is not None and own_rsvp.status in _UNSURE
     file = write_calendar([replace(entry, is_tentative=entry.is_tentative or is_unsure)], name=event.title)
-    return feeds.served(request, file, feeds.CALENDAR, changed, f"{quote(event.slug)}.ics")
+    return feeds.feed_response(request, file, feeds.CALENDAR, changed, f"{quote(event.slug)}.ics")

@@ -15,7 +15,7 @@ from openmeet.domain.events.time_and_place import place_label
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.identities.queries import shown_names
 from openmeet.i18n.catalogue import gettext
-from openmeet.web.media.drawings import drawn
+from openmeet.web.media.drawings import draw_cached
 from openmeet.web.media.urls import PictureView
 from openmeet.web.site.tenant_routing import database_of
 
@@ -45,7 +45,7 @@ async def show_card(request: Request) -> Response:
         place_label(event),
         gettext("Hosted by %(host)s", host=names[event.author_id]),
     )
-    picture = await drawn(request, card, cover_for(event.content), facts)
+    picture = await draw_cached(request, card, cover_for(event.content), facts)
     return Response(picture, media_type="image/png", headers=_HEADERS)
 
 

@@ -18,7 +18,7 @@ from openmeet.i18n.reasons.messages import explain
 from openmeet.outbox import publication_status, publications
 from openmeet.outbox.reasons import RecordStatus
 from openmeet.web.events import badges
-from openmeet.web.events.listing import FurtherDates, ListedDay, ListedFacts, days
+from openmeet.web.events.listing import FurtherDates, ListedDay, ListedFacts, grouped_by_day
 from openmeet.web.events.publication_view import event_status
 from openmeet.web.site.faces import portraits_of
 
@@ -43,7 +43,7 @@ async def day_cards(
     cards do not say so.
     """
     facts = await facts_of(reader, public_url, viewer, events, with_sync=with_sync, further=further, within=within)
-    return days(events, replace(facts, distances=distances, is_hosting=is_hosting), reader.now)
+    return grouped_by_day(events, replace(facts, distances=distances, is_hosting=is_hosting), reader.now)
 
 
 async def facts_of(

@@ -43,7 +43,7 @@ def routes() -> list[Route]:
         Route("/events/{slug}/hosts/{co_host}/offer", offer, methods=["POST"]),
         Route("/events/{slug}/owner", answer_offer, methods=["POST"]),
         Route("/co-hosting/{token}", show_invitation, methods=["GET"]),
-        Route("/co-hosting/{token}", answer, methods=["POST"]),
+        Route("/co-hosting/{token}", answer_request, methods=["POST"]),
     ]
 
 
@@ -120,7 +120,7 @@ async def show_invitation(request: Request) -> Response:
     return page(request, "events/co_hosting.html", context, headers=_HEADERS)
 
 
-async def answer(request: Request) -> Response:
+async def answer_request(request: Request) -> Response:
     caller = caller_of(request)
     form = await read_form(request)
     async with database_of(request).transaction() as tx:

@@ -28,7 +28,7 @@ from openmeet.web.site.tenant_routing import database_of
 async def create(request: Request) -> Response:
     caller = caller_of(request)
     body = await read_json(request, EventInput)
-    details = checked(body, services(request).clock.now())
+    details = checked_details(body, services(request).clock.now())
     async with database_of(request).transaction() as tx:
         group = await group_for(tx, body.group, caller.user_id)
         is_held = await is_held_at_first(tx, caller.user_id, details, group)
@@ -62,7 +62,7 @@ def in_api_names() -> Iterator[None]:
         raise InvalidForm({API_FIELDS.get(name, name): why for name, why in wrong.problems.items()}) from None
 
 
-def checked(body: EventInput, now: Instant, before: Event | None = None) -> Details:
+def checked_details(body: EventInput, now: Instant, before: Event | None = None) -> Details:
     """``rules.check`` with errors under API field names. A start in the past must be confirmed."""
     with in_api_names():
         details = rules.check(body.submission(), before)

@@ -35,7 +35,7 @@ _NOWHERE: Final = {"near": "", "within": ""}
 WEEKEND_TILES: Final = 3
 
 
-def chips(
+def filter_chips(
     search_fields: Mapping[str, str], now: Instant, zone: str, *, view: str, is_valid: bool = True
 ) -> list[FilterChip]:
     """Chips for place, date, topic, way to take part and source. Each adds to the current search, ``search_fields``.
@@ -125,7 +125,7 @@ def path_of(search_fields: Mapping[str, str], view: str, **changes: str) -> str:
     return f"/?{query_string}" if query_string else "/"
 
 
-def collage(parts: list[list[ListedDay]]) -> list[EventCard]:
+def featured_events(parts: list[list[ListedDay]]) -> list[EventCard]:
     """Three upcoming events with different pictures."""
     cards = [card for days in parts for day in days for card in day.items if not card.is_cancelled]
     return list({card.thumbnail: card for card in reversed(cards)}.values())[:-4:-1]

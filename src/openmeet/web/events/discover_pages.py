@@ -25,7 +25,7 @@ from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.i18n.catalogue import gettext, ngettext
 from openmeet.web.events import discover, search_hints
 from openmeet.web.events.cards import day_cards
-from openmeet.web.events.listing import ListedDay, dated, day_in_row, further_dates
+from openmeet.web.events.listing import ListedDay, day_in_row, further_dates, with_days
 from openmeet.web.events.search_hints import NamedLink, OtherEvent
 from openmeet.web.search import map_pages, places
 from openmeet.web.search.front_choice import shown_of
@@ -190,7 +190,7 @@ def _events_context(
     """The part of the context for the events of the page."""
     parts = found.parts if found else []
     events = list(found.events) if found else []
-    cards = [dated_card for part in parts for dated_card in dated(part)]
+    cards = [dated_card for part in parts for dated_card in with_days(part)]
     distances = found.distances if found else {}
     is_by_distance = bool(submitted.view and distances)
     if is_by_distance:
@@ -206,7 +206,7 @@ def _events_context(
         search_fields = submitted.typed | ({"q": found.mended} if found.mended else {})
         more = discover.path_of(search_fields, submitted.view, after=found.cursor)
     return {
-        "collage": discover.collage(parts) if begins else [],
+        "collage": discover.featured_events(parts) if begins else [],
         "weekend": [
             OtherEvent(card, day_in_row(events_by_slug[card.slug], now))
             for card in (discover.take_weekend(parts, now, zone) if begins else ())
@@ -214,7 +214,7 @@ def _events_context(
         "weekend_path": discover.weekend_path(now, zone),
         "parts_found": parts,
         "rows": cards if is_by_distance else None,
-        "dated": dated,
+        "dated": with_days,
         "is_found": bool(events),
         "found_words": _count_label(len(events), near, has_more=bool(more), is_by_distance=is_by_distance)
         if submitted.is_first_page
@@ -246,7 +246,9 @@ def _form_context(
         "is_everything": shown_of(request).choice is FrontPageChoice.EVERYTHING,
         "narrowed": sum(1 for name in query.FIELDS[3:] if name != "within" and search_fields[name].strip()),
         "picture": _NOTHING.path,
-        "chips": discover.chips(search_fields, now, zone, view=submitted.view, is_valid=search_query is not None),
+        "chips": discover.filter_chips(
+            search_fields, now, zone, view=submitted.view, is_valid=search_query is not None
+        ),
         "categories": [(one.value, CATEGORY_LABELS[one]) for one in Category],
         "access_features": [(one.value, ACCESS_LABELS[one]) for one in AccessFeature],
         "modes": list(query.MODE_LABELS.items()),

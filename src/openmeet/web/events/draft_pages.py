@@ -55,8 +55,8 @@ async def save(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         event = await _draft(reader, request)
     form = place_field.read(request, await read_form(request))
-    if place_field.is_asked(form):
-        filled, place_answer = await place_field.answered(request, {**values_of(submission_of(form)), **form})
+    if place_field.asks_for_places(form):
+        filled, place_answer = await place_field.with_place(request, {**values_of(submission_of(form)), **form})
         return await _draft_form_page(request, FormState(filled), event, place_answer=place_answer)
     if skipped_dates.is_pressed(form):
         return await _draft_form_page(request, FormState({**values_of(submission_of(form)), **form}), event)
@@ -120,7 +120,7 @@ async def _publish_draft(request: Request, draft: Event, form: Mapping[str, str]
     timing = await recurrence_preview.timing_of(request, form, details)
     revision = revision_in_form(form.get("revision", ""))
     if timing is not None:
-        checked_timing = await series.checked(request, timing)
+        checked_timing = await series.check_timing(request, timing)
         async with database_of(request).transaction() as tx:
             locked = await drafts.lock_to_publish(tx, caller, draft.slug, expected_revision=revision)
             begun = await series.of_draft(tx, caller, locked, details, checked_timing)

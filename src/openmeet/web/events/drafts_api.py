@@ -54,9 +54,9 @@ async def publish(request: Request) -> Response:
     caller = caller_of(request)
     at = _parse_instant((await read_json(request, PublishTime)).publish_at)
     checked = await _stored_timing(request)
-    checked_timing = None if checked is None else await series.checked(request, checked)
+    checked_timing = None if checked is None else await series.check_timing(request, checked)
     async with database_of(request).transaction() as tx:
-        before = await _own_draft(tx, request)
+        before = await _visible_event(tx, request)
         revision = expected_revision(request)
         if not before.is_draft:
             # The event was already published, and nothing changes.
@@ -66,7 +66,7 @@ async def publish(request: Request) -> Response:
         form, more = unpack(stored_fields), further_fields(stored_fields)
         with in_api_names():
             details = rules.check(form, before)
-            timing = recurrence_form.timing_typed(more, details)
+            timing = recurrence_form.submitted_timing(more, details)
         if timing != checked:
             raise PreconditionFailed(EventReason.DRAFT_CHANGED)
         if checked_timing is not None:
@@ -87,7 +87,7 @@ async def publish(request: Request) -> Response:
 async def _stored_timing(request: Request) -> Timing | None:
     """The recurrence stored with the draft, or None if there is none. Raises InvalidForm."""
     async with database_of(request).reader() as reader:
-        event = await _own_draft(reader, request)
+        event = await _visible_event(reader, request)
         if not event.is_draft:
             return None
         stored_fields = await draft_queries.fields(reader, event.id)
@@ -136,7 +136,7 @@ def _slug(request: Request) -> EventSlug:
     return EventSlug(request.path_params["slug"])
 
 
-async def _own_draft(tx: Reader, request: Request) -> Event:
+async def _visible_event(tx: Reader, request: Request) -> Event:
     return await seeing.require_visible(tx, await by_slug(tx, _slug(request)), caller_of(request).user_id)
 
 

@@ -134,7 +134,7 @@ def changed_at(events: Sequence[Event], now: Instant, since: Instant | None = No
     return Instant(max(since or 0, now - now % DAY, *(event.updated_at for event in events)))
 
 
-def served(
+def feed_response(
     request: Request,
     file: bytes,
     media_type: str,
@@ -173,7 +173,7 @@ def served_as(
 ) -> Response:
     """Serve a feed that is the same for everyone as ``kind``: ``atom`` or ``json``."""
     writing, media_type = _NEWS[kind]
-    return served(request, writing(feed, events, public_url), media_type, changed, is_shared=True)
+    return feed_response(request, writing(feed, events, public_url), media_type, changed, is_shared=True)
 
 
 def when_label(event: Event) -> str:

@@ -35,10 +35,10 @@ from openmeet.web.events.listing import (
     EventCard,
     ListedFacts,
     card_of,
-    dated,
     day_in_row,
-    days,
     further_dates,
+    grouped_by_day,
+    with_days,
 )
 from openmeet.web.events.waiting import READ_WAITING, rows_of
 from openmeet.web.search.front_choice import shown_of
@@ -128,8 +128,8 @@ async def show_home(request: Request) -> Response:
         "next": _next_event(ahead[0], facts, now) if ahead else None,
         "waiting": rows_of(waiting, facts),
         "tasks": tasks,
-        "groups": dated(days(of_groups, facts, now)),
-        "suggested": dated(days(suggested, facts, now)),
+        "groups": with_days(grouped_by_day(of_groups, facts, now)),
+        "suggested": with_days(grouped_by_day(suggested, facts, now)),
         "for_you": [_suggested_event(one, facts, names, now) for one in for_you],
         "week": [_week_row(event, facts) for event in ahead if event.starts_at and event.starts_at < now + _WEEK],
         "keep": _kept_offline(ahead, facts),

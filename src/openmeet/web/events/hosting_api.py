@@ -14,7 +14,7 @@ from openmeet.domain.events.reasons import EventReason
 from openmeet.web.api.etags import IF_MATCH, expected_revision
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.attendance.forms import CONFIRM, require_confirmed_lower_limit
-from openmeet.web.events.create_api import checked
+from openmeet.web.events.create_api import checked_details
 from openmeet.web.events.detail import to_host
 from openmeet.web.events.schemas import EventDetail, EventInput
 from openmeet.web.site.caller import caller_of
@@ -40,7 +40,7 @@ async def save(request: Request) -> Response:
         if body.group:
             raise InvalidInput("group", EventReason.GROUP_STAYS)
         body = await with_current_values(request, body, _who_sees_what(before))
-        details = checked(body, tx.now, before)
+        details = checked_details(body, tx.now, before)
         impact = await capacity_change.by_details(tx, [(before, details)])
         event = await event_hosting.revise(
             tx, caller, before.slug, details, expected_revision=expected_revision(request)

@@ -73,8 +73,8 @@ async def save(request: Request) -> Response:
     form = place_field.read(request, await read_form(request))
     submission = submission_of(form)
     revision = form.get("revision", "")
-    if place_field.is_asked(form):
-        filled, place_answer = await place_field.answered(request, {**values_of(submission), **form})
+    if place_field.asks_for_places(form):
+        filled, place_answer = await place_field.with_place(request, {**values_of(submission), **form})
         return form_page(request, FormState(filled), event=event, place_answer=place_answer)
     lowered = f"{submission.capacity} {submission.mode}"
     confirmations = {name: form.get(name, "") for name in (PAST, ASKED)}

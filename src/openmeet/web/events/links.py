@@ -45,7 +45,9 @@ class Surroundings:
         }
 
 
-async def around(reader: Reader, events: Sequence[Event], viewer: UserId | None, public_url: str) -> Surroundings:
+async def load_surroundings(
+    reader: Reader, events: Sequence[Event], viewer: UserId | None, public_url: str
+) -> Surroundings:
     """Load the series and groups of several events. The number of queries does not depend on the number of events."""
     series_ids = {SeriesId(event.place_in_series.series_id) for event in events if event.place_in_series is not None}
     series_by_id = await series_queries.by_ids(reader, sorted(series_ids)) if series_ids else {}

@@ -113,7 +113,7 @@ def day_in_row(event: Event, now: Instant) -> str:
     return _relative_day(event, now) or _day_heading(event, now)[2]
 
 
-def days(events: Sequence[Event], facts: ListedFacts, now: Instant) -> list[ListedDay]:
+def grouped_by_day(events: Sequence[Event], facts: ListedFacts, now: Instant) -> list[ListedDay]:
     """The events grouped by day, in order. Today and tomorrow are labelled."""
     found: list[ListedDay] = []
     for event in events:
@@ -124,7 +124,7 @@ def days(events: Sequence[Event], facts: ListedFacts, now: Instant) -> list[List
     return found
 
 
-def dated(listed: Sequence[ListedDay]) -> list[tuple[str, EventCard]]:
+def with_days(listed: Sequence[ListedDay]) -> list[tuple[str, EventCard]]:
     """The same events as one list without headings, in which each event has its day."""
     return [(day.relative or day.short, card) for day in listed for card in day.items]
 

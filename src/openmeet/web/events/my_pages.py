@@ -30,7 +30,7 @@ from openmeet.web.attendance.join_requests import JoinRequestRow, oldest_join_re
 from openmeet.web.events import co_hosts_pages
 from openmeet.web.events.cards import day_cards, facts_of
 from openmeet.web.events.host_tasks import DISMISS_PATH, HostTask, host_tasks
-from openmeet.web.events.listing import EventCard, card_of, dated, day_in_row
+from openmeet.web.events.listing import EventCard, card_of, day_in_row, with_days
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
@@ -157,7 +157,7 @@ async def show_mine(request: Request) -> Response:
     context = {
         "hosting": dashboard,
         "groups": groups,
-        "dated": dated(groups),
+        "dated": with_days(groups),
         "more": more,
         "which": which.value,
         "tabs": [{"value": tab.value, "words": words, "count": counts[tab]} for tab, words in _TABS.items()],

@@ -67,19 +67,19 @@ async def show_group(request: Request) -> Response:
 async def make_for_event(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         made = await event_links.make(tx, caller_of(request), EventSlug(_slug(request)))
-    return go(_new_event_path(LinkKind.EVENT, made.slug), flash="new_link_made")
+    return go(_target_path(LinkKind.EVENT, made.slug), flash="new_link_made")
 
 
 async def make_for_series(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         made = await series_links.make(tx, caller_of(request), SeriesSlug(_slug(request)))
-    return go(_new_event_path(LinkKind.SERIES, made.slug), flash="new_link_made")
+    return go(_target_path(LinkKind.SERIES, made.slug), flash="new_link_made")
 
 
 async def make_for_group(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         made = await group_links.make(tx, caller_of(request), GroupSlug(_slug(request)))
-    return go(_new_event_path(LinkKind.GROUP, made.slug), flash="new_link_made")
+    return go(_target_path(LinkKind.GROUP, made.slug), flash="new_link_made")
 
 
 async def raise_if_replaced(reader: Reader, kind: LinkKind, slug: str) -> None:
@@ -104,7 +104,7 @@ async def follow(reader: Reader, kind: LinkKind, slug: str, viewer: UserId | Non
             assert_never(kind)
     if now is None:
         raise Gone(SiteReason.LINK_ENDED)
-    return RedirectResponse(_new_event_path(kind, now), 303)
+    return RedirectResponse(_target_path(kind, now), 303)
 
 
 async def _event_of(reader: Reader, event_id: EventId, viewer: UserId | None) -> str | None:
@@ -142,10 +142,10 @@ async def _group_of(reader: Reader, group_id: GroupId, viewer: UserId | None) ->
 
 def _question_page(request: Request, kind: LinkKind) -> Response:
     caller_of(request)
-    return page(request, "events/new_link.html", {"shown": _Shown(kind.value, _new_event_path(kind, _slug(request)))})
+    return page(request, "events/new_link.html", {"shown": _Shown(kind.value, _target_path(kind, _slug(request)))})
 
 
-def _new_event_path(kind: LinkKind, slug: str) -> str:
+def _target_path(kind: LinkKind, slug: str) -> str:
     return f"/{_FOLDERS[kind]}/{quote(slug)}"
 
 

@@ -123,15 +123,19 @@ async def create(request: Request) -> Response:
     form = place_field.read(request, form)
     submission = submission_of(form)
     caller = caller_or_none(request)
-    sent = await new_picture.take(request, caller, form, body) if caller is not None else new_picture.SentPicture()
+    sent = (
+        await new_picture.store_picture(request, caller, form, body)
+        if caller is not None
+        else new_picture.SentPicture()
+    )
     form[new_picture.KEPT] = sent.kept
     if skipped_dates.is_pressed(form):
         shown = {**values_of(submission), **form}
         repeats = await recurrence_preview.form_state(request, shown)
         clashes = await conflicts.in_form(request, shown, repeats.meaning)
         return await new_page(request, FormState(shown, sent.problems), repeats=repeats, clashes=clashes)
-    if place_field.is_asked(form):
-        filled, place_answer = await place_field.answered(request, {**values_of(submission), **form})
+    if place_field.asks_for_places(form):
+        filled, place_answer = await place_field.with_place(request, {**values_of(submission), **form})
         return await new_page(request, FormState(filled, sent.problems), place_answer=place_answer)
     if form.get("save") == "draft" and caller is not None and not sent.problems:
         return await _begin_draft(request, submission, form, sent.picture)
@@ -147,7 +151,7 @@ async def create(request: Request) -> Response:
         return await _save_draft(request, submission, form)
     if timing is not None:
         try:
-            return _forget_draft(await series.make(request, form, details, timing))
+            return _forget_draft(await series.create_series(request, form, details, timing))
         except SeriesAlreadyCreated as made:
             renewed = {**form, "submission": secrets.token_urlsafe(16)}
             problem = Markup(_SERIES_MADE_ALREADY.filled(slug=quote(made.slug)))  # noqa: S704  # a message of ours, with a quoted slug
@@ -328,7 +332,7 @@ def form_page(
     has the viewer's conflicts at each previewed date. ``place_answer`` is the message next to the place field.
     """
     is_new = event is None or event.is_draft
-    form_state = replace(form_state, values={**form_state.values, **place_field.shown(form_state.values)})
+    form_state = replace(form_state, values={**form_state.values, **place_field.field_values(form_state.values)})
     context = {
         "typed": form_state,
         "event": event,

@@ -46,7 +46,7 @@ async def read(request: Request) -> tuple[dict[str, str], bytes]:
     return found, body
 
 
-async def take(request: Request, caller: Caller, form: dict[str, str], body: bytes) -> SentPicture:
+async def store_picture(request: Request, caller: Caller, form: dict[str, str], body: bytes) -> SentPicture:
     """Store the picture in this submission, or find the one that an earlier submission stored."""
     key, size = PictureKey(form.get(KEPT, "")), None
     if body:

@@ -62,9 +62,9 @@ from openmeet.web.events.card_picture import card_picture_of
 from openmeet.web.events.cards import facts_of
 from openmeet.web.events.listing import EventCard
 from openmeet.web.events.publication_view import answer_sync, event_sync
-from openmeet.web.events.series_context import Within, within
+from openmeet.web.events.series_context import Within, series_context_of
 from openmeet.web.events.view import EventPeople, EventViewer, RequestedReply, paths_of_hosts
-from openmeet.web.events.view_conflicts import meanwhile
+from openmeet.web.events.view_conflicts import conflicts_of
 from openmeet.web.media.urls import record_picture
 from openmeet.web.site import viewing_as
 from openmeet.web.site.caller import caller_or_none
@@ -152,8 +152,8 @@ async def _event_context(
     registration_settings = await registration.of_event(reader, event)
     viewer = await _viewer_of(reader, event, caller, own_rsvp)
     people = await _people_of(reader, event, viewer)
-    series = await within(reader, event, viewer.user_id)
-    context = view.view_of(event, viewer, people, registration_settings, _requested_reply(request), reader.now)
+    series = await series_context_of(reader, event, viewer.user_id)
+    context = view.event_context(event, viewer, people, registration_settings, _requested_reply(request), reader.now)
     context |= await _sharing_context(reader, request, event, viewer, people)
     from_record = await picture_of(reader, event) if services(request).record_pictures is not None else None
     if from_record is not None:
@@ -161,7 +161,7 @@ async def _event_context(
     is_seen_by_all = event.visibility is Visibility.PUBLIC and not (event.is_held or event.is_hidden)
     paths = await paths_of_hosts(reader, [event.author_id, *people.co_host_ids], is_public=is_seen_by_all)
     says_no = own_rsvp is not None and own_rsvp.status is AttendanceStatus.DECLINED
-    bar = await answer_view.for_page(
+    bar = await answer_view.page_answer_bar(
         reader,
         event,
         own_rsvp,
@@ -187,7 +187,7 @@ async def _event_context(
             "series": series,
             "pin": await _pin_of(reader, event, viewer.user_id),
             "suggests_following": await _suggests_following(reader, event, own_rsvp) if series else False,
-            "meanwhile": [] if says_no else await meanwhile(reader, event, viewer.user_id),
+            "meanwhile": [] if says_no else await conflicts_of(reader, event, viewer.user_id),
             "bar": bar,
             "places_left": lists.places_left(event, people.counts),
             "related": [] if viewer.is_hosting else await _related_events(reader, request, event, viewer.user_id),

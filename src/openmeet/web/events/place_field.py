@@ -86,12 +86,12 @@ def routes() -> list[Route]:
     return [Route("/places/choices", show_choices, methods=["GET"])]
 
 
-def is_asked(form: Mapping[str, str]) -> bool:
+def asks_for_places(form: Mapping[str, str]) -> bool:
     """Whether the form was submitted to look up its place or to get another cover, rather than to be saved."""
     return bool(form.get(ASK) or form.get(CHOICE) or form.get(SHUFFLE))
 
 
-def shown(values: Mapping[str, str]) -> dict[str, str]:
+def field_values(values: Mapping[str, str]) -> dict[str, str]:
     """The values of the place field for a form with these values."""
     parts = {name: values.get(name, "") for name in _PARTS}
     text = values.get(PLACE)
@@ -114,7 +114,7 @@ def read(request: Request, form: Mapping[str, str]) -> dict[str, str]:
     return _filled(form, _parts_of(found.venue), before)
 
 
-async def answered(request: Request, form: Mapping[str, str]) -> tuple[dict[str, str], PlaceField]:
+async def with_place(request: Request, form: Mapping[str, str]) -> tuple[dict[str, str], PlaceField]:
     """The form with the fields filled in from its place, and the message next to it. A time zone that the user chose is
     kept.
     """

@@ -39,7 +39,7 @@ async def serve_calendar(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         numbers = await sequences(reader, [event.id for event in found])
     file = feeds.calendar_of(feed, found, numbers, public_url)
-    return feeds.served(request, file, feeds.CALENDAR, changed, "events.ics", is_shared=True)
+    return feeds.feed_response(request, file, feeds.CALENDAR, changed, "events.ics", is_shared=True)
 
 
 async def serve_atom(request: Request) -> Response:

@@ -40,7 +40,7 @@ class Within:
     behind: Neighbour | None
 
 
-async def within(reader: Reader, event: Event, viewer: UserId | None) -> Within | None:
+async def series_context_of(reader: Reader, event: Event, viewer: UserId | None) -> Within | None:
     """The series of an event, with the neighbouring dates. None if it has none or the viewer may not see it."""
     series = await with_series(reader, event)
     if series is None or event.starts_at is None or event.place_in_series is None or series.deleted_at is not None:

@@ -130,7 +130,7 @@ class RequestedReply:
     undo: str = ""
 
 
-def view_of(
+def event_context(
     event: Event,
     viewer: EventViewer,
     people: EventPeople,

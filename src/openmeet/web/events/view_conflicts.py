@@ -26,7 +26,7 @@ class Meanwhile:
     when: str
 
 
-async def meanwhile(reader: Reader, event: Event, viewer: UserId | None) -> list[Meanwhile]:
+async def conflicts_of(reader: Reader, event: Event, viewer: UserId | None) -> list[Meanwhile]:
     """Conflicts in order, without the event itself. Empty for visitors who are not signed in, and once the event is
     over or cancelled.
     """

@@ -105,7 +105,7 @@ def path_of(group: Group, *more: str) -> str:
     return "/".join([f"/groups/{quote(group.slug)}", *more])
 
 
-def elsewhere(request: Request, group: Group) -> Response | None:
+def redirect_to_current_slug(request: Request, group: Group) -> Response | None:
     """Redirect to the same page under the current slug if the path contains an earlier slug of the group. Otherwise
     None.
     """

@@ -139,7 +139,7 @@ async def announce(request: Request) -> Response:
         if isinstance(wrong, announcements.AlreadyAnnounced):
             form = {**form, "submission": ""}
         async with database_of(request).reader() as reader:
-            context = await view.view_of(
+            context = await view.group_context(
                 reader,
                 await see(reader, request),
                 form_with_problems(form, problem),

@@ -28,7 +28,7 @@ from openmeet.network.repositories.custodial import Keeper, check_handle, sugges
 from openmeet.outbox import publication_status
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationKind, PublicationState
-from openmeet.web.groups.access import GroupAccess, context_of, elsewhere, path_of, see, slug_of
+from openmeet.web.groups.access import GroupAccess, context_of, path_of, redirect_to_current_slug, see, slug_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import publishing_of, services
@@ -174,7 +174,7 @@ async def make_repository(request: Request) -> Response:
 async def _network_page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     async with database_of(request).reader() as reader:
         seen = await see_network(reader, request)
-        moved = elsewhere(request, seen.group)
+        moved = redirect_to_current_slug(request, seen.group)
         if moved is not None and request.method == "GET":
             return moved
         context = context_of(seen, f"{seen.path}/network")
@@ -207,7 +207,7 @@ async def _ask_repository(request: Request, keeper: Keeper, form_state: FormStat
         seen = await see(reader, request, GroupPermission.TRANSFER)
         if seen.group.is_read_only:
             raise NotFound(GroupReason.NO_SUCH_PAGE)
-        moved = elsewhere(request, seen.group)
+        moved = redirect_to_current_slug(request, seen.group)
         if moved is not None and request.method == "GET":
             return moved
     handle = suggest_handle(seen.group.details.name, seen.group.id, keeper.handle_domain)

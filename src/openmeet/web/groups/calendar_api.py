@@ -9,7 +9,7 @@ from openmeet.domain.groups import actions, calendar_feeds, rules
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.groups.access import slug_of
-from openmeet.web.groups.calendar_pages import shown, url_for
+from openmeet.web.groups.calendar_pages import feed_url, url_for
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
@@ -38,7 +38,7 @@ async def renew(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         group, membership = await actions.lock_visible(tx, caller, slug_of(request))
         token = await calendar_feeds.renew(tx, services(request).code_key, group, membership)
-    return json_response(GroupFeedOutput(shown(request, token)), 201)
+    return json_response(GroupFeedOutput(feed_url(request, token)), 201)
 
 
 async def close(request: Request) -> Response:

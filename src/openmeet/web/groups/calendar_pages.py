@@ -28,7 +28,7 @@ from openmeet.domain.validation import GeneralReason
 from openmeet.web.events import feeds
 from openmeet.web.groups import feeds as group_feed
 from openmeet.web.groups.access import path_of, slug_of
-from openmeet.web.series.feeds import WholeSeries, candidates, gathered
+from openmeet.web.series.feeds import WholeSeries, listable_series, with_stored_dates
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go
 from openmeet.web.site.services import services
@@ -58,12 +58,12 @@ async def _whole_series(
 ) -> list[WholeSeries]:
     """The series of the group that this reader may see, with their dates from ``since`` onward."""
     seen, values = seen_in_group(group_id, member)
-    series_of_group = await candidates(reader, "group_id", group_id, seen, values)
+    series_of_group = await listable_series(reader, "group_id", group_id, seen, values)
     blockers = await blockers_of(reader, {one.owner_id for one in series_of_group}, member)
     series = [
         one for one in series_of_group if _may_see(one, member, is_kept_away=one.owner_id in blockers and not runs)
     ]
-    return await gathered(reader, series, since, seen, values)
+    return await with_stored_dates(reader, series, since, seen, values)
 
 
 def _may_see(series: Series, member: UserId | None, *, is_kept_away: bool) -> bool:
@@ -117,7 +117,7 @@ async def serve(request: Request) -> Response:
             member=membership.user_id,
             runs=rules.may(membership.role, GroupPermission.EDIT_ANY_EVENT),
         )
-    answer = feeds.served(request, file, feeds.CALENDAR, changed, f"{quote(group.slug)}.ics")
+    answer = feeds.feed_response(request, file, feeds.CALENDAR, changed, f"{quote(group.slug)}.ics")
     answer.headers["x-robots-tag"] = "noindex, nofollow"
     return answer
 
@@ -125,10 +125,10 @@ async def serve(request: Request) -> Response:
 async def url_for(reader: Reader, request: Request, group: Group, member: UserId) -> str | None:
     """The member's current URL. None if they have none, empty if it cannot be shown again."""
     token = await calendar_feeds.token_of(reader, services(request).code_key, group.id, member)
-    return None if token is None else shown(request, token)
+    return None if token is None else feed_url(request, token)
 
 
-def shown(request: Request, token: str) -> str:
+def feed_url(request: Request, token: str) -> str:
     """The full URL for a token. Empty if there is none."""
     public_url = services(request).settings.public_url
     return f"{public_url}/group-calendars/{quote(token)}.ics" if token else ""

@@ -19,7 +19,7 @@ from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import gettext
-from openmeet.web.groups.access import context_of, elsewhere, path_of, see, slug_of
+from openmeet.web.groups.access import context_of, path_of, redirect_to_current_slug, see, slug_of
 from openmeet.web.groups.invitations_api import invitation_of
 from openmeet.web.groups.view import VISIBILITY_LABELS, day_label
 from openmeet.web.site.caller import caller_of, caller_or_none
@@ -41,7 +41,7 @@ def routes() -> list[Route]:
     """
     return [
         Route("/groups/invitations/{token}", show_invitation, methods=["GET"]),
-        Route("/groups/invitations/{token}", answer, methods=["POST"]),
+        Route("/groups/invitations/{token}", answer_invitation, methods=["POST"]),
         Route("/groups/{slug}/invitations", show_invitations, methods=["GET"]),
         Route("/groups/{slug}/invitations/link", make_link, methods=["POST"]),
         Route("/groups/{slug}/invitations/mail", send_mails, methods=["POST"]),
@@ -94,7 +94,7 @@ async def decline_by_mail(request: Request) -> Response:
     return Response(gettext("You won’t get any more e-mails about this invitation.") + "\n", media_type="text/plain")
 
 
-async def answer(request: Request) -> Response:
+async def answer_invitation(request: Request) -> Response:
     reply = (await read_form(request)).get("answer", "")
     if reply == "no":
         async with database_of(request).transaction() as tx:
@@ -164,7 +164,7 @@ async def _invitations_page(
 ) -> Response:
     async with database_of(request).reader() as reader:
         seen = await see(reader, request, GroupPermission.INVITE)
-        moved = elsewhere(request, seen.group)
+        moved = redirect_to_current_slug(request, seen.group)
         if moved is not None and request.method == "GET":
             return moved
         found = await invitation_queries.open_invitations(reader, seen.group.id)

@@ -17,7 +17,7 @@ from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.users.model import UserId
 from openmeet.domain.validation import GeneralReason
-from openmeet.web.groups.access import GroupAccess, context_of, elsewhere, path_of, see, slug_of
+from openmeet.web.groups.access import GroupAccess, context_of, path_of, redirect_to_current_slug, see, slug_of
 from openmeet.web.groups.view import ROLE_CHIPS, MemberView, day_label, person_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.faces import portraits_of
@@ -59,7 +59,7 @@ async def show_members(request: Request) -> Response:
     after = request.query_params.get("after", "")
     async with database_of(request).reader() as reader:
         seen = await see(reader, request, GroupPermission.BAN if is_banned else GroupPermission.SEE_MEMBERS)
-        moved = elsewhere(request, seen.group)
+        moved = redirect_to_current_slug(request, seen.group)
         if moved is not None:
             return moved
         roles = (GroupRole.BANNED,) if is_banned else INSIDE
@@ -163,7 +163,7 @@ async def decide(request: Request) -> Response:
 async def _requests_page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     async with database_of(request).reader() as reader:
         seen = await see(reader, request, GroupPermission.APPROVE)
-        moved = elsewhere(request, seen.group)
+        moved = redirect_to_current_slug(request, seen.group)
         if moved is not None and request.method == "GET":
             return moved
         found = await queries.members(reader, seen.group.id, (GroupRole.PENDING,), after=None, limit=PAGE_SIZE)

@@ -26,7 +26,7 @@ from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.catalogue import gettext
-from openmeet.web.groups.access import GroupAccess, context_of, elsewhere, path_of, see, slug_of
+from openmeet.web.groups.access import GroupAccess, context_of, path_of, redirect_to_current_slug, see, slug_of
 from openmeet.web.groups.activity_pages import line_of
 from openmeet.web.groups.view import ROLE_CHIPS, passes_on_label
 from openmeet.web.site.caller import caller_of
@@ -50,7 +50,7 @@ _STEPS: dict[str, tuple[Step, str]] = {
 def routes() -> list[Route]:
     return [
         Route("/groups/{slug}/ownership", show, methods=["GET"]),
-        Route("/groups/{slug}/ownership", act, methods=["POST"]),
+        Route("/groups/{slug}/ownership", save_action, methods=["POST"]),
         Route("/groups/{slug}/log", show_log, methods=["GET"]),
     ]
 
@@ -59,7 +59,7 @@ async def show(request: Request) -> Response:
     return await _ownership_page(request, EMPTY)
 
 
-async def act(request: Request) -> Response:
+async def save_action(request: Request) -> Response:
     caller = caller_of(request)
     form = await read_form(request)
     try:
@@ -93,7 +93,7 @@ async def _run_action(tx: Transaction, caller: Caller, slug: GroupSlug, form: di
 async def _ownership_page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     async with database_of(request).reader() as reader:
         seen = await see(reader, request, GroupPermission.SEE_MEMBERS)
-        moved = elsewhere(request, seen.group)
+        moved = redirect_to_current_slug(request, seen.group)
         if moved is not None and request.method == "GET":
             return moved
         context = context_of(seen, seen.path) | await _ownership_context(reader, seen)
@@ -162,7 +162,7 @@ async def show_log(request: Request) -> Response:
     before = request.query_params.get("before", "")
     async with database_of(request).reader() as reader:
         seen = await see(reader, request, GroupPermission.SEE_LOG)
-        moved = elsewhere(request, seen.group)
+        moved = redirect_to_current_slug(request, seen.group)
         if moved is not None:
             return moved
         found = await invitation_queries.logged(reader, seen.group.id, limit=LINES + 1, before=before or None)

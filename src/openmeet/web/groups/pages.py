@@ -22,7 +22,15 @@ from openmeet.web.calendar import month_grid
 from openmeet.web.events import feeds, new_links
 from openmeet.web.groups import feeds as group_feed
 from openmeet.web.groups import view
-from openmeet.web.groups.access import GroupAccess, context_of, elsewhere, path_of, see, see_as_stranger, slug_of
+from openmeet.web.groups.access import (
+    GroupAccess,
+    context_of,
+    path_of,
+    redirect_to_current_slug,
+    see,
+    see_as_stranger,
+    slug_of,
+)
 from openmeet.web.groups.calendar_pages import calendar_file, url_for
 from openmeet.web.site import viewing_as
 from openmeet.web.site.caller import caller_of, caller_or_none
@@ -108,13 +116,13 @@ async def show_group(request: Request) -> Response:
             caller = caller_or_none(request)
             return await new_links.follow(reader, LinkKind.GROUP, slug_of(request), caller.user_id if caller else None)
         seen = await see(reader, request)
-        moved = elsewhere(request, seen.group)
+        moved = redirect_to_current_slug(request, seen.group)
         if moved is not None:
             return moved
         if viewing_as.requested_role(request) is OtherViewer.STRANGER and seen.may(GroupPermission.SEE_LOG):
             viewing_as.become_stranger(request, seen.path)
             seen = await see(reader, request)
-        context = await view.view_of(reader, seen, EMPTY, services(request).settings.public_url)
+        context = await view.group_context(reader, seen, EMPTY, services(request).settings.public_url)
     return page(request, "groups/group.html", context)
 
 
@@ -124,7 +132,7 @@ async def show_events(request: Request) -> Response:
     position = event_lists.unpack(request.query_params.get("after", ""))
     async with database_of(request).reader() as reader:
         seen = await see(reader, request)
-        moved = elsewhere(request, seen.group)
+        moved = redirect_to_current_slug(request, seen.group)
         if moved is not None:
             return moved
         context = context_of(seen, f"{seen.path}/events") | {
@@ -173,7 +181,7 @@ def group_feed_is_open(seen: GroupAccess) -> bool:
 async def serve_calendar(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         seen = await see(reader, request)
-        moved = elsewhere(request, seen.group)
+        moved = redirect_to_current_slug(request, seen.group)
         if moved is not None:
             return moved
         file, changed = await calendar_file(
@@ -183,7 +191,7 @@ async def serve_calendar(request: Request) -> Response:
             member=seen.member,
             runs=seen.may(GroupPermission.EDIT_ANY_EVENT),
         )
-    return feeds.served(
+    return feeds.feed_response(
         request,
         file,
         feeds.CALENDAR,
@@ -206,7 +214,7 @@ async def _news_feed(request: Request, kind: str) -> Response:
     """The newest events in the public view, because feed readers have no session and republish what they read."""
     async with database_of(request).reader() as reader:
         group = await see_as_stranger(reader, request)
-        moved = elsewhere(request, group)
+        moved = redirect_to_current_slug(request, group)
         if moved is not None:
             return moved
         found = await group_events.newest_in_group(reader, group.id, group_feed.NEWEST, member=None)
@@ -232,7 +240,7 @@ async def join(request: Request) -> Response:
 
 async def _page_with_errors(request: Request, form_state: FormState) -> Response:
     async with database_of(request).reader() as reader:
-        context = await view.view_of(
+        context = await view.group_context(
             reader, await see(reader, request), form_state, services(request).settings.public_url
         )
     return page(request, "groups/group.html", context, status=400)

@@ -7,7 +7,7 @@ from starlette.routing import Route
 from groundwork.http.forms import FormState
 from openmeet.domain.groups import pictures, rules
 from openmeet.domain.groups.rules import GroupPermission
-from openmeet.web.groups.access import GroupAccess, context_of, elsewhere, path_of, see, slug_of
+from openmeet.web.groups.access import GroupAccess, context_of, path_of, redirect_to_current_slug, see, slug_of
 from openmeet.web.media.uploads import form_of, save_sent
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
@@ -24,7 +24,7 @@ def routes() -> list[Route]:
 
 async def show(request: Request) -> Response:
     seen = await _editable_group(request)
-    moved = elsewhere(request, seen.group)
+    moved = redirect_to_current_slug(request, seen.group)
     if moved is not None:
         return moved
     return _picture_form_page(request, seen, FormState({"alt": seen.group.picture.alt if seen.group.picture else ""}))

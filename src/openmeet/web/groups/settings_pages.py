@@ -25,7 +25,7 @@ from openmeet.i18n.catalogue import lazy
 from openmeet.i18n.formatting import ZONES
 from openmeet.web.api.etags import revision_in_form
 from openmeet.web.groups import forms
-from openmeet.web.groups.access import GroupAccess, context_of, elsewhere, path_of, see, slug_of
+from openmeet.web.groups.access import GroupAccess, context_of, path_of, redirect_to_current_slug, see, slug_of
 from openmeet.web.groups.forms import GroupSubmission, submission_of, values_of, values_of_group
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
@@ -97,7 +97,7 @@ async def create(request: Request) -> Response:
 
 async def show_settings(request: Request) -> Response:
     seen = await _group_access(request, GroupPermission.EDIT_GROUP)
-    moved = elsewhere(request, seen.group)
+    moved = redirect_to_current_slug(request, seen.group)
     if moved is not None:
         return moved
     return _group_form_page(request, FormState(_form_values(seen)), seen)
@@ -191,7 +191,7 @@ async def _did_of(request: Request, account_name: str) -> str:
 async def _followed_dids_page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     async with database_of(request).reader() as reader:
         seen = await see(reader, request, GroupPermission.FOLLOW)
-        moved = elsewhere(request, seen.group)
+        moved = redirect_to_current_slug(request, seen.group)
         if moved is not None and request.method == "GET":
             return moved
         dids = [did for did, _ in await invitation_queries.followed(reader, seen.group.id)]
@@ -225,7 +225,7 @@ async def delete(request: Request) -> Response:
 async def _ask_delete(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     async with database_of(request).reader() as reader:
         seen = await see(reader, request, GroupPermission.DELETE)
-        moved = elsewhere(request, seen.group)
+        moved = redirect_to_current_slug(request, seen.group)
         if moved is not None and request.method == "GET":
             return moved
         coming, inner = await effect_of_deleting(reader, seen.group.id)

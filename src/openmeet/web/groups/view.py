@@ -46,7 +46,7 @@ from openmeet.recurrence.wall_time import local_of
 from openmeet.web.events import badges
 from openmeet.web.events.badges import Badge
 from openmeet.web.events.cards import day_cards
-from openmeet.web.events.listing import ListedDay, dated, further_dates
+from openmeet.web.events.listing import ListedDay, further_dates, with_days
 from openmeet.web.groups.access import GroupAccess, context_of
 from openmeet.web.groups.feeds import is_own
 from openmeet.web.media.urls import PictureView, record_picture
@@ -164,7 +164,7 @@ def _group_card(one: ListedGroup, next_at: Instant | None, shown: Sequence[Badge
     )
 
 
-async def view_of(reader: Reader, seen: GroupAccess, form_state: FormState, public_url: str) -> dict[str, object]:
+async def group_context(reader: Reader, seen: GroupAccess, form_state: FormState, public_url: str) -> dict[str, object]:
     """The template context of a group's page. ``form_state`` has the reply to its question or the announcement being
     written.
     """
@@ -219,7 +219,7 @@ async def view_of(reader: Reader, seen: GroupAccess, form_state: FormState, publ
         "hears": membership is not None and membership.notifications_enabled,
         "badges": (await badges.of_each_group(reader, [group], public_url))[0],
         "coming": listed,
-        "dated": dated(listed),
+        "dated": with_days(listed),
         "has_more": len(coming) > NEXT_SHOWN,
         "past": await days_of(reader, seen, past, public_url),
         "announcements": [_announcement_view(one, names, group, reader.now) for one in announced],

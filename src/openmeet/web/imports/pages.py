@@ -67,7 +67,7 @@ def routes() -> list[Route]:
         Route("/import/lists/{what}/{slug}", show_list, methods=["GET"]),
         Route("/import/lists/{what}/{slug}", send, methods=["POST"]),
         Route("/arrivals/{token}", show_invitation, methods=["GET"]),
-        Route("/arrivals/{token}", answer, methods=["POST"]),
+        Route("/arrivals/{token}", answer_invitation, methods=["POST"]),
     ]
 
 
@@ -205,7 +205,7 @@ async def decline_by_mail(request: Request) -> Response:
     return Response(gettext("You won’t get any more e-mails about this invitation.") + "\n", media_type="text/plain")
 
 
-async def answer(request: Request) -> Response:
+async def answer_invitation(request: Request) -> Response:
     """Accept or decline the invitation. Accepting requires signing in, declining does not."""
     form = await read_form(request)
     person_id = people.person_in(services(request).code_key, request.path_params["token"])

@@ -16,7 +16,7 @@ from openmeet.domain.covers.social_card import email_cover
 from openmeet.domain.events.content import Content
 from openmeet.domain.media.pictures import Size
 from openmeet.domain.media.reasons import MediaReason
-from openmeet.web.media.drawings import drawn
+from openmeet.web.media.drawings import draw_cached
 from openmeet.web.media.pages import IMMUTABLE
 from openmeet.web.site.reduced_data import saves_data
 
@@ -38,7 +38,9 @@ async def show_strip(request: Request) -> Response:
 
 
 async def show_png(request: Request) -> Response:
-    return Response(await drawn(request, email_cover, _cover_of(request)), media_type="image/png", headers=IMMUTABLE)
+    return Response(
+        await draw_cached(request, email_cover, _cover_of(request)), media_type="image/png", headers=IMMUTABLE
+    )
 
 
 def _cover_of(request: Request) -> Cover:

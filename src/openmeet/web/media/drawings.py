@@ -24,7 +24,7 @@ _waiting: Final[dict[Hashable, asyncio.Task[bytes]]] = {}
 _kept: Final[OrderedDict[Hashable, bytes]] = OrderedDict()
 
 
-async def drawn(request: Request, draw: Callable[[Unpack[_Arguments]], bytes], *arguments: *_Arguments) -> bytes:
+async def draw_cached(request: Request, draw: Callable[[Unpack[_Arguments]], bytes], *arguments: *_Arguments) -> bytes:
     """The result of ``draw`` for these arguments, which must be hashable. Its CPU time is charged to the first client
     that requests it.
 

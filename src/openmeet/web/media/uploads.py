@@ -20,7 +20,7 @@ from openmeet.web.site.tenant_routing import database_of, workers_of
 _LABELS = {"picture": lazy("Picture"), "alt": lazy("What’s in the picture?")}
 
 
-async def sent(request: Request) -> tuple[bytes, str]:
+async def read_picture(request: Request) -> tuple[bytes, str]:
     """The bytes of the file (empty if none was chosen) and its description. Raises InvalidInput."""
     declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if declared != "multipart/form-data":
@@ -46,7 +46,7 @@ async def save_sent(
     raise, except ``NoPicture``, which means that the field was empty.
     """
     db = database_of(request)
-    body, alt_text = await sent(request)
+    body, alt_text = await read_picture(request)
     form = {"alt": alt_text}
     try:
         alt = check_alt(alt_text)

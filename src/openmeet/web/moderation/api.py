@@ -266,7 +266,7 @@ async def list_labelled(request: Request) -> Response:
     page = paging(request)
     async with database_of(request).reader() as reader:
         await moderator_of(reader, request)
-        found, cursor = await view.waiting(reader, page)
+        found, cursor = await view.held_subjects(reader, page)
         described = await subjects.described(reader, found)
         labels = await view.of_each(reader, found)
     return json_response(

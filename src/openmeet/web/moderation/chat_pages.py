@@ -27,7 +27,7 @@ from openmeet.domain.media.reasons import MediaReason
 from openmeet.domain.moderation.model import REASON_LABELS
 from openmeet.i18n.catalogue import lazy
 from openmeet.web.chat import view
-from openmeet.web.chat.pictures import key_of, picture_views, served
+from openmeet.web.chat.pictures import key_of, picture_response, picture_views
 from openmeet.web.chat.requests import removal_sealer
 from openmeet.web.moderation import chat_decisions
 from openmeet.web.moderation.access import moderator_of, position_of
@@ -186,7 +186,7 @@ async def show_picture(request: Request) -> Response:
         found = await chat_pictures.by_key(reader, key_of(request))
         if message is None or found is None or found.message_id != message.id or not _is_theirs(reports, message):
             raise NotFound(MediaReason.NO_SUCH_PICTURE)
-    return await served(request, found)
+    return await picture_response(request, found)
 
 
 def _is_theirs(reports: Sequence[objections.SiteReport], message: ChatMessage) -> bool:

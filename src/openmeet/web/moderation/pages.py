@@ -61,7 +61,7 @@ async def show_queue(request: Request) -> Response:
         await moderator_of(reader, request)
         found = await reports.bundles(reader, after=position_of(request.query_params.get("after", "")), limit=PAGE + 1)
         context = await _tab_context(reader, "") | {
-            "cards": await view.cards(reader, [one.subject for one in found[:PAGE]])
+            "cards": await view.subject_cards(reader, [one.subject for one in found[:PAGE]])
         }
     more = f"{PATH}?after={found[PAGE - 1].since}:{found[PAGE - 1].subject.id}" if len(found) > PAGE else ""
     return page(request, "moderation/queue.html", {**context, "more": more})
@@ -88,10 +88,10 @@ async def _show_listed(
         after = position_of(request.query_params.get("after", ""))
         found = await visibility.listed(reader, states, after=after, limit=PAGE + 1)
         context = await _tab_context(reader, tab)
-        context["cards"] = await view.cards(reader, [one.subject for one in found[:PAGE]])
+        context["cards"] = await view.subject_cards(reader, [one.subject for one in found[:PAGE]])
         is_waiting = tab == "waiting" and not after
-        newest, others = await view.waiting(reader, Page(view.MOST_LISTED)) if is_waiting else ([], None)
-        context["labelled"] = await view.cards(reader, newest)
+        newest, others = await view.held_subjects(reader, Page(view.MOST_LISTED)) if is_waiting else ([], None)
+        context["labelled"] = await view.subject_cards(reader, newest)
         context["are_newest_labelled"] = others is not None
         context["later"] = await visibility.count(reader, _LATER)
         context["bursts"] = await visibility.count(reader, (SubjectVisibility.BURST,))
@@ -161,7 +161,7 @@ async def _show_thing(request: Request, form_state: FormState, *, status: int = 
     subject = _subject_of_path(request)
     async with database_of(request).reader() as reader:
         await moderator_of(reader, request)
-        (card,) = await view.cards(reader, [subject])
+        (card,) = await view.subject_cards(reader, [subject])
         entries = await audit_log.newest(reader, subject=subject.id, limit=_LOG_PAGE)
         subject_visibility = await visibility.of(reader, subject.id)
         if not card.is_there and subject_visibility is None and not entries and subject.thing is not ModeratedKind.DID:
@@ -175,7 +175,7 @@ async def _show_thing(request: Request, form_state: FormState, *, status: int = 
             "did_path": view.path_of(Subject(ModeratedKind.DID, card.meant.did))
             if card.meant.did and subject.thing is not ModeratedKind.DID
             else "",
-            "lines": await view.lines(reader, entries),
+            "lines": await view.log_rows(reader, entries),
             "typed": form_state,
             "labels": _LABELS,
             "is_block": subject.thing in {ModeratedKind.PERSON, ModeratedKind.DID, ModeratedKind.HOST},
@@ -189,7 +189,7 @@ async def show_log(request: Request) -> Response:
         await moderator_of(reader, request)
         before = position_of(request.query_params.get("before", ""))
         entries = await audit_log.newest(reader, before=before, limit=_LOG_PAGE + 1)
-        context = await _tab_context(reader, "log") | {"lines": await view.lines(reader, entries[:_LOG_PAGE])}
+        context = await _tab_context(reader, "log") | {"lines": await view.log_rows(reader, entries[:_LOG_PAGE])}
     last = entries[_LOG_PAGE - 1] if len(entries) > _LOG_PAGE else None
     context["more"] = f"{PATH}/log?before={last.at}:{last.id}" if last else ""
     return page(request, "moderation/log.html", context)

@@ -117,7 +117,7 @@ def path_of(subject: Subject) -> str:
     return f"/moderation/things/{subject.thing.value}/{quote(subject.id, safe='')}"
 
 
-async def cards(reader: Reader, listed: Sequence[Subject]) -> list[SubjectCard]:
+async def subject_cards(reader: Reader, listed: Sequence[Subject]) -> list[SubjectCard]:
     """Cards of these subjects, in order, with their open reports and, for held authors, their events."""
     described = await subjects.described(reader, listed)
     stand = await visibility.of_each(reader, [subject.id for subject in listed])
@@ -179,7 +179,7 @@ async def _events_of(reader: Reader, account: ReportedSubject) -> list[ReportedS
     return [described[one.id] for one in own]
 
 
-async def lines(reader: Reader, entries: Sequence[LogEntry]) -> list[ModerationLogRow]:
+async def log_rows(reader: Reader, entries: Sequence[LogEntry]) -> list[ModerationLogRow]:
     """Log entries as text, in order."""
     described = await subjects.described(reader, [one.subject for one in entries])
     actors = await shown_names(reader, [one.actor_id for one in entries if one.actor_id is not None])
@@ -268,7 +268,7 @@ class Labelled:
 
 async def of_each(reader: Reader, subjects: Sequence[Subject]) -> dict[str, Labelled]:
     """The labels by subject id, including those of an event's host. Subjects without labels are left out."""
-    names = await _label_subjects(reader, subjects)
+    names = await _dids_and_uris(reader, subjects)
     issued = await labels.about(reader, [name for known in names.values() for name in known])
     held = await _held_subjects(
         reader, [one for one in subjects if any(name in issued for name in names.get(one.id, ()))]
@@ -283,7 +283,7 @@ async def of_each(reader: Reader, subjects: Sequence[Subject]) -> dict[str, Labe
     return found
 
 
-async def waiting(reader: Reader, page: Page) -> tuple[list[Subject], str | None]:
+async def held_subjects(reader: Reader, page: Page) -> tuple[list[Subject], str | None]:
     """One page of accounts and events that labels hide, and the cursor. Events of a labelled account are listed with
     the account.
 
@@ -310,7 +310,7 @@ async def waiting(reader: Reader, page: Page) -> tuple[list[Subject], str | None
     return [Subject(ModeratedKind(row["thing"]), row["id"]) for row in found], cursor
 
 
-async def _label_subjects(reader: Reader, subjects: Sequence[Subject]) -> Mapping[str, list[str]]:
+async def _dids_and_uris(reader: Reader, subjects: Sequence[Subject]) -> Mapping[str, list[str]]:
     """The DIDs and record URIs by which labels refer to these subjects."""
     found: dict[str, list[str]] = {one.id: [one.id] for one in subjects if one.thing is ModeratedKind.DID}
     events = [one.id for one in subjects if one.thing is ModeratedKind.EVENT]

@@ -46,8 +46,10 @@ class NewsPage(msgspec.Struct, rename="camel"):
 async def show(request: Request) -> Response:
     caller, limit = caller_of(request), limit_of(request, NEWS_SHOWN, MAX_LIMIT)
     async with database_of(request).reader() as reader:
-        news, cursor = await content.some(reader, caller.user_id, request.query_params.get("cursor", ""), limit)
-        items = await content.items(reader, news, caller.user_id)
+        news, cursor = await content.newest_notifications(
+            reader, caller.user_id, request.query_params.get("cursor", ""), limit
+        )
+        items = await content.notification_lines(reader, news, caller.user_id)
         unread = await count_unread(reader, caller.user_id)
     shown = [
         NotificationOutput(

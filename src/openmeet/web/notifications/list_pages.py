@@ -141,11 +141,11 @@ async def show(request: Request) -> Response:
         cursor = request.query_params.get("before", "")
         shows = _shown_filter(request)
         kinds = [name for name, one in _FILTER_BY_KIND.items() if one is shows]
-        news, older = await content.some(
+        news, older = await content.newest_notifications(
             reader, caller.user_id, cursor, kinds=kinds, is_unread=shows is NotificationFilter.UNREAD
         )
         unread = await count_unread_by_kind(reader, caller.user_id)
-        items = await content.items(reader, news, caller.user_id)
+        items = await content.notification_lines(reader, news, caller.user_id)
         is_first = not cursor and shows is NotificationFilter.ALL
         waiting = (
             [] if not is_first else await waiting_rows(reader, services(request).settings.public_url, caller.user_id)

@@ -23,9 +23,9 @@ from openmeet.i18n.catalogue import gettext
 from openmeet.web.events import feeds
 from openmeet.web.events.cards import facts_of
 from openmeet.web.events.feeds import Feed
-from openmeet.web.events.listing import dated, days, further_dates
+from openmeet.web.events.listing import further_dates, grouped_by_day, with_days
 from openmeet.web.series import feeds as series_feed
-from openmeet.web.series.feeds import WholeSeries, candidates, gathered
+from openmeet.web.series.feeds import WholeSeries, listable_series, with_stored_dates
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.faces import avatar_of, portraits_of
 from openmeet.web.site.layout import go, page
@@ -70,8 +70,8 @@ async def show(request: Request) -> Response:
         "name": name,
         "address": _profile_path(person.id),
         "about": person.bio if person.shows_about else "",
-        "coming": dated(days(coming, facts, now)),
-        "past": dated(days(past, facts, now)),
+        "coming": with_days(grouped_by_day(coming, facts, now)),
+        "past": with_days(grouped_by_day(past, facts, now)),
         "groups": groups,
         "is_seen": is_seen,
         "face": (face := avatar_of(person.id, name, portraits)),
@@ -123,11 +123,11 @@ async def serve_calendar(request: Request) -> Response:
         found = await queries.since(reader, person.id, since, _MOST, besides=[one.series.id for one in series])
         listed = [*found, *(event for one in series for event in one.shown)]
         changed = feeds.changed_at(listed, reader.now, max((one.series.updated_at for one in series), default=None))
-        feed = await _feed_head(reader, person, public_url, "ics")
+        feed = await _feed_of(reader, person, public_url, "ics")
         numbers = await sequences(reader, [event.id for event in listed])
         entries = [entry for one in series for entry in series_feed.entries_of(one, numbers, reader.now, public_url)]
     file = feeds.calendar_of(feed, found, numbers, public_url, entries)
-    return feeds.served(request, file, feeds.CALENDAR, changed, "events.ics", is_shared=True)
+    return feeds.feed_response(request, file, feeds.CALENDAR, changed, "events.ics", is_shared=True)
 
 
 async def serve_atom(request: Request) -> Response:
@@ -147,11 +147,11 @@ async def _feed_content(request: Request, kind: str) -> tuple[Feed, list[Event],
         person = await queries.seen(reader, _user_id(request))
         found = await queries.coming(reader, person.id, _NEWEST)
         changed = feeds.changed_at(found, reader.now)
-        feed = await _feed_head(reader, person, public_url, kind)
+        feed = await _feed_of(reader, person, public_url, kind)
     return feed, found, public_url, changed
 
 
-async def _feed_head(reader: Reader, person: User, public_url: str, kind: str) -> Feed:
+async def _feed_of(reader: Reader, person: User, public_url: str, kind: str) -> Feed:
     name = (await shown_names(reader, [person.id]))[person.id]
     address = f"{public_url}{_profile_path(person.id)}"
     return Feed(gettext("Events by %(name)s", name=name), f"urn:uuid:{person.id}", address, f"{address}.{kind}")
@@ -162,10 +162,10 @@ async def _whole_series(reader: Reader, user_id: UserId, since: Instant) -> list
     seen, values = queries.seen_of_host(user_id)
     visible_series = [
         one
-        for one in await candidates(reader, "user_id", user_id, seen, values)
+        for one in await listable_series(reader, "user_id", user_id, seen, values)
         if one.visibility is Visibility.PUBLIC and not one.is_hidden and not one.is_read_only
     ]
-    return await gathered(reader, visible_series, since, seen, values)
+    return await with_stored_dates(reader, visible_series, since, seen, values)
 
 
 async def _visible_host(reader: Reader, user_id: UserId, viewer: UserId | None) -> tuple[User, bool]:

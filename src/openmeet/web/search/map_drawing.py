@@ -152,7 +152,7 @@ def view_in(text: str) -> MapView | None:
     return view if is_on_map else None
 
 
-def fitting(positions: Sequence[EventPosition], size: MapSize) -> MapView | None:
+def view_of_positions(positions: Sequence[EventPosition], size: MapSize) -> MapView | None:
     """The closest view that shows all positions, or None if there are none. It can extend across the date line."""
     if not positions:
         return None
@@ -170,7 +170,7 @@ def fitting(positions: Sequence[EventPosition], size: MapSize) -> MapView | None
     return None
 
 
-def around(latitude: float, longitude: float, within_km: float, size: MapSize) -> MapView:
+def view_of_circle(latitude: float, longitude: float, within_km: float, size: MapSize) -> MapView:
     """The closest view that shows a whole circle."""
     room = min(size.width, size.height) / 2 - 8
     for zoom in range(_ALONE_ZOOM, MIN_ZOOM, -1):
@@ -207,7 +207,7 @@ def bounds(view: MapView, size: MapSize) -> tuple[float, float, float, float]:
     return south, view.longitude - half, north, view.longitude + half
 
 
-def drawn(
+def draw_map(
     view: MapView,
     size: MapSize,
     events: Sequence[MapEvent],

@@ -194,7 +194,7 @@ def _map_picture(
     settings = services(request).settings
     has_tiles = settings.map_tiles is not None
     within = None if near is None else (near.latitude, near.longitude, float(near.within_km))
-    drawing = map_drawing.drawn(
+    drawing = map_drawing.draw_map(
         view, size, events, () if has_tiles else _places(request, view, size), within=within, has_tiles=has_tiles
     )
     pins = tuple(_pin_view(pin, drawing, query_string) for pin in drawing.pins)
@@ -212,10 +212,10 @@ def _usual_view(events: Sequence[MapEvent], near: Near | None, size: MapSize) ->
     """The view that fits the events. If there are none, or if they are spread over the whole searched area, the view of
     that area.
     """
-    close = map_drawing.fitting([one.position for one in events], size)
+    close = map_drawing.view_of_positions([one.position for one in events], size)
     if near is None:
         return close or MapView(30, 10, map_drawing.MIN_ZOOM)
-    whole = map_drawing.around(near.latitude, near.longitude, near.within_km, size)
+    whole = map_drawing.view_of_circle(near.latitude, near.longitude, near.within_km, size)
     return close if close is not None and close.zoom > whole.zoom else whole
 
 
@@ -237,7 +237,7 @@ def _pin_view(pin: Pin, drawing: Drawing, query_string: str) -> PinView:
         near = f"{pin.events[0].place} {AT}{position.latitude:.5f},{position.longitude:.5f}"
         path = "/?" + urlencode({"near": near, "within": str(_HERE_KM)})
         return PinView(pin, label, gettext("%(number)s events at one place: show the list", number=number), path)
-    closer = map_drawing.fitting([one.position for one in pin.events], drawing.size)
+    closer = map_drawing.view_of_positions([one.position for one in pin.events], drawing.size)
     view = closer if closer is not None and closer.zoom > drawing.view.zoom else drawing.view.zoomed(2)
     return PinView(pin, label, gettext("%(number)s events: zoom in", number=number), _at(view, query_string))
 

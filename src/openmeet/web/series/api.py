@@ -36,7 +36,7 @@ from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.api.pagination import CURSOR, LIMIT, limit_of, paging
 from openmeet.web.events import new_links
 from openmeet.web.series import parse, present
-from openmeet.web.series.create import checked
+from openmeet.web.series.create import check_timing
 from openmeet.web.series.schemas import (
     AnswerAll,
     AnswerOutcome,
@@ -75,7 +75,7 @@ async def create(request: Request) -> Response:
     caller = caller_of(request)
     body = await read_json(request, SeriesInput)
     first, timing = parse.whole_of(body)
-    checked_timing = await checked(request, timing)
+    checked_timing = await check_timing(request, timing)
     async with database_of(request).transaction() as tx:
         group = await group_for(tx, body.group or "", caller.user_id)
         series = await actions.create(
@@ -87,7 +87,7 @@ async def create(request: Request) -> Response:
             group=group,
             ahead=checked_timing.ahead,
         )
-        return await answer(request, tx, series, status=201)
+        return await series_response(request, tx, series, status=201)
 
 
 async def create_from_event(request: Request) -> Response:
@@ -100,13 +100,13 @@ async def create_from_event(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         slug = EventSlug(request.path_params["slug"])
         series = await gather.begin_with(tx, caller, slug, repeating, policy=PublishPolicy(body.publish))
-        return await answer(request, tx, series, status=201)
+        return await series_response(request, tx, series, status=201)
 
 
 async def preview(request: Request) -> Response:
     await _spend_on_preview(request)
     body = await read_json(request, TimingInput)
-    _, timing = parse.whole_of(parse.untitled(body))
+    _, timing = parse.whole_of(parse.untitled_series(body))
     # Anyone can call this, and a rule with many times per day takes a third of a second.
     explained = partial(summary_of, timing, services(request).clock.now(), PREVIEWED)
     meaning = await workers_of_anybody(request).run(explained)
@@ -120,7 +120,7 @@ async def list_own(request: Request) -> Response:
         found, cursor = page.cut(
             await queries.of_owner(reader, caller.user_id, page), lambda one: (one.created_at, one.id)
         )
-        shown = [await present.shown(reader, one, caller.user_id, url) for one in found]
+        shown = [await present.series_output(reader, one, caller.user_id, url) for one in found]
     return json_response(SeriesList(shown, cursor))
 
 
@@ -129,7 +129,7 @@ async def read(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         await new_links.raise_if_replaced(reader, LinkKind.SERIES, slug_of(request))
         series = await agenda.visible(reader, slug_of(request), viewer)
-        shown = await present.shown(reader, series, viewer, services(request).settings.public_url)
+        shown = await present.series_output(reader, series, viewer, services(request).settings.public_url)
     return json_response(shown, headers=etag_of(series.revision))
 
 
@@ -206,9 +206,9 @@ async def answer_all(request: Request) -> Response:
     )
 
 
-async def answer(request: Request, tx: Transaction, series: Series, *, status: int = 200) -> Response:
+async def series_response(request: Request, tx: Transaction, series: Series, *, status: int = 200) -> Response:
     """Respond with the series as its host sees it and its ETag."""
-    shown = await present.shown(tx, series, caller_of(request).user_id, services(request).settings.public_url)
+    shown = await present.series_output(tx, series, caller_of(request).user_id, services(request).settings.public_url)
     headers = {**etag_of(series.revision), "location": f"/api/series/{quote(series.slug)}"}
     return json_response(shown, status, headers)
 

@@ -43,17 +43,17 @@ class CheckedTiming:
     ahead: Sequence[Occurrence]
 
 
-async def checked(request: Request, timing: Timing) -> CheckedTiming:
+async def check_timing(request: Request, timing: Timing) -> CheckedTiming:
     """Compute the first dates in a thread. Raises RuleRefused if the rule has no dates."""
     now = services(request).clock.now()
     return CheckedTiming(timing, await asyncio.to_thread(materialize.first_dates, timing, now))
 
 
-async def make(request: Request, form: Mapping[str, str], details: Details, timing: Timing) -> Response:
+async def create_series(request: Request, form: Mapping[str, str], details: Details, timing: Timing) -> Response:
     """Create the series. One form creates one series, however often it is submitted. Raises AlreadyMade if it was
     submitted before with different content.
     """
-    checked_timing = await checked(request, timing)
+    checked_timing = await check_timing(request, timing)
     async with database_of(request).transaction() as tx:
         key = form.get("submission", "")[:MAX_KEY] or None
         caller = caller_of(request)

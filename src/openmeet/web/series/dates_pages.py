@@ -99,7 +99,7 @@ async def change(request: Request) -> Response:
                 await cancel_dates.reinstate_dates(tx, series, names, notifies=notifies)
             case DateAction.REMOVE:
                 await cancel_dates.remove_dates(tx, series, names, notifies=notifies)
-    return go(f"{_dates_path(series)}", flash=_FLASH[act])
+    return go(f"{_series_path(series)}", flash=_FLASH[act])
 
 
 async def add(request: Request) -> Response:
@@ -115,21 +115,21 @@ async def add(request: Request) -> Response:
         except (InvalidInput, Refused) as wrong:
             again = form_with_problems(form, InvalidForm({"extra": wrong.why}))
             return await _dates_page(request, tx, again, status=400)
-    return go(_dates_path(series), flash="date_added")
+    return go(_series_path(series), flash="date_added")
 
 
 async def undo(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         series = await actions.lock_for_undo(tx, caller_of(request), _slug(request))
         restored = await undoing.undo(tx, series)
-    return go(_dates_path(restored), flash="series_undone")
+    return go(_series_path(restored), flash="series_undone")
 
 
 async def publish(request: Request) -> Response:
     """Approve co-hosts' changes, for the owner: publish them to the owner's repository."""
     async with database_of(request).transaction() as tx:
         series = await record_settings.approve_publication(tx, caller_of(request), _slug(request))
-    return go(_dates_path(series), flash="series_agreed")
+    return go(_series_path(series), flash="series_agreed")
 
 
 _FLASH = {
@@ -196,7 +196,7 @@ async def _confirmation_page(
     fields |= {name: form[name] for name in ("first", "last") if form.get(name)}
     context = {
         "series": series,
-        "address": _dates_path(series),
+        "address": _series_path(series),
         "act": act.value,
         "heading": heading,
         "lead": lead,
@@ -221,7 +221,7 @@ async def _dates_page(request: Request, reader: Reader, form_state: FormState, *
     lines = await agenda.coming(reader, series, series.owner_id, limit=OFFERED)
     context = {
         "series": series,
-        "address": _dates_path(series),
+        "address": _series_path(series),
         "offered": [_offered(series, line, reader.now) for line in lines],
         "typed": form_state,
         "zone_label": series.zone_name.replace("_", " "),
@@ -240,7 +240,7 @@ def _offered(series: Series, line: AgendaOccurrence, now: Instant) -> DateChoice
         words=words,
         answers=_answers_label(line),
         chips=tuple(_difference_chips(line)),
-        path=f"{_dates_path(series)}/dates/{quote(line.original_date)}",
+        path=f"{_series_path(series)}/dates/{quote(line.original_date)}",
         is_cancelled=line.is_cancelled,
     )
 
@@ -285,7 +285,7 @@ def _occurrence_label(name: str) -> str:
     return formatting.day_and_time(f"{formatting.short_day(at)} {at.year}", at)
 
 
-def _dates_path(series: Series) -> str:
+def _series_path(series: Series) -> str:
     return f"/series/{quote(series.slug)}"
 
 

@@ -36,7 +36,7 @@ _FLASH_OF_UNDO = {
 def routes() -> list[Route]:
     return [
         Route("/my/series/found", show_found, methods=["GET"]),
-        Route("/my/series/found/{detection}", answer, methods=["POST"]),
+        Route("/my/series/found/{detection}", answer_detected, methods=["POST"]),
     ]
 
 
@@ -51,7 +51,7 @@ async def show_found(request: Request) -> Response:
     return page(request, "series/found.html", context)
 
 
-async def answer(request: Request) -> Response:
+async def answer_detected(request: Request) -> Response:
     caller = caller_of(request)
     form = await read_form(request)
     detection_id = DetectionId(request.path_params["detection"])

@@ -95,8 +95,8 @@ async def save(request: Request) -> Response:
     form = place_field.read(request, await read_form(request))
     shown = {**values_of(submission_of(form)), **form}
     place_answer = place_field.NOT_ASKED
-    if place_field.is_asked(form):
-        shown, place_answer = await place_field.answered(request, shown)
+    if place_field.asks_for_places(form):
+        shown, place_answer = await place_field.with_place(request, shown)
     # Done before the series is locked. Otherwise other requests would wait for the lock while a worker process
     # computes.
     repeats = await recurrence_preview.form_state(request, shown, may_skip=False)
@@ -104,7 +104,7 @@ async def save(request: Request) -> Response:
         series = await actions.lock_to_change(tx, caller, _slug(request))
         name = checked_name(form.get("date", ""))
         event = await date_queries.date_of(tx, series.id, name)
-        if form.get("preview") or form.get("back") or place_field.is_asked(form):
+        if form.get("preview") or form.get("back") or place_field.asks_for_places(form):
             marks = await conflicts.in_form(request, shown, repeats.meaning, edited_series=series.id)
             return _edit_form_page(
                 request, series, FormState(shown), event, repeats, marks=marks, place_answer=place_answer
@@ -241,7 +241,7 @@ def _submitted_edit(form: Mapping[str, str], series: Series, before: Details, ev
     rewritten = None
     if recurrence_form.is_changed(form, series.timing.pattern):
         start = datetime.fromisoformat(details.starts_local if details is not None else before.starts_local)
-        rewritten = NewRule(recurrence_form.rule_typed(form, start))
+        rewritten = NewRule(recurrence_form.submitted_rule(form, start))
         if rewritten.rule is None:
             raise InvalidForm({"repeats": SeriesReason.RULE_NEEDED})
     return Edit(EditScope.ALL, checked_name(form.get("date", "")), details, changed, rewritten)

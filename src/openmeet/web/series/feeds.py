@@ -70,12 +70,12 @@ def calendar_of(
 
     ``numbers`` are the SEQUENCE numbers from ``calendar_uids``.
     """
-    found = [entry for series, stored in parts for entry in entries(series, stored, numbers, now, public_url)]
+    found = [entry for series, stored in parts for entry in calendar_entries(series, stored, numbers, now, public_url)]
     page = f"{public_url}/series/{quote(parts[0][0].slug)}"
     return write_calendar(found, name=parts[0][0].content.title, feed=FeedAddress(page, f"{page}.ics"))
 
 
-def entries(
+def calendar_entries(
     series: Series,
     stored: Sequence[Event],
     numbers: Mapping[EventId, int],
@@ -151,8 +151,8 @@ def entries(
 
 
 def entries_of(one: WholeSeries, numbers: Mapping[EventId, int], now: Instant, public_url: str) -> list[WrittenEvent]:
-    """``entries`` for a file with several series. Empty if all dates ended long ago or are hidden from the reader."""
-    found = entries(one.series, one.stored, numbers, now, public_url, seen=one.seen, begins=one.begins)
+    """``calendar_entries`` for a file with several series. Empty if all dates ended long ago or are hidden from the reader."""
+    found = calendar_entries(one.series, one.stored, numbers, now, public_url, seen=one.seen, begins=one.begins)
     if len(found) != 1 or expansion.following(found[0].pattern, Instant(now - PAST), 1):
         return found
     return []
@@ -246,7 +246,7 @@ _MARGIN: Final = timedelta(days=2)
 Seen = Callable[[str], str]
 
 
-async def candidates(
+async def listable_series(
     reader: Reader, column: Literal["group_id", "user_id"], owner: str, seen: Seen, values: Mapping[str, object]
 ) -> list[Series]:
     """Series that were not deleted. Those with a coming visible date are first, then the newest."""
@@ -262,7 +262,7 @@ async def candidates(
     return [series_of(row) for row in rows]
 
 
-async def gathered(
+async def with_stored_dates(
     reader: Reader, series: Sequence[Series], since: Instant, seen: Seen, values: Mapping[str, object]
 ) -> list[WholeSeries]:
     """The series that fit into the file, with their dates from ``since`` onward, or only recent and coming ones if

@@ -51,7 +51,7 @@ async def repeat(request: Request) -> Response:
         return await _repeat_page(request, event, FormState(dict(form)))
 
     def timing(locked: Event) -> Timing:
-        found = recurrence_form.timing_typed(form, details_in(locked))
+        found = recurrence_form.submitted_timing(form, details_in(locked))
         if found is None:
             raise InvalidForm({"repeats": SeriesReason.HOW_OFTEN_NEEDED})
         if found != checked:

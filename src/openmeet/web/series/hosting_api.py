@@ -24,7 +24,7 @@ from openmeet.recurrence.wall_time import instead_of
 from openmeet.web.api.etags import IF_MATCH, etag_of, expected_revision
 from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.series import parse, present
-from openmeet.web.series.api import answer, slug_of
+from openmeet.web.series.api import series_response, slug_of
 from openmeet.web.series.schemas import (
     Cancellation,
     DatesNamed,
@@ -64,7 +64,7 @@ async def edit(request: Request) -> Response:
         # Counted before the change, because afterwards the old and new state are the same.
         done = await present.consequences(tx, series, found)
         after = await actions.apply(tx, series, found, notifies=not body.is_silent)
-        shown = await present.shown(tx, after, after.owner_id, services(request).settings.public_url)
+        shown = await present.series_output(tx, after, after.owner_id, services(request).settings.public_url)
     return json_response(EditDone(shown, done), headers=etag_of(after.revision))
 
 
@@ -72,7 +72,7 @@ async def cancel(request: Request) -> Response:
     body = await read_json(request, Cancellation)
     reason = check_reason(body.reason)
     async with database_of(request).transaction() as tx:
-        series = await own(request, tx)
+        series = await lock_own_series(request, tx)
         names = await requested_dates(tx, series, body.dates, body.from_date, body.to_date)
         if names is None:
             series, count = await cancel_dates.cancel(tx, series, reason, notifies=not body.is_silent)
@@ -97,23 +97,25 @@ async def pause(request: Request) -> Response:
     body = await read_json(request, StatusReason)
     reason = check_reason(body.reason)
     async with database_of(request).transaction() as tx:
-        series = await actions.pause(tx, await own(request, tx), reason, notifies=not body.is_silent)
-        return await answer(request, tx, series)
+        series = await actions.pause(tx, await lock_own_series(request, tx), reason, notifies=not body.is_silent)
+        return await series_response(request, tx, series)
 
 
 async def resume(request: Request) -> Response:
     body = await read_json(request, Resumption, is_optional=True)
     async with database_of(request).transaction() as tx:
         series, _ = await actions.resume(tx, await to_change(request, tx), notifies=not body.is_silent)
-        return await answer(request, tx, series)
+        return await series_response(request, tx, series)
 
 
 async def remove(request: Request) -> Response:
     body = await read_json(request, DatesNamed)
     names = single_dates(body.dates)
     async with database_of(request).transaction() as tx:
-        series = await cancel_dates.remove_dates(tx, await own(request, tx), names, notifies=not body.is_silent)
-        return await answer(request, tx, series)
+        series = await cancel_dates.remove_dates(
+            tx, await lock_own_series(request, tx), names, notifies=not body.is_silent
+        )
+        return await series_response(request, tx, series)
 
 
 async def add_date(request: Request) -> Response:
@@ -125,7 +127,7 @@ async def add_date(request: Request) -> Response:
         if skipped is not None:
             raise InvalidInput("startsLocal", SeriesReason.SKIPPED_TIME, instead=formatting.clock(skipped))
         await cancel_dates.add_date(tx, series, original_text(at), notifies=not body.is_silent)
-        return await answer(request, tx, await actions.reread(tx, series.id))
+        return await series_response(request, tx, await actions.reread(tx, series.id))
 
 
 async def undo(request: Request) -> Response:
@@ -133,14 +135,16 @@ async def undo(request: Request) -> Response:
         series = await actions.lock_for_undo(
             tx, caller_of(request), slug_of(request), expected_revision=expected_revision(request)
         )
-        return await answer(request, tx, await series_undo.undo(tx, series))
+        return await series_response(request, tx, await series_undo.undo(tx, series))
 
 
 async def add(request: Request) -> Response:
     body = await read_json(request, EventAdded)
     async with database_of(request).transaction() as tx:
         series = await to_change(request, tx)
-        return await answer(request, tx, await gather.add(tx, caller_of(request), series, EventSlug(body.event)))
+        return await series_response(
+            request, tx, await gather.add(tx, caller_of(request), series, EventSlug(body.event))
+        )
 
 
 async def delete(request: Request) -> Response:
@@ -148,11 +152,11 @@ async def delete(request: Request) -> Response:
     if keep_events not in {"true", "false"}:
         raise InvalidInput("keepEvents", SeriesReason.KEEP_EVENTS_NEEDED)
     async with database_of(request).transaction() as tx:
-        await actions.delete(tx, await own(request, tx), keeps_events=keep_events == "true")
+        await actions.delete(tx, await lock_own_series(request, tx), keeps_events=keep_events == "true")
     return Response(status_code=204)
 
 
-async def own(request: Request, tx: Transaction) -> Series:
+async def lock_own_series(request: Request, tx: Transaction) -> Series:
     """The series in the path, locked, for users who may remove dates from it."""
     return await actions.lock_managed(
         tx, caller_of(request), slug_of(request), expected_revision=expected_revision(request)
@@ -217,7 +221,7 @@ def single_dates(names: Sequence[str]) -> list[str]:
 
 async def _changed(request: Request, tx: Transaction, series: Series, count: int) -> Response:
     series = await actions.reread(tx, series.id)
-    shown = await present.shown(tx, series, series.owner_id, services(request).settings.public_url)
+    shown = await present.series_output(tx, series, series.owner_id, services(request).settings.public_url)
     return json_response(SeriesAfterEdit(shown, count), headers=etag_of(series.revision))
 
 

@@ -16,7 +16,7 @@ from openmeet.domain.series.model import Series
 from openmeet.domain.series.reasons import SeriesReason
 from openmeet.web.api.etags import IF_MATCH, etag_of
 from openmeet.web.api.operations import ApiOperation
-from openmeet.web.series.hosting_api import KEEP_EVENTS, own, requested_dates, single_dates
+from openmeet.web.series.hosting_api import KEEP_EVENTS, lock_own_series, requested_dates, single_dates
 from openmeet.web.series.schemas import Cancellation, DatesNamed
 from openmeet.web.site.tenant_routing import database_of
 
@@ -44,7 +44,7 @@ async def plan_cancellation(request: Request) -> Response:
     body = await read_json(request, Cancellation)
     check_reason(body.reason)
     async with database_of(request).transaction() as tx:
-        series = await own(request, tx)
+        series = await lock_own_series(request, tx)
         names = await requested_dates(tx, series, body.dates, body.from_date, body.to_date)
         found = await (
             date_queries.coming(tx, series.id) if names is None else date_queries.named(tx, series.id, names)
@@ -58,7 +58,7 @@ async def plan_cancellation(request: Request) -> Response:
 
 async def plan_pause(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        series = await own(request, tx)
+        series = await lock_own_series(request, tx)
         return _impact_response(
             series,
             await impact.impact_of_action(
@@ -71,7 +71,7 @@ async def plan_removal(request: Request) -> Response:
     body = await read_json(request, DatesNamed)
     names = single_dates(body.dates)
     async with database_of(request).transaction() as tx:
-        series = await own(request, tx)
+        series = await lock_own_series(request, tx)
         held = await date_queries.named(tx, series.id, names)
         return _impact_response(
             series, await impact.impact_of_action(tx, series, held, kinds.EVENT_DELETED, dates=len(names))
@@ -83,7 +83,7 @@ async def plan_deletion(request: Request) -> Response:
     if keep_events not in {"true", "false"}:
         raise InvalidInput("keepEvents", SeriesReason.KEEP_EVENTS_NEEDED)
     async with database_of(request).transaction() as tx:
-        series = await own(request, tx)
+        series = await lock_own_series(request, tx)
         if keep_events == "true":
             # Nobody is notified, because the dates with RSVPs still take place.
             return _impact_response(series, SeriesImpact(0, 0, 0, 0, 0))

@@ -98,7 +98,7 @@ async def search(request: Request) -> Response:
         found = await queries.by_ids(reader, ids)
         url = services(request).settings.public_url
         shown = [
-            await present.shown(reader, found[one], viewer, url)
+            await present.series_output(reader, found[one], viewer, url)
             for one in ids
             if one in found and found[one].deleted_at is None and not found[one].is_hidden
         ]

@@ -114,7 +114,7 @@ async def _dates_context(
     more = ""
     if len(lines) > SHOWN:
         more = f"/series/{quote(series.slug)}?from={formatting.iso(lines[SHOWN].details.starts_at)}#dates"
-    return view.view_of(
+    return view.series_context(
         series,
         coming[:SHOWN],
         is_host=viewer == series.owner_id,
@@ -268,7 +268,7 @@ async def serve_calendar(request: Request) -> Response:
         # Do not disclose when a private date was changed.
         listed = [event for _, stored in parts for event in stored if event.visibility is not Visibility.PRIVATE]
         changed = feeds.changed_at(listed, reader.now, max(one.updated_at for one, _ in parts))
-    return feeds.served(
+    return feeds.feed_response(
         request, file, feeds.CALENDAR, changed, f"{quote(series.slug)}.ics", is_shared=viewer is None, varies=True
     )
 

@@ -81,7 +81,7 @@ def timing_of(details: Details, recurrence: RuleInput, rdates: Sequence[str], ex
     return Timing(made, length_in(details))
 
 
-def untitled(body: TimingInput) -> SeriesInput:
+def untitled_series(body: TimingInput) -> SeriesInput:
     """A timing as a series without content, for previews."""
     return SeriesInput(
         title="Preview",

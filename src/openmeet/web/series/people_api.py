@@ -16,7 +16,7 @@ from openmeet.domain.users.queries import names as names_of
 from openmeet.i18n.formatting import iso
 from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.api.pagination import CURSOR, LIMIT, limit_of, paging
-from openmeet.web.series.api import answer, slug_of
+from openmeet.web.series.api import series_response, slug_of
 from openmeet.web.series.schemas import (
     FollowerList,
     FollowerOutput,
@@ -122,7 +122,7 @@ async def accept(request: Request) -> Response:
         series = await queries.lock_by_slug(tx, slug_of(request))
         if series is None:
             raise NotFound(SeriesReason.NO_SUCH_SERIES)
-        return await answer(request, tx, await ownership.accept(tx, caller, series))
+        return await series_response(request, tx, await ownership.accept(tx, caller, series))
 
 
 OPERATIONS = (

@@ -37,7 +37,7 @@ def routes() -> list[Route]:
         Route("/series/{slug}/followers", show_followers, methods=["GET"]),
         Route("/series/{slug}/hand-over", show_offer, methods=["GET"]),
         Route("/series/{slug}/hand-over", offer, methods=["POST"]),
-        Route("/series/{slug}/hand-over/answer", answer, methods=["POST"]),
+        Route("/series/{slug}/hand-over/answer", answer_offer, methods=["POST"]),
     ]
 
 
@@ -110,7 +110,7 @@ async def offer(request: Request) -> Response:
     return go(_series_path(series), flash="series_offered")
 
 
-async def answer(request: Request) -> Response:
+async def answer_offer(request: Request) -> Response:
     caller = caller_of(request)
     decision = (await read_form(request)).get("wish", "")
     async with database_of(request).transaction() as tx:

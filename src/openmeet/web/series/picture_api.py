@@ -11,7 +11,7 @@ from openmeet.web.api.etags import IF_MATCH, expected_revision
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.media.schemas import PictureInput, check_alt
 from openmeet.web.media.uploads import store_of
-from openmeet.web.series.api import answer, slug_of
+from openmeet.web.series.api import series_response, slug_of
 from openmeet.web.series.schemas import SeriesOutput
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.tenant_routing import database_of, workers_of
@@ -34,7 +34,7 @@ async def put_picture(request: Request) -> Response:
             Picture(key, alt, made.width, made.height),
             expected_revision=expected_revision(request),
         )
-        return await answer(request, tx, series)
+        return await series_response(request, tx, series)
 
 
 async def remove_picture(request: Request) -> Response:
@@ -42,7 +42,7 @@ async def remove_picture(request: Request) -> Response:
         series = await pictures.remove(
             tx, caller_of(request), slug_of(request), expected_revision=expected_revision(request)
         )
-        return await answer(request, tx, series)
+        return await series_response(request, tx, series)
 
 
 _FAILURES = (403, 404, 412, 422)

@@ -41,7 +41,7 @@ from openmeet.web.series.schemas import (
 )
 
 
-async def shown(reader: Reader, series: Series, viewer: UserId | None, public_url: str) -> SeriesOutput:
+async def series_output(reader: Reader, series: Series, viewer: UserId | None, public_url: str) -> SeriesOutput:
     """The series as this viewer sees it. The join link is for the host only, unless the host chose to show it to
     everyone.
     """

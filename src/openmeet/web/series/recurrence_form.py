@@ -77,7 +77,7 @@ class RecurrenceFormState:
     template: str = "series/repeats.html"
 
 
-def rule_typed(form: Mapping[str, str], start: datetime) -> Rule | None:
+def submitted_rule(form: Mapping[str, str], start: datetime) -> Rule | None:
     """The rule that the form requests, or None for a single event. Raises InvalidForm."""
     repeats = form.get("repeats", "")
     if not repeats:
@@ -97,13 +97,13 @@ def rule_typed(form: Mapping[str, str], start: datetime) -> Rule | None:
         raise InvalidForm({"repeats": wrong.why}) from None
 
 
-def timing_typed(form: Mapping[str, str], details: Details) -> Timing | None:
+def submitted_timing(form: Mapping[str, str], details: Details) -> Timing | None:
     """The timing of a series with this first date, or None for a single event. Raises InvalidForm.
 
     It does not check whether the rule has any dates, because that takes longer (``recurrence_preview.timing_of``).
     """
     start = datetime.fromisoformat(details.starts_local)
-    rule = rule_typed(form, start)
+    rule = submitted_rule(form, start)
     if rule is None:
         return None
     try:
@@ -114,7 +114,9 @@ def timing_typed(form: Mapping[str, str], details: Details) -> Timing | None:
         raise InvalidForm({"repeats": wrong.why}) from None
 
 
-def form_state_in(language: str, form: Mapping[str, str], now: Instant, *, may_skip: bool) -> RecurrenceFormState:
+def localized_form_state(
+    language: str, form: Mapping[str, str], now: Instant, *, may_skip: bool
+) -> RecurrenceFormState:
     """``form_state`` for a worker process, which does not know the language of the request."""
     with speaking(language):
         return form_state(form, now, may_skip=may_skip)
@@ -130,7 +132,7 @@ def form_state(
     """
     start, zone = _submitted_start(form), form.get("time_zone", "")
     repeats = form.get("repeats", "")
-    skipped = skipped_dates.packed(skipped_dates.days_in(form)) if may_skip else ""
+    skipped = skipped_dates.format_days(skipped_dates.days_in(form)) if may_skip else ""
     if start is None or not is_zone(zone):
         return RecurrenceFormState(
             [*_once_option(), *((value, words, "") for value, words in _BEFORE_A_START), _custom_option()],
@@ -218,7 +220,7 @@ def _dates_preview(
     form: Mapping[str, str], start: datetime, zone: str, now: Instant, *, may_skip: bool
 ) -> DatesAhead | None:
     try:
-        rule = rule_typed(form, start)
+        rule = submitted_rule(form, start)
         if rule is None:
             return None
         skipped = skipped_dates.skipped_starts(form, start) if may_skip else []

@@ -37,7 +37,7 @@ async def form_state(request: Request, form: Mapping[str, str], *, may_skip: boo
     now = services(request).clock.now()
     if not form.get("repeats"):
         return recurrence_form.form_state(form, now, may_skip=may_skip)
-    work = partial(recurrence_form.form_state_in, current().tag, dict(form), now, may_skip=may_skip)
+    work = partial(recurrence_form.localized_form_state, current().tag, dict(form), now, may_skip=may_skip)
     try:
         return await _workers(request).run(work)
     except (TooMany, TooLarge, Unavailable):
@@ -48,7 +48,7 @@ async def timing_of(request: Request, form: Mapping[str, str], details: Details)
     """``recurrence_form.timing_typed``, which also checks that the rule has dates. Raises InvalidForm. Must not be
     called inside a transaction.
     """
-    timing = recurrence_form.timing_typed(form, details)
+    timing = recurrence_form.submitted_timing(form, details)
     if timing is None:
         return None
     try:

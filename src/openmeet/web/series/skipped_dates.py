@@ -29,7 +29,7 @@ def days_in(form: Mapping[str, str]) -> tuple[date, ...]:
     return tuple(sorted(days))
 
 
-def packed(days: tuple[date, ...]) -> str:
+def format_days(days: tuple[date, ...]) -> str:
     """The field's value for these days."""
     return ",".join(day.isoformat() for day in days)
 

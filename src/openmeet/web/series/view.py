@@ -73,7 +73,7 @@ def rows_of(
     return [_row(series, line, now, standing_rsvp, cases) for line in lines]
 
 
-def view_of(
+def series_context(
     series: Series,
     coming: Sequence[AgendaOccurrence],
     *,

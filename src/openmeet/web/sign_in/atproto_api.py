@@ -34,7 +34,7 @@ class AuthorizationUrl(msgspec.Struct, rename="camel"):
 
 async def ask(request: Request) -> Response:
     query_params = request.query_params
-    return await _authorization_url(request, query_params.get("handle", ""), query_params.get("next", "/"))
+    return await _authorization_response(request, query_params.get("handle", ""), query_params.get("next", "/"))
 
 
 async def send(request: Request) -> Response:
@@ -43,12 +43,12 @@ async def send(request: Request) -> Response:
         # A form on another site could send this body, but it cannot send JSON.
         require_same_origin(request, services(request).settings.public_url)
         form = await read_form(request)
-        return await _authorization_url(request, form.get("handle", ""), form.get("next", "/"))
+        return await _authorization_response(request, form.get("handle", ""), form.get("next", "/"))
     body = await read_json(request, Departure)
-    return await _authorization_url(request, body.handle, body.next)
+    return await _authorization_response(request, body.handle, body.next)
 
 
-async def _authorization_url(request: Request, account_name: str, next_path: str) -> Response:
+async def _authorization_response(request: Request, account_name: str, next_path: str) -> Response:
     secret = browser_secret(request)
     try:
         url = await begin(

@@ -136,7 +136,7 @@ async def send_to_server(request: Request, form: Mapping[str, str], next_path: s
     """Send the browser to the server of the account that was typed, or show the form again with the error."""
     try:
         account_name = read_name(form.get("identifier", ""))
-        return await depart(
+        return await authorization_page(
             request,
             AuthorizationOptions(
                 AuthorizationPurpose.SIGN_IN,
@@ -171,7 +171,7 @@ def problem_of(wrong: Failure) -> tuple[int, dict[str, Why]]:
             raise wrong
 
 
-async def depart(request: Request, options: AuthorizationOptions) -> Response:
+async def authorization_page(request: Request, options: AuthorizationOptions) -> Response:
     """The page that sends the browser to the user's PDS. Raises the errors of ``authorize.begin``, and TooMany."""
     where = await begin(request, options)
     context = {"where": where, "host": urlsplit(where).netloc}

@@ -54,11 +54,11 @@ class _KeptForm(msgspec.Struct, frozen=True):
 def routes() -> list[Route]:
     return [
         Route(_KEPT_PATH, show_kept, methods=["GET"]),
-        Route(_KEPT_PATH, keep, methods=["POST"]),
+        Route(_KEPT_PATH, store_form, methods=["POST"]),
     ]
 
 
-async def keep(request: Request) -> Response:
+async def store_form(request: Request) -> Response:
     """Store a form for this browser and redirect to sign-in. ``to`` is the path to which the form was sent. Raises
     TooMany.
     """

@@ -106,7 +106,7 @@ def page(
     sign-out.
     """
     what = connection.cookies.get(_FLASH_COOKIE, "")
-    flash = FLASH_MESSAGES.get(what) or notices.sentence(what)
+    flash = FLASH_MESSAGES.get(what) or notices.notice_text(what)
     viewing_as = connection.scope.get("openmeet.viewing_as")
     frame = {
         "viewer": viewer_of(connection),
@@ -140,7 +140,7 @@ def go(path: str, *, flash: str = "", numbers: Sequence[int] = ()) -> Response:
     response = RedirectResponse(path, 303)
     if flash:
         if numbers:
-            flash = notices.packed(flash, numbers)
+            flash = notices.format_notice(flash, numbers)
         elif flash not in FLASH_MESSAGES:
             raise KeyError(flash)
         response.set_cookie(_FLASH_COOKIE, flash, max_age=_FLASH_SECONDS, path="/", httponly=True, samesite="lax")

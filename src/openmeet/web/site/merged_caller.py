@@ -13,7 +13,7 @@ from openmeet.web.site.reasons import SiteReason
 from openmeet.web.site.tenant_routing import database_of
 
 
-async def answered(request: Request, answering: Awaitable[Response]) -> Response:
+async def respond_for_merged(request: Request, answering: Awaitable[Response]) -> Response:
     """The response. Raises TransactionConflict if a merge has deleted the caller's row.
 
     In that case nothing was saved, and the session now belongs to the remaining user. So a retry runs as that user.

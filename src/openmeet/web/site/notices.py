@@ -51,7 +51,7 @@ NOTICES: Final[Mapping[str, tuple[int, Callable[..., str]]]] = {
 }
 
 
-def packed(name: str, numbers: Sequence[int]) -> str:
+def format_notice(name: str, numbers: Sequence[int]) -> str:
     """The cookie's value. Raises KeyError for an unknown name, and ValueError if there are too many or too few numbers."""
     count, _ = NOTICES[name]
     if len(numbers) != count or any(one < 0 for one in numbers):
@@ -59,7 +59,7 @@ def packed(name: str, numbers: Sequence[int]) -> str:
     return ".".join([name, *map(str, numbers)])
 
 
-def sentence(value: str) -> str:
+def notice_text(value: str) -> str:
     """The message for a cookie's value. Empty if the value is invalid."""
     name, *numbers = value.split(".")
     count, words = NOTICES.get(name, (-1, str))

@@ -111,20 +111,20 @@ async def list_webhooks(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         read = await queries.of_user(reader, caller_of(request).user_id, page)
         found, cursor = page.cut(read, lambda one: (one.created_at, one.id))
-        return json_response(WebhookList([await shown(reader, one) for one in found], cursor))
+        return json_response(WebhookList([await webhook_output(reader, one) for one in found], cursor))
 
 
 async def register(request: Request) -> Response:
     body = await read_json(request, WebhookInput)
     url, kinds = model.check_url(body.url, reach_of(request)), model.check_kinds(body.kinds)
     async with database_of(request).transaction() as tx:
-        made, secret = await registered(tx, request, url, kinds, body.group or "")
-        answer = WebhookMade(**msgspec.structs.asdict(await shown(tx, made)), secret=secret)
+        made, secret = await register_webhook(tx, request, url, kinds, body.group or "")
+        answer = WebhookMade(**msgspec.structs.asdict(await webhook_output(tx, made)), secret=secret)
     address = f"/api/webhooks/{quote(made.id)}"
     return json_response(answer, 201, {**etag_of(made.revision), "location": address, "cache-control": "no-store"})
 
 
-async def registered(
+async def register_webhook(
     tx: Transaction, request: Request, url: str, kinds: frozenset[WebhookEvent], group: str
 ) -> tuple[Webhook, str]:
     """Register a webhook for the caller or for a group that they run. Returns it with its secret."""
@@ -136,7 +136,7 @@ async def registered(
 async def show(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         found = await actions.own(reader, caller_of(request), id_of(request))
-        return json_response(await shown(reader, found), headers=etag_of(found.revision))
+        return json_response(await webhook_output(reader, found), headers=etag_of(found.revision))
 
 
 async def save(request: Request) -> Response:
@@ -146,7 +146,7 @@ async def save(request: Request) -> Response:
         found = await actions.lock_own(tx, caller_of(request), id_of(request))
         require_match(request, found.revision)
         saved = await actions.change(tx, found, url=url, kinds=kinds, is_on=body.is_on)
-        return json_response(await shown(tx, saved), headers=etag_of(saved.revision))
+        return json_response(await webhook_output(tx, saved), headers=etag_of(saved.revision))
 
 
 async def remove(request: Request) -> Response:
@@ -162,7 +162,7 @@ async def renew_secret(request: Request) -> Response:
         found = await actions.lock_own(tx, caller_of(request), id_of(request))
         require_match(request, found.revision)
         renewed, secret = await actions.renew_secret(tx, sealer_of(request), found)
-        answer = WebhookMade(**msgspec.structs.asdict(await shown(tx, renewed)), secret=secret)
+        answer = WebhookMade(**msgspec.structs.asdict(await webhook_output(tx, renewed)), secret=secret)
     return json_response(answer, headers={**etag_of(renewed.revision), "cache-control": "no-store"})
 
 
@@ -210,7 +210,7 @@ def reach_of(request: Request) -> AllowedTargets:
     return DEVELOPMENT if services(request).settings.allow_private_addresses else PUBLIC
 
 
-async def shown(reader: Reader, one: Webhook) -> WebhookOutput:
+async def webhook_output(reader: Reader, one: Webhook) -> WebhookOutput:
     """A webhook as its owner sees it, without its secret."""
     group = await group_by_id(reader, GroupId(one.group_id)) if one.group_id else None
     return WebhookOutput(

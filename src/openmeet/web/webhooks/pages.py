@@ -19,7 +19,7 @@ from openmeet.domain.webhooks.reasons import WebhookReason
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.tenant_routing import database_of
-from openmeet.web.webhooks.api import id_of, reach_of, registered, sealer_of
+from openmeet.web.webhooks.api import id_of, reach_of, register_webhook, sealer_of
 
 PATH: Final = "/settings/webhooks"
 _SHOWN: Final = 50
@@ -48,7 +48,7 @@ async def register(request: Request) -> Response:
             raise InvalidForm({"kinds": WebhookReason.KIND_NEEDED})  # noqa: TRY301  # the rule names kinds as the API does
         url, checked_kinds = model.check_url(form.get("url", ""), reach_of(request)), model.check_kinds(kinds)
         async with database_of(request).transaction() as tx:
-            made, secret = await registered(tx, request, url, checked_kinds, form.get("group", ""))
+            made, secret = await register_webhook(tx, request, url, checked_kinds, form.get("group", ""))
     except InvalidForm as wrong:
         return await _webhooks_page(request, form_with_problems(form, wrong), status=400)
     except (Refused, NotFound, Forbidden) as refused:

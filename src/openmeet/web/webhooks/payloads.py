@@ -99,7 +99,7 @@ async def _event_payload(
     # Deliveries are copied and passed on, so they contain only public information, no matter who registered the
     # webhook.
     private = private_details(event, None, is_going=False, now=reader.now)
-    surroundings = await links.around(reader, [event], None, public_url)
+    surroundings = await links.load_surroundings(reader, [event], None, public_url)
     fields = event_fields(event, private, public_url) | surroundings.fields(event)
     shown: dict[str, Any] = msgspec.to_builtins(EventOutput(**fields))
     return shown | {"isGone": False}
@@ -145,7 +145,7 @@ async def _series(reader: Reader, webhook: Webhook, series_id: SeriesId, public_
     if not await series_seeing.may_see(reader, found, webhook.user_id):
         return None
     # The public view, without details that are for attendees only.
-    shown: dict[str, Any] = msgspec.to_builtins(await present.shown(reader, found, None, public_url))
+    shown: dict[str, Any] = msgspec.to_builtins(await present.series_output(reader, found, None, public_url))
     return shown | {"isGone": False}
 
 

@@ -95,7 +95,7 @@ async def authenticate_caller(request: Request, method: str) -> XrpcCaller:
     header = request.headers.get("authorization")
     network = client_network(request)
     if header is None:
-        _store_limit_state(
+        _add_limit_headers(
             request,
             await _spend(request, Limit("api_address", _points(request, ADDRESS_FACTOR), WINDOW_SECONDS), network),
         )
@@ -107,7 +107,7 @@ async def authenticate_caller(request: Request, method: str) -> XrpcCaller:
     if scheme.lower() != "bearer" or not token or callers is None:
         raise NotSignedIn(XrpcReason.TOKEN_NOT_TAKEN, name="AuthenticationRequired")
     did = await callers.read(token.strip(), method)
-    _store_limit_state(request, await _spend(request, Limit("xrpc_caller", _points(request, 1), WINDOW_SECONDS), did))
+    _add_limit_headers(request, await _spend(request, Limit("xrpc_caller", _points(request, 1), WINDOW_SECONDS), did))
     return XrpcCaller(did)
 
 
@@ -131,6 +131,6 @@ async def _spend(request: Request, limit: Limit, key: str) -> LimitState | None:
     return await spend(site.counters, [(limit, key)], now=site.clock.now())
 
 
-def _store_limit_state(request: Request, limit_state: LimitState | None) -> None:
+def _add_limit_headers(request: Request, limit_state: LimitState | None) -> None:
     for name, value in headers_of(limit_state).items() if limit_state else ():
         add_header(request, name, value)

@@ -22,12 +22,12 @@ from openmeet.web.xrpc.call import LexiconCall, Query
 from openmeet.web.xrpc.reasons import XrpcReason
 from openmeet.web.xrpc.resolve import event_at
 from openmeet.web.xrpc.schemas import ListedEvents, OneEvent
-from openmeet.web.xrpc.views import view_of, views_of
+from openmeet.web.xrpc.views import event_view, views_of
 
 
 async def get_event(call: LexiconCall) -> OneEvent:
     """Answer ``getEvent``: one event. Raises NotFound (``EventNotFound``)."""
-    return OneEvent(event=await view_of(call, await event_at(call, "uri")))
+    return OneEvent(event=await event_view(call, await event_at(call, "uri")))
 
 
 async def list_events(call: LexiconCall) -> ListedEvents:

@@ -60,7 +60,7 @@ async def views_of(call: LexiconCall, events: Sequence[Event]) -> list[EventView
     return [_event_view(event, around) for event in events]
 
 
-async def view_of(call: LexiconCall, event: Event) -> EventView:
+async def event_view(call: LexiconCall, event: Event) -> EventView:
     """The view of one event, which the caller must be allowed to see."""
     (view,) = await views_of(call, [event])
     return view

@@ -6,7 +6,7 @@ from aurora_locus.maintenance import configured
 from aurora_locus.settings import PdsSettings
 from groundwork.clock import SystemClock, to_datetime
 from groundwork.database.transaction import Database
-from programs.command_line import AsJson, SettingsFile, counted, print_json, role, say
+from programs.command_line import AsJson, SettingsFile, print_json, role, say, with_count
 from programs.commands.pds.opening import bars
 from programs.commands.pds.reaching import run_on_database
 from programs.running import VERSION
@@ -36,7 +36,7 @@ def main(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
             )
             return
         say(
-            f"{made.id}  {counted(sum(made.rows.values()), 'row')}, {counted(made.blobs, 'blob')}, {counted(made.bytes, 'byte')} written; verified."
+            f"{made.id}  {with_count(sum(made.rows.values()), 'row')}, {with_count(made.blobs, 'blob')}, {with_count(made.bytes, 'byte')} written; verified."
         )
         say(f"of {to_datetime(made.instant):%Y-%m-%d %H:%M:%S} UTC, up to event {made.last_number}")
         for name in made.missing:

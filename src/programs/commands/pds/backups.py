@@ -7,7 +7,7 @@ import typer
 from aurora_locus.maintenance import configured, verification
 from aurora_locus.maintenance.manifest import Manifest, read_manifest
 from groundwork.clock import SystemClock, to_datetime
-from programs.command_line import AsJson, SettingsFile, counted, print_json, role, say
+from programs.command_line import AsJson, SettingsFile, print_json, role, say, with_count
 from programs.commands.pds.opening import bars
 from programs.commands.pds.reaching import read_settings
 from programs.running import run_command
@@ -50,7 +50,7 @@ def main(
             for one in found:
                 made = f"{to_datetime(one.instant):%Y-%m-%d %H:%M} UTC"
                 say(
-                    f"{one.id}  {made}  {counted(sum(one.rows.values()), 'row')}, {counted(one.blobs, 'blob')}, up to event {one.last_number}"
+                    f"{one.id}  {made}  {with_count(sum(one.rows.values()), 'row')}, {with_count(one.blobs, 'blob')}, up to event {one.last_number}"
                 )
             say(f"The newest is {_age(found[-1])} old." if found else "There is no backup.")
         if not found:

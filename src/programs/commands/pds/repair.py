@@ -8,7 +8,7 @@ from aurora_locus.maintenance import integrity
 from aurora_locus.maintenance.repair import repair as put_in_order
 from aurora_locus.repository.repositories import Repositories
 from aurora_locus.settings import PdsSettings
-from programs.command_line import AsJson, SettingsFile, counted, print_json, role, say
+from programs.command_line import AsJson, SettingsFile, print_json, role, say, with_count
 from programs.commands.pds.opening import did_of, run_on_repositories
 
 app = role()
@@ -46,7 +46,7 @@ def main(
             )
         else:
             say(
-                f"{counted(done.records, 'record')}, taken from the {'tree' if done.from_tree else 'index'}; revision {done.rev}"
+                f"{with_count(done.records, 'record')}, taken from the {'tree' if done.from_tree else 'index'}; revision {done.rev}"
             )
             for path in done.lost:
                 say(f"lost: {path}")

@@ -7,7 +7,7 @@ import typer
 from at_protocol.crypto.did_key import parse_did_key
 from at_protocol.failures import Malformed
 from at_protocol.identity import plc_operation
-from programs.command_line import AsJson, counted, print_json, role, say
+from programs.command_line import AsJson, print_json, role, say, with_count
 from programs.commands.pds.recovery_options import Development, Directory, Identity, KeyFile, Server, run_with_key
 from programs.recovery import RecoveryContext, basis, point_at
 
@@ -63,6 +63,6 @@ def main(
             return
         say(f"{means.did} is at {to.rstrip('/')} (operation {cid})")
         if overrules:
-            say(f"Overridden: {counted(overrules, 'newer operation')} that did not list the key.")
+            say(f"Overridden: {with_count(overrules, 'newer operation')} that did not list the key.")
 
     run_with_key(identity, key_file, plc_url, work, dev=dev)

@@ -10,7 +10,7 @@ from aurora_locus.maintenance.restore import SKIPPED_NUMBERS
 from aurora_locus.maintenance.restore import restore as put_back
 from groundwork import private_file
 from groundwork.clock import SystemClock
-from programs.command_line import AsJson, SettingsFile, counted, print_json, role, say
+from programs.command_line import AsJson, SettingsFile, print_json, role, say, with_count
 from programs.commands.pds.opening import bars
 from programs.commands.pds.reaching import read_settings
 from programs.running import run_command
@@ -65,7 +65,7 @@ def main(
             for finding in done.report.findings:
                 say(f"{finding.about}  {finding.what}")
             say(
-                f"Restored {manifest.id}: {counted(done.announced, 'repository', 'repositories')}, {counted(done.blobs, 'blob')}."
+                f"Restored {manifest.id}: {with_count(done.announced, 'repository', 'repositories')}, {with_count(done.blobs, 'blob')}."
             )
             say(f"Event numbers continue at {done.first_number}. Start the server: openmeet pds")
         if not done.report.is_good:

@@ -13,7 +13,7 @@ from aurora_locus.settings import PdsSettings
 from groundwork.clock import Instant, to_datetime
 from groundwork.database.transaction import Database
 from groundwork.errors import NotFound
-from programs.command_line import AsJson, SettingsFile, counted, noun, print_json, say
+from programs.command_line import AsJson, SettingsFile, noun, print_json, say, with_count
 from programs.commands.pds.opening import bars
 from programs.commands.pds.reaching import run_on_database
 
@@ -115,7 +115,7 @@ def verify(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
         if as_json:
             print_json({"read": read, "head": head, "wrong": wrong})
         else:
-            say(f"{counted(read, 'event')} read, {len(wrong)} wrong")
+            say(f"{with_count(read, 'event')} read, {len(wrong)} wrong")
             for one in wrong:
                 say(f"{one['seq']}: {one['why']}")
         if wrong or position > head:

@@ -4,7 +4,7 @@ from aurora_locus.blobs.sweep import sweep_all
 from aurora_locus.repository.repositories import Repositories
 from aurora_locus.settings import PdsSettings
 from groundwork.clock import SECOND
-from programs.command_line import AsJson, SettingsFile, counted, print_json, role, say
+from programs.command_line import AsJson, SettingsFile, print_json, role, say, with_count
 from programs.commands.pds.opening import run_on_repositories
 
 app = role()
@@ -23,7 +23,7 @@ def main(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
             print_json({"uploads": swept.uploads, "files": swept.files, "orphans": swept.orphans, "moved": swept.moved})
             return
         say(f"{swept.uploads} uploads without a record removed")
-        say(f"{counted(swept.files + swept.orphans, 'file')} removed, {swept.orphans} of them unknown")
-        say(f"{counted(swept.moved, 'file')} moved into quarantine or back")
+        say(f"{with_count(swept.files + swept.orphans, 'file')} removed, {swept.orphans} of them unknown")
+        say(f"{with_count(swept.moved, 'file')} moved into quarantine or back")
 
     run_on_repositories(settings_file, run)

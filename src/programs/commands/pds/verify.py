@@ -10,7 +10,7 @@ from aurora_locus.maintenance.integrity import IntegrityReport
 from aurora_locus.repository import reader
 from aurora_locus.settings import PdsSettings
 from groundwork.database.transaction import Database
-from programs.command_line import AsJson, SettingsFile, counted, print_json, role, say
+from programs.command_line import AsJson, SettingsFile, print_json, role, say, with_count
 from programs.commands.pds.opening import bars, did_of
 from programs.commands.pds.reaching import run_on_database
 
@@ -63,6 +63,6 @@ def show(report: IntegrityReport, *, as_json: bool) -> None:
             say(f"{one.about}  {one.what}")
         for name, number in counts.items():
             say(f"{name.replace('_', ' '):14}{number}")
-        say("No errors were found." if report.is_good else f"{counted(len(report.findings), 'error')} found.")
+        say("No errors were found." if report.is_good else f"{with_count(len(report.findings), 'error')} found.")
     if not report.is_good:
         raise typer.Exit(1)
