@@ -36,7 +36,7 @@ class StreamSample:
     verified: int = 0
     first: int | None = None
     last: int | None = None
-    failure: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
 
 
 async def check_firehose(host: CheckedHost) -> AsyncIterator[CheckFinding]:

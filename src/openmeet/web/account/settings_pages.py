@@ -138,10 +138,51 @@ async def end_session(request: Request) -> Response:
 
 
 async def _settings_groups(reader: Reader, request: Request, user: User) -> list[SettingsGroup]:
+    return [
+        SettingsGroup(gettext("Yours"), _own_rows()),
+        SettingsGroup(gettext("Account"), await _account_rows(reader, request, user)),
+        SettingsGroup(
+            gettext("What we send you"),
+            [
+                SettingsRow(
+                    "/settings/notifications",
+                    "bell",
+                    gettext("Notifications"),
+                    await _notifications_state(reader, user),
+                )
+            ],
+        ),
+        SettingsGroup(
+            gettext("What we show you"),
+            [
+                SettingsRow(
+                    "/settings/suggestions",
+                    "star",
+                    gettext("Suggestions"),
+                    gettext("On") if user.wants_suggestions else gettext("Off"),
+                )
+            ],
+        ),
+        SettingsGroup(gettext("What others see"), await _visibility_rows(reader, request, user)),
+        SettingsGroup(gettext("Calendars and apps"), await _connection_rows(reader, user)),
+        SettingsGroup(gettext("Your data"), _data_rows()),
+    ]
+
+
+def _own_rows() -> list[SettingsRow]:
+    """Links to the user's events and groups. The navigation bar on phones has no link to the groups."""
+    return [
+        SettingsRow("/my/events?which=hosting", "person", gettext("Hosting"), gettext("Your events, and who’s coming")),
+        SettingsRow("/groups?which=mine", "group", gettext("My groups"), gettext("Groups you’re in or follow")),
+        SettingsRow(
+            "/my/events?which=past", "clock", gettext("Past events"), gettext("Where you went, and what you hosted")
+        ),
+    ]
+
+
+async def _account_rows(reader: Reader, request: Request, user: User) -> list[SettingsRow]:
     identities = [one for one in await identities_of(reader, user.id) if one.can_write]
-    agreement = await consent(reader, user.id)
-    asks_to_publish = services(request).asks_to_publish
-    account = [
+    return [
         SettingsRow("/settings/profile", "person", gettext("Account"), user.email or gettext("No e-mail address")),
         SettingsRow(
             "/settings/profile#time_zone",
@@ -165,69 +206,28 @@ async def _settings_groups(reader: Reader, request: Request, user: User) -> list
             "/settings/sessions", "laptop", gettext("Where you’re signed in"), await _sessions_state(reader, user)
         ),
     ]
-    shared = [
-        SettingsRow("/settings/safety", "shield", gettext("Privacy and safety"), await _safety_state(reader, user)),
-        *([await _matrix_row(reader, user)] if services(request).settings.matrix_url else []),
-        *(
-            [
-                SettingsRow(
-                    "/settings/publishing",
-                    "sync",
-                    gettext("Sync"),
-                    gettext("On") if agreement.is_given else gettext("Off: everything stays on this site"),
-                )
-            ]
-            if asks_to_publish
-            else []
-        ),
-    ]
-    # The navigation bar on phones has no link to the user's groups, so the settings link to them.
-    yours = [
-        SettingsRow("/my/events?which=hosting", "person", gettext("Hosting"), gettext("Your events, and who’s coming")),
-        SettingsRow("/groups?which=mine", "group", gettext("My groups"), gettext("Groups you’re in or follow")),
-        SettingsRow(
-            "/my/events?which=past", "clock", gettext("Past events"), gettext("Where you went, and what you hosted")
-        ),
-    ]
+
+
+async def _visibility_rows(reader: Reader, request: Request, user: User) -> list[SettingsRow]:
+    rows = [SettingsRow("/settings/safety", "shield", gettext("Privacy and safety"), await _safety_state(reader, user))]
+    if services(request).settings.matrix_url:
+        rows.append(await _matrix_row(reader, user))
+    if services(request).asks_to_publish:
+        agreement = await consent(reader, user.id)
+        state = gettext("On") if agreement.is_given else gettext("Off: everything stays on this site")
+        rows.append(SettingsRow("/settings/publishing", "sync", gettext("Sync"), state))
+    return rows
+
+
+def _data_rows() -> list[SettingsRow]:
     return [
-        SettingsGroup(gettext("Yours"), yours),
-        SettingsGroup(gettext("Account"), account),
-        SettingsGroup(
-            gettext("What we send you"),
-            [
-                SettingsRow(
-                    "/settings/notifications",
-                    "bell",
-                    gettext("Notifications"),
-                    await _notifications_state(reader, user),
-                )
-            ],
-        ),
-        SettingsGroup(
-            gettext("What we show you"),
-            [
-                SettingsRow(
-                    "/settings/suggestions",
-                    "star",
-                    gettext("Suggestions"),
-                    gettext("On") if user.wants_suggestions else gettext("Off"),
-                )
-            ],
-        ),
-        SettingsGroup(gettext("What others see"), shared),
-        SettingsGroup(gettext("Calendars and apps"), await _connection_rows(reader, user)),
-        SettingsGroup(
-            gettext("Your data"),
-            [
-                SettingsRow("/settings/data", "download", gettext("Export"), gettext("All your data in one file")),
-                SettingsRow(
-                    "/settings/delete",
-                    "trash",
-                    gettext("Delete your account"),
-                    gettext("You’ll see what happens first"),
-                    is_grave=True,
-                ),
-            ],
+        SettingsRow("/settings/data", "download", gettext("Export"), gettext("All your data in one file")),
+        SettingsRow(
+            "/settings/delete",
+            "trash",
+            gettext("Delete your account"),
+            gettext("You’ll see what happens first"),
+            is_grave=True,
         ),
     ]
 

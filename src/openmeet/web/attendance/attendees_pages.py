@@ -29,6 +29,7 @@ from openmeet.domain.attendance.host_decisions import DecisionCounts
 from openmeet.domain.attendance.lists import Attendee, AttendeeFilter
 from openmeet.domain.attendance.model import AttendanceId, AttendanceStatus
 from openmeet.domain.attendance.reasons import AttendanceReason
+from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.attendance.response_details import AttendeeDetails
 from openmeet.domain.attendance.rules import is_moved_since, limits_of
 from openmeet.domain.events.model import Event, EventSlug
@@ -36,7 +37,7 @@ from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.users.model import UserId
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n import formatting
-from openmeet.i18n.catalogue import gettext, lazy
+from openmeet.i18n.catalogue import LazyText, gettext, lazy
 from openmeet.web.attendance import forms
 from openmeet.web.attendance.forms import MODE_LABELS
 from openmeet.web.attendance.history_view import lines_of
@@ -200,47 +201,59 @@ async def show_one(request: Request) -> Response:
 async def _attendees_page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     caller, slug = caller_of(request), _slug(request)
     query_params = request.query_params
-    tab = query_params.get("tab", "")
-    q = query_params.get("q", "").strip()
+    search_words = query_params.get("q", "").strip()
     after = lists.parse_cursor(query_params.get("after", ""))
     async with database_of(request).reader() as reader:
         event = await host_decisions.find_for_host(reader, caller, slug)
         numbers = await lists.by_status(reader, event.id)
+        tab = query_params.get("tab", "")
         if tab not in _TABS:
             tab = "asking" if numbers[_S.PENDING] else "going"
-        statuses: Sequence[AttendanceStatus] = tuple(_S) if q else _TABS[tab][1]
-        rows = await lists.for_hosts(reader, event.id, AttendeeFilter(statuses, q), after, PAGE_SIZE + 1)
-        removed = query_params.get("removed", "")
-        undone = await lists.by_ids(reader, event.id, [AttendanceId(removed)] if removed else [])
-        names = await shown_names(reader, [one.user_id for one in (*rows, *undone)])
-        portraits = await portraits_of(reader, caller.user_id, [one.user_id for one in rows])
+        statuses: Sequence[AttendanceStatus] = tuple(_S) if search_words else _TABS[tab][1]
+        rows = await lists.for_hosts(reader, event.id, AttendeeFilter(statuses, search_words), after, PAGE_SIZE + 1)
         counts = (await queries.counts(reader, [event.id]))[event.id]
-        has_started = event.starts_at is None or event.starts_at <= reader.now
-        new_time_unconfirmed = (
-            0 if has_started or event.is_cancelled else await lists.count_new_time_unconfirmed(reader, event)
-        )
         registration_settings = await registration.of_event(reader, event)
-        shown = rows[:PAGE_SIZE]
-        answered = [one for one in shown if not one.is_unanswered_invitation]
-        details = await response_details.of_answers(
-            reader, event.id, registration_settings, [one.attendance_id for one in answered]
-        )
-    more = urlencode({"tab": tab, "q": q, "after": lists.format_cursor(shown[-1])}) if len(rows) > PAGE_SIZE else ""
-    people = [lists.shown(one, names, limits_of(event, registration_settings)) for one in shown]
-    gone = [one for one in undone if one.status is _S.REJECTED]
-    context = {
+        context = {
+            **await _people_context(reader, caller.user_id, event, registration_settings, rows[:PAGE_SIZE]),
+            **await _new_time_context(reader, event, counts.going, rows[:PAGE_SIZE]),
+            "removed": await _removed_attendee(reader, event, query_params.get("removed", "")),
+        }
+    context |= {
         "event": event,
-        # Requests are the first tab if there are any. Events that do not need approval have no such tab.
-        "tabs": [
-            (name, words, sum(numbers[one] for one in of), name == tab and not q)
-            for name, (words, of) in _TABS.items()
-            if name != "asking" or numbers[_S.PENDING] or tab == name or registration_settings.needs_approval
-        ],
+        "tabs": _tabs(numbers, tab, is_search=bool(search_words), needs_approval=registration_settings.needs_approval),
         "is_long": sum(numbers.values()) >= _SEARCHED_FROM,
         "places_left": lists.places_left(event, counts),
         "tab": tab,
-        "q": q,
+        "q": search_words,
         "asking": numbers[_S.PENDING],
+        "more": urlencode({"tab": tab, "q": search_words, "after": lists.format_cursor(rows[PAGE_SIZE - 1])})
+        if len(rows) > PAGE_SIZE
+        else "",
+        "live_state": fingerprint_of(services(request).code_key, event, counts),
+        "counts": counts,
+        "typed": form_state,
+        "fields": forms.fields_of(event, registration_settings, None),
+        "modes": forms.MODE_LABELS,
+    }
+    return page(request, "attendance/attendees.html", context, status=status)
+
+
+async def _people_context(
+    reader: Reader,
+    viewer: UserId,
+    event: Event,
+    registration_settings: RegistrationSettings,
+    attendees: Sequence[Attendee],
+) -> dict[str, object]:
+    """The rows of the list, with pictures, responses to the host's questions and times."""
+    names = await shown_names(reader, [one.user_id for one in attendees])
+    portraits = await portraits_of(reader, viewer, [one.user_id for one in attendees])
+    answered = [one for one in attendees if not one.is_unanswered_invitation]
+    details = await response_details.of_answers(
+        reader, event.id, registration_settings, [one.attendance_id for one in answered]
+    )
+    people = [lists.shown(one, names, limits_of(event, registration_settings)) for one in attendees]
+    return {
         "people": people,
         # The colour must not reveal who owns an address.
         "avatars": {
@@ -249,26 +262,50 @@ async def _attendees_page(request: Request, form_state: FormState, *, status: in
             )
             for one in people
         },
-        "responses": {of: found.responses for of, found in details.items()},
+        "responses": {attendance_id: one.responses for attendance_id, one in details.items()},
         "answered": {
-            one.attendance_id: formatting.time_tag(
-                one.answered_at, formatting.ago(one.answered_at, services(request).clock.now())
-            )
+            one.attendance_id: formatting.time_tag(one.answered_at, formatting.ago(one.answered_at, reader.now))
             for one in answered
         },
-        "more": more,
-        "live_state": fingerprint_of(services(request).code_key, event, counts),
-        "counts": counts,
-        "new_time": lists.new_time_sentence(counts.going, new_time_unconfirmed),
-        "new_time_unconfirmed": {
-            one.attendance_id for one in shown if new_time_unconfirmed and _has_new_time_unconfirmed(event, one)
-        },
-        "removed": lists.shown(gone[0], names) if gone else None,
-        "typed": form_state,
-        "fields": forms.fields_of(event, registration_settings, None),
-        "modes": forms.MODE_LABELS,
     }
-    return page(request, "attendance/attendees.html", context, status=status)
+
+
+async def _new_time_context(
+    reader: Reader, event: Event, going: int, attendees: Sequence[Attendee]
+) -> dict[str, object]:
+    """After the event was moved: how many people have not confirmed the new time, and which of these attendees."""
+    has_started = event.starts_at is None or event.starts_at <= reader.now
+    unconfirmed = 0 if has_started or event.is_cancelled else await lists.count_new_time_unconfirmed(reader, event)
+    return {
+        "new_time": lists.new_time_sentence(going, unconfirmed),
+        "new_time_unconfirmed": {
+            one.attendance_id for one in attendees if unconfirmed and _has_new_time_unconfirmed(event, one)
+        },
+    }
+
+
+async def _removed_attendee(reader: Reader, event: Event, attendance_id: str) -> lists.AttendeeRow | None:
+    """The attendee whom the host has just removed, so that the page can offer to undo it."""
+    if not attendance_id:
+        return None
+    removed = [
+        one for one in await lists.by_ids(reader, event.id, [AttendanceId(attendance_id)]) if one.status is _S.REJECTED
+    ]
+    names = await shown_names(reader, [one.user_id for one in removed])
+    return lists.shown(removed[0], names) if removed else None
+
+
+def _tabs(
+    numbers: Mapping[AttendanceStatus, int], tab: str, *, is_search: bool, needs_approval: bool
+) -> list[tuple[str, LazyText, int, bool]]:
+    """Name, label, number and whether it is the current tab. Requests are the first tab if there are any. Events that do
+    not need approval have no such tab.
+    """
+    return [
+        (name, label, sum(numbers[one] for one in statuses), name == tab and not is_search)
+        for name, (label, statuses) in _TABS.items()
+        if name != "asking" or numbers[_S.PENDING] or tab == name or needs_approval
+    ]
 
 
 def _has_new_time_unconfirmed(event: Event, one: Attendee) -> bool:

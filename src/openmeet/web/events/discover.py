@@ -32,6 +32,7 @@ _PICKED_CATEGORIES: Final = (Category.FOOD, Category.MUSIC, Category.GAMES, Cate
 # Filters that can only be set in the form below, but can be removed with a chip.
 _ONLY_REMOVED: Final = frozenset({"tag", "language", "access", "groups"})
 _NOWHERE: Final = {"near": "", "within": ""}
+_NO_DATES: Final = {"from": "", "to": ""}
 WEEKEND_TILES: Final = 3
 
 
@@ -43,69 +44,85 @@ def filter_chips(
     ``view`` is ``map``, or empty for the list. Active filters come first and can be removed, even if they are not among
     the usual ones. ``is_valid`` says whether the search could be parsed. Only then can all active filters be labelled.
     """
-    today = wall_time.local_of(now, zone).date()
-    spans = _date_filters(today)
-    chosen = (search_fields.get("from", ""), search_fields.get("to", ""))
-
-    def chip(words: str, *, is_on: bool, on: Mapping[str, str], off: Mapping[str, str]) -> FilterChip:
-        return FilterChip(words, path_of(search_fields, view, **(off if is_on else on)), is_on)
-
-    category, mode, source = (search_fields.get(name, "") for name in ("category", "mode", "source"))
-    picked = [one for one in _PICKED_CATEGORIES if one.value != category]
-    if category in set(Category):
-        picked.insert(0, Category(category))
-    no_days = {"from": "", "to": ""}
-    found = [
-        *([_place_chip(search_fields, view)] if search_fields.get("near", "") else ()),
-        *(
-            []
-            if any(search_fields.values())
-            else [FilterChip(gettext("Any day"), path_of(search_fields, view), is_on=True)]
-        ),
-        *(
-            chip(
-                words, is_on=chosen == spans[name], on=dict(zip(("from", "to"), spans[name], strict=True)), off=no_days
-            )
-            for name, words in (
-                ("today", gettext("Today")),
-                ("weekend", gettext("This weekend")),
-                ("week", gettext("This week")),
-            )
-        ),
-        *(() if search_fields.get("near", "") else [_place_chip(search_fields, view)]),
-        *(
-            chip(
-                str(CATEGORY_LABELS[one]), is_on=one.value == category, on={"category": one.value}, off={"category": ""}
-            )
-            for one in picked
-        ),
-        chip(
-            gettext("Online"),
-            is_on=mode == Mode.ONLINE.value,
-            on={"mode": Mode.ONLINE.value, **_NOWHERE},
-            off={"mode": ""},
-        ),
-        *(
-            chip(words, is_on=True, on={}, off={"source": ""})
-            for one, words in (
-                (EventOrigin.OPENMEET, gettext("Created here")),
-                (EventOrigin.ATPROTO, gettext("From other apps")),
-            )
-            if source == one.value
-        ),
-        *(
-            chip(
-                _days_label(search_fields) if name == "from" else words,
-                is_on=True,
-                on={},
-                off=no_days if name == "from" else {name: ""},
-            )
-            for name, words in (query.words_by_filter(search_fields).items() if is_valid else ())
-            if name in _ONLY_REMOVED or (name == "from" and chosen not in spans.values())
-        ),
+    date_filters = _date_filters(wall_time.local_of(now, zone).date())
+    has_place = bool(search_fields.get("near", ""))
+    chips = [
+        *([_place_chip(search_fields, view)] if has_place else []),
+        *([] if any(search_fields.values()) else [_any_day_chip(search_fields, view)]),
+        *_date_chips(search_fields, view, date_filters),
+        *([] if has_place else [_place_chip(search_fields, view)]),
+        *_category_chips(search_fields, view),
+        _online_chip(search_fields, view),
+        *_source_chips(search_fields, view),
+        *(_removal_chips(search_fields, view, date_filters) if is_valid else []),
     ]
     # On a phone, only the first chips of the line are visible.
-    return sorted(found, key=lambda one: not one.is_on)
+    return sorted(chips, key=lambda one: not one.is_on)
+
+
+def _any_day_chip(search_fields: Mapping[str, str], view: str) -> FilterChip:
+    return FilterChip(gettext("Any day"), path_of(search_fields, view), is_on=True)
+
+
+def _date_chips(
+    search_fields: Mapping[str, str], view: str, date_filters: Mapping[str, tuple[str, str]]
+) -> list[FilterChip]:
+    labels = {"today": gettext("Today"), "weekend": gettext("This weekend"), "week": gettext("This week")}
+    chips = []
+    for name, words in labels.items():
+        first, last = date_filters[name]
+        is_on = _selected_dates(search_fields) == (first, last)
+        changes = _NO_DATES if is_on else {"from": first, "to": last}
+        chips.append(FilterChip(words, path_of(search_fields, view, **changes), is_on))
+    return chips
+
+
+def _category_chips(search_fields: Mapping[str, str], view: str) -> list[FilterChip]:
+    """The usual topics. If another topic is selected, it is the first one."""
+    selected = search_fields.get("category", "")
+    categories = [one for one in _PICKED_CATEGORIES if one.value != selected]
+    if selected in set(Category):
+        categories.insert(0, Category(selected))
+    return [
+        FilterChip(
+            str(CATEGORY_LABELS[one]),
+            path_of(search_fields, view, category="" if one.value == selected else one.value),
+            one.value == selected,
+        )
+        for one in categories
+    ]
+
+
+def _online_chip(search_fields: Mapping[str, str], view: str) -> FilterChip:
+    is_on = search_fields.get("mode", "") == Mode.ONLINE.value
+    changes = {"mode": ""} if is_on else {"mode": Mode.ONLINE.value, **_NOWHERE}
+    return FilterChip(gettext("Online"), path_of(search_fields, view, **changes), is_on)
+
+
+def _source_chips(search_fields: Mapping[str, str], view: str) -> list[FilterChip]:
+    labels = {
+        EventOrigin.OPENMEET.value: gettext("Created here"),
+        EventOrigin.ATPROTO.value: gettext("From other apps"),
+    }
+    words = labels.get(search_fields.get("source", ""))
+    return [] if words is None else [FilterChip(words, path_of(search_fields, view, source=""), is_on=True)]
+
+
+def _removal_chips(
+    search_fields: Mapping[str, str], view: str, date_filters: Mapping[str, tuple[str, str]]
+) -> list[FilterChip]:
+    """Chips that remove filters of the form below, and dates that no usual chip covers."""
+    chips = []
+    for name, words in query.words_by_filter(search_fields).items():
+        if name in _ONLY_REMOVED:
+            chips.append(FilterChip(words, path_of(search_fields, view, **{name: ""}), is_on=True))
+        elif name == "from" and _selected_dates(search_fields) not in date_filters.values():
+            chips.append(FilterChip(_days_label(search_fields), path_of(search_fields, view, **_NO_DATES), is_on=True))
+    return chips
+
+
+def _selected_dates(search_fields: Mapping[str, str]) -> tuple[str, str]:
+    return search_fields.get("from", ""), search_fields.get("to", "")
 
 
 def _days_label(search_fields: Mapping[str, str]) -> str:

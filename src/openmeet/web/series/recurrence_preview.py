@@ -45,7 +45,7 @@ async def form_state(request: Request, form: Mapping[str, str], *, may_skip: boo
 
 
 async def timing_of(request: Request, form: Mapping[str, str], details: Details) -> Timing | None:
-    """``recurrence_form.timing_typed``, which also checks that the rule has dates. Raises InvalidForm. Must not be
+    """``recurrence_form.submitted_timing``, which also checks that the rule has dates. Raises InvalidForm. Must not be
     called inside a transaction.
     """
     timing = recurrence_form.submitted_timing(form, details)
