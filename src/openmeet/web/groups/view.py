@@ -169,14 +169,8 @@ async def group_context(reader: Reader, seen: GroupAccess, form_state: FormState
     written.
     """
     group, viewer = seen.group, seen.viewer
-    is_member = seen.may(GroupPermission.VIEW)
     membership = None if viewer is None else await queries.find_member(reader, group.id, viewer)
-    coming = await shown_in_group(reader, group.id, None, NEXT_SHOWN + 1, member=seen.member)
-    # If the group has a single series and nothing else, show the dates of that series instead of only the next one.
-    is_one_series = len(coming) == 1 and coming[0].group is not None and coming[0].place_in_series is not None
-    if is_one_series:
-        coming = await coming_in_group(reader, group.id, None, NEXT_SHOWN + 1, member=seen.member)
-    past = [] if coming else await past_in_group(reader, group.id, None, NEXT_SHOWN, member=seen.member)
+    is_member = seen.may(GroupPermission.VIEW)
     announced = await announcements.newest(reader, group.id, limit=ANNOUNCEMENTS_SHOWN) if is_member else []
     people = (
         await queries.members(reader, group.id, INSIDE, after=None, limit=PEOPLE_SHOWN)
@@ -193,8 +187,10 @@ async def group_context(reader: Reader, seen: GroupAccess, form_state: FormState
         ],
     )
     portraits = await portraits_of(reader, viewer, [one.user_id for one in people])
-    listed = await days_of(reader, seen, coming[:NEXT_SHOWN], public_url, once_per_series=not is_one_series)
-    return context_of(seen, seen.path) | {
+    return {
+        **context_of(seen, seen.path),
+        **await _events_context(reader, seen, public_url),
+        **_membership_context(seen, membership, names, reader.now),
         "typed": form_state,
         "face": (face := avatar_of(group.id, group.details.name)),
         "tone": face.tone,
@@ -205,26 +201,11 @@ async def group_context(reader: Reader, seen: GroupAccess, form_state: FormState
         "members": seen.members,
         "followers": await actions.count(reader, group.id),
         "labelled": await _hiding_labels(reader, group),
-        "mine_short": ""
-        if membership is None
-        else str(_MINE[membership.role] if membership.role is GroupRole.MEMBER else ROLE_CHIPS[membership.role]),
-        "mine_words": _MINE[membership.role] if membership else "",
-        "mine_hint": _membership_hint(membership, names, group, reader.now),
-        "door": _join_option(group, membership),
-        "can_leave": membership is not None and seen.may(GroupPermission.LEAVE),
-        "is_asking": membership is not None and membership.role is GroupRole.PENDING,
-        "is_member": is_member,
-        "is_owner": seen.role is GroupRole.OWNER,
         "is_following": viewer is not None and await actions.is_following(reader, group.id, viewer),
-        "hears": membership is not None and membership.notifications_enabled,
         "badges": (await badges.of_each_group(reader, [group], public_url))[0],
-        "coming": listed,
-        "dated": with_days(listed),
-        "has_more": len(coming) > NEXT_SHOWN,
-        "past": await days_of(reader, seen, past, public_url),
         "announcements": [_announcement_view(one, names, group, reader.now) for one in announced],
-        "can_announce": seen.may(GroupPermission.ANNOUNCE),
         "announcement_key": form_state.value("submission") or secrets.token_urlsafe(16),
+        "can_announce": seen.may(GroupPermission.ANNOUNCE),
         "can_make": seen.may(GroupPermission.CREATE_EVENT),
         "can_see_log": seen.may(GroupPermission.SEE_LOG),
         "can_follow_dids": seen.may(GroupPermission.FOLLOW),
@@ -235,6 +216,46 @@ async def group_context(reader: Reader, seen: GroupAccess, form_state: FormState
         "passes_on": passes_on_label(group),
         "has_feed": group.details.visibility is not GroupVisibility.PRIVATE,
     }
+
+
+async def _events_context(reader: Reader, seen: GroupAccess, public_url: str) -> dict[str, object]:
+    """The next events, or the last ones if there are no next ones."""
+    coming = await shown_in_group(reader, seen.group.id, None, NEXT_SHOWN + 1, member=seen.member)
+    # If the group has a single series and nothing else, show the dates of that series instead of only the next one.
+    is_one_series = len(coming) == 1 and coming[0].group is not None and coming[0].place_in_series is not None
+    if is_one_series:
+        coming = await coming_in_group(reader, seen.group.id, None, NEXT_SHOWN + 1, member=seen.member)
+    past = [] if coming else await past_in_group(reader, seen.group.id, None, NEXT_SHOWN, member=seen.member)
+    listed = await days_of(reader, seen, coming[:NEXT_SHOWN], public_url, once_per_series=not is_one_series)
+    return {
+        "coming": listed,
+        "dated": with_days(listed),
+        "has_more": len(coming) > NEXT_SHOWN,
+        "past": await days_of(reader, seen, past, public_url),
+    }
+
+
+def _membership_context(
+    seen: GroupAccess, membership: Membership | None, names: Mapping[UserId, str], now: Instant
+) -> dict[str, object]:
+    """The viewer's membership, and how they can join or leave."""
+    return {
+        "mine_short": _short_membership_label(membership),
+        "mine_words": _MINE[membership.role] if membership else "",
+        "mine_hint": _membership_hint(membership, names, seen.group, now),
+        "door": _join_option(seen.group, membership),
+        "can_leave": membership is not None and seen.may(GroupPermission.LEAVE),
+        "is_asking": membership is not None and membership.role is GroupRole.PENDING,
+        "is_member": seen.may(GroupPermission.VIEW),
+        "is_owner": seen.role is GroupRole.OWNER,
+        "hears": membership is not None and membership.notifications_enabled,
+    }
+
+
+def _short_membership_label(membership: Membership | None) -> str:
+    if membership is None:
+        return ""
+    return str(_MINE[membership.role] if membership.role is GroupRole.MEMBER else ROLE_CHIPS[membership.role])
 
 
 async def _picture_of(reader: Reader, seen: GroupAccess) -> PictureView | None:

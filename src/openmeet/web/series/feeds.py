@@ -94,37 +94,56 @@ def calendar_entries(
     """
     seen = {event.id for event in stored if event.visibility is not Visibility.PRIVATE} if seen is None else seen
     listed = [event for event in stored if not event.is_gone and event.id in seen]
-    hidden = [event for event in stored if event.is_gone or event.id not in seen]
-    shown = [
-        event
-        for event in listed
-        if event.starts_at is not None and event.starts_at > (now - PAST if begins is None else begins)
-    ]
-    names = {_original_start(event) for event in shown}
+    excluded = {_original_start(event) for event in stored if event.is_gone or event.id not in seen}
+    earliest = now - PAST if begins is None else begins
+    shown = [event for event in listed if event.starts_at is not None and event.starts_at > earliest]
+    shown_starts = {_original_start(event) for event in shown}
     pattern = series.timing.pattern
     if begins is not None:
         first = expansion.following(replace(pattern, left_out=()), begins, 1)
-        if not first and not names:
+        if not first and not shown_starts:
             return []
         # If the rule has no dates left, only dates that were moved to a later time remain.
-        pattern = behind(pattern, first[0].original if first else min(names))
-        hidden += [event for event in listed if _original_start(event) not in names]
+        pattern = behind(pattern, first[0].original if first else min(shown_starts))
+        excluded |= {_original_start(event) for event in listed}
     if series.status is not SeriesStatus.ACTIVE:
-        if not names:
+        if not shown_starts:
             return []
-        pattern = _stored_only(pattern, names, now)
-    # Add dates that are no longer in the rule. Calendar programs do not show an override without a date to override.
-    foreign = {name for name in names if not expansion.is_date_of(pattern, name)}
-    whole = replace(
-        pattern,
-        left_out=tuple(sorted({*pattern.left_out, *map(_original_start, hidden)} - names)),
-        added=tuple(sorted({*pattern.added, *foreign})),
+        pattern = _stored_only(pattern, shown_starts, now)
+    is_cancelled = series.status is SeriesStatus.CANCELLED and all(event.is_cancelled for event in shown)
+    head = _series_entry(
+        series, _with_overrides(pattern, shown_starts, excluded - shown_starts), public_url, is_cancelled=is_cancelled
     )
-    uid = f"{series.id}@{urlsplit(public_url).hostname}"
+    exceptions = [
+        _exception(series, event, head, numbers[event.id], public_url)
+        for event in shown
+        if event.is_cancelled
+        or event.status in NAMED_STATUSES
+        or differing(details_in(event), _details_by_rule(series, event))
+    ]
+    return [head, *exceptions]
+
+
+def _with_overrides(pattern: Pattern, shown_starts: set[datetime], excluded: set[datetime]) -> Pattern:
+    """The pattern without the excluded dates. It includes all shown dates, even those that are no longer in the rule,
+    because calendar programs do not show an override without a date to override.
+    """
+    outside_rule = {start for start in shown_starts if not expansion.is_date_of(pattern, start)}
+    return replace(
+        pattern,
+        left_out=tuple(sorted({*pattern.left_out, *excluded} - shown_starts)),
+        added=tuple(sorted({*pattern.added, *outside_rule})),
+    )
+
+
+def _series_entry(series: Series, pattern: Pattern, public_url: str, *, is_cancelled: bool) -> WrittenEvent:
+    """The entry with the rule. Past and reinstated dates are not cancelled along with the series, and cancelled dates
+    have their own component.
+    """
     content = series.content
-    head = WrittenEvent(
-        uid=uid,
-        pattern=whole,
+    return WrittenEvent(
+        uid=f"{series.id}@{urlsplit(public_url).hostname}",
+        pattern=pattern,
         length=series.timing.length,
         summary=content.title,
         stamped_at=series.updated_at,
@@ -134,20 +153,11 @@ def calendar_entries(
         mode=content.mode,
         coordinates=geo_of(_public_venue(content)),
         url=f"{public_url}/series/{quote(series.slug)}",
-        # Past and reinstated dates are not cancelled along with the series. Cancelled dates have their own component.
-        is_cancelled=series.status is SeriesStatus.CANCELLED and all(event.is_cancelled for event in shown),
+        is_cancelled=is_cancelled,
         comment=series.status_reason if series.status is SeriesStatus.CANCELLED else "",
         sequence=series.revision,
         categories=topics_of(content.categories, content.tags),
     )
-    others = [
-        _exception(series, event, head, numbers[event.id], public_url)
-        for event in shown
-        if event.is_cancelled
-        or event.status in NAMED_STATUSES
-        or differing(details_in(event), _details_by_rule(series, event))
-    ]
-    return [head, *others]
 
 
 def entries_of(one: WholeSeries, numbers: Mapping[EventId, int], now: Instant, public_url: str) -> list[WrittenEvent]:
