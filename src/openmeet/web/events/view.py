@@ -139,54 +139,83 @@ def event_context(
     now: Instant,
 ) -> dict[str, object]:
     """The template's context without the answer bar, hosting and publication status."""
-    own_rsvp, role, private, is_hosting = viewer.mine, viewer.role, viewer.private, viewer.is_hosting
-    names, counts = people.names, people.counts
-    host = names[event.author_id]
-    can_answer = takes_answers(event, now)
-    says_yes = own_rsvp is not None and REPLY_OF_STATUS.get(own_rsvp.status) is RsvpReply.GOING
-    sees_list = is_hosting or sees_who_comes(
-        registration_settings, is_going=own_rsvp is not None and own_rsvp.is_seated
-    )
     return {
+        **_hosts_context(event, viewer, people),
+        **_answers_context(event, viewer, people, registration_settings, requested, now),
+        **_place_context(event, viewer.private),
+        **date_words_of(event, now),
+        **about_of(event),
         "event": event,
-        "host": host,
-        "host_face": avatar_of(event.author_id, host, people.portraits),
-        "is_host": viewer.user_id == event.author_id,
-        "co_hosts": [names[user_id] for user_id in people.co_host_ids],
-        "is_co_host": role is EventRole.CO_HOST,
-        "can_edit": permissions.may(role, EventPermission.EDIT) and not event.is_read_only,
-        "is_former": role is EventRole.FORMER,
-        "can_cancel": permissions.may(role, EventPermission.CANCEL) and not event.is_read_only,
-        "can_delete": permissions.may(role, EventPermission.DELETE) and not event.is_read_only,
         "group": viewer.group,
         "publish_at_words": _publish_at_label(event),
         "summary": f"{time_and_place.start_label(event)} · {place_label(event)}. {summary_of(event.content.description)}".strip(),
         "cover": (cover := cover_for(event.content)),
         "tone": cover.tone,
-        **date_words_of(event, now),
         "is_over": event.is_over(now),
+        "links": [_link_view(link) for link in event.content.links[:SHOWN_LINKS]],
+        "chips": _event_chips(event, now),
+        # A record that another app deleted no longer has a URI.
+        "record_uri": None if event.is_without_record else event.record_uri,
+    }
+
+
+def _hosts_context(event: Event, viewer: EventViewer, people: EventPeople) -> dict[str, object]:
+    """Who hosts the event, and what the viewer may do as a host."""
+    role = viewer.role
+    host = people.names[event.author_id]
+    return {
+        "host": host,
+        "host_face": avatar_of(event.author_id, host, people.portraits),
+        "is_host": viewer.user_id == event.author_id,
+        "co_hosts": [people.names[user_id] for user_id in people.co_host_ids],
+        "is_co_host": role is EventRole.CO_HOST,
+        "is_former": role is EventRole.FORMER,
+        "is_hosting": viewer.is_hosting,
+        "can_edit": permissions.may(role, EventPermission.EDIT) and not event.is_read_only,
+        "can_cancel": permissions.may(role, EventPermission.CANCEL) and not event.is_read_only,
+        "can_delete": permissions.may(role, EventPermission.DELETE) and not event.is_read_only,
+    }
+
+
+def _place_context(event: Event, private: PrivateDetails) -> dict[str, object]:
+    return {
         "place_lines": place_lines(event.content.mode, private.place, hides_place=private.hides_place),
         "private": private,
         "join_url": private.web_link if event.content.mode is not Mode.IN_PERSON else "",
         "directions_url": "" if event.content.mode is Mode.ONLINE else directions_to(private.place),
         "join_from_label": time_and_place.join_from_label(event, private),
-        **about_of(event),
-        "links": [_link_view(link) for link in event.content.links[:SHOWN_LINKS]],
-        "chips": _event_chips(event, now),
-        "counts": counts,
+    }
+
+
+def _answers_context(
+    event: Event,
+    viewer: EventViewer,
+    people: EventPeople,
+    registration_settings: RegistrationSettings,
+    requested: RequestedReply,
+    now: Instant,
+) -> dict[str, object]:
+    """The RSVPs of others, the viewer's own, and the form for it."""
+    own_rsvp = viewer.mine
+    can_answer = takes_answers(event, now)
+    says_yes = own_rsvp is not None and REPLY_OF_STATUS.get(own_rsvp.status) is RsvpReply.GOING
+    sees_list = viewer.is_hosting or sees_who_comes(
+        registration_settings, is_going=own_rsvp is not None and own_rsvp.is_seated
+    )
+    return {
+        "counts": people.counts,
         "mine": own_rsvp,
         "can_answer": can_answer,
         "wanted": requested.wanted,
-        "asked_first": registration_settings.questions if can_answer and not is_hosting and not says_yes else (),
+        "asked_first": registration_settings.questions if can_answer and not viewer.is_hosting and not says_yes else (),
         # Required questions come before the RSVP; optional ones can be answered afterwards.
         "unanswered": own_rsvp is not None
         and says_yes
         and can_answer
         and any(not own_rsvp.form_responses.get(one.id) for one in registration_settings.questions),
-        "people": _attendee_groups(people, viewer.user_id, is_host=is_hosting) if sees_list else [],
+        "people": _attendee_groups(people, viewer.user_id, is_host=viewer.is_hosting) if sees_list else [],
         "sees_list": sees_list,
         "list_audience": registration_settings.list_audience.value,
-        "is_hosting": is_hosting,
         "fields": forms.fields_of(event, registration_settings, own_rsvp),
         "typed": FormState(forms.values_of(own_rsvp)),
         "takes_guests": can_answer
@@ -194,8 +223,6 @@ def event_context(
         and event.visibility is not Visibility.PRIVATE,
         "undo": requested.undo if own_rsvp is not None and can_answer else "",
         "limits": rules.limits_of(event, registration_settings),
-        # A record that another app deleted no longer has a URI.
-        "record_uri": None if event.is_without_record else event.record_uri,
     }
 
 
