@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Conflict, Forbidden, InvalidForm, InvalidInput, NotFound, Refused, TooMany
 from groundwork.http.forms import FormState, form_with_problems, read_form
@@ -26,6 +27,7 @@ from openmeet.domain.chat.model import (
     MessageKind,
     RoomId,
 )
+from openmeet.domain.chat.queries import ShownMessage
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.chat.sanctions import SanctionKind
 from openmeet.domain.users.model import UserId
@@ -86,7 +88,7 @@ async def _message_path(reader: Reader, one: ChatMessage, viewer: UserId) -> str
     except NotFound:
         return "/chat"
     address = (await addresses_of(reader, [room], viewer))[room.id]
-    return f"{address.path}{'&' if '?' in address.path else '?'}around={one.number}#m{one.number}"
+    return _path_in_room(address, f"around={one.number}#m{one.number}")
 
 
 async def _edit_message(tx: Transaction, request: Request, form: dict[str, str]) -> ChatMessage:
@@ -199,66 +201,86 @@ async def _message_page(request: Request, form_state: FormState, status: int = 2
     viewer = caller.user_id if caller else None
     async with database_of(request).reader() as reader:
         try:
-            message, room, found = await queries.visible_message(reader, _message_id(request), viewer)
+            message, room, level = await queries.visible_message(reader, _message_id(request), viewer)
         except NotFound:
             return await _former_member_page(request, reader, viewer)
-        shown = (await queries.visible_among(reader, room, [message.id], viewer, found))[0]
+        shown = (await queries.visible_among(reader, room, [message.id], viewer, level))[0]
         address = (await addresses_of(reader, [room], viewer)).get(room.id)
         if address is None:
             raise NotFound(ChatReason.NO_SUCH_MESSAGE)
         hosts = await view.hosts_among(reader, room, [shown])
-        may_write = found >= Access.WRITE and not room.is_closed
+        may_write = level >= Access.WRITE and not room.is_closed
         row = view.message_view(shown, room, hosts, zone=address.time_zone, now=reader.now, may_write=may_write)
-        is_fresh = reader.now < message.said_at + EDITABLE_FOR
-        may_restore = (
-            found is Access.MODERATE
-            and message.is_removed
-            and not message.is_taken_back
-            and not message.removed_by_site
-        )
-        moderates = found is Access.MODERATE and not shown.is_mine
-        author = message.user_id if moderates else None
-        banned = author is not None and await _is_banned(reader, room.id, author)
-        may_ban = author is not None and not banned and await access(reader, room.id, author) is not Access.MODERATE
-        # Sealed content only exists if the message was removed.
-        earlier = await message_queries.earlier_texts(reader, message.id) if found is Access.MODERATE else []
-        text, pictures = await messages.sealed_content(reader, message.id, removal_sealer(request))
-    joint = "&" if "?" in address.path else "?"
-    context = {
+        context = {
+            **_author_context(message, row, is_own=shown.is_mine, may_write=may_write, now=reader.now),
+            **await _moderator_context(request, reader, message, shown, level),
+        }
+    may_respond = may_write and not message.is_removed
+    context |= {
         "row": row,
         "message": message,
         "address": address,
         "typed": form_state if form_state.values else FormState({"text": message.body}, form_state.problems),
         "labels": _LABELS,
         "max_text": MAX_TEXT,
-        "may_be_empty": bool(message.pictures),
         "max_reason": MAX_REASON,
-        "there": f"{address.path}{joint}around={message.number}#m{message.number}",
-        "answer": f"{address.path}{joint}reply={message.id}#write" if may_write and not message.is_removed else "",
-        "emojis": _EMOJIS if may_write and not message.is_removed else (),
-        "may_edit": shown.is_mine
-        and may_write
-        and is_fresh
-        and not message.is_removed
-        and message.kind is MessageKind.TEXT,
-        "may_close_poll": shown.is_mine and may_write and row.poll is not None and not row.poll.is_over,
-        "may_take_back": shown.is_mine and not message.is_removed,
-        "may_pin": found is Access.MODERATE and not message.is_removed,
-        "may_moderate": moderates,
-        "may_ban": may_ban,
-        "earlier": earlier,
-        "is_banned": banned,
-        "may_restore": may_restore,
-        "text": text if may_restore else "",
-        "shown": {"pictures": picture_views(pictures if may_restore else (), shown.name, PICTURES)},
+        "there": _path_in_room(address, f"around={message.number}#m{message.number}"),
+        "answer": _path_in_room(address, f"reply={message.id}#write") if may_respond else "",
+        "emojis": _EMOJIS if may_respond else (),
         "report": f"/chat/messages/{message.id}/report"
         if viewer and not shown.is_mine and not message.is_removed
         else "",
-        "object": f"/chat/messages/{message.id}/object"
-        if shown.is_mine and message.is_removed and not message.is_taken_back
-        else "",
     }
     return page(request, "chat/message.html", context, status=status)
+
+
+def _author_context(
+    message: ChatMessage, row: view.MessageView, *, is_own: bool, may_write: bool, now: Instant
+) -> dict[str, object]:
+    """What the author of the message can do with it. Everything is off for other people."""
+    may_change = is_own and may_write
+    return {
+        "may_be_empty": bool(message.pictures),
+        "may_edit": may_change
+        and now < message.said_at + EDITABLE_FOR
+        and not message.is_removed
+        and message.kind is MessageKind.TEXT,
+        "may_close_poll": may_change and row.poll is not None and not row.poll.is_over,
+        "may_take_back": is_own and not message.is_removed,
+        "object": f"/chat/messages/{message.id}/object"
+        if is_own and message.is_removed and not message.is_taken_back
+        else "",
+    }
+
+
+async def _moderator_context(
+    request: Request, reader: Reader, message: ChatMessage, shown: ShownMessage, level: Access
+) -> dict[str, object]:
+    """What a moderator of the room can see and do. Everything is off for other people."""
+    is_moderator = level is Access.MODERATE
+    may_moderate = is_moderator and not shown.is_mine
+    author = message.user_id if may_moderate else None
+    is_banned = author is not None and await _is_banned(reader, message.room_id, author)
+    author_moderates = (
+        author is not None and not is_banned and await access(reader, message.room_id, author) is Access.MODERATE
+    )
+    may_restore = is_moderator and message.is_removed and not message.is_taken_back and not message.removed_by_site
+    # Sealed content only exists if the message was removed.
+    text, pictures = await messages.sealed_content(reader, message.id, removal_sealer(request))
+    return {
+        "may_pin": is_moderator and not message.is_removed,
+        "may_moderate": may_moderate,
+        "may_ban": author is not None and not is_banned and not author_moderates,
+        "is_banned": is_banned,
+        "earlier": await message_queries.earlier_texts(reader, message.id) if is_moderator else [],
+        "may_restore": may_restore,
+        "text": text if may_restore else "",
+        "shown": {"pictures": picture_views(pictures if may_restore else (), shown.name, PICTURES)},
+    }
+
+
+def _path_in_room(address: RoomAddress, query_and_anchor: str) -> str:
+    return f"{address.path}{'&' if '?' in address.path else '?'}{query_and_anchor}"
 
 
 async def _former_member_page(request: Request, reader: Reader, viewer: UserId | None) -> Response:

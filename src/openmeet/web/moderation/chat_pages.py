@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, InvalidInput, NotFound, Refused
 from groundwork.http.forms import FormState, form_with_problems, read_form
 from openmeet.domain.chat import messages, objections, queries, sanctions
@@ -19,12 +20,13 @@ from openmeet.domain.chat.access import access_of_each
 from openmeet.domain.chat.acts import acts_about
 from openmeet.domain.chat.addresses import addresses_of
 from openmeet.domain.chat.message_queries import around, by_ids
-from openmeet.domain.chat.model import MAX_REASON, Access, ChatMessage, ChatMessageId
+from openmeet.domain.chat.model import MAX_REASON, Access, ChatMessage, ChatMessageId, Room
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.chat.room_queries import by_ids as rooms_by_ids
 from openmeet.domain.chat.sanctions import SanctionKind
 from openmeet.domain.media.reasons import MediaReason
 from openmeet.domain.moderation.model import REASON_LABELS
+from openmeet.domain.users.model import Caller
 from openmeet.i18n.catalogue import lazy
 from openmeet.web.chat import view
 from openmeet.web.chat.pictures import key_of, picture_response, picture_views
@@ -89,7 +91,7 @@ def _open_objection(removal: objections.Removal | None) -> str:
 
 
 async def show_message(request: Request) -> Response:
-    return await _show_message(request, FormState({}))
+    return await _message_page(request, FormState({}))
 
 
 async def decide(request: Request) -> Response:
@@ -103,76 +105,88 @@ async def decide(request: Request) -> Response:
                 raise NotFound(ChatReason.NO_SUCH_MESSAGE)
             await chat_decisions.decide(tx, moderator, message, SiteDecision(act), reason, sealer)
     except (InvalidForm, InvalidInput) as wrong:
-        return await _show_message(request, form_with_problems(form, wrong), 400)
+        return await _message_page(request, form_with_problems(form, wrong), 400)
     except Refused as refused:
-        return await _show_message(request, FormState(form, {"": refused.why}), 422)
+        return await _message_page(request, FormState(form, {"": refused.why}), 422)
     return go(f"{PATH}/{message}", flash="act_done")
 
 
-async def _show_message(request: Request, form_state: FormState, status: int = 200) -> Response:
+async def _message_page(request: Request, form_state: FormState, status: int = 200) -> Response:
     message_id = _message_id(request)
     async with database_of(request).reader() as reader:
         moderator = await moderator_of(reader, request)
         reports = (await objections.reports_to_site(reader, [message_id])).get(message_id, [])
         message = (await by_ids(reader, [message_id])).get(message_id)
-        rooms = await rooms_by_ids(reader, [message.room_id]) if message else {}
+        rooms = await rooms_by_ids(reader, {message.room_id}) if message else {}
         if message is None or message.room_id not in rooms or not _is_theirs(reports, message):
             raise NotFound(ChatReason.NO_SUCH_MESSAGE)
         room = rooms[message.room_id]
-        address = (await addresses_of(reader, [room], None)).get(room.id)
-        near = await queries.shown(reader, await around(reader, message, _AROUND), None)
-        hosts = await view.hosts_among(reader, room, near)
-        zone = address.time_zone if address else "UTC"
-        pictures_at = f"{PATH}/{message_id}/pictures"
-        author = next((one.name for one in near if one.id == message_id), "")
-        rows = [
-            view.message_view(
-                one,
-                room,
-                hosts,
-                zone=zone,
-                now=reader.now,
-                may_write=False,
-                is_linked=False,
-                # Moderators see the pictures of the reported message only. For the other messages they see only the
-                # text.
-                pictures_at=pictures_at if one.id == message_id else "",
-            )
-            for one in near
-        ]
-        text, pictures = await messages.sealed_content(reader, message_id, removal_sealer(request))
         removal = (await objections.removals_of(reader, [message_id])).get(message_id)
-        banned = message.user_id is not None and any(
-            one.kind is SanctionKind.BAN and one.of_site
-            for one in await sanctions.sanctions_in(reader, room.id, message.user_id)
-        )
-        author_access = Access.NONE
-        if message.user_id is not None:
-            found = await access_of_each(reader, room, [message.user_id])
-            author_access = found.get(message.user_id, Access.NONE)
-        acts = await acts_about(reader, message)
         context = {
+            **await _conversation_context(request, reader, room, message),
+            **await _author_context(reader, room, message, moderator),
             "tabs": await tabs_of(reader, "-"),
             "now": reader.now,
-            "room_name": address.name if address else "",
-            "rows": rows,
             "message": message,
-            "author": author,
-            "text": text,
-            "shown": {"pictures": picture_views(pictures, author, pictures_at)},
             "reports": [(REASON_LABELS[one.reason], one.words, one.at, one.is_open) for one in reports],
             "has_open": any(one.is_open for one in reports),
             "removal": removal,
             "objection": _open_objection(removal) if message.removed_by_site else "",
-            "is_banned": banned,
-            "may_ban": message.user_id is not None and message.user_id != moderator.user_id,
-            "is_host": author_access is Access.MODERATE,
-            "acts": await view.act_lines(reader, acts),
+            "acts": await view.act_lines(reader, await acts_about(reader, message)),
             "typed": form_state,
             "labels": _LABELS,
             "max_reason": MAX_REASON,
         }
     return page(request, "moderation/chat_message.html", context, status=status)
+
+
+async def _conversation_context(
+    request: Request, reader: Reader, room: Room, message: ChatMessage
+) -> dict[str, object]:
+    """The message between its neighbours. If it was removed, its sealed content is included."""
+    address = (await addresses_of(reader, [room], None)).get(room.id)
+    neighbours = await queries.shown(reader, await around(reader, message, _AROUND), None)
+    hosts = await view.hosts_among(reader, room, neighbours)
+    pictures_at = f"{PATH}/{message.id}/pictures"
+    rows = [
+        view.message_view(
+            one,
+            room,
+            hosts,
+            zone=address.time_zone if address else "UTC",
+            now=reader.now,
+            may_write=False,
+            is_linked=False,
+            # Moderators see the pictures of the reported message only. For the other messages they see only the text.
+            pictures_at=pictures_at if one.id == message.id else "",
+        )
+        for one in neighbours
+    ]
+    author = next((one.name for one in neighbours if one.id == message.id), "")
+    text, pictures = await messages.sealed_content(reader, message.id, removal_sealer(request))
+    return {
+        "room_name": address.name if address else "",
+        "rows": rows,
+        "author": author,
+        "text": text,
+        "shown": {"pictures": picture_views(pictures, author, pictures_at)},
+    }
+
+
+async def _author_context(reader: Reader, room: Room, message: ChatMessage, moderator: Caller) -> dict[str, object]:
+    """Whether the author hosts the room, and whether they are or can be banned from it."""
+    author = message.user_id
+    if author is None:
+        return {"is_banned": False, "may_ban": False, "is_host": False}
+    access = await access_of_each(reader, room, [author])
+    return {
+        "is_banned": any(
+            one.kind is SanctionKind.BAN and one.of_site
+            for one in await sanctions.sanctions_in(reader, room.id, author)
+        ),
+        "may_ban": author != moderator.user_id,
+        "is_host": access.get(author, Access.NONE) is Access.MODERATE,
+    }
 
 
 async def show_picture(request: Request) -> Response:
