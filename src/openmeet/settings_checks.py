@@ -18,6 +18,35 @@ _LEAST_WORKER_MEMORY: Final = 256 * 1024**2
 
 def contradictions(settings: Settings, *, sends_mail: bool = True) -> list[str]:
     """Contradictory settings, one sentence each. ``sends_mail``: false for commands that send no mail."""
+    found = _server_url_contradictions(settings)
+    if settings.map_tiles is not None and not settings.map_credit:
+        found.append(
+            f"{PREFIX}MAP_TILES needs {PREFIX}MAP_CREDIT: name the source of the map, as its licence requires."
+        )
+    found += _geocoder_contradictions(settings)
+    found += _source_contradictions(settings)
+    if settings.time_zone not in available_timezones():
+        found.append(f"{PREFIX}TIME_ZONE must be an IANA time zone such as Europe/Berlin.")
+    found += _near_contradictions(settings)
+    found += _matrix_contradictions(settings)
+    found += _mail_contradictions(settings, sends_mail=sends_mail)
+    found += _blob_contradictions(settings)
+    if not 0 <= settings.port <= 65_535:
+        found.append(f"{PREFIX}PORT must be between 0 and 65535.")
+    found += too_small(settings, PREFIX)
+    found += _worker_contradictions(settings)
+    found += [
+        f"{PREFIX}{name.upper()} cannot be negative."
+        for name in ("addresses_kept_days", "deleted_kept_days", "answers_kept_days", "chat_kept_days")
+        if getattr(settings, name) < 0
+    ]
+    if not 0 < settings.chat_picture_bytes <= LARGEST_CHAT_PICTURE:
+        found.append(f"{PREFIX}CHAT_PICTURE_BYTES must be more than 0 and at most {LARGEST_CHAT_PICTURE}.")
+    found += _proxy_contradictions(settings)
+    return found
+
+
+def _server_url_contradictions(settings: Settings) -> list[str]:
     found = []
     for name, value in (
         ("PUBLIC_URL", settings.public_url),
@@ -28,12 +57,11 @@ def contradictions(settings: Settings, *, sends_mail: bool = True) -> list[str]:
         parts = urlsplit(value)
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path or parts.query or parts.fragment:
             found.append(f"{PREFIX}{name} must be http(s)://host[:port] without a path or a slash at the end.")
-    if settings.map_tiles is not None and not settings.map_credit:
-        found.append(
-            f"{PREFIX}MAP_TILES needs {PREFIX}MAP_CREDIT: name the source of the map, as its licence requires."
-        )
-    found += _geocoder(settings)
-    found += [
+    return found
+
+
+def _source_contradictions(settings: Settings) -> list[str]:
+    found = [
         f"{PREFIX}{name} must be ws(s)://host[:port] without a path: {url} is not."
         for name, urls in (
             ("FIREHOSE_URLS", settings.firehose_urls),
@@ -51,19 +79,20 @@ def contradictions(settings: Settings, *, sends_mail: bool = True) -> list[str]:
     both = sorted({url.partition("=")[0] for url in settings.firehose_urls} & set(settings.relay_urls))
     if both:
         found.append(f"{PREFIX}FIREHOSE_URLS and {PREFIX}RELAY_URLS both name {both[0]}: it is a PDS or a relay.")
-    if settings.time_zone not in available_timezones():
-        found.append(f"{PREFIX}TIME_ZONE must be an IANA time zone such as Europe/Berlin.")
-    found += _near_contradictions(settings)
-    found += _matrix_contradictions(settings)
+    return found
+
+
+def _mail_contradictions(settings: Settings, *, sends_mail: bool) -> list[str]:
+    found = []
     if settings.mail_url and settings.dev_mailbox:
         found.append(f"{PREFIX}MAIL_URL and {PREFIX}DEV_MAILBOX are both set: mail is either sent or shown here.")
     if sends_mail and not settings.mail_url and not settings.dev_mailbox:
         found.append(f"{PREFIX}MAIL_URL is not set: nobody could get a sign-in code. Set it, or {PREFIX}DEV_MAILBOX.")
-    found += _blobs(settings)
-    if not 0 <= settings.port <= 65_535:
-        found.append(f"{PREFIX}PORT must be between 0 and 65535.")
-    found += too_small(settings, PREFIX)
-    found += [
+    return found
+
+
+def _worker_contradictions(settings: Settings) -> list[str]:
+    found = [
         f"{PREFIX}{name.upper()} must be more than 0."
         for name in (
             "worker_processes",
@@ -78,13 +107,11 @@ def contradictions(settings: Settings, *, sends_mail: bool = True) -> list[str]:
         found.append(
             f"{PREFIX}WORKER_MEMORY must be at least 256MiB: that is what the readers themselves and a picture take."
         )
-    found += [
-        f"{PREFIX}{name.upper()} cannot be negative."
-        for name in ("addresses_kept_days", "deleted_kept_days", "answers_kept_days", "chat_kept_days")
-        if getattr(settings, name) < 0
-    ]
-    if not 0 < settings.chat_picture_bytes <= LARGEST_CHAT_PICTURE:
-        found.append(f"{PREFIX}CHAT_PICTURE_BYTES must be more than 0 and at most {LARGEST_CHAT_PICTURE}.")
+    return found
+
+
+def _proxy_contradictions(settings: Settings) -> list[str]:
+    found = []
     if settings.trusted_proxy_hops < 0:
         found.append(f"{PREFIX}TRUSTED_PROXY_HOPS cannot be negative.")
     if settings.proxies_name_tenant and not settings.trusted_proxy_hops:
@@ -94,7 +121,7 @@ def contradictions(settings: Settings, *, sends_mail: bool = True) -> list[str]:
     return found
 
 
-def _blobs(settings: Settings) -> list[str]:
+def _blob_contradictions(settings: Settings) -> list[str]:
     if not settings.blobs:
         return []
     found = []
@@ -119,7 +146,7 @@ def _is_did(text: str) -> bool:
     return True
 
 
-def _geocoder(settings: Settings) -> list[str]:
+def _geocoder_contradictions(settings: Settings) -> list[str]:
     if not settings.geocoder and not settings.geocoder_url:
         return []
     is_nominatim = settings.geocoder == "nominatim"

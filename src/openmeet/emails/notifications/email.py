@@ -2,6 +2,7 @@
 file.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -106,15 +107,11 @@ async def _notification_email(
     address = guest.email if guest else user.email if user else None
     if user is None or address is None:
         return None
-    # Leave out notifications whose topic has been switched off since they were created.
-    channels_by_topic = await preferences.of_person(tx, user_id)
-    mailed_news = [one for one in news if channels_by_topic[one.kind.topic] & {Channel.EMAIL, Channel.DIGEST}]
-    never = "" if guest is None else email_suppressions.url_of(head.key, head.public_url, address)
-    if never and await email_suppressions.is_suppressed(tx, head.key, address):
+    mailed_news = await _still_wanted(tx, user_id, news)
+    if guest is not None and await email_suppressions.is_suppressed(tx, head.key, address):
         mailed_news = [one for one in mailed_news if one.kind is not kinds.INVITED]
-    search_of = {one.id: one.payload.search_id for one in mailed_news if isinstance(one.payload, SearchMatch)}
-    searches = await alerts.those_on(tx, user_id, {search_id for search_id in search_of.values() if search_id})
-    mailed_news = [one for one in mailed_news if not search_of.get(one.id) or search_of[one.id] in searches]
+    searches = await _searches_of(tx, user_id, mailed_news)
+    mailed_news = [one for one in mailed_news if not _search_id(one) or _search_id(one) in searches]
     facts = await facts_of(tx, mailed_news, user.id)
     stories = await _stories(tx, head, user, mailed_news, facts, with_answer=not is_digest)
     stories += _stories_of_groups(head, mailed_news, facts)
@@ -122,20 +119,17 @@ async def _notification_email(
     if not stories:
         return None
     first = stories[0]
-    topics = list(dict.fromkeys(point.kind.topic for story in stories for point in story.points))
-    stops = [(unsubscribe_label(topic), await _stop_url(tx, head, user_id, topic)) for topic in topics]
-    is_invited_guest = bool(never) and any(point.kind is kinds.INVITED for story in stories for point in story.points)
-    if is_invited_guest:
-        # The recipient has no account, so the link unsubscribes from every kind of e-mail that they get.
-        stops.insert(0, (gettext("Never get e-mails that others send you through this site"), never))
-    elif not is_digest and first.is_chat:
-        room = mailed_news[0].subject_id
-        stops.insert(0, (gettext("Mute this chat"), await _stop_url(tx, head, user_id, room_subject(room))))
+    is_invited_guest = guest is not None and any(
+        point.kind is kinds.INVITED for story in stories for point in story.points
+    )
     if is_digest:
-        stops = [(gettext("Stop the digest"), await _stop_url(tx, head, user_id, DIGEST))]
         subject = gettext("Your news from %(site)s", site=head.site_name)
+        stops = [(gettext("Stop the digest"), await _stop_url(tx, head, user_id, DIGEST))]
     else:
         subject = subject_of(first)
+        room = mailed_news[0].subject_id if first.is_chat else None
+        never = email_suppressions.url_of(head.key, head.public_url, address) if is_invited_guest else ""
+        stops = await _stops(tx, head, user_id, stories, room=room, never_url=never)
     for one in searches.values():
         words = gettext("Stop searching for “%(search)s”", search=one_line(one.name))
         stops.append((words, await _stop_url(tx, head, user_id, search_subject(one.id))))
@@ -150,22 +144,58 @@ async def _notification_email(
         "has_account": guest is None,
         "is_invited_guest": is_invited_guest,
     }
-    # A person with a standing RSVP also gets the calendar entries of the new dates.
-    goes_to_all = any(
-        one.kind is kinds.NEW_DATE and isinstance(one.payload, DatesChanged) and one.payload.is_going
-        for one in mailed_news
-    )
-    about = [first.event.id] if first.event else []
-    own_rsvp = next(iter((await attendance.of_user(tx, user_id, about)).values()), None)
     return OutgoingEmail(
         address,
         subject,
         TEMPLATES.get_template("news.txt").render(context),
         html=TEMPLATES.get_template("news.html").render(context),
         unsubscribe_url=stops[0][1],
-        calendar=None if is_digest else await _calendar_file(tx, head, first, own_rsvp, due, goes_to_all=goes_to_all),
+        calendar=None if is_digest else await _calendar_of_news(tx, head, user_id, first, mailed_news, due),
         thread="" if is_digest else _thread(first, mailed_news[0]),
     )
+
+
+async def _still_wanted(tx: Transaction, user_id: UserId, news: list[Notification]) -> list[Notification]:
+    """Without notifications whose topic has been switched off since they were created."""
+    channels_by_topic = await preferences.of_person(tx, user_id)
+    return [one for one in news if channels_by_topic[one.kind.topic] & {Channel.EMAIL, Channel.DIGEST}]
+
+
+def _search_id(one: Notification) -> str | None:
+    return one.payload.search_id if isinstance(one.payload, SearchMatch) else None
+
+
+async def _searches_of(tx: Transaction, user_id: UserId, news: list[Notification]) -> Mapping[str, alerts.SavedSearch]:
+    """The saved searches that found something, if they still exist and are on."""
+    return await alerts.those_on(tx, user_id, {search_id for one in news if (search_id := _search_id(one))})
+
+
+async def _stops(
+    tx: Transaction, head: EmailContext, user_id: UserId, stories: list[Story], *, room: str | None, never_url: str
+) -> list[tuple[str, str]]:
+    """Labels and URLs that unsubscribe, the one for the ``List-Unsubscribe`` header first. ``never_url`` is set for a
+    guest who is invited: they have no account, so it unsubscribes from every kind of e-mail that they get. ``room``: the
+    chat that the e-mail is about.
+    """
+    topics = list(dict.fromkeys(point.kind.topic for story in stories for point in story.points))
+    stops = [(unsubscribe_label(topic), await _stop_url(tx, head, user_id, topic)) for topic in topics]
+    if never_url:
+        stops.insert(0, (gettext("Never get e-mails that others send you through this site"), never_url))
+    elif room is not None:
+        stops.insert(0, (gettext("Mute this chat"), await _stop_url(tx, head, user_id, room_subject(room))))
+    return stops
+
+
+async def _calendar_of_news(
+    tx: Transaction, head: EmailContext, user_id: UserId, first: Story, news: list[Notification], due: DueEmail
+) -> CalendarFile | None:
+    # A person with a standing RSVP also gets the calendar entries of the new dates.
+    goes_to_all = any(
+        one.kind is kinds.NEW_DATE and isinstance(one.payload, DatesChanged) and one.payload.is_going for one in news
+    )
+    about = [first.event.id] if first.event else []
+    own_rsvp = next(iter((await attendance.of_user(tx, user_id, about)).values()), None)
+    return await _calendar_file(tx, head, first, own_rsvp, due, goes_to_all=goes_to_all)
 
 
 def _thread(story: Story, one: Notification) -> str:
