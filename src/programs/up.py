@@ -174,40 +174,37 @@ async def network(
             port=ports.plc, data_directory=folder / "plc", hourly_limit=0, daily_limit=0, weekly_limit=0
         )
         directory = await stack.enter_async_context(open_directory(plc_settings, clock, version=VERSION))
-        plc = await listen(directory, "plc", ports.plc)
-        stack.push_async_callback(plc.stop)
+        plc = await _serve_until_end(stack, directory, "plc", ports.plc)
 
         bypass_key = Secret(secrets.token_hex(16))  # only the two servers have it, and it changes at each start
         pds_settings = replace(_pds_settings(folder, ports.pds, plc.url, home), rate_limit_bypass_key=bypass_key)
         pds = await stack.enter_async_context(open_server(pds_settings, clock, version=VERSION))
-        pds_url = pds_settings.url
-        pds_serving = await listen(pds.app, "pds", ports.pds)
-        stack.push_async_callback(pds_serving.stop)
+        await _serve_until_end(stack, pds.app, "pds", ports.pds)
         operators = await create_dev_accounts(pds.registry, home)
 
         platform_settings = replace(
-            _platform_settings(folder, ports, pds_url, plc.url, home), pds_rate_limit_bypass_key=bypass_key
+            _platform_settings(folder, ports, pds_settings.url, plc.url, home),
+            pds_rate_limit_bypass_key=bypass_key,
+            operators=operators,
+            moderators=operators,
         )
-        platform_settings = replace(platform_settings, operators=operators, moderators=operators)
-        platform_settings = await _listening_to(platform_settings, further)
-        found = checked({DEFAULT_TENANT: platform_settings})
-        settings = found[DEFAULT_TENANT]
+        tenants = checked({DEFAULT_TENANT: await _listening_to(platform_settings, further)})
+        settings = tenants[DEFAULT_TENANT]
         keep_settings(settings, pds_settings, plc_settings, folder / SETTINGS_FILE)
-        installation = await stack.enter_async_context(open_installation(found, clock))
+        installation = await stack.enter_async_context(open_installation(tenants, clock))
         if with_demo:
             platform = installation.default
             await fill(platform.db, pictures=TownPictures(platform.pictures, platform.workers))
         await stack.enter_async_context(workers.running(installation))
         hosts = await stack.enter_async_context(open_sites(installation))
-        web = await listen(hosts, "web", ports.web)
-        stack.push_async_callback(web.stop)
+        await _serve_until_end(stack, hosts, "web", ports.web)
         stack.callback(hosts.end_streams)
         if with_demo:
-            await other_apps.write(clock, pds_url, home.people)
+            await other_apps.write(clock, pds_settings.url, home.people)
 
         ready = NetworkReady(
             settings.public_url,
-            pds_url,
+            pds_settings.url,
             plc.url,
             home.admin_password,
             home.people,
@@ -218,6 +215,12 @@ async def network(
             private_file.write(ready_file, msgspec.json.encode(ready))
             stack.callback(ready_file.unlink, missing_ok=True)
         yield ready
+
+
+async def _serve_until_end(stack: AsyncExitStack, app: ASGIApp, name: str, port: int) -> Serving:
+    serving = await listen(app, name, port)
+    stack.push_async_callback(serving.stop)
+    return serving
 
 
 async def listen(app: ASGIApp, name: str, port: int) -> Serving:

@@ -27,7 +27,9 @@ from openmeet.domain.events.submissions import pack, selected_fields, submission
 from openmeet.domain.events.vocabulary import ACCESS_LABELS, CATEGORY_LABELS, Category
 from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES, Picture
 from openmeet.domain.series.actions import SeriesAlreadyCreated
+from openmeet.domain.series.model import Timing
 from openmeet.domain.sign_in.model import hash_token
+from openmeet.domain.users.model import Caller
 from openmeet.domain.users.queries import by_id
 from openmeet.i18n import names
 from openmeet.i18n.catalogue import gettext, lazy
@@ -129,13 +131,13 @@ async def create(request: Request) -> Response:
         else new_picture.SentPicture()
     )
     form[new_picture.KEPT] = sent.kept
+    values = {**values_of(submission), **form}
     if skipped_dates.is_pressed(form):
-        shown = {**values_of(submission), **form}
-        repeats = await recurrence_preview.form_state(request, shown)
-        clashes = await conflicts.in_form(request, shown, repeats.meaning)
-        return await new_page(request, FormState(shown, sent.problems), repeats=repeats, clashes=clashes)
+        repeats = await recurrence_preview.form_state(request, values)
+        clashes = await conflicts.in_form(request, values, repeats.meaning)
+        return await new_page(request, FormState(values, sent.problems), repeats=repeats, clashes=clashes)
     if place_field.asks_for_places(form):
-        filled, place_answer = await place_field.with_place(request, {**values_of(submission), **form})
+        filled, place_answer = await place_field.with_place(request, values)
         return await new_page(request, FormState(filled, sent.problems), place_answer=place_answer)
     if form.get("save") == "draft" and caller is not None and not sent.problems:
         return await _begin_draft(request, submission, form, sent.picture)
@@ -145,17 +147,27 @@ async def create(request: Request) -> Response:
         timing = await recurrence_preview.timing_of(request, form, details)
         require_confirmed_past_start(request, form, details, None)
     except InvalidForm as wrong:
-        shown = {**values_of(submission), **form, **confirmation_field(form, PAST, wrong)}
-        return await new_page(request, form_with_problems(shown, wrong), status=400)
+        problems = form_with_problems({**values, **confirmation_field(form, PAST, wrong)}, wrong)
+        return await new_page(request, problems, status=400)
     if caller is None:
-        return await _save_draft(request, submission, form)
+        return await _save_visitor_draft(request, submission, form)
     if timing is not None:
-        try:
-            return _forget_draft(await series.create_series(request, form, details, timing))
-        except SeriesAlreadyCreated as made:
-            renewed = {**form, "submission": secrets.token_urlsafe(16)}
-            problem = Markup(_SERIES_MADE_ALREADY.filled(slug=quote(made.slug)))  # noqa: S704  # a message of ours, with a quoted slug
-            return _forget_draft(await new_page(request, FormState(renewed, {"": problem}), status=422))
+        return await _create_series(request, form, details, timing)
+    return await _create_event(request, caller, submission, form, details)
+
+
+async def _create_series(request: Request, form: Mapping[str, str], details: Details, timing: Timing) -> Response:
+    try:
+        return _forget_draft(await series.create_series(request, form, details, timing))
+    except SeriesAlreadyCreated as made:
+        renewed = {**form, "submission": secrets.token_urlsafe(16)}
+        problem = Markup(_SERIES_MADE_ALREADY.filled(slug=quote(made.slug)))  # noqa: S704  # a message of ours, with a quoted slug
+        return _forget_draft(await new_page(request, FormState(renewed, {"": problem}), status=422))
+
+
+async def _create_event(
+    request: Request, caller: Caller, submission: rules.Submission, form: Mapping[str, str], details: Details
+) -> Response:
     draft_token = request.cookies.get(_DRAFT_COOKIE, "")
     async with database_of(request).transaction() as tx:
         group = await group_for(tx, form.get("group", ""), caller.user_id)
@@ -267,7 +279,7 @@ async def show_copy(request: Request) -> Response:
     return form_page(request, FormState(values), event=None, notice=notice, repeats=repeats)
 
 
-async def _save_draft(request: Request, submission: rules.Submission, form: Mapping[str, str]) -> Response:
+async def _save_visitor_draft(request: Request, submission: rules.Submission, form: Mapping[str, str]) -> Response:
     more = kept_more(form)
     token = request.cookies.get(_DRAFT_COOKIE) or secrets.token_urlsafe(32)
     async with database_of(request).transaction() as tx:
