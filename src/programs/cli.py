@@ -94,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not command_line:
         print(help_text(), file=sys.stderr)
         return MISUSED
-    command, rest = command_line[0], command_line[1:]
+    command, arguments_of_command = command_line[0], command_line[1:]
     match command:
         case "--help" | "-h" | "help":
             print(help_text())
@@ -106,14 +106,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if found is None:
         return _report_unknown_command("openmeet", command, [*ROLES, *NOUNS])
     verbs = VERBS.get(command, {})
-    if rest and verbs and not rest[0].startswith("-"):
-        verb = verbs.get(rest[0])
+    if arguments_of_command and verbs and not arguments_of_command[0].startswith("-"):
+        verb = verbs.get(arguments_of_command[0])
         if verb is None:
-            return _report_unknown_command(f"openmeet {command}", rest[0], list(verbs))
-        return _run_command(f"openmeet {command} {rest[0]}", verb[0], rest[1:])
+            return _report_unknown_command(f"openmeet {command}", arguments_of_command[0], list(verbs))
+        return _run_command(f"openmeet {command} {arguments_of_command[0]}", verb[0], arguments_of_command[1:])
     with _ending_when_asked() if command in ROLES else contextlib.nullcontext():
-        status = _run_command(f"openmeet {command}", found[0], rest)
-    if verbs and "--help" in rest:
+        status = _run_command(f"openmeet {command}", found[0], arguments_of_command)
+    if verbs and "--help" in arguments_of_command:
         print(verbs_text(command, verbs))
     return status
 
@@ -147,12 +147,12 @@ def _ending_when_asked() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _run_command(name: str, module: str, rest: list[str]) -> int:
+def _run_command(name: str, module: str, arguments: list[str]) -> int:
     app = _load(module).app
     from groundwork.errors import Failure  # imported here because --help does not need it
 
     try:
-        app(rest, prog_name=name)
+        app(arguments, prog_name=name)
     except SystemExit as finished:  # Typer ends this way, with the status that the command chose
         return finished.code if isinstance(finished.code, int) else REFUSED
     except Failure as failure:

@@ -70,20 +70,22 @@ async def work(installation: Installation, stop: asyncio.Event) -> None:
 
 
 async def _run_community(
-    installation: Installation, own: Platform, interests: Interests, labels: Counter, stop: asyncio.Event
+    installation: Installation, platform: Platform, interests: Interests, labels: Counter, stop: asyncio.Event
 ) -> None:
     """The work that needs a community's own database, started once that is open: its subscription and its labelers."""
-    is_new = own.tenant.name not in interests.tenants_with_all_records
-    labelling = LabelerContext(own.db, own.network.http, own.clock, own.network.dids, labels)
-    while await until_opened(own.db, stop):
+    is_new = platform.tenant.name not in interests.tenants_with_all_records
+    labelling = LabelerContext(platform.db, platform.network.http, platform.clock, platform.network.dids, labels)
+    while await until_opened(platform.db, stop):
         try:
             if is_new:
-                await delivery.ensure_default_interests_late(installation.default.installation, own.tenant, interests)
+                await delivery.ensure_default_interests_late(
+                    installation.default.installation, platform.tenant, interests
+                )
                 is_new = False
-            await follow_labelers(labelling, own.settings.labellers, stop)
+            await follow_labelers(labelling, platform.settings.labellers, stop)
         except Unavailable as away:
             # An error of one community must not stop the shared stream.
-            log.warning("labellers.wait", tenant=own.tenant.name, reason=away.why)
+            log.warning("labellers.wait", tenant=platform.tenant.name, reason=away.why)
         else:
             return
         with contextlib.suppress(TimeoutError):

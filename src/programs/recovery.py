@@ -75,15 +75,15 @@ class Basis:
 
 async def basis(means: RecoveryContext) -> Basis:
     """The newest operation after which this key may sign. Raises Refused if there is none."""
-    own = format_did_key(means.key.public)
+    own_key = format_did_key(means.key.public)
     log = await means.directory.log(means.did)
     for overrules, newest in enumerate(reversed(log)):
         if isinstance(newest, plc_operation.Tombstone):
             continue
         operation = plc_operation.normalised(newest)
-        if own in operation.rotation_keys:
+        if own_key in operation.rotation_keys:
             return Basis(operation, plc_operation.cid_of(newest), overrules)
-    raise Refused(f"{own} is not, and never was, a rotation key of {means.did}. Is it the key of another identity?")
+    raise Refused(f"{own_key} is not, and never was, a rotation key of {means.did}. Is it the key of another identity?")
 
 
 def change(means: RecoveryContext, present: Basis, **fields: Any) -> PlcOperation:
@@ -108,12 +108,12 @@ async def point_at(
     Without ``also_known_as``, the names are unchanged.
     """
     present = await basis(means)
-    own = format_did_key(means.key.public)
+    own_key = format_did_key(means.key.public)
     others = tuple(name for name in present.operation.also_known_as if not name.startswith("at://"))
     return change(
         means,
         present,
-        rotation_keys=(own, *(key for key in rotation_keys if key != own)),
+        rotation_keys=(own_key, *(key for key in rotation_keys if key != own_key)),
         verification_methods={**present.operation.verification_methods, ATPROTO_KEY: signing_key},
         services={**present.operation.services, PDS_SERVICE: DidService(PDS_TYPE, service)},
         also_known_as=(*also_known_as, *others) if also_known_as else present.operation.also_known_as,
@@ -158,12 +158,12 @@ async def _open(means: RecoveryContext, target: RecoveryTarget, say: Print) -> X
 
 
 async def _make(means: RecoveryContext, target: RecoveryTarget, say: Print) -> None:
-    own = format_did_key(means.key.public)
+    own_key = format_did_key(means.key.public)
     present = await basis(means)
     if present.overrules:
         say(f"identity   {with_count(present.overrules, 'operation')} that took the key away will be overridden")
-    if present.overrules or present.operation.verification_methods.get(ATPROTO_KEY) != own:
-        methods = {**present.operation.verification_methods, ATPROTO_KEY: own}
+    if present.overrules or present.operation.verification_methods.get(ATPROTO_KEY) != own_key:
+        methods = {**present.operation.verification_methods, ATPROTO_KEY: own_key}
         await means.directory.submit(means.did, change(means, present, verification_methods=methods))
         say("identity   now uses the recovery key")
     description = await describe(means.http, means.clock, target.service)

@@ -189,7 +189,7 @@ async def work(platform: Platform, stop: asyncio.Event) -> None:
 
 def _rolling(platform: Platform) -> Callable[[Platform], Awaitable[object]]:
     """Create further dates of series, and count the stored ones."""
-    made = platform.metrics.counter("occurrences_generated", "Dates of series that were stored in advance")
+    counter = platform.metrics.counter("occurrences_generated", "Dates of series that were created ahead of time")
     seconds = platform.metrics.histogram(
         "occurrences_generation_seconds", "Duration of one round of storing dates in advance"
     )
@@ -197,7 +197,7 @@ def _rolling(platform: Platform) -> Callable[[Platform], Awaitable[object]]:
     async def roll(platform: Platform) -> None:
         elapsed = stopwatch()
         _, stored = await series.roll_windows(platform.db, platform.clock.now())
-        made.inc(stored)
+        counter.inc(stored)
         seconds.observe(elapsed())
 
     return roll

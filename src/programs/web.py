@@ -157,9 +157,9 @@ async def open_site(
     live streams, for the caller who ends them. ``places`` and ``geocoder``: shared by all communities.
     """
     checks = health.checks if health else {}
-    own = check_name(platform.tenant.name)
+    own_name = check_name(platform.tenant.name)
     # The default community's operators run the installation. Only they are shown the names of other communities.
-    others = {name: one for name, one in checks.items() if name != own and platform.tenant.name == DEFAULT_TENANT}
+    others = {name: one for name, one in checks.items() if name != own_name and platform.tenant.name == DEFAULT_TENANT}
 
     live_rooms, live_pages = live_rooms or LiveRooms(), live_pages or LivePages()
     show_streams(platform, live_rooms, live_pages)

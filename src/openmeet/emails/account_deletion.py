@@ -25,7 +25,7 @@ def deletion_composer(site_name: str, public_url: str) -> Composer:
         async with db.reader() as reader:
             deletion_request = await erasure_requests.find(reader, UserId(due.person))
             person = await by_id(reader, UserId(due.person))
-            left = await actions.undeleted_records(reader, UserId(due.person))
+            undeleted = await actions.undeleted_records(reader, UserId(due.person))
         if (
             deletion_request is None
             or str(deletion_request.requested_at) != due.subject_id
@@ -40,23 +40,23 @@ def deletion_composer(site_name: str, public_url: str) -> Composer:
             ),
             link(gettext("To keep it, sign in before then"), f"{public_url}/sign-in"),
         ]
-        if left:
-            parts.append(_records(left))
+        if undeleted:
+            parts.append(_records(undeleted))
         subject = gettext("Your account at %(site)s is deleted on %(date)s", site=site_name, date=date)
         return OutgoingEmail(person.email, subject, "\n\n".join(parts) + "\n")
 
     return compose
 
 
-def _records(left: Sequence[str]) -> str:
+def _records(undeleted: Sequence[str]) -> str:
     """The records that are still on the person's account server, and how the person can delete them."""
     heading = ngettext(
         "Your account server still has this copy of something from here. We keep trying to delete it until then. Afterwards"
         " only you can: open its address in an app that shows what’s in your account, and delete it there.",
         "Your account server still has these copies of things from here. We keep trying to delete them until then."
         " Afterwards only you can: open their addresses in an app that shows what’s in your account, and delete them there.",
-        len(left),
+        len(undeleted),
     )
-    more = len(left) - MOST_LISTED
+    more = len(undeleted) - MOST_LISTED
     rest = [ngettext("And %(count)s more.", "And %(count)s more.", more, count=more)] if more > 0 else []
-    return "\n".join([heading, "", *left[:MOST_LISTED], *rest])
+    return "\n".join([heading, "", *undeleted[:MOST_LISTED], *rest])

@@ -86,10 +86,10 @@ async def cancellation_of(
 
 
 async def file_of_dates(
-    reader: Reader, head: EmailContext, come: Sequence[Event], ended: Sequence[Event], user_id: UserId
+    reader: Reader, head: EmailContext, attended: Sequence[Event], ended: Sequence[Event], user_id: UserId
 ) -> CalendarFile | None:
     """The dates of a series that this person attends, and cancellations of the dates that they no longer attend."""
-    entries = await _entries(reader, head, come, user_id)
+    entries = await _entries(reader, head, attended, user_id)
     method = PUBLISH if entries else CANCEL
     ends = await _entries(reader, head, ended, user_id)
     entries += [replace(entry, is_cancelled=True, is_tentative=False) for entry in ends]
@@ -106,14 +106,14 @@ async def _entries(reader: Reader, head: EmailContext, events: Sequence[Event], 
     """
     own_rsvps = await attendance.of_user(reader, user_id, [one.id for one in events])
     numbers = await sequences(reader, [one.id for one in events])
-    left = await history.withdrawals(reader, [one.id for one in own_rsvps.values()], IN_CALENDAR)
+    withdrawals = await history.withdrawals(reader, [one.id for one in own_rsvps.values()], IN_CALENDAR)
     found = []
     for event in events:
         answer = own_rsvps.get(event.id)
         entry = await _calendar_entry(reader, head, event, answer, numbers[event.id], user_id)
-        if entry is not None and answer is not None and left.get(answer.id):
+        if entry is not None and answer is not None and withdrawals.get(answer.id):
             # Add one second per change, because stamps have whole seconds and two RSVPs can fall into the same one.
-            turns = 2 * left[answer.id] - (answer.status not in IN_CALENDAR)
+            turns = 2 * withdrawals[answer.id] - (answer.status not in IN_CALENDAR)
             stamped_at = Instant(max(entry.stamped_at, answer.answered_at) + turns * SECOND)
             entry = replace(entry, stamped_at=stamped_at)
         if entry is not None:

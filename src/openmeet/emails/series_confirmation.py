@@ -35,20 +35,26 @@ def series_composer(head: EmailContext, *, is_end: bool) -> Composer:
             if to is None or series is None:
                 return None
             dates, own_rsvps = await answered_dates(tx, series.id, user_id)
-            goes = [one for one in dates if own_rsvps[one.id].status in IN_CALENDAR]
-            if not (goes or is_end):
+            attended = [one for one in dates if own_rsvps[one.id].status in IN_CALENDAR]
+            if not (attended or is_end):
                 return None
-            left = [one for one in dates if own_rsvps[one.id].status not in IN_CALENDAR]
-            taken = await notify.end_calendar_entries(tx, [own_rsvps[one.id].id for one in left], due.message_id_local)
-            ended = [one for one in left if own_rsvps[one.id].id in taken]
-            calendar = await file_of_dates(tx, head, [] if is_end else goes, ended, user_id)
+            not_attended = [one for one in dates if own_rsvps[one.id].status not in IN_CALENDAR]
+            ended_ids = await notify.end_calendar_entries(
+                tx, [own_rsvps[one.id].id for one in not_attended], due.message_id_local
+            )
+            ended = [one for one in not_attended if own_rsvps[one.id].id in ended_ids]
+            calendar = await file_of_dates(tx, head, [] if is_end else attended, ended, user_id)
             if calendar is None:
                 return None
             if not is_end:
-                await notify.mark_calendar_entries_sent(tx, [own_rsvps[one.id].id for one in goes])
+                await notify.mark_calendar_entries_sent(tx, [own_rsvps[one.id].id for one in attended])
         title = one_line(series.content.title)
         page = f"{head.public_url}/series/{quote(series.slug)}"
-        parts = _end_paragraphs(title, ended, goes, page) if is_end else _going_paragraphs(title, goes, own_rsvps, page)
+        parts = (
+            _end_paragraphs(title, ended, attended, page)
+            if is_end
+            else _going_paragraphs(title, attended, own_rsvps, page)
+        )
         if is_end:
             subject = subject_line(gettext("You’re not going"), title)
         else:
@@ -62,25 +68,25 @@ def series_composer(head: EmailContext, *, is_end: bool) -> Composer:
 
 
 def _going_paragraphs(
-    title: str, goes: Sequence[Event], own_rsvps: Mapping[EventId, Attendance], page: str
+    title: str, attended: Sequence[Event], own_rsvps: Mapping[EventId, Attendance], page: str
 ) -> list[str]:
     going = ngettext(
         "You’re going to one date of %(title)s:",
         "You’re going to %(number)s dates of %(title)s:",
-        len(goes),
+        len(attended),
         title=title,
     )
     return [
-        "\n".join([going, *(_date_line(one, own_rsvps[one.id]) for one in goes)]),
+        "\n".join([going, *(_date_line(one, own_rsvps[one.id]) for one in attended)]),
         gettext("The attached file has an entry for each."),
         link(gettext("Change your answers, or stop going to later dates"), page),
     ]
 
 
-def _end_paragraphs(title: str, ended: Sequence[Event], goes: Sequence[Event], page: str) -> list[str]:
-    """Paragraphs for the end of a standing RSVP. ``goes``: dates that the person still attends."""
+def _end_paragraphs(title: str, ended: Sequence[Event], attended: Sequence[Event], page: str) -> list[str]:
+    """Paragraphs for the end of a standing RSVP. ``attended``: dates that the person still attends."""
     series = link(gettext("The series"), page)
-    if not goes:
+    if not attended:
         end = gettext(
             "You’re no longer going to any date of %(title)s. The attached file removes them from your calendar.",
             title=title,
@@ -113,11 +119,11 @@ async def answered_dates(
     reader: Reader, series_id: SeriesId, user_id: UserId
 ) -> tuple[list[Event], dict[EventId, Attendance]]:
     """The upcoming dates of a series that this person may see and has responded to, in order, and their RSVPs by event."""
-    held = [one.event for one in await date_queries.stored(reader, series_id)]
-    coming = [one for one in held if not (one.is_gone or one.is_cancelled or one.is_over(reader.now))]
-    seen = await seen_by(reader, coming, user_id)
-    own_rsvps = await attendance.of_user(reader, user_id, [one.id for one in coming])
-    return [one for one in coming if one.id in seen and one.id in own_rsvps][:MOST], own_rsvps
+    stored_dates = [one.event for one in await date_queries.stored(reader, series_id)]
+    upcoming = [one for one in stored_dates if not (one.is_gone or one.is_cancelled or one.is_over(reader.now))]
+    seen = await seen_by(reader, upcoming, user_id)
+    own_rsvps = await attendance.of_user(reader, user_id, [one.id for one in upcoming])
+    return [one for one in upcoming if one.id in seen and one.id in own_rsvps][:MOST], own_rsvps
 
 
 async def attended_dates(

@@ -132,20 +132,22 @@ def _calendar(calendar: ReadCalendar) -> dict[str, Any]:
 
 
 def _event(event: ReadEvent) -> dict[str, Any]:
-    made = event.pattern
+    event_pattern = event.pattern
     return {
         "component": event.number,
         "uid": event.uid,
         "hasOwnUid": event.has_own_uid,
-        "starts": made.start.date().isoformat() if made.is_all_day else made.start.isoformat(),
+        "starts": event_pattern.start.date().isoformat()
+        if event_pattern.is_all_day
+        else event_pattern.start.isoformat(),
         "minutes": None if event.length is None else round(event.length.total_seconds() / 60),
-        "timeZone": made.zone_name,
+        "timeZone": event_pattern.zone_name,
         "isFloating": event.is_floating,
-        "isAllDay": made.is_all_day,
-        "rule": None if made.rule is None else str(made.rule),
-        "sentence": describe(made),
-        "leftOut": [at.isoformat() for at in made.left_out],
-        "added": [at.isoformat() for at in made.added],
+        "isAllDay": event_pattern.is_all_day,
+        "rule": None if event_pattern.rule is None else str(event_pattern.rule),
+        "sentence": describe(event_pattern),
+        "leftOut": [at.isoformat() for at in event_pattern.left_out],
+        "added": [at.isoformat() for at in event_pattern.added],
         "overrides": None
         if event.overrides is None
         else {"original": event.overrides.original.isoformat(), "andFollowing": event.overrides.and_following},

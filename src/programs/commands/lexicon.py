@@ -70,12 +70,12 @@ def publish_(
         tokens = await create_session(network.http, network.clock, pds, who.did, password)
         session = BearerSession(network.http, network.clock, pds, tokens)
         client = XrpcClient(network.http, network.clock, pds, credentials=session)
-        done = await publish(client, who.did, authority)
-        entries = dns_entries([one.nsid for one in done], who.did)
+        published = await publish(client, who.did, authority)
+        entries = dns_entries([one.nsid for one in published], who.did)
         if as_json:
-            print_json({"records": [{"uri": one.uri, "changed": one.is_changed} for one in done], "dns": entries})
+            print_json({"records": [{"uri": one.uri, "changed": one.is_changed} for one in published], "dns": entries})
             return
-        for one in done:
+        for one in published:
             say(f"{'written  ' if one.is_changed else 'unchanged'} {one.uri}")
         if authority == OWN_AUTHORITY:
             say(

@@ -99,26 +99,26 @@ def erase_again(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile =
 
     async def act(platform: Platform) -> None:
         erasing = person_erasing(platform)
-        done = await erase_people_again(platform.db, erasing, int(platform.settings.erasure_grace * SECOND))
+        erased = await erase_people_again(platform.db, erasing, int(platform.settings.erasure_grace * SECOND))
         listed = with_count(len(erasing.ledger.people()), "person", "people")
-        typer.echo(f"{listed} in the ledger, {done.erased} of them deleted again, {done.merged} merged again")
-        requests = with_count(done.postponed, "request")
+        typer.echo(f"{listed} in the ledger, {erased.erased} of them deleted again, {erased.merged} merged again")
+        requests = with_count(erased.postponed, "request")
         typer.echo(f"{requests} from before the backup: with a new grace period")
         typer.echo(
-            f"{with_count(done.requested, 'request')} from after the backup: requested again, with a new grace period"
+            f"{with_count(erased.requested, 'request')} from after the backup: requested again, with a new grace period"
         )
-        typer.echo(f"{with_count(done.withdrawn, 'request')} withdrawn after the backup: withdrawn again")
+        typer.echo(f"{with_count(erased.withdrawn, 'request')} withdrawn after the backup: withdrawn again")
         newest = erasing.ledger.newest()
         written = "empty" if newest is None else f"last written {newest:%Y-%m-%d %H:%M} UTC"
         say(
             f"Ledger {erasing.ledger.path}, {written}. If it was restored with the backup, replace it by the newer ledger and run this command again."
         )
-        if done.failed:
+        if erased.failed:
             typer.echo(
                 "These could not be deleted or merged again. Fix the causes, which are in the log, and run this command again:",
                 err=True,
             )
-            for user_id in done.failed:
+            for user_id in erased.failed:
                 say(f"  {user_id}", err=True)
             raise typer.Exit(1)
 

@@ -66,28 +66,30 @@ def preview(
 ) -> None:
     """Show the dates of a rule and describe it in words. Exits with 1 and the reason if the rule is not accepted."""
     try:
-        made = _pattern(dtstart, timezone, rrule, exdate or [], rdate or [])
-        dates = _dates(made, begin, end)
+        previewed_pattern = _pattern(dtstart, timezone, rrule, exdate or [], rdate or [])
+        dates = _dates(previewed_pattern, begin, end)
     except RuleRefused as refused:
         _refuse(refused, dtstart, as_json=as_json)
         raise typer.Exit(1) from None
     if as_json:
         print_json(
             {
-                "sentence": describe(made),
+                "sentence": describe(previewed_pattern),
                 "timezone": timezone,
-                "rule": None if made.rule is None else {"text": str(made.rule), **to_json(made.rule)},
-                "dates": [_occurrence_json(made, one) for one in dates],
-                "exdatesWithoutDate": [one.isoformat() for one in expansion.unused_exclusions(made)],
+                "rule": None
+                if previewed_pattern.rule is None
+                else {"text": str(previewed_pattern.rule), **to_json(previewed_pattern.rule)},
+                "dates": [_occurrence_json(previewed_pattern, one) for one in dates],
+                "exdatesWithoutDate": [one.isoformat() for one in expansion.unused_exclusions(previewed_pattern)],
             }
         )
         return
-    say(f"{describe(made)} ({timezone})")
+    say(f"{describe(previewed_pattern)} ({timezone})")
     for one in dates:
-        say(f"  {_as_text(made, one)}")
+        say(f"  {_as_text(previewed_pattern, one)}")
     if not dates:
         say("  no date in this window")
-    for idle in expansion.unused_exclusions(made):
+    for idle in expansion.unused_exclusions(previewed_pattern):
         say(
             f"warning: --exdate {idle:%Y-%m-%d %H:%M} excludes nothing, because there is no date at that time", err=True
         )
@@ -97,7 +99,7 @@ def _pattern(dtstart: str, timezone: str, rrule: str | None, exdate: list[str], 
     rule = None if rrule is None else parse_rule(rrule)
     # Check the time zone before reading dates in it.
     pattern(datetime(2000, 1, 1), timezone)  # noqa: DTZ001  # wall time is naive
-    made = pattern(
+    parsed_pattern = pattern(
         parse_date(dtstart, timezone),
         timezone,
         rule,
@@ -105,39 +107,41 @@ def _pattern(dtstart: str, timezone: str, rrule: str | None, exdate: list[str], 
         added=[parse_date(text, timezone) for text in rdate],
         is_all_day=_is_day(dtstart),
     )
-    expansion.check_asked(made)
-    return made
+    expansion.check_asked(parsed_pattern)
+    return parsed_pattern
 
 
 def _is_day(dtstart: str) -> bool:
     return len(dtstart) <= len("2026-11-24")
 
 
-def _dates(made: Pattern, begin: str | None, end: str | None) -> list[expansion.Occurrence]:
-    zone = made.zone_name or "UTC"
+def _dates(series_pattern: Pattern, begin: str | None, end: str | None) -> list[expansion.Occurrence]:
+    zone = series_pattern.zone_name or "UTC"
     # An added date may be before the first one.
-    start = instant_of(min([made.start, *made.added[:1]]) if begin is None else parse_date(begin, zone), zone)
+    start = instant_of(
+        min([series_pattern.start, *series_pattern.added[:1]]) if begin is None else parse_date(begin, zone), zone
+    )
     if end is None:
-        return expansion.following(made, start, FIRST_DATES)
-    return expansion.between(made, start, instant_of(parse_date(end, zone), zone), limit=MOST_DATES)
+        return expansion.following(series_pattern, start, FIRST_DATES)
+    return expansion.between(series_pattern, start, instant_of(parse_date(end, zone), zone), limit=MOST_DATES)
 
 
-def _as_text(made: Pattern, one: expansion.Occurrence) -> str:
-    local = local_of(one.at, made.zone_name or "UTC")
+def _as_text(series_pattern: Pattern, one: expansion.Occurrence) -> str:
+    local = local_of(one.at, series_pattern.zone_name or "UTC")
     text = f"{weekday(local.weekday())[:3]} {local.date().isoformat()}"
-    if made.is_all_day:
+    if series_pattern.is_all_day:
         return text
     text += f" {local:%H:%M} {local:%z}"
-    if instead_of(one.original, made.zone_name or "UTC") is not None:
+    if instead_of(one.original, series_pattern.zone_name or "UTC") is not None:
         text += f"  (there is no {one.original:%H:%M} that day: the clocks go forward)"
     return text
 
 
-def _occurrence_json(made: Pattern, one: expansion.Occurrence) -> dict[str, object]:
-    local = local_of(one.at, made.zone_name or "UTC")
+def _occurrence_json(series_pattern: Pattern, one: expansion.Occurrence) -> dict[str, object]:
+    local = local_of(one.at, series_pattern.zone_name or "UTC")
     return {
-        "original": one.original.date().isoformat() if made.is_all_day else one.original.isoformat(),
-        "starts": local.date().isoformat() if made.is_all_day else local.isoformat(),
+        "original": one.original.date().isoformat() if series_pattern.is_all_day else one.original.isoformat(),
+        "starts": local.date().isoformat() if series_pattern.is_all_day else local.isoformat(),
     }
 
 

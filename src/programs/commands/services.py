@@ -30,8 +30,10 @@ def make(
 
     async def act(platform: Platform) -> None:
         async with platform.db.transaction() as tx:
-            made, token = await service_tokens.make(tx, name=name, scopes=may)
-        say(f"{made.id} may {', '.join(sorted(made.scopes))}. Save this credential, because it is not shown again:")
+            credential, token = await service_tokens.make(tx, name=name, scopes=may)
+        say(
+            f"{credential.id} may {', '.join(sorted(credential.scopes))}. Save this credential, because it is not shown again:"
+        )
         typer.echo(token)
 
     run_on_platform(settings_file, tenant, act)

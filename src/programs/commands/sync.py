@@ -242,7 +242,7 @@ def reconcile(
             await _require_resolvable(platform, did, otherwise="Its repository is read anyway.")
         async with platform.db.reader() as reader:
             repositories = requested_dids or await written_to(reader)
-        done: list[Reconciled] = []
+        results: list[Reconciled] = []
         away: dict[Did, str] = {}
         with Progress(console=Console(stderr=True), transient=True) as bars:
             task = bars.add_task("repositories", total=len(repositories))
@@ -256,7 +256,7 @@ def reconcile(
                         pause=asyncio.sleep,
                         progress=partial(_show_proven, bars, records, did),
                     )
-                    done.append(
+                    results.append(
                         await reconcile_one(
                             platform.db,
                             platform.network,
@@ -270,9 +270,9 @@ def reconcile(
                     away[did] = str(failure.why)
                 bars.advance(task)
         if as_json:
-            print_json(_reconciled(done, away))
+            print_json(_reconciled(results, away))
         else:
-            say(_reconciled_text(done, away, is_dry_run=dry_run))
+            say(_reconciled_text(results, away, is_dry_run=dry_run))
 
     run_on_platform(settings_file, tenant, act)
 
@@ -281,7 +281,7 @@ def _show_proven(bars: Progress, task: TaskID, did: Did, proven: int, of: int) -
     bars.update(task, completed=proven, total=of, description=did)
 
 
-def _reconciled(done: list[Reconciled], away: dict[Did, str]) -> dict[str, object]:
+def _reconciled(results: list[Reconciled], away: dict[Did, str]) -> dict[str, object]:
     return {
         "repositories": [
             {
@@ -291,10 +291,10 @@ def _reconciled(done: list[Reconciled], away: dict[Did, str]) -> dict[str, objec
                 "standing": [_as_json(found) for found in one.unrepaired],
                 "putAside": [{"uri": failed.uri, "reason": explain(failed.reason)} for failed in one.failed],
             }
-            for one in done
+            for one in results
         ],
         "notRead": away,
-        "differences": _counts_by_kind(done),
+        "differences": _counts_by_kind(results),
     }
 
 
@@ -302,25 +302,27 @@ def _as_json(found: RecordDiscrepancy) -> dict[str, object]:
     return {"uri": found.uri, "kind": found.kind.value, **({"fields": list(found.fields)} if found.fields else {})}
 
 
-def _counts_by_kind(done: list[Reconciled]) -> dict[str, int]:
+def _counts_by_kind(results: list[Reconciled]) -> dict[str, int]:
     """The number of differences by kind."""
-    return dict(sorted(Counter(found.kind.value for one in done for found in [*one.repaired, *one.unrepaired]).items()))
+    return dict(
+        sorted(Counter(found.kind.value for one in results for found in [*one.repaired, *one.unrepaired]).items())
+    )
 
 
-def _reconciled_text(done: list[Reconciled], away: dict[Did, str], *, is_dry_run: bool) -> str:
+def _reconciled_text(results: list[Reconciled], away: dict[Did, str], *, is_dry_run: bool) -> str:
     lines = []
-    for one in done:
+    for one in results:
         if one.records is None:
             lines.append(f"{one.did}  is not served at present")
         lines += [f"{_discrepancy_line(found)}: repaired" for found in one.repaired]
         lines += [_discrepancy_line(found) + ("" if is_dry_run else ": not repaired") for found in one.unrepaired]
         lines += [f"{failed.uri}  quarantined: {explain(failed.reason)}" for failed in one.failed]
     lines += [f"{did}  was not read: {why}" for did, why in away.items()]
-    lines += [f"{kind.replace('_', ' '):24}{number}" for kind, number in _counts_by_kind(done).items()]
-    compared = [one for one in done if one.records is not None]
+    lines += [f"{kind.replace('_', ' '):24}{number}" for kind, number in _counts_by_kind(results).items()]
+    compared = [one for one in results if one.records is not None]
     agreed = sum(one.agrees for one in compared)
     lines.append(f"{_repositories(len(compared))} compared, {agreed} without a difference")
-    if missing := len(done) - len(compared) + len(away):
+    if missing := len(results) - len(compared) + len(away):
         lines.append(f"{_repositories(missing)} not compared")
     return "\n".join(lines)
 

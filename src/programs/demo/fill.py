@@ -117,12 +117,12 @@ async def _write(
     """Write some events and what happens to them: answers, chat, changes of time, cancellations."""
     shown = [await _store_picture(db, pictures, plan.host, f"event {plan.number}", plan.scene) for plan in plans]
     async with db.transaction() as tx:
-        made = []
+        events_made = []
         for plan, picture in zip(plans, shown, strict=True):
             details = _details(dice, plan.gathering, plan.title, plan.text, plan.day)
             details = replace(details, content=replace(details.content, picture=picture))
-            made.append(await events.create(tx, plan.host, details))
-    for plan, event in zip(plans, made, strict=True):
+            events_made.append(await events.create(tx, plan.host, details))
+    for plan, event in zip(plans, events_made, strict=True):
         number, host = plan.number, plan.host
         async with db.transaction() as tx:
             others = [one for one in people if one != host]
@@ -165,16 +165,16 @@ def _plans(dice: random.Random, people: Sequence[Caller], number_of_events: int,
         if title not in of_clubs
     ]
     dice.shuffle(all_of_them)
-    taken: set[tuple[str, datetime]] = set()
+    taken_slots: set[tuple[str, datetime]] = set()
     plans = []
     for number in range(number_of_events):
         index, gathering, title, text = all_of_them[number % len(all_of_them)]
         day = _random_day(dice, gathering, today)
         for _ in range(_TRIES):
-            if (title, day) not in taken:
+            if (title, day) not in taken_slots:
                 break
             day = _random_day(dice, gathering, today)
-        taken.add((title, day))
+        taken_slots.add((title, day))
         # The same two people host similar events.
         host = people[(2 * index + number % 2) % _HOSTS]
         scene = dice.choice(gathering.scenes) if dice.random() < _WITH_PICTURE else ""

@@ -55,11 +55,11 @@ async def check_reachable(host: CheckedHost) -> AsyncIterator[CheckFinding]:
 def _clock(host: CheckedHost, date: str | None) -> CheckFinding:
     about = "clock"
     try:
-        theirs = parsedate_to_datetime(date or "")
+        server_time = parsedate_to_datetime(date or "")
     except ValueError:
         return skipped(about, "the server's responses do not contain the time")
     ours = datetime.fromtimestamp(host.clock.now() / SECOND, UTC)
-    seconds = abs((theirs - ours).total_seconds())
+    seconds = abs((server_time - ours).total_seconds())
     if seconds > CLOCK_SECONDS:
         return failed(
             about,

@@ -79,9 +79,9 @@ async def messages(host: CheckedHost, cursor: int | None) -> AsyncGenerator[Mess
     loop = asyncio.get_running_loop()
     end = loop.time() + READING_SECONDS
     async with aclosing(read_frames(host.http, url)) as frames:
-        while (left := end - loop.time()) > 0:
+        while (remaining_seconds := end - loop.time()) > 0:
             try:
-                async with asyncio.timeout(min(SILENCE_SECONDS, left)):
+                async with asyncio.timeout(min(SILENCE_SECONDS, remaining_seconds)):
                     frame = await anext(frames)
             except (TimeoutError, StopAsyncIteration):
                 return

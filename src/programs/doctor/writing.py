@@ -47,10 +47,10 @@ async def _walk(host: CheckedHost, client: XrpcClient, did: Did) -> CheckFinding
         async with host.http.websocket(
             url, connect_seconds=CONNECT_SECONDS, max_message_bytes=MAX_MESSAGE_BYTES
         ) as socket:
-            began = host.clock.now()
+            started_at = host.clock.now()
             written = await client.procedure(
                 "com.atproto.repo.createRecord",
-                {"repo": did, "collection": COLLECTION, "record": {"$type": COLLECTION, "at": str(began)}},
+                {"repo": did, "collection": COLLECTION, "record": {"$type": COLLECTION, "at": str(started_at)}},
             )
             path = str(written["uri"]).removeprefix(f"at://{did}/")
             try:
@@ -79,7 +79,7 @@ async def _walk(host: CheckedHost, client: XrpcClient, did: Did) -> CheckFinding
             f"It was written, but did not appear on the firehose within {ARRIVAL_SECONDS:.0f} s.",
             "Does a proxy buffer the WebSocket? Switch buffering off for /xrpc/com.atproto.sync.subscribeRepos.",
         )
-    milliseconds = (host.clock.now() - began) * 1000 / SECOND
+    milliseconds = (host.clock.now() - started_at) * 1000 / SECOND
     return good(_ABOUT, f"written, seen on the firehose, read back and deleted within {milliseconds:.0f} ms")
 
 

@@ -60,7 +60,7 @@ async def chats_of(reader: Reader, news: Sequence[Notification], viewer: UserId)
     unread = await _unread_in(reader, list(addresses), viewer)
     removals = await objections.removals_of(reader, [ChatMessageId(payloads[one.id].message_id) for one in decided])
     marks = await _marks(reader, list(addresses), viewer)
-    held = await sanctions_of(reader, viewer, [RoomId(one.subject_id) for one in about_reader])
+    sanctions = await sanctions_of(reader, viewer, [RoomId(one.subject_id) for one in about_reader])
     found = {}
     for one in news:
         room = rooms.get(RoomId(one.subject_id))
@@ -68,7 +68,7 @@ async def chats_of(reader: Reader, news: Sequence[Notification], viewer: UserId)
         if room is None or address is None:
             continue
         if isinstance(one.payload, ChatSanctioned):
-            sanctioned = _sanctioned(one, one.payload, [each for each in held if each.room_id == room.id], address)
+            sanctioned = _sanctioned(one, one.payload, [each for each in sanctions if each.room_id == room.id], address)
             if sanctioned is not None:
                 level = reached.get(room.id, Access.NONE)
                 found[one.id] = replace(sanctioned, may_read=level >= Access.READ, may_write=level >= Access.WRITE)
@@ -121,12 +121,12 @@ def _decision_present(
 
 
 def _sanctioned(
-    one: Notification, payload: ChatSanctioned, held: Sequence[Sanction], address: RoomAddress
+    one: Notification, payload: ChatSanctioned, sanctions: Sequence[Sanction], address: RoomAddress
 ) -> ChatPresent | None:
     """A mute or ban of the reader, or the end of one. None if it no longer applies or a later decision has replaced it."""
     if one.kind is CHAT_LIFTED:
-        return None if held else ChatPresent(address.name, address.path, address.path, "", 1)
-    for each in held:
+        return None if sanctions else ChatPresent(address.name, address.path, address.path, "", 1)
+    for each in sanctions:
         if each.kind == payload.kind and each.of_site is payload.of_site and each.at <= one.created_at:
             until = None if each.until is None else When(each.until, address.time_zone)
             return ChatPresent(address.name, address.path, address.path, each.reason, 1, until=until)

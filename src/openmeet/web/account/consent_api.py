@@ -124,23 +124,25 @@ def _publishing(request: Request) -> Publishing:
 
 async def _consent_response(reader: Reader, publishing: Publishing, caller: Caller, public_url: str) -> Response:
     state = await state_of(reader, caller.user_id)
-    would = await preview(reader, caller.user_id, instance=public_url)
+    consent_preview = await preview(reader, caller.user_id, instance=public_url)
     domain = publishing.keeper.handle_domain
     suggested = state.consent.handle or suggest_handle(caller.display_name, caller.user_id, domain)
-    return json_response(_consent_output(state, would, suggested, domain), headers=etag_of(state.consent.revision))
+    return json_response(
+        _consent_output(state, consent_preview, suggested, domain), headers=etag_of(state.consent.revision)
+    )
 
 
-def _consent_output(state: ConsentState, would: ConsentPreview, suggested: str, domain: str) -> ConsentOutput:
+def _consent_output(state: ConsentState, consent_preview: ConsentPreview, suggested: str, domain: str) -> ConsentOutput:
     consent, identity = state.consent, state.identity
     return ConsentOutput(
         is_given=consent.is_given,
         notice=NOTICE,
         handle=suggested if identity is None else identity.handle or identity.did,
         handle_domain=domain,
-        record=msgspec.json.decode(would.record, type=dict[str, Any]),
-        events=would.events,
-        answers=would.answers,
-        published=would.published,
+        record=msgspec.json.decode(consent_preview.record, type=dict[str, Any]),
+        events=consent_preview.events,
+        answers=consent_preview.answers,
+        published=consent_preview.published,
         answered_at=None if consent.answered_at is None else iso(consent.answered_at),
         did=None if identity is None else identity.did,
         account_server=None if identity is None else identity.pds_url,

@@ -36,15 +36,15 @@ def routes() -> list[Route]:
 
 async def show(request: Request) -> Response:
     keeper, caller = publishing_of(request).keeper, caller_of(request)
-    state, would = await _consent_and_preview(request, caller)
+    state, consent_preview = await _consent_and_preview(request, caller)
     handle = state.consent.handle or suggest_handle(caller.display_name, caller.user_id, keeper.handle_domain)
-    return _consent_page(request, keeper, state, would, FormState({"handle": handle, "publish": "no"}))
+    return _consent_page(request, keeper, state, consent_preview, FormState({"handle": handle, "publish": "no"}))
 
 
 async def save_consent(request: Request) -> Response:
     publishing, caller = publishing_of(request), caller_of(request)
     form = await read_form(request)
-    state, would = await _consent_and_preview(request, caller)
+    state, consent_preview = await _consent_and_preview(request, caller)
     following = local_path(form.get("next", ""), "/settings/publishing")
     if form.get("publish") != "yes":
         async with database_of(request).transaction() as tx:
@@ -54,7 +54,9 @@ async def save_consent(request: Request) -> Response:
         handle = await handle_for(publishing.network, publishing.keeper, state, form.get("handle", ""))
     except (InvalidInput, Refused) as wrong:
         problem = InvalidInput("handle", wrong.why)
-        return _consent_page(request, publishing.keeper, state, would, form_with_problems(form, problem), status=400)
+        return _consent_page(
+            request, publishing.keeper, state, consent_preview, form_with_problems(form, problem), status=400
+        )
     async with database_of(request).transaction() as tx:
         await actions.grant_consent(tx, caller.user_id, handle=handle)
     return go(following, flash="publishing_on")
@@ -73,8 +75,8 @@ async def _consent_and_preview(request: Request, caller: Caller) -> tuple[Consen
     """The caller's consent, and what it would publish."""
     async with database_of(request).reader() as reader:
         state = await state_of(reader, caller.user_id)
-        would = await preview(reader, caller.user_id, instance=services(request).settings.public_url)
-    return state, would
+        consent_preview = await preview(reader, caller.user_id, instance=services(request).settings.public_url)
+    return state, consent_preview
 
 
 def _submitted_consent(form: Mapping[str, str]) -> PublicationConsent:
@@ -104,7 +106,7 @@ def _consent_page(
     request: Request,
     keeper: Keeper,
     state: ConsentState,
-    would: ConsentPreview,
+    consent_preview: ConsentPreview,
     form_state: FormState,
     *,
     status: int = 200,
@@ -117,7 +119,7 @@ def _consent_page(
         "problem": explain(state.problem),
         "records": FormState(_records_form(state.publication_consent)),
         "uses": [(one, formatting.ago(one.at, state.now)) for one in state.uses],
-        "would": would,
+        "would": consent_preview,
         "domain": keeper.handle_domain,
         "next_path": local_path(request.query_params.get("next", form_state.value("next")), ""),
     }

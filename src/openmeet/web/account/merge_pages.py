@@ -139,13 +139,13 @@ async def _sign_in_methods(reader: Reader, claim: AccountClaim) -> dict[str, obj
     only one is kept.
     """
     other: UserId | None = claim.other_id
-    them = await by_id(reader, other) if other else None
+    other_user = await by_id(reader, other) if other else None
     me = await by_id(reader, claim.user_id)
     return {
-        "is_account": them is not None and them.kind is UserKind.PERSON,
+        "is_account": other_user is not None and other_user.kind is UserKind.PERSON,
         "handles": [one.handle or one.did for one in await identities.of_user(reader, other)] if other else [],
         "my_email": me.email if me else None,
-        "lost_email": them.email if them and me and me.email and them.email else None,
+        "lost_email": other_user.email if other_user and me and me.email and other_user.email else None,
     }
 
 

@@ -241,7 +241,9 @@ async def _matrix_row(reader: Reader, user: User) -> SettingsRow:
 
 async def _connection_rows(reader: Reader, user: User) -> list[SettingsRow]:
     others = await calendars.of_person(reader, user.id)
-    made = [one for one in await tokens.of_user(reader, user.id, reader.now, _COUNTED) if not one.is_over(reader.now)]
+    api_tokens = [
+        one for one in await tokens.of_user(reader, user.id, reader.now, _COUNTED) if not one.is_over(reader.now)
+    ]
     hooks = await webhooks.of_user(reader, user.id)
     none = gettext("None")
     return [
@@ -257,7 +259,7 @@ async def _connection_rows(reader: Reader, user: User) -> list[SettingsRow]:
             "/settings/tokens",
             "key",
             gettext("Apps and tokens"),
-            ngettext("%(number)s token", "%(number)s tokens", len(made)) if made else none,
+            ngettext("%(number)s token", "%(number)s tokens", len(api_tokens)) if api_tokens else none,
         ),
         SettingsRow(
             "/settings/webhooks",

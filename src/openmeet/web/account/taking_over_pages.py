@@ -39,8 +39,8 @@ async def take(request: Request) -> Response:
     except Refused as refused:
         return await _taking_over_page(request, FormState({}, {"": refused.why}), status=422)
     except (RemoteFailed, RemoteSlow) as away:
-        again = UserReason.NOTHING_LOST(problem=away.quoted)
-        return await _taking_over_page(request, FormState({}, {"": again}), status=502)
+        reason = UserReason.NOTHING_LOST(problem=away.quoted)
+        return await _taking_over_page(request, FormState({}, {"": reason}), status=502)
     async with database_of(request).reader() as reader:
         waits = await recovery_key_queries.waiting(reader, caller.user_id) is not None
     return go(custodial_pages.PATH if waits else "/settings/identity", flash="identity_taken_over")

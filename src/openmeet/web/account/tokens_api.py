@@ -66,8 +66,8 @@ async def make(request: Request) -> Response:
     days = "" if body.expires_in_days is None else str(body.expires_in_days)
     token_request = tokens.check(name=body.name, scopes=body.scopes, days=days)
     async with database_of(request).transaction() as tx:
-        made, token = await tokens.make(tx, caller, token_request)
-    shown = TokenMade(**msgspec.structs.asdict(_token_output(made)), token=token)
+        api_token, token = await tokens.make(tx, caller, token_request)
+    shown = TokenMade(**msgspec.structs.asdict(_token_output(api_token)), token=token)
     return json_response(shown, 201, {"cache-control": "no-store"})
 
 

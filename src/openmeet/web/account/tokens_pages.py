@@ -52,16 +52,16 @@ async def change(request: Request) -> Response:
         scopes = [scope for scope in TokenScope if _scope_field(scope) in form]
         token_request = tokens.check(name=form.get("name", ""), scopes=scopes, days=form.get("expires_in_days", ""))
         async with database_of(request).transaction() as tx:
-            made, token = await tokens.make(tx, caller, token_request)
+            api_token, token = await tokens.make(tx, caller, token_request)
     except InvalidForm as wrong:
         return await _tokens_page(request, form_with_problems(form, wrong), status=400)
     except Refused as refused:
         return await _tokens_page(request, form_with_problems(form, InvalidForm({"": refused.why})), status=422)
-    return await _tokens_page(request, EMPTY, made=made.name, token=token)
+    return await _tokens_page(request, EMPTY, token_name=api_token.name, token=token)
 
 
 async def _tokens_page(
-    request: Request, form_state: FormState, *, made: str = "", token: str = "", status: int = 200
+    request: Request, form_state: FormState, *, token_name: str = "", token: str = "", status: int = 200
 ) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
@@ -70,7 +70,7 @@ async def _tokens_page(
     context = {
         "typed": form_state,
         "now": now,
-        "made": made,
+        "made": token_name,
         "token": token,
         "tokens": [one for one in found if not one.is_over(now)],
         "ended": [one for one in found if one.is_over(now)],

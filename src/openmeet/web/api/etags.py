@@ -94,8 +94,8 @@ def answer_unless_known(request: Request, response: Response) -> Response:
         response.headers.setdefault("cache-control", "no-store")
         return response
     digest = _body_digest(bytes(response.body))
-    own = _TAG.fullmatch(response.headers.get("etag", ""))
-    tag = f'"{own[1]}-{digest}"' if own else f'"{digest}"'
+    own_tag = _TAG.fullmatch(response.headers.get("etag", ""))
+    tag = f'"{own_tag[1]}-{digest}"' if own_tag else f'"{digest}"'
     response.headers["etag"] = tag
     response.headers.setdefault("cache-control", "private, no-cache")
     # If-None-Match compares weakly, so it does not matter if a proxy has marked the tag as weak (RFC 9110, section

@@ -271,8 +271,10 @@ def _example_of(kind: inspect.Type, name: str) -> Any:
         return VALUES[name]
     match kind:
         case inspect.StructType():
-            own = getattr(kind.cls, "EXAMPLE", None)
-            return own or {field.encode_name: _example_of(field.type, field.encode_name) for field in kind.fields}
+            declared_example = getattr(kind.cls, "EXAMPLE", None)
+            return declared_example or {
+                field.encode_name: _example_of(field.type, field.encode_name) for field in kind.fields
+            }
         case inspect.UnionType():
             return next(_example_of(one, name) for one in kind.types if not isinstance(one, inspect.NoneType))
         case inspect.LiteralType():

@@ -159,8 +159,8 @@ async def _process(request: Request, collections: Collection[Nsid]) -> Response:
 
 
 async def _integrate(request: Request, collections: Collection[Nsid]) -> Response:
-    sent = await read_json(request, SourceSent)
-    message = _message(request, sent.source_id, collections, RecordOperation.UPDATE, sent)
+    source = await read_json(request, SourceSent)
+    message = _message(request, source.source_id, collections, RecordOperation.UPDATE, source)
     envelope = Message(message.routing_key, message.did, encode(message), message.message_id)
     await sync_dependencies_of(request).queue.publish([envelope])
     return json_response(SourceTaken(message.message_id), 202)
@@ -172,7 +172,7 @@ async def _retract(request: Request, collections: Collection[Nsid]) -> Response:
         raise InvalidInput("sourceType", AtprotoReason.UNKNOWN_SOURCE)
     source_id = request.query_params.get("sourceId", "")
     message = _message(request, source_id, collections, RecordOperation.DELETE, None)
-    done = await submitted.delete_reported(
+    result = await submitted.delete_reported(
         database_of(request), sync_dependencies_of(request).ingestion_context, message.at_uri, message
     )
     words = {
@@ -180,11 +180,11 @@ async def _retract(request: Request, collections: Collection[Nsid]) -> Response:
         "doubted": "Its author has signed for it: their server is asked whether it is gone.",
         "unknown": "Nothing is known under this address; nothing was changed.",
     }
-    return json_response(SourceGone(words[done], done == "gone"))
+    return json_response(SourceGone(words[result], result == "gone"))
 
 
 def _message(
-    request: Request, source_id: str, collections: Collection[Nsid], change: RecordOperation, sent: SourceSent | None
+    request: Request, source_id: str, collections: Collection[Nsid], change: RecordOperation, source: SourceSent | None
 ) -> RecordMessage:
     uri = submitted.source_of(source_id, collections)
     clock = services(request).clock
@@ -194,10 +194,10 @@ def _message(
         parse_did(uri.authority),
         str(uri.collection),
         str(uri.rkey),
-        (sent.rev if sent else None) or now,
+        (source.rev if source else None) or now,
         None,
-        sent.cid if sent else None,
-        sent.record if sent else None,
+        source.cid if source else None,
+        source.record if source else None,
     )
     return submitted.message_of(handed, collections)
 

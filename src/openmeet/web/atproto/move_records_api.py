@@ -56,14 +56,14 @@ class RecordsMoved(msgspec.Struct, rename="camel"):
 async def show(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        held = await move_records.counts_by_repository(reader, caller.user_id)
+        counts_by_repository = await move_records.counts_by_repository(reader, caller.user_id)
     return json_response(
         RecordsHeld(
             [
                 AccountHeld(
                     one.identity.did, one.identity.handle or "", number == 0, one.events, one.series, one.is_moving
                 )
-                for number, one in enumerate(held)
+                for number, one in enumerate(counts_by_repository)
             ]
         )
     )
@@ -74,8 +74,8 @@ async def move(request: Request) -> Response:
     body = await read_json(request, MoveInput)
     source = move_records.parse_account(body.did)
     async with database_of(request).transaction() as tx:
-        begun = await move_records.start_move(tx, caller.user_id, source)
-    return json_response(RecordsMoved(begun.events, begun.series, begun.left))
+        started_move = await move_records.start_move(tx, caller.user_id, source)
+    return json_response(RecordsMoved(started_move.events, started_move.series, started_move.left))
 
 
 OPERATIONS = (

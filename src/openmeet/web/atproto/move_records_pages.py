@@ -28,16 +28,20 @@ async def move(request: Request) -> Response:
     try:
         source = move_records.parse_account(form.get("from", ""))
         async with database_of(request).transaction() as tx:
-            begun = await move_records.start_move(tx, caller.user_id, source)
+            started_move = await move_records.start_move(tx, caller.user_id, source)
     except (InvalidInput, NotFound, Refused) as wrong:
         status = 404 if isinstance(wrong, NotFound) else 422
         return await _move_records_page(request, FormState({}, {"": wrong.why}), status=status)
-    return go(PATH, flash="records_moved" if begun.events or begun.series else "records_none_moved")
+    return go(PATH, flash="records_moved" if started_move.events or started_move.series else "records_none_moved")
 
 
 async def _move_records_page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        held = await move_records.counts_by_repository(reader, caller.user_id)
-    context = {"typed": form_state, "target": held[0] if held else None, "others": held[1:]}
+        counts_by_repository = await move_records.counts_by_repository(reader, caller.user_id)
+    context = {
+        "typed": form_state,
+        "target": counts_by_repository[0] if counts_by_repository else None,
+        "others": counts_by_repository[1:],
+    }
     return page(request, "atproto/moving_records.html", context, status=status)

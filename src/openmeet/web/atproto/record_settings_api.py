@@ -236,10 +236,10 @@ async def sync_answers(request: Request) -> Response:
         comparison = await network_rsvps.compare_answers(tx, event) if hosts else None
         counts = await network_rsvps.states(tx, event.id) if hosts else {}
         agreed = (await consent(tx, caller.user_id)).is_given
-        own = None
+        own_record = None
         if own_rsvp is not None:
             found = await publication_status.statuses(tx, PublicationKind.RSVP, [own_rsvp.id])
-            own = _record_standing(
+            own_record = _record_standing(
                 "rsvp",
                 event,
                 found[own_rsvp.id],
@@ -248,7 +248,7 @@ async def sync_answers(request: Request) -> Response:
                 their_record=own_rsvp.record_uri,
             )
     states = [AnswersStanding(state.value, number) for state, number in sorted(counts.items())]
-    return json_response(AnswersSynced(own, states if hosts else None, comparison))
+    return json_response(AnswersSynced(own_record, states if hosts else None, comparison))
 
 
 def reach_of_answers(event: Event) -> bool:

@@ -73,8 +73,8 @@ async def save(request: Request) -> Response:
             event = await _own_event(reader, request)
             series = await record_settings.own_series_around(reader, caller, event)
             now = str(record_settings.revision_of(event, series))
-            again = form_with_problems({**_form_values(event, series), **form, "revision": now}, problem)
-            return await _record_settings_page(request, reader, event, series, again, status=wrong_status(wrong))
+            form_state = form_with_problems({**_form_values(event, series), **form, "revision": now}, problem)
+            return await _record_settings_page(request, reader, event, series, form_state, status=wrong_status(wrong))
     return go(f"/events/{event.slug}/publishing", flash="record_settings_saved")
 
 
@@ -145,13 +145,15 @@ async def _record_settings_page(
         )
         for one in some
     ]
-    own = None if series is None else await record_settings.of_series(reader, series)
+    series_record = None if series is None else await record_settings.of_series(reader, series)
     did, asks = ("", False) if series is None else await _permission(reader, series)
     context = {
         "event": event,
         "series": series,
-        "series_status": None if own is None else own[0].shown(reader.now, is_allowed=own[1]),
-        "is_withdrawn": own is not None and own[0].is_withdrawn,
+        "series_status": None
+        if series_record is None
+        else series_record[0].shown(reader.now, is_allowed=series_record[1]),
+        "is_withdrawn": series_record is not None and series_record[0].is_withdrawn,
         "did": did,
         "asks": asks,
         "typed": form_state,

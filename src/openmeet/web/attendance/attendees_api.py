@@ -170,12 +170,12 @@ async def decide(request: Request) -> Response:
     ids = None if body.attendance_ids is None else [AttendanceId(one) for one in body.attendance_ids]
     async with database_of(request).transaction() as tx:
         if body.decision == "approve":
-            done = await host_decisions.approve(tx, caller, _slug(request), ids)
+            decision_counts = await host_decisions.approve(tx, caller, _slug(request), ids)
         elif ids is None:
             raise InvalidInput("attendanceIds", AttendanceReason.PERSON_NEEDED)
         else:
-            done = await host_decisions.remove(tx, caller, _slug(request), ids)
-    return json_response(DecisionCountsOutput(done.seated, done.waiting, done.removed))
+            decision_counts = await host_decisions.remove(tx, caller, _slug(request), ids)
+    return json_response(DecisionCountsOutput(decision_counts.seated, decision_counts.waiting, decision_counts.removed))
 
 
 async def restore(request: Request) -> Response:

@@ -95,27 +95,27 @@ async def decide(request: Request) -> Response:
             ids = [AttendanceId(attendance_id)]
         back = str(form.get("next", ""))
     async with database_of(request).transaction() as tx:
-        done = DecisionCounts()
+        decision_counts = DecisionCounts()
         if act == "approve_all":
-            done = await host_decisions.approve(tx, caller, slug)
+            decision_counts = await host_decisions.approve(tx, caller, slug)
         elif act == "approve" and ids:
-            done = await host_decisions.approve(tx, caller, slug, ids)
+            decision_counts = await host_decisions.approve(tx, caller, slug, ids)
         elif act == "remove" and ids:
-            done = await host_decisions.remove(tx, caller, slug, ids)
+            decision_counts = await host_decisions.remove(tx, caller, slug, ids)
         elif act not in {"approve", "remove"}:
             raise InvalidInput("act", GeneralReason.CHOOSE_ONE, choices="approve, remove, approve_all")
     if not ids and act != "approve_all":
         return await _attendees_page(request, FormState({}, {"": gettext("Select somebody first.")}), status=400)
     if back in _RETURN_PATHS:
-        return _redirect_with_counts(_RETURN_PATHS[back].format(slug=quote(slug)), act, done)
+        return _redirect_with_counts(_RETURN_PATHS[back].format(slug=quote(slug)), act, decision_counts)
     removed = {"removed": ids[0]} if act == "remove" and len(ids) == 1 else {}
-    return _redirect_with_counts(_attendees_path(slug, tab=tab, **removed), act, done)
+    return _redirect_with_counts(_attendees_path(slug, tab=tab, **removed), act, decision_counts)
 
 
-def _redirect_with_counts(path: str, act: str, done: DecisionCounts) -> Response:
+def _redirect_with_counts(path: str, act: str, decision_counts: DecisionCounts) -> Response:
     if act == "remove":
-        return go(path, flash="answers_declined", numbers=(done.removed,))
-    return go(path, flash="answers_approved", numbers=(done.seated, done.waiting))
+        return go(path, flash="answers_declined", numbers=(decision_counts.removed,))
+    return go(path, flash="answers_approved", numbers=(decision_counts.seated, decision_counts.waiting))
 
 
 async def add_attendee(request: Request) -> Response:

@@ -103,9 +103,9 @@ async def save_reply(request: Request) -> Response:
             parameters = {"reply": reply.value, **{name: form[name] for name in forms.DETAIL_FIELDS if name in form}}
             return go(f"/events/{quote(slug)}/answer?{urlencode(parameters)}")
         async with database_of(request).reader() as reader:
-            again = form_with_problems(form, wrong)
+            form_state = form_with_problems(form, wrong)
             return await _answer_page(
-                reader, request, event, own_rsvp, registration_settings, again, reply=reply.value, status=400
+                reader, request, event, own_rsvp, registration_settings, form_state, reply=reply.value, status=400
             )
     flash = FLASH.get(saved.status, "")
     if of_series := form.get("series", ""):

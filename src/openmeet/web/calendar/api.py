@@ -139,9 +139,9 @@ async def show(request: Request) -> Response:
     after = parse_cursor(request.query_params.get("cursor", ""))
     async with database_of(request).reader() as reader:
         entries = await all_of(reader, caller.user_id, start, end)
-    rest = [entry for entry in entries if after is None or order(entry) > after]
-    shown = rest[:limit]
-    cursor = format_cursor(shown[-1]) if len(rest) > limit else None
+    entries_after = [entry for entry in entries if after is None or order(entry) > after]
+    shown = entries_after[:limit]
+    cursor = format_cursor(shown[-1]) if len(entries_after) > limit else None
     return json_response(CalendarPage([_entry_output(entry) for entry in shown], cursor))
 
 
@@ -183,9 +183,9 @@ async def subscribe(request: Request) -> Response:
         workers = workers_of(request, caller.user_id)
         offered = await subscriptions.preview_file(workers, (body.ics or "").encode(), now, zone)
     async with database_of(request).transaction() as tx:
-        made, is_new = await subscriptions.subscribe(tx, caller.user_id, offered, body.name, fetcher)
+        calendar, is_new = await subscriptions.subscribe(tx, caller.user_id, offered, body.name, fetcher)
     return json_response(
-        _subscribed_output(made), 201 if is_new else 200, {"location": f"/api/me/calendars/{quote(made.id)}"}
+        _subscribed_output(calendar), 201 if is_new else 200, {"location": f"/api/me/calendars/{quote(calendar.id)}"}
     )
 
 

@@ -58,12 +58,12 @@ async def day_cards(
     entries.
     """
     listed_keys = {entry.key for entries in listed.values() for entry in entries}
-    own = [event for key, event in events.items() if key in listed_keys]
-    facts = await facts_of(reader, public_url, viewer, own) if own else None
+    own_events = [event for key, event in events.items() if key in listed_keys]
+    facts = await facts_of(reader, public_url, viewer, own_events) if own_events else None
     found = []
     for day, entries in listed.items():
         relative = formatting.relative_day(day, period.today)
-        made = DayOfCards(
+        day_of_cards = DayOfCards(
             day.isoformat(), formatting.long_day(day), relative, overlaps_on(day, period.zone, entries, MOST_OVERLAPS)
         )
         for entry in entries:
@@ -71,7 +71,7 @@ async def day_cards(
             event = events.get(entry.key)
             if event is not None and facts is not None:
                 card = card_of(event, facts)
-                made.cards.append(
+                day_of_cards.cards.append(
                     replace(
                         card,
                         time_tag=formatting.time_tag(entry.starts_at, clock),
@@ -80,8 +80,8 @@ async def day_cards(
                     )
                 )
             elif entry.kind is EntryKind.SUBSCRIBED:
-                made.cards.append(_other(entry, clock))
-        found.append(made)
+                day_of_cards.cards.append(_other(entry, clock))
+        found.append(day_of_cards)
     return found
 
 

@@ -63,15 +63,15 @@ def week_of_bars(start: date, entries: Sequence[Covered[K]], lanes: int = MOST_L
     """
     end = start + timedelta(days=DAYS - 1)
     inside = [one for one in entries if one.first <= end and one.last >= start]
-    taken: list[set[int]] = [set() for _ in range(DAYS)]
+    taken_lanes: list[set[int]] = [set() for _ in range(DAYS)]
     placed = []
     for one in sorted(inside, key=lambda one: (max(one.first, start), -(one.last - one.first).days)):
         first, last = max(one.first, start), min(one.last, end)
         day, days = (first - start).days, (last - first).days + 1
-        free = (lane for lane in range(lanes) if all(lane not in taken[each] for each in range(day, day + days)))
+        free = (lane for lane in range(lanes) if all(lane not in taken_lanes[each] for each in range(day, day + days)))
         lane = next(free, lanes)
         for each in range(day, day + days):
-            taken[each].add(lane)
+            taken_lanes[each].add(lane)
         placed.append(Bar(one.key, day, days, lane, one.first >= start, one.last <= end))
     shown = [bar for bar in placed if bar.lane < lanes]
     hidden = _hidden(placed, shown)
@@ -150,9 +150,9 @@ def _side_by_side(cluster: Sequence[Timed[K]], most: int) -> list[HourBlock[K]]:
             for one, column in zip(cluster, columns, strict=True)
         ]
     fits = most - 1
-    rest = [one for one, column in zip(cluster, columns, strict=True) if column >= fits]
+    left_over = [one for one, column in zip(cluster, columns, strict=True) if column >= fits]
     more: HourBlock[K] = HourBlock(
-        None, min(one.start for one in rest), max(one.end for one in rest), fits, most, hidden=len(rest)
+        None, min(one.start for one in left_over), max(one.end for one in left_over), fits, most, hidden=len(left_over)
     )
     shown = [
         HourBlock(one.key, one.start, one.end, column, most)

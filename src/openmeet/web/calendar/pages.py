@@ -128,16 +128,16 @@ async def _shown_entries(
             further = max(len(on_day) - MOST_ON_DAY, 0)
         case View.AGENDA:
             after = parse_cursor(request.query_params.get("after", ""))
-            rest = [entry for entry in entries if after is None or order(entry) > after]
-            listed = {**by_first_day(period, rest[:MOST_LISTED])}
-            if len(rest) > MOST_LISTED:
-                more = f"{path_of(View.AGENDA, period.on)}&after={format_cursor(rest[MOST_LISTED - 1])}"
+            entries_after = [entry for entry in entries if after is None or order(entry) > after]
+            listed = {**by_first_day(period, entries_after[:MOST_LISTED])}
+            if len(entries_after) > MOST_LISTED:
+                more = f"{path_of(View.AGENDA, period.on)}&after={format_cursor(entries_after[MOST_LISTED - 1])}"
         case _:
             pass
     keys = {entry.key for of_day in listed.values() for entry in of_day}
     keys |= (month.keys if month else set()) | (week.keys if week else set())
-    own = [EventId(key) for key in keys if by_key[key].kind is not EntryKind.SUBSCRIBED]
-    events: dict[str, Event] = {event.id: event for event in await several(reader, own)}
+    event_ids = [EventId(key) for key in keys if by_key[key].kind is not EntryKind.SUBSCRIBED]
+    events: dict[str, Event] = {event.id: event for event in await several(reader, event_ids)}
     tones: dict[str, int] = {event.id: cover_for(event.content).tone for event in events.values()}
     looks = {key: look_of(by_key[key], period.zone, tones) for key in keys}
     public_url = services(request).settings.public_url

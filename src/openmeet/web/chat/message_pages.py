@@ -292,9 +292,9 @@ async def _former_member_page(request: Request, reader: Reader, viewer: UserId |
     assert room is not None, "a message has one"  # noqa: S101 - for the type checker
     (found,) = await queries.shown(reader, [message], viewer)
     # Show nothing that other people wrote or did in the room.
-    own = replace(found, reply=None, reactions=(), is_pinned=False)
+    own_message = replace(found, reply=None, reactions=(), is_pinned=False)
     context = {
-        "row": view.message_view(own, room, set(), zone="UTC", now=reader.now, may_write=False),
+        "row": view.message_view(own_message, room, set(), zone="UTC", now=reader.now, may_write=False),
         "message": message,
         "address": RoomAddress(gettext("Chats"), gettext("Chats"), "/chat", gettext("You have left this chat."), "UTC"),
         "typed": FormState({}),

@@ -147,10 +147,14 @@ async def show_moderation(request: Request) -> Response:
         found, cursor = page.cut(await acts.acts_of(reader, room_id(request), page), lambda one: (int(one.at), one.id))
         reports = await sanctions.open_reports(reader, room_id(request))
         removals = await objections.removals_of(reader, await objections.open_in_room(reader, room_id(request)))
-        held = await message_queries.held_in(reader, room_id(request))
+        held_messages = await message_queries.held_in(reader, room_id(request))
     objected = [ChatObjectionShown(one.message_id, one.objection or "", one.reason) for one in removals.values()]
     return json_response(
         ModerationShown(
-            [act_shown(one) for one in found], [report_shown(one) for one in reports], objected, list(held), cursor
+            [act_shown(one) for one in found],
+            [report_shown(one) for one in reports],
+            objected,
+            list(held_messages),
+            cursor,
         )
     )

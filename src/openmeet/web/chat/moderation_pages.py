@@ -153,8 +153,8 @@ async def show_moderation(find: Find, request: Request) -> Response:
         room = room_page.room
         reports = await sanctions.open_reports(reader, room.id)
         objected = await objections.open_in_room(reader, room.id)
-        held = await message_queries.held_in(reader, room.id)
-        ids = list(dict.fromkeys([*(one.message_id for one in reports), *objected, *held]))
+        held_messages = await message_queries.held_in(reader, room.id)
+        ids = list(dict.fromkeys([*(one.message_id for one in reports), *objected, *held_messages]))
         stored = await message_queries.by_ids(reader, ids)
         shown = {one.id: one for one in await queries.shown(reader, list(stored.values()), None)}
         removals = await objections.removals_of(reader, objected)
@@ -173,7 +173,7 @@ async def show_moderation(find: Find, request: Request) -> Response:
                 {
                     "row": row,
                     "line": view.line_of(shown[message]),
-                    "is_held": message in held,
+                    "is_held": message in held_messages,
                     "reports": [(REASON_LABELS[one.reason], one.words) for one in reports if one.message_id == message],
                     "removal": removal,
                     "text": text,

@@ -157,19 +157,19 @@ async def send(find: Find, request: Request) -> Response:
         room_page = await find(reader, request)
     # A form with pictures has megabytes, so it is not read if the sender may not write in the room. The checks below
     # report the reason.
-    sent = await read_message_form(request) if room_page.access >= Access.WRITE else SentForm({})
-    typed = sent.typed
+    message_form = await read_message_form(request) if room_page.access >= Access.WRITE else SentForm({})
+    typed = message_form.typed
     signal = Signal(typed["signal"]) if typed.get("signal") in set(Signal) else None
     submission = typed.get("submission", "")
-    taken = TakenPictures()
+    stored_pictures = TakenPictures()
     try:
         # If the room has not been opened yet, it has no limit of its own. Only the person's limit applies.
         await spend_on_message(request, caller.user_id, room_page.room.id if room_page.room else None)
         if room_page.room is None:
             await spend_on_opening(request, caller.user_id)
         if not signal:
-            taken = await store_pictures(request, caller.user_id, sent)
-            taken.require()
+            stored_pictures = await store_pictures(request, caller.user_id, message_form)
+            stored_pictures.require()
         async with database_of(request).transaction() as tx:
             room = room_page.room.id if room_page.room else (await rooms.open_room(tx, caller, room_page.target))[0].id
             new = NewMessage(
@@ -180,7 +180,7 @@ async def send(find: Find, request: Request) -> Response:
                 reply_to=ChatMessageId(typed["reply_to"]) if typed.get("reply_to") and not signal else None,
                 signal=signal,
                 kind=MessageKind.SIGNAL if signal else MessageKind.TEXT,
-                pictures=taken.ready,
+                pictures=stored_pictures.ready,
             )
             if not signal:
                 await answer_question(tx, caller, room, typed.get("mirror", ""))
@@ -200,7 +200,7 @@ async def send(find: Find, request: Request) -> Response:
             submission,
             problem,
             status,
-            taken.fields,
+            stored_pictures.fields,
         )
         return await _room_page(find, request, written)
     return go(f"{room_page.page()}#m{one.number}")
@@ -290,7 +290,7 @@ async def _conversation(
         ]
         reading = await readers.reading_of(reader, room.id, viewer) if viewer else None
         read_number = reading.read_number if reading else None
-        own = await rooms.rooms_of_dates(
+        rooms_of_dates = await rooms.rooms_of_dates(
             reader, room, {one.message.about for one in found.messages if one.message.about}, viewer
         )
         rows = list(
@@ -300,7 +300,7 @@ async def _conversation(
                 zone=room_page.time_zone,
                 now=reader.now,
                 read_number=read_number,
-                rooms_of_dates={date: f"/events/{quote(slug)}/chat/date" for date, slug in own.items()},
+                rooms_of_dates={date: f"/events/{quote(slug)}/chat/date" for date, slug in rooms_of_dates.items()},
             )
         )
     query = {name: request.query_params[name] for name in (*_NARROWED, "date") if request.query_params.get(name)}

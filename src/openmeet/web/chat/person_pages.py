@@ -178,10 +178,10 @@ async def _role_in_group(reader: Reader, room_page: RoomPage, caller: UserId, pe
     role = None if group is None else await groups.role_in(reader, group.id, caller)
     if group is None or role is None or group.is_read_only or not rules.may(role, GroupPermission.BAN):
         return None
-    theirs = await groups.find_member(reader, group.id, person)
-    if person == caller or (theirs is not None and not rules.ranks_above(role, theirs.role)):
+    their_membership = await groups.find_member(reader, group.id, person)
+    if person == caller or (their_membership is not None and not rules.ranks_above(role, their_membership.role)):
         return None
-    return _InGroup(group, theirs is not None and theirs.role is GroupRole.BANNED)
+    return _InGroup(group, their_membership is not None and their_membership.role is GroupRole.BANNED)
 
 
 async def _find_room_and_person(find: Find, reader: Reader, request: Request) -> tuple[RoomPage, Room, UserId]:

@@ -97,8 +97,8 @@ async def upload(request: Request) -> Response:
         await require_write_access(reader, await room_queries.by_id(reader, room), caller.user_id)
     await spend_on_picture(request, caller.user_id)
     body = await read_json(request, ChatPictureWanted)
-    made = await _store_picture(request, caller.user_id, body.image)
-    return json_response(ChatPictureUploaded(made.key, made.width, made.height), 201)
+    stored_picture = await _store_picture(request, caller.user_id, body.image)
+    return json_response(ChatPictureUploaded(stored_picture.key, stored_picture.width, stored_picture.height), 201)
 
 
 async def _store_picture(request: Request, person: UserId, body: bytes) -> StoredPicture:
@@ -160,17 +160,17 @@ async def read_message_form(request: Request) -> SentForm:
 
 
 async def _file_content(form: FormData, number: int) -> bytes:
-    sent = form.get(f"picture_{number}")
-    return await sent.read(MAX_UPLOAD_BYTES + 1) if isinstance(sent, UploadFile) else b""
+    uploaded_file = form.get(f"picture_{number}")
+    return await uploaded_file.read(MAX_UPLOAD_BYTES + 1) if isinstance(uploaded_file, UploadFile) else b""
 
 
-async def store_pictures(request: Request, person: UserId, sent: SentForm) -> TakenPictures:
+async def store_pictures(request: Request, person: UserId, message_form: SentForm) -> TakenPictures:
     """Store the files that were sent with this request, and find those that an earlier submission stored."""
     fields: list[PictureField] = []
     ready: list[NewPicture] = []
     for number in range(1, MAX_PICTURES + 1):
-        alt, kept_key = sent.typed.get(f"alt_{number}", ""), sent.typed.get(f"kept_{number}", "")
-        body = sent.files[number - 1] if sent.files else b""
+        alt, kept_key = message_form.typed.get(f"alt_{number}", ""), message_form.typed.get(f"kept_{number}", "")
+        body = message_form.files[number - 1] if message_form.files else b""
         problem = ""
         if body:
             kept_key = ""
@@ -181,7 +181,7 @@ async def store_pictures(request: Request, person: UserId, sent: SentForm) -> Ta
                 problem = " ".join(explain(why) for why in wrong.problems.values())
             except (TooLarge, TooMany, Unavailable) as refused:
                 problem = explain(refused.why)
-        elif kept_key and sent.typed.get(f"drop_{number}"):
+        elif kept_key and message_form.typed.get(f"drop_{number}"):
             kept_key, alt = "", ""
         if kept_key:
             ready.append(NewPicture(SentPictureKey(kept_key), alt))

@@ -227,10 +227,12 @@ async def further_rooms(reader: Reader, room_page: RoomPage, viewer: UserId | No
     if runs and room_page.path_of_related_room("hosts"):
         found.append((room_page.path_of_related_room("hosts"), gettext("Chat of the hosts")))
     if room_page.target.kind is RoomKind.SERIES and room_page.event_id is not None:
-        own = await rooms.room_at(reader, RoomTarget(RoomKind.DATE, RoomSubject(SubjectKind.EVENT, room_page.event_id)))
-        if own is not None and await access(reader, own.id, viewer):
+        date_room = await rooms.room_at(
+            reader, RoomTarget(RoomKind.DATE, RoomSubject(SubjectKind.EVENT, room_page.event_id))
+        )
+        if date_room is not None and await access(reader, date_room.id, viewer):
             found.append((f"{room_page.subject_path}/chat/date", gettext("Chat of this date only")))
-        elif own is None and runs:
+        elif date_room is None and runs:
             found.append((f"{room_page.subject_path}/chat/date", gettext("Open a chat for this date only")))
     if room_page.target.kind is RoomKind.DATE:
         found.append((f"{room_page.subject_path}/chat", gettext("Chat of all dates")))

@@ -355,13 +355,15 @@ def rows_of(
         if heading is None or (
             author_and_day[0] != heading[0] if author_and_day[0] or heading[0] else author_and_day[1] != heading[1]
         ):
-            own = rooms_of_dates.get(author_and_day[0] or "", "")
+            room_of_date = rooms_of_dates.get(author_and_day[0] or "", "")
             words = (
                 date_heading(author_and_day[0], now, zone)
                 if author_and_day[0]
                 else day_heading(author_and_day[1], now, zone)
             )
-            rows.append(RuleView(words, href=own, link=gettext("Chat of this date only") if own else ""))
+            rows.append(
+                RuleView(words, href=room_of_date, link=gettext("Chat of this date only") if room_of_date else "")
+            )
             before, heading = None, author_and_day
         if read_number is not None and row.number > read_number and not row.is_own:
             rows.append(RuleView(gettext("New since your last visit"), id="new", is_new=True))

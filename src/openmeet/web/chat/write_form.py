@@ -117,8 +117,8 @@ async def _reply_context(reader: Reader, message: str, viewer: UserId) -> dict[s
 
 
 async def _has_written(reader: Reader, room: Room, viewer: UserId, level: Access) -> bool:
-    own = MessageFilter(person=viewer)
-    return bool((await queries.page_of_messages(reader, room, viewer, own, limit=1, level=level)).messages)
+    own_messages = MessageFilter(person=viewer)
+    return bool((await queries.page_of_messages(reader, room, viewer, own_messages, limit=1, level=level)).messages)
 
 
 async def answer_question(tx: Transaction, caller: Caller, room_id: RoomId, answer: str) -> None:

@@ -90,16 +90,16 @@ async def write(request: Request) -> Response:
         async with database_of(request).transaction() as tx:
             result = await _send_message(tx, link, room, new)
     except InvalidForm as wrong:
-        again, status = form_with_problems(form, wrong), 400
+        form_state, status = form_with_problems(form, wrong), 400
     except (Conflict, Forbidden, TooMany) as refused:
-        again, status = FormState(form, {"": refused.why}), {Conflict: 409, Forbidden: 403}.get(type(refused), 429)
+        form_state, status = FormState(form, {"": refused.why}), {Conflict: 409, Forbidden: 403}.get(type(refused), 429)
     else:
         response = go(request.url.path, flash="chat_held" if result.is_held else "chat_sent")
         response.headers.update(_HEADERS)
         return response
     async with database_of(request).reader() as reader:
         link, room = await _find_link_and_room(reader, request)
-        return await _chat_page(reader, request, link, room, again, status=status)
+        return await _chat_page(reader, request, link, room, form_state, status=status)
 
 
 async def _send_message(tx: Transaction, link: EmailLink, room: Room, new: NewMessage) -> ChatMessage:

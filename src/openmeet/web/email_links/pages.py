@@ -90,8 +90,8 @@ async def save_reply(request: Request) -> Response:
         async with database_of(request).reader() as reader:
             link, event = await _answerable(reader, request)
             own_rsvp = await answer_of(reader, event.id, link.user_id)
-            again = form_with_problems(form, wrong)
-            return await _answer_page(reader, request, event, link.user_id, own_rsvp, form_state=again, status=400)
+            form_state = form_with_problems(form, wrong)
+            return await _answer_page(reader, request, event, link.user_id, own_rsvp, form_state=form_state, status=400)
 
 
 async def show_ticket(request: Request) -> Response:

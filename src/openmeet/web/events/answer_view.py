@@ -184,19 +184,19 @@ def _button(
 ) -> BarButton:
     words = answer_texts.label_of(bar, action, answer_case.people_asking)
     if bar.shows_answer and action is bar.primary:
-        spoken = gettext("%(answer)s: %(event)s (your answer)", answer=words, event=spoken_of)
-        return BarButton(words, spoken, path=paths[AnswerAction.CHANGE], is_main=True, shows_answer=True)
-    spoken = f"{words}: {spoken_of}"
+        accessible_name = gettext("%(answer)s: %(event)s (your answer)", answer=words, event=spoken_of)
+        return BarButton(words, accessible_name, path=paths[AnswerAction.CHANGE], is_main=True, shows_answer=True)
+    accessible_name = f"{words}: {spoken_of}"
     if action.value in _REPLIES:
-        return BarButton(words, spoken, reply=action.value, is_main=is_main)
-    return BarButton(words, spoken, path=paths[action], is_main=is_main, is_outside=action in _OUTSIDE)
+        return BarButton(words, accessible_name, reply=action.value, is_main=is_main)
+    return BarButton(words, accessible_name, path=paths[action], is_main=is_main, is_outside=action in _OUTSIDE)
 
 
 def _reply(bar: AnswerBar, reply: RsvpReply, spoken_of: str, *, is_main: bool) -> BarButton:
     words = answer_texts.reply_label(bar, reply)
     if reply is bar.given:
-        spoken = gettext("%(answer)s: %(event)s (your answer)", answer=words, event=spoken_of)
-        return BarButton(words, spoken, reply=reply.value, shows_answer=True)
+        accessible_name = gettext("%(answer)s: %(event)s (your answer)", answer=words, event=spoken_of)
+        return BarButton(words, accessible_name, reply=reply.value, shows_answer=True)
     return BarButton(words, f"{words}: {spoken_of}", reply=reply.value, is_main=is_main)
 
 

@@ -244,8 +244,8 @@ async def details_of(reader: Reader, request: Request, events: Sequence[Event]) 
     others = [user_id for several in co_hosts.values() for user_id in several]
     names = await shown_names(reader, [*(event.author_id for event in events), *others])
     run = await seeing.managed_among(reader, events, viewer)
-    own = [event.id for event in events if event.author_id == viewer]
-    statuses = await publication_status.statuses(reader, publications.PublicationKind.EVENT, own)
+    own_event_ids = [event.id for event in events if event.author_id == viewer]
+    statuses = await publication_status.statuses(reader, publications.PublicationKind.EVENT, own_event_ids)
     has_agreed = viewer is not None and (await consent(reader, viewer)).is_given
     cases = await cases_of(reader, events, viewer, mine=own_rsvps, counts=counts, hosted=run)
     found = []

@@ -60,13 +60,13 @@ async def in_a_list(
     found: dict[EventId, tuple[Badge, ...]] = {}
     named_apps: set[str] = set()
     for event in events:
-        made, by = sources.get(event.id) or (None, None)
+        app_badge, author_badge = sources.get(event.id) or (None, None)
         place = event.place_in_series
         # Only the first listed date of a series has the badge.
         series = None if place is None or place.series_id in named_apps else OF_A_SERIES
         named_apps |= set() if place is None else {place.series_id}
         group = in_groups.get(event.group.id) if event.group is not None else None
-        found[event.id] = tuple(one for one in (made, series, group, by) if one is not None)
+        found[event.id] = tuple(one for one in (app_badge, series, group, author_badge) if one is not None)
     return found
 
 

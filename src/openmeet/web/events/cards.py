@@ -78,13 +78,14 @@ async def facts_of(
 
 async def _sync_of(reader: Reader, events: Sequence[Event], viewer: UserId) -> dict[EventId, str]:
     """The publication status of the viewer's own events. Events with this person's usual status are left out."""
-    own = [event for event in events if event.author_id == viewer]
+    own_events = [event for event in events if event.author_id == viewer]
     publications_of = await publication_status.statuses(
-        reader, publications.PublicationKind.EVENT, [event.id for event in own]
+        reader, publications.PublicationKind.EVENT, [event.id for event in own_events]
     )
     has_agreed = (await consent(reader, viewer)).is_given
     found = {
-        event.id: event_status(event, publications_of[event.id], reader.now, has_agreed=has_agreed) for event in own
+        event.id: event_status(event, publications_of[event.id], reader.now, has_agreed=has_agreed)
+        for event in own_events
     }
     # People who do not publish anything do not expect their events to have records.
     usual = RecordStatus.PUBLISHED() if has_agreed else RecordStatus.ONLY_HERE()

@@ -55,9 +55,11 @@ async def invite(request: Request) -> Response:
     form = await read_form(request)
     try:
         async with database_of(request).transaction() as tx:
-            caller, whom = caller_of(request), form.get("whom", "")
-            one = await co_hosts.invite(tx, caller, _slug(request), whom, for_series=bool(form.get("for_series")))
-            await spend_on_invitations(request, caller.user_id, [one.email or whom])
+            caller, invited_name = caller_of(request), form.get("whom", "")
+            one = await co_hosts.invite(
+                tx, caller, _slug(request), invited_name, for_series=bool(form.get("for_series"))
+            )
+            await spend_on_invitations(request, caller.user_id, [one.email or invited_name])
     except InvalidForm as wrong:
         return await _co_hosts_page(request, form_with_problems(form, wrong), status=400)
     except (Refused, TooMany) as refused:

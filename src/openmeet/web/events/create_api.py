@@ -42,11 +42,11 @@ async def publish_afterwards(request: Request, response: Response) -> Response:
 
     For operations that return an event: ``ApiOperation(afterwards=publish_afterwards)``.
     """
-    made = msgspec.json.decode(bytes(response.body), type=EventDetail)
-    if not made.awaits_repository:
+    created_event = msgspec.json.decode(bytes(response.body), type=EventDetail)
+    if not created_event.awaits_repository:
         return response
     async with database_of(request).reader() as reader:
-        event = await by_slug(reader, EventSlug(made.slug))
+        event = await by_slug(reader, EventSlug(created_event.slug))
     if event is None or not event.is_held or event.is_draft or not await publish_first(request, event):
         return response
     async with database_of(request).reader() as reader:

@@ -233,11 +233,13 @@ def _form_context(
 ) -> dict[str, object]:
     """The part of the context for the search: its form, chips and links."""
     search_fields, search_query = submitted.typed, found.wanted if found else None
-    again = query.query_string(search_fields)
+    query_string = query.query_string(search_fields)
     # Private results have no feed, because feed readers have no session.
     follows = search_query is not None and search_query.of_groups_of is None
     return {
-        "feeds": {"name": query.name_of(search_fields), "query": f"?{again}" if again else ""} if follows else None,
+        "feeds": {"name": query.name_of(search_fields), "query": f"?{query_string}" if query_string else ""}
+        if follows
+        else None,
         "heading": _page_heading(search_fields, is_map=bool(submitted.view)),
         "is_search": submitted.is_search,
         "view": submitted.view,
@@ -258,7 +260,7 @@ def _form_context(
         "may_be_kept": search_query is not None
         and search_query.of_groups_of is None
         and query.is_specific(search_query),
-        "asked": again,
+        "asked": query_string,
         "places": submitted.choices,
     }
 

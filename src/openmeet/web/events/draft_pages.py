@@ -123,8 +123,8 @@ async def _publish_draft(request: Request, draft: Event, form: Mapping[str, str]
         checked_timing = await series.check_timing(request, timing)
         async with database_of(request).transaction() as tx:
             locked = await drafts.lock_to_publish(tx, caller, draft.slug, expected_revision=revision)
-            begun = await series.of_draft(tx, caller, locked, details, checked_timing)
-        return go(begun.path, flash=begun.flash)
+            new_series = await series.of_draft(tx, caller, locked, details, checked_timing)
+        return go(new_series.path, flash=new_series.flash)
     async with database_of(request).transaction() as tx:
         event = await drafts.publish(tx, caller, draft.slug, details, expected_revision=revision)
         message_key = await flash.flash_of_event(tx, event)

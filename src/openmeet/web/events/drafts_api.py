@@ -73,8 +73,8 @@ async def publish(request: Request) -> Response:
             if at is not None:
                 raise InvalidForm({"publishAt": EventReason.SERIES_NOT_SCHEDULED})
             locked = await drafts.lock_to_publish(tx, caller, before.slug, expected_revision=revision)
-            begun = await series.of_draft(tx, caller, locked, details, checked_timing)
-            event = await by_id(tx, begun.first) or before
+            new_series = await series.of_draft(tx, caller, locked, details, checked_timing)
+            event = await by_id(tx, new_series.first) or before
         elif at is None:
             event = await drafts.publish(tx, caller, before.slug, details, expected_revision=revision)
         else:
@@ -117,10 +117,10 @@ async def duplicate(request: Request) -> Response:
         # If the caller may not create events in the group of the original, the copy has no group.
         group = await group_of_copy(tx, event, caller.user_id)
         is_held = await is_held_at_first(tx, caller.user_id, details, group)
-        made = await actions.create(tx, caller, details, is_held=is_held, group=group, is_draft=body.is_draft)
+        copy_of_event = await actions.create(tx, caller, details, is_held=is_held, group=group, is_draft=body.is_draft)
         # Registration settings are copied too.
-        await registration.copy_of_event(tx, event, made.id)
-        return await to_host(request, tx, made, 201)
+        await registration.copy_of_event(tx, event, copy_of_event.id)
+        return await to_host(request, tx, copy_of_event, 201)
 
 
 def _parse_instant(text: str | None) -> Instant | None:

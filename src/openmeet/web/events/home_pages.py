@@ -99,7 +99,7 @@ async def show_home(request: Request) -> Response:
     viewer = caller.user_id
     async with database_of(request).reader() as reader:
         now = reader.now
-        coming = await event_lists.mine(reader, viewer, MyEvents.UPCOMING, None, 1 + MOST_IN_WEEK)
+        upcoming = await event_lists.mine(reader, viewer, MyEvents.UPCOMING, None, 1 + MOST_IN_WEEK)
         hosted = await event_lists.mine(reader, viewer, MyEvents.HOSTING, None, MOST_HOSTED)
         waiting = await event_lists.waiting_for(reader, viewer, READ_WAITING)
         of_groups = await _of_groups(reader, viewer)
@@ -108,11 +108,11 @@ async def show_home(request: Request) -> Response:
         for_you = await _for_you(reader, viewer, of_groups) if me is not None and me.wants_suggestions else []
         suggested = (
             []
-            if coming or waiting or of_groups or for_you
+            if upcoming or waiting or of_groups or for_you
             else await front_page.coming(reader, viewer, shown_of(request), None, MOST_SUGGESTED, once_per_series=True)
         )
         listed = [*of_groups, *(one.event for one in for_you)] or suggested
-        every = {event.id: event for event in (*coming, *hosted, *waiting, *listed)}
+        every = {event.id: event for event in (*upcoming, *hosted, *waiting, *listed)}
         names = await _names_about(reader, for_you)
         facts = await facts_of(
             reader,
@@ -122,7 +122,7 @@ async def show_home(request: Request) -> Response:
             further=await further_dates(reader, listed),
         )
     own_zone = (me.time_zone if me else None) or "UTC"
-    ahead = [event for event in coming if not event.is_cancelled and event.starts_at is not None]
+    ahead = [event for event in upcoming if not event.is_cancelled and event.starts_at is not None]
     context = {
         "greeting": _greeting(now, own_zone, first_name(caller.display_name)),
         "next": _next_event(ahead[0], facts, now) if ahead else None,

@@ -93,7 +93,7 @@ async def save(request: Request) -> Response:
                 details,
                 expected_revision=revision_in_form(revision),
             )
-            taken = await queries.seats_taken(tx, event.id)
+            seats_taken = await queries.seats_taken(tx, event.id)
     except InvalidForm as wrong:
         shown |= confirmation_field(form, PAST, wrong) | confirmation_field(form, ASKED, wrong)
         return form_page(request, form_with_problems(shown, wrong), event=event, status=400)
@@ -102,7 +102,7 @@ async def save(request: Request) -> Response:
         return form_page(request, _form_with_conflicts(shown, newest), event=newest, status=409)
     flash = "event_unchanged" if saved.revision == event.revision else "event_saved"
     places = saved.content.capacity
-    if places is not None and places != event.content.capacity and taken > places:
+    if places is not None and places != event.content.capacity and seats_taken > places:
         flash = "event_saved_full"
     return go(f"/events/{event.slug}", flash=flash)
 
@@ -122,8 +122,8 @@ async def cancel(request: Request) -> Response:
     try:
         reason = rules.check_reason(form.get("reason", ""))
     except InvalidForm as wrong:
-        again = {"event": event, "notified": notified, "typed": form_with_problems(form, wrong)}
-        return page(request, "events/cancel.html", again, status=400)
+        context = {"event": event, "notified": notified, "typed": form_with_problems(form, wrong)}
+        return page(request, "events/cancel.html", context, status=400)
     async with database_of(request).transaction() as tx:
         await event_hosting.cancel(tx, caller_of(request), event.slug, reason)
     return go(f"/events/{event.slug}", flash="event_cancelled" if notified else "event_cancelled_alone")

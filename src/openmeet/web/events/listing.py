@@ -180,8 +180,8 @@ def _going_label(event: Event, counts: RsvpCounts) -> str:
     free = lists.places_left(event, counts)
     if not free:
         return going
-    left = ngettext("%(number)s place left", "%(number)s places left", free)
-    return f"{going}, {left}" if going else left
+    places_left = ngettext("%(number)s place left", "%(number)s places left", free)
+    return f"{going}, {places_left}" if going else places_left
 
 
 # States that matter to people who have not answered. The event's own status takes precedence.

@@ -125,25 +125,25 @@ async def create(request: Request) -> Response:
     form = place_field.read(request, form)
     submission = submission_of(form)
     caller = caller_or_none(request)
-    sent = (
+    sent_picture = (
         await new_picture.store_picture(request, caller, form, body)
         if caller is not None
         else new_picture.SentPicture()
     )
-    form[new_picture.KEPT] = sent.kept
+    form[new_picture.KEPT] = sent_picture.kept
     values = {**values_of(submission), **form}
     if skipped_dates.is_pressed(form):
         repeats = await recurrence_preview.form_state(request, values)
         clashes = await conflicts.in_form(request, values, repeats.meaning)
-        return await new_page(request, FormState(values, sent.problems), repeats=repeats, clashes=clashes)
+        return await new_page(request, FormState(values, sent_picture.problems), repeats=repeats, clashes=clashes)
     if place_field.asks_for_places(form):
         filled, place_answer = await place_field.with_place(request, values)
-        return await new_page(request, FormState(filled, sent.problems), place_answer=place_answer)
-    if form.get("save") == "draft" and caller is not None and not sent.problems:
-        return await _begin_draft(request, submission, form, sent.picture)
+        return await new_page(request, FormState(filled, sent_picture.problems), place_answer=place_answer)
+    if form.get("save") == "draft" and caller is not None and not sent_picture.problems:
+        return await _begin_draft(request, submission, form, sent_picture.picture)
     try:
-        details = _checked_details(submission, sent)
-        details = replace(details, content=replace(details.content, picture=sent.picture))
+        details = _checked_details(submission, sent_picture)
+        details = replace(details, content=replace(details.content, picture=sent_picture.picture))
         timing = await recurrence_preview.timing_of(request, form, details)
         require_confirmed_past_start(request, form, details, None)
     except InvalidForm as wrong:
@@ -159,9 +159,9 @@ async def create(request: Request) -> Response:
 async def _create_series(request: Request, form: Mapping[str, str], details: Details, timing: Timing) -> Response:
     try:
         return _forget_draft(await series.create_series(request, form, details, timing))
-    except SeriesAlreadyCreated as made:
+    except SeriesAlreadyCreated as existing:
         renewed = {**form, "submission": secrets.token_urlsafe(16)}
-        problem = Markup(_SERIES_MADE_ALREADY.filled(slug=quote(made.slug)))  # noqa: S704  # a message of ours, with a quoted slug
+        problem = Markup(_SERIES_MADE_ALREADY.filled(slug=quote(existing.slug)))  # noqa: S704  # a message of ours, with a quoted slug
         return _forget_draft(await new_page(request, FormState(renewed, {"": problem}), status=422))
 
 
@@ -182,13 +182,13 @@ async def _create_event(
                 is_held=await is_held_at_first(tx, caller.user_id, details, group),
                 group=group,
             )
-        except actions.EventAlreadyCreated as made:
+        except actions.EventAlreadyCreated as existing:
             renewed = {
                 **values_of(submission),
                 "submission": secrets.token_urlsafe(16),
                 "group": form.get("group", ""),
             }
-            problem = Markup(_MADE_ALREADY.filled(slug=quote(made.slug)))  # noqa: S704  # a message of ours, with a quoted slug
+            problem = Markup(_MADE_ALREADY.filled(slug=quote(existing.slug)))  # noqa: S704  # a message of ours, with a quoted slug
             return await new_page(request, FormState(renewed, {"": problem}), status=422)
         if original is not None:
             await registration.copy_of_event(tx, original, event.id)
@@ -200,14 +200,14 @@ async def _create_event(
     return _forget_draft(go(f"/events/{event.slug}", flash=message_key))
 
 
-def _checked_details(submission: rules.Submission, sent: new_picture.SentPicture) -> Details:
+def _checked_details(submission: rules.Submission, sent_picture: new_picture.SentPicture) -> Details:
     """Validate the form and the picture together, so that InvalidForm contains all errors."""
     try:
         details = rules.check(submission)
     except InvalidForm as wrong:
-        raise InvalidForm({**wrong.problems, **sent.problems}) from None
-    if sent.problems:
-        raise InvalidForm(sent.problems)
+        raise InvalidForm({**wrong.problems, **sent_picture.problems}) from None
+    if sent_picture.problems:
+        raise InvalidForm(sent_picture.problems)
     return details
 
 

@@ -253,8 +253,8 @@ async def _sharing_context(
     """The URL of the event, the metadata for search engines and other sites, and the first steps after creation."""
     public_url = services(request).settings.public_url
     # Only the viewer's own RSVP has been loaded so far.
-    own = viewer.mine.id if viewer.mine else None
-    nobody_else = not await attendance.has_rsvps(reader, event.id, except_id=own)
+    own_rsvp_id = viewer.mine.id if viewer.mine else None
+    nobody_else = not await attendance.has_rsvps(reader, event.id, except_id=own_rsvp_id)
     is_host = viewer.user_id == event.author_id
     return {
         "may_unpublish": not event.is_draft and nobody_else and viewer.mine is None,

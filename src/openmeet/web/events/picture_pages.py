@@ -33,14 +33,14 @@ async def show(request: Request) -> Response:
 async def save(request: Request) -> Response:
     event = await _editable_event(request)
     caller = caller_of(request)
-    again = await save_sent(
+    refused_form = await save_sent(
         request,
         caller.user_id,
         lambda tx, picture: pictures.put(tx, caller, event.slug, picture),
         lambda tx, alt: pictures.describe(tx, caller, event.slug, alt),
     )
-    if again is not None:
-        form_state, status = again
+    if refused_form is not None:
+        form_state, status = refused_form
         return _picture_form_page(request, event, form_state, status=status)
     return go(f"/events/{quote(event.slug)}", flash="picture_saved")
 

@@ -129,8 +129,8 @@ class EventFieldsInput(_FieldsInput, kw_only=True):
 
     def typed(self) -> dict[str, str]:
         """The values, by the field names of ``rules.Submission``."""
-        sent = {one.name: text_of(getattr(self, one.name)) for one in _SENT}
-        return sent | _venue_typed(self.venue) | {"all_day": text_of(self.is_all_day)}
+        texts = {one.name: text_of(getattr(self, one.name)) for one in _SENT}
+        return texts | _venue_typed(self.venue) | {"all_day": text_of(self.is_all_day)}
 
 
 class EventFieldsEdit(_FieldsEdit, kw_only=True):
@@ -140,9 +140,9 @@ class EventFieldsEdit(_FieldsEdit, kw_only=True):
 
     def typed(self) -> dict[str, str]:
         """The inputs that were sent, by the field names of ``rules.Submission``."""
-        sent = {one.name: getattr(self, one.name) for one in _SENT}
+        texts = {one.name: getattr(self, one.name) for one in _SENT}
         place = {} if self.venue is UNSET else _venue_typed(self.venue)
-        return {name: text_of(value) for name, value in sent.items() if value is not UNSET} | place
+        return {name: text_of(value) for name, value in texts.items() if value is not UNSET} | place
 
 
 class DateDefaults(_FieldsOutput, kw_only=True):

@@ -164,16 +164,16 @@ def _place_link(
         place = places.meant_place(request, name, zone)
         if place is None:
             continue
-        label, rest = places.typed_name(place, name), " ".join(others)
-        words = gettext("“%(words)s” near %(place)s", words=rest, place=label)
+        label, other_words = places.typed_name(place, name), " ".join(others)
+        words = gettext("“%(words)s” near %(place)s", words=other_words, place=label)
         near = Near(place.latitude, place.longitude, query.WITHIN)
         return [
             NamedLink(
-                words if rest else gettext("Near %(place)s", place=label),
+                words if other_words else gettext("Near %(place)s", place=label),
                 gettext("Place"),
-                "/?" + query.query_string(search_fields, q=rest, near=places.near_value(place, label)),
+                "/?" + query.query_string(search_fields, q=other_words, near=places.near_value(place, label)),
                 icon="place",
-                others_heading=words if rest else gettext("Events near %(place)s", place=label),
+                others_heading=words if other_words else gettext("Events near %(place)s", place=label),
                 around=SearchQuery(words=others, near=near, viewer=search_query.viewer, once_per_series=True),
             )
         ]

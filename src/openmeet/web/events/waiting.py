@@ -77,9 +77,9 @@ def _waiting_row(event: Event, facts: ListedFacts) -> WaitingRow:
         if action is None or (action is AnswerAction.EDIT):
             continue
         words = answer_texts.label_of(bar, action, answer_case.people_asking)
-        spoken = f"{words}: {card.title}"
+        accessible_name = f"{words}: {card.title}"
         if action in {AnswerAction.GOING, AnswerAction.DECLINED} and not bar.shows_answer:
-            buttons.append(HomeButton(words, spoken, reply=RsvpReply(action.value).value))
+            buttons.append(HomeButton(words, accessible_name, reply=RsvpReply(action.value).value))
         elif action is AnswerAction.DECIDE:
-            buttons.append(HomeButton(words, spoken, path=f"{path}/attendees?tab=asking"))
+            buttons.append(HomeButton(words, accessible_name, path=f"{path}/attendees?tab=asking"))
     return WaitingRow(card, sentence, time_and_place.short_start_label(event), tuple(buttons))

@@ -113,9 +113,11 @@ def redirect_to_current_slug(request: Request, group: Group) -> Response | None:
     if requested_slug == group.slug:
         return None
     # The slug is a whole path segment or is followed by a file extension. A slug contains neither slashes nor dots.
-    rest = request.url.path.removeprefix("/groups/").removeprefix(quote(requested_slug)).removeprefix(requested_slug)
+    path_below = (
+        request.url.path.removeprefix("/groups/").removeprefix(quote(requested_slug)).removeprefix(requested_slug)
+    )
     query = f"?{request.url.query}" if request.url.query else ""
-    return RedirectResponse(f"/groups/{quote(group.slug)}{rest}{query}", 301)
+    return RedirectResponse(f"/groups/{quote(group.slug)}{path_below}{query}", 301)
 
 
 def context_of(seen: GroupAccess, current_tab: str) -> dict[str, object]:

@@ -77,25 +77,27 @@ def _entry_text(one: GroupLogEntry, names: Mapping[UserId, str]) -> str:
 
 
 def _action_text(one: GroupLogEntry, names: Mapping[UserId, str]) -> str:
-    them = names[one.user_id]
+    member_name = names[one.user_id]
     if one.note == BY_CLOCK:
         return {
-            GroupLogAction.SUCCESSION_ASKED: gettext("started the waiting time until %(name)s takes over", name=them),
-            GroupLogAction.SUCCESSION_STOPPED: gettext("%(name)s isn’t taking over", name=them),
-        }.get(one.act, _new_role(one, them))
+            GroupLogAction.SUCCESSION_ASKED: gettext(
+                "started the waiting time until %(name)s takes over", name=member_name
+            ),
+            GroupLogAction.SUCCESSION_STOPPED: gettext("%(name)s isn’t taking over", name=member_name),
+        }.get(one.act, _new_role(one, member_name))
     match one.act:
         case GroupLogAction.ROLE_CHANGED if one.after is not None:
-            return gettext("made %(them)s %(after)s", them=them, after=role_label(one.after))
+            return gettext("made %(them)s %(after)s", them=member_name, after=role_label(one.after))
         case (
             GroupLogAction.HANDED_OVER
             | GroupLogAction.TAKEN_OVER
             | GroupLogAction.TAKEN_BACK
             | GroupLogAction.PASSED_ON
         ):
-            return gettext("handed the group over to %(them)s", them=_new_role(one, them))
+            return gettext("handed the group over to %(them)s", them=_new_role(one, member_name))
         case GroupLogAction.SUCCESSION_ARRANGED:
             return (
-                gettext("named %(them)s as the next owner", them=them)
+                gettext("named %(them)s as the next owner", them=member_name)
                 if one.user_id != one.acted_by
                 else gettext("changed who’s next in line")
             )
@@ -108,14 +110,14 @@ def _action_text(one: GroupLogEntry, names: Mapping[UserId, str]) -> str:
         case GroupLogAction.DID_UNFOLLOWED:
             return gettext("made the group unfollow %(note)s", note=one.note)
         case _:
-            return _ABOUT[one.act].filled(who=them) if one.act in _ABOUT else str(_BY_SELF[one.act])
+            return _ABOUT[one.act].filled(who=member_name) if one.act in _ABOUT else str(_BY_SELF[one.act])
 
 
-def _new_role(one: GroupLogEntry, them: str) -> str:
+def _new_role(one: GroupLogEntry, member_name: str) -> str:
     return (
-        gettext("%(them)s is %(after)s", them=them, after=role_label(one.after))
+        gettext("%(them)s is %(after)s", them=member_name, after=role_label(one.after))
         if one.after is not None and one.after in set(GroupRole)
-        else them
+        else member_name
     )
 
 

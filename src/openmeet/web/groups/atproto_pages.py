@@ -73,7 +73,7 @@ async def on_the_network(reader: Reader, seen: GroupAccess) -> OnTheNetwork:
     group, on = seen.group, await switches(reader)
     speaker = record_holder_of(group)
     share = Share.ALL if group.is_read_only else share_of(group)
-    held = (await publication_status.statuses(reader, PublicationKind.GROUP, [group.id]))[group.id]
+    publication_state = (await publication_status.statuses(reader, PublicationKind.GROUP, [group.id]))[group.id]
     agreed = (await identity_queries.consent(reader, speaker)).is_given
     handle: str | None = None
     problem = ""
@@ -87,7 +87,7 @@ async def on_the_network(reader: Reader, seen: GroupAccess) -> OnTheNetwork:
     return OnTheNetwork(
         share=share,
         uri=group.network.record_uri,
-        status=held.shown(reader.now, is_allowed=agreed and share is not Share.NOTHING),
+        status=publication_state.shown(reader.now, is_allowed=agreed and share is not Share.NOTHING),
         is_switched_on=Flag.GROUPS in on,
         has_agreed=agreed,
         handle=handle,
@@ -111,12 +111,14 @@ async def _own_name(
     can_be = share is Share.ALL and agreed and Flag.MEMBERSHIPS in await switches(reader)
     if membership is None:
         return OwnName(is_public=False, can_be_public=can_be, state=None, status=None, uri=None, asks=asks, did=did)
-    held = (await publication_status.statuses(reader, PublicationKind.MEMBERSHIP, [membership.id]))[membership.id]
+    publication_state = (await publication_status.statuses(reader, PublicationKind.MEMBERSHIP, [membership.id]))[
+        membership.id
+    ]
     return OwnName(
         is_public=is_public,
         can_be_public=can_be,
-        state=held.state,
-        status=held.shown(reader.now, is_allowed=is_public and can_be),
+        state=publication_state.state,
+        status=publication_state.shown(reader.now, is_allowed=is_public and can_be),
         uri=membership.statement_uri,
         asks=asks and is_public,
         did=did,

@@ -27,13 +27,15 @@ async def put_picture(request: Request) -> Response:
         rules.require_kept_here(group, GroupPermission.EDIT_GROUP)
         rules.require_permission(membership.role if membership else None, GroupPermission.EDIT_GROUP)
     alt = check_alt(body.alt)
-    key, made = await media.keep(db, store_of(request), workers_of(request, caller.user_id), caller.user_id, body.image)
+    key, is_new = await media.keep(
+        db, store_of(request), workers_of(request, caller.user_id), caller.user_id, body.image
+    )
     async with db.transaction() as tx:
         saved = await pictures.put(
             tx,
             caller,
             group.slug,
-            Picture(key, alt, made.width, made.height),
+            Picture(key, alt, is_new.width, is_new.height),
             expected_revision=expected_revision(request),
         )
         shown = await shown_to(tx, request, saved, caller.user_id)

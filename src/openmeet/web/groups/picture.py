@@ -33,14 +33,14 @@ async def show(request: Request) -> Response:
 async def save(request: Request) -> Response:
     seen = await _editable_group(request)
     caller = caller_of(request)
-    again = await save_sent(
+    refused_form = await save_sent(
         request,
         caller.user_id,
         lambda tx, picture: pictures.put(tx, caller, seen.group.slug, picture),
         lambda tx, alt: pictures.describe(tx, caller, seen.group.slug, alt),
     )
-    if again is not None:
-        form_state, status = again
+    if refused_form is not None:
+        form_state, status = refused_form
         return _picture_form_page(request, seen, form_state, status=status)
     return go(path_of(seen.group), flash="picture_saved")
 
@@ -61,6 +61,8 @@ async def _editable_group(request: Request) -> GroupAccess:
 
 def _picture_form_page(request: Request, seen: GroupAccess, form_state: FormState, *, status: int = 200) -> Response:
     settings = f"{seen.path}/settings"
-    theirs = seen.group.network.avatar_cid is not None
-    form = form_of(seen.group.picture, seen.path, back=settings, form_state=form_state, theirs=theirs)
+    has_record_picture = seen.group.network.avatar_cid is not None
+    form = form_of(
+        seen.group.picture, seen.path, back=settings, form_state=form_state, has_record_picture=has_record_picture
+    )
     return page(request, "groups/group_picture.html", context_of(seen, settings) | form, status=status)

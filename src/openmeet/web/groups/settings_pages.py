@@ -88,10 +88,10 @@ async def create(request: Request) -> Response:
         return _group_form_page(
             request, form_with_problems({**values_of(submission), "submission": key}, wrong), None, status=400
         )
-    except actions.GroupAlreadyCreated as made:
-        again = {**values_of(submission), "submission": secrets.token_urlsafe(16)}
-        problem = Markup(_MADE_ALREADY.filled(slug=quote(made.slug)))  # noqa: S704  # a message of ours, with a quoted slug
-        return _group_form_page(request, FormState(again, {"": problem}), None, status=422)
+    except actions.GroupAlreadyCreated as existing:
+        form_values = {**values_of(submission), "submission": secrets.token_urlsafe(16)}
+        problem = Markup(_MADE_ALREADY.filled(slug=quote(existing.slug)))  # noqa: S704  # a message of ours, with a quoted slug
+        return _group_form_page(request, FormState(form_values, {"": problem}), None, status=422)
     return go(path_of(group), flash="group_created" if group.revision == 1 else "made_before")
 
 
@@ -124,10 +124,10 @@ async def save(request: Request) -> Response:
         others = {
             name: text for name, text in newest_values.items() if text != shown[name].replace("\r\n", "\n").strip()
         }
-        again = FormState(
+        form_state_again = FormState(
             {**shown, "revision": str(newest.group.revision)}, {"": GroupReason.CHANGED_WHILE_OPEN}, others
         )
-        return _group_form_page(request, again, newest, status=409)
+        return _group_form_page(request, form_state_again, newest, status=409)
     return go(path_of(group, "settings"), flash="group_saved")
 
 
@@ -228,10 +228,10 @@ async def _ask_delete(request: Request, form_state: FormState, *, status: int = 
         moved = redirect_to_current_slug(request, seen.group)
         if moved is not None and request.method == "GET":
             return moved
-        coming, inner = await effect_of_deleting(reader, seen.group.id)
+        upcoming_count, inner = await effect_of_deleting(reader, seen.group.id)
     context = context_of(seen, f"{seen.path}/settings") | {
         "typed": form_state,
-        "coming": coming,
+        "coming": upcoming_count,
         "inner": inner,
         "others": seen.members - 1,
         "pending": seen.counts.get(GroupRole.PENDING, 0),

@@ -220,17 +220,17 @@ async def group_context(reader: Reader, seen: GroupAccess, form_state: FormState
 
 async def _events_context(reader: Reader, seen: GroupAccess, public_url: str) -> dict[str, object]:
     """The next events, or the last ones if there are no next ones."""
-    coming = await shown_in_group(reader, seen.group.id, None, NEXT_SHOWN + 1, member=seen.member)
+    upcoming = await shown_in_group(reader, seen.group.id, None, NEXT_SHOWN + 1, member=seen.member)
     # If the group has a single series and nothing else, show the dates of that series instead of only the next one.
-    is_one_series = len(coming) == 1 and coming[0].group is not None and coming[0].place_in_series is not None
+    is_one_series = len(upcoming) == 1 and upcoming[0].group is not None and upcoming[0].place_in_series is not None
     if is_one_series:
-        coming = await coming_in_group(reader, seen.group.id, None, NEXT_SHOWN + 1, member=seen.member)
-    past = [] if coming else await past_in_group(reader, seen.group.id, None, NEXT_SHOWN, member=seen.member)
-    listed = await days_of(reader, seen, coming[:NEXT_SHOWN], public_url, once_per_series=not is_one_series)
+        upcoming = await coming_in_group(reader, seen.group.id, None, NEXT_SHOWN + 1, member=seen.member)
+    past = [] if upcoming else await past_in_group(reader, seen.group.id, None, NEXT_SHOWN, member=seen.member)
+    listed = await days_of(reader, seen, upcoming[:NEXT_SHOWN], public_url, once_per_series=not is_one_series)
     return {
         "coming": listed,
         "dated": with_days(listed),
-        "has_more": len(coming) > NEXT_SHOWN,
+        "has_more": len(upcoming) > NEXT_SHOWN,
         "past": await days_of(reader, seen, past, public_url),
     }
 
@@ -260,11 +260,11 @@ def _short_membership_label(membership: Membership | None) -> str:
 
 async def _picture_of(reader: Reader, seen: GroupAccess) -> PictureView | None:
     """The group's picture. For a remote group, the picture of its record."""
-    own = seen.group.picture
-    if own is not None:
-        return PictureView(f"/media/{own.key}", own.alt, own.width, own.height)
-    theirs = await picture_of_group(reader, seen.group)
-    return None if theirs is None else record_picture(seen.path, theirs)
+    own_picture = seen.group.picture
+    if own_picture is not None:
+        return PictureView(f"/media/{own_picture.key}", own_picture.alt, own_picture.width, own_picture.height)
+    record_image = await picture_of_group(reader, seen.group)
+    return None if record_image is None else record_picture(seen.path, record_image)
 
 
 def _decider(membership: Membership | None) -> list[UserId]:

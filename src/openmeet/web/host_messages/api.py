@@ -76,8 +76,8 @@ async def preview(request: Request) -> Response:
     body = await read_json(request, MessageInput)
     async with database_of(request).reader() as reader:
         event = await actions.find_for_host(reader, caller, _slug(request))
-        _, whom = check(body.text, body.addressees, _parse_instant(body.send_at), reader.now)
-        found = await actions.recipients(reader, event, whom, caller.user_id)
+        _, addressees = check(body.text, body.addressees, _parse_instant(body.send_at), reader.now)
+        found = await actions.recipients(reader, event, addressees, caller.user_id)
     return json_response(MessagePreview(len(found.reached), found.unreached))
 
 
@@ -99,7 +99,7 @@ def _message_output(one: HostMessage) -> MessageOutput:
     return MessageOutput(
         one.id,
         one.text,
-        [whom.value for whom in one.addressees],
+        [addressee.value for addressee in one.addressees],
         one.state.value,
         one.author_id,
         iso(one.send_at),

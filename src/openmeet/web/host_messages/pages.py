@@ -96,21 +96,21 @@ async def _preview_page(
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         event = await actions.find_for_host(reader, caller, _slug(request))
-        text, whom = check(form.get("text", ""), addressees, send_at, reader.now)
-        found = await actions.recipients(reader, event, whom, caller.user_id)
+        text, checked_addressees = check(form.get("text", ""), addressees, send_at, reader.now)
+        found = await actions.recipients(reader, event, checked_addressees, caller.user_id)
         mail = await message_mail(
             reader,
             event,
             caller.user_id,
             text,
             public_url=services(request).settings.public_url,
-            is_going=bool({Addressees.GOING, Addressees.ATTENDED} & set(whom)),
+            is_going=bool({Addressees.GOING, Addressees.ATTENDED} & set(checked_addressees)),
         )
     preview = {
         "mail": mail,
         "reached": len(found.reached),
         "unreached": found.unreached,
-        "whom": ", ".join(str(WORDS[one]) for one in whom),
+        "whom": ", ".join(str(WORDS[one]) for one in checked_addressees),
         "at": "" if send_at is None else _time_label(send_at, event),
     }
     return await _message_form_page(request, FormState(form), preview=preview)
@@ -141,7 +141,7 @@ def _message_row(one: HostMessage, event: Event) -> dict[str, object]:
         "id": one.id,
         "text": one.text,
         "when": _time_label(at, event),
-        "whom": ", ".join(str(WORDS[whom]) for whom in one.addressees),
+        "whom": ", ".join(str(WORDS[addressee]) for addressee in one.addressees),
         "state": _STATES[one.state],
         "recipients": one.recipients,
         "is_sent": one.state is MessageState.SENT,

@@ -207,9 +207,9 @@ async def confirm(request: Request) -> Response:
                 await events.choose_zone(tx, arrived, body.time_zone)
         selected_uids = None if body.events is None else frozenset(body.events)
         host = services(request).settings.public_host
-        workers, taken = workers_of(request, caller.user_id), frozenset(body.updates)
+        workers, selected_updates = workers_of(request, caller.user_id), frozenset(body.updates)
         await events.import_events(
-            database_of(request), workers, caller, arrived.id, selected_uids, reading, host, taken=taken
+            database_of(request), workers, caller, arrived.id, selected_uids, reading, host, taken=selected_updates
         )
     else:
         lines: dict[int, bool] = {}
@@ -240,10 +240,10 @@ async def invite(request: Request) -> Response:
         raise NotFound(ImportReason.NO_PEOPLE)
     async with database_of(request).transaction() as tx:
         target = await people.target_by_id(tx, caller, arrived.what, arrived.target)
-        _, sent = await people.invite(
+        _, sent_counts = await people.invite(
             tx, caller, target.what, target.slug, message=body.message, expected=body.expected_people
         )
-    return json_response(InvitationsSent(sent))
+    return json_response(InvitationsSent(sent_counts))
 
 
 async def _import_response(
@@ -261,19 +261,19 @@ async def _import_response(
 async def _import_output(
     request: Request, caller: Caller, arrived: Import, reading: FileReading, requested_page: Page
 ) -> ImportOutput:
-    made = ImportOutput(arrived.id, arrived.what.value, [], None, [], None, None)
+    output = ImportOutput(arrived.id, arrived.what.value, [], None, [], None, None)
     # An upload never changes, so an offset is a valid cursor.
     first = requested_page.after[0] if requested_page.after else 0
     if arrived.outcome is not None:
         report = arrived.outcome
-        made.outcome = OutcomeOutput(
+        output.outcome = OutcomeOutput(
             report.get("made", []),
             report.get("updated", []),
             int(report.get("known", 0)),
             [explain(decode_explanation(one)) for one in report.get("left_out", [])],
             int(report.get("new", 0)),
         )
-        return made
+        return output
     if arrived.what is What.EVENTS:
         whole = await events.parse_upload(workers_of(request, caller.user_id), arrived, reading)
         async with database_of(request).reader() as reader:
@@ -281,11 +281,11 @@ async def _import_output(
             matches = await events.matches(reader, caller.user_id, whole.events, host)
             alike = await lookalikes(reader, caller.user_id, whole.events)
             differing = await updates_of(reader, caller.user_id, whole.events)
-        made.warnings = list(whole.warnings)
-        page, made.cursor = requested_page.cut(
+        output.warnings = list(whole.warnings)
+        page, output.cursor = requested_page.cut(
             list(enumerate(whole.events, 1))[first:], lambda one: (one[0], str(one[0]))
         )
-        made.events = [
+        output.events = [
             FoundEvent(
                 event.uid,
                 event.typed.title,
@@ -304,20 +304,20 @@ async def _import_output(
             for _, event in page
             for one in [alike.get(event.uid, NOTHING) if matches[event.uid] is ImportMatch.NEW else NOTHING]
         ]
-        return made
+        return output
     found = await people.parse_uploaded_list(workers_of(request, caller.user_id), arrived)
     async with database_of(request).reader() as reader:
         fresh, listed = await people.new_rows(reader, arrived, found)
-    made.warnings = list(found.warnings)
-    some, made.cursor = requested_page.cut(list(enumerate(found.rows, 1))[first:], lambda one: (one[0], str(one[0])))
+    output.warnings = list(found.warnings)
+    some, output.cursor = requested_page.cut(list(enumerate(found.rows, 1))[first:], lambda one: (one[0], str(one[0])))
     rows = [
         FoundPerson(row.line, row.name, row.email, row.status, row.problem, means_no(row.status)) for _, row in some
     ]
     columns = {column.value: name for column, name in found.columns.items()}
-    made.people = FoundPeople(
+    output.people = FoundPeople(
         found.service, list(found.header), columns, len(fresh), listed, rows, sum(not row.email for row in fresh)
     )
-    return made
+    return output
 
 
 async def _own_import(request: Request, caller: Caller) -> Import:

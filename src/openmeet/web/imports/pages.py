@@ -92,8 +92,8 @@ async def start(request: Request) -> Response:
         return _upload_page(request, target, form_with_problems(form, wrong), status=400)
     except Failure as failure:
         at = "url" if form.get("url", "").strip() and not content else "file"
-        again = form_with_problems(form, InvalidForm({at: failure.why}))
-        return _upload_page(request, target, again, status=form_status_of(failure), headers=headers_of(failure))
+        form_state = form_with_problems(form, InvalidForm({at: failure.why}))
+        return _upload_page(request, target, form_state, status=form_status_of(failure), headers=headers_of(failure))
     return go(f"/import/{import_id}")
 
 
@@ -127,8 +127,10 @@ async def import_upload(request: Request) -> Response:
         host = services(request).settings.public_host
         workers = workers_of(request, caller.user_id)
         updated = frozenset(name.removeprefix("update-") for name in form if name.startswith("update-"))
-        uids, taken = await _uids(workers, arrived, reading, selected_uids, updated)
-        await events.import_events(database_of(request), workers, caller, arrived.id, uids, reading, host, taken=taken)
+        uids, updated_uids = await _uids(workers, arrived, reading, selected_uids, updated)
+        await events.import_events(
+            database_of(request), workers, caller, arrived.id, uids, reading, host, taken=updated_uids
+        )
         return go(import_path)
     if form.get("act") == "columns":
         chosen_columns = {column.value: form.get(column.value, "") for column in _COLUMNS}

@@ -48,17 +48,17 @@ async def serve_picture(
     ``key`` identifies the picture in its ETag; ``blob_key`` returns the storage key of a file.
     """
     size, accepted = requested_size(request), accepted_format(request)
-    sent = {**headers, "etag": f'"{key}-{size}-{accepted.value}"', "vary": "Accept"}
-    if request.headers.get("if-none-match") == sent["etag"]:
-        return Response(status_code=304, headers=sent)
+    response_headers = {**headers, "etag": f'"{key}-{size}-{accepted.value}"', "vary": "Accept"}
+    if request.headers.get("if-none-match") == response_headers["etag"]:
+        return Response(status_code=304, headers=response_headers)
     for larger in _at_least(size):
         for format_ in dict.fromkeys((accepted, PictureFormat.JPEG)):
             name = blob_key(larger, format_)
             try:
-                sent["content-length"] = str(await store.size(name))
+                response_headers["content-length"] = str(await store.size(name))
             except NotFound:
                 continue
-            return StreamingResponse(store.read(name), headers=sent, media_type=format_.content_type)
+            return StreamingResponse(store.read(name), headers=response_headers, media_type=format_.content_type)
     raise NotFound(MediaReason.NO_SUCH_PICTURE)
 
 

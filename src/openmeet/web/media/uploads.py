@@ -51,9 +51,9 @@ async def save_sent(
     try:
         alt = check_alt(alt_text)
         if body:
-            key, made = await pictures.keep(db, store_of(request), workers_of(request, user_id), user_id, body)
+            key, is_new = await pictures.keep(db, store_of(request), workers_of(request, user_id), user_id, body)
             async with db.transaction() as tx:
-                await put(tx, Picture(key, alt, made.width, made.height))
+                await put(tx, Picture(key, alt, is_new.width, is_new.height))
         else:
             async with db.transaction() as tx:
                 await describe(tx, alt)
@@ -69,14 +69,14 @@ async def save_sent(
 
 
 def form_of(
-    picture: Picture | None, address: str, *, back: str, form_state: FormState, theirs: bool = False
+    picture: Picture | None, address: str, *, back: str, form_state: FormState, has_record_picture: bool = False
 ) -> dict[str, object]:
-    """The context of ``media/picture_form.html`` for the object at this path. ``theirs``: the picture was set by
+    """The context of ``media/picture_form.html`` for the object at this path. ``has_record_picture``: the picture was set by
     another app.
     """
     return {
         "picture": picture,
-        "theirs": theirs,
+        "theirs": has_record_picture,
         "address": address,
         "back": back,
         "typed": form_state,

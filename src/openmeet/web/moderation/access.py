@@ -20,13 +20,13 @@ async def moderator_of(reader: Reader, request: Request) -> Caller:
     return caller
 
 
-def subject_of(thing: str, subject_id: str) -> Subject:
+def subject_of(kind: str, subject_id: str) -> Subject:
     """The subject that a request names. Raises NotFound for an unknown kind, InvalidInput for an invalid host."""
-    if thing not in set(ModeratedKind):
+    if kind not in set(ModeratedKind):
         raise NotFound(ModerationReason.NO_SUCH_SUBJECT)
-    if thing == ModeratedKind.HOST:
+    if kind == ModeratedKind.HOST:
         return model.check_host(subject_id)
-    return Subject(ModeratedKind(thing), subject_id.strip())
+    return Subject(ModeratedKind(kind), subject_id.strip())
 
 
 def position_of(cursor: str) -> tuple[Instant, str] | None:

@@ -131,7 +131,7 @@ async def subject_cards(reader: Reader, listed: Sequence[Subject]) -> list[Subje
         state = subject_visibility.state if subject_visibility else SubjectVisibility.SHOWN
         labelled = labels.get(subject.id)
         is_held = labelled is not None and labelled.is_held
-        own = (
+        own_events = (
             await _events_of(reader, described[subject.id])
             if subject.thing in {ModeratedKind.PERSON, ModeratedKind.DID}
             else []
@@ -148,7 +148,7 @@ async def subject_cards(reader: Reader, listed: Sequence[Subject]) -> list[Subje
                 subject_visibility.since if subject_visibility else None,
                 path_of(subject),
                 reported.get(subject.id, []),
-                own,
+                own_events,
                 labelled.words if labelled else [],
                 is_held,
             )
@@ -174,9 +174,9 @@ async def _events_of(reader: Reader, account: ReportedSubject) -> list[ReportedS
         owner=account.owner,
         limit=MOST_SHOWN,
     )
-    own = [Subject(ModeratedKind.EVENT, row["id"]) for row in rows]
-    described = await subjects.described(reader, own)
-    return [described[one.id] for one in own]
+    events = [Subject(ModeratedKind.EVENT, row["id"]) for row in rows]
+    described = await subjects.described(reader, events)
+    return [described[one.id] for one in events]
 
 
 async def log_rows(reader: Reader, entries: Sequence[LogEntry]) -> list[ModerationLogRow]:
@@ -270,15 +270,15 @@ async def of_each(reader: Reader, subjects: Sequence[Subject]) -> dict[str, Labe
     """The labels by subject id, including those of an event's host. Subjects without labels are left out."""
     names = await _dids_and_uris(reader, subjects)
     issued = await labels.about(reader, [name for known in names.values() for name in known])
-    held = await _held_subjects(
+    held_ids = await _held_subjects(
         reader, [one for one in subjects if any(name in issued for name in names.get(one.id, ()))]
     )
     found = {}
     for one in subjects:
-        own = [label for name in names.get(one.id, ()) for label in issued.get(name, ())]
-        if own:
+        own_labels = [label for name in names.get(one.id, ()) for label in issued.get(name, ())]
+        if own_labels:
             found[one.id] = Labelled(
-                [(_label_line(one, label), label.labelled_at) for label in own], one.id in held, own
+                [(_label_line(one, label), label.labelled_at) for label in own_labels], one.id in held_ids, own_labels
             )
     return found
 
@@ -333,7 +333,7 @@ async def _dids_and_uris(reader: Reader, subjects: Sequence[Subject]) -> Mapping
 
 async def _held_subjects(reader: Reader, subjects: Sequence[Subject]) -> set[str]:
     """The subjects that a label hides or whose events it hides."""
-    held: set[str] = set()
+    held_ids: set[str] = set()
     for thing, sql in (
         (ModeratedKind.EVENT, f"select e.id as id from events e where e.id in :ids and {hides_event('e')}"),
         (
@@ -344,12 +344,14 @@ async def _held_subjects(reader: Reader, subjects: Sequence[Subject]) -> set[str
     ):
         ids = [one.id for one in subjects if one.thing is thing]
         if ids:
-            held |= {row["id"] for row in await reader.fetch(sql, ids=ids)}
-    return held
+            held_ids |= {row["id"] for row in await reader.fetch(sql, ids=ids)}
+    return held_ids
 
 
 def _label_line(subject: Subject, label: NetworkLabel) -> str:
     """The label as a line that names its labeller. Labels on an event are distinguished from those on its host."""
-    whom = gettext(" (its host)") if subject.thing is ModeratedKind.EVENT and label.subject.startswith("did:") else ""
+    host_suffix = (
+        gettext(" (its host)") if subject.thing is ModeratedKind.EVENT and label.subject.startswith("did:") else ""
+    )
     which = gettext(" (one version of it)") if label.cid else ""
-    return f"{label.value}{whom}{which}, by {label.source}"
+    return f"{label.value}{host_suffix}{which}, by {label.source}"

@@ -45,7 +45,7 @@ async def show_person(request: Request) -> Response:
         person = await queries.seen(reader, _user_id(request))
         shown = await portraits.shown(reader, caller.user_id if caller else None, [person.id])
         name = (await shown_names(reader, [person.id]))[person.id]
-        coming = await queries.coming(reader, person.id, COMING)
+        upcoming = await queries.coming(reader, person.id, COMING)
         groups = await queries.public_groups(reader, person.id, GROUPS) if person.shows_groups else []
         follows = caller is not None and await queries.is_following(reader, caller.user_id, person.id)
     return json_response(
@@ -54,7 +54,7 @@ async def show_person(request: Request) -> Response:
             name,
             person.bio if person.shows_about else "",
             [group.slug for group in groups],
-            [event.slug for event in coming],
+            [event.slug for event in upcoming],
             follows,
             portrait_url(request, shown.get(person.id)),
         )

@@ -57,20 +57,22 @@ async def show(request: Request) -> Response:
     viewer = caller.user_id if caller else None
     async with database_of(request).reader() as reader:
         person, is_seen = await _visible_host(reader, _user_id(request), viewer)
-        coming = await queries.coming_once(reader, person.id, COMING)
-        further = await further_dates(reader, coming)
+        upcoming = await queries.coming_once(reader, person.id, COMING)
+        further = await further_dates(reader, upcoming)
         past = await queries.past(reader, person.id, PAST)
         groups = await queries.public_groups(reader, person.id, GROUPS) if person.shows_groups else []
         follows = viewer is not None and await queries.is_following(reader, viewer, person.id)
         name = (await shown_names(reader, [person.id]))[person.id]
-        facts = await facts_of(reader, services(request).settings.public_url, viewer, [*coming, *past], further=further)
+        facts = await facts_of(
+            reader, services(request).settings.public_url, viewer, [*upcoming, *past], further=further
+        )
         portraits = await portraits_of(reader, viewer, [person.id])
         now = reader.now
     context = {
         "name": name,
         "address": _profile_path(person.id),
         "about": person.bio if person.shows_about else "",
-        "coming": with_days(grouped_by_day(coming, facts, now)),
+        "coming": with_days(grouped_by_day(upcoming, facts, now)),
         "past": with_days(grouped_by_day(past, facts, now)),
         "groups": groups,
         "is_seen": is_seen,
@@ -173,10 +175,10 @@ async def _visible_host(reader: Reader, user_id: UserId, viewer: UserId | None) 
     found = await queries.host(reader, user_id)
     if found is not None:
         return found, True
-    own = await users.by_id(reader, user_id) if user_id == viewer else None
-    if own is None:
+    own_user = await users.by_id(reader, user_id) if user_id == viewer else None
+    if own_user is None:
         raise NotFound(ProfileReason.NO_SUCH_PERSON)
-    return own, False
+    return own_user, False
 
 
 def _profile_path(user_id: UserId) -> str:

@@ -76,14 +76,14 @@ class MuteList(msgspec.Struct, rename="camel"):
     cursor: str | None
 
 
-def _report_handler(thing: ModeratedKind) -> Callable[[Request], Awaitable[Response]]:
+def _report_handler(kind: ModeratedKind) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
         body = await read_json(request, ReportInput)
         reason, words = model.check_report(body.reason, body.words)
         address = request.path_params.get("slug") or request.path_params["userId"]
         async with database_of(request).transaction() as tx:
-            made = await actions.report(tx, caller_of(request), thing, address, reason, words)
-        return json_response(_report_output(made), 201)
+            report = await actions.report(tx, caller_of(request), kind, address, reason, words)
+        return json_response(_report_output(report), 201)
 
     return answer
 
@@ -135,10 +135,10 @@ async def list_mutes(request: Request) -> Response:
     return json_response(MuteList(shown, cursor))
 
 
-def _mute(thing: ModeratedKind, change: Callable[..., Awaitable[object]]) -> Callable[[Request], Awaitable[Response]]:
+def _mute(kind: ModeratedKind, change: Callable[..., Awaitable[object]]) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
         async with database_of(request).transaction() as tx:
-            await change(tx, caller_of(request), Subject(thing, request.path_params["subjectId"]))
+            await change(tx, caller_of(request), Subject(kind, request.path_params["subjectId"]))
         return Response(status_code=204)
 
     return answer
@@ -150,13 +150,13 @@ def _report_output(one: AbuseReport) -> ReportOutput:
     )
 
 
-def _reporting(path: str, name: str, thing: ModeratedKind, words: str) -> ApiOperation:
+def _reporting(path: str, name: str, kind: ModeratedKind, words: str) -> ApiOperation:
     return ApiOperation(
         "POST",
         path,
         name,
         f"Report {words} to the moderators; a repeated report changes the open one",
-        _report_handler(thing),
+        _report_handler(kind),
         {201: ReportOutput},
         ReportInput,
         failures=(404, 422),

@@ -63,11 +63,11 @@ async def show_report(request: Request) -> Response:
 async def report(request: Request) -> Response:
     caller = caller_of(request)
     form = await read_form(request)
-    thing, address = _asked(request)
+    kind, address = _asked(request)
     try:
         reason, words = model.check_report(form.get("reason", ""), form.get("words", ""))
         async with database_of(request).transaction() as tx:
-            await actions.report(tx, caller, thing, address, reason, words)
+            await actions.report(tx, caller, kind, address, reason, words)
     except InvalidForm as wrong:
         return await _show_report(request, form_with_problems(form, wrong), status=400)
     except Refused as refused:
@@ -127,7 +127,7 @@ async def change(request: Request) -> Response:
     caller = caller_of(request)
     form = await read_form(request)
     what, subject = form.get("act", ""), form.get("subject", "")
-    thing = ModeratedKind.GROUP if form.get("thing") == ModeratedKind.GROUP else ModeratedKind.PERSON
+    kind = ModeratedKind.GROUP if form.get("thing") == ModeratedKind.GROUP else ModeratedKind.PERSON
     async with database_of(request).transaction() as tx:
         match what:
             case "block":
@@ -135,9 +135,9 @@ async def change(request: Request) -> Response:
             case "unblock":
                 await actions.unblock(tx, caller, UserId(subject))
             case "mute":
-                await actions.mute(tx, caller, Subject(thing, subject))
+                await actions.mute(tx, caller, Subject(kind, subject))
             case "unmute":
-                await actions.unmute(tx, caller, Subject(thing, subject))
+                await actions.unmute(tx, caller, Subject(kind, subject))
             case _:
                 raise NotFound(SafetyReason.NOTHING_HERE)
     return go(local_path(form["next"]) if form.get("next") else PATH, flash=_FLASH[what])
@@ -145,9 +145,9 @@ async def change(request: Request) -> Response:
 
 async def _show_report(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     caller = caller_of(request)
-    thing, address = _asked(request)
+    kind, address = _asked(request)
     async with database_of(request).reader() as reader:
-        described = await subjects.by_address(reader, thing, address, caller.user_id)
+        described = await subjects.by_address(reader, kind, address, caller.user_id)
         owner = described.owner if described.owner != caller.user_id else None
         open_report = await reports.open_by(reader, caller.user_id, described.subject.id)
         keeps_away = owner is not None and await blocks.has_blocked(reader, caller.user_id, owner)
@@ -160,7 +160,7 @@ async def _show_report(request: Request, form_state: FormState, *, status: int =
     context = {
         "typed": form_state,
         "meant": described,
-        "what": _THING_CODES[thing],
+        "what": _THING_CODES[kind],
         "owner": owner,
         "is_own": owner is None,
         "is_known": open_report is not None,
@@ -179,5 +179,5 @@ async def _show_report(request: Request, form_state: FormState, *, status: int =
 def _asked(request: Request) -> tuple[ModeratedKind, str]:
     """The kind of subject, given by the first path segment, and its id."""
     first = request.url.path.split("/")[1]
-    thing = next(thing for path, thing in _PLACES.items() if path.split("/")[1] == first)
-    return thing, request.path_params.get("slug") or request.path_params["userId"]
+    kind = next(kind for path, kind in _PLACES.items() if path.split("/")[1] == first)
+    return kind, request.path_params.get("slug") or request.path_params["userId"]

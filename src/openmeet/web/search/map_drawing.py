@@ -230,12 +230,14 @@ def draw_map(
     around = circle[:2] if circle is not None and is_seen else (size.width // 2, size.height // 2)
     rings = () if has_tiles else _rings(view, size, around)
     # The labels of the rings are below the centre.
-    taken = [(around[0] - 24, around[1] + one.pixels - 12, around[0] + 24, around[1] + one.pixels + 8) for one in rings]
+    taken_areas = [
+        (around[0] - 24, around[1] + one.pixels - 12, around[0] + 24, around[1] + one.pixels + 8) for one in rings
+    ]
     return Drawing(
         view,
         size,
         pins,
-        () if has_tiles else _place_names(places, view, size, centre, pins, taken),
+        () if has_tiles else _place_names(places, view, size, centre, pins, taken_areas),
         _tiles(view, size, centre) if has_tiles else (),
         circle,
         _scale(view),
@@ -286,8 +288,8 @@ def _place_pins(
         radius = max(10, min(90, round(ring_km * 1_000 / metres))) if is_town else 0
         width = _width(several[0].label if len(several) == 1 else "0 events")
         # Keep labels at the edge fully visible.
-        held = max(width / 2 + 2, min(size.width - width / 2 - 2, x))
-        found.append(Pin(round(held), round(max(_PIN_HEIGHT + 10, y)), width, radius, tuple(several)))
+        label_x = max(width / 2 + 2, min(size.width - width / 2 - 2, x))
+        found.append(Pin(round(label_x), round(max(_PIN_HEIGHT + 10, y)), width, radius, tuple(several)))
     return tuple(found)
 
 
@@ -304,22 +306,25 @@ def _place_names(
     others: Sequence[tuple[float, float, float, float]],
 ) -> tuple[MapName, ...]:
     """The places and their names, largest first. A name that would cover another one, a pin or other text is left out."""
-    taken: list[tuple[float, float, float, float]] = [
+    taken_areas: list[tuple[float, float, float, float]] = [
         *others,
         *((pin.x - pin.width / 2, pin.y - _PIN_HEIGHT - 10, pin.x + pin.width / 2, pin.y + 4) for pin in pins),
     ]
     # The corners with the controls and with the button.
-    taken += [(0, 0, 190, 56), (size.width - 104, 0, size.width, 156)]
+    taken_areas += [(0, 0, 190, 56), (size.width - 104, 0, size.width, 156)]
     found = []
     for number, city in enumerate(places):
         x, y = _pixel_position(city.latitude, city.longitude, view, size, centre)
         wide = len(city.name) * _NAME_LETTER
         box = (x - wide / 2 - 3, y - 4, x + wide / 2 + 3, y + _NAME_HEIGHT + 4)
         fits = (
-            box[0] >= 0 and box[2] <= size.width and box[3] <= size.height and not any(_meet(box, one) for one in taken)
+            box[0] >= 0
+            and box[2] <= size.width
+            and box[3] <= size.height
+            and not any(_meet(box, one) for one in taken_areas)
         )
         if fits:
-            taken.append(box)
+            taken_areas.append(box)
         found.append(
             MapName(
                 round(x),

@@ -37,14 +37,16 @@ async def in_form(
     length = _date_length(form) // timedelta(microseconds=1) or HOUR
     times = [Span(one.at, Instant(one.at + length)) for one in meaning.dates]
     async with database_of(request).reader() as reader:
-        held = [] if first_event is None else [first_event]
-        held += [] if edited_series is None else [one.event for one in await date_queries.stored(reader, edited_series)]
+        own_events = [] if first_event is None else [first_event]
+        own_events += (
+            [] if edited_series is None else [one.event for one in await date_queries.stored(reader, edited_series)]
+        )
         found = await conflicts(reader, caller.user_id, times)
-    own = {event.id for event in held}
+    own_ids = {event.id for event in own_events}
     # A calendar feed that the viewer subscribes to may contain copies of these events.
-    copies = {(event.title, event.starts_at) for event in held}
+    copies = {(event.title, event.starts_at) for event in own_events}
     return [
-        next((one.title for one in some if one.key not in own and (one.title, one.starts_at) not in copies), "")
+        next((one.title for one in some if one.key not in own_ids and (one.title, one.starts_at) not in copies), "")
         for some in found
     ]
 

@@ -113,8 +113,8 @@ async def add(request: Request) -> Response:
                 raise InvalidInput("extra", SeriesReason.SKIPPED_TIME, instead=formatting.clock(skipped))  # noqa: TRY301  # said beside the field, as the others
             await cancel_dates.add_date(tx, series, original_text(local), notifies=not form.get("is_silent"))
         except (InvalidInput, Refused) as wrong:
-            again = form_with_problems(form, InvalidForm({"extra": wrong.why}))
-            return await _dates_page(request, tx, again, status=400)
+            form_state = form_with_problems(form, InvalidForm({"extra": wrong.why}))
+            return await _dates_page(request, tx, form_state, status=400)
     return go(_series_path(series), flash="date_added")
 
 

@@ -216,8 +216,8 @@ async def _edit_plan(
     return plan_of(series, reaching, stored, tx.now), stored
 
 
-def _is_named(held: StoredOccurrence, name: str) -> bool:
-    position = held.event.place_in_series
+def _is_named(occurrence: StoredOccurrence, name: str) -> bool:
+    position = occurrence.event.place_in_series
     return position is not None and position.original_date == name
 
 
@@ -375,8 +375,8 @@ async def _date(request: Request, reader: Reader, series: Series) -> str:
     name = request.query_params.get("date", "")
     if name:
         return checked_name(name)
-    coming = await agenda.coming(reader, series, series.owner_id, limit=1)
-    return coming[0].original_date if coming else original_text(series.timing.pattern.start)
+    upcoming = await agenda.coming(reader, series, series.owner_id, limit=1)
+    return upcoming[0].original_date if upcoming else original_text(series.timing.pattern.start)
 
 
 def _series_path(series: Series) -> str:

@@ -280,21 +280,21 @@ async def with_stored_dates(
     """
     recent = Instant(reader.now - _RECENT)
     counts = await _date_counts(reader, series, since, recent)
-    left = MOST_DATES
-    taken = [one for one in series if (left := left - counts.get(one.id, (0, 0))[1]) >= 0]
+    remaining = MOST_DATES
+    included = [one for one in series if (remaining := remaining - counts.get(one.id, (0, 0))[1]) >= 0]
     begins: dict[str, Instant] = {}
-    left = MOST_DATES - sum(counts.get(one.id, (0, 0))[1] for one in taken)
-    for one in taken:
+    remaining = MOST_DATES - sum(counts.get(one.id, (0, 0))[1] for one in included)
+    for one in included:
         whole, coming = counts.get(one.id, (0, 0))
-        begins[one.id] = since if whole - coming <= left else recent
-        left -= whole - coming if begins[one.id] == since else 0
-    dates: dict[str, list[tuple[Event, bool]]] = {one.id: [] for one in taken}
+        begins[one.id] = since if whole - coming <= remaining else recent
+        remaining -= whole - coming if begins[one.id] == since else 0
+    dates: dict[str, list[tuple[Event, bool]]] = {one.id: [] for one in included}
     for begin in sorted(set(begins.values())):
         some = [series_id for series_id, at in begins.items() if at == begin]
         for event, is_seen in await _stored_dates(reader, some, begin, seen, values):
             assert event.place_in_series is not None  # noqa: S101  # asked for dates of series
             dates[event.place_in_series.series_id].append((event, is_seen))
-    return [WholeSeries.of(one, dates[one.id], begins[one.id]) for one in taken]
+    return [WholeSeries.of(one, dates[one.id], begins[one.id]) for one in included]
 
 
 async def _date_counts(

@@ -62,10 +62,12 @@ async def repeat(request: Request) -> Response:
         checked = await recurrence_preview.timing_of(request, form, details_in(event))
         async with database_of(request).transaction() as tx:
             series = await gather.begin_with(tx, caller_of(request), event.slug, timing)
-            made = await actions.reread(tx, series.id)
+            new_series = await actions.reread(tx, series.id)
     except InvalidForm as wrong:
         return await _repeat_page(request, event, form_with_problems(form, wrong), status=400)
-    return go(f"/series/{quote(series.slug)}", flash=flash_of_series(made.visibility, is_hidden=made.is_hidden))
+    return go(
+        f"/series/{quote(series.slug)}", flash=flash_of_series(new_series.visibility, is_hidden=new_series.is_hidden)
+    )
 
 
 async def show_add(request: Request) -> Response:
@@ -87,8 +89,8 @@ async def add(request: Request) -> Response:
         except InvalidForm as wrong:
             return await _add_page(request, tx, series, form_with_problems(form, wrong), status=400)
         except Refused as wrong:
-            again = form_with_problems(form, InvalidForm({"event": wrong.why}))
-            return await _add_page(request, tx, series, again, status=400)
+            form_state = form_with_problems(form, InvalidForm({"event": wrong.why}))
+            return await _add_page(request, tx, series, form_state, status=400)
     return go(f"/series/{quote(series.slug)}", flash="date_added")
 
 

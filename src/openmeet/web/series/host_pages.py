@@ -109,8 +109,8 @@ async def pause(request: Request) -> Response:
         reason = check_reason(form.get("reason", ""))
     except InvalidForm as wrong:
         series = await _own_series(request)
-        again = {"series": series, "address": _series_path(series), "typed": form_with_problems(form, wrong)}
-        return page(request, "series/pause.html", again, status=400)
+        context = {"series": series, "address": _series_path(series), "typed": form_with_problems(form, wrong)}
+        return page(request, "series/pause.html", context, status=400)
     async with database_of(request).transaction() as tx:
         series = await actions.lock_managed(tx, caller_of(request), _slug(request))
         await actions.pause(tx, series, reason, notifies=not form.get("is_silent"))
@@ -144,12 +144,12 @@ async def _ask_cancel(request: Request, form_state: FormState, *, status: int = 
     series = await _own_series(request)
     # Uses a reader, before any change, because counting recipients must not block writers.
     async with database_of(request).reader() as reader:
-        coming = await agenda.coming(reader, series, caller_of(request).user_id, limit=OFFERED)
+        upcoming = await agenda.coming(reader, series, caller_of(request).user_id, limit=OFFERED)
         planned = [one for one in await date_queries.coming(reader, series.id) if not one.event.is_cancelled]
         effect = await impact.impact_of_action(reader, series, planned, kinds.EVENT_CANCELLED)
     offered = [
         (f"{_DATE}{line.original_date}", _start_label(line), line.counts.going)
-        for line in coming
+        for line in upcoming
         if not line.is_cancelled
     ]
     context = {

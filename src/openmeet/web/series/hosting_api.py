@@ -62,10 +62,10 @@ async def edit(request: Request) -> Response:
         series = await to_change(request, tx)
         found = await _edit_plan(tx, series, body)
         # Counted before the change, because afterwards the old and new state are the same.
-        done = await present.consequences(tx, series, found)
+        consequences = await present.consequences(tx, series, found)
         after = await actions.apply(tx, series, found, notifies=not body.is_silent)
         shown = await present.series_output(tx, after, after.owner_id, services(request).settings.public_url)
-    return json_response(EditDone(shown, done), headers=etag_of(after.revision))
+    return json_response(EditDone(shown, consequences), headers=etag_of(after.revision))
 
 
 async def cancel(request: Request) -> Response:

@@ -72,9 +72,9 @@ async def plan_removal(request: Request) -> Response:
     names = single_dates(body.dates)
     async with database_of(request).transaction() as tx:
         series = await lock_own_series(request, tx)
-        held = await date_queries.named(tx, series.id, names)
+        occurrences = await date_queries.named(tx, series.id, names)
         return _impact_response(
-            series, await impact.impact_of_action(tx, series, held, kinds.EVENT_DELETED, dates=len(names))
+            series, await impact.impact_of_action(tx, series, occurrences, kinds.EVENT_DELETED, dates=len(names))
         )
 
 

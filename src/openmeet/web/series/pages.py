@@ -76,10 +76,10 @@ async def show_series(request: Request) -> Response:
         if await queries.by_slug(reader, _slug(request)) is None:
             return await new_links.follow(reader, LinkKind.SERIES, _slug(request), viewer)
         series = await agenda.visible(reader, _slug(request), viewer)
-        coming = await agenda.coming(reader, series, viewer, limit=SHOWN + 1)
+        upcoming = await agenda.coming(reader, series, viewer, limit=SHOWN + 1)
         context = (
-            await _dates_context(reader, request, series, viewer, coming)
-            | await _people_context(reader, series, viewer, is_listed=bool(coming))
+            await _dates_context(reader, request, series, viewer, upcoming)
+            | await _people_context(reader, series, viewer, is_listed=bool(upcoming))
             | await _hosting_context(reader, series, viewer)
             | {
                 "public_url": services(request).settings.public_url,
@@ -96,11 +96,11 @@ async def show_series(request: Request) -> Response:
 
 
 async def _dates_context(
-    reader: Reader, request: Request, series: Series, viewer: UserId | None, coming: list[AgendaOccurrence]
+    reader: Reader, request: Request, series: Series, viewer: UserId | None, upcoming: list[AgendaOccurrence]
 ) -> dict[str, object]:
-    """The dates, and the viewer's answers to them. ``coming`` are the next dates, one more than the page shows."""
+    """The dates, and the viewer's answers to them. ``upcoming`` are the next dates, one more than the page shows."""
     start = _page_start(request, series)
-    lines = coming
+    lines = upcoming
     if start is not None:
         end = Instant(start + _AS_LONG_AS_ANYTHING)
         lines = await agenda.between(reader, series, viewer, start, end, limit=SHOWN + 1)
@@ -109,16 +109,16 @@ async def _dates_context(
     limits_new = await date_queries.limits_new_dates(reader, series)
     cases = await _answer_cases(reader, lines, viewer)
     covers_all = None if limits_new and standing_rsvp and not standing_rsvp.with_limited else standing_rsvp
-    soonest = view.next_of(coming)
+    soonest = view.next_of(upcoming)
     own_status = soonest.mine.status if soonest and soonest.mine else None
     more = ""
     if len(lines) > SHOWN:
         more = f"/series/{quote(series.slug)}?from={formatting.iso(lines[SHOWN].details.starts_at)}#dates"
     return view.series_context(
         series,
-        coming[:SHOWN],
+        upcoming[:SHOWN],
         is_host=viewer == series.owner_id,
-        limited_ids=await registration.limited_among(reader, [line.event for line in coming if line.event]),
+        limited_ids=await registration.limited_among(reader, [line.event for line in upcoming if line.event]),
         limits_new=limits_new,
     ) | {
         "rows": view.rows_of(series, lines[:SHOWN], reader.now, covers_all, cases),

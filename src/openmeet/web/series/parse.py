@@ -70,7 +70,7 @@ def timing_of(details: Details, recurrence: RuleInput, rdates: Sequence[str], ex
     rule = rule_of(recurrence)
     if rule is None and not added:
         raise RuleRefused(RuleErrorCode.MISSING_FREQ, "FREQ", RecurrenceReason.RULE_OR_DATES_NEEDED)
-    made = pattern(
+    new_pattern = pattern(
         datetime.fromisoformat(details.starts_local),
         zone,
         rule,
@@ -78,7 +78,7 @@ def timing_of(details: Details, recurrence: RuleInput, rdates: Sequence[str], ex
         added=added,
         is_all_day=details.is_all_day,
     )
-    return Timing(made, length_in(details))
+    return Timing(new_pattern, length_in(details))
 
 
 def untitled_series(body: TimingInput) -> SeriesInput:

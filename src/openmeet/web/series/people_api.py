@@ -85,8 +85,8 @@ async def offer(request: Request) -> Response:
     body = await read_json(request, OfferInput)
     async with database_of(request).transaction() as tx:
         series = await actions.lock_managed(tx, caller, slug_of(request))
-        made = await ownership.offer(tx, caller, series, UserId(body.user_id))
-    return json_response(OfferOutput(made.to_id, iso(made.created_at)))
+        ownership_offer = await ownership.offer(tx, caller, series, UserId(body.user_id))
+    return json_response(OfferOutput(ownership_offer.to_id, iso(ownership_offer.created_at)))
 
 
 async def list_offered(request: Request) -> Response:

@@ -25,13 +25,15 @@ async def put_picture(request: Request) -> Response:
         # Check permission before the picture is re-encoded.
         await agenda.editable(reader, slug_of(request), caller.user_id)
     alt = check_alt(body.alt)
-    key, made = await media.keep(db, store_of(request), workers_of(request, caller.user_id), caller.user_id, body.image)
+    key, is_new = await media.keep(
+        db, store_of(request), workers_of(request, caller.user_id), caller.user_id, body.image
+    )
     async with db.transaction() as tx:
         series = await pictures.put(
             tx,
             caller,
             slug_of(request),
-            Picture(key, alt, made.width, made.height),
+            Picture(key, alt, is_new.width, is_new.height),
             expected_revision=expected_revision(request),
         )
         return await series_response(request, tx, series)

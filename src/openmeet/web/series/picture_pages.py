@@ -33,14 +33,14 @@ async def show(request: Request) -> Response:
 async def save(request: Request) -> Response:
     series = await _editable_series(request)
     caller = caller_of(request)
-    again = await save_sent(
+    refused_form = await save_sent(
         request,
         caller.user_id,
         lambda tx, picture: pictures.put(tx, caller, series.slug, picture),
         lambda tx, alt: pictures.describe(tx, caller, series.slug, alt),
     )
-    if again is not None:
-        form_state, status = again
+    if refused_form is not None:
+        form_state, status = refused_form
         return _picture_form_page(request, series, form_state, status=status)
     return go(_series_path(series), flash="picture_saved")
 

@@ -152,8 +152,8 @@ def preview_of(timing: Timing, meaning: RuleSummary) -> RulePreview:
 async def consequences(reader: Reader, series: Series, plan: EditPlan) -> EditConsequences:
     """The counted consequences of a plan, as JSON."""
     changed = plan.dates_changed
-    made = await materialize.dates_added_by(reader, series, plan)
-    reached = await impact.impact_of_plan(reader, series, plan, makes_dates=bool(made))
+    added_dates = await materialize.dates_added_by(reader, series, plan)
+    reached = await impact.impact_of_plan(reader, series, plan, makes_dates=bool(added_dates))
     capacity_impact = await capacity_change.by_details(reader, [(one.event, one.details) for one in changed])
     return EditConsequences(
         scope=plan.scope.value,
@@ -164,9 +164,9 @@ async def consequences(reader: Reader, series: Series, plan: EditPlan) -> EditCo
         people_told=reached.notified,
         people_mailed=reached.mailed,
         changes=[_date_change(one) for one in changed],
-        stranded=[_touched(held) for held in plan.stranded],
+        stranded=[_touched(stranded) for stranded in plan.stranded],
         vanishing=[_touched(StoredOccurrence(event, 0)) for event in plan.vanishing],
-        made=[DateMade(original_text(one.original), iso(one.at)) for one in made],
+        made=[DateMade(original_text(one.original), iso(one.at)) for one in added_dates],
         sentence_before=describe(series.timing.pattern),
         sentence_after=describe(plan.timing.pattern),
         makes_new_series=plan.scope is EditScope.FOLLOWING,
@@ -191,8 +191,8 @@ def _date_change(one: OccurrenceChange) -> DateChange:
     )
 
 
-def _touched(held: StoredOccurrence) -> DateTouched:
-    event = held.event
+def _touched(occurrence: StoredOccurrence) -> DateTouched:
+    event = occurrence.event
     assert event.starts_at is not None  # noqa: S101  # a rule gave it one
     position = event.place_in_series
-    return DateTouched(position.original_date if position else "", event.slug, iso(event.starts_at), held.answers)
+    return DateTouched(position.original_date if position else "", event.slug, iso(event.starts_at), occurrence.answers)

@@ -108,8 +108,8 @@ def submitted_timing(form: Mapping[str, str], details: Details) -> Timing | None
         return None
     try:
         left_out = skipped_dates.skipped_starts(form, start)
-        made = pattern(start, details.time_zone, rule, left_out=left_out, is_all_day=details.is_all_day)
-        return Timing(made, length_in(details))
+        new_pattern = pattern(start, details.time_zone, rule, left_out=left_out, is_all_day=details.is_all_day)
+        return Timing(new_pattern, length_in(details))
     except RuleRefused as wrong:
         raise InvalidForm({"repeats": wrong.why}) from None
 
@@ -224,8 +224,8 @@ def _dates_preview(
         if rule is None:
             return None
         skipped = skipped_dates.skipped_starts(form, start) if may_skip else []
-        made = pattern(start, zone, rule, left_out=skipped, is_all_day=_is_of_days(form))
-        return dates_ahead(Timing(made, None), _country(form, zone), now, may_skip=may_skip)
+        new_pattern = pattern(start, zone, rule, left_out=skipped, is_all_day=_is_of_days(form))
+        return dates_ahead(Timing(new_pattern, None), _country(form, zone), now, may_skip=may_skip)
     except InvalidInput:
         return None
 

@@ -75,7 +75,7 @@ def rows_of(
 
 def series_context(
     series: Series,
-    coming: Sequence[AgendaOccurrence],
+    upcoming: Sequence[AgendaOccurrence],
     *,
     is_host: bool,
     limited_ids: Collection[EventId],
@@ -89,7 +89,7 @@ def series_context(
     venue = exact if is_host else public_place(exact, content.place_audience)
     limited = [
         line
-        for line in coming
+        for line in upcoming
         if not line.is_cancelled and (line.event.id in limited_ids if line.event is not None else limits_new)
     ]
     return {
@@ -150,9 +150,9 @@ def undo_of(undo: Undo, series: Series) -> Undoable:
     return Undoable(_UNDOABLE[undo.act], formatting.time_tag(undo.expires_at, words))
 
 
-def next_of(coming: Sequence[AgendaOccurrence]) -> AgendaOccurrence | None:
+def next_of(upcoming: Sequence[AgendaOccurrence]) -> AgendaOccurrence | None:
     """The next date that takes place."""
-    return next((line for line in coming if not line.is_cancelled), None)
+    return next((line for line in upcoming if not line.is_cancelled), None)
 
 
 def _row(
@@ -205,8 +205,8 @@ def _seats(line: AgendaOccurrence) -> str:
         return ""
     if event.content.capacity is None:
         return gettext("%(number)s going", number=line.counts.going) if line.counts.going else ""
-    going, left = line.counts.going, event.content.capacity - line.counts.seats
-    if left <= 0:
+    going, places_left = line.counts.going, event.content.capacity - line.counts.seats
+    if places_left <= 0:
         waiting = line.counts.waiting
         return (
             ngettext("Full, %(number)s on the waitlist", "Full, %(number)s on the waitlist", waiting)
@@ -215,7 +215,7 @@ def _seats(line: AgendaOccurrence) -> str:
         )
     # Places held for somebody count as taken, although nobody is going with them yet.
     if not going:
-        return ngettext("%(number)s place left", "%(number)s places left", left)
+        return ngettext("%(number)s place left", "%(number)s places left", places_left)
     return gettext("%(number)s of %(places)s going", number=going, places=event.content.capacity)
 
 
@@ -229,7 +229,7 @@ def _date_chips(line: AgendaOccurrence, now: Instant, standing_rsvp: StandingRsv
     if status := str(STATUS_LABELS[event.status]):
         found.append((status, "warn"))
     found += [(str(_DIFFERS[name]), "plain") for name in line.differs_in if name in _DIFFERS]
-    own = answer_texts.own_badge_of(AnswerCase(event, line.mine, now))
-    if own is not None:
-        found.append((str(own.words), own.tone))
+    own_badge = answer_texts.own_badge_of(AnswerCase(event, line.mine, now))
+    if own_badge is not None:
+        found.append((str(own_badge.words), own_badge.tone))
     return found

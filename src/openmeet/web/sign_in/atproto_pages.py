@@ -206,8 +206,8 @@ async def come_back(request: Request) -> Response:
     except CallbackRefused as refused:
         return _show_refused_callback(request, refused)
     except (RemoteFailed, RemoteSlow) as away:
-        again = CallbackRefused(CallbackProblem.SERVER_REFUSED, SignInReason.BEGIN_AGAIN_LATER(problem=away.quoted))
-        return _show_refused_callback(request, again, status=502)
+        refusal = CallbackRefused(CallbackProblem.SERVER_REFUSED, SignInReason.BEGIN_AGAIN_LATER(problem=away.quoted))
+        return _show_refused_callback(request, refusal, status=502)
 
 
 async def show_document(request: Request) -> Response:

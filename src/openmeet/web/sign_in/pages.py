@@ -202,8 +202,8 @@ async def choose_name(request: Request) -> Response:
     try:
         name = check_name(form.get("display_name", ""))
     except InvalidForm as wrong:
-        again = {"typed": form_with_problems(form, wrong), "next_path": next_path}
-        return page(request, "sign_in/welcome.html", again, status=400)
+        context = {"typed": form_with_problems(form, wrong), "next_path": next_path}
+        return page(request, "sign_in/welcome.html", context, status=400)
     async with database_of(request).transaction() as tx:
         user = await by_id(tx, caller.user_id)
         if user is not None:

@@ -70,7 +70,7 @@ def render_page(connection: HTTPConnection, fault: Fault) -> Response:
     if fault.name == TOO_FAR_AHEAD:
         heading, why = gettext("Not yet"), fault.why
     is_read = connection.scope["method"] in {"GET", "HEAD"}
-    again = ""
+    retry_path = ""
     if fault.kind == "Bug":
         # The page shows the request id at the bottom.
         why = (
@@ -81,7 +81,7 @@ def render_page(connection: HTTPConnection, fault: Fault) -> Response:
     if fault.kind == RateLimited.__name__:
         why = _wait_sentence(int(fault.headers["retry-after"]), is_read=is_read)
     if is_read and fault.kind in {"Bug", RateLimited.__name__}:
-        again = _address_of(connection)
+        retry_path = _address_of(connection)
     return page(
         connection,
         "site/fault.html",
@@ -90,7 +90,7 @@ def render_page(connection: HTTPConnection, fault: Fault) -> Response:
             "why": why,
             "status": fault.http_status,
             "request_id": fault.request_id,
-            "again": again,
+            "again": retry_path,
             "before": _referring_page(connection),
             "picture": Cover(_PICTURES.get(fault.http_status, Motif.TILES), _SEED).path,
         },

@@ -59,9 +59,9 @@ class LiveSlot:
 
     def give_back(self) -> None:
         """Free the slot. Calling it again has no effect."""
-        own = self._held.get(self._holder, set())
-        own.discard(self)
-        if not own:
+        own_slots = self._held.get(self._holder, set())
+        own_slots.discard(self)
+        if not own_slots:
             self._held.pop(self._holder, None)
 
 
@@ -83,9 +83,9 @@ class LiveSlots:
         Otherwise a disconnect is noticed only after seconds, and somebody who quickly goes from page to page would get
         no stream.
         """
-        own = self._held.get(holder, set())
-        if len(own) >= PER_READER:
-            for slot in list(own):
+        own_slots = self._held.get(holder, set())
+        if len(own_slots) >= PER_READER:
+            for slot in list(own_slots):
                 if slot.end_if_gone is not None:
                     await slot.end_if_gone()
 

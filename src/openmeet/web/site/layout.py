@@ -65,7 +65,7 @@ def environment(site_name: str, public_url: str) -> jinja2.Environment:
     loaders = {folder.parent.name: jinja2.FileSystemLoader(folder) for folder in _WEB.glob("*/templates")}
     loaders["ui"] = jinja2.FileSystemLoader(ui.TEMPLATES)
     loaders["emails"] = jinja2.FileSystemLoader(_WEB.parent / "emails" / "templates")
-    made = jinja2.Environment(
+    jinja_environment = jinja2.Environment(
         loader=jinja2.PrefixLoader(loaders),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
@@ -73,12 +73,20 @@ def environment(site_name: str, public_url: str) -> jinja2.Environment:
         lstrip_blocks=True,
         extensions=["jinja2.ext.i18n"],
     )
-    speak(made)
-    made.globals |= {"site_name": site_name, "public_url": public_url, "times": formatting, "static": static_url}
-    made.globals |= {"saves_data": saves_data}
-    made.globals |= {"subscription": subscribe_links.subscription, "google_hours": subscribe_links.GOOGLE_HOURS}
-    made.filters |= {"markdown": html_of, "summary": summary_of, "capital": formatting.capital}
-    return made
+    speak(jinja_environment)
+    jinja_environment.globals |= {
+        "site_name": site_name,
+        "public_url": public_url,
+        "times": formatting,
+        "static": static_url,
+    }
+    jinja_environment.globals |= {"saves_data": saves_data}
+    jinja_environment.globals |= {
+        "subscription": subscribe_links.subscription,
+        "google_hours": subscribe_links.GOOGLE_HOURS,
+    }
+    jinja_environment.filters |= {"markdown": html_of, "summary": summary_of, "capital": formatting.capital}
+    return jinja_environment
 
 
 def set_viewer(connection: HTTPConnection, viewer: Viewer | None) -> None:

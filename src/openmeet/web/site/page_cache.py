@@ -84,11 +84,11 @@ class PageCache:
             state = await _state(db, clock)
             if (page := self._find(key, state, arrived=arrived)) is not None:
                 return await self._response(key, page, request)
-            began = next(self._order)
+            order = next(self._order)
             response = await render(request)
             if response.status_code != 200 or "set-cookie" in response.headers:
                 return response
-            page = _CachedPage(state, began, _cached_headers(response), bytes(response.body))
+            page = _CachedPage(state, order, _cached_headers(response), bytes(response.body))
             self._store(key, page)
             return await self._response(key, page, request)
 

@@ -118,10 +118,10 @@ async def register(request: Request) -> Response:
     body = await read_json(request, WebhookInput)
     url, kinds = model.check_url(body.url, reach_of(request)), model.check_kinds(body.kinds)
     async with database_of(request).transaction() as tx:
-        made, secret = await register_webhook(tx, request, url, kinds, body.group or "")
-        answer = WebhookMade(**msgspec.structs.asdict(await webhook_output(tx, made)), secret=secret)
-    address = f"/api/webhooks/{quote(made.id)}"
-    return json_response(answer, 201, {**etag_of(made.revision), "location": address, "cache-control": "no-store"})
+        webhook, secret = await register_webhook(tx, request, url, kinds, body.group or "")
+        answer = WebhookMade(**msgspec.structs.asdict(await webhook_output(tx, webhook)), secret=secret)
+    address = f"/api/webhooks/{quote(webhook.id)}"
+    return json_response(answer, 201, {**etag_of(webhook.revision), "location": address, "cache-control": "no-store"})
 
 
 async def register_webhook(
@@ -188,8 +188,8 @@ async def list_deliveries(request: Request) -> Response:
 async def send_again(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         webhook = await actions.own(tx, caller_of(request), id_of(request))
-        again = await actions.send_again(tx, webhook, DeliveryId(request.path_params["deliveryId"]))
-    return json_response(_delivery(again), 202)
+        delivery = await actions.send_again(tx, webhook, DeliveryId(request.path_params["deliveryId"]))
+    return json_response(_delivery(delivery), 202)
 
 
 def id_of(request: Request) -> WebhookId:

@@ -38,8 +38,8 @@ def create(
 
     async def act(server: AdministrationClient) -> None:
         body = {"handle": handle, "email": email, "password": password}
-        made = await server.procedure("com.atproto.server.createAccount", body)
-        shown = {"did": made["did"], "handle": made["handle"]} | ({"password": password} if is_made else {})
+        account = await server.procedure("com.atproto.server.createAccount", body)
+        shown = {"did": account["did"], "handle": account["handle"]} | ({"password": password} if is_made else {})
         if as_json:
             print_json(shown)
             return
@@ -195,21 +195,21 @@ def _each(
     """Run an action for every account. Failures do not stop the others and are listed at the end."""
 
     async def run(server: AdministrationClient) -> None:
-        done: list[dict[str, str]] = []
+        accounts: list[dict[str, str]] = []
         failed: list[dict[str, str]] = []
         async with bars(hidden=as_json or len(identifiers) == 1) as on_progress:
             for number, identifier in enumerate(identifiers, 1):
                 try:
                     did = await _find_account(server, identifier)
                     await act(server, did)
-                    done.append({"account": identifier, "did": did})
+                    accounts.append({"account": identifier, "did": did})
                 except Failure as failure:
                     failed.append({"account": identifier, "why": str(failure.why)})
                 on_progress(what, number, len(identifiers))
         if as_json:
-            print_json({"done": done, "failed": failed})
+            print_json({"done": accounts, "failed": failed})
         else:
-            say(f"{len(done)} done")
+            say(f"{len(accounts)} done")
             for one in failed:
                 say(f"{one['account']}: {one['why']}", err=True)
         if failed:

@@ -22,24 +22,24 @@ def main(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
         vault = await configured.vault(settings, make=True)
         source = configured.source(settings, open_store(settings), version=VERSION)
         async with bars(hidden=as_json) as on_progress:
-            made = await backups.take(db, source, vault, SystemClock(), progress=on_progress)
+            backup = await backups.take(db, source, vault, SystemClock(), progress=on_progress)
         if as_json:
             print_json(
                 {
-                    "id": made.id,
-                    "last_number": made.last_number,
-                    "rows": made.rows,
-                    "blobs": made.blobs,
-                    "bytes": made.bytes,
-                    "missing_blobs": made.missing,
+                    "id": backup.id,
+                    "last_number": backup.last_number,
+                    "rows": backup.rows,
+                    "blobs": backup.blobs,
+                    "bytes": backup.bytes,
+                    "missing_blobs": backup.missing,
                 }
             )
             return
         say(
-            f"{made.id}  {with_count(sum(made.rows.values()), 'row')}, {with_count(made.blobs, 'blob')}, {with_count(made.bytes, 'byte')} written; verified."
+            f"{backup.id}  {with_count(sum(backup.rows.values()), 'row')}, {with_count(backup.blobs, 'blob')}, {with_count(backup.bytes, 'byte')} written; verified."
         )
-        say(f"of {to_datetime(made.instant):%Y-%m-%d %H:%M:%S} UTC, up to event {made.last_number}")
-        for name in made.missing:
+        say(f"of {to_datetime(backup.instant):%Y-%m-%d %H:%M:%S} UTC, up to event {backup.last_number}")
+        for name in backup.missing:
             say(f"The blob {name} has no file.")
 
     run_on_database(settings_file, run)

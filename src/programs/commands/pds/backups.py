@@ -48,9 +48,9 @@ def main(
             print_json([_backup_json(one) for one in found])
         else:
             for one in found:
-                made = f"{to_datetime(one.instant):%Y-%m-%d %H:%M} UTC"
+                made_at = f"{to_datetime(one.instant):%Y-%m-%d %H:%M} UTC"
                 say(
-                    f"{one.id}  {made}  {with_count(sum(one.rows.values()), 'row')}, {with_count(one.blobs, 'blob')}, up to event {one.last_number}"
+                    f"{one.id}  {made_at}  {with_count(sum(one.rows.values()), 'row')}, {with_count(one.blobs, 'blob')}, up to event {one.last_number}"
                 )
             say(f"The newest is {_age(found[-1])} old." if found else "There is no backup.")
         if not found:

@@ -34,13 +34,13 @@ def main(
         async with receive(folder, _chunks(file), max_bytes=max(size, 1), content_length=size) as received:
             workers = WorkerPool()
             try:
-                made = await import_repository(repositories, whose, received, workers.charged_to())
+                result = await import_repository(repositories, whose, received, workers.charged_to())
             finally:
                 await workers.close()
         say(
             "Nothing to do: the repository already has this state."
-            if made is None
-            else f"Imported as revision {made.rev}."
+            if result is None
+            else f"Imported as revision {result.rev}."
         )
 
     run_on_repositories(settings_file, run)

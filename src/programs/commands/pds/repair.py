@@ -28,29 +28,29 @@ def main(
     whose = did_of(did)
 
     async def run(repositories: Repositories, _settings: PdsSettings) -> None:
-        done = await put_in_order(repositories, whose)
+        repaired = await put_in_order(repositories, whose)
         report = await integrity.examine(repositories.db, integrity.in_store(repositories.blobs.store), only=whose)
         findings = [one.what for one in report.findings]
         if as_json:
             print_json(
                 {
                     "did": whose,
-                    "rev": done.rev,
-                    "records": done.records,
-                    "from": "tree" if done.from_tree else "index",
-                    "lost": list(done.lost),
-                    "missing_blobs": [str(cid) for cid in done.missing_blobs],
+                    "rev": repaired.rev,
+                    "records": repaired.records,
+                    "from": "tree" if repaired.from_tree else "index",
+                    "lost": list(repaired.lost),
+                    "missing_blobs": [str(cid) for cid in repaired.missing_blobs],
                     "ok": report.is_good,
                     "findings": findings,
                 }
             )
         else:
             say(
-                f"{with_count(done.records, 'record')}, taken from the {'tree' if done.from_tree else 'index'}; revision {done.rev}"
+                f"{with_count(repaired.records, 'record')}, taken from the {'tree' if repaired.from_tree else 'index'}; revision {repaired.rev}"
             )
-            for path in done.lost:
+            for path in repaired.lost:
                 say(f"lost: {path}")
-            for cid in done.missing_blobs:
+            for cid in repaired.missing_blobs:
                 say(f"The blob {cid} has no file, or had a damaged one; it can be uploaded again.")
             for what in findings:
                 say(f"still wrong: {what}")

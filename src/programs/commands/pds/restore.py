@@ -44,31 +44,33 @@ def main(
         manifest = await read_manifest(vault, backup)
         target = configured.target(settings)
         async with bars(hidden=as_json) as on_progress:
-            done = await put_back(
+            restored = await put_back(
                 vault, manifest, target, SystemClock(), skipped=numbers_left_out, progress=on_progress
             )
         if not target.sealing_keys:
-            private_file.write_once(settings.data_directory / "sealing.key", f"{done.sealing_keys}\n".encode("ascii"))
-        findings = [{"about": one.about, "what": one.what} for one in done.report.findings]
+            private_file.write_once(
+                settings.data_directory / "sealing.key", f"{restored.sealing_keys}\n".encode("ascii")
+            )
+        findings = [{"about": one.about, "what": one.what} for one in restored.report.findings]
         if as_json:
             print_json(
                 {
                     "id": manifest.id,
-                    "first_number": done.first_number,
-                    "repositories": done.announced,
-                    "blobs": done.blobs,
-                    "ok": done.report.is_good,
+                    "first_number": restored.first_number,
+                    "repositories": restored.announced,
+                    "blobs": restored.blobs,
+                    "ok": restored.report.is_good,
                     "findings": findings,
                 }
             )
         else:
-            for finding in done.report.findings:
+            for finding in restored.report.findings:
                 say(f"{finding.about}  {finding.what}")
             say(
-                f"Restored {manifest.id}: {with_count(done.announced, 'repository', 'repositories')}, {with_count(done.blobs, 'blob')}."
+                f"Restored {manifest.id}: {with_count(restored.announced, 'repository', 'repositories')}, {with_count(restored.blobs, 'blob')}."
             )
-            say(f"Event numbers continue at {done.first_number}. Start the server: openmeet pds")
-        if not done.report.is_good:
+            say(f"Event numbers continue at {restored.first_number}. Start the server: openmeet pds")
+        if not restored.report.is_good:
             raise typer.Exit(1)
 
     run_command(run)

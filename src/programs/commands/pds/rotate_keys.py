@@ -83,14 +83,16 @@ def server(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
         try:
             directory = PlcClient(http, settings.did_plc_url)
             async with bars(hidden=as_json) as on_progress:
-                done = await rotation.rotate(db, directory, old, new, partial(on_progress, "identities"))
+                rotated = await rotation.rotate(db, directory, old, new, partial(on_progress, "identities"))
         finally:
             await http.close()
         await rotation.replace_key(db, sealer, new)
         key = format_did_key(new.public)
         if as_json:
-            print_json({"key": key, "changed": done.changed, "already": done.already, "others": done.others})
+            print_json({"key": key, "changed": rotated.changed, "already": rotated.already, "others": rotated.others})
         else:
-            say(f"{done.changed + done.already} identities now name {key}; {done.others} did not name the old key.")
+            say(
+                f"{rotated.changed + rotated.already} identities now name {key}; {rotated.others} did not name the old key."
+            )
 
     run_on_database(settings_file, run)
