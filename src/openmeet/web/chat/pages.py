@@ -158,9 +158,9 @@ async def send(find: Find, request: Request) -> Response:
     # A form with pictures has megabytes, so it is not read if the sender may not write in the room. The checks below
     # report the reason.
     message_form = await read_message_form(request) if room_page.access >= Access.WRITE else SentForm({})
-    typed = message_form.typed
-    signal = Signal(typed["signal"]) if typed.get("signal") in set(Signal) else None
-    submission = typed.get("submission", "")
+    fields = message_form.fields
+    signal = Signal(fields["signal"]) if fields.get("signal") in set(Signal) else None
+    submission = fields.get("submission", "")
     stored_pictures = TakenPictures()
     try:
         # If the room has not been opened yet, it has no limit of its own. Only the person's limit applies.
@@ -173,17 +173,17 @@ async def send(find: Find, request: Request) -> Response:
         async with database_of(request).transaction() as tx:
             room = room_page.room.id if room_page.room else (await rooms.open_room(tx, caller, room_page.target))[0].id
             new = NewMessage(
-                text="" if signal else typed.get("text", ""),
+                text="" if signal else fields.get("text", ""),
                 # A signal is sent on its own, with its own key. A draft in the same form keeps the form's key.
                 client_id=f"{submission}-{signal}" if signal and submission else submission or None,
-                about=typed.get("about") or None,
-                reply_to=ChatMessageId(typed["reply_to"]) if typed.get("reply_to") and not signal else None,
+                about=fields.get("about") or None,
+                reply_to=ChatMessageId(fields["reply_to"]) if fields.get("reply_to") and not signal else None,
                 signal=signal,
                 kind=MessageKind.SIGNAL if signal else MessageKind.TEXT,
                 pictures=stored_pictures.ready,
             )
             if not signal:
-                await answer_question(tx, caller, room, typed.get("mirror", ""))
+                await answer_question(tx, caller, room, fields.get("mirror", ""))
             one, _ = await messages.send(tx, caller, room, new)
             await readers.move_mark(tx, room, caller.user_id, one.number, about=room_page.heading)
     except (InvalidForm, Conflict, Forbidden, TooMany) as refused:
@@ -194,9 +194,9 @@ async def send(find: Find, request: Request) -> Response:
         # The key was already used for a different text, and every retry with it would fail too. Use a new one.
         submission = secrets.token_urlsafe(16) if isinstance(refused, Conflict) else submission
         written = WrittenMessage(
-            typed.get("text", ""),
-            typed.get("about", ""),
-            typed.get("reply_to", ""),
+            fields.get("text", ""),
+            fields.get("about", ""),
+            fields.get("reply_to", ""),
             submission,
             problem,
             status,

@@ -126,7 +126,7 @@ def empty_fields() -> list[PictureField]:
 class SentForm:
     """The submitted form: the text fields, and the file and description of each picture field."""
 
-    typed: dict[str, str]
+    fields: dict[str, str]
     files: Sequence[bytes] = ()
 
 
@@ -169,7 +169,7 @@ async def store_pictures(request: Request, person: UserId, message_form: SentFor
     fields: list[PictureField] = []
     ready: list[NewPicture] = []
     for number in range(1, MAX_PICTURES + 1):
-        alt, kept_key = message_form.typed.get(f"alt_{number}", ""), message_form.typed.get(f"kept_{number}", "")
+        alt, kept_key = message_form.fields.get(f"alt_{number}", ""), message_form.fields.get(f"kept_{number}", "")
         body = message_form.files[number - 1] if message_form.files else b""
         problem = ""
         if body:
@@ -181,7 +181,7 @@ async def store_pictures(request: Request, person: UserId, message_form: SentFor
                 problem = " ".join(explain(why) for why in wrong.problems.values())
             except (TooLarge, TooMany, Unavailable) as refused:
                 problem = explain(refused.why)
-        elif kept_key and message_form.typed.get(f"drop_{number}"):
+        elif kept_key and message_form.fields.get(f"drop_{number}"):
             kept_key, alt = "", ""
         if kept_key:
             ready.append(NewPicture(SentPictureKey(kept_key), alt))

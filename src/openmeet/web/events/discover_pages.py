@@ -46,11 +46,12 @@ def routes() -> list[Route]:
 
 @dataclass(frozen=True, slots=True)
 class SubmittedSearch:
-    """The search in the URL. ``typed`` has the fields, ``shown`` also their errors. ``choices`` are the places that the
-    typed name can mean, if there are several. ``view`` is ``map`` or empty, ``after`` the end of the previous page.
+    """The search in the URL. ``search_fields`` has the fields, ``shown`` also their errors. ``choices`` are
+    the places that the typed name can mean, if there are several. ``view`` is ``map`` or empty, ``after`` the end of the
+    previous page.
     """
 
-    typed: dict[str, str]
+    search_fields: dict[str, str]
     shown: FormState
     choices: places.PlaceLinks
     view: str
@@ -60,7 +61,7 @@ class SubmittedSearch:
     @property
     def is_search(self) -> bool:
         """Whether any field is filled in. Otherwise this is the front page."""
-        return any(self.typed.values())
+        return any(self.search_fields.values())
 
     @property
     def is_first_page(self) -> bool:
@@ -69,17 +70,17 @@ class SubmittedSearch:
 
 @dataclass(frozen=True, slots=True)
 class FoundPage:
-    """A page of events. ``wanted`` is the search that found the events. It can differ from the requested search.
+    """A page of events. ``search_query`` is the search that found the events. It can differ from the requested search.
 
     ``parts`` has the events by part and day. ``mended`` has the corrected search words, ``forgiven`` the words to show
     to the reader. ``cursor`` leads to the next page. It is empty on the last page.
     """
 
-    wanted: search.SearchQuery
+    search_query: search.SearchQuery
     events: list[Event]
     parts: list[list[ListedDay]]
     distances: Mapping[EventId, map_pages.Distance]
-    named: list[NamedLink]
+    named_links: list[NamedLink]
     forgiven: str
     mended: str
     cursor: str
@@ -100,14 +101,18 @@ async def show_discover(request: Request) -> Response:
         zone = (me.time_zone if me else None) or services(request).settings.time_zone
         if not shown.problems and not submitted.choices.links:
             try:
-                search_query = replace(query.wanted_of(submitted.typed, submitted.viewer), once_per_series=True)
+                search_query = replace(query.wanted_of(submitted.search_fields, submitted.viewer), once_per_series=True)
             except InvalidForm as wrong:
                 shown = form_with_problems(shown.values, wrong)
             else:
                 found = await _read_page(request, reader, submitted, search_query, zone)
         if found is not None and submitted.is_search and not found.events and submitted.is_first_page:
-            others_heading, others = await search_hints.other_events(request, reader, found.wanted, found.named)
-            empty = await search_hints.next_step(reader, submitted.typed, found.wanted, is_name=bool(found.named))
+            others_heading, others = await search_hints.other_events(
+                request, reader, found.search_query, found.named_links
+            )
+            empty = await search_hints.next_step(
+                reader, submitted.search_fields, found.search_query, is_name=bool(found.named_links)
+            )
     context = (
         _form_context(request, submitted, found, now, zone)
         | _events_context(request, submitted, found, now, zone)
@@ -141,47 +146,47 @@ async def _read_search(request: Request) -> SubmittedSearch | Response:
 
 
 async def _read_page(
-    request: Request, reader: Reader, submitted: SubmittedSearch, wanted: search.SearchQuery, zone: str
+    request: Request, reader: Reader, submitted: SubmittedSearch, search_query: search.SearchQuery, zone: str
 ) -> FoundPage:
     """Read one page of events: of the search, or of the front page if nothing was typed."""
     named_links: list[NamedLink] = []
     forgiven = mended = cursor = ""
     if submitted.is_search:
-        if wanted.words and submitted.is_first_page:
-            named_links = await search_hints.named_links(request, reader, wanted, submitted.typed, zone)
+        if search_query.words and submitted.is_first_page:
+            named_links = await search_hints.named_links(request, reader, search_query, submitted.search_fields, zone)
         answer = await corrected_search.coming(
             database_of(request),
             reader,
-            wanted,
+            search_query,
             submitted.after,
             PAGE_SIZE + 1,
             is_name=any(one.is_place for one in named_links),
             may_drop_words=True,
         )
         found, forgiven = answer.events, answer.shown
-        if not found and wanted.words and submitted.is_first_page:
+        if not found and search_query.words and submitted.is_first_page:
             more_named, forgiven = await search_hints.corrected_links(
-                request, reader, wanted, submitted.typed, zone, named_links
+                request, reader, search_query, submitted.search_fields, zone, named_links
             )
             named_links += more_named
-        wanted, mended = answer.wanted, " ".join(answer.wanted.words) if answer.is_corrected else ""
+        search_query, mended = answer.wanted, " ".join(answer.wanted.words) if answer.is_corrected else ""
     else:
         found = await front_page.coming(
-            reader, wanted.viewer, shown_of(request), submitted.after, PAGE_SIZE + 1, once_per_series=True
+            reader, search_query.viewer, shown_of(request), submitted.after, PAGE_SIZE + 1, once_per_series=True
         )
     events = found[:PAGE_SIZE]
     further = await further_dates(reader, events)
-    distances = map_pages.distances(events, wanted.near) if wanted.near is not None else {}
+    distances = map_pages.distances(events, search_query.near) if search_query.near is not None else {}
     labels = {event_id: one.label for event_id, one in distances.items()}
     public_url = services(request).settings.public_url
     parts = []
     # Each part is grouped by day. The second part starts again with its earliest event.
     for part in (0, 1):
-        some = [event for event in events if search.position_in(wanted, event).part == part]
+        some = [event for event in events if search.position_in(search_query, event).part == part]
         parts.append(await day_cards(reader, public_url, submitted.viewer, some, further=further, distances=labels))
     if len(found) > PAGE_SIZE:
-        cursor = event_lists.pack(search.position_in(wanted, events[-1]))
-    return FoundPage(wanted, events, parts, distances, named_links, forgiven, mended, cursor)
+        cursor = event_lists.pack(search.position_in(search_query, events[-1]))
+    return FoundPage(search_query, events, parts, distances, named_links, forgiven, mended, cursor)
 
 
 def _events_context(
@@ -200,10 +205,10 @@ def _events_context(
         cards.sort(key=lambda dated_card: order[dated_card[1].slug])
     begins = submitted.viewer is None and not submitted.is_search and submitted.is_first_page and not submitted.view
     events_by_slug: dict[str, Event] = {event.slug: event for event in events}
-    near = found.wanted.near if found else None
+    near = found.search_query.near if found else None
     more = ""
     if found is not None and found.cursor:
-        search_fields = submitted.typed | ({"q": found.mended} if found.mended else {})
+        search_fields = submitted.search_fields | ({"q": found.mended} if found.mended else {})
         more = discover.path_of(search_fields, submitted.view, after=found.cursor)
     return {
         "collage": discover.featured_events(parts) if begins else [],
@@ -220,9 +225,9 @@ def _events_context(
         if submitted.is_first_page
         else "",
         "more": more,
-        "named": found.named if found else [],
+        "named": found.named_links if found else [],
         "forgiven": found.forgiven if found else "",
-        "map": map_pages.of_search(request, events, near, query.query_string(submitted.typed))
+        "map": map_pages.of_search(request, events, near, query.query_string(submitted.search_fields))
         if submitted.view and found is not None
         else None,
     }
@@ -232,7 +237,7 @@ def _form_context(
     request: Request, submitted: SubmittedSearch, found: FoundPage | None, now: Instant, zone: str
 ) -> dict[str, object]:
     """The part of the context for the search: its form, chips and links."""
-    search_fields, search_query = submitted.typed, found.wanted if found else None
+    search_fields, search_query = submitted.search_fields, found.search_query if found else None
     query_string = query.query_string(search_fields)
     # Private results have no feed, because feed readers have no session.
     follows = search_query is not None and search_query.of_groups_of is None

@@ -130,7 +130,7 @@ async def create(request: Request) -> Response:
         if caller is not None
         else new_picture.SentPicture()
     )
-    form[new_picture.KEPT] = sent_picture.kept
+    form[new_picture.KEPT] = sent_picture.kept_key
     values = {**values_of(submission), **form}
     if skipped_dates.is_pressed(form):
         repeats = await recurrence_preview.form_state(request, values)

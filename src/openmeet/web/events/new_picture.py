@@ -25,11 +25,11 @@ LABELS: Final = {"picture": lazy("Picture"), "alt": lazy("What’s in the pictur
 
 @dataclass(frozen=True, slots=True)
 class SentPicture:
-    """``picture`` is None if none was sent or if there are ``problems``. ``kept`` is the value of the hidden field."""
+    """``picture`` is None if none was sent or if there are ``problems``. ``kept_key`` is the value of the hidden field."""
 
     picture: Picture | None = None
     problems: dict[str, Why] = field(default_factory=dict)
-    kept: str = ""
+    kept_key: str = ""
 
 
 async def read(request: Request) -> tuple[dict[str, str], bytes]:
@@ -67,6 +67,6 @@ async def store_picture(request: Request, caller: Caller, form: dict[str, str], 
         lost_key = key or words.strip()
         return SentPicture(problems={"picture": EventReason.PICTURE_NEEDED}) if lost_key else SentPicture()
     try:
-        return SentPicture(Picture(key, check_alt(words), *size), kept=key)
+        return SentPicture(Picture(key, check_alt(words), *size), kept_key=key)
     except InvalidForm as wrong:
-        return SentPicture(problems=wrong.problems, kept=key)
+        return SentPicture(problems=wrong.problems, kept_key=key)

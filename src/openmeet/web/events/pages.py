@@ -253,11 +253,11 @@ async def _sharing_context(
     """The URL of the event, the metadata for search engines and other sites, and the first steps after creation."""
     public_url = services(request).settings.public_url
     # Only the viewer's own RSVP has been loaded so far.
-    own_rsvp_id = viewer.mine.id if viewer.mine else None
+    own_rsvp_id = viewer.own_rsvp.id if viewer.own_rsvp else None
     nobody_else = not await attendance.has_rsvps(reader, event.id, except_id=own_rsvp_id)
     is_host = viewer.user_id == event.author_id
     return {
-        "may_unpublish": not event.is_draft and nobody_else and viewer.mine is None,
+        "may_unpublish": not event.is_draft and nobody_else and viewer.own_rsvp is None,
         # The host sees suggested next steps until somebody else has answered.
         "is_fresh": is_host and view.takes_answers(event, reader.now) and nobody_else and not event.is_hidden,
         "live_state": fingerprint_of(services(request).code_key, event, people.counts) if viewer.caller else "",

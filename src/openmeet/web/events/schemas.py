@@ -127,7 +127,7 @@ class EventFieldsInput(_FieldsInput, kw_only=True):
     venue: VenueShape = msgspec.field(default_factory=VenueShape)
     is_all_day: bool = False
 
-    def typed(self) -> dict[str, str]:
+    def form_fields(self) -> dict[str, str]:
         """The values, by the field names of ``rules.Submission``."""
         texts = {one.name: text_of(getattr(self, one.name)) for one in _SENT}
         return texts | _venue_typed(self.venue) | {"all_day": text_of(self.is_all_day)}
@@ -138,7 +138,7 @@ class EventFieldsEdit(_FieldsEdit, kw_only=True):
 
     venue: VenueShape | UnsetType = UNSET
 
-    def typed(self) -> dict[str, str]:
+    def form_fields(self) -> dict[str, str]:
         """The inputs that were sent, by the field names of ``rules.Submission``."""
         texts = {one.name: getattr(self, one.name) for one in _SENT}
         place = {} if self.venue is UNSET else _venue_typed(self.venue)
@@ -208,7 +208,7 @@ class EventInput(EventFieldsInput, kw_only=True, rename="camel", forbid_unknown_
     def submission(self) -> Submission:
         """The same values as a form submission, so that the same rules validate both."""
         return Submission(
-            starts=self.starts_local, ends=self.ends_local or "", time_zone=self.time_zone, **self.typed()
+            starts=self.starts_local, ends=self.ends_local or "", time_zone=self.time_zone, **self.form_fields()
         )
 
 

@@ -100,7 +100,7 @@ class EventViewer:
     """
 
     caller: Caller | None
-    mine: Attendance | None = None
+    own_rsvp: Attendance | None = None
     role: EventRole = EventRole.NOBODY
     is_hosting: bool = False
     private: PrivateDetails = NOTHING_PRIVATE
@@ -126,7 +126,7 @@ class EventPeople:
 class RequestedReply:
     """The replies in the URL: one to preselect, and one for an undo button to send. Empty if the URL has none."""
 
-    wanted: str = ""
+    reply: str = ""
     undo: str = ""
 
 
@@ -196,7 +196,7 @@ def _answers_context(
     now: Instant,
 ) -> dict[str, object]:
     """The RSVPs of others, the viewer's own, and the form for it."""
-    own_rsvp = viewer.mine
+    own_rsvp = viewer.own_rsvp
     can_answer = takes_answers(event, now)
     says_yes = own_rsvp is not None and REPLY_OF_STATUS.get(own_rsvp.status) is RsvpReply.GOING
     sees_list = viewer.is_hosting or sees_who_comes(
@@ -206,7 +206,7 @@ def _answers_context(
         "counts": people.counts,
         "mine": own_rsvp,
         "can_answer": can_answer,
-        "wanted": requested.wanted,
+        "wanted": requested.reply,
         "asked_first": registration_settings.questions if can_answer and not viewer.is_hosting and not says_yes else (),
         # Required questions come before the RSVP; optional ones can be answered afterwards.
         "unanswered": own_rsvp is not None

@@ -101,7 +101,7 @@ def first_of(body: SeriesInput) -> Details:
             starts=body.starts_local,
             ends=body.ends_local or "",
             time_zone=body.time_zone,
-            **body.typed(),
+            **body.form_fields(),
         ),
         None,
     )
@@ -201,7 +201,7 @@ def check_moved(body: EditInput, edit: Edit, before: Details | None, now: Instan
 def _form_fields(body: EditInput) -> dict[str, str]:
     """The fields that were sent, by the names of form fields."""
     times = {name: getattr(body, field) for field, name in _TIMES.items()}
-    return {name: value or "" for name, value in times.items() if value is not UNSET} | body.typed()
+    return {name: value or "" for name, value in times.items() if value is not UNSET} | body.form_fields()
 
 
 def _checked_details(submission: Submission, event: Event | None) -> Details:

@@ -164,7 +164,7 @@ async def consequences(reader: Reader, series: Series, plan: EditPlan) -> EditCo
         people_told=reached.notified,
         people_mailed=reached.mailed,
         changes=[_date_change(one) for one in changed],
-        stranded=[_touched(stranded) for stranded in plan.stranded],
+        stranded=[_touched(one) for one in plan.stranded],
         vanishing=[_touched(StoredOccurrence(event, 0)) for event in plan.vanishing],
         made=[DateMade(original_text(one.original), iso(one.at)) for one in added_dates],
         sentence_before=describe(series.timing.pattern),

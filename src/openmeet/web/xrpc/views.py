@@ -39,7 +39,7 @@ def status_of(status: EventStatus) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Around:
+class _ViewFacts:
     """Data about several events that comes from other packages."""
 
     viewer: UserId | None
@@ -47,7 +47,7 @@ class _Around:
     now: Instant
     names: Mapping[UserId, str]
     counts: Mapping[EventId, RsvpCounts]
-    mine: Mapping[EventId, Attendance]
+    own_rsvps: Mapping[EventId, Attendance]
     run: set[EventId]
     roles: Mapping[GroupId, GroupRole]
     groups: Mapping[GroupId, Group]
@@ -56,8 +56,8 @@ class _Around:
 
 async def views_of(call: LexiconCall, events: Sequence[Event]) -> list[EventView]:
     """Views of these events, in order. The caller must be allowed to see them."""
-    around = await _surroundings_of(call, events)
-    return [_event_view(event, around) for event in events]
+    facts = await _view_facts(call, events)
+    return [_event_view(event, facts) for event in events]
 
 
 async def event_view(call: LexiconCall, event: Event) -> EventView:
@@ -97,18 +97,18 @@ def group_link(group: Group, public_url: str) -> GroupLink:
     )
 
 
-async def _surroundings_of(call: LexiconCall, events: Sequence[Event]) -> _Around:
+async def _view_facts(call: LexiconCall, events: Sequence[Event]) -> _ViewFacts:
     reader, viewer = call.reader, call.viewer
     ids = [event.id for event in events]
     group_ids = [event.group.id for event in events if event.group is not None]
     series_ids = [SeriesId(event.place_in_series.series_id) for event in events if event.place_in_series is not None]
-    return _Around(
+    return _ViewFacts(
         viewer=viewer,
         public_url=call.public_url,
         now=reader.now,
         names=await shown_names(reader, [event.author_id for event in events]),
         counts=await counts_shown(reader, ids),
-        mine={} if viewer is None else await attendance.of_user(reader, viewer, ids),
+        own_rsvps={} if viewer is None else await attendance.of_user(reader, viewer, ids),
         run=await seeing.managed_among(reader, events, viewer),
         roles={} if viewer is None else await groups.roles_in(reader, group_ids, viewer),
         groups=await groups.by_ids(reader, group_ids),
@@ -116,21 +116,21 @@ async def _surroundings_of(call: LexiconCall, events: Sequence[Event]) -> _Aroun
     )
 
 
-def _event_view(event: Event, around: _Around) -> EventView:
-    own_rsvp = around.mine.get(event.id)
-    runs = event.id in around.run
+def _event_view(event: Event, facts: _ViewFacts) -> EventView:
+    own_rsvp = facts.own_rsvps.get(event.id)
+    runs = event.id in facts.run
     private = private_details(
         event,
-        around.viewer,
+        facts.viewer,
         is_going=own_rsvp is not None and own_rsvp.status in SEATED,
-        now=around.now,
+        now=facts.now,
         runs=runs,
     )
     return EventView(
         uri=event.record_uri,
         cid=event.record_cid,
         did=event.record_did,
-        url=event_url(event.slug, around.public_url),
+        url=event_url(event.slug, facts.public_url),
         title=event.title,
         description=event.content.description,
         starts_at=None if event.starts_at is None else iso(event.starts_at),
@@ -145,42 +145,42 @@ def _event_view(event: Event, around: _Around) -> EventView:
         join_url=private.join_url if is_web_address(private.join_url) else None,
         capacity=event.content.capacity,
         visibility=event.visibility.value,
-        host_name=around.names[event.author_id],
+        host_name=facts.names[event.author_id],
         categories=[one.value for one in event.content.categories],
         tags=list(event.content.tags),
         languages=list(event.content.languages),
-        counts=counts_of(around.counts[event.id]),
-        series=_series_link(event, around),
-        group=_group_link(event, around),
+        counts=counts_of(facts.counts[event.id]),
+        series=_series_link(event, facts),
+        group=_group_link(event, facts),
         source="atproto" if event.origin is RecordOrigin.NETWORK else "openmeet",
         viewer=None
-        if around.viewer is None
+        if facts.viewer is None
         else ViewerState(is_host=runs, answer=None if own_rsvp is None else own_rsvp.status.value),
         created_at=iso(event.created_at),
         updated_at=iso(event.updated_at),
     )
 
 
-def _group_link(event: Event, around: _Around) -> GroupLink | None:
+def _group_link(event: Event, facts: _ViewFacts) -> GroupLink | None:
     # An invited attendee may be allowed to see the event but not its group.
-    group = around.groups.get(event.group.id) if event.group is not None else None
-    if group is None or not group_rules.may_see(group, around.roles.get(group.id)):
+    group = facts.groups.get(event.group.id) if event.group is not None else None
+    if group is None or not group_rules.may_see(group, facts.roles.get(group.id)):
         return None
-    return group_link(group, around.public_url)
+    return group_link(group, facts.public_url)
 
 
-def _series_link(event: Event, around: _Around) -> SeriesLink | None:
+def _series_link(event: Event, facts: _ViewFacts) -> SeriesLink | None:
     """The link to the series. None if the series is hidden and the viewer is not its host, or if it is private and the
     viewer is neither its host nor in its group.
 
     Attendees of a single date learn nothing about such a series.
     """
     position = event.place_in_series
-    series = around.series.get(SeriesId(position.series_id)) if position is not None else None
+    series = facts.series.get(SeriesId(position.series_id)) if position is not None else None
     if position is None or series is None or series.deleted_at is not None:
         return None
-    is_hosts = around.viewer is not None and series.owner_id == around.viewer
-    is_inside = series.group is not None and around.roles.get(series.group.id) in INSIDE
+    is_hosts = facts.viewer is not None and series.owner_id == facts.viewer
+    is_inside = series.group is not None and facts.roles.get(series.group.id) in INSIDE
     if series.is_hidden and not is_hosts:
         return None
     if series.visibility is Visibility.PRIVATE and not (is_hosts or is_inside):
@@ -188,7 +188,7 @@ def _series_link(event: Event, around: _Around) -> SeriesLink | None:
     return SeriesLink(
         uri=series.record_uri,
         slug=series.slug,
-        url=series_url(series.slug, around.public_url),
+        url=series_url(series.slug, facts.public_url),
         title=series.content.title,
         recurrence_id=position.original_date,
         original_date=position.original_date,
