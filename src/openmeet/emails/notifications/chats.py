@@ -9,7 +9,7 @@ from groundwork.database.transaction import Reader
 from openmeet.domain.chat import message_queries, objections, room_queries
 from openmeet.domain.chat.access import access_to_each, reading_floor_sql
 from openmeet.domain.chat.addresses import RoomAddress, addresses_of
-from openmeet.domain.chat.model import Access, ChatMessage, ChatMessageId, HistoryMode, RoomId, pictures_in
+from openmeet.domain.chat.model import Access, ChatMessage, ChatMessageId, HistoryMode, Room, RoomId, pictures_in
 from openmeet.domain.chat.objections import Removal
 from openmeet.domain.chat.pictures import words_of
 from openmeet.domain.chat.queries import is_written
@@ -85,24 +85,37 @@ async def chats_of(reader: Reader, news: Sequence[Notification], viewer: UserId)
             continue
         if room.id not in readable:
             continue
-        waiting = unread.get(room.id, _Unread(0, ()))
-        read_number, entered = marks.get(room.id, (0, room.last_number))
-        may_write = reached[room.id] >= Access.WRITE and not room.is_closed
         if one.kind in {CHAT_MESSAGES, CHAT_UNREAD}:
+            waiting = unread.get(room.id, _Unread(0, ()))
             lines = () if address.is_private else waiting.lines
+            may_write = reached[room.id] >= Access.WRITE and not room.is_closed
             found[one.id] = ChatPresent(address.name, address.path, address.path, "", waiting.number, lines, may_write)
-            continue
-        floor = entered if room.history is HistoryMode.SINCE_JOINING and reached[room.id] < Access.MODERATE else 0
-        if message is None or message.room_id != room.id or message.is_removed or message.is_held:
-            continue
-        if message.number <= floor:
-            continue
-        text = "" if address.is_private else words_of(message.body, message.pictures)
-        path = f"/chat/messages/{message.id}"
-        found[one.id] = ChatPresent(
-            address.name, address.path, path, text, int(message.number > read_number), (), may_write
-        )
+        elif message is not None:
+            present = _message_present(message, room, address, reached[room.id], marks.get(room.id))
+            if present is not None:
+                found[one.id] = present
     return found
+
+
+def _message_present(
+    message: ChatMessage, room: Room, address: RoomAddress, level: Access, mark: tuple[int, int] | None
+) -> ChatPresent | None:
+    """One message. None if the reader may not see it. ``mark``: the number up to which they have read, and the number
+    after which they joined.
+    """
+    read_number, entered = mark or (0, room.last_number)
+    floor = entered if room.history is HistoryMode.SINCE_JOINING and level < Access.MODERATE else 0
+    if message.room_id != room.id or message.is_removed or message.is_held or message.number <= floor:
+        return None
+    return ChatPresent(
+        address.name,
+        address.path,
+        f"/chat/messages/{message.id}",
+        "" if address.is_private else words_of(message.body, message.pictures),
+        int(message.number > read_number),
+        (),
+        level >= Access.WRITE and not room.is_closed,
+    )
 
 
 def _decision_present(

@@ -262,8 +262,6 @@ async def _import_output(
     request: Request, caller: Caller, arrived: Import, reading: FileReading, requested_page: Page
 ) -> ImportOutput:
     output = ImportOutput(arrived.id, arrived.what.value, [], None, [], None, None)
-    # An upload never changes, so an offset is a valid cursor.
-    first = requested_page.after[0] if requested_page.after else 0
     if arrived.outcome is not None:
         report = arrived.outcome
         output.outcome = OutcomeOutput(
@@ -275,49 +273,75 @@ async def _import_output(
         )
         return output
     if arrived.what is What.EVENTS:
-        whole = await events.parse_upload(workers_of(request, caller.user_id), arrived, reading)
-        async with database_of(request).reader() as reader:
-            host = services(request).settings.public_host
-            matches = await events.matches(reader, caller.user_id, whole.events, host)
-            alike = await lookalikes(reader, caller.user_id, whole.events)
-            differing = await updates_of(reader, caller.user_id, whole.events)
-        output.warnings = list(whole.warnings)
-        page, output.cursor = requested_page.cut(
-            list(enumerate(whole.events, 1))[first:], lambda one: (one[0], str(one[0]))
+        await _add_events(request, caller, arrived, reading, requested_page, output)
+    else:
+        await _add_people(request, caller, arrived, requested_page, output)
+    return output
+
+
+async def _add_events(
+    request: Request,
+    caller: Caller,
+    arrived: Import,
+    reading: FileReading,
+    requested_page: Page,
+    output: ImportOutput,
+) -> None:
+    whole = await events.parse_upload(workers_of(request, caller.user_id), arrived, reading)
+    async with database_of(request).reader() as reader:
+        host = services(request).settings.public_host
+        matches = await events.matches(reader, caller.user_id, whole.events, host)
+        alike = await lookalikes(reader, caller.user_id, whole.events)
+        differing = await updates_of(reader, caller.user_id, whole.events)
+    output.warnings = list(whole.warnings)
+    page, output.cursor = requested_page.cut(
+        list(enumerate(whole.events, 1))[_offset(requested_page) :], _number_cursor
+    )
+    output.events = [
+        FoundEvent(
+            event.uid,
+            event.typed.title,
+            event.when,
+            event.typed.time_zone,
+            event.rule,
+            len(event.changes),
+            event.is_cancelled,
+            matches[event.uid].value,
+            list(event.warnings),
+            one.path,
+            one.uid,
+            _difference_outputs(differing.get(event.uid)),
+            differing[event.uid].path if event.uid in differing else "",
         )
-        output.events = [
-            FoundEvent(
-                event.uid,
-                event.typed.title,
-                event.when,
-                event.typed.time_zone,
-                event.rule,
-                len(event.changes),
-                event.is_cancelled,
-                matches[event.uid].value,
-                list(event.warnings),
-                one.path,
-                one.uid,
-                _difference_outputs(differing.get(event.uid)),
-                differing[event.uid].path if event.uid in differing else "",
-            )
-            for _, event in page
-            for one in [alike.get(event.uid, NOTHING) if matches[event.uid] is ImportMatch.NEW else NOTHING]
-        ]
-        return output
+        for _, event in page
+        for one in [alike.get(event.uid, NOTHING) if matches[event.uid] is ImportMatch.NEW else NOTHING]
+    ]
+
+
+async def _add_people(
+    request: Request, caller: Caller, arrived: Import, requested_page: Page, output: ImportOutput
+) -> None:
     found = await people.parse_uploaded_list(workers_of(request, caller.user_id), arrived)
     async with database_of(request).reader() as reader:
         fresh, listed = await people.new_rows(reader, arrived, found)
     output.warnings = list(found.warnings)
-    some, output.cursor = requested_page.cut(list(enumerate(found.rows, 1))[first:], lambda one: (one[0], str(one[0])))
+    page, output.cursor = requested_page.cut(list(enumerate(found.rows, 1))[_offset(requested_page) :], _number_cursor)
     rows = [
-        FoundPerson(row.line, row.name, row.email, row.status, row.problem, means_no(row.status)) for _, row in some
+        FoundPerson(row.line, row.name, row.email, row.status, row.problem, means_no(row.status)) for _, row in page
     ]
     columns = {column.value: name for column, name in found.columns.items()}
     output.people = FoundPeople(
         found.service, list(found.header), columns, len(fresh), listed, rows, sum(not row.email for row in fresh)
     )
-    return output
+
+
+def _offset(page: Page) -> int:
+    """The number of rows before the page. An upload never changes, so an offset is a valid cursor."""
+    return page.after[0] if page.after else 0
+
+
+def _number_cursor(one: tuple[int, object]) -> tuple[int, str]:
+    return one[0], str(one[0])
 
 
 async def _own_import(request: Request, caller: Caller) -> Import:

@@ -1,6 +1,7 @@
 """Import pages: a file, a URL or a list. There is a preview before anything is imported."""
 
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import quote
 
 from starlette.datastructures import UploadFile
@@ -252,56 +253,70 @@ async def _show_events(
     *,
     status: int = 200,
 ) -> Response:
-    left_out = (
-        [] if arrived.outcome is None else [decode_explanation(one) for one in arrived.outcome.get("left_out", [])]
-    )
-    context: dict[str, object] = {"arrived": arrived, "outcome": arrived.outcome, "left_out": left_out}
     if arrived.outcome is not None:
-        updated = arrived.outcome.get("updated", [])
-        paths = [*arrived.outcome["made"], *updated]
-        async with database_of(request).reader() as reader:
-            titles = await queries.titles(reader, caller.user_id, [path.split("/")[2] for path in paths])
-        titled_paths = [(path, titles[slug]) for path in paths if (slug := path.split("/")[2]) in titles]
-        context["made"] = [one for one in titled_paths if one[0] not in updated]
-        context["updated"] = [one for one in titled_paths if one[0] in updated]
+        context = await _outcome_context(request, caller, arrived.outcome)
     else:
-        whole = await events.parse_upload(workers_of(request, caller.user_id), arrived, reading)
-        host = services(request).settings.public_host
-        async with database_of(request).reader() as reader:
-            matches = await events.matches(reader, caller.user_id, whole.events, host)
-            alike = await lookalikes(reader, caller.user_id, whole.events)
-            differing = await updates_of(reader, caller.user_id, whole.events)
-        context |= {
-            "name": whole.name or arrived.source,
-            "warnings": whole.warnings,
-            "guessed": sum(event.has_guessed_zone for event in whole.events),
-            "typed": form_state
-            if form_state.problems
-            else FormState({ZONE: arrived.columns.get(ZONE, "") or reading.zone}),
-            "zones": sorted(zone_names()),
-            "events": [
-                {
-                    "number": number,
-                    "title": event.typed.title or gettext("(no title)"),
-                    "when": event.when,
-                    "zone": event.typed.time_zone,
-                    "place": event.typed.venue_name or (gettext("Online") if event.typed.online_url else ""),
-                    "repeats": event.repeats,
-                    "changes": len(event.changes),
-                    "is_cancelled": event.is_cancelled,
-                    "match": _MATCH_LABELS[matches[event.uid]],
-                    "is_new": matches[event.uid] is ImportMatch.NEW,
-                    "looks_like": alike.get(event.uid, NOTHING) if matches[event.uid] is ImportMatch.NEW else NOTHING,
-                    "warnings": event.warnings,
-                    "difference": differing.get(event.uid),
-                    "fields": differences(event, differing[event.uid]) if event.uid in differing else [],
-                }
-                for number, event in enumerate(whole.events)
-            ],
-            "differing": len(differing),
-            "new": sum(match is ImportMatch.NEW for match in matches.values()),
-        }
-    return page(request, "imports/events.html", context, status=status)
+        context = await _found_events_context(request, caller, arrived, reading, form_state)
+    return page(request, "imports/events.html", {"arrived": arrived, **context}, status=status)
+
+
+async def _outcome_context(request: Request, caller: Caller, outcome: Mapping[str, Any]) -> dict[str, object]:
+    """What a confirmed import did."""
+    updated = outcome.get("updated", [])
+    paths = [*outcome["made"], *updated]
+    async with database_of(request).reader() as reader:
+        titles = await queries.titles(reader, caller.user_id, [path.split("/")[2] for path in paths])
+    titled_paths = [(path, titles[slug]) for path in paths if (slug := path.split("/")[2]) in titles]
+    return {
+        "outcome": outcome,
+        "left_out": [decode_explanation(one) for one in outcome.get("left_out", [])],
+        "made": [one for one in titled_paths if one[0] not in updated],
+        "updated": [one for one in titled_paths if one[0] in updated],
+    }
+
+
+async def _found_events_context(
+    request: Request, caller: Caller, arrived: Import, reading: FileReading, form_state: FormState
+) -> dict[str, object]:
+    """The events in the file, before the import is confirmed."""
+    whole = await events.parse_upload(workers_of(request, caller.user_id), arrived, reading)
+    host = services(request).settings.public_host
+    async with database_of(request).reader() as reader:
+        matches = await events.matches(reader, caller.user_id, whole.events, host)
+        alike = await lookalikes(reader, caller.user_id, whole.events)
+        differing = await updates_of(reader, caller.user_id, whole.events)
+    return {
+        "outcome": None,
+        "left_out": [],
+        "name": whole.name or arrived.source,
+        "warnings": whole.warnings,
+        "guessed": sum(event.has_guessed_zone for event in whole.events),
+        "typed": form_state
+        if form_state.problems
+        else FormState({ZONE: arrived.columns.get(ZONE, "") or reading.zone}),
+        "zones": sorted(zone_names()),
+        "events": [
+            {
+                "number": number,
+                "title": event.typed.title or gettext("(no title)"),
+                "when": event.when,
+                "zone": event.typed.time_zone,
+                "place": event.typed.venue_name or (gettext("Online") if event.typed.online_url else ""),
+                "repeats": event.repeats,
+                "changes": len(event.changes),
+                "is_cancelled": event.is_cancelled,
+                "match": _MATCH_LABELS[matches[event.uid]],
+                "is_new": matches[event.uid] is ImportMatch.NEW,
+                "looks_like": alike.get(event.uid, NOTHING) if matches[event.uid] is ImportMatch.NEW else NOTHING,
+                "warnings": event.warnings,
+                "difference": differing.get(event.uid),
+                "fields": differences(event, differing[event.uid]) if event.uid in differing else [],
+            }
+            for number, event in enumerate(whole.events)
+        ],
+        "differing": len(differing),
+        "new": sum(match is ImportMatch.NEW for match in matches.values()),
+    }
 
 
 async def _show_people(request: Request, caller: Caller, arrived: Import) -> Response:
