@@ -202,6 +202,11 @@ def pages() -> list[Route]:
 
 
 def _pages() -> list[Route]:
+    return [*_account_pages(), *_event_pages(), *_series_pages(), *_group_pages(), *_site_pages()]
+
+
+def _account_pages() -> list[Route]:
+    """Sign-in, the settings of an account, and its notifications."""
     return [
         *sign_in_pages.routes(),
         *kept_forms.routes(),
@@ -218,6 +223,12 @@ def _pages() -> list[Route]:
         *tokens_pages.routes(),
         *notification_list_pages.routes(),
         *notification_preferences_pages.routes(),
+    ]
+
+
+def _event_pages() -> list[Route]:
+    """Events with their RSVPs, chats and embeds, and the lists of events."""
+    return [
         *new_event_pages.routes(),
         *draft_pages.routes(),
         *picture_pages.routes(),
@@ -246,6 +257,12 @@ def _pages() -> list[Route]:
         *place_field.routes(),
         *home_pages.routes(),
         *my_pages.routes(),
+    ]
+
+
+def _series_pages() -> list[Route]:
+    """Series, saved searches, profiles, records and calendars."""
+    return [
         *backfill_progress.routes(),
         *saved_searches_pages.routes(),
         *profiles_pages.routes(),
@@ -265,6 +282,12 @@ def _pages() -> list[Route]:
         *webhooks_pages.routes(),
         *calendar_pages.routes(),
         *calendar_settings.routes(),
+    ]
+
+
+def _group_pages() -> list[Route]:
+    """Groups with their members, events and records."""
+    return [
         *invitations_pages.routes(),
         *settings_pages.routes(),
         *picture.routes(),
@@ -276,6 +299,12 @@ def _pages() -> list[Route]:
         *search_feeds.routes(),
         *group_calendar_pages.routes(),
         *group_pages.routes(),
+    ]
+
+
+def _site_pages() -> list[Route]:
+    """Imports and exports, safety, moderation, operation, and help."""
+    return [
         *imports_pages.routes(),
         *export_pages.routes(),
         *deletion_pages.routes(),
@@ -298,6 +327,17 @@ def _pages() -> list[Route]:
 def operations() -> list[ApiOperation]:
     """All operations of the JSON API, in the order of its documentation."""
     return [
+        *_account_operations(),
+        *_event_operations(),
+        *_series_operations(),
+        *_group_operations(),
+        *_site_operations(),
+    ]
+
+
+def _account_operations() -> list[ApiOperation]:
+    """Sign-in, tokens, settings and notifications."""
+    return [
         *sign_in_api.OPERATIONS,
         *atproto_sign_in_api.OPERATIONS,
         *tokens_api.OPERATIONS,
@@ -306,6 +346,12 @@ def operations() -> list[ApiOperation]:
         *consent_api.OPERATIONS,
         *notification_preferences_api.OPERATIONS,
         *list_api.OPERATIONS,
+    ]
+
+
+def _event_operations() -> list[ApiOperation]:
+    """Events with their RSVPs, chats and records, searches, places and profiles."""
+    return [
         *events_api.OPERATIONS,
         *create_events_api.OPERATIONS,
         *hosting_api.OPERATIONS,
@@ -328,12 +374,24 @@ def operations() -> list[ApiOperation]:
         *saved_searches_api.OPERATIONS,
         *places_api.OPERATIONS,
         *profiles_api.OPERATIONS,
+    ]
+
+
+def _series_operations() -> list[ApiOperation]:
+    """Series."""
+    return [
         *list_pages.OPERATIONS,  # must precede the routes with a slug in this position
         *series_api.OPERATIONS,
         *series_hosting_api.OPERATIONS,
         *series_impact_api.OPERATIONS,
         *series_picture_api.OPERATIONS,
         *series_people_api.OPERATIONS,
+    ]
+
+
+def _group_operations() -> list[ApiOperation]:
+    """Groups."""
+    return [
         *api.OPERATIONS,
         *group_calendar_api.OPERATIONS,
         *group_picture_api.OPERATIONS,
@@ -343,6 +401,12 @@ def operations() -> list[ApiOperation]:
         *ownership_api.OPERATIONS,
         *atproto_api.OPERATIONS,
         *move_records_api.OPERATIONS,
+    ]
+
+
+def _site_operations() -> list[ApiOperation]:
+    """Merges, webhooks, calendars, imports, operation, personal data, safety and moderation."""
+    return [
         *merges_api.OPERATIONS,
         *webhooks_api.OPERATIONS,
         *calendar_api.OPERATIONS,
