@@ -351,20 +351,13 @@ def rows_of(
     heading: tuple[str | None, date] | None = None
     for row, one in zip(views, shown, strict=True):
         at = one.message.said_at
-        author_and_day = one.message.about, local_of(at, zone).date()
-        if heading is None or (
-            author_and_day[0] != heading[0] if author_and_day[0] or heading[0] else author_and_day[1] != heading[1]
-        ):
-            room_of_date = rooms_of_dates.get(author_and_day[0] or "", "")
-            words = (
-                date_heading(author_and_day[0], now, zone)
-                if author_and_day[0]
-                else day_heading(author_and_day[1], now, zone)
-            )
-            rows.append(
-                RuleView(words, href=room_of_date, link=gettext("Chat of this date only") if room_of_date else "")
-            )
-            before, heading = None, author_and_day
+        about, day = one.message.about, local_of(at, zone).date()
+        if heading is None or (about != heading[0] if about or heading[0] else day != heading[1]):
+            room_of_date = rooms_of_dates.get(about or "", "")
+            words = date_heading(about, now, zone) if about else day_heading(day, now, zone)
+            link = gettext("Chat of this date only") if room_of_date else ""
+            rows.append(RuleView(words, href=room_of_date, link=link))
+            before, heading = None, (about, day)
         if read_number is not None and row.number > read_number and not row.is_own:
             rows.append(RuleView(gettext("New since your last visit"), id="new", is_new=True))
             before, read_number = None, None
