@@ -353,10 +353,9 @@ def rows_of(
         at = one.message.said_at
         about, day = one.message.about, local_of(at, zone).date()
         if heading is None or (about != heading[0] if about or heading[0] else day != heading[1]):
-            room_of_date = rooms_of_dates.get(about or "", "")
+            room_url = rooms_of_dates.get(about or "", "")
             words = date_heading(about, now, zone) if about else day_heading(day, now, zone)
-            link = gettext("Chat of this date only") if room_of_date else ""
-            rows.append(RuleView(words, href=room_of_date, link=link))
+            rows.append(RuleView(words, href=room_url, link=gettext("Chat of this date only") if room_url else ""))
             before, heading = None, (about, day)
         if read_number is not None and row.number > read_number and not row.is_own:
             rows.append(RuleView(gettext("New since your last visit"), id="new", is_new=True))
