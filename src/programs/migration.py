@@ -148,8 +148,8 @@ def _confirm(options: MigrationOptions, state: MoveState, outcome: MigrationResu
         return
     if not sys.stdin.isatty():
         raise Refused("Not everything was copied (see above). To move anyway, run the same command with --yes.")
-    what = "Everything was copied" if is_whole else "Not everything was copied (see above)"
-    if not typer.confirm(f"{what}. Make {state.new} the account's server?", default=is_whole, err=True):
+    summary = "Everything was copied" if is_whole else "Not everything was copied (see above)"
+    if not typer.confirm(f"{summary}. Make {state.new} the account's server?", default=is_whole, err=True):
         raise Refused("Nothing was changed at the old server. To continue from here, run the same command again.")
 
 

@@ -215,11 +215,11 @@ async def _import_archive(side: MigrationServer, file: AccountFile, say: Print) 
         say(f"private    preferences stay in the archive: {failure.why}")
 
 
-def _recommended(answer: Mapping[str, object]) -> dict[str, Any]:
+def _recommended(response: Mapping[str, object]) -> dict[str, Any]:
     """The arguments of :func:`point_at` that a server recommends. Raises RemoteFailed."""
     try:
-        keys, names = answer["rotationKeys"], answer["alsoKnownAs"]
-        method, service = answer["verificationMethods"], answer["services"]
+        keys, names = response["rotationKeys"], response["alsoKnownAs"]
+        method, service = response["verificationMethods"], response["services"]
         return {
             "service": service[PDS_SERVICE]["endpoint"],  # type: ignore[index]  # what is otherwise raises below
             "signing_key": method[ATPROTO_KEY],  # type: ignore[index]

@@ -109,12 +109,12 @@ async def _entries(reader: Reader, head: EmailContext, events: Sequence[Event], 
     withdrawals = await history.withdrawals(reader, [one.id for one in own_rsvps.values()], IN_CALENDAR)
     found = []
     for event in events:
-        answer = own_rsvps.get(event.id)
-        entry = await _calendar_entry(reader, head, event, answer, numbers[event.id], user_id)
-        if entry is not None and answer is not None and withdrawals.get(answer.id):
+        own_rsvp = own_rsvps.get(event.id)
+        entry = await _calendar_entry(reader, head, event, own_rsvp, numbers[event.id], user_id)
+        if entry is not None and own_rsvp is not None and withdrawals.get(own_rsvp.id):
             # Add one second per change, because stamps have whole seconds and two RSVPs can fall into the same one.
-            turns = 2 * withdrawals[answer.id] - (answer.status not in IN_CALENDAR)
-            stamped_at = Instant(max(entry.stamped_at, answer.answered_at) + turns * SECOND)
+            turns = 2 * withdrawals[own_rsvp.id] - (own_rsvp.status not in IN_CALENDAR)
+            stamped_at = Instant(max(entry.stamped_at, own_rsvp.answered_at) + turns * SECOND)
             entry = replace(entry, stamped_at=stamped_at)
         if entry is not None:
             found.append(entry)

@@ -87,11 +87,11 @@ async def _confirmation_email(
     note = ""
     if not seen.web_link and (later := join_from_label(event, seen)):
         note = gettext("Open the link below from %(when)s to see the link to join.", when=later)
-    answer = (gettext("Change your answer"), await to.answer_url(tx, head, event.id))
+    change_link = (gettext("Change your answer"), await to.answer_url(tx, head, event.id))
     links = (
-        [(gettext("Show your ticket"), await to.ticket_url(tx, head, event.id)), answer]
+        [(gettext("Show your ticket"), await to.ticket_url(tx, head, event.id)), change_link]
         if own_rsvp.is_seated
-        else [answer]
+        else [change_link]
     )
     closing = to.closing
     if to.is_guest:

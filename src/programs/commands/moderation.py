@@ -71,15 +71,15 @@ def status(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None
     run_on_platform(settings_file, tenant, act)
 
 
-async def _find_person(reader: Reader, who: str) -> UserId:
+async def _find_person(reader: Reader, identifier: str) -> UserId:
     """The person with this e-mail address, DID or handle. Raises NotFound."""
-    account_name = who.strip().lower()
+    account_name = identifier.strip().lower()
     person = await users.by_email(reader, account_name) if "@" in account_name.lstrip("@") else None
     if person is not None:
         return person.id
-    found = [await identities.find(reader, who.strip())] if account_name.startswith("did:") else []
+    found = [await identities.find(reader, identifier.strip())] if account_name.startswith("did:") else []
     found += await identities.by_handle(reader, account_name.lstrip("@"))
     for one in found:
         if one is not None and one.can_write:
             return one.user_id
-    raise NotFound(f"Nobody who has signed in here is known as {who}.")
+    raise NotFound(f"Nobody who has signed in here is known as {identifier}.")

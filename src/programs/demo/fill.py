@@ -143,14 +143,14 @@ async def _write(
 
 
 async def _store_picture(
-    db: Database, pictures: TownPictures | None, who: Caller, about: str, scene: str
+    db: Database, pictures: TownPictures | None, uploader: Caller, about: str, scene: str
 ) -> Picture | None:
     """The uploaded picture, if there is one. This does not use the town's random generator, so the town is the same
     with and without pictures.
     """
     if pictures is None or not scene:
         return None
-    return await pictures.upload(db, random.Random(about), who.user_id, scene)  # noqa: S311 - names a file
+    return await pictures.upload(db, random.Random(about), uploader.user_id, scene)  # noqa: S311 - names a file
 
 
 def _plans(dice: random.Random, people: Sequence[Caller], number_of_events: int, today: datetime) -> list[Plan]:

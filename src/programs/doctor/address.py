@@ -20,7 +20,7 @@ async def check_reachable(host: CheckedHost) -> AsyncIterator[CheckFinding]:
     """Check that the server answers at all, over TLS with a trusted certificate."""
     about = "address"
     try:
-        answer = await host.http.get(f"{host.url}/xrpc/_health")
+        response = await host.http.get(f"{host.url}/xrpc/_health")
     except AddressRefused:
         yield failed(
             about,
@@ -39,17 +39,17 @@ async def check_reachable(host: CheckedHost) -> AsyncIterator[CheckFinding]:
             f"curl -v {host.url}/xrpc/_health",
         )
         return
-    if not answer.is_ok:
+    if not response.is_ok:
         yield failed(
             about,
-            f"/xrpc/_health answers with status {answer.status}.",
+            f"/xrpc/_health answers with status {response.status}.",
             "The reverse proxy answers, but not with the PDS behind it: check where it sends /xrpc/.",
         )
         return
-    body = answer.json()
+    body = response.json()
     version = body.get("version") if isinstance(body, dict) else None
     yield good(about, f"answers, version {version or 'unknown'}")
-    yield _clock(host, answer.headers.get("date"))
+    yield _clock(host, response.headers.get("date"))
 
 
 def _clock(host: CheckedHost, date: str | None) -> CheckFinding:
@@ -119,7 +119,7 @@ async def _browsers(host: CheckedHost) -> AsyncIterator[CheckFinding]:
     about = "browsers"
     origin = "https://app.example.org"
     try:
-        answer = await host.http.request(
+        response = await host.http.request(
             "OPTIONS",
             f"{host.url}/xrpc/com.atproto.server.createSession",
             headers={
@@ -131,10 +131,10 @@ async def _browsers(host: CheckedHost) -> AsyncIterator[CheckFinding]:
     except Failure as failure:
         yield failed(about, str(failure.why), "Let the reverse proxy pass the method OPTIONS.")
         return
-    if not answer.is_ok or answer.headers.get("access-control-allow-origin") not in {"*", origin}:
+    if not response.is_ok or response.headers.get("access-control-allow-origin") not in {"*", origin}:
         yield failed(
             about,
-            f"A web app cannot call this server (OPTIONS answers {answer.status} without Access-Control-Allow-Origin).",
+            f"A web app cannot call this server (OPTIONS answers {response.status} without Access-Control-Allow-Origin).",
             "Let the PDS answer OPTIONS itself; a reverse proxy must not drop or double its Access-Control headers.",
         )
         return

@@ -171,7 +171,7 @@ async def present(make_sqlite: MakeDatabase, clock: HandClock) -> Present:
         mine.user_id,
         clock.now(),
         event=replace(event, status_reason="Zqwhyzq"),
-        mine=replace(mine, party=2, offered_until=Instant(clock.now() + HOUR)),
+        own_rsvp=replace(mine, party=2, offered_until=Instant(clock.now() + HOUR)),
         group=group,
         announcement=announced,
         chat=ChatPresent("Zqtitlezq", "/chat", "/chat", "Zqsaidzq", 2, ("Zqlinezq",)),
@@ -192,11 +192,11 @@ async def test_every_kind_of_notification_is_fully_translated(present: Present) 
 
 def _written(kind: NotificationKind[Any], payload: Payload, present: Present) -> Iterator[str]:
     assert present.event is not None
-    assert present.mine is not None
+    assert present.own_rsvp is not None
     presents = (
         present,
         replace(present, event=replace(present.event, starts_at=None, status_reason="")),
-        replace(present, mine=replace(present.mine, status=AttendanceStatus.WAITLISTED, party=1)),
+        replace(present, own_rsvp=replace(present.own_rsvp, status=AttendanceStatus.WAITLISTED, party=1)),
     )
     for one in presents:
         for shut_out in (False, True):

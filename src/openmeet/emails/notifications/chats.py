@@ -98,12 +98,12 @@ async def chats_of(reader: Reader, news: Sequence[Notification], viewer: UserId)
 
 
 def _message_present(
-    message: ChatMessage, room: Room, address: RoomAddress, level: Access, mark: tuple[int, int] | None
+    message: ChatMessage, room: Room, address: RoomAddress, level: Access, read_and_entered: tuple[int, int] | None
 ) -> ChatPresent | None:
-    """One message. None if the reader may not see it. ``mark``: the number up to which they have read, and the number
+    """One message. None if the reader may not see it. ``read_and_entered``: the number up to which they have read, and the number
     after which they joined.
     """
-    read_number, entered = mark or (0, room.last_number)
+    read_number, entered = read_and_entered or (0, room.last_number)
     floor = entered if room.history is HistoryMode.SINCE_JOINING and level < Access.MODERATE else 0
     if message.room_id != room.id or message.is_removed or message.is_held or message.number <= floor:
         return None

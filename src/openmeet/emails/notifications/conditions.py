@@ -55,7 +55,7 @@ class Present:
     viewer: UserId
     now: Instant
     event: Event | None = None
-    mine: Attendance | None = None
+    own_rsvp: Attendance | None = None
     group: Group | None = None
     role: GroupRole | None = None
     membership: Membership | None = None
@@ -73,12 +73,12 @@ class Present:
 
     @property
     def is_going(self) -> bool:
-        return self.mine is not None and self.mine.is_seated
+        return self.own_rsvp is not None and self.own_rsvp.is_seated
 
     @property
     def is_waiting(self) -> bool:
         """Whether the reader is on the waitlist without an offered place."""
-        own_rsvp = self.mine
+        own_rsvp = self.own_rsvp
         return (
             own_rsvp is not None and own_rsvp.status is AttendanceStatus.WAITLISTED and not own_rsvp.has_offer(self.now)
         )
@@ -117,7 +117,7 @@ def if_going(payload: Payload, present: Present) -> bool:
 
 
 def if_offered(payload: Payload, present: Present) -> bool:
-    return is_coming(payload, present) and present.mine is not None and present.mine.has_offer(present.now)
+    return is_coming(payload, present) and present.own_rsvp is not None and present.own_rsvp.has_offer(present.now)
 
 
 def if_waiting_again(payload: Payload, present: Present) -> bool:
@@ -134,7 +134,7 @@ def if_approved(payload: Payload, present: Present) -> bool:
 
 def if_status(status: AttendanceStatus) -> Callable[[Payload, Present], bool]:
     def is_status(payload: Payload, present: Present) -> bool:
-        return is_coming(payload, present) and present.mine is not None and present.mine.status is status
+        return is_coming(payload, present) and present.own_rsvp is not None and present.own_rsvp.status is status
 
     return is_status
 

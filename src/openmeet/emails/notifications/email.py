@@ -223,11 +223,11 @@ async def _stories(
             about.setdefault(EventId(one.subject_id), []).append(one)
     found = []
     for event_id, its_news in about.items():
-        event, answer = facts.events.get(event_id), facts.answers.get(event_id)
+        event, own_rsvp = facts.events.get(event_id), facts.answers.get(event_id)
         if event is None or not event.title:
             continue
         if event_id not in facts.seen:
-            rejection = calendar_file.newest_removal(its_news, event, answer)
+            rejection = calendar_file.newest_removal(its_news, event, own_rsvp)
             found += (
                 []
                 if rejection is None
@@ -236,7 +236,7 @@ async def _stories(
             continue
         news_points = points(its_news, facts.of_event(event), facts.names)
         if news_points:
-            found.append(await _story(tx, head, user, event, answer, news_points, with_answer=with_answer))
+            found.append(await _story(tx, head, user, event, own_rsvp, news_points, with_answer=with_answer))
     return found
 
 

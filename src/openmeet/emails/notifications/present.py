@@ -45,7 +45,7 @@ class Facts:
     chats: Mapping[NotificationId, ChatPresent]
 
     def of_event(self, event: Event) -> Present:
-        return Present(self.viewer, self.now, event=event, mine=self.answers.get(event.id))
+        return Present(self.viewer, self.now, event=event, own_rsvp=self.answers.get(event.id))
 
     def of_chat(self, one: Notification) -> Present | None:
         """The state for a chat notification. None if the viewer may not read the room, or if the message is gone."""

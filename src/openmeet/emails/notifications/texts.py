@@ -137,7 +137,7 @@ def _template_context(
     *,
     is_shut_out: bool,
 ) -> dict[str, object]:
-    event, own_rsvp = present.event, present.mine
+    event, own_rsvp = present.event, present.own_rsvp
     name = names.get(payload.person_id, "") if payload.person_id else ""
     starts = offered_until = None
     if event is not None and event.starts_at is not None:

@@ -41,13 +41,13 @@ async def show(request: Request) -> Response:
 
 
 async def change(request: Request) -> Response:
-    """Handle the form. ``act`` is pass_on, keep_here, link, unlink or invitations. A new link code is shown only once."""
+    """Handle the form. ``action`` is pass_on, keep_here, link, unlink or invitations. A new link code is shown only once."""
     _require_matrix(request)
     caller, form = caller_of(request), await read_form(request)
-    act = form.get("act", "")
+    action = form.get("act", "")
     code: tuple[str, Instant] | None = None
     async with database_of(request).transaction() as tx:
-        match act:
+        match action:
             case "pass_on":
                 await mirroring.answer_consent(tx, caller, MatrixConsent.NAME_AND_WORDS)
             case "keep_here":

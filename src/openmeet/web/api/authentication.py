@@ -51,9 +51,9 @@ async def admit(request: Request, operation: ApiOperation) -> None:
         await identify_by_token(request)
         return
     set_caller(request, None)
-    caller, kept, now = await _holder(request, token)
-    _check_scope(operation, kept)
-    await _note_use(database_of(request), kept, now)
+    caller, api_token, now = await _holder(request, token)
+    _check_scope(operation, api_token)
+    await _note_use(database_of(request), api_token, now)
     set_caller(request, caller)
 
 

@@ -105,14 +105,14 @@ class _Joined:
         raise RuntimeError("the database is not this request’s to close")
 
 
-async def once(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
+async def once(request: Request, respond: Callable[[Request], Awaitable[Response]]) -> Response:
     """Run the request. If its key was used before, return the stored response instead.
 
     Raises InvalidInput if the key is invalid, and Refused if it was used for a different request.
     """
     key = request.headers.get(HEADER)
     if key is None:
-        return await answer(request)
+        return await respond(request)
     if not (1 <= len(key) <= MAX_KEY and key.isascii() and key.isprintable()):
         raise InvalidInput(HEADER, ApiReason.MALFORMED_KEY, most=MAX_KEY)
     user_id = caller_of(request).user_id
@@ -128,7 +128,7 @@ async def once(request: Request, answer: Callable[[Request], Awaitable[Response]
                 return await _stored_answer(tx, request, user_id, key, digest)
             joined = _Joined(db, tx)
             join(request, joined)
-            found = await answer(request)
+            found = await respond(request)
             if joined.has_failed or not 200 <= found.status_code < 300:  # this response had no effect
                 raise _GaveUp(found)  # noqa: TRY301  # leaving the block is what rolls back
             await tx.execute(
@@ -156,9 +156,9 @@ async def _stored_answer(tx: Transaction, request: Request, user_id: UserId, key
     return Response(stored_response.body, row["status"], {**stored_response.headers, "idempotency-replayed": "true"})
 
 
-def _seal(request: Request, user_id: UserId, key: str, answer: Response) -> bytes:
-    headers = {name: answer.headers[name] for name in _KEPT_HEADERS if name in answer.headers}
-    plain = msgspec.msgpack.encode(_KeptResponse(headers, bytes(answer.body)))
+def _seal(request: Request, user_id: UserId, key: str, response: Response) -> bytes:
+    headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
+    plain = msgspec.msgpack.encode(_KeptResponse(headers, bytes(response.body)))
     return _sealer(request).seal(plain, _purpose(user_id, key))
 
 

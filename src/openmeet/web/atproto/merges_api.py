@@ -107,8 +107,8 @@ def _chooser(choose: Choose, decisions_of: DecisionsOf) -> Answering:
 
 
 def _decision_list(found: list[KeptDecision], page: Page) -> DecisionList:
-    some, cursor = page.cut(found, lambda one: one.mark)
-    return DecisionList([_decision_output(one) for one in some], cursor)
+    decisions, cursor = page.cut(found, lambda one: one.mark)
+    return DecisionList([_decision_output(one) for one in decisions], cursor)
 
 
 def _decision_output(one: KeptDecision) -> DecisionOutput:

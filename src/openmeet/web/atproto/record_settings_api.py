@@ -167,13 +167,13 @@ async def sync(request: Request) -> Response:
             if body.force:
                 series = await record_settings.approve_publication(tx, caller, series.slug)
                 await publications.retry_now(tx, kind=PublicationKind.SERIES, subject_id=series.id)
-            some = await record_settings.published_dates(tx, series)
+            published_dates = await record_settings.published_dates(tx, series)
         else:
-            some = [event]
-        await record_settings.recheck(tx, caller, some, force=body.force)
-    await asyncio.gather(*(publish_first(request, one) for one in some[:AWAITED]))
+            published_dates = [event]
+        await record_settings.recheck(tx, caller, published_dates, force=body.force)
+    await asyncio.gather(*(publish_first(request, one) for one in published_dates[:AWAITED]))
     async with database_of(request).reader() as reader:
-        return json_response(SyncOutput(await _records_of_events(reader, some)))
+        return json_response(SyncOutput(await _records_of_events(reader, published_dates)))
 
 
 async def show_settings(request: Request) -> Response:
@@ -306,9 +306,9 @@ def _name(found: PublishLevel) -> ReachName:
             return "full"
 
 
-async def _records_of_events(reader: Reader, some: list[Event]) -> list[RecordStanding]:
-    found = await publication_status.statuses(reader, PublicationKind.EVENT, [event.id for event in some])
-    agreed = {user_id: (await consent(reader, user_id)).is_given for user_id in {event.author_id for event in some}}
+async def _records_of_events(reader: Reader, events: list[Event]) -> list[RecordStanding]:
+    found = await publication_status.statuses(reader, PublicationKind.EVENT, [event.id for event in events])
+    agreed = {user_id: (await consent(reader, user_id)).is_given for user_id in {event.author_id for event in events}}
     return [
         _record_standing(
             "event",
@@ -319,7 +319,7 @@ async def _records_of_events(reader: Reader, some: list[Event]) -> list[RecordSt
             and reach(event.content.visibility, event.group, event.record) is not PublishLevel.NOTHING,
             their_record=event.record_uri if event.is_record_of_author else None,
         )
-        for event in some
+        for event in events
     ]
 
 

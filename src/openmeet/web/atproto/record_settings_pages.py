@@ -130,8 +130,10 @@ def _form_values(event: Event, series: Series | None) -> dict[str, str]:
 async def _record_settings_page(
     request: Request, reader: Reader, event: Event, series: Series | None, form_state: FormState, *, status: int = 200
 ) -> Response:
-    some = [event] if series is None else await record_settings.published_dates(reader, series)
-    publications_of = await publication_status.statuses(reader, PublicationKind.EVENT, [one.id for one in some])
+    published_events = [event] if series is None else await record_settings.published_dates(reader, series)
+    publications_of = await publication_status.statuses(
+        reader, PublicationKind.EVENT, [one.id for one in published_events]
+    )
     agreed = (await consent(reader, event.author_id)).is_given
     rows = [
         (
@@ -143,7 +145,7 @@ async def _record_settings_page(
             ),
             time_and_place.tagged(one),
         )
-        for one in some
+        for one in published_events
     ]
     series_record = None if series is None else await record_settings.of_series(reader, series)
     did, asks = ("", False) if series is None else await _permission(reader, series)

@@ -88,32 +88,32 @@ async def decide(request: Request) -> Response:
     caller, slug = caller_of(request), _slug(request)
     async with request.form(max_files=0, max_fields=PAGE_SIZE + 10) as form:
         ids = [AttendanceId(str(one)) for one in form.getlist("who")]
-        act, tab = str(form.get("act", "")), str(form.get("tab", ""))
+        action, tab = str(form.get("act", "")), str(form.get("tab", ""))
         # A button in a row names the action and the person. It ignores the checkboxes.
         if only := str(form.get("only", "")):
-            act, _, attendance_id = only.partition(":")
+            action, _, attendance_id = only.partition(":")
             ids = [AttendanceId(attendance_id)]
         back = str(form.get("next", ""))
     async with database_of(request).transaction() as tx:
         decision_counts = DecisionCounts()
-        if act == "approve_all":
+        if action == "approve_all":
             decision_counts = await host_decisions.approve(tx, caller, slug)
-        elif act == "approve" and ids:
+        elif action == "approve" and ids:
             decision_counts = await host_decisions.approve(tx, caller, slug, ids)
-        elif act == "remove" and ids:
+        elif action == "remove" and ids:
             decision_counts = await host_decisions.remove(tx, caller, slug, ids)
-        elif act not in {"approve", "remove"}:
+        elif action not in {"approve", "remove"}:
             raise InvalidInput("act", GeneralReason.CHOOSE_ONE, choices="approve, remove, approve_all")
-    if not ids and act != "approve_all":
+    if not ids and action != "approve_all":
         return await _attendees_page(request, FormState({}, {"": gettext("Select somebody first.")}), status=400)
     if back in _RETURN_PATHS:
-        return _redirect_with_counts(_RETURN_PATHS[back].format(slug=quote(slug)), act, decision_counts)
-    removed = {"removed": ids[0]} if act == "remove" and len(ids) == 1 else {}
-    return _redirect_with_counts(_attendees_path(slug, tab=tab, **removed), act, decision_counts)
+        return _redirect_with_counts(_RETURN_PATHS[back].format(slug=quote(slug)), action, decision_counts)
+    removed = {"removed": ids[0]} if action == "remove" and len(ids) == 1 else {}
+    return _redirect_with_counts(_attendees_path(slug, tab=tab, **removed), action, decision_counts)
 
 
-def _redirect_with_counts(path: str, act: str, decision_counts: DecisionCounts) -> Response:
-    if act == "remove":
+def _redirect_with_counts(path: str, action: str, decision_counts: DecisionCounts) -> Response:
+    if action == "remove":
         return go(path, flash="answers_declined", numbers=(decision_counts.removed,))
     return go(path, flash="answers_approved", numbers=(decision_counts.seated, decision_counts.waiting))
 

@@ -38,14 +38,14 @@ def lines_of(
     found = []
     for one in changes:
         local = wall_time.local_of(one.changed_at, zone)
-        who = (
+        actor = (
             ""
             if one.actor_id is None
             else gettext("you")
             if one.actor_id == viewer
             else names.get(one.actor_id) or gettext("somebody")
         )
-        by = f"{who}, {_CHANNELS[one.through]}" if who else _CHANNELS[one.through]
+        by = f"{actor}, {_CHANNELS[one.through]}" if actor else _CHANNELS[one.through]
         found.append(
             HistoryLine(formatting.day_and_time(formatting.short_day(local), local), _change_text(one), str(by))
         )

@@ -89,8 +89,8 @@ async def show(request: Request) -> Response:
         words = activity_view.attendance_words(past)
         own_rsvp = answered.get((event.id, user_id))
         if words:
-            answer = gettext("hasn’t answered yet") if own_rsvp is None else str(STATUS_LABELS[own_rsvp.status])
-            rows.append(RegularRow(names[user_id], avatar_of(user_id, names[user_id], portraits), words, answer))
+            answer_label = gettext("hasn’t answered yet") if own_rsvp is None else str(STATUS_LABELS[own_rsvp.status])
+            rows.append(RegularRow(names[user_id], avatar_of(user_id, names[user_id], portraits), words, answer_label))
     context = {
         "event": event,
         "counts": counts,
@@ -121,13 +121,13 @@ def _by_day(answers: Mapping[Instant, int], zone: str) -> dict[date, int]:
 
 def _drawing(days: Sequence[date], numbers: Mapping[date, int]) -> AnswersByDay | None:
     """The chart, or None if nobody answered on these days."""
-    most = max((numbers.get(day, 0) for day in days), default=0)
-    if not most:
+    highest = max((numbers.get(day, 0) for day in days), default=0)
+    if not highest:
         return None
     bars = []
     for position, day in enumerate(days):
         number = numbers.get(day, 0)
-        height = max(3, round(number * HEIGHT / most)) if number else 0
+        height = max(3, round(number * HEIGHT / highest)) if number else 0
         bars.append(DayBar(formatting.short_day(day), number, position * STEP, HEIGHT - height, height))
     best = max(bars, key=lambda one: one.number)
     total = sum(one.number for one in bars)
@@ -139,4 +139,4 @@ def _drawing(days: Sequence[date], numbers: Mapping[date, int]) -> AnswersByDay 
         last=bars[-1].day,
         best=best.day,
     )
-    return AnswersByDay(bars, len(days) * STEP - (STEP - BAR), bars[0].day, bars[-1].day, most, summary)
+    return AnswersByDay(bars, len(days) * STEP - (STEP - BAR), bars[0].day, bars[-1].day, highest, summary)

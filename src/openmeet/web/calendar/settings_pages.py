@@ -162,9 +162,9 @@ async def change_feed(request: Request) -> Response:
     """Create, renew or close the secret URL."""
     caller = caller_of(request)
     form = await read_form(request)
-    act = form.get("act", "")
+    action = form.get("act", "")
     async with database_of(request).transaction() as tx:
-        match act:
+        match action:
             case "open":
                 await feed.open_feed(tx, services(request).code_key, caller.user_id)
             case "renew":
@@ -173,7 +173,7 @@ async def change_feed(request: Request) -> Response:
                 await feed.close_feed(tx, caller.user_id)
             case _:
                 raise InvalidInput("act", GeneralReason.CHOOSE_ONE, choices="open, renew, close")
-    return go(SETTINGS, flash={"open": "feed_open", "renew": "feed_renewed", "close": "feed_closed"}[act])
+    return go(SETTINGS, flash={"open": "feed_open", "renew": "feed_renewed", "close": "feed_closed"}[action])
 
 
 async def _settings(

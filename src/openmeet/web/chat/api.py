@@ -292,8 +292,8 @@ async def send_message(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         if body.about is not msgspec.UNSET:
             new = replace(new, about=body.about)
-        elif (there := await room_queries.by_id(tx, room)) is not None:
-            new = replace(new, about=await headings.default_heading(tx, there))
+        elif (existing_room := await room_queries.by_id(tx, room)) is not None:
+            new = replace(new, about=await headings.default_heading(tx, existing_room))
         if body.poll is not None:
             ends_at = parse_instant(body.poll.ends_at, "endsAt")
             details = await polls.checked_poll(

@@ -226,8 +226,8 @@ async def _room_page(find: Find, request: Request, written: WrittenMessage | Non
     viewer = caller.user_id if caller else None
     async with database_of(request).reader() as reader:
         room_page = await find(reader, request)
-        here = room_page.page()
-        listed = await _room_list(reader, request, viewer, _BESIDE, here) if viewer else None
+        current_path = room_page.page()
+        listed = await _room_list(reader, request, viewer, _BESIDE, current_path) if viewer else None
         context: dict[str, object] = {"place": room_page, "list": listed, "problem": written.problem if written else ""}
         context["sanction"] = (
             await person_pages.sanction_notice(
@@ -277,11 +277,11 @@ async def _conversation(
     """The rows of the page, and the links to earlier and later messages."""
     room = room_page.room
     about = _limited_to_date(request, room_page)
-    wanted = _message_filter(request, room_page, about)
+    message_filter = _message_filter(request, room_page, about)
     found = MessagePage((), has_before=False, has_after=False)
     rows: list[object] = []
     if room is not None:
-        found = await queries.page_of_messages(reader, room, viewer, wanted, level=room_page.access)
+        found = await queries.page_of_messages(reader, room, viewer, message_filter, level=room_page.access)
         hosts = await view.hosts_among(reader, room, found.messages)
         may_write = room_page.access >= Access.WRITE and not room.is_closed
         views = [
@@ -379,7 +379,9 @@ async def _pinned_context(reader: Reader, room_page: RoomPage, viewer: UserId | 
     }
 
 
-async def _room_list(reader: Reader, request: Request, viewer: UserId, most: int, here: str = "") -> dict[str, object]:
+async def _room_list(
+    reader: Reader, request: Request, viewer: UserId, most: int, current_path: str = ""
+) -> dict[str, object]:
     """A person's rooms, for the list next to a chat and for the page of all chats."""
     query_params = request.query_params if request.url.path == "/chat" else {}
     which = query_params.get("kind", "")
@@ -405,7 +407,7 @@ async def _room_list(reader: Reader, request: Request, viewer: UserId, most: int
                 faces[one.room.id],
                 last.get(one.last_message_id or ""),
                 now=reader.now,
-                current_path=here,
+                current_path=current_path,
             )
             for one in shown
             if one.room.id in addresses

@@ -66,11 +66,11 @@ async def check_in(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         event = await host_decisions.find_for_host(tx, caller, _slug(request))
         if body.attendance_id is not None:
-            who = AttendanceId(body.attendance_id)
+            attendance_id = AttendanceId(body.attendance_id)
         else:
-            who = await actions.of_code(tx, services(request).code_key, event, body.ticket_code or "")
-        before = who in await actions.checked_in_since(tx, [who])
-        saved = await host_decisions.check_in(tx, caller, event.slug, who)
+            attendance_id = await actions.of_code(tx, services(request).code_key, event, body.ticket_code or "")
+        before = attendance_id in await actions.checked_in_since(tx, [attendance_id])
+        saved = await host_decisions.check_in(tx, caller, event.slug, attendance_id)
         shown = await _check_in_output(tx, saved, is_repeated=before)
     return json_response(shown)
 
@@ -78,8 +78,10 @@ async def check_in(request: Request) -> Response:
 async def undo(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).transaction() as tx:
-        who = AttendanceId(request.path_params["attendanceId"])
-        shown = await _check_in_output(tx, await host_decisions.undo_check_in(tx, caller, _slug(request), who))
+        attendance_id = AttendanceId(request.path_params["attendanceId"])
+        shown = await _check_in_output(
+            tx, await host_decisions.undo_check_in(tx, caller, _slug(request), attendance_id)
+        )
     return json_response(shown)
 
 

@@ -154,7 +154,7 @@ async def _read_page(
     if submitted.is_search:
         if search_query.words and submitted.is_first_page:
             named_links = await search_hints.named_links(request, reader, search_query, submitted.search_fields, zone)
-        answer = await corrected_search.coming(
+        search_result = await corrected_search.coming(
             database_of(request),
             reader,
             search_query,
@@ -163,13 +163,16 @@ async def _read_page(
             is_name=any(one.is_place for one in named_links),
             may_drop_words=True,
         )
-        found, forgiven = answer.events, answer.shown
+        found, forgiven = search_result.events, search_result.shown
         if not found and search_query.words and submitted.is_first_page:
             more_named, forgiven = await search_hints.corrected_links(
                 request, reader, search_query, submitted.search_fields, zone, named_links
             )
             named_links += more_named
-        search_query, mended = answer.wanted, " ".join(answer.wanted.words) if answer.is_corrected else ""
+        search_query, mended = (
+            search_result.wanted,
+            " ".join(search_result.wanted.words) if search_result.is_corrected else "",
+        )
     else:
         found = await front_page.coming(
             reader, search_query.viewer, shown_of(request), submitted.after, PAGE_SIZE + 1, once_per_series=True
@@ -182,8 +185,10 @@ async def _read_page(
     parts = []
     # Each part is grouped by day. The second part starts again with its earliest event.
     for part in (0, 1):
-        some = [event for event in events if search.position_in(search_query, event).part == part]
-        parts.append(await day_cards(reader, public_url, submitted.viewer, some, further=further, distances=labels))
+        events_of_part = [event for event in events if search.position_in(search_query, event).part == part]
+        parts.append(
+            await day_cards(reader, public_url, submitted.viewer, events_of_part, further=further, distances=labels)
+        )
     if len(found) > PAGE_SIZE:
         cursor = event_lists.pack(search.position_in(search_query, events[-1]))
     return FoundPage(search_query, events, parts, distances, named_links, forgiven, mended, cursor)

@@ -183,13 +183,13 @@ async def _dashboard(request: Request, reader: Reader, viewer: UserId, hosted: S
     """The dashboard. ``hosted`` are the events of the list. The dashboard shows their changes since yesterday."""
     join_requests = await event_lists.with_requests(reader, viewer, _MOST_ASKED)
     numbers = await counts_shown(reader, [one.id for one in join_requests])
-    most = max(join_requests, key=lambda one: numbers[one.id].unconfirmed, default=None)
+    most_unconfirmed = max(join_requests, key=lambda one: numbers[one.id].unconfirmed, default=None)
     me = await user_by_id(reader, viewer)
     zone = (me and me.time_zone) or services(request).settings.time_zone
     return HostDashboard(
         await oldest_join_requests(reader, join_requests, viewer),
         sum(one.unconfirmed for one in numbers.values()),
-        "" if most is None else f"/events/{quote(most.slug)}",
+        "" if most_unconfirmed is None else f"/events/{quote(most_unconfirmed.slug)}",
         await host_tasks(reader, viewer, services(request).code_key),
         await _next_hosted(request, reader, viewer, hosted[0]) if hosted else None,
         await activity_view.since_yesterday(reader, [one.id for one in hosted], zone),

@@ -67,13 +67,13 @@ def line_of(one: GroupLogEntry, names: Mapping[UserId, str], group: Group) -> Ac
     at = local_of(one.created_at, group.details.time_zone)
     when = formatting.time_tag(one.created_at, formatting.day_and_time(f"{formatting.short_day(at)} {at.year}", at))
     is_by_clock = one.note == BY_CLOCK
-    who = gettext("Automatically") if is_by_clock else names[one.acted_by]
-    return ActivityRow(when, who, _entry_text(one, names), is_by_clock)
+    actor = gettext("Automatically") if is_by_clock else names[one.acted_by]
+    return ActivityRow(when, actor, _entry_text(one, names), is_by_clock)
 
 
 def _entry_text(one: GroupLogEntry, names: Mapping[UserId, str]) -> str:
-    what = _action_text(one, names)
-    return gettext("%(what)s (in another app)", what=what) if one.note == IN_ANOTHER_APP else what
+    action_text = _action_text(one, names)
+    return gettext("%(what)s (in another app)", what=action_text) if one.note == IN_ANOTHER_APP else action_text
 
 
 def _action_text(one: GroupLogEntry, names: Mapping[UserId, str]) -> str:

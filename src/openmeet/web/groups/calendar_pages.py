@@ -89,17 +89,17 @@ def open_routes() -> list[Route]:
 async def change(request: Request) -> Response:
     """Create, renew or close the secret URL."""
     caller = caller_of(request)
-    act = (await read_form(request)).get("act", "")
+    action = (await read_form(request)).get("act", "")
     async with database_of(request).transaction() as tx:
         group, membership = await actions.lock_visible(tx, caller, slug_of(request))
-        match act:
+        match action:
             case "open" | "renew":
                 await calendar_feeds.renew(tx, services(request).code_key, group, membership)
             case "close":
                 await calendar_feeds.close(tx, group.id, caller.user_id)
             case _:
                 raise InvalidInput("act", GeneralReason.CHOOSE_ONE, choices="open, renew, close")
-    flash = {"open": "feed_open", "renew": "feed_renewed", "close": "feed_closed"}[act]
+    flash = {"open": "feed_open", "renew": "feed_renewed", "close": "feed_closed"}[action]
     return go(f"{path_of(group)}/events", flash=flash)
 
 
@@ -117,9 +117,9 @@ async def serve(request: Request) -> Response:
             member=membership.user_id,
             runs=rules.may(membership.role, GroupPermission.EDIT_ANY_EVENT),
         )
-    answer = feeds.feed_response(request, file, feeds.CALENDAR, changed, f"{quote(group.slug)}.ics")
-    answer.headers["x-robots-tag"] = "noindex, nofollow"
-    return answer
+    response = feeds.feed_response(request, file, feeds.CALENDAR, changed, f"{quote(group.slug)}.ics")
+    response.headers["x-robots-tag"] = "noindex, nofollow"
+    return response
 
 
 async def url_for(reader: Reader, request: Request, group: Group, member: UserId) -> str | None:

@@ -111,10 +111,10 @@ async def decide_about(request: Request) -> Response:
     caller = caller_of(request)
     form = await read_form(request)
     user_id = UserId(request.path_params["userId"])
-    act = form.get("act", "")
+    action = form.get("act", "")
     slug = slug_of(request)
     async with database_of(request).transaction() as tx:
-        match act:
+        match action:
             case "role":
                 role_name = form.get("role", "")
                 if role_name not in set(GroupRole):
@@ -129,7 +129,7 @@ async def decide_about(request: Request) -> Response:
             case _:
                 raise InvalidInput("act", GeneralReason.CHOOSE_ONE, choices="role, remove, ban, lift")
         group, _ = await actions.visible(tx, slug, caller.user_id)
-    return go(path_of(group, "members"), flash=_FLASH.get(act, "role_given"))
+    return go(path_of(group, "members"), flash=_FLASH.get(action, "role_given"))
 
 
 async def show_requests(request: Request) -> Response:

@@ -179,9 +179,9 @@ async def create(request: Request) -> Response:
         raise InvalidInput("event", ImportReason.TARGET_OF_PEOPLE)
     target = None
     if is_list:
-        what, slug = (What.GUESTS, body.event) if body.event else (What.MEMBERS, body.group)
+        target_kind, slug = (What.GUESTS, body.event) if body.event else (What.MEMBERS, body.group)
         async with database_of(request).transaction() as tx:
-            target = await people.target_of(tx, caller, what, slug or "")
+            target = await people.target_of(tx, caller, target_kind, slug or "")
     content = (body.csv or body.ics or "").encode()
     import_id = await receive_import(request, caller, target, url=body.url or "", content=content, name="")
     if body.columns:

@@ -74,8 +74,8 @@ def routes() -> list[Route]:
 
 async def show_start(request: Request) -> Response:
     caller = caller_of(request)
-    what, slug = _list_of(request.query_params)
-    target = await _invitation_target(request, caller, what, slug) if slug else None
+    target_kind, slug = _list_of(request.query_params)
+    target = await _invitation_target(request, caller, target_kind, slug) if slug else None
     return _upload_page(request, target, EMPTY)
 
 
@@ -83,8 +83,8 @@ async def start(request: Request) -> Response:
     """Store the upload and show its preview. Errors are shown next to their field."""
     caller = caller_of(request)
     form, content, name = await read_upload(request)
-    what, slug = _list_of(form)
-    target = await _invitation_target(request, caller, what, slug) if slug else None
+    target_kind, slug = _list_of(form)
+    target = await _invitation_target(request, caller, target_kind, slug) if slug else None
     try:
         import_id = await receive_import(
             request, caller, target, url=form.get("url", "").strip(), content=content, name=name
@@ -157,7 +157,7 @@ async def send(request: Request) -> Response:
     """
     caller = caller_of(request)
     form = await read_form(request)
-    what, slug = _target_kind(request), request.path_params["slug"]
+    target_kind, slug = _target_kind(request), request.path_params["slug"]
     if form.get("act") == "preview":
         return await _invitations_page(request, caller, FormState(form))
     expected = form.get("expected", "")
@@ -166,7 +166,7 @@ async def send(request: Request) -> Response:
             target, _ = await people.invite(
                 tx,
                 caller,
-                what,
+                target_kind,
                 slug,
                 message=form.get("message", ""),
                 expected=int(expected) if expected.isascii() and expected.isdigit() and len(expected) < 9 else -1,
@@ -386,9 +386,9 @@ async def _invitation_page(request: Request) -> Response:
     return page(request, "imports/invitation.html", context, headers=_PRIVATE)
 
 
-async def _invitation_target(request: Request, caller: Caller, what: What, slug: str) -> InvitationTarget:
+async def _invitation_target(request: Request, caller: Caller, target_kind: What, slug: str) -> InvitationTarget:
     async with database_of(request).reader() as reader:
-        return await people.find_target(reader, caller, what, slug)
+        return await people.find_target(reader, caller, target_kind, slug)
 
 
 def _upload_page(

@@ -96,14 +96,14 @@ async def show_message(request: Request) -> Response:
 
 async def decide(request: Request) -> Response:
     form = await read_form(request)
-    message, act, reason = _message_id(request), form.get("act", ""), form.get("reason", "")
+    message, action, reason = _message_id(request), form.get("act", ""), form.get("reason", "")
     sealer = removal_sealer(request)
     try:
         async with database_of(request).transaction() as tx:
             moderator = await moderator_of(tx, request)
-            if act not in set(SiteDecision):
+            if action not in set(SiteDecision):
                 raise NotFound(ChatReason.NO_SUCH_MESSAGE)
-            await chat_decisions.decide(tx, moderator, message, SiteDecision(act), reason, sealer)
+            await chat_decisions.decide(tx, moderator, message, SiteDecision(action), reason, sealer)
     except (InvalidForm, InvalidInput) as wrong:
         return await _message_page(request, form_with_problems(form, wrong), 400)
     except Refused as refused:

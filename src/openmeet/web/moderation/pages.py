@@ -140,14 +140,14 @@ async def show_thing(request: Request) -> Response:
 async def decide(request: Request) -> Response:
     form = await read_form(request)
     subject = _subject_of_path(request)
-    what, reason = form.get("act", ""), form.get("reason", "")
+    action, reason = form.get("act", ""), form.get("reason", "")
     try:
         async with database_of(request).transaction() as tx:
             moderator = await moderator_of(tx, request)
-            if what == "dismiss":
+            if action == "dismiss":
                 await moderation_actions.dismiss(tx, moderator.user_id, subject, reason)
-            elif what in actions.DECISIONS:
-                await actions.decide(tx, moderator, subject, actions.DECISIONS[what], reason)
+            elif action in actions.DECISIONS:
+                await actions.decide(tx, moderator, subject, actions.DECISIONS[action], reason)
             else:
                 raise NotFound(ModerationReason.NOTHING_HERE)
     except InvalidForm as wrong:

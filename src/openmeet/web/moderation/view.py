@@ -269,7 +269,7 @@ class Labelled:
 async def of_each(reader: Reader, subjects: Sequence[Subject]) -> dict[str, Labelled]:
     """The labels by subject id, including those of an event's host. Subjects without labels are left out."""
     names = await _dids_and_uris(reader, subjects)
-    issued = await labels.about(reader, [name for known in names.values() for name in known])
+    issued = await labels.about(reader, [name for labelled_names in names.values() for name in labelled_names])
     held_ids = await _held_subjects(
         reader, [one for one in subjects if any(name in issued for name in names.get(one.id, ()))]
     )

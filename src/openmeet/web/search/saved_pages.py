@@ -31,14 +31,14 @@ async def change(request: Request) -> Response:
     """Save a search, or change a saved one."""
     caller = caller_of(request)
     form = await read_form(request)
-    act, search_id = form.get("act", ""), SearchId(form.get("search", ""))
+    action, search_id = form.get("act", ""), SearchId(form.get("search", ""))
     try:
         async with database_of(request).transaction() as tx:
-            match act:
+            match action:
                 case "keep":
                     await actions.save(tx, caller, {name: form.get(name, "") for name in query.FIELDS})
                 case "on" | "off":
-                    await actions.switch(tx, caller, search_id, is_on=act == "on")
+                    await actions.switch(tx, caller, search_id, is_on=action == "on")
                 case "remove":
                     await actions.remove(tx, caller, search_id)
                 case _:
@@ -46,7 +46,7 @@ async def change(request: Request) -> Response:
     except Refused as refused:
         return await _saved_searches_page(request, FormState(form, {"": refused.why}), status=422)
     return go(
-        PATH, flash={"keep": "search_kept", "on": "search_on", "off": "search_off", "remove": "search_removed"}[act]
+        PATH, flash={"keep": "search_kept", "on": "search_on", "off": "search_off", "remove": "search_removed"}[action]
     )
 
 

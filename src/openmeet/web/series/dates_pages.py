@@ -83,15 +83,15 @@ async def change(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         series = await actions.lock_managed(tx, caller_of(request), _slug(request))
         try:
-            act, names = await _action_and_dates(tx, series, form)
+            action, names = await _action_and_dates(tx, series, form)
             reason = check_reason(form.get("reason", ""))
         except InvalidForm as wrong:
             return await _dates_page(request, tx, form_with_problems(form, wrong), status=400)
         # The dates in a range may have changed since they were shown.
         if not form.get("confirmed") or form.get("meant", _names_digest(names)) != _names_digest(names):
-            return await _confirmation_page(request, tx, series, act, names, form)
+            return await _confirmation_page(request, tx, series, action, names, form)
         notifies = not form.get("is_silent")
-        match act:
+        match action:
             case DateAction.CANCEL:
                 await cancel_dates.cancel_dates(tx, series, names, reason, notifies=notifies)
             case DateAction.REINSTATE:
@@ -99,7 +99,7 @@ async def change(request: Request) -> Response:
                 await cancel_dates.reinstate_dates(tx, series, names, notifies=notifies)
             case DateAction.REMOVE:
                 await cancel_dates.remove_dates(tx, series, names, notifies=notifies)
-    return go(f"{_series_path(series)}", flash=_FLASH[act])
+    return go(f"{_series_path(series)}", flash=_FLASH[action])
 
 
 async def add(request: Request) -> Response:
@@ -186,10 +186,12 @@ async def _action_and_dates(tx: Transaction, series: Series, form: Mapping[str, 
 
 
 async def _confirmation_page(
-    request: Request, tx: Transaction, series: Series, act: DateAction, names: list[str], form: Mapping[str, str]
+    request: Request, tx: Transaction, series: Series, action: DateAction, names: list[str], form: Mapping[str, str]
 ) -> Response:
-    heading, lead, button = _CONFIRMATIONS[act]
-    effect = await impact.impact_of_action(tx, series, await date_queries.named(tx, series.id, names), _HEARD_AS[act])
+    heading, lead, button = _CONFIRMATIONS[action]
+    effect = await impact.impact_of_action(
+        tx, series, await date_queries.named(tx, series.id, names), _HEARD_AS[action]
+    )
     # For a range, the form contains only the two ends, because a list of its dates could exceed the number of form
     # fields.
     fields = {name: "yes" for name in form if name.startswith(_DATE)}
@@ -197,7 +199,7 @@ async def _confirmation_page(
     context = {
         "series": series,
         "address": _series_path(series),
-        "act": act.value,
+        "act": action.value,
         "heading": heading,
         "lead": lead,
         "button": button,
@@ -206,7 +208,7 @@ async def _confirmation_page(
         "listed": _LISTED,
         "notified": effect.notified,
         "answers": effect.answers,
-        "asks_reason": act is DateAction.CANCEL,
+        "asks_reason": action is DateAction.CANCEL,
         "typed": FormState(dict(form)),
     }
     return page(request, "series/confirm_dates.html", context)

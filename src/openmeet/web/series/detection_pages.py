@@ -69,8 +69,8 @@ async def answer_detected(request: Request) -> Response:
     return go("/my/series/found", flash=flash)
 
 
-async def _detected_rows(reader: Reader, some: Sequence[Detection]) -> list[dict[str, object]]:
-    return [_detected_row(*detected, reader.now) for detected in await detection_actions.titles_for(reader, some)]
+async def _detected_rows(reader: Reader, detections: Sequence[Detection]) -> list[dict[str, object]]:
+    return [_detected_row(*detected, reader.now) for detected in await detection_actions.titles_for(reader, detections)]
 
 
 def _detected_row(one: Detection, title: str, series: Series | None, now: Instant) -> dict[str, object]:

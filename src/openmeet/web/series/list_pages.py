@@ -44,9 +44,11 @@ async def show_list(request: Request) -> Response:
         search_query = _search_query(request, search_fields)
         forgiven = ""
         if any(search_fields.values()):
-            answer = await corrected_search.coming(database_of(request), reader, search_query, after, PAGE_SIZE + 1)
-            found, search_query = answer.events, answer.wanted
-            forgiven = answer.shown
+            search_result = await corrected_search.coming(
+                database_of(request), reader, search_query, after, PAGE_SIZE + 1
+            )
+            found, search_query = search_result.events, search_result.wanted
+            forgiven = search_result.shown
         else:
             found = await front_page.coming(
                 reader,
@@ -91,8 +93,8 @@ async def search(request: Request) -> Response:
     caller = caller_or_none(request)
     viewer = caller.user_id if caller else None
     async with database_of(request).reader() as reader:
-        answer = await corrected_search.coming(database_of(request), reader, search_query, after, limit + 1)
-        dates, search_query = answer.events, answer.wanted
+        search_result = await corrected_search.coming(database_of(request), reader, search_query, after, limit + 1)
+        dates, search_query = search_result.events, search_result.wanted
         cursor = event_lists.pack(finding.position_in(search_query, dates[limit - 1])) if len(dates) > limit else None
         ids = [SeriesId(one.place_in_series.series_id) for one in dates[:limit] if one.place_in_series is not None]
         found = await queries.by_ids(reader, ids)

@@ -113,8 +113,8 @@ def page(
     Pages of signed-in viewers are not stored at all, because the back button of the browser must not show them after
     sign-out.
     """
-    what = connection.cookies.get(_FLASH_COOKIE, "")
-    flash = FLASH_MESSAGES.get(what) or notices.notice_text(what)
+    flash_cookie = connection.cookies.get(_FLASH_COOKIE, "")
+    flash = FLASH_MESSAGES.get(flash_cookie) or notices.notice_text(flash_cookie)
     viewing_as = connection.scope.get("openmeet.viewing_as")
     frame = {
         "viewer": viewer_of(connection),

@@ -119,9 +119,9 @@ async def register(request: Request) -> Response:
     url, kinds = model.check_url(body.url, reach_of(request)), model.check_kinds(body.kinds)
     async with database_of(request).transaction() as tx:
         webhook, secret = await register_webhook(tx, request, url, kinds, body.group or "")
-        answer = WebhookMade(**msgspec.structs.asdict(await webhook_output(tx, webhook)), secret=secret)
+        output = WebhookMade(**msgspec.structs.asdict(await webhook_output(tx, webhook)), secret=secret)
     address = f"/api/webhooks/{quote(webhook.id)}"
-    return json_response(answer, 201, {**etag_of(webhook.revision), "location": address, "cache-control": "no-store"})
+    return json_response(output, 201, {**etag_of(webhook.revision), "location": address, "cache-control": "no-store"})
 
 
 async def register_webhook(
@@ -162,8 +162,8 @@ async def renew_secret(request: Request) -> Response:
         found = await actions.lock_own(tx, caller_of(request), id_of(request))
         require_match(request, found.revision)
         renewed, secret = await actions.renew_secret(tx, sealer_of(request), found)
-        answer = WebhookMade(**msgspec.structs.asdict(await webhook_output(tx, renewed)), secret=secret)
-    return json_response(answer, headers={**etag_of(renewed.revision), "cache-control": "no-store"})
+        output = WebhookMade(**msgspec.structs.asdict(await webhook_output(tx, renewed)), secret=secret)
+    return json_response(output, headers={**etag_of(renewed.revision), "cache-control": "no-store"})
 
 
 async def ping(request: Request) -> Response:

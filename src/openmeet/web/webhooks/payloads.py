@@ -106,30 +106,30 @@ async def _event_payload(
 
 
 async def _rsvp_payload(reader: Reader, webhook: Webhook, attendance_id: AttendanceId) -> Mapping[str, Any] | None:
-    answer = await attendance.by_id(reader, attendance_id)
-    event = await events.by_id(reader, answer.event_id) if answer else None
-    if answer is None or event is None or event.is_gone:
+    rsvp = await attendance.by_id(reader, attendance_id)
+    event = await events.by_id(reader, rsvp.event_id) if rsvp else None
+    if rsvp is None or event is None or event.is_gone:
         return None
-    is_own = webhook.group_id is None and answer.user_id == webhook.user_id
+    is_own = webhook.group_id is None and rsvp.user_id == webhook.user_id
     if not is_own and not await _concerns(reader, webhook, event):
         return None
-    if not await seeing.may_see(reader, event, webhook.user_id, has_rsvp_access=is_own and rsvp_gives_access(answer)):
+    if not await seeing.may_see(reader, event, webhook.user_id, has_rsvp_access=is_own and rsvp_gives_access(rsvp)):
         return None
-    (listed,) = await lists.by_ids(reader, event.id, [answer.id])
-    names = await shown_names(reader, [answer.user_id])
+    (listed,) = await lists.by_ids(reader, event.id, [rsvp.id])
+    names = await shown_names(reader, [rsvp.user_id])
     # If a host invited an address, do not disclose its owner before they answer.
-    is_named = is_own or not (answer.is_private or lists.shown(listed, names).is_named_by_address)
+    is_named = is_own or not (rsvp.is_private or lists.shown(listed, names).is_named_by_address)
     return {
         "event": event.slug,
-        "attendanceId": answer.id,
-        "personId": answer.user_id if is_named else None,
-        "displayName": names.get(answer.user_id) if is_named else None,
-        "isPrivate": answer.is_private or not is_named,
-        "party": answer.party,
-        "status": answer.status.value,
-        "answeredAt": iso(answer.answered_at),
+        "attendanceId": rsvp.id,
+        "personId": rsvp.user_id if is_named else None,
+        "displayName": names.get(rsvp.user_id) if is_named else None,
+        "isPrivate": rsvp.is_private or not is_named,
+        "party": rsvp.party,
+        "status": rsvp.status.value,
+        "answeredAt": iso(rsvp.answered_at),
         # Concurrent deliveries can arrive in either order. The higher revision is the current one.
-        "revision": answer.revision,
+        "revision": rsvp.revision,
     }
 
 

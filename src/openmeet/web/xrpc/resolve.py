@@ -123,8 +123,8 @@ def _canonical_uri(address: str) -> str | None:
 def _slug_of(address: str, room: str, public_url: str) -> str | None:
     """The slug in a page URL of this site, regardless of query and fragment. None for other URLs."""
     try:
-        parts, own = urlsplit(address), urlsplit(public_url)
-        if (parts.scheme, parts.netloc.lower()) != (own.scheme, own.netloc.lower()):
+        parts, own_parts = urlsplit(address), urlsplit(public_url)
+        if (parts.scheme, parts.netloc.lower()) != (own_parts.scheme, own_parts.netloc.lower()):
             return None
     except ValueError:
         return None
