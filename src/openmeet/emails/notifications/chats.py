@@ -100,8 +100,8 @@ async def chats_of(reader: Reader, news: Sequence[Notification], viewer: UserId)
 def _message_present(
     message: ChatMessage, room: Room, address: RoomAddress, level: Access, read_and_entered: tuple[int, int] | None
 ) -> ChatPresent | None:
-    """One message. None if the reader may not see it. ``read_and_entered``: the number up to which they have read, and the number
-    after which they joined.
+    """One message. None if the reader may not see it. ``read_and_entered``: the number up to which they have read, and
+    the number after which they joined.
     """
     read_number, entered = read_and_entered or (0, room.last_number)
     floor = entered if room.history is HistoryMode.SINCE_JOINING and level < Access.MODERATE else 0

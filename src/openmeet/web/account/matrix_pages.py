@@ -41,7 +41,9 @@ async def show(request: Request) -> Response:
 
 
 async def change(request: Request) -> Response:
-    """Handle the form. ``action`` is pass_on, keep_here, link, unlink or invitations. A new link code is shown only once."""
+    """Handle the form. ``action`` is pass_on, keep_here, link, unlink or invitations. A new link code is shown only
+    once.
+    """
     _require_matrix(request)
     caller, form = caller_of(request), await read_form(request)
     action = form.get("act", "")

@@ -94,8 +94,8 @@ async def corrected_links(
     zone: str,
     name_links: Sequence[NamedLink],
 ) -> tuple[list[NamedLink], str]:
-    """The links for the corrected words that are not among ``name_links``, and the corrected spelling. The spelling is empty
-    if there are no such links.
+    """The links for the corrected words that are not among ``name_links``, and the corrected spelling. The spelling
+    is empty if there are no such links.
     """
     is_name = any(one.is_place for one in name_links)
     corrected = await corrected_search.corrected_words(

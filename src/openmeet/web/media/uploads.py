@@ -71,8 +71,8 @@ async def save_sent(
 def form_of(
     picture: Picture | None, address: str, *, back: str, form_state: FormState, has_record_picture: bool = False
 ) -> dict[str, object]:
-    """The context of ``media/picture_form.html`` for the object at this path. ``has_record_picture``: the picture was set by
-    another app.
+    """The context of ``media/picture_form.html`` for the object at this path. ``has_record_picture``: the picture was
+    set by another app.
     """
     return {
         "picture": picture,

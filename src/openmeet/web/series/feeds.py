@@ -161,7 +161,9 @@ def _series_entry(series: Series, pattern: Pattern, public_url: str, *, is_cance
 
 
 def entries_of(one: WholeSeries, numbers: Mapping[EventId, int], now: Instant, public_url: str) -> list[WrittenEvent]:
-    """``calendar_entries`` for a file with several series. Empty if all dates ended long ago or are hidden from the reader."""
+    """``calendar_entries`` for a file with several series. Empty if all dates ended long ago or are hidden from the
+    reader.
+    """
     found = calendar_entries(one.series, one.stored, numbers, now, public_url, seen=one.seen, begins=one.begins)
     if len(found) != 1 or expansion.following(found[0].pattern, Instant(now - PAST), 1):
         return found
