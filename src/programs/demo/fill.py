@@ -261,8 +261,8 @@ async def _fill_answers(
     attendees = []
     for person in dice.sample(others, sought_by or dice.choice((0, 1, 2, 3, 5, 8, 13))):
         (reply,) = dice.choices((RsvpReply.GOING, RsvpReply.INTERESTED, RsvpReply.DECLINED), (76, 17, 7))
-        reply_here = RsvpReply.GOING if sought_by else reply
-        saved = await attendance.answer(tx, person, event.slug, reply_here)
+        own_reply = RsvpReply.GOING if sought_by else reply
+        saved = await attendance.answer(tx, person, event.slug, own_reply)
         if saved.status is AttendanceStatus.ATTENDING:
             attendees.append(person)
     return attendees

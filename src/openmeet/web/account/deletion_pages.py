@@ -159,8 +159,8 @@ async def _require_typed_name(reader: Reader, user_id: UserId, typed_name: str) 
     names = {one.handle.lower() for one in identities_of_user} | {one.did for one in identities_of_user}
     if person is not None and person.email is not None:
         names.add(person.email.lower())
-    named = typed_name.strip().lower().removeprefix("@")
-    if not named or named not in names:
+    account_name = typed_name.strip().lower().removeprefix("@")
+    if not account_name or account_name not in names:
         raise InvalidInput("confirm", UserReason.WRONG_CONFIRMATION)
 
 

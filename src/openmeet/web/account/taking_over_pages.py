@@ -49,14 +49,14 @@ async def take(request: Request) -> Response:
 async def _taking_over_page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     keeper, caller = publishing_of(request).keeper, caller_of(request)
     async with database_of(request).reader() as reader:
-        held_records = await kept_for(reader, caller.user_id)
+        identity = await kept_for(reader, caller.user_id)
         person = await by_id(reader, caller.user_id)
-        has_key = held_records is not None and await recovery_key_queries.is_there(reader, held_records.did)
-    if held_records is None:
+        has_key = identity is not None and await recovery_key_queries.is_there(reader, identity.did)
+    if identity is None:
         raise NotFound(UserReason.NO_ACCOUNT_KEPT)
     context = {
         "typed": form_state,
-        "identity": held_records,
+        "identity": identity,
         "email": person.email if person else None,
         "has_key": has_key,
         "account_page": f"{keeper.pds_url}/account",

@@ -76,7 +76,7 @@ def _render(
     request: Request, look: EmbedLook, template: str, context: dict[str, object], status: HTTPStatus
 ) -> Response:
     settings = services(request).settings
-    template_object = environment(settings.site_name, settings.public_url).get_template(f"embeds/{template}.html")
+    embed_template = environment(settings.site_name, settings.public_url).get_template(f"embeds/{template}.html")
     policy = content_policy(
         style_src=look.style_source, frame_ancestors="*", form_action="'none'", connect_src="'none'"
     )
@@ -88,4 +88,4 @@ def _render(
         **context,
     }
     headers = {"cache-control": "no-cache", "content-security-policy": policy}
-    return HTMLResponse(template_object.render(base_context), status, headers)
+    return HTMLResponse(embed_template.render(base_context), status, headers)

@@ -66,20 +66,20 @@ async def show_group(request: Request) -> Response:
 
 async def make_for_event(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        new_token = await event_links.make(tx, caller_of(request), EventSlug(_slug(request)))
-    return go(_target_path(LinkKind.EVENT, new_token.slug), flash="new_link_made")
+        event = await event_links.make(tx, caller_of(request), EventSlug(_slug(request)))
+    return go(_target_path(LinkKind.EVENT, event.slug), flash="new_link_made")
 
 
 async def make_for_series(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        new_token = await series_links.make(tx, caller_of(request), SeriesSlug(_slug(request)))
-    return go(_target_path(LinkKind.SERIES, new_token.slug), flash="new_link_made")
+        series = await series_links.make(tx, caller_of(request), SeriesSlug(_slug(request)))
+    return go(_target_path(LinkKind.SERIES, series.slug), flash="new_link_made")
 
 
 async def make_for_group(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        new_token = await group_links.make(tx, caller_of(request), GroupSlug(_slug(request)))
-    return go(_target_path(LinkKind.GROUP, new_token.slug), flash="new_link_made")
+        group = await group_links.make(tx, caller_of(request), GroupSlug(_slug(request)))
+    return go(_target_path(LinkKind.GROUP, group.slug), flash="new_link_made")
 
 
 async def raise_if_replaced(reader: Reader, kind: LinkKind, slug: str) -> None:

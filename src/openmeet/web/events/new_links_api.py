@@ -27,24 +27,24 @@ async def make_for_event(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         slug = EventSlug(request.path_params["slug"])
         revision = expected_revision(request)
-        new_token = await event_links.make(tx, caller_of(request), slug, expected_revision=revision)
-    return json_response(NewLink(new_token.slug))
+        event = await event_links.make(tx, caller_of(request), slug, expected_revision=revision)
+    return json_response(NewLink(event.slug))
 
 
 async def make_for_series(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         slug = SeriesSlug(request.path_params["slug"])
         revision = expected_revision(request)
-        new_token = await series_links.make(tx, caller_of(request), slug, expected_revision=revision)
-    return json_response(NewLink(new_token.slug))
+        series = await series_links.make(tx, caller_of(request), slug, expected_revision=revision)
+    return json_response(NewLink(series.slug))
 
 
 async def make_for_group(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         slug = GroupSlug(request.path_params["slug"])
         revision = expected_revision(request)
-        new_token = await group_links.make(tx, caller_of(request), slug, expected_revision=revision)
-    return json_response(NewLink(new_token.slug))
+        group = await group_links.make(tx, caller_of(request), slug, expected_revision=revision)
+    return json_response(NewLink(group.slug))
 
 
 _FAILURES = (403, 404, 412, 422)

@@ -51,21 +51,21 @@ async def store_picture(request: Request, caller: Caller, form: dict[str, str], 
     key, size = PictureKey(form.get(KEPT, "")), None
     if body:
         try:
-            key, is_new = await pictures.keep(
+            key, stored_picture = await pictures.keep(
                 database_of(request), store_of(request), workers_of(request, caller.user_id), caller.user_id, body
             )
         except InvalidForm as wrong:
             return SentPicture(problems=wrong.problems)
         except (TooLarge, TooMany) as refused:
             return SentPicture(problems={"picture": refused.why})
-        size = (is_new.width, is_new.height)
+        size = (stored_picture.width, stored_picture.height)
     elif key:
         async with database_of(request).reader() as reader:
             size = await pictures.size_of_own(reader, key, caller.user_id)
     words = form.get("alt", "")
     if size is None:
-        lost_key = key or words.strip()
-        return SentPicture(problems={"picture": EventReason.PICTURE_NEEDED}) if lost_key else SentPicture()
+        is_lost = bool(key or words.strip())
+        return SentPicture(problems={"picture": EventReason.PICTURE_NEEDED}) if is_lost else SentPicture()
     try:
         return SentPicture(Picture(key, check_alt(words), *size), kept_key=key)
     except InvalidForm as wrong:

@@ -27,7 +27,7 @@ async def put_picture(request: Request) -> Response:
         event = await seeing.require_visible(reader, await queries.by_slug(reader, slug), caller.user_id)
         await seeing.require_editable(reader, event, caller.user_id)
     alt = check_alt(body.alt)
-    key, is_new = await media.keep(
+    key, stored_picture = await media.keep(
         db, store_of(request), workers_of(request, caller.user_id), caller.user_id, body.image
     )
     async with db.transaction() as tx:
@@ -35,7 +35,7 @@ async def put_picture(request: Request) -> Response:
             tx,
             caller,
             slug,
-            Picture(key, alt, is_new.width, is_new.height),
+            Picture(key, alt, stored_picture.width, stored_picture.height),
             expected_revision=expected_revision(request),
         )
         return await to_host(request, tx, saved)

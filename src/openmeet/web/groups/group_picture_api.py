@@ -27,7 +27,7 @@ async def put_picture(request: Request) -> Response:
         rules.require_kept_here(group, GroupPermission.EDIT_GROUP)
         rules.require_permission(membership.role if membership else None, GroupPermission.EDIT_GROUP)
     alt = check_alt(body.alt)
-    key, is_new = await media.keep(
+    key, stored_picture = await media.keep(
         db, store_of(request), workers_of(request, caller.user_id), caller.user_id, body.image
     )
     async with db.transaction() as tx:
@@ -35,7 +35,7 @@ async def put_picture(request: Request) -> Response:
             tx,
             caller,
             group.slug,
-            Picture(key, alt, is_new.width, is_new.height),
+            Picture(key, alt, stored_picture.width, stored_picture.height),
             expected_revision=expected_revision(request),
         )
         shown = await shown_to(tx, request, saved, caller.user_id)

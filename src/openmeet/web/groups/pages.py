@@ -262,16 +262,16 @@ async def follow(request: Request) -> Response:
     caller = caller_or_none(request)
     if caller is None:
         return go(f"/sign-in?next={quote(f'/groups/{quote(slug_of(request))}', safe='')}")
-    follows = (await read_form(request)).get("follow", "")
-    if follows not in {"yes", "no"}:
+    choice = (await read_form(request)).get("follow", "")
+    if choice not in {"yes", "no"}:
         raise InvalidInput("follow", GeneralReason.CHOOSE_ONE, choices="yes, no")
     async with database_of(request).transaction() as tx:
         group, _ = await actions.visible(tx, slug_of(request), caller.user_id)
-        if follows == "yes":
+        if choice == "yes":
             await actions.follow(tx, caller, group.slug)
         else:
             await actions.unfollow(tx, caller, group.slug)
-    return go(path_of(group), flash="group_followed" if follows == "yes" else "group_unfollowed")
+    return go(path_of(group), flash="group_followed" if choice == "yes" else "group_unfollowed")
 
 
 async def switch_notifications(request: Request) -> Response:

@@ -124,10 +124,10 @@ async def save(request: Request) -> Response:
         others = {
             name: text for name, text in newest_values.items() if text != shown[name].replace("\r\n", "\n").strip()
         }
-        form_state_again = FormState(
+        conflict_form = FormState(
             {**shown, "revision": str(newest.group.revision)}, {"": GroupReason.CHANGED_WHILE_OPEN}, others
         )
-        return _group_form_page(request, form_state_again, newest, status=409)
+        return _group_form_page(request, conflict_form, newest, status=409)
     return go(path_of(group, "settings"), flash="group_saved")
 
 
@@ -228,10 +228,10 @@ async def _ask_delete(request: Request, form_state: FormState, *, status: int = 
         moved = redirect_to_current_slug(request, seen.group)
         if moved is not None and request.method == "GET":
             return moved
-        upcoming_count, inner = await effect_of_deleting(reader, seen.group.id)
+        upcoming, inner = await effect_of_deleting(reader, seen.group.id)
     context = context_of(seen, f"{seen.path}/settings") | {
         "typed": form_state,
-        "coming": upcoming_count,
+        "coming": upcoming,
         "inner": inner,
         "others": seen.members - 1,
         "pending": seen.counts.get(GroupRole.PENDING, 0),

@@ -240,10 +240,10 @@ async def invite(request: Request) -> Response:
         raise NotFound(ImportReason.NO_PEOPLE)
     async with database_of(request).transaction() as tx:
         target = await people.target_by_id(tx, caller, arrived.what, arrived.target)
-        _, sent_counts = await people.invite(
+        _, sent_number = await people.invite(
             tx, caller, target.what, target.slug, message=body.message, expected=body.expected_people
         )
-    return json_response(InvitationsSent(sent_counts))
+    return json_response(InvitationsSent(sent_number))
 
 
 async def _import_response(

@@ -124,11 +124,11 @@ async def import_upload(request: Request) -> Response:
             return await _show_events(request, caller, arrived, reading, form_with_problems(form, wrong), status=400)
         return go(f"{import_path}#zone")
     if arrived.what is What.EVENTS:
-        selected_uids = frozenset(name.removeprefix("event-") for name in form if name.startswith("event-"))
+        selected_numbers = frozenset(name.removeprefix("event-") for name in form if name.startswith("event-"))
         host = services(request).settings.public_host
         workers = workers_of(request, caller.user_id)
         updated = frozenset(name.removeprefix("update-") for name in form if name.startswith("update-"))
-        uids, updated_uids = await _uids(workers, arrived, reading, selected_uids, updated)
+        uids, updated_uids = await _uids(workers, arrived, reading, selected_numbers, updated)
         await events.import_events(
             database_of(request), workers, caller, arrived.id, uids, reading, host, taken=updated_uids
         )

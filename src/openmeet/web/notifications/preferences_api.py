@@ -82,7 +82,7 @@ async def save(request: Request) -> Response:
         "quiet_until": body.quiet_until or "",
     }
     hours = rules.check_hours(form, frozenset(ZONES))
-    channel_names: dict[NotificationTopic, TopicPreference] = {
+    preferences_by_topic: dict[NotificationTopic, TopicPreference] = {
         topic: getattr(body, topic.value) for topic in NotificationTopic
     }
     async with database_of(request).transaction() as tx:
@@ -93,7 +93,7 @@ async def save(request: Request) -> Response:
             caller.user_id,
             {
                 topic: _CHANNELS[one.mail] | ({Channel.IN_APP} if one.in_app else frozenset())
-                for topic, one in channel_names.items()
+                for topic, one in preferences_by_topic.items()
             },
         )
         await notify.choose_hours(tx, caller.user_id, hours)

@@ -87,15 +87,15 @@ async def show(request: Request) -> Response:
 async def follow(request: Request) -> Response:
     """Follow or unfollow."""
     caller, person = caller_of(request), _user_id(request)
-    follows = (await read_form(request)).get("follow", "yes")
+    choice = (await read_form(request)).get("follow", "yes")
     async with database_of(request).transaction() as tx:
-        if follows == "no":
+        if choice == "no":
             await queries.unfollow(tx, caller, person)
             back = _profile_path(person) if await queries.host(tx, person) is not None else "/my/people"
         else:
             await queries.follow(tx, caller, person)
             back = _profile_path(person)
-    return go(back, flash="person_unfollowed" if follows == "no" else "person_followed")
+    return go(back, flash="person_unfollowed" if choice == "no" else "person_followed")
 
 
 async def show_followed(request: Request) -> Response:

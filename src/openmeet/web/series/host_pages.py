@@ -45,13 +45,13 @@ def routes() -> list[Route]:
 async def follow(request: Request) -> Response:
     """Follow with or without notifications, or unfollow."""
     caller, slug = caller_of(request), _slug(request)
-    follows = (await read_form(request)).get("follow", "yes")
+    choice = (await read_form(request)).get("follow", "yes")
     async with database_of(request).transaction() as tx:
-        if follows == "no":
+        if choice == "no":
             await actions.unfollow(tx, caller, slug)
         else:
-            await actions.follow(tx, caller, slug, notifies=follows != "silent")
-    flash = {"no": "unfollowed", "silent": "follow_silent"}.get(follows, "followed")
+            await actions.follow(tx, caller, slug, notifies=choice != "silent")
+    flash = {"no": "unfollowed", "silent": "follow_silent"}.get(choice, "followed")
     return go(f"/series/{quote(slug)}", flash=flash)
 
 

@@ -25,7 +25,7 @@ async def put_picture(request: Request) -> Response:
         # Check permission before the picture is re-encoded.
         await agenda.editable(reader, slug_of(request), caller.user_id)
     alt = check_alt(body.alt)
-    key, is_new = await media.keep(
+    key, stored_picture = await media.keep(
         db, store_of(request), workers_of(request, caller.user_id), caller.user_id, body.image
     )
     async with db.transaction() as tx:
@@ -33,7 +33,7 @@ async def put_picture(request: Request) -> Response:
             tx,
             caller,
             slug_of(request),
-            Picture(key, alt, is_new.width, is_new.height),
+            Picture(key, alt, stored_picture.width, stored_picture.height),
             expected_revision=expected_revision(request),
         )
         return await series_response(request, tx, series)

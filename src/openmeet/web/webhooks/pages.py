@@ -53,7 +53,7 @@ async def register(request: Request) -> Response:
         return await _webhooks_page(request, form_with_problems(form, wrong), status=400)
     except (Refused, NotFound, Forbidden) as refused:
         return await _webhooks_page(request, form_with_problems(form, InvalidForm({"group": refused.why})), status=422)
-    return await _webhooks_page(request, EMPTY, secret=secret, webhook_id=webhook.url)
+    return await _webhooks_page(request, EMPTY, secret=secret, new_webhook_url=webhook.url)
 
 
 async def show_one(request: Request) -> Response:
@@ -88,7 +88,7 @@ async def change(request: Request) -> Response:
     except Refused as refused:
         return await _webhook_page(request, problem=refused, status=422)
     if secret:
-        return await _webhooks_page(request, EMPTY, secret=secret, webhook_id=webhook.url)
+        return await _webhooks_page(request, EMPTY, secret=secret, new_webhook_url=webhook.url)
     return go(PATH if flash == "webhook_removed" else request.url.path, flash=flash)
 
 
@@ -109,7 +109,7 @@ async def _webhook_page(request: Request, *, problem: Failure | None = None, sta
 
 
 async def _webhooks_page(
-    request: Request, form_state: FormState, *, secret: str = "", webhook_id: str = "", status: int = 200
+    request: Request, form_state: FormState, *, secret: str = "", new_webhook_url: str = "", status: int = 200
 ) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
@@ -119,7 +119,7 @@ async def _webhooks_page(
         "typed": form_state,
         "webhooks": found,
         "secret": secret,
-        "made": webhook_id,
+        "made": new_webhook_url,
         "kinds": [(_kind_field(kind.value), words, "") for kind, words in WEBHOOK_EVENT_LABELS.items()],
         "groups": [one.group for one in groups if group_rules.may(one.role, GroupPermission.EDIT_GROUP)],
     }
