@@ -189,7 +189,7 @@ async def work(platform: Platform, stop: asyncio.Event) -> None:
 
 def _rolling(platform: Platform) -> Callable[[Platform], Awaitable[object]]:
     """Create further dates of series, and count the stored ones."""
-    counter = platform.metrics.counter("occurrences_generated", "Dates of series that were created ahead of time")
+    counter = platform.metrics.counter("occurrences_generated", "Dates of series that were stored in advance")
     seconds = platform.metrics.histogram(
         "occurrences_generation_seconds", "Duration of one round of storing dates in advance"
     )

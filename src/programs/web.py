@@ -131,9 +131,9 @@ async def open_geocoder(platform: Platform, places: Gazetteer) -> AsyncIterator[
 def show_streams(platform: Platform, live_rooms: LiveRooms, live_pages: LivePages) -> None:
     """Set the gauges of live streams: how many this process has open for a community, and its limit for each kind."""
     name, metrics = platform.tenant.name, platform.metrics
-    open_now = metrics.gauge("live_streams", "Live streams of chats that are open", ["tenant"])
+    open_now = metrics.gauge("live_streams", "Open live streams of chats", ["tenant"])
     open_now.labels(name).set_function(partial(_count_streams, live_rooms))
-    pages = metrics.gauge("live_pages", "Live streams of other pages that are open", ["tenant"])
+    pages = metrics.gauge("live_pages", "Open live streams of pages that are not chats", ["tenant"])
     pages.labels(name).set_function(lambda: live_pages.slots.count)
     most = metrics.gauge("live_streams_limit", "Maximum number of live streams of either kind per process", ["tenant"])
     most.labels(name).set(platform.settings.live_streams)

@@ -126,5 +126,5 @@ def _letter_lines(letter: DeadLetterView) -> str:
     about = letter.about or letter.partition
     return (
         f"{letter.letter_id}  {letter.routing_key}  {about}\n"
-        f"    {letter.reason} ({letter.attempts} attempts, given up {_format_instant(letter.buried_at)})"
+        f"    {letter.reason} ({letter.attempts} attempts, failed {_format_instant(letter.buried_at)})"
     )

@@ -85,7 +85,9 @@ async def erase(request: Request) -> Response:
     caller = caller_of(request)
     form = await read_form(request)
     if form.get("kept") != "yes":
-        problem = FormState({}, {"kept": gettext("Save the key first, then tick this. It can’t be shown again.")})
+        problem = FormState(
+            {}, {"kept": gettext("Save the key first, then select the checkbox. We can’t show it again.")}
+        )
         return await _custodial_page(request, problem, status=400)
     async with database_of(request).transaction() as tx:
         is_erased = await recovery_key_queries.erase_waiting(tx, caller.user_id, form.get("public_key", ""))
