@@ -1,7 +1,6 @@
 """Composition root of Aurora Locus: opens everything from the settings and closes it in reverse order."""
 
-import asyncio
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -10,9 +9,6 @@ from urllib.parse import urlsplit
 
 from starlette.routing import Mount, Route, WebSocketRoute
 
-from at_network.did_resolver import DidResolver, DidSettings
-from at_network.handle_resolver import HandleResolver, HandleSettings
-from at_network.lexicon_resolver import LexiconResolver
 from at_network.plc_client import PlcClient
 from at_network.service_callers import ServiceCallers
 from at_protocol.crypto.k256 import K256PrivateKey
@@ -30,6 +26,7 @@ from aurora_locus.accounts.registry import Registry
 from aurora_locus.administration import federation_status
 from aurora_locus.administration.console import AdminConsole
 from aurora_locus.administration.figures import BlobFigures
+from aurora_locus.background_tasks import run_jobs, start_task
 from aurora_locus.blobs.place import open_store
 from aurora_locus.federation.crawl_requests import CrawlRequests, over_http
 from aurora_locus.federation.jetstream import PATH as JETSTREAM
@@ -43,7 +40,6 @@ from aurora_locus.federation.taken_down import TakenDown
 from aurora_locus.i18n.language import by_request
 from aurora_locus.i18n.sentences import explain
 from aurora_locus.identity import plc_updates
-from aurora_locus.identity.network import IdentityResolver
 from aurora_locus.jobs import PdsJobKind
 from aurora_locus.keys import server_keys
 from aurora_locus.maintenance.schedule import before_migrating, keep_backups
@@ -57,6 +53,7 @@ from aurora_locus.oauth.refusals import render_oauth
 from aurora_locus.oauth.routes import FOR_APPS
 from aurora_locus.oauth.routes import routes as oauth_routes
 from aurora_locus.oauth.server import AuthorizationServer
+from aurora_locus.outgoing_clients import OutgoingClients, open_clients
 from aurora_locus.repository.type_resolver import TypeResolver
 from aurora_locus.scheduled import run_housekeeping, run_identity_repairs
 from aurora_locus.sequencer.live import LiveEvents
@@ -77,15 +74,11 @@ from groundwork.database.open_ import open_database
 from groundwork.database.transaction import Database
 from groundwork.errors import Failure, InvalidInput
 from groundwork.http.application import Application
-from groundwork.http.client import HttpClient
 from groundwork.http.cors import XRPC_EXPOSED, Cors
 from groundwork.http.faults import by_path, render_problem, render_xrpc
 from groundwork.http.operations import operations_routes
-from groundwork.http.reach import DEVELOPMENT
 from groundwork.mail.contract import Mailer
-from groundwork.outbox import dispatcher as job_dispatcher
 from groundwork.outbox.delivery import JobDelivery, one_by_one
-from groundwork.outbox.wakeup import new_wakeup
 from groundwork.sealing import Sealer
 from groundwork.settings import SettingsRefused
 from groundwork.telemetry.logs import log
@@ -93,10 +86,6 @@ from groundwork.telemetry.metrics import Metrics
 from groundwork.telemetry.probes import Probe, Probes, probing
 from groundwork.workers.pool import PoolLimits, WorkerPool
 
-# This process wakes the dispatcher for its own jobs. Polling finds retries and the jobs of other processes.
-JOBS_IDLE_SECONDS = 5.0
-# Longer than a normal exchange with a mail server.
-JOBS_PATIENCE_SECONDS = 5.0
 # Longer than a normal migration step, because a whole repository is sent in one step.
 MOVE_LEASE_SECONDS = 900.0
 BLOBS_TRIED_EVERY_SECONDS = 30.0
@@ -127,193 +116,165 @@ async def open_server(
     ``SettingsRefused`` and database errors.
     """
     async with AsyncExitStack() as stack:
-        await before_migrating(settings, partial(open_store, settings), clock, version=version)
-        await migrate(settings.database, "aurora_locus", "aurora_locus")
-        db = await open_database(
-            settings.database, schema="aurora_locus", clock=clock, connections=settings.database_connections
-        )
-        stack.push_async_callback(db.close)
+        db = await _open_database(settings, clock, version, stack)
         sealer = Sealer(_sealing_keys(settings))
-        network = _open_network(settings, clock, version, stack)
-        registry = await stack.enter_async_context(
-            open_registry(
-                settings,
-                db,
-                clock,
-                sealer,
-                counters_of(settings),
-                directory=PlcClient(network.chosen_http, settings.did_plc_url),
-                network=network.identities,
-            )
-        )
-        credentials = CredentialReader(
-            registry.repositories,
-            registry.tokens,
-            settings.admin_password,
-            clock,
-            registry.counters,
-            registry.guessing,
-            peer_key=settings.rate_limit_bypass_key,
-        )
-        services = ServiceCallers(
-            audiences=(settings.did, f"{settings.did}#{PDS_SERVICE}"),
-            resolve=network.dids.resolve,
-            refresh=network.dids.refresh,
-            seen=InProcessCache(clock),
-            clock=clock,
-        )
+        clients = open_clients(settings, clock, version, stack)
+        registry = await _open_accounts(settings, db, clock, sealer, clients, stack)
         catalog = Catalog()
         authorization = await stack.enter_async_context(
             open_authorization(
-                settings, registry, sealer, over_guarded_http(network.http), catalog, network.lexicons.document
+                settings, registry, sealer, over_guarded_http(clients.http), catalog, clients.lexicons.document
             )
         )
-        apps = AppCallers(authorization)
-        authenticate = authenticator(credentials, services, settings.mod_service_did, apps)
         metrics = Metrics("aurora_locus")
-        live = registry.repositories.live
-        _measure(metrics, live)
-        crawling = _crawling(settings, network.http, clock, live, metrics)
-        workers = WorkerPool(WORKER_LIMITS, metrics)
-        stack.push_async_callback(workers.close)
-        proxying = await stack.enter_async_context(
-            open_proxying(
-                settings, network.dids.resolve, registry.repositories.keys, clock, user_agent=f"aurora-locus/{version}"
-            )
-        )
-        type_resolver = (
-            TypeResolver(catalog, network.lexicons.document) if settings.lexicon_resolution_enabled else None
-        )
-        gate = gate_of(settings, registry.counters, clock)
-        stack.push_async_callback(registry.counters.close)
-        host = XrpcHost(
-            settings,
-            db,
-            clock,
-            catalog,
-            registry.repositories,
-            authenticate,
-            network.identities,
-            crawling,
-            # No limit in development and when rate limits are off, because all requests may then come from one address.
-            StreamSlots(is_limited=settings.counts_requests and not settings.has_wide_limits),
-            workers,
-            proxying,
-            authorization.nonces.newest,
-            gate=gate,
-            lexicons=network.lexicons,
-            type_resolver=type_resolver,
-        )
-        federation = partial(
-            subscribers_and_relays,
-            db,
-            live,
-            clock,
-            network.http,
-            crawling,
-            is_federated=settings.federation_enabled,
-            is_automatic=settings.announces_itself,
-        )
+        _add_firehose_gauges(metrics, registry.repositories.live)
+        core = _Core(settings, version, registry, sealer, clients, catalog, authorization, metrics)
+        crawl_requests = _crawl_requests(core)
+
+        credentials = _credential_reader(settings, registry)
+        host = await _open_xrpc_host(core, credentials, crawl_requests, stack)
+        labels = await _open_labels(settings, db, sealer)
+        read_federation = _federation_reader(core, crawl_requests)
         site = await pages.open_pages(settings, db, sealer)
-        operators = [
+        routes = [
             *oauth_routes(authorization),
-            *federation_status.routes(credentials, federation),
+            *federation_status.routes(credentials, read_federation),
             *pages.routes(site, settings),
         ]
-        label_key = K256PrivateKey.from_bytes(await server_keys.find_or_make(db, sealer, server_keys.LABELS))
-        labels = Labels(db, Did(settings.did), label_key)
         probes = await stack.enter_async_context(probing(_probes(db, registry.repositories.blobs.store), metrics))
-        app = _application(host, registry, labels, metrics, version, operators, probes, access_log=access_log)
+        app = _application(core, host, labels, routes, probes, access_log=access_log)
 
+        migration = MigrationContext(registry, clients.http, sealer)
         pages.attach(app, site, registry)
         app.state.authorization = authorization
         app.state.streams = host.streams
-        app.state.look_up_both_ways = network.handles.look_up_both_ways
+        app.state.look_up_both_ways = clients.handles.look_up_both_ways
         app.state.console = AdminConsole(
-            settings, registry, labels, crawling, federation, BlobFigures(registry), version, clock.now()
+            settings, registry, labels, crawl_requests, read_federation, BlobFigures(registry), version, clock.now()
         )
-
-        deliveries: dict[str, JobDelivery] = {}
-        mailer = mailer_of(settings, clock)
-        if mailer is not None:
-            stack.push_async_callback(mailer.close)
-            _run(stack, _check_mail(mailer), name="pds mail check")
-            deliveries |= _email_deliveries(registry, mailer, settings.hostname)
-        migration = MigrationContext(registry, network.http, sealer)
         app.state.migration = migration
-        deliveries[PdsJobKind.MOVE] = one_by_one(move_handler(migration), batch=4, lease_seconds=MOVE_LEASE_SECONDS)
-        await stack.enter_async_context(_dispatching(registry, deliveries))
 
-        await _start_tasks(settings, registry, authorization, network.http, crawling, metrics, stack, version=version)
-        yield AuroraLocus(app, registry, live, metrics, authorization, labels)
+        deliveries = {**_email_deliveries(core, stack), **_migration_deliveries(migration)}
+        await stack.enter_async_context(run_jobs(registry.db, deliveries))
+        await _start_tasks(core, crawl_requests, stack)
+        yield AuroraLocus(app, registry, registry.repositories.live, metrics, authorization, labels)
 
 
 @dataclass(frozen=True, slots=True)
-class _Network:
-    """Clients for outgoing requests. ``http`` refuses private addresses; ``chosen_http`` is for addresses that the
-    operator configured.
-    """
+class _Core:
+    """What most subsystems are opened with."""
 
-    http: HttpClient
-    chosen_http: HttpClient
-    dids: DidResolver
-    handles: HandleResolver
-    lexicons: LexiconResolver
-    identities: IdentityResolver
+    settings: PdsSettings
+    version: str
+    registry: Registry
+    sealer: Sealer
+    clients: OutgoingClients
+    catalog: Catalog
+    authorization: AuthorizationServer
+    metrics: Metrics
 
+    @property
+    def db(self) -> Database:
+        return self.registry.db
 
-def _open_network(settings: PdsSettings, clock: Clock, version: str, stack: AsyncExitStack) -> _Network:
-    user_agent = f"aurora-locus/{version}"
-    http = HttpClient(settings.reach, user_agent=user_agent)
-    stack.push_async_callback(http.close)
-    chosen_http = HttpClient(DEVELOPMENT, user_agent=user_agent)
-    stack.push_async_callback(chosen_http.close)
-    did_settings = DidSettings(settings.did_plc_url, is_development=settings.dev_mode)
-    dids = DidResolver(http, clock, did_settings, directory_http=chosen_http)
-    stack.push_async_callback(dids.close)
-    handles = HandleResolver(http, dids, clock, HandleSettings(settings.dev_mode))
-    stack.push_async_callback(handles.close)
-    lexicons = LexiconResolver(http, dids, clock)
-    stack.push_async_callback(lexicons.close)
-    identities = IdentityResolver(dids.resolve, dids.refresh, handles.resolve, handles.refresh, dids.recheck)
-    return _Network(http, chosen_http, dids, handles, lexicons, identities)
+    @property
+    def clock(self) -> Clock:
+        return self.registry.clock
+
+    @property
+    def live(self) -> LiveEvents:
+        return self.registry.repositories.live
 
 
-async def _start_tasks(
-    settings: PdsSettings,
-    registry: Registry,
-    authorization: AuthorizationServer,
-    http: HttpClient,
-    crawling: CrawlRequests,
-    metrics: Metrics,
-    stack: AsyncExitStack,
-    *,
-    version: str,
-) -> None:
-    """Start the background tasks, which run until the server closes."""
-    db, clock, live = registry.db, registry.clock, registry.repositories.live
-    left_over = await plc_updates.unfinished_at_start(db)
-    announces_itself = settings.announces_itself
-    tasks: dict[str, Coroutine[Any, Any, None]] = {
-        "housekeeping": run_housekeeping(settings, registry, authorization, clock),
-        "identities": run_identity_repairs(registry, left_over),
-        "federation": watch(db, live, clock, crawling, FederationGauges(metrics), is_automatic=announces_itself),
-        "backups": keep_backups(
-            db, settings, registry.repositories.blobs.store, clock, backup_gauges(metrics, clock), version=version
-        ),
-        "log": run_wakeup(live, settings.database, "aurora_locus"),
-    }
-    account_gauges = AccountGauges(metrics)
-    if announces_itself:
-        relays = [relay.url for relay in crawling.relays]
-        tasks["accounts at relays"] = keep_asking(db, http, clock, relays, account_gauges)
-    for name, task in tasks.items():
-        _run(stack, task, name=f"pds {name}")
+async def _open_database(settings: PdsSettings, clock: Clock, version: str, stack: AsyncExitStack) -> Database:
+    """Migrate the database, after a backup if that changes its schema, and open it."""
+    await before_migrating(settings, partial(open_store, settings), clock, version=version)
+    await migrate(settings.database, "aurora_locus", "aurora_locus")
+    db = await open_database(
+        settings.database, schema="aurora_locus", clock=clock, connections=settings.database_connections
+    )
+    stack.push_async_callback(db.close)
+    return db
 
 
-def _run(stack: AsyncExitStack, coroutine: Coroutine[Any, Any, None], *, name: str) -> None:
-    """Run a task until the exit stack is closed."""
-    stack.push_async_callback(_end, asyncio.create_task(coroutine, name=name))
+async def _open_accounts(
+    settings: PdsSettings, db: Database, clock: Clock, sealer: Sealer, clients: OutgoingClients, stack: AsyncExitStack
+) -> Registry:
+    counters = counters_of(settings)
+    stack.push_async_callback(counters.close)
+    directory = PlcClient(clients.configured_http, settings.did_plc_url)
+    return await stack.enter_async_context(
+        open_registry(settings, db, clock, sealer, counters, directory=directory, network=clients.identities)
+    )
+
+
+def _credential_reader(settings: PdsSettings, registry: Registry) -> CredentialReader:
+    return CredentialReader(
+        registry.repositories,
+        registry.tokens,
+        settings.admin_password,
+        registry.clock,
+        registry.counters,
+        registry.guessing,
+        peer_key=settings.rate_limit_bypass_key,
+    )
+
+
+async def _open_xrpc_host(
+    core: _Core, credentials: CredentialReader, crawl_requests: CrawlRequests, stack: AsyncExitStack
+) -> XrpcHost:
+    """Open what methods need: authentication, worker processes, service proxying, rate limits."""
+    settings, clients, repositories, clock = core.settings, core.clients, core.registry.repositories, core.clock
+    services = ServiceCallers(
+        audiences=(settings.did, f"{settings.did}#{PDS_SERVICE}"),
+        resolve=clients.dids.resolve,
+        refresh=clients.dids.refresh,
+        seen=InProcessCache(clock),
+        clock=clock,
+    )
+    workers = WorkerPool(WORKER_LIMITS, core.metrics)
+    stack.push_async_callback(workers.close)
+    proxying = await stack.enter_async_context(
+        open_proxying(settings, clients.dids.resolve, repositories.keys, clock, user_agent=clients.user_agent)
+    )
+    has_lexicons = settings.lexicon_resolution_enabled
+    return XrpcHost(
+        settings=settings,
+        db=core.db,
+        clock=clock,
+        catalog=core.catalog,
+        repositories=repositories,
+        authenticate=authenticator(credentials, services, settings.mod_service_did, AppCallers(core.authorization)),
+        network=clients.identities,
+        crawling=crawl_requests,
+        # No limit in development and when rate limits are off, because all requests may then come from one address.
+        streams=StreamSlots(is_limited=settings.counts_requests and not settings.has_wide_limits),
+        workers=workers,
+        proxying=proxying,
+        fresh_nonce=core.authorization.nonces.newest,
+        gate=gate_of(settings, core.registry.counters, clock),
+        lexicons=clients.lexicons,
+        type_resolver=TypeResolver(core.catalog, clients.lexicons.document) if has_lexicons else None,
+    )
+
+
+async def _open_labels(settings: PdsSettings, db: Database, sealer: Sealer) -> Labels:
+    key = K256PrivateKey.from_bytes(await server_keys.find_or_make(db, sealer, server_keys.LABELS))
+    return Labels(db, Did(settings.did), key)
+
+
+def _federation_reader(core: _Core, crawl_requests: CrawlRequests) -> Callable[[], Awaitable[dict[str, Any]]]:
+    """Return a function that reads who reads this server, for the operator."""
+    return partial(
+        subscribers_and_relays,
+        core.db,
+        core.live,
+        core.clock,
+        core.clients.http,
+        crawl_requests,
+        is_federated=core.settings.federation_enabled,
+        is_automatic=core.settings.announces_itself,
+    )
 
 
 def _probes(db: Database, blobs: BlobStore) -> dict[str, Probe]:
@@ -330,37 +291,23 @@ def _probes(db: Database, blobs: BlobStore) -> dict[str, Probe]:
 
 
 def _application(
-    host: XrpcHost,
-    registry: Registry,
-    labels: Labels,
-    metrics: Metrics,
-    version: str,
-    operators: list[Route],
-    probes: Probes,
-    *,
-    access_log: bool,
+    core: _Core, host: XrpcHost, labels: Labels, page_routes: list[Route], probes: Probes, *, access_log: bool
 ) -> Application:
-    methods = table(registry, labels)
+    methods, settings = table(core.registry, labels), core.settings
+    jetstream = Jetstream(
+        core.db, core.live, host.streams, TakenDown(core.db, core.clock), is_served=settings.serves_firehose
+    )
     return Application(
         [
             # Routes are tried in this order. Methods come first, because nearly every request calls one.
-            well_known.health_route(probes, version),
+            well_known.health_route(probes, core.version),
             Mount("/xrpc", dispatcher(host, methods)),
-            *well_known.routes(registry, host.settings, labels.key.public),
-            *operations_routes(metrics, {}, probes=probes, serving=[(_DATABASE, well_known.WRITES)]),
-            *operators,
-            WebSocketRoute(
-                JETSTREAM,
-                Jetstream(
-                    host.db,
-                    host.repositories.live,
-                    host.streams,
-                    TakenDown(host.db, registry.clock),
-                    is_served=host.settings.serves_firehose,
-                ),
-            ),
+            *well_known.routes(core.registry, settings, labels.key.public),
+            *operations_routes(core.metrics, {}, probes=probes, serving=[(_DATABASE, well_known.WRITES)]),
+            *page_routes,
+            WebSocketRoute(JETSTREAM, jetstream),
         ],
-        metrics,
+        core.metrics,
         # An unknown handle gets a plain 404. Only methods use XRPC errors, and page requests get HTML pages.
         render=by_path(
             {**dict.fromkeys(FOR_APPS, render_oauth), "/xrpc/": render_xrpc, "/.well-known/": render_problem},
@@ -369,8 +316,8 @@ def _application(
         translations={Malformed: _invalid},
         cors=[Cors(("/xrpc/", "/.well-known/", *FOR_APPS), exposed=XRPC_EXPOSED)],
         body_limit=methods.body_limit,
-        trusted_proxy_hops=host.settings.trusted_proxy_hops,
-        trusted_private_proxies=host.settings.trusted_private_proxies,
+        trusted_proxy_hops=settings.trusted_proxy_hops,
+        trusted_private_proxies=settings.trusted_private_proxies,
         access_log=access_log,
         explain=explain,
         around=by_request,
@@ -397,49 +344,58 @@ async def _check_mail(mailer: Mailer) -> None:
         log.warning("mail.cannot_leave", reason=failure.why, advice="Check PDS_EMAIL_SMTP_URL; e-mails wait.")
 
 
-def _email_deliveries(registry: Registry, mailer: Mailer, hostname: str) -> dict[str, JobDelivery]:
+def _email_deliveries(core: _Core, stack: AsyncExitStack) -> dict[str, JobDelivery]:
+    """Open the mailer. Without a mail server there are no deliveries."""
+    mailer = mailer_of(core.settings, core.clock)
+    if mailer is None:
+        return {}
+    stack.push_async_callback(mailer.close)
+    start_task(stack, _check_mail(mailer), name="pds mail check")
+    registry, hostname = core.registry, core.settings.hostname
     return {
-        PdsJobKind.MAIL: one_by_one(email_handler(registry.db, registry.email_tokens, mailer, hostname, registry.url)),
-        PdsJobKind.NOTICE: one_by_one(notice_handler(registry.db, mailer, hostname)),
+        PdsJobKind.MAIL: one_by_one(email_handler(core.db, registry.email_tokens, mailer, hostname, registry.url)),
+        PdsJobKind.NOTICE: one_by_one(notice_handler(core.db, mailer, hostname)),
     }
 
 
-@asynccontextmanager
-async def _dispatching(registry: Registry, deliveries: Mapping[str, JobDelivery]) -> AsyncIterator[None]:
-    """Run the dispatcher while the block runs. At the end, jobs in progress get a moment to finish."""
-    stop = asyncio.Event()
-    task = asyncio.create_task(
-        job_dispatcher.run(registry.db, deliveries, stop, wake=new_wakeup(), idle_seconds=JOBS_IDLE_SECONDS),
-        name="pds jobs",
-    )
-    try:
-        yield
-    finally:
-        stop.set()
-        await asyncio.wait([task], timeout=JOBS_PATIENCE_SECONDS)
-        await _end(task)
+def _migration_deliveries(migration: MigrationContext) -> dict[str, JobDelivery]:
+    return {PdsJobKind.MOVE: one_by_one(move_handler(migration), batch=4, lease_seconds=MOVE_LEASE_SECONDS)}
 
 
-def _crawling(
-    settings: PdsSettings, http: HttpClient, clock: Clock, live: LiveEvents, metrics: Metrics
-) -> CrawlRequests:
-    outcomes = metrics.counter("crawl_requests", "Crawl requests to relays, by outcome", ["outcome"])
+async def _start_tasks(core: _Core, crawl_requests: CrawlRequests, stack: AsyncExitStack) -> None:
+    """Start the background tasks, which run until the server closes."""
+    settings, db, clock, live, metrics = core.settings, core.db, core.clock, core.live, core.metrics
+    registry, blobs = core.registry, core.registry.repositories.blobs.store
+    announces_itself = settings.announces_itself
+    unfinished_updates = await plc_updates.unfinished_at_start(db)
+    tasks: dict[str, Coroutine[Any, Any, None]] = {
+        "housekeeping": run_housekeeping(settings, registry, core.authorization, clock),
+        "identities": run_identity_repairs(registry, unfinished_updates),
+        "federation": watch(db, live, clock, crawl_requests, FederationGauges(metrics), is_automatic=announces_itself),
+        "backups": keep_backups(db, settings, blobs, clock, backup_gauges(metrics, clock), version=core.version),
+        "log": run_wakeup(live, settings.database, "aurora_locus"),
+    }
+    account_gauges = AccountGauges(metrics)
+    if announces_itself:
+        relays = [relay.url for relay in crawl_requests.relays]
+        tasks["accounts at relays"] = keep_asking(db, core.clients.http, clock, relays, account_gauges)
+    for name, task in tasks.items():
+        start_task(stack, task, name=f"pds {name}")
+
+
+def _crawl_requests(core: _Core) -> CrawlRequests:
+    outcomes = core.metrics.counter("crawl_requests", "Relays asked to read this server", ["outcome"])
     return CrawlRequests(
-        over_http(http),
-        clock,
-        live,
-        urls=settings.federation_relay_urls,
-        hostname=urlsplit(settings.url).netloc.lower(),
-        memory=settings.data_directory / "crawl_requests.json",
+        over_http(core.clients.http),
+        core.clock,
+        core.live,
+        urls=core.settings.federation_relay_urls,
+        hostname=urlsplit(core.settings.url).netloc.lower(),
+        memory=core.settings.data_directory / "crawl_requests.json",
         count=lambda outcome: outcomes.labels(outcome).inc(),
     )
 
 
-def _measure(metrics: Metrics, live: LiveEvents) -> None:
+def _add_firehose_gauges(metrics: Metrics, live: LiveEvents) -> None:
     metrics.gauge_of("sequencer_head_number", "Number of the newest event", lambda: live.buffer.head)
     metrics.gauge_of("firehose_subscribers", "Open firehose connections", lambda: len(live.listeners))
-
-
-async def _end(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
