@@ -29,7 +29,7 @@ def cost_of_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def hash_cheaply(patch: pytest.MonkeyPatch) -> None:
     """Use the cheapest hashes in a server that several tests share, until ``patch`` is undone."""
-    patch.setattr("aurora_locus.accounts.opening.Passwords", functools.partial(Passwords, memory_kib=64, passes=1))
+    patch.setattr("aurora_locus.accounts.setup.Passwords", functools.partial(Passwords, memory_kib=64, passes=1))
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ from aurora_locus.account_migration.actions import MigrationContext
 from aurora_locus.account_migration.handler import move_handler
 from aurora_locus.accounts.credentials import CredentialReader
 from aurora_locus.accounts.emails import email_handler, mailer_of
-from aurora_locus.accounts.opening import open_registry
 from aurora_locus.accounts.registry import Registry
+from aurora_locus.accounts.setup import open_registry
 from aurora_locus.administration import federation_status
 from aurora_locus.administration.console import AdminConsole
 from aurora_locus.administration.figures import BlobFigures
@@ -32,8 +32,8 @@ from aurora_locus.federation.crawl_requests import CrawlRequests, over_http
 from aurora_locus.federation.jetstream import PATH as JETSTREAM
 from aurora_locus.federation.jetstream import Jetstream
 from aurora_locus.federation.monitor import FederationGauges, watch
-from aurora_locus.federation.opening import open_proxying
 from aurora_locus.federation.relay_accounts import AccountGauges, keep_asking
+from aurora_locus.federation.setup import open_proxying
 from aurora_locus.federation.status import subscribers_and_relays
 from aurora_locus.federation.stream_slots import StreamSlots
 from aurora_locus.federation.taken_down import TakenDown
@@ -48,11 +48,11 @@ from aurora_locus.moderation.labels import Labels
 from aurora_locus.moderation.notices import notice_handler
 from aurora_locus.oauth.callers import AppCallers
 from aurora_locus.oauth.clients import over_http as over_guarded_http
-from aurora_locus.oauth.opening import open_authorization
 from aurora_locus.oauth.refusals import render_oauth
 from aurora_locus.oauth.routes import FOR_APPS
 from aurora_locus.oauth.routes import routes as oauth_routes
 from aurora_locus.oauth.server import AuthorizationServer
+from aurora_locus.oauth.setup import open_authorization
 from aurora_locus.outgoing_clients import OutgoingClients, open_clients
 from aurora_locus.repository.type_resolver import TypeResolver
 from aurora_locus.scheduled import run_housekeeping, run_identity_repairs
@@ -60,9 +60,9 @@ from aurora_locus.sequencer.live import LiveEvents
 from aurora_locus.sequencer.wakeup import run_wakeup
 from aurora_locus.settings import PdsSettings
 from aurora_locus.site.faults import pages_or
-from aurora_locus.xrpc.callers import authenticator
+from aurora_locus.xrpc.callers import XrpcAuthenticator
 from aurora_locus.xrpc.dispatch import dispatcher
-from aurora_locus.xrpc.gate_opening import counters_of, gate_of
+from aurora_locus.xrpc.gate_setup import build_gate, open_configured_counters
 from aurora_locus.xrpc.host import XrpcHost
 from aurora_locus.xrpc.table import table
 from groundwork.blobstore.contract import BlobStore, try_writing
@@ -200,7 +200,7 @@ async def _open_database(settings: PdsSettings, clock: Clock, version: str, stac
 async def _open_accounts(
     settings: PdsSettings, db: Database, clock: Clock, sealer: Sealer, clients: OutgoingClients, stack: AsyncExitStack
 ) -> Registry:
-    counters = counters_of(settings)
+    counters = open_configured_counters(settings)
     stack.push_async_callback(counters.close)
     directory = PlcClient(clients.configured_http, settings.did_plc_url)
     return await stack.enter_async_context(
@@ -244,7 +244,7 @@ async def _open_xrpc_host(
         clock=clock,
         catalog=core.catalog,
         repositories=repositories,
-        authenticate=authenticator(credentials, services, settings.mod_service_did, AppCallers(core.authorization)),
+        authenticate=XrpcAuthenticator(credentials, services, settings.mod_service_did, AppCallers(core.authorization)),
         network=clients.identities,
         crawling=crawl_requests,
         # No limit in development and when rate limits are off, because all requests may then come from one address.
@@ -252,7 +252,7 @@ async def _open_xrpc_host(
         workers=workers,
         proxying=proxying,
         fresh_nonce=core.authorization.nonces.newest,
-        gate=gate_of(settings, core.registry.counters, clock),
+        gate=build_gate(settings, core.registry.counters, clock),
         lexicons=clients.lexicons,
         type_resolver=TypeResolver(core.catalog, clients.lexicons.document) if has_lexicons else None,
     )

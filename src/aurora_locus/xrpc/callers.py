@@ -1,7 +1,7 @@
 """Authentication of XRPC callers with the accounts' credentials."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from starlette.requests import HTTPConnection
 from starlette.types import Scope as Request
@@ -9,14 +9,13 @@ from starlette.types import Scope as Request
 from at_network.service_callers import ServiceCallers, is_service_token
 from at_protocol.crypto import jwt
 from at_protocol.failures import Malformed
-from at_protocol.syntax.did import Did
 from aurora_locus.accounts.account_requests import Awaits
 from aurora_locus.accounts.credentials import BASIC, AccountSession, AdministratorCaller, CredentialReader, scheme_of
-from aurora_locus.accounts.model import Account, SessionScope
+from aurora_locus.accounts.model import SessionScope
 from aurora_locus.moderation.roles import ADMINISTRATION, OperatorRole, PdsOperator
 from aurora_locus.oauth.access_tokens import AccessClaims
 from aurora_locus.oauth.callers import AppCallers, is_app, refused_token
-from aurora_locus.xrpc.authentication import Authenticate, Need, PdsCaller
+from aurora_locus.xrpc.authentication import Need, PdsCaller
 from groundwork.errors import Forbidden, NotSignedIn, Refused
 
 # Only sign-out accepts an expired refresh token: the intent is clear, and it does no harm.
@@ -53,49 +52,98 @@ _OF_OPERATORS = frozenset({Need.MODERATOR, Need.ADMIN})
 _OF_ACCOUNTS = frozenset({Need.ACCESS, Need.FULL_ACCESS, Need.SERVICE})
 
 
-def authenticator(
-    credentials: CredentialReader, services: ServiceCallers, moderation: str = "", apps: AppCallers | None = None
-) -> Authenticate:
-    """Build the authentication of XRPC calls: sessions, the administrator password, service tokens, OAuth apps.
+@dataclass(frozen=True, slots=True)
+class XrpcAuthenticator:
+    """Authenticates XRPC calls: sessions, the administrator password, service tokens, OAuth apps. It implements
+    ``Authenticate``.
 
-    ``moderation`` is the DID of the service that moderates for this host; empty if there is none.
+    ``moderation_did`` is the DID of the service that moderates for this host; empty if there is none.
     """
 
-    async def authenticate(
-        need: Need, nsid: str, headers: Mapping[bytes, bytes], request: Request, /
+    credentials: CredentialReader
+    services: ServiceCallers
+    moderation_did: str = ""
+    apps: AppCallers | None = None
+
+    async def __call__(
+        self, need: Need, nsid: str, headers: Mapping[bytes, bytes], request: Request, /
     ) -> PdsCaller | None:
-        authorization = headers.get(b"authorization")
+        """Return the caller; None for an anonymous one. Raises NotSignedIn or Forbidden."""
         if need is Need.ANYBODY:
             try:
-                return await authenticate(Need.NOTHING, nsid, headers, request)
+                return await self(Need.NOTHING, nsid, headers, request)
             except (NotSignedIn, Forbidden):
                 return None
         if need in _OF_OPERATORS:
-            return await _operator(need, nsid, headers, request)
-        if need is Need.ARRIVAL and authorization is not None and scheme_of(headers) != "basic":
-            if not _is_readable(headers):
-                raise NotSignedIn("Send a service token as Bearer, or nothing.", name="InvalidToken")
-            if scheme_of(headers) != "bearer":
-                raise NotSignedIn("Send a service token as Bearer, or nothing.", name="AuthenticationRequired")
-            return PdsCaller(await _arriving(services, _bearer_token(headers), nsid))
-        if need in _OF_ACCOUNTS and scheme_of(headers) == "basic":
+            return await self._operator(need, nsid, headers, request)
+        authorization, scheme = headers.get(b"authorization"), scheme_of(headers)
+        if need is Need.ARRIVAL and authorization is not None and scheme != "basic":
+            return await self._arriving_account(nsid, headers)
+        if need in _OF_ACCOUNTS and scheme == "basic":
             raise NotSignedIn("Sign in as an account; this is not for the administration.", name="InvalidToken")
-        if apps is not None and authorization is not None and is_app(authorization) and need is not Need.REFRESH:
-            access = await apps.read(authorization, request["headers"], request["method"], request["path"])
-            account = await _of_an_app(credentials, access)
-            caller = _caller(need, nsid, AccountSession(account, SessionScope.FULL))
-            return replace(caller, scope=None, grant=access.grant)
         if need is Need.REFRESH:
-            token = credentials.read_refresh(headers, even_if_expired=nsid == _TAKES_EXPIRED)
+            token = self.credentials.read_refresh(headers, even_if_expired=nsid == _TAKES_EXPIRED)
             return PdsCaller(token.did, SessionScope.REFRESH, refresh=token)
+        if self.apps is not None and authorization is not None and is_app(authorization):
+            access = await self.apps.read(authorization, request["headers"], request["method"], request["path"])
+            return await self._app(need, nsid, access)
         if need is Need.SERVICE and (service_token := _service_token(headers)) is not None:
-            account = await credentials.of_service_token(await services.read(service_token, nsid))
+            account = await self.credentials.of_service_token(await self.services.read(service_token, nsid))
             return PdsCaller(account.did)
+        return await self._session_or_administrator(need, nsid, headers, request)
+
+    async def _operator(self, need: Need, nsid: str, headers: Mapping[bytes, bytes], request: Request) -> PdsCaller:
+        """Authenticate the administrator by password, or the moderation service by token."""
+        if need is Need.MODERATOR and not _is_readable(headers):
+            raise NotSignedIn("Send the administration's password, or a service's token.", name="InvalidToken")
+        if scheme_of(headers) == "bearer" and need is Need.MODERATOR:
+            moderation_did, token = self.moderation_did, _bearer_token(headers)
+            issuer = await self.services.read(token, nsid, allow_labeler=True) if moderation_did else ""
+            if not moderation_did or issuer != moderation_did:
+                raise NotSignedIn("This service does not moderate for this host.", name="UntrustedIss")
+            return PdsCaller(None, operator=PdsOperator(issuer, OperatorRole.MODERATOR))
+        if scheme_of(headers) != "basic":
+            raise NotSignedIn(
+                "This is for the administration: send its password.", name="AuthenticationRequired", headers=BASIC
+            )
+        await self.credentials.read(headers, HTTPConnection(request))
+        return PdsCaller(None, operator=ADMINISTRATION)
+
+    async def _arriving_account(self, nsid: str, headers: Mapping[bytes, bytes]) -> PdsCaller:
+        """Authenticate an account of another server by its service token."""
+        if not _is_readable(headers):
+            raise NotSignedIn("Send a service token as Bearer, or nothing.", name="InvalidToken")
+        if scheme_of(headers) != "bearer":
+            raise NotSignedIn("Send a service token as Bearer, or nothing.", name="AuthenticationRequired")
         try:
-            found = await credentials.read(headers, HTTPConnection(request))
+            return PdsCaller(await self.services.read(_bearer_token(headers), nsid))
         except NotSignedIn as refused:
-            raise (_bound_to_a_key() if _is_bound(authorization) else refused) from None
-        match found:
+            # An identity that cannot be resolved cannot sign. The Lexicon has an error name for that.
+            if refused.name == "BadJwtIss":
+                raise Refused(refused.why, name="UnresolvableDid") from None
+            raise
+
+    async def _app(self, need: Need, nsid: str, access: AccessClaims) -> PdsCaller:
+        """Return the caller for an OAuth app's verified access token."""
+        try:
+            account = await self.credentials.of_an_app(access.did, access.issued_at)
+        except NotSignedIn as refused:
+            # Apps refresh their token when they see OAuth's own error name, and then learn that the session has ended.
+            if refused.name == "InvalidToken":
+                raise refused_token("invalid_token", str(refused.why)) from None
+            raise
+        caller = _caller(need, nsid, AccountSession(account, SessionScope.FULL))
+        return replace(caller, scope=None, grant=access.grant)
+
+    async def _session_or_administrator(
+        self, need: Need, nsid: str, headers: Mapping[bytes, bytes], request: Request
+    ) -> PdsCaller | None:
+        try:
+            credentials = await self.credentials.read(headers, HTTPConnection(request))
+        except NotSignedIn as refused:
+            is_bound = _is_bound(headers.get(b"authorization"))
+            raise (_bound_to_a_key() if is_bound else refused) from None
+        match credentials:
             case None:
                 if need in {Need.NOTHING, Need.ARRIVAL}:
                     return None
@@ -103,36 +151,7 @@ def authenticator(
             case AdministratorCaller():
                 return PdsCaller(None, operator=ADMINISTRATION)
             case AccountSession():
-                return _caller(need, nsid, found)
-
-    async def _operator(need: Need, nsid: str, headers: Mapping[bytes, bytes], request: Request) -> PdsCaller:
-        """Authenticate the administrator by password, or the moderation service by token."""
-        if need is Need.MODERATOR and not _is_readable(headers):
-            raise NotSignedIn("Send the administration's password, or a service's token.", name="InvalidToken")
-        if scheme_of(headers) == "bearer" and need is Need.MODERATOR:
-            token = _bearer_token(headers)
-            issuer = await services.read(token, nsid, allow_labeler=True) if moderation else ""
-            if not moderation or issuer != moderation:
-                raise NotSignedIn("This service does not moderate for this host.", name="UntrustedIss")
-            return PdsCaller(None, operator=PdsOperator(issuer, OperatorRole.MODERATOR))
-        if scheme_of(headers) != "basic":
-            raise NotSignedIn(
-                "This is for the administration: send its password.", name="AuthenticationRequired", headers=BASIC
-            )
-        await credentials.read(headers, HTTPConnection(request))
-        return PdsCaller(None, operator=ADMINISTRATION)
-
-    return authenticate
-
-
-async def _arriving(services: ServiceCallers, token: str, nsid: str) -> Did:
-    try:
-        return await services.read(token, nsid)
-    except NotSignedIn as refused:
-        # An identity that cannot be resolved cannot sign. The Lexicon has an error name for that.
-        if refused.name == "BadJwtIss":
-            raise Refused(refused.why, name="UnresolvableDid") from None
-        raise
+                return _caller(need, nsid, credentials)
 
 
 def _is_bound(authorization: bytes | None) -> bool:
@@ -146,16 +165,6 @@ def _is_bound(authorization: bytes | None) -> bool:
 
 def _bound_to_a_key() -> NotSignedIn:
     return refused_token("invalid_token", "This token is bound to a key; send it as DPoP, with a proof.")
-
-
-async def _of_an_app(credentials: CredentialReader, access: AccessClaims) -> Account:
-    try:
-        return await credentials.of_an_app(access.did, access.issued_at)
-    except NotSignedIn as refused:
-        # Apps refresh their token when they see OAuth's own error name, and then learn that the session has ended.
-        if refused.name == "InvalidToken":
-            raise refused_token("invalid_token", str(refused.why)) from None
-        raise
 
 
 def _caller(need: Need, nsid: str, session: AccountSession) -> PdsCaller:

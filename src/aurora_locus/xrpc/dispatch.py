@@ -2,7 +2,7 @@
 
 Parameters and JSON bodies are decoded and validated once, with the Lexicon of the method, so methods receive values.
 Failures are raised, and the surrounding application turns them into responses. Every write passes through this hot
-path, so it is one function without layers.
+path, so it has no layers.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
@@ -86,16 +86,7 @@ def dispatcher(host: XrpcHost, table: MethodTable) -> ASGIApp:
             raise HTTPException(426 if scope["method"] == "GET" else 405, headers={"upgrade": "websocket"})
         connection = HTTPConnection(scope)
         headers: dict[bytes, bytes] = dict(scope["headers"])
-        if b"authorization" in headers:  # the response is only for this caller
-            add_header(connection, "cache-control", "private")
-            add_header(connection, "vary", "authorization")
-        elif (
-            method is None or method.need is not Need.ANYBODY
-        ):  # private by default, unless the method decides otherwise
-            add_headers_late(connection, lambda: _PRIVATE)
-        takes_apps = method is None or method.need in _TAKES_APPS
-        if takes_apps and host.fresh_nonce is not None and is_app(headers.get(b"authorization", b"")):
-            add_header(connection, "dpop-nonce", host.fresh_nonce())
+        _add_caller_headers(host, connection, method, headers)
         client = scope.get("client")
         peer = client[0] if client else ""
         # Proxy headers are parsed only where they matter; nearly every request has none.
@@ -103,36 +94,51 @@ def dispatcher(host: XrpcHost, table: MethodTable) -> ASGIApp:
         source = SignInSource(peer) if gate is None or is_plain else gate.source_of(connection)
         allowance = Allowance() if gate is None else await gate.enter(nsid, headers, peer, source.address)
         add_headers_late(connection, lambda: allowance.headers)
+        is_head = scope["method"] == "HEAD"
         if method is None or (elsewhere is not None and elsewhere.precedes(nsid, headers)):
             name_route(connection, _ELSEWHERE)
-            answer = None if elsewhere is None else await elsewhere.answer(nsid, scope, headers, receive, allowance)
-            if answer is not None or method is None:
-                await _send(send, answer or _not_implemented(nsid), is_head=scope["method"] == "HEAD")
+            proxied = None if elsewhere is None else await elsewhere.answer(nsid, scope, headers, receive, allowance)
+            if proxied is not None or method is None:
+                await _send(send, proxied or _not_implemented(nsid), is_head=is_head)
                 return
         name_route(connection, nsid)
         _check_verb(method, scope["method"])
         # The same order as in the reference server: method, caller, input.
-        try:
-            parameters = _parameters(catalog, method, scope["query_string"])
-        except Malformed as error:
-            raise InvalidInput("", _sentence(error)) from None
+        parameters = _parameters(catalog, method, scope["query_string"])
         caller = await host.authenticate(method.need, nsid, headers, scope)
         require(method.need, nsid, caller)
         body_stream = stream(receive)
-        body: Any = None
-        try:
-            if method.kind == "procedure":
-                if not method.raw_body:
-                    body = _json_input(catalog, nsid, headers, await whole(receive))
-            elif _has_body(headers) and await whole(receive):
-                raise InvalidInput("", "A query has no body.")
-        except Malformed as error:
-            raise InvalidInput("", _sentence(error)) from None
+        body = await _read_body(catalog, method, headers, receive)
         call = XrpcCall(host, parameters, body, caller, headers, body_stream, source, allowance)
-        accepted = headers.get(b"accept-encoding")
-        await _send(send, await method.run(call), is_head=scope["method"] == "HEAD", accepted=accepted)
+        await _send(send, await method.run(call), is_head=is_head, accepted=headers.get(b"accept-encoding"))
 
     return dispatch
+
+
+def _add_caller_headers(
+    host: XrpcHost, connection: HTTPConnection, method: Method | None, headers: Mapping[bytes, bytes]
+) -> None:
+    """Add the response headers that depend on the caller: caching, and the nonce for an app's next proof."""
+    if b"authorization" in headers:  # the response is only for this caller
+        add_header(connection, "cache-control", "private")
+        add_header(connection, "vary", "authorization")
+    elif method is None or method.need is not Need.ANYBODY:  # private by default, unless the method decides otherwise
+        add_headers_late(connection, lambda: _PRIVATE)
+    takes_apps = method is None or method.need in _TAKES_APPS
+    if takes_apps and host.fresh_nonce is not None and is_app(headers.get(b"authorization", b"")):
+        add_header(connection, "dpop-nonce", host.fresh_nonce())
+
+
+async def _read_body(catalog: Catalog, method: Method, headers: Mapping[bytes, bytes], receive: Receive) -> Any:
+    """Return the decoded JSON of a procedure; None if it has none, or if the method reads the body itself."""
+    try:
+        if method.kind == "procedure":
+            return None if method.raw_body else _json_input(catalog, method.nsid, headers, await whole(receive))
+        if _has_body(headers) and await whole(receive):
+            raise InvalidInput("", "A query has no body.")
+    except Malformed as error:
+        raise InvalidInput("", _sentence(error)) from None
+    return None
 
 
 async def _subscribe(
@@ -175,7 +181,10 @@ def _has_body(headers: Mapping[bytes, bytes]) -> bool:
 def _parameters(catalog: Catalog, method: Method, query_string: bytes) -> Mapping[str, Any]:
     if not query_string and method.kind == "procedure":
         return _NO_PARAMETERS
-    return decode_parameters(catalog, method.nsid, query_string.decode("latin-1"))
+    try:
+        return decode_parameters(catalog, method.nsid, query_string.decode("latin-1"))
+    except Malformed as error:
+        raise InvalidInput("", _sentence(error)) from None
 
 
 def _json_input(catalog: Catalog, nsid: str, headers: Mapping[bytes, bytes], body: bytes) -> Any:

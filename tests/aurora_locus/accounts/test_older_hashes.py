@@ -17,7 +17,7 @@ OF_REFERENCE = (
 @pytest.fixture(autouse=True)
 def cost_of_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     """Use the server's real parameters, because they are the subject here."""
-    monkeypatch.setattr("aurora_locus.accounts.opening.Passwords", Passwords)
+    monkeypatch.setattr("aurora_locus.accounts.setup.Passwords", Passwords)
 
 
 async def stored(deployment: Deployment) -> str:

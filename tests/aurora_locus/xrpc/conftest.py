@@ -25,7 +25,7 @@ from aurora_locus.federation.stream_slots import StreamSlots
 from aurora_locus.identity.network import IdentityResolver
 from aurora_locus.repository.repositories import Repositories
 from aurora_locus.settings import PdsSettings
-from aurora_locus.xrpc.callers import authenticator
+from aurora_locus.xrpc.callers import XrpcAuthenticator
 from aurora_locus.xrpc.dispatch import MethodTable, dispatcher
 from aurora_locus.xrpc.host import XrpcHost
 from aurora_locus.xrpc.table import REPO, STREAMS, SYNC
@@ -115,7 +115,7 @@ def open_host(repositories: Repositories, clock: Clock, people: dict[Did, Hosted
         clock=clock,
         catalog=CATALOG,
         repositories=repositories,
-        authenticate=authenticator(credentials, services),
+        authenticate=XrpcAuthenticator(credentials, services),
         network=IdentityResolver(resolve_did, resolve_did, nobody, nobody, lambda _did: None),
         crawling=CrawlRequests(
             unasked,

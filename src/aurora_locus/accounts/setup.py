@@ -21,7 +21,7 @@ from aurora_locus.identity.network import IdentityResolver
 from aurora_locus.identity.plc_updates import Directory
 from aurora_locus.keys import server_keys
 from aurora_locus.keys.signing_keys import SigningKeys
-from aurora_locus.repository.repositories import open_repositories
+from aurora_locus.repository.repositories import Repositories, open_repositories
 from aurora_locus.sequencer.live import open_live
 from aurora_locus.settings import PdsSettings
 from groundwork.clock import SECOND, Clock, Instant
@@ -50,21 +50,7 @@ async def open_registry(
     Raises ``SettingsRefused`` for an invalid key, and for a session secret that is too short for a new installation.
     """
     async with AsyncExitStack() as stack:
-        live = await open_live(db, max_frames=settings.firehose_buffer_frames, max_bytes=settings.firehose_buffer)
-        stack.push_async_callback(live.close)
-        blobs = BlobService(db, open_store(settings), UploadLimits(settings.blob_upload_limit, settings.blob_quota))
-        stack.push_async_callback(blobs.wait_for_removals)
-        repositories = await open_repositories(
-            db,
-            live,
-            SigningKeys(db, sealer),
-            blobs,
-            clock,
-            # Random, so that two processes do not generate the same TID in the same microsecond.
-            clock_id=secrets.randbelow(1024),
-            node_cache_bytes=settings.node_cache,
-            json_cache_bytes=settings.record_cache,
-        )
+        repositories = await _open_repositories(settings, db, clock, sealer, stack)
         passwords = Passwords()
         stack.callback(passwords.close)
         yield Registry(
@@ -100,9 +86,29 @@ async def open_registry(
         )
 
 
+async def _open_repositories(
+    settings: PdsSettings, db: Database, clock: Clock, sealer: Sealer, stack: AsyncExitStack
+) -> Repositories:
+    live = await open_live(db, max_frames=settings.firehose_buffer_frames, max_bytes=settings.firehose_buffer)
+    stack.push_async_callback(live.close)
+    blobs = BlobService(db, open_store(settings), UploadLimits(settings.blob_upload_limit, settings.blob_quota))
+    stack.push_async_callback(blobs.wait_for_removals)
+    return await open_repositories(
+        db,
+        live,
+        SigningKeys(db, sealer),
+        blobs,
+        clock,
+        # Random, so that two processes do not generate the same TID in the same microsecond.
+        clock_id=secrets.randbelow(1024),
+        node_cache_bytes=settings.node_cache,
+        json_cache_bytes=settings.record_cache,
+    )
+
+
 async def _session_secret(settings: PdsSettings, db: Database, sealer: Sealer) -> bytes:
-    given = settings.jwt_secret.reveal().encode()
-    secret = given or await server_keys.find_or_make(db, sealer, server_keys.SESSION_SECRET)
+    configured = settings.jwt_secret.reveal().encode()
+    secret = configured or await server_keys.find_or_make(db, sealer, server_keys.SESSION_SECRET)
     if len(secret) < MIN_SECRET_BYTES:
         why = (
             f"PDS_JWT_SECRET is too short: anyone who guesses it can sign in as anyone. Set one of at least {MIN_SECRET_BYTES} "
@@ -119,10 +125,10 @@ async def _session_secret(settings: PdsSettings, db: Database, sealer: Sealer) -
 
 
 async def _rotation_key(settings: PdsSettings, db: Database, sealer: Sealer) -> PrivateKey:
-    given = settings.plc_rotation_key_k256_private_key_hex.reveal()
+    configured = settings.plc_rotation_key_k256_private_key_hex.reveal()
     try:
-        if given:
-            return K256PrivateKey.from_bytes(bytes.fromhex(given))
+        if configured:
+            return K256PrivateKey.from_bytes(bytes.fromhex(configured))
     except (Malformed, ValueError):
         why = "PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX is not a private key of 32 bytes in hexadecimal."
         raise SettingsRefused([why]) from None

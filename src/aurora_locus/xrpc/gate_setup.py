@@ -10,7 +10,7 @@ from groundwork.rate_limit.contract import Counters
 from groundwork.rate_limit.open_ import EMBEDDED, open_counters
 
 
-def counters_of(settings: PdsSettings) -> Counters:
+def open_configured_counters(settings: PdsSettings) -> Counters:
     """Open the counters: in this process, or in a Redis that several processes share. Raises Refused."""
     address = settings.redis_scratch_address
     if not address:
@@ -20,7 +20,7 @@ def counters_of(settings: PdsSettings) -> Counters:
     return open_counters(f"redis://{credentials}{address}", prefix=f"{settings.hostname}:rate")
 
 
-def gate_of(settings: PdsSettings, counters: Counters, clock: Clock) -> Gate:
+def build_gate(settings: PdsSettings, counters: Counters, clock: Clock) -> Gate:
     """Build the gate as configured."""
     return Gate(
         counters,
