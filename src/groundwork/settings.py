@@ -196,42 +196,42 @@ def _find(
     return None
 
 
-def _convert(name: str, value: Any, wanted: Any) -> Any:
+def _convert(name: str, value: Any, target_type: Any) -> Any:
     """Convert the value to the field's type. Raises ``SettingsRefused`` with a sentence that names the setting."""
-    origin = typing.get_origin(wanted)
+    origin = typing.get_origin(target_type)
     if origin in (typing.Union, types.UnionType):
-        (inner,) = [option for option in typing.get_args(wanted) if option is not type(None)]
+        (inner,) = [option for option in typing.get_args(target_type) if option is not type(None)]
         return _convert(name, value, inner)
     if origin is tuple:
         pieces = value if isinstance(value, list) else str(value).split(",")
-        inner = typing.get_args(wanted)[0]
+        inner = typing.get_args(target_type)[0]
         return tuple(_convert(name, piece, inner) for piece in pieces if str(piece).strip())
     if origin is Annotated:
-        unit = typing.get_args(wanted)[1]
+        unit = typing.get_args(target_type)[1]
         return _parsed(name, value, parse_seconds if unit is _Unit.SECONDS else parse_bytes)
     if origin is typing.Literal:
-        options = typing.get_args(wanted)
+        options = typing.get_args(target_type)
         if value not in options:
             raise SettingsRefused([f"{name} is {value!r}, but must be one of {', '.join(options)}."])
         return value
-    if wanted is bool:
+    if target_type is bool:
         return value if isinstance(value, bool) else _parsed(name, value, _parse_bool)
-    if wanted is Secret:
+    if target_type is Secret:
         return Secret(str(value))
-    if isinstance(wanted, type) and issubclass(wanted, enum.Enum):
-        if value not in [option.value for option in wanted]:
-            options_text = ", ".join(str(option.value) for option in wanted)
+    if isinstance(target_type, type) and issubclass(target_type, enum.Enum):
+        if value not in [option.value for option in target_type]:
+            options_text = ", ".join(str(option.value) for option in target_type)
             raise SettingsRefused([f"{name} is {value!r}, but must be one of {options_text}."])
-        return wanted(value)
-    if wanted is int:
+        return target_type(value)
+    if target_type is int:
         return _parsed(name, value, _parse_int)
-    if wanted is float:
+    if target_type is float:
         return _parsed(name, value, float)
-    if wanted is Path:
+    if target_type is Path:
         return Path(str(value)).expanduser()
-    if wanted is str:
+    if target_type is str:
         return str(value).strip()
-    raise TypeError(f"{name}: settings of type {wanted} are not supported")
+    raise TypeError(f"{name}: settings of type {target_type} are not supported")
 
 
 def _parsed(name: str, value: Any, parse: Callable[[str], Any]) -> Any:

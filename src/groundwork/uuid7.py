@@ -24,9 +24,9 @@ def new_ids(now: Instant, count: int) -> list[str]:
     global _last  # noqa: PLW0603  # "within one process" is what the guarantee is about
     milliseconds, microseconds = divmod(now, 1000)
     # Twelve bits of sub-millisecond fraction: 4096 steps for 1000 microseconds.
-    wanted = (milliseconds << 12) | (microseconds * 4096 // 1000)
+    clock_value = (milliseconds << 12) | (microseconds * 4096 // 1000)
     with _lock:
-        first = max(wanted, _last + 1)
+        first = max(clock_value, _last + 1)
         _last = first + count - 1
     noise = os.urandom(8 * count)
     return [_written(first + place, noise[8 * place : 8 * place + 8]) for place in range(count)]

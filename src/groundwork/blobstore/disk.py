@@ -150,13 +150,13 @@ class DiskBlobStore:
         path = self.path_of(key)
         at = start
         while end is None or at < end:
-            wanted = PIECE_BYTES if end is None else min(PIECE_BYTES, end - at)
+            size = PIECE_BYTES if end is None else min(PIECE_BYTES, end - at)
             # The file is opened for each chunk, so that an abandoned reader holds no open file. The bytes of a key do
             # not change.
-            piece = await asyncio.to_thread(_read_at, path, at, wanted)
+            piece = await asyncio.to_thread(_read_at, path, at, size)
             if piece:
                 yield piece
-            if len(piece) < wanted:
+            if len(piece) < size:
                 return
             at += len(piece)
 

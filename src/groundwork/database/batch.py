@@ -32,7 +32,7 @@ from groundwork.database.transaction import (
     TransactionTooLong,
     Work,
     Writer,
-    mark_open,
+    note_open_transaction,
     require_none_open,
 )
 
@@ -88,14 +88,14 @@ async def run_unkeyed(db: Database, work: Work[T]) -> T:
 
 def _drive(running: Coroutine[Any, Any, T]) -> T:
     # Functions that must not be called inside a transaction check the context.
-    mark = mark_open()
+    open_transaction = note_open_transaction()
     try:
         running.send(None)
     except StopIteration as end:
         value: T = end.value
         return value
     finally:
-        mark.is_open = False
+        open_transaction.is_open = False
         running.close()
     raise RuntimeError("only the transaction may be awaited in a batch")
 
@@ -244,11 +244,11 @@ async def _run_alone(db: SavepointDatabase, member: _Member) -> None:
 
 async def _run_marked(work: Work[T], tx: Transaction) -> T:
     """Run in the caller's context, marked as inside this transaction for the duration."""
-    mark = mark_open()
+    open_transaction = note_open_transaction()
     try:
         return await work(tx)
     finally:
-        mark.is_open = False
+        open_transaction.is_open = False
 
 
 def _answer_caller(member: _Member) -> None:

@@ -45,7 +45,7 @@ from groundwork.database.transaction import (
     UniqueViolated,
     Work,
     Writer,
-    mark_open,
+    note_open_transaction,
     require_none_open,
 )
 from groundwork.errors import InvalidInput
@@ -236,7 +236,7 @@ class PostgresDatabase:
         require_none_open()
         connection = await self._connect(f"{self._begin}; {_KEEPS_PLANS}" if keeps_plans else self._begin)
         transaction = PostgresTransaction(connection, self._clock, self._transaction_seconds, TransactionTooLong)
-        mark = mark_open()
+        open_transaction = note_open_transaction()
         try:
             yield transaction
         except GeneratorExit:
@@ -252,7 +252,7 @@ class PostgresDatabase:
             if failed is not None:
                 raise failed
         finally:
-            mark.is_open = False
+            open_transaction.is_open = False
 
     @asynccontextmanager
     async def reader(self) -> AsyncIterator[PostgresTransaction]:
@@ -387,7 +387,7 @@ async def _commit(connection: Connection) -> None:
 
 def _bind(sql: str, parameters: Mapping[str, object]) -> tuple[str, list[object]]:
     statement = statements.for_postgres(sql)
-    if statement.lists or parameters.keys() != statement.wanted:
+    if statement.lists or parameters.keys() != statement.name_set:
         statement.check(parameters)
     return statement.text, [parameters[name] for name in statement.names]
 

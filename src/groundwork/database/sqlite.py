@@ -22,7 +22,7 @@ from groundwork.database.transaction import (
     TransactionTooLong,
     Work,
     Writer,
-    mark_open,
+    note_open_transaction,
     require_none_open,
 )
 
@@ -142,7 +142,7 @@ class SqliteDatabase:
             member.asks.put(WriterRequest(Verb.ROLLBACK, "", None, done))
             _ignore_result(done)
             raise
-        mark = mark_open()
+        open_transaction = note_open_transaction()
         try:
             yield transaction
         except BaseException as failure:
@@ -162,7 +162,7 @@ class SqliteDatabase:
             if failed is not None:
                 raise failed
         finally:
-            mark.is_open = False
+            open_transaction.is_open = False
 
     def reader(self) -> AbstractAsyncContextManager[SqliteReader]:
         require_none_open()

@@ -125,7 +125,7 @@ _EXPLANATIONS = {
 
 
 def _require_fitting(statement: statements.SqlStatement, parameters: Mapping[str, object]) -> None:
-    if parameters.keys() != statement.wanted:
+    if parameters.keys() != statement.name_set:
         statement.check(parameters)
     for value in parameters.values():
         # SQLite would store this text, but PostgreSQL would reject the same row.

@@ -30,13 +30,13 @@ MAX_LIST = 32_766
 class SqlStatement:
     """A translated statement: the driver's text and the names of its parameters in the order that the driver expects.
 
-    ``wanted`` are the same names as a set, and ``lists`` are those after ``in``. ``pieces`` (SQLite only) is the text
+    ``name_set`` is the same names as a set, and ``lists`` are those after ``in``. ``pieces`` (SQLite only) is the text
     cut at those places.
     """
 
     text: str
     names: tuple[str, ...]
-    wanted: frozenset[str]
+    name_set: frozenset[str]
     lists: tuple[str, ...] = ()
     pieces: tuple[str, ...] = ()
 
@@ -44,8 +44,8 @@ class SqlStatement:
         """Raise TypeError unless exactly the expected parameters are given, with lists where the statement expects
         lists.
         """
-        if parameters.keys() != self.wanted:
-            odd = ", ".join(sorted(parameters.keys() ^ self.wanted))
+        if parameters.keys() != self.name_set:
+            odd = ", ".join(sorted(parameters.keys() ^ self.name_set))
             raise TypeError(f"parameters that do not fit the statement: {odd}")
         for name in self.lists:
             if not isinstance(parameters[name], (list, tuple)):

@@ -192,7 +192,7 @@ class DatabaseUnavailable(Unavailable):
     """The database cannot be used (disk full, locked by another process, connection lost, COMMIT rejected)."""
 
 
-class OpenMark:
+class OpenTransaction:
     """Marks one open transaction. Tasks started inside it can see when it has ended."""
 
     __slots__ = ("is_open",)
@@ -201,20 +201,20 @@ class OpenMark:
         self.is_open = True
 
 
-_open_here: ContextVar[OpenMark | None] = ContextVar("open_transaction", default=None)
+_open_transaction: ContextVar[OpenTransaction | None] = ContextVar("open_transaction", default=None)
 
 
 def transaction_is_open() -> bool:
     """True inside ``async with db.transaction()`` of this task. The HTTP client raises if it is called then."""
-    mark = _open_here.get()
-    return mark is not None and mark.is_open
+    open_transaction = _open_transaction.get()
+    return open_transaction is not None and open_transaction.is_open
 
 
-def mark_open() -> OpenMark:
+def note_open_transaction() -> OpenTransaction:
     """Mark that this task has an open transaction until ``is_open`` is set to False. For drivers."""
-    mark = OpenMark()
-    _open_here.set(mark)
-    return mark
+    open_transaction = OpenTransaction()
+    _open_transaction.set(open_transaction)
+    return open_transaction
 
 
 def require_none_open() -> None:

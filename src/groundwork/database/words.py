@@ -70,7 +70,7 @@ def query_terms(query: str) -> tuple[str, ...]:
 
     Words after the eighth are ignored, and so are prefixes of one or two letters after the fourth.
     """
-    found = list(dict.fromkeys(form for run in _runs(query) for form in _asked(run)))[:MAX_WORDS]
+    found = list(dict.fromkeys(form for run in _runs(query) for form in _query_forms(run)))[:MAX_WORDS]
     short = [form for form in found if len(form) <= _SHORT]
     return tuple(form for form in found if form not in short[_MAX_SHORT:])
 
@@ -93,10 +93,10 @@ def beginning_clause(column: str, at: str, parameter: str, form: str) -> str:
     return f"{at}({text}, :{parameter}) > 0"
 
 
-def is_in_title(title: str, wanted: tuple[str, ...]) -> bool:
+def is_in_title(title: str, beginnings: tuple[str, ...]) -> bool:
     """Whether all terms are in the folded title. Such rows are listed first."""
     words = list(_indexed(title))
-    return all(any(word.startswith(one) for word in words) for one in wanted)
+    return all(any(word.startswith(one) for word in words) for one in beginnings)
 
 
 def _indexed(text: str) -> Iterator[str]:
@@ -108,7 +108,7 @@ def _indexed(text: str) -> Iterator[str]:
             yield _form(run)
 
 
-def _asked(run: str) -> Iterator[str]:
+def _query_forms(run: str) -> Iterator[str]:
     if _is_unspaced(run[0]) and len(run) > 1:
         yield from (_form(run[at : at + 2]) for at in range(len(run) - 1))
     else:

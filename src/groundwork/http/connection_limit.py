@@ -40,20 +40,20 @@ _NO_ROOM: Final = (
 )
 
 
-def affordable(wanted: int) -> int:
-    """Return how many connections a server can have: ``wanted``, or fewer if the system's limit on open files requires
+def affordable(desired: int) -> int:
+    """Return how many connections a server can have: ``desired``, or fewer if the system's limit on open files requires
     it. At least two.
     """
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = wanted if soft == resource.RLIM_INFINITY else min(wanted, int(soft * _SHARE_OF_OPEN_FILES))
+    most = desired if soft == resource.RLIM_INFINITY else min(desired, int(soft * _SHARE_OF_OPEN_FILES))
     return max(most, 2)
 
 
-def per_address(limit: int, wanted: int = 0) -> int:
-    """Return how many of ``limit`` connections one address may hold. ``wanted`` is the operator's setting; 0 means a
-    quarter.
+def per_address(limit: int, configured: int = 0) -> int:
+    """Return how many of ``limit`` connections one address may hold. ``configured`` is the operator's setting; 0
+    means a quarter.
     """
-    return max(min(wanted or limit // _SHARE_OF_ADDRESS, limit), 2)
+    return max(min(configured or limit // _SHARE_OF_ADDRESS, limit), 2)
 
 
 IsProxy = Callable[[str], bool]

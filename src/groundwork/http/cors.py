@@ -54,7 +54,7 @@ class Cors:
         """
         if scope["method"] != "OPTIONS":
             return None
-        asked = dict(scope["headers"])
+        request_headers = dict(scope["headers"])
         allowed = ", ".join(self.request_headers).encode("latin-1")
         headers = [
             (b"access-control-allow-origin", b"*"),
@@ -62,8 +62,10 @@ class Cors:
             (b"access-control-max-age", _DAY_SECONDS),
             (b"vary", b"access-control-request-headers"),
         ]
-        if b"access-control-request-headers" in asked:
-            headers.append((b"access-control-allow-headers", allowed or asked[b"access-control-request-headers"]))
+        if b"access-control-request-headers" in request_headers:
+            headers.append(
+                (b"access-control-allow-headers", allowed or request_headers[b"access-control-request-headers"])
+            )
         return headers
 
 

@@ -172,7 +172,7 @@ def by_path(shapes: Mapping[str, Renderer], otherwise: Renderer) -> Renderer:
 
     def render(connection: HTTPConnection, fault: Fault) -> Response:
         path = connection.scope["path"]
-        chosen = next((shapes[prefix] for prefix in prefixes if path.startswith(prefix)), otherwise)
-        return chosen(connection, fault)
+        render_shape = next((shapes[prefix] for prefix in prefixes if path.startswith(prefix)), otherwise)
+        return render_shape(connection, fault)
 
     return render

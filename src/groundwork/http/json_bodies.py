@@ -140,14 +140,14 @@ async def read_json(request: Request, shape: type[T], *, is_optional: bool = Fal
     return shape_json(parse_json(await request.body(), max_depth=max_depth), shape)
 
 
-async def with_current_values(request: Request, wanted: S, now: Mapping[str, object]) -> S:
+async def with_current_values(request: Request, body: S, now: Mapping[str, object]) -> S:
     """Complete a body with values of ``now`` for the fields that it leaves out, so that an omission never makes
     anything public.
     """
     sent = parse_json(await request.body())
-    names = dict(zip(wanted.__struct_fields__, wanted.__struct_encode_fields__, strict=True))
+    names = dict(zip(body.__struct_fields__, body.__struct_encode_fields__, strict=True))
     left_out = {field: value for field, value in now.items() if isinstance(sent, dict) and names[field] not in sent}
-    return msgspec.structs.replace(wanted, **left_out)
+    return msgspec.structs.replace(body, **left_out)
 
 
 def json_response(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

@@ -44,8 +44,8 @@ def operations_routes(
 
     async def ready(request: Request) -> Response:
         outcomes = probes.outcomes() if probes else {}
-        asked = await run_checks({name: check for name, check in checks.items() if name not in outcomes})
-        found = {**asked.checks, **{name: one.outcome for name, one in outcomes.items()}}
+        result = await run_checks({name: check for name, check in checks.items() if name not in outcomes})
+        found = {**result.checks, **{name: one.outcome for name, one in outcomes.items()}}
         is_ready = all(outcome == OK for outcome in found.values())
         serves = is_ready or any(all(found[name] == OK for name in group) for group in serving)
         shown: dict[str, object] = {"status": "ok" if is_ready else "degraded" if serves else "unavailable"}

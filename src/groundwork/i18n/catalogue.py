@@ -116,9 +116,9 @@ class Catalogue:
         known = {tag.lower(): tag for tag in self.available()}
         best, weight = default, 0.0
         for part in accept_language.split(",")[:20]:
-            wanted, _, parameters = part.strip().lower().partition(";")
+            requested, _, parameters = part.strip().lower().partition(";")
             quality = _quality(parameters)
-            found = known.get(wanted) or known.get(wanted.partition("-")[0])
+            found = known.get(requested) or known.get(requested.partition("-")[0])
             if found is not None and quality > weight:
                 best, weight = found, quality
         return best

@@ -108,7 +108,7 @@ def result_of(failure: Failure) -> Result:
         seconds = _NOT_ASKED_FOR_SECONDS if failure.after_seconds is None else failure.after_seconds
         return NotAttempted(reason_of(failure), seconds)
     if retry.is_worth_retrying(failure):
-        return RetryLater(reason_of(failure), retry.asked_seconds(failure))
+        return RetryLater(reason_of(failure), retry.retry_after_seconds(failure))
     return JobFailed(reason_of(failure))
 
 
@@ -129,5 +129,5 @@ def wait_seconds(result: RetryLater | NotAttempted, attempts: int, policy: Retry
         attempts + 1,
         random.random(),  # noqa: S311 - jitter for retries, not a secret
         policy=policy,
-        asked_seconds=result.after_seconds,
+        least_seconds=result.after_seconds,
     )

@@ -18,20 +18,20 @@ DEFAULT = RetryPolicy()
 
 
 def wait_seconds(
-    attempts: int, jitter: float, *, policy: RetryPolicy = DEFAULT, asked_seconds: float | None = None
+    attempts: int, jitter: float, *, policy: RetryPolicy = DEFAULT, least_seconds: float | None = None
 ) -> float:
     """Return the seconds to wait after the ``attempts``-th failure (1 for the first).
 
     ``jitter`` is a random number in [0, 1). It reduces the wait by up to half, so that jobs that failed together are
-    not retried together. ``asked_seconds`` (``Retry-After``) is a lower bound and is not limited by the longest wait.
+    not retried together. ``least_seconds`` (``Retry-After``) is a lower bound and is not limited by the longest wait.
     """
     # 2 ** 40 is far above any longest wait. The limit keeps the float finite for rows that failed for years.
     full = min(policy.longest_seconds, policy.first_seconds * 2.0 ** min(attempts - 1, 40))
     wait = full * (1.0 - jitter / 2.0)
-    return max(wait, asked_seconds) if asked_seconds is not None else wait
+    return max(wait, least_seconds) if least_seconds is not None else wait
 
 
-def asked_seconds(failure: Failure) -> float | None:
+def retry_after_seconds(failure: Failure) -> float | None:
     """Return how long the other server asked us to wait, or how long it must not be called, if known."""
     return failure.after_seconds if isinstance(failure, TooMany | Unavailable) else None
 

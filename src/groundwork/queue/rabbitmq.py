@@ -316,10 +316,10 @@ class RabbitQueue:
                         await message.nack(requeue=True)
 
     async def _take_dead(self, letter_ids: Sequence[str], *, publish: bool) -> int:
-        wanted, taken = set(letter_ids), 0
+        selected_ids, taken = set(letter_ids), 0
         async with self._broker(), self._dead_messages() as found:
             for letter, message in found:
-                if letter.letter_id in wanted:
+                if letter.letter_id in selected_ids:
                     if publish:
                         await self.publish([letter.message])
                     await message.ack()

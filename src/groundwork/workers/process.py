@@ -99,10 +99,10 @@ def _limit(memory_bytes: int, cpu_seconds: float) -> float:
     return used
 
 
-def _set_limit(kind: int, wanted: int) -> None:
+def _set_limit(kind: int, limit: int) -> None:
     """Set only the soft limit, so that the next job can have another one. Never exceeds the program's own limit."""
     hard = resource.getrlimit(kind)[1]
-    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    allowed = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
     with contextlib.suppress(ValueError, OSError):  # macOS does not enforce RLIMIT_AS and rejects some values
         resource.setrlimit(kind, (allowed, hard))
 

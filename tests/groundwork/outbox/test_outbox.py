@@ -180,4 +180,4 @@ def test_retry_delays_grow_to_a_limit(attempts: int):
     for jitter in (0.0, 0.5, 0.999):
         seconds = retry.wait_seconds(attempts, jitter)
         assert 0 < seconds <= retry.DEFAULT.longest_seconds
-    assert retry.wait_seconds(attempts, 0.5, asked_seconds=9000) == 9000
+    assert retry.wait_seconds(attempts, 0.5, least_seconds=9000) == 9000

@@ -136,7 +136,9 @@ async def _send_batch(publisher: Publisher, identity: Identity, batch: Sequence[
             log.warning("publications.refused_together", writes=len(fixed), reason=str(failure.why))
             return await _reloaded(publisher, fixed)
         for one in fixed:
-            await store_outcome.retry_later(publisher, one.leased, reason_of(failure), retry.asked_seconds(failure))
+            await store_outcome.retry_later(
+                publisher, one.leased, reason_of(failure), retry.retry_after_seconds(failure)
+            )
     except Exception as failure:  # noqa: BLE001 - the edge of the worker: the kind is unknown, the publications must not be lost
         log.error("publications.failed_unforeseen", writes=len(fixed), error=repr(failure))
         for one in fixed:

@@ -315,7 +315,7 @@ async def _store_failure(publisher: Publisher, leased: LeasedPublication, failur
             if fixed is not None and fixed.did is not None:
                 await enqueue(tx, JobKind.REFRESH_IDENTITY, fixed.did, int(tx.now))
     elif retry.is_worth_retrying(failure):
-        await store_outcome.retry_later(publisher, leased, reason_of(failure), retry.asked_seconds(failure))
+        await store_outcome.retry_later(publisher, leased, reason_of(failure), retry.retry_after_seconds(failure))
     else:
         await store_outcome.refuse(publisher, leased, reason_of(failure))
 

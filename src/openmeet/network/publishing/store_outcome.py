@@ -195,13 +195,13 @@ async def end_lease(
 
 
 async def retry_later(
-    publisher: Publisher, leased: LeasedPublication, reason: Explanation | Reason, asked_seconds: float | None
+    publisher: Publisher, leased: LeasedPublication, reason: Explanation | Reason, retry_after_seconds: float | None
 ) -> None:
     """Retry with back-off, but never sooner than the PDS requested."""
     seconds = retry.wait_seconds(
         leased.attempts + 1,
         random.random(),  # noqa: S311 - spreads retries; not used for security
-        asked_seconds=asked_seconds,
+        least_seconds=retry_after_seconds,
     )
     state = PublicationState.RETRACTING if leased.state is PublicationState.RETRACTING else PublicationState.RETRYING
     due_at = Instant(publisher.network.clock.now() + int(seconds * SECOND))
