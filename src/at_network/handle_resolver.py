@@ -221,11 +221,11 @@ def _nobody(handle: Handle) -> NotFound:
     return NotFound(f"No account has the handle {handle}.", name="HandleNotFound")
 
 
-async def _outcome(asked: Awaitable[Did | None]) -> Did | Failure | None:
+async def _outcome(lookup: Awaitable[Did | None]) -> Did | Failure | None:
     """Return the result or the failure as a value, so that a failure of one method does not hide the answer of the
     other.
     """
     try:
-        return await asked
+        return await lookup
     except Failure as failure:
         return failure

@@ -110,8 +110,8 @@ async def _signing_token(old: MigrationServer, new: MigrationServer, state: Move
     if await identity.names_new_server(new):
         return None
     if not is_plc(old.did):
-        document = msgspec.json.format(
-            msgspec.json.encode(identity.document_wanted(new, await identity.recommended(new))), indent=2
+        wanted = msgspec.json.format(
+            msgspec.json.encode(identity.did_web_document_entries(new, await identity.recommended(new))), indent=2
         )
         raise Refused(
             f"Everything is at {state.new}. Now publish this document for {old.did}, then run the same command "

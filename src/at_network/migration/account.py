@@ -24,7 +24,7 @@ class NewAccount:
 
 
 async def sign_in_or_create(
-    http: HttpClient, clock: Clock, old: MigrationServer, origin: str, wanted: NewAccount
+    http: HttpClient, clock: Clock, old: MigrationServer, origin: str, account: NewAccount
 ) -> tuple[MigrationServer, bool]:
     """Open a session at the new server. Returns it, and whether this call created the account.
 
@@ -33,24 +33,24 @@ async def sign_in_or_create(
     differs from that of the earlier attempt).
     """
     try:
-        return await sign_in(http, clock, origin, old.did, wanted.password), False
+        return await sign_in(http, clock, origin, old.did, account.password), False
     except NotSignedIn:
         destination = await describe(http, clock, origin)
-    await _make(http, clock, old, destination, wanted)
-    return await sign_in(http, clock, origin, old.did, wanted.password), True
+    await _make(http, clock, old, destination, account)
+    return await sign_in(http, clock, origin, old.did, account.password), True
 
 
 async def _make(
-    http: HttpClient, clock: Clock, old: MigrationServer, destination: ServerDescription, wanted: NewAccount
+    http: HttpClient, clock: Clock, old: MigrationServer, destination: ServerDescription, account: NewAccount
 ) -> None:
     token = await service_token(old, destination)
     body = {
         "did": old.did,
-        "handle": wanted.handle,
-        "email": wanted.email,
-        "password": wanted.password,
-        "inviteCode": wanted.invite_code,
-        "recoveryKey": wanted.recovery_key,
+        "handle": account.handle,
+        "email": account.email,
+        "password": account.password,
+        "inviteCode": account.invite_code,
+        "recoveryKey": account.recovery_key,
     }
     client = XrpcClient(
         http, clock, destination.origin, credentials=FixedToken(token), timeout_seconds=PATIENCE_SECONDS

@@ -117,7 +117,7 @@ async def copy_blobs(
     blobs.
     """
     outcome.missing_blobs.clear()
-    wanted = list(dict.fromkeys([cid async for cid in missing_blobs(new)]))
+    cids = list(dict.fromkeys([cid async for cid in missing_blobs(new)]))
     turns = asyncio.Semaphore(_AT_ONCE)
     done = 0
 
@@ -130,15 +130,15 @@ async def copy_blobs(
             except NotFound:
                 outcome.missing_blobs.append(cid)
             done += 1
-            on_progress(Progress(MigrationStep.BLOBS, done, len(wanted)))
+            on_progress(Progress(MigrationStep.BLOBS, done, len(cids)))
 
-    on_progress(Progress(MigrationStep.BLOBS, 0, len(wanted)))
+    on_progress(Progress(MigrationStep.BLOBS, 0, len(cids)))
     async with asyncio.TaskGroup() as group:
-        for cid in wanted:
+        for cid in cids:
             group.create_task(copy_blob(cid))
     lost = len(outcome.missing_blobs)
     note = f"{outcome.blobs_brought} copied" + (f", {lost} no longer at the old server" if lost else "")
-    on_progress(Progress(MigrationStep.BLOBS, len(wanted), len(wanted), is_complete=True, note=note))
+    on_progress(Progress(MigrationStep.BLOBS, len(cids), len(cids), is_complete=True, note=note))
 
 
 async def _copy_blob_with_retries(old: MigrationServer, new: MigrationServer, cid: Cid) -> None:
@@ -202,9 +202,9 @@ _COUNTED = {"indexedRecords": "records", "expectedBlobs": "blobs that records re
 
 async def compare(old: MigrationServer, new: MigrationServer, outcome: MigrationResult) -> None:
     """Return differences between the counts of the two servers, as sentences."""
-    there, here = await status(old), await status(new)
+    old_counts, new_counts = await status(old), await status(new)
     for name, what in _COUNTED.items():
-        if there.get(name) != here.get(name):
+        if old_counts.get(name) != new_counts.get(name):
             outcome.differences.append(
-                f"{old.origin} counts {there.get(name)} {what}, {new.origin} counts {here.get(name)}."
+                f"{old.origin} counts {old_counts.get(name)} {what}, {new.origin} counts {new_counts.get(name)}."
             )

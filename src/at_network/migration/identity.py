@@ -41,10 +41,10 @@ async def change(old: MigrationServer, new: MigrationServer, token: str, directo
     With ``directory``, the owner's own rotation keys are read from there and stay ahead of the new server's keys.
     Raises NotSignedIn for a wrong or expired token, and Refused if either server does not allow the change.
     """
-    wanted = await recommended(new)
+    credentials = await recommended(new)
     if directory is not None:
-        wanted["rotationKeys"] = await _with_own_keys(old, directory, wanted)
-    signed = await old.client.procedure(f"{_IDENTITY}.signPlcOperation", {**wanted, "token": token.strip()})
+        credentials["rotationKeys"] = await _with_own_keys(old, directory, credentials)
+    signed = await old.client.procedure(f"{_IDENTITY}.signPlcOperation", {**credentials, "token": token.strip()})
     operation = signed.get("operation")
     if not isinstance(operation, Mapping):
         raise RemoteFailed(f"{old.origin} did not return a signed operation.")
@@ -55,22 +55,22 @@ async def change(old: MigrationServer, new: MigrationServer, token: str, directo
 _MAX_KEYS = 5
 
 
-async def _with_own_keys(old: MigrationServer, directory: PlcClient, wanted: Mapping[str, Any]) -> Sequence[str]:
+async def _with_own_keys(old: MigrationServer, directory: PlcClient, credentials: Mapping[str, Any]) -> Sequence[str]:
     """Return the owner's keys followed by those of the new server. The old server's keys are dropped."""
     present = (await directory.current(old.did)).get("rotationKeys")
     servers = (await recommended(old)).get("rotationKeys")
     if not isinstance(present, list) or not isinstance(servers, list):
         raise RemoteFailed("The server does not state the identity's rotation keys.")
-    new_keys = [str(key) for key in wanted.get("rotationKeys", [])]
+    new_keys = [str(key) for key in credentials.get("rotationKeys", [])]
     own = [str(key) for key in present if key not in servers and key not in new_keys]
     return [*own[: _MAX_KEYS - len(new_keys)], *new_keys]
 
 
-def document_wanted(new: MigrationServer, wanted: Mapping[str, Any]) -> dict[str, Any]:
+def did_web_document_entries(new: MigrationServer, credentials: Mapping[str, Any]) -> dict[str, Any]:
     """Return the entries that the owner of a did:web has to publish in their DID document."""
-    methods, services = wanted["verificationMethods"], wanted["services"]
+    methods, services = credentials["verificationMethods"], credentials["services"]
     return {
-        "alsoKnownAs": wanted["alsoKnownAs"],
+        "alsoKnownAs": credentials["alsoKnownAs"],
         "verificationMethod": [
             {
                 "id": f"{new.did}#{name}",

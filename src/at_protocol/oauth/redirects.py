@@ -43,14 +43,14 @@ def check_declared(text: str, client_id: ClientId, *, is_native: bool, is_develo
     return text
 
 
-def is_declared(asked: str, declared: str) -> bool:
+def is_declared(requested: str, declared: str) -> bool:
     """Whether the requested URI matches this declared one."""
-    if asked == declared:
+    if requested == declared:
         return True
-    if not declared.startswith("http://") or not asked.startswith("http://"):
+    if not declared.startswith("http://") or not requested.startswith("http://"):
         return False
     try:
-        ours, theirs = urlsplit(declared), urlsplit(asked)
+        ours, theirs = urlsplit(declared), urlsplit(requested)
         # A declared port must match. Without one, the app may use any port.
         if ours.port is not None or theirs.port is None:
             return False
@@ -61,7 +61,7 @@ def is_declared(asked: str, declared: str) -> bool:
         and theirs.netloc == f"{ours.netloc}:{theirs.port}"
         and (theirs.path or "/") == (ours.path or "/")
         and theirs.query == ours.query
-        and "#" not in asked
+        and "#" not in requested
     )
 
 

@@ -32,12 +32,12 @@ def read_scope(text: str) -> ScopeText:
     """Parse a scope. Raises Malformed (kind ``scope``)."""
     if _PRINTABLE.fullmatch(text) is None:
         raise Malformed("scope", text, "a scope has printable ASCII characters only")
-    before, mark, query = text.partition("?")
+    before, question_mark, query = text.partition("?")
     resource, _, positional = before.partition(":")
     if _RESOURCE.fullmatch(resource) is None:
         raise Malformed("scope", text, "no resource before the colon")
     parameters: dict[str, list[str]] = {}
-    if mark and query:
+    if question_mark and query:
         for pair in query.split("&"):
             name, _, value = pair.partition("=")
             parameters.setdefault(_decoded(name, text), []).append(_decoded(value, text))

@@ -138,36 +138,36 @@ class _Workbench:
         """
         level = key_height(key)
         draft = self.root
-        way: list[tuple[_Draft, int]] = []
+        path: list[tuple[_Draft, int]] = []
         while True:
             index = bisect_left(draft.keys, key)
-            way.append((draft, index))
+            path.append((draft, index))
             if draft.height <= level:
-                found = draft.height == level and index < len(draft.keys) and draft.keys[index] == key
-                return way, index if found else -1
+                is_present = draft.height == level and index < len(draft.keys) and draft.keys[index] == key
+                return path, index if is_present else -1
             child = draft.children[index]
             if child is None:
-                return way, -1
+                return path, -1
             draft.children[index] = draft = self.thaw(child, draft.height - 1)
 
     def replace(self, key: bytes, before: Cid, after: Cid) -> None:
-        way, index = self.find(key)
-        draft = way[-1][0]
+        path, index = self.find(key)
+        draft = path[-1][0]
         held = draft.values[index] if index >= 0 else None
         if held != before:
             raise ChangeMismatch(key.decode(), held, before)
         draft.values[index] = after
 
     def delete(self, key: bytes, before: Cid) -> None:
-        way, index = self.find(key)
-        draft = way[-1][0]
+        path, index = self.find(key)
+        draft = path[-1][0]
         held = draft.values[index] if index >= 0 else None
         if held != before:
             raise ChangeMismatch(key.decode(), held, before)
         merged = self.merge(draft.children[index], draft.children[index + 1], draft.height - 1)
         del draft.keys[index], draft.values[index]
         draft.children[index : index + 2] = [merged]
-        for parent, taken in reversed(way[:-1]):
+        for parent, taken in reversed(path[:-1]):
             child = parent.children[taken]
             if not (isinstance(child, _Draft) and child.is_hollow()):
                 break
@@ -202,11 +202,11 @@ def _unless_hollow(draft: _Draft) -> _Draft | None:
     return None if draft.is_hollow() else draft
 
 
-def _lift(subtree: _Subtree, height: int, wanted: int) -> _Subtree:
+def _lift(subtree: _Subtree, height: int, top_level: int) -> _Subtree:
     """Put nodes without entries above a subtree, up to the given level."""
     if subtree is None:
         return None
-    for level in range(height + 1, wanted + 1):
+    for level in range(height + 1, top_level + 1):
         subtree = _Draft(level, [], [], [subtree])
     return subtree
 

@@ -180,7 +180,7 @@ class Walk:
                 right = keys[index] if index < len(keys) else high
                 stack.append((below, height - 1, left, right))
 
-    def wanted(self, limit: int = 100) -> list[Cid]:
+    def next_nodes(self, limit: int = 100) -> list[Cid]:
         """Return up to ``limit`` links to the nodes that will be opened next, in order, for prefetching."""
         if not self._started:
             return [self._tree.root]

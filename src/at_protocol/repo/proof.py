@@ -48,26 +48,26 @@ def path_proof(tree: Tree, path: str) -> TreePath:
     return TreePath(nodes, tree.get(path))
 
 
-def write_proof(commit: Cid, way: TreePath, found: Mapping[Cid, bytes]) -> bytes:
-    """Return the proof as a CAR whose root is the commit. ``found`` has the blocks of the commit and of the record, if
-    any.
+def write_proof(commit: Cid, tree_path: TreePath, blocks_by_cid: Mapping[Cid, bytes]) -> bytes:
+    """Return the proof as a CAR whose root is the commit. ``blocks_by_cid`` has the blocks of the commit and of
+    the record, if any.
     """
-    blocks = [(commit, found[commit]), *((node.cid, node.block) for node in way.nodes)]
-    if way.cid is not None:
-        blocks.append((way.cid, found[way.cid]))
+    blocks = [(commit, blocks_by_cid[commit]), *((node.cid, node.block) for node in tree_path.nodes)]
+    if tree_path.cid is not None:
+        blocks.append((tree_path.cid, blocks_by_cid[tree_path.cid]))
     return b"".join(car.write([commit], blocks))
 
 
 def write_record_proof(commit: Commit, path: str, source: Source) -> bytes:
     """Do the same as :func:`write_proof` with one source for all blocks. Raises MissingBlock if it lacks one."""
-    way = path_proof(Tree(commit.data, source), path)
-    found = {commit.cid: commit.block}
-    if way.cid is not None:
-        record = source(way.cid)
+    tree_path = path_proof(Tree(commit.data, source), path)
+    blocks = {commit.cid: commit.block}
+    if tree_path.cid is not None:
+        record = source(tree_path.cid)
         if record is None:
-            raise MissingBlock(way.cid)
-        found[way.cid] = record
-    return write_proof(commit.cid, way, found)
+            raise MissingBlock(tree_path.cid)
+        blocks[tree_path.cid] = record
+    return write_proof(commit.cid, tree_path, blocks)
 
 
 def verify_record_proof(data: bytes, *, did: Did, key: PublicKey, path: str) -> RecordProof:
@@ -83,10 +83,10 @@ def verify_record_proof(data: bytes, *, did: Did, key: PublicKey, path: str) -> 
     commit = parse_commit(block, file.root)
     verify_commit(commit, did=did, key=key)
     try:
-        way = path_proof(Tree(commit.data, file.blocks.get, {}), path)
+        tree_path = path_proof(Tree(commit.data, file.blocks.get, {}), path)
     except MissingBlock as missing:
         raise Malformed("proof", str(missing.cid), "a node on the path to the record is missing") from None
-    record = file.blocks.get(way.cid) if way.cid is not None else None
-    if way.cid is not None and record is None:
-        raise Malformed("proof", str(way.cid), "the record's block is missing")
-    return RecordProof(commit, path, way.cid, record, way.nodes)
+    record = file.blocks.get(tree_path.cid) if tree_path.cid is not None else None
+    if tree_path.cid is not None and record is None:
+        raise Malformed("proof", str(tree_path.cid), "the record's block is missing")
+    return RecordProof(commit, path, tree_path.cid, record, tree_path.nodes)

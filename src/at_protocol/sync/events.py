@@ -338,5 +338,5 @@ class _Fields:
     def rest(self) -> dict[str, Value]:
         return {name: value for name, value in self._payload.items() if name not in self._taken}
 
-    def _bad(self, name: str, value: Value, wanted: str) -> Malformed:
-        return Malformed(self._kind, value, f"{name} is missing or not {wanted}")
+    def _bad(self, name: str, value: Value, expected: str) -> Malformed:
+        return Malformed(self._kind, value, f"{name} is missing or not {expected}")

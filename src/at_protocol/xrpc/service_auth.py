@@ -130,10 +130,10 @@ def check_signature(token: ServiceToken, public: PublicKey) -> None:
 
 
 def _issuer(issuer: str, key_id: object, *, allow_labeler: bool) -> tuple[Did, str]:
-    bare, mark, service = issuer.partition("#")
+    bare, separator, service = issuer.partition("#")
     expected = ACCOUNT_KEY
-    if mark:
-        if not allow_labeler or mark + service != _LABELER_SERVICE:
+    if separator:
+        if not allow_labeler or separator + service != _LABELER_SERVICE:
             raise BadServiceToken("UntrustedIss", issuer, "not accepted from this service of the issuer")
         expected = LABELER_KEY
         key_id = LABELER_KEY if key_id == ACCOUNT_KEY else key_id
