@@ -48,6 +48,7 @@ KEYWORDS: Final = {
     "_": None,
     "gettext": None,
     "lazy": None,
+    "gettext_noop": None,
     "mark": None,
     "ngettext": (1, 2),
     "plural": (1, 2),

@@ -12,7 +12,7 @@ from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show
 from aurora_locus.i18n.catalogue import CATALOGUE
 from aurora_locus.i18n.language import COOKIE
-from aurora_locus.i18n.sentences import mark
+from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.settings import PdsSettings
 from aurora_locus.site.frame import go, page
 from groundwork.errors import NotFound
@@ -53,7 +53,7 @@ def routes(settings: PdsSettings) -> list[Route]:
         """Remember the language that somebody chose in this browser, and go back. Raises NotFound."""
         tag = request.path_params["tag"]
         if not CATALOGUE.is_known(tag):
-            raise NotFound(mark("These pages aren’t available in that language yet."))
+            raise NotFound(gettext_noop("We don’t speak that language yet."))
         # Because of ``Referrer-Policy: same-origin``, pages send their full address to this server, so it does not have
         # to be in the link.
         came_from = urlsplit(request.headers.get("referer", ""))

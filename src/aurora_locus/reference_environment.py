@@ -26,16 +26,16 @@ def reference_defaults(hostname: str, environment: Mapping[str, str], table: Map
     def is_given(name: str) -> bool:
         return bool(environment.get(f"PDS_{name.upper()}", "").strip()) or name in table
 
-    meant: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "federation_enabled": True,
         "federation_firehose_enabled": True,
         "federation_crawl_enabled": True,
         "federation_auto_stream": is_given("crawlers"),
     }
     if not is_given("service_handle_domains"):
-        meant["service_handle_domains"] = (".test" if hostname == "localhost" else f".{hostname}",)
+        defaults["service_handle_domains"] = (".test" if hostname == "localhost" else f".{hostname}",)
     if not is_given("did_plc_url"):
-        meant["did_plc_url"] = "https://plc.directory"
+        defaults["did_plc_url"] = "https://plc.directory"
     if not is_given("trusted_proxy_hops") and not is_given("trusted_private_proxies"):
-        meant["trusted_private_proxies"] = True
-    return meant
+        defaults["trusted_private_proxies"] = True
+    return defaults

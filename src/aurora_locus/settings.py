@@ -336,8 +336,8 @@ def read(environment: Mapping[str, str], table: Mapping[str, Any] | None = None)
     """Read the settings from the environment and from their table in the settings file. Raises ``SettingsRefused``."""
     settings = read_settings(PdsSettings, prefix=PREFIX, environment=environment, table=table)
     if reference_environment.is_reference(environment, table):
-        meant = reference_environment.reference_defaults(settings.hostname, environment, table or {})
-        settings = replace(settings, **meant)
+        defaults = reference_environment.reference_defaults(settings.hostname, environment, table or {})
+        settings = replace(settings, **defaults)
     return checked(settings)
 
 

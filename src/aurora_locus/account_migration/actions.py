@@ -17,7 +17,7 @@ from aurora_locus.account_migration.moves import MoveStage
 from aurora_locus.accounts import own_identity, service_tokens, web_identities
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.service_tokens import CREATE_ACCOUNT, ServiceTokenRequest
-from aurora_locus.i18n.sentences import localizable, mark
+from aurora_locus.i18n.sentences import gettext_noop, localizable
 from aurora_locus.identity.plc_requests import parse_submitted
 from aurora_locus.jobs import PdsJobKind
 from groundwork.errors import Failure, InvalidInput, NotFound, NotSignedIn, Refused, RemoteFailed
@@ -49,7 +49,7 @@ class MoveRequest:
     invite_code: str = ""
 
 
-async def begin(context: MigrationContext, did: Did, wanted: MoveRequest) -> None:
+async def begin(context: MigrationContext, did: Did, request: MoveRequest) -> None:
     """Create the hidden account on the other server, or sign in to it if it already exists, and enqueue the copy.
 
     Raises InvalidInput for a form field (``target``, ``handle``, ``email``, ``password``), Refused, and the errors that
@@ -57,18 +57,20 @@ async def begin(context: MigrationContext, did: Did, wanted: MoveRequest) -> Non
     """
     if not web_identities.is_ours(context.registry, did):
         own_identity.require_plc(did)
-    target = _origin(wanted.target, is_development=context.registry.is_development)
+    target = _origin(request.target, is_development=context.registry.is_development)
     if target == context.registry.url:
-        raise InvalidInput("target", mark("Your account is already on this server."))
-    if not wanted.password:
-        raise InvalidInput("password", mark("Choose a password for the other server."))
-    tokens = await _account_there(context, did, target, wanted)
+        raise InvalidInput("target", gettext_noop("Your account is already on this server."))
+    if not request.password:
+        raise InvalidInput("password", gettext_noop("Choose a password for the other server."))
+    tokens = await _sign_in_or_create(context, did, target, request)
     async with context.registry.db.transaction() as tx:
         earlier = await jobs.find(tx, PdsJobKind.MOVE, did)
         # Revisions continue from an earlier migration, because the outbox does not enqueue a completed revision again.
         revision = 1 if earlier is None else earlier.revision + 1
-        if not await moves.begin(tx, context.sealer, did, revision, target=target, handle=wanted.handle, tokens=tokens):
-            raise Refused(mark("Your move is in its last step. Check again in a minute."))
+        if not await moves.begin(
+            tx, context.sealer, did, revision, target=target, handle=request.handle, tokens=tokens
+        ):
+            raise Refused(gettext_noop("Your move is in its last step. Check again in a minute."))
         await jobs.enqueue(tx, PdsJobKind.MOVE, did, revision)
 
 
@@ -83,14 +85,14 @@ async def finish(context: MigrationContext, did: Did, token: str | None) -> None
     async with registry.db.reader() as reader:
         move = await moves.find(reader, did)
     if move is None or move.stage is not MoveStage.WAITING:
-        raise Refused(mark("Not everything has been copied yet."))
+        raise Refused(gettext_noop("Not everything has been copied yet."))
     recommended = await (await client(context, move.did, move.target)).query(
         "com.atproto.identity.getRecommendedDidCredentials"
     )
     if web_identities.is_ours(registry, did):
-        there = web_moves.destination_of(move, recommended)
+        destination = web_moves.destination_of(move, recommended)
         await web_moves.spend_code(registry, did, token)
-        await _signed(context, did, web_moves.encode_destination(there))
+        await _signed(context, did, web_moves.encode_destination(destination))
         return
     present = (await own_identity.newest(registry, did)).operation
     ours = format_did_key(registry.rotation_key.public)
@@ -111,7 +113,7 @@ async def _signed(context: MigrationContext, did: Did, what: str) -> None:
     async with context.registry.db.transaction() as tx:
         revision = await moves.store_signed_operation(tx, did, what)
         if revision is None:
-            raise Refused(mark("This move was cancelled."))
+            raise Refused(gettext_noop("This move was cancelled."))
         await jobs.enqueue(tx, PdsJobKind.MOVE, did, revision)
 
 
@@ -135,14 +137,18 @@ async def give_up(context: MigrationContext, did: Did) -> None:
         return
     if move.stage is MoveStage.FINISHING and web_identities.is_ours(context.registry, did):
         if await web_moves.names_destination(context.registry, move):
-            raise Refused(mark("Your name already points to the other server. The move can’t be stopped any more."))
+            raise Refused(
+                gettext_noop("Your name already points to the other server. The move can’t be stopped any more.")
+            )
     elif move.stage is MoveStage.FINISHING:
         operation = parse_submitted(msgspec.json.decode(move.operation or "{}"))
         if (await own_identity.newest(context.registry, did)).cid == plc_operation.cid_of(operation):
-            raise Refused(mark("Your name already points to the other server. The move can’t be stopped any more."))
+            raise Refused(
+                gettext_noop("Your name already points to the other server. The move can’t be stopped any more.")
+            )
     async with context.registry.db.transaction() as tx:
         if not await moves.give_up(tx, move):
-            raise Refused(mark("The move has continued in the meantime. See where it is now."))
+            raise Refused(gettext_noop("The move has continued in the meantime. See where it is now."))
 
 
 async def client(
@@ -165,14 +171,14 @@ async def _tokens(context: MigrationContext, did: Did) -> BearerTokens:
     async with context.registry.db.reader() as reader:
         found = await moves.tokens(reader, context.sealer, did)
     if found is None:
-        raise NotFound(mark("There is no such move."))
+        raise NotFound(gettext_noop("There is no such move."))
     return found
 
 
-async def _account_there(context: MigrationContext, did: Did, target: str, wanted: MoveRequest) -> BearerTokens:
+async def _sign_in_or_create(context: MigrationContext, did: Did, target: str, request: MoveRequest) -> BearerTokens:
     registry = context.registry
     try:
-        there = await describe(context.http, registry.clock, target, registry.network.resolve_did)
+        destination = await describe(context.http, registry.clock, target, registry.network.resolve_did)
     except (RemoteFailed, Refused, NotFound, InvalidInput) as failure:
         why = (
             failure.why
@@ -181,15 +187,15 @@ async def _account_there(context: MigrationContext, did: Did, target: str, wante
         )
         raise InvalidInput("target", why) from None
     try:
-        return await create_session(context.http, registry.clock, target, did, wanted.password)
+        return await create_session(context.http, registry.clock, target, did, request.password)
     except NotSignedIn:
         pass  # the usual case: there is no account yet
     key = await registry.repositories.keys.signing_key(did)
-    wish = ServiceTokenRequest(there.did, Nsid(CREATE_ACCOUNT), None)
-    credentials = FixedToken(service_tokens.make(key, did, wish, registry.clock.now()))
-    body = {"did": did, "handle": wanted.handle, "email": wanted.email, "password": wanted.password}
-    if wanted.invite_code:
-        body["inviteCode"] = wanted.invite_code
+    token_request = ServiceTokenRequest(destination.did, Nsid(CREATE_ACCOUNT), None)
+    credentials = FixedToken(service_tokens.make(key, did, token_request, registry.clock.now()))
+    body = {"did": did, "handle": request.handle, "email": request.email, "password": request.password}
+    if request.invite_code:
+        body["inviteCode"] = request.invite_code
     server = XrpcClient(context.http, registry.clock, target, credentials=credentials, timeout_seconds=PATIENCE_SECONDS)
     try:
         await server.procedure(CREATE_ACCOUNT, body)
@@ -198,7 +204,7 @@ async def _account_there(context: MigrationContext, did: Did, target: str, wante
         if field is None:
             raise
         raise InvalidInput(field, failure.why, name=failure.name) from None
-    return await create_session(context.http, registry.clock, target, did, wanted.password)
+    return await create_session(context.http, registry.clock, target, did, request.password)
 
 
 # The form field for each error name of the other server.
@@ -220,10 +226,10 @@ def _origin(text: str, *, is_development: bool) -> str:
         port = parts.port
     except ValueError:
         raise InvalidInput(
-            "target", mark("This isn’t the address of a server. Try one like pds.example.com.")
+            "target", gettext_noop("This isn’t the address of a server. Try one like pds.example.com.")
         ) from None
     if not parts.hostname or parts.path or parts.query or parts.fragment or parts.username:
-        raise InvalidInput("target", mark("Type only the address, like pds.example.com."))
+        raise InvalidInput("target", gettext_noop("Type only the address, like pds.example.com."))
     if parts.scheme != "https" and not is_development:
-        raise InvalidInput("target", mark("The address must begin with https."))
+        raise InvalidInput("target", gettext_noop("The address must begin with https."))
     return f"{parts.scheme}://{parts.hostname}{f':{port}' if port else ''}"

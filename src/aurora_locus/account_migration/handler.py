@@ -71,32 +71,32 @@ async def _go_on(context: MigrationContext, move: AccountMove) -> None:
 
 
 async def _copy(context: MigrationContext, move: AccountMove) -> None:
-    there = await _side(context, move)
+    new_server = await _open_new_server(context, move)
 
     async def note(total: int, sent: int, lost: int) -> bool:
         async with context.registry.db.transaction() as tx:
             return await moves.note(tx, move, has_records=True, blobs=total, blobs_sent=sent, blobs_lost=lost)
 
     if not move.has_records:
-        await _send_repository(context, there)
-    if not await _send_blobs(context, there, note):
+        await _send_repository(context, new_server)
+    if not await _send_blobs(context, new_server, note):
         return  # cancelled or restarted
-    await _send_preferences(context, move, there.client)
+    await _send_preferences(context, move, new_server.client)
     async with context.registry.db.transaction() as tx:
         await moves.note_copied(tx, move)
 
 
-async def _side(context: MigrationContext, move: AccountMove) -> MigrationServer:
-    there = await client(context, move.did, move.target, timeout_seconds=LONG_SECONDS)
-    return MigrationServer(move.target, move.did, there)
+async def _open_new_server(context: MigrationContext, move: AccountMove) -> MigrationServer:
+    new_client = await client(context, move.did, move.target, timeout_seconds=LONG_SECONDS)
+    return MigrationServer(move.target, move.did, new_client)
 
 
-async def _send_repository(context: MigrationContext, there: MigrationServer) -> None:
+async def _send_repository(context: MigrationContext, new_server: MigrationServer) -> None:
     """Send the repository through a temporary file, because the request needs its length in advance and it may be
     large.
     """
     with tempfile.TemporaryFile() as file:
-        async for chunk in export(context.registry.repositories, there.did):
+        async for chunk in export(context.registry.repositories, new_server.did):
             await asyncio.to_thread(file.write, chunk)
         size = file.tell()
 
@@ -105,19 +105,19 @@ async def _send_repository(context: MigrationContext, there: MigrationServer) ->
             while piece := await asyncio.to_thread(file.read, _PIECE_BYTES):
                 yield piece
 
-        await there.client.send("com.atproto.repo.importRepo", pieces, MEDIA_TYPE, size)
+        await new_server.client.send("com.atproto.repo.importRepo", pieces, MEDIA_TYPE, size)
 
 
-async def _send_blobs(context: MigrationContext, there: MigrationServer, note: Note) -> bool:
+async def _send_blobs(context: MigrationContext, new_server: MigrationServer, note: Note) -> bool:
     """Send every blob that the other server lacks. Return False if ``note`` reports that the migration was cancelled."""
-    missing = [cid async for cid in missing_blobs(there)]
-    expected = (await status(there)).get("expectedBlobs")
+    missing = [cid async for cid in missing_blobs(new_server)]
+    expected = (await status(new_server)).get("expectedBlobs")
     total = expected if isinstance(expected, int) else len(missing)
     sent, lost = max(0, total - len(missing)), 0
     if not await note(total, sent, lost):
         return False
     for cid in missing:
-        if await _send_blob(context, there, cid):
+        if await _send_blob(context, new_server, cid):
             sent += 1
         else:
             lost += 1
@@ -126,15 +126,15 @@ async def _send_blobs(context: MigrationContext, there: MigrationServer, note: N
     return True
 
 
-async def _send_blob(context: MigrationContext, there: MigrationServer, cid: Cid) -> bool:
+async def _send_blob(context: MigrationContext, new_server: MigrationServer, cid: Cid) -> bool:
     """Send one blob. Return False if this server does not have it or the other server does not accept it."""
     store = context.registry.repositories.blobs.store
-    blob = await blobs.find(context.registry.db, there.did, cid)
+    blob = await blobs.find(context.registry.db, new_server.did, cid)
     if blob is None or blob.is_taken_down:
         return False
     try:
-        content = b"".join([piece async for piece in store.read(object_name(there.did, cid))])
-        await there.client.upload("com.atproto.repo.uploadBlob", content, blob.mime_type)
+        content = b"".join([piece async for piece in store.read(object_name(new_server.did, cid))])
+        await new_server.client.upload("com.atproto.repo.uploadBlob", content, blob.mime_type)
     except NotFound:
         return False
     except Failure as failure:
@@ -144,55 +144,55 @@ async def _send_blob(context: MigrationContext, there: MigrationServer, cid: Cid
     return True
 
 
-async def _send_preferences(context: MigrationContext, move: AccountMove, there: XrpcClient) -> None:
+async def _send_preferences(context: MigrationContext, move: AccountMove, new_client: XrpcClient) -> None:
     async with context.registry.db.reader() as reader:
         kept = await preferences.read(reader, move.did, _PREFERENCES, has_full_access=True)
     if not kept:
         return
     try:
-        await there.procedure("app.bsky.actor.putPreferences", {"preferences": kept})
+        await new_client.procedure("app.bsky.actor.putPreferences", {"preferences": kept})
     except Failure as failure:
         # The other server may not store preferences for this app; that must not stop the migration.
         if kind_of(failure).worth_retrying:
             raise
 
 
-async def _activate(context: MigrationContext, there: MigrationServer) -> None:
+async def _activate(context: MigrationContext, new_server: MigrationServer) -> None:
     """Activate the account on the other server. Raises RemoteSlow while that server still caches the old DID document."""
     try:
-        await there.client.procedure("com.atproto.server.activateAccount")
+        await new_server.client.procedure("com.atproto.server.activateAccount")
     except (InvalidInput, Refused) as refused:
-        if not web_identities.is_ours(context.registry, there.did):
+        if not web_identities.is_ours(context.registry, new_server.did):
             raise
         raise RemoteSlow(f"{refused.why} We will try again in a moment.") from None
 
 
-async def _send_newest(context: MigrationContext, there: MigrationServer) -> None:
+async def _send_newest(context: MigrationContext, new_server: MigrationServer) -> None:
     """Send the records and blobs that were written on this server while the migration waited for the code. After this
     step, this server accepts no writes for the account.
     """
-    await _send_repository(context, there)
+    await _send_repository(context, new_server)
     # Do not count blobs here: checkAccountStatus makes the other server resolve the identity, and it might then use
     # that cached result after the identity has changed.
-    for cid in [cid async for cid in missing_blobs(there)]:
-        await _send_blob(context, there, cid)
+    for cid in [cid async for cid in missing_blobs(new_server)]:
+        await _send_blob(context, new_server, cid)
 
 
 async def _finish(context: MigrationContext, move: AccountMove) -> None:
     registry, did = context.registry, move.did
-    there = await _side(context, move)
+    new_server = await _open_new_server(context, move)
     if web_identities.is_ours(registry, did):
         if not await web_moves.names_destination(registry, move):
-            await _send_newest(context, there)
+            await _send_newest(context, new_server)
             await web_moves.name_destination(registry, move)
     else:
         operation = parse_submitted(msgspec.json.decode(move.operation or "{}"))
         if (await own_identity.newest(registry, did)).cid != plc_operation.cid_of(operation):
-            await _send_newest(context, there)
+            await _send_newest(context, new_server)
             document = plc_operation.to_json(operation)
-            await there.client.procedure("com.atproto.identity.submitPlcOperation", {"operation": document})
+            await new_server.client.procedure("com.atproto.identity.submitPlcOperation", {"operation": document})
     registry.network.recheck_did(did)
-    await _activate(context, there)
+    await _activate(context, new_server)
 
     def hide(w: Writer) -> None:
         activation.deactivate(w, registry.repositories, did, None)

@@ -46,9 +46,9 @@ async def spend_code(registry: Registry, did: Did, token: str | None) -> None:
     email_tokens.require_valid(verdict)
 
 
-def encode_destination(there: NewServer) -> str:
+def encode_destination(new_server: NewServer) -> str:
     """Encode the destination for the ``moves`` row."""
-    return msgspec.json.encode(there).decode()
+    return msgspec.json.encode(new_server).decode()
 
 
 async def names_destination(registry: Registry, move: AccountMove) -> bool:
@@ -59,11 +59,11 @@ async def names_destination(registry: Registry, move: AccountMove) -> bool:
 
 async def name_destination(registry: Registry, move: AccountMove) -> None:
     """Make the document name the other server, and announce the change."""
-    there = _decode_destination(move)
+    new_server = _decode_destination(move)
 
     def work(w: Writer) -> None:
-        web_identities.point_elsewhere(w, move.did, there)
-        log.append_identity(w, registry.repositories.live, move.did, parse_handle(there.handle))
+        web_identities.point_elsewhere(w, move.did, new_server)
+        log.append_identity(w, registry.repositories.live, move.did, parse_handle(new_server.handle))
 
     await registry.db.write(work)
 

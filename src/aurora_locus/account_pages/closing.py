@@ -12,7 +12,7 @@ from aurora_locus.accounts.model import Account
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show, take
 from aurora_locus.i18n.catalogue import gettext, ngettext
-from aurora_locus.i18n.sentences import localizable, mark
+from aurora_locus.i18n.sentences import gettext_noop, localizable
 from aurora_locus.oauth import authorization
 from aurora_locus.oauth.server import AuthorizationServer
 from aurora_locus.repository.model import HostingStatus
@@ -55,7 +55,7 @@ async def change_activation(request: Request) -> Response:
             await _activate(request, account)
             return go("/account", flash="activated")
         if form.get("after", "") not in _TERMS:
-            raise InvalidInput("after", mark("Choose one of these."))
+            raise InvalidInput("after", gettext_noop("Choose one of these."))
         await _deactivate(request, account, _TERMS[form.get("after", "")])
     except Failure as failure:
         return refused(request, _HIDE_TEMPLATE, _context(account), form, failure, "after")
@@ -80,7 +80,7 @@ async def _deactivate(request: Request, account: Account, days: int | None) -> N
 async def _activate(request: Request, account: Account) -> None:
     registry = edge.registry_of(request)
     await registry.db.write(lambda w: email_confirmation.require_confirmed(w, account.did))
-    await hosting_status.require_here(registry, account.did)
+    await hosting_status.require_hosted_here(registry, account.did)
     await registry.db.write(lambda w: activation.activate(w, registry.repositories, account.did, account.handle))
 
 

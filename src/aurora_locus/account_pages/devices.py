@@ -7,7 +7,7 @@ from starlette.routing import Route
 from aurora_locus.accounts import browser_sessions, sessions
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show, take
-from aurora_locus.i18n.sentences import mark
+from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import go, page
 from groundwork.database.transaction import Writer
@@ -39,13 +39,13 @@ async def show_sessions(request: Request) -> Response:
 async def end_session(request: Request) -> Response:
     """Sign out one browser, one app, or everything except this browser."""
     registry, account, form = edge.registry_of(request), edge.account_of(request), posted(request)
-    did, here = account.did, edge.visit_of(request).id_hash
+    did, own_id_hash = account.did, edge.visit_of(request).id_hash
     if "browser" in form:
         try:
             id_hash = bytes.fromhex(form["browser"])
         except ValueError:
-            raise InvalidInput("browser", mark("That browser isn’t in the list any more.")) from None
-        if id_hash == here:
+            raise InvalidInput("browser", gettext_noop("That browser isn’t in the list any more.")) from None
+        if id_hash == own_id_hash:
             await edge.sign_out(request, did)
             return go("/sign-in", flash="signed_out")
         await registry.db.write(lambda w: browser_sessions.end(w, id_hash, did))
@@ -59,6 +59,6 @@ async def end_session(request: Request) -> Response:
             sessions.end_all_apps(w, did)
 
         async with registry.db.reader() as reader:
-            others = [one for one in await browser_sessions.of_account(reader, did) if one.id_hash != here]
+            others = [one for one in await browser_sessions.of_account(reader, did) if one.id_hash != own_id_hash]
         await registry.db.write(work)
     return go(PATH, flash="signed_out_there")

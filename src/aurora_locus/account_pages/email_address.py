@@ -11,7 +11,7 @@ from aurora_locus.accounts.limits import REQUEST_CONFIRMATION, REQUEST_EMAIL_UPD
 from aurora_locus.accounts.model import Account
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show, take
-from aurora_locus.i18n.sentences import mark
+from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import go, page
 from groundwork.errors import Failure, InvalidInput
@@ -68,7 +68,7 @@ async def _act(request: Request, account: Account, form: dict[str, str]) -> Resp
             )
             return go(PATH, flash="email_changed")
         case _:
-            raise InvalidInput("", mark("Press one of the buttons."))
+            raise InvalidInput("", gettext_noop("Press one of the buttons."))
 
 
 def _context(request: Request, account: Account) -> dict[str, object]:

@@ -49,8 +49,8 @@ async def change_handle(request: Request) -> Response:
             await count(request, account.did, CHECK_HANDLE)
             return await _look(request, account, form)
         await count(request, account.did, UPDATE_HANDLE, UPDATE_HANDLE_DAILY)
-        wanted = form["domain"] if is_own_domain else f"{form.get('name', '').strip()}{form.get('ending', '')}"
-        await handle_change.rename(registry, account.did, wanted.strip().removeprefix("@").rstrip("."))
+        new_handle = form["domain"] if is_own_domain else f"{form.get('name', '').strip()}{form.get('ending', '')}"
+        await handle_change.rename(registry, account.did, new_handle.strip().removeprefix("@").rstrip("."))
     except InvalidInput as wrong:
         field = "domain" if is_own_domain else "name"
         return refused(request, _TEMPLATE, context, form, InvalidInput(field, wrong.why))

@@ -13,7 +13,7 @@ from aurora_locus.accounts.limits import MOVE, REQUEST_SIGNATURE
 from aurora_locus.accounts.model import Account
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show, take
-from aurora_locus.i18n.sentences import mark
+from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import go, page
 from groundwork.errors import Failure, InvalidForm, InvalidInput
@@ -50,7 +50,7 @@ async def _act(request: Request, account: Account, form: dict[str, str]) -> str:
     match form.get("act"):
         case "begin":
             await count(request, account.did, MOVE)
-            await actions.begin(context, account.did, _wanted(form))
+            await actions.begin(context, account.did, _move_request(form))
             return "move_begun"
         case "ask":
             await count(request, account.did, *REQUEST_SIGNATURE)
@@ -66,14 +66,14 @@ async def _act(request: Request, account: Account, form: dict[str, str]) -> str:
             await actions.give_up(context, account.did)
             return "move_given_up"
         case _:
-            raise InvalidInput("", mark("Press one of the buttons."))
+            raise InvalidInput("", gettext_noop("Press one of the buttons."))
 
 
-def _wanted(form: dict[str, str]) -> MoveRequest:
+def _move_request(form: dict[str, str]) -> MoveRequest:
     names = {
-        "target": mark("Where do you want to go?"),
-        "handle": mark("Choose a name on the other server."),
-        "email": mark("Type your e-mail address."),
+        "target": gettext_noop("Where do you want to go?"),
+        "handle": gettext_noop("Choose a name on the other server."),
+        "email": gettext_noop("Type your e-mail address."),
     }
     problems = {name: why for name, why in names.items() if not form.get(name, "").strip()}
     if problems:

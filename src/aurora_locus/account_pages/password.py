@@ -8,7 +8,7 @@ from aurora_locus.account_pages.forms import own_account, refused
 from aurora_locus.accounts import password_reset
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show, take
-from aurora_locus.i18n.sentences import mark
+from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import go, page
 from groundwork.errors import Failure, InvalidForm
@@ -33,7 +33,7 @@ async def change_password(request: Request) -> Response:
     signed_in, form = edge.proven_account_of(request), posted(request)
     try:
         if form.get("password", "") != form.get("repeated", ""):
-            raise InvalidForm({"repeated": mark("The passwords don’t match. Type the same one twice.")})
+            raise InvalidForm({"repeated": gettext_noop("The passwords don’t match. Type the same one twice.")})
         await password_reset.change(edge.registry_of(request), signed_in.did, form.get("password", ""))
     except Failure as failure:
         return refused(request, _TEMPLATE, {"account": signed_in}, {}, failure, "password")

@@ -9,7 +9,7 @@ from aurora_locus.accounts import holdings, record_search
 from aurora_locus.accounts.record_search import RecordMatch
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show
-from aurora_locus.i18n.sentences import mark
+from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.oauth.plain_names import KINDS
 from aurora_locus.site.frame import page
 from groundwork.errors import InvalidInput, NotFound, Why
@@ -31,19 +31,19 @@ def routes() -> list[Route]:
 async def show_records(request: Request) -> Response:
     """Show a page of records, and let the owner choose a collection."""
     registry, account = edge.registry_of(request), edge.account_of(request)
-    asked = {name: request.query_params.get(name, "") for name in ("collection", "q", "cursor")}
+    search = {name: request.query_params.get(name, "") for name in ("collection", "q", "cursor")}
     async with registry.db.reader() as reader:
         collections = await holdings.collections(reader, account.did)
     problems: dict[str, Why] = {}
     found = record_search.RecordPage((), 0, None)
     try:
         found = await record_search.find(
-            registry.db, account.did, collection=asked["collection"], words=asked["q"], cursor=asked["cursor"]
+            registry.db, account.did, collection=search["collection"], words=search["q"], cursor=search["cursor"]
         )
     except InvalidInput as wrong:
         problems = {wrong.field: wrong.why}
     context = {
-        "typed": FormState(asked, problems),
+        "typed": FormState(search, problems),
         "collections": collections,
         "found": found,
         "excerpts": [excerpt(one) for one in found.records],
@@ -58,7 +58,7 @@ async def show_record(request: Request) -> Response:
     names = request.path_params
     found = await record_search.read(registry.db, account.did, names["collection"], names["rkey"])
     if found is None:
-        raise NotFound(mark("This entry isn’t in your account. It may be deleted already."))
+        raise NotFound(gettext_noop("This entry isn’t in your account. It may be deleted already."))
     context = {
         "record": found,
         "title": excerpt(found),

@@ -21,7 +21,7 @@ from aurora_locus.accounts.limits import REQUEST_SIGNATURE, UPDATE_HANDLE, UPDAT
 from aurora_locus.accounts.model import Account
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show, take
-from aurora_locus.i18n.sentences import explain, localizable, mark
+from aurora_locus.i18n.sentences import explain, gettext_noop, localizable
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import go, page
 from groundwork.errors import Failure, InvalidInput, Refused, Why
@@ -72,10 +72,10 @@ async def _set(request: Request, account: Account, form: dict[str, str]) -> None
     present = (await own_identity.newest(registry, account.did)).operation.rotation_keys
     servers = format_did_key(registry.rotation_key.public)
     removed = {key for key in present if form.get(f"remove-{key}") and key != servers}
-    wanted = form.get("public_key", "").strip()
-    if not wanted and not removed:
-        raise InvalidInput("public_key", mark("Create a key first, or paste the public part of one."))
-    first = [_checked(wanted)] if wanted else []
+    typed_key = form.get("public_key", "").strip()
+    if not typed_key and not removed:
+        raise InvalidInput("public_key", gettext_noop("Create a key first, or paste the public part of one."))
+    first = [_checked(typed_key)] if typed_key else []
     keys = [*first, *(key for key in present if key not in removed and key not in first)]
     if len(keys) > MAX_OWN_ROTATION_KEYS:
         raise Refused(
@@ -96,7 +96,9 @@ def _checked(text: str) -> str:
     except Malformed as error:
         why: Why = localizable("This isn’t a public key: %(why)s. It begins with did:key:.", why=error.why)
         if text.startswith("z"):
-            why = mark("This looks like a private key. Never share it. Paste only the public part (did:key:…) here.")
+            why = gettext_noop(
+                "This looks like a private key. Never share it. Paste only the public part (did:key:…) here."
+            )
         raise InvalidInput("public_key", why) from None
 
 

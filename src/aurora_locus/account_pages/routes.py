@@ -16,25 +16,25 @@ from aurora_locus.account_pages import (
     records,
     recovery_key,
 )
-from aurora_locus.i18n.sentences import mark
+from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.site.frame import FLASH_MESSAGES
 
 FLASH_MESSAGES |= {
-    "activated": mark("Your account is shown again."),
-    "account_deleted": mark("The account is deleted."),
-    "app_password_revoked": mark("Removed. Apps that use it are signed out within two hours."),
-    "app_shut_out": mark("The app is removed. It can’t use your account any more."),
-    "deactivated": mark("Your account is paused."),
-    "email_changed": mark("Your address has been changed. Now confirm it."),
-    "email_confirmed": mark("Your address is confirmed."),
-    "handle_changed": mark("Your name has been changed."),
-    "mail_sent": mark("An e-mail with a code is on its way. The code works for 15 minutes."),
-    "move_begun": mark("The move has started. You can close this page. It goes on without you."),
-    "move_finishing": mark("Your name is moving to the other server."),
-    "move_given_up": mark("The move is stopped. Everything here is as before."),
-    "password_changed": mark("Your password has been changed. You’re signed out everywhere else."),
-    "recovery_key_set": mark("Your identity’s keys have been changed."),
-    "signed_out_there": mark("Signed out."),
+    "activated": gettext_noop("Your account is shown again."),
+    "account_deleted": gettext_noop("The account is deleted."),
+    "app_password_revoked": gettext_noop("Removed. Apps that use it are signed out within two hours."),
+    "app_shut_out": gettext_noop("The app is removed. It can’t use your account any more."),
+    "deactivated": gettext_noop("Your account is paused."),
+    "email_changed": gettext_noop("Your address has been changed. Now confirm it."),
+    "email_confirmed": gettext_noop("Your address is confirmed."),
+    "handle_changed": gettext_noop("Your name has been changed."),
+    "mail_sent": gettext_noop("An e-mail with a code is on its way. The code works for 15 minutes."),
+    "move_begun": gettext_noop("The move has started. You can close this page. It goes on without you."),
+    "move_finishing": gettext_noop("Your name is moving to the other server."),
+    "move_given_up": gettext_noop("The move is stopped. Everything here is as before."),
+    "password_changed": gettext_noop("Your password has been changed. You’re signed out everywhere else."),
+    "recovery_key_set": gettext_noop("Your identity’s keys have been changed."),
+    "signed_out_there": gettext_noop("Signed out."),
 }
 
 

@@ -15,7 +15,7 @@ from aurora_locus.accounts import invites, queries
 from aurora_locus.accounts.model import TokenPair
 from aurora_locus.accounts.passwords import require_acceptable
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.i18n.sentences import localizable, mark
+from aurora_locus.i18n.sentences import gettext_noop, localizable
 from aurora_locus.identity.handles import taken
 from groundwork.database.transaction import Reader, Writer
 from groundwork.errors import Failure, InvalidInput, Refused
@@ -77,7 +77,7 @@ def check(registry: Registry, request: AccountRequest) -> CheckedAccountRequest:
     except ValueError as error:
         raise InvalidInput("email", str(error)) from None
     if request.password is None:
-        raise InvalidInput("password", mark("Choose a password."), name="InvalidPassword")
+        raise InvalidInput("password", gettext_noop("Choose a password."), name="InvalidPassword")
     require_acceptable(request.password)
     return CheckedAccountRequest(email, request.password, _recovery(registry, request.recovery_key))
 
@@ -92,7 +92,7 @@ def _recovery(registry: Registry, text: str | None) -> PublicKey | None:
             "recoveryKey", localizable("The recovery key isn’t a did:key: %(why)s.", why=error.why)
         ) from error
     if key in registry.own_keys:
-        raise InvalidInput("recoveryKey", mark("This is the server’s own key. Use one that only you have."))
+        raise InvalidInput("recoveryKey", gettext_noop("This is the server’s own key. Use one that only you have."))
     return key
 
 
@@ -108,7 +108,7 @@ async def invite_of(registry: Registry, reader: Reader, request: AccountRequest)
     if code is not None:
         await invites.require_usable(reader, code)
     elif registry.needs_invite:
-        raise Refused(mark("You need an invite code to create an account here."), name="InvalidInviteCode")
+        raise Refused(gettext_noop("You need an invite code to create an account here."), name="InvalidInviteCode")
     return code
 
 
@@ -129,4 +129,4 @@ def lost_race(constraint: str) -> Failure:
 
 def email_taken() -> Refused:
     """Return the error for an e-mail address that belongs to another account."""
-    return Refused(mark("There is already an account with this e-mail address."), name="InvalidRequest")
+    return Refused(gettext_noop("There is already an account with this e-mail address."), name="InvalidRequest")

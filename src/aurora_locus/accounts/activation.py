@@ -3,7 +3,7 @@
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
 from aurora_locus.accounts import email_confirmation, queries
-from aurora_locus.i18n.sentences import mark
+from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.repository import hosting
 from aurora_locus.repository.model import HostingStatus
 from aurora_locus.repository.repositories import Repositories
@@ -41,7 +41,8 @@ def activate(w: Writer, repositories: Repositories, did: Did, handle: Handle) ->
     """
     if queries.host_decision(w, did) is not None:
         raise Refused(
-            mark("This account has been taken down. Only the operator can bring it back."), name="AccountTakedown"
+            gettext_noop("This account has been taken down. Only the operator can bring it back."),
+            name="AccountTakedown",
         )
     email_confirmation.require_confirmed(w, did)
     queries.set_shown(w, did)

@@ -46,27 +46,29 @@ async def create(registry: Registry, request: AccountRequest, did_web: Did | Non
         is_development=registry.is_development,
         reserved=registry.reserved_names,
     )
-    asked = account_requests.check(registry, request)
+    checked_request = account_requests.check(registry, request)
     async with registry.db.reader() as reader:
         invite = await account_requests.invite_of(registry, reader, request)
-        await account_requests.require_free(registry, reader, handle, asked.email, did_web)
+        await account_requests.require_free(registry, reader, handle, checked_request.email, did_web)
         if did_web is not None:
             await web_identities.require_new(reader, did_web, handle)
     awaits = None if invite or request.by_admin or not registry.confirms_email else Awaits.CONFIRMATION
 
-    password_hash = await registry.passwords.hash(asked.password)
+    password_hash = await registry.passwords.hash(checked_request.password)
     signing = K256PrivateKey.from_bytes(secrets.token_bytes(32))
     operation = None
     if did_web is None:
         operation = plc_updates.genesis(
             rotation_key=registry.rotation_key,
-            recovery=[key for key in (asked.recovery, registry.operators_key) if key is not None],
+            recovery=[key for key in (checked_request.recovery, registry.operators_key) if key is not None],
             signing=signing.public,
             handle=handle,
             pds=registry.url,
         )
     did = of_handle(handle) if operation is None else plc_operation.did_of(operation)
-    checked = _CheckedAccount(did, handle, asked, password_hash, invite, awaits, signing, operation, request.note)
+    checked = _CheckedAccount(
+        did, handle, checked_request, password_hash, invite, awaits, signing, operation, request.note
+    )
     making = asyncio.create_task(_make(registry, checked))
     try:
         tokens = await asyncio.shield(making)
@@ -84,7 +86,7 @@ class _CheckedAccount:
 
     did: Did
     handle: Handle
-    asked: CheckedAccountRequest
+    request: CheckedAccountRequest
     password_hash: str
     invite: str | None
     awaits: Awaits | None
@@ -133,9 +135,9 @@ async def _store(registry: Registry, checked: _CheckedAccount) -> TokenPair:
             w,
             did,
             checked.handle,
-            email=checked.asked.email,
+            email=checked.request.email,
             password_hash=checked.password_hash,
-            recovery_key=checked.asked.recovery_key,
+            recovery_key=checked.request.recovery_key,
         )
         if checked.awaits is not None:
             queries.set_awaiting(w, did, checked.awaits.value, Instant(w.now + email_confirmation.PATIENCE))

@@ -7,7 +7,7 @@ from aurora_locus.accounts.model import Account
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.second_factors import checking
 from aurora_locus.accounts.second_factors import queries as second_factors
-from aurora_locus.i18n.sentences import mark
+from aurora_locus.i18n.sentences import gettext_noop
 from groundwork.database.transaction import UniqueViolated, Writer
 from groundwork.errors import Forbidden, InvalidInput, NotSignedIn, Refused
 from groundwork.mail.address import parse_address
@@ -18,7 +18,7 @@ async def find_account(registry: Registry, did: Did) -> Account:
     async with registry.db.reader() as reader:
         account = await queries.find(reader, did)
     if account is None:
-        raise Forbidden(mark("There is no such account on this server."), name="AccountNotFound")
+        raise Forbidden(gettext_noop("There is no such account on this server."), name="AccountNotFound")
     return account
 
 
@@ -28,7 +28,7 @@ async def ask(registry: Registry, account: Account, purpose: TokenPurpose) -> No
     """
     require_mail(registry)
     if account.email is None:
-        raise Refused(mark("This account has no e-mail address."), name="InvalidRequest")
+        raise Refused(gettext_noop("This account has no e-mail address."), name="InvalidRequest")
     async with registry.db.transaction() as tx:
         await email_tokens.ask(tx, registry.email_tokens, account.did, purpose)
 
@@ -36,7 +36,7 @@ async def ask(registry: Registry, account: Account, purpose: TokenPurpose) -> No
 def require_mail(registry: Registry) -> None:
     """Raise Refused if this server cannot send e-mail, so that people do not wait for an e-mail that never arrives."""
     if not registry.sends_mail:
-        why = mark("This server can’t send e-mail. Its operator hasn’t set it up (PDS_EMAIL_SMTP_URL).")
+        why = gettext_noop("This server can’t send e-mail. Its operator hasn’t set it up (PDS_EMAIL_SMTP_URL).")
         raise Refused(why, name="InvalidRequest")
 
 
@@ -55,7 +55,7 @@ async def confirm(registry: Registry, did: Did, typed_email: str, token: str) ->
 
     verdict = await registry.db.write(work)
     if verdict is None:
-        raise InvalidInput("email", mark("This isn’t the e-mail address of the account."), name="InvalidEmail")
+        raise InvalidInput("email", gettext_noop("This isn’t the e-mail address of the account."), name="InvalidEmail")
     email_tokens.require_valid(verdict)
 
 
@@ -97,7 +97,9 @@ async def update(registry: Registry, did: Did, typed_email: str, token: str | No
     try:
         email_tokens.require_valid(await registry.db.write(work))
     except UniqueViolated:
-        raise Refused(mark("There is already an account with this e-mail address."), name="InvalidRequest") from None
+        raise Refused(
+            gettext_noop("There is already an account with this e-mail address."), name="InvalidRequest"
+        ) from None
 
 
 async def ask_mail_code(registry: Registry, did: Did, token: str | None, *, is_wanted: bool) -> None:
@@ -109,7 +111,7 @@ async def ask_mail_code(registry: Registry, did: Did, token: str | None, *, is_w
 
     def work(w: Writer) -> TokenVerdict:
         if is_wanted and not queries.email_is_confirmed(w, did):
-            raise Refused(mark("Confirm the e-mail address first."), name="InvalidRequest")
+            raise Refused(gettext_noop("Confirm the e-mail address first."), name="InvalidRequest")
         verdict = TokenVerdict.GOOD
         if not is_wanted:
             given = email_tokens.require_token(token)
@@ -127,7 +129,7 @@ async def ask_mail_code(registry: Registry, did: Did, token: str | None, *, is_w
 
 async def _require_factor(registry: Registry, did: Did, token: str | None) -> None:
     if not token:
-        why = mark("This account has two-step sign-in. Use one of its codes, or a recovery code, as the token.")
+        why = gettext_noop("This account has two-step sign-in. Use one of its codes, or a recovery code, as the token.")
         raise InvalidInput("token", why, name="TokenRequired")
     if not await checking.take_code(registry, did, token):
         raise NotSignedIn(checking.WRONG, name="InvalidToken")

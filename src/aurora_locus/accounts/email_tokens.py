@@ -15,7 +15,7 @@ from hashlib import sha256
 
 from at_protocol.syntax.did import Did
 from aurora_locus.i18n.language import reader_language
-from aurora_locus.i18n.sentences import mark
+from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.jobs import PdsJobKind
 from groundwork.clock import HOUR, MINUTE, Instant
 from groundwork.database.transaction import Reader, Transaction, Writer
@@ -171,15 +171,17 @@ def require_valid(verdict: TokenVerdict) -> None:
         case TokenVerdict.GOOD:
             return
         case TokenVerdict.EXPIRED:
-            raise NotSignedIn(mark("This code has expired. Ask for a new one."), name="ExpiredToken")
+            raise NotSignedIn(gettext_noop("This code has expired. Ask for a new one."), name="ExpiredToken")
         case TokenVerdict.WRONG:
-            raise NotSignedIn(mark("This code is wrong, or was used already. Ask for a new one."), name="InvalidToken")
+            raise NotSignedIn(
+                gettext_noop("This code is wrong, or was used already. Ask for a new one."), name="InvalidToken"
+            )
 
 
 def require_token(token: str | None, *, missing: str = "TokenRequired") -> str:
     """Return the token of a request that requires one. Raises InvalidInput with the name ``missing``."""
     if not token:
-        raise InvalidInput("token", mark("You need the code that was sent by e-mail."), name=missing)
+        raise InvalidInput("token", gettext_noop("You need the code that was sent by e-mail."), name=missing)
     return token
 
 

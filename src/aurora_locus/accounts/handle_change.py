@@ -9,7 +9,7 @@ from aurora_locus.accounts import handle_proofs, queries
 from aurora_locus.accounts.identity_change import Note, carry_out, to_its_end
 from aurora_locus.accounts.model import Account
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.i18n.sentences import mark
+from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.identity import plc_updates
 from aurora_locus.identity.handles import taken
 from aurora_locus.sequencer import log
@@ -21,13 +21,13 @@ def _nothing(_w: Writer, _before: str, _after: str) -> None:
     return
 
 
-async def rename(registry: Registry, did: Did, wanted: str, note: Note = _nothing) -> None:
+async def rename(registry: Registry, did: Did, new_handle: str, note: Note = _nothing) -> None:
     """Give the account this handle. If it already has the handle, only announce it again.
 
     Raises InvalidInput and Refused with the error names of the Lexicons (``identity.handles``), and Conflict if two
     changes race.
     """
-    handle = await handle_proofs.require_own(registry, did, wanted)
+    handle = await handle_proofs.require_own(registry, did, new_handle)
     await to_its_end(_rename(registry, did, handle, note))
 
 
@@ -36,7 +36,7 @@ async def _rename(registry: Registry, did: Did, handle: Handle, note: Note) -> N
         async with registry.db.reader() as reader:
             account = await queries.find(reader, did)
             if account is None:
-                raise Forbidden(mark("There is no such account on this server."), name="AccountNotFound")
+                raise Forbidden(gettext_noop("There is no such account on this server."), name="AccountNotFound")
             quarantine = registry.handle_quarantine
             if account.handle != handle and await queries.handle_is_taken(reader, handle, did, quarantine):
                 raise taken()
@@ -58,7 +58,7 @@ async def _store(
         if account.handle != handle:
             queries.require_not_kept(w, handle, did, registry.handle_quarantine)
             if not queries.set_handle(w, did, handle, account.handle):
-                raise Conflict(mark("This account was renamed at the same time. Look at it again."))
+                raise Conflict(gettext_noop("This account was renamed at the same time. Look at it again."))
             w.after_commit(lambda: registry.repositories.forget_head(did))
         if operation is not None:
             plc_updates.mark_applied(w, did, operation)

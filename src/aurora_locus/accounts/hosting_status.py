@@ -16,7 +16,7 @@ from at_protocol.identity.plc_operation import Tombstone
 from at_protocol.syntax.did import Did, is_plc
 from aurora_locus.accounts import queries, web_identities
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.i18n.sentences import mark
+from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.repository import hosting
 from aurora_locus.repository.model import HostingStatus
 from groundwork.clock import HOUR, Instant
@@ -55,9 +55,9 @@ async def claim_of(registry: Registry, did: Did) -> IdentityClaim:
     """
     if web_identities.is_ours(registry, did):
         async with registry.db.reader() as reader:
-            there = await web_identities.destination(reader, did)
-        if there is not None:
-            return IdentityClaim(there.pds, there.signing_key, None)
+            new_server = await web_identities.destination(reader, did)
+        if new_server is not None:
+            return IdentityClaim(new_server.pds, new_server.signing_key, None)
         # We serve this document ourselves and generate it from stored values.
         own = await registry.repositories.keys.signing_key(did)
         return IdentityClaim(registry.url, format_did_key(own.public), None)
@@ -67,7 +67,7 @@ async def claim_of(registry: Registry, did: Did) -> IdentityClaim:
         return IdentityClaim(document.pds, None if key is None else format_did_key(key), None)
     newest = await registry.directory.last(did)
     if isinstance(newest, Tombstone):
-        raise IdentityEnded(mark("This identity has been deactivated in the directory."))
+        raise IdentityEnded(gettext_noop("This identity has been deactivated in the directory."))
     operation = plc_operation.normalised(newest)
     service = operation.services.get(PDS_SERVICE)
     return IdentityClaim(
@@ -91,7 +91,7 @@ async def problems(registry: Registry, did: Did, claim: IdentityClaim) -> list[s
     return found
 
 
-async def require_here(registry: Registry, did: Did) -> None:
+async def require_hosted_here(registry: Registry, did: Did) -> None:
     """Raise Refused unless the identity fits an account on this server. The message names every field that does not."""
     found = await problems(registry, did, await claim_of(registry, did))
     if found:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from at_protocol.syntax.did import Did
-from aurora_locus.i18n.sentences import mark
+from aurora_locus.i18n.sentences import gettext_noop
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Writer
 from groundwork.errors import Refused
@@ -173,4 +173,4 @@ def _code(row: Row, uses: Sequence[tuple[Did, Instant]]) -> InviteCode:
 
 
 def _unusable() -> Refused:
-    return Refused(mark("This invite code is unknown, disabled or used up."), name="InvalidInviteCode")
+    return Refused(gettext_noop("This invite code is unknown, disabled or used up."), name="InvalidInviteCode")

@@ -15,7 +15,7 @@ from aurora_locus.accounts import email_tokens, queries
 from aurora_locus.accounts.email_tokens import TokenPurpose, require_token
 from aurora_locus.accounts.model import Account
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.i18n.sentences import mark
+from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.identity.network import IdentityResolver
 from aurora_locus.identity.plc_requests import Hosting, require_hosting_kept, signed_change
 from aurora_locus.sequencer import log
@@ -37,7 +37,7 @@ async def account_of(registry: Registry, did: Did) -> Account:
     async with registry.db.reader() as reader:
         account = await queries.find(reader, did)
     if account is None:
-        raise Forbidden(mark("There is no such account on this server."), name="AccountNotFound")
+        raise Forbidden(gettext_noop("There is no such account on this server."), name="AccountNotFound")
     return account
 
 
@@ -59,7 +59,9 @@ def is_plc(did: Did) -> bool:
 def require_plc(did: Did) -> None:
     """Raise Refused for identities without operations. Owners of a did:web edit their document themselves."""
     if not is_plc(did):
-        raise Refused(mark("This only works for did:plc identities. Change yours where its document is hosted."))
+        raise Refused(
+            gettext_noop("This only works for did:plc identities. Change yours where its document is hosted.")
+        )
 
 
 async def newest(registry: Registry, did: Did) -> Newest:
@@ -70,7 +72,7 @@ async def newest(registry: Registry, did: Did) -> Newest:
     """
     operation = await registry.directory.last(did)
     if isinstance(operation, Tombstone):
-        raise Refused(mark("This identity has been deactivated in the directory."))
+        raise Refused(gettext_noop("This identity has been deactivated in the directory."))
     return Newest(plc_operation.normalised(operation), plc_operation.cid_of(operation))
 
 

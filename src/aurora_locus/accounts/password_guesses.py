@@ -17,7 +17,7 @@ from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.sessions import ProvenAccount
 from aurora_locus.accounts.sign_in_links import SignInLink
 from aurora_locus.accounts.sign_in_source import SignInSource
-from aurora_locus.i18n.sentences import mark
+from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.repository.model import OF_THE_HOST
 from groundwork.clock import DAY, SECOND, Instant
 from groundwork.database.transaction import Reader, Writer
@@ -121,7 +121,7 @@ async def authenticate(
     proof = await verify_password(registry, identifier, password, source, link=link)
     may_leave = allow_takendown and proof.app_password is None
     if proof.account.status in OF_THE_HOST and not may_leave:
-        raise NotSignedIn(mark("This account has been taken down."), name="AccountTakedown")
+        raise NotSignedIn(gettext_noop("This account has been taken down."), name="AccountTakedown")
     return proof
 
 

@@ -20,7 +20,7 @@ from at_protocol.repo.stored_record import read_stored
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.nsid import Nsid, parse_nsid
 from at_protocol.syntax.record_key import RecordKey, parse_record_key
-from aurora_locus.i18n.sentences import localizable, mark
+from aurora_locus.i18n.sentences import gettext_noop, localizable
 from aurora_locus.repository import reader
 from aurora_locus.repository.model import Record
 from groundwork.database.transaction import Database
@@ -74,18 +74,18 @@ async def find(
     place = _place(cursor)
     if place is not None:
         names = [name for name in names if name >= place.collection]
-    wanted = words.strip().casefold()
-    if len(wanted) > MAX_WORDS_LENGTH:
+    phrase = words.strip().casefold()
+    if len(phrase) > MAX_WORDS_LENGTH:
         raise InvalidInput("q", localizable("Search for up to %(most)s characters.", most=MAX_WORDS_LENGTH))
     found: list[RecordMatch] = []
     looked_at = 0
     for name in names:
         rkey = place.rkey if place is not None and name == place.collection else ""
         while True:
-            at_once = _READ_AT_ONCE if wanted else limit + 1
+            at_once = _READ_AT_ONCE if phrase else limit + 1
             page = await reader.list_records(db, did, name, cursor=rkey or None, limit=at_once, oldest_first=False)
-            for record, one in zip(page, await asyncio.to_thread(_matching, page, wanted), strict=True):
-                if (len(found) == limit and one is not None) or (wanted and looked_at >= _MOST_READ):
+            for record, one in zip(page, await asyncio.to_thread(_matching, page, phrase), strict=True):
+                if (len(found) == limit and one is not None) or (phrase and looked_at >= _MOST_READ):
                     return RecordPage(found, looked_at, f"{name}/{rkey}")
                 looked_at += 1
                 rkey = record.rkey
@@ -116,16 +116,16 @@ def as_json(found: RecordMatch) -> str:
     return msgspec.json.format(msgspec.json.encode(found.value), indent=2).decode()
 
 
-def _matching(records: Sequence[Record], wanted: str) -> list[RecordMatch | None]:
-    return [_match(record, wanted) for record in records]
+def _matching(records: Sequence[Record], phrase: str) -> list[RecordMatch | None]:
+    return [_match(record, phrase) for record in records]
 
 
-def _match(record: Record, wanted: str) -> RecordMatch | None:
+def _match(record: Record, phrase: str) -> RecordMatch | None:
     found = _found(record)
-    if not wanted or wanted in record.rkey.casefold():
+    if not phrase or phrase in record.rkey.casefold():
         return found
     text = json.dumps(found.value, ensure_ascii=False, separators=(",", ":"))
-    return found if wanted in text.casefold() else None
+    return found if phrase in text.casefold() else None
 
 
 def _found(record: Record) -> RecordMatch:
@@ -147,4 +147,4 @@ def _place(cursor: str) -> _Place | None:
     try:
         return _Place(parse_nsid(collection), parse_record_key(rkey) if rkey else "")
     except Malformed:
-        raise InvalidInput("cursor", mark("This page doesn’t exist. Go back to the first one.")) from None
+        raise InvalidInput("cursor", gettext_noop("This page doesn’t exist. Go back to the first one.")) from None

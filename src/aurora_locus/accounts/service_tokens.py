@@ -107,7 +107,7 @@ def make(key: PrivateKey, did: Did, request: ServiceTokenRequest, now: Instant) 
 
 
 def _require_audience(audience: str) -> None:
-    did, mark, fragment = audience.partition("#")
+    did, separator, fragment = audience.partition("#")
     try:
         parse_did(did)
     except Malformed as error:
@@ -115,7 +115,7 @@ def _require_audience(audience: str) -> None:
         raise InvalidInput("aud", why) from None
     if did.startswith("did:plc:") and not is_plc(did):
         raise InvalidInput("aud", "A did:plc identifier is 24 characters of a-z and 2-7.")
-    if mark and not _FRAGMENT.fullmatch(fragment):
+    if separator and not _FRAGMENT.fullmatch(fragment):
         raise InvalidInput("aud", "The text after # in the audience is not the name of a service.")
 
 

@@ -33,17 +33,17 @@ async def create_for_existing_identity(registry: Registry, did: Did, request: Ac
     """
     _require_supported(did)
     async with registry.db.reader() as reader:
-        await _require_not_here(reader, did)
-    asked = account_requests.check(registry, request)
+        await _require_not_hosted(reader, did)
+    checked_request = account_requests.check(registry, request)
     await _require_usable(registry, did)
     handle = await handle_proofs.require_own(registry, did, request.handle)
     async with registry.db.reader() as reader:
         # A concurrent request for this DID may have finished in the meantime; it would then have the handle, the
         # address and the invite.
-        await _require_not_here(reader, did)
+        await _require_not_hosted(reader, did)
         invite = await account_requests.invite_of(registry, reader, request)
-        await account_requests.require_free(registry, reader, handle, asked.email, did)
-    password_hash = await registry.passwords.hash(asked.password)
+        await account_requests.require_free(registry, reader, handle, checked_request.email, did)
+    password_hash = await registry.passwords.hash(checked_request.password)
     keys = registry.repositories.keys
     # A client that reserved a key may have already named it in the identity.
     signing = await keys.reserved_key(did) or K256PrivateKey.from_bytes(secrets.token_bytes(32))
@@ -52,7 +52,14 @@ async def create_for_existing_identity(registry: Registry, did: Did, request: Ac
     def work(w: Writer) -> TokenPair:
         queries.require_not_kept(w, handle, did, registry.handle_quarantine)
         hosting.create(w, beginning, HostingStatus.DEACTIVATED)
-        queries.insert(w, did, handle, email=asked.email, password_hash=password_hash, recovery_key=asked.recovery_key)
+        queries.insert(
+            w,
+            did,
+            handle,
+            email=checked_request.email,
+            password_hash=password_hash,
+            recovery_key=checked_request.recovery_key,
+        )
         queries.set_awaiting(w, did, Awaits.MOVE.value, Instant(w.now + PATIENCE))
         if invite is not None:
             invites.use(w, invite, did)
@@ -68,17 +75,17 @@ async def create_for_existing_identity(registry: Registry, did: Did, request: Ac
         # A concurrent request for this DID came first. The transaction creates the repository before anything else that
         # must be unique, so this is noticed before a handle or an address that the other request took.
         async with registry.db.reader() as reader:
-            await _require_not_here(reader, did)
-        raise _here(is_unfinished=True) from first
+            await _require_not_hosted(reader, did)
+        raise _already_hosted(is_unfinished=True) from first
 
 
-async def _require_not_here(reader: Reader, did: Did) -> None:
+async def _require_not_hosted(reader: Reader, did: Did) -> None:
     account = await queries.find(reader, did)
     if account is not None and account.status is not HostingStatus.DELETED:
-        raise _here(is_unfinished=account.awaits == Awaits.MOVE)
+        raise _already_hosted(is_unfinished=account.awaits == Awaits.MOVE)
 
 
-def _here(*, is_unfinished: bool) -> Refused:
+def _already_hosted(*, is_unfinished: bool) -> Refused:
     if is_unfinished:
         why = (
             "This account is already here, from a move that was not finished. "

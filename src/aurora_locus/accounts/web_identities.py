@@ -48,9 +48,11 @@ async def destination(reader: Reader, did: Did) -> NewServer | None:
     return None if row is None else NewServer(row["pds"], row["signing_key"], row["handle"])
 
 
-def point_elsewhere(w: Writer, did: Did, there: NewServer) -> None:
+def point_elsewhere(w: Writer, did: Did, new_server: NewServer) -> None:
     """Make the document name another server."""
-    w.execute(_POINT, did=did, pds=there.pds, signing_key=there.signing_key, handle=there.handle, now=w.now)
+    w.execute(
+        _POINT, did=did, pds=new_server.pds, signing_key=new_server.signing_key, handle=new_server.handle, now=w.now
+    )
 
 
 def is_ours(registry: Registry, did: Did) -> bool:
@@ -84,13 +86,13 @@ async def document(registry: Registry, host: str) -> dict[str, Any]:
     not active yet.
     """
     did = of_handle(Handle(host))
-    account = there = None
+    account = new_server = None
     if is_ours(registry, did):
         async with registry.db.reader() as reader:
-            there = await destination(reader, did)
+            new_server = await destination(reader, did)
             account = await queries.find(reader, did)
-    if there is not None:
-        return _document(did, there.handle, there.signing_key, there.pds)
+    if new_server is not None:
+        return _document(did, new_server.handle, new_server.signing_key, new_server.pds)
     if account is None or account.status is HostingStatus.DELETED or account.awaits is not None:
         raise NotFound("No account here has this identity.")
     key = await registry.repositories.keys.signing_key(did)

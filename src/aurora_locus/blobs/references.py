@@ -38,16 +38,16 @@ def _absent(cid: Cid) -> NotFound:
     )
 
 
-async def require_blobs(db: Database, did: Did, wanted: Sequence[BlobRef]) -> None:
+async def require_blobs(db: Database, did: Did, references: Sequence[BlobRef]) -> None:
     """Raise unless every blob is stored on this server and matches the records.
 
     Type and size are checked only while a blob is temporary, because older records describe a permanent blob as it was
     when it was uploaded.
     """
     async with db.reader() as reader:
-        rows = await reader.fetch(_FIND, did=did, cids=list({bytes(blob.cid) for blob in wanted}))
+        rows = await reader.fetch(_FIND, did=did, cids=list({bytes(blob.cid) for blob in references}))
     stored = {row["cid"]: row for row in rows}
-    for blob in wanted:
+    for blob in references:
         row = stored.get(bytes(blob.cid))
         if row is None or row["takedown_ref"] is not None:
             raise _absent(blob.cid)

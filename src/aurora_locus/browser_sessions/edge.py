@@ -11,7 +11,7 @@ from aurora_locus.accounts.limits import PAGES, effective, of_address
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.sign_in_source import SignInSource, source_of
 from aurora_locus.browser_sessions import cookies
-from aurora_locus.i18n.sentences import mark
+from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.repository.model import OF_THE_HOST
 from aurora_locus.site import forms
 from aurora_locus.site.faults import CLOSED, PROOF_NEEDED
@@ -39,7 +39,7 @@ class Visit:
     browser_id: str
     id_hash: bytes | None = None
     accounts: tuple[SignedInAccount, ...] = ()
-    chosen: SignedInAccount | None = None
+    current_account: SignedInAccount | None = None
 
 
 def registry_of(connection: HTTPConnection) -> Registry:
@@ -61,7 +61,7 @@ def accounts_of(connection: HTTPConnection) -> tuple[SignedInAccount, ...]:
 
 def account_or_none(connection: HTTPConnection) -> SignedInAccount | None:
     """Return the account that pages show, which is the last one chosen."""
-    return visit_of(connection).chosen
+    return visit_of(connection).current_account
 
 
 def account_of(connection: HTTPConnection, *, allow_takendown: bool = False) -> SignedInAccount:
@@ -71,9 +71,11 @@ def account_of(connection: HTTPConnection, *, allow_takendown: bool = False) -> 
     """
     found = account_or_none(connection)
     if found is None:
-        raise NotSignedIn(mark("Sign in first."), name="AuthMissing")
+        raise NotSignedIn(gettext_noop("Sign in first."), name="AuthMissing")
     if found.status in OF_THE_HOST and not allow_takendown:
-        raise Forbidden(mark("This account has been taken down. You can still download everything."), name=CLOSED)
+        raise Forbidden(
+            gettext_noop("This account has been taken down. You can still download everything."), name=CLOSED
+        )
     return found
 
 
@@ -84,7 +86,7 @@ def proven_account_of(connection: HTTPConnection, *, allow_takendown: bool = Fal
     """
     account = account_of(connection, allow_takendown=allow_takendown)
     if account.proven_at + PROOF_LASTS < registry_of(connection).clock.now():
-        raise NotSignedIn(mark("Confirm it’s you."), name=PROOF_NEEDED)
+        raise NotSignedIn(gettext_noop("Confirm it’s you."), name=PROOF_NEEDED)
     return account
 
 
@@ -214,7 +216,7 @@ async def choose(connection: HTTPConnection, did: str) -> SignedInAccount:
     visit = visit_of(connection)
     found = next((account for account in visit.accounts if account.did == did), None)
     if found is None or visit.id_hash is None:
-        raise NotSignedIn(mark("This account isn’t signed in here any more."), name="AuthMissing")
+        raise NotSignedIn(gettext_noop("This account isn’t signed in here any more."), name="AuthMissing")
     id_hash = visit.id_hash
     await registry_of(connection).db.write(lambda w: browser_sessions.choose(w, id_hash, found.did))
     _note(connection, visit.accounts, found.did)
@@ -251,9 +253,13 @@ def _note(
     visit, shown = visit_of(connection), shown_of(connection)
     visit.accounts = tuple(accounts)
     newest = visit.accounts[0] if visit.accounts else None
-    visit.chosen = next((account for account in visit.accounts if account.did == chosen_did), newest)
+    visit.current_account = next((account for account in visit.accounts if account.did == chosen_did), newest)
     if shown is not None:
-        shown.face = None if visit.chosen is None else Face(visit.chosen.handle, tone_of(visit.chosen.did))
+        shown.face = (
+            None
+            if visit.current_account is None
+            else Face(visit.current_account.handle, tone_of(visit.current_account.did))
+        )
 
 
 def _send(connection: HTTPConnection, browser_id: str, session_id: str) -> None:

@@ -52,7 +52,7 @@ def is_due(relay: Relay, now: Instant, *, head: int, is_read: bool) -> bool:
     return head > relay.head and not is_read
 
 
-def asked(relay: Relay, now: Instant, *, head: int, problem: str | None, chance: float) -> Relay:
+def after_request(relay: Relay, now: Instant, *, head: int, problem: str | None, chance: float) -> Relay:
     """Return the relay's state after a request. ``chance``, between 0 and 1, spreads the time of the next one."""
     failures = 0 if problem is None else relay.failures + 1
     # The exponent is bounded before the power is computed, because a relay may be down for years.
@@ -103,14 +103,16 @@ class CrawlRequests:
             raise TooMany(why, after_seconds=(soonest - now) / SECOND)
         await self._request_crawls(lambda relay, now: now >= relay.next_at)
 
-    async def _request_crawls(self, wanted: Callable[[Relay, Instant], bool]) -> None:
+    async def _request_crawls(self, is_due: Callable[[Relay, Instant], bool]) -> None:
         async with self._asking:
             for index, relay in enumerate(self.relays):
-                if wanted(relay, self._clock.now()):
+                if is_due(relay, self._clock.now()):
                     head = self._live.buffer.head
                     problem = await self._request(relay)
                     chance = random.random()  # noqa: S311 - no secret
-                    self.relays[index] = asked(relay, self._clock.now(), head=head, problem=problem, chance=chance)
+                    self.relays[index] = after_request(
+                        relay, self._clock.now(), head=head, problem=problem, chance=chance
+                    )
                     await asyncio.to_thread(_remember, self._memory, list(self.relays))
 
     async def _request(self, relay: Relay) -> str | None:

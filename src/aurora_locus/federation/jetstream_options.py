@@ -51,8 +51,8 @@ def parse_options(collections: Sequence[str], dids: Sequence[str], max_bytes: ob
             prefixes.append(text.removesuffix("*"))
         else:
             whole.add(str(parse_nsid(text)))
-    wanted = frozenset(str(parse_did(did)) for did in dids)
-    return JetstreamOptions(frozenset(whole), tuple(prefixes), wanted, _size(max_bytes))
+    wanted_dids = frozenset(str(parse_did(did)) for did in dids)
+    return JetstreamOptions(frozenset(whole), tuple(prefixes), wanted_dids, _size(max_bytes))
 
 
 def parse_update(message: object) -> JetstreamOptions | None:

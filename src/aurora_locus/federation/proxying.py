@@ -54,7 +54,7 @@ class Proxying:
     full_audiences: Collection[str]
     under_way: Counter[Did] = field(default_factory=Counter)
 
-    def wanted(self, nsid: Nsid, header: str | None) -> ServiceRef | None:
+    def target_of(self, nsid: Nsid, header: str | None) -> ServiceRef | None:
         """Return the requested service: the service named in the header, otherwise the operator's service for the
         method, otherwise None.
 
@@ -64,15 +64,15 @@ class Proxying:
         if header is None:
             service = self.own.for_method(nsid)
             return None if service is None else ServiceRef(service.did, service.fragment)
-        wanted = read_proxy_header(header)
+        target = read_proxy_header(header)
         # A method that this server does not implement cannot be proxied to this server either.
-        return None if wanted.did in self.own_names else wanted
+        return None if target.did in self.own_names else target
 
-    async def find(self, wanted: ServiceRef) -> KnownService:
+    async def find(self, target: ServiceRef) -> KnownService:
         """Resolve the service's endpoint. Raises InvalidInput if there is none or it is this server, RemoteFailed and
         RemoteSlow.
         """
-        service = await find_service(self.resolve, self.own, wanted)
+        service = await find_service(self.resolve, self.own, target)
         if not service.is_own and origin_of(service.url) in self.own_names:
             raise InvalidInput("atproto-proxy", f"{service.name} leads back to this server.")
         return service

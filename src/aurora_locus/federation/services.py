@@ -76,16 +76,16 @@ class OwnServices:
             return self.app_view
         return None
 
-    def named(self, wanted: ServiceRef) -> KnownService | None:
+    def named(self, target: ServiceRef) -> KnownService | None:
         """Return the operator's service with this name."""
         known = (self.app_view, self.moderation, self.reports)
-        return next((one for one in known if one is not None and one.name == wanted.name), None)
+        return next((one for one in known if one is not None and one.name == target.name), None)
 
 
 def read_proxy_header(text: str) -> ServiceRef:
     """Parse an ``atproto-proxy`` header. Raises InvalidInput."""
-    did, mark, fragment = text.partition("#")
-    if len(text) > _MAX_HEADER or not mark or not _FRAGMENT.fullmatch(fragment):
+    did, separator, fragment = text.partition("#")
+    if len(text) > _MAX_HEADER or not separator or not _FRAGMENT.fullmatch(fragment):
         raise _bad_header("it must be a DID, then #, then the name of a service")
     try:
         parsed = parse_did(did)
@@ -95,12 +95,12 @@ def read_proxy_header(text: str) -> ServiceRef:
     return ServiceRef(parsed, fragment)
 
 
-async def find_service(resolve: Resolve, own: OwnServices, wanted: ServiceRef) -> KnownService:
+async def find_service(resolve: Resolve, own: OwnServices, target: ServiceRef) -> KnownService:
     """Resolve a named service. Raises InvalidInput if it does not exist, RemoteFailed and RemoteSlow if that cannot be
     determined.
     """
-    did, fragment = wanted.did, wanted.fragment
-    service = own.named(wanted)
+    did, fragment = target.did, target.fragment
+    service = own.named(target)
     if service is not None:
         return service
     try:

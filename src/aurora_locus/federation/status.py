@@ -65,8 +65,8 @@ async def subscribers_and_relays(
     ``is_federated``, no relay is asked, because opening this page on a development machine must not reveal that server
     to relays.
     """
-    asked = crawling.relays if is_federated else ()
-    answers = await asyncio.gather(*(_copied(http, relay, crawling.hostname) for relay in asked))
+    relays = crawling.relays if is_federated else ()
+    answers = await asyncio.gather(*(_copied(http, relay, crawling.hostname) for relay in relays))
     answers = answers or [{} for _ in crawling.relays]
     accounts = await accounts_on_relays(db, [relay.url for relay in crawling.relays])
     return {

@@ -26,7 +26,7 @@ _READER: ContextVar[str] = ContextVar("language_of_reader", default=SOURCE)
 def by_request(scope: Scope) -> Iterator[None]:
     """Context manager in which a request is handled: it sets the languages of the response and of e-mails."""
     before = _READER.get()
-    tag = _wanted(scope)
+    tag = _requested_tag(scope)
     _READER.set(tag)
     try:
         with CATALOGUE.speaking(SOURCE if _is_for_programs(scope["path"]) else tag):
@@ -45,11 +45,11 @@ def _is_for_programs(path: str) -> bool:
     return path.startswith(_FOR_PROGRAMS) and path.rstrip("/") != _CONSENT
 
 
-def _wanted(scope: Scope) -> str:
+def _requested_tag(scope: Scope) -> str:
     if scope["type"] != "http":
         return SOURCE
     connection = HTTPConnection(scope)
-    chosen = connection.cookies.get(COOKIE, "")
-    if chosen and CATALOGUE.is_known(chosen):
-        return chosen
+    cookie = connection.cookies.get(COOKIE, "")
+    if cookie and CATALOGUE.is_known(cookie):
+        return cookie
     return CATALOGUE.negotiated(connection.headers.get("accept-language", ""), SOURCE)

@@ -10,7 +10,7 @@ from groundwork.rate_limit.contract import RateLimited
 _TWO_HOURS = 120
 
 
-def mark(sentence: str) -> str:
+def gettext_noop(sentence: str) -> str:
     """Mark a sentence for the catalogue (``make messages``) and return it unchanged; ``explain`` translates it."""
     return sentence
 
@@ -29,7 +29,7 @@ def too_often(failure: Failure) -> Why:
         return localizable("You’ve tried too often. Try again in %(hours)s hours.", hours=math.ceil(minutes / 60))
     if minutes > 1:
         return localizable("You’ve tried too often. Try again in %(minutes)s minutes.", minutes=minutes)
-    return mark("You’ve tried too often. Try again in a minute.")
+    return gettext_noop("You’ve tried too often. Try again in a minute.")
 
 
 def explain(why: Why) -> str:
@@ -42,20 +42,20 @@ def explain(why: Why) -> str:
 
 # Sentences that lower packages raise and pages show.
 _OF_OTHERS = (
-    mark("There is nothing at this address."),
-    mark("This address doesn’t support that method."),
-    mark("The request is unreadable."),
-    mark("The address is too long."),
-    mark("The headers are too long."),
-    mark("The upload was too slow. Try again on a faster connection."),
-    mark("The request was refused."),
-    mark("This form was sent from another site. Open the page here and send it again."),
-    mark("This address expects a form."),
-    mark("The form contains an unreadable character."),
-    mark("Type an e-mail address like name@example.org."),
-    mark("The e-mail address is too long."),
-    mark("The part before the @ isn’t valid in an e-mail address."),
-    mark("The part after the @ must be a domain."),
+    gettext_noop("There is nothing at this address."),
+    gettext_noop("This address doesn’t support that method."),
+    gettext_noop("The request is unreadable."),
+    gettext_noop("The address is too long."),
+    gettext_noop("The headers are too long."),
+    gettext_noop("The upload was too slow. Try again on a faster connection."),
+    gettext_noop("The request was refused."),
+    gettext_noop("This form was sent from another site. Open the page here and send it again."),
+    gettext_noop("This address expects a form."),
+    gettext_noop("The form contains an unreadable character."),
+    gettext_noop("Type an e-mail address like name@example.org."),
+    gettext_noop("The e-mail address is too long."),
+    gettext_noop("The part before the @ isn’t valid in an e-mail address."),
+    gettext_noop("The part after the @ must be a domain."),
 )
 
 

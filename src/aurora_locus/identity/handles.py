@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 
 from at_protocol.failures import Malformed
 from at_protocol.syntax.handle import Handle, parse_handle
-from aurora_locus.i18n.sentences import localizable, mark
+from aurora_locus.i18n.sentences import gettext_noop, localizable
 from groundwork.errors import InvalidInput, Refused
 
 MIN_LABEL = 3
@@ -50,7 +50,7 @@ def require_usable(text: str, *, is_development: bool) -> Handle:
         ) from error
     if handle.endswith(_DEAD_ENDS) or (handle.endswith(".test") and not is_development):
         raise InvalidInput(
-            "handle", mark("Names with this ending never work. Choose another ending."), name="InvalidHandle"
+            "handle", gettext_noop("Names with this ending never work. Choose another ending."), name="InvalidHandle"
         )
     return handle
 
@@ -87,10 +87,10 @@ def require_registrable(
         )
         raise InvalidInput("handle", why, name="InvalidHandle")
     if label in RESERVED or label in reserved:
-        raise Refused(mark("This name is reserved. Choose another one."), name="HandleNotAvailable")
+        raise Refused(gettext_noop("This name is reserved. Choose another one."), name="HandleNotAvailable")
     return handle
 
 
 def taken() -> Refused:
     """The error for a handle that is in use, or was until recently."""
-    return Refused(mark("This name is taken. Choose another one."), name="HandleNotAvailable")
+    return Refused(gettext_noop("This name is taken. Choose another one."), name="HandleNotAvailable")

@@ -20,7 +20,7 @@ from at_protocol.identity.did_document import ATPROTO_KEY
 from at_protocol.identity.plc_operation import AnyOperation, PlcOperation, Tombstone
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
-from aurora_locus.i18n.sentences import mark
+from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.sequencer import log as events
 from aurora_locus.sequencer.live import LiveEvents
 from groundwork.clock import MINUTE
@@ -104,7 +104,7 @@ async def intend(db: Database, did: Did, operation: PlcOperation) -> None:
 def mark_applied(w: Writer, did: Did, operation: PlcOperation) -> None:
     """Mark the operation as applied, in this transaction. Raises Unavailable if it was abandoned."""
     if w.execute(_MARK_APPLIED, did=did, cid=str(plc_operation.cid_of(operation))) != 1:
-        raise Unavailable(mark("This took too long, so we stopped. Try again."))
+        raise Unavailable(gettext_noop("This took too long, so we stopped. Try again."))
 
 
 def forget_applied(w: Writer, did: Did) -> None:
@@ -239,7 +239,9 @@ async def new_signing_key(directory: Directory, rotation_key: PrivateKey, did: D
     if newest.verification_methods.get(ATPROTO_KEY) == key:
         return None
     if format_did_key(rotation_key.public) not in newest.rotation_keys:
-        raise Refused(mark("This server's rotation key isn't among the identity's keys, so it can't sign for it."))
+        raise Refused(
+            gettext_noop("This server's rotation key isn't among the identity's keys, so it can't sign for it.")
+        )
     methods = {**newest.verification_methods, ATPROTO_KEY: key}
     return plc_operation.sign(replace(newest, verification_methods=methods, prev=str(prev), sig=None), rotation_key)
 
@@ -250,7 +252,7 @@ async def _newest(directory: Directory, did: Did) -> tuple[PlcOperation, Cid]:
     """
     newest = await directory.last(did)
     if isinstance(newest, Tombstone):
-        raise Refused(mark("This identity has been deactivated in the directory."))
+        raise Refused(gettext_noop("This identity has been deactivated in the directory."))
     return plc_operation.normalised(newest), plc_operation.cid_of(newest)
 
 

@@ -254,8 +254,8 @@ class _Look:
                         self._entries[path] = cid
                         self._uses[cid] = self._uses.get(cid, 0) + 1
             except MissingBlock as missing:
-                wanted = list(dict.fromkeys([missing.cid, *walk.wanted(_NODES_AT_ONCE)]))
-                found = await self._load([cid for cid in wanted if cid not in nodes])
+                cids_to_load = list(dict.fromkeys([missing.cid, *walk.next_nodes(_NODES_AT_ONCE)]))
+                found = await self._load([cid for cid in cids_to_load if cid not in nodes])
                 if missing.cid not in found:
                     return False
                 nodes.update(found)
@@ -320,21 +320,21 @@ class _Look:
 
     async def _blob_files(self) -> None:
         named = {cid for _, cid in self._blobs}
-        here: set[Cid] = set()
+        stored_cids: set[Cid] = set()
         after = b""
         while True:
             async with self._db.reader() as found:
                 rows = await found.fetch(_BLOBS, did=self._head.did, cid=after, limit=_PAGE)
             for row in rows:
                 cid = Cid(row["cid"])
-                here.add(cid)
+                stored_cids.add(cid)
                 await self._blob_file(cid, row["size"])
                 if cid in named and row["state"] != "permanent" and row["takedown_ref"] is None:
                     self._wrong(f"The blob {cid} is still marked as temporary, although a record refers to it.")
             if len(rows) < _PAGE:
                 break
             after = rows[-1]["cid"]
-        self._report.missing_blobs = len(named - here)
+        self._report.missing_blobs = len(named - stored_cids)
 
     async def _blob_file(self, cid: Cid, size: int) -> None:
         self._report.blobs += 1

@@ -86,7 +86,7 @@ async def _entries_of_tree(repositories: Repositories, head: Head) -> dict[str, 
         try:
             entries.update(item for item in walk if not isinstance(item, Node))
         except MissingBlock as missing:
-            found = await _load(repositories, head.did, [missing.cid, *walk.wanted()])
+            found = await _load(repositories, head.did, [missing.cid, *walk.next_nodes()])
             if missing.cid not in found:
                 return None
             nodes.update(found)

@@ -186,14 +186,14 @@ async def _store_secrets(db: Database, manifest: Manifest, target: RestoreTarget
 
 async def _fetch_blobs(vault: Vault, digests: set[bytes], db: Database, store: BlobStore, progress: Progress) -> int:
     """Fetch the blobs that the database's rows refer to. Blobs that already exist are kept."""
-    there = {stored.key: stored.size async for stored in store.list()}
+    sizes_by_key = {stored.key: stored.size async for stored in store.list()}
     turns = asyncio.Semaphore(_BLOBS_AT_ONCE)
     done = 0
 
     async def fetch(name: str, digest: bytes, size: int) -> None:
         nonlocal done
         async with turns:
-            if there.get(name) != size:
+            if sizes_by_key.get(name) != size:
                 async with store.upload() as upload:
                     async for piece in vault.read(vault.blob_name(digest)):
                         await upload.write(piece)

@@ -113,25 +113,25 @@ async def before_migrating(
     Raises SettingsRefused if neither is possible (PostgreSQL without a vault), or if a newer program has used the
     database, because this program does not understand the newer rows.
     """
-    present = await current_revision(settings.database, SCHEMA, PACKAGE)
-    wanted = head(versions_folder(PACKAGE))
-    if present > wanted:
-        why = f"The database has revision {present}, but this program knows only revisions up to {wanted}."
+    current = await current_revision(settings.database, SCHEMA, PACKAGE)
+    target_revision = head(versions_folder(PACKAGE))
+    if current > target_revision:
+        why = f"The database has revision {current}, but this program knows only revisions up to {target_revision}."
         raise SettingsRefused(
             [f"{why} Start the newer program, or restore the backup made before it changed the tables."]
         )
-    if present in ("", wanted):
+    if current in ("", target_revision):
         return
     if settings.backup_url:
         vault = await configured.vault(settings, make=True)
         made = await backup.take(None, configured.source(settings, store(), version=version), vault, clock)
-        log.info("backup.made", backup=made.id, before=wanted)
+        log.info("backup.made", backup=made.id, before=target_revision)
     elif settings.database.startswith(POSTGRES):
         if not settings.migrate_without_backup:
-            raise SettingsRefused([_WITHOUT_BACKUP.format(present=present, wanted=wanted)])
-        log.warning("migration.without_backup", revision=present, wanted=wanted)
+            raise SettingsRefused([_WITHOUT_BACKUP.format(present=current, wanted=target_revision)])
+        log.warning("migration.without_backup", revision=current, wanted=target_revision)
     else:
-        await asyncio.to_thread(_copy, settings, present)
+        await asyncio.to_thread(_copy, settings, current)
 
 
 def _copy(settings: PdsSettings, revision: str) -> None:

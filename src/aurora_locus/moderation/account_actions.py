@@ -17,7 +17,7 @@ from aurora_locus.accounts.passwords import require_acceptable
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.second_factors import checking
 from aurora_locus.blobs import quotas
-from aurora_locus.i18n.sentences import mark
+from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.moderation import audit_log
 from aurora_locus.moderation.roles import AuditContext, OperatorAction
 from groundwork.database.transaction import UniqueViolated, Writer
@@ -106,10 +106,12 @@ async def change_email(registry: Registry, audit: AuditContext, did: Did, typed:
     try:
         await registry.db.write(work)
     except UniqueViolated:
-        raise Refused(mark("There is already an account with this e-mail address."), name="InvalidRequest") from None
+        raise Refused(
+            gettext_noop("There is already an account with this e-mail address."), name="InvalidRequest"
+        ) from None
 
 
-async def change_handle(registry: Registry, audit: AuditContext, did: Did, wanted: str) -> None:
+async def change_handle(registry: Registry, audit: AuditContext, did: Did, new_handle: str) -> None:
     """Change the handle, in the directory and on this server. Raises what ``handle_change.rename`` raises, NotFound,
     Forbidden.
     """
@@ -124,7 +126,7 @@ async def change_handle(registry: Registry, audit: AuditContext, did: Did, wante
             w, audit, OperatorAction.CHANGE_HANDLE, did, before={"handle": before}, after={"handle": after}
         )
 
-    await handle_change.rename(registry, did, wanted, note)
+    await handle_change.rename(registry, did, new_handle, note)
 
 
 async def set_password(registry: Registry, audit: AuditContext, did: Did, password: str) -> None:
@@ -207,9 +209,9 @@ async def require_reachable(registry: Registry, did: Did) -> None:
     if account is None:
         raise absent()
     if account.email is None:
-        raise Refused(mark("This account has no e-mail address."), name="InvalidRequest")
+        raise Refused(gettext_noop("This account has no e-mail address."), name="InvalidRequest")
 
 
 def absent() -> NotFound:
     """The error for an account that is not on this server."""
-    return NotFound(mark("There is no such account on this server."), name="NotFound")
+    return NotFound(gettext_noop("There is no such account on this server."), name="NotFound")

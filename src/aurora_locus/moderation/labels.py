@@ -17,7 +17,7 @@ from at_protocol.syntax.at_uri import parse_at_uri
 from at_protocol.syntax.datetime import format_datetime
 from at_protocol.syntax.did import Did, parse_did
 from aurora_locus.accounts.account_details import literally
-from aurora_locus.i18n.sentences import localizable, mark
+from aurora_locus.i18n.sentences import gettext_noop, localizable
 from aurora_locus.moderation import audit_log
 from aurora_locus.moderation.roles import AuditContext, OperatorAction
 from groundwork.clock import Instant
@@ -114,7 +114,7 @@ async def put(
 
     def work(w: Writer) -> None:
         if expires_at is not None and expires_at <= w.now:
-            raise InvalidInput("expires", mark("Choose an end date in the future for the label."))
+            raise InvalidInput("expires", gettext_noop("Choose an end date in the future for the label."))
         exp = None if expires_at is None else format_datetime(expires_at)
         after = {"value": value, "negated": negate} | ({} if cid is None else {"cid": cid})
         audit_log.append(w, audit, OperatorAction.LABEL, subject, after=after)
@@ -152,7 +152,7 @@ async def query(reader: Reader, patterns: Sequence[str], *, after: int, limit: i
     for number, pattern in enumerate(patterns):
         beginning, star, rest = pattern.partition("*")
         if rest:
-            raise InvalidInput("uriPatterns", mark("Only the end of a pattern can be *."))
+            raise InvalidInput("uriPatterns", gettext_noop("Only the end of a pattern can be *."))
         if not pattern.isprintable():
             continue
         values[f"p{number}"] = f"{literally(beginning)}%" if star else pattern
@@ -194,7 +194,9 @@ def _require_subject(subject: str) -> None:
             "subject", localizable("A label applies to a DID, or to a record addressed by DID: %(why)s.", why=error.why)
         ) from None
     if uri.collection is None or uri.rkey is None:
-        raise InvalidInput("subject", mark("Label an account by its DID, or a record by at://did/collection/key."))
+        raise InvalidInput(
+            "subject", gettext_noop("Label an account by its DID, or a record by at://did/collection/key.")
+        )
 
 
 def _label(row: Row) -> Label:

@@ -14,7 +14,7 @@ from aurora_locus.accounts import queries
 from aurora_locus.accounts.emails import ANSWER_LOST
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.second_factors import queries as factors
-from aurora_locus.i18n.sentences import localizable, mark
+from aurora_locus.i18n.sentences import gettext_noop, localizable
 from aurora_locus.jobs import PdsJobKind
 from aurora_locus.moderation import audit_log
 from aurora_locus.moderation.account_actions import absent, require_reachable
@@ -30,9 +30,9 @@ from groundwork.uuid7 import new_id
 
 MAX_SUBJECT = 200
 MAX_CONTENT = 100_000
-NO_SUBJECT = mark("A message about your account")
-FACTORS_REMOVED = mark("Two-step sign-in is off")
-FACTORS_REMOVED_TEXT = mark(
+NO_SUBJECT = gettext_noop("A message about your account")
+FACTORS_REMOVED = gettext_noop("Two-step sign-in is off")
+FACTORS_REMOVED_TEXT = gettext_noop(
     "The people who run this server turned off two-step sign-in for you, as you asked. You can set it up again "
     "under Security. If you didn’t ask for this, change your password and write to them."
 )
@@ -80,7 +80,7 @@ async def remove_second_factors(registry: Registry, audit: AuditContext, did: Di
             raise absent()
         await audit_log.append_to(tx, audit, OperatorAction.REMOVE_SECOND_FACTORS, did)
         if not await factors.remove_all(tx, did):
-            raise Refused(mark("This account already signs in with its password alone."), name="InvalidRequest")
+            raise Refused(gettext_noop("This account already signs in with its password alone."), name="InvalidRequest")
         if account.email is not None and registry.sends_mail:
             await _enqueue(tx, did, FACTORS_REMOVED, FACTORS_REMOVED_TEXT)
 

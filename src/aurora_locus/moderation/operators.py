@@ -12,7 +12,7 @@ from at_protocol.failures import Malformed
 from at_protocol.syntax.did import Did, parse_did
 from aurora_locus.accounts.passwords import MAX_CHECKED_LENGTH, Passwords, require_acceptable
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.i18n.sentences import localizable, mark
+from aurora_locus.i18n.sentences import gettext_noop, localizable
 from aurora_locus.moderation import audit_log
 from aurora_locus.moderation.roles import ADMINISTRATION, AuditContext, OperatorAction, OperatorRole, PdsOperator
 from groundwork.clock import Instant
@@ -75,7 +75,7 @@ async def verify_password(db: Database, passwords: Passwords, name: str, passwor
             row = await reader.fetch_one(_BY_NAME, name=name)
     fits = await passwords.check(None if row is None else row["password_hash"], password)
     if row is None or not fits or row["disabled"]:
-        raise NotSignedIn(mark("Wrong name or password."), name="AuthenticationRequired")
+        raise NotSignedIn(gettext_noop("Wrong name or password."), name="AuthenticationRequired")
     return _known(row).operator
 
 
@@ -92,10 +92,11 @@ async def add(
     audit.by.require(OperatorAction.MANAGE_OPERATORS)
     if not _NAME.fullmatch(name) or name in RESERVED:
         raise InvalidInput(
-            "name", mark("Choose a name of 2 to 32 lower-case letters, digits and hyphens. Some names are reserved.")
+            "name",
+            gettext_noop("Choose a name of 2 to 32 lower-case letters, digits and hyphens. Some names are reserved."),
         )
     if not password and not did:
-        raise InvalidInput("password", mark("Type a password, or the DID of the operator’s account."))
+        raise InvalidInput("password", gettext_noop("Type a password, or the DID of the operator’s account."))
     account = None if not did else _did(did)
     password_hash = None
     if password:
@@ -110,7 +111,7 @@ async def add(
     try:
         await registry.db.write(work)
     except UniqueViolated:
-        raise Refused(mark("There is already an operator with this name or account.")) from None
+        raise Refused(gettext_noop("There is already an operator with this name or account.")) from None
 
 
 async def change(registry: Registry, audit: AuditContext, name: str, role: OperatorRole, *, disabled: bool) -> None:
@@ -160,4 +161,4 @@ def _known(row: Row) -> OperatorRow:
 
 
 def _absent() -> NotFound:
-    return NotFound(mark("There is no operator with this name."))
+    return NotFound(gettext_noop("There is no operator with this name."))

@@ -15,7 +15,7 @@ from at_protocol.failures import Malformed
 from at_protocol.syntax.at_uri import parse_at_uri
 from at_protocol.syntax.did import Did, parse_did
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.i18n.sentences import localizable, mark
+from aurora_locus.i18n.sentences import gettext_noop, localizable
 from aurora_locus.moderation import audit_log
 from aurora_locus.moderation.roles import AuditContext, OperatorAction, OperatorRole
 from groundwork.clock import Instant
@@ -79,13 +79,13 @@ class PdsReport:
         return self.uri or self.did
 
 
-async def make(registry: Registry, by: Did, wish: Mapping[str, Any]) -> PdsReport:
+async def make(registry: Registry, by: Did, report: Mapping[str, Any]) -> PdsReport:
     """Store the input of ``createReport``, which was validated with its Lexicon. Raises InvalidInput.
 
     The subject may be hosted on any server, because users of this server also see content of other servers.
     """
-    did, uri, cid = _subject(wish["subject"])
-    tool = msgspec.json.encode(wish.get("modTool") or {})
+    did, uri, cid = _subject(report["subject"])
+    tool = msgspec.json.encode(report.get("modTool") or {})
     if len(tool) > MAX_TOOL_BYTES:
         raise InvalidInput(
             "modTool",
@@ -93,8 +93,8 @@ async def make(registry: Registry, by: Did, wish: Mapping[str, Any]) -> PdsRepor
         )
     values = {
         "reported_by": by,
-        "reason_type": wish["reasonType"],
-        "reason": wish.get("reason", ""),
+        "reason_type": report["reasonType"],
+        "reason": report.get("reason", ""),
         "subject_did": did,
         "subject_uri": uri,
         "subject_cid": cid,
@@ -157,9 +157,9 @@ async def work_on(registry: Registry, audit: AuditContext, number: int, state: R
         before = ReportState(row["state"])
         after = state or before
         if before is after and not audit.reason.strip():
-            raise InvalidInput("note", mark("Write a note, or choose another status."))
+            raise InvalidInput("note", gettext_noop("Write a note, or choose another status."))
         if before is ReportState.ESCALATED and after is not before and audit.by.role is OperatorRole.MODERATOR:
-            raise Forbidden(mark("An escalated report waits for an admin."))
+            raise Forbidden(gettext_noop("An escalated report waits for an admin."))
         noted = AuditContext(audit.by, audit.reason, number)
         audit_log.append(
             w,
@@ -182,14 +182,14 @@ def _subject(value: Mapping[str, Any]) -> tuple[Did, str | None, str | None]:
             case "com.atproto.repo.strongRef":
                 uri = parse_at_uri(value["uri"])
                 if uri.collection is None or uri.rkey is None:
-                    raise InvalidInput("subject", mark("Enter one record: at://did/collection/key."))
+                    raise InvalidInput("subject", gettext_noop("Enter one record: at://did/collection/key."))
                 return parse_did(uri.authority), value["uri"], value["cid"]
             case other:
                 raise InvalidInput(
                     "subject", localizable("You can report accounts and records, not %(other)s.", other=other)
                 )
     except Malformed:
-        raise InvalidInput("subject", mark("Use the DID to identify the account or record.")) from None
+        raise InvalidInput("subject", gettext_noop("Use the DID to identify the account or record.")) from None
 
 
 def _report(row: Row) -> PdsReport:
@@ -209,4 +209,4 @@ def _report(row: Row) -> PdsReport:
 
 
 def _absent() -> NotFound:
-    return NotFound(mark("There is no such report."))
+    return NotFound(gettext_noop("There is no such report."))

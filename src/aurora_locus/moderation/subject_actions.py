@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.blobs.sweep import place
-from aurora_locus.i18n.sentences import mark
+from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.moderation import audit_log, takedowns
 from aurora_locus.moderation.roles import AuditContext, OperatorAction, OperatorRole, PdsOperator
 from aurora_locus.moderation.subjects import AccountSubject, BlobSubject, RecordSubject, Subject
@@ -35,17 +35,17 @@ class SubjectStatusRequest:
     deactivated: bool | None = None
 
 
-async def decide_account(registry: Registry, audit: AuditContext, did: Did, wish: SubjectStatusRequest) -> None:
+async def decide_account(registry: Registry, audit: AuditContext, did: Did, request: SubjectStatusRequest) -> None:
     """Apply the decision and announce the resulting status. If nothing is decided, the status is announced again.
 
     Raises NotFound, Forbidden, and InvalidInput for a suspension whose end is in the past.
     """
 
     def work(w: Writer) -> None:
-        if wish.suspended_until is not None and wish.suspended_until <= w.now:
-            raise InvalidInput("until", mark("Choose an end date in the future for the suspension."))
+        if request.suspended_until is not None and request.suspended_until <= w.now:
+            raise InvalidInput("until", gettext_noop("Choose an end date in the future for the suspension."))
         before = takedowns.decisions(w, did)
-        acts = _make(w, did, wish)
+        acts = _make(w, did, request)
         after = takedowns.decisions(w, did)
         for act in acts or [OperatorAction.ANNOUNCE]:
             audit_log.append(w, audit, act, did, before=_values(before), after=_values(after))
@@ -54,23 +54,23 @@ async def decide_account(registry: Registry, audit: AuditContext, did: Did, wish
     await registry.db.write(work)
 
 
-def _make(w: Writer, did: Did, wish: SubjectStatusRequest) -> list[OperatorAction]:
+def _make(w: Writer, did: Did, request: SubjectStatusRequest) -> list[OperatorAction]:
     acts = []
-    if wish.takedown is not None:
-        takedowns.take_down_account(w, did, wish.takedown)
+    if request.takedown is not None:
+        takedowns.take_down_account(w, did, request.takedown)
         acts.append(OperatorAction.TAKE_DOWN)
-    elif wish.lift:
+    elif request.lift:
         takedowns.lift_takedown(w, did)
         acts.append(OperatorAction.RESTORE)
-    if wish.suspended is True:
-        takedowns.suspend(w, did, wish.suspended_until)
+    if request.suspended is True:
+        takedowns.suspend(w, did, request.suspended_until)
         acts.append(OperatorAction.SUSPEND)
-    elif wish.suspended is False:
+    elif request.suspended is False:
         takedowns.end_suspension(w, did)
         acts.append(OperatorAction.END_SUSPENSION)
-    if wish.deactivated is not None:
-        takedowns.set_deactivated(w, did, deactivated=wish.deactivated)
-        acts.append(OperatorAction.DEACTIVATE if wish.deactivated else OperatorAction.REACTIVATE)
+    if request.deactivated is not None:
+        takedowns.set_deactivated(w, did, deactivated=request.deactivated)
+        acts.append(OperatorAction.DEACTIVATE if request.deactivated else OperatorAction.REACTIVATE)
     return acts
 
 
@@ -105,7 +105,7 @@ async def end_suspensions(registry: Registry) -> int:
     async with registry.db.reader() as reader:
         due = await takedowns.expired_suspensions(reader)
     for did in due:
-        audit = AuditContext(CLOCK, mark("The suspension is over."))
+        audit = AuditContext(CLOCK, gettext_noop("The suspension is over."))
         await registry.db.write(lambda w, did=did, audit=audit: _end_if_over(w, registry, did, audit))  # type: ignore[misc]  # defaults bind now
     return len(due)
 

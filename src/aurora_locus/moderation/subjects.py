@@ -10,7 +10,7 @@ from at_protocol.syntax.at_uri import parse_at_uri
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.record_key import RecordKey
-from aurora_locus.i18n.sentences import localizable, mark
+from aurora_locus.i18n.sentences import gettext_noop, localizable
 from groundwork.errors import InvalidInput
 
 
@@ -65,7 +65,7 @@ def record_at(uri: str) -> RecordSubject:
     """Parse an AT URI with a DID as a record. Raises InvalidInput."""
     parsed = parse_at_uri(uri)
     if not parsed.authority.startswith("did:") or parsed.collection is None or parsed.rkey is None:
-        raise InvalidInput("subject", mark("Use the DID to identify the record: at://did/collection/key."))
+        raise InvalidInput("subject", gettext_noop("Use the DID to identify the record: at://did/collection/key."))
     return RecordSubject(Did(parsed.authority), parsed.collection, parsed.rkey)
 
 

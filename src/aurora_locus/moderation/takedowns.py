@@ -11,7 +11,7 @@ from at_protocol.data.cid import Cid
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
 from aurora_locus.accounts import queries, sessions
-from aurora_locus.i18n.sentences import mark
+from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.moderation.subjects import AccountSubject, BlobSubject, RecordSubject, Subject
 from aurora_locus.repository import hosting
 from aurora_locus.repository.model import HostingStatus
@@ -180,4 +180,4 @@ async def find(reader: Reader, subject: Subject) -> SubjectStatus:
 
 
 def _absent() -> NotFound:
-    return NotFound(mark("There is no such account, record or blob here."), name="NotFound")
+    return NotFound(gettext_noop("There is no such account, record or blob here."), name="NotFound")

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from at_protocol.oauth.permissions import ATPROTO
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import queries as accounts
-from aurora_locus.i18n.sentences import localizable, mark
+from aurora_locus.i18n.sentences import gettext_noop, localizable
 from aurora_locus.oauth import codes, grants, requests, sessions
 from aurora_locus.oauth.model import AuthorizationRequest, ConnectedApp, RequestStage, RequestUnusable, Unusable
 from aurora_locus.oauth.server import AuthorizationServer
@@ -66,10 +66,10 @@ async def remembered_grant(reader: Reader, request: AuthorizationRequest, did: D
     """
     if not request.client.is_confidential or request.prompt in ("consent", "select_account", "create"):
         return None
-    asked_before = await grants.find(reader, did, request.client_id)
-    if asked_before is None or asked_before.asked != frozenset(request.scopes):
+    earlier = await grants.find(reader, did, request.client_id)
+    if earlier is None or earlier.requested != frozenset(request.scopes):
         return None
-    return tuple(scope for scope in request.scopes if scope in asked_before.granted)
+    return tuple(scope for scope in request.scopes if scope in earlier.granted)
 
 
 async def approve(
@@ -90,10 +90,12 @@ async def approve(
     """
     granted = [scope for scope in request.scopes if scope in set(granted_scopes)]
     if set(granted_scopes) - set(granted) or ATPROTO not in granted:
-        raise InvalidInput("scope", mark("You can only allow what the app asked for. It always sees who you are."))
+        raise InvalidInput(
+            "scope", gettext_noop("You can only allow what the app asked for. It always sees who you are.")
+        )
     account = await accounts.find(tx, did)
     if account is None or account.status is not HostingStatus.ACTIVE:
-        raise Forbidden(mark("This account is paused, so it can’t give apps access. Bring it back first."))
+        raise Forbidden(gettext_noop("This account is paused, so it can’t give apps access. Bring it back first."))
     if request.login_hint not in (None, account.did, account.handle):
         raise Refused(
             localizable(
@@ -117,7 +119,7 @@ async def approve(
     if not stored:
         raise _unusable(Unusable.ANSWERED)
     await requests.keep_until(tx, request.id, Instant(tx.now + CODE_LIFETIME), device_id)
-    await grants.remember(tx, did, request.client_id, asked=request.scopes, granted=granted)
+    await grants.remember(tx, did, request.client_id, requested=request.scopes, granted=granted)
     return answer_address(server, request, {"code": code})
 
 
@@ -178,11 +180,11 @@ def hash_of(secret: str) -> bytes:
 
 
 _SENTENCES = {
-    Unusable.UNKNOWN: mark("This request is no longer valid. Go back to the app and start again."),
-    Unusable.EXPIRED: mark("This request has expired. Go back to the app and start again."),
-    Unusable.ANSWERED: mark("You’ve already answered this request. Go back to the app."),
-    Unusable.ANOTHER_CLIENT: mark("This request belongs to another app. Go back to yours and start again."),
-    Unusable.ANOTHER_BROWSER: mark(
+    Unusable.UNKNOWN: gettext_noop("This request is no longer valid. Go back to the app and start again."),
+    Unusable.EXPIRED: gettext_noop("This request has expired. Go back to the app and start again."),
+    Unusable.ANSWERED: gettext_noop("You’ve already answered this request. Go back to the app."),
+    Unusable.ANOTHER_CLIENT: gettext_noop("This request belongs to another app. Go back to yours and start again."),
+    Unusable.ANOTHER_BROWSER: gettext_noop(
         "This request was opened in another browser. Go back to the app and start again here."
     ),
 }

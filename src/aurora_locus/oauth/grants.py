@@ -21,7 +21,7 @@ _FORGET = "delete from oauth_grants where did = :did"
 class RememberedGrant:
     """The scopes that were requested, and those that were granted."""
 
-    asked: frozenset[str]
+    requested: frozenset[str]
     granted: frozenset[str]
 
 
@@ -34,14 +34,14 @@ async def find(reader: Reader, did: Did, client_id: ClientId) -> RememberedGrant
 
 
 async def remember(
-    tx: Transaction, did: Did, client_id: ClientId, *, asked: Sequence[str], granted: Sequence[str]
+    tx: Transaction, did: Did, client_id: ClientId, *, requested: Sequence[str], granted: Sequence[str]
 ) -> None:
     """Store the decision, replacing an earlier one."""
     await tx.execute(
         _REMEMBER,
         did=did,
         client_id=client_id,
-        asked_scope=" ".join(asked),
+        asked_scope=" ".join(requested),
         scope=" ".join(granted),
         now=tx.now,
     )

@@ -71,22 +71,22 @@ async def push(
 
 def _scopes(client: ClientMetadata, form: Mapping[str, str]) -> tuple[str, ...]:
     try:
-        asked = split_scopes(form.get("scope", ""))
+        requested_scopes = split_scopes(form.get("scope", ""))
     except Malformed as error:
         raise refusals.invalid_scope(f"scope: {error.why}.") from None
-    if ATPROTO not in asked:
+    if ATPROTO not in requested_scopes:
         raise refusals.invalid_scope("scope must include atproto.")
-    undeclared = next((scope for scope in asked if scope not in client.scopes), None)
+    undeclared = next((scope for scope in requested_scopes if scope not in client.scopes), None)
     if undeclared is not None:
         raise refusals.invalid_scope(f"The client's document does not declare the scope {undeclared[:200]}.")
-    return (ATPROTO, *(scope for scope, _ in recognized_scopes(asked)))
+    return (ATPROTO, *(scope for scope, _ in recognized_scopes(requested_scopes)))
 
 
 def _redirect(client: ClientMetadata, form: Mapping[str, str]) -> str:
-    asked = _text(form, "redirect_uri")
-    if not any(is_declared(asked, declared) for declared in client.redirect_uris):
+    requested_uri = _text(form, "redirect_uri")
+    if not any(is_declared(requested_uri, declared) for declared in client.redirect_uris):
         raise refusals.invalid_request("The client's document does not declare this redirect_uri.")
-    return asked
+    return requested_uri
 
 
 def _response_mode(form: Mapping[str, str]) -> ResponseMode:

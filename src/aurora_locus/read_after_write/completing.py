@@ -67,10 +67,10 @@ class Completing:
         if recent.oldest is None:
             return reply
         body = await whole(reply)
-        asked = dict(parse_qsl(query))
+        parameters = dict(parse_qsl(query))
         try:
             author = await self._author(service, did, gone)
-            completed = await _completed(author, nsid, asked, reply, body, recent)
+            completed = await _completed(author, nsid, parameters, reply, body, recent)
         except (LookupError, TypeError, ValueError, AttributeError, RecursionError, msgspec.DecodeError) as odd:
             # The response does not match its Lexicon, so it is passed on as received.
             log.warning("view.left_alone", nsid=nsid, service=service.name, why=type(odd).__name__)
@@ -118,15 +118,20 @@ class Completing:
 
 
 async def _completed(
-    author: ViewingAccount, nsid: Nsid, asked: Mapping[str, str], reply: UpstreamResponse, body: bytes, recent: Recent
+    author: ViewingAccount,
+    nsid: Nsid,
+    parameters: Mapping[str, str],
+    reply: UpstreamResponse,
+    body: bytes,
+    recent: Recent,
 ) -> dict[str, Any] | None:
     if reply.status != HTTPStatus.OK:
         is_missing = nsid == threads.NSID and read_error(reply.status, body).name == "NotFound"
-        return await threads.missing_thread(author, asked, recent) if is_missing else None
+        return await threads.missing_thread(author, parameters, recent) if is_missing else None
     answer = msgspec.json.decode(body)
     if not isinstance(answer, dict):
         return None
-    completed = await VIEWS[nsid](author, asked, answer, recent)
+    completed = await VIEWS[nsid](author, parameters, answer, recent)
     return None if completed == answer else completed
 
 

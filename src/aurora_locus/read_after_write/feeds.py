@@ -17,21 +17,21 @@ Page = dict[str, Any]
 Parameters = Mapping[str, str]
 
 
-async def timeline(author: ViewingAccount, asked: Parameters, page: Page, recent: Recent) -> Page:
+async def timeline(author: ViewingAccount, parameters: Parameters, page: Page, recent: Recent) -> Page:
     """Complete ``app.bsky.feed.getTimeline``, which includes one's own posts."""
-    return await _with_posts(author, asked, _with_profile(author, page, recent), recent.posts)
+    return await _with_posts(author, parameters, _with_profile(author, page, recent), recent.posts)
 
 
-async def author_feed(author: ViewingAccount, asked: Parameters, page: Page, recent: Recent) -> Page:
+async def author_feed(author: ViewingAccount, parameters: Parameters, page: Page, recent: Recent) -> Page:
     """Complete the caller's own ``app.bsky.feed.getAuthorFeed``."""
     page = _with_profile(author, page, recent)
-    if asked.get("actor", "").lower() not in {author.did, author.handle}:
+    if parameters.get("actor", "").lower() not in {author.did, author.handle}:
         return page
-    wanted = [post for post in recent.posts if _passes(asked.get("filter", ""), author, post)]
-    return await _with_posts(author, asked, page, wanted)
+    passing_posts = [post for post in recent.posts if _passes(parameters.get("filter", ""), author, post)]
+    return await _with_posts(author, parameters, page, passing_posts)
 
 
-async def actor_likes(author: ViewingAccount, _asked: Parameters, page: Page, recent: Recent) -> Page:
+async def actor_likes(author: ViewingAccount, _parameters: Parameters, page: Page, recent: Recent) -> Page:
     """Complete ``app.bsky.feed.getActorLikes``: update the caller's name and avatar."""
     return _with_profile(author, page, recent)
 
@@ -49,15 +49,17 @@ def _with_profile(author: ViewingAccount, page: Page, recent: Recent) -> Page:
     return {**page, "feed": [renewed(item) for item in page["feed"]]}
 
 
-async def _with_posts(author: ViewingAccount, asked: Parameters, page: Page, posts: Sequence[RecentRecord]) -> Page:
+async def _with_posts(
+    author: ViewingAccount, parameters: Parameters, page: Page, posts: Sequence[RecentRecord]
+) -> Page:
     feed = list(page["feed"])
-    here = {item["post"]["uri"] for item in feed}
+    uris_in_feed = {item["post"]["uri"] for item in feed}
     times = [_time(item) for item in feed if not _is_pinned(item)]
     # A page without a cursor is the last one, so everything older belongs to it.
     earliest = min(times, default=0) if "cursor" in page else 0
-    latest = max(times, default=0) if asked.get("cursor") else None
+    latest = max(times, default=0) if parameters.get("cursor") else None
     for post in posts:
-        if post.uri in here or post.at < earliest or (latest is not None and post.at > latest):
+        if post.uri in uris_in_feed or post.at < earliest or (latest is not None and post.at > latest):
             continue
         place = next(
             (index for index, item in enumerate(feed) if not _is_pinned(item) and _time(item) < post.at), len(feed)
@@ -81,15 +83,15 @@ def _time(item: Mapping[str, Any]) -> int:
         return 0
 
 
-def _passes(wanted: str, author: ViewingAccount, post: RecentRecord) -> bool:
+def _passes(feed_filter: str, author: ViewingAccount, post: RecentRecord) -> bool:
     """Whether the feed's filter includes the post."""
     parent = parent_uri(post)
-    match wanted:
+    match feed_filter:
         case "posts_no_replies":
             return parent is None
         case "posts_and_author_threads":
-            mine = f"at://{author.did}/"
-            return parent is None or (parent.startswith(mine) and (root_uri(post) or "").startswith(mine))
+            own_prefix = f"at://{author.did}/"
+            return parent is None or (parent.startswith(own_prefix) and (root_uri(post) or "").startswith(own_prefix))
         case "posts_with_media":
             return _media(post) in {"app.bsky.embed.images", "app.bsky.embed.video", "app.bsky.embed.gallery"}
         case "posts_with_video":

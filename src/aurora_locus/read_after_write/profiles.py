@@ -10,14 +10,14 @@ _FROM_THE_RECORD = frozenset({"displayName", "pronouns", "avatar", "description"
 
 
 async def profile(
-    author: ViewingAccount, _asked: Mapping[str, str], view: dict[str, Any], recent: Recent
+    author: ViewingAccount, _parameters: Mapping[str, str], view: dict[str, Any], recent: Recent
 ) -> dict[str, Any]:
     """Complete ``app.bsky.actor.getProfile`` with the caller's current profile."""
     return _renewed(author, view, recent)
 
 
 async def profiles(
-    author: ViewingAccount, _asked: Mapping[str, str], answer: dict[str, Any], recent: Recent
+    author: ViewingAccount, _parameters: Mapping[str, str], answer: dict[str, Any], recent: Recent
 ) -> dict[str, Any]:
     """Complete ``app.bsky.actor.getProfiles`` with the caller's current profile."""
     return {**answer, "profiles": [_renewed(author, view, recent) for view in answer["profiles"]]}

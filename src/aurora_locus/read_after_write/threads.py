@@ -13,13 +13,13 @@ _THREAD: Final = "app.bsky.feed.defs#threadViewPost"
 
 
 async def thread(
-    author: ViewingAccount, asked: Mapping[str, str], answer: dict[str, Any], recent: Recent
+    author: ViewingAccount, parameters: Mapping[str, str], answer: dict[str, Any], recent: Recent
 ) -> dict[str, Any]:
     """Complete ``app.bsky.feed.getPostThread`` with the caller's replies, to the requested depth."""
     shown = answer["thread"]
     if shown.get("$type") != _THREAD:
         return answer
-    depth = int(asked.get("depth", "6"))
+    depth = int(parameters.get("depth", "6"))
     # Oldest first, so that a reply to one's own reply finds that reply in the thread.
     for post in reversed(recent.posts):
         parent = parent_uri(post)
@@ -28,24 +28,26 @@ async def thread(
     return {**answer, "thread": shown}
 
 
-async def missing_thread(author: ViewingAccount, asked: Mapping[str, str], recent: Recent) -> dict[str, Any] | None:
+async def missing_thread(
+    author: ViewingAccount, parameters: Mapping[str, str], recent: Recent
+) -> dict[str, Any] | None:
     """Return the thread of a post of the caller that the app view does not have yet; None if it is not a recent post of
     theirs.
     """
-    wanted = asked.get("uri", "").replace(f"at://{author.handle}/", f"at://{author.did}/", 1)
-    post = next((one for one in recent.posts if one.uri == wanted), None)
+    uri = parameters.get("uri", "").replace(f"at://{author.handle}/", f"at://{author.did}/", 1)
+    post = next((one for one in recent.posts if one.uri == uri), None)
     if post is None:
         return None
     shown: dict[str, Any] = {"$type": _THREAD, "post": await post_view(author, post), "replies": []}
     parent = parent_uri(post)
     if parent is not None:
-        height = asked.get("parentHeight", "80")
+        height = parameters.get("parentHeight", "80")
         above = await author.ask(NSID, {"uri": parent, "depth": "0", "parentHeight": height})
         if above is not None and isinstance(above.get("thread"), dict):
             shown["parent"] = above["thread"]
         elif (own := next((one for one in recent.posts if one.uri == parent), None)) is not None:
             shown["parent"] = {"$type": _THREAD, "post": await post_view(author, own)}
-    return await thread(author, asked, {"thread": shown}, recent)
+    return await thread(author, parameters, {"thread": shown}, recent)
 
 
 async def _with_answer(
@@ -59,6 +61,6 @@ async def _with_answer(
         return {**shown, "replies": below} if below else shown
     if any(answer.get("post", {}).get("uri") == post.uri for answer in answers):
         return shown
-    mine = {"$type": _THREAD, "post": await post_view(author, post)}
+    own_reply = {"$type": _THREAD, "post": await post_view(author, post)}
     counted = {**shown["post"], "replyCount": shown["post"].get("replyCount", 0) + 1}
-    return {**shown, "post": counted, "replies": [mine, *answers]}
+    return {**shown, "post": counted, "replies": [own_reply, *answers]}

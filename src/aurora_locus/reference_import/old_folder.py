@@ -141,7 +141,7 @@ def is_open(path: Path) -> bool:
     """Whether any process has the database open."""
     if sys.platform != "linux":
         return path.with_name(f"{path.name}-wal").exists()
-    asked = struct.pack(_FLOCK, fcntl.F_WRLCK, 0, _LOCKED_FROM, _LOCKED_BYTES, 0)
+    lock_query = struct.pack(_FLOCK, fcntl.F_WRLCK, 0, _LOCKED_FROM, _LOCKED_BYTES, 0)
     with path.open("rb") as file:
-        found = fcntl.fcntl(file, fcntl.F_GETLK, asked)
-    return bool(struct.unpack(_FLOCK, found[: len(asked)])[0] != fcntl.F_UNLCK)
+        found = fcntl.fcntl(file, fcntl.F_GETLK, lock_query)
+    return bool(struct.unpack(_FLOCK, found[: len(lock_query)])[0] != fcntl.F_UNLCK)

@@ -24,9 +24,9 @@ async def verify(db: Database, found: Survey, progress: Progress) -> None:
     async with db.reader() as look:
         for noun, statement in _COUNTS.items():
             row = await look.fetch_one(statement)
-            here = 0 if row is None else int(row[0])
-            if here != found.counts.get(noun, 0):
-                differing.append(f"{here} {noun} instead of {found.counts.get(noun, 0)}")
+            imported_count = 0 if row is None else int(row[0])
+            if imported_count != found.counts.get(noun, 0):
+                differing.append(f"{imported_count} {noun} instead of {found.counts.get(noun, 0)}")
         last = await look.fetch_one(_LAST)
     if last is None or last[0] != found.next_after:
         differing.append(f"the firehose stands elsewhere than at {found.next_after}")

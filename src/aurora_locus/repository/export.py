@@ -75,13 +75,13 @@ async def record_proof(repositories: Repositories, did: Did, path: str) -> bytes
 
 async def _proof(repositories: Repositories, head: Head, path: str) -> bytes:
     db, did = repositories.db, head.did
-    way = await with_nodes(db, repositories.read_nodes, did, head.data, lambda tree: path_proof(tree, path))
-    wanted = [head.commit] if way.cid is None else [head.commit, way.cid]
-    found = await reader.load_blocks(db, did, wanted)
-    for cid in wanted:
+    tree_path = await with_nodes(db, repositories.read_nodes, did, head.data, lambda tree: path_proof(tree, path))
+    cids = [head.commit] if tree_path.cid is None else [head.commit, tree_path.cid]
+    found = await reader.load_blocks(db, did, cids)
+    for cid in cids:
         if cid not in found:
             raise DamagedRepository(did, cid)
-    return write_proof(head.commit, way, found)
+    return write_proof(head.commit, tree_path, found)
 
 
 async def _commit(db: Database, head: Head) -> Commit:
@@ -155,9 +155,9 @@ async def _first_blocks(db: Database, did: Did) -> dict[bytes, bytes]:
 
 async def _sections(db: Database, did: Did, batch: list[tuple[bytes, bytes | None]]) -> list[bytes]:
     """Return a batch in CAR format. Blocks that are None are records that must still be read."""
-    wanted = {cid for cid, block in batch if block is None}
-    found = await reader.load_raw_blocks(db, did, list(wanted)) if wanted else {}
-    for cid in wanted - found.keys():
+    missing_cids = {cid for cid, block in batch if block is None}
+    found = await reader.load_raw_blocks(db, did, list(missing_cids)) if missing_cids else {}
+    for cid in missing_cids - found.keys():
         raise DamagedRepository(did, Cid(cid))
     return [car.raw_section(cid, found[cid] if block is None else block) for cid, block in batch]
 

@@ -101,9 +101,9 @@ async def _write_present(db: Database, head: Head, files: ImportFiles) -> None:
             while level:
                 below: list[bytes] = []
                 for start in range(0, len(level), _BLOCKS_PER_STATEMENT):
-                    wanted = level[start : start + _BLOCKS_PER_STATEMENT]
-                    found = await reader.load_raw_blocks(db, head.did, wanted)
-                    for cid in wanted:
+                    cids = level[start : start + _BLOCKS_PER_STATEMENT]
+                    found = await reader.load_raw_blocks(db, head.did, cids)
+                    for cid in cids:
                         if cid not in found:
                             raise DamagedRepository(head.did, Cid(cid))
                         below += [link for link, is_node in links_of(found[cid]) if is_node]

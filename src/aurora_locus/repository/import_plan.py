@@ -98,7 +98,7 @@ def plan_import(did: Did, roots: Sequence[Cid], find: Find, held: RepositorySnap
         built = build(entries)
         data, rebuilt, nodes = built.root, built.blocks, dict.fromkeys(built.blocks)
     new_nodes = [cid for cid in nodes if cid not in held.nodes]
-    here = set(held.entries.values()) | held.nodes.keys()
+    stored_cids = set(held.entries.values()) | held.nodes.keys()
     uses = Counter(change.after for change in changes if change.after is not None)
     uses.update(new_nodes)
     return ImportPlan(
@@ -111,8 +111,8 @@ def plan_import(did: Did, roots: Sequence[Cid], find: Find, held: RepositorySnap
         removed_nodes=[cid for cid in held.nodes if cid not in nodes],
         changes=changes,
         blobs=blobs,
-        staged={cid: count for cid, count in uses.items() if cid not in here},
-        more_uses={cid: count for cid, count in uses.items() if cid in here},
+        staged={cid: count for cid, count in uses.items() if cid not in stored_cids},
+        more_uses={cid: count for cid, count in uses.items() if cid in stored_cids},
     )
 
 

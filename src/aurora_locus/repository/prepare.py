@@ -75,9 +75,9 @@ def prepare_deletion(
 
 async def check_blobs(db: Database, did: Did, writes: Sequence[PreparedWrite]) -> None:
     """Check that every referenced blob is on this server and matches the records. Raises InvalidInput, NotFound."""
-    wanted = [blob for write in writes for blob in write.blobs]
-    if wanted:
-        await require_blobs(db, did, wanted)
+    references = [blob for write in writes for blob in write.blobs]
+    if references:
+        await require_blobs(db, did, references)
 
 
 def _with_type(collection: Nsid, value: Value) -> dict[str, Value]:

@@ -184,8 +184,8 @@ async def list_forms(
 
     def work(r: PlainReader, known: Callable[[bytes], bool]) -> tuple[Sequence[Row], dict[bytes, bytes]]:
         rows = r.fetch(sql, did=did, collection=collection, cursor=cursor or "", limit=limit)
-        wanted = [row[1] for row in rows if not known(row[1])]
-        blocks = r.fetch(_BLOCKS, did=did, cids=wanted) if wanted else ()
+        uncached_cids = [row[1] for row in rows if not known(row[1])]
+        blocks = r.fetch(_BLOCKS, did=did, cids=uncached_cids) if uncached_cids else ()
         return rows, {block[0]: block[1] for block in blocks}
 
     rows, blocks = await db.read(lambda r: work(r, forms.has))
@@ -230,8 +230,8 @@ async def load_blocks(db: Database, did: Did, cids: Iterable[Cid]) -> dict[Cid, 
     """Load blocks of a repository by CID. Blocks that are not stored are left out. Ask for no more than a few hundred
     at a time.
     """
-    wanted = [bytes(cid) for cid in cids]
-    rows = await db.read(lambda r: r.fetch(_BLOCKS, did=did, cids=wanted))
+    keys = [bytes(cid) for cid in cids]
+    rows = await db.read(lambda r: r.fetch(_BLOCKS, did=did, cids=keys))
     return {Cid(row[0]): row[1] for row in rows}
 
 

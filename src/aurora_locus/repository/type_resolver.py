@@ -59,13 +59,13 @@ class TypeResolver:
         cannot be resolved.
         """
         found: dict[Nsid, Document] = {}
-        wanted = [collection]
-        while wanted:
-            nsid = wanted.pop()
+        pending = [collection]
+        while pending:
+            nsid = pending.pop()
             if nsid in found or self._is_given(nsid):
                 continue
             if len(found) == _MAX_TOGETHER:
                 return {}
             document = found[nsid] = await self._resolve(nsid)
-            wanted += references_of(document)
+            pending += references_of(document)
         return found

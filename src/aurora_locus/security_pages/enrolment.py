@@ -12,7 +12,7 @@ from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.second_factors import checking, passkeys, queries, recovery_codes, totp
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show, take
-from aurora_locus.i18n.sentences import mark
+from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.sign_in.factor_step import party_of
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import FLASH_MESSAGES, go, page, site_of
@@ -21,8 +21,8 @@ from groundwork.errors import InvalidForm, InvalidInput, TooMany
 from groundwork.http.forms import EMPTY, FormState, form_with_problems
 
 FLASH_MESSAGES |= {
-    "app_added": mark("From now on we ask for a code from your authenticator app."),
-    "passkey_added": mark("Your passkey is ready."),
+    "app_added": gettext_noop("From now on we ask for a code from your authenticator app."),
+    "passkey_added": gettext_noop("Your passkey is ready."),
 }
 
 
@@ -83,7 +83,9 @@ def shown_once(request: Request, codes: list[str]) -> Response:
 def _confirmed(w: Writer, registry: Registry, did: Did, typed: str) -> list[str]:
     had_one = queries.are_set(w, did)
     if not totp.take(w, registry.factor_keys, did, typed, confirming=True):
-        raise InvalidForm({"code": mark("This isn’t the code the app should show now. Is your phone’s clock right?")})
+        raise InvalidForm(
+            {"code": gettext_noop("This isn’t the code the app should show now. Is your phone’s clock right?")}
+        )
     return [] if had_one else recovery_codes.renew(w, registry.factor_keys, did)
 
 

@@ -10,7 +10,7 @@ from at_protocol.syntax.did import Did
 from aurora_locus.accounts.second_factors import checking, passkeys, queries, recovery_codes, totp
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show, take
-from aurora_locus.i18n.sentences import mark
+from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.security_pages import enrolment
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import FLASH_MESSAGES, go, page
@@ -20,10 +20,10 @@ from groundwork.http.forms import EMPTY, FormState
 PATH = "/account/security"
 
 FLASH_MESSAGES |= {
-    "app_off": mark("The authenticator app is off."),
-    "mail_on": mark("Codes by e-mail are on."),
-    "mail_off": mark("Codes by e-mail are off."),
-    "passkey_removed": mark("The passkey is removed here. Remove it on your device, too."),
+    "app_off": gettext_noop("The authenticator app is off."),
+    "mail_on": gettext_noop("Codes by e-mail are on."),
+    "mail_off": gettext_noop("Codes by e-mail are off."),
+    "passkey_removed": gettext_noop("The passkey is removed here. Remove it on your device, too."),
 }
 
 
@@ -51,7 +51,7 @@ async def change(request: Request) -> Response:
         case "mail-on":
             if not account.email_is_confirmed:
                 return await _page(
-                    request, FormState({}, {"mail": mark("Confirm your e-mail address first.")}), status=400
+                    request, FormState({}, {"mail": gettext_noop("Confirm your e-mail address first.")}), status=400
                 )
             codes = await registry.db.write(
                 lambda w: enrolment.first_codes(w, registry, did, lambda: queries.set_mail(w, did, is_on=True))

@@ -112,8 +112,8 @@ class LiveEvents:
     async def _forget_purged(self) -> None:
         """Drop earlier events of an account that another process has deleted: they must not be sent any more."""
         first, last = self.buffer.floor, self.buffer.head
-        here = await read_with_retry(lambda: queries.numbers(self._db, first, last))
-        self.buffer.forget({number for number in self.buffer.numbers() if first < number <= last} - here)
+        stored_numbers = await read_with_retry(lambda: queries.numbers(self._db, first, last))
+        self.buffer.forget({number for number in self.buffer.numbers() if first < number <= last} - stored_numbers)
 
     async def _next_page(self) -> list[tuple[int, Did, bytes]]:
         while True:

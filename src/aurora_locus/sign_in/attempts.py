@@ -21,14 +21,16 @@ from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.sign_in_links import SignInLink
 from aurora_locus.accounts.sign_in_source import SignInSource
 from aurora_locus.browser_sessions.edge import registry_of, source_here
-from aurora_locus.i18n.sentences import mark, too_often
+from aurora_locus.i18n.sentences import gettext_noop, too_often
 from groundwork.errors import InvalidForm, NotSignedIn, Refused, TooMany
 from groundwork.http.forms import FormState
 from groundwork.rate_limit.contract import spend
 
-WRONG = mark("Name and password don’t match. Check both and try again.")
-USED_UP = mark("Too many wrong passwords for this account. We can e-mail you a link that lets you sign in here.")
-LATER = mark("Too many tries from here. Wait a few minutes, or let us e-mail you a link.")
+WRONG = gettext_noop("Name and password don’t match. Check both and try again.")
+USED_UP = gettext_noop(
+    "Too many wrong passwords for this account. We can e-mail you a link that lets you sign in here."
+)
+LATER = gettext_noop("Too many tries from here. Wait a few minutes, or let us e-mail you a link.")
 
 # The hidden field that carries the token of an e-mailed link.
 LINK = "link"
@@ -46,9 +48,9 @@ async def check_password(
     password = form.get("password", "")
     problems = {}
     if not identifier.strip():
-        problems["identifier"] = mark("Type your name or e-mail address.")
+        problems["identifier"] = gettext_noop("Type your name or e-mail address.")
     if not password:
-        problems["password"] = mark("Type your password.")
+        problems["password"] = gettext_noop("Type your password.")
     if problems:
         raise InvalidForm(problems)
     registry, source = registry_of(connection), source_here(connection)
@@ -116,5 +118,5 @@ async def _count_try(registry: Registry, identifier: str, source: SignInSource, 
     if not place:
         of_source = of_address(SIGN_IN_ADDRESS, source.address, is_shared=registry.shares_private_addresses)
         charges.append((of_source, source.network))
-    wanted = [(effective(registry, limit), key) for limit, key in charges]
-    await spend(registry.counters, wanted, now=registry.clock.now())
+    limits_and_keys = [(effective(registry, limit), key) for limit, key in charges]
+    await spend(registry.counters, limits_and_keys, now=registry.clock.now())

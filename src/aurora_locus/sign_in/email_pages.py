@@ -11,7 +11,7 @@ from aurora_locus.accounts.email_tokens import TokenPurpose
 from aurora_locus.accounts.limits import REQUEST_CONFIRMATION, effective
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show, take
-from aurora_locus.i18n.sentences import mark, too_often
+from aurora_locus.i18n.sentences import gettext_noop, too_often
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import go, page
 from groundwork.errors import InvalidForm, NotSignedIn, Refused, TooMany
@@ -49,7 +49,7 @@ async def confirm(request: Request, code: str) -> None:
     """Check the code that was sent to the chosen account. Raises InvalidForm."""
     account = edge.account_of(request)
     if not code.strip():
-        raise InvalidForm({"code": mark("Type the code from the e-mail.")})
+        raise InvalidForm({"code": gettext_noop("Type the code from the e-mail.")})
     try:
         await email_changes.confirm(edge.registry_of(request), account.did, account.email or "", code)
     except NotSignedIn as wrong:

@@ -20,7 +20,7 @@ from aurora_locus.accounts.second_factors import checking, passkeys
 from aurora_locus.accounts.second_factors.passkeys import PasskeyContext
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.edge import registry_of
-from aurora_locus.i18n.sentences import mark, too_often
+from aurora_locus.i18n.sentences import gettext_noop, too_often
 from aurora_locus.repository.model import OF_THE_HOST
 from aurora_locus.site.frame import site_of
 from groundwork.clock import MINUTE, Instant
@@ -28,7 +28,7 @@ from groundwork.errors import InvalidForm, NotSignedIn, Refused, TooMany
 
 TICKET_LASTS = 10 * MINUTE
 
-_NOT_PROVEN = mark("This passkey doesn’t belong to this account, or it took too long. Try again.")
+_NOT_PROVEN = gettext_noop("This passkey doesn’t belong to this account, or it took too long. Try again.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ async def take_factor(connection: HTTPConnection, did: Did, form: dict[str, str]
                 raise InvalidForm({"code": _NOT_PROVEN})
             return
         if not code.strip():
-            raise InvalidForm({"code": mark("Type the code.")})
+            raise InvalidForm({"code": gettext_noop("Type the code.")})
         if not await checking.take_code(registry, did, code):
             raise InvalidForm({"code": checking.WRONG})
     except TooMany as limit:
@@ -125,9 +125,9 @@ async def enter_by_passkey(
     async with registry.db.reader() as reader:
         account = None if did is None else await queries.find(reader, did)
     if account is None:
-        raise InvalidForm({"identifier": mark("We don’t know this passkey, or it took too long. Try again.")})
+        raise InvalidForm({"identifier": gettext_noop("We don’t know this passkey, or it took too long. Try again.")})
     if account.status in OF_THE_HOST and not allow_takendown:
-        raise NotSignedIn(mark("This account has been taken down."), name="AccountTakedown")
+        raise NotSignedIn(gettext_noop("This account has been taken down."), name="AccountTakedown")
     return await edge.sign_in(connection, account.did, account.tokens_valid_after, remember=remember)
 
 
@@ -138,5 +138,5 @@ def _mac(connection: HTTPConnection, body: str) -> str:
 
 def _over() -> NotSignedIn:
     return NotSignedIn(
-        mark("That took too long, or you started in another browser. Sign in again."), name="AuthMissing"
+        gettext_noop("That took too long, or you started in another browser. Sign in again."), name="AuthMissing"
     )

@@ -109,9 +109,9 @@ async def take_factor(request: Request) -> Response:
 
 async def show_accounts(request: Request) -> Response:
     """Show the accounts that are signed in on this browser."""
-    chosen = edge.account_of(request, allow_takendown=True)
+    account = edge.account_of(request, allow_takendown=True)
     next_path = local_path(request.query_params.get("next", ""), AFTER)
-    context = {"accounts": edge.accounts_of(request), "chosen": chosen, "next_path": next_path}
+    context = {"accounts": edge.accounts_of(request), "chosen": account, "next_path": next_path}
     return page(request, "sign_in/accounts.html", context)
 
 

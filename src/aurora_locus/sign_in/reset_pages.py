@@ -9,7 +9,7 @@ from aurora_locus.accounts.limits import REQUEST_PASSWORD_RESET, RESET_PASSWORD,
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.browser_sessions.edge import lasting_source, registry_of
 from aurora_locus.browser_sessions.routes import show, take
-from aurora_locus.i18n.sentences import mark, too_often
+from aurora_locus.i18n.sentences import gettext_noop, too_often
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import go, page
 from groundwork.errors import InvalidInput, NotSignedIn, Refused, TooMany
@@ -62,9 +62,9 @@ async def choose_password(request: Request) -> Response:
     code, password = form.get("code", ""), form.get("password", "")
     problems = {}
     if not code.strip():
-        problems["code"] = mark("Type the code from the e-mail.")
+        problems["code"] = gettext_noop("Type the code from the e-mail.")
     if not password:
-        problems["password"] = mark("Choose a password.")
+        problems["password"] = gettext_noop("Choose a password.")
     if problems:
         return _code(request, FormState(form, problems), status=400)
     try:

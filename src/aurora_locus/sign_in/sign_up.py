@@ -11,7 +11,7 @@ from aurora_locus.accounts.limits import CREATE_ACCOUNT, effective
 from aurora_locus.accounts.model import Account
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.edge import registry_of
-from aurora_locus.i18n.sentences import mark
+from aurora_locus.i18n.sentences import gettext_noop
 from groundwork.errors import Failure, InvalidForm, InvalidInput, NotFound, Refused
 from groundwork.http.application import client_network
 from groundwork.rate_limit.contract import spend
@@ -26,10 +26,10 @@ _FIELDS = {
     "InvalidRequest": "email",
 }
 _MISSING = {
-    "name": mark("Choose a name."),
-    "email": mark("Type your e-mail address."),
-    "password": mark("Choose a password."),
-    "invite_code": mark("Type the code you were given."),
+    "name": gettext_noop("Choose a name."),
+    "email": gettext_noop("Type your e-mail address."),
+    "password": gettext_noop("Choose a password."),
+    "invite_code": gettext_noop("Type the code you were given."),
 }
 
 
@@ -47,14 +47,14 @@ async def sign_up(connection: HTTPConnection, form: dict[str, str]) -> SignedInA
     if registry.counts_requests:
         limit = (effective(registry, CREATE_ACCOUNT), client_network(connection))
         await spend(registry.counters, [limit], now=registry.clock.now())
-    wish = AccountRequest(
+    account_request = AccountRequest(
         _handle(form, registry.handle_domains),
         form["email"].strip(),
         form["password"],
         form.get("invite_code", "").strip() or None,
     )
     try:
-        made = await creation.create(registry, wish)
+        made = await creation.create(registry, account_request)
     except (InvalidInput, Refused) as wrong:
         raise InvalidForm({_field_of(wrong): wrong.why}) from None
     # Creating an account also opens an app session, which a browser does not need.
@@ -62,7 +62,7 @@ async def sign_up(connection: HTTPConnection, form: dict[str, str]) -> SignedInA
     async with registry.db.reader() as reader:
         account = await queries.find(reader, made.did)
     if account is None:
-        raise NotFound(mark("The account was deleted right after it was created. Create it again."))
+        raise NotFound(gettext_noop("The account was deleted right after it was created. Create it again."))
     return await _enter(connection, account, remember="remember" in form)
 
 

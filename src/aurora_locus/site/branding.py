@@ -40,8 +40,8 @@ class Branding:
         """The colours as CSS; empty if the operator chose none."""
         if not self.colour:
             return b""
-        chosen = rgb(self.colour)
-        light, dark = readable_on(_LIGHT_SHEET, chosen), readable_on(_DARK_SHEET, chosen)
+        colour = rgb(self.colour)
+        light, dark = readable_on(_LIGHT_SHEET, colour), readable_on(_DARK_SHEET, colour)
         return (
             f":root {{ {_declarations(light, darker(light, 8))} }}\n"
             f"@media (prefers-color-scheme: dark) {{ :root {{ {_declarations(dark, lighter(dark, 8))} }} }}\n"

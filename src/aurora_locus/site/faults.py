@@ -6,8 +6,8 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from aurora_locus.i18n.catalogue import gettext, ngettext
-from aurora_locus.i18n.sentences import explain, mark
-from aurora_locus.site.frame import go, here, page, shown_of
+from aurora_locus.i18n.sentences import explain, gettext_noop
+from aurora_locus.site.frame import current_path, go, page, shown_of
 from groundwork.http.faults import Fault, Renderer, render_problem
 from groundwork.rate_limit.contract import RateLimited
 
@@ -21,21 +21,21 @@ PROVE = "/sign-in/again"
 EXPORT = "/account/export"
 
 _HEADINGS = {
-    400: mark("We couldn’t read that"),
-    401: mark("Sign in first"),
-    403: mark("You can’t do this here"),
-    404: mark("We can’t find that page"),
-    405: mark("This page can’t do that"),
-    409: mark("Somebody changed it first"),
-    413: mark("That’s too much at once"),
-    422: mark("That’s not possible"),
-    429: mark("Wait a moment"),
-    500: mark("That didn’t work on our side"),
-    502: mark("Another server didn’t answer properly"),
-    503: mark("We can’t do this right now"),
-    504: mark("Another server took too long"),
+    400: gettext_noop("We couldn’t read that"),
+    401: gettext_noop("Sign in first"),
+    403: gettext_noop("You can’t do this here"),
+    404: gettext_noop("We can’t find that page"),
+    405: gettext_noop("This page can’t do that"),
+    409: gettext_noop("Somebody changed it first"),
+    413: gettext_noop("That’s too much at once"),
+    422: gettext_noop("That’s not possible"),
+    429: gettext_noop("Wait a moment"),
+    500: gettext_noop("That didn’t work on our side"),
+    502: gettext_noop("Another server didn’t answer properly"),
+    503: gettext_noop("We can’t do this right now"),
+    504: gettext_noop("Another server took too long"),
 }
-_HEADINGS_BY_NAME = {"PageTooOld": mark("This page is too old"), CLOSED: mark("This account is closed")}
+_HEADINGS_BY_NAME = {"PageTooOld": gettext_noop("This page is too old"), CLOSED: gettext_noop("This account is closed")}
 
 
 def render_as_page(connection: HTTPConnection, fault: Fault) -> Response:
@@ -44,15 +44,15 @@ def render_as_page(connection: HTTPConnection, fault: Fault) -> Response:
     """
     if fault.http_status == 401:
         where = PROVE if fault.name == PROOF_NEEDED else SIGN_IN
-        return go(f"{where}?next={quote(here(connection), safe='')}")
+        return go(f"{where}?next={quote(current_path(connection), safe='')}")
     context = {
         "heading": explain(
-            _HEADINGS_BY_NAME.get(fault.name) or _HEADINGS.get(fault.http_status, mark("That didn’t work"))
+            _HEADINGS_BY_NAME.get(fault.name) or _HEADINGS.get(fault.http_status, gettext_noop("That didn’t work"))
         ),
         "why": _why(fault),
         "status": fault.http_status,
         "request_id": fault.request_id,
-        "again": here(connection) if fault.name == "PageTooOld" else "",
+        "again": current_path(connection) if fault.name == "PageTooOld" else "",
         "export": EXPORT if fault.name == CLOSED else "",
     }
     return page(connection, "site/fault.html", context, status=fault.http_status, headers=fault.headers)

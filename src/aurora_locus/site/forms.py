@@ -9,7 +9,7 @@ from hashlib import sha256
 
 from starlette.requests import Request
 
-from aurora_locus.i18n.sentences import mark
+from aurora_locus.i18n.sentences import gettext_noop
 from groundwork.errors import Forbidden
 
 CSRF_FIELD = "csrf"
@@ -27,7 +27,7 @@ def require_token(key: bytes, device_id: str, form: dict[str, str]) -> None:
     given = form.get(CSRF_FIELD, "")
     if not device_id or not hmac.compare_digest(given.encode(), token_for(key, device_id).encode()):
         raise Forbidden(
-            mark("This page is too old, or your browser blocks cookies. Open it again and send it again."),
+            gettext_noop("This page is too old, or your browser blocks cookies. Open it again and send it again."),
             name="PageTooOld",
         )
 

@@ -14,7 +14,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from aurora_locus.i18n.catalogue import CATALOGUE, SOURCE, current
-from aurora_locus.i18n.sentences import capital, explain, mark
+from aurora_locus.i18n.sentences import capital, explain, gettext_noop
 from aurora_locus.site import amounts, times
 from aurora_locus.site.branding import Branding
 from aurora_locus.site.words import STATUSES
@@ -30,14 +30,14 @@ _PACKAGES = _HERE.parent
 
 # Flash messages. The cookie holds only the key, never the text. Packages with pages add their own.
 FLASH_MESSAGES = {
-    "signed_in": mark("You’re signed in."),
-    "signed_out": mark("You’re signed out."),
+    "signed_in": gettext_noop("You’re signed in."),
+    "signed_out": gettext_noop("You’re signed out."),
     "saved": "Saved.",
     "done": "Done, and noted in the audit log.",
-    "welcome": mark("Welcome. Your account is ready."),
-    "email_sent": mark("An e-mail is on its way."),
-    "email_confirmed": mark("Your e-mail address is confirmed."),
-    "password_changed": mark("Your password has been changed. Sign in with the new one."),
+    "welcome": gettext_noop("Welcome. Your account is ready."),
+    "email_sent": gettext_noop("An e-mail is on its way."),
+    "email_confirmed": gettext_noop("Your e-mail address is confirmed."),
+    "password_changed": gettext_noop("Your password has been changed. Sign in with the new one."),
 }
 _STYLES = ("tokens.css", "sky.css", "base.css", "forms.css", "frame.css", "inputs.css")
 _FLASH_COOKIE = "aurora_flash"
@@ -158,7 +158,7 @@ def page(
         "face": None if shown is None else shown.face,
         "csrf": (lambda: "") if shown is None else shown.csrf,
         "path": connection.url.path,
-        "here": here(connection),
+        "here": current_path(connection),
         "flash": flash,
         "languages": CATALOGUE.choices(SOURCE),
         **(context or {}),
@@ -180,7 +180,7 @@ def page(
     return response
 
 
-def here(connection: HTTPConnection) -> str:
+def current_path(connection: HTTPConnection) -> str:
     """Return the path and query of this request, to come back to it later."""
     return connection.url.path + (f"?{connection.url.query}" if connection.url.query else "")
 

@@ -69,16 +69,16 @@ class Elsewhere:
         header = headers.get(HEADER)
         if header is not None:
             require_may_leave(nsid)
-        wanted = self.proxying.wanted(nsid, None if header is None else header.decode("latin-1"))
-        if wanted is None:
+        target = self.proxying.target_of(nsid, None if header is None else header.decode("latin-1"))
+        if target is None:
             return None
         require_may_leave(nsid)
         if scope["method"] not in _VERBS:
             raise InvalidInput("", "Methods are called with GET, HEAD or POST.")
-        did = await self._require_caller(wanted, nsid, headers, scope)
+        did = await self._require_caller(target, nsid, headers, scope)
         if self.host.gate is not None:
             await self.host.gate.spend(allowance, [(PASSED_ON, did)])
-        service = await self.proxying.find(wanted)
+        service = await self.proxying.find(target)
         body = await whole(receive)
         if body and scope["method"] != "POST":
             raise InvalidInput("", "A query has no body.")
@@ -93,12 +93,12 @@ class Elsewhere:
         )
 
     async def _require_caller(
-        self, wanted: ServiceRef, nsid: Nsid, headers: Mapping[bytes, bytes], scope: Scope
+        self, target: ServiceRef, nsid: Nsid, headers: Mapping[bytes, bytes], scope: Scope
     ) -> Did:
         caller = await self.host.authenticate(Need.ACCESS, nsid, headers, scope)
         if caller is None or caller.did is None:
             raise NotSignedIn("This needs an account; sign in first.", name="AuthMissing")
-        require_rpc(caller, audience=wanted.name, method=nsid)
+        require_rpc(caller, audience=target.name, method=nsid)
         require_allowed(nsid, scope_at_services(caller), (await self.host.repositories.head(caller.did)).status)
         return caller.did
 

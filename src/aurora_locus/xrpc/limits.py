@@ -24,10 +24,10 @@ def limited(registry: Registry, charges: Charges, run: Run, points: Points | Non
 
     async def counted(call: XrpcCall) -> Outcome:
         if call.allowance.is_counted:
-            wanted = [(effective(registry, limit), key) for limit, key in charges(call)]
+            limits_and_keys = [(effective(registry, limit), key) for limit, key in charges(call)]
             cost = 1 if points is None else points(call)
             now = registry.clock.now()
-            call.allowance.limit_states.append(await spend(registry.counters, wanted, now=now, points=cost))
+            call.allowance.limit_states.append(await spend(registry.counters, limits_and_keys, now=now, points=cost))
         return await run(call)
 
     return counted

@@ -31,13 +31,13 @@ def _nothing(_grant: Grant) -> Missing:
 
 
 def _manages(attribute: str) -> Callable[[Grant], Missing]:
-    wanted = AccountPermission(attribute, may_manage=True).scope()
-    return lambda grant: None if grant.may_manage(attribute) else wanted
+    needed_scope = AccountPermission(attribute, may_manage=True).scope()
+    return lambda grant: None if grant.may_manage(attribute) else needed_scope
 
 
 def _changes_identity(attribute: str) -> Callable[[Grant], Missing]:
-    wanted = IdentityPermission(attribute).scope()
-    return lambda grant: None if grant.may_change_identity(attribute) else wanted
+    needed_scope = IdentityPermission(attribute).scope()
+    return lambda grant: None if grant.may_change_identity(attribute) else needed_scope
 
 
 def _sees_repo(grant: Grant) -> Missing:
@@ -45,9 +45,9 @@ def _sees_repo(grant: Grant) -> Missing:
     return None if holds else AccountPermission("repo").scope()
 
 
-def _calls_here(method: str) -> Callable[[Grant], Missing]:
-    wanted = RpcPermission((method,), "*").scope()
-    return lambda grant: None if grant.may_call_here(method) else wanted
+def _calls_this_server(method: str) -> Callable[[Grant], Missing]:
+    needed_scope = RpcPermission((method,), "*").scope()
+    return lambda grant: None if grant.may_call_here(method) else needed_scope
 
 
 _IDENTITY, _REPO, _SERVER, _ACTOR = "com.atproto.identity", "com.atproto.repo", "com.atproto.server", "app.bsky.actor"
@@ -55,8 +55,8 @@ _IDENTITY, _REPO, _SERVER, _ACTOR = "com.atproto.identity", "com.atproto.repo", 
 # Methods with `_nothing` need only `atproto`, or check their permission later, when the record, the file or the service
 # is known.
 NEEDS: Mapping[str, Callable[[Grant], Missing]] = {
-    f"{_ACTOR}.getPreferences": _calls_here(f"{_ACTOR}.getPreferences"),
-    f"{_ACTOR}.putPreferences": _calls_here(f"{_ACTOR}.putPreferences"),
+    f"{_ACTOR}.getPreferences": _calls_this_server(f"{_ACTOR}.getPreferences"),
+    f"{_ACTOR}.putPreferences": _calls_this_server(f"{_ACTOR}.putPreferences"),
     f"{_IDENTITY}.getRecommendedDidCredentials": _nothing,
     f"{_IDENTITY}.refreshIdentity": _nothing,
     f"{_IDENTITY}.requestPlcOperationSignature": _changes_identity("*"),
@@ -82,10 +82,10 @@ def require(need: Need, nsid: str, caller: PdsCaller | None) -> None:
     """Raise Forbidden if an app may not call the method; ``ScopeMissing`` if its user could allow it."""
     if caller is None or caller.grant is None or need in _OPEN_TO_ANYBODY:
         return
-    asked = NEEDS.get(nsid)
-    if asked is None:
+    missing_scope_of = NEEDS.get(nsid)
+    if missing_scope_of is None:
         raise Forbidden(f"Apps cannot call {nsid}. Use this server's account pages instead.")
-    _require(asked(caller.grant))
+    _require(missing_scope_of(caller.grant))
 
 
 def require_writing(caller: PdsCaller | None, collection: str, *writings: Writing) -> None:

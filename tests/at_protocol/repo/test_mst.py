@@ -66,7 +66,7 @@ def test_walk_continues_after_a_missing_block():
         try:
             seen.append(next(walk))
         except MissingBlock as missing:
-            there[missing.cid] = repository.blocks[walk.wanted(1)[0]]
+            there[missing.cid] = repository.blocks[walk.next_nodes(1)[0]]
         except StopIteration:
             break
     assert [item for item in seen if not isinstance(item, Node)] == sorted(repository.content.items())
@@ -76,9 +76,9 @@ def test_walk_continues_after_a_missing_block():
 def test_wanted_nodes_are_those_opened_next():
     repository = Repository(random_content(200, 3))
     walk = repository.tree.walk()
-    assert walk.wanted() == [repository.root]
+    assert walk.next_nodes() == [repository.root]
     next(walk)
-    soon = walk.wanted(3)
+    soon = walk.next_nodes(3)
     opened = [item.cid for item in walk if isinstance(item, Node)]
     assert [cid for cid in opened if cid in soon] == soon
 

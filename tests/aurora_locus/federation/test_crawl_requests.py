@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from aurora_locus.federation.crawl_requests import LONGEST_SPACING, SPACING, CrawlRequests, Relay, asked, is_due
+from aurora_locus.federation.crawl_requests import LONGEST_SPACING, SPACING, CrawlRequests, Relay, after_request, is_due
 from aurora_locus.repository.repositories import Repositories
 from aurora_locus.sequencer.subscription import StreamSubscription
 from groundwork.clock import HOUR, MINUTE, HandClock, Instant
@@ -142,7 +142,7 @@ async def test_operator_may_ask_within_the_same_limit(
 @pytest.mark.parametrize("chance", [0.0, 1.0])
 def test_pause_is_between_twenty_minutes_and_a_day(failures: int, chance: float):
     relay = Relay(ONE, failures=failures)
-    after = asked(relay, Instant(0), head=0, problem="down", chance=chance)
+    after = after_request(relay, Instant(0), head=0, problem="down", chance=chance)
     assert SPACING <= after.next_at <= LONGEST_SPACING * 1.1
     assert not is_due(after, Instant(after.next_at - 1), head=1, is_read=False)
     assert is_due(after, after.next_at, head=0, is_read=True)

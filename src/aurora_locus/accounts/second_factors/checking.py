@@ -11,14 +11,14 @@ from aurora_locus.accounts.second_factors import passkeys, queries, recovery_cod
 from aurora_locus.accounts.second_factors.model import Factors
 from aurora_locus.accounts.second_factors.passkeys import PasskeyContext
 from aurora_locus.accounts.sessions import ProvenAccount
-from aurora_locus.i18n.sentences import mark
+from aurora_locus.i18n.sentences import gettext_noop
 from groundwork.database.transaction import Writer
 from groundwork.errors import NotSignedIn, Refused, TooMany
 from groundwork.rate_limit.contract import spend
 
 # The error name for a right password without the required code. Deployed apps handle it.
 FACTOR_WANTED = "AuthFactorTokenRequired"
-WRONG = mark("This code is wrong, or you’ve already used it.")
+WRONG = gettext_noop("This code is wrong, or you’ve already used it.")
 
 
 async def find(registry: Registry, did: Did) -> Factors:
@@ -55,7 +55,7 @@ async def send_code(registry: Registry, did: Did) -> None:
     codes.
     """
     if (await find(registry, did)).mail_since is None:
-        raise Refused(mark("Codes by e-mail are off for this account."))
+        raise Refused(gettext_noop("Codes by e-mail are off for this account."))
     limits = [(effective(registry, limit), did) for limit in SIGN_IN_EMAIL]
     await spend(registry.counters, limits, now=registry.clock.now())
     async with registry.db.transaction() as tx:
@@ -83,11 +83,13 @@ async def require(registry: Registry, proof: ProvenAccount, token: str | None) -
         # If too many e-mails have already been sent, the code in the last one can be used.
         with contextlib.suppress(TooMany):
             await send_code(registry, did)
-        why = mark("We e-mailed you a code. Sign in again with it.")
+        why = gettext_noop("We e-mailed you a code. Sign in again with it.")
     elif factors.totp_since is not None:
-        why = mark("Sign in again with a code from your authenticator app.")
+        why = gettext_noop("Sign in again with a code from your authenticator app.")
     else:
-        why = mark("This account signs in with a passkey, which only a browser can ask for. Use an app password here.")
+        why = gettext_noop(
+            "This account signs in with a passkey, which only a browser can ask for. Use an app password here."
+        )
     raise NotSignedIn(why, name=FACTOR_WANTED)
 
 

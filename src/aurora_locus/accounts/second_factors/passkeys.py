@@ -22,7 +22,7 @@ from webauthn.helpers.structs import (
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts.second_factors import challenges
 from aurora_locus.accounts.second_factors.model import FactorKeys, Passkey
-from aurora_locus.i18n.sentences import localizable, mark
+from aurora_locus.i18n.sentences import gettext_noop, localizable
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Writer
 from groundwork.errors import InvalidInput
@@ -143,7 +143,7 @@ def add(w: Writer, party: PasskeyContext, did: Did, answer: str, name: str) -> N
         now=w.now,
     )
     if kept != 1:
-        raise InvalidInput("passkey", mark("You’ve already added this passkey."))
+        raise InvalidInput("passkey", gettext_noop("You’ve already added this passkey."))
 
 
 def take(w: Writer, party: PasskeyContext, answer: str, did: Did | None = None) -> Did | None:
@@ -194,7 +194,7 @@ def _challenge_in(answer: str) -> bytes | None:
 
 
 def _unusable(field: str) -> InvalidInput:
-    return InvalidInput(field, mark("We couldn’t add the passkey. Try again, or use another device."))
+    return InvalidInput(field, gettext_noop("We couldn’t add the passkey. Try again, or use another device."))
 
 
 def _to_passkey(row: Row) -> Passkey:

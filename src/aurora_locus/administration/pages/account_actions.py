@@ -8,7 +8,7 @@ from typing import Final
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.i18n.catalogue import LazyText, lazy
-from aurora_locus.i18n.sentences import mark
+from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.moderation import account_actions, notices, subject_actions
 from aurora_locus.moderation.roles import AuditContext, OperatorAction
 from aurora_locus.moderation.subject_actions import SubjectStatusRequest
@@ -85,7 +85,7 @@ async def _restore(registry: Registry, audit: AuditContext, did: Did, _form: Map
 async def _suspend(registry: Registry, audit: AuditContext, did: Did, form: Mapping[str, str]) -> None:
     days = form.get("days", "")
     if days not in SUSPENSIONS:
-        raise InvalidInput("days", mark("Choose how long."))
+        raise InvalidInput("days", gettext_noop("Choose how long."))
     until = Instant(registry.clock.now() + int(days) * DAY) if days != "0" else None
     await subject_actions.decide_account(
         registry, audit, did, SubjectStatusRequest(suspended=True, suspended_until=until)
@@ -146,7 +146,7 @@ def _bytes(typed: str) -> int | None:
     try:
         return parse_bytes(typed) if typed else None
     except ValueError:
-        raise InvalidInput("quota", mark("Type a size like 500 MB or 2 GB, or leave this empty.")) from None
+        raise InvalidInput("quota", gettext_noop("Type a size like 500 MB or 2 GB, or leave this empty.")) from None
 
 
 async def _delete(registry: Registry, audit: AuditContext, did: Did, _form: Mapping[str, str]) -> None:

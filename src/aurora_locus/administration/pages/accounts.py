@@ -19,7 +19,7 @@ from aurora_locus.administration.pages.edge import (
     registry_of,
 )
 from aurora_locus.i18n.catalogue import LazyText
-from aurora_locus.i18n.sentences import localizable, mark
+from aurora_locus.i18n.sentences import gettext_noop, localizable
 from aurora_locus.moderation import audit_log, reports, takedowns
 from aurora_locus.moderation.roles import OperatorAction
 from aurora_locus.moderation.takedowns import AccountDecisions
@@ -53,8 +53,8 @@ def routes() -> list[Route]:
 
 async def show_accounts(request: Request) -> Response:
     """Search for accounts by handle, address or DID."""
-    asked = request.query_params
-    text, status, after = asked.get("q", "").strip(), asked.get("status", ""), asked.get("after", "")
+    query = request.query_params
+    text, status, after = query.get("q", "").strip(), query.get("status", ""), query.get("after", "")
     async with registry_of(request).db.reader() as reader:
         found = await figures.search(reader, text, status, after=after, limit=PAGE)
     more = found[-1].did if len(found) == PAGE else ""
@@ -83,57 +83,57 @@ async def show_account(request: Request) -> Response:
 async def show_act(request: Request) -> Response:
     """Show the page that describes the effect of an action and asks for confirmation."""
     did = did_in_path(request)
-    chosen = _act_in_path(request)
+    action = _act_in_path(request)
     account, decided = await _account(request, did)
     typed = FormState({"report": request.query_params.get("report", "")})
-    return _form(request, chosen, account, decided, typed)
+    return _form(request, action, account, decided, typed)
 
 
 async def act(request: Request) -> Response:
     """Carry out the action."""
     did = did_in_path(request)
-    chosen = _act_in_path(request)
+    action = _act_in_path(request)
     account, decided = await _account(request, did)
     form = posted(request)
     try:
         audit = audit_of(request)
-        _require_confirmed(chosen, account, form)
-        await chosen.run(registry_of(request), audit, did, form)
+        _require_confirmed(action, account, form)
+        await action.run(registry_of(request), audit, did, form)
     except InvalidInput as wrong:
-        return _form(request, chosen, account, decided, form_with_problems(form, wrong), status=400)
+        return _form(request, action, account, decided, form_with_problems(form, wrong), status=400)
     except (Refused, Conflict, RemoteFailed, RemoteSlow, Unavailable) as no:
-        return _form(request, chosen, account, decided, FormState(form, {"act": no.why}), status=422)
-    if chosen.is_end:
+        return _form(request, action, account, decided, FormState(form, {"act": no.why}), status=422)
+    if action.is_end:
         return go("/admin/accounts", flash="done")
     return go(f"/admin/accounts/{did}", flash="done")
 
 
-def _require_confirmed(chosen: AccountAction, account: AccountDetails, form: dict[str, str]) -> None:
-    if chosen.is_end and form.get("handle", "").strip().lower().removeprefix("@") != account.handle:
+def _require_confirmed(action: AccountAction, account: AccountDetails, form: dict[str, str]) -> None:
+    if action.is_end and form.get("handle", "").strip().lower().removeprefix("@") != account.handle:
         raise InvalidForm({"handle": localizable("Type %(handle)s to confirm.", handle=account.handle)})
-    if chosen.confirmation is not None and "sure" not in form:
-        raise InvalidForm({"sure": mark("Select this to continue.")})
+    if action.confirmation is not None and "sure" not in form:
+        raise InvalidForm({"sure": gettext_noop("Select this to continue.")})
 
 
 def _form(
     request: Request,
-    chosen: AccountAction,
+    action: AccountAction,
     account: AccountDetails,
     decided: AccountDecisions,
     typed: FormState,
     *,
     status: int = 200,
 ) -> Response:
-    context = {"act": chosen, "account": account, "decided": decided, "typed": typed}
+    context = {"act": action, "account": account, "decided": decided, "typed": typed}
     return admin_page(request, "account_act.html", context, status=status)
 
 
 def _act_in_path(request: Request) -> AccountAction:
-    chosen = ACTS.get(request.path_params["act"])
-    if chosen is None:
-        raise NotFound(mark("There is no such action."))
-    operator_of(request).require(chosen.act)
-    return chosen
+    action = ACTS.get(request.path_params["act"])
+    if action is None:
+        raise NotFound(gettext_noop("There is no such action."))
+    operator_of(request).require(action.act)
+    return action
 
 
 def _offered(
@@ -155,5 +155,5 @@ async def _account(request: Request, did: Did) -> tuple[AccountDetails, AccountD
         found = await account_details.find(reader, [did])
         known = await queries.find(reader, did)
     if not found or known is None:
-        raise NotFound(mark("There is no such account on this server."))
+        raise NotFound(gettext_noop("There is no such account on this server."))
     return found[0], await registry.db.write(lambda w: takedowns.decisions(w, did))

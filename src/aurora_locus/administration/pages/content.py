@@ -12,7 +12,7 @@ from at_protocol.syntax.did import Did, parse_did
 from aurora_locus.accounts import record_search
 from aurora_locus.administration.console import console_of
 from aurora_locus.administration.pages.edge import admin_page, audit_of, operator_get, operator_post, registry_of
-from aurora_locus.i18n.sentences import localizable, mark
+from aurora_locus.i18n.sentences import gettext_noop, localizable
 from aurora_locus.moderation import audit_log, labels, subject_actions, takedowns
 from aurora_locus.moderation.labels import Label
 from aurora_locus.moderation.roles import OperatorAction
@@ -41,8 +41,8 @@ def routes() -> list[Route]:
 
 async def show_content(request: Request) -> Response:
     """Show a record by its AT URI or a blob by its account and CID; also an account, but only with its labels."""
-    asked = {name: request.query_params.get(name, "").strip() for name in ("uri", "did", "cid", "report")}
-    return await _page(request, FormState(asked), asked)
+    query = {name: request.query_params.get(name, "").strip() for name in ("uri", "did", "cid", "report")}
+    return await _page(request, FormState(query), query)
 
 
 async def decide(request: Request) -> Response:
@@ -75,11 +75,11 @@ def _wish(form: Mapping[str, str]) -> tuple[RecordSubject | BlobSubject, str | N
     """Return the subject, and the reference of its takedown, or None to lift it. Raises InvalidInput."""
     subject = _subject(form)
     if subject is None or isinstance(subject, AccountSubject):
-        raise InvalidInput("uri", mark("Enter a record, or a file and its account."))
+        raise InvalidInput("uri", gettext_noop("Enter a record, or a file and its account."))
     if form.get("decision") == "lift":
         return subject, None
     if "sure" not in form:
-        raise InvalidInput("sure", mark("Select this to continue."))
+        raise InvalidInput("sure", gettext_noop("Select this to continue."))
     return subject, form.get("reference", "").strip() or NO_REFERENCE
 
 
@@ -88,17 +88,17 @@ def _expiry(form: Mapping[str, str], now: Instant) -> Instant | None:
     if not days:
         return None
     if not (days.isascii() and days.isdigit() and len(days) < 5 and int(days)):
-        raise InvalidInput("label_days", mark("Type a number of days, or leave this empty."))
+        raise InvalidInput("label_days", gettext_noop("Type a number of days, or leave this empty."))
     return Instant(now + int(days) * DAY)
 
 
-async def _page(request: Request, typed: FormState, asked: Mapping[str, str], *, status: int = 200) -> Response:
+async def _page(request: Request, typed: FormState, query: Mapping[str, str], *, status: int = 200) -> Response:
     problem: Why = ""
     decision, name, text = None, "", ""
     found: list[Label] = []
     entries = []
     try:
-        subject = _subject(asked)
+        subject = _subject(query)
     except InvalidInput as wrong:
         subject, problem = None, wrong.why
     registry = registry_of(request)
@@ -110,10 +110,10 @@ async def _page(request: Request, typed: FormState, asked: Mapping[str, str], *,
             entries = await audit_log.page(reader, subject=name, limit=20)
         text = await written(request, subject)
         if decision is None:
-            problem = mark("This isn’t on this server, or not any more. You can still lift its takedown.")
+            problem = gettext_noop("We don’t have this any more, or never did. You can still lift its takedown.")
     context = {
         "typed": typed,
-        "asked": asked,
+        "asked": query,
         "subject": subject,
         "is_account": isinstance(subject, AccountSubject),
         "is_blob": isinstance(subject, BlobSubject),
@@ -139,8 +139,8 @@ async def written(request: Request, subject: Subject) -> str:
     return "" if found is None else record_search.as_json(found)
 
 
-def _subject(asked: Mapping[str, str]) -> Subject | None:
-    uri, did, cid = (asked.get(name, "").strip() for name in ("uri", "did", "cid"))
+def _subject(query: Mapping[str, str]) -> Subject | None:
+    uri, did, cid = (query.get(name, "").strip() for name in ("uri", "did", "cid"))
     if uri:
         try:
             return record_at(uri)

@@ -18,11 +18,11 @@ from aurora_locus.administration.console import console_of
 from aurora_locus.administration.pages import words
 from aurora_locus.browser_sessions import cookies
 from aurora_locus.browser_sessions.routes import show, take
-from aurora_locus.i18n.sentences import mark
+from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.moderation import operators
 from aurora_locus.moderation.roles import ADMINISTRATION, AuditContext, OperatorAction, PdsOperator
 from aurora_locus.site.forms import posted
-from aurora_locus.site.frame import go, here, page
+from aurora_locus.site.frame import current_path, go, page
 from groundwork.errors import InvalidForm, NotFound
 from groundwork.http.forms import EMPTY
 
@@ -48,7 +48,7 @@ def _guarded(endpoint: Endpoint, act: OperatorAction) -> Endpoint:
     async def answer(request: Request) -> Response:
         operator = await _identify(request)
         if operator is None:
-            where = here(request) if request.method == "GET" else "/admin"
+            where = current_path(request) if request.method == "GET" else "/admin"
             return go(f"{SIGN_IN}?next={quote(where, safe='')}")
         operator.require(act)
         request.scope[_OPERATOR] = operator
@@ -106,9 +106,9 @@ def audit_of(request: Request) -> AuditContext:
     reason, report = form.get("reason", "").strip(), form.get("report", "").strip()
     problems = {}
     if not reason:
-        problems["reason"] = mark("Say why. It stays in the audit log.")
+        problems["reason"] = gettext_noop("Say why. It’s kept in the audit log.")
     if report and not (report.isascii() and report.isdigit() and len(report) < 16):
-        problems["report"] = mark("This isn’t the number of a report.")
+        problems["report"] = gettext_noop("This isn’t the number of a report.")
     if problems:
         raise InvalidForm(problems)
     return AuditContext(operator_of(request), reason, int(report) if report else None)
@@ -119,7 +119,7 @@ def did_in_path(request: Request) -> Did:
     try:
         return parse_did(request.path_params["did"])
     except Malformed:
-        raise NotFound(mark("There is no such account on this server.")) from None
+        raise NotFound(gettext_noop("There is no such account on this server.")) from None
 
 
 def admin_page(

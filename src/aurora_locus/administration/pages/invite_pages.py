@@ -9,7 +9,7 @@ from starlette.routing import Route
 from aurora_locus.accounts import invites
 from aurora_locus.administration.console import console_of
 from aurora_locus.administration.pages.edge import admin_page, audit_of, operator_get, operator_post, registry_of
-from aurora_locus.i18n.sentences import localizable, mark
+from aurora_locus.i18n.sentences import gettext_noop, localizable
 from aurora_locus.moderation import account_actions
 from aurora_locus.moderation.roles import OperatorAction
 from aurora_locus.site.forms import posted
@@ -61,9 +61,9 @@ async def disable(request: Request) -> Response:
 
 
 async def _page(request: Request, typed: FormState, *, made: list[str] | None = None, status: int = 200) -> Response:
-    asked = request.query_params
-    sort = "usage" if asked.get("sort") == "usage" else "recent"
-    key, _, code = asked.get("after", "").partition("::")
+    query = request.query_params
+    sort = "usage" if query.get("sort") == "usage" else "recent"
+    key, _, code = query.get("after", "").partition("::")
     after = (
         (int(key), code) if code.isprintable() and code and key.isascii() and key.isdigit() and len(key) < 19 else None
     )
@@ -84,7 +84,7 @@ async def _page(request: Request, typed: FormState, *, made: list[str] | None = 
 def _code(form: dict[str, str]) -> str:
     code = form.get("code", "").strip()
     if not code or not code.isprintable():
-        raise InvalidInput("code", mark("Type the code."))
+        raise InvalidInput("code", gettext_noop("Type the code."))
     return code
 
 

@@ -6,7 +6,7 @@ from starlette.routing import Route
 
 from aurora_locus.administration import operator_sessions
 from aurora_locus.administration.pages.edge import admin_page, audit_of, operator_get, operator_post, registry_of
-from aurora_locus.i18n.sentences import mark
+from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.moderation import operators
 from aurora_locus.moderation.roles import LEAST, OperatorAction, OperatorRole
 from aurora_locus.site.forms import posted
@@ -79,5 +79,5 @@ async def _page(request: Request, typed: FormState, *, status: int = 200) -> Res
 
 def _role(form: dict[str, str]) -> OperatorRole:
     if form.get("role") not in set(OperatorRole):
-        raise InvalidInput("role", mark("Choose a role."))
+        raise InvalidInput("role", gettext_noop("Choose a role."))
     return OperatorRole(form["role"])

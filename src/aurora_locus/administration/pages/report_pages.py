@@ -7,7 +7,7 @@ from starlette.routing import Route
 from aurora_locus.accounts import account_details
 from aurora_locus.administration.pages.content import written
 from aurora_locus.administration.pages.edge import admin_page, operator_get, operator_of, operator_post, registry_of
-from aurora_locus.i18n.sentences import mark
+from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.moderation import audit_log, reports
 from aurora_locus.moderation.reports import UNRESOLVED, PdsReport, ReportState
 from aurora_locus.moderation.roles import AuditContext, OperatorAction, OperatorRole
@@ -31,8 +31,14 @@ def routes() -> list[Route]:
 
 async def show_reports(request: Request) -> Response:
     """Show open reports, or those in one state."""
-    chosen, before = request.query_params.get("state", ""), request.query_params.get("before", "")
-    states = (ReportState(chosen),) if chosen in set(ReportState) else None if chosen == "all" else UNRESOLVED
+    state_filter, before = request.query_params.get("state", ""), request.query_params.get("before", "")
+    states = (
+        (ReportState(state_filter),)
+        if state_filter in set(ReportState)
+        else None
+        if state_filter == "all"
+        else UNRESOLVED
+    )
     last = int(before) if before.isascii() and before.isdigit() and len(before) < 16 else reports.NEWEST
     async with registry_of(request).db.reader() as reader:
         found = await reports.page(reader, states=states, before=last, limit=PAGE)
@@ -41,7 +47,7 @@ async def show_reports(request: Request) -> Response:
     context = {
         "found": found,
         "handles": handles,
-        "state": chosen,
+        "state": state_filter,
         "states": [*ReportState],
         "counts": {state.value: n for state, (n, _) in counts.items()},
         "more": str(found[-1].id) if len(found) == PAGE else "",
@@ -86,7 +92,7 @@ async def _report(request: Request, typed: FormState, *, status: int = 200) -> R
 
 def _state(text: str) -> ReportState | None:
     if text and text not in set(ReportState):
-        raise InvalidInput("state", mark("Choose a status."))
+        raise InvalidInput("state", gettext_noop("Choose a status."))
     return ReportState(text) if text else None
 
 

@@ -10,7 +10,7 @@ from starlette.routing import Route
 from aurora_locus.administration.console import console_of
 from aurora_locus.administration.pages.edge import admin_page, audit_of, operator_get, operator_post, registry_of
 from aurora_locus.blobs.sweep import sweep
-from aurora_locus.i18n.sentences import mark, too_often
+from aurora_locus.i18n.sentences import gettext_noop, too_often
 from aurora_locus.moderation import audit_log
 from aurora_locus.moderation.roles import OperatorAction
 from aurora_locus.settings import PREFIX, PdsSettings
@@ -45,7 +45,7 @@ async def request_crawl(request: Request) -> Response:
     """Request a crawl from every relay that was not sent a request recently."""
     console = console_of(request)
     if not console.settings.announces_when_asked:
-        raise Forbidden(mark("This server isn’t announced (PDS_FEDERATION_CRAWL_ENABLED is off)."))
+        raise Forbidden(gettext_noop("This server isn’t announced (PDS_FEDERATION_CRAWL_ENABLED is off)."))
     try:
         audit = audit_of(request)
         # Written to the audit log first: relays may take their time, and no transaction may wait for them.
@@ -139,15 +139,15 @@ def _shown(value: object) -> str:
 
 async def show_audit(request: Request) -> Response:
     """Show all operator actions, newest first."""
-    asked = request.query_params
-    subject, actor, act = (asked.get(name, "").strip() for name in ("subject", "actor", "action"))
+    query = request.query_params
+    subject, actor, act = (query.get(name, "").strip() for name in ("subject", "actor", "action"))
     async with registry_of(request).db.reader() as reader:
         entries = await audit_log.page(
             reader,
             subject=subject or None,
             actor=actor or None,
             action=act or None,
-            before=asked.get("before", "") or audit_log.NEWEST,
+            before=query.get("before", "") or audit_log.NEWEST,
             limit=PAGE,
         )
     context = {

@@ -12,7 +12,7 @@ from aurora_locus.administration.console import console_of
 from aurora_locus.administration.pages import edge
 from aurora_locus.browser_sessions import edge as accounts_edge
 from aurora_locus.browser_sessions.routes import show, take
-from aurora_locus.i18n.sentences import localizable, mark, too_often
+from aurora_locus.i18n.sentences import gettext_noop, localizable, too_often
 from aurora_locus.moderation import operators
 from aurora_locus.moderation.roles import ADMINISTRATION, PdsOperator
 from aurora_locus.site.forms import posted
@@ -20,7 +20,7 @@ from aurora_locus.site.frame import go, page
 from groundwork.errors import NotSignedIn, TooMany
 from groundwork.http.forms import EMPTY, FormState, local_path
 
-_WRONG = mark("Wrong name or password.")
+_WRONG = gettext_noop("Wrong name or password.")
 
 
 def routes() -> list[Route]:

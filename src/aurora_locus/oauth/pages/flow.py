@@ -9,7 +9,7 @@ from starlette.requests import HTTPConnection, Request
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts.browser_sessions import SignedInAccount
 from aurora_locus.browser_sessions import edge
-from aurora_locus.i18n.sentences import mark
+from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.oauth.authorization import open_request
 from aurora_locus.oauth.model import AuthorizationRequest
 from aurora_locus.oauth.server import AuthorizationServer
@@ -27,11 +27,11 @@ _OWN = frozenset({"view", "account", "proof", "ticket"})
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """One authorization request across its pages. ``asked`` is the request as loaded for this page."""
+    """One authorization request across its pages. ``oauth_request`` is the request as loaded for this page."""
 
     client_id: str
     request_uri: str
-    asked: AuthorizationRequest
+    oauth_request: AuthorizationRequest
 
     @property
     def fields(self) -> dict[str, str]:
@@ -58,7 +58,7 @@ def names_in(request: Request) -> tuple[str, str]:
     if given.count("client_id") != 1 or given.count("request_uri") != 1:
         raise InvalidInput(
             "request_uri",
-            mark(
+            gettext_noop(
                 "This address isn’t complete. Go back to the app and start again. (It needs one client_id and one request_uri.)"
             ),
         )
@@ -66,7 +66,7 @@ def names_in(request: Request) -> tuple[str, str]:
     if beyond:
         raise InvalidInput(
             beyond[0],
-            mark(
+            gettext_noop(
                 "The app sent its request the wrong way. Go back to it and start again. For its developers: push the request first (PAR)."
             ),
         )
@@ -75,15 +75,15 @@ def names_in(request: Request) -> tuple[str, str]:
 
 async def opened(tx: Transaction, request: Request, client_id: str, request_uri: str) -> Flow:
     """Bind the request to this browser and return it. Raises RequestUnusable."""
-    asked = await open_request(authorization_of(request), tx, request_uri, client_id, device_of(request))
+    oauth_request = await open_request(authorization_of(request), tx, request_uri, client_id, device_of(request))
     shown = shown_of(request)
     if shown is not None:
         # Any form of the flow may be the last one before the redirect to the app, so the content policy must allow
         # that.
-        shown.form_targets = (source_of(asked.redirect_uri),)
-        if asked.is_trusted and asked.client.logo_uri:
-            shown.picture_origins = (source_of(asked.client.logo_uri),)
-    return Flow(client_id, request_uri, asked)
+        shown.form_targets = (source_of(oauth_request.redirect_uri),)
+        if oauth_request.is_trusted and oauth_request.client.logo_uri:
+            shown.picture_origins = (source_of(oauth_request.client.logo_uri),)
+    return Flow(client_id, request_uri, oauth_request)
 
 
 def device_of(request: Request) -> str:
@@ -105,5 +105,5 @@ def fits(account: SignedInAccount, hint: str | None) -> bool:
 
 def proof_of(request: Request, flow: Flow, did: Did) -> str:
     """Return the proof that this browser entered this account's password for this request (``prompt=login``)."""
-    what = f"{edge.browser_of(request)} {flow.asked.id.hex()} {did}"
+    what = f"{edge.browser_of(request)} {flow.oauth_request.id.hex()} {did}"
     return forms.token_for(site_of(request).csrf_key, what)

@@ -84,24 +84,24 @@ async def _open(request: Request, client_id: str, request_uri: str) -> Flow:
 
 
 async def _next(request: Request, flow: Flow) -> Response:
-    asked, query = flow.asked, request.query_params
-    if asked.prompt == "none":
+    oauth_request, query = flow.oauth_request, request.query_params
+    if oauth_request.prompt == "none":
         return await _without_asking(request, flow)
     if "ticket" in query:
         return await _ask_factor(request, flow, EMPTY, query["ticket"])
-    accounts = [account for account in edge.accounts_of(request) if fits(account, asked.login_hint)]
-    chosen = next((account for account in accounts if account.did == query.get("account")), None)
+    accounts = [account for account in edge.accounts_of(request) if fits(account, oauth_request.login_hint)]
+    selected = next((account for account in accounts if account.did == query.get("account")), None)
     view = query.get("view", "")
-    if chosen is None and (view or not accounts):
-        if asked.login_hint is None and (view or asked.prompt) in ("sign-up", "create"):
+    if selected is None and (view or not accounts):
+        if oauth_request.login_hint is None and (view or oauth_request.prompt) in ("sign-up", "create"):
             return views.sign_up(request, flow, EMPTY)
         return await _ask_password(request, flow, EMPTY, accounts)
-    if chosen is None and (len(accounts) > 1 or asked.prompt in ("select_account", "create")):
+    if selected is None and (len(accounts) > 1 or oauth_request.prompt in ("select_account", "create")):
         return views.choose(request, flow, accounts)
-    chosen = chosen or accounts[0]
-    if asked.prompt == "login" and not _is_proven(request, flow, chosen, query.get("proof", "")):
-        return await _ask_password(request, flow, FormState({"identifier": chosen.handle}), accounts)
-    return await _decide(request, flow, chosen)
+    selected = selected or accounts[0]
+    if oauth_request.prompt == "login" and not _is_proven(request, flow, selected, query.get("proof", "")):
+        return await _ask_password(request, flow, FormState({"identifier": selected.handle}), accounts)
+    return await _decide(request, flow, selected)
 
 
 async def _decide(request: Request, flow: Flow, account: SignedInAccount) -> Response:
@@ -111,7 +111,7 @@ async def _decide(request: Request, flow: Flow, account: SignedInAccount) -> Res
     if account.status is not HostingStatus.ACTIVE:
         return views.cannot(request, flow, account)
     async with edge.registry_of(request).db.reader() as reader:
-        remembered = await authorization.remembered_grant(reader, flow.asked, account.did)
+        remembered = await authorization.remembered_grant(reader, flow.oauth_request, account.did)
     if remembered is not None:
         return await _grant(request, flow, account, remembered)
     return views.consent(request, flow, account, request.query_params.get("proof", ""))
@@ -119,14 +119,14 @@ async def _decide(request: Request, flow: Flow, account: SignedInAccount) -> Res
 
 async def _without_asking(request: Request, flow: Flow) -> Response:
     """Answer ``prompt=none`` without showing a page (OpenID Connect Core 3.1.2.1 defines the errors)."""
-    accounts = [account for account in edge.accounts_of(request) if fits(account, flow.asked.login_hint)]
+    accounts = [account for account in edge.accounts_of(request) if fits(account, flow.oauth_request.login_hint)]
     active = [account for account in accounts if account.status is HostingStatus.ACTIVE]
     if not active:
         return await _refuse(request, flow, "login_required", "No account that could approve is signed in.")
     if len(active) > 1:
         return await _refuse(request, flow, "account_selection_required", "Several accounts are signed in.")
     async with edge.registry_of(request).db.reader() as reader:
-        remembered = await authorization.remembered_grant(reader, flow.asked, active[0].did)
+        remembered = await authorization.remembered_grant(reader, flow.oauth_request, active[0].did)
     if remembered is None:
         return await _refuse(request, flow, "consent_required", "The user must be asked for consent.")
     return await _grant(request, flow, active[0], remembered)
@@ -139,9 +139,9 @@ async def _ask_password(
     name, the page says so.
     """
     locked = ""
-    if flow.asked.login_hint is not None:
+    if flow.oauth_request.login_hint is not None:
         async with edge.registry_of(request).db.reader() as reader:
-            account = await queries.find_by_identifier(reader, flow.asked.login_hint)
+            account = await queries.find_by_identifier(reader, flow.oauth_request.login_hint)
         if account is None:
             return views.unknown_account(request, flow)
         locked = account.handle
@@ -151,9 +151,9 @@ async def _ask_password(
 
 async def _sign_in(request: Request, flow: Flow, form: dict[str, str]) -> Response:
     identifier = form.get("identifier", "")
-    if flow.asked.login_hint is not None:
-        identifier = flow.asked.login_hint
-    accounts = [account for account in edge.accounts_of(request) if fits(account, flow.asked.login_hint)]
+    if flow.oauth_request.login_hint is not None:
+        identifier = flow.oauth_request.login_hint
+    accounts = [account for account in edge.accounts_of(request) if fits(account, flow.oauth_request.login_hint)]
     remember = "remember" in form
     try:
         if form.get("passkey"):
@@ -206,7 +206,7 @@ def _signed_in(request: Request, flow: Flow, account: SignedInAccount) -> Respon
 
 
 async def _sign_up(request: Request, flow: Flow, form: dict[str, str]) -> Response:
-    if flow.asked.login_hint is not None:
+    if flow.oauth_request.login_hint is not None:
         return go(flow.url())
     try:
         account = await sign_up(request, form)
@@ -232,9 +232,9 @@ async def _confirm(request: Request, flow: Flow, form: dict[str, str], *, again:
 
 async def _approve(request: Request, flow: Flow, form: dict[str, str]) -> Response:
     account = await edge.choose(request, form.get("account", ""))
-    if flow.asked.prompt == "login" and not _is_proven(request, flow, account, form.get("proof", "")):
+    if flow.oauth_request.prompt == "login" and not _is_proven(request, flow, account, form.get("proof", "")):
         return go(flow.url(account=account.did))
-    return await _grant(request, flow, account, views.ticked(flow.asked, form))
+    return await _grant(request, flow, account, views.ticked(flow.oauth_request, form))
 
 
 async def _grant(request: Request, flow: Flow, account: SignedInAccount, scopes: tuple[str, ...]) -> Response:
@@ -243,7 +243,7 @@ async def _grant(request: Request, flow: Flow, account: SignedInAccount, scopes:
         async with edge.registry_of(request).db.transaction() as tx:
             # Loaded again in this transaction, because the request may have changed since the page was rendered.
             now = await opened(tx, request, flow.client_id, flow.request_uri)
-            address = await authorization.approve(server, tx, now.asked, account.did, scopes, device_id)
+            address = await authorization.approve(server, tx, now.oauth_request, account.did, scopes, device_id)
     except RequestUnusable:
         raise
     except (Forbidden, Refused, InvalidInput) as refused:
@@ -253,12 +253,12 @@ async def _grant(request: Request, flow: Flow, account: SignedInAccount, scopes:
 
 async def _deny(request: Request, flow: Flow) -> Response:
     async with edge.registry_of(request).db.transaction() as tx:
-        return go(await authorization.deny(authorization_of(request), tx, flow.asked))
+        return go(await authorization.deny(authorization_of(request), tx, flow.oauth_request))
 
 
 async def _refuse(request: Request, flow: Flow, error: str, why: str) -> Response:
     async with edge.registry_of(request).db.transaction() as tx:
-        return go(await authorization.refuse(authorization_of(request), tx, flow.asked, error, why))
+        return go(await authorization.refuse(authorization_of(request), tx, flow.oauth_request, error, why))
 
 
 def _is_proven(request: Request, flow: Flow, account: SignedInAccount, proof: str) -> bool:

@@ -10,7 +10,7 @@ from at_protocol.oauth.permissions import ATPROTO
 from aurora_locus.accounts.browser_sessions import SignedInAccount
 from aurora_locus.browser_sessions import edge
 from aurora_locus.i18n.catalogue import current
-from aurora_locus.i18n.sentences import mark
+from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.oauth.model import AuthorizationRequest
 from aurora_locus.oauth.pages.flow import Flow
 from aurora_locus.oauth.plain_names import app_name
@@ -24,9 +24,9 @@ from groundwork.http.forms import FormState
 _LOOPBACK = "http://localhost"
 
 _NOT_ACTIVE = {
-    HostingStatus.DEACTIVATED: mark("It’s paused. Bring it back on its account page, then try again."),
-    HostingStatus.SUSPENDED: mark("The operator of this server suspended it."),
-    HostingStatus.TAKENDOWN: mark("The operator of this server took it down."),
+    HostingStatus.DEACTIVATED: gettext_noop("It’s paused. Bring it back on its account page, then try again."),
+    HostingStatus.SUSPENDED: gettext_noop("The operator of this server suspended it."),
+    HostingStatus.TAKENDOWN: gettext_noop("The operator of this server took it down."),
 }
 
 
@@ -91,62 +91,68 @@ def confirm_email(
 
 def cannot(request: Request, flow: Flow, account: SignedInAccount, why: Why = "") -> Response:
     """The page that explains why this account cannot authorize apps."""
-    why = why or _NOT_ACTIVE.get(account.status, mark("It isn’t active."))
+    why = why or _NOT_ACTIVE.get(account.status, gettext_noop("It isn’t active."))
     return page(request, "oauth/cannot.html", {"account": account, "why": why, **_frame(flow)}, status=403)
 
 
 def unknown_account(request: Request, flow: Flow) -> Response:
     """The page that says that the account requested by the app is not on this server."""
-    return page(request, "oauth/stranger.html", {"hint": flow.asked.login_hint, **_frame(flow)}, status=404)
+    return page(request, "oauth/stranger.html", {"hint": flow.oauth_request.login_hint, **_frame(flow)}, status=404)
 
 
 def consent(request: Request, flow: Flow, account: SignedInAccount, proof: str) -> Response:
     """The consent page: the requested scopes, each as a choice."""
-    asked = flow.asked
-    locales = _locales(request, asked)
-    groups = describe_scopes(asked.scopes, asked.permission_sets, locales)
+    oauth_request = flow.oauth_request
+    locales = _locales(request, oauth_request)
+    groups = describe_scopes(oauth_request.scopes, oauth_request.permission_sets, locales)
     fields = {**flow.fields, "account": account.did, "proof": proof}
     context = {
         "account": account,
         "groups": groups,
-        "number": {scope: number for number, scope in enumerate(asked.scopes)},
+        "number": {scope: number for number, scope in enumerate(oauth_request.scopes)},
         "can_choose": any(each.can_be_refused for group in groups for each in group.permissions),
-        "abilities": abilities(asked.scopes, asked.permission_sets, locales),
-        "inabilities": inabilities(asked.scopes, asked.permission_sets),
+        "abilities": abilities(oauth_request.scopes, oauth_request.permission_sets, locales),
+        "inabilities": inabilities(oauth_request.scopes, oauth_request.permission_sets),
         **_frame(flow),
         "fields": fields,
     }
     return page(request, "oauth/consent.html", context)
 
 
-def ticked(asked: AuthorizationRequest, form: dict[str, str]) -> tuple[str, ...]:
+def ticked(oauth_request: AuthorizationRequest, form: dict[str, str]) -> tuple[str, ...]:
     """Return the scopes that are selected on the consent page. ``atproto`` is always included."""
     return tuple(
-        scope for number, scope in enumerate(asked.scopes) if scope == ATPROTO or form.get(f"allow-{number}") == scope
+        scope
+        for number, scope in enumerate(oauth_request.scopes)
+        if scope == ATPROTO or form.get(f"allow-{number}") == scope
     )
 
 
 def _frame(flow: Flow) -> dict[str, object]:
     """Return the app's name and the way back. An untrusted app is shown only by its URL."""
-    client, asked = flow.asked.client, flow.asked
+    client, oauth_request = flow.oauth_request.client, flow.oauth_request
     is_here = client.client_id.startswith(_LOOPBACK)
     return {
         "flow": flow,
         "fields": flow.fields,
         "app": {
-            "name": app_name(client.client_id, client.name if asked.is_trusted else None),
+            "name": app_name(client.client_id, client.name if oauth_request.is_trusted else None),
             "client_id": client.client_id,
-            "is_trusted": asked.is_trusted,
+            "is_trusted": oauth_request.is_trusted,
             "is_here": is_here,
-            "logo": client.logo_uri if asked.is_trusted else None,
-            "tos": client.tos_uri if asked.is_trusted else None,
-            "policy": client.policy_uri if asked.is_trusted else None,
+            "logo": client.logo_uri if oauth_request.is_trusted else None,
+            "tos": client.tos_uri if oauth_request.is_trusted else None,
+            "policy": client.policy_uri if oauth_request.is_trusted else None,
         },
-        "back": urlsplit(asked.redirect_uri).hostname or asked.redirect_uri.partition(":")[0],
+        "back": urlsplit(oauth_request.redirect_uri).hostname or oauth_request.redirect_uri.partition(":")[0],
     }
 
 
-def _locales(request: Request, asked: AuthorizationRequest) -> tuple[str, ...]:
+def _locales(request: Request, oauth_request: AuthorizationRequest) -> tuple[str, ...]:
     """Return language tags, best first: those that the app states, then those of the browser."""
     accepted = request.headers.get("accept-language", "").split(",")
-    return (*asked.ui_locales, current().tag, *(part.partition(";")[0].strip() for part in accepted if part.strip()))
+    return (
+        *oauth_request.ui_locales,
+        current().tag,
+        *(part.partition(";")[0].strip() for part in accepted if part.strip()),
+    )

@@ -7,7 +7,7 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 from groundwork.errors import InvalidInput
 
 _SORTS = frozenset({"recent", "usage"})
-_MARK = "::"
+_SEPARATOR = "::"
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
@@ -22,12 +22,12 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
     answer: dict[str, object] = {"codes": [invite_view(code) for _, code in found]}
     if len(found) == limit:
         key, code = found[-1]
-        answer["cursor"] = f"{key}{_MARK}{code.code}"
+        answer["cursor"] = f"{key}{_SEPARATOR}{code.code}"
     return answer
 
 
 def _parse(cursor: str) -> tuple[int, str]:
-    key, mark, code = cursor.partition(_MARK)
-    if not mark or not key.isascii() or not key.isdigit() or len(key) > 18 or not code.isprintable():
+    key, separator, code = cursor.partition(_SEPARATOR)
+    if not separator or not key.isascii() or not key.isdigit() or len(key) > 18 or not code.isprintable():
         raise InvalidInput("cursor", "This cursor does not belong to this list.")
     return int(key), code

@@ -27,12 +27,12 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
     reference = (takedown.get("ref") or NO_REFERENCE) if takedown and is_applied else None
     audit = audit_of(call, (takedown or {}).get("ref", ""))
     if isinstance(subject, AccountSubject):
-        wish = SubjectStatusRequest(
+        request = SubjectStatusRequest(
             takedown=reference,
             lift=takedown is not None and not is_applied,
             deactivated=None if deactivated is None else deactivated["applied"],
         )
-        await subject_actions.decide_account(registry, audit, subject.did, wish)
+        await subject_actions.decide_account(registry, audit, subject.did, request)
     elif takedown is not None:
         await subject_actions.decide_content(registry, audit, subject, reference)
     log.info("subject.decided", did=subject.did, is_taken_down=is_applied)

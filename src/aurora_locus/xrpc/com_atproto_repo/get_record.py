@@ -18,20 +18,20 @@ async def get_record(call: XrpcCall) -> XrpcResponse:
 
     Records of accounts on other servers are requested from the app view, if there is one.
     """
-    asked = call.parameters
+    parameters = call.parameters
     try:
-        did = await did_of(call, asked["repo"])
+        did = await did_of(call, parameters["repo"])
         head = await visible_head(call, did)
     except NotFound:
         proxying = call.host.proxying
-        reply = None if proxying is None else await proxying.ask_app_view(NSID, asked)
+        reply = None if proxying is None else await proxying.ask_app_view(NSID, parameters)
         if reply is None:
             raise
         return XrpcResponse(reply.body, headers=reply.headers, status=reply.status)
-    wanted = parse_cid(asked["cid"]) if "cid" in asked else None
-    record = await find_record(call.host.db, did, Nsid(asked["collection"]), RecordKey(asked["rkey"]))
-    uri = f"at://{did}/{asked['collection']}/{asked['rkey']}"
-    if record is None or (wanted is not None and record.cid != wanted):
+    requested_cid = parse_cid(parameters["cid"]) if "cid" in parameters else None
+    record = await find_record(call.host.db, did, Nsid(parameters["collection"]), RecordKey(parameters["rkey"]))
+    uri = f"at://{did}/{parameters['collection']}/{parameters['rkey']}"
+    if record is None or (requested_cid is not None and record.cid != requested_cid):
         raise NotFound(f"Could not locate record: {uri}", name="RecordNotFound")
     form = call.host.repositories.json_forms.of(bytes(record.cid), record.block)
     return XrpcResponse(b'{"uri":%b,%b}' % (json_text(uri), form), JSON, headers=rev_header(call, head))

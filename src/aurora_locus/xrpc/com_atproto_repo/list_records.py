@@ -12,10 +12,10 @@ from aurora_locus.xrpc.target import bad_cursor, did_of, visible_head
 
 async def list_records(call: XrpcCall) -> XrpcResponse:
     """Return a page. The last page has no cursor."""
-    asked = call.parameters
-    did = await did_of(call, asked["repo"])
+    parameters = call.parameters
+    did = await did_of(call, parameters["repo"])
     await visible_head(call, did)
-    cursor, limit = asked.get("cursor"), asked["limit"]
+    cursor, limit = parameters.get("cursor"), parameters["limit"]
     if cursor is not None:
         try:
             parse_record_key(cursor)
@@ -25,13 +25,13 @@ async def list_records(call: XrpcCall) -> XrpcResponse:
         call.host.db,
         call.host.repositories.json_forms,
         did,
-        Nsid(asked["collection"]),
+        Nsid(parameters["collection"]),
         cursor=cursor,
         limit=limit,
-        oldest_first=asked.get("reverse", False),
+        oldest_first=parameters.get("reverse", False),
     )
     # DIDs, collections and record keys contain no characters that need JSON escaping.
-    start = f'{{"uri":"at://{did}/{asked["collection"]}/'.encode()
+    start = f'{{"uri":"at://{did}/{parameters["collection"]}/'.encode()
     entries = b",".join([b'%b%b",%b}' % (start, rkey.encode(), form) for rkey, form in records])
     end = b',"cursor":%b}' % json_text(records[-1][0]) if len(records) == limit else b"}"
     return XrpcResponse(b'{"records":[%b]%b' % (entries, end), JSON)

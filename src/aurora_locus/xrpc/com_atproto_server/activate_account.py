@@ -14,6 +14,6 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
     if account is None:
         raise Forbidden("There is no such account on this server.", name="AccountNotFound")
     await registry.db.write(lambda w: email_confirmation.require_confirmed(w, did))
-    await hosting_status.require_here(registry, did)
+    await hosting_status.require_hosted_here(registry, did)
     await registry.db.write(lambda w: activation.activate(w, registry.repositories, did, account.handle))
     return None

@@ -21,10 +21,10 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
     if account is None:
         raise Forbidden("There is no such account on this server.", name="AccountNotFound")
     method = call.parameters.get("lxm")
-    wish = ServiceTokenRequest(
+    token_request = ServiceTokenRequest(
         call.parameters["aud"], None if method is None else Nsid(method), call.parameters.get("exp")
     )
-    require_rpc(call.caller, audience=wish.audience, method=wish.method or "*")
-    service_tokens.require_allowed(wish, scope)
+    require_rpc(call.caller, audience=token_request.audience, method=token_request.method or "*")
+    service_tokens.require_allowed(token_request, scope)
     key = await registry.repositories.keys.signing_key(did)
-    return {"token": service_tokens.make(key, did, wish, registry.clock.now())}
+    return {"token": service_tokens.make(key, did, token_request, registry.clock.now())}

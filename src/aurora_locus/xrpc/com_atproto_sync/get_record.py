@@ -9,10 +9,10 @@ from aurora_locus.xrpc.target import visible_head
 
 async def get_record(call: XrpcCall) -> XrpcResponse:
     """Return a CAR whose root is the commit. For an absent record it proves the absence; this is not an error."""
-    asked = call.parameters
-    did = Did(asked["did"])
+    parameters = call.parameters
+    did = Did(parameters["did"])
     await visible_head(call, did)
-    proof = await record_proof(call.host.repositories, did, f"{asked['collection']}/{asked['rkey']}")
+    proof = await record_proof(call.host.repositories, did, f"{parameters['collection']}/{parameters['rkey']}")
     return XrpcResponse(proof, MEDIA_TYPE)
 
 

@@ -10,18 +10,18 @@ from aurora_locus.xrpc.target import cid_cursor, visible_head
 
 async def list_blobs(call: XrpcCall) -> dict[str, Any]:
     """Return a page of CIDs, sorted."""
-    asked = call.parameters
-    did = Did(asked["did"])
+    parameters = call.parameters
+    did = Did(parameters["did"])
     await visible_head(call, did)
     cids = await queries.list_public(
         call.host.db,
         did,
-        since=asked.get("since", ""),
-        cursor=cid_cursor(asked.get("cursor")),
-        limit=asked["limit"],
+        since=parameters.get("since", ""),
+        cursor=cid_cursor(parameters.get("cursor")),
+        limit=parameters["limit"],
     )
     page: dict[str, Any] = {"cids": [str(cid) for cid in cids]}
-    if len(cids) == asked["limit"]:
+    if len(cids) == parameters["limit"]:
         page["cursor"] = str(cids[-1])
     return page
 
