@@ -137,9 +137,9 @@ def read_settings(
     hints = typing.get_type_hints(kind, include_extras=True)
     values: dict[str, Any] = {}
     problems = []
-    known = set()
+    known_names = set()
     for field in dataclasses.fields(kind):  # type: ignore[arg-type]  # `kind` is a dataclass by contract
-        known.add(field.name)
+        known_names.add(field.name)
         try:
             found = _find(prefix, field, environment, table)
             if found is not None:
@@ -148,7 +148,9 @@ def read_settings(
                 problems.append(f"{prefix}{field.name.upper()} is not set and has no default.")
         except SettingsRefused as refused:
             problems += refused.sentences
-    problems += [f"The settings file has {name!r}, which is not a setting here." for name in table if name not in known]
+    problems += [
+        f"The settings file has {name!r}, which is not a setting here." for name in table if name not in known_names
+    ]
     if problems:
         raise SettingsRefused(problems)
     return kind(**values)
@@ -183,14 +185,14 @@ def _find(
     """Return the name under which a value was given, and the value as given; None if there was none."""
     about: _About = field.metadata[_KEY]
     names = (prefix + field.name.upper(), *about.names)
-    given = [(name, environment[name]) for name in names if environment.get(name, "").strip()]
-    for name, value in given[1:]:
-        if value.strip() != given[0][1].strip():
+    values_by_name = [(name, environment[name]) for name in names if environment.get(name, "").strip()]
+    for name, value in values_by_name[1:]:
+        if value.strip() != values_by_name[0][1].strip():
             raise SettingsRefused(
-                [f"{given[0][0]} and {name} are the same setting with different values. Set only one."]
+                [f"{values_by_name[0][0]} and {name} are the same setting with different values. Set only one."]
             )
-    if given:
-        return given[0]
+    if values_by_name:
+        return values_by_name[0]
     if field.name in table:
         return f"{field.name} (settings file)", table[field.name]
     return None

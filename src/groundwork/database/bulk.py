@@ -58,9 +58,9 @@ async def execute_each(tx: Transaction, sql: str, rows: Sequence[Mapping[str, ob
 
 def insert_rows_sql(table: str, columns: Mapping[str, str]) -> str:
     """Return an ``insert into`` statement for rows that have these columns (name to type)."""
-    names, given = ", ".join(columns), ", ".join(f"given.{name}" for name in columns)
-    typed = ", ".join(f"{name} {kind}" for name, kind in columns.items())
-    return f"insert into {table} ({names}) select {given} from each({typed}) as given where 1 = 1"
+    names, given_columns = ", ".join(columns), ", ".join(f"given.{name}" for name in columns)
+    typed_columns = ", ".join(f"{name} {kind}" for name, kind in columns.items())
+    return f"insert into {table} ({names}) select {given_columns} from each({typed_columns}) as given where 1 = 1"
 
 
 @functools.lru_cache(maxsize=256)

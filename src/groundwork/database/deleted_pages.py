@@ -27,9 +27,9 @@ async def discard_deleted(db: Database, word_indexes: Sequence[str] = ()) -> boo
     async with db.transaction() as tx:
         for name in word_indexes:
             await tx.execute(f"insert into {name} ({name}) values ('optimize')")
-        (place,) = await tx.fetch("pragma database_list")
+        (database,) = await tx.fetch("pragma database_list")
     for _ in range(_ATTEMPTS):
-        if await asyncio.to_thread(_truncate_log, place["file"]):
+        if await asyncio.to_thread(_truncate_log, database["file"]):
             return True
         await asyncio.sleep(_PAUSE_SECONDS)
     return False

@@ -36,11 +36,11 @@ async def write_durably(db: Database, package: str) -> None:
             # A number in the file's header that SQLite leaves to applications. It must change, because an unchanged
             # value is not written at all.
             await tx.execute(f"pragma user_version = {tx.now // SECOND % _MOST}")
-            (place,) = await tx.fetch("pragma database_list")
+            (database,) = await tx.fetch("pragma database_list")
         else:
             await _write_a_row(tx, package)
             return
-    await asyncio.to_thread(_require_room, Path(place["file"]).parent)
+    await asyncio.to_thread(_require_room, Path(database["file"]).parent)
 
 
 def _require_room(folder: Path) -> None:

@@ -56,7 +56,7 @@ def _page(w: Writer, sealer: Sealer, kind: Sealed, after: str, passes_over_lost:
             continue
         sealed_for = kind.purpose(row["name"])
         try:
-            fresh = sealer.seal(sealer.unseal(row["sealed"], sealed_for), sealed_for)
+            new_sealed = sealer.seal(sealer.unseal(row["sealed"], sealed_for), sealed_for)
         except CannotUnseal:
             if passes_over_lost:
                 continue
@@ -65,7 +65,7 @@ def _page(w: Writer, sealer: Sealer, kind: Sealed, after: str, passes_over_lost:
         w.execute(
             # Another process might have given the row a new value since.
             f"update {table} set {column} = :fresh where {name} = :name and {column} = :sealed",
-            fresh=fresh,
+            fresh=new_sealed,
             name=row["name"],
             sealed=row["sealed"],
         )

@@ -38,9 +38,9 @@ _FOR_ONE_ENGINE = re.compile(r"/\*(sqlite|postgresql)\s(.*?)\s*\*/", re.DOTALL)
 
 def apply(script: str) -> None:
     """Run the statements of a script in order."""
-    own = engine()
-    script = _FOR_ONE_ENGINE.sub(lambda match: match[2] if match[1] == own else "", script)
-    for statement in _with_whole_triggers(script) if own == "sqlite" else statements.split(script):
+    current_engine = engine()
+    script = _FOR_ONE_ENGINE.sub(lambda match: match[2] if match[1] == current_engine else "", script)
+    for statement in _with_whole_triggers(script) if current_engine == "sqlite" else statements.split(script):
         execute(statement)
 
 
@@ -48,9 +48,9 @@ def apply_folder(folder: Path) -> None:
     """Run every ``*.sql`` file of a folder in the order of their names. ``*.sqlite.sql`` and ``*.postgresql.sql`` are
     for one engine only.
     """
-    own = engine()
+    current_engine = engine()
     for path in sorted(folder.glob("*.sql")):
-        if path.suffixes in ([".sql"], [f".{own}", ".sql"]):
+        if path.suffixes in ([".sql"], [f".{current_engine}", ".sql"]):
             apply(path.read_text(encoding="utf-8"))
 
 

@@ -344,14 +344,14 @@ def _finish_group(group: Iterable[_Outcome], failure: BaseException | None) -> N
         if failure is None and member.failure is None:
             run_calls(member.calls)
     for member in group:
-        lost = None if failure is None or failure is member.failure else _lost_with_its_group(failure)
-        _resolve(member.done, member.value, lost or member.failure)
+        group_failure = None if failure is None or failure is member.failure else _lost_with_its_group(failure)
+        _resolve(member.done, member.value, group_failure or member.failure)
 
 
 def _lost_with_its_group(cause: BaseException) -> DatabaseUnavailable:
-    lost = DatabaseUnavailable("the commit failed; nothing was saved")
-    lost.__cause__ = cause
-    return lost
+    failure = DatabaseUnavailable("the commit failed; nothing was saved")
+    failure.__cause__ = cause
+    return failure
 
 
 def _resolve(future: "asyncio.Future[Any]", value: object, failure: BaseException | None) -> None:

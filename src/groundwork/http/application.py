@@ -294,8 +294,10 @@ class _Exchange:
             headers += self.more
             headers += self.scope.get(_EXTRA_HEADERS, ())
             for make in self.scope.get(_LATE_HEADERS, ()):
-                made = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in make().items()]
-                headers += [pair for pair in made if pair[0] not in present]
+                late_headers = [
+                    (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in make().items()
+                ]
+                headers += [pair for pair in late_headers if pair[0] not in present]
             headers.append((b"x-request-id", request_id.get().encode("latin-1")))
             message["headers"] = headers
         await self._send(message)

@@ -284,11 +284,13 @@ class HttpClient:
         sent = CIMultiDict(headers or {})
         left = min(redirects, MAX_REDIRECTS) if method in _SAFE_METHODS else 0
         while True:
-            own = self._origin_headers.get(target.origin()) if self._origin_headers else None
-            if own is not None and self._omits_origin_headers(target, sent):
-                own = None
-            given = sent if own is None else CIMultiDict([*sent.items(), *own.items()])
-            response = await self._session.request(method, target, headers=given, data=body, allow_redirects=False)
+            origin_headers = self._origin_headers.get(target.origin()) if self._origin_headers else None
+            if origin_headers is not None and self._omits_origin_headers(target, sent):
+                origin_headers = None
+            all_headers = sent if origin_headers is None else CIMultiDict([*sent.items(), *origin_headers.items()])
+            response = await self._session.request(
+                method, target, headers=all_headers, data=body, allow_redirects=False
+            )
             location = response.headers.get("location")
             if response.status not in _REDIRECTS or location is None or redirects == 0 or method not in _SAFE_METHODS:
                 return response, target

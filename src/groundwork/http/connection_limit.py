@@ -45,8 +45,8 @@ def affordable(desired: int) -> int:
     it. At least two.
     """
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = desired if soft == resource.RLIM_INFINITY else min(desired, int(soft * _SHARE_OF_OPEN_FILES))
-    return max(most, 2)
+    maximum = desired if soft == resource.RLIM_INFINITY else min(desired, int(soft * _SHARE_OF_OPEN_FILES))
+    return max(maximum, 2)
 
 
 def per_address(limit: int, configured: int = 0) -> int:
@@ -114,22 +114,22 @@ class _WaitingConnections:
 
     def add(self, one: "LimitedConnection") -> None:
         """Add a connection as the newest of its address, even if it was already there."""
-        own = self._of.setdefault(one.address, {})
-        if one in own:
-            del own[one]
-            own[one] = None
+        of_address = self._of.setdefault(one.address, {})
+        if one in of_address:
+            del of_address[one]
+            of_address[one] = None
             return
-        own[one] = None
-        self._count(one.address, len(own) - 1, len(own))
-        self._most = max(self._most, len(own))
+        of_address[one] = None
+        self._count(one.address, len(of_address) - 1, len(of_address))
+        self._most = max(self._most, len(of_address))
 
     def discard(self, one: "LimitedConnection") -> None:
-        own = self._of.get(one.address, {})
-        if one not in own:
+        of_address = self._of.get(one.address, {})
+        if one not in of_address:
             return
-        del own[one]
-        self._count(one.address, len(own) + 1, len(own))
-        if not own:
+        del of_address[one]
+        self._count(one.address, len(of_address) + 1, len(of_address))
+        if not of_address:
             del self._of[one.address]
         if self._most not in self._addresses:
             self._most -= 1

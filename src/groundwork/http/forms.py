@@ -58,12 +58,12 @@ def require_same_origin(request: Request, public_url: str) -> None:
 
 def _is_ours(origin: str, public_url: str, host: str) -> bool:
     """Compare with the public URL, because a proxy can use another host and port, and with the Host header."""
-    theirs, ours = _origin(origin), _origin(public_url)
-    if theirs is None or theirs == ours:
-        return theirs is not None
-    scheme, _, _ = theirs
-    is_weaker = scheme == "http" and ours is not None and ours[0] == "https"
-    return not is_weaker and theirs == _origin(f"{scheme}://{host}")
+    sender_origin, own_origin = _origin(origin), _origin(public_url)
+    if sender_origin is None or sender_origin == own_origin:
+        return sender_origin is not None
+    scheme, _, _ = sender_origin
+    is_weaker = scheme == "http" and own_origin is not None and own_origin[0] == "https"
+    return not is_weaker and sender_origin == _origin(f"{scheme}://{host}")
 
 
 def _origin(url: str) -> tuple[str, str, int] | None:

@@ -154,8 +154,8 @@ async def serve(
     ``is_proxy`` returns True are exempt.
     """
     listener = _listen(host, port)
-    most = affordable(connections)
-    limit = ConnectionLimit(most, per_address(most, connections_of_address), is_proxy)
+    max_connections = affordable(connections)
+    limit = ConnectionLimit(max_connections, per_address(max_connections, connections_of_address), is_proxy)
     config = uvicorn.Config(
         app,
         loop="none",
@@ -177,7 +177,7 @@ async def serve(
         timeout_graceful_shutdown=max(1, round(grace_seconds)),
         # Connections are accepted in bursts before any of them is read. A burst must not evict its own first
         # connections.
-        backlog=min(2048, max(1, most // 2)),
+        backlog=min(2048, max(1, max_connections // 2)),
     )
     config.load()
     server = uvicorn.Server(config)

@@ -113,12 +113,12 @@ class Catalogue:
 
         ``de-AT`` matches ``de``. A header that names no available language gets the default.
         """
-        known = {tag.lower(): tag for tag in self.available()}
+        tags_by_lower_case = {tag.lower(): tag for tag in self.available()}
         best, weight = default, 0.0
         for part in accept_language.split(",")[:20]:
             requested, _, parameters = part.strip().lower().partition(";")
             quality = _quality(parameters)
-            found = known.get(requested) or known.get(requested.partition("-")[0])
+            found = tags_by_lower_case.get(requested) or tags_by_lower_case.get(requested.partition("-")[0])
             if found is not None and quality > weight:
                 best, weight = found, quality
         return best
@@ -224,11 +224,11 @@ def _language(catalogue: Catalogue, tag: str) -> Language:
 
 
 def _compiled(path: Path) -> standard_gettext.GNUTranslations:
-    made = BytesIO()
+    compiled = BytesIO()
     with path.open("rb") as file:
-        write_mo(made, read_po(file, locale=path.parent.parent.name))
-    made.seek(0)
-    return standard_gettext.GNUTranslations(made)
+        write_mo(compiled, read_po(file, locale=path.parent.parent.name))
+    compiled.seek(0)
+    return standard_gettext.GNUTranslations(compiled)
 
 
 def _quality(parameters: str) -> float:

@@ -13,9 +13,9 @@ number = catalogue.number
 
 def iso(instant: Instant) -> str:
     """Format an instant for ``<time datetime>`` and JSON: UTC with ``Z``, and a fraction only if there is one."""
-    moment = to_datetime(instant)
+    utc_datetime = to_datetime(instant)
     precision = "milliseconds" if instant % 1_000_000 else "seconds"
-    return moment.replace(tzinfo=None).isoformat(timespec=precision) + "Z"
+    return utc_datetime.replace(tzinfo=None).isoformat(timespec=precision) + "Z"
 
 
 def distance(instant: Instant, now: Instant) -> str:

@@ -54,8 +54,8 @@ class FolderMailbox:
 
     async def find(self, mail_id: str) -> KeptMail:
         """Return one e-mail by its identifier. Raises ``NotFound``."""
-        known = await asyncio.to_thread(self._names)
-        if mail_id not in known:
+        names = await asyncio.to_thread(self._names)
+        if mail_id not in names:
             raise NotFound("There is no such mail.")
         return await asyncio.to_thread(self._read, mail_id)
 
@@ -85,9 +85,9 @@ class FolderMailbox:
         for name in self._names():
             if len(found) == limit:
                 break
-            kept = self._read(name)
-            if not to or kept.to.lower() == to:
-                found.append(kept)
+            mail = self._read(name)
+            if not to or mail.to.lower() == to:
+                found.append(mail)
         return found
 
     def _read(self, name: str) -> KeptMail:

@@ -111,8 +111,8 @@ class SmtpMailer:
         """Do nothing: no connection is held open."""
 
 
-def _for_code(code: int, what: str) -> Refused | RemoteFailed:
+def _for_code(code: int, command: str) -> Refused | RemoteFailed:
     """Return the failure for an SMTP code: 4yz is temporary, 5yz permanent (RFC 5321 4.2.1)."""
     if code >= 500:
-        return Refused(f"The mail server rejects {what} (code {code}).", name="MailRefused")
-    return RemoteFailed(f"The mail server cannot accept {what} now (code {code}).", status=code)
+        return Refused(f"The mail server rejects {command} (code {code}).", name="MailRefused")
+    return RemoteFailed(f"The mail server cannot accept {command} now (code {code}).", status=code)

@@ -30,12 +30,12 @@ from groundwork.telemetry.logs import log
 
 async def run_once(db: Database, deliveries: Mapping[str, JobDelivery]) -> int:
     """Deliver the jobs that are due now, one batch of each kind, kind by kind. Returns how many jobs were leased."""
-    taken = 0
+    job_count = 0
     for kind, delivery in deliveries.items():
         by_partition = await lease(db, kind, delivery)
-        await asyncio.gather(*(_round(db, delivery, some) for some in by_partition.values()))
-        taken += sum(len(some) for some in by_partition.values())
-    return taken
+        await asyncio.gather(*(_round(db, delivery, jobs_of_partition) for jobs_of_partition in by_partition.values()))
+        job_count += sum(len(jobs_of_partition) for jobs_of_partition in by_partition.values())
+    return job_count
 
 
 async def run(
@@ -84,9 +84,9 @@ async def lease(db: Database, kind: str, delivery: JobDelivery, *, busy: Sequenc
     """Lease the next jobs of a kind and return them by partition."""
     async with db.transaction() as tx:
         until = Instant(tx.now + int(delivery.lease_seconds * SECOND))
-        taken = await jobs.lease(tx, kind, limit=delivery.batch, until=until, busy=sorted(set(busy)))
+        leased = await jobs.lease(tx, kind, limit=delivery.batch, until=until, busy=sorted(set(busy)))
     by_partition: dict[str, list[Job]] = {}
-    for job in taken:
+    for job in leased:
         by_partition.setdefault(job.partition, []).append(job)
     return by_partition
 
@@ -112,8 +112,8 @@ async def _begin(
     for kind in due:
         delivery = deliveries[kind]
         leased = await lease(db, kind, delivery, busy=busy[kind])
-        for partition, some in leased.items():
-            task = asyncio.create_task(_round_of_one(db, delivery, some))
+        for partition, jobs_of_partition in leased.items():
+            task = asyncio.create_task(_round_of_one(db, delivery, jobs_of_partition))
             running[kind, partition] = task
             task.add_done_callback(_ends(running, (kind, partition), wake))
             begun += 1
@@ -144,25 +144,29 @@ async def _round(db: Database, delivery: JobDelivery, leased: Sequence[Job]) -> 
     """
     size = delivery.jobs_per_call
     calls = [leased[start : start + size] for start in range(0, len(leased), size)]
-    ended = await asyncio.gather(*(_call(db, delivery, some) for some in calls), return_exceptions=True)
-    for failure in ended:
+    results = await asyncio.gather(
+        *(_call(db, delivery, jobs_of_call) for jobs_of_call in calls), return_exceptions=True
+    )
+    for failure in results:
         if failure is not None:
             raise failure
 
 
-async def _call(db: Database, delivery: JobDelivery, some: Sequence[Job]) -> None:
+async def _call(db: Database, delivery: JobDelivery, jobs_of_call: Sequence[Job]) -> None:
     try:
-        results = await delivery.deliver(some)
+        results = await delivery.deliver(jobs_of_call)
     except Failure as failure:
         if isinstance(failure.why, str):
             # The job stores only a code for it.
-            log.warning("jobs.delivery_failed", kind=some[0].kind, subject=some[0].subject, why=failure.why)
-        results = [result_of(failure)] * len(some)
+            log.warning(
+                "jobs.delivery_failed", kind=jobs_of_call[0].kind, subject=jobs_of_call[0].subject, why=failure.why
+            )
+        results = [result_of(failure)] * len(jobs_of_call)
     except Exception as raised:  # noqa: BLE001 - the edge of the worker: an unexpected error, and the job must not be lost
-        log.error("job.failed_unforeseen", kind=some[0].kind, subject=some[0].subject, exc_info=raised)
-        results = [result_of_bug(raised, job.attempts, delivery.retry) for job in some]
+        log.error("job.failed_unforeseen", kind=jobs_of_call[0].kind, subject=jobs_of_call[0].subject, exc_info=raised)
+        results = [result_of_bug(raised, job.attempts, delivery.retry) for job in jobs_of_call]
     async with db.transaction() as tx:
-        updates = [_update_of(tx.now, delivery, job, result) for job, result in zip(some, results, strict=True)]
+        updates = [_update_of(tx.now, delivery, job, result) for job, result in zip(jobs_of_call, results, strict=True)]
         await jobs.store_results(tx, updates)
 
 

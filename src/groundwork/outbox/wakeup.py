@@ -6,19 +6,19 @@
 import asyncio
 from weakref import WeakSet
 
-_BELLS: WeakSet[asyncio.Event] = WeakSet()
+_EVENTS: WeakSet[asyncio.Event] = WeakSet()
 
 
 def new_wakeup() -> asyncio.Event:
     """Return an event that is set whenever this process has committed a job. The dispatcher that holds it clears it."""
-    made = asyncio.Event()
-    _BELLS.add(made)
-    return made
+    event = asyncio.Event()
+    _EVENTS.add(event)
+    return event
 
 
 def wake_dispatchers() -> None:
     """Wake the dispatchers because a job was enqueued. Call it on the event loop after the commit
     (``Transaction.after_commit``).
     """
-    for one in _BELLS:
+    for one in _EVENTS:
         one.set()

@@ -211,15 +211,15 @@ class EmbeddedQueue:
         by_lease: dict[int, list[int]] = {}
         for delivery in deliveries:
             by_lease.setdefault(delivery.receipt[0], []).append(delivery.receipt[1])
-        taken: list[Row] = []
+        rows: list[Row] = []
         for lease, positions in by_lease.items():
-            taken += writer.fetch(TAKE, lease=lease, positions=positions)
-        if taken:
-            _count(writer, waiting=-len(taken))
+            rows += writer.fetch(TAKE, lease=lease, positions=positions)
+        if rows:
+            _count(writer, waiting=-len(rows))
             now = self._clock.now()
-            writer.execute_many(PROMOTE, [{"now": now, "partition": row["partition_by"]} for row in taken])
+            writer.execute_many(PROMOTE, [{"now": now, "partition": row["partition_by"]} for row in rows])
             writer.after_commit(self._news.set)
-        return taken
+        return rows
 
 
 def _count(writer: Writer, *, positions: int = 0, leases: int = 0, waiting: int = 0) -> Row:

@@ -58,8 +58,8 @@ class LeaseBook:
 
     def take(self, limit: int, now: Instant, until: Instant) -> list[Delivery]:
         """Lease up to ``limit`` available messages, one per partition, until the instant ``until``."""
-        taken: list[Delivery] = []
-        while len(taken) < limit and self._available and self._available[0][0] <= now:
+        deliveries: list[Delivery] = []
+        while len(deliveries) < limit and self._available and self._available[0][0] <= now:
             _, _, line, stamp = heapq.heappop(self._available)
             if stamp != line.stamp or not line.items:
                 continue
@@ -69,8 +69,8 @@ class LeaseBook:
             item = line.items[0]
             receipt = (line.stamp, item.tag)
             self._given[receipt] = line
-            taken.append(Delivery(item.message, item.attempts, receipt))
-        return taken
+            deliveries.append(Delivery(item.message, item.attempts, receipt))
+        return deliveries
 
     def find(self, delivery: Delivery) -> Item | None:
         """Return the message if this delivery still holds it."""

@@ -167,10 +167,10 @@ class RabbitQueue:
 
     async def forget(self, partition: str, is_done: Callable[[bytes], bool], /) -> int:  # noqa: ARG002 - waiting messages cannot be selected
         async with self._broker(), self._dead_messages() as found:
-            theirs = [message for letter, message in found if letter.message.partition == partition]
-            for message in theirs:
+            partition_messages = [message for letter, message in found if letter.message.partition == partition]
+            for message in partition_messages:
                 await message.ack()
-        return len(theirs)
+        return len(partition_messages)
 
     async def depth(self) -> Depth:
         async with self._broker():
@@ -316,15 +316,15 @@ class RabbitQueue:
                         await message.nack(requeue=True)
 
     async def _take_dead(self, letter_ids: Sequence[str], *, publish: bool) -> int:
-        selected_ids, taken = set(letter_ids), 0
+        selected_ids, taken_count = set(letter_ids), 0
         async with self._broker(), self._dead_messages() as found:
             for letter, message in found:
                 if letter.letter_id in selected_ids:
                     if publish:
                         await self.publish([letter.message])
                     await message.ack()
-                    taken += 1
-        return taken
+                    taken_count += 1
+        return taken_count
 
     def _outgoing(self, message: Message, published_at: Instant) -> aio_pika.Message:
         return aio_pika.Message(

@@ -28,15 +28,15 @@ class InProcessCounters:
         return None
 
     def _add(self, limit: Limit, key: str, points: int, now: Instant) -> LimitState:
-        where = (limit.name, key)
-        used, resets_at = self._windows.get(where, (0, Instant(0)))
+        window_key = (limit.name, key)
+        used, resets_at = self._windows.get(window_key, (0, Instant(0)))
         if resets_at <= now:
             used, resets_at = 0, Instant(now + limit.window_seconds * SECOND)
         is_refused = used + points > limit.points
         if not is_refused:
             used += points
-        self._windows[where] = (used, resets_at)
-        self._windows.move_to_end(where)
+        self._windows[window_key] = (used, resets_at)
+        self._windows.move_to_end(window_key)
         while len(self._windows) > self._max_keys:
             self._windows.popitem(last=False)
         return LimitState(limit, limit.points - used, resets_at, is_refused)

@@ -72,8 +72,8 @@ class _FromStandardLibrary(logging.Handler):
             unsaid = 0 if record.exc_info else self._count_omitted(record.name, message, record.created)
             if unsaid is None:
                 return
-            more = {"unsaid": unsaid} if unsaid else {}
-            write("library.said", library=record.name, message=message, exc_info=record.exc_info, **more)
+            further_fields = {"unsaid": unsaid} if unsaid else {}
+            write("library.said", library=record.name, message=message, exc_info=record.exc_info, **further_fields)
         except Exception:  # noqa: BLE001  # logging must not raise into the library; handleError reports it
             self.handleError(record)
 

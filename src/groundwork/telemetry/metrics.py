@@ -41,9 +41,9 @@ class Metrics:
         if name not in self._declared:
             extra: dict[str, Any] = {} if buckets is None else {"buckets": buckets}
             self._declared[name] = (declaration, kind(name, what, labels, registry=self.registry, **extra))
-        known, metric = self._declared[name]
-        if known != declaration or not isinstance(metric, kind):
-            raise ValueError(f"{name} is declared in two ways: {known} and {declaration}")
+        declared_class, metric = self._declared[name]
+        if declared_class != declaration or not isinstance(metric, kind):
+            raise ValueError(f"{name} is declared in two ways: {declared_class} and {declaration}")
         return metric
 
     def counter(self, name: str, what: str, labels: Sequence[str] = ()) -> Counter:

@@ -118,12 +118,12 @@ class WorkerPool:
         Raises JobStopped if it exceeded its limits, TooMany if a holder's quota or share of the queue is used up,
         Unavailable if the queue is full, and the exceptions of the job. Cancelling the caller kills the job.
         """
-        ended = await self._ended(job, tuple(holders), limits or self.limits.job)
-        if ended.stopped is not None:
-            raise JobStopped(ended.stopped)
-        if ended.error is not None:
-            raise ended.error
-        value: T = ended.value
+        result = await self._ended(job, tuple(holders), limits or self.limits.job)
+        if result.stopped is not None:
+            raise JobStopped(result.stopped)
+        if result.error is not None:
+            raise result.error
+        value: T = result.value
         return value
 
     def keep_ready(self, modules: Sequence[str]) -> None:
@@ -166,9 +166,9 @@ class WorkerPool:
             await asyncio.wait([self._preparing])
         for turn in self._waiting:
             turn.granted.cancel()
-        ending = [*self._busy, *(worker for worker, _ in self._idle)]
+        workers = [*self._busy, *(worker for worker, _ in self._idle)]
         self._idle.clear()
-        for worker in ending:
+        for worker in workers:
             worker.kill()
         starting, self._starting = self._starting, set()
         if starting:
@@ -176,8 +176,8 @@ class WorkerPool:
         for started in starting:
             if started.exception() is None:
                 started.result().kill()
-                ending.append(started.result())
-        for worker in ending:
+                workers.append(started.result())
+        for worker in workers:
             await asyncio.to_thread(worker.wait)
 
     async def _ended(self, job: Callable[[], object], holders: Sequence[QuotaHolder], limits: JobLimits) -> FinishedJob:
@@ -189,31 +189,33 @@ class WorkerPool:
             raise
         started = self._clock()
         # The processor time is unknown if the caller is cancelled.
-        taken: float | None = None
+        used_seconds: float | None = None
         try:
-            ended = await self._in_worker(job, limits)
-            taken = ended.cpu_seconds
+            result = await self._in_worker(job, limits)
+            used_seconds = result.cpu_seconds
         except asyncio.CancelledError:
             self._count("cancelled")
             raise
         finally:
             now = self._clock()
-            self._quota.charge(holders, min(now - started, limits.cpu_seconds) if taken is None else taken, now)
+            self._quota.charge(
+                holders, min(now - started, limits.cpu_seconds) if used_seconds is None else used_seconds, now
+            )
             self._release(holders)
-        if self._is_closed and ended.stopped is not None:
+        if self._is_closed and result.stopped is not None:
             raise _stopping()
-        self._count(ended.stopped.value if ended.stopped is not None else "raised" if ended.error else "done")
-        return ended
+        self._count(result.stopped.value if result.stopped is not None else "raised" if result.error else "done")
+        return result
 
     async def _in_worker(self, job: Callable[[], object], limits: JobLimits) -> FinishedJob:
         worker = await self._take()
         self._busy.add(worker)
         is_fit = False
         try:
-            ended = await worker.run(job, limits)
-            is_fit = ended.stopped is None and not worker.is_worn and not self._is_closed
-            if ended.stopped is not None:
-                log.warning("worker.job_stopped", reason=ended.stopped.value, job=_name(job))
+            result = await worker.run(job, limits)
+            is_fit = result.stopped is None and not worker.is_worn and not self._is_closed
+            if result.stopped is not None:
+                log.warning("worker.job_stopped", reason=result.stopped.value, job=_name(job))
         finally:
             self._busy.discard(worker)
             if is_fit:
@@ -222,7 +224,7 @@ class WorkerPool:
                 _end(worker)
                 if job is not self._ready:
                     self._prepare()
-        return ended
+        return result
 
     async def _take(self) -> Worker:
         """Return the most recently used worker, or a new one. Raises Unavailable, also if the pool closes while one
@@ -266,8 +268,10 @@ class WorkerPool:
         """End workers that have been idle for a while."""
         since = self._clock() - IDLE_SECONDS
         # The process that is kept ready is the most recently used one.
-        kept = self._idle[-1:] if self._ready is not None else []
-        retired = [worker for worker, idle_since in self._idle[: len(self._idle) - len(kept)] if idle_since <= since]
+        workers_to_keep = self._idle[-1:] if self._ready is not None else []
+        retired = [
+            worker for worker, idle_since in self._idle[: len(self._idle) - len(workers_to_keep)] if idle_since <= since
+        ]
         self._idle = [one for one in self._idle if one[0] not in retired]
         for worker in retired:
             _end(worker)
@@ -304,8 +308,10 @@ class WorkerPool:
         """Whether a process is free for these holders. They may not occupy all processes: one is left for everyone
         else.
         """
-        own = max(1, self.limits.processes - 1)
-        return self._running < self.limits.processes and all(self._running_of[holder.key] < own for holder in holders)
+        own_share = max(1, self.limits.processes - 1)
+        return self._running < self.limits.processes and all(
+            self._running_of[holder.key] < own_share for holder in holders
+        )
 
     def _begin(self, holders: Sequence[QuotaHolder]) -> None:
         self._running += 1

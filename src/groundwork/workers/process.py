@@ -157,5 +157,5 @@ def _most_bytes() -> int:
                     return int(line.split()[1]) * 1024
     except OSError:
         pass
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if sys.platform == "darwin" else most * 1024
+    max_rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return max_rss if sys.platform == "darwin" else max_rss * 1024

@@ -52,10 +52,10 @@ class Worker:
     """A worker process that was started. Raises OSError if the system cannot start another one."""
 
     def __init__(self) -> None:
-        ours, theirs = socket.socketpair()
-        kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
-        with contextlib.ExitStack() as on_failure, theirs:
-            on_failure.callback(ours.close)
+        own_socket, child_socket = socket.socketpair()
+        environment = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
+        with contextlib.ExitStack() as on_failure, child_socket:
+            on_failure.callback(own_socket.close)
             # Standard input shows the worker that this program is running. It is never written to, and the system
             # closes it when the program ends.
             self._process = subprocess.Popen(  # noqa: S603  # this interpreter, with our own module
@@ -65,17 +65,17 @@ class Worker:
                     "-c",
                     _BEGINNING,
                     json.dumps([str(Path(entry).absolute()) for entry in sys.path]),
-                    str(theirs.fileno()),
+                    str(child_socket.fileno()),
                 ],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
-                env={**_ENVIRONMENT, **kept},
+                pass_fds=[child_socket.fileno()],
+                env={**_ENVIRONMENT, **environment},
                 cwd="/",
             )
             on_failure.pop_all()
-        ours.setblocking(False)
-        self._socket = ours
+        own_socket.setblocking(False)
+        self._socket = own_socket
         self._is_asked = False
         self._is_killed = False
         self._jobs = 0
