@@ -145,10 +145,10 @@ async def refresh_session(
 ) -> BearerTokens:
     """Exchange the refresh token for a new pair of tokens. Raises NotSignedIn if it is no longer valid."""
     client = XrpcClient(http, clock, service, credentials=FixedToken(tokens.refresh), circuits=circuits)
-    fresh = _tokens(await client.procedure("com.atproto.server.refreshSession"))
-    if fresh.did != tokens.did:
+    new_tokens = _tokens(await client.procedure("com.atproto.server.refreshSession"))
+    if new_tokens.did != tokens.did:
         raise NotSignedIn("The server answered with another account's session.", name="InvalidToken")
-    return fresh
+    return new_tokens
 
 
 async def delete_session(http: HttpClient, clock: Clock, service: str, tokens: BearerTokens) -> None:

@@ -117,10 +117,14 @@ class Circuits:
         for one in others:
             if one.service not in self._changed and one.changed_at > self.of(one.service).changed_at:
                 self._known[one.service] = one
-        known = {one.service for one in others}
+        other_services = {one.service for one in others}
         # Another program's probe closed the circuit.
         for service in [*self._known]:
-            if service not in known and service not in self._changed and self._known[service].open_until is not None:
+            if (
+                service not in other_services
+                and service not in self._changed
+                and self._known[service].open_until is not None
+            ):
                 del self._known[service]
 
     def take_changed(self) -> list[Circuit]:
@@ -129,17 +133,17 @@ class Circuits:
         return [self.of(service) for service in sorted(changed)]
 
     def _note_worked(self, service: str) -> None:
-        known = self._known.pop(service, None)
+        circuit = self._known.pop(service, None)
         self._trying_until.pop(service, None)
-        if known is not None and known.open_until is not None:
+        if circuit is not None and circuit.open_until is not None:
             self._changed.add(service)
 
     def _note_failed(self, service: str, why: Explanation) -> None:
-        now, known = self._clock.now(), self.of(service)
-        state = known.state(now)
+        now, circuit = self._clock.now(), self.of(service)
+        state = circuit.state(now)
         if state is CircuitState.OPEN:
             return  # The request was in flight when the circuit opened.
-        failed = replace(known, failures=known.failures + 1, reason=why, changed_at=now)
+        failed = replace(circuit, failures=circuit.failures + 1, reason=why, changed_at=now)
         self._known[service] = failed
         if state is CircuitState.HALF_OPEN or failed.failures >= OPENS_AFTER:
             pause = min(FIRST_PAUSE * 2 ** min(failed.pauses, 10), LONGEST_PAUSE)
@@ -153,10 +157,10 @@ class Circuits:
         others = {who: at for who, at in self._busy.get(service, {}).items() if at > now}
         self._busy[service] = {**others, account: until}
         if not account or is_trying or len(self._busy[service]) > 1:
-            known = replace(self.of(service), reason=reason_of(failure), changed_at=now)
+            circuit = replace(self.of(service), reason=reason_of(failure), changed_at=now)
             until = min(until, Instant(now + LONGEST_BUSY))
-            if known.open_until is None or until > known.open_until:
-                self._open(known, until)
+            if circuit.open_until is None or until > circuit.open_until:
+                self._open(circuit, until)
 
     def _open(self, circuit: Circuit, until: Instant) -> None:
         self._known[circuit.service] = replace(circuit, open_until=until, pauses=circuit.pauses + 1)

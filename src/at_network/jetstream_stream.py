@@ -69,10 +69,10 @@ def unpacker(dictionary: Path) -> Unpack:
             "A Jetstream dictionary needs an optional package: pip install 'openmeet[jetstream]'."
         ) from missing
     try:
-        known = zstandard.ZstdCompressionDict(dictionary.read_bytes())
+        compression_dictionary = zstandard.ZstdCompressionDict(dictionary.read_bytes())
     except OSError as error:
         raise Refused(f"The Jetstream dictionary {dictionary} cannot be read: {error.strerror}.") from error
-    decompressor = zstandard.ZstdDecompressor(dict_data=known)
+    decompressor = zstandard.ZstdDecompressor(dict_data=compression_dictionary)
 
     def unpack(packed: bytes) -> bytes:
         try:

@@ -153,11 +153,11 @@ class LexiconResolver:
         try:
             return _verify(nsid, document, document.signing_key, proof)
         except Malformed as failure:
-            fresh = await self._dids.refresh(document.did)
-            if fresh.signing_key == document.signing_key:
+            fresh_document = await self._dids.refresh(document.did)
+            if fresh_document.signing_key == document.signing_key:
                 raise _unproven(nsid, failure) from None
             try:
-                return _verify(nsid, fresh, fresh.signing_key, proof)
+                return _verify(nsid, fresh_document, fresh_document.signing_key, proof)
             except Malformed as again:
                 raise _unproven(nsid, again) from None
 

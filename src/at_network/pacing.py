@@ -59,13 +59,13 @@ def retry_after_seconds(headers: Mapping[str, str], now: Instant) -> float:
     seconds = _number(text)
     if seconds is not None:
         return min(float(seconds), MAX_PAUSE_SECONDS)
-    moment = _date(text)
-    if moment is None:
+    retry_at = _date(text)
+    if retry_at is None:
         pace = read_pace(headers)
-        moment = None if pace is None else pace.resets_at
-    if moment is None:
+        retry_at = None if pace is None else pace.resets_at
+    if retry_at is None:
         return DEFAULT_PAUSE_SECONDS
-    return min(max((moment - now) / SECOND, 0.0), MAX_PAUSE_SECONDS)
+    return min(max((retry_at - now) / SECOND, 0.0), MAX_PAUSE_SECONDS)
 
 
 def pause_seconds(pace: Pace | None, now: Instant, *, cost: int = 1) -> float:
@@ -81,7 +81,7 @@ def _number(text: str | None) -> int | None:
 
 def _date(text: str) -> Instant | None:
     try:
-        moment = parsedate_to_datetime(text)
+        date = parsedate_to_datetime(text)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    return None if moment.tzinfo is None else from_datetime(moment)
+    return None if date.tzinfo is None else from_datetime(date)

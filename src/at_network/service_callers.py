@@ -69,14 +69,14 @@ class ServiceCallers:
         return token.issuer
 
     async def _check_signature(self, token: ServiceToken) -> None:
-        known = await self._key(self.resolve, token)
+        cached_key = await self._key(self.resolve, token)
         try:
-            _check(token, known)
+            _check(token, cached_key)
         except BadServiceToken:
-            fresh = await self._key(self.refresh, token)
-            if fresh == known:
+            fresh_key = await self._key(self.refresh, token)
+            if fresh_key == cached_key:
                 raise
-            _check(token, fresh)
+            _check(token, fresh_key)
 
     async def _key(self, ask: Resolve, token: ServiceToken) -> PublicKey | None:
         try:
@@ -111,8 +111,8 @@ def _require_an_end(token: ServiceToken, now_seconds: int) -> None:
 
 def _name_of(token: ServiceToken) -> str:
     # A token without an id is identified by its signed part. The signature cannot be used because it is malleable.
-    what = token.unverified.signed if token.token_id is None else f"{token.issuer} {token.token_id}".encode()
-    return f"service_token:{hashlib.sha256(what).hexdigest()}"
+    text = token.unverified.signed if token.token_id is None else f"{token.issuer} {token.token_id}".encode()
+    return f"service_token:{hashlib.sha256(text).hexdigest()}"
 
 
 def _refused(name: str, why: str) -> NotSignedIn:

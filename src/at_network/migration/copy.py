@@ -136,8 +136,8 @@ async def copy_blobs(
     async with asyncio.TaskGroup() as group:
         for cid in cids:
             group.create_task(copy_blob(cid))
-    lost = len(outcome.missing_blobs)
-    note = f"{outcome.blobs_brought} copied" + (f", {lost} no longer at the old server" if lost else "")
+    lost_count = len(outcome.missing_blobs)
+    note = f"{outcome.blobs_brought} copied" + (f", {lost_count} no longer at the old server" if lost_count else "")
     on_progress(Progress(MigrationStep.BLOBS, len(cids), len(cids), is_complete=True, note=note))
 
 
@@ -180,10 +180,10 @@ async def copy_preferences(
     """Replace the preferences at the new server with those of the old one. A server that stores none is not a failure."""
     try:
         answer = await old.client.query("app.bsky.actor.getPreferences")
-        kept = answer.get("preferences")
+        entries = answer.get("preferences")
         preferences = (
-            [one for one in kept if isinstance(one, dict) and str(one.get("$type", "")).startswith(_OF_APPS)]
-            if isinstance(kept, list)
+            [one for one in entries if isinstance(one, dict) and str(one.get("$type", "")).startswith(_OF_APPS)]
+            if isinstance(entries, list)
             else []
         )
         if preferences:
@@ -203,8 +203,8 @@ _COUNTED = {"indexedRecords": "records", "expectedBlobs": "blobs that records re
 async def compare(old: MigrationServer, new: MigrationServer, outcome: MigrationResult) -> None:
     """Return differences between the counts of the two servers, as sentences."""
     old_counts, new_counts = await status(old), await status(new)
-    for name, what in _COUNTED.items():
+    for name, noun in _COUNTED.items():
         if old_counts.get(name) != new_counts.get(name):
             outcome.differences.append(
-                f"{old.origin} counts {old_counts.get(name)} {what}, {new.origin} counts {new_counts.get(name)}."
+                f"{old.origin} counts {old_counts.get(name)} {noun}, {new.origin} counts {new_counts.get(name)}."
             )

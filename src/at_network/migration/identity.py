@@ -57,13 +57,13 @@ _MAX_KEYS = 5
 
 async def _with_own_keys(old: MigrationServer, directory: PlcClient, credentials: Mapping[str, Any]) -> Sequence[str]:
     """Return the owner's keys followed by those of the new server. The old server's keys are dropped."""
-    present = (await directory.current(old.did)).get("rotationKeys")
-    servers = (await recommended(old)).get("rotationKeys")
-    if not isinstance(present, list) or not isinstance(servers, list):
+    current_keys = (await directory.current(old.did)).get("rotationKeys")
+    old_server_keys = (await recommended(old)).get("rotationKeys")
+    if not isinstance(current_keys, list) or not isinstance(old_server_keys, list):
         raise RemoteFailed("The server does not state the identity's rotation keys.")
     new_keys = [str(key) for key in credentials.get("rotationKeys", [])]
-    own = [str(key) for key in present if key not in servers and key not in new_keys]
-    return [*own[: _MAX_KEYS - len(new_keys)], *new_keys]
+    owner_keys = [str(key) for key in current_keys if key not in old_server_keys and key not in new_keys]
+    return [*owner_keys[: _MAX_KEYS - len(new_keys)], *new_keys]
 
 
 def did_web_document_entries(new: MigrationServer, credentials: Mapping[str, Any]) -> dict[str, Any]:

@@ -91,9 +91,9 @@ def _genesis(did: Did, operation: AnyOperation) -> Cid:
             PlcRefusal.IMPROPER_OPERATION, operation.prev, "a log begins with an operation without prev"
         )
     signer_of(operation, normalised(operation).rotation_keys)
-    made = did_of(operation)
-    if made != did:
-        raise OperationRefused(PlcRefusal.GENESIS_HASH, made, f"its hash is not {did}")
+    derived_did = did_of(operation)
+    if derived_did != did:
+        raise OperationRefused(PlcRefusal.GENESIS_HASH, derived_did, f"its hash is not {did}")
     return cid_of(operation)
 
 
@@ -105,16 +105,16 @@ def joined(log: Sequence[PlcLogEntry], acceptance: Acceptance) -> list[PlcLogEnt
 
 def validate_log(did: Did, entries: Iterable[PlcLogEntry]) -> list[PlcLogEntry]:
     """Replay an audit log in order and return the current chain. Raises OperationRefused for an invalid step or entry."""
-    given = list(entries)
+    entries_in_order = list(entries)
     log: list[PlcLogEntry] = []
-    for entry in given:
+    for entry in entries_in_order:
         acceptance = accept(log, did, entry.operation, entry.created_at)
         if acceptance.entry.cid != entry.cid:
             raise OperationRefused(PlcRefusal.IMPROPER_OPERATION, str(entry.cid), "the CID is not the operation's")
         log = joined(log, acceptance)
     if not log:
         raise OperationRefused(PlcRefusal.IMPROPER_OPERATION, did, "an empty log")
-    if [entry.nullified for entry in log] != [entry.nullified for entry in given]:
+    if [entry.nullified for entry in log] != [entry.nullified for entry in entries_in_order]:
         raise OperationRefused(PlcRefusal.MISORDERED_OPERATION, did, "the log marks other operations as nullified")
     return [entry for entry in log if not entry.nullified]
 

@@ -231,7 +231,7 @@ def _one(text: str, values: Mapping[str, Sequence[str]], name: str) -> str:
     return found[0]
 
 
-def _written(resource: str, name: str, values: Sequence[str], more: Sequence[tuple[str, str]]) -> str:
+def _written(resource: str, name: str, values: Sequence[str], further_parameters: Sequence[tuple[str, str]]) -> str:
     if len(values) == 1:
-        return write_scope(resource, values[0], more)
-    return write_scope(resource, parameters=[*((name, value) for value in values), *more])
+        return write_scope(resource, values[0], further_parameters)
+    return write_scope(resource, parameters=[*((name, value) for value in values), *further_parameters])

@@ -50,17 +50,17 @@ def is_declared(requested: str, declared: str) -> bool:
     if not declared.startswith("http://") or not requested.startswith("http://"):
         return False
     try:
-        ours, theirs = urlsplit(declared), urlsplit(requested)
+        declared_parts, requested_parts = urlsplit(declared), urlsplit(requested)
         # A declared port must match. Without one, the app may use any port.
-        if ours.port is not None or theirs.port is None:
+        if declared_parts.port is not None or requested_parts.port is None:
             return False
     except ValueError:
         return False
     return (
-        ours.hostname in _LOOPBACK
-        and theirs.netloc == f"{ours.netloc}:{theirs.port}"
-        and (theirs.path or "/") == (ours.path or "/")
-        and theirs.query == ours.query
+        declared_parts.hostname in _LOOPBACK
+        and requested_parts.netloc == f"{declared_parts.netloc}:{requested_parts.port}"
+        and (requested_parts.path or "/") == (declared_parts.path or "/")
+        and requested_parts.query == declared_parts.query
         and "#" not in requested
     )
 

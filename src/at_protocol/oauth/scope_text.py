@@ -63,13 +63,13 @@ def split_scopes(text: str) -> list[str]:
     return scopes
 
 
-def _decoded(text: str, whole: str) -> str:
+def _decoded(text: str, scope: str) -> str:
     if "%" not in text:
         return text
     try:
         return unquote(text, errors="strict")
     except UnicodeDecodeError as error:
-        raise Malformed("scope", whole, "contains percent-encoded bytes that are not UTF-8") from error
+        raise Malformed("scope", scope, "contains percent-encoded bytes that are not UTF-8") from error
 
 
 def _encoded(text: str) -> str:

@@ -153,25 +153,25 @@ class _Workbench:
     def replace(self, key: bytes, before: Cid, after: Cid) -> None:
         path, index = self.find(key)
         draft = path[-1][0]
-        held = draft.values[index] if index >= 0 else None
-        if held != before:
-            raise ChangeMismatch(key.decode(), held, before)
+        current = draft.values[index] if index >= 0 else None
+        if current != before:
+            raise ChangeMismatch(key.decode(), current, before)
         draft.values[index] = after
 
     def delete(self, key: bytes, before: Cid) -> None:
         path, index = self.find(key)
         draft = path[-1][0]
-        held = draft.values[index] if index >= 0 else None
-        if held != before:
-            raise ChangeMismatch(key.decode(), held, before)
+        current = draft.values[index] if index >= 0 else None
+        if current != before:
+            raise ChangeMismatch(key.decode(), current, before)
         merged = self.merge(draft.children[index], draft.children[index + 1], draft.height - 1)
         del draft.keys[index], draft.values[index]
         draft.children[index : index + 2] = [merged]
-        for parent, taken in reversed(path[:-1]):
-            child = parent.children[taken]
+        for parent, child_index in reversed(path[:-1]):
+            child = parent.children[child_index]
             if not (isinstance(child, _Draft) and child.is_hollow()):
                 break
-            parent.children[taken] = None
+            parent.children[child_index] = None
         self.trim()
 
     def merge(self, left: _Subtree, right: _Subtree, height: int) -> _Subtree:
@@ -180,10 +180,10 @@ class _Workbench:
             return right
         if right is None:
             return left
-        one, other = self.thaw(left, height), self.thaw(right, height)
-        inner = self.merge(one.children[-1], other.children[0], height - 1)
-        children = [*one.children[:-1], inner, *other.children[1:]]
-        return _Draft(height, one.keys + other.keys, one.values + other.values, children)
+        left_draft, right_draft = self.thaw(left, height), self.thaw(right, height)
+        inner = self.merge(left_draft.children[-1], right_draft.children[0], height - 1)
+        children = [*left_draft.children[:-1], inner, *right_draft.children[1:]]
+        return _Draft(height, left_draft.keys + right_draft.keys, left_draft.values + right_draft.values, children)
 
     def trim(self) -> None:
         """Remove levels without entries from the top."""

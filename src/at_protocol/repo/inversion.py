@@ -21,14 +21,14 @@ def check_claims(tree: Tree, changes: Iterable[RepoChange]) -> None:
             raise Malformed("commit", change.path, "two operations on one path cannot be inverse")
         seen.add(change.path)
         try:
-            held = tree.get(change.path)
+            current = tree.get(change.path)
         except MissingBlock as missing:
             raise Malformed("commit", str(missing.cid), f"a node on the path to {change.path} was not sent") from None
-        if held != change.after:
+        if current != change.after:
             raise Malformed(
                 "commit",
                 change.path,
-                f"the tree has {held or 'nothing'}, the operation says {change.after or 'nothing'}",
+                f"the tree has {current or 'nothing'}, the operation says {change.after or 'nothing'}",
             )
 
 

@@ -47,9 +47,9 @@ class Tree:
     def load(self, cid: Cid) -> Node:
         """Return the node of a CID, checked without its context. Raises MissingBlock, Malformed."""
         if self.nodes is not None:
-            known = self.nodes.get(cid)
-            if known is not None:
-                return known
+            cached = self.nodes.get(cid)
+            if cached is not None:
+                return cached
         block = self.source(cid)
         if block is None:
             if cid == EMPTY_ROOT:

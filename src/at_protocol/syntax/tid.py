@@ -81,8 +81,8 @@ class TidClock:
         ``after`` is a repository's previous rev, which another host with a faster clock might have created. Its
         microsecond is skipped, whatever its clock id.
         """
-        moment = max(now_us, self._last + 1)
+        time_us = max(now_us, self._last + 1)
         if after is not None:
-            moment = max(moment, to_microseconds(after) + 1)
-        self._last = moment
-        return from_microseconds(moment, self._clock_id)
+            time_us = max(time_us, to_microseconds(after) + 1)
+        self._last = time_us
+        return from_microseconds(time_us, self._clock_id)

@@ -36,14 +36,14 @@ def decode_parameters(catalog: Catalog, nsid: str, query: str) -> dict[str, Para
 
     Raises Malformed with ``params/<name>: …``.
     """
-    given = _pairs(query)
+    values_by_name = _pairs(query)
     method = catalog.find_method(nsid)
     if method is None:
         raise Malformed("params", nsid, "no method of this name is known here")
     params = method.parameters or ParamsType()
     decoded: dict[str, Parameter] = {}
     for name, schema in params.properties.items():
-        texts = [text for text in given.get(name, ()) if text]
+        texts = [text for text in values_by_name.get(name, ()) if text]
         if texts:
             decoded[name] = _decode(name, texts, schema)
         elif not isinstance(schema, ArrayType | UnknownType) and schema.default is not None:
