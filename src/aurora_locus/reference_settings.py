@@ -73,8 +73,10 @@ def unknown(environment: Iterable[str]) -> list[str]:
     """Return names with the prefix of this server's settings that are neither settings nor variables that can be
     ignored.
     """
-    own = own_names()
-    return sorted(name for name in environment if name.startswith(PREFIX) and name not in own and name not in NEEDLESS)
+    setting_names = own_names()
+    return sorted(
+        name for name in environment if name.startswith(PREFIX) and name not in setting_names and name not in NEEDLESS
+    )
 
 
 def what_of(name: str) -> str:

@@ -246,8 +246,8 @@ class PdsSettings:
     @property
     def mail_url(self) -> str:
         """The SMTP URL; empty if no e-mail is sent."""
-        given = self.email_smtp_url.reveal()
-        return given or (f"{FOLDER}{(self.data_directory / 'mail').absolute()}" if self.dev_mode else "")
+        configured = self.email_smtp_url.reveal()
+        return configured or (f"{FOLDER}{(self.data_directory / 'mail').absolute()}" if self.dev_mode else "")
 
     @property
     def mail_from(self) -> str:

@@ -124,16 +124,16 @@ def _tls_check(db: Database, settings: PdsSettings) -> Endpoint:
 
     Other domains are refused, because anyone could use them to exhaust the operator's certificate quota.
     """
-    own = urlsplit(settings.url).hostname
+    own_hostname = urlsplit(settings.url).hostname
 
     async def tls_check(request: Request) -> Response:
         domain = request.query_params.get("domain", "").lower()
-        if domain != own:
+        if domain != own_hostname:
             async with db.reader() as reader:
-                known = await queries.find_by_handle(reader, domain)
+                account = await queries.find_by_handle(reader, domain)
                 # A did:web document is requested at the name in the DID, whatever the account's current handle is.
-                known = known or await queries.find(reader, web_identities.of_handle(Handle(domain)))
-                if known is None:
+                account = account or await queries.find(reader, web_identities.of_handle(Handle(domain)))
+                if account is None:
                     raise NotFound("No account here has this handle; there is no need for a certificate.")
         return PlainTextResponse("yes\n")
 

@@ -161,8 +161,8 @@ async def _document(request: Request) -> Response:
 async def _data(request: Request) -> Response:
     did, operation = await _present(request)
     shown = plc_operation.to_json(operation)
-    kept = ("verificationMethods", "rotationKeys", "alsoKnownAs", "services")
-    return json_response({"did": did, **{name: shown[name] for name in kept}})
+    fields = ("verificationMethods", "rotationKeys", "alsoKnownAs", "services")
+    return json_response({"did": did, **{name: shown[name] for name in fields}})
 
 
 async def _log(request: Request) -> Response:

@@ -73,10 +73,10 @@ class ExportStream:
 
     async def _serve(self, socket: WebSocket, cursor: int | None) -> None:
         feeding = asyncio.create_task(self._feed(socket, cursor))
-        gone = asyncio.create_task(_until_gone(socket.receive))
+        disconnection = asyncio.create_task(_until_gone(socket.receive))
         try:
-            await asyncio.wait({feeding, gone}, return_when=asyncio.FIRST_COMPLETED)
-            if gone.done():
+            await asyncio.wait({feeding, disconnection}, return_when=asyncio.FIRST_COMPLETED)
+            if disconnection.done():
                 return
             farewell = feeding.result()
             # A subscriber that stopped reading might never accept this. The connection is then cut.
@@ -86,8 +86,8 @@ class ExportStream:
             return
         finally:
             feeding.cancel()
-            gone.cancel()
-            await asyncio.gather(feeding, gone, return_exceptions=True)
+            disconnection.cancel()
+            await asyncio.gather(feeding, disconnection, return_exceptions=True)
 
     async def _feed(self, socket: WebSocket, cursor: int | None) -> Farewell:
         position = await self._begin(cursor)

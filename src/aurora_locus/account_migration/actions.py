@@ -95,23 +95,26 @@ async def finish(context: MigrationContext, did: Did, token: str | None) -> None
         await _signed(context, did, web_moves.encode_destination(destination))
         return
     present = (await own_identity.newest(registry, did)).operation
-    ours = format_did_key(registry.rotation_key.public)
-    theirs = recommended.get("rotationKeys")
-    if not isinstance(theirs, list) or not theirs:
+    server_key = format_did_key(registry.rotation_key.public)
+    new_server_keys = recommended.get("rotationKeys")
+    if not isinstance(new_server_keys, list) or not new_server_keys:
         raise RemoteFailed(f"{move.target} does not say what the identity should contain.")
-    own = [key for key in present.rotation_keys if key != ours and key not in theirs]
+    owner_keys = [key for key in present.rotation_keys if key != server_key and key not in new_server_keys]
     names = ("alsoKnownAs", "verificationMethods", "services")
-    changes = {**{name: recommended[name] for name in names if name in recommended}, "rotationKeys": [*own, *theirs]}
+    changes = {
+        **{name: recommended[name] for name in names if name in recommended},
+        "rotationKeys": [*owner_keys, *new_server_keys],
+    }
     operation = await own_identity.signed(registry, did, changes, token)
     await _signed(context, did, msgspec.json.encode(plc_operation.to_json(operation)).decode())
 
 
-async def _signed(context: MigrationContext, did: Did, what: str) -> None:
+async def _signed(context: MigrationContext, did: Did, document: str) -> None:
     """Store the operation or document that the last step will publish, and enqueue that step. Raises Refused if the
     migration was cancelled.
     """
     async with context.registry.db.transaction() as tx:
-        revision = await moves.store_signed_operation(tx, did, what)
+        revision = await moves.store_signed_operation(tx, did, document)
         if revision is None:
             raise Refused(gettext_noop("This move was cancelled."))
         await jobs.enqueue(tx, PdsJobKind.MOVE, did, revision)
@@ -157,9 +160,9 @@ async def client(
     """Create a client for the other server with the stored session. Raises NotFound if no session is stored."""
     from_row = await _tokens(context, did)
 
-    async def keep(fresh: BearerTokens) -> None:
+    async def keep(new_tokens: BearerTokens) -> None:
         async with context.registry.db.transaction() as tx:
-            await moves.keep_tokens(tx, context.sealer, fresh)
+            await moves.keep_tokens(tx, context.sealer, new_tokens)
 
     session = BearerSession(context.http, context.registry.clock, target, from_row, keep=keep)
     return XrpcClient(
@@ -218,11 +221,11 @@ _FIELDS = {
 
 
 def _origin(text: str, *, is_development: bool) -> str:
-    typed = text.strip().rstrip("/")
-    if "://" not in typed:
-        typed = f"https://{typed}"
+    address = text.strip().rstrip("/")
+    if "://" not in address:
+        address = f"https://{address}"
     try:
-        parts = urlsplit(typed)
+        parts = urlsplit(address)
         port = parts.port
     except ValueError:
         raise InvalidInput(

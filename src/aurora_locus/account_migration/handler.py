@@ -73,9 +73,9 @@ async def _go_on(context: MigrationContext, move: AccountMove) -> None:
 async def _copy(context: MigrationContext, move: AccountMove) -> None:
     new_server = await _open_new_server(context, move)
 
-    async def note(total: int, sent: int, lost: int) -> bool:
+    async def note(total: int, sent: int, lost_count: int) -> bool:
         async with context.registry.db.transaction() as tx:
-            return await moves.note(tx, move, has_records=True, blobs=total, blobs_sent=sent, blobs_lost=lost)
+            return await moves.note(tx, move, has_records=True, blobs=total, blobs_sent=sent, blobs_lost=lost_count)
 
     if not move.has_records:
         await _send_repository(context, new_server)
@@ -113,15 +113,15 @@ async def _send_blobs(context: MigrationContext, new_server: MigrationServer, no
     missing = [cid async for cid in missing_blobs(new_server)]
     expected = (await status(new_server)).get("expectedBlobs")
     total = expected if isinstance(expected, int) else len(missing)
-    sent, lost = max(0, total - len(missing)), 0
-    if not await note(total, sent, lost):
+    sent, lost_count = max(0, total - len(missing)), 0
+    if not await note(total, sent, lost_count):
         return False
     for cid in missing:
         if await _send_blob(context, new_server, cid):
             sent += 1
         else:
-            lost += 1
-        if not await note(total, sent, lost):
+            lost_count += 1
+        if not await note(total, sent, lost_count):
             return False
     return True
 
@@ -146,11 +146,11 @@ async def _send_blob(context: MigrationContext, new_server: MigrationServer, cid
 
 async def _send_preferences(context: MigrationContext, move: AccountMove, new_client: XrpcClient) -> None:
     async with context.registry.db.reader() as reader:
-        kept = await preferences.read(reader, move.did, _PREFERENCES, has_full_access=True)
-    if not kept:
+        stored_preferences = await preferences.read(reader, move.did, _PREFERENCES, has_full_access=True)
+    if not stored_preferences:
         return
     try:
-        await new_client.procedure("app.bsky.actor.putPreferences", {"preferences": kept})
+        await new_client.procedure("app.bsky.actor.putPreferences", {"preferences": stored_preferences})
     except Failure as failure:
         # The other server may not store preferences for this app; that must not stop the migration.
         if kind_of(failure).worth_retrying:

@@ -113,9 +113,9 @@ async def tokens(reader: Reader, sealer: Sealer, did: Did) -> BearerTokens | Non
     return BearerTokens(did, access, refresh)
 
 
-async def keep_tokens(tx: Transaction, sealer: Sealer, fresh: BearerTokens) -> None:
+async def keep_tokens(tx: Transaction, sealer: Sealer, new_tokens: BearerTokens) -> None:
     """Store a new token pair. Called before the pair is used."""
-    await tx.execute(_KEEP_SESSION, did=fresh.did, session=_sealed(sealer, fresh.did, fresh))
+    await tx.execute(_KEEP_SESSION, did=new_tokens.did, session=_sealed(sealer, new_tokens.did, new_tokens))
 
 
 async def note(

@@ -39,9 +39,9 @@ def destination_of(move: AccountMove, recommended: Mapping[str, object]) -> NewS
 
 async def spend_code(registry: Registry, did: Did, token: str | None) -> None:
     """Consume the e-mailed code. Raises InvalidInput (``TokenRequired``) or NotSignedIn."""
-    given = require_token(token)
+    code = require_token(token)
     verdict = await registry.db.write(
-        lambda w: email_tokens.spend(w, registry.email_tokens, did, TokenPurpose.PLC_OPERATION, given)
+        lambda w: email_tokens.spend(w, registry.email_tokens, did, TokenPurpose.PLC_OPERATION, code)
     )
     email_tokens.require_valid(verdict)
 

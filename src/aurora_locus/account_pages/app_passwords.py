@@ -35,7 +35,7 @@ async def change_app_passwords(request: Request) -> Response:
         await registry.db.write(lambda w: app_passwords.revoke(w, account.did, form["revoke"]))
         return go(PATH, flash="app_password_revoked")
     try:
-        made, password = await app_passwords.create(
+        app_password, password = await app_passwords.create(
             registry.db,
             registry.passwords,
             account.did,
@@ -44,7 +44,9 @@ async def change_app_passwords(request: Request) -> Response:
         )
     except Failure as failure:
         return refused(request, _TEMPLATE, await _context(request), form, failure, "name")
-    return page(request, _TEMPLATE, {**await _context(request), "made": made, "password": password, "typed": EMPTY})
+    return page(
+        request, _TEMPLATE, {**await _context(request), "made": app_password, "password": password, "typed": EMPTY}
+    )
 
 
 async def _context(request: Request) -> dict[str, object]:

@@ -137,5 +137,5 @@ async def _belongings(request: Request, account: Account) -> dict[str, object]:
     registry = edge.registry_of(request)
     async with registry.db.reader() as reader:
         storage = await holdings.measure(reader, account.did)
-    kept = kept_for(registry.handle_quarantine)
-    return {"account": account, "storage": storage, "sends_mail": registry.sends_mail, "kept_for": kept}
+    quarantine_text = kept_for(registry.handle_quarantine)
+    return {"account": account, "storage": storage, "sends_mail": registry.sends_mail, "kept_for": quarantine_text}

@@ -91,11 +91,11 @@ async def _context(request: Request, account: Account) -> dict[str, object]:
     registry = edge.registry_of(request)
     async with registry.db.reader() as reader:
         move = await moves.find(reader, account.did)
-        held = await holdings.count(reader, account.did)
+        counts = await holdings.count(reader, account.did)
     return {
         "account": account,
         "move": move,
-        "held": held,
+        "held": counts,
         "can_move": own_identity.is_plc(account.did) or web_identities.is_ours(registry, account.did),
         "sends_mail": registry.sends_mail,
         "now": registry.clock.now(),

@@ -41,7 +41,7 @@ class AccountDetails:
 
 async def find(reader: Reader, dids: Sequence[Did]) -> list[AccountDetails]:
     """Return the details of these accounts by DID. Accounts that do not exist on this server are left out."""
-    own = await invites.of_accounts(reader, dids)
+    invites_by_account = await invites.of_accounts(reader, dids)
     used = await invites.used_by(reader, dids)
     return [
         AccountDetails(
@@ -54,7 +54,7 @@ async def find(reader: Reader, dids: Sequence[Did]) -> list[AccountDetails]:
             row["invite_note"],
             Instant(row["created_at"]),
             used.get(row["did"]),
-            own.get(row["did"], []),
+            invites_by_account.get(row["did"], []),
         )
         for row in await reader.fetch(_FIND, dids=list(dids))
     ]

@@ -89,9 +89,9 @@ class _Pipe:
         return
 
     def take(self) -> bytes:
-        taken = b"".join(self._pieces)
+        chunk = b"".join(self._pieces)
         self._pieces.clear()
-        return taken
+        return chunk
 
 
 def file_name(account: Account, at: Instant) -> str:

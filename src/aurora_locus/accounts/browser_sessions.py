@@ -218,9 +218,9 @@ def rotate(w: Writer, id_hash: bytes, shown: bytes, before: Instant) -> str | No
     """Rotate the session of a browser that presented ``shown``, if it is older than ``before``. Return None if a
     concurrent request rotated it first.
     """
-    fresh = fresh_id()
-    rotated = w.execute(_ROTATE, id_hash=id_hash, shown=shown, fresh=hash_of(fresh), now=w.now, before=before)
-    return fresh if rotated == 1 else None
+    new_id = fresh_id()
+    rotated = w.execute(_ROTATE, id_hash=id_hash, shown=shown, fresh=hash_of(new_id), now=w.now, before=before)
+    return new_id if rotated == 1 else None
 
 
 def note_seen(w: Writer, id_hash: bytes, shown: bytes) -> None:

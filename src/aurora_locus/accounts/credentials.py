@@ -139,9 +139,9 @@ class CredentialReader:
         return _usable(account, max(now, account.tokens_valid_after), SessionScope.FULL)
 
     async def _account(self, did: Did, now: Instant) -> Account:
-        kept = self._accounts.get(did)
-        if kept is not None and now < kept[1] + MAX_AGE:
-            return kept[0]
+        cached = self._accounts.get(did)
+        if cached is not None and now < cached[1] + MAX_AGE:
+            return cached[0]
         changes = self._changes
         async with self._db.reader() as reader:
             account = await queries.find(reader, did)
@@ -162,8 +162,8 @@ class CredentialReader:
         except ValueError:
             user, password = b"", b""
         # Both comparisons always run, in constant time.
-        known = hmac.compare_digest(password, self._admin.reveal().encode()) & hmac.compare_digest(user, b"admin")
-        if not known or not self._admin:
+        is_right = hmac.compare_digest(password, self._admin.reveal().encode()) & hmac.compare_digest(user, b"admin")
+        if not is_right or not self._admin:
             await self._guesses.count(OWN_NAME, source)
             raise NotSignedIn("Wrong administration password.", name="AuthenticationRequired", headers=BASIC)
         # Programs send the right password with every call, so it is not counted. After too many guesses even the right

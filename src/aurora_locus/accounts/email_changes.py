@@ -85,8 +85,8 @@ async def update(registry: Registry, did: Did, typed_email: str, token: str | No
     def work(w: Writer) -> TokenVerdict:
         verdict = TokenVerdict.GOOD
         if queries.email_is_confirmed(w, did):
-            given = email_tokens.require_token(token)
-            verdict = email_tokens.spend(w, registry.email_tokens, did, TokenPurpose.UPDATE_EMAIL, given)
+            code = email_tokens.require_token(token)
+            verdict = email_tokens.spend(w, registry.email_tokens, did, TokenPurpose.UPDATE_EMAIL, code)
         if verdict is TokenVerdict.GOOD:
             queries.set_email(w, did, email)
             email_tokens.drop_all(w, did)
@@ -114,8 +114,8 @@ async def ask_mail_code(registry: Registry, did: Did, token: str | None, *, is_w
             raise Refused(gettext_noop("Confirm the e-mail address first."), name="InvalidRequest")
         verdict = TokenVerdict.GOOD
         if not is_wanted:
-            given = email_tokens.require_token(token)
-            verdict = email_tokens.spend(w, registry.email_tokens, did, TokenPurpose.UPDATE_EMAIL, given)
+            code = email_tokens.require_token(token)
+            verdict = email_tokens.spend(w, registry.email_tokens, did, TokenPurpose.UPDATE_EMAIL, code)
         if verdict is TokenVerdict.GOOD and is_wanted:
             second_factors.set_mail(w, did, is_on=True)
         elif verdict is TokenVerdict.GOOD:

@@ -102,14 +102,14 @@ class EmailTokens:
         """Derive the token for a link: 160 bits in base32, because nobody types it."""
         return b32encode(self._mac("link", email_id)[:20]).decode()
 
-    def hash(self, purpose: TokenPurpose, typed: str) -> bytes:
+    def hash(self, purpose: TokenPurpose, text: str) -> bytes:
         """Hash a token for storage, ignoring case and surrounding space. The hash is keyed, because fifty bits can be
         brute-forced.
         """
-        return self._mac(purpose.value, typed.strip().upper())
+        return self._mac(purpose.value, text.strip().upper())
 
-    def _mac(self, what: str, text: str) -> bytes:
-        return hmac.digest(self._key, f"{what}\n{text}".encode(), sha256)
+    def _mac(self, message: str, text: str) -> bytes:
+        return hmac.digest(self._key, f"{message}\n{text}".encode(), sha256)
 
 
 def lifetime_of(purpose: TokenPurpose) -> int:
@@ -144,9 +144,9 @@ async def ask(tx: Transaction, tokens: EmailTokens, did: Did, purpose: TokenPurp
     await enqueue(tx, PdsJobKind.MAIL, email_id)
 
 
-def spend(w: Writer, tokens: EmailTokens, did: Did, purpose: TokenPurpose, typed: str) -> TokenVerdict:
+def spend(w: Writer, tokens: EmailTokens, did: Did, purpose: TokenPurpose, code: str) -> TokenVerdict:
     """Consume an account's token, or count a wrong guess. Commit in either case."""
-    row = w.fetch_one(_TAKE, did=did, purpose=purpose.value, token_hash=tokens.hash(purpose, typed))
+    row = w.fetch_one(_TAKE, did=did, purpose=purpose.value, token_hash=tokens.hash(purpose, code))
     if row is not None:
         return _in_time(w, purpose, row["requested_at"])
     w.execute(_COUNT, did=did, purpose=purpose.value)
@@ -154,11 +154,9 @@ def spend(w: Writer, tokens: EmailTokens, did: Did, purpose: TokenPurpose, typed
     return TokenVerdict.WRONG
 
 
-def spend_by_token(
-    w: Writer, tokens: EmailTokens, purpose: TokenPurpose, typed: str
-) -> tuple[TokenVerdict, Did | None]:
+def spend_by_token(w: Writer, tokens: EmailTokens, purpose: TokenPurpose, code: str) -> tuple[TokenVerdict, Did | None]:
     """Consume a token that identifies the account by itself. Return the account's DID if the token is valid."""
-    row = w.fetch_one(_TAKE_ANYBODYS, purpose=purpose.value, token_hash=tokens.hash(purpose, typed))
+    row = w.fetch_one(_TAKE_ANYBODYS, purpose=purpose.value, token_hash=tokens.hash(purpose, code))
     if row is None:
         return TokenVerdict.WRONG, None
     verdict = _in_time(w, purpose, row["requested_at"])

@@ -111,13 +111,13 @@ def compose_link(email: TokenEmail, number: str, token: str, hostname: str, url:
 def compose(email: TokenEmail, number: str, token: str, hostname: str, url: str) -> Mail:
     """Compose the e-mail, in the current language. Raises InvalidInput if the stored address is invalid."""
     page = _PAGES.get(email.purpose)
-    where: tuple[str, ...] = ()
+    code_page_lines: tuple[str, ...] = ()
     if page is not None:
-        where = (gettext("Don’t know where to type it? Open this page:"), f"    {url}{page}?code={token}")
+        code_page_lines = (gettext("Don’t know where to type it? Open this page:"), f"    {url}{page}?code={token}")
     parts = (
         _WISHES[email.purpose].filled(handle=email.handle, server=hostname),
         f"    {token}",
-        *where,
+        *code_page_lines,
         gettext("It works once, for an hour.")
         if email.purpose is TokenPurpose.RESET_PASSWORD
         else gettext("It works once, for 15 minutes."),

@@ -59,8 +59,8 @@ async def claim_of(registry: Registry, did: Did) -> IdentityClaim:
         if new_server is not None:
             return IdentityClaim(new_server.pds, new_server.signing_key, None)
         # We serve this document ourselves and generate it from stored values.
-        own = await registry.repositories.keys.signing_key(did)
-        return IdentityClaim(registry.url, format_did_key(own.public), None)
+        signing_key = await registry.repositories.keys.signing_key(did)
+        return IdentityClaim(registry.url, format_did_key(signing_key.public), None)
     if not is_plc(did):
         document = await registry.network.refresh_did(did)
         key = document.signing_key
@@ -80,10 +80,10 @@ async def claim_of(registry: Registry, did: Did) -> IdentityClaim:
 async def problems(registry: Registry, did: Did, claim: IdentityClaim) -> list[str]:
     """Return the reasons why the account cannot be active on this server, each as a clause."""
     signing = format_did_key((await registry.repositories.keys.signing_key(did)).public)
-    ours = format_did_key(registry.rotation_key.public)
+    server_key = format_did_key(registry.rotation_key.public)
     found = []
-    if claim.rotation_keys is not None and ours not in claim.rotation_keys:
-        found.append(f"this server's rotation key ({ours}) is not among its rotation keys")
+    if claim.rotation_keys is not None and server_key not in claim.rotation_keys:
+        found.append(f"this server's rotation key ({server_key}) is not among its rotation keys")
     if claim.pds != registry.url:
         found.append(f"its server ({PDS_SERVICE}) is {claim.pds or 'not named'}, not {registry.url}")
     if claim.signing_key != signing:
@@ -95,9 +95,9 @@ async def require_hosted_here(registry: Registry, did: Did) -> None:
     """Raise Refused unless the identity fits an account on this server. The message names every field that does not."""
     found = await problems(registry, did, await claim_of(registry, did))
     if found:
-        where = "directory" if is_plc(did) else "document"
+        document_name = "directory" if is_plc(did) else "document"
         raise Refused(
-            f"The identity in the {where} does not fit an account here: {'; '.join(found)}. "
+            f"The identity in the {document_name} does not fit an account here: {'; '.join(found)}. "
             "getRecommendedDidCredentials returns what it must contain.",
             name="InvalidRequest",
         )

@@ -82,14 +82,14 @@ def create_many(
     w: Writer, hostname: str, accounts: Sequence[str], *, codes: int, uses: int, created_by: str
 ) -> dict[str, list[str]]:
     """Store ``codes`` fresh codes for each account."""
-    made = {account: [fresh_code(hostname) for _ in range(codes)] for account in accounts}
+    codes_by_account = {account: [fresh_code(hostname) for _ in range(codes)] for account in accounts}
     rows = [
         {"code": code, "uses": uses, "for_account": account, "created_by": created_by, "created_at": w.now}
-        for account, fresh in made.items()
-        for code in fresh
+        for account, new_codes in codes_by_account.items()
+        for code in new_codes
     ]
     w.execute_many(_INSERT, rows)
-    return made
+    return codes_by_account
 
 
 async def of_account(reader: Reader, account: str) -> list[InviteCode]:

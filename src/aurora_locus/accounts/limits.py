@@ -96,8 +96,8 @@ def widened(limit: Limit) -> Limit:
     return replace(limit, points=limit.points * _DEVELOPMENT_FACTOR)
 
 
-def key_of_identifier(typed: str) -> str:
+def key_of_identifier(identifier: str) -> str:
     """Hash an identifier as typed, ignoring case and a leading @. The hash has a fixed size, so that long input cannot
     fill the memory of the counters.
     """
-    return blake2b(typed.strip().lower().removeprefix("@").encode(errors="replace"), digest_size=16).hexdigest()
+    return blake2b(identifier.strip().lower().removeprefix("@").encode(errors="replace"), digest_size=16).hexdigest()

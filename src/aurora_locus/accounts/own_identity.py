@@ -85,11 +85,11 @@ async def signed(registry: Registry, did: Did, changes: Mapping[str, Any], token
     """
     require_plc(did)
     # The Lexicon of signPlcOperation defines no error name for this.
-    given = require_token(token, missing="InvalidRequest")
+    code = require_token(token, missing="InvalidRequest")
     present = await newest(registry, did)
     operation = signed_change(present.operation, present.cid, changes, registry.rotation_key)
     verdict = await registry.db.write(
-        lambda w: email_tokens.spend(w, registry.email_tokens, did, TokenPurpose.PLC_OPERATION, given)
+        lambda w: email_tokens.spend(w, registry.email_tokens, did, TokenPurpose.PLC_OPERATION, code)
     )
     email_tokens.require_valid(verdict)
     return operation

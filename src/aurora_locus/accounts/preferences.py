@@ -59,7 +59,7 @@ def checked(values: Sequence[Any], namespace: str, *, has_full_access: bool) -> 
 
 def replace(w: Writer, did: Did, namespace: str, values: Sequence[tuple[str, str]], *, has_full_access: bool) -> None:
     """Replace all values in the namespace that the session may see. Values that it may not see are kept."""
-    kept = [
+    preferences_to_keep = [
         (row["name"], row["value"])
         for row in w.fetch(_LIST, did=did)
         if not _is_within(row["name"], namespace) or (row["name"] in FULL_ACCESS_ONLY and not has_full_access)
@@ -67,7 +67,7 @@ def replace(w: Writer, did: Did, namespace: str, values: Sequence[tuple[str, str
     w.execute(_DELETE, did=did)
     rows = [
         {"did": did, "position": position, "name": name, "value": value}
-        for position, (name, value) in enumerate([*kept, *values])
+        for position, (name, value) in enumerate([*preferences_to_keep, *values])
     ]
     if rows:
         w.execute_many(_INSERT, rows)

@@ -73,7 +73,7 @@ class SessionTokenSigner:
         return RefreshToken(self._subject(claims), token_id, expires_at)
 
     def _sign(
-        self, kind: str, did: Did, scope: SessionScope, now: Instant, lifetime: int, more: dict[str, object]
+        self, kind: str, did: Did, scope: SessionScope, now: Instant, lifetime: int, further_claims: dict[str, object]
     ) -> str:
         claims = {
             "scope": scope.value,
@@ -81,7 +81,7 @@ class SessionTokenSigner:
             "aud": self._audience,
             "iat": now // SECOND,
             "exp": (now + lifetime) // SECOND,
-            **more,
+            **further_claims,
         }
         return jws.serialize_compact({"alg": "HS256", "typ": kind}, json.encode(claims), self._key)
 

@@ -89,10 +89,10 @@ class BlobFigures:
     async def read(self, *, fresh: bool = False) -> BlobTotals:
         """Return totals that are at most a minute old. With ``fresh``, count again, after an action that changed them."""
         async with self._counting:
-            kept, now = self._kept, self._registry.clock.now()
-            if kept is None or fresh or not kept.counted_at <= now < kept.counted_at + KEPT:
-                kept = self._kept = await self._count(now)
-            return kept
+            cached, now = self._kept, self._registry.clock.now()
+            if cached is None or fresh or not cached.counted_at <= now < cached.counted_at + KEPT:
+                cached = self._kept = await self._count(now)
+            return cached
 
     async def _count(self, now: Instant) -> BlobTotals:
         async with self._registry.db.reader() as reader:
@@ -236,8 +236,8 @@ async def account_counts(reader: Reader, did: Did) -> dict[str, int]:
     """Count an account's data on this server."""
     found = {}
     for name, sql in _HELD.items():
-        more = {"now": reader.now} if ":now" in sql else {}
-        found[name] = await _number(reader, sql, did=did, **more)
+        parameters = {"now": reader.now} if ":now" in sql else {}
+        found[name] = await _number(reader, sql, did=did, **parameters)
     return found
 
 

@@ -32,9 +32,9 @@ async def require_room(db: Database, did: Did, size: int, default: int) -> None:
 
 async def quota_and_usage(reader: Reader, did: Did, default: int) -> tuple[int, int]:
     """Return the account's quota and the size of its blobs, including temporary ones, in bytes."""
-    own = await reader.fetch_one(_OWN, did=did)
+    row = await reader.fetch_one(_OWN, did=did)
     stored = await reader.fetch_one(_STORED, did=did, cid=b"")
-    quota = default if own is None or own["max_bytes"] is None else int(own["max_bytes"])
+    quota = default if row is None or row["max_bytes"] is None else int(row["max_bytes"])
     return quota, int(stored[0]) if stored else 0
 
 

@@ -88,7 +88,7 @@ def add_imported_references(w: Writer, did: Did, rows: Sequence[Mapping[str, obj
 
 def collect(w: Writer, did: Did, cids: Iterable[bytes]) -> list[Cid]:
     """Delete the rows of blobs without references. Removal of their files is queued and starts after the commit."""
-    gone = [Cid(cid) for cid in dict.fromkeys(cids) if w.execute(_COLLECT, did=did, cid=cid)]
-    if gone:
-        removals.enqueue(w, did, gone)
-    return gone
+    removed = [Cid(cid) for cid in dict.fromkeys(cids) if w.execute(_COLLECT, did=did, cid=cid)]
+    if removed:
+        removals.enqueue(w, did, removed)
+    return removed

@@ -100,8 +100,8 @@ async def _remove_unknown(blobs: BlobService, page: Sequence[StoredBlob]) -> int
             by_account.setdefault(named[0], []).append(named[1])
     removed = 0
     for did, cids in by_account.items():
-        known = await queries.existing(blobs.db, did, cids)
-        if unknown := [cid for cid in dict.fromkeys(cids) if cid not in known]:
+        existing = await queries.existing(blobs.db, did, cids)
+        if unknown := [cid for cid in dict.fromkeys(cids) if cid not in existing]:
             await blobs.db.write(lambda w, did=did, unknown=unknown: removals.enqueue(w, did, unknown))  # type: ignore[misc]  # defaults bind now
             async with blobs.locks.hold(did):
                 removed += await blobs.remove_due(did, unknown)
@@ -135,8 +135,8 @@ async def quarantine(blobs: BlobService) -> int:
 async def place(blobs: BlobService, did: Did, cid: Cid) -> bool:
     """Move a blob's file to where it belongs according to its row. Return whether it was moved."""
     async with blobs.locks.hold(did):
-        known = await queries.existing(blobs.db, did, [cid])
-        if cid not in known:
+        existing = await queries.existing(blobs.db, did, [cid])
+        if cid not in existing:
             return False
         here, there = object_name(did, cid), quarantine_name(did, cid)
-        return await (blobs.store.move(here, there) if known[cid] else blobs.store.move(there, here))
+        return await (blobs.store.move(here, there) if existing[cid] else blobs.store.move(there, here))

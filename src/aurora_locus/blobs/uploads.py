@@ -128,10 +128,10 @@ async def upload(
         cid = Cid(b"\x01\x55\x12\x20" + digest.digest())
         mime_type = sniff(beginning) or declared_type(content_type)
         async with blobs.locks.hold(did):
-            known = await queries.find(blobs.db, did, cid)
-            if known is not None and known.is_taken_down:
+            existing = await queries.find(blobs.db, did, cid)
+            if existing is not None and existing.is_taken_down:
                 raise Refused("This blob was taken down and cannot be uploaded again.", name="BlobTakendown")
-            if known is None:
+            if existing is None:
                 # Checked early, to avoid storing bytes that would be refused; the transaction checks it again.
                 await quotas.require_room(blobs.db, did, size, blobs.limits.quota_bytes)
             await receiving.keep(object_name(did, cid))

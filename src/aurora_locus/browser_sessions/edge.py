@@ -107,17 +107,17 @@ async def identify(connection: HTTPConnection) -> None:
     if browser is None:
         return
     session_id = cookies.read(connection, cookies.SESSION)
-    fresh = (
+    current_accounts = (
         await _exchange(registry, browser, browser_sessions.hash_of(session_id)) if accounts and session_id else None
     )
-    if fresh is None:
+    if current_accounts is None:
         # The browser's session has ended, or the cookies do not belong together, so the browser gets a new identifier.
         visit.browser_id = ""
         return
     visit.id_hash = browser.id_hash
     _note(connection, accounts, browser.chosen_did)
-    if fresh:
-        _send(connection, visit.browser_id, fresh)
+    if current_accounts:
+        _send(connection, visit.browser_id, current_accounts)
 
 
 async def _exchange(registry: Registry, browser: Browser, shown: bytes) -> str | None:
@@ -182,13 +182,15 @@ async def sign_in(connection: HTTPConnection, did: Did, valid_after: Instant, *,
     For ``valid_after`` see ``browser_sessions.sign_in``, which raises NotSignedIn.
     """
     registry, visit = registry_of(connection), visit_of(connection)
-    known, is_known = visit.browser_id, visit.id_hash is not None
+    old_browser_id, is_known = visit.browser_id, visit.id_hash is not None
     origin = BrowserOrigin(connection.headers.get("user-agent", ""), client_address(connection))
 
     source = lasting_source(connection)
 
     def work(w: Writer) -> tuple[str, str]:
-        opened = browser_sessions.sign_in(w, known, did, valid_after, origin, is_known=is_known, remember=remember)
+        opened = browser_sessions.sign_in(
+            w, old_browser_id, did, valid_after, origin, is_known=is_known, remember=remember
+        )
         password_guesses.note(w, registry.guessing, did, source)
         return opened
 

@@ -139,8 +139,8 @@ def over_http(http: HttpClient) -> Ask:
 def _recalled(relays: list[Relay], memory: Path, now: Instant) -> list[Relay]:
     """Return the relays with the times of requests that earlier processes sent. An unreadable file is ignored."""
     try:
-        known = json.loads(memory.read_bytes())
-        times = {str(url): int(at) for url, at in known.items()}
+        stored = json.loads(memory.read_bytes())
+        times = {str(url): int(at) for url, at in stored.items()}
     except (OSError, ValueError, ArithmeticError, AttributeError, TypeError):
         return relays
     # A start announces the server, but not within the minimum interval. A time in the future (the clock was set back)

@@ -44,15 +44,15 @@ def parse_options(collections: Sequence[str], dids: Sequence[str], max_bytes: ob
         raise _bad(len(collections), f"at most {MAX_WANTED_COLLECTIONS} collections can be requested")
     if len(dids) > MAX_WANTED_DIDS:
         raise _bad(len(dids), f"at most {MAX_WANTED_DIDS} accounts can be requested")
-    whole, prefixes = set(), []
+    exact_collections, prefixes = set(), []
     for text in collections:
         if text.endswith(".*"):
             parse_nsid(f"{text.removesuffix('*')}any")
             prefixes.append(text.removesuffix("*"))
         else:
-            whole.add(str(parse_nsid(text)))
+            exact_collections.add(str(parse_nsid(text)))
     wanted_dids = frozenset(str(parse_did(did)) for did in dids)
-    return JetstreamOptions(frozenset(whole), tuple(prefixes), wanted_dids, _size(max_bytes))
+    return JetstreamOptions(frozenset(exact_collections), tuple(prefixes), wanted_dids, _size(max_bytes))
 
 
 def parse_update(message: object) -> JetstreamOptions | None:
@@ -85,11 +85,11 @@ def is_time(cursor: int) -> bool:
     return cursor >= FIRST_TIME_CURSOR
 
 
-def _size(given: object) -> int:
+def _size(value: object) -> int:
     """Parse a size; an invalid one means no limit, as in Jetstream."""
-    if isinstance(given, str) and given.isascii() and given.isdigit() and len(given) <= _MAX_DIGITS:
-        return int(given)
-    return given if type(given) is int and given > 0 else 0
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _MAX_DIGITS:
+        return int(value)
+    return value if type(value) is int and value > 0 else 0
 
 
 def _bad(value: object, why: str) -> Malformed:

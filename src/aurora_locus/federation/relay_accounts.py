@@ -160,5 +160,5 @@ async def _fetch_account(http: HttpClient, relay: str, did: str) -> RelayAccount
     rev = body.get("rev")
     # `active` is decisive and `status` only adds detail (sync specification, account statuses).
     status = body.get("status") if body.get("status") or body.get("active") is False else ACTIVE
-    known = status if isinstance(status, str) and status in STATUSES else OTHER
-    return RelayAccount(relay, did, known, rev if isinstance(rev, str) else None)
+    label = status if isinstance(status, str) and status in STATUSES else OTHER
+    return RelayAccount(relay, did, label, rev if isinstance(rev, str) else None)

@@ -78,8 +78,8 @@ class OwnServices:
 
     def named(self, target: ServiceRef) -> KnownService | None:
         """Return the operator's service with this name."""
-        known = (self.app_view, self.moderation, self.reports)
-        return next((one for one in known if one is not None and one.name == target.name), None)
+        services = (self.app_view, self.moderation, self.reports)
+        return next((one for one in services if one is not None and one.name == target.name), None)
 
 
 def read_proxy_header(text: str) -> ServiceRef:

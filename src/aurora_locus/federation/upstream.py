@@ -69,10 +69,10 @@ def sent_headers(headers: Mapping[bytes, bytes], *, encodings: str | None = None
 
 
 async def ask(
-    http: HttpClient, url: str, request: Request, *, gone: Callable[[], bool] = lambda: False
+    http: HttpClient, url: str, request: Request, *, is_client_gone: Callable[[], bool] = lambda: False
 ) -> UpstreamResponse:
-    """Make the call and return as soon as the headers have arrived. ``gone`` is called between chunks and returns
-    whether the client has hung up.
+    """Make the call and return as soon as the headers have arrived. ``is_client_gone`` is called between chunks and
+    returns whether the client has hung up.
 
     Raises RemoteFailed (no connection, a redirect, a page, a body that is too large, any server error of the service),
     RemoteSlow, AddressRefused.
@@ -98,7 +98,7 @@ async def ask(
     except BaseException:
         await stack.aclose()
         raise
-    return UpstreamResponse(answer.status, _returned(answer), _pieces(stack, answer, gone))
+    return UpstreamResponse(answer.status, _returned(answer), _pieces(stack, answer, is_client_gone))
 
 
 async def whole(reply: UpstreamResponse) -> bytes:
@@ -122,11 +122,11 @@ async def whole(reply: UpstreamResponse) -> bytes:
 
 
 async def _pieces(
-    stack: AsyncExitStack, answer: StreamedAnswer, gone: Callable[[], bool]
+    stack: AsyncExitStack, answer: StreamedAnswer, is_client_gone: Callable[[], bool]
 ) -> AsyncGenerator[bytes, None]:
     async with stack:
         async for piece in answer.pieces():
-            if gone():
+            if is_client_gone():
                 return
             yield piece
 
@@ -169,11 +169,11 @@ async def _refusal(answer: StreamedAnswer, method: str) -> UpstreamResponse:
             # their session.
             is_named = body.lstrip().startswith(b"{") and error.name not in NAMES_ANSWERED_WITH_400
             raise RemoteFailed(why, name=error.name if is_named else None, status=status)
-    kept = {name: value for name, value in _returned(answer).items() if name not in OF_THE_BODY}
+    headers = {name: value for name, value in _returned(answer).items() if name not in OF_THE_BODY}
     encoded = encode_error(error)
     return UpstreamResponse(
         answer.status,
-        {**kept, "content-type": "application/json", "content-length": str(len(encoded))},
+        {**headers, "content-type": "application/json", "content-length": str(len(encoded))},
         _once(encoded),
     )
 

@@ -112,7 +112,7 @@ def forget_applied(w: Writer, did: Did) -> None:
     w.execute(_FORGET_APPLIED, did=did)
 
 
-def end_own(w: Writer, did: Did, ours: Collection[PublicKey]) -> None:
+def end_own(w: Writer, did: Did, own_keys: Collection[PublicKey]) -> None:
     """Make :func:`repair` tombstone the identity of an account that was never announced.
 
     This happens only if nobody has built on the identity and only this server and its operator hold its keys. Any other
@@ -124,16 +124,16 @@ def end_own(w: Writer, did: Did, ours: Collection[PublicKey]) -> None:
     operation = plc_operation.parse_operation(msgspec.json.decode(rows[0]["operation"]))
     if not isinstance(operation, PlcOperation) or operation.prev is not None:
         return
-    if set(operation.rotation_keys) <= {format_did_key(key) for key in ours}:
+    if set(operation.rotation_keys) <= {format_did_key(key) for key in own_keys}:
         w.execute(_END_SENT, did=did, cid=rows[0]["cid"])
 
 
-async def give_up(means: PlcUpdateContext, did: Did, operation: PlcOperation) -> bool:
+async def give_up(context: PlcUpdateContext, did: Did, operation: PlcOperation) -> bool:
     """Revert the directory after an operation whose transaction failed. Return whether that is done.
 
     Does nothing for an operation that was applied. What cannot be reverted now is retried by :func:`repair`.
     """
-    db = means.db
+    db = context.db
     cid = str(plc_operation.cid_of(operation))
 
     def claim(w: Writer) -> bool | None:
@@ -144,9 +144,9 @@ async def give_up(means: PlcUpdateContext, did: Did, operation: PlcOperation) ->
         is_young = await db.write(claim)
         if is_young is None:
             return True
-        if not await _revert(means, did, operation) and is_young:
+        if not await _revert(context, did, operation) and is_young:
             return False
-        await db.write(lambda w: _abandon(w, means.live, did, operation))
+        await db.write(lambda w: _abandon(w, context.live, did, operation))
     except Failure as failure:
         log.warning("identity.left_unfinished", did=did, kind=type(failure).__name__)
         return False
@@ -176,14 +176,14 @@ async def unfinished_at_start(db: Database) -> list[tuple[Did, PlcOperation]]:
     return await unfinished(db, patience=0 if db.engine == "sqlite" else PATIENCE)
 
 
-async def repair(means: PlcUpdateContext, rows: Sequence[tuple[Did, PlcOperation]] | None = None) -> int:
+async def repair(context: PlcUpdateContext, rows: Sequence[tuple[Did, PlcOperation]] | None = None) -> int:
     """Revert these unfinished operations, or those older than ``PATIENCE``.
 
     Return how many remain unfinished, because the directory is down or must be checked again.
     """
     left = 0
-    for did, operation in await unfinished(means.db) if rows is None else rows:
-        left += not await give_up(means, did, operation)
+    for did, operation in await unfinished(context.db) if rows is None else rows:
+        left += not await give_up(context, did, operation)
     return left
 
 
@@ -197,25 +197,25 @@ def _abandon(w: Writer, live: LiveEvents, did: Did, operation: PlcOperation) -> 
         events.append_identity(w, live, did, Handle(row["handle"]))
 
 
-async def _revert(means: PlcUpdateContext, did: Did, operation: PlcOperation) -> bool:
+async def _revert(context: PlcUpdateContext, did: Did, operation: PlcOperation) -> bool:
     """Revert the operation. Return False if the directory does not have it (yet)."""
     cid = plc_operation.cid_of(operation)
     try:
-        newest = await means.directory.last(did)
+        newest = await context.directory.last(did)
     except NotFound:
         return False
     if plc_operation.cid_of(newest) != cid:
         # The directory has a later operation, or never got this one, so nothing depends on it.
         return operation.prev is None
     if operation.prev is None:
-        await means.directory.submit(did, plc_operation.sign(Tombstone(str(cid)), means.rotation_key))
+        await context.directory.submit(did, plc_operation.sign(Tombstone(str(cid)), context.rotation_key))
         return True
-    async with means.db.reader() as reader:
+    async with context.db.reader() as reader:
         row = await reader.fetch_one(_AS_HERE, did=did)
     if row is not None:
         methods = {**operation.verification_methods, ATPROTO_KEY: row["did_key"]}
         present = replace(operation, verification_methods=methods)
-        await means.directory.submit(did, _renamed(present, cid, Handle(row["handle"]), means.rotation_key))
+        await context.directory.submit(did, _renamed(present, cid, Handle(row["handle"]), context.rotation_key))
     return True
 
 

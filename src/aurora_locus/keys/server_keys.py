@@ -64,8 +64,8 @@ async def find_or_make(db: Database, sealer: Sealer, purpose: str) -> bytes:
     sealed_for = purpose_of(purpose)
 
     def work(w: Writer) -> bytes:
-        fresh = sealer.seal(secrets.token_bytes(_SECRET_BYTES), sealed_for)
-        w.execute(_INSERT, purpose=purpose, sealed=fresh, created_at=w.now)
+        new_secret = sealer.seal(secrets.token_bytes(_SECRET_BYTES), sealed_for)
+        w.execute(_INSERT, purpose=purpose, sealed=new_secret, created_at=w.now)
         row = w.fetch_one(_FIND, purpose=purpose)
         if row is None:
             raise LookupError(f"the server key {purpose} was stored and is not there")

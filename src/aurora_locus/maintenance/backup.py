@@ -188,7 +188,7 @@ class _Copying:
         self._done = 0
 
     async def copy(self, contents: Contents) -> None:
-        known = await known_blobs(self._vault)
+        backed_up_keys = await known_blobs(self._vault)
         for table in contents.tables:
             if table.name != "blobs":
                 continue
@@ -196,13 +196,13 @@ class _Copying:
             async for rows in contents.rows(table):
                 async with together() as group:
                     for row in rows:
-                        group.create_task(self._one(Did(str(row[did])), Cid(bytes(row[cid])), known))  # type: ignore[arg-type]  # a column of bytes
+                        group.create_task(self._one(Did(str(row[did])), Cid(bytes(row[cid])), backed_up_keys))  # type: ignore[arg-type]  # a column of bytes
 
-    async def _one(self, did: Did, cid: Cid, known: set[bytes]) -> None:
+    async def _one(self, did: Did, cid: Cid, backed_up_keys: set[bytes]) -> None:
         name = object_name(did, cid)
         digest = self._vault.digest_of(name)
         async with self._turns:
-            if digest not in known:
+            if digest not in backed_up_keys:
                 size = await self._send(did, cid, digest)
                 if size is None:
                     if len(self.missing) < _MISSING_NAMED:

@@ -24,8 +24,8 @@ def source(settings: PdsSettings, store: BlobStore, *, version: str) -> BackupSo
 def target(settings: PdsSettings) -> RestoreTarget:
     """Return the restore target for a server with these settings."""
     key_file = settings.data_directory / "sealing.key"
-    given = settings.sealing_keys.reveal() or (key_file.read_text(encoding="ascii") if key_file.exists() else "")
-    keys = tuple(parse_keys(given)) if given else ()
+    sealing_keys = settings.sealing_keys.reveal() or (key_file.read_text(encoding="ascii") if key_file.exists() else "")
+    keys = tuple(parse_keys(sealing_keys)) if sealing_keys else ()
     return RestoreTarget(settings.database, open_store(settings), keys, _given_secrets(settings))
 
 
@@ -59,8 +59,8 @@ def _sealing_keys(settings: PdsSettings) -> str:
 
 
 def _given_secrets(settings: PdsSettings) -> dict[str, str]:
-    given = {
+    secrets_by_name = {
         ROTATION_KEY: settings.plc_rotation_key_k256_private_key_hex.reveal(),
         SESSION_SECRET: settings.jwt_secret.reveal(),
     }
-    return {name: secret for name, secret in given.items() if secret}
+    return {name: secret for name, secret in secrets_by_name.items() if secret}

@@ -268,10 +268,14 @@ class _Look:
 
     async def _index(self) -> None:
         indexed = await reader.all_entries(self._db, self._head.did)
-        lost = [path for path in self._entries if path not in indexed]
+        missing_paths = [path for path in self._entries if path not in indexed]
         extra = [path for path in indexed if path not in self._entries]
         other = [path for path, cid in indexed.items() if self._entries.get(path, cid) != cid]
-        for paths, what in ((lost, "lacks"), (extra, "has, but the tree lacks,"), (other, "has a different CID for")):
+        for paths, what in (
+            (missing_paths, "lacks"),
+            (extra, "has, but the tree lacks,"),
+            (other, "has a different CID for"),
+        ):
             if paths:
                 self._wrong(f"The record index {what} {len(paths)} paths, first {min(paths)}.")
 
@@ -381,10 +385,11 @@ async def _examine_log(db: Database, report: IntegrityReport) -> None:
 
 async def _examine_accounts(db: Database, report: IntegrityReport) -> None:
     async with db.reader() as found:
-        gone = await found.fetch(_WITHOUT_REPOSITORY)
+        accounts_without_repository = await found.fetch(_WITHOUT_REPOSITORY)
         left = await found.fetch(_LEFT_BEHIND)
     report.findings += [
-        IntegrityFinding(row["did"], "The account exists, but its repository is deleted.") for row in gone
+        IntegrityFinding(row["did"], "The account exists, but its repository is deleted.")
+        for row in accounts_without_repository
     ]
     report.findings += [
         IntegrityFinding(row["did"], "It is deleted, but some of its data is still here.") for row in left

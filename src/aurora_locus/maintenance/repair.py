@@ -61,10 +61,10 @@ async def repair(repositories: Repositories, did: Did) -> Repaired:
         entries = {path: cid for path, cid in sorted(named.items(), key=_by_bytes) if path in blobs}
         built = build(entries.items())
         nodes = built.blocks or {EMPTY_ROOT: EMPTY_NODE}
-        whole = RepositoryContent(entries, built.root, nodes, {path: cids for path, cids in blobs.items() if cids})
-        made = await rebuild(repositories, head, whole)
-    lost = tuple(path for path in named if path not in entries)
-    return Repaired(len(entries), from_tree, lost, missing, str(made.rev))
+        content = RepositoryContent(entries, built.root, nodes, {path: cids for path, cids in blobs.items() if cids})
+        committed = await rebuild(repositories, head, content)
+    lost_paths = tuple(path for path in named if path not in entries)
+    return Repaired(len(entries), from_tree, lost_paths, missing, str(committed.rev))
 
 
 def _by_bytes(entry: tuple[str, Cid]) -> bytes:
@@ -111,10 +111,10 @@ async def _forget_missing_blobs(repositories: Repositories, did: Did) -> tuple[C
     async with db.reader() as found:
         rows = await found.fetch(_BLOBS, did=did)
     missing = []
-    held = in_store(store, reads=True)
+    is_stored = in_store(store, reads=True)
     for row in rows:
         cid = Cid(row["cid"])
-        size = await held(did, cid, row["size"])
+        size = await is_stored(did, cid, row["size"])
         if size == row["size"]:
             continue
         missing.append(cid)

@@ -168,14 +168,14 @@ async def _store_secrets(db: Database, manifest: Manifest, target: RestoreTarget
     """Reseal every value with the target's keys, and store those secrets from the source's settings that the target
     lacks.
     """
-    theirs = parse_keys(manifest.secrets[SEALING_KEYS])
-    sealer = Sealer([*target.sealing_keys, *theirs])
+    backup_keys = parse_keys(manifest.secrets[SEALING_KEYS])
+    sealer = Sealer([*target.sealing_keys, *backup_keys])
     await resealing.reseal(db, sealer)
-    given = {
+    secrets_by_name = {
         ROTATION_KEY: (server_keys.ROTATION_KEY, bytes.fromhex),
         SESSION_SECRET: (server_keys.SESSION_SECRET, str.encode),
     }
-    for name, (purpose, decode) in given.items():
+    for name, (purpose, decode) in secrets_by_name.items():
         text = manifest.secrets.get(name, "")
         if text and not (target.secrets or {}).get(name):
             secret = decode(text)

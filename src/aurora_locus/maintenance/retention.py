@@ -15,19 +15,19 @@ async def prune(vault: Vault, older_than: Instant) -> tuple[int, int]:
     No backup may be running, because its blobs are not listed yet.
     """
     complete = await vault.ids()
-    kept = [name for name in complete if _made_at(name) >= older_than or name == complete[-1]]
+    names_to_keep = [name for name in complete if _made_at(name) >= older_than or name == complete[-1]]
     begun = {stored.key.split("/")[1] async for stored in vault.store.list("backups")}
-    for name in sorted(begun - set(kept)):
+    for name in sorted(begun - set(names_to_keep)):
         await vault.remove(name)
     named: set[bytes] = set()
-    for name in kept:
+    for name in names_to_keep:
         named |= await blob_digests(vault, await read_manifest(vault, name))
     blobs = 0
-    if kept:
+    if names_to_keep:
         async for stored in vault.store.list(BLOBS):
             if bytes.fromhex(stored.key.rpartition("/")[2]) not in named:
                 blobs += await vault.store.delete(stored.key)
-    return len(begun - set(kept)), blobs
+    return len(begun - set(names_to_keep)), blobs
 
 
 def _made_at(name: str) -> Instant:

@@ -63,7 +63,7 @@ async def replace_key(db: Database, sealer: Sealer, new: K256PrivateKey) -> None
 
 
 async def _rotate_one(directory: PlcClient, did: Did, old: PrivateKey, new: PrivateKey, done: Rotated) -> None:
-    ours, follows = format_did_key(old.public), format_did_key(new.public)
+    old_key, follows = format_did_key(old.public), format_did_key(new.public)
     try:
         newest = await directory.last(did)
     except NotFound:
@@ -75,10 +75,10 @@ async def _rotate_one(directory: PlcClient, did: Did, old: PrivateKey, new: Priv
     present = plc_operation.normalised(newest)
     if follows in present.rotation_keys:
         done.already += 1
-    elif ours not in present.rotation_keys:
+    elif old_key not in present.rotation_keys:
         done.others += 1
     else:
-        keys = tuple(follows if key == ours else key for key in present.rotation_keys)
+        keys = tuple(follows if key == old_key else key for key in present.rotation_keys)
         changed = replace(present, rotation_keys=keys, prev=str(plc_operation.cid_of(newest)), sig=None)
         await directory.submit(did, plc_operation.sign(changed, old))
         done.changed += 1

@@ -83,14 +83,20 @@ async def make_if_due(
         return False
     vault = await configured.vault(settings, make=True)
     try:
-        made = await backup.take(db, configured.source(settings, store, version=version), vault, clock)
+        new_backup = await backup.take(db, configured.source(settings, store, version=version), vault, clock)
     except Conflict:
         return False  # another process is making one
     except Exception:
         measured.outcomes.labels("failed").inc()
         raise
     measured.outcomes.labels("done").inc()
-    log.info("backup.made", backup=made.id, bytes=made.bytes, blobs=made.blobs, missing=len(made.missing))
+    log.info(
+        "backup.made",
+        backup=new_backup.id,
+        bytes=new_backup.bytes,
+        blobs=new_backup.blobs,
+        missing=len(new_backup.missing),
+    )
     async with db.reader() as reader:
         measured.report_last(await history.last_backup(reader))
     older_than = Instant(clock.now() - round(settings.backup_retention * SECOND))
@@ -124,8 +130,8 @@ async def before_migrating(
         return
     if settings.backup_url:
         vault = await configured.vault(settings, make=True)
-        made = await backup.take(None, configured.source(settings, store(), version=version), vault, clock)
-        log.info("backup.made", backup=made.id, before=target_revision)
+        new_backup = await backup.take(None, configured.source(settings, store(), version=version), vault, clock)
+        log.info("backup.made", backup=new_backup.id, before=target_revision)
     elif settings.database.startswith(POSTGRES):
         if not settings.migrate_without_backup:
             raise SettingsRefused([_WITHOUT_BACKUP.format(present=current, wanted=target_revision)])

@@ -83,14 +83,14 @@ def note_creation(audit: AuditContext, w: Writer, did: Did) -> None:
     audit_log.append(w, audit, OperatorAction.CREATE_ACCOUNT, did, after={"status": "active"})
 
 
-async def change_email(registry: Registry, audit: AuditContext, did: Did, typed: str) -> None:
+async def change_email(registry: Registry, audit: AuditContext, did: Did, new_email: str) -> None:
     """Set a new, unconfirmed address. Tokens sent to the old one become invalid.
 
     Raises InvalidInput, NotFound, Refused and Forbidden. The required role is high, because a password reset sent to
     the new address gives access to the account.
     """
     try:
-        email = parse_address(typed).lower()
+        email = parse_address(new_email).lower()
     except ValueError as error:
         raise InvalidInput("email", str(error)) from None
 

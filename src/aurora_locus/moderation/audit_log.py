@@ -128,13 +128,13 @@ async def page(
     its records.
     """
     filters = {"subject": subject, "actor": actor, "action": action, "report": report}
-    given = {name: value for name, value in filters.items() if value is not None}
-    if any(isinstance(value, str) and not value.isprintable() for value in given.values()):
+    used_filters = {name: value for name, value in filters.items() if value is not None}
+    if any(isinstance(value, str) and not value.isprintable() for value in used_filters.values()):
         return []
-    sql = _PAGE.format(clauses=" ".join(_CLAUSES[name] for name in given))
+    sql = _PAGE.format(clauses=" ".join(_CLAUSES[name] for name in used_filters))
     if subject is not None:
-        given["below"] = f"at://{literally(subject)}/%"
-    rows = await reader.fetch(sql, before_id=before, limit=limit, **given)
+        used_filters["below"] = f"at://{literally(subject)}/%"
+    rows = await reader.fetch(sql, before_id=before, limit=limit, **used_filters)
     return [_entry(row) for row in rows]
 
 

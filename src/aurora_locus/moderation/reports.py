@@ -103,10 +103,10 @@ async def make(registry: Registry, by: Did, report: Mapping[str, Any]) -> PdsRep
 
     def work(w: Writer) -> PdsReport:
         row = w.fetch_one(_INSERT, now=w.now, **values)
-        made = None if row is None else w.fetch_one(_FIND, id=row["id"])
-        if made is None:
+        stored_report = None if row is None else w.fetch_one(_FIND, id=row["id"])
+        if stored_report is None:
             raise _absent()
-        return _report(made)
+        return _report(stored_report)
 
     return await registry.db.write(work)
 
@@ -130,13 +130,13 @@ async def page(
     """Return the newest reports with a number below ``before``, optionally only in these states or about this account
     and its records.
     """
-    given: dict[str, object] = {}
+    parameters: dict[str, object] = {}
     if states is not None:
-        given["states"] = [state.value for state in states]
+        parameters["states"] = [state.value for state in states]
     if subject is not None:
-        given["subject"] = subject
-    sql = _PAGE.format(clauses=" ".join(_CLAUSES[name] for name in given))
-    return [_report(row) for row in await reader.fetch(sql, before=before, limit=limit, **given)]
+        parameters["subject"] = subject
+    sql = _PAGE.format(clauses=" ".join(_CLAUSES[name] for name in parameters))
+    return [_report(row) for row in await reader.fetch(sql, before=before, limit=limit, **parameters)]
 
 
 async def counts(reader: Reader) -> dict[ReportState, tuple[int, Instant]]:

@@ -132,10 +132,10 @@ def name_of(subject: Subject) -> str:
             return f"at://{subject.did}/blob/{subject.cid}"
 
 
-def _values(decided: AccountDecisions) -> dict[str, object]:
-    values: dict[str, object] = {"status": decided.status.value}
-    if decided.takedown is not None:
-        values["takedown"] = decided.takedown
-    if decided.suspended_at is not None:
-        values["suspended_until"] = decided.suspended_until
+def _values(decisions: AccountDecisions) -> dict[str, object]:
+    values: dict[str, object] = {"status": decisions.status.value}
+    if decisions.takedown is not None:
+        values["takedown"] = decisions.takedown
+    if decisions.suspended_at is not None:
+        values["suspended_until"] = decisions.suspended_until
     return values

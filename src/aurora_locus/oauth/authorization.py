@@ -159,19 +159,19 @@ async def revoke_session(server: AuthorizationServer, tx: Transaction, did: Did,
     """End one session of this account. Its tokens are refused from the next request on. Return False if it does not
     exist.
     """
-    ended = await sessions.end(tx, did, session_id)
+    did_end = await sessions.end(tx, did, session_id)
     tx.after_commit(lambda: server.session_cache.forget(session_id))
-    return ended
+    return did_end
 
 
 def revoke_sessions_of(server: AuthorizationServer, w: Writer, did: Did) -> int:
     """End every session of this account and forget its grants, so that each app must ask again. Return the number of
     sessions.
     """
-    ended = sessions.end_all_now(w, did)
+    ended_count = sessions.end_all_now(w, did)
     grants.forget(w, did)
     w.after_commit(lambda: server.session_cache.forget_account(did))
-    return ended
+    return ended_count
 
 
 def hash_of(secret: str) -> bytes:

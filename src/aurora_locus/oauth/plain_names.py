@@ -55,8 +55,8 @@ def plain_name(collection: str) -> str:
     """Return a plain name for the records of a collection: ``your events``, or ``entries of the kind org.example.note``
     if the type is not well known.
     """
-    known = PLAIN_NAMES.get(collection)
-    return gettext("entries of the kind %(kind)s", kind=collection) if known is None else str(known)
+    name = PLAIN_NAMES.get(collection)
+    return gettext("entries of the kind %(kind)s", kind=collection) if name is None else str(name)
 
 
 def app_name(client_id: str, name: str | None) -> str:

@@ -58,8 +58,8 @@ async def introspect(
     access = server.access_tokens.read(token)
     if access.expires_at <= now:
         return {"active": False}
-    issued, ends = access.issued_at // SECOND, access.expires_at // SECOND
-    return {**introspection, "token_type": "DPoP", "scope": access.scope, "iat": issued, "exp": ends}
+    issued, expires_at = access.issued_at // SECOND, access.expires_at // SECOND
+    return {**introspection, "token_type": "DPoP", "scope": access.scope, "iat": issued, "exp": expires_at}
 
 
 def _token(form: Mapping[str, str]) -> str:

@@ -121,8 +121,10 @@ def describe_scopes(
     """
     found: dict[ScopeTopic, list[DescribedScope]] = {topic: [] for topic in ScopeTopic}
     if ATPROTO in scopes:
-        who = DescribedScope(ATPROTO, gettext("see your name and what is public about you"), can_be_refused=False)
-        found[ScopeTopic.IDENTIFY].append(who)
+        identity_scope = DescribedScope(
+            ATPROTO, gettext("see your name and what is public about you"), can_be_refused=False
+        )
+        found[ScopeTopic.IDENTIFY].append(identity_scope)
     for scope, permission in recognized_scopes(scopes):
         topic, described = _describe(scope, permission, sets, locales)
         found[topic].append(described)
@@ -149,13 +151,21 @@ def abilities(
             )
         )
     for writings, collections in written.items():
-        what = _listed([plain_name(each) for each in dict.fromkeys(collections)])
-        lines.append((ScopeTopic.RECORDS, Ability(capital(_write(writings, what)), gettext("They’re public."))))
+        collections_text = _listed([plain_name(each) for each in dict.fromkeys(collections)])
+        lines.append(
+            (ScopeTopic.RECORDS, Ability(capital(_write(writings, collections_text)), gettext("They’re public.")))
+        )
     # The most important permissions come first. Reading the identity of the account comes last, because every app may
     # do that.
     lines.sort(key=lambda line: (not line[1].is_grave, list(ScopeTopic).index(line[0])))
-    who = gettext("Your e-mail address isn’t included.") if not read_grant(" ".join(scopes)).may_read_email() else ""
-    known = [Ability(capital(gettext("see your name and what is public about you")), who)] if ATPROTO in scopes else []
+    email_text = (
+        gettext("Your e-mail address isn’t included.") if not read_grant(" ".join(scopes)).may_read_email() else ""
+    )
+    known = (
+        [Ability(capital(gettext("see your name and what is public about you")), email_text)]
+        if ATPROTO in scopes
+        else []
+    )
     return [ability for _, ability in lines] + known
 
 
@@ -164,7 +174,7 @@ def inabilities(scopes: Sequence[str], sets: Mapping[str, PermissionSetType]) ->
     won’t be able to".
     """
     grant = read_grant(expanded(scopes, sets))
-    fears = {
+    inability_texts = {
         gettext("post for you"): grant.may_write("app.bsky.feed.post", Writing.CREATE),
         gettext("read your messages"): grant.may_call("chat.bsky.convo.getMessages", "did:web:api.bsky.chat#bsky_chat"),
         gettext("see your e-mail address"): grant.may_read_email(),
@@ -173,7 +183,7 @@ def inabilities(scopes: Sequence[str], sets: Mapping[str, PermissionSetType]) ->
         gettext("change your password"): False,
         gettext("delete your account"): False,
     }
-    return capital(_listed([fear for fear, may_be in fears.items() if not may_be], "or"))
+    return capital(_listed([text for text, may_be in inability_texts.items() if not may_be], "or"))
 
 
 def summary_of(scopes: Sequence[str]) -> str:

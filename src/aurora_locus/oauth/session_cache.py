@@ -32,9 +32,9 @@ class SessionCache:
     async def owner_of(self, session_id: str) -> Did | None:
         """Return the session's account; None if the session has ended or the account's tokens were revoked."""
         now = self._clock.now()
-        known = self._known.get(session_id)
-        if known is not None and now < known[1] + MAX_AGE:
-            owner, _, changes = known
+        cached = self._known.get(session_id)
+        if cached is not None and now < cached[1] + MAX_AGE:
+            owner, _, changes = cached
             if owner is None or self._changed.get(owner, -1) < changes:
                 return owner
         changes = self._changes

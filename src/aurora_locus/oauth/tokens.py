@@ -84,12 +84,12 @@ async def for_refresh_token(
     if name is None:
         raise refusals.invalid_grant()
     async with server.registry.db.reader() as reader:
-        known = await sessions.find(reader, name.session_id)
-    if known is None:
+        stored_session = await sessions.find(reader, name.session_id)
+    if stored_session is None:
         raise refusals.invalid_grant()
-    if set(form.get("scope", "").split()) - {*known.scope.split(), *known.expanded_scope.split()}:
+    if set(form.get("scope", "").split()) - {*stored_session.scope.split(), *stored_session.expanded_scope.split()}:
         raise refusals.invalid_scope("A refresh cannot add scopes. Request authorization again for other scopes.")
-    expanded_scope = await _expanded_again(server, known)
+    expanded_scope = await _expanded_again(server, stored_session)
 
     def work(w: Writer) -> Issued | None:
         session = sessions.find_now(w, name.session_id)

@@ -76,8 +76,8 @@ class ViewingAccount:
 
     def updated(self, view: Mapping[str, Any]) -> dict[str, Any]:
         """Update a short view of the caller's profile from the record."""
-        kept = {key: value for key, value in view.items() if key not in {"displayName", "pronouns", "avatar"}}
-        return {**kept, **self.shown}
+        other_fields = {key: value for key, value in view.items() if key not in {"displayName", "pronouns", "avatar"}}
+        return {**other_fields, **self.shown}
 
 
 def present(**fields: object) -> dict[str, Any]:

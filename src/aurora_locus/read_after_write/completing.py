@@ -53,7 +53,7 @@ class Completing:
         reply: UpstreamResponse,
         *,
         client_accepts_gzip: bool,
-        gone: Callable[[], bool],
+        is_client_gone: Callable[[], bool],
     ) -> UpstreamResponse:
         """Add the caller's newest records to a response. It is returned unchanged if the app view is up to date or it
         cannot be completed.
@@ -69,23 +69,23 @@ class Completing:
         body = await whole(reply)
         parameters = dict(parse_qsl(query))
         try:
-            author = await self._author(service, did, gone)
+            author = await self._author(service, did, is_client_gone)
             completed = await _completed(author, nsid, parameters, reply, body, recent)
         except (LookupError, TypeError, ValueError, AttributeError, RecursionError, msgspec.DecodeError) as odd:
             # The response does not match its Lexicon, so it is passed on as received.
             log.warning("view.left_alone", nsid=nsid, service=service.name, why=type(odd).__name__)
             completed = None
-        kept = {name: value for name, value in reply.headers.items() if name not in OF_THE_BODY}
+        remaining_headers = {name: value for name, value in reply.headers.items() if name not in OF_THE_BODY}
         if completed is None:
-            kept["content-type"] = reply.headers.get("content-type", "application/json")
-            return UpstreamResponse(reply.status, {**kept, "content-length": str(len(body))}, _once(body))
+            remaining_headers["content-type"] = reply.headers.get("content-type", "application/json")
+            return UpstreamResponse(reply.status, {**remaining_headers, "content-length": str(len(body))}, _once(body))
         encoded = _ENCODER.encode(completed)
         if client_accepts_gzip and len(encoded) >= MIN_BYTES:
             encoded = await compress_gzip(encoded)
-            kept["content-encoding"] = GZIP
+            remaining_headers["content-encoding"] = GZIP
         lag = max(0, self.repositories.clock.now() - recent.oldest) // _MILLISECOND
         headers = {"content-type": "application/json", "content-length": str(len(encoded)), LAG: str(lag)}
-        return UpstreamResponse(HTTPStatus.OK, {**kept, **headers}, _once(encoded))
+        return UpstreamResponse(HTTPStatus.OK, {**remaining_headers, **headers}, _once(encoded))
 
     async def _rev_behind(self, did: Did, reply: UpstreamResponse) -> Tid | None:
         """Return the rev up to which the app view has indexed this repository; None if it is unknown or the current
@@ -99,11 +99,11 @@ class Completing:
             return None
         return rev if rev < (await self.repositories.head(did)).rev else None
 
-    async def _author(self, service: KnownService, did: Did, gone: Callable[[], bool]) -> ViewingAccount:
+    async def _author(self, service: KnownService, did: Did, is_client_gone: Callable[[], bool]) -> ViewingAccount:
         async def ask(nsid: Nsid, parameters: Mapping[str, str]) -> dict[str, Any] | None:
             request = Request("GET", f"/xrpc/{nsid}?{urlencode(parameters)}", {"accept-encoding": "gzip"})
             try:
-                answer = await self.proxying.ask(service, nsid, did, request, gone=gone)
+                answer = await self.proxying.ask(service, nsid, did, request, is_client_gone=is_client_gone)
                 value = msgspec.json.decode(await whole(answer)) if answer.status == HTTPStatus.OK else None
             except (Failure, msgspec.DecodeError):
                 return None  # an embedded record is then shown as absent

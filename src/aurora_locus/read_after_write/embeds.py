@@ -81,10 +81,10 @@ async def _record_view(author: ViewingAccount, reference: Mapping[str, Any]) -> 
 
 
 def _quoted(post: Mapping[str, Any]) -> dict[str, Any]:
-    kept = ("uri", "cid", "author", "labels", "replyCount", "repostCount", "likeCount", "quoteCount", "indexedAt")
+    fields = ("uri", "cid", "author", "labels", "replyCount", "repostCount", "likeCount", "quoteCount", "indexedAt")
     return {
         "$type": f"{_RECORD}#viewRecord",
-        **{key: post[key] for key in kept if key in post},
+        **{key: post[key] for key in fields if key in post},
         "value": post["record"],
         **({"embeds": [post["embed"]]} if "embed" in post else {}),
     }

@@ -27,8 +27,8 @@ def _renewed(author: ViewingAccount, view: dict[str, Any], recent: Recent) -> di
     if view["did"] != author.did:
         return view
     if recent.profile is not None:
-        kept = {key: value for key, value in view.items() if key not in _FROM_THE_RECORD}
-        view = {**kept, **author.shown_in_full}
+        other_fields = {key: value for key, value in view.items() if key not in _FROM_THE_RECORD}
+        view = {**other_fields, **author.shown_in_full}
     if recent.posts and "postsCount" in view:
         view = {**view, "postsCount": view["postsCount"] + len(recent.posts)}
     return view

@@ -84,10 +84,10 @@ async def present_profile(db: Database, did: Did) -> dict[str, Any]:
 
 def _is_new(rkey: RecordKey, at: int) -> bool:
     try:
-        made = tid.to_microseconds(tid.parse_tid(rkey))
+        created_us = tid.to_microseconds(tid.parse_tid(rkey))
     except Malformed:
         return False
-    return abs(at - made) < _APART
+    return abs(at - created_us) < _APART
 
 
 def _written(did: Did, record: Record, at: int) -> RecentRecord:

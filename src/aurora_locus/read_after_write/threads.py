@@ -45,8 +45,8 @@ async def missing_thread(
         above = await author.ask(NSID, {"uri": parent, "depth": "0", "parentHeight": height})
         if above is not None and isinstance(above.get("thread"), dict):
             shown["parent"] = above["thread"]
-        elif (own := next((one for one in recent.posts if one.uri == parent), None)) is not None:
-            shown["parent"] = {"$type": _THREAD, "post": await post_view(author, own)}
+        elif (own_parent := next((one for one in recent.posts if one.uri == parent), None)) is not None:
+            shown["parent"] = {"$type": _THREAD, "post": await post_view(author, own_parent)}
     return await thread(author, parameters, {"thread": shown}, recent)
 
 

@@ -75,8 +75,10 @@ async def examine(
         found = await asyncio.to_thread(survey, folder, environment, Path(scratch), progress)
         if is_timed and not found.damaged and found.people:
             # The real run reads everything again while the old server is stopped, so this time counts too.
-            looking = (clock.now() - began) / SECOND
-            found.seconds = looking + await _measured_seconds(folder, settings, clock, found, Path(scratch), progress)
+            examination_seconds = (clock.now() - began) / SECOND
+            found.seconds = examination_seconds + await _measured_seconds(
+                folder, settings, clock, found, Path(scratch), progress
+            )
         return found
 
 
@@ -84,7 +86,7 @@ async def _measured_seconds(
     folder: OldFolder, settings: PdsSettings, clock: Clock, found: Survey, scratch: Path, progress: Progress
 ) -> float:
     place = replace(settings, data_directory=scratch / "sample", database_url="", blobstore_disk_location="")
-    taken, weight = 0, 0.0
+    sample_size, weight = 0, 0.0
     async with _new_server(replace(place, blobstore_s3_bucket=""), clock) as new:
         # Not counted: creating an empty database takes the same few seconds for 50 accounts as for all.
         began = clock.now()
@@ -92,17 +94,17 @@ async def _measured_seconds(
             # The sample is spread over all accounts, because the oldest have the most data.
             sample = found.people[:: max(1, len(found.people) // _SAMPLE_ACCOUNTS)]
             for person in sample:
-                progress(taken, len(sample), "(timing a few accounts)")
+                progress(sample_size, len(sample), "(timing a few accounts)")
                 with opened(folder.store(person.did), scratch) as store:
                     reading = await _take_account(new, folder, accounts, store, person)
                     size = sum(blob.size for blob in files.blobs(folder, store, person.did))
-                taken, weight = taken + 1, weight + _weight(reading.blocks, size)
+                sample_size, weight = sample_size + 1, weight + _weight(reading.blocks, size)
                 if clock.now() - began > _SAMPLE_SECONDS * SECOND:
                     break
         spent = (clock.now() - began) / SECOND
-    whole = _weight(found.counts.get("blocks", 0), found.counts.get("bytes of blobs", 0))
+    total_weight = _weight(found.counts.get("blocks", 0), found.counts.get("bytes of blobs", 0))
     # After the import everything is read again and verified, which takes about a third of the writing time.
-    return spent * whole / weight * 4 / 3
+    return spent * total_weight / weight * 4 / 3
 
 
 def _weight(blocks: int, blob_bytes: int) -> float:
@@ -182,8 +184,8 @@ async def _new_server(settings: PdsSettings, clock: Clock) -> AsyncIterator[Adop
     await migrate(settings.database, "aurora_locus", "aurora_locus")
     db = await open_database(settings.database, schema="aurora_locus", clock=clock)
     try:
-        async with db.reader() as look:
-            row = await look.fetch_one(_ANYBODY_HERE)
+        async with db.reader() as reader:
+            row = await reader.fetch_one(_ANYBODY_HERE)
         if row is None or row[0]:
             raise Refused(f"The database {settings.database} already has accounts. Import into an empty one.")
         sealer = Sealer(list(server_keys.sealing_keys(settings.sealing_keys.reveal(), settings.data_directory)))

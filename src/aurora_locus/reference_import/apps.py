@@ -75,8 +75,8 @@ def keep_apps(w: Writer, db: sqlite3.Connection) -> None:
 
 def count(db: sqlite3.Connection) -> tuple[int, int]:
     """Return the number of sessions that continue, and of those that do not."""
-    going_on = sum(1 for _ in app_sessions(db))
-    return going_on, int(db.execute("select count(*) from token").fetchone()[0]) - going_on
+    active_count = sum(1 for _ in app_sessions(db))
+    return active_count, int(db.execute("select count(*) from token").fetchone()[0]) - active_count
 
 
 def _keep_consent(w: Writer, did: Did, client_id: str, scope: str, approved_at: Instant) -> None:

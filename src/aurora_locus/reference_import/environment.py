@@ -51,9 +51,9 @@ def settings_for(environment: Mapping[str, str], overriding: Mapping[str, str], 
 
     Raises SettingsRefused.
     """
-    kept = {name: value for name, value in environment.items() if name not in _PLACES and value}
-    own = {name: value for name, value in overriding.items() if name.startswith(pds_settings.PREFIX)}
-    return pds_settings.read({**kept, **own, "PDS_DATA_DIRECTORY": str(folder)})
+    reference_values = {name: value for name, value in environment.items() if name not in _PLACES and value}
+    own_values = {name: value for name, value in overriding.items() if name.startswith(pds_settings.PREFIX)}
+    return pds_settings.read({**reference_values, **own_values, "PDS_DATA_DIRECTORY": str(folder)})
 
 
 def unexpected_effects(settings: PdsSettings) -> list[str]:

@@ -64,10 +64,10 @@ def locate(folder: Path, environment: Mapping[str, str]) -> OldFolder:
     directory = environment.get("PDS_DATA_DIRECTORY", "")
 
     def place(name: str, usual: str) -> Path:
-        given = environment.get(name)
-        if not given:
+        configured = environment.get(name)
+        if not configured:
             return folder / usual
-        path = Path(given)
+        path = Path(configured)
         # The environment may be that of a container, in which the folder has another name.
         return folder / path.relative_to(directory) if directory and path.is_relative_to(directory) else path
 

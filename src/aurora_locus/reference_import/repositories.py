@@ -101,17 +101,17 @@ def read(store: sqlite3.Connection, person: ReferenceAccount, key_file: Path) ->
     plan = plan_import(person.did, [head], _finder(store), _NOTHING_HELD)
     if plan.commit.rev is None:
         raise Malformed("account", person.did, "its head is a commit of an old version; start the old server once")
-    commit, rev, made = plan.commit, plan.commit.rev, dict(plan.rebuilt)
+    commit, rev, new_blocks = plan.commit, plan.commit.rev, dict(plan.rebuilt)
     # If an account moved to the old server and has not written there since, its head is signed by its previous server.
     is_foreign = not is_signed_by(commit, key.public)
     if plan.refused or is_foreign:
         rev = tid.from_microseconds(tid.to_microseconds(rev) + 1, tid.to_clock_id(rev))
         commit = sign_commit(key, did=person.did, rev=rev, data=plan.data)
-        made[commit.cid] = commit.block
+        new_blocks[commit.cid] = commit.block
     since = {
         f"{row['collection']}/{row['rkey']}": (row["repoRev"], row["takedownRef"]) for row in store.execute(_INDEX)
     }
-    return ReadRepository(person, key, plan, commit, made, rev, since, is_foreign)
+    return ReadRepository(person, key, plan, commit, new_blocks, rev, since, is_foreign)
 
 
 def keep_repository(w: Writer, reading: ReadRepository) -> None:
@@ -180,7 +180,7 @@ def records(reading: ReadRepository) -> Iterator[list[dict[str, Any]]]:
 def keep_records(w: Writer, reading: ReadRepository, rows: list[dict[str, Any]]) -> None:
     """Insert records, their takedowns, and their blob references."""
     w.execute_many(_INSERT_RECORD, rows)
-    decided: list[dict[str, object]] = [
+    record_rows: list[dict[str, object]] = [
         {
             "did": row["did"],
             "collection": row["collection"],
@@ -191,8 +191,8 @@ def keep_records(w: Writer, reading: ReadRepository, rows: list[dict[str, Any]])
         for row in rows
         if row["takedown_ref"] is not None
     ]
-    if decided:
-        w.execute_many(_INSERT_DECISION, decided)
+    if record_rows:
+        w.execute_many(_INSERT_DECISION, record_rows)
     references: list[dict[str, object]] = [
         {"did": row["did"], "collection": row["collection"], "rkey": row["rkey"], "cid": bytes(blob.cid)}
         for row in rows

@@ -98,11 +98,11 @@ def _survey_account(found: Survey, folder: OldFolder, scratch: Path, person: Ref
 
 
 def _survey_apps(found: Survey, accounts: sqlite3.Connection) -> None:
-    going_on, ending = apps.count(accounts)
-    found.count("sessions of apps (OAuth)", going_on)
-    if ending:
+    active_count, ending_count = apps.count(accounts)
+    found.count("sessions of apps (OAuth)", active_count)
+    if ending_count:
         found.lost.append(
-            f"{ending} OAuth sessions cannot be refreshed; their users must authorize the apps again, once."
+            f"{ending_count} OAuth sessions cannot be refreshed; their users must authorize the apps again, once."
         )
     devices = accounts.execute(_DEVICES).fetchone()[0]
     if devices:

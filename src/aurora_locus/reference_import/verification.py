@@ -21,13 +21,13 @@ _LAST = "select last from sequencer where id = 1"
 async def verify(db: Database, found: Survey, progress: Progress) -> None:
     """Compare counts and heads, and every stored block with its CID. Raises Unavailable, naming the differences."""
     differing = []
-    async with db.reader() as look:
+    async with db.reader() as reader:
         for noun, statement in _COUNTS.items():
-            row = await look.fetch_one(statement)
+            row = await reader.fetch_one(statement)
             imported_count = 0 if row is None else int(row[0])
             if imported_count != found.counts.get(noun, 0):
                 differing.append(f"{imported_count} {noun} instead of {found.counts.get(noun, 0)}")
-        last = await look.fetch_one(_LAST)
+        last = await reader.fetch_one(_LAST)
     if last is None or last[0] != found.next_after:
         differing.append(f"the firehose stands elsewhere than at {found.next_after}")
     for done, person in enumerate(found.people):

@@ -80,15 +80,15 @@ async def _attempt(
     require_visible(head)
     try:
         _require_swap(head, swap_commit)
-        made = await _commit_on(repositories, head, writes, queue)
+        committed = await _commit_on(repositories, head, writes, queue)
     except (Conflict, InvalidInput, NotFound, DamagedRepository) as failure:
         # If another process has replaced the head, nothing that was read is valid, and the old tree may be gone.
         if isinstance(failure, DamagedRepository) or repositories.turns.are_shared:
             await _require_present(repositories, head)
         raise
-    if made is None and repositories.turns.are_shared:
+    if committed is None and repositories.turns.are_shared:
         await _require_present(repositories, head)
-    return made
+    return committed
 
 
 def _require_swap(head: Head, swap_commit: Cid | None) -> None:
@@ -133,18 +133,18 @@ async def _commit_on(
 
 def _decide(tree: Tree, writes: Sequence[PreparedWrite]) -> list[tuple[PreparedWrite, RepoChange]]:
     """Return the change that each write makes to the current state. Writes without effect are left out."""
-    decided = []
+    changes = []
     for write in writes:
-        held = tree.get(write.path)
-        if not isinstance(write.swap, Unswapped) and write.swap != held:
-            raise Conflict(f"The record {write.path} is at {held or 'nothing'}, not at {write.swap or 'nothing'}.")
-        if write.action is WriteAction.CREATE and held is not None:
+        current = tree.get(write.path)
+        if not isinstance(write.swap, Unswapped) and write.swap != current:
+            raise Conflict(f"The record {write.path} is at {current or 'nothing'}, not at {write.swap or 'nothing'}.")
+        if write.action is WriteAction.CREATE and current is not None:
             raise InvalidInput("rkey", f"There is already a record at {write.path}.")
-        if write.action is WriteAction.UPDATE and held is None:
+        if write.action is WriteAction.UPDATE and current is None:
             raise NotFound(f"There is no record at {write.path}.", name="RecordNotFound")
-        if held != write.cid:
-            decided.append((write, RepoChange(write.path, held, write.cid)))
-    return decided
+        if current != write.cid:
+            changes.append((write, RepoChange(write.path, current, write.cid)))
+    return changes
 
 
 async def _store(
@@ -159,7 +159,7 @@ async def _store(
 ) -> Committed:
     key = await repositories.keys.signing_key(head.did)
     rev = repositories.next_rev(head.rev)
-    made = sign_commit(key, did=head.did, rev=rev, data=edited.root)
+    commit = sign_commit(key, did=head.did, rev=rev, data=edited.root)
     records = {write.cid: write.block for write in writes if write.cid is not None and write.block is not None}
     message = CommitMessage(
         seq=0,
@@ -167,16 +167,16 @@ async def _store(
         time=format_datetime(repositories.clock.now()),
         rev=rev,
         since=head.rev,
-        commit=made.cid,
-        blocks=_announced_blocks(made, edited, records),
+        commit=commit.cid,
+        blocks=_announced_blocks(commit, edited, records),
         operations=tuple(_operation(change) for change in changes),
         prev_data=head.data,
     )
     changeset = Changeset(
         before=head,
-        commit=made,
+        commit=commit,
         rev=rev,
-        nodes={made.cid: made.block, **edited.new_blocks},
+        nodes={commit.cid: commit.block, **edited.new_blocks},
         removed_nodes=(head.commit, *edited.removed),
         removed_records=[change.before for change in changes if change.before is not None],
         index=[
@@ -188,10 +188,10 @@ async def _store(
     )
     await make_durable(
         repositories,
-        Head(head.did, head.status, made.cid, rev, made.data),
+        Head(head.did, head.status, commit.cid, rev, commit.data),
         lambda w: writer.store(w, repositories.live, changeset, keeps=repositories.keeps_removed, queue=queue),
     )
-    return Committed(made.cid, rev)
+    return Committed(commit.cid, rev)
 
 
 async def make_durable(repositories: Repositories, after: Head, store: Callable[[Writer], list[Cid]]) -> None:
@@ -216,12 +216,12 @@ async def make_durable(repositories: Repositories, after: Head, store: Callable[
         raise
 
 
-def _announced_blocks(made: Commit, edited: edit.Edited, records: dict[Cid, bytes]) -> bytes:
+def _announced_blocks(commit: Commit, edited: edit.Edited, records: dict[Cid, bytes]) -> bytes:
     """Return the CAR for the announcement: the commit, the tree's new nodes and the nodes that prove them, and the
     records written.
     """
-    sections = [(made.cid, made.block), *edited.new_blocks.items(), *edited.proof_blocks.items(), *records.items()]
-    blocks = b"".join(car.write([made.cid], sections))
+    sections = [(commit.cid, commit.block), *edited.new_blocks.items(), *edited.proof_blocks.items(), *records.items()]
+    blocks = b"".join(car.write([commit.cid], sections))
     if len(blocks) > events.MAX_BLOCKS_BYTES:
         why = f"The commit would have {len(blocks)} bytes; at most {events.MAX_BLOCKS_BYTES} are allowed."
         raise InvalidInput("writes", why)

@@ -190,36 +190,36 @@ class _Upload:
 async def _store(repositories: Repositories, head: Head, upload: _Upload, key: PrivateKey, previous: Tid) -> Committed:
     last_step = await on_thread(upload.in_last_step, head)
     did, rev, db, data = head.did, repositories.next_rev(previous), repositories.db, upload.checked.data
-    made = sign_commit(key, did=did, rev=rev, data=data)
+    commit = sign_commit(key, did=did, rev=rev, data=data)
     try:
-        await db.write(lambda w: import_writer.begin(w, head, made))
+        await db.write(lambda w: import_writer.begin(w, head, commit))
         batches = upload.batches()
         while batch := await on_thread(next, batches, None):
-            await _write_rows(db, batch, lambda w, blocks: import_writer.stage(w, made, blocks))
+            await _write_rows(db, batch, lambda w, blocks: import_writer.stage(w, commit, blocks))
         records = upload.records_beforehand(head)
         while rows := await on_thread(next, records, None):
-            await _write_rows(db, rows, lambda w, changes: import_writer.stage_records(w, made, changes))
+            await _write_rows(db, rows, lambda w, changes: import_writer.stage_records(w, commit, changes))
         await make_durable(
             repositories,
-            Head(did, head.status, made.cid, rev, made.data),
+            Head(did, head.status, commit.cid, rev, commit.data),
             lambda w: import_writer.store(
-                w, repositories.live, head, made, upload.exchange, last_step, keeps=repositories.keeps_removed
+                w, repositories.live, head, commit, upload.exchange, last_step, keeps=repositories.keeps_removed
             ),
         )
     except TransactionTooLong:
-        await _delete_staged(repositories, made)
+        await _delete_staged(repositories, commit)
         raise Unavailable(
             f"Nothing was changed: the {upload.checked.changes} changed records of this repository take the database longer than "
             "one transaction may last here. Try again at a quieter time. If that fails as well, import it in parts: first "
             "an older, smaller copy of the repository, then this one. Only the difference is stored then."
         ) from None
     except StaleHead:
-        await _delete_staged(repositories, made)
+        await _delete_staged(repositories, commit)
         raise Unavailable(f"The repository {did} is being written by somebody else; try again.") from None
     except BaseException:
-        await _delete_staged(repositories, made)
+        await _delete_staged(repositories, commit)
         raise
-    return Committed(made.cid, rev)
+    return Committed(commit.cid, rev)
 
 
 async def _write_rows(db: Database, rows: Sequence[T], write: Callable[[Writer, Sequence[T]], None]) -> None:
@@ -234,13 +234,13 @@ async def _write_rows(db: Database, rows: Sequence[T], write: Callable[[Writer, 
         await _write_rows(db, rows[middle:], write)
 
 
-async def _delete_staged(repositories: Repositories, made: Commit) -> None:
+async def _delete_staged(repositories: Repositories, commit: Commit) -> None:
     """Delete the staged rows, unless they have become the repository (the client hung up during the last transaction)."""
-    did, rev = made.did, made.rev
+    did, rev = commit.did, commit.rev
     repositories.forget_head(did)
     if rev is None:
         raise AssertionError
-    if (await repositories.head(did)).commit != made.cid:
+    if (await repositories.head(did)).commit != commit.cid:
         await asyncio.shield(
             repositories.when_not_exporting(did, lambda: import_sweep.sweep(repositories.db, did, rev))
         )

@@ -56,7 +56,7 @@ class ImportPlan:
     more_uses: Mapping[Cid, int]
 
 
-def plan_import(did: Did, roots: Sequence[Cid], find: Find, held: RepositorySnapshot) -> ImportPlan:
+def plan_import(did: Did, roots: Sequence[Cid], find: Find, current: RepositorySnapshot) -> ImportPlan:
     """Compare the file with the current repository. Raises Malformed with the first error."""
     commit = _commit_of(did, roots, find)
     nodes: dict[Cid, None] = {}
@@ -67,14 +67,14 @@ def plan_import(did: Did, roots: Sequence[Cid], find: Find, held: RepositorySnap
     entries: list[tuple[str, Cid]] = []
     # A file may list one record at a million paths, so each record is read only once.
     read: dict[Cid, tuple[str | None, tuple[BlobRef, ...]]] = {}
-    gone = dict(held.entries)
+    remaining = dict(current.entries)
     try:
-        for item in Tree(commit.data, lambda cid: find(cid) or held.nodes.get(cid)).walk():
+        for item in Tree(commit.data, lambda cid: find(cid) or current.nodes.get(cid)).walk():
             if isinstance(item, Node):
                 nodes[item.cid] = None
                 continue
             path, cid = item
-            before = gone.pop(path, None)
+            before = remaining.pop(path, None)
             if before != cid:
                 try:
                     parse_path(path)
@@ -92,13 +92,13 @@ def plan_import(did: Did, roots: Sequence[Cid], find: Find, held: RepositorySnap
             entries.append((path, cid))
     except MissingBlock as missing:
         raise Malformed("repository", str(missing.cid), "a node of the tree is not in the file") from None
-    changes += [RepoChange(path, before, None) for path, before in gone.items()]
+    changes += [RepoChange(path, before, None) for path, before in remaining.items()]
     data, rebuilt = commit.data, dict[Cid, bytes]()
     if refused:
         built = build(entries)
         data, rebuilt, nodes = built.root, built.blocks, dict.fromkeys(built.blocks)
-    new_nodes = [cid for cid in nodes if cid not in held.nodes]
-    stored_cids = set(held.entries.values()) | held.nodes.keys()
+    new_nodes = [cid for cid in nodes if cid not in current.nodes]
+    stored_cids = set(current.entries.values()) | current.nodes.keys()
     uses = Counter(change.after for change in changes if change.after is not None)
     uses.update(new_nodes)
     return ImportPlan(
@@ -108,7 +108,7 @@ def plan_import(did: Did, roots: Sequence[Cid], find: Find, held: RepositorySnap
         flaws=flaws,
         refused=refused,
         new_nodes=new_nodes,
-        removed_nodes=[cid for cid in held.nodes if cid not in nodes],
+        removed_nodes=[cid for cid in current.nodes if cid not in nodes],
         changes=changes,
         blobs=blobs,
         staged={cid: count for cid, count in uses.items() if cid not in stored_cids},

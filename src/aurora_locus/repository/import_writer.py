@@ -52,39 +52,39 @@ _MOVE_HEAD = """
 """
 
 
-def begin(w: Writer, before: Head, made: Commit) -> None:
+def begin(w: Writer, before: Head, commit: Commit) -> None:
     """Register an import, and stage the commit that will be the head.
 
     Raises StaleHead if the repository has changed, Unavailable while another import of it is running or being swept.
     """
-    did, rev = made.did, made.rev
+    did, rev = commit.did, commit.rev
     if w.execute(_FIND_AS_PLANNED, did=did, expected=bytes(before.commit), status=before.status.value) != 1:
         raise StaleHead
     if w.execute(_BEGIN, did=did, rev=rev, now=w.now) != 1:
         raise Unavailable(f"The repository {did} is being imported already. Try again in a few minutes.")
-    w.execute(_STAGE, did=did, cid=bytes(made.cid), bytes=made.block, rev=rev, uses=1)
+    w.execute(_STAGE, did=did, cid=bytes(commit.cid), bytes=commit.block, rev=rev, uses=1)
 
 
-def stage(w: Writer, made: Commit, blocks: Iterable[tuple[Cid, bytes, int]]) -> None:
+def stage(w: Writer, commit: Commit, blocks: Iterable[tuple[Cid, bytes, int]]) -> None:
     """Stage new blocks, each with its reference count. Raises StaleHead if the import was abandoned in the meantime."""
-    did, rev = made.did, made.rev
-    _go_on(w, made)
+    did, rev = commit.did, commit.rev
+    _go_on(w, commit)
     w.execute_many(
         _STAGE,
         [{"did": did, "cid": bytes(cid), "bytes": block, "rev": rev, "uses": uses} for cid, block, uses in blocks],
     )
 
 
-def stage_records(w: Writer, made: Commit, changes: Sequence[RepoChange]) -> None:
+def stage_records(w: Writer, commit: Commit, changes: Sequence[RepoChange]) -> None:
     """Stage index rows of new paths, for a repository that is not visible. Raises StaleHead if the import was abandoned
     in the meantime.
     """
-    _go_on(w, made)
-    _write_records(w, _ADD_RECORDS, made, changes)
+    _go_on(w, commit)
+    _write_records(w, _ADD_RECORDS, commit, changes)
 
 
-def _go_on(w: Writer, made: Commit) -> None:
-    if w.execute(_GO_ON, did=made.did, rev=made.rev, now=w.now) != 1:
+def _go_on(w: Writer, commit: Commit) -> None:
+    if w.execute(_GO_ON, did=commit.did, rev=commit.rev, now=w.now) != 1:
         raise StaleHead
 
 
@@ -92,7 +92,7 @@ def store(
     w: Writer,
     live: LiveEvents,
     before: Head,
-    made: Commit,
+    commit: Commit,
     plan: Exchange,
     changes: Sequence[RepoChange],
     *,
@@ -103,15 +103,15 @@ def store(
     ``changes`` are those whose index rows were not staged. Raises StaleHead if the repository or the staged rows have
     changed.
     """
-    did, rev = before.did, made.rev
+    did, rev = before.did, commit.rev
     if rev is None:
         raise AssertionError
     moved = w.execute(
         _MOVE_HEAD,
         did=did,
-        head=bytes(made.cid),
+        head=bytes(commit.cid),
         rev=rev,
-        data=bytes(made.data),
+        data=bytes(commit.data),
         expected=bytes(before.commit),
         status=before.status.value,
     )
@@ -120,21 +120,21 @@ def store(
         raise StaleHead
     for rows in _portions({"did": did, "cid": cid, "more": more, "rev": rev} for cid, more in plan.more_uses()):
         w.execute_many(_USE_MORE, rows)
-    collected = _store_index(w, did, made, plan, changes)
+    collected = _store_index(w, did, commit, plan, changes)
     removed = [change.before for change in changes if change.before is not None]
     writer.remove_blocks(w, did, [before.commit, *plan.removed_nodes()], removed, keep_removed=keeps(w, did))
     if before.status is HostingStatus.ACTIVE:
         # Far more than a commit message can carry, so a ``#sync`` event makes consumers fetch the repository again.
-        log.append_sync(w, live, made)
+        log.append_sync(w, live, commit)
     return collected
 
 
-def _store_index(w: Writer, did: Did, made: Commit, plan: Exchange, changes: Sequence[RepoChange]) -> list[Cid]:
+def _store_index(w: Writer, did: Did, commit: Commit, plan: Exchange, changes: Sequence[RepoChange]) -> list[Cid]:
     dropped: list[bytes] = []
     for change in changes:
         if change.before is not None:
             dropped += drop_references(w, did, *parse_path(change.path))
-    _write_records(w, _PUT_RECORDS, made, [change for change in changes if change.after is not None])
+    _write_records(w, _PUT_RECORDS, commit, [change for change in changes if change.after is not None])
     for rows in _portions(_key(did, change.path) for change in changes if change.after is None):
         w.execute_many(writer.REMOVE_RECORD, rows)
     for rows in _portions({**_key(did, path), "cid": cid} for path, cid in plan.blobs()):
@@ -142,15 +142,15 @@ def _store_index(w: Writer, did: Did, made: Commit, plan: Exchange, changes: Seq
     return collect(w, did, dropped)
 
 
-def _write_records(w: Writer, statement: str, made: Commit, changes: Sequence[RepoChange]) -> None:
+def _write_records(w: Writer, statement: str, commit: Commit, changes: Sequence[RepoChange]) -> None:
     for start in range(0, len(changes), _RECORDS_AT_ONCE):
-        values: dict[str, object] = {"did": made.did, "rev": Tid(str(made.rev))}
+        values: dict[str, object] = {"did": commit.did, "rev": Tid(str(commit.rev))}
         rows = []
         for number, change in enumerate(changes[start : start + _RECORDS_AT_ONCE]):
             collection, _, rkey = change.path.partition("/")
             values |= {f"c{number}": collection, f"k{number}": rkey, f"v{number}": bytes(change.after or b"")}
-            decided = writer.DECIDED.format(collection=f"c{number}", rkey=f"k{number}")
-            rows.append(f"(:did, :c{number}, :k{number}, :v{number}, :rev, {decided})")
+            decided_sql = writer.DECIDED.format(collection=f"c{number}", rkey=f"k{number}")
+            rows.append(f"(:did, :c{number}, :k{number}, :v{number}, :rev, {decided_sql})")
         w.execute(statement.format(rows=", ".join(rows)), **values)
 
 

@@ -182,9 +182,9 @@ async def list_forms(
     newest_first = _PAGE_BELOW if cursor else _PAGE_FROM_NEWEST
     sql = _PAGE_ABOVE if oldest_first else newest_first
 
-    def work(r: PlainReader, known: Callable[[bytes], bool]) -> tuple[Sequence[Row], dict[bytes, bytes]]:
+    def work(r: PlainReader, is_cached: Callable[[bytes], bool]) -> tuple[Sequence[Row], dict[bytes, bytes]]:
         rows = r.fetch(sql, did=did, collection=collection, cursor=cursor or "", limit=limit)
-        uncached_cids = [row[1] for row in rows if not known(row[1])]
+        uncached_cids = [row[1] for row in rows if not is_cached(row[1])]
         blocks = r.fetch(_BLOCKS, did=did, cids=uncached_cids) if uncached_cids else ()
         return rows, {block[0]: block[1] for block in blocks}
 

@@ -51,82 +51,82 @@ class RepositoryContent:
     blobs: Mapping[str, frozenset[Cid]]
 
 
-async def rebuild(repositories: Repositories, head: Head, whole: RepositoryContent) -> Committed:
+async def rebuild(repositories: Repositories, head: Head, content: RepositoryContent) -> Committed:
     """Replace the repository's content with a new commit. The caller holds its lock and has read ``head``.
 
     Raises Unavailable if it was written in the meantime.
     """
     key = await repositories.keys.signing_key(head.did)
     rev = repositories.next_rev(tid.parse_tid(head.rev))
-    made = sign_commit(key, did=head.did, rev=rev, data=whole.root)
+    commit = sign_commit(key, did=head.did, rev=rev, data=content.root)
     try:
         await make_durable(
             repositories,
-            Head(head.did, head.status, made.cid, rev, made.data),
-            lambda w: _store(w, repositories, head, made, whole),
+            Head(head.did, head.status, commit.cid, rev, commit.data),
+            lambda w: _store(w, repositories, head, commit, content),
         )
     except StaleHead:
         raise Unavailable(f"The repository {head.did} was changed in between. Try again.") from None
     finally:
         repositories.nodes.clear()  # a node that was read with wrong bytes must not stay cached
-    return Committed(made.cid, rev)
+    return Committed(commit.cid, rev)
 
 
-def _store(w: Writer, repositories: Repositories, head: Head, made: Commit, whole: RepositoryContent) -> list[Cid]:
+def _store(w: Writer, repositories: Repositories, head: Head, commit: Commit, content: RepositoryContent) -> list[Cid]:
     did = head.did
     moved = w.execute(
         _MOVE_HEAD,
         did=did,
-        head=bytes(made.cid),
-        rev=made.rev,
-        data=bytes(made.data),
+        head=bytes(commit.cid),
+        rev=commit.rev,
+        data=bytes(commit.data),
         expected=bytes(head.commit),
         status=head.status.value,
     )
     if moved != 1:
         raise StaleHead
-    _write_blocks(w, made, whole, keep_removed=repositories.keeps_removed(w, did))
-    _write_index(w, did, str(made.rev), whole)
+    _write_blocks(w, commit, content, keep_removed=repositories.keeps_removed(w, did))
+    _write_index(w, did, str(commit.rev), content)
     if head.status is HostingStatus.ACTIVE:
-        log.append_sync(w, repositories.live, made)
+        log.append_sync(w, repositories.live, commit)
     return []
 
 
-def _write_blocks(w: Writer, made: Commit, whole: RepositoryContent, *, keep_removed: bool) -> None:
-    did = made.did
-    new = {made.cid: made.block, **whole.nodes}
+def _write_blocks(w: Writer, commit: Commit, content: RepositoryContent, *, keep_removed: bool) -> None:
+    did = commit.did
+    new = {commit.cid: commit.block, **content.nodes}
     w.execute_many(
         _PUT_BLOCK,
-        [{"did": did, "cid": bytes(cid), "bytes": block, "rev": made.rev, "uses": 1} for cid, block in new.items()],
+        [{"did": did, "cid": bytes(cid), "bytes": block, "rev": commit.rev, "uses": 1} for cid, block in new.items()],
     )
     uses: dict[bytes, int] = {bytes(cid): 1 for cid in new}
-    for cid in whole.entries.values():
+    for cid in content.entries.values():
         uses[bytes(cid)] = uses.get(bytes(cid), 0) + 1
     stored = {row["cid"]: row["uses"] for row in w.fetch(_STORED, did=did)}
     wrong = [
         {"did": did, "cid": cid, "uses": uses.get(cid, 0)} for cid, count in stored.items() if uses.get(cid, 0) != count
     ]
-    gone = [row for row in wrong if row["uses"] == 0]
+    unused_rows = [row for row in wrong if row["uses"] == 0]
     counted = wrong if keep_removed else [row for row in wrong if row["uses"] != 0]
     w.execute_many(_COUNT, counted)
     if not keep_removed:
-        w.execute_many(_DROP_BLOCK, [{"did": did, "cid": row["cid"]} for row in gone])
+        w.execute_many(_DROP_BLOCK, [{"did": did, "cid": row["cid"]} for row in unused_rows])
 
 
-def _write_index(w: Writer, did: Did, rev: str, whole: RepositoryContent) -> None:
+def _write_index(w: Writer, did: Did, rev: str, content: RepositoryContent) -> None:
     indexed = {f"{row['collection']}/{row['rkey']}": row["cid"] for row in w.fetch(_INDEXED, did=did)}
     w.execute_many(
         _PUT_RECORD,
         [
             {**_key(did, path), "cid": bytes(cid), "rev": rev}
-            for path, cid in whole.entries.items()
+            for path, cid in content.entries.items()
             if indexed.get(path) != bytes(cid)
         ],
     )
-    w.execute_many(_DROP_RECORD, [_key(did, path) for path in indexed if path not in whole.entries])
+    w.execute_many(_DROP_RECORD, [_key(did, path) for path in indexed if path not in content.entries])
     w.execute(_DROP_REFERENCES, did=did)
     add_imported_references(
-        w, did, [{**_key(did, path), "cid": bytes(cid)} for path, cids in whole.blobs.items() for cid in cids]
+        w, did, [{**_key(did, path), "cid": bytes(cid)} for path, cids in content.blobs.items() for cid in cids]
     )
 
 

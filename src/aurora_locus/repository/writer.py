@@ -132,26 +132,27 @@ def store(w: Writer, live: LiveEvents, changes: Changeset, *, keeps: Keeps, queu
 
 def _store_index(w: Writer, did: Did, changes: Changeset) -> list[Cid]:
     rev = changes.rev
-    kept = [change for change in changes.index if change.cid is not None]
-    gone = [change for change in changes.index if change.cid is None]
-    if kept:
+    written_changes = [change for change in changes.index if change.cid is not None]
+    removed_changes = [change for change in changes.index if change.cid is None]
+    if written_changes:
         w.execute_many(
             _PUT_RECORD,
             [
                 {"did": did, "collection": change.collection, "rkey": change.rkey, "cid": bytes(change.cid), "rev": rev}
-                for change in kept
+                for change in written_changes
                 if change.cid is not None
             ],
         )
-    if gone:
+    if removed_changes:
         w.execute_many(
-            REMOVE_RECORD, [{"did": did, "collection": change.collection, "rkey": change.rkey} for change in gone]
+            REMOVE_RECORD,
+            [{"did": did, "collection": change.collection, "rkey": change.rkey} for change in removed_changes],
         )
     dropped: list[bytes] = []
     for change in changes.index:
         if change.had_record:
             dropped += drop_references(w, did, change.collection, change.rkey)
-    for change in kept:
+    for change in written_changes:
         if change.blobs:
             add_references(w, did, change.collection, change.rkey, change.blobs)
     return collect(w, did, dropped)
@@ -187,7 +188,7 @@ def insert_repository(w: Writer, did: Did, status: str, commit: Commit, blocks: 
     """Insert a repository with its first commit. Raises Conflict if this server already has one for the DID that was
     not deleted.
     """
-    made = w.execute(
+    inserted = w.execute(
         _CREATE,
         did=did,
         status=status,
@@ -196,7 +197,7 @@ def insert_repository(w: Writer, did: Did, status: str, commit: Commit, blocks: 
         data=bytes(commit.data),
         created_at=w.now,
     )
-    if made != 1:
+    if inserted != 1:
         raise Conflict(f"There is already a repository of {did} on this server.", name="AlreadyExists")
     _put_blocks(w, did, commit.rev, blocks.items())
 

@@ -34,10 +34,10 @@ def routes(above: str) -> list[Route]:
 
     async def confirm_app(request: Request) -> Response:
         account, form = edge.proven_account_of(request), posted(request)
-        registry, did, typed = edge.registry_of(request), account.did, form.get("code", "")
+        registry, did, code = edge.registry_of(request), account.did, form.get("code", "")
         try:
             await checking.count_try(registry, did)
-            codes = await registry.db.write(lambda w: _confirmed(w, registry, did, typed))
+            codes = await registry.db.write(lambda w: _confirmed(w, registry, did, code))
         except (InvalidForm, TooMany) as wrong:
             problem = wrong.problems["code"] if isinstance(wrong, InvalidForm) else wrong.why
             return await _app_page(request, FormState(form, {"code": problem}), above, status=400)
@@ -80,9 +80,9 @@ def shown_once(request: Request, codes: list[str]) -> Response:
     return page(request, "security_pages/codes.html", {"codes": codes})
 
 
-def _confirmed(w: Writer, registry: Registry, did: Did, typed: str) -> list[str]:
+def _confirmed(w: Writer, registry: Registry, did: Did, code: str) -> list[str]:
     had_one = queries.are_set(w, did)
-    if not totp.take(w, registry.factor_keys, did, typed, confirming=True):
+    if not totp.take(w, registry.factor_keys, did, code, confirming=True):
         raise InvalidForm(
             {"code": gettext_noop("This isn’t the code the app should show now. Is your phone’s clock right?")}
         )
@@ -110,6 +110,6 @@ async def _app_page(request: Request, typed: FormState, above: str, *, status: i
 async def _passkey_page(request: Request, typed: FormState, *, status: int = 200) -> Response:
     account, registry = edge.proven_account_of(request), edge.registry_of(request)
     async with registry.db.reader() as reader:
-        have = await passkeys.of_account(reader, account.did)
-        options = passkeys.creation_options(party_of(request), account.did, account.handle, have, reader.now)
+        registered = await passkeys.of_account(reader, account.did)
+        options = passkeys.creation_options(party_of(request), account.did, account.handle, registered, reader.now)
     return page(request, "security_pages/passkey.html", {"typed": typed, "options": options}, status=status)

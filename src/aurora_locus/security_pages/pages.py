@@ -67,8 +67,8 @@ async def change(request: Request) -> Response:
         case "new-codes":
             if not (await checking.find(registry, did)).are_set:
                 return go(PATH)
-            fresh = await registry.db.write(lambda w: recovery_codes.renew(w, registry.factor_keys, did))
-            return enrolment.shown_once(request, fresh)
+            new_codes = await registry.db.write(lambda w: recovery_codes.renew(w, registry.factor_keys, did))
+            return enrolment.shown_once(request, new_codes)
         case _:
             return go(PATH)
 

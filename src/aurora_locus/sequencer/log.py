@@ -66,8 +66,8 @@ def continue_at(w: Writer, number: int) -> None:
 
 def purge(w: Writer, live: LiveEvents, did: Did) -> None:
     """Delete earlier events of a deleted account. Call this before announcing the deletion."""
-    gone = frozenset(row[0] for row in w.fetch(_PURGE, did=did))
-    w.after_commit(lambda: live.forget(gone))
+    purged_numbers = frozenset(row[0] for row in w.fetch(_PURGE, did=did))
+    w.after_commit(lambda: live.forget(purged_numbers))
 
 
 def _append(w: Writer, live: LiveEvents, did: Did, kind: Kind, unsequenced: Unsequenced) -> int:

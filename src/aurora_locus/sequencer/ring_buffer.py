@@ -37,13 +37,13 @@ class RingBuffer:
         self._frames.append(frame)
         self._bytes += len(frame)
         self.head = seq
-        kept = len(self._numbers) - self._dropped
-        while kept > 1 and (kept > self._max_frames or self._bytes > self._max_bytes):
+        frame_count = len(self._numbers) - self._dropped
+        while frame_count > 1 and (frame_count > self._max_frames or self._bytes > self._max_bytes):
             self._floor = self._numbers[self._dropped]
             self._bytes -= len(self._frames[self._dropped])
             self._frames[self._dropped] = b""
             self._dropped += 1
-            kept -= 1
+            frame_count -= 1
         if self._dropped >= _TRIM_STRIDE:
             del self._numbers[: self._dropped]
             del self._frames[: self._dropped]
@@ -64,8 +64,10 @@ class RingBuffer:
 
     def forget(self, numbers: AbstractSet[int]) -> None:
         """Remove frames that were purged from the log (an account was deleted)."""
-        kept = [index for index in range(self._dropped, len(self._numbers)) if self._numbers[index] not in numbers]
-        self._frames = [self._frames[index] for index in kept]
-        self._numbers = [self._numbers[index] for index in kept]
+        kept_indexes = [
+            index for index in range(self._dropped, len(self._numbers)) if self._numbers[index] not in numbers
+        ]
+        self._frames = [self._frames[index] for index in kept_indexes]
+        self._numbers = [self._numbers[index] for index in kept_indexes]
         self._dropped = 0
         self._bytes = sum(map(len, self._frames))

@@ -23,15 +23,15 @@ def channel(schema: str) -> str:
 
 async def run_wakeup(live: LiveEvents, database_url: str, schema: str) -> None:
     """Wake subscribers for events of other processes, until cancelled."""
-    looking = asyncio.create_task(_look(live.start_catch_up), name="pds log looking")
+    polling = asyncio.create_task(_look(live.start_catch_up), name="pds log looking")
     try:
         if database_url.startswith(POSTGRES):
             await listen(database_url, channel(schema), lambda payload: _listen(live, payload))
         else:
-            await looking
+            await polling
     finally:
-        looking.cancel()
-        await asyncio.gather(looking, return_exceptions=True)
+        polling.cancel()
+        await asyncio.gather(polling, return_exceptions=True)
 
 
 def _listen(live: LiveEvents, payload: str) -> None:
@@ -48,7 +48,7 @@ def _catch_up_to(live: LiveEvents, number: int) -> None:
         live.start_catch_up()
 
 
-async def _look(look: Callable[[], None]) -> None:
+async def _look(start_catch_up: Callable[[], None]) -> None:
     while True:
         await asyncio.sleep(LOOK_SECONDS)
-        look()
+        start_catch_up()

@@ -54,13 +54,13 @@ async def sign_up(connection: HTTPConnection, form: dict[str, str]) -> SignedInA
         form.get("invite_code", "").strip() or None,
     )
     try:
-        made = await creation.create(registry, account_request)
+        new_account = await creation.create(registry, account_request)
     except (InvalidInput, Refused) as wrong:
         raise InvalidForm({_field_of(wrong): wrong.why}) from None
     # Creating an account also opens an app session, which a browser does not need.
-    await registry.db.write(lambda w: sessions.end_all(w, made.did))
+    await registry.db.write(lambda w: sessions.end_all(w, new_account.did))
     async with registry.db.reader() as reader:
-        account = await queries.find(reader, made.did)
+        account = await queries.find(reader, new_account.did)
     if account is None:
         raise NotFound(gettext_noop("The account was deleted right after it was created. Create it again."))
     return await _enter(connection, account, remember="remember" in form)

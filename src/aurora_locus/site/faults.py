@@ -43,8 +43,8 @@ def render_as_page(connection: HTTPConnection, fault: Fault) -> Response:
     instead; it leads back to the requested page.
     """
     if fault.http_status == 401:
-        where = PROVE if fault.name == PROOF_NEEDED else SIGN_IN
-        return go(f"{where}?next={quote(current_path(connection), safe='')}")
+        target_path = PROVE if fault.name == PROOF_NEEDED else SIGN_IN
+        return go(f"{target_path}?next={quote(current_path(connection), safe='')}")
     context = {
         "heading": explain(
             _HEADINGS_BY_NAME.get(fault.name) or _HEADINGS.get(fault.http_status, gettext_noop("That didn’t work"))

@@ -24,8 +24,8 @@ def token_for(key: bytes, device_id: str) -> str:
 
 def require_token(key: bytes, device_id: str, form: dict[str, str]) -> None:
     """Raise Forbidden unless the form contains this browser's token."""
-    given = form.get(CSRF_FIELD, "")
-    if not device_id or not hmac.compare_digest(given.encode(), token_for(key, device_id).encode()):
+    token = form.get(CSRF_FIELD, "")
+    if not device_id or not hmac.compare_digest(token.encode(), token_for(key, device_id).encode()):
         raise Forbidden(
             gettext_noop("This page is too old, or your browser blocks cookies. Open it again and send it again."),
             name="PageTooOld",

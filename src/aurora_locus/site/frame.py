@@ -95,7 +95,7 @@ def open_site(branding: Branding, url: str, csrf_key: bytes) -> Site:
 
 def _environment(branding: Branding, url: str, files: StaticFiles) -> jinja2.Environment:
     folders = [folder for pattern in ("*/templates", "*/pages/templates") for folder in _PACKAGES.glob(pattern)]
-    made = jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.PrefixLoader(
             {_package_of(folder): jinja2.FileSystemLoader(folder) for folder in folders}
             | {"ui": jinja2.FileSystemLoader(ui.TEMPLATES)}
@@ -106,11 +106,17 @@ def _environment(branding: Branding, url: str, files: StaticFiles) -> jinja2.Env
         lstrip_blocks=True,
         extensions=["jinja2.ext.i18n"],
     )
-    speak(made, CATALOGUE, lambda value: explain(value) if isinstance(value, Explanation) else value)
-    made.globals |= {"brand": branding, "static": files.url, "times": times, "amounts": amounts, "tone_of": tone_of}
-    made.globals |= {"explain": explain, "home": url, "status_words": STATUSES, "language": current}
-    made.filters |= {"breakable": _breakable, "capital": capital}
-    return made
+    speak(environment, CATALOGUE, lambda value: explain(value) if isinstance(value, Explanation) else value)
+    environment.globals |= {
+        "brand": branding,
+        "static": files.url,
+        "times": times,
+        "amounts": amounts,
+        "tone_of": tone_of,
+    }
+    environment.globals |= {"explain": explain, "home": url, "status_words": STATUSES, "language": current}
+    environment.filters |= {"breakable": _breakable, "capital": capital}
+    return environment
 
 
 def _breakable(text: str) -> Markup:

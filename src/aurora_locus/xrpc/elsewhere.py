@@ -50,10 +50,10 @@ class Elsewhere:
 
     def precedes(self, nsid: str, headers: Mapping[bytes, bytes]) -> bool:
         """Whether the call is proxied even though this server has the method."""
-        own = self.proxying.own
+        own_services = self.proxying.own
         if nsid == QUERY_LABELS:
             return HEADER in headers
-        return nsid == CREATE_REPORT and (HEADER in headers or own.for_method(CREATE_REPORT) is not None)
+        return nsid == CREATE_REPORT and (HEADER in headers or own_services.for_method(CREATE_REPORT) is not None)
 
     async def answer(
         self, text: str, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive, allowance: Allowance
@@ -115,7 +115,7 @@ class Elsewhere:
         hung_up = asyncio.ensure_future(_hang_up(receive))
 
         async def ask() -> UpstreamResponse:
-            reply = await self.proxying.ask(service, nsid, did, request, gone=hung_up.done)
+            reply = await self.proxying.ask(service, nsid, did, request, is_client_gone=hung_up.done)
             if completed_query is None:
                 return reply
             return await self.completing.complete(
@@ -125,7 +125,7 @@ class Elsewhere:
                 completed_query,
                 reply,
                 client_accepts_gzip=request.headers["accept-encoding"] == GZIP,
-                gone=hung_up.done,
+                is_client_gone=hung_up.done,
             )
 
         asking = asyncio.ensure_future(ask())

@@ -27,7 +27,7 @@ DAY_MS = DAY // 1000
 )
 def test_how_many_are_due(interval: int, epoch: int, now: int, made: int, open_now: int, expected: int) -> None:
     earning = Earning(interval, Instant(epoch))
-    assert due(earning, since=0, now=now, made=made, open_now=open_now) == expected
+    assert due(earning, since=0, now=now, created_count=made, open_now=open_now) == expected
 
 
 async def codes(person: Person) -> list[str]:

@@ -27,7 +27,7 @@ async def find(registry: Registry, did: Did) -> Factors:
         return await queries.find(reader, did)
 
 
-async def take_code(registry: Registry, did: Did, typed: str) -> bool:
+async def take_code(registry: Registry, did: Did, code: str) -> bool:
     """Use up a code of an authenticator app, a recovery code, or a code sent by e-mail. Return False if it is wrong.
 
     Raises RateLimited after a few attempts, because six digits could be guessed.
@@ -35,11 +35,11 @@ async def take_code(registry: Registry, did: Did, typed: str) -> bool:
     await count_try(registry, did)
 
     def work(w: Writer) -> bool:
-        if "".join(typed.split()).isdigit():
-            return totp.take(w, registry.factor_keys, did, typed)
-        if recovery_codes.take(w, registry.factor_keys, did, typed):
+        if "".join(code.split()).isdigit():
+            return totp.take(w, registry.factor_keys, did, code)
+        if recovery_codes.take(w, registry.factor_keys, did, code):
             return True
-        return email_tokens.spend(w, registry.email_tokens, did, TokenPurpose.SIGN_IN, typed) is TokenVerdict.GOOD
+        return email_tokens.spend(w, registry.email_tokens, did, TokenPurpose.SIGN_IN, code) is TokenVerdict.GOOD
 
     return await registry.db.write(work)
 

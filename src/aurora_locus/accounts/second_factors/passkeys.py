@@ -65,9 +65,9 @@ async def of_account(reader: Reader, did: Did) -> list[Passkey]:
     return [_to_passkey(row) for row in await reader.fetch(_OF_ACCOUNT, did=did)]
 
 
-def creation_options(party: PasskeyContext, did: Did, handle: str, have: Sequence[Passkey], now: Instant) -> str:
-    """Return the options for ``navigator.credentials.create`` as JSON. Devices that already hold one of the ``have``
-    passkeys are excluded.
+def creation_options(party: PasskeyContext, did: Did, handle: str, registered: Sequence[Passkey], now: Instant) -> str:
+    """Return the options for ``navigator.credentials.create`` as JSON. Devices that already hold one of the
+    ``registered`` passkeys are excluded.
     """
     return webauthn.options_to_json(
         webauthn.generate_registration_options(
@@ -80,20 +80,20 @@ def creation_options(party: PasskeyContext, did: Did, handle: str, have: Sequenc
             authenticator_selection=AuthenticatorSelectionCriteria(
                 resident_key=ResidentKeyRequirement.PREFERRED, user_verification=UserVerificationRequirement.REQUIRED
             ),
-            exclude_credentials=[PublicKeyCredentialDescriptor(id=one.credential_id) for one in have],
+            exclude_credentials=[PublicKeyCredentialDescriptor(id=one.credential_id) for one in registered],
         )
     )
 
 
-def request_options(party: PasskeyContext, have: Sequence[Passkey], now: Instant) -> str:
-    """Return the options for ``navigator.credentials.get`` as JSON. If ``have`` is empty, the person may choose any
-    passkey.
+def request_options(party: PasskeyContext, registered: Sequence[Passkey], now: Instant) -> str:
+    """Return the options for ``navigator.credentials.get`` as JSON. If ``registered`` is empty, the person may choose
+    any passkey.
     """
     return webauthn.options_to_json(
         webauthn.generate_authentication_options(
             rp_id=party.id,
             challenge=challenges.fresh(party.keys, party.browser_id, now),
-            allow_credentials=[PublicKeyCredentialDescriptor(id=one.credential_id) for one in have],
+            allow_credentials=[PublicKeyCredentialDescriptor(id=one.credential_id) for one in registered],
             user_verification=UserVerificationRequirement.REQUIRED,
         )
     )
@@ -124,7 +124,7 @@ def add(w: Writer, party: PasskeyContext, did: Did, answer: str, name: str) -> N
     if challenge is None or not challenges.spend(w, party.keys, party.browser_id, challenge):
         raise _unusable("passkey")
     try:
-        made = webauthn.verify_registration_response(
+        verified = webauthn.verify_registration_response(
             credential=answer,
             expected_challenge=challenge,
             expected_rp_id=party.id,
@@ -133,16 +133,16 @@ def add(w: Writer, party: PasskeyContext, did: Did, answer: str, name: str) -> N
         )
     except (WebAuthnException, ValueError, KeyError, TypeError, AttributeError, RecursionError) as wrong:
         raise _unusable("passkey") from wrong
-    kept = w.execute(
+    inserted = w.execute(
         _INSERT,
-        credential_id=made.credential_id,
+        credential_id=verified.credential_id,
         did=did,
-        public_key=made.credential_public_key,
-        sign_count=made.sign_count,
+        public_key=verified.credential_public_key,
+        sign_count=verified.sign_count,
         name=name,
         now=w.now,
     )
-    if kept != 1:
+    if inserted != 1:
         raise InvalidInput("passkey", gettext_noop("You’ve already added this passkey."))
 
 

@@ -32,9 +32,9 @@ def renew(w: Writer, keys: FactorKeys, did: Did) -> list[str]:
     return codes
 
 
-def take(w: Writer, keys: FactorKeys, did: Did, typed: str) -> bool:
+def take(w: Writer, keys: FactorKeys, did: Did, code: str) -> bool:
     """Use up a recovery code. Return False if there is no such code. Case, spaces and the hyphen are ignored."""
-    return w.execute(_TAKE, did=did, code_hash=_hash(keys, did, typed)) == 1
+    return w.execute(_TAKE, did=did, code_hash=_hash(keys, did, code)) == 1
 
 
 def remove(w: Writer, did: Did) -> None:
@@ -47,6 +47,6 @@ def _fresh() -> str:
     return f"{letters[:5]}-{letters[5:]}"
 
 
-def _hash(keys: FactorKeys, did: Did, typed: str) -> bytes:
-    code = "".join(char for char in typed.lower() if char.isalnum())
+def _hash(keys: FactorKeys, did: Did, text: str) -> bytes:
+    code = "".join(char for char in text.lower() if char.isalnum())
     return hmac.digest(keys.codes, f"recovery\n{did}\n{code}".encode(errors="replace"), sha256)

@@ -44,12 +44,12 @@ async def pending(reader: Reader, keys: FactorKeys, did: Did) -> str | None:
     return None if row is None or row["confirmed_at"] is not None else _secret(keys, did, row["sealed"])
 
 
-def take(w: Writer, keys: FactorKeys, did: Did, typed: str, *, confirming: bool = False) -> bool:
+def take(w: Writer, keys: FactorKeys, did: Did, code: str, *, confirming: bool = False) -> bool:
     """Use up a code. Return False if it is wrong. With ``confirming``, it must be the first code of the pending secret."""
     row = w.fetch_one(_FIND, did=did)
     if row is None or (row["confirmed_at"] is None) != confirming:
         return False
-    step = _step_of(_secret(keys, did, row["sealed"]), typed, w.now)
+    step = _step_of(_secret(keys, did, row["sealed"]), code, w.now)
     # If two requests present the same code at once, this statement accepts only one.
     return step is not None and w.execute(_TAKE, did=did, step=step, now=w.now) == 1
 
@@ -74,8 +74,8 @@ def picture(secret: str, handle: str, issuer: str) -> str:
     return out.getvalue().decode("utf-8")
 
 
-def _step_of(secret: str, typed: str, now: Instant) -> int | None:
-    code = "".join(typed.split())
+def _step_of(secret: str, text: str, now: Instant) -> int | None:
+    code = "".join(text.split())
     if len(code) != _DIGITS or not (code.isascii() and code.isdigit()):
         return None
     current = now // SECOND // STEP_SECONDS

@@ -142,9 +142,9 @@ async def _set_quota(registry: Registry, audit: AuditContext, did: Did, form: Ma
     await account_actions.set_quota(registry, audit, did, _bytes(form.get("quota", "").strip()))
 
 
-def _bytes(typed: str) -> int | None:
+def _bytes(text: str) -> int | None:
     try:
-        return parse_bytes(typed) if typed else None
+        return parse_bytes(text) if text else None
     except ValueError:
         raise InvalidInput("quota", gettext_noop("Type a size like 500 MB or 2 GB, or leave this empty.")) from None
 
@@ -311,22 +311,22 @@ ACTS: Final[Mapping[str, AccountAction]] = {
 }
 
 
-def is_offered(one: AccountAction, decided: AccountDecisions) -> bool:
+def is_offered(one: AccountAction, decisions: AccountDecisions) -> bool:
     """Whether the action would change anything now. The page shows only such actions, but accepts requests for all of
     them.
     """
     match one.act:
         case OperatorAction.TAKE_DOWN:
-            return decided.takedown is None
+            return decisions.takedown is None
         case OperatorAction.RESTORE:
-            return decided.takedown is not None
+            return decisions.takedown is not None
         case OperatorAction.SUSPEND:
-            return decided.suspended_at is None
+            return decisions.suspended_at is None
         case OperatorAction.END_SUSPENSION:
-            return decided.suspended_at is not None
+            return decisions.suspended_at is not None
         case OperatorAction.DEACTIVATE:
-            return decided.deactivated_at is None
+            return decisions.deactivated_at is None
         case OperatorAction.REACTIVATE:
-            return decided.deactivated_at is not None
+            return decisions.deactivated_at is not None
         case _:
             return True

@@ -57,8 +57,8 @@ async def show_accounts(request: Request) -> Response:
     text, status, after = query.get("q", "").strip(), query.get("status", ""), query.get("after", "")
     async with registry_of(request).db.reader() as reader:
         found = await figures.search(reader, text, status, after=after, limit=PAGE)
-    more = found[-1].did if len(found) == PAGE else ""
-    context = {"found": found, "q": text, "status": status, "statuses": [*HostingStatus][:-1], "more": more}
+    next_after = found[-1].did if len(found) == PAGE else ""
+    context = {"found": found, "q": text, "status": status, "statuses": [*HostingStatus][:-1], "more": next_after}
     return admin_page(request, "accounts.html", context)
 
 
@@ -66,15 +66,15 @@ async def show_account(request: Request) -> Response:
     """Show everything that the host may see about one account."""
     did = did_in_path(request)
     registry = registry_of(request)
-    account, decided = await _account(request, did)
+    account, decisions = await _account(request, did)
     async with registry.db.reader() as reader:
         context = {
             "account": account,
-            "decided": decided,
+            "decided": decisions,
             "held": await figures.account_counts(reader, did),
             "entries": await audit_log.page(reader, subject=did, limit=20),
             "reports": await reports.page(reader, subject=did, limit=20),
-            "acts": _offered(request, account, decided),
+            "acts": _offered(request, account, decisions),
             "report": request.query_params.get("report", ""),
         }
     return admin_page(request, "account.html", context)
@@ -84,25 +84,25 @@ async def show_act(request: Request) -> Response:
     """Show the page that describes the effect of an action and asks for confirmation."""
     did = did_in_path(request)
     action = _act_in_path(request)
-    account, decided = await _account(request, did)
+    account, decisions = await _account(request, did)
     typed = FormState({"report": request.query_params.get("report", "")})
-    return _form(request, action, account, decided, typed)
+    return _form(request, action, account, decisions, typed)
 
 
 async def act(request: Request) -> Response:
     """Carry out the action."""
     did = did_in_path(request)
     action = _act_in_path(request)
-    account, decided = await _account(request, did)
+    account, decisions = await _account(request, did)
     form = posted(request)
     try:
         audit = audit_of(request)
         _require_confirmed(action, account, form)
         await action.run(registry_of(request), audit, did, form)
     except InvalidInput as wrong:
-        return _form(request, action, account, decided, form_with_problems(form, wrong), status=400)
+        return _form(request, action, account, decisions, form_with_problems(form, wrong), status=400)
     except (Refused, Conflict, RemoteFailed, RemoteSlow, Unavailable) as no:
-        return _form(request, action, account, decided, FormState(form, {"act": no.why}), status=422)
+        return _form(request, action, account, decisions, FormState(form, {"act": no.why}), status=422)
     if action.is_end:
         return go("/admin/accounts", flash="done")
     return go(f"/admin/accounts/{did}", flash="done")
@@ -119,12 +119,12 @@ def _form(
     request: Request,
     action: AccountAction,
     account: AccountDetails,
-    decided: AccountDecisions,
+    decisions: AccountDecisions,
     typed: FormState,
     *,
     status: int = 200,
 ) -> Response:
-    context = {"act": action, "account": account, "decided": decided, "typed": typed}
+    context = {"act": action, "account": account, "decided": decisions, "typed": typed}
     return admin_page(request, "account_act.html", context, status=status)
 
 
@@ -137,13 +137,13 @@ def _act_in_path(request: Request) -> AccountAction:
 
 
 def _offered(
-    request: Request, account: AccountDetails, decided: AccountDecisions
+    request: Request, account: AccountDetails, decisions: AccountDecisions
 ) -> list[tuple[LazyText, list[AccountAction]]]:
     """Return the actions that this operator can take on the account now, by heading."""
     operator = operator_of(request)
     done = OperatorAction.DISABLE_INVITES if account.invites_are_disabled else OperatorAction.ENABLE_INVITES
     offered = [
-        one for one in ACTS.values() if operator.may(one.act) and one.act is not done and is_offered(one, decided)
+        one for one in ACTS.values() if operator.may(one.act) and one.act is not done and is_offered(one, decisions)
     ]
     groups = [(heading, [one for one in offered if one.group is group]) for group, heading in GROUPS.items()]
     return [(heading, acts) for heading, acts in groups if acts]
@@ -153,7 +153,7 @@ async def _account(request: Request, did: Did) -> tuple[AccountDetails, AccountD
     registry = registry_of(request)
     async with registry.db.reader() as reader:
         found = await account_details.find(reader, [did])
-        known = await queries.find(reader, did)
-    if not found or known is None:
+        account = await queries.find(reader, did)
+    if not found or account is None:
         raise NotFound(gettext_noop("There is no such account on this server."))
     return found[0], await registry.db.write(lambda w: takedowns.decisions(w, did))

@@ -64,8 +64,8 @@ async def label(request: Request) -> Response:
     try:
         subject = form.get("uri", "").strip() or form.get("did", "").strip()
         until = _expiry(form, registry_of(request).clock.now())
-        value, own = form.get("value", "").strip(), console_of(request).labels
-        await labels.put(own, audit_of(request), subject, value, negate="negate" in form, expires_at=until)
+        value, server_labels = form.get("value", "").strip(), console_of(request).labels
+        await labels.put(server_labels, audit_of(request), subject, value, negate="negate" in form, expires_at=until)
     except InvalidInput as wrong:
         return await _page(request, form_with_problems(form, wrong), form, status=400)
     return go(_address(form), flash="done")
@@ -149,10 +149,10 @@ def _subject(query: Mapping[str, str]) -> Subject | None:
     if not did:
         return None
     try:
-        known: Did = parse_did(did)
+        parsed_did: Did = parse_did(did)
     except Malformed as error:
         raise InvalidInput("did", localizable("This isn’t a DID: %(why)s.", why=error.why)) from None
-    return blob_of(known, cid) if cid else AccountSubject(known)
+    return blob_of(parsed_did, cid) if cid else AccountSubject(parsed_did)
 
 
 async def _decision(reader: Reader, subject: Subject) -> SubjectStatus | None:

@@ -87,5 +87,5 @@ def _trouble(console: AdminConsole, found: Dashboard, lag_seconds: float) -> Ser
 
 def _bars(hours: list[int]) -> list[int]:
     """Return the heights of the columns, 0 to 100. An hour with any event has a visible column."""
-    most = max(hours)
-    return [0 if not number else max(4, round(100 * number / most)) for number in hours]
+    highest = max(hours)
+    return [0 if not number else max(4, round(100 * number / highest)) for number in hours]

@@ -48,8 +48,8 @@ def _guarded(endpoint: Endpoint, act: OperatorAction) -> Endpoint:
     async def answer(request: Request) -> Response:
         operator = await _identify(request)
         if operator is None:
-            where = current_path(request) if request.method == "GET" else "/admin"
-            return go(f"{SIGN_IN}?next={quote(where, safe='')}")
+            next_path = current_path(request) if request.method == "GET" else "/admin"
+            return go(f"{SIGN_IN}?next={quote(next_path, safe='')}")
         operator.require(act)
         request.scope[_OPERATOR] = operator
         return await endpoint(request)

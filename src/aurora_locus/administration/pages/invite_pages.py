@@ -42,12 +42,12 @@ async def create(request: Request) -> Response:
     try:
         amount, uses = _number(form, "amount", MAX_CODES), _number(form, "uses", MAX_USES)
         hostname = urlsplit(registry_of(request).url).netloc
-        made = await account_actions.create_codes(
+        codes = await account_actions.create_codes(
             registry_of(request), audit_of(request), ["admin"], codes=amount, uses=uses, hostname=hostname
         )
     except InvalidInput as wrong:
         return await _page(request, form_with_problems(form, wrong), status=400)
-    return await _page(request, EMPTY, made=made["admin"])
+    return await _page(request, EMPTY, new_codes=codes["admin"])
 
 
 async def disable(request: Request) -> Response:
@@ -60,7 +60,9 @@ async def disable(request: Request) -> Response:
     return go("/admin/invites", flash="done")
 
 
-async def _page(request: Request, typed: FormState, *, made: list[str] | None = None, status: int = 200) -> Response:
+async def _page(
+    request: Request, typed: FormState, *, new_codes: list[str] | None = None, status: int = 200
+) -> Response:
     query = request.query_params
     sort = "usage" if query.get("sort") == "usage" else "recent"
     key, _, code = query.get("after", "").partition("::")
@@ -71,7 +73,7 @@ async def _page(request: Request, typed: FormState, *, made: list[str] | None = 
         found = await invites.page(reader, sort, after, PAGE)
     context = {
         "typed": typed,
-        "made": made or [],
+        "made": new_codes or [],
         "codes": [code for _, code in found],
         "sort": sort,
         "more": f"{found[-1][0]}::{found[-1][1].code}" if len(found) == PAGE else "",
@@ -88,8 +90,8 @@ def _code(form: dict[str, str]) -> str:
     return code
 
 
-def _number(form: dict[str, str], name: str, most: int) -> int:
+def _number(form: dict[str, str], name: str, maximum: int) -> int:
     text = form.get(name, "").strip()
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= most):
-        raise InvalidForm({name: localizable("Type a number from 1 to %(most)s.", most=most)})
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= maximum):
+        raise InvalidForm({name: localizable("Type a number from 1 to %(most)s.", most=maximum)})
     return int(text)

@@ -67,9 +67,9 @@ async def change(request: Request) -> Response:
 
 async def _page(request: Request, typed: FormState, *, status: int = 200) -> Response:
     async with registry_of(request).db.reader() as reader:
-        known = await operators.all_of(reader)
+        operators_by_role = await operators.all_of(reader)
     context = {
-        "known": known,
+        "known": operators_by_role,
         "roles": [*OperatorRole],
         "may_do": {role.value: [act.value for act, least in LEAST.items() if least is role] for role in OperatorRole},
         "typed": typed,

@@ -104,12 +104,12 @@ _REASONS: Final = {
 }
 
 
-def value(name: str, kept: object) -> LazyText | str:
+def value(name: str, stored_value: object) -> LazyText | str:
     """Return a value of the audit log in words. ``name`` is its name there."""
-    if isinstance(kept, bool):
-        return _YES if kept else _NO
-    known = {"role": ROLES, "state": STATES}.get(name, _KEPT)
-    return known.get(str(kept), str(kept))
+    if isinstance(stored_value, bool):
+        return _YES if stored_value else _NO
+    labels = {"role": ROLES, "state": STATES}.get(name, _KEPT)
+    return labels.get(str(stored_value), str(stored_value))
 
 
 def reason(reason_type: str) -> LazyText | str:

@@ -54,15 +54,15 @@ def names_in(request: Request) -> tuple[str, str]:
     only our own parameters.
     """
     query = request.query_params
-    given = [name for name, _ in query.multi_items()]
-    if given.count("client_id") != 1 or given.count("request_uri") != 1:
+    names = [name for name, _ in query.multi_items()]
+    if names.count("client_id") != 1 or names.count("request_uri") != 1:
         raise InvalidInput(
             "request_uri",
             gettext_noop(
                 "This address isn’t complete. Go back to the app and start again. (It needs one client_id and one request_uri.)"
             ),
         )
-    beyond = sorted(set(given) - _OWN - {"client_id", "request_uri"})
+    beyond = sorted(set(names) - _OWN - {"client_id", "request_uri"})
     if beyond:
         raise InvalidInput(
             beyond[0],
@@ -105,5 +105,5 @@ def fits(account: SignedInAccount, hint: str | None) -> bool:
 
 def proof_of(request: Request, flow: Flow, did: Did) -> str:
     """Return the proof that this browser entered this account's password for this request (``prompt=login``)."""
-    what = f"{edge.browser_of(request)} {flow.oauth_request.id.hex()} {did}"
-    return forms.token_for(site_of(request).csrf_key, what)
+    message = f"{edge.browser_of(request)} {flow.oauth_request.id.hex()} {did}"
+    return forms.token_for(site_of(request).csrf_key, message)

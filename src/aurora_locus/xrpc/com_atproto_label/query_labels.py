@@ -9,7 +9,7 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 from groundwork.errors import InvalidInput
 
 
-async def run(own: Labels, call: XrpcCall) -> Outcome:
+async def run(server_labels: Labels, call: XrpcCall) -> Outcome:
     """Return the labels on these subjects. ``sources`` filters by labeler; this server stores only its own labels.
     Raises InvalidInput.
     """
@@ -18,8 +18,8 @@ async def run(own: Labels, call: XrpcCall) -> Outcome:
     if cursor is not None and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
         raise InvalidInput("cursor", "This cursor does not belong to this list.")
     found: list[Label] = []
-    if sources is None or own.src in sources:
-        async with own.db.reader() as reader:
+    if sources is None or server_labels.src in sources:
+        async with server_labels.db.reader() as reader:
             found = await labels.query(reader, parameters["uriPatterns"], after=int(cursor or 0), limit=limit)
     answer: dict[str, Any] = {"labels": [_view(label) for label in found]}
     return answer | ({"cursor": str(found[-1].seq)} if len(found) == limit else {})

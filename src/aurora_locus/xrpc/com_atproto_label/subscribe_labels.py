@@ -21,43 +21,43 @@ _PAGE = 100
 _LOOK_AGAIN_SECONDS = 5.0
 
 
-def subscribe_labels(own: Labels) -> Subscription:
+def subscribe_labels(server_labels: Labels) -> Subscription:
     """Serve one subscriber until either side ends the connection."""
 
     async def serve(_host: XrpcHost, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()  # websocket.connect
         await send({"type": "websocket.accept"})
-        given = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
-        async with own.db.reader() as reader:
+        parameters = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+        async with server_labels.db.reader() as reader:
             head = await labels.head(reader)
-        cursor = given.get("cursor", str(head))
+        cursor = parameters.get("cursor", str(head))
         if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
             await _refuse(send, "InvalidRequest", "The cursor is not the number of a label.")
             return
         if int(cursor) > head:
             await _refuse(send, "FutureCursor", "Your cursor is ahead of every label.")
             return
-        following = asyncio.create_task(_follow(own, int(cursor), send))
-        gone = asyncio.create_task(_until_gone(receive))
+        following = asyncio.create_task(_follow(server_labels, int(cursor), send))
+        disconnection = asyncio.create_task(_until_gone(receive))
         try:
-            await asyncio.wait({following, gone}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({following, disconnection}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             following.cancel()
-            gone.cancel()
-            ended, _ = await asyncio.gather(following, gone, return_exceptions=True)
-            if isinstance(ended, Exception):  # the subscriber sees a closed socket and reconnects with its cursor
-                log.error("labels.stream_failed", exc_info=ended)
+            disconnection.cancel()
+            failure, _ = await asyncio.gather(following, disconnection, return_exceptions=True)
+            if isinstance(failure, Exception):  # the subscriber sees a closed socket and reconnects with its cursor
+                log.error("labels.stream_failed", exc_info=failure)
 
     return serve
 
 
-async def _follow(own: Labels, position: int, send: Send) -> None:
+async def _follow(server_labels: Labels, position: int, send: Send) -> None:
     wakeup = asyncio.Event()
-    own.waiting.add(wakeup)
+    server_labels.waiting.add(wakeup)
     try:
         while True:
             wakeup.clear()
-            async with own.db.reader() as reader:
+            async with server_labels.db.reader() as reader:
                 page = await labels.after(reader, position, _PAGE)
             for label in page:
                 payload: dict[str, Value] = {"seq": label.seq, "labels": [dict(labels.as_record(label))]}
@@ -70,7 +70,7 @@ async def _follow(own: Labels, position: int, send: Send) -> None:
                 except TimeoutError:
                     continue
     finally:
-        own.waiting.discard(wakeup)
+        server_labels.waiting.discard(wakeup)
 
 
 async def _refuse(send: Send, error: str, message: str) -> None:

@@ -9,11 +9,11 @@ from aurora_locus.xrpc.dispatch import Subscription
 from aurora_locus.xrpc.method import Method, query
 
 
-def methods(own: Labels) -> list[Method]:
+def methods(labels: Labels) -> list[Method]:
     """The methods of ``com.atproto.label``: queryLabels."""
-    return [query("com.atproto.label.queryLabels", partial(query_labels.run, own))]
+    return [query("com.atproto.label.queryLabels", partial(query_labels.run, labels))]
 
 
-def streams(own: Labels) -> Mapping[str, Subscription]:
+def streams(labels: Labels) -> Mapping[str, Subscription]:
     """The streams of ``com.atproto.label``: subscribeLabels."""
-    return {subscribe_labels.NSID: subscribe_labels.subscribe_labels(own)}
+    return {subscribe_labels.NSID: subscribe_labels.subscribe_labels(labels)}

@@ -21,15 +21,15 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
         is_valid = False
     head = await registry.repositories.head(did)
     async with registry.db.reader() as reader:
-        held = await holdings.count(reader, did)
+        counts = await holdings.count(reader, did)
     return {
         "activated": head.status is HostingStatus.ACTIVE,
         "validDid": is_valid,
         "repoCommit": str(head.commit),
         "repoRev": head.rev,
-        "repoBlocks": held.blocks,
-        "indexedRecords": held.records,
-        "privateStateValues": held.preferences,
-        "expectedBlobs": held.expected_blobs,
-        "importedBlobs": held.blobs,
+        "repoBlocks": counts.blocks,
+        "indexedRecords": counts.records,
+        "privateStateValues": counts.preferences,
+        "expectedBlobs": counts.expected_blobs,
+        "importedBlobs": counts.blobs,
     }

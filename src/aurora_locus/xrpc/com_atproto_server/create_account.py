@@ -36,21 +36,21 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
     if did is None and call.caller is not None and _is_signed_by_identity(call.caller):
         raise InvalidInput("did", "The token is for moving an identity here. Name the identity in did.")
     if did is None:
-        made = await creation.create(registry, request)
+        new_account = await creation.create(registry, request)
     elif web_identities.is_ours(registry, Did(did)):
         # We generate the document of this identity, so the request cannot have been signed with its key.
-        made = await creation.create(registry, request, Did(did))
+        new_account = await creation.create(registry, request, Did(did))
     else:
-        made = await _arrive(registry, call, Did(did), request)
+        new_account = await _arrive(registry, call, Did(did), request)
     if call.source.is_personal:
-        await registry.db.write(lambda w: password_guesses.note(w, registry.guessing, made.did, call.source))
-    view = await document_view(call.host, made.did) if call.host.settings.enable_did_doc_with_session else {}
+        await registry.db.write(lambda w: password_guesses.note(w, registry.guessing, new_account.did, call.source))
+    view = await document_view(call.host, new_account.did) if call.host.settings.enable_did_doc_with_session else {}
     return {
-        "did": made.did,
-        "handle": made.handle,
+        "did": new_account.did,
+        "handle": new_account.handle,
         **view,
-        "accessJwt": made.tokens.access,
-        "refreshJwt": made.tokens.refresh,
+        "accessJwt": new_account.tokens.access,
+        "refreshJwt": new_account.tokens.refresh,
     }
 
 

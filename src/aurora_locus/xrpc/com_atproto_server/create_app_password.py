@@ -8,7 +8,7 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """Create an app password and return it. It is not shown again. Raises what :func:`app_passwords.create` raises."""
-    made, password = await app_passwords.create(
+    app_password, password = await app_passwords.create(
         registry.db,
         registry.passwords,
         call.did,
@@ -16,8 +16,8 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
         is_privileged=call.body.get("privileged", False),
     )
     return {
-        "name": made.name,
+        "name": app_password.name,
         "password": password,
-        "createdAt": format_datetime(made.created_at),
-        "privileged": made.is_privileged,
+        "createdAt": format_datetime(app_password.created_at),
+        "privileged": app_password.is_privileged,
     }

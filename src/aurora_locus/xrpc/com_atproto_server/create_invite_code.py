@@ -16,8 +16,8 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
     uses = require_uses(call.body["useCount"])
     owner = call.body.get("forAccount") or "admin"
     hostname = urlsplit(registry.url).netloc
-    made = await account_actions.create_codes(registry, audit_of(call), [owner], codes=1, uses=uses, hostname=hostname)
-    return {"code": made[owner][0]}
+    codes = await account_actions.create_codes(registry, audit_of(call), [owner], codes=1, uses=uses, hostname=hostname)
+    return {"code": codes[owner][0]}
 
 
 def require_uses(uses: int) -> int:

@@ -20,7 +20,7 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
     if amount < 1 or amount * len(accounts) > MAX_CODES:
         raise InvalidInput("codeCount", f"Ask for 1 to {MAX_CODES} codes at once.")
     hostname = urlsplit(registry.url).netloc
-    made = await account_actions.create_codes(
+    codes_by_account = await account_actions.create_codes(
         registry, audit_of(call), accounts, codes=amount, uses=uses, hostname=hostname
     )
-    return {"codes": [{"account": account, "codes": codes} for account, codes in made.items()]}
+    return {"codes": [{"account": account, "codes": codes} for account, codes in codes_by_account.items()]}

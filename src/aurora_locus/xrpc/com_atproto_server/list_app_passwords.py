@@ -9,10 +9,10 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """Return the name and time of creation of each app password, oldest first."""
     async with registry.db.reader() as reader:
-        known = await app_passwords.list_all(reader, call.did)
+        app_passwords_of_account = await app_passwords.list_all(reader, call.did)
     return {
         "passwords": [
             {"name": one.name, "createdAt": format_datetime(one.created_at), "privileged": one.is_privileged}
-            for one in known
+            for one in app_passwords_of_account
         ]
     }

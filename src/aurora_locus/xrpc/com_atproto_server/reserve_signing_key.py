@@ -21,6 +21,6 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
         async with registry.db.reader() as reader:
             if await queries.find(reader, did) is not None:
                 raise Refused("This account is already here and has a signing key.", name="InvalidRequest")
-    fresh = K256PrivateKey.from_bytes(secrets.token_bytes(32))
+    new_key = K256PrivateKey.from_bytes(secrets.token_bytes(32))
     keys = registry.repositories.keys
-    return {"signingKey": await registry.db.write(lambda w: keys.reserve(w, did, fresh))}
+    return {"signingKey": await registry.db.write(lambda w: keys.reserve(w, did, new_key))}

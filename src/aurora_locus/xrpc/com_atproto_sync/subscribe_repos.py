@@ -18,8 +18,8 @@ async def subscribe_repos(host: XrpcHost, scope: Scope, receive: Receive, send: 
     await receive()  # websocket.connect
     await send({"type": "websocket.accept"})
     client = scope.get("client")
-    given = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-    cursor = parse_cursor([text for name, text in given if name == "cursor"])
+    parameters = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    cursor = parse_cursor([text for name, text in parameters if name == "cursor"])
     if isinstance(cursor, StreamError):
         await _refuse(send, cursor)
         return
@@ -32,10 +32,10 @@ async def subscribe_repos(host: XrpcHost, scope: Scope, receive: Receive, send: 
     following = asyncio.create_task(
         follow(host.db, host.repositories.live, cursor, peer, send_frame, window_starts_at=window_starts_at)
     )
-    gone = asyncio.create_task(_until_gone(receive))
+    disconnection = asyncio.create_task(_until_gone(receive))
     try:
-        await asyncio.wait({following, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if gone.done():
+        await asyncio.wait({following, disconnection}, return_when=asyncio.FIRST_COMPLETED)
+        if disconnection.done():
             return
         refusal = following.result()
         # A subscriber that no longer reads may never accept this message; the connection is then cut.
@@ -45,8 +45,8 @@ async def subscribe_repos(host: XrpcHost, scope: Scope, receive: Receive, send: 
         return
     finally:
         following.cancel()
-        gone.cancel()
-        await asyncio.gather(following, gone, return_exceptions=True)
+        disconnection.cancel()
+        await asyncio.gather(following, disconnection, return_exceptions=True)
 
 
 async def _refuse(send: Send, refusal: StreamError) -> None:
