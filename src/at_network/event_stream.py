@@ -66,12 +66,12 @@ def stream_url(service: str, nsid: str, parameters: Mapping[str, Parameter | Non
     return f"{socket}://{rest}/xrpc/{nsid}" + (f"?{query}" if query else "")
 
 
-async def _nothing() -> None:
+async def _ignore() -> None:
     return
 
 
 async def read_frames(
-    http: HttpClient, url: str, *, on_open: Callable[[], Awaitable[None]] = _nothing
+    http: HttpClient, url: str, *, on_open: Callable[[], Awaitable[None]] = _ignore
 ) -> AsyncGenerator[bytes, None]:
     """Yield the frames of one connection until the server closes it.
 

@@ -138,9 +138,9 @@ class HandleResolver:
         """Resolve a handle by DNS and by HTTPS and report each result, for someone who is setting one of them up."""
         if reserved_domain(handle, allow_test=False):
             return HandleLookups(None, None)
-        by_https = asyncio.create_task(_outcome(self._from_https(handle)))
+        by_https = asyncio.create_task(_value_or_failure(self._from_https(handle)))
         try:
-            return HandleLookups(await _outcome(self._from_dns(handle)), await by_https)
+            return HandleLookups(await _value_or_failure(self._from_dns(handle)), await by_https)
         finally:
             by_https.cancel()
 
@@ -157,10 +157,10 @@ class HandleResolver:
             if did is not None:
                 return did
         if handle.endswith(".test"):  # no name server knows that domain (RFC 6761)
-            raise _nobody(handle)
-        asking = asyncio.create_task(_outcome(self._from_https(handle)))
+            raise _unknown_handle(handle)
+        asking = asyncio.create_task(_value_or_failure(self._from_https(handle)))
         try:
-            by_dns = await _outcome(self._from_dns(handle))
+            by_dns = await _value_or_failure(self._from_dns(handle))
             # DNS is final if it returns a DID or contradictory records (NotFound). HTTPS cannot correct the latter.
             by_https = None if isinstance(by_dns, str | NotFound) else await asking
         finally:
@@ -168,7 +168,7 @@ class HandleResolver:
         for found in (by_dns, by_https):
             if isinstance(found, str):
                 return found
-        raise next((failure for failure in (by_dns, by_https) if isinstance(failure, Failure)), _nobody(handle))
+        raise next((failure for failure in (by_dns, by_https) if isinstance(failure, Failure)), _unknown_handle(handle))
 
     async def _from_pds(self, pds: str, handle: Handle) -> Did | None:
         url = f"{pds.rstrip('/')}/xrpc/com.atproto.identity.resolveHandle?handle={handle}"
@@ -217,11 +217,11 @@ class HandleResolver:
             return None  # an HTML page, which many hosts return for every path
 
 
-def _nobody(handle: Handle) -> NotFound:
+def _unknown_handle(handle: Handle) -> NotFound:
     return NotFound(f"No account has the handle {handle}.", name="HandleNotFound")
 
 
-async def _outcome(lookup: Awaitable[Did | None]) -> Did | Failure | None:
+async def _value_or_failure(lookup: Awaitable[Did | None]) -> Did | Failure | None:
     """Return the result or the failure as a value, so that a failure of one method does not hide the answer of the
     other.
     """

@@ -92,7 +92,7 @@ class LookupCache(Generic[K, V]):
             return value
         entry = self._entries.get(key)
         if entry is not None and entry.failure is not None and self._fails_now(entry, self._clock.now()):
-            return self._known(entry)
+            return self._cached_value(entry)
         return await self._fetch_shared(key)
 
     async def refresh(self, key: K) -> V:
@@ -103,10 +103,10 @@ class LookupCache(Generic[K, V]):
             entry is not None
             and now - max(entry.fetched_at, entry.failed_at) < self._lifetimes.forced_gap_seconds * SECOND
         ):
-            return self._known(entry)
+            return self._cached_value(entry)
         window = (self._host_of(key), now // MINUTE)
         if self._forced.get(window, 0) >= _FORCED_PER_HOST:
-            return self._known(entry)
+            return self._cached_value(entry)
         self._forced[window] = self._forced.get(window, 0) + 1
         return await self._fetch_shared(key)
 
@@ -133,7 +133,7 @@ class LookupCache(Generic[K, V]):
         seconds = self._lifetimes.absent_seconds if is_absent else self._lifetimes.failed_seconds
         return now - entry.failed_at < seconds * SECOND
 
-    def _known(self, entry: _Entry[V] | None) -> V:
+    def _cached_value(self, entry: _Entry[V] | None) -> V:
         """Return the value if it is within its hard limit; otherwise raise the cached failure."""
         if entry is None:
             raise Unavailable("There were too many requests for this. Try again in a minute.")
@@ -148,7 +148,7 @@ class LookupCache(Generic[K, V]):
         if task is None:
             task = self._start(key, None)
         # Shielded, so that one caller's deadline does not cancel the fetch for the others.
-        return self._known(await asyncio.shield(task))
+        return self._cached_value(await asyncio.shield(task))
 
     def _refresh_in_background(self, key: K) -> None:
         if key not in self._under_way:

@@ -43,7 +43,7 @@ class PlcClient:
             )
             self._expect_taken(answer)
         except (RemoteSlow, RemoteFailed):
-            if not await self._has(did, cid_of(operation)):
+            if not await self._has_operation(did, cid_of(operation)):
                 raise
 
     async def document(self, did: Did) -> DidDocument:
@@ -83,7 +83,7 @@ class PlcClient:
             raise RemoteFailed(f"The directory's audit log of {did} is not a list of entries.")
         return value
 
-    async def _has(self, did: Did, cid: Cid) -> bool:
+    async def _has_operation(self, did: Did, cid: Cid) -> bool:
         try:
             return cid_of(await self.last(did)) == cid
         except NotFound:

@@ -62,10 +62,10 @@ class ServiceCallers:
             _require_an_end(token, now_seconds)
             await self._check_signature(token)
         except BadServiceToken as refused:
-            raise _refused(refused.name, refused.why) from None
+            raise _token_refused(refused.name, refused.why) from None
         lifetime = token.expires_at - now_seconds + 1
         if not await self.seen.put_if_absent(_name_of(token), b"", ttl_seconds=lifetime):
-            raise _refused("BadJwt", "used before")
+            raise _token_refused("BadJwt", "used before")
         return token.issuer
 
     async def _check_signature(self, token: ServiceToken) -> None:
@@ -115,7 +115,7 @@ def _name_of(token: ServiceToken) -> str:
     return f"service_token:{hashlib.sha256(text).hexdigest()}"
 
 
-def _refused(name: str, why: str) -> NotSignedIn:
+def _token_refused(name: str, why: str) -> NotSignedIn:
     return NotSignedIn(f"This service token cannot be used here: {why}.", name=name)
 
 

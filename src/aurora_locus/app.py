@@ -59,7 +59,7 @@ from aurora_locus.scheduled import run_housekeeping, run_identity_repairs
 from aurora_locus.sequencer.live import LiveEvents
 from aurora_locus.sequencer.wakeup import run_wakeup
 from aurora_locus.settings import PdsSettings
-from aurora_locus.site.faults import pages_or
+from aurora_locus.site.faults import page_renderer
 from aurora_locus.xrpc.callers import XrpcAuthenticator
 from aurora_locus.xrpc.dispatch import dispatcher
 from aurora_locus.xrpc.gate_setup import build_gate, open_configured_counters
@@ -311,7 +311,7 @@ def _application(
         # An unknown handle gets a plain 404. Only methods use XRPC errors, and page requests get HTML pages.
         render=by_path(
             {**dict.fromkeys(FOR_APPS, render_oauth), "/xrpc/": render_xrpc, "/.well-known/": render_problem},
-            pages_or(render_problem),
+            page_renderer(render_problem),
         ),
         translations={Malformed: _invalid},
         cors=[Cors(("/xrpc/", "/.well-known/", *FOR_APPS), exposed=XRPC_EXPOSED)],

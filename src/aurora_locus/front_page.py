@@ -14,7 +14,7 @@ from aurora_locus.i18n.catalogue import CATALOGUE
 from aurora_locus.i18n.language import COOKIE
 from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.settings import PdsSettings
-from aurora_locus.site.frame import go, page
+from aurora_locus.site.frame import page, redirect_to
 from groundwork.errors import NotFound
 from groundwork.http.forms import local_path
 
@@ -58,7 +58,7 @@ def routes(settings: PdsSettings) -> list[Route]:
         # to be in the link.
         came_from = urlsplit(request.headers.get("referer", ""))
         is_ours = came_from.netloc in {request.headers.get("host"), urlsplit(settings.url).netloc}
-        response = go(local_path(came_from._replace(scheme="", netloc="").geturl()) if is_ours else "/")
+        response = redirect_to(local_path(came_from._replace(scheme="", netloc="").geturl()) if is_ours else "/")
         response.set_cookie(
             COOKIE,
             tag,

@@ -79,6 +79,6 @@ def unknown(environment: Iterable[str]) -> list[str]:
     )
 
 
-def what_of(name: str) -> str:
+def advice_on(name: str) -> str:
     """Return a sentence that tells an operator about a setting name that :func:`unknown` found."""
     return f"{name} is not supported: {MISSING[name]}" if name in MISSING else f"{name} is not a setting of this server"

@@ -338,7 +338,7 @@ def read(environment: Mapping[str, str], table: Mapping[str, Any] | None = None)
     if reference_environment.is_reference(environment, table):
         defaults = reference_environment.reference_defaults(settings.hostname, environment, table or {})
         settings = replace(settings, **defaults)
-    return checked(settings)
+    return check_settings(settings)
 
 
 def _service_problems(settings: PdsSettings) -> list[str]:
@@ -383,7 +383,7 @@ def _is_did(text: str) -> bool:
     return True
 
 
-def checked(settings: PdsSettings) -> PdsSettings:
+def check_settings(settings: PdsSettings) -> PdsSettings:
     """Check settings and return them. Raises ``SettingsRefused`` for contradictory or dangerous settings."""
     problems = []
     if not settings.federation_enabled:

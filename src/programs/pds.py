@@ -33,7 +33,7 @@ def main(settings_file: SettingsFile = None) -> None:
 
     async def run() -> None:
         if unknown:
-            log.warning("settings.not_used", names=[*map(reference_settings.what_of, unknown)])
+            log.warning("settings.not_used", names=[*map(reference_settings.advice_on, unknown)])
         await migrate_apart(settings.database, "aurora_locus", "aurora_locus")
         async with open_server(settings, SystemClock(), version=VERSION) as server:
             serving = await serve(

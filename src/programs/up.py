@@ -240,7 +240,7 @@ def _pds_settings(folder: Path, port: int, plc_url: str, home: DevAccounts) -> p
         environment=_only("PDS_RATE_LIMITS_ENABLED"),
         table={"hostname": "localhost", "admin_password": home.admin_password},
     )
-    return pds_settings.checked(
+    return pds_settings.check_settings(
         replace(
             pds_settings_read,
             service_name="Aurora Locus",
@@ -311,7 +311,7 @@ async def create_dev_accounts(registry: Registry, home: DevAccounts) -> tuple[st
                     registry, account_requests.AccountRequest(person.handle, person.email, person.password)
                 )
             except Refused as refused:
-                if refused.name in {handles.taken().name, account_requests.email_taken().name}:
+                if refused.name in {handles.handle_taken().name, account_requests.email_taken().name}:
                     continue
                 raise Refused(f"The account {person.handle} could not be created: {refused.why}") from refused
     async with registry.db.reader() as reader:

@@ -8,7 +8,7 @@ from at_protocol.data import cbor
 from at_protocol.data.cid import Cid
 from at_protocol.repo.build import Built, build
 from at_protocol.repo.change import RepoChange
-from at_protocol.repo.edit import apply
+from at_protocol.repo.edit import apply_changes
 from at_protocol.repo.mst import Tree
 from at_protocol.repo.node import Node
 from at_protocol.syntax.tid import from_microseconds
@@ -73,7 +73,7 @@ def _insert(built: Built, paths: list[str]) -> tuple[list[float], Cid]:
     for path in paths:
         tree = Tree(root, blocks.get, nodes)
         change = RepoChange(path, None, VALUE)
-        seconds, edited = timed(lambda tree=tree, change=change: apply(tree, [change]))  # type: ignore[misc]
+        seconds, edited = timed(lambda tree=tree, change=change: apply_changes(tree, [change]))  # type: ignore[misc]
         taken.append(seconds)
         blocks.update(edited.new_blocks)  # type: ignore[attr-defined]
         root = edited.root  # type: ignore[attr-defined]

@@ -44,7 +44,7 @@ async def opened(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Open
     """Everything that ``openmeet up`` opens, once each."""
     folder = tmp_path_factory.mktemp("opened")
     clock = SystemClock()
-    pds = pds_settings.checked(
+    pds = pds_settings.check_settings(
         replace(
             pds_settings.PdsSettings(), data_directory=folder / "pds", dev_mode=True, admin_password=Secret("a b c")
         )

@@ -36,11 +36,11 @@ async def sign_in_or_create(
         return await sign_in(http, clock, origin, old.did, account.password), False
     except NotSignedIn:
         destination = await describe(http, clock, origin)
-    await _make(http, clock, old, destination, account)
+    await _create_account(http, clock, old, destination, account)
     return await sign_in(http, clock, origin, old.did, account.password), True
 
 
-async def _make(
+async def _create_account(
     http: HttpClient, clock: Clock, old: MigrationServer, destination: ServerDescription, account: NewAccount
 ) -> None:
     token = await service_token(old, destination)

@@ -52,7 +52,7 @@ async def copy_repository(
     Do not call this for an account that is active at the new server: anything written there since would be lost.
     """
     rev = await newest_rev(old)
-    with _unnamed(folder) as file:
+    with _temporary_file(folder) as file:
         await _fetch(old, file, on_progress)
         size = file.tell()
 
@@ -87,7 +87,7 @@ async def _pieces(file: BinaryIO, on_progress: OnProgress, size: int) -> AsyncIt
         on_progress(Progress(MigrationStep.REPOSITORY, size + sent, 2 * size))
 
 
-def _unnamed(folder: Path) -> BinaryIO:
+def _temporary_file(folder: Path) -> BinaryIO:
     folder.mkdir(parents=True, exist_ok=True)
     return cast("BinaryIO", tempfile.TemporaryFile(dir=folder))
 

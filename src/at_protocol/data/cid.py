@@ -26,7 +26,7 @@ _PREFIXES = frozenset({_CBOR_PREFIX, _RAW_PREFIX})
 _TEXT = re.compile(r"b[a-z2-7]{57}[aeimquy4]")
 
 
-def _explain(raw: bytes) -> Malformed:
+def _failure_of(raw: bytes) -> Malformed:
     if raw[:1] != b"\x01":
         return Malformed("cid", raw, "not a version 1 CID")
     if raw[1:2] not in {b"\x71", b"\x55"}:
@@ -45,7 +45,7 @@ class Cid:
     def __init__(self, raw: bytes) -> None:
         """Accepts the 36 bytes of the binary form. Raises Malformed."""
         if len(raw) != 36 or raw[:4] not in _PREFIXES:
-            raise _explain(raw)
+            raise _failure_of(raw)
         self._raw = raw
 
     @classmethod

@@ -97,7 +97,7 @@ def _genesis(did: Did, operation: AnyOperation) -> Cid:
     return cid_of(operation)
 
 
-def joined(log: Sequence[PlcLogEntry], acceptance: Acceptance) -> list[PlcLogEntry]:
+def append_to_log(log: Sequence[PlcLogEntry], acceptance: Acceptance) -> list[PlcLogEntry]:
     """Return the log after an acceptance."""
     lost = set(acceptance.nullified)
     return [replace(entry, nullified=True) if entry.cid in lost else entry for entry in log] + [acceptance.entry]
@@ -111,7 +111,7 @@ def validate_log(did: Did, entries: Iterable[PlcLogEntry]) -> list[PlcLogEntry]:
         acceptance = accept(log, did, entry.operation, entry.created_at)
         if acceptance.entry.cid != entry.cid:
             raise OperationRefused(PlcRefusal.IMPROPER_OPERATION, str(entry.cid), "the CID is not the operation's")
-        log = joined(log, acceptance)
+        log = append_to_log(log, acceptance)
     if not log:
         raise OperationRefused(PlcRefusal.IMPROPER_OPERATION, did, "an empty log")
     if [entry.nullified for entry in log] != [entry.nullified for entry in entries_in_order]:

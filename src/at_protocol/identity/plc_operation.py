@@ -88,10 +88,10 @@ def parse_operation(document: object) -> AnyOperation:
         case "plc_operation":
             return _parse_regular(document)
         case "plc_tombstone":
-            _only(document, {"type", "prev", "sig"})
+            _require_exact_fields(document, {"type", "prev", "sig"})
             return Tombstone(_text(document, "prev"), _text(document, "sig"))
         case "create":
-            _only(document, {"type", "signingKey", "recoveryKey", "handle", "service", "prev", "sig"})
+            _require_exact_fields(document, {"type", "signingKey", "recoveryKey", "handle", "service", "prev", "sig"})
             if document["prev"] is not None:
                 raise _improper(document["prev"], "prev of a first operation must be null")
             return LegacyCreate(
@@ -109,7 +109,7 @@ def _improper(value: object, why: str) -> OperationRefused:
     return OperationRefused(PlcRefusal.IMPROPER_OPERATION, value, why)
 
 
-def _only(document: dict[str, object], names: set[str]) -> None:
+def _require_exact_fields(document: dict[str, object], names: set[str]) -> None:
     if document.keys() != names:
         raise _improper(sorted(map(str, document.keys() ^ names)), "fields are missing or unknown")
 
@@ -134,12 +134,14 @@ def _entries(value: object, name: str) -> dict[str, object]:
 
 
 def _parse_regular(document: dict[str, object]) -> PlcOperation:
-    _only(document, {"type", "rotationKeys", "verificationMethods", "alsoKnownAs", "services", "prev", "sig"})
+    _require_exact_fields(
+        document, {"type", "rotationKeys", "verificationMethods", "alsoKnownAs", "services", "prev", "sig"}
+    )
     methods = _entries(document["verificationMethods"], "verificationMethods")
     services: dict[str, DidService] = {}
     for fragment, value in _entries(document["services"], "services").items():
         service = _entries(value, "a service")
-        _only(service, {"type", "endpoint"})
+        _require_exact_fields(service, {"type", "endpoint"})
         services[fragment] = DidService(_text(service, "type"), _text(service, "endpoint"))
     return PlcOperation(
         rotation_keys=_texts(document["rotationKeys"], "rotationKeys"),

@@ -41,7 +41,7 @@ class Catalog:
 
     def names(self) -> list[str]:
         """Every known NSID, sorted."""
-        return sorted({*self._listed(), *self._documents})
+        return sorted({*self._bundled_files(), *self._documents})
 
     def find(self, nsid: str) -> Document | None:
         """Return the document of an NSID, or None if it is unknown."""
@@ -54,7 +54,7 @@ class Catalog:
 
     def text(self, nsid: str) -> bytes | None:
         """Return the JSON of a built-in document as it is served and published, or None for other names."""
-        path = self._listed().get(nsid)
+        path = self._bundled_files().get(nsid)
         if path is None:
             return None
         text = path.read_bytes()
@@ -90,7 +90,7 @@ class Catalog:
         main = None if document is None else document.defs.get("main")
         return main if isinstance(main, QueryType | ProcedureType | SubscriptionType) else None
 
-    def _listed(self) -> Mapping[str, Path]:
+    def _bundled_files(self) -> Mapping[str, Path]:
         if self._files is None:
             self._files = {
                 self._own_authority + nsid.removeprefix(OWN_AUTHORITY)

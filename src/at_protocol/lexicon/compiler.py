@@ -117,13 +117,13 @@ def _record_check(inner: Check, nsid: str) -> Check:
         if type(value) is not dict:
             raise wrong_type("object", value)
         if value.get("$type") != nsid:
-            raise _at("$type", LexiconViolation(f"must be {nsid}", value.get("$type")))
+            raise _with_place("$type", LexiconViolation(f"must be {nsid}", value.get("$type")))
         inner(value, depth)
 
     return check
 
 
-def _at(place: str, broken: LexiconViolation) -> LexiconViolation:
+def _with_place(place: str, broken: LexiconViolation) -> LexiconViolation:
     broken.path.append(place)
     return broken
 
@@ -146,7 +146,7 @@ def _object_check(catalog: Catalog, definition: ObjectType, nsid: str, strictnes
             raise wrong_type("object", value)
         for name in required:
             if name not in value:
-                raise _at(name, LexiconViolation("required, but missing", None))
+                raise _with_place(name, LexiconViolation("required, but missing", None))
         for name, inner in value.items():
             test = find(name)
             if test is None or (inner is None and name in nullable):
@@ -203,7 +203,7 @@ def _ref_check(catalog: Catalog, reference: str, strictness: Strictness) -> Chec
                 raise LexiconViolation(f"{reference}: {failure.why}", reference) from failure
         # A value behind a reference does not need a $type. A $type that differs from the schema's is an error.
         if tags_matter and type(value) is dict and value.get("$type", reference) not in (reference, "blob"):
-            raise _at("$type", LexiconViolation(f"must be {reference} or absent", value["$type"]))
+            raise _with_place("$type", LexiconViolation(f"must be {reference} or absent", value["$type"]))
         found(value, depth)
 
     return check
@@ -220,19 +220,19 @@ def union_check(catalog: Catalog, members: Iterable[str], strictness: Strictness
             raise wrong_type("object", value)
         name = value.get("$type")
         if type(name) is not str or not name:
-            raise _at("$type", LexiconViolation("a member of a union needs a $type", name))
+            raise _with_place("$type", LexiconViolation("a member of a union needs a $type", name))
         if name not in checks:
             if closed:
-                raise _at("$type", LexiconViolation("must be " + " or ".join(checks), name))
+                raise _with_place("$type", LexiconViolation("must be " + " or ".join(checks), name))
             if name.startswith("#") or name.endswith("#main") or name == "blob":
-                raise _at("$type", LexiconViolation("not a full type name", name))
+                raise _with_place("$type", LexiconViolation("not a full type name", name))
             return
         test = checks[name]
         if test is None:
             try:
                 test = checks[name] = compile_named(catalog, name, strictness)
             except Malformed as failure:
-                raise _at("$type", LexiconViolation(failure.why, name)) from failure
+                raise _with_place("$type", LexiconViolation(failure.why, name)) from failure
         test(value, depth)
 
     return check

@@ -57,7 +57,11 @@ def validate_parameters(catalog: Catalog, nsid: str, value: object) -> None:
     if params is None:
         return
     shape = ObjectType(properties=dict(params.properties), required=params.required)
-    _run(_kept(catalog, nsid, "params", lambda: compile_field(catalog, shape, nsid, Strictness.BODY)), value, "params")
+    _run(
+        _compiled_once(catalog, nsid, "params", lambda: compile_field(catalog, shape, nsid, Strictness.BODY)),
+        value,
+        "params",
+    )
 
 
 def validate_input(catalog: Catalog, nsid: str, value: object) -> None:
@@ -93,10 +97,12 @@ def _run_body(catalog: Catalog, nsid: str, part: str, body: Body | None, value: 
     if body is None or body.schema is None:
         raise Misuse(f"{nsid} has no {part} with a schema")
     schema = body.schema
-    _run(_kept(catalog, nsid, part, lambda: compile_field(catalog, schema, nsid, Strictness.BODY)), value, part)
+    _run(
+        _compiled_once(catalog, nsid, part, lambda: compile_field(catalog, schema, nsid, Strictness.BODY)), value, part
+    )
 
 
-def _kept(catalog: Catalog, nsid: str, part: str, build: Callable[[], Check]) -> Check:
+def _compiled_once(catalog: Catalog, nsid: str, part: str, build: Callable[[], Check]) -> Check:
     check = catalog.compiled.get((part, nsid))
     if check is None:
         check = catalog.compiled[part, nsid] = build()

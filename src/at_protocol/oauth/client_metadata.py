@@ -91,7 +91,7 @@ def parse_client_metadata(document: object, client_id: ClientId, *, is_developme
         algorithm,
         keys,
         jwks_uri,
-        **_presentation(document, client_id),
+        **_name_and_links(document, client_id),
     )
 
 
@@ -145,7 +145,7 @@ def _authentication(
     return "private_key_jwt", str(algorithm), None, jwks_uri
 
 
-def _presentation(document: Mapping[str, object], client_id: ClientId) -> dict[str, str | None]:
+def _name_and_links(document: Mapping[str, object], client_id: ClientId) -> dict[str, str | None]:
     """Return the display name and links. Raises Malformed for an invalid link."""
     name = document.get("client_name")
     found: dict[str, str | None] = {"name": name.strip() or None if isinstance(name, str) else None}

@@ -40,7 +40,7 @@ def parse_jwks(value: object) -> dict[str, ClientKey]:
             raise Malformed("jwks", type(jwk).__name__, "a key is not an object")
         if jwk.keys() & _SECRET_MEMBERS:
             raise Malformed("jwks", "(secret)", "a private key is published")
-        key = _usable(jwk)
+        key = _client_key(jwk)
         if key is None:
             continue
         if key.key_id in found:
@@ -49,7 +49,7 @@ def parse_jwks(value: object) -> dict[str, ClientKey]:
     return found
 
 
-def _usable(jwk: Mapping[str, object]) -> ClientKey | None:
+def _client_key(jwk: Mapping[str, object]) -> ClientKey | None:
     key_id = jwk.get("kid")
     if not isinstance(key_id, str) or not key_id:
         return None

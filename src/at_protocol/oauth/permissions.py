@@ -51,7 +51,7 @@ class RepoPermission:
 
     def scope(self) -> str:
         actions = [] if self.writings == EVERY_WRITING else [("action", w.value) for w in Writing if w in self.writings]
-        return _written("repo", "collection", self.collections, actions)
+        return _scope_text("repo", "collection", self.collections, actions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class RpcPermission:
     audience: str
 
     def scope(self) -> str:
-        return _written("rpc", "lxm", self.methods, [("aud", self.audience)])
+        return _scope_text("rpc", "lxm", self.methods, [("aud", self.audience)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class BlobPermission:
     accept: tuple[str, ...]
 
     def scope(self) -> str:
-        return _written("blob", "accept", self.accept, [])
+        return _scope_text("blob", "accept", self.accept, [])
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ def parse_permission(text: str) -> Permission:
         case "account":
             return _account(text, _values(text, scope, "attr", {"action"}))
         case "identity":
-            attribute = _one(text, _values(text, scope, "attr", set()), "attr")
+            attribute = _single_value(text, _values(text, scope, "attr", set()), "attr")
             if attribute not in ("handle", ANY):
                 raise Malformed("scope", text, "identity permissions are for handle or *")
             return IdentityPermission(attribute)
@@ -181,7 +181,7 @@ def writings(actions: Sequence[str]) -> frozenset[Writing]:
 
 
 def _rpc(text: str, values: Mapping[str, Sequence[str]]) -> RpcPermission:
-    methods, to = values["lxm"], _one(text, values, "aud")
+    methods, to = values["lxm"], _single_value(text, values, "aud")
     for method in methods:
         if method != ANY:
             parse_nsid(method)
@@ -193,18 +193,18 @@ def _rpc(text: str, values: Mapping[str, Sequence[str]]) -> RpcPermission:
 
 
 def _account(text: str, values: Mapping[str, Sequence[str]]) -> AccountPermission:
-    attribute = _one(text, values, "attr")
+    attribute = _single_value(text, values, "attr")
     if attribute not in ("email", "repo"):
         raise Malformed("scope", text, "account permissions are for email or repo")
-    action = _one(text, values, "action") if "action" in values else "read"
+    action = _single_value(text, values, "action") if "action" in values else "read"
     if action not in ("read", "manage"):
         raise Malformed("scope", text, "the actions on an account are read and manage")
     return AccountPermission(attribute, may_manage=action == "manage")
 
 
 def _inclusion(text: str, values: Mapping[str, Sequence[str]]) -> Inclusion:
-    nsid = parse_nsid(_one(text, values, "nsid"))
-    return Inclusion(nsid, audience(_one(text, values, "aud")) if "aud" in values else None)
+    nsid = parse_nsid(_single_value(text, values, "nsid"))
+    return Inclusion(nsid, audience(_single_value(text, values, "aud")) if "aud" in values else None)
 
 
 def _values(text: str, scope: ScopeText, positional: str, others: set[str]) -> Mapping[str, Sequence[str]]:
@@ -224,14 +224,14 @@ def _values(text: str, scope: ScopeText, positional: str, others: set[str]) -> M
     return values
 
 
-def _one(text: str, values: Mapping[str, Sequence[str]], name: str) -> str:
+def _single_value(text: str, values: Mapping[str, Sequence[str]], name: str) -> str:
     found = values.get(name, ())
     if len(found) != 1:
         raise Malformed("scope", text, f"{name} must appear exactly once")
     return found[0]
 
 
-def _written(resource: str, name: str, values: Sequence[str], further_parameters: Sequence[tuple[str, str]]) -> str:
+def _scope_text(resource: str, name: str, values: Sequence[str], further_parameters: Sequence[tuple[str, str]]) -> str:
     if len(values) == 1:
         return write_scope(resource, values[0], further_parameters)
     return write_scope(resource, parameters=[*((name, value) for value in values), *further_parameters])

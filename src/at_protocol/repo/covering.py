@@ -27,11 +27,13 @@ def covering_nodes(tree: Tree, path: str) -> Iterator[Node]:
     index = last.keys.index(key)
     low = last.keys[index - 1] if index else b""
     high = last.keys[index + 1] if index + 1 < len(last.keys) else None
-    yield from _spine(tree, last.children[index], last.height - 1, -1, (low, key))
-    yield from _spine(tree, last.children[index + 1], last.height - 1, 0, (key, high))
+    yield from _edge_nodes(tree, last.children[index], last.height - 1, -1, (low, key))
+    yield from _edge_nodes(tree, last.children[index + 1], last.height - 1, 0, (key, high))
 
 
-def _spine(tree: Tree, top: Cid | None, height: int, edge: int, bounds: tuple[bytes, bytes | None]) -> Iterator[Node]:
+def _edge_nodes(
+    tree: Tree, top: Cid | None, height: int, edge: int, bounds: tuple[bytes, bytes | None]
+) -> Iterator[Node]:
     """Yield the outermost nodes of a subtree on one side: ``edge`` 0 is the left side, -1 the right."""
     while top is not None:
         node = tree.child(top, height, *bounds)

@@ -43,9 +43,9 @@ def diff(old: Tree, new: Tree) -> Iterator[RepoChange]:
             right.pop()
             if one[1] != other[1]:
                 yield RepoChange(one[0].decode(), one[1], other[1])
-    for key, value in _rest(old, left):
+    for key, value in _remaining_entries(old, left):
         yield RepoChange(key.decode(), value, None)
-    for key, value in _rest(new, right):
+    for key, value in _remaining_entries(new, right):
         yield RepoChange(key.decode(), None, value)
 
 
@@ -67,7 +67,7 @@ def _open(tree: Tree, stack: list[_Item]) -> None:
             stack.append((b"", child, height - 1))
 
 
-def _rest(tree: Tree, stack: list[_Item]) -> Iterator[tuple[bytes, Cid]]:
+def _remaining_entries(tree: Tree, stack: list[_Item]) -> Iterator[tuple[bytes, Cid]]:
     """Yield all remaining entries of one tree after the other tree has ended."""
     while stack:
         if stack[-1][2] == _ENTRY:

@@ -90,7 +90,7 @@ class _Workbench:
             self.root = _Draft(level, [key], [value], [None, None])
         elif level > root.height:
             left, right = self.split(root, root.height, key)
-            pair = [_lift(left, root.height, level - 1), _lift(right, root.height, level - 1)]
+            pair = [_raise_to_level(left, root.height, level - 1), _raise_to_level(right, root.height, level - 1)]
             self.root = _Draft(level, [key], [value], pair)
         else:
             self.insert_below(root, key, value, level)
@@ -130,7 +130,7 @@ class _Workbench:
             self.thawed.add(subtree)
         left = _Draft(height, keys[:index], values[:index], [*children[:index], left_inner])
         right = _Draft(height, keys[index:], values[index:], [right_inner, *children[index + 1 :]])
-        return _unless_hollow(left), _unless_hollow(right)
+        return _none_if_hollow(left), _none_if_hollow(right)
 
     def find(self, key: bytes) -> tuple[list[tuple[_Draft, int]], int]:
         """Open the path to a key. Returns the drafts with the index of the child taken, and the index of the key in the
@@ -198,11 +198,11 @@ class _Workbench:
         return node.cid
 
 
-def _unless_hollow(draft: _Draft) -> _Draft | None:
+def _none_if_hollow(draft: _Draft) -> _Draft | None:
     return None if draft.is_hollow() else draft
 
 
-def _lift(subtree: _Subtree, height: int, top_level: int) -> _Subtree:
+def _raise_to_level(subtree: _Subtree, height: int, top_level: int) -> _Subtree:
     """Put nodes without entries above a subtree, up to the given level."""
     if subtree is None:
         return None
@@ -211,7 +211,7 @@ def _lift(subtree: _Subtree, height: int, top_level: int) -> _Subtree:
     return subtree
 
 
-def apply(tree: Tree, changes: Iterable[RepoChange]) -> Edited:
+def apply_changes(tree: Tree, changes: Iterable[RepoChange]) -> Edited:
     """Apply the changes in order. Returns new nodes, removed nodes and the covering proof.
 
     Raises ChangeMismatch if a ``before`` does not match the tree, Malformed if the tree itself is not canonical, and
@@ -240,7 +240,7 @@ def apply(tree: Tree, changes: Iterable[RepoChange]) -> Edited:
 
 def root_after(tree: Tree, changes: Iterable[RepoChange]) -> Cid:
     """Return only the resulting root, to check another server's claim about it. Raises the same errors as
-    :func:`apply`.
+    :func:`apply_changes`.
     """
     bench = _change(tree, changes)
     return bench.seal(bench.root)

@@ -32,7 +32,7 @@ def check_claims(tree: Tree, changes: Iterable[RepoChange]) -> None:
             )
 
 
-def undo(tree: Tree, changes: Iterable[RepoChange]) -> Cid:
+def undo_changes(tree: Tree, changes: Iterable[RepoChange]) -> Cid:
     """Return the root before the changes. Raises Malformed if they do not match the tree or a needed node was not sent."""
     order = sorted((change.inverse() for change in changes), key=_undo_order)
     if not order:
@@ -45,7 +45,7 @@ def undo(tree: Tree, changes: Iterable[RepoChange]) -> Cid:
 
 def check_inversion(tree: Tree, changes: Iterable[RepoChange], prev_data: Cid) -> None:
     """Verify that undoing the changes leads from the tree to ``prev_data``. Raises Malformed."""
-    before = undo(tree, changes)
+    before = undo_changes(tree, changes)
     if before != prev_data:
         raise Malformed("commit", str(before), f"undoing the operations does not lead to prevData {prev_data}")
 

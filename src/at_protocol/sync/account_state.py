@@ -126,7 +126,7 @@ def _commit(
     try:
         verified = verify_commit_message(message, key, now_us=now_us, known=state.known, verification=verification)
     except MessageRejected as refusal:
-        return _refused(state, refusal)
+        return _change_after_refusal(state, refusal)
     return AccountChange(SyncVerdict.APPLY, replace(state, sync=SyncState.SYNCHRONIZED, known=verified.known), verified)
 
 
@@ -138,13 +138,13 @@ def _sync(state: AccountState, message: SyncMessage, key: PublicKey, now_us: int
     try:
         commit = verify_sync_message(message, key, now_us=now_us, known=state.known)
     except MessageRejected as refusal:
-        return _refused(state, refusal)
+        return _change_after_refusal(state, refusal)
     if state.sync is SyncState.SYNCHRONIZED and (state.known is None or state.known.data == commit.data):
         return AccountChange(SyncVerdict.APPLY, replace(state, known=RepoHead(message.rev, commit.data)))
     return AccountChange(SyncVerdict.RESYNC, replace(state, sync=SyncState.DESYNCHRONIZED))
 
 
-def _refused(state: AccountState, refusal: MessageRejected) -> AccountChange:
+def _change_after_refusal(state: AccountState, refusal: MessageRejected) -> AccountChange:
     match refusal.reason:
         case RejectionReason.STALE_REV:
             return AccountChange(SyncVerdict.DROP, state, refusal=refusal)

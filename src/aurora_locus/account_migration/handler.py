@@ -51,7 +51,7 @@ def move_handler(context: MigrationContext) -> JobHandler:
         if move is None or move.revision != job.revision:
             return
         try:
-            await _go_on(context, move)
+            await _run_stage(context, move)
         except Failure as failure:
             async with context.registry.db.transaction() as tx:
                 await moves.note_problem(tx, move, explain(failure.why))
@@ -60,7 +60,7 @@ def move_handler(context: MigrationContext) -> JobHandler:
     return deliver
 
 
-async def _go_on(context: MigrationContext, move: AccountMove) -> None:
+async def _run_stage(context: MigrationContext, move: AccountMove) -> None:
     match move.stage:
         case MoveStage.COPYING:
             await _copy(context, move)
@@ -194,11 +194,11 @@ async def _finish(context: MigrationContext, move: AccountMove) -> None:
     registry.network.recheck_did(did)
     await _activate(context, new_server)
 
-    def hide(w: Writer) -> None:
+    def hide_account(w: Writer) -> None:
         activation.deactivate(w, registry.repositories, did, None)
 
     # This comes last, so that at every moment at least one server shows the account.
-    await registry.db.write(hide)
+    await registry.db.write(hide_account)
     await hosting_status.recheck_identity(registry, did)
     async with registry.db.transaction() as tx:
         await moves.note_completed(tx, move)

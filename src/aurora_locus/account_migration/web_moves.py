@@ -54,7 +54,7 @@ def encode_destination(new_server: NewServer) -> str:
 async def names_destination(registry: Registry, move: AccountMove) -> bool:
     """Whether the document already names the other server."""
     async with registry.db.reader() as reader:
-        return await web_identities.destination(reader, move.did) == _decode_destination(move)
+        return await web_identities.destination_of(reader, move.did) == _decode_destination(move)
 
 
 async def name_destination(registry: Registry, move: AccountMove) -> None:

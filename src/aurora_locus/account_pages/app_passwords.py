@@ -4,12 +4,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from aurora_locus.account_pages.forms import refused
+from aurora_locus.account_pages.forms import page_with_failure
 from aurora_locus.accounts import app_passwords
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show, take
 from aurora_locus.site.forms import posted
-from aurora_locus.site.frame import go, page
+from aurora_locus.site.frame import page, redirect_to
 from groundwork.errors import Failure
 from groundwork.http.forms import EMPTY
 
@@ -33,7 +33,7 @@ async def change_app_passwords(request: Request) -> Response:
     registry, account, form = edge.registry_of(request), edge.proven_account_of(request), posted(request)
     if "revoke" in form:
         await registry.db.write(lambda w: app_passwords.revoke(w, account.did, form["revoke"]))
-        return go(PATH, flash="app_password_revoked")
+        return redirect_to(PATH, flash="app_password_revoked")
     try:
         app_password, password = await app_passwords.create(
             registry.db,
@@ -43,7 +43,7 @@ async def change_app_passwords(request: Request) -> Response:
             is_privileged="privileged" in form,
         )
     except Failure as failure:
-        return refused(request, _TEMPLATE, await _context(request), form, failure, "name")
+        return page_with_failure(request, _TEMPLATE, await _context(request), form, failure, "name")
     return page(
         request, _TEMPLATE, {**await _context(request), "made": app_password, "password": password, "typed": EMPTY}
     )

@@ -15,7 +15,7 @@ from aurora_locus.oauth.plain_names import app_name
 from aurora_locus.oauth.scope_descriptions import ScopeGroup, describe_scopes, summary_of
 from aurora_locus.oauth.server import AuthorizationServer
 from aurora_locus.site.forms import posted
-from aurora_locus.site.frame import go, page
+from aurora_locus.site.frame import page, redirect_to
 from groundwork.clock import Instant
 
 PATH = "/account/apps"
@@ -53,7 +53,7 @@ async def revoke_app(request: Request) -> Response:
     account, form = edge.account_of(request), posted(request)
     async with edge.registry_of(request).db.transaction() as tx:
         await authorization.revoke_session(_server(request), tx, account.did, form.get("app", ""))
-    return go(PATH, flash="app_shut_out")
+    return redirect_to(PATH, flash="app_shut_out")
 
 
 def _described(app: ConnectedApp) -> DescribedApp:

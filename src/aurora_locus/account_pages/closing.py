@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from aurora_locus.account_pages.forms import TOKEN, count, kept_for, own_account, refused
+from aurora_locus.account_pages.forms import TOKEN, count, kept_for, own_account, page_with_failure
 from aurora_locus.accounts import activation, deletion, email_changes, email_confirmation, holdings, hosting_status
 from aurora_locus.accounts.email_tokens import TokenPurpose
 from aurora_locus.accounts.limits import DELETE_ACCOUNT, REQUEST_DELETION
@@ -17,7 +17,7 @@ from aurora_locus.oauth import authorization
 from aurora_locus.oauth.server import AuthorizationServer
 from aurora_locus.repository.model import HostingStatus
 from aurora_locus.site.forms import posted
-from aurora_locus.site.frame import go, page
+from aurora_locus.site.frame import page, redirect_to
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Writer
 from groundwork.errors import Failure, InvalidInput
@@ -53,13 +53,13 @@ async def change_activation(request: Request) -> Response:
     try:
         if form.get("act") == "activate":
             await _activate(request, account)
-            return go("/account", flash="activated")
+            return redirect_to("/account", flash="activated")
         if form.get("after", "") not in _TERMS:
             raise InvalidInput("after", gettext_noop("Choose one of these."))
         await _deactivate(request, account, _TERMS[form.get("after", "")])
     except Failure as failure:
-        return refused(request, _HIDE_TEMPLATE, _context(account), form, failure, "after")
-    return go(HIDE, flash="deactivated")
+        return page_with_failure(request, _HIDE_TEMPLATE, _context(account), form, failure, "after")
+    return redirect_to(HIDE, flash="deactivated")
 
 
 async def _deactivate(request: Request, account: Account, days: int | None) -> None:
@@ -87,7 +87,7 @@ async def _activate(request: Request, account: Account) -> None:
 async def show_deletion(request: Request) -> Response:
     """Show the form, and list the data that will be deleted with the account."""
     account = await own_account(request, edge.proven_account_of(request).did)
-    return page(request, _DELETE_TEMPLATE, {**await _belongings(request, account), "typed": EMPTY})
+    return page(request, _DELETE_TEMPLATE, {**await _storage_context(request, account), "typed": EMPTY})
 
 
 async def delete(request: Request) -> Response:
@@ -98,7 +98,7 @@ async def delete(request: Request) -> Response:
         if form.get("act") == "ask":
             await count(request, account.did, *REQUEST_DELETION)
             await email_changes.ask(registry, account, TokenPurpose.DELETE_ACCOUNT)
-            return go(f"{DELETE}#code", flash="mail_sent")
+            return redirect_to(f"{DELETE}#code", flash="mail_sent")
         if form.get("handle", "").strip().lower().removeprefix("@") != account.handle:
             raise InvalidInput(
                 "handle", localizable("Type %(handle)s to confirm that it’s this account.", handle=account.handle)
@@ -108,9 +108,11 @@ async def delete(request: Request) -> Response:
             registry, account.did, form.get("password", ""), form.get(TOKEN, "").strip(), edge.source_here(request)
         )
     except Failure as failure:
-        return refused(request, _DELETE_TEMPLATE, await _belongings(request, account), form, failure, "password")
+        return page_with_failure(
+            request, _DELETE_TEMPLATE, await _storage_context(request, account), form, failure, "password"
+        )
     await edge.sign_out(request, account.did)
-    return go("/sign-in", flash="account_deleted")
+    return redirect_to("/sign-in", flash="account_deleted")
 
 
 def _context(account: Account) -> dict[str, object]:
@@ -133,7 +135,7 @@ def _choice_label(days: int | None) -> str:
     )
 
 
-async def _belongings(request: Request, account: Account) -> dict[str, object]:
+async def _storage_context(request: Request, account: Account) -> dict[str, object]:
     registry = edge.registry_of(request)
     async with registry.db.reader() as reader:
         storage = await holdings.measure(reader, account.did)

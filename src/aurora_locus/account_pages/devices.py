@@ -9,7 +9,7 @@ from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show, take
 from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.site.forms import posted
-from aurora_locus.site.frame import go, page
+from aurora_locus.site.frame import page, redirect_to
 from groundwork.database.transaction import Writer
 from groundwork.errors import InvalidInput
 
@@ -47,7 +47,7 @@ async def end_session(request: Request) -> Response:
             raise InvalidInput("browser", gettext_noop("That browser isn’t in the list any more.")) from None
         if id_hash == own_id_hash:
             await edge.sign_out(request, did)
-            return go("/sign-in", flash="signed_out")
+            return redirect_to("/sign-in", flash="signed_out")
         await registry.db.write(lambda w: browser_sessions.end(w, id_hash, did))
     elif "app" in form:
         await registry.db.write(lambda w: sessions.end_one(w, did, form["app"]))
@@ -61,4 +61,4 @@ async def end_session(request: Request) -> Response:
         async with registry.db.reader() as reader:
             others = [one for one in await browser_sessions.of_account(reader, did) if one.id_hash != own_id_hash]
         await registry.db.write(work)
-    return go(PATH, flash="signed_out_there")
+    return redirect_to(PATH, flash="signed_out_there")

@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from aurora_locus.account_pages.forms import TOKEN, count, own_account, refused
+from aurora_locus.account_pages.forms import TOKEN, count, own_account, page_with_failure
 from aurora_locus.accounts import email_changes
 from aurora_locus.accounts.email_tokens import TokenPurpose
 from aurora_locus.accounts.limits import REQUEST_CONFIRMATION, REQUEST_EMAIL_UPDATE
@@ -13,7 +13,7 @@ from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show, take
 from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.site.forms import posted
-from aurora_locus.site.frame import go, page
+from aurora_locus.site.frame import page, redirect_to
 from groundwork.errors import Failure, InvalidInput
 from groundwork.http.forms import EMPTY
 
@@ -40,7 +40,7 @@ async def change_email(request: Request) -> Response:
         return await _act(request, account, form)
     except Failure as failure:
         field = "email" if form.get("act") == "change" else ""
-        return refused(request, _TEMPLATE, _context(request, account), form, failure, field)
+        return page_with_failure(request, _TEMPLATE, _context(request, account), form, failure, field)
 
 
 async def _act(request: Request, account: Account, form: dict[str, str]) -> Response:
@@ -49,15 +49,15 @@ async def _act(request: Request, account: Account, form: dict[str, str]) -> Resp
         case "ask_to_confirm":
             await count(request, account.did, *REQUEST_CONFIRMATION)
             await email_changes.ask(registry, account, TokenPurpose.CONFIRM_EMAIL)
-            return go(PATH, flash="mail_sent")
+            return redirect_to(PATH, flash="mail_sent")
         case "confirm":
             token = form.get(TOKEN, "").strip()
             await email_changes.confirm(registry, account.did, account.email or "", token)
-            return go(PATH, flash="email_confirmed")
+            return redirect_to(PATH, flash="email_confirmed")
         case "ask_to_change":
             await count(request, account.did, *REQUEST_EMAIL_UPDATE)
             await email_changes.ask(registry, account, TokenPurpose.UPDATE_EMAIL)
-            return go(PATH, flash="mail_sent")
+            return redirect_to(PATH, flash="mail_sent")
         case "change":
             await email_changes.update(
                 registry,
@@ -66,7 +66,7 @@ async def _act(request: Request, account: Account, form: dict[str, str]) -> Resp
                 form.get(TOKEN, "").strip() or None,
                 is_proven=True,
             )
-            return go(PATH, flash="email_changed")
+            return redirect_to(PATH, flash="email_changed")
         case _:
             raise InvalidInput("", gettext_noop("Press one of the buttons."))
 

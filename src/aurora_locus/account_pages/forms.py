@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import own_identity
-from aurora_locus.accounts.limits import effective
+from aurora_locus.accounts.limits import effective_limit
 from aurora_locus.accounts.model import Account
 from aurora_locus.browser_sessions.edge import registry_of
 from aurora_locus.i18n.catalogue import ngettext
@@ -40,11 +40,11 @@ async def own_account(request: Request, did: Did) -> Account:
 async def count(request: Request, did: Did, *limits: Limit) -> None:
     """Count one request of this account, against the same counters as XRPC methods. Raises RateLimited."""
     registry = registry_of(request)
-    charges = [(effective(registry, limit), str(did)) for limit in limits]
+    charges = [(effective_limit(registry, limit), str(did)) for limit in limits]
     await spend(registry.counters, charges, now=registry.clock.now())
 
 
-def refused(
+def page_with_failure(
     request: Request,
     template: str,
     context: Mapping[str, object],

@@ -9,7 +9,7 @@ from starlette.routing import Route
 from at_network.handle_resolver import HandleLookups
 from at_protocol.failures import Malformed
 from at_protocol.syntax.handle import Handle, parse_handle
-from aurora_locus.account_pages.forms import count, kept_for, own_account, refused
+from aurora_locus.account_pages.forms import count, kept_for, own_account, page_with_failure
 from aurora_locus.accounts import handle_change, own_identity
 from aurora_locus.accounts.limits import CHECK_HANDLE, UPDATE_HANDLE, UPDATE_HANDLE_DAILY
 from aurora_locus.accounts.model import Account
@@ -17,7 +17,7 @@ from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show, take
 from aurora_locus.i18n.sentences import localizable
 from aurora_locus.site.forms import posted
-from aurora_locus.site.frame import go, page
+from aurora_locus.site.frame import page, redirect_to
 from groundwork.errors import Failure, InvalidInput
 from groundwork.http.forms import EMPTY, FormState
 
@@ -47,19 +47,19 @@ async def change_handle(request: Request) -> Response:
     try:
         if form.get("act") == "look":
             await count(request, account.did, CHECK_HANDLE)
-            return await _look(request, account, form)
+            return await _check_handle(request, account, form)
         await count(request, account.did, UPDATE_HANDLE, UPDATE_HANDLE_DAILY)
         new_handle = form["domain"] if is_own_domain else f"{form.get('name', '').strip()}{form.get('ending', '')}"
         await handle_change.rename(registry, account.did, new_handle.strip().removeprefix("@").rstrip("."))
     except InvalidInput as wrong:
         field = "domain" if is_own_domain else "name"
-        return refused(request, _TEMPLATE, context, form, InvalidInput(field, wrong.why))
+        return page_with_failure(request, _TEMPLATE, context, form, InvalidInput(field, wrong.why))
     except Failure as failure:
-        return refused(request, _TEMPLATE, context, form, failure, "domain" if is_own_domain else "name")
-    return go(PATH, flash="handle_changed")
+        return page_with_failure(request, _TEMPLATE, context, form, failure, "domain" if is_own_domain else "name")
+    return redirect_to(PATH, flash="handle_changed")
 
 
-async def _look(request: Request, account: Account, form: dict[str, str]) -> Response:
+async def _check_handle(request: Request, account: Account, form: dict[str, str]) -> Response:
     try:
         handle = parse_handle(form.get("domain", "").strip().removeprefix("@").rstrip("."))
     except Malformed as error:

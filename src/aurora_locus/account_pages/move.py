@@ -6,7 +6,7 @@ from starlette.routing import Route
 
 from aurora_locus.account_migration import actions, moves
 from aurora_locus.account_migration.actions import MigrationContext, MoveRequest
-from aurora_locus.account_pages.forms import TOKEN, count, own_account, refused
+from aurora_locus.account_pages.forms import TOKEN, count, own_account, page_with_failure
 from aurora_locus.accounts import email_changes, holdings, own_identity, web_identities
 from aurora_locus.accounts.email_tokens import TokenPurpose
 from aurora_locus.accounts.limits import MOVE, REQUEST_SIGNATURE
@@ -15,7 +15,7 @@ from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show, take
 from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.site.forms import posted
-from aurora_locus.site.frame import go, page
+from aurora_locus.site.frame import page, redirect_to
 from groundwork.errors import Failure, InvalidForm, InvalidInput
 from groundwork.http.forms import EMPTY
 
@@ -39,10 +39,10 @@ async def change_move(request: Request) -> Response:
     account = await own_account(request, edge.proven_account_of(request).did)
     form = posted(request)
     try:
-        return go(PATH, flash=await _act(request, account, form))
+        return redirect_to(PATH, flash=await _act(request, account, form))
     except Failure as failure:
         field = TOKEN if form.get("act") == "finish" else "target" if form.get("act") == "begin" else ""
-        return refused(request, _TEMPLATE, await _context(request, account), form, failure, field)
+        return page_with_failure(request, _TEMPLATE, await _context(request, account), form, failure, field)
 
 
 async def _act(request: Request, account: Account, form: dict[str, str]) -> str:

@@ -4,13 +4,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from aurora_locus.account_pages.forms import own_account, refused
+from aurora_locus.account_pages.forms import own_account, page_with_failure
 from aurora_locus.accounts import password_reset
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show, take
 from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.site.forms import posted
-from aurora_locus.site.frame import go, page
+from aurora_locus.site.frame import page, redirect_to
 from groundwork.errors import Failure, InvalidForm
 from groundwork.http.forms import EMPTY
 
@@ -36,7 +36,7 @@ async def change_password(request: Request) -> Response:
             raise InvalidForm({"repeated": gettext_noop("The passwords don’t match. Type the same one twice.")})
         await password_reset.change(edge.registry_of(request), signed_in.did, form.get("password", ""))
     except Failure as failure:
-        return refused(request, _TEMPLATE, {"account": signed_in}, {}, failure, "password")
+        return page_with_failure(request, _TEMPLATE, {"account": signed_in}, {}, failure, "password")
     account = await own_account(request, signed_in.did)
     await edge.sign_in(request, account.did, account.tokens_valid_after, remember=signed_in.is_remembered)
-    return go(PATH, flash="password_changed")
+    return redirect_to(PATH, flash="password_changed")

@@ -46,7 +46,7 @@ async def show_records(request: Request) -> Response:
         "typed": FormState(search, problems),
         "collections": collections,
         "found": found,
-        "excerpts": [excerpt(one) for one in found.records],
+        "excerpts": [record_excerpt(one) for one in found.records],
         "kind_of": kind_of,
     }
     return page(request, "account_pages/records.html", context, status=400 if problems else 200)
@@ -61,10 +61,10 @@ async def show_record(request: Request) -> Response:
         raise NotFound(gettext_noop("This entry isn’t in your account. It may be deleted already."))
     context = {
         "record": found,
-        "title": excerpt(found),
+        "title": record_excerpt(found),
         "kind": kind_of(found.collection),
         "uri": f"at://{account.did}/{found.collection}/{found.rkey}",
-        "json": record_search.as_json(found),
+        "json": record_search.format_json(found),
     }
     return page(request, "account_pages/record.html", context)
 
@@ -76,7 +76,7 @@ def kind_of(collection: str) -> str:
     return str(KINDS.get(collection, collection))
 
 
-def excerpt(found: RecordMatch) -> str:
+def record_excerpt(found: RecordMatch) -> str:
     """Return one line by which the owner can recognize the record."""
     value = found.value
     summary = next(

@@ -14,7 +14,7 @@ from starlette.routing import Route
 from at_protocol.crypto.did_key import format_did_key, parse_did_key
 from at_protocol.failures import Malformed
 from at_protocol.identity.plc_operation import MAX_OWN_ROTATION_KEYS
-from aurora_locus.account_pages.forms import TOKEN, count, own_account, refused
+from aurora_locus.account_pages.forms import TOKEN, count, own_account, page_with_failure
 from aurora_locus.accounts import email_changes, own_identity
 from aurora_locus.accounts.email_tokens import TokenPurpose
 from aurora_locus.accounts.limits import REQUEST_SIGNATURE, UPDATE_HANDLE, UPDATE_HANDLE_DAILY
@@ -23,7 +23,7 @@ from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show, take
 from aurora_locus.i18n.sentences import explain, gettext_noop, localizable
 from aurora_locus.site.forms import posted
-from aurora_locus.site.frame import go, page
+from aurora_locus.site.frame import page, redirect_to
 from groundwork.errors import Failure, InvalidInput, Refused, Why
 from groundwork.http.forms import EMPTY
 
@@ -59,11 +59,11 @@ async def change_keys(request: Request) -> Response:
         if form.get("act") == "ask":
             await count(request, account.did, *REQUEST_SIGNATURE)
             await email_changes.ask(edge.registry_of(request), account, TokenPurpose.PLC_OPERATION)
-            return go(f"{PATH}#key", flash="mail_sent")
+            return redirect_to(f"{PATH}#key", flash="mail_sent")
         await _set(request, account, form)
     except Failure as failure:
-        return refused(request, _TEMPLATE, await _context(request, account), form, failure)
-    return go(PATH, flash="recovery_key_set")
+        return page_with_failure(request, _TEMPLATE, await _context(request, account), form, failure)
+    return redirect_to(PATH, flash="recovery_key_set")
 
 
 async def _set(request: Request, account: Account, form: dict[str, str]) -> None:

@@ -66,10 +66,10 @@ async def search_email(reader: Reader, part: str, *, after: Did, limit: int) -> 
     """
     if not part.isprintable() or not after.isprintable():
         return []
-    rows = await reader.fetch(_SEARCH_EMAIL, after=after, part=f"%{literally(part.strip().lower())}%", limit=limit)
+    rows = await reader.fetch(_SEARCH_EMAIL, after=after, part=f"%{escape_like(part.strip().lower())}%", limit=limit)
     return [Did(row["did"]) for row in rows]
 
 
-def literally(text: str) -> str:
+def escape_like(text: str) -> str:
     """Escape text for a ``like`` pattern with ``escape '!'``."""
     return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")

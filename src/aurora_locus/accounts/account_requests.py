@@ -16,7 +16,7 @@ from aurora_locus.accounts.model import TokenPair
 from aurora_locus.accounts.passwords import require_acceptable
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.i18n.sentences import gettext_noop, localizable
-from aurora_locus.identity.handles import taken
+from aurora_locus.identity.handles import handle_taken
 from groundwork.database.transaction import Reader, Writer
 from groundwork.errors import Failure, InvalidInput, Refused
 from groundwork.mail.address import parse_address
@@ -117,14 +117,14 @@ async def require_free(registry: Registry, reader: Reader, handle: Handle, email
     database constraints settle races.
     """
     if await queries.handle_is_taken(reader, handle, did, registry.handle_quarantine):
-        raise taken()
+        raise handle_taken()
     if await queries.email_is_taken(reader, email):
         raise email_taken()
 
 
 def lost_race(constraint: str) -> Failure:
     """Return the error for a violated constraint: a concurrent request took the address or the handle first."""
-    return email_taken() if "email" in constraint else taken()
+    return email_taken() if "email" in constraint else handle_taken()
 
 
 def email_taken() -> Refused:

@@ -94,19 +94,19 @@ async def create(
 
 async def list_all(reader: Reader, did: Did) -> list[AppPassword]:
     """Return the account's app passwords, oldest first."""
-    return [_of(row) for row in await reader.fetch(_LIST, did=did)]
+    return [_from_row(row) for row in await reader.fetch(_LIST, did=did)]
 
 
 async def find_by_hash(reader: Reader, did: Did, password_hash: str) -> AppPassword | None:
     """Return the account's app password with this hash, or None."""
     row = await reader.fetch_one(_FIND_BY_HASH, did=did, password_hash=password_hash)
-    return None if row is None else _of(row)
+    return None if row is None else _from_row(row)
 
 
 def find(w: Writer, did: Did, name: str) -> AppPassword | None:
     """Return the account's app password with this name; None if it was revoked."""
     row = w.fetch_one(_FIND, did=did, name=name)
-    return None if row is None else _of(row)
+    return None if row is None else _from_row(row)
 
 
 def revoke(w: Writer, did: Did, name: str) -> None:
@@ -118,5 +118,5 @@ def revoke(w: Writer, did: Did, name: str) -> None:
     w.execute(_DELETE_SESSIONS, did=did, name=name)
 
 
-def _of(row: Row) -> AppPassword:
+def _from_row(row: Row) -> AppPassword:
     return AppPassword(row["name"], bool(row["privileged"]), Instant(row["created_at"]))

@@ -120,7 +120,7 @@ async def chunks(registry: Registry, account: Account) -> AsyncIterator[bytes]:
         summary = _Summary(repository_bytes)
         async for chunk in _blobs(registry, account, archive, pipe, summary, now):
             yield chunk
-        summary.missing += await _missing(registry, account)
+        summary.missing += await _missing_blobs(registry, account)
         archive.writestr(_entry(SUMMARY_ENTRY, now), summary.as_json())
     yield pipe.take()
 
@@ -150,7 +150,7 @@ async def _blobs(
 ) -> AsyncIterator[bytes]:
     store = registry.repositories.blobs.store
     cursor: Cid | None = None
-    while page := await blobs.list_kept(registry.db, account.did, cursor=cursor, limit=_BLOBS_AT_ONCE):
+    while page := await blobs.list_permanent(registry.db, account.did, cursor=cursor, limit=_BLOBS_AT_ONCE):
         for blob in page:
             if blob.is_taken_down:
                 summary.withheld.append(blob.cid)
@@ -175,7 +175,7 @@ async def _blobs(
         cursor = page[-1].cid
 
 
-async def _missing(registry: Registry, account: Account) -> list[Cid]:
+async def _missing_blobs(registry: Registry, account: Account) -> list[Cid]:
     missing: list[Cid] = []
     while page := await blobs.list_missing(
         registry.db, account.did, cursor=missing[-1] if missing else None, limit=_BLOBS_AT_ONCE

@@ -26,7 +26,7 @@ from aurora_locus.accounts.model import TokenPair
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.web_identities import of_handle
 from aurora_locus.identity import plc_updates
-from aurora_locus.identity.handles import require_registrable, taken
+from aurora_locus.identity.handles import handle_taken, require_registrable
 from aurora_locus.repository import hosting
 from aurora_locus.repository.model import HostingStatus
 from groundwork.clock import Instant
@@ -159,4 +159,4 @@ async def _store(registry: Registry, checked: _CheckedAccount) -> TokenPair:
         raise account_requests.lost_race(lost.constraint) from lost
     except Conflict as lost:
         # A concurrent request has signed up with this did:web, so the handle in its name is taken.
-        raise taken() from lost
+        raise handle_taken() from lost

@@ -105,7 +105,7 @@ class CredentialReader:
         elif access.expires_at <= now:
             raise expired()
         return AccountSession(
-            _usable(await self._account(access.did, now), access.issued_at, access.scope), access.scope
+            _require_usable(await self._account(access.did, now), access.issued_at, access.scope), access.scope
         )
 
     def read_refresh(self, headers: Mapping[bytes, bytes], *, even_if_expired: bool) -> RefreshToken:
@@ -124,7 +124,7 @@ class CredentialReader:
         """Return the account for which an OAuth app acts, with a token issued at this time. Raises NotSignedIn or
         Forbidden unless the account is active: apps cannot act for a hidden account.
         """
-        account = _usable(await self._account(did, self._clock.now()), issued_at, SessionScope.FULL)
+        account = _require_usable(await self._account(did, self._clock.now()), issued_at, SessionScope.FULL)
         if account.status is not HostingStatus.ACTIVE:
             raise NotSignedIn("This account is deactivated.", name="AccountDeactivated")
         return account
@@ -136,7 +136,7 @@ class CredentialReader:
         now = self._clock.now()
         # The token's reader has already checked expiry and single use, and service tokens do not end with sessions.
         account = await self._account(did, now)
-        return _usable(account, max(now, account.tokens_valid_after), SessionScope.FULL)
+        return _require_usable(account, max(now, account.tokens_valid_after), SessionScope.FULL)
 
     async def _account(self, did: Did, now: Instant) -> Account:
         cached = self._accounts.get(did)
@@ -180,7 +180,7 @@ def scheme_of(headers: Mapping[bytes, bytes]) -> str:
     return headers.get(b"authorization", b"").partition(b" ")[0].decode("latin-1").lower()
 
 
-def _usable(account: Account, issued_at: Instant, scope: SessionScope) -> Account:
+def _require_usable(account: Account, issued_at: Instant, scope: SessionScope) -> Account:
     if account.status is HostingStatus.ACTIVE and issued_at >= account.tokens_valid_after:
         return account
     if account.status is HostingStatus.DELETED:

@@ -36,7 +36,7 @@ class Earning:
     epoch: Instant
 
 
-def due(earning: Earning, *, since: int, now: int, created_count: int, open_now: int) -> int:
+def count_due(earning: Earning, *, since: int, now: int, created_count: int, open_now: int) -> int:
     """Return how many new invite codes the account may get now. ``created_count`` is the number of codes it has already
     earned.
     """
@@ -54,7 +54,7 @@ def earn(w: Writer, earning: Earning, did: Did, hostname: str) -> int:
     row = w.fetch_one(_EARNED, did=did)
     if row is None:
         raise LookupError("a statement that counts has one row")
-    count = due(earning, since=account["created_at"], now=w.now, created_count=row["made"], open_now=row["open"])
+    count = count_due(earning, since=account["created_at"], now=w.now, created_count=row["made"], open_now=row["open"])
     if count:
         invites.create_many(w, hostname, [did], codes=count, uses=1, created_by=did)
     return count

@@ -55,7 +55,7 @@ async def claim_of(registry: Registry, did: Did) -> IdentityClaim:
     """
     if web_identities.is_ours(registry, did):
         async with registry.db.reader() as reader:
-            new_server = await web_identities.destination(reader, did)
+            new_server = await web_identities.destination_of(reader, did)
         if new_server is not None:
             return IdentityClaim(new_server.pds, new_server.signing_key, None)
         # We serve this document ourselves and generate it from stored values.

@@ -71,9 +71,9 @@ _SHARED_FACTORS = {
 }
 
 
-def effective(registry: Registry, limit: Limit) -> Limit:
+def effective_limit(registry: Registry, limit: Limit) -> Limit:
     """Return the limit as it applies on this server."""
-    return widened(limit) if registry.has_wide_limits else limit
+    return widen(limit) if registry.has_wide_limits else limit
 
 
 def of_address(limit: Limit, address: str, *, is_shared: bool) -> Limit:
@@ -91,7 +91,7 @@ def shared(limit: Limit) -> Limit:
 
 
 @cache
-def widened(limit: Limit) -> Limit:
+def widen(limit: Limit) -> Limit:
     """Return the limit as it applies in development: a thousand times as wide."""
     return replace(limit, points=limit.points * _DEVELOPMENT_FACTOR)
 

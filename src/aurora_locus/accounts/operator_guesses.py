@@ -8,7 +8,7 @@ address.
 from dataclasses import dataclass
 
 from aurora_locus.accounts import password_guesses
-from aurora_locus.accounts.limits import OPERATOR_GUESSES, OPERATOR_SIGN_IN, key_of_identifier, widened
+from aurora_locus.accounts.limits import OPERATOR_GUESSES, OPERATOR_SIGN_IN, key_of_identifier, widen
 from aurora_locus.accounts.model import Guessing
 from aurora_locus.accounts.password_guesses import Guess
 from aurora_locus.accounts.sign_in_source import SignInSource
@@ -33,7 +33,7 @@ class OperatorGuesses:
 
     async def count(self, name: str, source: SignInSource) -> Guess:
         """Count a password attempt for a name. Raises TooMany after too many attempts."""
-        place = await self._place(name, source)
+        place = await self._hashed_place(name, source)
         if place == password_guesses.ANYWHERE:
             await spend(self.counters, [(self._limit(OPERATOR_SIGN_IN), source.network)], now=self.clock.now())
         limit = OPERATOR_GUESSES if place == password_guesses.ANYWHERE else OPERATOR_SIGN_IN
@@ -41,12 +41,12 @@ class OperatorGuesses:
 
     async def require_left(self, name: str, source: SignInSource) -> None:
         """Raise TooMany if even the right password would be refused now."""
-        place = await self._place(name, source)
+        place = await self._hashed_place(name, source)
         if place == password_guesses.ANYWHERE:
             limit, now = self._limit(OPERATOR_SIGN_IN), self.clock.now()
             state = await self.counters.add(limit, source.network, 0, now)
             if state.remaining == 0:
-                raise password_guesses.used_up(limit, (limit.points, state.resets_at), now)
+                raise password_guesses.guesses_used_up(limit, (limit.points, state.resets_at), now)
         limit = OPERATOR_GUESSES if place == password_guesses.ANYWHERE else OPERATOR_SIGN_IN
         async with self.guessing.db.reader() as reader:
             await password_guesses.require_left(reader, self.guessing, _subject(name), place, limit)
@@ -58,14 +58,14 @@ class OperatorGuesses:
         if not is_noted:
             await self.guessing.db.write(lambda w: password_guesses.note(w, self.guessing, _subject(name), source))
 
-    async def _place(self, name: str, source: SignInSource) -> bytes:
+    async def _hashed_place(self, name: str, source: SignInSource) -> bytes:
         if source.is_local and not source.device:
             return _THIS_MACHINE
         async with self.guessing.db.reader() as reader:
             return await password_guesses.known_place(reader, self.guessing, _subject(name), source)
 
     def _limit(self, limit: Limit) -> Limit:
-        return widened(limit) if self.guessing.is_wide else limit
+        return widen(limit) if self.guessing.is_wide else limit
 
 
 def _subject(name: str) -> str:

@@ -11,7 +11,7 @@ always accepted.
 from dataclasses import dataclass
 
 from aurora_locus.accounts import queries, sessions
-from aurora_locus.accounts.limits import WRONG_PASSWORDS, effective, key_of_identifier, widened
+from aurora_locus.accounts.limits import WRONG_PASSWORDS, effective_limit, key_of_identifier, widen
 from aurora_locus.accounts.model import Guessing
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.sessions import ProvenAccount
@@ -133,7 +133,7 @@ async def take(
 
     Raises GuessesUsedUp if none is left.
     """
-    limit = _effective(guessing, limit)
+    limit = _effective_limits(guessing, limit)
     ends_in = limit.window_seconds * SECOND
 
     def work(w: Writer) -> tuple[bytes, bool]:
@@ -144,7 +144,7 @@ async def take(
     at, is_taken = await guessing.db.write(work)
     if not is_taken:
         async with guessing.db.reader() as reader:
-            raise used_up(limit, await _window(reader, subject, at), reader.now)
+            raise guesses_used_up(limit, await _read_window(reader, subject, at), reader.now)
     return Guess(subject, at)
 
 
@@ -155,10 +155,10 @@ async def give_back(guessing: Guessing, guess: Guess) -> None:
 
 async def require_left(reader: Reader, guessing: Guessing, subject: str, place: bytes, limit: Limit) -> None:
     """Raise GuessesUsedUp if even a right password would be refused."""
-    limit = _effective(guessing, limit)
-    window = await _window(reader, subject, place)
+    limit = _effective_limits(guessing, limit)
+    window = await _read_window(reader, subject, place)
     if window is not None and window[0] >= limit.points:
-        raise used_up(limit, window, reader.now)
+        raise guesses_used_up(limit, window, reader.now)
 
 
 async def known_place(reader: Reader, guessing: Guessing, subject: str, source: SignInSource) -> bytes:
@@ -200,7 +200,7 @@ def sweep(w: Writer) -> int:
     return w.execute(_SWEEP_GUESSES, now=w.now)
 
 
-def used_up(limit: Limit, window: tuple[int, Instant] | None, now: Instant) -> GuessesUsedUp:
+def guesses_used_up(limit: Limit, window: tuple[int, Instant] | None, now: Instant) -> GuessesUsedUp:
     """Return the error for used-up guesses. ``window`` holds the number of guesses made and when the window ends."""
     resets_at = now if window is None else window[1]
     return GuessesUsedUp(LimitState(limit, 0, resets_at, is_refused=True), max(0, resets_at - now) / SECOND)
@@ -210,22 +210,22 @@ async def _refuse_unknown(registry: Registry, identifier: str, password: str) ->
     """Raise the same errors as for an account with a wrong password, after the same number of guesses. Guesses for
     unknown names are counted in bounded memory.
     """
-    limit, now = effective(registry, WRONG_PASSWORDS), registry.clock.now()
+    limit, now = effective_limit(registry, WRONG_PASSWORDS), registry.clock.now()
     state = await registry.counters.add(limit, key_of_identifier(identifier), 1, now)
     if state.is_refused:
         # This takes as long as checking an account's app passwords.
         await sessions.verify_app_password(registry.db, registry.passwords, None, password)
-        raise used_up(limit, (limit.points, state.resets_at), now)
+        raise guesses_used_up(limit, (limit.points, state.resets_at), now)
     return await sessions.verify_password(registry.db, registry.passwords, None, password)
 
 
-async def _window(reader: Reader, subject: str, place: bytes) -> tuple[int, Instant] | None:
+async def _read_window(reader: Reader, subject: str, place: bytes) -> tuple[int, Instant] | None:
     row = await reader.fetch_one(_FIND, subject=subject, place=place, now=reader.now)
     return None if row is None else (row["used"], Instant(row["resets_at"]))
 
 
-def _effective(guessing: Guessing, limit: Limit) -> Limit:
-    return widened(limit) if guessing.is_wide else limit
+def _effective_limits(guessing: Guessing, limit: Limit) -> Limit:
+    return widen(limit) if guessing.is_wide else limit
 
 
 def _is_known(w: Writer, subject: str, place: bytes) -> bool:

@@ -38,7 +38,7 @@ async def read_all(reader: Reader, did: Did) -> list[Any]:
     return [json_form.to_json(json_form.decode(row["value"])) for row in await reader.fetch(_LIST, did=did)]
 
 
-def checked(values: Sequence[Any], namespace: str, *, has_full_access: bool) -> list[tuple[str, str]]:
+def check_values(values: Sequence[Any], namespace: str, *, has_full_access: bool) -> list[tuple[str, str]]:
     """Validate the values and return the name and text of each one to store. Raises InvalidInput, Forbidden or
     TooLarge. Writes nothing.
     """

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
 from aurora_locus.accounts.model import Account
-from aurora_locus.identity.handles import taken
+from aurora_locus.identity.handles import handle_taken
 from aurora_locus.repository.model import HostingStatus
 from groundwork.clock import SECOND, Instant
 from groundwork.database.transaction import Reader, Row, Writer
@@ -152,7 +152,7 @@ def require_not_kept(w: Writer, handle: Handle, did: Did, quarantine: int) -> No
     transaction that assigns the handle.
     """
     if w.fetch_one(_HANDLE_IS_KEPT, handle=handle, did=did, released_after=w.now - quarantine) is not None:
-        raise taken()
+        raise handle_taken()
 
 
 async def email_is_taken(reader: Reader, email: str) -> bool:

@@ -71,7 +71,7 @@ async def find(
     left out.
     """
     names = [_collection(collection)] if collection else await reader.collections(db, did)
-    place = _place(cursor)
+    place = _parse_cursor(cursor)
     if place is not None:
         names = [name for name in names if name >= place.collection]
     phrase = words.strip().casefold()
@@ -108,10 +108,10 @@ async def read(
         )
     except Malformed:
         return None
-    return None if record is None else _found(record)
+    return None if record is None else _match_of(record)
 
 
-def as_json(found: RecordMatch) -> str:
+def format_json(found: RecordMatch) -> str:
     """Format the record as indented JSON."""
     return msgspec.json.format(msgspec.json.encode(found.value), indent=2).decode()
 
@@ -121,14 +121,14 @@ def _matching(records: Sequence[Record], phrase: str) -> list[RecordMatch | None
 
 
 def _match(record: Record, phrase: str) -> RecordMatch | None:
-    found = _found(record)
+    found = _match_of(record)
     if not phrase or phrase in record.rkey.casefold():
         return found
     text = json.dumps(found.value, ensure_ascii=False, separators=(",", ":"))
     return found if phrase in text.casefold() else None
 
 
-def _found(record: Record) -> RecordMatch:
+def _match_of(record: Record) -> RecordMatch:
     fields = read_stored(record.cid, record.block).fields
     return RecordMatch(record.collection, record.rkey, record.cid, json_form.to_json(fields or {}))
 
@@ -140,7 +140,7 @@ def _collection(text: str) -> Nsid:
         raise InvalidInput("collection", localizable("This isn’t a valid kind: %(why)s.", why=error.why)) from None
 
 
-def _place(cursor: str) -> _Place | None:
+def _parse_cursor(cursor: str) -> _Place | None:
     if not cursor:
         return None
     collection, _, rkey = cursor.partition("/")

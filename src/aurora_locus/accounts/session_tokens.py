@@ -86,7 +86,7 @@ class SessionTokenSigner:
         return jws.serialize_compact({"alg": "HS256", "typ": kind}, json.encode(claims), self._key)
 
     def _read(self, token: str, kind: str) -> dict[str, object]:
-        read = self._verified(token)
+        read = self._verify(token)
         try:
             claims = json.decode(read.payload, type=dict[str, object])
         except DecodeError:
@@ -97,7 +97,7 @@ class SessionTokenSigner:
             raise _invalid()
         return claims
 
-    def _verified(self, token: str) -> jws.CompactSignature:
+    def _verify(self, token: str) -> jws.CompactSignature:
         for key in self._readable_with:
             with contextlib.suppress(JoseError, ValueError):
                 return jws.deserialize_compact(token, key, algorithms=["HS256"])

@@ -166,7 +166,7 @@ def refresh(w: Writer, tokens: SessionTokenSigner, token: RefreshToken) -> Token
         now=w.now,
     )
     if row is None:
-        raise _ended()
+        raise _session_ended()
     scope = _scope(w, token.did, row["app_password_name"])
     expires_at = Instant(w.now + REFRESH_LIFETIME)
     w.execute(
@@ -179,7 +179,7 @@ def refresh(w: Writer, tokens: SessionTokenSigner, token: RefreshToken) -> Token
     )
     successor = w.fetch_one(_FIND, id=row["next_id"])
     if successor is None:
-        raise _ended()
+        raise _session_ended()
     expires_at = Instant(successor["expires_at"])
     return TokenPair(
         tokens.access(token.did, scope, _issued_at(w, token.did)),
@@ -247,11 +247,11 @@ def _scope(w: Writer, did: Did, app_password_name: str | None) -> SessionScope:
         return SessionScope.FULL
     app_password = app_passwords.find(w, did, app_password_name)
     if app_password is None:
-        raise _ended()
+        raise _session_ended()
     return app_password.scope
 
 
-def _ended() -> NotSignedIn:
+def _session_ended() -> NotSignedIn:
     return NotSignedIn("This session has ended. Sign in again.", name="ExpiredToken")
 
 

@@ -36,8 +36,8 @@ class SignInSource:
         """Return keyed hashes of the device and the address, the more specific first. They are keyed, because without a
         key all addresses could be tried.
         """
-        device = [_place(key, "device", self.device)] if self.device else []
-        address = [_place(key, "address", self.network)] if self.is_personal else []
+        device = [_place_digest(key, "device", self.device)] if self.device else []
+        address = [_place_digest(key, "address", self.network)] if self.is_personal else []
         return [*device, *address]
 
 
@@ -50,5 +50,5 @@ def source_of(connection: HTTPConnection, device: str = "", *, key: Secret = _NO
     return SignInSource(client_address(connection), has_personal_address(connection), is_local(connection), device)
 
 
-def _place(key: bytes, kind: str, text: str) -> bytes:
+def _place_digest(key: bytes, kind: str, text: str) -> bytes:
     return digest(key, f"place\n{kind}\n{text}".encode(errors="replace"), sha256)[:16]

@@ -42,7 +42,7 @@ class NewServer:
     handle: str
 
 
-async def destination(reader: Reader, did: Did) -> NewServer | None:
+async def destination_of(reader: Reader, did: Did) -> NewServer | None:
     """Return where the account has moved; None if it is on this server."""
     row = await reader.fetch_one(_FIND_DESTINATION, did=did)
     return None if row is None else NewServer(row["pds"], row["signing_key"], row["handle"])
@@ -89,7 +89,7 @@ async def document(registry: Registry, host: str) -> dict[str, Any]:
     account = new_server = None
     if is_ours(registry, did):
         async with registry.db.reader() as reader:
-            new_server = await destination(reader, did)
+            new_server = await destination_of(reader, did)
             account = await queries.find(reader, did)
     if new_server is not None:
         return _document(did, new_server.handle, new_server.signing_key, new_server.pds)

@@ -10,7 +10,7 @@ from typing import Any
 
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
-from aurora_locus.accounts.account_details import literally
+from aurora_locus.accounts.account_details import escape_like
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.moderation import reports
 from aurora_locus.moderation.reports import ReportState
@@ -215,7 +215,7 @@ async def search(reader: Reader, text: str, status: str, *, after: str, limit: i
     clauses, values = ["1 = 1"], {}
     if text:
         clauses.append(_MATCHES)
-        values = {"part": f"%{literally(text.lower().removeprefix('@'))}%", "whole": text}
+        values = {"part": f"%{escape_like(text.lower().removeprefix('@'))}%", "whole": text}
     if status:
         clauses.append("r.status = :status")
         values["status"] = status

@@ -82,7 +82,7 @@ class BlobRow:
     is_taken_down: bool
 
 
-def _stored(row: Row) -> BlobRow:
+def _from_row(row: Row) -> BlobRow:
     return BlobRow(
         Cid(row["cid"]), row["mime_type"], row["size"], row["state"] == "permanent", row["takedown_ref"] is not None
     )
@@ -92,7 +92,7 @@ async def find(db: Database, did: Did, cid: Cid) -> BlobRow | None:
     """Find a blob of an account, whatever its state."""
     async with db.reader() as reader:
         row = await reader.fetch_one(_FIND, did=did, cid=bytes(cid))
-    return None if row is None else _stored(row)
+    return None if row is None else _from_row(row)
 
 
 async def existing(db: Database, did: Did, cids: Sequence[Cid]) -> dict[Cid, bool]:
@@ -112,7 +112,7 @@ async def taken_down(db: Database, did: str, cid: bytes, limit: int) -> list[tup
 def put(w: Writer, did: Did, cid: Cid, mime_type: str, size: int) -> BlobRow:
     """Record an upload whose file has been stored."""
     (row,) = w.fetch(_PUT, did=did, cid=bytes(cid), mime_type=mime_type, size=size, created_at=w.now)
-    return _stored(row)
+    return _from_row(row)
 
 
 async def list_public(db: Database, did: Did, *, since: str, cursor: Cid | None, limit: int) -> list[Cid]:
@@ -135,12 +135,12 @@ async def list_missing(db: Database, did: Did, *, cursor: Cid | None, limit: int
     return found
 
 
-async def list_kept(db: Database, did: Did, *, cursor: Cid | None, limit: int) -> list[BlobRow]:
+async def list_permanent(db: Database, did: Did, *, cursor: Cid | None, limit: int) -> list[BlobRow]:
     """Return the account's stored blobs that records refer to, ordered by CID. Includes those that are taken down."""
     after = b"" if cursor is None else bytes(cursor)
     async with db.reader() as reader:
         rows = await reader.fetch(_LIST_KEPT, did=did, cursor=after, limit=limit)
-    return [_stored(row) for row in rows]
+    return [_from_row(row) for row in rows]
 
 
 async def stale_uploads(db: Database, older_than: Instant, limit: int) -> list[tuple[Did, Cid]]:

@@ -77,7 +77,7 @@ def cancel_removal(w: Writer, did: Did, cid: Cid) -> None:
         raise Unavailable("The same blob is being removed. Upload it again in a moment.")
 
 
-async def due(db: Database, after: tuple[int, str, bytes], limit: int) -> list[tuple[int, Did, Cid]]:
+async def list_due(db: Database, after: tuple[int, str, bytes], limit: int) -> list[tuple[int, Did, Cid]]:
     """Return unclaimed removals, oldest first, after the given one."""
     async with db.reader() as reader:
         rows = await reader.fetch(_DUE, now=reader.now, owed_at=after[0], did=after[1], cid=after[2], limit=limit)

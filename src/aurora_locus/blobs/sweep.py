@@ -63,7 +63,7 @@ async def remove_due(blobs: BlobService) -> int:
     """Remove queued files, including those queued by processes that have stopped. Return how many."""
     removed = 0
     after: tuple[int, str, bytes] = (0, "", b"")
-    while page := await removals.due(blobs.db, after, _BATCH):
+    while page := await removals.list_due(blobs.db, after, _BATCH):
         for owed_at, did, cid in page:
             after = (owed_at, did, bytes(cid))
             async with blobs.locks.hold(did):
@@ -124,15 +124,15 @@ async def quarantine(blobs: BlobService) -> int:
     while page := await queries.taken_down(blobs.db, *after, _BATCH):
         for did, cid in page:
             after = (did, bytes(cid))
-            moved += await place(blobs, did, cid)
+            moved += await move_to_place(blobs, did, cid)
     async for stored in blobs.store.list(QUARANTINE):
         named = parse_name(stored.key)
         if named is not None:
-            moved += await place(blobs, *named)
+            moved += await move_to_place(blobs, *named)
     return moved
 
 
-async def place(blobs: BlobService, did: Did, cid: Cid) -> bool:
+async def move_to_place(blobs: BlobService, did: Did, cid: Cid) -> bool:
     """Move a blob's file to where it belongs according to its row. Return whether it was moved."""
     async with blobs.locks.hold(did):
         existing = await queries.existing(blobs.db, did, [cid])

@@ -47,7 +47,7 @@ def send(connection: HTTPConnection) -> None:
         response.set_cookie(
             _full_name(connection, name),
             value,
-            max_age=0 if not value else _lasting(name) // SECOND if stays else None,
+            max_age=0 if not value else _max_age(name) // SECOND if stays else None,
             path="/",
             secure=site_of(connection).is_https,
             httponly=True,
@@ -57,7 +57,7 @@ def send(connection: HTTPConnection) -> None:
         add_header(connection, "set-cookie", value)
 
 
-def _lasting(name: str) -> int:
+def _max_age(name: str) -> int:
     return _KNOWN_FOR if name == KNOWN else REMEMBERED
 
 

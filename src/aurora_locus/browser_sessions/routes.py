@@ -33,7 +33,7 @@ def _page(path: str, endpoint: Endpoint, methods: Sequence[str], max_fields: int
                 require_same_origin(request, site.url)
                 form = await read_form(request, max_fields=max_fields)
                 forms.require_token(site.csrf_key, edge.visit_of(request).browser_id, form)
-                forms.keep(request, form)
+                forms.keep_form(request, form)
             return await endpoint(request)
         finally:
             # The cookies are sent even if the page failed, because the session was rotated anyway.

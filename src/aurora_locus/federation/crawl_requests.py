@@ -78,7 +78,7 @@ class CrawlRequests:
         count: Count,
     ) -> None:
         self.hostname = hostname
-        self.relays = _recalled([Relay(url.rstrip("/")) for url in urls], memory, clock.now())
+        self.relays = _with_earlier_requests([Relay(url.rstrip("/")) for url in urls], memory, clock.now())
         self._ask_one = ask
         self._clock = clock
         self._live = live
@@ -113,7 +113,7 @@ class CrawlRequests:
                     self.relays[index] = after_request(
                         relay, self._clock.now(), head=head, problem=problem, chance=chance
                     )
-                    await asyncio.to_thread(_remember, self._memory, list(self.relays))
+                    await asyncio.to_thread(_store_requests, self._memory, list(self.relays))
 
     async def _request(self, relay: Relay) -> str | None:
         problem = await self._ask_one(relay.url, self.hostname)
@@ -136,7 +136,7 @@ def over_http(http: HttpClient) -> Ask:
     return ask
 
 
-def _recalled(relays: list[Relay], memory: Path, now: Instant) -> list[Relay]:
+def _with_earlier_requests(relays: list[Relay], memory: Path, now: Instant) -> list[Relay]:
     """Return the relays with the times of requests that earlier processes sent. An unreadable file is ignored."""
     try:
         stored = json.loads(memory.read_bytes())
@@ -151,7 +151,7 @@ def _recalled(relays: list[Relay], memory: Path, now: Instant) -> list[Relay]:
     ]
 
 
-def _remember(memory: Path, relays: Sequence[Relay]) -> None:
+def _store_requests(memory: Path, relays: Sequence[Relay]) -> None:
     times = {relay.url: relay.asked_at for relay in relays if relay.asked_at is not None}
     written = memory.with_suffix(".new")
     try:

@@ -70,13 +70,13 @@ class Jetstream:
             return
         try:
             query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-            cursor = parse_cursor(_one(query, "cursor"))
+            cursor = parse_cursor(_single_value(query, "cursor"))
             options = _options(query, scope)
         except (Malformed, ValueError) as error:
             await _refuse(send, 400, "InvalidRequest", error.why if isinstance(error, Malformed) else str(error))
             return
         await send({"type": "websocket.accept"})
-        reader = _JetstreamReader(send, options, self._taken_down, waits=_one(query, "requireHello") == "true")
+        reader = _JetstreamReader(send, options, self._taken_down, waits=_single_value(query, "requireHello") == "true")
         await _serve(self._db, self._live, cursor, peer, reader, receive)
 
 
@@ -166,13 +166,13 @@ _kept_lines = lru_cache(_KEPT_FRAMES)(_read_lines)
 
 
 def _options(query: Mapping[str, list[str]], scope: Scope) -> JetstreamOptions:
-    if _one(query, "compress") == "true" or (b"socket-encoding", b"zstd") in scope["headers"]:
+    if _single_value(query, "compress") == "true" or (b"socket-encoding", b"zstd") in scope["headers"]:
         raise Malformed("jetstream", "zstd", "compressed messages are not supported")
     collections, dids = query.get("wantedCollections", ()), query.get("wantedDids", ())
-    return parse_options(collections, dids, _one(query, "maxMessageSizeBytes"))
+    return parse_options(collections, dids, _single_value(query, "maxMessageSizeBytes"))
 
 
-def _one(query: Mapping[str, list[str]], name: str) -> str | None:
+def _single_value(query: Mapping[str, list[str]], name: str) -> str | None:
     values = query.get(name)
     return values[-1] if values else None
 

@@ -102,7 +102,7 @@ class Proxying:
         except BaseException:
             self._ended(did)
             raise
-        return replace(reply, body=self._counted(did, reply.body))
+        return replace(reply, body=self._count_while_reading(did, reply.body))
 
     async def ask_app_view(self, nsid: Nsid, parameters: Mapping[str, str]) -> UpstreamResponse | None:
         """Call the operator's app view for public data. Returns None if no app view is configured. Raises what ``ask``
@@ -126,7 +126,7 @@ class Proxying:
             token_id=secrets.token_hex(16),
         )
 
-    async def _counted(self, did: Did, body: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    async def _count_while_reading(self, did: Did, body: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
         try:
             async for piece in body:
                 yield piece

@@ -65,7 +65,7 @@ async def keep_asking(
     while True:
         try:
             await ask_some(db, http, clock, relays)
-            for relay, counts in (await counted(db, relays)).items():
+            for relay, counts in (await count_by_status(db, relays)).items():
                 for status in STATUSES:
                     gauges.accounts.labels(relay, status).set(counts.get(status, 0))
         except Exception as error:  # noqa: BLE001 - an edge: one round that fails must not end the others
@@ -78,7 +78,7 @@ async def ask_some(db: Database, http: HttpClient, clock: Clock, relays: Sequenc
     answers: list[RelayAccount] = []
     for relay in relays:
         async with db.reader() as reader:
-            dids = await _due(reader, relay, Instant(clock.now() - ASKED_AGAIN))
+            dids = await _list_due(reader, relay, Instant(clock.now() - ASKED_AGAIN))
         for did in dids:
             answer = await _fetch_account(http, relay, did)
             if answer is None:
@@ -99,7 +99,7 @@ async def ask_some(db: Database, http: HttpClient, clock: Clock, relays: Sequenc
     return len(answers)
 
 
-async def counted(db: Database, relays: Sequence[str]) -> dict[str, dict[str, int]]:
+async def count_by_status(db: Database, relays: Sequence[str]) -> dict[str, dict[str, int]]:
     """Return the number of accounts by relay and status."""
     async with db.reader() as reader:
         rows = await reader.fetch("select relay, status, count(*) as number from relay_accounts group by relay, status")
@@ -114,7 +114,7 @@ async def accounts_on_relays(db: Database, relays: Sequence[str]) -> dict[str, M
     """Return the status of accounts at each relay, for the operator: counts, and the first accounts whose status is not
     active.
     """
-    counts = await counted(db, relays)
+    counts = await count_by_status(db, relays)
     found: dict[str, Mapping[str, Any]] = {}
     async with db.reader() as reader:
         for relay in relays:
@@ -132,7 +132,7 @@ async def accounts_on_relays(db: Database, relays: Sequence[str]) -> dict[str, M
     return found
 
 
-async def _due(reader: Reader, relay: str, before: Instant) -> list[str]:
+async def _list_due(reader: Reader, relay: str, before: Instant) -> list[str]:
     rows = await reader.fetch(
         "select a.did from accounts a join repositories p on p.did = a.did"
         " left join relay_accounts r on r.did = a.did and r.relay = :relay"

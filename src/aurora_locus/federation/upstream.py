@@ -98,10 +98,10 @@ async def ask(
     except BaseException:
         await stack.aclose()
         raise
-    return UpstreamResponse(answer.status, _returned(answer), _pieces(stack, answer, is_client_gone))
+    return UpstreamResponse(answer.status, _returned_headers(answer), _pieces(stack, answer, is_client_gone))
 
 
-async def whole(reply: UpstreamResponse) -> bytes:
+async def read_whole(reply: UpstreamResponse) -> bytes:
     """Read the whole body and decode it. Raises RemoteFailed and RemoteSlow."""
     body = b"".join([piece async for piece in reply.body])
     encoding = reply.headers.get("content-encoding", "").strip().lower()
@@ -140,7 +140,7 @@ def _check(answer: StreamedAnswer) -> None:
         raise RemoteFailed(f"The other service answers with more than {MAX_ANSWER_BYTES} bytes.", status=answer.status)
 
 
-def _returned(answer: StreamedAnswer) -> dict[str, str]:
+def _returned_headers(answer: StreamedAnswer) -> dict[str, str]:
     return {name: answer.headers[name] for name in RETURNED if name in answer.headers}
 
 
@@ -169,12 +169,12 @@ async def _refusal(answer: StreamedAnswer, method: str) -> UpstreamResponse:
             # their session.
             is_named = body.lstrip().startswith(b"{") and error.name not in NAMES_ANSWERED_WITH_400
             raise RemoteFailed(why, name=error.name if is_named else None, status=status)
-    headers = {name: value for name, value in _returned(answer).items() if name not in OF_THE_BODY}
+    headers = {name: value for name, value in _returned_headers(answer).items() if name not in OF_THE_BODY}
     encoded = encode_error(error)
     return UpstreamResponse(
         answer.status,
         {**headers, "content-type": "application/json", "content-length": str(len(encoded))},
-        _once(encoded),
+        _as_stream(encoded),
     )
 
 
@@ -187,5 +187,5 @@ def _unfolded(body: bytes, encoding: str) -> bytes:
     return body
 
 
-async def _once(body: bytes) -> AsyncGenerator[bytes, None]:
+async def _as_stream(body: bytes) -> AsyncGenerator[bytes, None]:
     yield body

@@ -91,6 +91,6 @@ def require_registrable(
     return handle
 
 
-def taken() -> Refused:
+def handle_taken() -> Refused:
     """The error for a handle that is in use, or was until recently."""
     return Refused(gettext_noop("This name is taken. Choose another one."), name="HandleNotAvailable")

@@ -113,7 +113,7 @@ async def _make(source: BackupSource, vault: Vault, clock: Clock, backup: str, p
         written, fresh = await _write(source, vault, clock, backup, progress)
         await verification.verify(vault, written, source.scratch, progress, fresh=fresh)
         text = msgspec.json.encode(written)
-        await vault.write(part_name(backup, MANIFEST), _once(text))
+        await vault.write(part_name(backup, MANIFEST), _as_stream(text))
     except BaseException:
         await asyncio.shield(_remove(vault, backup))
         raise
@@ -146,7 +146,7 @@ async def _write(
         last_number = await _last_number(contents)
         copying = _Copying(vault, source.store, progress, counts.get("blobs", 0))
         await copying.copy(contents)
-    size += await vault.write(part_name(backup, BLOBS), _once(b"".join(copying.digests)))
+    size += await vault.write(part_name(backup, BLOBS), _as_stream(b"".join(copying.digests)))
     manifest = Manifest(
         VERSION,
         backup,
@@ -194,11 +194,11 @@ class _Copying:
                 continue
             did, cid = table.columns.index("did"), table.columns.index("cid")
             async for rows in contents.rows(table):
-                async with together() as group:
+                async with run_concurrently() as group:
                     for row in rows:
-                        group.create_task(self._one(Did(str(row[did])), Cid(bytes(row[cid])), backed_up_keys))  # type: ignore[arg-type]  # a column of bytes
+                        group.create_task(self._copy_blob(Did(str(row[did])), Cid(bytes(row[cid])), backed_up_keys))  # type: ignore[arg-type]  # a column of bytes
 
-    async def _one(self, did: Did, cid: Cid, backed_up_keys: set[bytes]) -> None:
+    async def _copy_blob(self, did: Did, cid: Cid, backed_up_keys: set[bytes]) -> None:
         name = object_name(did, cid)
         digest = self._vault.digest_of(name)
         async with self._turns:
@@ -224,7 +224,7 @@ class _Copying:
 
 
 @asynccontextmanager
-async def together() -> AsyncIterator[asyncio.TaskGroup]:
+async def run_concurrently() -> AsyncIterator[asyncio.TaskGroup]:
     """Run tasks concurrently. The first failure cancels the others and is raised unchanged."""
     try:
         async with asyncio.TaskGroup() as group:
@@ -238,5 +238,5 @@ async def known_blobs(vault: Vault) -> set[bytes]:
     return {bytes.fromhex(stored.key.rpartition("/")[2]) async for stored in vault.store.list(BLOBS)}
 
 
-async def _once(value: bytes) -> AsyncIterator[bytes]:
+async def _as_stream(value: bytes) -> AsyncIterator[bytes]:
     yield value

@@ -26,15 +26,15 @@ async def examine_events(db: Database) -> list[str]:
             rows = await reader.fetch(_EVENTS, seq=position, limit=_PAGE)
         if not rows:
             return found
-        found += await asyncio.to_thread(_wrong_in, rows, newest)
+        found += await asyncio.to_thread(_faults_of_rows, rows, newest)
         position = rows[-1]["seq"]
 
 
-def _wrong_in(rows: Sequence[Row], newest: dict[str, str]) -> list[str]:
-    return [what for row in rows for what in _wrong_about(row, newest)]
+def _faults_of_rows(rows: Sequence[Row], newest: dict[str, str]) -> list[str]:
+    return [what for row in rows for what in _faults_of_row(row, newest)]
 
 
-def _wrong_about(row: Row, newest: dict[str, str]) -> Iterator[str]:
+def _faults_of_row(row: Row, newest: dict[str, str]) -> Iterator[str]:
     """Check one event. ``newest`` maps each repository to its last announced revision, and is updated."""
     seq, did = row["seq"], row["did"]
     try:

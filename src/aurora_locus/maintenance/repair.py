@@ -57,7 +57,7 @@ async def repair(repositories: Repositories, did: Did) -> Repaired:
         from_tree = named is not None
         if named is None:
             named = await reader.all_entries(repositories.db, did)
-        blobs = await _present(repositories, did, named)
+        blobs = await _existing_records(repositories, did, named)
         entries = {path: cid for path, cid in sorted(named.items(), key=_by_bytes) if path in blobs}
         built = build(entries.items())
         nodes = built.blocks or {EMPTY_ROOT: EMPTY_NODE}
@@ -96,7 +96,7 @@ async def _entries_of_tree(repositories: Repositories, head: Head) -> dict[str, 
             return entries
 
 
-async def _present(repositories: Repositories, did: Did, entries: dict[str, Cid]) -> dict[str, frozenset[Cid]]:
+async def _existing_records(repositories: Repositories, did: Did, entries: dict[str, Cid]) -> dict[str, frozenset[Cid]]:
     """Return the paths whose records exist, with the blob references of each."""
     by_cid: dict[Cid, frozenset[Cid]] = {}
     cids = list(dict.fromkeys(entries.values()))

@@ -16,7 +16,7 @@ from aurora_locus.blobs.uploads import BlobService, UploadLimits, object_name
 from aurora_locus.keys import server_keys
 from aurora_locus.keys.signing_keys import SigningKeys
 from aurora_locus.maintenance import history, integrity, resealing
-from aurora_locus.maintenance.backup import Progress, silently, together
+from aurora_locus.maintenance.backup import Progress, run_concurrently, silently
 from aurora_locus.maintenance.integrity import IntegrityReport
 from aurora_locus.maintenance.manifest import PACKAGE, ROTATION_KEY, SCHEMA, SEALING_KEYS, SESSION_SECRET, Manifest
 from aurora_locus.maintenance.vault import Vault
@@ -202,7 +202,7 @@ async def _fetch_blobs(vault: Vault, digests: set[bytes], db: Database, store: B
             progress("blobs", done, len(digests))
 
     async for page in _blob_pages(db):
-        async with together() as group:
+        async with run_concurrently() as group:
             for name, size in page:
                 digest = vault.digest_of(name)
                 if digest in digests:

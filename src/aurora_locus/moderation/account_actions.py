@@ -38,7 +38,7 @@ async def allow_invites(registry: Registry, audit: AuditContext, did: Did, *, al
     def work(w: Writer) -> None:
         row = w.fetch_one(_INVITES, did=did)
         if row is None:
-            raise absent()
+            raise account_absent()
         w.execute(_SET_INVITES, did=did, disabled=int(not allowed), note=note)
         act = OperatorAction.ENABLE_INVITES if allowed else OperatorAction.DISABLE_INVITES
         before, after = {"disabled": bool(row["invites_disabled"])}, {"disabled": not allowed}
@@ -119,7 +119,7 @@ async def change_handle(registry: Registry, audit: AuditContext, did: Did, new_h
     async with registry.db.reader() as reader:
         account = await queries.find(reader, did)
     if account is None:
-        raise absent()
+        raise account_absent()
 
     def note(w: Writer, before: str, after: str) -> None:
         audit_log.append(
@@ -198,7 +198,7 @@ async def delete(registry: Registry, audit: AuditContext, did: Did) -> None:
 
 def _require(w: Writer, did: Did) -> None:
     if w.fetch_one(_EXISTS, did=did) is None:
-        raise absent()
+        raise account_absent()
 
 
 async def require_reachable(registry: Registry, did: Did) -> None:
@@ -207,11 +207,11 @@ async def require_reachable(registry: Registry, did: Did) -> None:
     async with registry.db.reader() as reader:
         account = await queries.find(reader, did)
     if account is None:
-        raise absent()
+        raise account_absent()
     if account.email is None:
         raise Refused(gettext_noop("This account has no e-mail address."), name="InvalidRequest")
 
 
-def absent() -> NotFound:
+def account_absent() -> NotFound:
     """The error for an account that is not on this server."""
     return NotFound(gettext_noop("There is no such account on this server."), name="NotFound")

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from aurora_locus.accounts.account_details import literally
+from aurora_locus.accounts.account_details import escape_like
 from aurora_locus.i18n.sentences import localizable
 from aurora_locus.moderation.roles import AuditContext, OperatorAction, OperatorRole
 from groundwork.clock import Instant
@@ -133,7 +133,7 @@ async def page(
         return []
     sql = _PAGE.format(clauses=" ".join(_CLAUSES[name] for name in used_filters))
     if subject is not None:
-        used_filters["below"] = f"at://{literally(subject)}/%"
+        used_filters["below"] = f"at://{escape_like(subject)}/%"
     rows = await reader.fetch(sql, before_id=before, limit=limit, **used_filters)
     return [_entry(row) for row in rows]
 

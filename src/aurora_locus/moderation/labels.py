@@ -16,7 +16,7 @@ from at_protocol.sync.labels import MAX_VALUE_BYTES, signed_bytes, unsigned_labe
 from at_protocol.syntax.at_uri import parse_at_uri
 from at_protocol.syntax.datetime import format_datetime
 from at_protocol.syntax.did import Did, parse_did
-from aurora_locus.accounts.account_details import literally
+from aurora_locus.accounts.account_details import escape_like
 from aurora_locus.i18n.sentences import gettext_noop, localizable
 from aurora_locus.moderation import audit_log
 from aurora_locus.moderation.roles import AuditContext, OperatorAction
@@ -155,7 +155,7 @@ async def query(reader: Reader, patterns: Sequence[str], *, after: int, limit: i
             raise InvalidInput("uriPatterns", gettext_noop("Only the end of a pattern can be *."))
         if not pattern.isprintable():
             continue
-        values[f"p{number}"] = f"{literally(beginning)}%" if star else pattern
+        values[f"p{number}"] = f"{escape_like(beginning)}%" if star else pattern
         # On SQLite `like` ignores case, so the prefix is compared again.
         clauses.append(
             f"(l.uri like :p{number} escape '!' and substr(l.uri, 1, {len(beginning)}) = :b{number})"

@@ -17,7 +17,7 @@ from aurora_locus.accounts.second_factors import queries as factors
 from aurora_locus.i18n.sentences import gettext_noop, localizable
 from aurora_locus.jobs import PdsJobKind
 from aurora_locus.moderation import audit_log
-from aurora_locus.moderation.account_actions import absent, require_reachable
+from aurora_locus.moderation.account_actions import account_absent, require_reachable
 from aurora_locus.moderation.roles import AuditContext, OperatorAction
 from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import InvalidInput, Refused, RemoteSlow
@@ -77,7 +77,7 @@ async def remove_second_factors(registry: Registry, audit: AuditContext, did: Di
     async with registry.db.transaction() as tx:
         account = await queries.find(tx, did)
         if account is None:
-            raise absent()
+            raise account_absent()
         await audit_log.append_to(tx, audit, OperatorAction.REMOVE_SECOND_FACTORS, did)
         if not await factors.remove_all(tx, did):
             raise Refused(gettext_noop("This account already signs in with its password alone."), name="InvalidRequest")

@@ -48,13 +48,13 @@ class OperatorRow:
 
 async def all_of(reader: Reader) -> list[OperatorRow]:
     """Return every operator, by name."""
-    return [_known(row) for row in await reader.fetch(_ALL)]
+    return [_from_row(row) for row in await reader.fetch(_ALL)]
 
 
 async def find_by_did(reader: Reader, did: Did) -> PdsOperator | None:
     """Find the operator linked to this account, unless disabled."""
     row = await reader.fetch_one(_BY_DID, did=did)
-    return None if row is None else _known(row).operator
+    return None if row is None else _from_row(row).operator
 
 
 async def find(reader: Reader, name: str) -> PdsOperator | None:
@@ -62,7 +62,7 @@ async def find(reader: Reader, name: str) -> PdsOperator | None:
     at once.
     """
     row = await reader.fetch_one(_BY_NAME, name=name)
-    return None if row is None or row["disabled"] else _known(row).operator
+    return None if row is None or row["disabled"] else _from_row(row).operator
 
 
 async def verify_password(db: Database, passwords: Passwords, name: str, password: str) -> PdsOperator:
@@ -76,7 +76,7 @@ async def verify_password(db: Database, passwords: Passwords, name: str, passwor
     fits = await passwords.check(None if row is None else row["password_hash"], password)
     if row is None or not fits or row["disabled"]:
         raise NotSignedIn(gettext_noop("Wrong name or password."), name="AuthenticationRequired")
-    return _known(row).operator
+    return _from_row(row).operator
 
 
 async def add(
@@ -150,7 +150,7 @@ def _did(text: str) -> Did:
         raise InvalidInput("did", localizable("This isn’t a DID: %(why)s.", why=error.why)) from None
 
 
-def _known(row: Row) -> OperatorRow:
+def _from_row(row: Row) -> OperatorRow:
     return OperatorRow(
         PdsOperator(row["name"], OperatorRole(row["role"])),
         None if row["did"] is None else Did(row["did"]),

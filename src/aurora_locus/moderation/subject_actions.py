@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.blobs.sweep import place
+from aurora_locus.blobs.sweep import move_to_place
 from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.moderation import audit_log, takedowns
 from aurora_locus.moderation.roles import AuditContext, OperatorAction, OperatorRole, PdsOperator
@@ -95,7 +95,7 @@ async def decide_content(
 async def _move_file(registry: Registry, subject: BlobSubject) -> None:
     """Move the file into quarantine or back. If the store is unavailable, the daily scan does it later."""
     try:
-        await place(registry.repositories.blobs, subject.did, subject.cid)
+        await move_to_place(registry.repositories.blobs, subject.did, subject.cid)
     except Failure as failure:
         log.warning("blob.not_moved", did=subject.did, kind=type(failure).__name__)
 

@@ -103,7 +103,7 @@ async def approve(
                 login_hint=request.login_hint,
             )
         )
-    if request.stage is RequestStage.DENIED or not await requests.answer(tx, request.id, RequestStage.APPROVED):
+    if request.stage is RequestStage.DENIED or not await requests.store_decision(tx, request.id, RequestStage.APPROVED):
         raise _unusable(Unusable.ANSWERED)
     code = secrets.token_urlsafe(32)
     stored = await codes.replace(
@@ -137,7 +137,7 @@ async def refuse(
 
     Raises RequestUnusable if the request was already approved.
     """
-    if not await requests.answer(tx, request.id, RequestStage.DENIED):
+    if not await requests.store_decision(tx, request.id, RequestStage.DENIED):
         raise _unusable(Unusable.ANSWERED)
     return answer_address(server, request, {"error": error, "error_description": description})
 

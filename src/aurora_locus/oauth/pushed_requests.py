@@ -46,7 +46,7 @@ async def push(
     if refused is not None:
         raise refusals.invalid_request(f"{refused} is not supported.")
     if form.get("response_type") != "code":
-        raise refusals.other("unsupported_response_type", "response_type must be code.")
+        raise refusals.other_error("unsupported_response_type", "response_type must be code.")
     if form.get("dpop_jkt", jkt) != jkt:
         raise refusals.invalid_proof("dpop_jkt is not the thumbprint of the key that signed the DPoP proof.")
     scopes = _scopes(client.metadata, form)

@@ -60,7 +60,7 @@ def use_nonce() -> InvalidInput:
     return InvalidInput("DPoP", why, name="use_dpop_nonce")
 
 
-def other(name: str, why: str) -> Failure:
+def other_error(name: str, why: str) -> Failure:
     """Another OAuth error, with status 400."""
     return InvalidInput("", why, name=name)
 

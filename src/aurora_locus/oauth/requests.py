@@ -123,7 +123,7 @@ async def open_for(tx: Transaction, request_id: bytes, device_id: str, until: In
     return (await tx.execute(_OPEN, id=request_id, device_id=device_id, until=until, longest=longest, now=tx.now)) == 1
 
 
-async def answer(tx: Transaction, request_id: bytes, stage: RequestStage) -> bool:
+async def store_decision(tx: Transaction, request_id: bytes, stage: RequestStage) -> bool:
     """Record that a request was approved or denied. Return False if the opposite was already recorded."""
     return await tx.execute(_ANSWER, id=request_id, stage=stage.value) == 1
 

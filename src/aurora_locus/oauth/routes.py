@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from at_protocol.oauth.dpop import BadDpopProof, normal_address
 from at_protocol.oauth.server_metadata import RESOURCE_PATH, SERVER_PATH, describe_resource, describe_server
-from aurora_locus.accounts.limits import effective
+from aurora_locus.accounts.limits import effective_limit
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.oauth import client_authentication, proofs, pushed_requests, refusals, revocation, tokens
 from aurora_locus.oauth.client_authentication import Authenticated, KeyGone
@@ -62,7 +62,9 @@ async def _exchange(
         case None:
             raise refusals.invalid_request("grant_type is missing.")
         case _:
-            raise refusals.other("unsupported_grant_type", "grant_type must be authorization_code or refresh_token.")
+            raise refusals.other_error(
+                "unsupported_grant_type", "grant_type must be authorization_code or refresh_token."
+            )
 
 
 def _document(path: str, document: dict[str, object]) -> Route:
@@ -110,7 +112,7 @@ async def _count(registry: Registry, limit: Limit, network: str) -> dict[str, st
     """
     if not registry.counts_requests:
         return {}
-    charge = (effective(registry, limit), network)
+    charge = (effective_limit(registry, limit), network)
     return headers_of(await spend(registry.counters, [charge], now=registry.clock.now()))
 
 

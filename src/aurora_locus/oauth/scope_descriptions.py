@@ -151,7 +151,7 @@ def abilities(
             )
         )
     for writings, collections in written.items():
-        collections_text = _listed([plain_name(each) for each in dict.fromkeys(collections)])
+        collections_text = _join_items([plain_name(each) for each in dict.fromkeys(collections)])
         lines.append(
             (ScopeTopic.RECORDS, Ability(capital(_write(writings, collections_text)), gettext("They’re public.")))
         )
@@ -183,7 +183,7 @@ def inabilities(scopes: Sequence[str], sets: Mapping[str, PermissionSetType]) ->
         gettext("change your password"): False,
         gettext("delete your account"): False,
     }
-    return capital(_listed([text for text, may_be in inability_texts.items() if not may_be], "or"))
+    return capital(_join_items([text for text, may_be in inability_texts.items() if not may_be], "or"))
 
 
 def summary_of(scopes: Sequence[str]) -> str:
@@ -198,7 +198,7 @@ def summary_of(scopes: Sequence[str]) -> str:
     if ANY in collections:
         parts.append(gettext("change everything you have written"))
     elif collections:
-        named = _listed([plain_name(each) for each in list(collections)[:_NAMED]])
+        named = _join_items([plain_name(each) for each in list(collections)[:_NAMED]])
         more = gettext("change %(what)s and more", what=named)
         parts.append(more if len(collections) > _NAMED else gettext("change %(what)s", what=named))
     parts += [sentence_of(each) for each in found if not isinstance(each, RepoPermission)]
@@ -221,12 +221,12 @@ def sentence_of(permission: Permission) -> str:
         case RepoPermission():
             if ANY in permission.collections:
                 return _write(permission.writings, gettext("everything in your account"))
-            return _write(permission.writings, _listed([plain_name(each) for each in permission.collections]))
+            return _write(permission.writings, _join_items([plain_name(each) for each in permission.collections]))
         case RpcPermission():
             where = gettext("any service") if permission.audience == ANY else _host_of(permission.audience)
             if ANY in permission.methods:
                 return gettext("do anything on %(where)s in your name", where=where)
-            what = _listed([_spoken(each) for each in permission.methods])
+            what = _join_items([_method_words(each) for each in permission.methods])
             return gettext("use %(where)s in your name: %(what)s", where=where, what=what)
         case BlobPermission():
             return gettext("upload %(files)s", files=_files(permission.accept))
@@ -330,7 +330,7 @@ def _files(accept: Sequence[str]) -> str:
         "audio/*": gettext("audio files"),
         "text/*": gettext("text files"),
     }
-    return _listed([names.get(each) or gettext("files of the type %(kind)s", kind=each) for each in accept])
+    return _join_items([names.get(each) or gettext("files of the type %(kind)s", kind=each) for each in accept])
 
 
 def _note_of(permission: Permission) -> str:
@@ -365,12 +365,12 @@ def _host_of(audience: str) -> str:
     return audience.removeprefix("did:web:").partition("#")[0].partition("%3A")[0]
 
 
-def _spoken(method: str) -> str:
+def _method_words(method: str) -> str:
     """Turn a method name into words: ``app.bsky.feed.getTimeline`` becomes ``get timeline``."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", method.rpartition(".")[2]).lower()
 
 
-def _listed(words: Sequence[str], last: Literal["and", "or"] = "and") -> str:
+def _join_items(words: Sequence[str], last: Literal["and", "or"] = "and") -> str:
     """Join items as the language does: ``a, b and c`` (CLDR, list patterns)."""
     style: Literal["standard", "or"] = "standard" if last == "and" else "or"
     return format_list(list(words), style, locale=current().locale)

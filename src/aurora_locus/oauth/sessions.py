@@ -85,13 +85,13 @@ def insert(w: Writer, opening: Opening) -> None:
 async def find(reader: Reader, session_id: str) -> OAuthSession | None:
     """Find the OAuth session with this id, expired or not."""
     row = await reader.fetch_one(_FIND, id=session_id)
-    return None if row is None else _of(row)
+    return None if row is None else _from_row(row)
 
 
 def find_now(w: Writer, session_id: str) -> OAuthSession | None:
     """Find the OAuth session with this id, expired or not, within a write transaction."""
     row = w.fetch_one(_FIND, id=session_id)
-    return None if row is None else _of(row)
+    return None if row is None else _from_row(row)
 
 
 def rotate(w: Writer, session: OAuthSession, *, expanded_scope: str, refresh_expires_at: Instant) -> bool:
@@ -134,7 +134,7 @@ def sweep(w: Writer) -> int:
     return w.execute(_SWEEP, now=w.now)
 
 
-def _of(row: Row) -> OAuthSession:
+def _from_row(row: Row) -> OAuthSession:
     return OAuthSession(
         row["id"],
         Did(row["did"]),

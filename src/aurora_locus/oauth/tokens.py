@@ -61,7 +61,9 @@ async def for_code(
             return None
         if not _is_theirs(request, authenticated, jkt) or redirect_uri != request.redirect_uri:
             return None
-        if not _answers(verifier, request.code_challenge) or not codes.use_challenge(w, request.code_challenge):
+        if not _verifies_challenge(verifier, request.code_challenge) or not codes.use_challenge(
+            w, request.code_challenge
+        ):
             return None
         if not codes.spend(w, code_hash, session_id):
             return None
@@ -73,7 +75,7 @@ async def for_code(
     issued = await server.registry.db.write(work)
     if issued is None:
         raise refusals.invalid_grant()
-    return _answer(server, issued)
+    return _token_response(server, issued)
 
 
 async def for_refresh_token(
@@ -120,7 +122,7 @@ async def for_refresh_token(
     issued = await server.registry.db.write(work)
     if issued is None:
         raise refusals.invalid_grant()
-    return _answer(server, issued)
+    return _token_response(server, issued)
 
 
 async def end_for_lost_key(server: AuthorizationServer, form: Mapping[str, str], key_id: str) -> None:
@@ -139,7 +141,7 @@ async def end_for_lost_key(server: AuthorizationServer, form: Mapping[str, str],
     await server.registry.db.write(work)
 
 
-def _answer(server: AuthorizationServer, issued: Issued) -> dict[str, object]:
+def _token_response(server: AuthorizationServer, issued: Issued) -> dict[str, object]:
     session = issued.session
     ends_at = lifetimes.access_ends(issued.issued_at, session.expires_at)
     token = server.access_tokens.sign(
@@ -199,7 +201,7 @@ def _is_theirs(request: AuthorizationRequest, authenticated: Authenticated, jkt:
     )
 
 
-def _answers(verifier: str, challenge: str) -> bool:
+def _verifies_challenge(verifier: str, challenge: str) -> bool:
     try:
         return pkce.answers(verifier, challenge)
     except Malformed:

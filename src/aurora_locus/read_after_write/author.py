@@ -55,7 +55,7 @@ class ViewingAccount:
     @property
     def shown(self) -> dict[str, Any]:
         """The fields of every profile view that come from the profile record."""
-        return present(
+        return without_absent(
             displayName=self.profile.get("displayName"),
             pronouns=self.profile.get("pronouns"),
             avatar=self.pictures.url(AVATAR, self.did, self.profile.get("avatar")),
@@ -66,7 +66,7 @@ class ViewingAccount:
         """The fields of the detailed profile view that come from the profile record."""
         return {
             **self.shown,
-            **present(
+            **without_absent(
                 description=self.profile.get("description"),
                 website=self.profile.get("website"),
                 banner=self.pictures.url(BANNER, self.did, self.profile.get("banner")),
@@ -80,7 +80,7 @@ class ViewingAccount:
         return {**other_fields, **self.shown}
 
 
-def present(**fields: object) -> dict[str, Any]:
+def without_absent(**fields: object) -> dict[str, Any]:
     """Return the fields that have a value, because views omit absent ones."""
     return {name: value for name, value in fields.items() if value is not None}
 

@@ -16,7 +16,7 @@ from at_protocol.xrpc.errors import read_error
 from aurora_locus.accounts import queries as accounts
 from aurora_locus.federation.proxying import Proxying
 from aurora_locus.federation.services import KnownService
-from aurora_locus.federation.upstream import OF_THE_BODY, Request, UpstreamResponse, whole
+from aurora_locus.federation.upstream import OF_THE_BODY, Request, UpstreamResponse, read_whole
 from aurora_locus.read_after_write import recent as recently
 from aurora_locus.read_after_write import threads
 from aurora_locus.read_after_write.author import Pictures, ViewingAccount
@@ -66,7 +66,7 @@ class Completing:
         recent = await recently.since(self.repositories.db, did, rev)
         if recent.oldest is None:
             return reply
-        body = await whole(reply)
+        body = await read_whole(reply)
         parameters = dict(parse_qsl(query))
         try:
             author = await self._author(service, did, is_client_gone)
@@ -78,14 +78,16 @@ class Completing:
         remaining_headers = {name: value for name, value in reply.headers.items() if name not in OF_THE_BODY}
         if completed is None:
             remaining_headers["content-type"] = reply.headers.get("content-type", "application/json")
-            return UpstreamResponse(reply.status, {**remaining_headers, "content-length": str(len(body))}, _once(body))
+            return UpstreamResponse(
+                reply.status, {**remaining_headers, "content-length": str(len(body))}, _as_stream(body)
+            )
         encoded = _ENCODER.encode(completed)
         if client_accepts_gzip and len(encoded) >= MIN_BYTES:
             encoded = await compress_gzip(encoded)
             remaining_headers["content-encoding"] = GZIP
         lag = max(0, self.repositories.clock.now() - recent.oldest) // _MILLISECOND
         headers = {"content-type": "application/json", "content-length": str(len(encoded)), LAG: str(lag)}
-        return UpstreamResponse(HTTPStatus.OK, {**remaining_headers, **headers}, _once(encoded))
+        return UpstreamResponse(HTTPStatus.OK, {**remaining_headers, **headers}, _as_stream(encoded))
 
     async def _rev_behind(self, did: Did, reply: UpstreamResponse) -> Tid | None:
         """Return the rev up to which the app view has indexed this repository; None if it is unknown or the current
@@ -104,7 +106,7 @@ class Completing:
             request = Request("GET", f"/xrpc/{nsid}?{urlencode(parameters)}", {"accept-encoding": "gzip"})
             try:
                 answer = await self.proxying.ask(service, nsid, did, request, is_client_gone=is_client_gone)
-                value = msgspec.json.decode(await whole(answer)) if answer.status == HTTPStatus.OK else None
+                value = msgspec.json.decode(await read_whole(answer)) if answer.status == HTTPStatus.OK else None
             except (Failure, msgspec.DecodeError):
                 return None  # an embedded record is then shown as absent
             return value if isinstance(value, dict) else None
@@ -141,5 +143,5 @@ def with_decodable_encoding(request: Request) -> Request:
     return replace(request, headers={**request.headers, "accept-encoding": encoding})
 
 
-async def _once(body: bytes) -> AsyncGenerator[bytes, None]:
+async def _as_stream(body: bytes) -> AsyncGenerator[bytes, None]:
     yield body

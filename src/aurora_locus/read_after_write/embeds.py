@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from at_protocol.syntax.nsid import Nsid
-from aurora_locus.read_after_write.author import FULL_SIZE, THUMBNAIL, ViewingAccount, present
+from aurora_locus.read_after_write.author import FULL_SIZE, THUMBNAIL, ViewingAccount, without_absent
 
 _IMAGES: Final = "app.bsky.embed.images"
 _EXTERNAL: Final = "app.bsky.embed.external"
@@ -50,13 +50,13 @@ def _media_view(author: ViewingAccount, embed: Mapping[str, Any]) -> dict[str, A
             card = embed["external"]
             thumb = author.pictures.url(THUMBNAIL, author.did, card.get("thumb"))
             shown = {key: card[key] for key in ("uri", "title", "description")}
-            return {"$type": f"{_EXTERNAL}#view", "external": {**shown, **present(thumb=thumb)}}
+            return {"$type": f"{_EXTERNAL}#view", "external": {**shown, **without_absent(thumb=thumb)}}
         case _:
             return None
 
 
 def _image_view(author: ViewingAccount, image: Mapping[str, Any]) -> dict[str, Any]:
-    return present(
+    return without_absent(
         thumb=author.pictures.url(THUMBNAIL, author.did, image["image"]),
         fullsize=author.pictures.url(FULL_SIZE, author.did, image["image"]),
         alt=image["alt"],

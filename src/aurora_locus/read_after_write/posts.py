@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from aurora_locus.read_after_write.author import ViewingAccount, present
+from aurora_locus.read_after_write.author import ViewingAccount, without_absent
 from aurora_locus.read_after_write.embeds import embed_view
 from aurora_locus.read_after_write.recent import RecentRecord
 
@@ -14,7 +14,7 @@ async def post_view(author: ViewingAccount, post: RecentRecord) -> dict[str, Any
         "cid": post.cid,
         "author": author.basic,
         "record": post.value,
-        **present(embed=await embed_view(author, post.value.get("embed"))),
+        **without_absent(embed=await embed_view(author, post.value.get("embed"))),
         "replyCount": 0,
         "repostCount": 0,
         "likeCount": 0,

@@ -66,20 +66,20 @@ async def since(db: Database, did: Did, rev: Tid) -> Recent:
     for record, written_in in await reader.newest_with_revs(db, did, POST, MAX_POSTS):
         at = tid.to_microseconds(written_in)
         if written_in > rev and _is_new(record.rkey, at):
-            posts.append(_written(did, record, at))
+            posts.append(_recent_record(did, record, at))
     profile = await reader.find_with_rev(db, did, PROFILE, RecordKey("self"))
     return Recent(
         posts=sorted(posts, key=lambda post: post.at, reverse=True),
         profile=None
         if profile is None or profile[1] <= rev
-        else _written(did, profile[0], tid.to_microseconds(profile[1])),
+        else _recent_record(did, profile[0], tid.to_microseconds(profile[1])),
     )
 
 
 async def present_profile(db: Database, did: Did) -> dict[str, Any]:
     """Return the current profile record, however old; empty if there is none."""
     found = await reader.find_with_rev(db, did, PROFILE, RecordKey("self"))
-    return {} if found is None else _written(did, found[0], 0).value
+    return {} if found is None else _recent_record(did, found[0], 0).value
 
 
 def _is_new(rkey: RecordKey, at: int) -> bool:
@@ -90,7 +90,7 @@ def _is_new(rkey: RecordKey, at: int) -> bool:
     return abs(at - created_us) < _APART
 
 
-def _written(did: Did, record: Record, at: int) -> RecentRecord:
+def _recent_record(did: Did, record: Record, at: int) -> RecentRecord:
     fields = read_stored(record.cid, record.block).fields
     value = json_form.to_json(fields or {})
     return RecentRecord(

@@ -22,7 +22,7 @@ from aurora_locus.blobs.place import open_store
 from aurora_locus.keys import server_keys
 from aurora_locus.keys.signing_keys import SigningKeys
 from aurora_locus.reference_import import apps, events, files, people, repositories, verification
-from aurora_locus.reference_import.old_folder import OldFolder, opened, require_stopped
+from aurora_locus.reference_import.old_folder import OldFolder, open_read_only, require_stopped
 from aurora_locus.reference_import.people import ReferenceAccount
 from aurora_locus.reference_import.survey import Progress, Survey, survey
 from aurora_locus.repository import reader
@@ -90,12 +90,12 @@ async def _measured_seconds(
     async with _new_server(replace(place, blobstore_s3_bucket=""), clock) as new:
         # Not counted: creating an empty database takes the same few seconds for 50 accounts as for all.
         began = clock.now()
-        with opened(folder.accounts, scratch) as accounts:
+        with open_read_only(folder.accounts, scratch) as accounts:
             # The sample is spread over all accounts, because the oldest have the most data.
             sample = found.people[:: max(1, len(found.people) // _SAMPLE_ACCOUNTS)]
             for person in sample:
                 progress(sample_size, len(sample), "(timing a few accounts)")
-                with opened(folder.store(person.did), scratch) as store:
+                with open_read_only(folder.store(person.did), scratch) as store:
                     reading = await _take_account(new, folder, accounts, store, person)
                     size = sum(blob.size for blob in files.blobs(folder, store, person.did))
                 sample_size, weight = sample_size + 1, weight + _weight(reading.blocks, size)
@@ -133,7 +133,7 @@ async def adopt(
     require_stopped(folder)
     try:
         with tempfile.TemporaryDirectory(prefix="openmeet-adopt-") as scratch:
-            await _fill(
+            await _import_into(
                 folder, environment, replace(settings, data_directory=unfinished), clock, progress, found, Path(scratch)
             )
         require_stopped(folder)
@@ -145,7 +145,7 @@ async def adopt(
     unfinished.rename(target)
 
 
-async def _fill(
+async def _import_into(
     folder: OldFolder,
     environment: Mapping[str, str],
     settings: PdsSettings,
@@ -158,10 +158,10 @@ async def _fill(
         db = new.db
         await _keep_secrets(db, new.sealer, environment)
         re_signed: set[Did] = set()
-        with opened(folder.accounts, scratch) as accounts:
+        with open_read_only(folder.accounts, scratch) as accounts:
             for done, person in enumerate(found.people):
                 progress(done, len(found.people), person.new_handle)
-                with opened(folder.store(person.did), scratch) as store:
+                with open_read_only(folder.store(person.did), scratch) as store:
                     reading = await _take_account(new, folder, accounts, store, person)
                 if reading.is_re_signed:
                     re_signed.add(person.did)
@@ -169,7 +169,7 @@ async def _fill(
             await db.write(lambda w: apps.keep_apps(w, accounts))
         await _keep_reserved_keys(new, folder)
         progress(len(found.people), len(found.people), "(copying the firehose's events)")
-        with opened(folder.sequencer, scratch) as sequencer:
+        with open_read_only(folder.sequencer, scratch) as sequencer:
             since = Instant(clock.now() - round(settings.replay_seconds * SECOND))
             await _take_events(db, sequencer, since, found, re_signed)
         await verification.verify(db, found, progress)

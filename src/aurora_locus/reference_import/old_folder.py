@@ -96,7 +96,7 @@ def require_stopped(folder: OldFolder) -> None:
 
 
 @contextmanager
-def opened(path: Path, scratch: Path) -> Iterator[sqlite3.Connection]:
+def open_read_only(path: Path, scratch: Path) -> Iterator[sqlite3.Connection]:
     """Open one SQLite file read-only.
 
     A killed server may have left a write-ahead log, which counts: the file and its log are then copied to ``scratch``

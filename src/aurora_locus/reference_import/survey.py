@@ -8,7 +8,7 @@ from pathlib import Path
 from at_protocol.failures import Malformed
 from aurora_locus import reference_settings
 from aurora_locus.reference_import import apps, events, files, repositories
-from aurora_locus.reference_import.old_folder import OldFolder, opened
+from aurora_locus.reference_import.old_folder import OldFolder, open_read_only
 from aurora_locus.reference_import.people import ReferenceAccount, people
 
 # Called with the number done, the total, and the current subject.
@@ -49,13 +49,13 @@ class Survey:
 def survey(folder: OldFolder, environment: Mapping[str, str], scratch: Path, progress: Progress) -> Survey:
     """Read everything: each block of each repository, each row of a blob. Damage is reported, not raised."""
     found = Survey()
-    with opened(folder.accounts, scratch) as accounts:
+    with open_read_only(folder.accounts, scratch) as accounts:
         found.people = list(people(accounts))
         found.count("accounts", len(found.people))
         for noun, statement in _COUNTS.items():
             found.count(noun, accounts.execute(statement).fetchone()[0])
         _survey_apps(found, accounts)
-    with opened(folder.sequencer, scratch) as sequencer:
+    with open_read_only(folder.sequencer, scratch) as sequencer:
         found.last_number = events.last_number(sequencer)
     for done, person in enumerate(found.people):
         progress(done, len(found.people), person.new_handle)
@@ -71,7 +71,7 @@ def _survey_account(found: Survey, folder: OldFolder, scratch: Path, person: Ref
     if not folder.store(person.did).is_file():
         found.damaged.append(f"{person.did} ({person.new_handle}) has no store {folder.store(person.did)}.")
         return
-    with opened(folder.store(person.did), scratch) as store:
+    with open_read_only(folder.store(person.did), scratch) as store:
         try:
             reading = repositories.read(store, person, folder.actor(person.did) / "key")
             if person.commit is not None and person.commit != str(reading.plan.commit.cid):
@@ -111,7 +111,7 @@ def _survey_apps(found: Survey, accounts: sqlite3.Connection) -> None:
 
 def _survey_environment(found: Survey, environment: Mapping[str, str]) -> None:
     for name in reference_settings.unknown(name for name, value in environment.items() if value):
-        found.lost.append(f"{reference_settings.what_of(name)}.")
+        found.lost.append(f"{reference_settings.advice_on(name)}.")
     if environment.get("PDS_BLOBSTORE_S3_BUCKET"):
         found.damaged.append(
             "Blobs are in a bucket: copy it to a folder (blocks/ and quarantine/ of it), and name that folder as "

@@ -122,7 +122,7 @@ async def _commit_on(
 ) -> Committed | None:
     def plan(tree: Tree) -> tuple[list[tuple[PreparedWrite, RepoChange]], edit.Edited | None]:
         changes = _decide(tree, writes)
-        return changes, edit.apply(tree, [change for _, change in changes]) if changes else None
+        return changes, edit.apply_changes(tree, [change for _, change in changes]) if changes else None
 
     changes, edited = await with_nodes(repositories.db, repositories.nodes, head.did, head.data, plan)
     if edited is None:

@@ -55,7 +55,7 @@ async def export(repositories: Repositories, did: Did, since: Tid | None = None)
         commit = await _commit(repositories.db, head)
         header = b"".join(car.write([commit.cid], [(commit.cid, commit.block)]))
         db = repositories.db
-        sections = _whole(db, head) if since is None else _newer(db, head, since)
+        sections = _all_blocks(db, head) if since is None else _newer(db, head, since)
         async for chunk in _chunks(header, sections):
             yield chunk
 
@@ -116,7 +116,7 @@ async def _newer(db: Database, head: Head, since: Tid) -> AsyncIterator[list[byt
         after = bytes(page[-1][0])
 
 
-async def _whole(db: Database, head: Head) -> AsyncIterator[list[bytes]]:
+async def _all_blocks(db: Database, head: Head) -> AsyncIterator[list[bytes]]:
     """Yield nodes and records in pre-order. A record at several paths may be sent more than once, which readers expect.
 
     Blocks are sent as they are stored, because readers verify the export.

@@ -46,11 +46,11 @@ def is_pinned(w: Writer, did: Did) -> bool:
     return w.fetch_one(_FIND, did=did) is not None
 
 
-def touch(w: Writer, exports: list[str]) -> None:
+def renew(w: Writer, exports: list[str]) -> None:
     """Renew the export pins of this process."""
     w.execute_many(_TOUCH, [{"id": export, "now": w.now} for export in exports])
 
 
-def silent(w: Writer) -> list[tuple[str, Did]]:
+def list_stale(w: Writer) -> list[tuple[str, Did]]:
     """Return the pins that were not renewed for so long that their processes must have ended."""
     return [(row["id"], Did(row["did"])) for row in w.fetch(_SILENT, before=Instant(w.now - SILENCE))]

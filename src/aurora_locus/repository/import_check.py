@@ -109,7 +109,7 @@ class Exchange:
         write = self._db.executemany
         write("insert into changes values (?, ?, ?)", ((c.path, _raw(c.before), _raw(c.after)) for c in plan.changes))
         write("insert into blobs values (?, ?)", _references(plan))
-        write("insert into staged values (?, ?, ?, ?)", _staged(plan, index))
+        write("insert into staged values (?, ?, ?, ?)", _staged_rows(plan, index))
         write("insert into more_uses values (?, ?)", ((bytes(cid), uses) for cid, uses in plan.more_uses.items()))
         write("insert into removed_nodes values (?)", ((bytes(cid),) for cid in plan.removed_nodes))
 
@@ -206,7 +206,7 @@ def _references(plan: ImportPlan) -> Iterator[tuple[str, bytes]]:
             yield path, bytes(blob.cid)
 
 
-def _staged(plan: ImportPlan, index: BlockIndex) -> Iterator[tuple[bytes, int, int | None, bytes | None]]:
+def _staged_rows(plan: ImportPlan, index: BlockIndex) -> Iterator[tuple[bytes, int, int | None, bytes | None]]:
     for cid, uses in plan.staged.items():
         place = index.places.get(bytes(cid))
         block = None if place is not None else EMPTY_NODE if cid == EMPTY_ROOT else plan.rebuilt[cid]

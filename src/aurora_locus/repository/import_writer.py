@@ -68,7 +68,7 @@ def begin(w: Writer, before: Head, commit: Commit) -> None:
 def stage(w: Writer, commit: Commit, blocks: Iterable[tuple[Cid, bytes, int]]) -> None:
     """Stage new blocks, each with its reference count. Raises StaleHead if the import was abandoned in the meantime."""
     did, rev = commit.did, commit.rev
-    _go_on(w, commit)
+    _renew(w, commit)
     w.execute_many(
         _STAGE,
         [{"did": did, "cid": bytes(cid), "bytes": block, "rev": rev, "uses": uses} for cid, block, uses in blocks],
@@ -79,11 +79,11 @@ def stage_records(w: Writer, commit: Commit, changes: Sequence[RepoChange]) -> N
     """Stage index rows of new paths, for a repository that is not visible. Raises StaleHead if the import was abandoned
     in the meantime.
     """
-    _go_on(w, commit)
+    _renew(w, commit)
     _write_records(w, _ADD_RECORDS, commit, changes)
 
 
-def _go_on(w: Writer, commit: Commit) -> None:
+def _renew(w: Writer, commit: Commit) -> None:
     if w.execute(_GO_ON, did=commit.did, rev=commit.rev, now=w.now) != 1:
         raise StaleHead
 

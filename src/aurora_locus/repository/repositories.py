@@ -168,8 +168,8 @@ class Repositories:
     async def keep_exports(self) -> None:
         """Renew this process's export pins, and clean up after processes that have ended."""
         running = [export for exports in self._exports.values() for export in exports] if self._pins else []
-        await self.db.write(lambda w: export_pins.touch(w, running))
-        for export, did in await self.db.write(export_pins.silent):
+        await self.db.write(lambda w: export_pins.renew(w, running))
+        for export, did in await self.db.write(export_pins.list_stale):
             await self.db.write(lambda w, did=did, export=export: export_pins.unpin(w, did, export))  # type: ignore[misc]  # defaults bind now
 
     async def sweep_imports(self) -> None:

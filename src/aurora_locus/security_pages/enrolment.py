@@ -13,9 +13,9 @@ from aurora_locus.accounts.second_factors import checking, passkeys, queries, re
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show, take
 from aurora_locus.i18n.sentences import gettext_noop
-from aurora_locus.sign_in.factor_step import party_of
+from aurora_locus.sign_in.factor_step import passkey_context
 from aurora_locus.site.forms import posted
-from aurora_locus.site.frame import FLASH_MESSAGES, go, page, site_of
+from aurora_locus.site.frame import FLASH_MESSAGES, page, redirect_to, site_of
 from groundwork.database.transaction import Writer
 from groundwork.errors import InvalidForm, InvalidInput, TooMany
 from groundwork.http.forms import EMPTY, FormState, form_with_problems
@@ -41,14 +41,14 @@ def routes(above: str) -> list[Route]:
         except (InvalidForm, TooMany) as wrong:
             problem = wrong.problems["code"] if isinstance(wrong, InvalidForm) else wrong.why
             return await _app_page(request, FormState(form, {"code": problem}), above, status=400)
-        return shown_once(request, codes) if codes else go(above, flash="app_added")
+        return shown_once(request, codes) if codes else redirect_to(above, flash="app_added")
 
     async def show_passkey(request: Request) -> Response:
         return await _passkey_page(request, EMPTY)
 
     async def add_passkey(request: Request) -> Response:
         account, form = edge.proven_account_of(request), posted(request)
-        registry, party, did = edge.registry_of(request), party_of(request), account.did
+        registry, party, did = edge.registry_of(request), passkey_context(request), account.did
         answer, name = form.get("passkey", ""), form.get("name", "")
 
         def work(w: Writer) -> list[str]:
@@ -58,7 +58,7 @@ def routes(above: str) -> list[Route]:
             codes = await registry.db.write(work)
         except InvalidInput as wrong:
             return await _passkey_page(request, form_with_problems(form, wrong), status=400)
-        return shown_once(request, codes) if codes else go(above, flash="passkey_added")
+        return shown_once(request, codes) if codes else redirect_to(above, flash="passkey_added")
 
     return [
         show(f"{above}/app", show_app),
@@ -94,7 +94,7 @@ async def _app_page(request: Request, typed: FormState, above: str, *, status: i
     async with registry.db.reader() as reader:
         secret = await totp.pending(reader, registry.factor_keys, account.did)
     if secret is None:
-        return go(above)
+        return redirect_to(above)
     issuer = site.branding.name
     context = {
         "typed": typed,
@@ -111,5 +111,7 @@ async def _passkey_page(request: Request, typed: FormState, *, status: int = 200
     account, registry = edge.proven_account_of(request), edge.registry_of(request)
     async with registry.db.reader() as reader:
         registered = await passkeys.of_account(reader, account.did)
-        options = passkeys.creation_options(party_of(request), account.did, account.handle, registered, reader.now)
+        options = passkeys.creation_options(
+            passkey_context(request), account.did, account.handle, registered, reader.now
+        )
     return page(request, "security_pages/passkey.html", {"typed": typed, "options": options}, status=status)

@@ -13,7 +13,7 @@ from aurora_locus.browser_sessions.routes import show, take
 from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.security_pages import enrolment
 from aurora_locus.site.forms import posted
-from aurora_locus.site.frame import FLASH_MESSAGES, go, page
+from aurora_locus.site.frame import FLASH_MESSAGES, page, redirect_to
 from groundwork.database.transaction import Writer
 from groundwork.http.forms import EMPTY, FormState
 
@@ -44,10 +44,10 @@ async def change(request: Request) -> Response:
     match form.get("change"):
         case "app-on":
             await registry.db.write(lambda w: totp.begin(w, registry.factor_keys, did))
-            return go(f"{PATH}/app")
+            return redirect_to(f"{PATH}/app")
         case "app-off":
-            await registry.db.write(lambda w: _without(w, did, lambda: totp.remove(w, did)))
-            return go(PATH, flash="app_off")
+            await registry.db.write(lambda w: _remove_factor(w, did, lambda: totp.remove(w, did)))
+            return redirect_to(PATH, flash="app_off")
         case "mail-on":
             if not account.email_is_confirmed:
                 return await _page(
@@ -56,24 +56,24 @@ async def change(request: Request) -> Response:
             codes = await registry.db.write(
                 lambda w: enrolment.first_codes(w, registry, did, lambda: queries.set_mail(w, did, is_on=True))
             )
-            return enrolment.shown_once(request, codes) if codes else go(PATH, flash="mail_on")
+            return enrolment.shown_once(request, codes) if codes else redirect_to(PATH, flash="mail_on")
         case "mail-off":
             await registry.db.write(lambda w: checking.end_mail(w, did))
-            return go(PATH, flash="mail_off")
+            return redirect_to(PATH, flash="mail_off")
         case "remove-passkey":
             credential_id = _bytes_of(form.get("passkey", ""))
-            await registry.db.write(lambda w: _without(w, did, lambda: passkeys.remove(w, did, credential_id)))
-            return go(PATH, flash="passkey_removed")
+            await registry.db.write(lambda w: _remove_factor(w, did, lambda: passkeys.remove(w, did, credential_id)))
+            return redirect_to(PATH, flash="passkey_removed")
         case "new-codes":
             if not (await checking.find(registry, did)).are_set:
-                return go(PATH)
+                return redirect_to(PATH)
             new_codes = await registry.db.write(lambda w: recovery_codes.renew(w, registry.factor_keys, did))
             return enrolment.shown_once(request, new_codes)
         case _:
-            return go(PATH)
+            return redirect_to(PATH)
 
 
-def _without(w: Writer, did: Did, remove: Callable[[], object]) -> None:
+def _remove_factor(w: Writer, did: Did, remove: Callable[[], object]) -> None:
     """Remove one factor. If it was the last one, also remove the recovery codes."""
     remove()
     if not queries.are_set(w, did):

@@ -80,7 +80,7 @@ async def counts(db: Database) -> dict[str, tuple[int, Instant]]:
     return {row["kind"]: (int(row["n"]), Instant(row["oldest"])) for row in rows}
 
 
-async def listed(db: Database, *, after: int | None, did: str, limit: int) -> list[ListedEvent]:
+async def list_events(db: Database, *, after: int | None, did: str, limit: int) -> list[ListedEvent]:
     """Return events in order: those after ``after``, or the last ones if it is None. Optionally only those of one
     account.
     """

@@ -18,7 +18,7 @@ _DELETE = "delete from events where seq <= :border"
 _NOTE = "update sequencer set retired_up_to = :border where id = 1 and retired_up_to < :border"
 
 
-async def border_before(db: Database, window_starts_at: Instant) -> int:
+async def last_expired_number(db: Database, window_starts_at: Instant) -> int:
     """Return the number of the last event that cannot be replayed, because it is older than the window or deleted. 0 if
     all can.
 

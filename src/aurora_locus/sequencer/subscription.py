@@ -110,7 +110,7 @@ async def follow(
     subscription = StreamSubscription(live.buffer.head if cursor is None else cursor, is_live=cursor is None, peer=peer)
     try:
         if cursor is not None:
-            border = await read_with_retry(lambda: retention.border_before(db, window_starts_at))
+            border = await read_with_retry(lambda: retention.last_expired_number(db, window_starts_at))
             if 0 < cursor < border:
                 await send(_OUTDATED)
             subscription.position = max(cursor, border)

@@ -23,7 +23,7 @@ def channel(schema: str) -> str:
 
 async def run_wakeup(live: LiveEvents, database_url: str, schema: str) -> None:
     """Wake subscribers for events of other processes, until cancelled."""
-    polling = asyncio.create_task(_look(live.start_catch_up), name="pds log looking")
+    polling = asyncio.create_task(_poll(live.start_catch_up), name="pds log looking")
     try:
         if database_url.startswith(POSTGRES):
             await listen(database_url, channel(schema), lambda payload: _listen(live, payload))
@@ -48,7 +48,7 @@ def _catch_up_to(live: LiveEvents, number: int) -> None:
         live.start_catch_up()
 
 
-async def _look(start_catch_up: Callable[[], None]) -> None:
+async def _poll(start_catch_up: Callable[[], None]) -> None:
     while True:
         await asyncio.sleep(LOOK_SECONDS)
         start_catch_up()

@@ -12,7 +12,7 @@ from aurora_locus.accounts.limits import (
     SIGN_IN_ADDRESS,
     SIGN_IN_DAILY,
     SIGN_IN_LINK,
-    effective,
+    effective_limit,
     key_of_identifier,
     of_address,
 )
@@ -86,7 +86,7 @@ async def send_link(connection: HTTPConnection, identifier: str) -> None:
     registry = registry_of(connection)
     source = source_here(connection)
     limit = of_address(SIGN_IN_LINK, source.address, is_shared=registry.shares_private_addresses)
-    charge = (effective(registry, limit), source.network)
+    charge = (effective_limit(registry, limit), source.network)
     try:
         await spend(registry.counters, [charge], now=registry.clock.now())
         await sign_in_links.ask(registry, identifier)
@@ -94,7 +94,7 @@ async def send_link(connection: HTTPConnection, identifier: str) -> None:
         raise InvalidForm({"identifier": too_often(refused)}) from None
 
 
-def used_up(form: dict[str, str], limit: TooMany) -> FormState:
+def form_after_limit(form: dict[str, str], limit: TooMany) -> FormState:
     """Return the form again, with the options that are left after too many attempts."""
     why = USED_UP if isinstance(limit, password_guesses.GuessesUsedUp) else LATER
     return FormState(form, {"password": why})
@@ -118,5 +118,5 @@ async def _count_try(registry: Registry, identifier: str, source: SignInSource, 
     if not place:
         of_source = of_address(SIGN_IN_ADDRESS, source.address, is_shared=registry.shares_private_addresses)
         charges.append((of_source, source.network))
-    limits_and_keys = [(effective(registry, limit), key) for limit, key in charges]
+    limits_and_keys = [(effective_limit(registry, limit), key) for limit, key in charges]
     await spend(registry.counters, limits_and_keys, now=registry.clock.now())

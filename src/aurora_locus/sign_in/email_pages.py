@@ -8,12 +8,12 @@ from starlette.routing import Route
 
 from aurora_locus.accounts import email_changes
 from aurora_locus.accounts.email_tokens import TokenPurpose
-from aurora_locus.accounts.limits import REQUEST_CONFIRMATION, effective
+from aurora_locus.accounts.limits import REQUEST_CONFIRMATION, effective_limit
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show, take
 from aurora_locus.i18n.sentences import gettext_noop, too_often
 from aurora_locus.site.forms import posted
-from aurora_locus.site.frame import go, page
+from aurora_locus.site.frame import page, redirect_to
 from groundwork.errors import InvalidForm, NotSignedIn, Refused, TooMany
 from groundwork.http.forms import EMPTY, FormState, local_path
 from groundwork.rate_limit.contract import spend
@@ -36,11 +36,11 @@ def routes(after: str) -> list[Route]:
         try:
             if form.get("step") == "new-email":
                 await send_code(request)
-                return go(f"/confirm-email?{urlencode({'next': next_path, 'sent': ''})}", flash="email_sent")
+                return redirect_to(f"/confirm-email?{urlencode({'next': next_path, 'sent': ''})}", flash="email_sent")
             await confirm(request, form.get("code", ""))
         except InvalidForm as wrong:
             return await _page(request, FormState(form, wrong.problems), next_path, status=400)
-        return go(next_path, flash="email_confirmed")
+        return redirect_to(next_path, flash="email_confirmed")
 
     return [show("/confirm-email", show_code), take("/confirm-email", take_code)]
 
@@ -59,7 +59,7 @@ async def confirm(request: Request, code: str) -> None:
 async def send_code(request: Request) -> None:
     """Send another e-mail to the chosen account. Raises InvalidForm if none can be sent now."""
     registry, account = edge.registry_of(request), edge.account_of(request)
-    charges = [(effective(registry, limit), account.did) for limit in REQUEST_CONFIRMATION]
+    charges = [(effective_limit(registry, limit), account.did) for limit in REQUEST_CONFIRMATION]
     try:
         await spend(registry.counters, charges, now=registry.clock.now())
         found = await email_changes.find_account(registry, account.did)

@@ -41,7 +41,7 @@ class Ticket:
     until: int
 
 
-def party_of(connection: HTTPConnection) -> PasskeyContext:
+def passkey_context(connection: HTTPConnection) -> PasskeyContext:
     """Return the relying party and the browser for passkeys."""
     site = site_of(connection)
     keys = registry_of(connection).factor_keys
@@ -66,10 +66,10 @@ def read_ticket(connection: HTTPConnection, text: str) -> Ticket:
     """Read a ticket. Raises NotSignedIn if it is invalid or has expired."""
     body, _, mac = text.rpartition(".")
     if not hmac.compare_digest(mac.encode(), _mac(connection, body).encode()):
-        raise _over()
+        raise _step_expired()
     ticket = Ticket(**json.loads(urlsafe_b64decode(body)))
     if ticket.until <= registry_of(connection).clock.now():
-        raise _over()
+        raise _step_expired()
     return ticket
 
 
@@ -79,7 +79,7 @@ async def take_factor(connection: HTTPConnection, did: Did, form: dict[str, str]
     code, answer = form.get("code", ""), form.get("passkey", "")
     try:
         if answer:
-            if not await checking.take_passkey(registry, did, party_of(connection), answer):
+            if not await checking.take_passkey(registry, did, passkey_context(connection), answer):
                 raise InvalidForm({"code": _NOT_PROVEN})
             return
         if not code.strip():
@@ -104,13 +104,13 @@ async def view_of(connection: HTTPConnection, did: Did) -> dict[str, object]:
     factors = await checking.find(registry, did)
     options = ""
     if factors.passkeys:
-        options = passkeys.request_options(party_of(connection), factors.passkeys, registry.clock.now())
+        options = passkeys.request_options(passkey_context(connection), factors.passkeys, registry.clock.now())
     return {"factors": factors, "passkey_options": options}
 
 
 def any_passkey(connection: HTTPConnection) -> str:
     """Return the challenge for signing in with only a passkey, of any account."""
-    return passkeys.request_options(party_of(connection), (), registry_of(connection).clock.now())
+    return passkeys.request_options(passkey_context(connection), (), registry_of(connection).clock.now())
 
 
 async def enter_by_passkey(
@@ -121,7 +121,7 @@ async def enter_by_passkey(
     Raises InvalidForm, and NotSignedIn (``AccountTakedown``) for a taken-down account.
     """
     registry = registry_of(connection)
-    did = await registry.db.write(lambda w: passkeys.take(w, party_of(connection), answer))
+    did = await registry.db.write(lambda w: passkeys.take(w, passkey_context(connection), answer))
     async with registry.db.reader() as reader:
         account = None if did is None else await queries.find(reader, did)
     if account is None:
@@ -136,7 +136,7 @@ def _mac(connection: HTTPConnection, body: str) -> str:
     return hmac.digest(key, f"ticket\n{edge.browser_of(connection)}\n{body}".encode(errors="replace"), sha256).hex()
 
 
-def _over() -> NotSignedIn:
+def _step_expired() -> NotSignedIn:
     return NotSignedIn(
         gettext_noop("That took too long, or you started in another browser. Sign in again."), name="AuthMissing"
     )

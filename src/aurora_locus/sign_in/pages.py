@@ -13,10 +13,10 @@ from aurora_locus.browser_sessions.routes import show, take
 from aurora_locus.i18n.sentences import too_often
 from aurora_locus.repository.model import OF_THE_HOST
 from aurora_locus.sign_in import email_pages, factor_step, reset_pages, sign_up_pages
-from aurora_locus.sign_in.attempts import LINK, check_password, find_link, send_link, used_up
+from aurora_locus.sign_in.attempts import LINK, check_password, find_link, form_after_limit, send_link
 from aurora_locus.site.faults import EXPORT
 from aurora_locus.site.forms import posted
-from aurora_locus.site.frame import go, page
+from aurora_locus.site.frame import page, redirect_to
 from groundwork.clock import Instant
 from groundwork.errors import InvalidForm, NotSignedIn, TooMany
 from groundwork.http.forms import EMPTY, FormState, form_with_problems, local_path
@@ -51,7 +51,7 @@ async def show_sign_in(request: Request) -> Response:
     """
     next_path = local_path(request.query_params.get("next", ""), AFTER)
     if edge.account_or_none(request) is not None and not {"another", LINK} & set(request.query_params):
-        return go(next_path)
+        return redirect_to(next_path)
     typed = FormState({"identifier": request.query_params.get("identifier", "")})
     return await _form(request, typed, next_path, link=request.query_params.get(LINK, ""))
 
@@ -76,11 +76,11 @@ async def sign_in(request: Request) -> Response:
         return await _form(request, FormState(form, {"identifier": closed.why}), next_path, status=403, link=link)
     except TooMany as limit:
         return await _form(
-            request, used_up(form, limit), next_path, status=429, headers=limit.headers, offers_link=True
+            request, form_after_limit(form, limit), next_path, status=429, headers=limit.headers, offers_link=True
         )
     entered = await factor_step.enter(request, account, remember="remember" in form)
     if isinstance(entered, str):
-        return go(f"/sign-in/factor?{urlencode({'ticket': entered, 'next': next_path})}")
+        return redirect_to(f"/sign-in/factor?{urlencode({'ticket': entered, 'next': next_path})}")
     return _signed_in(request, next_path)
 
 
@@ -99,7 +99,7 @@ async def take_factor(request: Request) -> Response:
     try:
         if form.get("step") == "factor-email":
             await factor_step.send_code(request, did)
-            return go(f"/sign-in/factor?{urlencode({'ticket': text, 'next': next_path})}", flash="email_sent")
+            return redirect_to(f"/sign-in/factor?{urlencode({'ticket': text, 'next': next_path})}", flash="email_sent")
         await factor_step.take_factor(request, did, form)
     except InvalidForm as wrong:
         return await _factor(request, form_with_problems(form, wrong), text, next_path, status=400)
@@ -120,9 +120,9 @@ async def choose_account(request: Request) -> Response:
     form = posted(request)
     if "leave" in form:
         await edge.sign_out(request, form["leave"])
-        return go("/sign-in/accounts" if edge.accounts_of(request) else "/sign-in", flash="signed_out")
+        return redirect_to("/sign-in/accounts" if edge.accounts_of(request) else "/sign-in", flash="signed_out")
     await edge.choose(request, form.get("account", ""))
-    return go(local_path(form.get("next", ""), AFTER))
+    return redirect_to(local_path(form.get("next", ""), AFTER))
 
 
 async def show_proof(request: Request) -> Response:
@@ -139,7 +139,7 @@ async def check_proof(request: Request) -> Response:
     try:
         if form.get("step") == "factor-email":
             await factor_step.send_code(request, account.did)
-            return go(f"/sign-in/again?{urlencode({'next': next_path})}", flash="email_sent")
+            return redirect_to(f"/sign-in/again?{urlencode({'next': next_path})}", flash="email_sent")
         # A passkey of a signed-in person counts as two factors.
         if not (factors.passkeys and form.get("passkey")):
             await check_password(request, form, account.did, allow_takendown=True)
@@ -150,7 +150,7 @@ async def check_proof(request: Request) -> Response:
     except TooMany as limit:
         return await _proof(request, FormState(form, {"password": too_often(limit)}), next_path, status=429)
     await edge.note_proof(request)
-    return go(next_path)
+    return redirect_to(next_path)
 
 
 async def sign_out(request: Request) -> Response:
@@ -158,13 +158,13 @@ async def sign_out(request: Request) -> Response:
     account = edge.account_or_none(request)
     everybody = account is None or "everybody" in posted(request)
     await edge.sign_out(request, None if everybody or account is None else account.did)
-    return go("/sign-in/accounts" if edge.accounts_of(request) else "/sign-in", flash="signed_out")
+    return redirect_to("/sign-in/accounts" if edge.accounts_of(request) else "/sign-in", flash="signed_out")
 
 
 def _signed_in(request: Request, next_path: str) -> Response:
     """Redirect to the requested page; for the owner of a taken-down account, to the export, the only page that is left."""
     is_closed = edge.account_of(request, allow_takendown=True).status in OF_THE_HOST
-    return go(EXPORT if is_closed else next_path, flash="signed_in")
+    return redirect_to(EXPORT if is_closed else next_path, flash="signed_in")
 
 
 async def _form(

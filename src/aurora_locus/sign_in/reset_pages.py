@@ -5,13 +5,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from aurora_locus.accounts import password_reset
-from aurora_locus.accounts.limits import REQUEST_PASSWORD_RESET, RESET_PASSWORD, effective
+from aurora_locus.accounts.limits import REQUEST_PASSWORD_RESET, RESET_PASSWORD, effective_limit
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.browser_sessions.edge import lasting_source, registry_of
 from aurora_locus.browser_sessions.routes import show, take
 from aurora_locus.i18n.sentences import gettext_noop, too_often
 from aurora_locus.site.forms import posted
-from aurora_locus.site.frame import go, page
+from aurora_locus.site.frame import page, redirect_to
 from groundwork.errors import InvalidInput, NotSignedIn, Refused, TooMany
 from groundwork.http.application import client_network
 from groundwork.http.forms import EMPTY, FormState
@@ -48,7 +48,7 @@ async def send_code(request: Request) -> Response:
     except (TooMany, Refused) as refused:
         status = 429 if isinstance(refused, TooMany) else 422
         return _address(request, FormState(form, {"email": too_often(refused)}), status=status)
-    return go("/reset-password/code?sent")
+    return redirect_to("/reset-password/code?sent")
 
 
 async def show_code(request: Request) -> Response:
@@ -76,12 +76,14 @@ async def choose_password(request: Request) -> Response:
         return _code(request, FormState(form, {"code": wrong.why}), status=400)
     except TooMany as limit:
         return _code(request, FormState(form, {"code": too_often(limit)}), status=429)
-    return go("/sign-in?another", flash="password_changed")
+    return redirect_to("/sign-in?another", flash="password_changed")
 
 
 async def _count(registry: Registry, request: Request, *limits: Limit) -> None:
     network = client_network(request)
-    await spend(registry.counters, [(effective(registry, one), network) for one in limits], now=registry.clock.now())
+    await spend(
+        registry.counters, [(effective_limit(registry, one), network) for one in limits], now=registry.clock.now()
+    )
 
 
 def _address(request: Request, typed: FormState, *, status: int = 200) -> Response:

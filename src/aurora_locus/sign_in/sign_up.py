@@ -7,7 +7,7 @@ from starlette.requests import HTTPConnection
 from aurora_locus.accounts import creation, queries, sessions
 from aurora_locus.accounts.account_requests import AccountRequest
 from aurora_locus.accounts.browser_sessions import SignedInAccount
-from aurora_locus.accounts.limits import CREATE_ACCOUNT, effective
+from aurora_locus.accounts.limits import CREATE_ACCOUNT, effective_limit
 from aurora_locus.accounts.model import Account
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.edge import registry_of
@@ -45,7 +45,7 @@ async def sign_up(connection: HTTPConnection, form: dict[str, str]) -> SignedInA
     if missing:
         raise InvalidForm(missing)
     if registry.counts_requests:
-        limit = (effective(registry, CREATE_ACCOUNT), client_network(connection))
+        limit = (effective_limit(registry, CREATE_ACCOUNT), client_network(connection))
         await spend(registry.counters, [limit], now=registry.clock.now())
     account_request = AccountRequest(
         _handle(form, registry.handle_domains),

@@ -11,7 +11,7 @@ from aurora_locus.browser_sessions.routes import show, take
 from aurora_locus.i18n.sentences import too_often
 from aurora_locus.sign_in.sign_up import sign_up
 from aurora_locus.site.forms import posted
-from aurora_locus.site.frame import go, page
+from aurora_locus.site.frame import page, redirect_to
 from groundwork.errors import InvalidForm, TooMany
 from groundwork.http.forms import FormState, form_with_problems, local_path
 
@@ -33,8 +33,8 @@ def routes(after: str) -> list[Route]:
         except TooMany as limit:
             return _form(request, FormState(form, {"name": too_often(limit)}), next_path, status=429)
         if account.is_waiting:
-            return go(f"/confirm-email?{urlencode({'next': next_path})}")
-        return go(next_path, flash="welcome")
+            return redirect_to(f"/confirm-email?{urlencode({'next': next_path})}")
+        return redirect_to(next_path, flash="welcome")
 
     return [show("/sign-up", show_form), take("/sign-up", create)]
 

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from aurora_locus.i18n.catalogue import gettext, ngettext
 from aurora_locus.i18n.sentences import explain, gettext_noop
-from aurora_locus.site.frame import current_path, go, page, shown_of
+from aurora_locus.site.frame import current_path, page, redirect_to, shown_of
 from groundwork.http.faults import Fault, Renderer, render_problem
 from groundwork.rate_limit.contract import RateLimited
 
@@ -44,12 +44,12 @@ def render_as_page(connection: HTTPConnection, fault: Fault) -> Response:
     """
     if fault.http_status == 401:
         target_path = PROVE if fault.name == PROOF_NEEDED else SIGN_IN
-        return go(f"{target_path}?next={quote(current_path(connection), safe='')}")
+        return redirect_to(f"{target_path}?next={quote(current_path(connection), safe='')}")
     context = {
         "heading": explain(
             _HEADINGS_BY_NAME.get(fault.name) or _HEADINGS.get(fault.http_status, gettext_noop("That didn’t work"))
         ),
-        "why": _why(fault),
+        "why": _explanation(fault),
         "status": fault.http_status,
         "request_id": fault.request_id,
         "again": current_path(connection) if fault.name == "PageTooOld" else "",
@@ -58,7 +58,7 @@ def render_as_page(connection: HTTPConnection, fault: Fault) -> Response:
     return page(connection, "site/fault.html", context, status=fault.http_status, headers=fault.headers)
 
 
-def _why(fault: Fault) -> str:
+def _explanation(fault: Fault) -> str:
     if fault.kind == "Bug":
         # The page shows the id of the request further down.
         return gettext("Nothing you saved is lost. Try again in a minute.")
@@ -70,7 +70,7 @@ def _why(fault: Fault) -> str:
     return ngettext("Try again in %(number)s minute.", "Try again in %(number)s minutes.", max(1, -(-seconds // 60)))
 
 
-def pages_or(otherwise: Renderer = render_problem) -> Renderer:
+def page_renderer(otherwise: Renderer = render_problem) -> Renderer:
     """Return a renderer that shows page requests and unknown addresses an error page, and uses ``otherwise`` for
     programs.
     """

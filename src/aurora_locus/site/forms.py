@@ -32,7 +32,7 @@ def require_token(key: bytes, device_id: str, form: dict[str, str]) -> None:
         )
 
 
-def keep(request: Request, form: dict[str, str]) -> None:
+def keep_form(request: Request, form: dict[str, str]) -> None:
     """Store the posted fields. Called after the request was verified to come from our own page."""
     request.scope[_FORM] = form
 

@@ -200,7 +200,7 @@ def _policy(site: Site, shown: LayoutContext | None) -> str:
     return content_policy(img_src=pictures, form_action=targets)
 
 
-def go(path: str, *, flash: str = "") -> Response:
+def redirect_to(path: str, *, flash: str = "") -> Response:
     """Redirect (303) after a form. ``flash`` is the key in ``FLASH_MESSAGES`` of a message for the next page."""
     response = RedirectResponse(path, 303, {"cache-control": "no-store", "referrer-policy": "no-referrer"})
     if flash:

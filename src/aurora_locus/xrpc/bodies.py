@@ -17,7 +17,7 @@ async def stream(receive: Receive) -> AsyncIterator[bytes]:
             return
 
 
-async def whole(receive: Receive) -> bytes:
+async def read_whole(receive: Receive) -> bytes:
     """Read the whole body, which nearly always arrives in one message."""
     chunks = []
     while True:

@@ -23,7 +23,7 @@ from at_protocol.xrpc.parameters import decode_parameters
 from aurora_locus.accounts.sign_in_source import SignInSource
 from aurora_locus.oauth.callers import is_app
 from aurora_locus.xrpc.authentication import Need
-from aurora_locus.xrpc.bodies import stream, whole
+from aurora_locus.xrpc.bodies import read_whole, stream
 from aurora_locus.xrpc.elsewhere import Elsewhere
 from aurora_locus.xrpc.gate import SIGNS_IN, Allowance
 from aurora_locus.xrpc.host import XrpcHost
@@ -133,8 +133,8 @@ async def _read_body(catalog: Catalog, method: Method, headers: Mapping[bytes, b
     """Return the decoded JSON of a procedure; None if it has none, or if the method reads the body itself."""
     try:
         if method.kind == "procedure":
-            return None if method.raw_body else _json_input(catalog, method.nsid, headers, await whole(receive))
-        if _has_body(headers) and await whole(receive):
+            return None if method.raw_body else _json_input(catalog, method.nsid, headers, await read_whole(receive))
+        if _has_body(headers) and await read_whole(receive):
             raise InvalidInput("", "A query has no body.")
     except Malformed as error:
         raise InvalidInput("", _sentence(error)) from None

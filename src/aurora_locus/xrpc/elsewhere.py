@@ -22,7 +22,7 @@ from aurora_locus.read_after_write.author import Pictures
 from aurora_locus.read_after_write.completing import GZIP, Completing, with_decodable_encoding
 from aurora_locus.read_after_write.views import VIEWS
 from aurora_locus.xrpc.authentication import Need
-from aurora_locus.xrpc.bodies import whole
+from aurora_locus.xrpc.bodies import read_whole
 from aurora_locus.xrpc.gate import PASSED_ON, Allowance
 from aurora_locus.xrpc.host import XrpcHost
 from aurora_locus.xrpc.method import XrpcResponse
@@ -79,7 +79,7 @@ class Elsewhere:
         if self.host.gate is not None:
             await self.host.gate.spend(allowance, [(PASSED_ON, did)])
         service = await self.proxying.find(target)
-        body = await whole(receive)
+        body = await read_whole(receive)
         if body and scope["method"] != "POST":
             raise InvalidInput("", "A query has no body.")
         query: bytes = scope["query_string"]
@@ -112,7 +112,7 @@ class Elsewhere:
         completed_query: str | None,
     ) -> XrpcResponse:
         # If the client hangs up, its call is cancelled.
-        hung_up = asyncio.ensure_future(_hang_up(receive))
+        hung_up = asyncio.ensure_future(_until_disconnected(receive))
 
         async def ask() -> UpstreamResponse:
             reply = await self.proxying.ask(service, nsid, did, request, is_client_gone=hung_up.done)
@@ -139,10 +139,10 @@ class Elsewhere:
         if reply is None:
             asking.cancel()
             raise ClientDisconnect
-        return shown(reply, hung_up)
+        return relay_response(reply, hung_up)
 
 
-def shown(reply: UpstreamResponse, hung_up: "asyncio.Future[None]") -> XrpcResponse:
+def relay_response(reply: UpstreamResponse, hung_up: "asyncio.Future[None]") -> XrpcResponse:
     """Return the upstream's reply as our response. At the end of the body, stop watching for a disconnect."""
 
     async def body() -> AsyncGenerator[bytes, None]:
@@ -156,6 +156,6 @@ def shown(reply: UpstreamResponse, hung_up: "asyncio.Future[None]") -> XrpcRespo
     return XrpcResponse(body(), headers=reply.headers, status=reply.status)
 
 
-async def _hang_up(receive: Receive) -> None:
+async def _until_disconnected(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass

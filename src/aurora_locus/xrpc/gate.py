@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from starlette.requests import HTTPConnection
 
-from aurora_locus.accounts.limits import of_address, widened
+from aurora_locus.accounts.limits import of_address, widen
 from aurora_locus.accounts.sign_in_source import SignInSource, source_of
 from groundwork.clock import Clock
 from groundwork.http.addresses import network_of
@@ -89,7 +89,7 @@ class Gate:
         if not allowance.is_counted:
             return
         if self.has_wide_limits:
-            charges = [(widened(limit), key) for limit, key in charges]
+            charges = [(widen(limit), key) for limit, key in charges]
         allowance.limit_states.append(await spend(self.counters, charges, now=self.clock.now(), points=points))
 
     def _is_let_pass(self, headers: Mapping[bytes, bytes], peer: str) -> bool:

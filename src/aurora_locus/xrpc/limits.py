@@ -7,7 +7,7 @@ tightest limit with every response, including errors. The limits themselves are 
 from collections.abc import Callable, Sequence
 
 from aurora_locus.accounts import app_passwords
-from aurora_locus.accounts.limits import effective, key_of_identifier, of_address
+from aurora_locus.accounts.limits import effective_limit, key_of_identifier, of_address
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.xrpc.method import Outcome, Run, XrpcCall
 from groundwork.http.addresses import network_of
@@ -17,14 +17,14 @@ Charges = Callable[[XrpcCall], Sequence[tuple[Limit, str]]]
 Points = Callable[[XrpcCall], int]
 
 
-def limited(registry: Registry, charges: Charges, run: Run, points: Points | None = None) -> Run:
+def with_limits(registry: Registry, charges: Charges, run: Run, points: Points | None = None) -> Run:
     """Wrap a method so that its calls are counted. ``points`` returns the cost of a call; without it, each call costs
     one. Raises RateLimited.
     """
 
     async def counted(call: XrpcCall) -> Outcome:
         if call.allowance.is_counted:
-            limits_and_keys = [(effective(registry, limit), key) for limit, key in charges(call)]
+            limits_and_keys = [(effective_limit(registry, limit), key) for limit, key in charges(call)]
             cost = 1 if points is None else points(call)
             now = registry.clock.now()
             call.allowance.limit_states.append(await spend(registry.counters, limits_and_keys, now=now, points=cost))

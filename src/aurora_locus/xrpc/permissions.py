@@ -26,7 +26,7 @@ Missing = str | None
 _OPEN_TO_ANYBODY = frozenset({Need.ANYBODY, Need.NOTHING, Need.ARRIVAL})
 
 
-def _nothing(_grant: Grant) -> Missing:
+def _needs_nothing(_grant: Grant) -> Missing:
     return None
 
 
@@ -52,28 +52,28 @@ def _calls_this_server(method: str) -> Callable[[Grant], Missing]:
 
 _IDENTITY, _REPO, _SERVER, _ACTOR = "com.atproto.identity", "com.atproto.repo", "com.atproto.server", "app.bsky.actor"
 
-# Methods with `_nothing` need only `atproto`, or check their permission later, when the record, the file or the service
+# Methods with `_needs_nothing` need only `atproto`, or check their permission later, when the record, the file or the service
 # is known.
 NEEDS: Mapping[str, Callable[[Grant], Missing]] = {
     f"{_ACTOR}.getPreferences": _calls_this_server(f"{_ACTOR}.getPreferences"),
     f"{_ACTOR}.putPreferences": _calls_this_server(f"{_ACTOR}.putPreferences"),
-    f"{_IDENTITY}.getRecommendedDidCredentials": _nothing,
-    f"{_IDENTITY}.refreshIdentity": _nothing,
+    f"{_IDENTITY}.getRecommendedDidCredentials": _needs_nothing,
+    f"{_IDENTITY}.refreshIdentity": _needs_nothing,
     f"{_IDENTITY}.requestPlcOperationSignature": _changes_identity("*"),
     f"{_IDENTITY}.signPlcOperation": _changes_identity("*"),
     f"{_IDENTITY}.submitPlcOperation": _changes_identity("*"),
     f"{_IDENTITY}.updateHandle": _changes_identity("handle"),
-    f"{_REPO}.applyWrites": _nothing,
-    f"{_REPO}.createRecord": _nothing,
-    f"{_REPO}.deleteRecord": _nothing,
+    f"{_REPO}.applyWrites": _needs_nothing,
+    f"{_REPO}.createRecord": _needs_nothing,
+    f"{_REPO}.deleteRecord": _needs_nothing,
     f"{_REPO}.importRepo": _manages("repo"),
-    f"{_REPO}.listMissingBlobs": _nothing,
-    f"{_REPO}.putRecord": _nothing,
-    f"{_REPO}.uploadBlob": _nothing,
+    f"{_REPO}.listMissingBlobs": _needs_nothing,
+    f"{_REPO}.putRecord": _needs_nothing,
+    f"{_REPO}.uploadBlob": _needs_nothing,
     f"{_SERVER}.checkAccountStatus": _sees_repo,
     f"{_SERVER}.confirmEmail": _manages("email"),
-    f"{_SERVER}.getServiceAuth": _nothing,
-    f"{_SERVER}.getSession": _nothing,
+    f"{_SERVER}.getServiceAuth": _needs_nothing,
+    f"{_SERVER}.getSession": _needs_nothing,
     f"{_SERVER}.requestEmailConfirmation": _manages("email"),
 }
 

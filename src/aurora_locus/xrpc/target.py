@@ -29,14 +29,14 @@ async def own_repository(call: XrpcCall, repo: str) -> Did:
     deactivated.
     """
     did = call.did
-    if repo != did and await _named(call, repo) != did:
+    if repo != did and await _did_of_name(call, repo) != did:
         raise Forbidden("You can write to your own repository only.")
     if (await call.host.repositories.head(did)).status is HostingStatus.DEACTIVATED:
         raise NotSignedIn("This account is deactivated; activate it first.", name="AccountDeactivated")
     return did
 
 
-async def _named(call: XrpcCall, repo: str) -> Did:
+async def _did_of_name(call: XrpcCall, repo: str) -> Did:
     try:
         return await did_of(call, repo)
     except NotFound as failure:

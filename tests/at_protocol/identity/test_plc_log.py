@@ -12,7 +12,7 @@ from at_protocol.crypto.did_key import format_did_key
 from at_protocol.data.cid import Cid
 from at_protocol.failures import Misuse
 from at_protocol.identity import plc_operation
-from at_protocol.identity.plc_log import RECOVERY_WINDOW_US, PlcLogEntry, accept, joined, validate_log
+from at_protocol.identity.plc_log import RECOVERY_WINDOW_US, PlcLogEntry, accept, append_to_log, validate_log
 from at_protocol.identity.plc_operation import Tombstone, account_operation, cid_of, did_of, sign
 from at_protocol.identity.plc_refusal import OperationRefused, PlcRefusal
 from at_protocol.syntax.handle import Handle
@@ -46,7 +46,7 @@ class _Directory:
 
     def add(self, operation, now):
         acceptance = accept(self.log, DID, operation, now)
-        self.log = joined(self.log, acceptance)
+        self.log = append_to_log(self.log, acceptance)
         return acceptance
 
     def refusal(self, operation, now):

@@ -12,7 +12,7 @@ from at_protocol.data.cid import Cid
 from at_protocol.failures import Malformed
 from at_protocol.repo.change import RepoChange
 from at_protocol.repo.covering import covering_nodes
-from at_protocol.repo.inversion import check_claims, check_inversion, undo
+from at_protocol.repo.inversion import check_claims, check_inversion, undo_changes
 from at_protocol.repo.mst import Tree
 
 FILES = ("vectors/interop/firehose/commit-proof-fixtures.json", "vectors/atproto-ts/commit-proof-fixtures.json")
@@ -87,8 +87,8 @@ def test_operations_can_be_inverted_in_any_order(before, after):
     edited = repository.apply(changes)
     sent = edited.new_blocks | edited.proof_blocks
     check_claims(Tree(edited.root, {**repository.blocks, **sent}.get), changes)
-    assert undo(repository.tree, changes) == root
-    assert undo(repository.tree, changes[::-1]) == root
+    assert undo_changes(repository.tree, changes) == root
+    assert undo_changes(repository.tree, changes[::-1]) == root
 
 
 def test_two_operations_on_one_path_are_refused():

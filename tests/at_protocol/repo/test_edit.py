@@ -12,7 +12,7 @@ from at_protocol.data.cid import Cid
 from at_protocol.failures import Malformed, Misuse
 from at_protocol.repo.build import build
 from at_protocol.repo.change import RepoChange
-from at_protocol.repo.edit import ChangeMismatch, apply, root_after
+from at_protocol.repo.edit import ChangeMismatch, apply_changes, root_after
 from at_protocol.repo.mst import EMPTY_ROOT, MissingBlock, Tree
 from at_protocol.repo.node import Node
 
@@ -87,14 +87,14 @@ def test_inverting_an_edit_restores_the_tree(before, after):
 def test_edit_without_changes_sends_the_root():
     """An edit that changes nothing still sends the root, because some readers need it to start."""
     repository = Repository(random_content(50, 1))
-    edited = apply(repository.tree, [])
+    edited = apply_changes(repository.tree, [])
     assert (edited.root, edited.new_blocks, edited.removed) == (repository.root, {}, frozenset())
     assert set(edited.proof_blocks) == {repository.root}
 
 
 def test_create_and_delete_in_one_batch_leaves_no_trace():
     repository = Repository(random_content(50, 2))
-    edited = apply(repository.tree, [RepoChange("a/b", None, VALUES[0]), RepoChange("a/b", VALUES[0], None)])
+    edited = apply_changes(repository.tree, [RepoChange("a/b", None, VALUES[0]), RepoChange("a/b", VALUES[0], None)])
     assert (edited.root, edited.new_blocks, edited.removed) == (repository.root, {}, frozenset())
 
 
@@ -112,7 +112,7 @@ def test_create_and_delete_in_one_batch_leaves_no_trace():
 def test_a_change_must_agree_with_the_tree(change):
     repository = Repository({"a/there": VALUES[0], **random_content(30, 3)})
     with pytest.raises(ChangeMismatch) as refused:
-        apply(repository.tree, [change])
+        apply_changes(repository.tree, [change])
     assert refused.value.held == repository.content.get(change.path)
 
 
@@ -122,18 +122,18 @@ def test_change_of_an_absent_key_at_every_level(key):
     for content in ({}, {"A0/374913": VALUES[0]}, {"E5/123123123": VALUES[0]}):
         if key not in content:
             with pytest.raises(ChangeMismatch):
-                apply(Repository(content).tree, [RepoChange(key, VALUES[0], None)])
+                apply_changes(Repository(content).tree, [RepoChange(key, VALUES[0], None)])
 
 
 def test_change_without_a_value_is_a_programming_error():
     with pytest.raises(Misuse):
-        apply(Repository().tree, [RepoChange("a/b", None, None)])
+        apply_changes(Repository().tree, [RepoChange("a/b", None, None)])
 
 
 @pytest.mark.parametrize("path", ["", "k" * 1025])
 def test_paths_have_1_to_1024_bytes(path):
     with pytest.raises(Malformed):
-        apply(Repository().tree, [RepoChange(path, None, VALUES[0])])
+        apply_changes(Repository().tree, [RepoChange(path, None, VALUES[0])])
 
 
 def test_missing_node_is_named_and_can_be_loaded():
@@ -146,12 +146,12 @@ def test_missing_node_is_named_and_can_be_loaded():
     loads = 0
     while True:
         try:
-            edited = apply(Tree(repository.root, there.get), [change])
+            edited = apply_changes(Tree(repository.root, there.get), [change])
             break
         except MissingBlock as missing:
             there[missing.cid] = repository.blocks[missing.cid]
             loads += 1
-    assert edited == apply(repository.tree, [change])
+    assert edited == apply_changes(repository.tree, [change])
     assert loads < 20 < len(repository.nodes())
 
 
@@ -167,7 +167,7 @@ def test_an_edit_reads_and_encodes_one_path(seed):
         return repository.blocks.get(cid)
 
     nodes: dict[Cid, Node] = {}
-    edited = apply(
+    edited = apply_changes(
         Tree(repository.root, source, nodes), [RepoChange(f"com.example.thing/{seed:08x}x", None, VALUES[0])]
     )
     assert len(edited.new_blocks) <= 14
@@ -179,8 +179,8 @@ def test_new_nodes_enter_the_cache():
     """New nodes enter the cache, so that the next edit of the same repository reads nothing."""
     repository = Repository(random_content(300, 6))
     nodes: dict[Cid, Node] = {}
-    edited = apply(Tree(repository.root, repository.blocks.get, nodes), [RepoChange("a/1", None, VALUES[0])])
-    again = apply(Tree(edited.root, {}.get, nodes), [RepoChange("a/1", VALUES[0], VALUES[1])])
+    edited = apply_changes(Tree(repository.root, repository.blocks.get, nodes), [RepoChange("a/1", None, VALUES[0])])
+    again = apply_changes(Tree(edited.root, {}.get, nodes), [RepoChange("a/1", VALUES[0], VALUES[1])])
     assert again.new_blocks
 
 
@@ -194,5 +194,5 @@ def test_a_cache_that_forgets_at_once_is_harmless():
 
     repository = Repository(random_content(300, 7))
     change = RepoChange("a/1", None, VALUES[0])
-    forgetful = apply(Tree(repository.root, repository.blocks.get, Forgetful()), [change])
-    assert forgetful == apply(repository.tree, [change])
+    forgetful = apply_changes(Tree(repository.root, repository.blocks.get, Forgetful()), [change])
+    assert forgetful == apply_changes(repository.tree, [change])

@@ -8,7 +8,7 @@ from tests.parts import fixture_lines
 from at_protocol.data.cid import Cid
 from at_protocol.repo.build import build
 from at_protocol.repo.change import RepoChange
-from at_protocol.repo.edit import Edited, apply
+from at_protocol.repo.edit import Edited, apply_changes
 from at_protocol.repo.mst import EMPTY_ROOT, Tree
 from at_protocol.repo.node import EMPTY_NODE
 
@@ -37,7 +37,7 @@ class Repository:
         return RepoChange(path, self.content.get(path), after)
 
     def apply(self, changes: list[RepoChange]) -> Edited:
-        edited = apply(self.tree, changes)
+        edited = apply_changes(self.tree, changes)
         self.blocks.update(edited.new_blocks)
         self.root = edited.root
         for change in changes:

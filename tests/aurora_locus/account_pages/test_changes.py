@@ -7,7 +7,7 @@ import re
 import zipfile
 from pathlib import Path
 
-from aurora_locus.accounts.limits import REQUEST_DELETION, effective
+from aurora_locus.accounts.limits import REQUEST_DELETION, effective_limit
 from groundwork.clock import DAY
 from programs.commands.repo import examine_archive
 from tests.aurora_locus.account_pages.conftest import Ada
@@ -249,7 +249,7 @@ async def test_e_mail_requests_of_pages_and_methods_count_together(deployment: D
     development).
     """
     counters = deployment.pds.registry.counters
-    limit = effective(deployment.pds.registry, REQUEST_DELETION[0])
+    limit = effective_limit(deployment.pds.registry, REQUEST_DELETION[0])
     await counters.add(limit, str(ada.app.did), limit.points, deployment.clock.now())
     answer = await ada.browser.send("/account/delete", {"act": "ask"})
     assert answer.status_code == 429

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from aurora_locus.accounts import password_reset
-from aurora_locus.accounts.limits import OPERATOR_SIGN_IN, effective
+from aurora_locus.accounts.limits import OPERATOR_SIGN_IN, effective_limit
 from aurora_locus.accounts.second_factors import queries as factors
 from aurora_locus.administration.figures import dashboard
 from aurora_locus.administration.pages.account_actions import ACTS
@@ -480,7 +480,7 @@ async def test_every_wrong_password_is_counted(deployment: Deployment) -> None:
     registry = deployment.pds.registry
     browser = visitor(deployment)
     browser.sends["x-forwarded-for"] = "192.0.2.1"
-    limit, now = effective(registry, OPERATOR_SIGN_IN), registry.clock.now()
+    limit, now = effective_limit(registry, OPERATOR_SIGN_IN), registry.clock.now()
     await sign_in(browser, "admin", "wrong")
     limit_state = await registry.counters.add(limit, "127.0.0.1", 1, now)
     assert limit_state.remaining == limit.points - 2

@@ -7,7 +7,7 @@ import pytest
 from at_protocol.failures import Malformed
 from at_protocol.oauth.client_id import parse_client_id
 from at_protocol.oauth.dpop import make_proof
-from aurora_locus.accounts.limits import effective
+from aurora_locus.accounts.limits import effective_limit
 from aurora_locus.oauth.routes import PUSHES
 from groundwork.clock import MINUTE, SECOND
 from groundwork.database.transaction import Engine
@@ -306,7 +306,7 @@ async def test_too_many_requests_are_refused_early(deployment: Deployment) -> No
     """Too many requests are refused before any work, with the OAuth error and the time to retry."""
     app, registry = App(deployment), deployment.pds.registry
     assert (await app.push()).status_code == 201
-    limit = effective(registry, PUSHES)
+    limit = effective_limit(registry, PUSHES)
     left = (await registry.counters.add(limit, "127.0.0.1", 0, deployment.clock.now())).remaining
     await registry.counters.add(limit, "127.0.0.1", left, deployment.clock.now())
     answer = await app.push()

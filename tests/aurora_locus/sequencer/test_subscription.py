@@ -13,7 +13,7 @@ from aurora_locus.repository import hosting
 from aurora_locus.repository.model import HostingStatus
 from aurora_locus.repository.repositories import Repositories
 from aurora_locus.sequencer import queries, retry, subscription
-from aurora_locus.sequencer.retention import border_before, retire
+from aurora_locus.sequencer.retention import last_expired_number, retire
 from aurora_locus.sequencer.subscription import StreamError, follow, parse_cursor
 from groundwork.clock import HOUR, HandClock, Instant
 from groundwork.database.transaction import Database, DatabaseUnavailable, Reader, Writer
@@ -266,7 +266,7 @@ async def test_start_of_the_window_is_found_despite_gaps(
         rows = await reader.fetch("select seq, sequenced_at from events order by seq")
     for border in [0, *(row["sequenced_at"] + more for row in rows for more in (0, 1))]:
         expected = max([removed, *(row["seq"] for row in rows if row["sequenced_at"] < border)])
-        assert await border_before(db, Instant(border)) == expected
+        assert await last_expired_number(db, Instant(border)) == expected
 
 
 async def test_numbers_are_never_used_again_after_retention(

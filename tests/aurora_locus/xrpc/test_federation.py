@@ -207,7 +207,7 @@ async def test_operator_sees_which_accounts_a_relay_lacks(make_deployment: MakeD
         relay.says[people["ben"]] = {"active": True, "rev": "3n2qak2xydeqa"}
         deployment.clock.turn(25 * HOUR)
         assert await ask_again() == 4
-        assert (await relay_accounts.counted(deployment.db, relays))[relay.url]["active"] == 2
+        assert (await relay_accounts.count_by_status(deployment.db, relays))[relay.url]["active"] == 2
         await http.close()
 
 

@@ -24,8 +24,8 @@ KEY = "a key of sixteen characters"
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     """In development limits are a thousand times as high. These allow five requests and thirty points of writes."""
     monkeypatch.setattr(gate, "ADDRESS", Limit("address", 5, 300))
-    monkeypatch.setattr(gate, "widened", lambda limit: limit)
-    monkeypatch.setattr("aurora_locus.xrpc.limits.effective", lambda _registry, limit: limit)
+    monkeypatch.setattr(gate, "widen", lambda limit: limit)
+    monkeypatch.setattr("aurora_locus.xrpc.limits.effective_limit", lambda _registry, limit: limit)
 
 
 async def ask(deployment: Deployment, peer: str = "192.0.2.1", **headers: str) -> httpx.Response:

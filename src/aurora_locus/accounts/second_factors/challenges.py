@@ -25,7 +25,7 @@ _SPEND = """
 _SWEEP = "delete from spent_challenges where expires_at <= :now"
 
 
-def fresh(keys: FactorKeys, browser_id: str, now: Instant) -> bytes:
+def new_challenge(keys: FactorKeys, browser_id: str, now: Instant) -> bytes:
     """Make a new challenge that only this browser can answer."""
     head = secrets.token_bytes(_RANDOM_BYTES) + (now + LIFETIME).to_bytes(_TIME_BYTES, "big")
     return head + _mac(keys, browser_id, head)

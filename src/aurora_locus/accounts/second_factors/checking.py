@@ -5,7 +5,7 @@ import contextlib
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import email_tokens
 from aurora_locus.accounts.email_tokens import TokenPurpose, TokenVerdict
-from aurora_locus.accounts.limits import SECOND_FACTOR, SIGN_IN_EMAIL, effective
+from aurora_locus.accounts.limits import SECOND_FACTOR, SIGN_IN_EMAIL, effective_limit
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.second_factors import passkeys, queries, recovery_codes, totp
 from aurora_locus.accounts.second_factors.model import Factors
@@ -56,7 +56,7 @@ async def send_code(registry: Registry, did: Did) -> None:
     """
     if (await find(registry, did)).mail_since is None:
         raise Refused(gettext_noop("Codes by e-mail are off for this account."))
-    limits = [(effective(registry, limit), did) for limit in SIGN_IN_EMAIL]
+    limits = [(effective_limit(registry, limit), did) for limit in SIGN_IN_EMAIL]
     await spend(registry.counters, limits, now=registry.clock.now())
     async with registry.db.transaction() as tx:
         await email_tokens.ask(tx, registry.email_tokens, did, TokenPurpose.SIGN_IN)
@@ -102,5 +102,5 @@ def end_mail(w: Writer, did: Did) -> None:
 
 async def count_try(registry: Registry, did: Did) -> None:
     """Count one attempt, right or wrong. Raises RateLimited."""
-    limits = [(effective(registry, limit), did) for limit in SECOND_FACTOR]
+    limits = [(effective_limit(registry, limit), did) for limit in SECOND_FACTOR]
     await spend(registry.counters, limits, now=registry.clock.now())

@@ -76,7 +76,7 @@ def creation_options(party: PasskeyContext, did: Did, handle: str, registered: S
             user_id=did.encode(),
             user_name=handle,
             user_display_name=f"@{handle}",
-            challenge=challenges.fresh(party.keys, party.browser_id, now),
+            challenge=challenges.new_challenge(party.keys, party.browser_id, now),
             authenticator_selection=AuthenticatorSelectionCriteria(
                 resident_key=ResidentKeyRequirement.PREFERRED, user_verification=UserVerificationRequirement.REQUIRED
             ),
@@ -92,7 +92,7 @@ def request_options(party: PasskeyContext, registered: Sequence[Passkey], now: I
     return webauthn.options_to_json(
         webauthn.generate_authentication_options(
             rp_id=party.id,
-            challenge=challenges.fresh(party.keys, party.browser_id, now),
+            challenge=challenges.new_challenge(party.keys, party.browser_id, now),
             allow_credentials=[PublicKeyCredentialDescriptor(id=one.credential_id) for one in registered],
             user_verification=UserVerificationRequirement.REQUIRED,
         )

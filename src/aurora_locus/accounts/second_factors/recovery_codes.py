@@ -26,7 +26,7 @@ def renew(w: Writer, keys: FactorKeys, did: Did) -> list[str]:
     """Replace the account's recovery codes with ten new ones and return them in clear text, which cannot be shown
     again.
     """
-    codes = [_fresh() for _ in range(COUNT)]
+    codes = [_new_code() for _ in range(COUNT)]
     w.execute(_REMOVE, did=did)
     w.execute_many(_INSERT, [{"did": did, "code_hash": _hash(keys, did, code)} for code in codes])
     return codes
@@ -42,7 +42,7 @@ def remove(w: Writer, did: Did) -> None:
     w.execute(_REMOVE, did=did)
 
 
-def _fresh() -> str:
+def _new_code() -> str:
     letters = "".join(secrets.choice(_ALPHABET) for _ in range(_LETTERS))
     return f"{letters[:5]}-{letters[5:]}"
 

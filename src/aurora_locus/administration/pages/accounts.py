@@ -25,7 +25,7 @@ from aurora_locus.moderation.roles import OperatorAction
 from aurora_locus.moderation.takedowns import AccountDecisions
 from aurora_locus.repository.model import HostingStatus
 from aurora_locus.site.forms import posted
-from aurora_locus.site.frame import go
+from aurora_locus.site.frame import redirect_to
 from groundwork.errors import (
     Conflict,
     InvalidForm,
@@ -74,7 +74,7 @@ async def show_account(request: Request) -> Response:
             "held": await figures.account_counts(reader, did),
             "entries": await audit_log.page(reader, subject=did, limit=20),
             "reports": await reports.page(reader, subject=did, limit=20),
-            "acts": _offered(request, account, decisions),
+            "acts": _actions_by_heading(request, account, decisions),
             "report": request.query_params.get("report", ""),
         }
     return admin_page(request, "account.html", context)
@@ -104,8 +104,8 @@ async def act(request: Request) -> Response:
     except (Refused, Conflict, RemoteFailed, RemoteSlow, Unavailable) as no:
         return _form(request, action, account, decisions, FormState(form, {"act": no.why}), status=422)
     if action.is_end:
-        return go("/admin/accounts", flash="done")
-    return go(f"/admin/accounts/{did}", flash="done")
+        return redirect_to("/admin/accounts", flash="done")
+    return redirect_to(f"/admin/accounts/{did}", flash="done")
 
 
 def _require_confirmed(action: AccountAction, account: AccountDetails, form: dict[str, str]) -> None:
@@ -136,7 +136,7 @@ def _act_in_path(request: Request) -> AccountAction:
     return action
 
 
-def _offered(
+def _actions_by_heading(
     request: Request, account: AccountDetails, decisions: AccountDecisions
 ) -> list[tuple[LazyText, list[AccountAction]]]:
     """Return the actions that this operator can take on the account now, by heading."""

@@ -20,7 +20,7 @@ from aurora_locus.moderation.subject_actions import name_of
 from aurora_locus.moderation.subjects import AccountSubject, BlobSubject, RecordSubject, Subject, blob_of, record_at
 from aurora_locus.moderation.takedowns import NO_REFERENCE, SubjectStatus
 from aurora_locus.site.forms import posted
-from aurora_locus.site.frame import go
+from aurora_locus.site.frame import redirect_to
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput, NotFound, Why
@@ -49,13 +49,13 @@ async def decide(request: Request) -> Response:
     """Take a record or blob down, or lift its takedown."""
     form = posted(request)
     try:
-        subject, reference = _wish(form)
+        subject, reference = _requested_takedown(form)
         await subject_actions.decide_content(registry_of(request), audit_of(request), subject, reference)
     except InvalidInput as wrong:
         return await _page(request, form_with_problems(form, wrong), form, status=400)
     except NotFound as absent:
         return await _page(request, FormState(form, {"uri": absent.why}), form, status=400)
-    return go(_address(form), flash="done")
+    return redirect_to(_address(form), flash="done")
 
 
 async def label(request: Request) -> Response:
@@ -68,10 +68,10 @@ async def label(request: Request) -> Response:
         await labels.put(server_labels, audit_of(request), subject, value, negate="negate" in form, expires_at=until)
     except InvalidInput as wrong:
         return await _page(request, form_with_problems(form, wrong), form, status=400)
-    return go(_address(form), flash="done")
+    return redirect_to(_address(form), flash="done")
 
 
-def _wish(form: Mapping[str, str]) -> tuple[RecordSubject | BlobSubject, str | None]:
+def _requested_takedown(form: Mapping[str, str]) -> tuple[RecordSubject | BlobSubject, str | None]:
     """Return the subject, and the reference of its takedown, or None to lift it. Raises InvalidInput."""
     subject = _subject(form)
     if subject is None or isinstance(subject, AccountSubject):
@@ -108,7 +108,7 @@ async def _page(request: Request, typed: FormState, query: Mapping[str, str], *,
             decision = await _decision(reader, subject)
             found = await labels.query(reader, [name], after=0, limit=MAX_LABELS)
             entries = await audit_log.page(reader, subject=name, limit=20)
-        text = await written(request, subject)
+        text = await record_json(request, subject)
         if decision is None:
             problem = gettext_noop("We don’t have this any more, or never did. You can still lift its takedown.")
     context = {
@@ -127,7 +127,7 @@ async def _page(request: Request, typed: FormState, query: Mapping[str, str], *,
     return admin_page(request, "content.html", context, status=status)
 
 
-async def written(request: Request, subject: Subject) -> str:
+async def record_json(request: Request, subject: Subject) -> str:
     """Return a record as JSON, even if it is taken down. Empty for other subjects, and for a record that no longer
     exists.
     """
@@ -136,7 +136,7 @@ async def written(request: Request, subject: Subject) -> str:
     found = await record_search.read(
         registry_of(request).db, subject.did, subject.collection, subject.rkey, also_taken_down=True
     )
-    return "" if found is None else record_search.as_json(found)
+    return "" if found is None else record_search.format_json(found)
 
 
 def _subject(query: Mapping[str, str]) -> Subject | None:

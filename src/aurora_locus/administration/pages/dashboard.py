@@ -55,7 +55,7 @@ async def show_dashboard(request: Request) -> Response:
     found = await figures.dashboard(registry, await console.blobs.read(), console.settings.data_directory)
     context = {
         "figures": found,
-        "trouble": _trouble(console, found, lag_seconds),
+        "trouble": _server_trouble(console, found, lag_seconds),
         "subscribers": len(behind),
         "lag_events": lag_events,
         "lag_seconds": round(lag_seconds, 1),
@@ -64,13 +64,13 @@ async def show_dashboard(request: Request) -> Response:
         "sends_mail": registry.sends_mail,
         "version": console.version,
         "started_at": console.started_at,
-        "bars": _bars(found.hours),
+        "bars": _column_heights(found.hours),
         "peak": max(found.hours),
     }
     return admin_page(request, "dashboard.html", context)
 
 
-def _trouble(console: AdminConsole, found: Dashboard, lag_seconds: float) -> ServerTrouble:
+def _server_trouble(console: AdminConsole, found: Dashboard, lag_seconds: float) -> ServerTrouble:
     now = console.registry.clock.now()
     last = found.last_backup_at
     backup = "none" if last is None else "old" if last < now - _OLD else ""
@@ -85,7 +85,7 @@ def _trouble(console: AdminConsole, found: Dashboard, lag_seconds: float) -> Ser
     )
 
 
-def _bars(hours: list[int]) -> list[int]:
+def _column_heights(hours: list[int]) -> list[int]:
     """Return the heights of the columns, 0 to 100. An hour with any event has a visible column."""
     highest = max(hours)
     return [0 if not number else max(4, round(100 * number / highest)) for number in hours]

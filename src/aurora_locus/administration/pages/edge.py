@@ -22,7 +22,7 @@ from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.moderation import operators
 from aurora_locus.moderation.roles import ADMINISTRATION, AuditContext, OperatorAction, PdsOperator
 from aurora_locus.site.forms import posted
-from aurora_locus.site.frame import current_path, go, page
+from aurora_locus.site.frame import current_path, page, redirect_to
 from groundwork.errors import InvalidForm, NotFound
 from groundwork.http.forms import EMPTY
 
@@ -36,20 +36,20 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 def operator_get(path: str, endpoint: Endpoint, act: OperatorAction = OperatorAction.SEE) -> Route:
     """A GET route for operators with the permission for this action."""
-    return show(path, _guarded(endpoint, act))
+    return show(path, _require_role(endpoint, act))
 
 
 def operator_post(path: str, endpoint: Endpoint, act: OperatorAction = OperatorAction.SEE) -> Route:
     """A POST route for operators with the permission for this action."""
-    return take(path, _guarded(endpoint, act))
+    return take(path, _require_role(endpoint, act))
 
 
-def _guarded(endpoint: Endpoint, act: OperatorAction) -> Endpoint:
+def _require_role(endpoint: Endpoint, act: OperatorAction) -> Endpoint:
     async def answer(request: Request) -> Response:
         operator = await _identify(request)
         if operator is None:
             next_path = current_path(request) if request.method == "GET" else "/admin"
-            return go(f"{SIGN_IN}?next={quote(next_path, safe='')}")
+            return redirect_to(f"{SIGN_IN}?next={quote(next_path, safe='')}")
         operator.require(act)
         request.scope[_OPERATOR] = operator
         return await endpoint(request)

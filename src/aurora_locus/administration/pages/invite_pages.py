@@ -13,7 +13,7 @@ from aurora_locus.i18n.sentences import gettext_noop, localizable
 from aurora_locus.moderation import account_actions
 from aurora_locus.moderation.roles import OperatorAction
 from aurora_locus.site.forms import posted
-from aurora_locus.site.frame import go
+from aurora_locus.site.frame import redirect_to
 from groundwork.errors import InvalidForm, InvalidInput
 from groundwork.http.forms import EMPTY, FormState, form_with_problems
 
@@ -57,7 +57,7 @@ async def disable(request: Request) -> Response:
         await account_actions.disable_codes(registry_of(request), audit_of(request), [_code(form)], [])
     except InvalidInput as wrong:
         return await _page(request, form_with_problems(form, wrong), status=400)
-    return go("/admin/invites", flash="done")
+    return redirect_to("/admin/invites", flash="done")
 
 
 async def _page(

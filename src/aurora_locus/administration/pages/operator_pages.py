@@ -10,7 +10,7 @@ from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.moderation import operators
 from aurora_locus.moderation.roles import LEAST, OperatorAction, OperatorRole
 from aurora_locus.site.forms import posted
-from aurora_locus.site.frame import go
+from aurora_locus.site.frame import redirect_to
 from groundwork.errors import InvalidInput, Refused
 from groundwork.http.forms import EMPTY, FormState, form_with_problems
 
@@ -45,7 +45,7 @@ async def add(request: Request) -> Response:
         return await _page(request, form_with_problems(form, wrong), status=400)
     except Refused as no:
         return await _page(request, FormState(form, {"name": no.why}), status=422)
-    return go("/admin/operators", flash="done")
+    return redirect_to("/admin/operators", flash="done")
 
 
 async def change(request: Request) -> Response:
@@ -62,7 +62,7 @@ async def change(request: Request) -> Response:
         await operators.change(registry, audit, name, role, disabled="disabled" in form)
     except InvalidInput as wrong:
         return await _page(request, form_with_problems(form, wrong), status=400)
-    return go("/admin/operators", flash="done")
+    return redirect_to("/admin/operators", flash="done")
 
 
 async def _page(request: Request, typed: FormState, *, status: int = 200) -> Response:

@@ -5,7 +5,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from aurora_locus.accounts import account_details
-from aurora_locus.administration.pages.content import written
+from aurora_locus.administration.pages.content import record_json
 from aurora_locus.administration.pages.edge import admin_page, operator_get, operator_of, operator_post, registry_of
 from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.moderation import audit_log, reports
@@ -13,7 +13,7 @@ from aurora_locus.moderation.reports import UNRESOLVED, PdsReport, ReportState
 from aurora_locus.moderation.roles import AuditContext, OperatorAction, OperatorRole
 from aurora_locus.moderation.subjects import record_at
 from aurora_locus.site.forms import posted
-from aurora_locus.site.frame import go
+from aurora_locus.site.frame import redirect_to
 from groundwork.errors import InvalidInput
 from groundwork.http.forms import EMPTY, FormState, form_with_problems
 
@@ -68,7 +68,7 @@ async def work_on(request: Request) -> Response:
         await reports.work_on(registry_of(request), audit, number, _state(form.get("state", "")))
     except InvalidInput as wrong:
         return await _report(request, form_with_problems(form, wrong), status=400)
-    return go(f"/admin/reports/{number}", flash="saved")
+    return redirect_to(f"/admin/reports/{number}", flash="saved")
 
 
 async def _report(request: Request, typed: FormState, *, status: int = 200) -> Response:
@@ -80,7 +80,7 @@ async def _report(request: Request, typed: FormState, *, status: int = 200) -> R
         others = [one for one in await reports.page(reader, subject=report.did, limit=11) if one.id != number]
     context = {
         "report": report,
-        "text": await written(request, record_at(report.uri)) if report.uri else "",
+        "text": await record_json(request, record_at(report.uri)) if report.uri else "",
         "entries": entries[::-1],
         "people": people,
         "others": others,

@@ -15,7 +15,7 @@ from aurora_locus.moderation import audit_log
 from aurora_locus.moderation.roles import OperatorAction
 from aurora_locus.settings import PREFIX, PdsSettings
 from aurora_locus.site import times
-from aurora_locus.site.frame import go
+from aurora_locus.site.frame import redirect_to
 from groundwork.clock import SECOND
 from groundwork.errors import Forbidden, InvalidInput, TooMany
 from groundwork.http.forms import EMPTY, FormState, form_with_problems
@@ -57,7 +57,7 @@ async def request_crawl(request: Request) -> Response:
         return await _relays(request, form_with_problems({}, wrong), status=400)
     except TooMany as no:
         return await _relays(request, FormState({}, {"act": too_often(no)}), status=422)
-    return go("/admin/relays", flash="done")
+    return redirect_to("/admin/relays", flash="done")
 
 
 async def _relays(request: Request, typed: FormState, *, status: int = 200) -> Response:
@@ -87,7 +87,7 @@ async def sweep_blobs(request: Request) -> Response:
         await console.blobs.read(fresh=True)
     except InvalidInput as wrong:
         return await _storage(request, form_with_problems({}, wrong), status=400)
-    return go("/admin/storage", flash="done")
+    return redirect_to("/admin/storage", flash="done")
 
 
 async def _storage(request: Request, typed: FormState, *, status: int = 200) -> Response:
@@ -116,11 +116,11 @@ def settings_shown(settings: PdsSettings) -> list[tuple[str, str, str, bool]]:
     for field in fields(settings):
         name = PREFIX + field.name.upper()
         value = getattr(settings, field.name)
-        rows.append((name, _shown(value), about[name].what, value != field.default))
+        rows.append((name, _setting_text(value), about[name].what, value != field.default))
     return rows
 
 
-def _shown(value: object) -> str:
+def _setting_text(value: object) -> str:
     match value:
         case Secret():
             return "(set, not shown)" if value else "(not set)"

@@ -16,7 +16,7 @@ from aurora_locus.i18n.sentences import gettext_noop, localizable, too_often
 from aurora_locus.moderation import operators
 from aurora_locus.moderation.roles import ADMINISTRATION, PdsOperator
 from aurora_locus.site.forms import posted
-from aurora_locus.site.frame import go, page
+from aurora_locus.site.frame import page, redirect_to
 from groundwork.errors import NotSignedIn, TooMany
 from groundwork.http.forms import EMPTY, FormState, local_path
 
@@ -50,13 +50,13 @@ async def sign_in(request: Request) -> Response:
     except TooMany as limit:
         return await _form(request, FormState(form, {"password": too_often(limit)}), next_path, status=429)
     await edge.begin(request, operator)
-    return go(next_path, flash="signed_in")
+    return redirect_to(next_path, flash="signed_in")
 
 
 async def sign_out(request: Request) -> Response:
     """End the operator's session."""
     await edge.end(request)
-    return go(edge.SIGN_IN, flash="signed_out")
+    return redirect_to(edge.SIGN_IN, flash="signed_out")
 
 
 async def _prove(request: Request, name: str, password: str) -> PdsOperator:
@@ -87,7 +87,7 @@ async def _as_account(request: Request, next_path: str) -> Response:
         )
         return await _form(request, wrong, next_path, status=403)
     await edge.begin(request, operator)
-    return go(next_path, flash="signed_in")
+    return redirect_to(next_path, flash="signed_in")
 
 
 async def _form(request: Request, typed: FormState, next_path: str, *, status: int = 200) -> Response:

@@ -73,7 +73,7 @@ def names_in(request: Request) -> tuple[str, str]:
     return query["client_id"], query["request_uri"]
 
 
-async def opened(tx: Transaction, request: Request, client_id: str, request_uri: str) -> Flow:
+async def open_flow(tx: Transaction, request: Request, client_id: str, request_uri: str) -> Flow:
     """Bind the request to this browser and return it. Raises RequestUnusable."""
     oauth_request = await open_request(authorization_of(request), tx, request_uri, client_id, device_of(request))
     shown = shown_of(request)
@@ -98,7 +98,7 @@ def source_of(address: str) -> str:
     return f"{parts.scheme}://{parts.netloc}" if is_web else f"{parts.scheme}:"
 
 
-def fits(account: SignedInAccount, hint: str | None) -> bool:
+def fits_hint(account: SignedInAccount, hint: str | None) -> bool:
     """Whether the app requested this account, or did not request a certain account."""
     return hint is None or hint.lower() in (account.did, account.handle)
 

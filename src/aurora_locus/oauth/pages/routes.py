@@ -19,13 +19,22 @@ from aurora_locus.i18n.sentences import too_often
 from aurora_locus.oauth import authorization
 from aurora_locus.oauth.model import RequestUnusable
 from aurora_locus.oauth.pages import views
-from aurora_locus.oauth.pages.flow import PATH, Flow, authorization_of, device_of, fits, names_in, opened, proof_of
+from aurora_locus.oauth.pages.flow import (
+    PATH,
+    Flow,
+    authorization_of,
+    device_of,
+    fits_hint,
+    names_in,
+    open_flow,
+    proof_of,
+)
 from aurora_locus.repository.model import HostingStatus
 from aurora_locus.sign_in import email_pages, factor_step
-from aurora_locus.sign_in.attempts import check_password, used_up
+from aurora_locus.sign_in.attempts import check_password, form_after_limit
 from aurora_locus.sign_in.sign_up import sign_up
 from aurora_locus.site.forms import posted
-from aurora_locus.site.frame import go
+from aurora_locus.site.frame import redirect_to
 from groundwork.clock import Instant
 from groundwork.errors import Forbidden, InvalidForm, InvalidInput, NotSignedIn, Refused, TooMany
 from groundwork.http.forms import EMPTY, FormState, form_with_problems
@@ -47,7 +56,7 @@ async def show_request(request: Request) -> Response:
     except InvalidInput as unusable:
         return views.unusable(request, unusable)
     try:
-        return await _next(request, flow)
+        return await _show_next_step(request, flow)
     except RequestUnusable as unusable:
         return views.unusable(request, unusable)
 
@@ -73,23 +82,23 @@ async def answer_request(request: Request) -> Response:
             case "deny":
                 return await _deny(request, flow)
             case _:
-                return go(flow.url())
+                return redirect_to(flow.url())
     except RequestUnusable as unusable:
         return views.unusable(request, unusable)
 
 
 async def _open(request: Request, client_id: str, request_uri: str) -> Flow:
     async with edge.registry_of(request).db.transaction() as tx:
-        return await opened(tx, request, client_id, request_uri)
+        return await open_flow(tx, request, client_id, request_uri)
 
 
-async def _next(request: Request, flow: Flow) -> Response:
+async def _show_next_step(request: Request, flow: Flow) -> Response:
     oauth_request, query = flow.oauth_request, request.query_params
     if oauth_request.prompt == "none":
-        return await _without_asking(request, flow)
+        return await _answer_silently(request, flow)
     if "ticket" in query:
         return await _ask_factor(request, flow, EMPTY, query["ticket"])
-    accounts = [account for account in edge.accounts_of(request) if fits(account, oauth_request.login_hint)]
+    accounts = [account for account in edge.accounts_of(request) if fits_hint(account, oauth_request.login_hint)]
     selected = next((account for account in accounts if account.did == query.get("account")), None)
     view = query.get("view", "")
     if selected is None and (view or not accounts):
@@ -117,9 +126,9 @@ async def _decide(request: Request, flow: Flow, account: SignedInAccount) -> Res
     return views.consent(request, flow, account, request.query_params.get("proof", ""))
 
 
-async def _without_asking(request: Request, flow: Flow) -> Response:
+async def _answer_silently(request: Request, flow: Flow) -> Response:
     """Answer ``prompt=none`` without showing a page (OpenID Connect Core 3.1.2.1 defines the errors)."""
-    accounts = [account for account in edge.accounts_of(request) if fits(account, flow.oauth_request.login_hint)]
+    accounts = [account for account in edge.accounts_of(request) if fits_hint(account, flow.oauth_request.login_hint)]
     active = [account for account in accounts if account.status is HostingStatus.ACTIVE]
     if not active:
         return await _refuse(request, flow, "login_required", "No account that could approve is signed in.")
@@ -153,7 +162,7 @@ async def _sign_in(request: Request, flow: Flow, form: dict[str, str]) -> Respon
     identifier = form.get("identifier", "")
     if flow.oauth_request.login_hint is not None:
         identifier = flow.oauth_request.login_hint
-    accounts = [account for account in edge.accounts_of(request) if fits(account, flow.oauth_request.login_hint)]
+    accounts = [account for account in edge.accounts_of(request) if fits_hint(account, flow.oauth_request.login_hint)]
     remember = "remember" in form
     try:
         if form.get("passkey"):
@@ -167,9 +176,9 @@ async def _sign_in(request: Request, flow: Flow, form: dict[str, str]) -> Respon
             request, flow, FormState(form, {"identifier": too_often(refused)}), accounts, status=403
         )
     except TooMany as limit:
-        return await _ask_password(request, flow, used_up(form, limit), accounts, status=429)
+        return await _ask_password(request, flow, form_after_limit(form, limit), accounts, status=429)
     entered = await factor_step.enter(request, account, remember=remember)
-    return go(flow.url(ticket=entered)) if isinstance(entered, str) else _signed_in(request, flow, entered)
+    return redirect_to(flow.url(ticket=entered)) if isinstance(entered, str) else _signed_in(request, flow, entered)
 
 
 async def _ask_factor(request: Request, flow: Flow, typed: FormState, text: str, *, status: int = 200) -> Response:
@@ -177,7 +186,7 @@ async def _ask_factor(request: Request, flow: Flow, typed: FormState, text: str,
     try:
         ticket = factor_step.read_ticket(request, text)
     except NotSignedIn:
-        return go(flow.url())
+        return redirect_to(flow.url())
     view = await factor_step.view_of(request, Did(ticket.did))
     return views.factor(request, flow, typed, {"ticket": text, **view}, status=status)
 
@@ -187,12 +196,12 @@ async def _take_factor(request: Request, flow: Flow, form: dict[str, str]) -> Re
     try:
         ticket = factor_step.read_ticket(request, text)
     except NotSignedIn:
-        return go(flow.url())
+        return redirect_to(flow.url())
     did = Did(ticket.did)
     try:
         if form.get("step") == "factor-email":
             await factor_step.send_code(request, did)
-            return go(flow.url(ticket=text), flash="email_sent")
+            return redirect_to(flow.url(ticket=text), flash="email_sent")
         await factor_step.take_factor(request, did, form)
     except InvalidForm as wrong:
         return await _ask_factor(request, flow, form_with_problems(form, wrong), text, status=400)
@@ -202,12 +211,12 @@ async def _take_factor(request: Request, flow: Flow, form: dict[str, str]) -> Re
 
 def _signed_in(request: Request, flow: Flow, account: SignedInAccount) -> Response:
     """Continue the flow with proof that the password was entered for this request."""
-    return go(flow.url(account=account.did, proof=proof_of(request, flow, account.did)))
+    return redirect_to(flow.url(account=account.did, proof=proof_of(request, flow, account.did)))
 
 
 async def _sign_up(request: Request, flow: Flow, form: dict[str, str]) -> Response:
     if flow.oauth_request.login_hint is not None:
-        return go(flow.url())
+        return redirect_to(flow.url())
     try:
         account = await sign_up(request, form)
     except InvalidForm as wrong:
@@ -227,14 +236,14 @@ async def _confirm(request: Request, flow: Flow, form: dict[str, str], *, again:
     except InvalidForm as wrong:
         return views.confirm_email(request, flow, account, form_with_problems(form, wrong), status=400)
     flash = "email_sent" if again else "email_confirmed"
-    return go(flow.url(account=account.did, proof=form.get("proof", "")), flash=flash)
+    return redirect_to(flow.url(account=account.did, proof=form.get("proof", "")), flash=flash)
 
 
 async def _approve(request: Request, flow: Flow, form: dict[str, str]) -> Response:
     account = await edge.choose(request, form.get("account", ""))
     if flow.oauth_request.prompt == "login" and not _is_proven(request, flow, account, form.get("proof", "")):
-        return go(flow.url(account=account.did))
-    return await _grant(request, flow, account, views.ticked(flow.oauth_request, form))
+        return redirect_to(flow.url(account=account.did))
+    return await _grant(request, flow, account, views.selected_scopes(flow.oauth_request, form))
 
 
 async def _grant(request: Request, flow: Flow, account: SignedInAccount, scopes: tuple[str, ...]) -> Response:
@@ -242,23 +251,23 @@ async def _grant(request: Request, flow: Flow, account: SignedInAccount, scopes:
     try:
         async with edge.registry_of(request).db.transaction() as tx:
             # Loaded again in this transaction, because the request may have changed since the page was rendered.
-            now = await opened(tx, request, flow.client_id, flow.request_uri)
+            now = await open_flow(tx, request, flow.client_id, flow.request_uri)
             address = await authorization.approve(server, tx, now.oauth_request, account.did, scopes, device_id)
     except RequestUnusable:
         raise
     except (Forbidden, Refused, InvalidInput) as refused:
         return views.cannot(request, flow, account, too_often(refused))
-    return go(address)
+    return redirect_to(address)
 
 
 async def _deny(request: Request, flow: Flow) -> Response:
     async with edge.registry_of(request).db.transaction() as tx:
-        return go(await authorization.deny(authorization_of(request), tx, flow.oauth_request))
+        return redirect_to(await authorization.deny(authorization_of(request), tx, flow.oauth_request))
 
 
 async def _refuse(request: Request, flow: Flow, error: str, why: str) -> Response:
     async with edge.registry_of(request).db.transaction() as tx:
-        return go(await authorization.refuse(authorization_of(request), tx, flow.oauth_request, error, why))
+        return redirect_to(await authorization.refuse(authorization_of(request), tx, flow.oauth_request, error, why))
 
 
 def _is_proven(request: Request, flow: Flow, account: SignedInAccount, proof: str) -> bool:

@@ -119,7 +119,7 @@ def consent(request: Request, flow: Flow, account: SignedInAccount, proof: str) 
     return page(request, "oauth/consent.html", context)
 
 
-def ticked(oauth_request: AuthorizationRequest, form: dict[str, str]) -> tuple[str, ...]:
+def selected_scopes(oauth_request: AuthorizationRequest, form: dict[str, str]) -> tuple[str, ...]:
     """Return the scopes that are selected on the consent page. ``atproto`` is always included."""
     return tuple(
         scope

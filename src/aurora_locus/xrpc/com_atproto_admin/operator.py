@@ -4,7 +4,7 @@ from at_protocol.failures import Malformed
 from at_protocol.syntax.did import Did, parse_did
 from aurora_locus.accounts import queries
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.moderation.account_actions import absent
+from aurora_locus.moderation.account_actions import account_absent
 from aurora_locus.moderation.roles import AuditContext
 from aurora_locus.xrpc.method import XrpcCall
 from groundwork.errors import InvalidInput, NotSignedIn
@@ -27,5 +27,5 @@ async def account_named(registry: Registry, identifier: str) -> Did:
     async with registry.db.reader() as reader:
         account = await queries.find_by_handle(reader, identifier.lower())
     if account is None:
-        raise absent()
+        raise account_absent()
     return account.did

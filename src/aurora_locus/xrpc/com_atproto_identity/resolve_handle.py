@@ -9,7 +9,7 @@ from at_protocol.syntax.did import Did, parse_did
 from at_protocol.syntax.handle import Handle, parse_handle
 from at_protocol.syntax.nsid import Nsid
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.federation.upstream import whole
+from aurora_locus.federation.upstream import read_whole
 from aurora_locus.xrpc.com_atproto_identity.identities import did_of_handle
 from aurora_locus.xrpc.method import Outcome, XrpcCall
 from groundwork.errors import RemoteFailed, RemoteSlow
@@ -45,7 +45,7 @@ async def _seen_by_app_view(call: XrpcCall, handle: Handle) -> Did | None:
         reply = await call.host.proxying.ask_app_view(NSID, {"handle": handle})
         if reply is None:
             return None
-        body = await whole(reply)
+        body = await read_whole(reply)
         return parse_did(msgspec.json.decode(body, type=_Resolved).did) if reply.status == HTTPStatus.OK else None
     except (RemoteFailed, RemoteSlow, Malformed, msgspec.DecodeError):
         return None  # the result from the network stays

@@ -15,7 +15,7 @@ from aurora_locus.xrpc.com_atproto_identity import (
     sign_plc_operation,
     submit_plc_operation,
 )
-from aurora_locus.xrpc.limits import limited, per_account
+from aurora_locus.xrpc.limits import per_account, with_limits
 from aurora_locus.xrpc.method import Method, Outcome, Run, XrpcCall, procedure, query
 
 _NAMES = "com.atproto.identity"
@@ -29,9 +29,9 @@ def methods(registry: Registry) -> list[Method]:
     def over(run: OfIdentities) -> Run:
         return partial(run, registry)
 
-    request = limited(registry, per_account(*REQUEST_SIGNATURE), over(request_plc_operation_signature.run))
+    request = with_limits(registry, per_account(*REQUEST_SIGNATURE), over(request_plc_operation_signature.run))
     # Submissions to the directory count together with handle changes, which are submitted there too.
-    submit = limited(registry, per_account(UPDATE_HANDLE, UPDATE_HANDLE_DAILY), over(submit_plc_operation.run))
+    submit = with_limits(registry, per_account(UPDATE_HANDLE, UPDATE_HANDLE_DAILY), over(submit_plc_operation.run))
     return [
         query(f"{_NAMES}.resolveDid", over(resolve_did.run)),
         query(f"{_NAMES}.resolveIdentity", over(resolve_identity.run)),

@@ -9,7 +9,7 @@ from aurora_locus.repository.commit import commit
 from aurora_locus.repository.model import WriteAction
 from aurora_locus.repository.prepare import check_blobs, prepare_record
 from aurora_locus.xrpc.authentication import Need
-from aurora_locus.xrpc.com_atproto_repo.written import optional_cid, written
+from aurora_locus.xrpc.com_atproto_repo.written import optional_cid, write_response
 from aurora_locus.xrpc.method import WRITE_BODY_BYTES, XrpcCall, procedure
 from aurora_locus.xrpc.permissions import require_writing
 from aurora_locus.xrpc.target import own_repository
@@ -34,7 +34,7 @@ async def create_record(call: XrpcCall) -> dict[str, Any]:
     )
     await check_blobs(call.host.db, did, [write])
     committed = await commit(repositories, did, [write], swap_commit=optional_cid(body, "swapCommit"))
-    return written(did, write, committed)
+    return write_response(did, write, committed)
 
 
 METHOD = procedure("com.atproto.repo.createRecord", create_record, Need.ACCESS, max_body_bytes=WRITE_BODY_BYTES)

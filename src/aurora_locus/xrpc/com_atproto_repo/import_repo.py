@@ -123,7 +123,7 @@ async def import_repo(call: XrpcCall) -> None:
     head = await host.repositories.head(call.did)
     if head.status is not HostingStatus.DEACTIVATED:
         require_visible(head)  # checked early, to avoid receiving megabytes that would be refused
-    workers = host.workers.charged_to(person(call.did), *_people_behind(call.peer))
+    workers = host.workers.charged_to(person(call.did), *_quota_holders(call.peer))
     try:
         workers.require_quota()
     except TooMany as used_up:
@@ -144,14 +144,14 @@ async def _import(
     length = call.header("content-length")
     async with receive(
         import_folder(host.settings.data_directory),
-        _paced(call.stream),
+        _require_pace(call.stream),
         max_bytes=host.settings.import_limit,
         content_length=int(length) if length is not None and length.isdigit() else None,
     ) as files:
         await import_repository(host.repositories, call.did, files, workers, storing)
 
 
-def _people_behind(address: str) -> tuple[QuotaHolder, ...]:
+def _quota_holders(address: str) -> tuple[QuotaHolder, ...]:
     return (QuotaHolder(f"address:{network_of(address)}", _PEOPLE_OF_ADDRESS),) if is_public(address) else ()
 
 
@@ -164,7 +164,7 @@ def turns_of(repositories: Repositories) -> ImportTurns:
     return _turns.setdefault(repositories, ImportTurns())
 
 
-async def _paced(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _require_pace(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """Yield the body as long as it arrives at the minimum rate. Raises HTTPException (408)."""
     loop = asyncio.get_running_loop()
     begun, size = loop.time(), 0

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.xrpc.com_atproto_repo import apply_writes
-from aurora_locus.xrpc.limits import limited, per_account
+from aurora_locus.xrpc.limits import per_account, with_limits
 from aurora_locus.xrpc.method import Method, Outcome, Run, XrpcCall
 from groundwork.rate_limit.contract import Limit
 
@@ -50,11 +50,11 @@ def for_writers(registry: Registry, method: Method) -> Method:
     """Wrap a method so that its writes count against the limits of the account."""
     points = _POINTS.get(method.nsid)
     if points is not None:
-        run = limited(registry, per_account(WRITES, WRITES_DAILY), method.run, points)
+        run = with_limits(registry, per_account(WRITES, WRITES_DAILY), method.run, points)
         return replace(method, run=run)
     if method.nsid == "com.atproto.repo.uploadBlob":
-        counted = limited(registry, per_account(UPLOADS_DAILY), method.run)
+        counted = with_limits(registry, per_account(UPLOADS_DAILY), method.run)
         return replace(method, run=_unless_arriving(counted, method.run))
     if method.nsid == "com.atproto.repo.importRepo":
-        return replace(method, run=limited(registry, per_account(IMPORTS), method.run))
+        return replace(method, run=with_limits(registry, per_account(IMPORTS), method.run))
     return method

@@ -37,6 +37,6 @@ def result(did: Did, write: PreparedWrite) -> dict[str, Any]:
     return shown
 
 
-def written(did: Did, write: PreparedWrite, committed: Committed | None) -> dict[str, Any]:
+def write_response(did: Did, write: PreparedWrite, committed: Committed | None) -> dict[str, Any]:
     """Return the response of createRecord and putRecord."""
     return {**result(did, write), **commit_meta(committed)}

@@ -54,10 +54,10 @@ from aurora_locus.xrpc.com_atproto_server import (
 from aurora_locus.xrpc.limits import (
     Charges,
     all_of,
-    limited,
     per_account,
     per_address,
     per_identifier_and_address,
+    with_limits,
 )
 from aurora_locus.xrpc.method import Method, Outcome, Run, XrpcCall, procedure, query
 
@@ -74,18 +74,18 @@ def methods(registry: Registry) -> list[Method]:
     def over(run: OfAccounts) -> Run:
         return partial(run, registry)
 
-    sign_in = limited(
+    sign_in = with_limits(
         registry,
         all_of(per_identifier_and_address(SIGN_IN, SIGN_IN_DAILY), per_address(SIGN_IN_ADDRESS)),
         over(create_session.run),
     )
-    rename = limited(registry, per_account(UPDATE_HANDLE, UPDATE_HANDLE_DAILY), over(update_handle.run))
+    rename = with_limits(registry, per_account(UPDATE_HANDLE, UPDATE_HANDLE_DAILY), over(update_handle.run))
     server, identity = "com.atproto.server", "com.atproto.identity"
     return [
         query(f"{server}.describeServer", over(describe_server.run), Need.ANYBODY),
         procedure(
             f"{server}.createAccount",
-            limited(registry, per_address(CREATE_ACCOUNT), over(create_account.run)),
+            with_limits(registry, per_address(CREATE_ACCOUNT), over(create_account.run)),
             Need.ARRIVAL,
         ),
         procedure(f"{server}.createSession", sign_in, Need.ANYBODY),
@@ -98,7 +98,7 @@ def methods(registry: Registry) -> list[Method]:
         query(f"{server}.checkAccountStatus", over(check_account_status.run), Need.ACCESS),
         procedure(
             f"{server}.reserveSigningKey",
-            limited(registry, per_address(RESERVE_KEY), over(reserve_signing_key.run)),
+            with_limits(registry, per_address(RESERVE_KEY), over(reserve_signing_key.run)),
             Need.ANYBODY,
         ),
         procedure(f"{server}.createAppPassword", over(create_app_password.run), Need.FULL_ACCESS),
@@ -122,7 +122,7 @@ def _by_mail(registry: Registry) -> list[Method]:
     """Return the methods that use an e-mailed token."""
 
     def limited_over(charges: Charges, run: OfAccounts) -> Run:
-        return limited(registry, charges, partial(run, registry))
+        return with_limits(registry, charges, partial(run, registry))
 
     server = "com.atproto.server"
     return [

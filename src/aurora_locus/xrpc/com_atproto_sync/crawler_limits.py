@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from aurora_locus.accounts.registry import Registry
-from aurora_locus.xrpc.limits import limited, per_address
+from aurora_locus.xrpc.limits import per_address, with_limits
 from aurora_locus.xrpc.method import Method
 from groundwork.rate_limit.contract import Limit
 
@@ -19,4 +19,4 @@ _LIMITS = {
 def for_crawlers(registry: Registry, method: Method) -> Method:
     """Wrap a method so that its calls count against the limits of crawlers."""
     limit = _LIMITS.get(method.nsid)
-    return method if limit is None else replace(method, run=limited(registry, per_address(limit), method.run))
+    return method if limit is None else replace(method, run=with_limits(registry, per_address(limit), method.run))

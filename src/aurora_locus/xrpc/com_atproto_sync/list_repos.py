@@ -22,7 +22,7 @@ async def list_repos(call: XrpcCall) -> dict[str, Any]:
     limit = call.parameters["limit"]
     created_at, did = _position(call.parameters.get("cursor"))
     found = await reader.heads_after(call.host.db, created_at, did, limit)
-    page: dict[str, Any] = {"repos": [_shown(head) for _, head in found]}
+    page: dict[str, Any] = {"repos": [_repo_view(head) for _, head in found]}
     if len(found) == limit:
         came, head = found[-1]
         page["cursor"] = f"{came}:{head.did}"
@@ -38,7 +38,7 @@ def _position(cursor: str | None) -> tuple[Instant, str]:
     return Instant(int(match[1])), match[2]
 
 
-def _shown(head: Head) -> dict[str, Any]:
+def _repo_view(head: Head) -> dict[str, Any]:
     shown = {"did": head.did, "head": str(head.commit), "rev": head.rev, "active": head.status is HostingStatus.ACTIVE}
     return shown if head.status is HostingStatus.ACTIVE else {**shown, "status": head.status.value}
 

@@ -54,7 +54,7 @@ def list_events(
     """List events, one per line."""
 
     async def show(db: Database, _settings: PdsSettings) -> None:
-        rows = await queries.listed(db, after=after, did=did, limit=limit)
+        rows = await queries.list_events(db, after=after, did=did, limit=limit)
         if as_json:
             print_json(
                 [{"seq": one.seq, "kind": one.kind, "did": one.did, "at": one.at, "bytes": one.size} for one in rows]
