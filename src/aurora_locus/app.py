@@ -36,7 +36,7 @@ from aurora_locus.federation.relay_accounts import AccountGauges, keep_asking
 from aurora_locus.federation.setup import open_proxying
 from aurora_locus.federation.status import subscribers_and_relays
 from aurora_locus.federation.stream_slots import StreamSlots
-from aurora_locus.federation.taken_down import TakenDown
+from aurora_locus.federation.taken_down import TakedownIndex
 from aurora_locus.i18n.language import by_request
 from aurora_locus.i18n.sentences import explain
 from aurora_locus.identity import plc_updates
@@ -295,7 +295,7 @@ def _application(
 ) -> Application:
     methods, settings = table(core.registry, labels), core.settings
     jetstream = Jetstream(
-        core.db, core.live, host.streams, TakenDown(core.db, core.clock), is_served=settings.serves_firehose
+        core.db, core.live, host.streams, TakedownIndex(core.db, core.clock), is_served=settings.serves_firehose
     )
     return Application(
         [

@@ -18,7 +18,7 @@ from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Database
 from plc_directory import store
 from plc_directory.lines import sequenced
-from plc_directory.store import Exported
+from plc_directory.store import ExportedOperation
 
 # Maximum age of a cursor. Older subscribers catch up with /export.
 WINDOW = 7 * DAY
@@ -31,16 +31,16 @@ _FAREWELL_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Farewell:
+class CloseReason:
     """Close reasons of the socket. RFC 6455 7.4.1: 1008, a policy of the endpoint was violated."""
 
     reason: str
     code: int = 1008
 
 
-FUTURE_CURSOR = Farewell("FutureCursor")
-OUTDATED_CURSOR = Farewell("OutdatedCursor")
-TOO_SLOW = Farewell("ConsumerTooSlow")
+FUTURE_CURSOR = CloseReason("FutureCursor")
+OUTDATED_CURSOR = CloseReason("OutdatedCursor")
+TOO_SLOW = CloseReason("ConsumerTooSlow")
 
 
 class ExportStream:
@@ -89,9 +89,9 @@ class ExportStream:
             disconnection.cancel()
             await asyncio.gather(feeding, disconnection, return_exceptions=True)
 
-    async def _feed(self, socket: WebSocket, cursor: int | None) -> Farewell:
+    async def _feed(self, socket: WebSocket, cursor: int | None) -> CloseReason:
         position = await self._begin(cursor)
-        if isinstance(position, Farewell):
+        if isinstance(position, CloseReason):
             return position
         while True:
             # Taken before the page is read: an operation accepted after this either wakes us or is in the page.
@@ -107,7 +107,7 @@ class ExportStream:
             if len(page) < _PAGE:
                 await _heard(news)
 
-    async def _begin(self, cursor: int | None) -> int | Farewell:
+    async def _begin(self, cursor: int | None) -> int | CloseReason:
         """Return the number after which reading begins. Without a cursor, only new operations are sent."""
         async with self._db.reader() as reader:
             last = await store.last_number(reader)
@@ -119,7 +119,7 @@ class ExportStream:
             now = reader.now
         return OUTDATED_CURSOR if missed and missed[0].created_at < Instant(now - WINDOW) else cursor
 
-    async def _page(self, after: int) -> Sequence[Exported]:
+    async def _page(self, after: int) -> Sequence[ExportedOperation]:
         async with self._db.reader() as reader:
             return await store.export_after_seq(reader, after, _PAGE)
 

@@ -1,10 +1,10 @@
 """Export lines in the public directory's two formats (did:plc method 0.3, "HTTP API")."""
 
 from at_protocol.syntax.datetime import format_datetime
-from plc_directory.store import Exported
+from plc_directory.store import ExportedOperation
 
 
-def sequenced(line: Exported) -> dict[str, object]:
+def sequenced(line: ExportedOperation) -> dict[str, object]:
     """Return an export line in the current format, with a sequence number to resume from."""
     return {
         "type": "sequenced_op",
@@ -16,7 +16,7 @@ def sequenced(line: Exported) -> dict[str, object]:
     }
 
 
-def timed(line: Exported) -> dict[str, object]:
+def timed(line: ExportedOperation) -> dict[str, object]:
     """Return an export line in the older format, which is ordered by time alone."""
     return {
         "did": line.did,

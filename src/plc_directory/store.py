@@ -46,7 +46,7 @@ class OperationLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class Exported:
+class ExportedOperation:
     """One accepted operation, as a line of the export."""
 
     seq: int
@@ -121,18 +121,18 @@ async def last_number(reader: Reader) -> int:
     return int(row["last"])
 
 
-async def export_after_seq(reader: Reader, after: int, count: int) -> list[Exported]:
+async def export_after_seq(reader: Reader, after: int, count: int) -> list[ExportedOperation]:
     """Return operations with a number above ``after``."""
     return [_to_exported(row) for row in await reader.fetch(_BY_SEQ, after=after, count=count)]
 
 
-async def export_after_time(reader: Reader, after: Instant, count: int) -> list[Exported]:
+async def export_after_time(reader: Reader, after: Instant, count: int) -> list[ExportedOperation]:
     """Return operations accepted after an instant, for the older export format."""
     return [_to_exported(row) for row in await reader.fetch(_BY_TIME, after=after, count=count)]
 
 
-def _to_exported(row: Row) -> Exported:
-    return Exported(
+def _to_exported(row: Row) -> ExportedOperation:
+    return ExportedOperation(
         row["seq"],
         Did(row["did"]),
         row["cid"],

@@ -4,7 +4,7 @@ A value whose key is gone is skipped. If it belongs to a session, the person has
 webhook, the webhook reports the problem.
 """
 
-from groundwork.database.resealing import Sealed, reseal
+from groundwork.database.resealing import SealedColumn, reseal
 from groundwork.sealing import Sealer
 from groundwork.signing_key import SigningKey
 from openmeet.domain.calendars.fetch import SEAL_PURPOSE
@@ -17,25 +17,27 @@ from openmeet.outbox import email_suppressions
 from programs.platform import Platform
 
 
-def sealed_columns(tenant: str) -> tuple[Sealed, ...]:
+def sealed_columns(tenant: str) -> tuple[SealedColumn, ...]:
     """Columns that are sealed with the keys of the installation. A test looks for others in the schema."""
     return (
-        Sealed("repository_sessions", "did", "sealed", lambda did: session_sealing.purpose_of(tenant, did)),
-        Sealed("custodial_accounts", "email", "sealed_password", session_sealing.password_purpose_of),
-        Sealed("recovery_keys", "public_key", "sealed", recovery_keys.purpose_of),
-        Sealed("oauth_client_keys", "key_id", "sealed", lambda key_id: oauth_client_keys.purpose_of(tenant, key_id)),
-        Sealed("webhooks", "id", "sealed_secret", lambda webhook_id: webhooks.purpose(WebhookId(webhook_id))),
-        Sealed("subscribed_calendars", "id", "url_sealed", lambda _calendar_id: SEAL_PURPOSE),
+        SealedColumn("repository_sessions", "did", "sealed", lambda did: session_sealing.purpose_of(tenant, did)),
+        SealedColumn("custodial_accounts", "email", "sealed_password", session_sealing.password_purpose_of),
+        SealedColumn("recovery_keys", "public_key", "sealed", recovery_keys.purpose_of),
+        SealedColumn(
+            "oauth_client_keys", "key_id", "sealed", lambda key_id: oauth_client_keys.purpose_of(tenant, key_id)
+        ),
+        SealedColumn("webhooks", "id", "sealed_secret", lambda webhook_id: webhooks.purpose(WebhookId(webhook_id))),
+        SealedColumn("subscribed_calendars", "id", "url_sealed", lambda _calendar_id: SEAL_PURPOSE),
     )
 
 
-def columns_of_code_key(key: SigningKey) -> tuple[tuple[Sealer, Sealed], ...]:
+def columns_of_code_key(key: SigningKey) -> tuple[tuple[Sealer, SealedColumn], ...]:
     """Sealed columns whose keys are derived from the key of a community's links."""
     return (
         (email_suppressions.sealer_of(key), email_suppressions.SEALED_KEY),
         (
             messages.removal_sealer(key),
-            Sealed(
+            SealedColumn(
                 "chat_removed", "message_id", "body_sealed", lambda message: messages.purpose_of(ChatMessageId(message))
             ),
         ),

@@ -17,7 +17,7 @@ from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.record_key import RecordKey
 from aurora_locus.repository import hosting
 from aurora_locus.repository.commit import commit
-from aurora_locus.repository.model import Committed, HostingStatus, PreparedWrite, Unswapped, WriteAction
+from aurora_locus.repository.model import Committed, HostingStatus, NoSwapRecord, PreparedWrite, WriteAction
 from aurora_locus.repository.prepare import check_blobs, prepare_deletion, prepare_record
 from aurora_locus.repository.repositories import Repositories
 from aurora_locus.sequencer import queries
@@ -67,7 +67,7 @@ class Hosted:
         *,
         collection: Nsid = NOTE,
         validate: bool | None = None,
-        swap: Cid | Unswapped | None = Unswapped.ANYTHING,
+        swap: Cid | NoSwapRecord | None = NoSwapRecord.ANYTHING,
     ) -> PreparedWrite:
         return prepare_record(
             CATALOG,
@@ -92,7 +92,7 @@ class Hosted:
     async def put(self, rkey: str, text: str, **more: Value) -> Committed | None:
         return await self.write(self.prepare(rkey, {"text": text, **more}, WriteAction.PUT))
 
-    async def delete(self, rkey: str, swap: Cid | Unswapped | None = Unswapped.ANYTHING) -> Committed | None:
+    async def delete(self, rkey: str, swap: Cid | NoSwapRecord | None = NoSwapRecord.ANYTHING) -> Committed | None:
         return await self.write(prepare_deletion(NOTE, RecordKey(rkey), swap=swap))
 
 
@@ -137,9 +137,9 @@ async def verify_log(db: Database, did: Did, key: PublicKey, now: int) -> dict[s
 
 def _verified(
     message: events.CommitMessage, key: PublicKey, now: int, known: verify.RepoHead | None
-) -> verify.Verified:
+) -> verify.VerifiedCommit:
     return verify.verify_commit_message(message, key, now_us=now, known=known)
 
 
-def _first(message: events.CommitMessage, key: PublicKey, now: int) -> verify.Verified:
+def _first(message: events.CommitMessage, key: PublicKey, now: int) -> verify.VerifiedCommit:
     return verify.verify_commit_message(message, key, now_us=now, verification=verify.LENIENT)

@@ -6,14 +6,14 @@ import re
 from groundwork.clock import SECOND
 from groundwork.mail.address import parse_address
 from groundwork.mail.contract import Sender
-from groundwork.mail.folder import FolderMailbox, KeptMail
+from groundwork.mail.folder import FolderMailbox, StoredMail
 from tests.aurora_locus.deployment import Deployment
 from tests.patience import PATIENCE_SECONDS
 
 _UNPAID = "select count(*) from outbox_jobs where state <> 'completed'"
 
 
-async def letters(deployment: Deployment, to: str) -> list[KeptMail]:
+async def letters(deployment: Deployment, to: str) -> list[StoredMail]:
     """All of them, newest first, once nothing is queued."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         while await _undelivered(deployment):  # noqa: ASYNC110 - the server's own task delivers them, and tells nobody

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from at_protocol.data import cbor
 from at_protocol.data.cid import Cid
-from at_protocol.repo.build import Built, build
+from at_protocol.repo.build import BuiltTree, build
 from at_protocol.repo.change import RepoChange
 from at_protocol.repo.edit import apply_changes
 from at_protocol.repo.mst import Tree
@@ -27,7 +27,7 @@ def measure() -> Iterator[Figure]:
     progress(f"building a tree of {KEYS:,} keys")
     content = [(path, VALUE) for path in _paths(0, KEYS)]
     seconds, built = timed(lambda: build(content))
-    assert isinstance(built, Built)
+    assert isinstance(built, BuiltTree)
     check(sum(1 for _ in Tree(built.root, built.blocks.get).entries()) == KEYS, "the tree has lost keys")
     yield Figure("build it from sorted keys", seconds, "s", less_is_better=True)
 
@@ -48,7 +48,7 @@ def measure() -> Iterator[Figure]:
     progress(f"building {PEER_KEYS:,} keys")
     few = content[:PEER_KEYS]
     seconds, built = timed(lambda: build(few))
-    assert isinstance(built, Built)
+    assert isinstance(built, BuiltTree)
     if peer is not None:
         taken, foreign = timed(lambda: _build_with_atmst(few))
         check(foreign == bytes(built.root), "atmst computes another root")
@@ -66,7 +66,7 @@ def _paths(first: int, count: int) -> list[str]:
     return [f"app.bsky.feed.post/{from_microseconds(FIRST_US + number * step + offset, 7)}" for number in numbers]
 
 
-def _insert(built: Built, paths: list[str]) -> tuple[list[float], Cid]:
+def _insert(built: BuiltTree, paths: list[str]) -> tuple[list[float], Cid]:
     blocks = dict(built.blocks)
     nodes: dict[Cid, Node] = {}
     root, taken = built.root, []
@@ -80,7 +80,7 @@ def _insert(built: Built, paths: list[str]) -> tuple[list[float], Cid]:
     return taken, root
 
 
-def _insert_with_atmst(built: Built, paths: list[str]) -> float:
+def _insert_with_atmst(built: BuiltTree, paths: list[str]) -> float:
     """Seconds per insert."""
     from atmst.blockstore import MemoryBlockStore  # imported here because it cannot be imported without cbrrr
     from atmst.mst.node_store import NodeStore

@@ -26,7 +26,7 @@ from groundwork.clock import HandClock
 from groundwork.database.transaction import Database
 from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT
-from groundwork.http.server import Serving, serve
+from groundwork.http.server import RunningServer, serve
 from groundwork.outbox import dispatcher
 from groundwork.outbox.delivery import one_by_one
 from groundwork.queue.contract import Message
@@ -97,7 +97,7 @@ class Deployment:
     clock: HandClock
     consumer: Consumer
     pds: AuroraLocus
-    pds_serving: Serving
+    pds_serving: RunningServer
     plc_url: str = ""
 
     async def person(self, name: str = "Ana", *, agrees: bool = True) -> Caller:

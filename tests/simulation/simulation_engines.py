@@ -17,7 +17,7 @@ from groundwork.clock import Clock
 from groundwork.database.migrate import migrate
 from groundwork.database.open_ import open_database
 from groundwork.database.transaction import Database
-from groundwork.queue.contract import DeadLetter, Delivery, Depth, Message, Queue
+from groundwork.queue.contract import DeadLetter, Delivery, Message, Queue, QueueDepth
 from groundwork.queue.embedded import EmbeddedQueue
 from groundwork.queue.rabbitmq import RabbitQueue
 from openmeet.network.records.message import Hint, HintKind, decode
@@ -131,7 +131,7 @@ class RecordedQueue:
     async def forget(self, partition: str, is_over: Callable[[bytes], bool], /) -> int:
         return await self._queue.forget(partition, is_over)
 
-    async def depth(self) -> Depth:
+    async def depth(self) -> QueueDepth:
         return await self._queue.depth()
 
     async def close(self) -> None:

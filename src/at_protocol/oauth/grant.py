@@ -16,10 +16,10 @@ from at_protocol.oauth.permissions import (
     IdentityPermission,
     Inclusion,
     Permission,
+    RepoAction,
     RepoPermission,
     RpcPermission,
     Transition,
-    Writing,
     parse_permission,
 )
 
@@ -41,7 +41,7 @@ class Grant:
     inclusions: tuple[Inclusion, ...]
     transitions: frozenset[Transition]
 
-    def may_write(self, collection: str, writing: Writing) -> bool:
+    def may_write(self, collection: str, writing: RepoAction) -> bool:
         """Whether records of a collection may be created, updated or deleted."""
         return Transition.GENERIC in self.transitions or any(
             writing in each.writings and (collection in each.collections or ANY in each.collections)

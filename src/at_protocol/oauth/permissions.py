@@ -20,7 +20,7 @@ ATPROTO: Final = "atproto"
 """Required in every grant. On its own, it reveals only the identity of the account."""
 
 
-class Writing(StrEnum):
+class RepoAction(StrEnum):
     """The actions that ``repo`` permissions distinguish."""
 
     CREATE = "create"
@@ -36,7 +36,7 @@ class Transition(StrEnum):
     EMAIL = "transition:email"
 
 
-EVERY_WRITING: Final = frozenset(Writing)
+EVERY_WRITING: Final = frozenset(RepoAction)
 
 _MEDIA_RANGE = re.compile(r"\*/\*|[A-Za-z0-9!#$&^_.+-]{1,127}/(\*|[A-Za-z0-9!#$&^_.+-]{1,127})", re.ASCII)
 _FRAGMENT = re.compile(r"[A-Za-z0-9._~:-]{1,256}", re.ASCII)
@@ -47,10 +47,12 @@ class RepoPermission:
     """Permission to write records: collections (``*`` for all) and allowed actions."""
 
     collections: tuple[str, ...]
-    writings: frozenset[Writing] = EVERY_WRITING
+    writings: frozenset[RepoAction] = EVERY_WRITING
 
     def scope(self) -> str:
-        actions = [] if self.writings == EVERY_WRITING else [("action", w.value) for w in Writing if w in self.writings]
+        actions = (
+            [] if self.writings == EVERY_WRITING else [("action", w.value) for w in RepoAction if w in self.writings]
+        )
         return _scope_text("repo", "collection", self.collections, actions)
 
 
@@ -169,10 +171,10 @@ def _repo(values: Mapping[str, Sequence[str]]) -> RepoPermission:
     return RepoPermission(tuple(collections), EVERY_WRITING if actions is None else writings(actions))
 
 
-def writings(actions: Sequence[str]) -> frozenset[Writing]:
+def writings(actions: Sequence[str]) -> frozenset[RepoAction]:
     """Parse actions. Raises Malformed if there are none, or for an unknown action."""
     try:
-        found = frozenset(Writing(action) for action in actions)
+        found = frozenset(RepoAction(action) for action in actions)
     except ValueError as error:
         raise Malformed("scope", list(actions), "actions are create, update and delete") from error
     if not found:

@@ -12,7 +12,7 @@ from at_protocol.repo.node import MAX_HEIGHT, MAX_KEY_BYTES, Node, key_height, m
 
 
 @dataclass(frozen=True, slots=True)
-class Built:
+class BuiltTree:
     """A complete tree: its root and all nodes."""
 
     root: Cid
@@ -30,7 +30,7 @@ class _Level:
         self.children: list[Cid | None] = []
 
 
-def build(entries: Iterable[tuple[str, Cid]]) -> Built:
+def build(entries: Iterable[tuple[str, Cid]]) -> BuiltTree:
     """Build the tree of ``(path, record CID)`` pairs, which must be in strictly increasing order of path.
 
     Raises Malformed if they are not, or if a path is empty or too long.
@@ -42,7 +42,7 @@ def build(entries: Iterable[tuple[str, Cid]]) -> Built:
         blocks[node.cid] = node.block
     if root is None:
         raise AssertionError
-    return Built(root, blocks)
+    return BuiltTree(root, blocks)
 
 
 def build_nodes(entries: Iterable[tuple[str, Cid]]) -> Iterator[Node]:

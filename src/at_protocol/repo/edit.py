@@ -30,7 +30,7 @@ class ChangeMismatch(Malformed):
 
 
 @dataclass(frozen=True, slots=True)
-class Edited:
+class EditedTree:
     """Result of a batch.
 
     ``new_blocks`` are the nodes of the new tree that the old tree did not have. ``removed`` are the nodes of the old
@@ -61,7 +61,7 @@ _Subtree = Cid | _Draft | None
 
 
 @dataclass(slots=True)
-class _Workbench:
+class _TreeEditor:
     """State of one batch: the original tree, the current root, and the opened nodes."""
 
     tree: Tree
@@ -211,7 +211,7 @@ def _raise_to_level(subtree: _Subtree, height: int, top_level: int) -> _Subtree:
     return subtree
 
 
-def apply_changes(tree: Tree, changes: Iterable[RepoChange]) -> Edited:
+def apply_changes(tree: Tree, changes: Iterable[RepoChange]) -> EditedTree:
     """Apply the changes in order. Returns new nodes, removed nodes and the covering proof.
 
     Raises ChangeMismatch if a ``before`` does not match the tree, Malformed if the tree itself is not canonical, and
@@ -235,7 +235,7 @@ def apply_changes(tree: Tree, changes: Iterable[RepoChange]) -> Edited:
         for node in covering_nodes(after, change.path):
             if node.cid not in new:
                 proof[node.cid] = node.block
-    return Edited(root, new, frozenset(bench.thawed - bench.sealed.keys()), proof)
+    return EditedTree(root, new, frozenset(bench.thawed - bench.sealed.keys()), proof)
 
 
 def root_after(tree: Tree, changes: Iterable[RepoChange]) -> Cid:
@@ -246,10 +246,10 @@ def root_after(tree: Tree, changes: Iterable[RepoChange]) -> Cid:
     return bench.seal(bench.root)
 
 
-def _change(tree: Tree, changes: Iterable[RepoChange]) -> _Workbench:
+def _change(tree: Tree, changes: Iterable[RepoChange]) -> _TreeEditor:
     node = tree.root_node()
     draft = _Draft(node.height or 0, list(node.keys), list(node.values), list(node.children))
-    bench = _Workbench(tree, draft, {tree.root})
+    bench = _TreeEditor(tree, draft, {tree.root})
     for change in changes:
         key = change.path.encode()
         if not 0 < len(key) <= MAX_KEY_BYTES:

@@ -25,7 +25,7 @@ from at_protocol.sync.verify import (
     RejectionReason,
     RepoHead,
     VerificationLevel,
-    Verified,
+    VerifiedCommit,
     verify_commit_message,
     verify_sync_message,
 )
@@ -74,7 +74,7 @@ class AccountChange:
 
     verdict: SyncVerdict
     state: AccountState
-    verified: Verified | None = None
+    verified: VerifiedCommit | None = None
     refusal: MessageRejected | None = None
 
 

@@ -82,7 +82,7 @@ class SeenOperation:
 
 
 @dataclass(frozen=True, slots=True)
-class Verified:
+class VerifiedCommit:
     """A verified commit: its operations, and the new state of the repository."""
 
     did: Did
@@ -121,7 +121,7 @@ def verify_commit_message(
     now_us: int,
     known: RepoHead | None = None,
     verification: VerificationLevel = FULL,
-) -> Verified:
+) -> VerifiedCommit:
     """Verify a ``#commit``. ``known`` is None if the repository was never seen; any revision can then be the first.
 
     Raises MessageRejected. On BAD_SIGNATURE, resolve the identity again, once. On GAP, fetch the repository.
@@ -145,7 +145,7 @@ def verify_commit_message(
             raise MessageRejected(RejectionReason.GAP, message.since, f"last known is {known.rev}")
         if message.prev_data is not None and message.prev_data != known.data:
             raise MessageRejected(RejectionReason.GAP, str(message.prev_data), f"last known tree is {known.data}")
-    return Verified(message.repo, rev, commit, operations)
+    return VerifiedCommit(message.repo, rev, commit, operations)
 
 
 def verify_sync_message(message: SyncMessage, key: PublicKey, *, now_us: int, known: RepoHead | None = None) -> Commit:

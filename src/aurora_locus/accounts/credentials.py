@@ -21,7 +21,7 @@ from starlette.requests import HTTPConnection
 
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import queries
-from aurora_locus.accounts.model import AccessToken, Account, Guessing, RefreshToken, SessionScope
+from aurora_locus.accounts.model import AccessToken, Account, GuessContext, RefreshToken, SessionScope
 from aurora_locus.accounts.operator_guesses import OWN_NAME, OperatorGuesses
 from aurora_locus.accounts.session_tokens import SessionTokenSigner, expired
 from aurora_locus.accounts.sign_in_source import SignInSource, source_of
@@ -65,7 +65,7 @@ class CredentialReader:
         admin_password: Secret,
         clock: Clock,
         counters: Counters,
-        guessing: Guessing,
+        guessing: GuessContext,
         *,
         peer_key: Secret = _NO_KEY,
     ) -> None:

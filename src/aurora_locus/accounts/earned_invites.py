@@ -27,7 +27,7 @@ _EARNED = """
 
 
 @dataclass(frozen=True, slots=True)
-class Earning:
+class EarningRule:
     """The rule by which accounts earn invite codes. ``interval`` is in microseconds; 0 means that no codes are earned.
     The rule applies from ``epoch`` on.
     """
@@ -36,7 +36,7 @@ class Earning:
     epoch: Instant
 
 
-def count_due(earning: Earning, *, since: int, now: int, created_count: int, open_now: int) -> int:
+def count_due(earning: EarningRule, *, since: int, now: int, created_count: int, open_now: int) -> int:
     """Return how many new invite codes the account may get now. ``created_count`` is the number of codes it has already
     earned.
     """
@@ -46,7 +46,7 @@ def count_due(earning: Earning, *, since: int, now: int, created_count: int, ope
     return max(0, min(earned - created_count, MAX_OPEN - open_now))
 
 
-def earn(w: Writer, earning: Earning, did: Did, hostname: str) -> int:
+def earn(w: Writer, earning: EarningRule, did: Did, hostname: str) -> int:
     """Create the codes earned since the last request and return how many."""
     account = w.fetch_one(_LOCK, did=did)
     if account is None or account["invites_disabled"] or account["deactivated_at"] or account["takedown_ref"]:

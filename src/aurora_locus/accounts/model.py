@@ -39,7 +39,7 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
-class Guessing:
+class GuessContext:
     """Dependencies of the counters of wrong passwords, for accounts and operators. ``key`` is a server secret used to
     hash sources; ``is_wide`` multiplies the limits by a thousand, for development.
     """

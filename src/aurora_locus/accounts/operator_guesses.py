@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from aurora_locus.accounts import password_guesses
 from aurora_locus.accounts.limits import OPERATOR_GUESSES, OPERATOR_SIGN_IN, key_of_identifier, widen
-from aurora_locus.accounts.model import Guessing
+from aurora_locus.accounts.model import GuessContext
 from aurora_locus.accounts.password_guesses import Guess
 from aurora_locus.accounts.sign_in_source import SignInSource
 from groundwork.clock import Clock
@@ -27,7 +27,7 @@ _THIS_MACHINE = b"this machine"
 class OperatorGuesses:
     """Password guess counters of one server."""
 
-    guessing: Guessing
+    guessing: GuessContext
     counters: Counters
     clock: Clock
 

@@ -23,7 +23,7 @@ from groundwork.errors import Forbidden, Refused
 
 
 @dataclass(frozen=True, slots=True)
-class Newest:
+class NewestOperation:
     """The directory's current state in the current operation format, and its CID, which the next operation needs as
     ``prev``.
     """
@@ -64,7 +64,7 @@ def require_plc(did: Did) -> None:
         )
 
 
-async def newest(registry: Registry, did: Did) -> Newest:
+async def newest(registry: Registry, did: Did) -> NewestOperation:
     """Return the current state of the identity in the directory.
 
     Raises Refused for a tombstoned identity; NotFound, RemoteFailed and RemoteSlow according to the directory's
@@ -73,7 +73,7 @@ async def newest(registry: Registry, did: Did) -> Newest:
     operation = await registry.directory.last(did)
     if isinstance(operation, Tombstone):
         raise Refused(gettext_noop("This identity has been deactivated in the directory."))
-    return Newest(plc_operation.normalised(operation), plc_operation.cid_of(operation))
+    return NewestOperation(plc_operation.normalised(operation), plc_operation.cid_of(operation))
 
 
 async def signed(registry: Registry, did: Did, changes: Mapping[str, Any], token: str | None) -> PlcOperation:

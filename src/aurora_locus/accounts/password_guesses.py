@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from aurora_locus.accounts import queries, sessions
 from aurora_locus.accounts.limits import WRONG_PASSWORDS, effective_limit, key_of_identifier, widen
-from aurora_locus.accounts.model import Guessing
+from aurora_locus.accounts.model import GuessContext
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.sessions import ProvenAccount
 from aurora_locus.accounts.sign_in_links import SignInLink
@@ -126,7 +126,7 @@ async def authenticate(
 
 
 async def take(
-    guessing: Guessing, subject: str, source: SignInSource, limit: Limit, *, place: bytes | None = None
+    guessing: GuessContext, subject: str, source: SignInSource, limit: Limit, *, place: bytes | None = None
 ) -> Guess:
     """Count a guess before it is checked. It counts at ``place`` if given, otherwise at the known source, otherwise in
     the shared counter.
@@ -148,12 +148,12 @@ async def take(
     return Guess(subject, at)
 
 
-async def give_back(guessing: Guessing, guess: Guess) -> None:
+async def give_back(guessing: GuessContext, guess: Guess) -> None:
     """Refund a guess whose password was right."""
     await guessing.db.write(lambda w: w.execute(_GIVE_BACK, subject=guess.subject, place=guess.place))
 
 
-async def require_left(reader: Reader, guessing: Guessing, subject: str, place: bytes, limit: Limit) -> None:
+async def require_left(reader: Reader, guessing: GuessContext, subject: str, place: bytes, limit: Limit) -> None:
     """Raise GuessesUsedUp if even a right password would be refused."""
     limit = _effective_limits(guessing, limit)
     window = await _read_window(reader, subject, place)
@@ -161,7 +161,7 @@ async def require_left(reader: Reader, guessing: Guessing, subject: str, place: 
         raise guesses_used_up(limit, window, reader.now)
 
 
-async def known_place(reader: Reader, guessing: Guessing, subject: str, source: SignInSource) -> bytes:
+async def known_place(reader: Reader, guessing: GuessContext, subject: str, source: SignInSource) -> bytes:
     """Return the first place of this source that is known from an earlier sign-in; ``ANYWHERE`` if there is none."""
     after = reader.now - KNOWN_FOR
     for place in source.places(guessing.key):
@@ -170,7 +170,7 @@ async def known_place(reader: Reader, guessing: Guessing, subject: str, source: 
     return ANYWHERE
 
 
-async def is_noted(reader: Reader, guessing: Guessing, subject: str, source: SignInSource) -> bool:
+async def is_noted(reader: Reader, guessing: GuessContext, subject: str, source: SignInSource) -> bool:
     """Whether everything that ``note`` would write was recently written."""
     for place in source.places(guessing.key):
         if await reader.fetch_one(_KNOWN, subject=subject, place=place, after=reader.now - _NOTED) is None:
@@ -178,7 +178,7 @@ async def is_noted(reader: Reader, guessing: Guessing, subject: str, source: Sig
     return True
 
 
-def note(w: Writer, guessing: Guessing, subject: str, source: SignInSource) -> None:
+def note(w: Writer, guessing: GuessContext, subject: str, source: SignInSource) -> None:
     """Record that somebody signed in from this source. From then on, wrong guesses from other sources do not count
     against it.
     """
@@ -224,7 +224,7 @@ async def _read_window(reader: Reader, subject: str, place: bytes) -> tuple[int,
     return None if row is None else (row["used"], Instant(row["resets_at"]))
 
 
-def _effective_limits(guessing: Guessing, limit: Limit) -> Limit:
+def _effective_limits(guessing: GuessContext, limit: Limit) -> Limit:
     return widen(limit) if guessing.is_wide else limit
 
 

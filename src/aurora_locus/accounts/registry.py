@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from at_protocol.crypto.did_key import PrivateKey, PublicKey
-from aurora_locus.accounts.earned_invites import Earning
+from aurora_locus.accounts.earned_invites import EarningRule
 from aurora_locus.accounts.email_tokens import EmailTokens
-from aurora_locus.accounts.model import Guessing
+from aurora_locus.accounts.model import GuessContext
 from aurora_locus.accounts.passwords import Passwords
 from aurora_locus.accounts.second_factors.model import FactorKeys
 from aurora_locus.accounts.session_tokens import SessionTokenSigner
@@ -49,7 +49,7 @@ class Registry:
     has_wide_limits: bool
     needs_invite: bool
     confirms_email: bool
-    earning: Earning
+    earning: EarningRule
     hosts_did_web: bool
     handle_quarantine: int
     reserved_names: frozenset[str] = frozenset()
@@ -63,9 +63,9 @@ class Registry:
         return [key for key in (self.operators_key, self.rotation_key.public) if key is not None]
 
     @property
-    def guessing(self) -> Guessing:
+    def guessing(self) -> GuessContext:
         """The dependencies of counting wrong passwords."""
-        return Guessing(self.db, self.factor_keys.codes, self.has_wide_limits)
+        return GuessContext(self.db, self.factor_keys.codes, self.has_wide_limits)
 
     @property
     def plc(self) -> PlcUpdateContext:

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from at_protocol.crypto.did_key import PrivateKey, parse_did_key
 from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.failures import Malformed
-from aurora_locus.accounts.earned_invites import Earning
+from aurora_locus.accounts.earned_invites import EarningRule
 from aurora_locus.accounts.email_tokens import EmailTokens
 from aurora_locus.accounts.passwords import Passwords
 from aurora_locus.accounts.registry import Registry
@@ -82,7 +82,7 @@ async def open_registry(
             hosts_did_web=settings.did_web_accounts,
             handle_quarantine=round(settings.handle_quarantine * SECOND),
             reserved_names=frozenset(name.strip().lower() for name in settings.reserved_names),
-            earning=Earning(settings.invite_interval * 1000, Instant(settings.invite_epoch * 1000)),
+            earning=EarningRule(settings.invite_interval * 1000, Instant(settings.invite_epoch * 1000)),
         )
 
 

@@ -24,7 +24,7 @@ _BATCH = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Swept:
+class SweepResult:
     """Number of removed uploads, queued files and unknown files, and of files moved into or out of quarantine."""
 
     uploads: int = 0
@@ -71,11 +71,11 @@ async def remove_due(blobs: BlobService) -> int:
     return removed
 
 
-async def sweep_all(blobs: BlobService, now: Instant, grace: int = 6 * HOUR) -> Swept:
+async def sweep_all(blobs: BlobService, now: Instant, grace: int = 6 * HOUR) -> SweepResult:
     """Sweep everything, including files without a row and the quarantine, which requires a scan of the whole store."""
     uploads = await sweep(blobs, now, grace)
     files = await remove_due(blobs)
-    return Swept(uploads, files, await _sweep_orphans(blobs), await quarantine(blobs))
+    return SweepResult(uploads, files, await _sweep_orphans(blobs), await quarantine(blobs))
 
 
 async def _sweep_orphans(blobs: BlobService) -> int:

@@ -25,7 +25,7 @@ from aurora_locus.federation.jetstream_options import (
     parse_update,
 )
 from aurora_locus.federation.stream_slots import StreamSlots
-from aurora_locus.federation.taken_down import TakenDown
+from aurora_locus.federation.taken_down import TakedownIndex
 from aurora_locus.sequencer import queries
 from aurora_locus.sequencer.live import LiveEvents
 from aurora_locus.sequencer.retry import read_with_retry
@@ -49,7 +49,7 @@ class Jetstream:
     """The WebSocket endpoint. Invalid options are refused with 400 before the upgrade, too many streams with 429."""
 
     def __init__(
-        self, db: Database, live: LiveEvents, places: StreamSlots, taken_down: TakenDown, *, is_served: bool
+        self, db: Database, live: LiveEvents, places: StreamSlots, taken_down: TakedownIndex, *, is_served: bool
     ) -> None:
         self._db = db
         self._live = live
@@ -83,7 +83,7 @@ class Jetstream:
 class _JetstreamReader:
     """One subscriber with its options, which it can change at any time."""
 
-    def __init__(self, send: Send, options: JetstreamOptions, taken_down: TakenDown, *, waits: bool) -> None:
+    def __init__(self, send: Send, options: JetstreamOptions, taken_down: TakedownIndex, *, waits: bool) -> None:
         self._send = send
         self._taken_down = taken_down
         self._options = options

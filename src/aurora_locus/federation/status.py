@@ -19,7 +19,7 @@ _COPIED_FIELDS = ("seq", "accountCount", "status")
 
 
 @dataclass(frozen=True, slots=True)
-class Lag:
+class SubscriberLag:
     """Lag of one subscriber. ``events`` is a difference of sequence numbers, some of which may have been purged.
     ``seconds`` is the age of the oldest event that was not sent yet.
     """
@@ -31,14 +31,14 @@ class Lag:
     seconds: float
 
 
-async def lags(db: Database, live: LiveEvents, clock: Clock) -> list[Lag]:
+async def lags(db: Database, live: LiveEvents, clock: Clock) -> list[SubscriberLag]:
     """Return the lag of every subscriber, in no particular order."""
     head = live.buffer.head
     behind = {listener.position for listener in live.listeners if listener.position < head}
     since = await queries.times_after(db, sorted(behind)) if behind else {}
     now = clock.now()
     return [
-        Lag(
+        SubscriberLag(
             listener.peer,
             listener.position,
             listener.is_live,
@@ -80,12 +80,12 @@ async def subscribers_and_relays(
     }
 
 
-def worst(found: Sequence[Lag]) -> tuple[int, float]:
+def worst(found: Sequence[SubscriberLag]) -> tuple[int, float]:
     """Return the longest lag in events and in seconds."""
     return max((lag.events for lag in found), default=0), max((lag.seconds for lag in found), default=0.0)
 
 
-def _subscriber(lag: Lag) -> dict[str, Any]:
+def _subscriber(lag: SubscriberLag) -> dict[str, Any]:
     return {
         "peer": lag.peer,
         "position": lag.position,

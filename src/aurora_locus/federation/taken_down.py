@@ -15,7 +15,7 @@ _RECORDS: Final = "select did, collection, rkey from record_takedowns order by d
 
 
 @dataclass(slots=True)
-class TakenDown:
+class TakedownIndex:
     """Taken-down accounts, and records by account, collection and key. The sets are small, because operators decide
     about each entry.
     """

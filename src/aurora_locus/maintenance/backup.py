@@ -144,7 +144,7 @@ async def _write(
         made_at = clock.now()
         size = await vault.write(part_name(backup, DATABASE), dump.write(contents, on_progress))
         last_number = await _last_number(contents)
-        copying = _Copying(vault, source.store, progress, counts.get("blobs", 0))
+        copying = _BlobCopier(vault, source.store, progress, counts.get("blobs", 0))
         await copying.copy(contents)
     size += await vault.write(part_name(backup, BLOBS), _as_stream(b"".join(copying.digests)))
     manifest = Manifest(
@@ -172,7 +172,7 @@ async def _last_number(contents: Contents) -> int:
     return 0
 
 
-class _Copying:
+class _BlobCopier:
     """Copies missing blobs into the vault."""
 
     def __init__(self, vault: Vault, store: BlobStore, progress: Progress, total: int) -> None:

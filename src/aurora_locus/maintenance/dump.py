@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from groundwork.database.dump import Contents, Loading
+from groundwork.database.dump import Contents, DatabaseLoader
 from groundwork.errors import Refused
 
 _LENGTH = 4
@@ -42,7 +42,7 @@ async def write(contents: Contents, on_progress: OnProgress = _no_progress) -> A
 
 
 async def load(
-    stream: AsyncIterator[bytes], loading: Loading, on_progress: OnProgress = _no_progress
+    stream: AsyncIterator[bytes], loading: DatabaseLoader, on_progress: OnProgress = _no_progress
 ) -> Mapping[str, int]:
     """Load a stream into an empty database and return the row count of each table. Raises Refused for an invalid or
     incomplete dump.

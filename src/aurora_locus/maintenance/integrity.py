@@ -162,7 +162,7 @@ async def _examine_repository(db: Database, did: Did, size_of: SizeOf | None, re
         if head is None:
             report.findings.append(IntegrityFinding(did, "There is no such repository."))
             return
-        look = _Look(db, head, size_of)
+        look = _RepositoryCheck(db, head, size_of)
         await look.run()
         # A concurrent write may have caused the problem.
         if not look.findings or await reader.find_head(db, did) == head:
@@ -171,7 +171,7 @@ async def _examine_repository(db: Database, did: Did, size_of: SizeOf | None, re
     report.findings.append(IntegrityFinding(did, "It is being written so often that it cannot be checked. Try again."))
 
 
-class _Look:
+class _RepositoryCheck:
     """The check of one repository at one head."""
 
     def __init__(self, db: Database, head: Head, size_of: SizeOf | None) -> None:

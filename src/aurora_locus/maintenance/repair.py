@@ -29,7 +29,7 @@ _BLOBS = "select cid, size from blobs where did = :did order by cid"
 
 
 @dataclass(frozen=True, slots=True)
-class Repaired:
+class RepairResult:
     """Result of repairing one repository. ``from_tree`` is True if the tree was intact. ``lost`` has the paths of lost
     records.
 
@@ -43,7 +43,7 @@ class Repaired:
     rev: str
 
 
-async def repair(repositories: Repositories, did: Did) -> Repaired:
+async def repair(repositories: Repositories, did: Did) -> RepairResult:
     """Repair the repository and announce it. Raises NotFound; Refused if it was deleted."""
     async with repositories.locks.hold(did):
         repositories.forget_head(did)
@@ -64,7 +64,7 @@ async def repair(repositories: Repositories, did: Did) -> Repaired:
         content = RepositoryContent(entries, built.root, nodes, {path: cids for path, cids in blobs.items() if cids})
         committed = await rebuild(repositories, head, content)
     lost_paths = tuple(path for path in named if path not in entries)
-    return Repaired(len(entries), from_tree, lost_paths, missing, str(committed.rev))
+    return RepairResult(len(entries), from_tree, lost_paths, missing, str(committed.rev))
 
 
 def _by_bytes(entry: tuple[str, Cid]) -> bytes:

@@ -6,16 +6,16 @@ from aurora_locus.accounts.second_factors.totp import purpose_of as totp_purpose
 from aurora_locus.keys.server_keys import purpose_of as server_purpose
 from aurora_locus.keys.signing_keys import purpose_of as signing_purpose
 from groundwork.database import resealing
-from groundwork.database.resealing import Sealed
+from groundwork.database.resealing import SealedColumn
 from groundwork.database.transaction import Database
 from groundwork.sealing import Sealer
 
 # Every sealed column.
-SEALED: tuple[Sealed, ...] = (
-    Sealed("signing_keys", "did_key", "sealed", signing_purpose),
-    Sealed("server_keys", "purpose", "sealed", server_purpose),
-    Sealed("totp_secrets", "did", "sealed", lambda did: totp_purpose(Did(did))),
-    Sealed("moves", "did", "session", move_purpose),
+SEALED: tuple[SealedColumn, ...] = (
+    SealedColumn("signing_keys", "did_key", "sealed", signing_purpose),
+    SealedColumn("server_keys", "purpose", "sealed", server_purpose),
+    SealedColumn("totp_secrets", "did", "sealed", lambda did: totp_purpose(Did(did))),
+    SealedColumn("moves", "did", "session", move_purpose),
 )
 
 

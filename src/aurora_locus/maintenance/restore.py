@@ -61,7 +61,7 @@ class RestoreTarget:
 
 
 @dataclass(frozen=True, slots=True)
-class Restored:
+class RestoreResult:
     """Result of a restore: the first new sequence number, the number of announced repositories, and the report of the
     integrity check.
     """
@@ -82,7 +82,7 @@ async def restore(
     *,
     skipped: int = SKIPPED_NUMBERS,
     progress: Progress = silently,
-) -> Restored:
+) -> RestoreResult:
     """Restore a PDS from a backup. Raises Refused if the target is not empty, or if the backup is damaged or was made
     by a newer program. The target is unchanged then.
     """
@@ -104,7 +104,7 @@ async def restore(
     finally:
         await db.close()
     await _move_into_place(target.url)
-    return Restored(manifest, first + 1, announced, blobs, manifest.secrets.get(SEALING_KEYS, ""), report)
+    return RestoreResult(manifest, first + 1, announced, blobs, manifest.secrets.get(SEALING_KEYS, ""), report)
 
 
 async def require_empty(target: RestoreTarget, manifest: Manifest) -> None:

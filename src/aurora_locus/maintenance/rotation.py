@@ -21,7 +21,7 @@ from groundwork.sealing import Sealer
 
 
 @dataclass(slots=True)
-class Rotated:
+class RotationResult:
     """Result of a rotation. ``others`` counts identities that name neither key, because the account moved away or its
     owner removed the server's key.
     """
@@ -38,14 +38,14 @@ async def next_key(db: Database, sealer: Sealer) -> K256PrivateKey:
 
 async def rotate(
     db: Database, directory: PlcClient, old: PrivateKey, new: PrivateKey, on_progress: Callable[[int, int], None]
-) -> Rotated:
+) -> RotationResult:
     """Change every did:plc identity of this server. ``on_progress`` is called with the number done and the total.
 
     Raises the directory's errors. Changes made until then stay.
     """
     async with db.reader() as reader:
         rows = await reader.fetch("select did from accounts where did like 'did:plc:%' order by did")
-    done = Rotated()
+    done = RotationResult()
     for number, row in enumerate(rows, 1):
         await _rotate_one(directory, Did(row["did"]), old, new, done)
         on_progress(number, len(rows))
@@ -62,7 +62,7 @@ async def replace_key(db: Database, sealer: Sealer, new: K256PrivateKey) -> None
     await db.write(work)
 
 
-async def _rotate_one(directory: PlcClient, did: Did, old: PrivateKey, new: PrivateKey, done: Rotated) -> None:
+async def _rotate_one(directory: PlcClient, did: Did, old: PrivateKey, new: PrivateKey, done: RotationResult) -> None:
     old_key, follows = format_did_key(old.public), format_did_key(new.public)
     try:
         newest = await directory.last(did)

@@ -54,7 +54,7 @@ async def verify(
         try:
             report = await integrity.examine(
                 db,
-                _Held(vault, await blob_digests(vault, manifest), await _sizes(vault), fresh).size,
+                _BackedUpBlobs(vault, await blob_digests(vault, manifest), await _sizes(vault), fresh).size,
                 on_progress=lambda done: progress("checking", done, 0),
             )
         finally:
@@ -116,7 +116,7 @@ async def _sizes(vault: Vault) -> dict[bytes, int]:
     return {bytes.fromhex(stored.key.rpartition("/")[2]): stored.size async for stored in vault.store.list(BLOBS)}
 
 
-class _Held:
+class _BackedUpBlobs:
     """Looks up the blobs of one backup."""
 
     def __init__(

@@ -15,7 +15,7 @@ from at_protocol.syntax.did import Did
 from aurora_locus.accounts import queries as accounts
 from aurora_locus.i18n.sentences import gettext_noop, localizable
 from aurora_locus.oauth import codes, grants, requests, sessions
-from aurora_locus.oauth.model import AuthorizationRequest, ConnectedApp, RequestStage, RequestUnusable, Unusable
+from aurora_locus.oauth.model import AuthorizationRequest, ConnectedApp, RequestStage, RequestUnusable, UnusableReason
 from aurora_locus.oauth.server import AuthorizationServer
 from aurora_locus.repository.model import HostingStatus
 from groundwork.clock import MINUTE, Instant
@@ -42,19 +42,19 @@ async def open_request(
     """
     found = await requests.find(tx, server, request_uri)
     if found is None:
-        raise _unusable(Unusable.UNKNOWN)
+        raise _unusable(UnusableReason.UNKNOWN)
     request, owner = found
     if request.client_id != client_id:
-        raise _unusable(Unusable.ANOTHER_CLIENT)
+        raise _unusable(UnusableReason.ANOTHER_CLIENT)
     if owner is not None and owner != device_id:
-        raise _unusable(Unusable.ANOTHER_BROWSER)
+        raise _unusable(UnusableReason.ANOTHER_BROWSER)
     if request.expires_at <= tx.now:
-        raise _unusable(Unusable.EXPIRED)
+        raise _unusable(UnusableReason.EXPIRED)
     if request.stage is RequestStage.APPROVED and await codes.was_spent(tx, request.id):
-        raise _unusable(Unusable.ANSWERED)
+        raise _unusable(UnusableReason.ANSWERED)
     # If two browsers open a request concurrently, this statement decides.
     if not await requests.open_for(tx, request.id, device_id, Instant(tx.now + INACTIVITY), LONGEST):
-        raise _unusable(Unusable.ANOTHER_BROWSER)
+        raise _unusable(UnusableReason.ANOTHER_BROWSER)
     return request
 
 
@@ -104,7 +104,7 @@ async def approve(
             )
         )
     if request.stage is RequestStage.DENIED or not await requests.store_decision(tx, request.id, RequestStage.APPROVED):
-        raise _unusable(Unusable.ANSWERED)
+        raise _unusable(UnusableReason.ANSWERED)
     code = secrets.token_urlsafe(32)
     stored = await codes.replace(
         tx,
@@ -117,7 +117,7 @@ async def approve(
         expires_at=Instant(tx.now + CODE_LIFETIME),
     )
     if not stored:
-        raise _unusable(Unusable.ANSWERED)
+        raise _unusable(UnusableReason.ANSWERED)
     await requests.keep_until(tx, request.id, Instant(tx.now + CODE_LIFETIME), device_id)
     await grants.remember(tx, did, request.client_id, requested=request.scopes, granted=granted)
     return answer_address(server, request, {"code": code})
@@ -138,7 +138,7 @@ async def refuse(
     Raises RequestUnusable if the request was already approved.
     """
     if not await requests.store_decision(tx, request.id, RequestStage.DENIED):
-        raise _unusable(Unusable.ANSWERED)
+        raise _unusable(UnusableReason.ANSWERED)
     return answer_address(server, request, {"error": error, "error_description": description})
 
 
@@ -180,15 +180,17 @@ def hash_of(secret: str) -> bytes:
 
 
 _SENTENCES = {
-    Unusable.UNKNOWN: gettext_noop("This request is no longer valid. Go back to the app and start again."),
-    Unusable.EXPIRED: gettext_noop("This request has expired. Go back to the app and start again."),
-    Unusable.ANSWERED: gettext_noop("You’ve already answered this request. Go back to the app."),
-    Unusable.ANOTHER_CLIENT: gettext_noop("This request belongs to another app. Go back to yours and start again."),
-    Unusable.ANOTHER_BROWSER: gettext_noop(
+    UnusableReason.UNKNOWN: gettext_noop("This request is no longer valid. Go back to the app and start again."),
+    UnusableReason.EXPIRED: gettext_noop("This request has expired. Go back to the app and start again."),
+    UnusableReason.ANSWERED: gettext_noop("You’ve already answered this request. Go back to the app."),
+    UnusableReason.ANOTHER_CLIENT: gettext_noop(
+        "This request belongs to another app. Go back to yours and start again."
+    ),
+    UnusableReason.ANOTHER_BROWSER: gettext_noop(
         "This request was opened in another browser. Go back to the app and start again here."
     ),
 }
 
 
-def _unusable(reason: Unusable) -> RequestUnusable:
+def _unusable(reason: UnusableReason) -> RequestUnusable:
     return RequestUnusable(reason, _SENTENCES[reason])

@@ -15,7 +15,7 @@ from at_protocol.failures import Malformed
 from at_protocol.oauth.dpop import ALGORITHMS, BadDpopProof, normal_address
 from aurora_locus.oauth import proofs
 from aurora_locus.oauth.access_tokens import AccessClaims
-from aurora_locus.oauth.proofs import NonceWanted
+from aurora_locus.oauth.proofs import NonceRequired
 from aurora_locus.oauth.server import AuthorizationServer
 from groundwork.errors import NotSignedIn
 
@@ -77,7 +77,7 @@ class AppCallers:
             await proofs.use_up(proof, server.replays, clock)
         except BadDpopProof as bad:
             raise refused_token("invalid_dpop_proof", f"The DPoP proof cannot be accepted: {bad.why}.") from None
-        except NonceWanted:
+        except NonceRequired:
             why = "The DPoP proof needs the nonce that is in the DPoP-Nonce header of this response."
             raise refused_token("use_dpop_nonce", why) from None
         if await server.session_cache.owner_of(access.session_id) != access.did:

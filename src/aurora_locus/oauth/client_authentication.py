@@ -23,7 +23,7 @@ from groundwork.clock import SECOND
 from groundwork.errors import Failure, NotSignedIn
 
 
-class KeyGone(NotSignedIn):
+class KeyNotPublished(NotSignedIn):
     """The assertion names a key that the client does not publish, or no longer publishes."""
 
     def __init__(self, key_id: str) -> None:
@@ -89,7 +89,7 @@ async def _by_assertion(
             raise refusals.invalid_client("The assertion uses a different algorithm than the client's document names.")
         key = await server.clients.key(metadata, assertion.key_id)
         if key is None:
-            raise KeyGone(assertion.key_id)
+            raise KeyNotPublished(assertion.key_id)
         check_signature(assertion, key)
     except Malformed as error:
         raise refusals.invalid_client(f"The client could not be authenticated: {error.why}.") from None

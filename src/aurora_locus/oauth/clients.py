@@ -81,7 +81,7 @@ class Clients:
             return KnownClient(localhost_client(client_id), None)
         try:
             return await self._clients.get(client_id)
-        except _Broken as broken:
+        except _InvalidMetadata as broken:
             raise broken.why_malformed from None
 
     async def key(self, metadata: ClientMetadata, key_id: str) -> ClientKey | None:
@@ -94,7 +94,7 @@ class Clients:
             found = (await self._keys.get(metadata.jwks_uri)).get(key_id)
             if found is None:
                 found = (await self._keys.refresh(metadata.jwks_uri)).get(key_id)
-        except _Broken as broken:
+        except _InvalidMetadata as broken:
             raise broken.why_malformed from None
         return found
 
@@ -107,7 +107,7 @@ class Clients:
         try:
             metadata = parse_client_metadata(_json(text), client_id, is_development=self._is_development)
         except Malformed as error:
-            raise _Broken(error) from None
+            raise _InvalidMetadata(error) from None
         return KnownClient(metadata, text)
 
     async def _key_set(self, url: str) -> Mapping[str, ClientKey]:
@@ -115,10 +115,10 @@ class Clients:
         try:
             return parse_jwks(_json(text))
         except Malformed as error:
-            raise _Broken(error) from None
+            raise _InvalidMetadata(error) from None
 
 
-class _Broken(NotFound):
+class _InvalidMetadata(NotFound):
     """The document exists but breaks a rule. The cache treats this as an answer, not as a failed fetch."""
 
     def __init__(self, why_malformed: Malformed) -> None:

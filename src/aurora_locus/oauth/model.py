@@ -73,7 +73,7 @@ class AuthorizationRequest:
         return self.client.client_id
 
 
-class Unusable(StrEnum):
+class UnusableReason(StrEnum):
     """Why an authorization request cannot be answered. This never leads to a redirect, because nothing in the request
     is verified.
     """
@@ -88,7 +88,7 @@ class Unusable(StrEnum):
 class RequestUnusable(InvalidInput):
     """A request that this server cannot answer. ``why`` is the sentence for the page."""
 
-    def __init__(self, reason: Unusable, why: str) -> None:
+    def __init__(self, reason: UnusableReason, why: str) -> None:
         super().__init__("request_uri", why, name="InvalidRequest")
         self.reason = reason
 

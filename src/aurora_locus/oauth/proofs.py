@@ -15,7 +15,7 @@ from groundwork.clock import SECOND, Clock
 HEADER = b"dpop"
 
 
-class NonceWanted(Exception):
+class NonceRequired(Exception):
     """The proof is valid except for its nonce."""
 
 
@@ -35,7 +35,7 @@ def check(
         text, method=method, address=address, access_token=access_token, now_seconds=clock.now() // SECOND
     )
     if proof.nonce is None or not nonces.accepts(proof.nonce):
-        raise NonceWanted
+        raise NonceRequired
     return proof
 
 

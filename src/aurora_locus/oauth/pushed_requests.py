@@ -19,7 +19,7 @@ from at_protocol.syntax.handle import parse_handle
 from aurora_locus.oauth import refusals, requests
 from aurora_locus.oauth.client_authentication import Authenticated
 from aurora_locus.oauth.model import ResponseMode
-from aurora_locus.oauth.requests import Pushed
+from aurora_locus.oauth.requests import PushedRequest
 from aurora_locus.oauth.server import AuthorizationServer
 from groundwork.clock import MINUTE, SECOND, Instant
 from groundwork.errors import Failure
@@ -50,7 +50,7 @@ async def push(
     if form.get("dpop_jkt", jkt) != jkt:
         raise refusals.invalid_proof("dpop_jkt is not the thumbprint of the key that signed the DPoP proof.")
     scopes = _scopes(client.metadata, form)
-    pushed = Pushed(
+    pushed = PushedRequest(
         client=client.metadata,
         document=client.document,
         binding=authenticated.binding,

@@ -55,7 +55,7 @@ _SETS = msgspec.json.Decoder(dict[str, PermissionSetType])
 
 
 @dataclass(frozen=True, slots=True)
-class Pushed:
+class PushedRequest:
     """A checked pushed request. ``document`` is the client's document as fetched; None for a localhost client."""
 
     client: ClientMetadata
@@ -73,7 +73,7 @@ class Pushed:
     ui_locales: str | None
 
 
-def push(w: Writer, pushed: Pushed, expires_at: Instant) -> str:
+def push(w: Writer, pushed: PushedRequest, expires_at: Instant) -> str:
     """Store a request. Return its request_uri, which is random and not stored."""
     name = secrets.token_urlsafe(32)
     binding = pushed.binding

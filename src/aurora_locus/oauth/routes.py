@@ -17,8 +17,8 @@ from at_protocol.oauth.server_metadata import RESOURCE_PATH, SERVER_PATH, descri
 from aurora_locus.accounts.limits import effective_limit
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.oauth import client_authentication, proofs, pushed_requests, refusals, revocation, tokens
-from aurora_locus.oauth.client_authentication import Authenticated, KeyGone
-from aurora_locus.oauth.proofs import NonceWanted
+from aurora_locus.oauth.client_authentication import Authenticated, KeyNotPublished
+from aurora_locus.oauth.proofs import NonceRequired
 from aurora_locus.oauth.server import AuthorizationServer
 from groundwork.errors import InvalidInput
 from groundwork.http.application import add_header, client_network
@@ -88,11 +88,11 @@ def _endpoint(server: AuthorizationServer, path: str, limit: Limit, act: Act, *,
             )
         except BadDpopProof as bad:
             raise refusals.invalid_proof(f"The DPoP proof cannot be accepted: {bad.why}.") from None
-        except NonceWanted:
+        except NonceRequired:
             raise refusals.use_nonce() from None
         try:
             authenticated = await client_authentication.authenticate(server, form)
-        except KeyGone as gone:
+        except KeyNotPublished as gone:
             await tokens.end_for_lost_key(server, form, gone.key_id)
             raise
         try:

@@ -25,10 +25,10 @@ from at_protocol.oauth.permissions import (
     IdentityPermission,
     Inclusion,
     Permission,
+    RepoAction,
     RepoPermission,
     RpcPermission,
     Transition,
-    Writing,
 )
 from aurora_locus.i18n.catalogue import LazyText, current, gettext, lazy, ngettext
 from aurora_locus.i18n.sentences import capital
@@ -64,15 +64,15 @@ _MAX_TITLE, _MAX_DETAIL = 80, 300
 # Number of kinds of records that a summary names.
 _NAMED = 2
 
-# Texts by the access of an app to records, in the order of ``Writing``.
-_WRITINGS: Mapping[frozenset[Writing], LazyText] = {
-    frozenset({Writing.CREATE, Writing.UPDATE, Writing.DELETE}): lazy("create, change and delete %(what)s"),
-    frozenset({Writing.CREATE, Writing.UPDATE}): lazy("create and change %(what)s"),
-    frozenset({Writing.CREATE, Writing.DELETE}): lazy("create and delete %(what)s"),
-    frozenset({Writing.UPDATE, Writing.DELETE}): lazy("change and delete %(what)s"),
-    frozenset({Writing.CREATE}): lazy("create %(what)s"),
-    frozenset({Writing.UPDATE}): lazy("change %(what)s"),
-    frozenset({Writing.DELETE}): lazy("delete %(what)s"),
+# Texts by the access of an app to records, in the order of ``RepoAction``.
+_WRITINGS: Mapping[frozenset[RepoAction], LazyText] = {
+    frozenset({RepoAction.CREATE, RepoAction.UPDATE, RepoAction.DELETE}): lazy("create, change and delete %(what)s"),
+    frozenset({RepoAction.CREATE, RepoAction.UPDATE}): lazy("create and change %(what)s"),
+    frozenset({RepoAction.CREATE, RepoAction.DELETE}): lazy("create and delete %(what)s"),
+    frozenset({RepoAction.UPDATE, RepoAction.DELETE}): lazy("change and delete %(what)s"),
+    frozenset({RepoAction.CREATE}): lazy("create %(what)s"),
+    frozenset({RepoAction.UPDATE}): lazy("change %(what)s"),
+    frozenset({RepoAction.DELETE}): lazy("delete %(what)s"),
 }
 
 
@@ -137,7 +137,7 @@ def abilities(
     """Describe what an app with these scopes could do, one line each. Types of records with the same verbs share a
     line.
     """
-    written: dict[frozenset[Writing], list[str]] = {}
+    written: dict[frozenset[RepoAction], list[str]] = {}
     lines: list[tuple[ScopeTopic, Ability]] = []
     for scope, permission in recognized_scopes(scopes):
         if isinstance(permission, RepoPermission) and ANY not in permission.collections:
@@ -175,7 +175,7 @@ def inabilities(scopes: Sequence[str], sets: Mapping[str, PermissionSetType]) ->
     """
     grant = read_grant(expanded(scopes, sets))
     inability_texts = {
-        gettext("post for you"): grant.may_write("app.bsky.feed.post", Writing.CREATE),
+        gettext("post for you"): grant.may_write("app.bsky.feed.post", RepoAction.CREATE),
         gettext("read your messages"): grant.may_call("chat.bsky.convo.getMessages", "did:web:api.bsky.chat#bsky_chat"),
         gettext("see your e-mail address"): grant.may_read_email(),
         gettext("change your name"): grant.may_change_identity("handle"),
@@ -354,7 +354,7 @@ def _note_of(permission: Permission) -> str:
             return ""
 
 
-def _write(writings: frozenset[Writing], what: str) -> str:
+def _write(writings: frozenset[RepoAction], what: str) -> str:
     return _WRITINGS[writings].filled(what=what)
 
 

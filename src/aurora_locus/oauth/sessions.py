@@ -50,7 +50,7 @@ _SWEEP = """
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
+class NewOAuthSession:
     """Values of a new OAuth session."""
 
     session: OAuthSession
@@ -58,7 +58,7 @@ class Opening:
     request_id: bytes
 
 
-def insert(w: Writer, opening: Opening) -> None:
+def insert(w: Writer, opening: NewOAuthSession) -> None:
     """Insert the session for a code. It belongs to the browser in which the request was approved."""
     session = opening.session
     w.execute(

@@ -21,7 +21,7 @@ from aurora_locus.oauth.codes import AuthorizationCode
 from aurora_locus.oauth.model import AuthorizationRequest, ClientBinding, OAuthSession
 from aurora_locus.oauth.permission_documents import expanded
 from aurora_locus.oauth.server import AuthorizationServer
-from aurora_locus.oauth.sessions import Opening
+from aurora_locus.oauth.sessions import NewOAuthSession
 from aurora_locus.repository.model import HostingStatus
 from groundwork.clock import SECOND, Instant
 from groundwork.database.transaction import Writer
@@ -33,7 +33,7 @@ _VALID_SINCE = """
 
 
 @dataclass(frozen=True, slots=True)
-class Issued:
+class IssuedSession:
     """A session for which tokens are issued."""
 
     session: OAuthSession
@@ -48,7 +48,7 @@ async def for_code(
     verifier, redirect_uri = form.get("code_verifier", ""), form.get("redirect_uri", "")
     session_id = secrets.token_urlsafe(16)
 
-    def work(w: Writer) -> Issued | None:
+    def work(w: Writer) -> IssuedSession | None:
         code = codes.find(w, code_hash)
         if code is None:
             return None
@@ -69,8 +69,8 @@ async def for_code(
             return None
         session = _session(session_id, code, request, issued_at)
         client = request.client
-        sessions.insert(w, Opening(session, client.name, request.id))
-        return Issued(session, issued_at)
+        sessions.insert(w, NewOAuthSession(session, client.name, request.id))
+        return IssuedSession(session, issued_at)
 
     issued = await server.registry.db.write(work)
     if issued is None:
@@ -93,7 +93,7 @@ async def for_refresh_token(
         raise refusals.invalid_scope("A refresh cannot add scopes. Request authorization again for other scopes.")
     expanded_scope = await _expanded_again(server, stored_session)
 
-    def work(w: Writer) -> Issued | None:
+    def work(w: Writer) -> IssuedSession | None:
         session = sessions.find_now(w, name.session_id)
         if session is None:
             return None
@@ -117,7 +117,9 @@ async def for_refresh_token(
         ):
             _end(w, server, session.id)
             return None
-        return Issued(replace(session, expanded_scope=expanded_scope, generation=session.generation + 1), issued_at)
+        return IssuedSession(
+            replace(session, expanded_scope=expanded_scope, generation=session.generation + 1), issued_at
+        )
 
     issued = await server.registry.db.write(work)
     if issued is None:
@@ -141,7 +143,7 @@ async def end_for_lost_key(server: AuthorizationServer, form: Mapping[str, str],
     await server.registry.db.write(work)
 
 
-def _token_response(server: AuthorizationServer, issued: Issued) -> dict[str, object]:
+def _token_response(server: AuthorizationServer, issued: IssuedSession) -> dict[str, object]:
     session = issued.session
     ends_at = lifetimes.access_ends(issued.issued_at, session.expires_at)
     token = server.access_tokens.sign(

@@ -20,7 +20,7 @@ from aurora_locus.federation.upstream import OF_THE_BODY, Request, UpstreamRespo
 from aurora_locus.read_after_write import recent as recently
 from aurora_locus.read_after_write import threads
 from aurora_locus.read_after_write.author import Pictures, ViewingAccount
-from aurora_locus.read_after_write.recent import Recent
+from aurora_locus.read_after_write.recent import RecentWrites
 from aurora_locus.read_after_write.views import VIEWS
 from aurora_locus.repository.repositories import Repositories
 from groundwork.clock import SECOND
@@ -37,7 +37,7 @@ _ENCODER = msgspec.json.Encoder()
 
 
 @dataclass(frozen=True, slots=True)
-class Completing:
+class ReadAfterWrite:
     """Completes responses for the accounts of one server."""
 
     repositories: Repositories
@@ -125,7 +125,7 @@ async def _completed(
     parameters: Mapping[str, str],
     reply: UpstreamResponse,
     body: bytes,
-    recent: Recent,
+    recent: RecentWrites,
 ) -> dict[str, Any] | None:
     if reply.status != HTTPStatus.OK:
         is_missing = nsid == threads.NSID and read_error(reply.status, body).name == "NotFound"

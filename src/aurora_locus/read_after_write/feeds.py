@@ -11,18 +11,18 @@ from at_protocol.failures import Malformed
 from at_protocol.syntax.datetime import parse_datetime
 from aurora_locus.read_after_write.author import ViewingAccount
 from aurora_locus.read_after_write.posts import parent_uri, post_view, root_uri
-from aurora_locus.read_after_write.recent import Recent, RecentRecord
+from aurora_locus.read_after_write.recent import RecentRecord, RecentWrites
 
 Page = dict[str, Any]
 Parameters = Mapping[str, str]
 
 
-async def timeline(author: ViewingAccount, parameters: Parameters, page: Page, recent: Recent) -> Page:
+async def timeline(author: ViewingAccount, parameters: Parameters, page: Page, recent: RecentWrites) -> Page:
     """Complete ``app.bsky.feed.getTimeline``, which includes one's own posts."""
     return await _with_posts(author, parameters, _with_profile(author, page, recent), recent.posts)
 
 
-async def author_feed(author: ViewingAccount, parameters: Parameters, page: Page, recent: Recent) -> Page:
+async def author_feed(author: ViewingAccount, parameters: Parameters, page: Page, recent: RecentWrites) -> Page:
     """Complete the caller's own ``app.bsky.feed.getAuthorFeed``."""
     page = _with_profile(author, page, recent)
     if parameters.get("actor", "").lower() not in {author.did, author.handle}:
@@ -31,12 +31,12 @@ async def author_feed(author: ViewingAccount, parameters: Parameters, page: Page
     return await _with_posts(author, parameters, page, passing_posts)
 
 
-async def actor_likes(author: ViewingAccount, _parameters: Parameters, page: Page, recent: Recent) -> Page:
+async def actor_likes(author: ViewingAccount, _parameters: Parameters, page: Page, recent: RecentWrites) -> Page:
     """Complete ``app.bsky.feed.getActorLikes``: update the caller's name and avatar."""
     return _with_profile(author, page, recent)
 
 
-def _with_profile(author: ViewingAccount, page: Page, recent: Recent) -> Page:
+def _with_profile(author: ViewingAccount, page: Page, recent: RecentWrites) -> Page:
     if recent.profile is None:
         return page
 

@@ -4,26 +4,26 @@ from collections.abc import Mapping
 from typing import Any
 
 from aurora_locus.read_after_write.author import ViewingAccount
-from aurora_locus.read_after_write.recent import Recent
+from aurora_locus.read_after_write.recent import RecentWrites
 
 _FROM_THE_RECORD = frozenset({"displayName", "pronouns", "avatar", "description", "website", "banner", "pinnedPost"})
 
 
 async def profile(
-    author: ViewingAccount, _parameters: Mapping[str, str], view: dict[str, Any], recent: Recent
+    author: ViewingAccount, _parameters: Mapping[str, str], view: dict[str, Any], recent: RecentWrites
 ) -> dict[str, Any]:
     """Complete ``app.bsky.actor.getProfile`` with the caller's current profile."""
     return _renewed(author, view, recent)
 
 
 async def profiles(
-    author: ViewingAccount, _parameters: Mapping[str, str], answer: dict[str, Any], recent: Recent
+    author: ViewingAccount, _parameters: Mapping[str, str], answer: dict[str, Any], recent: RecentWrites
 ) -> dict[str, Any]:
     """Complete ``app.bsky.actor.getProfiles`` with the caller's current profile."""
     return {**answer, "profiles": [_renewed(author, view, recent) for view in answer["profiles"]]}
 
 
-def _renewed(author: ViewingAccount, view: dict[str, Any], recent: Recent) -> dict[str, Any]:
+def _renewed(author: ViewingAccount, view: dict[str, Any], recent: RecentWrites) -> dict[str, Any]:
     if view["did"] != author.did:
         return view
     if recent.profile is not None:

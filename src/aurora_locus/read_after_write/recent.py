@@ -47,7 +47,7 @@ class RecentRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Recent:
+class RecentWrites:
     """Records newer than a rev. ``posts`` has the newest first; ``profile`` is None if it has not changed since."""
 
     posts: Sequence[RecentRecord] = field(default_factory=tuple)
@@ -60,7 +60,7 @@ class Recent:
         return min((one.at for one in every), default=None)
 
 
-async def since(db: Database, did: Did, rev: Tid) -> Recent:
+async def since(db: Database, did: Did, rev: Tid) -> RecentWrites:
     """Return what the account wrote after ``rev``."""
     posts = []
     for record, written_in in await reader.newest_with_revs(db, did, POST, MAX_POSTS):
@@ -68,7 +68,7 @@ async def since(db: Database, did: Did, rev: Tid) -> Recent:
         if written_in > rev and _is_new(record.rkey, at):
             posts.append(_recent_record(did, record, at))
     profile = await reader.find_with_rev(db, did, PROFILE, RecordKey("self"))
-    return Recent(
+    return RecentWrites(
         posts=sorted(posts, key=lambda post: post.at, reverse=True),
         profile=None
         if profile is None or profile[1] <= rev

@@ -6,14 +6,14 @@ from typing import Any, Final
 from at_protocol.syntax.nsid import Nsid
 from aurora_locus.read_after_write.author import ViewingAccount
 from aurora_locus.read_after_write.posts import parent_uri, post_view
-from aurora_locus.read_after_write.recent import Recent, RecentRecord
+from aurora_locus.read_after_write.recent import RecentRecord, RecentWrites
 
 NSID: Final = Nsid("app.bsky.feed.getPostThread")
 _THREAD: Final = "app.bsky.feed.defs#threadViewPost"
 
 
 async def thread(
-    author: ViewingAccount, parameters: Mapping[str, str], answer: dict[str, Any], recent: Recent
+    author: ViewingAccount, parameters: Mapping[str, str], answer: dict[str, Any], recent: RecentWrites
 ) -> dict[str, Any]:
     """Complete ``app.bsky.feed.getPostThread`` with the caller's replies, to the requested depth."""
     shown = answer["thread"]
@@ -29,7 +29,7 @@ async def thread(
 
 
 async def missing_thread(
-    author: ViewingAccount, parameters: Mapping[str, str], recent: Recent
+    author: ViewingAccount, parameters: Mapping[str, str], recent: RecentWrites
 ) -> dict[str, Any] | None:
     """Return the thread of a post of the caller that the app view does not have yet; None if it is not a recent post of
     theirs.

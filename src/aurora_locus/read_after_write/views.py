@@ -6,9 +6,9 @@ from typing import Any, Final
 from at_protocol.syntax.nsid import Nsid
 from aurora_locus.read_after_write import feeds, profiles, threads
 from aurora_locus.read_after_write.author import ViewingAccount
-from aurora_locus.read_after_write.recent import Recent
+from aurora_locus.read_after_write.recent import RecentWrites
 
-Complete = Callable[[ViewingAccount, Mapping[str, str], dict[str, Any], Recent], Awaitable[dict[str, Any]]]
+Complete = Callable[[ViewingAccount, Mapping[str, str], dict[str, Any], RecentWrites], Awaitable[dict[str, Any]]]
 
 VIEWS: Final[Mapping[Nsid, Complete]] = {
     Nsid("app.bsky.actor.getProfile"): profiles.profile,

@@ -66,7 +66,7 @@ def keep_apps(w: Writer, db: sqlite3.Connection) -> None:
     """Import every unexpired session, and every grant."""
     for session in app_sessions(db):
         if min(session.refresh_expires_at, session.expires_at) > w.now:
-            sessions.insert(w, sessions.Opening(session, None, b""))
+            sessions.insert(w, sessions.NewOAuthSession(session, None, b""))
     for row in db.execute(_CONSENTS):
         scope = " ".join(msgspec.json.decode(row["data"]).get("authorizedScopes", ()))
         if scope:

@@ -21,7 +21,7 @@ from at_protocol.sync.events import CommitMessage, RepoOperation
 from at_protocol.syntax.datetime import format_datetime
 from at_protocol.syntax.did import Did
 from aurora_locus.repository import writer
-from aurora_locus.repository.model import Committed, Head, PreparedWrite, Unswapped, WriteAction
+from aurora_locus.repository.model import Committed, Head, NoSwapRecord, PreparedWrite, WriteAction
 from aurora_locus.repository.nodes import DamagedRepository, with_nodes
 from aurora_locus.repository.repositories import Repositories
 from aurora_locus.repository.statuses import require_visible
@@ -113,14 +113,14 @@ async def recommit(repositories: Repositories, did: Did, *, as_sync: bool = Fals
         repositories.forget_head(did)
         head = await repositories.head(did)
         require_visible(head)
-        unchanged = edit.Edited(head.data, {}, frozenset(), {})
+        unchanged = edit.EditedTree(head.data, {}, frozenset(), {})
         return await _store(repositories, head, (), unchanged, (), queue=None, is_sent_as_sync=as_sync)
 
 
 async def _commit_on(
     repositories: Repositories, head: Head, writes: Sequence[PreparedWrite], queue: int | None
 ) -> Committed | None:
-    def plan(tree: Tree) -> tuple[list[tuple[PreparedWrite, RepoChange]], edit.Edited | None]:
+    def plan(tree: Tree) -> tuple[list[tuple[PreparedWrite, RepoChange]], edit.EditedTree | None]:
         changes = _decide(tree, writes)
         return changes, edit.apply_changes(tree, [change for _, change in changes]) if changes else None
 
@@ -136,7 +136,7 @@ def _decide(tree: Tree, writes: Sequence[PreparedWrite]) -> list[tuple[PreparedW
     changes = []
     for write in writes:
         current = tree.get(write.path)
-        if not isinstance(write.swap, Unswapped) and write.swap != current:
+        if not isinstance(write.swap, NoSwapRecord) and write.swap != current:
             raise Conflict(f"The record {write.path} is at {current or 'nothing'}, not at {write.swap or 'nothing'}.")
         if write.action is WriteAction.CREATE and current is not None:
             raise InvalidInput("rkey", f"There is already a record at {write.path}.")
@@ -151,7 +151,7 @@ async def _store(
     repositories: Repositories,
     head: Head,
     writes: Sequence[PreparedWrite],
-    edited: edit.Edited,
+    edited: edit.EditedTree,
     changes: Sequence[RepoChange],
     *,
     queue: int | None,
@@ -216,7 +216,7 @@ async def make_durable(repositories: Repositories, after: Head, store: Callable[
         raise
 
 
-def _announced_blocks(commit: Commit, edited: edit.Edited, records: dict[Cid, bytes]) -> bytes:
+def _announced_blocks(commit: Commit, edited: edit.EditedTree, records: dict[Cid, bytes]) -> bytes:
     """Return the CAR for the announcement: the commit, the tree's new nodes and the nodes that prove them, and the
     records written.
     """

@@ -39,7 +39,7 @@ _FIRST_PAGE = 1000
 _Link = tuple[bytes, bool]
 
 
-class _Opened(NamedTuple):
+class _OpenedNode(NamedTuple):
     """A node and its links, in order."""
 
     block: bytes
@@ -122,7 +122,7 @@ async def _all_blocks(db: Database, head: Head) -> AsyncIterator[list[bytes]]:
     Blocks are sent as they are stored, because readers verify the export.
     """
     first = await _first_blocks(db, head.did)
-    opened: dict[bytes, _Opened] = {}
+    opened: dict[bytes, _OpenedNode] = {}
     stack: list[_Link] = [(bytes(head.data), True)]  # what remains to be sent, the next one last
     while stack:
         batch: list[tuple[bytes, bytes | None]] = []
@@ -162,7 +162,7 @@ async def _sections(db: Database, did: Did, batch: list[tuple[bytes, bytes | Non
     return [car.raw_section(cid, found[cid] if block is None else block) for cid, block in batch]
 
 
-async def _open_ahead(db: Database, did: Did, stack: list[_Link], opened: dict[bytes, _Opened]) -> None:
+async def _open_ahead(db: Database, did: Did, stack: list[_Link], opened: dict[bytes, _OpenedNode]) -> None:
     """Load the next node, its neighbours, and some levels below them.
 
     A node has about four children, so fetching only siblings would take a statement for every few records. Raises
@@ -178,8 +178,8 @@ async def _open_ahead(db: Database, did: Did, stack: list[_Link], opened: dict[b
         raise DamagedRepository(did, Cid(stack[-1][0]))
 
 
-def _open(did: Did, cid: bytes, block: bytes) -> _Opened:
+def _open(did: Did, cid: bytes, block: bytes) -> _OpenedNode:
     try:
-        return _Opened(block, links_of(block))
+        return _OpenedNode(block, links_of(block))
     except Malformed as error:
         raise DamagedRepository(did, Cid(cid)) from error

@@ -45,7 +45,7 @@ class WriteAction(StrEnum):
     DELETE = "delete"
 
 
-class Unswapped(StrEnum):
+class NoSwapRecord(StrEnum):
     """No ``swapRecord`` was sent. This differs from null, which requires that the record does not exist."""
 
     ANYTHING = "anything"
@@ -64,7 +64,7 @@ class PreparedWrite:
     cid: Cid | None = None
     block: bytes | None = None
     blobs: tuple[BlobRef, ...] = ()
-    swap: Cid | Unswapped | None = Unswapped.ANYTHING
+    swap: Cid | NoSwapRecord | None = NoSwapRecord.ANYTHING
     validation: str | None = None
 
     @property

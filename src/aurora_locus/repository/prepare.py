@@ -20,7 +20,7 @@ from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.record_key import RecordKey
 from at_protocol.syntax.tid import Tid
 from aurora_locus.blobs.references import require_blobs
-from aurora_locus.repository.model import PreparedWrite, Unswapped, WriteAction
+from aurora_locus.repository.model import NoSwapRecord, PreparedWrite, WriteAction
 from groundwork.database.transaction import Database
 from groundwork.errors import InvalidInput
 
@@ -41,7 +41,7 @@ def prepare_record(
     *,
     validate: bool | None,
     fresh_key: Tid,
-    swap: Cid | Unswapped | None = Unswapped.ANYTHING,
+    swap: Cid | NoSwapRecord | None = NoSwapRecord.ANYTHING,
 ) -> PreparedWrite:
     """Prepare a creation, update or put for the commit.
 
@@ -67,7 +67,7 @@ def prepare_record(
 
 
 def prepare_deletion(
-    collection: Nsid, rkey: RecordKey, *, swap: Cid | Unswapped | None = Unswapped.ANYTHING
+    collection: Nsid, rkey: RecordKey, *, swap: Cid | NoSwapRecord | None = NoSwapRecord.ANYTHING
 ) -> PreparedWrite:
     """Prepare a deletion for the commit."""
     return PreparedWrite(WriteAction.DELETE, collection, rkey, swap=swap)

@@ -24,7 +24,7 @@ from aurora_locus.accounts.sign_in_source import SignInSource
 from aurora_locus.oauth.callers import is_app
 from aurora_locus.xrpc.authentication import Need
 from aurora_locus.xrpc.bodies import read_whole, stream
-from aurora_locus.xrpc.elsewhere import Elsewhere
+from aurora_locus.xrpc.elsewhere import ProxiedCalls
 from aurora_locus.xrpc.gate import SIGNS_IN, Allowance
 from aurora_locus.xrpc.host import XrpcHost
 from aurora_locus.xrpc.method import JSON_BODY_BYTES, WRITE_BODY_BYTES, Method, Outcome, XrpcCall, XrpcResponse
@@ -71,7 +71,7 @@ class MethodTable:
 def dispatcher(host: XrpcHost, table: MethodTable) -> ASGIApp:
     """Return the ASGI application for everything below ``/xrpc/`` except ``_health``."""
     # Without service proxying, a method that is not in the table is not implemented.
-    elsewhere = None if host.proxying is None else Elsewhere.of(host, host.proxying)
+    elsewhere = None if host.proxying is None else ProxiedCalls.of(host, host.proxying)
     gate = host.gate
     methods = table.methods
     catalog = host.catalog

@@ -19,7 +19,7 @@ from aurora_locus.federation.proxying import Proxying, require_allowed, require_
 from aurora_locus.federation.services import APP_VIEW, CREATE_REPORT, QUERY_LABELS, KnownService, ServiceRef
 from aurora_locus.federation.upstream import Request, UpstreamResponse, sent_headers
 from aurora_locus.read_after_write.author import Pictures
-from aurora_locus.read_after_write.completing import GZIP, Completing, with_decodable_encoding
+from aurora_locus.read_after_write.completing import GZIP, ReadAfterWrite, with_decodable_encoding
 from aurora_locus.read_after_write.views import VIEWS
 from aurora_locus.xrpc.authentication import Need
 from aurora_locus.xrpc.bodies import read_whole
@@ -35,18 +35,18 @@ _VERBS = frozenset({"GET", "HEAD", "POST"})
 
 
 @dataclass(frozen=True, slots=True)
-class Elsewhere:
+class ProxiedCalls:
     """Dependencies of calling another service on behalf of the caller."""
 
     host: XrpcHost
     proxying: Proxying
-    completing: Completing
+    completing: ReadAfterWrite
 
     @classmethod
-    def of(cls, host: XrpcHost, proxying: Proxying) -> "Elsewhere":
+    def of(cls, host: XrpcHost, proxying: Proxying) -> "ProxiedCalls":
         """Bind the proxying of a running server."""
         pictures = Pictures(host.settings.bsky_app_view_cdn_url_pattern, host.settings.url)
-        return cls(host, proxying, Completing(host.repositories, proxying, pictures))
+        return cls(host, proxying, ReadAfterWrite(host.repositories, proxying, pictures))
 
     def precedes(self, nsid: str, headers: Mapping[bytes, bytes]) -> bool:
         """Whether the call is proxied even though this server has the method."""

@@ -11,9 +11,9 @@ from at_protocol.oauth.permissions import (
     AccountPermission,
     BlobPermission,
     IdentityPermission,
+    RepoAction,
     RepoPermission,
     RpcPermission,
-    Writing,
 )
 from aurora_locus.accounts.model import SessionScope
 from aurora_locus.blobs.media_type import UNKNOWN
@@ -88,7 +88,7 @@ def require(need: Need, nsid: str, caller: PdsCaller | None) -> None:
     _require(missing_scope_of(caller.grant))
 
 
-def require_writing(caller: PdsCaller | None, collection: str, *writings: Writing) -> None:
+def require_writing(caller: PdsCaller | None, collection: str, *writings: RepoAction) -> None:
     """Raise Forbidden (``ScopeMissing``) unless an app may make all of these writes in the collection."""
     if caller is None or caller.grant is None:
         return

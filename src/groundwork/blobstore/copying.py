@@ -16,7 +16,7 @@ AT_ONCE = 8
 
 
 @dataclass
-class Copied:
+class CopyProgress:
     """Progress of a copy: values and bytes sent, values that already existed, and values deleted in the meantime."""
 
     sent: int = 0
@@ -29,13 +29,15 @@ class Copied:
         return self.sent + self.known + self.gone
 
 
-async def copy_missing(source: BlobStore, target: BlobStore, on_progress: Callable[[Copied], None]) -> Copied:
+async def copy_missing(
+    source: BlobStore, target: BlobStore, on_progress: Callable[[CopyProgress], None]
+) -> CopyProgress:
     """Copy the values that the target lacks. ``on_progress`` is called for each value that was checked.
 
     Raises Unavailable if either store does not work. The values copied so far are kept, and the next run continues from
     there.
     """
-    copied = Copied()
+    copied = CopyProgress()
     # Limits how many copies are in progress, however many values are listed.
     places = asyncio.Semaphore(AT_ONCE)
 
@@ -65,7 +67,7 @@ async def remove_copied(source: BlobStore, target: BlobStore) -> int:
     return removed
 
 
-async def _copy(source: BlobStore, target: BlobStore, stored: StoredBlob, copied: Copied) -> None:
+async def _copy(source: BlobStore, target: BlobStore, stored: StoredBlob, copied: CopyProgress) -> None:
     if await _size(target, stored.key) == stored.size:
         copied.known += 1
         return

@@ -14,7 +14,7 @@ from groundwork.database import postgres_dump, sqlite_dump
 from groundwork.database.open_ import POSTGRES, sqlite_path
 from groundwork.database.table_order import DatabaseTable, Rows
 
-__all__ = ["Contents", "DatabaseTable", "Loading", "Rows", "load_contents", "read_contents"]
+__all__ = ["Contents", "DatabaseLoader", "DatabaseTable", "Rows", "load_contents", "read_contents"]
 
 
 class Contents(Protocol):
@@ -28,7 +28,7 @@ class Contents(Protocol):
         ...
 
 
-class Loading(Protocol):
+class DatabaseLoader(Protocol):
     """An empty database that is being filled. Rolled back if its block ends with an error."""
 
     async def put(self, table: str, columns: Sequence[str], rows: Rows, /) -> None: ...
@@ -41,7 +41,7 @@ def read_contents(url: str, schema: str, scratch: Path) -> AbstractAsyncContextM
     return sqlite_dump.reading(sqlite_path(url, schema), scratch)
 
 
-def load_contents(url: str, schema: str) -> AbstractAsyncContextManager[Loading]:
+def load_contents(url: str, schema: str) -> AbstractAsyncContextManager[DatabaseLoader]:
     """Fill a migrated database, replacing the rows that migrations inserted. Raises ValueError for a broken foreign
     key.
     """

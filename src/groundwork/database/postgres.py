@@ -70,7 +70,7 @@ _PART_ENDED = RuntimeError("this part of the transaction has ended")
 _LOST = (DatabaseUnavailable, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
-class _Stale(DatabaseUnavailable):
+class _ConnectionClosed(DatabaseUnavailable):
     """The server closed this pooled connection while it was idle."""
 
 
@@ -305,7 +305,7 @@ class PostgresDatabase:
         for _ in range(self._pool.get_max_size()):
             try:
                 return await self._connect_once(begin)
-            except _Stale:
+            except _ConnectionClosed:
                 continue  # nothing was executed on the connection, and it is no longer in the pool
         return await self._connect_once(begin)
 
@@ -320,7 +320,7 @@ class PostgresDatabase:
             await self._drop(connection)
             understood = translate_error(failure)
             if isinstance(understood, DatabaseUnavailable):
-                raise _Stale(understood.why) from failure
+                raise _ConnectionClosed(understood.why) from failure
             raise understood from failure
         return connection
 

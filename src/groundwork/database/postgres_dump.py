@@ -55,7 +55,7 @@ async def reading(url: str, schema: str) -> AsyncIterator[PostgresContents]:
         yield PostgresContents(connection, schema, await _tables(connection, schema))
 
 
-class PostgresLoading:
+class PostgresLoader:
     """A schema that is being filled."""
 
     def __init__(self, connection: "asyncpg.Connection[Any]", schema: str) -> None:
@@ -69,7 +69,7 @@ class PostgresLoading:
 
 
 @asynccontextmanager
-async def loading(url: str, schema: str) -> AsyncIterator[PostgresLoading]:
+async def loading(url: str, schema: str) -> AsyncIterator[PostgresLoader]:
     """Replace the rows of a schema with a dump, in one transaction. Raises ValueError for broken references."""
     check_schema_name(schema)
     async with _connected(url) as connection:
@@ -79,7 +79,7 @@ async def loading(url: str, schema: str) -> AsyncIterator[PostgresLoading]:
                     # Remove the rows that migrations inserted. Append-only tables reject deletes and are empty.
                     if await connection.fetchval(f'select exists (select 1 from "{schema}"."{table.name}")'):
                         await connection.execute(f'delete from "{schema}"."{table.name}"')
-                yield PostgresLoading(connection, schema)
+                yield PostgresLoader(connection, schema)
         except asyncpg.ForeignKeyViolationError as broken:
             raise ValueError(f"rows have a broken reference, in {broken.table_name}") from broken
         except asyncpg.PostgresError as failure:

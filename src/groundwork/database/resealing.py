@@ -10,7 +10,7 @@ _AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Sealed:
+class SealedColumn:
     """A column of sealed values, with the column that identifies the row and the purpose for which the values were
     sealed.
     """
@@ -22,7 +22,7 @@ class Sealed:
 
 
 async def reseal(
-    db: Database, sealer: Sealer, columns: Sequence[Sealed], *, passes_over_lost: bool = False
+    db: Database, sealer: Sealer, columns: Sequence[SealedColumn], *, passes_over_lost: bool = False
 ) -> tuple[int, int]:
     """Reseal the values that were sealed with an older key. Returns how many values exist and how many were stale.
 
@@ -42,7 +42,7 @@ async def reseal(
     return seen, stale
 
 
-def _page(w: Writer, sealer: Sealer, kind: Sealed, after: str, passes_over_lost: bool) -> tuple[list[str], int]:
+def _page(w: Writer, sealer: Sealer, kind: SealedColumn, after: str, passes_over_lost: bool) -> tuple[list[str], int]:
     table, name, column = kind.table, kind.name, kind.column
     rows = w.fetch(
         f"select {name} as name, {column} as sealed from {table}"

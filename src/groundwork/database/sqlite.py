@@ -15,7 +15,14 @@ from groundwork.clock import Clock, Instant
 from groundwork.database.batch import run_unkeyed
 from groundwork.database.sqlite_readers import ReaderPool, SqliteReader
 from groundwork.database.sqlite_short_reads import ShortReads
-from groundwork.database.sqlite_writer import WAL_BOUND_BYTES, Interactive, Plain, Verb, WriterRequest, WriterThread
+from groundwork.database.sqlite_writer import (
+    WAL_BOUND_BYTES,
+    InteractiveTransaction,
+    PlainCall,
+    Verb,
+    WriterRequest,
+    WriterThread,
+)
 from groundwork.database.transaction import (
     Engine,
     PlainReader,
@@ -34,7 +41,7 @@ _ENDED = RuntimeError("this transaction's block has ended")
 class SqliteTransaction:
     """The ``Transaction`` of one block. Each call is one hop to the writer thread."""
 
-    def __init__(self, member: Interactive) -> None:
+    def __init__(self, member: InteractiveTransaction) -> None:
         self._member = member
         self._now = Instant(0)
         self._pending: set[asyncio.Future[Any]] = set()
@@ -132,7 +139,7 @@ class SqliteDatabase:
         def too_long() -> None:
             transaction.end(TransactionTooLong("the transaction was open for too long; nothing was saved"))
 
-        member = Interactive(opened, done, too_long)
+        member = InteractiveTransaction(opened, done, too_long)
         transaction = SqliteTransaction(member)
         self._writer.put(member)
         try:
@@ -181,7 +188,7 @@ class SqliteDatabase:
     async def write(self, work: Callable[[Writer], T], /) -> T:
         require_none_open()
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._writer.put(Plain(work, done))
+        self._writer.put(PlainCall(work, done))
         return await done
 
     async def batch(self, work: Work[T], /, *, key: str | None = None) -> T:  # noqa: ARG002 - the writer has one queue for all keys

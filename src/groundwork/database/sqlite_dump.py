@@ -91,7 +91,7 @@ def tables_of(connection: sqlite3.Connection) -> list[DatabaseTable]:
     return in_order(columns, references)
 
 
-class SqliteLoading:
+class SqliteLoader:
     """A file that nobody else has open, being filled."""
 
     def __init__(self, path: Path) -> None:
@@ -123,9 +123,9 @@ class SqliteLoading:
 
 
 @asynccontextmanager
-async def loading(path: Path) -> AsyncIterator[SqliteLoading]:
+async def loading(path: Path) -> AsyncIterator[SqliteLoader]:
     """Load all rows in one transaction."""
-    load = SqliteLoading(path)
+    load = SqliteLoader(path)
     try:
         await on_thread(load.begin)
         yield load

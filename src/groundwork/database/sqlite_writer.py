@@ -1,6 +1,6 @@
 """The only writer of an SQLite file: a thread that runs members one after another and commits them in groups.
 
-A member is a plain function (``Plain``) or an interactive transaction (``Interactive``), each in its own savepoint.
+A member is a plain function (``PlainCall``) or an interactive transaction (``InteractiveTransaction``), each in its own savepoint.
 Members that are waiting when one ends join its group. One COMMIT, with one fsync, makes the group durable. Only then do
 callers get their results. This includes failed members, because they might have read rows of earlier members.
 
@@ -68,7 +68,7 @@ class WriterRequest:
 
 
 @dataclass(slots=True, eq=False)
-class Plain:
+class PlainCall:
     """A plain function in the queue."""
 
     work: Callable[[Writer], Any]
@@ -76,7 +76,7 @@ class Plain:
 
 
 @dataclass(slots=True, eq=False)
-class Interactive:
+class InteractiveTransaction:
     """An interactive transaction in the queue. ``opened`` gets the instant at which it began, ``done`` the result of
     the group.
     """
@@ -161,7 +161,7 @@ class WriterThread:
         self._clock = clock
         self._limit = limit_seconds
         self._deadline = float("inf")
-        self._members: queue.SimpleQueue[Plain | Interactive | None] = queue.SimpleQueue()
+        self._members: queue.SimpleQueue[PlainCall | InteractiveTransaction | None] = queue.SimpleQueue()
         self._stopping = False
         self._wal_bound = wal_bound_bytes
         self._truncate_after = 0.0
@@ -172,7 +172,7 @@ class WriterThread:
         self._thread = threading.Thread(target=self._run, name=f"sqlite-writer {path.name}", daemon=True)
         self._thread.start()
 
-    def put(self, member: Plain | Interactive) -> None:
+    def put(self, member: PlainCall | InteractiveTransaction) -> None:
         """Append a member to the queue."""
         if self._stopping:
             raise DatabaseUnavailable("the database is closed")
@@ -211,12 +211,12 @@ class WriterThread:
             member = self._members.get_nowait()
             if member is not None:
                 closed = DatabaseUnavailable("the database is closed")
-                for future in (member.done, *([member.opened] if isinstance(member, Interactive) else [])):
+                for future in (member.done, *([member.opened] if isinstance(member, InteractiveTransaction) else [])):
                     _resolve(future, None, closed)
         if not self.ended.done():
             self.ended.set_result(None)
 
-    def _run_group(self, member: Plain | Interactive | None) -> bool:
+    def _run_group(self, member: PlainCall | InteractiveTransaction | None) -> bool:
         """Run members until none is waiting or the group is full, then commit and report. Returns False if the thread
         must stop.
         """
@@ -227,7 +227,7 @@ class WriterThread:
             ends_at = time.monotonic() + GROUP_SECONDS
             while member is not None:
                 if not member.done.cancelled():
-                    group.append(self._run_plain(member) if isinstance(member, Plain) else self._serve(member))
+                    group.append(self._run_plain(member) if isinstance(member, PlainCall) else self._serve(member))
                 if not self._connection.in_transaction:
                     # SQLite rolled back the whole transaction (disk full, interrupted while writing), so every member
                     # is lost.
@@ -243,13 +243,13 @@ class WriterThread:
                 # The failure is outside the member's own work (BEGIN, SAVEPOINT). An interactive member is still
                 # waiting to be opened.
                 group.append(_Outcome(member.done))
-                if isinstance(member, Interactive):
+                if isinstance(member, InteractiveTransaction):
                     group.append(_Outcome(member.opened))
         self._call_in_loop(_finish_group, group, failure)
         self._keep_wal_small()
         return member is not None
 
-    def _run_plain(self, member: Plain) -> _Outcome:
+    def _run_plain(self, member: PlainCall) -> _Outcome:
         connection = self._connection
         writer = _PlainWriter(connection, self._clock.now())
         connection.execute("savepoint member")
@@ -266,7 +266,7 @@ class WriterThread:
             writer.failure = _WRITER_IS_OVER
         return _Outcome(member.done, value, calls=writer.calls)
 
-    def _serve(self, member: Interactive) -> _Outcome:
+    def _serve(self, member: InteractiveTransaction) -> _Outcome:
         """Handle the requests of an interactive transaction until it ends or reaches its limit."""
         connection = self._connection
         connection.execute("savepoint member")

@@ -48,7 +48,7 @@ def limit_body(scope: Scope, receive: Receive, limit: int) -> tuple[Scope, Recei
         # Compressed data above the limit also exceeds it when decompressed.
         raise too_large(limit)
     if encoding in (b"", b"identity"):
-        return scope, _Counted(receive, limit)
+        return scope, _CountedBody(receive, limit)
     if encoding in (b"gzip", b"x-gzip"):
         unfold = zlib.decompressobj(_GZIP_WINDOW)
     elif encoding == b"deflate":
@@ -59,10 +59,10 @@ def limit_body(scope: Scope, receive: Receive, limit: int) -> tuple[Scope, Recei
         **scope,
         "headers": [pair for pair in scope["headers"] if pair[0] not in (b"content-encoding", b"content-length")],
     }
-    return plain, _Unfolded(receive, limit, unfold)
+    return plain, _DecompressedBody(receive, limit, unfold)
 
 
-class _Counted:
+class _CountedBody:
     """Counts plain bodies and passes them on."""
 
     __slots__ = ("_left", "_limit", "_receive")
@@ -81,7 +81,7 @@ class _Counted:
         return message
 
 
-class _Unfolded:
+class _DecompressedBody:
     """Passes on the decoded chunks of compressed bodies. Rejects bodies that are too large, corrupt or truncated."""
 
     __slots__ = ("_inside", "_left", "_limit", "_more", "_receive", "_unfold", "_waiting")

@@ -23,7 +23,7 @@ MAX_KEPT = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class KeptMail:
+class StoredMail:
     """One e-mail in the mailbox, read back from its file."""
 
     id: str
@@ -48,11 +48,11 @@ class FolderMailbox:
         content = compose(mail, self._sender, now).as_bytes()
         await asyncio.to_thread(self._keep, new_id(now), content)
 
-    async def newest(self, limit: int = 50, *, to: str = "") -> list[KeptMail]:
+    async def newest(self, limit: int = 50, *, to: str = "") -> list[StoredMail]:
         """Return the newest e-mails first, optionally only those to one address."""
         return await asyncio.to_thread(self._newest, limit, to.lower())
 
-    async def find(self, mail_id: str) -> KeptMail:
+    async def find(self, mail_id: str) -> StoredMail:
         """Return one e-mail by its identifier. Raises ``NotFound``."""
         names = await asyncio.to_thread(self._names)
         if mail_id not in names:
@@ -80,8 +80,8 @@ class FolderMailbox:
     def _names(self) -> list[str]:
         return sorted((path.stem for path in self._folder.glob("*.eml")), reverse=True)
 
-    def _newest(self, limit: int, to: str) -> list[KeptMail]:
-        found: list[KeptMail] = []
+    def _newest(self, limit: int, to: str) -> list[StoredMail]:
+        found: list[StoredMail] = []
         for name in self._names():
             if len(found) == limit:
                 break
@@ -90,9 +90,9 @@ class FolderMailbox:
                 found.append(mail)
         return found
 
-    def _read(self, name: str) -> KeptMail:
+    def _read(self, name: str) -> StoredMail:
         message = message_from_bytes((self._folder / f"{name}.eml").read_bytes(), EmailMessage, policy=default)
-        return KeptMail(
+        return StoredMail(
             id=name,
             to=str(message["To"]),
             subject=str(message["Subject"]),

@@ -17,7 +17,7 @@ class ImpossibleMove(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Graph(Generic[State]):
+class StateGraph(Generic[State]):
     """Allowed state transitions. ``moves`` maps each state to the states that may follow it, which can include itself."""
 
     moves: Mapping[State, frozenset[State]]

@@ -49,7 +49,7 @@ class DeadLetter:
 
 
 @dataclass(frozen=True, slots=True)
-class Depth:
+class QueueDepth:
     """How full a queue is.
 
     ``waiting`` counts published messages that are not acknowledged, including leased ones. ``oldest_at`` is when the
@@ -124,7 +124,7 @@ class Queue(Protocol):
         """
         ...
 
-    async def depth(self) -> Depth:
+    async def depth(self) -> QueueDepth:
         """Return how many messages are waiting."""
         ...
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from groundwork.clock import SECOND, Clock, Instant
 from groundwork.database.durable_write import write_durably
 from groundwork.database.transaction import Database, Row, Writer
-from groundwork.queue.contract import MAX_RETRY_SECONDS, DeadLetter, Delivery, Depth, Message, QueueFull
+from groundwork.queue.contract import MAX_RETRY_SECONDS, DeadLetter, Delivery, Message, QueueDepth, QueueFull
 
 COUNT = """
     update queue_counters set positions = positions + :positions, leases = leases + :leases, waiting = waiting + :waiting
@@ -171,12 +171,12 @@ class EmbeddedQueue:
     async def try_round_trip(self) -> None:
         await write_durably(self._database, "groundwork.queue")
 
-    async def depth(self) -> Depth:
+    async def depth(self) -> QueueDepth:
         async with self._database.reader() as reader:
             row = await reader.fetch_one(DEPTH)
         if row is None:
-            return Depth(0, 0, None)
-        return Depth(row["waiting"], row["dead"], None if row["oldest_at"] is None else Instant(row["oldest_at"]))
+            return QueueDepth(0, 0, None)
+        return QueueDepth(row["waiting"], row["dead"], None if row["oldest_at"] is None else Instant(row["oldest_at"]))
 
     async def close(self) -> None:
         await self._database.close()  # leases expire by themselves

@@ -16,7 +16,7 @@ from groundwork.queue.contract import Delivery, Message
 
 
 @dataclass(slots=True, eq=False)
-class Item:
+class BrokerMessage:
     """A message as delivered by the broker. ``tag`` is the broker's delivery tag."""
 
     tag: int
@@ -26,10 +26,10 @@ class Item:
 
 
 @dataclass(slots=True, eq=False)
-class _Line:
+class _PartitionQueue:
     """The messages of one partition. ``stamp`` numbers the lease of the first one."""
 
-    items: deque[Item] = field(default_factory=deque)
+    items: deque[BrokerMessage] = field(default_factory=deque)
     stamp: int = 0
 
 
@@ -37,10 +37,10 @@ class LeaseBook:
     """Leases of this worker. Lease numbers are never reused, even after a reconnect, so an old receipt finds nothing."""
 
     def __init__(self) -> None:
-        self._lines: dict[str, _Line] = {}
-        self._given: dict[tuple[int, int], _Line] = {}
+        self._lines: dict[str, _PartitionQueue] = {}
+        self._given: dict[tuple[int, int], _PartitionQueue] = {}
         # A heap of (available at, order, partition's messages, stamp at that time). An entry with an old stamp is void.
-        self._available: list[tuple[int, int, _Line, int]] = []
+        self._available: list[tuple[int, int, _PartitionQueue, int]] = []
         self._stamps = itertools.count(1)
         self._order = itertools.count()
         self._size = 0
@@ -48,9 +48,9 @@ class LeaseBook:
     def __len__(self) -> int:
         return self._size
 
-    def add(self, item: Item) -> None:
+    def add(self, item: BrokerMessage) -> None:
         """Append a delivered message to its partition, where it waits to be leased."""
-        line = self._lines.setdefault(item.message.partition, _Line())
+        line = self._lines.setdefault(item.message.partition, _PartitionQueue())
         line.items.append(item)
         self._size += 1
         if len(line.items) == 1:
@@ -72,7 +72,7 @@ class LeaseBook:
             deliveries.append(Delivery(item.message, item.attempts, receipt))
         return deliveries
 
-    def find(self, delivery: Delivery) -> Item | None:
+    def find(self, delivery: Delivery) -> BrokerMessage | None:
         """Return the message if this delivery still holds it."""
         line = self._given.get(delivery.receipt)
         return None if line is None else line.items[0]
@@ -109,6 +109,6 @@ class LeaseBook:
         self._available.clear()
         self._size = 0
 
-    def _offer(self, line: _Line, at: Instant) -> None:
+    def _offer(self, line: _PartitionQueue, at: Instant) -> None:
         line.stamp = next(self._stamps)
         heapq.heappush(self._available, (at, next(self._order), line, line.stamp))

@@ -47,12 +47,12 @@ from groundwork.queue.contract import (
     MAX_RETRY_SECONDS,
     DeadLetter,
     Delivery,
-    Depth,
     Message,
+    QueueDepth,
     QueueFull,
     QueueUnavailable,
 )
-from groundwork.queue.leases import Item, LeaseBook
+from groundwork.queue.leases import BrokerMessage, LeaseBook
 
 # Messages of one bucket that a worker holds: enough to keep it busy, and few enough to move to another worker quickly.
 PREFETCH = 500
@@ -172,7 +172,7 @@ class RabbitQueue:
                 await message.ack()
         return len(partition_messages)
 
-    async def depth(self) -> Depth:
+    async def depth(self) -> QueueDepth:
         async with self._broker():
             await self._ready()
             channel = _open(self._publishing)
@@ -181,7 +181,7 @@ class RabbitQueue:
                 (await channel.declare_queue(name, passive=True)).declaration_result.message_count or 0
                 for name in names
             ]
-        return Depth(sum(counts[:-1]) + len(self._leases), counts[-1], self._leases.oldest_at())
+        return QueueDepth(sum(counts[:-1]) + len(self._leases), counts[-1], self._leases.oldest_at())
 
     async def try_round_trip(self) -> None:
         """Publish a message to a queue that belongs to this connection, and read it back."""
@@ -273,7 +273,7 @@ class RabbitQueue:
         self._incoming[tag] = message
         attempts = message.headers.get("x-delivery-count", 0)
         published_at = Instant(_number(message.headers.get("published_at")))
-        self._leases.add(Item(tag, _read(message), _number(attempts), published_at))
+        self._leases.add(BrokerMessage(tag, _read(message), _number(attempts), published_at))
         self._news.set()
 
     async def _complete(self, delivery: Delivery) -> None:

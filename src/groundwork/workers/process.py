@@ -5,7 +5,7 @@ that its socket was closed, a busy one has a thread that notices the end of stan
 threads ends at its processor limit.
 
 A request is ``HEADER`` and a pickled function without arguments. An answer is ``ANSWER_HEADER`` and a pickled pair
-of a ``JobEnding`` and the value or, for RAISED, a ``Raised``.
+of a ``JobEnding`` and the value or, for RAISED, a ``RaisedError``.
 """
 
 import contextlib
@@ -41,7 +41,7 @@ class JobEnding(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Raised:
+class RaisedError:
     """An exception to be raised in the parent. Exceptions can be passed whatever arguments their constructors take."""
 
     kind: type[Exception]
@@ -124,10 +124,12 @@ def _answer(parent: socket.socket, size: int) -> bytes:
 def _raised(error: Exception) -> bytes:
     trace = "".join(traceback.format_exception(error, limit=-20))[-20_000:]
     try:
-        body = pickle.dumps((JobEnding.RAISED, Raised(type(error), error.args, dict(error.__dict__), trace)))
+        body = pickle.dumps((JobEnding.RAISED, RaisedError(type(error), error.args, dict(error.__dict__), trace)))
         pickle.loads(body)  # noqa: S301  # checks that the parent can unpickle it
     except Exception:  # noqa: BLE001  # an exception's attributes might not be picklable
-        body = pickle.dumps((JobEnding.RAISED, Raised(RuntimeError, (f"{type(error).__name__}: {error}",), {}, trace)))
+        body = pickle.dumps(
+            (JobEnding.RAISED, RaisedError(RuntimeError, (f"{type(error).__name__}: {error}",), {}, trace))
+        )
     return body
 
 

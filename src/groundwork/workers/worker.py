@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from groundwork.workers.limits import MEBIBYTE, JobLimits, StopReason
-from groundwork.workers.process import ANSWER_HEADER, HEADER, JobEnding, Raised
+from groundwork.workers.process import ANSWER_HEADER, HEADER, JobEnding, RaisedError
 
 # The worker gets only a few environment variables and this program's own module path, so that it does not see secrets
 # in the environment.
@@ -132,7 +132,7 @@ class Worker:
             case JobEnding.DONE:
                 return FinishedJob(cpu_seconds, value)
             case JobEnding.RAISED:
-                assert isinstance(value, Raised)  # noqa: S101  # the other half of ``process``
+                assert isinstance(value, RaisedError)  # noqa: S101  # the other half of ``process``
                 return FinishedJob(cpu_seconds, error=value.rebuilt())
             case JobEnding.MEMORY:
                 return FinishedJob(cpu_seconds, stopped=StopReason.MEMORY)

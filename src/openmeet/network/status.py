@@ -7,7 +7,7 @@ from groundwork.clock import SECOND, Instant
 from groundwork.database.transaction import Database, Reader
 from groundwork.errors import Unavailable
 from groundwork.outbox import jobs
-from groundwork.queue.contract import Depth
+from groundwork.queue.contract import QueueDepth
 from openmeet.domain.moderation import labels
 from openmeet.domain.moderation.labels import Labeller
 from openmeet.network.firehose import cursors, unresolved
@@ -56,7 +56,7 @@ class SyncStatus:
     labellers: Sequence[Labeller]
     rejected: int
     unresolved: int
-    queue: Depth | None
+    queue: QueueDepth | None
     records: dict[str, int]
     publications: Sequence[JobCount]
     jobs: Sequence[JobCount]
@@ -133,7 +133,7 @@ async def reading_late_since(sync_dependencies: SyncDependencies, late_after: in
     return min((one for one in waiting if one < now - late_after), default=None)
 
 
-async def _depth(sync_dependencies: SyncDependencies) -> Depth | None:
+async def _depth(sync_dependencies: SyncDependencies) -> QueueDepth | None:
     try:
         return await sync_dependencies.queue.depth()
     except Unavailable:

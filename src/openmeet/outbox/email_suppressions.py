@@ -14,7 +14,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from typing import Final, NewType
 
-from groundwork.database.resealing import Sealed
+from groundwork.database.resealing import SealedColumn
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.sealing import CannotUnseal, Sealer
 from groundwork.signing_key import SigningKey
@@ -28,7 +28,7 @@ _KEY_PURPOSE: Final = f"openmeet/address_keys/{_KEY_NAME}"
 _LINK_PURPOSE: Final = "openmeet/opt_out_link"
 # Maximum length of the token for the longest accepted address (254 bytes), with a margin.
 _MOST_TOKEN_CHARACTERS: Final = 512
-SEALED_KEY: Final = Sealed("address_keys", "name", "sealed", lambda _name: _KEY_PURPOSE)
+SEALED_KEY: Final = SealedColumn("address_keys", "name", "sealed", lambda _name: _KEY_PURPOSE)
 
 
 def sealer_of(key: SigningKey) -> Sealer:

@@ -12,7 +12,7 @@ from enum import StrEnum
 from groundwork.clock import Instant
 from groundwork.database.bulk import SqlWrite, execute_together
 from groundwork.database.transaction import Transaction
-from groundwork.outbox.states import Graph, sql_literals
+from groundwork.outbox.states import StateGraph, sql_literals
 from groundwork.outbox.wakeup import wake_dispatchers
 from groundwork.telemetry import tracing
 from groundwork.telemetry.logs import request_id
@@ -64,7 +64,7 @@ _S = PublicationState
 # conflict, ``sending -> sending`` a new lease on a row whose lease ended. A row that never reached the PDS is withheld,
 # not retracted. Messages from the network also move rows: an echo publishes; another app's edit becomes the base;
 # another app's deletion leaves nothing to retract, even if an edit made here must not be sent.
-GRAPH: Graph[PublicationState] = Graph(
+GRAPH: StateGraph[PublicationState] = StateGraph(
     {
         _S.WITHHELD: frozenset({_S.DUE, _S.RETRACTED}),
         _S.WAITING: frozenset({_S.DUE, _S.SENDING, _S.WITHHELD, _S.PUBLISHED, _S.RETRACTED, _S.RETRACTING}),

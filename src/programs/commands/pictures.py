@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from groundwork.blobstore.copying import Copied, copy_missing, remove_copied
+from groundwork.blobstore.copying import CopyProgress, copy_missing, remove_copied
 from groundwork.errors import Refused
 from openmeet.domain.media.pictures import open_pictures, pictures_folder
 from openmeet.settings import PREFIX
@@ -41,7 +41,7 @@ def move(
     folder, bucket = pictures_folder(settings), open_pictures(settings, tenant)
     source, target = (bucket, folder) if back else (folder, bucket)
 
-    def on_progress(copied: Copied) -> None:
+    def on_progress(copied: CopyProgress) -> None:
         if copied.looked_at % REPORTED_EVERY == 0:
             typer.echo(_progress_line(copied))
 
@@ -54,6 +54,6 @@ def move(
     run_command(run)
 
 
-def _progress_line(copied: Copied) -> str:
+def _line(copied: CopyProgress) -> str:
     megabytes = copied.sent_bytes / 1_000_000
     return f"{copied.looked_at:,} files checked: {copied.sent:,} copied ({megabytes:.1f} MB), {copied.known:,} there already"

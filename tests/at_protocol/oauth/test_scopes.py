@@ -9,7 +9,7 @@ from tests.parts import fixture_lines, fixture_path, needs
 
 from at_protocol.failures import Malformed
 from at_protocol.oauth.grant import read_grant
-from at_protocol.oauth.permissions import Transition, Writing, parse_permission
+from at_protocol.oauth.permissions import RepoAction, Transition, parse_permission
 from at_protocol.oauth.scope_text import read_scope, split_scopes, write_scope
 
 FOLDER = "vectors/indigo/auth"
@@ -83,17 +83,17 @@ NOTE, POST = "com.example.note", "com.example.post"
 @pytest.mark.parametrize(
     ("scope", "collection", "writing", "allowed"),
     [
-        (f"repo:{NOTE}", NOTE, Writing.DELETE, True),
-        (f"repo:{NOTE}", POST, Writing.CREATE, False),
-        (f"repo:{NOTE}?action=create", NOTE, Writing.CREATE, True),
-        (f"repo:{NOTE}?action=create", NOTE, Writing.DELETE, False),
-        (f"repo?collection={NOTE}&collection={POST}&action=update", POST, Writing.UPDATE, True),
-        ("repo:*?action=delete", POST, Writing.DELETE, True),
-        ("repo:*?action=delete", POST, Writing.UPDATE, False),
-        ("repo:com.example.*", NOTE, Writing.CREATE, False),
-        (f"repo:{NOTE}?action=create&more=1", NOTE, Writing.CREATE, False),
-        ("transition:generic", NOTE, Writing.UPDATE, True),
-        ("transition:email", NOTE, Writing.UPDATE, False),
+        (f"repo:{NOTE}", NOTE, RepoAction.DELETE, True),
+        (f"repo:{NOTE}", POST, RepoAction.CREATE, False),
+        (f"repo:{NOTE}?action=create", NOTE, RepoAction.CREATE, True),
+        (f"repo:{NOTE}?action=create", NOTE, RepoAction.DELETE, False),
+        (f"repo?collection={NOTE}&collection={POST}&action=update", POST, RepoAction.UPDATE, True),
+        ("repo:*?action=delete", POST, RepoAction.DELETE, True),
+        ("repo:*?action=delete", POST, RepoAction.UPDATE, False),
+        ("repo:com.example.*", NOTE, RepoAction.CREATE, False),
+        (f"repo:{NOTE}?action=create&more=1", NOTE, RepoAction.CREATE, False),
+        ("transition:generic", NOTE, RepoAction.UPDATE, True),
+        ("transition:email", NOTE, RepoAction.UPDATE, False),
     ],
 )
 def test_writing(scope, collection, writing, allowed):

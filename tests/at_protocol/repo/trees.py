@@ -8,7 +8,7 @@ from tests.parts import fixture_lines
 from at_protocol.data.cid import Cid
 from at_protocol.repo.build import build
 from at_protocol.repo.change import RepoChange
-from at_protocol.repo.edit import Edited, apply_changes
+from at_protocol.repo.edit import EditedTree, apply_changes
 from at_protocol.repo.mst import EMPTY_ROOT, Tree
 from at_protocol.repo.node import EMPTY_NODE
 
@@ -36,7 +36,7 @@ class Repository:
     def change(self, path: str, after: Cid | None) -> RepoChange:
         return RepoChange(path, self.content.get(path), after)
 
-    def apply(self, changes: list[RepoChange]) -> Edited:
+    def apply(self, changes: list[RepoChange]) -> EditedTree:
         edited = apply_changes(self.tree, changes)
         self.blocks.update(edited.new_blocks)
         self.root = edited.root

@@ -23,7 +23,7 @@ from at_protocol.sync.verify import (
     RejectionReason,
     RepoHead,
     VerificationLevel,
-    Verified,
+    VerifiedCommit,
     verify_commit_message,
     verify_sync_message,
 )
@@ -36,7 +36,7 @@ COMMITS = captured.commits()
 
 def _verify(
     message: CommitMessage, *, verification: VerificationLevel = FULL, known: RepoHead | None = None
-) -> Verified:
+) -> VerifiedCommit:
     """Verify with the captured key at the time of capture."""
     key = captured.keys()[message.repo]
     return verify_commit_message(message, key, now_us=CAPTURED_AT_US, known=known, verification=verification)
@@ -140,7 +140,7 @@ class TestCaptured:
         assert refused.value.reason is RejectionReason.FUTURE_REV
 
 
-def _ours(message: CommitMessage, **how: Any) -> Verified:
+def _ours(message: CommitMessage, **how: Any) -> VerifiedCommit:
     return verify_commit_message(message, KEY.public, now_us=NOW_US, **how)
 
 

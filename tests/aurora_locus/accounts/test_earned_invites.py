@@ -2,7 +2,7 @@
 
 import pytest
 
-from aurora_locus.accounts.earned_invites import MAX_OPEN, Earning, count_due
+from aurora_locus.accounts.earned_invites import MAX_OPEN, EarningRule, count_due
 from groundwork.clock import DAY, Instant
 from tests.aurora_locus.conftest import MakeDeployment
 from tests.aurora_locus.deployment import SERVER, Deployment, Person, together
@@ -26,7 +26,7 @@ DAY_MS = DAY // 1000
     ],
 )
 def test_how_many_are_due(interval: int, epoch: int, now: int, made: int, open_now: int, expected: int) -> None:
-    earning = Earning(interval, Instant(epoch))
+    earning = EarningRule(interval, Instant(epoch))
     assert count_due(earning, since=0, now=now, created_count=made, open_now=open_now) == expected
 
 

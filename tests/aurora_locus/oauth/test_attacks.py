@@ -4,7 +4,7 @@ import pytest
 
 from at_protocol.crypto import base64url
 from aurora_locus.oauth import authorization
-from aurora_locus.oauth.model import RequestUnusable, Unusable
+from aurora_locus.oauth.model import RequestUnusable, UnusableReason
 from groundwork.clock import DAY, MINUTE, SECOND
 from groundwork.database.transaction import Engine
 from groundwork.errors import Failure, InvalidInput
@@ -69,7 +69,7 @@ async def test_codes_and_requests_expire(deployment: Deployment) -> None:
     deployment.clock.turn(6 * MINUTE)
     with pytest.raises(RequestUnusable) as refused:
         await app.opened(uri)
-    assert refused.value.reason is Unusable.EXPIRED
+    assert refused.value.reason is UnusableReason.EXPIRED
 
 
 async def test_request_expires_within_an_hour(deployment: Deployment) -> None:
@@ -89,15 +89,15 @@ async def test_a_request_belongs_to_one_client_and_one_browser(deployment: Deplo
     await app.opened(uri)
     await app.opened(uri)
     for other, browser, reason in (
-        (app, "browser of ben", Unusable.ANOTHER_BROWSER),
-        (App(deployment, client_id="http://localhost"), BROWSER, Unusable.ANOTHER_CLIENT),
+        (app, "browser of ben", UnusableReason.ANOTHER_BROWSER),
+        (App(deployment, client_id="http://localhost"), BROWSER, UnusableReason.ANOTHER_CLIENT),
     ):
         with pytest.raises(RequestUnusable) as refused:
             await other.opened(uri, browser)
         assert refused.value.reason is reason
     with pytest.raises(RequestUnusable) as refused:
         await app.opened("urn:ietf:params:oauth:request_uri:guessed")
-    assert refused.value.reason is Unusable.UNKNOWN
+    assert refused.value.reason is UnusableReason.UNKNOWN
 
 
 async def test_refusal_is_reported_to_the_app(deployment: Deployment) -> None:

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from aurora_locus.oauth.model import RequestUnusable, Unusable
+from aurora_locus.oauth.model import RequestUnusable, UnusableReason
 from tests.aurora_locus.deployment import SERVER, Deployment
 from tests.aurora_locus.oauth.apps import App, named
 
@@ -48,7 +48,7 @@ async def test_approving_twice_leaves_one_code(deployment: Deployment) -> None:
     assert await works(app, tokens["access_token"])
     with pytest.raises(RequestUnusable) as refused:
         await app.approved(uri, ana.did)
-    assert refused.value.reason is Unusable.ANSWERED
+    assert refused.value.reason is UnusableReason.ANSWERED
     assert await works(app, tokens["access_token"])
 
 

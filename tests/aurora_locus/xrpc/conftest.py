@@ -18,7 +18,7 @@ from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
 from aurora_locus.accounts import queries as accounts
 from aurora_locus.accounts.credentials import CredentialReader
-from aurora_locus.accounts.model import Guessing, SessionScope
+from aurora_locus.accounts.model import GuessContext, SessionScope
 from aurora_locus.accounts.session_tokens import SessionTokenSigner
 from aurora_locus.federation.crawl_requests import CrawlRequests
 from aurora_locus.federation.stream_slots import StreamSlots
@@ -105,7 +105,7 @@ def open_host(repositories: Repositories, clock: Clock, people: dict[Did, Hosted
     async def unasked(relay: str, hostname: str) -> str | None:
         raise AssertionError(f"{relay} was asked to read {hostname}")
 
-    guessing = Guessing(repositories.db, b"key of places", is_wide=True)
+    guessing = GuessContext(repositories.db, b"key of places", is_wide=True)
     counters = open_counters(EMBEDDED, prefix="")
     credentials = CredentialReader(repositories, TOKENS, Secret("secret"), clock, counters, guessing)
     services = ServiceCallers({"did:web:localhost"}, resolve_did, resolve_did, InProcessCache(clock), clock)

@@ -7,7 +7,7 @@ import pytest
 from tests.buckets import MakeBucket
 
 from groundwork.blobstore.contract import BlobStore, StoredBlob, put
-from groundwork.blobstore.copying import Copied, copy_missing, remove_copied
+from groundwork.blobstore.copying import CopyProgress, copy_missing, remove_copied
 from groundwork.blobstore.open_ import named_in, open_bucket, open_folder
 from groundwork.errors import NotFound, Unavailable
 
@@ -27,7 +27,7 @@ async def all_of(store: BlobStore) -> dict[str, bytes]:
     return {one.key: b"".join([piece async for piece in store.read(one.key)]) async for one in store.list()}
 
 
-def nothing(_: Copied) -> None:
+def nothing(_: CopyProgress) -> None:
     pass
 
 

@@ -12,7 +12,7 @@ from tests.patience import PATIENCE_SECONDS
 
 from groundwork.http import bounded_heads
 from groundwork.http.connection_limit import affordable, per_address
-from groundwork.http.server import Serving, serve, serving
+from groundwork.http.server import RunningServer, serve, serving
 
 LIMIT = 8
 MANY = 3 * LIMIT
@@ -77,7 +77,9 @@ class Client:
 
 
 @asynccontextmanager
-async def clients(server: Serving, number: int, sent: bytes, address: str = "127.0.0.1") -> AsyncIterator[list[Client]]:
+async def clients(
+    server: RunningServer, number: int, sent: bytes, address: str = "127.0.0.1"
+) -> AsyncIterator[list[Client]]:
     found = []
     try:
         for _ in range(number):
@@ -91,7 +93,7 @@ async def clients(server: Serving, number: int, sent: bytes, address: str = "127
 
 
 @asynccontextmanager
-async def limited(limit: int = LIMIT, of_address: int = 0) -> AsyncIterator[tuple[Serving, Application]]:
+async def limited(limit: int = LIMIT, of_address: int = 0) -> AsyncIterator[tuple[RunningServer, Application]]:
     app = Application()
     # One address may have all connections unless the test is about addresses.
     async with (
@@ -102,7 +104,7 @@ async def limited(limit: int = LIMIT, of_address: int = 0) -> AsyncIterator[tupl
         app.may_answer.set()
 
 
-async def until_done(server: Serving, expected: int) -> None:
+async def until_done(server: RunningServer, expected: int) -> None:
     while server.connections != expected:  # noqa: ASYNC110 - it tells nobody
         await asyncio.sleep(0.01)
 

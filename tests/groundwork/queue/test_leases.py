@@ -6,7 +6,7 @@ from tests.properties import examples
 
 from groundwork.clock import Instant
 from groundwork.queue.contract import Delivery, Message
-from groundwork.queue.leases import Item, LeaseBook
+from groundwork.queue.leases import BrokerMessage, LeaseBook
 
 STEPS = st.lists(
     st.one_of(
@@ -39,7 +39,7 @@ def test_partitions_stay_in_order_with_one_leased_message(steps):
             lines.setdefault(partition, []).append(tag)
             if len(lines[partition]) == 1:
                 free_at[partition] = 0
-            held.add(Item(tag, Message("k", partition, b"", str(tag)), 0, Instant(tag)))
+            held.add(BrokerMessage(tag, Message("k", partition, b"", str(tag)), 0, Instant(tag)))
         elif verb == "take":
             taken = held.take(number, Instant(now), Instant(now + 10))
             expected = [p for p, line in lines.items() if line and free_at[p] <= now]

@@ -14,7 +14,7 @@ import pytest
 
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database
-from groundwork.http.server import Serving, serving
+from groundwork.http.server import RunningServer, serving
 from openmeet.domain.api_tokens import tokens
 from openmeet.domain.api_tokens.scopes import TokenScope
 from openmeet.domain.api_tokens.tokens import ApiToken, NewToken
@@ -60,13 +60,15 @@ async def scene(make_database: MakeDatabase, clock: HandClock) -> Scene:
 
 
 @pytest.fixture
-async def served(scene: Scene, clock: HandClock) -> AsyncIterator[Serving]:
+async def served(scene: Scene, clock: HandClock) -> AsyncIterator[RunningServer]:
     async with serving(site_on(scene.db, clock).app) as opened:
         yield opened
 
 
 @contextlib.asynccontextmanager
-async def follower(served: Serving, scene: Scene, token: str, **headers: str) -> AsyncIterator[AsyncIterator[str]]:
+async def follower(
+    served: RunningServer, scene: Scene, token: str, **headers: str
+) -> AsyncIterator[AsyncIterator[str]]:
     """The lines of a stream from the beginning of the chat."""
     headers["authorization"] = f"Bearer {token}"
     path = f"/api/chat/live?room={scene.room.id}{'' if 'last-event-id' in headers else '&after=1'}"
@@ -92,7 +94,7 @@ async def next_event(lines: AsyncIterator[str], name: str) -> tuple[str, dict]:
     raise AssertionError(f"the stream ended before {name}")
 
 
-async def test_events_have_the_shape_of_the_api(scene: Scene, served: Serving) -> None:
+async def test_events_have_the_shape_of_the_api(scene: Scene, served: RunningServer) -> None:
     said = await scene.say("Who has the *key*?")
     async with scene.db.transaction() as tx:
         await reactions.react(tx, scene.ben, said.id, "👍")
@@ -107,7 +109,7 @@ async def test_events_have_the_shape_of_the_api(scene: Scene, served: Serving) -
         await next_event(lines, "reactions")
 
 
-async def test_it_resumes_after_the_last_event(scene: Scene, served: Serving) -> None:
+async def test_it_resumes_after_the_last_event(scene: Scene, served: RunningServer) -> None:
     first = await scene.say("One")
     second = await scene.say("Two")
     _, token = await scene.token_of(scene.ben)
@@ -116,7 +118,7 @@ async def test_it_resumes_after_the_last_event(scene: Scene, served: Serving) ->
     assert (place, event["message"]["text"]) == (f"{scene.room.id}:{second.number}", "Two")
 
 
-async def test_a_revoked_token_ends_the_stream(scene: Scene, served: Serving) -> None:
+async def test_a_revoked_token_ends_the_stream(scene: Scene, served: RunningServer) -> None:
     known, token = await scene.token_of(scene.ben)
     async with follower(served, scene, token) as lines:
         await scene.say("Before")
@@ -129,7 +131,7 @@ async def test_a_revoked_token_ends_the_stream(scene: Scene, served: Serving) ->
     assert not any("After" in line for line in rest)
 
 
-async def test_leaving_ends_the_stream(scene: Scene, served: Serving) -> None:
+async def test_leaving_ends_the_stream(scene: Scene, served: RunningServer) -> None:
     _, token = await scene.token_of(scene.ben)
     async with follower(served, scene, token) as lines:
         await scene.say("Before")
@@ -142,7 +144,7 @@ async def test_leaving_ends_the_stream(scene: Scene, served: Serving) -> None:
     assert not any("After" in line for line in rest)
 
 
-async def test_blocked_people_are_marked(scene: Scene, served: Serving) -> None:
+async def test_blocked_people_are_marked(scene: Scene, served: RunningServer) -> None:
     async with scene.db.transaction() as tx:
         await block(tx, scene.ben.user_id, scene.ana.user_id)
     await scene.say("Hello")
@@ -152,7 +154,7 @@ async def test_blocked_people_are_marked(scene: Scene, served: Serving) -> None:
     assert event["message"]["isFolded"] is True
 
 
-async def test_a_stream_needs_read_access(scene: Scene, served: Serving) -> None:
+async def test_a_stream_needs_read_access(scene: Scene, served: RunningServer) -> None:
     async with scene.db.transaction() as tx:
         cleo = await person(tx, "Cleo")
     _, narrow = await scene.token_of(scene.ben, TokenScope.READ)
@@ -166,8 +168,8 @@ async def test_a_stream_needs_read_access(scene: Scene, served: Serving) -> None
         assert (await program.get("/api/chat/live?rooms=1")).status_code == 400
 
 
-async def test_the_example_runs_as_it_stands(scene: Scene, served: Serving) -> None:
-    """The example prints messages and ends when its token expires."""
+async def test_the_example_runs_as_it_stands(scene: Scene, served: RunningServer) -> None:
+    """The example prints messages and ends when its token does."""
     known, token = await scene.token_of(scene.ben)
     script = ROOT / "docs/examples/chat_stream.py"
     environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from at_protocol.oauth.permissions import Writing
+from at_protocol.oauth.permissions import RepoAction
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.record_key import RecordKey
@@ -35,7 +35,7 @@ async def apply_writes(call: XrpcCall) -> dict[str, Any]:
     if len(body["writes"]) > MAX_WRITES:
         raise InvalidInput("writes", f"{len(body['writes'])} writes; one commit has at most {MAX_WRITES}.")
     for item in body["writes"]:
-        require_writing(call.caller, item["collection"], Writing(_ACTIONS[item["$type"]].value))
+        require_writing(call.caller, item["collection"], RepoAction(_ACTIONS[item["$type"]].value))
     writes = [_prepare(call, index, item, body.get("validate")) for index, item in enumerate(body["writes"])]
     await check_blobs(call.host.db, did, writes)
     committed = await commit(call.host.repositories, did, writes, swap_commit=optional_cid(body, "swapCommit"))

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from at_protocol.oauth.permissions import Writing
+from at_protocol.oauth.permissions import RepoAction
 from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.record_key import RecordKey
 from aurora_locus.repository.commit import commit
@@ -21,7 +21,7 @@ async def create_record(call: XrpcCall) -> dict[str, Any]:
     """
     body = call.body
     did = await own_repository(call, body["repo"])
-    require_writing(call.caller, body["collection"], Writing.CREATE)
+    require_writing(call.caller, body["collection"], RepoAction.CREATE)
     repositories = call.host.repositories
     write = prepare_record(
         call.host.catalog,

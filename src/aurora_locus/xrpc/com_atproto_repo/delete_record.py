@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from at_protocol.oauth.permissions import Writing
+from at_protocol.oauth.permissions import RepoAction
 from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.record_key import RecordKey
 from aurora_locus.repository.commit import commit
@@ -20,7 +20,7 @@ async def delete_record(call: XrpcCall) -> dict[str, Any]:
     """
     body = call.body
     did = await own_repository(call, body["repo"])
-    require_writing(call.caller, body["collection"], Writing.DELETE)
+    require_writing(call.caller, body["collection"], RepoAction.DELETE)
     write = prepare_deletion(Nsid(body["collection"]), RecordKey(body["rkey"]), swap=swap_record(body))
     committed = await commit(call.host.repositories, did, [write], swap_commit=optional_cid(body, "swapCommit"))
     return commit_meta(committed)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from at_protocol.oauth.permissions import Writing
+from at_protocol.oauth.permissions import RepoAction
 from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.record_key import RecordKey
 from aurora_locus.repository.commit import commit
@@ -23,7 +23,7 @@ async def put_record(call: XrpcCall) -> dict[str, Any]:
     body = call.body
     did = await own_repository(call, body["repo"])
     # Both are required, because whether the record is created or updated is known only later.
-    require_writing(call.caller, body["collection"], Writing.CREATE, Writing.UPDATE)
+    require_writing(call.caller, body["collection"], RepoAction.CREATE, RepoAction.UPDATE)
     repositories = call.host.repositories
     write = prepare_record(
         call.host.catalog,

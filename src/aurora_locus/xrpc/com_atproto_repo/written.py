@@ -5,7 +5,7 @@ from typing import Any
 
 from at_protocol.data.cid import Cid
 from at_protocol.syntax.did import Did
-from aurora_locus.repository.model import Committed, PreparedWrite, Unswapped
+from aurora_locus.repository.model import Committed, NoSwapRecord, PreparedWrite
 from aurora_locus.xrpc.target import parse_cid
 
 
@@ -15,10 +15,10 @@ def optional_cid(body: Mapping[str, Any], name: str) -> Cid | None:
     return None if text is None else parse_cid(text)
 
 
-def swap_record(body: Mapping[str, Any]) -> Cid | Unswapped | None:
+def swap_record(body: Mapping[str, Any]) -> Cid | NoSwapRecord | None:
     """Parse ``swapRecord``: a CID, null (the record must not exist), or absent (no condition)."""
     if "swapRecord" not in body:
-        return Unswapped.ANYTHING
+        return NoSwapRecord.ANYTHING
     return optional_cid(body, "swapRecord")
 
 

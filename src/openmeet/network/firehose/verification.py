@@ -30,7 +30,7 @@ from at_protocol.sync.verify import (
     RejectionReason,
     RepoHead,
     VerificationLevel,
-    Verified,
+    VerifiedCommit,
     verify_commit_message,
     verify_sync_message,
 )
@@ -180,7 +180,7 @@ def _rejected(refusal: MessageRejected | None, identity: AuthorIdentity) -> Fram
     return FrameResult(refusal=str(refusal))
 
 
-def _applied(message: CommitMessage, verified: Verified, state: AccountState, *, was_missed: bool) -> FrameResult:
+def _applied(message: CommitMessage, verified: VerifiedCommit, state: AccountState, *, was_missed: bool) -> FrameResult:
     messages: list[RecordMessage | Hint] = [
         RecordMessage(
             did=verified.did,
