@@ -157,8 +157,8 @@ async def delete_session(http: HttpClient, clock: Clock, service: str, tokens: B
     await client.procedure("com.atproto.server.deleteSession")
 
 
-def _tokens(answer: Mapping[str, object]) -> BearerTokens:
-    access, refresh, did = answer.get("accessJwt"), answer.get("refreshJwt"), answer.get("did")
+def _tokens(response: Mapping[str, object]) -> BearerTokens:
+    access, refresh, did = response.get("accessJwt"), response.get("refreshJwt"), response.get("did")
     if not isinstance(access, str) or not isinstance(refresh, str) or not isinstance(did, str):
         raise RemoteFailed("The server did not answer with a session.")
     try:

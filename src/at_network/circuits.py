@@ -154,8 +154,8 @@ class Circuits:
         now = self._clock.now()
         until = Instant(now + int(failure.after_seconds * SECOND))
         is_trying = self.state_of(service) is CircuitState.HALF_OPEN
-        others = {who: at for who, at in self._busy.get(service, {}).items() if at > now}
-        self._busy[service] = {**others, account: until}
+        other_callers = {who: at for who, at in self._busy.get(service, {}).items() if at > now}
+        self._busy[service] = {**other_callers, account: until}
         if not account or is_trying or len(self._busy[service]) > 1:
             circuit = replace(self.of(service), reason=reason_of(failure), changed_at=now)
             until = min(until, Instant(now + LONGEST_BUSY))

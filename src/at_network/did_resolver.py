@@ -86,10 +86,10 @@ class DidResolver:
         if supported_method(did) is not DidMethod.PLC:
             return ()
         url = f"{did_url(did, self._settings.directory_url)}/data"
-        answer = await self._directory_http.get(url, timeout_seconds=TIMEOUT_SECONDS, max_bytes=MAX_DOCUMENT_BYTES)
-        if answer.status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
-            raise _absent(did, answer)
-        value = answer.expect_ok().json()
+        response = await self._directory_http.get(url, timeout_seconds=TIMEOUT_SECONDS, max_bytes=MAX_DOCUMENT_BYTES)
+        if response.status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
+            raise _absent(did, response)
+        value = response.expect_ok().json()
         keys = value.get("rotationKeys") if isinstance(value, dict) else None
         if not isinstance(keys, list):
             raise RemoteFailed(f"The directory's answer about {did} cannot be used.")
@@ -120,13 +120,13 @@ class DidResolver:
         is_plc = supported_method(did) is DidMethod.PLC
         http = self._directory_http if is_plc else self._http
         url = did_url(did, self._settings.directory_url)
-        answer = await http.get(url, timeout_seconds=TIMEOUT_SECONDS, max_bytes=MAX_DOCUMENT_BYTES)
-        if is_plc and answer.status == HTTPStatus.NOT_FOUND and self._settings.second_directory_url:
+        response = await http.get(url, timeout_seconds=TIMEOUT_SECONDS, max_bytes=MAX_DOCUMENT_BYTES)
+        if is_plc and response.status == HTTPStatus.NOT_FOUND and self._settings.second_directory_url:
             url = did_url(did, self._settings.second_directory_url)
-            answer = await http.get(url, timeout_seconds=TIMEOUT_SECONDS, max_bytes=MAX_DOCUMENT_BYTES)
-        if answer.status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
-            raise _absent(did, answer)
-        document = answer.expect_ok().json()
+            response = await http.get(url, timeout_seconds=TIMEOUT_SECONDS, max_bytes=MAX_DOCUMENT_BYTES)
+        if response.status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
+            raise _absent(did, response)
+        document = response.expect_ok().json()
         try:
             return parse_did_document(document, did)
         except Malformed as failure:
@@ -142,9 +142,9 @@ def did_url(did: Did, directory_url: str) -> str:
     return f"{scheme}://{host}/.well-known/did.json"
 
 
-def _absent(did: Did, answer: HttpResponse) -> NotFound:
+def _absent(did: Did, response: HttpResponse) -> NotFound:
     # The specification answers 410 for a tombstone; the reference directory answers 404 with this message.
-    if answer.status == HTTPStatus.GONE or b"DID not available" in answer.body:
+    if response.status == HTTPStatus.GONE or b"DID not available" in response.body:
         return NotFound(f"The identity {did} has been closed.", name="DidDeactivated")
     return NotFound(f"There is no identity {did}.", name="DidNotFound")
 

@@ -158,13 +158,13 @@ class HandleResolver:
                 return did
         if handle.endswith(".test"):  # no name server knows that domain (RFC 6761)
             raise _unknown_handle(handle)
-        asking = asyncio.create_task(_value_or_failure(self._from_https(handle)))
+        https_lookup = asyncio.create_task(_value_or_failure(self._from_https(handle)))
         try:
             by_dns = await _value_or_failure(self._from_dns(handle))
             # DNS is final if it returns a DID or contradictory records (NotFound). HTTPS cannot correct the latter.
-            by_https = None if isinstance(by_dns, str | NotFound) else await asking
+            by_https = None if isinstance(by_dns, str | NotFound) else await https_lookup
         finally:
-            asking.cancel()
+            https_lookup.cancel()
         for found in (by_dns, by_https):
             if isinstance(found, str):
                 return found
@@ -172,10 +172,10 @@ class HandleResolver:
 
     async def _from_pds(self, pds: str, handle: Handle) -> Did | None:
         url = f"{pds.rstrip('/')}/xrpc/com.atproto.identity.resolveHandle?handle={handle}"
-        answer = await self._http.get(url, timeout_seconds=TIMEOUT_SECONDS)
-        if not answer.is_ok:
+        response = await self._http.get(url, timeout_seconds=TIMEOUT_SECONDS)
+        if not response.is_ok:
             return None
-        body = answer.json()
+        body = response.json()
         try:
             return parse_did(body["did"])
         except (Malformed, KeyError, TypeError):
@@ -194,7 +194,7 @@ class HandleResolver:
 
     async def _from_https(self, handle: Handle) -> Did | None:
         try:
-            answer = await self._http.get(
+            response = await self._http.get(
                 well_known_url(handle),
                 timeout_seconds=TIMEOUT_SECONDS,
                 max_bytes=MAX_BODY_BYTES,
@@ -207,12 +207,12 @@ class HandleResolver:
             if failure.status is None and not await self._dns.has_address(handle):
                 return None
             raise
-        if answer.status >= 500:
-            raise RemoteFailed(f"{handle} answered with status {answer.status}.", status=answer.status)
-        if not answer.is_ok:
+        if response.status >= 500:
+            raise RemoteFailed(f"{handle} answered with status {response.status}.", status=response.status)
+        if not response.is_ok:
             return None
         try:
-            return did_from_body(answer.body)
+            return did_from_body(response.body)
         except Malformed:
             return None  # an HTML page, which many hosts return for every path
 

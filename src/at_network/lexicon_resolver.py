@@ -112,12 +112,12 @@ class LexiconResolver:
         except (NotFound, InvalidInput) as failure:
             raise _absent(nsid, str(failure.why)) from None
         proof = await self._proof(nsid, document)
-        proven = await self._verified(nsid, document, proof)
-        if proven.cid is None or proven.record is None:
+        record_proof = await self._verified(nsid, document, proof)
+        if record_proof.cid is None or record_proof.record is None:
             raise _absent(nsid, "its authority does not publish one")
         try:
-            record = cbor.decode(proven.record)
-            return ResolvedLexicon(did, proven.cid, record, read_publication(nsid, record))
+            record = cbor.decode(record_proof.record)
+            return ResolvedLexicon(did, record_proof.cid, record, read_publication(nsid, record))
         except Malformed as failure:
             raise _absent(nsid, f"what is published is not a Lexicon: {failure.why}") from None
 
@@ -135,18 +135,18 @@ class LexiconResolver:
         if document.pds is None:
             raise _absent(nsid, f"{document.did} has no repository")
         query = urlencode({"did": document.did, "collection": COLLECTION, "rkey": nsid})
-        answer = await self._http.get(
+        response = await self._http.get(
             f"{document.pds}/xrpc/com.atproto.sync.getRecord?{query}",
             timeout_seconds=TIMEOUT_SECONDS,
             max_bytes=MAX_PROOF_BYTES,
         )
-        if answer.is_ok:
-            return answer.body
-        error = read_error(answer.status, answer.body)
-        if answer.status < HTTPStatus.INTERNAL_SERVER_ERROR and error.name in _ABSENT_NAMES:
+        if response.is_ok:
+            return response.body
+        error = read_error(response.status, response.body)
+        if response.status < HTTPStatus.INTERNAL_SERVER_ERROR and error.name in _ABSENT_NAMES:
             raise _absent(nsid, "its authority does not publish one")
         raise RemoteFailed(
-            f"The repository of {document.did} answered with status {answer.status}.", status=answer.status
+            f"The repository of {document.did} answered with status {response.status}.", status=response.status
         )
 
     async def _verified(self, nsid: Nsid, document: DidDocument, proof: bytes) -> RecordProof:

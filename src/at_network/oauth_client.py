@@ -97,8 +97,8 @@ class OAuthCalls:
         self, server: ServerMetadata, client: OAuthClientIdentity, key: PrivateKey, parameters: Mapping[str, str]
     ) -> str:
         """Push an authorization request. Returns the ``request_uri`` to send a browser with."""
-        answer = await self._post(server, server.par_endpoint, client, key, parameters)
-        found = answer.get("request_uri")
+        response = await self._post(server, server.par_endpoint, client, key, parameters)
+        found = response.get("request_uri")
         if not isinstance(found, str) or not 0 < len(found) <= _MAX_REQUEST_URI_LENGTH:
             raise RemoteFailed(f"{_host(server)} did not accept the request.")
         return found
@@ -144,12 +144,12 @@ class OAuthCalls:
         self, server: ServerMetadata, url: str, client: OAuthClientIdentity, key: PrivateKey, form: Mapping[str, str]
     ) -> Mapping[str, object]:
         try:
-            answer = await self._answered(server, url, client, key, form)
+            response = await self._answered(server, url, client, key, form)
         except Failure as failure:
             self._note(server, key, failure)
             raise
         self._note(server, key, None)
-        return _members(answer)
+        return _members(response)
 
     async def _answered(
         self, server: ServerMetadata, url: str, client: OAuthClientIdentity, key: PrivateKey, form: Mapping[str, str]
@@ -157,7 +157,7 @@ class OAuthCalls:
         is_second = False
         while True:
             nonce = self.nonces.newest(url)
-            answer = await self.http.request(
+            response = await self.http.request(
                 "POST",
                 url,
                 headers={
@@ -170,14 +170,14 @@ class OAuthCalls:
                 body=urlencode({**form, **self._authentication(server, client)}).encode(),
                 timeout_seconds=_TIMEOUT_SECONDS,
             )
-            self.nonces.store_nonce(url, answer.headers)
-            if answer.is_ok:
-                return answer
-            name = read_error(answer.status, answer.body).name
+            self.nonces.store_nonce(url, response.headers)
+            if response.is_ok:
+                return response
+            name = read_error(response.status, response.body).name
             if name == USE_NONCE and not is_second and self.nonces.newest(url) != nonce:
                 is_second = True
                 continue
-            raise self._refusal(server, answer, name)
+            raise self._refusal(server, response, name)
 
     def _note(self, server: ServerMetadata, key: PrivateKey, failure: Failure | None) -> None:
         """Record the outcome of a call. Each session has its own key, so the key identifies the account."""
@@ -198,26 +198,26 @@ class OAuthCalls:
             )
         return fields
 
-    def _refusal(self, server: ServerMetadata, answer: HttpResponse, name: str) -> Failure:
+    def _refusal(self, server: ServerMetadata, response: HttpResponse, name: str) -> Failure:
         """Return the failure for an error response.
 
         It names the server and the error code, because OAuth's own descriptions are written for programs.
         """
         why = f"{_host(server)} refused the request ({name})."
-        if answer.status == 429:
-            return TooMany(why, after_seconds=retry_after_seconds(answer.headers, self.clock.now()), name=name)
-        if answer.status >= 500 or answer.status < 400:
-            return RemoteFailed(f"{_host(server)} answered with status {answer.status}.", status=answer.status)
+        if response.status == 429:
+            return TooMany(why, after_seconds=retry_after_seconds(response.headers, self.clock.now()), name=name)
+        if response.status >= 500 or response.status < 400:
+            return RemoteFailed(f"{_host(server)} answered with status {response.status}.", status=response.status)
         return NotSignedIn(why, name=name) if name == INVALID_GRANT else Refused(why, name=name)
 
     def _now(self) -> int:
         return self.clock.now() // SECOND
 
 
-def _tokens(server: ServerMetadata, answer: Mapping[str, object]) -> Tokens:
-    access, scope, subject = answer.get("access_token"), answer.get("scope"), answer.get("sub")
-    refresh, expires_in = answer.get("refresh_token", ""), answer.get("expires_in")
-    kind = answer.get("token_type")
+def _tokens(server: ServerMetadata, response: Mapping[str, object]) -> Tokens:
+    access, scope, subject = response.get("access_token"), response.get("scope"), response.get("sub")
+    refresh, expires_in = response.get("refresh_token", ""), response.get("expires_in")
+    kind = response.get("token_type")
     if not (isinstance(access, str) and isinstance(scope, str) and isinstance(subject, str)):
         raise RemoteFailed(f"{_host(server)} did not return tokens.")
     if not isinstance(refresh, str) or not access or len(access) + len(refresh) > _MAX_TOKEN_LENGTH:
@@ -233,12 +233,12 @@ def _tokens(server: ServerMetadata, answer: Mapping[str, object]) -> Tokens:
     return Tokens(did, scope, access, refresh, seconds)
 
 
-def _members(answer: HttpResponse) -> Mapping[str, object]:
-    if not answer.body:
+def _members(response: HttpResponse) -> Mapping[str, object]:
+    if not response.body:
         return {}
-    found = answer.json()
+    found = response.json()
     if not isinstance(found, dict):
-        raise RemoteFailed("The answer is not a JSON object.", status=answer.status)
+        raise RemoteFailed("The answer is not a JSON object.", status=response.status)
     return found
 
 

@@ -102,13 +102,13 @@ class OAuthServers:
         return server
 
     async def _document(self, origin: str, path: str) -> object:
-        answer = await self._http.get(f"{origin}{path}")
-        if answer.status == HTTPStatus.NOT_FOUND:
+        response = await self._http.get(f"{origin}{path}")
+        if response.status == HTTPStatus.NOT_FOUND:
             raise NotFound(f"{_host(origin)} does not offer sign-in for apps.", name="NoOAuth")
-        kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if answer.status != HTTPStatus.OK or kind != "application/json":
-            raise RemoteFailed(f"{_host(origin)} does not respond like an account server.", status=answer.status)
-        document: object = answer.json()
+        kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if response.status != HTTPStatus.OK or kind != "application/json":
+            raise RemoteFailed(f"{_host(origin)} does not respond like an account server.", status=response.status)
+        document: object = response.json()
         return document
 
 

@@ -45,10 +45,10 @@ def read_pace(headers: Mapping[str, str]) -> Pace | None:
     """Return the rate limit stated in a response, or None if it states none or an unreadable one."""
     limit = _number(headers.get("ratelimit-limit"))
     remaining = _number(headers.get("ratelimit-remaining"))
-    resets = _number(headers.get("ratelimit-reset"))  # epoch seconds, unlike the delta seconds of the IETF draft
-    if limit is None or remaining is None or resets is None:
+    reset_seconds = _number(headers.get("ratelimit-reset"))  # epoch seconds, unlike the delta seconds of the IETF draft
+    if limit is None or remaining is None or reset_seconds is None:
         return None
-    return Pace(limit, remaining, Instant(resets * SECOND))
+    return Pace(limit, remaining, Instant(reset_seconds * SECOND))
 
 
 def retry_after_seconds(headers: Mapping[str, str], now: Instant) -> float:

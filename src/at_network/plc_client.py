@@ -38,10 +38,10 @@ class PlcClient:
         the operation.
         """
         try:
-            answer = await self._http.post_json(
+            response = await self._http.post_json(
                 f"{self.directory_url}/{did}", to_json(operation), timeout_seconds=self._timeout_seconds
             )
-            self._expect_taken(answer)
+            self._expect_taken(response)
         except (RemoteSlow, RemoteFailed):
             if not await self._has_operation(did, cid_of(operation)):
                 raise
@@ -90,22 +90,22 @@ class PlcClient:
             return False
 
     async def _get(self, path: str, max_bytes: int) -> object:
-        answer = await self._http.get(
+        response = await self._http.get(
             self.directory_url + path, timeout_seconds=self._timeout_seconds, max_bytes=max_bytes
         )
-        if answer.status == HTTPStatus.GONE or (
-            answer.status == HTTPStatus.NOT_FOUND and b"DID not available" in answer.body
+        if response.status == HTTPStatus.GONE or (
+            response.status == HTTPStatus.NOT_FOUND and b"DID not available" in response.body
         ):
             raise NotFound("This identity has been closed.", name="DidDeactivated")
-        if answer.status == HTTPStatus.NOT_FOUND:
+        if response.status == HTTPStatus.NOT_FOUND:
             raise NotFound("The directory does not know this identity.", name="DidNotFound")
-        return answer.expect_ok().json()
+        return response.expect_ok().json()
 
-    def _expect_taken(self, answer: HttpResponse) -> None:
-        if answer.is_ok:
+    def _expect_taken(self, response: HttpResponse) -> None:
+        if response.is_ok:
             return
-        sentence = _sentence(answer)
-        match answer.status:
+        sentence = _sentence(response)
+        match response.status:
             case HTTPStatus.CONFLICT:
                 raise Conflict("Someone else changed the identity at the same time.", name="InvalidSwap")
             case HTTPStatus.TOO_MANY_REQUESTS:
@@ -123,9 +123,9 @@ def _operation(value: object) -> AnyOperation:
         raise RemoteFailed(f"The directory's operation cannot be read: {failure.why}.") from None
 
 
-def _sentence(answer: HttpResponse) -> str:
+def _sentence(response: HttpResponse) -> str:
     try:
-        body = answer.json()
+        body = response.json()
     except RemoteFailed:
         return "it cannot accept the operation"
     message = body.get("message") if isinstance(body, dict) else None

@@ -24,8 +24,8 @@ class Dns:
 
         Raises RemoteFailed and RemoteSlow if no server answered.
         """
-        answer = await self._resolve(name, dns.rdatatype.TXT)
-        return [] if answer is None or answer.rrset is None else [record.strings for record in answer.rrset]
+        response = await self._resolve(name, dns.rdatatype.TXT)
+        return [] if response is None or response.rrset is None else [record.strings for record in response.rrset]
 
     async def has_address(self, name: str) -> bool:
         """Whether a DNS name has any A or AAAA record. Raises the same errors as ``txt``."""

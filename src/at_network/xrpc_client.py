@@ -146,25 +146,25 @@ class XrpcClient:
         self._circuits.check(self.service)
         async with AsyncExitStack() as open_until_read:
             try:
-                answer = await open_until_read.enter_async_context(
+                response = await open_until_read.enter_async_context(
                     self._http.stream("GET", url, headers=headers, max_bytes=max(max_bytes, _MIN_BYTES))
                 )
             except Failure as unanswered:
                 self._circuits.note(self.service, unanswered)
                 raise
-            if not 200 <= answer.status < 300:
+            if not 200 <= response.status < 300:
                 body = b""
-                async for piece in answer.pieces():
+                async for piece in response.pieces():
                     body += piece
                     if len(body) >= _MIN_BYTES:
                         break
                 failure = failure_of(
-                    self._host, answer.status, read_error(answer.status, body), answer.headers, self._clock.now()
+                    self._host, response.status, read_error(response.status, body), response.headers, self._clock.now()
                 )
                 self._circuits.note(self.service, failure, account=self._account)
                 raise failure
             self._circuits.note(self.service, None)
-            yield answer
+            yield response
 
     async def _call(
         self,
@@ -186,7 +186,7 @@ class XrpcClient:
             self._circuits.check(self.service)
             body = content() if callable(content) else content
             try:
-                answer = await self._http.request(
+                response = await self._http.request(
                     method,
                     url,
                     headers={**headers, **tracing.request_headers(), **proof},
@@ -199,24 +199,24 @@ class XrpcClient:
             except Failure as unanswered:
                 self._circuits.note(self.service, unanswered)
                 raise
-            pace = read_pace(answer.headers) if is_write else None
+            pace = read_pace(response.headers) if is_write else None
             if pace is not None:
                 self._paces.note(self.service, self._account, pace)
             if self._credentials is not None:
-                await self._credentials.store_nonce(url, answer.headers)
-            if answer.is_ok:
+                await self._credentials.store_nonce(url, response.headers)
+            if response.is_ok:
                 self._circuits.note(self.service, None)
-                return answer
-            error = read_error(answer.status, answer.body)
-            failure = failure_of(self._host, answer.status, error, answer.headers, self._clock.now())
+                return response
+            error = read_error(response.status, response.body)
+            failure = failure_of(self._host, response.status, error, response.headers, self._clock.now())
             self._circuits.note(self.service, failure, account=self._account)
             if isinstance(failure, TooMany):
                 self._wait(failure)
             if (
                 self._credentials is None
                 or attempt == _ATTEMPTS
-                or answer.status not in {400, 401}
-                or not await self._credentials.renew(proof, answer.status, error)
+                or response.status not in {400, 401}
+                or not await self._credentials.renew(proof, response.status, error)
             ):
                 raise failure
             attempt += 1
@@ -243,10 +243,10 @@ class XrpcClient:
         return self.service.partition("://")[2]
 
 
-def _json_object(answer: HttpResponse) -> dict[str, object]:
-    if not answer.body:
+def _json_object(response: HttpResponse) -> dict[str, object]:
+    if not response.body:
         return {}
-    value = answer.json()
+    value = response.json()
     if not isinstance(value, dict):
-        raise RemoteFailed("The answer is not a JSON object.", status=answer.status)
+        raise RemoteFailed("The answer is not a JSON object.", status=response.status)
     return value

@@ -12,10 +12,10 @@ class Malformed(ValueError):
     """
 
     def __init__(self, kind: str, value: object, why: str) -> None:
-        shown = repr(value)
-        if len(shown) > 100:  # keep large input out of the error message
-            shown = shown[:97] + "..."
-        super().__init__(f"{kind}: {why}: {shown}")
+        value_text = repr(value)
+        if len(value_text) > 100:  # keep large input out of the error message
+            value_text = value_text[:97] + "..."
+        super().__init__(f"{kind}: {why}: {value_text}")
         self.kind = kind
         self.value = value
         self.why = why

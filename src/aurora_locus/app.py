@@ -215,7 +215,7 @@ def _credential_reader(settings: PdsSettings, registry: Registry) -> CredentialR
         settings.admin_password,
         registry.clock,
         registry.counters,
-        registry.guessing,
+        registry.guess_context,
         peer_key=settings.rate_limit_bypass_key,
     )
 
@@ -246,7 +246,7 @@ async def _open_xrpc_host(
         repositories=repositories,
         authenticate=XrpcAuthenticator(credentials, services, settings.mod_service_did, AppCallers(core.authorization)),
         network=clients.identities,
-        crawling=crawl_requests,
+        crawl_requests=crawl_requests,
         # No limit in development and when rate limits are off, because all requests may then come from one address.
         streams=StreamSlots(is_limited=settings.counts_requests and not settings.has_wide_limits),
         workers=workers,

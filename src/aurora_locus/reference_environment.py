@@ -10,10 +10,10 @@ def is_reference(environment: Mapping[str, str], table: Mapping[str, Any] | None
     """Whether these settings were written for the reference PDS: they contain the rotation key, which its installer
     sets, or ``PDS_CRAWLERS``, but no ``PDS_FEDERATION_*``.
     """
-    says_federation = any(name.startswith("PDS_FEDERATION_") for name in environment) or any(
+    names_federation = any(name.startswith("PDS_FEDERATION_") for name in environment) or any(
         name.startswith("federation_") for name in table or {}
     )
-    return not says_federation and any(environment.get(name, "").strip() for name in (_ROTATION_KEY, "PDS_CRAWLERS"))
+    return not names_federation and any(environment.get(name, "").strip() for name in (_ROTATION_KEY, "PDS_CRAWLERS"))
 
 
 def reference_defaults(hostname: str, environment: Mapping[str, str], table: Mapping[str, Any]) -> dict[str, Any]:

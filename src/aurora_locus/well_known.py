@@ -56,15 +56,15 @@ def _text(text: str) -> Endpoint:
 def _health(probes: Probes, version: str) -> Endpoint:
     async def health(_request: Request) -> Response:
         outcomes = probes.outcomes()
-        shown: dict[str, object] = {
+        body: dict[str, object] = {
             "version": version,
             "checks": {name: one.outcome for name, one in outcomes.items()},
             "ages": {name: one.age_seconds for name, one in outcomes.items()},
         }
         if outcomes[WRITES].outcome != OK:
-            shown["error"] = "Nothing can be written at the moment."
-            return json_response(shown, HTTPStatus.SERVICE_UNAVAILABLE)
-        return json_response(shown)
+            body["error"] = "Nothing can be written at the moment."
+            return json_response(body, HTTPStatus.SERVICE_UNAVAILABLE)
+        return json_response(body)
 
     return health
 

@@ -69,10 +69,10 @@ async def _create_account(
 
 async def service_token(old: MigrationServer, destination: ServerDescription) -> str:
     """Request the service token that proves to the new server that the account wants to migrate."""
-    answer = await old.client.query(
+    response = await old.client.query(
         "com.atproto.server.getServiceAuth", {"aud": destination.did, "lxm": CREATE_ACCOUNT}
     )
-    token = answer.get("token")
+    token = response.get("token")
     if not isinstance(token, str):
         raise RemoteFailed(f"{old.origin} did not issue a token for the new server.")
     return token

@@ -67,15 +67,15 @@ async def copy_repository(
 
 
 async def _fetch(old: MigrationServer, file: BinaryIO, on_progress: OnProgress) -> None:
-    received = 0
+    received_bytes = 0
     async with old.client.stream(
         "com.atproto.sync.getRepo", {"did": old.did}, max_bytes=MAX_REPOSITORY_BYTES
-    ) as answer:
-        async for piece in answer.pieces():
+    ) as response:
+        async for piece in response.pieces():
             await asyncio.to_thread(file.write, piece)
-            received += len(piece)
+            received_bytes += len(piece)
             # The size is not known in advance. The upload that follows takes about as long again.
-            on_progress(Progress(MigrationStep.REPOSITORY, received, 0))
+            on_progress(Progress(MigrationStep.REPOSITORY, received_bytes, 0))
 
 
 async def _pieces(file: BinaryIO, on_progress: OnProgress, size: int) -> AsyncIterator[bytes]:
@@ -157,7 +157,7 @@ async def _copy_blob_with_retries(old: MigrationServer, new: MigrationServer, ci
 async def _copy_blob(old: MigrationServer, new: MigrationServer, cid: Cid) -> None:
     """Copy one blob. Raises NotFound if the old server does not have it, and RemoteFailed if it sends different bytes."""
     try:
-        answer = await old.client.download(
+        response = await old.client.download(
             "com.atproto.sync.getBlob", {"did": old.did, "cid": str(cid)}, max_bytes=MAX_BLOB_BYTES
         )
     except Refused as refused:
@@ -165,8 +165,8 @@ async def _copy_blob(old: MigrationServer, new: MigrationServer, cid: Cid) -> No
         if refused.name in {"InvalidRequest", "BlobTakedown"} or "not found" in str(refused.why).lower():
             raise NotFound(refused.why, name="BlobNotFound") from None
         raise
-    media_type = answer.headers.get("content-type", "application/octet-stream")
-    uploaded = await new.client.upload("com.atproto.repo.uploadBlob", answer.body, media_type)
+    media_type = response.headers.get("content-type", "application/octet-stream")
+    uploaded = await new.client.upload("com.atproto.repo.uploadBlob", response.body, media_type)
     blob = uploaded.get("blob")
     reference = blob.get("ref") if isinstance(blob, dict) else None
     link = reference.get("$link") if isinstance(reference, dict) else None
@@ -179,8 +179,8 @@ async def copy_preferences(
 ) -> None:
     """Replace the preferences at the new server with those of the old one. A server that stores none is not a failure."""
     try:
-        answer = await old.client.query("app.bsky.actor.getPreferences")
-        entries = answer.get("preferences")
+        response = await old.client.query("app.bsky.actor.getPreferences")
+        entries = response.get("preferences")
         preferences = (
             [one for one in entries if isinstance(one, dict) and str(one.get("$type", "")).startswith(_OF_APPS)]
             if isinstance(entries, list)

@@ -30,8 +30,8 @@ class Token:
     @property
     def algorithm(self) -> str:
         """The ``alg`` of the header, or an empty string if it is not text."""
-        named = self.header.get("alg")
-        return named if isinstance(named, str) else ""
+        algorithm = self.header.get("alg")
+        return algorithm if isinstance(algorithm, str) else ""
 
     def is_signed_by(self, public: PublicKey, *, allow_high_s: bool = False) -> bool:
         """Whether the header names this key's algorithm and the key made the signature."""

@@ -59,9 +59,9 @@ def decode_first(encoded: bytes, offset: int = 0) -> tuple[Value, int]:
     if _compiled_decode is None:
         return cbor_pure.decode_first(encoded, offset)
     rest = encoded[offset:] if offset else encoded
-    suspects = rest.translate(None, _HARMLESS)
-    plain = not _may_break_limits(rest, suspects)
-    if len(rest) > _SMALL_BYTES and _max_allocated_bytes(suspects, len(rest)) > _MAX_PROMISED_BYTES:
+    suspect_bytes = rest.translate(None, _HARMLESS)
+    plain = not _may_break_limits(rest, suspect_bytes)
+    if len(rest) > _SMALL_BYTES and _max_allocated_bytes(suspect_bytes, len(rest)) > _MAX_PROMISED_BYTES:
         return cbor_pure.decode_first(encoded, offset)
     try:
         value, size = _compiled_decode(rest, Cid, False)
@@ -72,21 +72,21 @@ def decode_first(encoded: bytes, offset: int = 0) -> tuple[Value, int]:
     return value, offset + size
 
 
-def _may_break_limits(encoded: bytes, suspects: bytes) -> bool:
+def _may_break_limits(encoded: bytes, suspect_bytes: bytes) -> bool:
     return (
-        len(suspects) > MAX_DEPTH
-        or b"\xfb" in suspects
-        or (b"\x1b" in suspects and _BEYOND_INT64[0].search(encoded) is not None)
-        or (b"\x3b" in suspects and _BEYOND_INT64[1].search(encoded) is not None)
+        len(suspect_bytes) > MAX_DEPTH
+        or b"\xfb" in suspect_bytes
+        or (b"\x1b" in suspect_bytes and _BEYOND_INT64[0].search(encoded) is not None)
+        or (b"\x3b" in suspect_bytes and _BEYOND_INT64[1].search(encoded) is not None)
     )
 
 
-def _max_allocated_bytes(suspects: bytes, size: int) -> int:
+def _max_allocated_bytes(suspect_bytes: bytes, size: int) -> int:
     """Upper bound of what the declared list lengths make the compiled codec allocate: eight bytes per entry, all
     nested.
     """
-    long = suspects.count(b"\x99") + suspects.count(b"\x9a") + suspects.count(b"\x9b")
-    return 8 * size * long + 2_100 * suspects.count(b"\x98") + 256 * len(suspects)
+    long = suspect_bytes.count(b"\x99") + suspect_bytes.count(b"\x9a") + suspect_bytes.count(b"\x9b")
+    return 8 * size * long + 2_100 * suspect_bytes.count(b"\x98") + 256 * len(suspect_bytes)
 
 
 def encode(value: Value) -> bytes:

@@ -142,25 +142,25 @@ def encode(value: Value) -> bytes:
     """Return the value's only valid encoding. Raises Malformed for values outside the data model, Misuse for foreign
     types.
     """
-    written = bytearray()
-    _write(written, value, MAX_DEPTH)
-    return bytes(written)
+    output = bytearray()
+    _write(output, value, MAX_DEPTH)
+    return bytes(output)
 
 
-def _write_head(written: bytearray, major: int, argument: int) -> None:
+def _write_head(output: bytearray, major: int, argument: int) -> None:
     if argument < 24:
-        written.append(major << 5 | argument)
+        output.append(major << 5 | argument)
     elif argument < 1 << 8:
-        written += bytes((major << 5 | 24, argument))
+        output += bytes((major << 5 | 24, argument))
     elif argument < 1 << 16:
-        written.append(major << 5 | 25)
-        written += argument.to_bytes(2, "big")
+        output.append(major << 5 | 25)
+        output += argument.to_bytes(2, "big")
     elif argument < 1 << 32:
-        written.append(major << 5 | 26)
-        written += argument.to_bytes(4, "big")
+        output.append(major << 5 | 26)
+        output += argument.to_bytes(4, "big")
     else:
-        written.append(major << 5 | 27)
-        written += argument.to_bytes(8, "big")
+        output.append(major << 5 | 27)
+        output += argument.to_bytes(8, "big")
 
 
 def _utf8(text: str) -> bytes:
@@ -170,35 +170,35 @@ def _utf8(text: str) -> bytes:
         raise Malformed("cbor", text, "text with an unpaired surrogate has no UTF-8 form") from error
 
 
-def _write(written: bytearray, value: object, levels: int) -> None:
+def _write(output: bytearray, value: object, levels: int) -> None:
     # Types are compared exactly: a subclass (an enum, a named tuple) would be decoded as a different type, and True is
     # an int.
     kind = type(value)
     if kind is str:
         text = _utf8(value)  # type: ignore[arg-type]  # `kind` says so; mypy cannot narrow by an identity of types
-        _write_head(written, 3, len(text))
-        written += text
+        _write_head(output, 3, len(text))
+        output += text
     elif kind is int:
         number: int = value  # type: ignore[assignment]  # as above
         if not MIN_INTEGER <= number <= MAX_INTEGER:
             raise Malformed("cbor", number, "integers must fit into 64 bits with a sign")
-        _write_head(written, number < 0, ~number if number < 0 else number)
+        _write_head(output, number < 0, ~number if number < 0 else number)
     elif value is None or kind is bool:
-        written.append(0xF6 if value is None else 0xF5 if value else 0xF4)
+        output.append(0xF6 if value is None else 0xF5 if value else 0xF4)
     elif isinstance(value, dict) and kind is dict:
-        _write_map(written, value, levels)
+        _write_map(output, value, levels)
     elif isinstance(value, list) and kind is list:
         _check_room(value, levels)
-        _write_head(written, 4, len(value))
+        _write_head(output, 4, len(value))
         for entry in value:
-            _write(written, entry, levels - 1)
+            _write(output, entry, levels - 1)
     elif kind is bytes:
         content: bytes = value  # type: ignore[assignment]  # as above
-        _write_head(written, 2, len(content))
-        written += content
+        _write_head(output, 2, len(content))
+        output += content
     elif kind is Cid:
-        written += b"\xd8\x2a\x58\x25\x00"
-        written += bytes(value)  # type: ignore[call-overload]  # as above
+        output += b"\xd8\x2a\x58\x25\x00"
+        output += bytes(value)  # type: ignore[call-overload]  # as above
     elif kind is float:
         raise Malformed("cbor", value, "floats are not allowed")
     else:
@@ -212,7 +212,7 @@ def _check_room(container: list[object] | dict[object, object], levels: int) -> 
         raise Malformed("cbor", len(container), f"a list or map has more than {MAX_ENTRIES} entries")
 
 
-def _write_map(written: bytearray, entries: dict[object, object], levels: int) -> None:
+def _write_map(output: bytearray, entries: dict[object, object], levels: int) -> None:
     _check_room(entries, levels)
     keyed: list[tuple[int, bytes, object]] = []
     for name, entry in entries.items():
@@ -223,8 +223,8 @@ def _write_map(written: bytearray, entries: dict[object, object], levels: int) -
             raise Malformed("cbor", name, f"a map key has more than {MAX_KEY_BYTES} bytes")
         keyed.append((len(key), key, entry))
     keyed.sort(key=lambda item: item[:2])
-    _write_head(written, 5, len(keyed))
+    _write_head(output, 5, len(keyed))
     for size, key, entry in keyed:
-        _write_head(written, 3, size)
-        written += key
-        _write(written, entry, levels - 1)
+        _write_head(output, 3, size)
+        output += key
+        _write(output, entry, levels - 1)

@@ -132,10 +132,10 @@ def _read_object(document: dict[Any, Any], levels: int) -> Value:
             raise Malformed("json", name, f"a key has more than {MAX_KEY_BYTES} bytes")
         entries[_text(name)] = _read(entry, levels - 1)
     if "$type" in entries:
-        named = entries["$type"]
-        if type(named) is not str or not named:
-            raise Malformed("json", named, "$type is text that isn't empty")
-        if named == "blob":
+        type_name = entries["$type"]
+        if type(type_name) is not str or not type_name:
+            raise Malformed("json", type_name, "$type is text that isn't empty")
+        if type_name == "blob":
             blob_of(entries)  # raises Malformed if it only looks like one
     return entries
 

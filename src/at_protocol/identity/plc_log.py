@@ -63,14 +63,14 @@ def accept(log: Sequence[PlcLogEntry], did: Did, operation: AnyOperation, now: i
     chain = [entry for entry in log if not entry.nullified]
     if not chain:
         return Acceptance(PlcLogEntry(operation, _genesis(did, operation), now), ())
-    place = next((index for index, entry in enumerate(chain) if str(entry.cid) == operation.prev), None)
-    if place is None:
+    index_of_prev = next((index for index, entry in enumerate(chain) if str(entry.cid) == operation.prev), None)
+    if index_of_prev is None:
         raise OperationRefused(PlcRefusal.MISORDERED_OPERATION, operation.prev, "prev is not in the current chain")
-    before = chain[place].operation
+    before = chain[index_of_prev].operation
     if isinstance(before, Tombstone):
         raise OperationRefused(PlcRefusal.MISORDERED_OPERATION, operation.prev, "nothing follows a tombstone")
     keys = normalised(before).rotation_keys
-    disputed = chain[place + 1 :]
+    disputed = chain[index_of_prev + 1 :]
     if not disputed:
         signer_of(operation, keys)
         return Acceptance(PlcLogEntry(operation, cid_of(operation), now), ())
@@ -99,8 +99,8 @@ def _genesis(did: Did, operation: AnyOperation) -> Cid:
 
 def append_to_log(log: Sequence[PlcLogEntry], acceptance: Acceptance) -> list[PlcLogEntry]:
     """Return the log after an acceptance."""
-    lost = set(acceptance.nullified)
-    return [replace(entry, nullified=True) if entry.cid in lost else entry for entry in log] + [acceptance.entry]
+    nullified = set(acceptance.nullified)
+    return [replace(entry, nullified=True) if entry.cid in nullified else entry for entry in log] + [acceptance.entry]
 
 
 def validate_log(did: Did, entries: Iterable[PlcLogEntry]) -> list[PlcLogEntry]:

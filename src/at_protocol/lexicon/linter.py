@@ -80,10 +80,10 @@ def missing_types(plain: object) -> list[str]:
     main = defs.get("main") if isinstance(defs, dict) else None
     if not isinstance(main, dict):
         return found
-    for name, demanded in _ONLY_TYPE.items():
+    for name, required_type in _ONLY_TYPE.items():
         part = main.get(name)
-        if isinstance(part, dict) and part.get("type") != demanded:
-            found.append(f"main/{name}: type must be {demanded}")
+        if isinstance(part, dict) and part.get("type") != required_type:
+            found.append(f"main/{name}: type must be {required_type}")
     message = main.get("message")
     schema = message.get("schema") if isinstance(message, dict) else None
     if isinstance(schema, dict) and schema.get("type") != "union":

@@ -58,8 +58,10 @@ def read_publication(nsid: Nsid, record: object) -> Document:
 
 def references_of(document: Document) -> set[Nsid]:
     """Return the NSIDs of other documents that this one refers to."""
-    named = {full_reference(one, document.id).partition("#")[0] for one in _references(msgspec.to_builtins(document))}
-    return {Nsid(name) for name in named if name != document.id}
+    referenced = {
+        full_reference(one, document.id).partition("#")[0] for one in _references(msgspec.to_builtins(document))
+    }
+    return {Nsid(name) for name in referenced if name != document.id}
 
 
 def _references(schema: Any) -> Iterator[str]:

@@ -69,10 +69,10 @@ def normal_address(url: str) -> str:
         raise BadDpopProof("htu is not an address") from error
     if parts.scheme not in _DEFAULT_PORTS or not host or parts.username is not None or parts.password is not None:
         raise BadDpopProof("htu is not an http or https address")
-    shown = f"[{host}]" if ":" in host else host
+    authority = f"[{host}]" if ":" in host else host
     if port is not None and port != _DEFAULT_PORTS[parts.scheme]:
-        shown = f"{shown}:{port}"
-    return f"{parts.scheme}://{shown}{_normal_path(parts.path)}"
+        authority = f"{authority}:{port}"
+    return f"{parts.scheme}://{authority}{_normal_path(parts.path)}"
 
 
 def verify_proof(text: str, *, method: str, address: str, access_token: str | None, now_seconds: int) -> DpopProof:

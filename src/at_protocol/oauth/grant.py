@@ -41,11 +41,10 @@ class Grant:
     inclusions: tuple[Inclusion, ...]
     transitions: frozenset[Transition]
 
-    def may_write(self, collection: str, writing: RepoAction) -> bool:
+    def may_write(self, collection: str, action: RepoAction) -> bool:
         """Whether records of a collection may be created, updated or deleted."""
         return Transition.GENERIC in self.transitions or any(
-            writing in each.writings and (collection in each.collections or ANY in each.collections)
-            for each in self.repo
+            action in each.actions and (collection in each.collections or ANY in each.collections) for each in self.repo
         )
 
     def may_upload(self, media_type: str) -> bool:

@@ -10,12 +10,12 @@ from typing import Final
 from at_protocol.failures import Malformed
 from at_protocol.lexicon.document import PermissionSetType
 from at_protocol.oauth.permissions import (
+    ALL_ACTIONS,
     ANY,
-    EVERY_WRITING,
     Inclusion,
     RepoPermission,
     RpcPermission,
-    writings,
+    parse_actions,
 )
 from at_protocol.syntax.nsid import Nsid, parse_nsid
 
@@ -45,7 +45,7 @@ def _permission(
     if entry.get("resource") == "repo" and entry.keys() <= _REPO_FIELDS:
         collections = _names(entry.get("collection"), group)
         action = entry.get("action")
-        return RepoPermission(collections, EVERY_WRITING if action is None else writings(_texts(action)))
+        return RepoPermission(collections, ALL_ACTIONS if action is None else parse_actions(_texts(action)))
     if entry.get("resource") == "rpc" and entry.keys() <= _RPC_FIELDS:
         methods = _names(entry.get("lxm"), group)
         match entry.get("aud"), entry.get("inheritAud", False):

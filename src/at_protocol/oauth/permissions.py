@@ -36,7 +36,7 @@ class Transition(StrEnum):
     EMAIL = "transition:email"
 
 
-EVERY_WRITING: Final = frozenset(RepoAction)
+ALL_ACTIONS: Final = frozenset(RepoAction)
 
 _MEDIA_RANGE = re.compile(r"\*/\*|[A-Za-z0-9!#$&^_.+-]{1,127}/(\*|[A-Za-z0-9!#$&^_.+-]{1,127})", re.ASCII)
 _FRAGMENT = re.compile(r"[A-Za-z0-9._~:-]{1,256}", re.ASCII)
@@ -47,12 +47,10 @@ class RepoPermission:
     """Permission to write records: collections (``*`` for all) and allowed actions."""
 
     collections: tuple[str, ...]
-    writings: frozenset[RepoAction] = EVERY_WRITING
+    actions: frozenset[RepoAction] = ALL_ACTIONS
 
     def scope(self) -> str:
-        actions = (
-            [] if self.writings == EVERY_WRITING else [("action", w.value) for w in RepoAction if w in self.writings]
-        )
+        actions = [] if self.actions == ALL_ACTIONS else [("action", w.value) for w in RepoAction if w in self.actions]
         return _scope_text("repo", "collection", self.collections, actions)
 
 
@@ -168,10 +166,10 @@ def _repo(values: Mapping[str, Sequence[str]]) -> RepoPermission:
         if collection != ANY:
             parse_nsid(collection)
     actions = values.get("action")
-    return RepoPermission(tuple(collections), EVERY_WRITING if actions is None else writings(actions))
+    return RepoPermission(tuple(collections), ALL_ACTIONS if actions is None else parse_actions(actions))
 
 
-def writings(actions: Sequence[str]) -> frozenset[RepoAction]:
+def parse_actions(actions: Sequence[str]) -> frozenset[RepoAction]:
     """Parse actions. Raises Malformed if there are none, or for an unknown action."""
     try:
         found = frozenset(RepoAction(action) for action in actions)

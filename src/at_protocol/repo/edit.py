@@ -21,12 +21,12 @@ from at_protocol.repo.node import MAX_HEIGHT, MAX_KEY_BYTES, Node, key_height, m
 class ChangeMismatch(Malformed):
     """An edit does not fit the tree: the tree's value at the path differs from the change's ``before``."""
 
-    def __init__(self, path: str, held: Cid | None, claimed: Cid | None) -> None:
+    def __init__(self, path: str, current: Cid | None, claimed: Cid | None) -> None:
         super().__init__(
-            "change", path, f"the tree has {held or 'nothing'} there, the change says {claimed or 'nothing'}"
+            "change", path, f"the tree has {current or 'nothing'} there, the change says {claimed or 'nothing'}"
         )
         self.path = path
-        self.held = held
+        self.held = current
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,10 +219,10 @@ def apply_changes(tree: Tree, changes: Iterable[RepoChange]) -> EditedTree:
     """
     changes = list(changes)
     nodes = {} if tree.nodes is None else tree.nodes
-    bench = _change(Tree(tree.root, tree.source, nodes), changes)
-    root = bench.seal(bench.root)
-    new = {cid: node.block for cid, node in bench.sealed.items() if cid not in bench.thawed}
-    nodes.update(bench.sealed)
+    editor = _change(Tree(tree.root, tree.source, nodes), changes)
+    root = editor.seal(editor.root)
+    new = {cid: node.block for cid, node in editor.sealed.items() if cid not in editor.thawed}
+    nodes.update(editor.sealed)
 
     def source(cid: Cid) -> bytes | None:
         return new.get(cid) or tree.source(cid)  # the cache might already have evicted a new node
@@ -235,32 +235,32 @@ def apply_changes(tree: Tree, changes: Iterable[RepoChange]) -> EditedTree:
         for node in covering_nodes(after, change.path):
             if node.cid not in new:
                 proof[node.cid] = node.block
-    return EditedTree(root, new, frozenset(bench.thawed - bench.sealed.keys()), proof)
+    return EditedTree(root, new, frozenset(editor.thawed - editor.sealed.keys()), proof)
 
 
 def root_after(tree: Tree, changes: Iterable[RepoChange]) -> Cid:
     """Return only the resulting root, to check another server's claim about it. Raises the same errors as
     :func:`apply_changes`.
     """
-    bench = _change(tree, changes)
-    return bench.seal(bench.root)
+    editor = _change(tree, changes)
+    return editor.seal(editor.root)
 
 
 def _change(tree: Tree, changes: Iterable[RepoChange]) -> _TreeEditor:
     node = tree.root_node()
     draft = _Draft(node.height or 0, list(node.keys), list(node.values), list(node.children))
-    bench = _TreeEditor(tree, draft, {tree.root})
+    editor = _TreeEditor(tree, draft, {tree.root})
     for change in changes:
         key = change.path.encode()
         if not 0 < len(key) <= MAX_KEY_BYTES:
             raise Malformed("record path", change.path, f"a path has 1 to {MAX_KEY_BYTES} bytes")
         match change.before, change.after:
             case None, Cid() as value:
-                bench.insert(key, value)
+                editor.insert(key, value)
             case Cid() as before, None:
-                bench.delete(key, before)
+                editor.delete(key, before)
             case Cid() as before, Cid() as value:
-                bench.replace(key, before, value)
+                editor.replace(key, before, value)
             case _:
                 raise Misuse(f"a change of {change.path!r} from nothing to nothing")
-    return bench
+    return editor

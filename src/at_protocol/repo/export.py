@@ -30,13 +30,13 @@ def export(commit: Commit, nodes: Source, records: Source) -> Iterator[bytes]:
     header, first = car.write([commit.cid], [(commit.cid, commit.block)])
     pending = [header, first]
     size = len(header) + len(first)
-    written = _RecentCids()
+    recent_cids = _RecentCids()
     for item in Tree(commit.data, nodes).walk():
         if isinstance(item, Node):
             section = car.section(item.cid, item.block)
         else:
             cid = item[1]
-            if written.check_and_remember(cid):
+            if recent_cids.check_and_remember(cid):
                 continue
             record = records(cid)
             if record is None:

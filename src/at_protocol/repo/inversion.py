@@ -15,11 +15,11 @@ from at_protocol.repo.mst import MissingBlock, Tree
 
 def check_claims(tree: Tree, changes: Iterable[RepoChange]) -> None:
     """Verify that the new tree matches each change, and that no path occurs twice. Raises Malformed."""
-    seen: set[str] = set()
+    seen_paths: set[str] = set()
     for change in changes:
-        if change.path in seen:
+        if change.path in seen_paths:
             raise Malformed("commit", change.path, "two operations on one path cannot be inverse")
-        seen.add(change.path)
+        seen_paths.add(change.path)
         try:
             current = tree.get(change.path)
         except MissingBlock as missing:
@@ -50,8 +50,8 @@ def check_inversion(tree: Tree, changes: Iterable[RepoChange], prev_data: Cid) -
         raise Malformed("commit", str(before), f"undoing the operations does not lead to prevData {prev_data}")
 
 
-def _undo_order(undoing: RepoChange) -> int:
+def _undo_order(change: RepoChange) -> int:
     """Sort key: deletions are undone first, then updates, then creations."""
-    if undoing.before is None:
+    if change.before is None:
         return 0
-    return 1 if undoing.after is not None else 2
+    return 1 if change.after is not None else 2

@@ -92,7 +92,7 @@ def _commit(did: Did, time_us: int, cursor: int, commit: dict[str, Value]) -> Je
         action = RecordAction(operation)
     except ValueError:
         raise _bad(operation, "an operation is create, update or delete") from None
-    is_there = action is not RecordAction.DELETE
+    has_record = action is not RecordAction.DELETE
     return JetstreamCommit(
         did=did,
         time_us=time_us,
@@ -101,8 +101,8 @@ def _commit(did: Did, time_us: int, cursor: int, commit: dict[str, Value]) -> Je
         action=action,
         collection=parse_nsid(_text(commit, "collection")),
         rkey=parse_record_key(_text(commit, "rkey")),
-        cid=Cid.parse(_text(commit, "cid")) if is_there else None,
-        record=_map(commit.get("record"), "record") if is_there else None,
+        cid=Cid.parse(_text(commit, "cid")) if has_record else None,
+        record=_map(commit.get("record"), "record") if has_record else None,
     )
 
 

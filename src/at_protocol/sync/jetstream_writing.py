@@ -63,8 +63,8 @@ def _operations(message: CommitMessage) -> list[JetstreamLine]:
         # Only the last operation of a commit has the cursor after the commit. Resuming from an earlier one sends the
         # whole commit again.
         cursor = message.seq if number == len(message.operations) else message.seq - 1
-        shown = None if operation.cid is None else rkey
-        lines.append(_line(message.repo, message.time, cursor, "commit", body, collection, shown))
+        record_key = None if operation.cid is None else rkey
+        lines.append(_line(message.repo, message.time, cursor, "commit", body, collection, record_key))
     return lines
 
 

@@ -22,8 +22,8 @@ def _days_before(year: int, month: int, day: int) -> int:
     """Return the days from 1970-01-01 in the proleptic Gregorian calendar. Years start in March so that leap days come
     last.
     """
-    shifted = year - (month < 3)
-    era, of_era = divmod(shifted, 400)
+    shifted_year = year - (month < 3)
+    era, of_era = divmod(shifted_year, 400)
     day_of_year = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
     return era * 146_097 + of_era * 365 + of_era // 4 - of_era // 100 + day_of_year - 719_468
 

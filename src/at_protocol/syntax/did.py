@@ -71,9 +71,9 @@ def web_host(did: Did) -> str:
     local = _WEB_LOCALHOST.fullmatch(did)
     if local is not None:
         return f"localhost:{local[1]}"
-    named = _WEB.fullmatch(did)
-    if named is not None and len(named[1]) <= 253:
-        return named[1].lower()
+    match = _WEB.fullmatch(did)
+    if match is not None and len(match[1]) <= 253:
+        return match[1].lower()
     if ":" in did.removeprefix("did:web:"):
         raise Malformed("did method", did, "a did:web with a path is not supported")
     raise Malformed("did method", did, "a did:web names a host, and a port only with localhost")

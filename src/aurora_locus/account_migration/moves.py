@@ -98,10 +98,10 @@ async def begin(
     stage.
     """
     session = _sealed(sealer, did, tokens)
-    begun = await tx.execute(
+    inserted = await tx.execute(
         _BEGIN, did=did, target=target, handle=handle, revision=revision, session=session, now=tx.now
     )
-    return begun == 1
+    return inserted == 1
 
 
 async def tokens(reader: Reader, sealer: Sealer, did: Did) -> BearerTokens | None:

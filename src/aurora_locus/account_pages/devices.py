@@ -54,11 +54,13 @@ async def end_session(request: Request) -> Response:
     elif form.get("act") == "others":
 
         def work(w: Writer) -> None:
-            for browser in others:
+            for browser in other_sessions:
                 browser_sessions.end(w, browser.id_hash, did)
             sessions.end_all_apps(w, did)
 
         async with registry.db.reader() as reader:
-            others = [one for one in await browser_sessions.of_account(reader, did) if one.id_hash != own_id_hash]
+            other_sessions = [
+                one for one in await browser_sessions.of_account(reader, did) if one.id_hash != own_id_hash
+            ]
         await registry.db.write(work)
     return redirect_to(PATH, flash="signed_out_there")

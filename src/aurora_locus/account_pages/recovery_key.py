@@ -71,12 +71,12 @@ async def _set(request: Request, account: Account, form: dict[str, str]) -> None
     await count(request, account.did, UPDATE_HANDLE, UPDATE_HANDLE_DAILY)
     present = (await own_identity.newest(registry, account.did)).operation.rotation_keys
     servers = format_did_key(registry.rotation_key.public)
-    removed = {key for key in present if form.get(f"remove-{key}") and key != servers}
+    removed_keys = {key for key in present if form.get(f"remove-{key}") and key != servers}
     typed_key = form.get("public_key", "").strip()
-    if not typed_key and not removed:
+    if not typed_key and not removed_keys:
         raise InvalidInput("public_key", gettext_noop("Create a key first, or paste the public part of one."))
     first = [_checked(typed_key)] if typed_key else []
-    keys = [*first, *(key for key in present if key not in removed and key not in first)]
+    keys = [*first, *(key for key in present if key not in removed_keys and key not in first)]
     if len(keys) > MAX_OWN_ROTATION_KEYS:
         raise Refused(
             localizable(

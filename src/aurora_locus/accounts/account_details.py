@@ -42,7 +42,7 @@ class AccountDetails:
 async def find(reader: Reader, dids: Sequence[Did]) -> list[AccountDetails]:
     """Return the details of these accounts by DID. Accounts that do not exist on this server are left out."""
     invites_by_account = await invites.of_accounts(reader, dids)
-    used = await invites.used_by(reader, dids)
+    used_invites = await invites.used_by(reader, dids)
     return [
         AccountDetails(
             Did(row["did"]),
@@ -53,7 +53,7 @@ async def find(reader: Reader, dids: Sequence[Did]) -> list[AccountDetails]:
             bool(row["invites_disabled"]),
             row["invite_note"],
             Instant(row["created_at"]),
-            used.get(row["did"]),
+            used_invites.get(row["did"]),
             invites_by_account.get(row["did"], []),
         )
         for row in await reader.fetch(_FIND, dids=list(dids))

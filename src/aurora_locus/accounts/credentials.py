@@ -65,7 +65,7 @@ class CredentialReader:
         admin_password: Secret,
         clock: Clock,
         counters: Counters,
-        guessing: GuessContext,
+        guess_context: GuessContext,
         *,
         peer_key: Secret = _NO_KEY,
     ) -> None:
@@ -74,7 +74,7 @@ class CredentialReader:
         self._tokens = tokens
         self._admin = admin_password
         self._clock = clock
-        self._guesses = OperatorGuesses(guessing, counters, clock)
+        self._guesses = OperatorGuesses(guess_context, counters, clock)
         self._peer_key = peer_key
         self._verified: LRUCache[bytes, AccessToken] = LRUCache(_KEPT_TOKENS)
         self._accounts: LRUCache[Did, tuple[Account, Instant]] = LRUCache(_KEPT_ACCOUNTS)

@@ -23,11 +23,11 @@ async def require_own(registry: Registry, did: Did, text: str) -> Handle:
             handle, registry.handle_domains, is_development=registry.is_development, reserved=registry.reserved_names
         )
     try:
-        named = await registry.network.refresh_handle(handle)
+        resolved_did = await registry.network.refresh_handle(handle)
     except NotFound:
-        named = None
-    if named != did:
-        why = f"The handle {handle} does not lead to {did}" + (f", but to {named}" if named else "")
+        resolved_did = None
+    if resolved_did != did:
+        why = f"The handle {handle} does not lead to {did}" + (f", but to {resolved_did}" if resolved_did else "")
         raise Refused(
             f"{why}. Put the DID into the TXT record _atproto.{handle}, or at https://{handle}/.well-known/atproto-did.",
             name="InvalidRequest",

@@ -159,7 +159,7 @@ async def recheck_due(registry: Registry) -> int:
     """Check the identities whose last check is the longest ago. Return how many accounts have moved away."""
     async with registry.db.reader() as reader:
         due = await queries.due_for_recheck(reader, Instant(reader.now - CHECK_INTERVAL), CHECKS_PER_ROUND)
-    moved = 0
+    moved_count = 0
     for did in due:
         try:
             claim = await claim_of(registry, did)
@@ -171,5 +171,5 @@ async def recheck_due(registry: Registry) -> int:
             log.info("identity.not_looked_at", did=did, kind=type(failure).__name__)
             await registry.db.write(lambda w, did=did: queries.set_checked(w, did))  # type: ignore[misc]  # a default binds it now
             continue
-        moved += await note(registry, did, claim)
-    return moved
+        moved_count += await note(registry, did, claim)
+    return moved_count

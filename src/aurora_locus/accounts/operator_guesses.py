@@ -27,45 +27,47 @@ _THIS_MACHINE = b"this machine"
 class OperatorGuesses:
     """Password guess counters of one server."""
 
-    guessing: GuessContext
+    guess_context: GuessContext
     counters: Counters
     clock: Clock
 
     async def count(self, name: str, source: SignInSource) -> Guess:
         """Count a password attempt for a name. Raises TooMany after too many attempts."""
-        place = await self._hashed_place(name, source)
-        if place == password_guesses.ANYWHERE:
+        source_hash = await self._hashed_place(name, source)
+        if source_hash == password_guesses.ANYWHERE:
             await spend(self.counters, [(self._limit(OPERATOR_SIGN_IN), source.network)], now=self.clock.now())
-        limit = OPERATOR_GUESSES if place == password_guesses.ANYWHERE else OPERATOR_SIGN_IN
-        return await password_guesses.take(self.guessing, _subject(name), source, limit, place=place or None)
+        limit = OPERATOR_GUESSES if source_hash == password_guesses.ANYWHERE else OPERATOR_SIGN_IN
+        return await password_guesses.take(self.guess_context, _subject(name), source, limit, place=source_hash or None)
 
     async def require_left(self, name: str, source: SignInSource) -> None:
         """Raise TooMany if even the right password would be refused now."""
-        place = await self._hashed_place(name, source)
-        if place == password_guesses.ANYWHERE:
+        source_hash = await self._hashed_place(name, source)
+        if source_hash == password_guesses.ANYWHERE:
             limit, now = self._limit(OPERATOR_SIGN_IN), self.clock.now()
             state = await self.counters.add(limit, source.network, 0, now)
             if state.remaining == 0:
                 raise password_guesses.guesses_used_up(limit, (limit.points, state.resets_at), now)
-        limit = OPERATOR_GUESSES if place == password_guesses.ANYWHERE else OPERATOR_SIGN_IN
-        async with self.guessing.db.reader() as reader:
-            await password_guesses.require_left(reader, self.guessing, _subject(name), place, limit)
+        limit = OPERATOR_GUESSES if source_hash == password_guesses.ANYWHERE else OPERATOR_SIGN_IN
+        async with self.guess_context.db.reader() as reader:
+            await password_guesses.require_left(reader, self.guess_context, _subject(name), source_hash, limit)
 
     async def note(self, name: str, source: SignInSource) -> None:
         """Record that an operator gave the right password from this source."""
-        async with self.guessing.db.reader() as reader:
-            is_noted = await password_guesses.is_noted(reader, self.guessing, _subject(name), source)
+        async with self.guess_context.db.reader() as reader:
+            is_noted = await password_guesses.is_noted(reader, self.guess_context, _subject(name), source)
         if not is_noted:
-            await self.guessing.db.write(lambda w: password_guesses.note(w, self.guessing, _subject(name), source))
+            await self.guess_context.db.write(
+                lambda w: password_guesses.note(w, self.guess_context, _subject(name), source)
+            )
 
     async def _hashed_place(self, name: str, source: SignInSource) -> bytes:
         if source.is_local and not source.device:
             return _THIS_MACHINE
-        async with self.guessing.db.reader() as reader:
-            return await password_guesses.known_place(reader, self.guessing, _subject(name), source)
+        async with self.guess_context.db.reader() as reader:
+            return await password_guesses.known_place(reader, self.guess_context, _subject(name), source)
 
     def _limit(self, limit: Limit) -> Limit:
-        return widen(limit) if self.guessing.is_wide else limit
+        return widen(limit) if self.guess_context.is_wide else limit
 
 
 def _subject(name: str) -> str:

@@ -93,7 +93,11 @@ async def verify_password(
     with_link = link is not None and link.did == account.did
     try:
         guess = await take(
-            registry.guessing, account.did, source, WRONG_PASSWORDS, place=link.place if link and with_link else None
+            registry.guess_context,
+            account.did,
+            source,
+            WRONG_PASSWORDS,
+            place=link.place if link and with_link else None,
         )
     except GuessesUsedUp:
         proof = await sessions.verify_app_password(registry.db, registry.passwords, account, password)
@@ -101,7 +105,7 @@ async def verify_password(
             raise
         return proof
     proof = await sessions.verify_password(registry.db, registry.passwords, account, password)
-    await give_back(registry.guessing, guess)
+    await give_back(registry.guess_context, guess)
     return proof
 
 
@@ -126,63 +130,63 @@ async def authenticate(
 
 
 async def take(
-    guessing: GuessContext, subject: str, source: SignInSource, limit: Limit, *, place: bytes | None = None
+    guess_context: GuessContext, subject: str, source: SignInSource, limit: Limit, *, place: bytes | None = None
 ) -> Guess:
     """Count a guess before it is checked. It counts at ``place`` if given, otherwise at the known source, otherwise in
     the shared counter.
 
     Raises GuessesUsedUp if none is left.
     """
-    limit = _effective_limits(guessing, limit)
+    limit = _effective_limits(guess_context, limit)
     ends_in = limit.window_seconds * SECOND
 
     def work(w: Writer) -> tuple[bytes, bool]:
-        at = place or next((one for one in source.places(guessing.key) if _is_known(w, subject, one)), ANYWHERE)
+        at = place or next((one for one in source.places(guess_context.key) if _is_known(w, subject, one)), ANYWHERE)
         row = w.fetch_one(_TAKE, subject=subject, place=at, ends_at=w.now + ends_in, now=w.now, points=limit.points)
         return at, row is not None
 
-    at, is_taken = await guessing.db.write(work)
+    at, is_taken = await guess_context.db.write(work)
     if not is_taken:
-        async with guessing.db.reader() as reader:
+        async with guess_context.db.reader() as reader:
             raise guesses_used_up(limit, await _read_window(reader, subject, at), reader.now)
     return Guess(subject, at)
 
 
-async def give_back(guessing: GuessContext, guess: Guess) -> None:
+async def give_back(guess_context: GuessContext, guess: Guess) -> None:
     """Refund a guess whose password was right."""
-    await guessing.db.write(lambda w: w.execute(_GIVE_BACK, subject=guess.subject, place=guess.place))
+    await guess_context.db.write(lambda w: w.execute(_GIVE_BACK, subject=guess.subject, place=guess.place))
 
 
-async def require_left(reader: Reader, guessing: GuessContext, subject: str, place: bytes, limit: Limit) -> None:
+async def require_left(reader: Reader, guess_context: GuessContext, subject: str, place: bytes, limit: Limit) -> None:
     """Raise GuessesUsedUp if even a right password would be refused."""
-    limit = _effective_limits(guessing, limit)
+    limit = _effective_limits(guess_context, limit)
     window = await _read_window(reader, subject, place)
     if window is not None and window[0] >= limit.points:
         raise guesses_used_up(limit, window, reader.now)
 
 
-async def known_place(reader: Reader, guessing: GuessContext, subject: str, source: SignInSource) -> bytes:
+async def known_place(reader: Reader, guess_context: GuessContext, subject: str, source: SignInSource) -> bytes:
     """Return the first place of this source that is known from an earlier sign-in; ``ANYWHERE`` if there is none."""
     after = reader.now - KNOWN_FOR
-    for place in source.places(guessing.key):
+    for place in source.places(guess_context.key):
         if await reader.fetch_one(_KNOWN, subject=subject, place=place, after=after) is not None:
             return place
     return ANYWHERE
 
 
-async def is_noted(reader: Reader, guessing: GuessContext, subject: str, source: SignInSource) -> bool:
+async def is_noted(reader: Reader, guess_context: GuessContext, subject: str, source: SignInSource) -> bool:
     """Whether everything that ``note`` would write was recently written."""
-    for place in source.places(guessing.key):
+    for place in source.places(guess_context.key):
         if await reader.fetch_one(_KNOWN, subject=subject, place=place, after=reader.now - _NOTED) is None:
             return False
     return True
 
 
-def note(w: Writer, guessing: GuessContext, subject: str, source: SignInSource) -> None:
+def note(w: Writer, guess_context: GuessContext, subject: str, source: SignInSource) -> None:
     """Record that somebody signed in from this source. From then on, wrong guesses from other sources do not count
     against it.
     """
-    for place in source.places(guessing.key):
+    for place in source.places(guess_context.key):
         if w.fetch_one(_KNOWN, subject=subject, place=place, after=w.now - _NOTED) is None:
             w.execute(_NOTE, subject=subject, place=place, now=w.now)
             w.execute(_FORGET_OLDEST, subject=subject, kept=MAX_KNOWN)
@@ -224,8 +228,8 @@ async def _read_window(reader: Reader, subject: str, place: bytes) -> tuple[int,
     return None if row is None else (row["used"], Instant(row["resets_at"]))
 
 
-def _effective_limits(guessing: GuessContext, limit: Limit) -> Limit:
-    return widen(limit) if guessing.is_wide else limit
+def _effective_limits(guess_context: GuessContext, limit: Limit) -> Limit:
+    return widen(limit) if guess_context.is_wide else limit
 
 
 def _is_known(w: Writer, subject: str, place: bytes) -> bool:

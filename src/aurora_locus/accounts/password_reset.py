@@ -54,7 +54,7 @@ async def reset(registry: Registry, token: str, password: str, source: SignInSou
         verdict, did = email_tokens.spend_by_token(w, registry.email_tokens, TokenPurpose.RESET_PASSWORD, token)
         if did is not None:
             _replace(w, registry, did, password_hash)
-            password_guesses.note(w, registry.guessing, did, source)
+            password_guesses.note(w, registry.guess_context, did, source)
         return verdict
 
     email_tokens.require_valid(await registry.db.write(work))

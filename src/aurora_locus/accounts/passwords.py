@@ -61,20 +61,20 @@ class Passwords:
         """Return the encoded hash of a new password."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._hasher.hash, password)
 
-    async def check(self, stored: str | None, password: str) -> bool:
-        """Whether the password is right. If ``stored`` is None (no such account), the check takes as long and returns
-        False.
+    async def check(self, stored_hash: str | None, password: str) -> bool:
+        """Whether the password is right. If ``stored_hash`` is None (no such account), the check takes as
+        long and returns False.
         """
         if len(password) > MAX_CHECKED_LENGTH:
             return False
         loop = asyncio.get_running_loop()
-        fits = await loop.run_in_executor(self._pool, self._verify, stored or self._nobodys, password)
-        return fits and stored is not None
+        fits = await loop.run_in_executor(self._pool, self._verify, stored_hash or self._nobodys, password)
+        return fits and stored_hash is not None
 
-    def is_outdated(self, stored: str) -> bool:
+    def is_outdated(self, stored_hash: str) -> bool:
         """Whether a matching hash should be replaced by one with the current parameters."""
         try:
-            return _OF_REFERENCE.fullmatch(stored) is not None or self._hasher.check_needs_rehash(stored)
+            return _OF_REFERENCE.fullmatch(stored_hash) is not None or self._hasher.check_needs_rehash(stored_hash)
         except InvalidHashError:
             return False
 
@@ -86,12 +86,12 @@ class Passwords:
         """Wait for the hashes that are being computed."""
         self._pool.shutdown()
 
-    def _verify(self, stored: str, password: str) -> bool:
-        of_reference = _OF_REFERENCE.fullmatch(stored)
+    def _verify(self, stored_hash: str, password: str) -> bool:
+        of_reference = _OF_REFERENCE.fullmatch(stored_hash)
         if of_reference is not None:
-            return hmac.compare_digest(_scrypt(password, of_reference["salt"]), stored)
+            return hmac.compare_digest(_scrypt(password, of_reference["salt"]), stored_hash)
         try:
-            return self._hasher.verify(stored, password)
+            return self._hasher.verify(stored_hash, password)
         except (VerificationError, InvalidHashError):
             return False
 

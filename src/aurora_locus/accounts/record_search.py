@@ -71,29 +71,29 @@ async def find(
     left out.
     """
     names = [_collection(collection)] if collection else await reader.collections(db, did)
-    place = _parse_cursor(cursor)
-    if place is not None:
-        names = [name for name in names if name >= place.collection]
+    start = _parse_cursor(cursor)
+    if start is not None:
+        names = [name for name in names if name >= start.collection]
     phrase = words.strip().casefold()
     if len(phrase) > MAX_WORDS_LENGTH:
         raise InvalidInput("q", localizable("Search for up to %(most)s characters.", most=MAX_WORDS_LENGTH))
     found: list[RecordMatch] = []
-    looked_at = 0
+    read_count = 0
     for name in names:
-        rkey = place.rkey if place is not None and name == place.collection else ""
+        rkey = start.rkey if start is not None and name == start.collection else ""
         while True:
             at_once = _READ_AT_ONCE if phrase else limit + 1
             page = await reader.list_records(db, did, name, cursor=rkey or None, limit=at_once, oldest_first=False)
             for record, one in zip(page, await asyncio.to_thread(_matching, page, phrase), strict=True):
-                if (len(found) == limit and one is not None) or (phrase and looked_at >= _MOST_READ):
-                    return RecordPage(found, looked_at, f"{name}/{rkey}")
-                looked_at += 1
+                if (len(found) == limit and one is not None) or (phrase and read_count >= _MOST_READ):
+                    return RecordPage(found, read_count, f"{name}/{rkey}")
+                read_count += 1
                 rkey = record.rkey
                 if one is not None:
                     found.append(one)
             if len(page) < at_once:
                 break
-    return RecordPage(found, looked_at, None)
+    return RecordPage(found, read_count, None)
 
 
 async def read(

@@ -63,7 +63,7 @@ class Registry:
         return [key for key in (self.operators_key, self.rotation_key.public) if key is not None]
 
     @property
-    def guessing(self) -> GuessContext:
+    def guess_context(self) -> GuessContext:
         """The dependencies of counting wrong passwords."""
         return GuessContext(self.db, self.factor_keys.codes, self.has_wide_limits)
 

@@ -44,9 +44,9 @@ class SignInSource:
 def source_of(connection: HTTPConnection, device: str = "", *, key: Secret = _NO_KEY) -> SignInSource:
     """Return the source of a request: its sender, or the visitor on whose behalf a service that has ``key`` sent it."""
     headers = dict(connection.scope["headers"])
-    named = vouched_address(key, headers) if CLIENT_ADDRESS in headers else ""
-    if named:
-        return SignInSource(named, is_personal=True)
+    vouched = vouched_address(key, headers) if CLIENT_ADDRESS in headers else ""
+    if vouched:
+        return SignInSource(vouched, is_personal=True)
     return SignInSource(client_address(connection), has_personal_address(connection), is_local(connection), device)
 
 

@@ -23,7 +23,7 @@ class AdminConsole:
     settings: PdsSettings
     registry: Registry
     labels: Labels
-    crawling: CrawlRequests
+    crawl_requests: CrawlRequests
     federation_status: Callable[[], Awaitable[dict[str, Any]]]
     blobs: BlobFigures
     version: str

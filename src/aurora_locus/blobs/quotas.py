@@ -26,8 +26,8 @@ _STORED = "select cast(coalesce(sum(size), 0) as bigint) from blobs where did = 
 async def require_room(db: Database, did: Did, size: int, default: int) -> None:
     """Raise TooLarge if this many bytes do not fit now."""
     async with db.reader() as reader:
-        quota, stored = await quota_and_usage(reader, did, default)
-    _require(stored + size, quota)
+        quota, stored_bytes = await quota_and_usage(reader, did, default)
+    _require(stored_bytes + size, quota)
 
 
 async def quota_and_usage(reader: Reader, did: Did, default: int) -> tuple[int, int]:

@@ -46,9 +46,9 @@ async def require_blobs(db: Database, did: Did, references: Sequence[BlobRef]) -
     """
     async with db.reader() as reader:
         rows = await reader.fetch(_FIND, did=did, cids=list({bytes(blob.cid) for blob in references}))
-    stored = {row["cid"]: row for row in rows}
+    rows_by_cid = {row["cid"]: row for row in rows}
     for blob in references:
-        row = stored.get(bytes(blob.cid))
+        row = rows_by_cid.get(bytes(blob.cid))
         if row is None or row["takedown_ref"] is not None:
             raise _absent(blob.cid)
         if row["state"] != "temporary":

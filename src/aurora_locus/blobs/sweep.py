@@ -40,16 +40,16 @@ async def sweep(blobs: BlobService, now: Instant, grace: int = 6 * HOUR) -> int:
     either finds the blob or is refused; it is never stored without its blob.
     """
     older_than = Instant(now - max(grace, SHORTEST_GRACE))
-    removed = 0
+    removed_count = 0
     while stale := await queries.stale_uploads(blobs.db, older_than, _BATCH):
         for did, cid in stale:
             async with blobs.locks.hold(did):
-                removed += await blobs.db.write(lambda w, did=did, cid=cid: _drop(w, did, cid, older_than))  # type: ignore[misc]  # defaults bind now
+                removed_count += await blobs.db.write(lambda w, did=did, cid=cid: _drop(w, did, cid, older_than))  # type: ignore[misc]  # defaults bind now
         if len(stale) < _BATCH:
             break
     await remove_due(blobs)
     await blobs.wait_for_removals()
-    return removed
+    return removed_count
 
 
 def _drop(w: Writer, did: Did, cid: Cid, older_than: Instant) -> bool:
@@ -61,14 +61,14 @@ def _drop(w: Writer, did: Did, cid: Cid, older_than: Instant) -> bool:
 
 async def remove_due(blobs: BlobService) -> int:
     """Remove queued files, including those queued by processes that have stopped. Return how many."""
-    removed = 0
+    removed_count = 0
     after: tuple[int, str, bytes] = (0, "", b"")
     while page := await removals.list_due(blobs.db, after, _BATCH):
         for owed_at, did, cid in page:
             after = (owed_at, did, bytes(cid))
             async with blobs.locks.hold(did):
-                removed += await blobs.remove_due(did, [cid])
-    return removed
+                removed_count += await blobs.remove_due(did, [cid])
+    return removed_count
 
 
 async def sweep_all(blobs: BlobService, now: Instant, grace: int = 6 * HOUR) -> SweepResult:
@@ -81,31 +81,31 @@ async def sweep_all(blobs: BlobService, now: Instant, grace: int = 6 * HOUR) -> 
 async def _sweep_orphans(blobs: BlobService) -> int:
     # Modification times come from the store's clock, not from the clock that was passed to the program.
     before = time.time() - SHORTEST_GRACE / SECOND
-    removed = 0
+    removed_count = 0
     page: list[StoredBlob] = []
     async for stored in blobs.store.list():
         if stored.modified_at < before:
             page.append(stored)
         if len(page) >= _BATCH:
-            removed += await _remove_unknown(blobs, page)
+            removed_count += await _remove_unknown(blobs, page)
             page = []
-    return removed + await _remove_unknown(blobs, page)
+    return removed_count + await _remove_unknown(blobs, page)
 
 
 async def _remove_unknown(blobs: BlobService, page: Sequence[StoredBlob]) -> int:
     by_account: dict[Did, list[Cid]] = {}
     for stored in page:
-        named = parse_name(stored.key)
-        if named is not None:
-            by_account.setdefault(named[0], []).append(named[1])
-    removed = 0
+        did_and_cid = parse_name(stored.key)
+        if did_and_cid is not None:
+            by_account.setdefault(did_and_cid[0], []).append(did_and_cid[1])
+    removed_count = 0
     for did, cids in by_account.items():
         existing = await queries.existing(blobs.db, did, cids)
         if unknown := [cid for cid in dict.fromkeys(cids) if cid not in existing]:
             await blobs.db.write(lambda w, did=did, unknown=unknown: removals.enqueue(w, did, unknown))  # type: ignore[misc]  # defaults bind now
             async with blobs.locks.hold(did):
-                removed += await blobs.remove_due(did, unknown)
-    return removed
+                removed_count += await blobs.remove_due(did, unknown)
+    return removed_count
 
 
 def parse_name(key: str) -> tuple[Did, Cid] | None:
@@ -119,17 +119,17 @@ def parse_name(key: str) -> tuple[Did, Cid] | None:
 
 async def quarantine(blobs: BlobService) -> int:
     """Move files of taken-down blobs into quarantine and those of restored blobs back. Return how many were moved."""
-    moved = 0
+    moved_count = 0
     after: tuple[str, bytes] = ("", b"")
     while page := await queries.taken_down(blobs.db, *after, _BATCH):
         for did, cid in page:
             after = (did, bytes(cid))
-            moved += await move_to_place(blobs, did, cid)
+            moved_count += await move_to_place(blobs, did, cid)
     async for stored in blobs.store.list(QUARANTINE):
-        named = parse_name(stored.key)
-        if named is not None:
-            moved += await move_to_place(blobs, *named)
-    return moved
+        did_and_cid = parse_name(stored.key)
+        if did_and_cid is not None:
+            moved_count += await move_to_place(blobs, *did_and_cid)
+    return moved_count
 
 
 async def move_to_place(blobs: BlobService, did: Did, cid: Cid) -> bool:
@@ -138,5 +138,9 @@ async def move_to_place(blobs: BlobService, did: Did, cid: Cid) -> bool:
         existing = await queries.existing(blobs.db, did, [cid])
         if cid not in existing:
             return False
-        here, there = object_name(did, cid), quarantine_name(did, cid)
-        return await (blobs.store.move(here, there) if existing[cid] else blobs.store.move(there, here))
+        object_key, quarantine_key = object_name(did, cid), quarantine_name(did, cid)
+        return await (
+            blobs.store.move(object_key, quarantine_key)
+            if existing[cid]
+            else blobs.store.move(quarantine_key, object_key)
+        )

@@ -136,20 +136,20 @@ async def upload(
                 await quotas.require_room(blobs.db, did, size, blobs.limits.quota_bytes)
             await receiving.keep(object_name(did, cid))
             try:
-                stored = await blobs.db.write(lambda w: _store(w, blobs.limits, did, cid, mime_type, size))
+                blob_row = await blobs.db.write(lambda w: _store(w, blobs.limits, did, cid, mime_type, size))
             except BaseException:
                 await asyncio.shield(_leave(blobs, did, cid))
                 raise
-    return BlobRef(cid, stored.mime_type, stored.size)
+    return BlobRef(cid, blob_row.mime_type, blob_row.size)
 
 
 def _store(w: Writer, limits: UploadLimits, did: Did, cid: Cid, mime_type: str, size: int) -> queries.BlobRow:
     quotas.take_room(w, did, cid, size, limits.quota_bytes)
     removals.cancel_removal(w, did, cid)
-    stored = queries.put(w, did, cid, mime_type, size)
-    if stored.is_taken_down:  # it was taken down after the check
+    blob_row = queries.put(w, did, cid, mime_type, size)
+    if blob_row.is_taken_down:  # it was taken down after the check
         raise Refused("This blob was taken down and cannot be uploaded again.", name="BlobTakendown")
-    return stored
+    return blob_row
 
 
 async def _leave(blobs: BlobService, did: Did, cid: Cid) -> None:

@@ -191,7 +191,7 @@ async def sign_in(connection: HTTPConnection, did: Did, valid_after: Instant, *,
         opened = browser_sessions.sign_in(
             w, old_browser_id, did, valid_after, origin, is_known=is_known, remember=remember
         )
-        password_guesses.note(w, registry.guessing, did, source)
+        password_guesses.note(w, registry.guess_context, did, source)
         return opened
 
     browser_id, session_id = await registry.db.write(work)

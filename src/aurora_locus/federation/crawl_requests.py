@@ -128,10 +128,10 @@ def over_http(http: HttpClient) -> Ask:
     async def ask(relay: str, hostname: str) -> str | None:
         url = f"{relay}/xrpc/com.atproto.sync.requestCrawl"
         try:
-            answer = await http.post_json(url, {"hostname": hostname}, timeout_seconds=_TIMEOUT_SECONDS)
+            response = await http.post_json(url, {"hostname": hostname}, timeout_seconds=_TIMEOUT_SECONDS)
         except Failure as failure:
             return str(failure.why)
-        return None if answer.is_ok else f"{answer.status}: {answer.body[:_SENTENCE].decode(errors='replace')}"
+        return None if response.is_ok else f"{response.status}: {response.body[:_SENTENCE].decode(errors='replace')}"
 
     return ask
 
@@ -153,10 +153,10 @@ def _with_earlier_requests(relays: list[Relay], memory: Path, now: Instant) -> l
 
 def _store_requests(memory: Path, relays: Sequence[Relay]) -> None:
     times = {relay.url: relay.asked_at for relay in relays if relay.asked_at is not None}
-    written = memory.with_suffix(".new")
+    new_file = memory.with_suffix(".new")
     try:
         memory.parent.mkdir(parents=True, exist_ok=True)
-        written.write_text(json.dumps(times), encoding="ascii")
-        written.replace(memory)
+        new_file.write_text(json.dumps(times), encoding="ascii")
+        new_file.replace(memory)
     except OSError as error:
         log.warning("crawl.not_remembered", problem=str(error))

@@ -27,7 +27,7 @@ async def watch(
     db: Database,
     live: LiveEvents,
     clock: Clock,
-    crawling: CrawlRequests,
+    crawl_requests: CrawlRequests,
     gauges: FederationGauges,
     *,
     is_automatic: bool,
@@ -36,7 +36,7 @@ async def watch(
     while True:
         try:
             if is_automatic:
-                await crawling.ask_due()
+                await crawl_requests.ask_due()
             events, seconds = worst(await lags(db, live, clock))
             gauges.events.set(events)
             gauges.seconds.set(seconds)

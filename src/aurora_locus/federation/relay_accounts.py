@@ -75,15 +75,15 @@ async def keep_asking(
 
 async def ask_some(db: Database, http: HttpClient, clock: Clock, relays: Sequence[str]) -> int:
     """Query each relay about the accounts with the oldest answers. Return the number of answers."""
-    answers: list[RelayAccount] = []
+    responses: list[RelayAccount] = []
     for relay in relays:
         async with db.reader() as reader:
             dids = await _list_due(reader, relay, Instant(clock.now() - ASKED_AGAIN))
         for did in dids:
-            answer = await _fetch_account(http, relay, did)
-            if answer is None:
+            response = await _fetch_account(http, relay, did)
+            if response is None:
                 break  # the relay is down, so its other requests of this round would time out too
-            answers.append(answer)
+            responses.append(response)
     async with db.transaction() as tx:
         await tx.execute_many(
             """
@@ -93,10 +93,10 @@ async def ask_some(db: Database, http: HttpClient, clock: Clock, relays: Sequenc
             """,
             [
                 {"relay": one.relay, "did": one.did, "status": one.status, "rev": one.rev, "now": clock.now()}
-                for one in answers
+                for one in responses
             ],
         )
-    return len(answers)
+    return len(responses)
 
 
 async def count_by_status(db: Database, relays: Sequence[str]) -> dict[str, dict[str, int]]:
@@ -149,13 +149,13 @@ async def _list_due(reader: Reader, relay: str, before: Instant) -> list[str]:
 async def _fetch_account(http: HttpClient, relay: str, did: str) -> RelayAccount | None:
     url = f"{relay}/xrpc/com.atproto.sync.getRepoStatus?did={quote(did, safe=':')}"
     try:
-        answer = await http.get(url, timeout_seconds=_TIMEOUT_SECONDS)
-        body = answer.json()
+        response = await http.get(url, timeout_seconds=_TIMEOUT_SECONDS)
+        body = response.json()
     except Failure:
         return None
     if not isinstance(body, dict):
         return None
-    if not answer.is_ok:
+    if not response.is_ok:
         return RelayAccount(relay, did, UNKNOWN, None) if body.get("error") == "RepoNotFound" else None
     rev = body.get("rev")
     # `active` is decisive and `status` only adds detail (sync specification, account statuses).

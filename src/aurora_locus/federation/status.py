@@ -54,7 +54,7 @@ async def subscribers_and_relays(
     live: LiveEvents,
     clock: Clock,
     http: HttpClient,
-    crawling: CrawlRequests,
+    crawl_requests: CrawlRequests,
     *,
     is_federated: bool,
     is_automatic: bool,
@@ -65,17 +65,18 @@ async def subscribers_and_relays(
     ``is_federated``, no relay is asked, because opening this page on a development machine must not reveal that server
     to relays.
     """
-    relays = crawling.relays if is_federated else ()
-    answers = await asyncio.gather(*(_copied(http, relay, crawling.hostname) for relay in relays))
-    answers = answers or [{} for _ in crawling.relays]
-    accounts = await accounts_on_relays(db, [relay.url for relay in crawling.relays])
+    relays = crawl_requests.relays if is_federated else ()
+    responses = await asyncio.gather(*(_copied(http, relay, crawl_requests.hostname) for relay in relays))
+    responses = responses or [{} for _ in crawl_requests.relays]
+    accounts = await accounts_on_relays(db, [relay.url for relay in crawl_requests.relays])
     return {
-        "hostname": crawling.hostname,
+        "hostname": crawl_requests.hostname,
         "head": live.buffer.head,
         "announces": is_automatic,
         "subscribers": [_subscriber(lag) for lag in await lags(db, live, clock)],
         "relays": [
-            _relay(relay, answer, accounts[relay.url]) for relay, answer in zip(crawling.relays, answers, strict=True)
+            _relay(relay, response, accounts[relay.url])
+            for relay, response in zip(crawl_requests.relays, responses, strict=True)
         ],
     }
 
@@ -95,14 +96,14 @@ def _subscriber(lag: SubscriberLag) -> dict[str, Any]:
     }
 
 
-def _relay(relay: Relay, answers: dict[str, Any], accounts: Mapping[str, Any]) -> dict[str, Any]:
+def _relay(relay: Relay, responses: dict[str, Any], accounts: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "url": relay.url,
         "askedAt": relay.asked_at,
         "mayBeAskedAt": relay.next_at or None,
         "failures": relay.failures,
         "problem": relay.problem,
-        "says": answers,
+        "says": responses,
         "accounts": accounts,
     }
 
@@ -113,7 +114,7 @@ async def _copied(http: HttpClient, relay: Relay, hostname: str) -> dict[str, An
     """
     url = f"{relay.url}/xrpc/com.atproto.sync.getHostStatus?hostname={hostname}"
     try:
-        answer = (await http.get(url, timeout_seconds=_TIMEOUT_SECONDS)).expect_ok().json()
+        response = (await http.get(url, timeout_seconds=_TIMEOUT_SECONDS)).expect_ok().json()
     except Failure as failure:
         return {"problem": failure.why}
-    return {name: answer[name] for name in _COPIED_FIELDS if name in answer} if isinstance(answer, dict) else {}
+    return {name: response[name] for name in _COPIED_FIELDS if name in response} if isinstance(response, dict) else {}

@@ -79,7 +79,7 @@ async def ask(
     """
     stack = AsyncExitStack()
     try:
-        answer = await stack.enter_async_context(
+        response = await stack.enter_async_context(
             http.stream(
                 request.method,
                 url + request.path,
@@ -90,15 +90,15 @@ async def ask(
                 max_bytes=MAX_ANSWER_BYTES,
             )
         )
-        if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
-            reply = await _refusal(answer, request.method)
+        if response.status >= HTTPStatus.MULTIPLE_CHOICES:
+            reply = await _refusal(response, request.method)
             await stack.aclose()
             return reply
-        _check(answer)
+        _check(response)
     except BaseException:
         await stack.aclose()
         raise
-    return UpstreamResponse(answer.status, _returned_headers(answer), _pieces(stack, answer, is_client_gone))
+    return UpstreamResponse(response.status, _returned_headers(response), _pieces(stack, response, is_client_gone))
 
 
 async def read_whole(reply: UpstreamResponse) -> bytes:
@@ -122,44 +122,46 @@ async def read_whole(reply: UpstreamResponse) -> bytes:
 
 
 async def _pieces(
-    stack: AsyncExitStack, answer: StreamedAnswer, is_client_gone: Callable[[], bool]
+    stack: AsyncExitStack, response: StreamedAnswer, is_client_gone: Callable[[], bool]
 ) -> AsyncGenerator[bytes, None]:
     async with stack:
-        async for piece in answer.pieces():
+        async for piece in response.pieces():
             if is_client_gone():
                 return
             yield piece
 
 
-def _check(answer: StreamedAnswer) -> None:
-    kind = answer.headers.get("content-type", "").lower()
+def _check(response: StreamedAnswer) -> None:
+    kind = response.headers.get("content-type", "").lower()
     if any(word in kind for word in _RUN_BY_BROWSERS):
-        raise RemoteFailed("The other service answered with a page instead of data.", status=answer.status)
-    length = answer.headers.get("content-length", "")
+        raise RemoteFailed("The other service answered with a page instead of data.", status=response.status)
+    length = response.headers.get("content-length", "")
     if length.isdigit() and int(length) > MAX_ANSWER_BYTES:
-        raise RemoteFailed(f"The other service answers with more than {MAX_ANSWER_BYTES} bytes.", status=answer.status)
+        raise RemoteFailed(
+            f"The other service answers with more than {MAX_ANSWER_BYTES} bytes.", status=response.status
+        )
 
 
-def _returned_headers(answer: StreamedAnswer) -> dict[str, str]:
-    return {name: answer.headers[name] for name in RETURNED if name in answer.headers}
+def _returned_headers(response: StreamedAnswer) -> dict[str, str]:
+    return {name: response.headers[name] for name in RETURNED if name in response.headers}
 
 
-async def _refusal(answer: StreamedAnswer, method: str) -> UpstreamResponse:
+async def _refusal(response: StreamedAnswer, method: str) -> UpstreamResponse:
     """Convert an upstream error to XRPC form. A 4xx status is passed on as the caller's error; everything else is an
     error of the upstream.
     """
-    if answer.status < HTTPStatus.BAD_REQUEST:
-        raise RemoteFailed("The other service sent a redirect, which is not followed.", status=answer.status)
+    if response.status < HTTPStatus.BAD_REQUEST:
+        raise RemoteFailed("The other service sent a redirect, which is not followed.", status=response.status)
     body = b""
     if method != "HEAD":
-        async for piece in answer.pieces():
+        async for piece in response.pieces():
             body += piece
             if len(body) >= _ERROR_BYTES:
                 break
-    body = _unfolded(body, answer.headers.get("content-encoding", ""))
-    error = read_error(answer.status, body)
+    body = _unfolded(body, response.headers.get("content-encoding", ""))
+    error = read_error(response.status, body)
     why = error.message or "The other service failed."
-    match answer.status:
+    match response.status:
         case HTTPStatus.GATEWAY_TIMEOUT:
             raise RemoteSlow(why)
         case HTTPStatus.NOT_IMPLEMENTED:
@@ -169,10 +171,10 @@ async def _refusal(answer: StreamedAnswer, method: str) -> UpstreamResponse:
             # their session.
             is_named = body.lstrip().startswith(b"{") and error.name not in NAMES_ANSWERED_WITH_400
             raise RemoteFailed(why, name=error.name if is_named else None, status=status)
-    headers = {name: value for name, value in _returned_headers(answer).items() if name not in OF_THE_BODY}
+    headers = {name: value for name, value in _returned_headers(response).items() if name not in OF_THE_BODY}
     encoded = encode_error(error)
     return UpstreamResponse(
-        answer.status,
+        response.status,
         {**headers, "content-type": "application/json", "content-length": str(len(encoded))},
         _as_stream(encoded),
     )

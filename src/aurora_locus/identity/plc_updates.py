@@ -257,6 +257,6 @@ async def _newest(directory: Directory, did: Did) -> tuple[PlcOperation, Cid]:
 
 
 def _renamed(present: PlcOperation, prev: Cid, handle: Handle, rotation_key: PrivateKey) -> PlcOperation:
-    others = tuple(known for known in present.also_known_as if not known.startswith("at://"))
-    changed = replace(present, also_known_as=(f"at://{handle}", *others), prev=str(prev), sig=None)
+    other_aliases = tuple(alias for alias in present.also_known_as if not alias.startswith("at://"))
+    changed = replace(present, also_known_as=(f"at://{handle}", *other_aliases), prev=str(prev), sig=None)
     return plc_operation.sign(changed, rotation_key)

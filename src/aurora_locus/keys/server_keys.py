@@ -73,5 +73,5 @@ async def find_or_make(db: Database, sealer: Sealer, purpose: str) -> bytes:
 
     async with db.reader() as reader:
         row = await reader.fetch_one(_FIND, purpose=purpose)
-    sealed = bytes(row["sealed"]) if row is not None else await db.write(work)
-    return sealer.unseal(sealed, sealed_for)
+    sealed_secret = bytes(row["sealed"]) if row is not None else await db.write(work)
+    return sealer.unseal(sealed_secret, sealed_for)

@@ -92,8 +92,8 @@ class SigningKeys:
         one.
         """
         did_key = format_did_key(key.public)
-        sealed = self._sealer.seal(key.to_bytes(), purpose_of(did_key))
-        w.execute(_RESERVE, did_key=did_key, did=did, sealed=sealed, state="reserved", created_at=w.now)
+        sealed_key = self._sealer.seal(key.to_bytes(), purpose_of(did_key))
+        w.execute(_RESERVE, did_key=did_key, did=did, sealed=sealed_key, state="reserved", created_at=w.now)
         row = None if did is None else w.fetch_one(_FIND_RESERVED, did=did)
         return did_key if row is None else str(row["did_key"])
 
@@ -108,8 +108,8 @@ class SigningKeys:
 
     def _insert(self, w: Writer, did: Did | None, key: K256PrivateKey, state: str) -> None:
         did_key = format_did_key(key.public)
-        sealed = self._sealer.seal(key.to_bytes(), purpose_of(did_key))
-        w.execute(_INSERT, did_key=did_key, did=did, sealed=sealed, state=state, created_at=w.now)
+        sealed_key = self._sealer.seal(key.to_bytes(), purpose_of(did_key))
+        w.execute(_INSERT, did_key=did_key, did=did, sealed=sealed_key, state=state, created_at=w.now)
 
     def _forget(self, did: Did) -> None:
         self._opened.pop(did, None)

@@ -99,12 +99,12 @@ async def _kept_alive(db: Database, backup: str) -> AsyncIterator[None]:
             except Failure as failure:
                 log.warning("backup.beat_missed", kind=type(failure).__name__)
 
-    beating = asyncio.create_task(beat(), name="pds backup beat")
+    heartbeat = asyncio.create_task(beat(), name="pds backup beat")
     try:
         yield
     finally:
-        beating.cancel()
-        await asyncio.gather(beating, return_exceptions=True)
+        heartbeat.cancel()
+        await asyncio.gather(heartbeat, return_exceptions=True)
         await asyncio.shield(removals.unpin(db, backup))
 
 

@@ -42,7 +42,7 @@ async def write(contents: Contents, on_progress: OnProgress = _no_progress) -> A
 
 
 async def load(
-    stream: AsyncIterator[bytes], loading: DatabaseLoader, on_progress: OnProgress = _no_progress
+    stream: AsyncIterator[bytes], loader: DatabaseLoader, on_progress: OnProgress = _no_progress
 ) -> Mapping[str, int]:
     """Load a stream into an empty database and return the row count of each table. Raises Refused for an invalid or
     incomplete dump.
@@ -56,7 +56,7 @@ async def load(
                 counts[table] = 0
             case "rows":
                 counts[table] += len(rest[0])
-                await loading.put(table, columns, rest[0])
+                await loader.put(table, columns, rest[0])
                 on_progress(table, len(rest[0]))
             case "end" if rest[0] == counts:
                 return counts

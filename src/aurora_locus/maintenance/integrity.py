@@ -292,38 +292,40 @@ class _RepositoryCheck:
             await asyncio.sleep(0)
 
     async def _block_counts(self) -> None:
-        after, wrong = b"", 0
+        after, wrong_count = b"", 0
         while True:
             async with self._db.reader() as found:
                 rows = await found.fetch(_BLOCK_USES, did=self._head.did, cid=after, limit=5000)
             for row in rows:
                 # Unused blocks are kept until an export ends.
-                wrong += row["uses"] != 0 and not row["is_staged"] and self._uses.get(Cid(row["cid"]), 0) != row["uses"]
+                wrong_count += (
+                    row["uses"] != 0 and not row["is_staged"] and self._uses.get(Cid(row["cid"]), 0) != row["uses"]
+                )
             if len(rows) < 5000:
                 break
             after = rows[-1]["cid"]
-        if wrong:
-            self._wrong(f"{wrong} blocks have a wrong reference count.")
+        if wrong_count:
+            self._wrong(f"{wrong_count} blocks have a wrong reference count.")
 
     async def _references(self) -> None:
-        stored: set[tuple[str, Cid]] = set()
+        stored_references: set[tuple[str, Cid]] = set()
         after = ("", "", b"")
         while True:
             async with self._db.reader() as found:
                 rows = await found.fetch(
                     _REFERENCES, did=self._head.did, collection=after[0], rkey=after[1], cid=after[2], limit=5000
                 )
-            stored |= {(f"{row['collection']}/{row['rkey']}", Cid(row["cid"])) for row in rows}
+            stored_references |= {(f"{row['collection']}/{row['rkey']}", Cid(row["cid"])) for row in rows}
             if len(rows) < 5000:
                 break
             after = (rows[-1]["collection"], rows[-1]["rkey"], rows[-1]["cid"])
-        if stored != self._blobs:
+        if stored_references != self._blobs:
             self._wrong(
-                f"References to blobs: {len(self._blobs - stored)} are missing, {len(stored - self._blobs)} have no record."
+                f"References to blobs: {len(self._blobs - stored_references)} are missing, {len(stored_references - self._blobs)} have no record."
             )
 
     async def _blob_files(self) -> None:
-        named = {cid for _, cid in self._blobs}
+        referenced_cids = {cid for _, cid in self._blobs}
         stored_cids: set[Cid] = set()
         after = b""
         while True:
@@ -333,12 +335,12 @@ class _RepositoryCheck:
                 cid = Cid(row["cid"])
                 stored_cids.add(cid)
                 await self._blob_file(cid, row["size"])
-                if cid in named and row["state"] != "permanent" and row["takedown_ref"] is None:
+                if cid in referenced_cids and row["state"] != "permanent" and row["takedown_ref"] is None:
                     self._wrong(f"The blob {cid} is still marked as temporary, although a record refers to it.")
             if len(rows) < _PAGE:
                 break
             after = rows[-1]["cid"]
-        self._report.missing_blobs = len(named - stored_cids)
+        self._report.missing_blobs = len(referenced_cids - stored_cids)
 
     async def _blob_file(self, cid: Cid, size: int) -> None:
         self._report.blobs += 1

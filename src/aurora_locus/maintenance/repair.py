@@ -53,17 +53,17 @@ async def repair(repositories: Repositories, did: Did) -> RepairResult:
         if head.status is HostingStatus.DELETED:
             raise Refused("A deleted repository cannot be repaired.")
         missing = await _forget_missing_blobs(repositories, did)
-        named = await _entries_of_tree(repositories, head)
-        from_tree = named is not None
-        if named is None:
-            named = await reader.all_entries(repositories.db, did)
-        blobs = await _existing_records(repositories, did, named)
-        entries = {path: cid for path, cid in sorted(named.items(), key=_by_bytes) if path in blobs}
+        paths = await _entries_of_tree(repositories, head)
+        from_tree = paths is not None
+        if paths is None:
+            paths = await reader.all_entries(repositories.db, did)
+        blobs = await _existing_records(repositories, did, paths)
+        entries = {path: cid for path, cid in sorted(paths.items(), key=_by_bytes) if path in blobs}
         built = build(entries.items())
         nodes = built.blocks or {EMPTY_ROOT: EMPTY_NODE}
         content = RepositoryContent(entries, built.root, nodes, {path: cids for path, cids in blobs.items() if cids})
         committed = await rebuild(repositories, head, content)
-    lost_paths = tuple(path for path in named if path not in entries)
+    lost_paths = tuple(path for path in paths if path not in entries)
     return RepairResult(len(entries), from_tree, lost_paths, missing, str(committed.rev))
 
 

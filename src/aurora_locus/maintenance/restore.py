@@ -143,8 +143,8 @@ async def _fresh_staging(url: str) -> tuple[str, str]:
 
 
 def _staging_file(url: str) -> Path:
-    place = sqlite_path(url, SCHEMA)
-    return place.with_name(f"{place.name}.{_STAGING}")
+    database_file = sqlite_path(url, SCHEMA)
+    return database_file.with_name(f"{database_file.name}.{_STAGING}")
 
 
 def _logs_of(file: Path) -> list[Path]:

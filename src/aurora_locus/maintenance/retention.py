@@ -16,18 +16,18 @@ async def prune(vault: Vault, older_than: Instant) -> tuple[int, int]:
     """
     complete = await vault.ids()
     names_to_keep = [name for name in complete if _made_at(name) >= older_than or name == complete[-1]]
-    begun = {stored.key.split("/")[1] async for stored in vault.store.list("backups")}
-    for name in sorted(begun - set(names_to_keep)):
+    backup_names = {stored.key.split("/")[1] async for stored in vault.store.list("backups")}
+    for name in sorted(backup_names - set(names_to_keep)):
         await vault.remove(name)
-    named: set[bytes] = set()
+    used_digests: set[bytes] = set()
     for name in names_to_keep:
-        named |= await blob_digests(vault, await read_manifest(vault, name))
+        used_digests |= await blob_digests(vault, await read_manifest(vault, name))
     blobs = 0
     if names_to_keep:
         async for stored in vault.store.list(BLOBS):
-            if bytes.fromhex(stored.key.rpartition("/")[2]) not in named:
+            if bytes.fromhex(stored.key.rpartition("/")[2]) not in used_digests:
                 blobs += await vault.store.delete(stored.key)
-    return len(begun - set(names_to_keep)), blobs
+    return len(backup_names - set(names_to_keep)), blobs
 
 
 def _made_at(name: str) -> Instant:

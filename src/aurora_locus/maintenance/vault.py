@@ -56,19 +56,19 @@ class Vault:
         sealing = SealingStream(self.master, name)
         async with self.store.upload() as upload:
             async for piece in pieces:
-                if sealed := await asyncio.to_thread(sealing.feed, piece):
-                    await upload.write(sealed)
+                if sealed_piece := await asyncio.to_thread(sealing.feed, piece):
+                    await upload.write(sealed_piece)
             await upload.write(sealing.finish())
             await upload.keep(name)
             return upload.size
 
     async def read(self, name: str) -> AsyncIterator[bytes]:
         """Read a value in pieces. Raises NotFound; CannotUnseal, possibly only at the end."""
-        opening = OpeningStream(self.master, name)
+        opening_stream = OpeningStream(self.master, name)
         async for piece in self.store.read(name):
-            if opened := await asyncio.to_thread(opening.feed, piece):
+            if opened := await asyncio.to_thread(opening_stream.feed, piece):
                 yield opened
-        yield opening.finish()
+        yield opening_stream.finish()
 
     async def whole(self, name: str) -> bytes:
         """Read a short value into memory. Raises what ``read`` raises."""
@@ -133,9 +133,9 @@ async def open_vault(store: BlobStore, passphrase: str, *, make: bool) -> Vault:
     except msgspec.DecodeError:
         raise Refused("That place does not contain backups of this program.") from None
     master = await asyncio.to_thread(master_key, passphrase, header.salt)
-    opening = OpeningStream(master, KEY)
+    opening_stream = OpeningStream(master, KEY)
     try:
-        proof = opening.feed(header.proof) + opening.finish()
+        proof = opening_stream.feed(header.proof) + opening_stream.finish()
     except CannotUnseal:
         proof = b""
     if proof != _PROOF:

@@ -90,8 +90,8 @@ async def load_database(
         on_progress(done)
 
     try:
-        async with load_contents(url, schema) as loading:
-            counts = await dump.load(vault.read(part_name(manifest.id, DATABASE)), loading, on_table)
+        async with load_contents(url, schema) as loader:
+            counts = await dump.load(vault.read(part_name(manifest.id, DATABASE)), loader, on_table)
     except CannotUnseal as error:
         raise Refused(f"The backup {manifest.id} is damaged: {error}.") from error
     except ValueError as error:

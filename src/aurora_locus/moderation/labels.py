@@ -119,8 +119,8 @@ async def put(
         after = {"value": value, "negated": negate} | ({} if cid is None else {"cid": cid})
         audit_log.append(w, audit, OperatorAction.LABEL, subject, after=after)
         # This comes last, because the row that assigns numbers stays locked until the commit.
-        numbered = w.fetch_one(_NEXT)
-        seq = 0 if numbered is None else int(numbered["last"])
+        row = w.fetch_one(_NEXT)
+        seq = 0 if row is None else int(row["last"])
         label = Label(seq, labels.src, subject, cid, value, negate, format_datetime(w.now), exp, b"")
         w.execute(
             _INSERT,

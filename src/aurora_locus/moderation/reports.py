@@ -160,10 +160,10 @@ async def work_on(registry: Registry, audit: AuditContext, number: int, state: R
             raise InvalidInput("note", gettext_noop("Write a note, or choose another status."))
         if before is ReportState.ESCALATED and after is not before and audit.by.role is OperatorRole.MODERATOR:
             raise Forbidden(gettext_noop("An escalated report waits for an admin."))
-        noted = AuditContext(audit.by, audit.reason, number)
+        audit_with_report = AuditContext(audit.by, audit.reason, number)
         audit_log.append(
             w,
-            noted,
+            audit_with_report,
             OperatorAction.WORK_ON_REPORT,
             f"report {number}",
             before={"state": before.value},

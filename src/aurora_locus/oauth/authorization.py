@@ -106,7 +106,7 @@ async def approve(
     if request.stage is RequestStage.DENIED or not await requests.store_decision(tx, request.id, RequestStage.APPROVED):
         raise _unusable(UnusableReason.ANSWERED)
     code = secrets.token_urlsafe(32)
-    stored = await codes.replace(
+    is_stored = await codes.replace(
         tx,
         request.id,
         hash_of(code),
@@ -116,7 +116,7 @@ async def approve(
         created_at=Instant(max(tx.now, account.tokens_valid_after)),
         expires_at=Instant(tx.now + CODE_LIFETIME),
     )
-    if not stored:
+    if not is_stored:
         raise _unusable(UnusableReason.ANSWERED)
     await requests.keep_until(tx, request.id, Instant(tx.now + CODE_LIFETIME), device_id)
     await grants.remember(tx, did, request.client_id, requested=request.scopes, granted=granted)
@@ -142,9 +142,9 @@ async def refuse(
     return answer_address(server, request, {"error": error, "error_description": description})
 
 
-def answer_address(server: AuthorizationServer, request: AuthorizationRequest, answer: dict[str, str]) -> str:
+def answer_address(server: AuthorizationServer, request: AuthorizationRequest, response: dict[str, str]) -> str:
     """Return the redirect URI with the response in the requested mode. It always contains ``iss`` (RFC 9207)."""
-    text = urlencode({"state": request.state, "iss": server.issuer, **answer})
+    text = urlencode({"state": request.state, "iss": server.issuer, **response})
     if request.response_mode == "fragment":
         return f"{request.redirect_uri}#{text}"
     return f"{request.redirect_uri}{'&' if '?' in request.redirect_uri else '?'}{text}"

@@ -46,16 +46,16 @@ def over_http(http: HttpClient) -> Fetch:
     """Return a function that fetches with the guarded client. It raises RemoteFailed, RemoteSlow, AddressRefused."""
 
     async def fetch(url: str) -> bytes:
-        answer = await http.get(
+        response = await http.get(
             url, headers={"accept": "application/json"}, timeout_seconds=TIMEOUT_SECONDS, max_bytes=MAX_BYTES
         )
         host = urlsplit(url).netloc
-        if answer.status != 200:
-            raise RemoteFailed(f"{host} answered with status {answer.status} where the document should be.")
-        kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if response.status != 200:
+            raise RemoteFailed(f"{host} answered with status {response.status} where the document should be.")
+        kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != "application/json" and not kind.endswith("+json"):
             raise RemoteFailed(f"{host} did not answer with application/json.")
-        return answer.body
+        return response.body
 
     return fetch
 

@@ -56,7 +56,7 @@ async def replace(
 ) -> bool:
     """Store the code of a request, replacing an unused one. Return False if a code of this request was already used."""
     await tx.execute(_FORGET_UNSPENT, request_id=request_id)
-    stored = await tx.execute(
+    row_count = await tx.execute(
         _INSERT,
         code_hash=code_hash,
         request_id=request_id,
@@ -65,7 +65,7 @@ async def replace(
         created_at=created_at,
         expires_at=expires_at,
     )
-    return stored == 1
+    return row_count == 1
 
 
 async def was_spent(reader: Reader, request_id: bytes) -> bool:

@@ -42,15 +42,15 @@ async def push(
     errors.
     """
     client = authenticated.client
-    refused = next((name for name in _REFUSED if name in form), None)
-    if refused is not None:
-        raise refusals.invalid_request(f"{refused} is not supported.")
+    refused_parameter = next((name for name in _REFUSED if name in form), None)
+    if refused_parameter is not None:
+        raise refusals.invalid_request(f"{refused_parameter} is not supported.")
     if form.get("response_type") != "code":
         raise refusals.other_error("unsupported_response_type", "response_type must be code.")
     if form.get("dpop_jkt", jkt) != jkt:
         raise refusals.invalid_proof("dpop_jkt is not the thumbprint of the key that signed the DPoP proof.")
     scopes = _scopes(client.metadata, form)
-    pushed = PushedRequest(
+    request = PushedRequest(
         client=client.metadata,
         document=client.document,
         binding=authenticated.binding,
@@ -65,7 +65,7 @@ async def push(
         prompt=_prompt(form),
         ui_locales=form.get("ui_locales", "")[:MAX_TEXT] or None,
     )
-    uri = await server.registry.db.write(lambda w: requests.push(w, pushed, Instant(w.now + LIFETIME)))
+    uri = await server.registry.db.write(lambda w: requests.push(w, request, Instant(w.now + LIFETIME)))
     return {"request_uri": uri, "expires_in": LIFETIME // SECOND}
 
 

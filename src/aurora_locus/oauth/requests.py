@@ -73,29 +73,29 @@ class PushedRequest:
     ui_locales: str | None
 
 
-def push(w: Writer, pushed: PushedRequest, expires_at: Instant) -> str:
+def push(w: Writer, request: PushedRequest, expires_at: Instant) -> str:
     """Store a request. Return its request_uri, which is random and not stored."""
     name = secrets.token_urlsafe(32)
-    binding = pushed.binding
+    binding = request.binding
     w.execute(
         _INSERT,
         id=_key(name),
-        client_id=pushed.client.client_id,
-        client_document=None if pushed.document is None else pushed.document.decode("utf-8"),
+        client_id=request.client.client_id,
+        client_document=None if request.document is None else request.document.decode("utf-8"),
         auth_method=binding.method,
         auth_key_id=binding.key_id,
         auth_algorithm=binding.algorithm,
         auth_thumbprint=binding.thumbprint,
-        jkt=pushed.jkt,
-        redirect_uri=pushed.redirect_uri,
-        response_mode=pushed.response_mode,
-        scope=" ".join(pushed.scopes),
-        permission_sets=msgspec.json.encode(pushed.permission_sets).decode("utf-8"),
-        state=pushed.state,
-        code_challenge=pushed.code_challenge,
-        login_hint=pushed.login_hint,
-        prompt=pushed.prompt,
-        ui_locales=pushed.ui_locales,
+        jkt=request.jkt,
+        redirect_uri=request.redirect_uri,
+        response_mode=request.response_mode,
+        scope=" ".join(request.scopes),
+        permission_sets=msgspec.json.encode(request.permission_sets).decode("utf-8"),
+        state=request.state,
+        code_challenge=request.code_challenge,
+        login_hint=request.login_hint,
+        prompt=request.prompt,
+        ui_locales=request.ui_locales,
         now=w.now,
         expires_at=expires_at,
     )

@@ -17,9 +17,9 @@ from at_protocol.lexicon.document import PermissionSetType
 from at_protocol.oauth.grant import read_grant, recognized_scopes
 from at_protocol.oauth.permission_sets import expand
 from at_protocol.oauth.permissions import (
+    ALL_ACTIONS,
     ANY,
     ATPROTO,
-    EVERY_WRITING,
     AccountPermission,
     BlobPermission,
     IdentityPermission,
@@ -65,7 +65,7 @@ _MAX_TITLE, _MAX_DETAIL = 80, 300
 _NAMED = 2
 
 # Texts by the access of an app to records, in the order of ``RepoAction``.
-_WRITINGS: Mapping[frozenset[RepoAction], LazyText] = {
+_ACTION_TEXTS: Mapping[frozenset[RepoAction], LazyText] = {
     frozenset({RepoAction.CREATE, RepoAction.UPDATE, RepoAction.DELETE}): lazy("create, change and delete %(what)s"),
     frozenset({RepoAction.CREATE, RepoAction.UPDATE}): lazy("create and change %(what)s"),
     frozenset({RepoAction.CREATE, RepoAction.DELETE}): lazy("create and delete %(what)s"),
@@ -137,11 +137,11 @@ def abilities(
     """Describe what an app with these scopes could do, one line each. Types of records with the same verbs share a
     line.
     """
-    written: dict[frozenset[RepoAction], list[str]] = {}
+    collections_by_actions: dict[frozenset[RepoAction], list[str]] = {}
     lines: list[tuple[ScopeTopic, Ability]] = []
     for scope, permission in recognized_scopes(scopes):
         if isinstance(permission, RepoPermission) and ANY not in permission.collections:
-            written.setdefault(permission.writings, []).extend(permission.collections)
+            collections_by_actions.setdefault(permission.actions, []).extend(permission.collections)
             continue
         topic, description = _describe(scope, permission, sets, locales)
         lines.append(
@@ -150,10 +150,10 @@ def abilities(
                 Ability(capital(description.sentence), _note_of(permission), description.is_grave, description.details),
             )
         )
-    for writings, collections in written.items():
+    for actions, collections in collections_by_actions.items():
         collections_text = _join_items([plain_name(each) for each in dict.fromkeys(collections)])
         lines.append(
-            (ScopeTopic.RECORDS, Ability(capital(_write(writings, collections_text)), gettext("They’re public.")))
+            (ScopeTopic.RECORDS, Ability(capital(_write(actions, collections_text)), gettext("They’re public.")))
         )
     # The most important permissions come first. Reading the identity of the account comes last, because every app may
     # do that.
@@ -161,12 +161,12 @@ def abilities(
     email_text = (
         gettext("Your e-mail address isn’t included.") if not read_grant(" ".join(scopes)).may_read_email() else ""
     )
-    known = (
+    identity_abilities = (
         [Ability(capital(gettext("see your name and what is public about you")), email_text)]
         if ATPROTO in scopes
         else []
     )
-    return [ability for _, ability in lines] + known
+    return [ability for _, ability in lines] + identity_abilities
 
 
 def inabilities(scopes: Sequence[str], sets: Mapping[str, PermissionSetType]) -> str:
@@ -198,19 +198,19 @@ def summary_of(scopes: Sequence[str]) -> str:
     if ANY in collections:
         parts.append(gettext("change everything you have written"))
     elif collections:
-        named = _join_items([plain_name(each) for each in list(collections)[:_NAMED]])
-        more = gettext("change %(what)s and more", what=named)
-        parts.append(more if len(collections) > _NAMED else gettext("change %(what)s", what=named))
+        names_text = _join_items([plain_name(each) for each in list(collections)[:_NAMED]])
+        more = gettext("change %(what)s and more", what=names_text)
+        parts.append(more if len(collections) > _NAMED else gettext("change %(what)s", what=names_text))
     parts += [sentence_of(each) for each in found if not isinstance(each, RepoPermission)]
     if not parts:
         return gettext("Can see your name")
-    others = len(parts) - 1
-    if not others:
+    other_count = len(parts) - 1
+    if not other_count:
         return gettext("Can %(ability)s", ability=parts[0])
     return ngettext(
         "Can %(ability)s, and %(number)s other thing",
         "Can %(ability)s, and %(number)s other things",
-        others,
+        other_count,
         ability=parts[0],
     )
 
@@ -220,8 +220,8 @@ def sentence_of(permission: Permission) -> str:
     match permission:
         case RepoPermission():
             if ANY in permission.collections:
-                return _write(permission.writings, gettext("everything in your account"))
-            return _write(permission.writings, _join_items([plain_name(each) for each in permission.collections]))
+                return _write(permission.actions, gettext("everything in your account"))
+            return _write(permission.actions, _join_items([plain_name(each) for each in permission.collections]))
         case RpcPermission():
             where = gettext("any service") if permission.audience == ANY else _host_of(permission.audience)
             if ANY in permission.methods:
@@ -259,7 +259,7 @@ def _describe(
 ) -> tuple[ScopeTopic, DescribedScope]:
     match permission:
         case RepoPermission():
-            grave = ANY in permission.collections and permission.writings >= EVERY_WRITING
+            grave = ANY in permission.collections and permission.actions >= ALL_ACTIONS
             names = tuple(each for each in permission.collections if each != ANY)
             return ScopeTopic.RECORDS, DescribedScope(scope, sentence_of(permission), names=names, is_grave=grave)
         case RpcPermission():
@@ -302,9 +302,9 @@ def _inclusion(
     )
 
 
-def _in_language(text: str | None, others: Mapping[str, str], locales: Sequence[str]) -> str | None:
+def _in_language(text: str | None, translations: Mapping[str, str], locales: Sequence[str]) -> str | None:
     """Return the text in the reader's first language for which there is one (RFC 4647 section 3.4, "Lookup")."""
-    spellings = {language.lower(): words for language, words in others.items()}
+    spellings = {language.lower(): words for language, words in translations.items()}
     for locale in locales:
         language = locale.lower()
         while language:
@@ -316,8 +316,8 @@ def _in_language(text: str | None, others: Mapping[str, str], locales: Sequence[
 
 def _line(text: str | None, most: int) -> str:
     """Reduce untrusted text to one plain line, without invisible characters and changes of text direction."""
-    shown = "".join(char if char.isprintable() else " " for char in text or "")
-    line = " ".join(shown.split())
+    printable = "".join(char if char.isprintable() else " " for char in text or "")
+    line = " ".join(printable.split())
     return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
@@ -354,8 +354,8 @@ def _note_of(permission: Permission) -> str:
             return ""
 
 
-def _write(writings: frozenset[RepoAction], what: str) -> str:
-    return _WRITINGS[writings].filled(what=what)
+def _write(actions: frozenset[RepoAction], what: str) -> str:
+    return _ACTION_TEXTS[actions].filled(what=what)
 
 
 def _host_of(audience: str) -> str:

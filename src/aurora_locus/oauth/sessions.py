@@ -58,15 +58,15 @@ class NewOAuthSession:
     request_id: bytes
 
 
-def insert(w: Writer, opening: NewOAuthSession) -> None:
+def insert(w: Writer, new_session: NewOAuthSession) -> None:
     """Insert the session for a code. It belongs to the browser in which the request was approved."""
-    session = opening.session
+    session = new_session.session
     w.execute(
         _INSERT,
         id=session.id,
         did=session.did,
         client_id=session.client_id,
-        client_name=opening.client_name,
+        client_name=new_session.client_name,
         auth_method=session.binding.method,
         auth_key_id=session.binding.key_id,
         auth_algorithm=session.binding.algorithm,
@@ -75,7 +75,7 @@ def insert(w: Writer, opening: NewOAuthSession) -> None:
         scope=session.scope,
         expanded_scope=session.expanded_scope,
         may_refresh=int(session.may_refresh),
-        request_id=opening.request_id,
+        request_id=new_session.request_id,
         now=session.created_at,
         refresh_expires_at=session.refresh_expires_at,
         expires_at=session.expires_at,

@@ -155,7 +155,7 @@ def _token_response(server: AuthorizationServer, issued: IssuedSession) -> dict[
         issued_at=issued.issued_at,
         ends_at=ends_at,
     )
-    answer: dict[str, object] = {
+    response: dict[str, object] = {
         "access_token": token,
         "token_type": "DPoP",
         "expires_in": (ends_at - issued.issued_at) // SECOND,
@@ -163,8 +163,8 @@ def _token_response(server: AuthorizationServer, issued: IssuedSession) -> dict[
         "sub": session.did,
     }
     if session.may_refresh:
-        answer["refresh_token"] = server.refresh_tokens.make(session.id, session.generation)
-    return answer
+        response["refresh_token"] = server.refresh_tokens.make(session.id, session.generation)
+    return response
 
 
 async def _expanded_again(server: AuthorizationServer, session: OAuthSession) -> str:

@@ -105,8 +105,8 @@ class ReadAfterWrite:
         async def ask(nsid: Nsid, parameters: Mapping[str, str]) -> dict[str, Any] | None:
             request = Request("GET", f"/xrpc/{nsid}?{urlencode(parameters)}", {"accept-encoding": "gzip"})
             try:
-                answer = await self.proxying.ask(service, nsid, did, request, is_client_gone=is_client_gone)
-                value = msgspec.json.decode(await read_whole(answer)) if answer.status == HTTPStatus.OK else None
+                response = await self.proxying.ask(service, nsid, did, request, is_client_gone=is_client_gone)
+                value = msgspec.json.decode(await read_whole(response)) if response.status == HTTPStatus.OK else None
             except (Failure, msgspec.DecodeError):
                 return None  # an embedded record is then shown as absent
             return value if isinstance(value, dict) else None
@@ -130,11 +130,11 @@ async def _completed(
     if reply.status != HTTPStatus.OK:
         is_missing = nsid == threads.NSID and read_error(reply.status, body).name == "NotFound"
         return await threads.missing_thread(author, parameters, recent) if is_missing else None
-    answer = msgspec.json.decode(body)
-    if not isinstance(answer, dict):
+    response = msgspec.json.decode(body)
+    if not isinstance(response, dict):
         return None
-    completed = await VIEWS[nsid](author, parameters, answer, recent)
-    return None if completed == answer else completed
+    completed = await VIEWS[nsid](author, parameters, response, recent)
+    return None if completed == response else completed
 
 
 def with_decodable_encoding(request: Request) -> Request:

@@ -49,8 +49,8 @@ def _media_view(author: ViewingAccount, embed: Mapping[str, Any]) -> dict[str, A
         case "app.bsky.embed.external":
             card = embed["external"]
             thumb = author.pictures.url(THUMBNAIL, author.did, card.get("thumb"))
-            shown = {key: card[key] for key in ("uri", "title", "description")}
-            return {"$type": f"{_EXTERNAL}#view", "external": {**shown, **without_absent(thumb=thumb)}}
+            view = {key: card[key] for key in ("uri", "title", "description")}
+            return {"$type": f"{_EXTERNAL}#view", "external": {**view, **without_absent(thumb=thumb)}}
         case _:
             return None
 
@@ -69,13 +69,13 @@ async def _record_view(author: ViewingAccount, reference: Mapping[str, Any]) -> 
     collection = uri.removeprefix("at://").split("/")[1] if uri.count("/") > 3 else ""
     found: dict[str, Any] | None = None
     if collection == "app.bsky.feed.post":
-        answer = await author.ask(_GET_POSTS, {"uris": uri})
-        posts = [] if answer is None else answer.get("posts", [])
+        response = await author.ask(_GET_POSTS, {"uris": uri})
+        posts = [] if response is None else response.get("posts", [])
         found = _quoted(posts[0]) if posts else None
     elif collection in _SHOWN_BY:
-        nsid, parameter, place, kind = _SHOWN_BY[collection]
-        answer = await author.ask(nsid, {parameter: uri})
-        shown = None if answer is None else answer.get(place)
+        nsid, parameter, list_name, kind = _SHOWN_BY[collection]
+        response = await author.ask(nsid, {parameter: uri})
+        shown = None if response is None else response.get(list_name)
         found = {**shown, "$type": kind} if isinstance(shown, dict) else None
     return found or {"$type": f"{_RECORD}#viewNotFound", "uri": uri, "notFound": True}
 

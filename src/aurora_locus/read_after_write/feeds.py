@@ -76,9 +76,9 @@ def _is_pinned(item: Mapping[str, Any]) -> bool:
 def _time(item: Mapping[str, Any]) -> int:
     """Return the time by which the feed orders an item. For a repost, this is the time of the repost."""
     reason = item.get("reason")
-    shown = reason if isinstance(reason, dict) and "indexedAt" in reason else item["post"]
+    source = reason if isinstance(reason, dict) and "indexedAt" in reason else item["post"]
     try:
-        return parse_datetime(shown["indexedAt"])
+        return parse_datetime(source["indexedAt"])
     except Malformed:
         return 0
 

@@ -33,8 +33,8 @@ def root_uri(post: RecentRecord) -> str | None:
     return _reply(post, "root")
 
 
-def _reply(post: RecentRecord, place: str) -> str | None:
+def _reply(post: RecentRecord, field: str) -> str | None:
     reply = post.value.get("reply")
-    reference = reply.get(place) if isinstance(reply, dict) else None
+    reference = reply.get(field) if isinstance(reply, dict) else None
     uri = reference.get("uri") if isinstance(reference, dict) else None
     return uri if isinstance(uri, str) else None

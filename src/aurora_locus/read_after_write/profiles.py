@@ -17,10 +17,10 @@ async def profile(
 
 
 async def profiles(
-    author: ViewingAccount, _parameters: Mapping[str, str], answer: dict[str, Any], recent: RecentWrites
+    author: ViewingAccount, _parameters: Mapping[str, str], response: dict[str, Any], recent: RecentWrites
 ) -> dict[str, Any]:
     """Complete ``app.bsky.actor.getProfiles`` with the caller's current profile."""
-    return {**answer, "profiles": [_renewed(author, view, recent) for view in answer["profiles"]]}
+    return {**response, "profiles": [_renewed(author, view, recent) for view in response["profiles"]]}
 
 
 def _renewed(author: ViewingAccount, view: dict[str, Any], recent: RecentWrites) -> dict[str, Any]:

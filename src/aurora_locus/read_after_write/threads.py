@@ -13,19 +13,19 @@ _THREAD: Final = "app.bsky.feed.defs#threadViewPost"
 
 
 async def thread(
-    author: ViewingAccount, parameters: Mapping[str, str], answer: dict[str, Any], recent: RecentWrites
+    author: ViewingAccount, parameters: Mapping[str, str], response: dict[str, Any], recent: RecentWrites
 ) -> dict[str, Any]:
     """Complete ``app.bsky.feed.getPostThread`` with the caller's replies, to the requested depth."""
-    shown = answer["thread"]
-    if shown.get("$type") != _THREAD:
-        return answer
+    view = response["thread"]
+    if view.get("$type") != _THREAD:
+        return response
     depth = int(parameters.get("depth", "6"))
     # Oldest first, so that a reply to one's own reply finds that reply in the thread.
     for post in reversed(recent.posts):
         parent = parent_uri(post)
         if parent is not None:
-            shown = await _with_answer(author, shown, parent, post, depth)
-    return {**answer, "thread": shown}
+            view = await _with_answer(author, view, parent, post, depth)
+    return {**response, "thread": view}
 
 
 async def missing_thread(
@@ -38,29 +38,29 @@ async def missing_thread(
     post = next((one for one in recent.posts if one.uri == uri), None)
     if post is None:
         return None
-    shown: dict[str, Any] = {"$type": _THREAD, "post": await post_view(author, post), "replies": []}
+    view: dict[str, Any] = {"$type": _THREAD, "post": await post_view(author, post), "replies": []}
     parent = parent_uri(post)
     if parent is not None:
         height = parameters.get("parentHeight", "80")
         above = await author.ask(NSID, {"uri": parent, "depth": "0", "parentHeight": height})
         if above is not None and isinstance(above.get("thread"), dict):
-            shown["parent"] = above["thread"]
+            view["parent"] = above["thread"]
         elif (own_parent := next((one for one in recent.posts if one.uri == parent), None)) is not None:
-            shown["parent"] = {"$type": _THREAD, "post": await post_view(author, own_parent)}
-    return await thread(author, parameters, {"thread": shown}, recent)
+            view["parent"] = {"$type": _THREAD, "post": await post_view(author, own_parent)}
+    return await thread(author, parameters, {"thread": view}, recent)
 
 
 async def _with_answer(
-    author: ViewingAccount, shown: dict[str, Any], parent: str, post: RecentRecord, depth: int
+    author: ViewingAccount, view: dict[str, Any], parent: str, post: RecentRecord, depth: int
 ) -> dict[str, Any]:
-    if depth <= 0 or shown.get("$type") != _THREAD:
-        return shown
-    answers = shown.get("replies", [])
-    if shown["post"]["uri"] != parent:
-        below = [await _with_answer(author, answer, parent, post, depth - 1) for answer in answers]
-        return {**shown, "replies": below} if below else shown
-    if any(answer.get("post", {}).get("uri") == post.uri for answer in answers):
-        return shown
+    if depth <= 0 or view.get("$type") != _THREAD:
+        return view
+    replies = view.get("replies", [])
+    if view["post"]["uri"] != parent:
+        below = [await _with_answer(author, reply, parent, post, depth - 1) for reply in replies]
+        return {**view, "replies": below} if below else view
+    if any(reply.get("post", {}).get("uri") == post.uri for reply in replies):
+        return view
     own_reply = {"$type": _THREAD, "post": await post_view(author, post)}
-    counted = {**shown["post"], "replyCount": shown["post"].get("replyCount", 0) + 1}
-    return {**shown, "post": counted, "replies": [own_reply, *answers]}
+    counted = {**view["post"], "replyCount": view["post"].get("replyCount", 0) + 1}
+    return {**view, "post": counted, "replies": [own_reply, *replies]}

@@ -85,9 +85,9 @@ async def examine(
 async def _measured_seconds(
     folder: OldFolder, settings: PdsSettings, clock: Clock, found: Survey, scratch: Path, progress: Progress
 ) -> float:
-    place = replace(settings, data_directory=scratch / "sample", database_url="", blobstore_disk_location="")
+    sample_settings = replace(settings, data_directory=scratch / "sample", database_url="", blobstore_disk_location="")
     sample_size, weight = 0, 0.0
-    async with _new_server(replace(place, blobstore_s3_bucket=""), clock) as new:
+    async with _new_server(replace(sample_settings, blobstore_s3_bucket=""), clock) as new:
         # Not counted: creating an empty database takes the same few seconds for 50 accounts as for all.
         began = clock.now()
         with open_read_only(folder.accounts, scratch) as accounts:
@@ -96,9 +96,9 @@ async def _measured_seconds(
             for person in sample:
                 progress(sample_size, len(sample), "(timing a few accounts)")
                 with open_read_only(folder.store(person.did), scratch) as store:
-                    reading = await _take_account(new, folder, accounts, store, person)
+                    repository = await _take_account(new, folder, accounts, store, person)
                     size = sum(blob.size for blob in files.blobs(folder, store, person.did))
-                sample_size, weight = sample_size + 1, weight + _weight(reading.blocks, size)
+                sample_size, weight = sample_size + 1, weight + _weight(repository.blocks, size)
                 if clock.now() - began > _SAMPLE_SECONDS * SECOND:
                     break
         spent = (clock.now() - began) / SECOND
@@ -162,8 +162,8 @@ async def _import_into(
             for done, person in enumerate(found.people):
                 progress(done, len(found.people), person.new_handle)
                 with open_read_only(folder.store(person.did), scratch) as store:
-                    reading = await _take_account(new, folder, accounts, store, person)
-                if reading.is_re_signed:
+                    repository = await _take_account(new, folder, accounts, store, person)
+                if repository.is_re_signed:
                     re_signed.add(person.did)
             await db.write(lambda w: people.keep_invites(w, accounts))
             await db.write(lambda w: apps.keep_apps(w, accounts))
@@ -203,20 +203,20 @@ async def _take_account(
     person: ReferenceAccount,
 ) -> repositories.ReadRepository:
     db, did = new.db, person.did
-    reading = await asyncio.to_thread(repositories.read, store, person, folder.actor(did) / "key")
-    await db.write(lambda w: repositories.keep_repository(w, reading))
-    async for rows in _built_in_thread(repositories.blocks(store, reading)):
+    repository = await asyncio.to_thread(repositories.read, store, person, folder.actor(did) / "key")
+    await db.write(lambda w: repositories.keep_repository(w, repository))
+    async for rows in _built_in_thread(repositories.blocks(store, repository)):
         await db.write(lambda w, rows=rows: repositories.keep_blocks(w, rows))  # type: ignore[misc]  # a default binds it now
-    async for rows in _built_in_thread(repositories.records(reading)):
-        await db.write(lambda w, rows=rows: repositories.keep_records(w, reading, rows))  # type: ignore[misc]
+    async for rows in _built_in_thread(repositories.records(repository)):
+        await db.write(lambda w, rows=rows: repositories.keep_records(w, repository, rows))  # type: ignore[misc]
     await db.write(lambda w: people.keep_person(w, accounts, new.tokens, person))
-    await db.write(lambda w: new.keys.make_current(w, did, reading.key))
+    await db.write(lambda w: new.keys.make_current(w, did, repository.key))
     await db.write(lambda w: repositories.keep_preferences(w, store, did))
     for blob in files.blobs(folder, store, did):
         if blob.file is not None:
             size = await files.copy(new.blobs, did, blob, blob.file)
             await db.write(lambda w, blob=blob, size=size: files.keep_blob(w, did, blob, size))  # type: ignore[misc]
-    return reading
+    return repository
 
 
 async def _take_events(

@@ -114,32 +114,32 @@ def read(store: sqlite3.Connection, person: ReferenceAccount, key_file: Path) ->
     return ReadRepository(person, key, plan, commit, new_blocks, rev, since, is_foreign)
 
 
-def keep_repository(w: Writer, reading: ReadRepository) -> None:
+def keep_repository(w: Writer, repository: ReadRepository) -> None:
     """Insert the repository's row, which everything else of an account refers to."""
-    commit = reading.commit
+    commit = repository.commit
     w.execute(
         _INSERT_REPOSITORY,
-        did=reading.person.did,
-        status=reading.person.status.value,
+        did=repository.person.did,
+        status=repository.person.status.value,
         head=bytes(commit.cid),
-        rev=reading.rev,
+        rev=repository.rev,
         data=bytes(commit.data),
-        created_at=reading.person.created_at,
+        created_at=repository.person.created_at,
     )
 
 
-def blocks(store: sqlite3.Connection, reading: ReadRepository) -> Iterator[list[dict[str, Any]]]:
+def blocks(store: sqlite3.Connection, repository: ReadRepository) -> Iterator[list[dict[str, Any]]]:
     """Yield the rows of blocks, a few megabytes at a time."""
-    did, plan = reading.person.did, reading.plan
+    did, plan = repository.person.did, repository.plan
     batch: list[dict[str, Any]] = []
     size = 0
-    for cid in [reading.commit.cid, *plan.staged]:
+    for cid in [repository.commit.cid, *plan.staged]:
         row = store.execute(_BLOCK, [str(cid)]).fetchone()
         if row is not None:
             content, rev = row["content"], row["repoRev"]
         else:
             # The empty tree may be missing from the store, because it is a constant.
-            content, rev = reading.made.get(cid, EMPTY_NODE), reading.rev
+            content, rev = repository.made.get(cid, EMPTY_NODE), repository.rev
         uses = 1 + plan.more_uses.get(cid, 0)
         batch.append({"did": did, "cid": bytes(cid), "bytes": content, "rev": rev, "uses": uses})
         size += len(content)
@@ -154,15 +154,15 @@ def keep_blocks(w: Writer, rows: list[dict[str, Any]]) -> None:
     w.execute_many(_INSERT_BLOCK, rows)
 
 
-def records(reading: ReadRepository) -> Iterator[list[dict[str, Any]]]:
+def records(repository: ReadRepository) -> Iterator[list[dict[str, Any]]]:
     """Yield the rows of the index, made from the tree, a few thousand at a time."""
     batch = []
-    for change in reading.plan.changes:
+    for change in repository.plan.changes:
         collection, _, rkey = change.path.partition("/")
-        rev, takedown_ref = reading.since.get(change.path, (reading.rev, None))
+        rev, takedown_ref = repository.since.get(change.path, (repository.rev, None))
         batch.append(
             {
-                "did": reading.person.did,
+                "did": repository.person.did,
                 "collection": collection,
                 "rkey": rkey,
                 "cid": bytes(change.after or b""),
@@ -177,7 +177,7 @@ def records(reading: ReadRepository) -> Iterator[list[dict[str, Any]]]:
         yield batch
 
 
-def keep_records(w: Writer, reading: ReadRepository, rows: list[dict[str, Any]]) -> None:
+def keep_records(w: Writer, repository: ReadRepository, rows: list[dict[str, Any]]) -> None:
     """Insert records, their takedowns, and their blob references."""
     w.execute_many(_INSERT_RECORD, rows)
     record_rows: list[dict[str, object]] = [
@@ -196,7 +196,7 @@ def keep_records(w: Writer, reading: ReadRepository, rows: list[dict[str, Any]])
     references: list[dict[str, object]] = [
         {"did": row["did"], "collection": row["collection"], "rkey": row["rkey"], "cid": bytes(blob.cid)}
         for row in rows
-        for blob in reading.plan.blobs.get(f"{row['collection']}/{row['rkey']}", ())
+        for blob in repository.plan.blobs.get(f"{row['collection']}/{row['rkey']}", ())
     ]
     if references:
         w.execute_many(_INSERT_REFERENCE, references)

@@ -73,21 +73,21 @@ def _survey_account(found: Survey, folder: OldFolder, scratch: Path, person: Ref
         return
     with open_read_only(folder.store(person.did), scratch) as store:
         try:
-            reading = repositories.read(store, person, folder.actor(person.did) / "key")
-            if person.commit is not None and person.commit != str(reading.plan.commit.cid):
+            repository = repositories.read(store, person, folder.actor(person.did) / "key")
+            if person.commit is not None and person.commit != str(repository.plan.commit.cid):
                 # The old server writes this value after the repository itself, and to another database.
                 found.lost.append(f"{person.did}: account.sqlite has an older head; that of the repository counts.")
-            for path, why in reading.plan.flaws.items():
+            for path, why in repository.plan.flaws.items():
                 found.odd.append(f"at://{person.did}/{path}: {why}.")
-            for path, why in reading.plan.refused.items():
+            for path, why in repository.plan.refused.items():
                 found.lost.append(f"{person.did}: the path {path!r} is left out: {why}.")
-            if reading.is_foreign:
+            if repository.is_foreign:
                 found.lost.append(
                     f"{person.did}: its head was signed with another key, as after a migration without writes since; it is signed "
                     "again with its key here, and announced with #sync."
                 )
-            found.count("records", len(reading.plan.changes))
-            found.count("blocks", reading.blocks)
+            found.count("records", len(repository.plan.changes))
+            found.count("blocks", repository.blocks)
             for blob in files.blobs(folder, store, person.did):
                 found.count("blobs", 1)
                 found.count("bytes of blobs", blob.size)

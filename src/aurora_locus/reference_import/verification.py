@@ -41,11 +41,11 @@ async def _differing_blocks(db: Database, did: Did) -> list[str]:
     head = await reader.find_head(db, did)
     if head is None:
         return [f"{did} has no repository"]
-    after, seen = b"", False
+    after, has_head = b"", False
     while page := await reader.blocks_since(db, head.did, "", after, limit=_BLOCKS_AT_ONCE):
         for cid, block in page:
-            seen = seen or cid == head.commit
+            has_head = has_head or cid == head.commit
             if not cid.names(block):
                 return [f"the block {cid} of {did} has other bytes"]
         after = bytes(page[-1][0])
-    return [] if seen else [f"the head of {did} is not among its blocks"]
+    return [] if has_head else [f"the head of {did} is not among its blocks"]

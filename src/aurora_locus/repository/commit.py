@@ -204,12 +204,12 @@ async def make_durable(repositories: Repositories, after: Head, store: Callable[
         if collected:
             w.after_commit(lambda: repositories.blobs.remove_files_soon(did, collected))
 
-    writing = asyncio.ensure_future(repositories.db.write(work))
+    write_task = asyncio.ensure_future(repositories.db.write(work))
     try:
-        await asyncio.shield(writing)
+        await asyncio.shield(write_task)
     except asyncio.CancelledError:
         # The client hung up. A commit that has begun is not undone, and no other commit may begin before it has ended.
-        await asyncio.wait({writing})
+        await asyncio.wait({write_task})
         raise
     except BaseException:
         repositories.forget_head(did)

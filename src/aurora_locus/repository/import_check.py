@@ -166,8 +166,8 @@ class BlockIndex:
 
     def find(self, cid: Cid) -> bytes | None:
         """Return the block with a CID, or None."""
-        place = self.places.get(bytes(cid))
-        return None if place is None else read_place(self._file, place)
+        offset = self.places.get(bytes(cid))
+        return None if offset is None else read_place(self._file, offset)
 
 
 def check(files: ImportFiles, did: Did, data: Cid) -> CheckedImport:
@@ -208,9 +208,9 @@ def _references(plan: ImportPlan) -> Iterator[tuple[str, bytes]]:
 
 def _staged_rows(plan: ImportPlan, index: BlockIndex) -> Iterator[tuple[bytes, int, int | None, bytes | None]]:
     for cid, uses in plan.staged.items():
-        place = index.places.get(bytes(cid))
-        block = None if place is not None else EMPTY_NODE if cid == EMPTY_ROOT else plan.rebuilt[cid]
-        yield bytes(cid), uses, place, block
+        offset = index.places.get(bytes(cid))
+        block = None if offset is not None else EMPTY_NODE if cid == EMPTY_ROOT else plan.rebuilt[cid]
+        yield bytes(cid), uses, offset, block
 
 
 def _raw(cid: Cid | None) -> bytes | None:

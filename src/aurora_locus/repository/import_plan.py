@@ -83,11 +83,11 @@ def plan_import(did: Did, roots: Sequence[Cid], find: Find, current: RepositoryS
                     continue
                 if cid not in read:
                     read[cid] = _read(path, cid, find)
-                flaw, referred = read[cid]
+                flaw, references = read[cid]
                 if flaw is not None:
                     flaws[path] = flaw
-                if referred:
-                    blobs[path] = referred
+                if references:
+                    blobs[path] = references
                 changes.append(RepoChange(path, before, cid))
             entries.append((path, cid))
     except MissingBlock as missing:

@@ -106,7 +106,7 @@ def store(
     did, rev = before.did, commit.rev
     if rev is None:
         raise AssertionError
-    moved = w.execute(
+    moved_count = w.execute(
         _MOVE_HEAD,
         did=did,
         head=bytes(commit.cid),
@@ -116,13 +116,13 @@ def store(
         status=before.status.value,
     )
     # If another process has treated the staged rows as abandoned, this is recorded in the row of the import.
-    if moved != 1 or w.execute(_END, did=did, rev=rev) != 1:
+    if moved_count != 1 or w.execute(_END, did=did, rev=rev) != 1:
         raise StaleHead
     for rows in _portions({"did": did, "cid": cid, "more": more, "rev": rev} for cid, more in plan.more_uses()):
         w.execute_many(_USE_MORE, rows)
     collected = _store_index(w, did, commit, plan, changes)
-    removed = [change.before for change in changes if change.before is not None]
-    writer.remove_blocks(w, did, [before.commit, *plan.removed_nodes()], removed, keep_removed=keeps(w, did))
+    removed_cids = [change.before for change in changes if change.before is not None]
+    writer.remove_blocks(w, did, [before.commit, *plan.removed_nodes()], removed_cids, keep_removed=keeps(w, did))
     if before.status is HostingStatus.ACTIVE:
         # Far more than a commit message can carry, so a ``#sync`` event makes consumers fetch the repository again.
         log.append_sync(w, live, commit)

@@ -83,12 +83,12 @@ async def check_blobs(db: Database, did: Did, writes: Sequence[PreparedWrite]) -
 def _with_type(collection: Nsid, value: Value) -> dict[str, Value]:
     if not isinstance(value, dict):
         raise InvalidInput("record", "A record must be an object.")
-    named = value.get("$type")
-    if named is None and "$type" not in value:
+    type_name = value.get("$type")
+    if type_name is None and "$type" not in value:
         return {**value, "$type": str(collection)}
-    if named != collection:
+    if type_name != collection:
         raise InvalidInput(
-            "record", f"The record's $type is {named!r}, its collection {collection}: they must be equal."
+            "record", f"The record's $type is {type_name!r}, its collection {collection}: they must be equal."
         )
     return value
 

@@ -74,7 +74,7 @@ async def rebuild(repositories: Repositories, head: Head, content: RepositoryCon
 
 def _store(w: Writer, repositories: Repositories, head: Head, commit: Commit, content: RepositoryContent) -> list[Cid]:
     did = head.did
-    moved = w.execute(
+    moved_count = w.execute(
         _MOVE_HEAD,
         did=did,
         head=bytes(commit.cid),
@@ -83,7 +83,7 @@ def _store(w: Writer, repositories: Repositories, head: Head, commit: Commit, co
         expected=bytes(head.commit),
         status=head.status.value,
     )
-    if moved != 1:
+    if moved_count != 1:
         raise StaleHead
     _write_blocks(w, commit, content, keep_removed=repositories.keeps_removed(w, did))
     _write_index(w, did, str(commit.rev), content)
@@ -102,12 +102,14 @@ def _write_blocks(w: Writer, commit: Commit, content: RepositoryContent, *, keep
     uses: dict[bytes, int] = {bytes(cid): 1 for cid in new}
     for cid in content.entries.values():
         uses[bytes(cid)] = uses.get(bytes(cid), 0) + 1
-    stored = {row["cid"]: row["uses"] for row in w.fetch(_STORED, did=did)}
-    wrong = [
-        {"did": did, "cid": cid, "uses": uses.get(cid, 0)} for cid, count in stored.items() if uses.get(cid, 0) != count
+    uses_by_cid = {row["cid"]: row["uses"] for row in w.fetch(_STORED, did=did)}
+    wrong_rows = [
+        {"did": did, "cid": cid, "uses": uses.get(cid, 0)}
+        for cid, count in uses_by_cid.items()
+        if uses.get(cid, 0) != count
     ]
-    unused_rows = [row for row in wrong if row["uses"] == 0]
-    counted = wrong if keep_removed else [row for row in wrong if row["uses"] != 0]
+    unused_rows = [row for row in wrong_rows if row["uses"] == 0]
+    counted = wrong_rows if keep_removed else [row for row in wrong_rows if row["uses"] != 0]
     w.execute_many(_COUNT, counted)
     if not keep_removed:
         w.execute_many(_DROP_BLOCK, [{"did": did, "cid": row["cid"]} for row in unused_rows])

@@ -146,9 +146,9 @@ class Repositories:
 
     async def _end_export(self, did: Did, export: str) -> None:
         async with self.locks.hold(did):
-            others = self._exports[did] - {export}
-            if others:
-                self._exports[did] = others
+            other_exports = self._exports[did] - {export}
+            if other_exports:
+                self._exports[did] = other_exports
                 await self._unpin(did, export)
                 return
             try:

@@ -115,10 +115,10 @@ def store(w: Writer, live: LiveEvents, changes: Changeset, *, keeps: Keeps, queu
     head: dict[str, object] = {"head": bytes(commit.cid), "rev": changes.rev, "data": bytes(commit.data)}
     expected = bytes(changes.before.commit)
     if queue is None:
-        moved = w.execute(_MOVE_HEAD, did=did, expected=expected, **head)
+        moved_count = w.execute(_MOVE_HEAD, did=did, expected=expected, **head)
     else:
-        moved = w.execute(_MOVE_HEAD_UNQUEUED, did=did, expected=expected, queue=queue, **head)
-    if moved != 1:
+        moved_count = w.execute(_MOVE_HEAD_UNQUEUED, did=did, expected=expected, queue=queue, **head)
+    if moved_count != 1:
         raise StaleHead
     _put_blocks(w, did, changes.rev, [*changes.nodes.items(), *_record_blocks(changes)])
     collected = _store_index(w, did, changes)

@@ -48,11 +48,11 @@ def routes(above: str) -> list[Route]:
 
     async def add_passkey(request: Request) -> Response:
         account, form = edge.proven_account_of(request), posted(request)
-        registry, party, did = edge.registry_of(request), passkey_context(request), account.did
-        answer, name = form.get("passkey", ""), form.get("name", "")
+        registry, context, did = edge.registry_of(request), passkey_context(request), account.did
+        passkey_response, name = form.get("passkey", ""), form.get("name", "")
 
         def work(w: Writer) -> list[str]:
-            return first_codes(w, registry, did, lambda: passkeys.add(w, party, did, answer, name))
+            return first_codes(w, registry, did, lambda: passkeys.add(w, context, did, passkey_response, name))
 
         try:
             codes = await registry.db.write(work)
@@ -70,9 +70,9 @@ def routes(above: str) -> list[Route]:
 
 def first_codes(w: Writer, registry: Registry, did: Did, add: Callable[[], None]) -> list[str]:
     """Add a second factor. Return recovery codes with the first one, and none with later ones."""
-    had_one = queries.are_set(w, did)
+    had_factor = queries.are_set(w, did)
     add()
-    return [] if had_one else recovery_codes.renew(w, registry.factor_keys, did)
+    return [] if had_factor else recovery_codes.renew(w, registry.factor_keys, did)
 
 
 def shown_once(request: Request, codes: list[str]) -> Response:
@@ -81,12 +81,12 @@ def shown_once(request: Request, codes: list[str]) -> Response:
 
 
 def _confirmed(w: Writer, registry: Registry, did: Did, code: str) -> list[str]:
-    had_one = queries.are_set(w, did)
+    had_factor = queries.are_set(w, did)
     if not totp.take(w, registry.factor_keys, did, code, confirming=True):
         raise InvalidForm(
             {"code": gettext_noop("This isn’t the code the app should show now. Is your phone’s clock right?")}
         )
-    return [] if had_one else recovery_codes.renew(w, registry.factor_keys, did)
+    return [] if had_factor else recovery_codes.renew(w, registry.factor_keys, did)
 
 
 async def _app_page(request: Request, typed: FormState, above: str, *, status: int = 200) -> Response:

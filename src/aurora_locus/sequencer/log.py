@@ -71,10 +71,10 @@ def purge(w: Writer, live: LiveEvents, did: Did) -> None:
 
 
 def _append(w: Writer, live: LiveEvents, did: Did, kind: Kind, unsequenced: Unsequenced) -> int:
-    numbered = w.fetch_one(_NEXT_NUMBER)
-    if numbered is None:
+    row = w.fetch_one(_NEXT_NUMBER)
+    if row is None:
         raise Misuse("the sequencer table has lost its row: the migrations have not run")
-    seq: int = numbered[0]
+    seq: int = row[0]
     frame = unsequenced.with_seq(seq)
     w.execute(_INSERT, seq=seq, did=did, kind=kind, frame=frame, sequenced_at=w.now)
     w.after_commit(lambda: live.announce(seq, frame))

@@ -91,9 +91,9 @@ async def list_events(db: Database, *, after: int | None, did: str, limit: int) 
     if did:
         clauses.append("did = :did")
     sql = _LISTED.format(clauses=" and ".join(clauses), direction="desc" if after is None else "asc")
-    named: dict[str, object] = {**values, **({"did": did} if did else {})}
+    parameters: dict[str, object] = {**values, **({"did": did} if did else {})}
     async with db.reader() as reader:
-        rows = await reader.fetch(sql, limit=limit, **named)
+        rows = await reader.fetch(sql, limit=limit, **parameters)
     found = [
         ListedEvent(row["seq"], row["kind"], Did(row["did"]), Instant(row["sequenced_at"]), row["size"]) for row in rows
     ]

@@ -46,12 +46,12 @@ async def last_expired_number(db: Database, window_starts_at: Instant) -> int:
 
 async def retire(db: Database, older_than: Instant) -> int:
     """Delete events sequenced before an instant, and store the last number. Return how many events were deleted."""
-    removed = 0
+    removed_count = 0
     while True:
         amount = await db.write(lambda w: _retire_batch(w, older_than))
-        removed += amount
+        removed_count += amount
         if amount < BATCH:
-            return removed
+            return removed_count
 
 
 def _retire_batch(w: Writer, older_than: Instant) -> int:

@@ -22,14 +22,14 @@ PATIENCE_SECONDS = 30.0
 
 async def read_with_retry(read: Callable[[], Awaitable[T]]) -> T:
     """Call ``read`` again while the database is unavailable. Raises Unavailable if it stays so."""
-    pause, waited = FIRST_SECONDS, 0.0
+    pause, waited_seconds = FIRST_SECONDS, 0.0
     while True:
         try:
             return await read()
         except Unavailable as failure:
-            log.warning("log.unreadable", waited_seconds=round(waited, 1), kind=type(failure).__name__)
-            if waited >= PATIENCE_SECONDS:
+            log.warning("log.unreadable", waited_seconds=round(waited_seconds, 1), kind=type(failure).__name__)
+            if waited_seconds >= PATIENCE_SECONDS:
                 raise
         await asyncio.sleep(pause * (0.5 + random.random()))  # noqa: S311 - no secret
-        waited += pause
+        waited_seconds += pause
         pause = min(2 * pause, LONGEST_SECONDS)

@@ -117,19 +117,19 @@ async def follow(
     except Unavailable:
         return AWAY
     live.listeners.add(subscription)
-    feeding = asyncio.create_task(_feed(db, live, subscription, send))
-    expelled = asyncio.create_task(subscription.expelled.wait())
+    feed_task = asyncio.create_task(_feed(db, live, subscription, send))
+    expulsion = asyncio.create_task(subscription.expelled.wait())
     try:
-        await asyncio.wait({feeding, expelled}, return_when=asyncio.FIRST_COMPLETED)
-        if feeding.done():
-            feeding.result()
+        await asyncio.wait({feed_task, expulsion}, return_when=asyncio.FIRST_COMPLETED)
+        if feed_task.done():
+            feed_task.result()
     except Unavailable:
         return AWAY
     finally:
         live.listeners.discard(subscription)
-        feeding.cancel()
-        expelled.cancel()
-        await asyncio.gather(feeding, expelled, return_exceptions=True)
+        feed_task.cancel()
+        expulsion.cancel()
+        await asyncio.gather(feed_task, expulsion, return_exceptions=True)
     return subscription.why
 
 

@@ -106,16 +106,16 @@ async def _count_try(registry: Registry, identifier: str, source: SignInSource, 
     """
     async with registry.db.reader() as reader:
         account = await queries.find_by_identifier(reader, identifier)
-        place = b""
+        source_hash = b""
         if account is not None:
-            place = await password_guesses.known_place(reader, registry.guessing, account.did, source)
+            source_hash = await password_guesses.known_place(reader, registry.guess_context, account.did, source)
     if link is not None and account is not None and link.did == account.did:
-        place = link.place
+        source_hash = link.place
     charges = [
-        (limit, f"{key_of_identifier(identifier)} {place.hex() or source.network}")
+        (limit, f"{key_of_identifier(identifier)} {source_hash.hex() or source.network}")
         for limit in (SIGN_IN, SIGN_IN_DAILY)
     ]
-    if not place:
+    if not source_hash:
         of_source = of_address(SIGN_IN_ADDRESS, source.address, is_shared=registry.shares_private_addresses)
         charges.append((of_source, source.network))
     limits_and_keys = [(effective_limit(registry, limit), key) for limit, key in charges]

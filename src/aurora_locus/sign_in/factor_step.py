@@ -76,10 +76,10 @@ def read_ticket(connection: HTTPConnection, text: str) -> Ticket:
 async def take_factor(connection: HTTPConnection, did: Did, form: dict[str, str]) -> None:
     """Check the code, or the passkey's response. Raises InvalidForm, also after too many attempts."""
     registry = registry_of(connection)
-    code, answer = form.get("code", ""), form.get("passkey", "")
+    code, passkey_response = form.get("code", ""), form.get("passkey", "")
     try:
-        if answer:
-            if not await checking.take_passkey(registry, did, passkey_context(connection), answer):
+        if passkey_response:
+            if not await checking.take_passkey(registry, did, passkey_context(connection), passkey_response):
                 raise InvalidForm({"code": _NOT_PROVEN})
             return
         if not code.strip():
@@ -114,14 +114,14 @@ def any_passkey(connection: HTTPConnection) -> str:
 
 
 async def enter_by_passkey(
-    connection: HTTPConnection, answer: str, *, remember: bool, allow_takendown: bool = False
+    connection: HTTPConnection, passkey_response: str, *, remember: bool, allow_takendown: bool = False
 ) -> SignedInAccount:
     """Sign in with only a passkey. The device verifies its user, so this counts as two factors.
 
     Raises InvalidForm, and NotSignedIn (``AccountTakedown``) for a taken-down account.
     """
     registry = registry_of(connection)
-    did = await registry.db.write(lambda w: passkeys.take(w, passkey_context(connection), answer))
+    did = await registry.db.write(lambda w: passkeys.take(w, passkey_context(connection), passkey_response))
     async with registry.db.reader() as reader:
         account = None if did is None else await queries.find(reader, did)
     if account is None:

@@ -79,7 +79,7 @@ def _handle(form: dict[str, str], domains: Sequence[str]) -> str:
     return name if name.endswith(tuple(domains)) else f"{name}{domain}"
 
 
-def _field_of(wrong: Failure) -> str:
-    if isinstance(wrong, InvalidInput) and wrong.field in _MISSING:
-        return wrong.field
-    return _FIELDS.get(wrong.name or "", "name")
+def _field_of(failure: Failure) -> str:
+    if isinstance(failure, InvalidInput) and failure.field in _MISSING:
+        return failure.field
+    return _FIELDS.get(failure.name or "", "name")

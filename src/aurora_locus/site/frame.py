@@ -128,17 +128,17 @@ def _package_of(folder: Path) -> str:
     return folder.relative_to(_PACKAGES).parts[0]
 
 
-def mark_as_page(connection: HTTPConnection, shown: LayoutContext) -> None:
+def mark_as_page(connection: HTTPConnection, layout: LayoutContext) -> None:
     """Mark the request as one for a page, so that failures are shown as pages too. Called once per request, before
     anything can fail.
     """
-    connection.scope[_PAGE] = shown
+    connection.scope[_PAGE] = layout
 
 
 def shown_of(connection: HTTPConnection) -> LayoutContext | None:
     """Return the layout context; None if the request is not (yet) marked as one for a page."""
-    shown: LayoutContext | None = connection.scope.get(_PAGE)
-    return shown
+    layout: LayoutContext | None = connection.scope.get(_PAGE)
+    return layout
 
 
 def site_of(connection: HTTPConnection) -> Site:
@@ -158,11 +158,11 @@ def page(
     """Render a template in the layout. The page is never cached, not even by the browser, so that the back button does
     not show it again after sign-out.
     """
-    site, shown = site_of(connection), shown_of(connection)
+    site, layout = site_of(connection), shown_of(connection)
     flash = explain(FLASH_MESSAGES.get(connection.cookies.get(_FLASH_COOKIE, ""), ""))
     frame = {
-        "face": None if shown is None else shown.face,
-        "csrf": (lambda: "") if shown is None else shown.csrf,
+        "face": None if layout is None else layout.face,
+        "csrf": (lambda: "") if layout is None else layout.csrf,
         "path": connection.url.path,
         "here": current_path(connection),
         "flash": flash,
@@ -174,7 +174,7 @@ def page(
         status,
         {
             **page_headers(is_https=site.is_https),
-            "content-security-policy": _policy(site, shown),
+            "content-security-policy": _policy(site, layout),
             "cross-origin-opener-policy": "same-origin",
             "cache-control": "no-store",
             "content-language": current().tag,
@@ -191,12 +191,12 @@ def current_path(connection: HTTPConnection) -> str:
     return connection.url.path + (f"?{connection.url.query}" if connection.url.query else "")
 
 
-def _policy(site: Site, shown: LayoutContext | None) -> str:
-    origins = () if shown is None else shown.picture_origins
+def _policy(site: Site, layout: LayoutContext | None) -> str:
+    origins = () if layout is None else layout.picture_origins
     pictures = " ".join(filter(None, ("'self' data:", site.branding.logo_origin, *origins)))
     # CSP treats a redirect after a form as the form's target (CSP 3, section 6.4.4), so an app's origin is listed only
     # if it is the next step.
-    targets = " ".join(("'self'", *(() if shown is None else shown.form_targets)))
+    targets = " ".join(("'self'", *(() if layout is None else layout.form_targets)))
     return content_policy(img_src=pictures, form_action=targets)
 
 

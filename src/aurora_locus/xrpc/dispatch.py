@@ -24,11 +24,11 @@ from aurora_locus.accounts.sign_in_source import SignInSource
 from aurora_locus.oauth.callers import is_app
 from aurora_locus.xrpc.authentication import Need
 from aurora_locus.xrpc.bodies import read_whole, stream
-from aurora_locus.xrpc.elsewhere import ProxiedCalls
 from aurora_locus.xrpc.gate import SIGNS_IN, Allowance
 from aurora_locus.xrpc.host import XrpcHost
 from aurora_locus.xrpc.method import JSON_BODY_BYTES, WRITE_BODY_BYTES, Method, Outcome, XrpcCall, XrpcResponse
 from aurora_locus.xrpc.permissions import require
+from aurora_locus.xrpc.proxied_calls import ProxiedCalls
 from groundwork.errors import InvalidInput
 from groundwork.http.application import add_header, add_headers_late, name_route
 from groundwork.http.client_addresses import CLIENT_ADDRESS
@@ -71,7 +71,7 @@ class MethodTable:
 def dispatcher(host: XrpcHost, table: MethodTable) -> ASGIApp:
     """Return the ASGI application for everything below ``/xrpc/`` except ``_health``."""
     # Without service proxying, a method that is not in the table is not implemented.
-    elsewhere = None if host.proxying is None else ProxiedCalls.of(host, host.proxying)
+    proxied_calls = None if host.proxying is None else ProxiedCalls.of(host, host.proxying)
     gate = host.gate
     methods = table.methods
     catalog = host.catalog
@@ -95,9 +95,11 @@ def dispatcher(host: XrpcHost, table: MethodTable) -> ASGIApp:
         allowance = Allowance() if gate is None else await gate.enter(nsid, headers, peer, source.address)
         add_headers_late(connection, lambda: allowance.headers)
         is_head = scope["method"] == "HEAD"
-        if method is None or (elsewhere is not None and elsewhere.precedes(nsid, headers)):
+        if method is None or (proxied_calls is not None and proxied_calls.precedes(nsid, headers)):
             name_route(connection, _ELSEWHERE)
-            proxied = None if elsewhere is None else await elsewhere.answer(nsid, scope, headers, receive, allowance)
+            proxied = (
+                None if proxied_calls is None else await proxied_calls.answer(nsid, scope, headers, receive, allowance)
+            )
             if proxied is not None or method is None:
                 await _send(send, proxied or _not_implemented(nsid), is_head=is_head)
                 return
@@ -217,11 +219,11 @@ def _sentence(error: Malformed) -> str:
 
 
 async def _send(send: Send, outcome: Outcome, *, is_head: bool, accepted: bytes | None = None) -> None:
-    answer = outcome if isinstance(outcome, XrpcResponse) else XrpcResponse(outcome)
-    body = answer.body
-    content_type = answer.content_type
+    response = outcome if isinstance(outcome, XrpcResponse) else XrpcResponse(outcome)
+    body = response.body
+    content_type = response.content_type
     if isinstance(body, AsyncIterator):
-        await _send_stream(send, answer, body, is_head=is_head)
+        await _send_stream(send, response, body, is_head=is_head)
         return
     if body is None:
         encoded = b""
@@ -230,23 +232,23 @@ async def _send(send: Send, outcome: Outcome, *, is_head: bool, accepted: bytes 
     else:
         encoded = _ENCODER.encode(body)
         content_type = content_type or _JSON_TYPE
-    headers = _headers(answer, content_type)
+    headers = _headers(response, content_type)
     if len(encoded) >= MIN_BYTES and content_type == _JSON_TYPE:
         headers.append((b"vary", b"accept-encoding"))
         if accepts_gzip(accepted):
             encoded = await compress_gzip(encoded)
             headers.append((b"content-encoding", b"gzip"))
     headers.append((b"content-length", str(len(encoded)).encode("latin-1")))
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if is_head else encoded})
 
 
-async def _send_stream(send: Send, answer: XrpcResponse, body: AsyncIterator[bytes], *, is_head: bool) -> None:
+async def _send_stream(send: Send, response: XrpcResponse, body: AsyncIterator[bytes], *, is_head: bool) -> None:
     # The first chunk is produced before the status is sent, so that a failure until then gets an error response. A
     # later failure breaks the connection.
     first = await anext(body, b"")
     await send(
-        {"type": "http.response.start", "status": answer.status, "headers": _headers(answer, answer.content_type)}
+        {"type": "http.response.start", "status": response.status, "headers": _headers(response, response.content_type)}
     )
     try:
         if not is_head:
@@ -260,8 +262,8 @@ async def _send_stream(send: Send, answer: XrpcResponse, body: AsyncIterator[byt
     await send({"type": "http.response.body", "body": b""})
 
 
-def _headers(answer: XrpcResponse, content_type: str | None) -> list[tuple[bytes, bytes]]:
-    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
+def _headers(response: XrpcResponse, content_type: str | None) -> list[tuple[bytes, bytes]]:
+    headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.headers.items()]
     if content_type is not None:
         headers.append((b"content-type", content_type.encode("latin-1")))
     return headers

@@ -30,7 +30,7 @@ class XrpcHost:
     repositories: Repositories
     authenticate: Authenticate
     network: IdentityResolver
-    crawling: CrawlRequests
+    crawl_requests: CrawlRequests
     streams: StreamSlots
     # Checks uploaded repositories.
     workers: WorkerPool

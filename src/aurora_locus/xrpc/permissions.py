@@ -88,13 +88,13 @@ def require(need: Need, nsid: str, caller: PdsCaller | None) -> None:
     _require(missing_scope_of(caller.grant))
 
 
-def require_writing(caller: PdsCaller | None, collection: str, *writings: RepoAction) -> None:
+def require_repo_action(caller: PdsCaller | None, collection: str, *actions: RepoAction) -> None:
     """Raise Forbidden (``ScopeMissing``) unless an app may make all of these writes in the collection."""
     if caller is None or caller.grant is None:
         return
-    for writing in writings:
-        if not caller.grant.may_write(collection, writing):
-            _require(RepoPermission((collection,), frozenset({writing})).scope())
+    for action in actions:
+        if not caller.grant.may_write(collection, action):
+            _require(RepoPermission((collection,), frozenset({action})).scope())
 
 
 def require_upload(caller: PdsCaller | None, content_type: str | None) -> None:

@@ -45,8 +45,8 @@ class BridgedWriter:
         parent = getcurrent().parent
         if self.is_over or parent is None:
             raise RuntimeError("a writer can be used only inside the function that it was passed to")
-        answer: T = parent.switch(verb())
-        return answer
+        result: T = parent.switch(verb())
+        return result
 
 
 async def run_plain(work: Callable[[Writer], T], transaction: Transaction) -> T:
@@ -57,11 +57,11 @@ async def run_plain(work: Callable[[Writer], T], transaction: Transaction) -> T:
         step: Any = child.switch(writer)
         while not child.dead:
             try:
-                answer = await step
+                step_result = await step
             except BaseException as failure:  # noqa: BLE001 - raised again inside the function, which may clean up
                 step = child.throw(failure)
             else:
-                step = child.switch(answer)
+                step = child.switch(step_result)
     finally:
         writer.is_over = True
     result: T = step

@@ -87,9 +87,9 @@ class SqliteTransaction:
     def end(self, why: BaseException) -> None:
         """Reject all further calls with ``why``, unless an earlier failure is stored."""
         why = self._doom(why)
-        for answer in self._pending:
-            if not answer.done():
-                answer.set_exception(why)
+        for pending_result in self._pending:
+            if not pending_result.done():
+                pending_result.set_exception(why)
 
     def _doom(self, why: BaseException) -> BaseException:
         if self.failure is None:
@@ -99,11 +99,11 @@ class SqliteTransaction:
     async def _run(self, verb: Verb, sql: str, parameters: object) -> Any:
         if self.failure is not None:
             raise self.failure
-        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._pending.add(answer)
-        self._member.asks.put(WriterRequest(verb, sql, parameters, answer))
+        result: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._pending.add(result)
+        self._member.asks.put(WriterRequest(verb, sql, parameters, result))
         try:
-            return await answer
+            return await result
         except asyncio.CancelledError:
             # It is unknown whether the statement ran, so the transaction must not be committed.
             self._doom(RuntimeError("a statement of this transaction was cancelled"))
@@ -114,7 +114,7 @@ class SqliteTransaction:
             self.end(failure)
             raise
         finally:
-            self._pending.discard(answer)
+            self._pending.discard(result)
 
 
 class SqliteDatabase:

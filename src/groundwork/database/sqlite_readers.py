@@ -51,9 +51,9 @@ class _ReaderThread:
 
     def ask(self, work: Callable[[], Any], is_unwanted: Callable[[], bool]) -> "asyncio.Future[Any]":
         """Run ``work`` on the thread. It stops if its caller is cancelled or ``is_unwanted`` returns True."""
-        answer: asyncio.Future[Any] = self._loop.create_future()
-        self._asks.put(_ReaderRequest(work, answer, is_unwanted))
-        return answer
+        result: asyncio.Future[Any] = self._loop.create_future()
+        self._asks.put(_ReaderRequest(work, result, is_unwanted))
+        return result
 
     def stop(self) -> None:
         self._asks.put(None)

@@ -83,9 +83,9 @@ class ShortReads:
                 target=self._run, args=(connection,), name=f"sqlite-short {self._path.name}", daemon=True
             )
             self._thread.start()
-        answer: asyncio.Future[Any] = self._loop.create_future()
-        self._asks.put(_ShortReadRequest(work, answer))
-        return answer
+        result: asyncio.Future[Any] = self._loop.create_future()
+        self._asks.put(_ShortReadRequest(work, result))
+        return result
 
     async def close(self) -> None:
         """End the thread. Reads that were queued before are answered."""
@@ -133,13 +133,13 @@ class ShortReads:
 
 
 def _resolve(results: list[_ShortReadResult]) -> None:
-    for answer, value, failure in results:
-        if answer.done():
+    for result, value, failure in results:
+        if result.done():
             continue
         if failure is None:
-            answer.set_result(value)
+            result.set_result(value)
         else:
-            answer.set_exception(failure)
+            result.set_exception(failure)
 
 
 def _end(ended: "asyncio.Future[None]") -> None:

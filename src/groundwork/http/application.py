@@ -181,12 +181,12 @@ class Application:
                 see_through_proxies(scope, self.hops)
             elif self._trusted_private_proxies:
                 see_through_private_proxies(scope)
-            answer = self._answer if scope["type"] == "http" else self._converse
+            respond = self._answer if scope["type"] == "http" else self._converse
             if self._around is None:
-                await answer(scope, receive, send)
+                await respond(scope, receive, send)
             else:
                 with self._around(scope):
-                    await answer(scope, receive, send)
+                    await respond(scope, receive, send)
         finally:
             _leave(token)
 

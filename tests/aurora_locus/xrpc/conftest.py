@@ -105,9 +105,9 @@ def open_host(repositories: Repositories, clock: Clock, people: dict[Did, Hosted
     async def unasked(relay: str, hostname: str) -> str | None:
         raise AssertionError(f"{relay} was asked to read {hostname}")
 
-    guessing = GuessContext(repositories.db, b"key of places", is_wide=True)
+    guess_context = GuessContext(repositories.db, b"key of places", is_wide=True)
     counters = open_counters(EMBEDDED, prefix="")
-    credentials = CredentialReader(repositories, TOKENS, Secret("secret"), clock, counters, guessing)
+    credentials = CredentialReader(repositories, TOKENS, Secret("secret"), clock, counters, guess_context)
     services = ServiceCallers({"did:web:localhost"}, resolve_did, resolve_did, InProcessCache(clock), clock)
     return XrpcHost(
         settings=settings,
@@ -117,7 +117,7 @@ def open_host(repositories: Repositories, clock: Clock, people: dict[Did, Hosted
         repositories=repositories,
         authenticate=XrpcAuthenticator(credentials, services),
         network=IdentityResolver(resolve_did, resolve_did, nobody, nobody, lambda _did: None),
-        crawling=CrawlRequests(
+        crawl_requests=CrawlRequests(
             unasked,
             clock,
             repositories.live,

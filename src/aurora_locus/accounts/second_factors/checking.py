@@ -44,10 +44,10 @@ async def take_code(registry: Registry, did: Did, code: str) -> bool:
     return await registry.db.write(work)
 
 
-async def take_passkey(registry: Registry, did: Did, party: PasskeyContext, answer: str) -> bool:
+async def take_passkey(registry: Registry, did: Did, context: PasskeyContext, passkey_response: str) -> bool:
     """Whether the device's response (JSON) is signed by one of the account's passkeys. Raises RateLimited."""
     await count_try(registry, did)
-    return await registry.db.write(lambda w: passkeys.take(w, party, answer, did)) is not None
+    return await registry.db.write(lambda w: passkeys.take(w, context, passkey_response, did)) is not None
 
 
 async def send_code(registry: Registry, did: Did) -> None:

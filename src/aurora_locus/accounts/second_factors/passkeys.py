@@ -65,18 +65,20 @@ async def of_account(reader: Reader, did: Did) -> list[Passkey]:
     return [_to_passkey(row) for row in await reader.fetch(_OF_ACCOUNT, did=did)]
 
 
-def creation_options(party: PasskeyContext, did: Did, handle: str, registered: Sequence[Passkey], now: Instant) -> str:
+def creation_options(
+    context: PasskeyContext, did: Did, handle: str, registered: Sequence[Passkey], now: Instant
+) -> str:
     """Return the options for ``navigator.credentials.create`` as JSON. Devices that already hold one of the
     ``registered`` passkeys are excluded.
     """
     return webauthn.options_to_json(
         webauthn.generate_registration_options(
-            rp_id=party.id,
-            rp_name=party.name,
+            rp_id=context.id,
+            rp_name=context.name,
             user_id=did.encode(),
             user_name=handle,
             user_display_name=f"@{handle}",
-            challenge=challenges.new_challenge(party.keys, party.browser_id, now),
+            challenge=challenges.new_challenge(context.keys, context.browser_id, now),
             authenticator_selection=AuthenticatorSelectionCriteria(
                 resident_key=ResidentKeyRequirement.PREFERRED, user_verification=UserVerificationRequirement.REQUIRED
             ),
@@ -85,21 +87,21 @@ def creation_options(party: PasskeyContext, did: Did, handle: str, registered: S
     )
 
 
-def request_options(party: PasskeyContext, registered: Sequence[Passkey], now: Instant) -> str:
+def request_options(context: PasskeyContext, registered: Sequence[Passkey], now: Instant) -> str:
     """Return the options for ``navigator.credentials.get`` as JSON. If ``registered`` is empty, the person may choose
     any passkey.
     """
     return webauthn.options_to_json(
         webauthn.generate_authentication_options(
-            rp_id=party.id,
-            challenge=challenges.new_challenge(party.keys, party.browser_id, now),
+            rp_id=context.id,
+            challenge=challenges.new_challenge(context.keys, context.browser_id, now),
             allow_credentials=[PublicKeyCredentialDescriptor(id=one.credential_id) for one in registered],
             user_verification=UserVerificationRequirement.REQUIRED,
         )
     )
 
 
-def add(w: Writer, party: PasskeyContext, did: Did, answer: str, name: str) -> None:
+def add(w: Writer, context: PasskeyContext, did: Did, passkey_response: str, name: str) -> None:
     """Verify the device's response and store the new passkey. Raises InvalidInput if the response is invalid or the
     account has too many passkeys.
     """
@@ -120,15 +122,15 @@ def add(w: Writer, party: PasskeyContext, did: Did, answer: str, name: str) -> N
                 "An account can have up to %(max_passkeys)s passkeys. Remove one first.", max_passkeys=MAX_PASSKEYS
             ),
         )
-    challenge = _challenge_in(answer)
-    if challenge is None or not challenges.spend(w, party.keys, party.browser_id, challenge):
+    challenge = _challenge_in(passkey_response)
+    if challenge is None or not challenges.spend(w, context.keys, context.browser_id, challenge):
         raise _unusable("passkey")
     try:
         verified = webauthn.verify_registration_response(
-            credential=answer,
+            credential=passkey_response,
             expected_challenge=challenge,
-            expected_rp_id=party.id,
-            expected_origin=party.url,
+            expected_rp_id=context.id,
+            expected_origin=context.url,
             require_user_verification=True,
         )
     except (WebAuthnException, ValueError, KeyError, TypeError, AttributeError, RecursionError) as wrong:
@@ -146,34 +148,34 @@ def add(w: Writer, party: PasskeyContext, did: Did, answer: str, name: str) -> N
         raise InvalidInput("passkey", gettext_noop("You’ve already added this passkey."))
 
 
-def take(w: Writer, party: PasskeyContext, answer: str, did: Did | None = None) -> Did | None:
+def take(w: Writer, context: PasskeyContext, passkey_response: str, did: Did | None = None) -> Did | None:
     """Verify a device's response and return the account that it signs in. Return None if it is invalid or not for
     ``did``.
 
     The challenge is used up in any case. A device with a counter must send a greater number than the last time;
     otherwise it was cloned (section 6.1.1).
     """
-    challenge = _challenge_in(answer)
-    if challenge is None or not challenges.spend(w, party.keys, party.browser_id, challenge):
+    challenge = _challenge_in(passkey_response)
+    if challenge is None or not challenges.spend(w, context.keys, context.browser_id, challenge):
         return None
     try:
-        credential_id = parse_authentication_credential_json(answer).raw_id
+        credential_id = parse_authentication_credential_json(passkey_response).raw_id
         row = w.fetch_one(_FIND, credential_id=credential_id)
         if row is None or did not in (None, row["did"]):
             return None
         passkey = _to_passkey(row)
-        proven = webauthn.verify_authentication_response(
-            credential=answer,
+        verified = webauthn.verify_authentication_response(
+            credential=passkey_response,
             expected_challenge=challenge,
-            expected_rp_id=party.id,
-            expected_origin=party.url,
+            expected_rp_id=context.id,
+            expected_origin=context.url,
             credential_public_key=passkey.public_key,
             credential_current_sign_count=passkey.sign_count,
             require_user_verification=True,
         )
     except (WebAuthnException, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
-    w.execute(_NOTE_USE, credential_id=credential_id, sign_count=proven.new_sign_count, now=w.now)
+    w.execute(_NOTE_USE, credential_id=credential_id, sign_count=verified.new_sign_count, now=w.now)
     return Did(row["did"])
 
 
@@ -182,12 +184,12 @@ def remove(w: Writer, did: Did, credential_id: bytes) -> bool:
     return w.execute(_REMOVE, did=did, credential_id=credential_id) == 1
 
 
-def _challenge_in(answer: str) -> bytes | None:
+def _challenge_in(passkey_response: str) -> bytes | None:
     """Return the challenge in a response. It is not trusted yet; the signature is verified later."""
-    if len(answer) > _MAX_ANSWER:
+    if len(passkey_response) > _MAX_ANSWER:
         return None
     try:
-        client_data = json.loads(base64url_to_bytes(json.loads(answer)["response"]["clientDataJSON"]))
+        client_data = json.loads(base64url_to_bytes(json.loads(passkey_response)["response"]["clientDataJSON"]))
         return base64url_to_bytes(client_data["challenge"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None

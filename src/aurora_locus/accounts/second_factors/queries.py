@@ -37,8 +37,8 @@ async def find(reader: Reader, did: Did) -> Factors:
 
 async def remove_all(tx: Transaction, did: Did) -> bool:
     """Remove every second factor and the recovery codes. Return False if there were none."""
-    removed = [await tx.execute(f"delete from {table} where did = :did", did=did) for table in _TABLES]
-    return any(removed)
+    removed_counts = [await tx.execute(f"delete from {table} where did = :did", did=did) for table in _TABLES]
+    return any(removed_counts)
 
 
 def are_set(w: Writer, did: Did) -> bool:

@@ -34,8 +34,8 @@ _REMOVE = "delete from totp_secrets where did = :did"
 
 def begin(w: Writer, keys: FactorKeys, did: Did) -> None:
     """Store a new secret, which is pending until its first code is entered. A confirmed secret is not replaced."""
-    sealed = keys.sealer.seal(pyotp.random_base32().encode("ascii"), purpose_of(did))
-    w.execute(_BEGIN, did=did, sealed=sealed, now=w.now)
+    sealed_secret = keys.sealer.seal(pyotp.random_base32().encode("ascii"), purpose_of(did))
+    w.execute(_BEGIN, did=did, sealed=sealed_secret, now=w.now)
 
 
 async def pending(reader: Reader, keys: FactorKeys, did: Did) -> str | None:
@@ -87,8 +87,8 @@ def _step_of(secret: str, text: str, now: Instant) -> int | None:
     return found
 
 
-def _secret(keys: FactorKeys, did: Did, sealed: bytes) -> str:
-    return keys.sealer.unseal(bytes(sealed), purpose_of(did)).decode("ascii")
+def _secret(keys: FactorKeys, did: Did, sealed_secret: bytes) -> str:
+    return keys.sealer.unseal(bytes(sealed_secret), purpose_of(did)).decode("ascii")
 
 
 def purpose_of(did: Did) -> str:

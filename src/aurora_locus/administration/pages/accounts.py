@@ -142,10 +142,10 @@ def _actions_by_heading(
     """Return the actions that this operator can take on the account now, by heading."""
     operator = operator_of(request)
     done = OperatorAction.DISABLE_INVITES if account.invites_are_disabled else OperatorAction.ENABLE_INVITES
-    offered = [
+    actions = [
         one for one in ACTS.values() if operator.may(one.act) and one.act is not done and is_offered(one, decisions)
     ]
-    groups = [(heading, [one for one in offered if one.group is group]) for group, heading in GROUPS.items()]
+    groups = [(heading, [one for one in actions if one.group is group]) for group, heading in GROUPS.items()]
     return [(heading, acts) for heading, acts in groups if acts]
 
 

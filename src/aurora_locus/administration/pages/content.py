@@ -163,5 +163,5 @@ async def _decision(reader: Reader, subject: Subject) -> SubjectStatus | None:
 
 
 def _address(form: Mapping[str, str]) -> str:
-    named = {name: form[name].strip() for name in ("uri", "did", "cid", "report") if form.get(name, "").strip()}
-    return f"/admin/content?{urlencode(named)}"
+    parameters = {name: form[name].strip() for name in ("uri", "did", "cid", "report") if form.get(name, "").strip()}
+    return f"/admin/content?{urlencode(parameters)}"

@@ -59,7 +59,7 @@ async def show_dashboard(request: Request) -> Response:
         "subscribers": len(behind),
         "lag_events": lag_events,
         "lag_seconds": round(lag_seconds, 1),
-        "relays": console.crawling.relays,
+        "relays": console.crawl_requests.relays,
         "serves": console.settings.serves_firehose,
         "sends_mail": registry.sends_mail,
         "version": console.version,
@@ -80,7 +80,7 @@ def _server_trouble(console: AdminConsole, found: Dashboard, lag_seconds: float)
         backup=backup,
         email="failed" if found.emails_failed else "late" if late else "",
         readers_are_slow=lag_seconds > _SLOW_SECONDS,
-        relays=[relay for relay in console.crawling.relays if relay.problem],
+        relays=[relay for relay in console.crawl_requests.relays if relay.problem],
         disk_is_full=found.disk_is_full,
     )
 

@@ -77,13 +77,13 @@ async def _report(request: Request, typed: FormState, *, status: int = 200) -> R
         report = await reports.find(reader, number)
         entries = await audit_log.page(reader, report=number, limit=100)
         people = {one.did: one.handle for one in await account_details.find(reader, [report.did, report.reported_by])}
-        others = [one for one in await reports.page(reader, subject=report.did, limit=11) if one.id != number]
+        other_reports = [one for one in await reports.page(reader, subject=report.did, limit=11) if one.id != number]
     context = {
         "report": report,
         "text": await record_json(request, record_at(report.uri)) if report.uri else "",
         "entries": entries[::-1],
         "people": people,
-        "others": others,
+        "others": other_reports,
         "typed": typed,
         "choices": _choices(request, report),
     }

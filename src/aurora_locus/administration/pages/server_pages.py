@@ -50,9 +50,9 @@ async def request_crawl(request: Request) -> Response:
         audit = audit_of(request)
         # Written to the audit log first: relays may take their time, and no transaction may wait for them.
         await console.registry.db.write(
-            lambda w: audit_log.append(w, audit, OperatorAction.REQUEST_CRAWL, console.crawling.hostname)
+            lambda w: audit_log.append(w, audit, OperatorAction.REQUEST_CRAWL, console.crawl_requests.hostname)
         )
-        await console.crawling.ask_now()
+        await console.crawl_requests.ask_now()
     except InvalidInput as wrong:
         return await _relays(request, form_with_problems({}, wrong), status=400)
     except TooMany as no:

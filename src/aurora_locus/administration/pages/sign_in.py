@@ -62,7 +62,7 @@ async def sign_out(request: Request) -> Response:
 async def _prove(request: Request, name: str, password: str) -> PdsOperator:
     console = console_of(request)
     registry = console.registry
-    guesses = OperatorGuesses(registry.guessing, registry.counters, registry.clock)
+    guesses = OperatorGuesses(registry.guess_context, registry.counters, registry.clock)
     guess = await guesses.count(name, accounts_edge.source_here(request))
     if name == ADMINISTRATION.name:
         expected = console.settings.admin_password.reveal()
@@ -71,7 +71,7 @@ async def _prove(request: Request, name: str, password: str) -> PdsOperator:
         operator = ADMINISTRATION
     else:
         operator = await operators.verify_password(registry.db, registry.passwords, name, password)
-    await password_guesses.give_back(registry.guessing, guess)
+    await password_guesses.give_back(registry.guess_context, guess)
     await guesses.note(name, accounts_edge.lasting_source(request))
     return operator
 
@@ -82,10 +82,10 @@ async def _as_account(request: Request, next_path: str) -> Response:
     async with edge.registry_of(request).db.reader() as reader:
         operator = await operators.find_by_did(reader, account.did)
     if operator is None:
-        wrong = FormState(
+        form_state = FormState(
             {}, {"name": localizable("@%(handle)s isn’t an operator of this server.", handle=account.handle)}
         )
-        return await _form(request, wrong, next_path, status=403)
+        return await _form(request, form_state, next_path, status=403)
     await edge.begin(request, operator)
     return redirect_to(next_path, flash="signed_in")
 

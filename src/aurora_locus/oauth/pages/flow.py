@@ -76,13 +76,13 @@ def names_in(request: Request) -> tuple[str, str]:
 async def open_flow(tx: Transaction, request: Request, client_id: str, request_uri: str) -> Flow:
     """Bind the request to this browser and return it. Raises RequestUnusable."""
     oauth_request = await open_request(authorization_of(request), tx, request_uri, client_id, device_of(request))
-    shown = shown_of(request)
-    if shown is not None:
+    layout = shown_of(request)
+    if layout is not None:
         # Any form of the flow may be the last one before the redirect to the app, so the content policy must allow
         # that.
-        shown.form_targets = (source_of(oauth_request.redirect_uri),)
+        layout.form_targets = (source_of(oauth_request.redirect_uri),)
         if oauth_request.is_trusted and oauth_request.client.logo_uri:
-            shown.picture_origins = (source_of(oauth_request.client.logo_uri),)
+            layout.picture_origins = (source_of(oauth_request.client.logo_uri),)
     return Flow(client_id, request_uri, oauth_request)
 
 

@@ -120,9 +120,9 @@ async def _decide(request: Request, flow: Flow, account: SignedInAccount) -> Res
     if account.status is not HostingStatus.ACTIVE:
         return views.cannot(request, flow, account)
     async with edge.registry_of(request).db.reader() as reader:
-        remembered = await authorization.remembered_grant(reader, flow.oauth_request, account.did)
-    if remembered is not None:
-        return await _grant(request, flow, account, remembered)
+        remembered_scopes = await authorization.remembered_grant(reader, flow.oauth_request, account.did)
+    if remembered_scopes is not None:
+        return await _grant(request, flow, account, remembered_scopes)
     return views.consent(request, flow, account, request.query_params.get("proof", ""))
 
 
@@ -135,10 +135,10 @@ async def _answer_silently(request: Request, flow: Flow) -> Response:
     if len(active) > 1:
         return await _refuse(request, flow, "account_selection_required", "Several accounts are signed in.")
     async with edge.registry_of(request).db.reader() as reader:
-        remembered = await authorization.remembered_grant(reader, flow.oauth_request, active[0].did)
-    if remembered is None:
+        remembered_scopes = await authorization.remembered_grant(reader, flow.oauth_request, active[0].did)
+    if remembered_scopes is None:
         return await _refuse(request, flow, "consent_required", "The user must be asked for consent.")
-    return await _grant(request, flow, active[0], remembered)
+    return await _grant(request, flow, active[0], remembered_scopes)
 
 
 async def _ask_password(

@@ -19,11 +19,11 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
         raise InvalidInput("sort", "sort must be recent or usage.")
     async with registry.db.reader() as reader:
         found = await invites.page(reader, sort, None if cursor is None else _parse(cursor), limit)
-    answer: dict[str, object] = {"codes": [invite_view(code) for _, code in found]}
+    response: dict[str, object] = {"codes": [invite_view(code) for _, code in found]}
     if len(found) == limit:
         key, code = found[-1]
-        answer["cursor"] = f"{key}{_SEPARATOR}{code.code}"
-    return answer
+        response["cursor"] = f"{key}{_SEPARATOR}{code.code}"
+    return response
 
 
 def _parse(cursor: str) -> tuple[int, str]:

@@ -16,13 +16,13 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
     subject = _subject(call)
     async with registry.db.reader() as reader:
         decision = await takedowns.find(reader, subject)
-    answer: dict[str, Any] = {
+    response: dict[str, Any] = {
         "subject": subject_value(subject, decision.record_cid),
         "takedown": takedown_value(decision),
     }
     if decision.is_deactivated is not None:
-        answer["deactivated"] = {"applied": decision.is_deactivated}
-    return answer
+        response["deactivated"] = {"applied": decision.is_deactivated}
+    return response
 
 
 def takedown_value(decision: SubjectStatus) -> dict[str, Any]:

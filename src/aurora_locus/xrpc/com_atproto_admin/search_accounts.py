@@ -16,7 +16,7 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
     async with registry.db.reader() as reader:
         dids = await account_details.search_email(reader, email, after=Did(cursor), limit=limit)
         found = await account_details.find(reader, dids)
-    answer: dict[str, object] = {"accounts": [account_view(account) for account in found]}
+    response: dict[str, object] = {"accounts": [account_view(account) for account in found]}
     if len(dids) == limit:
-        answer["cursor"] = dids[-1]
-    return answer
+        response["cursor"] = dids[-1]
+    return response

@@ -36,8 +36,8 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
     elif takedown is not None:
         await subject_actions.decide_content(registry, audit, subject, reference)
     log.info("subject.decided", did=subject.did, is_taken_down=is_applied)
-    answer: dict[str, Any] = {"subject": call.body["subject"]}
-    return answer if takedown is None else {**answer, "takedown": takedown}
+    response: dict[str, Any] = {"subject": call.body["subject"]}
+    return response if takedown is None else {**response, "takedown": takedown}
 
 
 def _require_sensible(

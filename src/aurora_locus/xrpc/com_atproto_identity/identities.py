@@ -33,12 +33,12 @@ async def identify(registry: Registry, network: IdentityResolver, identifier: st
     Raises NotFound (``DidNotFound``, ``DidDeactivated``, ``HandleNotFound``; the last also if the handle's DID does not
     claim it), InvalidInput for an unsupported DID, RemoteFailed and RemoteSlow.
     """
-    ask = network.refresh_did if fresh else network.resolve_did
+    fetch_document = network.refresh_did if fresh else network.resolve_did
     if identifier.startswith("did:"):
-        document = await ask(Did(identifier))
+        document = await fetch_document(Did(identifier))
         return _identity_info(document, await _verified(registry, network, document, fresh=fresh))
     handle = parse_handle(identifier)
-    document = await ask(await did_of_handle(registry, network, handle, fresh=fresh))
+    document = await fetch_document(await did_of_handle(registry, network, handle, fresh=fresh))
     if document.handle == handle:
         return _identity_info(document, handle)
     if not fresh:  # either side may have changed since it was cached
@@ -51,10 +51,10 @@ async def _verified(registry: Registry, network: IdentityResolver, document: Did
     if claimed is None:
         return INVALID
     try:
-        named = await did_of_handle(registry, network, claimed, fresh=fresh)
+        did = await did_of_handle(registry, network, claimed, fresh=fresh)
     except NotFound:
         return INVALID
-    return claimed if named == document.did else INVALID
+    return claimed if did == document.did else INVALID
 
 
 def _identity_info(document: DidDocument, handle: Handle) -> dict[str, Any]:

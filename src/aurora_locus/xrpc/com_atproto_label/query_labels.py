@@ -21,8 +21,8 @@ async def run(server_labels: Labels, call: XrpcCall) -> Outcome:
     if sources is None or server_labels.src in sources:
         async with server_labels.db.reader() as reader:
             found = await labels.query(reader, parameters["uriPatterns"], after=int(cursor or 0), limit=limit)
-    answer: dict[str, Any] = {"labels": [_view(label) for label in found]}
-    return answer | ({"cursor": str(found[-1].seq)} if len(found) == limit else {})
+    response: dict[str, Any] = {"labels": [_view(label) for label in found]}
+    return response | ({"cursor": str(found[-1].seq)} if len(found) == limit else {})
 
 
 def _view(label: Label) -> dict[str, Any]:

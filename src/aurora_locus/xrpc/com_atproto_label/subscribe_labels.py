@@ -37,14 +37,14 @@ def subscribe_labels(server_labels: Labels) -> Subscription:
         if int(cursor) > head:
             await _refuse(send, "FutureCursor", "Your cursor is ahead of every label.")
             return
-        following = asyncio.create_task(_follow(server_labels, int(cursor), send))
+        follow_task = asyncio.create_task(_follow(server_labels, int(cursor), send))
         disconnection = asyncio.create_task(_until_gone(receive))
         try:
-            await asyncio.wait({following, disconnection}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({follow_task, disconnection}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            following.cancel()
+            follow_task.cancel()
             disconnection.cancel()
-            failure, _ = await asyncio.gather(following, disconnection, return_exceptions=True)
+            failure, _ = await asyncio.gather(follow_task, disconnection, return_exceptions=True)
             if isinstance(failure, Exception):  # the subscriber sees a closed socket and reconnects with its cursor
                 log.error("labels.stream_failed", exc_info=failure)
 

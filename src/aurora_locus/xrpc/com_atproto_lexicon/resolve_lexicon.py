@@ -14,8 +14,8 @@ async def resolve_lexicon(call: XrpcCall) -> Outcome:
     lexicons = call.host.lexicons
     if lexicons is None:
         raise NotFound("This server does not resolve Lexicons.", name="LexiconNotFound")
-    published = await lexicons.resolve(nsid)
-    return {"uri": published.uri, "cid": str(published.cid), "schema": json_form.to_json(published.record)}
+    lexicon = await lexicons.resolve(nsid)
+    return {"uri": lexicon.uri, "cid": str(lexicon.cid), "schema": json_form.to_json(lexicon.record)}
 
 
 METHOD = query("com.atproto.lexicon.resolveLexicon", resolve_lexicon)

@@ -15,11 +15,11 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
     InvalidInput.
     """
     report = await reports.make(registry, call.did, call.body)
-    answer: dict[str, Any] = {
+    response: dict[str, Any] = {
         "id": report.id,
         "reasonType": report.reason_type,
         "subject": call.body["subject"],
         "reportedBy": report.reported_by,
         "createdAt": format_datetime(report.created_at),
     }
-    return answer | ({"reason": report.reason} if report.reason else {})
+    return response | ({"reason": report.reason} if report.reason else {})

@@ -10,9 +10,9 @@ from aurora_locus.repository.commit import MAX_WRITES, commit
 from aurora_locus.repository.model import PreparedWrite, WriteAction
 from aurora_locus.repository.prepare import check_blobs, prepare_deletion, prepare_record
 from aurora_locus.xrpc.authentication import Need
-from aurora_locus.xrpc.com_atproto_repo.written import commit_meta, optional_cid, result
+from aurora_locus.xrpc.com_atproto_repo.write_responses import commit_meta, optional_cid, result
 from aurora_locus.xrpc.method import WRITE_BODY_BYTES, XrpcCall, procedure
-from aurora_locus.xrpc.permissions import require_writing
+from aurora_locus.xrpc.permissions import require_repo_action
 from aurora_locus.xrpc.target import own_repository
 from groundwork.errors import InvalidInput
 
@@ -35,7 +35,7 @@ async def apply_writes(call: XrpcCall) -> dict[str, Any]:
     if len(body["writes"]) > MAX_WRITES:
         raise InvalidInput("writes", f"{len(body['writes'])} writes; one commit has at most {MAX_WRITES}.")
     for item in body["writes"]:
-        require_writing(call.caller, item["collection"], RepoAction(_ACTIONS[item["$type"]].value))
+        require_repo_action(call.caller, item["collection"], RepoAction(_ACTIONS[item["$type"]].value))
     writes = [_prepare(call, index, item, body.get("validate")) for index, item in enumerate(body["writes"])]
     await check_blobs(call.host.db, did, writes)
     committed = await commit(call.host.repositories, did, writes, swap_commit=optional_cid(body, "swapCommit"))

@@ -9,9 +9,9 @@ from aurora_locus.repository.commit import commit
 from aurora_locus.repository.model import WriteAction
 from aurora_locus.repository.prepare import check_blobs, prepare_record
 from aurora_locus.xrpc.authentication import Need
-from aurora_locus.xrpc.com_atproto_repo.written import optional_cid, write_response
+from aurora_locus.xrpc.com_atproto_repo.write_responses import optional_cid, write_response
 from aurora_locus.xrpc.method import WRITE_BODY_BYTES, XrpcCall, procedure
-from aurora_locus.xrpc.permissions import require_writing
+from aurora_locus.xrpc.permissions import require_repo_action
 from aurora_locus.xrpc.target import own_repository
 
 
@@ -21,7 +21,7 @@ async def create_record(call: XrpcCall) -> dict[str, Any]:
     """
     body = call.body
     did = await own_repository(call, body["repo"])
-    require_writing(call.caller, body["collection"], RepoAction.CREATE)
+    require_repo_action(call.caller, body["collection"], RepoAction.CREATE)
     repositories = call.host.repositories
     write = prepare_record(
         call.host.catalog,

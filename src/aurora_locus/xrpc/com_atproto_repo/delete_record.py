@@ -8,9 +8,9 @@ from at_protocol.syntax.record_key import RecordKey
 from aurora_locus.repository.commit import commit
 from aurora_locus.repository.prepare import prepare_deletion
 from aurora_locus.xrpc.authentication import Need
-from aurora_locus.xrpc.com_atproto_repo.written import commit_meta, optional_cid, swap_record
+from aurora_locus.xrpc.com_atproto_repo.write_responses import commit_meta, optional_cid, swap_record
 from aurora_locus.xrpc.method import XrpcCall, procedure
-from aurora_locus.xrpc.permissions import require_writing
+from aurora_locus.xrpc.permissions import require_repo_action
 from aurora_locus.xrpc.target import own_repository
 
 
@@ -20,7 +20,7 @@ async def delete_record(call: XrpcCall) -> dict[str, Any]:
     """
     body = call.body
     did = await own_repository(call, body["repo"])
-    require_writing(call.caller, body["collection"], RepoAction.DELETE)
+    require_repo_action(call.caller, body["collection"], RepoAction.DELETE)
     write = prepare_deletion(Nsid(body["collection"]), RecordKey(body["rkey"]), swap=swap_record(body))
     committed = await commit(call.host.repositories, did, [write], swap_commit=optional_cid(body, "swapCommit"))
     return commit_meta(committed)

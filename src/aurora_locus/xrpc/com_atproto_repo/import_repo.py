@@ -167,10 +167,10 @@ def turns_of(repositories: Repositories) -> ImportTurns:
 async def _require_pace(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """Yield the body as long as it arrives at the minimum rate. Raises HTTPException (408)."""
     loop = asyncio.get_running_loop()
-    begun, size = loop.time(), 0
+    started_at, size = loop.time(), 0
     try:
         while True:
-            async with asyncio.timeout_at(begun + GRACE_SECONDS + size / LEAST_BYTES_PER_SECOND):
+            async with asyncio.timeout_at(started_at + GRACE_SECONDS + size / LEAST_BYTES_PER_SECOND):
                 chunk = await anext(body, None)
             if chunk is None:
                 return

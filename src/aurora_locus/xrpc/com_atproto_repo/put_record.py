@@ -9,9 +9,9 @@ from aurora_locus.repository.commit import commit
 from aurora_locus.repository.model import WriteAction
 from aurora_locus.repository.prepare import check_blobs, prepare_record
 from aurora_locus.xrpc.authentication import Need
-from aurora_locus.xrpc.com_atproto_repo.written import optional_cid, swap_record, write_response
+from aurora_locus.xrpc.com_atproto_repo.write_responses import optional_cid, swap_record, write_response
 from aurora_locus.xrpc.method import WRITE_BODY_BYTES, XrpcCall, procedure
-from aurora_locus.xrpc.permissions import require_writing
+from aurora_locus.xrpc.permissions import require_repo_action
 from aurora_locus.xrpc.target import own_repository
 
 
@@ -23,7 +23,7 @@ async def put_record(call: XrpcCall) -> dict[str, Any]:
     body = call.body
     did = await own_repository(call, body["repo"])
     # Both are required, because whether the record is created or updated is known only later.
-    require_writing(call.caller, body["collection"], RepoAction.CREATE, RepoAction.UPDATE)
+    require_repo_action(call.caller, body["collection"], RepoAction.CREATE, RepoAction.UPDATE)
     repositories = call.host.repositories
     write = prepare_record(
         call.host.catalog,

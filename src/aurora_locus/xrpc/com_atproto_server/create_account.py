@@ -43,7 +43,9 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
     else:
         new_account = await _arrive(registry, call, Did(did), request)
     if call.source.is_personal:
-        await registry.db.write(lambda w: password_guesses.note(w, registry.guessing, new_account.did, call.source))
+        await registry.db.write(
+            lambda w: password_guesses.note(w, registry.guess_context, new_account.did, call.source)
+        )
     view = await document_view(call.host, new_account.did) if call.host.settings.enable_did_doc_with_session else {}
     return {
         "did": new_account.did,

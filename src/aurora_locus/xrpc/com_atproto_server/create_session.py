@@ -27,7 +27,7 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
 
     def work(w: Writer) -> TokenPair:
         tokens = sessions.open_proven(w, registry.tokens, proof)
-        password_guesses.note(w, registry.guessing, proof.account.did, call.source)
+        password_guesses.note(w, registry.guess_context, proof.account.did, call.source)
         return tokens
 
     tokens = await registry.db.write(work)

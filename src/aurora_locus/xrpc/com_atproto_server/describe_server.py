@@ -7,7 +7,7 @@ from aurora_locus.xrpc.method import Outcome, XrpcCall
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """Return the server's DID, handle domains, sign-up conditions, links and contact. Anybody may call this."""
     settings = call.host.settings
-    answer: dict[str, object] = {
+    response: dict[str, object] = {
         "did": settings.did,
         "availableUserDomains": list(registry.handle_domains),
         "inviteCodeRequired": registry.needs_invite,
@@ -16,6 +16,6 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
     }
     links = {"privacyPolicy": settings.privacy_policy_url, "termsOfService": settings.terms_of_service_url}
     # Always present, even if empty, as in the reference server, because clients access them without checking.
-    answer["links"] = {name: url for name, url in links.items() if url}
-    answer["contact"] = {"email": settings.contact_email_address} if settings.contact_email_address else {}
-    return answer
+    response["links"] = {name: url for name, url in links.items() if url}
+    response["contact"] = {"email": settings.contact_email_address} if settings.contact_email_address else {}
+    return response

@@ -9,7 +9,7 @@ from groundwork.errors import NotFound
 
 async def get_host_status(call: XrpcCall) -> dict[str, Any]:
     """Return the status of this host. Raises NotFound (``HostNotFound``) for any other name."""
-    if call.parameters["hostname"].lower() != call.host.crawling.hostname:
+    if call.parameters["hostname"].lower() != call.host.crawl_requests.hostname:
         raise NotFound("This server is a PDS and does not crawl other hosts.", name="HostNotFound")
     return await describe_own_host(call)
 

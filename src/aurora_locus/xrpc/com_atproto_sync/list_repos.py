@@ -39,8 +39,8 @@ def _position(cursor: str | None) -> tuple[Instant, str]:
 
 
 def _repo_view(head: Head) -> dict[str, Any]:
-    shown = {"did": head.did, "head": str(head.commit), "rev": head.rev, "active": head.status is HostingStatus.ACTIVE}
-    return shown if head.status is HostingStatus.ACTIVE else {**shown, "status": head.status.value}
+    view = {"did": head.did, "head": str(head.commit), "rev": head.rev, "active": head.status is HostingStatus.ACTIVE}
+    return view if head.status is HostingStatus.ACTIVE else {**view, "status": head.status.value}
 
 
 METHOD = query("com.atproto.sync.listRepos", list_repos, Need.ANYBODY)

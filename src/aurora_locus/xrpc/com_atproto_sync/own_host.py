@@ -13,7 +13,7 @@ async def describe_own_host(call: XrpcCall) -> dict[str, Any]:
     """
     host = call.host
     output: dict[str, Any] = {
-        "hostname": host.crawling.hostname,
+        "hostname": host.crawl_requests.hostname,
         "seq": host.repositories.live.buffer.head,
         "status": "active",
     }

@@ -17,14 +17,16 @@ async def request_crawl(call: XrpcCall) -> None:
     minutes of the last request.
     """
     host = call.host
-    if call.body["hostname"].lower() != host.crawling.hostname:
-        raise Refused(f"This server is a PDS and crawls nobody. It can announce {host.crawling.hostname} only.")
+    if call.body["hostname"].lower() != host.crawl_requests.hostname:
+        raise Refused(f"This server is a PDS and crawls nobody. It can announce {host.crawl_requests.hostname} only.")
     if not host.settings.announces_when_asked:
         raise Forbidden("This server isn’t announced (PDS_FEDERATION_CRAWL_ENABLED is off).")
     audit = audit_of(call)
     # Written to the audit log first: relays may take their time, and no transaction may wait for them.
-    await host.db.write(lambda w: audit_log.append(w, audit, OperatorAction.REQUEST_CRAWL, host.crawling.hostname))
-    await host.crawling.ask_now()
+    await host.db.write(
+        lambda w: audit_log.append(w, audit, OperatorAction.REQUEST_CRAWL, host.crawl_requests.hostname)
+    )
+    await host.crawl_requests.ask_now()
 
 
 METHOD = procedure("com.atproto.sync.requestCrawl", request_crawl, Need.ADMIN)

@@ -29,24 +29,24 @@ async def subscribe_repos(host: XrpcHost, scope: Scope, receive: Receive, send: 
 
     peer = client[0] if client else ""
     window_starts_at = Instant(host.clock.now() - round(host.settings.replay_seconds * SECOND))
-    following = asyncio.create_task(
+    follow_task = asyncio.create_task(
         follow(host.db, host.repositories.live, cursor, peer, send_frame, window_starts_at=window_starts_at)
     )
     disconnection = asyncio.create_task(_until_gone(receive))
     try:
-        await asyncio.wait({following, disconnection}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({follow_task, disconnection}, return_when=asyncio.FIRST_COMPLETED)
         if disconnection.done():
             return
-        refusal = following.result()
+        refusal = follow_task.result()
         # A subscriber that no longer reads may never accept this message; the connection is then cut.
         async with asyncio.timeout(FAREWELL_SECONDS):
             await _refuse(send, refusal)
     except TimeoutError:
         return
     finally:
-        following.cancel()
+        follow_task.cancel()
         disconnection.cancel()
-        await asyncio.gather(following, disconnection, return_exceptions=True)
+        await asyncio.gather(follow_task, disconnection, return_exceptions=True)
 
 
 async def _refuse(send: Send, refusal: StreamError) -> None:

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from at_protocol.lexicon.authority import own_name
 from at_protocol.oauth.grant import read_grant
-from at_protocol.oauth.permissions import ATPROTO, EVERY_WRITING, BlobPermission, RepoPermission
+from at_protocol.oauth.permissions import ALL_ACTIONS, ATPROTO, BlobPermission, RepoPermission
 from groundwork.database.transaction import Reader
 from openmeet.domain.identities import queries, session_queries
 from openmeet.domain.identities.model import PdsSessionKind, SealedSession
@@ -74,7 +74,7 @@ def features_in(scope: str) -> list[Feature]:
     return [
         feature
         for feature, collections in COLLECTIONS.items()
-        if all(grant.may_write(each, writing) for each in collections for writing in EVERY_WRITING)
+        if all(grant.may_write(each, writing) for each in collections for writing in ALL_ACTIONS)
     ]
 
 

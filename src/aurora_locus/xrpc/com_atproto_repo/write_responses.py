@@ -31,10 +31,10 @@ def commit_meta(committed: Committed | None) -> dict[str, Any]:
 
 def result(did: Did, write: PreparedWrite) -> dict[str, Any]:
     """Return the fields about a written record: ``uri``, ``cid`` and ``validationStatus``."""
-    shown: dict[str, Any] = {"uri": f"at://{did}/{write.path}", "cid": str(write.cid)}
+    view: dict[str, Any] = {"uri": f"at://{did}/{write.path}", "cid": str(write.cid)}
     if write.validation is not None:
-        shown["validationStatus"] = write.validation
-    return shown
+        view["validationStatus"] = write.validation
+    return view
 
 
 def write_response(did: Did, write: PreparedWrite, committed: Committed | None) -> dict[str, Any]:

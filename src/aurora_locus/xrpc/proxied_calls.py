@@ -128,16 +128,16 @@ class ProxiedCalls:
                 is_client_gone=hung_up.done,
             )
 
-        asking = asyncio.ensure_future(ask())
+        call_task = asyncio.ensure_future(ask())
         try:
-            await asyncio.wait({hung_up, asking}, return_when=asyncio.FIRST_COMPLETED)
-            reply = asking.result() if asking.done() else None
+            await asyncio.wait({hung_up, call_task}, return_when=asyncio.FIRST_COMPLETED)
+            reply = call_task.result() if call_task.done() else None
         except BaseException:
-            asking.cancel()
+            call_task.cancel()
             hung_up.cancel()
             raise
         if reply is None:
-            asking.cancel()
+            call_task.cancel()
             raise ClientDisconnect
         return relay_response(reply, hung_up)
 
