@@ -131,14 +131,14 @@ async def verify_log(db: Database, did: Did, key: PublicKey, now: int) -> dict[s
                     del records[operation.path]
                 else:
                     records[operation.path] = cbor.decode(operation.record)
-            known = seen.known
+            known = seen.head
     return records
 
 
 def _verified(
     message: events.CommitMessage, key: PublicKey, now: int, known: verify.RepoHead | None
 ) -> verify.VerifiedCommit:
-    return verify.verify_commit_message(message, key, now_us=now, known=known)
+    return verify.verify_commit_message(message, key, now_us=now, last_head=known)
 
 
 def _first(message: events.CommitMessage, key: PublicKey, now: int) -> verify.VerifiedCommit:

@@ -87,7 +87,7 @@ def read_commits(frames: Iterable[bytes], did: str, key: PublicKey, now_us: int)
         if not isinstance(message, CommitMessage) or message.repo != did:
             continue
         verification = {"verification": LENIENT} if message.prev_data is None else {}
-        seen = verify_commit_message(message, key, now_us=now_us, known=known, **verification)
+        seen = verify_commit_message(message, key, now_us=now_us, last_head=known, **verification)
         for operation in seen.operations:
             if operation.cid is None:
                 del records[operation.path]
@@ -95,6 +95,6 @@ def read_commits(frames: Iterable[bytes], did: str, key: PublicKey, now_us: int)
                 records[operation.path] = str(operation.cid)
         assert message.rev not in commits, f"{message.rev} is announced twice"
         commits[message.rev] = str(message.commit)
-        known = seen.known
-    assert known is not None, f"{did} was never announced"
+        known = seen.head
+    assert known is not None, f"nothing was announced of {did}"
     return Announced(known, commits, records)

@@ -58,14 +58,14 @@ class SyncVerdict(StrEnum):
 class AccountState:
     """The state of one account as seen through its upstream.
 
-    ``known`` is None if no commit was seen. With SYNCHRONIZED, the first commit is then accepted. This is right for a
-    forwarder, but wrong for a consumer that keeps a copy.
+    ``last_head`` is None if no commit was seen. With SYNCHRONIZED, the first commit is then accepted. This is right for
+    a forwarder, but wrong for a consumer that keeps a copy.
     """
 
     active: bool = True
     status: str | None = None
     sync: SyncState = SyncState.DESYNCHRONIZED
-    known: RepoHead | None = None
+    last_head: RepoHead | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,16 +118,20 @@ def _commit(
         return AccountChange(SyncVerdict.DROP, state)
     if state.sync is SyncState.IN_PROGRESS:
         return AccountChange(SyncVerdict.HOLD, state)
-    is_first = message.since is None and state.known is None
+    is_first = message.since is None and state.last_head is None
     if state.sync is SyncState.DESYNCHRONIZED and not is_first:
         # An account first seen in the middle of its history must be fetched. One that is known to be behind is already
         # queued.
-        return AccountChange(SyncVerdict.DROP if state.known else SyncVerdict.RESYNC, state)
+        return AccountChange(SyncVerdict.DROP if state.last_head else SyncVerdict.RESYNC, state)
     try:
-        verified = verify_commit_message(message, key, now_us=now_us, known=state.known, verification=verification)
+        verified = verify_commit_message(
+            message, key, now_us=now_us, last_head=state.last_head, verification=verification
+        )
     except MessageRejected as refusal:
         return _change_after_refusal(state, refusal)
-    return AccountChange(SyncVerdict.APPLY, replace(state, sync=SyncState.SYNCHRONIZED, known=verified.known), verified)
+    return AccountChange(
+        SyncVerdict.APPLY, replace(state, sync=SyncState.SYNCHRONIZED, last_head=verified.head), verified
+    )
 
 
 def _sync(state: AccountState, message: SyncMessage, key: PublicKey, now_us: int) -> AccountChange:
@@ -136,11 +140,11 @@ def _sync(state: AccountState, message: SyncMessage, key: PublicKey, now_us: int
     if state.sync is SyncState.IN_PROGRESS:
         return AccountChange(SyncVerdict.HOLD, state)
     try:
-        commit = verify_sync_message(message, key, now_us=now_us, known=state.known)
+        commit = verify_sync_message(message, key, now_us=now_us, last_head=state.last_head)
     except MessageRejected as refusal:
         return _change_after_refusal(state, refusal)
-    if state.sync is SyncState.SYNCHRONIZED and (state.known is None or state.known.data == commit.data):
-        return AccountChange(SyncVerdict.APPLY, replace(state, known=RepoHead(message.rev, commit.data)))
+    if state.sync is SyncState.SYNCHRONIZED and (state.last_head is None or state.last_head.data == commit.data):
+        return AccountChange(SyncVerdict.APPLY, replace(state, last_head=RepoHead(message.rev, commit.data)))
     return AccountChange(SyncVerdict.RESYNC, replace(state, sync=SyncState.DESYNCHRONIZED))
 
 
@@ -164,7 +168,7 @@ def resync_ended(state: AccountState, rev: str, data: Cid) -> AccountState:
 
     Replay the held messages afterwards; those with old revisions are dropped.
     """
-    return replace(state, sync=SyncState.SYNCHRONIZED, known=RepoHead(rev, data))
+    return replace(state, sync=SyncState.SYNCHRONIZED, last_head=RepoHead(rev, data))
 
 
 def resync_failed(state: AccountState) -> AccountState:

@@ -91,7 +91,7 @@ class VerifiedCommit:
     operations: tuple[SeenOperation, ...]
 
     @property
-    def known(self) -> RepoHead:
+    def head(self) -> RepoHead:
         return RepoHead(self.rev, self.commit.data)
 
 
@@ -119,14 +119,14 @@ def verify_commit_message(
     key: PublicKey,
     *,
     now_us: int,
-    known: RepoHead | None = None,
+    last_head: RepoHead | None = None,
     verification: VerificationLevel = FULL,
 ) -> VerifiedCommit:
-    """Verify a ``#commit``. ``known`` is None if the repository was never seen; any revision can then be the first.
+    """Verify a ``#commit``. ``last_head`` is None if the repository was never seen; any revision can then be the first.
 
     Raises MessageRejected. On BAD_SIGNATURE, resolve the identity again, once. On GAP, fetch the repository.
     """
-    check_newer(message.rev, known)
+    check_newer(message.rev, last_head)
     rev = check_rev(message.rev, now_us)
     blocks = _blocks(message.blocks)
     commit = _commit(blocks, message.commit)
@@ -140,19 +140,21 @@ def verify_commit_message(
         )
     operations = tuple(_operation(operation, blocks) for operation in message.operations)
     _check_tree(message, commit, blocks, verification)
-    if known is not None and not (message.prev_data is None and verification.allows_legacy):
-        if message.since != known.rev:
-            raise MessageRejected(RejectionReason.GAP, message.since, f"last known is {known.rev}")
-        if message.prev_data is not None and message.prev_data != known.data:
-            raise MessageRejected(RejectionReason.GAP, str(message.prev_data), f"last known tree is {known.data}")
+    if last_head is not None and not (message.prev_data is None and verification.allows_legacy):
+        if message.since != last_head.rev:
+            raise MessageRejected(RejectionReason.GAP, message.since, f"last known is {last_head.rev}")
+        if message.prev_data is not None and message.prev_data != last_head.data:
+            raise MessageRejected(RejectionReason.GAP, str(message.prev_data), f"last known tree is {last_head.data}")
     return VerifiedCommit(message.repo, rev, commit, operations)
 
 
-def verify_sync_message(message: SyncMessage, key: PublicKey, *, now_us: int, known: RepoHead | None = None) -> Commit:
+def verify_sync_message(
+    message: SyncMessage, key: PublicKey, *, now_us: int, last_head: RepoHead | None = None
+) -> Commit:
     """Verify a ``#sync``: its commit belongs to this account, is signed, and is newer than the known one. Raises
     MessageRejected.
     """
-    check_newer(message.rev, known)
+    check_newer(message.rev, last_head)
     check_rev(message.rev, now_us)
     try:
         file = car.read(message.blocks)
@@ -167,12 +169,12 @@ def verify_sync_message(message: SyncMessage, key: PublicKey, *, now_us: int, kn
     return commit
 
 
-def check_newer(rev: str, known: RepoHead | None) -> None:
+def check_newer(rev: str, last_head: RepoHead | None) -> None:
     """Reject a message that is not newer than the known state. TIDs sort as text. This runs first, because an old
     message needs no other checks.
     """
-    if known is not None and rev <= known.rev:
-        raise MessageRejected(RejectionReason.STALE_REV, rev, f"last known is {known.rev}")
+    if last_head is not None and rev <= last_head.rev:
+        raise MessageRejected(RejectionReason.STALE_REV, rev, f"last known is {last_head.rev}")
 
 
 def check_rev(rev: str, now_us: int) -> Tid:

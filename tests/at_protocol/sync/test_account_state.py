@@ -85,7 +85,7 @@ def test_a_new_account_starts_synchronized_with_its_first_commit():
     assert outcome.verdict is SyncVerdict.APPLY
     assert outcome.state.sync is SyncState.SYNCHRONIZED
     assert outcome.verified is not None
-    assert outcome.state.known == outcome.verified.known
+    assert outcome.state.last_head == outcome.verified.head
 
 
 def test_an_account_first_seen_in_the_middle_is_fetched():
@@ -168,7 +168,7 @@ def test_sync_with_the_same_tree_takes_the_new_rev():
     message = author.sync()
     outcome = _receive(state, message)
     assert outcome.verdict is SyncVerdict.APPLY
-    assert outcome.state.known == RepoHead(message.rev, author.repository.root)
+    assert outcome.state.last_head == RepoHead(message.rev, author.repository.root)
     assert _receive(outcome.state, author.write(_edits(2))).verdict is SyncVerdict.APPLY
 
 

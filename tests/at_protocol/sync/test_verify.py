@@ -35,11 +35,11 @@ COMMITS = captured.commits()
 
 
 def _verify(
-    message: CommitMessage, *, verification: VerificationLevel = FULL, known: RepoHead | None = None
+    message: CommitMessage, *, verification: VerificationLevel = FULL, last_head: RepoHead | None = None
 ) -> VerifiedCommit:
     """Verify with the captured key at the time of capture."""
     key = captured.keys()[message.repo]
-    return verify_commit_message(message, key, now_us=CAPTURED_AT_US, known=known, verification=verification)
+    return verify_commit_message(message, key, now_us=CAPTURED_AT_US, last_head=last_head, verification=verification)
 
 
 def _refusal(message: CommitMessage, **how: Any) -> RejectionReason:
@@ -64,7 +64,7 @@ class TestCaptured:
         for seen in verified.operations:
             assert (seen.record is None) is (seen.action is RecordAction.DELETE)
             assert seen.cid is None or Cid.for_cbor(seen.record or b"") == seen.cid
-        assert verified.known == RepoHead(message.rev, verified.commit.data)
+        assert verified.head == RepoHead(message.rev, verified.commit.data)
 
     def test_holds_in_light_mode(self, message):
         assert _verify(message, verification=LIGHT) == _verify(message)
@@ -126,13 +126,13 @@ class TestCaptured:
                 assert _verify(with_blocks(message, without=cid)) == verified
 
     def test_old_news(self, message):
-        assert _refusal(message, known=RepoHead(message.rev, OTHER_CID)) is RejectionReason.STALE_REV
+        assert _refusal(message, last_head=RepoHead(message.rev, OTHER_CID)) is RejectionReason.STALE_REV
 
     def test_a_gap(self, message):
         known = RepoHead(message.since or "", message.prev_data or OTHER_CID)
-        _verify(message, known=known)
-        assert _refusal(message, known=replace(known, rev="3aaaaaaaaaa2a")) is RejectionReason.GAP
-        assert _refusal(message, known=replace(known, data=OTHER_CID)) is RejectionReason.GAP
+        _verify(message, last_head=known)
+        assert _refusal(message, last_head=replace(known, rev="3aaaaaaaaaa2a")) is RejectionReason.GAP
+        assert _refusal(message, last_head=replace(known, data=OTHER_CID)) is RejectionReason.GAP
 
     def test_from_the_future(self, message):
         with pytest.raises(MessageRejected) as refused:
@@ -163,7 +163,7 @@ def test_own_history_verifies_step_by_step():
         [],
         [("com.example.thing/z", None)],
     ):
-        known = _ours(author.write(*edits), known=known).known
+        known = _ours(author.write(*edits), last_head=known).head
     assert known is not None
     assert known.data == author.repository.root
 
@@ -247,7 +247,7 @@ def test_sync_message():
     author = Author()
     first = _ours(author.write(("com.example.thing/a", {"x": 1})))
     message = author.sync()
-    commit = verify_sync_message(message, KEY.public, now_us=NOW_US, known=first.known)
+    commit = verify_sync_message(message, KEY.public, now_us=NOW_US, last_head=first.head)
     assert commit.data == first.commit.data
 
 

@@ -87,7 +87,7 @@ async def test_a_follower_goes_on_with_its_cursor(
     seen = await frames_after(db)
     cursor = seen[-1][0]
     (*_, newest) = [m for m in await messages(db, ada.did) if isinstance(m, CommitMessage)]
-    known = verify.verify_commit_message(newest, ada.key.public, now_us=clock.now(), verification=verify.LENIENT).known
+    known = verify.verify_commit_message(newest, ada.key.public, now_us=clock.now(), verification=verify.LENIENT).head
 
     clock.turn(MINUTE)
     await restore.restore(vault, await read_manifest(vault), target_of(place.other, tmp_path), clock)
@@ -99,10 +99,10 @@ async def test_a_follower_goes_on_with_its_cursor(
     assert {message.did for message in after if isinstance(message, SyncMessage)} == {ada.did, ben.did}
     (told,) = [message for message in after if isinstance(message, SyncMessage) and message.did == ada.did]
     assert told.rev > known.rev
-    state = verify.verify_sync_message(told, ada.key.public, now_us=clock.now(), known=known)
+    state = verify.verify_sync_message(told, ada.key.public, now_us=clock.now(), last_head=known)
     (commit,) = [message for message in after if isinstance(message, CommitMessage)]
     verify.verify_commit_message(
-        commit, ada.key.public, now_us=clock.now(), known=verify.RepoHead(told.rev, state.data)
+        commit, ada.key.public, now_us=clock.now(), last_head=verify.RepoHead(told.rev, state.data)
     )
     assert {str(path) for path in await reader.all_entries(there, ada.did)} == {f"{NOTE}/kept", f"{NOTE}/next"}
     await there.close()

@@ -134,12 +134,12 @@ async def advance(
     the cursor.
     """
     for did, state in sorted(known.items()):
-        if state.known is not None:
+        if state.last_head is not None:
             await tx.execute(
                 PUT_KNOWN,
                 did=did,
-                rev=state.known.rev,
-                data=str(state.known.data),
+                rev=state.last_head.rev,
+                data=str(state.last_head.data),
                 is_active=int(state.active),
                 status=_storable(state.status or ""),
                 source=url,
@@ -192,7 +192,7 @@ async def known_of(reader: Reader, did: str) -> AccountState:
         active=bool(row["is_active"]),
         status=row["status"] or None,
         sync=SyncState.SYNCHRONIZED,
-        known=RepoHead(row["rev"], Cid.parse(row["data"])),
+        last_head=RepoHead(row["rev"], Cid.parse(row["data"])),
     )
 
 

@@ -305,7 +305,7 @@ class RepoStream:
                 log.warning("frame.rejected", source=self._url, seq=seq, did=did, reason=read.refusal)
             if read.state is not None:
                 known[did] = _newer(known.get(did), read.state)
-                if read.state.known is not None:
+                if read.state.last_head is not None:
                     self._consumer.interests.followed.add(did)
             messages += read.messages
         await deliver(self._consumer.delivering, self._consumer.interests, messages)
@@ -392,7 +392,11 @@ async def _refused(why: str) -> FrameResult:
 
 def _newer(one: AccountState | None, other: AccountState) -> AccountState:
     """Return the account state with the higher rev, because looked-up commits arrive out of order."""
-    if one is None or one.known is None or (other.known is not None and other.known.rev >= one.known.rev):
+    if (
+        one is None
+        or one.last_head is None
+        or (other.last_head is not None and other.last_head.rev >= one.last_head.rev)
+    ):
         return other
     return one
 

@@ -136,7 +136,7 @@ def _commit(
         case SyncVerdict.APPLY:
             if outcome.verified is None:
                 return NOTHING
-            is_unknown_past = present.known is None and message.since is not None
+            is_unknown_past = present.last_head is None and message.since is not None
             return _applied(message, outcome.verified, outcome.state, was_missed=is_unknown_past)
         case SyncVerdict.RESYNC:
             try:
@@ -145,7 +145,7 @@ def _commit(
                 )
             except MessageRejected as refusal:
                 return FrameResult(refusal=str(refusal))
-            known = replace(present, known=verified.known)
+            known = replace(present, last_head=verified.head)
             return _applied(message, verified, known, was_missed=True)
         case SyncVerdict.DROP | SyncVerdict.HOLD:
             return NOTHING
@@ -166,7 +166,7 @@ def _sync(
         case SyncVerdict.RESYNC:
             commit = verify_sync_message(message, key, now_us=verifier.clock.now())
             hint = _read_request(message.did, message.rev, message.seq)
-            return FrameResult((hint,), replace(present, known=RepoHead(message.rev, commit.data)))
+            return FrameResult((hint,), replace(present, last_head=RepoHead(message.rev, commit.data)))
         case SyncVerdict.DROP | SyncVerdict.HOLD:
             return NOTHING
         case SyncVerdict.REJECT:
