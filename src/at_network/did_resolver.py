@@ -65,7 +65,7 @@ class DidResolver:
         self._check(did)
         return await self._cache.get(did)
 
-    def known(self, did: Did) -> DidDocument | None:
+    def cached_document(self, did: Did) -> DidDocument | None:
         """Return the document if ``resolve`` would answer from the cache. For callers that must not wait."""
         return self._cache.peek(did)
 

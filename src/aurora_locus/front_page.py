@@ -56,9 +56,9 @@ def routes(settings: PdsSettings) -> list[Route]:
             raise NotFound(gettext_noop("We don’t speak that language yet."))
         # Because of ``Referrer-Policy: same-origin``, pages send their full address to this server, so it does not have
         # to be in the link.
-        came_from = urlsplit(request.headers.get("referer", ""))
-        is_ours = came_from.netloc in {request.headers.get("host"), urlsplit(settings.url).netloc}
-        response = redirect_to(local_path(came_from._replace(scheme="", netloc="").geturl()) if is_ours else "/")
+        referer = urlsplit(request.headers.get("referer", ""))
+        is_ours = referer.netloc in {request.headers.get("host"), urlsplit(settings.url).netloc}
+        response = redirect_to(local_path(referer._replace(scheme="", netloc="").geturl()) if is_ours else "/")
         response.set_cookie(
             COOKIE,
             tag,

@@ -156,22 +156,22 @@ def read_settings(
     return kind(**values)
 
 
-def override(settings: S, table: Mapping[str, Any], *, allowed: Collection[str], where: str) -> S:
+def override(settings: S, table: Mapping[str, Any], *, allowed: Collection[str], table_name: str) -> S:
     """Replace settings with those from a table of the file. Raises ``SettingsRefused`` with every problem.
 
-    ``allowed`` are the fields that the table may set. ``where`` is the name of the table in error sentences.
+    ``allowed`` are the fields that the table may set. ``table_name`` is the name of the table in error sentences.
     """
     hints = typing.get_type_hints(type(settings), include_extras=True)
     values: dict[str, Any] = {}
     problems = []
     for name, value in table.items():
         if name not in hints:
-            problems.append(f"{where} has {name!r}, which is not a setting here.")
+            problems.append(f"{table_name} has {name!r}, which is not a setting here.")
         elif name not in allowed:
-            problems.append(f"{where} has {name!r}, which applies to the whole installation. Set it there.")
+            problems.append(f"{table_name} has {name!r}, which applies to the whole installation. Set it there.")
         else:
             try:
-                values[name] = _convert(f"{name} ({where})", value, hints[name])
+                values[name] = _convert(f"{name} ({table_name})", value, hints[name])
             except SettingsRefused as refused:
                 problems += refused.sentences
     if problems:

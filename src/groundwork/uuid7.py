@@ -28,11 +28,11 @@ def new_ids(now: Instant, count: int) -> list[str]:
     with _lock:
         first = max(clock_value, _last + 1)
         _last = first + count - 1
-    noise = os.urandom(8 * count)
-    return [_written(first + index, noise[8 * index : 8 * index + 8]) for index in range(count)]
+    random_bytes = os.urandom(8 * count)
+    return [_written(first + index, random_bytes[8 * index : 8 * index + 8]) for index in range(count)]
 
 
-def _written(clock_value: int, noise: bytes) -> str:
-    random = int.from_bytes(noise) & 0x3FFF_FFFF_FFFF_FFFF
+def _written(clock_value: int, random_bytes: bytes) -> str:
+    random = int.from_bytes(random_bytes) & 0x3FFF_FFFF_FFFF_FFFF
     text = f"{((clock_value >> 12) << 80) | (0x7 << 76) | ((clock_value & 0xFFF) << 64) | (0b10 << 62) | random:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

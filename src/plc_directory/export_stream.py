@@ -95,7 +95,7 @@ class ExportStream:
             return position
         while True:
             # Taken before the page is read: an operation accepted after this either wakes us or is in the page.
-            news = self._news
+            new_operations = self._news
             page = await self._page(position)
             try:
                 for line in page:
@@ -105,7 +105,7 @@ class ExportStream:
             except TimeoutError:
                 return TOO_SLOW
             if len(page) < _PAGE:
-                await _heard(news)
+                await _heard(new_operations)
 
     async def _begin(self, cursor: int | None) -> int | CloseReason:
         """Return the number after which reading begins. Without a cursor, only new operations are sent."""
@@ -124,10 +124,10 @@ class ExportStream:
             return await store.export_after_seq(reader, after, _PAGE)
 
 
-async def _heard(news: asyncio.Event) -> None:
+async def _heard(new_operations: asyncio.Event) -> None:
     try:
         async with asyncio.timeout(_LOOK_SECONDS):
-            await news.wait()
+            await new_operations.wait()
     except TimeoutError:
         return  # it is time to poll for operations from other processes
 

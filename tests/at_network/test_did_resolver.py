@@ -209,13 +209,13 @@ async def test_known_makes_no_request(http, clock, directory):
     """
     async with serve({"GET /{did}": directory}) as url:
         resolver = DidResolver(http, clock, DidSettings(url))
-        assert resolver.known(DID) is None
+        assert resolver.cached_document(DID) is None
         await resolver.resolve(DID)
-        assert resolver.known(DID) is not None
+        assert resolver.cached_document(DID) is not None
         resolver.recheck(DID)
-        assert resolver.known(DID) is None
+        assert resolver.cached_document(DID) is None
         await resolver.resolve(DID)
         clock.turn(25 * HOUR)
-        assert resolver.known(DID) is None
+        assert resolver.cached_document(DID) is None
         assert directory.asked == 2
         await resolver.close()

@@ -46,13 +46,13 @@ async def copy_account(move: Migration) -> MigrationResult:
         )
         await copy.copy_blobs(move.old, move.new, move.on_progress, outcome)
         return outcome
-    brought = await copy.copy_repository(move.old, move.new, move.folder, move.on_progress)
+    revision = await copy.copy_repository(move.old, move.new, move.folder, move.on_progress)
     await copy.copy_blobs(move.old, move.new, move.on_progress, outcome)
-    if await copy.newest_rev(move.old) != brought.rev:
+    if await copy.newest_rev(move.old) != revision.rev:
         # Something was written at the old server in the meantime. It is little data, but its blobs are needed too.
-        brought = await copy.copy_repository(move.old, move.new, move.folder, move.on_progress)
+        revision = await copy.copy_repository(move.old, move.new, move.folder, move.on_progress)
         await copy.copy_blobs(move.old, move.new, move.on_progress, outcome)
-    outcome.records = brought.records
+    outcome.records = revision.records
     await copy.copy_preferences(move.old, move.new, move.on_progress, outcome)
     await copy.compare(move.old, move.new, outcome)
     return outcome

@@ -44,12 +44,12 @@ def head(encoded: bytes, at: int) -> tuple[int, int, int]:
         raise Malformed("cbor", encoded[at : at + 20], "indefinite lengths are not allowed")
     if argument > 27:
         raise Malformed("cbor", encoded[at : at + 20], "reserved head")
-    size, least = _EXTENSIONS[argument]
+    size, minimum = _EXTENSIONS[argument]
     end = at + 1 + size
     if end > len(encoded):
         raise Malformed("cbor", encoded[at : at + 20], "ends in the middle of an item")
     argument = int.from_bytes(encoded[at + 1 : end], "big")
-    if argument < least:
+    if argument < minimum:
         raise Malformed("cbor", encoded[at:end], "a length or integer is not in its shortest form")
     return first >> 5, argument, end
 

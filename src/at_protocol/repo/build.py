@@ -83,8 +83,8 @@ def build_nodes(entries: Iterable[tuple[str, Cid]]) -> Iterator[Node]:
 
 def _close(levels: list[_Level], level: int, child: Cid | None) -> Node | None:
     """Complete the node of a level with its last child. Returns None for an empty node."""
-    filled = levels[level]
-    if not filled.keys and child is None:
+    closed_level = levels[level]
+    if not closed_level.keys and child is None:
         return None
     levels[level] = _Level()
-    return make_node(level, filled.keys, filled.values, [*filled.children, child])
+    return make_node(level, closed_level.keys, closed_level.values, [*closed_level.children, child])

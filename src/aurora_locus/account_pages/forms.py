@@ -64,5 +64,5 @@ def page_with_failure(
             problems = {field: too_often(failure)}
     # Status 401 would redirect to the sign-in page, but the person is already signed in.
     status = 400 if isinstance(failure, NotSignedIn) else kind_of(failure).http_status
-    typed = FormState({name: value for name, value in form.items() if name != TOKEN}, problems)
-    return page(request, template, {**context, "typed": typed}, status=status, headers=failure.headers)
+    form_state = FormState({name: value for name, value in form.items() if name != TOKEN}, problems)
+    return page(request, template, {**context, "typed": form_state}, status=status, headers=failure.headers)

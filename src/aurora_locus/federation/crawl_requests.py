@@ -98,9 +98,9 @@ class CrawlRequests:
         """
         now = self._clock.now()
         if self.relays and all(now < relay.next_at for relay in self.relays):
-            soonest = min(relay.next_at for relay in self.relays)
+            next_at = min(relay.next_at for relay in self.relays)
             why = "Every relay was asked less than twenty minutes ago."
-            raise TooMany(why, after_seconds=(soonest - now) / SECOND)
+            raise TooMany(why, after_seconds=(next_at - now) / SECOND)
         await self._request_crawls(lambda relay, now: now >= relay.next_at)
 
     async def _request_crawls(self, is_due: Callable[[Relay, Instant], bool]) -> None:

@@ -110,14 +110,14 @@ async def _kept_alive(db: Database, backup: str) -> AsyncIterator[None]:
 
 async def _make(source: BackupSource, vault: Vault, clock: Clock, backup: str, progress: Progress) -> Manifest:
     try:
-        written, fresh = await _write(source, vault, clock, backup, progress)
-        await verification.verify(vault, written, source.scratch, progress, fresh=fresh)
-        text = msgspec.json.encode(written)
+        part_sizes, new_blobs = await _write(source, vault, clock, backup, progress)
+        await verification.verify(vault, part_sizes, source.scratch, progress, fresh=new_blobs)
+        text = msgspec.json.encode(part_sizes)
         await vault.write(part_name(backup, MANIFEST), _as_stream(text))
     except BaseException:
         await asyncio.shield(_remove(vault, backup))
         raise
-    return written
+    return part_sizes
 
 
 async def _remove(vault: Vault, backup: str) -> None:

@@ -31,7 +31,7 @@ async def examine_events(db: Database) -> list[str]:
 
 
 def _faults_of_rows(rows: Sequence[Row], newest: dict[str, str]) -> list[str]:
-    return [what for row in rows for what in _faults_of_row(row, newest)]
+    return [fault for row in rows for fault in _faults_of_row(row, newest)]
 
 
 def _faults_of_row(row: Row, newest: dict[str, str]) -> Iterator[str]:

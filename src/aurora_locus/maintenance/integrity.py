@@ -189,8 +189,8 @@ class _RepositoryCheck:
             setattr(report, name, getattr(report, name) + getattr(self._report, name))
         report.findings += self.findings
 
-    def _wrong(self, what: str) -> None:
-        self.findings.append(IntegrityFinding(self._head.did, what))
+    def _wrong(self, problem: str) -> None:
+        self.findings.append(IntegrityFinding(self._head.did, problem))
 
     async def run(self) -> None:
         await self._commit()
@@ -271,13 +271,13 @@ class _RepositoryCheck:
         missing_paths = [path for path in self._entries if path not in indexed]
         extra = [path for path in indexed if path not in self._entries]
         other = [path for path, cid in indexed.items() if self._entries.get(path, cid) != cid]
-        for paths, what in (
+        for paths, verb in (
             (missing_paths, "lacks"),
             (extra, "has, but the tree lacks,"),
             (other, "has a different CID for"),
         ):
             if paths:
-                self._wrong(f"The record index {what} {len(paths)} paths, first {min(paths)}.")
+                self._wrong(f"The record index {verb} {len(paths)} paths, first {min(paths)}.")
 
     async def _records(self) -> None:
         by_cid: dict[Cid, list[str]] = {}
@@ -374,7 +374,7 @@ async def _examine_log(db: Database, report: IntegrityReport) -> None:
         report.findings.append(IntegrityFinding("events", "The row that assigns sequence numbers is missing."))
         return
     report.events = bounds["number"]
-    report.findings += [IntegrityFinding("events", what) for what in await examine_events(db)]
+    report.findings += [IntegrityFinding("events", problem) for problem in await examine_events(db)]
     if bounds["high"] is not None and bounds["high"] > head["last"]:
         report.findings.append(
             IntegrityFinding("events", f"Event {bounds['high']} is above the last number, {head['last']}.")

@@ -117,11 +117,11 @@ def set_deactivated(w: Writer, did: Did, *, deactivated: bool) -> None:
 
 def announce(w: Writer, repositories: Repositories, did: Did) -> None:
     """Apply and announce the resulting status. This must be the last call in its transaction. Raises NotFound."""
-    decided = decisions(w, did)
-    if decided.status is HostingStatus.ACTIVE:
-        hosting.activate(w, repositories, did, decided.handle)
+    current = decisions(w, did)
+    if current.status is HostingStatus.ACTIVE:
+        hosting.activate(w, repositories, did, current.handle)
     else:
-        hosting.set_status(w, repositories, did, decided.status)
+        hosting.set_status(w, repositories, did, current.status)
 
 
 def _end_sessions(w: Writer, did: Did) -> None:

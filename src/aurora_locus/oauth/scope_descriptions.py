@@ -223,11 +223,11 @@ def sentence_of(permission: Permission) -> str:
                 return _write(permission.actions, gettext("everything in your account"))
             return _write(permission.actions, _join_items([plain_name(each) for each in permission.collections]))
         case RpcPermission():
-            where = gettext("any service") if permission.audience == ANY else _host_of(permission.audience)
+            service_text = gettext("any service") if permission.audience == ANY else _host_of(permission.audience)
             if ANY in permission.methods:
-                return gettext("do anything on %(where)s in your name", where=where)
-            what = _join_items([_method_words(each) for each in permission.methods])
-            return gettext("use %(where)s in your name: %(what)s", where=where, what=what)
+                return gettext("do anything on %(where)s in your name", where=service_text)
+            methods_text = _join_items([_method_words(each) for each in permission.methods])
+            return gettext("use %(where)s in your name: %(what)s", where=service_text, what=methods_text)
         case BlobPermission():
             return gettext("upload %(files)s", files=_files(permission.accept))
         case AccountPermission(attribute="email", may_manage=False):
@@ -314,11 +314,11 @@ def _in_language(text: str | None, translations: Mapping[str, str], locales: Seq
     return text
 
 
-def _line(text: str | None, most: int) -> str:
+def _line(text: str | None, max_length: int) -> str:
     """Reduce untrusted text to one plain line, without invisible characters and changes of text direction."""
     printable = "".join(char if char.isprintable() else " " for char in text or "")
     line = " ".join(printable.split())
-    return line if len(line) <= most else f"{line[: most - 1]}…"
+    return line if len(line) <= max_length else f"{line[: max_length - 1]}…"
 
 
 def _files(accept: Sequence[str]) -> str:
@@ -354,8 +354,8 @@ def _note_of(permission: Permission) -> str:
             return ""
 
 
-def _write(actions: frozenset[RepoAction], what: str) -> str:
-    return _ACTION_TEXTS[actions].filled(what=what)
+def _write(actions: frozenset[RepoAction], objects: str) -> str:
+    return _ACTION_TEXTS[actions].filled(what=objects)
 
 
 def _host_of(audience: str) -> str:

@@ -72,7 +72,7 @@ class ReadRepository:
     key: K256PrivateKey
     plan: ImportPlan
     commit: Commit
-    made: Mapping[Cid, bytes]
+    new_blocks: Mapping[Cid, bytes]
     rev: Tid
     since: dict[str, tuple[str, str | None]]
     is_foreign: bool
@@ -139,7 +139,7 @@ def blocks(store: sqlite3.Connection, repository: ReadRepository) -> Iterator[li
             content, rev = row["content"], row["repoRev"]
         else:
             # The empty tree may be missing from the store, because it is a constant.
-            content, rev = repository.made.get(cid, EMPTY_NODE), repository.rev
+            content, rev = repository.new_blocks.get(cid, EMPTY_NODE), repository.rev
         uses = 1 + plan.more_uses.get(cid, 0)
         batch.append({"did": did, "cid": bytes(cid), "bytes": content, "rev": rev, "uses": uses})
         size += len(content)

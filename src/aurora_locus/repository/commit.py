@@ -127,8 +127,8 @@ async def _commit_on(
     changes, edited = await with_nodes(repositories.db, repositories.nodes, head.did, head.data, plan)
     if edited is None:
         return None
-    made, decided = [write for write, _ in changes], [change for _, change in changes]
-    return await _store(repositories, head, made, edited, decided, queue=queue)
+    writes_to_commit, repo_changes = [write for write, _ in changes], [change for _, change in changes]
+    return await _store(repositories, head, writes_to_commit, edited, repo_changes, queue=queue)
 
 
 def _decide(tree: Tree, writes: Sequence[PreparedWrite]) -> list[tuple[PreparedWrite, RepoChange]]:

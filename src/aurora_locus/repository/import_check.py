@@ -122,8 +122,8 @@ class Exchange:
         """Yield the changed paths; with ``is_known`` only those that already exist on this server (True) or only new
         ones (False).
         """
-        which = {None: "", True: "where before is not null", False: "where before is null"}[is_known]
-        for path, before, after in self._rows(f"select path, before, after from changes {which} order by rowid"):
+        condition = {None: "", True: "where before is not null", False: "where before is null"}[is_known]
+        for path, before, after in self._rows(f"select path, before, after from changes {condition} order by rowid"):
             yield RepoChange(path, None if before is None else Cid(before), None if after is None else Cid(after))
 
     def blobs(self) -> Iterator[tuple[str, bytes]]:

@@ -130,16 +130,16 @@ def store(
 
 
 def _store_index(w: Writer, did: Did, commit: Commit, plan: Exchange, changes: Sequence[RepoChange]) -> list[Cid]:
-    dropped: list[bytes] = []
+    dropped_cids: list[bytes] = []
     for change in changes:
         if change.before is not None:
-            dropped += drop_references(w, did, *parse_path(change.path))
+            dropped_cids += drop_references(w, did, *parse_path(change.path))
     _write_records(w, _PUT_RECORDS, commit, [change for change in changes if change.after is not None])
     for rows in _portions(_key(did, change.path) for change in changes if change.after is None):
         w.execute_many(writer.REMOVE_RECORD, rows)
     for rows in _portions({**_key(did, path), "cid": cid} for path, cid in plan.blobs()):
         add_imported_references(w, did, rows)
-    return collect(w, did, dropped)
+    return collect(w, did, dropped_cids)
 
 
 def _write_records(w: Writer, statement: str, commit: Commit, changes: Sequence[RepoChange]) -> None:

@@ -148,14 +148,14 @@ def _store_index(w: Writer, did: Did, changes: Changeset) -> list[Cid]:
             REMOVE_RECORD,
             [{"did": did, "collection": change.collection, "rkey": change.rkey} for change in removed_changes],
         )
-    dropped: list[bytes] = []
+    dropped_cids: list[bytes] = []
     for change in changes.index:
         if change.had_record:
-            dropped += drop_references(w, did, change.collection, change.rkey)
+            dropped_cids += drop_references(w, did, change.collection, change.rkey)
     for change in written_changes:
         if change.blobs:
             add_references(w, did, change.collection, change.rkey, change.blobs)
-    return collect(w, did, dropped)
+    return collect(w, did, dropped_cids)
 
 
 def remove_blocks(

@@ -89,7 +89,7 @@ def _confirmed(w: Writer, registry: Registry, did: Did, code: str) -> list[str]:
     return [] if had_factor else recovery_codes.renew(w, registry.factor_keys, did)
 
 
-async def _app_page(request: Request, typed: FormState, above: str, *, status: int = 200) -> Response:
+async def _app_page(request: Request, form_state: FormState, above: str, *, status: int = 200) -> Response:
     account, registry, site = edge.proven_account_of(request), edge.registry_of(request), site_of(request)
     async with registry.db.reader() as reader:
         secret = await totp.pending(reader, registry.factor_keys, account.did)
@@ -97,7 +97,7 @@ async def _app_page(request: Request, typed: FormState, above: str, *, status: i
         return redirect_to(above)
     issuer = site.branding.name
     context = {
-        "typed": typed,
+        "typed": form_state,
         # The SVG is safe: segno generates it from our own URL, in which the handle, the only user-supplied part, is
         # percent-encoded.
         "picture": Markup(totp.picture(secret, account.handle, issuer)),  # noqa: S704
@@ -107,11 +107,11 @@ async def _app_page(request: Request, typed: FormState, above: str, *, status: i
     return page(request, "security_pages/app.html", context, status=status)
 
 
-async def _passkey_page(request: Request, typed: FormState, *, status: int = 200) -> Response:
+async def _passkey_page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     account, registry = edge.proven_account_of(request), edge.registry_of(request)
     async with registry.db.reader() as reader:
         registered = await passkeys.of_account(reader, account.did)
         options = passkeys.creation_options(
             passkey_context(request), account.did, account.handle, registered, reader.now
         )
-    return page(request, "security_pages/passkey.html", {"typed": typed, "options": options}, status=status)
+    return page(request, "security_pages/passkey.html", {"typed": form_state, "options": options}, status=status)

@@ -87,10 +87,10 @@ def _bytes_of(text: str) -> bytes:
         return b""
 
 
-async def _page(request: Request, typed: FormState, *, status: int = 200) -> Response:
+async def _page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     account, registry = edge.proven_account_of(request), edge.registry_of(request)
     context = {
-        "typed": typed,
+        "typed": form_state,
         "account": account,
         "factors": await checking.find(registry, account.did),
         "sends_mail": registry.sends_mail,

@@ -29,9 +29,9 @@ async def last_expired_number(db: Database, window_starts_at: Instant) -> int:
         row = await reader.fetch_one(_ENDS)
         if row is None:
             return 0
-        border: int = row["retired_up_to"]
+        number: int = row["retired_up_to"]
         if row["first"] is None:
-            return border
+            return number
         # Everything up to ``low`` is older than the window, and nothing above ``high`` is.
         low, high = row["first"] - 1, row["last"]
         while low < high:
@@ -41,7 +41,7 @@ async def last_expired_number(db: Database, window_starts_at: Instant) -> int:
                 low = found["seq"]
             else:
                 high = middle - 1
-        return max(border, low if low >= row["first"] else 0)
+        return max(number, low if low >= row["first"] else 0)
 
 
 async def retire(db: Database, older_than: Instant) -> int:
@@ -55,12 +55,12 @@ async def retire(db: Database, older_than: Instant) -> int:
 
 
 def _retire_batch(w: Writer, older_than: Instant) -> int:
-    border = None
+    last_number = None
     for row in w.fetch(_OLDEST, limit=BATCH):
         if row["sequenced_at"] >= older_than:
             break
-        border = row["seq"]
-    if border is None:
+        last_number = row["seq"]
+    if last_number is None:
         return 0
-    w.execute(_NOTE, border=border)
-    return w.execute(_DELETE, border=border)
+    w.execute(_NOTE, border=last_number)
+    return w.execute(_DELETE, border=last_number)

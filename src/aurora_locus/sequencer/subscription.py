@@ -110,10 +110,10 @@ async def follow(
     subscription = StreamSubscription(live.buffer.head if cursor is None else cursor, is_live=cursor is None, peer=peer)
     try:
         if cursor is not None:
-            border = await read_with_retry(lambda: retention.last_expired_number(db, window_starts_at))
-            if 0 < cursor < border:
+            last_expired = await read_with_retry(lambda: retention.last_expired_number(db, window_starts_at))
+            if 0 < cursor < last_expired:
                 await send(_OUTDATED)
-            subscription.position = max(cursor, border)
+            subscription.position = max(cursor, last_expired)
     except Unavailable:
         return AWAY
     live.listeners.add(subscription)

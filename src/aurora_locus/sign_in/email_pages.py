@@ -27,8 +27,8 @@ def routes(after: str) -> list[Route]:
     async def show_code(request: Request) -> Response:
         edge.account_of(request)
         code = request.query_params.get("code", "")
-        typed = FormState({"code": code}) if code else EMPTY
-        return await _page(request, typed, local_path(request.query_params.get("next", ""), after))
+        form_state = FormState({"code": code}) if code else EMPTY
+        return await _page(request, form_state, local_path(request.query_params.get("next", ""), after))
 
     async def take_code(request: Request) -> Response:
         form = posted(request)
@@ -68,14 +68,14 @@ async def send_code(request: Request) -> None:
         raise InvalidForm({"code": too_often(refused)}) from None
 
 
-async def _page(request: Request, typed: FormState, next_path: str, *, status: int = 200) -> Response:
+async def _page(request: Request, form_state: FormState, next_path: str, *, status: int = 200) -> Response:
     account = await email_changes.find_account(edge.registry_of(request), edge.account_of(request).did)
     context = {
-        "typed": typed,
+        "typed": form_state,
         "next_path": next_path,
         "email": account.email or "no address",
         "confirmed": account.email_confirmed_at is not None,
         # The owner of an unconfirmed new account was sent a code when it was created.
-        "was_sent": "sent" in request.query_params or bool(typed.values) or edge.account_of(request).is_waiting,
+        "was_sent": "sent" in request.query_params or bool(form_state.values) or edge.account_of(request).is_waiting,
     }
     return page(request, "sign_in/email.html", context, status=status)

@@ -52,8 +52,8 @@ async def show_sign_in(request: Request) -> Response:
     next_path = local_path(request.query_params.get("next", ""), AFTER)
     if edge.account_or_none(request) is not None and not {"another", LINK} & set(request.query_params):
         return redirect_to(next_path)
-    typed = FormState({"identifier": request.query_params.get("identifier", "")})
-    return await _form(request, typed, next_path, link=request.query_params.get(LINK, ""))
+    form_state = FormState({"identifier": request.query_params.get("identifier", "")})
+    return await _form(request, form_state, next_path, link=request.query_params.get(LINK, ""))
 
 
 async def sign_in(request: Request) -> Response:
@@ -78,9 +78,9 @@ async def sign_in(request: Request) -> Response:
         return await _form(
             request, form_after_limit(form, limit), next_path, status=429, headers=limit.headers, offers_link=True
         )
-    entered = await factor_step.enter(request, account, remember="remember" in form)
-    if isinstance(entered, str):
-        return redirect_to(f"/sign-in/factor?{urlencode({'ticket': entered, 'next': next_path})}")
+    result = await factor_step.enter(request, account, remember="remember" in form)
+    if isinstance(result, str):
+        return redirect_to(f"/sign-in/factor?{urlencode({'ticket': result, 'next': next_path})}")
     return _signed_in(request, next_path)
 
 
@@ -169,7 +169,7 @@ def _signed_in(request: Request, next_path: str) -> Response:
 
 async def _form(
     request: Request,
-    typed: FormState,
+    form_state: FormState,
     next_path: str,
     *,
     status: int = 200,
@@ -184,7 +184,7 @@ async def _form(
         LINK: link,
         "link_is_good": bool(link) and await find_link(request, link) is not None,
         "offers_link": offers_link and edge.registry_of(request).sends_mail,
-        "typed": typed,
+        "typed": form_state,
         "next_path": next_path,
         "others": edge.accounts_of(request),
         "any_passkey": factor_step.any_passkey(request),
@@ -192,15 +192,15 @@ async def _form(
     return page(request, "sign_in/start.html", context, status=status, headers=headers)
 
 
-async def _factor(request: Request, typed: FormState, text: str, next_path: str, *, status: int = 200) -> Response:
+async def _factor(request: Request, form_state: FormState, text: str, next_path: str, *, status: int = 200) -> Response:
     ticket = factor_step.read_ticket(request, text)
     view = await factor_step.view_of(request, Did(ticket.did))
-    context = {"typed": typed, "fields": {"ticket": text, "next": next_path}, **view}
+    context = {"typed": form_state, "fields": {"ticket": text, "next": next_path}, **view}
     return page(request, "sign_in/factor.html", context, status=status)
 
 
-async def _proof(request: Request, typed: FormState, next_path: str, *, status: int = 200) -> Response:
+async def _proof(request: Request, form_state: FormState, next_path: str, *, status: int = 200) -> Response:
     account = edge.account_of(request, allow_takendown=True)
     view = await factor_step.view_of(request, account.did)
-    context = {"typed": typed, "fields": {"next": next_path}, "account": account, **view}
+    context = {"typed": form_state, "fields": {"next": next_path}, "account": account, **view}
     return page(request, "sign_in/again.html", context, status=status)

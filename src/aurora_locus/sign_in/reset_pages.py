@@ -86,9 +86,11 @@ async def _count(registry: Registry, request: Request, *limits: Limit) -> None:
     )
 
 
-def _address(request: Request, typed: FormState, *, status: int = 200) -> Response:
-    return page(request, "sign_in/forgotten.html", {"typed": typed}, status=status)
+def _address(request: Request, form_state: FormState, *, status: int = 200) -> Response:
+    return page(request, "sign_in/forgotten.html", {"typed": form_state}, status=status)
 
 
-def _code(request: Request, typed: FormState, *, status: int = 200) -> Response:
-    return page(request, "sign_in/reset.html", {"typed": typed, "sent": "sent" in request.query_params}, status=status)
+def _code(request: Request, form_state: FormState, *, status: int = 200) -> Response:
+    return page(
+        request, "sign_in/reset.html", {"typed": form_state, "sent": "sent" in request.query_params}, status=status
+    )

@@ -20,8 +20,8 @@ def routes(after: str) -> list[Route]:
     """Routes of the sign-up form. ``after`` is the path to which people go next if they came without a destination."""
 
     async def show_form(request: Request) -> Response:
-        typed = FormState({"invite_code": request.query_params.get("invite", "")})
-        return _form(request, typed, local_path(request.query_params.get("next", ""), after))
+        form_state = FormState({"invite_code": request.query_params.get("invite", "")})
+        return _form(request, form_state, local_path(request.query_params.get("next", ""), after))
 
     async def create(request: Request) -> Response:
         form = posted(request)
@@ -39,10 +39,10 @@ def routes(after: str) -> list[Route]:
     return [show("/sign-up", show_form), take("/sign-up", create)]
 
 
-def _form(request: Request, typed: FormState, next_path: str, *, status: int = 200) -> Response:
+def _form(request: Request, form_state: FormState, next_path: str, *, status: int = 200) -> Response:
     registry = edge.registry_of(request)
     context = {
-        "typed": typed,
+        "typed": form_state,
         "next_path": next_path,
         "domains": registry.handle_domains,
         "needs_invite": registry.needs_invite,

@@ -112,10 +112,10 @@ class ProxiedCalls:
         completed_query: str | None,
     ) -> XrpcResponse:
         # If the client hangs up, its call is cancelled.
-        hung_up = asyncio.ensure_future(_until_disconnected(receive))
+        disconnection = asyncio.ensure_future(_until_disconnected(receive))
 
         async def ask() -> UpstreamResponse:
-            reply = await self.proxying.ask(service, nsid, did, request, is_client_gone=hung_up.done)
+            reply = await self.proxying.ask(service, nsid, did, request, is_client_gone=disconnection.done)
             if completed_query is None:
                 return reply
             return await self.completing.complete(
@@ -125,24 +125,24 @@ class ProxiedCalls:
                 completed_query,
                 reply,
                 client_accepts_gzip=request.headers["accept-encoding"] == GZIP,
-                is_client_gone=hung_up.done,
+                is_client_gone=disconnection.done,
             )
 
         call_task = asyncio.ensure_future(ask())
         try:
-            await asyncio.wait({hung_up, call_task}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({disconnection, call_task}, return_when=asyncio.FIRST_COMPLETED)
             reply = call_task.result() if call_task.done() else None
         except BaseException:
             call_task.cancel()
-            hung_up.cancel()
+            disconnection.cancel()
             raise
         if reply is None:
             call_task.cancel()
             raise ClientDisconnect
-        return relay_response(reply, hung_up)
+        return relay_response(reply, disconnection)
 
 
-def relay_response(reply: UpstreamResponse, hung_up: "asyncio.Future[None]") -> XrpcResponse:
+def relay_response(reply: UpstreamResponse, disconnection: "asyncio.Future[None]") -> XrpcResponse:
     """Return the upstream's reply as our response. At the end of the body, stop watching for a disconnect."""
 
     async def body() -> AsyncGenerator[bytes, None]:
@@ -150,7 +150,7 @@ def relay_response(reply: UpstreamResponse, hung_up: "asyncio.Future[None]") -> 
             async for piece in reply.body:
                 yield piece
         finally:
-            hung_up.cancel()
+            disconnection.cancel()
             await reply.body.aclose()
 
     return XrpcResponse(body(), headers=reply.headers, status=reply.status)

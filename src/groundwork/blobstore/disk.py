@@ -180,8 +180,8 @@ class DiskBlobStore:
 
     async def list(self, folder: str = "") -> AsyncIterator[StoredBlob]:
         top = self._blobs / check_key(folder) if folder else self._blobs
-        walking = _walk(top, self._blobs)
-        while page := await asyncio.to_thread(_take, walking, _LIST_PAGE):
+        entries = _walk(top, self._blobs)
+        while page := await asyncio.to_thread(_take, entries, _LIST_PAGE):
             for stored in page:
                 yield stored
 
@@ -222,8 +222,8 @@ def _walk(folder: Path, root: Path) -> Iterator[StoredBlob]:
             yield StoredBlob(Path(entry.path).relative_to(root).as_posix(), status.st_size, status.st_mtime)
 
 
-def _take(walking: Iterator[StoredBlob], count: int) -> list[StoredBlob]:
-    return list(itertools.islice(walking, count))
+def _take(entries: Iterator[StoredBlob], count: int) -> list[StoredBlob]:
+    return list(itertools.islice(entries, count))
 
 
 def _make_folder(folder: Path) -> None:

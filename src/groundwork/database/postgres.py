@@ -318,10 +318,10 @@ class PostgresDatabase:
             await connection.execute(begin)
         except BaseException as failure:
             await self._drop(connection)
-            understood = translate_error(failure)
-            if isinstance(understood, DatabaseUnavailable):
-                raise _ConnectionClosed(understood.why) from failure
-            raise understood from failure
+            translated = translate_error(failure)
+            if isinstance(translated, DatabaseUnavailable):
+                raise _ConnectionClosed(translated.why) from failure
+            raise translated from failure
         return connection
 
     async def _drop(self, connection: Connection) -> None:

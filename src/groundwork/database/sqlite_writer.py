@@ -272,7 +272,7 @@ class WriterThread:
         connection.execute("savepoint member")
         self._deadline = time.monotonic() + self._limit
         self._call_in_loop(_resolve, member.opened, self._clock.now(), None)
-        doomed: BaseException | None = None
+        failure_of_group: BaseException | None = None
         while True:
             try:
                 ask = member.asks.get(timeout=max(self._deadline - time.monotonic(), 0.0))
@@ -288,14 +288,14 @@ class WriterThread:
                 connection.execute("release member")
                 return _Outcome(member.done, calls=member.calls)
             value = None
-            if doomed is None:
+            if failure_of_group is None:
                 try:
                     value = self._answer(ask)
                 except Exception as failure:  # noqa: BLE001 - an edge: the caller gets it
-                    doomed = driver.translate_error(failure)
-            self._call_in_loop(_resolve, ask.answer, value, doomed)
+                    failure_of_group = driver.translate_error(failure)
+            self._call_in_loop(_resolve, ask.answer, value, failure_of_group)
             if not connection.in_transaction:
-                return _Outcome(member.done, failure=doomed)
+                return _Outcome(member.done, failure=failure_of_group)
 
     def _answer(self, ask: WriterRequest) -> Any:
         match ask.verb:

@@ -45,8 +45,8 @@ class SqlStatement:
         lists.
         """
         if parameters.keys() != self.name_set:
-            odd = ", ".join(sorted(parameters.keys() ^ self.name_set))
-            raise TypeError(f"parameters that do not fit the statement: {odd}")
+            odd_names = ", ".join(sorted(parameters.keys() ^ self.name_set))
+            raise TypeError(f"parameters that do not fit the statement: {odd_names}")
         for name in self.lists:
             if not isinstance(parameters[name], (list, tuple)):
                 raise TypeError(f"parameter {name} stands after IN and must be a list or tuple")

@@ -54,8 +54,8 @@ def words_of(title: str, text: str, topics: tuple[str, ...] = ()) -> str:
     if not text:
         return ""
     plain = dict.fromkeys(_indexed(text))
-    titled = dict.fromkeys(f"{TITLE}{word}" for word in _indexed(title))
-    found = (*plain, *titled, *map(topic_term, topics))
+    title_words = dict.fromkeys(f"{TITLE}{word}" for word in _indexed(title))
+    found = (*plain, *title_words, *map(topic_term, topics))
     return "".join(f" {word}" for word in found) + " " if found else ""
 
 

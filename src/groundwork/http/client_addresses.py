@@ -116,10 +116,10 @@ def behind_private_proxies(peer: str, forwarded_for: Sequence[str]) -> tuple[str
     the same with ``trust proxy`` set to ``loopback, linklocal, uniquelocal``.
     """
     nearest, passed = peer, 0
-    for farther in reversed(forwarded_for):
+    for address in reversed(forwarded_for):
         if not is_private(nearest):
             break
-        nearest, passed = farther, passed + 1
+        nearest, passed = address, passed + 1
     return nearest, passed
 
 

@@ -144,9 +144,9 @@ class _WaitingConnections:
 
     def _count(self, address: str, before: int, now: int) -> None:
         if before:
-            same = self._addresses[before]
-            del same[address]
-            if not same:
+            addresses = self._addresses[before]
+            del addresses[address]
+            if not addresses:
                 del self._addresses[before]
         if now:
             self._addresses.setdefault(now, {})[address] = None
@@ -157,25 +157,25 @@ class LimitedConnection(BoundedHeads):
 
     address = ""
 
-    def __init__(self, among: ConnectionLimit, **arguments: Any) -> None:
+    def __init__(self, limit: ConnectionLimit, **arguments: Any) -> None:
         super().__init__(**arguments)
-        self._among = among
+        self._among = limit
         self._is_counted = False
         self._is_proxy = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        among = self._among
+        limit = self._among
         self.address = _address(self.client)
-        self._is_proxy = self.client is not None and among.is_proxy(self.client[0])
-        among.open[self.address] += 1
+        self._is_proxy = self.client is not None and limit.is_proxy(self.client[0])
+        limit.open[self.address] += 1
         self._is_counted = True
-        if not self._is_proxy and among.open[self.address] > among.of_address:
-            among.warn("connections.used_up_by_address", self.loop.time(), among.of_address)
-            has_room = self._take_place_of(among.waiting.longest_of(self.address))
-        elif len(self.connections) > among.limit:
-            among.warn("connections.used_up", self.loop.time(), among.limit)
-            has_room = self._take_place_of(among.waiting.longest())
+        if not self._is_proxy and limit.open[self.address] > limit.of_address:
+            limit.warn("connections.used_up_by_address", self.loop.time(), limit.of_address)
+            has_room = self._take_place_of(limit.waiting.longest_of(self.address))
+        elif len(self.connections) > limit.limit:
+            limit.warn("connections.used_up", self.loop.time(), limit.limit)
+            has_room = self._take_place_of(limit.waiting.longest())
         else:
             has_room = True
         if has_room:
@@ -246,9 +246,9 @@ class LimitedConnection(BoundedHeads):
 class CountedStream(WebSocketsSansIOProtocol):
     """The protocol of a WebSocket."""
 
-    def __init__(self, among: ConnectionLimit, **arguments: Any) -> None:
+    def __init__(self, limit: ConnectionLimit, **arguments: Any) -> None:
         super().__init__(**arguments)
-        self._among = among
+        self._among = limit
         self._address = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

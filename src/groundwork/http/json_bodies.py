@@ -32,8 +32,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
         seen: set[str] = set()
-        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise InvalidInput("", f"The key {twice[:50]!r} appears twice in one object.")
+        repeated_key = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise InvalidInput("", f"The key {repeated_key[:50]!r} appears twice in one object.")
     return found
 
 
@@ -112,9 +112,9 @@ def _allowed(shape: object, path: str) -> list[str]:
     ]
 
 
-def _parts(whole: msgspec.inspect.Type, name: str) -> list[msgspec.inspect.Type]:
+def _parts(container: msgspec.inspect.Type, name: str) -> list[msgspec.inspect.Type]:
     found: list[msgspec.inspect.Type] = []
-    for one in _alternatives([whole]):
+    for one in _alternatives([container]):
         if isinstance(one, msgspec.inspect.StructType):
             found += [field.type for field in one.fields if field.encode_name == name]
         elif isinstance(one, msgspec.inspect.ListType) and name == "[":

@@ -35,8 +35,8 @@ def operations_routes(
     """
 
     def is_operator(request: Request) -> bool:
-        brought = request.headers.get("authorization", "").encode()
-        knows = bool(metrics_token) and hmac.compare_digest(brought, f"Bearer {metrics_token}".encode())
+        authorization = request.headers.get("authorization", "").encode()
+        knows = bool(metrics_token) and hmac.compare_digest(authorization, f"Bearer {metrics_token}".encode())
         return knows or not is_public(client_address(request))
 
     async def live(_request: Request) -> Response:

@@ -50,13 +50,13 @@ class RouteIndex:
         needed.
         """
         if shape not in self._routers:
-            fitting = [
+            matching_routes = [
                 route
                 for one, route in self._routes
                 if shape.start[: len(one.start)] == one.start and one.segments in {shape.segments, None}
             ]
             # A redirect that adds or removes a slash would be built from the Host header.
-            self._routers[shape] = Router(fitting, redirect_slashes=False)
+            self._routers[shape] = Router(matching_routes, redirect_slashes=False)
         return self._routers[shape]
 
 

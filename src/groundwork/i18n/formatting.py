@@ -23,7 +23,7 @@ def distance(instant: Instant, now: Instant) -> str:
 
     Empty within a minute, because languages have special words for that.
     """
-    apart = to_datetime(instant) - to_datetime(now)
-    if abs(apart) < timedelta(minutes=1):
+    difference = to_datetime(instant) - to_datetime(now)
+    if abs(difference) < timedelta(minutes=1):
         return ""
-    return str(format_timedelta(apart, add_direction=True, locale=current_locale()))
+    return str(format_timedelta(difference, add_direction=True, locale=current_locale()))

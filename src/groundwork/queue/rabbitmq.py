@@ -243,10 +243,12 @@ class RabbitQueue:
         await self._connection.connect(_CONNECT_SECONDS)
         self._connection.close_callbacks.add(self._lost)
         self._publishing = channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
-        dead_name = f"{self._name}.dead"
+        dead_letter_name = f"{self._name}.dead"
         self._exchange = await channel.declare_exchange(self._name, ExchangeType.TOPIC, durable=True)
-        self._dead_exchange = await channel.declare_exchange(dead_name, ExchangeType.TOPIC, durable=True)
-        dead = await channel.declare_queue(dead_name, durable=True, arguments=_dead_queue_arguments(self._connection))
+        self._dead_exchange = await channel.declare_exchange(dead_letter_name, ExchangeType.TOPIC, durable=True)
+        dead = await channel.declare_queue(
+            dead_letter_name, durable=True, arguments=_dead_queue_arguments(self._connection)
+        )
         await dead.bind(self._dead_exchange, "#")
         for bucket, name in enumerate(self._queue_names()):
             queue = await channel.declare_queue(name, durable=True, arguments=self._queue_arguments())
@@ -404,14 +406,14 @@ def _letter(message: AbstractIncomingMessage) -> DeadLetter:
             Instant(_number(headers.get("buried_at"))),
         )
     # Dead-lettered by the broker. Reason and time are in x-death, and there is no identifier.
-    deaths = headers.get("x-death")
-    death: Any = deaths[0] if isinstance(deaths, list) and deaths else {}
-    time = death.get("time")
+    death_headers = headers.get("x-death")
+    first_death: Any = death_headers[0] if isinstance(death_headers, list) and death_headers else {}
+    time = first_death.get("time")
     buried_at = from_datetime(time) if isinstance(time, datetime) and time.tzinfo else Instant(0)
     read = _read(message)
     letter_id = f"{buried_at:020d}-{read.message_id}"
     return DeadLetter(
-        letter_id, read, f"the broker gave up: {death.get('reason', 'unknown')}", DELIVERY_LIMIT, buried_at
+        letter_id, read, f"the broker gave up: {first_death.get('reason', 'unknown')}", DELIVERY_LIMIT, buried_at
     )
 
 

@@ -69,10 +69,10 @@ class _FromStandardLibrary(logging.Handler):
         try:
             message = record.getMessage()
             # Tracebacks can differ, so all of them are written.
-            unsaid = 0 if record.exc_info else self._count_omitted(record.name, message, record.created)
-            if unsaid is None:
+            omitted_count = 0 if record.exc_info else self._count_omitted(record.name, message, record.created)
+            if omitted_count is None:
                 return
-            further_fields = {"unsaid": unsaid} if unsaid else {}
+            further_fields = {"unsaid": omitted_count} if omitted_count else {}
             write("library.said", library=record.name, message=message, exc_info=record.exc_info, **further_fields)
         except Exception:  # noqa: BLE001  # logging must not raise into the library; handleError reports it
             self.handleError(record)

@@ -32,43 +32,43 @@ class Metrics:
         return f"{self.prefix}_{name}"
 
     def _once(
-        self, kind: type[M], name: str, what: str, labels: Sequence[str], buckets: Sequence[float] | None = None
+        self, kind: type[M], name: str, description: str, labels: Sequence[str], buckets: Sequence[float] | None = None
     ) -> M:
         """Return the metric with this name, created at its first declaration. Raises ValueError if it was declared
         differently.
         """
-        declaration = (kind, what, tuple(labels), None if buckets is None else tuple(buckets))
+        declaration = (kind, description, tuple(labels), None if buckets is None else tuple(buckets))
         if name not in self._declared:
             extra: dict[str, Any] = {} if buckets is None else {"buckets": buckets}
-            self._declared[name] = (declaration, kind(name, what, labels, registry=self.registry, **extra))
+            self._declared[name] = (declaration, kind(name, description, labels, registry=self.registry, **extra))
         declared_class, metric = self._declared[name]
         if declared_class != declaration or not isinstance(metric, kind):
             raise ValueError(f"{name} is declared in two ways: {declared_class} and {declaration}")
         return metric
 
-    def counter(self, name: str, what: str, labels: Sequence[str] = ()) -> Counter:
+    def counter(self, name: str, description: str, labels: Sequence[str] = ()) -> Counter:
         """Declare a number that only increases. The exposition adds ``_total`` to its name."""
-        return self._once(Counter, self._name(name), what, labels)
+        return self._once(Counter, self._name(name), description, labels)
 
-    def counter_called(self, name: str, what: str, labels: Sequence[str] = ()) -> Counter:
+    def counter_called(self, name: str, description: str, labels: Sequence[str] = ()) -> Counter:
         """Declare a counter whose full name is prescribed (``docs/decisions``)."""
-        return self._once(Counter, name, what, labels)
+        return self._once(Counter, name, description, labels)
 
-    def gauge(self, name: str, what: str, labels: Sequence[str] = ()) -> Gauge:
+    def gauge(self, name: str, description: str, labels: Sequence[str] = ()) -> Gauge:
         """Declare a number that goes up and down, such as a queue length or a lag."""
-        return self._once(Gauge, self._name(name), what, labels)
+        return self._once(Gauge, self._name(name), description, labels)
 
-    def gauge_of(self, name: str, what: str, read: Callable[[], float]) -> Gauge:
+    def gauge_of(self, name: str, description: str, read: Callable[[], float]) -> Gauge:
         """Declare a gauge that is computed when it is read."""
-        gauge = Gauge(self._name(name), what, registry=self.registry)
+        gauge = Gauge(self._name(name), description, registry=self.registry)
         gauge.set_function(read)
         return gauge
 
     def histogram(
-        self, name: str, what: str, labels: Sequence[str] = (), buckets: Sequence[float] = SECONDS_BUCKETS
+        self, name: str, description: str, labels: Sequence[str] = (), buckets: Sequence[float] = SECONDS_BUCKETS
     ) -> Histogram:
         """Declare a distribution, in seconds unless the buckets say otherwise."""
-        return self._once(Histogram, self._name(name), what, labels, buckets=buckets)
+        return self._once(Histogram, self._name(name), description, labels, buckets=buckets)
 
     def exposition(self) -> bytes:
         """Return the metrics as text, as ``/metrics`` serves it."""

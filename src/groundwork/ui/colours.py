@@ -14,8 +14,8 @@ _STEPS: Final = 40
 
 def contrast(one: Rgb, other: Rgb) -> float:
     """Return the contrast ratio of two colours, 1 to 21 (WCAG 2.2, "contrast ratio")."""
-    brighter, darker_one = sorted((_luminance(one), _luminance(other)), reverse=True)
-    return (brighter + 0.05) / (darker_one + 0.05)
+    lighter_luminance, darker_luminance = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (lighter_luminance + 0.05) / (darker_luminance + 0.05)
 
 
 def readable_on(ground: Rgb, colour: Rgb) -> Rgb:

@@ -192,7 +192,7 @@ def _settings_of(base: Settings, name: str, own: Mapping[str, Any]) -> Settings:
         kept_apart = replace(
             kept_apart, pds_admin_password=Secret(""), pds_rate_limit_bypass_key=Secret(""), pds_handle_domain=""
         )
-    return override(kept_apart, own, allowed=OWN, where=where)
+    return override(kept_apart, own, allowed=OWN, table_name=where)
 
 
 def _shared(found: Mapping[str, Settings]) -> list[str]:

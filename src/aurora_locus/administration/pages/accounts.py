@@ -85,8 +85,8 @@ async def show_act(request: Request) -> Response:
     did = did_in_path(request)
     action = _act_in_path(request)
     account, decisions = await _account(request, did)
-    typed = FormState({"report": request.query_params.get("report", "")})
-    return _form(request, action, account, decisions, typed)
+    form_state = FormState({"report": request.query_params.get("report", "")})
+    return _form(request, action, account, decisions, form_state)
 
 
 async def act(request: Request) -> Response:
@@ -120,11 +120,11 @@ def _form(
     action: AccountAction,
     account: AccountDetails,
     decisions: AccountDecisions,
-    typed: FormState,
+    form_state: FormState,
     *,
     status: int = 200,
 ) -> Response:
-    context = {"act": action, "account": account, "decided": decisions, "typed": typed}
+    context = {"act": action, "account": account, "decided": decisions, "typed": form_state}
     return admin_page(request, "account_act.html", context, status=status)
 
 

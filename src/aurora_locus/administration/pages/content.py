@@ -92,7 +92,7 @@ def _expiry(form: Mapping[str, str], now: Instant) -> Instant | None:
     return Instant(now + int(days) * DAY)
 
 
-async def _page(request: Request, typed: FormState, query: Mapping[str, str], *, status: int = 200) -> Response:
+async def _page(request: Request, form_state: FormState, query: Mapping[str, str], *, status: int = 200) -> Response:
     problem: Why = ""
     decision, name, text = None, "", ""
     found: list[Label] = []
@@ -112,7 +112,7 @@ async def _page(request: Request, typed: FormState, query: Mapping[str, str], *,
         if decision is None:
             problem = gettext_noop("We don’t have this any more, or never did. You can still lift its takedown.")
     context = {
-        "typed": typed,
+        "typed": form_state,
         "asked": query,
         "subject": subject,
         "is_account": isinstance(subject, AccountSubject),

@@ -61,7 +61,7 @@ async def disable(request: Request) -> Response:
 
 
 async def _page(
-    request: Request, typed: FormState, *, new_codes: list[str] | None = None, status: int = 200
+    request: Request, form_state: FormState, *, new_codes: list[str] | None = None, status: int = 200
 ) -> Response:
     query = request.query_params
     sort = "usage" if query.get("sort") == "usage" else "recent"
@@ -72,7 +72,7 @@ async def _page(
     async with registry_of(request).db.reader() as reader:
         found = await invites.page(reader, sort, after, PAGE)
     context = {
-        "typed": typed,
+        "typed": form_state,
         "made": new_codes or [],
         "codes": [code for _, code in found],
         "sort": sort,

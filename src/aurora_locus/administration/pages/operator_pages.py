@@ -65,14 +65,14 @@ async def change(request: Request) -> Response:
     return redirect_to("/admin/operators", flash="done")
 
 
-async def _page(request: Request, typed: FormState, *, status: int = 200) -> Response:
+async def _page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     async with registry_of(request).db.reader() as reader:
         operators_by_role = await operators.all_of(reader)
     context = {
         "known": operators_by_role,
         "roles": [*OperatorRole],
         "may_do": {role.value: [act.value for act, least in LEAST.items() if least is role] for role in OperatorRole},
-        "typed": typed,
+        "typed": form_state,
     }
     return admin_page(request, "operators.html", context, status=status)
 

@@ -71,7 +71,7 @@ async def work_on(request: Request) -> Response:
     return redirect_to(f"/admin/reports/{number}", flash="saved")
 
 
-async def _report(request: Request, typed: FormState, *, status: int = 200) -> Response:
+async def _report(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     number = request.path_params["number"]
     async with registry_of(request).db.reader() as reader:
         report = await reports.find(reader, number)
@@ -84,7 +84,7 @@ async def _report(request: Request, typed: FormState, *, status: int = 200) -> R
         "entries": entries[::-1],
         "people": people,
         "others": other_reports,
-        "typed": typed,
+        "typed": form_state,
         "choices": _choices(request, report),
     }
     return admin_page(request, "report.html", context, status=status)

@@ -60,11 +60,11 @@ async def request_crawl(request: Request) -> Response:
     return redirect_to("/admin/relays", flash="done")
 
 
-async def _relays(request: Request, typed: FormState, *, status: int = 200) -> Response:
+async def _relays(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     console = console_of(request)
     context = {
         "federation_status": await console.federation_status(),
-        "typed": typed,
+        "typed": form_state,
         "announces": console.settings.announces_when_asked,
         "serves": console.settings.serves_firehose,
     }
@@ -90,14 +90,14 @@ async def sweep_blobs(request: Request) -> Response:
     return redirect_to("/admin/storage", flash="done")
 
 
-async def _storage(request: Request, typed: FormState, *, status: int = 200) -> Response:
+async def _storage(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     console = console_of(request)
     context = {
         "blobs": await console.blobs.read(),
         "quota": console.settings.blob_quota,
         "limit": console.settings.blob_upload_limit,
         "grace": times.span(console.settings.blob_grace),
-        "typed": typed,
+        "typed": form_state,
     }
     return admin_page(request, "storage.html", context, status=status)
 

@@ -90,7 +90,7 @@ async def _as_account(request: Request, next_path: str) -> Response:
     return redirect_to(next_path, flash="signed_in")
 
 
-async def _form(request: Request, typed: FormState, next_path: str, *, status: int = 200) -> Response:
+async def _form(request: Request, form_state: FormState, next_path: str, *, status: int = 200) -> Response:
     account = accounts_edge.account_or_none(request)
-    context = {"typed": typed, "next_path": next_path, "account": account}
+    context = {"typed": form_state, "next_path": next_path, "account": account}
     return page(request, "administration/sign_in.html", context, status=status)

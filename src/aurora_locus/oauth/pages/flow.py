@@ -62,10 +62,10 @@ def names_in(request: Request) -> tuple[str, str]:
                 "This address isn’t complete. Go back to the app and start again. (It needs one client_id and one request_uri.)"
             ),
         )
-    beyond = sorted(set(names) - _OWN - {"client_id", "request_uri"})
-    if beyond:
+    unexpected = sorted(set(names) - _OWN - {"client_id", "request_uri"})
+    if unexpected:
         raise InvalidInput(
-            beyond[0],
+            unexpected[0],
             gettext_noop(
                 "The app sent its request the wrong way. Go back to it and start again. For its developers: push the request first (PAR)."
             ),

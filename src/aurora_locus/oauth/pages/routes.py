@@ -142,7 +142,7 @@ async def _answer_silently(request: Request, flow: Flow) -> Response:
 
 
 async def _ask_password(
-    request: Request, flow: Flow, typed: FormState, accounts: list[SignedInAccount], *, status: int = 200
+    request: Request, flow: Flow, form_state: FormState, accounts: list[SignedInAccount], *, status: int = 200
 ) -> Response:
     """Show the sign-in form. With a login hint the name cannot be changed; if this server has no account with that
     name, the page says so.
@@ -154,8 +154,8 @@ async def _ask_password(
         if account is None:
             return views.unknown_account(request, flow)
         locked = account.handle
-        typed = FormState({**typed.values, "identifier": locked}, typed.problems)
-    return views.sign_in(request, flow, typed, locked, accounts, status=status)
+        form_state = FormState({**form_state.values, "identifier": locked}, form_state.problems)
+    return views.sign_in(request, flow, form_state, locked, accounts, status=status)
 
 
 async def _sign_in(request: Request, flow: Flow, form: dict[str, str]) -> Response:
@@ -177,18 +177,18 @@ async def _sign_in(request: Request, flow: Flow, form: dict[str, str]) -> Respon
         )
     except TooMany as limit:
         return await _ask_password(request, flow, form_after_limit(form, limit), accounts, status=429)
-    entered = await factor_step.enter(request, account, remember=remember)
-    return redirect_to(flow.url(ticket=entered)) if isinstance(entered, str) else _signed_in(request, flow, entered)
+    result = await factor_step.enter(request, account, remember=remember)
+    return redirect_to(flow.url(ticket=result)) if isinstance(result, str) else _signed_in(request, flow, result)
 
 
-async def _ask_factor(request: Request, flow: Flow, typed: FormState, text: str, *, status: int = 200) -> Response:
+async def _ask_factor(request: Request, flow: Flow, form_state: FormState, text: str, *, status: int = 200) -> Response:
     """Ask for the second factor. If the ticket has expired, the password is requested again."""
     try:
         ticket = factor_step.read_ticket(request, text)
     except NotSignedIn:
         return redirect_to(flow.url())
     view = await factor_step.view_of(request, Did(ticket.did))
-    return views.factor(request, flow, typed, {"ticket": text, **view}, status=status)
+    return views.factor(request, flow, form_state, {"ticket": text, **view}, status=status)
 
 
 async def _take_factor(request: Request, flow: Flow, form: dict[str, str]) -> Response:

@@ -36,7 +36,13 @@ def unusable(request: Request, problem: InvalidInput) -> Response:
 
 
 def sign_in(
-    request: Request, flow: Flow, typed: FormState, locked: str, accounts: list[SignedInAccount], *, status: int = 200
+    request: Request,
+    flow: Flow,
+    form_state: FormState,
+    locked: str,
+    accounts: list[SignedInAccount],
+    *,
+    status: int = 200,
 ) -> Response:
     """The sign-in page of the flow. ``locked`` is the handle that the app requested, which cannot be changed; empty if
     any account will do.
@@ -45,7 +51,7 @@ def sign_in(
     """
     context = {
         "offers_link": status == HTTPStatus.TOO_MANY_REQUESTS and edge.registry_of(request).sends_mail,
-        "typed": typed,
+        "typed": form_state,
         "locked": locked,
         "accounts": accounts,
         "any_passkey": factor_step.any_passkey(request),
@@ -54,18 +60,20 @@ def sign_in(
     return page(request, "oauth/sign_in.html", context, status=status)
 
 
-def factor(request: Request, flow: Flow, typed: FormState, view: dict[str, object], *, status: int = 200) -> Response:
+def factor(
+    request: Request, flow: Flow, form_state: FormState, view: dict[str, object], *, status: int = 200
+) -> Response:
     """The page that asks for the second factor. ``view`` has the ticket and the values from ``factor_step.view_of``."""
     fields = {**flow.fields, "ticket": view["ticket"]}
-    context = {"typed": typed, **view, **_frame(flow), "fields": fields}
+    context = {"typed": form_state, **view, **_frame(flow), "fields": fields}
     return page(request, "oauth/factor.html", context, status=status)
 
 
-def sign_up(request: Request, flow: Flow, typed: FormState, *, status: int = 200) -> Response:
+def sign_up(request: Request, flow: Flow, form_state: FormState, *, status: int = 200) -> Response:
     """The sign-up page of the flow, for people without an account."""
     registry = edge.registry_of(request)
     context = {
-        "typed": typed,
+        "typed": form_state,
         "domains": registry.handle_domains,
         "needs_invite": registry.needs_invite,
         "accounts": edge.accounts_of(request),
@@ -81,11 +89,11 @@ def choose(request: Request, flow: Flow, accounts: list[SignedInAccount]) -> Res
 
 
 def confirm_email(
-    request: Request, flow: Flow, account: SignedInAccount, typed: FormState, *, status: int = 200
+    request: Request, flow: Flow, account: SignedInAccount, form_state: FormState, *, status: int = 200
 ) -> Response:
     """The page on which the owner of a new account must first confirm its e-mail address."""
     fields = {**flow.fields, "account": account.did, "proof": request.query_params.get("proof", "")}
-    context = {"typed": typed, "email": account.email, **_frame(flow), "fields": fields}
+    context = {"typed": form_state, "email": account.email, **_frame(flow), "fields": fields}
     return page(request, "oauth/confirm_email.html", context, status=status)
 
 

@@ -24,8 +24,8 @@ async def list_repos(call: XrpcCall) -> dict[str, Any]:
     found = await reader.heads_after(call.host.db, created_at, did, limit)
     page: dict[str, Any] = {"repos": [_repo_view(head) for _, head in found]}
     if len(found) == limit:
-        came, head = found[-1]
-        page["cursor"] = f"{came}:{head.did}"
+        position, head = found[-1]
+        page["cursor"] = f"{position}:{head.did}"
     return page
 
 

@@ -236,7 +236,7 @@ class RepoStream:
             return NOTHING
         if self._is_dropped(did):
             return NOTHING
-        read = await self._judge(held, did, AuthorIdentity(self._consumer.verifier.dids.known(did)))
+        read = await self._judge(held, did, AuthorIdentity(self._consumer.verifier.dids.cached_document(did)))
         if isinstance(read, IdentityLookup):
             self._lookups.hold(did, held, read)
             return NOTHING
