@@ -31,7 +31,7 @@ from groundwork.errors import InvalidInput, Refused
 from groundwork.http.client import HttpClient
 from groundwork.http.connection_limit import MAX_CONNECTIONS
 from groundwork.http.reach import DEVELOPMENT
-from groundwork.http.server import RunningServer, serve
+from groundwork.http.server import HttpServer, serve
 from groundwork.settings import Secret, read_settings
 from openmeet.settings import PREFIX, Settings
 from openmeet.tenants.configured import DEFAULT_TENANT, checked
@@ -217,7 +217,7 @@ async def network(
         yield ready
 
 
-async def listen(app: ASGIApp, name: str, port: int) -> RunningServer:
+async def listen(app: ASGIApp, name: str, port: int) -> HttpServer:
     """Serve one part. Raises Refused, naming the option for another port."""
     try:
         # All clients are on this machine and share one address.

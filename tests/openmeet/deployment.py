@@ -26,7 +26,7 @@ from groundwork.clock import HandClock
 from groundwork.database.transaction import Database
 from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT
-from groundwork.http.server import RunningServer, serve
+from groundwork.http.server import HttpServer, serve
 from groundwork.outbox import dispatcher
 from groundwork.outbox.delivery import one_by_one
 from groundwork.queue.contract import Message
@@ -97,7 +97,7 @@ class Deployment:
     clock: HandClock
     consumer: Consumer
     pds: AuroraLocus
-    pds_serving: RunningServer
+    pds_serving: HttpServer
     plc_url: str = ""
 
     async def person(self, name: str = "Ana", *, agrees: bool = True) -> Caller:
@@ -189,7 +189,7 @@ class Deployment:
         did = (await self.identity(user_id)).did
         client = XrpcClient(self.network.http, self.clock, self.pds_url)
         newest = (await client.query("com.atproto.sync.getLatestCommit", {"did": did}))["rev"]
-        await self.follow_until(did, lambda state: state.known is not None and state.known.rev == newest)
+        await self.follow_until(did, lambda state: state.last_head is not None and state.known.rev == newest)
 
     async def follow_until(self, did: str, is_done: Callable[[AccountState], bool]) -> None:
         """Follow the PDS's firehose until the known state of a repository satisfies ``is_done``, then process the queue."""

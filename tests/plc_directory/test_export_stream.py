@@ -15,7 +15,7 @@ from at_protocol.syntax.did import Did
 from groundwork.clock import DAY, HandClock
 from groundwork.database.transaction import Writer
 from groundwork.http import server
-from groundwork.http.server import RunningServer, serving
+from groundwork.http.server import HttpServer, serving
 from groundwork.telemetry.metrics import Metrics
 from plc_directory.app import create_app
 from plc_directory.store import OperationLimits
@@ -32,7 +32,7 @@ INSERT = """
 class Directory:
     """A directory and the DIDs that were registered in it."""
 
-    def __init__(self, server: RunningServer, http: httpx.AsyncClient) -> None:
+    def __init__(self, server: HttpServer, http: httpx.AsyncClient) -> None:
         self._server = server
         self._http = http
 

@@ -46,7 +46,7 @@ _FIRST_LOOK_SECONDS = 0.002
 _LATER_LOOK_SECONDS = 0.1
 
 
-class RunningServer:
+class HttpServer:
     """A listening server."""
 
     def __init__(self, server: uvicorn.Server, listener: socket.socket, host: str) -> None:
@@ -146,7 +146,7 @@ async def serve(
     connections: int = MAX_CONNECTIONS,
     connections_of_address: int = 0,
     is_proxy: IsProxy = is_no_proxy,
-) -> RunningServer:
+) -> HttpServer:
     """Listen and serve in the background. Raises ``Refused`` with a sentence if the port is not available.
 
     ``connections`` is the maximum number of open connections, which is reduced if the system allows fewer open files.
@@ -183,7 +183,7 @@ async def serve(
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)
     await server.startup(sockets=[listener])
-    return RunningServer(server, listener, host)
+    return HttpServer(server, listener, host)
 
 
 @asynccontextmanager
@@ -194,7 +194,7 @@ async def serving(
     *,
     connections: int = MAX_CONNECTIONS,
     connections_of_address: int = 0,
-) -> AsyncIterator[RunningServer]:
+) -> AsyncIterator[HttpServer]:
     """Run a server for the duration of a block, on a free loopback port by default."""
     server = await serve(
         app, host, port, grace_seconds=1, connections=connections, connections_of_address=connections_of_address

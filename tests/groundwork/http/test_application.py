@@ -33,7 +33,7 @@ from groundwork.http.application import Application, add_header, client_address,
 from groundwork.http.cors import XRPC_EXPOSED, Cors
 from groundwork.http.faults import by_path, render_problem, render_xrpc
 from groundwork.http.operations import operations_routes
-from groundwork.http.server import RunningServer, serve, serving
+from groundwork.http.server import HttpServer, serve, serving
 from groundwork.telemetry.metrics import Metrics
 
 FAILURES = {
@@ -177,7 +177,7 @@ async def session():
         ("away", 503, "NotEnoughResources"),
     ],
 )
-async def test_kind_decides_the_status(server: RunningServer, session, which, status, title):
+async def test_kind_decides_the_status(server: HttpServer, session, which, status, title):
     """Each kind of error is answered with the status in its row and a sentence, as problem+json."""
     async with session.get(f"{server.url}/fail/{which}") as response:
         body = json.loads(await response.read())
@@ -199,13 +199,13 @@ async def test_kind_decides_the_status(server: RunningServer, session, which, st
         ("large", 413, "PayloadTooLarge"),
     ],
 )
-async def test_xrpc_has_its_own_shape_and_statuses(server: RunningServer, session, which, status, error):
+async def test_xrpc_has_its_own_shape_and_statuses(server: HttpServer, session, which, status, error):
     async with session.get(f"{server.url}/xrpc/fail/{which}") as response:
         assert response.status == status
         assert json.loads(await response.read()) == {"error": error, "message": FAILURES[which].why}
 
 
-async def test_form_problems_are_listed_by_field(server: RunningServer, session):
+async def test_form_problems_are_listed_by_field(server: HttpServer, session):
     """Form problems are listed by field, under the names that clients of a JSON API use."""
     async with session.get(f"{server.url}/fail/form") as response:
         assert json.loads(await response.read())["fields"] == {
@@ -214,14 +214,14 @@ async def test_form_problems_are_listed_by_field(server: RunningServer, session)
         }
 
 
-async def test_too_many_says_when_to_come_back(server: RunningServer, session):
+async def test_too_many_says_when_to_come_back(server: HttpServer, session):
     """Retry-After of TooMany is in whole seconds, rounded up, because an earlier retry would fail again."""
     async with session.get(f"{server.url}/fail/many") as response:
         assert response.headers["retry-after"] == "2"
         assert response.headers["ratelimit-remaining"] == "0"
 
 
-async def test_a_busy_server_says_when_to_come_back(server: RunningServer, session):
+async def test_a_busy_server_says_when_to_come_back(server: HttpServer, session):
     """A busy server sends Retry-After if it knows the time, so that clients do not have to guess."""
     async with session.get(f"{server.url}/fail/busy") as response:
         assert (response.status, response.headers["retry-after"]) == (503, "10")
@@ -229,7 +229,7 @@ async def test_a_busy_server_says_when_to_come_back(server: RunningServer, sessi
         assert (response.status, "retry-after" in response.headers) == (503, False)
 
 
-async def test_a_bug_shows_nothing_but_the_request_id(server: RunningServer, session):
+async def test_a_bug_shows_nothing_but_the_request_id(server: HttpServer, session):
     async with session.get(f"{server.url}/bug") as response:
         body = await response.text()
         assert response.status == 500
@@ -237,14 +237,14 @@ async def test_a_bug_shows_nothing_but_the_request_id(server: RunningServer, ses
         assert response.headers["x-request-id"] in body
 
 
-async def test_a_foreign_exception_is_translated_by_its_class(server: RunningServer, session):
+async def test_a_foreign_exception_is_translated_by_its_class(server: HttpServer, session):
     """A foreign exception is translated by its class or a parent class, so that one row covers a family."""
     async with session.get(f"{server.url}/foreign") as response:
         assert response.status == 400
         assert json.loads(await response.read())["detail"] == "not a tid"
 
 
-async def test_unknown_address_and_wrong_method_are_json_too(server: RunningServer, session):
+async def test_unknown_address_and_wrong_method_are_json_too(server: HttpServer, session):
     async with session.get(f"{server.url}/nowhere") as response:
         assert (response.status, response.content_type) == (404, "application/problem+json")
     async with session.get(f"{server.url}/echo") as response:
@@ -252,25 +252,25 @@ async def test_unknown_address_and_wrong_method_are_json_too(server: RunningServ
         assert response.headers["allow"] == "POST"
 
 
-async def test_overlong_address_is_refused(server: RunningServer, session):
+async def test_overlong_address_is_refused(server: HttpServer, session):
     async with session.get(f"{server.url}/who?x={'y' * 9000}") as response:
         assert response.status == 414
 
 
-async def test_failure_after_the_first_byte_breaks_the_connection(server: RunningServer, session):
+async def test_failure_after_the_first_byte_breaks_the_connection(server: HttpServer, session):
     """A failure after the first byte closes the connection, so that a truncated body does not look complete."""
     with pytest.raises(aiohttp.ClientPayloadError):
         async with session.get(f"{server.url}/break-off") as response:
             await response.read()
 
 
-async def test_added_headers_are_on_failures_as_well(server: RunningServer, session):
+async def test_added_headers_are_on_failures_as_well(server: HttpServer, session):
     async with session.get(f"{server.url}/nonce") as response:
         assert response.status == 401
         assert response.headers["dpop-nonce"] == "n1"
 
 
-async def test_security_headers_are_on_every_answer_and_a_route_may_set_its_own(server: RunningServer, session):
+async def test_security_headers_are_on_every_answer_and_a_route_may_set_its_own(server: HttpServer, session):
     async with session.get(f"{server.url}/nowhere") as response:
         assert response.headers["x-content-type-options"] == "nosniff"
         assert "sandbox" in response.headers["content-security-policy"]
@@ -281,14 +281,14 @@ async def test_security_headers_are_on_every_answer_and_a_route_may_set_its_own(
 # --- Bodies
 
 
-async def test_body_at_the_limit_passes_and_one_byte_more_does_not(server: RunningServer, session):
+async def test_body_at_the_limit_passes_and_one_byte_more_does_not(server: HttpServer, session):
     async with session.post(f"{server.url}/count", data=b"x" * LIMIT) as response:
         assert await response.text() == str(LIMIT)
     async with session.post(f"{server.url}/count", data=b"x" * (LIMIT + 1)) as response:
         assert response.status == 413
 
 
-async def test_chunked_body_is_counted_while_it_arrives(server: RunningServer, session):
+async def test_chunked_body_is_counted_while_it_arrives(server: HttpServer, session):
     """A chunked body without a length is cut off at the limit, whatever the route does with it."""
 
     async def endless():
@@ -301,13 +301,13 @@ async def test_chunked_body_is_counted_while_it_arrives(server: RunningServer, s
 
 
 @pytest.mark.parametrize(("encoding", "pack"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
-async def test_compressed_bodies_arrive_plain(server: RunningServer, session, encoding, pack):
+async def test_compressed_bodies_arrive_plain(server: HttpServer, session, encoding, pack):
     plain = bytes(range(256)) * 300
     async with session.post(f"{server.url}/echo", data=pack(plain), headers={"content-encoding": encoding}) as response:
         assert await response.read() == plain
 
 
-async def test_the_limit_counts_unfolded_bytes(server: RunningServer, session):
+async def test_the_limit_counts_unfolded_bytes(server: HttpServer, session):
     """The limit counts decompressed bytes: a bomb of 50 MB costs no more than the limit and is refused."""
     bomb = gzip.compress(b"\0" * 50_000_000, mtime=0)
     assert len(bomb) < LIMIT
@@ -324,18 +324,18 @@ async def test_the_limit_counts_unfolded_bytes(server: RunningServer, session):
         gzip.compress(b"y" * 5000, mtime=0)[:-4] + b"abcd",
     ],
 )
-async def test_damaged_compressed_bodies_are_bad_requests(server: RunningServer, session, body):
+async def test_damaged_compressed_bodies_are_bad_requests(server: HttpServer, session, body):
     async with session.post(f"{server.url}/echo", data=body, headers={"content-encoding": "gzip"}) as response:
         assert response.status == 400
 
 
 @pytest.mark.parametrize("encoding", ["br", "gzip, gzip", "zstd"])
-async def test_other_encodings_are_415(server: RunningServer, session, encoding):
+async def test_other_encodings_are_415(server: HttpServer, session, encoding):
     async with session.post(f"{server.url}/echo", data=b"x", headers={"content-encoding": encoding}) as response:
         assert response.status == 415
 
 
-async def test_unfolding_in_pieces_loses_nothing(server: RunningServer, session):
+async def test_unfolding_in_pieces_loses_nothing(server: HttpServer, session):
     """Decompressing in pieces loses nothing: neither output that fills a piece exactly nor what zlib still holds."""
     for size in (65_536, 99_999, 100_000):
         body = gzip.compress(b"z" * size, mtime=0)
@@ -346,7 +346,7 @@ async def test_unfolding_in_pieces_loses_nothing(server: RunningServer, session)
 # --- Cross-origin requests
 
 
-async def test_preflight_is_answered_for_covered_paths_only(server: RunningServer, session):
+async def test_preflight_is_answered_for_covered_paths_only(server: HttpServer, session):
     asking = {
         "origin": "https://app.example",
         "access-control-request-method": "POST",
@@ -361,7 +361,7 @@ async def test_preflight_is_answered_for_covered_paths_only(server: RunningServe
         assert "access-control-allow-origin" not in response.headers
 
 
-async def test_a_script_may_read_failures_and_the_nonce(server: RunningServer, session):
+async def test_a_script_may_read_failures_and_the_nonce(server: HttpServer, session):
     async with session.get(f"{server.url}/nonce", headers={"origin": "https://app.example"}) as response:
         assert response.headers["access-control-allow-origin"] == "*"
         assert "DPoP-Nonce" in response.headers["access-control-expose-headers"]
@@ -370,7 +370,7 @@ async def test_a_script_may_read_failures_and_the_nonce(server: RunningServer, s
 # --- Client addresses
 
 
-async def test_forwarded_addresses_are_ignored_without_trusted_proxies(server: RunningServer, session):
+async def test_forwarded_addresses_are_ignored_without_trusted_proxies(server: HttpServer, session):
     async with session.get(f"{server.url}/who", headers={"x-forwarded-for": "8.8.8.8"}) as response:
         assert await response.text() == "127.0.0.1"
 
@@ -390,7 +390,7 @@ async def test_the_trusted_hop_counts_from_the_right():
 # --- Metrics and health
 
 
-async def test_requests_are_counted_by_template_and_given_name(server: RunningServer, session, metrics: Metrics):
+async def test_requests_are_counted_by_template_and_given_name(server: HttpServer, session, metrics: Metrics):
     """Requests are counted by route template and client name. Paths are never labels, because they contain identifiers
     and single-use tokens.
     """
@@ -447,7 +447,7 @@ async def test_metrics_require_the_token():
 # --- Sockets and serving
 
 
-async def test_websockets_talk_and_fail_like_the_rest(server: RunningServer, session):
+async def test_websockets_talk_and_fail_like_the_rest(server: HttpServer, session):
     async with session.ws_connect(f"{server.url}/talk") as talking:
         await talking.send_str("hello")
         assert await talking.receive_str() == "HELLO"
@@ -457,7 +457,7 @@ async def test_websockets_talk_and_fail_like_the_rest(server: RunningServer, ses
         assert "secret" not in str(message.extra)
 
 
-async def test_a_failure_before_the_handshake_is_an_http_answer(server: RunningServer, session):
+async def test_a_failure_before_the_handshake_is_an_http_answer(server: HttpServer, session):
     with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
         await session.ws_connect(f"{server.url}/refuse-talk")
     assert refused.value.status == 403

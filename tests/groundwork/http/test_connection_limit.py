@@ -12,7 +12,7 @@ from tests.patience import PATIENCE_SECONDS
 
 from groundwork.http import bounded_heads
 from groundwork.http.connection_limit import affordable, per_address
-from groundwork.http.server import RunningServer, serve, serving
+from groundwork.http.server import HttpServer, serve, serving
 
 LIMIT = 8
 MANY = 3 * LIMIT
@@ -78,7 +78,7 @@ class Client:
 
 @asynccontextmanager
 async def clients(
-    server: RunningServer, number: int, sent: bytes, address: str = "127.0.0.1"
+    server: HttpServer, number: int, sent: bytes, address: str = "127.0.0.1"
 ) -> AsyncIterator[list[Client]]:
     found = []
     try:
@@ -93,7 +93,7 @@ async def clients(
 
 
 @asynccontextmanager
-async def limited(limit: int = LIMIT, of_address: int = 0) -> AsyncIterator[tuple[RunningServer, Application]]:
+async def limited(limit: int = LIMIT, of_address: int = 0) -> AsyncIterator[tuple[HttpServer, Application]]:
     app = Application()
     # One address may have all connections unless the test is about addresses.
     async with (
@@ -104,7 +104,7 @@ async def limited(limit: int = LIMIT, of_address: int = 0) -> AsyncIterator[tupl
         app.may_answer.set()
 
 
-async def until_done(server: RunningServer, expected: int) -> None:
+async def until_done(server: HttpServer, expected: int) -> None:
     while server.connections != expected:  # noqa: ASYNC110 - it tells nobody
         await asyncio.sleep(0.01)
 

@@ -9,7 +9,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 from tests.patience import PATIENCE_SECONDS
 
-from groundwork.http.server import RunningServer, serve
+from groundwork.http.server import HttpServer, serve
 
 PIECE = b"x" * 65536
 
@@ -55,7 +55,7 @@ class Held:
 
 
 @asynccontextmanager
-async def connected(serving: RunningServer, request: bytes) -> AsyncIterator[asyncio.StreamReader]:
+async def connected(serving: HttpServer, request: bytes) -> AsyncIterator[asyncio.StreamReader]:
     """A client that sends this and then neither reads nor writes until the test reads it."""
     # A small limit, so that the reader stops taking from the socket almost at once.
     reader, writer = await asyncio.open_connection(serving.host, serving.port, limit=1024)

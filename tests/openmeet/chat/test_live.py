@@ -14,7 +14,7 @@ import pytest
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database, ReadTooLong
 from groundwork.errors import Unavailable
-from groundwork.http.server import RunningServer, serving
+from groundwork.http.server import HttpServer, serving
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply, RsvpRequest
 from openmeet.domain.chat import messages, readers, room_queries, rooms
@@ -430,9 +430,7 @@ async def test_a_stop_ends_all_streams(scene: Scene) -> None:
 
 
 @contextlib.asynccontextmanager
-async def follower(
-    served: RunningServer, token: str, room: RoomId, **headers: str
-) -> AsyncIterator[AsyncIterator[str]]:
+async def follower(served: HttpServer, token: str, room: RoomId, **headers: str) -> AsyncIterator[AsyncIterator[str]]:
     """The lines of a stream opened with a session cookie."""
     async with (
         httpx.AsyncClient(

@@ -14,7 +14,7 @@ import pytest
 
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database
-from groundwork.http.server import RunningServer, serving
+from groundwork.http.server import HttpServer, serving
 from openmeet.domain.api_tokens import tokens
 from openmeet.domain.api_tokens.scopes import TokenScope
 from openmeet.domain.api_tokens.tokens import ApiToken, NewToken
@@ -60,15 +60,13 @@ async def scene(make_database: MakeDatabase, clock: HandClock) -> Scene:
 
 
 @pytest.fixture
-async def served(scene: Scene, clock: HandClock) -> AsyncIterator[RunningServer]:
+async def served(scene: Scene, clock: HandClock) -> AsyncIterator[HttpServer]:
     async with serving(site_on(scene.db, clock).app) as opened:
         yield opened
 
 
 @contextlib.asynccontextmanager
-async def follower(
-    served: RunningServer, scene: Scene, token: str, **headers: str
-) -> AsyncIterator[AsyncIterator[str]]:
+async def follower(served: HttpServer, scene: Scene, token: str, **headers: str) -> AsyncIterator[AsyncIterator[str]]:
     """The lines of a stream from the beginning of the chat."""
     headers["authorization"] = f"Bearer {token}"
     path = f"/api/chat/live?room={scene.room.id}{'' if 'last-event-id' in headers else '&after=1'}"
@@ -94,7 +92,7 @@ async def next_event(lines: AsyncIterator[str], name: str) -> tuple[str, dict]:
     raise AssertionError(f"the stream ended before {name}")
 
 
-async def test_events_have_the_shape_of_the_api(scene: Scene, served: RunningServer) -> None:
+async def test_events_have_the_shape_of_the_api(scene: Scene, served: HttpServer) -> None:
     said = await scene.say("Who has the *key*?")
     async with scene.db.transaction() as tx:
         await reactions.react(tx, scene.ben, said.id, "👍")
@@ -109,7 +107,7 @@ async def test_events_have_the_shape_of_the_api(scene: Scene, served: RunningSer
         await next_event(lines, "reactions")
 
 
-async def test_it_resumes_after_the_last_event(scene: Scene, served: RunningServer) -> None:
+async def test_it_resumes_after_the_last_event(scene: Scene, served: HttpServer) -> None:
     first = await scene.say("One")
     second = await scene.say("Two")
     _, token = await scene.token_of(scene.ben)
@@ -118,7 +116,7 @@ async def test_it_resumes_after_the_last_event(scene: Scene, served: RunningServ
     assert (place, event["message"]["text"]) == (f"{scene.room.id}:{second.number}", "Two")
 
 
-async def test_a_revoked_token_ends_the_stream(scene: Scene, served: RunningServer) -> None:
+async def test_a_revoked_token_ends_the_stream(scene: Scene, served: HttpServer) -> None:
     known, token = await scene.token_of(scene.ben)
     async with follower(served, scene, token) as lines:
         await scene.say("Before")
@@ -131,7 +129,7 @@ async def test_a_revoked_token_ends_the_stream(scene: Scene, served: RunningServ
     assert not any("After" in line for line in rest)
 
 
-async def test_leaving_ends_the_stream(scene: Scene, served: RunningServer) -> None:
+async def test_leaving_ends_the_stream(scene: Scene, served: HttpServer) -> None:
     _, token = await scene.token_of(scene.ben)
     async with follower(served, scene, token) as lines:
         await scene.say("Before")
@@ -144,7 +142,7 @@ async def test_leaving_ends_the_stream(scene: Scene, served: RunningServer) -> N
     assert not any("After" in line for line in rest)
 
 
-async def test_blocked_people_are_marked(scene: Scene, served: RunningServer) -> None:
+async def test_blocked_people_are_marked(scene: Scene, served: HttpServer) -> None:
     async with scene.db.transaction() as tx:
         await block(tx, scene.ben.user_id, scene.ana.user_id)
     await scene.say("Hello")
@@ -154,7 +152,7 @@ async def test_blocked_people_are_marked(scene: Scene, served: RunningServer) ->
     assert event["message"]["isFolded"] is True
 
 
-async def test_a_stream_needs_read_access(scene: Scene, served: RunningServer) -> None:
+async def test_a_stream_needs_read_access(scene: Scene, served: HttpServer) -> None:
     async with scene.db.transaction() as tx:
         cleo = await person(tx, "Cleo")
     _, narrow = await scene.token_of(scene.ben, TokenScope.READ)
@@ -168,7 +166,7 @@ async def test_a_stream_needs_read_access(scene: Scene, served: RunningServer) -
         assert (await program.get("/api/chat/live?rooms=1")).status_code == 400
 
 
-async def test_the_example_runs_as_it_stands(scene: Scene, served: RunningServer) -> None:
+async def test_the_example_runs_as_it_stands(scene: Scene, served: HttpServer) -> None:
     """The example prints messages and ends when its token does."""
     known, token = await scene.token_of(scene.ben)
     script = ROOT / "docs/examples/chat_stream.py"

@@ -12,7 +12,7 @@ import pytest
 
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database, Reader
-from groundwork.http.server import RunningServer, serving
+from groundwork.http.server import HttpServer, serving
 from groundwork.signing_key import SigningKey
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import queries as attendance_queries
@@ -88,7 +88,7 @@ class Follower:
 
 
 @contextlib.asynccontextmanager
-async def following(served: RunningServer, token: str, address: str) -> AsyncIterator[Follower]:
+async def following(served: HttpServer, token: str, address: str) -> AsyncIterator[Follower]:
     cookies = {"openmeet_session": token}
     async with (
         httpx.AsyncClient(verify=NO_TLS, base_url=served.url, cookies=cookies) as browser,

@@ -18,7 +18,7 @@ ROLES: Final = {"moderator": lazy("Moderator"), "admin": lazy("Admin"), "superad
 ACTIONS: Final = {
     "see": lazy("Marked as seen"),
     "subject.take_down": lazy("Taken down"),
-    "subject.restore": lazy("RestoreResult"),
+    "subject.restore": lazy("Restored"),
     "account.announce": lazy("Status announced again"),
     "account.suspend": lazy("Account suspended"),
     "account.end_suspension": lazy("Suspension ended"),
