@@ -189,7 +189,7 @@ class Deployment:
         did = (await self.identity(user_id)).did
         client = XrpcClient(self.network.http, self.clock, self.pds_url)
         newest = (await client.query("com.atproto.sync.getLatestCommit", {"did": did}))["rev"]
-        await self.follow_until(did, lambda state: state.last_head is not None and state.known.rev == newest)
+        await self.follow_until(did, lambda state: state.last_head is not None and state.last_head.rev == newest)
 
     async def follow_until(self, did: str, is_done: Callable[[AccountState], bool]) -> None:
         """Follow the PDS's firehose until the known state of a repository satisfies ``is_done``, then process the queue."""
