@@ -86,7 +86,10 @@ class Far:
         """Follow the reference PDS's firehose until the newest commit of a repository has been verified, then ingest."""
         newest = msgspec.json.decode(await self.pds.read("com.atproto.sync.getLatestCommit", did=did))["rev"]
         await heard_until(
-            self.consumer, self.pds.url, did, lambda state: state.known is not None and state.known.rev == newest
+            self.consumer,
+            self.pds.url,
+            did,
+            lambda state: state.last_head is not None and state.last_head.rev == newest,
         )
         await worked_off(self.processor)
 

@@ -166,7 +166,7 @@ async def test_a_repository_reset_to_its_known_tree_is_read(deployment: Deployme
 async def _follow(deployment: Deployment, who: Did) -> None:
     client = XrpcClient(deployment.network.http, deployment.clock, deployment.pds_url)
     newest = (await client.query("com.atproto.sync.getLatestCommit", {"did": who}))["rev"]
-    await deployment.follow_until(who, lambda state: state.known is not None and state.known.rev == newest)
+    await deployment.follow_until(who, lambda state: state.last_head is not None and state.last_head.rev == newest)
 
 
 async def _lose_what_was_not_heard(deployment: Deployment) -> None:

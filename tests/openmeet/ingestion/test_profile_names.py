@@ -36,7 +36,7 @@ async def write(app, did: str, said: object) -> None:
 async def read_stream(deployment: Deployment, app, did: str) -> None:
     """Read the stream to its end and deliver the jobs that follow."""
     newest = (await app.query("com.atproto.sync.getLatestCommit", {"did": did}))["rev"]
-    await deployment.follow_until(did, lambda state: state.known is not None and state.known.rev == newest)
+    await deployment.follow_until(did, lambda state: state.last_head is not None and state.last_head.rev == newest)
     await deployment.ingest()
     await deployment.deliver_jobs()
 

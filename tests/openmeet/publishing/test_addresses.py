@@ -72,7 +72,7 @@ class Guest:
     async def _heard(self) -> None:
         newest = (await self.app.query("com.atproto.sync.getLatestCommit", {"did": self.did}))["rev"]
         await self.deployment.follow_until(
-            self.did, lambda state: state.known is not None and state.known.rev == newest
+            self.did, lambda state: state.last_head is not None and state.last_head.rev == newest
         )
 
     async def status(self, event: Event) -> str | None:

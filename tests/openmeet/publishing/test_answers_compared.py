@@ -46,7 +46,7 @@ async def test_a_record_that_vanished_without_a_commit_is_found(deployment: Depl
             "com.atproto.repo.createRecord",
             {"repo": did, "collection": RSVP, "rkey": "3kaaaaaaaaa22", "record": record},
         )
-        await deployment.follow_until(did, lambda state: state.known is not None)
+        await deployment.follow_until(did, lambda state: state.last_head is not None)
 
     async def going() -> int:
         async with deployment.db.reader() as reader:

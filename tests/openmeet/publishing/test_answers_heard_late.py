@@ -157,7 +157,7 @@ async def test_an_account_that_is_read_late_does_not_overrule_a_later_answer(dep
     if how == "by a reading":
         await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, work)
     else:
-        await deployment.follow_until(work, lambda state: state.known is not None)
+        await deployment.follow_until(work, lambda state: state.last_head is not None)
     assert await status(deployment) == "declined"
     await run_until_idle(deployment, did)
     assert (await words_in(deployment, did), await words_in(deployment, work)) == ({}, {theirs: "notgoing"})

@@ -173,7 +173,7 @@ class History:
         for did in [*[(await deployment.identity(one.user_id)).did for one in self.hosts], *self.guests.values()]:
             newest = (await client.query("com.atproto.sync.getLatestCommit", {"did": did}))["rev"]
             await deployment.follow_until(
-                did, lambda state, rev=newest: state.known is not None and state.known.rev >= rev
+                did, lambda state, rev=newest: state.last_head is not None and state.last_head.rev >= rev
             )
 
     async def kill(self) -> None:

@@ -41,7 +41,7 @@ async def test_all_changes_made_meanwhile_are_in_the_new_record(deployment: Depl
         "com.atproto.repo.createRecord", {"repo": did, "collection": RSVP, "rkey": "a", "record": value}
     )
     newest = (await app.query("com.atproto.sync.getLatestCommit", {"did": did}))["rev"]
-    await deployment.follow_until(did, lambda state: state.known is not None and state.known.rev == newest)
+    await deployment.follow_until(did, lambda state: state.last_head is not None and state.last_head.rev == newest)
     async with deployment.db.transaction() as tx:
         await identities.grant_consent(tx, ben.user_id, handle="ben.town.test")
         await events.agree_to_record(tx, ben, event.slug)

@@ -102,7 +102,7 @@ async def test_answers_name_either_record_and_count_once(deployment: Deployment)
             "com.atproto.repo.createRecord", {"repo": did, "collection": RSVP, "rkey": f"a{number}", "record": value}
         )
     newest = (await app.query("com.atproto.sync.getLatestCommit", {"did": did}))["rev"]
-    await deployment.follow_until(did, lambda state: state.known is not None and state.known.rev == newest)
+    await deployment.follow_until(did, lambda state: state.last_head is not None and state.last_head.rev == newest)
     async with deployment.db.reader() as reader:
         rows = await reader.fetch(
             "select a.event_id, a.status from attendances a join identities i on i.user_id = a.user_id where i.did = :did",

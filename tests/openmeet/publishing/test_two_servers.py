@@ -128,7 +128,7 @@ class TwoServers:
                 self.deployment.consumer,
                 identity.pds_url,
                 identity.did,
-                lambda state, rev=newest: state.known is not None and state.known.rev >= rev,
+                lambda state, rev=newest: state.last_head is not None and state.last_head.rev >= rev,
             )
         await self.deployment.ingest()
         await deliver_publications(self.deployment)
