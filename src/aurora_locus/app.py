@@ -384,7 +384,7 @@ async def _start_tasks(core: _Core, crawl_requests: CrawlRequests, stack: AsyncE
 
 
 def _crawl_requests(core: _Core) -> CrawlRequests:
-    outcomes = core.metrics.counter("crawl_requests", "Relays asked to read this server", ["outcome"])
+    outcomes = core.metrics.counter("crawl_requests", "Crawl requests to relays, by outcome", ["outcome"])
     return CrawlRequests(
         over_http(core.clients.http),
         core.clock,

@@ -53,7 +53,7 @@ def routes(settings: PdsSettings) -> list[Route]:
         """Remember the language that somebody chose in this browser, and go back. Raises NotFound."""
         tag = request.path_params["tag"]
         if not CATALOGUE.is_known(tag):
-            raise NotFound(gettext_noop("We don’t speak that language yet."))
+            raise NotFound(gettext_noop("These pages aren’t available in that language yet."))
         # Because of ``Referrer-Policy: same-origin``, pages send their full address to this server, so it does not have
         # to be in the link.
         referer = urlsplit(request.headers.get("referer", ""))

@@ -110,7 +110,7 @@ async def _signing_token(old: MigrationServer, new: MigrationServer, state: Move
     if await identity.names_new_server(new):
         return None
     if not is_plc(old.did):
-        wanted = msgspec.json.format(
+        document = msgspec.json.format(
             msgspec.json.encode(identity.did_web_document_entries(new, await identity.recommended(new))), indent=2
         )
         raise Refused(

@@ -217,6 +217,12 @@ async def network(
         yield ready
 
 
+async def _serve_until_end(stack: AsyncExitStack, app: ASGIApp, name: str, port: int) -> HttpServer:
+    serving = await listen(app, name, port)
+    stack.push_async_callback(serving.stop)
+    return serving
+
+
 async def listen(app: ASGIApp, name: str, port: int) -> HttpServer:
     """Serve one part. Raises Refused, naming the option for another port."""
     try:

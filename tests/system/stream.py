@@ -96,5 +96,5 @@ def read_commits(frames: Iterable[bytes], did: str, key: PublicKey, now_us: int)
         assert message.rev not in commits, f"{message.rev} is announced twice"
         commits[message.rev] = str(message.commit)
         known = seen.head
-    assert known is not None, f"nothing was announced of {did}"
+    assert known is not None, f"{did} was never announced"
     return Announced(known, commits, records)

@@ -30,7 +30,7 @@ def header_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
 def check(
     text: str, nonces: DpopNonces, clock: Clock, *, method: str, address: str, access_token: str | None = None
 ) -> DpopProof:
-    """Check everything except single use. Raises BadDpopProof, or NonceWanted for a proof without one of our nonces."""
+    """Check everything except single use. Raises BadDpopProof, or NonceRequired for a proof without one of our nonces."""
     proof = verify_proof(
         text, method=method, address=address, access_token=access_token, now_seconds=clock.now() // SECOND
     )

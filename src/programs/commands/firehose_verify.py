@@ -178,7 +178,7 @@ def check(
             before = heads.get(did)
             if before is not None and (message.since, message.prev_data) != (before.rev, before.data):
                 tally.gaps += 1
-            known[did] = verified.head
+            heads[did] = verified.head
             tally.inverted += 1
         else:
             commit = verify_sync_message(message, key, now_us=now_us)

@@ -54,6 +54,6 @@ def move(
     run_command(run)
 
 
-def _line(copied: CopyProgress) -> str:
+def _progress_line(copied: CopyProgress) -> str:
     megabytes = copied.sent_bytes / 1_000_000
     return f"{copied.looked_at:,} files checked: {copied.sent:,} copied ({megabytes:.1f} MB), {copied.known:,} there already"

@@ -177,7 +177,7 @@ async def session():
         ("away", 503, "NotEnoughResources"),
     ],
 )
-async def test_kind_decides_the_status(server: HttpServer, session, which, status, title):
+async def test_error_kind_determines_the_status(server: HttpServer, session, which, status, title):
     """Each kind of error is answered with the status in its row and a sentence, as problem+json."""
     async with session.get(f"{server.url}/fail/{which}") as response:
         body = json.loads(await response.read())
@@ -214,14 +214,14 @@ async def test_form_problems_are_listed_by_field(server: HttpServer, session):
         }
 
 
-async def test_too_many_says_when_to_come_back(server: HttpServer, session):
+async def test_too_many_requests_has_retry_after(server: HttpServer, session):
     """Retry-After of TooMany is in whole seconds, rounded up, because an earlier retry would fail again."""
     async with session.get(f"{server.url}/fail/many") as response:
         assert response.headers["retry-after"] == "2"
         assert response.headers["ratelimit-remaining"] == "0"
 
 
-async def test_a_busy_server_says_when_to_come_back(server: HttpServer, session):
+async def test_busy_server_sends_retry_after(server: HttpServer, session):
     """A busy server sends Retry-After if it knows the time, so that clients do not have to guess."""
     async with session.get(f"{server.url}/fail/busy") as response:
         assert (response.status, response.headers["retry-after"]) == (503, "10")
@@ -244,7 +244,7 @@ async def test_a_foreign_exception_is_translated_by_its_class(server: HttpServer
         assert json.loads(await response.read())["detail"] == "not a tid"
 
 
-async def test_unknown_address_and_wrong_method_are_json_too(server: HttpServer, session):
+async def test_unknown_path_and_wrong_method_get_json(server: HttpServer, session):
     async with session.get(f"{server.url}/nowhere") as response:
         assert (response.status, response.content_type) == (404, "application/problem+json")
     async with session.get(f"{server.url}/echo") as response:
@@ -289,7 +289,7 @@ async def test_body_at_the_limit_passes_and_one_byte_more_does_not(server: HttpS
 
 
 async def test_chunked_body_is_counted_while_it_arrives(server: HttpServer, session):
-    """A chunked body without a length is cut off at the limit, whatever the route does with it."""
+    """A chunked body without a length is cut off at the limit on every route."""
 
     async def endless():
         for _ in range(200):
@@ -301,7 +301,7 @@ async def test_chunked_body_is_counted_while_it_arrives(server: HttpServer, sess
 
 
 @pytest.mark.parametrize(("encoding", "pack"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
-async def test_compressed_bodies_arrive_plain(server: HttpServer, session, encoding, pack):
+async def test_compressed_bodies_are_decompressed(server: HttpServer, session, encoding, pack):
     plain = bytes(range(256)) * 300
     async with session.post(f"{server.url}/echo", data=pack(plain), headers={"content-encoding": encoding}) as response:
         assert await response.read() == plain
@@ -335,8 +335,10 @@ async def test_other_encodings_are_415(server: HttpServer, session, encoding):
         assert response.status == 415
 
 
-async def test_unfolding_in_pieces_loses_nothing(server: HttpServer, session):
-    """Decompressing in pieces loses nothing: neither output that fills a piece exactly nor what zlib still holds."""
+async def test_decompressing_in_pieces_loses_nothing(server: HttpServer, session):
+    """Decompressing in pieces loses nothing: neither output that fills a piece exactly nor data that zlib still
+    buffers.
+    """
     for size in (65_536, 99_999, 100_000):
         body = gzip.compress(b"z" * size, mtime=0)
         async with session.post(f"{server.url}/count", data=body, headers={"content-encoding": "gzip"}) as response:
@@ -447,7 +449,7 @@ async def test_metrics_require_the_token():
 # --- Sockets and serving
 
 
-async def test_websockets_talk_and_fail_like_the_rest(server: HttpServer, session):
+async def test_websockets_use_the_same_errors(server: HttpServer, session):
     async with session.ws_connect(f"{server.url}/talk") as talking:
         await talking.send_str("hello")
         assert await talking.receive_str() == "HELLO"

@@ -364,8 +364,8 @@ async def test_plain_websockets_are_refused_in_public():
                 pass
 
 
-async def test_never_inside_a_transaction(server, client):
-    """A call inside a transaction is refused, because it would hold the lock as long as a stranger likes."""
+async def test_calls_inside_a_transaction_are_refused(server, client):
+    """A call inside a transaction is refused, because the other server would decide how long the lock is held."""
     mark = transaction.note_open_transaction()
     with pytest.raises(NetworkInsideTransaction):
         await client.get(f"{server.url}/hello")

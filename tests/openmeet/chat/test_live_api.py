@@ -167,7 +167,7 @@ async def test_a_stream_needs_read_access(scene: Scene, served: HttpServer) -> N
 
 
 async def test_the_example_runs_as_it_stands(scene: Scene, served: HttpServer) -> None:
-    """The example prints messages and ends when its token does."""
+    """The example prints messages and ends when its token expires."""
     known, token = await scene.token_of(scene.ben)
     script = ROOT / "docs/examples/chat_stream.py"
     environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}

@@ -110,7 +110,7 @@ async def _page(request: Request, form_state: FormState, query: Mapping[str, str
             entries = await audit_log.page(reader, subject=name, limit=20)
         text = await record_json(request, subject)
         if decision is None:
-            problem = gettext_noop("We don’t have this any more, or never did. You can still lift its takedown.")
+            problem = gettext_noop("This isn’t on this server, or not any more. You can still lift its takedown.")
     context = {
         "typed": form_state,
         "asked": query,

@@ -106,7 +106,7 @@ def audit_of(request: Request) -> AuditContext:
     reason, report = form.get("reason", "").strip(), form.get("report", "").strip()
     problems = {}
     if not reason:
-        problems["reason"] = gettext_noop("Say why. It’s kept in the audit log.")
+        problems["reason"] = gettext_noop("Say why. It stays in the audit log.")
     if report and not (report.isascii() and report.isdigit() and len(report) < 16):
         problems["report"] = gettext_noop("This isn’t the number of a report.")
     if problems:
