@@ -282,13 +282,13 @@ TOLD = Path(__file__).parents[3] / "docs" / "from-the-reference-pds.md"
 @pytest.mark.parametrize(
     ("what", "limits"),
     [
-        ("requests of methods", [gate.ADDRESS]),
-        ("accounts made", [CREATE_ACCOUNT]),
+        ("calls of XRPC methods", [gate.ADDRESS]),
+        ("created accounts", [CREATE_ACCOUNT]),
         ("sign-ins", [SIGN_IN_ADDRESS]),
-        ("e-mails asked for to set a new password", REQUEST_PASSWORD_RESET),
-        ("new passwords set with a mailed code", [RESET_PASSWORD]),
-        ("accounts deleted", [DELETE_ACCOUNT]),
-        ("signing keys reserved", [RESERVE_KEY]),
+        ("requested e-mails to reset a password", REQUEST_PASSWORD_RESET),
+        ("passwords reset with a code from an e-mail", [RESET_PASSWORD]),
+        ("deleted accounts", [DELETE_ACCOUNT]),
+        ("reserved signing keys", [RESERVE_KEY]),
     ],
 )
 def test_documented_limits_per_address_match_the_code(engine: str, what: str, limits: Sequence[Limit]) -> None:

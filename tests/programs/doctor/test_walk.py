@@ -131,7 +131,7 @@ def flipped(message: Message) -> Message:
 async def test_healthy_host_has_no_fault(host: Host) -> None:
     found = await host.findings(account="ana.test", password=PASSWORD)
     assert {about for about, finding in found.items() if finding.verdict is CheckVerdict.WRONG} == set()
-    assert "3 records, every hash and the signature are right" in found["repository"].found
+    assert "3 records, all hashes and the signature are correct" in found["repository"].found
     assert "5 commits verified" in found["firehose"].found, "three notes, the empty repository's commit and #sync"
     assert found["record write"].verdict is CheckVerdict.GOOD
     again = await host.findings()
@@ -151,7 +151,7 @@ async def test_healthy_host_has_no_fault(host: Host) -> None:
             "are not valid",
             id="two authorization servers",
         ),
-        pytest.param({"com.atproto.sync.listRepos": says(403)}, "accounts", "cannot list", id="no enumeration"),
+        pytest.param({"com.atproto.sync.listRepos": says(403)}, "accounts", "cannot be listed", id="no enumeration"),
         pytest.param({"com.atproto.sync.getRepo": says(500)}, "repository", "cannot be read", id="no repository"),
         pytest.param(
             {"com.atproto.sync.listRepos": says_json({"repos": [{"did": "did:plc:" + "a" * 24, "active": True}]})},
