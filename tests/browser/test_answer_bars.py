@@ -8,7 +8,7 @@ from playwright.async_api import Browser
 
 from groundwork.database.transaction import Transaction
 from openmeet.domain.attendance import actions, event_hosting, host_decisions, invitations, registration
-from openmeet.domain.attendance.answer_state import AnswerState
+from openmeet.domain.attendance.answer_bar import AnswerState
 from openmeet.domain.attendance.model import RsvpRecordStatus, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
 from openmeet.domain.events import actions as events

@@ -5,7 +5,7 @@ from typing import Final
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Transaction
 from openmeet.domain.attendance import answer_texts, notify
-from openmeet.domain.attendance.answer_state import AnswerCase, bar_of
+from openmeet.domain.attendance.answer_bar import AnswerBarInput, answer_bar_of
 from openmeet.domain.attendance.answer_texts import AnswerFigures
 from openmeet.domain.attendance.model import Attendance, AttendanceStatus
 from openmeet.domain.attendance.notify import IN_CALENDAR

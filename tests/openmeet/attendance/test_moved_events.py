@@ -18,8 +18,8 @@ from openmeet.domain.attendance import (
     queries,
     registration,
 )
-from openmeet.domain.attendance.answer_lists import case_of
-from openmeet.domain.attendance.answer_state import AnswerCase, AnswerState, bar_of
+from openmeet.domain.attendance.answer_bar import AnswerBarInput, AnswerState, answer_bar_of
+from openmeet.domain.attendance.answer_bar_inputs import bar_input_of
 from openmeet.domain.attendance.answer_texts import badge_of, sentence_of, time_before_move
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpRecordStatus, RsvpReply, RsvpRequest
 from openmeet.domain.attendance.registration import RegistrationSettings
@@ -72,15 +72,15 @@ async def evening(tx: Transaction, **typed: str) -> Evening:
     return Evening(ana, ben, event)
 
 
-async def case(reader: Reader, event: Event, who: Caller) -> AnswerCase:
+async def case(reader: Reader, event: Event, who: Caller) -> AnswerBarInput:
     now = await by_id(reader, event.id)
     assert now is not None
     mine = await queries.find(reader, event.id, who.user_id)
-    return await case_of(reader, now, who.user_id, mine=mine, settings=await registration.of_event(reader, now))
+    return await bar_input_of(reader, now, who.user_id, mine=mine, settings=await registration.of_event(reader, now))
 
 
 async def state(reader: Reader, event: Event, who: Caller) -> AnswerState:
-    return bar_of(await case(reader, event, who)).state
+    return answer_bar_of(await case(reader, event, who)).state
 
 
 Step = Callable[[Transaction, Evening], Awaitable[object]]
@@ -161,7 +161,7 @@ async def test_after_several_moves_the_bar_shows_the_answered_time(db: Database)
         for name in ("move", "move again"):
             await STEPS[name](tx, one)
         seen = await case(tx, one.event, one.ben)
-    assert "now Mon 6 Jul, 18:00" in sentence_of(bar_of(seen), seen)
+    assert "now Mon 6 Jul, 18:00" in sentence_of(answer_bar_of(seen), seen)
     assert time_before_move(seen).startswith("It was Saturday 4 July 2026, 18:00")
 
 
@@ -188,7 +188,7 @@ async def test_waitlisted_people_are_asked_and_keep_their_position(db: Database)
         before = await queries.find(tx, one.event.id, cleo.user_id)
         await event_hosting.revise(tx, one.ana, one.event.slug, details(starts=SUNDAY, ends="", capacity="1"))
         seen = await case(tx, one.event, cleo)
-        bar = bar_of(seen)
+        bar = answer_bar_of(seen)
         assert (bar.state, str(getattr(badge_of(bar), "words", ""))) == (AnswerState.MOVED, "New time")
         assert "on the waitlist" in sentence_of(bar, seen)
         after = await actions.answer(tx, cleo, one.event.slug, GOING)

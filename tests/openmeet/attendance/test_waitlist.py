@@ -8,7 +8,7 @@ import pytest
 from groundwork.clock import DAY, HOUR, MINUTE
 from groundwork.errors import InvalidForm, Refused
 from openmeet.domain.attendance import actions, event_hosting, host_decisions, queries, registration, rules, waitlist
-from openmeet.domain.attendance.answer_lists import cases_of
+from openmeet.domain.attendance.answer_bar_inputs import bar_inputs_of
 from openmeet.domain.attendance.model import AnswerMode, AttendanceStatus, RsvpCounts, RsvpReply, RsvpRequest
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
@@ -299,8 +299,8 @@ async def test_lists_and_event_page_agree_about_full_events(db):
         full = await waitlist.full_event_ids(tx, events, settings)
         assert [event.title for event in events if event.id in full] == ["Both full", "A couple waits"]
         for event in events:
-            cases = await cases_of(tx, [event], None, mine={}, counts={}, hosted=())
-            assert cases[event.id].is_full == await waitlist.would_wait(tx, event, settings[event.id]), event.title
+            bar_inputs = await bar_inputs_of(tx, [event], None, mine={}, counts={}, hosted=())
+            assert bar_inputs[event.id].is_full == await waitlist.would_wait(tx, event, settings[event.id]), event.title
 
 
 async def test_questions_deadline_and_approval(db, clock):

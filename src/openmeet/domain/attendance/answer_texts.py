@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from openmeet.domain.attendance.answer_state import (
+from openmeet.domain.attendance.answer_bar import (
     AnswerAction,
     AnswerBar,
-    AnswerCase,
+    AnswerBarInput,
     AnswerState,
     GoingLeadsTo,
-    bar_of,
+    answer_bar_of,
 )
 from openmeet.domain.attendance.model import AnswerMode, Attendance, AttendanceStatus, PendingFor, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
@@ -164,20 +164,20 @@ def badge_of(bar: AnswerBar, people_asking: int = 0) -> AnswerBadge | None:
     return _BADGES.get(bar.state)
 
 
-def own_badge_of(case: AnswerCase) -> AnswerBadge | None:
+def own_badge_of(bar_input: AnswerBarInput) -> AnswerBadge | None:
     """Return the badge for the person's own answer alone; None without one, and for "can’t go"."""
-    if case.mine is None or case.mine.status in {AttendanceStatus.DECLINED, AttendanceStatus.REJECTED}:
+    if bar_input.mine is None or bar_input.mine.status in {AttendanceStatus.DECLINED, AttendanceStatus.REJECTED}:
         return None
-    if case.event.is_cancelled:
+    if bar_input.event.is_cancelled:
         return None
-    bar = bar_of(replace(case, is_hosting=False))
-    was = _WAS_IN_SHORT.get(case.mine.status) if bar.state is AnswerState.OVER else None
+    bar = answer_bar_of(replace(bar_input, is_hosting=False))
+    was = _WAS_IN_SHORT.get(bar_input.mine.status) if bar.state is AnswerState.OVER else None
     return AnswerBadge(was, "plain") if was is not None else badge_of(bar)
 
 
-def sentence_of(bar: AnswerBar, case: AnswerCase, figures: AnswerFigures = NO_FIGURES) -> str:
+def sentence_of(bar: AnswerBar, bar_input: AnswerBarInput, figures: AnswerFigures = NO_FIGURES) -> str:
     """Return the sentence of the bar; empty if the buttons need no explanation."""
-    event, mine = case.event, case.mine
+    event, mine = bar_input.event, bar_input.mine
     match bar.state:
         case AnswerState.NOT_PUBLISHED:
             return gettext("People can answer once it’s published.")
@@ -187,7 +187,9 @@ def sentence_of(bar: AnswerBar, case: AnswerCase, figures: AnswerFigures = NO_FI
             return _ended(gettext("This event is over."), mine)
         case AnswerState.NEEDS_DECISIONS:
             return ngettext(
-                "%(number)s person is waiting for you.", "%(number)s people are waiting for you.", case.people_asking
+                "%(number)s person is waiting for you.",
+                "%(number)s people are waiting for you.",
+                bar_input.people_asking,
             )
         case AnswerState.HOSTING:
             return _seats_sentence(event, figures.going)
@@ -198,19 +200,19 @@ def sentence_of(bar: AnswerBar, case: AnswerCase, figures: AnswerFigures = NO_FI
         case AnswerState.CHECKED_IN:
             return gettext("You’re checked in.")
         case AnswerState.JOIN_NOW | AnswerState.TODAY:
-            return _today_sentence(case)
+            return _today_sentence(bar_input)
         case AnswerState.MOVED:
-            return _moved_sentence(case)
+            return _moved_sentence(bar_input)
         case AnswerState.GOING:
             return going_sentence(mine)
         case AnswerState.PLACE_HELD | AnswerState.WAITLISTED:
-            return _waiting_sentence(case, figures.waiting_before)
+            return _waiting_sentence(bar_input, figures.waiting_before)
         case AnswerState.REQUESTED | AnswerState.UNCONFIRMED:
-            return _asked_sentence(case, figures.host)
+            return _asked_sentence(bar_input, figures.host)
         case AnswerState.MEMBERS_ONLY:
             return gettext("Only members of its group can come.")
         case AnswerState.CLOSED:
-            return _closed_sentence(case)
+            return _closed_sentence(bar_input)
         case AnswerState.MAYBE:
             return gettext("You said maybe.")
         case AnswerState.DECLINED:
@@ -218,13 +220,13 @@ def sentence_of(bar: AnswerBar, case: AnswerCase, figures: AnswerFigures = NO_FI
         case AnswerState.INVITED:
             return gettext("You’re invited.")
         case AnswerState.APPROVAL:
-            return _approval_sentence(case.registration_settings, figures.host)
+            return _approval_sentence(bar_input.registration_settings, figures.host)
         case AnswerState.FULL:
             if not figures.waiting:
                 return gettext("Full. Nobody is on the waitlist yet.")
             return ngettext("Full, %(number)s on the waitlist.", "Full, %(number)s on the waitlist.", figures.waiting)
         case AnswerState.OPEN:
-            return _question_sentence(case.registration_settings, figures.host)
+            return _question_sentence(bar_input.registration_settings, figures.host)
 
 
 _STILL_WAITS: Final[Mapping[AttendanceStatus, LazyText]] = {
@@ -233,16 +235,16 @@ _STILL_WAITS: Final[Mapping[AttendanceStatus, LazyText]] = {
 }
 
 
-def _moved_sentence(case: AnswerCase) -> str:
-    moved = gettext("Moved since you answered: now %(when)s.", when=time_and_place.short_start_label(case.event))
-    waits = None if case.mine is None else _STILL_WAITS.get(case.mine.status)
+def _moved_sentence(bar_input: AnswerBarInput) -> str:
+    moved = gettext("Moved since you answered: now %(when)s.", when=time_and_place.short_start_label(bar_input.event))
+    waits = None if bar_input.mine is None else _STILL_WAITS.get(bar_input.mine.status)
     return moved if waits is None else f"{moved} {waits}"
 
 
-def time_before_move(case: AnswerCase) -> str:
+def time_before_move(bar_input: AnswerBarInput) -> str:
     """Return the sentence with the event's start at the time when they answered."""
-    starts_at = None if case.mine is None else case.mine.known_starts_at
-    return gettext("It was %(when)s.", when=time_and_place.start_label(replace(case.event, starts_at=starts_at)))
+    starts_at = None if bar_input.mine is None else bar_input.mine.known_starts_at
+    return gettext("It was %(when)s.", when=time_and_place.start_label(replace(bar_input.event, starts_at=starts_at)))
 
 
 def past_answer_sentence(mine: Attendance | None) -> str:
@@ -264,13 +266,13 @@ def _seats_sentence(event: Event, going: int) -> str:
     return ngettext("%(number)s going.", "%(number)s going.", going) if going else gettext("Nobody is going yet.")
 
 
-def _today_sentence(case: AnswerCase) -> str:
-    event = case.event
+def _today_sentence(bar_input: AnswerBarInput) -> str:
+    event = bar_input.event
     if event.starts_at is None or event.is_all_day:
         return gettext("You’re going. It’s today.")
     starts = wall_time.local_of(event.starts_at, event.time_zone)
-    if event.starts_at <= case.now:
-        return gettext("Started %(ago)s.", ago=formatting.ago(event.starts_at, case.now))
+    if event.starts_at <= bar_input.now:
+        return gettext("Started %(ago)s.", ago=formatting.ago(event.starts_at, bar_input.now))
     return gettext("You’re going. Starts at %(time)s.", time=formatting.clock(starts))
 
 
@@ -306,31 +308,31 @@ def _question_sentence(registration_settings: RegistrationSettings, host: str) -
     )
 
 
-def _asked_sentence(case: AnswerCase, host: str) -> str:
-    mine = case.mine
+def _asked_sentence(bar_input: AnswerBarInput, host: str) -> str:
+    mine = bar_input.mine
     if mine is None or mine.pending_for is not PendingFor.APPROVAL:
         return gettext("Your answer came from another app. The host hasn’t confirmed it yet.")
-    asked = formatting.ago(mine.answered_at, case.now)
+    asked = formatting.ago(mine.answered_at, bar_input.now)
     if host:
         return gettext("You asked to join %(when)s. %(host)s hasn’t decided yet.", when=asked, host=host)
     return gettext("You asked to join %(when)s. The host hasn’t decided yet.", when=asked)
 
 
-def _closed_sentence(case: AnswerCase) -> str:
-    at = registration_closes_at(case.event, case.registration_settings)
+def _closed_sentence(bar_input: AnswerBarInput) -> str:
+    at = registration_closes_at(bar_input.event, bar_input.registration_settings)
     if at is None:
         return gettext("This event takes no answers.")
-    local = wall_time.local_of(at, case.event.time_zone)
+    local = wall_time.local_of(at, bar_input.event.time_zone)
     return gettext("Answers closed on %(when)s.", when=formatting.span(local, None))
 
 
-def _waiting_sentence(case: AnswerCase, before: int) -> str:
-    mine = case.mine
+def _waiting_sentence(bar_input: AnswerBarInput, before: int) -> str:
+    mine = bar_input.mine
     if mine is None:
         return ""
     return (
-        _held_sentence(case.event, mine, case)
-        or _too_large_sentence(case.event, case.registration_settings, mine)
+        _held_sentence(bar_input.event, mine, bar_input)
+        or _too_large_sentence(bar_input.event, bar_input.registration_settings, mine)
         or (
             ngettext(
                 "You’re on the waitlist, with %(number)s person before you.",
@@ -343,9 +345,9 @@ def _waiting_sentence(case: AnswerCase, before: int) -> str:
     )
 
 
-def _held_sentence(event: Event, mine: Attendance, case: AnswerCase) -> str:
+def _held_sentence(event: Event, mine: Attendance, bar_input: AnswerBarInput) -> str:
     """Return the sentence that says a place is held and until when; empty if no place is held."""
-    if mine.offered_until is None or not mine.has_offer(case.now):
+    if mine.offered_until is None or not mine.has_offer(bar_input.now):
         return ""
     until = wall_time.local_of(mine.offered_until, event.time_zone)
     return ngettext(

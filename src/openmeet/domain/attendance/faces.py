@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from groundwork.database.transaction import Reader
-from openmeet.domain.attendance.answer_state import AnswerCase
+from openmeet.domain.attendance.answer_bar import AnswerBarInput
 from openmeet.domain.attendance.queries import IS_GUEST, IS_HIDDEN
 from openmeet.domain.attendance.registration import ListAudience, RegistrationSettings
 from openmeet.domain.events.model import EventId
@@ -31,15 +31,17 @@ def sees_who_comes(registration_settings: RegistrationSettings, *, is_going: boo
             return False
 
 
-async def faces_of(reader: Reader, cases: Sequence[AnswerCase]) -> Mapping[EventId, Sequence[UserId]]:
+async def faces_of(reader: Reader, bar_inputs: Sequence[AnswerBarInput]) -> Mapping[EventId, Sequence[UserId]]:
     """Return the first people who said that they are going. Returns nobody if the host hides the attendee list from the
     viewer.
     """
     shown = [
-        case.event.id
-        for case in cases
-        if case.is_hosting
-        or sees_who_comes(case.registration_settings, is_going=case.mine is not None and case.mine.is_seated)
+        bar_input.event.id
+        for bar_input in bar_inputs
+        if bar_input.is_hosting
+        or sees_who_comes(
+            bar_input.registration_settings, is_going=bar_input.mine is not None and bar_input.mine.is_seated
+        )
     ]
     if not shown:
         return {}

@@ -10,8 +10,8 @@ from groundwork.database.transaction import Database, Transaction
 from groundwork.mail.contract import CalendarFile
 from openmeet.domain.attendance import answer_texts, notify, registration
 from openmeet.domain.attendance import queries as attendance
-from openmeet.domain.attendance.answer_lists import case_of
-from openmeet.domain.attendance.answer_state import AnswerBar, AnswerState, bar_of
+from openmeet.domain.attendance.answer_bar import AnswerBar, AnswerState, answer_bar_of
+from openmeet.domain.attendance.answer_bar_inputs import bar_input_of
 from openmeet.domain.attendance.model import SEATED, Attendance, AttendanceStatus
 from openmeet.domain.attendance.notify import IN_CALENDAR
 from openmeet.domain.events.model import Event, EventId

@@ -13,8 +13,16 @@ from starlette.routing import Route
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, InvalidInput, NotFound
 from groundwork.http.forms import FormState, form_with_problems, read_form
-from openmeet.domain.attendance import actions, answer_lists, answer_texts, history, queries, registration, waitlist
-from openmeet.domain.attendance.answer_state import GoingLeadsTo, bar_of
+from openmeet.domain.attendance import (
+    actions,
+    answer_bar_inputs,
+    answer_texts,
+    history,
+    queries,
+    registration,
+    waitlist,
+)
+from openmeet.domain.attendance.answer_bar import GoingLeadsTo, answer_bar_of
 from openmeet.domain.attendance.model import Attendance, AttendanceStatus, RsvpReply
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import RegistrationSettings

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from groundwork.clock import DAY, HOUR, MINUTE, Instant
-from openmeet.domain.attendance.answer_state import AnswerAction, AnswerCase, AnswerState
+from openmeet.domain.attendance.answer_bar import AnswerAction, AnswerBarInput, AnswerState
 from openmeet.domain.attendance.answer_texts import AnswerFigures
 from openmeet.domain.attendance.model import Attendance, AttendanceStatus, PendingFor, RsvpSource
 from openmeet.domain.attendance.registration import DEFAULT, RegistrationQuestion, RegistrationSettings

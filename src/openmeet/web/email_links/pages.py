@@ -13,8 +13,8 @@ from groundwork.errors import InvalidForm, InvalidInput, NotFound
 from groundwork.http.forms import FormState, form_with_problems, read_form
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import answer_texts, waitlist
-from openmeet.domain.attendance.answer_lists import case_of
-from openmeet.domain.attendance.answer_state import AnswerState, bar_of
+from openmeet.domain.attendance.answer_bar import AnswerState, answer_bar_of
+from openmeet.domain.attendance.answer_bar_inputs import bar_input_of
 from openmeet.domain.attendance.answer_texts import AnswerFigures
 from openmeet.domain.attendance.model import Attendance, ChangeChannel, RsvpReply
 from openmeet.domain.attendance.queries import find as answer_of

@@ -6,9 +6,9 @@ from typing import Final
 from urllib.parse import quote
 
 from groundwork.database.transaction import Reader
-from openmeet.domain.attendance import answer_lists, answer_texts, waitlist
+from openmeet.domain.attendance import answer_bar_inputs, answer_texts, waitlist
 from openmeet.domain.attendance.actions import relationship_of
-from openmeet.domain.attendance.answer_state import AnswerAction, AnswerBar, AnswerCase, AnswerState, bar_of
+from openmeet.domain.attendance.answer_bar import AnswerAction, AnswerBar, AnswerBarInput, AnswerState, answer_bar_of
 from openmeet.domain.attendance.answer_texts import AnswerFigures
 from openmeet.domain.attendance.model import Attendance, RsvpCounts, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings

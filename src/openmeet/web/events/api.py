@@ -14,8 +14,8 @@ from groundwork.errors import InvalidInput, NotFound
 from groundwork.http.json_bodies import json_response
 from openmeet.domain.attendance import host_decisions, lists, registration
 from openmeet.domain.attendance import queries as attendance
-from openmeet.domain.attendance.answer_lists import cases_of
-from openmeet.domain.attendance.answer_state import bar_of
+from openmeet.domain.attendance.answer_bar import answer_bar_of
+from openmeet.domain.attendance.answer_bar_inputs import bar_inputs_of
 from openmeet.domain.attendance.faces import sees_who_comes
 from openmeet.domain.attendance.lists import counts_shown
 from openmeet.domain.attendance.model import SEATED, SHOWN
@@ -263,9 +263,9 @@ async def details_of(reader: Reader, request: Request, events: Sequence[Event]) 
                 co_hosts=[EventCoHost(user_id, names[user_id]) for user_id in co_hosts.get(event.id, ())],
                 counts=CountsOutput(count.going, count.interested, count.waitlisted, count.unconfirmed),
                 my_status=answer.status.value if answer else None,
-                answer_state=bar_of(replace(cases[event.id], may_join=bool(private.web_link))).state.value,
-                needs_approval=cases[event.id].registration_settings.needs_approval,
-                questions=questions_shown(cases[event.id].registration_settings),
+                answer_state=answer_bar_of(replace(bar_inputs[event.id], may_join=bool(private.web_link))).state.value,
+                needs_approval=bar_inputs[event.id].registration_settings.needs_approval,
+                questions=questions_shown(bar_inputs[event.id].registration_settings),
                 publication=_publication(event, status, reader.now, has_agreed=has_agreed),
             )
         )

@@ -6,7 +6,8 @@ from types import MappingProxyType
 
 from groundwork.database.transaction import Reader
 from openmeet.domain.attendance import queries as attendance
-from openmeet.domain.attendance.answer_lists import cases_of
+from openmeet.domain.attendance.answer_bar import answer_bar_of
+from openmeet.domain.attendance.answer_bar_inputs import bar_inputs_of
 from openmeet.domain.attendance.faces import faces_of
 from openmeet.domain.attendance.lists import counts_shown
 from openmeet.domain.events import seeing
@@ -65,7 +66,8 @@ async def facts_of(
     faces = await faces_of(reader, list(cases.values()))
     attendees = [one for several in faces.values() for one in several]
     return ListedFacts(
-        cases,
+        bar_inputs,
+        {event_id: answer_bar_of(bar_input) for event_id, bar_input in bar_inputs.items()},
         counts,
         faces,
         await shown_names(reader, [*(event.author_id for event in events), *attendees]),

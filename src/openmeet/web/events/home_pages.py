@@ -12,7 +12,7 @@ from starlette.routing import Route
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader
 from openmeet.domain.attendance import answer_texts
-from openmeet.domain.attendance.answer_state import AnswerState, bar_of
+from openmeet.domain.attendance.answer_bar import AnswerState
 from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.time_and_place import place_label

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from openmeet.domain.attendance import answer_texts, lists
-from openmeet.domain.attendance.answer_state import AnswerCase, AnswerState, bar_of
+from openmeet.domain.attendance.answer_bar import AnswerBar, AnswerBarInput, AnswerState
 from openmeet.domain.attendance.model import NO_COUNTS, RsvpCounts
 from openmeet.domain.covers.model import cover_for
 from openmeet.domain.events import time_and_place
@@ -59,7 +59,8 @@ class ListedFacts:
     that the viewer may see.
     """
 
-    cases: Mapping[EventId, AnswerCase]
+    bar_inputs: Mapping[EventId, AnswerBarInput]
+    bars: Mapping[EventId, AnswerBar]
     counts: Mapping[EventId, RsvpCounts]
     faces: Mapping[EventId, Sequence[UserId]]
     names: Mapping[UserId, str]

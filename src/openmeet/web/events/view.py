@@ -10,7 +10,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.http.forms import FormState
 from openmeet.domain.attendance import rules
-from openmeet.domain.attendance.answer_state import REPLY_OF_STATUS
+from openmeet.domain.attendance.answer_bar import REPLY_OF_STATUS
 from openmeet.domain.attendance.faces import sees_who_comes
 from openmeet.domain.attendance.lists import Attendee
 from openmeet.domain.attendance.model import SEATED, Attendance, AttendanceStatus, RsvpCounts, RsvpReply

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from groundwork.database.transaction import Reader
 from openmeet.domain.attendance import answer_texts
-from openmeet.domain.attendance.answer_state import AnswerAction, AnswerState, bar_of
+from openmeet.domain.attendance.answer_bar import AnswerAction, AnswerState
 from openmeet.domain.attendance.answer_texts import AnswerFigures
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events import time_and_place
@@ -57,7 +57,7 @@ async def waiting_rows(reader: Reader, public_url: str, viewer: UserId) -> list[
 
 def rows_of(events: Sequence[Event], facts: ListedFacts) -> list[WaitingRow]:
     """Rows for those of these events that the person can answer now."""
-    waiting = [event for event in events if bar_of(facts.cases[event.id]).state in _WAITING]
+    waiting = [event for event in events if facts.bars[event.id].state in _WAITING]
     return [_waiting_row(event, facts) for event in waiting[:MOST_WAITING]]
 
 

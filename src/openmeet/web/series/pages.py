@@ -11,8 +11,8 @@ from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidInput, NotFound
 from openmeet.domain.attendance import registration
-from openmeet.domain.attendance.answer_lists import cases_of
-from openmeet.domain.attendance.answer_state import AnswerCase
+from openmeet.domain.attendance.answer_bar import AnswerBarInput
+from openmeet.domain.attendance.answer_bar_inputs import bar_inputs_of
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.covers.model import cover_for
 from openmeet.domain.events import seeing
@@ -121,7 +121,7 @@ async def _dates_context(
         limited_ids=await registration.limited_among(reader, [line.event for line in upcoming if line.event]),
         limits_new=limits_new,
     ) | {
-        "rows": view.rows_of(series, lines[:SHOWN], reader.now, covers_all, cases),
+        "rows": view.rows_of(series, lines[:SHOWN], reader.now, covers_all, bar_inputs),
         "past": view.rows_of(series, past, reader.now),
         "more": more,
         "is_later": start is not None,
@@ -143,7 +143,7 @@ async def _answer_cases(
 ) -> Mapping[EventId, AnswerCase]:
     """The input of the answer bar of each stored date on the page."""
     stored = [line.event for line in lines[:SHOWN] if line.event is not None and not line.event.is_cancelled]
-    return await cases_of(
+    return await bar_inputs_of(
         reader,
         stored,
         viewer,

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from groundwork.clock import Instant
 from openmeet.domain.attendance import answer_texts
-from openmeet.domain.attendance.answer_state import AnswerAction, AnswerCase, bar_of
+from openmeet.domain.attendance.answer_bar import AnswerAction, AnswerBarInput, answer_bar_of
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.edits import ENDS, STARTS
 from openmeet.domain.events.model import EventId
@@ -65,12 +65,12 @@ def rows_of(
     lines: Sequence[AgendaOccurrence],
     now: Instant,
     standing_rsvp: StandingRsvp | None = None,
-    cases: Mapping[EventId, AnswerCase] = MappingProxyType({}),
+    bar_inputs: Mapping[EventId, AnswerBarInput] = MappingProxyType({}),
 ) -> list[OccurrenceListItem]:
-    """The list of dates, in order. ``standing_rsvp`` is the viewer's RSVP for dates that are stored later. ``cases``
+    """The list of dates, in order. ``standing_rsvp`` is the viewer's RSVP for dates that are stored later. ``bar_inputs``
     has the dates that can be answered in the list.
     """
-    return [_row(series, line, now, standing_rsvp, cases) for line in lines]
+    return [_row(series, line, now, standing_rsvp, bar_inputs) for line in lines]
 
 
 def series_context(
@@ -160,7 +160,7 @@ def _row(
     line: AgendaOccurrence,
     now: Instant,
     standing_rsvp: StandingRsvp | None,
-    cases: Mapping[EventId, AnswerCase],
+    bar_inputs: Mapping[EventId, AnswerBarInput],
 ) -> OccurrenceListItem:
     details = line.details
     starts = local_of(details.starts_at, details.time_zone)

@@ -1,6 +1,6 @@
 """The answer bar: which state it has for one person now, and which actions it offers. Pure.
 
-The event page, lists, e-mails and the API call ``bar_of``; its texts are in ``answer_texts``. Replies are offered only
+The event page, lists, e-mails and the API call ``answer_bar_of``; its texts are in ``answer_texts``. Replies are offered only
 if ``rules`` accepts them.
 """
 
@@ -126,7 +126,7 @@ STRANGER: Final = EventRelationship()
 
 
 @dataclass(frozen=True, slots=True)
-class AnswerCase:
+class AnswerBarInput:
     """Everything that the state depends on: an event, a person's RSVP to it, the time, and more.
 
     ``is_hosting``: they decide about answers. ``is_welcome``: neither the host nor a moderator has blocked them.
@@ -156,7 +156,7 @@ class AnswerBar:
     """The bar for one person. ``replies`` are all replies that the event accepts from them now, with or without a
     button in the bar.
 
-    ``shows_answer`` is True if ``primary`` shows the RSVP they gave. ``given`` is the reply behind their RSVP, unless
+    ``shows_answer`` is True if ``primary`` shows the RSVP they gave. ``current_reply`` is the reply behind their RSVP, unless
     the event was moved since.
     """
 
@@ -166,7 +166,7 @@ class AnswerBar:
     shows_answer: bool
     going: GoingLeadsTo
     replies: tuple[RsvpReply, ...]
-    given: RsvpReply | None
+    current_reply: RsvpReply | None
 
     @property
     def others(self) -> tuple[RsvpReply, ...]:
@@ -185,37 +185,41 @@ REPLY_OF_STATUS: Final[Mapping[AttendanceStatus, RsvpReply]] = {
 }
 
 
-def bar_of(case: AnswerCase) -> AnswerBar:
+def answer_bar_of(bar_input: AnswerBarInput) -> AnswerBar:
     """Return the state and those of its buttons that this person can use."""
-    state = _state_of(case)
+    state = _state_of(bar_input)
     row = ROWS[state]
     replies = (
-        tuple(reply for reply in RsvpReply if _takes(case, reply)) if state is not AnswerState.NOT_PUBLISHED else ()
+        tuple(reply for reply in RsvpReply if _accepts_reply(bar_input, reply))
+        if state is not AnswerState.NOT_PUBLISHED
+        else ()
     )
     primary, second, fallback = [
-        action if action is not None and _leads_somewhere(case, action, replies) else None
+        action if action is not None and _is_usable(bar_input, action, replies) else None
         for action in (row.primary, row.second, row.fallback)
     ]
-    mine = case.mine
-    is_asked_again = mine is None or mine.has_offer(case.now) or state is AnswerState.MOVED
-    given = None if mine is None or is_asked_again else REPLY_OF_STATUS.get(mine.status)
-    return AnswerBar(state, primary, second or fallback, row.shows_answer, going_leads_to(case), replies, given)
+    mine = bar_input.mine
+    must_reply_again = mine is None or mine.has_offer(bar_input.now) or state is AnswerState.MOVED
+    current_reply = None if mine is None or must_reply_again else REPLY_OF_STATUS.get(mine.status)
+    return AnswerBar(
+        state, primary, second or fallback, row.shows_answer, going_leads_to(bar_input), replies, current_reply
+    )
 
 
-def going_leads_to(case: AnswerCase) -> GoingLeadsTo:
+def going_leads_to(bar_input: AnswerBarInput) -> GoingLeadsTo:
     """The outcome of replying "going" now, by the same rules that decide about the reply."""
-    mine = case.mine
-    if mine is not None and mine.has_offer(case.now):
+    mine = bar_input.mine
+    if mine is not None and mine.has_offer(bar_input.now):
         return GoingLeadsTo.HELD_PLACE
     try:
         decided = rules.decide(
-            case.event,
-            case.registration_settings,
+            bar_input.event,
+            bar_input.registration_settings,
             mine,
             ACTION_OF_REPLY[RsvpReply.GOING],
-            relationship=case.relationship,
-            has_room=not case.is_full,
-            now=case.now,
+            relationship=bar_input.relationship,
+            has_room=not bar_input.is_full,
+            now=bar_input.now,
         )
     except (Refused, NotFound):
         return GoingLeadsTo.PLACE
@@ -224,36 +228,36 @@ def going_leads_to(case: AnswerCase) -> GoingLeadsTo:
     return GoingLeadsTo.WAITLIST if decided.status is AttendanceStatus.WAITLISTED else GoingLeadsTo.PLACE
 
 
-def _state_of(case: AnswerCase) -> AnswerState:
-    event, mine, now = case.event, case.mine, case.now
+def _state_of(bar_input: AnswerBarInput) -> AnswerState:
+    event, mine, now = bar_input.event, bar_input.mine, bar_input.now
     if event.is_draft or event.is_held:
         return AnswerState.NOT_PUBLISHED
     if event.is_cancelled:
         return AnswerState.CANCELLED
     if event.is_over(now):
         return AnswerState.OVER
-    if case.is_hosting:
-        return AnswerState.NEEDS_DECISIONS if case.people_asking else AnswerState.HOSTING
+    if bar_input.is_hosting:
+        return AnswerState.NEEDS_DECISIONS if bar_input.people_asking else AnswerState.HOSTING
     if mine is not None and mine.status is AttendanceStatus.REJECTED:
         return AnswerState.TURNED_DOWN
     if mine is not None and mine.is_seated:
-        return _seated(case, mine)
-    if not case.is_welcome:
+        return _state_when_seated(bar_input, mine)
+    if not bar_input.is_welcome:
         return AnswerState.NOT_WELCOME
     if mine is not None and mine.has_offer(now):
         return AnswerState.PLACE_HELD
-    if mine is not None and _asks_about_new_time(case, mine):
+    if mine is not None and _asks_about_new_time(bar_input, mine):
         return AnswerState.MOVED
     if mine is not None and mine.status is AttendanceStatus.WAITLISTED:
         return AnswerState.WAITLISTED
     if mine is not None and mine.status is AttendanceStatus.PENDING:
         return AnswerState.REQUESTED if mine.pending_for is PendingFor.APPROVAL else AnswerState.UNCONFIRMED
-    if not _takes(case, RsvpReply.GOING):
-        shuts_out = case.registration_settings.is_members_only and not case.relationship.is_member
+    if not _accepts_reply(bar_input, RsvpReply.GOING):
+        shuts_out = bar_input.registration_settings.is_members_only and not bar_input.relationship.is_member
         return AnswerState.MEMBERS_ONLY if shuts_out and event.group is not None else AnswerState.CLOSED
     if mine is not None:
         return _STATE_OF_STATUS[mine.status]
-    return _STATE_WITHOUT_RSVP[going_leads_to(case)]
+    return _STATE_WITHOUT_RSVP[going_leads_to(bar_input)]
 
 
 _STATE_OF_STATUS: Final[Mapping[AttendanceStatus, AnswerState]] = {
@@ -273,28 +277,28 @@ _STATE_WITHOUT_RSVP: Final[Mapping[GoingLeadsTo, AnswerState]] = {
 _COUNTED_ON: Final = (AttendanceStatus.ATTENDING, AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING)
 
 
-def _asks_about_new_time(case: AnswerCase, mine: Attendance) -> bool:
+def _asks_about_new_time(bar_input: AnswerBarInput, mine: Attendance) -> bool:
     """Whether the event was moved after they answered and has not started yet. RSVPs from other apps that the host has
     not decided about do not count.
     """
-    starts_at = case.event.starts_at
+    starts_at = bar_input.event.starts_at
     return (
         mine.status in _COUNTED_ON
         and mine.pending_for in {None, PendingFor.APPROVAL}
         and starts_at is not None
-        and case.now < starts_at
-        and rules.is_moved_since(case.event, mine.known_starts_at)
+        and bar_input.now < starts_at
+        and rules.is_moved_since(bar_input.event, mine.known_starts_at)
     )
 
 
-def _seated(case: AnswerCase, mine: Attendance) -> AnswerState:
-    event, now = case.event, case.now
+def _state_when_seated(bar_input: AnswerBarInput, mine: Attendance) -> AnswerState:
+    event, now = bar_input.event, bar_input.now
     starts_at = event.starts_at
-    if starts_at is not None and case.may_join and now >= starts_at - _JOIN_BEFORE and _is_online(event, mine):
+    if starts_at is not None and bar_input.may_join and now >= starts_at - _JOIN_BEFORE and _is_online(event, mine):
         return AnswerState.JOIN_NOW
     if mine.status is AttendanceStatus.ATTENDED:
         return AnswerState.CHECKED_IN
-    if _asks_about_new_time(case, mine):
+    if _asks_about_new_time(bar_input, mine):
         return AnswerState.MOVED
     if starts_at is not None and event.content.mode is not Mode.ONLINE and _is_today(event, starts_at, now):
         return AnswerState.TODAY
@@ -311,53 +315,62 @@ def _is_today(event: Event, starts_at: Instant, now: Instant) -> bool:
     """
     if now >= starts_at:
         return True
-    here = [wall_time.local_of(at, event.time_zone).date() for at in (starts_at, now)]
-    return starts_at - now < DAY and here[0] == here[1]
+    starts_on, today = (wall_time.local_of(at, event.time_zone).date() for at in (starts_at, now))
+    return starts_at - now < DAY and starts_on == today
 
 
-def _takes(case: AnswerCase, reply: RsvpReply) -> bool:
+def _accepts_reply(bar_input: AnswerBarInput, reply: RsvpReply) -> bool:
     """Whether the event accepts this reply from this person now. Once the event is closed, only a person with an RSVP
     can withdraw.
     """
     action = ACTION_OF_REPLY[reply]
     if reply is RsvpReply.DECLINED:
-        is_answered = case.mine is not None and case.mine.status is not AttendanceStatus.DECLINED
-        if not is_answered and (case.event.is_cancelled or case.event.is_over(case.now) or not case.is_welcome):
+        is_answered = bar_input.mine is not None and bar_input.mine.status is not AttendanceStatus.DECLINED
+        if not is_answered and (
+            bar_input.event.is_cancelled or bar_input.event.is_over(bar_input.now) or not bar_input.is_welcome
+        ):
             return False
-    elif not case.is_welcome:
+    elif not bar_input.is_welcome:
         return False
     try:
-        rules.require_open(case.event, case.registration_settings, case.mine, action, case.relationship, case.now)
-        rules.decide(
-            case.event,
-            case.registration_settings,
-            case.mine,
+        rules.require_open(
+            bar_input.event,
+            bar_input.registration_settings,
+            bar_input.mine,
             action,
-            relationship=case.relationship,
-            has_room=not case.is_full,
-            now=case.now,
+            bar_input.relationship,
+            bar_input.now,
+        )
+        rules.decide(
+            bar_input.event,
+            bar_input.registration_settings,
+            bar_input.mine,
+            action,
+            relationship=bar_input.relationship,
+            has_room=not bar_input.is_full,
+            now=bar_input.now,
         )
     except (Refused, NotFound):
         return False
     # After a rejection no further reply is accepted.
-    return case.mine is None or case.mine.status is not AttendanceStatus.REJECTED
+    return bar_input.mine is None or bar_input.mine.status is not AttendanceStatus.REJECTED
 
 
-def _leads_somewhere(case: AnswerCase, action: AnswerAction, replies: tuple[RsvpReply, ...]) -> bool:
+def _is_usable(bar_input: AnswerBarInput, action: AnswerAction, replies: tuple[RsvpReply, ...]) -> bool:
     match action:
         case AnswerAction.GOING | AnswerAction.INTERESTED | AnswerAction.DECLINED:
             return RsvpReply(action.value) in replies
         case AnswerAction.CHANGE:
             return bool(replies)
         case AnswerAction.DIRECTIONS:
-            return case.has_directions
+            return bar_input.has_directions
         case AnswerAction.NEXT_DATE:
-            return case.has_next_date
+            return bar_input.has_next_date
         case AnswerAction.ASK_HOSTS:
-            return case.may_message
+            return bar_input.may_message
         case AnswerAction.SEE_GROUP:
-            return case.sees_group
+            return bar_input.sees_group
         case AnswerAction.EDIT:
-            return case.may_edit
+            return bar_input.may_edit
         case AnswerAction.TICKET | AnswerAction.JOIN | AnswerAction.DECIDE | AnswerAction.INVITE:
             return True

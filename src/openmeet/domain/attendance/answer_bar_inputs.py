@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from groundwork.database.transaction import Reader
 from openmeet.domain.attendance import actions, registration, waitlist
-from openmeet.domain.attendance.answer_state import AnswerCase
+from openmeet.domain.attendance.answer_bar import AnswerBarInput
 from openmeet.domain.attendance.model import NO_COUNTS, Attendance, RsvpCounts
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.attendance.rules import EventRelationship
@@ -17,7 +17,7 @@ from openmeet.domain.moderation.blocks import is_unwelcome_at
 from openmeet.domain.users.model import UserId
 
 
-async def cases_of(
+async def bar_inputs_of(
     reader: Reader,
     events: Sequence[Event],
     viewer: UserId | None,
@@ -25,8 +25,8 @@ async def cases_of(
     mine: Mapping[EventId, Attendance],
     counts: Mapping[EventId, RsvpCounts],
     hosted: Collection[EventId],
-) -> dict[EventId, AnswerCase]:
-    """Return the input of ``bar_of`` for each event. ``hosted`` contains the events where the viewer decides about
+) -> dict[EventId, AnswerBarInput]:
+    """Return the input of ``answer_bar_of`` for each event. ``hosted`` contains the events where the viewer decides about
     answers.
     """
     settings = await registration.of_events(reader, events)
@@ -34,7 +34,7 @@ async def cases_of(
     roles = {} if viewer is None else await _roles_at(reader, events, viewer)
     unwelcome = set() if viewer is None else await _unwelcome_at(reader, events, viewer)
     return {
-        event.id: AnswerCase(
+        event.id: AnswerBarInput(
             event,
             mine.get(event.id),
             reader.now,
@@ -75,11 +75,11 @@ async def _roles_at(reader: Reader, events: Sequence[Event], person: UserId) -> 
     return {event_id: roles[group_id] for event_id, group_id in groups.items() if group_id in roles}
 
 
-async def case_of(
+async def bar_input_of(
     reader: Reader, event: Event, person: UserId, *, mine: Attendance | None, settings: RegistrationSettings
-) -> AnswerCase:
-    """Return the input of ``bar_of`` for one event and the person who answers it, on a page or by e-mail."""
-    return AnswerCase(
+) -> AnswerBarInput:
+    """Return the input of ``answer_bar_of`` for one event and the person who answers it, on a page or by e-mail."""
+    return AnswerBarInput(
         event,
         mine,
         reader.now,

@@ -8,13 +8,13 @@ import pytest
 from groundwork.clock import DAY, HOUR, MINUTE, Instant
 from groundwork.errors import NotFound, Refused
 from openmeet.domain.attendance import rules
-from openmeet.domain.attendance.answer_state import (
+from openmeet.domain.attendance.answer_bar import (
     ROWS,
     AnswerAction,
-    AnswerCase,
+    AnswerBarInput,
     AnswerState,
     GoingLeadsTo,
-    bar_of,
+    answer_bar_of,
 )
 from openmeet.domain.attendance.answer_texts import AnswerFigures, badge_of, label_of, sentence_of
 from openmeet.domain.attendance.model import (
@@ -89,180 +89,180 @@ ONLINE = Content(title="Games", mode=Mode.ONLINE, online_url="https://meet.examp
 GROUP = GroupOfEvent(GroupId("g"), GroupVisibility.PUBLIC, PromotionLevel.PUBLIC)
 GOING = mine(S.ATTENDING)
 
-# The state, its case, the two buttons and whether the first one shows the state, their labels, and the sentence.
+# The state, its input, the two buttons and whether the first one shows the state, their labels, and the sentence.
 CASES = [
     (
         AnswerState.NOT_PUBLISHED,
-        AnswerCase(event(is_draft=True, is_held=True), None, NOW),
+        AnswerBarInput(event(is_draft=True, is_held=True), None, NOW),
         (None, None),
         (),
         "People can answer once",
     ),
     (
         AnswerState.CANCELLED,
-        AnswerCase(event(status=EventStatus.CANCELLED), GOING, NOW, has_next_date=True),
+        AnswerBarInput(event(status=EventStatus.CANCELLED), GOING, NOW, has_next_date=True),
         (A.NEXT_DATE, A.DECLINED),
         ("See next date", "Withdraw my answer"),
         "This event is cancelled. You were going.",
     ),
-    (AnswerState.OVER, AnswerCase(starting(-DAY), None, NOW), (None, None), (), "This event is over."),
+    (AnswerState.OVER, AnswerBarInput(starting(-DAY), None, NOW), (None, None), (), "This event is over."),
     (
         AnswerState.NEEDS_DECISIONS,
-        AnswerCase(event(), None, NOW, is_hosting=True, people_asking=8, may_edit=True),
+        AnswerBarInput(event(), None, NOW, is_hosting=True, people_asking=8, may_edit=True),
         (A.DECIDE, A.EDIT),
         ("Review 8 requests", "Edit"),
         "8 people are waiting for you.",
     ),
     (
         AnswerState.HOSTING,
-        AnswerCase(event(content=Content(title="Games", capacity=12)), None, NOW, is_hosting=True),
+        AnswerBarInput(event(content=Content(title="Games", capacity=12)), None, NOW, is_hosting=True),
         (A.INVITE, None),
         ("Invite people",),
         "6 of 12 places taken.",
     ),
     (
         AnswerState.TURNED_DOWN,
-        AnswerCase(event(), mine(S.REJECTED), NOW, may_message=True),
+        AnswerBarInput(event(), mine(S.REJECTED), NOW, may_message=True),
         (A.ASK_HOSTS, None),
         ("Message the host",),
         "declined your request",
     ),
     (
         AnswerState.NOT_WELCOME,
-        AnswerCase(event(), mine(S.INTERESTED), NOW, is_welcome=False),
+        AnswerBarInput(event(), mine(S.INTERESTED), NOW, is_welcome=False),
         (None, A.DECLINED),
         ("Withdraw my answer",),
         "You can’t answer this event.",
     ),
     (
         AnswerState.CHECKED_IN,
-        AnswerCase(starting(-HOUR), mine(S.ATTENDED), NOW),
+        AnswerBarInput(starting(-HOUR), mine(S.ATTENDED), NOW),
         (A.TICKET, None),
         ("Show ticket",),
         "You’re checked in.",
     ),
     (
         AnswerState.JOIN_NOW,
-        AnswerCase(starting(-4 * MINUTE, content=ONLINE), GOING, NOW, may_join=True),
+        AnswerBarInput(starting(-4 * MINUTE, content=ONLINE), GOING, NOW, may_join=True),
         (A.JOIN, A.CHANGE),
         ("Join online", "Change"),
         "Started 4 minutes ago.",
     ),
     (
         AnswerState.TODAY,
-        AnswerCase(starting(HOUR), GOING, NOW, has_directions=True),
+        AnswerBarInput(starting(HOUR), GOING, NOW, has_directions=True),
         (A.TICKET, A.DIRECTIONS),
         ("Show ticket", "Directions"),
         "You’re going. Starts at",
     ),
     (
         AnswerState.MOVED,
-        AnswerCase(event(), mine(S.ATTENDING, known_starts_at=Instant(NOW + 2 * DAY)), NOW),
+        AnswerBarInput(event(), mine(S.ATTENDING, known_starts_at=Instant(NOW + 2 * DAY)), NOW),
         (A.GOING, A.DECLINED),
         ("Still works", "Can’t go"),
         "Moved since you answered: now Sun 5 Jul, ",
     ),
     (
         AnswerState.GOING,
-        AnswerCase(event(), mine(S.ATTENDING, party=2), NOW),
+        AnswerBarInput(event(), mine(S.ATTENDING, party=2), NOW),
         (A.GOING, A.CHANGE),
         ("Going", "Change"),
         "You’re going with 1 guest.",
     ),
     (
         AnswerState.PLACE_HELD,
-        AnswerCase(event(), mine(S.WAITLISTED, offered_until=Instant(NOW + HOUR)), NOW),
+        AnswerBarInput(event(), mine(S.WAITLISTED, offered_until=Instant(NOW + HOUR)), NOW),
         (A.GOING, A.DECLINED),
         ("Take the place", "Pass"),
         "A place is held for you until",
     ),
     (
         AnswerState.WAITLISTED,
-        AnswerCase(event(), mine(S.WAITLISTED, offered_until=Instant(NOW - 1)), NOW, is_full=True),
+        AnswerBarInput(event(), mine(S.WAITLISTED, offered_until=Instant(NOW - 1)), NOW, is_full=True),
         (A.GOING, A.DECLINED),
         ("On the waitlist", "Leave"),
         "with 2 people before you",
     ),
     (
         AnswerState.REQUESTED,
-        AnswerCase(event(), mine(S.PENDING, pending_for=PendingFor.APPROVAL), NOW, ASKS),
+        AnswerBarInput(event(), mine(S.PENDING, pending_for=PendingFor.APPROVAL), NOW, ASKS),
         (A.GOING, A.DECLINED),
         ("Request sent", "Withdraw"),
         "You asked to join 1 day ago. Ana hasn’t decided yet.",
     ),
     (
         AnswerState.UNCONFIRMED,
-        AnswerCase(event(), mine(S.PENDING, pending_for=PendingFor.FOREIGN), NOW),
+        AnswerBarInput(event(), mine(S.PENDING, pending_for=PendingFor.FOREIGN), NOW),
         (A.GOING, A.DECLINED),
         ("Not confirmed yet", "Withdraw"),
         "from another app",
     ),
     (
         AnswerState.MEMBERS_ONLY,
-        AnswerCase(event(group=GROUP), None, NOW, RegistrationSettings(is_members_only=True), sees_group=True),
+        AnswerBarInput(event(group=GROUP), None, NOW, RegistrationSettings(is_members_only=True), sees_group=True),
         (A.SEE_GROUP, None),
         ("See the group",),
         "Only members",
     ),
     (
         AnswerState.CLOSED,
-        AnswerCase(event(), mine(S.INTERESTED), NOW, CLOSED, may_message=True),
+        AnswerBarInput(event(), mine(S.INTERESTED), NOW, CLOSED, may_message=True),
         (A.ASK_HOSTS, None),
         ("Message the host",),
         "Answers closed on",
     ),
     (
         AnswerState.MAYBE,
-        AnswerCase(event(), mine(S.INTERESTED), NOW),
+        AnswerBarInput(event(), mine(S.INTERESTED), NOW),
         (A.GOING, A.DECLINED),
         ("I’m going", "Can’t go"),
         "You said maybe.",
     ),
     (
         AnswerState.DECLINED,
-        AnswerCase(event(), mine(S.DECLINED), NOW, is_full=True),
+        AnswerBarInput(event(), mine(S.DECLINED), NOW, is_full=True),
         (A.GOING, A.INTERESTED),
         ("Join waitlist", "Maybe"),
         "You said you can’t go.",
     ),
     (
         AnswerState.INVITED,
-        AnswerCase(event(), mine(S.INVITED), NOW, ASKS),
+        AnswerBarInput(event(), mine(S.INVITED), NOW, ASKS),
         (A.GOING, A.DECLINED),
         ("I’m going", "Can’t go"),
         "You’re invited.",
     ),
     (
         AnswerState.APPROVAL,
-        AnswerCase(event(), None, NOW, ASKS, is_full=True),
+        AnswerBarInput(event(), None, NOW, ASKS, is_full=True),
         (A.GOING, A.INTERESTED),
         ("Ask to join", "Maybe"),
         "Ana approves every guest and asks 1 question.",
     ),
     (
         AnswerState.FULL,
-        AnswerCase(event(), None, NOW, is_full=True),
+        AnswerBarInput(event(), None, NOW, is_full=True),
         (A.GOING, A.INTERESTED),
         ("Join waitlist", "Maybe"),
         "Full, 4 on the waitlist.",
     ),
-    (AnswerState.OPEN, AnswerCase(event(), None, NOW), (A.GOING, A.INTERESTED), ("I’m going", "Maybe"), ""),
+    (AnswerState.OPEN, AnswerBarInput(event(), None, NOW), (A.GOING, A.INTERESTED), ("I’m going", "Maybe"), ""),
 ]
 
 
-@pytest.mark.parametrize(("state", "case", "actions", "labels", "said"), CASES, ids=[row[0] for row in CASES])
+@pytest.mark.parametrize(("state", "bar_input", "actions", "labels", "said"), CASES, ids=[row[0] for row in CASES])
 def test_each_row_of_the_table_gives_its_bar(
     state: AnswerState,
-    case: AnswerCase,
+    bar_input: AnswerBarInput,
     actions: tuple[AnswerAction | None, AnswerAction | None],
     labels: tuple[str, ...],
     said: str,
 ) -> None:
-    bar = bar_of(case)
+    bar = answer_bar_of(bar_input)
     shown = [one for one in (bar.primary, bar.second) if one is not None]
-    sentence = sentence_of(bar, case, AnswerFigures("Ana", waiting_before=2, waiting=4, going=6))
+    sentence = sentence_of(bar, bar_input, AnswerFigures("Ana", waiting_before=2, waiting=4, going=6))
     assert (bar.state, (bar.primary, bar.second)) == (state, actions)
-    assert tuple(label_of(bar, one, case.people_asking) for one in shown) == labels
+    assert tuple(label_of(bar, one, bar_input.people_asking) for one in shown) == labels
     assert said in sentence
     assert bool(sentence) is bool(said)
 
@@ -312,8 +312,8 @@ def test_every_reply_that_is_offered_is_accepted_and_leads_where_its_label_says(
     for about, answer, settings, who, is_full, is_welcome, hosts in product(
         EVENTS, ANSWERS, SETTINGS, PEOPLE, (False, True), (False, True), (False, True)
     ):
-        case = AnswerCase(about, answer, NOW, settings, who, hosts, is_welcome, is_full)
-        bar = bar_of(case)
+        bar_input = AnswerBarInput(about, answer, NOW, settings, who, hosts, is_welcome, is_full)
+        bar = answer_bar_of(bar_input)
         seen.add(bar.state)
         for reply in bar.replies:
             try:
@@ -324,21 +324,21 @@ def test_every_reply_that_is_offered_is_accepted_and_leads_where_its_label_says(
             except (Refused, NotFound) as refused:
                 pytest.fail(f"{bar.state} offers {reply}: {refused}")
             if reply is RsvpReply.GOING:
-                assert decided.status in means[bar.going], case
+                assert decided.status in means[bar.going], bar_input
                 assert is_welcome
         assert badge_of(bar) is None or str(getattr(badge_of(bar), "words", ""))
-        assert isinstance(sentence_of(bar, case), str)
+        assert isinstance(sentence_of(bar, bar_input), str)
     assert {AnswerState.NOT_PUBLISHED, AnswerState.NOT_WELCOME, AnswerState.TURNED_DOWN, AnswerState.CLOSED} <= seen
 
 
 def test_drafts_and_cancelled_events_take_no_new_answers() -> None:
     for about in (event(is_draft=True, is_held=True), event(status=EventStatus.CANCELLED), starting(-DAY)):
-        assert bar_of(AnswerCase(about, None, NOW)).replies == ()
+        assert answer_bar_of(AnswerBarInput(about, None, NOW)).replies == ()
 
 
 def test_the_button_that_shows_the_answer_is_not_among_the_other_replies() -> None:
-    bar = bar_of(AnswerCase(event(), GOING, NOW))
-    assert (bar.shows_answer, bar.given, bar.others) == (
+    bar = answer_bar_of(AnswerBarInput(event(), GOING, NOW))
+    assert (bar.shows_answer, bar.current_reply, bar.others) == (
         True,
         RsvpReply.GOING,
         (RsvpReply.INTERESTED, RsvpReply.DECLINED),
