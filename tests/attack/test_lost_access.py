@@ -12,7 +12,7 @@ from groundwork.http.server import serving
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import host_decisions
 from openmeet.domain.attendance import queries as attendance_queries
-from openmeet.domain.attendance.model import RsvpReply, RsvpRequest
+from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
 from openmeet.domain.chat import messages, rooms
 from openmeet.domain.chat.model import NewMessage, RoomId, RoomKind, RoomSubject, SubjectKind
 from openmeet.domain.events import actions as events
@@ -128,7 +128,7 @@ async def _scene(db: Database, guest_is: str, visibility: str) -> tuple[Caller, 
         ben = await member(tx, group, ana, "Ben") if guest_is == "member" else await person(tx, "Ben")
         event = await event_by(tx, ana)
         if guest_is == "going":
-            await attendance.answer(tx, ben, event.slug, RsvpReply.GOING, RsvpRequest())
+            await attendance.answer(tx, ben, event.slug, RsvpReply.GOING, ReplyDetails())
         await tx.execute(
             "update events set visibility = :visibility, group_id = :group where id = :id",
             visibility=visibility,

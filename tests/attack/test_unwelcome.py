@@ -6,7 +6,7 @@ from typing import Final
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance.model import RsvpReply, RsvpRequest
+from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
 from openmeet.domain.chat import rooms
 from openmeet.domain.chat.model import RoomKind, RoomSubject, SubjectKind
 from openmeet.domain.groups import actions as groups
@@ -70,7 +70,7 @@ async def scene_on(db: Database) -> Scene:
         await tx.execute("update events set group_id = :group where id = :id", group=group.id, id=of_group.id)
         date = (await dates(tx, series))[0]
         for one in (event, of_group, date):
-            await attendance.answer(tx, ben, one.slug, RsvpReply.GOING, RsvpRequest())
+            await attendance.answer(tx, ben, one.slug, RsvpReply.GOING, ReplyDetails())
         await groups.join(tx, ben, group.slug)
         await groups.follow(tx, ben, group.slug)
         await series_actions.follow(tx, ben, SeriesSlug(series.slug))

@@ -9,7 +9,7 @@ from PIL import Image
 from playwright.async_api import Page, expect
 
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance.model import RsvpReply, RsvpRequest
+from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
 from openmeet.domain.chat.model import RoomKind, RoomSubject, SubjectKind
 from openmeet.domain.events import queries as events
 from openmeet.domain.events.content import Content
@@ -40,7 +40,7 @@ async def talk(openmeet):
         people = [await person(tx, name) for name in ("Ana", "Ben", XSS)]
         event = await event_by(tx, people[0], title=f"Games {XSS}")
         for guest in people[1:]:
-            await attendance.answer(tx, guest, event.slug, RsvpReply.GOING, RsvpRequest())
+            await attendance.answer(tx, guest, event.slug, RsvpReply.GOING, ReplyDetails())
         tokens = [(await sign_in.open_session(tx, one.user_id, SessionTransport.BROWSER)).token for one in people]
     return f"/events/{event.slug}/chat", event.slug, people, tokens
 
@@ -84,7 +84,7 @@ async def test_messages_appear_in_both_windows_until_one_withdraws(openmeet, bro
             assert await unclear_names(page) == []
         await ben.get_by_label("Message everyone").fill("Half a thought")
         async with openmeet.db.transaction() as tx:
-            await attendance.answer(tx, people[1], slug, RsvpReply.DECLINED, RsvpRequest())
+            await attendance.answer(tx, people[1], slug, RsvpReply.DECLINED, ReplyDetails())
         await expect(ben.get_by_role("heading", name="This chat is for people who answered")).to_be_visible()
 
 
@@ -439,7 +439,7 @@ async def test_a_guest_writes_from_the_link_in_a_mail(openmeet, browser, talk, w
     path, slug, people, tokens = talk
     async with openmeet.db.transaction() as tx:
         gil = await guests.find_or_make(tx, email="gil@example.org", display_name="Gil")
-        await attendance.answer(tx, Caller(gil, "Gil"), slug, RsvpReply.GOING, RsvpRequest())
+        await attendance.answer(tx, Caller(gil, "Gil"), slug, RsvpReply.GOING, ReplyDetails())
         event = await events.by_slug(tx, slug)
         await say(tx, people[0], await room_of(tx, people[0], about(event)), "Who has the key?")
         link = f"/mail/answer/{await links.token_for(tx, CODE_KEY, EmailLink(gil, LinkPurpose.ANSWER, event.id))}"

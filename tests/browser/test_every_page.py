@@ -15,7 +15,7 @@ from openmeet.domain.api_tokens.scopes import TokenScope
 from openmeet.domain.api_tokens.tokens import NewToken
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting, host_decisions, invitations
-from openmeet.domain.attendance.model import RsvpRecordStatus, RsvpReply, RsvpRequest
+from openmeet.domain.attendance.model import ReplyDetails, RsvpRecordStatus, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
 from openmeet.domain.chat import messages as chat_messages
 from openmeet.domain.chat import objections, sanctions
@@ -123,7 +123,7 @@ async def add_examples(openmeet, title: str = LONG) -> tuple[str, dict[str, str]
             tx, ana, Sealer([CODE_KEY.newest]), url=address, kinds=kinds, group_id=None
         )
         await webhooks.ping(tx, webhook)
-        said = RsvpRequest(party=1, form_responses={"q1": "Everything"}, is_private=True)
+        said = ReplyDetails(party=1, form_responses={"q1": "Everything"}, is_private=True)
         await attendance.answer(tx, ana, open_event.slug, RsvpReply.GOING, said)
         for who in (ben, cleo):
             await attendance.answer(tx, who, open_event.slug, RsvpReply.GOING, said)
@@ -152,7 +152,7 @@ async def add_examples(openmeet, title: str = LONG) -> tuple[str, dict[str, str]
             email="eve@example.org",
             display_name="Eve",
             reply=RsvpReply.GOING,
-            rsvp_request=RsvpRequest(),
+            reply_details=ReplyDetails(),
         )
         await following.follow(tx, ana, ben.user_id)
         for asked in ({"q": "games"}, {"q": "cooperation", "category": "games", "near": "52.52, 13.40"}):

@@ -5,7 +5,7 @@ from playwright.async_api import expect
 
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import host_decisions
-from openmeet.domain.attendance.model import RsvpReply, RsvpRequest
+from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
 from openmeet.domain.sign_in.actions import open_session
 from openmeet.domain.sign_in.model import SessionTransport
@@ -30,7 +30,7 @@ async def test_rows_show_the_guests_answers(browser, openmeet, viewport, script)
         )
         settings = RegistrationSettings(max_party=3, questions=questions)
         await host_decisions.change_registration_settings(tx, host, event.slug, settings)
-        said = RsvpRequest(party=2, guest_names=("Zoe <u>",), form_responses={"q1": "<img src=x>Nuts", "q2": LONG})
+        said = ReplyDetails(party=2, guest_names=("Zoe <u>",), form_responses={"q1": "<img src=x>Nuts", "q2": LONG})
         await attendance.answer(tx, guest, event.slug, RsvpReply.GOING, said)
         session = await open_session(tx, host.user_id, SessionTransport.BROWSER)
     async with context(browser, openmeet, viewport=viewport, java_script_enabled=script) as hosts:

@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import expect
 
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance.model import RsvpReply, RsvpRequest
+from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
 from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in.model import SessionTransport
 from tests.browser.browsers import DESK, PHONE, context, sideways, small_targets
@@ -29,7 +29,7 @@ async def test_hosts_pages_show_a_new_answer_automatically(openmeet, browser, vi
         await event_page.goto(f"/events/{event.slug}")
         await expect(event_page.locator("#places")).to_contain_text("0 of 5 places taken")
         async with openmeet.db.transaction() as tx:
-            await attendance.answer(tx, ben, event.slug, RsvpReply.GOING, RsvpRequest())
+            await attendance.answer(tx, ben, event.slug, RsvpReply.GOING, ReplyDetails())
         await expect(event_page.locator("#places")).to_contain_text("1 of 5 places taken")
         await expect(event_page.locator("[data-live-bell]")).to_have_accessible_name("Notifications, 1 unread")
         await expect(guests.locator("#numbers")).to_contain_text("1 of 5 going")

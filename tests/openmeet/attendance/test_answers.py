@@ -7,7 +7,7 @@ import pytest
 from groundwork.clock import DAY, HOUR, Instant
 from groundwork.errors import Forbidden, InvalidForm, NotFound, Refused
 from openmeet.domain.attendance import actions, event_hosting, host_decisions, notify, queries, registration, waitlist
-from openmeet.domain.attendance.model import AttendanceStatus, RsvpCounts, RsvpRecordStatus, RsvpReply, RsvpRequest
+from openmeet.domain.attendance.model import AttendanceStatus, ReplyDetails, RsvpCounts, RsvpRecordStatus, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import co_hosts, group_events
@@ -154,7 +154,7 @@ async def test_a_refused_answer_does_not_affect_the_others(db):
 
     async def reply(guest, party):
         return await db.batch(
-            lambda tx: actions.answer(tx, guest, event.slug, GOING, RsvpRequest(party=party)), key=event.slug
+            lambda tx: actions.answer(tx, guest, event.slug, GOING, ReplyDetails(party=party)), key=event.slug
         )
 
     said = await asyncio.gather(

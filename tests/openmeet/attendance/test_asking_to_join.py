@@ -5,7 +5,7 @@ import pytest
 
 from groundwork.clock import HandClock
 from openmeet.domain.attendance import actions, host_decisions, lists, queries
-from openmeet.domain.attendance.model import RsvpReply, RsvpRequest
+from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
 from openmeet.domain.events.model import Event
 from openmeet.domain.users.model import Caller
@@ -155,5 +155,5 @@ async def test_a_party_is_counted_as_people_where_people_are_counted(site: Site)
         async with site.db.transaction() as tx:
             row = await tx.fetch_one("select id from users where display_name = 'Ben'")
             assert row is not None
-            await actions.answer(tx, Caller(row["id"], "Ben"), event.slug, RsvpReply.GOING, RsvpRequest(party=3))
+            await actions.answer(tx, Caller(row["id"], "Ben"), event.slug, RsvpReply.GOING, ReplyDetails(party=3))
         assert "3 people want to join" in (await ana.get(f"/events/{event.slug}")).text

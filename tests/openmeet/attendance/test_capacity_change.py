@@ -6,7 +6,7 @@ import pytest
 
 from groundwork.clock import HandClock
 from openmeet.domain.attendance import actions, capacity_change, queries, registration
-from openmeet.domain.attendance.model import AnswerMode, RsvpReply, RsvpRequest
+from openmeet.domain.attendance.model import AnswerMode, ReplyDetails, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.queries import by_slug
@@ -27,7 +27,7 @@ async def crowd(tx, event: Event, parties: list[int], mode: AnswerMode | None = 
     await registration.put(tx, event.id, RegistrationSettings(max_party=9))
     for number, party in enumerate(parties):
         who = await person(tx, f"Guest {number} {event.slug}")
-        await actions.answer(tx, who, event.slug, RsvpReply.GOING, RsvpRequest(party=party, mode=mode))
+        await actions.answer(tx, who, event.slug, RsvpReply.GOING, ReplyDetails(party=party, mode=mode))
 
 
 async def test_the_form_asks_once_before_lowering_the_limit(site: Site) -> None:

@@ -11,7 +11,7 @@ from groundwork.clock import DAY, HandClock
 from groundwork.database.transaction import Database
 from groundwork.errors import Refused
 from openmeet.domain.attendance import actions, host_decisions, queries, registration, rules, waitlist
-from openmeet.domain.attendance.model import AnswerMode, AttendanceStatus, RsvpRecordStatus, RsvpReply, RsvpRequest
+from openmeet.domain.attendance.model import AnswerMode, AttendanceStatus, ReplyDetails, RsvpRecordStatus, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.attendance.tasks import end_offers
 from openmeet.domain.events.model import Event
@@ -26,11 +26,11 @@ REPLIES = (*[RsvpReply.GOING] * 3, RsvpReply.DECLINED, RsvpReply.INTERESTED)
 async def act(db: Database, event: Event, ana: Caller, who: Caller, chance: random.Random) -> None:
     """Do one random thing that a person, their record, or the host can do."""
     what = chance.random()
-    rsvp_request = RsvpRequest(party=chance.randint(1, 3), mode=chance.choice(list(AnswerMode)))
+    reply_details = ReplyDetails(party=chance.randint(1, 3), mode=chance.choice(list(AnswerMode)))
     try:
         async with db.transaction() as tx:
             if what < 0.7:
-                await actions.answer(tx, who, event.slug, chance.choice(REPLIES), rsvp_request)
+                await actions.answer(tx, who, event.slug, chance.choice(REPLIES), reply_details)
             elif what < 0.8:
                 await host_decisions.approve(tx, ana, event.slug)
             elif what < 0.9:

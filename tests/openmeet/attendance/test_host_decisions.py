@@ -16,10 +16,10 @@ from openmeet.domain.attendance import (
     lists,
     queries,
     registration,
-    response_details,
+    rsvp_details,
 )
 from openmeet.domain.attendance.lists import AttendeeFilter
-from openmeet.domain.attendance.model import AttendanceStatus, ChangeChannel, RsvpCounts, RsvpReply, RsvpRequest
+from openmeet.domain.attendance.model import AttendanceStatus, ChangeChannel, ReplyDetails, RsvpCounts, RsvpReply
 from openmeet.domain.attendance.registration import (
     RegistrationQuestion,
     RegistrationSettings,
@@ -239,11 +239,11 @@ async def test_a_private_answer_is_counted_but_not_shown(db):
     async with db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
         event = await event_by(tx, ana)
-        await actions.answer(tx, ben, event.slug, GOING, RsvpRequest(is_private=True))
+        await actions.answer(tx, ben, event.slug, GOING, ReplyDetails(is_private=True))
         assert await lists.attendees(tx, event.id, list(S), limit=9) == []
         assert len(await lists.attendees(tx, event.id, list(S), limit=9, with_private=True)) == 1
         assert (await queries.counts(tx, [event.id]))[event.id].going == 1
-        await actions.answer(tx, ben, event.slug, GOING, RsvpRequest(is_private=False))
+        await actions.answer(tx, ben, event.slug, GOING, ReplyDetails(is_private=False))
         assert len(await lists.attendees(tx, event.id, list(S), limit=9)) == 1
 
 
@@ -255,8 +255,8 @@ async def test_no_cell_of_the_file_is_a_formula(db):
             tx, event.id, RegistrationSettings(max_party=2, questions=(RegistrationQuestion("q1", "=1+1"),))
         )
         evil = type(ana)(await users.create_person(tx, display_name='=HYPERLINK("http://x")'), "")
-        rsvp_request = RsvpRequest(party=2, guest_names=("@SUM(A1)",), form_responses={"q1": "+1;DROP\n-2"})
-        await actions.answer(tx, evil, event.slug, GOING, rsvp_request)
+        reply_details = ReplyDetails(party=2, guest_names=("@SUM(A1)",), form_responses={"q1": "+1;DROP\n-2"})
+        await actions.answer(tx, evil, event.slug, GOING, reply_details)
         text = await attendees_pages.csv_of(tx, event)
     head, row = list(csv.reader(io.StringIO(text)))
     assert (head[0], head[-1], row[0]) == ("Name", "'=1+1", '\'=HYPERLINK("http://x")')
@@ -270,20 +270,20 @@ async def test_answers_keep_the_wording_of_their_question(db):
         event = await event_by(tx, ana)
         for words, who, text in (("Do you bring children?", ben, "no"), ("Do you bring a dog?", cleo, "yes")):
             await registration.put(tx, event.id, RegistrationSettings(questions=(RegistrationQuestion("q1", words),)))
-            await actions.answer(tx, who, event.slug, GOING, RsvpRequest(form_responses={"q1": text}))
+            await actions.answer(tx, who, event.slug, GOING, ReplyDetails(form_responses={"q1": text}))
         head, *rows = csv.reader(io.StringIO(await attendees_pages.csv_of(tx, event)))
         assert head[-2:] == ["Do you bring a dog?", "Do you bring children?"]
         assert [row[-2:] for row in rows] == [["", "no"], ["yes", ""]]
         # The guest changes their RSVP later without touching the answers.
-        await actions.answer(tx, ben, event.slug, GOING, RsvpRequest(is_private=True))
+        await actions.answer(tx, ben, event.slug, GOING, ReplyDetails(is_private=True))
         await registration.put(tx, event.id, RegistrationSettings())
-        found = await response_details.of_answers(tx, event.id, RegistrationSettings(), None)
+        found = await rsvp_details.of_answers(tx, event.id, RegistrationSettings(), None)
         mine = await of(tx, event, ben)
-        assert found[mine.id].responses == (response_details.FormResponse("q1", "Do you bring children?", "no"),)
+        assert found[mine.id].responses == (rsvp_details.FormResponse("q1", "Do you bring children?", "no"),)
         # Answers from the time when the wording of questions was not stored.
         await tx.execute("update attendances set reply_words = '{}'")
-        found = await response_details.of_answers(tx, event.id, RegistrationSettings(), [mine.id])
-        assert found[mine.id].responses == (response_details.FormResponse("q1", "An earlier question", "no"),)
+        found = await rsvp_details.of_answers(tx, event.id, RegistrationSettings(), [mine.id])
+        assert found[mine.id].responses == (rsvp_details.FormResponse("q1", "An earlier question", "no"),)
         head, *_ = csv.reader(io.StringIO(await attendees_pages.csv_of(tx, event)))
         assert head[-1] == "An earlier question"
 

@@ -21,7 +21,7 @@ from openmeet.domain.attendance import (
 from openmeet.domain.attendance.answer_bar import AnswerBarInput, AnswerState, answer_bar_of
 from openmeet.domain.attendance.answer_bar_inputs import bar_input_of
 from openmeet.domain.attendance.answer_texts import badge_of, sentence_of, time_before_move
-from openmeet.domain.attendance.model import AttendanceStatus, RsvpRecordStatus, RsvpReply, RsvpRequest
+from openmeet.domain.attendance.model import AttendanceStatus, ReplyDetails, RsvpRecordStatus, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.edits import details_in
@@ -76,7 +76,7 @@ async def case(reader: Reader, event: Event, who: Caller) -> AnswerBarInput:
     now = await by_id(reader, event.id)
     assert now is not None
     mine = await queries.find(reader, event.id, who.user_id)
-    return await bar_input_of(reader, now, who.user_id, mine=mine, settings=await registration.of_event(reader, now))
+    return await bar_input_of(reader, now, who.user_id, rsvp=mine, settings=await registration.of_event(reader, now))
 
 
 async def state(reader: Reader, event: Event, who: Caller) -> AnswerState:
@@ -237,7 +237,7 @@ async def test_hosts_see_how_many_know_the_new_time(db: Database) -> None:
         await registration.put(tx, one.event.id, RegistrationSettings(max_party=3))
         cleo, dora = [await person(tx, name) for name in ("Cleo", "Dora")]
         await actions.answer(tx, one.ana, one.event.slug, GOING)
-        await actions.answer(tx, cleo, one.event.slug, GOING, RsvpRequest(party=3))
+        await actions.answer(tx, cleo, one.event.slug, GOING, ReplyDetails(party=3))
         assert await lists.count_new_time_unconfirmed(tx, one.event) == 0
         await STEPS["move"](tx, one)
         moved = await by_id(tx, one.event.id)

@@ -9,7 +9,7 @@ from groundwork.clock import DAY, HOUR, MINUTE
 from groundwork.errors import InvalidForm, Refused
 from openmeet.domain.attendance import actions, event_hosting, host_decisions, queries, registration, rules, waitlist
 from openmeet.domain.attendance.answer_bar_inputs import bar_inputs_of
-from openmeet.domain.attendance.model import AnswerMode, AttendanceStatus, RsvpCounts, RsvpReply, RsvpRequest
+from openmeet.domain.attendance.model import AnswerMode, AttendanceStatus, ReplyDetails, RsvpCounts, RsvpReply
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
 from openmeet.domain.attendance.tasks import end_offers
@@ -32,8 +32,8 @@ async def people(tx, count):
     return [await person(tx, f"Person {number}") for number in range(count)]
 
 
-async def reply_as(tx, who, event, reply=GOING, **rsvp_request: object):
-    return await actions.answer(tx, who, event.slug, reply, RsvpRequest(**rsvp_request))
+async def reply_as(tx, who, event, reply=GOING, **reply_details: object):
+    return await actions.answer(tx, who, event.slug, reply, ReplyDetails(**reply_details))
 
 
 async def place_of(reader, event, who):
@@ -299,7 +299,7 @@ async def test_lists_and_event_page_agree_about_full_events(db):
         full = await waitlist.full_event_ids(tx, events, settings)
         assert [event.title for event in events if event.id in full] == ["Both full", "A couple waits"]
         for event in events:
-            bar_inputs = await bar_inputs_of(tx, [event], None, mine={}, counts={}, hosted=())
+            bar_inputs = await bar_inputs_of(tx, [event], None, own_rsvps={}, counts={}, hosted=())
             assert bar_inputs[event.id].is_full == await waitlist.would_wait(tx, event, settings[event.id]), event.title
 
 

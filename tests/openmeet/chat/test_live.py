@@ -16,7 +16,7 @@ from groundwork.database.transaction import Database, ReadTooLong
 from groundwork.errors import Unavailable
 from groundwork.http.server import HttpServer, serving
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance.model import RsvpReply, RsvpRequest
+from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
 from openmeet.domain.chat import messages, readers, room_queries, rooms
 from openmeet.domain.chat.model import ChatMessage, NewMessage, RoomId, RoomKind, RoomSubject, SubjectKind
 from openmeet.domain.events.model import EventSlug
@@ -78,7 +78,7 @@ async def scene(make_database: MakeDatabase, clock: HandClock):
         people = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
         event = await event_by(tx, people[0], title="Games")
         for guest in people[1:]:
-            await attendance.answer(tx, guest, event.slug, RsvpReply.GOING, RsvpRequest())
+            await attendance.answer(tx, guest, event.slug, RsvpReply.GOING, ReplyDetails())
         target = await rooms.target_of(tx, RoomKind.EVENT, RoomSubject(SubjectKind.EVENT, event.id))
         room, _ = await rooms.open_room(tx, people[0], target)
     opened = Scene(db, clock, people, event.slug, room.id)
@@ -100,7 +100,7 @@ async def test_unread_counts_leave_out_the_open_room(scene: Scene) -> None:
     ana, ben, cleo = scene.people
     async with scene.db.transaction() as tx:
         other = await event_by(tx, ana, title="Supper")
-        await attendance.answer(tx, ben, other.slug, RsvpReply.GOING, RsvpRequest())
+        await attendance.answer(tx, ben, other.slug, RsvpReply.GOING, ReplyDetails())
         target = await rooms.target_of(tx, RoomKind.EVENT, RoomSubject(SubjectKind.EVENT, other.id))
         supper, _ = await rooms.open_room(tx, ana, target)
         await readers.mark_read(tx, ben, supper.id, 1)
@@ -240,7 +240,7 @@ async def test_withdrawing_ends_the_stream(scene: Scene) -> None:
     await scene.say(ana, "Before")
     await page.until(lambda: len(page.entries) == 1)
     async with scene.db.transaction() as tx:
-        await attendance.answer(tx, ben, scene.slug, RsvpReply.DECLINED, RsvpRequest())
+        await attendance.answer(tx, ben, scene.slug, RsvpReply.DECLINED, ReplyDetails())
     await scene.say(ana, "After")
     await page.ended()
     await other.until(lambda: len(other.entries) == 2)
@@ -255,7 +255,7 @@ async def test_a_silent_stream_ends_at_the_next_access_check(scene: Scene) -> No
         session = await sign_in.open_session(tx, cleo.user_id, SessionTransport.BROWSER)
     withdrawn, signed_out = scene.open(ben, 1), scene.open(cleo, 1, StreamCredential(hash_token(session.token)))
     async with scene.db.transaction() as tx:
-        await attendance.answer(tx, ben, scene.slug, RsvpReply.DECLINED, RsvpRequest())
+        await attendance.answer(tx, ben, scene.slug, RsvpReply.DECLINED, ReplyDetails())
         await drop_session(tx, hash_token(session.token))
     await asyncio.sleep(0)
     await scene.live.look(scene.db)

@@ -19,7 +19,7 @@ from openmeet.domain.api_tokens import tokens
 from openmeet.domain.api_tokens.scopes import TokenScope
 from openmeet.domain.api_tokens.tokens import ApiToken, NewToken
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance.model import RsvpReply, RsvpRequest
+from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
 from openmeet.domain.chat import messages, reactions
 from openmeet.domain.chat.model import NewMessage, Room
 from openmeet.domain.moderation.blocks import block
@@ -55,7 +55,7 @@ async def scene(make_database: MakeDatabase, clock: HandClock) -> Scene:
         ana, ben = [await person(tx, name) for name in ("Ana", "Ben")]
         event = await event_by(tx, ana, title="Games")
         room = await room_of(tx, ana, about(event))
-        await attendance.answer(tx, ben, event.slug, RsvpReply.GOING, RsvpRequest())
+        await attendance.answer(tx, ben, event.slug, RsvpReply.GOING, ReplyDetails())
     return Scene(db, ana, ben, event.slug, room)
 
 
@@ -135,7 +135,7 @@ async def test_leaving_ends_the_stream(scene: Scene, served: HttpServer) -> None
         await scene.say("Before")
         await next_event(lines, "message")
         async with scene.db.transaction() as tx:
-            await attendance.answer(tx, scene.ben, scene.slug, RsvpReply.DECLINED, RsvpRequest())
+            await attendance.answer(tx, scene.ben, scene.slug, RsvpReply.DECLINED, ReplyDetails())
         await scene.say("After")
         rest = [line async for line in lines]
     assert "event: out" in rest

@@ -7,7 +7,7 @@ import pytest
 from groundwork.clock import DAY, MINUTE
 from groundwork.database.transaction import Database
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance.model import RsvpReply, RsvpRequest
+from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
 from openmeet.domain.chat import export, reactions, readers, rooms
 from openmeet.domain.chat.model import RoomKind, RoomRetention, RoomSubject, SubjectKind
 from openmeet.domain.chat.retention import forget_expired_messages
@@ -43,7 +43,7 @@ async def test_the_export_hides_private_answers_to_later_dates(db):
         ana, room = await split_in_two(tx)
         cleo = await person(tx, "Cleo")
         later = await tx.fetch_one("select slug from events where original_date = :date", date=SPLIT_AT)
-        await attendance.answer(tx, cleo, EventSlug(later["slug"]), RsvpReply.GOING, RsvpRequest(is_private=True))
+        await attendance.answer(tx, cleo, EventSlug(later["slug"]), RsvpReply.GOING, ReplyDetails(is_private=True))
         await say(tx, cleo, room, "Where is the key?", about=SPLIT_AT)
     exported = [one async for page in export.pages(db, room.id, ana.user_id, 0) for one in page]
     (name,) = [one.name for one in exported if one.message.body == "Where is the key?"]
@@ -97,7 +97,7 @@ async def test_the_page_of_a_date_marks_only_its_messages_as_read(db, clock):
         first = await tx.fetch_one(
             "select slug, original_date from events where original_date = :date", date="2026-12-01T18:00:00"
         )
-        await attendance.answer(tx, cleo, EventSlug(first["slug"]), RsvpReply.GOING, RsvpRequest())
+        await attendance.answer(tx, cleo, EventSlug(first["slug"]), RsvpReply.GOING, ReplyDetails())
         await readers.mark_read(tx, cleo, room.id, 0)
         for number in range(60):
             await say(tx, ana, room, f"first {number}", about=first["original_date"])

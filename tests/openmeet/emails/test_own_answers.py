@@ -5,7 +5,7 @@ import re
 from groundwork.clock import MINUTE
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting
-from openmeet.domain.attendance.model import RsvpReply, RsvpRequest
+from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
 from openmeet.domain.guest_rsvps import actions as guesting
 from openmeet.domain.series import standing_rsvps
 from openmeet.domain.users import guests
@@ -83,7 +83,7 @@ async def test_a_waitlisted_guests_entry_is_cancelled_too(post: Post) -> None:
     ):
         async with post.db.transaction() as tx:
             asked = await guesting.ask(
-                tx, event.slug, email=GUEST, display_name="Gus", reply=reply, rsvp_request=RsvpRequest(party=1)
+                tx, event.slug, email=GUEST, display_name="Gus", reply=reply, reply_details=ReplyDetails(party=1)
             )
             await guesting.confirm(tx, asked.id)
         (mail,) = await mails_to(post, GUEST)

@@ -13,7 +13,7 @@ from groundwork.database.resealing import reseal
 from groundwork.sealing import CannotUnseal
 from groundwork.signing_key import SigningKey
 from openmeet.domain.attendance import invitations
-from openmeet.domain.attendance.model import RsvpReply, RsvpRequest
+from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
 from openmeet.domain.events import co_hosts
 from openmeet.domain.groups import administration
 from openmeet.domain.guest_rsvps import actions as guests
@@ -33,7 +33,7 @@ ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 async def answer_by_mail(post: Post, event) -> None:
     async with post.db.transaction() as tx:
         await guests.ask(
-            tx, event.slug, email=EVE, display_name="Eve", reply=RsvpReply.GOING, rsvp_request=RsvpRequest()
+            tx, event.slug, email=EVE, display_name="Eve", reply=RsvpReply.GOING, reply_details=ReplyDetails()
         )
 
 

@@ -8,7 +8,7 @@ from groundwork.queue.contract import Message
 from groundwork.queue.embedded import EmbeddedQueue
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import invitations, registration
-from openmeet.domain.attendance.model import RsvpReply, RsvpRequest
+from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
 from openmeet.domain.chat.model import RoomKind, RoomSubject, SubjectKind
 from openmeet.domain.erasure import retention
@@ -32,7 +32,7 @@ from tests.openmeet.site_under_test import event_by, person
 
 TIMES = RetentionTimes(30, 90)
 ASKED = RegistrationSettings(max_party=3, asks_names=True, questions=(RegistrationQuestion("q1", "Diet?"),))
-SAID = RsvpRequest(party=2, guest_names=("zqguestname",), form_responses={"q1": "zqallergy"})
+SAID = ReplyDetails(party=2, guest_names=("zqguestname",), form_responses={"q1": "zqallergy"})
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ async def test_texts_of_answers_are_deleted_after_the_event(db: Database, engine
         tea = await event_by(tx, ana, starts="2026-03-04T18:00", ends="2026-03-04T20:00")
         await registration.put(tx, tea.id, ASKED)
         await attendance.answer(tx, ben, tea.slug, RsvpReply.GOING, SAID)
-        await attendance.answer(tx, cleo, tea.slug, RsvpReply.GOING, RsvpRequest(form_responses={"q1": "zqwithdrawn"}))
+        await attendance.answer(tx, cleo, tea.slug, RsvpReply.GOING, ReplyDetails(form_responses={"q1": "zqwithdrawn"}))
         await attendance.answer(tx, cleo, tea.slug, RsvpReply.DECLINED)
         guest = await guests.make(tx, display_name="zqguest", email="zq@guests.example", language="de")
     clock.turn(32 * DAY)

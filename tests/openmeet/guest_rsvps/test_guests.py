@@ -8,7 +8,7 @@ from groundwork.clock import DAY, HOUR
 from groundwork.signing_key import SigningKey
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting, lists, queries
-from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply, RsvpRequest
+from openmeet.domain.attendance.model import AttendanceStatus, ReplyDetails, RsvpReply
 from openmeet.domain.events import co_host_queries, co_hosts
 from openmeet.domain.events.permissions import CoHostState
 from openmeet.domain.groups import administration, invitation_queries
@@ -277,7 +277,7 @@ async def test_unused_addresses_are_deleted(make_database, clock):
             people[name] = await guests.find_or_make(tx, email=email, display_name=name)
             for one in at:
                 caller = Caller(people[name], name)
-                await attendance.answer(tx, caller, one.slug, RsvpReply.GOING, RsvpRequest(is_private=True))
+                await attendance.answer(tx, caller, one.slug, RsvpReply.GOING, ReplyDetails(is_private=True))
         group = await group_by(tx, ana)
         await administration.invite_by_mail(tx, CODE_KEY, ana, group.slug, "gus@example.org, hal@example.org")
         no, _ = sorted(

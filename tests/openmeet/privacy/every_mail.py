@@ -20,7 +20,7 @@ from groundwork.sealing import Sealer
 from groundwork.telemetry.metrics import Metrics
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting
-from openmeet.domain.attendance.model import NO_DETAILS, RsvpReply
+from openmeet.domain.attendance.model import NO_REPLY_DETAILS, RsvpReply
 from openmeet.domain.attendance.notify import ANSWERED_MAIL, WITHDRAWN_MAIL
 from openmeet.domain.erasure import actions as erasure
 from openmeet.domain.erasure.model import DELETION_MAIL
@@ -134,7 +134,7 @@ async def _ask_as_guest(site: Site, name: str, *, confirms: bool) -> None:
     async with site.db.transaction() as tx:
         event = await event_by(tx, await person(tx, f"Host of {name}"))
         asked = await guests.ask(
-            tx, event.slug, email=email, display_name=name, reply=RsvpReply.INTERESTED, rsvp_request=NO_DETAILS
+            tx, event.slug, email=email, display_name=name, reply=RsvpReply.INTERESTED, reply_details=NO_REPLY_DETAILS
         )
         if confirms:
             await guests.confirm(tx, asked.id)

@@ -12,7 +12,7 @@ from openmeet.domain.api_tokens.scopes import TokenScope
 from openmeet.domain.api_tokens.tokens import NewToken
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import event_hosting, host_decisions, invitations
-from openmeet.domain.attendance.model import RsvpReply, RsvpRequest
+from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import co_hosts, drafts, group_events, pictures
@@ -103,18 +103,18 @@ async def _public_event(tx: Transaction, planted: Planted, *, is_open: bool) -> 
     await host_decisions.change_registration_settings(
         tx, ana, event.slug, RegistrationSettings(max_party=3, asks_names=True, questions=questions)
     )
-    wishes = RsvpRequest(2, None, (planted.secret("companion", GUEST),), {"q1": planted.secret("reply", GUEST)}, None)
+    wishes = ReplyDetails(2, None, (planted.secret("companion", GUEST),), {"q1": planted.secret("reply", GUEST)}, None)
     answer = await attendance.answer(tx, guest, event.slug, RsvpReply.GOING, wishes)
     await attendance.answer(tx, planted.callers[MEMBER], event.slug, RsvpReply.INTERESTED)
     hidden = await users.create_person(tx, display_name=planted.secret("shyname"), email="shy@example.org")
-    await attendance.answer(tx, Caller(hidden, "Shy"), event.slug, RsvpReply.GOING, RsvpRequest(is_private=True))
+    await attendance.answer(tx, Caller(hidden, "Shy"), event.slug, RsvpReply.GOING, ReplyDetails(is_private=True))
     asked = await guests.ask(
         tx,
         event.slug,
         email=f"{planted.secret('guestmail', host=False).lower()}@example.org",
         display_name=planted.secret("guestname"),
         reply=RsvpReply.GOING,
-        rsvp_request=RsvpRequest(),
+        reply_details=ReplyDetails(),
     )
     await guests.confirm(tx, asked.id)
     await host_decisions.add(tx, ana, event.slug, planted.secret("addedname"))

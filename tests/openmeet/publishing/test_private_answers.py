@@ -3,7 +3,7 @@
 import pytest
 
 from openmeet.domain.attendance import actions
-from openmeet.domain.attendance.model import RsvpReply, RsvpRequest
+from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
 from openmeet.domain.events import actions as events
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import queries as identity_queries
@@ -35,11 +35,11 @@ async def test_a_private_answer_is_withheld_and_a_public_one_published(make_sqli
             is_default=True,
         )
         await identities.grant_consent(tx, ben.user_id, handle="ben.example")
-        mine = await actions.answer(tx, ben, event.slug, RsvpReply.GOING, RsvpRequest(is_private=is_private))
+        mine = await actions.answer(tx, ben, event.slug, RsvpReply.GOING, ReplyDetails(is_private=is_private))
         leased = await publication_leases.find(tx, PublicationKind.RSVP, mine.id)
         assert type(await eligibility.decide(tx, leased, Switchboard())) is decision
         # Changing the privacy of the answer causes another check of the publication.
-        again = await actions.answer(tx, ben, event.slug, RsvpReply.GOING, RsvpRequest(is_private=not is_private))
+        again = await actions.answer(tx, ben, event.slug, RsvpReply.GOING, ReplyDetails(is_private=not is_private))
         leased = await publication_leases.find(tx, PublicationKind.RSVP, mine.id)
         assert leased.revision == again.revision
         assert type(await eligibility.decide(tx, leased, Switchboard())) is not decision

@@ -9,7 +9,7 @@ import pytest
 from groundwork.errors import NotFound, PreconditionFailed, Refused
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import invitations, queries
-from openmeet.domain.attendance.model import RsvpReply, RsvpRequest
+from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
 from openmeet.domain.events.model import USUAL_RECORD, Detail, RecordSettings
 from openmeet.domain.identities import publication_consent
 from openmeet.domain.identities.publication_consent import USUAL, DeclinedAs, PublicationConsent, WaitingAs
@@ -144,7 +144,7 @@ async def test_a_single_answer_can_be_kept_here(deployment: Deployment):
     _, ben, event, answer = await answered(deployment)
     uri = (await deployment.status_of(PublicationKind.RSVP, answer.id)).uri
     async with deployment.db.transaction() as tx:
-        await attendance.answer(tx, ben, event.slug, RsvpReply.DECLINED, RsvpRequest(skips_record=True))
+        await attendance.answer(tx, ben, event.slug, RsvpReply.DECLINED, ReplyDetails(skips_record=True))
     await deliver_all(deployment)
     assert (await deployment.record(uri))["status"] == f"{RSVP}#going"
     await deployment.answer(ben, event.slug, RsvpReply.INTERESTED)

@@ -7,7 +7,7 @@ import pytest
 
 from groundwork.clock import HandClock
 from openmeet.domain.attendance import actions, host_decisions, invitations, registration
-from openmeet.domain.attendance.model import RsvpReply, RsvpRequest
+from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
 from openmeet.domain.moderation import blocks
 from tests.databases import MakeDatabase
@@ -138,7 +138,7 @@ async def test_an_invited_address_reveals_no_responses(site: Site) -> None:
             tx, event.id, RegistrationSettings(max_party=2, questions=(RegistrationQuestion("q1", "What do you eat?"),))
         )
         invited = await invitations.invite(tx, ana, event.slug, "ben@example.org")
-        wanted = RsvpRequest(party=2, guest_names=("Zoe",), form_responses={"q1": "Mushrooms"})
+        wanted = ReplyDetails(party=2, guest_names=("Zoe",), form_responses={"q1": "Mushrooms"})
         await actions.answer(tx, ben, event.slug, RsvpReply.GOING, wanted)
         await host_decisions.remove(tx, ana, event.slug, [invited.id])
     async with signed_in(site, ana.user_id) as host:

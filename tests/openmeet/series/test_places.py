@@ -10,7 +10,7 @@ from groundwork.database.transaction import Database
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import host_decisions, registration
 from openmeet.domain.attendance import queries as answers
-from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply, RsvpRequest
+from openmeet.domain.attendance.model import AttendanceStatus, ReplyDetails, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
 from openmeet.domain.events.model import Event
 from openmeet.domain.series import actions, date_queries, standing_rsvps
@@ -41,7 +41,7 @@ async def test_settings_of_a_series_apply_to_its_dates_and_survive_a_split(db: D
         )
         registration_settings = await registration.of_events(tx, [first, second, third])
         assert [registration_settings[one.id].max_party for one in (first, second, third)] == [2, 5, 2]
-        said = RsvpRequest(party=2, form_responses={"q1": "Vegan"})
+        said = ReplyDetails(party=2, form_responses={"q1": "Vegan"})
         mine = await attendance.answer(tx, ben, third.slug, RsvpReply.GOING, said)
     async with db.transaction() as tx:
         held = await date_queries.stored(tx, series.id)
@@ -101,7 +101,7 @@ async def test_one_answer_to_the_questions_counts_for_every_date(db: Database) -
         )
         refused = await standing_rsvps.answer_all(tx, ben, series.slug, RsvpReply.GOING)
         assert {one.refused for one in refused} == {"AnswerNeeded"}
-        said = RsvpRequest(party=2, form_responses={"q1": "Vegan"}, is_private=True)
+        said = ReplyDetails(party=2, form_responses={"q1": "Vegan"}, is_private=True)
         await attendance.answer(tx, ben, first.slug, RsvpReply.GOING, said)
         taken = await standing_rsvps.answer_all(tx, ben, series.slug, RsvpReply.GOING)
         mine = [await answers.find(tx, one.event.id, ben.user_id) for one in taken]

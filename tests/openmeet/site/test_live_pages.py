@@ -16,7 +16,7 @@ from groundwork.http.server import HttpServer, serving
 from groundwork.signing_key import SigningKey
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import queries as attendance_queries
-from openmeet.domain.attendance.model import RsvpReply, RsvpRequest
+from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
 from openmeet.domain.events.model import Event
 from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in.model import SessionTransport, hash_token
@@ -38,7 +38,7 @@ async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
 
 async def going(db: Database, guest: Caller, event: Event) -> None:
     async with db.transaction() as tx:
-        await attendance.answer(tx, guest, event.slug, RsvpReply.GOING, RsvpRequest())
+        await attendance.answer(tx, guest, event.slug, RsvpReply.GOING, ReplyDetails())
 
 
 async def host_and_guest(db: Database, **typed: str) -> tuple[Caller, Caller, Event]:

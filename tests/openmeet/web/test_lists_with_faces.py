@@ -9,7 +9,7 @@ import pytest
 from groundwork.clock import HandClock
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import host_decisions
-from openmeet.domain.attendance.model import RsvpReply, RsvpRequest
+from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
 from openmeet.domain.attendance.registration import ListAudience, RegistrationSettings
 from openmeet.domain.events.content import Content
 from openmeet.domain.events.queries import by_slug
@@ -40,7 +40,7 @@ async def test_a_card_shows_the_first_three_who_are_going_and_the_places_left(si
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana, capacity="9")
         shy = await person(tx, "Shy")
-        await attendance.answer(tx, shy, event.slug, RsvpReply.GOING, RsvpRequest(is_private=True))
+        await attendance.answer(tx, shy, event.slug, RsvpReply.GOING, ReplyDetails(is_private=True))
         await attendance.answer(tx, await person(tx, "Maybe"), event.slug, RsvpReply.INTERESTED)
         people = [await person(tx, name) for name in ("Ben", "Cleo", "Dora", "Emil")]
         for one in people:

@@ -7,7 +7,7 @@ import pytest
 from groundwork.outbox.delivery import one_by_one
 from groundwork.outbox.dispatcher import run_once
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance.model import RsvpReply, RsvpRequest
+from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
 from openmeet.domain.chat import messages, rooms
 from openmeet.domain.chat.model import RoomKind
 from openmeet.domain.chat.notify import chat_news_handler
@@ -107,7 +107,7 @@ async def test_access_is_checked_when_a_message_is_sent(talk):
     while await run_once(talk.db, {JobKind.CHAT_NEWS: one_by_one(chat_news_handler(talk.db))}):
         pass
     async with talk.db.transaction() as tx:
-        await attendance.answer(tx, talk.ben, slug, RsvpReply.DECLINED, RsvpRequest())
+        await attendance.answer(tx, talk.ben, slug, RsvpReply.DECLINED, ReplyDetails())
         await co_hosts.remove(tx, talk.ana, slug, one.id)
     assert len(await talk.deliver()) == 1
 

@@ -2,7 +2,7 @@
 
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import host_decisions, queries
-from openmeet.domain.attendance.model import RsvpReply, RsvpRequest
+from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
 from openmeet.domain.attendance.registration import ListAudience, RegistrationSettings
 from openmeet.domain.events import actions as events
 from tests.openmeet.site_under_test import ORIGIN, event_by, person
@@ -69,7 +69,7 @@ async def test_restricted_answers_are_not_listed(site, client, people):
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana)
         bo, _ = await answers(tx, event, "Bo", did=going)
-        await answers(tx, event, "Cem", wishes=RsvpRequest(is_private=True), did=private)
+        await answers(tx, event, "Cem", wishes=ReplyDetails(is_private=True), did=private)
         await host_decisions.change_registration_settings(
             tx, ana, event.slug, RegistrationSettings(needs_approval=True)
         )

@@ -9,14 +9,14 @@ from groundwork.errors import NotFound, Refused
 from openmeet.domain.attendance import notify, queries, registration, replies, rules, save_rsvp, waitlist
 from openmeet.domain.attendance.audience import ATTENDEES, EventNotice
 from openmeet.domain.attendance.model import (
-    NO_DETAILS,
+    NO_REPLY_DETAILS,
     Attendance,
     AttendanceId,
     AttendanceStatus,
     ChangeChannel,
+    ReplyDetails,
     RsvpRecordStatus,
     RsvpReply,
-    RsvpRequest,
     RsvpSource,
 )
 from openmeet.domain.attendance.notify import (
@@ -28,15 +28,13 @@ from openmeet.domain.attendance.notify import (
 )
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import ForeignAnswers, RegistrationSettings
-from openmeet.domain.attendance.response_details import merge_details
+from openmeet.domain.attendance.rsvp_details import RsvpDetails, merge_details
 from openmeet.domain.attendance.rules import EventRelationship
 from openmeet.domain.attendance.save_rsvp import LockedEvent, RsvpChange
 from openmeet.domain.attendance.transitions import (
     ACTION_OF_RECORD,
     ACTION_OF_REPLY,
-    TABLE,
     AttendanceAction,
-    AttendanceTransition,
 )
 from openmeet.domain.events.model import Event, EventId, EventSlug
 from openmeet.domain.events.queries import by_id as event_by_id
@@ -47,7 +45,7 @@ from openmeet.domain.groups.queries import role_in
 from openmeet.domain.notifications import fan_out
 from openmeet.domain.notifications import notify as notifications
 from openmeet.domain.notifications.kinds import DatesChanged, NotificationKind
-from openmeet.domain.users.model import Caller, UserId, UserKind
+from openmeet.domain.users.model import Caller, User, UserId, UserKind
 from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.outbox import publications
 
@@ -61,7 +59,7 @@ async def answer(
     caller: Caller,
     slug: EventSlug,
     reply: RsvpReply,
-    rsvp_request: RsvpRequest = NO_DETAILS,
+    reply_details: ReplyDetails = NO_REPLY_DETAILS,
     *,
     through: ChangeChannel = ChangeChannel.PAGE,
     notifies_hosts: bool = True,
@@ -85,26 +83,22 @@ async def answer(
     event, registration_settings = locked.event, locked.registration_settings
     action = ACTION_OF_REPLY[reply]
     relationship = await _require_may_reply(tx, caller, locked, action)
-    details = merge_details(
-        event,
-        registration_settings,
-        locked.mine or await _details_of_last_date(tx, event, registration_settings, caller),
-        rsvp_request,
-        is_going=action is AttendanceAction.GOING,
-    )
-    mine, decided = await replies.decide(tx, locked, action, relationship, details)
-    if mine is not None and not save_rsvp.is_changed(event, mine, decided, details):
-        return mine
+    previous = locked.rsvp or await _rsvp_to_last_date(tx, event, registration_settings, caller)
+    is_going = action is AttendanceAction.GOING
+    details = merge_details(event, registration_settings, previous, reply_details, is_going=is_going)
+    rsvp, decision = await replies.decide(tx, locked, action, relationship, details)
+    if rsvp is not None and not save_rsvp.is_changed(event, rsvp, decision, details):
+        return rsvp
     change = RsvpChange(
         event,
         caller.user_id,
-        mine,
-        decided,
+        rsvp,
+        decision,
         details,
         source=RsvpSource.HERE,
         through=through,
         actor_id=caller.user_id,
-        answered_at=mine.answered_at if mine and mine.status is decided.status else tx.now,
+        answered_at=rsvp.answered_at if rsvp and rsvp.status is decision.status else tx.now,
         is_reply=True,
     )
     saved = await replies.save(
@@ -112,9 +106,9 @@ async def answer(
         locked,
         change,
         notifies_hosts=notifies_hosts,
-        extra_writes=notify.calendar_email(tx, event, caller, mine, decided) if is_single else (),
+        extra_writes=notify.calendar_email(tx, event, caller, rsvp, decision) if is_single else (),
     )
-    if save_rsvp.may_move_waitlist(mine, saved):
+    if save_rsvp.may_move_waitlist(rsvp, saved):
         await waitlist.fill(tx, event, registration_settings)
         return await queries.by_id(tx, saved.id) or saved
     return saved
@@ -124,11 +118,11 @@ async def _require_may_reply(
     tx: Transaction, caller: Caller, locked: LockedEvent, action: AttendanceAction
 ) -> EventRelationship:
     """Check that the caller can reply, and return their relationship to the event. Raises NotFound, Refused."""
-    event, mine = locked.event, locked.mine
+    event, rsvp = locked.event, locked.rsvp
     # A person can always withdraw an existing RSVP, even if they can no longer see the event.
-    is_withdrawing = action is AttendanceAction.DECLINE and rules.rsvp_gives_access(mine)
+    is_withdrawing = action is AttendanceAction.DECLINE and rules.rsvp_gives_access(rsvp)
     if not is_withdrawing and not await may_see(
-        tx, event, caller.user_id, has_rsvp_access=rules.rsvp_gives_access(mine)
+        tx, event, caller.user_id, has_rsvp_access=rules.rsvp_gives_access(rsvp)
     ):
         raise NotFound(AttendanceReason.NO_SUCH_EVENT)
     if event.is_gone:
@@ -139,7 +133,7 @@ async def _require_may_reply(
         is_host=caller.user_id in locked.hosts,
         is_member=await is_member(tx, event, locked.registration_settings, caller.user_id),
     )
-    rules.require_open(event, locked.registration_settings, mine, action, relationship, tx.now)
+    rules.require_open(event, locked.registration_settings, rsvp, action, relationship, tx.now)
     return relationship
 
 
@@ -165,67 +159,94 @@ async def apply_from_network(
         raise NotFound(AttendanceReason.NO_SUCH_EVENT)
     if user is None:
         raise TransactionConflict("this person was joined with another row of theirs")
-    event, mine, registration_settings = locked.event, locked.mine, locked.registration_settings
-    if not rules.rsvp_gives_access(mine) and not await may_answer_from_network(tx, event, user_id):
+    event, rsvp, registration_settings = locked.event, locked.rsvp, locked.registration_settings
+    if not rules.rsvp_gives_access(rsvp) and not await may_answer_from_network(tx, event, user_id):
         return None
     # A person whom the host or a moderator has blocked can still write a record. The record is applied as "not going".
     action = AttendanceAction.NETWORK_NOT_GOING if locked.is_unwelcome else ACTION_OF_RECORD[answer]
-    is_in_group = await is_member(tx, event, registration_settings, user_id, always=user.kind is UserKind.SHADOW)
-    is_foreign = user.kind is UserKind.SHADOW and not is_in_group
-    relationship = EventRelationship(is_host=user_id in locked.hosts, is_member=is_in_group, is_foreign=is_foreign)
-    details = replace(save_rsvp.stored_details(mine), mode=save_rsvp.mode_for_record_reply(event, mine))
-    if mine is None or mine.record_uri != record_uri:
+    relationship = await _relationship_of_record_author(tx, locked, user)
+    details = replace(save_rsvp.stored_details(rsvp), mode=save_rsvp.mode_for_record_reply(event, rsvp))
+    if rsvp is None or rsvp.record_uri != record_uri:
         await queries.detach_records(tx, {record_uri})
-    asks_for_room = TABLE[action][mine.status if mine else None] in {
-        AttendanceTransition.SEAT,
-        AttendanceTransition.SEAT_IF_UNKNOWN,
-    }
-    # There can be very many foreign RSVPs. RSVPs that are kept apart take no seat, so seats are not counted for them.
-    is_uncounted = is_foreign and registration_settings.foreign_on(event) is not ForeignAnswers.COUNT
-    is_kept_apart = is_uncounted and not rules.needs_no_approval(mine, relationship)
-    has_room = (
-        asks_for_room
-        and not is_kept_apart
-        and await save_rsvp.expire_offers_and_check_room(
-            tx, event, registration_settings, mine, details, known=locked.seats
-        )
+    has_room = await _has_room_for_record(tx, locked, action, relationship, details)
+    if rsvp is not None and locked.seats.has_expired_offers:
+        rsvp = await queries.by_id(tx, rsvp.id)
+    decision = rules.decide(
+        event, registration_settings, rsvp, action, relationship=relationship, has_room=has_room, now=tx.now
     )
-    if mine is not None and locked.seats.has_expired_offers:
-        mine = await queries.by_id(tx, mine.id)
-    decided = rules.decide(
-        event, registration_settings, mine, action, relationship=relationship, has_room=has_room, now=tx.now
-    )
-    if mine is not None and (mine.status, mine.pending_for) == (decided.status, decided.pending_for):
-        saved = mine
-    else:
-        saved = await save_rsvp.save_decision(
-            tx,
-            RsvpChange(
-                event,
-                user_id,
-                mine,
-                decided,
-                details,
-                source=RsvpSource.NETWORK,
-                through=ChangeChannel.NETWORK,
-                actor_id=None,
-                answered_at=first_seen,
-                is_reply=True,
-                record_uri=record_uri,
-            ),
-            # A person without a local account never got a calendar e-mail.
-            extra_writes=()
-            if user.kind is UserKind.SHADOW
-            else notify.calendar_end_email(tx, event, user_id, mine, decided),
+    saved = rsvp
+    if saved is None or (saved.status, saved.pending_for) != (decision.status, decision.pending_for):
+        change = RsvpChange(
+            event,
+            user_id,
+            rsvp,
+            decision,
+            details,
+            source=RsvpSource.NETWORK,
+            through=ChangeChannel.NETWORK,
+            actor_id=None,
+            answered_at=first_seen,
+            is_reply=True,
+            record_uri=record_uri,
         )
-        if is_uncounted and saved.status is AttendanceStatus.PENDING:
-            await notify_of_foreign(tx, event)
-        elif event.author_id != user_id:
-            await notify_hosts(tx, event, locked.hosts, user_id, saved.status)
+        saved = await _save_change_by_record(tx, locked, change, user, relationship)
     if saved.record_uri != record_uri:
         await queries.set_record(tx, saved.id, record_uri)
-    if save_rsvp.may_move_waitlist(mine, saved):
+    if save_rsvp.may_move_waitlist(rsvp, saved):
         await waitlist.fill(tx, event, registration_settings)
+    return saved
+
+
+async def _relationship_of_record_author(tx: Transaction, locked: LockedEvent, user: User) -> EventRelationship:
+    """Return how the author of an RSVP record relates to the event, with or without a local account."""
+    is_shadow = user.kind is UserKind.SHADOW
+    is_in_group = await is_member(tx, locked.event, locked.registration_settings, user.id, always=is_shadow)
+    return EventRelationship(
+        is_host=user.id in locked.hosts, is_member=is_in_group, is_foreign=is_shadow and not is_in_group
+    )
+
+
+def _is_uncounted(locked: LockedEvent, relationship: EventRelationship) -> bool:
+    """Whether the host's settings for foreign RSVPs say that this person's RSVP takes no seat by itself."""
+    policy = locked.registration_settings.foreign_on(locked.event)
+    return relationship.is_foreign and policy is not ForeignAnswers.COUNT
+
+
+async def _has_room_for_record(
+    tx: Transaction,
+    locked: LockedEvent,
+    action: AttendanceAction,
+    relationship: EventRelationship,
+    details: RsvpDetails,
+) -> bool:
+    """Whether the RSVP record asks for seats and there are enough for the whole party.
+
+    There can be very many foreign RSVPs. RSVPs that are kept apart take no seat, so seats are not counted for them.
+    """
+    is_kept_apart = _is_uncounted(locked, relationship) and not rules.needs_no_approval(locked.rsvp, relationship)
+    if is_kept_apart or not rules.record_asks_for_seat(action, locked.rsvp):
+        return False
+    return await save_rsvp.expire_offers_and_check_room(
+        tx, locked.event, locked.registration_settings, locked.rsvp, details, usage=locked.seats
+    )
+
+
+async def _save_change_by_record(
+    tx: Transaction, locked: LockedEvent, change: RsvpChange, user: User, relationship: EventRelationship
+) -> Attendance:
+    """Save the change that an RSVP record made, and notify the hosts."""
+    event = change.event
+    # A person without a local account never got a calendar e-mail.
+    email_writes = (
+        ()
+        if user.kind is UserKind.SHADOW
+        else notify.calendar_end_email(tx, event, user.id, change.before, change.decision)
+    )
+    saved = await save_rsvp.save_decision(tx, change, extra_writes=email_writes)
+    if _is_uncounted(locked, relationship) and saved.status is AttendanceStatus.PENDING:
+        await notify_of_foreign(tx, event)
+    elif event.author_id != user.id:
+        await notify_hosts(tx, event, locked.hosts, user.id, saved.status)
     return saved
 
 
@@ -238,23 +259,21 @@ async def restore_reply(
     Other people may have taken the seats in the meantime, so "going" takes a seat only if one is free. The deadline is
     compared with ``answered_at``. Raises NotFound.
     """
-    known = await queries.by_id(tx, attendance_id)
-    event = await lock_for_update(tx, known.event_id) if known else None
-    mine = await queries.by_id(tx, attendance_id)
-    if event is None or mine is None:
+    event, rsvp = await _lock_event_of(tx, attendance_id)
+    if event is None or rsvp is None:
         raise NotFound(AttendanceReason.NO_SUCH_ANSWER)
     registration_settings = await registration.of_event(tx, event)
-    action, details = ACTION_OF_RECORD[rules.record_status_of(status)], save_rsvp.stored_details(mine)
+    action, details = ACTION_OF_RECORD[rules.record_status_of(status)], save_rsvp.stored_details(rsvp)
     has_room = action is AttendanceAction.NETWORK_GOING and await save_rsvp.expire_offers_and_check_room(
-        tx, event, registration_settings, mine, details
+        tx, event, registration_settings, rsvp, details
     )
-    mine = await queries.by_id(tx, attendance_id) or mine
-    decided = rules.decide(
+    rsvp = await queries.by_id(tx, attendance_id) or rsvp
+    decision = rules.decide(
         event,
         registration_settings,
-        mine,
+        rsvp,
         action,
-        relationship=await relationship_of(tx, event, registration_settings, mine.user_id),
+        relationship=await relationship_of(tx, event, registration_settings, rsvp.user_id),
         has_room=has_room,
         now=answered_at,
     )
@@ -262,9 +281,9 @@ async def restore_reply(
         tx,
         RsvpChange(
             event,
-            mine.user_id,
-            mine,
-            decided,
+            rsvp.user_id,
+            rsvp,
+            decision,
             details,
             source=RsvpSource.HERE,
             through=ChangeChannel.NETWORK,
@@ -273,32 +292,38 @@ async def restore_reply(
         ),
     )
     await save_rsvp.enqueue_record(tx, saved, edited_at=answered_at)
-    if save_rsvp.may_move_waitlist(mine, saved):
+    if save_rsvp.may_move_waitlist(rsvp, saved):
         await waitlist.fill(tx, event, registration_settings)
     return saved.revision
 
 
 async def withdraw_after_late_deletion(tx: Transaction, attendance_id: AttendanceId) -> None:
     """Withdraw an RSVP whose record was deleted after the reply was given. The deletion has become known only now."""
-    known = await queries.by_id(tx, attendance_id)
-    event = await lock_for_update(tx, known.event_id) if known else None
-    mine = await queries.by_id(tx, attendance_id)
-    if event is not None and mine is not None:
-        await _record_deleted(tx, event, mine)
+    event, rsvp = await _lock_event_of(tx, attendance_id)
+    if event is not None and rsvp is not None:
+        await _record_deleted(tx, event, rsvp)
+
+
+async def _lock_event_of(tx: Transaction, attendance_id: AttendanceId) -> tuple[Event | None, Attendance | None]:
+    """Lock the event of this RSVP, then read the RSVP again, because it may have changed before the lock."""
+    unlocked = await queries.by_id(tx, attendance_id)
+    event = await lock_for_update(tx, unlocked.event_id) if unlocked else None
+    return event, await queries.by_id(tx, attendance_id)
 
 
 async def withdraw_from_network(tx: Transaction, *, record_uri: str) -> AttendanceId | None:
     """Set the RSVP whose record was deleted, and no other, to ``declined`` (invariant 9). Return its id, or None if the
     record is unknown.
     """
-    known = await queries.by_record_uri(tx, record_uri)
-    event = await lock_for_update(tx, known.event_id) if known else None
-    mine = await queries.by_record_uri(tx, record_uri)
-    if event is None or mine is None:
+    unlocked = await queries.by_record_uri(tx, record_uri)
+    event = await lock_for_update(tx, unlocked.event_id) if unlocked else None
+    # Read again, because the RSVP may have changed before the event was locked.
+    rsvp = await queries.by_record_uri(tx, record_uri)
+    if event is None or rsvp is None:
         return None
-    await queries.set_record(tx, mine.id, None)
-    await _record_deleted(tx, event, mine)
-    return mine.id
+    await queries.set_record(tx, rsvp.id, None)
+    await _record_deleted(tx, event, rsvp)
+    return rsvp.id
 
 
 async def erase_from(tx: Transaction, did: str) -> None:
@@ -320,29 +345,29 @@ async def erase_from(tx: Transaction, did: str) -> None:
                 await _record_deleted(tx, event, one)
 
 
-async def _record_deleted(tx: Transaction, event: Event, mine: Attendance) -> None:
+async def _record_deleted(tx: Transaction, event: Event, rsvp: Attendance) -> None:
     """Change the status of an RSVP whose record no longer exists."""
-    decided = rules.without_record(mine)
-    if decided.status is mine.status:
+    decision = rules.without_record(rsvp)
+    if decision.status is rsvp.status:
         return
-    user = await user_by_id(tx, mine.user_id)
+    user = await user_by_id(tx, rsvp.user_id)
     is_stranger = user is None or user.kind is UserKind.SHADOW
     saved = await save_rsvp.save_decision(
         tx,
         RsvpChange(
             event,
-            mine.user_id,
-            mine,
-            decided,
-            save_rsvp.stored_details(mine),
+            rsvp.user_id,
+            rsvp,
+            decision,
+            save_rsvp.stored_details(rsvp),
             source=RsvpSource.NETWORK,
             through=ChangeChannel.NETWORK,
             actor_id=None,
             answered_at=tx.now,
         ),
-        extra_writes=() if is_stranger else notify.calendar_end_email(tx, event, mine.user_id, mine, decided),
+        extra_writes=() if is_stranger else notify.calendar_end_email(tx, event, rsvp.user_id, rsvp, decision),
     )
-    if save_rsvp.may_move_waitlist(mine, saved):
+    if save_rsvp.may_move_waitlist(rsvp, saved):
         await waitlist.fill(tx, event, await registration.of_event(tx, event))
 
 
@@ -386,9 +411,9 @@ async def recheck_rsvp_records(tx: Transaction, event_ids: Sequence[EventId]) ->
     decided when its job is leased.
     """
     if event_ids:
-        chosen = "select id from attendances where event_id in :event_ids"
+        rsvps_of_events = "select id from attendances where event_id in :event_ids"
         kind = publications.PublicationKind.RSVP
-        await publications.recheck_where(tx, kind=kind, chosen=chosen, event_ids=list(event_ids))
+        await publications.recheck_where(tx, kind=kind, subselect=rsvps_of_events, event_ids=list(event_ids))
 
 
 async def store_record_uri(
@@ -398,11 +423,11 @@ async def store_record_uri(
 
     The publication is enqueued again if the event has another record by now or is no longer public.
     """
-    mine = await queries.by_id(tx, attendance_id)
-    if mine is not None and not await _has_other_effective_record(tx, mine, uri, about, refers_to_event):
+    rsvp = await queries.by_id(tx, attendance_id)
+    if rsvp is not None and not await _has_other_effective_record(tx, rsvp, uri, about, refers_to_event):
         await queries.detach_records(tx, {uri})
         await queries.set_record(tx, attendance_id, uri)
-    event = None if mine is None else await event_by_id(tx, mine.event_id)
+    event = None if rsvp is None else await event_by_id(tx, rsvp.event_id)
     if event is not None and (
         event.record_uri != about or event.deleted_at is not None or not rules.are_rsvps_publishable(event)
     ):
@@ -410,14 +435,14 @@ async def store_record_uri(
 
 
 async def _has_other_effective_record(
-    reader: Reader, mine: Attendance, uri: str, about: str | None, refers_to_event: RefersToEvent
+    reader: Reader, rsvp: Attendance, uri: str, about: str | None, refers_to_event: RefersToEvent
 ) -> bool:
     """Whether the RSVP came from another record by the same person about the same event record, and that record still
     counts. Only that person may delete it.
     """
-    if mine.source is not RsvpSource.NETWORK or mine.record_uri is None or mine.record_uri == uri:
+    if rsvp.source is not RsvpSource.NETWORK or rsvp.record_uri is None or rsvp.record_uri == uri:
         return False
-    return await refers_to_event(reader, mine.record_uri, about)
+    return await refers_to_event(reader, rsvp.record_uri, about)
 
 
 async def forget_record(tx: Transaction, attendance_id: AttendanceId) -> None:
@@ -448,7 +473,7 @@ async def is_member(
     return await role_in(reader, event.group.id, user_id) in INSIDE
 
 
-async def _details_of_last_date(
+async def _rsvp_to_last_date(
     reader: Reader, event: Event, registration_settings: RegistrationSettings, caller: Caller
 ) -> Attendance | None:
     """The caller's most recent RSVP in the same series, to prefill the form of the next date."""

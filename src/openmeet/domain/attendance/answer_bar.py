@@ -135,7 +135,7 @@ class AnswerBarInput:
     """
 
     event: Event
-    mine: Attendance | None
+    rsvp: Attendance | None
     now: Instant
     registration_settings: RegistrationSettings = DEFAULT
     relationship: EventRelationship = STRANGER
@@ -198,9 +198,9 @@ def answer_bar_of(bar_input: AnswerBarInput) -> AnswerBar:
         action if action is not None and _is_usable(bar_input, action, replies) else None
         for action in (row.primary, row.second, row.fallback)
     ]
-    mine = bar_input.mine
-    must_reply_again = mine is None or mine.has_offer(bar_input.now) or state is AnswerState.MOVED
-    current_reply = None if mine is None or must_reply_again else REPLY_OF_STATUS.get(mine.status)
+    rsvp = bar_input.rsvp
+    must_reply_again = rsvp is None or rsvp.has_offer(bar_input.now) or state is AnswerState.MOVED
+    current_reply = None if rsvp is None or must_reply_again else REPLY_OF_STATUS.get(rsvp.status)
     return AnswerBar(
         state, primary, second or fallback, row.shows_answer, going_leads_to(bar_input), replies, current_reply
     )
@@ -208,14 +208,14 @@ def answer_bar_of(bar_input: AnswerBarInput) -> AnswerBar:
 
 def going_leads_to(bar_input: AnswerBarInput) -> GoingLeadsTo:
     """The outcome of replying "going" now, by the same rules that decide about the reply."""
-    mine = bar_input.mine
-    if mine is not None and mine.has_offer(bar_input.now):
+    rsvp = bar_input.rsvp
+    if rsvp is not None and rsvp.has_offer(bar_input.now):
         return GoingLeadsTo.HELD_PLACE
     try:
-        decided = rules.decide(
+        decision = rules.decide(
             bar_input.event,
             bar_input.registration_settings,
-            mine,
+            rsvp,
             ACTION_OF_REPLY[RsvpReply.GOING],
             relationship=bar_input.relationship,
             has_room=not bar_input.is_full,
@@ -223,13 +223,13 @@ def going_leads_to(bar_input: AnswerBarInput) -> GoingLeadsTo:
         )
     except (Refused, NotFound):
         return GoingLeadsTo.PLACE
-    if decided.status is AttendanceStatus.PENDING:
+    if decision.status is AttendanceStatus.PENDING:
         return GoingLeadsTo.REQUEST
-    return GoingLeadsTo.WAITLIST if decided.status is AttendanceStatus.WAITLISTED else GoingLeadsTo.PLACE
+    return GoingLeadsTo.WAITLIST if decision.status is AttendanceStatus.WAITLISTED else GoingLeadsTo.PLACE
 
 
 def _state_of(bar_input: AnswerBarInput) -> AnswerState:
-    event, mine, now = bar_input.event, bar_input.mine, bar_input.now
+    event, rsvp, now = bar_input.event, bar_input.rsvp, bar_input.now
     if event.is_draft or event.is_held:
         return AnswerState.NOT_PUBLISHED
     if event.is_cancelled:
@@ -238,25 +238,25 @@ def _state_of(bar_input: AnswerBarInput) -> AnswerState:
         return AnswerState.OVER
     if bar_input.is_hosting:
         return AnswerState.NEEDS_DECISIONS if bar_input.people_asking else AnswerState.HOSTING
-    if mine is not None and mine.status is AttendanceStatus.REJECTED:
+    if rsvp is not None and rsvp.status is AttendanceStatus.REJECTED:
         return AnswerState.TURNED_DOWN
-    if mine is not None and mine.is_seated:
-        return _state_when_seated(bar_input, mine)
+    if rsvp is not None and rsvp.is_seated:
+        return _state_when_seated(bar_input, rsvp)
     if not bar_input.is_welcome:
         return AnswerState.NOT_WELCOME
-    if mine is not None and mine.has_offer(now):
+    if rsvp is not None and rsvp.has_offer(now):
         return AnswerState.PLACE_HELD
-    if mine is not None and _asks_about_new_time(bar_input, mine):
+    if rsvp is not None and _asks_about_new_time(bar_input, rsvp):
         return AnswerState.MOVED
-    if mine is not None and mine.status is AttendanceStatus.WAITLISTED:
+    if rsvp is not None and rsvp.status is AttendanceStatus.WAITLISTED:
         return AnswerState.WAITLISTED
-    if mine is not None and mine.status is AttendanceStatus.PENDING:
-        return AnswerState.REQUESTED if mine.pending_for is PendingFor.APPROVAL else AnswerState.UNCONFIRMED
+    if rsvp is not None and rsvp.status is AttendanceStatus.PENDING:
+        return AnswerState.REQUESTED if rsvp.pending_for is PendingFor.APPROVAL else AnswerState.UNCONFIRMED
     if not _accepts_reply(bar_input, RsvpReply.GOING):
         shuts_out = bar_input.registration_settings.is_members_only and not bar_input.relationship.is_member
         return AnswerState.MEMBERS_ONLY if shuts_out and event.group is not None else AnswerState.CLOSED
-    if mine is not None:
-        return _STATE_OF_STATUS[mine.status]
+    if rsvp is not None:
+        return _STATE_OF_STATUS[rsvp.status]
     return _STATE_WITHOUT_RSVP[going_leads_to(bar_input)]
 
 
@@ -277,36 +277,36 @@ _STATE_WITHOUT_RSVP: Final[Mapping[GoingLeadsTo, AnswerState]] = {
 _COUNTED_ON: Final = (AttendanceStatus.ATTENDING, AttendanceStatus.WAITLISTED, AttendanceStatus.PENDING)
 
 
-def _asks_about_new_time(bar_input: AnswerBarInput, mine: Attendance) -> bool:
+def _asks_about_new_time(bar_input: AnswerBarInput, rsvp: Attendance) -> bool:
     """Whether the event was moved after they answered and has not started yet. RSVPs from other apps that the host has
     not decided about do not count.
     """
     starts_at = bar_input.event.starts_at
     return (
-        mine.status in _COUNTED_ON
-        and mine.pending_for in {None, PendingFor.APPROVAL}
+        rsvp.status in _COUNTED_ON
+        and rsvp.pending_for in {None, PendingFor.APPROVAL}
         and starts_at is not None
         and bar_input.now < starts_at
-        and rules.is_moved_since(bar_input.event, mine.known_starts_at)
+        and rules.is_moved_since(bar_input.event, rsvp.known_starts_at)
     )
 
 
-def _state_when_seated(bar_input: AnswerBarInput, mine: Attendance) -> AnswerState:
+def _state_when_seated(bar_input: AnswerBarInput, rsvp: Attendance) -> AnswerState:
     event, now = bar_input.event, bar_input.now
     starts_at = event.starts_at
-    if starts_at is not None and bar_input.may_join and now >= starts_at - _JOIN_BEFORE and _is_online(event, mine):
+    if starts_at is not None and bar_input.may_join and now >= starts_at - _JOIN_BEFORE and _is_online(event, rsvp):
         return AnswerState.JOIN_NOW
-    if mine.status is AttendanceStatus.ATTENDED:
+    if rsvp.status is AttendanceStatus.ATTENDED:
         return AnswerState.CHECKED_IN
-    if _asks_about_new_time(bar_input, mine):
+    if _asks_about_new_time(bar_input, rsvp):
         return AnswerState.MOVED
     if starts_at is not None and event.content.mode is not Mode.ONLINE and _is_today(event, starts_at, now):
         return AnswerState.TODAY
     return AnswerState.GOING
 
 
-def _is_online(event: Event, mine: Attendance) -> bool:
-    return event.content.mode is Mode.ONLINE or (mine.mode is not None and mine.mode.value == Mode.ONLINE.value)
+def _is_online(event: Event, rsvp: Attendance) -> bool:
+    return event.content.mode is Mode.ONLINE or (rsvp.mode is not None and rsvp.mode.value == Mode.ONLINE.value)
 
 
 def _is_today(event: Event, starts_at: Instant, now: Instant) -> bool:
@@ -325,7 +325,7 @@ def _accepts_reply(bar_input: AnswerBarInput, reply: RsvpReply) -> bool:
     """
     action = ACTION_OF_REPLY[reply]
     if reply is RsvpReply.DECLINED:
-        is_answered = bar_input.mine is not None and bar_input.mine.status is not AttendanceStatus.DECLINED
+        is_answered = bar_input.rsvp is not None and bar_input.rsvp.status is not AttendanceStatus.DECLINED
         if not is_answered and (
             bar_input.event.is_cancelled or bar_input.event.is_over(bar_input.now) or not bar_input.is_welcome
         ):
@@ -336,7 +336,7 @@ def _accepts_reply(bar_input: AnswerBarInput, reply: RsvpReply) -> bool:
         rules.require_open(
             bar_input.event,
             bar_input.registration_settings,
-            bar_input.mine,
+            bar_input.rsvp,
             action,
             bar_input.relationship,
             bar_input.now,
@@ -344,7 +344,7 @@ def _accepts_reply(bar_input: AnswerBarInput, reply: RsvpReply) -> bool:
         rules.decide(
             bar_input.event,
             bar_input.registration_settings,
-            bar_input.mine,
+            bar_input.rsvp,
             action,
             relationship=bar_input.relationship,
             has_room=not bar_input.is_full,
@@ -353,7 +353,7 @@ def _accepts_reply(bar_input: AnswerBarInput, reply: RsvpReply) -> bool:
     except (Refused, NotFound):
         return False
     # After a rejection no further reply is accepted.
-    return bar_input.mine is None or bar_input.mine.status is not AttendanceStatus.REJECTED
+    return bar_input.rsvp is None or bar_input.rsvp.status is not AttendanceStatus.REJECTED
 
 
 def _is_usable(bar_input: AnswerBarInput, action: AnswerAction, replies: tuple[RsvpReply, ...]) -> bool:

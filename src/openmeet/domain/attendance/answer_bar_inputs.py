@@ -22,7 +22,7 @@ async def bar_inputs_of(
     events: Sequence[Event],
     viewer: UserId | None,
     *,
-    mine: Mapping[EventId, Attendance],
+    own_rsvps: Mapping[EventId, Attendance],
     counts: Mapping[EventId, RsvpCounts],
     hosted: Collection[EventId],
 ) -> dict[EventId, AnswerBarInput]:
@@ -36,7 +36,7 @@ async def bar_inputs_of(
     return {
         event.id: AnswerBarInput(
             event,
-            mine.get(event.id),
+            own_rsvps.get(event.id),
             reader.now,
             settings[event.id],
             EventRelationship(
@@ -76,12 +76,12 @@ async def _roles_at(reader: Reader, events: Sequence[Event], person: UserId) -> 
 
 
 async def bar_input_of(
-    reader: Reader, event: Event, person: UserId, *, mine: Attendance | None, settings: RegistrationSettings
+    reader: Reader, event: Event, person: UserId, *, rsvp: Attendance | None, settings: RegistrationSettings
 ) -> AnswerBarInput:
     """Return the input of ``answer_bar_of`` for one event and the person who answers it, on a page or by e-mail."""
     return AnswerBarInput(
         event,
-        mine,
+        rsvp,
         reader.now,
         settings,
         await actions.relationship_of(reader, event, settings, person),

@@ -166,25 +166,25 @@ def badge_of(bar: AnswerBar, people_asking: int = 0) -> AnswerBadge | None:
 
 def own_badge_of(bar_input: AnswerBarInput) -> AnswerBadge | None:
     """Return the badge for the person's own answer alone; None without one, and for "can’t go"."""
-    if bar_input.mine is None or bar_input.mine.status in {AttendanceStatus.DECLINED, AttendanceStatus.REJECTED}:
+    if bar_input.rsvp is None or bar_input.rsvp.status in {AttendanceStatus.DECLINED, AttendanceStatus.REJECTED}:
         return None
     if bar_input.event.is_cancelled:
         return None
     bar = answer_bar_of(replace(bar_input, is_hosting=False))
-    was = _WAS_IN_SHORT.get(bar_input.mine.status) if bar.state is AnswerState.OVER else None
+    was = _WAS_IN_SHORT.get(bar_input.rsvp.status) if bar.state is AnswerState.OVER else None
     return AnswerBadge(was, "plain") if was is not None else badge_of(bar)
 
 
 def sentence_of(bar: AnswerBar, bar_input: AnswerBarInput, figures: AnswerFigures = NO_FIGURES) -> str:
     """Return the sentence of the bar; empty if the buttons need no explanation."""
-    event, mine = bar_input.event, bar_input.mine
+    event, rsvp = bar_input.event, bar_input.rsvp
     match bar.state:
         case AnswerState.NOT_PUBLISHED:
             return gettext("People can answer once it’s published.")
         case AnswerState.CANCELLED:
-            return _ended(gettext("This event is cancelled."), mine)
+            return _ended(gettext("This event is cancelled."), rsvp)
         case AnswerState.OVER:
-            return _ended(gettext("This event is over."), mine)
+            return _ended(gettext("This event is over."), rsvp)
         case AnswerState.NEEDS_DECISIONS:
             return ngettext(
                 "%(number)s person is waiting for you.",
@@ -204,7 +204,7 @@ def sentence_of(bar: AnswerBar, bar_input: AnswerBarInput, figures: AnswerFigure
         case AnswerState.MOVED:
             return _moved_sentence(bar_input)
         case AnswerState.GOING:
-            return going_sentence(mine)
+            return going_sentence(rsvp)
         case AnswerState.PLACE_HELD | AnswerState.WAITLISTED:
             return _waiting_sentence(bar_input, figures.waiting_before)
         case AnswerState.REQUESTED | AnswerState.UNCONFIRMED:
@@ -237,23 +237,23 @@ _STILL_WAITS: Final[Mapping[AttendanceStatus, LazyText]] = {
 
 def _moved_sentence(bar_input: AnswerBarInput) -> str:
     moved = gettext("Moved since you answered: now %(when)s.", when=time_and_place.short_start_label(bar_input.event))
-    waits = None if bar_input.mine is None else _STILL_WAITS.get(bar_input.mine.status)
+    waits = None if bar_input.rsvp is None else _STILL_WAITS.get(bar_input.rsvp.status)
     return moved if waits is None else f"{moved} {waits}"
 
 
 def time_before_move(bar_input: AnswerBarInput) -> str:
     """Return the sentence with the event's start at the time when they answered."""
-    starts_at = None if bar_input.mine is None else bar_input.mine.known_starts_at
+    starts_at = None if bar_input.rsvp is None else bar_input.rsvp.known_starts_at
     return gettext("It was %(when)s.", when=time_and_place.start_label(replace(bar_input.event, starts_at=starts_at)))
 
 
-def past_answer_sentence(mine: Attendance | None) -> str:
+def past_answer_sentence(rsvp: Attendance | None) -> str:
     """Return the sentence about their answer once the event is cancelled or over; empty without an answer."""
-    return "" if mine is None else str(_WAS.get(mine.status, ""))
+    return "" if rsvp is None else str(_WAS.get(rsvp.status, ""))
 
 
-def _ended(first: str, mine: Attendance | None) -> str:
-    was = past_answer_sentence(mine)
+def _ended(first: str, rsvp: Attendance | None) -> str:
+    was = past_answer_sentence(rsvp)
     return f"{first} {was}" if was else first
 
 
@@ -276,9 +276,9 @@ def _today_sentence(bar_input: AnswerBarInput) -> str:
     return gettext("You’re going. Starts at %(time)s.", time=formatting.clock(starts))
 
 
-def going_sentence(mine: Attendance | None) -> str:
+def going_sentence(rsvp: Attendance | None) -> str:
     """Return the sentence that says they are going and with how many guests."""
-    guests = 0 if mine is None else mine.party - 1
+    guests = 0 if rsvp is None else rsvp.party - 1
     if not guests:
         return gettext("You’re going.")
     return ngettext("You’re going with %(number)s guest.", "You’re going with %(number)s guests.", guests)
@@ -309,10 +309,10 @@ def _question_sentence(registration_settings: RegistrationSettings, host: str) -
 
 
 def _asked_sentence(bar_input: AnswerBarInput, host: str) -> str:
-    mine = bar_input.mine
-    if mine is None or mine.pending_for is not PendingFor.APPROVAL:
+    rsvp = bar_input.rsvp
+    if rsvp is None or rsvp.pending_for is not PendingFor.APPROVAL:
         return gettext("Your answer came from another app. The host hasn’t confirmed it yet.")
-    asked = formatting.ago(mine.answered_at, bar_input.now)
+    asked = formatting.ago(rsvp.answered_at, bar_input.now)
     if host:
         return gettext("You asked to join %(when)s. %(host)s hasn’t decided yet.", when=asked, host=host)
     return gettext("You asked to join %(when)s. The host hasn’t decided yet.", when=asked)
@@ -327,12 +327,12 @@ def _closed_sentence(bar_input: AnswerBarInput) -> str:
 
 
 def _waiting_sentence(bar_input: AnswerBarInput, before: int) -> str:
-    mine = bar_input.mine
-    if mine is None:
+    rsvp = bar_input.rsvp
+    if rsvp is None:
         return ""
     return (
-        _held_sentence(bar_input.event, mine, bar_input)
-        or _too_large_sentence(bar_input.event, bar_input.registration_settings, mine)
+        _held_sentence(bar_input.event, rsvp, bar_input)
+        or _too_large_sentence(bar_input.event, bar_input.registration_settings, rsvp)
         or (
             ngettext(
                 "You’re on the waitlist, with %(number)s person before you.",
@@ -345,29 +345,29 @@ def _waiting_sentence(bar_input: AnswerBarInput, before: int) -> str:
     )
 
 
-def _held_sentence(event: Event, mine: Attendance, bar_input: AnswerBarInput) -> str:
+def _held_sentence(event: Event, rsvp: Attendance, bar_input: AnswerBarInput) -> str:
     """Return the sentence that says a place is held and until when; empty if no place is held."""
-    if mine.offered_until is None or not mine.has_offer(bar_input.now):
+    if rsvp.offered_until is None or not rsvp.has_offer(bar_input.now):
         return ""
-    until = wall_time.local_of(mine.offered_until, event.time_zone)
+    until = wall_time.local_of(rsvp.offered_until, event.time_zone)
     return ngettext(
         "A place is held for you until %(until)s.",
         "%(number)s places are held for you until %(until)s.",
-        mine.party,
+        rsvp.party,
         until=f"{formatting.span(until, None)}, {formatting.zone_label(until, event.time_zone)}",
     )
 
 
-def _too_large_sentence(event: Event, registration_settings: RegistrationSettings, mine: Attendance) -> str:
+def _too_large_sentence(event: Event, registration_settings: RegistrationSettings, rsvp: Attendance) -> str:
     """Return the sentence for a party that is larger than the lowered limit and so will get no place; empty if the
     party can still get one.
     """
     limits = limits_of(event, registration_settings)
-    most = largest_party(limits, mine.mode)
-    if most is None or not is_too_large(limits, mine):
+    most = largest_party(limits, rsvp.mode)
+    if most is None or not is_too_large(limits, rsvp):
         return ""
     # A limit that is too small for the party means at least two people, so the plural is always right.
-    match mine.mode:
+    match rsvp.mode:
         case None:
             return ngettext(
                 "There is %(number)s place, but you’re %(party)s people, so there won’t be room for all of you."
@@ -375,7 +375,7 @@ def _too_large_sentence(event: Event, registration_settings: RegistrationSetting
                 "There are %(number)s places, but you’re %(party)s people, so there won’t be room for all of you."
                 " Answer again with fewer people.",
                 most,
-                party=mine.party,
+                party=rsvp.party,
             )
         case AnswerMode.IN_PERSON:
             return ngettext(
@@ -384,7 +384,7 @@ def _too_large_sentence(event: Event, registration_settings: RegistrationSetting
                 "There are %(number)s places in person, but you’re %(party)s people, so there won’t be room for all"
                 " of you. Answer again with fewer people.",
                 most,
-                party=mine.party,
+                party=rsvp.party,
             )
         case AnswerMode.ONLINE:
             return ngettext(
@@ -393,5 +393,5 @@ def _too_large_sentence(event: Event, registration_settings: RegistrationSetting
                 "There are %(number)s places online, but you’re %(party)s people, so there won’t be room for all of"
                 " you. Answer again with fewer people.",
                 most,
-                party=mine.party,
+                party=rsvp.party,
             )

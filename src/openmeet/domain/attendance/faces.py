@@ -40,7 +40,7 @@ async def faces_of(reader: Reader, bar_inputs: Sequence[AnswerBarInput]) -> Mapp
         for bar_input in bar_inputs
         if bar_input.is_hosting
         or sees_who_comes(
-            bar_input.registration_settings, is_going=bar_input.mine is not None and bar_input.mine.is_seated
+            bar_input.registration_settings, is_going=bar_input.rsvp is not None and bar_input.rsvp.is_seated
         )
     ]
     if not shown:

@@ -17,12 +17,12 @@ from openmeet.domain.attendance.model import (
     AttendanceStatus,
     ChangeChannel,
     PendingFor,
-    RsvpRequest,
+    ReplyDetails,
     RsvpSource,
 )
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import DEFAULT, RegistrationSettings
-from openmeet.domain.attendance.response_details import ResponseDetails, merge_details
+from openmeet.domain.attendance.rsvp_details import RsvpDetails, merge_details
 from openmeet.domain.attendance.rules import EventRelationship, RsvpDecision
 from openmeet.domain.attendance.save_rsvp import RsvpChange
 from openmeet.domain.attendance.transitions import TABLE, AttendanceAction, AttendanceTransition
@@ -123,12 +123,12 @@ async def restore(tx: Transaction, caller: Caller, slug: EventSlug, attendance_i
     They are notified only if they were notified of the removal.
     """
     event = await lock_for_host(tx, caller, slug)
-    mine = await _rsvp_of(tx, event, attendance_id)
-    if mine.status is not AttendanceStatus.REJECTED:
-        return mine
-    removal = await history.latest_change_to(tx, mine.id, AttendanceStatus.REJECTED)
-    was_notified = not await notifications.withdraw(tx, mine.user_id, kinds.ANSWER_DECLINED, event.id)
-    saved = await _restore_status(tx, event, caller, mine, (removal and removal.before) or AttendanceStatus.DECLINED)
+    rsvp = await _rsvp_of(tx, event, attendance_id)
+    if rsvp.status is not AttendanceStatus.REJECTED:
+        return rsvp
+    removal = await history.latest_change_to(tx, rsvp.id, AttendanceStatus.REJECTED)
+    was_notified = not await notifications.withdraw(tx, rsvp.user_id, kinds.ANSWER_DECLINED, event.id)
+    saved = await _restore_status(tx, event, caller, rsvp, (removal and removal.before) or AttendanceStatus.DECLINED)
     comes = saved.is_seated or (saved.status is AttendanceStatus.WAITLISTED and saved.offered_until is None)
     if was_notified and comes:
         await notify_people(tx, event, [saved], kinds.ANSWER_APPROVED)
@@ -136,21 +136,21 @@ async def restore(tx: Transaction, caller: Caller, slug: EventSlug, attendance_i
 
 
 async def _restore_status(
-    tx: Transaction, event: Event, caller: Caller, mine: Attendance, before: AttendanceStatus
+    tx: Transaction, event: Event, caller: Caller, rsvp: Attendance, before: AttendanceStatus
 ) -> Attendance:
     """Restore the earlier status. People who were waitlisted or whose seat is taken become first on the waitlist."""
     registration_settings = await registration.of_event(tx, event)
     status, first = before, None
     if before in {AttendanceStatus.ATTENDING, AttendanceStatus.ATTENDED, AttendanceStatus.WAITLISTED}:
         limits_are_kept = await save_rsvp.expire_offers_and_check_room(
-            tx, event, registration_settings, mine, save_rsvp.stored_details(mine)
+            tx, event, registration_settings, rsvp, save_rsvp.stored_details(rsvp)
         )
         if before is AttendanceStatus.WAITLISTED or not limits_are_kept:
             status, first = AttendanceStatus.WAITLISTED, await waitlist.first_number(tx, event.id) - 1
     pending_for = PendingFor.APPROVAL if status is AttendanceStatus.PENDING else None
-    back = replace(mine, status=status, waitlist_number=first, pending_for=pending_for)
+    back = replace(rsvp, status=status, waitlist_number=first, pending_for=pending_for)
     saved = await queries.save(tx, back)
-    await history.append(tx, event, mine, saved, through=ChangeChannel.HOST, actor_id=caller.user_id)
+    await history.append(tx, event, rsvp, saved, through=ChangeChannel.HOST, actor_id=caller.user_id)
     await save_rsvp.enqueue_record(tx, saved)
     await waitlist.fill(tx, event, registration_settings)
     return await queries.by_id(tx, saved.id) or saved
@@ -164,9 +164,9 @@ async def add(
     shown = _checked_name(name)
     registration_settings = await registration.of_event(tx, event)
     wide = replace(DEFAULT, max_party=max(party, registration_settings.max_party))
-    details = merge_details(event, wide, None, RsvpRequest(party=party, mode=mode), is_going=False)
+    details = merge_details(event, wide, None, ReplyDetails(party=party, mode=mode), is_going=False)
     has_room = await save_rsvp.expire_offers_and_check_room(tx, event, registration_settings, None, details)
-    decided = rules.decide(
+    decision = rules.decide(
         event,
         registration_settings,
         None,
@@ -177,7 +177,7 @@ async def add(
     )
     user_id = await guests.make(tx, display_name=shown, email=None)
     private = replace(details, is_private=True)
-    return await put(tx, event, user_id, None, decided, private, caller)
+    return await put(tx, event, user_id, None, decision, private, caller)
 
 
 async def check_in(tx: Transaction, caller: Caller, slug: EventSlug, attendance_id: AttendanceId) -> Attendance:
@@ -185,34 +185,34 @@ async def check_in(tx: Transaction, caller: Caller, slug: EventSlug, attendance_
     event = await lock_for_host(tx, caller, slug)
     if event.is_cancelled or event.is_gone:
         raise Refused(AttendanceReason.EVENT_CANCELLED, name="EventCancelled")
-    mine = await _rsvp_of(tx, event, attendance_id)
-    if mine.status is AttendanceStatus.ATTENDED:
-        return mine
+    rsvp = await _rsvp_of(tx, event, attendance_id)
+    if rsvp.status is AttendanceStatus.ATTENDED:
+        return rsvp
     rules.require_check_in_time(event, tx.now)
     registration_settings = await registration.of_event(tx, event)
     has_room = await save_rsvp.expire_offers_and_check_room(
-        tx, event, registration_settings, mine, save_rsvp.stored_details(mine)
+        tx, event, registration_settings, rsvp, save_rsvp.stored_details(rsvp)
     )
     # This person's offer may be among those that have just expired. In that case they are no longer on the waitlist.
-    mine = await _rsvp_of(tx, event, attendance_id)
-    if mine.status is AttendanceStatus.REJECTED:
+    rsvp = await _rsvp_of(tx, event, attendance_id)
+    if rsvp.status is AttendanceStatus.REJECTED:
         raise Refused(AttendanceReason.ANSWER_REJECTED, name="AnswerRejected")
     rules.decide(
         event,
         registration_settings,
-        mine,
+        rsvp,
         AttendanceAction.CHECK_IN,
         relationship=EventRelationship(),
         has_room=has_room,
         now=tx.now,
     )
     there = RsvpDecision(AttendanceStatus.ATTENDED)
-    details = save_rsvp.stored_details(mine)
-    if mine.status is AttendanceStatus.INVITED:
+    details = save_rsvp.stored_details(rsvp)
+    if rsvp.status is AttendanceStatus.INVITED:
         # They came without a reply, so they agreed neither to be listed nor to have a record published.
         details = replace(details, is_private=True)
-    saved = await put(tx, event, mine.user_id, mine, there, details, caller)
-    if save_rsvp.may_move_waitlist(mine, saved):
+    saved = await put(tx, event, rsvp.user_id, rsvp, there, details, caller)
+    if save_rsvp.may_move_waitlist(rsvp, saved):
         await waitlist.fill(tx, event, registration_settings)
     return saved
 
@@ -220,11 +220,11 @@ async def check_in(tx: Transaction, caller: Caller, slug: EventSlug, attendance_
 async def undo_check_in(tx: Transaction, caller: Caller, slug: EventSlug, attendance_id: AttendanceId) -> Attendance:
     """Undo a mistaken check-in: restore the earlier status, even if they were only waitlisted or interested."""
     event = await lock_for_host(tx, caller, slug)
-    mine = await _rsvp_of(tx, event, attendance_id)
-    if mine.status is not AttendanceStatus.ATTENDED:
-        return mine
-    arrival = await history.latest_change_to(tx, mine.id, AttendanceStatus.ATTENDED)
-    return await _restore_status(tx, event, caller, mine, (arrival and arrival.before) or AttendanceStatus.ATTENDING)
+    rsvp = await _rsvp_of(tx, event, attendance_id)
+    if rsvp.status is not AttendanceStatus.ATTENDED:
+        return rsvp
+    arrival = await history.latest_change_to(tx, rsvp.id, AttendanceStatus.ATTENDED)
+    return await _restore_status(tx, event, caller, rsvp, (arrival and arrival.before) or AttendanceStatus.ATTENDING)
 
 
 async def change_registration_settings(
@@ -298,7 +298,7 @@ async def _rsvps_to_change(
 async def apply(
     tx: Transaction,
     event: Event,
-    mine: Attendance,
+    rsvp: Attendance,
     action: AttendanceAction,
     caller: Caller,
     *,
@@ -306,20 +306,20 @@ async def apply(
     is_approved: bool = False,
 ) -> Attendance:
     """Apply a host's action to an RSVP of a locked event. Raises Refused and NotFound, like ``rules.decide``."""
-    decided = rules.decide(
-        event, DEFAULT, mine, action, relationship=EventRelationship(), has_room=has_room, now=tx.now
+    decision = rules.decide(
+        event, DEFAULT, rsvp, action, relationship=EventRelationship(), has_room=has_room, now=tx.now
     )
-    details = save_rsvp.stored_details(mine)
-    return await put(tx, event, mine.user_id, mine, decided, details, caller, is_approved=is_approved)
+    details = save_rsvp.stored_details(rsvp)
+    return await put(tx, event, rsvp.user_id, rsvp, decision, details, caller, is_approved=is_approved)
 
 
 async def put(
     tx: Transaction,
     event: Event,
     user_id: UserId,
-    mine: Attendance | None,
-    decided: RsvpDecision,
-    details: ResponseDetails,
+    rsvp: Attendance | None,
+    decision: RsvpDecision,
+    details: RsvpDetails,
     caller: Caller,
     *,
     is_approved: bool = False,
@@ -330,13 +330,13 @@ async def put(
         RsvpChange(
             event,
             user_id,
-            mine,
-            decided,
+            rsvp,
+            decision,
             details,
-            source=mine.source if mine else RsvpSource.HERE,
+            source=rsvp.source if rsvp else RsvpSource.HERE,
             through=ChangeChannel.HOST,
             actor_id=caller.user_id,
-            answered_at=mine.answered_at if mine else tx.now,
+            answered_at=rsvp.answered_at if rsvp else tx.now,
             is_approved=is_approved,
         ),
     )

@@ -94,37 +94,37 @@ async def invite_to_new_dates(tx: Transaction, series_id: str, dates: Sequence[E
 
 async def _invite(tx: Transaction, event: Event, one: Invitee, *, is_private: bool) -> tuple[Attendance, bool]:
     """Return the row under which the host sees this address, and whether it was invited just now. The event is locked."""
-    mine = await queries.by_invited_as(tx, event.id, one.invited_as)
-    if mine is None and await queries.find(tx, event.id, one.user_id) is not None:
+    rsvp = await queries.by_invited_as(tx, event.id, one.invited_as)
+    if rsvp is None and await queries.find(tx, event.id, one.user_id) is not None:
         nobody = await guests.make(tx, display_name="", email=None)
         return await _put(tx, event, replace(one, user_id=nobody), None, is_private=True), False
-    if mine is not None and mine.status is AttendanceStatus.PENDING:
-        if mine.pending_for is PendingFor.UNKNOWN_STATUS:
-            return mine, False  # it is not known whether they will come
+    if rsvp is not None and rsvp.status is AttendanceStatus.PENDING:
+        if rsvp.pending_for is PendingFor.UNKNOWN_STATUS:
+            return rsvp, False  # it is not known whether they will come
         # They had asked to come and were waiting for approval. The invitation approves them.
         caller = Caller(one.invited_by, "")
         has_room = await save_rsvp.expire_offers_and_check_room(
-            tx, event, await registration.of_event(tx, event), mine, save_rsvp.stored_details(mine)
+            tx, event, await registration.of_event(tx, event), rsvp, save_rsvp.stored_details(rsvp)
         )
         let_in = await host_decisions.apply(
-            tx, event, mine, AttendanceAction.APPROVE, caller, has_room=has_room, is_approved=True
+            tx, event, rsvp, AttendanceAction.APPROVE, caller, has_room=has_room, is_approved=True
         )
         await host_decisions.notify_people(tx, event, [let_in], kinds.ANSWER_APPROVED)
         return let_in, False
-    saved = await _put(tx, event, one, mine, is_private=is_private)
-    return saved, mine is None or saved.status is not mine.status
+    saved = await _put(tx, event, one, rsvp, is_private=is_private)
+    return saved, rsvp is None or saved.status is not rsvp.status
 
 
-async def _put(tx: Transaction, event: Event, one: Invitee, mine: Attendance | None, *, is_private: bool) -> Attendance:
-    details = replace(save_rsvp.stored_details(mine), is_private=mine.is_private if mine else is_private)
-    decided = rules.decide(
-        event, DEFAULT, mine, AttendanceAction.INVITE, relationship=EventRelationship(), has_room=False, now=tx.now
+async def _put(tx: Transaction, event: Event, one: Invitee, rsvp: Attendance | None, *, is_private: bool) -> Attendance:
+    details = replace(save_rsvp.stored_details(rsvp), is_private=rsvp.is_private if rsvp else is_private)
+    decision = rules.decide(
+        event, DEFAULT, rsvp, AttendanceAction.INVITE, relationship=EventRelationship(), has_room=False, now=tx.now
     )
-    if mine is not None and mine.status is decided.status:
-        return mine
-    user_id = one.user_id if mine is None else mine.user_id
+    if rsvp is not None and rsvp.status is decision.status:
+        return rsvp
+    user_id = one.user_id if rsvp is None else rsvp.user_id
     saved = await host_decisions.put(
-        tx, event, user_id, mine, decided, details, Caller(one.invited_by, ""), is_approved=True
+        tx, event, user_id, rsvp, decision, details, Caller(one.invited_by, ""), is_approved=True
     )
     await queries.set_invited_as(tx, saved.id, one.invited_as)
     if event.visibility is Visibility.PRIVATE:

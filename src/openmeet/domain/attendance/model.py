@@ -16,7 +16,7 @@ AttendanceId = NewType("AttendanceId", str)
 # Maximum number of people in one RSVP, including its author. A coach party needs several RSVPs.
 MOST_IN_PARTY = 20
 MAX_GUEST_NAME = 100
-MAX_REPLY = 1_000
+MAX_FORM_RESPONSE = 1_000
 
 
 class AttendanceStatus(StrEnum):
@@ -134,7 +134,7 @@ class Attendance:
         return self.offered_until is not None and now < self.offered_until
 
 
-class RsvpRequest(msgspec.Struct, frozen=True, rename={"form_responses": "replies"}):
+class ReplyDetails(msgspec.Struct, frozen=True, rename={"form_responses": "replies"}):
     """Details given with a reply. None leaves a field as it is."""
 
     party: int | None = None
@@ -145,7 +145,7 @@ class RsvpRequest(msgspec.Struct, frozen=True, rename={"form_responses": "replie
     skips_record: bool = False
 
 
-NO_DETAILS = RsvpRequest()
+NO_REPLY_DETAILS = ReplyDetails()
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from openmeet.domain.attendance.model import (
 from openmeet.domain.attendance.queries import COLUMNS, IS_HIDDEN, attendance_of
 from openmeet.domain.attendance.registration import ForeignAnswers, RegistrationSettings
 from openmeet.domain.attendance.rules import EventRelationship, RsvpDecision
-from openmeet.domain.attendance.transitions import ACTION_OF_RECORD, TABLE, AttendanceAction, AttendanceTransition
+from openmeet.domain.attendance.transitions import ACTION_OF_RECORD, AttendanceAction
 from openmeet.domain.events import by_record
 from openmeet.domain.events import queries as events
 from openmeet.domain.events.co_host_queries import co_hosts_of
@@ -80,38 +80,40 @@ class _BatchContext:
         return event.author_id, *self.co_hosts.get(event.id, ())
 
 
-async def apply_each(tx: Transaction, rsvps: Sequence[RecordedRsvp]) -> set[Pair]:
+async def apply_each(tx: Transaction, records: Sequence[RecordedRsvp]) -> set[Pair]:
     """Apply all RSVPs that can be applied in bulk. Return the pairs that must be applied one at a time.
 
-    ``rsvps`` has at most one RSVP per event and person. Raises TransactionConflict if a person has just been merged
+    ``records`` has at most one RSVP per event and person. Raises TransactionConflict if a person has just been merged
     with another account.
     """
-    known = await _read_context(tx, rsvps)
+    batch = await _read_context(tx, records)
     new: dict[Pair, Attendance] = {}
     changed: dict[AttendanceId, tuple[Attendance, Attendance]] = {}
-    moved: dict[AttendanceId, str] = {}
-    left: set[Pair] = set()
-    for rsvp in rsvps:
-        if rsvp.user_id not in known.kinds:
+    new_record_uris: dict[AttendanceId, str] = {}
+    not_in_bulk: set[Pair] = set()
+    for record in records:
+        if record.user_id not in batch.kinds:
             raise TransactionConflict("this person was joined with another row of theirs")
-        mine = known.answers.get(rsvp.pair)
-        after = _decided(known, rsvp, mine, tx.now)
+        rsvp = batch.answers.get(record.pair)
+        after = _decide(batch, record, rsvp, tx.now)
         if after is None:
-            left.add(rsvp.pair)
+            not_in_bulk.add(record.pair)
             continue
-        if mine is None:
-            new[rsvp.pair] = replace(after, record_uri=rsvp.record_uri)
+        if rsvp is None:
+            new[record.pair] = replace(after, record_uri=record.record_uri)
             continue
-        if after is not mine:
-            changed[mine.id] = (mine, after)
-        if mine.record_uri != rsvp.record_uri:
-            moved[mine.id] = rsvp.record_uri
-    await queries.detach_records(tx, {one.record_uri for one in new.values() if one.record_uri} | {*moved.values()})
+        if after is not rsvp:
+            changed[rsvp.id] = (rsvp, after)
+        if rsvp.record_uri != record.record_uri:
+            new_record_uris[rsvp.id] = record.record_uri
+    await queries.detach_records(
+        tx, {one.record_uri for one in new.values() if one.record_uri} | {*new_record_uris.values()}
+    )
     await queries.insert_each(tx, list(new.values()))
-    await queries.set_records(tx, moved)
+    await queries.set_records(tx, new_record_uris)
     await _save(tx, [*new.values()], [*changed.values()])
-    await _notify_hosts(tx, known, [*new.values(), *(after for _, after in changed.values())])
-    return left
+    await _notify_hosts(tx, batch, [*new.values(), *(after for _, after in changed.values())])
+    return not_in_bulk
 
 
 async def withdraw_each(tx: Transaction, event_ids: Mapping[str, EventId | None]) -> set[str]:
@@ -126,28 +128,28 @@ async def withdraw_each(tx: Transaction, event_ids: Mapping[str, EventId | None]
     events_with_waitlist = await waitlist.events_with_waitlist(tx, {one.event_id for one in found.values()})
     changed: list[tuple[Attendance, Attendance]] = []
     gone: dict[AttendanceId, None] = {}
-    left: set[str] = set()
-    for uri, mine in found.items():
+    not_in_bulk: set[str] = set()
+    for uri, rsvp in found.items():
         # A reply given on this site may take precedence, and people with an account need an e-mail.
         if (
-            mine.event_id not in locked
-            or mine.source is RsvpSource.HERE
-            or kinds.get(mine.user_id) is not UserKind.SHADOW
+            rsvp.event_id not in locked
+            or rsvp.source is RsvpSource.HERE
+            or kinds.get(rsvp.user_id) is not UserKind.SHADOW
         ):
-            left.add(uri)
+            not_in_bulk.add(uri)
             continue
-        decided = rules.without_record(mine)
-        if decided.status is not mine.status:
-            details = save_rsvp.stored_details(mine)
-            after = save_rsvp.with_decision(mine, decided, details, source=RsvpSource.NETWORK, answered_at=tx.now)
-            if _moves_others(mine, after, events_with_waitlist):
-                left.add(uri)
+        decision = rules.without_record(rsvp)
+        if decision.status is not rsvp.status:
+            details = save_rsvp.stored_details(rsvp)
+            after = save_rsvp.with_decision(rsvp, decision, details, source=RsvpSource.NETWORK, answered_at=tx.now)
+            if _moves_others(rsvp, after, events_with_waitlist):
+                not_in_bulk.add(uri)
                 continue
-            changed.append((mine, after))
-        gone[mine.id] = None
+            changed.append((rsvp, after))
+        gone[rsvp.id] = None
     await queries.set_records(tx, gone)
     await _save(tx, [], changed)
-    return left
+    return not_in_bulk
 
 
 async def _save(tx: Transaction, new: Sequence[Attendance], changed: Sequence[tuple[Attendance, Attendance]]) -> None:
@@ -158,86 +160,83 @@ async def _save(tx: Transaction, new: Sequence[Attendance], changed: Sequence[tu
     await history.append_many(tx, before, [*new, *(after for _, after in lines)], through=ChangeChannel.NETWORK)
 
 
-async def _read_context(tx: Transaction, rsvps: Sequence[RecordedRsvp]) -> _BatchContext:
-    event_ids = sorted({rsvp.event_id for rsvp in rsvps})
+async def _read_context(tx: Transaction, records: Sequence[RecordedRsvp]) -> _BatchContext:
+    event_ids = sorted({record.event_id for record in records})
     await hold_each(tx, "events", "id", event_ids)
     found = {event.id: event for event in await events.several(tx, event_ids)}
-    pairs = {rsvp.pair for rsvp in rsvps}
+    pairs = {record.pair for record in records}
     answers = await queries.of_pairs(tx, pairs)
     return _BatchContext(
         found,
         await registration.of_events(tx, list(found.values())),
         answers,
-        await users.kinds(tx, {rsvp.user_id for rsvp in rsvps}),
+        await users.kinds(tx, {record.user_id for record in records}),
         await unwelcome_among(tx, {pair: found[pair[0]].author_id for pair in pairs if pair[0] in found}),
         await co_hosts_of(tx, event_ids),
         await waitlist.events_with_waitlist(tx, {event_id for event_id, _ in answers}),
     )
 
 
-def _decided(known: _BatchContext, rsvp: RecordedRsvp, mine: Attendance | None, now: Instant) -> Attendance | None:
+def _decide(batch: _BatchContext, record: RecordedRsvp, rsvp: Attendance | None, now: Instant) -> Attendance | None:
     """Return the RSVP after the decision, or None if it must be decided one at a time."""
-    event = known.events.get(rsvp.event_id)
-    if event is None or event.group is not None or (mine is not None and mine.offered_until is not None):
+    event = batch.events.get(record.event_id)
+    if event is None or event.group is not None or (rsvp is not None and rsvp.offered_until is not None):
         return None
     if event.visibility is Visibility.PRIVATE or event.is_held:
         return None  # whether this person can see it is checked one at a time
-    registration_settings = known.settings_by_event[event.id]
-    action = AttendanceAction.NETWORK_NOT_GOING if rsvp.pair in known.unwelcome else ACTION_OF_RECORD[rsvp.answer]
-    is_foreign = known.kinds[rsvp.user_id] is UserKind.SHADOW
-    relationship = EventRelationship(is_host=rsvp.user_id in known.hosts_of(event), is_foreign=is_foreign)
+    registration_settings = batch.settings_by_event[event.id]
+    action = AttendanceAction.NETWORK_NOT_GOING if record.pair in batch.unwelcome else ACTION_OF_RECORD[record.answer]
+    is_foreign = batch.kinds[record.user_id] is UserKind.SHADOW
+    relationship = EventRelationship(is_host=record.user_id in batch.hosts_of(event), is_foreign=is_foreign)
     is_kept_apart = (
         is_foreign
         and registration_settings.foreign_on(event) is not ForeignAnswers.COUNT
-        and not rules.needs_no_approval(mine, relationship)
+        and not rules.needs_no_approval(rsvp, relationship)
     )
-    takes_place = not is_kept_apart and TABLE[action][mine.status if mine else None] in {
-        AttendanceTransition.SEAT,
-        AttendanceTransition.SEAT_IF_UNKNOWN,
-    }
+    takes_place = not is_kept_apart and rules.record_asks_for_seat(action, rsvp)
     if takes_place and not rules.limits_of(event, registration_settings).is_unlimited:
         return None
-    decided = rules.decide(
-        event, registration_settings, mine, action, relationship=relationship, has_room=takes_place, now=now
+    decision = rules.decide(
+        event, registration_settings, rsvp, action, relationship=relationship, has_room=takes_place, now=now
     )
-    if mine is not None and (mine.status, mine.pending_for) == (decided.status, decided.pending_for):
-        return mine
-    if decided.status is AttendanceStatus.WAITLISTED:
+    if rsvp is not None and (rsvp.status, rsvp.pending_for) == (decision.status, decision.pending_for):
+        return rsvp
+    if decision.status is AttendanceStatus.WAITLISTED:
         return None
-    if mine is not None:
-        return _changed(known, event, rsvp, mine, decided) if is_foreign else None
+    if rsvp is not None:
+        return _after_change(batch, event, record, rsvp, decision) if is_foreign else None
     details = replace(save_rsvp.stored_details(None), mode=save_rsvp.mode_for_record_reply(event, None))
     return save_rsvp.new_rsvp(
-        now, event, rsvp.user_id, decided, details, source=RsvpSource.NETWORK, answered_at=rsvp.first_seen
+        now, event, record.user_id, decision, details, source=RsvpSource.NETWORK, answered_at=record.first_seen
     )
 
 
-def _changed(
-    known: _BatchContext, event: Event, rsvp: RecordedRsvp, mine: Attendance, decided: RsvpDecision
+def _after_change(
+    batch: _BatchContext, event: Event, record: RecordedRsvp, rsvp: Attendance, decision: RsvpDecision
 ) -> Attendance | None:
     """Return the RSVP with the changed reply, or None if other people may move up because of it."""
-    details = replace(save_rsvp.stored_details(mine), mode=save_rsvp.mode_for_record_reply(event, mine))
-    changed = save_rsvp.with_decision(mine, decided, details, source=RsvpSource.NETWORK, answered_at=rsvp.first_seen)
+    details = replace(save_rsvp.stored_details(rsvp), mode=save_rsvp.mode_for_record_reply(event, rsvp))
+    changed = save_rsvp.with_decision(rsvp, decision, details, source=RsvpSource.NETWORK, answered_at=record.first_seen)
     after = replace(changed, known_starts_at=event.starts_at)
-    return None if _moves_others(mine, after, known.events_with_waitlist) else after
+    return None if _moves_others(rsvp, after, batch.events_with_waitlist) else after
 
 
 def _moves_others(before: Attendance, after: Attendance, events_with_waitlist: Collection[EventId]) -> bool:
     return before.event_id in events_with_waitlist and save_rsvp.may_move_waitlist_if_saved(before, after)
 
 
-async def _notify_hosts(tx: Transaction, known: _BatchContext, details: Sequence[Attendance]) -> None:
+async def _notify_hosts(tx: Transaction, batch: _BatchContext, rsvps: Sequence[Attendance]) -> None:
     """Notify hosts as for a single RSVP. Most events from the network have no host who can be notified."""
-    hosts = {event_id: known.hosts_of(known.events[event_id]) for event_id in {one.event_id for one in details}}
+    hosts = {event_id: batch.hosts_of(batch.events[event_id]) for event_id in {one.event_id for one in rsvps}}
     unreachable = await queries.unreachable(tx, sorted({host for some in hosts.values() for host in some}))
     notified_of_foreign: set[EventId] = set()
     news: dict[EventId, list[tuple[UserId, AttendanceStatus]]] = {}
-    for one in details:
-        event = known.events[one.event_id]
+    for one in rsvps:
+        event = batch.events[one.event_id]
         if unreachable.issuperset(hosts[event.id]):
             continue
-        is_foreign = known.kinds[one.user_id] is UserKind.SHADOW
-        is_apart = is_foreign and known.settings_by_event[event.id].foreign_on(event) is not ForeignAnswers.COUNT
+        is_foreign = batch.kinds[one.user_id] is UserKind.SHADOW
+        is_apart = is_foreign and batch.settings_by_event[event.id].foreign_on(event) is not ForeignAnswers.COUNT
         if is_apart and one.status is AttendanceStatus.PENDING:
             if event.id not in notified_of_foreign:
                 notified_of_foreign.add(event.id)
@@ -245,7 +244,7 @@ async def _notify_hosts(tx: Transaction, known: _BatchContext, details: Sequence
         elif event.author_id != one.user_id:
             news.setdefault(event.id, []).append((one.user_id, one.status))
     for event_id, some in news.items():
-        await notify.notify_hosts_of_each(tx, known.events[event_id], hosts[event_id], some)
+        await notify.notify_hosts_of_each(tx, batch.events[event_id], hosts[event_id], some)
 
 
 # RSVPs that have a place, need none, or are foreign. Waitlisted people are only counted, because only they and the host
@@ -277,13 +276,13 @@ async def listed_rsvps(
     RSVPs that only hosts can see (private, unapproved, of unknown status) and accounts that are inactive or blocked are
     left out.
     """
-    behind = "" if after is None else "and (a.answered_at, a.id) > (cast(:after_at as bigint), :after_id)"
+    after_clause = "" if after is None else "and (a.answered_at, a.id) > (cast(:after_at as bigint), :after_id)"
     values: dict[str, object] = {} if after is None else {"after_at": after[0], "after_id": after[1]}
     rows = await reader.fetch(
         f"""
         select a.id, a.user_id, a.record_uri, a.status, a.answered_at from attendances a
          where a.event_id = :event_id and a.record_uri is not null and a.is_private = 0 and a.status in :listed
-           and coalesce(a.pending_for, '') not in :hidden and not {IS_HIDDEN} {behind}
+           and coalesce(a.pending_for, '') not in :hidden and not {IS_HIDDEN} {after_clause}
          order by a.answered_at, a.id limit :limit
         """,
         event_id=event_id,
@@ -370,35 +369,35 @@ def comparing_handler(db: Database) -> JobHandler:
         user_id: str | None = ""
         while user_id is not None:
             async with db.transaction() as tx:
-                user_id = await _answers(tx, event, job.revision, user_id)
-        behind: tuple[str, str] | None = ("", "")
-        while behind is not None and event.record_uri is not None:
+                user_id = await _recheck_rsvps(tx, event, job.revision, user_id)
+        after_key: tuple[str, str] | None = ("", "")
+        while after_key is not None and event.record_uri is not None:
             async with db.transaction() as tx:
-                behind = await _prove_records(tx, event.record_uri, job.revision, behind)
+                after_key = await _recheck_received_records(tx, event.record_uri, job.revision, after_key)
 
     return handle
 
 
-async def _answers(tx: Transaction, event: Event, revision: int, after: str) -> str | None:
+async def _recheck_rsvps(tx: Transaction, event: Event, revision: int, after: str) -> str | None:
     """Check the next batch of RSVPs. Return the user id of the last one, or None at the end. The publisher checks
     consent.
     """
     rows = await tx.fetch(_NEXT_ANSWERS, event_id=event.id, after=after, limit=PIECE)
     await publications.recheck(tx, kind=PublicationKind.RSVP, subject_ids=[row["id"] for row in rows])
-    await _prove(tx, [row["record_uri"] for row in rows if row["record_uri"] is not None], revision)
+    await _enqueue_proofs(tx, [row["record_uri"] for row in rows if row["record_uri"] is not None], revision)
     return rows[-1]["user_id"] if len(rows) == PIECE else None
 
 
-async def _prove_records(
-    tx: Transaction, event_uri: str, revision: int, behind: tuple[str, str]
+async def _recheck_received_records(
+    tx: Transaction, event_uri: str, revision: int, after_key: tuple[str, str]
 ) -> tuple[str, str] | None:
-    did, uri = behind
+    did, uri = after_key
     rows = await tx.fetch(_NEXT_RECEIVED_RECORDS, event_uri=event_uri, did=did, uri=uri, limit=PIECE)
-    await _prove(tx, [row["uri"] for row in rows], revision)
+    await _enqueue_proofs(tx, [row["uri"] for row in rows], revision)
     return (rows[-1]["did"], rows[-1]["uri"]) if len(rows) == PIECE else None
 
 
-async def _prove(tx: Transaction, uris: list[str], revision: int) -> None:
+async def _enqueue_proofs(tx: Transaction, uris: list[str], revision: int) -> None:
     await jobs.enqueue_many(tx, JobKind.PROVE_RECORD, [(uri, revision, tx.now) for uri in uris])
 
 

@@ -267,30 +267,30 @@ _ENTRY_SENT: Final = "stands"
 
 
 def calendar_email(
-    tx: Transaction, event: Event, caller: Caller, mine: Attendance | None, decided: RsvpDecision
+    tx: Transaction, event: Event, caller: Caller, rsvp: Attendance | None, decision: RsvpDecision
 ) -> Sequence[SqlWrite]:
     """Return SQL writes that enqueue a calendar e-mail to a person who is newly going or no longer going; empty in all
     other cases.
 
     Hosts get none, because they already have the event.
     """
-    if event.author_id == caller.user_id or (mine is not None and mine.status is decided.status):
+    if event.author_id == caller.user_id or (rsvp is not None and rsvp.status is decision.status):
         return ()
-    revision = 1 if mine is None else mine.revision + 1
-    if decided.status is AttendanceStatus.ATTENDING:
+    revision = 1 if rsvp is None else rsvp.revision + 1
+    if decision.status is AttendanceStatus.ATTENDING:
         return [_email_write(tx, ANSWERED_MAIL, event, caller.user_id, revision)]
-    return calendar_end_email(tx, event, caller.user_id, mine, decided)
+    return calendar_end_email(tx, event, caller.user_id, rsvp, decision)
 
 
 def calendar_end_email(
-    tx: Transaction, event: Event, user_id: UserId, mine: Attendance | None, decided: RsvpDecision
+    tx: Transaction, event: Event, user_id: UserId, rsvp: Attendance | None, decision: RsvpDecision
 ) -> Sequence[SqlWrite]:
     """Return SQL writes that enqueue the end of a calendar entry for a person who is no longer going. It is sent only
     if an entry was sent.
     """
-    if mine is None or mine.status not in IN_CALENDAR or decided.status in IN_CALENDAR:
+    if rsvp is None or rsvp.status not in IN_CALENDAR or decision.status in IN_CALENDAR:
         return ()
-    return [_email_write(tx, WITHDRAWN_MAIL, event, user_id, mine.revision + 1)]
+    return [_email_write(tx, WITHDRAWN_MAIL, event, user_id, rsvp.revision + 1)]
 
 
 async def mark_calendar_entries_sent(tx: Transaction, ids: Sequence[AttendanceId]) -> None:

@@ -32,28 +32,28 @@ async def end_rsvp(
     """Set an RSVP to "not going" and return whether that changed it. With ``publishes``, also enqueue its record, so
     that no record still says that they are going.
     """
-    event, mine, registration_settings = locked.event, locked.mine, locked.registration_settings
-    if mine is None:
+    event, rsvp, registration_settings = locked.event, locked.rsvp, locked.registration_settings
+    if rsvp is None:
         return False
-    decided = rules.decide(
+    decision = rules.decide(
         event,
         registration_settings,
-        mine,
+        rsvp,
         AttendanceAction.NETWORK_NOT_GOING,
         relationship=EventRelationship(),
         has_room=False,
         now=tx.now,
     )
-    if decided.status is mine.status:
+    if decision.status is rsvp.status:
         return False
     saved = await save_rsvp.save_decision(
         tx,
         RsvpChange(
             event,
             user_id,
-            mine,
-            decided,
-            save_rsvp.stored_details(mine),
+            rsvp,
+            decision,
+            save_rsvp.stored_details(rsvp),
             source=RsvpSource.HERE,
             through=through,
             actor_id=actor_id,
@@ -62,7 +62,7 @@ async def end_rsvp(
     )
     if publishes:
         await save_rsvp.enqueue_record(tx, saved)
-    if save_rsvp.may_move_waitlist(mine, saved):
+    if save_rsvp.may_move_waitlist(rsvp, saved):
         await waitlist.fill(tx, event, registration_settings)
     return True
 
@@ -104,7 +104,7 @@ async def rsvps_in_left_groups(reader: Reader, user_id: UserId) -> list[EventId]
 async def end_rsvp_if_hidden(tx: Transaction, event_id: EventId, user_id: UserId) -> bool:
     """End the RSVP if the person can no longer see the event. Return whether it was ended."""
     locked = await save_rsvp.lock_for_record(tx, event_id, user_id)
-    if locked is None or locked.mine is None or await seeing.may_see(tx, locked.event, user_id, has_rsvp_access=True):
+    if locked is None or locked.rsvp is None or await seeing.may_see(tx, locked.event, user_id, has_rsvp_access=True):
         return False
     return await end_rsvp(tx, locked, user_id, through=ChangeChannel.GROUP, actor_id=None, publishes=True)
 
@@ -158,17 +158,17 @@ async def reevaluate_foreign(tx: Transaction, user_id: UserId) -> int:
     changed = 0
     for row in await tx.fetch(_WAITING, user_id=user_id, now=tx.now):
         event = await lock_for_update(tx, row["event_id"])
-        mine = await queries.find(tx, row["event_id"], user_id)
-        if event is None or event.is_gone or mine is None or mine.pending_for not in _REEVALUATED:
+        rsvp = await queries.find(tx, row["event_id"], user_id)
+        if event is None or event.is_gone or rsvp is None or rsvp.pending_for not in _REEVALUATED:
             continue
         registration_settings = await registration.of_event(tx, event)
         relationship = EventRelationship(
             is_host=user_id in {event.author_id, *(await co_hosts_of(tx, [event.id])).get(event.id, [])},
             is_member=await is_member(tx, event, registration_settings, user_id, always=True),
         )
-        details = save_rsvp.stored_details(mine)
-        has_room = await save_rsvp.expire_offers_and_check_room(tx, event, registration_settings, mine, details)
-        decided = rules.decide(
+        details = save_rsvp.stored_details(rsvp)
+        has_room = await save_rsvp.expire_offers_and_check_room(tx, event, registration_settings, rsvp, details)
+        decision = rules.decide(
             event,
             registration_settings,
             None,
@@ -177,20 +177,20 @@ async def reevaluate_foreign(tx: Transaction, user_id: UserId) -> int:
             has_room=has_room,
             now=tx.now,
         )
-        if (decided.status, decided.pending_for) == (mine.status, mine.pending_for):
+        if (decision.status, decision.pending_for) == (rsvp.status, rsvp.pending_for):
             continue
         await save_rsvp.save_decision(
             tx,
             RsvpChange(
                 event,
                 user_id,
-                mine,
-                decided,
+                rsvp,
+                decision,
                 details,
                 source=RsvpSource.NETWORK,
                 through=ChangeChannel.NETWORK,
                 actor_id=user_id,
-                answered_at=mine.answered_at,
+                answered_at=rsvp.answered_at,
             ),
         )
         changed += 1

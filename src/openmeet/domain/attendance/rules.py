@@ -45,11 +45,11 @@ class RsvpDecision:
     pending_for: PendingFor | None = None
 
 
-def rsvp_gives_access(mine: Attendance | None) -> bool:
+def rsvp_gives_access(rsvp: Attendance | None) -> bool:
     """Whether this RSVP lets its person see a private event (``events.seeing``). Every RSVP does, except a rejected
     one.
     """
-    return mine is not None and mine.status is not AttendanceStatus.REJECTED
+    return rsvp is not None and rsvp.status is not AttendanceStatus.REJECTED
 
 
 def are_rsvps_publishable(event: Event) -> bool:
@@ -69,7 +69,7 @@ def are_rsvps_publishable(event: Event) -> bool:
 def require_open(
     event: Event,
     registration_settings: RegistrationSettings,
-    mine: Attendance | None,
+    rsvp: Attendance | None,
     action: AttendanceAction,
     relationship: EventRelationship,
     now: Instant,
@@ -86,7 +86,7 @@ def require_open(
     if (
         action is AttendanceAction.INTERESTED
         or relationship.is_host
-        or (mine is not None and (mine.is_seated or mine.has_offer(now)))
+        or (rsvp is not None and (rsvp.is_seated or rsvp.has_offer(now)))
     ):
         return
     if registration_settings.is_members_only and event.group is not None and not relationship.is_member:
@@ -99,7 +99,7 @@ def require_open(
 def decide(
     event: Event,
     registration_settings: RegistrationSettings,
-    mine: Attendance | None,
+    rsvp: Attendance | None,
     action: AttendanceAction,
     *,
     relationship: EventRelationship,
@@ -109,12 +109,12 @@ def decide(
     """Return the resulting status. ``has_room``: there is room for the whole party without overtaking anyone on the
     waitlist. Raises Refused, NotFound.
     """
-    transition = TABLE[action][mine.status if mine else None]
-    unchanged = RsvpDecision(mine.status, mine.pending_for) if mine else None
+    transition = TABLE[action][rsvp.status if rsvp else None]
+    unchanged = RsvpDecision(rsvp.status, rsvp.pending_for) if rsvp else None
     match transition:
         case AttendanceTransition.KEEP if unchanged is not None:
             return unchanged
-        case AttendanceTransition.ACCEPT_OFFER if mine is not None and unchanged is not None:
+        case AttendanceTransition.ACCEPT_OFFER if rsvp is not None and unchanged is not None:
             # An offer is for a party of a certain size. There may be no room for a larger one (invariant 4).
             return RsvpDecision(AttendanceStatus.ATTENDING) if has_room else unchanged
         case AttendanceTransition.SEAT_IF_UNKNOWN if (
@@ -122,7 +122,7 @@ def decide(
         ):
             return unchanged
         case AttendanceTransition.SEAT | AttendanceTransition.SEAT_IF_UNKNOWN:
-            pending_for = _pending_for(event, registration_settings, mine, action, relationship, now)
+            pending_for = _pending_for(event, registration_settings, rsvp, action, relationship, now)
             return RsvpDecision(AttendanceStatus.PENDING, pending_for) if pending_for else _placed(has_room=has_room)
         case AttendanceTransition.APPROVE_AND_SEAT:
             return _placed(has_room=has_room)
@@ -173,11 +173,17 @@ def smallest_move(event: Event) -> int:
     return DAY // 2 if event.is_all_day else 1
 
 
-def without_record(mine: Attendance) -> RsvpDecision:
+def record_asks_for_seat(action: AttendanceAction, rsvp: Attendance | None) -> bool:
+    """Whether this action of an RSVP record gives the person a seat if there is room."""
+    seating = (AttendanceTransition.SEAT, AttendanceTransition.SEAT_IF_UNKNOWN)
+    return TABLE[action][rsvp.status if rsvp else None] in seating
+
+
+def without_record(rsvp: Attendance) -> RsvpDecision:
     """The status after the RSVP's record was deleted, whatever the event's settings and capacity."""
-    transition = TABLE[AttendanceAction.NETWORK_GONE][mine.status]
+    transition = TABLE[AttendanceAction.NETWORK_GONE][rsvp.status]
     if transition is AttendanceTransition.KEEP:
-        return RsvpDecision(mine.status, mine.pending_for)
+        return RsvpDecision(rsvp.status, rsvp.pending_for)
     return RsvpDecision(AttendanceStatus(transition.value))
 
 
@@ -196,23 +202,23 @@ def _placed(*, has_room: bool) -> RsvpDecision:
     return RsvpDecision(AttendanceStatus.ATTENDING if has_room else AttendanceStatus.WAITLISTED)
 
 
-def needs_no_approval(mine: Attendance | None, relationship: EventRelationship) -> bool:
+def needs_no_approval(rsvp: Attendance | None, relationship: EventRelationship) -> bool:
     """Whether a host has already agreed that this person comes: hosts themselves, people approved before, invited people."""
     return relationship.is_host or (
-        mine is not None and (mine.approved_at is not None or mine.status is AttendanceStatus.INVITED)
+        rsvp is not None and (rsvp.approved_at is not None or rsvp.status is AttendanceStatus.INVITED)
     )
 
 
 def _pending_for(
     event: Event,
     registration_settings: RegistrationSettings,
-    mine: Attendance | None,
+    rsvp: Attendance | None,
     action: AttendanceAction,
     relationship: EventRelationship,
     now: Instant,
 ) -> PendingFor | None:
     """Why an RSVP takes no seat until somebody decides about it; None if it needs no decision."""
-    if needs_no_approval(mine, relationship):
+    if needs_no_approval(rsvp, relationship):
         return None
     if action is not AttendanceAction.GOING:
         # Replies given on this site are refused (``require_open``), but this record already exists, so it is kept apart
@@ -341,7 +347,7 @@ def next_up(
 
     With ``allows_overtaking``, smaller parties may overtake larger ones that do not fit.
     """
-    chosen: list[Attendance] = []
+    parties_to_seat: list[Attendance] = []
     full_modes: set[AnswerMode] = set()
     for one in waitlist:
         how = one.mode or AnswerMode.IN_PERSON
@@ -349,7 +355,7 @@ def next_up(
             continue
         if fits(limits, held, one.party, one.mode):
             held = held.plus(one.party, one.mode)
-            chosen.append(one)
+            parties_to_seat.append(one)
         elif allows_overtaking:
             continue
         elif fits(SeatLimits(limits.total), held, one.party, None):
@@ -357,7 +363,7 @@ def next_up(
             full_modes.add(how)
         else:
             break
-    return chosen
+    return parties_to_seat
 
 
 def overtakes_nobody(

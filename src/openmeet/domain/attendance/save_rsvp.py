@@ -21,7 +21,7 @@ from openmeet.domain.attendance.model import (
 from openmeet.domain.attendance.queries import HOLDS_SEAT
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import DEFAULT, RegistrationSettings
-from openmeet.domain.attendance.response_details import ResponseDetails
+from openmeet.domain.attendance.rsvp_details import RsvpDetails
 from openmeet.domain.attendance.rules import RsvpDecision, SeatsTaken
 from openmeet.domain.events.model import Event, EventId, EventSlug
 from openmeet.domain.events.queries import columns_of, event_of
@@ -135,7 +135,7 @@ class LockedEvent:
     """
 
     event: Event
-    mine: Attendance | None
+    rsvp: Attendance | None
     registration_settings: RegistrationSettings
     seats: SeatUsage
     has_webhooks: bool
@@ -178,32 +178,31 @@ async def expire_offers_and_check_room(
     tx: Transaction,
     event: Event,
     registration_settings: RegistrationSettings,
-    mine: Attendance | None,
-    details: ResponseDetails,
+    rsvp: Attendance | None,
+    details: RsvpDetails,
     *,
-    known: SeatUsage | None = None,
+    usage: SeatUsage | None = None,
 ) -> bool:
     """End expired offers, give their seats to the waitlist, then return whether the whole party fits without overtaking
     anyone.
 
-    The person's own seats count as free. ``known`` has the seats in use, if they were read since the event was locked.
+    The person's own seats count as free. ``usage`` has the seats in use, if they were read since the event was locked.
     """
     limits = rules.limits_of(event, registration_settings)
     if limits.is_unlimited:
         return True
-    usage = known or await read_seat_usage(tx, event.id)
+    usage = usage or await read_seat_usage(tx, event.id)
     if usage.has_expired_offers:
         await waitlist.expire_offers(tx, event)
         await waitlist.fill(tx, event, registration_settings)
         usage = await read_seat_usage(tx, event.id)
         # Their own offer may have expired, and the seat now belongs to somebody else (invariant 4). Or they are next,
         # and it is held for them.
-        mine = mine and await queries.by_id(tx, mine.id)
+        rsvp = rsvp and await queries.by_id(tx, rsvp.id)
     held = usage.held
-    own = mine is not None and (mine.is_seated or mine.offered_until is not None)
-    if mine is not None and own:
-        held = held.plus(-mine.party, mine.mode)
-        if details.party <= mine.party and details.mode is mine.mode:
+    if rsvp is not None and (rsvp.is_seated or rsvp.offered_until is not None):
+        held = held.plus(-rsvp.party, rsvp.mode)
+        if _needs_no_more_seats(rsvp, details):
             return True
     if not rules.fits(limits, held, details.party, details.mode):
         return False
@@ -213,23 +212,23 @@ async def expire_offers_and_check_room(
     )
 
 
-def is_changed(event: Event, mine: Attendance | None, decided: RsvpDecision, details: ResponseDetails) -> bool:
+def is_changed(event: Event, rsvp: Attendance | None, decision: RsvpDecision, details: RsvpDetails) -> bool:
     """Whether the decision or the details differ from the RSVP so far, or the event was moved since the RSVP was given."""
-    if mine is None or rules.is_moved_since(event, mine.known_starts_at):
+    if rsvp is None or rules.is_moved_since(event, rsvp.known_starts_at):
         return True
     return (
-        mine.status,
-        mine.pending_for,
-        mine.party,
-        mine.mode,
-        mine.guest_names,
-        dict(mine.form_responses),
-        dict(mine.question_texts),
-        mine.is_private,
-        mine.skips_record,
+        rsvp.status,
+        rsvp.pending_for,
+        rsvp.party,
+        rsvp.mode,
+        rsvp.guest_names,
+        dict(rsvp.form_responses),
+        dict(rsvp.question_texts),
+        rsvp.is_private,
+        rsvp.skips_record,
     ) != (
-        decided.status,
-        decided.pending_for,
+        decision.status,
+        decision.pending_for,
         details.party,
         details.mode,
         details.guest_names,
@@ -246,16 +245,16 @@ def belongs_in_history(before: Attendance, after: Attendance) -> bool:
 
 
 def require_room_for_change(
-    mine: Attendance | None, decided: RsvpDecision, details: ResponseDetails, *, has_room: bool, now: Instant
+    rsvp: Attendance | None, decision: RsvpDecision, details: RsvpDetails, *, has_room: bool, now: Instant
 ) -> None:
     """Raise Refused if somebody with a seat or an offer wants more seats, or another mode, and there are not enough
     free seats.
     """
-    if mine is None or has_room or (details.party <= mine.party and details.mode is mine.mode):
+    if rsvp is None or has_room or _needs_no_more_seats(rsvp, details):
         return
-    if decided.status == mine.status == AttendanceStatus.ATTENDING:
+    if decision.status == rsvp.status == AttendanceStatus.ATTENDING:
         reason = AttendanceReason.PLACE_KEPT
-    elif decided.status is AttendanceStatus.WAITLISTED and mine.has_offer(now):
+    elif decision.status is AttendanceStatus.WAITLISTED and rsvp.has_offer(now):
         reason = AttendanceReason.OFFER_KEPT
     else:
         return
@@ -266,8 +265,8 @@ def new_rsvp(
     now: Instant,
     event: Event,
     user_id: UserId,
-    decided: RsvpDecision,
-    details: ResponseDetails,
+    decision: RsvpDecision,
+    details: RsvpDetails,
     *,
     source: RsvpSource,
     answered_at: Instant,
@@ -277,7 +276,7 @@ def new_rsvp(
         id=AttendanceId(new_id(now)),
         event_id=event.id,
         user_id=user_id,
-        status=decided.status,
+        status=decision.status,
         waitlist_number=None,
         source=source,
         revision=1,
@@ -286,7 +285,7 @@ def new_rsvp(
         answered_at=answered_at,
         party=details.party,
         mode=details.mode,
-        pending_for=decided.pending_for,
+        pending_for=decision.pending_for,
         known_starts_at=event.starts_at,
         is_private=details.is_private,
         skips_record=details.skips_record,
@@ -297,9 +296,9 @@ def new_rsvp(
 
 
 def with_decision(
-    known: Attendance,
-    decided: RsvpDecision,
-    details: ResponseDetails,
+    rsvp: Attendance,
+    decision: RsvpDecision,
+    details: RsvpDetails,
     *,
     source: RsvpSource,
     answered_at: Instant,
@@ -309,15 +308,15 @@ def with_decision(
     offer stays valid.
     """
     return replace(
-        known,
-        status=decided.status,
+        rsvp,
+        status=decision.status,
         waitlist_number=number,
         source=source,
         answered_at=answered_at,
         party=details.party,
         mode=details.mode,
-        offered_until=known.offered_until if number is not None and number == known.waitlist_number else None,
-        pending_for=decided.pending_for,
+        offered_until=rsvp.offered_until if number is not None and number == rsvp.waitlist_number else None,
+        pending_for=decision.pending_for,
         is_private=details.is_private,
         skips_record=details.skips_record,
         guest_names=details.guest_names,
@@ -328,7 +327,7 @@ def with_decision(
 
 @dataclass(frozen=True, slots=True)
 class RsvpChange:
-    """A decision about an RSVP, to be saved. ``mine`` is the RSVP so far; ``actor_id`` caused the change.
+    """A decision about an RSVP, to be saved. ``before`` is the RSVP so far; ``actor_id`` caused the change.
 
     ``is_reply`` is True if the person decided now and knows the present start. ``record_uri`` is set only for a first
     RSVP; the URI of an existing RSVP is set separately. ``is_approved`` is True if a host approved it.
@@ -336,9 +335,9 @@ class RsvpChange:
 
     event: Event
     user_id: UserId
-    mine: Attendance | None
-    decided: RsvpDecision
-    details: ResponseDetails
+    before: Attendance | None
+    decision: RsvpDecision
+    details: RsvpDetails
     source: RsvpSource
     through: ChangeChannel
     actor_id: UserId | None
@@ -362,79 +361,81 @@ async def save_decision(
     With ``enqueues_new_record``, the record of a first RSVP is enqueued. ``has_webhooks`` is False if no webhook is
     enabled. ``last_number`` is the end of the waitlist, if known. ``extra_writes`` are executed in the same batch.
     """
-    event, mine, decided, details = change.event, change.mine, change.decided, change.details
-    number = None
-    if decided.status is AttendanceStatus.WAITLISTED:
-        keeps = mine is not None and mine.waitlist_number is not None
-        if mine is not None and keeps and details.party <= mine.party and details.mode is mine.mode:
-            number = mine.waitlist_number
-        else:
-            number = (last_number or await waitlist.last_number(tx, event.id)) + 1
-    known = mine or new_rsvp(
-        tx.now, event, change.user_id, decided, details, source=change.source, answered_at=change.answered_at
-    )
-    after = replace(
-        with_decision(known, decided, details, source=change.source, answered_at=change.answered_at, number=number),
-        record_uri=change.record_uri,
-        approved_at=known.approved_at if known.approved_at is not None or not change.is_approved else tx.now,
-        known_starts_at=event.starts_at if change.is_reply else known.known_starts_at,
-    )
-    if mine is None:
-        first = [
-            queries.insert_statement(after),
-            *([_record_write(tx, after)] if enqueues_new_record else []),
-            *extra_writes,
-        ]
-        await history.append(
-            tx,
-            event,
-            None,
-            after,
-            through=change.through,
-            actor_id=change.actor_id,
-            extra_writes=first,
-            has_webhooks=has_webhooks,
-        )
-        return after
-    saved = await queries.save(tx, after)
-    if belongs_in_history(mine, saved):
-        await history.append(
-            tx,
-            event,
-            mine,
-            saved,
-            through=change.through,
-            actor_id=change.actor_id,
-            extra_writes=extra_writes,
-            has_webhooks=has_webhooks,
-        )
+    before, after = change.before, await _after_change(tx, change, last_number)
+    writes = list(extra_writes)
+    if before is None:
+        record_writes = [_record_write(tx, after)] if enqueues_new_record else []
+        writes = [queries.insert_statement(after), *record_writes, *writes]
     else:
-        await execute_together(tx, extra_writes)
-    return saved
+        after = await queries.save(tx, after)
+        if not belongs_in_history(before, after):
+            await execute_together(tx, writes)
+            return after
+    await history.append(
+        tx,
+        change.event,
+        before,
+        after,
+        through=change.through,
+        actor_id=change.actor_id,
+        extra_writes=writes,
+        has_webhooks=has_webhooks,
+    )
+    return after
 
 
-def stored_details(mine: Attendance | None) -> ResponseDetails:
-    """The stored details, for actions that change only the status."""
-    if mine is None:
-        return ResponseDetails(1, None, (), {}, is_private=False)
-    return ResponseDetails(
-        mine.party,
-        mine.mode,
-        mine.guest_names,
-        mine.form_responses,
-        mine.is_private,
-        mine.skips_record,
-        mine.question_texts,
+async def _after_change(tx: Transaction, change: RsvpChange, last_number: int | None) -> Attendance:
+    """The RSVP after the change, not saved yet."""
+    event, decision, details = change.event, change.decision, change.details
+    before = change.before or new_rsvp(
+        tx.now, event, change.user_id, decision, details, source=change.source, answered_at=change.answered_at
+    )
+    is_waitlisted = decision.status is AttendanceStatus.WAITLISTED
+    number = await _waitlist_number(tx, change, last_number) if is_waitlisted else None
+    after = with_decision(
+        before, decision, details, source=change.source, answered_at=change.answered_at, number=number
+    )
+    return replace(
+        after,
+        record_uri=change.record_uri,
+        approved_at=tx.now if change.is_approved and before.approved_at is None else before.approved_at,
+        known_starts_at=event.starts_at if change.is_reply else before.known_starts_at,
     )
 
 
-def mode_for_record_reply(event: Event, mine: Attendance | None) -> AnswerMode | None:
+async def _waitlist_number(tx: Transaction, change: RsvpChange, last_number: int | None) -> int:
+    before = change.before
+    if before is not None and before.waitlist_number is not None and _needs_no_more_seats(before, change.details):
+        return before.waitlist_number
+    return (last_number or await waitlist.last_number(tx, change.event.id)) + 1
+
+
+def _needs_no_more_seats(rsvp: Attendance, details: RsvpDetails) -> bool:
+    return details.party <= rsvp.party and details.mode is rsvp.mode
+
+
+def stored_details(rsvp: Attendance | None) -> RsvpDetails:
+    """The stored details, for actions that change only the status."""
+    if rsvp is None:
+        return RsvpDetails(1, None, (), {}, is_private=False)
+    return RsvpDetails(
+        rsvp.party,
+        rsvp.mode,
+        rsvp.guest_names,
+        rsvp.form_responses,
+        rsvp.is_private,
+        rsvp.skips_record,
+        rsvp.question_texts,
+    )
+
+
+def mode_for_record_reply(event: Event, rsvp: Attendance | None) -> AnswerMode | None:
     """The mode of a reply by record. Records contain no mode, so it is the mode of the RSVP so far, or else in person.
     None unless the event is hybrid.
     """
     if event.content.mode is not Mode.HYBRID:
         return None
-    return (mine.mode if mine else None) or AnswerMode.IN_PERSON
+    return (rsvp.mode if rsvp else None) or AnswerMode.IN_PERSON
 
 
 async def enqueue_record(tx: Transaction, saved: Attendance, *, edited_at: Instant | None = None) -> None:

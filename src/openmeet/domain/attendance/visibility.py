@@ -22,9 +22,9 @@ async def visible_event(
     """The event and this person's RSVP to it. Raises NotFound (``refusal``) if it does not exist, was deleted, or is
     hidden from them.
     """
-    event, mine = await _event_and_rsvp(reader, slug, viewer)
-    access = rsvp_gives_access(mine)
-    return await seeing.require_visible(reader, event, viewer, has_rsvp_access=access, refusal=refusal), mine
+    event, rsvp = await _event_and_rsvp(reader, slug, viewer)
+    access = rsvp_gives_access(rsvp)
+    return await seeing.require_visible(reader, event, viewer, has_rsvp_access=access, refusal=refusal), rsvp
 
 
 async def event_to_show(
@@ -34,12 +34,12 @@ async def event_to_show(
 
     Raises NotFound if it does not exist or is hidden from them, Gone if it was deleted.
     """
-    event, mine = await _event_and_rsvp(reader, slug, viewer)
-    if event is None or not await seeing.may_see(reader, event, viewer, has_rsvp_access=rsvp_gives_access(mine)):
+    event, rsvp = await _event_and_rsvp(reader, slug, viewer)
+    if event is None or not await seeing.may_see(reader, event, viewer, has_rsvp_access=rsvp_gives_access(rsvp)):
         raise NotFound(EventReason.NO_SUCH_EVENT)
     seeing.raise_if_gone(event)
-    is_going = mine is not None and mine.status in SEATED
-    return event, mine, await seeing.private_details_for(reader, event, viewer, is_going=is_going)
+    is_going = rsvp is not None and rsvp.status in SEATED
+    return event, rsvp, await seeing.private_details_for(reader, event, viewer, is_going=is_going)
 
 
 async def _event_and_rsvp(
@@ -51,8 +51,8 @@ async def _event_and_rsvp(
 
 async def seen_by(reader: Reader, events: Collection[Event], user_id: UserId) -> set[EventId]:
     """Ids of the events that this person can see. Only people who can see an event are notified of it (invariant 3)."""
-    mine = await queries.of_user(reader, user_id, [event.id for event in events])
-    invited = {event_id for event_id, answer in mine.items() if rsvp_gives_access(answer)}
+    rsvps = await queries.of_user(reader, user_id, [event.id for event in events])
+    invited = {event_id for event_id, rsvp in rsvps.items() if rsvp_gives_access(rsvp)}
     return {event.id for event in await seeing.seen(reader, list(events), user_id, invited)}
 
 

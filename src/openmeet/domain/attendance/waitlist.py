@@ -52,15 +52,15 @@ async def fill(tx: Transaction, event: Event, registration_settings: Registratio
     if limits.total is not None and held.total >= limits.total:
         return 0
     waitlists = await _by_mode(tx, event.id, limits, MAX_PER_TRANSACTION)
-    chosen = rules.next_up(
+    parties_to_seat = rules.next_up(
         limits, held, rules.merged_by_number(waitlists), allows_overtaking=rules.is_last_call(event, tx.now)
     )
-    if not chosen:
+    if not parties_to_seat:
         return 0
-    silent = await queries.unreachable(tx, [one.user_id for one in chosen])
-    await _seat(tx, event, [one for one in chosen if one.user_id in silent])
-    await _offer(tx, event, [one for one in chosen if one.user_id not in silent])
-    return await _enqueue_rest(tx, event, len(chosen))
+    unreachable = await queries.unreachable(tx, [one.user_id for one in parties_to_seat])
+    await _seat(tx, event, [one for one in parties_to_seat if one.user_id in unreachable])
+    await _offer(tx, event, [one for one in parties_to_seat if one.user_id not in unreachable])
+    return await _enqueue_rest(tx, event, len(parties_to_seat))
 
 
 async def fill_several(tx: Transaction, events: Sequence[Event]) -> None:
@@ -244,17 +244,17 @@ async def waiting(
     return [queries.attendance_of(row) for row in rows]
 
 
-async def before(reader: Reader, mine: Attendance) -> int:
+async def before(reader: Reader, rsvp: Attendance) -> int:
     """How many waitlisted people are ahead of this one; 0 for a person who is not waiting."""
-    if mine.waitlist_number is None:
+    if rsvp.waitlist_number is None:
         return 0
     row = await reader.fetch_one(
         """
         select cast(coalesce(sum(party), 0) as bigint) as people from attendances
          where event_id = :event_id and status = 'waitlisted' and offered_until is null and waitlist_number < :number
         """,
-        event_id=mine.event_id,
-        number=mine.waitlist_number,
+        event_id=rsvp.event_id,
+        number=rsvp.waitlist_number,
     )
     return int(row["people"]) if row else 0
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import Forbidden, Gone, InvalidForm, InvalidInput, NotFound, Refused
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance.model import AnswerMode, ChangeChannel, RsvpReply, RsvpRequest
+from openmeet.domain.attendance.model import AnswerMode, ChangeChannel, ReplyDetails, RsvpReply
 from openmeet.domain.data_export.reasons import DataExportReason
 from openmeet.domain.data_export.tables import ExportedTable, Value, camel
 from openmeet.domain.events.model import EventSlug
@@ -119,7 +119,7 @@ async def _answer(tx: Transaction, slug: str, row: Row, caller: Caller) -> None:
         raise NotFound(DataExportReason.NOBODY_ANSWERED)
     mode, party = row.get("mode"), row.get("party")
     names, replies = _in_json(row.get("guest_names")), _in_json(row.get("replies"))
-    rsvp_request = RsvpRequest(
+    reply_details = ReplyDetails(
         party=party if isinstance(party, int) else None,
         mode=AnswerMode(str(mode)) if mode in set(AnswerMode) else None,
         guest_names=tuple(map(str, names)) if isinstance(names, list) else None,
@@ -130,7 +130,7 @@ async def _answer(tx: Transaction, slug: str, row: Row, caller: Caller) -> None:
         skips_record=bool(row.get("skips_record")),
     )
     await attendance.answer(
-        tx, caller, EventSlug(slug), reply, rsvp_request, through=ChangeChannel.API, is_single=False
+        tx, caller, EventSlug(slug), reply, reply_details, through=ChangeChannel.API, is_single=False
     )
 
 

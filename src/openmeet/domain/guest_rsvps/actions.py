@@ -13,9 +13,9 @@ from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import queries as answers
 from openmeet.domain.attendance import registration
-from openmeet.domain.attendance.model import Attendance, ChangeChannel, RsvpReply, RsvpRequest
+from openmeet.domain.attendance.model import Attendance, ChangeChannel, ReplyDetails, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
-from openmeet.domain.attendance.response_details import merge_details
+from openmeet.domain.attendance.rsvp_details import merge_details
 from openmeet.domain.attendance.rules import EventRelationship, require_open
 from openmeet.domain.attendance.transitions import ACTION_OF_REPLY
 from openmeet.domain.events import co_host_queries
@@ -55,7 +55,7 @@ async def open_to_guests(reader: Reader, slug: EventSlug) -> tuple[Event, Regist
 
 
 async def ask(
-    tx: Transaction, slug: EventSlug, *, email: str, display_name: str, reply: RsvpReply, rsvp_request: RsvpRequest
+    tx: Transaction, slug: EventSlug, *, email: str, display_name: str, reply: RsvpReply, reply_details: ReplyDetails
 ) -> GuestAnswer:
     """Enqueue the e-mail with the confirmation link, in the current language. Known and unknown addresses are treated
     alike.
@@ -66,7 +66,7 @@ async def ask(
     event, registration_settings = await open_to_guests(tx, slug)
     act = ACTION_OF_REPLY[reply]
     require_open(event, registration_settings, None, act, EventRelationship(), tx.now)
-    merge_details(event, registration_settings, None, rsvp_request, is_going=reply is RsvpReply.GOING)
+    merge_details(event, registration_settings, None, reply_details, is_going=reply is RsvpReply.GOING)
     if not await take_turn(tx, f"guest e-mail {email}"):
         raise TooMany(GuestRsvpReason.TOO_MANY_EMAILS, after_seconds=1)
     for within, most in ((HOUR, EMAILS_PER_HOUR), (LINK_LIFE, EMAILS_PER_DAY)):
@@ -77,7 +77,7 @@ async def ask(
         event.id,
         email,
         display_name,
-        GuestRequest(reply, rsvp_request),
+        GuestRequest(reply, reply_details),
         Instant(tx.now + LINK_LIFE),
         None,
         current().tag,
@@ -115,21 +115,21 @@ async def confirm(tx: Transaction, answer_id: GuestAnswerId) -> tuple[Event, Use
     before = await answers.find(tx, event.id, user_id)
     if asked.used_at is not None and before is not None:
         return event, known, before
-    rsvp_request = asked.request.details
+    reply_details = asked.request.details
     if known is None:
         # People without an account have no public profile to show, whatever the client sent.
-        rsvp_request = RsvpRequest(
-            rsvp_request.party,
-            rsvp_request.mode,
-            rsvp_request.guest_names,
-            rsvp_request.form_responses,
+        reply_details = ReplyDetails(
+            reply_details.party,
+            reply_details.mode,
+            reply_details.guest_names,
+            reply_details.form_responses,
             is_private=True,
         )
     # A guest who is going gets a separate e-mail below. A guest who cancels gets the calendar cancellation like
     # everybody else.
     is_single = known is not None or asked.request.reply is RsvpReply.DECLINED
     saved = await attendance.answer(
-        tx, caller, event.slug, asked.request.reply, rsvp_request, through=ChangeChannel.MAIL, is_single=is_single
+        tx, caller, event.slug, asked.request.reply, reply_details, through=ChangeChannel.MAIL, is_single=is_single
     )
     if known is None and asked.request.reply is not RsvpReply.DECLINED:
         await enqueue_email(tx, kind=GUEST_CONFIRMED_MAIL, person=user_id, subject_id=event.id, revision=saved.revision)

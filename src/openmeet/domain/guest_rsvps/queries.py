@@ -7,7 +7,7 @@ import msgspec
 
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader, Transaction
-from openmeet.domain.attendance.model import RsvpReply, RsvpRequest
+from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
 from openmeet.domain.events.model import EventId
 
 GuestAnswerId = NewType("GuestAnswerId", str)
@@ -31,7 +31,7 @@ class GuestRequest(msgspec.Struct, frozen=True, rename={"details": "wishes"}):
     """The RSVP that a guest requests, as stored in ``guest_rsvps.said``."""
 
     reply: RsvpReply
-    details: RsvpRequest
+    details: ReplyDetails
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,14 @@ from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import NotFound
 from groundwork.http.json_bodies import json_response, read_json
 from openmeet.domain.attendance import actions, history, queries, waitlist
-from openmeet.domain.attendance.model import AnswerMode, Attendance, ChangeChannel, HistoryEntry, RsvpReply, RsvpRequest
+from openmeet.domain.attendance.model import (
+    AnswerMode,
+    Attendance,
+    ChangeChannel,
+    HistoryEntry,
+    ReplyDetails,
+    RsvpReply,
+)
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import MAX_QUESTIONS
 from openmeet.domain.events.model import EventSlug

@@ -17,7 +17,7 @@ from openmeet.domain.attendance import (
     lists,
     queries,
     registration,
-    response_details,
+    rsvp_details,
 )
 from openmeet.domain.attendance.lists import Attendee, AttendeeFilter
 from openmeet.domain.attendance.model import AnswerMode, AttendanceId, AttendanceStatus

@@ -23,7 +23,7 @@ from openmeet.domain.attendance import (
     lists,
     queries,
     registration,
-    response_details,
+    rsvp_details,
 )
 from openmeet.domain.attendance.host_decisions import DecisionCounts
 from openmeet.domain.attendance.lists import Attendee, AttendeeFilter
@@ -184,7 +184,7 @@ async def show_one(request: Request) -> Response:
         actors = [one.actor_id for one in changes if one.actor_id]
         names = await shown_names(reader, [found[0].user_id, *actors])
         registration_settings = await registration.of_event(reader, event)
-        details = await response_details.of_answers(reader, event.id, registration_settings, [attendance_id])
+        details = await rsvp_details.of_answers(reader, event.id, registration_settings, [attendance_id])
     one = lists.shown(found[0], names, limits_of(event, registration_settings))
     context = {
         "event": event,

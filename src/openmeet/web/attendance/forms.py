@@ -8,7 +8,7 @@ from starlette.requests import Request
 
 from groundwork.errors import InvalidForm, Refused
 from openmeet.domain.attendance.capacity_change import CapacityImpact, describe
-from openmeet.domain.attendance.model import MAX_GUEST_NAME, MOST_IN_PARTY, AnswerMode, Attendance, RsvpRequest
+from openmeet.domain.attendance.model import MAX_GUEST_NAME, MOST_IN_PARTY, AnswerMode, Attendance, ReplyDetails
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
 from openmeet.domain.attendance.rules import largest_party, limits_of

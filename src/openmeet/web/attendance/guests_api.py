@@ -5,7 +5,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from groundwork.http.json_bodies import json_response, read_json
-from openmeet.domain.attendance.model import AnswerMode, RsvpRequest
+from openmeet.domain.attendance.model import AnswerMode, ReplyDetails
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.guest_rsvps import actions
 from openmeet.domain.sign_in.model import check_email

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from groundwork.database.transaction import Reader
-from openmeet.domain.attendance import activity, lists, response_details
+from openmeet.domain.attendance import activity, lists, rsvp_details
 from openmeet.domain.attendance.model import AttendanceId
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.events.model import Event, EventId

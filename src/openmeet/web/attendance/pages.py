@@ -102,7 +102,7 @@ async def save_reply(request: Request) -> Response:
     try:
         rsvp_request = forms.rsvp_request_of(form, forms.fields_of(event, registration_settings, own_rsvp), own_rsvp)
         saved = await database_of(request).batch(
-            lambda tx: actions.answer(tx, caller, slug, reply, rsvp_request), key=slug
+            lambda tx: actions.answer(tx, caller, slug, reply, reply_details), key=slug
         )
     except InvalidForm as wrong:
         if forms.FULL_FORM_FIELD not in form:

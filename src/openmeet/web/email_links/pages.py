@@ -36,7 +36,7 @@ from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.domain.validation import GeneralReason
 from openmeet.emails.notifications.texts import when_label
 from openmeet.emails.unsubscribe import stop, unsubscribed_topic
-from openmeet.web.attendance.forms import fields_of, rsvp_request_of, values_of
+from openmeet.web.attendance.forms import fields_of, reply_details_of, values_of
 from openmeet.web.check_in.pages import ticket_page
 from openmeet.web.email_links.reasons import EmailLinkReason
 from openmeet.web.site.layout import page
@@ -84,7 +84,7 @@ async def save_reply(request: Request) -> Response:
                 form, fields_of(event, await registration_settings_of(tx, event), own_rsvp), own_rsvp
             )
             caller = Caller(user.id, user.display_name)
-            saved = await attendance.answer(tx, caller, event.slug, reply, rsvp_request, through=ChangeChannel.MAIL)
+            saved = await attendance.answer(tx, caller, event.slug, reply, reply_details, through=ChangeChannel.MAIL)
             return await _answer_page(tx, request, event, link.user_id, saved, is_new=True)
     except InvalidForm as wrong:
         async with database_of(request).reader() as reader:

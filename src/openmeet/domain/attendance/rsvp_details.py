@@ -13,13 +13,13 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, Why
 from openmeet.domain.attendance.invitation_queries import IS_UNANSWERED_INVITATION
 from openmeet.domain.attendance.model import (
+    MAX_FORM_RESPONSE,
     MAX_GUEST_NAME,
-    MAX_REPLY,
     AnswerMode,
     Attendance,
     AttendanceId,
     AttendanceStatus,
-    RsvpRequest,
+    ReplyDetails,
 )
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import RegistrationSettings
@@ -32,7 +32,7 @@ from openmeet.i18n.markdown import one_line
 
 
 @dataclass(frozen=True, slots=True)
-class ResponseDetails:
+class RsvpDetails:
     """Validated details of an RSVP."""
 
     party: int
@@ -54,39 +54,43 @@ _FEWER: Final = {
 def merge_details(
     event: Event,
     registration_settings: RegistrationSettings,
-    mine: Attendance | None,
-    rsvp_request: RsvpRequest,
+    rsvp: Attendance | None,
+    reply_details: ReplyDetails,
     *,
     is_going: bool,
-) -> ResponseDetails:
+) -> RsvpDetails:
     """Merge earlier and new details. Raises InvalidForm, which lists every invalid or missing field.
 
     Required questions and the maximum party size apply only to people who come (``is_going``).
     """
     problems: dict[str, Why] = {}
-    party = rsvp_request.party if rsvp_request.party is not None else (mine.party if mine else 1)
-    most = max(registration_settings.max_party, mine.party if mine else 1)
-    mode = _mode(event, mine, rsvp_request)
+    party = reply_details.party if reply_details.party is not None else (rsvp.party if rsvp else 1)
+    most = max(registration_settings.max_party, rsvp.party if rsvp else 1)
+    mode = _mode(event, rsvp, reply_details)
     largest = largest_party(limits_of(event, registration_settings), mode)
     # People with seats keep them. ``save_rsvp.require_room_for_change`` checks whether they can get more.
-    has_seats = mine is not None and mine.is_seated
+    has_seats = rsvp is not None and rsvp.is_seated
     if not 1 <= party <= most:
         problems["party"] = (
             AttendanceReason.ONE_PERSON_EACH if most == 1 else AttendanceReason.PARTY_OUT_OF_RANGE(most=most)
         )
     elif is_going and largest is not None and party > largest and not has_seats:
         problems["party"] = _FEWER[mode](places=largest)
-    if rsvp_request.mode is not None and event.content.mode is not Mode.HYBRID:
+    if reply_details.mode is not None and event.content.mode is not Mode.HYBRID:
         problems["mode"] = AttendanceReason.NO_CHOICE_OF_ATTENDANCE
-    names = _names(rsvp_request, mine, party, problems)
+    names = _names(reply_details, rsvp, party, problems)
     if is_going and registration_settings.asks_names and "party" not in problems and len(names) < party - 1:
         problems["guest_names"] = AttendanceReason.NAMES_MISSING
-    form_responses = dict(mine.form_responses) if mine else {}
-    words = dict(mine.question_texts) if mine else {}
-    if rsvp_request.form_responses is not None:
-        parsed = _replies(registration_settings, rsvp_request.form_responses, problems)
-        form_responses |= parsed
-        words |= {question.id: question.words for question in registration_settings.questions if question.id in parsed}
+    form_responses = dict(rsvp.form_responses) if rsvp else {}
+    words = dict(rsvp.question_texts) if rsvp else {}
+    if reply_details.form_responses is not None:
+        responses_given = _checked_responses(registration_settings, reply_details.form_responses, problems)
+        form_responses |= responses_given
+        words |= {
+            question.id: question.words
+            for question in registration_settings.questions
+            if question.id in responses_given
+        }
     if is_going:
         for question in registration_settings.questions:
             if question.is_required and not form_responses.get(question.id):
@@ -94,55 +98,57 @@ def merge_details(
     if problems:
         raise InvalidForm(problems)
     is_private = (
-        rsvp_request.is_private if rsvp_request.is_private is not None else (mine is not None and mine.is_private)
+        reply_details.is_private if reply_details.is_private is not None else (rsvp is not None and rsvp.is_private)
     )
     form_responses = {name: text for name, text in form_responses.items() if text}
-    return ResponseDetails(
+    return RsvpDetails(
         party,
         mode,
         names,
         form_responses,
         is_private,
-        rsvp_request.skips_record,
+        reply_details.skips_record,
         {name: text for name, text in words.items() if name in form_responses},
     )
 
 
-def _mode(event: Event, mine: Attendance | None, rsvp_request: RsvpRequest) -> AnswerMode | None:
+def _mode(event: Event, rsvp: Attendance | None, reply_details: ReplyDetails) -> AnswerMode | None:
     if event.content.mode is not Mode.HYBRID:
         return None
-    return rsvp_request.mode or (mine.mode if mine else None) or AnswerMode.IN_PERSON
+    return reply_details.mode or (rsvp.mode if rsvp else None) or AnswerMode.IN_PERSON
 
 
-def _names(rsvp_request: RsvpRequest, mine: Attendance | None, party: int, problems: dict[str, Why]) -> tuple[str, ...]:
-    names = rsvp_request.guest_names if rsvp_request.guest_names is not None else (mine.guest_names if mine else ())
+def _names(
+    reply_details: ReplyDetails, rsvp: Attendance | None, party: int, problems: dict[str, Why]
+) -> tuple[str, ...]:
+    names = reply_details.guest_names if reply_details.guest_names is not None else (rsvp.guest_names if rsvp else ())
     names = tuple(filter(None, (one_line(name) for name in names)))
     if any(len(name) > MAX_GUEST_NAME for name in names):
         problems["guest_names"] = AttendanceReason.NAME_TOO_LONG(most=MAX_GUEST_NAME)
     if len(names) > max(0, party - 1):
-        if rsvp_request.guest_names is not None:
+        if reply_details.guest_names is not None:
             problems["guest_names"] = AttendanceReason.TOO_MANY_NAMES
         names = names[: max(0, party - 1)]
     return names
 
 
-def _replies(
-    registration_settings: RegistrationSettings, parsed: Mapping[str, str], problems: dict[str, Why]
+def _checked_responses(
+    registration_settings: RegistrationSettings, responses_given: Mapping[str, str], problems: dict[str, Why]
 ) -> dict[str, str]:
-    asked = {question.id: question for question in registration_settings.questions}
-    found = {}
-    for name, text in parsed.items():
-        question = asked.get(name)
+    questions = {question.id: question for question in registration_settings.questions}
+    responses = {}
+    for name, text in responses_given.items():
+        question = questions.get(name)
         if question is None:
             problems[name] = AttendanceReason.NOT_ASKED
             continue
-        reply = text.replace("\r\n", "\n").strip()
-        if question.choices and reply and reply not in question.choices:
+        response = text.replace("\r\n", "\n").strip()
+        if question.choices and response and response not in question.choices:
             problems[name] = GeneralReason.CHOOSE_ONE(choices=", ".join(question.choices))
-        elif len(reply) > MAX_REPLY:
-            problems[name] = AttendanceReason.TEXT_TOO_LONG(most=MAX_REPLY)
-        found[name] = reply
-    return found
+        elif len(response) > MAX_FORM_RESPONSE:
+            problems[name] = AttendanceReason.TEXT_TOO_LONG(most=MAX_FORM_RESPONSE)
+        responses[name] = response
+    return responses
 
 
 # Shown as the question of a response from before questions were stored with responses.
@@ -170,13 +176,15 @@ def responses_shown(
     registration_settings: RegistrationSettings, form_responses: Mapping[str, str], words: Mapping[str, str]
 ) -> tuple[FormResponse, ...]:
     """Responses to the current questions in their order, followed by those to changed and removed questions."""
-    asked = {question.id: question.words for question in registration_settings.questions}
+    questions = {question.id: question.words for question in registration_settings.questions}
     found = [
-        FormResponse(name, words.get(name) or asked.get(name) or str(UNKNOWN), text)
+        FormResponse(name, words.get(name) or questions.get(name) or str(UNKNOWN), text)
         for name, text in form_responses.items()
     ]
-    place = {(question.id, question.words): number for number, question in enumerate(registration_settings.questions)}
-    return tuple(sorted(found, key=lambda one: place.get((one.question_id, one.words), len(place))))
+    position = {
+        (question.id, question.words): number for number, question in enumerate(registration_settings.questions)
+    }
+    return tuple(sorted(found, key=lambda one: position.get((one.question_id, one.words), len(position))))
 
 
 async def of_answers(
