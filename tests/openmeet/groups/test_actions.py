@@ -210,7 +210,7 @@ async def test_an_address_gets_one_e_mail_and_none_after_declining(db, clock):
         await administration.invite_by_mail(tx, KEY, ana, group.slug, "ben@example.org; cleo@example.org")
         letters = {one.email: one for one in await invitation_queries.open_invitations(tx, group.id)}
         again = await administration.invite_by_mail(tx, KEY, ana, group.slug, "ben@example.org dan@example.org")
-        assert (again.fresh, again.known) == (("dan@example.org",), ("ben@example.org",))
+        assert (again.fresh, again.already_invited) == (("dan@example.org",), ("ben@example.org",))
         await administration.decline(tx, KEY, letters["ben@example.org"].id)
         await administration.revoke(tx, ana, group.slug, letters["cleo@example.org"].id)
     for over in letters.values():
@@ -220,7 +220,11 @@ async def test_an_address_gets_one_e_mail_and_none_after_declining(db, clock):
     clock.turn(15 * DAY)
     async with db.transaction() as tx:
         later = await administration.preview_invitations(tx, KEY, group, "ben@example.org cleo@example.org nonsense@ @")
-    assert (later.fresh, later.known, later.wrong) == (("cleo@example.org",), ("ben@example.org",), ("nonsense@", "@"))
+    assert (later.fresh, later.already_invited, later.malformed) == (
+        ("cleo@example.org",),
+        ("ben@example.org",),
+        ("nonsense@", "@"),
+    )
 
 
 async def test_members_get_no_invitation_e_mail_and_the_host_does_not_notice(db):

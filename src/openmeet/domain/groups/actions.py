@@ -84,13 +84,13 @@ async def create(tx: Transaction, caller: Caller, details: GroupDetails, *, subm
         found = await queries.by_submission(tx, caller.user_id, submission_key or "")
         if found is None:
             raise Conflict(GroupReason.BEING_CREATED)
-        earlier, known = found
+        earlier, known_digest = found
         # Rows from before digests were introduced have none.
-        if known is not None and known != digest:
+        if known_digest is not None and known_digest != digest:
             raise GroupAlreadyCreated(earlier.slug)
         return earlier
-    mine = replace(queries.new_membership(tx.now, group.id, caller.user_id, GroupRole.OWNER), joined_at=tx.now)
-    await queries.put_member(tx, mine)
+    membership = replace(queries.new_membership(tx.now, group.id, caller.user_id, GroupRole.OWNER), joined_at=tx.now)
+    await queries.put_member(tx, membership)
     await invitation_queries.log(
         tx, group.id, caller.user_id, GroupLogAction.CREATED, by=caller.user_id, before=None, after=GroupRole.OWNER
     )
@@ -104,17 +104,17 @@ async def visible(reader: Reader, slug: GroupSlug, viewer: UserId | None) -> tup
     Raises NotFound, whether the group does not exist or is hidden from the viewer, and Gone.
     """
     group = await queries.by_slug(reader, slug)
-    mine = await queries.find_member(reader, group.id, viewer) if group and viewer else None
-    return rules.require_visible(group, mine.role if mine else None), mine
+    membership = await queries.find_member(reader, group.id, viewer) if group and viewer else None
+    return rules.require_visible(group, membership.role if membership else None), membership
 
 
 async def lock_for(
     tx: Transaction, caller: Caller, slug: GroupSlug, action: GroupPermission, *, expected_revision: int | None = None
 ) -> tuple[Group, GroupRole]:
     """Lock the group for a caller who has this permission. Raises NotFound, Forbidden, PreconditionFailed."""
-    group, mine = await lock_visible(tx, caller, slug)
-    rules.require_kept_here(group, action)
-    role = mine.role if mine else None
+    group, membership = await lock_visible(tx, caller, slug)
+    rules.require_managed_here(group, action)
+    role = membership.role if membership else None
     rules.require_permission(role, action)
     assert role is not None  # noqa: S101  # nothing is permitted without a membership
     if expected_revision is not None and group.revision != expected_revision:
@@ -126,8 +126,8 @@ async def lock_visible(tx: Transaction, caller: Caller, slug: GroupSlug) -> tupl
     """Like ``visible``, but locks the group row, so that the membership cannot change meanwhile."""
     found = await queries.by_slug(tx, slug)
     group = await queries.lock(tx, found.id) if found else None
-    mine = await queries.find_member(tx, group.id, caller.user_id) if group else None
-    return rules.require_visible(group, mine.role if mine else None), mine
+    membership = await queries.find_member(tx, group.id, caller.user_id) if group else None
+    return rules.require_visible(group, membership.role if membership else None), membership
 
 
 async def edit(
@@ -149,13 +149,13 @@ async def edit(
     return before, await change(tx, before, replace(before, details=details), by=caller.user_id)
 
 
-async def change(tx: Transaction, before: Group, wanted: Group, *, by: UserId, is_read: bool = False) -> Group:
+async def change(tx: Transaction, before: Group, edited: Group, *, by: UserId, is_read: bool = False) -> Group:
     """Save changes to a locked group.
 
     ``is_read``: the changes were read from the group's record, so no publication is enqueued.
     """
-    details = wanted.details
-    after = replace(wanted, revision=before.revision + 1, updated_at=tx.now)
+    details = edited.details
+    after = replace(edited, revision=before.revision + 1, updated_at=tx.now)
     if _is_made(before.slug, before.details.name):
         is_renamed = words_of(details.name, otherwise="group") != words_of(before.details.name, otherwise="group")
     else:
@@ -173,7 +173,7 @@ async def change(tx: Transaction, before: Group, wanted: Group, *, by: UserId, i
     return after
 
 
-async def choose_address(tx: Transaction, caller: Caller, slug: GroupSlug, wanted: str) -> Group:
+async def choose_address(tx: Transaction, caller: Caller, slug: GroupSlug, slug_text: str) -> Group:
     """Give a public group a slug chosen by its admin; the old one redirects.
 
     Raises NotFound, Forbidden, Refused, InvalidForm.
@@ -182,7 +182,7 @@ async def choose_address(tx: Transaction, caller: Caller, slug: GroupSlug, wante
     if group.details.visibility is not GroupVisibility.PUBLIC:
         # A chosen slug can be guessed, and the answer "taken" would reveal that a hidden group exists.
         raise Refused(GroupReason.NOT_PUBLIC, name="NotPublic")
-    address = GroupSlug(wanted.strip().lower())
+    address = GroupSlug(slug_text.strip().lower())
     if address == group.slug:
         return group
     if not 3 <= len(address) <= MAX_ADDRESS or not _ADDRESS.fullmatch(address) or address in _RESERVED_SLUGS:
@@ -220,50 +220,43 @@ async def join(tx: Transaction, caller: Caller, slug: GroupSlug, answer: str = "
     Raises NotFound, Refused (``Banned``, ``InvitationOnly``, ``NotWelcome``) and InvalidForm (the group's question was
     not answered).
     """
-    group, mine = await lock_visible(tx, caller, slug)
-    rules.require_kept_here(group, GroupPermission.APPROVE)
+    group, membership = await lock_visible(tx, caller, slug)
+    rules.require_managed_here(group, GroupPermission.APPROVE)
     await raise_if_unwelcome(tx, group.owner_id, caller.user_id, refusal=GroupReason.CANNOT_JOIN)
-    before = mine.role if mine else None
+    before = membership.role if membership else None
     after = rules.role_after_joining(group, before)
-    if mine is not None and after is mine.role:
-        return mine
+    if membership is not None and after is membership.role:
+        return membership
     answered = rules.check_answer(group, answer)
+    current = membership or queries.new_membership(tx.now, group.id, caller.user_id, after)
     if after is GroupRole.PENDING:
-        membership = replace(
-            mine or queries.new_membership(tx.now, group.id, caller.user_id, after),
-            answer=answered,
-            requested_at=tx.now,
-            decided_by=None,
-            decided_at=None,
-        )
-        asked = await put(tx, membership, after, GroupLogAction.ASKED, by=caller.user_id, before=before)
-        await notify.of_request(tx, group, asked)
-        return asked
-    membership = mine or queries.new_membership(tx.now, group.id, caller.user_id, after)
-    return await put(
-        tx, replace(membership, joined_at=tx.now), after, GroupLogAction.JOINED, by=caller.user_id, before=before
-    )
+        request = replace(current, answer=answered, requested_at=tx.now, decided_by=None, decided_at=None)
+        saved = await put(tx, request, after, GroupLogAction.ASKED, by=caller.user_id, before=before)
+        await notify.of_request(tx, group, saved)
+        return saved
+    joined = replace(current, joined_at=tx.now)
+    return await put(tx, joined, after, GroupLogAction.JOINED, by=caller.user_id, before=before)
 
 
 async def leave(tx: Transaction, caller: Caller, slug: GroupSlug) -> Membership:
     """Leave the group, or withdraw a request to join. Raises Refused for the owner and Forbidden for non-members."""
-    group, mine = await lock_visible(tx, caller, slug)
-    if mine is not None and mine.role is GroupRole.LEFT:
-        return mine
-    rules.require_able_to_leave(mine.role if mine else None)
-    assert mine is not None  # noqa: S101  # only members may leave
+    group, membership = await lock_visible(tx, caller, slug)
+    if membership is not None and membership.role is GroupRole.LEFT:
+        return membership
+    rules.require_able_to_leave(membership.role if membership else None)
+    assert membership is not None  # noqa: S101  # only members may leave
     if group.is_read_only:
         # In a group managed in another app, membership is the member's own statement, so leaving retracts it.
-        mine = replace(mine, sync_enabled=False)
-    return await put(tx, mine, GroupRole.LEFT, GroupLogAction.LEFT, by=caller.user_id, before=mine.role)
+        membership = replace(membership, sync_enabled=False)
+    return await put(tx, membership, GroupRole.LEFT, GroupLogAction.LEFT, by=caller.user_id, before=membership.role)
 
 
 async def set_notifications(tx: Transaction, caller: Caller, slug: GroupSlug, *, enabled: bool) -> Membership:
     """Turn the caller's notifications from the group on or off. Raises NotFound, Forbidden."""
-    _, mine = await lock_visible(tx, caller, slug)
-    rules.require_permission(mine.role if mine else None, GroupPermission.VIEW)
-    assert mine is not None  # noqa: S101  # members have a membership row
-    saved = replace(mine, notifications_enabled=enabled, revision=mine.revision + 1)
+    _, membership = await lock_visible(tx, caller, slug)
+    rules.require_permission(membership.role if membership else None, GroupPermission.VIEW)
+    assert membership is not None  # noqa: S101  # members have a membership row
+    saved = replace(membership, notifications_enabled=enabled, revision=membership.revision + 1)
     await queries.put_member(tx, saved)
     return saved
 
@@ -323,9 +316,9 @@ async def follow(tx: Transaction, caller: Caller, slug: GroupSlug, *, enabled: b
 
     Raises NotFound, Refused (``NotWelcome``).
     """
-    group, mine = await visible(tx, slug, caller.user_id)
+    group, membership = await visible(tx, slug, caller.user_id)
     await raise_if_unwelcome(tx, group.owner_id, caller.user_id, refusal=GroupReason.CANNOT_FOLLOW)
-    if mine is not None and mine.role is GroupRole.BANNED:
+    if membership is not None and membership.role is GroupRole.BANNED:
         raise Refused(GroupReason.CANNOT_FOLLOW, name="NotWelcome")
     await tx.execute(
         """

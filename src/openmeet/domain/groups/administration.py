@@ -53,8 +53,8 @@ class InvitationPreview:
     """
 
     fresh: tuple[str, ...]
-    known: tuple[str, ...]
-    wrong: tuple[str, ...]
+    already_invited: tuple[str, ...]
+    malformed: tuple[str, ...]
     unread: tuple[str, ...]
     left_today: int
 
@@ -89,10 +89,10 @@ async def decide(
 
 async def remove(tx: Transaction, caller: Caller, slug: GroupSlug, user_id: UserId) -> Membership:
     """Remove a member, who may join again. Raises NotFound, Forbidden."""
-    theirs = await _below(tx, caller, slug, user_id, GroupPermission.REMOVE)
-    if theirs.role not in INSIDE:
+    member = await _below(tx, caller, slug, user_id, GroupPermission.REMOVE)
+    if member.role not in INSIDE:
         raise NotFound(GroupReason.NOT_A_MEMBER)
-    return await _decide(tx, caller, theirs, GroupRole.LEFT, GroupLogAction.REMOVED)
+    return await _decide(tx, caller, member, GroupRole.LEFT, GroupLogAction.REMOVED)
 
 
 async def ban(tx: Transaction, caller: Caller, slug: GroupSlug, user_id: UserId) -> Membership:
@@ -100,44 +100,44 @@ async def ban(tx: Transaction, caller: Caller, slug: GroupSlug, user_id: UserId)
 
     Raises NotFound, Forbidden.
     """
-    group, mine = await lock_for(tx, caller, slug, GroupPermission.BAN)
-    theirs = await queries.find_member(tx, group.id, user_id)
-    if theirs is None:
+    group, own_role = await lock_for(tx, caller, slug, GroupPermission.BAN)
+    member = await queries.find_member(tx, group.id, user_id)
+    if member is None:
         if await users.by_id(tx, user_id) is None:
             raise NotFound(GroupReason.NOT_A_MEMBER)
         stranger = queries.new_membership(tx.now, group.id, user_id, GroupRole.BANNED)
         membership = replace(stranger, decided_by=caller.user_id, decided_at=tx.now)
         return await put(tx, membership, GroupRole.BANNED, GroupLogAction.BANNED, by=caller.user_id, before=None)
-    _require_below(caller, mine, theirs)
-    if theirs.role is GroupRole.BANNED:
-        return theirs
-    return await _decide(tx, caller, theirs, GroupRole.BANNED, GroupLogAction.BANNED)
+    _require_below(caller, own_role, member)
+    if member.role is GroupRole.BANNED:
+        return member
+    return await _decide(tx, caller, member, GroupRole.BANNED, GroupLogAction.BANNED)
 
 
 async def unban(tx: Transaction, caller: Caller, slug: GroupSlug, user_id: UserId) -> Membership:
     """Lift a ban. Raises NotFound, Forbidden."""
-    theirs = await _below(tx, caller, slug, user_id, GroupPermission.BAN)
-    if theirs.role is not GroupRole.BANNED:
-        return theirs
-    return await _decide(tx, caller, theirs, GroupRole.LEFT, GroupLogAction.UNBANNED)
+    member = await _below(tx, caller, slug, user_id, GroupPermission.BAN)
+    if member.role is not GroupRole.BANNED:
+        return member
+    return await _decide(tx, caller, member, GroupRole.LEFT, GroupLogAction.UNBANNED)
 
 
 async def change_role(
-    tx: Transaction, caller: Caller, slug: GroupSlug, user_id: UserId, wanted: GroupRole
+    tx: Transaction, caller: Caller, slug: GroupSlug, user_id: UserId, new_role: GroupRole
 ) -> Membership:
     """Give a member another role, which must be below the caller's own. Raises NotFound, Forbidden, Refused
     (``NotARole``, ``OneOwner``).
     """
-    group, mine = await lock_for(tx, caller, slug, GroupPermission.CHANGE_ROLE)
-    rules.require_grantable(mine, wanted)
-    theirs = await queries.find_member(tx, group.id, user_id)
-    if theirs is None or theirs.role not in INSIDE:
+    group, own_role = await lock_for(tx, caller, slug, GroupPermission.CHANGE_ROLE)
+    rules.require_grantable(own_role, new_role)
+    member = await queries.find_member(tx, group.id, user_id)
+    if member is None or member.role not in INSIDE:
         raise NotFound(GroupReason.NOT_A_MEMBER)
-    if theirs.role is wanted:
-        return theirs
-    rules.require_rank_above(mine, theirs.role)
-    saved = await _decide(tx, caller, theirs, wanted, GroupLogAction.ROLE_CHANGED)
-    await notify.of_role(tx, group, saved, theirs.role)
+    if member.role is new_role:
+        return member
+    rules.require_rank_above(own_role, member.role)
+    saved = await _decide(tx, caller, member, new_role, GroupLogAction.ROLE_CHANGED)
+    await notify.of_role(tx, group, saved, member.role)
     return saved
 
 
@@ -164,29 +164,29 @@ async def preview_invitations(reader: Reader, key: SigningKey, group: Group, tex
 
     The result does not reveal which addresses belong to members; members simply get no e-mail.
     """
-    found: dict[str, None] = {}
-    wrong: dict[str, None] = {}
+    addresses: dict[str, None] = {}
+    malformed: dict[str, None] = {}
     for word in _BETWEEN_ADDRESSES.split(text):
         if not word:
             continue
         try:
-            found[check_email(word.strip("<>\"'()"))] = None
+            addresses[check_email(word.strip("<>\"'()"))] = None
         except InvalidForm:
             # Text in front of an address in angle brackets is a name.
             if "@" in word:
-                wrong[word] = None
+                malformed[word] = None
     unread = tuple(dict.fromkeys(_without_address(text)))
-    if not found and not wrong:
+    if not addresses and not malformed:
         raise InvalidForm(
             {"emails": GroupReason.NO_ADDRESS_FOUND(text=unread[0][:40]) if unread else GroupReason.ADDRESSES_NEEDED}
         )
-    known = await invitation_queries.invited_among(reader, group.id, list(found))
-    known |= await email_suppressions.declined_among(reader, key, group.id, list(found))
+    already_invited = await invitation_queries.invited_among(reader, group.id, list(addresses))
+    already_invited |= await email_suppressions.declined_among(reader, key, group.id, list(addresses))
     sent = await invitation_queries.mails_since(reader, group.id, Instant(reader.now - DAY))
     return InvitationPreview(
-        fresh=tuple(one for one in found if one not in known),
-        known=tuple(one for one in found if one in known),
-        wrong=tuple(wrong),
+        fresh=tuple(one for one in addresses if one not in already_invited),
+        already_invited=tuple(one for one in addresses if one in already_invited),
+        malformed=tuple(malformed),
         unread=unread,
         left_today=max(0, MAX_MAILS_A_DAY - sent),
     )
@@ -215,8 +215,8 @@ async def invite_by_mail(
     """
     group, _ = await lock_for(tx, caller, slug, GroupPermission.INVITE)
     mails = await preview_invitations(tx, key, group, text)
-    if mails.wrong:
-        raise InvalidForm({"emails": GroupReason.MALFORMED_ADDRESSES(addresses=", ".join(mails.wrong[:10]))})
+    if mails.malformed:
+        raise InvalidForm({"emails": GroupReason.MALFORMED_ADDRESSES(addresses=", ".join(mails.malformed[:10]))})
     if len(mails.fresh) > mails.left_today:
         raise TooMany(
             GroupReason.TOO_MANY_INVITATIONS,
@@ -298,20 +298,20 @@ async def accept(tx: Transaction, caller: Caller, invitation_id: InvitationId) -
     if invitation is None or group is None or group.deleted_at is not None:
         raise NotFound(GroupReason.INVITATION_OVER)
     await raise_if_unwelcome(tx, group.owner_id, caller.user_id, refusal=GroupReason.CANNOT_JOIN)
-    mine = await queries.find_member(tx, group.id, caller.user_id)
-    before = mine.role if mine else None
+    membership = await queries.find_member(tx, group.id, caller.user_id)
+    before = membership.role if membership else None
     after = rules.role_after_accepting(before)
-    if mine is not None and after is before:
-        return group, mine
+    if membership is not None and after is before:
+        return group, membership
     if not await invitation_queries.use_invitation(tx, invitation_id):
         raise NotFound(GroupReason.INVITATION_OVER)
-    membership = replace(
-        mine or queries.new_membership(tx.now, group.id, caller.user_id, after),
+    accepted = replace(
+        membership or queries.new_membership(tx.now, group.id, caller.user_id, after),
         joined_at=tx.now,
         decided_by=invitation.invited_by,
         decided_at=tx.now,
     )
-    return group, await put(tx, membership, after, GroupLogAction.ACCEPTED, by=caller.user_id, before=before)
+    return group, await put(tx, accepted, after, GroupLogAction.ACCEPTED, by=caller.user_id, before=before)
 
 
 async def follow(tx: Transaction, caller: Caller, slug: GroupSlug, text: str) -> Did:
@@ -356,25 +356,25 @@ async def _below(
     tx: Transaction, caller: Caller, slug: GroupSlug, user_id: UserId, action: GroupPermission
 ) -> Membership:
     """Lock the group and return the membership of a person whom the caller outranks."""
-    group, mine = await lock_for(tx, caller, slug, action)
-    theirs = await queries.find_member(tx, group.id, user_id)
-    if theirs is None:
+    group, own_role = await lock_for(tx, caller, slug, action)
+    member = await queries.find_member(tx, group.id, user_id)
+    if member is None:
         raise NotFound(GroupReason.NOT_A_MEMBER)
-    _require_below(caller, mine, theirs)
-    return theirs
+    _require_below(caller, own_role, member)
+    return member
 
 
-def _require_below(caller: Caller, mine: GroupRole, theirs: Membership) -> None:
-    if theirs.user_id == caller.user_id:
+def _require_below(caller: Caller, own_role: GroupRole, member: Membership) -> None:
+    if member.user_id == caller.user_id:
         raise Refused(GroupReason.NOT_YOURSELF, name="NotYourself")
-    rules.require_rank_above(mine, theirs.role)
+    rules.require_rank_above(own_role, member.role)
 
 
 async def _decide(
-    tx: Transaction, caller: Caller, theirs: Membership, after: GroupRole, act: GroupLogAction
+    tx: Transaction, caller: Caller, member: Membership, after: GroupRole, act: GroupLogAction
 ) -> Membership:
-    membership = replace(theirs, decided_by=caller.user_id, decided_at=tx.now)
-    return await put(tx, membership, after, act, by=caller.user_id, before=theirs.role)
+    membership = replace(member, decided_by=caller.user_id, decided_at=tx.now)
+    return await put(tx, membership, after, act, by=caller.user_id, before=member.role)
 
 
 async def _invite(

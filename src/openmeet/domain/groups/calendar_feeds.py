@@ -34,10 +34,10 @@ async def token_of(reader: Reader, key: SigningKey, group_id: GroupId, user_id: 
     return token or ""
 
 
-async def renew(tx: Transaction, key: SigningKey, group: Group, mine: Membership | None) -> str:
+async def renew(tx: Transaction, key: SigningKey, group: Group, membership: Membership | None) -> str:
     """Create a token for a member of a locked group, and revoke the previous one. Raises Forbidden."""
-    rules.require_permission(mine.role if mine else None, GroupPermission.VIEW)
-    assert mine is not None  # noqa: S101  # only members have this permission
+    rules.require_permission(membership.role if membership else None, GroupPermission.VIEW)
+    assert membership is not None  # noqa: S101  # only members have this permission
     row = await tx.fetch_one(
         """
         insert into group_calendar_feeds (group_id, user_id, serial, token_hash, created_at)
@@ -46,16 +46,16 @@ async def renew(tx: Transaction, key: SigningKey, group: Group, mine: Membership
         returning serial
         """,
         group_id=group.id,
-        user_id=mine.user_id,
+        user_id=membership.user_id,
         now=tx.now,
     )
     assert row is not None  # noqa: S101  # inserted or updated
-    token = _token(key, group.id, mine.user_id, row["serial"])
+    token = _token(key, group.id, membership.user_id, row["serial"])
     await tx.execute(
         "update group_calendar_feeds set token_hash = :hash where group_id = :group_id and user_id = :user_id",
         hash=_hash(token),
         group_id=group.id,
-        user_id=mine.user_id,
+        user_id=membership.user_id,
     )
     return token
 
@@ -73,10 +73,15 @@ async def reader_of(reader: Reader, token: str) -> tuple[Group, Membership] | No
     if row is None:
         return None
     group = await queries.by_id(reader, GroupId(row["group_id"]))
-    mine = await queries.find_member(reader, GroupId(row["group_id"]), UserId(row["user_id"]))
-    if group is None or mine is None or mine.role not in INSIDE or not rules.may_see(group, mine.role):
+    membership = await queries.find_member(reader, GroupId(row["group_id"]), UserId(row["user_id"]))
+    if (
+        group is None
+        or membership is None
+        or membership.role not in INSIDE
+        or not rules.may_see(group, membership.role)
+    ):
         return None
-    return group, mine
+    return group, membership
 
 
 async def revoke_all(tx: Transaction, user_id: UserId) -> None:

@@ -146,12 +146,12 @@ async def ask(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
 async def stop(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
     """Stop a succession: the owner objects, or the person who asked withdraws. Raises NotFound, Forbidden."""
     group, _ = await lock_visible(tx, caller, slug)
-    asked = group.succession
-    if asked is None:
+    succession = group.succession
+    if succession is None:
         return group
-    if caller.user_id not in {group.owner_id, asked.successor_id}:
+    if caller.user_id not in {group.owner_id, succession.successor_id}:
         raise Forbidden(GroupReason.ONLY_PARTIES_END_REQUEST)
-    return await _stop(tx, group, asked, by=caller.user_id)
+    return await _stop(tx, group, succession, by=caller.user_id)
 
 
 async def take_over(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
@@ -168,8 +168,8 @@ async def take_over(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
 
 async def reclaim_ownership(tx: Transaction, caller: Caller, slug: GroupSlug) -> Group:
     """Return the group to the owner it was taken over from. Raises NotFound, Refused."""
-    group, mine = await lock_visible(tx, caller, slug)
-    rules.require_returnable(await last_change_of_owner(tx, group.id), caller.user_id, mine)
+    group, membership = await lock_visible(tx, caller, slug)
+    rules.require_returnable(await last_change_of_owner(tx, group.id), caller.user_id, membership)
     after = await _change_owner(tx, group, caller.user_id, GroupLogAction.TAKEN_BACK, by=caller.user_id)
     await notify.of_ownership(tx, after, [group.owner_id], what="taken_back", who=caller.user_id)
     return after
@@ -181,12 +181,12 @@ async def start_when_due(tx: Transaction, group_id: GroupId) -> bool:
     backup = group.succession_plan.backup_admin_id if group else None
     if group is None or backup is None or group.deleted_at is not None or group.succession is not None:
         return False
-    theirs = await queries.find_member(tx, group.id, backup)
-    if theirs is None or theirs.role not in INSIDE or theirs.role is GroupRole.OWNER:
+    member = await queries.find_member(tx, group.id, backup)
+    if member is None or member.role not in INSIDE or member.role is GroupRole.OWNER:
         return False
     if not rules.is_absent(await last_seen(tx, group.owner_id), tx.now, after=group.succession_plan.absence):
         return False
-    await _begin(tx, group, backup, theirs.role, note=invitation_queries.BY_CLOCK)
+    await _begin(tx, group, backup, member.role, note=invitation_queries.BY_CLOCK)
     return True
 
 
@@ -195,21 +195,21 @@ async def advance(tx: Transaction, group_id: GroupId) -> GroupLogAction | None:
     e-mail.
     """
     group = await queries.lock(tx, group_id)
-    asked = group.succession if group else None
-    if group is None or asked is None or group.deleted_at is not None:
+    succession = group.succession if group else None
+    if group is None or succession is None or group.deleted_at is not None:
         return None
-    theirs = await queries.find_member(tx, group.id, asked.successor_id)
-    if theirs is None or theirs.role not in INSIDE:
-        await _stop(tx, group, asked, by=asked.successor_id, note=invitation_queries.BY_CLOCK)
+    member = await queries.find_member(tx, group.id, succession.successor_id)
+    if member is None or member.role not in INSIDE:
+        await _stop(tx, group, succession, by=succession.successor_id, note=invitation_queries.BY_CLOCK)
         return GroupLogAction.SUCCESSION_STOPPED
-    if await last_seen(tx, group.owner_id) > asked.asked_at:
-        await _stop(tx, group, asked, by=group.owner_id, note=invitation_queries.BY_CLOCK)
+    if await last_seen(tx, group.owner_id) > succession.asked_at:
+        await _stop(tx, group, succession, by=group.owner_id, note=invitation_queries.BY_CLOCK)
         return GroupLogAction.SUCCESSION_STOPPED
-    if tx.now - asked.asked_at >= group.succession_plan.wait:
-        await _complete(tx, group, asked.successor_id, note=invitation_queries.BY_CLOCK)
+    if tx.now - succession.asked_at >= group.succession_plan.wait:
+        await _complete(tx, group, succession.successor_id, note=invitation_queries.BY_CLOCK)
         return GroupLogAction.TAKEN_OVER
-    if asked.reminded_at is None and tx.now - asked.asked_at >= group.succession_plan.wait - REMINDED_BEFORE:
-        after = replace(group, succession=replace(asked, reminded_at=tx.now))
+    if succession.reminded_at is None and tx.now - succession.asked_at >= group.succession_plan.wait - REMINDED_BEFORE:
+        after = replace(group, succession=replace(succession, reminded_at=tx.now))
         await queries.update(tx, after)
         await enqueue_email(
             tx, kind=LAST_CALL_MAIL, person=group.owner_id, subject_id=group.id, revision=group.revision
@@ -223,26 +223,26 @@ async def remove_person(tx: Transaction, user_id: UserId) -> None:
     Groups that they own pass at once to the backup admin, or to the highest-ranking, longest-standing member. A group
     without other members is deleted.
     """
-    for membership in await membership_queries.memberships_of(tx, user_id):
-        group = await queries.lock(tx, membership.group_id)
-        mine = await queries.find_member(tx, membership.group_id, user_id)
-        if group is None or mine is None or group.deleted_at is not None:
+    for listed in await membership_queries.memberships_of(tx, user_id):
+        group = await queries.lock(tx, listed.group_id)
+        membership = await queries.find_member(tx, listed.group_id, user_id)
+        if group is None or membership is None or group.deleted_at is not None:
             continue
-        if mine.role is GroupRole.OWNER:
+        if membership.role is GroupRole.OWNER:
             heirs = await membership_queries.senior_member(tx, group.id, besides=user_id)
-            chosen = [one for one in heirs if one.user_id == group.succession_plan.backup_admin_id] or heirs
-            if not chosen:
+            successors = [one for one in heirs if one.user_id == group.succession_plan.backup_admin_id] or heirs
+            if not successors:
                 await delete_locked(tx, group, by=user_id)
                 continue
-            group = await _change_owner(tx, group, chosen[0].user_id, GroupLogAction.PASSED_ON, by=user_id)
-            await notify.of_ownership(tx, group, [chosen[0].user_id], what="passed_on", who=None)
-            mine = await _inside(tx, group, user_id)
+            group = await _change_owner(tx, group, successors[0].user_id, GroupLogAction.PASSED_ON, by=user_id)
+            await notify.of_ownership(tx, group, [successors[0].user_id], what="passed_on", who=None)
+            membership = await _inside(tx, group, user_id)
         await _forget_in(tx, group, user_id)
-        if mine.role in INSIDE or mine.role is GroupRole.PENDING:
-            left = replace(mine, role=GroupRole.LEFT, answer="", revision=mine.revision + 1)
+        if membership.role in INSIDE or membership.role is GroupRole.PENDING:
+            left = replace(membership, role=GroupRole.LEFT, answer="", revision=membership.revision + 1)
             await queries.put_member(tx, left)
             await invitation_queries.log(
-                tx, group.id, user_id, GroupLogAction.LEFT, by=user_id, before=mine.role, after=GroupRole.LEFT
+                tx, group.id, user_id, GroupLogAction.LEFT, by=user_id, before=membership.role, after=GroupRole.LEFT
             )
 
 
@@ -272,11 +272,13 @@ async def _begin(tx: Transaction, group: Group, successor: UserId, role: GroupRo
     return after
 
 
-async def _stop(tx: Transaction, group: Group, asked: GroupSuccession, *, by: UserId, note: str = "") -> Group:
+async def _stop(tx: Transaction, group: Group, succession: GroupSuccession, *, by: UserId, note: str = "") -> Group:
     after = replace(group, succession=None, revision=group.revision + 1)
     await queries.update(tx, after)
-    await invitation_queries.log(tx, group.id, asked.successor_id, GroupLogAction.SUCCESSION_STOPPED, by=by, note=note)
-    recipient = asked.successor_id if by != asked.successor_id else group.owner_id
+    await invitation_queries.log(
+        tx, group.id, succession.successor_id, GroupLogAction.SUCCESSION_STOPPED, by=by, note=note
+    )
+    recipient = succession.successor_id if by != succession.successor_id else group.owner_id
     await notify.of_ownership(tx, after, [recipient], what="stopped", who=by)
     return after
 

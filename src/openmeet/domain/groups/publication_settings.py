@@ -28,20 +28,20 @@ async def show_membership(tx: Transaction, caller: Caller, slug: GroupSlug, *, i
     For a group managed in another app, this is a request to join: the membership starts when the group accepts the
     statement.
     """
-    group, mine = await lock_visible(tx, caller, slug)
-    if group.is_read_only and is_public and (mine is None or mine.role not in INSIDE):
-        return await _ask_remote_group(tx, group, mine, caller.user_id)
-    if group.is_read_only and mine is not None and mine.role is GroupRole.PENDING:
-        return await _withdraw_from_remote_group(tx, group, mine)
-    rules.require_permission(mine.role if mine else None, GroupPermission.VIEW)
-    assert mine is not None  # noqa: S101  # only members have this permission
-    if mine.sync_enabled is is_public:
-        return mine
-    saved = replace(mine, sync_enabled=is_public, revision=mine.revision + 1)
+    group, membership = await lock_visible(tx, caller, slug)
+    if group.is_read_only and is_public and (membership is None or membership.role not in INSIDE):
+        return await _ask_remote_group(tx, group, membership, caller.user_id)
+    if group.is_read_only and membership is not None and membership.role is GroupRole.PENDING:
+        return await _withdraw_from_remote_group(tx, group, membership)
+    rules.require_permission(membership.role if membership else None, GroupPermission.VIEW)
+    assert membership is not None  # noqa: S101  # only members have this permission
+    if membership.sync_enabled is is_public:
+        return membership
+    saved = replace(membership, sync_enabled=is_public, revision=membership.revision + 1)
     await queries.put_member(tx, saved)
     if is_public:
         # This also restores statements that the member had retracted.
-        await publications.retry_now(tx, kind=PublicationKind.MEMBERSHIP, subject_id=mine.id)
+        await publications.retry_now(tx, kind=PublicationKind.MEMBERSHIP, subject_id=membership.id)
     else:
         await _retract_membership(tx, group, saved)
     return saved
@@ -110,39 +110,46 @@ async def _leave_record(tx: Transaction, group: Group, owner: UserId) -> None:
     )
 
 
-async def _ask_remote_group(tx: Transaction, group: Group, mine: Membership | None, user_id: UserId) -> Membership:
-    if mine is not None and mine.role is GroupRole.PENDING and mine.sync_enabled:
-        return mine
-    membership = mine or queries.new_membership(tx.now, group.id, user_id, GroupRole.PENDING)
-    asking = replace(membership, sync_enabled=True, requested_at=tx.now, network_role=None)
-    before = None if mine is None else mine.role
-    saved = await put(tx, asking, GroupRole.PENDING, GroupLogAction.ASKED, by=user_id, before=before)
+async def _ask_remote_group(
+    tx: Transaction, group: Group, membership: Membership | None, user_id: UserId
+) -> Membership:
+    if membership is not None and membership.role is GroupRole.PENDING and membership.sync_enabled:
+        return membership
+    applicant = membership or queries.new_membership(tx.now, group.id, user_id, GroupRole.PENDING)
+    request = replace(applicant, sync_enabled=True, requested_at=tx.now, network_role=None)
+    before = None if membership is None else membership.role
+    saved = await put(tx, request, GroupRole.PENDING, GroupLogAction.ASKED, by=user_id, before=before)
     await publications.retry_now(tx, kind=PublicationKind.MEMBERSHIP, subject_id=saved.id)
     return saved
 
 
-async def _withdraw_from_remote_group(tx: Transaction, group: Group, mine: Membership) -> Membership:
+async def _withdraw_from_remote_group(tx: Transaction, group: Group, membership: Membership) -> Membership:
     saved = await put(
-        tx, replace(mine, sync_enabled=False), GroupRole.LEFT, GroupLogAction.LEFT, by=mine.user_id, before=mine.role
+        tx,
+        replace(membership, sync_enabled=False),
+        GroupRole.LEFT,
+        GroupLogAction.LEFT,
+        by=membership.user_id,
+        before=membership.role,
     )
     await _retract_membership(tx, group, saved)
     return saved
 
 
-async def _retract_membership(tx: Transaction, group: Group, mine: Membership) -> None:
+async def _retract_membership(tx: Transaction, group: Group, membership: Membership) -> None:
     """Retract a membership, including a statement made in another app.
 
     A group managed in another app has only members with a statement, so the member also leaves such a group.
     """
-    if mine.statement_uri is not None:
-        did = mine.statement_uri.split("/")[2]
+    if membership.statement_uri is not None:
+        did = membership.statement_uri.split("/")[2]
         await publications.enqueue_retraction(
             tx,
             kind=PublicationKind.MEMBERSHIP,
-            subject_id=mine.id,
-            user_id=mine.user_id,
-            revision=mine.revision,
-            record=(did, mine.statement_uri),
+            subject_id=membership.id,
+            user_id=membership.user_id,
+            revision=membership.revision,
+            record=(did, membership.statement_uri),
         )
-    if group.is_read_only and mine.role in INSIDE:
-        await put(tx, mine, GroupRole.LEFT, GroupLogAction.LEFT, by=mine.user_id, before=mine.role)
+    if group.is_read_only and membership.role in INSIDE:
+        await put(tx, membership, GroupRole.LEFT, GroupLogAction.LEFT, by=membership.user_id, before=membership.role)

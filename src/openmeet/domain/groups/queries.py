@@ -386,7 +386,7 @@ def search_text(details: GroupDetails) -> str:
 
 
 def _values(group: Group) -> dict[str, object]:
-    details, asked, offer, plan = group.details, group.succession, group.offer, group.succession_plan
+    details, succession, offer, plan = group.details, group.succession, group.offer, group.succession_plan
     picture = group.picture
     return {
         "id": group.id,
@@ -409,9 +409,9 @@ def _values(group: Group) -> dict[str, object]:
         "backup_admin_did": plan.backup_admin_did,
         "absence_days": plan.absence_days,
         "wait_days": plan.wait_days,
-        "successor_id": asked.successor_id if asked else None,
-        "succession_asked_at": asked.asked_at if asked else None,
-        "succession_reminded_at": asked.reminded_at if asked else None,
+        "successor_id": succession.successor_id if succession else None,
+        "succession_asked_at": succession.asked_at if succession else None,
+        "succession_reminded_at": succession.reminded_at if succession else None,
         "heir_id": offer.heir_id if offer else None,
         "heir_offered_at": offer.offered_at if offer else None,
         "search_text": search_text(details),

@@ -106,8 +106,8 @@ async def address_in(reader: Reader, group_id: GroupId, did: str) -> str | None:
         "select uri from superseded_group_records where group_id = :id and is_there = 0 order by created_at, uri",
         id=group_id,
     )
-    here = [str(row["uri"]) for row in rows if row["uri"].startswith(f"at://{did}/")]
-    return here[-1] if here else None
+    uris = [str(row["uri"]) for row in rows if row["uri"].startswith(f"at://{did}/")]
+    return uris[-1] if uris else None
 
 
 async def newest_superseded(reader: Reader, group_id: GroupId) -> tuple[str, str] | None:

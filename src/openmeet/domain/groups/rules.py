@@ -129,7 +129,7 @@ def require_permission(role: GroupRole | None, action: GroupPermission) -> None:
         raise Forbidden(_FORBIDDEN[action])
 
 
-def require_kept_here(group: Group, action: GroupPermission) -> None:
+def require_managed_here(group: Group, action: GroupPermission) -> None:
     """Raise Refused for an action that can only be taken in the other app, because the group is managed in that app.
     The caller's role does not matter.
     """
@@ -178,13 +178,13 @@ def require_rank_above(role: GroupRole, other: GroupRole) -> None:
         raise Forbidden(GroupReason.ROLE_TOO_HIGH)
 
 
-def require_grantable(role: GroupRole, wanted: GroupRole) -> None:
+def require_grantable(role: GroupRole, new_role: GroupRole) -> None:
     """Raise Refused for a role that cannot be assigned, and Forbidden for one that is not below the caller's own."""
-    if wanted not in INSIDE:
+    if new_role not in INSIDE:
         raise Refused(GroupReason.NOT_A_ROLE, name="NotARole")
-    if wanted is GroupRole.OWNER:
+    if new_role is GroupRole.OWNER:
         raise Refused(GroupReason.HAND_OVER_INSTEAD, name="OneOwner")
-    require_rank_above(role, wanted)
+    require_rank_above(role, new_role)
 
 
 def role_after_joining(group: Group, before: GroupRole | None) -> GroupRole:
@@ -244,18 +244,18 @@ def is_absent(owner_seen_at: Instant, now: Instant, *, after: int) -> bool:
 
 def require_succession_over(group: Group, caller: UserId, *, owner_seen_at: Instant, now: Instant, wait: int) -> None:
     """Raise Refused unless this person has asked, the waiting period is over, and the owner has been absent since then."""
-    asked = group.succession
-    if asked is None or asked.successor_id != caller:
+    succession = group.succession
+    if succession is None or succession.successor_id != caller:
         raise Refused(GroupReason.NOT_ASKED, name="NotAsked")
-    if owner_seen_at > asked.asked_at:
+    if owner_seen_at > succession.asked_at:
         raise Refused(GroupReason.OWNER_IS_BACK, name="OwnerIsBack")
-    if now - asked.asked_at < wait:
+    if now - succession.asked_at < wait:
         raise Refused(GroupReason.STILL_WAITING, name="StillWaiting")
 
 
-def require_returnable(last: GroupLogEntry | None, caller: UserId, mine: Membership | None) -> None:
+def require_returnable(last: GroupLogEntry | None, caller: UserId, membership: Membership | None) -> None:
     """Raise Refused unless the latest change of owner took the group from this person, who is still a member."""
-    if last is None or last.user_id != caller or mine is None or mine.role not in INSIDE:
+    if last is None or last.user_id != caller or membership is None or membership.role not in INSIDE:
         raise Refused(GroupReason.NOTHING_TO_TAKE_BACK, name="NothingToTakeBack")
 
 

@@ -28,7 +28,7 @@ from openmeet.domain.groups import administration, invitation_queries
 from openmeet.domain.groups.actions import lock_for
 from openmeet.domain.groups.model import INVITATION_LIFE, Group, GroupId, GroupSlug, Invitation, InvitationId
 from openmeet.domain.groups.queries import by_id as group_by_id
-from openmeet.domain.groups.rules import GroupPermission, require_kept_here, require_permission
+from openmeet.domain.groups.rules import GroupPermission, require_managed_here, require_permission
 from openmeet.domain.imports import queries
 from openmeet.domain.imports.guest_list import means_no, parse_list
 from openmeet.domain.imports.model import (
@@ -85,7 +85,7 @@ async def find_target(reader: Reader, caller: Caller, what: What, slug: str) -> 
     """Like ``target_of``, but without the lock, for display."""
     if what is What.MEMBERS:
         group, mine = await groups.visible(reader, GroupSlug(slug), caller.user_id)
-        require_kept_here(group, GroupPermission.INVITE)
+        require_managed_here(group, GroupPermission.INVITE)
         require_permission(mine.role if mine else None, GroupPermission.INVITE)
         return InvitationTarget(what, group.id, group.slug, group.details.name)
     event = await find_for_host(reader, caller, EventSlug(slug))

@@ -177,7 +177,12 @@ def _invitation_output(request: Request, one: Invitation) -> InvitationOutput:
 
 def _mails_output(mails: InvitationPreview, *, is_sent: bool) -> MailsOutput:
     return MailsOutput(
-        list(mails.fresh), list(mails.known), list(mails.wrong), list(mails.unread), mails.left_today, is_sent
+        list(mails.fresh),
+        list(mails.already_invited),
+        list(mails.malformed),
+        list(mails.unread),
+        mails.left_today,
+        is_sent,
     )
 
 

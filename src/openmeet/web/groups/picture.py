@@ -55,7 +55,7 @@ async def _editable_group(request: Request) -> GroupAccess:
     caller_of(request)
     async with database_of(request).reader() as reader:
         seen = await see(reader, request, GroupPermission.EDIT_GROUP)
-    rules.require_kept_here(seen.group, GroupPermission.EDIT_GROUP)
+    rules.require_managed_here(seen.group, GroupPermission.EDIT_GROUP)
     return seen
 
 
