@@ -9,7 +9,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
 from openmeet.domain.attendance.notify import CONCERNED, people_answering
 from openmeet.domain.attendance.queries import IS_GUEST
-from openmeet.domain.attendance.visibility import seen_by_all
+from openmeet.domain.attendance.visibility import people_who_see
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import lock_for_update
 from openmeet.domain.groups.membership_queries import listeners
@@ -82,7 +82,7 @@ async def _listeners_of_group(
         return NOBODY_LEFT
     people = await listeners(tx, event.group.id, after=UserId(after), limit=limit + 1)
     some = people[:limit]
-    seeing = await seen_by_all(tx, event, [one for one in some if one != event.author_id])
+    seeing = await people_who_see(tx, event, [one for one in some if one != event.author_id])
     mentioned = [one for one in await mentioned_in(tx, event.content.description) if one in set(seeing)]
     of_mention = await reached(tx, mentioned, kinds.MENTION)
     others = [one for one in seeing if one not in of_mention]

@@ -103,9 +103,9 @@ async def create(
     if not await saving.insert(tx, series, submission=(submission_key, digest) if submission_key else None):
         found = await queries.by_submission(tx, caller.user_id, submission_key or "")
         assert found is not None  # noqa: S101  # the insert conflicted with this row
-        earlier, known = found
+        earlier, known_digest = found
         # Rows from before digests were introduced have none.
-        if known is not None and known != digest:
+        if known_digest is not None and known_digest != digest:
             raise SeriesAlreadyCreated(earlier.slug)
         return earlier
     await materialize.store_window(tx, series, ahead=ahead)
@@ -132,28 +132,28 @@ async def open_date(tx: Transaction, slug: SeriesSlug, original_date: str, *, vi
     Raises NotFound, also if the viewer cannot see the series. Viewers cannot make the series store dates that it would
     not store itself: those of a paused or cancelled series, and dates beyond ``OPENED_AHEAD``.
     """
-    place: Event | DateName | None
+    resolved: Event | DateName | None
     original_date = checked_name(original_date)
     try:
-        place = await date_addresses.resolve(tx, await agenda.visible(tx, slug, viewer), original_date, viewer)
+        resolved = await date_addresses.resolve(tx, await agenda.visible(tx, slug, viewer), original_date, viewer)
     except Gone:
         deleted = await queries.by_slug(tx, slug)
-        place = await date_addresses.resolve_from_deleted(tx, deleted, original_date, viewer) if deleted else None
-        if place is None:
+        resolved = await date_addresses.resolve_from_deleted(tx, deleted, original_date, viewer) if deleted else None
+        if resolved is None:
             raise
-    if isinstance(place, Event):
-        return place
+    if isinstance(resolved, Event):
+        return resolved
     # Locked only now, because after a split the date may be in the following series.
-    series, original_date = place.series, place.original_date
+    series, original_date = resolved.series, resolved.original_date
     series = await agenda.require_visible(tx, await queries.lock(tx, series.id), viewer)
-    known = await date_queries.date_of(tx, series.id, original_date)
-    if known is None and series.status is not SeriesStatus.ACTIVE:
+    stored = await date_queries.date_of(tx, series.id, original_date)
+    if stored is None and series.status is not SeriesStatus.ACTIVE:
         raise NotFound(SeriesReason.MAKES_NO_NEW_DATES)
-    opens = None if known is not None else _opens_at(series, original_date, tx.now)
+    opens = None if stored is not None else _opens_at(series, original_date, tx.now)
     if opens is not None:
         day = formatting.day(local_of(opens, series.zone_name))
         raise NotFound(SeriesReason.NO_PAGE_YET, name=TOO_FAR_AHEAD, day=day, years=OPENED_AHEAD_YEARS)
-    return known or await materialize.vivify(tx, series, original_date)
+    return stored or await materialize.vivify(tx, series, original_date)
 
 
 async def lock_managed(
@@ -217,20 +217,22 @@ async def apply(
     await date_queries.detach(tx, [event.id for event in plan.vanishing])
     moves = _moves(target, plan)
     await date_queries.free_positions(tx, moves)
-    wanted = [
+    new_details = [
         (_placed(locked[change.event.id], target.id, change.original_date), change.details, change.overridden)
         for change in plan.changes
     ]
-    after = await revise_dates(tx, wanted, by=series.changed_by)
+    after = await revise_dates(tx, new_details, by=series.changed_by)
     # ``revise_dates`` has already written the new positions of changed dates; this moves the others.
     await date_queries.set_positions(tx, moves)
-    changed = [(now, then) for (now, _, _), then in zip(wanted, after, strict=True) if then.revision != now.revision]
+    changed = [
+        (now, then) for (now, _, _), then in zip(new_details, after, strict=True) if then.revision != now.revision
+    ]
     shown_otherwise = [then for now, then in changed if now.visibility is not then.visibility]
     await recheck_rsvp_records(tx, [one.id for one in (*vanishing, *shown_otherwise)])
     await network_rsvps.reconsider_hidden_rsvps(tx, shown_otherwise)
     await reevaluation.recheck_former_members(tx, shown_otherwise)
     # Dates that the rule no longer has keep their own start.
-    await date_queries.add_overrides(tx, [locked[held.event.id] for held in plan.stranded], STARTS)
+    await date_queries.add_overrides(tx, [locked[stored_date.event.id] for stored_date in plan.stranded], STARTS)
     made = await materialize.store_window(tx, target)
     news = notify.of_changes(target, changed, kinds.EVENT_CHANGED, notifies=notifies)
     news += notify.of_changes(target, gone, kinds.EVENT_DELETED, notifies=notifies)
@@ -305,15 +307,15 @@ async def delete(tx: Transaction, series: Series, *, keeps_events: bool) -> None
 
     Past dates always become single events.
     """
-    there = [one for one in await lock_dates(tx, series.id) if not one.is_gone]
-    staying = [one for one in there if keeps_events or one.is_over(tx.now)]
-    going = [] if keeps_events else [one for one in there if not one.is_over(tx.now)]
+    dates = [one for one in await lock_dates(tx, series.id) if not one.is_gone]
+    staying = [one for one in dates if keeps_events or one.is_over(tx.now)]
+    leaving = [] if keeps_events else [one for one in dates if not one.is_over(tx.now)]
     await calendar_uids.retire_current(tx, [one.id for one in staying])
     await leave_series(tx, staying, by=series.changed_by)
-    gone = await delete_each(tx, going)
-    await recheck_rsvp_records(tx, [one.id for one in gone])
+    deleted = await delete_each(tx, leaving)
+    await recheck_rsvp_records(tx, [one.id for one in deleted])
     await notify.notify_people(
-        tx, series, notify.of_changes(series, list(zip(going, gone, strict=True)), kinds.EVENT_DELETED)
+        tx, series, notify.of_changes(series, list(zip(leaving, deleted, strict=True)), kinds.EVENT_DELETED)
     )
     await save(tx, replace(series, deleted_at=tx.now))
 
@@ -364,7 +366,9 @@ def _moves(target: Series, plan: EditPlan) -> list[tuple[EventId, SeriesId, str]
     """Stored dates that move to another series or get another name."""
     places = [(change.event, change.original_date) for change in plan.changes]
     places += [
-        (held.event, held.event.place_in_series.original_date) for held in plan.stranded if held.event.place_in_series
+        (stored_date.event, stored_date.event.place_in_series.original_date)
+        for stored_date in plan.stranded
+        if stored_date.event.place_in_series
     ]
     return [
         (event.id, target.id, name)

@@ -38,13 +38,13 @@ _MOST_BACK = 1_000
 
 @dataclass(frozen=True, slots=True)
 class AgendaOccurrence:
-    """One date. ``event`` is None if it is only computed; stored dates have ``counts`` and ``mine``."""
+    """One date. ``event`` is None if it is only computed; stored dates have ``counts`` and ``rsvp``."""
 
     original_date: str
     details: Details
     event: Event | None = None
     counts: RsvpCounts = NO_COUNTS
-    mine: Attendance | None = None
+    rsvp: Attendance | None = None
 
     @property
     def is_cancelled(self) -> bool:
@@ -152,13 +152,13 @@ async def between(
 
     A paused or cancelled series has only its stored dates.
     """
-    held = await date_queries.stored_between(reader, series.id, start, end, limit)
-    mine = await attendance.of_user(reader, viewer, [event.id for event in held]) if viewer else {}
-    seen = await _seen(reader, held, viewer, mine)
+    events = await date_queries.stored_between(reader, series.id, start, end, limit)
+    rsvps = await attendance.of_user(reader, viewer, [event.id for event in events]) if viewer else {}
+    seen = await _seen(reader, events, viewer, rsvps)
     counts = await attendance.counts(reader, [event.id for event in seen])
     lines = [
         AgendaOccurrence(
-            event.place_in_series.original_date, details_in(event), event, counts[event.id], mine.get(event.id)
+            event.place_in_series.original_date, details_in(event), event, counts[event.id], rsvps.get(event.id)
         )
         for event in seen
         if event.place_in_series is not None
@@ -166,22 +166,22 @@ async def between(
     if series.status is SeriesStatus.ACTIVE:
         # Names are wall-clock times, which differ from UTC by less than two days.
         since = local_of(max(start, _EARLIEST), series.zone_name).replace(tzinfo=None) - timedelta(days=2)
-        known = await date_queries.stored_names(reader, series.id, since=original_text(since))
-        computed = expansion.between(series.timing.pattern, start, end, limit=limit + len(known))
+        stored_names = await date_queries.stored_names(reader, series.id, since=original_text(since))
+        computed = expansion.between(series.timing.pattern, start, end, limit=limit + len(stored_names))
         lines += [
             AgendaOccurrence(original_text(one.original), details_of(series.content, series.timing, one.original))
             for one in computed
-            if original_text(one.original) not in known
+            if original_text(one.original) not in stored_names
         ]
     return sorted(lines, key=lambda line: (line.details.starts_at, line.original_date))[:limit]
 
 
 async def occurrence_of(reader: Reader, event: Event, viewer: UserId | None) -> AgendaOccurrence:
     """A stored date, or an event that was one. The caller has checked that the viewer may see it."""
-    answer = (await attendance.of_user(reader, viewer, [event.id])).get(event.id) if viewer else None
+    rsvp = (await attendance.of_user(reader, viewer, [event.id])).get(event.id) if viewer else None
     counts = await attendance.counts(reader, [event.id])
     name = event.place_in_series.original_date if event.place_in_series else event.starts_local
-    return AgendaOccurrence(name, details_in(event), event, counts[event.id], answer)
+    return AgendaOccurrence(name, details_in(event), event, counts[event.id], rsvp)
 
 
 async def names_between(reader: Reader, series: Series, first: str, last: str) -> list[str]:
@@ -196,13 +196,13 @@ async def names_between(reader: Reader, series: Series, first: str, last: str) -
         raise InvalidInput("toDate", SeriesReason.LAST_DATE_BEFORE_FIRST)
     start, end = (instant_of(original_of(name), series.zone_name) for name in (first, last))
     # One more of each kind than the maximum shows that the range is too long.
-    held = await date_queries.names_in_range(reader, series.id, first, last, limit=MOST_IN_RANGE + 1)
+    stored_names = await date_queries.names_in_range(reader, series.id, first, last, limit=MOST_IN_RANGE + 1)
     begin = Instant(max(start, reader.now))
     # Deleted dates do not count, so fetch that many more.
-    most = MOST_IN_RANGE + 1 + sum(held.values())
+    most = MOST_IN_RANGE + 1 + sum(stored_names.values())
     computed = expansion.between(series.timing.pattern, begin, Instant(end + 1), limit=most)
-    names = {original_text(one.original) for one in computed} | {name for name in held if first <= name <= last}
-    found = sorted(name for name in names if not held.get(name, False))
+    names = {original_text(one.original) for one in computed} | {name for name in stored_names if first <= name <= last}
+    found = sorted(name for name in names if not stored_names.get(name, False))
     if len(found) > MOST_IN_RANGE:
         raise InvalidInput("toDate", SeriesReason.RANGE_TOO_LONG, most=MOST_IN_RANGE)
     return found
@@ -229,20 +229,20 @@ async def before(reader: Reader, series: Series, viewer: UserId | None, at: Inst
 
 async def past(reader: Reader, series: Series, viewer: UserId | None, *, limit: int) -> list[AgendaOccurrence]:
     """The most recent stored past dates, latest first."""
-    held = await date_queries.stored_before(reader, series.id, reader.now, limit)
-    mine = await attendance.of_user(reader, viewer, [event.id for event in held]) if viewer else {}
-    counts = await attendance.counts(reader, [event.id for event in held])
+    events = await date_queries.stored_before(reader, series.id, reader.now, limit)
+    rsvps = await attendance.of_user(reader, viewer, [event.id for event in events]) if viewer else {}
+    counts = await attendance.counts(reader, [event.id for event in events])
     return [
         AgendaOccurrence(
-            event.place_in_series.original_date, details_in(event), event, counts[event.id], mine.get(event.id)
+            event.place_in_series.original_date, details_in(event), event, counts[event.id], rsvps.get(event.id)
         )
-        for event in await _seen(reader, held, viewer, mine)
+        for event in await _seen(reader, events, viewer, rsvps)
         if event.place_in_series is not None and event.is_over(reader.now)
     ]
 
 
 async def _seen(
-    reader: Reader, held: Sequence[Event], viewer: UserId | None, mine: Mapping[EventId, Attendance]
+    reader: Reader, events: Sequence[Event], viewer: UserId | None, rsvps: Mapping[EventId, Attendance]
 ) -> list[Event]:
-    invited = {event_id for event_id, answer in mine.items() if rsvp_gives_access(answer)}
-    return await seen_events(reader, held, viewer, invited)
+    invited = {event_id for event_id, rsvp in rsvps.items() if rsvp_gives_access(rsvp)}
+    return await seen_events(reader, events, viewer, invited)

@@ -43,7 +43,7 @@ async def cancel_dates(
     changed, news = await _cancel(tx, series, dates, reason, notifies=notifies)
     if not changed:
         return 0
-    await _notify_and_keep(tx, series, before, UndoableAction.CANCEL_DATES, news, notifies=notifies)
+    await _notify_and_store_snapshot(tx, series, before, UndoableAction.CANCEL_DATES, news, notifies=notifies)
     await fill_freed_seats(tx, changed)
     return len(changed)
 
@@ -56,7 +56,7 @@ async def reinstate_dates(tx: Transaction, series: Series, names: Sequence[str],
     changed, news = await _reinstate(tx, series, await _stored(tx, series, names), notifies=notifies)
     if not changed:
         return 0
-    await _notify_and_keep(tx, series, before, UndoableAction.REINSTATE_DATES, news, notifies=notifies)
+    await _notify_and_store_snapshot(tx, series, before, UndoableAction.REINSTATE_DATES, news, notifies=notifies)
     await fill_freed_seats(tx, changed)
     return len(changed)
 
@@ -79,7 +79,7 @@ async def cancel(tx: Transaction, series: Series, reason: str, *, notifies: bool
         return series, 0
     await date_queries.mark_cancelled_with_series(tx, [after.id for _, after in changed])
     saved = await save_series.save(tx, replace(series, status=SeriesStatus.CANCELLED, status_reason=reason))
-    await _notify_and_keep(tx, saved, before, UndoableAction.CANCEL, news, notifies=notifies)
+    await _notify_and_store_snapshot(tx, saved, before, UndoableAction.CANCEL, news, notifies=notifies)
     return saved, len(changed)
 
 
@@ -106,27 +106,32 @@ async def remove_dates(tx: Transaction, series: Series, names: Sequence[str], *,
     """
     before = await undo.take_snapshot(tx, series)
     await _check_dates(tx, series, names)
-    known = series.timing.pattern
-    left_out = tuple(sorted({*known.left_out, *map(original_of, names)}))
-    added = tuple(at for at in known.added if at not in left_out)
+    old_pattern = series.timing.pattern
+    left_out = tuple(sorted({*old_pattern.left_out, *map(original_of, names)}))
+    added = tuple(at for at in old_pattern.added if at not in left_out)
     named = set(names)
-    going = [
+    to_delete = [
         event
         for event in await lock_dates(tx, series.id)
         if event.place_in_series is not None and event.place_in_series.original_date in named and not event.is_gone
     ]
-    gone = await delete_each(tx, going)
-    await recheck_rsvp_records(tx, [event.id for event in gone])
+    deleted = await delete_each(tx, to_delete)
+    await recheck_rsvp_records(tx, [event.id for event in deleted])
     # Detach them, so that the name is free if the host adds the date again.
-    await date_queries.detach(tx, [event.id for event in gone])
-    news = notify.of_changes(series, list(zip(going, gone, strict=True)), kinds.EVENT_DELETED, notifies=notifies)
-    made = pattern(
-        known.start, known.zone_name, known.rule, left_out=left_out, added=added, is_all_day=known.is_all_day
+    await date_queries.detach(tx, [event.id for event in deleted])
+    news = notify.of_changes(series, list(zip(to_delete, deleted, strict=True)), kinds.EVENT_DELETED, notifies=notifies)
+    new_pattern = pattern(
+        old_pattern.start,
+        old_pattern.zone_name,
+        old_pattern.rule,
+        left_out=left_out,
+        added=added,
+        is_all_day=old_pattern.is_all_day,
     )
-    saved = await save_series.save(tx, replace(series, timing=replace(series.timing, pattern=made)))
+    saved = await save_series.save(tx, replace(series, timing=replace(series.timing, pattern=new_pattern)))
     await materialize.store_window(tx, saved)
     news += await notify.of_edit(tx, saved)
-    await _notify_and_keep(tx, saved, before, UndoableAction.REMOVE_DATES, news, notifies=notifies)
+    await _notify_and_store_snapshot(tx, saved, before, UndoableAction.REMOVE_DATES, news, notifies=notifies)
     return saved
 
 
@@ -136,43 +141,48 @@ async def add_date(tx: Transaction, series: Series, original_date: str, *, notif
     Raises Refused: ``DateTaken`` (there is one at that time), ``DateOver``, ``TooFarAhead``.
     """
     before = await undo.take_snapshot(tx, series)
-    known = series.timing.pattern
+    old_pattern = series.timing.pattern
     original = original_of(original_date)
     stored = await date_queries.date_of(tx, series.id, original_date)
     if stored is not None and stored.is_gone:
         await date_queries.detach(tx, [stored.id])
-    elif stored is not None or expansion.is_date_of(known, original):
+    elif stored is not None or expansion.is_date_of(old_pattern, original):
         raise Refused(SeriesReason.DATE_TAKEN, name="DateTaken")
     if instant_of(original, series.zone_name) <= tx.now:
         raise Refused(SeriesReason.DATE_OVER, name="DateOver")
     if instant_of(original, series.zone_name) > tx.now + OPENED_AHEAD:
         raise Refused(SeriesReason.DATE_TOO_FAR_AHEAD, name=TOO_FAR_AHEAD, years=OPENED_AHEAD_YEARS)
-    left_out = [at for at in known.left_out if at != original]
-    wider = pattern(
-        known.start, known.zone_name, known.rule, left_out=left_out, added=known.added, is_all_day=known.is_all_day
+    left_out = [at for at in old_pattern.left_out if at != original]
+    new_pattern = pattern(
+        old_pattern.start,
+        old_pattern.zone_name,
+        old_pattern.rule,
+        left_out=left_out,
+        added=old_pattern.added,
+        is_all_day=old_pattern.is_all_day,
     )
-    if not expansion.is_date_of(wider, original):
-        wider = pattern(
-            known.start,
-            known.zone_name,
-            known.rule,
+    if not expansion.is_date_of(new_pattern, original):
+        new_pattern = pattern(
+            old_pattern.start,
+            old_pattern.zone_name,
+            old_pattern.rule,
             left_out=left_out,
-            added=[*known.added, original],
-            is_all_day=known.is_all_day,
+            added=[*old_pattern.added, original],
+            is_all_day=old_pattern.is_all_day,
         )
-    saved = await save_series.save(tx, replace(series, timing=replace(series.timing, pattern=wider)))
+    saved = await save_series.save(tx, replace(series, timing=replace(series.timing, pattern=new_pattern)))
     made = await materialize.store(tx, saved, [original])
     await series_dates.enqueue_by_policy(tx, series.id)
     news = notify.of_new_dates(saved, made) if notifies else []
-    await _notify_and_keep(tx, saved, before, UndoableAction.ADD_DATE, news, notifies=notifies)
+    await _notify_and_store_snapshot(tx, saved, before, UndoableAction.ADD_DATE, news, notifies=notifies)
     return made[0]
 
 
 async def _check_dates(tx: Transaction, series: Series, names: Sequence[str]) -> None:
     """Raise NotFound if one of these is not a date of the series, neither stored nor computed."""
-    known = await date_queries.stored_names(tx, series.id, since=min(names, default=""))
+    stored_names = await date_queries.stored_names(tx, series.id, since=min(names, default=""))
     for name in names:
-        if name not in known:
+        if name not in stored_names:
             materialize.original_in(series, name)
 
 
@@ -186,7 +196,7 @@ async def _stored(tx: Transaction, series: Series, names: Sequence[str]) -> list
     ]
 
 
-async def _notify_and_keep(
+async def _notify_and_store_snapshot(
     tx: Transaction,
     series: Series,
     before: undo.LockedSeries,

@@ -51,26 +51,26 @@ async def resolve(reader: Reader, series: Series, original_date: str, viewer: Us
     If no date is found, returns the name itself. Raises NotFound for a year without dates. ``original_date`` has been
     checked (``checked_name``), and the viewer may see ``series``.
     """
-    asked = DateName(series, original_date)
+    requested = DateName(series, original_date)
     if not _FIRST_YEAR <= original_of(original_date).year < END.year:
         raise NotFound(SeriesReason.NO_SUCH_DATE)
-    if await _is_date(reader, asked) or original_of(original_date) in series.timing.pattern.left_out:
-        return asked
+    if await _is_date(reader, requested) or original_of(original_date) in series.timing.pattern.left_out:
+        return requested
     event = await event_formerly_named(reader, series.id, original_date, viewer)
     if event is not None:
         return event
-    after = (await splits.with_continuations(reader, series, viewer))[1:]
-    for one in after:
+    continuations = (await splits.with_continuations(reader, series, viewer))[1:]
+    for one in continuations:
         if await _is_date(reader, DateName(one, original_date)):
             return DateName(one, original_date)
-    now = await present_name(reader, series, original_date, viewer)
-    if now is not None:
-        return DateName(*now)
-    for one in (series, *after):
+    new_name = await present_name(reader, series, original_date, viewer)
+    if new_name is not None:
+        return DateName(*new_name)
+    for one in (series, *continuations):
         found = await _same_day(reader, one, original_date)
         if found is not None:
             return found
-    return asked
+    return requested
 
 
 async def resolve_from_deleted(
@@ -102,8 +102,8 @@ async def event_formerly_named(
     event = await by_id(reader, EventId(row["event_id"])) if row else None
     if event is None:
         return None
-    mine = await find(reader, event.id, viewer) if viewer else None
-    return event if await may_see(reader, event, viewer, has_rsvp_access=rsvp_gives_access(mine)) else None
+    rsvp = await find(reader, event.id, viewer) if viewer else None
+    return event if await may_see(reader, event, viewer, has_rsvp_access=rsvp_gives_access(rsvp)) else None
 
 
 async def _is_date(reader: Reader, name: DateName) -> bool:
@@ -115,19 +115,19 @@ async def _is_date(reader: Reader, name: DateName) -> bool:
 
 async def _same_day(reader: Reader, series: Series, original_date: str) -> DateName | None:
     """The date on the same day whose time is nearest. None if there is none on that day."""
-    asked = original_of(original_date)
-    day = asked.replace(hour=0, minute=0, second=0)
+    original = original_of(original_date)
+    day = original.replace(hour=0, minute=0, second=0)
     # A clock change shifts the beginning or end of a day by less than two hours.
     start = Instant(instant_of(day - timedelta(hours=2), series.zone_name))
     end = Instant(instant_of(day + timedelta(hours=26), series.zone_name))
-    known = await date_queries.names_of_day(reader, series.id, original_date[:10])
+    stored_names = await date_queries.names_of_day(reader, series.id, original_date[:10])
     computed: Sequence[expansion.Occurrence] = expansion.between(
-        series.timing.pattern, start, end, limit=_OF_ONE_DAY + len(known)
+        series.timing.pattern, start, end, limit=_OF_ONE_DAY + len(stored_names)
     )
-    names = {*known, *(original_text(one.original) for one in computed if one.original.date() == day.date())}
+    names = {*stored_names, *(original_text(one.original) for one in computed if one.original.date() == day.date())}
     if not names:
         return None
-    nearest = min(names, key=lambda name: (abs(original_of(name) - asked), name))
+    nearest = min(names, key=lambda name: (abs(original_of(name) - original), name))
     return DateName(series, nearest)
 
 
@@ -156,23 +156,23 @@ async def present_name(
 
     The result may be stored or computed. ``original_date`` has been checked, and the present rule does not have it.
     """
-    at, patterns, left = original_of(original_date), *(await _history(reader, series))
-    known = [index for index, one in enumerate(patterns) if expansion.is_date_of(one, at)]
-    if not known:
+    at, patterns, split_dates = original_of(original_date), *(await _history(reader, series))
+    matching = [index for index, one in enumerate(patterns) if expansion.is_date_of(one, at)]
+    if not matching:
         return None
-    index = known[-1]
+    index = matching[-1]
     for _ in range(_MOST_SPLITS):
         index, at = _followed(patterns, index, at)
         if index == len(patterns) - 1:
             return series, original_text(at)
-        behind = await _split_off(reader, series, left[index], viewer)
-        if behind is None:
+        continuation = await _split_off(reader, series, split_dates[index], viewer)
+        if continuation is None:
             return None
-        others, left = await _history(reader, behind)
+        others, split_dates = await _history(reader, continuation)
         taken = replacement_of(patterns[index], others[0], at)
         if taken is None:
             return None
-        series, patterns, index, at = behind, others, 0, taken
+        series, patterns, index, at = continuation, others, 0, taken
     return None
 
 

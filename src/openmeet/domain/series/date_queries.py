@@ -66,7 +66,7 @@ async def complete_dates(tx: Transaction, series_id: SeriesId) -> list[EventId]:
     return [EventId(row["id"]) for row in rows]
 
 
-_HELD = (
+_SELECT_DATES = (
     f"select {EVENT_COLUMNS}, (select count(*) from attendances a where a.event_id = events.id"
     f" and a.status in {_COUNTED}) as answers from events where series_id = :id"
 )
@@ -75,13 +75,13 @@ _IN_ORDER = " order by starts_at, id"
 
 async def stored(reader: Reader, series_id: SeriesId) -> list[StoredOccurrence]:
     """Return the stored dates in order, each with its number of RSVPs."""
-    return _held(await reader.fetch(_HELD + _IN_ORDER, id=series_id))
+    return _parse_dates(await reader.fetch(_SELECT_DATES + _IN_ORDER, id=series_id))
 
 
 async def coming(reader: Reader, series_id: SeriesId) -> list[StoredOccurrence]:
     """The ``stored`` dates that are neither over nor gone."""
-    there = " and deleted_at is null and removed_at is null and over_at > :now"
-    return _held(await reader.fetch(_HELD + there + _IN_ORDER, id=series_id, now=reader.now))
+    condition = " and deleted_at is null and removed_at is null and over_at > :now"
+    return _parse_dates(await reader.fetch(_SELECT_DATES + condition + _IN_ORDER, id=series_id, now=reader.now))
 
 
 async def ids_of_coming(reader: Reader, series_id: SeriesId) -> list[EventId]:
@@ -112,19 +112,21 @@ async def named(reader: Reader, series_id: SeriesId, names: Collection[str]) -> 
     """The ``stored`` dates that have these names and are not gone."""
     if not names:
         return []
-    there = " and deleted_at is null and removed_at is null and original_date in :names"
-    return _held(await reader.fetch(_HELD + there + _IN_ORDER, id=series_id, names=sorted(set(names))))
+    condition = " and deleted_at is null and removed_at is null and original_date in :names"
+    return _parse_dates(
+        await reader.fetch(_SELECT_DATES + condition + _IN_ORDER, id=series_id, names=sorted(set(names)))
+    )
 
 
 async def named_in(reader: Reader, names: Mapping[SeriesId, Collection[str]]) -> dict[SeriesId, dict[str, Event]]:
     """Stored dates of several series by name, including deleted ones."""
-    wanted = sorted({name for some in names.values() for name in some})
-    if not wanted:
+    all_names = sorted({name for some in names.values() for name in some})
+    if not all_names:
         return {}
     rows = await reader.fetch(
         f"select {EVENT_COLUMNS} from events where series_id in :ids and original_date in :names order by id",
         ids=sorted(names),
-        names=wanted,
+        names=all_names,
     )
     found: dict[SeriesId, dict[str, Event]] = {}
     for row in rows:
@@ -133,7 +135,7 @@ async def named_in(reader: Reader, names: Mapping[SeriesId, Collection[str]]) ->
     return found
 
 
-def _held(rows: Sequence[Row]) -> list[StoredOccurrence]:
+def _parse_dates(rows: Sequence[Row]) -> list[StoredOccurrence]:
     return [StoredOccurrence(event_of(row), row["answers"]) for row in rows]
 
 
@@ -186,7 +188,7 @@ async def names_of_day(reader: Reader, series_id: SeriesId, day: str) -> list[st
 
 async def names_in_range(reader: Reader, series_id: SeriesId, first: str, last: str, *, limit: int) -> dict[str, bool]:
     """Names of stored dates in a range, each with whether it is gone. At most ``limit`` of them are not gone."""
-    there = await reader.fetch(
+    existing = await reader.fetch(
         "select original_date from events where series_id = :id and original_date >= :first and original_date <= :last"
         " and deleted_at is null and removed_at is null order by original_date limit :limit",
         id=series_id,
@@ -201,7 +203,7 @@ async def names_in_range(reader: Reader, series_id: SeriesId, first: str, last: 
         first=first,
         last=last,
     )
-    return {row["original_date"]: False for row in there} | {row["original_date"]: True for row in gone}
+    return {row["original_date"]: False for row in existing} | {row["original_date"]: True for row in gone}
 
 
 async def free_positions(tx: Transaction, moves: Sequence[tuple[EventId, SeriesId, str]]) -> None:
@@ -309,13 +311,13 @@ class MyDates:
 
 async def of_series(reader: Reader, series_ids: Sequence[SeriesId], viewer: UserId) -> dict[SeriesId, MyDates]:
     """Counts for each series. All zero for a series without upcoming dates."""
-    held = [event for event in await upcoming_of(reader, series_ids) if not event.is_cancelled]
-    mine = await attendance.of_user(reader, viewer, [event.id for event in held])
-    invited = {event_id for event_id, answer in mine.items() if rsvp_gives_access(answer)}
+    upcoming = [event for event in await upcoming_of(reader, series_ids) if not event.is_cancelled]
+    rsvps = await attendance.of_user(reader, viewer, [event.id for event in upcoming])
+    invited = {event_id for event_id, rsvp in rsvps.items() if rsvp_gives_access(rsvp)}
     lines: dict[str, list[tuple[Event, Attendance | None]]] = {}
-    for event in await seen(reader, held, viewer, invited):
+    for event in await seen(reader, upcoming, viewer, invited):
         if event.place_in_series is not None:
-            lines.setdefault(event.place_in_series.series_id, []).append((event, mine.get(event.id)))
+            lines.setdefault(event.place_in_series.series_id, []).append((event, rsvps.get(event.id)))
     limited = await registration.limited_among(reader, [event for some in lines.values() for event, _ in some])
     return {series_id: _counted(lines.get(series_id, []), limited) for series_id in series_ids}
 
@@ -327,9 +329,9 @@ async def limits_new_dates(reader: Reader, series: Series) -> bool:
 
 
 def _counted(lines: Sequence[tuple[Event, Attendance | None]], limited_ids: Collection[EventId]) -> MyDates:
-    statuses = [None if answer is None else answer.status for _, answer in lines]
+    statuses = [None if rsvp is None else rsvp.status for _, rsvp in lines]
     # Unanswered: no RSVP, an invitation, or only interest.
-    still_open = [event for event, answer in lines if answer is None or answer.status not in _ANSWERED]
+    still_open = [event for event, rsvp in lines if rsvp is None or rsvp.status not in _ANSWERED]
     limited = sum(event.id in limited_ids for event in still_open)
     return MyDates(
         dates=len(lines),

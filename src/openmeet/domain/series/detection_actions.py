@@ -247,8 +247,8 @@ async def _parts(tx: Transaction, series_id: SeriesId, owner_id: UserId) -> list
     """
     behind = await splits.all_continuations(tx, series_id)
     locked = [await queries.lock(tx, part_id) for part_id in (series_id, *(part.id for part in behind))]
-    there = [part for part in locked if part is not None and part.deleted_at is None and part.owner_id == owner_id]
-    return there[::-1]
+    parts = [part for part in locked if part is not None and part.deleted_at is None and part.owner_id == owner_id]
+    return parts[::-1]
 
 
 def _placed(one: Detection, events: dict[str, Event]) -> list[tuple[Event, str]]:

@@ -48,7 +48,7 @@ class Detection:
     found: DetectedSeries
 
     @property
-    def mark(self) -> tuple[int, str]:
+    def sort_key(self) -> tuple[int, str]:
         """Sort key of the list."""
         return round(self.found.confidence * 1000), self.id
 

@@ -92,12 +92,12 @@ def series_details_at(series: Series, date: str) -> Details:
 
 def _plan_this(series: Series, edit: Edit, stored: Sequence[StoredOccurrence]) -> EditPlan:
     date = _named(edit)
-    held = next((one for one in stored if one.event.place_in_series and _name(one) == date), None)
-    if held is None or held.event.is_gone:
+    stored_date = next((one for one in stored if one.event.place_in_series and _name(one) == date), None)
+    if stored_date is None or stored_date.event.is_gone:
         raise InvalidInput("originalDate", SeriesReason.NO_SUCH_DATE_OF_SERIES, name="NoSuchDate")
     if edit.rewritten is not None:
         raise InvalidInput("scope", SeriesReason.RULE_OF_ALL_DATES)
-    return plan_one(series, held, edit.details or series_details_at(series, date))
+    return plan_one(series, stored_date, edit.details or series_details_at(series, date))
 
 
 def _with_gone_left_out(series: Series, stored: Sequence[StoredOccurrence], now: Instant) -> Series:
@@ -106,9 +106,11 @@ def _with_gone_left_out(series: Series, stored: Sequence[StoredOccurrence], now:
     """
     pattern = series.timing.pattern
     gone = [
-        original_of(_name(held))
-        for held in stored
-        if held.event.is_gone and not held.event.is_over(now) and _name(held) != held.event.id
+        original_of(_name(stored_date))
+        for stored_date in stored
+        if stored_date.event.is_gone
+        and not stored_date.event.is_over(now)
+        and _name(stored_date) != stored_date.event.id
     ]
     left_out = tuple(sorted({*pattern.left_out, *(at for at in gone if expansion.is_date_of(pattern, at))}))
     return replace(series, timing=replace(series.timing, pattern=replace(pattern, left_out=left_out)))
@@ -170,6 +172,6 @@ def _named(edit: Edit) -> str:
     return edit.date
 
 
-def _name(held: StoredOccurrence) -> str:
-    assert held.event.place_in_series is not None  # noqa: S101  # only called for dates of a series
-    return held.event.place_in_series.original_date
+def _name(stored_date: StoredOccurrence) -> str:
+    assert stored_date.event.place_in_series is not None  # noqa: S101  # only called for dates of a series
+    return stored_date.event.place_in_series.original_date

@@ -60,20 +60,20 @@ async def add(tx: Transaction, caller: Caller, series: Series, slug: EventSlug) 
     assert event.starts_at is not None  # noqa: S101  # checked above
     original = local_of(event.starts_at, series.zone_name).replace(tzinfo=None, microsecond=0)
     name = original_text(original)
-    known = series.timing.pattern
-    if expansion.is_date_of(known, original) or await date_queries.date_of(tx, series.id, name) is not None:
+    old_pattern = series.timing.pattern
+    if expansion.is_date_of(old_pattern, original) or await date_queries.date_of(tx, series.id, name) is not None:
         raise Refused(SeriesReason.DATE_TAKEN, name="DateTaken")
-    left_out = tuple(at for at in known.left_out if at != original)
-    added = pattern(
-        known.start,
-        known.zone_name,
-        known.rule,
+    left_out = tuple(at for at in old_pattern.left_out if at != original)
+    new_pattern = pattern(
+        old_pattern.start,
+        old_pattern.zone_name,
+        old_pattern.rule,
         left_out=left_out,
-        added=(*known.added, original),
-        is_all_day=known.is_all_day,
+        added=(*old_pattern.added, original),
+        is_all_day=old_pattern.is_all_day,
     )
     before = await undo.take_snapshot(tx, series, also=[event.id])
-    saved = await save_series.save(tx, replace(series, timing=replace(series.timing, pattern=added)))
+    saved = await save_series.save(tx, replace(series, timing=replace(series.timing, pattern=new_pattern)))
     placed = await _place(tx, event, saved, name)
     await series_dates.enqueue_by_policy(tx, saved.id)
     fan_out_id = await notify.notify_people(tx, saved, notify.of_new_dates(saved, [placed]))

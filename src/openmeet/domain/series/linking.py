@@ -68,18 +68,18 @@ async def link(
     return saved
 
 
-async def unlink(tx: Transaction, one: Detection) -> None:
+async def unlink(tx: Transaction, detection: Detection) -> None:
     """Turn the dates into single events again and delete the series. If it is detected again, it is revived with the
     same slug.
     """
-    if one.series_id is None or one.state is DetectionState.REFUSED:
+    if detection.series_id is None or detection.state is DetectionState.REFUSED:
         return
-    series = await queries.lock(tx, one.series_id)
+    series = await queries.lock(tx, detection.series_id)
     if series is None or series.deleted_at is not None:
         return
-    held = [held.event.id for held in await date_queries.stored(tx, series.id)]
-    await detection_queries.set_overridden(tx, [(event_id, ()) for event_id in held])
-    await date_queries.detach(tx, held)
+    event_ids = [one.event.id for one in await date_queries.stored(tx, series.id)]
+    await detection_queries.set_overridden(tx, [(event_id, ()) for event_id in event_ids])
+    await date_queries.detach(tx, event_ids)
     await queries.save(tx, replace(series, deleted_at=tx.now))
 
 
@@ -164,57 +164,67 @@ class UndoneAcceptance:
     keeps_others: bool = False
 
 
-async def undo_acceptance(tx: Transaction, one: Detection) -> UndoneAcceptance:
+async def undo_acceptance(tx: Transaction, detection: Detection) -> UndoneAcceptance:
     """Undo an acceptance: the result is a read-only series of the existing dates, or single events if the series was
     only suggested.
 
     Raises Refused (``SomebodyElses``) if its author has transferred the series.
     """
-    series = None if one.series_id is None else await queries.lock(tx, one.series_id)
+    series = None if detection.series_id is None else await queries.lock(tx, detection.series_id)
     if series is None:
-        return UndoneAcceptance(await detection_queries.set_state(tx, one, DetectionState.SUGGESTED, None))
-    if series.owner_id != one.user_id:
+        return UndoneAcceptance(await detection_queries.set_state(tx, detection, DetectionState.SUGGESTED, None))
+    if series.owner_id != detection.user_id:
         raise Refused(SeriesReason.OTHER_HOST_NOW, name="SomebodyElses")
-    behind = [half for half in await splits.all_continuations(tx, series.id) if half.deleted_at is None]
-    theirs = [half for half in behind if half.owner_id != one.user_id]
-    mine = await _lock_each(tx, [half.id for half in behind if half.owner_id == one.user_id])
-    found = dict(one.found.dates)
-    held = [event for part in (series, *mine) for event in await lock_dates(tx, part.id)]
-    dates = [event for event in held if not event.is_gone]
-    others = [event for event in dates if event.origin is RecordOrigin.HERE and event.id not in found]
+    continuations = [part for part in await splits.all_continuations(tx, series.id) if part.deleted_at is None]
+    other_continuations = [part for part in continuations if part.owner_id != detection.user_id]
+    own_continuations = await _lock_each(tx, [part.id for part in continuations if part.owner_id == detection.user_id])
+    detected_names = dict(detection.found.dates)
+    all_dates = [event for part in (series, *own_continuations) for event in await lock_dates(tx, part.id)]
+    dates = [event for event in all_dates if not event.is_gone]
+    others = [event for event in dates if event.origin is RecordOrigin.HERE and event.id not in detected_names]
     were_single = await calendar_uids.were_single(tx, [event.id for event in others])
-    alone = [event for event in others if event.id in were_single]
-    await calendar_uids.retire_current(tx, [event.id for event in alone])
-    await leave_series(tx, alone, by=one.user_id)
+    single_events = [event for event in others if event.id in were_single]
+    await calendar_uids.retire_current(tx, [event.id for event in single_events])
+    await leave_series(tx, single_events, by=detection.user_id)
     added = [event for event in others if event.id not in were_single]
     answered = await detection_queries.with_rsvps(tx, [event.id for event in added])
-    going = [event for event in added if event.id not in answered]
-    await delete_each(tx, going)
-    await date_queries.detach(tx, [event.id for event in going])
-    leaving = {event.id for event in (*alone, *going)}
+    to_delete = [event for event in added if event.id not in answered]
+    await delete_each(tx, to_delete)
+    await date_queries.detach(tx, [event.id for event in to_delete])
+    leaving = {event.id for event in (*single_events, *to_delete)}
     staying = [event for event in dates if event.id not in leaving]
-    named = await _named(tx, one, staying, {series.id, *(half.id for half in mine)})
-    names = {original_text(at) for at in named.values()}
+    names_by_event = await _names_after_undo(
+        tx, detection, staying, {series.id, *(part.id for part in own_continuations)}
+    )
+    names = {original_text(at) for at in names_by_event.values()}
     # Dates that were deleted earlier still occupy their names in the series.
     await date_queries.detach(
         tx,
         [
             event.id
-            for event in held
+            for event in all_dates
             if event.is_gone and event.place_in_series and event.place_in_series.original_date in names
         ],
     )
-    for half in mine:
-        await follower_queries.copy_all(tx, half.id, series.id)
-        await invitation_queries.copy(tx, half.id, series.id)
-        await save_series.save(tx, replace(half, deleted_at=tx.now, changed_by=one.user_id))
-    await date_queries.set_positions(tx, [(event_id, series.id, original_text(at)) for event_id, at in named.items()])
-    await detection_queries.set_overridden(tx, [(event_id, ()) for event_id in named if event_id in found])
-    back = await _back(tx, one, series, list(named.values()))
-    return UndoneAcceptance(back, keeps_answered=len(going) < len(added), keeps_others=bool(theirs))
+    for part in own_continuations:
+        await follower_queries.copy_all(tx, part.id, series.id)
+        await invitation_queries.copy(tx, part.id, series.id)
+        await save_series.save(tx, replace(part, deleted_at=tx.now, changed_by=detection.user_id))
+    await date_queries.set_positions(
+        tx, [(event_id, series.id, original_text(at)) for event_id, at in names_by_event.items()]
+    )
+    await detection_queries.set_overridden(
+        tx, [(event_id, ()) for event_id in names_by_event if event_id in detected_names]
+    )
+    detection_again = await _make_read_only_again(tx, detection, series, list(names_by_event.values()))
+    return UndoneAcceptance(
+        detection_again, keeps_answered=len(to_delete) < len(added), keeps_others=bool(other_continuations)
+    )
 
 
-async def _back(tx: Transaction, one: Detection, series: Series, dates: Sequence[datetime]) -> Detection:
+async def _make_read_only_again(
+    tx: Transaction, detection: Detection, series: Series, dates: Sequence[datetime]
+) -> Detection:
     """Make the locked series read-only again with these dates. Delete it if there are none or if its confidence was
     low.
     """
@@ -222,12 +232,12 @@ async def _back(tx: Transaction, one: Detection, series: Series, dates: Sequence
         bare = replace(pattern_of_dates(series.zone_name, dates), is_all_day=series.timing.pattern.is_all_day)
         series = replace(series, timing=replace(series.timing, pattern=bare), deleted_at=None)
     await queries.save(tx, replace(series, is_read_only=True, policy=PublishPolicy.NONE, stored_until=FOREVER))
-    if dates and one.is_certain:
-        return await detection_queries.set_state(tx, one, DetectionState.LINKED, series.id)
-    await unlink(tx, one)
+    if dates and detection.is_certain:
+        return await detection_queries.set_state(tx, detection, DetectionState.LINKED, series.id)
+    await unlink(tx, detection)
     # Run detection again, because events may have been added or removed since the acceptance.
-    await enqueue(tx, JobKind.DETECT_SERIES, one.user_id, int(tx.now))
-    return await detection_queries.set_state(tx, one, DetectionState.SUGGESTED, series.id)
+    await enqueue(tx, JobKind.DETECT_SERIES, detection.user_id, int(tx.now))
+    return await detection_queries.set_state(tx, detection, DetectionState.SUGGESTED, series.id)
 
 
 async def _lock_each(tx: Transaction, series_ids: Sequence[SeriesId]) -> list[Series]:
@@ -235,19 +245,19 @@ async def _lock_each(tx: Transaction, series_ids: Sequence[SeriesId]) -> list[Se
     return [series for series in locked if series is not None]
 
 
-async def _named(
-    tx: Transaction, one: Detection, staying: Sequence[Event], parts: Collection[SeriesId]
+async def _names_after_undo(
+    tx: Transaction, detection: Detection, staying: Sequence[Event], parts: Collection[SeriesId]
 ) -> dict[EventId, datetime]:
     """The name of each date in the series. Detected events get their detected name, others keep theirs if it is free.
 
     Includes detected events that had left the series to be single, but not dates of another series or events of another
     owner.
     """
-    events = await lock_existing(tx, one.found)
+    events = await lock_existing(tx, detection.found)
     named = {
         EventId(event_id): at
-        for event_id, at in one.found.dates
-        if event_id in events and _is_back(events[event_id], one, parts)
+        for event_id, at in detection.found.dates
+        if event_id in events and _belongs_to_series(events[event_id], detection, parts)
     }
     taken = set(named.values())
     for event in staying:
@@ -257,9 +267,9 @@ async def _named(
     return named
 
 
-def _is_back(event: Event, one: Detection, parts: Collection[SeriesId]) -> bool:
+def _belongs_to_series(event: Event, detection: Detection, parts: Collection[SeriesId]) -> bool:
     place = event.place_in_series
-    return event.author_id == one.user_id and (place is None or place.series_id in parts)
+    return event.author_id == detection.user_id and (place is None or place.series_id in parts)
 
 
 def _free_name(event: Event, taken: Collection[datetime]) -> datetime:

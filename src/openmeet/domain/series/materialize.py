@@ -116,7 +116,11 @@ async def dates_added_by(reader: Reader, series: Series, plan: EditPlan) -> list
         known -= {place.original_date for place in places if place is not None}
         known -= {event.place_in_series.original_date for event in plan.vanishing if event.place_in_series}
     known |= {change.original_date for change in plan.changes}
-    known |= {held.event.place_in_series.original_date for held in plan.stranded if held.event.place_in_series}
+    known |= {
+        stored_date.event.place_in_series.original_date
+        for stored_date in plan.stranded
+        if stored_date.event.place_in_series
+    }
     return [one for one in window(target, reader.now) if original_text(one.original) not in known]
 
 

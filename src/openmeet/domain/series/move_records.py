@@ -80,15 +80,17 @@ class StartedMove:
 
 async def counts_by_repository(reader: Reader, user_id: UserId) -> list[RecordCounts]:
     """Number of records in each of a person's repositories, starting with the one for new records."""
-    mine = [one for one in await identity_queries.of_user(reader, user_id) if one.can_write]
+    accounts = [account for account in await identity_queries.of_user(reader, user_id) if account.can_write]
     rows = await reader.fetch(COUNT, user_id=user_id)
     counted = {(row["did"], PublicationKind(row["kind"])): int(row["n"]) for row in rows}
     found: list[RecordCounts] = []
-    for one in mine:
-        job = await jobs.find(reader, JobKind.MOVE_RECORDS, _subject(user_id, one.did))
+    for account in accounts:
+        job = await jobs.find(reader, JobKind.MOVE_RECORDS, _subject(user_id, account.did))
         is_moving = job is not None and job.state in {JobState.DUE, JobState.LEASED}
-        events, series = (counted.get((one.did, kind), 0) for kind in (PublicationKind.EVENT, PublicationKind.SERIES))
-        found.append(RecordCounts(one, events, series, is_moving))
+        events, series = (
+            counted.get((account.did, kind), 0) for kind in (PublicationKind.EVENT, PublicationKind.SERIES)
+        )
+        found.append(RecordCounts(account, events, series, is_moving))
     return found
 
 
@@ -133,8 +135,8 @@ def moving_handler(db: Database) -> JobHandler:
 
 async def _is_obsolete(reader: Reader, user_id: UserId, source: Did) -> bool:
     """Whether the account has been disconnected since, or is again the account for new records."""
-    mine = [one.did for one in await identity_queries.of_user(reader, user_id) if one.can_write]
-    return source not in mine or mine[0] == source
+    dids = [one.did for one in await identity_queries.of_user(reader, user_id) if one.can_write]
+    return source not in dids or dids[0] == source
 
 
 def _subject(user_id: UserId, source: Did) -> str:
@@ -156,12 +158,12 @@ async def move_some(tx: Transaction, user_id: UserId, source: Did, kind: Publica
 
 
 async def _target(tx: Transaction, user_id: UserId, source: Did) -> Did:
-    mine = [one for one in await identity_queries.of_user(tx, user_id) if one.can_write]
-    if source not in {one.did for one in mine}:
+    accounts = [one for one in await identity_queries.of_user(tx, user_id) if one.can_write]
+    if source not in {one.did for one in accounts}:
         raise NotFound(SeriesReason.NOT_YOUR_ACCOUNT)
-    if mine[0].did == source:
+    if accounts[0].did == source:
         raise Refused(SeriesReason.ACCOUNT_FOR_NEW_RECORDS, name="AlreadyThere")
-    return mine[0].did
+    return accounts[0].did
 
 
 async def _move_event(tx: Transaction, user_id: UserId, target: Did, subject_id: str) -> bool:

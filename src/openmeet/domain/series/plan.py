@@ -62,7 +62,9 @@ class EditPlan:
 
     @property
     def answers_kept(self) -> int:
-        return sum(change.answers for change in self.changes) + sum(held.answers for held in self.stranded)
+        return sum(change.answers for change in self.changes) + sum(
+            stored_date.answers for stored_date in self.stranded
+        )
 
     @property
     def single_changes_kept(self) -> int:
@@ -73,13 +75,13 @@ class EditPlan:
         return tuple(change for change in self.changes if change.says_something_new)
 
 
-def plan_one(series: Series, held: StoredOccurrence, details: Details) -> EditPlan:
+def plan_one(series: Series, stored_date: StoredOccurrence, details: Details) -> EditPlan:
     """Plan an edit of this date only. It becomes an exception in the fields that differ."""
-    event = held.event
+    event = stored_date.event
     assert event.place_in_series is not None  # noqa: S101  # a date of a series
     original = event.place_in_series.original_date
     usual = details_of(series.content, series.timing, original_of(original))
-    change = OccurrenceChange(event, original, details, differing(details, usual), held.answers)
+    change = OccurrenceChange(event, original, details, differing(details, usual), stored_date.answers)
     return EditPlan(EditScope.THIS, series.content, series.timing, None, (change,), (), ())
 
 
@@ -115,16 +117,23 @@ def plan_following(
     If ``timing`` is None, the days stay the same. A new timing keeps the remaining number of dates of a COUNT, unless
     it has its own end. Raises Refused (``NoSuchDate``, ``FirstDate``) and RuleRefused.
     """
-    before, behind = split(series.timing.pattern, original_of(at))
+    before, new_pattern = split(series.timing.pattern, original_of(at))
     if timing is None:
-        timing = Timing(behind, series.timing.length)
+        timing = Timing(new_pattern, series.timing.length)
     elif timing.pattern == series.timing.pattern:
-        timing = replace(timing, pattern=behind)
+        timing = replace(timing, pattern=new_pattern)
     expansion.check_occurs(timing.pattern)
-    here = [held for held in stored if _name(held) >= at]
+    following = [stored_date for stored_date in stored if _name(stored_date) >= at]
     before_timing = Timing(before, series.timing.length)
     return _plan(
-        EditScope.FOLLOWING, series, content, timing, before_timing, _coming(here, now), now, drop=drop_single_changes
+        EditScope.FOLLOWING,
+        series,
+        content,
+        timing,
+        before_timing,
+        _coming(following, now),
+        now,
+        drop=drop_single_changes,
     )
 
 
@@ -195,31 +204,31 @@ def _plan(
     *,
     drop: bool,
 ) -> EditPlan:
-    places = _places(series.timing.pattern, timing.pattern, coming, now)
+    positions = _new_positions(series.timing.pattern, timing.pattern, coming, now)
     changes, stranded, vanishing = [], [], []
-    for held in coming:
-        event = held.event
+    for stored_date in coming:
+        event = stored_date.event
         assert event.place_in_series is not None  # noqa: S101  # stored dates have one
-        place = places[original_of(event.place_in_series.original_date)]
+        position = positions[original_of(event.place_in_series.original_date)]
         overridden = () if drop else event.place_in_series.overridden
-        if place is None:
-            if held.answers or overridden:
-                stranded.append(held)
+        if position is None:
+            if stored_date.answers or overridden:
+                stranded.append(stored_date)
             else:
                 vanishing.append(event)
             continue
-        usual = details_of(content, timing, place)
+        usual = details_of(content, timing, position)
         details = apply_series_details(details_in(event), usual, overridden)
         still = differing(details, usual)
-        changes.append(OccurrenceChange(event, original_text(place), details, still, held.answers))
+        changes.append(OccurrenceChange(event, original_text(position), details, still, stored_date.answers))
     return EditPlan(scope, content, timing, before, tuple(changes), tuple(stranded), tuple(vanishing))
 
 
-def _places(
+def _new_positions(
     old: Pattern, new: Pattern, coming: Iterable[StoredOccurrence], now: Instant
 ) -> dict[datetime, datetime | None]:
     """The position of each stored date in the new pattern, or None."""
-    names = [original_of(_name(held)) for held in coming]
+    names = [original_of(_name(stored_date)) for stored_date in coming]
     if old == new or not names:
         return {name: name for name in names}
     first, last = min(names), max(names)
@@ -235,9 +244,11 @@ def _instant(pattern: Pattern, local: datetime) -> Instant:
 
 
 def _coming(stored: Iterable[StoredOccurrence], now: Instant) -> list[StoredOccurrence]:
-    return [held for held in stored if not held.event.is_gone and not held.event.is_over(now)]
+    return [
+        stored_date for stored_date in stored if not stored_date.event.is_gone and not stored_date.event.is_over(now)
+    ]
 
 
-def _name(held: StoredOccurrence) -> str:
-    assert held.event.place_in_series is not None  # noqa: S101  # stored dates have one
-    return held.event.place_in_series.original_date
+def _name(stored_date: StoredOccurrence) -> str:
+    assert stored_date.event.place_in_series is not None  # noqa: S101  # stored dates have one
+    return stored_date.event.place_in_series.original_date

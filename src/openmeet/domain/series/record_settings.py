@@ -257,11 +257,11 @@ async def remove_from_network(tx: Transaction, uri: str) -> None:
     series = await queries.lock(tx, known.id)
     if series is None:
         return
-    await date_queries.detach(tx, [held.event.id for held in await date_queries.stored(tx, series.id)])
+    await date_queries.detach(tx, [stored_date.event.id for stored_date in await date_queries.stored(tx, series.id)])
     await queries.save(tx, replace(series, deleted_at=tx.now))
 
 
-async def place(tx: Transaction, series: Series, event_id: EventId, name: str) -> bool:
+async def attach_date(tx: Transaction, series: Series, event_id: EventId, name: str) -> bool:
     """Attach the author's event as the date with this name. False if it already belongs to a series or the name is
     taken.
 

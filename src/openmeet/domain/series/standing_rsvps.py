@@ -67,7 +67,7 @@ async def answer_all(
             continue
         try:
             # Notify the host only once, not for each date.
-            mine = await attendance.answer(
+            saved = await attendance.answer(
                 tx, caller, event.slug, reply, through=through, notifies_hosts=not outcomes, is_single=False
             )
         except NotFound:
@@ -77,7 +77,7 @@ async def answer_all(
         except InvalidForm:
             outcomes.append(DateResult(event, None, "AnswerNeeded", AttendanceReason.ANSWER_ON_PAGE()))
         else:
-            outcomes.append(DateResult(event, mine.status))
+            outcomes.append(DateResult(event, saved.status))
     await emails.enqueue(tx, series, caller, coming, before)
     return outcomes
 
@@ -91,13 +91,13 @@ async def stop(tx: Transaction, caller: Caller, slug: SeriesSlug, *, withdraws: 
     if not withdraws:
         return 0
     coming = await _coming(tx, series)
-    mine = await of_user(tx, caller.user_id, [event.id for event in coming])
-    going = [event for event in coming if event.id in mine and mine[event.id].status in _GOING]
+    rsvps = await of_user(tx, caller.user_id, [event.id for event in coming])
+    going = [event for event in coming if event.id in rsvps and rsvps[event.id].status in _GOING]
     for event in going:
         # The host is notified only once, and the person gets a single e-mail.
         notifies = event is going[0]
         await attendance.answer(tx, caller, event.slug, RsvpReply.DECLINED, notifies_hosts=notifies, is_single=False)
-    await emails.enqueue(tx, series, caller, coming, mine)
+    await emails.enqueue(tx, series, caller, coming, rsvps)
     return len(going)
 
 
@@ -113,15 +113,15 @@ async def _lock_to_stop(tx: Transaction, caller: Caller, slug: SeriesSlug) -> Se
     """Like ``_lock``, but also for people who can no longer see the series and have a standing RSVP, which they may
     always end.
     """
-    known = await queries.by_slug(tx, slug)
-    if known is None or await follower_queries.standing_rsvp_of(tx, known.id, caller.user_id) is None:
+    series = await queries.by_slug(tx, slug)
+    if series is None or await follower_queries.standing_rsvp_of(tx, series.id, caller.user_id) is None:
         return await _lock(tx, caller, slug)
-    return await queries.lock(tx, known.id) or known
+    return await queries.lock(tx, series.id) or series
 
 
 async def _coming(tx: Transaction, series: Series) -> list[Event]:
-    held = [one.event for one in await date_queries.stored(tx, series.id)]
-    return [event for event in held if not event.is_gone and not event.is_over(tx.now)]
+    dates = [one.event for one in await date_queries.stored(tx, series.id)]
+    return [event for event in dates if not event.is_gone and not event.is_over(tx.now)]
 
 
 # Maximum RSVPs made when dates are stored, and per transaction of a handler. Each takes half a dozen statements.
@@ -156,15 +156,15 @@ def standing_rsvps_handler(db: Database) -> JobHandler:
 
 async def _answer_next(tx: Transaction, event_id: EventId, last: StandingRsvp | None) -> list[StandingRsvp]:
     """Apply the standing RSVPs after ``last`` to a date, a batch at a time. Returns the batch."""
-    known = await by_id(tx, event_id)
-    if known is None or known.place_in_series is None or known.is_gone:
+    event = await by_id(tx, event_id)
+    if event is None or event.place_in_series is None or event.is_gone:
         return []
     # Ending a standing RSVP also takes this lock.
-    series = await queries.lock(tx, SeriesId(known.place_in_series.series_id))
+    series = await queries.lock(tx, SeriesId(event.place_in_series.series_id))
     if series is None:
         return []
     some = await follower_queries.standing_rsvps(tx, series.id, limit=PIECE, behind=last, unanswered=event_id)
-    await _answer_for(tx, known, some)
+    await _answer_for(tx, event, some)
     return some
 
 

@@ -55,10 +55,10 @@ class OccurrenceRow(msgspec.Struct, frozen=True):
     answers: int
 
 
-class KeptDate(msgspec.Struct, frozen=True):
+class ChangedDate(msgspec.Struct, frozen=True, rename={"before": "known"}):
     """A date changed by an action: its state before, and a digest of its content afterwards."""
 
-    known: OccurrenceRow
+    before: OccurrenceRow
     digest: str
 
 
@@ -70,7 +70,7 @@ class UndoSnapshot(msgspec.Struct, frozen=True):
 
     series: dict[str, Any]
     revisions: dict[str, int]
-    dates: list[KeptDate]
+    dates: list[ChangedDate]
     fan_out_id: FanOutId | None = None
     had: list[EventId] = []
 
@@ -101,10 +101,10 @@ class Undo:
     is_silent: bool
     created_at: Instant
     expires_at: Instant
-    kept: UndoSnapshot
+    snapshot: UndoSnapshot
 
 
-async def known_dates(
+async def stored_dates(
     reader: Reader, series_ids: Sequence[SeriesId], *, also: Sequence[EventId] = ()
 ) -> dict[EventId, OccurrenceRow]:
     """All stored dates of these series, and the events in ``also``, by id."""
@@ -130,7 +130,7 @@ async def insert(
     series_id: SeriesId,
     made: SeriesId | None,
     act: UndoableAction,
-    kept: UndoSnapshot,
+    snapshot: UndoSnapshot,
     *,
     is_silent: bool,
     expires_at: int,
@@ -145,7 +145,7 @@ async def insert(
         made=made,
         act=act,
         is_silent=int(is_silent),
-        kept=msgspec.json.encode(kept).decode(),
+        kept=msgspec.json.encode(snapshot).decode(),
         now=tx.now,
         expires_at=expires_at,
     )
@@ -196,7 +196,7 @@ class LockedSeries:
 
 async def take_snapshot(tx: Transaction, series: Series, *, also: Sequence[EventId] = ()) -> LockedSeries:
     """Take the snapshot before an action. ``also``: events that the action turns into dates of the series."""
-    return LockedSeries(series, await known_dates(tx, [series.id], also=also))
+    return LockedSeries(series, await stored_dates(tx, [series.id], also=also))
 
 
 async def store_snapshot(
@@ -213,28 +213,28 @@ async def store_snapshot(
     ``made``: the series that the action created. ``fan_out_id``: the remaining fan-out.
     """
     ids = [before.series.id] if made is None else [before.series.id, made]
-    after = await known_dates(tx, ids, also=list(before.dates))
+    after = await stored_dates(tx, ids, also=list(before.dates))
     changed = [
-        KeptDate(known, digest_of(after[event_id]))
-        for event_id, known in before.dates.items()
-        if digest_of(after[event_id]) != digest_of(known)
+        ChangedDate(date, digest_of(after[event_id]))
+        for event_id, date in before.dates.items()
+        if digest_of(after[event_id]) != digest_of(date)
     ]
     revisions = await queries.revisions(tx, ids)
-    had = [event_id for event_id, known in before.dates.items() if known.event.created_at >= tx.now]
-    kept = UndoSnapshot(
+    had = [event_id for event_id, date in before.dates.items() if date.event.created_at >= tx.now]
+    snapshot = UndoSnapshot(
         queries.values_of(before.series), {str(one): revisions[one] for one in ids}, changed, fan_out_id, had
     )
-    await insert(tx, before.series.id, made, act, kept, is_silent=is_silent, expires_at=tx.now + UNDONE_FOR)
+    await insert(tx, before.series.id, made, act, snapshot, is_silent=is_silent, expires_at=tx.now + UNDONE_FOR)
 
 
 async def open_undo(reader: Reader, series: Series) -> Undo | None:
     """The action of a series that can be undone: the newest one, if it is recent enough and the series was not changed
     since.
     """
-    found = await newest(reader, series.id)
-    if found is None or found.expires_at <= reader.now or found.kept.revisions.get(series.id) != series.revision:
+    action = await newest(reader, series.id)
+    if action is None or action.expires_at <= reader.now or action.snapshot.revisions.get(series.id) != series.revision:
         return None
-    return found
+    return action
 
 
 async def undo(tx: Transaction, series: Series) -> Series:
@@ -243,79 +243,126 @@ async def undo(tx: Transaction, series: Series) -> Series:
     ``series`` is the series that the action changed, not the one that it created. Raises Refused: ``NothingToUndo``,
     ``ChangedSince``, ``AnsweredSince``.
     """
-    found = await newest(tx, series.id)
-    if found is None or found.expires_at <= tx.now:
-        raise Refused(SeriesReason.NOTHING_TO_UNDO, name="NothingToUndo")
-    made = None if found.made is None else await queries.lock(tx, found.made)
-    for one in (series, made):
-        if one is not None and found.kept.revisions[one.id] != one.revision:
-            raise Refused(SeriesReason.CHANGED_AGAIN, name="ChangedSince")
-    old = {one.known.event.id: one for one in found.kept.dates}
-    ids = [series.id] if made is None else [series.id, made.id]
-    now = await known_dates(tx, ids, also=list(old))
-    for event_id, date in old.items():
-        if digest_of(now[event_id]) != date.digest:
-            raise Refused(SeriesReason.DATE_CHANGED_SINCE, name="ChangedSince", date=_day(date.known.event))
-    known = {*old, *found.kept.had}
-    newer = [
-        one
-        for event_id, one in now.items()
-        if event_id not in known and one.event.created_at >= found.created_at and not one.event.is_gone
-    ]
-    # A series that becomes paused or cancelled again makes no dates.
-    makes_dates = found.kept.series["status"] == SeriesStatus.ACTIVE.value
-    pattern = queries.pattern_of(found.kept.series) if makes_dates else None
-    staying = _staying(pattern, newer, taken={_name(one.known.event) for one in old.values() if _is_date(one)})
-    await save_series.restore(tx, series, found.kept.series)
-    restored = await queries.by_id(tx, series.id)
-    assert restored is not None  # noqa: S101  # rows of series are never deleted
-    restored = replace(restored, changed_by=series.changed_by)
-    if made is not None:
-        await follower_queries.copy_all(tx, made.id, series.id)
-        await invitation_queries.copy(tx, made.id, series.id)
-        await save_series.save(tx, replace(made, deleted_at=tx.now, changed_by=series.changed_by))
-    await _remove_added(tx, [one.event for one in newer if one.event not in staying])
-    # An event that the action turned into a date becomes a single event again and keeps its RSVPs.
-    await date_queries.detach(tx, [event_id for event_id, one in old.items() if not _is_date(one)])
-    await date_queries.set_positions(
-        tx,
-        [(event_id, series.id, _name(one.known.event)) for event_id, one in old.items() if _is_date(one)]
-        + [(event.id, series.id, _name(event)) for event in staying],
+    plan = await _plan_undo(tx, series)
+    restored = await _restore_series(tx, series, plan)
+    await _remove_added(tx, [one.event for one in plan.later_dates if one.event not in plan.staying])
+    await _restore_positions(tx, restored, plan)
+    pairs = await _restore_dates(
+        tx, [(plan.dates_now[event_id].event, one.before) for event_id, one in plan.changed.items()], series.changed_by
     )
-    pairs = await _restore(
-        tx, [(now[event_id].event, one.known) for event_id, one in old.items()], by=series.changed_by
-    )
-    await revise_dates(tx, [_as_usual(restored, event) for event in staying], by=series.changed_by)
+    await revise_dates(tx, [_as_usual(restored, event) for event in plan.staying], by=series.changed_by)
     if series.needs_author_approval and not restored.needs_author_approval:
         await agree_to_dates(tx, restored.id, restored.owner_id)
-    # After a split, people were notified of the rule of the later part, which is now deleted.
-    last_pattern = (made or series).timing.pattern
-    dates = [(before, after) for before, after in pairs if after.place_in_series is not None]
-    news = notify.with_rule(_news(restored, dates, is_silent=found.is_silent), last_pattern, restored.timing.pattern)
-    if series.status is SeriesStatus.PAUSED and not found.is_silent:
-        news += await notify.of_status(tx, restored, kinds.SERIES_RESUMED, "")
-    await notify.notify_people(tx, restored, news, only=await _stop_fan_out(tx, found))
+    await _notify_of_undo(tx, series, restored, plan, pairs)
     await fill_freed_seats(tx, pairs)
-    await note_undone(tx, found.id)
+    await note_undone(tx, plan.action.id)
     await materialize.store_window(tx, restored)
     await series_dates.enqueue_by_policy(tx, restored.id)
     return restored
 
 
-def digest_of(known: OccurrenceRow) -> str:
+@dataclass(frozen=True, slots=True)
+class _UndoPlan:
+    """What the undo of an action changes. The series are locked, and nothing was changed since the action.
+
+    ``made`` is the series that the action created. ``changed`` has the dates that the action changed, and ``dates_now``
+    all dates as they are now. ``later_dates`` were stored by the action or after it; ``staying`` are those of them that
+    the restored series has as well.
+    """
+
+    action: Undo
+    made: Series | None
+    changed: dict[EventId, ChangedDate]
+    dates_now: dict[EventId, OccurrenceRow]
+    later_dates: list[OccurrenceRow]
+    staying: list[Event]
+
+
+async def _plan_undo(tx: Transaction, series: Series) -> _UndoPlan:
+    """Lock the series that the action created, and check that the action can be undone."""
+    action = await newest(tx, series.id)
+    if action is None or action.expires_at <= tx.now:
+        raise Refused(SeriesReason.NOTHING_TO_UNDO, name="NothingToUndo")
+    snapshot = action.snapshot
+    made = None if action.made is None else await queries.lock(tx, action.made)
+    for one in (series, made):
+        if one is not None and snapshot.revisions[one.id] != one.revision:
+            raise Refused(SeriesReason.CHANGED_AGAIN, name="ChangedSince")
+    changed = {one.before.event.id: one for one in snapshot.dates}
+    ids = [series.id] if made is None else [series.id, made.id]
+    dates_now = await stored_dates(tx, ids, also=list(changed))
+    for event_id, date in changed.items():
+        if digest_of(dates_now[event_id]) != date.digest:
+            raise Refused(SeriesReason.DATE_CHANGED_SINCE, name="ChangedSince", date=_day(date.before.event))
+    earlier_ids = {*changed, *snapshot.had}
+    later_dates = [
+        one
+        for event_id, one in dates_now.items()
+        if event_id not in earlier_ids and one.event.created_at >= action.created_at and not one.event.is_gone
+    ]
+    # A series that becomes paused or cancelled again makes no dates.
+    makes_dates = snapshot.series["status"] == SeriesStatus.ACTIVE.value
+    pattern = queries.pattern_of(snapshot.series) if makes_dates else None
+    taken = {_name(one.before.event) for one in changed.values() if _is_date(one)}
+    return _UndoPlan(action, made, changed, dates_now, later_dates, _staying(pattern, later_dates, taken=taken))
+
+
+async def _restore_series(tx: Transaction, series: Series, plan: _UndoPlan) -> Series:
+    """Restore the series and delete the one that the action created. Its followers and invitations move back."""
+    await save_series.restore(tx, series, plan.action.snapshot.series)
+    restored = await queries.by_id(tx, series.id)
+    assert restored is not None  # noqa: S101  # rows of series are never deleted
+    if plan.made is not None:
+        await follower_queries.copy_all(tx, plan.made.id, series.id)
+        await invitation_queries.copy(tx, plan.made.id, series.id)
+        await save_series.save(tx, replace(plan.made, deleted_at=tx.now, changed_by=series.changed_by))
+    return replace(restored, changed_by=series.changed_by)
+
+
+async def _restore_positions(tx: Transaction, restored: Series, plan: _UndoPlan) -> None:
+    # An event that the action turned into a date becomes a single event again and keeps its RSVPs.
+    await date_queries.detach(tx, [event_id for event_id, one in plan.changed.items() if not _is_date(one)])
+    await date_queries.set_positions(
+        tx,
+        [
+            *(
+                (event_id, restored.id, _name(one.before.event))
+                for event_id, one in plan.changed.items()
+                if _is_date(one)
+            ),
+            *((event.id, restored.id, _name(event)) for event in plan.staying),
+        ],
+    )
+
+
+async def _notify_of_undo(
+    tx: Transaction, series: Series, restored: Series, plan: _UndoPlan, pairs: Sequence[tuple[Event, Event]]
+) -> None:
+    """Notify the people whom the action affected. ``pairs`` are the restored dates (before, after)."""
+    is_silent = plan.action.is_silent
+    dates = [(before, after) for before, after in pairs if after.place_in_series is not None]
+    # After a split, people were notified of the rule of the later part, which is now deleted.
+    last_pattern = (plan.made or series).timing.pattern
+    news = notify.with_rule(_news(restored, dates, is_silent=is_silent), last_pattern, restored.timing.pattern)
+    if series.status is SeriesStatus.PAUSED and not is_silent:
+        news += await notify.of_status(tx, restored, kinds.SERIES_RESUMED, "")
+    await notify.notify_people(tx, restored, news, only=await _stop_fan_out(tx, plan.action))
+
+
+def digest_of(date: OccurrenceRow) -> str:
     """Digest of the fields of a date that its host decides."""
-    event = known.event
-    snapshot = (
+    event = date.event
+    content = (
         None if event.starts_at is None else details_in(event),
         event.place_in_series,
         event.status,
         event.status_reason,
         event.deleted_at,
     )
-    return hashlib.sha256(msgspec.json.encode(snapshot)).hexdigest()[:32]
+    return hashlib.sha256(msgspec.json.encode(content)).hexdigest()[:32]
 
 
-def _staying(pattern: Pattern | None, newer: Sequence[OccurrenceRow], *, taken: Collection[str]) -> list[Event]:
+def _staying(pattern: Pattern | None, later_dates: Sequence[OccurrenceRow], *, taken: Collection[str]) -> list[Event]:
     """Return those dates stored by the action or later that the restored series has as well. The others will be
     removed.
 
@@ -323,7 +370,7 @@ def _staying(pattern: Pattern | None, newer: Sequence[OccurrenceRow], *, taken: 
     a date that would be removed.
     """
     staying = []
-    for one in newer:
+    for one in later_dates:
         name = _name(one.event)
         if name not in taken and pattern is not None and expansion.is_date_of(pattern, original_of(name)):
             staying.append(one.event)
@@ -332,10 +379,10 @@ def _staying(pattern: Pattern | None, newer: Sequence[OccurrenceRow], *, taken: 
     return staying
 
 
-async def _stop_fan_out(tx: Transaction, act: Undo) -> FanOutProgress | None:
+async def _stop_fan_out(tx: Transaction, action: Undo) -> FanOutProgress | None:
     """Stop the fan-out of an undone action. Returns how far it got, or None if everybody was notified."""
-    until = None if act.kept.fan_out_id is None else await fan_out.stop(tx, act.kept.fan_out_id)
-    return None if until is None else FanOutProgress(UserId(until), act.created_at)
+    until = None if action.snapshot.fan_out_id is None else await fan_out.stop(tx, action.snapshot.fan_out_id)
+    return None if until is None else FanOutProgress(UserId(until), action.created_at)
 
 
 async def _remove_added(tx: Transaction, dates: Sequence[Event]) -> None:
@@ -344,17 +391,17 @@ async def _remove_added(tx: Transaction, dates: Sequence[Event]) -> None:
     await date_queries.detach(tx, [event.id for event in dates])
 
 
-async def _restore(
-    tx: Transaction, wanted: Sequence[tuple[Event, OccurrenceRow]], *, by: UserId | None
+async def _restore_dates(
+    tx: Transaction, changed: Sequence[tuple[Event, OccurrenceRow]], by: UserId | None
 ) -> list[tuple[Event, Event]]:
-    """Restore the dates. Returns (before, after) pairs."""
-    after = await restore_dates(tx, [(now, known.event, known.status_before) for now, known in wanted], by=by)
+    """Restore the dates, given as (now, before the action). Returns (before, after) pairs."""
+    restored = await restore_dates(tx, [(now, date.event, date.status_before) for now, date in changed], by=by)
     await date_queries.mark_cancelled_with_series(
-        tx, [known.event.id for _, known in wanted if known.is_cancelled_with_series and known.event.is_cancelled]
+        tx, [date.event.id for _, date in changed if date.is_cancelled_with_series and date.event.is_cancelled]
     )
-    pairs = [(now, again) for (now, _), again in zip(wanted, after, strict=True)]
+    pairs = [(now, after) for (now, _), after in zip(changed, restored, strict=True)]
     shown_otherwise = [
-        again for now, again in pairs if now.visibility is not again.visibility or now.is_gone is not again.is_gone
+        after for now, after in pairs if now.visibility is not after.visibility or now.is_gone is not after.is_gone
     ]
     await recheck_rsvp_records(tx, [one.id for one in shown_otherwise])
     await network_rsvps.reconsider_hidden_rsvps(tx, shown_otherwise)
@@ -387,9 +434,9 @@ def _as_usual(series: Series, event: Event) -> tuple[Event, Details, tuple[str, 
     return placed, details, differing(details, usual)
 
 
-def _is_date(one: KeptDate) -> bool:
+def _is_date(one: ChangedDate) -> bool:
     """Whether the event was a date of a series before the action."""
-    return one.known.event.place_in_series is not None
+    return one.before.event.place_in_series is not None
 
 
 def _name(event: Event) -> str:

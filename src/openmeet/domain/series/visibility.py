@@ -24,14 +24,14 @@ async def may_see(reader: Reader, series: Series, viewer: UserId | None) -> bool
     return bool(await seen(reader, [series], viewer))
 
 
-async def seen(reader: Reader, several: Sequence[Series], viewer: UserId | None) -> list[Series]:
+async def seen(reader: Reader, all_series: Sequence[Series], viewer: UserId | None) -> list[Series]:
     """The given series that this person can see, in the same order. Takes as many statements for a hundred as for
     one.
     """
-    decided = {one.id: _is_seen_by_all(one, viewer) for one in several}
-    asked = [one for one in several if decided[one.id] is None]
-    let_in = await _let_in(reader, asked, viewer) if viewer is not None else set()
-    return [one for one in several if decided[one.id] or one.id in let_in]
+    decided_without_lookup = {one.id: _visibility_without_lookup(one, viewer) for one in all_series}
+    undecided = [one for one in all_series if decided_without_lookup[one.id] is None]
+    seen_ids = await _private_series_seen_by(reader, undecided, viewer) if viewer is not None else set()
+    return [one for one in all_series if decided_without_lookup[one.id] or one.id in seen_ids]
 
 
 async def is_unwelcome(reader: Reader, series: Series, person: UserId) -> bool:
@@ -51,7 +51,7 @@ async def raise_if_unwelcome(reader: Reader, series: Series, person: UserId, *, 
         raise Refused(refusal, name="NotWelcome")
 
 
-def _is_seen_by_all(series: Series, viewer: UserId | None) -> bool | None:
+def _visibility_without_lookup(series: Series, viewer: UserId | None) -> bool | None:
     """Whether the viewer can see the series, if that can be decided without look-ups. None if it depends on who they
     are.
     """
@@ -62,7 +62,7 @@ def _is_seen_by_all(series: Series, viewer: UserId | None) -> bool | None:
     return None if series.visibility is Visibility.PRIVATE else True
 
 
-async def _let_in(reader: Reader, private: Sequence[Series], viewer: UserId) -> set[SeriesId]:
+async def _private_series_seen_by(reader: Reader, private: Sequence[Series], viewer: UserId) -> set[SeriesId]:
     """The given private series that the viewer, who is not their host, can see."""
     if not private:
         return set()

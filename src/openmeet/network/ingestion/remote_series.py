@@ -88,7 +88,7 @@ async def _place_piece(tx: Transaction, series_uri: str, after: str) -> str | No
     for event_uri, name in claims:
         event = await event_queries.by_record_uri(tx, event_uri)
         if event is not None:
-            await series_records.place(tx, series, event.id, name)
+            await series_records.attach_date(tx, series, event.id, name)
     return following
 
 
@@ -172,7 +172,7 @@ async def _assign_to_named_series(tx: Transaction, event_id: EventId, link: Link
     series = None if link is None else await queries.by_record_uri(tx, link.uri)
     locked = None if series is None else await queries.lock(tx, series.id)
     if link is not None and locked is not None and locked.is_read_only and locked.deleted_at is None:
-        await series_records.place(tx, locked, event_id, link.recurrence_id)
+        await series_records.attach_date(tx, locked, event_id, link.recurrence_id)
 
 
 async def leave(tx: Transaction, event: Event, freed: Freed) -> None:
@@ -214,7 +214,7 @@ async def _fill_all(tx: Transaction, uri: str, claims: Iterable[Claim], there: M
         return
     for event_uri, name in claims:
         if event_uri in there:
-            await series_records.place(tx, series, there[event_uri].id, name)
+            await series_records.attach_date(tx, series, there[event_uri].id, name)
 
 
 async def _locked(tx: Transaction, uri: str) -> Series | None:
@@ -238,7 +238,7 @@ async def _fill(tx: Transaction, uri: str, wanted: Mapping[str, str], there: Map
     # If several events exist, the one with the smallest URI gets the date.
     for event_uri in sorted(wanted.keys() & there.keys(), key=lambda one: (there[one].is_gone, one)):
         name, event = wanted[event_uri], there[event_uri]
-        if name not in filled and await series_records.place(tx, series, event.id, name):
+        if name not in filled and await series_records.attach_date(tx, series, event.id, name):
             filled.add(name)
 
 
@@ -269,7 +269,7 @@ async def _by_rule(
         tx, uri=version.uri, owner_id=event.author_id, content=found.content, timing=found.timing
     )
     if series is not None:
-        await series_records.place(tx, series, event_id, original_text(found.timing.pattern.start))
+        await series_records.attach_date(tx, series, event_id, original_text(found.timing.pattern.start))
 
 
 def _record(body: bytes) -> dict[str, object]:

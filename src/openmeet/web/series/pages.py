@@ -147,7 +147,7 @@ async def _answer_cases(
         reader,
         stored,
         viewer,
-        own_rsvps={line.event.id: line.mine for line in lines if line.event is not None and line.mine is not None},
+        own_rsvps={line.event.id: line.rsvp for line in lines if line.event is not None and line.rsvp is not None},
         counts={line.event.id: line.counts for line in lines if line.event is not None},
         hosted=await seeing.managed_among(reader, stored, viewer),
     )
