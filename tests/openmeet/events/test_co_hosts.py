@@ -106,7 +106,7 @@ async def test_an_invited_person_is_no_host_before_accepting(db):
         await co_hosts.accept(tx, ben, one.id)
         await co_hosts.accept(tx, ben, one.id)
         changed = await actions.revise(tx, ben, event.slug, details(title="Ours", visibility="private"))
-        hosted = await browsing.mine(tx, ben.user_id, MyEvents.HOSTING, None, 10)
+        hosted = await browsing.my_events(tx, ben.user_id, MyEvents.HOSTING, None, 10)
     assert changed.title == "Ours"
     assert [one.title for one in hosted] == ["Ours"]
 

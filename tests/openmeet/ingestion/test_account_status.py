@@ -78,8 +78,8 @@ async def test_a_hidden_event_is_listed_for_its_author_only(db: Database):
         await attendance.answer(tx, people[0], event_here.slug, RsvpReply.GOING)
     await say(db, 9, "deactivated")
     async with db.reader() as reader:
-        assert await browsing.mine(reader, people[0].user_id, MyEvents.GOING, None, 10) == []
-        hosted = await browsing.mine(reader, event_here.author_id, MyEvents.HOSTING, None, 10)
+        assert await browsing.my_events(reader, people[0].user_id, MyEvents.GOING, None, 10) == []
+        hosted = await browsing.my_events(reader, event_here.author_id, MyEvents.HOSTING, None, 10)
     assert [one.id for one in hosted] == [event_here.id]
 
 

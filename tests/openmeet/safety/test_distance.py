@@ -114,8 +114,8 @@ async def test_an_invitation_does_not_reach_somebody_who_blocks_the_host(db: Dat
         if who == "Ben":
             await invitations.invite(tx, ana, event.slug, "ben@example.org")
         assert await newest(tx, ben.user_id, 9) == []
-        assert await browsing.mine(tx, ben.user_id, MyEvents.WAITING, None, 9) == []
-        assert (await browsing.counts_of_mine(tx, ben.user_id))[MyEvents.WAITING] == 0
+        assert await browsing.my_events(tx, ben.user_id, MyEvents.WAITING, None, 9) == []
+        assert (await browsing.my_event_counts(tx, ben.user_id))[MyEvents.WAITING] == 0
         cleo = await person(tx, "Cleo")
         await invitations.invite(tx, ana, event.slug, "cleo@example.org")
-        assert len(await browsing.mine(tx, cleo.user_id, MyEvents.WAITING, None, 9)) == 1
+        assert len(await browsing.my_events(tx, cleo.user_id, MyEvents.WAITING, None, 9)) == 1

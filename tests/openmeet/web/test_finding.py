@@ -15,7 +15,7 @@ from openmeet.domain.events.values import Mode
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups.model import GroupDetails, GroupVisibility
 from openmeet.domain.search import event_lists, search
-from openmeet.domain.search.query import next_steps, wanted_of
+from openmeet.domain.search.query import next_steps, parse_query
 from openmeet.domain.search.search import EventOrigin, SearchQuery
 from tests.openmeet.events.test_actions import FROM_NETWORK, URI
 from tests.openmeet.site_under_test import details, event_by, person
@@ -73,7 +73,7 @@ async def test_punctuation_has_no_special_meaning(db, query):
     async with db.transaction() as tx:
         await event_by(tx, await person(tx, "Ana"), title="Tea")
         expected = ["Tea"] if query in PLAIN_TEA else []
-        assert await titles(tx, *wanted_of({"q": query}).words) == expected
+        assert await titles(tx, *parse_query({"q": query}).words) == expected
 
 
 PLAIN_TEA = {"t=tea", '"tea', 'tea"', "tea*", "^tea", "tea:*", "tea)", "-tea", "\u202etea", "te\u00ada"}
@@ -153,7 +153,7 @@ async def test_filters_combine(db):
             ({"source": "atproto", "q": "party"}, ["Party"]),
             ({"source": "openmeet", "mode": "in_person"}, ["Choir"]),
         ):
-            found = await search.coming(tx, wanted_of(typed), None, 10)
+            found = await search.coming(tx, parse_query(typed), None, 10)
             assert [event.title for event in found] == expected, typed
 
 

@@ -102,7 +102,7 @@ async def test_my_lists_page_by_page(db, clock):
 
     async def titles(reader, which):
         seen, after = [], None
-        while page := await event_lists.mine(reader, ben.user_id, which, after, 2):
+        while page := await event_lists.my_events(reader, ben.user_id, which, after, 2):
             seen += page
             after = event_lists.position_of(page[-1])
         return [event.title for event in seen]
@@ -111,12 +111,12 @@ async def test_my_lists_page_by_page(db, clock):
         assert await titles(reader, MyEvents.GOING) == ["On day 1", "On day 2", "On day 3"]
         assert await titles(reader, MyEvents.HOSTING) == await titles(reader, MyEvents.WAITING) == []
         assert await titles(reader, MyEvents.UPCOMING) == ["On day 1", "On day 2", "On day 3"]
-        counts = await event_lists.counts_of_mine(reader, ben.user_id)
+        counts = await event_lists.my_event_counts(reader, ben.user_id)
         assert {which: count for which, count in counts.items() if count} == {MyEvents.UPCOMING: 3, MyEvents.GOING: 3}
     clock.turn(365 * DAY)
     async with db.reader() as reader:
         assert await titles(reader, MyEvents.PAST) == ["On day 3", "On day 2", "On day 1"]
-        counts = await event_lists.counts_of_mine(reader, ben.user_id)
+        counts = await event_lists.my_event_counts(reader, ben.user_id)
         assert {which: count for which, count in counts.items() if count} == {MyEvents.PAST: 3}
 
 

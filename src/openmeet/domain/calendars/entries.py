@@ -165,13 +165,13 @@ async def conflicts(
     ``exclude`` is the event itself, which does not conflict with its own entry.
     """
     found: list[list[CalendarEntry]] = []
-    wanted = list(spans[:MOST_SPANS])
-    if not wanted:
+    limited_spans = list(spans[:MOST_SPANS])
+    if not limited_spans:
         return found
-    start = min(span.starts_at for span in wanted)
-    end = max(max(span.ends_at, Instant(span.starts_at + 1)) for span in wanted)
+    start = min(span.starts_at for span in limited_spans)
+    end = max(max(span.ends_at, Instant(span.starts_at + 1)) for span in limited_spans)
     together = await all_of(reader, user_id, start, end, only_busy=True) if end - start <= WIDEST else None
-    for span in wanted:
+    for span in limited_spans:
         ends = max(span.ends_at, Instant(span.starts_at + 1))
         entries = together
         if entries is None:

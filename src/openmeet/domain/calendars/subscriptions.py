@@ -61,10 +61,10 @@ async def subscribe(
     (``TooManyCalendars``).
     """
     digest = digest_of(user_id, offered.url.encode() or b"file\x00" + (offered.fetched.content or b""))
-    mine = await queries.of_person(tx, user_id)
+    calendars = await queries.of_person(tx, user_id)
     calendar_id = CalendarId(new_id(tx.now))
     is_file = not offered.url
-    if len(mine) >= MOST_CALENDARS:
+    if len(calendars) >= MOST_CALENDARS:
         raise Refused(CalendarReason.TOO_MANY_CALENDARS, most=MOST_CALENDARS, name="TooManyCalendars")
     sealed = None
     if not is_file:
@@ -76,7 +76,7 @@ async def subscribe(
         user_id,
         name=checked_name(name or offered.read.name or host_of(offered.url) or gettext("A calendar")),
         host=host_of(offered.url),
-        tone=_free_tone(mine),
+        tone=_free_tone(calendars),
         health=FeedHealth.FILE if is_file else FeedHealth.FRESH,
         url_sealed=sealed,
         digest=digest,
@@ -87,13 +87,13 @@ async def subscribe(
         dates_until=Instant(tx.now + AHEAD),
     )
     if not is_new:
-        known = await queries.by_digest(tx, user_id, digest)
-        assert known is not None  # noqa: S101  # the conflict is with it
-        return known, False
+        existing = await queries.by_digest(tx, user_id, digest)
+        assert existing is not None  # noqa: S101  # the conflict is with it
+        return existing, False
     await queries.put_dates(tx, calendar_id, user_id, offered.read.dates, Instant(tx.now + AHEAD))
-    made = await queries.find(tx, user_id, calendar_id)
-    assert made is not None  # noqa: S101  # inserted above
-    return made, True
+    created = await queries.find(tx, user_id, calendar_id)
+    assert created is not None  # noqa: S101  # inserted above
+    return created, True
 
 
 def _free_tone(others: Sequence[Subscribed]) -> int:

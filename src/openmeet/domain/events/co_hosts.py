@@ -97,11 +97,11 @@ async def decline(tx: Transaction, caller: Caller, invitation_id: CoHostId) -> E
 async def leave(tx: Transaction, caller: Caller, slug: EventSlug) -> None:
     """Stop co-hosting. Co-hosts of the whole series leave all its dates. Raises NotFound, Forbidden."""
     event = await _lock(tx, caller, slug, EventPermission.LEAVE)
-    mine = await co_host_queries.of_person(tx, event.id, caller.user_id)
-    if mine is None:
+    co_host = await co_host_queries.of_person(tx, event.id, caller.user_id)
+    if co_host is None:
         raise Forbidden(EventReason.NOT_A_HOST)
-    await co_host_queries.put(tx, replace(mine, state=CoHostState.LEFT, decided_at=tx.now))
-    await _end_in_series(tx, event, mine, CoHostState.LEFT)
+    await co_host_queries.put(tx, replace(co_host, state=CoHostState.LEFT, decided_at=tx.now))
+    await _end_in_series(tx, event, co_host, CoHostState.LEFT)
 
 
 async def remove(tx: Transaction, caller: Caller, slug: EventSlug, co_host_id: CoHostId) -> None:

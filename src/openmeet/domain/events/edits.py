@@ -104,7 +104,7 @@ def with_record(before: Event, cid: str, event: NetworkEvent, now: Instant) -> E
 
 
 def with_details(event: Event, details: Details) -> Event:
-    chosen = details.content.visibility
+    visibility = details.content.visibility
     # Keep the original text of an instant until the instant changes, because a different text would change the CID.
     return replace(
         event,
@@ -117,9 +117,9 @@ def with_details(event: Event, details: Details) -> Event:
         time_zone=details.time_zone,
         is_all_day=details.is_all_day,
         # The host agreed to announce the earlier content, but not the new content.
-        record=event.record if chosen is event.content.visibility else replace(event.record, is_announced=False),
+        record=event.record if visibility is event.content.visibility else replace(event.record, is_announced=False),
         # Unpublished events do not wait for a record. A draft waits for its host.
-        is_held=event.is_held and (chosen is Visibility.PUBLIC or event.is_draft),
+        is_held=event.is_held and (visibility is Visibility.PUBLIC or event.is_draft),
     )
 
 

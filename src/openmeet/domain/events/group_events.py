@@ -14,8 +14,8 @@ async def group_for(reader: Reader, slug: str, caller: UserId) -> GroupOfEvent |
     """The group for a new event of this person; None if ``slug`` is empty. Raises NotFound, Forbidden."""
     if not slug:
         return None
-    group, mine = await actions.visible(reader, GroupSlug(slug), caller)
-    rules.require_permission(mine.role if mine else None, GroupPermission.CREATE_EVENT)
+    group, membership = await actions.visible(reader, GroupSlug(slug), caller)
+    rules.require_permission(membership.role if membership else None, GroupPermission.CREATE_EVENT)
     return of_event(group)
 
 

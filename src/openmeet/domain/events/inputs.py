@@ -188,10 +188,10 @@ def several(kind: type[C], *, at_most: int | None = None) -> Kind[tuple[C, ...]]
     named: Any = list[Literal[boxes]]  # type: ignore[valid-type]  # read at run time only
 
     def parse(text: str, name: str, problems: Problems) -> tuple[C, ...]:
-        asked = {word.strip() for word in text.split(",") if word.strip()}
-        if asked - {member.value for member in kind}:
+        names = {word.strip() for word in text.split(",") if word.strip()}
+        if names - {member.value for member in kind}:
             problems[name] = GeneralReason.CHOOSE_FROM(choices=", ".join(member.value for member in kind))
-        found = tuple(member for member in kind if member.value in asked)
+        found = tuple(member for member in kind if member.value in names)
         if at_most is not None and len(found) > at_most:
             problems[name] = EventReason.TOO_MANY_CHOICES(most=at_most)
         return found

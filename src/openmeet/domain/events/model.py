@@ -290,6 +290,6 @@ class Event:
         return not (self.is_held or self.is_hidden or self.is_gone or self.is_cancelled or self.is_over(now))
 
 
-def narrowed(chosen: Visibility, group: GroupOfEvent | None) -> Visibility:
+def narrowed(visibility: Visibility, group: GroupOfEvent | None) -> Visibility:
     """The effective visibility of a host's choice in this group, or in none."""
-    return chosen if group is None else NARROWEST[group.visibility][chosen]
+    return visibility if group is None else NARROWEST[group.visibility][visibility]

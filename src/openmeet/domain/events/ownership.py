@@ -71,9 +71,9 @@ async def accept(tx: Transaction, caller: Caller, slug: EventSlug) -> Event:
     not offered to them.
     """
     event = await queries.lock_by_slug(tx, slug)
-    mine = None if event is None else await co_host_queries.of_person(tx, event.id, caller.user_id)
+    co_host = None if event is None else await co_host_queries.of_person(tx, event.id, caller.user_id)
     offered = None if event is None else await co_host_queries.offered(tx, event.id)
-    if event is None or mine is None or event.is_gone or offered is None or offered.id != mine.id:
+    if event is None or co_host is None or event.is_gone or offered is None or offered.id != co_host.id:
         raise NotFound(_NO_OFFER)
     await raise_if_blocked(tx, event.author_id, caller.user_id, refusal=EventReason.CANNOT_TAKE_OVER)
     before = event.author_id

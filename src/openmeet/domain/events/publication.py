@@ -135,9 +135,9 @@ BY_CIRCLE: Final[Mapping[tuple[Circle, bool], PublishLevel]] = {
 }
 
 
-def circle_of(chosen: Visibility, group: GroupOfEvent | None) -> Circle:
+def circle_of(visibility: Visibility, group: GroupOfEvent | None) -> Circle:
     """Who may see an event with this visibility, in this group or in none."""
-    match narrowed(chosen, group):
+    match narrowed(visibility, group):
         case Visibility.PUBLIC:
             return Circle.EVERYBODY
         case Visibility.UNLISTED:
@@ -147,22 +147,22 @@ def circle_of(chosen: Visibility, group: GroupOfEvent | None) -> Circle:
 
 
 def reach(
-    chosen: Visibility,
+    visibility: Visibility,
     group: GroupOfEvent | None,
     record: RecordSettings = USUAL_RECORD,
     *,
     is_published_by_policy: bool = True,
     is_withdrawn: bool = False,
 ) -> PublishLevel:
-    """The publication level: the minimum of all limits. ``chosen`` is the host's choice. ``is_published_by_policy``:
+    """The publication level: the minimum of all limits. ``visibility`` is the host's choice. ``is_published_by_policy``:
     the series' policy publishes the date. ``is_withdrawn``: the host retracted it.
     """
     if is_withdrawn or not is_published_by_policy or not record.is_wanted:
         return PublishLevel.NOTHING
-    circle = circle_of(chosen, group)
-    is_told = record.is_announced if group is None else group.announces_events
+    circle = circle_of(visibility, group)
+    reveals_existence = record.is_announced if group is None else group.announces_events
     by_group = PublishLevel.FULL if group is None else BY_LEVEL[group.promotion_level]
-    return min(by_group, BY_DETAIL[record.detail], BY_CIRCLE[circle, is_told])
+    return min(by_group, BY_DETAIL[record.detail], BY_CIRCLE[circle, reveals_existence])
 
 
 def reach_of(event: Event) -> PublishLevel:
@@ -192,10 +192,12 @@ def may_be_published(table: str) -> str:
     """SQL condition: ``reach`` is not NOTHING, regardless of the series' policy."""
     group = f"select 1 from groups pg where pg.id = {table}.group_id and pg"
     is_private = f"({table}.visibility = 'private' or exists ({group}.visibility = 'private'))"
-    is_told = f"({table}.group_id is null and {table}.record_announced = 1 or exists ({group}.announces_events = 1))"
+    reveals_existence = (
+        f"({table}.group_id is null and {table}.record_announced = 1 or exists ({group}.announces_events = 1))"
+    )
     return (
         f"({table}.record_wanted = 1 and not exists ({group}.promotion_level = 'private')"
-        f" and ({is_public(table)} or {is_private} and {is_told}))"
+        f" and ({is_public(table)} or {is_private} and {reveals_existence}))"
     )
 
 

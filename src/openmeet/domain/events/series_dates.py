@@ -74,26 +74,26 @@ async def create_dates(
 
 
 async def revise_dates(
-    tx: Transaction, wanted: Sequence[tuple[Event, Details, tuple[str, ...]]], *, by: UserId | None
+    tx: Transaction, revisions: Sequence[tuple[Event, Details, tuple[str, ...]]], *, by: UserId | None
 ) -> list[Event]:
     """Set content and overridden fields of locked dates. Unchanged ones get no new revision.
 
     Returns the changed events, in their order.
     """
     found = []
-    for event, details, overridden in wanted:
+    for event, details, overridden in revisions:
         assert event.place_in_series is not None  # noqa: S101  # a date of a series
         after = replace(
             with_details(event, details), place_in_series=replace(event.place_in_series, overridden=overridden)
         )
         found.append(after if after == event else _next(tx, after))
-    return await _save_changed(tx, [event for event, _, _ in wanted], found, by)
+    return await _save_changed(tx, [event for event, _, _ in revisions], found, by)
 
 
 async def restore_dates(
-    tx: Transaction, wanted: Sequence[tuple[Event, Event, EventStatus]], *, by: UserId | None
+    tx: Transaction, restorations: Sequence[tuple[Event, Event, EventStatus]], *, by: UserId | None
 ) -> list[Event]:
-    """Restore the earlier content of locked dates. ``wanted`` has triples: the date as it is, as it was, and its status
+    """Restore the earlier content of locked dates. ``restorations`` has triples: the date as it is, as it was, and its status
     before the cancellation.
 
     The caller sets their positions in the series. Returns the changed events, in their order.
@@ -110,12 +110,12 @@ async def restore_dates(
             revision=now.revision + 1,
             updated_at=tx.now,
         )
-        for now, before, _ in wanted
+        for now, before, _ in restorations
     ]
     # The earlier status matters only for events that were or are cancelled.
-    off = [(now.id, status) for now, before, status in wanted if now.is_cancelled or before.is_cancelled]
+    off = [(now.id, status) for now, before, status in restorations if now.is_cancelled or before.is_cancelled]
     await queries.set_statuses_before(tx, off)
-    return await _save_changed(tx, [now for now, _, _ in wanted], found, by)
+    return await _save_changed(tx, [now for now, _, _ in restorations], found, by)
 
 
 async def cancel_each(tx: Transaction, dates: Sequence[Event], reason: str, *, by: UserId | None) -> list[Event]:

@@ -94,8 +94,8 @@ def is_familiar(table: str) -> str:
 
 def _is_near(table: str, near: Near) -> str:
     line = chord(near.within_km * 1_000)
-    here = zip("xyz", spot(near.latitude, near.longitude), strict=True)
-    square = " + ".join(f"({table}.place_{axis} - ({at})) * ({table}.place_{axis} - ({at}))" for axis, at in here)
+    center = zip("xyz", spot(near.latitude, near.longitude), strict=True)
+    square = " + ".join(f"({table}.place_{axis} - ({at})) * ({table}.place_{axis} - ({at}))" for axis, at in center)
     return f"({table}.place_x is not null and {square} <= {line * line})"
 
 

@@ -179,12 +179,12 @@ async def listed(
     after: tuple[str, str] | None,
     limit: int,
     asks_all: bool = False,
-    kept_here: bool | None = None,
+    is_created_here: bool | None = None,
 ) -> list[ListedGroup]:
     """Public groups whose text contains all of these words, ordered by name.
 
     ``after``: folded text and id of the last group on the previous page. ``asks_all``: include groups managed in
-    another app that have no member with a local account; a search with words always includes them. ``kept_here``: True
+    another app that have no member with a local account; a search with words always includes them. ``is_created_here``: True
     for only groups created on this site, False for only groups managed in another app.
     """
     clauses = [
@@ -195,8 +195,8 @@ async def listed(
         f"not {is_out_of_lists('g.owner_id', 'g.id')}",
     ]
     values: dict[str, object] = {"viewer": viewer or "", "limit": limit, "inside": _INSIDE}
-    if kept_here is not None:
-        clauses.append(f"g.is_read_only = {int(not kept_here)}")
+    if is_created_here is not None:
+        clauses.append(f"g.is_read_only = {int(not is_created_here)}")
     for number, word in enumerate(words[:_MAX_WORDS]):
         clauses.append(f"g.search_text like :word{number} escape '!'")
         values[f"word{number}"] = f"%{_literally(folded(word))}%"

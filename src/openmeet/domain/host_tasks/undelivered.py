@@ -114,10 +114,10 @@ async def dismiss(tx: Transaction, host: UserId, subject: str, source: str) -> i
 
     E-mails about events and groups of other people are not affected.
     """
-    chosen = [one for one in await undelivered(tx, host) if (one.about.id, one.source) == (subject, source)]
-    for one in chosen:
+    dismissed = [one for one in await undelivered(tx, host) if (one.about.id, one.source) == (subject, source)]
+    for one in dismissed:
         await emails.close_refused(tx, one.emails)
-    return sum(len(one.emails) for one in chosen)
+    return sum(len(one.emails) for one in dismissed)
 
 
 async def _hosted(reader: Reader, host: UserId, subjects: Iterable[str]) -> Mapping[str, Event | Group]:

@@ -49,7 +49,7 @@ class SavedSearch:
 
     @property
     def wanted(self) -> SearchQuery:
-        return query.wanted_of(self.typed, self.user_id)
+        return query.parse_query(self.typed, self.user_id)
 
 
 @dataclass(frozen=True, slots=True)

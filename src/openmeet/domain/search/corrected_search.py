@@ -17,12 +17,12 @@ from openmeet.i18n.markdown import folded
 class CorrectedSearch:
     """The result of a search after spelling correction.
 
-    ``wanted``: the search that was run in the end. ``is_corrected``: it has other words than those typed. ``shown``: these
+    ``query``: the search that was run in the end. ``is_corrected``: it has other words than those typed. ``shown``: these
     words as people write them; empty if only the spelling of umlauts differs.
     """
 
     events: list[Event]
-    wanted: SearchQuery
+    query: SearchQuery
     is_corrected: bool = False
     shown: str = ""
 
@@ -30,7 +30,7 @@ class CorrectedSearch:
 async def coming(
     db: Database,
     reader: Reader,
-    wanted: SearchQuery,
+    query: SearchQuery,
     after: EventCursor | None,
     limit: int,
     *,
@@ -42,20 +42,20 @@ async def coming(
     ``is_name``: the words are a name, such as that of a place, and have no typing errors. ``may_drop_words``: drop words
     that match nothing. A cursor of a corrected search repeats the correction, because the cursor does not contain it.
     """
-    found = await search.coming(reader, wanted, after, limit)
-    if found or not wanted.words:
-        return CorrectedSearch(found, wanted)
-    if after is not None and await search.coming(reader, wanted, None, 1):
-        return CorrectedSearch([], wanted)
-    corrected = await corrected_words(db, reader, wanted.words, is_name=is_name, may_drop_words=may_drop_words)
+    found = await search.coming(reader, query, after, limit)
+    if found or not query.words:
+        return CorrectedSearch(found, query)
+    if after is not None and await search.coming(reader, query, None, 1):
+        return CorrectedSearch([], query)
+    corrected = await corrected_words(db, reader, query.words, is_name=is_name, may_drop_words=may_drop_words)
     if corrected is None:
-        return CorrectedSearch([], wanted)
-    nearest = replace(wanted, words=corrected.words)
+        return CorrectedSearch([], query)
+    nearest = replace(query, words=corrected.words)
     found = await search.coming(reader, nearest, after, limit)
     return (
         CorrectedSearch(found, nearest, is_corrected=True, shown=corrected.shown)
         if found
-        else CorrectedSearch([], wanted)
+        else CorrectedSearch([], query)
     )
 
 

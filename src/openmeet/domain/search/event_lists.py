@@ -37,7 +37,9 @@ class MyEvents(StrEnum):
     PAST = "past"
 
 
-async def mine(reader: Reader, user_id: UserId, which: MyEvents, after: EventCursor | None, limit: int) -> list[Event]:
+async def my_events(
+    reader: Reader, user_id: UserId, which: MyEvents, after: EventCursor | None, limit: int
+) -> list[Event]:
     """A person's events. Past ones are sorted latest first, all others soonest first and undated ones last."""
     clauses = [_belongs_to(which)]
     values: dict[str, object] = {"user_id": user_id, "limit": limit}
@@ -120,8 +122,8 @@ async def answered_among(reader: Reader, user_id: UserId, event_ids: Sequence[Ev
     return {EventId(row["event_id"]) for row in rows}
 
 
-async def counts_of_mine(reader: Reader, user_id: UserId) -> dict[MyEvents, int]:
-    """Number of events in each list of ``mine``. An event may be in two lists."""
+async def my_event_counts(reader: Reader, user_id: UserId) -> dict[MyEvents, int]:
+    """Number of events in each list of ``my_events``. An event may be in two lists."""
     sums = ", ".join(
         f"coalesce(sum(case when {_belongs_to(which)} then 1 else 0 end), 0) as {which}" for which in MyEvents
     )

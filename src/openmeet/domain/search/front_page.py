@@ -46,7 +46,7 @@ _FIRST_DATES_ALONE: Final = _OF_FAMILIAR.format(
 async def coming(
     reader: Reader,
     viewer: UserId | None,
-    shown: FrontPagePolicy,
+    policy: FrontPagePolicy,
     after: EventCursor | None,
     limit: int,
     *,
@@ -54,14 +54,14 @@ async def coming(
     only_series: bool = False,
 ) -> list[Event]:
     """Upcoming events after ``after``, ordered by start like ``search.coming`` without words."""
-    source = EventOrigin.ALL if shown.choice is FrontPageChoice.EVERYTHING else EventOrigin.OPENMEET
-    wanted = SearchQuery(source=source, viewer=viewer, once_per_series=once_per_series, only_series=only_series)
-    here = await search.coming(reader, wanted, after, limit)
-    if shown.choice is not FrontPageChoice.FAMILIAR:
-        return here
-    asked = _FIRST_DATES_ALONE if only_series else _FIRST_DATES if once_per_series else _EVERY_DATE
+    source = EventOrigin.ALL if policy.choice is FrontPageChoice.EVERYTHING else EventOrigin.OPENMEET
+    query = SearchQuery(source=source, viewer=viewer, once_per_series=once_per_series, only_series=only_series)
+    created_here = await search.coming(reader, query, after, limit)
+    if policy.choice is not FrontPageChoice.FAMILIAR:
+        return created_here
+    sql = _FIRST_DATES_ALONE if only_series else _FIRST_DATES if once_per_series else _EVERY_DATE
     rows = await reader.fetch(
-        asked,
+        sql,
         viewer=viewer or "",
         began=reader.now - _LONGEST,
         now=reader.now,
@@ -69,7 +69,7 @@ async def coming(
         after_id=after.event_id if after else "",
         limit=limit,
     )
-    there = replace(wanted, source=EventOrigin.ATPROTO, near=shown.near)
-    nearby = [] if shown.near is None else await search.coming(reader, there, after, limit)
-    found = {event.id: event for event in (*here, *nearby, *map(event_of, rows))}
+    nearby_query = replace(query, source=EventOrigin.ATPROTO, near=policy.near)
+    nearby = [] if policy.near is None else await search.coming(reader, nearby_query, after, limit)
+    found = {event.id: event for event in (*created_here, *nearby, *map(event_of, rows))}
     return sorted(found.values(), key=lambda event: (event.starts_at or 0, event.id))[:limit]

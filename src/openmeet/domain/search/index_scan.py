@@ -214,8 +214,8 @@ class _Search:
     ) -> None:
         """Read the next events from ``low`` on that match these clauses and those of the search."""
         query = self.query
-        wanted = [*clauses, *query.clauses, *(term.condition for term in query.terms)]
-        wanted += _after(start)
+        conditions = [*clauses, *query.clauses, *(term.condition for term in query.terms)]
+        conditions += _after(start)
         bound: dict[str, object] = {
             **query.values,
             **values,
@@ -226,10 +226,10 @@ class _Search:
         for term in query.terms:
             bound |= term.values
         if query.until is not None:
-            wanted.append(f"{start} < :until")
+            conditions.append(f"{start} < :until")
             bound["until"] = query.until
         self.found += await self.reader.fetch(
-            f"select {columns_of('e')} from {source} where {' and '.join(wanted)} order by {start}, e.id limit :limit",
+            f"select {columns_of('e')} from {source} where {' and '.join(conditions)} order by {start}, e.id limit :limit",
             **bound,
         )
 

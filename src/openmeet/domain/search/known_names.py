@@ -26,7 +26,7 @@ from openmeet.i18n.markdown import folded
 _EVENTS: Final = 2_000
 _GROUPS: Final = 1_000
 _TEXT: Final = 1_500
-_KEPT: Final = 10 * MINUTE
+_MAX_AGE: Final = 10 * MINUTE
 _NAMES_AT_ONCE: Final = 500
 # At least one word of a name search must have this many letters.
 _LEAST: Final = 3
@@ -54,21 +54,21 @@ class KnownNames:
 
 def has_name(name: str, words: Sequence[str]) -> bool:
     """Whether a folded name matches all these word prefixes. At least one of them must have three letters."""
-    wanted = [folded(word) for word in words]
+    prefixes = [folded(word) for word in words]
     parts = name.split()
-    return any(len(word) >= _LEAST for word in wanted) and all(
-        any(part.startswith(word) for part in parts) for word in wanted
+    return any(len(word) >= _LEAST for word in prefixes) and all(
+        any(part.startswith(word) for part in parts) for word in prefixes
     )
 
 
-_kept: "WeakKeyDictionary[Database, tuple[Instant, KnownNames]]" = WeakKeyDictionary()
+_cache: "WeakKeyDictionary[Database, tuple[Instant, KnownNames]]" = WeakKeyDictionary()
 
 
 async def known_names(db: Database, reader: Reader) -> KnownNames:
     """Return the known names, at most ten minutes old."""
-    kept = _kept.get(db)
-    if kept is not None and kept[0] <= reader.now < kept[0] + _KEPT:
-        return kept[1]
+    cached = _cache.get(db)
+    if cached is not None and cached[0] <= reader.now < cached[0] + _MAX_AGE:
+        return cached[1]
     rows = await reader.fetch(
         f"""
         select e.title, substr(e.search_words, 1, {_TEXT}) as words, e.author_id, e.series_id from events e
@@ -84,9 +84,9 @@ async def known_names(db: Database, reader: Reader) -> KnownNames:
         names |= await shown_names(reader, authors[first : first + _NAMES_AT_ONCE])
     groups = await public_names(reader, _GROUPS)
     texts = [(row["title"], row["words"], row["series_id"]) for row in rows]
-    found = await asyncio.to_thread(names_in, texts, {one: names[one] for one in authors}, groups)
-    _kept[db] = (reader.now, found)
-    return found
+    names_now = await asyncio.to_thread(names_in, texts, {one: names[one] for one in authors}, groups)
+    _cache[db] = (reader.now, names_now)
+    return names_now
 
 
 def names_in(

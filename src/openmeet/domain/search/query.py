@@ -51,24 +51,24 @@ class Empty:
     action: str
 
 
-def wanted_of(typed: Mapping[str, str], viewer: UserId | None = None) -> SearchQuery:
+def parse_query(typed: Mapping[str, str], viewer: UserId | None = None) -> SearchQuery:
     """Parse a search. Days are in each event's own zone, and ``to`` is included. Raises InvalidForm with the invalid
     fields.
     """
     problems: dict[str, Why] = {}
-    query = typed.get("q", "").strip()
-    if len(query) > MAX_QUERY:
+    text = typed.get("q", "").strip()
+    if len(text) > MAX_QUERY:
         problems["q"] = SearchReason.QUERY_TOO_LONG(most=MAX_QUERY)
     first = _day(typed, "from", problems)
     last = _day(typed, "to", problems)
     if first and last and last < first:
         problems["to"] = SearchReason.LAST_DAY_BEFORE_FIRST
-    mode = _chosen(typed, "mode", MODE_LABELS, problems)
-    source = _chosen(
+    mode = _one_of(typed, "mode", MODE_LABELS, problems)
+    source = _one_of(
         {"source": _ALIASES.get(_of(typed, "source"), _of(typed, "source"))}, "source", SOURCE_LABELS, problems
     )
-    wanted = SearchQuery(
-        words=tuple(query.split()[:MAX_WORDS]),
+    query = SearchQuery(
+        words=tuple(text.split()[:MAX_WORDS]),
         first=first,
         last=last,
         topics=_topics(typed, problems),
@@ -80,7 +80,7 @@ def wanted_of(typed: Mapping[str, str], viewer: UserId | None = None) -> SearchQ
     )
     if problems:
         raise InvalidForm(problems)
-    return wanted
+    return query
 
 
 def source_or_none(text: str) -> EventOrigin | None:
@@ -89,7 +89,7 @@ def source_or_none(text: str) -> EventOrigin | None:
     return EventOrigin(text) if text in SOURCE_LABELS else None
 
 
-def kept_here(source: EventOrigin | None) -> bool | None:
+def created_here_filter(source: EventOrigin | None) -> bool | None:
     """Convert the origin filter: True for groups or series created on this site, False for others, None for both."""
     return None if source in {None, EventOrigin.ALL} else source is EventOrigin.OPENMEET
 
@@ -100,9 +100,9 @@ def query_string(typed: Mapping[str, str], **changes: str) -> str:
     return urlencode({name: value for name, value in fields.items() if value})
 
 
-def is_specific(wanted: SearchQuery) -> bool:
+def is_specific(query: SearchQuery) -> bool:
     """Whether the search has words, a topic or a place. Without any of these it matches nearly every event."""
-    return bool(query_terms(folded(" ".join(wanted.words))) or wanted.topics or wanted.near)
+    return bool(query_terms(folded(" ".join(query.words))) or query.topics or query.near)
 
 
 def name_of(typed: Mapping[str, str]) -> str:
@@ -224,8 +224,8 @@ def _unfiltered(typed: Mapping[str, str]) -> Iterator[Empty]:
         )
 
 
-def _path(asked: str) -> str:
-    return f"/?{asked}" if asked else "/"
+def _path(query_text: str) -> str:
+    return f"/?{query_text}" if query_text else "/"
 
 
 def _anything(query: str, *, is_name: bool) -> Empty:
@@ -257,7 +257,7 @@ def _of(typed: Mapping[str, str], name: str) -> str:
     return typed.get(name, "").strip()
 
 
-def _chosen(typed: Mapping[str, str], name: str, offered: Collection[str], problems: dict[str, Why]) -> str:
+def _one_of(typed: Mapping[str, str], name: str, offered: Collection[str], problems: dict[str, Why]) -> str:
     value = _of(typed, name)
     if value and value not in offered:
         problems[name] = GeneralReason.CHOOSE_ONE(choices=", ".join(offered))
@@ -266,8 +266,8 @@ def _chosen(typed: Mapping[str, str], name: str, offered: Collection[str], probl
 
 
 def _topics(typed: Mapping[str, str], problems: dict[str, Why]) -> tuple[str, ...]:
-    category = _chosen(typed, "category", tuple(Category), problems)
-    access = _chosen(typed, "access", tuple(AccessFeature), problems)
+    category = _one_of(typed, "category", tuple(Category), problems)
+    access = _one_of(typed, "access", tuple(AccessFeature), problems)
     tag, language = _of(typed, "tag"), languages.known_code(_of(typed, "language")[:100])
     if tag and not normalised(tag):
         problems["tag"] = SearchReason.MALFORMED_TAG
@@ -305,10 +305,10 @@ def _point(text: str) -> tuple[float, float] | None:
 
 
 def _groups(typed: Mapping[str, str], viewer: UserId | None, problems: dict[str, Why]) -> UserId | None:
-    asked = _of(typed, "groups")
-    if not asked:
+    value = _of(typed, "groups")
+    if not value:
         return None
-    if asked != "mine":
+    if value != "mine":
         problems["groups"] = SearchReason.UNKNOWN_GROUPS
     elif viewer is None:
         problems["groups"] = SearchReason.SIGN_IN_FOR_GROUPS

@@ -65,98 +65,105 @@ class SearchQuery:
     only_series: bool = False
 
 
-def position_in(wanted: SearchQuery, event: Event) -> EventCursor:
+def position_in(query: SearchQuery, event: Event) -> EventCursor:
     """The cursor after this event in the results of ``coming``."""
-    forms = query_terms(folded(" ".join(wanted.words)))
+    forms = query_terms(folded(" ".join(query.words)))
     return position_of(event, 1 if forms and not is_in_title(folded(event.title), forms) else 0)
 
 
-async def coming(reader: Reader, wanted: SearchQuery, after: EventCursor | None, limit: int) -> list[Event]:
+async def coming(reader: Reader, query: SearchQuery, after: EventCursor | None, limit: int) -> list[Event]:
     """Return upcoming events. If ``first`` or ``since`` is in the past, past events are included."""
-    forms = query_terms(folded(" ".join(wanted.words)))
-    if not wanted.words:
-        return await _part(reader, wanted, (), (), after, limit)
+    forms = query_terms(folded(" ".join(query.words)))
+    if not query.words:
+        return await _part(reader, query, (), (), after, limit)
     if not forms:
         return []
     titled = tuple(f"{TITLE}{form}" for form in forms)
     found: list[Event] = []
     if after is None or after.part == 0:
-        found = await _part(reader, wanted, titled, (), after, limit)
+        found = await _part(reader, query, titled, (), after, limit)
         after = None
     if len(found) < limit:
-        found += await _part(reader, wanted, forms, titled, after, limit - len(found))
+        found += await _part(reader, query, forms, titled, after, limit - len(found))
     return found
 
 
 async def _part(
     reader: Reader,
-    wanted: SearchQuery,
+    query: SearchQuery,
     forms: tuple[str, ...],
     without: tuple[str, ...],
     after: EventCursor | None,
     limit: int,
 ) -> list[Event]:
     """Events with all words of ``forms`` but not all of ``without``, ordered by start."""
-    clauses, values = _clauses(wanted, "e")
+    clauses, values = _clauses(query, "e")
     at = "strpos" if reader.engine == "postgresql" else "instr"
     if without:
         clauses.append(f"not ({_has_all('e', at, 'without', len(without))})")
         values |= {f"without{number}": f" {form}" for number, form in enumerate(without)}
-    question = IndexQuery(
+    index_query = IndexQuery(
         clauses=tuple(clauses),
         values=values,
-        terms=_terms(wanted, forms, at, "e"),
-        is_listed=wanted.of_groups_of is None,
-        since=wanted.since if wanted.first is None else Instant(_midnight(wanted.first) - DAY),
-        until=wanted.until if wanted.last is None else Instant(_midnight(wanted.last) + 2 * DAY),
+        terms=_terms(query, forms, at, "e"),
+        is_listed=query.of_groups_of is None,
+        since=query.since if query.first is None else Instant(_midnight(query.first) - DAY),
+        until=query.until if query.last is None else Instant(_midnight(query.last) + 2 * DAY),
     )
-    if wanted.once_per_series:
-        question = _once(reader, question, wanted, forms, without, at)
-    rows = await find_rows(reader, question, (after.starts_at, after.event_id) if after else None, limit)
+    if query.once_per_series:
+        index_query = _once(reader, index_query, query, forms, without, at)
+    rows = await find_rows(reader, index_query, (after.starts_at, after.event_id) if after else None, limit)
     return [event_of(row) for row in rows]
 
 
 def _once(
-    reader: Reader, question: IndexQuery, wanted: SearchQuery, forms: tuple[str, ...], without: tuple[str, ...], at: str
+    reader: Reader,
+    index_query: IndexQuery,
+    query: SearchQuery,
+    forms: tuple[str, ...],
+    without: tuple[str, ...],
+    at: str,
 ) -> IndexQuery:
     """Restrict a search to the first match of each series. A series in the previous part is not repeated."""
-    by: Literal["over_at", "starts_at"] = "over_at" if question.since is None else "starts_at"
+    by: Literal["over_at", "starts_at"] = "over_at" if index_query.since is None else "starts_at"
 
     def fits(table: str) -> str:
-        terms = [term.condition for term in _terms(wanted, forms, at, table)]
-        bounds = [f"{table}.over_at > :dates_after" if question.since is None else f"{table}.starts_at >= :dates_since"]
-        if question.until is not None:
+        terms = [term.condition for term in _terms(query, forms, at, table)]
+        bounds = [
+            f"{table}.over_at > :dates_after" if index_query.since is None else f"{table}.starts_at >= :dates_since"
+        ]
+        if index_query.until is not None:
             bounds.append(f"{table}.starts_at < :dates_until")
-        return " and ".join((is_listed(table), *bounds, *_clauses(wanted, table)[0], *terms))
+        return " and ".join((is_listed(table), *bounds, *_clauses(query, table)[0], *terms))
 
     clause = is_first_of_series("e", fits, by=by)
     if without:
         titled = has_date("e", lambda table: f"{fits(table)} and {_has_all(table, at, 'without', len(without))}")
         # A case expression, because the second condition need not be evaluated for most dates.
         clause = f"case when {clause} then not {titled} else false end"
-    bounds = {"dates_after": reader.now, "dates_since": question.since, "dates_until": question.until}
-    values = {**question.values, **{name: value for name, value in bounds.items() if f":{name}" in clause}}
-    return replace(question, clauses=(*question.clauses, clause), values=values)
+    bounds = {"dates_after": reader.now, "dates_since": index_query.since, "dates_until": index_query.until}
+    values = {**index_query.values, **{name: value for name, value in bounds.items() if f":{name}" in clause}}
+    return replace(index_query, clauses=(*index_query.clauses, clause), values=values)
 
 
-def _terms(wanted: SearchQuery, forms: tuple[str, ...], at: str, table: str) -> tuple[Term, ...]:
+def _terms(query: SearchQuery, forms: tuple[str, ...], at: str, table: str) -> tuple[Term, ...]:
     """Conditions on ``table``, an alias of ``events``, that the word index can answer."""
     terms = [
         *(_written(f"form{number}", form, at, table, is_beginning=True) for number, form in enumerate(forms)),
         *(
             _written(f"topic{number}", topic_term(topic), at, table, is_beginning=False)
-            for number, topic in enumerate(wanted.topics)
+            for number, topic in enumerate(query.topics)
         ),
     ]
-    if wanted.mode is not None:
+    if query.mode is not None:
         # Hybrid events match both modes.
-        modes = [wanted.mode.value, Mode.HYBRID.value]
+        modes = [query.mode.value, Mode.HYBRID.value]
         terms.append(Term(f"{table}.mode in :modes", {"modes": modes}, tuple(f"m={mode}" for mode in modes)))
-    if wanted.source is not EventOrigin.ALL:
-        origin = (RecordOrigin.HERE if wanted.source is EventOrigin.OPENMEET else RecordOrigin.NETWORK).value
+    if query.source is not EventOrigin.ALL:
+        origin = (RecordOrigin.HERE if query.source is EventOrigin.OPENMEET else RecordOrigin.NETWORK).value
         terms.append(Term(f"{table}.origin = :origin", {"origin": origin}, (f"o={origin}",)))
-    if wanted.near is not None:
-        terms.append(_near(wanted.near, table))
+    if query.near is not None:
+        terms.append(_near(query.near, table))
     return tuple(terms)
 
 
@@ -173,12 +180,12 @@ def _written(name: str, word: str, at: str, table: str, *, is_beginning: bool) -
 
 
 def _near(near: Near, table: str) -> Term:
-    x, y, z = here = spot(near.latitude, near.longitude)
+    x, y, z = center = spot(near.latitude, near.longitude)
     line = chord(near.within_km * 1_000)
     square = " + ".join(f"({table}.place_{axis} - :{axis}) * ({table}.place_{axis} - :{axis})" for axis in "xyz")
     width, name = (NARROW, "h") if near.within_km <= NARROWLY else (WIDE, "g")
     town_line = max(line, chord(TOWN_KM * 1_000))
-    words = tuple(f"{name}=" + "_".join(map(str, cell)) for cell in cells(here, town_line, width))
+    words = tuple(f"{name}=" + "_".join(map(str, cell)) for cell in cells(center, town_line, width))
     most = ":square"
     values = {"x": x, "y": y, "z": z, "square": line * line}
     if town_line > line:
@@ -187,26 +194,26 @@ def _near(near: Near, table: str) -> Term:
     return Term(f"{square} <= {most}", values, words)
 
 
-def _clauses(wanted: SearchQuery, table: str) -> tuple[list[str], dict[str, object]]:
+def _clauses(query: SearchQuery, table: str) -> tuple[list[str], dict[str, object]]:
     """Conditions that the word index cannot answer, such as visibility and local days."""
-    clauses = [f"not {is_hidden(table)}", is_public(table) if wanted.of_groups_of is None else is_of_own_group(table)]
+    clauses = [f"not {is_hidden(table)}", is_public(table) if query.of_groups_of is None else is_of_own_group(table)]
     values: dict[str, object] = {}
-    if wanted.of_groups_of is not None:
+    if query.of_groups_of is not None:
         clauses.append(f"not {is_kept_from(table)}")
-        values["user_id"] = wanted.of_groups_of
-    if wanted.only_series:
+        values["user_id"] = query.of_groups_of
+    if query.only_series:
         clauses.append(f"{table}.series_id is not null")
-    if wanted.viewer is not None:
+    if query.viewer is not None:
         clauses.append(f"not {is_out_of_lists(f'{table}.author_id', f'{table}.group_id')}")
-        values["viewer"] = wanted.viewer
+        values["viewer"] = query.viewer
     # Local days have no index. The index of starts narrows the range to UTC days with one more on each side, because no
     # zone is further off.
-    if wanted.first is not None:
+    if query.first is not None:
         clauses.append(f"{table}.starts_local >= :first")
-        values["first"] = wanted.first.isoformat()
-    if wanted.last is not None:
+        values["first"] = query.first.isoformat()
+    if query.last is not None:
         clauses.append(f"{table}.starts_local < :following")
-        values["following"] = (wanted.last + timedelta(days=1)).isoformat()
+        values["following"] = (query.last + timedelta(days=1)).isoformat()
     return clauses, values
 
 

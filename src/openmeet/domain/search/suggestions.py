@@ -212,7 +212,7 @@ async def _coming_of(reader: Reader, column: str, ids: Sequence[str], viewer: Us
 
 async def _about(reader: Reader, topic: str, home: EventPosition | None, viewer: UserId | None) -> list[Event]:
     """The next public events about this topic, near a position if one is known."""
-    wanted = SearchQuery(
+    query = SearchQuery(
         since=reader.now,
         until=Instant(reader.now + _AHEAD),
         topics=(f"category:{Category(topic).value}",),
@@ -220,6 +220,6 @@ async def _about(reader: Reader, topic: str, home: EventPosition | None, viewer:
         once_per_series=True,
     )
     if home is not None:
-        wanted = replace(wanted, near=Near(home.latitude, home.longitude, _NEAR_KM))
-    found = await search.coming(reader, wanted, None, _OF_TOPIC)
+        query = replace(query, near=Near(home.latitude, home.longitude, _NEAR_KM))
+    found = await search.coming(reader, query, None, _OF_TOPIC)
     return [event for event in found if not event.is_cancelled]

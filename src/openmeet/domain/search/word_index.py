@@ -82,16 +82,16 @@ def worth_looking_up(terms: Sequence[Term], seen: TermCounts, grains: range) -> 
         * (len(term.words) / _WORDS + term.is_beginning * GRAINS_OF_PERIOD * of_grain * count / seen.number / _MEETINGS)
         for term, count in zip(terms, seen.counts, strict=True)
     ]
-    parts = [(count + 1) / (seen.number + 1) for count in seen.counts]
-    chosen: list[int] = []
+    shares = [(count + 1) / (seen.number + 1) for count in seen.counts]
+    selected: list[int] = []
     reading = of_grain * len(grains)
-    while others := set(range(len(terms))) - set(chosen):
-        best = min(others, key=lambda number: costs[number] + reading * parts[number])
-        if chosen and costs[best] + reading * parts[best] >= reading:
+    while others := set(range(len(terms))) - set(selected):
+        best = min(others, key=lambda number: costs[number] + reading * shares[number])
+        if selected and costs[best] + reading * shares[best] >= reading:
             break
-        chosen.append(best)
-        reading *= parts[best]
-    return [terms[number] for number in sorted(chosen)]
+        selected.append(best)
+        reading *= shares[best]
+    return [terms[number] for number in sorted(selected)]
 
 
 def _periods(grains: range) -> range:
@@ -114,12 +114,12 @@ def looked_up(terms: Sequence[Term], grains: range, engine: Engine) -> tuple[str
 def _by_period(terms: Sequence[Term], grains: range) -> Iterator[str]:
     for period in _periods(grains):
         start = period * GRAINS_OF_PERIOD
-        wanted = range(max(grains.start, start), min(grains.stop, start + GRAINS_OF_PERIOD))
+        period_grains = range(max(grains.start, start), min(grains.stop, start + GRAINS_OF_PERIOD))
         parts = [
             _any(term.words, " | ", f"'{period}={{}}':*" if term.is_beginning else f"'{period}={{}}'") for term in terms
         ]
-        if len(wanted) < GRAINS_OF_PERIOD:
-            parts.append(_any([f"s={grain}" for grain in wanted], " | ", "'{}'"))
+        if len(period_grains) < GRAINS_OF_PERIOD:
+            parts.append(_any([f"s={grain}" for grain in period_grains], " | ", "'{}'"))
         yield " & ".join(parts)
 
 

@@ -126,8 +126,8 @@ async def list_events(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         found = await corrected_search.coming(database_of(request), reader, search_query, after, limit + 1)
         events = found.events
-        cursor = event_lists.pack(search.position_in(found.wanted, events[limit - 1])) if len(events) > limit else None
-        searched = " ".join(found.wanted.words) if found.is_corrected else None
+        cursor = event_lists.pack(search.position_in(found.query, events[limit - 1])) if len(events) > limit else None
+        searched = " ".join(found.query.words) if found.is_corrected else None
         return json_response(FoundEvents(await details_of(reader, request, events[:limit]), cursor, searched))
 
 

@@ -125,7 +125,7 @@ async def show_mine(request: Request) -> Response:
     selected_list = request.query_params.get("which", "")
     after = event_lists.unpack(request.query_params.get("after", ""))
     async with database_of(request).reader() as reader:
-        counts = await event_lists.counts_of_mine(reader, caller.user_id)
+        counts = await event_lists.my_event_counts(reader, caller.user_id)
         first = next((tab for tab in _TABS if counts[tab]), MyEvents.GOING)
         which = MyEvents(selected_list) if selected_list in set(_TABS) else first
         found = await event_lists.mine(reader, caller.user_id, which, after, PAGE_SIZE + 1)

@@ -63,7 +63,7 @@ async def list_groups(request: Request) -> Response:
             after=after,
             limit=limit + 1,
             asks_all=source is not None,
-            kept_here=query.kept_here(source),
+            is_created_here=query.created_here_filter(source),
         )
         return json_response(await _group_list(reader, request, found, limit))
 

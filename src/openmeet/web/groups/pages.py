@@ -81,7 +81,7 @@ async def show_groups(request: Request) -> Response:
                 after=after,
                 limit=PAGE_SIZE + 1,
                 asks_all=source is not None,
-                kept_here=query.kept_here(source),
+                is_created_here=query.created_here_filter(source),
             )
             followed = []
         nexts = await group_events.next_of_groups(reader, [one.group.id for one in (*found, *followed)], viewer)
