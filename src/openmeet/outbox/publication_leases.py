@@ -83,7 +83,7 @@ FIND = f"select {COLUMNS} from publications where kind = :kind and subject_id = 
 
 FIND_BY_URI = f"select {COLUMNS} from publications where uri = :uri"
 
-OWNED_AMONG = "select uri from publications where uri in :uris"
+PUBLISHED_AMONG = "select uri from publications where uri in :uris"
 
 # A request without a response may take effect much later, so its CID is kept until there is a base again.
 STORE_BEFORE_SENDING = """
@@ -159,11 +159,11 @@ async def find_by_uri(reader: Reader, uri: str) -> LeasedPublication | None:
     return None if row is None else publication_of(row)
 
 
-async def owned_among(reader: Reader, uris: Sequence[str]) -> set[str]:
+async def published_among(reader: Reader, uris: Sequence[str]) -> set[str]:
     """Which of these records are written by us."""
     if not uris:
         return set()
-    return {row["uri"] for row in await reader.fetch(OWNED_AMONG, uris=list(uris))}
+    return {row["uri"] for row in await reader.fetch(PUBLISHED_AMONG, uris=list(uris))}
 
 
 async def store_before_sending(

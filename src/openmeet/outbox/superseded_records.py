@@ -71,7 +71,7 @@ async def subjects_of(reader: Reader, kind: PublicationKind, uris: Collection[st
 
 # A URI can be used by a new record if its record was retracted, if the author wrote the event in another app, or if the
 # event was deleted here.
-_HELD = """
+_SUPERSEDED_AMONG = """
     select f.uri from superseded_records f left join events e on f.kind = 'event' and e.id = f.subject_id
      where f.uri in :uris
        and (f.is_there = 1 or f.kind <> 'event' or (e.origin = 'here' and e.deleted_at is null)
@@ -79,13 +79,13 @@ _HELD = """
 """
 
 
-async def owned_among(reader: Reader, uris: Collection[str]) -> set[str]:
+async def superseded_among(reader: Reader, uris: Collection[str]) -> set[str]:
     """The URIs that still belong to a subject here. A record that is written under one of them does not make a new
     event or series.
     """
     if not uris:
         return set()
-    return {row["uri"] for row in await reader.fetch(_HELD, uris=sorted(uris))}
+    return {row["uri"] for row in await reader.fetch(_SUPERSEDED_AMONG, uris=sorted(uris))}
 
 
 async def of_subject(reader: Reader, kind: PublicationKind, subject_id: str) -> list[SupersededRecord]:

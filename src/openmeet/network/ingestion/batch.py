@@ -118,10 +118,10 @@ async def load_batch(tx: Transaction, context: IngestionContext, readings: Seque
     others = ownership_transfer.named_by(readings) | of_series | of_groups
     current_uris = await lock_current(tx, named, along={*await links.uris_of(tx, uris - answer_uris), *others})
     before |= await seen.find_many(tx, sorted(uris - answer_uris))
-    former = await superseded_records.owned_among(tx, uris - answer_uris)
+    former = await superseded_records.superseded_among(tx, uris - answer_uris)
     batch = Batch(
         before,
-        await publication_leases.owned_among(tx, sorted(uris)),
+        await publication_leases.published_among(tx, sorted(uris)),
         await seen.subjects_waited_for(tx, sorted({*named, *uris} - answer_uris)),
         await in_flight.among(tx, sorted(uris)),
         await erased.barriers(tx, context.erasure_keys, {*uris, *(reading.message.did for reading in readings)}),

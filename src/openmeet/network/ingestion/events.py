@@ -233,7 +233,7 @@ async def _superseded_record(tx: Transaction, uri: str, owned: LeasedPublication
     """
     if owned is not None and owned.kind is not PublicationKind.FORMER_EVENT:
         return None
-    if owned is None and not await superseded_records.owned_among(tx, [uri]):
+    if owned is None and not await superseded_records.superseded_among(tx, [uri]):
         return None
     return await superseded_records.find(tx, uri)
 
