@@ -11,7 +11,7 @@ from groundwork.clock import SECOND, HandClock, Instant
 from groundwork.database.transaction import Database, Reader, Row, Transaction
 from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import lists, queries
-from openmeet.domain.attendance.lists import CACHED_FROM, KEPT_SECONDS, counts_shown
+from openmeet.domain.attendance.lists import CACHE_SECONDS, CACHED_FROM, counts_shown
 from openmeet.domain.attendance.model import SHOWN, AttendanceId, AttendanceStatus
 from openmeet.domain.events.model import Event
 from openmeet.domain.search import event_lists
@@ -70,11 +70,13 @@ async def test_the_pages_together_are_the_whole_list_in_order(db: Database, seed
     async with db.transaction() as tx:
         event = await answered(tx, f"{seed}", [chosen.choice(list(S)) for _ in range(60)])
         whole = await listed(tx, event, 100)
-        key = [(one.place, one.answered_at, one.attendance_id) for one in whole]
+        key = [(one.waitlist_number, one.answered_at, one.attendance_id) for one in whole]
         assert len(whole) == 60
         assert key == sorted(key)
         paged = await listed(tx, event, PAGE)
-        while more := await listed(tx, event, PAGE, (paged[-1].place, paged[-1].answered_at, paged[-1].attendance_id)):
+        while more := await listed(
+            tx, event, PAGE, (paged[-1].waitlist_number, paged[-1].answered_at, paged[-1].attendance_id)
+        ):
             paged += more
         assert paged == whole
 
@@ -85,7 +87,9 @@ async def test_pages_join_if_waitlist_numbers_are_not_positive(db: Database):
         event = await answered(tx, "restored", [S.ATTENDING, S.WAITLISTED, S.ATTENDING, S.WAITLISTED] * 10, first=-19)
         whole = await listed(tx, event, 100)
         paged = await listed(tx, event, 1)
-        while more := await listed(tx, event, 1, (paged[-1].place, paged[-1].answered_at, paged[-1].attendance_id)):
+        while more := await listed(
+            tx, event, 1, (paged[-1].waitlist_number, paged[-1].answered_at, paged[-1].attendance_id)
+        ):
             paged += more
     assert (len(whole), paged) == (40, whole)
 
@@ -140,7 +144,7 @@ async def test_only_counts_of_large_events_are_cached(db: Database, clock: HandC
         assert (second[crowd.id].going, second[few.id].going) == (CACHED_FROM, 0)
         await counts_shown(counting, [crowd.id])
         assert counting.statements == 1, "the crowd was counted again"
-    clock.turn(KEPT_SECONDS * SECOND)
+    clock.turn(CACHE_SECONDS * SECOND)
     async with db.reader() as reader:
         assert (await counts_shown(reader, [crowd.id]))[crowd.id].going == 0
 

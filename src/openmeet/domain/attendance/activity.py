@@ -112,7 +112,7 @@ async def past_attendance(
     )
     if not events:
         return {}
-    asked = {} if people is None else {"people": sorted(set(people))}
+    parameters = {} if people is None else {"people": sorted(set(people))}
     rows = await reader.fetch(
         f"""
         select a.user_id, count(*) as said_yes, sum(case when a.status = 'attended' then 1 else 0 end) as came
@@ -127,7 +127,7 @@ async def past_attendance(
         host=host,
         least=LEAST_OF_REGULARS if people is None else 1,
         limit=limit if people is None else len(people),
-        **asked,
+        **parameters,
     )
     hidden = await _hidden(reader, [row["id"] for row in events], [row["user_id"] for row in rows])
     is_checked = all(row["is_checked"] for row in events)

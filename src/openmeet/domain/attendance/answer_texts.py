@@ -312,10 +312,10 @@ def _asked_sentence(bar_input: AnswerBarInput, host: str) -> str:
     rsvp = bar_input.rsvp
     if rsvp is None or rsvp.pending_for is not PendingFor.APPROVAL:
         return gettext("Your answer came from another app. The host hasn’t confirmed it yet.")
-    asked = formatting.ago(rsvp.answered_at, bar_input.now)
+    when_asked = formatting.ago(rsvp.answered_at, bar_input.now)
     if host:
-        return gettext("You asked to join %(when)s. %(host)s hasn’t decided yet.", when=asked, host=host)
-    return gettext("You asked to join %(when)s. The host hasn’t decided yet.", when=asked)
+        return gettext("You asked to join %(when)s. %(host)s hasn’t decided yet.", when=when_asked, host=host)
+    return gettext("You asked to join %(when)s. The host hasn’t decided yet.", when=when_asked)
 
 
 def _closed_sentence(bar_input: AnswerBarInput) -> str:

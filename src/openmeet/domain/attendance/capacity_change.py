@@ -32,14 +32,14 @@ class _WaitingParty:
     mode: AnswerMode | None
 
 
-async def by_limits(reader: Reader, wanted: Mapping[EventId, tuple[SeatLimits, SeatLimits]]) -> CapacityImpact:
-    """Return the effect on events. ``wanted`` has the old and new limits of each event. Effects that the old limits
+async def by_limits(reader: Reader, limits_by_event: Mapping[EventId, tuple[SeatLimits, SeatLimits]]) -> CapacityImpact:
+    """Return the effect on events. ``limits_by_event`` has the old and new limits of each event. Effects that the old limits
     already had are not counted.
     """
-    lower = {event_id: limits for event_id, limits in wanted.items() if limits[0] != limits[1]}
-    if not lower:
+    changed_limits = {event_id: limits for event_id, limits in limits_by_event.items() if limits[0] != limits[1]}
+    if not changed_limits:
         return CapacityImpact()
-    ids = list(lower)
+    ids = list(changed_limits)
     held = await seats_by_mode_of_each(reader, ids)
     stuck: dict[EventId, int] = {}
     for row in await reader.fetch(
@@ -48,11 +48,11 @@ async def by_limits(reader: Reader, wanted: Mapping[EventId, tuple[SeatLimits, S
         ids=ids,
     ):
         event_id, one = EventId(row["event_id"]), _WaitingParty(row["party"], _mode(row["mode"]))
-        before, after = lower[event_id]
+        before, after = changed_limits[event_id]
         if is_too_large(after, one) and not is_too_large(before, one):
             stuck[event_id] = stuck.get(event_id, 0) + int(row["found"])
     over = {}
-    for event_id, (before, after) in lower.items():
+    for event_id, (before, after) in changed_limits.items():
         taken = held[event_id]
         more = _beyond(after, taken)
         if more > _beyond(before, taken):
@@ -60,9 +60,9 @@ async def by_limits(reader: Reader, wanted: Mapping[EventId, tuple[SeatLimits, S
     return CapacityImpact(sum(over.values()), sum(stuck.values()), len({*over, *stuck}))
 
 
-async def by_details(reader: Reader, wanted: Sequence[tuple[Event, Details]]) -> CapacityImpact:
+async def by_details(reader: Reader, edits: Sequence[tuple[Event, Details]]) -> CapacityImpact:
     """Effect of new event details."""
-    registration_settings = await registration.of_events(reader, [event for event, _ in wanted])
+    registration_settings = await registration.of_events(reader, [event for event, _ in edits])
     return await by_limits(
         reader,
         {
@@ -70,7 +70,7 @@ async def by_details(reader: Reader, wanted: Sequence[tuple[Event, Details]]) ->
                 limits_of(event, registration_settings[event.id]),
                 limits_of(replace(event, content=details.content), registration_settings[event.id]),
             )
-            for event, details in wanted
+            for event, details in edits
         },
     )
 
@@ -79,9 +79,10 @@ async def by_registration_settings(
     reader: Reader, events: Sequence[Event], registration_settings: RegistrationSettings
 ) -> CapacityImpact:
     """Effect of new registration settings."""
-    known = await registration.of_events(reader, events)
+    current_settings = await registration.of_events(reader, events)
     return await by_limits(
-        reader, {one.id: (limits_of(one, known[one.id]), limits_of(one, registration_settings)) for one in events}
+        reader,
+        {one.id: (limits_of(one, current_settings[one.id]), limits_of(one, registration_settings)) for one in events},
     )
 
 

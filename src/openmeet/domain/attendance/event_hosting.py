@@ -33,10 +33,10 @@ async def revise(
         await recheck_rsvp_records(tx, [event.id])
         await network_rsvps.reconsider_hidden_rsvps(tx, [event])
         await reevaluation.recheck_former_members(tx, [event])
-    told = await _notify_attendees(tx, caller, before, event, kinds.EVENT_CHANGED)
+    notified = await _notify_attendees(tx, caller, before, event, kinds.EVENT_CHANGED)
     if before is not None:
         await _notify_mentioned(tx, caller, before, event)
-    return told
+    return notified
 
 
 async def cancel(
@@ -95,9 +95,9 @@ async def _notify_mentioned(tx: Transaction, caller: Caller, before: Event, even
     answered = await people_to_notify(tx, event.id, CONCERNED)
     co_hosts = (await co_hosts_of(tx, [event.id])).get(event.id, [])
     roles = await roles_of(tx, event.group.id, people) if event.group else {}
-    near = {event.author_id, *answered, *co_hosts, *(one for one, role in roles.items() if role in INSIDE)}
+    involved = {event.author_id, *answered, *co_hosts, *(one for one, role in roles.items() if role in INSIDE)}
     about = Payload(person_id=caller.user_id)
-    to = [one for one in people if one in near]
+    to = [one for one in people if one in involved]
     sources = [caller.user_id]
     revision, starts_at = event.revision, event.starts_at
     await notifications.notify(

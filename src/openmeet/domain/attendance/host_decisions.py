@@ -85,7 +85,9 @@ async def approve(
         has_room = await save_rsvp.expire_offers_and_check_room(
             tx, event, registration_settings, one, save_rsvp.stored_details(one)
         )
-        saved = await apply(tx, event, one, AttendanceAction.APPROVE, caller, has_room=has_room, is_approved=True)
+        saved = await apply_host_action(
+            tx, event, one, AttendanceAction.APPROVE, caller, has_room=has_room, is_approved=True
+        )
         (seated if saved.is_seated else waiting).append(saved)
     await notify_people(tx, event, seated, kinds.ANSWER_APPROVED)
     if waiting:
@@ -104,17 +106,17 @@ async def remove(tx: Transaction, caller: Caller, slug: EventSlug, ids: Sequence
     People invited to all dates of a series are not invited to any further ones.
     """
     event = await lock_for_host(tx, caller, slug)
-    gone = []
+    removed = []
     for one in await _rsvps_to_change(tx, event, ids, AttendanceAction.REMOVE):
         if one.user_id == event.author_id:
             raise Refused(AttendanceReason.HOST_CANNOT_BE_REMOVED, name="NotYourself")
-        gone.append(await apply(tx, event, one, AttendanceAction.REMOVE, caller))
-    await notify_people(tx, event, gone, kinds.ANSWER_DECLINED)
-    if gone and event.place_in_series is not None:
-        await invitation_queries.end(tx, event.place_in_series.series_id, [one.user_id for one in gone])
-    if gone:
+        removed.append(await apply_host_action(tx, event, one, AttendanceAction.REMOVE, caller))
+    await notify_people(tx, event, removed, kinds.ANSWER_DECLINED)
+    if removed and event.place_in_series is not None:
+        await invitation_queries.end(tx, event.place_in_series.series_id, [one.user_id for one in removed])
+    if removed:
         await waitlist.fill(tx, event, await registration.of_event(tx, event))
-    return DecisionCounts(removed=len(gone))
+    return DecisionCounts(removed=len(removed))
 
 
 async def restore(tx: Transaction, caller: Caller, slug: EventSlug, attendance_id: AttendanceId) -> Attendance:
@@ -148,8 +150,8 @@ async def _restore_status(
         if before is AttendanceStatus.WAITLISTED or not limits_are_kept:
             status, first = AttendanceStatus.WAITLISTED, await waitlist.first_number(tx, event.id) - 1
     pending_for = PendingFor.APPROVAL if status is AttendanceStatus.PENDING else None
-    back = replace(rsvp, status=status, waitlist_number=first, pending_for=pending_for)
-    saved = await queries.save(tx, back)
+    restored = replace(rsvp, status=status, waitlist_number=first, pending_for=pending_for)
+    saved = await queries.save(tx, restored)
     await history.append(tx, event, rsvp, saved, through=ChangeChannel.HOST, actor_id=caller.user_id)
     await save_rsvp.enqueue_record(tx, saved)
     await waitlist.fill(tx, event, registration_settings)
@@ -163,8 +165,8 @@ async def add(
     event = await lock_for_host(tx, caller, slug)
     shown = _checked_name(name)
     registration_settings = await registration.of_event(tx, event)
-    wide = replace(DEFAULT, max_party=max(party, registration_settings.max_party))
-    details = merge_details(event, wide, None, ReplyDetails(party=party, mode=mode), is_going=False)
+    with_any_party = replace(DEFAULT, max_party=max(party, registration_settings.max_party))
+    details = merge_details(event, with_any_party, None, ReplyDetails(party=party, mode=mode), is_going=False)
     has_room = await save_rsvp.expire_offers_and_check_room(tx, event, registration_settings, None, details)
     decision = rules.decide(
         event,
@@ -177,7 +179,7 @@ async def add(
     )
     user_id = await guests.make(tx, display_name=shown, email=None)
     private = replace(details, is_private=True)
-    return await put(tx, event, user_id, None, decision, private, caller)
+    return await save_host_decision(tx, event, user_id, None, decision, private, caller)
 
 
 async def check_in(tx: Transaction, caller: Caller, slug: EventSlug, attendance_id: AttendanceId) -> Attendance:
@@ -206,12 +208,12 @@ async def check_in(tx: Transaction, caller: Caller, slug: EventSlug, attendance_
         has_room=has_room,
         now=tx.now,
     )
-    there = RsvpDecision(AttendanceStatus.ATTENDED)
+    checked_in = RsvpDecision(AttendanceStatus.ATTENDED)
     details = save_rsvp.stored_details(rsvp)
     if rsvp.status is AttendanceStatus.INVITED:
         # They came without a reply, so they agreed neither to be listed nor to have a record published.
         details = replace(details, is_private=True)
-    saved = await put(tx, event, rsvp.user_id, rsvp, there, details, caller)
+    saved = await save_host_decision(tx, event, rsvp.user_id, rsvp, checked_in, details, caller)
     if save_rsvp.may_move_waitlist(rsvp, saved):
         await waitlist.fill(tx, event, registration_settings)
     return saved
@@ -231,7 +233,7 @@ async def change_registration_settings(
     tx: Transaction,
     caller: Caller,
     slug: EventSlug,
-    wanted: RegistrationSettings,
+    new_settings: RegistrationSettings,
     *,
     for_series: bool = False,
     expected_revision: int | None = None,
@@ -249,11 +251,11 @@ async def change_registration_settings(
     if expected_revision is not None and expected_revision != await registration.revision_of(tx, event):
         raise PreconditionFailed(AttendanceReason.CHANGED_SINCE_OPENED)
     if not for_series or event.place_in_series is None:
-        saved = await registration.put(tx, event.id, wanted)
+        saved = await registration.put(tx, event.id, new_settings)
         await waitlist.fill(tx, event, saved)
         return saved
     await registration.delete_own_settings(tx, event.id)
-    saved = await registration.put(tx, event.place_in_series.series_id, wanted)
+    saved = await registration.put(tx, event.place_in_series.series_id, new_settings)
     waited_for = await waitlist.dates_with_waitlist(tx, event.place_in_series.series_id)
     await lock_several(tx, waited_for)
     await waitlist.fill_several(tx, await several(tx, waited_for))
@@ -295,7 +297,7 @@ async def _rsvps_to_change(
     return await queries.in_order(tx, event.id, statuses, ids, limit=waitlist.MAX_AT_ONCE)
 
 
-async def apply(
+async def apply_host_action(
     tx: Transaction,
     event: Event,
     rsvp: Attendance,
@@ -310,10 +312,10 @@ async def apply(
         event, DEFAULT, rsvp, action, relationship=EventRelationship(), has_room=has_room, now=tx.now
     )
     details = save_rsvp.stored_details(rsvp)
-    return await put(tx, event, rsvp.user_id, rsvp, decision, details, caller, is_approved=is_approved)
+    return await save_host_decision(tx, event, rsvp.user_id, rsvp, decision, details, caller, is_approved=is_approved)
 
 
-async def put(
+async def save_host_decision(
     tx: Transaction,
     event: Event,
     user_id: UserId,
@@ -356,11 +358,11 @@ async def notify_people(
     """Notify each person, except hosts, of the host's decision. ``more`` is the number of further dates. ``by`` is the
     person who invites.
     """
-    alike: dict[tuple[int, AttendanceStatus], list[Attendance]] = {}
+    groups: dict[tuple[int, AttendanceStatus], list[Attendance]] = {}
     for one in people:
-        alike.setdefault((one.revision, one.status), []).append(one)
-    for (revision, status), some in alike.items():
-        to = [one.user_id for one in some if one.user_id != event.author_id]
+        groups.setdefault((one.revision, one.status), []).append(one)
+    for (revision, status), rsvps in groups.items():
+        to = [one.user_id for one in rsvps if one.user_id != event.author_id]
         sources = [event.author_id, *([by] if by else [])]
         about = {
             kinds.ANSWER_APPROVED: Approval(answer=status.value),

@@ -21,13 +21,13 @@ class ImportedRsvp:
     answered_at: Instant
 
 
-async def put(tx: Transaction, given: Sequence[ImportedRsvp]) -> list[str | None]:
+async def put(tx: Transaction, rsvps: Sequence[ImportedRsvp]) -> list[str | None]:
     """Store imported RSVPs in this order and return their ids. If the person already has an RSVP for that event, it
     stays and the id is None.
     """
     rows = []
-    waiting = await _last_numbers(tx, [one.event_id for one in given if one.status is AttendanceStatus.WAITLISTED])
-    for one in given:
+    waiting = await _last_numbers(tx, [one.event_id for one in rsvps if one.status is AttendanceStatus.WAITLISTED])
+    for one in rsvps:
         number = None
         if one.status is AttendanceStatus.WAITLISTED:
             number = waiting[one.event_id] = waiting.get(one.event_id, 0) + 1

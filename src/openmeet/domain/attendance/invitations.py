@@ -62,8 +62,8 @@ async def invite(
             most=MAX_INVITATIONS_A_DAY,
             after_seconds=24 * 3600,
         )
-    known = await by_email(tx, email)
-    user_id = known.id if known else await guests.find_or_make(tx, email=email, display_name="")
+    invited_user = await by_email(tx, email)
+    user_id = invited_user.id if invited_user else await guests.find_or_make(tx, email=email, display_name="")
     invited = Invitee(user_id, caller.user_id, email)
     dates = [event]
     if for_series and event.place_in_series is not None:
@@ -74,7 +74,7 @@ async def invite(
             for date in held
             if date.id != event.id and not (date.is_gone or date.is_cancelled or date.is_over(tx.now))
         ]
-    lines = [(date, *await _invite(tx, date, invited, is_private=known is None)) for date in dates]
+    lines = [(date, *await _invite(tx, date, invited, is_private=invited_user is None)) for date in dates]
     news = [(date, line) for date, line, is_new in lines if is_new and line.user_id == user_id]
     if news:
         first, line = news[0]
@@ -106,7 +106,7 @@ async def _invite(tx: Transaction, event: Event, one: Invitee, *, is_private: bo
         has_room = await save_rsvp.expire_offers_and_check_room(
             tx, event, await registration.of_event(tx, event), rsvp, save_rsvp.stored_details(rsvp)
         )
-        let_in = await host_decisions.apply(
+        let_in = await host_decisions.apply_host_action(
             tx, event, rsvp, AttendanceAction.APPROVE, caller, has_room=has_room, is_approved=True
         )
         await host_decisions.notify_people(tx, event, [let_in], kinds.ANSWER_APPROVED)
@@ -123,7 +123,7 @@ async def _put(tx: Transaction, event: Event, one: Invitee, rsvp: Attendance | N
     if rsvp is not None and rsvp.status is decision.status:
         return rsvp
     user_id = one.user_id if rsvp is None else rsvp.user_id
-    saved = await host_decisions.put(
+    saved = await host_decisions.save_host_decision(
         tx, event, user_id, rsvp, decision, details, Caller(one.invited_by, ""), is_approved=True
     )
     await queries.set_invited_as(tx, saved.id, one.invited_as)

@@ -65,7 +65,7 @@ class Attendee:
     offered_until: Instant | None = None
     guest_names: tuple[str, ...] = ()
     invited_as: str = ""
-    place: int = 0
+    waitlist_number: int = 0
     is_unanswered_invitation: bool = False
     known_starts_at: Instant | None = None
 
@@ -97,11 +97,11 @@ async def attendees(
     parts = [part for status in statuses if (part := _first_of(status, seen, after))]
     if not parts:
         return []
-    sql = f"select * from ({' union all '.join(parts)}) as found order by place, answered_at, id limit :limit"
-    place, answered_at, last = after or (0, Instant(0), "")
-    possible = {"viewer": viewer or "", "place": place, "answered_at": answered_at, "id": last}
-    asked = {name: value for name, value in possible.items() if f":{name}" in sql}
-    rows = await reader.fetch(sql, event_id=event_id, limit=limit, **asked)
+    sql = f"select * from ({' union all '.join(parts)}) as found order by waitlist_number, answered_at, id limit :limit"
+    waitlist_number, answered_at, last = after or (0, Instant(0), "")
+    possible = {"viewer": viewer or "", "waitlist_number": waitlist_number, "answered_at": answered_at, "id": last}
+    parameters = {name: value for name, value in possible.items() if f":{name}" in sql}
+    rows = await reader.fetch(sql, event_id=event_id, limit=limit, **parameters)
     return [attendee_of(row) for row in rows]
 
 
@@ -113,26 +113,26 @@ def _first_of(status: AttendanceStatus, seen: str, after: tuple[int, Instant, st
     """
     waits = status is AttendanceStatus.WAITLISTED
     order = "a.waitlist_number" if waits else "a.answered_at, a.id"
-    behind = ""
+    after_clause = ""
     if waits:
         # Without this bound SQLite scans every row of the event for waitlist numbers.
-        behind = f"and a.waitlist_number > {_BEFORE_WAITLIST}"
+        after_clause = f"and a.waitlist_number > {_BEFORE_WAITLIST}"
         if after is not None:
-            behind = """and (a.waitlist_number, a.answered_at, a.id)
-                      > (cast(:place as bigint), cast(:answered_at as bigint), :id)"""
+            after_clause = """and (a.waitlist_number, a.answered_at, a.id)
+                      > (cast(:waitlist_number as bigint), cast(:answered_at as bigint), :id)"""
     elif after is not None and after[0] > 0:
         return ""
     elif after is not None and after[0] == 0:
-        behind = "and (a.answered_at, a.id) > (cast(:answered_at as bigint), :id)"
+        after_clause = "and (a.answered_at, a.id) > (cast(:answered_at as bigint), :id)"
     return f"""
         select * from (
         select a.id, a.user_id, u.display_name, u.kind, a.status, a.source, a.answered_at, a.party, a.mode, a.pending_for,
-               a.is_private, a.offered_until, a.guest_names, a.invited_as, coalesce(a.waitlist_number, 0) as place,
+               a.is_private, a.offered_until, a.guest_names, a.invited_as, coalesce(a.waitlist_number, 0) as waitlist_number,
                0 as is_unanswered_invitation, a.known_starts_at,
                case when {IS_GUEST} then 1 else 0 end as is_guest
           from attendances a join users u on u.id = a.user_id
          where a.event_id = :event_id and a.status = '{status.value}' and not {IS_HIDDEN}
-           and not {IS_UNANSWERED_INVITATION} {seen} {behind}
+           and not {IS_UNANSWERED_INVITATION} {seen} {after_clause}
          order by {order} limit :limit) as {status.value}"""
 
 
@@ -154,14 +154,14 @@ def attendee_of(row: Row) -> Attendee:
         row["offered_until"],
         tuple(msgspec.json.decode(row["guest_names"])),
         row["invited_as"] or "",
-        row["place"],
+        row["waitlist_number"],
         bool(row["is_unanswered_invitation"]),
         row["known_starts_at"],
     )
 
 
 _COLUMNS = f"""a.id, a.user_id, u.display_name, u.kind, a.status, a.source, a.answered_at, a.party, a.mode, a.pending_for,
-       a.is_private, a.known_starts_at, a.offered_until, a.guest_names, a.invited_as, coalesce(a.waitlist_number, 0) as place,
+       a.is_private, a.known_starts_at, a.offered_until, a.guest_names, a.invited_as, coalesce(a.waitlist_number, 0) as waitlist_number,
        case when exists (select 1 from guests g where g.user_id = a.user_id) then 1 else 0 end as is_guest,
        case when {IS_UNANSWERED_INVITATION} then 1 else 0 end as is_unanswered_invitation"""
 
@@ -180,7 +180,7 @@ class AttendeeFilter:
 class AttendeeCursor:
     """Position after the last row of a page."""
 
-    place: int
+    waitlist_number: int
     answered_at: int
     attendance_id: str
 
@@ -205,31 +205,35 @@ class AttendeeRow:
 
 
 async def for_hosts(
-    reader: Reader, event_id: EventId, wanted: AttendeeFilter, after: AttendeeCursor | None, limit: int
+    reader: Reader, event_id: EventId, which: AttendeeFilter, after: AttendeeCursor | None, limit: int
 ) -> list[Attendee]:
     """RSVPs by waitlist order and arrival, including people who are hidden from other viewers."""
     search = ""
     values: dict[str, object] = {}
-    if wanted.q:
+    if which.q:
         search = f"""and (lower(coalesce(a.invited_as, '')) like :q escape '!'
                     or not {IS_UNANSWERED_INVITATION} and (
                        lower(u.display_name) like :q escape '!'
                     or lower(a.guest_names) like :q escape '!'
                     or exists (select 1 from identities i where i.user_id = u.id and lower(i.handle) like :q escape '!')))"""
-        values["q"] = "%" + re.sub(r"([!%_])", r"!\1", wanted.q.lower()) + "%"
-    behind = ""
+        values["q"] = "%" + re.sub(r"([!%_])", r"!\1", which.q.lower()) + "%"
+    after_clause = ""
     if after is not None:
-        behind = """and (coalesce(a.waitlist_number, 0) > :place or (coalesce(a.waitlist_number, 0) = :place and
+        after_clause = """and (coalesce(a.waitlist_number, 0) > :waitlist_number or (coalesce(a.waitlist_number, 0) = :waitlist_number and
                     (a.answered_at > :answered_at or (a.answered_at = :answered_at and a.id > :last_id))))"""
-        values |= {"place": after.place, "answered_at": after.answered_at, "last_id": after.attendance_id}
+        values |= {
+            "waitlist_number": after.waitlist_number,
+            "answered_at": after.answered_at,
+            "last_id": after.attendance_id,
+        }
     rows = await reader.fetch(
         f"""
         select {_COLUMNS} from attendances a join users u on u.id = a.user_id
-         where a.event_id = :event_id and a.status in :wanted {search} {behind}
+         where a.event_id = :event_id and a.status in :wanted {search} {after_clause}
          order by coalesce(a.waitlist_number, 0), a.answered_at, a.id limit :limit
         """,
         event_id=event_id,
-        wanted=[status.value for status in wanted.statuses],
+        wanted=[status.value for status in which.statuses],
         limit=limit,
         **values,
     )
@@ -344,7 +348,7 @@ def shown(one: Attendee, names: Mapping[UserId, str], limits: SeatLimits = NO_LI
 
 def format_cursor(one: Attendee) -> str:
     """The cursor after this RSVP."""
-    return base64url.encode(f"{one.place}.{one.answered_at}.{one.attendance_id}".encode())
+    return base64url.encode(f"{one.waitlist_number}.{one.answered_at}.{one.attendance_id}".encode())
 
 
 def parse_cursor(text: str) -> AttendeeCursor | None:
@@ -363,12 +367,12 @@ def parse_cursor(text: str) -> AttendeeCursor | None:
 
 # With this many people, nobody notices a count that is a few seconds old.
 CACHED_FROM: Final = 500
-KEPT_SECONDS: Final = 5
+CACHE_SECONDS: Final = 5
 # About 300 bytes each; few events have very many RSVPs.
-_MAX_KEPT: Final = 1_000
+_MAX_CACHED: Final = 1_000
 
 # Event ids are unique among all tenants of a process.
-_kept: OrderedDict[EventId, tuple[Instant, RsvpCounts]] = OrderedDict()
+_cache: OrderedDict[EventId, tuple[Instant, RsvpCounts]] = OrderedDict()
 
 
 def places_left(event: Event, counts: RsvpCounts) -> int | None:
@@ -377,18 +381,20 @@ def places_left(event: Event, counts: RsvpCounts) -> int | None:
 
 
 async def counts_shown(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, RsvpCounts]:
-    """``queries.counts``, up to ``KEPT_SECONDS`` old for events with at least ``CACHED_FROM`` RSVPs."""
+    """``queries.counts``, up to ``CACHE_SECONDS`` old for events with at least ``CACHED_FROM`` RSVPs."""
     now = reader.now
-    found = {one: kept[1] for one in event_ids if (kept := _kept.get(one)) and kept[0] <= now < _until(kept[0])}
+    found = {
+        one: cached[1] for one in event_ids if (cached := _cache.get(one)) and cached[0] <= now < _until(cached[0])
+    }
     read = await queries.counts(reader, [one for one in event_ids if one not in found])
     for event_id, counts in read.items():
         if counts.going + counts.interested + counts.waitlisted + counts.unconfirmed >= CACHED_FROM:
-            _kept[event_id] = (now, counts)
-            _kept.move_to_end(event_id)
-    while len(_kept) > _MAX_KEPT:
-        _kept.popitem(last=False)
+            _cache[event_id] = (now, counts)
+            _cache.move_to_end(event_id)
+    while len(_cache) > _MAX_CACHED:
+        _cache.popitem(last=False)
     return {one: found[one] if one in found else read[one] for one in event_ids}
 
 
 def _until(read_at: Instant) -> Instant:
-    return Instant(read_at + KEPT_SECONDS * SECOND)
+    return Instant(read_at + CACHE_SECONDS * SECOND)

@@ -154,10 +154,10 @@ def change_payload(before: Event | None, event: Event) -> DatesChanged:
         return DatesChanged()
     # The changed text may be private, so the notification only says that it changed.
     parts = changed_fields(before.content, event.content)
-    told = DatesChanged(parts=parts if before.ends_at == event.ends_at else (*parts, END))
+    payload = DatesChanged(parts=parts if before.ends_at == event.ends_at else (*parts, END))
     if before.starts_at is not None and event.starts_at is not None and before.starts_at != event.starts_at:
-        told = structs.replace(
-            told,
+        payload = structs.replace(
+            payload,
             started=When(before.starts_at, before.time_zone, before.is_all_day),
             starts=When(event.starts_at, event.time_zone, event.is_all_day),
         )
@@ -165,8 +165,8 @@ def change_payload(before: Event | None, event: Event) -> DatesChanged:
         # Every recipient can read the stored payload. The e-mail and the page add the exact place for those who may
         # know it.
         was, now = ", ".join(before.place.lines), ", ".join(event.place.lines)
-        told = structs.replace(told, **({"is_near": True} if was == now else {"was_at": was, "is_at": now}))
-    return told
+        payload = structs.replace(payload, **({"is_near": True} if was == now else {"was_at": was, "is_at": now}))
+    return payload
 
 
 def earlier_start(before: Event | None, event: Event) -> Instant | None:
@@ -236,7 +236,7 @@ async def notify_of_foreign(tx: Transaction, event: Event) -> None:
     """
     day = tx.now // DAY
     hosts = await hosts_of(tx, event)
-    told = await tx.fetch(
+    rows = await tx.fetch(
         "select user_id from notifications where user_id in :hosts and kind = :kind and subject_id = :event_id"
         " and (read_at is null or subject_revision >= :day) order by user_id",
         hosts=hosts,
@@ -244,8 +244,8 @@ async def notify_of_foreign(tx: Transaction, event: Event) -> None:
         event_id=event.id,
         day=day,
     )
-    known = {row["user_id"] for row in told}
-    to = [one for one in hosts if one not in known]
+    already_notified = {row["user_id"] for row in rows}
+    to = [one for one in hosts if one not in already_notified]
     if to:
         await notify(tx, kinds.FOREIGN_ANSWERS, event.id, to, Payload(), revision=day)
 

@@ -273,7 +273,7 @@ async def of_subject(reader: Reader, subject_id: str) -> RegistrationSettings | 
     return registration_settings_of(row) if row else None
 
 
-async def put(tx: Transaction, subject_id: str, wanted: RegistrationSettings) -> RegistrationSettings:
+async def put(tx: Transaction, subject_id: str, settings: RegistrationSettings) -> RegistrationSettings:
     """Replace the settings of an event or a series and increment the revision."""
     row = await tx.fetch_one(
         f"""
@@ -290,17 +290,17 @@ async def put(tx: Transaction, subject_id: str, wanted: RegistrationSettings) ->
         returning {COLUMNS}
         """,
         subject_id=subject_id,
-        limit_in_person=wanted.limit_in_person,
-        limit_online=wanted.limit_online,
-        needs_approval=int(wanted.needs_approval),
-        closes_hours_before=wanted.closes_hours_before,
-        max_party=wanted.max_party,
-        asks_names=int(wanted.asks_names),
-        is_members_only=int(wanted.is_members_only),
-        list_audience=wanted.list_audience.value,
-        foreign_answers=wanted.foreign_answers.value if wanted.foreign_answers else None,
-        takes_guests=int(wanted.takes_guests),
-        questions=msgspec.json.encode(wanted.questions).decode(),
+        limit_in_person=settings.limit_in_person,
+        limit_online=settings.limit_online,
+        needs_approval=int(settings.needs_approval),
+        closes_hours_before=settings.closes_hours_before,
+        max_party=settings.max_party,
+        asks_names=int(settings.asks_names),
+        is_members_only=int(settings.is_members_only),
+        list_audience=settings.list_audience.value,
+        foreign_answers=settings.foreign_answers.value if settings.foreign_answers else None,
+        takes_guests=int(settings.takes_guests),
+        questions=msgspec.json.encode(settings.questions).decode(),
         now=tx.now,
     )
     if row is None:

@@ -68,11 +68,13 @@ async def fill_several(tx: Transaction, events: Sequence[Event]) -> None:
     are skipped.
     """
     with_waitlist = await events_with_waitlist(tx, [event.id for event in events])
-    waited = sorted((one for one in events if one.id in with_waitlist), key=lambda one: (one.starts_at or 0, one.id))
-    settings = await registration.of_events(tx, waited[:_EVENTS_AT_ONCE])
-    for event in waited[:_EVENTS_AT_ONCE]:
+    events_to_fill = sorted(
+        (one for one in events if one.id in with_waitlist), key=lambda one: (one.starts_at or 0, one.id)
+    )
+    settings = await registration.of_events(tx, events_to_fill[:_EVENTS_AT_ONCE])
+    for event in events_to_fill[:_EVENTS_AT_ONCE]:
         await fill(tx, event, settings[event.id])
-    later = [(event.id, int(tx.now), tx.now) for event in waited[_EVENTS_AT_ONCE:]]
+    later = [(event.id, int(tx.now), tx.now) for event in events_to_fill[_EVENTS_AT_ONCE:]]
     await enqueue_many(tx, JobKind.FREED_SEATS, later)
 
 
@@ -105,15 +107,15 @@ async def expire_offers(tx: Transaction, event: Event) -> int:
         event_id=event.id,
         now=tx.now,
     )
-    late = [queries.attendance_of(row) for row in rows]
-    if late:
-        ended = [replace(one, offered_until=None) for one in late]
+    expired = [queries.attendance_of(row) for row in rows]
+    if expired:
+        ended = [replace(one, offered_until=None) for one in expired]
         if not event.is_cancelled:
             status = AttendanceStatus(TABLE[AttendanceAction.EXPIRE_OFFER][AttendanceStatus.WAITLISTED])
             ended = [replace(one, status=status, waitlist_number=None) for one in ended]
         await queries.save_many(tx, ended)
-        await history.append_many(tx, late, ended, through=ChangeChannel.CLOCK)
-    return len(late)
+        await history.append_many(tx, expired, ended, through=ChangeChannel.CLOCK)
+    return len(expired)
 
 
 async def events_with_expired_offers(reader: Reader) -> list[EventId]:

@@ -206,7 +206,7 @@ async def list_attendees(request: Request) -> Response:
                 )
                 for one in people
             ],
-            event_lists.pack_place(people[-1].place, people[-1].answered_at, people[-1].attendance_id)
+            event_lists.pack_place(people[-1].waitlist_number, people[-1].answered_at, people[-1].attendance_id)
             if has_more
             else None,
         )
