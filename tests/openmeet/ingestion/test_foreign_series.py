@@ -88,7 +88,7 @@ async def test_a_remote_series_creates_no_dates(db: Database):
     async with db.transaction() as tx:
         assert await materialize.store_window(tx, found) == []
         with pytest.raises(NotFound):
-            await materialize.vivify(tx, found, "2026-03-21T18:00:00")
+            await materialize.ensure_stored(tx, found, "2026-03-21T18:00:00")
         queued = await tx.fetch("select kind from publications")
     assert list(queued) == []
 

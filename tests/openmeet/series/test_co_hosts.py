@@ -45,7 +45,7 @@ async def test_co_hosts_host_every_existing_and_new_date(db, clock):
         made = await materialize.store_window(tx, await locked(tx, ana, series))
         assert made
         assert all(await hosted_by(tx, ben, made))
-        far = await materialize.vivify(tx, await locked(tx, ana, series), "2028-03-07T18:00:00")
+        far = await materialize.ensure_stored(tx, await locked(tx, ana, series), "2028-03-07T18:00:00")
         assert await hosted_by(tx, ben, [far]) == [True]
 
 

@@ -49,7 +49,7 @@ async def test_one_invitation_covers_all_dates_including_later_ones(db, clock):
         made = await materialize.store_window(tx, await locked(tx, ana, series))
         assert made
         assert await statuses(tx, ben, made) == {S.INVITED}
-        far = await materialize.vivify(tx, await locked(tx, ana, series), "2028-03-07T18:00:00")
+        far = await materialize.ensure_stored(tx, await locked(tx, ana, series), "2028-03-07T18:00:00")
         assert await status_of(tx, far, ben) is S.INVITED
         assert await kinds_received(tx, ben) == [kinds.INVITED]
 
@@ -72,7 +72,7 @@ async def test_invitations_follow_a_split_and_its_undo(db, clock):
         other = await split(tx, await locked(tx, ana, series), "2026-12-15T18:00:00", "Concert")
         cleo = await person(tx, "Cleo")
         await invitations.invite(tx, ana, (await dates(tx, other))[0].slug, "cleo@example.org", for_series=True)
-        made = await materialize.vivify(tx, await locked(tx, ana, other), "2028-03-07T18:00:00")
+        made = await materialize.ensure_stored(tx, await locked(tx, ana, other), "2028-03-07T18:00:00")
         assert await statuses(tx, ben, [made]) == await statuses(tx, cleo, [made]) == {S.INVITED}
     clock.turn(40 * DAY)
     async with db.transaction() as tx:
@@ -86,7 +86,7 @@ async def test_undoing_a_split_loses_no_invitation(db):
         await split(tx, await locked(tx, ana, series), "2026-12-15T18:00:00", "Concert")
     async with db.transaction() as tx:
         whole = await undo.undo(tx, await locked(tx, ana, series))
-        far = await materialize.vivify(tx, whole, "2028-03-07T18:00:00")
+        far = await materialize.ensure_stored(tx, whole, "2028-03-07T18:00:00")
         assert await status_of(tx, far, ben) is S.INVITED
 
 
@@ -108,7 +108,7 @@ async def test_somebody_without_an_account_is_invited_too_and_never_shown(db):
         first, *rest = await dates(tx, series)
         await invitations.invite(tx, ana, first.slug, "eve@example.org", for_series=True)
         eve = await guests.by_email(tx, "eve@example.org")
-        far = await materialize.vivify(tx, await locked(tx, ana, series), "2028-03-07T18:00:00")
+        far = await materialize.ensure_stored(tx, await locked(tx, ana, series), "2028-03-07T18:00:00")
         for event in (first, *rest, far):
             found = await queries.find(tx, event.id, eve)
             assert (found.status, found.is_private) == (S.INVITED, True)

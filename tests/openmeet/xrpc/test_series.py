@@ -2,7 +2,7 @@
 
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.series import actions, queries
-from openmeet.domain.series.materialize import vivify
+from openmeet.domain.series.materialize import ensure_stored
 from tests.openmeet.series.practice import NOW, begin, locked
 from tests.openmeet.site_under_test import ORIGIN, person
 from tests.openmeet.xrpc.asking import all_of, ask, refused
@@ -17,7 +17,7 @@ async def test_stored_and_computed_dates_are_listed(site, client, clock):
     clock.turn(NOW - clock.now())
     async with site.db.transaction() as tx:
         _, series = await begin(tx, "FREQ=WEEKLY;BYDAY=TU;COUNT=20")
-        await vivify(tx, series, "2027-03-02T18:00:00")
+        await ensure_stored(tx, series, "2027-03-02T18:00:00")
         await queries.set_record(tx, series.id, RECORD)
     page = f"{ORIGIN}/series/{series.slug}"
     whole = await ask(client, "listSeriesEvents", series=page)

@@ -113,10 +113,10 @@ def read_file(data: bytes, now: Instant, zone: str) -> ReadFile:
     dates: dict[tuple[str, Instant], ReadDate] = {}
     for one in bounds.kept:
         dates.setdefault((one.event.uid, one.starts_at), _date(one, zone))
-    kept = sorted(dates.values(), key=lambda date: (date.starts_at, date.uid))
+    in_order = sorted(dates.values(), key=lambda date: (date.starts_at, date.uid))
     return ReadFile(
         name=next((calendar.name for calendar in calendars if calendar.name), "")[:MAX_NAME],
-        dates=tuple(kept),
+        dates=tuple(in_order),
         events=sum(len(calendar.events) for calendar in calendars),
     )
 

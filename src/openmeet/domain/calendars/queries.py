@@ -169,10 +169,10 @@ async def put_dates(
     tx: Transaction, calendar_id: CalendarId, user_id: UserId, dates: Sequence[ReadDate], until: Instant
 ) -> None:
     """Replace the calendar's dates. Does nothing if the calendar was removed in the meantime."""
-    known = await tx.execute(
+    updated = await tx.execute(
         "update subscribed_calendars set dates_until = :until where id = :id", until=until, id=calendar_id
     )
-    if known == 0:
+    if updated == 0:
         return
     await tx.execute("delete from subscribed_dates where calendar_id = :id", id=calendar_id)
     await tx.execute_many(

@@ -251,8 +251,8 @@ async def apply_from_network(tx: Transaction, *, uri: str, cid: str, author_id: 
     capacity, who can see the join link.
     """
     await hold_each(tx, "events", "record_uri", [uri])
-    known = await by_record.events_with(tx, [uri])
-    ((_, after),) = await apply_each_from_network(tx, [RecordRead(uri, cid, author_id, event)], known)
+    known_events = await by_record.events_with(tx, [uri])
+    ((_, after),) = await apply_each_from_network(tx, [RecordRead(uri, cid, author_id, event)], known_events)
     return after.id
 
 
@@ -267,14 +267,14 @@ class RecordRead:
 
 
 async def apply_each_from_network(
-    tx: Transaction, records: Sequence[RecordRead], known: Mapping[str, Event]
+    tx: Transaction, records: Sequence[RecordRead], known_events: Mapping[str, Event]
 ) -> list[tuple[Event | None, Event]]:
     """Apply several records of different events, like ``apply_from_network``. Return each event before (None if it is
     new) and after.
     """
     changed: list[tuple[Event | None, Event]] = []
     for one in records:
-        before = known.get(one.uri)
+        before = known_events.get(one.uri)
         new = before or event_of_record(blank_event(tx.now, one.event.name, one.author_id), one.uri, one.event)
         changed.append((before, with_record(new, one.cid, one.event, tx.now)))
     await queries.insert_each(tx, [(after, search_text(after)) for before, after in changed if before is None])
@@ -355,9 +355,9 @@ async def _made_before(reader: Reader, caller: Caller, submission_key: str, dige
     found = await queries.by_submission(reader, caller.user_id, submission_key)
     if found is None:
         return None
-    event, known = found
+    event, known_digest = found
     # Rows from before digests were stored have no digest.
-    if known is not None and known != digest:
+    if known_digest is not None and known_digest != digest:
         raise EventAlreadyCreated(event.slug)
     return event
 

@@ -142,17 +142,19 @@ async def _by_handle(tx: Transaction, caller: Caller, event: Event, handle: str,
     await raise_if_blocked(tx, caller.user_id, user.id, refusal=EventReason.CANNOT_BE_ASKED)
     if user.id == event.author_id:
         raise Refused(EventReason.THEY_HOST_ALREADY, name="AlreadyHost")
-    known = await co_host_queries.of_person(tx, event.id, user.id)
-    if known is not None and known.state is CoHostState.ACCEPTED and (known.is_for_series or not for_series):
+    current = await co_host_queries.of_person(tx, event.id, user.id)
+    if current is not None and current.state is CoHostState.ACCEPTED and (current.is_for_series or not for_series):
         raise Refused(EventReason.THEY_HOST_ALREADY, name="AlreadyHost")
-    if known is not None and known.state is CoHostState.DECLINED:
+    if current is not None and current.state is CoHostState.DECLINED:
         raise Refused(EventReason.DECLINED_TO_HOST, name="Declined")
     fresh = replace(_new(tx.now, caller.user_id, event, user.id, None), is_for_series=for_series)
-    one = fresh if known is None else replace(fresh, id=known.id, created_at=known.created_at, email=known.email)
+    one = (
+        fresh if current is None else replace(fresh, id=current.id, created_at=current.created_at, email=current.email)
+    )
     await co_host_queries.put(tx, one)
     if user.email is not None:
         await enqueue_email(
-            tx, kind=CO_HOST_MAIL, person=user.id, subject_id=one.id, revision=1 if known is None else int(tx.now)
+            tx, kind=CO_HOST_MAIL, person=user.id, subject_id=one.id, revision=1 if current is None else int(tx.now)
         )
     return one
 
@@ -173,11 +175,11 @@ def _new(now: Instant, by: UserId, event: Event, user_id: UserId | None, email: 
 
 async def _open(tx: Transaction, caller: Caller, invitation_id: CoHostId) -> tuple[CoHost, Event]:
     one = await co_host_queries.by_id(tx, invitation_id)
-    known = await queries.by_id(tx, EventId(one.event_id)) if one else None
+    unlocked = await queries.by_id(tx, EventId(one.event_id)) if one else None
     event = None
-    if known is not None:
-        await queries.lock_series_of(tx, known.slug)
-        event = await queries.lock_for_update(tx, known.id)
+    if unlocked is not None:
+        await queries.lock_series_of(tx, unlocked.slug)
+        event = await queries.lock_for_update(tx, unlocked.id)
     one = await co_host_queries.by_id(tx, invitation_id)
     if one is None or event is None or event.is_gone:
         raise NotFound(_GONE)

@@ -326,13 +326,13 @@ def parse(typed: Mapping[str, str], problems: Problems, before: Content | None) 
 
     Fields without inputs stay as they are in ``before``.
     """
-    kept = {field.name: getattr(before, field.name) for field in FIELDS if not field.inputs} if before else {}
+    other_values = {field.name: getattr(before, field.name) for field in FIELDS if not field.inputs} if before else {}
     read = {
         field.name: field.join(*(one.kind.parse(typed[one.name], one.name, problems) for one in field.inputs))
         for field in FIELDS
         if field.inputs
     }
-    return Content(**kept, **read)
+    return Content(**other_values, **read)
 
 
 def fill(content: Content) -> dict[str, str]:

@@ -218,11 +218,11 @@ def language_codes(at_most: int) -> Kind[tuple[str, ...]]:
 
     def parse(text: str, name: str, problems: Problems) -> tuple[str, ...]:
         typed = [word.strip() for word in re.split(r"[,;\n]", text) if word.strip()]
-        known = [languages.known_code(word[:100]) for word in typed]
-        if None in known:
-            unknown = typed[known.index(None)][:40]
+        codes = [languages.known_code(word[:100]) for word in typed]
+        if None in codes:
+            unknown = typed[codes.index(None)][:40]
             problems[name] = EventReason.UNKNOWN_LANGUAGE(text=unknown)
-        found = tuple(dict.fromkeys(code for code in known if code is not None))
+        found = tuple(dict.fromkeys(code for code in codes if code is not None))
         if len(found) > at_most:
             problems[name] = EventReason.TOO_MANY_LANGUAGES(most=at_most)
         return found

@@ -57,14 +57,14 @@ def pack(submission: Submission, more: Mapping[str, str]) -> str:
 
 def selected_fields(text: str, names: Sequence[str]) -> dict[str, str]:
     """The further fields of a packed draft that are in ``names``."""
-    kept = msgspec.json.decode(text, type=dict[str, str])
-    return {name: kept[name] for name in names if name in kept}
+    stored = msgspec.json.decode(text, type=dict[str, str])
+    return {name: stored[name] for name in names if name in stored}
 
 
 def further_fields(text: str) -> dict[str, str]:
     """All further fields of a packed draft, except the problem stored with it."""
-    kept = msgspec.json.decode(text or "{}", type=dict[str, str])
-    return {name: value for name, value in kept.items() if name not in FIELDS and name != PROBLEM}
+    stored = msgspec.json.decode(text or "{}", type=dict[str, str])
+    return {name: value for name, value in stored.items() if name not in FIELDS and name != PROBLEM}
 
 
 def unpack(text: str) -> Submission:

@@ -169,8 +169,8 @@ def place_lines(mode: Mode, place: Venue, *, hides_place: bool) -> list[str]:
         return [gettext("Online")]
     lines = list(place.lines)
     if not lines or place.is_country_alone:
-        known = ON_THE_MAP if place.latitude else ANNOUNCED_LATER
+        label = ON_THE_MAP if place.latitude else ANNOUNCED_LATER
         # Without a place, the country alone is of no use.
         lines = lines if hides_place or place.latitude else []
-        lines.insert(0, gettext("A place shown to people who are going") if hides_place else str(known))
+        lines.insert(0, gettext("A place shown to people who are going") if hides_place else str(label))
     return [*lines, gettext("and online")] if mode is Mode.HYBRID else lines

@@ -125,15 +125,15 @@ def _venue(place: Place, tail: Sequence[str], postal: str) -> Venue:
     their own fields.
     """
     about = {folded(place.region), folded(place.region_code)} - {""}
-    kept = [
+    lines = [
         part
         for number, part in enumerate(tail)
         if number == 0 or (folded(part) not in about and names.known_code(part) != place.country)
     ]
-    if folded(kept[0]) == folded(place.name):
-        kept[0] = place.name
+    if folded(lines[0]) == folded(place.name):
+        lines[0] = place.name
     return Venue(
-        locality=", ".join(kept), region=place.region, country=names.name_of(place.country), postal_code=postal
+        locality=", ".join(lines), region=place.region, country=names.name_of(place.country), postal_code=postal
     )
 
 

@@ -199,9 +199,9 @@ def _without_address(text: str) -> Iterator[str]:
     """
     for line in re.split(r"[;\r\n]+", text):
         parts = [part.strip() for part in line.split(",") if part.strip()]
-        for place, part in enumerate(parts):
-            behind = parts[place + 1 : place + 2]
-            is_name = any("<" in one for one in behind) or (place == 0 and any("@" in one for one in behind))
+        for position, part in enumerate(parts):
+            following = parts[position + 1 : position + 2]
+            is_name = any("<" in one for one in following) or (position == 0 and any("@" in one for one in following))
             if "@" not in part and not is_name:
                 yield part
 
@@ -326,7 +326,7 @@ async def follow(tx: Transaction, caller: Caller, slug: GroupSlug, text: str) ->
         raise InvalidForm({"did": GroupReason.MALFORMED_DID}) from None
     if did.split(":")[1] not in {"plc", "web"}:
         raise InvalidForm({"did": GroupReason.MALFORMED_DID})
-    followed = [known for known, _ in await invitation_queries.followed(tx, group.id)]
+    followed = [did for did, _ in await invitation_queries.followed(tx, group.id)]
     if did in followed:
         return did
     if len(followed) >= MAX_FOLLOWED:

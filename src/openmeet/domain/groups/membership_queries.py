@@ -223,14 +223,16 @@ async def of_user(
 
     ``after``: text and id of the last row of the previous page.
     """
-    mine = "exists (select 1 from group_members o where o.group_id = g.id and o.user_id = :viewer and o.role in :roles)"
+    is_in_common = (
+        "exists (select 1 from group_members o where o.group_id = g.id and o.user_id = :viewer and o.role in :roles)"
+    )
     values: dict[str, object] = {
         "viewer": user_id,
         "limit": limit,
         "inside": _INSIDE,
         "roles": [*_INSIDE, GroupRole.PENDING.value],
     }
-    clauses = ["g.deleted_at is null", mine, f"(not {is_hidden('g')} or m.role in ('owner', 'admin'))"]
+    clauses = ["g.deleted_at is null", is_in_common, f"(not {is_hidden('g')} or m.role in ('owner', 'admin'))"]
     if after is not None:
         clauses.append("(g.search_text, g.id) > (:after_text, :after_id)")
         values |= {"after_text": after[0], "after_id": after[1]}

@@ -391,11 +391,11 @@ async def published_backups(reader: Reader, group: Group) -> tuple[Did, ...]:
     if backup is None or did is None:
         return ()
     membership = await queries.find_member(reader, group.id, backup)
-    known = await identity_queries.find(reader, did)
+    identity = await identity_queries.find(reader, did)
     is_willing = membership is not None and membership.sync_enabled and membership.statement_uri is not None
-    if not is_willing or known is None or known.user_id != backup:
+    if not is_willing or identity is None or identity.user_id != backup:
         return ()
-    return (known.did,) if (await identity_queries.consent(reader, backup)).is_given else ()
+    return (identity.did,) if (await identity_queries.consent(reader, backup)).is_given else ()
 
 
 async def run_successions(db: Database) -> int:

@@ -210,7 +210,7 @@ async def _change(tx: Transaction, whole: Series, change: OccurrenceOverride) ->
     if change.and_following:
         return await _following(tx, locked, change)
     try:
-        event = await materialize.vivify(tx, locked, change.original)
+        event = await materialize.ensure_stored(tx, locked, change.original)
     except NotFound:
         # An override of a date that does not exist in the rule is ignored.
         return whole

@@ -163,7 +163,7 @@ async def _take_series(tx: Transaction, series: Series, found: ImportedEvent, up
 
 async def _take_date(tx: Transaction, series: Series, change: OccurrenceOverride, base: dict[str, str] | None) -> None:
     try:
-        event = await materialize.vivify(tx, series, change.original)
+        event = await materialize.ensure_stored(tx, series, change.original)
     except NotFound:
         return  # An override of a date that does not exist in the rule is ignored.
     if change.is_cancelled:

@@ -65,11 +65,11 @@ class Known:
                 found.append(CorrectedWord((joined,), self._shown(joined)))
             else:
                 found.append(self._correct(word, is_sure=word in sure))
-        kept = [one for one in found if one is not None]
-        forms = [form for one in kept for form in one.forms]
-        if len(kept) < len(found) and not (may_drop_words and any(len(form) >= _LEAST_STEM for form in forms)):
+        corrected = [one for one in found if one is not None]
+        forms = [form for one in corrected for form in one.forms]
+        if len(corrected) < len(found) and not (may_drop_words and any(len(form) >= _LEAST_STEM for form in forms)):
             return None
-        return None if forms == list(words) else kept
+        return None if forms == list(words) else corrected
 
     def _correct(self, word: str, *, is_sure: bool) -> CorrectedWord | None:
         if not is_word(word) or self._is_beginning(word):

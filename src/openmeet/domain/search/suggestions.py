@@ -70,7 +70,9 @@ async def for_person(reader: Reader, viewer: UserId, limit: int) -> list[Suggest
     past = await _answered(reader, viewer)
     hosts = await _followed_hosts(reader, viewer)
     groups = await _followed_groups(reader, viewer)
-    known = [host for host in dict.fromkeys(event.author_id for event in past) if host != viewer and host not in hosts]
+    answered_hosts = [
+        host for host in dict.fromkeys(event.author_id for event in past) if host != viewer and host not in hosts
+    ]
     found = [
         *(
             Suggestion(event, SuggestionReason.FOLLOWED_HOST, event.author_id)
@@ -83,7 +85,7 @@ async def for_person(reader: Reader, viewer: UserId, limit: int) -> list[Suggest
         ),
         *(
             Suggestion(event, SuggestionReason.KNOWN_HOST, event.author_id)
-            for event in await _coming_of(reader, "author_id", known[:_MOST_SOURCES], viewer)
+            for event in await _coming_of(reader, "author_id", answered_hosts[:_MOST_SOURCES], viewer)
         ),
     ]
     home = next((position for event in past if (position := position_of(event)) is not None), None)
@@ -114,15 +116,15 @@ async def related(reader: Reader, event: Event, viewer: UserId | None, limit: in
     if event.group is not None:
         found += await _coming_of(reader, "group_id", [event.group.id], viewer)
     own = _once(event)
-    kept: dict[str, Event] = {}
+    by_series: dict[str, Event] = {}
     for one in found:
         if _once(one) != own:
-            kept.setdefault(_once(one), one)
-    if len(kept) < limit and event.content.categories:
+            by_series.setdefault(_once(one), one)
+    if len(by_series) < limit and event.content.categories:
         for one in await _about(reader, event.content.categories[0].value, position_of(event), viewer):
             if _once(one) != own:
-                kept.setdefault(_once(one), one)
-    return sorted(kept.values(), key=lambda one: (one.starts_at or 0, one.id))[:limit]
+                by_series.setdefault(_once(one), one)
+    return sorted(by_series.values(), key=lambda one: (one.starts_at or 0, one.id))[:limit]
 
 
 def _once(event: Event) -> str:

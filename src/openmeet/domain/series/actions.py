@@ -153,7 +153,7 @@ async def open_date(tx: Transaction, slug: SeriesSlug, original_date: str, *, vi
     if opens is not None:
         day = formatting.day(local_of(opens, series.zone_name))
         raise NotFound(SeriesReason.NO_PAGE_YET, name=TOO_FAR_AHEAD, day=day, years=OPENED_AHEAD_YEARS)
-    return stored or await materialize.vivify(tx, series, original_date)
+    return stored or await materialize.ensure_stored(tx, series, original_date)
 
 
 async def lock_managed(
@@ -346,7 +346,7 @@ async def _target(tx: Transaction, series: Series, plan: EditPlan, *, is_read: b
         case EditScope.FOLLOWING:
             assert plan.before is not None  # noqa: S101  # a split has an earlier part
             first = await save(tx, replace(series, timing=plan.before))
-            behind = replace(
+            later_part = replace(
                 new_series(tx.now, series.owner_id, plan.content, plan.timing, series.policy, series.group),
                 split_from=series.id,
                 record=series.record,
@@ -355,11 +355,11 @@ async def _target(tx: Transaction, series: Series, plan: EditPlan, *, is_read: b
                 needs_author_approval=first.needs_author_approval,
                 changed_by=series.changed_by,
             )
-            await saving.insert(tx, behind)
-            await follower_queries.copy_all(tx, series.id, behind.id)
-            await registration.copy(tx, series.id, behind.id)
-            await invitation_queries.copy(tx, series.id, behind.id)
-            return behind
+            await saving.insert(tx, later_part)
+            await follower_queries.copy_all(tx, series.id, later_part.id)
+            await registration.copy(tx, series.id, later_part.id)
+            await invitation_queries.copy(tx, series.id, later_part.id)
+            return later_part
 
 
 def _moves(target: Series, plan: EditPlan) -> list[tuple[EventId, SeriesId, str]]:

@@ -35,7 +35,7 @@ async def cancel_dates(
     If several dates are given, those already cancelled keep their reasons. A single date gets the new reason.
     """
     # Store them before the snapshot, so that an undo reinstates computed dates.
-    await materialize.vivify_all(tx, series, names)
+    await materialize.ensure_all_stored(tx, series, names)
     before = await undo.take_snapshot(tx, series)
     dates = await _stored(tx, series, names)
     if len(names) > 1:

@@ -176,12 +176,12 @@ async def present_name(
     return None
 
 
-async def name_before_split(reader: Reader, series: Series, behind: Series, original_date: str) -> str | None:
+async def name_before_split(reader: Reader, series: Series, later_part: Series, original_date: str) -> str | None:
     """The name in ``series`` of a date of a part that was split off and deleted, for example by an undo. None if it has
     none.
     """
     at = original_of(original_date)
-    patterns, _ = await _history(reader, behind)
+    patterns, _ = await _history(reader, later_part)
     last = next((one for one in reversed(patterns) if expansion.is_date_of(one, at)), None)
     if last is None:
         return None
@@ -243,5 +243,5 @@ async def _split_off(reader: Reader, series: Series, left_at: Instant, viewer: U
     row = await reader.fetch_one(
         "select id from event_series where split_from = :id and created_at = :at", id=series.id, at=left_at
     )
-    behind = await queries.by_id(reader, SeriesId(row["id"])) if row else None
-    return await splits.visible_part(reader, series, behind, viewer)
+    later_part = await queries.by_id(reader, SeriesId(row["id"])) if row else None
+    return await splits.visible_part(reader, series, later_part, viewer)

@@ -57,12 +57,12 @@ def details_of(content: Content, timing: Timing, original: datetime) -> Details:
 
 def apply_series_details(own: Details, usual: Details, overridden: tuple[str, ...]) -> Details:
     """Details of a date after its series changed: the series' fields, except those overridden by the date."""
-    kept = {name: getattr(own.content, name) for name in overridden if name in NAMES}
+    overridden_values = {name: getattr(own.content, name) for name in overridden if name in NAMES}
     starts_at = own.starts_at if STARTS in overridden else usual.starts_at
     length = length_of(own) if ENDS in overridden else length_of(usual)
     return replace(
         usual,
-        content=replace(usual.content, **kept),
+        content=replace(usual.content, **overridden_values),
         starts_at=starts_at,
         starts_local=_local(starts_at, usual.time_zone),
         ends_at=None if length is None else end_after(starts_at, length, usual.time_zone, is_all_day=usual.is_all_day),

@@ -146,8 +146,8 @@ def find(sightings: Iterable[Sighting], zones: Sequence[str] = ()) -> list[Detec
     """Detect all series among one author's events. ``zones``: the author's known zones, for events without one."""
     newest = sorted(sightings, key=lambda one: (one.at, one.id))[-MOST_EVENTS:]
     found = _named(newest, zones)
-    for key, alike in sorted(_alike([one for one in newest if not one.series_name]).items()):
-        left = alike
+    for key, similar in sorted(_groups_by_name([one for one in newest if not one.series_name]).items()):
+        left = similar
         for round_ in range(_ROUNDS):
             best = _best(key if round_ == 0 else f"{key}\n{round_}", left, zones)
             if best is None:
@@ -169,16 +169,16 @@ def _named(sightings: Sequence[Sighting], zones: Sequence[str]) -> list[Detected
         if one.series_name:
             by_name.setdefault(one.series_name, []).append(one)
     found: list[DetectedSeries] = []
-    for name, alike in sorted(by_name.items()):
-        zone_name = _zone(alike, zones)
+    for name, similar in sorted(by_name.items()):
+        zone_name = _zone(similar, zones)
         # If two events begin at the same moment, only one of them becomes a date.
         starts: dict[datetime, str] = {}
-        for one in alike:
+        for one in similar:
             starts.setdefault(local_of(one.at, zone_name).replace(tzinfo=None, microsecond=0), one.id)
         if len(starts) < LEAST_NAMED:
             continue
         dates = tuple((event_id, at) for at, event_id in sorted(starts.items()))
-        best = _best(key_of_series(name), alike, zones)
+        best = _best(key_of_series(name), similar, zones)
         bare = DetectedSeries(key_of_series(name), None, zone_name, dates, (), 1.0)
         # A rule counts from its start, so it is used only if it fits from the first event on.
         fits = best is not None and best.dates[0][1] == dates[0][1] and best.zone_name == zone_name
@@ -186,7 +186,7 @@ def _named(sightings: Sequence[Sighting], zones: Sequence[str]) -> list[Detected
     return found
 
 
-def _alike(sightings: Sequence[Sighting]) -> dict[str, list[Sighting]]:
+def _groups_by_name(sightings: Sequence[Sighting]) -> dict[str, list[Sighting]]:
     """Group events by name and place. Slightly different names count as the same."""
     own = {one.id: name_of(one.title) for one in sightings}
     stands_for: dict[str, str] = {}
@@ -204,7 +204,7 @@ def _alike(sightings: Sequence[Sighting]) -> dict[str, list[Sighting]]:
     grouped: dict[str, list[Sighting]] = {}
     for one in sightings:
         grouped.setdefault(f"{stands_for[own[one.id]]}\n{folded(one.place)}", []).append(one)
-    return {key: alike for key, alike in grouped.items() if len(alike) >= LEAST}
+    return {key: similar for key, similar in grouped.items() if len(similar) >= LEAST}
 
 
 def _may_be_same(one: str, other: str) -> bool:
@@ -221,13 +221,13 @@ def _matcher(one: str, other: str) -> SequenceMatcher[str]:
     return SequenceMatcher(None, one[:MOST_CHARACTERS], other[:MOST_CHARACTERS], autojunk=False)
 
 
-def _best(key: str, alike: Sequence[Sighting], zones: Sequence[str]) -> DetectedSeries | None:
-    if len(alike) < LEAST:
+def _best(key: str, similar: Sequence[Sighting], zones: Sequence[str]) -> DetectedSeries | None:
+    if len(similar) < LEAST:
         return None
-    zone_name = _zone(alike, zones)
+    zone_name = _zone(similar, zones)
     # If two events are on the same day, only one of them becomes a date.
     days: dict[date, tuple[str, datetime]] = {}
-    for one in alike:
+    for one in similar:
         local = local_of(one.at, zone_name).replace(tzinfo=None, second=0, microsecond=0)
         days.setdefault(local.date(), (one.id, local))
     if len(days) < LEAST:
@@ -252,13 +252,13 @@ def _next(found: DetectedSeries) -> Instant | None:
     return following[0].at if following else None
 
 
-def _zone(alike: Sequence[Sighting], zones: Sequence[str]) -> str:
+def _zone(similar: Sequence[Sighting], zones: Sequence[str]) -> str:
     """The zone in which most of the events begin at the same time of day. On a tie, the events' own zone."""
-    zone_names = [name for name, _ in Counter(one.zone_name for one in alike).most_common()]
+    zone_names = [name for name, _ in Counter(one.zone_name for one in similar).most_common()]
     candidates = [*(name for name in zone_names if name != "UTC"), *zones, "UTC"]
 
     def uniformity(name: str) -> int:
-        return Counter(local_of(one.at, name).strftime("%H:%M") for one in alike).most_common(1)[0][1]
+        return Counter(local_of(one.at, name).strftime("%H:%M") for one in similar).most_common(1)[0][1]
 
     return max(dict.fromkeys(candidates), key=uniformity)
 
@@ -310,8 +310,8 @@ def _names(rule: Rule, start: datetime) -> bool:
     """Whether the rule itself includes its start. A pattern's start always counts as a date, so this needs a separate
     check.
     """
-    behind = Pattern(start - timedelta(days=1), None, rule)
-    later = expansion.between(behind, instant_of(start, "UTC"), Instant(instant_of(start, "UTC") + 1))
+    earlier_pattern = Pattern(start - timedelta(days=1), None, rule)
+    later = expansion.between(earlier_pattern, instant_of(start, "UTC"), Instant(instant_of(start, "UTC") + 1))
     return bool(later) or rule.interval > 1
 
 

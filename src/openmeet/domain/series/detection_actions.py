@@ -65,18 +65,18 @@ def detection_handler(db: Database, naming: Naming) -> JobHandler:
         async with db.reader() as reader:
             if Flag.DETECTION not in await switches(reader):
                 return
-            known = await detection_queries.of_person(reader, user_id)
-        if any(one.state is DetectionState.ACCEPTED for one in known):
+            detections = await detection_queries.of_person(reader, user_id)
+        if any(one.state is DetectionState.ACCEPTED for one in detections):
             await db.batch(lambda tx: _attach(tx, user_id, naming))
         async with db.reader() as reader:
             author = await user_by_id(reader, user_id)
             if author is None:
                 return
             sightings = await _sightings(reader, await detection_queries.sighted(reader, author), naming)
-            known = await detection_queries.of_person(reader, user_id)
+            detections = await detection_queries.of_person(reader, user_id)
         # Takes a second or more for thousands of events, so it runs outside of a transaction and of the event loop.
         found = await asyncio.to_thread(find, sightings, [author.time_zone] if author.time_zone else [])
-        if _undecided(found, known) != {one.found.key: one.found for one in known if one.is_open}:
+        if _undecided(found, detections) != {one.found.key: one.found for one in detections if one.is_open}:
             await db.batch(lambda tx: _show_all(tx, user_id, (sightings, found), naming))
 
     return handle
@@ -94,11 +94,11 @@ async def _attach(tx: Transaction, user_id: UserId, naming: Naming) -> None:
             await _add_later_ones(tx, one, events, named)
 
 
-def _undecided(found: Iterable[DetectedSeries], known: Sequence[Detection]) -> dict[str, DetectedSeries]:
+def _undecided(found: Iterable[DetectedSeries], detections: Sequence[Detection]) -> dict[str, DetectedSeries]:
     """Detected series that the author has not decided about, by key."""
-    decided = {one.found.key for one in known if not one.is_open}
+    decided = {one.found.key for one in detections if not one.is_open}
     # Authors who refused these events as a series are not asked again when their records turn out to name one.
-    refused = {event_id for one in known if one.state is DetectionState.REFUSED for event_id, _ in one.found.dates}
+    refused = {event_id for one in detections if one.state is DetectionState.REFUSED for event_id, _ in one.found.dates}
     return {
         one.key: one
         for one in found
@@ -118,12 +118,12 @@ async def _show_all(
         raise TransactionConflict("the author’s events changed during detection")
     before = await detection_queries.of_person(tx, user_id)
     found = _undecided(looked[1], before)
-    known = {one.found.key: one for one in before if one.is_open}
-    for key in sorted(known.keys() - found.keys()):
-        await linking.unlink(tx, known[key])
-        await detection_queries.delete(tx, known[key])
+    open_detections = {one.found.key: one for one in before if one.is_open}
+    for key in sorted(open_detections.keys() - found.keys()):
+        await linking.unlink(tx, open_detections[key])
+        await detection_queries.delete(tx, open_detections[key])
     for key in sorted(found):
-        await _show(tx, user_id, found[key], known.get(key), events)
+        await _show(tx, user_id, found[key], open_detections.get(key), events)
 
 
 async def accept(tx: Transaction, caller: Caller, detection_id: DetectionId) -> Series:
@@ -188,12 +188,12 @@ async def titles_for(reader: Reader, found: Sequence[Detection]) -> list[tuple[D
     single = [one for one in found if one.series_id not in series]
     named = [EventId(event_id) for one in single for event_id, _ in one.found.dates]
     titles = {event.id: event.title for event in await several(reader, list(dict.fromkeys(named)))}
-    known = []
+    titled = []
     for one in found:
         its = None if one.series_id is None else series.get(one.series_id)
         titles_found = [titles[EventId(event_id)] for event_id, _ in one.found.dates if event_id in titles]
-        known.append((one, title_of(titles_found or [""]) if its is None else its.content.title, its))
-    return known
+        titled.append((one, title_of(titles_found or [""]) if its is None else its.content.title, its))
+    return titled
 
 
 async def _theirs(tx: Transaction, caller: Caller, detection_id: DetectionId) -> Detection:
@@ -245,8 +245,8 @@ async def _parts(tx: Transaction, series_id: SeriesId, owner_id: UserId) -> list
     """The series and its continuations after splits, the last part first. Leaves out parts that now belong to somebody
     else.
     """
-    behind = await splits.all_continuations(tx, series_id)
-    locked = [await queries.lock(tx, part_id) for part_id in (series_id, *(part.id for part in behind))]
+    continuations = await splits.all_continuations(tx, series_id)
+    locked = [await queries.lock(tx, part_id) for part_id in (series_id, *(part.id for part in continuations))]
     parts = [part for part in locked if part is not None and part.deleted_at is None and part.owner_id == owner_id]
     return parts[::-1]
 

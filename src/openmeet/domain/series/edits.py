@@ -71,8 +71,8 @@ def plan_of(series: Series, edit: Edit, stored: Sequence[StoredOccurrence], now:
         return plan_all(whole, content, timing, stored, now, drop_single_changes=edit.drop_single_changes)
     series = whole
     at = _named(edit)
-    _, behind = split(series.timing.pattern, original_of(at))
-    following = Timing(behind, series.timing.length)
+    _, new_pattern = split(series.timing.pattern, original_of(at))
+    following = Timing(new_pattern, series.timing.length)
     after = _timing(following, edit)
     return plan_following(
         series,

@@ -250,14 +250,14 @@ async def standing_rsvps(
     series_id: SeriesId,
     *,
     limit: int = _EVERYBODY,
-    behind: StandingRsvp | None = None,
+    after: StandingRsvp | None = None,
     unanswered: EventId | None = None,
 ) -> list[StandingRsvp]:
     """Standing RSVPs in the order in which they were made. ``unanswered``: leave out people who answered this date."""
     clauses, values = ["series_id = :series_id"], dict[str, object]()
-    if behind is not None:
+    if after is not None:
         clauses.append("(created_at, user_id) > (:said_at, :user_id)")
-        values |= {"said_at": behind.said_at, "user_id": behind.user_id}
+        values |= {"said_at": after.said_at, "user_id": after.user_id}
     if unanswered is not None:
         clauses.append(
             "not exists (select 1 from attendances a where a.event_id = :event_id"

@@ -55,14 +55,14 @@ async def link(
         raise Refused(SeriesReason.DETECTED_EVENTS_GONE, name="NothingLeft")
     newest = dates[-1][0]
     timing = Timing(pattern_of_dates(found.zone_name, [at for _, at in dates]), length_of(newest))
-    known = None if series_id is None else await queries.lock(tx, series_id)
-    if known is None:
+    existing = None if series_id is None else await queries.lock(tx, series_id)
+    if existing is None:
         content = replace(newest.content, title=title_of([event.title for event, _ in dates]))
         made = actions.new_series(tx.now, user_id, content, timing, PublishPolicy.NONE, None)
         saved = replace(made, is_read_only=True, stored_until=FOREVER)
         await save_series.insert(tx, saved)
     else:
-        series = replace(known, timing=timing, is_read_only=True, stored_until=FOREVER, deleted_at=None)
+        series = replace(existing, timing=timing, is_read_only=True, stored_until=FOREVER, deleted_at=None)
         saved = await queries.save(tx, series)
     await date_queries.set_positions(tx, [(event.id, saved.id, original_text(at)) for event, at in dates])
     return saved

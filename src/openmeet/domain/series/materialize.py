@@ -34,7 +34,7 @@ from openmeet.recurrence import expansion
 from openmeet.recurrence.wall_time import local_of
 
 
-async def vivify(tx: Transaction, series: Series, original_date: str) -> Event:
+async def ensure_stored(tx: Transaction, series: Series, original_date: str) -> Event:
     """The event of a date of a locked series. Stores it if necessary. Raises NotFound if there is no such date."""
     found = await date_queries.date_of(tx, series.id, original_date)
     if found is not None:
@@ -43,10 +43,10 @@ async def vivify(tx: Transaction, series: Series, original_date: str) -> Event:
     return made
 
 
-async def vivify_all(tx: Transaction, series: Series, original_dates: Sequence[str]) -> None:
-    """Like ``vivify``, for several dates. Dates that are already stored are skipped."""
-    known = await date_queries.stored_names(tx, series.id, since=min(original_dates, default=""))
-    computed = [original_in(series, name) for name in dict.fromkeys(original_dates) if name not in known]
+async def ensure_all_stored(tx: Transaction, series: Series, original_dates: Sequence[str]) -> None:
+    """Like ``ensure_stored``, for several dates. Dates that are already stored are skipped."""
+    stored_names = await date_queries.stored_names(tx, series.id, since=min(original_dates, default=""))
+    computed = [original_in(series, name) for name in dict.fromkeys(original_dates) if name not in stored_names]
     if computed:
         await store(tx, series, computed)
 
@@ -91,8 +91,8 @@ async def store_window(
     if series.status is not SeriesStatus.ACTIVE or series.deleted_at is not None or series.is_read_only:
         return []
     in_window = window(series, tx.now, ahead)
-    known = await date_queries.stored_names(tx, series.id, since=earliest_name(series, tx.now))
-    coming = [one.original for one in in_window if original_text(one.original) not in known]
+    stored_names = await date_queries.stored_names(tx, series.id, since=earliest_name(series, tx.now))
+    coming = [one.original for one in in_window if original_text(one.original) not in stored_names]
     made = await store(tx, series, coming, has_others=has_others)
     await queries.set_stored_until(tx, series.id, Instant(tx.now + WINDOW))
     await series_dates.enqueue_by_policy(tx, series.id)
@@ -109,19 +109,19 @@ async def dates_added_by(reader: Reader, series: Series, plan: EditPlan) -> list
     if plan.scope is EditScope.THIS or series.status is not SeriesStatus.ACTIVE:
         return []
     target = replace(series, content=plan.content, timing=plan.timing)
-    known: set[str] = set()
+    existing_names: set[str] = set()
     if plan.scope is EditScope.ALL:
-        known |= await date_queries.stored_names(reader, series.id, since=earliest_name(target, reader.now))
+        existing_names |= await date_queries.stored_names(reader, series.id, since=earliest_name(target, reader.now))
         places = (one.event.place_in_series for one in plan.changes)
-        known -= {place.original_date for place in places if place is not None}
-        known -= {event.place_in_series.original_date for event in plan.vanishing if event.place_in_series}
-    known |= {change.original_date for change in plan.changes}
-    known |= {
+        existing_names -= {place.original_date for place in places if place is not None}
+        existing_names -= {event.place_in_series.original_date for event in plan.vanishing if event.place_in_series}
+    existing_names |= {change.original_date for change in plan.changes}
+    existing_names |= {
         stored_date.event.place_in_series.original_date
         for stored_date in plan.stranded
         if stored_date.event.place_in_series
     }
-    return [one for one in window(target, reader.now) if original_text(one.original) not in known]
+    return [one for one in window(target, reader.now) if original_text(one.original) not in existing_names]
 
 
 def first_dates(timing: Timing, now: Instant) -> list[expansion.Occurrence]:

@@ -240,12 +240,14 @@ async def _written(
     found: list[tuple[NotificationKind[DatesChanged], list[Notice[DatesChanged]]]] = []
     mail_about: dict[UserId, str] = {}
     for news in notice.news:
-        known = {one.event_id: one for one in news.about}
+        by_event_id = {one.event_id: one for one in news.about}
         answered = await earliest_answered(tx, news.answers_to, CONCERNED, people, at_most=1 + NAMED)
         to: dict[tuple[DateNews, DatesChanged, str], list[UserId]] = {}
         for user_id in people:
             if user_id in answered:
-                theirs = [known[one] for one in answered[user_id].earliest if one in known] or news.about[:1]
+                theirs = [by_event_id[one] for one in answered[user_id].earliest if one in by_event_id] or news.about[
+                    :1
+                ]
                 total = answered[user_id].total
             elif news.to_goers and user_id in goers:
                 theirs, total = news.about[:1], 1

@@ -60,9 +60,9 @@ async def candidates(
     """
     in_group = "" if series.group is None else _IN_GROUP
     name, user_id = after or ("", "")
-    behind = "and (u.display_name, u.id) > (:after_name, :after_id)" if after else ""
+    after_clause = "and (u.display_name, u.id) > (:after_name, :after_id)" if after else ""
     rows = await reader.fetch(
-        f"{_PART_OF_IT}{in_group} {behind} order by u.display_name, u.id limit :limit",
+        f"{_PART_OF_IT}{in_group} {after_clause} order by u.display_name, u.id limit :limit",
         **_parameters(series),
         **({"after_name": name, "after_id": user_id} if after else {}),
         limit=limit,
@@ -114,8 +114,8 @@ async def offered(reader: Reader, series_id: SeriesId) -> SeriesOffer | None:
 
 async def open_to(reader: Reader, user_id: UserId, offers: Sequence[SeriesOffer]) -> list[tuple[SeriesOffer, Series]]:
     """The offers to a person for series that they can see now, in order. Other offers are not mentioned (invariant 3)."""
-    known = await queries.by_ids(reader, [one.series_id for one in offers])
-    seen = {one.id: one for one in await visibility.seen(reader, list(known.values()), user_id)}
+    offered_series = await queries.by_ids(reader, [one.series_id for one in offers])
+    seen = {one.id: one for one in await visibility.seen(reader, list(offered_series.values()), user_id)}
     return [(one, seen[one.series_id]) for one in offers if one.series_id in seen]
 
 

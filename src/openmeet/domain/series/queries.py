@@ -255,15 +255,15 @@ async def enqueue_record(tx: Transaction, series: Series) -> None:
 
 async def restore(tx: Transaction, series: Series, values: Mapping[str, Any]) -> None:
     """Restore a locked row from the result of ``values_of``. Its revision still increases."""
-    kept = {
+    restored_values = {
         name: value
         for name, value in values.items()
         if name not in {"id", "slug", "created_at", "stored_until", "record_uri"}
     }
-    kept |= {"revision": series.revision + 1, "updated_at": tx.now}
-    await _keep_former_rule(tx, series.id, kept)
-    sets = ", ".join(f"{name} = :{name}" for name in kept)
-    await tx.execute(f"update event_series set {sets} where id = :id", **kept, id=series.id)
+    restored_values |= {"revision": series.revision + 1, "updated_at": tx.now}
+    await _keep_former_rule(tx, series.id, restored_values)
+    sets = ", ".join(f"{name} = :{name}" for name in restored_values)
+    await tx.execute(f"update event_series set {sets} where id = :id", **restored_values, id=series.id)
     await enqueue_record(tx, replace(series, revision=series.revision + 1))
 
 

@@ -211,13 +211,13 @@ async def apply_from_network(
     """Create or update the read-only series of this record. None if the record belongs to a series created on this
     site.
     """
-    known = await queries.by_record_uri(tx, uri)
-    if known is None:
+    unlocked = await queries.by_record_uri(tx, uri)
+    if unlocked is None:
         made = new_series(tx.now, owner_id, content, timing, PublishPolicy.NONE, None)
         series = replace(made, is_read_only=True, stored_until=FOREVER, record_uri=uri)
         await queries.insert(tx, series, submission=None)
         return series
-    locked = await queries.lock(tx, known.id)
+    locked = await queries.lock(tx, unlocked.id)
     if locked is None or not locked.is_read_only:
         return None
     return await queries.save(
@@ -251,10 +251,10 @@ async def continue_by_rule(tx: Transaction, *, uri: str, owner_id: UserId, title
 
 async def remove_from_network(tx: Transaction, uri: str) -> None:
     """Handle the deletion of a series record: its dates stay as single events."""
-    known = await queries.by_record_uri(tx, uri)
-    if known is None or not known.is_read_only:
+    unlocked = await queries.by_record_uri(tx, uri)
+    if unlocked is None or not unlocked.is_read_only:
         return
-    series = await queries.lock(tx, known.id)
+    series = await queries.lock(tx, unlocked.id)
     if series is None:
         return
     await date_queries.detach(tx, [stored_date.event.id for stored_date in await date_queries.stored(tx, series.id)])

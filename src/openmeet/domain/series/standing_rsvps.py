@@ -163,7 +163,7 @@ async def _answer_next(tx: Transaction, event_id: EventId, last: StandingRsvp | 
     series = await queries.lock(tx, SeriesId(event.place_in_series.series_id))
     if series is None:
         return []
-    some = await follower_queries.standing_rsvps(tx, series.id, limit=PIECE, behind=last, unanswered=event_id)
+    some = await follower_queries.standing_rsvps(tx, series.id, limit=PIECE, after=last, unanswered=event_id)
     await _answer_for(tx, event, some)
     return some
 

@@ -210,7 +210,7 @@ async def _edit_plan(
     """The plan and the stored dates. If the edited date was not stored yet, it is stored first."""
     assert edit.date is not None  # noqa: S101  # the form carries it
     if scope is EditScope.THIS and not any(_is_named(held, edit.date) for held in stored):
-        await materialize.vivify(tx, series, edit.date)
+        await materialize.ensure_stored(tx, series, edit.date)
         stored = await date_queries.stored(tx, series.id)
     reaching = Edit(scope, edit.date, edit.details, edit.changed, edit.rewritten, drops)
     return plan_of(series, reaching, stored, tx.now), stored

@@ -178,7 +178,7 @@ async def _edit_plan(tx: Transaction, series: Series, body: EditInput) -> EditPl
         body = msgspec.structs.replace(body, original_date=name)
         event = await date_queries.date_of(tx, series.id, name)
         if event is None and EditScope(body.scope) is EditScope.THIS:
-            event = await materialize.vivify(tx, series, name)
+            event = await materialize.ensure_stored(tx, series, name)
         before = series_details_at(series, name) if event is None else details_in(event)
         _require_expected_revision(body, None if event is None else event.revision)
     elif EditScope(body.scope) is EditScope.ALL:
