@@ -155,7 +155,7 @@ async def _propagating(engine: str, store: AbstractAsyncContextManager[Database]
             )
             plan = plan_all(series, template, series.timing, await date_queries.stored(tx, series.id), tx.now)
             check(len(plan.dates_changed) == DATES, f"{len(plan.dates_changed)} dates change")
-            await actions.apply(tx, series, plan)
+            await actions.apply_plan(tx, series, plan)
         edited = perf_counter() - begun
         while await dispatcher.run_once(db, {JobKind.FAN_OUT: one_by_one(fan_out_handler(db, AUDIENCES))}):
             pass

@@ -179,7 +179,7 @@ async def test_a_series_that_becomes_private_ends_former_members_places(db):
         held = await date_queries.stored(tx, series.id)
         private = replace(series.content, visibility=Visibility.PRIVATE)
         locked = await series_actions.lock_managed(tx, olga, series.slug)
-        await series_actions.apply(tx, locked, plan_all(locked, private, series.timing, held, tx.now))
+        await series_actions.apply_plan(tx, locked, plan_all(locked, private, series.timing, held, tx.now))
         assert await due(tx) == [gil.user_id]
     assert await standing_rsvps.end_answers(db, gil.user_id) == len(held)
 

@@ -32,7 +32,7 @@ from openmeet.domain.notifications.queries import newest
 from openmeet.domain.search.event_lists import waiting_for
 from openmeet.domain.series import date_queries, undo
 from openmeet.domain.series import edits as series_edits
-from openmeet.domain.series.actions import apply
+from openmeet.domain.series.actions import apply_plan
 from openmeet.domain.series.model import EditScope
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import Caller
@@ -371,7 +371,7 @@ async def test_edits_of_a_series_ask_about_the_dates_that_they_move(
         named = coming[1].place_in_series
         assert named is not None
         edit = series_edits.Edit(scope, named.original_date, later, frozenset({"starts_local"}))
-        await apply(tx, held, series_edits.plan_of(held, edit, stored, tx.now))
+        await apply_plan(tx, held, series_edits.plan_of(held, edit, stored, tx.now))
         assert await states(tx, coming, ben) == expected
         await undo.undo(tx, await locked(tx, ana, series))
         assert await states(tx, coming, ben) == "gggg"

@@ -59,7 +59,7 @@ async def later(tx, caller, series, at: str, by: timedelta):
     start = series.timing.pattern.start
     timing = moved(series.timing, start, start + by, series.timing.length)
     held = await date_queries.stored(tx, series.id)
-    return await actions.apply(tx, series, plan_following(series, at, series.content, timing, held, tx.now))
+    return await actions.apply_plan(tx, series, plan_following(series, at, series.content, timing, held, tx.now))
 
 
 @pytest.fixture

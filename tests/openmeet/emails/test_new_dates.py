@@ -74,7 +74,7 @@ async def test_a_changed_rule_is_one_e_mail_with_old_and_new_dates(post: Post, p
         held = await locked(tx, ana, series)
         timing = weekly("FREQ=WEEKLY;BYDAY=TU,TH")
         stored = await date_queries.stored(tx, held.id)
-        await actions.apply(tx, held, plan_all(held, held.content, timing, stored, tx.now))
+        await actions.apply_plan(tx, held, plan_all(held, held.content, timing, stored, tx.now))
     post.site.clock.turn(HOUR)
     mails = [one for one in await post.deliver() if one["To"] == "ben@example.org"]
     assert len(mails) == 1

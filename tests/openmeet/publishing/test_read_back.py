@@ -113,7 +113,7 @@ async def edit_series(deployment: Deployment, ana: Caller, series: Series, **tem
         locked = await actions.lock_managed(tx, ana, series.slug)
         stored = await date_queries.stored(tx, locked.id)
         plan = plan_all(locked, replace(locked.content, **template), locked.timing, stored, tx.now)
-        await actions.apply(tx, locked, plan)
+        await actions.apply_plan(tx, locked, plan)
 
 
 async def test_an_edit_of_a_groups_record_changes_the_group(deployment: Deployment):
@@ -381,7 +381,7 @@ async def test_concurrent_changes_of_a_series_are_merged_and_logged(deployment: 
             await date_queries.stored(tx, locked.id),
             tx.now,
         )
-        await actions.apply(tx, locked, plan)
+        await actions.apply_plan(tx, locked, plan)
     await put(
         deployment,
         ana,

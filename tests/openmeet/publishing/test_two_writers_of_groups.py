@@ -55,7 +55,7 @@ class OfSeries(Writers):
             assert found is not None
             series = await actions.lock_managed(tx, self.cleo, found.slug)
             wanted = replace(series.content, **{known: value})
-            await actions.apply(
+            await actions.apply_plan(
                 tx, series, plan_all(series, wanted, series.timing, await date_queries.stored(tx, series.id), tx.now)
             )
 

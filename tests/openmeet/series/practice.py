@@ -67,23 +67,27 @@ async def kinds_received(reader: Reader, who: Caller) -> list[NotificationKind[A
 async def retitle(tx: Transaction, series: Series, title: str, *, notifies: bool = True) -> Series:
     template = replace(series.content, title=title)
     held = await date_queries.stored(tx, series.id)
-    return await actions.apply(tx, series, plan_all(series, template, series.timing, held, tx.now), notifies=notifies)
+    return await actions.apply_plan(
+        tx, series, plan_all(series, template, series.timing, held, tx.now), notifies=notifies
+    )
 
 
 async def move(tx: Transaction, series: Series, by: timedelta, *, notifies: bool = True) -> Series:
     start = series.timing.pattern.start
     timing = moved(series.timing, start, start + by, series.timing.length)
     held = await date_queries.stored(tx, series.id)
-    return await actions.apply(tx, series, plan_all(series, series.content, timing, held, tx.now), notifies=notifies)
+    return await actions.apply_plan(
+        tx, series, plan_all(series, series.content, timing, held, tx.now), notifies=notifies
+    )
 
 
 async def re_rule(tx: Transaction, series: Series, rule: str) -> Series:
     timing = weekly(rule, series.timing.pattern.start)
     held = await date_queries.stored(tx, series.id)
-    return await actions.apply(tx, series, plan_all(series, series.content, timing, held, tx.now))
+    return await actions.apply_plan(tx, series, plan_all(series, series.content, timing, held, tx.now))
 
 
 async def split(tx: Transaction, series: Series, at: str, title: str) -> Series:
     template = replace(series.content, title=title)
     held = await date_queries.stored(tx, series.id)
-    return await actions.apply(tx, series, plan_following(series, at, template, None, held, tx.now))
+    return await actions.apply_plan(tx, series, plan_following(series, at, template, None, held, tx.now))

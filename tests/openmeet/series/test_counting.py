@@ -33,7 +33,7 @@ async def edit(tx, ana, series, what):
             timing = moved(timing, start, start + timedelta(hours=1), timing.length)
     plan = plan_all(series, template, timing, await date_queries.stored(tx, series.id), tx.now)
     counted = await present.consequences(tx, series, plan)
-    await actions.apply(tx, series, plan)
+    await actions.apply_plan(tx, series, plan)
     return counted.people_told, counted.people_mailed
 
 
@@ -71,7 +71,7 @@ async def test_only_people_whose_date_moves_are_mailed(practice_db):
         template = replace(series.content, description="Bring a stand.")
         plan = plan_all(series, template, timing, await date_queries.stored(tx, series.id), tx.now)
         counted = await present.consequences(tx, series, plan)
-        await actions.apply(tx, series, plan)
+        await actions.apply_plan(tx, series, plan)
         assert (counted.people_told, counted.people_mailed) == (2, 1)
         assert await mails(tx) == ["Cleo"]
 

@@ -87,7 +87,7 @@ async def everything(reader: Reader, *all_series: Series) -> set[str]:
 async def change_one(tx: Transaction, series: Series) -> None:
     held = next(one for one in await date_queries.stored(tx, series.id) if names([one.event]) == [SECOND])
     said = edited(held.event, title="Guest")
-    await actions.apply(tx, series, plan_one(series, held, said))
+    await actions.apply_plan(tx, series, plan_one(series, held, said))
 
 
 async def change_all(tx: Transaction, series: Series) -> None:

@@ -183,7 +183,7 @@ class Rules(OnDatabases):
             held = await date_queries.stored(tx, series)
             template = replace(locked.content, title=said)
             timing = timing_of(shape)
-            await actions.apply(tx, locked, plan_all(locked, template, timing, held, tx.now))
+            await actions.apply_plan(tx, locked, plan_all(locked, template, timing, held, tx.now))
             return locked.timing.pattern == timing.pattern
 
         is_same_rule = self.run(work)
@@ -208,7 +208,7 @@ class Rules(OnDatabases):
             held = await date_queries.stored(tx, series)
             template = replace(locked.content, title=title)
             plan = plan_following(locked, at.isoformat(), template, None, held, tx.now)
-            return (await actions.apply(tx, locked, plan)).id
+            return (await actions.apply_plan(tx, locked, plan)).id
 
         behind = self.run(work)
         before = self.meetings[series]

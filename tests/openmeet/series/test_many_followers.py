@@ -241,7 +241,7 @@ async def test_waitlists_of_many_dates_move_up_by_jobs(practice_db: Database) ->
         series = await locked(tx, ana, series)
         template = replace(series.content, capacity=2)
         held = await date_queries.stored(tx, series.id)
-        await actions.apply(tx, series, plan_all(series, template, series.timing, held, tx.now))
+        await actions.apply_plan(tx, series, plan_all(series, template, series.timing, held, tx.now))
         waiting = "select count(*) as n from attendances where status = 'waitlisted' and offered_until is null"
         assert (await tx.fetch(waiting))[0]["n"] == len(found) - 5
     while await dispatcher.run_once(practice_db, {JobKind.FREED_SEATS: one_by_one(freed_seats_handler(practice_db))}):
@@ -264,7 +264,7 @@ async def test_a_waitlist_longer_than_one_transaction_handles_moves_up_completel
         series = await locked(tx, ana, series)
         template = replace(series.content, capacity=None)
         held = await date_queries.stored(tx, series.id)
-        await actions.apply(tx, series, plan_all(series, template, series.timing, held, tx.now))
+        await actions.apply_plan(tx, series, plan_all(series, template, series.timing, held, tx.now))
         assert [await status_of(tx, first, one) for one in people] == ["attending"] * 4 + ["waitlisted"] * 4
     while await dispatcher.run_once(practice_db, {JobKind.FREED_SEATS: one_by_one(freed_seats_handler(practice_db))}):
         pass

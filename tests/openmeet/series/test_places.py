@@ -47,7 +47,7 @@ async def test_settings_of_a_series_apply_to_its_dates_and_survive_a_split(db: D
         held = await date_queries.stored(tx, series.id)
         series = await locked(tx, ana, series)
         plan = plan_following(series, original_of(third), replace(series.content, title="Winter"), None, held, tx.now)
-        behind = await actions.apply(tx, series, plan)
+        behind = await actions.apply_plan(tx, series, plan)
         moved = (await dates(tx, behind))[0]
         assert moved.id == third.id
         assert (await registration.of_event(tx, moved)).questions == (DIET,)

@@ -37,7 +37,9 @@ async def made_private(tx: Transaction, host: Caller, series: Series) -> None:
     """The host makes the series visible only to invited people."""
     now = await locked(tx, host, series)
     template = replace(now.content, visibility=Visibility.PRIVATE)
-    await actions.apply(tx, now, plan_all(now, template, now.timing, await date_queries.stored(tx, now.id), tx.now))
+    await actions.apply_plan(
+        tx, now, plan_all(now, template, now.timing, await date_queries.stored(tx, now.id), tx.now)
+    )
 
 
 async def test_each_series_is_visible_as_it_is_alone(practice_db: Database) -> None:

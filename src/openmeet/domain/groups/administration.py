@@ -70,7 +70,7 @@ async def decide(
     role, act = (
         (GroupRole.MEMBER, GroupLogAction.APPROVED) if lets_in else (GroupRole.DECLINED, GroupLogAction.DECLINED)
     )
-    decided = []
+    decided_memberships = []
     for user_id in dict.fromkeys(people):
         asking = await queries.find_member(tx, group.id, user_id)
         if asking is None or asking.role is not GroupRole.PENDING:
@@ -83,8 +83,8 @@ async def decide(
         )
         saved = await put(tx, membership, role, act, by=caller.user_id, before=GroupRole.PENDING)
         await notify.of_decision(tx, group, saved)
-        decided.append(saved)
-    return decided
+        decided_memberships.append(saved)
+    return decided_memberships
 
 
 async def remove(tx: Transaction, caller: Caller, slug: GroupSlug, user_id: UserId) -> Membership:

@@ -36,11 +36,11 @@ async def of_request(tx: Transaction, group: Group, asking: Membership) -> None:
     await notify(tx, kinds.JOIN_REQUEST, asking.id, deciding, about, revision=asking.revision, bundle=group.id)
 
 
-async def of_decision(tx: Transaction, group: Group, decided: Membership) -> None:
+async def of_decision(tx: Transaction, group: Group, membership: Membership) -> None:
     """Notify a requester of the decision."""
-    about = RoleDecided(group_id=group.id, role=decided.role.value)
-    to, revision = [decided.user_id], decided.revision
-    await notify(tx, kinds.JOIN_DECIDED, decided.id, to, about, revision=revision, bundle=group.id)
+    about = RoleDecided(group_id=group.id, role=membership.role.value)
+    to, revision = [membership.user_id], membership.revision
+    await notify(tx, kinds.JOIN_DECIDED, membership.id, to, about, revision=revision, bundle=group.id)
 
 
 async def of_role(tx: Transaction, group: Group, membership: Membership, before: GroupRole) -> None:

@@ -220,7 +220,7 @@ async def _change(tx: Transaction, whole: Series, change: OccurrenceOverride) ->
     details = _checked(replace(change.typed, visibility=Visibility.PRIVATE.value))
     stored = await date_queries.stored(tx, locked.id)
     held = next(one for one in stored if one.event.id == event.id)
-    await series.apply(tx, locked, plan_one(locked, held, details), notifies=False)
+    await series.apply_plan(tx, locked, plan_one(locked, held, details), notifies=False)
     if change.named_status is not None:
         date = await lock_for_update(tx, event.id)
         assert date is not None  # noqa: S101  # stored above
@@ -246,7 +246,7 @@ async def _following(tx: Transaction, whole: Series, change: OccurrenceOverride)
         plan = plan_all(whole, content, timing, stored, tx.now)
     else:
         plan = plan_following(whole, change.original, content, timing, stored, tx.now)
-    behind = await series.apply(tx, whole, plan, notifies=False)
+    behind = await series.apply_plan(tx, whole, plan, notifies=False)
     if made is None:
         await _change(tx, behind, replace(change, and_following=False, is_cancelled=False))
     return behind

@@ -152,7 +152,7 @@ async def _take_series(tx: Transaction, series: Series, found: ImportedEvent, up
         stored = await date_queries.stored(tx, series.id)
         timing = series.timing if keeps_schedule else Timing(made, length)
         plan = plan_all(series, details.content, timing, stored, tx.now)
-        series = replace(await actions.apply(tx, series, plan), changed_by=series.changed_by)
+        series = replace(await actions.apply_plan(tx, series, plan), changed_by=series.changed_by)
     for change in update.changes:
         await _take_date(tx, series, change, None if base is None else base.of_date(change))
     if update.becomes_cancelled:
@@ -170,7 +170,7 @@ async def _take_date(tx: Transaction, series: Series, change: OccurrenceOverride
         await cancel_dates.cancel_dates(tx, series, [change.original], change.reason)
         return
     held = next(one for one in await date_queries.stored(tx, series.id) if one.event.id == event.id)
-    await actions.apply(
+    await actions.apply_plan(
         tx,
         series,
         plan_one(series, held, _details(details_in(held.event), change.typed, changed_fields(change.typed, base))),

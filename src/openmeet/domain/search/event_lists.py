@@ -140,10 +140,10 @@ async def my_event_counts(reader: Reader, user_id: UserId) -> dict[MyEvents, int
 async def events_by_ids(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, Event]:
     if not event_ids:
         return {}
-    wanted = list(dict.fromkeys(event_ids))
+    unique_ids = list(dict.fromkeys(event_ids))
     rows = await reader.fetch(
         f"select {COLUMNS} from events where id in :wanted order by id",
-        wanted=list(wanted),
+        wanted=unique_ids,
     )
     return {event.id: event for event in map(event_of, rows)}
 

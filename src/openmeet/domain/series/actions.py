@@ -199,7 +199,7 @@ async def lock_for_undo(
     return locked
 
 
-async def apply(
+async def apply_plan(
     tx: Transaction, series: Series, plan: EditPlan, *, notifies: bool = True, is_read: bool = False
 ) -> Series:
     """Apply a plan to the locked series, either completely or not at all. Returns the series that its dates belong to

@@ -188,11 +188,11 @@ async def _check_dates(tx: Transaction, series: Series, names: Sequence[str]) ->
 
 async def _stored(tx: Transaction, series: Series, names: Sequence[str]) -> list[Event]:
     """Lock and return the given dates that are stored events."""
-    wanted = set(names)
+    name_set = set(names)
     return [
         event
         for event in await lock_dates(tx, series.id)
-        if event.place_in_series is not None and event.place_in_series.original_date in wanted and not event.is_gone
+        if event.place_in_series is not None and event.place_in_series.original_date in name_set and not event.is_gone
     ]
 
 

@@ -96,13 +96,13 @@ async def _attach(tx: Transaction, user_id: UserId, naming: Naming) -> None:
 
 def _undecided(found: Iterable[DetectedSeries], detections: Sequence[Detection]) -> dict[str, DetectedSeries]:
     """Detected series that the author has not decided about, by key."""
-    decided = {one.found.key for one in detections if not one.is_open}
+    decided_keys = {one.found.key for one in detections if not one.is_open}
     # Authors who refused these events as a series are not asked again when their records turn out to name one.
     refused = {event_id for one in detections if one.state is DetectionState.REFUSED for event_id, _ in one.found.dates}
     return {
         one.key: one
         for one in found
-        if one.key not in decided and (not one.is_named or refused.isdisjoint(dict(one.dates)))
+        if one.key not in decided_keys and (not one.is_named or refused.isdisjoint(dict(one.dates)))
     }
 
 

@@ -132,19 +132,19 @@ def _timing(timing: Timing, edit: Edit) -> Timing:
     if edit.rewritten is None:
         return timing
     pattern = timing.pattern
-    wanted = edit.rewritten
+    rewritten = edit.rewritten
     made = Pattern(
         pattern.start,
         pattern.zone_name,
-        wanted.rule,
-        pattern.left_out if wanted.left_out is None else wanted.left_out,
-        pattern.added if wanted.added is None else wanted.added,
+        rewritten.rule,
+        pattern.left_out if rewritten.left_out is None else rewritten.left_out,
+        pattern.added if rewritten.added is None else rewritten.added,
         is_all_day=pattern.is_all_day,
     )
-    if pattern.rule == wanted.rule:
+    if pattern.rule == rewritten.rule:
         return replace(timing, pattern=made)
     made = _fitting(made)
-    if wanted.left_out is None:
+    if rewritten.left_out is None:
         made = checked(
             made.start,
             made.zone_name,

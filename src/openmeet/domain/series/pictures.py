@@ -48,4 +48,6 @@ async def _show(tx: Transaction, series: Series, picture: Picture | None) -> Ser
         return series
     content = replace(series.content, picture=picture)
     stored = await date_queries.stored(tx, series.id)
-    return await actions.apply(tx, series, plan_all(series, content, series.timing, stored, tx.now), notifies=False)
+    return await actions.apply_plan(
+        tx, series, plan_all(series, content, series.timing, stored, tx.now), notifies=False
+    )

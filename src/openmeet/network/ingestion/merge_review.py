@@ -198,7 +198,7 @@ async def choose_for_series(
     series = await actions.lock_to_change(tx, caller, slug)
     plan = await local_series.plan_of(tx, series, values)
     if plan is not None:
-        series = await actions.apply(tx, series, plan)
+        series = await actions.apply_plan(tx, series, plan)
     await merge_decisions.mark_reviewed(tx, conflict, choice)
     return series
 
