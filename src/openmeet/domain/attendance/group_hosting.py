@@ -35,7 +35,7 @@ async def follow_up(tx: Transaction, before: Group, after: Group) -> None:
     """Apply a group edit, made on this site or in the group's record, to those of its events whose visibility or
     publication changes.
     """
-    if _reaching(before.details) == _reaching(after.details):
+    if _publication_settings(before.details) == _publication_settings(after.details):
         return
     if reach(Visibility.PUBLIC, of_event(after)) is PublishLevel.NOTHING:
         await events.release_in_group(tx, after.id)
@@ -59,7 +59,7 @@ async def close_account(tx: Transaction, holder: UserId) -> None:
     """Handle the deletion of the group's own account with its records. From now on, the group's record is written to
     its owner's repository, and event records are written to the repositories of their authors.
     """
-    group_id = await record_queries.held_for(tx, holder)
+    group_id = await record_queries.group_of_custodial_account(tx, holder)
     group = None if group_id is None else await group_queries.lock(tx, group_id)
     if group is None:
         return
@@ -90,5 +90,5 @@ async def recheck_records(tx: Transaction, group_id: GroupId) -> None:
     await enqueue_attributions(tx, group_id)
 
 
-def _reaching(details: GroupDetails) -> tuple[object, ...]:
+def _publication_settings(details: GroupDetails) -> tuple[object, ...]:
     return details.visibility, details.promotion_level, details.announces_events, details.sync_enabled

@@ -123,9 +123,13 @@ def decide(
             return unchanged
         case AttendanceTransition.SEAT | AttendanceTransition.SEAT_IF_UNKNOWN:
             pending_for = _pending_for(event, registration_settings, rsvp, action, relationship, now)
-            return RsvpDecision(AttendanceStatus.PENDING, pending_for) if pending_for else _placed(has_room=has_room)
+            return (
+                RsvpDecision(AttendanceStatus.PENDING, pending_for)
+                if pending_for
+                else _seat_or_waitlist(has_room=has_room)
+            )
         case AttendanceTransition.APPROVE_AND_SEAT:
-            return _placed(has_room=has_room)
+            return _seat_or_waitlist(has_room=has_room)
         case AttendanceTransition.SEAT_OR_REFUSE:
             if not has_room:
                 raise Refused(AttendanceReason.EVENT_FULL, name="EventFull")
@@ -198,7 +202,7 @@ def record_status_of(status: AttendanceStatus) -> RsvpRecordStatus:
             return RsvpRecordStatus.GOING
 
 
-def _placed(*, has_room: bool) -> RsvpDecision:
+def _seat_or_waitlist(*, has_room: bool) -> RsvpDecision:
     return RsvpDecision(AttendanceStatus.ATTENDING if has_room else AttendanceStatus.WAITLISTED)
 
 

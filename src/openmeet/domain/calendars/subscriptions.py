@@ -37,7 +37,9 @@ class CalendarPreview:
     read: ReadFile
 
 
-async def look(fetcher: CalendarFetcher, workers: ChargedPool, url: str, now: Instant, zone: str) -> CalendarPreview:
+async def preview_address(
+    fetcher: CalendarFetcher, workers: ChargedPool, url: str, now: Instant, zone: str
+) -> CalendarPreview:
     """Preview the calendar at an address. Raises the same errors as ``fetch`` and ``read``."""
     fetched = await fetch(fetcher.http, url)
     assert fetched.content is not None  # noqa: S101  # nothing was known before

@@ -14,10 +14,10 @@ from openmeet.domain.users.model import Caller
 
 async def original_of(reader: Reader, slug: str, caller: Caller) -> Event | None:
     """The event that the form copies, or None if the slug is empty. Raises NotFound, Forbidden."""
-    return await to_be_copied(reader, EventSlug(slug), caller) if slug else None
+    return await event_to_copy(reader, EventSlug(slug), caller) if slug else None
 
 
-async def to_be_copied(reader: Reader, slug: EventSlug, caller: Caller) -> Event:
+async def event_to_copy(reader: Reader, slug: EventSlug, caller: Caller) -> Event:
     """Return the event if the caller may change it, because the copy includes its private details. Raises NotFound,
     Forbidden.
     """

@@ -144,16 +144,16 @@ async def _publish_due(tx: Transaction, event_id: EventId) -> bool:
     try:
         details = rules.check(typed, event)
     except InvalidForm as wrong:
-        return await _stays(tx, event, typed, wrong.why)
+        return await _keep_as_draft(tx, event, typed, wrong.why)
     if rules.starts_in_the_past(details, None, tx.now):
-        return await _stays(tx, event, typed, EventReason.START_IN_PAST)
+        return await _keep_as_draft(tx, event, typed, EventReason.START_IN_PAST)
     if not permissions.may(await seeing.role_of(tx, event, event.author_id), EventPermission.PUBLISH_DRAFT):
-        return await _stays(tx, event, typed, EventReason.NOT_IN_ITS_GROUP)
+        return await _keep_as_draft(tx, event, typed, EventReason.NOT_IN_ITS_GROUP)
     await _publish(tx, event, details)
     return True
 
 
-async def _stays(tx: Transaction, event: Event, typed: rules.Submission, why: Why) -> bool:
+async def _keep_as_draft(tx: Transaction, event: Event, typed: rules.Submission, why: Why) -> bool:
     await queries.update(tx, replace(event, publish_at=None), search_text="")
     problem = encode_explanation(EventReason.NOT_PUBLISHED(reason=why))
     await draft_queries.put_fields(tx, event.id, pack(typed, {PROBLEM: problem}))

@@ -25,7 +25,7 @@ REQUIRED: Final = object()
 Problems = dict[str, Why]
 
 
-def _as_it_is(value: Any) -> Any:
+def _identity(value: Any) -> Any:
     return value
 
 
@@ -45,7 +45,7 @@ class Kind(Generic[P]):
     json: Any = None
     default: Any = ""
     shown: Any = None
-    show: Callable[[P], Any] = _as_it_is
+    show: Callable[[P], Any] = _identity
     boxes: tuple[str, ...] = ()
 
 
@@ -120,7 +120,7 @@ def long_text(longest: int, *, shown: Any = str) -> Kind[str]:
             problems[name] = EventReason.TEXT_OF_LENGTH_TOO_LONG(most=longest, length=len(plain))
         return plain
 
-    return Kind(parse, str, json=str, shown=shown, show=_as_it_is if shown is str else lambda text: text or None)
+    return Kind(parse, str, json=str, shown=shown, show=_identity if shown is str else lambda text: text or None)
 
 
 def title(longest: int) -> Kind[str]:

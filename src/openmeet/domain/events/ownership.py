@@ -162,7 +162,7 @@ async def change(tx: Transaction, events: Sequence[Event], to: UserId) -> list[E
         return []
     await set_authors(tx, [one.id for one in passing], to)
     await co_host_queries.remove_author(tx, [one.id for one in passing], to)
-    return await _go_on(
+    return await _save_next_revision(
         tx, [replace(one, author_id=to, origin=RecordOrigin.HERE, needs_author_approval=False) for one in passing]
     )
 
@@ -182,7 +182,7 @@ async def move_records(tx: Transaction, events: Sequence[Event], to: str | None 
             if to is not None:
                 former = await superseded_records.of_subject(tx, PublicationKind.EVENT, one.id)
                 await return_to(tx, PublicationKind.EVENT, one.id, former, one.author_id, did=to)
-    await _go_on(tx, moving)
+    await _save_next_revision(tx, moving)
 
 
 async def leave_record(
@@ -252,7 +252,7 @@ async def _return(tx: Transaction, event: Event, to: UserId) -> None:
         await superseded_records.delete(tx, event.record_uri)
 
 
-async def _go_on(tx: Transaction, events: Sequence[Event]) -> list[Event]:
+async def _save_next_revision(tx: Transaction, events: Sequence[Event]) -> list[Event]:
     saved = [replace(one, revision=one.revision + 1, updated_at=tx.now) for one in events]
     await queries.update_many(tx, [(one, search_text(one)) for one in saved])
     await notify_webhooks(tx, saved)

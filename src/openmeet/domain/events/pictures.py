@@ -16,7 +16,7 @@ async def put(
 ) -> Event:
     """Set this picture. Raises NotFound, Forbidden, Refused, PreconditionFailed."""
     before = await lock_for_host(tx, caller, slug, expected_revision)
-    return before if before.content.picture == picture else await save_edit(tx, caller, _with(before, picture))
+    return before if before.content.picture == picture else await save_edit(tx, caller, _with_picture(before, picture))
 
 
 async def describe(
@@ -27,16 +27,16 @@ async def describe(
     if before.content.picture is None:
         raise Refused(EventReason.NO_PICTURE, name="NoPicture")
     after = replace(before.content.picture, alt=alt)
-    return before if after == before.content.picture else await save_edit(tx, caller, _with(before, after))
+    return before if after == before.content.picture else await save_edit(tx, caller, _with_picture(before, after))
 
 
 async def remove(tx: Transaction, caller: Caller, slug: EventSlug, *, expected_revision: int | None = None) -> Event:
     """Remove the picture. Raises the same errors as ``put``."""
     before = await lock_for_host(tx, caller, slug, expected_revision)
-    return before if before.content.picture is None else await save_edit(tx, caller, _with(before, None))
+    return before if before.content.picture is None else await save_edit(tx, caller, _with_picture(before, None))
 
 
-def _with(before: Event, picture: Picture | None) -> Event:
+def _with_picture(before: Event, picture: Picture | None) -> Event:
     place = before.place_in_series
     if place is not None:
         place = replace(place, overridden=tuple(sorted({*place.overridden, "picture"})))

@@ -89,7 +89,7 @@ async def decide(
 
 async def remove(tx: Transaction, caller: Caller, slug: GroupSlug, user_id: UserId) -> Membership:
     """Remove a member, who may join again. Raises NotFound, Forbidden."""
-    member = await _below(tx, caller, slug, user_id, GroupPermission.REMOVE)
+    member = await _lock_outranked_member(tx, caller, slug, user_id, GroupPermission.REMOVE)
     if member.role not in INSIDE:
         raise NotFound(GroupReason.NOT_A_MEMBER)
     return await _decide(tx, caller, member, GroupRole.LEFT, GroupLogAction.REMOVED)
@@ -108,7 +108,7 @@ async def ban(tx: Transaction, caller: Caller, slug: GroupSlug, user_id: UserId)
         stranger = queries.new_membership(tx.now, group.id, user_id, GroupRole.BANNED)
         membership = replace(stranger, decided_by=caller.user_id, decided_at=tx.now)
         return await put(tx, membership, GroupRole.BANNED, GroupLogAction.BANNED, by=caller.user_id, before=None)
-    _require_below(caller, own_role, member)
+    _require_outranked(caller, own_role, member)
     if member.role is GroupRole.BANNED:
         return member
     return await _decide(tx, caller, member, GroupRole.BANNED, GroupLogAction.BANNED)
@@ -116,7 +116,7 @@ async def ban(tx: Transaction, caller: Caller, slug: GroupSlug, user_id: UserId)
 
 async def unban(tx: Transaction, caller: Caller, slug: GroupSlug, user_id: UserId) -> Membership:
     """Lift a ban. Raises NotFound, Forbidden."""
-    member = await _below(tx, caller, slug, user_id, GroupPermission.BAN)
+    member = await _lock_outranked_member(tx, caller, slug, user_id, GroupPermission.BAN)
     if member.role is not GroupRole.BANNED:
         return member
     return await _decide(tx, caller, member, GroupRole.LEFT, GroupLogAction.UNBANNED)
@@ -352,7 +352,7 @@ async def forget_did(tx: Transaction, did: str) -> None:
     await invitation_queries.forget_did(tx, did)
 
 
-async def _below(
+async def _lock_outranked_member(
     tx: Transaction, caller: Caller, slug: GroupSlug, user_id: UserId, action: GroupPermission
 ) -> Membership:
     """Lock the group and return the membership of a person whom the caller outranks."""
@@ -360,11 +360,11 @@ async def _below(
     member = await queries.find_member(tx, group.id, user_id)
     if member is None:
         raise NotFound(GroupReason.NOT_A_MEMBER)
-    _require_below(caller, own_role, member)
+    _require_outranked(caller, own_role, member)
     return member
 
 
-def _require_below(caller: Caller, own_role: GroupRole, member: Membership) -> None:
+def _require_outranked(caller: Caller, own_role: GroupRole, member: Membership) -> None:
     if member.user_id == caller.user_id:
         raise Refused(GroupReason.NOT_YOURSELF, name="NotYourself")
     rules.require_rank_above(own_role, member.role)

@@ -199,7 +199,7 @@ async def listed(
         clauses.append(f"g.is_read_only = {int(not is_created_here)}")
     for number, word in enumerate(words[:_MAX_WORDS]):
         clauses.append(f"g.search_text like :word{number} escape '!'")
-        values[f"word{number}"] = f"%{_literally(folded(word))}%"
+        values[f"word{number}"] = f"%{_escape_like(folded(word))}%"
     if after is not None:
         clauses.append("(g.search_text, g.id) > (:after_text, :after_id)")
         values |= {"after_text": after[0], "after_id": after[1]}
@@ -257,7 +257,7 @@ async def _listed(reader: Reader, clause: str, values: dict[str, object]) -> lis
     ]
 
 
-def _literally(word: str) -> str:
+def _escape_like(word: str) -> str:
     """Escape ``%`` and ``_``, the wildcards of ``like``."""
     return word.replace("!", "!!").replace("%", "!%").replace("_", "!_")
 

@@ -366,7 +366,7 @@ async def without_owner(reader: Reader) -> list[GroupId]:
     return [GroupId(row["id"]) for row in await reader.fetch(_WITHOUT_OWNER, now=reader.now)]
 
 
-async def in_succession(reader: Reader) -> list[GroupId]:
+async def groups_in_succession(reader: Reader) -> list[GroupId]:
     """Return groups with a running succession, the longest-running first."""
     return [GroupId(row["id"]) for row in await reader.fetch(_IN_SUCCESSION)]
 
@@ -402,7 +402,7 @@ async def run_successions(db: Database) -> int:
     """Scheduled task: start and advance successions that are due. Returns the number of groups changed."""
     async with db.reader() as reader:
         alone = await without_owner(reader)
-        running = await in_succession(reader)
+        running = await groups_in_succession(reader)
     moved = 0
     for group_id in alone:
         async with db.transaction() as tx:

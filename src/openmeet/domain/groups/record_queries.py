@@ -174,12 +174,12 @@ async def claiming_to_continue(reader: Reader, uri: str, *, limit: int) -> list[
     return [group_of(row) for row in rows]
 
 
-async def held_by(reader: Reader, did: str) -> list[GroupId]:
+async def groups_of_repository(reader: Reader, did: str) -> list[GroupId]:
     """Groups read from this repository."""
     return [GroupId(row["id"]) for row in await reader.fetch(HELD_BY[reader.engine], did=did)]
 
 
-async def held_for(reader: Reader, holder: UserId) -> GroupId | None:
+async def group_of_custodial_account(reader: Reader, holder: UserId) -> GroupId | None:
     """The group that this custodial account was made for."""
     row = await reader.fetch_one("select id from groups where account_id = :holder", holder=holder)
     return GroupId(row["id"]) if row else None

@@ -34,7 +34,7 @@ def _followed(table: str) -> str:
     return f"{table}.record_did in :dids and ({table}.group_id is null or {table}.group_id <> :group_id) and {is_public(table)}"
 
 
-def _own(member: UserId | None) -> tuple[Callable[[str], str], dict[str, object]]:
+def _visibility_condition(member: UserId | None) -> tuple[Callable[[str], str], dict[str, object]]:
     """Return a condition on a table alias, and its parameters. ``member``: the viewer, if they are a member."""
     return (_for_strangers, {}) if member is None else (_of_group, {"user_id": member})
 
@@ -53,7 +53,7 @@ async def coming_in_group(
 
     ``once_per_series``: only the next date of each series.
     """
-    which, values = _own(member)
+    which, values = _visibility_condition(member)
     return await _coming(reader, group_id, which, after, limit, values, once_per_series=once_per_series)
 
 
@@ -76,14 +76,14 @@ async def shown_in_group(
     """
     own = await coming_in_group(reader, group_id, after, limit, member=member, once_per_series=True)
     theirs = await followed_in_group(reader, group_id, after, limit, once_per_series=True)
-    return _together(own, theirs, limit)
+    return _merge_by_start(own, theirs, limit)
 
 
 async def past_in_group(
     reader: Reader, group_id: GroupId, before: EventCursor | None, limit: int, *, member: UserId | None
 ) -> list[Event]:
     """Past events of a group, latest first."""
-    which, values = _own(member)
+    which, values = _visibility_condition(member)
     clauses = [which("events"), _listed(), "over_at <= :now"]
     values |= {"group_id": group_id, "now": reader.now, "limit": limit}
     if before is not None:
@@ -107,7 +107,7 @@ async def between_in_group(
     """
     values: dict[str, object] = {"group_id": group_id, "start": start, "end": end, "limit": limit}
     within = [_listed(), "starts_at >= :start", "starts_at < :end"]
-    which, more = _own(member)
+    which, more = _visibility_condition(member)
     clauses = [which("events"), *within]
     if besides:
         clauses.append("(series_id is null or series_id not in :besides)")
@@ -117,18 +117,18 @@ async def between_in_group(
     if not dids:
         return own
     theirs = await _events(reader, [_followed("events"), *within], "starts_at, id", {**values, "dids": dids})
-    return _together(own, theirs, limit)
+    return _merge_by_start(own, theirs, limit)
 
 
 def seen_in_group(group_id: GroupId, member: UserId | None) -> tuple[Callable[[str], str], dict[str, object]]:
     """Condition, on a table alias, under which this viewer can see an event of the group, and its parameters."""
-    which, values = _own(member)
+    which, values = _visibility_condition(member)
     return lambda table: f"{which(table)} and {_listed(table)}", {"group_id": group_id, **values}
 
 
 async def newest_in_group(reader: Reader, group_id: GroupId, limit: int, *, member: UserId | None) -> list[Event]:
     """The group's own events, most recently created first."""
-    which, values = _own(member)
+    which, values = _visibility_condition(member)
     values |= {"group_id": group_id, "limit": limit}
     return await _events(reader, [which("events"), _listed()], "created_at desc, id desc", values)
 
@@ -145,7 +145,7 @@ async def effect_of_deleting(reader: Reader, group_id: GroupId) -> tuple[int, in
     return (int(row["coming"]), int(row["inner_ones"])) if row else (0, 0)
 
 
-def _together(own: Sequence[Event], followed: Sequence[Event], limit: int) -> list[Event]:
+def _merge_by_start(own: Sequence[Event], followed: Sequence[Event], limit: int) -> list[Event]:
     return sorted([*own, *followed], key=lambda event: (event.starts_at or 0, event.id))[:limit]
 
 

@@ -111,12 +111,12 @@ async def _part(
         until=query.until if query.last is None else Instant(_midnight(query.last) + 2 * DAY),
     )
     if query.once_per_series:
-        index_query = _once(reader, index_query, query, forms, without, at)
+        index_query = _first_of_each_series(reader, index_query, query, forms, without, at)
     rows = await find_rows(reader, index_query, (after.starts_at, after.event_id) if after else None, limit)
     return [event_of(row) for row in rows]
 
 
-def _once(
+def _first_of_each_series(
     reader: Reader,
     index_query: IndexQuery,
     query: SearchQuery,

@@ -89,7 +89,7 @@ async def for_person(reader: Reader, viewer: UserId, limit: int) -> list[Suggest
         ),
     ]
     home = next((position for event in past if (position := position_of(event)) is not None), None)
-    for topic in _liked(past):
+    for topic in _frequent_topics(past):
         found += [
             Suggestion(event, SuggestionReason.TOPIC, topic) for event in await _about(reader, topic, home, viewer)
         ]
@@ -100,7 +100,7 @@ async def for_person(reader: Reader, viewer: UserId, limit: int) -> list[Suggest
     seen: set[str] = set()
     for one in fresh:
         # Keep only the best event of each series, and of events with the same title.
-        same = {_once(one.event), one.event.title}
+        same = {_series_key(one.event), one.event.title}
         if seen.isdisjoint(same):
             best.append(one)
         seen |= same
@@ -115,19 +115,19 @@ async def related(reader: Reader, event: Event, viewer: UserId | None, limit: in
     found = await _coming_of(reader, "author_id", [event.author_id], viewer)
     if event.group is not None:
         found += await _coming_of(reader, "group_id", [event.group.id], viewer)
-    own = _once(event)
+    own = _series_key(event)
     by_series: dict[str, Event] = {}
     for one in found:
-        if _once(one) != own:
-            by_series.setdefault(_once(one), one)
+        if _series_key(one) != own:
+            by_series.setdefault(_series_key(one), one)
     if len(by_series) < limit and event.content.categories:
         for one in await _about(reader, event.content.categories[0].value, position_of(event), viewer):
-            if _once(one) != own:
-                by_series.setdefault(_once(one), one)
+            if _series_key(one) != own:
+                by_series.setdefault(_series_key(one), one)
     return sorted(by_series.values(), key=lambda one: (one.starts_at or 0, one.id))[:limit]
 
 
-def _once(event: Event) -> str:
+def _series_key(event: Event) -> str:
     return event.place_in_series.series_id if event.place_in_series else event.id
 
 
@@ -139,7 +139,7 @@ def _score(one: Suggestion, home: EventPosition | None, now: Instant) -> float:
     return score
 
 
-def _liked(past: Sequence[Event]) -> list[str]:
+def _frequent_topics(past: Sequence[Event]) -> list[str]:
     """Topics that occur in several of these events, the most frequent first."""
     counts = Counter(category.value for event in past for category in event.content.categories)
     return [topic for topic, number in counts.most_common(_TOPICS) if number >= _LIKED]

@@ -218,7 +218,7 @@ async def apply_plan(
     moves = _moves(target, plan)
     await date_queries.free_positions(tx, moves)
     new_details = [
-        (_placed(locked[change.event.id], target.id, change.original_date), change.details, change.overridden)
+        (_at_position(locked[change.event.id], target.id, change.original_date), change.details, change.overridden)
         for change in plan.changes
     ]
     after = await revise_dates(tx, new_details, by=series.changed_by)
@@ -398,7 +398,7 @@ def _opens_at(series: Series, original_date: str, now: Instant) -> Instant | Non
     return agenda.opens_at(instant_of(original, series.zone_name), now)
 
 
-def _placed(event: Event, series_id: SeriesId, original_date: str) -> Event:
+def _at_position(event: Event, series_id: SeriesId, original_date: str) -> Event:
     place = event.place_in_series
     assert place is not None  # noqa: S101  # a date of a series
     return replace(event, place_in_series=replace(place, series_id=series_id, original_date=original_date))

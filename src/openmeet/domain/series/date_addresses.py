@@ -195,7 +195,7 @@ def replacement_of(old: Pattern, new: Pattern, at: datetime) -> datetime | None:
     """The date of the new pattern that replaces this date of the old one, found by comparing the dates around it."""
     for days, most in _COMPARED_DAYS:
         before, after = (
-            [one.original for one in expansion.between(pattern, *_around(pattern, at, days), limit=most)]
+            [one.original for one in expansion.between(pattern, *_range_around(pattern, at, days), limit=most)]
             for pattern in (old, new)
         )
         if len(before) < most and len(after) < most:
@@ -220,7 +220,7 @@ def _followed(patterns: Sequence[Pattern], index: int, at: datetime) -> tuple[in
     return index, at
 
 
-def _around(pattern: Pattern, at: datetime, days: int) -> tuple[Instant, Instant]:
+def _range_around(pattern: Pattern, at: datetime, days: int) -> tuple[Instant, Instant]:
     zone = pattern.zone_name or "UTC"
     reach = timedelta(days=days)
     return instant_of(at - reach, zone), instant_of(at + reach, zone)

@@ -233,7 +233,8 @@ def _best(key: str, similar: Sequence[Sighting], zones: Sequence[str]) -> Detect
     if len(days) < LEAST:
         return None
     fits = sorted(
-        _fits(key, zone_name, days), key=lambda one: (-round(one.confidence, 6), len(str(one.rule)), str(one.rule))
+        _fitted_series(key, zone_name, days),
+        key=lambda one: (-round(one.confidence, 6), len(str(one.rule)), str(one.rule)),
     )
     if not fits:
         return None
@@ -263,16 +264,16 @@ def _zone(similar: Sequence[Sighting], zones: Sequence[str]) -> str:
     return max(dict.fromkeys(candidates), key=uniformity)
 
 
-def _fits(key: str, zone_name: str, days: dict[date, tuple[str, datetime]]) -> Iterator[DetectedSeries]:
+def _fitted_series(key: str, zone_name: str, days: dict[date, tuple[str, datetime]]) -> Iterator[DetectedSeries]:
     usual = Counter(local.time() for _, local in days.values()).most_common(1)[0][0]
     for rule in dict.fromkeys(_rules(sorted(days))):
         for first in sorted(days)[:2]:
-            fit = _fit(key, zone_name, days, rule, datetime.combine(first, usual))
+            fit = _fit_rule(key, zone_name, days, rule, datetime.combine(first, usual))
             if fit is not None:
                 yield fit
 
 
-def _fit(
+def _fit_rule(
     key: str, zone_name: str, days: dict[date, tuple[str, datetime]], rule: Rule, start: datetime
 ) -> DetectedSeries | None:
     bare = Pattern(start, None, rule)

@@ -91,7 +91,7 @@ async def _attach(tx: Transaction, user_id: UserId, naming: Naming) -> None:
     named = await naming(tx, _addresses(events))
     for one in await detection_queries.of_person(tx, user_id):
         if one.state is DetectionState.ACCEPTED:
-            await _add_later_ones(tx, one, events, named)
+            await _add_later_events(tx, one, events, named)
 
 
 def _undecided(found: Iterable[DetectedSeries], detections: Sequence[Detection]) -> dict[str, DetectedSeries]:
@@ -132,7 +132,7 @@ async def accept(tx: Transaction, caller: Caller, detection_id: DetectionId) -> 
 
     Raises NotFound, Refused (``NothingLeft``: its events are gone).
     """
-    one = await _theirs(tx, caller, detection_id)
+    one = await _own_detection(tx, caller, detection_id)
     if one.state is DetectionState.ACCEPTED and one.series_id is not None:
         return await actions.reread(tx, one.series_id)
     events = await linking.lock_existing(tx, one.found)
@@ -143,7 +143,7 @@ async def accept(tx: Transaction, caller: Caller, detection_id: DetectionId) -> 
     )
     saved = await queries.save(tx, confirmed)
     await detection_queries.set_overridden(
-        tx, [(event.id, _differs(saved, event, at)) for event, at in _placed(one, events)]
+        tx, [(event.id, _differs(saved, event, at)) for event, at in _events_and_names(one, events)]
     )
     await detection_queries.set_state(tx, one, DetectionState.ACCEPTED, saved.id)
     made = await materialize.store_window(tx, saved)
@@ -156,7 +156,7 @@ async def refuse(tx: Transaction, caller: Caller, detection_id: DetectionId) -> 
 
     If it was accepted, that is undone first. Raises the same errors as ``undo``.
     """
-    one = await _theirs(tx, caller, detection_id)
+    one = await _own_detection(tx, caller, detection_id)
     if one.state is DetectionState.ACCEPTED:
         one = (await undo_acceptance(tx, one)).detection
     await linking.unlink(tx, one)
@@ -168,7 +168,7 @@ async def undo(tx: Transaction, caller: Caller, detection_id: DetectionId) -> Un
 
     Raises NotFound, Refused (``SomebodyElses``, ``NothingLeft``).
     """
-    one = await _theirs(tx, caller, detection_id)
+    one = await _own_detection(tx, caller, detection_id)
     if one.state is DetectionState.ACCEPTED:
         return await undo_acceptance(tx, one)
     if one.state is DetectionState.REFUSED:
@@ -196,7 +196,7 @@ async def titles_for(reader: Reader, found: Sequence[Detection]) -> list[tuple[D
     return titled
 
 
-async def _theirs(tx: Transaction, caller: Caller, detection_id: DetectionId) -> Detection:
+async def _own_detection(tx: Transaction, caller: Caller, detection_id: DetectionId) -> Detection:
     await detection_queries.lock_author(tx, caller.user_id)
     one = await detection_queries.find(tx, detection_id, caller.user_id)
     if one is None:
@@ -222,7 +222,7 @@ async def _show(
         await detection_queries.put(tx, user_id, found, DetectionState.LINKED, series.id)
 
 
-async def _add_later_ones(tx: Transaction, one: Detection, events: Sequence[Event], named: Mapping[str, str]) -> None:
+async def _add_later_events(tx: Transaction, one: Detection, events: Sequence[Event], named: Mapping[str, str]) -> None:
     """Add later single events, made in other apps, that are dates of the accepted series."""
     if one.series_id is None:
         return
@@ -232,7 +232,7 @@ async def _add_later_ones(tx: Transaction, one: Detection, events: Sequence[Even
     parts = await _parts(tx, one.series_id, one.user_id)
     for event in fitting:
         for part in parts if event.place_in_series is None else []:
-            at = local_of(_at(event), part.zone_name).replace(tzinfo=None, microsecond=0)
+            at = local_of(_start_of(event), part.zone_name).replace(tzinfo=None, microsecond=0)
             is_of_part = part is parts[-1] or part.timing.pattern.start <= at
             is_date = is_of_part if one.found.is_named else expansion.is_date_of(part.timing.pattern, at)
             if is_date and await date_queries.date_of(tx, part.id, original_text(at)) is None:
@@ -251,7 +251,7 @@ async def _parts(tx: Transaction, series_id: SeriesId, owner_id: UserId) -> list
     return parts[::-1]
 
 
-def _placed(one: Detection, events: dict[str, Event]) -> list[tuple[Event, str]]:
+def _events_and_names(one: Detection, events: dict[str, Event]) -> list[tuple[Event, str]]:
     return [(events[event_id], original_text(at)) for event_id, at in one.found.dates if event_id in events]
 
 
@@ -270,7 +270,7 @@ async def _sightings(reader: Reader, events: Sequence[Event], naming: Naming) ->
 
 def _sighting(event: Event, named: Mapping[str, str]) -> Sighting:
     series_name = named.get(event.record_uri or "", "")
-    return Sighting(event.id, event.title, _place(event), _at(event), event.time_zone, series_name)
+    return Sighting(event.id, event.title, _place(event), _start_of(event), event.time_zone, series_name)
 
 
 def _key(event: Event, named: Mapping[str, str]) -> str:
@@ -286,7 +286,7 @@ def _place(event: Event) -> str:
     return urlsplit(event.content.online_url).hostname or ""
 
 
-def _at(event: Event) -> Instant:
+def _start_of(event: Event) -> Instant:
     assert event.starts_at is not None  # noqa: S101  # only events with a start are looked at
     return event.starts_at
 

@@ -143,7 +143,7 @@ def _timing(timing: Timing, edit: Edit) -> Timing:
     )
     if pattern.rule == rewritten.rule:
         return replace(timing, pattern=made)
-    made = _fitting(made)
+    made = _with_start_on_first_date(made)
     if rewritten.left_out is None:
         made = checked(
             made.start,
@@ -156,7 +156,7 @@ def _timing(timing: Timing, edit: Edit) -> Timing:
     return replace(timing, pattern=made)
 
 
-def _fitting(pattern: Pattern) -> Pattern:
+def _with_start_on_first_date(pattern: Pattern) -> Pattern:
     """Move the start to the first date of the rule.
 
     A pattern's start always counts as a date, but after a change of the rule nobody chose the old start.

@@ -109,7 +109,11 @@ def of_changes(
             kind.name,
             [
                 DateNews(
-                    after.id, after.revision, change_payload(before, after), earlier_start(before, after), _now(after)
+                    after.id,
+                    after.revision,
+                    change_payload(before, after),
+                    earlier_start(before, after),
+                    _start_of(after),
                 )
                 for before, after in ordered
             ],
@@ -287,5 +291,5 @@ def _with_others(theirs: Sequence[DateNews], total: int) -> DatesChanged:
     )
 
 
-def _now(event: Event) -> When | None:
+def _start_of(event: Event) -> When | None:
     return None if event.starts_at is None else When(event.starts_at, event.time_zone, event.is_all_day)

@@ -167,7 +167,7 @@ def moved(timing: Timing, original: datetime, starts: datetime, length: timedelt
         first = rule.week_start if rule.interval == 1 or is_of_one_day else (rule.week_start + days) % 7
         rule = replace(rule, by_day=by_day, week_start=first)
     if rule is not None and rule.until is not None:
-        rule = replace(rule, until=_later(rule.until, shift, days, pattern.zone_name or "UTC"))
+        rule = replace(rule, until=_shift_end(rule.until, shift, days, pattern.zone_name or "UTC"))
     return Timing(
         Pattern(
             pattern.start + shift,
@@ -181,7 +181,7 @@ def moved(timing: Timing, original: datetime, starts: datetime, length: timedelt
     )
 
 
-def _later(until: Until, shift: timedelta, days: int, zone: str) -> Until:
+def _shift_end(until: Until, shift: timedelta, days: int, zone: str) -> Until:
     """The end that allows the same number of dates if each starts ``shift`` later, which is ``days`` later on the
     calendar.
     """

@@ -69,7 +69,7 @@ def summary_of(timing: Timing, now: Instant, count: int) -> RuleSummary:
         describe(pattern),
         tuple(year[:count]),
         tuple(one for one in year if one.instead_of is not None)[:count],
-        tuple(_silent(pattern, local_of(now, zone).replace(tzinfo=None))),
+        tuple(_months_without_date(pattern, local_of(now, zone).replace(tzinfo=None))),
         expansion.last_of(pattern),
         fits,
         None if first is None or fits or first - pattern.start > _MEANT else first,
@@ -84,7 +84,7 @@ def _ahead(pattern: Pattern, one: expansion.Occurrence) -> PreviewedDate:
     return PreviewedDate(one.at, one.original, starts, one.original if skipped else None)
 
 
-def _silent(pattern: Pattern, now: datetime) -> list[datetime]:
+def _months_without_date(pattern: Pattern, now: datetime) -> list[datetime]:
     """Months of the rule that do not have its day: the 31st of April, the fifth Tuesday, 29 February."""
     rule = pattern.rule
     if rule is None or rule.freq not in _STEPS:

@@ -29,7 +29,9 @@ async def insert(tx: Transaction, series: Series, *, submission: tuple[str, byte
 
 async def save(tx: Transaction, after: Series, *, publishes: bool = True) -> Series:
     """Save the next revision of a locked series. ``publishes``: False if its record already has the changes."""
-    saved = await queries.save(tx, replace(after, needs_author_approval=await _awaits(tx, after)), publishes=publishes)
+    saved = await queries.save(
+        tx, replace(after, needs_author_approval=await _awaits_approval(tx, after)), publishes=publishes
+    )
     await _notify_webhooks(tx, saved)
     if saved.needs_author_approval and saved.changed_by is not None:
         await series_dates.let_wait(tx, saved.id, saved.changed_by)
@@ -48,14 +50,14 @@ async def approve_publication(tx: Transaction, series: Series) -> Series:
 
 async def restore(tx: Transaction, series: Series, values: Mapping[str, Any]) -> None:
     """Restore a locked series from the result of ``queries.values_of``."""
-    awaits = await _awaits(tx, series)
+    awaits = await _awaits_approval(tx, series)
     await queries.restore(tx, series, {**values, "needs_author_approval": int(awaits)})
     await _notify_webhooks(tx, series)
     if awaits and series.changed_by is not None:
         await series_dates.let_wait(tx, series.id, series.changed_by)
 
 
-async def _awaits(tx: Transaction, series: Series) -> bool:
+async def _awaits_approval(tx: Transaction, series: Series) -> bool:
     """Whether this revision awaits the owner's approval. If the owner lets co-hosts publish, that consent is used and
     logged.
     """

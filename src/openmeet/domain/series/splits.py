@@ -17,18 +17,18 @@ async def visible_part(reader: Reader, series: Series, other: Series | None, vie
     """The part before or after a series, if this person may be redirected to it. Pages of public parts do not reveal
     unlisted ones.
     """
-    found = await _led_to(reader, series, [] if other is None else [other], viewer)
+    found = await _visible_parts(reader, series, [] if other is None else [other], viewer)
     return found[0] if found else None
 
 
 async def visible_continuations(reader: Reader, series: Series, viewer: UserId | None) -> list[Series]:
     """The series that continue this one, if this person may be redirected to them."""
-    return await _led_to(reader, series, await _split_off(reader, series.id), viewer)
+    return await _visible_parts(reader, series, await _split_off(reader, series.id), viewer)
 
 
 async def with_continuations(reader: Reader, series: Series, viewer: UserId | None) -> list[Series]:
     """A series and all its continuations, for a feed, which must not end where the host split the series."""
-    return [series, *await _led_to(reader, series, await all_continuations(reader, series.id), viewer)]
+    return [series, *await _visible_parts(reader, series, await all_continuations(reader, series.id), viewer)]
 
 
 async def all_continuations(reader: Reader, series_id: SeriesId) -> list[Series]:
@@ -49,7 +49,9 @@ async def all_continuations(reader: Reader, series_id: SeriesId) -> list[Series]
     return sorted(found.values(), key=lambda one: (one.timing.pattern.start, one.id))
 
 
-async def _led_to(reader: Reader, series: Series, others: Sequence[Series], viewer: UserId | None) -> list[Series]:
+async def _visible_parts(
+    reader: Reader, series: Series, others: Sequence[Series], viewer: UserId | None
+) -> list[Series]:
     seen = await visibility.seen(reader, [one for one in others if one.deleted_at is None], viewer)
     if series.visibility is not Visibility.PUBLIC:
         return seen

@@ -27,7 +27,7 @@ async def roll_windows(db: Database, now: Instant) -> tuple[int, int]:
     while True:
         async with db.reader() as reader:
             waiting = await queries.behind_window(reader, due, ROUND)
-        stored += sum(await _each(waiting, lambda series_id: _roll(db, series_id)))
+        stored += sum(await _process_each(waiting, lambda series_id: _roll(db, series_id)))
         looked_at += len(waiting)
         if len(waiting) < ROUND:
             return looked_at, stored
@@ -41,7 +41,7 @@ async def complete_dates(db: Database) -> int:
     while True:
         async with db.reader() as reader:
             waiting = await date_queries.with_dates_to_complete(reader, ROUND)
-        completed += sum(await _each(waiting, lambda series_id: _complete(db, series_id)))
+        completed += sum(await _process_each(waiting, lambda series_id: _complete(db, series_id)))
         if len(waiting) < ROUND:
             return completed
 
@@ -52,7 +52,7 @@ async def forget_undos(db: Database) -> int:
         return await undo.forget_expired(tx)
 
 
-async def _each(waiting: Sequence[SeriesId], work: Callable[[SeriesId], Awaitable[int]]) -> list[int]:
+async def _process_each(waiting: Sequence[SeriesId], work: Callable[[SeriesId], Awaitable[int]]) -> list[int]:
     """Process a few series at a time, so that they share commits. A failure does not stop the others and is raised at
     the end.
     """

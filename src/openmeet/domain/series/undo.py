@@ -250,7 +250,7 @@ async def undo(tx: Transaction, series: Series) -> Series:
     pairs = await _restore_dates(
         tx, [(plan.dates_now[event_id].event, one.before) for event_id, one in plan.changed.items()], series.changed_by
     )
-    await revise_dates(tx, [_as_usual(restored, event) for event in plan.staying], by=series.changed_by)
+    await revise_dates(tx, [_with_series_details(restored, event) for event in plan.staying], by=series.changed_by)
     if series.needs_author_approval and not restored.needs_author_approval:
         await agree_to_dates(tx, restored.id, restored.owner_id)
     await _notify_of_undo(tx, series, restored, plan, pairs)
@@ -424,7 +424,7 @@ def _kind(before: Event, after: Event) -> NotificationKind[DatesChanged]:
     return kinds.EVENT_CHANGED
 
 
-def _as_usual(series: Series, event: Event) -> tuple[Event, Details, tuple[str, ...]]:
+def _with_series_details(series: Series, event: Event) -> tuple[Event, Details, tuple[str, ...]]:
     """The event, details and overridden fields of a date that follows the series again, except in its own overrides."""
     place = event.place_in_series
     assert place is not None  # noqa: S101  # a date of a series

@@ -145,7 +145,7 @@ async def erase_from(tx: Transaction, did: str) -> None:
             await _follow_up(tx, kind, stated, is_new=False)
     for group_id in await record_queries.forget_records_of(tx, did):
         await links.recheck_references(tx, group_id)
-    for group_id in await record_queries.held_by(tx, did):
+    for group_id in await record_queries.groups_of_repository(tx, did):
         group = await queries.lock(tx, group_id)
         if group is None:
             continue

@@ -86,7 +86,10 @@ async def repository_to_clear(reader: Reader, leased: LeasedPublication) -> Iden
     identity = None if leased.did is None else await identity_queries.find(reader, leased.did)
     if identity is None or not identity.can_write:
         return None
-    if identity.user_id == leased.user_id or await record_queries.held_for(reader, identity.user_id) is not None:
+    if (
+        identity.user_id == leased.user_id
+        or await record_queries.group_of_custodial_account(reader, identity.user_id) is not None
+    ):
         return identity
     if leased.kind in _WRITTEN_BY_GROUPS:
         spoke = await publication_moves.holders_in(reader, PublicationKind.FORMER_GROUP, identity.did)

@@ -178,7 +178,7 @@ async def subscribe(request: Request) -> Response:
         # Report an invalid URL first, even if this site does not fetch calendars.
         address = checked_url(body.url)
         fetcher = calendar_fetcher_of(request)
-        offered = await subscriptions.look(fetcher, workers_of(request, caller.user_id), address, now, zone)
+        offered = await subscriptions.preview_address(fetcher, workers_of(request, caller.user_id), address, now, zone)
     else:
         workers = workers_of(request, caller.user_id)
         offered = await subscriptions.preview_file(workers, (body.ics or "").encode(), now, zone)

@@ -100,7 +100,7 @@ async def add(request: Request) -> Response:
     try:
         address = checked_url(form.get("url", ""))
         fetcher = calendar_fetcher_of(request)
-        offered = await subscriptions.look(fetcher, workers_of(request, caller.user_id), address, now, zone)
+        offered = await subscriptions.preview_address(fetcher, workers_of(request, caller.user_id), address, now, zone)
         async with database_of(request).transaction() as tx:
             _, is_new = await subscriptions.subscribe(tx, caller.user_id, offered, form.get("name", ""), fetcher)
     except InvalidForm as wrong:

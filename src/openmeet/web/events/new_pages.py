@@ -271,7 +271,7 @@ async def show_copy(request: Request) -> Response:
     """The form for a new event, filled in from another event except for the dates."""
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        event = await copying.to_be_copied(reader, EventSlug(request.path_params["slug"]), caller)
+        event = await copying.event_to_copy(reader, EventSlug(request.path_params["slug"]), caller)
     values = values_of_event(event) | {"starts": "", "ends": ""}
     values |= {"submission": secrets.token_urlsafe(16), "group": "", "copy_of": event.slug}
     notice = gettext("A copy of “%(title)s”. When does it start?", title=event.title)
