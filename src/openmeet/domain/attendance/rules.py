@@ -111,6 +111,7 @@ def decide(
     """
     transition = TABLE[action][rsvp.status if rsvp else None]
     unchanged = RsvpDecision(rsvp.status, rsvp.pending_for) if rsvp else None
+    seat_or_waitlist = RsvpDecision(AttendanceStatus.ATTENDING if has_room else AttendanceStatus.WAITLISTED)
     match transition:
         case AttendanceTransition.KEEP if unchanged is not None:
             return unchanged
@@ -123,13 +124,9 @@ def decide(
             return unchanged
         case AttendanceTransition.SEAT | AttendanceTransition.SEAT_IF_UNKNOWN:
             pending_for = _pending_for(event, registration_settings, rsvp, action, relationship, now)
-            return (
-                RsvpDecision(AttendanceStatus.PENDING, pending_for)
-                if pending_for
-                else _seat_or_waitlist(has_room=has_room)
-            )
+            return RsvpDecision(AttendanceStatus.PENDING, pending_for) if pending_for else seat_or_waitlist
         case AttendanceTransition.APPROVE_AND_SEAT:
-            return _seat_or_waitlist(has_room=has_room)
+            return seat_or_waitlist
         case AttendanceTransition.SEAT_OR_REFUSE:
             if not has_room:
                 raise Refused(AttendanceReason.EVENT_FULL, name="EventFull")
@@ -200,10 +197,6 @@ def record_status_of(status: AttendanceStatus) -> RsvpRecordStatus:
             return RsvpRecordStatus.INTERESTED
         case _:
             return RsvpRecordStatus.GOING
-
-
-def _seat_or_waitlist(*, has_room: bool) -> RsvpDecision:
-    return RsvpDecision(AttendanceStatus.ATTENDING if has_room else AttendanceStatus.WAITLISTED)
 
 
 def needs_no_approval(rsvp: Attendance | None, relationship: EventRelationship) -> bool:
