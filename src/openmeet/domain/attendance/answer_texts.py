@@ -35,7 +35,7 @@ _GOING_LABELS: Final[Mapping[GoingLeadsTo, LazyText]] = {
 }
 
 # The label of the first button if it shows the state.
-_SHOWN: Final[Mapping[AnswerState, LazyText]] = {
+_STATE_LABELS: Final[Mapping[AnswerState, LazyText]] = {
     AnswerState.GOING: lazy("Going"),
     AnswerState.WAITLISTED: lazy("On the waitlist"),
     AnswerState.REQUESTED: lazy("Request sent"),
@@ -43,7 +43,7 @@ _SHOWN: Final[Mapping[AnswerState, LazyText]] = {
 }
 
 # Labels of "declined" for people who withdraw an answer or give up a place.
-_LEAVING: Final[Mapping[AnswerState, LazyText]] = {
+_WITHDRAW_LABELS: Final[Mapping[AnswerState, LazyText]] = {
     AnswerState.CANCELLED: lazy("Withdraw my answer"),
     AnswerState.OVER: lazy("Withdraw my answer"),
     AnswerState.NOT_WELCOME: lazy("Withdraw my answer"),
@@ -53,7 +53,7 @@ _LEAVING: Final[Mapping[AnswerState, LazyText]] = {
     AnswerState.UNCONFIRMED: lazy("Withdraw"),
 }
 
-_LINKS: Final[Mapping[AnswerAction, LazyText]] = {
+_LINK_LABELS: Final[Mapping[AnswerAction, LazyText]] = {
     AnswerAction.CHANGE: lazy("Change"),
     AnswerAction.TICKET: lazy("Show ticket"),
     AnswerAction.DIRECTIONS: lazy("Directions"),
@@ -99,7 +99,7 @@ _BADGES: Final[Mapping[AnswerState, AnswerBadge]] = {
 # For people who are not going yet.
 _NEW_TIME: Final = AnswerBadge(lazy("New time"), "hold")
 
-_WAS: Final[Mapping[AttendanceStatus, LazyText]] = {
+_PAST_ANSWER_SENTENCES: Final[Mapping[AttendanceStatus, LazyText]] = {
     AttendanceStatus.ATTENDING: lazy("You were going."),
     AttendanceStatus.ATTENDED: lazy("You were there."),
     AttendanceStatus.INTERESTED: lazy("You had said maybe."),
@@ -109,7 +109,7 @@ _WAS: Final[Mapping[AttendanceStatus, LazyText]] = {
 }
 
 
-_WAS_IN_SHORT: Final[Mapping[AttendanceStatus, LazyText]] = {
+_PAST_ANSWER_BADGES: Final[Mapping[AttendanceStatus, LazyText]] = {
     AttendanceStatus.ATTENDING: lazy("You were going"),
     AttendanceStatus.ATTENDED: lazy("You were there"),
 }
@@ -136,15 +136,15 @@ def label_of(bar: AnswerBar, action: AnswerAction, people_asking: int = 0) -> st
     """Return the label of a button of the bar."""
     match action:
         case AnswerAction.GOING:
-            return str(_SHOWN[bar.state]) if bar.shows_answer else reply_label(bar, RsvpReply.GOING)
+            return str(_STATE_LABELS[bar.state]) if bar.shows_answer else reply_label(bar, RsvpReply.GOING)
         case AnswerAction.INTERESTED:
             return str(REPLY_LABELS[RsvpReply.INTERESTED])
         case AnswerAction.DECLINED:
-            return str(_LEAVING.get(bar.state, REPLY_LABELS[RsvpReply.DECLINED]))
+            return str(_WITHDRAW_LABELS.get(bar.state, REPLY_LABELS[RsvpReply.DECLINED]))
         case AnswerAction.DECIDE:
             return ngettext("Review %(number)s request", "Review %(number)s requests", people_asking)
         case _:
-            return str(_LINKS[action])
+            return str(_LINK_LABELS[action])
 
 
 def reply_label(bar: AnswerBar, reply: RsvpReply) -> str:
@@ -171,8 +171,8 @@ def own_badge_of(bar_input: AnswerBarInput) -> AnswerBadge | None:
     if bar_input.event.is_cancelled:
         return None
     bar = answer_bar_of(replace(bar_input, is_hosting=False))
-    was = _WAS_IN_SHORT.get(bar_input.rsvp.status) if bar.state is AnswerState.OVER else None
-    return AnswerBadge(was, "plain") if was is not None else badge_of(bar)
+    past_answer = _PAST_ANSWER_BADGES.get(bar_input.rsvp.status) if bar.state is AnswerState.OVER else None
+    return AnswerBadge(past_answer, "plain") if past_answer is not None else badge_of(bar)
 
 
 def sentence_of(bar: AnswerBar, bar_input: AnswerBarInput, figures: AnswerFigures = NO_FIGURES) -> str:
@@ -182,9 +182,9 @@ def sentence_of(bar: AnswerBar, bar_input: AnswerBarInput, figures: AnswerFigure
         case AnswerState.NOT_PUBLISHED:
             return gettext("People can answer once it’s published.")
         case AnswerState.CANCELLED:
-            return _ended(gettext("This event is cancelled."), rsvp)
+            return _ended_sentence(gettext("This event is cancelled."), rsvp)
         case AnswerState.OVER:
-            return _ended(gettext("This event is over."), rsvp)
+            return _ended_sentence(gettext("This event is over."), rsvp)
         case AnswerState.NEEDS_DECISIONS:
             return ngettext(
                 "%(number)s person is waiting for you.",
@@ -249,12 +249,12 @@ def time_before_move(bar_input: AnswerBarInput) -> str:
 
 def past_answer_sentence(rsvp: Attendance | None) -> str:
     """Return the sentence about their answer once the event is cancelled or over; empty without an answer."""
-    return "" if rsvp is None else str(_WAS.get(rsvp.status, ""))
+    return "" if rsvp is None else str(_PAST_ANSWER_SENTENCES.get(rsvp.status, ""))
 
 
-def _ended(first: str, rsvp: Attendance | None) -> str:
-    was = past_answer_sentence(rsvp)
-    return f"{first} {was}" if was else first
+def _ended_sentence(first: str, rsvp: Attendance | None) -> str:
+    past_answer = past_answer_sentence(rsvp)
+    return f"{first} {past_answer}" if past_answer else first
 
 
 def _seats_sentence(event: Event, going: int) -> str:
