@@ -122,7 +122,7 @@ async def titles(db: Database, who: Caller) -> list[tuple[EntryKind, str]]:
 async def add(db: Database, who: Caller, fetcher: CalendarFetcher, url: str, name: str = "") -> tuple[object, bool]:
     async with db.reader() as reader:
         now = reader.now
-    offered = await subscriptions.look(fetcher, WORKERS, url, now, "Europe/Berlin")
+    offered = await subscriptions.preview_address(fetcher, WORKERS, url, now, "Europe/Berlin")
     async with db.transaction() as tx:
         return await subscriptions.subscribe(tx, who.user_id, offered, name, fetcher)
 
