@@ -177,5 +177,5 @@ def answer_sentence(
     """
     if own_rsvp is None:
         return ""
-    answer_case = AnswerCase(event, own_rsvp, now, registration_settings)
-    return answer_texts.sentence_of(bar_of(answer_case), answer_case, AnswerFigures(waiting_before=before))
+    bar_input = AnswerBarInput(event, own_rsvp, now, registration_settings)
+    return answer_texts.sentence_of(answer_bar_of(bar_input), bar_input, AnswerFigures(waiting_before=before))

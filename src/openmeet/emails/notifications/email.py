@@ -331,7 +331,7 @@ async def _story(
     seen = await private_details_for(tx, event, user.id, is_going=is_going)
     has_answered = own_rsvp is not None and own_rsvp.status is not AttendanceStatus.INVITED
     offer = next((point.action for point in news_points if point.action), "")
-    bar = await _bar_of(tx, event, user.id, own_rsvp) if answer_url and not offer else None
+    bar = await _answer_bar_of(tx, event, user.id, own_rsvp) if answer_url and not offer else None
     has_answered = has_answered and (bar is None or bar.state is not AnswerState.MOVED)
     return Story(
         event=event,
@@ -351,9 +351,9 @@ async def _story(
     )
 
 
-async def _bar_of(tx: Transaction, event: Event, person: UserId, own_rsvp: Attendance | None) -> AnswerBar:
+async def _answer_bar_of(tx: Transaction, event: Event, person: UserId, own_rsvp: Attendance | None) -> AnswerBar:
     settings = await registration.of_event(tx, event)
-    return bar_of(await case_of(tx, event, person, mine=own_rsvp, settings=settings))
+    return answer_bar_of(await bar_input_of(tx, event, person, rsvp=own_rsvp, settings=settings))
 
 
 def _replies(bar: AnswerBar, answer_url: str) -> tuple[tuple[str, str], ...]:

@@ -125,7 +125,7 @@ async def put_answer(request: Request) -> Response:
     async def work(tx: Transaction) -> Response:
         await _require_match(request, tx, caller)
         saved = await actions.answer(
-            tx, caller, slug, reply_of(body.reply), _rsvp_request(body), through=ChangeChannel.API
+            tx, caller, slug, reply_of(body.reply), _reply_details(body), through=ChangeChannel.API
         )
         waiting = await _waiting_before(tx, saved)
         return json_response(_answer_output(saved, waiting, tx), headers=etag_of(saved.revision))
@@ -182,8 +182,8 @@ async def _own_rsvp(reader: Reader, request: Request) -> Attendance:
     return own_rsvp
 
 
-def _rsvp_request(body: AnswerInput) -> RsvpRequest:
-    return RsvpRequest(
+def _reply_details(body: AnswerInput) -> ReplyDetails:
+    return ReplyDetails(
         party=body.party,
         mode=AnswerMode(body.mode) if body.mode else None,
         guest_names=None if body.guest_names is None else tuple(body.guest_names),

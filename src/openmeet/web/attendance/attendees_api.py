@@ -220,15 +220,11 @@ async def _one_attendee(
 async def _attendee_outputs(reader: Reader, event: Event, people: Sequence[Attendee]) -> list[HostAttendeeOutput]:
     names = await shown_names(reader, [one.user_id for one in people])
     registration_settings = await registration.of_event(reader, event)
-    more = await response_details.of_answers(
-        reader, event.id, registration_settings, [one.attendance_id for one in people]
-    )
+    more = await rsvp_details.of_answers(reader, event.id, registration_settings, [one.attendance_id for one in people])
     return [_attendee_output(one, lists.shown(one, names), more[one.attendance_id]) for one in people]
 
 
-def _attendee_output(
-    one: Attendee, words: lists.AttendeeRow, more: response_details.AttendeeDetails
-) -> HostAttendeeOutput:
+def _attendee_output(one: Attendee, words: lists.AttendeeRow, more: rsvp_details.AttendeeDetails) -> HostAttendeeOutput:
     return HostAttendeeOutput(
         one.attendance_id,
         None if words.is_named_by_address else one.user_id,

@@ -30,7 +30,7 @@ from openmeet.domain.attendance.lists import Attendee, AttendeeFilter
 from openmeet.domain.attendance.model import AttendanceId, AttendanceStatus
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import RegistrationSettings
-from openmeet.domain.attendance.response_details import AttendeeDetails
+from openmeet.domain.attendance.rsvp_details import AttendeeDetails
 from openmeet.domain.attendance.rules import is_moved_since, limits_of
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.identities.queries import shown_names
@@ -125,9 +125,9 @@ async def add_attendee(request: Request) -> Response:
         async with database_of(request).transaction() as tx:
             event = await host_decisions.find_for_host(tx, caller, slug)
             registration_settings = await registration.of_event(tx, event)
-            rsvp_request = forms.rsvp_request_of(form, forms.fields_of(event, registration_settings, None))
+            reply_details = forms.reply_details_of(form, forms.fields_of(event, registration_settings, None))
             await host_decisions.add(
-                tx, caller, slug, form.get("name", ""), party=rsvp_request.party or 1, mode=rsvp_request.mode
+                tx, caller, slug, form.get("name", ""), party=reply_details.party or 1, mode=reply_details.mode
             )
     except InvalidForm as wrong:
         return await _attendees_page(request, FormState(form, wrong.problems), status=400)
@@ -249,7 +249,7 @@ async def _people_context(
     names = await shown_names(reader, [one.user_id for one in attendees])
     portraits = await portraits_of(reader, viewer, [one.user_id for one in attendees])
     answered = [one for one in attendees if not one.is_unanswered_invitation]
-    details = await response_details.of_answers(
+    details = await rsvp_details.of_answers(
         reader, event.id, registration_settings, [one.attendance_id for one in answered]
     )
     people = [lists.shown(one, names, limits_of(event, registration_settings)) for one in attendees]
@@ -345,7 +345,7 @@ async def csv_of(reader: Reader, event: Event) -> str:
     registration_settings = await registration.of_event(reader, event)
     people = await lists.for_hosts(reader, event.id, AttendeeFilter(tuple(AttendanceStatus)), None, _MOST)
     names = await shown_names(reader, [one.user_id for one in people])
-    more = await response_details.of_answers(reader, event.id, registration_settings)
+    more = await rsvp_details.of_answers(reader, event.id, registration_settings)
     questions = [(question.id, question.words) for question in registration_settings.questions]
     # Responses to changed or deleted questions get their own columns at the end.
     everything = (one for particulars in more.values() for one in particulars.responses)

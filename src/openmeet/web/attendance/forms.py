@@ -100,7 +100,7 @@ def values_of(own_rsvp: Attendance | None) -> dict[str, str]:
     }
 
 
-def rsvp_request_of(form: Mapping[str, str], fields: AnswerFields, own_rsvp: Attendance | None = None) -> RsvpRequest:
+def reply_details_of(form: Mapping[str, str], fields: AnswerFields, own_rsvp: Attendance | None = None) -> ReplyDetails:
     """Parse the form. ``own_rsvp`` is the current RSVP. Raises InvalidForm for an invalid number or way to take part."""
     party, mode = form.get("party", "").strip(), form.get("mode", "")
     if party and not (party.isascii() and party.isdecimal() and len(party) < 4):
@@ -109,7 +109,7 @@ def rsvp_request_of(form: Mapping[str, str], fields: AnswerFields, own_rsvp: Att
         raise InvalidForm({"mode": GeneralReason.CHOOSE_ONE(choices="in person, online")})
     form_responses = {one.id: form[one.id] for one in fields.questions if one.id in form}
     is_whole = FULL_FORM_FIELD in form
-    return RsvpRequest(
+    return ReplyDetails(
         party=int(party) if party and fields.parties else None,
         mode=AnswerMode(mode) if mode and fields.modes else None,
         guest_names=tuple(form["guest_names"].split("\n")) if "guest_names" in form else None,

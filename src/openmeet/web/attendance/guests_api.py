@@ -39,7 +39,7 @@ async def ask(request: Request) -> Response:
     body = await read_json(request, GuestAnswerInput)
     email, name = check_email(body.email), check_name(body.display_name)
     await spend_on(request, actions.EMAILS)
-    rsvp_request = RsvpRequest(
+    reply_details = ReplyDetails(
         party=body.party,
         mode=AnswerMode(body.mode) if body.mode else None,
         guest_names=None if body.guest_names is None else tuple(body.guest_names),
@@ -48,7 +48,7 @@ async def ask(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         slug = EventSlug(request.path_params["slug"])
         guest_rsvp = await actions.ask(
-            tx, slug, email=email, display_name=name, reply=reply_of(body.reply), rsvp_request=rsvp_request
+            tx, slug, email=email, display_name=name, reply=reply_of(body.reply), reply_details=reply_details
         )
     return json_response(GuestAnswerOutput(iso(guest_rsvp.expires_at)), 202)
 

@@ -76,12 +76,17 @@ async def ask(request: Request) -> Response:
     if form.get("reply", "") not in set(RsvpReply):
         raise InvalidInput("reply", GeneralReason.CHOOSE_ONE, choices="going, interested, declined")
     try:
-        rsvp_request = forms.rsvp_request_of(form, forms.fields_of(event, registration_settings, None))
+        reply_details = forms.reply_details_of(form, forms.fields_of(event, registration_settings, None))
         if not problems:
             await spend_on(request, actions.EMAILS)
             async with database_of(request).transaction() as tx:
                 await actions.ask(
-                    tx, slug, email=email, display_name=name, reply=RsvpReply(form["reply"]), rsvp_request=rsvp_request
+                    tx,
+                    slug,
+                    email=email,
+                    display_name=name,
+                    reply=RsvpReply(form["reply"]),
+                    reply_details=reply_details,
                 )
     except InvalidForm as wrong:
         problems |= wrong.problems

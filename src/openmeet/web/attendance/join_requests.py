@@ -48,7 +48,7 @@ async def oldest_join_requests(
     response_texts: dict[AttendanceId, str] = {}
     if settings is not None and found:
         ids = [one.attendance_id for _, one in found]
-        details = await response_details.of_answers(reader, events[0].id, settings, ids)
+        details = await rsvp_details.of_answers(reader, events[0].id, settings, ids)
         response_texts = {one: " · ".join(reply.text for reply in of.responses) for one, of in details.items()}
     return [
         JoinRequestRow(

@@ -100,7 +100,7 @@ async def save_reply(request: Request) -> Response:
         await database_of(request).batch(lambda tx: actions.answer(tx, caller, slug, reply), key=slug)
         return go("/my/events", flash=FLASH.get(AttendanceStatus.DECLINED, ""))
     try:
-        rsvp_request = forms.rsvp_request_of(form, forms.fields_of(event, registration_settings, own_rsvp), own_rsvp)
+        reply_details = forms.reply_details_of(form, forms.fields_of(event, registration_settings, own_rsvp), own_rsvp)
         saved = await database_of(request).batch(
             lambda tx: actions.answer(tx, caller, slug, reply, reply_details), key=slug
         )
@@ -161,8 +161,10 @@ async def _answer_page(
     names = await shown_names(reader, [one.actor_id for one in changes if one.actor_id])
     is_open = not (event.is_cancelled or event.is_gone or event.is_over(reader.now))
     caller = caller_of(request)
-    bar = bar_of(
-        await answer_lists.case_of(reader, event, caller.user_id, mine=own_rsvp, settings=registration_settings)
+    bar = answer_bar_of(
+        await answer_bar_inputs.bar_input_of(
+            reader, event, caller.user_id, rsvp=own_rsvp, settings=registration_settings
+        )
     )
     context = {
         "event": event,

@@ -92,10 +92,10 @@ async def _finish_answer(db: Database, caller: Caller, path: str) -> RedirectAft
         own_rsvp = await queries.find(reader, event.id, caller.user_id)
         registration_settings = await registration.of_event(reader, event)
     try:
-        rsvp_request = forms.rsvp_request_of(
+        reply_details = forms.reply_details_of(
             parameters, forms.fields_of(event, registration_settings, own_rsvp), own_rsvp
         )
-        saved = await db.batch(lambda tx: actions.answer(tx, caller, slug, reply, rsvp_request), key=slug)
+        saved = await db.batch(lambda tx: actions.answer(tx, caller, slug, reply, reply_details), key=slug)
     except InvalidForm:
         return RedirectAfterSignIn(f"{page}/answer?{urlencode(parameters)}")
     except Failure as failure:

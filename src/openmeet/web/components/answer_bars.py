@@ -31,10 +31,10 @@ _S = AttendanceStatus
 
 def answer_bars(now: Instant) -> list[AnswerBarView]:
     """One bar per ``AnswerState``."""
-    return [answer_bar_view(answer_case, _FIGURES, _PATHS) for answer_case in _answer_cases(now).values()]
+    return [answer_bar_view(bar_input, _FIGURES, _PATHS) for bar_input in _bar_inputs(now).values()]
 
 
-def _answer_cases(now: Instant) -> Mapping[AnswerState, AnswerCase]:
+def _bar_inputs(now: Instant) -> Mapping[AnswerState, AnswerBarInput]:
     soon, tonight, lately = (_sample_event(now, after) for after in (3 * DAY, HOUR, -DAY))
     online = replace(tonight, content=Content("Lightning talks", mode=Mode.ONLINE), starts_at=Instant(now - 4 * MINUTE))
     cancelled = replace(soon, status=EventStatus.CANCELLED)
@@ -43,34 +43,36 @@ def _answer_cases(now: Instant) -> Mapping[AnswerState, AnswerCase]:
     )
     invited, maybe, declined = (_sample_rsvp(soon, status, now) for status in (_S.INVITED, _S.INTERESTED, _S.DECLINED))
 
-    def case(event: Event, own_rsvp: Attendance | None = None, settings: RegistrationSettings = DEFAULT) -> AnswerCase:
-        return AnswerCase(event, own_rsvp, now, settings, may_message=True, sees_group=True, may_edit=True)
+    def bar_input(
+        event: Event, own_rsvp: Attendance | None = None, settings: RegistrationSettings = DEFAULT
+    ) -> AnswerBarInput:
+        return AnswerBarInput(event, own_rsvp, now, settings, may_message=True, sees_group=True, may_edit=True)
 
     return {
-        AnswerState.NOT_PUBLISHED: case(replace(soon, is_draft=True, is_held=True)),
-        AnswerState.CANCELLED: replace(case(cancelled, going), has_next_date=True),
-        AnswerState.OVER: replace(case(lately), has_next_date=True),
-        AnswerState.NEEDS_DECISIONS: replace(case(soon), is_hosting=True, people_asking=8),
-        AnswerState.HOSTING: replace(case(soon), is_hosting=True),
-        AnswerState.TURNED_DOWN: case(soon, _sample_rsvp(soon, _S.REJECTED, now)),
-        AnswerState.NOT_WELCOME: replace(case(soon, maybe), is_welcome=False),
-        AnswerState.CHECKED_IN: case(tonight, _sample_rsvp(tonight, _S.ATTENDED, now)),
-        AnswerState.JOIN_NOW: replace(case(online, going), may_join=True),
-        AnswerState.TODAY: replace(case(tonight, _sample_rsvp(tonight, _S.ATTENDING, now)), has_directions=True),
-        AnswerState.MOVED: case(soon, replace(going, known_starts_at=Instant(now + 2 * DAY))),
-        AnswerState.GOING: case(soon, replace(going, party=2)),
-        AnswerState.PLACE_HELD: case(soon, replace(waiting, offered_until=Instant(now + HOUR))),
-        AnswerState.WAITLISTED: replace(case(soon, waiting), is_full=True),
-        AnswerState.REQUESTED: case(soon, replace(requested, pending_for=PendingFor.APPROVAL), _ASKS),
-        AnswerState.UNCONFIRMED: case(soon, replace(requested, pending_for=PendingFor.FOREIGN)),
-        AnswerState.MEMBERS_ONLY: case(replace(soon, group=_GROUP), None, _MEMBERS),
-        AnswerState.CLOSED: case(soon, None, _CLOSED),
-        AnswerState.MAYBE: case(soon, maybe),
-        AnswerState.DECLINED: case(soon, declined),
-        AnswerState.INVITED: case(soon, invited),
-        AnswerState.APPROVAL: case(soon, None, _ASKS),
-        AnswerState.FULL: replace(case(soon), is_full=True),
-        AnswerState.OPEN: case(soon),
+        AnswerState.NOT_PUBLISHED: bar_input(replace(soon, is_draft=True, is_held=True)),
+        AnswerState.CANCELLED: replace(bar_input(cancelled, going), has_next_date=True),
+        AnswerState.OVER: replace(bar_input(lately), has_next_date=True),
+        AnswerState.NEEDS_DECISIONS: replace(bar_input(soon), is_hosting=True, people_asking=8),
+        AnswerState.HOSTING: replace(bar_input(soon), is_hosting=True),
+        AnswerState.TURNED_DOWN: bar_input(soon, _sample_rsvp(soon, _S.REJECTED, now)),
+        AnswerState.NOT_WELCOME: replace(bar_input(soon, maybe), is_welcome=False),
+        AnswerState.CHECKED_IN: bar_input(tonight, _sample_rsvp(tonight, _S.ATTENDED, now)),
+        AnswerState.JOIN_NOW: replace(bar_input(online, going), may_join=True),
+        AnswerState.TODAY: replace(bar_input(tonight, _sample_rsvp(tonight, _S.ATTENDING, now)), has_directions=True),
+        AnswerState.MOVED: bar_input(soon, replace(going, known_starts_at=Instant(now + 2 * DAY))),
+        AnswerState.GOING: bar_input(soon, replace(going, party=2)),
+        AnswerState.PLACE_HELD: bar_input(soon, replace(waiting, offered_until=Instant(now + HOUR))),
+        AnswerState.WAITLISTED: replace(bar_input(soon, waiting), is_full=True),
+        AnswerState.REQUESTED: bar_input(soon, replace(requested, pending_for=PendingFor.APPROVAL), _ASKS),
+        AnswerState.UNCONFIRMED: bar_input(soon, replace(requested, pending_for=PendingFor.FOREIGN)),
+        AnswerState.MEMBERS_ONLY: bar_input(replace(soon, group=_GROUP), None, _MEMBERS),
+        AnswerState.CLOSED: bar_input(soon, None, _CLOSED),
+        AnswerState.MAYBE: bar_input(soon, maybe),
+        AnswerState.DECLINED: bar_input(soon, declined),
+        AnswerState.INVITED: bar_input(soon, invited),
+        AnswerState.APPROVAL: bar_input(soon, None, _ASKS),
+        AnswerState.FULL: replace(bar_input(soon), is_full=True),
+        AnswerState.OPEN: bar_input(soon),
     }
 
 

@@ -80,7 +80,7 @@ async def save_reply(request: Request) -> Response:
             if user is None:
                 raise NotFound(EmailLinkReason.TOO_OLD, name=INVALID_LINK)
             own_rsvp = await answer_of(tx, event.id, link.user_id)
-            rsvp_request = rsvp_request_of(
+            reply_details = reply_details_of(
                 form, fields_of(event, await registration_settings_of(tx, event), own_rsvp), own_rsvp
             )
             caller = Caller(user.id, user.display_name)
@@ -153,21 +153,21 @@ async def _answer_page(
     registration_settings = await registration_settings_of(reader, event)
     fields = fields_of(event, registration_settings, own_rsvp)
     private = await _shown_to(reader, event, user_id, own_rsvp)
-    answer_case = await case_of(reader, event, user_id, mine=own_rsvp, settings=registration_settings)
-    bar = bar_of(answer_case)
+    bar_input = await bar_input_of(reader, event, user_id, rsvp=own_rsvp, settings=registration_settings)
+    bar = answer_bar_of(bar_input)
     requested_reply = request.query_params.get("reply", "")
     is_past = bar.state in {AnswerState.CANCELLED, AnswerState.OVER}
     figures = AnswerFigures(waiting_before=await waitlist.before(reader, own_rsvp) if own_rsvp else 0)
     context = {
         "event": event,
         "when": when_label(event),
-        "sentence": answer_texts.sentence_of(bar, answer_case, figures),
+        "sentence": answer_texts.sentence_of(bar, bar_input, figures),
         "is_answered": own_rsvp is not None,
         "is_new": is_new,
         "takes_answers": bool(bar.replies) and not is_past,
         # The reply that was chosen in the e-mail comes first, because the first button stands out.
         "replies": [
-            (reply.value, answer_texts.reply_label(bar, reply), reply is bar.given)
+            (reply.value, answer_texts.reply_label(bar, reply), reply is bar.current_reply)
             for reply in sorted(bar.replies, key=lambda reply: reply.value != requested_reply)
         ],
         "fields": fields,

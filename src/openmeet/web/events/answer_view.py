@@ -104,8 +104,8 @@ async def page_answer_bar(
     requested_reply: str,
 ) -> AnswerBarView:
     """The bar of the event page. ``requested_reply`` is the reply that the viewer clicked before signing in."""
-    is_welcome = viewer is None or await answer_lists.is_welcome(reader, event, viewer)
-    answer_case = AnswerCase(
+    is_welcome = viewer is None or await answer_bar_inputs.is_welcome(reader, event, viewer)
+    bar_input = AnswerBarInput(
         event,
         own_rsvp,
         reader.now,
@@ -128,30 +128,30 @@ async def page_answer_bar(
         waiting=facts.counts.waiting,
         going=facts.counts.going,
     )
-    return answer_bar_view(answer_case, figures, _paths_of(event, facts), requested_reply)
+    return answer_bar_view(bar_input, figures, _paths_of(event, facts), requested_reply)
 
 
 def answer_bar_view(
-    answer_case: AnswerCase, figures: AnswerFigures, paths: Mapping[AnswerAction, str], requested_reply: str = ""
+    bar_input: AnswerBarInput, figures: AnswerFigures, paths: Mapping[AnswerAction, str], requested_reply: str = ""
 ) -> AnswerBarView:
     """The bar for one viewer. ``paths`` are the targets of its links."""
-    bar = bar_of(answer_case)
-    spoken_of = f"{answer_case.event.title}, {time_and_place.start_label(answer_case.event).partition(',')[0]}"
+    bar = answer_bar_of(bar_input)
+    spoken_of = f"{bar_input.event.title}, {time_and_place.start_label(bar_input.event).partition(',')[0]}"
     actions = [one for one in (bar.primary, bar.second) if one is not None and one is not AnswerAction.CHANGE]
     main = requested_reply if any(one.value == requested_reply for one in bar.replies) else ""
     buttons = tuple(
         _button(
-            bar, answer_case, action, paths, spoken_of, is_main=action.value == main if main else action is bar.primary
+            bar, bar_input, action, paths, spoken_of, is_main=action.value == main if main else action is bar.primary
         )
         for action in actions
     )
     return AnswerBarView(
         bar.state,
-        _status_sentence(bar, answer_case, figures, requested_reply=main),
-        _hint(bar, answer_case),
+        _status_sentence(bar, bar_input, figures, requested_reply=main),
+        _hint(bar, bar_input),
         buttons,
         tuple(_reply(bar, one, spoken_of, is_main=one.value == main) for one in bar.others),
-        _opens_others(bar, answer_case),
+        _opens_others(bar, bar_input),
         bar.second is AnswerAction.CHANGE,
         RsvpReply.GOING in bar.replies,
     )
@@ -175,14 +175,14 @@ def _paths_of(event: Event, facts: PageFacts) -> dict[AnswerAction, str]:
 
 def _button(
     bar: AnswerBar,
-    answer_case: AnswerCase,
+    bar_input: AnswerBarInput,
     action: AnswerAction,
     paths: Mapping[AnswerAction, str],
     spoken_of: str,
     *,
     is_main: bool,
 ) -> BarButton:
-    words = answer_texts.label_of(bar, action, answer_case.people_asking)
+    words = answer_texts.label_of(bar, action, bar_input.people_asking)
     if bar.shows_answer and action is bar.primary:
         accessible_name = gettext("%(answer)s: %(event)s (your answer)", answer=words, event=spoken_of)
         return BarButton(words, accessible_name, path=paths[AnswerAction.CHANGE], is_main=True, shows_answer=True)
@@ -194,39 +194,39 @@ def _button(
 
 def _reply(bar: AnswerBar, reply: RsvpReply, spoken_of: str, *, is_main: bool) -> BarButton:
     words = answer_texts.reply_label(bar, reply)
-    if reply is bar.given:
+    if reply is bar.current_reply:
         accessible_name = gettext("%(answer)s: %(event)s (your answer)", answer=words, event=spoken_of)
         return BarButton(words, accessible_name, reply=reply.value, shows_answer=True)
     return BarButton(words, f"{words}: {spoken_of}", reply=reply.value, is_main=is_main)
 
 
-def _status_sentence(bar: AnswerBar, answer_case: AnswerCase, figures: AnswerFigures, *, requested_reply: str) -> str:
-    if requested_reply and answer_case.mine is None and not answer_case.is_hosting:
+def _status_sentence(bar: AnswerBar, bar_input: AnswerBarInput, figures: AnswerFigures, *, requested_reply: str) -> str:
+    if requested_reply and bar_input.rsvp is None and not bar_input.is_hosting:
         return gettext(
             "Almost done: press “%(answer)s”.", answer=answer_texts.reply_label(bar, RsvpReply(requested_reply))
         )
     if bar.state is AnswerState.CANCELLED:
         # The banner above already says that the event is cancelled.
-        return answer_texts.past_answer_sentence(answer_case.mine)
-    return answer_texts.sentence_of(bar, answer_case, figures)
+        return answer_texts.past_answer_sentence(bar_input.rsvp)
+    return answer_texts.sentence_of(bar, bar_input, figures)
 
 
-def _hint(bar: AnswerBar, answer_case: AnswerCase) -> str:
+def _hint(bar: AnswerBar, bar_input: AnswerBarInput) -> str:
     if bar.state is AnswerState.WAITLISTED:
         return gettext("When a place becomes free, we hold it for you and e-mail you.")
     if bar.state is AnswerState.MOVED:
-        return answer_texts.time_before_move(answer_case)
-    closes_at = registration_closes_at(answer_case.event, answer_case.registration_settings)
+        return answer_texts.time_before_move(bar_input)
+    closes_at = registration_closes_at(bar_input.event, bar_input.registration_settings)
     if closes_at is None or bar.state not in _BEFORE_AN_ANSWER:
         return ""
-    local = wall_time.local_of(closes_at, answer_case.event.time_zone)
+    local = wall_time.local_of(closes_at, bar_input.event.time_zone)
     return gettext("Answer until %(until)s.", until=formatting.span(local, None))
 
 
-def _opens_others(bar: AnswerBar, answer_case: AnswerCase) -> str:
-    if not answer_case.is_hosting:
+def _opens_others(bar: AnswerBar, bar_input: AnswerBarInput) -> str:
+    if not bar_input.is_hosting:
         has_answered = bar.second in {AnswerAction.CHANGE, AnswerAction.DIRECTIONS}
         return gettext("Change") if has_answered else gettext("More answers")
-    if answer_case.mine is not None and bar.given is RsvpReply.GOING and answer_case.mine.is_seated:
-        return answer_texts.going_sentence(answer_case.mine)
+    if bar_input.rsvp is not None and bar.current_reply is RsvpReply.GOING and bar_input.rsvp.is_seated:
+        return answer_texts.going_sentence(bar_input.rsvp)
     return gettext("Are you going yourself?")

@@ -121,7 +121,7 @@ async def list_events(request: Request) -> Response:
         return await _list_by_uri(request, uri)
     caller = caller_or_none(request)
     search_fields = places.add_point(request, {name: request.query_params.get(name, "") for name in query.FIELDS})
-    search_query = query.wanted_of(search_fields, caller.user_id if caller else None)
+    search_query = query.parse_query(search_fields, caller.user_id if caller else None)
     after, limit = paging(request)
     async with database_of(request).reader() as reader:
         found = await corrected_search.coming(database_of(request), reader, search_query, after, limit + 1)
@@ -149,7 +149,7 @@ async def list_mine(request: Request) -> Response:
         raise InvalidInput("which", GeneralReason.CHOOSE_ONE, choices=", ".join(MyEvents))
     after, limit = paging(request)
     async with database_of(request).reader() as reader:
-        found = await event_lists.mine(reader, caller.user_id, MyEvents(selected_list), after, limit + 1)
+        found = await event_lists.my_events(reader, caller.user_id, MyEvents(selected_list), after, limit + 1)
         return json_response(await events_page(reader, request, found, limit))
 
 
@@ -247,7 +247,7 @@ async def details_of(reader: Reader, request: Request, events: Sequence[Event]) 
     own_event_ids = [event.id for event in events if event.author_id == viewer]
     statuses = await publication_status.statuses(reader, publications.PublicationKind.EVENT, own_event_ids)
     has_agreed = viewer is not None and (await consent(reader, viewer)).is_given
-    cases = await cases_of(reader, events, viewer, mine=own_rsvps, counts=counts, hosted=run)
+    bar_inputs = await bar_inputs_of(reader, events, viewer, own_rsvps=own_rsvps, counts=counts, hosted=run)
     found = []
     for event in events:
         answer = own_rsvps.get(event.id)

@@ -62,8 +62,8 @@ async def facts_of(
     counts = await counts_shown(reader, ids)
     own_rsvps = await attendance.of_user(reader, viewer, ids) if viewer else {}
     hosted = await seeing.managed_among(reader, events, viewer)
-    cases = await cases_of(reader, events, viewer, mine=own_rsvps, counts=counts, hosted=hosted)
-    faces = await faces_of(reader, list(cases.values()))
+    bar_inputs = await bar_inputs_of(reader, events, viewer, own_rsvps=own_rsvps, counts=counts, hosted=hosted)
+    faces = await faces_of(reader, list(bar_inputs.values()))
     attendees = [one for several in faces.values() for one in several]
     return ListedFacts(
         bar_inputs,

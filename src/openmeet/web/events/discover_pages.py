@@ -101,7 +101,9 @@ async def show_discover(request: Request) -> Response:
         zone = (me.time_zone if me else None) or services(request).settings.time_zone
         if not shown.problems and not submitted.choices.links:
             try:
-                search_query = replace(query.wanted_of(submitted.search_fields, submitted.viewer), once_per_series=True)
+                search_query = replace(
+                    query.parse_query(submitted.search_fields, submitted.viewer), once_per_series=True
+                )
             except InvalidForm as wrong:
                 shown = form_with_problems(shown.values, wrong)
             else:
@@ -170,8 +172,8 @@ async def _read_page(
             )
             named_links += more_named
         search_query, mended = (
-            search_result.wanted,
-            " ".join(search_result.wanted.words) if search_result.is_corrected else "",
+            search_result.query,
+            " ".join(search_result.query.words) if search_result.is_corrected else "",
         )
     else:
         found = await front_page.coming(

@@ -107,7 +107,7 @@ async def duplicate(request: Request) -> Response:
     caller = caller_of(request)
     body = await read_json(request, Copy)
     async with database_of(request).transaction() as tx:
-        event = await copy.to_be_copied(tx, _slug(request), caller)
+        event = await copy.event_to_copy(tx, _slug(request), caller)
         form = values_of_event(event) | {"starts": body.starts_local, "ends": body.ends_local or ""}
         with in_api_names():
             details = rules.check(rules.Submission(**form))

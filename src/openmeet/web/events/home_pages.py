@@ -99,8 +99,8 @@ async def show_home(request: Request) -> Response:
     viewer = caller.user_id
     async with database_of(request).reader() as reader:
         now = reader.now
-        upcoming = await event_lists.mine(reader, viewer, MyEvents.UPCOMING, None, 1 + MOST_IN_WEEK)
-        hosted = await event_lists.mine(reader, viewer, MyEvents.HOSTING, None, MOST_HOSTED)
+        upcoming = await event_lists.my_events(reader, viewer, MyEvents.UPCOMING, None, 1 + MOST_IN_WEEK)
+        hosted = await event_lists.my_events(reader, viewer, MyEvents.HOSTING, None, MOST_HOSTED)
         waiting = await event_lists.waiting_for(reader, viewer, READ_WAITING)
         of_groups = await _of_groups(reader, viewer)
         tasks = await host_tasks(reader, viewer, services(request).code_key)
@@ -144,9 +144,8 @@ def _kept_offline(ahead: Sequence[Event], facts: ListedFacts) -> list[str]:
     for event in ahead:
         path = f"/events/{quote(event.slug)}"
         paths.append(path)
-        answer_case = facts.cases[event.id]
-        state = bar_of(answer_case).state
-        if state in _WITH_TICKET and answer_case.mine is not None and answer_case.mine.is_seated:
+        own_rsvp, state = facts.bar_inputs[event.id].rsvp, facts.bars[event.id].state
+        if state in _WITH_TICKET and own_rsvp is not None and own_rsvp.is_seated:
             paths.append(f"{path}/ticket")
         elif state in {AnswerState.HOSTING, AnswerState.NEEDS_DECISIONS}:
             paths.append(f"{path}/check-in")
@@ -224,8 +223,8 @@ def _countdown_label(event: Event, now: Instant) -> str:
 def _week_row(event: Event, facts: ListedFacts) -> WeekRow:
     card = card_of(event, facts)
     starts = wall_time.local_of(event.starts_at or Instant(0), event.time_zone)
-    bar = bar_of(facts.cases[event.id])
-    badge = answer_texts.badge_of(bar, facts.cases[event.id].people_asking)
+    bar = facts.bars[event.id]
+    badge = answer_texts.badge_of(bar, facts.bar_inputs[event.id].people_asking)
     label = card.going if bar.state is AnswerState.HOSTING else "" if badge is None else str(badge.words)
     clock = time_and_place.clock_label(event)
     return WeekRow(

@@ -193,11 +193,10 @@ _WEAK: Final = frozenset(
 
 def _badges(event: Event, facts: ListedFacts) -> list[Badge]:
     """At most two badges: the viewer's relation to the event first, then the origin of the event."""
-    answer_case = facts.cases[event.id]
-    bar = bar_of(answer_case)
-    badge = answer_texts.badge_of(bar, answer_case.people_asking)
+    bar_input, bar = facts.bar_inputs[event.id], facts.bars[event.id]
+    badge = answer_texts.badge_of(bar, bar_input.people_asking)
     if bar.state is AnswerState.OVER:
-        badge = answer_texts.own_badge_of(answer_case)
+        badge = answer_texts.own_badge_of(bar_input)
     if badge is not None and bar.state is AnswerState.NOT_PUBLISHED and not event.is_draft:
         badge = None
     if facts.is_hosting and bar.state is AnswerState.HOSTING:

@@ -128,7 +128,7 @@ async def show_mine(request: Request) -> Response:
         counts = await event_lists.my_event_counts(reader, caller.user_id)
         first = next((tab for tab in _TABS if counts[tab]), MyEvents.GOING)
         which = MyEvents(selected_list) if selected_list in set(_TABS) else first
-        found = await event_lists.mine(reader, caller.user_id, which, after, PAGE_SIZE + 1)
+        found = await event_lists.my_events(reader, caller.user_id, which, after, PAGE_SIZE + 1)
         groups = await day_cards(
             reader,
             services(request).settings.public_url,

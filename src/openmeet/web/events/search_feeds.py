@@ -61,7 +61,7 @@ async def public_search(
     Raises InvalidForm, which names invalid fields, and Unavailable while the place list is being built.
     """
     search_fields = places.add_point(request, {name: request.query_params.get(name, "") for name in searches.FIELDS})
-    search_query = replace(searches.wanted_of(search_fields), once_per_series=once_per_series)
+    search_query = replace(searches.parse_query(search_fields), once_per_series=once_per_series)
     if any(search_fields.values()):
         return search_fields, (
             await corrected_search.coming(database_of(request), reader, search_query, None, most)

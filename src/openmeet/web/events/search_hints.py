@@ -219,7 +219,7 @@ async def next_step(
     """The smallest change to this search that gives results."""
     *changes, last = query.next_steps(search_fields, is_name=is_name)
     for one in changes:
-        changed = query.wanted_of(dict(parse_qsl(urlsplit(one.path).query)), search_query.viewer)
+        changed = query.parse_query(dict(parse_qsl(urlsplit(one.path).query)), search_query.viewer)
         if await search.coming(reader, changed, None, 1):
             return one
     return last

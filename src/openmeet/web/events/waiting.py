@@ -62,10 +62,9 @@ def rows_of(events: Sequence[Event], facts: ListedFacts) -> list[WaitingRow]:
 
 
 def _waiting_row(event: Event, facts: ListedFacts) -> WaitingRow:
-    answer_case = facts.cases[event.id]
-    bar = bar_of(answer_case)
+    bar_input, bar = facts.bar_inputs[event.id], facts.bars[event.id]
     card = card_of(event, facts)
-    sentence = answer_texts.sentence_of(bar, answer_case, AnswerFigures(host=card.host))
+    sentence = answer_texts.sentence_of(bar, bar_input, AnswerFigures(host=card.host))
     if bar.state is AnswerState.INVITED:
         sentence = gettext("%(host)s invites you.", host=card.host)
     elif bar.state is AnswerState.MOVED:
@@ -76,7 +75,7 @@ def _waiting_row(event: Event, facts: ListedFacts) -> WaitingRow:
     for action in (bar.primary, bar.second):
         if action is None or (action is AnswerAction.EDIT):
             continue
-        words = answer_texts.label_of(bar, action, answer_case.people_asking)
+        words = answer_texts.label_of(bar, action, bar_input.people_asking)
         accessible_name = f"{words}: {card.title}"
         if action in {AnswerAction.GOING, AnswerAction.DECLINED} and not bar.shows_answer:
             buttons.append(HomeButton(words, accessible_name, reply=RsvpReply(action.value).value))

@@ -141,7 +141,7 @@ async def _apply(
         plan, _ = await _edit_plan(tx, series, edit, scope, stored, drops=bool(form.get("drop_single_changes")))
     except (Refused, InvalidInput) as refused:
         return await _ask_scope(request, tx, series, edit, before, form, problem=refused.why, status=422)
-    after = await actions.apply(tx, series, plan, notifies=not form.get("is_silent"))
+    after = await actions.apply_plan(tx, series, plan, notifies=not form.get("is_silent"))
     return go(_series_path(after), flash="series_split" if scope is EditScope.FOLLOWING else "series_saved")
 
 

@@ -63,7 +63,7 @@ async def edit(request: Request) -> Response:
         found = await _edit_plan(tx, series, body)
         # Counted before the change, because afterwards the old and new state are the same.
         consequences = await present.consequences(tx, series, found)
-        after = await actions.apply(tx, series, found, notifies=not body.is_silent)
+        after = await actions.apply_plan(tx, series, found, notifies=not body.is_silent)
         shown = await present.series_output(tx, after, after.owner_id, services(request).settings.public_url)
     return json_response(EditDone(shown, consequences), headers=etag_of(after.revision))
 

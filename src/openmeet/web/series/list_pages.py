@@ -47,7 +47,7 @@ async def show_list(request: Request) -> Response:
             search_result = await corrected_search.coming(
                 database_of(request), reader, search_query, after, PAGE_SIZE + 1
             )
-            found, search_query = search_result.events, search_result.wanted
+            found, search_query = search_result.events, search_result.query
             forgiven = search_result.shown
         else:
             found = await front_page.coming(
@@ -94,7 +94,7 @@ async def search(request: Request) -> Response:
     viewer = caller.user_id if caller else None
     async with database_of(request).reader() as reader:
         search_result = await corrected_search.coming(database_of(request), reader, search_query, after, limit + 1)
-        dates, search_query = search_result.events, search_result.wanted
+        dates, search_query = search_result.events, search_result.query
         cursor = event_lists.pack(finding.position_in(search_query, dates[limit - 1])) if len(dates) > limit else None
         ids = [SeriesId(one.place_in_series.series_id) for one in dates[:limit] if one.place_in_series is not None]
         found = await queries.by_ids(reader, ids)
@@ -109,7 +109,7 @@ async def search(request: Request) -> Response:
 
 def _search_query(request: Request, search_fields: dict[str, str]) -> SearchQuery:
     caller = caller_or_none(request)
-    found = query.wanted_of(search_fields, caller.user_id if caller else None)
+    found = query.parse_query(search_fields, caller.user_id if caller else None)
     return SearchQuery(
         words=found.words, source=found.source, viewer=found.viewer, once_per_series=True, only_series=True
     )

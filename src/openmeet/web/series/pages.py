@@ -107,10 +107,10 @@ async def _dates_context(
     past = await agenda.past(reader, series, viewer, limit=PAST_SHOWN)
     standing_rsvp = None if viewer is None else await follower_queries.standing_rsvp_of(reader, series.id, viewer)
     limits_new = await date_queries.limits_new_dates(reader, series)
-    cases = await _answer_cases(reader, lines, viewer)
+    bar_inputs = await _bar_inputs(reader, lines, viewer)
     covers_all = None if limits_new and standing_rsvp and not standing_rsvp.with_limited else standing_rsvp
     soonest = view.next_of(upcoming)
-    own_status = soonest.mine.status if soonest and soonest.mine else None
+    own_status = soonest.rsvp.status if soonest and soonest.rsvp else None
     more = ""
     if len(lines) > SHOWN:
         more = f"/series/{quote(series.slug)}?from={formatting.iso(lines[SHOWN].details.starts_at)}#dates"
@@ -138,9 +138,9 @@ async def _dates_context(
     }
 
 
-async def _answer_cases(
+async def _bar_inputs(
     reader: Reader, lines: list[AgendaOccurrence], viewer: UserId | None
-) -> Mapping[EventId, AnswerCase]:
+) -> Mapping[EventId, AnswerBarInput]:
     """The input of the answer bar of each stored date on the page."""
     stored = [line.event for line in lines[:SHOWN] if line.event is not None and not line.event.is_cancelled]
     return await bar_inputs_of(

@@ -177,8 +177,8 @@ def _row(
         short_when = day
     if not details.is_all_day:
         short_when = gettext("%(day)s %(time)s", day=short_when, time=formatting.clock(starts))
-    answer_case = cases.get(line.event.id) if line.event is not None else None
-    bar = bar_of(answer_case) if answer_case is not None else None
+    bar_input = bar_inputs.get(line.event.id) if line.event is not None else None
+    bar = answer_bar_of(bar_input) if bar_input is not None else None
     is_asked = bar is not None and not bar.shows_answer and bar.primary is AnswerAction.GOING
     return OccurrenceListItem(
         month=formatting.month(starts),
@@ -229,7 +229,7 @@ def _date_chips(line: AgendaOccurrence, now: Instant, standing_rsvp: StandingRsv
     if status := str(STATUS_LABELS[event.status]):
         found.append((status, "warn"))
     found += [(str(_DIFFERS[name]), "plain") for name in line.differs_in if name in _DIFFERS]
-    own_badge = answer_texts.own_badge_of(AnswerCase(event, line.mine, now))
+    own_badge = answer_texts.own_badge_of(AnswerBarInput(event, line.rsvp, now))
     if own_badge is not None:
         found.append((str(own_badge.words), own_badge.tone))
     return found

@@ -38,9 +38,7 @@ async def list_events(call: LexiconCall) -> ListedEvents:
     after, limit = event_lists.unpack(call.text("cursor")), call.number("limit")
     search_result = await corrected_search.coming(call.db, call.reader, search_query, after, limit + 1)
     found = search_result.events
-    cursor = (
-        event_lists.pack(search.position_in(search_result.wanted, found[limit - 1])) if len(found) > limit else None
-    )
+    cursor = event_lists.pack(search.position_in(search_result.query, found[limit - 1])) if len(found) > limit else None
     return ListedEvents(events=await views_of(call, found[:limit]), cursor=cursor)
 
 
