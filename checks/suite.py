@@ -28,7 +28,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from checks import inventory, postgres, second_look
+from checks import inventory, postgres, rerun
 
 # On a disk, each of tens of thousands of database commits would wait for it. Data in memory survives the end of a
 # program just as well.
@@ -125,8 +125,8 @@ class Outcome:
     """What the workers have reported. Each of them writes here from its own thread."""
 
     passed: int = 0
-    failed: list[second_look.Failure] = field(default_factory=list)
-    unsteady: list[second_look.Unsteady] = field(default_factory=list)
+    failed: list[rerun.Failure] = field(default_factory=list)
+    flaky: list[rerun.FlakyTest] = field(default_factory=list)
     skipped: Counter[str] = field(default_factory=Counter)
     seconds: Counter[str] = field(default_factory=Counter)
     cpu: Counter[str] = field(default_factory=Counter)
@@ -149,7 +149,7 @@ class Outcome:
                     self.skipped[report["text"]] += 1
                 case "failed":
                     name, text = f"{report['id']} ({report['when']})", report["text"]
-                    self.failed.append(second_look.Failure(name, report.get("test", ""), text))
+                    self.failed.append(rerun.Failure(name, report.get("test", ""), text))
                     print(f"\nFAILED {name}\n{text}", flush=True)
 
 
@@ -277,7 +277,7 @@ def main() -> int:
             list(pool.map(suite.work, range(arguments.workers)))
         outcome = suite.outcome
         if not outcome.broken:
-            outcome.failed, outcome.unsteady = second_look.look_again(outcome.failed, options, _environment())
+            outcome.failed, outcome.flaky = rerun.rerun_failed(outcome.failed, options, _environment())
         if arguments.inventory:
             inventory.write(inventory.inventory_of(outcome.cases, log), arguments.inventory)
     ran = Record((pace + measured_pace()) / 2, _times(outcome))
@@ -398,14 +398,14 @@ def _summary(outcome: Outcome) -> int:
         print(f"  {spent:6.1f} s  {file}")
     for reason, count in outcome.skipped.most_common():
         print(f"SKIPPED [{count}] {reason}")
-    for one in outcome.unsteady:
+    for one in outcome.flaky:
         print(
-            f"\nUNSTEADY {one.test}\n{one.text}\nIt failed together with others and passed alone: see CONTRIBUTING.md, and {one.file}"
+            f"\nFLAKY {one.test}\n{one.text}\nIt failed together with others and passed alone: see CONTRIBUTING.md, and {one.file}"
         )
     for what in (*(failure.name for failure in outcome.failed), *outcome.broken):
         print(f"FAILED {what}")
-    unsteady = f", {len(outcome.unsteady)} unsteady" if outcome.unsteady else ""
-    print(f"{len(outcome.failed)} failed, {outcome.passed} passed, {outcome.skipped.total()} skipped{unsteady}")
+    flaky = f", {len(outcome.flaky)} flaky" if outcome.flaky else ""
+    print(f"{len(outcome.failed)} failed, {outcome.passed} passed, {outcome.skipped.total()} skipped{flaky}")
     return 1 if outcome.failed or outcome.broken or not outcome.passed else 0
 
 

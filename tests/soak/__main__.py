@@ -1,6 +1,6 @@
 """Run the simulation with many seeds and the storms with many kills, and record the results.
 
-    python -m tests.soak [--minutes 30] [--seed 1] [--only simulation,unsteady,properties,pds,api,workers,cluster,foreign,chats,legacy,matrix,rooms]
+    python -m tests.soak [--minutes 30] [--seed 1] [--only simulation,flaky,properties,pds,api,workers,cluster,foreign,chats,legacy,matrix,rooms]
                          [--no-record] [--engine sqlite] [--operations 10000] [--runs 10]
 
 Stops each part at its first failure, prints how to repeat it, and exits with status 1.
@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from checks import second_look
+from checks import rerun
 from groundwork.telemetry.logs import LogFormat, configure
 from tests.attack import api_contract, overload
 from tests.databases import SERVER
@@ -26,7 +26,7 @@ from tests.openmeet.chat import comings_and_goings
 from tests.parts import ROOT
 from tests.simulation.simulation import simulate
 from tests.simulation.simulation_engines import Engine
-from tests.soak import crowds, homeservers, unsteady
+from tests.soak import crowds, flaky, homeservers
 from tests.soak.exploring import CasesFound, explore
 from tests.soak.ledger import FailingCase, Row, record
 from tests.system import cluster_storm, pds_storm, worker_storm
@@ -64,7 +64,7 @@ def parts_of(wanted: argparse.Namespace) -> tuple[Part, ...]:
             lambda folder, seed: _simulate(folder, seed, wanted.operations, engine, is_at_once=wanted.at_once),
             least=wanted.runs,
         ),
-        *([UNSTEADY] if second_look.recorded_tests(ROOT / second_look.FOLDER) else []),
+        *([FLAKY] if rerun.recorded_tests(ROOT / rerun.FOLDER) else []),
         *PARTS,
     )
 
@@ -83,7 +83,7 @@ async def _simulate(folder: Path, seed: int, operations: int, engine: Engine, *,
     return await simulate(folder, seed=seed, operations=operations, engine=engine, tell=tell, is_at_once=is_at_once)
 
 
-UNSTEADY = Part("unsteady", f"{unsteady.TIMES} runs of each unsteady test", unsteady.repeat)
+FLAKY = Part("flaky", f"{flaky.TIMES} runs of each flaky test", flaky.repeat)
 PARTS = (
     Part("properties", "every property test", explore),
     Part("pds", f"{KILLS} kills", lambda folder, seed: pds_storm.storm(folder, kills=KILLS, seed=seed)),
@@ -112,7 +112,7 @@ def main() -> int:
     parser.add_argument(
         "--seed", type=int, default=secrets.randbelow(1_000_000), help="the first seed; each further run adds one"
     )
-    names = ",".join(["simulation", *(part.name for part in (UNSTEADY, *PARTS))])
+    names = ",".join(["simulation", *(part.name for part in (FLAKY, *PARTS))])
     parser.add_argument("--only", default=names, help="parts, separated by commas")
     parser.add_argument(
         "--engine",

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from checks.second_look import Failure
+from checks.rerun import Failure
 
-from checks import second_look
+from checks import rerun
 from tests.checks.test_suite import run
 
 # Fails only the first time.
@@ -28,15 +28,13 @@ def stories(count: int) -> str:
 def test_test_that_passes_alone_is_named_and_the_run_succeeds(tmp_path: Path):
     done = run(tmp_path, NAME, stories(3) + "def test_fine():\n    pass\n")
     assert done.returncode == 0
-    assert "0 failed, 1 passed, 0 skipped, 3 unsteady" in done.stdout
+    assert "0 failed, 1 passed, 0 skipped, 3 flaky" in done.stdout
     for number in range(3):
-        assert f"UNSTEADY {NAME}::test_it{number}" in done.stdout
+        assert f"FLAKY {NAME}::test_it{number}" in done.stdout
     end = done.stdout.partition("The ten slowest files")[2]
     assert end.count("AssertionError: the first time") == 3
-    files = list((tmp_path / second_look.FOLDER).iterdir())
-    assert sorted(file.read_text().splitlines()[0] for file in files) == second_look.recorded_tests(
-        tmp_path / second_look.FOLDER
-    )
+    files = list((tmp_path / rerun.FOLDER).iterdir())
+    assert sorted(file.read_text().splitlines()[0] for file in files) == rerun.recorded_tests(tmp_path / rerun.FOLDER)
     assert all("AssertionError: the first time" in file.read_text() for file in files)
 
 
@@ -44,28 +42,28 @@ def test_test_that_fails_again_fails_the_run(tmp_path: Path):
     done = run(tmp_path, NAME, stories(1) + ALWAYS)
     assert done.returncode == 1
     assert f"FAILED again, alone: {NAME}::test_always" in done.stdout
-    assert f"UNSTEADY {NAME}::test_it0" in done.stdout
-    assert "1 failed, 0 passed, 0 skipped, 1 unsteady" in done.stdout
+    assert f"FLAKY {NAME}::test_it0" in done.stdout
+    assert "1 failed, 0 passed, 0 skipped, 1 flaky" in done.stdout
 
 
 def test_seven_failures_are_not_repeated(tmp_path: Path):
     done = run(tmp_path, NAME, stories(7))
     assert done.returncode == 1
     assert "7 failed, 0 passed, 0 skipped" in done.stdout
-    assert "UNSTEADY" not in done.stdout
-    assert not (tmp_path / second_look.FOLDER).exists()
+    assert "FLAKY" not in done.stdout
+    assert not (tmp_path / rerun.FOLDER).exists()
 
 
 def test_simulations_are_not_repeated(tmp_path: Path):
     done = run(tmp_path, "tests/simulation/test_story.py", stories(1))
     assert done.returncode == 1
-    assert "UNSTEADY" not in done.stdout
+    assert "FLAKY" not in done.stdout
 
 
 def test_nothing_is_repeated_after_a_worker_died(tmp_path: Path):
     done = run(tmp_path, NAME, stories(1) + "def test_last():\n    import os\n    os._exit(0)\n")
     assert done.returncode == 1
-    assert "UNSTEADY" not in done.stdout
+    assert "FLAKY" not in done.stdout
 
 
 def test_a_test_that_is_skipped_the_second_time_has_not_passed(tmp_path: Path):
@@ -78,6 +76,6 @@ def test_phases_and_subtests_of_one_test_are_one():
     failures = [
         Failure(f"a.py::test_it {phase}", "a.py::test_it", "") for phase in ("(call)", "(teardown)", "n=1", "n=2")
     ]
-    assert second_look.tests_to_repeat(failures) == ["a.py::test_it"]
-    assert second_look.tests_to_repeat([*failures, Failure("b.py (collection)", "", "")]) == []
-    assert second_look.tests_to_repeat([]) == []
+    assert rerun.tests_to_rerun(failures) == ["a.py::test_it"]
+    assert rerun.tests_to_rerun([*failures, Failure("b.py (collection)", "", "")]) == []
+    assert rerun.tests_to_rerun([]) == []

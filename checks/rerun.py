@@ -1,4 +1,4 @@
-"""Run failed tests again, once, each alone in a separate process. A test that passes then is reported as unsteady.
+"""Run failed tests again, once, each alone in a separate process. A test that passes then is reported as flaky.
 
 The reasons, and which tests are never run again: docs/decisions/0116-run-failed-tests-again-alone.md.
 """
@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 # If more tests than this fail, the failures are not accidental, and no test is run again.
-MOST = 6
+MAX_FAILURES = 6
 # These tests search for rare failures, so a failure that does not occur again is still a real one.
 SEARCHING = ("tests/simulation/", "tests/soak/")
-FOLDER = Path("var/unsteady")
+FOLDER = Path("var/flaky")
 # A test may take fifteen minutes (pyproject.toml), and the process may hang after that.
 SECONDS = 1000.0
 
@@ -36,7 +36,7 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class Unsteady:
+class FlakyTest:
     """A test that failed when run with others and passed alone. ``text``: how it failed."""
 
     test: str
@@ -44,10 +44,10 @@ class Unsteady:
     file: Path
 
 
-def tests_to_repeat(failures: Sequence[Failure]) -> list[str]:
+def tests_to_rerun(failures: Sequence[Failure]) -> list[str]:
     """The tests to run again: either all that failed or none."""
     tests = list(dict.fromkeys(failure.test for failure in failures))
-    if len(tests) > MOST or not all(_may_be_run_again(failure) for failure in failures):
+    if len(tests) > MAX_FAILURES or not all(_may_be_run_again(failure) for failure in failures):
         return []
     return tests
 
@@ -56,22 +56,22 @@ def _may_be_run_again(failure: Failure) -> bool:
     return bool(failure.test) and not failure.test.startswith(SEARCHING)
 
 
-def look_again(
+def rerun_failed(
     failures: Sequence[Failure], options: Sequence[str], environment: Mapping[str, str]
-) -> tuple[list[Failure], list[Unsteady]]:
-    """Run failed tests again. Returns the failures that remain and the unsteady tests. A file about each unsteady test
+) -> tuple[list[Failure], list[FlakyTest]]:
+    """Run failed tests again. Returns the failures that remain and the flaky tests. A file about each flaky test
     is written to ``FOLDER``.
     """
-    unsteady: list[Unsteady] = []
-    for test in tests_to_repeat(failures):
+    flaky: list[FlakyTest] = []
+    for test in tests_to_rerun(failures):
         done = run_alone(test, options, environment)
         if has_passed(done):
             text = next(failure.text for failure in failures if failure.test == test)
-            unsteady.append(Unsteady(test, text, _write(test, text)))
+            flaky.append(FlakyTest(test, text, _write(test, text)))
         else:
             print(f"\nFAILED again, alone: {test}\n{done.stdout[-20_000:]}", flush=True)
-    passed = {one.test for one in unsteady}
-    return [failure for failure in failures if failure.test not in passed], unsteady
+    passed = {one.test for one in flaky}
+    return [failure for failure in failures if failure.test not in passed], flaky
 
 
 def run_alone(test: str, options: Sequence[str], environment: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
@@ -111,6 +111,6 @@ def _write(test: str, text: str) -> Path:
     FOLDER.mkdir(parents=True, exist_ok=True)
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
     file = FOLDER / (re.sub(r"[^\w.]+", "-", test)[-150:].strip("-") + ".txt")
-    said = f"It failed together with others and passed alone, at commit {commit or 'unknown'}. How it failed:"
-    file.write_text(f"{test}\n{said}\n\n{text}\n", encoding="utf-8")
+    explanation = f"It failed together with others and passed alone, at commit {commit or 'unknown'}. How it failed:"
+    file.write_text(f"{test}\n{explanation}\n\n{text}\n", encoding="utf-8")
     return file
