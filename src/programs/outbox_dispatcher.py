@@ -82,7 +82,7 @@ async def work(platform: Platform, stop: asyncio.Event) -> None:
 def publisher(platform: Platform) -> Publisher:
     """Build a community's publisher of records. Changes that it finds in a repository go through the queue."""
 
-    async def enqueue(messages: Sequence[RecordMessage]) -> None:
+    async def hand_to_ingestion(messages: Sequence[RecordMessage]) -> None:
         await platform.queue.publish(
             [Message(one.routing_key, one.did, encode(one), one.message_id) for one in messages]
         )
@@ -98,7 +98,7 @@ def publisher(platform: Platform) -> Publisher:
         catalog=Catalog(),
         # Random, so that two publishers do not make the same record key in the same microsecond.
         tids=TidClock(secrets.randbelow(1024)),
-        enqueue=enqueue,
+        hand_to_ingestion=hand_to_ingestion,
         instance=platform.settings.public_url,
         pictures=platform.pictures,
         count_rsvp=count_rsvp,

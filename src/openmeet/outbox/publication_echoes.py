@@ -12,7 +12,7 @@ from groundwork.database.transaction import Transaction
 from groundwork.errors import encode_explanation
 from groundwork.outbox.wakeup import wake_dispatchers
 from openmeet.outbox import in_flight
-from openmeet.outbox.publication_leases import LeasedPublication
+from openmeet.outbox.publication_leases import Publication
 from openmeet.outbox.publications import (
     DUE_OR_RECHECK,
     GRAPH,
@@ -20,6 +20,7 @@ from openmeet.outbox.publications import (
     SUPERSEDED_KIND,
     PublicationKind,
     PublicationState,
+    RecordVersion,
 )
 from openmeet.outbox.reasons import PublicationReason
 
@@ -202,9 +203,11 @@ async def mark_deleted_elsewhere(
     return changed == 1
 
 
-async def keep_edits(tx: Transaction, owned: LeasedPublication, unsent: UnsentEdits) -> None:
+async def keep_edits(tx: Transaction, publication: Publication, unsent: UnsentEdits) -> None:
     """Keep the unsent edits of an event whose record was deleted. They are applied to the record if it comes back."""
-    await tx.execute(KEEP_EDITS, kind=owned.kind, subject_id=owned.subject_id, edits=unsent.edits, merged=unsent.values)
+    await tx.execute(
+        KEEP_EDITS, kind=publication.kind, subject_id=publication.subject_id, edits=unsent.edits, merged=unsent.values
+    )
 
 
 async def enqueue_again(tx: Transaction, uri: str) -> bool:
@@ -218,22 +221,23 @@ async def erase(tx: Transaction, did: str) -> None:
     await in_flight.erase(tx, did)
 
 
-async def abandon_revision(tx: Transaction, owned: LeasedPublication) -> None:
+async def abandon_revision(tx: Transaction, publication: Publication) -> None:
     """Give up the revision that is due, because a later RSVP in another app made it obsolete.
 
     If the PDS refused the create or did not respond, there is no record: its key is abandoned and watched for late
     writes.
     """
-    gave_up = await tx.execute(GIVE_UP_KEY, kind=owned.kind, subject_id=owned.subject_id, now=tx.now)
-    if gave_up and owned.uri is not None:
-        await in_flight.watch_key(tx, owned.uri, is_gone=owned.state is PublicationState.REFUSED)
+    gave_up = await tx.execute(GIVE_UP_KEY, kind=publication.kind, subject_id=publication.subject_id, now=tx.now)
+    if gave_up and publication.uri is not None:
+        await in_flight.watch_key(tx, publication.uri, is_gone=publication.state is PublicationState.REFUSED)
         return
-    await tx.execute(GIVE_UP_REVISION, kind=owned.kind, subject_id=owned.subject_id, now=tx.now)
+    await tx.execute(GIVE_UP_REVISION, kind=publication.kind, subject_id=publication.subject_id, now=tx.now)
 
 
-async def adopt(tx: Transaction, *, uri: str, cid: str, body: bytes, rev: str) -> bool:
+async def adopt(tx: Transaction, version: RecordVersion) -> bool:
     """Make another app's version the base of the publication, because nothing was edited here."""
-    return await tx.execute(ADOPT, uri=uri, cid=cid, body=body, rev=rev, now=tx.now) == 1
+    changed = await tx.execute(ADOPT, uri=version.uri, cid=version.cid, body=version.body, rev=version.rev, now=tx.now)
+    return changed == 1
 
 
 async def remember_merge(tx: Transaction, *, uri: str, edits: bytes, merged: bytes) -> None:
@@ -241,18 +245,22 @@ async def remember_merge(tx: Transaction, *, uri: str, edits: bytes, merged: byt
     await tx.execute(REMEMBER_MERGE, uri=uri, edits=edits, merged=merged, now=tx.now)
 
 
-async def attach(
-    tx: Transaction, *, kind: PublicationKind, subject_id: str, did: str, uri: str, cid: str, body: bytes, rev: str
-) -> bool:
+async def attach(tx: Transaction, version: RecordVersion, *, kind: PublicationKind, subject_id: str) -> bool:
     """Attach an existing record to a subject, so that updates go to this record. It was written by another app or
     before a restore.
     """
-    return (
-        await tx.execute(
-            ATTACH, kind=kind, subject_id=subject_id, did=did, uri=uri, cid=cid, body=body, rev=rev, now=tx.now
-        )
-        == 1
+    changed = await tx.execute(
+        ATTACH,
+        kind=kind,
+        subject_id=subject_id,
+        did=version.did,
+        uri=version.uri,
+        cid=version.cid,
+        body=version.body,
+        rev=version.rev,
+        now=tx.now,
     )
+    return changed == 1
 
 
 _SWITCHED_OFF: Final = f"""

@@ -14,11 +14,11 @@ from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.errors import Explanation, Reason, decode_explanation, encode_explanation
 from openmeet.outbox import in_flight
 from openmeet.outbox.in_flight import InFlightWrite
-from openmeet.outbox.publications import GRAPH, PublicationKind, PublicationState
+from openmeet.outbox.publications import GRAPH, PublicationKind, PublicationState, RecordVersion
 
 
 @dataclass(frozen=True, slots=True)
-class LeasedPublication:
+class Publication:
     """One publication as its handler sees it.
 
     ``chosen_*``: fixed for the write in flight (or the last one). ``base_*``: the last version that we and the PDS
@@ -147,13 +147,13 @@ FORGET_DELETE = f"update publications set deleting_cid = null where {_HELD}"
 START_RETRACTING = f"update publications set state = 'retracting', changed_at = :now where {_HELD}"
 
 
-async def find(reader: Reader, kind: PublicationKind, subject_id: str) -> LeasedPublication | None:
+async def find(reader: Reader, kind: PublicationKind, subject_id: str) -> Publication | None:
     """The publication of a subject."""
     row = await reader.fetch_one(FIND, kind=kind, subject_id=subject_id)
     return None if row is None else publication_of(row)
 
 
-async def find_by_uri(reader: Reader, uri: str) -> LeasedPublication | None:
+async def find_by_uri(reader: Reader, uri: str) -> Publication | None:
     """The publication with this record; None if we do not write the record."""
     row = await reader.fetch_one(FIND_BY_URI, uri=uri)
     return None if row is None else publication_of(row)
@@ -167,7 +167,7 @@ async def published_among(reader: Reader, uris: Sequence[str]) -> set[str]:
 
 
 async def store_before_sending(
-    tx: Transaction, leased: LeasedPublication, sent: InFlightWrite, *, did: str, body: bytes
+    tx: Transaction, publication: Publication, sent: InFlightWrite, *, did: str, body: bytes
 ) -> int | None:
     """Store what will be sent. From then on the write is in flight until there is a response.
 
@@ -176,14 +176,14 @@ async def store_before_sending(
     """
     row = await tx.fetch_one(
         STORE_BEFORE_SENDING,
-        kind=leased.kind,
-        subject_id=leased.subject_id,
-        lease=leased.lease,
+        kind=publication.kind,
+        subject_id=publication.subject_id,
+        lease=publication.lease,
         did=did,
         uri=sent.uri,
         cid=sent.cid,
         body=body,
-        revision=leased.revision,
+        revision=publication.revision,
         now=tx.now,
         an_hour_ago=tx.now - HOUR,
     )
@@ -195,28 +195,26 @@ async def store_before_sending(
 
 async def set_published(
     tx: Transaction,
-    leased: LeasedPublication,
+    publication: Publication,
+    version: RecordVersion,
     *,
     revision: int,
-    cid: str,
-    body: bytes,
-    rev: str,
     reason: Explanation | Reason | None = None,
 ) -> bool:
-    """Store that the PDS has these bytes, made of ``revision``, as of ``rev``. A newer revision stays due.
+    """Store that the PDS has this version, made of ``revision``. A newer revision stays due.
 
     ``reason``: which part of the requested content the record lacks, and why.
     """
     return (
         await tx.execute(
             SET_PUBLISHED,
-            kind=leased.kind,
-            subject_id=leased.subject_id,
-            lease=leased.lease,
+            kind=publication.kind,
+            subject_id=publication.subject_id,
+            lease=publication.lease,
             revision=revision,
-            cid=cid,
-            body=body,
-            rev=rev,
+            cid=version.cid,
+            body=version.body,
+            rev=version.rev,
             reason=encode_explanation(reason),
             now=tx.now,
         )
@@ -226,7 +224,7 @@ async def set_published(
 
 async def set_state(
     tx: Transaction,
-    leased: LeasedPublication,
+    publication: Publication,
     state: PublicationState,
     *,
     reason: Explanation | Reason | None = None,
@@ -240,13 +238,15 @@ async def set_state(
     state. Raises ImpossibleMove if ``GRAPH`` does not allow the move.
     """
     waits = failed or is_merge_round or state is PublicationState.RETRACTING
-    leased_as = PublicationState.RETRACTING if leased.state is PublicationState.RETRACTING else PublicationState.SENDING
+    leased_as = (
+        PublicationState.RETRACTING if publication.state is PublicationState.RETRACTING else PublicationState.SENDING
+    )
     GRAPH.require(leased_as, state)
     moved = await tx.execute(
         MOVE,
-        kind=leased.kind,
-        subject_id=leased.subject_id,
-        lease=leased.lease,
+        kind=publication.kind,
+        subject_id=publication.subject_id,
+        lease=publication.lease,
         state=state,
         due_at=tx.now if due_at is None else due_at,
         reason=encode_explanation(reason),
@@ -260,61 +260,72 @@ async def set_state(
     return moved == 1
 
 
-async def complete_without_write(tx: Transaction, leased: LeasedPublication) -> bool:
+async def complete_without_write(tx: Transaction, publication: Publication) -> bool:
     """Complete this revision without a write, regardless of the repository's content. Returns False if the lease has
     been lost.
     """
     return (
         await tx.execute(
             COMPLETE_WITHOUT_WRITE,
-            kind=leased.kind,
-            subject_id=leased.subject_id,
-            lease=leased.lease,
-            revision=leased.revision,
+            kind=publication.kind,
+            subject_id=publication.subject_id,
+            lease=publication.lease,
+            revision=publication.revision,
             now=tx.now,
         )
         == 1
     )
 
 
-async def attach_current(tx: Transaction, leased: LeasedPublication, *, did: str, uri: str) -> None:
+async def attach_current(tx: Transaction, publication: Publication, *, did: str, uri: str) -> None:
     """Make an existing record with the same content the record of this publication."""
     await tx.execute(
-        ATTACH_CURRENT, kind=leased.kind, subject_id=leased.subject_id, lease=leased.lease, did=did, uri=uri
+        ATTACH_CURRENT,
+        kind=publication.kind,
+        subject_id=publication.subject_id,
+        lease=publication.lease,
+        did=did,
+        uri=uri,
     )
 
 
-async def start_retracting(tx: Transaction, leased: LeasedPublication) -> bool:
+async def start_retracting(tx: Transaction, publication: Publication) -> bool:
     """Set the state to RETRACTING before the record is deleted, so that another worker can continue if this one
     crashes.
     """
     return (
         await tx.execute(
-            START_RETRACTING, kind=leased.kind, subject_id=leased.subject_id, lease=leased.lease, now=tx.now
+            START_RETRACTING,
+            kind=publication.kind,
+            subject_id=publication.subject_id,
+            lease=publication.lease,
+            now=tx.now,
         )
         == 1
     )
 
 
-async def store_before_deleting(tx: Transaction, leased: LeasedPublication) -> None:
+async def store_before_deleting(tx: Transaction, publication: Publication) -> None:
     """Store that a delete is about to be sent. Without a response, it may take effect when the row is already in
     another state.
     """
-    await tx.execute(STORE_BEFORE_DELETING, kind=leased.kind, subject_id=leased.subject_id, lease=leased.lease)
+    await tx.execute(
+        STORE_BEFORE_DELETING, kind=publication.kind, subject_id=publication.subject_id, lease=publication.lease
+    )
 
 
-async def store_delete_refused(tx: Transaction, leased: LeasedPublication) -> None:
+async def store_delete_refused(tx: Transaction, publication: Publication) -> None:
     """Store that the delete was refused, unless an earlier delete never got a response."""
-    if leased.deleting_cid is None:
-        await forget_delete(tx, leased)
+    if publication.deleting_cid is None:
+        await forget_delete(tx, publication)
 
 
-async def forget_delete(tx: Transaction, leased: LeasedPublication) -> None:
+async def forget_delete(tx: Transaction, publication: Publication) -> None:
     """Forget a delete that never got a response. If the record disappears after this, somebody else deleted it."""
-    await tx.execute(FORGET_DELETE, kind=leased.kind, subject_id=leased.subject_id, lease=leased.lease)
+    await tx.execute(FORGET_DELETE, kind=publication.kind, subject_id=publication.subject_id, lease=publication.lease)
 
 
-async def set_retracted(tx: Transaction, leased: LeasedPublication, *, is_gone: bool) -> bool:
+async def set_retracted(tx: Transaction, publication: Publication, *, is_gone: bool) -> bool:
     """Set the state to RETRACTED and watch the key for late writes. Returns False if the lease has been lost.
 
     ``is_gone``: see ``in_flight.watch_key``.
@@ -322,27 +333,27 @@ async def set_retracted(tx: Transaction, leased: LeasedPublication, *, is_gone: 
     is_completed = (
         await tx.execute(
             SET_RETRACTED,
-            kind=leased.kind,
-            subject_id=leased.subject_id,
-            lease=leased.lease,
-            revision=leased.revision,
+            kind=publication.kind,
+            subject_id=publication.subject_id,
+            lease=publication.lease,
+            revision=publication.revision,
             now=tx.now,
         )
         == 1
     )
-    if is_completed and leased.uri is not None:
-        await in_flight.watch_key(tx, leased.uri, is_gone=is_gone)
+    if is_completed and publication.uri is not None:
+        await in_flight.watch_key(tx, publication.uri, is_gone=is_gone)
     return is_completed
 
 
-def in_retracting_state(leased: LeasedPublication) -> LeasedPublication:
+def in_retracting_state(publication: Publication) -> Publication:
     """The leased publication as it is after ``start_retracting``."""
-    return replace(leased, state=PublicationState.RETRACTING)
+    return replace(publication, state=PublicationState.RETRACTING)
 
 
-def publication_of(row: Row) -> LeasedPublication:
+def publication_of(row: Row) -> Publication:
     """Decode a row with the columns ``COLUMNS``."""
-    return LeasedPublication(
+    return Publication(
         PublicationKind(row["kind"]),
         row["subject_id"],
         row["user_id"],
@@ -434,7 +445,7 @@ LEASE_ONE = f"""
 
 async def lease_due(
     tx: Transaction, *, limit: int, seconds: float, excluded_servers: Sequence[str] = ()
-) -> list[LeasedPublication]:
+) -> list[Publication]:
     """Lease rows that are due, retractions first, except for ``excluded_servers`` (those with an open circuit or being
     called now).
     """
@@ -450,14 +461,14 @@ async def lease_due(
 
 async def lease_batchable(
     tx: Transaction,
-    leased: Sequence[LeasedPublication],
+    publications: Sequence[Publication],
     *,
     limit: int,
     seconds: float,
     excluded_servers: Sequence[str] = (),
-) -> list[LeasedPublication]:
+) -> list[Publication]:
     """Lease more rows of the same people that can be sent in one call with the leased ones."""
-    user_ids = sorted({one.user_id for one in leased})
+    user_ids = sorted({one.user_id for one in publications})
     if not user_ids:
         return []
     rows = await tx.fetch(
@@ -471,17 +482,15 @@ async def lease_batchable(
     return [publication_of(row) for row in rows]
 
 
-async def servers_of(reader: Reader, leased: Sequence[LeasedPublication]) -> dict[tuple[PublicationKind, str], str]:
+async def servers_of(reader: Reader, publications: Sequence[Publication]) -> dict[tuple[PublicationKind, str], str]:
     """The PDS of each publication, by kind and subject. People without a repository are left out."""
-    if not leased:
+    if not publications:
         return {}
-    rows = await reader.fetch(SERVERS_OF, ids=sorted({one.subject_id for one in leased}))
+    rows = await reader.fetch(SERVERS_OF, ids=sorted({one.subject_id for one in publications}))
     return {(PublicationKind(row["kind"]), row["subject_id"]): row["pds_url"] for row in rows}
 
 
-async def lease_one(
-    tx: Transaction, *, kind: PublicationKind, subject_id: str, seconds: float
-) -> LeasedPublication | None:
+async def lease_one(tx: Transaction, *, kind: PublicationKind, subject_id: str, seconds: float) -> Publication | None:
     """Lease one publication if it is due. Used by a request that delivers its own publication immediately."""
     row = await tx.fetch_one(
         LEASE_ONE, kind=kind, subject_id=subject_id, now=tx.now, until=tx.now + int(seconds * SECOND)

@@ -7,8 +7,10 @@ date if its revision is greater than the one that was sent. Times only determine
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 
+from at_protocol.syntax.did import Did
 from groundwork.clock import Instant
 from groundwork.database.bulk import SqlWrite, execute_together
 from groundwork.database.transaction import Transaction
@@ -16,6 +18,28 @@ from groundwork.outbox.states import StateGraph, sql_literals
 from groundwork.outbox.wakeup import wake_dispatchers
 from groundwork.telemetry import tracing
 from groundwork.telemetry.logs import request_id
+
+
+@dataclass(frozen=True, slots=True)
+class RecordVersion:
+    """One version of a record: its CID and its DAG-CBOR bytes, as of the commit ``rev`` of its repository."""
+
+    uri: str
+    rev: str
+    cid: str
+    body: bytes
+
+    @property
+    def did(self) -> Did:
+        return Did(self.uri.split("/")[2])
+
+    @property
+    def collection(self) -> str:
+        return self.uri.split("/")[3]
+
+    @property
+    def rkey(self) -> str:
+        return self.uri.split("/")[4]
 
 
 class PublicationKind(StrEnum):

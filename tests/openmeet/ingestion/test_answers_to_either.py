@@ -16,6 +16,7 @@ from openmeet.domain.events.queries import by_id
 from openmeet.domain.identities import queries as identities
 from openmeet.domain.identities.model import IdentityKind
 from openmeet.domain.users.model import Caller
+from openmeet.network.ingestion.events import version_of
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.rsvp import read_rsvp
 from openmeet.outbox import publication_echoes
@@ -65,16 +66,7 @@ async def begin(db: Database) -> tuple[Caller, Caller, str]:
 
 async def attach(tx, event_id: str, said: RecordMessage) -> None:
     """Attach a record that the publisher wrote and that has not arrived from the network yet."""
-    assert await publication_echoes.attach(
-        tx,
-        kind=PublicationKind.EVENT,
-        subject_id=event_id,
-        did=said.did,
-        uri=said.uri,
-        cid=said.cid or "",
-        body=said.body or b"",
-        rev=said.rev,
-    )
+    assert await publication_echoes.attach(tx, version_of(said), kind=PublicationKind.EVENT, subject_id=event_id)
 
 
 async def walk(db: Database, seed: int) -> None:

@@ -38,7 +38,7 @@ from openmeet.network.records.reasons import RecordReason
 from openmeet.network.records.seen import RecordState
 from openmeet.outbox import in_flight, publication_leases, publications
 from openmeet.outbox.kinds import JobKind
-from openmeet.outbox.publications import PublicationKind, PublicationState
+from openmeet.outbox.publications import PublicationKind, PublicationState, RecordVersion
 from openmeet.outbox.reasons import PublicationReason
 from tests.databases import MakeDatabase
 from tests.openmeet.deployment import INSTANCE, Deployment
@@ -216,7 +216,7 @@ async def test_events_and_answers_made_here_stay(db: Database, engine: Engine):
         await publication_leases.store_before_sending(
             tx, held, in_flight.InFlightWrite(TEA, "c", None), did=did(1), body=body
         )
-        await publication_leases.set_published(tx, held, revision=held.revision, cid="c", body=body, rev="r")
+        await publication_leases.set_published(tx, held, RecordVersion(TEA, "r", "c", body), revision=held.revision)
         await events.note_record(tx, tea.id, uri=TEA, cid="c", did=did(1))
         await attendance.store_record_uri(
             tx, mine.id, uri=f"at://{did(1)}/x/own", about=TEA, refers_to_event=seen.refers_to_event
@@ -399,7 +399,7 @@ async def test_local_answers_to_an_erased_event_stay_without_records(db: Databas
         await publication_leases.store_before_sending(
             tx, held, in_flight.InFlightWrite(own, "c", None), did=did(5), body=b"\xa0"
         )
-        await publication_leases.set_published(tx, held, revision=held.revision, cid="c", body=b"\xa0", rev="r")
+        await publication_leases.set_published(tx, held, RecordVersion(own, "r", "c", b"\xa0"), revision=held.revision)
     await erase(db)
     assert await _answers_to_tea(db) == [("", "attending", None)]
     async with db.reader() as reader:

@@ -38,7 +38,7 @@ from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.series import write_series
 from openmeet.outbox import publication_echoes, publication_status, publications
 from openmeet.outbox import publication_leases as leases
-from openmeet.outbox.publications import PublicationKind, PublicationState
+from openmeet.outbox.publications import PublicationKind, PublicationState, RecordVersion
 from openmeet.recurrence.pattern import parse_date, pattern
 from openmeet.recurrence.rule import format_rule, parse_rule
 from tests.openmeet.groups.people import group_by
@@ -63,10 +63,10 @@ async def out(
 ) -> None:
     """Mark the subject as published with this record, which both sides know."""
     body = cbor.encode(record)
-    known = {"uri": uri, "cid": str(Cid.for_cbor(body)), "body": body, "rev": rev(0)}
+    version = RecordVersion(uri, rev(0), str(Cid.for_cbor(body)), body)
     await publications.enqueue(tx, kind=kind, subject_id=subject, user_id=by.user_id, revision=1)
-    await publication_echoes.attach(tx, kind=kind, subject_id=subject, did=uri.split("/")[2], **known)
-    await publication_echoes.adopt(tx, **known)
+    await publication_echoes.attach(tx, version, kind=kind, subject_id=subject)
+    await publication_echoes.adopt(tx, version)
     await tx.execute("update publications set state = 'published', was_merged = 0 where uri = :uri", uri=uri)
 
 

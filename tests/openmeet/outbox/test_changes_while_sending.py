@@ -11,8 +11,8 @@ from groundwork.database.transaction import Database, Transaction
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import UserId
 from openmeet.outbox import publication_echoes, publication_leases, publication_status, publications
-from openmeet.outbox.publication_leases import LeasedPublication
-from openmeet.outbox.publications import PublicationKind, PublicationState
+from openmeet.outbox.publication_leases import Publication
+from openmeet.outbox.publications import PublicationKind, PublicationState, RecordVersion
 from openmeet.outbox.reasons import PublicationReason
 from tests.databases import MakeDatabase
 
@@ -22,7 +22,7 @@ REV, LATER = "3aaaaaaaaaaaa", "3bbbbbbbbbbbb"
 KIND = PublicationKind.EVENT
 
 Change = Callable[[Transaction, UserId], Awaitable[object]]
-Outcome = Callable[[Transaction, LeasedPublication], Awaitable[object]]
+Outcome = Callable[[Transaction, Publication], Awaitable[object]]
 
 CHANGES: dict[str, Change] = {
     "of it": lambda tx, _: publications.recheck(tx, kind=KIND, subject_ids=["e"]),
@@ -35,8 +35,8 @@ CHANGES: dict[str, Change] = {
 }
 
 
-def _confirm(tx: Transaction, held: LeasedPublication) -> Awaitable[object]:
-    return publication_leases.set_published(tx, held, revision=1, cid="new", body=b"\xa0", rev=LATER)
+def _confirm(tx: Transaction, held: Publication) -> Awaitable[object]:
+    return publication_leases.set_published(tx, held, RecordVersion(URI, LATER, "new", b"\xa0"), revision=1)
 
 
 def _move(state: PublicationState, reason: PublicationReason | None = None) -> Outcome:
@@ -46,7 +46,7 @@ def _move(state: PublicationState, reason: PublicationReason | None = None) -> O
 OUTCOMES: dict[str, Outcome] = {
     "confirmed": _confirm,
     "echoed": lambda tx, _: publication_echoes.complete_by_echo(tx, uri=URI, cid="new", rev=LATER, body=b"\xa0"),
-    "adopted": lambda tx, _: publication_echoes.adopt(tx, uri=URI, cid="theirs", body=b"\xa0", rev=LATER),
+    "adopted": lambda tx, _: publication_echoes.adopt(tx, RecordVersion(URI, LATER, "theirs", b"\xa0")),
     "left": publication_leases.complete_without_write,
     "withheld": _move(PublicationState.WITHHELD),
     "waiting": _move(PublicationState.WAITING),
@@ -57,7 +57,7 @@ OUTCOMES: dict[str, Outcome] = {
 }
 
 
-async def _leased(tx: Transaction) -> tuple[UserId, LeasedPublication]:
+async def _leased(tx: Transaction) -> tuple[UserId, Publication]:
     user_id = await users.create_person(tx, display_name="Ana")
     await publications.enqueue(tx, kind=KIND, subject_id="e", user_id=user_id, revision=1)
     (held,) = await publication_leases.lease_due(tx, limit=1, seconds=60)
@@ -75,7 +75,7 @@ async def _leased(tx: Transaction) -> tuple[UserId, LeasedPublication]:
     return user_id, found
 
 
-async def _leased_again(db: Database) -> LeasedPublication | None:
+async def _leased_again(db: Database) -> Publication | None:
     async with db.transaction() as tx:
         found = await publication_leases.lease_due(tx, limit=1, seconds=60)
         return found[0] if found else None

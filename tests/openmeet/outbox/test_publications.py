@@ -19,8 +19,8 @@ from openmeet.outbox import (
     publications,
 )
 from openmeet.outbox.in_flight import InFlightWrite
-from openmeet.outbox.publication_leases import LeasedPublication
-from openmeet.outbox.publications import DUE_ON_NEW_REVISION, GRAPH, PublicationKind, PublicationState
+from openmeet.outbox.publication_leases import Publication
+from openmeet.outbox.publications import DUE_ON_NEW_REVISION, GRAPH, PublicationKind, PublicationState, RecordVersion
 from openmeet.outbox.reasons import PublicationReason, RecordStatus
 from tests.databases import MakeDatabase
 
@@ -56,7 +56,7 @@ async def state_of(db: Database) -> PublicationState:
         return (await publication_status.statuses(reader, PublicationKind.EVENT, ["e"]))["e"].state
 
 
-async def held(tx: Transaction) -> LeasedPublication:
+async def held(tx: Transaction) -> Publication:
     found = await publication_leases.find(tx, PublicationKind.EVENT, "e")
     assert found is not None
     return found
@@ -184,7 +184,7 @@ async def test_a_record_deleted_by_another_app(db: Database, state: PublicationS
 async def test_a_record_changed_by_another_app(db: Database, state: PublicationState):
     async with db.transaction() as tx:
         await place(tx, state)
-        adopted = await publication_echoes.adopt(tx, uri=URI, cid="theirs", body=b"\xa0", rev="3bbbbbbbbbbbb")
+        adopted = await publication_echoes.adopt(tx, RecordVersion(URI, "3bbbbbbbbbbbb", "theirs", b"\xa0"))
     assert adopted is GRAPH.allows(state, PublicationState.PUBLISHED)
 
 
@@ -211,7 +211,7 @@ async def test_a_newer_revision_during_sending_is_due_after_the_response(db: Dat
         row = await held(tx)
         await publications.enqueue(tx, kind=PublicationKind.EVENT, subject_id="e", user_id=user_id, revision=2)
         await publication_leases.set_published(
-            tx, row, revision=row.revision, cid="new", body=b"\xa0", rev="3bbbbbbbbbbbb"
+            tx, row, RecordVersion(URI, "3bbbbbbbbbbbb", "new", b"\xa0"), revision=row.revision
         )
     assert await state_of(db) is PublicationState.DUE
 
@@ -324,7 +324,7 @@ async def test_every_statement_runs_on_both_engines(make_database: MakeDatabase)
             == 1
         )
         assert await publication_leases.set_published(
-            tx, row, revision=1, cid="c", body=b"\x00\xff", rev="3bbbbbbbbbbbb"
+            tx, row, RecordVersion(URI, "3bbbbbbbbbbbb", "c", b"\x00\xff"), revision=1
         )
         found = await publication_leases.find_by_uri(tx, URI)
         assert found is not None
@@ -332,7 +332,7 @@ async def test_every_statement_runs_on_both_engines(make_database: MakeDatabase)
         await publication_echoes.remember_merge(tx, uri=URI, edits=b"{}", merged=b"{}")
         await publication_echoes.abandon_revision(tx, found)
         await publication_echoes.attach(
-            tx, kind=PublicationKind.EVENT, subject_id="e", did=DID, uri="x", cid="c", body=b"", rev="r"
+            tx, RecordVersion(URI, "r", "c", b""), kind=PublicationKind.EVENT, subject_id="e"
         )
         await publications.retry_now(tx, kind=PublicationKind.EVENT, subject_id="e")
         await publications.recheck_unpublished_of(tx, user_id)

@@ -23,7 +23,7 @@ from openmeet.network.publishing.decision import Decision
 from openmeet.network.publishing.publisher import Publisher
 from openmeet.network.records.collections import EVENT, SUCCESSION_KEY
 from openmeet.network.records.message import RecordMessage
-from openmeet.outbox.publication_leases import LeasedPublication
+from openmeet.outbox.publication_leases import Publication
 from openmeet.outbox.publications import PublicationKind
 from tests.openmeet.deployment import Deployment
 from tests.openmeet.publishing.test_groups import (
@@ -212,18 +212,18 @@ def _decide_in_order(monkeypatch: pytest.MonkeyPatch, *, is_deleted_first: bool)
     second = PublicationKind.EVENT if is_deleted_first else PublicationKind.FORMER_EVENT
     is_done = asyncio.Event()
 
-    async def decide_in_turn(reader: Reader, held: LeasedPublication, flags: Switchboard) -> Decision:
+    async def decide_in_turn(reader: Reader, held: Publication, flags: Switchboard) -> Decision:
         if held.kind is second:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 await is_done.wait()
         return await decide(reader, held, flags)
 
-    async def forget_noted(publisher: Publisher, held: LeasedPublication, gone: RecordMessage | None = None) -> None:
+    async def forget_noted(publisher: Publisher, held: Publication, gone: RecordMessage | None = None) -> None:
         await forget(publisher, held, gone)
         if held.kind is PublicationKind.FORMER_EVENT:
             is_done.set()
 
-    async def come_back_noted(publisher: Publisher, held: LeasedPublication, uri: str) -> None:
+    async def come_back_noted(publisher: Publisher, held: Publication, uri: str) -> None:
         await come_back(publisher, held, uri)
         is_done.set()
 

@@ -30,7 +30,7 @@ from openmeet.network.ingestion import (
     remote_series,
 )
 from openmeet.network.ingestion.batch import Batch
-from openmeet.network.ingestion.events import IngestionContext
+from openmeet.network.ingestion.events import IngestionContext, version_of
 from openmeet.network.ingestion.parsed_messages import IngestResult, ParsedMessage
 from openmeet.network.records import links, seen
 from openmeet.network.records.collections import EVENTS, GROUP_COLLECTIONS, OF_GROUPS, RSVPS, SERIES_COLLECTIONS
@@ -42,7 +42,7 @@ from openmeet.network.records.row_lock import lock_row_of
 from openmeet.network.records.rsvp import subject_of
 from openmeet.network.records.seen import RecordState, SeenRecord
 from openmeet.outbox import in_flight, publication_echoes, publication_leases
-from openmeet.outbox.publication_leases import LeasedPublication
+from openmeet.outbox.publication_leases import Publication
 from openmeet.outbox.publications import PublicationKind
 from openmeet.outbox.reasons import PublicationReason
 
@@ -55,13 +55,13 @@ async def apply_one(
     if batch.is_late(message):
         return await _retract_again(tx, reading)
     is_ours = message.uri in batch.owned
-    owned = await publication_leases.find_by_uri(tx, message.uri) if is_ours else None
+    publication = await publication_leases.find_by_uri(tx, message.uri) if is_ours else None
     is_echo = False
-    if owned is not None:
-        await lock_row_of(tx, owned.kind, owned.subject_id)
+    if publication is not None:
+        await lock_row_of(tx, publication.kind, publication.subject_id)
         # Concurrent edits have been committed by now.
-        owned = await publication_leases.find_by_uri(tx, message.uri)
-    if owned is not None and message.cid is not None and message.body is not None:
+        publication = await publication_leases.find_by_uri(tx, message.uri)
+    if publication is not None and message.cid is not None and message.body is not None:
         is_echo = await publication_echoes.complete_by_echo(
             tx,
             uri=message.uri,
@@ -70,20 +70,20 @@ async def apply_one(
             body=message.body,
             is_deleted_since=await _is_deleted_since(tx, message, known),
         )
-        if is_echo or message.cid == owned.base_cid:
-            _notify_of_return(owned, message)
+        if is_echo or message.cid == publication.base_cid:
+            _notify_of_return(publication, message)
         if is_echo:
-            owned = await _note_record(tx, message)
+            publication = await _note_record(tx, message)
     if message.body is None:
-        return await _delete(tx, context, batch, message, known, owned)
+        return await _delete(tx, context, batch, message, known, publication)
     if message.collection in EVENTS:
-        return await _put_event(tx, context, batch, reading, known, owned, is_echo=is_echo)
-    if owned is not None and owned.kind in local_records.KINDS:
-        return await local_records.put(tx, context, reading, known, owned, is_echo=is_echo)
+        return await _put_event(tx, context, batch, reading, known, publication, is_echo=is_echo)
+    if publication is not None and publication.kind in local_records.KINDS:
+        return await local_records.put(tx, context, reading, known, publication, is_echo=is_echo)
     if message.collection in SERIES_COLLECTIONS:
-        return await _put_series(tx, batch, reading, known, owned, is_echo=is_echo)
+        return await _put_series(tx, batch, reading, known, publication, is_echo=is_echo)
     if message.collection in OF_GROUPS:
-        return await _put_of_group(tx, reading, known, owned, is_echo=is_echo)
+        return await _put_of_group(tx, reading, known, publication, is_echo=is_echo)
     ((outcome),) = await apply_bulk.put_each_rsvp(tx, batch, [apply_bulk.RsvpUpdate(reading, known, is_echo=is_echo)])
     return outcome
 
@@ -108,30 +108,32 @@ async def _retract_again(tx: Transaction, reading: ParsedMessage) -> IngestResul
     return IngestResult.LATE
 
 
-def _notify_of_return(owned: LeasedPublication, message: RecordMessage) -> None:
+def _notify_of_return(publication: Publication, message: RecordMessage) -> None:
     """Trace that a publication has completed its round trip: its record has come back through the stream."""
-    tracing.note("record.came_back", owned.subject_id, kind=owned.kind.value, uri=message.uri, rev=str(message.rev))
+    tracing.note(
+        "record.came_back", publication.subject_id, kind=publication.kind.value, uri=message.uri, rev=str(message.rev)
+    )
 
 
-async def _note_record(tx: Transaction, message: RecordMessage) -> LeasedPublication | None:
+async def _note_record(tx: Transaction, message: RecordMessage) -> Publication | None:
     """Store the location of a record on its event, RSVP, series or group. The echo can arrive before the PDS's
     response.
     """
-    owned = await publication_leases.find_by_uri(tx, message.uri)
-    if owned is None or message.cid is None:
-        return owned
-    if owned.kind is PublicationKind.EVENT:
-        await links.note_event(tx, EventId(owned.subject_id), uri=message.uri, cid=message.cid, did=message.did)
-    elif owned.kind is PublicationKind.SERIES:
-        await links.note_series(tx, SeriesId(owned.subject_id), message.uri)
-    elif owned.kind is PublicationKind.RSVP:
+    publication = await publication_leases.find_by_uri(tx, message.uri)
+    if publication is None or message.cid is None:
+        return publication
+    if publication.kind is PublicationKind.EVENT:
+        await links.note_event(tx, EventId(publication.subject_id), uri=message.uri, cid=message.cid, did=message.did)
+    elif publication.kind is PublicationKind.SERIES:
+        await links.note_series(tx, SeriesId(publication.subject_id), message.uri)
+    elif publication.kind is PublicationKind.RSVP:
         about = subject_of(cbor.decode(message.body or b""))
         await attendance.store_record_uri(
-            tx, AttendanceId(owned.subject_id), uri=message.uri, about=about, refers_to_event=seen.refers_to_event
+            tx, AttendanceId(publication.subject_id), uri=message.uri, about=about, refers_to_event=seen.refers_to_event
         )
     else:
-        await links.note(tx, owned.kind, owned.subject_id, uri=message.uri, cid=message.cid)
-    return owned
+        await links.note(tx, publication.kind, publication.subject_id, uri=message.uri, cid=message.cid)
+    return publication
 
 
 async def _put_event(
@@ -140,7 +142,7 @@ async def _put_event(
     batch: Batch,
     reading: ParsedMessage,
     known: SeenRecord | None,
-    owned: LeasedPublication | None,
+    publication: Publication | None,
     *,
     is_echo: bool,
 ) -> IngestResult:
@@ -153,12 +155,12 @@ async def _put_event(
             # This can be our own write, if its response was stored before its echo came, or a version that overtook one
             # of our writes.
             await pending.release(tx, batch.waited_for, [message.uri])
-            if owned is not None and owned.base_rev is not None and owned.base_rev < known.rev:
-                await _reattach(tx, context, message, owned)
+            if publication is not None and publication.base_rev is not None and publication.base_rev < known.rev:
+                await _reattach(tx, context, message, publication)
         return IngestResult.KNOWN
     if not is_newest:
         # Another app's edit overtook the echo. Now that the base is known, merge their version again.
-        await _reattach(tx, context, message, owned)
+        await _reattach(tx, context, message, publication)
         return IngestResult.ECHO
     if is_echo:
         await pending.release(tx, batch.waited_for, [message.uri])
@@ -167,10 +169,16 @@ async def _put_event(
         return IngestResult.KNOWN
     if read is None:
         return IngestResult.RAW
-    before = None if known is None and owned is None else await by_record.find(tx, message.uri)
-    event_id = await events.apply_record(tx, context, events.version_of(message), read.event, owned)
-    if owned is not None and owned.kind is PublicationKind.EVENT and Flag.NATIVE_RECURRENCE in batch.switches:
-        await local_series.apply_rule_of_date(tx, context, events.version_of(message), read.event, owned, event_id)
+    before = None if known is None and publication is None else await by_record.find(tx, message.uri)
+    event_id = await events.apply_record(tx, context, events.version_of(message), read.event, publication)
+    if (
+        publication is not None
+        and publication.kind is PublicationKind.EVENT
+        and Flag.NATIVE_RECURRENCE in batch.switches
+    ):
+        await local_series.apply_rule_of_date(
+            tx, context, events.version_of(message), read.event, publication, event_id
+        )
     await origins.count_on(tx, context.instance, read.origin, event_id)
     if before is not None:
         await notify.of_change(tx, before, event_id, message.rev)
@@ -183,7 +191,7 @@ async def _put_series(
     batch: Batch,
     reading: ParsedMessage,
     known: SeenRecord | None,
-    owned: LeasedPublication | None,
+    publication: Publication | None,
     *,
     is_echo: bool,
 ) -> IngestResult:
@@ -195,9 +203,9 @@ async def _put_series(
         return IngestResult.ECHO
     if not is_newest or (known is not None and known.cid == message.cid and known.state is state):
         return IngestResult.KNOWN
-    if owned is not None:
-        if not owned.is_pending and message.cid is not None and message.body is not None:
-            await publication_echoes.adopt(tx, uri=message.uri, cid=message.cid, body=message.body, rev=message.rev)
+    if publication is not None:
+        if not publication.is_pending and message.cid is not None and message.body is not None:
+            await publication_echoes.adopt(tx, version_of(message))
         return IngestResult.APPLIED
     if read is None:
         return IngestResult.RAW
@@ -208,7 +216,7 @@ async def _put_series(
 
 
 async def _put_of_group(
-    tx: Transaction, reading: ParsedMessage, known: SeenRecord | None, owned: LeasedPublication | None, *, is_echo: bool
+    tx: Transaction, reading: ParsedMessage, known: SeenRecord | None, publication: Publication | None, *, is_echo: bool
 ) -> IngestResult:
     """Apply a group of somebody else, or a statement about membership. Statements count no matter who wrote them."""
     message = reading.message
@@ -217,13 +225,19 @@ async def _put_of_group(
     is_newest = await seen.put(tx, message, state=state, reason=reading.reason, subject_uri=subject_uri)
     if not is_newest and not is_same:
         return IngestResult.ECHO if is_echo else IngestResult.KNOWN
-    if owned is not None and not is_same and not is_echo and not owned.is_pending and message.body is not None:
-        await publication_echoes.adopt(tx, uri=message.uri, cid=message.cid or "", body=message.body, rev=message.rev)
+    if (
+        publication is not None
+        and not is_same
+        and not is_echo
+        and not publication.is_pending
+        and message.body is not None
+    ):
+        await publication_echoes.adopt(tx, version_of(message))
     if reading.statement is not None:
         await remote_groups.apply_statement(tx, message.did, message.uri, reading.statement)
     elif known is not None and not is_same and message.collection in OF_STATEMENTS:
         await remote_groups.withdraw_statement(tx, OF_STATEMENTS[message.collection], message.uri)
-    elif reading.group is not None and owned is None and not is_same:
+    elif reading.group is not None and publication is None and not is_same:
         await remote_groups.apply_record(tx, message.did, message.uri, message.cid or "", reading.group)
     if is_echo:
         return IngestResult.ECHO
@@ -233,14 +247,14 @@ async def _put_of_group(
 
 
 async def _reattach(
-    tx: Transaction, context: IngestionContext, message: RecordMessage, owned: LeasedPublication | None
+    tx: Transaction, context: IngestionContext, message: RecordMessage, publication: Publication | None
 ) -> None:
     newest = await seen.find(tx, message.uri)
     version = None if newest is None else events.version_seen(newest)
-    if newest is None or version is None or owned is None or newest.cid == owned.base_cid:
+    if newest is None or version is None or publication is None or newest.cid == publication.base_cid:
         return
     read = read_event(version.collection, cbor.decode(version.body), rkey=version.rkey, indexed_at=tx.now)
-    await events.apply_record(tx, context, version, read.event, owned)
+    await events.apply_record(tx, context, version, read.event, publication)
 
 
 async def _delete(
@@ -249,7 +263,7 @@ async def _delete(
     batch: Batch,
     message: RecordMessage,
     known: SeenRecord | None,
-    owned: LeasedPublication | None,
+    publication: Publication | None,
 ) -> IngestResult:
     subject_uri = None if known is None else known.subject_uri
     if not await seen.put(tx, message, state=RecordState.TOMBSTONE, subject_uri=subject_uri):
@@ -259,33 +273,33 @@ async def _delete(
             # We retracted it and stored that before this message arrived.
             await remote_groups.withdraw_statement(tx, OF_STATEMENTS[message.collection], message.uri)
         return IngestResult.KNOWN
-    if owned is None and (known is None or known.state is RecordState.TOMBSTONE):
+    if publication is None and (known is None or known.state is RecordState.TOMBSTONE):
         return IngestResult.KNOWN
-    if owned is not None and owned.kind in local_records.KINDS:
-        await local_records.delete(tx, message, owned)
+    if publication is not None and publication.kind in local_records.KINDS:
+        await local_records.delete(tx, message, publication)
     elif message.collection in SERIES_COLLECTIONS:
         await links.note_superseded_gone(tx, message.uri)
-        if owned is None:
+        if publication is None:
             await series_records.remove_from_network(tx, message.uri)
-        elif not owned.has_unanswered_delete:
+        elif not publication.has_unanswered_delete:
             reason = PublicationReason.SERIES_RECORD_DELETED
             await publication_echoes.mark_deleted_elsewhere(tx, uri=message.uri, rev=message.rev, reason=reason)
     elif message.collection in OF_GROUPS:
-        await _delete_of_group(tx, message, owned)
+        await _delete_of_group(tx, message, publication)
     elif message.collection in EVENTS:
-        await deletions.of_event(tx, context, batch, message, known, owned)
+        await deletions.of_event(tx, context, batch, message, known, publication)
     else:
         await deletions.of_answer(tx, message, known)
     return IngestResult.APPLIED
 
 
-async def _delete_of_group(tx: Transaction, message: RecordMessage, owned: LeasedPublication | None) -> None:
-    if owned is not None and not owned.has_unanswered_delete:
+async def _delete_of_group(tx: Transaction, message: RecordMessage, publication: Publication | None) -> None:
+    if publication is not None and not publication.has_unanswered_delete:
         reason = PublicationReason.RECORD_DELETED
         await publication_echoes.mark_deleted_elsewhere(tx, uri=message.uri, rev=message.rev, reason=reason)
     if message.collection in OF_STATEMENTS:
         await remote_groups.withdraw_statement(tx, OF_STATEMENTS[message.collection], message.uri)
-    if owned is not None:
-        await links.note(tx, owned.kind, owned.subject_id, uri=None, cid=None)
+    if publication is not None:
+        await links.note(tx, publication.kind, publication.subject_id, uri=None, cid=None)
     elif message.collection in GROUP_COLLECTIONS:
         await remote_groups.remove(tx, message.uri)

@@ -25,7 +25,7 @@ from openmeet.network.ingestion.rsvps import UNPUBLISHED
 from openmeet.network.records import seen
 from openmeet.network.records.collections import EVENTS, GROUP_COLLECTIONS, GROUP_STATEMENTS, RSVPS
 from openmeet.outbox import publication_leases, publications
-from openmeet.outbox.publication_leases import LeasedPublication
+from openmeet.outbox.publication_leases import Publication
 from openmeet.outbox.publications import PublicationKind, PublicationState
 
 _ROWS: Mapping[str, str] = {
@@ -71,20 +71,20 @@ async def _differing(
     db: Database, context: IngestionContext, did: Did, uri: str, *, is_dry_run: bool
 ) -> tuple[str, ...]:
     async with db.reader() as reader:
-        owned = await publication_leases.find_by_uri(reader, uri)
-        if owned is None and await _is_edited_here(reader, uri):
+        publication = await publication_leases.find_by_uri(reader, uri)
+        if publication is None and await _is_edited_here(reader, uri):
             return ()
-    if owned is not None and (owned.state is not PublicationState.PUBLISHED or owned.is_pending):
+    if publication is not None and (publication.state is not PublicationState.PUBLISHED or publication.is_pending):
         return ()
-    if owned is not None and owned.kind is PublicationKind.RSVP:
-        fields = await _differing_answer(db, owned, uri)
-    elif owned is not None and owned.kind in local_records.KINDS:
-        fields = await _differing_from_ours(db, context, owned, uri)
+    if publication is not None and publication.kind is PublicationKind.RSVP:
+        fields = await _differing_answer(db, publication, uri)
+    elif publication is not None and publication.kind in local_records.KINDS:
+        fields = await _differing_from_ours(db, context, publication, uri)
     else:
-        fields = await _differing_row(db, context, did, uri, is_kept=owned is None and not is_dry_run)
-    if owned is not None and fields and not is_dry_run:
+        fields = await _differing_row(db, context, did, uri, is_kept=publication is None and not is_dry_run)
+    if publication is not None and fields and not is_dry_run:
         async with db.transaction() as tx:
-            await publications.recheck(tx, kind=owned.kind, subject_ids=[owned.subject_id], is_edit=True)
+            await publications.recheck(tx, kind=publication.kind, subject_ids=[publication.subject_id], is_edit=True)
     return fields
 
 
@@ -96,10 +96,10 @@ async def _is_edited_here(reader: Reader, uri: str) -> bool:
     return event is not None and await publication_leases.find(reader, PublicationKind.EVENT, event.id) is not None
 
 
-async def _differing_answer(db: Database, owned: LeasedPublication, uri: str) -> tuple[str, ...]:
+async def _differing_answer(db: Database, publication: Publication, uri: str) -> tuple[str, ...]:
     """Compare an RSVP that we published: its status, but not its waitlist position."""
     async with db.reader() as reader:
-        mine = await attendance_queries.by_id(reader, AttendanceId(owned.subject_id))
+        mine = await attendance_queries.by_id(reader, AttendanceId(publication.subject_id))
         known = await seen.find(reader, uri)
     if mine is None or known is None or known.body is None or mine.status in UNPUBLISHED:
         return ()
@@ -107,7 +107,7 @@ async def _differing_answer(db: Database, owned: LeasedPublication, uri: str) ->
 
 
 async def _differing_from_ours(
-    db: Database, context: IngestionContext, owned: LeasedPublication, uri: str
+    db: Database, context: IngestionContext, publication: Publication, uri: str
 ) -> tuple[str, ...]:
     """Compare a group, series or membership made here with what we would write now. (Deriving it from the record would
     keep our values.)
@@ -116,13 +116,13 @@ async def _differing_from_ours(
         known = await seen.find(reader, uri)
         if known is None or known.body is None:
             return ()
-        match owned.kind:
+        match publication.kind:
             case PublicationKind.GROUP:
-                return await local_groups.differing(reader, context, owned, known.body)
+                return await local_groups.differing(reader, context, publication, known.body)
             case PublicationKind.SERIES:
-                return await local_series.differing(reader, context, owned, known.body)
+                return await local_series.differing(reader, context, publication, known.body)
             case _:
-                return await local_groups.differing_members(reader, owned, known.body)
+                return await local_groups.differing_members(reader, publication, known.body)
 
 
 async def _differing_row(

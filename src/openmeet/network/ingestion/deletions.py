@@ -10,7 +10,7 @@ from openmeet.network.ingestion.batch import Batch
 from openmeet.network.ingestion.events import IngestionContext
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.seen import SeenRecord
-from openmeet.outbox.publication_leases import LeasedPublication
+from openmeet.outbox.publication_leases import Publication
 from openmeet.outbox.publications import PublicationKind
 
 
@@ -20,18 +20,18 @@ async def of_event(
     batch: Batch,
     message: RecordMessage,
     known: SeenRecord | None,
-    owned: LeasedPublication | None,
+    publication: Publication | None,
 ) -> None:
     """Remove the event, or detach its record; notify the recipients."""
     before = await event_queries.by_record_uri(tx, message.uri)
     last = None if known is None else events.version_seen(known)
-    await events.remove(tx, context, uri=message.uri, rev=message.rev, owned=owned, last=last)
+    await events.remove(tx, context, uri=message.uri, rev=message.rev, publication=publication, last=last)
     if before is not None:
         await notify.of_removal(tx, before, message.rev)
         await notify.of_deleted_record(tx, before, message.rev)
         await remote_series.leave(tx, before, batch.freed_dates)
-    if owned is not None and owned.kind is PublicationKind.EVENT:
-        await attendance.recheck_rsvp_records(tx, [EventId(owned.subject_id)])
+    if publication is not None and publication.kind is PublicationKind.EVENT:
+        await attendance.recheck_rsvp_records(tx, [EventId(publication.subject_id)])
 
 
 async def of_answer(tx: Transaction, message: RecordMessage, known: SeenRecord | None) -> None:

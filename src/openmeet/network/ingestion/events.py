@@ -6,7 +6,6 @@ from urllib.parse import quote
 
 from at_protocol.data import cbor
 from at_protocol.data.model import Value
-from at_protocol.syntax.did import Did
 from at_protocol.syntax.tid import parse_tid, to_microseconds
 from groundwork.clock import Instant
 from groundwork.database.transaction import Transaction
@@ -42,43 +41,22 @@ from openmeet.network.records.seen import SeenRecord
 from openmeet.network.records.series import series_part
 from openmeet.outbox import publication_echoes, publication_leases, publication_moves, publications, superseded_records
 from openmeet.outbox.publication_echoes import UnsentEdits
-from openmeet.outbox.publication_leases import LeasedPublication
-from openmeet.outbox.publications import PublicationKind, PublicationState
+from openmeet.outbox.publication_leases import Publication
+from openmeet.outbox.publications import PublicationKind, PublicationState, RecordVersion
 from openmeet.outbox.reasons import PublicationReason
 from openmeet.outbox.superseded_records import SupersededRecord
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
-    """A record version to apply: its encoded bytes and the rev at which it was seen."""
-
-    uri: str
-    did: Did
-    collection: str
-    rkey: str
-    rev: str
-    cid: str
-    body: bytes
-
-
-def version_of(message: RecordMessage) -> Version:
+def version_of(message: RecordMessage) -> RecordVersion:
     """Return the version in a message that is not a deletion."""
-    return Version(
-        message.uri,
-        message.did,
-        message.collection,
-        message.rkey,
-        message.rev,
-        message.cid or "",
-        message.body or b"",
-    )
+    return RecordVersion(message.uri, message.rev, message.cid or "", message.body or b"")
 
 
-def version_seen(known: SeenRecord) -> Version | None:
+def version_seen(known: SeenRecord) -> RecordVersion | None:
     """Return the version of a record as last seen; None if it was deleted."""
     if known.cid is None or known.body is None:
         return None
-    return Version(known.uri, Did(known.did), known.collection, known.rkey, known.rev, known.cid, known.body)
+    return RecordVersion(known.uri, known.rev, known.cid, known.body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,30 +77,34 @@ class IngestionContext:
 
 
 async def apply_record(
-    tx: Transaction, context: IngestionContext, version: Version, read: NetworkEvent, owned: LeasedPublication | None
+    tx: Transaction,
+    context: IngestionContext,
+    version: RecordVersion,
+    read: NetworkEvent,
+    publication: Publication | None,
 ) -> EventId:
     """Make the event match the newest version of its record. Edits made here in the meantime are merged, not lost.
 
     A version of a superseded record comes from the previous owner and changes nothing, unless it was written before the
     transfer: such a version counts, however late it arrives.
     """
-    former = await _superseded_record(tx, version.uri, owned)
+    former = await _superseded_record(tx, version.uri, publication)
     if former is not None:
-        if owned is not None and moment_of_rev(version.rev, tx.now) < former.created_at:
-            await _merge_earlier_version(tx, context, version, read, owned, former)
-        await _keep_superseded(tx, version, former, owned)
+        if publication is not None and moment_of_rev(version.rev, tx.now) < former.created_at:
+            await _merge_earlier_version(tx, context, version, read, publication, former)
+        await _keep_superseded(tx, version, former, publication)
         return EventId(former.subject_id)
-    if owned is None:
+    if publication is None:
         author_id, is_here = await identities.author_for_did(tx, version.did)
         event_id = await _apply_with_consequences(
             tx, uri=version.uri, cid=version.cid, author_id=author_id, event=without_own_links(read, context)
         )
         await enqueue_detection(tx, [(author_id, is_here)])
         return event_id
-    event = await event_queries.lock_for_update(tx, EventId(owned.subject_id))
+    event = await event_queries.lock_for_update(tx, EventId(publication.subject_id))
     if event is None:
-        raise LookupError(f"publication of an event that is not here: {owned.subject_id}")
-    await _merge_with_edits(tx, context, version, read, owned, event)
+        raise LookupError(f"publication of an event that is not here: {publication.subject_id}")
+    await _merge_with_edits(tx, context, version, read, publication, event)
     return event.id
 
 
@@ -147,8 +129,8 @@ async def remove(
     *,
     uri: str,
     rev: str,
-    owned: LeasedPublication | None,
-    last: Version | None,
+    publication: Publication | None,
+    last: RecordVersion | None,
 ) -> None:
     """Remove the event of a deleted record, or detach the record from the event.
 
@@ -157,9 +139,9 @@ async def remove(
     superseded record removes nothing. Edits made here and never sent are kept in case the record comes back
     (``attach_unsent_publication``).
     """
-    former = await _superseded_record(tx, uri, owned)
+    former = await _superseded_record(tx, uri, publication)
     if former is not None:
-        if owned is not None and not owned.has_unanswered_delete:
+        if publication is not None and not publication.has_unanswered_delete:
             await publication_echoes.mark_deleted_elsewhere(
                 tx, uri=uri, rev=rev, reason=PublicationReason.RECORD_DELETED
             )
@@ -169,11 +151,11 @@ async def remove(
             await events.forget_record(tx, event.id)
             await attendance.recheck_rsvp_records(tx, [event.id])
         return
-    if owned is not None and owned.has_unanswered_delete:
-        await events.forget_record(tx, EventId(owned.subject_id), uri)
+    if publication is not None and publication.has_unanswered_delete:
+        await events.forget_record(tx, EventId(publication.subject_id), uri)
         return
-    if owned is not None:
-        unsent = await _unsent(tx, context, uri, owned)
+    if publication is not None:
+        unsent = await _unsent(tx, context, uri, publication)
         reason = PublicationReason.RECORD_DELETED
         await publication_echoes.mark_deleted_elsewhere(tx, uri=uri, rev=rev, reason=reason, unsent=unsent)
     elif last is not None:
@@ -191,74 +173,76 @@ async def remove(
     await events.remove_from_network(tx, uri=uri)
 
 
-async def _keep_unsent(tx: Transaction, context: IngestionContext, last: Version) -> None:
+async def _keep_unsent(tx: Transaction, context: IngestionContext, last: RecordVersion) -> None:
     """Do the same for a record of another app: edits made here and never sent are kept with the publication."""
     event = await event_queries.by_record_uri(tx, last.uri)
-    owned = None if event is None else await publication_leases.find(tx, PublicationKind.EVENT, event.id)
-    if owned is None or owned.uri is not None:
+    publication = None if event is None else await publication_leases.find(tx, PublicationKind.EVENT, event.id)
+    if publication is None or publication.uri is not None:
         return
-    agreed = replace(owned, did=last.did, base_cid=last.cid, base_body=last.body, base_rev=last.rev)
+    agreed = replace(publication, did=last.did, base_cid=last.cid, base_body=last.body, base_rev=last.rev)
     unsent = await _unsent(tx, context, last.uri, agreed)
     if unsent is not None:
-        await publication_echoes.keep_edits(tx, owned, unsent)
+        await publication_echoes.keep_edits(tx, publication, unsent)
 
 
-async def _unsent(tx: Transaction, context: IngestionContext, uri: str, owned: LeasedPublication) -> UnsentEdits | None:
+async def _unsent(tx: Transaction, context: IngestionContext, uri: str, publication: Publication) -> UnsentEdits | None:
     """Return the edits made here that are in no record, in the form kept with the publication; None if there are none."""
-    event = await event_queries.by_id(tx, EventId(owned.subject_id)) if owned.kind is PublicationKind.EVENT else None
-    if event is None or owned.base_body is None or not (owned.is_pending or _keeps_edits_local(event)):
+    event = (
+        await event_queries.by_id(tx, EventId(publication.subject_id))
+        if publication.kind is PublicationKind.EVENT
+        else None
+    )
+    if event is None or publication.base_body is None or not (publication.is_pending or _keeps_edits_local(event)):
         return None
     rkey = uri.rpartition("/")[2]
-    agreed = Version(
-        uri, Did(owned.did or ""), EVENT, rkey, owned.base_rev or "", owned.base_cid or "", owned.base_body
-    )
-    network_event = read_event(EVENT, _record(owned.base_body), rkey=rkey, indexed_at=tx.now).event
-    base, ours, _ = await _sides(tx, context, agreed, network_event, owned, event)
-    edits = _edits_since(owned, base, ours) if owned.is_pending else MERGE_RULE.edits_between(base, ours)
+    agreed = RecordVersion(uri, publication.base_rev or "", publication.base_cid or "", publication.base_body)
+    network_event = read_event(EVENT, _record(publication.base_body), rkey=rkey, indexed_at=tx.now).event
+    base, ours, _ = await _sides(tx, context, agreed, network_event, publication, event)
+    edits = _edits_since(publication, base, ours) if publication.is_pending else MERGE_RULE.edits_between(base, ours)
     return UnsentEdits(encode_edits(edits), MERGE_RULE.encode(ours)) if edits else None
 
 
-def _edits_since(owned: LeasedPublication, base: NetworkEvent, ours: NetworkEvent) -> dict[str, Any]:
+def _edits_since(publication: Publication, base: NetworkEvent, ours: NetworkEvent) -> dict[str, Any]:
     """Return the edits made here since ``base``: those kept by the last merge or when the record was lost, and all
     later ones.
     """
-    edits = {} if owned.edits is None else MERGE_RULE.decode_edits(owned.edits)
-    since = base if owned.merged is None else MERGE_RULE.decode(owned.merged)
+    edits = {} if publication.edits is None else MERGE_RULE.decode_edits(publication.edits)
+    since = base if publication.merged is None else MERGE_RULE.decode(publication.merged)
     return edits | MERGE_RULE.edits_between(since, ours)
 
 
-async def _superseded_record(tx: Transaction, uri: str, owned: LeasedPublication | None) -> SupersededRecord | None:
+async def _superseded_record(tx: Transaction, uri: str, publication: Publication | None) -> SupersededRecord | None:
     """Return the superseded record with this URI, if the URI still belongs to it: the subject's current record may have
     come back to it since.
     """
-    if owned is not None and owned.kind is not PublicationKind.FORMER_EVENT:
+    if publication is not None and publication.kind is not PublicationKind.FORMER_EVENT:
         return None
-    if owned is None and not await superseded_records.superseded_among(tx, [uri]):
+    if publication is None and not await superseded_records.owned_among(tx, [uri]):
         return None
     return await superseded_records.find(tx, uri)
 
 
 async def _keep_superseded(
-    tx: Transaction, version: Version, former: SupersededRecord, owned: LeasedPublication | None
+    tx: Transaction, version: RecordVersion, former: SupersededRecord, publication: Publication | None
 ) -> None:
     """Adopt their version as the base if the successor must still be written into it. After that, the record belongs to
     the old owner.
     """
-    if owned is None:
+    if publication is None:
         return
-    await publication_echoes.adopt(tx, uri=version.uri, cid=version.cid, body=version.body, rev=version.rev)
-    if owned.is_pending:
-        await publications.recheck(tx, kind=owned.kind, subject_ids=[former.uri], is_edit=True)
+    await publication_echoes.adopt(tx, version)
+    if publication.is_pending:
+        await publications.recheck(tx, kind=publication.kind, subject_ids=[former.uri], is_edit=True)
 
 
 async def attach_unsent_publication(
     tx: Transaction,
     context: IngestionContext,
     uri: str,
-    before: Version | None,
-    now: Version,
+    before: RecordVersion | None,
+    now: RecordVersion,
     network_event: NetworkEvent,
-) -> LeasedPublication | None:
+) -> Publication | None:
     """Attach and return the publication of an event that came from this record and has edits that were never sent.
 
     ``before`` is the version that was edited; it is the base of the merge. Without it, the record was deleted and is
@@ -266,25 +250,16 @@ async def attach_unsent_publication(
     of this version, as do later ones.
     """
     event = await event_queries.by_record_uri(tx, uri)
-    owned = None if event is None else await publication_leases.find(tx, PublicationKind.EVENT, event.id)
-    if event is None or owned is None or owned.uri is not None:
+    publication = None if event is None else await publication_leases.find(tx, PublicationKind.EVENT, event.id)
+    if event is None or publication is None or publication.uri is not None:
         return None
-    if before is None and owned.edits is None:
-        return await _owned_again(tx, now, event, owned)
+    if before is None and publication.edits is None:
+        return await _owned_again(tx, now, event, publication)
     base = now if before is None else before
-    await publication_echoes.attach(
-        tx,
-        kind=PublicationKind.EVENT,
-        subject_id=event.id,
-        did=base.did,
-        uri=uri,
-        cid=base.cid,
-        body=base.body,
-        rev=base.rev,
-    )
+    await publication_echoes.attach(tx, base, kind=PublicationKind.EVENT, subject_id=event.id)
     found = await publication_leases.find(tx, PublicationKind.EVENT, event.id)
-    if found is not None and owned.state is PublicationState.RETRACTED:
-        found = replace(found, state=owned.state)  # earlier edits made here are in no record
+    if found is not None and publication.state is PublicationState.RETRACTED:
+        found = replace(found, state=publication.state)  # earlier edits made here are in no record
     if found is None or before is not None or found.merged is not None:
         return found
     # The record was lost before such content was kept. Everything else here came from the record and is not an edit.
@@ -293,8 +268,8 @@ async def attach_unsent_publication(
 
 
 async def _owned_again(
-    tx: Transaction, now: Version, event: Event, owned: LeasedPublication
-) -> LeasedPublication | None:
+    tx: Transaction, now: RecordVersion, event: Event, publication: Publication
+) -> Publication | None:
     """Reattach the record of an event made here after another app deleted it and it came back. We may write and delete
     it again.
 
@@ -304,25 +279,21 @@ async def _owned_again(
         return None
     is_found = await publication_moves.reattach_deleted(
         tx,
-        kind=owned.kind,
-        subject_id=owned.subject_id,
-        did=now.did,
-        uri=now.uri,
-        cid=now.cid,
-        body=now.body,
-        rev=now.rev,
+        now,
+        kind=publication.kind,
+        subject_id=publication.subject_id,
         awaits_host_decision=event.record_deleted_at is not None,
     )
-    found = await publication_leases.find(tx, owned.kind, owned.subject_id) if is_found else None
+    found = await publication_leases.find(tx, publication.kind, publication.subject_id) if is_found else None
     return None if found is None else replace(found, base_body=None)
 
 
 async def _merge_earlier_version(
     tx: Transaction,
     context: IngestionContext,
-    version: Version,
+    version: RecordVersion,
     theirs: NetworkEvent,
-    owned: LeasedPublication,
+    publication: Publication,
     former: SupersededRecord,
 ) -> None:
     """Merge an owner's version with edits made here, after the event has passed to another owner.
@@ -330,14 +301,14 @@ async def _merge_earlier_version(
     The edits since the agreed version count; the result is published in the event's current record.
     """
     event = await event_queries.lock_for_update(tx, EventId(former.subject_id))
-    if event is None or event.is_gone or owned.base_body is None:
+    if event is None or event.is_gone or publication.base_body is None:
         return
-    base, ours, theirs = await _sides(tx, context, version, theirs, owned, event)
+    base, ours, theirs = await _sides(tx, context, version, theirs, publication, event)
     facts = MergeInput(
         origin=RecordOrigin.HERE,
         ours_at=former.created_at,
         theirs_at=moment_of_rev(version.rev, tx.now),
-        ours_cid=owned.chosen_cid or "",
+        ours_cid=publication.chosen_cid or "",
         theirs_cid=version.cid,
     )
     merged = MERGE_RULE.merge(base, MERGE_RULE.edits_between(base, ours), theirs, facts)
@@ -355,20 +326,20 @@ async def _merge_earlier_version(
 async def _sides(
     tx: Transaction,
     context: IngestionContext,
-    version: Version,
+    version: RecordVersion,
     theirs: NetworkEvent,
-    owned: LeasedPublication,
+    publication: Publication,
     event: Event,
 ) -> tuple[NetworkEvent, NetworkEvent, NetworkEvent]:
     """Return the agreed version, ours and theirs, all without what we added for publication."""
-    base_record = _record(owned.base_body if owned.base_body is not None else version.body)
+    base_record = _record(publication.base_body if publication.base_body is not None else version.body)
     base = read_event(EVENT, base_record, rkey=version.rkey, indexed_at=event.created_at).event
     part = await series_part(tx, event, context.instance)
     named = await group_part(tx, event)
     ours_public = publishable(
         event, instance=context.instance, page_url=context.page_of(event), series=part, group_uri=named
     )
-    earlier = Earlier(written=None if owned.chosen_body is None else _record(owned.chosen_body))
+    earlier = Earlier(written=None if publication.chosen_body is None else _record(publication.chosen_body))
     # If another app has removed our mark, our last version shows which sentence we added.
     network_event = sentence_in(base_record) or sentence_in(earlier.written)
     theirs = replace(theirs, description=without(theirs.description, network_event))
@@ -380,28 +351,28 @@ async def _sides(
 async def _merge_with_edits(
     tx: Transaction,
     context: IngestionContext,
-    version: Version,
+    version: RecordVersion,
     theirs: NetworkEvent,
-    owned: LeasedPublication,
+    publication: Publication,
     event: Event,
 ) -> None:
-    base, ours, theirs = await _sides(tx, context, version, theirs, owned, event)
+    base, ours, theirs = await _sides(tx, context, version, theirs, publication, event)
     edits: dict[str, Any] = {}
-    is_pending = owned.is_pending
-    if owned.is_pending:
-        edits = _edits_since(owned, base, ours)
-    elif owned.base_body is not None and (
-        _keeps_edits_local(event) or owned.state is PublicationState.RETRACTED or owned.edits is not None
+    is_pending = publication.is_pending
+    if publication.is_pending:
+        edits = _edits_since(publication, base, ours)
+    elif publication.base_body is not None and (
+        _keeps_edits_local(event) or publication.state is PublicationState.RETRACTED or publication.edits is not None
     ):
         # Completed without being sent: the edits made here are in no record and must not be overwritten (invariant 6).
-        edits = _edits_since(owned, base, ours)
+        edits = _edits_since(publication, base, ours)
         # Edits that lost their record through a deletion are enqueued again when the record is back.
         is_pending = bool(edits) and await publication_echoes.enqueue_again(tx, version.uri)
     facts = MergeInput(
         origin=event.origin,
-        ours_at=owned.edited_at,
+        ours_at=publication.edited_at,
         theirs_at=moment_of_rev(version.rev, tx.now),
-        ours_cid=owned.chosen_cid or "",
+        ours_cid=publication.chosen_cid or "",
         theirs_cid=version.cid,
     )
     merged = MERGE_RULE.merge(base, edits, theirs, facts)
@@ -410,7 +381,7 @@ async def _merge_with_edits(
         # record.
         await record_links.note_event(tx, event.id, uri=version.uri, cid=version.cid, did=version.did)
     # Without an agreed version, the row itself is compared with the record.
-    ours_before = ours if is_pending or edits or owned.base_body is None else base
+    ours_before = ours if is_pending or edits or publication.base_body is None else base
     await _apply_with_consequences(
         tx,
         uri=version.uri,
@@ -421,14 +392,14 @@ async def _merge_with_edits(
         ),
     )
     await merge_decisions.store(
-        tx, uri=version.uri, theirs_rev=version.rev, ours_revision=owned.revision, decisions=merged.decisions
+        tx, uri=version.uri, theirs_rev=version.rev, ours_revision=publication.revision, decisions=merged.decisions
     )
     if is_pending:
         await publication_echoes.remember_merge(
             tx, uri=version.uri, edits=encode_edits(edits), merged=MERGE_RULE.encode(merged.value)
         )
     else:
-        await publication_echoes.adopt(tx, uri=version.uri, cid=version.cid, body=version.body, rev=version.rev)
+        await publication_echoes.adopt(tx, version)
 
 
 def _keeps_edits_local(event: Event) -> bool:

@@ -33,7 +33,7 @@ from openmeet.domain.groups.record_queries import MembershipStatement
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import queries as identity_queries
 from openmeet.network.ingestion import merge_local
-from openmeet.network.ingestion.events import IngestionContext, Version
+from openmeet.network.ingestion.events import IngestionContext
 from openmeet.network.ingestion.merge_local import record_of
 from openmeet.network.ingestion.three_way_merge import MergeInput, MergeReason, MergeRule, MergeSide, by_most_recent
 from openmeet.network.records import links, seen
@@ -44,8 +44,8 @@ from openmeet.network.records.places import cid_of_blob
 from openmeet.network.records.reader import Unmappable
 from openmeet.network.records.reasons import RecordReason
 from openmeet.outbox import publication_echoes, publication_leases, publications
-from openmeet.outbox.publication_leases import LeasedPublication
-from openmeet.outbox.publications import PublicationKind
+from openmeet.outbox.publication_leases import Publication
+from openmeet.outbox.publications import PublicationKind, RecordVersion
 from openmeet.outbox.reasons import PublicationReason
 
 # Record fields that are details of the group, mapped to their names here.
@@ -90,18 +90,18 @@ MERGE_RULE: Final = MergeRule(
 
 
 async def apply_record(
-    tx: Transaction, context: IngestionContext, version: Version, theirs: GroupRead, owned: LeasedPublication
+    tx: Transaction, context: IngestionContext, version: RecordVersion, theirs: GroupRead, publication: Publication
 ) -> None:
     """Make the group match the newest version of its record."""
-    group = await queries.lock(tx, GroupId(owned.subject_id))
+    group = await queries.lock(tx, GroupId(publication.subject_id))
     if group is None:
-        raise LookupError(f"publication of a group that is not here: {owned.subject_id}")
+        raise LookupError(f"publication of a group that is not here: {publication.subject_id}")
     await links.note(tx, PublicationKind.GROUP, group.id, uri=version.uri, cid=version.cid)
     share = share_of(group)
     if share is Share.NOTHING:
         return  # the record is being retracted, so its content does not matter
-    base_record = record_of(owned.base_body or version.body)
-    base, ours = await _base_and_ours(tx, context, group, owned, base_record, share, theirs)
+    base_record = record_of(publication.base_body or version.body)
+    base, ours = await _base_and_ours(tx, context, group, publication, base_record, share, theirs)
     silent = {name for key, name in _SILENT.items() if key not in record_of(version.body)}
     theirs = replace(theirs, **{name: getattr(base, name) for name in silent})
     held: dict[str, Any] = {"backup_admins": ours.backup_admins}
@@ -110,31 +110,31 @@ async def apply_record(
     if share is Share.LEAST:
         kept = {name: getattr(ours, name) for group_of in MERGE_RULE.groups for name in group_of if name not in _LEAST}
         base, theirs, held = replace(base, **kept), replace(theirs, **kept), {"level": ours.level}
-    joined = merge_local.merge_version(MERGE_RULE, owned, version, tx.now, (base, ours, theirs), held)
+    joined = merge_local.merge_version(MERGE_RULE, publication, version, tx.now, (base, ours, theirs), held)
     await _apply(tx, group, ours, joined.merged.value)
-    await merge_local.store_merge(tx, MERGE_RULE, owned, version, joined)
+    await merge_local.store_merge(tx, MERGE_RULE, publication, version, joined)
 
 
-async def record_deleted(tx: Transaction, *, uri: str, rev: str, owned: LeasedPublication) -> None:
+async def record_deleted(tx: Transaction, *, uri: str, rev: str, publication: Publication) -> None:
     """Stop publishing a group whose record another app deleted: its owner does not want it on the network. The group
     itself stays.
     """
     reason = PublicationReason.RECORD_DELETED
     if not await publication_echoes.mark_deleted_elsewhere(tx, uri=uri, rev=rev, reason=reason):
         return
-    group = await queries.lock(tx, GroupId(owned.subject_id))
+    group = await queries.lock(tx, GroupId(publication.subject_id))
     if group is not None and group.deleted_at is None and group.details.sync_enabled:
         wanted = replace(group, details=replace(group.details, sync_enabled=False))
         after = await actions.change(tx, group, wanted, by=record_holder_of(group), is_read=True)
         await group_hosting.follow_up(tx, group, after)
-    await links.note(tx, PublicationKind.GROUP, owned.subject_id, uri=None, cid=None)
+    await links.note(tx, PublicationKind.GROUP, publication.subject_id, uri=None, cid=None)
 
 
 async def differing(
-    reader: Reader, context: IngestionContext, owned: LeasedPublication, body: bytes
+    reader: Reader, context: IngestionContext, publication: Publication, body: bytes
 ) -> tuple[str, ...]:
     """Return the details of the group whose values in the record differ from what we would write, by their names here."""
-    group = await queries.by_id(reader, GroupId(owned.subject_id))
+    group = await queries.by_id(reader, GroupId(publication.subject_id))
     share = Share.NOTHING if group is None else share_of(group)
     if group is None or share is Share.NOTHING:
         return ()
@@ -153,7 +153,7 @@ async def _base_and_ours(
     tx: Transaction,
     context: IngestionContext,
     group: Group,
-    owned: LeasedPublication,
+    publication: Publication,
     base_record: dict[str, Value],
     share: Share,
     theirs: GroupRead,
@@ -165,7 +165,7 @@ async def _base_and_ours(
     except Unmappable:
         base = theirs
     return base, replace(
-        ours, avatar=_our_avatar(group, owned, merge_local.edits_since(MERGE_RULE, owned, base).avatar)
+        ours, avatar=_our_avatar(group, publication, merge_local.edits_since(MERGE_RULE, publication, base).avatar)
     )
 
 
@@ -178,15 +178,15 @@ async def _stated_here(
     return read_group(GROUP, write_group(out, previous))
 
 
-def _our_avatar(group: Group, owned: LeasedPublication, agreed: str) -> str:
+def _our_avatar(group: Group, publication: Publication, agreed: str) -> str:
     """Return the CID of our picture, or a placeholder if a picture was chosen here and has no CID yet."""
     known = group.network
     if known.avatar_cid is not None:
         return known.avatar_cid
-    if known.picture_revision <= owned.sent_revision:
+    if known.picture_revision <= publication.sent_revision:
         return agreed
-    if owned.chosen_revision is not None and owned.chosen_revision >= known.picture_revision:
-        return cid_of_blob(record_of(owned.chosen_body).get("avatar")) or ""
+    if publication.chosen_revision is not None and publication.chosen_revision >= known.picture_revision:
+        return cid_of_blob(record_of(publication.chosen_body).get("avatar")) or ""
     return "" if group.picture is None else f"picture {group.picture.key}"
 
 
@@ -231,42 +231,46 @@ _GIVEN_ANYWHERE: Final = MergeRule(AcceptedRole, (("role",),), frozenset(), _lat
 _GIVEN_HERE: Final = MergeRule(AcceptedRole, (("role",),), frozenset(), _here)
 
 
-async def apply_acceptance(tx: Transaction, version: Version, stated: GroupStatement, owned: LeasedPublication) -> None:
+async def apply_acceptance(
+    tx: Transaction, version: RecordVersion, stated: GroupStatement, publication: Publication
+) -> None:
     """Apply a version of the group's acceptance of a member that another app has changed."""
-    found = await _group_and_member(tx, owned)
+    found = await _group_and_member(tx, publication)
     if found is None:
         return  # it is being retracted
     group, membership = found
     if not await _is_about(tx, group, membership, stated):
-        await merge_local.keep_ours(tx, owned, version, why=RecordReason.NO_STATEMENT_OF_MEMBER)
+        await merge_local.keep_ours(tx, publication, version, why=RecordReason.NO_STATEMENT_OF_MEMBER)
         return
-    base = AcceptedRole(stated.role if owned.base_body is None else role_of(record_of(owned.base_body).get("role")))
+    base = AcceptedRole(
+        stated.role if publication.base_body is None else role_of(record_of(publication.base_body).get("role"))
+    )
     ours, theirs = AcceptedRole(membership.role), AcceptedRole(stated.role)
     _, is_here = await identities.author_for_did(tx, parse_did(stated.about))
     is_fixed = GroupRole.OWNER in {membership.role, stated.role} or not is_here
     way, held = (_GIVEN_HERE, {"role": membership.role}) if is_fixed else (_GIVEN_ANYWHERE, {})
-    joined = merge_local.merge_version(way, owned, version, tx.now, (base, ours, theirs), held)
+    joined = merge_local.merge_version(way, publication, version, tx.now, (base, ours, theirs), held)
     if joined.merged.value != ours:
         await _put(tx, group, membership, joined.merged.value.role, GroupLogAction.ROLE_CHANGED, before=membership.role)
-    await merge_local.store_merge(tx, way, owned, version, joined)
+    await merge_local.store_merge(tx, way, publication, version, joined)
 
 
-async def differing_members(reader: Reader, owned: LeasedPublication, body: bytes) -> tuple[str, ...]:
+async def differing_members(reader: Reader, publication: Publication, body: bytes) -> tuple[str, ...]:
     """Return ``("role",)`` if the acceptance gives its member a different role than they have here."""
-    membership = next(iter((await members_by_ids(reader, [owned.subject_id])).values()), None)
+    membership = next(iter((await members_by_ids(reader, [publication.subject_id])).values()), None)
     if membership is None or membership.role not in INSIDE:
         return ()
     return () if role_of(record_of(body).get("role")) is membership.role else ("role",)
 
 
-async def acceptance_deleted(tx: Transaction, *, uri: str, rev: str, owned: LeasedPublication) -> None:
+async def acceptance_deleted(tx: Transaction, *, uri: str, rev: str, publication: Publication) -> None:
     """Remove the member whose acceptance another app has deleted. An owner stays a member and is only no longer listed
     publicly.
     """
     reason = PublicationReason.RECORD_DELETED
     if not await publication_echoes.mark_deleted_elsewhere(tx, uri=uri, rev=rev, reason=reason):
         return
-    found = await _group_and_member(tx, owned)
+    found = await _group_and_member(tx, publication)
     if found is None:
         return
     group, membership = found
@@ -317,14 +321,14 @@ async def _let_in(tx: Transaction, group: Group, by: MembershipStatement) -> Non
     if known is None or known.cid is None or known.body is None:
         return
     # This is now the record to update; a second one must never be written.
-    record: dict[str, Any] = {"uri": by.uri, "cid": known.cid, "body": known.body, "rev": known.rev}
-    await publication_echoes.attach(tx, kind=PublicationKind.ACCEPTANCE, subject_id=membership.id, did=by.did, **record)
-    await publication_echoes.adopt(tx, **record)
+    version = RecordVersion(by.uri, known.rev, known.cid, known.body)
+    await publication_echoes.attach(tx, version, kind=PublicationKind.ACCEPTANCE, subject_id=membership.id)
+    await publication_echoes.adopt(tx, version)
 
 
-async def _group_and_member(tx: Transaction, owned: LeasedPublication) -> tuple[Group, Membership] | None:
+async def _group_and_member(tx: Transaction, publication: Publication) -> tuple[Group, Membership] | None:
     """Return the group (locked) and the member; None if either is missing or the member has left."""
-    membership = next(iter((await members_by_ids(tx, [owned.subject_id])).values()), None)
+    membership = next(iter((await members_by_ids(tx, [publication.subject_id])).values()), None)
     group = None if membership is None else await queries.lock(tx, membership.group_id)
     if membership is None or group is None or group.deleted_at is not None or membership.role not in INSIDE:
         return None

@@ -9,7 +9,7 @@ from at_protocol.failures import Malformed
 from groundwork.database.transaction import Transaction
 from openmeet.domain.series.model import SeriesId
 from openmeet.network.ingestion import local_groups, local_series, merge_local, remote_groups
-from openmeet.network.ingestion.events import IngestionContext, Version, version_of, version_seen
+from openmeet.network.ingestion.events import IngestionContext, version_of, version_seen
 from openmeet.network.ingestion.parsed_messages import IngestResult, ParsedMessage
 from openmeet.network.records import links, seen
 from openmeet.network.records.group import read_group
@@ -19,8 +19,8 @@ from openmeet.network.records.reader import Unmappable
 from openmeet.network.records.reasons import RecordReason
 from openmeet.network.records.seen import RecordState, SeenRecord
 from openmeet.network.records.series import read_series
-from openmeet.outbox.publication_leases import LeasedPublication
-from openmeet.outbox.publications import PublicationKind
+from openmeet.outbox.publication_leases import Publication
+from openmeet.outbox.publications import PublicationKind, RecordVersion
 
 KINDS: Final = frozenset({PublicationKind.GROUP, PublicationKind.SERIES, PublicationKind.ACCEPTANCE})
 
@@ -30,7 +30,7 @@ async def put(
     context: IngestionContext,
     reading: ParsedMessage,
     known: SeenRecord | None,
-    owned: LeasedPublication,
+    publication: Publication,
     *,
     is_echo: bool,
 ) -> IngestResult:
@@ -41,73 +41,77 @@ async def put(
     is_newest = await seen.put(
         tx, message, state=state, reason=reading.reason, subject_uri=reading.subject_uri or message.uri
     )
-    if owned.kind is PublicationKind.ACCEPTANCE and (is_newest or is_same):
+    if publication.kind is PublicationKind.ACCEPTANCE and (is_newest or is_same):
         if reading.statement is not None:
             await remote_groups.apply_statement(tx, message.did, message.uri, reading.statement)
         else:
             await remote_groups.withdraw_statement(tx, StatementKind.ACCEPTANCE, message.uri)
     if not is_newest:
-        has_base = owned.base_rev is not None and known is not None and owned.base_rev < known.rev
+        has_base = publication.base_rev is not None and known is not None and publication.base_rev < known.rev
         if is_echo or (is_same and has_base):
             # Now that the base is known, merge again the version that overtook it.
-            await _reattach(tx, context, message, owned)
+            await _reattach(tx, context, message, publication)
         return IngestResult.ECHO if is_echo else IngestResult.KNOWN
     if is_echo:
         return IngestResult.ECHO
     if is_same and known is not None and known.state is state:
         return IngestResult.KNOWN
-    await apply_foreign_version(tx, context, version_of(message), owned)
+    await apply_foreign_version(tx, context, version_of(message), publication)
     return IngestResult.RAW if reading.reason else IngestResult.APPLIED
 
 
 async def apply_foreign_version(
-    tx: Transaction, context: IngestionContext, version: Version, owned: LeasedPublication
+    tx: Transaction, context: IngestionContext, version: RecordVersion, publication: Publication
 ) -> None:
     """Merge a version of our record that another app wrote with the current content here."""
     try:
         record = cbor.decode(version.body)
-        match owned.kind:
+        match publication.kind:
             case PublicationKind.GROUP:
-                await local_groups.apply_record(tx, context, version, read_group(version.collection, record), owned)
+                await local_groups.apply_record(
+                    tx, context, version, read_group(version.collection, record), publication
+                )
             case PublicationKind.SERIES:
-                await local_series.apply_record(tx, context, version, read_series(version.collection, record), owned)
+                await local_series.apply_record(
+                    tx, context, version, read_series(version.collection, record), publication
+                )
             case _:
                 stated = read_statement(version.collection, version.did, record)
-                await local_groups.apply_acceptance(tx, version, stated, owned)
+                await local_groups.apply_acceptance(tx, version, stated, publication)
     except (Unmappable, Malformed) as wrong:
         why = wrong.why if isinstance(wrong, Unmappable) else RecordReason.NOT_VALID(what=wrong.kind)
-        await merge_local.keep_ours(tx, owned, version, why=why)
+        await merge_local.keep_ours(tx, publication, version, why=why)
 
 
-async def delete(tx: Transaction, message: RecordMessage, owned: LeasedPublication) -> None:
+async def delete(tx: Transaction, message: RecordMessage, publication: Publication) -> None:
     """Handle the deletion of a record, by us or by another app. A deletion by another app takes the record off the
     network.
     """
-    if owned.kind is PublicationKind.ACCEPTANCE:
+    if publication.kind is PublicationKind.ACCEPTANCE:
         await remote_groups.withdraw_statement(tx, StatementKind.ACCEPTANCE, message.uri)
-    if not owned.has_unanswered_delete:
-        await record_deleted(tx, uri=message.uri, rev=message.rev, owned=owned)
-    elif owned.kind is PublicationKind.SERIES:
-        await links.note_series(tx, SeriesId(owned.subject_id), None)
+    if not publication.has_unanswered_delete:
+        await record_deleted(tx, uri=message.uri, rev=message.rev, publication=publication)
+    elif publication.kind is PublicationKind.SERIES:
+        await links.note_series(tx, SeriesId(publication.subject_id), None)
     else:
-        await links.note(tx, owned.kind, owned.subject_id, uri=None, cid=None)
+        await links.note(tx, publication.kind, publication.subject_id, uri=None, cid=None)
 
 
-async def record_deleted(tx: Transaction, *, uri: str, rev: str, owned: LeasedPublication) -> None:
+async def record_deleted(tx: Transaction, *, uri: str, rev: str, publication: Publication) -> None:
     """Handle the deletion of a group's, series' or member's record by another app."""
-    match owned.kind:
+    match publication.kind:
         case PublicationKind.GROUP:
-            await local_groups.record_deleted(tx, uri=uri, rev=rev, owned=owned)
+            await local_groups.record_deleted(tx, uri=uri, rev=rev, publication=publication)
         case PublicationKind.SERIES:
-            await local_series.record_deleted(tx, uri=uri, rev=rev, owned=owned)
+            await local_series.record_deleted(tx, uri=uri, rev=rev, publication=publication)
         case _:
-            await local_groups.acceptance_deleted(tx, uri=uri, rev=rev, owned=owned)
+            await local_groups.acceptance_deleted(tx, uri=uri, rev=rev, publication=publication)
 
 
 async def _reattach(
-    tx: Transaction, context: IngestionContext, message: RecordMessage, owned: LeasedPublication
+    tx: Transaction, context: IngestionContext, message: RecordMessage, publication: Publication
 ) -> None:
     newest = await seen.find(tx, message.uri)
     version = None if newest is None else version_seen(newest)
-    if version is not None and version.cid != owned.base_cid:
-        await apply_foreign_version(tx, context, version, owned)
+    if version is not None and version.cid != publication.base_cid:
+        await apply_foreign_version(tx, context, version, publication)

@@ -25,7 +25,7 @@ from openmeet.domain.series.dates import original_of, original_text
 from openmeet.domain.series.model import PublishPolicy, Series, SeriesId, Timing
 from openmeet.domain.series.plan import EditPlan, plan_all, plan_following
 from openmeet.network.ingestion import merge_decisions, merge_local
-from openmeet.network.ingestion.events import IngestionContext, Version
+from openmeet.network.ingestion.events import IngestionContext
 from openmeet.network.ingestion.merge_local import record_of
 from openmeet.network.ingestion.three_way_merge import (
     FieldDecision,
@@ -54,8 +54,8 @@ from openmeet.network.records.series import (
     write_series,
 )
 from openmeet.outbox import publication_echoes, publication_moves
-from openmeet.outbox.publication_leases import LeasedPublication
-from openmeet.outbox.publications import PublicationKind
+from openmeet.outbox.publication_leases import Publication
+from openmeet.outbox.publications import PublicationKind, RecordVersion
 from openmeet.outbox.reasons import PublicationReason
 from openmeet.recurrence.errors import RuleRefused
 from openmeet.recurrence.pattern import Pattern, pattern
@@ -68,16 +68,16 @@ _FIELD: Final = "rrule"
 async def apply_rule_of_date(
     tx: Transaction,
     context: IngestionContext,
-    version: Version,
+    version: RecordVersion,
     read: NetworkEvent,
-    owned: LeasedPublication,
+    publication: Publication,
     event_id: EventId,
 ) -> None:
     """Make the series match the rule in a version of its next date's record. The event itself is already merged.
 
-    ``owned``: the publication before this version, with the agreed version.
+    ``publication``: the publication before this version, with the agreed version.
     """
-    base, record = record_of(owned.base_body), record_of(version.body)
+    base, record = record_of(publication.base_body), record_of(version.body)
     event = await event_queries.by_id(tx, event_id)
     if event is None or event.place_in_series is None or NATIVE not in mark_of(base) or "rrule" not in record:
         return
@@ -100,11 +100,11 @@ async def apply_rule_of_date(
             MergeSide.OURS,
         )
         await merge_decisions.store(
-            tx, uri=version.uri, theirs_rev=version.rev, ours_revision=owned.revision, decisions=(decision,)
+            tx, uri=version.uri, theirs_rev=version.rev, ours_revision=publication.revision, decisions=(decision,)
         )
 
 
-async def _is_theirs(tx: Transaction, version: Version, series: Series) -> bool:
+async def _is_theirs(tx: Transaction, version: RecordVersion, series: Series) -> bool:
     home = await identities.find(tx, version.did)
     is_owners = home is not None and home.user_id == series.owner_id
     return is_owners and not series.is_read_only and await agenda.may_edit(tx, series, series.owner_id)
@@ -113,7 +113,7 @@ async def _is_theirs(tx: Transaction, version: Version, series: Series) -> bool:
 async def _why_not(
     tx: Transaction,
     context: IngestionContext,
-    version: Version,
+    version: RecordVersion,
     read: NetworkEvent,
     event: Event,
     base: Mapping[str, Value],
@@ -298,21 +298,21 @@ MERGE_RULE: Final = MergeRule(
 
 
 async def apply_record(
-    tx: Transaction, context: IngestionContext, version: Version, read: SeriesRead, owned: LeasedPublication
+    tx: Transaction, context: IngestionContext, version: RecordVersion, read: SeriesRead, publication: Publication
 ) -> None:
     """Make the series match the newest version of its record."""
-    series = await queries.lock(tx, SeriesId(owned.subject_id))
+    series = await queries.lock(tx, SeriesId(publication.subject_id))
     if series is None:
-        raise LookupError(f"publication of a series that is not here: {owned.subject_id}")
+        raise LookupError(f"publication of a series that is not here: {publication.subject_id}")
     await links.note_series(tx, series.id, version.uri)
     if _is_being_retracted(series):
         return  # the record is being retracted, so its content does not matter
     home = await identities.find(tx, version.did)
     is_theirs = home is not None and home.user_id == series.owner_id
     if not is_theirs or not await agenda.may_edit(tx, series, series.owner_id):
-        await merge_local.keep_ours(tx, owned, version, why=RecordReason.OWNER_MAY_NOT_CHANGE_SERIES)
+        await merge_local.keep_ours(tx, publication, version, why=RecordReason.OWNER_MAY_NOT_CHANGE_SERIES)
         return
-    base_record = record_of(owned.base_body or version.body)
+    base_record = record_of(publication.base_body or version.body)
     ours = fields_of(read_series(SERIES, write_series(series, series_page(context.instance, series), base_record)))
     base = _read(base_record) or fields_of(read)
     theirs = fields_of(read)
@@ -321,24 +321,24 @@ async def apply_record(
     if not is_same_place(ours.venue, series.content.venue):
         # A record cannot store the venue as precisely as it is known here.
         theirs = replace(theirs, venue=base.venue)
-    joined = merge_local.merge_version(MERGE_RULE, owned, version, tx.now, (base, ours, theirs), {})
+    joined = merge_local.merge_version(MERGE_RULE, publication, version, tx.now, (base, ours, theirs), {})
     try:
         plan = await plan_of(tx, series, MERGE_RULE.edits_between(ours, joined.merged.value))
     except RuleRefused as refused:
-        await merge_local.keep_ours(tx, owned, version, why=_rule_refused(refused))
+        await merge_local.keep_ours(tx, publication, version, why=_rule_refused(refused))
         return
     if plan is not None:
         # A series that somebody else has changed needs the owner's approval, and this edit is not an approval.
         by = None if series.needs_author_approval else series.owner_id
-        await actions.apply_plan(tx, replace(series, changed_by=by), plan, is_read=True)
-    await merge_local.store_merge(tx, MERGE_RULE, owned, version, joined)
+        await actions.apply(tx, replace(series, changed_by=by), plan, is_read=True)
+    await merge_local.store_merge(tx, MERGE_RULE, publication, version, joined)
 
 
 async def differing(
-    reader: Reader, context: IngestionContext, owned: LeasedPublication, body: bytes
+    reader: Reader, context: IngestionContext, publication: Publication, body: bytes
 ) -> tuple[str, ...]:
     """Return the fields of the series whose values in the record differ from what we would write."""
-    series = await queries.by_id(reader, SeriesId(owned.subject_id))
+    series = await queries.by_id(reader, SeriesId(publication.subject_id))
     if series is None or _is_being_retracted(series):
         return ()
     record = record_of(body)
@@ -369,14 +369,14 @@ async def plan_of(tx: Transaction, series: Series, values: Mapping[str, Any]) ->
     return plan_all(series, content, timing, await date_queries.stored(tx, series.id), tx.now)
 
 
-async def record_deleted(tx: Transaction, *, uri: str, rev: str, owned: LeasedPublication) -> None:
+async def record_deleted(tx: Transaction, *, uri: str, rev: str, publication: Publication) -> None:
     """Stop publishing a series whose record another app deleted, until its owner decides otherwise. The series and its
     dates stay.
     """
     reason = PublicationReason.SERIES_RECORD_DELETED
     if await publication_echoes.mark_deleted_elsewhere(tx, uri=uri, rev=rev, reason=reason):
-        await publication_moves.withdraw(tx, kind=PublicationKind.SERIES, subject_id=owned.subject_id)
-        await links.note_series(tx, SeriesId(owned.subject_id), None)
+        await publication_moves.withdraw(tx, kind=PublicationKind.SERIES, subject_id=publication.subject_id)
+        await links.note_series(tx, SeriesId(publication.subject_id), None)
 
 
 def _is_being_retracted(series: Series) -> bool:

@@ -12,7 +12,7 @@ from groundwork.database.transaction import Transaction
 from groundwork.errors import Explanation, Reason, encode_explanation
 from openmeet.domain.events.model import RecordOrigin
 from openmeet.network.ingestion import merge_decisions
-from openmeet.network.ingestion.events import Version, moment_of_rev
+from openmeet.network.ingestion.events import moment_of_rev
 from openmeet.network.ingestion.three_way_merge import (
     FieldDecision,
     MergeInput,
@@ -26,7 +26,8 @@ from openmeet.network.ingestion.three_way_merge import (
 from openmeet.network.records.reader import shortened
 from openmeet.network.records.reasons import RecordReason
 from openmeet.outbox import publication_echoes
-from openmeet.outbox.publication_leases import LeasedPublication
+from openmeet.outbox.publication_leases import Publication
+from openmeet.outbox.publications import RecordVersion
 
 # Maximum number of characters shown of an unreadable version: enough to type its content again.
 _MOST_SHOWN: Final = 1_000
@@ -42,15 +43,15 @@ class MergedEdits(Generic[T]):
     merged: MergeResult[T]
 
 
-def edits_since(way: MergeRule[T], owned: LeasedPublication, base: T) -> T:
+def edits_since(way: MergeRule[T], publication: Publication, base: T) -> T:
     """Return what our side's edits are compared with: the result of the last merge, or else the agreed version."""
-    return base if owned.merged is None else way.decode(owned.merged)
+    return base if publication.merged is None else way.decode(publication.merged)
 
 
 def merge_version(
     way: MergeRule[T],
-    owned: LeasedPublication,
-    version: Version,
+    publication: Publication,
+    version: RecordVersion,
     now: Instant,
     values: tuple[T, T, T],
     held: Mapping[str, Any],
@@ -60,49 +61,51 @@ def merge_version(
     ``held``: fields that count as edited here whenever theirs differ, even if nobody has edited them.
     """
     base, ours, theirs = values
-    edits = {} if owned.edits is None else way.decode_edits(owned.edits)
-    edits.update(way.edits_between(edits_since(way, owned, base), ours))
+    edits = {} if publication.edits is None else way.decode_edits(publication.edits)
+    edits.update(way.edits_between(edits_since(way, publication, base), ours))
     edits.update((name, value) for name, value in held.items() if value != getattr(theirs, name))
     facts = MergeInput(
         origin=RecordOrigin.HERE,
-        ours_at=owned.edited_at,
+        ours_at=publication.edited_at,
         theirs_at=moment_of_rev(version.rev, now),
-        ours_cid=owned.chosen_cid or "",
+        ours_cid=publication.chosen_cid or "",
         theirs_cid=version.cid,
     )
     return MergedEdits(edits, way.merge(base, edits, theirs, facts))
 
 
 async def store_merge(
-    tx: Transaction, way: MergeRule[T], owned: LeasedPublication, version: Version, joined: MergedEdits[T]
+    tx: Transaction, way: MergeRule[T], publication: Publication, version: RecordVersion, joined: MergedEdits[T]
 ) -> None:
     """Store each decision, and enqueue our remaining edits. If there are none, theirs becomes the new base."""
     await merge_decisions.store(
         tx,
         uri=version.uri,
         theirs_rev=version.rev,
-        ours_revision=owned.revision,
+        ours_revision=publication.revision,
         decisions=joined.merged.decisions,
     )
-    if owned.is_pending or joined.edits:
+    if publication.is_pending or joined.edits:
         merged = way.encode(joined.merged.value)
         await publication_echoes.remember_merge(tx, uri=version.uri, edits=encode_edits(joined.edits), merged=merged)
     else:
-        await publication_echoes.adopt(tx, uri=version.uri, cid=version.cid, body=version.body, rev=version.rev)
+        await publication_echoes.adopt(tx, version)
 
 
-async def keep_ours(tx: Transaction, owned: LeasedPublication, version: Version, *, why: Explanation | Reason) -> None:
+async def keep_ours(
+    tx: Transaction, publication: Publication, version: RecordVersion, *, why: Explanation | Reason
+) -> None:
     """Keep our content because their version cannot be applied. Their version stays in the repository. The host can
     read the reason and the changes in their version.
     """
-    before, after = record_of(owned.base_body), record_of(version.body)
+    before, after = record_of(publication.base_body), record_of(version.body)
     changed = {key: value for key, value in after.items() if before.get(key) != value}
     said = json.dumps(json_form.to_json(changed), ensure_ascii=False)
     decision = FieldDecision(
         "record", "", "", not_applied(why, said if changed else ""), MergeReason.MANUAL_EDIT_IS_KEPT, MergeSide.OURS
     )
     await merge_decisions.store(
-        tx, uri=version.uri, theirs_rev=version.rev, ours_revision=owned.revision, decisions=(decision,)
+        tx, uri=version.uri, theirs_rev=version.rev, ours_revision=publication.revision, decisions=(decision,)
     )
 
 

@@ -29,7 +29,7 @@ from openmeet.network.records.collections import EVENT
 from openmeet.network.records.event_reader import OriginMark
 from openmeet.network.records.message import RecordMessage
 from openmeet.outbox import publication_moves, publications, superseded_records
-from openmeet.outbox.publications import PublicationKind
+from openmeet.outbox.publications import PublicationKind, RecordVersion
 
 # No event is edited this often, so a greater counter is forged.
 _MOST_EDITS: Final = 1_000_000
@@ -78,13 +78,9 @@ async def _take_as_ours(tx: Transaction, message: RecordMessage, event_id: Event
     )
     if not await publication_moves.reattach(
         tx,
+        RecordVersion(message.uri, message.rev, message.cid or "", message.body or b""),
         kind=PublicationKind.EVENT,
         subject_id=event.id,
-        did=message.did,
-        uri=message.uri,
-        cid=message.cid or "",
-        body=message.body or b"",
-        rev=message.rev,
         sent_revision=version,
         was_retracted_here=is_back,
     ):

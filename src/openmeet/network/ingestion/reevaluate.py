@@ -27,7 +27,7 @@ from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.rsvp import written_at
 from openmeet.network.records.seen import SeenRecord
 from openmeet.outbox import publication_echoes, publication_leases
-from openmeet.outbox.publication_leases import LeasedPublication
+from openmeet.outbox.publication_leases import Publication
 from openmeet.outbox.publications import PublicationKind, PublicationState
 
 
@@ -83,18 +83,18 @@ async def _reconsider(tx: Transaction, did: Did, decision: EarlierDecision, know
         return
     person, _ = await rsvps.answers_of(tx, did, known.subject_uri)
     mine = await attendance_queries.find(tx, event_id, person.user_id)
-    owned = None if mine is None else await publication_leases.find(tx, PublicationKind.RSVP, mine.id)
-    if mine is None or owned is None or owned.revision != decision.ours_revision:
+    publication = None if mine is None else await publication_leases.find(tx, PublicationKind.RSVP, mine.id)
+    if mine is None or publication is None or publication.revision != decision.ours_revision:
         return  # another RSVP has been given here since
-    side = most_recent(facts_of(owned, owned.edited_at, moment_of_rev(rev, tx.now)))
+    side = most_recent(facts_of(publication, publication.edited_at, moment_of_rev(rev, tx.now)))
     if side is decision.result:
         return
     if side is MergeSide.OURS:
         revision = await attendance.restore_reply(
-            tx, mine.id, AttendanceStatus(decision.ours), answered_at=owned.edited_at
+            tx, mine.id, AttendanceStatus(decision.ours), answered_at=publication.edited_at
         )
         await merge_decisions.replace_result(tx, decision, field=FIELD, result=side, ours_revision=revision)
-    elif await _undo_result(tx, did, decision, known.subject_uri, event_id, mine, owned):
+    elif await _undo_result(tx, did, decision, known.subject_uri, event_id, mine, publication):
         await merge_decisions.replace_result(
             tx, decision, field=FIELD, result=side, ours_revision=decision.ours_revision
         )
@@ -107,15 +107,15 @@ async def _undo_result(
     subject_uri: str,
     event_id: EventId,
     mine: Attendance,
-    owned: LeasedPublication,
+    publication: Publication,
 ) -> bool:
     """Undo the result of a commit that turned out not to be the right one. Returns False if the result is already being
     sent to the repository.
     """
     is_deleted = decision.theirs == DELETED
-    if owned.state is PublicationState.SENDING or (is_deleted and owned.uri is not None):
+    if publication.state is PublicationState.SENDING or (is_deleted and publication.uri is not None):
         return False
-    await publication_echoes.abandon_revision(tx, owned)
+    await publication_echoes.abandon_revision(tx, publication)
     if is_deleted:
         await attendance.withdraw_after_late_deletion(tx, mine.id)
     else:

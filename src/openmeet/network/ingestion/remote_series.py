@@ -24,11 +24,11 @@ from openmeet.domain.series.dates import original_text
 from openmeet.domain.series.model import Series, SeriesId
 from openmeet.domain.series.record_settings import normal_name
 from openmeet.feature_flags.flags import Flag, Switches
-from openmeet.network.ingestion.events import Version
 from openmeet.network.ingestion.parsed_messages import ParsedMessage
 from openmeet.network.records.collections import EVENT, SERIES_COLLECTIONS
 from openmeet.network.records.series import LinkRead, SeriesRead, read_link, read_native
 from openmeet.outbox.kinds import JobKind
+from openmeet.outbox.publications import RecordVersion
 
 # Records per transaction; each one is decoded.
 PIECE: Final = 500
@@ -137,7 +137,7 @@ def changes_recurrence(record: Mapping[str, object], event: Event, switches: Swi
 
 
 async def place(
-    tx: Transaction, version: Version, read: NetworkEvent, event_id: EventId, switches: Switches, freed: Freed
+    tx: Transaction, version: RecordVersion, read: NetworkEvent, event_id: EventId, switches: Switches, freed: Freed
 ) -> None:
     """Make an event the date that it claims in its author's series, no matter which arrives first. An event with a rule
     starts a series.
@@ -256,7 +256,7 @@ def _is_series(uri: str) -> bool:
 
 
 async def _by_rule(
-    tx: Transaction, version: Version, record: dict[str, object], read: NetworkEvent, event_id: EventId
+    tx: Transaction, version: RecordVersion, record: dict[str, object], read: NetworkEvent, event_id: EventId
 ) -> None:
     found = read_native(record, read.name, read.description, read.time_zone, read.starts_at)
     event = await event_queries.by_id(tx, event_id)

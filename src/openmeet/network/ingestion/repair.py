@@ -11,7 +11,7 @@ from openmeet.domain.groups import record_queries
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series import record_settings as series_records
 from openmeet.network.ingestion import events, local_records, remote_groups, remote_series, rsvps
-from openmeet.network.ingestion.events import IngestionContext, Version
+from openmeet.network.ingestion.events import IngestionContext
 from openmeet.network.records import links, seen
 from openmeet.network.records.collections import EVENTS, GROUP_COLLECTIONS, GROUP_STATEMENTS, RSVPS, SERIES_COLLECTIONS
 from openmeet.network.records.event_reader import read_event
@@ -22,8 +22,8 @@ from openmeet.network.records.row_lock import lock_row_of
 from openmeet.network.records.seen import RecordState
 from openmeet.network.records.series import read_series
 from openmeet.outbox import publication_echoes, publication_leases, publications
-from openmeet.outbox.publication_leases import LeasedPublication
-from openmeet.outbox.publications import PublicationState
+from openmeet.outbox.publication_leases import Publication
+from openmeet.outbox.publications import PublicationState, RecordVersion
 from openmeet.outbox.reasons import PublicationReason
 
 
@@ -38,7 +38,7 @@ async def derive_anew(
     known = await seen.find(tx, uri)
     if known is None or known.state is not RecordState.MAPPED or known.cid is None or known.body is None:
         return
-    version = Version(uri, did, known.collection, known.rkey, known.rev, known.cid, known.body)
+    version = RecordVersion(uri, known.rev, known.cid, known.body)
     if known.collection in RSVPS:
         subject = await current_subject(tx, known.subject_uri or "")
         event = await event_queries.by_record_uri(tx, subject)
@@ -46,20 +46,20 @@ async def derive_anew(
             await rsvps.derive(tx, did=did, subject_uri=subject, event_id=event.id)
         return
     await seen.lock_subjects(tx, [uri])
-    owned = await _owned(tx, uri)
-    if owned is not None and forgets_base:
-        owned = replace(owned, base_body=None)
+    publication = await _owned(tx, uri)
+    if publication is not None and forgets_base:
+        publication = replace(publication, base_body=None)
     record = cbor.decode(known.body)
-    if known.collection in EVENTS and (owned is None or owned.kind is publications.PublicationKind.EVENT):
+    if known.collection in EVENTS and (publication is None or publication.kind is publications.PublicationKind.EVENT):
         read = read_event(known.collection, record, rkey=known.rkey, indexed_at=tx.now)
-        await events.apply_record(tx, context, version, read.event, owned)
+        await events.apply_record(tx, context, version, read.event, publication)
         return
     if known.collection in GROUP_STATEMENTS:
         await remote_groups.apply_statement(tx, did, uri, read_statement(known.collection, did, record))
-    if owned is not None and owned.kind in local_records.KINDS:
-        await local_records.apply_foreign_version(tx, context, version, owned)
-    elif owned is not None:
-        await publications.recheck(tx, kind=owned.kind, subject_ids=[owned.subject_id])
+    if publication is not None and publication.kind in local_records.KINDS:
+        await local_records.apply_foreign_version(tx, context, version, publication)
+    elif publication is not None:
+        await publications.recheck(tx, kind=publication.kind, subject_ids=[publication.subject_id])
     elif known.collection in GROUP_COLLECTIONS:
         await remote_groups.apply_record(tx, did, uri, known.cid, read_group(known.collection, record))
     elif known.collection in SERIES_COLLECTIONS:
@@ -81,10 +81,10 @@ async def detach_record(tx: Transaction, context: IngestionContext, did: Did, ur
     if collection in RSVPS:
         await rsvps.withdraw(tx, uri=uri, did=did, rev=rev, subject_uri=None, event_id=None)
         return
-    owned = await _owned(tx, uri)
+    publication = await _owned(tx, uri)
     if collection in EVENTS:
         await series_records.remove_from_network(tx, uri)
-        await events.remove(tx, context, uri=uri, rev=rev, owned=owned, last=None)
+        await events.remove(tx, context, uri=uri, rev=rev, publication=publication, last=None)
     elif collection in GROUP_STATEMENTS:
         await remote_groups.withdraw_statement(tx, OF_STATEMENTS[str(collection)], uri)
         membership = await record_queries.by_statement(tx, uri)
@@ -109,20 +109,20 @@ async def mark_not_published(tx: Transaction, uri: str, rev: str) -> None:
 
     Changes nothing if the read has already handled that.
     """
-    owned = await _owned(tx, uri)
-    if owned is None or owned.state is not PublicationState.PUBLISHED or (owned.base_rev or "") > rev:
+    publication = await _owned(tx, uri)
+    if publication is None or publication.state is not PublicationState.PUBLISHED or (publication.base_rev or "") > rev:
         return
-    if owned.kind in local_records.KINDS:
-        await local_records.record_deleted(tx, uri=uri, rev=rev, owned=owned)
+    if publication.kind in local_records.KINDS:
+        await local_records.record_deleted(tx, uri=uri, rev=rev, publication=publication)
     else:
         reason = PublicationReason.RECORD_MISSING
         await publication_echoes.mark_deleted_elsewhere(tx, uri=uri, rev=rev, reason=reason)
 
 
-async def _owned(tx: Transaction, uri: str) -> LeasedPublication | None:
+async def _owned(tx: Transaction, uri: str) -> Publication | None:
     """Return the publication of this record. Its row is locked first."""
-    owned = await publication_leases.find_by_uri(tx, uri)
-    if owned is None:
+    publication = await publication_leases.find_by_uri(tx, uri)
+    if publication is None:
         return None
-    await lock_row_of(tx, owned.kind, owned.subject_id)
+    await lock_row_of(tx, publication.kind, publication.subject_id)
     return await publication_leases.find_by_uri(tx, uri)

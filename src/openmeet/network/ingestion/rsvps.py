@@ -33,8 +33,8 @@ from openmeet.network.records.reasons import RecordReason
 from openmeet.network.records.rsvp import RsvpRead, read_rsvp, written_at
 from openmeet.network.records.seen import SeenRecord
 from openmeet.outbox import publication_echoes, publication_leases, publications
-from openmeet.outbox.publication_leases import LeasedPublication
-from openmeet.outbox.publications import PublicationKind
+from openmeet.outbox.publication_leases import Publication
+from openmeet.outbox.publications import PublicationKind, RecordVersion
 from openmeet.outbox.reasons import PublicationReason
 
 
@@ -58,8 +58,8 @@ async def derive(
     if not person.is_shadow:
         # Nothing is published for a person who never signed in here, so nothing can conflict with their record.
         mine = await attendance_queries.find(tx, event_id, user_id)
-        owned = None if mine is None else await publication_leases.find(tx, PublicationKind.RSVP, mine.id)
-        if owned is not None and mine is not None and not await gives_way(tx, owned, mine, effective):
+        publication = None if mine is None else await publication_leases.find(tx, PublicationKind.RSVP, mine.id)
+        if publication is not None and mine is not None and not await gives_way(tx, publication, mine, effective):
             return
     answer = _answer_of(effective, read)
     await _apply(tx, did, subject_uri, RecordedRsvp(event_id, user_id, effective.uri, answer, effective.first_seen_at))
@@ -152,19 +152,19 @@ async def withdraw(
     after_rev: str = "",
 ) -> None:
     """Withdraw the RSVP of a deleted record. The person's next older RSVP, if any, becomes effective."""
-    owned = await publication_leases.find_by_uri(tx, uri)
-    if owned is not None and owned.has_unanswered_delete:
+    publication = await publication_leases.find_by_uri(tx, uri)
+    if publication is not None and publication.has_unanswered_delete:
         known = await attendance_queries.by_record_uri(tx, uri)
         if known is not None:
             await attendance.forget_record(tx, known.id)
         return
-    if owned is not None:
+    if publication is not None:
         # The latest change counts: an RSVP given here after the deletion stays and is written again.
         deleted_by = await latest_possible_commit(tx, did, rev, after_rev)
-        is_newer = owned.is_pending and owned.edited_at > moment_of_rev(deleted_by, tx.now)
-        if owned.is_pending and (not is_newer or deleted_by != rev):
+        is_newer = publication.is_pending and publication.edited_at > moment_of_rev(deleted_by, tx.now)
+        if publication.is_pending and (not is_newer or deleted_by != rev):
             await store_deletion_decision(
-                tx, owned, uri, rev, after_rev, MergeSide.OURS if is_newer else MergeSide.THEIRS
+                tx, publication, uri, rev, after_rev, MergeSide.OURS if is_newer else MergeSide.THEIRS
             )
         reason = PublicationReason.ANSWER_RECORD_DELETED
         await publication_echoes.mark_deleted_elsewhere(tx, uri=uri, rev=rev, reason=reason, is_due_again=is_newer)
@@ -175,12 +175,12 @@ async def withdraw(
             return
     if subject_uri is not None and event_id is not None:
         person, left = await answers_of(tx, did, subject_uri)
-        if owned is None and await _is_latest_again(tx, uri, event_id, person.user_id, left):
+        if publication is None and await _is_latest_again(tx, uri, event_id, person.user_id, left):
             return
         if left:
             await derive(tx, did=did, subject_uri=subject_uri, event_id=event_id)
             return
-    if owned is None and await _was_answered_after_deletion(tx, did=did, uri=uri, rev=rev, after_rev=after_rev):
+    if publication is None and await _was_answered_after_deletion(tx, did=did, uri=uri, rev=rev, after_rev=after_rev):
         return
     await attendance.withdraw_from_network(tx, record_uri=uri)
 
@@ -195,23 +195,23 @@ async def _is_latest_again(
     is published. A later record of another app still overrides it, and takes the place of the deleted one.
     """
     mine = await attendance_queries.find(tx, event_id, user_id)
-    owned = None if mine is None else await publication_leases.find(tx, PublicationKind.RSVP, mine.id)
-    if mine is None or owned is None or owned.is_pending:
+    publication = None if mine is None else await publication_leases.find(tx, PublicationKind.RSVP, mine.id)
+    if mine is None or publication is None or publication.is_pending:
         return False
     ours = await merge_decisions.overridden_local_value(
-        tx, uri=uri, field=FIELD, ours_revision=owned.revision, besides=DELETED
+        tx, uri=uri, field=FIELD, ours_revision=publication.revision, besides=DELETED
     )
     if ours is None:
         return False
-    if left and left[0].uri != owned.uri:
+    if left and left[0].uri != publication.uri:
         effective = left[0]
-        facts = facts_of(owned, owned.edited_at, await _answered_at(tx, effective), effective.cid or "")
+        facts = facts_of(publication, publication.edited_at, await _answered_at(tx, effective), effective.cid or "")
         if most_recent(facts) is MergeSide.THEIRS:
-            await _store_decision(tx, owned, ours, effective, read_of(effective), MergeSide.THEIRS)
+            await _store_decision(tx, publication, ours, effective, read_of(effective), MergeSide.THEIRS)
             return False
     if mine.record_uri == uri:
         await attendance.forget_record(tx, mine.id)
-    await attendance.restore_reply(tx, mine.id, AttendanceStatus(ours), answered_at=owned.edited_at)
+    await attendance.restore_reply(tx, mine.id, AttendanceStatus(ours), answered_at=publication.edited_at)
     return True
 
 
@@ -264,45 +264,45 @@ def read_of(answer: SeenRecord) -> RsvpRead:
     return read_rsvp(answer.collection, cbor.decode(answer.body or b""), rkey=answer.rkey)
 
 
-async def gives_way(tx: Transaction, owned: LeasedPublication, mine: Attendance, effective: SeenRecord) -> bool:
+async def gives_way(tx: Transaction, publication: Publication, mine: Attendance, effective: SeenRecord) -> bool:
     """Whether the effective record overrides the RSVP given here. The decision is stored if both changed."""
-    is_own_record = effective.uri == owned.uri
-    if is_own_record and effective.cid in {owned.base_cid, owned.chosen_cid}:
+    is_own_record = effective.uri == publication.uri
+    if is_own_record and effective.cid in {publication.base_cid, publication.chosen_cid}:
         # These are our own bytes, but the local status may be more specific. If the status came from another record
         # that is no longer effective, ours becomes effective again.
         is_anothers = mine.source is RsvpSource.NETWORK and mine.record_uri != effective.uri
-        return is_anothers and not owned.is_pending
+        return is_anothers and not publication.is_pending
     if mine.status is AttendanceStatus.INVITED and mine.record_uri is None and not is_own_record:
         # An invitation comes from the host, however new it is. The person's own RSVP is only in the record.
-        if owned.is_pending:
-            await publication_echoes.abandon_revision(tx, owned)
+        if publication.is_pending:
+            await publication_echoes.abandon_revision(tx, publication)
         return True
     read = read_of(effective)
     differs = mine.source is RsvpSource.HERE and read.answer is not attendance_rules.record_status_of(mine.status)
-    if owned.is_pending or (differs and mine.status in UNPUBLISHED):
-        return await _gives_way_unsent(tx, owned, mine, effective, read)
+    if publication.is_pending or (differs and mine.status in UNPUBLISHED):
+        return await _gives_way_unsent(tx, publication, mine, effective, read)
     if is_own_record:
         await _adopt(tx, effective)
         return True
-    return not (differs and await _is_newer_than_record(tx, owned, mine, effective, read))
+    return not (differs and await _is_newer_than_record(tx, publication, mine, effective, read))
 
 
 async def _gives_way_unsent(
-    tx: Transaction, owned: LeasedPublication, mine: Attendance, effective: SeenRecord, read: RsvpRead
+    tx: Transaction, publication: Publication, mine: Attendance, effective: SeenRecord, read: RsvpRead
 ) -> bool:
     """Like ``gives_way``, for an RSVP that was never published."""
     said_at = await _answered_at(tx, effective)
-    side = most_recent(facts_of(owned, owned.edited_at, said_at, effective.cid or ""))
-    await _store_decision(tx, owned, mine.status.value, effective, read, side)
-    if effective.uri == owned.uri and (side is MergeSide.THEIRS or not owned.is_pending):
+    side = most_recent(facts_of(publication, publication.edited_at, said_at, effective.cid or ""))
+    await _store_decision(tx, publication, mine.status.value, effective, read, side)
+    if effective.uri == publication.uri and (side is MergeSide.THEIRS or not publication.is_pending):
         await _adopt(tx, effective)
     elif side is MergeSide.THEIRS:
-        await publication_echoes.abandon_revision(tx, owned)
+        await publication_echoes.abandon_revision(tx, publication)
     return side is MergeSide.THEIRS
 
 
 async def _is_newer_than_record(
-    tx: Transaction, owned: LeasedPublication, mine: Attendance, effective: SeenRecord, read: RsvpRead
+    tx: Transaction, publication: Publication, mine: Attendance, effective: SeenRecord, read: RsvpRead
 ) -> bool:
     """Whether the RSVP given here, which is already published, is newer than another app's record that arrives only
     now.
@@ -311,10 +311,10 @@ async def _is_newer_than_record(
     published in that record; otherwise other apps, and everybody who reads the repository, would show an outdated RSVP.
     """
     ours_at = mine.answered_at
-    side = most_recent(facts_of(owned, ours_at, await _answered_at(tx, effective), effective.cid or ""))
+    side = most_recent(facts_of(publication, ours_at, await _answered_at(tx, effective), effective.cid or ""))
     if side is MergeSide.OURS or _earliest(tx, effective) < ours_at:
         # The time of a version that is known only from a read may turn out to be earlier.
-        await _store_decision(tx, owned, mine.status.value, effective, read, side)
+        await _store_decision(tx, publication, mine.status.value, effective, read, side)
     if side is MergeSide.OURS:
         await publications.recheck(tx, kind=PublicationKind.RSVP, subject_ids=[mine.id])
     return side is MergeSide.OURS
@@ -323,16 +323,16 @@ async def _is_newer_than_record(
 async def _adopt(tx: Transaction, effective: SeenRecord) -> None:
     """Adopt the content that another app has written into our own record."""
     if effective.cid is not None and effective.body is not None:
-        await publication_echoes.adopt(tx, uri=effective.uri, cid=effective.cid, body=effective.body, rev=effective.rev)
+        await publication_echoes.adopt(tx, RecordVersion(effective.uri, effective.rev, effective.cid, effective.body))
 
 
-def facts_of(owned: LeasedPublication, ours_at: Instant, theirs_at: Instant, theirs_cid: str = "") -> MergeInput:
+def facts_of(publication: Publication, ours_at: Instant, theirs_at: Instant, theirs_cid: str = "") -> MergeInput:
     """Return the input for merging two RSVPs by time."""
     return MergeInput(
         origin=RecordOrigin.HERE,
         ours_at=ours_at,
         theirs_at=theirs_at,
-        ours_cid=owned.chosen_cid or "",
+        ours_cid=publication.chosen_cid or "",
         theirs_cid=theirs_cid,
     )
 
@@ -365,30 +365,30 @@ async def latest_possible_commit(tx: Transaction, did: Did, rev: str, after_rev:
 
 
 async def _store_decision(
-    tx: Transaction, owned: LeasedPublication, ours: str, effective: SeenRecord, read: RsvpRead, side: MergeSide
+    tx: Transaction, publication: Publication, ours: str, effective: SeenRecord, read: RsvpRead, side: MergeSide
 ) -> None:
     await merge_decisions.store(
         tx,
         uri=effective.uri,
         theirs_rev=effective.said_rev,
-        ours_revision=owned.revision,
+        ours_revision=publication.revision,
         decisions=(FieldDecision(FIELD, "", ours, read.answer.value, MergeReason.LATEST_ANSWER, side),),
         after_rev=effective.after_rev,
     )
 
 
 async def store_deletion_decision(
-    tx: Transaction, owned: LeasedPublication, uri: str, rev: str, after_rev: str, side: MergeSide
+    tx: Transaction, publication: Publication, uri: str, rev: str, after_rev: str, side: MergeSide
 ) -> None:
     """Store whether the RSVP given here is overridden by the deletion of its record."""
-    mine = await attendance_queries.by_id(tx, AttendanceId(owned.subject_id))
+    mine = await attendance_queries.by_id(tx, AttendanceId(publication.subject_id))
     if mine is None:
         return
     await merge_decisions.store(
         tx,
         uri=uri,
         theirs_rev=rev,
-        ours_revision=owned.revision,
+        ours_revision=publication.revision,
         decisions=(FieldDecision(FIELD, "", mine.status.value, DELETED, MergeReason.LATEST_ANSWER, side),),
         after_rev=after_rev,
     )

@@ -80,8 +80,8 @@ class OwnPage:
 
 
 @dataclass(frozen=True, slots=True)
-class RecordVersion:
-    """One version of an event's record at the PDS, with the values for its edit form."""
+class EditableEvent:
+    """An event's record at the PDS: its CID and the values of its edit form."""
 
     cid: str
     form: Form
@@ -120,7 +120,7 @@ async def list_page(
     return OwnPage(tuple(found), f"{keys[-1]}{_BEHIND_THE_KEY}{following}" if goes_on else "")
 
 
-async def read_own(network: NetworkClients, identity: Identity, rkey: str, zone: str) -> RecordVersion:
+async def read_own(network: NetworkClients, identity: Identity, rkey: str, zone: str) -> EditableEvent:
     """Read an event's record at the PDS. Raises NotFound, and Refused if it cannot be changed without loss."""
     current = await get_record(
         XrpcClient(network.http, network.clock, identity.pds_url, circuits=network.circuits),
@@ -128,7 +128,7 @@ async def read_own(network: NetworkClients, identity: Identity, rkey: str, zone:
     )
     if current is None:
         raise NotFound(OwnRecordReason.NO_SUCH_RECORD)
-    return RecordVersion(current.cid, form_of(current.record, rkey, zone))
+    return EditableEvent(current.cid, form_of(current.record, rkey, zone))
 
 
 async def create(

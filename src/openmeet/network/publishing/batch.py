@@ -33,7 +33,7 @@ from openmeet.network.repositories.agents import agent_for
 from openmeet.outbox import in_flight
 from openmeet.outbox import publication_leases as leases
 from openmeet.outbox.in_flight import InFlightWrite
-from openmeet.outbox.publication_leases import LeasedPublication
+from openmeet.outbox.publication_leases import Publication
 from openmeet.outbox.publications import PublicationState
 
 # The protocol's limit per commit.
@@ -46,7 +46,7 @@ MAX_BODY_BYTES = 100_000
 class _Create:
     """A first write: the row and its record."""
 
-    leased: LeasedPublication
+    publication: Publication
     draft: Draft
     written: WrittenRecord
 
@@ -59,13 +59,13 @@ class _Create:
         return len(msgspec.json.encode(json_form.to_json(self.draft.record))) + 300
 
 
-async def deliver_batched(publisher: Publisher, leased: Sequence[LeasedPublication]) -> list[LeasedPublication]:
+async def deliver_batched(publisher: Publisher, publications: Sequence[Publication]) -> list[Publication]:
     """Write everything that can be batched; return the rows that must be written individually, in their current state.
     Raises no network errors.
     """
     by_did: dict[str, list[_Create]] = defaultdict(list)
-    alone: list[LeasedPublication] = []
-    for one in leased:
+    alone: list[Publication] = []
+    for one in publications:
         try:
             create = await _create_of(publisher, one)
         except Exception as failure:  # noqa: BLE001 - a row that cannot be read must not block the others
@@ -80,19 +80,19 @@ async def deliver_batched(publisher: Publisher, leased: Sequence[LeasedPublicati
     return alone + [one for some in left for one in some]
 
 
-async def _create_of(publisher: Publisher, leased: LeasedPublication) -> _Create | None:
+async def _create_of(publisher: Publisher, publication: Publication) -> _Create | None:
     """Return the first write of a row; None if the row needs something else."""
-    if leased.attempts > 0 or leased.has_unanswered_delete:
+    if publication.attempts > 0 or publication.has_unanswered_delete:
         return None
     async with publisher.db.reader() as reader:
-        decision = await decide(reader, leased, publisher.flags)
+        decision = await decide(reader, publication, publisher.flags)
     if not isinstance(decision, Publish):
         return None
     try:
-        draft = await drafting.first_draft(publisher, leased, decision)
+        draft = await drafting.first_draft(publisher, publication, decision)
     except Failure:
         return None  # written individually it will fail again, and then its row stores the reason
-    return None if draft is None else _Create(leased, draft, encode_record(draft.record))
+    return None if draft is None else _Create(publication, draft, encode_record(draft.record))
 
 
 def _batches(creates: Sequence[_Create]) -> list[list[_Create]]:
@@ -108,17 +108,17 @@ def _batches(creates: Sequence[_Create]) -> list[list[_Create]]:
     return found
 
 
-async def _send_batch(publisher: Publisher, identity: Identity, batch: Sequence[_Create]) -> list[LeasedPublication]:
+async def _send_batch(publisher: Publisher, identity: Identity, batch: Sequence[_Create]) -> list[Publication]:
     """Send one call; return the rows that must be written individually."""
     uris = {str(one.draft.uri) for one in batch}
     if len(batch) < 2 or len(uris) < len(batch):
-        return [one.leased for one in batch]
+        return [one.publication for one in batch]
     try:
         client = await agent_for(publisher.db, publisher.network, identity)
     except Failure:
-        return [one.leased for one in batch]
+        return [one.publication for one in batch]
     if pause_seconds(client.pace, publisher.network.clock.now(), cost=WRITE_COST * len(batch)) > 0:
-        return [one.leased for one in batch]
+        return [one.publication for one in batch]
     fixed = await _fix(publisher, batch)
     if not fixed:
         return []
@@ -127,7 +127,7 @@ async def _send_batch(publisher: Publisher, identity: Identity, batch: Sequence[
             applied = await apply_creates(client, identity.did, [(one.draft.uri, one.written.record) for one in fixed])
         for made, cid in zip(fixed, applied.cids, strict=True):
             stored = WriteReceipt(cid or "", applied.rev)
-            await write_record.store_response(publisher, made.leased, made.sent, made.written.body, stored)
+            await write_record.store_response(publisher, made.publication, made.sent, made.written.body, stored)
         log.info("records.published_together", did=identity.did, created=len(fixed))
     except NotSignedIn:
         return await _reloaded(publisher, fixed)
@@ -137,12 +137,12 @@ async def _send_batch(publisher: Publisher, identity: Identity, batch: Sequence[
             return await _reloaded(publisher, fixed)
         for one in fixed:
             await store_outcome.retry_later(
-                publisher, one.leased, reason_of(failure), retry.retry_after_seconds(failure)
+                publisher, one.publication, reason_of(failure), retry.retry_after_seconds(failure)
             )
     except Exception as failure:  # noqa: BLE001 - the edge of the worker: the kind is unknown, the publications must not be lost
         log.error("publications.failed_unforeseen", writes=len(fixed), error=repr(failure))
         for one in fixed:
-            await store_outcome.retry_later(publisher, one.leased, reason_of(failure), None)
+            await store_outcome.retry_later(publisher, one.publication, reason_of(failure), None)
     return []
 
 
@@ -157,7 +157,7 @@ async def _fix(publisher: Publisher, batch: Sequence[_Create]) -> list[_Create]:
     async with publisher.db.transaction() as tx:
         for one in batch:
             writes = await leases.store_before_sending(
-                tx, one.leased, one.sent, did=one.draft.identity.did, body=one.written.body
+                tx, one.publication, one.sent, did=one.draft.identity.did, body=one.written.body
             )
             if writes is not None and writes <= MAX_WRITES_PER_HOUR:
                 fixed.append(one)
@@ -165,19 +165,19 @@ async def _fix(publisher: Publisher, batch: Sequence[_Create]) -> list[_Create]:
                 await in_flight.delete_answered(tx, one.sent)  # it will not be sent
                 too_often.append((one, writes))
     for one, writes in too_often:
-        await write_record.stop_rewriting(publisher, one.leased, one.sent.uri, writes)
+        await write_record.stop_rewriting(publisher, one.publication, one.sent.uri, writes)
     return fixed
 
 
-async def _reloaded(publisher: Publisher, fixed: Sequence[_Create]) -> list[LeasedPublication]:
+async def _reloaded(publisher: Publisher, fixed: Sequence[_Create]) -> list[Publication]:
     """Read the rows again, including the keys that were stored for them, because a second key must never be chosen."""
-    found: list[LeasedPublication] = []
+    found: list[Publication] = []
     async with publisher.db.reader() as reader:
         for one in fixed:
-            now = await leases.find(reader, one.leased.kind, one.leased.subject_id)
+            now = await leases.find(reader, one.publication.kind, one.publication.subject_id)
             if (
                 now is not None
-                and now.lease == one.leased.lease
+                and now.lease == one.publication.lease
                 and now.state in {PublicationState.SENDING, PublicationState.RETRACTING}
             ):
                 found.append(now)

@@ -19,7 +19,7 @@ from openmeet.domain.media.pictures import Picture
 from openmeet.domain.series.model import Series
 from openmeet.domain.users.model import UserId
 from openmeet.network.records.group import Reference
-from openmeet.outbox.publication_leases import LeasedPublication
+from openmeet.outbox.publication_leases import Publication
 from openmeet.outbox.reasons import PublicationReason
 
 # Builds the record from this installation's address, the time, and the record that the PDS has. Raises Refused if the
@@ -162,12 +162,12 @@ async def repository_for(reader: Reader, user_id: UserId, did: str | None) -> Id
 
 
 async def target_repository(
-    reader: Reader, user_id: UserId, leased: LeasedPublication
+    reader: Reader, user_id: UserId, publication: Publication
 ) -> Identity | Withhold | AwaitPermission:
     """Return ``repository_for`` a publication. If that repository is disconnected, a retracted record is created in
     another one.
     """
-    identity = await repository_for(reader, user_id, leased.did)
-    if identity is None and leased.may_exist_remotely:
+    identity = await repository_for(reader, user_id, publication.did)
+    if identity is None and publication.may_exist_remotely:
         return AwaitPermission(PublicationReason.SIGN_IN_WITH_ACCOUNT)
     return identity or await repository_for(reader, user_id, None) or Withhold(PublicationReason.NO_REPOSITORY)

@@ -53,7 +53,7 @@ from openmeet.network.repositories.agents import agent_for, is_not_allowed
 from openmeet.network.repositories.sessions import note_refused
 from openmeet.outbox import publication_leases
 from openmeet.outbox.kinds import JobKind
-from openmeet.outbox.publication_leases import LeasedPublication
+from openmeet.outbox.publication_leases import Publication
 from openmeet.outbox.publications import PublicationKind, PublicationState, recheck
 from openmeet.outbox.reasons import PublicationReason
 
@@ -73,11 +73,11 @@ async def deliver_now(publisher: Publisher, kind: PublicationKind, subject_id: s
     """
     async with publisher.db.transaction() as tx:
         before = await _prerequisites(tx, kind, subject_id)
-        leased = [
+        publications = [
             await publication_leases.lease_one(tx, kind=one, subject_id=of, seconds=LEASE_SECONDS)
             for one, of in (*before, (kind, subject_id))
         ]
-    due = [one for one in leased if one is not None]
+    due = [one for one in publications if one is not None]
     if due:
         # If the request stops waiting, delivery continues under its own lease.
         task = asyncio.create_task(_deliver_each(publisher, due))
@@ -99,137 +99,142 @@ async def _prerequisites(reader: Reader, kind: PublicationKind, subject_id: str)
     )
 
 
-async def _deliver_each(publisher: Publisher, due: Sequence[LeasedPublication]) -> None:
+async def _deliver_each(publisher: Publisher, due: Sequence[Publication]) -> None:
     for one in due:
         await deliver_one(publisher, one)
 
 
-async def deliver_one(publisher: Publisher, leased: LeasedPublication) -> None:
+async def deliver_one(publisher: Publisher, publication: Publication) -> None:
     """Handle one leased publication. Every outcome becomes a state of its row; nothing is raised."""
     try:
-        with tracing.step("record.attempted", leased.subject_id, kind=leased.kind.value):
-            await _apply_decision(publisher, leased)
+        with tracing.step("record.attempted", publication.subject_id, kind=publication.kind.value):
+            await _apply_decision(publisher, publication)
     except Failure as failure:
-        await _store_failure(publisher, leased, failure)
+        await _store_failure(publisher, publication, failure)
     except Exception as failure:  # noqa: BLE001 - the edge of the worker: the kind is unknown, the publication must not be lost
         log.error(
-            "publication.failed_unforeseen", kind=leased.kind.value, subject=leased.subject_id, error=repr(failure)
+            "publication.failed_unforeseen",
+            kind=publication.kind.value,
+            subject=publication.subject_id,
+            error=repr(failure),
         )
-        await store_outcome.retry_later(publisher, leased, reason_of(failure), None)
+        await store_outcome.retry_later(publisher, publication, reason_of(failure), None)
 
 
-async def _apply_decision(publisher: Publisher, leased: LeasedPublication) -> None:
+async def _apply_decision(publisher: Publisher, publication: Publication) -> None:
     async with publisher.db.reader() as reader:
-        decision = await decide(reader, leased, publisher.flags)
-    is_retracting = leased.has_unanswered_delete
-    if is_retracting and leased.state is not PublicationState.RETRACTING:
+        decision = await decide(reader, publication, publisher.flags)
+    is_retracting = publication.has_unanswered_delete
+    if is_retracting and publication.state is not PublicationState.RETRACTING:
         # The publication was blocked while its delete was still unanswered.
         async with publisher.db.transaction() as tx:
-            if not await publication_leases.start_retracting(tx, leased):
+            if not await publication_leases.start_retracting(tx, publication):
                 return
-        leased = publication_leases.in_retracting_state(leased)
+        publication = publication_leases.in_retracting_state(publication)
     match decision:
         case Withhold(why) | RetractDuplicate(why):
-            await _withhold_or_retract(publisher, leased, why)
+            await _withhold_or_retract(publisher, publication, why)
         case DoNothing() | KeepEditsLocal() if is_retracting:
-            await _stop_retracting(publisher, leased)
+            await _stop_retracting(publisher, publication)
         case KeepEditsLocal(why):
-            await store_outcome.end_lease(publisher, leased, PublicationState.WITHHELD, reason=why)
+            await store_outcome.end_lease(publisher, publication, PublicationState.WITHHELD, reason=why)
         case DoNothing():
             async with publisher.db.transaction() as tx:
-                await publication_leases.complete_without_write(tx, leased)
+                await publication_leases.complete_without_write(tx, publication)
         case AwaitPermission(why):
-            await store_outcome.end_lease(publisher, leased, PublicationState.BLOCKED, reason=why)
+            await store_outcome.end_lease(publisher, publication, PublicationState.BLOCKED, reason=why)
         case ForgetRecord():
-            await store_outcome.forget_record(publisher, leased)
+            await store_outcome.forget_record(publisher, publication)
         case MoveBack(uri):
-            await store_outcome.keep_in_repository(publisher, leased, uri)
+            await store_outcome.keep_in_repository(publisher, publication, uri)
         case _ if is_retracting:
-            await _resume_publishing(publisher, leased)
+            await _resume_publishing(publisher, publication)
         case AwaitFeatureFlag():
             due_at = Instant(publisher.network.clock.now() + RECHECK_AFTER)
             await store_outcome.end_lease(
-                publisher, leased, PublicationState.RETRYING, reason=PublicationReason.SWITCHED_OFF, due_at=due_at
+                publisher, publication, PublicationState.RETRYING, reason=PublicationReason.SWITCHED_OFF, due_at=due_at
             )
         case Wait(why, until):
             due_at = until or Instant(publisher.network.clock.now() + RECHECK_AFTER)
-            await store_outcome.end_lease(publisher, leased, PublicationState.WAITING, reason=why, due_at=due_at)
+            await store_outcome.end_lease(publisher, publication, PublicationState.WAITING, reason=why, due_at=due_at)
         case PublishEvent() | PublishRsvp() | PublishSeries() | PublishGroup() | PublishPlain():
-            await _publish(publisher, leased, decision)
+            await _publish(publisher, publication, decision)
 
 
-async def _publish(publisher: Publisher, leased: LeasedPublication, decision: Publish) -> None:
-    if await write_record.complete_earlier_send(publisher, leased):
+async def _publish(publisher: Publisher, publication: Publication, decision: Publish) -> None:
+    if await write_record.complete_earlier_send(publisher, publication):
         return
     client = await agent_for(publisher.db, publisher.network, decision.identity)
     try:
-        await write_record.write(publisher, client, leased, decision)
+        await write_record.write(publisher, client, publication, decision)
     except NotSignedIn as refused:
         await _session_refused(publisher, decision.identity, refused)
 
 
-async def _resume_publishing(publisher: Publisher, leased: LeasedPublication) -> None:
+async def _resume_publishing(publisher: Publisher, publication: Publication) -> None:
     """Handle a retraction that is no longer wanted: finish it if the record is still the version that we know, then
     decide again. The RSVP must still be here when the echo of the delete arrives.
     """
-    there = None if leased.uri is None else await proofs.fetch_proven_message(publisher, parse_at_uri(leased.uri))
+    there = (
+        None if publication.uri is None else await proofs.fetch_proven_message(publisher, parse_at_uri(publication.uri))
+    )
     if there is not None and there.cid is None:
-        await store_outcome.forget_record(publisher, leased, there)
-    elif there is not None and there.cid in {leased.base_cid, leased.chosen_cid}:
+        await store_outcome.forget_record(publisher, publication, there)
+    elif there is not None and there.cid in {publication.base_cid, publication.chosen_cid}:
         # An unanswered delete may still be in flight. If it took effect later, it would look like a deletion by
         # somebody else.
-        await _retract(publisher, leased)
+        await _retract(publisher, publication)
     else:
         # The record has another version, which the delete would not remove.
-        await _decide_again(publisher, leased)
+        await _decide_again(publisher, publication)
         return
     async with publisher.db.transaction() as tx:
-        await recheck(tx, kind=leased.kind, subject_ids=[leased.subject_id])
+        await recheck(tx, kind=publication.kind, subject_ids=[publication.subject_id])
 
 
-async def _stop_retracting(publisher: Publisher, leased: LeasedPublication) -> None:
+async def _stop_retracting(publisher: Publisher, publication: Publication) -> None:
     """Stop retracting: no write is wanted any more, regardless of the repository's content.
 
     A delete may still be in flight, and a record that stays needs a publication. A record that we wrote is therefore
     deleted first; one that its author wrote in another app keeps its publication.
     """
-    if leased.uri is None or leased.kind not in {PublicationKind.EVENT, PublicationKind.RSVP}:
-        await store_outcome.forget_record(publisher, leased)
+    if publication.uri is None or publication.kind not in {PublicationKind.EVENT, PublicationKind.RSVP}:
+        await store_outcome.forget_record(publisher, publication)
         return
     async with publisher.db.reader() as reader:
         event = (
-            await event_queries.by_id(reader, EventId(leased.subject_id))
-            if leased.kind is PublicationKind.EVENT
+            await event_queries.by_id(reader, EventId(publication.subject_id))
+            if publication.kind is PublicationKind.EVENT
             else None
         )
     if event is not None and event.is_record_of_author:
-        await _decide_again(publisher, leased)
+        await _decide_again(publisher, publication)
     else:
-        await _resume_publishing(publisher, leased)
+        await _resume_publishing(publisher, publication)
 
 
-async def _decide_again(publisher: Publisher, leased: LeasedPublication) -> None:
+async def _decide_again(publisher: Publisher, publication: Publication) -> None:
     """Give up the retraction and make the publication due, so that it is decided again."""
     async with publisher.db.transaction() as tx:
-        await publication_leases.forget_delete(tx, leased)
-        await publication_leases.set_state(tx, leased, PublicationState.DUE, reason=None)
+        await publication_leases.forget_delete(tx, publication)
+        await publication_leases.set_state(tx, publication, PublicationState.DUE, reason=None)
 
 
-async def _withhold_or_retract(publisher: Publisher, leased: LeasedPublication, why: PublicationReason) -> None:
+async def _withhold_or_retract(publisher: Publisher, publication: Publication, why: PublicationReason) -> None:
     """Retract what may have been published, because it must not be public."""
-    if leased.uri is None or leased.did is None:
-        if leased.state is PublicationState.RETRACTING:
-            await store_outcome.forget_record(publisher, leased)
+    if publication.uri is None or publication.did is None:
+        if publication.state is PublicationState.RETRACTING:
+            await store_outcome.forget_record(publisher, publication)
         else:
-            await store_outcome.end_lease(publisher, leased, PublicationState.WITHHELD, reason=why)
+            await store_outcome.end_lease(publisher, publication, PublicationState.WITHHELD, reason=why)
         return
     async with publisher.db.transaction() as tx:
-        if not await publication_leases.start_retracting(tx, leased):
+        if not await publication_leases.start_retracting(tx, publication):
             return
-    await _retract(publisher, publication_leases.in_retracting_state(leased))
+    await _retract(publisher, publication_leases.in_retracting_state(publication))
 
 
-async def _retract(publisher: Publisher, retracting: LeasedPublication) -> None:
+async def _retract(publisher: Publisher, retracting: Publication) -> None:
     """Delete the record of a row in state RETRACTING."""
     if retracting.uri is None or retracting.did is None:
         return
@@ -256,7 +261,7 @@ async def _retract(publisher: Publisher, retracting: LeasedPublication) -> None:
         await store_outcome.forget_record(publisher, retracting, gone)
 
 
-async def _delete(publisher: Publisher, client: XrpcClient, retracting: LeasedPublication, uri: AtUri) -> str | None:
+async def _delete(publisher: Publisher, client: XrpcClient, retracting: Publication, uri: AtUri) -> str | None:
     """Call ``delete_record``. The delete is stored before it is sent, because it may take effect even without a reply."""
     async with publisher.db.transaction() as tx:
         await publication_leases.store_before_deleting(tx, retracting)
@@ -269,9 +274,7 @@ async def _delete(publisher: Publisher, client: XrpcClient, retracting: LeasedPu
         raise
 
 
-async def _defer_to_ingestion(
-    publisher: Publisher, client: XrpcClient, retracting: LeasedPublication, uri: AtUri
-) -> bool:
+async def _defer_to_ingestion(publisher: Publisher, client: XrpcClient, retracting: Publication, uri: AtUri) -> bool:
     """If another app changed the RSVP record and the change was not ingested yet, pass it to ingestion and release the
     row. Returns False if there is no such change.
 
@@ -287,7 +290,7 @@ async def _defer_to_ingestion(
     known_cids = {retracting.base_cid, retracting.chosen_cid, None if known is None else known.cid}
     if current is None or current.cid in known_cids:
         return False
-    await publisher.enqueue([await proofs.fetch_proven_message(publisher, uri)])
+    await publisher.hand_to_ingestion([await proofs.fetch_proven_message(publisher, uri)])
     due_at = Instant(publisher.network.clock.now() + (INGESTED_AFTER << retracting.merge_rounds))
     await store_outcome.end_lease(
         publisher,
@@ -300,24 +303,24 @@ async def _defer_to_ingestion(
     return True
 
 
-async def _store_failure(publisher: Publisher, leased: LeasedPublication, failure: Failure) -> None:
+async def _store_failure(publisher: Publisher, publication: Publication, failure: Failure) -> None:
     """Store whether the row waits for the person, waits for a retry, or has failed."""
     if isinstance(failure, NotSignedIn) or is_not_allowed(failure):
         why = reason_of(failure) if isinstance(failure, NotSignedIn) else PublicationReason.NOT_ALLOWED
-        await store_outcome.end_lease(publisher, leased, PublicationState.BLOCKED, reason=why)
+        await store_outcome.end_lease(publisher, publication, PublicationState.BLOCKED, reason=why)
     elif failure.name in _ACCOUNT_IS_AWAY:
         # The account has moved or is inactive: refresh its identity. The person then signs in at the new server.
-        await store_outcome.end_lease(publisher, leased, PublicationState.BLOCKED, reason=reason_of(failure))
+        await store_outcome.end_lease(publisher, publication, PublicationState.BLOCKED, reason=reason_of(failure))
         async with publisher.db.transaction() as tx:
             fixed = await publication_leases.find(
-                tx, leased.kind, leased.subject_id
+                tx, publication.kind, publication.subject_id
             )  # a first write has stored its key since the row was leased
             if fixed is not None and fixed.did is not None:
                 await enqueue(tx, JobKind.REFRESH_IDENTITY, fixed.did, int(tx.now))
     elif retry.is_worth_retrying(failure):
-        await store_outcome.retry_later(publisher, leased, reason_of(failure), retry.retry_after_seconds(failure))
+        await store_outcome.retry_later(publisher, publication, reason_of(failure), retry.retry_after_seconds(failure))
     else:
-        await store_outcome.refuse(publisher, leased, reason_of(failure))
+        await store_outcome.refuse(publisher, publication, reason_of(failure))
 
 
 async def _session_refused(publisher: Publisher, identity: Identity, refused: NotSignedIn) -> NoReturn:

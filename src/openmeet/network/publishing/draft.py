@@ -47,7 +47,7 @@ from openmeet.network.records.series import series_page, series_part, write_seri
 from openmeet.network.records.succession import put_predecessors
 from openmeet.outbox import in_flight, superseded_records
 from openmeet.outbox import publication_leases as leases
-from openmeet.outbox.publication_leases import LeasedPublication
+from openmeet.outbox.publication_leases import Publication
 from openmeet.outbox.publications import PublicationKind
 from openmeet.outbox.reasons import PublicationReason
 
@@ -88,15 +88,15 @@ class KeyOccupied:
     is_ours: bool
 
 
-async def first_draft(publisher: Publisher, leased: LeasedPublication, decision: Publish) -> Draft | None:
+async def first_draft(publisher: Publisher, publication: Publication, decision: Publish) -> Draft | None:
     """Draft and check a record that was never sent; None if it may already exist.
 
     Sends no request to find that out, because a create fails if its key is taken. Raises Refused, as ``check_record``
     does, and the errors of the calls.
     """
-    if leased.uri is not None:
+    if publication.uri is not None:
         return None
-    uri, is_new = await _uri_for(publisher, leased, decision, decision.identity.did)
+    uri, is_new = await _uri_for(publisher, publication, decision, decision.identity.did)
     if isinstance(decision, PublishPlain):
         if not is_new:
             return None
@@ -110,12 +110,12 @@ async def first_draft(publisher: Publisher, leased: LeasedPublication, decision:
     elif isinstance(decision, PublishGroup):
         if not is_new or decision.picture is not None:
             return None
-        record = _made_unique(leased, write_group(_group_content(publisher, decision, None), None))
+        record = _made_unique(publication, write_group(_group_content(publisher, decision, None), None))
         draft = Draft(uri, decision.identity, None, record, is_up_to_date=False)
     elif isinstance(decision, PublishSeries):
         if not is_new:
             return None
-        record = await _series_record(publisher, leased, decision, None, None)
+        record = await _series_record(publisher, publication, decision, None, None)
         draft = Draft(uri, decision.identity, None, record, is_up_to_date=False)
     else:
         async with publisher.db.reader() as reader:
@@ -123,41 +123,41 @@ async def first_draft(publisher: Publisher, leased: LeasedPublication, decision:
             is_known = await knows_all_rsvps(reader, decision.identity)
         if not is_known or (known is not None and known.cid is not None):
             return None
-        record = await _rsvp_record(publisher, leased, decision, None)
+        record = await _rsvp_record(publisher, publication, decision, None)
         draft = Draft(uri, decision.identity, None, record, is_up_to_date=False)
     check_record(publisher, draft, encode_record(draft.record).body)
     return draft
 
 
 async def draft_write(
-    publisher: Publisher, client: XrpcClient, leased: LeasedPublication, decision: Publish, picture_bytes: int | None
+    publisher: Publisher, client: XrpcClient, publication: Publication, decision: Publish, picture_bytes: int | None
 ) -> Draft | ChangedElsewhere | KeyOccupied:
     """Draft the record to write. Returns ChangedElsewhere if something must be ingested first, KeyOccupied if the key
     is taken.
 
     ``picture_bytes``: maximum size of a picture. Raises the errors of the calls.
     """
-    uri, is_new = await _uri_for(publisher, leased, decision, decision.identity.did)
-    if isinstance(decision, PublishRsvp) and leased.uri is None:
+    uri, is_new = await _uri_for(publisher, publication, decision, decision.identity.did)
+    if isinstance(decision, PublishRsvp) and publication.uri is None:
         uri = await _existing_rsvp_uri(publisher, client, decision, uri)
     current = None if is_new else await get_record(client, uri)
-    if isinstance(decision, PublishRsvp) and leased.uri is None and current is not None:
+    if isinstance(decision, PublishRsvp) and publication.uri is None and current is not None:
         # This is now the record to update, regardless of the result of the merge.
         async with publisher.db.transaction() as tx:
-            await leases.attach_current(tx, leased, did=decision.identity.did, uri=str(uri))
+            await leases.attach_current(tx, publication, did=decision.identity.did, uri=str(uri))
     async with publisher.db.reader() as reader:
         known = await seen.find(reader, str(uri))
     if (None if current is None else current.cid) != (None if known is None else known.cid):
         return ChangedElsewhere(uri)
     previous = None if current is None else current.record
-    if current is not None and leased.uri is None and _has_no_record(decision):
+    if current is not None and publication.uri is None and _has_no_record(decision):
         async with publisher.db.reader() as reader:
             late = await in_flight.among(reader, [str(uri)])
         return KeyOccupied(uri, is_ours=(str(uri), current.cid) in late)
     if isinstance(decision, PublishEvent):
         limit = picture_bytes or await limit_for(publisher.network, client.service, decision.event.content.picture)
         ours, picture = await _publishable(publisher, decision.event, limit)
-        earlier = Earlier(agreed=_decoded(leased.base_body), written=_decoded(leased.chosen_body))
+        earlier = Earlier(agreed=_decoded(publication.base_body), written=_decoded(publication.chosen_body))
         unchanged = previous is not None and is_up_to_date(ours, previous, earlier)
         if picture.blob is not None and known_picture(previous) == str(picture.blob.media.cid):
             picture = NO_PICTURE  # already uploaded
@@ -165,18 +165,22 @@ async def draft_write(
     if isinstance(decision, PublishGroup):
         limit = picture_bytes or await limit_for(publisher.network, client.service, decision.picture)
         picture = await blob_of(publisher.pictures, decision.picture, limit)
-        record = write_group(_group_content(publisher, decision, picture.blob), previous, _decoded(leased.base_body))
-        record = _made_unique(leased, record) if previous is None else record
+        record = write_group(
+            _group_content(publisher, decision, picture.blob), previous, _decoded(publication.base_body)
+        )
+        record = _made_unique(publication, record) if previous is None else record
         if previous is not None and record.get("avatar") == previous.get("avatar"):
             picture = replace(picture, blob=None)  # already uploaded
         return Draft(uri, decision.identity, current, record, record == previous, picture)
     if isinstance(decision, PublishSeries):
-        agreed = _decoded(leased.base_body)
-        record = await _series_record(publisher, leased, decision, previous, _decoded(leased.chosen_body), agreed)
+        agreed = _decoded(publication.base_body)
+        record = await _series_record(
+            publisher, publication, decision, previous, _decoded(publication.chosen_body), agreed
+        )
     elif isinstance(decision, PublishPlain):
         record = decision.write(publisher.instance, publisher.network.clock.now(), previous)
     else:
-        record = await _rsvp_record(publisher, leased, decision, previous)
+        record = await _rsvp_record(publisher, publication, decision, previous)
     return Draft(uri, decision.identity, current, record, record == previous)
 
 
@@ -216,7 +220,7 @@ def _group_content(publisher: Publisher, decision: PublishGroup, blob: Blob | No
 
 async def _series_record(
     publisher: Publisher,
-    leased: LeasedPublication,
+    publication: Publication,
     decision: PublishSeries,
     previous: dict[str, Value] | None,
     written: dict[str, Value] | None,
@@ -225,12 +229,12 @@ async def _series_record(
     async with publisher.db.reader() as reader:
         predecessors = await predecessors_of(reader, PublicationKind.SERIES, decision.series.id)
     record = write_series(decision.series, series_page(publisher.instance, decision.series), previous, agreed)
-    record = _made_unique(leased, record) if previous is None else record
+    record = _made_unique(publication, record) if previous is None else record
     put_predecessors(record, predecessors, written)
     return record
 
 
-def _made_unique(leased: LeasedPublication, record: dict[str, Value]) -> dict[str, Value]:
+def _made_unique(publication: Publication, record: dict[str, Value]) -> dict[str, Value]:
     """Make the bytes of a new record differ from earlier ones under its key, so that no late delete removes it.
 
     See decision 0090. The lease number is added to ``createdAt`` as milliseconds.
@@ -238,16 +242,18 @@ def _made_unique(leased: LeasedPublication, record: dict[str, Value]) -> dict[st
     created = record.get("createdAt")
     if not isinstance(created, str):
         return record
-    return {**record, "createdAt": format_datetime(parse_datetime(created) + leased.lease * _MILLISECOND)}
+    return {**record, "createdAt": format_datetime(parse_datetime(created) + publication.lease * _MILLISECOND)}
 
 
 async def _rsvp_record(
-    publisher: Publisher, leased: LeasedPublication, decision: PublishRsvp, previous: dict[str, Value] | None
+    publisher: Publisher, publication: Publication, decision: PublishRsvp, previous: dict[str, Value] | None
 ) -> dict[str, Value]:
     answer, now = decision.attendance, publisher.network.clock.now()
     # If consent was withdrawn and given again, the re-created record must not make the old RSVP newer. The milliseconds
     # (the lease number) keep two writes under one key from having the same bytes (decision 0090).
-    said_at = min(answer.answered_at + leased.lease * _MILLISECOND, now) if answer.source is RsvpSource.HERE else now
+    said_at = (
+        min(answer.answered_at + publication.lease * _MILLISECOND, now) if answer.source is RsvpSource.HERE else now
+    )
     return write_rsvp(
         decision.token,
         subject_uri=decision.event.record_uri or "",
@@ -275,10 +281,10 @@ def _decoded(body: bytes | None) -> dict[str, Value] | None:
     return value if isinstance(value, dict) else None
 
 
-async def _uri_for(publisher: Publisher, leased: LeasedPublication, decision: Publish, did: Did) -> tuple[AtUri, bool]:
+async def _uri_for(publisher: Publisher, publication: Publication, decision: Publish, did: Did) -> tuple[AtUri, bool]:
     """Return the URI that the record has or will have, and whether it is certain that nothing exists there yet."""
-    if leased.uri is not None:
-        return parse_at_uri(leased.uri), False
+    if publication.uri is not None:
+        return parse_at_uri(publication.uri), False
     if isinstance(decision, PublishEvent):
         if decision.event.record_uri is not None and decision.event.record_did == did:
             return parse_at_uri(decision.event.record_uri), False

@@ -56,7 +56,7 @@ from openmeet.network.records.event_writer import is_minimal
 from openmeet.network.records.rsvp import NoStatusToken, status_token
 from openmeet.network.records.succession import write_former
 from openmeet.outbox import superseded_records
-from openmeet.outbox.publication_leases import LeasedPublication
+from openmeet.outbox.publication_leases import Publication
 from openmeet.outbox.publications import PublicationKind
 from openmeet.outbox.reasons import PublicationReason
 
@@ -76,33 +76,33 @@ FLAG_OF = {
 _RARELY_ON = frozenset({Flag.SERIES_LEXICON, Flag.GROUPS, Flag.MEMBERSHIPS})
 
 
-async def decide(reader: Reader, leased: LeasedPublication, flags: Switchboard) -> Decision:
+async def decide(reader: Reader, publication: Publication, flags: Switchboard) -> Decision:
     """Return the decision about a publication, as of now."""
-    wanted = await _decide_without_flags(reader, leased)
+    wanted = await _decide_without_flags(reader, publication)
     if (
         wanted in (Withhold(PublicationReason.NOT_AGREED), Withhold(PublicationReason.SPEAKER_NOT_AGREED))
-        and leased.may_exist_remotely
-        and not leased.is_withdrawn
+        and publication.may_exist_remotely
+        and not publication.is_withdrawn
     ):
-        consent = await identity_queries.consent(reader, UserId(leased.user_id))
+        consent = await identity_queries.consent(reader, UserId(publication.user_id))
         # The consent ended when the person disconnected an account. They did not withdraw it and were not prompted
         # again.
         return wanted if consent.answered_at is not None else AwaitPermission(PublicationReason.NOT_AGREED)
     if not isinstance(wanted, Publish | RetractDuplicate):
         return wanted
-    flag = FLAG_OF[leased.kind]
+    flag = FLAG_OF[publication.kind]
     if await flags.is_on(reader, flag):
         return wanted
     return DoNothing() if flag in _RARELY_ON else AwaitFeatureFlag()
 
 
-async def _decide_without_flags(reader: Reader, leased: LeasedPublication) -> Decision:
+async def _decide_without_flags(reader: Reader, publication: Publication) -> Decision:
     """Return the decision as if all flags were on."""
-    consent = await identity_queries.consent(reader, UserId(leased.user_id))
-    preferences = await publication_consent.of_user(reader, UserId(leased.user_id))
-    match leased.kind:
+    consent = await identity_queries.consent(reader, UserId(publication.user_id))
+    preferences = await publication_consent.of_user(reader, UserId(publication.user_id))
+    match publication.kind:
         case PublicationKind.EVENT:
-            event = await queries.by_id(reader, EventId(leased.subject_id))
+            event = await queries.by_id(reader, EventId(publication.subject_id))
             if event is None or event.deleted_at is not None:
                 return Withhold(PublicationReason.EVENT_DELETED)
             if event.is_draft:
@@ -115,23 +115,23 @@ async def _decide_without_flags(reader: Reader, leased: LeasedPublication) -> De
                 # Nothing is written until the host decides. Checking again finds changes that were not announced.
                 return Wait(PublicationReason.DELETED_ELSEWHERE, Instant(reader.now + DAY))
             is_hidden_by_moderators = event.is_hidden and await _is_hidden_by_moderation(reader, event)
-            if is_hidden_by_moderators and not leased.may_exist_remotely:
+            if is_hidden_by_moderators and not publication.may_exist_remotely:
                 return Withhold(PublicationReason.UNDER_REVIEW)
             if not event.record.is_wanted:
                 why = PublicationReason.KEPT_OFF
                 return (
                     KeepEditsLocal(why)
-                    if _is_only_another_apps(event, leased) and not leased.is_withdrawn
+                    if _is_only_another_apps(event, publication) and not publication.is_withdrawn
                     else Withhold(why)
                 )
             if reach_of(event) is PublishLevel.NOTHING:
-                if event.is_record_of_author and not leased.is_withdrawn:
+                if event.is_record_of_author and not publication.is_withdrawn:
                     return DoNothing()
                 return Withhold(_why_not_public(event))
             if not consent.is_given or not preferences.writes_events:
                 why = PublicationReason.NO_EVENTS if consent.is_given else PublicationReason.NOT_AGREED
-                return KeepEditsLocal(why) if _is_only_another_apps(event, leased) else Withhold(why)
-            if leased.is_withdrawn:
+                return KeepEditsLocal(why) if _is_only_another_apps(event, publication) else Withhold(why)
+            if publication.is_withdrawn:
                 return Withhold(PublicationReason.WITHDRAWN)
             if is_hidden_by_moderators:
                 # A published record belongs to its author, and only the author retracts it. The event is hidden here,
@@ -143,48 +143,50 @@ async def _decide_without_flags(reader: Reader, leased: LeasedPublication) -> De
                 if reach_of(event) is PublishLevel.MINIMAL and not await _is_minimal(reader, event.record_uri):
                     return Withhold(PublicationReason.AUTHOR_MUST_AGREE)
                 return DoNothing()
-            return await _target_of_event(reader, event, leased)
+            return await _target_of_event(reader, event, publication)
         case PublicationKind.SERIES:
-            return await _decide_series(reader, leased, has_consented=consent.is_given and preferences.writes_events)
+            return await _decide_series(
+                reader, publication, has_consented=consent.is_given and preferences.writes_events
+            )
         case PublicationKind.RSVP:
-            return await _decide_rsvp(reader, leased, preferences, has_consented=consent.is_given)
+            return await _decide_rsvp(reader, publication, preferences, has_consented=consent.is_given)
         case PublicationKind.GROUP:
-            return await group_eligibility.decide_group(reader, leased)
+            return await group_eligibility.decide_group(reader, publication)
         case PublicationKind.FORMER_GROUP:
-            return await group_eligibility.decide_superseded(reader, leased, has_consented=consent.is_given)
+            return await group_eligibility.decide_superseded(reader, publication, has_consented=consent.is_given)
         case PublicationKind.FORMER_EVENT | PublicationKind.FORMER_SERIES:
-            return await decide_superseded(reader, leased, has_consented=consent.is_given)
+            return await decide_superseded(reader, publication, has_consented=consent.is_given)
         case PublicationKind.MEMBERSHIP:
-            return await group_eligibility.decide_membership(reader, leased, has_consented=consent.is_given)
+            return await group_eligibility.decide_membership(reader, publication, has_consented=consent.is_given)
         case PublicationKind.ACCEPTANCE:
-            return await group_eligibility.decide_acceptance(reader, leased)
+            return await group_eligibility.decide_acceptance(reader, publication)
         case PublicationKind.GROUP_EVENT:
-            return await group_eligibility.decide_group_event(reader, leased)
+            return await group_eligibility.decide_group_event(reader, publication)
 
 
-def _is_only_another_apps(event: Event, leased: LeasedPublication) -> bool:
+def _is_only_another_apps(event: Event, publication: Publication) -> bool:
     """Whether another app wrote the record and we never wrote to it. Only its author may delete such a record."""
-    return event.is_record_of_author and not leased.has_own_version
+    return event.is_record_of_author and not publication.has_own_version
 
 
-async def _target_of_event(reader: Reader, event: Event, leased: LeasedPublication) -> Decision:
+async def _target_of_event(reader: Reader, event: Event, publication: Publication) -> Decision:
     """Decide where the event's record is written. An existing record stays where it is; a new one goes into the
     repository of the event's group, if the group has one.
 
     A record from before an ownership transfer does not belong to this publication; it stays in the other repository.
     """
     record = None if event.record_uri is None else await superseded_records.find(reader, event.record_uri)
-    is_moving = record is not None and record.uri != leased.uri
+    is_moving = record is not None and record.uri != publication.uri
     if not is_moving and event.record_uri is not None and parse_at_uri(event.record_uri).collection != EVENT:
         return DoNothing()
-    did = leased.did or (None if is_moving else event.record_did)
-    identity = await repository_for(reader, UserId(leased.user_id), did)
+    did = publication.did or (None if is_moving else event.record_did)
+    identity = await repository_for(reader, UserId(publication.user_id), did)
     group = None if event.group is None else await group_queries.by_id(reader, event.group.id)
     account = None if group is None or share_of(group) is not Share.ALL else group.network.account_id
-    if identity is None and not leased.may_exist_remotely and (event.record_uri is None or is_moving):
+    if identity is None and not publication.may_exist_remotely and (event.record_uri is None or is_moving):
         # An event that left its group gets a new record, because the group's repository does not belong to the event's
         # author.
-        did, identity = None, await repository_for(reader, UserId(leased.user_id), None)
+        did, identity = None, await repository_for(reader, UserId(publication.user_id), None)
     has_consented = account is not None and (await identity_queries.consent(reader, account)).is_given
     if account is not None and has_consented and (did is None or identity is None):
         of_group = await repository_for(reader, account, did)
@@ -194,10 +196,10 @@ async def _target_of_event(reader: Reader, event: Event, leased: LeasedPublicati
     if identity is None:
         return (
             AwaitPermission(PublicationReason.SIGN_IN_WITH_ACCOUNT)
-            if leased.may_exist_remotely
+            if publication.may_exist_remotely
             else Withhold(PublicationReason.NO_REPOSITORY)
         )
-    if is_moving and leased.uri is None and identity.did == event.record_did:
+    if is_moving and publication.uri is None and identity.did == event.record_did:
         return MoveBack(event.record_uri or "")
     return PublishEvent(event, identity)
 
@@ -231,9 +233,9 @@ def _why_not_public(event: Event) -> PublicationReason:
 
 
 async def _decide_rsvp(
-    reader: Reader, leased: LeasedPublication, preferences: PublicationConsent, *, has_consented: bool
+    reader: Reader, publication: Publication, preferences: PublicationConsent, *, has_consented: bool
 ) -> Decision:
-    attendance = await attendance_queries.by_id(reader, AttendanceId(leased.subject_id))
+    attendance = await attendance_queries.by_id(reader, AttendanceId(publication.subject_id))
     if attendance is None:
         return Withhold(PublicationReason.ANSWER_DELETED)
     event = await queries.by_id(reader, attendance.event_id)
@@ -249,7 +251,7 @@ async def _decide_rsvp(
         return Withhold(PublicationReason.NOT_AGREED)
     if not preferences.writes_answers:
         return Withhold(PublicationReason.NO_ANSWERS)
-    if leased.is_withdrawn:
+    if publication.is_withdrawn:
         return Withhold(PublicationReason.WITHDRAWN)
     if event.removed_at is not None or event.record_deleted_at is not None:
         return DoNothing()
@@ -261,19 +263,19 @@ async def _decide_rsvp(
             return DoNothing()
         case NoStatusToken.NO_RECORD:
             return Withhold(PublicationReason.NO_DECLINED)
-    if event.record_uri is None and leased.may_exist_remotely:
+    if event.record_uri is None and publication.may_exist_remotely:
         return Withhold(PublicationReason.EVENT_RECORD_RETRACTED)
     if event.record_uri is None:
         return Wait(PublicationReason.NO_EVENT_RECORD)
-    place = await repository_for_rsvp(reader, leased, event.record_uri, attendance.source)
+    place = await repository_for_rsvp(reader, publication, event.record_uri, attendance.source)
     return PublishRsvp(attendance, event, place, token) if isinstance(place, Identity) else place
 
 
-async def _decide_series(reader: Reader, leased: LeasedPublication, *, has_consented: bool) -> Decision:
-    series = await series_queries.by_id(reader, SeriesId(leased.subject_id))
+async def _decide_series(reader: Reader, publication: Publication, *, has_consented: bool) -> Decision:
+    series = await series_queries.by_id(reader, SeriesId(publication.subject_id))
     if series is None or series.deleted_at is not None:
         return Withhold(PublicationReason.SERIES_DELETED)
-    if series.is_read_only and leased.uri is not None:
+    if series.is_read_only and publication.uri is not None:
         return Withhold(PublicationReason.NO_SERIES)
     if series.is_read_only:
         return DoNothing()
@@ -283,34 +285,34 @@ async def _decide_series(reader: Reader, leased: LeasedPublication, *, has_conse
         return Withhold(PublicationReason.NO_DATE_PUBLISHED)
     if not has_consented:
         return Withhold(PublicationReason.NOT_AGREED)
-    if leased.is_withdrawn:
+    if publication.is_withdrawn:
         return Withhold(PublicationReason.WITHDRAWN)
     if series.needs_author_approval:
         return DoNothing()
-    home = await target_repository(reader, UserId(leased.user_id), leased)
+    home = await target_repository(reader, UserId(publication.user_id), publication)
     return PublishSeries(series, home) if isinstance(home, Identity) else home
 
 
-async def decide_superseded(reader: Reader, leased: LeasedPublication, *, has_consented: bool) -> Decision:
+async def decide_superseded(reader: Reader, publication: Publication, *, has_consented: bool) -> Decision:
     """Decide about the superseded record of an event or a series, which links to the current one.
 
-    ``leased.subject_id``: its URI. ``leased.user_id``: its owner at that time. ``has_consented``: whether that person
+    ``publication.subject_id``: its URI. ``publication.user_id``: its owner at that time. ``has_consented``: whether that person
     consents now.
     """
-    former = await superseded_records.find(reader, leased.subject_id)
+    former = await superseded_records.find(reader, publication.subject_id)
     if former is None:
         return DoNothing()
     is_event = former.kind is PublicationKind.EVENT
     successor_uri, why_not = await (_successor_of_event if is_event else _successor_of_series)(
-        reader, former.subject_id, leased.subject_id
+        reader, former.subject_id, publication.subject_id
     )
-    if why_not or not has_consented or leased.is_withdrawn:
+    if why_not or not has_consented or publication.is_withdrawn:
         if former.is_authors:
             return DoNothing()
         return Withhold(why_not or (PublicationReason.WITHDRAWN if has_consented else PublicationReason.NOT_AGREED))
-    if successor_uri is None or successor_uri == leased.subject_id:
+    if successor_uri is None or successor_uri == publication.subject_id:
         return Wait(PublicationReason.NO_NEW_RECORD)
-    identity = await repository_for(reader, UserId(leased.user_id), leased.did or "")
+    identity = await repository_for(reader, UserId(publication.user_id), publication.did or "")
     if identity is None:
         return ForgetRecord()
 

@@ -47,13 +47,13 @@ from openmeet.network.records.group_statements import (
     write_membership,
 )
 from openmeet.network.records.rsvp import record_key_for
-from openmeet.outbox.publication_leases import LeasedPublication
+from openmeet.outbox.publication_leases import Publication
 from openmeet.outbox.reasons import PublicationReason
 
 
-async def decide_group(reader: Reader, leased: LeasedPublication) -> Decision:
+async def decide_group(reader: Reader, publication: Publication) -> Decision:
     """Decide about the group's own record."""
-    group = await queries.by_id(reader, GroupId(leased.subject_id))
+    group = await queries.by_id(reader, GroupId(publication.subject_id))
     if group is None or group.deleted_at is not None:
         return Withhold(PublicationReason.GROUP_DELETED)
     if group.is_read_only:
@@ -64,17 +64,17 @@ async def decide_group(reader: Reader, leased: LeasedPublication) -> Decision:
     if share is Share.NOTHING:
         return Withhold(PublicationReason.GROUP_NOT_PUBLIC)
     if group.is_hidden:
-        return DoNothing() if leased.may_exist_remotely else Withhold(PublicationReason.HIDDEN)
+        return DoNothing() if publication.may_exist_remotely else Withhold(PublicationReason.HIDDEN)
     speaker = record_holder_of(group)
     if not (await identity_queries.consent(reader, speaker)).is_given:
         return Withhold(PublicationReason.SPEAKER_NOT_AGREED)
-    if leased.is_withdrawn:
+    if publication.is_withdrawn:
         return Withhold(PublicationReason.WITHDRAWN)
-    identity = await repository_for(reader, speaker, leased.did if leased.may_exist_remotely else None)
+    identity = await repository_for(reader, speaker, publication.did if publication.may_exist_remotely else None)
     if identity is None:
         return (
             AwaitPermission(PublicationReason.SIGN_IN_WITH_ACCOUNT)
-            if leased.may_exist_remotely
+            if publication.may_exist_remotely
             else Withhold(PublicationReason.NO_REPOSITORY_OF_GROUP)
         )
     backups = await published_backups(reader, group)
@@ -83,20 +83,20 @@ async def decide_group(reader: Reader, leased: LeasedPublication) -> Decision:
     return PublishGroup(group, identity, share, backups, predecessor)
 
 
-async def decide_superseded(reader: Reader, leased: LeasedPublication, *, has_consented: bool) -> Decision:
+async def decide_superseded(reader: Reader, publication: Publication, *, has_consented: bool) -> Decision:
     """Decide about the superseded record of a group, in another repository. It points to its successor."""
-    group_id = await record_queries.group_of_superseded(reader, leased.subject_id)
+    group_id = await record_queries.group_of_superseded(reader, publication.subject_id)
     group = None if group_id is None else await queries.by_id(reader, group_id)
     if group is None or group.deleted_at is not None:
         return Withhold(PublicationReason.GROUP_DELETED)
     if not has_consented:
         return Withhold(PublicationReason.NOT_AGREED)
-    if leased.is_withdrawn or share_of(group) is Share.NOTHING:
+    if publication.is_withdrawn or share_of(group) is Share.NOTHING:
         return Withhold(PublicationReason.GROUP_OFF_NETWORK)
     successor_uri = group.network.record_uri
-    if successor_uri is None or successor_uri == leased.subject_id:
+    if successor_uri is None or successor_uri == publication.subject_id:
         return Wait(PublicationReason.NO_NEW_GROUP_RECORD)
-    identity = await repository_for(reader, UserId(leased.user_id), leased.did or "")
+    identity = await repository_for(reader, UserId(publication.user_id), publication.did or "")
     if identity is None:
         return ForgetRecord()
 
@@ -108,9 +108,9 @@ async def decide_superseded(reader: Reader, leased: LeasedPublication, *, has_co
     return PublishPlain(identity, GROUP, None, write)
 
 
-async def decide_group_event(reader: Reader, leased: LeasedPublication) -> Decision:
+async def decide_group_event(reader: Reader, publication: Publication) -> Decision:
     """Decide about the group's statement that an event is one of its events."""
-    event = await event_queries.by_id(reader, EventId(leased.subject_id))
+    event = await event_queries.by_id(reader, EventId(publication.subject_id))
     group = None
     if event is not None and event.group is not None:
         group = await queries.by_id(reader, event.group.id)
@@ -122,12 +122,12 @@ async def decide_group_event(reader: Reader, leased: LeasedPublication) -> Decis
         return DoNothing()
     if share_of(group) is not Share.ALL or reach_of(event) is not PublishLevel.FULL:
         return Withhold(PublicationReason.GROUP_OF_EVENT_HIDDEN)
-    where = await group_repository(reader, group, leased)
+    where = await group_repository(reader, group, publication)
     if not isinstance(where, Identity):
         return where
     if event.record_uri is None or event.record_cid is None:
         why = PublicationReason.NO_EVENT_RECORD
-        return Withhold(why) if leased.may_exist_remotely else Wait(why)
+        return Withhold(why) if publication.may_exist_remotely else Wait(why)
     uri, listed = group.network.record_uri or "", Reference(event.record_uri, event.record_cid)
 
     def write(_instance: str, now: Instant, previous: Mapping[str, Value] | None) -> dict[str, Value]:
@@ -136,15 +136,15 @@ async def decide_group_event(reader: Reader, leased: LeasedPublication) -> Decis
     return PublishPlain(where, GROUP_EVENT, RecordKey(record_key_for(parse_at_uri(listed.uri))), write)
 
 
-async def group_repository(reader: Reader, group: Group, leased: LeasedPublication) -> Identity | Decision:
+async def group_repository(reader: Reader, group: Group, publication: Publication) -> Identity | Decision:
     """Return the repository that has the group's record, or the decision to make if we cannot write there."""
     uri = group.network.record_uri
     if uri is None:
         why = PublicationReason.NO_GROUP_RECORD
-        return Withhold(why) if leased.may_exist_remotely else Wait(why)
+        return Withhold(why) if publication.may_exist_remotely else Wait(why)
     did = parse_at_uri(uri).authority
-    if leased.may_exist_remotely and leased.did not in {None, did}:
-        if await repository_to_clear(reader, leased) is None:
+    if publication.may_exist_remotely and publication.did not in {None, did}:
+        if await repository_to_clear(reader, publication) is None:
             return ForgetRecord()
         return Withhold(PublicationReason.GROUP_MOVED)
     if not (await identity_queries.consent(reader, record_holder_of(group))).is_given:
@@ -153,9 +153,9 @@ async def group_repository(reader: Reader, group: Group, leased: LeasedPublicati
     return Wait(PublicationReason.GROUP_RECORD_MOVING) if identity is None else identity
 
 
-async def decide_membership(reader: Reader, leased: LeasedPublication, *, has_consented: bool) -> Decision:
+async def decide_membership(reader: Reader, publication: Publication, *, has_consented: bool) -> Decision:
     """Decide about the member's own statement."""
-    found = await _membership_and_group(reader, leased)
+    found = await _membership_and_group(reader, publication)
     if found is None:
         return Withhold(PublicationReason.YOU_NOT_A_MEMBER)
     membership, group = found
@@ -167,22 +167,28 @@ async def decide_membership(reader: Reader, leased: LeasedPublication, *, has_co
         return Withhold(PublicationReason.YOU_NOT_A_MEMBER)
     if not has_consented:
         return Withhold(PublicationReason.NOT_AGREED)
-    if leased.is_withdrawn:
+    if publication.is_withdrawn:
         return Withhold(PublicationReason.WITHDRAWN)
     if not group.is_read_only and share_of(group) is not Share.ALL:
         return Withhold(PublicationReason.MEMBERS_PRIVATE)
     uri = group.network.record_uri
     if uri is None:
         why = PublicationReason.NO_GROUP_RECORD
-        return Withhold(why) if leased.may_exist_remotely else Wait(why)
+        return Withhold(why) if publication.may_exist_remotely else Wait(why)
     # If the member wrote a statement in another app, with any of their accounts, that one is updated. A second one must
     # never be written.
     statement_uri = None if membership.statement_uri is None else parse_at_uri(membership.statement_uri)
-    did = leased.did if leased.may_exist_remotely else None if statement_uri is None else statement_uri.authority
-    identity = await repository_for(reader, UserId(leased.user_id), did)
-    if identity is None and leased.may_exist_remotely:
+    did = (
+        publication.did
+        if publication.may_exist_remotely
+        else None
+        if statement_uri is None
+        else statement_uri.authority
+    )
+    identity = await repository_for(reader, UserId(publication.user_id), did)
+    if identity is None and publication.may_exist_remotely:
         return AwaitPermission(PublicationReason.SIGN_IN_WITH_ACCOUNT)
-    identity = identity or await repository_for(reader, UserId(leased.user_id), None)
+    identity = identity or await repository_for(reader, UserId(publication.user_id), None)
     if identity is None:
         return Withhold(PublicationReason.NO_REPOSITORY)
 
@@ -198,11 +204,11 @@ async def decide_membership(reader: Reader, leased: LeasedPublication, *, has_co
     return PublishPlain(identity, MEMBERSHIP, RecordKey(record_key_for(parse_at_uri(uri))), write)
 
 
-async def decide_acceptance(reader: Reader, leased: LeasedPublication) -> Decision:
+async def decide_acceptance(reader: Reader, publication: Publication) -> Decision:
     """Decide about the group's statement about a member. It is never published before the member's own statement, nor
     after that was withdrawn.
     """
-    found = await _membership_and_group(reader, leased)
+    found = await _membership_and_group(reader, publication)
     if found is None:
         return Withhold(PublicationReason.NOT_A_MEMBER)
     membership, group = found
@@ -216,7 +222,7 @@ async def decide_acceptance(reader: Reader, leased: LeasedPublication) -> Decisi
     statement = await _member_statement(reader, group, membership)
     if statement is None:
         return Withhold(PublicationReason.NO_STATEMENT)
-    where = await group_repository(reader, group, leased)
+    where = await group_repository(reader, group, publication)
     if not isinstance(where, Identity):
         return where
     uri, member = group.network.record_uri or "", parse_did(parse_at_uri(statement.uri).authority)
@@ -227,9 +233,9 @@ async def decide_acceptance(reader: Reader, leased: LeasedPublication) -> Decisi
     return PublishPlain(where, ACCEPTANCE, RecordKey(record_key_for(parse_at_uri(statement.uri))), write)
 
 
-async def _membership_and_group(reader: Reader, leased: LeasedPublication) -> tuple[Membership, Group] | None:
+async def _membership_and_group(reader: Reader, publication: Publication) -> tuple[Membership, Group] | None:
     """Return the membership and its group; None if either is gone, or if a moderator has hidden the group."""
-    membership = next(iter((await members_by_ids(reader, [leased.subject_id])).values()), None)
+    membership = next(iter((await members_by_ids(reader, [publication.subject_id])).values()), None)
     group = None if membership is None else await queries.by_id(reader, membership.group_id)
     if membership is None or group is None or group.deleted_at is not None or group.is_hidden:
         return None

@@ -15,7 +15,7 @@ from openmeet.feature_flags.flags import Switchboard
 from openmeet.network.records.collections import Result
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.repositories.clients import NetworkClients
-from openmeet.outbox.publication_leases import LeasedPublication
+from openmeet.outbox.publication_leases import Publication
 from openmeet.outbox.publications import PublicationKind, PublicationState
 
 LEASE_SECONDS = 60.0
@@ -34,21 +34,21 @@ CountRsvp = Callable[[str, str], None]
 # Called with the kind and result of each record that was sent or failed.
 CountResult = Callable[[str, Result], None]
 
-Enqueue = Callable[[Sequence[RecordMessage]], Awaitable[None]]
+HandToIngestion = Callable[[Sequence[RecordMessage]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Publisher:
     """Dependencies of publishing: database, network clients and callbacks. ``pictures``: the store of event pictures.
 
-    ``enqueue`` passes messages to ingestion and returns when they are durable. ``instance`` is our public address.
+    ``hand_to_ingestion`` enqueues messages for ingestion and returns when they are durable. ``instance`` is our public address.
     """
 
     db: Database
     network: NetworkClients
     catalog: Catalog
     tids: TidClock
-    enqueue: Enqueue
+    hand_to_ingestion: HandToIngestion
     instance: str
     pictures: BlobStore | None = None
     count_rsvp: CountRsvp = lambda _operation, _status: None
@@ -76,13 +76,13 @@ _AFTER_DELIVERY: Final = (
 )
 
 
-async def count_results(publisher: Publisher, leased: Sequence[LeasedPublication]) -> None:
+async def count_results(publisher: Publisher, publications: Sequence[Publication]) -> None:
     """Count the outcome of each leased publication in the metrics, once."""
     for kind in PublicationKind:
-        ids = [one.subject_id for one in leased if one.kind is kind]
+        ids = [one.subject_id for one in publications if one.kind is kind]
         if not ids:
             continue
-        before = {one.subject_id: (one.uri, one.base_cid) for one in leased if one.kind is kind}
+        before = {one.subject_id: (one.uri, one.base_cid) for one in publications if one.kind is kind}
         async with publisher.db.reader() as reader:
             rows = await reader.fetch(_AFTER_DELIVERY, kind=kind.value, ids=ids)
         for row in rows:

@@ -19,7 +19,7 @@ from openmeet.network.publishing.decision import AwaitPermission, RetractDuplica
 from openmeet.network.records import seen
 from openmeet.network.records.collections import RSVP
 from openmeet.outbox import publication_moves
-from openmeet.outbox.publication_leases import LeasedPublication
+from openmeet.outbox.publication_leases import Publication
 from openmeet.outbox.publications import PublicationKind
 from openmeet.outbox.reasons import PublicationReason
 
@@ -28,21 +28,25 @@ READ_WITHIN: Final = 10 * MINUTE
 
 
 async def repository_for_rsvp(
-    reader: Reader, leased: LeasedPublication, subject_uri: str, source: RsvpSource
+    reader: Reader, publication: Publication, subject_uri: str, source: RsvpSource
 ) -> Identity | Withhold | AwaitPermission | Wait | RetractDuplicate:
     """Return where to write the RSVP to the event with this record. ``source``: where the person answered last."""
-    theirs = [one for one in await identity_queries.of_user(reader, UserId(leased.user_id)) if one.can_write]
-    if not leased.may_exist_remotely and len(theirs) > 1 and (until := await _read_until(reader, theirs)) is not None:
+    theirs = [one for one in await identity_queries.of_user(reader, UserId(publication.user_id)) if one.can_write]
+    if (
+        not publication.may_exist_remotely
+        and len(theirs) > 1
+        and (until := await _read_until(reader, theirs)) is not None
+    ):
         # With a single account, the server is queried (``write_record``). With several accounts, some may be
         # unreachable.
         return Wait(PublicationReason.BEING_READ, until)
     dids = [one.did for one in theirs]
     known = await seen.answers_of(reader, subject_uri=subject_uri, dids=dids, collections=[RSVP])
-    if not leased.may_exist_remotely:
+    if not publication.may_exist_remotely:
         answered = next((one for one in theirs if known and one.did == known[0].did), None)
-        return answered or await target_repository(reader, UserId(leased.user_id), leased)
-    home = await target_repository(reader, UserId(leased.user_id), leased)
-    if not known or known[0].uri == leased.uri or source is not RsvpSource.HERE or not isinstance(home, Identity):
+        return answered or await target_repository(reader, UserId(publication.user_id), publication)
+    home = await target_repository(reader, UserId(publication.user_id), publication)
+    if not known or known[0].uri == publication.uri or source is not RsvpSource.HERE or not isinstance(home, Identity):
         return home
     later = next(one for one in theirs if one.did == known[0].did)
     return RetractDuplicate(PublicationReason.OVERTAKEN) if await _is_signed_in(reader, later) else home
@@ -79,19 +83,16 @@ async def _read_until(reader: Reader, theirs: list[Identity]) -> Instant | None:
 _WRITTEN_BY_GROUPS = frozenset({PublicationKind.ACCEPTANCE, PublicationKind.GROUP_EVENT})
 
 
-async def repository_to_clear(reader: Reader, leased: LeasedPublication) -> Identity | None:
+async def repository_to_clear(reader: Reader, publication: Publication) -> Identity | None:
     """Return the repository that has the record, if we may delete the record there; None if the account is not theirs
     (any longer).
     """
-    identity = None if leased.did is None else await identity_queries.find(reader, leased.did)
+    identity = None if publication.did is None else await identity_queries.find(reader, publication.did)
     if identity is None or not identity.can_write:
         return None
-    if (
-        identity.user_id == leased.user_id
-        or await record_queries.group_of_custodial_account(reader, identity.user_id) is not None
-    ):
+    if identity.user_id == publication.user_id or await record_queries.held_for(reader, identity.user_id) is not None:
         return identity
-    if leased.kind in _WRITTEN_BY_GROUPS:
+    if publication.kind in _WRITTEN_BY_GROUPS:
         spoke = await publication_moves.holders_in(reader, PublicationKind.FORMER_GROUP, identity.did)
         return identity if identity.user_id in spoke else None
     return None

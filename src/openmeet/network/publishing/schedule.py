@@ -19,7 +19,7 @@ from openmeet.network.publishing.deliver_publication import deliver_one
 from openmeet.network.publishing.publisher import LEASE_SECONDS, Publisher, count_results
 from openmeet.network.repositories import circuits
 from openmeet.outbox import publication_leases
-from openmeet.outbox.publication_leases import LeasedPublication
+from openmeet.outbox.publication_leases import Publication
 from openmeet.outbox.publications import PublicationKind, PublicationState
 
 # How long to wait for started rounds before further ones are started for other servers.
@@ -71,21 +71,23 @@ async def _start_rounds(publisher: Publisher, limit: int, *, busy: Iterable[str]
     # Both spellings that identities use: with and without a trailing slash.
     excluded = [address for server in {*busy, *known.open_ones()} for address in (server, f"{server}/")]
     async with publisher.db.transaction() as tx:
-        leased = await publication_leases.lease_due(tx, limit=limit, seconds=LEASE_SECONDS, excluded_servers=excluded)
-        leased += await publication_leases.lease_batchable(
-            tx, leased, limit=MAX_WRITES, seconds=LEASE_SECONDS, excluded_servers=excluded
+        publications = await publication_leases.lease_due(
+            tx, limit=limit, seconds=LEASE_SECONDS, excluded_servers=excluded
         )
-        servers = await publication_leases.servers_of(tx, leased)
-    by_server: dict[str, list[LeasedPublication]] = defaultdict(list)
-    for one in leased:
+        publications += await publication_leases.lease_batchable(
+            tx, publications, limit=MAX_WRITES, seconds=LEASE_SECONDS, excluded_servers=excluded
+        )
+        servers = await publication_leases.servers_of(tx, publications)
+    by_server: dict[str, list[Publication]] = defaultdict(list)
+    for one in publications:
         by_server[servers.get((one.kind, one.subject_id), "").rstrip("/")].append(one)
     return {server: asyncio.create_task(_round(publisher, server, some, limit)) for server, some in by_server.items()}
 
 
-async def _round(publisher: Publisher, server: str, leased: Sequence[LeasedPublication], limit: int) -> int:
+async def _round(publisher: Publisher, server: str, publications: Sequence[Publication], limit: int) -> int:
     """Deliver everything that was leased for one server, and release the rows that were not tried."""
     known = publisher.network.circuits
-    left = _in_order(leased)
+    left = _in_order(publications)
     try:
         # Half open: try one row at a time, because some rows are completed without a call that tests the server.
         while left and known.may_try(server):
@@ -103,26 +105,27 @@ async def _round(publisher: Publisher, server: str, leased: Sequence[LeasedPubli
         else:
             await _release(publisher, server, left)
         await circuits.store_changes(publisher.db, known)
-        await count_results(publisher, leased)
+        await count_results(publisher, publications)
     except Exception as failure:  # noqa: BLE001 - the edge of the worker: the database is unavailable; the leases expire
         log.error("publications.round_failed", server=server, error=repr(failure))
-    return len(leased)
+    return len(publications)
 
 
-def _in_order(leased: Sequence[LeasedPublication]) -> list[LeasedPublication]:
+def _in_order(publications: Sequence[Publication]) -> list[Publication]:
     """Sort retractions first, and a series before its events, because their records refer to the record of the series."""
     return sorted(
-        leased, key=lambda one: (one.state is not PublicationState.RETRACTING, one.kind is not PublicationKind.SERIES)
+        publications,
+        key=lambda one: (one.state is not PublicationState.RETRACTING, one.kind is not PublicationKind.SERIES),
     )
 
 
-async def _deliver_all(publisher: Publisher, server: str, leased: Sequence[LeasedPublication], limit: int) -> None:
-    alone = await deliver_batched(publisher, leased)
+async def _deliver_all(publisher: Publisher, server: str, publications: Sequence[Publication], limit: int) -> None:
+    alone = await deliver_batched(publisher, publications)
     has_failed = publisher.network.circuits.of(server).failures > 0
     at_once = asyncio.Semaphore(_MOST_AFTER_FAILURE if has_failed else limit)
-    untried: list[LeasedPublication] = []
+    untried: list[Publication] = []
 
-    async def deliver_alone(one: LeasedPublication) -> None:
+    async def deliver_alone(one: Publication) -> None:
         async with at_once:
             if publisher.network.circuits.state_of(server) is CircuitState.CLOSED:
                 await deliver_one(publisher, one)
@@ -133,13 +136,13 @@ async def _deliver_all(publisher: Publisher, server: str, leased: Sequence[Lease
     await _release(publisher, server, untried)
 
 
-async def _release(publisher: Publisher, server: str, leased: Sequence[LeasedPublication]) -> None:
+async def _release(publisher: Publisher, server: str, publications: Sequence[Publication]) -> None:
     """Release rows that were not tried. No attempt is counted, and they become due when the server can be called again."""
-    if not leased:
+    if not publications:
         return
     circuit = publisher.network.circuits.of(server)
     soon = Instant(publisher.network.clock.now() + _RETRY_AFTER)
     due_at = max(circuit.open_until or soon, soon)
-    for one in leased:
+    for one in publications:
         state = PublicationState.RETRACTING if one.state is PublicationState.RETRACTING else PublicationState.RETRYING
         await store_outcome.end_lease(publisher, one, state, reason=circuit.reason, due_at=Instant(due_at))

@@ -33,95 +33,94 @@ from openmeet.network.records.seen import RecordState
 from openmeet.outbox import in_flight, publication_moves, publications, superseded_records
 from openmeet.outbox import publication_leases as leases
 from openmeet.outbox.in_flight import InFlightWrite
-from openmeet.outbox.publication_leases import LeasedPublication
-from openmeet.outbox.publications import SUPERSEDED_KIND, PublicationKind, PublicationState
+from openmeet.outbox.publication_leases import Publication
+from openmeet.outbox.publications import SUPERSEDED_KIND, PublicationKind, PublicationState, RecordVersion
 
 
 async def store_published(
     publisher: Publisher,
-    leased: LeasedPublication,
+    publication: Publication,
+    version: RecordVersion,
     *,
     revision: int,
-    uri: str,
-    cid: str,
-    body: bytes,
-    rev: str,
     answered: InFlightWrite | None = None,
     lacks: Explanation | None = None,
 ) -> None:
-    """Store that the PDS has these bytes as of ``rev``: as a seen version, and as the new base of the publication.
+    """Store that the PDS has this version: as a seen version, and as the new base of the publication.
 
     ``answered``: the write that was just answered; it is no longer in flight once this outcome is stored. ``lacks``:
     the requested content that is missing in the record, and why.
     """
-    at = parse_at_uri(uri)
+    at = parse_at_uri(version.uri)
     if at.collection is None or at.rkey is None:
-        raise ValueError(f"not the uri of a record: {uri}")
+        raise ValueError(f"not the uri of a record: {version.uri}")
     message = RecordMessage(
         did=parse_did(at.authority),
         collection=at.collection,
         rkey=at.rkey,
-        rev=parse_tid(rev),
+        rev=parse_tid(version.rev),
         operation=RecordOperation.UPDATE,
-        cid=cid,
-        body=body,
+        cid=version.cid,
+        body=version.body,
         is_verified=True,
     )
     overtaken_by: RecordMessage | None = None
     async with publisher.db.transaction() as tx:
-        if not await _note_seen(tx, leased, message):
+        if not await _note_seen(tx, publication, message):
             overtaken_by = await _newer(tx, message)
-        is_completed = await mark_published(
-            tx, leased, revision=revision, uri=uri, cid=cid, body=body, rev=rev, lacks=lacks
-        )
+        is_completed = await mark_published(tx, publication, version, revision=revision, lacks=lacks)
         if is_completed and answered is not None:
             await in_flight.delete_answered(tx, answered)
-    if leased.kind is PublicationKind.RSVP and cid != leased.base_cid:
-        publisher.count_rsvp("create" if leased.base_cid is None else "update", _status_in(body))
+    if publication.kind is PublicationKind.RSVP and version.cid != publication.base_cid:
+        publisher.count_rsvp("create" if publication.base_cid is None else "update", _status_in(version.body))
     if overtaken_by is not None:
         # Somebody edited the record right after us, and their version was ingested first: merge it again, now that ours
         # is stored.
-        await publisher.enqueue([overtaken_by])
+        await publisher.hand_to_ingestion([overtaken_by])
 
 
 async def mark_published(
     tx: Transaction,
-    leased: LeasedPublication,
+    publication: Publication,
+    version: RecordVersion,
     *,
     revision: int,
-    uri: str,
-    cid: str,
-    body: bytes,
-    rev: str,
     lacks: Explanation | None = None,
 ) -> bool:
     """Mark the publication as published, and store in the domain table where its record is.
 
     Returns False if the lease has passed to another worker.
     """
-    await lock_row_of(tx, leased.kind, leased.subject_id)
-    if not await leases.set_published(tx, leased, revision=revision, cid=cid, body=body, rev=rev, reason=lacks):
+    await lock_row_of(tx, publication.kind, publication.subject_id)
+    if not await leases.set_published(tx, publication, version, revision=revision, reason=lacks):
         return False
-    if leased.kind is PublicationKind.EVENT:
-        await links.note_event(tx, EventId(leased.subject_id), uri=uri, cid=cid, did=parse_at_uri(uri).authority)
-    elif leased.kind is PublicationKind.SERIES:
-        await links.note_series(tx, SeriesId(leased.subject_id), uri)
-    elif leased.kind is PublicationKind.RSVP:
+    if publication.kind is PublicationKind.EVENT:
+        await links.note_event(tx, EventId(publication.subject_id), uri=version.uri, cid=version.cid, did=version.did)
+    elif publication.kind is PublicationKind.SERIES:
+        await links.note_series(tx, SeriesId(publication.subject_id), version.uri)
+    elif publication.kind is PublicationKind.RSVP:
         await attendance_actions.store_record_uri(
             tx,
-            AttendanceId(leased.subject_id),
-            uri=uri,
-            about=subject_of(cbor.decode(body)),
+            AttendanceId(publication.subject_id),
+            uri=version.uri,
+            about=subject_of(cbor.decode(version.body)),
             refers_to_event=seen.refers_to_event,
         )
     else:
-        await links.note(tx, leased.kind, leased.subject_id, uri=uri, cid=cid)
-    if (uri, cid) != (leased.uri, leased.base_cid):
-        tracing.note("record.published", leased.subject_id, kind=leased.kind.value, uri=uri, cid=cid, rev=rev)
+        await links.note(tx, publication.kind, publication.subject_id, uri=version.uri, cid=version.cid)
+    if (version.uri, version.cid) != (publication.uri, publication.base_cid):
+        tracing.note(
+            "record.published",
+            publication.subject_id,
+            kind=publication.kind.value,
+            uri=version.uri,
+            cid=version.cid,
+            rev=version.rev,
+        )
     return True
 
 
-async def forget_record(publisher: Publisher, leased: LeasedPublication, gone: RecordMessage | None = None) -> None:
+async def forget_record(publisher: Publisher, publication: Publication, gone: RecordMessage | None = None) -> None:
     """Note that the publication no longer has a record: we deleted it, found it gone, or may no longer write there.
     Clears its location and decides again.
 
@@ -131,55 +130,61 @@ async def forget_record(publisher: Publisher, leased: LeasedPublication, gone: R
     async with publisher.db.transaction() as tx:
         if gone is not None:
             await note_gone(tx, gone)
-        await lock_row_of(tx, leased.kind, leased.subject_id)
-        if not await leases.set_retracted(tx, leased, is_gone=gone is not None):
+        await lock_row_of(tx, publication.kind, publication.subject_id)
+        if not await leases.set_retracted(tx, publication, is_gone=gone is not None):
             return
-        if leased.kind is PublicationKind.EVENT:
-            await event_actions.forget_record(tx, EventId(leased.subject_id), leased.uri)
-            await attendance_actions.recheck_rsvp_records(tx, [EventId(leased.subject_id)])
-        elif leased.kind is PublicationKind.SERIES:
-            await links.note_series(tx, SeriesId(leased.subject_id), None)
-        elif leased.kind is PublicationKind.RSVP:
-            await attendance_actions.forget_record(tx, AttendanceId(leased.subject_id))
-        elif leased.kind in SUPERSEDED_KIND.values():
+        if publication.kind is PublicationKind.EVENT:
+            await event_actions.forget_record(tx, EventId(publication.subject_id), publication.uri)
+            await attendance_actions.recheck_rsvp_records(tx, [EventId(publication.subject_id)])
+        elif publication.kind is PublicationKind.SERIES:
+            await links.note_series(tx, SeriesId(publication.subject_id), None)
+        elif publication.kind is PublicationKind.RSVP:
+            await attendance_actions.forget_record(tx, AttendanceId(publication.subject_id))
+        elif publication.kind in SUPERSEDED_KIND.values():
             if gone is not None:
-                await links.note_superseded_gone(tx, leased.subject_id)
+                await links.note_superseded_gone(tx, publication.subject_id)
         else:
-            await links.note(tx, leased.kind, leased.subject_id, uri=None, cid=None)
-            if leased.uri is not None:
+            await links.note(tx, publication.kind, publication.subject_id, uri=None, cid=None)
+            if publication.uri is not None:
                 # The deletion is stored before the stream reports it, so that it is not mistaken for a withdrawal.
-                await record_queries.forget(tx, leased.uri)
-        after = await leases.find(tx, leased.kind, leased.subject_id)
+                await record_queries.forget(tx, publication.uri)
+        after = await leases.find(tx, publication.kind, publication.subject_id)
         if after is not None and isinstance(
             await decide(tx, after, publisher.flags), Publish | AwaitFeatureFlag | Wait
         ):
             # It may be public again by now, or belong in another repository.
-            await publications.recheck(tx, kind=leased.kind, subject_ids=[leased.subject_id])
-    if leased.kind is PublicationKind.RSVP and leased.uri is not None:
+            await publications.recheck(tx, kind=publication.kind, subject_ids=[publication.subject_id])
+    if publication.kind is PublicationKind.RSVP and publication.uri is not None:
         publisher.count_rsvp("delete", "")
-    log.info("record.retracted", uri=leased.uri)
+    log.info("record.retracted", uri=publication.uri)
 
 
-async def keep_in_repository(publisher: Publisher, leased: LeasedPublication, uri: str) -> None:
+async def keep_in_repository(publisher: Publisher, publication: Publication, uri: str) -> None:
     """Keep a record in its repository that was going to move: its publication belongs to its subject again."""
     async with publisher.db.transaction() as tx:
-        await lock_row_of(tx, leased.kind, leased.subject_id)
-        now = await leases.find(tx, leased.kind, leased.subject_id)
-        if now is None or now.lease != leased.lease or now.uri is not None:
+        await lock_row_of(tx, publication.kind, publication.subject_id)
+        now = await leases.find(tx, publication.kind, publication.subject_id)
+        if now is None or now.lease != publication.lease or now.uri is not None:
             return
         await superseded_records.delete(tx, uri)
-        former = SUPERSEDED_KIND[leased.kind]
-        await publication_moves.undo_move_to_subject(tx, leased.kind, leased.subject_id, former, uri, leased.user_id)
+        former = SUPERSEDED_KIND[publication.kind]
+        await publication_moves.undo_move_to_subject(
+            tx, publication.kind, publication.subject_id, former, uri, publication.user_id
+        )
         await publications.enqueue(
-            tx, kind=leased.kind, subject_id=leased.subject_id, user_id=leased.user_id, revision=leased.revision
+            tx,
+            kind=publication.kind,
+            subject_id=publication.subject_id,
+            user_id=publication.user_id,
+            revision=publication.revision,
         )
         # If the former record was deleted, this row still belongs to the subject and is decided again.
-        await leases.set_state(tx, leased, PublicationState.DUE)
+        await leases.set_state(tx, publication, PublicationState.DUE)
 
 
 async def end_lease(
     publisher: Publisher,
-    leased: LeasedPublication,
+    publication: Publication,
     state: PublicationState,
     *,
     reason: Explanation | Reason | None,
@@ -190,39 +195,43 @@ async def end_lease(
     """End the lease of a publication and set its state. Has no effect if another worker has taken over the lease."""
     async with publisher.db.transaction() as tx:
         await leases.set_state(
-            tx, leased, state, reason=reason, due_at=due_at, failed=failed, is_merge_round=is_merge_round
+            tx, publication, state, reason=reason, due_at=due_at, failed=failed, is_merge_round=is_merge_round
         )
 
 
 async def retry_later(
-    publisher: Publisher, leased: LeasedPublication, reason: Explanation | Reason, retry_after_seconds: float | None
+    publisher: Publisher, publication: Publication, reason: Explanation | Reason, retry_after_seconds: float | None
 ) -> None:
     """Retry with back-off, but never sooner than the PDS requested."""
     seconds = retry.wait_seconds(
-        leased.attempts + 1,
+        publication.attempts + 1,
         random.random(),  # noqa: S311 - spreads retries; not used for security
         least_seconds=retry_after_seconds,
     )
-    state = PublicationState.RETRACTING if leased.state is PublicationState.RETRACTING else PublicationState.RETRYING
+    state = (
+        PublicationState.RETRACTING if publication.state is PublicationState.RETRACTING else PublicationState.RETRYING
+    )
     due_at = Instant(publisher.network.clock.now() + int(seconds * SECOND))
-    log.warning("publication.postponed", kind=leased.kind.value, subject=leased.subject_id, reason=str(reason))
-    await end_lease(publisher, leased, state, reason=reason, due_at=due_at, failed=True)
+    log.warning(
+        "publication.postponed", kind=publication.kind.value, subject=publication.subject_id, reason=str(reason)
+    )
+    await end_lease(publisher, publication, state, reason=reason, due_at=due_at, failed=True)
 
 
-async def refuse(publisher: Publisher, leased: LeasedPublication, reason: Explanation | Reason) -> None:
+async def refuse(publisher: Publisher, publication: Publication, reason: Explanation | Reason) -> None:
     """Store that the PDS refused the record. It is not retried, except for retractions, which are retried in an hour."""
-    log.error("publication.refused", kind=leased.kind.value, subject=leased.subject_id, reason=str(reason))
-    if leased.state is PublicationState.RETRACTING:
+    log.error("publication.refused", kind=publication.kind.value, subject=publication.subject_id, reason=str(reason))
+    if publication.state is PublicationState.RETRACTING:
         due_at = Instant(publisher.network.clock.now() + HOUR)
-        await end_lease(publisher, leased, PublicationState.RETRACTING, reason=reason, due_at=due_at, failed=True)
+        await end_lease(publisher, publication, PublicationState.RETRACTING, reason=reason, due_at=due_at, failed=True)
     else:
-        await end_lease(publisher, leased, PublicationState.REFUSED, reason=reason)
+        await end_lease(publisher, publication, PublicationState.REFUSED, reason=reason)
 
 
-async def _note_seen(tx: Transaction, leased: LeasedPublication, message: RecordMessage) -> bool:
+async def _note_seen(tx: Transaction, publication: Publication, message: RecordMessage) -> bool:
     """Store our version as if it came from the network, so that its echo is recognized."""
     await floors.hold(tx, [message.did])
-    if leased.kind is not PublicationKind.RSVP:
+    if publication.kind is not PublicationKind.RSVP:
         await seen.lock_subjects(tx, await links.uris_of(tx, [message.uri]))
         return await seen.put(tx, message, state=RecordState.MAPPED, subject_uri=message.uri)
     read = read_rsvp(message.collection, cbor.decode(message.body or b""), rkey=message.rkey)

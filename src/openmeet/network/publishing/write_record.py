@@ -29,36 +29,34 @@ from openmeet.network.records import seen
 from openmeet.network.records.event_writer import encode_record
 from openmeet.outbox import publication_leases as leases
 from openmeet.outbox.in_flight import InFlightWrite
-from openmeet.outbox.publication_leases import LeasedPublication
-from openmeet.outbox.publications import PublicationState
+from openmeet.outbox.publication_leases import Publication
+from openmeet.outbox.publications import PublicationState, RecordVersion
 from openmeet.outbox.reasons import PublicationReason
 
 
-async def complete_earlier_send(publisher: Publisher, leased: LeasedPublication) -> bool:
+async def complete_earlier_send(publisher: Publisher, publication: Publication) -> bool:
     """Complete an earlier write that may have been sent without its response being stored. Returns whether it arrived."""
-    if leased.uri is None or leased.chosen_cid is None or leased.chosen_body is None or leased.chosen_revision is None:
+    if (
+        publication.uri is None
+        or publication.chosen_cid is None
+        or publication.chosen_body is None
+        or publication.chosen_revision is None
+    ):
         return False
-    if leased.chosen_cid == leased.base_cid:
+    if publication.chosen_cid == publication.base_cid:
         return False
-    proven = await fetch_proof(parse_at_uri(leased.uri), publisher)
-    if str(proven.cid) != leased.chosen_cid:
+    proven = await fetch_proof(parse_at_uri(publication.uri), publisher)
+    if str(proven.cid) != publication.chosen_cid:
         return False
-    await store_outcome.store_published(
-        publisher,
-        leased,
-        revision=leased.chosen_revision,
-        uri=leased.uri,
-        cid=leased.chosen_cid,
-        body=leased.chosen_body,
-        rev=rev_of(proven),
-    )
+    version = RecordVersion(publication.uri, rev_of(proven), publication.chosen_cid, publication.chosen_body)
+    await store_outcome.store_published(publisher, publication, version, revision=publication.chosen_revision)
     return True
 
 
 async def write(
     publisher: Publisher,
     client: XrpcClient,
-    leased: LeasedPublication,
+    publication: Publication,
     decision: Publish,
     picture_bytes: int | None = None,
 ) -> None:
@@ -66,65 +64,65 @@ async def write(
 
     ``picture_bytes``: maximum size of a picture, set when the server has just refused a larger one.
     """
-    draft = await draft_write(publisher, client, leased, decision, picture_bytes)
+    draft = await draft_write(publisher, client, publication, decision, picture_bytes)
     if isinstance(draft, ChangedElsewhere):
-        await _enqueue_for_ingestion(publisher, leased, draft.uri)
+        await _hand_to_ingestion(publisher, publication, draft.uri)
         return
     if isinstance(draft, KeyOccupied):
         if draft.is_ours:
             raise Unavailable(PublicationReason.LATE_WRITE)
         reason = PublicationReason.OTHER_RECORD_AT_ADDRESS
-        await store_outcome.end_lease(publisher, leased, PublicationState.CONFLICTED, reason=reason)
+        await store_outcome.end_lease(publisher, publication, PublicationState.CONFLICTED, reason=reason)
         return
     if draft.is_up_to_date and draft.current is not None:
-        await _adopt_current(publisher, leased, draft, draft.current)
+        await _adopt_current(publisher, publication, draft, draft.current)
         return
     try:
-        await _send(publisher, client, leased, draft)
+        await _send(publisher, client, publication, draft)
     except PictureTooLarge as refused:
         # Halve the limit each time: after a few attempts, the record is published with a small picture or with none.
         await store_lower_limit(publisher.network, client.service, refused.size // 2)
-        await write(publisher, client, leased, decision, refused.size // 2)
+        await write(publisher, client, publication, decision, refused.size // 2)
 
 
-async def _send(publisher: Publisher, client: XrpcClient, leased: LeasedPublication, draft: Draft) -> None:
+async def _send(publisher: Publisher, client: XrpcClient, publication: Publication, draft: Draft) -> None:
     written = encode_record(draft.record)
     cid, uri = str(written.cid), str(draft.uri)
     check_record(publisher, draft, written.body)
     wait = pause_seconds(client.pace, publisher.network.clock.now(), cost=WRITE_COST)
     if wait > 0:
-        await store_outcome.retry_later(publisher, leased, PublicationReason.SLOWER_WRITES, wait)
+        await store_outcome.retry_later(publisher, publication, PublicationReason.SLOWER_WRITES, wait)
         return
     if draft.picture.blob is not None:
         await upload(client, draft.picture.blob)
     sent = InFlightWrite(uri, cid, None if draft.current is None else draft.current.cid)
     async with publisher.db.transaction() as tx:
-        writes = await leases.store_before_sending(tx, leased, sent, did=draft.identity.did, body=written.body)
+        writes = await leases.store_before_sending(tx, publication, sent, did=draft.identity.did, body=written.body)
     if writes is None:
         return  # the lease has passed to another worker
     if writes > MAX_WRITES_PER_HOUR:
         await clear_in_flight(publisher, [sent])
-        await stop_rewriting(publisher, leased, uri, writes)
+        await stop_rewriting(publisher, publication, uri, writes)
         return
     try:
         async with clearing_if_refused(publisher, [sent]):
             stored = await put_record(client, draft.uri, written.record, swap=sent.replaced_cid)
     except Conflict:
-        await _after_conflict(publisher, leased, draft.uri, cid, written.body)
+        await _after_conflict(publisher, publication, draft.uri, cid, written.body)
         return
-    await store_response(publisher, leased, sent, written.body, stored, lacks=draft.picture.reason)
+    await store_response(publisher, publication, sent, written.body, stored, lacks=draft.picture.reason)
 
 
-async def stop_rewriting(publisher: Publisher, leased: LeasedPublication, uri: str, writes: int) -> None:
+async def stop_rewriting(publisher: Publisher, publication: Publication, uri: str, writes: int) -> None:
     """Stop sending a record that was written too often within an hour. Its owner must decide."""
     log.error("publication.written_too_often", uri=uri, writes=writes)
     reason = PublicationReason.WRITTEN_TOO_OFTEN
-    await store_outcome.end_lease(publisher, leased, PublicationState.CONFLICTED, reason=reason)
+    await store_outcome.end_lease(publisher, publication, PublicationState.CONFLICTED, reason=reason)
 
 
 async def store_response(
     publisher: Publisher,
-    leased: LeasedPublication,
+    publication: Publication,
     sent: InFlightWrite,
     body: bytes,
     stored: WriteReceipt,
@@ -136,16 +134,9 @@ async def store_response(
         and stored.rev is not None
         and is_plausible_rev(stored.rev, publisher.network.clock.now())
     ):
+        version = RecordVersion(sent.uri, stored.rev, sent.cid, body)
         await store_outcome.store_published(
-            publisher,
-            leased,
-            revision=leased.revision,
-            uri=sent.uri,
-            cid=sent.cid,
-            body=body,
-            rev=stored.rev,
-            answered=sent,
-            lacks=lacks,
+            publisher, publication, version, revision=publication.revision, answered=sent, lacks=lacks
         )
         return
     # One of three things happened. No commit was made because nothing changed. Or the PDS stores other bytes than were
@@ -154,67 +145,53 @@ async def store_response(
     proven = await fetch_proof(parse_at_uri(sent.uri), publisher)
     if proven.cid is None or proven.record is None:
         raise RemoteFailed(PublicationReason.NOT_READABLE_BACK)
+    version = RecordVersion(sent.uri, rev_of(proven), str(proven.cid), proven.record)
     await store_outcome.store_published(
-        publisher,
-        leased,
-        revision=leased.revision,
-        uri=sent.uri,
-        cid=str(proven.cid),
-        body=proven.record,
-        rev=rev_of(proven),
-        answered=sent,
-        lacks=lacks,
+        publisher, publication, version, revision=publication.revision, answered=sent, lacks=lacks
     )
 
 
-async def _adopt_current(publisher: Publisher, leased: LeasedPublication, draft: Draft, current: CurrentRecord) -> None:
+async def _adopt_current(publisher: Publisher, publication: Publication, draft: Draft, current: CurrentRecord) -> None:
     """Store the PDS's version as the base without a write, because it already has all our fields."""
     async with publisher.db.transaction() as tx:
-        known = await seen.find(tx, str(draft.uri))
-        if known is None:
+        seen_record = await seen.find(tx, str(draft.uri))
+        if seen_record is None:
             return  # should not happen, because ``draft_write`` found it; the lease ends and the row is checked again
-        await leases.attach_current(tx, leased, did=draft.identity.did, uri=str(draft.uri))
+        await leases.attach_current(tx, publication, did=draft.identity.did, uri=str(draft.uri))
+        version = RecordVersion(str(draft.uri), seen_record.rev, current.cid, current.body)
         await store_outcome.mark_published(
-            tx,
-            leased,
-            revision=leased.revision,
-            uri=str(draft.uri),
-            cid=current.cid,
-            body=current.body,
-            rev=known.rev,
-            lacks=draft.picture.reason,
+            tx, publication, version, revision=publication.revision, lacks=draft.picture.reason
         )
 
 
-async def _after_conflict(publisher: Publisher, leased: LeasedPublication, uri: AtUri, cid: str, body: bytes) -> None:
+async def _after_conflict(publisher: Publisher, publication: Publication, uri: AtUri, cid: str, body: bytes) -> None:
     """Handle an unexpected version at the PDS: complete the write if it is our own lost write, otherwise pass the
     version to ingestion.
     """
     proven = await fetch_proof(uri, publisher)
     if str(proven.cid) == cid:
-        await store_outcome.store_published(
-            publisher, leased, revision=leased.revision, uri=str(uri), cid=cid, body=body, rev=rev_of(proven)
-        )
+        version = RecordVersion(str(uri), rev_of(proven), cid, body)
+        await store_outcome.store_published(publisher, publication, version, revision=publication.revision)
     else:
-        await _enqueue_for_ingestion(publisher, leased, uri, proven)
+        await _hand_to_ingestion(publisher, publication, uri, proven)
 
 
-async def _enqueue_for_ingestion(
-    publisher: Publisher, leased: LeasedPublication, uri: AtUri, proven: RecordProof | None = None
+async def _hand_to_ingestion(
+    publisher: Publisher, publication: Publication, uri: AtUri, proven: RecordProof | None = None
 ) -> None:
     """Enqueue what the repository has, with its proof, as a message with that rev. The job is due afterwards."""
     # A round is one merged version. Another attempt before ingestion has applied that version is not counted; the row's
     # reason shows this.
-    is_merge_round = leased.reason != PublicationReason.MERGING()
-    if is_merge_round and leased.merge_rounds + 1 > MAX_MERGE_ROUNDS:
+    is_merge_round = publication.reason != PublicationReason.MERGING()
+    if is_merge_round and publication.merge_rounds + 1 > MAX_MERGE_ROUNDS:
         reason = PublicationReason.CHANGED_TOO_OFTEN
-        await store_outcome.end_lease(publisher, leased, PublicationState.CONFLICTED, reason=reason)
+        await store_outcome.end_lease(publisher, publication, PublicationState.CONFLICTED, reason=reason)
         return
-    await publisher.enqueue([message_of(uri, proven or await fetch_proof(uri, publisher))])
+    await publisher.hand_to_ingestion([message_of(uri, proven or await fetch_proof(uri, publisher))])
     due_at = Instant(publisher.network.clock.now() + INGESTED_AFTER)
     await store_outcome.end_lease(
         publisher,
-        leased,
+        publication,
         PublicationState.RETRYING,
         reason=PublicationReason.MERGING,
         due_at=due_at,
