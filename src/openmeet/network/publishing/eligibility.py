@@ -78,21 +78,21 @@ _RARELY_ON = frozenset({Flag.SERIES_LEXICON, Flag.GROUPS, Flag.MEMBERSHIPS})
 
 async def decide(reader: Reader, publication: Publication, flags: Switchboard) -> Decision:
     """Return the decision about a publication, as of now."""
-    wanted = await _decide_without_flags(reader, publication)
+    decision = await _decide_without_flags(reader, publication)
     if (
-        wanted in (Withhold(PublicationReason.NOT_AGREED), Withhold(PublicationReason.SPEAKER_NOT_AGREED))
+        decision in (Withhold(PublicationReason.NOT_AGREED), Withhold(PublicationReason.SPEAKER_NOT_AGREED))
         and publication.may_exist_remotely
         and not publication.is_withdrawn
     ):
         consent = await identity_queries.consent(reader, UserId(publication.user_id))
         # The consent ended when the person disconnected an account. They did not withdraw it and were not prompted
         # again.
-        return wanted if consent.answered_at is not None else AwaitPermission(PublicationReason.NOT_AGREED)
-    if not isinstance(wanted, Publish | RetractDuplicate):
-        return wanted
+        return decision if consent.answered_at is not None else AwaitPermission(PublicationReason.NOT_AGREED)
+    if not isinstance(decision, Publish | RetractDuplicate):
+        return decision
     flag = FLAG_OF[publication.kind]
     if await flags.is_on(reader, flag):
-        return wanted
+        return decision
     return DoNothing() if flag in _RARELY_ON else AwaitFeatureFlag()
 
 
@@ -102,48 +102,7 @@ async def _decide_without_flags(reader: Reader, publication: Publication) -> Dec
     preferences = await publication_consent.of_user(reader, UserId(publication.user_id))
     match publication.kind:
         case PublicationKind.EVENT:
-            event = await queries.by_id(reader, EventId(publication.subject_id))
-            if event is None or event.deleted_at is not None:
-                return Withhold(PublicationReason.EVENT_DELETED)
-            if event.is_draft:
-                return Withhold(PublicationReason.DRAFT)
-            if event.is_read_only:
-                return DoNothing()
-            if event.removed_at is not None:
-                return DoNothing()
-            if event.record_deleted_at is not None:
-                # Nothing is written until the host decides. Checking again finds changes that were not announced.
-                return Wait(PublicationReason.DELETED_ELSEWHERE, Instant(reader.now + DAY))
-            is_hidden_by_moderators = event.is_hidden and await _is_hidden_by_moderation(reader, event)
-            if is_hidden_by_moderators and not publication.may_exist_remotely:
-                return Withhold(PublicationReason.UNDER_REVIEW)
-            if not event.record.is_wanted:
-                why = PublicationReason.KEPT_OFF
-                return (
-                    KeepEditsLocal(why)
-                    if _is_only_another_apps(event, publication) and not publication.is_withdrawn
-                    else Withhold(why)
-                )
-            if reach_of(event) is PublishLevel.NOTHING:
-                if event.is_record_of_author and not publication.is_withdrawn:
-                    return DoNothing()
-                return Withhold(_why_not_public(event))
-            if not consent.is_given or not preferences.writes_events:
-                why = PublicationReason.NO_EVENTS if consent.is_given else PublicationReason.NOT_AGREED
-                return KeepEditsLocal(why) if _is_only_another_apps(event, publication) else Withhold(why)
-            if publication.is_withdrawn:
-                return Withhold(PublicationReason.WITHDRAWN)
-            if is_hidden_by_moderators:
-                # A published record belongs to its author, and only the author retracts it. The event is hidden here,
-                # but the record stays and is not written again.
-                return DoNothing()
-            if not event.is_published_by_policy:
-                return Withhold(PublicationReason.OTHER_DATE_PUBLISHED)
-            if event.needs_author_approval:
-                if reach_of(event) is PublishLevel.MINIMAL and not await _is_minimal(reader, event.record_uri):
-                    return Withhold(PublicationReason.AUTHOR_MUST_AGREE)
-                return DoNothing()
-            return await _target_of_event(reader, event, publication)
+            return await _decide_event(reader, publication, preferences, has_consented=consent.is_given)
         case PublicationKind.SERIES:
             return await _decide_series(
                 reader, publication, has_consented=consent.is_given and preferences.writes_events
@@ -164,7 +123,59 @@ async def _decide_without_flags(reader: Reader, publication: Publication) -> Dec
             return await group_eligibility.decide_group_event(reader, publication)
 
 
-def _is_only_another_apps(event: Event, publication: Publication) -> bool:
+async def _decide_event(
+    reader: Reader, publication: Publication, preferences: PublicationConsent, *, has_consented: bool
+) -> Decision:
+    event = await queries.by_id(reader, EventId(publication.subject_id))
+    if event is None or event.deleted_at is not None:
+        return Withhold(PublicationReason.EVENT_DELETED)
+    if event.is_draft:
+        return Withhold(PublicationReason.DRAFT)
+    if event.is_read_only or event.removed_at is not None:
+        return DoNothing()
+    if event.record_deleted_at is not None:
+        # Nothing is written until the host decides. Checking again finds changes that were not announced.
+        return Wait(PublicationReason.DELETED_ELSEWHERE, Instant(reader.now + DAY))
+    is_hidden_by_moderators = event.is_hidden and await _is_hidden_by_moderation(reader, event)
+    if is_hidden_by_moderators and not publication.may_exist_remotely:
+        return Withhold(PublicationReason.UNDER_REVIEW)
+    not_permitted = _decide_if_not_permitted(event, publication, preferences, has_consented=has_consented)
+    if not_permitted is not None:
+        return not_permitted
+    if is_hidden_by_moderators:
+        # A published record belongs to its author, and only the author retracts it. The event is hidden here, but the
+        # record stays and is not written again.
+        return DoNothing()
+    if not event.is_published_by_policy:
+        return Withhold(PublicationReason.OTHER_DATE_PUBLISHED)
+    if event.needs_author_approval:
+        if reach_of(event) is PublishLevel.MINIMAL and not await _is_minimal(reader, event.record_uri):
+            return Withhold(PublicationReason.AUTHOR_MUST_AGREE)
+        return DoNothing()
+    return await _target_of_event(reader, event, publication)
+
+
+def _decide_if_not_permitted(
+    event: Event, publication: Publication, preferences: PublicationConsent, *, has_consented: bool
+) -> Decision | None:
+    """Decide about an event that its host, its circle of viewers or a missing consent keeps from being published. None
+    if it may be published.
+    """
+    is_only_of_another_app = _is_only_of_another_app(event, publication)
+    if not event.record.is_wanted:
+        why = PublicationReason.KEPT_OFF
+        return KeepEditsLocal(why) if is_only_of_another_app and not publication.is_withdrawn else Withhold(why)
+    if reach_of(event) is PublishLevel.NOTHING:
+        if event.is_record_of_author and not publication.is_withdrawn:
+            return DoNothing()
+        return Withhold(_why_not_public(event))
+    if not has_consented or not preferences.writes_events:
+        why = PublicationReason.NO_EVENTS if has_consented else PublicationReason.NOT_AGREED
+        return KeepEditsLocal(why) if is_only_of_another_app else Withhold(why)
+    return Withhold(PublicationReason.WITHDRAWN) if publication.is_withdrawn else None
+
+
+def _is_only_of_another_app(event: Event, publication: Publication) -> bool:
     """Whether another app wrote the record and we never wrote to it. Only its author may delete such a record."""
     return event.is_record_of_author and not publication.has_own_version
 
@@ -189,10 +200,10 @@ async def _target_of_event(reader: Reader, event: Event, publication: Publicatio
         did, identity = None, await repository_for(reader, UserId(publication.user_id), None)
     has_consented = account is not None and (await identity_queries.consent(reader, account)).is_given
     if account is not None and has_consented and (did is None or identity is None):
-        of_group = await repository_for(reader, account, did)
-        if of_group is None and did is None:
+        group_repository = await repository_for(reader, account, did)
+        if group_repository is None and did is None:
             return Wait(PublicationReason.GROUP_REPOSITORY_PENDING)
-        identity = of_group or identity
+        identity = group_repository or identity
     if identity is None:
         return (
             AwaitPermission(PublicationReason.SIGN_IN_WITH_ACCOUNT)
@@ -208,16 +219,16 @@ async def _is_hidden_by_moderation(reader: Reader, event: Event) -> bool:
     """Whether a moderation decision, made or pending, hides the event from others. The state of the account does not
     count.
     """
-    place, group = event.place_in_series, event.group
-    named = (
+    place_in_series, group = event.place_in_series, event.group
+    subjects = (
         event.id,
         event.author_id,
-        place.series_id if place else None,
+        place_in_series.series_id if place_in_series else None,
         group.id if group else None,
         event.record_did,
     )
-    found = await visibility.of_each(reader, [one for one in named if one is not None])
-    return any(one.state is not SubjectVisibility.TRUSTED for one in found.values())
+    visibilities = await visibility.of_each(reader, [one for one in subjects if one is not None])
+    return any(one.state is not SubjectVisibility.TRUSTED for one in visibilities.values())
 
 
 def _why_not_public(event: Event) -> PublicationReason:
@@ -267,8 +278,8 @@ async def _decide_rsvp(
         return Withhold(PublicationReason.EVENT_RECORD_RETRACTED)
     if event.record_uri is None:
         return Wait(PublicationReason.NO_EVENT_RECORD)
-    place = await repository_for_rsvp(reader, publication, event.record_uri, attendance.source)
-    return PublishRsvp(attendance, event, place, token) if isinstance(place, Identity) else place
+    repository = await repository_for_rsvp(reader, publication, event.record_uri, attendance.source)
+    return PublishRsvp(attendance, event, repository, token) if isinstance(repository, Identity) else repository
 
 
 async def _decide_series(reader: Reader, publication: Publication, *, has_consented: bool) -> Decision:
@@ -289,8 +300,8 @@ async def _decide_series(reader: Reader, publication: Publication, *, has_consen
         return Withhold(PublicationReason.WITHDRAWN)
     if series.needs_author_approval:
         return DoNothing()
-    home = await target_repository(reader, UserId(publication.user_id), publication)
-    return PublishSeries(series, home) if isinstance(home, Identity) else home
+    repository = await target_repository(reader, UserId(publication.user_id), publication)
+    return PublishSeries(series, repository) if isinstance(repository, Identity) else repository
 
 
 async def decide_superseded(reader: Reader, publication: Publication, *, has_consented: bool) -> Decision:
@@ -299,17 +310,17 @@ async def decide_superseded(reader: Reader, publication: Publication, *, has_con
     ``publication.subject_id``: its URI. ``publication.user_id``: its owner at that time. ``has_consented``: whether that person
     consents now.
     """
-    former = await superseded_records.find(reader, publication.subject_id)
-    if former is None:
+    superseded = await superseded_records.find(reader, publication.subject_id)
+    if superseded is None:
         return DoNothing()
-    is_event = former.kind is PublicationKind.EVENT
-    successor_uri, why_not = await (_successor_of_event if is_event else _successor_of_series)(
-        reader, former.subject_id, publication.subject_id
+    is_event = superseded.kind is PublicationKind.EVENT
+    successor_uri, reason = await (_successor_of_event if is_event else _successor_of_series)(
+        reader, superseded.subject_id, publication.subject_id
     )
-    if why_not or not has_consented or publication.is_withdrawn:
-        if former.is_authors:
+    if reason or not has_consented or publication.is_withdrawn:
+        if superseded.is_authors:
             return DoNothing()
-        return Withhold(why_not or (PublicationReason.WITHDRAWN if has_consented else PublicationReason.NOT_AGREED))
+        return Withhold(reason or (PublicationReason.WITHDRAWN if has_consented else PublicationReason.NOT_AGREED))
     if successor_uri is None or successor_uri == publication.subject_id:
         return Wait(PublicationReason.NO_NEW_RECORD)
     identity = await repository_for(reader, UserId(publication.user_id), publication.did or "")
@@ -321,7 +332,7 @@ async def decide_superseded(reader: Reader, publication: Publication, *, has_con
             raise Refused(PublicationReason.FORMER_RECORD_GONE)
         return write_former(successor_uri, previous)
 
-    return PublishPlain(identity, _collection(former.kind), None, write)
+    return PublishPlain(identity, _collection(superseded.kind), None, write)
 
 
 async def _successor_of_event(reader: Reader, event_id: str, uri: str) -> tuple[str | None, PublicationReason | None]:
@@ -355,8 +366,8 @@ async def _successor_of_series(
 
 async def _is_minimal(reader: Reader, uri: str | None) -> bool:
     """Whether the event's record, as last seen, contains only the minimum; also true if there is no record."""
-    known = None if uri is None else await seen.find(reader, uri)
-    record = None if known is None or known.body is None else cbor.decode(known.body)
+    seen_record = None if uri is None else await seen.find(reader, uri)
+    record = None if seen_record is None or seen_record.body is None else cbor.decode(seen_record.body)
     return not isinstance(record, dict) or is_minimal(record)
 
 
