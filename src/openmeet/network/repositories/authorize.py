@@ -4,7 +4,7 @@ Source: atproto OAuth profile; RFC 9126, 7636, 9449, 9207. Identity comes first:
 its document names the PDS, and the PDS names its authorization server. The callback uses no parameter before it has
 checked the state: the state must be known, unused and from this browser, and the issuer must be the server that the
 request was sent to (mix-up attack). Then the code is exchanged. The account that the server names must be the expected
-one or, if only a server was named, one whose document points to this server. Pending requests are sealed, expire after
+one or, if only a server was named, one whose document points to this server. AuthorizationState requests are sealed, expire after
 ten minutes and work only once.
 """
 
@@ -137,7 +137,7 @@ class AuthorizedAccount:
     asked_login: bool
 
 
-class Pending(msgspec.Struct, frozen=True):
+class AuthorizationState(msgspec.Struct, frozen=True):
     """What is stored between the request and the callback."""
 
     purpose: AuthorizationPurpose
@@ -156,7 +156,7 @@ class Pending(msgspec.Struct, frozen=True):
     asked_login: bool = False
 
 
-async def begin(db: Database, network: NetworkClients, wish: AuthorizationOptions) -> str:
+async def begin(db: Database, network: NetworkClients, options: AuthorizationOptions) -> str:
     """Return the address to redirect the browser to.
 
     Raises InvalidInput and NotFound (``identifier``: unknown name, or the server does not support OAuth clients),
@@ -164,13 +164,13 @@ async def begin(db: Database, network: NetworkClients, wish: AuthorizationOption
     """
     if network.app is None:
         raise Refused(RepositoryReason.SITE_NOT_TRUSTED, name="NoOAuth")
-    did, hint, server = await _find(network, wish.named)
-    known = await _known(db, did)
-    features = [*(granted_features(known) if known is not None and known.kind is PdsSessionKind.OAUTH else ())]
-    scope = scope_for(*features, *([wish.feature] if wish.feature is not None else []))
+    did, hint, server = await _find_server(network, options.named)
+    stored = await _stored_session(db, did)
+    features = [*(granted_features(stored) if stored is not None and stored.kind is PdsSessionKind.OAUTH else ())]
+    scope = scope_for(*features, *([options.feature] if options.feature is not None else []))
     client = await oauth_client_keys.client_for_new_session(db, network)
     key = p256.P256PrivateKey.from_random(secrets.token_bytes(RECOMMENDED_ENTROPY_BYTES))
-    asks_login = wish.asks_login and LOGIN in server.prompts
+    asks_login = options.asks_login and LOGIN in server.prompts
     state, verifier = secrets.token_urlsafe(_SECRET_BYTES), secrets.token_urlsafe(_SECRET_BYTES)
     parameters = {
         "response_type": "code",
@@ -184,66 +184,110 @@ async def begin(db: Database, network: NetworkClients, wish: AuthorizationOption
         **({"prompt": LOGIN} if asks_login else {}),
     }
     request_uri = await network.oauth.push(server, client, key, parameters)
-    pending = Pending(
-        purpose=wish.purpose,
+    pending = AuthorizationState(
+        purpose=options.purpose,
         issuer=server.issuer,
         did=did or "",
-        typed=text_of(wish.named),
+        typed=text_of(options.named),
         verifier=verifier,
         key=key.to_bytes(),
         client_id=client.client_id,
         client_key_id=client.key_id,
         redirect_uri=network.app.redirect_uri,
         scope=scope,
-        browser_hash=_hash(wish.browser),
-        next_path=wish.next_path,
-        user_id=wish.user_id or "",
+        browser_hash=_hash(options.browser),
+        next_path=options.next_path,
+        user_id=options.user_id or "",
         asked_login=asks_login,
     )
     async with db.transaction() as tx:
         state_hash = _hash(state)
         sealed = network.sealer.seal(msgspec.json.encode(pending), _purpose(network, state_hash))
         await authorization_queries.insert(tx, state_hash, sealed, expires_at=Instant(tx.now + LIFE))
-    there = server.authorization_endpoint
+    endpoint = server.authorization_endpoint
     query = urlencode({"client_id": client.client_id, "request_uri": request_uri})
-    return f"{there}{'&' if '?' in there else '?'}{query}"
+    return f"{endpoint}{'&' if '?' in endpoint else '?'}{query}"
 
 
-async def finish(db: Database, network: NetworkClients, back: CallbackParameters) -> AuthorizedAccount:
+async def finish(db: Database, network: NetworkClients, callback: CallbackParameters) -> AuthorizedAccount:
     """Return the proven account of a callback. Raises CallbackRefused, and RemoteFailed and RemoteSlow if a server does not
     respond.
     """
-    pending = await _take(db, network, back)
-    if back.issuer != pending.issuer:
-        # Nothing in this response is used: another server may try to obtain the code that was meant for the server of
-        # the request (RFC 9207).
-        log.warning("authorization.mixed_up", expected=pending.issuer)
-        raise _callback_refused(CallbackProblem.MIXED_UP, pending, RepositoryReason.OTHER_SERVER_ANSWERED)
-    if back.error == "access_denied":
-        raise _callback_refused(CallbackProblem.DENIED, pending, RepositoryReason.NOT_ALLOWED_BY_YOU)
-    if back.error or not back.code:
-        raise _callback_refused(CallbackProblem.SERVER_REFUSED, pending, RepositoryReason.SERVER_REFUSED)
+    pending = await _take_pending(db, network, callback)
+    _check_response(pending, callback)
     server = await network.servers.at(pending.issuer)
     client = await oauth_client_keys.client_of_session(
         db, network, client_id=pending.client_id, key_id=pending.client_key_id
     )
     key = p256.P256PrivateKey(pending.key)
-    try:
-        tokens = await network.oauth.exchange(
-            server, client, key, code=back.code, verifier=pending.verifier, redirect_uri=pending.redirect_uri
-        )
-    except (NotSignedIn, Refused) as refused:
-        log.warning("authorization.code_refused", issuer=pending.issuer, reason=refused.name)
-        raise _callback_refused(CallbackProblem.SERVER_REFUSED, pending, RepositoryReason.SERVER_REFUSED) from None
+    tokens = await _exchange_code(network, pending, callback.code, server, client, key)
     try:
         handle, pds = await _check_subject(network, pending, tokens)
     except Failure:
         await revoke_tokens(network, server, client, key, tokens.refresh or tokens.access)
         raise
-    known = await _known(db, tokens.did)
+    stored = await _stored_session(db, tokens.did)
+    session = _new_session(network, pending, tokens, pds, key, stored)
+    keeps_stored = stored is not None and stored.pds_url == pds and _has_more_scopes(stored, session)
+    keeps_stored = keeps_stored and await _is_accepted(db, network, tokens.did)
+    if keeps_stored:
+        await revoke_tokens(network, server, client, key, tokens.refresh or tokens.access)
+    return AuthorizedAccount(
+        tokens.did,
+        handle,
+        pds,
+        None if keeps_stored else session,
+        pending.purpose,
+        UserId(pending.user_id) if pending.user_id else None,
+        pending.next_path,
+        pending.asked_login,
+    )
+
+
+def _check_response(pending: AuthorizationState, callback: CallbackParameters) -> None:
+    """Check that the response is from the server of the request, and that it grants access. Raises CallbackRefused."""
+    if callback.issuer != pending.issuer:
+        # Nothing in this response is used: another server may try to obtain the code that was meant for the server of
+        # the request (RFC 9207).
+        log.warning("authorization.mixed_up", expected=pending.issuer)
+        raise _callback_refused(CallbackProblem.MIXED_UP, pending, RepositoryReason.OTHER_SERVER_ANSWERED)
+    if callback.error == "access_denied":
+        raise _callback_refused(CallbackProblem.DENIED, pending, RepositoryReason.NOT_ALLOWED_BY_YOU)
+    if callback.error or not callback.code:
+        raise _callback_refused(CallbackProblem.SERVER_REFUSED, pending, RepositoryReason.SERVER_REFUSED)
+
+
+async def _exchange_code(
+    network: NetworkClients,
+    pending: AuthorizationState,
+    code: str,
+    server: ServerMetadata,
+    client: OAuthClientIdentity,
+    key: p256.P256PrivateKey,
+) -> Tokens:
+    try:
+        return await network.oauth.exchange(
+            server, client, key, code=code, verifier=pending.verifier, redirect_uri=pending.redirect_uri
+        )
+    except (NotSignedIn, Refused) as refused:
+        log.warning("authorization.code_refused", issuer=pending.issuer, reason=refused.name)
+        raise _callback_refused(CallbackProblem.SERVER_REFUSED, pending, RepositoryReason.SERVER_REFUSED) from None
+
+
+def _new_session(
+    network: NetworkClients,
+    pending: AuthorizationState,
+    tokens: Tokens,
+    pds: str,
+    key: p256.P256PrivateKey,
+    stored: SealedSession | None,
+) -> NewSession:
+    """Return the session to store. A scope that was refused before stays stored as refused until it is requested again
+    and granted.
+    """
     # Carry over refusals only. A scope that was granted before and not requested this time was not refused.
-    said_no_to = [scope for feature in (refused_features(known) if known else ()) for scope in SCOPES[feature]]
-    session = NewSession(
+    refused_scopes = [scope for feature in (refused_features(stored) if stored else ()) for scope in SCOPES[feature]]
+    return NewSession(
         tokens.did,
         PdsSessionKind.OAUTH,
         pds,
@@ -252,38 +296,23 @@ async def finish(db: Database, network: NetworkClients, back: CallbackParameters
         client_id=pending.client_id,
         client_key_id=pending.client_key_id,
         scope=tokens.scope,
-        # A refused scope stays stored as refused until it is requested again and granted.
-        asked_scope=" ".join(dict.fromkeys([*pending.scope.split(), *said_no_to])),
+        asked_scope=" ".join(dict.fromkeys([*pending.scope.split(), *refused_scopes])),
         access_ends_at=sessions.access_end(network, tokens.expires_in_seconds),
     )
-    keeps = known is not None and known.pds_url == pds and _has_more_scopes(known, session)
-    keeps = keeps and await _is_alive(db, network, tokens.did)
-    if keeps:
-        await revoke_tokens(network, server, client, key, tokens.refresh or tokens.access)
-    return AuthorizedAccount(
-        tokens.did,
-        handle,
-        pds,
-        None if keeps else session,
-        pending.purpose,
-        UserId(pending.user_id) if pending.user_id else None,
-        pending.next_path,
-        pending.asked_login,
-    )
 
 
-def _has_more_scopes(known: SealedSession, new: NewSession) -> bool:
-    """Whether the known session has all scopes of the new one, and at least one that was not requested this time.
+def _has_more_scopes(stored: SealedSession, new: NewSession) -> bool:
+    """Whether the stored session has all scopes of the new one, and at least one that was not requested this time.
 
     If only a server was named, the account is not known until the callback, so only the default scopes were requested.
     """
-    if known.kind is not PdsSessionKind.OAUTH or known.needs_login or known.issuer != new.issuer:
+    if stored.kind is not PdsSessionKind.OAUTH or stored.needs_login or stored.issuer != new.issuer:
         return False
-    before, after = set(granted_features(known)), set(features_in(new.scope))
-    return after <= before and not before <= set(features_in(new.asked_scope))
+    stored_features, new_features = set(granted_features(stored)), set(features_in(new.scope))
+    return new_features <= stored_features and not stored_features <= set(features_in(new.asked_scope))
 
 
-async def _is_alive(db: Database, network: NetworkClients, did: Did) -> bool:
+async def _is_accepted(db: Database, network: NetworkClients, did: Did) -> bool:
     """Whether the server still accepts our session of a DID. Tested by refreshing it."""
     try:
         await sessions.refresh(db, network, did)
@@ -303,7 +332,7 @@ async def revoke_tokens(
         log.warning("session.not_revoked", issuer=server.issuer, reason=failure.name, why=failure.why)
 
 
-async def _find(network: NetworkClients, named: Named) -> tuple[Did | None, str, ServerMetadata]:
+async def _find_server(network: NetworkClients, named: Named) -> tuple[Did | None, str, ServerMetadata]:
     """Return the expected DID (None if only a server was named), the login hint, and the authorization server."""
     if isinstance(named, ServerOrigin):
         try:
@@ -314,8 +343,8 @@ async def _find(network: NetworkClients, named: Named) -> tuple[Did | None, str,
             raise NotFound(RepositoryReason.NO_SIGN_IN_SERVER) from None
     try:
         account = await network.handles.identify(named)
-    except NotFound as absent:
-        raise NotFound(_unknown(named, absent)) from None
+    except NotFound as failure:
+        raise NotFound(_reason_not_found(named, failure)) from None
     pds = account.document.pds
     if pds is None:
         raise NotFound(RepositoryReason.NO_ACCOUNT_SERVER)
@@ -327,27 +356,27 @@ async def _find(network: NetworkClients, named: Named) -> tuple[Did | None, str,
         raise NotFound(RepositoryReason.ACCOUNT_SERVER_NOT_PUBLIC) from None
 
 
-def _unknown(named: Named, absent: NotFound) -> Explanation:
-    if absent.name == "DidDeactivated":
+def _reason_not_found(named: Named, failure: NotFound) -> Explanation:
+    if failure.name == "DidDeactivated":
         return RepositoryReason.ACCOUNT_CLOSED()
     if text_of(named).startswith("did:"):
         return RepositoryReason.NO_SUCH_ACCOUNT(did=text_of(named))
     return RepositoryReason.NO_SUCH_HANDLE(handle=text_of(named))
 
 
-async def _take(db: Database, network: NetworkClients, back: CallbackParameters) -> Pending:
+async def _take_pending(db: Database, network: NetworkClients, callback: CallbackParameters) -> AuthorizationState:
     """Take the pending request if it belongs to this browser. It cannot be used again."""
-    state_hash = _hash(back.state)
+    state_hash = _hash(callback.state)
     async with db.transaction() as tx:
         row = await authorization_queries.find(tx, state_hash)
         if row is None:
             raise CallbackRefused(CallbackProblem.UNKNOWN, RepositoryReason.SIGN_IN_UNKNOWN)
         try:
-            opened = network.sealer.unseal(row.sealed, _purpose(network, state_hash))
+            unsealed = network.sealer.unseal(row.sealed, _purpose(network, state_hash))
         except CannotUnseal:
             raise CallbackRefused(CallbackProblem.UNKNOWN, RepositoryReason.SIGN_IN_UNKNOWN) from None
-        pending = msgspec.json.decode(opened, type=Pending)
-        if not secrets.compare_digest(pending.browser_hash, _hash(back.browser)):
+        pending = msgspec.json.decode(unsealed, type=AuthorizationState)
+        if not secrets.compare_digest(pending.browser_hash, _hash(callback.browser)):
             raise CallbackRefused(CallbackProblem.OTHER_BROWSER, RepositoryReason.SIGN_IN_OTHER_BROWSER)
         if row.is_over:
             raise _callback_refused(CallbackProblem.EXPIRED, pending, RepositoryReason.SIGN_IN_EXPIRED)
@@ -356,7 +385,7 @@ async def _take(db: Database, network: NetworkClients, back: CallbackParameters)
     return pending
 
 
-async def _check_subject(network: NetworkClients, pending: Pending, tokens: Tokens) -> tuple[str, str]:
+async def _check_subject(network: NetworkClients, pending: AuthorizationState, tokens: Tokens) -> tuple[str, str]:
     """Return the handle and PDS of the account that the server names, resolved afresh and not through that server."""
     if pending.did and tokens.did != pending.did:
         raise _callback_refused(CallbackProblem.OTHER_ACCOUNT, pending, RepositoryReason.OTHER_ACCOUNT_SIGNED_IN)
@@ -380,14 +409,14 @@ async def _check_subject(network: NetworkClients, pending: Pending, tokens: Toke
     return "" if handle == INVALID else str(handle), pds
 
 
-async def _known(db: Database, did: Did | None) -> SealedSession | None:
+async def _stored_session(db: Database, did: Did | None) -> SealedSession | None:
     if did is None:
         return None
     async with db.reader() as reader:
         return await session_queries.find(reader, did)
 
 
-def _callback_refused(problem: CallbackProblem, pending: Pending, why: Why) -> CallbackRefused:
+def _callback_refused(problem: CallbackProblem, pending: AuthorizationState, why: Why) -> CallbackRefused:
     return CallbackRefused(problem, why, typed=pending.typed, next_path=pending.next_path)
 
 
