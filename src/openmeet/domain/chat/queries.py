@@ -139,7 +139,7 @@ async def page_of_messages(
     reader: Reader,
     room: Room,
     viewer: UserId | None,
-    wanted: MessageFilter,
+    message_filter: MessageFilter,
     *,
     limit: int = PAGE,
     level: Access | None = None,
@@ -153,6 +153,40 @@ async def page_of_messages(
         level = await access(reader, room.id, viewer)
     if level is Access.NONE:
         raise NotFound(ChatReason.NO_SUCH_ROOM)
+    selection = await _selection(reader, room, viewer, level, message_filter)
+    before, after, around = message_filter.before, message_filter.after, message_filter.around
+    if around is not None:
+        half = max(1, limit // 2)
+        earlier = await _latest(reader, selection, before=around, limit=half + 1)
+        later = await _earliest(reader, selection, "m.number >= :number", around, limit=limit - half + 1)
+        has_before, has_after = len(earlier) > half, len(later) > limit - half
+        messages = earlier[-half:] + later[: limit - half]
+    elif after is not None:
+        later = await _earliest(reader, selection, "m.number > :number", after, limit=limit + 1)
+        messages, has_after = later[:limit], len(later) > limit
+        has_before = bool(messages) and bool(await _latest(reader, selection, before=messages[0].number, limit=1))
+    else:
+        earlier = await _latest(reader, selection, before=before, limit=limit + 1)
+        messages, has_before = earlier[-limit:], len(earlier) > limit
+        has_after = (
+            before is not None
+            and bool(messages)
+            and bool(await _earliest(reader, selection, "m.number > :number", messages[-1].number, limit=1))
+        )
+    return MessagePage(tuple(await shown(reader, messages, viewer)), has_before, has_after)
+
+
+@dataclass(frozen=True, slots=True)
+class _Selection:
+    """SQL conditions on the messages of a page, and their values."""
+
+    conditions: Sequence[str]
+    values: Mapping[str, object]
+
+
+async def _selection(
+    reader: Reader, room: Room, viewer: UserId | None, level: Access, message_filter: MessageFilter
+) -> _Selection:
     conditions = ["m.room_id = :room", is_shown()]
     values: dict[str, object] = {
         "room": room.id,
@@ -166,11 +200,11 @@ async def page_of_messages(
         ("since", "m.said_at >= :since"),
         ("until", "m.said_at < :until"),
     ):
-        value = getattr(wanted, name)
+        value = getattr(message_filter, name)
         if value is not None:
             conditions.append(condition)
             values[name] = value
-    if wanted.pinned:
+    if message_filter.pinned:
         # A separate query for the pinned messages, of which there are at most ten: in a single query SQLite would look
         # at every message of the room.
         rows = await reader.fetch(
@@ -178,41 +212,34 @@ async def page_of_messages(
         )
         conditions.append("m.id in :pinned")
         values["pinned"] = [row["message_id"] for row in rows] or [""]
-    if wanted.kinds:
+    if message_filter.kinds:
         conditions.append("m.kind in :kinds")
-        values["kinds"] = sorted(one.value for one in wanted.kinds)
+        values["kinds"] = sorted(kind.value for kind in message_filter.kinds)
+    return _Selection(conditions, values)
 
-    async def taken(bound: str, number: int | None, most: int, *, newest: bool) -> list[ChatMessage]:
-        further = "" if number is None else f" and m.number {bound} :number"
-        rows = await reader.fetch(
-            f"select {COLUMNS} from chat_messages m where {' and '.join(conditions)}{further}"
-            f" order by m.number{' desc' if newest else ''} limit :limit",
-            limit=most,
-            **({} if number is None else {"number": number}),
-            **values,
-        )
-        messages = [message_of(row) for row in rows]
-        return messages[::-1] if newest else messages
 
-    if wanted.around is not None:
-        half = max(1, limit // 2)
-        behind = await taken("<", wanted.around, half + 1, newest=True)
-        ahead = await taken(">=", wanted.around, limit - half + 1, newest=False)
-        has_before, has_after = len(behind) > half, len(ahead) > limit - half
-        messages = behind[-half:] + ahead[: limit - half]
-    elif wanted.after is not None:
-        ahead = await taken(">", wanted.after, limit + 1, newest=False)
-        messages, has_after = ahead[:limit], len(ahead) > limit
-        has_before = bool(messages) and bool(await taken("<", messages[0].number, 1, newest=True))
-    else:
-        behind = await taken("<", wanted.before, limit + 1, newest=True)
-        messages, has_before = behind[-limit:], len(behind) > limit
-        has_after = (
-            wanted.before is not None
-            and bool(messages)
-            and bool(await taken(">", messages[-1].number, 1, newest=False))
-        )
-    return MessagePage(tuple(await shown(reader, messages, viewer)), has_before, has_after)
+async def _latest(reader: Reader, selection: _Selection, *, before: int | None, limit: int) -> list[ChatMessage]:
+    """The latest messages, or the latest with a number below ``before``; in order of number."""
+    conditions = [*selection.conditions, *([] if before is None else ["m.number < :number"])]
+    rows = await reader.fetch(
+        f"select {COLUMNS} from chat_messages m where {' and '.join(conditions)} order by m.number desc limit :limit",
+        limit=limit,
+        **({} if before is None else {"number": before}),
+        **selection.values,
+    )
+    return [message_of(row) for row in reversed(rows)]
+
+
+async def _earliest(reader: Reader, selection: _Selection, bound: str, number: int, *, limit: int) -> list[ChatMessage]:
+    """The earliest messages within a lower bound, in order of number."""
+    rows = await reader.fetch(
+        f"select {COLUMNS} from chat_messages m where {' and '.join([*selection.conditions, bound])}"
+        " order by m.number limit :limit",
+        limit=limit,
+        number=number,
+        **selection.values,
+    )
+    return [message_of(row) for row in rows]
 
 
 async def visible_message(
