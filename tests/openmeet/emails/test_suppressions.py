@@ -18,7 +18,7 @@ from openmeet.domain.events import co_hosts
 from openmeet.domain.groups import administration
 from openmeet.domain.guest_rsvps import actions as guests
 from openmeet.domain.imports import people
-from openmeet.domain.imports.model import ContactRow, What
+from openmeet.domain.imports.model import ContactRow, ImportKind
 from openmeet.domain.imports.queries import keep_people
 from openmeet.outbox import email_suppressions
 from programs.resealing import columns_of_code_key
@@ -50,8 +50,8 @@ async def everything(post: Post, ana, title: str) -> list[str]:
     """
     async with post.db.transaction() as tx:
         event, group = await event_by(tx, ana, title=title), await group_by(tx, ana, name=title)
-        await keep_people(tx, What.GUESTS, event.id, [ContactRow(1, "Eve", EVE, "", "")], ana.user_id)
-        await people.invite(tx, ana, What.GUESTS, event.slug, message="", expected=1)
+        await keep_people(tx, ImportKind.GUESTS, event.id, [ContactRow(1, "Eve", EVE, "", "")], ana.user_id)
+        await people.invite(tx, ana, ImportKind.GUESTS, event.slug, message="", expected=1)
         await co_hosts.invite(tx, ana, event.slug, EVE)
         await administration.invite_by_mail(tx, CODE_KEY, ana, group.slug, EVE)
         await invitations.invite(tx, ana, event.slug, EVE)

@@ -13,7 +13,7 @@ from openmeet.domain.host_messages import actions as host_messages
 from openmeet.domain.host_tasks.undelivered import AddressSource, dismiss, undelivered
 from openmeet.domain.imports import people
 from openmeet.domain.imports import queries as imports
-from openmeet.domain.imports.model import ContactRow, What
+from openmeet.domain.imports.model import ContactRow, ImportKind
 from openmeet.domain.users import guests
 from tests.openmeet.emails.conftest import Post
 from tests.openmeet.groups.people import group_by, member
@@ -51,8 +51,8 @@ async def test_addresses_that_a_host_typed_are_named_until_the_invitation_is_wit
     await does(post, invitations.invite, ana, event.slug, "jonas@exmaple.org")
     co_host = await does(post, co_hosts.invite, ana, event.slug, "eva@exmaple.org")
     row = ContactRow(1, "Tom", "tom@exmaple.org", "", "")
-    await does(post, imports.keep_people, What.GUESTS, event.id, [row], ana.user_id)
-    await does(post, people.invite, ana, What.GUESTS, event.slug, message="", expected=1)
+    await does(post, imports.keep_people, ImportKind.GUESTS, event.id, [row], ana.user_id)
+    await does(post, people.invite, ana, ImportKind.GUESTS, event.slug, message="", expected=1)
     await refuse_all(post)
     assert await known_to(post, ana) == [
         ("co_hosts", ("eva@exmaple.org",), 1),

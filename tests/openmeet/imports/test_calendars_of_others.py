@@ -19,7 +19,7 @@ from openmeet.domain.icalendar.write import write_calendar
 from openmeet.domain.imports import queries
 from openmeet.domain.imports.calendar_file import parse_calendar
 from openmeet.domain.imports.events import import_events
-from openmeet.domain.imports.model import FileReading, ImportResult, Medium, What
+from openmeet.domain.imports.model import FileReading, ImportResult, Medium, ImportKind
 from openmeet.domain.series import date_queries
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.calendar_uids import sequences
@@ -41,7 +41,7 @@ WANTED: dict[str, Any] = json.loads((FIXTURES / "data" / "ics" / "expected.json"
 async def brought(db: Database, who: Caller, content: bytes, zone: str) -> ImportResult:
     async with db.transaction() as tx:
         import_id = await queries.insert(
-            tx, who.user_id, What.EVENTS, Medium.ICS, target="", source="a.ics", content=content
+            tx, who.user_id, ImportKind.EVENTS, Medium.ICS, target="", source="a.ics", content=content
         )
     return await import_events(db, WORKERS, who, import_id, None, FileReading(zone), HOST)
 

@@ -19,7 +19,7 @@ from openmeet.domain.icalendar.write import write_calendar
 from openmeet.domain.imports import queries
 from openmeet.domain.imports.calendar_file import parse_calendar
 from openmeet.domain.imports.events import import_events
-from openmeet.domain.imports.model import FileReading, ImportId, ImportResult, Medium, What
+from openmeet.domain.imports.model import FileReading, ImportId, ImportResult, Medium, ImportKind
 from openmeet.domain.series import date_queries
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.calendar_uids import sequences
@@ -86,7 +86,7 @@ async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
 async def kept(db: Database, who: Caller, content: bytes) -> ImportId:
     async with db.transaction() as tx:
         return await queries.insert(
-            tx, who.user_id, What.EVENTS, Medium.ICS, target="", source="a.ics", content=content
+            tx, who.user_id, ImportKind.EVENTS, Medium.ICS, target="", source="a.ics", content=content
         )
 
 

@@ -17,7 +17,7 @@ from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups.model import GroupDetails, GroupRole, GroupVisibility
 from openmeet.domain.groups.queries import find_member
 from openmeet.domain.imports import people, queries
-from openmeet.domain.imports.model import ContactStage, ImportId, Medium, PersonId, What
+from openmeet.domain.imports.model import ContactStage, ImportId, Medium, PersonId, ImportKind
 from openmeet.domain.users.model import Caller
 from openmeet.emails.import_invitation import invitation_composer
 from openmeet.outbox.emails import DueEmail
@@ -41,7 +41,7 @@ async def hosted(db: Database) -> tuple[Caller, Event]:
         return ana, await create(tx, ana, details(visibility="private"))
 
 
-async def kept(db: Database, who: Caller, what: What, target: str, text: str = COMING) -> ImportId:
+async def kept(db: Database, who: Caller, what: ImportKind, target: str, text: str = COMING) -> ImportId:
     async with db.transaction() as tx:
         return await queries.insert(
             tx, who.user_id, what, Medium.CSV, target=target, source="guests.csv", content=text.encode()
@@ -55,7 +55,7 @@ async def count(db: Database, table: str) -> int:
         return int(row["found"])
 
 
-async def waiting(db: Database, what: What, target: str) -> list[PersonId]:
+async def waiting(db: Database, what: ImportKind, target: str) -> list[PersonId]:
     async with db.reader() as reader:
         return [one.id for one in await queries.waiting(reader, what, target, 100)]
 
@@ -63,12 +63,12 @@ async def waiting(db: Database, what: What, target: str) -> list[PersonId]:
 async def test_keeping_a_list_tells_nobody(db: Database) -> None:
     """Keeping the list twice changes nothing. It creates no e-mail, attendance or user."""
     host, event = await hosted(db)
-    import_id = await kept(db, host, What.GUESTS, event.id)
+    import_id = await kept(db, host, ImportKind.GUESTS, event.id)
     before = [await count(db, table) for table in ("outbox_jobs", "attendances", "users", "notifications")]
     target, new, known = await people.keep(db, WORKERS, host, import_id)
     assert (target.slug, new, known) == (event.slug, 2, 0)
     assert await people.keep(db, WORKERS, host, import_id) == (target, 2, 0)
-    assert (await people.keep(db, WORKERS, host, await kept(db, host, What.GUESTS, event.id)))[1:] == (0, 2)
+    assert (await people.keep(db, WORKERS, host, await kept(db, host, ImportKind.GUESTS, event.id)))[1:] == (0, 2)
     assert [await count(db, table) for table in ("outbox_jobs", "attendances", "users", "notifications")] == before
 
 
@@ -77,17 +77,17 @@ async def test_one_e_mail_is_sent_after_its_review(db: Database) -> None:
     invited again.
     """
     host, event = await hosted(db)
-    await people.keep(db, WORKERS, host, await kept(db, host, What.GUESTS, event.id))
+    await people.keep(db, WORKERS, host, await kept(db, host, ImportKind.GUESTS, event.id))
     async with db.transaction() as tx:
         with pytest.raises(PreconditionFailed):
-            await people.invite(tx, host, What.GUESTS, event.slug, message="", expected=3)
+            await people.invite(tx, host, ImportKind.GUESTS, event.slug, message="", expected=3)
 
     async def send() -> int:
         async with db.transaction() as tx:
-            _, sent = await people.invite(tx, host, What.GUESTS, event.slug, message="Come!", expected=2)
+            _, sent = await people.invite(tx, host, ImportKind.GUESTS, event.slug, message="Come!", expected=2)
             return sent
 
-    ids = await waiting(db, What.GUESTS, event.id)
+    ids = await waiting(db, ImportKind.GUESTS, event.id)
     sent = await asyncio.gather(send(), send(), return_exceptions=True)
     assert [one for one in sent if one == 2] == [2]
     assert await count(db, "outbox_jobs") == 2
@@ -98,10 +98,10 @@ async def test_one_e_mail_is_sent_after_its_review(db: Database) -> None:
     assert letter.to == "ana@example.org"
     assert "Come!" in letter.text
     assert people.token_of(CODE_KEY, ids[0]) in letter.text
-    await people.keep(db, WORKERS, host, await kept(db, host, What.GUESTS, event.id))
+    await people.keep(db, WORKERS, host, await kept(db, host, ImportKind.GUESTS, event.id))
     async with db.transaction() as tx:
         with pytest.raises(Refused):
-            await people.invite(tx, host, What.GUESTS, event.slug, message="", expected=0)
+            await people.invite(tx, host, ImportKind.GUESTS, event.slug, message="", expected=0)
 
 
 async def test_people_join_only_by_accepting(db: Database) -> None:
@@ -114,7 +114,7 @@ async def test_people_join_only_by_accepting(db: Database) -> None:
         group = await groups.create(
             tx, host, GroupDetails(name="Choir", time_zone="UTC", visibility=GroupVisibility.PRIVATE)
         )
-    for what, target, slug in ((What.GUESTS, event.id, event.slug), (What.MEMBERS, group.id, group.slug)):
+    for what, target, slug in ((ImportKind.GUESTS, event.id, event.slug), (ImportKind.MEMBERS, group.id, group.slug)):
         await people.keep(db, WORKERS, host, await kept(db, host, what, target))
         yes, no = await waiting(db, what, target)
         async with db.transaction() as tx:
@@ -151,9 +151,9 @@ async def test_a_list_is_private_to_its_host(db: Database) -> None:
     async with db.transaction() as tx:
         ben = await person(tx, "Ben")
     with pytest.raises((NotFound, Forbidden)):
-        await people.keep(db, WORKERS, ben, await kept(db, ben, What.GUESTS, event.id))
+        await people.keep(db, WORKERS, ben, await kept(db, ben, ImportKind.GUESTS, event.id))
     with pytest.raises(NotFound):
-        await people.keep(db, WORKERS, ben, await kept(db, host, What.GUESTS, event.id))
+        await people.keep(db, WORKERS, ben, await kept(db, host, ImportKind.GUESTS, event.id))
 
 
 def test_forged_links_are_refused() -> None:
@@ -295,10 +295,10 @@ async def test_invitations_are_accepted_and_declined_by_api(make_sqlite: MakeDat
     """Accepting needs a signed-in person, declining only the token. Opening the link changes nothing."""
     site: Site = site_on(await make_sqlite("openmeet", clock=clock), clock)
     host, event = await hosted(site.db)
-    import_id = await kept(site.db, host, What.GUESTS, event.id, STATUSES)
+    import_id = await kept(site.db, host, ImportKind.GUESTS, event.id, STATUSES)
     await people.keep(site.db, WORKERS, host, import_id)
     async with site.db.transaction() as tx:
-        await people.invite(tx, host, What.GUESTS, event.slug, message="Hi", expected=2)
+        await people.invite(tx, host, ImportKind.GUESTS, event.slug, message="Hi", expected=2)
     async with site.db.reader() as reader:
         rows = await reader.fetch("select id from imported_contacts order by email")
     yes, no = (f"/api/arrivals/{people.token_of(CODE_KEY, row['id'])}" for row in rows)

@@ -14,7 +14,7 @@ from openmeet.domain.events.submissions import submission_of, values_of_event
 from openmeet.domain.imports import queries
 from openmeet.domain.imports.calendar_file import parse_calendar
 from openmeet.domain.imports.events import import_events
-from openmeet.domain.imports.model import FileReading, ImportResult, Medium, What
+from openmeet.domain.imports.model import FileReading, ImportResult, Medium, ImportKind
 from openmeet.domain.series import date_queries
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.model import SeriesSlug
@@ -60,7 +60,7 @@ async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
 async def brought(db: Database, who: Caller, content: bytes) -> ImportResult:
     async with db.transaction() as tx:
         import_id = await queries.insert(
-            tx, who.user_id, What.EVENTS, Medium.ICS, target="", source="a.ics", content=content
+            tx, who.user_id, ImportKind.EVENTS, Medium.ICS, target="", source="a.ics", content=content
         )
     return await import_events(db, WORKERS, who, import_id, None, FileReading("Europe/Berlin"), HOST)
 

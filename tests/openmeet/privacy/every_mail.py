@@ -34,7 +34,7 @@ from openmeet.domain.guest_rsvps import actions as guests
 from openmeet.domain.guest_rsvps.queries import GUEST_CONFIRMED_MAIL, GUEST_MAIL
 from openmeet.domain.imports import people as arriving_people
 from openmeet.domain.imports import queries as arrivals
-from openmeet.domain.imports.model import Medium, What
+from openmeet.domain.imports.model import Medium, ImportKind
 from openmeet.domain.imports.people import ARRIVAL_MAIL
 from openmeet.domain.notifications import notify as notifications
 from openmeet.domain.notifications.model import DIGEST_MAIL, NEWS_MAIL, Channel, NotificationTopic
@@ -191,11 +191,11 @@ async def _arrival(site: Site, _: object) -> None:
         event = await event_by(tx, host)
         csv = b"name,email\r\nLiz,liz@example.org\r\n"
         brought = await arrivals.insert(
-            tx, host.user_id, What.GUESTS, Medium.CSV, target=event.id, source="list.csv", content=csv
+            tx, host.user_id, ImportKind.GUESTS, Medium.CSV, target=event.id, source="list.csv", content=csv
         )
     await arriving_people.keep(site.db, WORKERS, host, brought)
     async with site.db.transaction() as tx:
-        await arriving_people.invite(tx, host, What.GUESTS, event.slug, message="Come along", expected=1)
+        await arriving_people.invite(tx, host, ImportKind.GUESTS, event.slug, message="Come along", expected=1)
 
 
 async def _news(site: Site, _: object) -> None:

@@ -57,25 +57,25 @@ def parse_calendar(data: bytes, zone: str, *, is_chosen: bool = False, call_host
     by_uid: dict[str, list[ReadEvent]] = {}
     for event in events:
         by_uid.setdefault(event.uid, []).append(event)
-    chosen = masters(events)
+    main_events = masters(events)
     warnings = [warning for calendar in calendars for warning in calendar.warnings]
     others = (other for calendar in calendars for other in calendar.others)
     warnings += [
-        gettext("%(name)s (%(place)s) isn’t an event and was left out.", name=name[:40], place=place)
-        for place, name in islice(others, MOST_WARNINGS)
+        gettext("%(name)s (%(place)s) isn’t an event and was left out.", name=name[:40], place=line)
+        for line, name in islice(others, MOST_WARNINGS)
     ]
-    if len(chosen) > MOST_EVENTS:
+    if len(main_events) > MOST_EVENTS:
         warnings.insert(
             0,
             gettext(
                 "The file has %(count)s events. Only the first %(most)s are imported. Split the file to import the rest.",
-                count=number(len(chosen)),
+                count=number(len(main_events)),
                 most=number(MOST_EVENTS),
             ),
         )
     return ParsedImport(
         next((calendar.name for calendar in calendars if calendar.name), ""),
-        tuple(_found(master, by_uid[master.uid], zone) for master in chosen[:MOST_EVENTS]),
+        tuple(_found(master, by_uid[master.uid], zone) for master in main_events[:MOST_EVENTS]),
         tuple(warnings[:MOST_WARNINGS]),
     )
 
@@ -148,21 +148,21 @@ def _changes(
     """
     is_stray = all(event.overrides is not None for event in group)
     usual = submission_of(master, zone)
-    named = {name_in(master.pattern, event): event for event in newest_of(group)}
-    found: list[OccurrenceOverride] = []
+    newest_by_date = {name_in(master.pattern, event): event for event in newest_of(group)}
+    overrides: list[OccurrenceOverride] = []
     findings: list[str] = []
     shift, current = timedelta(0), master.pattern
     ranges = 0
-    for original, event in sorted(named.items()):
+    for original, event in sorted(newest_by_date.items()):
         assert event.overrides is not None  # noqa: S101  # chosen by it
         name = original + shift
-        typed = submission_of(event, zone)
-        if is_stray and not event.is_cancelled and _is_usual(master, usual, event, typed, original):
+        submission = submission_of(event, zone)
+        if is_stray and not event.is_cancelled and _is_usual(master, usual, event, submission, original):
             continue
         # "This and following" has no meaning without a series.
         and_following = event.overrides.and_following and not is_stray
         ranges += and_following
-        if len(found) == MOST_CHANGES or ranges > MOST_RANGES:
+        if len(overrides) == MOST_CHANGES or ranges > MOST_RANGES:
             findings.append(
                 gettext(
                     "Too many of its dates differ. From %(day)s on, its dates follow the series.",
@@ -170,23 +170,23 @@ def _changes(
                 )
             )
             break
-        found.append(
+        overrides.append(
             OccurrenceOverride(
                 name.isoformat(timespec="seconds"),
-                typed,
+                submission,
                 event.is_cancelled,
                 and_following,
                 _reason(event),
                 event.named_status,
             )
         )
-        rest = rest_of(current, name) if and_following else None
-        if rest is None:
+        remaining = rest_of(current, name) if and_following else None
+        if remaining is None:
             continue
         starts = _start_in(master.pattern, event, zone)
-        made = continued(rest, name, starts, event.length)
-        if made is None or event.pattern.is_all_day is not master.pattern.is_all_day:
-            current = rest
+        continuation = continued(remaining, name, starts, event.length)
+        if continuation is None or event.pattern.is_all_day is not master.pattern.is_all_day:
+            current = remaining
             findings.append(
                 gettext(
                     "From %(day)s on, it takes place at a different time. We moved only that date. Change the rule after the import.",
@@ -194,8 +194,8 @@ def _changes(
                 )
             )
             continue
-        shift, current = starts - original, made.pattern
-    return tuple(found), tuple(findings)
+        shift, current = starts - original, continuation.pattern
+    return tuple(overrides), tuple(findings)
 
 
 def _start_in(series: Pattern, event: ReadEvent, zone: str) -> datetime:
@@ -207,12 +207,14 @@ def _start_in(series: Pattern, event: ReadEvent, zone: str) -> datetime:
     return local_of(instant_of(starts, own), theirs).replace(tzinfo=None, fold=0)
 
 
-def _is_usual(master: ReadEvent, usual: Submission, event: ReadEvent, typed: Submission, original: datetime) -> bool:
+def _is_usual(
+    master: ReadEvent, usual: Submission, event: ReadEvent, submission: Submission, original: datetime
+) -> bool:
     return (
         event.named_status is None
         and event.pattern.start == original
         and event.length == master.length
-        and replace(typed, starts="", ends="") == replace(usual, starts="", ends="")
+        and replace(submission, starts="", ends="") == replace(usual, starts="", ends="")
     )
 
 
@@ -259,14 +261,14 @@ def _place(event: ReadEvent) -> dict[str, str]:
     is_online = bool(link) or place.lower() in NO_PLACE
     has_place = venue is not None or not is_nowhere
     usual = (Mode.HYBRID if has_place else Mode.ONLINE) if is_online else Mode.IN_PERSON
-    found = {"mode": (event.mode or usual).value, "online_url": link}
+    fields = {"mode": (event.mode or usual).value, "online_url": link}
     if venue is not None:
         parts = {name: getattr(venue, name) for name in ("street", "postal_code", "locality", "region", "country")}
-        return found | {"venue_name": venue.name} | parts
+        return fields | {"venue_name": venue.name} | parts
     if is_nowhere:
-        return found
+        return fields
     # If LOCATION is too long for a name, the rest goes into a second field.
-    return found | {"venue_name": place[:MAX_PLACE_PART], "street": place[MAX_PLACE_PART : 2 * MAX_PLACE_PART]}
+    return fields | {"venue_name": place[:MAX_PLACE_PART], "street": place[MAX_PLACE_PART : 2 * MAX_PLACE_PART]}
 
 
 def _point(event: ReadEvent) -> str:
@@ -294,18 +296,18 @@ def rest_of(pattern: Pattern, at: datetime) -> Pattern | None:
         return pattern if refused.name == "FirstDate" else None
 
 
-def continued(rest: Pattern, at: datetime, starts: datetime, length: timedelta | None) -> Timing | None:
+def continued(remaining: Pattern, at: datetime, starts: datetime, length: timedelta | None) -> Timing | None:
     """Move the date ``at`` to ``starts``, and shift the rest of the series with it.
 
     None if no rule can express the shifted dates; then they stay where they are.
     """
     try:
-        made = moved(Timing(rest, length), at, starts, length)
-        expansion.check_occurs(made.pattern)
+        timing = moved(Timing(remaining, length), at, starts, length)
+        expansion.check_occurs(timing.pattern)
     except (Refused, RuleRefused):
         return None
-    is_exact = _names(made.pattern) == [name + (starts - at) for name in _names(rest)]
-    return made if is_exact else None
+    is_exact = _names(timing.pattern) == [name + (starts - at) for name in _names(remaining)]
+    return timing if is_exact else None
 
 
 def _names(pattern: Pattern) -> list[datetime]:

@@ -35,12 +35,12 @@ NOTHING = Likeness()
 async def lookalikes(reader: Reader, user_id: UserId, events: Sequence[ImportedEvent]) -> Mapping[str, Likeness]:
     """Find likely duplicates, keyed by the UID of the imported event."""
     likenesses: dict[str, tuple[str, Instant]] = {}
-    for found in events:
+    for imported in events:
         try:
-            details = check(found.typed)
+            details = check(imported.typed)
         except InvalidForm:
             continue  # An event without a start cannot be compared; the import itself reports that error.
-        likenesses[found.uid] = (_folded(details.content.title), details.starts_at)
+        likenesses[imported.uid] = (_folded(details.content.title), details.starts_at)
     starts = sorted({at for _, at in likenesses.values()})
     own = {(_folded(title), at): slug for slug, title, at in await queries.own_starting(reader, user_id, starts)}
     first: dict[tuple[str, Instant], str] = {}

@@ -35,7 +35,7 @@ def parse_page(data: bytes, url: str, own_zone: str) -> ParsedImport:
     """Return the events of a page. Raises InvalidInput (``url``) if it has none."""
     scripts = _Scripts()
     scripts.feed(data[:MAX_PAGE].decode("utf-8", errors="replace"))
-    found: list[ImportedEvent] = []
+    events: list[ImportedEvent] = []
     warnings: list[str] = []
     for pieces in scripts.found:
         try:
@@ -48,11 +48,11 @@ def parse_page(data: bytes, url: str, own_zone: str) -> ParsedImport:
             )
             continue
         for node in _events(value, 0):
-            if len(found) < MOST_EVENTS:
-                found.append(_found(node, url, own_zone))
-    if not found:
+            if len(events) < MOST_EVENTS:
+                events.append(_found(node, url, own_zone))
+    if not events:
         raise InvalidInput("url", ImportReason.NO_EVENT_DESCRIBED)
-    return ParsedImport(one_line("".join(scripts.title))[:MAX_TITLE], tuple(found), tuple(warnings))
+    return ParsedImport(one_line("".join(scripts.title))[:MAX_TITLE], tuple(events), tuple(warnings))
 
 
 class _Scripts(HTMLParser):
@@ -112,7 +112,7 @@ def _found(node: Mapping[str, Any], url: str, own_zone: str) -> ImportedEvent:
     venue = next((one for one in places if isinstance(one, str) or _is(one, "Place", "PostalAddress")), None)
     address = _text(node.get("url"))
     status = _text(node.get("eventStatus")).rpartition("/")[2]
-    typed = Submission(
+    submission = Submission(
         title=one_line(_text(node.get("name")))[:MAX_TITLE],
         starts="" if starts is None else starts.isoformat(timespec="minutes"),
         ends=_ends(starts, ends, is_day=is_day, ends_is_day=ends_is_day, doubts=doubts),
@@ -123,19 +123,19 @@ def _found(node: Mapping[str, Any], url: str, own_zone: str) -> ImportedEvent:
         **_venue(venue),
     )
     mode = Mode.HYBRID if online and venue else Mode.ONLINE if online else Mode.IN_PERSON
-    typed = _with(typed, mode=mode.value)
-    when = gettext("To be announced") if starts is None else f"{typed.starts.replace('T', ' ')} ({named})"
+    submission = _with(submission, mode=mode.value)
+    when = gettext("To be announced") if starts is None else f"{submission.starts.replace('T', ' ')} ({named})"
     return ImportedEvent(
-        uid=f"page:{_text(node.get('@id')) or address or url}#{typed.starts}"[:1000],
-        typed=typed,
+        uid=f"page:{_text(node.get('@id')) or address or url}#{submission.starts}"[:1000],
+        typed=submission,
         when=when,
         is_cancelled=status == "EventCancelled",
         warnings=tuple(doubts),
     )
 
 
-def _with(typed: Submission, **more: str) -> Submission:
-    return Submission(**{**{name: getattr(typed, name) for name in Submission.__dataclass_fields__}, **more})
+def _with(submission: Submission, **more: str) -> Submission:
+    return Submission(**{**{name: getattr(submission, name) for name in Submission.__dataclass_fields__}, **more})
 
 
 def _ends(starts: datetime | None, ends: datetime | None, *, is_day: bool, ends_is_day: bool, doubts: list[str]) -> str:
@@ -178,20 +178,22 @@ def _venue(place: object) -> dict[str, str]:
     if not isinstance(place, Mapping):
         return {}
     address = place.get("address", place if _is(place, "PostalAddress") else {})
-    found = {"venue_name": "" if _is(place, "PostalAddress") else _text(place.get("name"))}
+    fields = {"venue_name": "" if _is(place, "PostalAddress") else _text(place.get("name"))}
     if isinstance(address, str):
-        found["street"] = address
+        fields["street"] = address
     elif isinstance(address, Mapping):
         country = address.get("addressCountry")
         country = country.get("name") if isinstance(country, Mapping) else country
-        found |= {
+        fields |= {
             "street": _text(address.get("streetAddress")),
             "postal_code": _text(address.get("postalCode")),
             "locality": _text(address.get("addressLocality")),
             "region": _text(address.get("addressRegion")),
             "country": _text(country) if known_code(one_line(_text(country))) else "",
         }
-    return {name: one_line(text)[:MAX_PLACE_PART] for name, text in found.items()} | {"point": _point(place.get("geo"))}
+    return {name: one_line(text)[:MAX_PLACE_PART] for name, text in fields.items()} | {
+        "point": _point(place.get("geo"))
+    }
 
 
 def _point(geo: object) -> str:

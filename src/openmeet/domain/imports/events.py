@@ -47,17 +47,17 @@ from openmeet.recurrence.rule import parse_rule
 from openmeet.recurrence.wall_time import is_zone, local_of
 
 
-async def parse_upload(workers: ChargedPool, arrived: Import, reading: FileReading) -> ParsedImport:
+async def parse_upload(workers: ChargedPool, upload: Import, reading: FileReading) -> ParsedImport:
     """Parse the stored upload in a worker process, with the zone chosen for it or otherwise the zone of ``reading``.
 
     Raises InvalidInput, TooLarge (also if parsing takes too much work), TooMany and Unavailable.
     """
-    chosen = arrived.columns.get(ZONE, "")
-    zone = chosen or reading.zone
-    if arrived.medium is Medium.PAGE:
-        work = partial(parse_page, arrived.content, arrived.source, zone)
+    chosen_zone = upload.columns.get(ZONE, "")
+    zone = chosen_zone or reading.zone
+    if upload.medium is Medium.PAGE:
+        work = partial(parse_page, upload.content, upload.source, zone)
     else:
-        work = partial(parse_calendar, arrived.content, zone, is_chosen=bool(chosen), call_hosts=reading.call_hosts)
+        work = partial(parse_calendar, upload.content, zone, is_chosen=bool(chosen_zone), call_hosts=reading.call_hosts)
     return await workers.run(partial(in_language, current().tag, work))
 
 
@@ -68,19 +68,20 @@ async def matches(
     if it still exists.
     """
     uids = [event.uid for event in events]
-    known = await queries.known_uids(reader, user_id, uids)
-    ours = {uid.removesuffix(f"@{host}"): uid for uid in uids if uid.endswith(f"@{host}")}
-    own = {ours[one] for one in await queries.own_ids(reader, user_id, list(ours))}
+    known_uids = await queries.known_uids(reader, user_id, uids)
+    own_ids = {uid.removesuffix(f"@{host}"): uid for uid in uids if uid.endswith(f"@{host}")}
+    own_uids = {own_ids[one] for one in await queries.own_ids(reader, user_id, list(own_ids))}
     return {
-        uid: ImportMatch.OWN if uid in own else ImportMatch.KNOWN if uid in known else ImportMatch.NEW for uid in uids
+        uid: ImportMatch.OWN if uid in own_uids else ImportMatch.KNOWN if uid in known_uids else ImportMatch.NEW
+        for uid in uids
     }
 
 
-async def choose_zone(tx: Transaction, arrived: Import, zone: str) -> None:
+async def choose_zone(tx: Transaction, upload: Import, zone: str) -> None:
     """Choose the time zone for events that have none or an unknown one. Raises InvalidForm (``time_zone``)."""
     if not is_zone(zone):
         raise InvalidForm({ZONE: ImportReason.UNKNOWN_ZONE})
-    await queries.choose_columns(tx, arrived.id, {ZONE: zone})
+    await queries.choose_columns(tx, upload.id, {ZONE: zone})
 
 
 async def import_events(
@@ -88,62 +89,73 @@ async def import_events(
     workers: ChargedPool,
     caller: Caller,
     import_id: ImportId,
-    chosen: frozenset[str] | None,
+    selected_uids: frozenset[str] | None,
     reading: FileReading,
     host: str,
     *,
-    taken: frozenset[str] = frozenset(),
+    updated_uids: frozenset[str] = frozenset(),
 ) -> ImportResult:
-    """Import all events, or those whose UIDs were chosen. Idempotent, even when run concurrently.
+    """Import the selected events of an upload, or all of them (None). Idempotent, even when run concurrently.
 
-    ``taken``: UIDs of events imported before, whose changes in the file are applied. Likely duplicates of the caller's
-    own events are imported only if they were chosen.
+    ``updated_uids``: UIDs of events imported before, whose changes in the file are applied. Likely duplicates of the
+    caller's own events are imported only if they were selected.
 
     Raises NotFound (no such import, or it expired).
     """
     async with db.reader() as reader:
-        arrived = await queries.find(reader, caller.user_id, import_id)
-    if arrived is None:
+        upload = await queries.find(reader, caller.user_id, import_id)
+    if upload is None:
         raise NotFound(ImportReason.NO_SUCH_IMPORT)
-    if arrived.outcome is not None:
-        return ImportResult(**arrived.outcome)
-    whole = await parse_upload(workers, arrived, reading)
-    wanted = [event for event in whole.events if chosen is None or event.uid in chosen]
+    if upload.outcome is not None:
+        return ImportResult(**upload.outcome)
+    parsed = await parse_upload(workers, upload, reading)
+    selected = [event for event in parsed.events if selected_uids is None or event.uid in selected_uids]
+    to_update = [event for event in parsed.events if event.uid in updated_uids]
     async with db.reader() as reader:
-        known = await matches(reader, caller.user_id, wanted, host)
-        alike = await lookalikes(reader, caller.user_id, wanted) if chosen is None else {}
-        differing = await updates.updates_of(reader, caller.user_id, [one for one in whole.events if one.uid in taken])
-    outcome = ImportResult()
-    for event in whole.events:
-        if event.uid in differing:
-            try:
-                async with db.transaction() as tx:
-                    await updates.take(tx, caller, event, differing[event.uid])
-                outcome.updated.append(differing[event.uid].path)
-            except Failure as failure:
-                outcome.left_out.append(_left_out(event, failure.why))
-    for event in wanted:
-        if known[event.uid] is not ImportMatch.NEW:
-            outcome.known += event.uid not in differing
-            continue
-        if event.uid in alike:
-            other = ImportReason.LOOKS_LIKE_YOURS if alike[event.uid].path else ImportReason.LOOKS_LIKE_EARLIER
-            outcome.left_out.append(_left_out(event, other))
-            continue
-        try:
-            async with db.transaction() as tx:
-                path = await _event(tx, caller, event)
-                is_first = await queries.note_event(tx, caller.user_id, event.uid, path, last_import_of(event))
-                if not is_first:
-                    raise _AlreadyKnown  # noqa: TRY301  # what was made in this transaction must not stay
-            outcome.made.append(path)
-        except _AlreadyKnown:
-            outcome.known += 1
-        except Failure as failure:
-            outcome.left_out.append(_left_out(event, failure.why))
+        matches_by_uid = await matches(reader, caller.user_id, selected, host)
+        lookalikes_by_uid = await lookalikes(reader, caller.user_id, selected) if selected_uids is None else {}
+        updates_by_uid = await updates.updates_of(reader, caller.user_id, to_update)
+    result = ImportResult()
+    for event in parsed.events:
+        if event.uid in updates_by_uid:
+            await _apply_update(db, caller, event, updates_by_uid[event.uid], result)
+    for event in selected:
+        if matches_by_uid[event.uid] is not ImportMatch.NEW:
+            result.known += event.uid not in updates_by_uid
+        elif event.uid in lookalikes_by_uid:
+            has_path = bool(lookalikes_by_uid[event.uid].path)
+            reason = ImportReason.LOOKS_LIKE_YOURS if has_path else ImportReason.LOOKS_LIKE_EARLIER
+            result.left_out.append(_left_out(event, reason))
+        else:
+            await _import_event(db, caller, event, result)
     async with db.transaction() as tx:
-        await queries.finish(tx, import_id, asdict(outcome))
-    return outcome
+        await queries.finish(tx, import_id, asdict(result))
+    return result
+
+
+async def _apply_update(
+    db: Database, caller: Caller, event: ImportedEvent, update: updates.ImportUpdate, result: ImportResult
+) -> None:
+    try:
+        async with db.transaction() as tx:
+            await updates.apply_update(tx, caller, event, update)
+        result.updated.append(update.path)
+    except Failure as failure:
+        result.left_out.append(_left_out(event, failure.why))
+
+
+async def _import_event(db: Database, caller: Caller, event: ImportedEvent, result: ImportResult) -> None:
+    try:
+        async with db.transaction() as tx:
+            path = await _event(tx, caller, event)
+            is_first = await queries.note_event(tx, caller.user_id, event.uid, path, last_import_of(event))
+            if not is_first:
+                raise _AlreadyKnown  # noqa: TRY301  # what was made in this transaction must not stay
+        result.made.append(path)
+    except _AlreadyKnown:
+        result.known += 1
+    except Failure as failure:
+        result.left_out.append(_left_out(event, failure.why))
 
 
 class _AlreadyKnown(Exception):  # Not a failure: a concurrent import already has the event.
@@ -158,54 +170,56 @@ def _left_out(event: ImportedEvent, why: Why) -> str:
     return encode_explanation(ImportReason.LEFT_OUT(title=title, problem=why))
 
 
-async def _event(tx: Transaction, caller: Caller, found: ImportedEvent) -> str:
+async def _event(tx: Transaction, caller: Caller, imported: ImportedEvent) -> str:
     """Create the event or series and return its path."""
-    if not found.repeats:
-        called_off = found.reason if found.is_cancelled else None
-        event = await drafts.begin(tx, caller, found.typed, {}, cancel_reason=called_off, status=found.named_status)
+    if not imported.repeats:
+        cancel_reason = imported.reason if imported.is_cancelled else None
+        event = await drafts.begin(
+            tx, caller, imported.typed, {}, cancel_reason=cancel_reason, status=imported.named_status
+        )
         return f"/events/{event.slug}"
-    made = await _series(tx, caller, found)
-    return f"/series/{made.slug}"
+    series = await _series(tx, caller, imported)
+    return f"/series/{series.slug}"
 
 
-async def _series(tx: Transaction, caller: Caller, found: ImportedEvent) -> Series:
+async def _series(tx: Transaction, caller: Caller, imported: ImportedEvent) -> Series:
     # Only the host sees it until they change that.
-    details = _checked(replace(found.typed, visibility=Visibility.PRIVATE.value))
+    details = _checked(replace(imported.typed, visibility=Visibility.PRIVATE.value))
     zone = details.time_zone
-    made = pattern(
+    recurrence = pattern(
         datetime.fromisoformat(details.starts_local),
         zone,
-        parse_rule(found.rule) if found.rule else None,
-        left_out=parse_dates(found.left_out, zone),
-        added=parse_dates(found.added, zone),
+        parse_rule(imported.rule) if imported.rule else None,
+        left_out=parse_dates(imported.left_out, zone),
+        added=parse_dates(imported.added, zone),
         is_all_day=details.is_all_day,
     )
-    length = None if found.minutes is None else timedelta(minutes=found.minutes)
-    whole = await series.create(tx, caller, details.content, Timing(made, length), policy=PublishPolicy.NONE)
-    part = whole
+    length = None if imported.minutes is None else timedelta(minutes=imported.minutes)
+    created = await series.create(tx, caller, details.content, Timing(recurrence, length), policy=PublishPolicy.NONE)
+    current = created
     # Keyed by part id; None for an event that is not cancelled.
-    of_whole = found.reason if found.is_cancelled else None
-    reasons = {whole.id: of_whole}
-    for change in found.changes:
-        part = await _change(tx, part, change)
+    series_reason = imported.reason if imported.is_cancelled else None
+    reasons = {created.id: series_reason}
+    for change in imported.changes:
+        current = await _change(tx, current, change)
         if change.and_following and change.is_cancelled:
-            reasons[part.id] = change.reason
+            reasons[current.id] = change.reason
         else:
-            reasons.setdefault(part.id, of_whole)
+            reasons.setdefault(current.id, series_reason)
     # Cancel last, because a cancelled series materializes no dates, and their overrides would be lost.
     for part_id, reason in reasons.items():
         if reason is not None:
             locked = await series_queries.lock(tx, part_id)
             assert locked is not None  # noqa: S101  # made above
             await cancel_dates.cancel(tx, locked, reason, notifies=False)
-    return whole
+    return created
 
 
-async def _change(tx: Transaction, whole: Series, change: OccurrenceOverride) -> Series:
+async def _change(tx: Transaction, created: Series, change: OccurrenceOverride) -> Series:
     """Apply one override or cancellation, or a "this and following" change. Returns the series to which later changes
     apply.
     """
-    locked = await series_queries.lock(tx, whole.id)
+    locked = await series_queries.lock(tx, created.id)
     assert locked is not None  # noqa: S101  # made in this transaction
     if change.and_following:
         return await _following(tx, locked, change)
@@ -213,47 +227,47 @@ async def _change(tx: Transaction, whole: Series, change: OccurrenceOverride) ->
         event = await materialize.ensure_stored(tx, locked, change.original)
     except NotFound:
         # An override of a date that does not exist in the rule is ignored.
-        return whole
+        return created
     if change.is_cancelled:
         await cancel_dates.cancel_dates(tx, locked, [change.original], change.reason, notifies=False)
-        return whole
+        return created
     details = _checked(replace(change.typed, visibility=Visibility.PRIVATE.value))
     stored = await date_queries.stored(tx, locked.id)
-    held = next(one for one in stored if one.event.id == event.id)
-    await series.apply_plan(tx, locked, plan_one(locked, held, details), notifies=False)
+    stored_date = next(one for one in stored if one.event.id == event.id)
+    await series.apply(tx, locked, plan_one(locked, stored_date, details), notifies=False)
     if change.named_status is not None:
         date = await lock_for_update(tx, event.id)
         assert date is not None  # noqa: S101  # stored above
         await set_date_status(tx, date, change.named_status)
-    return whole
+    return created
 
 
-async def _following(tx: Transaction, whole: Series, change: OccurrenceOverride) -> Series:
+async def _following(tx: Transaction, created: Series, change: OccurrenceOverride) -> Series:
     """Split the series as the file says. If no rule can express the new times, only that date is moved."""
-    name = original_of(change.original)
-    rest = rest_of(whole.timing.pattern, name)
-    if rest is None:
-        return whole
+    original_key = original_of(change.original)
+    remaining = rest_of(created.timing.pattern, original_key)
+    if remaining is None:
+        return created
     details = _checked(replace(change.typed, visibility=Visibility.PRIVATE.value))
     length = length_in(details)
-    starts = local_of(details.starts_at, whole.zone_name).replace(tzinfo=None)
-    is_alike = details.is_all_day is whole.timing.pattern.is_all_day
-    made = continued(rest, name, starts, length) if is_alike else None
-    timing = made or Timing(rest, length if is_alike else whole.timing.length)
-    stored = await date_queries.stored(tx, whole.id)
+    starts = local_of(details.starts_at, created.zone_name).replace(tzinfo=None)
+    has_same_kind = details.is_all_day is created.timing.pattern.is_all_day
+    continuation = continued(remaining, original_key, starts, length) if has_same_kind else None
+    timing = continuation or Timing(remaining, length if has_same_kind else created.timing.length)
+    stored = await date_queries.stored(tx, created.id)
     content = details.content
-    if rest is whole.timing.pattern:
-        plan = plan_all(whole, content, timing, stored, tx.now)
+    if remaining is created.timing.pattern:
+        plan = plan_all(created, content, timing, stored, tx.now)
     else:
-        plan = plan_following(whole, change.original, content, timing, stored, tx.now)
-    behind = await series.apply_plan(tx, whole, plan, notifies=False)
-    if made is None:
-        await _change(tx, behind, replace(change, and_following=False, is_cancelled=False))
-    return behind
+        plan = plan_following(created, change.original, content, timing, stored, tx.now)
+    following = await series.apply(tx, created, plan, notifies=False)
+    if continuation is None:
+        await _change(tx, following, replace(change, and_following=False, is_cancelled=False))
+    return following
 
 
-def _checked(typed: Submission) -> Details:
+def _checked(submission: Submission) -> Details:
     try:
-        return check(typed)
-    except InvalidForm as wrong:
-        raise InvalidInput("file", ImportReason.PROBLEMS, problems=tuple(wrong.problems.values())) from None
+        return check(submission)
+    except InvalidForm as failure:
+        raise InvalidInput("file", ImportReason.PROBLEMS, problems=tuple(failure.problems.values())) from None

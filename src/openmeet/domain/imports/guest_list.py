@@ -36,8 +36,8 @@ _NO = frozenset({"no", "not going", "not attending", "not coming", "deleted", "r
 _WORD = re.compile(r"[\s_]+")
 
 
-def parse_list(data: bytes, chosen: Mapping[str, str] | None = None) -> ContactList:
-    """Return the people in a list. ``chosen`` maps meanings to columns and overrides detection. Raises InvalidInput,
+def parse_list(data: bytes, chosen_columns: Mapping[str, str] | None = None) -> ContactList:
+    """Return the people in a list. ``chosen_columns`` maps meanings to columns and overrides detection. Raises InvalidInput,
     TooLarge.
     """
     if len(data) > MAX_CSV:
@@ -50,7 +50,7 @@ def parse_list(data: bytes, chosen: Mapping[str, str] | None = None) -> ContactL
         header = ()
     if len([name for name in header if name]) < 1 or len(data) == 0:
         raise InvalidInput("file", ImportReason.NOT_A_LIST)
-    columns = _columns(header, chosen)
+    columns = _columns(header, chosen_columns)
     if Column.EMAIL not in columns:
         warnings.append(
             gettext(
@@ -86,18 +86,18 @@ def _table(text: str) -> Iterator[list[str]]:
     return csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
 
 
-def _columns(header: tuple[str, ...], chosen: Mapping[str, str] | None) -> dict[Column, str]:
-    found: dict[Column, str] = {}
+def _columns(header: tuple[str, ...], chosen_columns: Mapping[str, str] | None) -> dict[Column, str]:
+    columns: dict[Column, str] = {}
     plain = {_WORD.sub(" ", name.lower()).strip(): name for name in reversed(header) if name}
     for column, names in _NAMES.items():
-        if chosen and column.value in chosen:
-            if chosen[column.value] in header and chosen[column.value]:
-                found[column] = chosen[column.value]
+        if chosen_columns and column.value in chosen_columns:
+            if chosen_columns[column.value] in header and chosen_columns[column.value]:
+                columns[column] = chosen_columns[column.value]
         else:
-            known = next((plain[name] for name in names if name in plain), "")
-            if known:
-                found[column] = known
-    return found
+            guessed_column = next((plain[name] for name in names if name in plain), "")
+            if guessed_column:
+                columns[column] = guessed_column
+    return columns
 
 
 def _service(header: tuple[str, ...]) -> str:

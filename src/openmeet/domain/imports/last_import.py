@@ -38,60 +38,60 @@ class LastImport(msgspec.Struct, frozen=True):
     is_cancelled: bool
     dates: dict[str, ImportedDate]
 
-    def has_same_schedule(self, found: ImportedEvent) -> bool:
+    def has_same_schedule(self, imported: ImportedEvent) -> bool:
         """Whether the file still has the same times, rule and extra dates."""
-        times = values_of(found.typed)
-        is_same = (self.rule, self.left_out, self.added) == (found.rule, found.left_out, found.added)
+        times = values_of(imported.typed)
+        is_same = (self.rule, self.left_out, self.added) == (imported.rule, imported.left_out, imported.added)
         return is_same and all(self.fields[name] == times[name] for name in TIMES)
 
     def of_date(self, change: OccurrenceOverride) -> dict[str, str]:
         """The fields of this date. A date without an override has the fields of the series, except the times."""
-        known = self.dates.get(change.original)
-        return known.fields if known else {**self.fields, **dict.fromkeys(TIMES, "")}
+        values = self.dates.get(change.original)
+        return values.fields if values else {**self.fields, **dict.fromkeys(TIMES, "")}
 
     def has_date(self, change: OccurrenceOverride) -> bool:
         """Whether the last import had exactly this override of the date."""
         return self.dates.get(change.original) == _of_date(change)
 
 
-def last_import_of(found: ImportedEvent) -> LastImport:
+def last_import_of(imported: ImportedEvent) -> LastImport:
     """The present content of the file, to be stored as its last import."""
     return LastImport(
-        _fields(found.typed),
-        found.rule,
-        found.left_out,
-        found.added,
-        found.is_cancelled,
-        {change.original: _of_date(change) for change in found.changes if not change.and_following},
+        _fields(imported.typed),
+        imported.rule,
+        imported.left_out,
+        imported.added,
+        imported.is_cancelled,
+        {change.original: _of_date(change) for change in imported.changes if not change.and_following},
     )
 
 
-def changed_fields(typed: Submission, base: dict[str, str] | None) -> frozenset[str]:
+def changed_fields(submission: Submission, base: dict[str, str] | None) -> frozenset[str]:
     """The fields that changed in the file since the last import. All fields if the last import is not known."""
     if base is None:
         return frozenset(FIELDS)
-    now = _fields(typed)
-    found = {name for name in FIELDS if now[name] != base[name]}
+    now = _fields(submission)
+    changed = {name for name in FIELDS if now[name] != base[name]}
     for group in _TOGETHER:
-        if found.intersection(group):
-            found.update(group)
-    return frozenset(found)
+        if changed.intersection(group):
+            changed.update(group)
+    return frozenset(changed)
 
 
-def edited_here(base: dict[str, str] | None, here: dict[str, str]) -> frozenset[str]:
+def edited_here(base: dict[str, str] | None, current: dict[str, str]) -> frozenset[str]:
     """The fields that were edited on this site since the last import. None if the last import is not known."""
     if base is None:
         return frozenset()
-    typed = replace(Submission(**here), **base)
+    submission = replace(Submission(**current), **base)
     try:
-        kept = values_of_event(check(typed))
+        values = values_of_event(check(submission))
     except InvalidForm:
-        kept = base
-    return frozenset(name for name in FIELDS if base[name] and here[name] not in {base[name], kept[name]})
+        values = base
+    return frozenset(name for name in FIELDS if base[name] and current[name] not in {base[name], values[name]})
 
 
-def _fields(typed: Submission) -> dict[str, str]:
-    values = values_of(typed)
+def _fields(submission: Submission) -> dict[str, str]:
+    values = values_of(submission)
     return {name: values[name] for name in FIELDS}
 
 

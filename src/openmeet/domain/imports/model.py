@@ -22,7 +22,7 @@ MAX_MESSAGE = 1_000
 ZONE = "time_zone"
 
 
-class What(StrEnum):
+class ImportKind(StrEnum):
     """The kind of content of an import."""
 
     EVENTS = "events"
@@ -56,7 +56,7 @@ class Import:
 
     id: ImportId
     user_id: UserId
-    what: What
+    what: ImportKind
     medium: Medium
     target: str
     source: str
@@ -184,7 +184,7 @@ class ImportedContact:
     """A contact on the list of an event or a group."""
 
     id: PersonId
-    what: What
+    what: ImportKind
     target: str
     email: str
     name: str

@@ -39,8 +39,8 @@ from openmeet.domain.imports.model import (
     Import,
     ImportedContact,
     ImportId,
+    ImportKind,
     PersonId,
-    What,
 )
 from openmeet.domain.imports.reasons import ImportReason
 from openmeet.domain.users.model import Caller
@@ -60,76 +60,76 @@ _TOKEN = re.compile(r"([0-9a-f-]{36})\.([0-9a-f]{32})")
 class InvitationTarget:
     """An event or a group to which the caller may invite people."""
 
-    what: What
+    what: ImportKind
     id: str
     slug: str
     title: str
 
     @property
     def path(self) -> str:
-        return f"/events/{self.slug}" if self.what is What.GUESTS else f"/groups/{self.slug}"
+        return f"/events/{self.slug}" if self.what is ImportKind.GUESTS else f"/groups/{self.slug}"
 
 
-async def target_of(tx: Transaction, caller: Caller, what: What, slug: str) -> InvitationTarget:
+async def target_of(tx: Transaction, caller: Caller, what: ImportKind, slug: str) -> InvitationTarget:
     """Lock and return the event or group, for a caller who may invite people to it. Raises NotFound, Forbidden,
     Refused.
     """
-    if what is What.MEMBERS:
+    if what is ImportKind.MEMBERS:
         group, _ = await lock_for(tx, caller, GroupSlug(slug), GroupPermission.INVITE)
         return InvitationTarget(what, group.id, group.slug, group.details.name)
     event = await lock_for_host(tx, caller, EventSlug(slug), None)
     return InvitationTarget(what, event.id, event.slug, event.title)
 
 
-async def find_target(reader: Reader, caller: Caller, what: What, slug: str) -> InvitationTarget:
+async def find_target(reader: Reader, caller: Caller, what: ImportKind, slug: str) -> InvitationTarget:
     """Like ``target_of``, but without the lock, for display."""
-    if what is What.MEMBERS:
-        group, mine = await groups.visible(reader, GroupSlug(slug), caller.user_id)
-        require_managed_here(group, GroupPermission.INVITE)
-        require_permission(mine.role if mine else None, GroupPermission.INVITE)
+    if what is ImportKind.MEMBERS:
+        group, membership = await groups.visible(reader, GroupSlug(slug), caller.user_id)
+        require_kept_here(group, GroupPermission.INVITE)
+        require_permission(membership.role if membership else None, GroupPermission.INVITE)
         return InvitationTarget(what, group.id, group.slug, group.details.name)
     event = await find_for_host(reader, caller, EventSlug(slug))
     return InvitationTarget(what, event.id, event.slug, event.title)
 
 
-async def find_target_by_id(reader: Reader, caller: Caller, what: What, target_id: str) -> InvitationTarget:
+async def find_target_by_id(reader: Reader, caller: Caller, what: ImportKind, target_id: str) -> InvitationTarget:
     """Like ``find_target``, with the id that an import stores."""
     return await find_target(reader, caller, what, await _slug_of(reader, what, target_id))
 
 
-async def target_by_id(tx: Transaction, caller: Caller, what: What, target_id: str) -> InvitationTarget:
+async def target_by_id(tx: Transaction, caller: Caller, what: ImportKind, target_id: str) -> InvitationTarget:
     """Like ``target_of``, with the id that an import stores."""
     return await target_of(tx, caller, what, await _slug_of(tx, what, target_id))
 
 
-async def _slug_of(reader: Reader, what: What, target_id: str) -> str:
+async def _slug_of(reader: Reader, what: ImportKind, target_id: str) -> str:
     """The slug of an event or group. Empty if it no longer exists."""
-    if what is What.MEMBERS:
+    if what is ImportKind.MEMBERS:
         group = await group_by_id(reader, GroupId(target_id))
         return "" if group is None else group.slug
     event = await event_by_id(reader, EventId(target_id))
     return "" if event is None else event.slug
 
 
-async def new_rows(reader: Reader, arrived: Import, people: ContactList) -> tuple[list[ContactRow], int]:
+async def new_rows(reader: Reader, upload: Import, people: ContactList) -> tuple[list[ContactRow], int]:
     """Usable rows of people who are not on the list yet, and the number of people who are already on it.
 
     People are compared by address, or by name if they have none.
     """
     addresses = [row.email for row in people.usable if row.email]
-    known = await queries.listed(reader, arrived.what, arrived.target, addresses)
-    names = await queries.listed_names(reader, arrived.what, arrived.target, [row.name for row in people.named])
-    fresh = [row for row in people.usable if (row.email not in known if row.email else row.name not in names)]
-    return fresh, len(known) + len(names)
+    listed_emails = await queries.listed(reader, upload.what, upload.target, addresses)
+    names = await queries.listed_names(reader, upload.what, upload.target, [row.name for row in people.named])
+    fresh = [row for row in people.usable if (row.email not in listed_emails if row.email else row.name not in names)]
+    return fresh, len(listed_emails) + len(names)
 
 
-async def parse_uploaded_list(workers: ChargedPool, arrived: Import) -> ContactList:
+async def parse_uploaded_list(workers: ChargedPool, upload: Import) -> ContactList:
     """Parse the uploaded list with the chosen columns, in a worker process.
 
     Raises InvalidInput, TooLarge (also if parsing takes too much work), TooMany and Unavailable.
     """
     return await workers.run(
-        partial(in_language, current().tag, partial(parse_list, arrived.content, dict(arrived.columns)))
+        partial(in_language, current().tag, partial(parse_list, upload.content, dict(upload.columns)))
     )
 
 
@@ -150,29 +150,29 @@ async def keep(
     """
     async with db.reader() as reader:
         shown = await queries.find(reader, caller.user_id, import_id)
-    if shown is None or shown.what is What.EVENTS:
+    if shown is None or shown.what is ImportKind.EVENTS:
         raise NotFound(ImportReason.NO_SUCH_IMPORT)
     # The file of a list that was already imported is deleted.
     people = await parse_uploaded_list(workers, shown) if shown.outcome is None else None
     async with db.transaction() as tx:
-        arrived = await queries.lock(tx, caller.user_id, import_id)
-        if arrived is None or arrived.what is What.EVENTS:
+        upload = await queries.lock(tx, caller.user_id, import_id)
+        if upload is None or upload.what is ImportKind.EVENTS:
             raise NotFound(ImportReason.NO_SUCH_IMPORT)
-        target = await target_by_id(tx, caller, arrived.what, arrived.target)
-        if arrived.outcome is not None:
-            return target, int(arrived.outcome["new"]), int(arrived.outcome["known"])
-        if people is None or arrived.columns != shown.columns:
+        target = await target_by_id(tx, caller, upload.what, upload.target)
+        if upload.outcome is not None:
+            return target, int(upload.outcome["new"]), int(upload.outcome["known"])
+        if people is None or upload.columns != shown.columns:
             raise Conflict(ImportReason.COLUMNS_CHANGED)
-        fresh, known = await new_rows(tx, arrived, people)
+        fresh, already_listed = await new_rows(tx, upload, people)
         rows = [row for row in fresh if chosen.get(row.line, not means_no(row.status))]
-        await queries.keep_people(tx, arrived.what, arrived.target, [row for row in rows if row.email], caller.user_id)
-        await queries.keep_names(tx, arrived.what, arrived.target, [row for row in rows if not row.email])
-        await queries.finish(tx, import_id, {"new": len(rows), "known": known})
-    return target, len(rows), known
+        await queries.keep_people(tx, upload.what, upload.target, [row for row in rows if row.email], caller.user_id)
+        await queries.keep_names(tx, upload.what, upload.target, [row for row in rows if not row.email])
+        await queries.finish(tx, import_id, {"new": len(rows), "known": already_listed})
+    return target, len(rows), already_listed
 
 
 async def invite(
-    tx: Transaction, caller: Caller, what: What, slug: str, *, message: str, expected: int
+    tx: Transaction, caller: Caller, what: ImportKind, slug: str, *, message: str, expected: int
 ) -> tuple[InvitationTarget, int]:
     """Enqueue one invitation for everybody on the list who has none yet. ``expected``: the number shown to the host.
 
@@ -206,7 +206,11 @@ async def accept(tx: Transaction, caller: Caller, person_id: PersonId) -> str:
         raise NotFound(ImportReason.INVITATION_OVER)
     if person.stage is ContactStage.ACCEPTED:
         raise Refused(ImportReason.INVITATION_USED, name="InvitationUsed")
-    path = await _into_group(tx, caller, person) if person.what is What.MEMBERS else await _to_event(tx, caller, person)
+    path = (
+        await _into_group(tx, caller, person)
+        if person.what is ImportKind.MEMBERS
+        else await _to_event(tx, caller, person)
+    )
     await queries.set_stage(tx, person.id, ContactStage.ACCEPTED)
     return path
 
@@ -228,8 +232,8 @@ async def shown(reader: Reader, person_id: PersonId) -> tuple[ImportedContact, E
     person = await queries.person(reader, person_id)
     if person is None or person.stage is ContactStage.KEPT:
         raise NotFound(ImportReason.INVITATION_OVER)
-    event = await event_by_id(reader, EventId(person.target)) if person.what is What.GUESTS else None
-    group = await group_by_id(reader, GroupId(person.target)) if person.what is What.MEMBERS else None
+    event = await event_by_id(reader, EventId(person.target)) if person.what is ImportKind.GUESTS else None
+    group = await group_by_id(reader, GroupId(person.target)) if person.what is ImportKind.MEMBERS else None
     is_gone = (event is None or event.is_gone or event.is_draft) and (group is None or group.deleted_at is not None)
     if is_gone:
         raise NotFound(ImportReason.TARGET_GONE)
@@ -244,10 +248,10 @@ def token_of(key: SigningKey, person_id: PersonId) -> str:
 
 def person_in(key: SigningKey, token: str) -> PersonId:
     """Return the contact behind an invitation link. Raises NotFound if the token is forged."""
-    found = _TOKEN.fullmatch(token)
-    if found is None or not key.verifies(token, lambda one: token_of(one, PersonId(found[1]))):
+    match = _TOKEN.fullmatch(token)
+    if match is None or not key.verifies(token, lambda one: token_of(one, PersonId(match[1]))):
         raise NotFound(ImportReason.INVITATION_OVER)
-    return PersonId(found[1])
+    return PersonId(match[1])
 
 
 async def _into_group(tx: Transaction, caller: Caller, person: ImportedContact) -> str:
@@ -275,10 +279,10 @@ async def _to_event(tx: Transaction, caller: Caller, person: ImportedContact) ->
     event = await event_by_id(tx, EventId(person.target))
     if event is None or event.is_gone or event.is_draft:
         raise NotFound(ImportReason.EVENT_GONE)
-    mine = await attendances.find(tx, event.id, caller.user_id)
-    if mine is not None and mine.status is AttendanceStatus.REJECTED:
+    own_attendance = await attendances.find(tx, event.id, caller.user_id)
+    if own_attendance is not None and own_attendance.status is AttendanceStatus.REJECTED:
         raise Forbidden(ImportReason.DECLINED_BY_HOST)
-    if mine is None:
+    if own_attendance is None:
         # Invited people can see a private event.
         await imported.put(tx, [ImportedRsvp(event.id, caller.user_id, AttendanceStatus.INVITED, tx.now)])
     await attendance.answer(tx, caller, event.slug, RsvpReply.GOING)

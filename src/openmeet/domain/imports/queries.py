@@ -17,9 +17,9 @@ from openmeet.domain.imports.model import (
     Import,
     ImportedContact,
     ImportId,
+    ImportKind,
     Medium,
     PersonId,
-    What,
 )
 from openmeet.domain.users.model import UserId
 
@@ -27,7 +27,7 @@ _AT_ONCE = 500
 
 
 async def insert(
-    tx: Transaction, user_id: UserId, what: What, medium: Medium, *, target: str, source: str, content: bytes
+    tx: Transaction, user_id: UserId, what: ImportKind, medium: Medium, *, target: str, source: str, content: bytes
 ) -> ImportId:
     import_id = ImportId(new_id(tx.now))
     await tx.execute(
@@ -61,7 +61,7 @@ async def find(reader: Reader, user_id: UserId, import_id: ImportId) -> Import |
     return Import(
         ImportId(row["id"]),
         UserId(row["user_id"]),
-        What(row["what"]),
+        ImportKind(row["what"]),
         Medium(row["medium"]),
         row["target"],
         row["source"],
@@ -102,49 +102,49 @@ async def forget_old(tx: Transaction) -> int:
 
 async def known_uids(reader: Reader, user_id: UserId, uids: Sequence[str]) -> frozenset[str]:
     """The given UIDs that the user has imported before."""
-    found: set[str] = set()
+    known: set[str] = set()
     for start in range(0, len(uids), _AT_ONCE):
         rows = await reader.fetch(
             "select uid from imported_events where user_id = :user_id and uid in :uids order by uid",
             user_id=user_id,
             uids=list(uids[start : start + _AT_ONCE]),
         )
-        found |= {row["uid"] for row in rows}
-    return frozenset(found)
+        known |= {row["uid"] for row in rows}
+    return frozenset(known)
 
 
 async def made_of(reader: Reader, user_id: UserId, uids: Sequence[str]) -> dict[str, str]:
     """Paths of the events that the user has imported before, by UID."""
-    found: dict[str, str] = {}
+    path_by_uid: dict[str, str] = {}
     for start in range(0, len(uids), _AT_ONCE):
         rows = await reader.fetch(
             "select uid, made from imported_events where user_id = :user_id and uid in :uids order by uid",
             user_id=user_id,
             uids=list(uids[start : start + _AT_ONCE]),
         )
-        found |= {row["uid"]: row["made"] for row in rows}
-    return found
+        path_by_uid |= {row["uid"]: row["made"] for row in rows}
+    return path_by_uid
 
 
 async def own_ids(reader: Reader, user_id: UserId, ids: Sequence[str]) -> frozenset[str]:
     """The given ids that are events or series of the user and not deleted."""
-    found: set[str] = set()
+    own: set[str] = set()
     for start in range(0, len(ids), _AT_ONCE):
-        some = list(ids[start : start + _AT_ONCE])
+        chunk = list(ids[start : start + _AT_ONCE])
         rows = await reader.fetch(
             "select id from events where author_id = :user_id and id in :ids and deleted_at is null"
             " union all select id from event_series where user_id = :user_id and id in :ids and deleted_at is null"
             " order by 1",
             user_id=user_id,
-            ids=some,
+            ids=chunk,
         )
-        found |= {row["id"] for row in rows}
-    return frozenset(found)
+        own |= {row["id"] for row in rows}
+    return frozenset(own)
 
 
 async def own_starting(reader: Reader, user_id: UserId, starts: Sequence[Instant]) -> list[tuple[str, str, Instant]]:
     """Slug, title and start of the user's own and co-hosted events and drafts that start at one of these times."""
-    found: list[tuple[str, str, Instant]] = []
+    starting: list[tuple[str, str, Instant]] = []
     for first in range(0, len(starts), _AT_ONCE):
         rows = await reader.fetch(
             "select slug, title, starts_at from events e where starts_at in :starts"
@@ -153,21 +153,21 @@ async def own_starting(reader: Reader, user_id: UserId, starts: Sequence[Instant
             user_id=user_id,
             starts=list(starts[first : first + _AT_ONCE]),
         )
-        found += [(row["slug"], row["title"], Instant(row["starts_at"])) for row in rows]
-    return found
+        starting += [(row["slug"], row["title"], Instant(row["starts_at"])) for row in rows]
+    return starting
 
 
 async def last_imports(reader: Reader, user_id: UserId, uids: Sequence[str]) -> dict[str, LastImport]:
     """The fields of each event at its last import, by UID, if they were stored."""
-    found: dict[str, LastImport] = {}
+    imports_by_uid: dict[str, LastImport] = {}
     for start in range(0, len(uids), _AT_ONCE):
         rows = await reader.fetch(
             "select uid, said from imported_events where user_id = :user_id and uid in :uids and said <> '' order by uid",
             user_id=user_id,
             uids=list(uids[start : start + _AT_ONCE]),
         )
-        found |= {row["uid"]: msgspec.json.decode(row["said"], type=LastImport) for row in rows}
-    return found
+        imports_by_uid |= {row["uid"]: msgspec.json.decode(row["said"], type=LastImport) for row in rows}
+    return imports_by_uid
 
 
 async def note_import(tx: Transaction, user_id: UserId, uid: str, last_import: LastImport) -> None:
@@ -180,21 +180,21 @@ async def note_import(tx: Transaction, user_id: UserId, uid: str, last_import: L
     )
 
 
-async def note_event(tx: Transaction, user_id: UserId, uid: str, made: str, last_import: LastImport) -> bool:
+async def note_event(tx: Transaction, user_id: UserId, uid: str, path: str, last_import: LastImport) -> bool:
     """Record an imported event. Returns False if this UID was imported meanwhile."""
     noted = await tx.execute(
         "insert into imported_events (user_id, uid, made, said, created_at) values (:user_id, :uid, :made, :last_import, :now)"
         " on conflict (user_id, uid) do nothing",
         user_id=user_id,
         uid=uid,
-        made=made,
+        made=path,
         last_import=msgspec.json.encode(last_import).decode(),
         now=tx.now,
     )
     return noted == 1
 
 
-async def keep_people(tx: Transaction, what: What, target: str, rows: Sequence[ContactRow], by: UserId) -> None:
+async def keep_people(tx: Transaction, what: ImportKind, target: str, rows: Sequence[ContactRow], by: UserId) -> None:
     """Add people to a list. People who are already on it do not change."""
     await tx.execute_many(
         """
@@ -218,7 +218,7 @@ async def keep_people(tx: Transaction, what: What, target: str, rows: Sequence[C
     )
 
 
-async def keep_names(tx: Transaction, what: What, target: str, rows: Sequence[ContactRow]) -> None:
+async def keep_names(tx: Transaction, what: ImportKind, target: str, rows: Sequence[ContactRow]) -> None:
     """Add contacts of whom only the name is known."""
     await tx.execute_many(
         "insert into imported_names (what, target, name, status, created_at) values (:what, :target, :name, :status, :now)"
@@ -227,9 +227,9 @@ async def keep_names(tx: Transaction, what: What, target: str, rows: Sequence[Co
     )
 
 
-async def listed_names(reader: Reader, what: What, target: str, names: Sequence[str]) -> frozenset[str]:
+async def listed_names(reader: Reader, what: ImportKind, target: str, names: Sequence[str]) -> frozenset[str]:
     """The given names that are already on the list."""
-    found: set[str] = set()
+    listed: set[str] = set()
     for start in range(0, len(names), _AT_ONCE):
         rows = await reader.fetch(
             "select name from imported_names where what = :what and target = :target and name in :names order by name",
@@ -237,11 +237,11 @@ async def listed_names(reader: Reader, what: What, target: str, names: Sequence[
             target=target,
             names=list(names[start : start + _AT_ONCE]),
         )
-        found |= {row["name"] for row in rows}
-    return frozenset(found)
+        listed |= {row["name"] for row in rows}
+    return frozenset(listed)
 
 
-async def names(reader: Reader, what: What, target: str, limit: int) -> tuple[list[str], int]:
+async def names(reader: Reader, what: ImportKind, target: str, limit: int) -> tuple[list[str], int]:
     """Contacts known only by name, in order, and their total number."""
     rows = await reader.fetch(
         "select name from imported_names where what = :what and target = :target order by name limit :limit",
@@ -257,9 +257,9 @@ async def names(reader: Reader, what: What, target: str, limit: int) -> tuple[li
     return [one["name"] for one in rows], int(row["found"]) if row else 0
 
 
-async def listed(reader: Reader, what: What, target: str, emails: Sequence[str]) -> frozenset[str]:
+async def listed(reader: Reader, what: ImportKind, target: str, emails: Sequence[str]) -> frozenset[str]:
     """The given e-mail addresses that an earlier import added to the list."""
-    found: set[str] = set()
+    listed_emails: set[str] = set()
     for start in range(0, len(emails), _AT_ONCE):
         rows = await reader.fetch(
             "select email from imported_contacts where what = :what and target = :target and email in :emails order by email",
@@ -267,11 +267,11 @@ async def listed(reader: Reader, what: What, target: str, emails: Sequence[str])
             target=target,
             emails=list(emails[start : start + _AT_ONCE]),
         )
-        found |= {row["email"] for row in rows}
-    return frozenset(found)
+        listed_emails |= {row["email"] for row in rows}
+    return frozenset(listed_emails)
 
 
-async def stages(reader: Reader, what: What, target: str) -> dict[ContactStage, int]:
+async def stages(reader: Reader, what: ImportKind, target: str) -> dict[ContactStage, int]:
     """Number of contacts by stage."""
     rows = await reader.fetch(
         "select stage, count(*) as found from imported_contacts where what = :what and target = :target"
@@ -282,7 +282,7 @@ async def stages(reader: Reader, what: What, target: str) -> dict[ContactStage, 
     return {ContactStage(row["stage"]): int(row["found"]) for row in rows}
 
 
-async def waiting(reader: Reader, what: What, target: str, limit: int) -> list[ImportedContact]:
+async def waiting(reader: Reader, what: ImportKind, target: str, limit: int) -> list[ImportedContact]:
     """Contacts that have not been invited yet, in list order."""
     rows = await reader.fetch(
         f"select {_PERSON} from imported_contacts where what = :what and target = :target and stage = 'kept'"
@@ -317,7 +317,7 @@ _PERSON = "id, what, target, email, name, status, stage, message, invited_by, in
 def _person(row: DatabaseRow) -> ImportedContact:
     return ImportedContact(
         PersonId(row["id"]),
-        What(row["what"]),
+        ImportKind(row["what"]),
         row["target"],
         row["email"],
         row["name"],

@@ -58,7 +58,7 @@ class FieldChange:
 
 
 @dataclass(frozen=True, slots=True)
-class Update:
+class ImportUpdate:
     """Differences between the file and an event imported before. ``path`` is the path of that event.
 
     ``changes``: overridden dates of a series. ``becomes_cancelled``: the file cancels the event. ``base``: the last
@@ -76,92 +76,98 @@ class Update:
         return not (self.fields or self.changes or self.becomes_cancelled)
 
 
-async def updates_of(reader: Reader, user_id: UserId, events: Sequence[ImportedEvent]) -> dict[str, Update]:
+async def updates_of(reader: Reader, user_id: UserId, events: Sequence[ImportedEvent]) -> dict[str, ImportUpdate]:
     """Find events that the user imported before, still owns, and that differ from the file now. Keyed by UID."""
-    made = await queries.made_of(reader, user_id, [event.uid for event in events])
-    slugs = [path.rpartition("/")[2] for path in made.values()]
-    singles = {f"/events/{one.slug}": one for one in await ownership.own_by_slugs(reader, user_id, slugs)}
-    whole = {f"/series/{one.slug}": one for one in await series_queries.own_unsplit(reader, user_id, slugs)}
-    bases = await queries.last_imports(reader, user_id, list(made))
-    typed = await draft_queries.fields_of(reader, [one.id for one in singles.values() if one.is_draft])
+    path_by_uid = await queries.made_of(reader, user_id, [event.uid for event in events])
+    slugs = [path.rpartition("/")[2] for path in path_by_uid.values()]
+    events_by_path = {f"/events/{one.slug}": one for one in await ownership.own_by_slugs(reader, user_id, slugs)}
+    series_by_path = {f"/series/{one.slug}": one for one in await series_queries.own_unsplit(reader, user_id, slugs)}
+    bases = await queries.last_imports(reader, user_id, list(path_by_uid))
+    draft_fields = await draft_queries.fields_of(reader, [one.id for one in events_by_path.values() if one.is_draft])
     dates = await date_queries.named_in(
         reader,
         {
-            whole[made[one.uid]].id: [change.original for change in one.changes]
+            series_by_path[path_by_uid[one.uid]].id: [change.original for change in one.changes]
             for one in events
-            if made.get(one.uid) in whole
+            if path_by_uid.get(one.uid) in series_by_path
         },
     )
-    found: dict[str, Update] = {}
+    updates: dict[str, ImportUpdate] = {}
     for one in events:
-        path = made.get(one.uid, "")
-        if path in singles and not one.repeats:
-            event = singles[path]
-            update = _of_event(path, event, typed.get(event.id, ""), one, bases.get(one.uid))
-        elif path in whole and one.repeats:
-            update = _of_series(path, whole[path], dates.get(whole[path].id, {}), one, bases.get(one.uid))
+        path = path_by_uid.get(one.uid, "")
+        if path in events_by_path and not one.repeats:
+            event = events_by_path[path]
+            update = _of_event(path, event, draft_fields.get(event.id, ""), one, bases.get(one.uid))
+        elif path in series_by_path and one.repeats:
+            update = _of_series(
+                path, series_by_path[path], dates.get(series_by_path[path].id, {}), one, bases.get(one.uid)
+            )
         else:
             continue
         if not update.is_empty:
-            found[one.uid] = update
-    return found
+            updates[one.uid] = update
+    return updates
 
 
-async def take(tx: Transaction, caller: Caller, found: ImportedEvent, update: Update) -> None:
+async def apply_update(tx: Transaction, caller: Caller, imported: ImportedEvent, update: ImportUpdate) -> None:
     """Apply the changes in the file. Raises any kind of Failure if one of them is refused."""
-    await queries.note_import(tx, caller.user_id, found.uid, last_import_of(found))
-    changed = changed_fields(found.typed, None if update.base is None else update.base.fields)
+    await queries.note_import(tx, caller.user_id, imported.uid, last_import_of(imported))
+    changed = changed_fields(imported.typed, None if update.base is None else update.base.fields)
     slug = update.path.rpartition("/")[2]
     if update.path.startswith("/series/"):
         locked = await series_queries.lock_by_slug(tx, SeriesSlug(slug))
         if locked is None or locked.deleted_at is not None or locked.owner_id != caller.user_id:
             raise NotFound(ImportReason.NO_SUCH_SERIES)
-        await _take_series(tx, replace(locked, changed_by=caller.user_id), found, update)
+        await _update_series(tx, replace(locked, changed_by=caller.user_id), imported, update)
         return
     event = await event_queries.by_slug(tx, EventSlug(slug))
     if event is None or event.is_gone or event.author_id != caller.user_id:
         raise NotFound(ImportReason.NO_SUCH_EVENT)
     if event.is_draft:
-        text = await draft_queries.fields(tx, event.id)
-        await drafts.keep(tx, caller, event.slug, _merged(unpack(text), found.typed, changed), further_fields(text))
+        draft_fields = await draft_queries.fields(tx, event.id)
+        await drafts.keep(
+            tx, caller, event.slug, _merged(unpack(draft_fields), imported.typed, changed), further_fields(draft_fields)
+        )
         return
     if update.fields:
-        await event_hosting.revise(tx, caller, event.slug, _details(details_in(event), found.typed, changed))
+        await event_hosting.revise(tx, caller, event.slug, _details(details_in(event), imported.typed, changed))
     if update.becomes_cancelled:
-        await event_hosting.cancel(tx, caller, event.slug, found.reason)
+        await event_hosting.cancel(tx, caller, event.slug, imported.reason)
 
 
-async def _take_series(tx: Transaction, series: Series, found: ImportedEvent, update: Update) -> None:
+async def _update_series(tx: Transaction, series: Series, imported: ImportedEvent, update: ImportUpdate) -> None:
     start = series.timing.pattern.start
     base = update.base
     # Times, rule and extra dates belong together: either all of them come from the file or none.
-    keeps_schedule = base is not None and base.has_same_schedule(found)
-    changed = _changed_of_series(found, base)
-    details = _details(details_of(series.content, series.timing, start), found.typed, changed)
+    keeps_schedule = base is not None and base.has_same_schedule(imported)
+    changed = _changed_of_series(imported, base)
+    details = _details(details_of(series.content, series.timing, start), imported.typed, changed)
     zone = details.time_zone
-    made = pattern(
+    recurrence = pattern(
         datetime.fromisoformat(details.starts_local),
         zone,
-        parse_rule(found.rule) if found.rule else None,
-        left_out=parse_dates(found.left_out, zone),
-        added=parse_dates(found.added, zone),
+        parse_rule(imported.rule) if imported.rule else None,
+        left_out=parse_dates(imported.left_out, zone),
+        added=parse_dates(imported.added, zone),
         is_all_day=details.is_all_day,
     )
-    length = None if found.minutes is None else timedelta(minutes=found.minutes)
+    length = None if imported.minutes is None else timedelta(minutes=imported.minutes)
     if update.fields:
         stored = await date_queries.stored(tx, series.id)
-        timing = series.timing if keeps_schedule else Timing(made, length)
+        timing = series.timing if keeps_schedule else Timing(recurrence, length)
         plan = plan_all(series, details.content, timing, stored, tx.now)
         series = replace(await actions.apply_plan(tx, series, plan), changed_by=series.changed_by)
     for change in update.changes:
-        await _take_date(tx, series, change, None if base is None else base.of_date(change))
+        await _update_date(tx, series, change, None if base is None else base.of_date(change))
     if update.becomes_cancelled:
-        again = await series_queries.lock(tx, series.id)
-        if again is not None:
-            await cancel_dates.cancel(tx, replace(again, changed_by=series.changed_by), found.reason)
+        relocked = await series_queries.lock(tx, series.id)
+        if relocked is not None:
+            await cancel_dates.cancel(tx, replace(relocked, changed_by=series.changed_by), imported.reason)
 
 
-async def _take_date(tx: Transaction, series: Series, change: OccurrenceOverride, base: dict[str, str] | None) -> None:
+async def _update_date(
+    tx: Transaction, series: Series, change: OccurrenceOverride, base: dict[str, str] | None
+) -> None:
     try:
         event = await materialize.ensure_stored(tx, series, change.original)
     except NotFound:
@@ -169,54 +175,62 @@ async def _take_date(tx: Transaction, series: Series, change: OccurrenceOverride
     if change.is_cancelled:
         await cancel_dates.cancel_dates(tx, series, [change.original], change.reason)
         return
-    held = next(one for one in await date_queries.stored(tx, series.id) if one.event.id == event.id)
-    await actions.apply_plan(
+    stored_date = next(one for one in await date_queries.stored(tx, series.id) if one.event.id == event.id)
+    await actions.apply(
         tx,
         series,
-        plan_one(series, held, _details(details_in(held.event), change.typed, changed_fields(change.typed, base))),
+        plan_one(
+            series,
+            stored_date,
+            _details(details_in(stored_date.event), change.typed, changed_fields(change.typed, base)),
+        ),
     )
 
 
-def _of_event(path: str, event: Event, text: str, found: ImportedEvent, base: LastImport | None) -> Update:
-    before = unpack(text) if event.is_draft and text else Submission(**values_of_event(event))
-    cancels = found.is_cancelled and not event.is_cancelled and not event.is_draft
+def _of_event(
+    path: str, event: Event, draft_fields: str, imported: ImportedEvent, base: LastImport | None
+) -> ImportUpdate:
+    before = unpack(draft_fields) if event.is_draft and draft_fields else Submission(**values_of_event(event))
+    cancels = imported.is_cancelled and not event.is_cancelled and not event.is_draft
     cancels = cancels and not (base is not None and base.is_cancelled)
-    imported = None if base is None else base.fields
-    fields = _differences(before, found.typed, changed_fields(found.typed, imported), imported)
-    return Update(path, fields, becomes_cancelled=cancels, base=base)
+    base_fields = None if base is None else base.fields
+    fields = _differences(before, imported.typed, changed_fields(imported.typed, base_fields), base_fields)
+    return ImportUpdate(path, fields, becomes_cancelled=cancels, base=base)
 
 
 def _of_series(
-    path: str, series: Series, dates: Mapping[str, Event], found: ImportedEvent, base: LastImport | None
-) -> Update:
+    path: str, series: Series, dates: Mapping[str, Event], imported: ImportedEvent, base: LastImport | None
+) -> ImportUpdate:
     timing = series.timing
     before = Submission(**values_of_event(details_of(series.content, timing, timing.pattern.start)))
-    fields = _differences(before, found.typed, _changed_of_series(found, base), None if base is None else base.fields)
-    here = {
+    fields = _differences(
+        before, imported.typed, _changed_of_series(imported, base), None if base is None else base.fields
+    )
+    current = {
         "rule": "" if timing.pattern.rule is None else str(timing.pattern.rule),
         "left_out": format_dates(timing.pattern.left_out, is_all_day=timing.pattern.is_all_day),
         "added": format_dates(timing.pattern.added, is_all_day=timing.pattern.is_all_day),
     }
-    if base is None or not base.has_same_schedule(found):
+    if base is None or not base.has_same_schedule(imported):
         fields += tuple(
             FieldChange(
                 name,
-                here[name],
-                getattr(found, name),
-                is_edited_here=base is not None and here[name] != getattr(base, name),
+                current[name],
+                getattr(imported, name),
+                is_edited_here=base is not None and current[name] != getattr(base, name),
             )
             for name in _SERIES_FIELDS
-            if here[name] != getattr(found, name)
+            if current[name] != getattr(imported, name)
         )
     changes = tuple(
         change
-        for change in found.changes
+        for change in imported.changes
         if not change.and_following
         and not (base is not None and base.has_date(change))
         and _differs(dates.get(change.original), before, change, None if base is None else base.of_date(change))
     )
     is_off = series.status is SeriesStatus.CANCELLED or (base is not None and base.is_cancelled)
-    return Update(path, fields, changes, becomes_cancelled=found.is_cancelled and not is_off, base=base)
+    return ImportUpdate(path, fields, changes, becomes_cancelled=imported.is_cancelled and not is_off, base=base)
 
 
 def _differs(date: Event | None, usual: Submission, change: OccurrenceOverride, base: dict[str, str] | None) -> bool:
@@ -227,45 +241,45 @@ def _differs(date: Event | None, usual: Submission, change: OccurrenceOverride, 
         return False
     if change.is_cancelled:
         return True
-    here = usual if date is None else Submission(**values_of_event(date))
-    return bool(_differences(here, change.typed, changed_fields(change.typed, base), base))
+    current = usual if date is None else Submission(**values_of_event(date))
+    return bool(_differences(current, change.typed, changed_fields(change.typed, base), base))
 
 
-def _changed_of_series(found: ImportedEvent, base: LastImport | None) -> frozenset[str]:
+def _changed_of_series(imported: ImportedEvent, base: LastImport | None) -> frozenset[str]:
     """The changed fields of a series. If the schedule changed, all time fields are included."""
     if base is None:
         return frozenset(FIELDS)
-    changed = changed_fields(found.typed, base.fields)
-    return changed if base.has_same_schedule(found) else changed | frozenset(TIMES)
+    changed = changed_fields(imported.typed, base.fields)
+    return changed if base.has_same_schedule(imported) else changed | frozenset(TIMES)
 
 
 def _differences(
-    before: Submission, typed: Submission, changed: frozenset[str], base: dict[str, str] | None
+    before: Submission, submission: Submission, changed: frozenset[str], base: dict[str, str] | None
 ) -> tuple[FieldChange, ...]:
-    old, new = values_of(before), values_of(_merged(before, typed, changed))
+    old, new = values_of(before), values_of(_merged(before, submission, changed))
     differing = [name for name in FIELDS if old[name] != new[name]]
     edited = edited_here(base, old) if differing else frozenset()
     return tuple(FieldChange(name, old[name], new[name], name in edited) for name in differing)
 
 
-def _merged(now: Submission, typed: Submission, changed: frozenset[str]) -> Submission:
+def _merged(now: Submission, submission: Submission, changed: frozenset[str]) -> Submission:
     """The current values, with the changed fields taken from the file. Fields missing from the file keep their value."""
-    imported = values_of(typed)
-    taken = {name: imported[name] for name in ("title", *TIMES)}
-    taken |= {name: imported[name] for name in ("description", "online_url", "categories", "tags") if imported[name]}
+    imported = values_of(submission)
+    values = {name: imported[name] for name in ("title", *TIMES)}
+    values |= {name: imported[name] for name in ("description", "online_url", "categories", "tags") if imported[name]}
     if any(imported[name] for name in PLACE):
-        taken |= {name: imported[name] for name in PLACE if imported[name] or name != "point"}
-    if imported["online_url"] or any(imported[name] for name in PLACE) or typed.mode != Mode.IN_PERSON.value:
-        taken["mode"] = typed.mode
-    return replace(now, **{name: value for name, value in taken.items() if name in changed})
+        values |= {name: imported[name] for name in PLACE if imported[name] or name != "point"}
+    if imported["online_url"] or any(imported[name] for name in PLACE) or submission.mode != Mode.IN_PERSON.value:
+        values["mode"] = submission.mode
+    return replace(now, **{name: value for name, value in values.items() if name in changed})
 
 
-def _details(now: Details, typed: Submission, changed: frozenset[str]) -> Details:
+def _details(now: Details, submission: Submission, changed: frozenset[str]) -> Details:
     """Like ``_merged``, but validated. Fields that files never have keep their value. Raises InvalidInput (``file``)."""
     try:
-        wanted = check(_merged(Submission(**values_of_event(now)), typed, changed))
+        merged = check(_merged(Submission(**values_of_event(now)), submission, changed))
     except InvalidForm as wrong:
         raise InvalidInput("file", ImportReason.PROBLEMS, problems=tuple(wrong.problems.values())) from None
-    held = now.content
-    content = replace(wanted.content, links=held.links, picture=held.picture, place_audience=held.place_audience)
-    return replace(wanted, content=content)
+    before = now.content
+    content = replace(merged.content, links=before.links, picture=before.picture, place_audience=before.place_audience)
+    return replace(merged, content=content)

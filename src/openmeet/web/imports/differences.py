@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from openmeet.domain.imports.model import ImportedEvent
-from openmeet.domain.imports.updates import FieldChange, Update
+from openmeet.domain.imports.updates import FieldChange, ImportUpdate
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.recurrence.describe import describe
@@ -31,7 +31,7 @@ class ImportDifference(NamedTuple):
     is_edited_here: bool
 
 
-def differences(event: ImportedEvent, update: Update) -> list[ImportDifference]:
+def differences(event: ImportedEvent, update: ImportUpdate) -> list[ImportDifference]:
     """The fields of an event that differ, as text."""
     starts = next((one for one in update.fields if one.field == "starts"), None)
     first = (starts.before, starts.after) if starts else (event.typed.starts, event.typed.starts)

@@ -11,7 +11,7 @@ from openmeet.domain.icalendar.components import MAX_BYTES
 from openmeet.domain.imports import events, queries
 from openmeet.domain.imports.event_json_ld import MAX_PAGE
 from openmeet.domain.imports.guest_list import parse_list
-from openmeet.domain.imports.model import FileReading, Import, ImportId, Medium, What
+from openmeet.domain.imports.model import FileReading, Import, ImportId, ImportKind, Medium
 from openmeet.domain.imports.people import InvitationTarget
 from openmeet.domain.imports.reasons import ImportReason
 from openmeet.domain.users.model import Caller
@@ -29,7 +29,7 @@ async def receive_import(
     Raises the errors of fetching and parsing.
     """
     workers = workers_of(request, caller.user_id)
-    medium, what, source = Medium.ICS, What.EVENTS, name
+    medium, what, source = Medium.ICS, ImportKind.EVENTS, name
     if target is not None:
         medium, what = Medium.CSV, target.what
         await workers.run(partial(parse_list, content))
@@ -38,7 +38,7 @@ async def receive_import(
         content, medium = await _fetch(request, source)
     elif not content:
         raise InvalidForm({"file": ImportReason.FILE_NEEDED})
-    if what is What.EVENTS:
+    if what is ImportKind.EVENTS:
         async with database_of(request).reader() as reader:
             reading = await reading_of(request, reader, caller)
             now = reader.now

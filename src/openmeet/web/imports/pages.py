@@ -22,7 +22,16 @@ from openmeet.domain.groups.queries import by_id as group_by_id
 from openmeet.domain.imports import events, people, queries
 from openmeet.domain.imports.duplicates import NOTHING, lookalikes
 from openmeet.domain.imports.guest_list import means_no
-from openmeet.domain.imports.model import ZONE, Column, ContactStage, FileReading, Import, ImportId, ImportMatch, What
+from openmeet.domain.imports.model import (
+    ZONE,
+    Column,
+    ContactStage,
+    FileReading,
+    Import,
+    ImportId,
+    ImportKind,
+    ImportMatch,
+)
 from openmeet.domain.imports.people import InvitationTarget
 from openmeet.domain.imports.reasons import ImportReason
 from openmeet.domain.imports.updates import updates_of
@@ -103,7 +112,7 @@ async def show(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         arrived = await _own_import(reader, request, caller)
         reading = await reading_of(request, reader, caller)
-    if arrived.what is What.EVENTS:
+    if arrived.what is ImportKind.EVENTS:
         return await _show_events(request, caller, arrived, reading)
     return await _show_people(request, caller, arrived)
 
@@ -115,26 +124,26 @@ async def import_upload(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         arrived = await _own_import(reader, request, caller)
         reading = await reading_of(request, reader, caller)
-    import_path = f"/import/{arrived.id}"
-    if arrived.what is What.EVENTS and form.get("act") == "zone":
+    here = f"/import/{arrived.id}"
+    if arrived.what is ImportKind.EVENTS and typed.get("act") == "zone":
         try:
             async with database_of(request).transaction() as tx:
                 await events.choose_zone(tx, arrived, form.get(ZONE, ""))
         except InvalidForm as wrong:
-            return await _show_events(request, caller, arrived, reading, form_with_problems(form, wrong), status=400)
-        return go(f"{import_path}#zone")
-    if arrived.what is What.EVENTS:
-        selected_numbers = frozenset(name.removeprefix("event-") for name in form if name.startswith("event-"))
+            return await _show_events(request, caller, arrived, reading, form_with_problems(typed, wrong), status=400)
+        return go(f"{here}#zone")
+    if arrived.what is ImportKind.EVENTS:
+        chosen = frozenset(name.removeprefix("event-") for name in typed if name.startswith("event-"))
         host = services(request).settings.public_host
         workers = workers_of(request, caller.user_id)
-        updated = frozenset(name.removeprefix("update-") for name in form if name.startswith("update-"))
-        uids, updated_uids = await _uids(workers, arrived, reading, selected_numbers, updated)
+        updated = frozenset(name.removeprefix("update-") for name in typed if name.startswith("update-"))
+        uids, taken = await _uids(workers, arrived, reading, chosen, updated)
         await events.import_events(
-            database_of(request), workers, caller, arrived.id, uids, reading, host, taken=updated_uids
+            database_of(request), workers, caller, arrived.id, uids, reading, host, updated_uids=taken
         )
-        return go(import_path)
-    if form.get("act") == "columns":
-        chosen_columns = {column.value: form.get(column.value, "") for column in _COLUMNS}
+        return go(here)
+    if typed.get("act") == "columns":
+        chosen_columns = {column.value: typed.get(column.value, "") for column in _COLUMNS}
         async with database_of(request).transaction() as tx:
             await queries.choose_columns(tx, arrived.id, chosen_columns)
         return go(import_path)
@@ -351,8 +360,8 @@ async def _invitations_page(request: Request, caller: Caller, form_state: FormSt
         counts = await queries.stages(reader, target.what, target.id)
         waiting = await queries.waiting(reader, target.what, target.id, SHOWN_ROWS)
         names, named = await queries.names(reader, target.what, target.id, SHOWN_ROWS)
-        event = await event_by_id(reader, EventId(target.id)) if target.what is What.GUESTS else None
-        group = await group_by_id(reader, GroupId(target.id)) if target.what is What.MEMBERS else None
+        event = await event_by_id(reader, EventId(target.id)) if target.what is ImportKind.GUESTS else None
+        group = await group_by_id(reader, GroupId(target.id)) if target.what is ImportKind.MEMBERS else None
     link = f"{settings.public_url}/arrivals/…"
     context = {
         "typed": form_state,
@@ -386,7 +395,7 @@ async def _invitation_page(request: Request) -> Response:
     return page(request, "imports/invitation.html", context, headers=_PRIVATE)
 
 
-async def _invitation_target(request: Request, caller: Caller, target_kind: What, slug: str) -> InvitationTarget:
+async def _target(request: Request, caller: Caller, what: ImportKind, slug: str) -> InvitationTarget:
     async with database_of(request).reader() as reader:
         return await people.find_target(reader, caller, target_kind, slug)
 
@@ -403,18 +412,18 @@ def _upload_page(
     return page(request, "imports/start.html", context, status=status, headers=headers)
 
 
-def _list_of(values: Mapping[str, str]) -> tuple[What, str]:
-    if values.get("group"):
-        return What.MEMBERS, values["group"]
-    return What.GUESTS, values.get("event", "")
+def _list_of(given: Mapping[str, str]) -> tuple[ImportKind, str]:
+    if given.get("group"):
+        return ImportKind.MEMBERS, given["group"]
+    return ImportKind.GUESTS, given.get("event", "")
 
 
-def _target_kind(request: Request) -> What:
+def _what(request: Request) -> ImportKind:
     try:
-        what = What(request.path_params["what"])
+        what = ImportKind(request.path_params["what"])
     except ValueError:
-        what = What.EVENTS
-    if what is What.EVENTS:
+        what = ImportKind.EVENTS
+    if what is ImportKind.EVENTS:
         raise NotFound(ImportReason.NO_SUCH_LIST)
     return what
 
