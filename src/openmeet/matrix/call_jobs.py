@@ -22,7 +22,7 @@ from openmeet.matrix.delivery import prepare_speaker, redact
 # Maximum number of pages, of a hundred events each, that are searched for the events of a ghost user.
 _MAX_PAGES: Final = 200
 # The keeper is no longer in the room, or the event is gone: nothing is left to do.
-_OVER: Final = frozenset({403, 404})
+_GONE_STATUSES: Final = frozenset({403, 404})
 
 
 def call_handler(bridge: Bridge) -> JobHandler:
@@ -31,15 +31,15 @@ def call_handler(bridge: Bridge) -> JobHandler:
     """
 
     async def deliver(job: Job) -> None:
-        verb, _, rest = job.subject.partition(" ")
-        room, _, more = rest.partition(" ")
-        event, _, why = more.partition(" ")
+        verb, _, arguments = job.subject.partition(" ")
+        room, _, event_and_reason = arguments.partition(" ")
+        event, _, reason = event_and_reason.partition(" ")
         keeper = bridge.keeper
         try:
             match verb:
                 case "redact":
                     await keeper.redact(
-                        room, event, f"om-{bridge.tenant}-redact-{event}", explain(decode_explanation(why))
+                        room, event, f"om-{bridge.tenant}-redact-{event}", explain(decode_explanation(reason))
                     )
                 case "join":
                     await keeper.join(room)
@@ -53,24 +53,24 @@ def call_handler(bridge: Bridge) -> JobHandler:
                     await _notice(bridge, room, f"linked-{job.revision}", gettext("Your account is linked now."))
                     await keeper.leave(room)
                 case "unlinked":
-                    why = gettext("This code isn’t valid. Ask for a new one on the site, and invite me again.")
-                    await _notice(bridge, room, f"linked-{job.revision}", why)
+                    reason = gettext("This code isn’t valid. Ask for a new one on the site, and invite me again.")
+                    await _notice(bridge, room, f"linked-{job.revision}", reason)
                     await keeper.leave(room)
         except RemoteFailed as failed:
-            if failed.status not in _OVER:
+            if failed.status not in _GONE_STATUSES:
                 raise
 
-    async def in_its_language(job: Job) -> None:
+    async def deliver_in_language(job: Job) -> None:
         with speaking(bridge.language):
             await deliver(job)
 
-    return in_its_language
+    return deliver_in_language
 
 
 async def _notice(bridge: Bridge, room: str, purpose: str, text: str) -> None:
-    mark = hashlib.sha256(room.encode()).hexdigest()[:16]
+    room_hash = hashlib.sha256(room.encode()).hexdigest()[:16]
     body = {"msgtype": "m.notice", "body": text, "m.mentions": {}}
-    await bridge.keeper.send(room, "m.room.message", f"om-{bridge.tenant}-{purpose}-{mark}", body)
+    await bridge.keeper.send(room, "m.room.message", f"om-{bridge.tenant}-{purpose}-{room_hash}", body)
 
 
 def person_handler(bridge: Bridge) -> JobHandler:
@@ -81,59 +81,64 @@ def person_handler(bridge: Bridge) -> JobHandler:
 
     async def deliver(job: Job) -> None:
         user = UserId(job.subject)
-        await take_back(user)
+        await _redact_or_rename(bridge, user)
         async with bridge.db.transaction() as tx:
             await mirroring.forget_deleted(tx, user)
 
-    async def take_back(user: UserId) -> None:
-        async with bridge.db.reader() as reader:
-            who = await mirroring.person(reader, user)
-            speaker = await store.speaker_outside_rooms(reader, user)
-            if speaker is None and (who is None or who.consent is not MatrixConsent.NONE):
-                return
-        if speaker is not None:
-            # Another process may have set a different name since this one last did.
-            bridge.names.pop(speaker.localpart, None)
-            await prepare_speaker(bridge, speaker)
-            return
-        assert who is not None, "without a speaker, there is a person whose messages are redacted"  # noqa: S101 - for the type checker
-        async with bridge.db.reader() as reader:
-            rows = await reader.fetch(
-                """
-                select distinct m.id, r.matrix_room_id from chat_messages m join chat_rooms r on r.id = m.room_id
-                  join chat_log l on l.message_id = m.id
-                  join matrix_sends s on s.room_id = l.room_id and s.number = l.number and s.event_id is not null
-                 where m.user_id = :user and m.external_id is null and r.matrix_room_id is not null order by m.id
-                """,
-                user=user,
-            )
-            spoken_in = await reader.fetch(
-                """
-                select distinct r.matrix_room_id from chat_rooms r where r.matrix_room_id is not null
-                   and (exists (select 1 from chat_messages m where m.room_id = r.id and m.user_id = :user)
-                        or exists (select 1 from chat_reactions c join chat_messages m on m.id = c.message_id
-                                    where m.room_id = r.id and c.user_id = :user))
-                """,
-                user=user,
-            )
-            rooms = [row["matrix_room_id"] for row in spoken_in]
-        for row in rows:
-            async with bridge.db.reader() as reader:
-                message = await message_queries.by_id(reader, ChatMessageId(row["id"]))
-            if message is not None:
-                await redact(bridge, row["matrix_room_id"], message)
-        ghost = bridge.ghost(who.localpart)
-        try:
-            await ghost.set_name("")
-        except RemoteFailed as failed:
-            if failed.status in _OVER:  # the ghost user was never created
-                return
-            raise
-        bridge.names.pop(who.localpart, None)
-        for room in sorted({*rooms, *await ghost.joined_rooms()}):
-            await _forget(bridge, ghost, room)
-
     return deliver
+
+
+async def _redact_or_rename(bridge: Bridge, user: UserId) -> None:
+    async with bridge.db.reader() as reader:
+        person = await mirroring.person(reader, user)
+        speaker = await store.speaker_outside_rooms(reader, user)
+    if speaker is not None:
+        # Another process may have set a different name since this one last did.
+        bridge.names.pop(speaker.localpart, None)
+        await prepare_speaker(bridge, speaker)
+    elif person is not None and person.consent is MatrixConsent.NONE:
+        await _redact_messages(bridge, user)
+        await _remove_ghost(bridge, user, person.localpart)
+
+
+_SENT_MESSAGES: Final = """
+    select distinct m.id, r.matrix_room_id from chat_messages m join chat_rooms r on r.id = m.room_id
+      join chat_log l on l.message_id = m.id
+      join matrix_sends s on s.room_id = l.room_id and s.number = l.number and s.event_id is not null
+     where m.user_id = :user and m.external_id is null and r.matrix_room_id is not null order by m.id
+"""
+_ROOMS_WRITTEN_IN: Final = """
+    select distinct r.matrix_room_id from chat_rooms r where r.matrix_room_id is not null
+       and (exists (select 1 from chat_messages m where m.room_id = r.id and m.user_id = :user)
+            or exists (select 1 from chat_reactions c join chat_messages m on m.id = c.message_id
+                        where m.room_id = r.id and c.user_id = :user))
+"""
+
+
+async def _redact_messages(bridge: Bridge, user: UserId) -> None:
+    async with bridge.db.reader() as reader:
+        rows = await reader.fetch(_SENT_MESSAGES, user=user)
+    for row in rows:
+        async with bridge.db.reader() as reader:
+            message = await message_queries.by_id(reader, ChatMessageId(row["id"]))
+        if message is not None:
+            await redact(bridge, row["matrix_room_id"], message)
+
+
+async def _remove_ghost(bridge: Bridge, user: UserId, localpart: str) -> None:
+    """Remove the name of a person's ghost user, and the ghost user from all rooms."""
+    async with bridge.db.reader() as reader:
+        rows = await reader.fetch(_ROOMS_WRITTEN_IN, user=user)
+    ghost = bridge.ghost(localpart)
+    try:
+        await ghost.set_name("")
+    except RemoteFailed as failed:
+        if failed.status in _GONE_STATUSES:  # the ghost user was never created
+            return
+        raise
+    bridge.names.pop(localpart, None)
+    for room in sorted({*(row["matrix_room_id"] for row in rows), *await ghost.joined_rooms()}):
+        await _forget(bridge, ghost, room)
 
 
 async def _forget(bridge: Bridge, ghost: MatrixUser, room: str) -> None:
@@ -146,11 +151,11 @@ async def _forget(bridge: Bridge, ghost: MatrixUser, room: str) -> None:
     for _ in range(_MAX_PAGES):
         page = await keeper.messages(room, start)
         for event in events_of(page.get("chunk")):
-            read = content.incoming(event)
-            is_spoken = isinstance(read, content.IncomingMessage | content.IncomingReaction)
-            is_membership = isinstance(read, content.IncomingMembership) and read.user_id == ghost.user_id
-            if read is not None and ((is_spoken and read.sender == ghost.user_id) or is_membership):
-                await keeper.redact(room, read.event_id, f"om-{bridge.tenant}-redact-{read.event_id}")
+            incoming = content.incoming(event)
+            is_spoken = isinstance(incoming, content.IncomingMessage | content.IncomingReaction)
+            is_membership = isinstance(incoming, content.IncomingMembership) and incoming.user_id == ghost.user_id
+            if incoming is not None and ((is_spoken and incoming.sender == ghost.user_id) or is_membership):
+                await keeper.redact(room, incoming.event_id, f"om-{bridge.tenant}-redact-{incoming.event_id}")
         following = page.get("end")
         if not isinstance(following, str) or following == start or not page.get("chunk"):
             break
