@@ -69,8 +69,8 @@ def page_of(limit: str, cursor: str) -> Page:
         raise InvalidInput("limit", GeneralReason.LIMIT_OUT_OF_RANGE, most=MAX_LIMIT)
     if not cursor:
         return Page(int(limit))
-    found = unpacked(_MARK, cursor)
-    return Page(int(limit), (int(found[1]), found[2]))
+    match = unpacked(_MARK, cursor)
+    return Page(int(limit), (int(match[1]), match[2]))
 
 
 def packed(text: str) -> str:
@@ -81,9 +81,9 @@ def packed(text: str) -> str:
 def unpacked(form: re.Pattern[str], cursor: str) -> re.Match[str]:
     """Decode a cursor into the given type. Raises InvalidInput (``InvalidCursor``) if this module did not make it."""
     try:
-        found = form.fullmatch(base64url.decode(cursor).decode("ascii"))
+        match = form.fullmatch(base64url.decode(cursor).decode("ascii"))
     except (Malformed, UnicodeDecodeError):
-        found = None
-    if found is None:
+        match = None
+    if match is None:
         raise InvalidInput("cursor", GeneralReason.INVALID_CURSOR, name="InvalidCursor")
-    return found
+    return match

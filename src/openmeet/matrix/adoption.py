@@ -85,14 +85,14 @@ async def adopt(
     """
     async with bridge.db.reader() as reader:
         rows = await reader.fetch(_CANDIDATES)
-        found = [await _candidate(reader, row) for row in rows]
+        candidates = [await _candidate(reader, row) for row in rows]
     if applies:
         await bridge.keeper.prepare()
     reports = []
-    for place, one in enumerate(found, 1):
+    for place, one in enumerate(candidates, 1):
         report = await _one(bridge, old, one, applies=applies)
         reports.append(report)
-        tell(report, place, len(found))
+        tell(report, place, len(candidates))
     return reports
 
 
@@ -105,9 +105,9 @@ async def _candidate(reader: Reader, row: Any) -> _Candidate:
 
 async def _one(bridge: Bridge, old: MatrixUser, one: _Candidate, *, applies: bool) -> AdoptionReport:
     async with bridge.db.reader() as reader:
-        there = await rooms.room_at(reader, await rooms.target_of(reader, one.kind, one.subject))
+        existing_room = await rooms.room_at(reader, await rooms.target_of(reader, one.kind, one.subject))
         is_public = await _is_public(reader, one)
-    if there is not None and there.matrix_state != MirrorState.OFF:
+    if existing_room is not None and existing_room.matrix_state != MirrorState.OFF:
         why = "A host has already turned the mirror on."
         return AdoptionReport(one.name, one.matrix_room_id, AdoptionOutcome.LEFT, why)
     matrix_room, why = await _usable(bridge, old, one.matrix_room_id)
@@ -185,8 +185,8 @@ async def _raise_keeper(bridge: Bridge, old: MatrixUser, matrix_room: str) -> In
     """
     keeper = bridge.keeper
     levels = await old.state_event(matrix_room, "m.room.power_levels")
-    found = levels.get("users")
-    users = found if isinstance(found, dict) else {}
+    previous_users = levels.get("users")
+    users = previous_users if isinstance(previous_users, dict) else {}
     if users.get(keeper.user_id) != _OWN_POWER:
         await old.invite(matrix_room, keeper.user_id)
         await keeper.join(matrix_room)
@@ -201,15 +201,15 @@ async def _raise_keeper(bridge: Bridge, old: MatrixUser, matrix_room: str) -> In
 
 async def _open(tx: Transaction, one: _Candidate) -> Room:
     target = await rooms.target_of(tx, one.kind, one.subject)
-    there = await rooms.room_at(tx, target)
-    if there is None:
+    room = await rooms.room_at(tx, target)
+    if room is None:
         await room_queries.insert(
             tx, RoomId(new_id(tx.now)), target.kind, target.subject, with_user_id=None, name="", position=0
         )
-        there = await rooms.room_at(tx, target)
-        assert there is not None, "it was created above"  # noqa: S101 - for the type checker
-        await log.append(tx, there.id, LogKind.ROOM)
-    return there
+        room = await rooms.room_at(tx, target)
+        assert room is not None, "it was created above"  # noqa: S101 - for the type checker
+        await log.append(tx, room.id, LogKind.ROOM)
+    return room
 
 
 async def _mirror(tx: Transaction, room: Room, matrix_room: str | None, since: Instant | None, *, is_on: bool) -> None:

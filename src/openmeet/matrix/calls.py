@@ -83,12 +83,12 @@ class Homeserver:
     async def room_of_alias(self, localpart: str) -> str | None:
         """Return the id of the room with this alias, or None."""
         try:
-            found = await self.call("GET", "v3/directory/room", self.alias(localpart))
+            response = await self.call("GET", "v3/directory/room", self.alias(localpart))
         except RemoteFailed as failed:
             if failed.status == 404:
                 return None
             raise
-        return _text(found, "room_id")
+        return _text(response, "room_id")
 
     async def call(
         self,
@@ -186,15 +186,15 @@ class MatrixUser:
         except RemoteFailed as failed:
             if failed.name != "M_ROOM_IN_USE":
                 raise
-            found = await self.homeserver.room_of_alias(wish["room_alias_name"])
-            if found is None:
+            existing = await self.homeserver.room_of_alias(wish["room_alias_name"])
+            if existing is None:
                 raise
-            return found
+            return existing
 
     async def state(self, room: str) -> list[JsonObject]:
         """Return all state events of a room (``GET /rooms/{id}/state``, whose response is a list)."""
-        found = await self._call("GET", "v3/rooms", room, "state", max_bytes=SYNC_BYTES)
-        return [one for one in found["items"] if isinstance(one, dict)]
+        response = await self._call("GET", "v3/rooms", room, "state", max_bytes=SYNC_BYTES)
+        return [one for one in response["items"] if isinstance(one, dict)]
 
     async def set_state(self, room: str, kind: str, content: JsonObject, key: str = "") -> str:
         """Set one state event; returns its event id."""
@@ -247,8 +247,8 @@ class MatrixUser:
                 raise
 
     async def joined_rooms(self) -> list[str]:
-        found = (await self._call("GET", "v3/joined_rooms")).get("joined_rooms")
-        return [one for one in found if isinstance(one, str)] if isinstance(found, list) else []
+        rooms = (await self._call("GET", "v3/joined_rooms")).get("joined_rooms")
+        return [one for one in rooms if isinstance(one, str)] if isinstance(rooms, list) else []
 
     async def join(self, room: str) -> None:
         await self._call("POST", "v3/rooms", room, "join", body={})
@@ -264,18 +264,18 @@ class MatrixUser:
     async def membership(self, room: str, user_id: str) -> str:
         """Return ``join``, ``invite``, ``leave``, ``ban`` or ``knock``; empty for somebody who was never in the room."""
         try:
-            found = await self._call("GET", "v3/rooms", room, "state", "m.room.member", user_id)
+            response = await self._call("GET", "v3/rooms", room, "state", "m.room.member", user_id)
         except RemoteFailed as failed:
             if failed.status == 404:
                 return ""
             raise
-        value = found.get("membership")
+        value = response.get("membership")
         return value if isinstance(value, str) else ""
 
     async def members(self, room: str) -> list[JsonObject]:
         """Return the membership events of everybody who is or was in the room or has been invited."""
-        found = await self._call("GET", "v3/rooms", room, "members", max_bytes=SYNC_BYTES)
-        return events_of(found.get("chunk"))
+        response = await self._call("GET", "v3/rooms", room, "members", max_bytes=SYNC_BYTES)
+        return events_of(response.get("chunk"))
 
     async def state_event(self, room: str, kind: str) -> JsonObject:
         """Return the content of one state event; empty if it does not exist."""
@@ -288,7 +288,7 @@ class MatrixUser:
 
     async def reactions(self, room: str, event: str) -> list[JsonObject]:
         """Return the reactions to an event (CS API, Relationships API), at most two thousand."""
-        found: list[JsonObject] = []
+        events: list[JsonObject] = []
         query = {"limit": "100"}
         for _ in range(20):
             page = await self._call(
@@ -302,12 +302,12 @@ class MatrixUser:
                 query=query,
                 max_bytes=SYNC_BYTES,
             )
-            found += events_of(page.get("chunk"))
+            events += events_of(page.get("chunk"))
             following = page.get("next_batch")
             if not isinstance(following, str):
                 break
             query = {"limit": "100", "from": following}
-        return found
+        return events
 
     async def event(self, room: str, event: str) -> JsonObject | None:
         """Return one event with its original content, or None if it does not exist."""
@@ -324,7 +324,7 @@ class MatrixUser:
 
         ``timeline``: maximum number of events per room. Presence, account data and typing notifications are excluded.
         """
-        wanted = {
+        sync_filter = {
             "presence": {"not_types": ["*"]},
             "account_data": {"not_types": ["*"]},
             "room": {
@@ -334,7 +334,7 @@ class MatrixUser:
                 "state": {"lazy_load_members": True},
             },
         }
-        query = {"filter": msgspec.json.encode(wanted).decode(), "timeout": str(int(wait_seconds * 1000))}
+        query = {"filter": msgspec.json.encode(sync_filter).decode(), "timeout": str(int(wait_seconds * 1000))}
         if since:
             query["since"] = since
         return await self._call(
@@ -398,8 +398,8 @@ def _with(url: str, query: Mapping[str, str] | None) -> str:
     return f"{url}?{urlencode(query, quote_via=quote, safe='')}" if query else url
 
 
-def _text(found: Mapping[str, Any], key: str) -> str:
-    value = found.get(key)
+def _text(body: Mapping[str, Any], key: str) -> str:
+    value = body.get(key)
     if not isinstance(value, str) or not value or len(value) > 255:
         raise RemoteFailed(f"The homeserver’s answer has no {key}.")
     return value
@@ -407,23 +407,23 @@ def _text(found: Mapping[str, Any], key: str) -> str:
 
 def _failure(answer: HttpResponse) -> RemoteFailed | TooMany | Unavailable:
     """Read Matrix's standard error (CS API, Standard error response). Also handles bodies of any other form."""
-    said = _lenient(answer.body[:4096])
-    code = said.get("errcode") if isinstance(said, dict) else None
+    error_body = _lenient(answer.body[:4096])
+    code = error_body.get("errcode") if isinstance(error_body, dict) else None
     name = code[:100] if isinstance(code, str) else None
     if answer.status == 429 or name == "M_LIMIT_EXCEEDED":
         return TooMany(
             "The homeserver limits how often we may call it.",
-            after_seconds=_asked_seconds(answer, said if isinstance(said, dict) else {}),
+            after_seconds=_asked_seconds(answer, error_body if isinstance(error_body, dict) else {}),
             name=name,
         )
-    why = f"The homeserver answered with status {answer.status}{f' ({name})' if name else ''}."
+    reason = f"The homeserver answered with status {answer.status}{f' ({name})' if name else ''}."
     if answer.status >= 500:
-        return Unavailable(why, name=name)
-    return RemoteFailed(why, name=name, status=answer.status)
+        return Unavailable(reason, name=name)
+    return RemoteFailed(reason, name=name, status=answer.status)
 
 
-def _asked_seconds(answer: HttpResponse, said: Mapping[str, Any]) -> float:
-    milliseconds = said.get("retry_after_ms")
+def _asked_seconds(answer: HttpResponse, error_body: Mapping[str, Any]) -> float:
+    milliseconds = error_body.get("retry_after_ms")
     header = answer.headers.get("retry-after", "")
     if isinstance(milliseconds, int) and milliseconds > 0:
         seconds = milliseconds / 1000
@@ -458,11 +458,11 @@ def _lenient(body: bytes) -> Any:
 
 def state_content(state: Sequence[JsonObject], kind: str, key: str = "") -> JsonObject:
     """Return the content of one event in a room's state; empty if it does not exist."""
-    found = next((one for one in state if one.get("type") == kind and one.get("state_key") == key), {})
-    inner = found.get("content")
+    event = next((one for one in state if one.get("type") == kind and one.get("state_key") == key), {})
+    inner = event.get("content")
     return inner if isinstance(inner, dict) else {}
 
 
-def events_of(found: object) -> list[JsonObject]:
+def events_of(value: object) -> list[JsonObject]:
     """Return the objects in a list of events; items that are not objects are skipped."""
-    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []

@@ -266,8 +266,8 @@ def _reaction(event_id: str, sender: str, content: Content) -> IncomingReaction 
 def readable(text: str) -> str:
     """Return the text without control characters and lone surrogates, cut to the limits of a message."""
     text = text[: 4 * MAX_TEXT].replace("\r\n", "\n").replace("\r", "\n")
-    kept = "".join(char for char in text if char in _ALLOWED or unicodedata.category(char) not in {"Cc", "Cs"})
-    return "\n".join(kept.strip().split("\n")[:MAX_LINES])[:MAX_TEXT].strip()
+    allowed = "".join(char for char in text if char in _ALLOWED or unicodedata.category(char) not in {"Cc", "Cs"})
+    return "\n".join(allowed.strip().split("\n")[:MAX_LINES])[:MAX_TEXT].strip()
 
 
 def as_line(value: object) -> str:

@@ -139,17 +139,17 @@ class _EntryDelivery:
         async with self._bridge.db.reader() as reader:
             if message.external_id is not None and await store.event_of(reader, message.id) is not None:
                 return None
-            who = await _speaker_of(reader, message)
-            address = await store.address_of(reader, message.id) if who is None and _is_mirrored(message) else None
-            if who is None and address is None:
+            speaker = await _speaker_of(reader, message)
+            address = await store.address_of(reader, message.id) if speaker is None and _is_mirrored(message) else None
+            if speaker is None and address is None:
                 return None
             reply_to = await store.event_of(reader, message.reply_to) if message.reply_to else None
             text = await self._text(reader, message)
             heading = await self._heading(reader, message)
             shows = bool(message.pictures) and await pictures.are_uploaded(reader, self._bridge, message.room_id)
         ghost = self._bridge.keeper
-        if who is not None:
-            ghost = await self._enter(who)
+        if speaker is not None:
+            ghost = await self._enter(speaker)
         else:
             await self._remove_first()
             text = f"{address}: {text}"
@@ -182,22 +182,22 @@ class _EntryDelivery:
 
     async def _edit(self, message: ChatMessage) -> str | None:
         async with self._bridge.db.reader() as reader:
-            who = await _speaker_of(reader, message)
+            speaker = await _speaker_of(reader, message)
             original = await store.event_of(reader, message.id)
             text = await self._text(reader, message)
             shows = bool(message.pictures) and await pictures.are_uploaded(reader, self._bridge, message.room_id)
-        if message.external_id is not None and (who is None or original in {None, message.external_id}):
+        if message.external_id is not None and (speaker is None or original in {None, message.external_id}):
             # An event of another account cannot be edited. The message is sent as a new event, or, without consent, not
             # at all.
             await redact(self._bridge, self._matrix_room, message)
-            event = None if who is None else await self._say(message)
+            event = None if speaker is None else await self._say(message)
             if event is not None:
                 async with self._bridge.db.transaction() as tx:
                     await store.note_sent(tx, message.room_id, message.number, event, by_delivery=True)
             return None
-        if who is None or original is None:
+        if speaker is None or original is None:
             return None
-        ghost = await self._enter(who)
+        ghost = await self._enter(speaker)
         if message.pictures:
             captioned = await pictures.edit_caption(
                 self._bridge, ghost, self._matrix_room, message, text, original, self._transaction(message)
@@ -222,23 +222,25 @@ class _EntryDelivery:
                 " and external_id is null order by at, user_id, emoji",
                 message=message.id,
             )
-            found = [
+            reactions = [
                 (await store.speaker(reader, message.room_id, UserId(row["user_id"])), row["emoji"]) for row in rows
             ]
-        wanted = {(who.localpart, emoji): who for who, emoji in found if who is not None}
-        there: dict[tuple[str, str], str] = {}
+        speakers_by_reaction = {
+            (speaker.localpart, emoji): speaker for speaker, emoji in reactions if speaker is not None
+        }
+        event_by_reaction: dict[tuple[str, str], str] = {}
         for event in await bridge.keeper.reactions(room, target):
             read = content.incoming(event)
             if isinstance(read, content.IncomingReaction) and (part := bridge.random_part(read.sender)) is not None:
-                there[part, read.emoji] = read.event_id
-        for key, event_id in there.items():
-            if key not in wanted:
+                event_by_reaction[part, read.emoji] = read.event_id
+        for key, event_id in event_by_reaction.items():
+            if key not in speakers_by_reaction:
                 await bridge.keeper.redact(room, event_id, f"om-{bridge.tenant}-redact-{event_id}")
-        for (part, emoji), who in wanted.items():
-            if (part, emoji) not in there and not who.is_banned:
-                ghost = await self._enter(who)
-                mark = hashlib.sha256(f"{part} {emoji}".encode()).hexdigest()[:16]
-                transaction = f"{self._transaction(message)}-{mark}"
+        for (part, emoji), speaker in speakers_by_reaction.items():
+            if (part, emoji) not in event_by_reaction and not speaker.is_banned:
+                ghost = await self._enter(speaker)
+                reaction_hash = hashlib.sha256(f"{part} {emoji}".encode()).hexdigest()[:16]
+                transaction = f"{self._transaction(message)}-{reaction_hash}"
                 await ghost.send(room, "m.reaction", transaction, content.reaction(target, emoji))
 
     def _transaction(self, message: ChatMessage) -> str:
@@ -247,15 +249,15 @@ class _EntryDelivery:
         """
         return f"om-{self._bridge.tenant}-{message.id}-{self._entry.number}"
 
-    async def _enter(self, who: Speaker) -> MatrixUser:
+    async def _enter(self, speaker: Speaker) -> MatrixUser:
         """Let the person's ghost user join the room, and return it. Called after a message was read and before it is
         sent; anyone who has lost access by then is removed first.
         """
-        ghost = await prepare_speaker(self._bridge, who)
-        if who.localpart not in self._inside.ghosts:
+        ghost = await prepare_speaker(self._bridge, speaker)
+        if speaker.localpart not in self._inside.ghosts:
             await self._bridge.keeper.invite(self._matrix_room, ghost.user_id)
             await ghost.join(self._matrix_room)
-            self._inside.ghosts.add(who.localpart)
+            self._inside.ghosts.add(speaker.localpart)
         await self._remove_first()
         return ghost
 
@@ -263,9 +265,9 @@ class _EntryDelivery:
         """Remove everybody who has lost access, before anything is sent."""
         if await members.is_removal_due(self._bridge, self._room, self._inside):
             state = await self._bridge.keeper.state(self._matrix_room)
-            found = await members.update_members(self._bridge, self._room, self._matrix_room, state)
+            present = await members.update_members(self._bridge, self._room, self._matrix_room, state)
             self._inside.accounts.clear()
-            self._inside.accounts.update(found.accounts)
+            self._inside.accounts.update(present.accounts)
 
     async def _text(self, reader: Reader, message: ChatMessage) -> str:
         """Return the text with the current names of mentioned people. The names of people who did not consent are
@@ -278,8 +280,8 @@ class _EntryDelivery:
         with speaking(self._bridge.language):
             somebody = gettext("somebody")
 
-        def hidden(found: re.Match[str]) -> str:
-            return f"@{somebody}" if name_key(found[1]) in keys else found[0]
+        def hidden(match: re.Match[str]) -> str:
+            return f"@{somebody}" if name_key(match[1]) in keys else match[0]
 
         text = _MENTION.sub(hidden, message.body) if keys else message.body
         return with_names(text, renamed)
@@ -306,18 +308,18 @@ class _EntryDelivery:
             return f"{short_day(date.fromisoformat(message.about[:10]))} ·"
 
 
-async def prepare_speaker(bridge: Bridge, who: Speaker) -> MatrixUser:
+async def prepare_speaker(bridge: Bridge, speaker: Speaker) -> MatrixUser:
     """Return the person's ghost user with their current name. Creates the user if necessary."""
-    ghost = bridge.ghost(who.localpart)
-    if not who.is_made:
+    ghost = bridge.ghost(speaker.localpart)
+    if not speaker.is_made:
         await ghost.prepare()
-    name = _shown_name(bridge, who)
-    if bridge.names.get(who.localpart) != name:
+    name = _shown_name(bridge, speaker)
+    if bridge.names.get(speaker.localpart) != name:
         await ghost.set_name(name)
-        bridge.names[who.localpart] = name
-    if not who.is_made:
+        bridge.names[speaker.localpart] = name
+    if not speaker.is_made:
         async with bridge.db.transaction() as tx:
-            await store.note_made(tx, who.user_id)
+            await store.note_made(tx, speaker.user_id)
     return ghost
 
 
@@ -326,9 +328,9 @@ async def redact(bridge: Bridge, matrix_room: str, message: ChatMessage) -> None
     the edits.
     """
     async with bridge.db.reader() as reader:
-        found = await store.events_of(reader, message.id)
+        event_ids = await store.events_of(reader, message.id)
     await pictures.redact(bridge, matrix_room, message)
-    for number, event in found:
+    for number, event in event_ids:
         await bridge.keeper.redact(matrix_room, event, f"om-{bridge.tenant}-redact-{event}")
         async with bridge.db.transaction() as tx:
             await store.note_sent(tx, message.room_id, number, None, by_delivery=True)
@@ -347,9 +349,9 @@ def _is_mirrored(message: ChatMessage) -> bool:
     return message.kind is MessageKind.TEXT and not message.is_removed and not message.is_held
 
 
-def _shown_name(bridge: Bridge, who: Speaker) -> str:
+def _shown_name(bridge: Bridge, speaker: Speaker) -> str:
     with speaking(bridge.language):
-        return (who.name or str(unnamed()))[:_MAX_NAME]
+        return (speaker.name or str(unnamed()))[:_MAX_NAME]
 
 
 async def _create(bridge: Bridge, room: MirroredRoom) -> str:
@@ -388,13 +390,13 @@ async def _describe(bridge: Bridge, room: MirroredRoom, matrix_room: str, state:
     """Set the room's name, topic, history visibility and bridge note wherever they differ, even if somebody changed
     them in Matrix.
     """
-    wanted: tuple[tuple[str, str, content.Content], ...] = (
+    state_events: tuple[tuple[str, str, content.Content], ...] = (
         ("m.room.name", "", {"name": room.title[:_MAX_NAME]}),
         ("m.room.topic", "", {"topic": room.topic}),
         ("m.room.history_visibility", "", {"history_visibility": _history_of(room)}),
         *((kind, _bridge_key(bridge, room), _bridge_note(bridge, room)) for kind in _BRIDGE_KINDS),
     )
-    for kind, key, value in wanted:
+    for kind, key, value in state_events:
         if state_content(state, kind, key) != value:
             await bridge.keeper.set_state(matrix_room, kind, value, key)
 
@@ -425,7 +427,7 @@ async def _end(bridge: Bridge, room: MirroredRoom) -> None:
     """Remove everybody except the keeper, which can reopen the room."""
     if room.matrix_room_id is not None:
         with speaking(bridge.language):
-            why = gettext("The chat is no longer mirrored to Matrix.")
+            notice = gettext("The chat is no longer mirrored to Matrix.")
         for event in await bridge.keeper.members(room.matrix_room_id):
             read = content.incoming(event)
             if (
@@ -433,7 +435,7 @@ async def _end(bridge: Bridge, room: MirroredRoom) -> None:
                 and read.membership in {"join", "invite"}
                 and read.user_id != bridge.keeper.user_id
             ):
-                await bridge.keeper.kick(room.matrix_room_id, read.user_id, why)
+                await bridge.keeper.kick(room.matrix_room_id, read.user_id, notice)
     async with bridge.db.transaction() as tx:
         await store.set_matrix_room(tx, room.id, room.matrix_room_id, MirrorState.OFF)
 

@@ -66,16 +66,16 @@ async def apply(tx: Transaction, bridge: Bridge, room_id: RoomId, matrix_room: s
     # Only the time reported by our own homeserver is trusted.
     is_local = read.sender.endswith(f":{bridge.homeserver.server_name}")
     at = min(sent_at, tx.now) if sent_at is not None and is_local else tx.now
-    who = _Sender(read.sender, None if user is None else Caller(user, ""), Instant(at))
+    sender = _Sender(read.sender, None if user is None else Caller(user, ""), Instant(at))
     match read:
         case content.IncomingMessage() | content.IncomingReaction():
-            await _accept(tx, bridge, room, matrix_room, who, read)
+            await _accept(tx, bridge, room, matrix_room, sender, read)
         case content.IncomingRedaction():
-            await _redaction(tx, bridge, room, who, read)
+            await _redaction(tx, bridge, room, sender, read)
         case content.IncomingMembership():
             # A leave is accepted and stored. Any other change is compared with the access rights here and reverted if
             # it differs.
-            return await _membership(tx, room, who, read)
+            return await _membership(tx, room, sender, read)
         case content.IncomingOther():
             if read.kind == "m.room.encrypted":
                 await _undo(tx, matrix_room, read.event_id, ChatReason.NOT_ENCRYPTED_HERE())
@@ -90,21 +90,21 @@ async def _accept(
     bridge: Bridge,
     room: Room,
     matrix_room: str,
-    who: _Sender,
+    sender: _Sender,
     read: content.IncomingMessage | content.IncomingReaction,
 ) -> None:
     """Store a message or reaction. If it is not allowed here, the keeper redacts it."""
     try:
         if isinstance(read, content.IncomingReaction):
-            await _reaction(tx, bridge, room, who, read)
+            await _reaction(tx, bridge, room, sender, read)
         elif read.replaces is not None:
-            await _spend(bridge, who, room, limits.CHANGES, limits.CHANGES_IN_ONE_ROOM)
-            if not await _edit(tx, room, who, read):
+            await _spend(bridge, sender, room, limits.CHANGES, limits.CHANGES_IN_ONE_ROOM)
+            if not await _edit(tx, room, sender, read):
                 await _undo(tx, matrix_room, read.event_id, ChatReason.WAITS_FOR_MODERATOR())
         else:
             hourly = limits.messages_per_hour(bridge.messages_per_hour)
-            await _spend(bridge, who, room, (limits.MESSAGES_PER_MINUTE, hourly), limits.MESSAGES_IN_ONE_ROOM)
-            is_shown = await _message(tx, bridge, room, who, read)
+            await _spend(bridge, sender, room, (limits.MESSAGES_PER_MINUTE, hourly), limits.MESSAGES_IN_ONE_ROOM)
+            is_shown = await _message(tx, bridge, room, sender, read)
             if not is_shown:
                 # A message that waits for a moderator here must not be readable on Matrix before it is approved.
                 await _undo(tx, matrix_room, read.event_id, ChatReason.WAITS_FOR_MODERATOR())
@@ -130,7 +130,7 @@ def _public_reason(failure: Failure) -> Explanation | None:
     return None
 
 
-async def _spend(bridge: Bridge, who: _Sender, room: Room, own: Sequence[Limit], in_room: Limit) -> None:
+async def _spend(bridge: Bridge, sender: _Sender, room: Room, own: Sequence[Limit], in_room: Limit) -> None:
     """Charge a message or change to the rate limits. Only guests have a limit per room: if members had one, they would
     lose the text that they typed.
 
@@ -138,23 +138,23 @@ async def _spend(bridge: Bridge, who: _Sender, room: Room, own: Sequence[Limit],
     """
     if bridge.counters is None:
         return
-    charges = [(limit, who.key) for limit in own]
-    if who.caller is None:
-        charges.append((in_room, f"{room.id}/{who.key}"))
-    await spend(bridge.counters, charges, now=who.at)
+    charges = [(limit, sender.key) for limit in own]
+    if sender.caller is None:
+        charges.append((in_room, f"{room.id}/{sender.key}"))
+    await spend(bridge.counters, charges, now=sender.at)
 
 
-async def _message(tx: Transaction, bridge: Bridge, room: Room, who: _Sender, read: content.IncomingMessage) -> bool:
+async def _message(tx: Transaction, bridge: Bridge, room: Room, sender: _Sender, read: content.IncomingMessage) -> bool:
     """Store a message; returns False if it waits for a moderator."""
     answered = await store.message_of(tx, room.id, read.reply_to) if read.reply_to else None
     before = None if answered is None else await message_queries.by_id(tx, answered)
     about = before.about if before is not None else await headings.default_heading(tx, room)
     mentions = await _mentioned(tx, bridge, read.mentions)
-    if who.caller is None:
+    if sender.caller is None:
         one = await guest_messages.say(
             tx,
             room.id,
-            who.address,
+            sender.address,
             cleaned(read.text),
             external_id=read.event_id,
             about=about,
@@ -163,7 +163,7 @@ async def _message(tx: Transaction, bridge: Bridge, room: Room, who: _Sender, re
         )
     else:
         new = NewMessage(text=cleaned(read.text), about=about, reply_to=answered, mentions=mentions)
-        one, _ = await messages.send(tx, who.caller, room.id, new)
+        one, _ = await messages.send(tx, sender.caller, room.id, new)
         await tx.execute("update chat_messages set external_id = :event where id = :id", event=read.event_id, id=one.id)
     await store.note_sent(tx, room.id, one.number, None if one.is_held else read.event_id, by_delivery=False)
     return not one.is_held
@@ -171,16 +171,16 @@ async def _message(tx: Transaction, bridge: Bridge, room: Room, who: _Sender, re
 
 async def _mentioned(tx: Transaction, bridge: Bridge, accounts: Sequence[str]) -> tuple[UserId, ...]:
     """Return the users behind the mentioned accounts, which are ghost users of ours or linked accounts."""
-    found: list[UserId] = []
+    mentioned: list[UserId] = []
     for account in accounts:
         part = bridge.random_part(account)
         user = await (store.person_of_account(tx, account) if part is None else store.person_of_ghost(tx, part))
         if user is not None:
-            found.append(user)
-    return tuple(found)
+            mentioned.append(user)
+    return tuple(mentioned)
 
 
-async def _edit(tx: Transaction, room: Room, who: _Sender, read: content.IncomingMessage) -> bool:
+async def _edit(tx: Transaction, room: Room, sender: _Sender, read: content.IncomingMessage) -> bool:
     """Store an edit. On Matrix anybody can send an edit of any event; only the author's own edits are accepted. Returns
     False if the new text waits for a moderator.
 
@@ -188,20 +188,20 @@ async def _edit(tx: Transaction, room: Room, who: _Sender, read: content.Incomin
     """
     target = await store.message_of(tx, room.id, read.replaces or "")
     one = None if target is None else await message_queries.by_id(tx, target)
-    if one is None or one.external_id != read.replaces or not _wrote(who, one):
+    if one is None or one.external_id != read.replaces or not _wrote(sender, one):
         raise Forbidden(ChatReason.AUTHOR_ONLY)
     text = cleaned(read.text)
-    if who.caller is None:
-        changed = await guest_messages.edit(tx, who.address, one.id, text)
+    if sender.caller is None:
+        changed = await guest_messages.edit(tx, sender.address, one.id, text)
     else:
-        changed = await messages.edit(tx, who.caller, one.id, text)
+        changed = await messages.edit(tx, sender.caller, one.id, text)
     if changed.revision != one.revision:
         await _note_last_sent(tx, replace(changed, room_id=room.id), None if changed.is_held else read.event_id)
     return not changed.is_held
 
 
-def _wrote(who: _Sender, one: ChatMessage) -> bool:
-    return one.matrix_sender == who.address if who.caller is None else one.user_id == who.caller.user_id
+def _wrote(sender: _Sender, one: ChatMessage) -> bool:
+    return one.matrix_sender == sender.address if sender.caller is None else one.user_id == sender.caller.user_id
 
 
 async def _note_last_sent(tx: Transaction, one: ChatMessage, event_id: str | None) -> None:
@@ -210,59 +210,61 @@ async def _note_last_sent(tx: Transaction, one: ChatMessage, event_id: str | Non
     await store.note_sent(tx, one.room_id, row["number"], event_id, by_delivery=False)
 
 
-async def _reaction(tx: Transaction, bridge: Bridge, room: Room, who: _Sender, read: content.IncomingReaction) -> None:
+async def _reaction(
+    tx: Transaction, bridge: Bridge, room: Room, sender: _Sender, read: content.IncomingReaction
+) -> None:
     target = await store.message_of(tx, room.id, read.target)
     if target is None:
         # The target is not stored here: it was sent before mirroring began, or was refused.
         return
-    await _spend(bridge, who, room, limits.CHANGES, limits.CHANGES_IN_ONE_ROOM)
-    if who.caller is None:
-        await guest_messages.react(tx, who.address, target, read.emoji, read.event_id)
+    await _spend(bridge, sender, room, limits.CHANGES, limits.CHANGES_IN_ONE_ROOM)
+    if sender.caller is None:
+        await guest_messages.react(tx, sender.address, target, read.emoji, read.event_id)
     else:
-        await reactions.react(tx, who.caller, target, read.emoji, external_id=read.event_id)
+        await reactions.react(tx, sender.caller, target, read.emoji, external_id=read.event_id)
 
 
 async def _redaction(
-    tx: Transaction, bridge: Bridge, room: Room, who: _Sender, read: content.IncomingRedaction
+    tx: Transaction, bridge: Bridge, room: Room, sender: _Sender, read: content.IncomingRedaction
 ) -> None:
     """Retract the message if its author redacted it; remove it if a moderator did. Delivery then redacts its edits as
     well.
     """
     target: ChatMessageId | None = await store.message_of(tx, room.id, read.target)
     one = None if target is None else await message_queries.by_id(tx, target)
-    moderates = who.caller is not None and await access(tx, room.id, who.caller.user_id) is Access.MODERATE
+    moderates = sender.caller is not None and await access(tx, room.id, sender.caller.user_id) is Access.MODERATE
     if one is None:
         made = await reactions.from_matrix(tx, room.id, read.target)
-        if made is not None and (moderates or made.is_by(who.address, who.caller)):
+        if made is not None and (moderates or made.is_by(sender.address, sender.caller)):
             await reactions.drop(tx, made)
         return
     if one.is_removed:
         return
-    if _wrote(who, one):
-        if who.caller is None:
-            await guest_messages.retract(tx, who.address, one.id)
+    if _wrote(sender, one):
+        if sender.caller is None:
+            await guest_messages.retract(tx, sender.address, one.id)
         else:
-            await messages.retract(tx, who.caller, one.id)
-    elif who.caller is not None and moderates:
+            await messages.retract(tx, sender.caller, one.id)
+    elif sender.caller is not None and moderates:
         with speaking(bridge.language):
             reason = read.reason or gettext("Removed in Matrix")
-        await messages.remove(tx, who.caller, one.id, reason, bridge.sealer)
+        await messages.remove(tx, sender.caller, one.id, reason, bridge.sealer)
 
 
-async def _membership(tx: Transaction, room: Room, who: _Sender, read: content.IncomingMembership) -> bool:
+async def _membership(tx: Transaction, room: Room, sender: _Sender, read: content.IncomingMembership) -> bool:
     """Apply a membership change; returns whether the Matrix room needs to be compared. If a moderator kicks a guest on
     Matrix, the guest is removed here.
     """
     if read.user_id == read.sender:
         if read.membership == "leave":
-            if who.caller is not None:
-                await matrix_choices.note_leaving(tx, room.id, who.caller.user_id)
+            if sender.caller is not None:
+                await matrix_choices.note_leaving(tx, room.id, sender.caller.user_id)
             await matrix_guests.note_presence(tx, room.id, read.user_id, matrix_guests.GuestPresence.LEFT)
             return False
         return True
-    if read.membership == "leave" and who.caller is not None:
+    if read.membership == "leave" and sender.caller is not None:
         try:
-            await matrix_guests.remove(tx, who.caller, room.id, read.user_id, read.reason)
+            await matrix_guests.remove(tx, sender.caller, room.id, read.user_id, read.reason)
         except (Forbidden, NotFound):
             # The sender has no right to do this here, so the change is reverted.
             return True

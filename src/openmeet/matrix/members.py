@@ -96,25 +96,25 @@ async def update_members(
     keeper = bridge.keeper
     present = _members(state)
     ghosts = {part: user for user in present if (part := bridge.random_part(user)) is not None}
-    found = await _occupants(bridge, room, present, ghosts)
-    if await _accept_bans(bridge, room, present, found):
-        found = await _occupants(bridge, room, present, ghosts)
-    guests = await _guests(bridge, room, present, found)
-    by_account = {one.mxid: one for one in found if one.mxid is not None and not _is_guest(one, guests)}
-    by_ghost = {one.localpart: one for one in found}
+    occupants = await _occupants(bridge, room, present, ghosts)
+    if await _accept_bans(bridge, room, present, occupants):
+        occupants = await _occupants(bridge, room, present, ghosts)
+    guests = await _guests(bridge, room, present, occupants)
+    by_account = {one.mxid: one for one in occupants if one.mxid is not None and not _is_guest(one, guests)}
+    by_ghost = {one.localpart: one for one in occupants}
     inside = PresentMembers(set(), set())
     for user, member in present.items():
         if user == keeper.user_id:
             continue
         part = bridge.random_part(user)
         if part is not None:
-            who = by_ghost.get(part)
-            if who is not None and who.has_consented and who.access is not Access.NONE:
+            occupant = by_ghost.get(part)
+            if occupant is not None and occupant.has_consented and occupant.access is not Access.NONE:
                 if member.membership == "join":
                     inside.ghosts.add(part)
                 elif member.membership == "ban":
                     await keeper.unban(matrix_room, user)
-            elif who is not None and who.is_banned and member.membership == "ban":
+            elif occupant is not None and occupant.is_banned and member.membership == "ban":
                 await _repeat_ban_as_keeper(bridge, matrix_room, user, member)
             elif member.membership in _IN:
                 await keeper.kick(matrix_room, user)
@@ -133,10 +133,10 @@ async def update_members(
         is_asked = is_wanted and (guest.is_due or guest.presence is not GuestPresence.REFUSED)
         if is_asked and account not in present and await _invite_guest(bridge, room, matrix_room, account):
             inside.accounts.add(account)
-    if asked := [one.user_id for one in found if one.asks_again and one.mxid in inside.accounts]:
+    if to_ask := [one.user_id for one in occupants if one.asks_again and one.mxid in inside.accounts]:
         async with bridge.db.transaction() as tx:
-            await matrix_choices.note_invitations(tx, room.id, asked)
-    await _update_powers(bridge, room, matrix_room, state, [one for one in found if one.mxid in present])
+            await matrix_choices.note_invitations(tx, room.id, to_ask)
+    await _update_powers(bridge, room, matrix_room, state, [one for one in occupants if one.mxid in present])
     return inside
 
 
@@ -148,25 +148,25 @@ async def _occupants(
 
 
 async def _guests(
-    bridge: Bridge, room: MirroredRoom, present: Mapping[str, _Membership], found: list[Occupant]
+    bridge: Bridge, room: MirroredRoom, present: Mapping[str, _Membership], occupants: list[Occupant]
 ) -> dict[str, MatrixGuest]:
     """Return the guests by their Matrix account. People who were already in an adopted room become guests."""
-    linked = {one.mxid for one in found}
+    linked = {one.mxid for one in occupants}
     async with bridge.db.reader() as reader:
-        known = {one.mxid: one for one in await matrix_guests.guests_of(reader, room.id)}
+        guests = {one.mxid: one for one in await matrix_guests.guests_of(reader, room.id)}
     if room.is_adopted and room.allows_guests:
         older = [
             user
             for user, member in present.items()
-            if member.membership == "join" and user not in linked and user not in known and not bridge.is_ours(user)
+            if member.membership == "join" and user not in linked and user not in guests and not bridge.is_ours(user)
         ]
         if older:
             async with bridge.db.transaction() as tx:
                 for user in older:
                     await matrix_guests.admit(tx, room.id, user)
             async with bridge.db.reader() as reader:
-                known = {one.mxid: one for one in await matrix_guests.guests_of(reader, room.id)}
-    return known
+                guests = {one.mxid: one for one in await matrix_guests.guests_of(reader, room.id)}
+    return guests
 
 
 def _is_guest(one: Occupant, guests: Mapping[str, MatrixGuest]) -> bool:
@@ -177,7 +177,7 @@ def _is_guest(one: Occupant, guests: Mapping[str, MatrixGuest]) -> bool:
 
 
 async def _accept_bans(
-    bridge: Bridge, room: MirroredRoom, present: Mapping[str, _Membership], found: list[Occupant]
+    bridge: Bridge, room: MirroredRoom, present: Mapping[str, _Membership], occupants: list[Occupant]
 ) -> bool:
     """Ban here all people that a linked moderator banned on Matrix, by their account or their ghost user; a guest is
     banned as a guest. Returns whether anybody was banned.
@@ -185,26 +185,26 @@ async def _accept_bans(
     The keeper then repeats the ban on Matrix in its own name. This marks the ban as handled, so that lifting it here
     lifts it there too.
     """
-    by_account = {one.mxid: one for one in found if one.mxid is not None}
-    by_ghost = {one.localpart: one for one in found}
+    by_account = {one.mxid: one for one in occupants if one.mxid is not None}
+    by_ghost = {one.localpart: one for one in occupants}
     is_changed = False
     for user, member in present.items():
         part = bridge.random_part(user)
-        who = by_account.get(user) if part is None else by_ghost.get(part)
+        occupant = by_account.get(user) if part is None else by_ghost.get(part)
         moderator = by_account.get(member.changed_by)
-        if member.membership != "ban" or moderator is None or (who is not None and who.is_banned):
+        if member.membership != "ban" or moderator is None or (occupant is not None and occupant.is_banned):
             continue
-        if who is None and part is not None:
+        if occupant is None and part is not None:
             continue
         with speaking(bridge.language):
             reason = member.reason or gettext("Banned in Matrix")
         try:
             async with bridge.db.transaction() as tx:
                 caller = Caller(moderator.user_id, "")
-                if who is None:
+                if occupant is None:
                     await matrix_guests.ban(tx, caller, room.id, user, reason)
                 else:
-                    await sanctions.sanction(tx, caller, room.id, who.user_id, SanctionKind.BAN, reason=reason)
+                    await sanctions.sanction(tx, caller, room.id, occupant.user_id, SanctionKind.BAN, reason=reason)
         except (Forbidden, NotFound, Refused):
             # The sender has no right to do this here, so the change is reverted.
             continue
@@ -217,26 +217,26 @@ async def _repeat_ban_as_keeper(bridge: Bridge, matrix_room: str, user: str, ban
         await bridge.keeper.ban(matrix_room, user)
 
 
-async def _update_account(bridge: Bridge, matrix_room: str, user: str, member: _Membership, who: Occupant) -> bool:
+async def _update_account(bridge: Bridge, matrix_room: str, user: str, member: _Membership, occupant: Occupant) -> bool:
     """Update the Matrix membership of a user's linked account; returns whether it is in the room or invited afterwards."""
     keeper = bridge.keeper
-    if who.is_banned:
+    if occupant.is_banned:
         if member.membership != "ban":
             await keeper.ban(matrix_room, user)
         else:
             await _repeat_ban_as_keeper(bridge, matrix_room, user, member)
         return False
-    may_enter = who.access >= Access.WRITE and who.wants_invitations
+    may_enter = occupant.access >= Access.WRITE and occupant.wants_invitations
     if member.membership == "ban":
         await keeper.unban(matrix_room, user)
     elif member.membership in _IN:
         # Somebody who no longer wants invitations stays if they have already joined; a pending invitation is withdrawn.
-        stays = who.access is not Access.NONE and (member.membership == "join" or who.wants_invitations)
+        stays = occupant.access is not Access.NONE and (member.membership == "join" or occupant.wants_invitations)
         if not stays:
-            lost = _said(bridge, _NO_LONGER) if who.access is Access.NONE else ""
+            lost = _said(bridge, _NO_LONGER) if occupant.access is Access.NONE else ""
             await keeper.kick(matrix_room, user, lost)
         return stays
-    elif member.changed_by == user and not who.asks_again:
+    elif member.changed_by == user and not occupant.asks_again:
         # Somebody who left is invited again only if they ask.
         return False
     if may_enter:
@@ -328,10 +328,10 @@ async def _invite(bridge: Bridge, matrix_room: str, account: str) -> bool:
 
 
 async def _update_powers(
-    bridge: Bridge, room: MirroredRoom, matrix_room: str, state: Sequence[JsonObject], found: Sequence[Occupant]
+    bridge: Bridge, room: MirroredRoom, matrix_room: str, state: Sequence[JsonObject], occupants: Sequence[Occupant]
 ) -> None:
     users: dict[str, int] = {}
-    for one in found:
+    for one in occupants:
         if one.mxid is None:
             continue
         if one.access is Access.MODERATE:
@@ -340,28 +340,28 @@ async def _update_powers(
             users[one.mxid] = _READER
     keeper = bridge.keeper
     now = state_content(state, "m.room.power_levels")
-    there = now.get("users")
+    current_levels = now.get("users")
     # Only adopted rooms list the keeper among the users.
-    own = there.get(keeper.user_id) if isinstance(there, dict) else None
+    own = current_levels.get(keeper.user_id) if isinstance(current_levels, dict) else None
     if isinstance(own, int):
-        wanted = power_levels({**users, keeper.user_id: own}, is_closed=room.is_closed, highest=own)
+        new_levels = power_levels({**users, keeper.user_id: own}, is_closed=room.is_closed, highest=own)
     else:
-        wanted = power_levels(users, is_closed=room.is_closed)
-    if any(now.get(key) != value for key, value in wanted.items()):
-        await bridge.keeper.set_state(matrix_room, "m.room.power_levels", wanted)
+        new_levels = power_levels(users, is_closed=room.is_closed)
+    if any(now.get(key) != value for key, value in new_levels.items()):
+        await bridge.keeper.set_state(matrix_room, "m.room.power_levels", new_levels)
 
 
 def _members(state: Sequence[JsonObject]) -> dict[str, _Membership]:
-    found: dict[str, _Membership] = {}
+    memberships: dict[str, _Membership] = {}
     for event in state:
         if event.get("type") != "m.room.member":
             continue
         user, content, sender = event.get("state_key"), event.get("content"), event.get("sender")
         if isinstance(user, str) and is_user_id(user) and isinstance(content, dict):
             membership, reason = content.get("membership"), content.get("reason")
-            found[user] = _Membership(
+            memberships[user] = _Membership(
                 membership if isinstance(membership, str) else "",
                 str(sender),
                 as_line(reason),
             )
-    return found
+    return memberships

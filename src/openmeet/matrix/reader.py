@@ -101,20 +101,20 @@ async def _read(bridge: Bridge, stop: asyncio.Event, on_events: Callable[[int], 
     try:
         while not stop.is_set():
             try:
-                found = await _until(stop, read_once(bridge, holder, wait_seconds=_WAIT_SECONDS))
-                if found is not None and not is_reader:
+                event_count = await _until(stop, read_once(bridge, holder, wait_seconds=_WAIT_SECONDS))
+                if event_count is not None and not is_reader:
                     # People see this name when the keeper invites them.
                     await bridge.keeper.set_name(bridge.site_name)
             except Exception as failure:  # noqa: BLE001 - the edge of the worker: it reads again from the stored cursor
                 is_known = isinstance(failure, Failure | LeaseLost)
                 log.warning("matrix.read_failed", reason=str(failure), exc_info=None if is_known else failure)
                 is_reader = False
-                asked = failure.after_seconds if isinstance(failure, TooMany) else 0.0
-                await idle(stop, never, max(pause, asked))
+                wait_seconds = failure.after_seconds if isinstance(failure, TooMany) else 0.0
+                await idle(stop, never, max(pause, wait_seconds))
                 pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
                 continue
             pause = _FIRST_PAUSE_SECONDS
-            if found is None:
+            if event_count is None:
                 is_reader = False
                 await idle(stop, never, _NOT_ELECTED_SECONDS)
                 continue
@@ -123,7 +123,7 @@ async def _read(bridge: Bridge, stop: asyncio.Event, on_events: Callable[[int], 
                 is_reader = True
                 async with bridge.db.transaction() as tx:
                     await wake_all(tx)
-            on_events(found)
+            on_events(event_count)
     finally:
         async with bridge.db.transaction() as tx:
             await store.give_cursor_back(tx, holder)
@@ -186,7 +186,7 @@ async def _sync(bridge: Bridge, holder: str, cursor: SyncCursor, wait_seconds: f
 
 async def _batches(bridge: Bridge, rooms: JsonObject, since: str) -> list[_Batch]:
     joined = rooms.get("join")
-    found = []
+    batches = []
     for matrix_room, one in (joined if isinstance(joined, dict) else {}).items():
         if not is_room_id(matrix_room) or not isinstance(one, dict):
             continue
@@ -201,28 +201,28 @@ async def _batches(bridge: Bridge, rooms: JsonObject, since: str) -> list[_Batch
         if room is not None:
             events = events_of(state.get("events") if isinstance(state, dict) else None) + events
         if events:
-            found.append(_Batch(matrix_room, room, tuple(events)))
-    return found
+            batches.append(_Batch(matrix_room, room, tuple(events)))
+    return batches
 
 
 async def _missed(bridge: Bridge, room: RoomId, matrix_room: str, start: str, since: str) -> list[JsonObject]:
     """Return the events between the cursor and the response, oldest first; without a cursor, all since the last known
     event.
     """
-    found: list[JsonObject] = []
+    events: list[JsonObject] = []
     for _ in range(_MAX_PAGES):
         page = await bridge.keeper.messages(matrix_room, start, end=since)
         for event in events_of(page.get("chunk")):
             async with bridge.db.reader() as reader:
                 if await store.is_known(reader, room, str(event.get("event_id"))) and not since:
-                    return found[::-1]
-            found.append(event)
+                    return events[::-1]
+            events.append(event)
         following = page.get("end")
         if not isinstance(following, str) or following in {start, since} or not page.get("chunk"):
-            return found[::-1]
+            return events[::-1]
         start = following
-    log.error("matrix.gap_cut", room=room, events=len(found))
-    return found[::-1]
+    log.error("matrix.gap_cut", room=room, events=len(events))
+    return events[::-1]
 
 
 def _invites(rooms: object) -> list[str]:

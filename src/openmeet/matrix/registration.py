@@ -28,7 +28,7 @@ def registration(server_name: str, token: str, homeserver_token: str) -> bytes:
     exclusive, so that nobody else can register a name in them. They end in the server's name, so that no user of
     another server matches.
     """
-    ours = server_name.translate(_SPECIAL)
+    own_domain = server_name.translate(_SPECIAL)
     value = {
         "id": _ID,
         "url": None,
@@ -37,8 +37,8 @@ def registration(server_name: str, token: str, homeserver_token: str) -> bytes:
         "sender_localpart": SENDER,
         "rate_limited": False,
         "namespaces": {
-            "users": [{"exclusive": True, "regex": f"^@{PREFIX}.*:{ours}$"}],
-            "aliases": [{"exclusive": True, "regex": f"^#{PREFIX}.*:{ours}$"}],
+            "users": [{"exclusive": True, "regex": f"^@{PREFIX}.*:{own_domain}$"}],
+            "aliases": [{"exclusive": True, "regex": f"^#{PREFIX}.*:{own_domain}$"}],
             "rooms": [],
         },
     }
@@ -86,12 +86,12 @@ async def find_problem(homeserver: Homeserver, tenant: str, url: str) -> str | N
     """
     where = urlsplit(url).netloc
     try:
-        found = await homeserver.versions()
+        versions = await homeserver.versions()
     except RemoteSlow:
         return f"The homeserver at {where} did not answer in time."
     except Failure as failure:
         return f"There is no homeserver at {where}: {failure.why}"
-    if not isinstance(found.get("versions"), list):
+    if not isinstance(versions.get("versions"), list):
         return f"The server at {where} is not a Matrix homeserver."
     user = homeserver.user(keeper(tenant))
     try:

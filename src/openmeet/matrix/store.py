@@ -88,8 +88,8 @@ async def room(reader: Reader, room_id: RoomId) -> MirroredRoom | None:
     row = await reader.fetch_one(f"{_ROOM} where r.id = :room", room=room_id)
     if row is None:
         return None
-    there = await room_queries.by_id(reader, room_id)
-    addresses = await addresses_of(reader, [there], None) if there is not None else {}
+    chat_room = await room_queries.by_id(reader, room_id)
+    addresses = await addresses_of(reader, [chat_room], None) if chat_room is not None else {}
     title = f"{row['name']} · {row['title']}" if row["kind"] == "channel" else row["title"]
     return MirroredRoom(
         RoomId(row["id"]),
@@ -297,8 +297,8 @@ async def address_of(reader: Reader, message: ChatMessageId) -> str | None:
 
 async def speaker_outside_rooms(reader: Reader, user_id: UserId) -> Speaker | None:
     """Like ``speaker``, but not for a specific room. Also None for somebody who has no user at the homeserver yet."""
-    found = await speaker(reader, RoomId(""), user_id)
-    return found if found is not None and found.is_made else None
+    speaker_outside = await speaker(reader, RoomId(""), user_id)
+    return speaker_outside if speaker_outside is not None and speaker_outside.is_made else None
 
 
 async def note_made(tx: Transaction, user_id: UserId) -> None:
@@ -352,13 +352,13 @@ async def occupants(
         ghosts=sorted(ghosts) or [""],
     )
     room = await room_queries.by_id(reader, room_id)
-    reached = await access_of_each(reader, room, [UserId(row["user_id"]) for row in rows]) if room else {}
+    access_by_person = await access_of_each(reader, room, [UserId(row["user_id"]) for row in rows]) if room else {}
     return [
         Occupant(
             UserId(row["user_id"]),
             row["localpart"],
             row["mxid"],
-            reached.get(UserId(row["user_id"]), Access.NONE),
+            access_by_person.get(UserId(row["user_id"]), Access.NONE),
             bool(row["banned"]),
             row["consent"] == "name_and_words",
             is_wanted(InvitationMode(row["invites"]), None if row["wish"] is None else RoomWish(row["wish"])),
@@ -379,12 +379,12 @@ async def accounts_with_access(reader: Reader, room_id: RoomId, accounts: Collec
     if room is None:
         return set()
     linked = {row["mxid"]: UserId(row["user_id"]) for row in rows}
-    reached = await access_of_each(reader, room, linked.values())
+    access_by_person = await access_of_each(reader, room, linked.values())
     guests: set[str] = set()
     if await matrix_guests.are_allowed(reader, room):
         guests = {one.mxid for one in await matrix_guests.guests_of(reader, room_id, states=(GuestState.INVITED,))}
     return (guests & set(accounts)) | {
-        mxid for mxid, user in linked.items() if reached.get(user, Access.NONE) is not Access.NONE
+        mxid for mxid, user in linked.items() if access_by_person.get(user, Access.NONE) is not Access.NONE
     }
 
 
@@ -419,13 +419,13 @@ class SyncCursor:
 async def take_cursor(tx: Transaction, holder: str, until: Instant) -> SyncCursor | None:
     """Acquire or renew the lease on reading; None if another process holds it."""
     await tx.execute("insert into matrix_cursor (id, since) values (1, '') on conflict (id) do nothing")
-    taken = await tx.execute(
+    updated = await tx.execute(
         "update matrix_cursor set holder = :holder, held_until = :until where id = 1 and (holder = :holder or held_until < :now)",
         holder=holder,
         until=until,
         now=tx.now,
     )
-    if not taken:
+    if not updated:
         return None
     row = await tx.fetch_one("select since, epoch from matrix_cursor where id = 1")
     assert row is not None, "it was inserted above"  # noqa: S101 - for the type checker

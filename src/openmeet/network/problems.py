@@ -84,10 +84,10 @@ async def failing_servers(reader: Reader) -> list[FailingServer]:
     waiting records.
     """
     open_circuits = {one.service: one for one in await circuits.known(reader)}
-    found = []
+    servers = []
     for row in await reader.fetch(FAILING, limit=SHOWN):
         circuit = open_circuits.pop(row["pds_url"].rstrip("/"), None)
-        found.append(
+        servers.append(
             FailingServer(
                 row["pds_url"],
                 row["n"],
@@ -97,11 +97,11 @@ async def failing_servers(reader: Reader) -> list[FailingServer]:
                 CircuitState.CLOSED if circuit is None else circuit.state(reader.now),
             )
         )
-    found += [
+    servers += [
         FailingServer(one.service, 0, one.failures, one.open_until or reader.now, one.reason, one.state(reader.now))
         for one in open_circuits.values()
     ]
-    return found[:SHOWN]
+    return servers[:SHOWN]
 
 
 async def open_conflicts(reader: Reader) -> list[OpenConflict]:
@@ -124,17 +124,17 @@ async def open_dead_letter(queue: Queue, letter_id: str) -> OpenedDeadLetter:
     """Return a dead letter with its content. Raises NotFound if it was retried or discarded in the meantime."""
     after = ""
     while letters := await queue.dead_letters(_PAGE, after):
-        found = next((one for one in letters if one.letter_id == letter_id), None)
-        if found is not None:
-            return OpenedDeadLetter(dead_letters.shown(found), _content(found))
+        letter = next((one for one in letters if one.letter_id == letter_id), None)
+        if letter is not None:
+            return OpenedDeadLetter(dead_letters.shown(letter), _content(letter))
         after = letters[-1].letter_id
     raise NotFound(IngestionReason.NO_SUCH_MESSAGE)
 
 
 async def dead_letters_of(queue: Queue, *, after: str = "") -> tuple[Sequence[DeadLetterView], str]:
     """Return one page of dead letters, and the start of the next page (empty on the last page)."""
-    found = await dead_letters.show(queue, limit=SHOWN + 1, after=after)
-    return found[:SHOWN], found[SHOWN - 1].letter_id if len(found) > SHOWN else ""
+    page = await dead_letters.show(queue, limit=SHOWN + 1, after=after)
+    return page[:SHOWN], page[SHOWN - 1].letter_id if len(page) > SHOWN else ""
 
 
 def _content(letter: DeadLetter) -> str:

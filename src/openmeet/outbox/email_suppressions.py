@@ -147,9 +147,9 @@ async def _key_in(reader: Reader, key: SigningKey) -> bytes | None:
 
 
 async def _ensure_key(tx: Transaction, key: SigningKey) -> bytes:
-    known = await _key_in(tx, key)
-    if known is not None:
-        return known
+    existing = await _key_in(tx, key)
+    if existing is not None:
+        return existing
     secret = os.urandom(_KEY_BYTES)
     made = await tx.execute(
         "insert into address_keys (name, sealed, created_at) values (:name, :sealed, :now) on conflict (name) do nothing",

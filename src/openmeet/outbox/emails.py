@@ -160,12 +160,12 @@ def email_handler(db: Database, composers: Mapping[str, Composer], send: Sender)
     """
 
     async def deliver(job: Job) -> None:
-        due = due_email_of(job)
-        email = await composers[due.kind](db, due)
+        due_email = due_email_of(job)
+        email = await composers[due_email.kind](db, due_email)
         if email is None:
             return
         try:
-            await send(email, due.message_id_local)
+            await send(email, due_email.message_id_local)
         except RemoteSlow:
             if job.reason_code == ANSWER_LOST:
                 return

@@ -25,12 +25,12 @@ async def subjects_with_publication(
     reader: Reader, kind: PublicationKind, subject_ids: Sequence[str]
 ) -> frozenset[str]:
     """Which of these subjects have a publication, in any state."""
-    found: set[str] = set()
+    subjects: set[str] = set()
     for start in range(0, len(subject_ids), _AT_A_TIME):
         rows = await reader.fetch(
             "select subject_id from publications where kind = :kind and subject_id in :ids order by subject_id",
             kind=kind,
             ids=list(subject_ids[start : start + _AT_A_TIME]),
         )
-        found.update(row["subject_id"] for row in rows)
-    return frozenset(found)
+        subjects.update(row["subject_id"] for row in rows)
+    return frozenset(subjects)

@@ -181,19 +181,26 @@ async def create_for_record(
 
 
 async def undo_move_to_subject(
-    tx: Transaction, kind: PublicationKind, subject_id: str, former: PublicationKind, uri: str, user_id: str
+    tx: Transaction, kind: PublicationKind, subject_id: str, superseded_kind: PublicationKind, uri: str, user_id: str
 ) -> None:
     """Undo ``move_to_subject``: this subject gets its former record back, if there is still a publication for it."""
-    held = await uri_of(tx, former, uri)
-    if held is None:
-        await tx.execute("delete from publications where kind = :kind and subject_id = :uri", kind=former, uri=uri)
+    record_uri = await uri_of(tx, superseded_kind, uri)
+    if record_uri is None:
+        await tx.execute(
+            "delete from publications where kind = :kind and subject_id = :uri", kind=superseded_kind, uri=uri
+        )
         return
     row = await tx.fetch_one(
-        "select revision from publications where kind = :kind and subject_id = :uri", kind=former, uri=uri
+        "select revision from publications where kind = :kind and subject_id = :uri", kind=superseded_kind, uri=uri
     )
     await forget_unsent(tx, kind=kind, subject_ids=[subject_id])
     await move_to_subject(
-        tx, former, uri, to=(kind, subject_id), user_id=user_id, revision=0 if row is None else int(row["revision"])
+        tx,
+        superseded_kind,
+        uri,
+        to=(kind, subject_id),
+        user_id=user_id,
+        revision=0 if row is None else int(row["revision"]),
     )
 
 

@@ -136,13 +136,13 @@ _SELECT: Final = """
 
 async def statuses(reader: Reader, kind: PublicationKind, subject_ids: Sequence[str]) -> dict[str, PublicationStatus]:
     """The status of each subject. Those without a publication have ``ONLY_HERE``."""
-    found = dict.fromkeys(subject_ids, ONLY_HERE)
-    if not found:
-        return found
-    names = {f"s{number}": subject_id for number, subject_id in enumerate(found)}
+    statuses_by_subject = dict.fromkeys(subject_ids, ONLY_HERE)
+    if not statuses_by_subject:
+        return statuses_by_subject
+    names = {f"s{number}": subject_id for number, subject_id in enumerate(statuses_by_subject)}
     rows = await reader.fetch(_SELECT.format(", ".join(f":{name}" for name in names)), kind=kind, **names)
-    found.update((row["subject_id"], _status_of(row)) for row in rows)
-    return found
+    statuses_by_subject.update((row["subject_id"], _status_of(row)) for row in rows)
+    return statuses_by_subject
 
 
 def _status_of(row: Row) -> PublicationStatus:

@@ -319,8 +319,8 @@ async def enqueue_retractions(
 async def recheck_superseded(tx: Transaction, kind: PublicationKind, subselect: str, **parameters: object) -> None:
     """Make publications of the superseded records of these subjects due, because the subjects changed."""
     if kind in SUPERSEDED_KIND:
-        former = _RECHECK.format(f"in ({_SUPERSEDED} {subselect})")
-        await tx.execute(former, kind=SUPERSEDED_KIND[kind], subject_kind=kind, is_edit=1, now=tx.now, **parameters)
+        statement = _RECHECK.format(f"in ({_SUPERSEDED} {chosen})")
+        await tx.execute(statement, kind=SUPERSEDED_KIND[kind], subject_kind=kind, is_edit=1, now=tx.now, **parameters)
 
 
 async def retry_now(tx: Transaction, *, kind: PublicationKind, subject_id: str) -> bool:
@@ -347,9 +347,9 @@ async def recheck(tx: Transaction, *, kind: PublicationKind, subject_ids: Sequen
     """
     tx.after_commit(wake_dispatchers)
     for start in range(0, len(subject_ids), _IDS_PER_STATEMENT):
-        some = list(subject_ids[start : start + _IDS_PER_STATEMENT])
-        await tx.execute(RECHECK, kind=kind, subject_ids=some, is_edit=int(is_edit), now=tx.now)
-        await recheck_superseded(tx, kind, ":some", some=some)
+        chunk = list(subject_ids[start : start + _IDS_PER_STATEMENT])
+        await tx.execute(RECHECK, kind=kind, subject_ids=chunk, is_edit=int(is_edit), now=tx.now)
+        await recheck_superseded(tx, kind, ":some", some=chunk)
 
 
 async def recheck_where(tx: Transaction, *, kind: PublicationKind, subselect: str, **parameters: object) -> None:

@@ -100,8 +100,8 @@ async def of_subject(reader: Reader, kind: PublicationKind, subject_id: str) -> 
 
 async def last_in_repository(reader: Reader, kind: PublicationKind, subject_id: str, did: str) -> str | None:
     """URI of the last superseded record that a subject had in one repository; None if it had none there."""
-    here = [one.uri for one in await of_subject(reader, kind, subject_id) if one.uri.startswith(f"at://{did}/")]
-    return here[-1] if here else None
+    uris = [one.uri for one in await of_subject(reader, kind, subject_id) if one.uri.startswith(f"at://{did}/")]
+    return uris[-1] if uris else None
 
 
 async def latest(reader: Reader, kind: PublicationKind, subject_ids: Collection[str]) -> dict[str, str]:
@@ -116,12 +116,12 @@ async def latest(reader: Reader, kind: PublicationKind, subject_ids: Collection[
     return {row["subject_id"]: row["uri"] for row in rows}
 
 
-async def assign(tx: Transaction, kind: PublicationKind, dropped: str, kept: str) -> None:
+async def assign(tx: Transaction, kind: PublicationKind, dropped: str, kept_subject: str) -> None:
     """Assign the superseded records of a subject to the subject that it was merged into."""
     await tx.execute(
         "update superseded_records set subject_id = :kept where kind = :kind and subject_id = :dropped",
         kind=kind,
-        kept=kept,
+        kept=kept_subject,
         dropped=dropped,
     )
 

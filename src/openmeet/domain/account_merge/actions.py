@@ -31,8 +31,8 @@ async def sign_in_with_did(
     once. A DID that belongs to a shadow or to another account becomes a claim (``SignInResult.claim``) that the caller
     must confirm, unless there is nothing to merge. ``handle`` and ``pds_url`` are verified.
     """
-    known = await identity_queries.find(tx, did)
-    signed_in = await _sign_in(tx, did, known.user_id if known else None, handle, pds_url, caller)
+    identity = await identity_queries.find(tx, did)
+    signed_in = await _sign_in(tx, did, identity.user_id if identity else None, handle, pds_url, caller)
     await backfill_progress.ask(tx, did)
     await enqueue(tx, JobKind.BACKFILL, did, int(tx.now))
     return signed_in
@@ -137,12 +137,12 @@ async def _holder(reader: Reader, claim: AccountClaim) -> UserId | None:
     if not claim.proven:
         return None
     if claim.proof is OwnershipProof.DID:
-        known = await identity_queries.find(reader, Did(claim.proven))
-        return None if known is None else known.user_id
+        identity = await identity_queries.find(reader, Did(claim.proven))
+        return None if identity is None else identity.user_id
     person = await users.by_email(reader, claim.proven)
     return person.id if person else await guests.by_email(reader, claim.proven)
 
 
 async def _is_shadow(reader: Reader, did: Did) -> bool:
-    known = await identity_queries.find(reader, did)
-    return known is not None and known.kind is IdentityKind.SHADOW
+    identity = await identity_queries.find(reader, did)
+    return identity is not None and identity.kind is IdentityKind.SHADOW

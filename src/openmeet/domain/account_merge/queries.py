@@ -92,11 +92,11 @@ async def lock(tx: Transaction, claim_id: ClaimId, user_id: UserId) -> AccountCl
 
 async def complete(tx: Transaction, claim_id: ClaimId, joined: tuple[Holding, ...]) -> None:
     """Mark the claim as merged and keep the result for its user to read."""
-    kept = msgspec.json.encode([(one.key, one.number) for one in joined]).decode()
+    encoded = msgspec.json.encode([(one.key, one.number) for one in joined]).decode()
     await tx.execute(
         "update account_merges set settled_at = :now, joined = :joined, proven = '' where id = :id",
         id=claim_id,
-        joined=kept,
+        joined=encoded,
         now=tx.now,
     )
 

@@ -106,11 +106,11 @@ _NAMED: Final = (
 async def reassign_groups(tx: Transaction, from_user: UserId, to_user: UserId) -> int:
     """Reassign every group row from one user to the other. Return how many memberships were merged."""
     merged = 0
-    for theirs in await membership_queries.memberships_of(tx, from_user):
-        await queries.lock(tx, theirs.group_id)
-        mine = await queries.find_member(tx, theirs.group_id, to_user)
-        if mine is not None:
-            await _merge(tx, theirs, mine)
+    for from_membership in await membership_queries.memberships_of(tx, from_user):
+        await queries.lock(tx, from_membership.group_id)
+        membership = await queries.find_member(tx, from_membership.group_id, to_user)
+        if membership is not None:
+            await _merge(tx, from_membership, membership)
             merged += 1
     await hand_over(tx, "group_members", "user_id", from_user, to_user)
     await hand_over(tx, "group_followers", "user_id", from_user, to_user)
@@ -123,37 +123,37 @@ async def reassign_groups(tx: Transaction, from_user: UserId, to_user: UserId) -
     return merged
 
 
-async def _merge(tx: Transaction, theirs: Membership, mine: Membership) -> None:
-    role = min(theirs.role, mine.role, key=_ROLE_PRECEDENCE.index)
+async def _merge(tx: Transaction, theirs: Membership, membership: Membership) -> None:
+    role = min(theirs.role, membership.role, key=_ROLE_PRECEDENCE.index)
     # Remove the old owner before promoting the new one, because the database allows only one owner at a time.
     await tx.execute("delete from group_members where id = :id", id=theirs.id)
     is_said = theirs.sync_enabled or theirs.statement_uri is not None
-    if role is mine.role and not is_said:
+    if role is membership.role and not is_said:
         return
-    since = [one.joined_at for one in (theirs, mine) if one.joined_at is not None]
+    since = [one.joined_at for one in (theirs, membership) if one.joined_at is not None]
     stays = replace(
-        mine,
+        membership,
         role=role,
         joined_at=min(since, default=None),
-        revision=max(mine.revision, theirs.revision) + 1,
-        sync_enabled=mine.sync_enabled or theirs.sync_enabled,
-        statement_uri=mine.statement_uri or theirs.statement_uri,
-        network_role=mine.network_role or theirs.network_role,
+        revision=max(membership.revision, theirs.revision) + 1,
+        sync_enabled=membership.sync_enabled or theirs.sync_enabled,
+        statement_uri=membership.statement_uri or theirs.statement_uri,
+        network_role=membership.network_role or theirs.network_role,
     )
     await queries.put_member(tx, stays)
     for kind in (PublicationKind.MEMBERSHIP, PublicationKind.ACCEPTANCE):
         if is_said and await subjects_with_publication(tx, kind, [theirs.id]):
-            joined = publication_moves.JoinedSubjects(mine.id, theirs.id, stays.revision + 1, tx.now)
+            joined = publication_moves.JoinedSubjects(membership.id, theirs.id, stays.revision + 1, tx.now)
             await publication_moves.join_subjects(tx, kind, [joined], await _record_holder(tx, kind, stays))
-    if role is mine.role:
+    if role is membership.role:
         return
     await invitation_queries.log(
         tx,
-        mine.group_id,
-        mine.user_id,
+        membership.group_id,
+        membership.user_id,
         GroupLogAction.ROLE_CHANGED,
-        by=mine.user_id,
-        before=mine.role,
+        by=membership.user_id,
+        before=membership.role,
         after=role,
         note="merged",
     )
@@ -248,8 +248,8 @@ async def reassign_identities(tx: Transaction, from_user: UserId, to_user: UserI
     Raises Refused (``TwoRepositories``) if both have a custodial repository, because a user can have only one.
     """
     people = {"from_user": from_user, "to_user": to_user}
-    kept = await tx.fetch_one(_COUNT_CUSTODIAL, **people)
-    if kept is not None and kept["n"] > 1:
+    row = await tx.fetch_one(_COUNT_CUSTODIAL, **people)
+    if row is not None and row["n"] > 1:
         raise Refused(
             AccountMergeReason.TWO_REPOSITORIES,
             name="TwoRepositories",

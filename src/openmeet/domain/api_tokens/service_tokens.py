@@ -99,12 +99,12 @@ async def listed(reader: Reader) -> list[ServiceTokenInfo]:
 
 async def revoke(tx: Transaction, service_id: str) -> None:
     """Revoke the token with immediate effect. Raises NotFound."""
-    found = await tx.fetch_one(
+    row = await tx.fetch_one(
         "update service_tokens set revoked_at = coalesce(revoked_at, :now) where id = :id returning id",
         id=service_id,
         now=tx.now,
     )
-    if found is None:
+    if row is None:
         raise NotFound(ApiTokenReason.NO_SUCH_CREDENTIAL)
 
 

@@ -69,10 +69,10 @@ def check(*, name: str, scopes: Collection[str], days: str) -> NewToken:
         problems["name"] = ApiTokenReason.LABEL_NEEDED
     elif len(name) > MAX_NAME:
         problems["name"] = ApiTokenReason.NAME_TOO_LONG(most=MAX_NAME)
-    known = {scope.value for scope in TokenScope}
+    allowed = {scope.value for scope in TokenScope}
     if not scopes:
         problems["scopes"] = ApiTokenReason.SCOPE_NEEDED
-    elif not set(scopes) <= known:
+    elif not set(scopes) <= allowed:
         problems["scopes"] = GeneralReason.CHOOSE_FROM(choices=", ".join(TokenScope))
     is_number = days.isascii() and days.isdigit() and len(days) <= 6
     if days and not (is_number and 1 <= int(days) <= MAX_DAYS):
@@ -98,7 +98,7 @@ def scopes_in(text: str) -> frozenset[TokenScope]:
     return frozenset(TokenScope(word) for word in text.split() if word in known)
 
 
-async def make(tx: Transaction, caller: Caller, wanted: NewToken) -> tuple[ApiToken, str]:
+async def make(tx: Transaction, caller: Caller, new_token: NewToken) -> tuple[ApiToken, str]:
     """Create a token for the caller. Its secret is returned only here. Raises Refused if the caller has too many
     tokens.
     """
@@ -108,10 +108,10 @@ async def make(tx: Transaction, caller: Caller, wanted: NewToken) -> tuple[ApiTo
     made = ApiToken(
         id=TokenId(new_id(tx.now)),
         user_id=caller.user_id,
-        name=wanted.name,
-        scopes=wanted.scopes,
+        name=new_token.name,
+        scopes=new_token.scopes,
         created_at=tx.now,
-        expires_at=None if wanted.lifetime is None else Instant(tx.now + wanted.lifetime),
+        expires_at=None if new_token.lifetime is None else Instant(tx.now + new_token.lifetime),
         last_used_at=None,
         revoked_at=None,
     )
@@ -218,7 +218,7 @@ async def count_working(reader: Reader, user_id: UserId) -> int:
 
 async def mark_revoked(tx: Transaction, user_id: UserId, token_id: TokenId) -> bool:
     """Mark the token as revoked; a repetition changes nothing. Return False if the user has no such token."""
-    found = await tx.fetch_one(
+    row = await tx.fetch_one(
         """
         update api_tokens set revoked_at = coalesce(revoked_at, :now) where id = :id and user_id = :user_id
         returning id
@@ -227,7 +227,7 @@ async def mark_revoked(tx: Transaction, user_id: UserId, token_id: TokenId) -> b
         id=token_id,
         user_id=user_id,
     )
-    return found is not None
+    return row is not None
 
 
 async def note_use(tx: Transaction, token_id: TokenId, not_since: Instant) -> None:
@@ -258,5 +258,5 @@ async def forget_requests(tx: Transaction) -> int:
 async def forget_old_access(db: Database) -> int:
     """Delete tokens that ended a while ago, and idempotency keys that are too old for any client to retry."""
     async with db.transaction() as tx:
-        gone = await drop_ended(tx, Instant(tx.now - SHOWN_AFTER_END))
-        return gone + await forget_requests(tx)
+        deleted_count = await drop_ended(tx, Instant(tx.now - SHOWN_AFTER_END))
+        return deleted_count + await forget_requests(tx)

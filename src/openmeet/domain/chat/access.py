@@ -337,7 +337,7 @@ async def access_in(reader: Reader, room: Room, person: UserId | None) -> Access
 
 async def access_to_each(reader: Reader, rooms: Collection[RoomId], person: UserId | None) -> dict[RoomId, Access]:
     """``access`` for several rooms."""
-    found = {}
+    levels = {}
     for of, ids in (await _by_owner(reader, rooms)).items():
         rows = await reader.fetch(
             f"select r.id, {access_sql('r', 'cast(:person as text)', of)} as level from chat_rooms r where r.id in :rooms",
@@ -345,8 +345,8 @@ async def access_to_each(reader: Reader, rooms: Collection[RoomId], person: User
             person=person,
             now=reader.now,
         )
-        found.update({RoomId(row["id"]): Access(int(row["level"])) for row in rows})
-    return found
+        levels.update({RoomId(row["id"]): Access(int(row["level"])) for row in rows})
+    return levels
 
 
 async def access_to_own(
@@ -359,8 +359,8 @@ async def access_to_own(
         person=person,
         **values,
     )
-    found = await access_to_each(reader, [RoomId(row["id"]) for row in rows], person)
-    return {room: one for room, one in found.items() if one is not Access.NONE}
+    levels = await access_to_each(reader, [RoomId(row["id"]) for row in rows], person)
+    return {room: one for room, one in levels.items() if one is not Access.NONE}
 
 
 async def access_of_each(
@@ -391,19 +391,19 @@ async def _by_owner(reader: Reader, rooms: Collection[RoomId]) -> dict[SubjectKi
         " from chat_rooms where id in :rooms order by id",
         rooms=sorted(set(rooms)),
     )
-    found: dict[SubjectKind, list[RoomId]] = {}
+    rooms_by_kind: dict[SubjectKind, list[RoomId]] = {}
     for row in rows:
-        found.setdefault(SubjectKind(row["owner"]), []).append(RoomId(row["id"]))
-    return found
+        rooms_by_kind.setdefault(SubjectKind(row["owner"]), []).append(RoomId(row["id"]))
+    return rooms_by_kind
 
 
 async def require_access(reader: Reader, room: RoomId, person: UserId | None, least: Access) -> Access:
     """Return the access of the person. Raises NotFound if they have none, whether or not the room exists, and Forbidden
     (``ReadOnly``, ``NotAModerator``) if they have less than ``least``.
     """
-    found = await access(reader, room, person)
-    require_at_least(found, least)
-    return found
+    level = await access(reader, room, person)
+    require_at_least(level, least)
+    return level
 
 
 def require_at_least(level: Access, least: Access) -> None:

@@ -94,20 +94,20 @@ class RoomAddress:
     host_id: UserId | None = None
 
 
-async def addresses_of(reader: Reader, found: Sequence[Room], viewer: UserId | None) -> dict[RoomId, RoomAddress]:
+async def addresses_of(reader: Reader, rooms: Sequence[Room], viewer: UserId | None) -> dict[RoomId, RoomAddress]:
     """Title and page of each room. Rooms whose subject was deleted are left out."""
     of_events = {
-        one.id: one for one in await events.several(reader, [room.event_id for room in found if room.event_id])
+        one.id: one for one in await events.several(reader, [room.event_id for room in rooms if room.event_id])
     }
-    series = await series_queries.by_ids(reader, [room.series_id for room in found if room.series_id])
+    series = await series_queries.by_ids(reader, [room.series_id for room in rooms if room.series_id])
     # If a part of a split series was deleted, its conversation continues with the first part that still exists.
     living = await room_queries.living_halves(reader, [one.id for one in series.values() if one.deleted_at is not None])
     halves = await series_queries.by_ids(reader, list(living.values()))
     series |= {ended: halves[half] for ended, half in living.items()}
-    of_groups = await groups.by_ids(reader, [room.group_id for room in found if room.group_id])
-    names = await shown_names(reader, [room.with_user_id for room in found if room.with_user_id])
+    of_groups = await groups.by_ids(reader, [room.group_id for room in rooms if room.group_id])
+    names = await shown_names(reader, [room.with_user_id for room in rooms if room.with_user_id])
     addresses = {}
-    for room in found:
+    for room in rooms:
         about: Event | Series | Group | None
         if room.event_id is not None:
             about = of_events.get(room.event_id)

@@ -8,7 +8,7 @@ from groundwork.database.transaction import Database, Reader
 from openmeet.domain.chat.access import access, series_chain_sql
 from openmeet.domain.chat.message_queries import COLUMNS, message_of
 from openmeet.domain.chat.model import Access, ChatMessage, MessageKind, RoomId
-from openmeet.domain.chat.queries import votes_of
+from openmeet.domain.chat.polls import votes_of
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.users.model import UserId, unnamed
 
@@ -54,9 +54,9 @@ async def _page(
         after=after,
         limit=limit,
     )
-    found = [message_of(row) for row in rows]
-    names = await shown_names(reader, [one.user_id for one in found if one.user_id is not None])
-    votes = await votes_of(reader, [one.id for one in found if one.kind is MessageKind.POLL])
+    messages = [message_of(row) for row in rows]
+    names = await shown_names(reader, [one.user_id for one in messages if one.user_id is not None])
+    votes = await votes_of(reader, [one.id for one in messages if one.kind is MessageKind.POLL])
     order = {user_id: place for place, user_id in enumerate(numbers, 1)}
     return [
         ExportedMessage(
@@ -68,7 +68,7 @@ async def _page(
             else one.matrix_sender or "",
             votes.get(one.id, {}),
         )
-        for one in found
+        for one in messages
     ]
 
 

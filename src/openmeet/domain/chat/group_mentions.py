@@ -49,24 +49,28 @@ async def allowed_group_mentions(
 
     Raises TooMany (``EveryoneTooOften``) if everyone was called within the last hour.
     """
-    wanted = {WORDS[name] for name in mentioned_names(body) if name in WORDS}
-    if not wanted or room.kind in _SMALL:
+    mentions = {WORDS[name] for name in mentioned_names(body) if name in WORDS}
+    if not mentions or room.kind in _SMALL:
         return ()
     made = []
-    if GroupMention.EVERYONE in wanted and level is Access.MODERATE:
+    if GroupMention.EVERYONE in mentions and level is Access.MODERATE:
         last = await _last_call(reader, room.id, GroupMention.EVERYONE, None, _EVERYONE_AGAIN)
         if last is not None:
-            left = -(-(last + _EVERYONE_AGAIN - reader.now) // SECOND)
-            minutes = -(-left // 60)
-            raise TooMany(ChatReason.EVERYONE_TOO_OFTEN, after_seconds=left, name="EveryoneTooOften", minutes=minutes)
+            wait_seconds = -(-(last + _EVERYONE_AGAIN - reader.now) // SECOND)
+            minutes = -(-wait_seconds // 60)
+            raise TooMany(
+                ChatReason.EVERYONE_TOO_OFTEN, after_seconds=wait_seconds, name="EveryoneTooOften", minutes=minutes
+            )
         made.append(GroupMention.EVERYONE)
-    if GroupMention.HOSTS in wanted and not await _last_call(reader, room.id, GroupMention.HOSTS, person, _HOSTS_AGAIN):
+    if GroupMention.HOSTS in mentions and not await _last_call(
+        reader, room.id, GroupMention.HOSTS, person, _HOSTS_AGAIN
+    ):
         made.append(GroupMention.HOSTS)
     return tuple(made)
 
 
 async def _last_call(
-    reader: Reader, room: RoomId, whom: GroupMention, person: UserId | None, within: int
+    reader: Reader, room: RoomId, mention: GroupMention, person: UserId | None, within: int
 ) -> Instant | None:
     row = await reader.fetch_one(
         """
@@ -78,7 +82,7 @@ async def _last_call(
         most=_MAX_SEARCHED,
         since=Instant(reader.now - within),
         # We write this JSON ourselves, and quotes in people's text are escaped in it.
-        call=f'%"calls": [%"{whom}"%',
+        call=f'%"calls": [%"{mention}"%',
         person=person,
     )
     return row["last"] if row else None
@@ -105,22 +109,24 @@ async def page_of_people_called(
     if not calls:
         return (), None
     only_hosts = GroupMention.EVERYONE not in calls
-    whom = (
+    related_people = (
         f"(select distinct h.user_id from {related_people_sql()} h where h.because = 'hosting')"
         if only_hosts
         else people_in_room_sql()
     )
     rows = await tx.fetch(
-        f"select p.user_id from chat_rooms r, {whom} p where r.id = :room and p.user_id > :after order by p.user_id limit :limit",
+        f"select p.user_id from chat_rooms r, {related_people} p where r.id = :room and p.user_id > :after order by p.user_id limit :limit",
         room=room.id,
         after=after or "",
         limit=_PAGE,
     )
     listed = [UserId(row["user_id"]) for row in rows]
-    reached = await access_of_each(tx, room, listed)
-    found = [who for who in listed if reached.get(who, Access.NONE) is not Access.NONE and who != one.user_id]
+    access_by_person = await access_of_each(tx, room, listed)
+    with_access = [
+        who for who in listed if access_by_person.get(who, Access.NONE) is not Access.NONE and who != one.user_id
+    ]
     await tx.execute_many(
         "insert into chat_mentions (message_id, user_id, is_called) values (:message, :person, 1) on conflict do nothing",
-        [{"message": one.id, "person": who} for who in found],
+        [{"message": one.id, "person": who} for who in with_access],
     )
-    return found, listed[-1] if len(listed) == _PAGE else None
+    return with_access, listed[-1] if len(listed) == _PAGE else None

@@ -111,11 +111,11 @@ async def react(tx: Transaction, sender: str, message_id: ChatMessageId, emoji: 
 
 
 async def _own(tx: Transaction, sender: str, message_id: ChatMessageId) -> ChatMessage:
-    known = await message_queries.by_id(tx, message_id)
-    if known is None:
+    message = await message_queries.by_id(tx, message_id)
+    if message is None:
         raise NotFound(ChatReason.NO_SUCH_MESSAGE)
-    await room_queries.lock(tx, known.room_id)
-    one = await message_queries.by_id(tx, message_id) or known
+    await room_queries.lock(tx, message.room_id)
+    one = await message_queries.by_id(tx, message_id) or message
     if one.matrix_sender != sender:
         raise Forbidden(ChatReason.AUTHOR_ONLY, name="AuthorOnly")
     return one

@@ -40,8 +40,8 @@ async def _is_date(reader: Reader, head: SeriesId, name: str) -> bool:
     )
     if stored is not None:
         return True
-    found = await series_queries.by_ids(reader, parts)
-    return any(expansion.is_date_of(one.timing.pattern, original_of(name)) for one in found.values())
+    series = await series_queries.by_ids(reader, parts)
+    return any(expansion.is_date_of(one.timing.pattern, original_of(name)) for one in series.values())
 
 
 async def takes_signals(reader: Reader, room: Room) -> bool:

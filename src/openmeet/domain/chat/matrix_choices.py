@@ -98,10 +98,10 @@ async def note_invitations(tx: Transaction, room_id: RoomId, people: Collection[
 
 async def rooms_to_choose(reader: Reader, user_id: UserId, limit: int) -> list[MirroredRoomChoice]:
     """The mirrored rooms in which a person may write, those with the latest messages first."""
-    reached = await access_to_own(reader, user_id, "r.matrix_state = 'on'")
-    ids = [room for room, found in reached.items() if found >= Access.WRITE][:limit]
-    found = await room_queries.by_ids(reader, ids)
-    addresses = await addresses_of(reader, list(found.values()), user_id)
+    access_by_room = await access_to_own(reader, user_id, "r.matrix_state = 'on'")
+    ids = [room for room, level in access_by_room.items() if level >= Access.WRITE][:limit]
+    rooms = await room_queries.by_ids(reader, ids)
+    addresses = await addresses_of(reader, list(rooms.values()), user_id)
     mode = await mode_of(reader, user_id)
     rows = await reader.fetch(
         "select room_id, wish from matrix_choices where user_id = :user order by room_id", user=user_id

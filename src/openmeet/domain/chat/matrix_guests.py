@@ -95,14 +95,14 @@ async def are_allowed(reader: Reader, room: Room) -> bool:
 
 async def may_write(reader: Reader, room: Room, mxid: str) -> bool:
     """Whether a person without a local account is a guest who may write in the room now."""
-    found = None if room.is_closed else await guest(reader, room.id, mxid)
-    return found is not None and found.state is GuestState.INVITED and await are_allowed(reader, room)
+    matrix_guest = None if room.is_closed else await guest(reader, room.id, mxid)
+    return matrix_guest is not None and matrix_guest.state is GuestState.INVITED and await are_allowed(reader, room)
 
 
 async def is_only_guest(reader: Reader, room: Room, mxid: str, user_id: UserId) -> bool:
     """Whether the owner of this linked account can access the room only as a guest."""
-    found = await guest(reader, room.id, mxid)
-    if found is None or found.state is not GuestState.INVITED:
+    matrix_guest = await guest(reader, room.id, mxid)
+    if matrix_guest is None or matrix_guest.state is not GuestState.INVITED:
         return False
     return await access(reader, room.id, user_id) is Access.NONE
 
@@ -193,13 +193,13 @@ async def become_person(tx: Transaction, mxid: str, user_id: UserId) -> None:
         mxid=mxid,
     )
     for row in rows:
-        found = await access(tx, RoomId(row["room_id"]), user_id)
-        if row["state"] == GuestState.INVITED and found is Access.NONE:
+        level = await access(tx, RoomId(row["room_id"]), user_id)
+        if row["state"] == GuestState.INVITED and level is Access.NONE:
             continue
         await tx.execute(
             "delete from matrix_guests where room_id = :room and mxid = :mxid", room=row["room_id"], mxid=mxid
         )
-        if row["state"] != GuestState.BANNED or found is Access.MODERATE or row["by_user_id"] in {None, user_id}:
+        if row["state"] != GuestState.BANNED or level is Access.MODERATE or row["by_user_id"] in {None, user_id}:
             continue
         await tx.execute(
             """
@@ -246,9 +246,15 @@ async def _decide(
     before = await guest(tx, room_id, address.strip())
     if before is None or before.state is state or (state is GuestState.REMOVED and before.state is GuestState.BANNED):
         return before
-    why = " ".join(reason.split())[:MAX_REASON]
-    await _write(tx, room_id, before.mxid, state, caller, reason=why)
-    await note_act(tx, room_id, act, by=caller.user_id, reason=f"{before.mxid}: {why}" if why else before.mxid)
+    cleaned_reason = " ".join(reason.split())[:MAX_REASON]
+    await _write(tx, room_id, before.mxid, state, caller, reason=cleaned_reason)
+    await note_act(
+        tx,
+        room_id,
+        act,
+        by=caller.user_id,
+        reason=f"{before.mxid}: {cleaned_reason}" if cleaned_reason else before.mxid,
+    )
     await log.append(tx, room_id, LogKind.ROOM)
     return await _stored(tx, room_id, before.mxid)
 
@@ -282,9 +288,9 @@ async def _write(
 
 
 async def _stored(reader: Reader, room: RoomId, mxid: str) -> MatrixGuest:
-    found = await guest(reader, room, mxid)
-    assert found is not None, "it was written in this transaction"  # noqa: S101 - for the type checker
-    return found
+    matrix_guest = await guest(reader, room, mxid)
+    assert matrix_guest is not None, "it was written in this transaction"  # noqa: S101 - for the type checker
+    return matrix_guest
 
 
 def _guest(row: Row) -> MatrixGuest:

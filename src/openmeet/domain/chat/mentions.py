@@ -36,13 +36,13 @@ async def mentions_in(reader: Reader, messages: Collection[ChatMessageId]) -> di
         """,
         messages=sorted(messages),
     )
-    found: dict[ChatMessageId, list[Mention]] = {}
+    mentions: dict[ChatMessageId, list[Mention]] = {}
     for row in rows:
         written, name = row["name"], row["display_name"] or ""
         is_renamed = bool(written and name) and not row["handles"] and name_key(name) != written
         mention = Mention(UserId(row["user_id"]), written, name, is_renamed)
-        found.setdefault(ChatMessageId(row["message_id"]), []).append(mention)
-    return found
+        mentions.setdefault(ChatMessageId(row["message_id"]), []).append(mention)
+    return mentions
 
 
 def renamed_among(mentions: Collection[Mention]) -> dict[str, str]:

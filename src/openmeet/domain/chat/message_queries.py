@@ -173,8 +173,8 @@ async def around(reader: Reader, one: ChatMessage, number: int) -> list[ChatMess
             here=one.number,
             limit=number,
         )
-        near |= {found.id: found for found in map(message_of, rows)}
-    return sorted(near.values(), key=lambda found: found.number)
+        near |= {message.id: message for message in map(message_of, rows)}
+    return sorted(near.values(), key=lambda message: message.number)
 
 
 async def held_in(reader: Reader, room: RoomId) -> list[ChatMessageId]:

@@ -52,8 +52,8 @@ async def send(tx: Transaction, caller: Caller, room_id: RoomId, new: NewMessage
     """
     client_id = checked_client_id(new.client_id)
     room = await room_queries.lock(tx, room_id)
-    found = await access_in(tx, room, caller.user_id) if room else Access.NONE
-    if room is None or found is Access.NONE:
+    level = await access_in(tx, room, caller.user_id) if room else Access.NONE
+    if room is None or level is Access.NONE:
         raise NotFound(ChatReason.NO_SUCH_ROOM)
     is_signal = new.kind is MessageKind.SIGNAL and new.signal is not None
     body = str(new.signal) if is_signal else checked_text(new.text, is_needed=not new.pictures)
@@ -64,19 +64,19 @@ async def send(tx: Transaction, caller: Caller, room_id: RoomId, new: NewMessage
                 raise Conflict(ChatReason.CLIENT_ID_REUSED, name="ClientIdReused")
             return before, False
     # Do not check this earlier: a repeated request returns its stored message even if the person may no longer write.
-    await require_write_access(tx, room, caller.user_id, found)
+    await require_write_access(tx, room, caller.user_id, level)
     if new.kind is MessageKind.SIGNAL and not await takes_signals(tx, room):
         raise Refused(ChatReason.NO_TIME_FOR_SIGNALS, name="NotNow")
     about = await checked_heading(tx, room, new.about)
     shown = await pictures.require_unsent(tx, caller.user_id, new.pictures)
-    await _check_reply(tx, room, new.reply_to, caller.user_id, found)
+    await _check_reply(tx, room, new.reply_to, caller.user_id, level)
     author = MessageAuthor(caller.user_id)
-    if found is not Access.MODERATE:
+    if level is not Access.MODERATE:
         await posting.check_slow_mode(tx, room, author)
     choices = new.details.get("choices")
     written = [body, *(choices if isinstance(choices, list) else ()), *(one.alt for one in new.pictures)]
-    is_held = found is not Access.MODERATE and await posting.waits_for_moderator(tx, room, author, "\n".join(written))
-    calls = () if is_signal else await group_mentions.allowed_group_mentions(tx, room, caller.user_id, found, body)
+    is_held = level is not Access.MODERATE and await posting.waits_for_moderator(tx, room, author, "\n".join(written))
+    calls = () if is_signal else await group_mentions.allowed_group_mentions(tx, room, caller.user_id, level, body)
     details = {**new.details, "calls": [call.value for call in calls]} if calls else new.details
     entry = log.entry_after(room)
     one = ChatMessage(
@@ -143,7 +143,9 @@ async def _check_reply(
         raise InvalidForm({"replyTo": ChatReason.REPLY_ELSEWHERE()})
 
 
-async def add_mentions(tx: Transaction, room: Room, one: ChatMessage, given: Collection[UserId]) -> list[UserId]:
+async def add_mentions(
+    tx: Transaction, room: Room, one: ChatMessage, mentioned_ids: Collection[UserId]
+) -> list[UserId]:
     """Store the mentions of people who may read the message and whose names its author can see. Return the newly
     mentioned.
 
@@ -153,15 +155,17 @@ async def add_mentions(tx: Transaction, room: Room, one: ChatMessage, given: Col
     that was in an earlier text of the message keeps referring to the same person, even if somebody else has that name
     now.
     """
-    reached = await people.named_among(tx, room, given, one.user_id)
-    named = [person for person in dict.fromkeys(given) if person in reached]
+    with_access = await people.named_among(tx, room, mentioned_ids, one.user_id)
+    mentioned = [person for person in dict.fromkeys(mentioned_ids) if person in with_access]
     rows = await tx.fetch("select name from chat_mentions where message_id = :id and name <> ''", id=one.id)
-    known = {row["name"] for row in rows}
-    names = [name for name in mentioned_names(one.body) if not (group_mentions.is_group_mention(name) or name in known)]
+    known_names = {row["name"] for row in rows}
+    names = [
+        name for name in mentioned_names(one.body) if not (group_mentions.is_group_mention(name) or name in known_names)
+    ]
     called = await people.people_named(tx, room, names, one.user_id)
     written = {person: name for name, person in called.items()}
     added = []
-    for person in list(dict.fromkeys((*named, *written)))[:MAX_MENTIONS]:
+    for person in list(dict.fromkeys((*mentioned, *written)))[:MAX_MENTIONS]:
         made = await tx.execute(
             "insert into chat_mentions (message_id, user_id, name) values (:message, :person, :name) on conflict do nothing",
             message=one.id,
@@ -181,10 +185,10 @@ async def edit(
     Raises NotFound, Forbidden (``AuthorOnly``, ``Muted`` …), Refused (``TooLate``, ``Removed``, ``NotEditable``),
     Conflict (``RevisionChanged``), InvalidForm (``text``).
     """
-    one, room, found = await lock_visible_message(tx, caller, message_id)
+    one, room, level = await lock_visible_message(tx, caller, message_id)
     if one.user_id != caller.user_id:
         raise Forbidden(ChatReason.AUTHOR_ONLY, name="AuthorOnly")
-    await require_write_access(tx, room, caller.user_id, found)
+    await require_write_access(tx, room, caller.user_id, level)
     if one.is_removed:
         raise Refused(ChatReason.MESSAGE_REMOVED, name="Removed")
     if one.kind is not MessageKind.TEXT:
@@ -195,7 +199,7 @@ async def edit(
     if not edited.changes:
         return one
     author = MessageAuthor(caller.user_id)
-    waits = found is not Access.MODERATE and await posting.waits_for_moderator(tx, room, author, edited.text)
+    waits = level is not Access.MODERATE and await posting.waits_for_moderator(tx, room, author, edited.text)
     changed = edited.message(tx.now, waits=waits)
     await message_queries.keep_earlier_text(tx, one)
     await write_message(tx, changed)
@@ -237,8 +241,8 @@ async def remove(
     (``reason``).
     """
     one, room = await lock_moderated_message(tx, caller, message_id, of_site=of_site)
-    why = _checked_reason(reason)
-    if not why:
+    checked_reason = _checked_reason(reason)
+    if not checked_reason:
         raise InvalidForm({"reason": ChatReason.REASON_NEEDED()})
     if one.is_removed:
         return one
@@ -248,7 +252,7 @@ async def remove(
         sealed=sealer.seal(json.dumps([one.body, one.details]).encode(), purpose_of(one.id)),
         until=Instant(tx.now + SEALED_FOR),
     )
-    gone = await empty(tx, one, caller.user_id, of_site=of_site)
+    removed = await empty(tx, one, caller.user_id, of_site=of_site)
     await tx.execute(
         "update chat_reports set closed_at = :now, outcome = 'acted' where message_id = :id and closed_at is null"
         " and to_tenant in (0, cast(:of_site as integer))",
@@ -256,8 +260,10 @@ async def remove(
         id=one.id,
         of_site=int(of_site),
     )
-    await note_act(tx, room.id, ModerationAct.REMOVED, by=caller.user_id, message=one.id, about=one.user_id, reason=why)
-    return gone
+    await note_act(
+        tx, room.id, ModerationAct.REMOVED, by=caller.user_id, message=one.id, about=one.user_id, reason=checked_reason
+    )
+    return removed
 
 
 async def restore(
@@ -319,13 +325,13 @@ async def release(tx: Transaction, caller: Caller, message_id: ChatMessageId, re
 async def _set_held(
     tx: Transaction, caller: Caller, message_id: ChatMessageId, reason: str, *, held: bool
 ) -> ChatMessage:
-    one, room, found = await lock_visible_message(tx, caller, message_id)
-    require_at_least(found, Access.MODERATE)
-    why = _checked_reason(reason)
+    one, room, level = await lock_visible_message(tx, caller, message_id)
+    require_at_least(level, Access.MODERATE)
+    checked_reason = _checked_reason(reason)
     if one.is_removed or one.is_held is held:
         return one
     act = ModerationAct.HELD if held else ModerationAct.RELEASED
-    await note_act(tx, room.id, act, by=caller.user_id, message=one.id, about=one.user_id, reason=why)
+    await note_act(tx, room.id, act, by=caller.user_id, message=one.id, about=one.user_id, reason=checked_reason)
     return await set_held(tx, one, held=held)
 
 
@@ -341,10 +347,10 @@ async def lock_visible_message(
     tx: Transaction, caller: Caller, message_id: ChatMessageId
 ) -> tuple[ChatMessage, Room, Access]:
     """Return the message with its room locked. Raises NotFound."""
-    known = await message_queries.by_id(tx, message_id)
-    if known is None:
+    message = await message_queries.by_id(tx, message_id)
+    if message is None:
         raise NotFound(ChatReason.NO_SUCH_MESSAGE)
-    await room_queries.lock(tx, known.room_id)
+    await room_queries.lock(tx, message.room_id)
     return await queries.visible_message(tx, message_id, caller.user_id)
 
 
@@ -357,11 +363,11 @@ async def lock_moderated_message(
     reported to them or that they removed. Raises NotFound, Forbidden (``NotAModerator``).
     """
     if not of_site:
-        one, room, found = await lock_visible_message(tx, caller, message_id)
-        require_at_least(found, Access.MODERATE)
+        one, room, level = await lock_visible_message(tx, caller, message_id)
+        require_at_least(level, Access.MODERATE)
         return one, room
-    known = await message_queries.by_id(tx, message_id)
-    locked_room = await room_queries.lock(tx, known.room_id) if known else None
+    message = await message_queries.by_id(tx, message_id)
+    locked_room = await room_queries.lock(tx, message.room_id) if message else None
     reported = await tx.fetch_one(
         "select 1 as found from chat_reports where message_id = :id and to_tenant = 1 limit 1", id=message_id
     )
@@ -423,7 +429,7 @@ async def empty(tx: Transaction, one: ChatMessage, by: UserId | None, *, of_site
     """Empty a message. The caller has locked the room and checked access. ``by`` is None if its author, a Matrix guest,
     does it.
     """
-    gone = replace(
+    emptied = replace(
         one,
         body="",
         details={},
@@ -433,18 +439,18 @@ async def empty(tx: Transaction, one: ChatMessage, by: UserId | None, *, of_site
         held_at=None,
         revision=one.revision + 1,
     )
-    await write_message(tx, gone)
+    await write_message(tx, emptied)
     for table in ("chat_reactions", "chat_edits", "chat_votes", "chat_mentions", "chat_pins"):
         await tx.execute(f"delete from {table} where message_id = :id", id=one.id)
     await log.append(tx, one.room_id, LogKind.REMOVED, one.id)
-    return gone
+    return emptied
 
 
 def _checked_reason(text: str) -> str:
-    why = text.strip()
-    if len(why) > MAX_REASON:
+    reason = text.strip()
+    if len(reason) > MAX_REASON:
         raise InvalidInput("reason", ChatReason.REASON_TOO_LONG, most=MAX_REASON)
-    return why
+    return reason
 
 
 def removal_sealer(key: SigningKey) -> Sealer:

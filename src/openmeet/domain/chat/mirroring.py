@@ -284,16 +284,16 @@ async def is_to_be_asked(reader: Reader, room: Room, user_id: UserId) -> bool:
     """
     if room.matrix_state != MirrorState.ON:
         return False
-    known = await person(reader, user_id)
-    return known is None or known.answered_at is None
+    matrix_person = await person(reader, user_id)
+    return matrix_person is None or matrix_person.answered_at is None
 
 
 async def withdraw(tx: Transaction, user_id: UserId) -> None:
     """Withdraw the consent of a person who deletes their account, which redacts what was sent. No effect without
     consent.
     """
-    known = await person(tx, user_id)
-    if known is not None and known.consent is not MatrixConsent.NONE:
+    matrix_person = await person(tx, user_id)
+    if matrix_person is not None and matrix_person.consent is not MatrixConsent.NONE:
         await answer_consent(tx, Caller(user_id, ""), MatrixConsent.NONE)
 
 

@@ -46,8 +46,8 @@ async def undecided_rooms(reader: Reader, person: UserId) -> list[UndecidedRoom]
     if not rows:
         return []
     levels = await access_to_each(reader, [RoomId(row["room_id"]) for row in rows], person)
-    mine = [room for room, level in levels.items() if level is Access.MODERATE]
-    rooms = await room_queries.by_ids(reader, mine)
+    moderated_rooms = [room for room, level in levels.items() if level is Access.MODERATE]
+    rooms = await room_queries.by_ids(reader, moderated_rooms)
     addresses = await addresses_of(reader, list(rooms.values()), person)
     return [
         UndecidedRoom(addresses[room], moderation_path(addresses[room].path), int(row["number"]), Instant(row["since"]))
@@ -58,5 +58,5 @@ async def undecided_rooms(reader: Reader, person: UserId) -> list[UndecidedRoom]
 
 def moderation_path(path: str) -> str:
     """Return the path of a room’s moderation page. ``path`` is the path of the room and can have a query string."""
-    page, mark, query = path.partition("?")
-    return f"{page}/moderation{mark}{query}"
+    page, separator, query = path.partition("?")
+    return f"{page}/moderation{separator}{query}"

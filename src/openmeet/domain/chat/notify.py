@@ -35,7 +35,7 @@ from openmeet.domain.notifications.model import NotificationTopic
 from openmeet.domain.notifications.notify import Notice, notify_each
 from openmeet.domain.users.model import UserId
 
-_Wanted = Mapping[UserId, NotificationKind[ChatNews]]
+_KindByPerson = Mapping[UserId, NotificationKind[ChatNews]]
 
 # Older messages, for example imported ones, do not notify anyone.
 _NEWS_FOR: Final = DAY
@@ -108,12 +108,12 @@ async def _notify_of(db: Database, entry: ChatLogEntry) -> None:
             one = await message_queries.by_id(tx, entry.message_id)
             if room is None or one is None or not _is_news(one, tx.now):
                 return
-            wanted: dict[UserId, NotificationKind[ChatNews]] = {}
+            kinds_by_person: dict[UserId, NotificationKind[ChatNews]] = {}
             if entry.kind is not LogKind.EDITED:
-                wanted, after = await _followers(tx, room, one, after)
+                kinds_by_person, after = await _followers(tx, room, one, after)
             if is_first:
-                wanted |= await _addressed(tx, room, one, is_edit=entry.kind is LogKind.EDITED)
-            await _notify(tx, room, one, wanted)
+                kinds_by_person |= await _addressed(tx, room, one, is_edit=entry.kind is LogKind.EDITED)
+            await _notify(tx, room, one, kinds_by_person)
         is_first = False
 
 
@@ -164,20 +164,20 @@ def _is_news(one: ChatMessage, now: Instant) -> bool:
     return is_shown and one.kind in WRITTEN and one.said_at > now - _NEWS_FOR
 
 
-async def _addressed(reader: Reader, room: Room, one: ChatMessage, *, is_edit: bool) -> _Wanted:
+async def _addressed(reader: Reader, room: Room, one: ChatMessage, *, is_edit: bool) -> _KindByPerson:
     """The people whom the message itself addresses, with the strongest reason."""
-    found: dict[UserId, NotificationKind[ChatNews]] = {}
+    kinds_by_person: dict[UserId, NotificationKind[ChatNews]] = {}
     if not is_edit and room.kind in {RoomKind.HOSTS, RoomKind.DIRECT}:
-        found = dict.fromkeys(await _people_of(reader, room), kinds.CHAT_DIRECT)
+        kinds_by_person = dict.fromkeys(await _people_of(reader, room), kinds.CHAT_DIRECT)
     if not is_edit and one.reply_to is not None:
         answered = await message_queries.by_id(reader, one.reply_to)
         if answered is not None and answered.user_id is not None:
-            found[answered.user_id] = kinds.CHAT_REPLY
+            kinds_by_person[answered.user_id] = kinds.CHAT_REPLY
     rows = await reader.fetch(
         "select user_id from chat_mentions where message_id = :message and is_called = 0 order by user_id",
         message=one.id,
     )
-    return found | {UserId(row["user_id"]): kinds.CHAT_MENTION for row in rows}
+    return kinds_by_person | {UserId(row["user_id"]): kinds.CHAT_MENTION for row in rows}
 
 
 async def _people_of(reader: Reader, room: Room) -> list[UserId]:
@@ -212,45 +212,45 @@ async def _followers(
         topic=NotificationTopic.ROOMS.value,
         limit=_PEOPLE,
     )
-    found = {
+    kinds_by_person = {
         UserId(row["user_id"]): kinds.CHAT_MESSAGES if row["level"] == "all" else kinds.CHAT_UNREAD for row in rows
     }
-    return found, UserId(rows[-1]["user_id"]) if len(rows) == _PEOPLE else None
+    return kinds_by_person, UserId(rows[-1]["user_id"]) if len(rows) == _PEOPLE else None
 
 
-async def _notify(tx: Transaction, room: Room, one: ChatMessage, wanted: _Wanted) -> None:
+async def _notify(tx: Transaction, room: Room, one: ChatMessage, kinds_by_person: _KindByPerson) -> None:
     """Notify these people, except those who may not read the message, have already read it or do not want to be
     notified.
     """
-    people = sorted(set(wanted) - {one.user_id})
+    people = sorted(set(kinds_by_person) - {one.user_id})
     if not people:
         return
-    reached = await access_of_each(tx, room, people)
+    access_by_person = await access_of_each(tx, room, people)
     rows = await tx.fetch(
         "select user_id, read_number, level, muted_until, seen_at from chat_readers"
         " where room_id = :room and user_id in :people order by user_id",
         room=room.id,
         people=people,
     )
-    kept = {UserId(row["user_id"]): row for row in rows}
+    readings = {UserId(row["user_id"]): row for row in rows}
     recipients: dict[NotificationKind[ChatNews], list[UserId]] = {}
     looking = set()
     for person in people:
-        if reached.get(person, Access.NONE) is Access.NONE:
+        if access_by_person.get(person, Access.NONE) is Access.NONE:
             continue
-        own = kept.get(person)
+        own = readings.get(person)
         if own is not None and (own["read_number"] >= one.number or (own["muted_until"] or 0) > tx.now):
             continue
         level = NotificationLevel.USUAL if own is None else NotificationLevel(own["level"])
-        if wanted[person] not in _KINDS_OF_LEVEL[level]:
+        if kinds_by_person[person] not in _KINDS_OF_LEVEL[level]:
             continue
         if own is not None and own["seen_at"] is not None and own["seen_at"] > tx.now - _ACTIVE_FOR:
             looking.add(person)
-        recipients.setdefault(wanted[person], []).append(person)
+        recipients.setdefault(kinds_by_person[person], []).append(person)
     for kind, to in recipients.items():
         if kind in _BUNDLES:
-            known = await queries.waiting_among(tx, to, kind, room.id, Instant(tx.now - _BUNDLED_FOR))
-            await notify_each(tx, kind, _notices(room, one, [who for who in to if who not in known], looking))
+            waiting_ids = await queries.waiting_among(tx, to, kind, room.id, Instant(tx.now - _BUNDLED_FOR))
+            await notify_each(tx, kind, _notices(room, one, [who for who in to if who not in waiting_ids], looking))
         else:
             await notify_each(tx, kind, _notices(room, one, to, looking))
 

@@ -45,22 +45,22 @@ async def removals_of(reader: Reader, ids: Sequence[ChatMessageId]) -> dict[Chat
         " and act in ('removed', 'objected', 'restored', 'upheld') order by at, id",
         ids=sorted(set(ids)),
     )
-    found: dict[ChatMessageId, Removal] = {}
+    removals: dict[ChatMessageId, Removal] = {}
     for row in rows:
         message = ChatMessageId(row["message_id"])
-        before = found.get(message)
+        before = removals.get(message)
         match ModerationAct(row["act"]):
             case ModerationAct.REMOVED:
-                found[message] = Removal(message, row["reason"], row["at"], None, is_decided=False)
+                removals[message] = Removal(message, row["reason"], row["at"], None, is_decided=False)
             case ModerationAct.RESTORED:
-                found.pop(message, None)
+                removals.pop(message, None)
             case ModerationAct.OBJECTED if before is not None:
-                found[message] = Removal(message, before.reason, before.at, row["reason"], is_decided=False)
+                removals[message] = Removal(message, before.reason, before.at, row["reason"], is_decided=False)
             case ModerationAct.UPHELD if before is not None:
-                found[message] = replace(before, is_decided=True, decision=row["reason"])
+                removals[message] = replace(before, is_decided=True, decision=row["reason"])
             case _:
                 pass
-    return found
+    return removals
 
 
 async def own_removal(reader: Reader, message_id: ChatMessageId, person: UserId) -> Removal:
@@ -68,10 +68,10 @@ async def own_removal(reader: Reader, message_id: ChatMessageId, person: UserId)
     NotFound.
     """
     one = await message_queries.by_id(reader, message_id)
-    found = (await removals_of(reader, [message_id])).get(message_id)
-    if one is None or one.user_id != person or not one.is_removed or one.is_taken_back or found is None:
+    removal = (await removals_of(reader, [message_id])).get(message_id)
+    if one is None or one.user_id != person or not one.is_removed or one.is_taken_back or removal is None:
         raise NotFound(ChatReason.NO_SUCH_MESSAGE)
-    return found
+    return removal
 
 
 async def object_to(tx: Transaction, caller: Caller, message_id: ChatMessageId, words: str) -> None:
@@ -83,20 +83,26 @@ async def object_to(tx: Transaction, caller: Caller, message_id: ChatMessageId, 
     if one is not None:
         await room_queries.lock(tx, one.room_id)
     removal = await own_removal(tx, message_id, caller.user_id)
-    said = words.strip()
-    if not said:
+    objection_text = words.strip()
+    if not objection_text:
         raise InvalidForm({"words": ChatReason.REASON_NEEDED()})
-    if len(said) > MAX_REASON:
+    if len(objection_text) > MAX_REASON:
         raise InvalidForm({"words": ChatReason.REASON_TOO_LONG(most=MAX_REASON)})
     if removal.objection is not None:
         raise Refused(ChatReason.ALREADY_OBJECTED, name="AlreadyObjected")
-    kept = await tx.fetch_one(
+    removed_message = await tx.fetch_one(
         "select 1 as found from chat_removed where message_id = :id and until > :now", id=message_id, now=tx.now
     )
-    if one is None or kept is None:
+    if one is None or removed_message is None:
         raise Refused(ChatReason.NOTHING_TO_OBJECT_TO, name="NothingToObjectTo")
     await note_act(
-        tx, one.room_id, ModerationAct.OBJECTED, by=caller.user_id, message=one.id, about=caller.user_id, reason=said
+        tx,
+        one.room_id,
+        ModerationAct.OBJECTED,
+        by=caller.user_id,
+        message=one.id,
+        about=caller.user_id,
+        reason=objection_text,
     )
 
 
@@ -113,8 +119,10 @@ async def uphold(
     removal = (await removals_of(tx, [one.id])).get(one.id)
     if removal is None or removal.objection is None or removal.is_decided:
         return
-    why = reason.strip()[:MAX_REASON]
-    await note_act(tx, room.id, ModerationAct.UPHELD, by=caller.user_id, message=one.id, about=one.user_id, reason=why)
+    explanation = reason.strip()[:MAX_REASON]
+    await note_act(
+        tx, room.id, ModerationAct.UPHELD, by=caller.user_id, message=one.id, about=one.user_id, reason=explanation
+    )
     await notify.notify_author(tx, kinds.CHAT_UPHELD, one, await log.append(tx, room.id, LogKind.ROOM))
 
 
@@ -189,9 +197,9 @@ async def reports_to_site(reader: Reader, ids: Sequence[ChatMessageId]) -> dict[
         " order by at, id limit 500",
         ids=sorted(set(ids)),
     )
-    found: dict[ChatMessageId, list[SiteReport]] = {}
+    reports: dict[ChatMessageId, list[SiteReport]] = {}
     for row in rows:
         message = ChatMessageId(row["message_id"])
         one = SiteReport(message, ReportReason(row["reason"]), row["words"], row["at"], row["closed_at"] is None)
-        found.setdefault(message, []).append(one)
-    return found
+        reports.setdefault(message, []).append(one)
+    return reports

@@ -70,12 +70,12 @@ async def members(
     Access and names are looked up only for as many people as a page may need, because a room can have tens of
     thousands. If most of them are not named, a page is shorter than its limit. Raises NotFound.
     """
-    mine = await _require_some_access(reader, room, viewer)
-    found, last = await _in_order(reader, room, viewer, mine, words=words, role=role, limit=limit, after=after)
-    because = await _because(reader, room.id, [one.user_id for one in found])
+    own_access = await _require_some_access(reader, room, viewer)
+    in_order, last = await _in_order(reader, room, viewer, own_access, words=words, role=role, limit=limit, after=after)
+    because = await _because(reader, room.id, [one.user_id for one in in_order])
     return RoomMembers(
-        tuple(one.member(because, mine, viewer) for one in found),
-        await _count_unnamed(reader, room, viewer, mine),
+        tuple(one.member(because, own_access, viewer) for one in in_order),
+        await _count_unnamed(reader, room, viewer, own_access),
         last,
     )
 
@@ -84,7 +84,7 @@ async def _in_order(
     reader: Reader,
     room: Room,
     viewer: UserId,
-    mine: Access,
+    own_access: Access,
     *,
     words: str = "",
     role: Access | None = None,
@@ -114,41 +114,43 @@ async def _in_order(
         **values,
     )
     folded = {UserId(row["id"]): str(row["folded"]) for row in listed}
-    candidates = await _look_up(reader, room, viewer, mine, list(folded))
-    found = [
+    candidates = await _look_up(reader, room, viewer, own_access, list(folded))
+    matching = [
         one
         for one in (candidates[each] for each in folded if each in candidates)
         if one.is_named and role in {None, one.access}
     ]
-    shown = found[:limit]
-    has_more = bool(shown) and (len(found) > limit or len(listed) == most)
+    shown = matching[:limit]
+    has_more = bool(shown) and (len(matching) > limit or len(listed) == most)
     return shown, (folded[shown[-1].user_id], shown[-1].user_id) if has_more else None
 
 
 async def some_members(reader: Reader, room: Room, viewer: UserId, limit: int) -> RoomMembers:
     """A few of the people in the room, hosts first. Raises NotFound."""
-    mine = await _require_some_access(reader, room, viewer)
+    own_access = await _require_some_access(reader, room, viewer)
     rows = await reader.fetch(
         f"select p.user_id from {related_people_sql()} p limit :most", room=room.id, most=_COUNTED
     )
-    candidates = await _look_up(reader, room, viewer, mine, [UserId(row["user_id"]) for row in rows])
-    named = sorted(
+    candidates = await _look_up(reader, room, viewer, own_access, [UserId(row["user_id"]) for row in rows])
+    named_members = sorted(
         (one for one in candidates.values() if one.is_named), key=lambda one: (-one.access, one.name.lower())
     )
-    because = await _because(reader, room.id, [one.user_id for one in named[:limit]])
-    others = len(candidates) - len(named) if len(rows) < _COUNTED else None
+    because = await _because(reader, room.id, [one.user_id for one in named_members[:limit]])
+    others = len(candidates) - len(named_members) if len(rows) < _COUNTED else None
     total = len(candidates) if len(rows) < _COUNTED else None
-    return RoomMembers(tuple(one.member(because, mine, viewer) for one in named[:limit]), others, None, total)
+    return RoomMembers(
+        tuple(one.member(because, own_access, viewer) for one in named_members[:limit]), others, None, total
+    )
 
 
 async def _require_some_access(reader: Reader, room: Room, viewer: UserId) -> Access:
-    mine = await access_in(reader, room, viewer)
-    if mine is Access.NONE:
+    own_access = await access_in(reader, room, viewer)
+    if own_access is Access.NONE:
         raise NotFound(ChatReason.NO_SUCH_ROOM)
-    return mine
+    return own_access
 
 
-async def _count_unnamed(reader: Reader, room: Room, viewer: UserId, mine: Access) -> int | None:
+async def _count_unnamed(reader: Reader, room: Room, viewer: UserId, own_access: Access) -> int | None:
     """How many people of the whole room are not named. It does not depend on the search words or the page, because that
     could reveal who they are.
     """
@@ -157,7 +159,7 @@ async def _count_unnamed(reader: Reader, room: Room, viewer: UserId, mine: Acces
     )
     if len(rows) == _COUNTED:
         return None
-    candidates = await _look_up(reader, room, viewer, mine, [UserId(row["user_id"]) for row in rows])
+    candidates = await _look_up(reader, room, viewer, own_access, [UserId(row["user_id"]) for row in rows])
     return sum(not one.is_named for one in candidates.values())
 
 
@@ -171,8 +173,8 @@ class _PossibleMember:
     is_named: bool
     seen: frozenset[str]
 
-    def member(self, because: Mapping[UserId, Sequence[str]], mine: Access, viewer: UserId) -> RoomMember:
-        knows_all = mine is Access.MODERATE or self.user_id == viewer
+    def member(self, because: Mapping[UserId, Sequence[str]], own_access: Access, viewer: UserId) -> RoomMember:
+        knows_all = own_access is Access.MODERATE or self.user_id == viewer
         reasons = tuple(one for one in because.get(self.user_id, ()) if knows_all or one in self.seen)
         return RoomMember(self.user_id, self.shown_name, self.access, reasons)
 
@@ -182,7 +184,7 @@ class _PossibleMember:
 
 
 async def _look_up(
-    reader: Reader, room: Room, viewer: UserId, mine: Access, ids: Collection[UserId]
+    reader: Reader, room: Room, viewer: UserId, own_access: Access, ids: Collection[UserId]
 ) -> dict[UserId, _PossibleMember]:
     """Look up these people. Those who may not read the room are left out."""
     if not ids:
@@ -198,7 +200,7 @@ async def _look_up(
         room=room.id,
         ids=sorted(set(ids)),
         viewer=viewer,
-        moderates=int(mine is Access.MODERATE),
+        moderates=int(own_access is Access.MODERATE),
         now=reader.now,
     )
     return {
@@ -207,7 +209,7 @@ async def _look_up(
             row["name"],
             Access(int(row["level"])),
             bool(row["named"]),
-            frozenset(why for why, column in _SEEN_BY.items() if row[column]),
+            frozenset(because for because, column in _SEEN_BY.items() if row[column]),
         )
         for row in rows
         if row["level"]
@@ -260,7 +262,7 @@ async def named_among(reader: Reader, room: Room, ids: Collection[UserId], viewe
     """
     if not ids:
         return set()
-    mine = await access_in(reader, room, viewer)
+    own_access = await access_in(reader, room, viewer)
     rows = await reader.fetch(
         f"""
         select u.id from chat_rooms r, users u where r.id = :room and u.id in :ids and {_is_named()} order by u.id
@@ -268,11 +270,11 @@ async def named_among(reader: Reader, room: Room, ids: Collection[UserId], viewe
         room=room.id,
         ids=sorted(set(ids)),
         viewer=viewer,
-        moderates=int(mine is Access.MODERATE),
+        moderates=int(own_access is Access.MODERATE),
     )
     # Mentions of people who have never signed in to this site wait until they do.
-    reached = await access_of_each(reader, room, [UserId(row["id"]) for row in rows], with_shadows=True)
-    return {one for one, found in reached.items() if found >= Access.READ}
+    access_by_person = await access_of_each(reader, room, [UserId(row["id"]) for row in rows], with_shadows=True)
+    return {one for one, level in access_by_person.items() if level >= Access.READ}
 
 
 async def _because(reader: Reader, room: RoomId, ids: Collection[UserId]) -> dict[UserId, tuple[str, ...]]:
@@ -283,10 +285,10 @@ async def _because(reader: Reader, room: RoomId, ids: Collection[UserId]) -> dic
         room=room,
         ids=sorted(ids),
     )
-    found: dict[UserId, tuple[str, ...]] = {}
+    reasons_by_person: dict[UserId, tuple[str, ...]] = {}
     for row in rows:
-        found[UserId(row["user_id"])] = (*found.get(UserId(row["user_id"]), ()), row["because"])
-    return found
+        reasons_by_person[UserId(row["user_id"])] = (*reasons_by_person.get(UserId(row["user_id"]), ()), row["because"])
+    return reasons_by_person
 
 
 async def answered_privately(reader: Reader, room: Room, ids: Collection[UserId]) -> set[UserId]:
@@ -329,23 +331,23 @@ async def people_named(reader: Reader, room: Room, names: Collection[str], viewe
         names=sorted(set(names)),
         most=_MOST_NAMESAKES,
     )
-    wanted = set(names)
+    unique_names = set(names)
     called: dict[str, set[UserId]] = {}
     handles: dict[str, UserId] = {}
     for row in rows:
-        if row["handle"] and name_key(row["handle"]) in wanted:
+        if row["handle"] and name_key(row["handle"]) in unique_names:
             handles[name_key(row["handle"])] = UserId(row["id"])
-        if row["display_name"] and name_key(row["display_name"]) in wanted:
+        if row["display_name"] and name_key(row["display_name"]) in unique_names:
             called.setdefault(name_key(row["display_name"]), set()).add(UserId(row["id"]))
     # Hidden people must not make a name ambiguous, because that would reveal that they are in the room.
     named = await named_among(
         reader, room, {*handles.values(), *(one for each in called.values() for one in each)}, viewer
     )
-    found = {}
+    people_by_name = {}
     for name in names:
         visible = called.get(name, set()) & named
         if handles.get(name) in named:
-            found[name] = handles[name]
+            people_by_name[name] = handles[name]
         elif len(visible) == 1:
-            (found[name],) = visible
-    return found
+            (people_by_name[name],) = visible
+    return people_by_name

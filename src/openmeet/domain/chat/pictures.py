@@ -130,20 +130,20 @@ async def by_key(reader: Reader, key: SentPictureKey) -> StoredPicture | None:
 
 
 async def require_unsent(
-    reader: Reader, user_id: UserId | None, wanted: Collection[NewPicture]
+    reader: Reader, user_id: UserId | None, new_pictures: Collection[NewPicture]
 ) -> tuple[MessagePicture, ...]:
     """The uploaded pictures for a new message of this person. None of them may have been sent before. Raises
     InvalidForm (``pictures``, ``alt``).
     """
-    if len(wanted) > MAX_PICTURES:
+    if len(new_pictures) > MAX_PICTURES:
         raise InvalidForm({"pictures": ChatReason.TOO_MANY_PICTURES(most=MAX_PICTURES)})
-    found: dict[SentPictureKey, MessagePicture] = {}
-    for one in wanted:
+    pictures: dict[SentPictureKey, MessagePicture] = {}
+    for one in new_pictures:
         stored = await by_key(reader, one.key)
-        if stored is None or stored.message_id is not None or stored.user_id != user_id or one.key in found:
+        if stored is None or stored.message_id is not None or stored.user_id != user_id or one.key in pictures:
             raise InvalidForm({"pictures": ChatReason.NO_SUCH_PICTURE()})
-        found[one.key] = MessagePicture(one.key, checked_alt(one.alt), stored.width, stored.height)
-    return tuple(found.values())
+        pictures[one.key] = MessagePicture(one.key, checked_alt(one.alt), stored.width, stored.height)
+    return tuple(pictures.values())
 
 
 async def attach(tx: Transaction, message: ChatMessageId, pictures: Collection[MessagePicture]) -> None:
@@ -151,13 +151,13 @@ async def attach(tx: Transaction, message: ChatMessageId, pictures: Collection[M
     them.
     """
     if pictures:
-        taken = await tx.execute(
+        updated = await tx.execute(
             "update chat_pictures set message_id = :message, waits_until = null"
             " where key in :keys and message_id is null and waits_until is not null",
             message=message,
             keys=sorted(one.key for one in pictures),
         )
-        if taken != len(pictures):
+        if updated != len(pictures):
             raise InvalidForm({"pictures": ChatReason.NO_SUCH_PICTURE()})
 
 
@@ -183,15 +183,15 @@ async def readable_picture(reader: Reader, key: SentPictureKey, viewer: UserId |
     If a moderator removed the message, only its author and the moderators of the room can see it, as long as it can be
     restored. If the community's moderators removed it, only its author can.
     """
-    found = await by_key(reader, key)
-    if found is None:
+    picture = await by_key(reader, key)
+    if picture is None:
         raise NotFound(MediaReason.NO_SUCH_PICTURE)
-    if viewer is not None and found.user_id == viewer:
-        return found
-    message = None if found.message_id is None else await message_queries.by_id(reader, found.message_id)
+    if viewer is not None and picture.user_id == viewer:
+        return picture
+    message = None if picture.message_id is None else await message_queries.by_id(reader, picture.message_id)
     if message is None or not await _may_read(reader, message, viewer):
         raise NotFound(MediaReason.NO_SUCH_PICTURE)
-    return found
+    return picture
 
 
 async def _may_read(reader: Reader, message: ChatMessage, viewer: UserId | None) -> bool:

@@ -1,6 +1,6 @@
-"""Polls: validate and parse their choices. A choice is a line of text, or a date of the series."""
+"""Polls: validate and parse their choices, count their votes. A choice is a line of text, or a date of the series."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from groundwork.clock import Instant
@@ -8,9 +8,10 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, Why
 from openmeet.domain.chat import room_queries
 from openmeet.domain.chat.headings import checked_heading
-from openmeet.domain.chat.model import RoomId
+from openmeet.domain.chat.model import ChatMessageId, RoomId
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.chat.texts import checked_line
+from openmeet.domain.users.model import UserId
 
 FEWEST_CHOICES, MOST_CHOICES = 2, 10
 MAX_CHOICE = 100
@@ -93,3 +94,33 @@ async def _checked_dates(reader: Reader, room_id: RoomId, dates: Sequence[str], 
     except InvalidForm as wrong:
         problems["dates"] = wrong.problems["about"]
     return names
+
+
+async def votes_of(reader: Reader, ids: Collection[ChatMessageId]) -> dict[ChatMessageId, dict[int, int]]:
+    """The number of votes for each choice of these polls."""
+    counts, _ = await votes(reader, ids, None)
+    return counts
+
+
+async def votes(
+    reader: Reader, ids: Collection[ChatMessageId], viewer: UserId | None
+) -> tuple[dict[ChatMessageId, dict[int, int]], dict[ChatMessageId, list[int]]]:
+    """The number of votes for each choice of these polls, and the viewer's own choices."""
+    if not ids:
+        return {}, {}
+    rows = await reader.fetch(
+        """
+        select message_id, choice, count(*) as number, max(case when user_id = cast(:viewer as text) then 1 else 0 end) as mine
+          from chat_votes where message_id in :ids group by message_id, choice order by message_id, choice
+        """,
+        ids=sorted(ids),
+        viewer=viewer,
+    )
+    counts: dict[ChatMessageId, dict[int, int]] = {}
+    own_choices: dict[ChatMessageId, list[int]] = {}
+    for row in rows:
+        message = ChatMessageId(row["message_id"])
+        counts.setdefault(message, {})[row["choice"]] = row["number"]
+        if row["mine"]:
+            own_choices.setdefault(message, []).append(row["choice"])
+    return counts, own_choices

@@ -27,9 +27,9 @@ async def check_slow_mode(reader: Reader, room: Room, author: MessageAuthor) -> 
     if not room.slow_seconds:
         return
     last = await message_queries.last_said_at(reader, room.id, author)
-    left = 0 if last is None else last + room.slow_seconds * SECOND - reader.now
-    if left > 0:
-        seconds = -(-left // SECOND)
+    wait_microseconds = 0 if last is None else last + room.slow_seconds * SECOND - reader.now
+    if wait_microseconds > 0:
+        seconds = -(-wait_microseconds // SECOND)
         raise TooMany(ChatReason.SLOW_MODE, after_seconds=seconds, name="SlowMode", seconds=seconds)
 
 
@@ -47,10 +47,12 @@ async def _is_new(reader: Reader, author: MessageAuthor) -> bool:
     counts = await message_queries.shown_counts(reader, author)
     moderated = set()
     if author.user_id is not None:
-        reached = await access_to_each(reader, list(counts), author.user_id)
-        moderated = {room for room, access in reached.items() if access is Access.MODERATE}
+        access_by_room = await access_to_each(reader, list(counts), author.user_id)
+        moderated = {room for room, access in access_by_room.items() if access is Access.MODERATE}
     elsewhere = [of_room for room, of_room in counts.items() if room not in moderated]
-    return sum(said for said, _ in elsewhere) < _NEW_BEFORE and sum(linked for _, linked in elsewhere) < _FIRST_LINKS
+    return (
+        sum(written for written, _ in elsewhere) < _NEW_BEFORE and sum(linked for _, linked in elsewhere) < _FIRST_LINKS
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import Final
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
+from openmeet.domain.chat import polls
 from openmeet.domain.chat.access import access, access_to_each, reading_floor, reading_floor_sql
 from openmeet.domain.chat.mentions import mentions_in, renamed_among
 from openmeet.domain.chat.message_queries import COLUMNS, by_id, by_ids, message_of
@@ -250,10 +251,10 @@ async def visible_message(
     room = await room_by_id(reader, one.room_id) if one else None
     if one is None or room is None:
         raise NotFound(ChatReason.NO_SUCH_MESSAGE)
-    found = await access(reader, room.id, viewer)
-    if not await is_visible(reader, one, room, viewer, found):
+    level = await access(reader, room.id, viewer)
+    if not await is_visible(reader, one, room, viewer, level):
         raise NotFound(ChatReason.NO_SUCH_MESSAGE)
-    return one, room, found
+    return one, room, level
 
 
 async def is_visible(reader: Reader, one: ChatMessage, room: Room, viewer: UserId | None, level: Access) -> bool:
@@ -315,7 +316,7 @@ async def shown(
     renamed = {message: renamed_among(each) for message, each in mentions.items()}
     pinned = {row["message_id"] for row in await reader.fetch(_PINNED, ids=ids)}
     kept_here = await _only_here(reader, ids)
-    votes, mine = await _votes(reader, [one.id for one in messages if one.kind is MessageKind.POLL], viewer)
+    votes, own_choices = await polls.votes(reader, [one.id for one in messages if one.kind is MessageKind.POLL], viewer)
     return [
         ShownMessage(
             message=one,
@@ -332,7 +333,7 @@ async def shown(
             is_only_here=one.id in kept_here,
             is_erased_author=one.user_id in names and names[one.user_id].is_erased,
             votes=votes.get(one.id, {}),
-            my_votes=frozenset(mine.get(one.id, ())),
+            my_votes=frozenset(own_choices.get(one.id, ())),
         )
         for one in messages
     ]
@@ -342,13 +343,13 @@ _PINNED: Final = "select message_id from chat_pins where message_id in :ids orde
 
 
 @dataclass(frozen=True, slots=True)
-class _Named:
+class _AuthorName:
     name: str
     handle: str | None
     is_erased: bool
 
 
-async def _names(reader: Reader, people_ids: Collection[UserId]) -> dict[UserId, _Named]:
+async def _names(reader: Reader, people_ids: Collection[UserId]) -> dict[UserId, _AuthorName]:
     if not people_ids:
         return {}
     rows = await reader.fetch(
@@ -357,7 +358,7 @@ async def _names(reader: Reader, people_ids: Collection[UserId]) -> dict[UserId,
         ids=sorted(people_ids),
     )
     return {
-        UserId(row["id"]): _Named(
+        UserId(row["id"]): _AuthorName(
             # Names from other apps have not been validated.
             cleaned(row["display_name"]),
             row["handle"],
@@ -367,38 +368,38 @@ async def _names(reader: Reader, people_ids: Collection[UserId]) -> dict[UserId,
     }
 
 
-def _name_of(one: ChatMessage, names: Mapping[UserId, _Named]) -> str:
+def _name_of(one: ChatMessage, names: Mapping[UserId, _AuthorName]) -> str:
     if one.user_id is None:
         return one.matrix_sender or ""
-    found = names.get(one.user_id)
-    return (found.name or found.handle or unnamed()) if found else unnamed()
+    author = names.get(one.user_id)
+    return (author.name or author.handle or unnamed()) if author else unnamed()
 
 
 def _reply_line(
-    answered: ChatMessage | None,
+    replied_to: ChatMessage | None,
     one: ChatMessage,
-    names: Mapping[UserId, _Named],
-    apart: Collection[UserId],
+    names: Mapping[UserId, _AuthorName],
+    blocked_or_muted: Collection[UserId],
     unread: Collection[ChatMessageId],
     renamed: Mapping[ChatMessageId, Mapping[str, str]],
 ) -> ReplyLine:
     is_gone = (
-        answered is None
-        or answered.is_removed
-        or answered.is_held
-        or answered.user_id in apart
-        or answered.id in unread
+        replied_to is None
+        or replied_to.is_removed
+        or replied_to.is_held
+        or replied_to.user_id in blocked_or_muted
+        or replied_to.id in unread
     )
-    if answered is None:
+    if replied_to is None:
         return ReplyLine(one.reply_to or ChatMessageId(""), 0, None, "", "", is_removed=True)
-    has_picture = not is_gone and not answered.body and bool(answered.pictures)
-    said = answered.pictures[0].alt if has_picture else answered.body
-    line = "" if is_gone else with_names(said, renamed.get(answered.id, {})).partition("\n")[0]
+    has_picture = not is_gone and not replied_to.body and bool(replied_to.pictures)
+    text = replied_to.pictures[0].alt if has_picture else replied_to.body
+    line = "" if is_gone else with_names(text, renamed.get(replied_to.id, {})).partition("\n")[0]
     return ReplyLine(
-        answered.id,
-        answered.number,
-        answered.user_id,
-        _name_of(answered, names),
+        replied_to.id,
+        replied_to.number,
+        replied_to.user_id,
+        _name_of(replied_to, names),
         line if len(line) <= _LINE else line[: _LINE - 1] + "…",
         is_removed=is_gone,
         has_picture=has_picture,
@@ -418,8 +419,8 @@ async def _before_joining(
         rooms=sorted({one.room_id for one in messages}),
         viewer=viewer,
     )
-    reached = await access_to_each(reader, [RoomId(row["id"]) for row in rows], viewer)
-    floors = {row["id"]: row["floor"] for row in rows if reached.get(RoomId(row["id"])) is not Access.MODERATE}
+    access_by_room = await access_to_each(reader, [RoomId(row["id"]) for row in rows], viewer)
+    floors = {row["id"]: row["floor"] for row in rows if access_by_room.get(RoomId(row["id"])) is not Access.MODERATE}
     return {one.id for one in messages if one.number <= floors.get(one.room_id, 0)}
 
 
@@ -448,12 +449,12 @@ async def _reactions(
         ids=sorted(ids),
         viewer=viewer,
     )
-    found: dict[ChatMessageId, list[ReactionCount]] = {}
+    reactions: dict[ChatMessageId, list[ReactionCount]] = {}
     for row in rows:
-        found.setdefault(ChatMessageId(row["message_id"]), []).append(
+        reactions.setdefault(ChatMessageId(row["message_id"]), []).append(
             ReactionCount(row["emoji"], row["number"], bool(row["mine"]))
         )
-    return found
+    return reactions
 
 
 async def _only_here(reader: Reader, ids: Collection[ChatMessageId]) -> set[ChatMessageId]:
@@ -476,32 +477,3 @@ async def _only_here(reader: Reader, ids: Collection[ChatMessageId]) -> set[Chat
         ids=sorted(ids),
     )
     return {ChatMessageId(row["id"]) for row in rows}
-
-
-async def votes_of(reader: Reader, ids: Collection[ChatMessageId]) -> dict[ChatMessageId, dict[int, int]]:
-    """The number of votes for each choice of these polls."""
-    counts, _ = await _votes(reader, ids, None)
-    return counts
-
-
-async def _votes(
-    reader: Reader, ids: Collection[ChatMessageId], viewer: UserId | None
-) -> tuple[dict[ChatMessageId, dict[int, int]], dict[ChatMessageId, list[int]]]:
-    if not ids:
-        return {}, {}
-    rows = await reader.fetch(
-        """
-        select message_id, choice, count(*) as number, max(case when user_id = cast(:viewer as text) then 1 else 0 end) as mine
-          from chat_votes where message_id in :ids group by message_id, choice order by message_id, choice
-        """,
-        ids=sorted(ids),
-        viewer=viewer,
-    )
-    counts: dict[ChatMessageId, dict[int, int]] = {}
-    mine: dict[ChatMessageId, list[int]] = {}
-    for row in rows:
-        message = ChatMessageId(row["message_id"])
-        counts.setdefault(message, {})[row["choice"]] = row["number"]
-        if row["mine"]:
-            mine.setdefault(message, []).append(row["choice"])
-    return counts, mine

@@ -79,19 +79,19 @@ async def add(
     if one.is_removed:
         raise Refused(ChatReason.MESSAGE_REMOVED, name="Removed")
     kinds = await tx.fetch("select distinct emoji from chat_reactions where message_id = :id order by emoji", id=one.id)
-    there = {row["emoji"] for row in kinds}
+    emojis = {row["emoji"] for row in kinds}
     # Clients write the same emoji with or without the variation selector of its coloured form.
-    picture = next((each for each in sorted(there) if _is_same(each, picture)), picture)
-    if len(there) >= MAX_EMOJI_KINDS and picture not in there:
+    picture = next((each for each in sorted(emojis) if _is_same(each, picture)), picture)
+    if len(emojis) >= MAX_EMOJI_KINDS and picture not in emojis:
         raise Refused(ChatReason.TOO_MANY_REACTIONS, name="TooManyReactions", most=MAX_EMOJI_KINDS)
-    mine = await tx.fetch(
+    own_reactions = await tx.fetch(
         "select emoji from chat_reactions where message_id = :id"
         " and (user_id = cast(:person as text) or matrix_sender = cast(:sender as text)) order by emoji",
         id=one.id,
         person=user_id,
         sender=matrix_sender,
     )
-    if len(mine) >= MAX_OWN_REACTIONS and picture not in {row["emoji"] for row in mine}:
+    if len(own_reactions) >= MAX_OWN_REACTIONS and picture not in {row["emoji"] for row in own_reactions}:
         raise Refused(ChatReason.TOO_MANY_OWN_REACTIONS, name="TooManyReactions", most=MAX_OWN_REACTIONS)
     made = await tx.execute(
         "insert into chat_reactions (message_id, user_id, matrix_sender, emoji, external_id, at)"
@@ -166,16 +166,16 @@ async def unreact(tx: Transaction, caller: Caller, message_id: ChatMessageId, em
         id=one.id,
         person=caller.user_id,
     )
-    gone = [row for row in rows if _is_same(row["emoji"], emoji.strip())]
-    if not gone:
+    removed_rows = [row for row in rows if _is_same(row["emoji"], emoji.strip())]
+    if not removed_rows:
         return
     await tx.execute(
         "delete from chat_reactions where message_id = :id and user_id = :person and emoji in :emojis",
         id=one.id,
         person=caller.user_id,
-        emojis=[row["emoji"] for row in gone],
+        emojis=[row["emoji"] for row in removed_rows],
     )
-    await mirroring.redact(tx, room.id, [row["external_id"] for row in gone if row["external_id"] is not None])
+    await mirroring.redact(tx, room.id, [row["external_id"] for row in removed_rows if row["external_id"] is not None])
     await log.append(tx, room.id, LogKind.REACTED, one.id)
 
 
@@ -186,10 +186,10 @@ async def newest_pin(reader: Reader, event: EventId, viewer: UserId) -> ShownMes
     """
     subject = RoomSubject(SubjectKind.EVENT, event)
     room = await rooms.room_at(reader, await rooms.target_of(reader, RoomKind.EVENT, subject))
-    if room is None or (found := await access_in(reader, room, viewer)) is Access.NONE:
+    if room is None or (level := await access_in(reader, room, viewer)) is Access.NONE:
         return None
     of_series = await room_queries.series_of_event(reader, event)
-    pinned = await page_of_messages(reader, room, viewer, MessageFilter(pinned=True), limit=MAX_PINS, level=found)
+    pinned = await page_of_messages(reader, room, viewer, MessageFilter(pinned=True), limit=MAX_PINS, level=level)
     about = {None, of_series[1] if of_series else None}
     return next((one for one in pinned.messages[::-1] if one.message.about in about and not one.is_folded), None)
 
@@ -229,15 +229,17 @@ async def vote(tx: Transaction, caller: Caller, message_id: ChatMessageId, choic
     """
     one = await _writable(tx, caller, message_id)
     poll = _open_poll(one, tx.now)
-    chosen = sorted(set(choices))
-    if any(not 0 <= number < len(poll.choices) for number in chosen) or (len(chosen) > 1 and not poll.several):
+    chosen_numbers = sorted(set(choices))
+    if any(not 0 <= number < len(poll.choices) for number in chosen_numbers) or (
+        len(chosen_numbers) > 1 and not poll.several
+    ):
         raise InvalidForm({"choices": ChatReason.NO_SUCH_CHOICE()})
     await tx.execute(
         "delete from chat_votes where message_id = :id and user_id = :person", id=one.id, person=caller.user_id
     )
     await tx.execute_many(
         "insert into chat_votes (message_id, user_id, choice) values (:id, :person, :choice)",
-        [{"id": one.id, "person": caller.user_id, "choice": number} for number in chosen],
+        [{"id": one.id, "person": caller.user_id, "choice": number} for number in chosen_numbers],
     )
     await log.append(tx, one.room_id, LogKind.REACTED, one.id)
 
@@ -263,12 +265,12 @@ async def toggle_vote(tx: Transaction, caller: Caller, message_id: ChatMessageId
         id=message_id,
         person=caller.user_id,
     )
-    mine = {int(row["choice"]) for row in rows}
+    own_choices = {int(row["choice"]) for row in rows}
     one = await message_queries.by_id(tx, message_id)
     poll = poll_in(one.details) if one else None
     if is_on and poll is not None and not poll.several:
-        mine.clear()
-    await vote(tx, caller, message_id, mine | {choice} if is_on else mine - {choice})
+        own_choices.clear()
+    await vote(tx, caller, message_id, own_choices | {choice} if is_on else own_choices - {choice})
 
 
 def _open_poll(one: ChatMessage, now: Instant) -> Poll:
@@ -282,8 +284,8 @@ def _open_poll(one: ChatMessage, now: Instant) -> Poll:
 
 async def _writable(tx: Transaction, caller: Caller, message_id: ChatMessageId) -> ChatMessage:
     """Return the message with its room locked, for a person who may write there. Raises NotFound, Forbidden, Refused."""
-    one, room, found = await lock_visible_message(tx, caller, message_id)
-    await require_write_access(tx, room, caller.user_id, found)
+    one, room, level = await lock_visible_message(tx, caller, message_id)
+    await require_write_access(tx, room, caller.user_id, level)
     if one.is_removed:
         raise Refused(ChatReason.MESSAGE_REMOVED, name="Removed")
     return one

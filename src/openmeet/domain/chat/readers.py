@@ -77,10 +77,10 @@ async def move_mark(tx: Transaction, room: RoomId, person: UserId, number: int, 
         person=person,
         now=tx.now,
     )
-    found = await reading_of(tx, room, person)
-    mark = found.read_number if found else 0
-    await notify.mark_read_in(tx, person, room, mark)
-    return mark
+    reading = await reading_of(tx, room, person)
+    read_number = reading.read_number if reading else 0
+    await notify.mark_read_in(tx, person, room, read_number)
+    return read_number
 
 
 async def _last_number_before_others(reader: Reader, room: RoomId, person: UserId, number: int, about: str) -> int:
@@ -102,14 +102,14 @@ async def _last_number_before_others(reader: Reader, room: RoomId, person: UserI
 
 
 async def choose_notifications(
-    tx: Transaction, caller: Caller, room: RoomId, chosen: NotificationLevel, muted_until: Instant | None
+    tx: Transaction, caller: Caller, room: RoomId, notification_level: NotificationLevel, muted_until: Instant | None
 ) -> Reading | None:
     """Set which notifications the person wants from this room, and until when it is muted. Raises NotFound."""
     await require_access(tx, room, caller.user_id, Access.READ)
     await _enter(tx, room, caller.user_id)
     await tx.execute(
         "update chat_readers set level = :level, muted_until = :until where room_id = :room and user_id = :person",
-        level=chosen.value,
+        level=notification_level.value,
         until=muted_until,
         room=room,
         person=caller.user_id,
@@ -191,9 +191,9 @@ async def unread_counts(reader: Reader, person: UserId, *, except_room: RoomId |
         except_room=except_room or "",
         now=reader.now,
     )
-    found = await access_to_each(reader, [RoomId(row["id"]) for row in moved], person)
-    reached = [room for room, one in found.items() if one is not Access.NONE]
-    if not reached:
+    levels = await access_to_each(reader, [RoomId(row["id"]) for row in moved], person)
+    readable = [room for room, one in levels.items() if one is not Access.NONE]
+    if not readable:
         return UnreadCounts(0, 0, 0)
     row = await reader.fetch_one(
         f"""
@@ -209,7 +209,7 @@ async def unread_counts(reader: Reader, person: UserId, *, except_room: RoomId |
              and not exists (select 1 from user_mutes km where km.user_id = :person and km.subject = m.user_id)
            limit {_MOST_COUNTED}) u
         """,
-        rooms=sorted(reached),
+        rooms=sorted(readable),
         person=person,
     )
     return UnreadCounts(row["messages"], row["mentions"], row["rooms"]) if row else UnreadCounts(0, 0, 0)
@@ -247,9 +247,9 @@ async def _follow(tx: Transaction, person: UserId) -> None:
         f"select r.id from chat_rooms r where r.id in {candidate_rooms_sql('cast(:person as text)')} order by r.id",
         person=person,
     )
-    there = await access_to_each(tx, [RoomId(row["id"]) for row in rows], person)
-    for room, found in there.items():
-        if found is Access.NONE:
+    levels = await access_to_each(tx, [RoomId(row["id"]) for row in rows], person)
+    for room, level in levels.items():
+        if level is Access.NONE:
             # The settings of people who left are deleted, but the messages they wrote remain theirs.
             await tx.execute(
                 "delete from chat_readers where room_id = :room and user_id = :person", room=room, person=person

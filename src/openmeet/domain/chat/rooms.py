@@ -94,19 +94,19 @@ async def target_of(
     """Return the room that has the conversation. For an occurrence, that is the room of its series, and for a series
     that was split, the room of its first part. Raises NotFound if a room of this kind cannot be about this subject.
     """
-    found = subject
+    owner = subject
     if kind in {RoomKind.EVENT, RoomKind.HOSTS, RoomKind.DIRECT} and subject.kind is SubjectKind.EVENT:
         of_series = await series_of_event(reader, EventId(subject.id))
         if of_series is not None:
-            found = RoomSubject(SubjectKind.SERIES, of_series[0])
+            owner = RoomSubject(SubjectKind.SERIES, of_series[0])
             kind = RoomKind.SERIES if kind is RoomKind.EVENT else kind
-    if found.kind is SubjectKind.SERIES:
-        found = RoomSubject(SubjectKind.SERIES, await head_of(reader, SeriesId(found.id)))
+    if owner.kind is SubjectKind.SERIES:
+        owner = RoomSubject(SubjectKind.SERIES, await head_of(reader, SeriesId(owner.id)))
     fits = {
-        RoomKind.EVENT: found.kind is SubjectKind.EVENT,
-        RoomKind.DATE: found.kind is SubjectKind.EVENT and await series_of_event(reader, EventId(found.id)) is not None,
-        RoomKind.SERIES: found.kind is SubjectKind.SERIES,
-        RoomKind.CHANNEL: found.kind is SubjectKind.GROUP,
+        RoomKind.EVENT: owner.kind is SubjectKind.EVENT,
+        RoomKind.DATE: owner.kind is SubjectKind.EVENT and await series_of_event(reader, EventId(owner.id)) is not None,
+        RoomKind.SERIES: owner.kind is SubjectKind.SERIES,
+        RoomKind.CHANNEL: owner.kind is SubjectKind.GROUP,
         RoomKind.HOSTS: True,
         RoomKind.DIRECT: with_user_id is not None,
     }
@@ -115,7 +115,7 @@ async def target_of(
             ChatReason.ONE_OCCURRENCE_ONLY if kind is RoomKind.DATE else ChatReason.NO_SUCH_SUBJECT,
         )
     is_direct, is_channel = kind is RoomKind.DIRECT, kind is RoomKind.CHANNEL
-    return RoomTarget(kind, found, with_user_id if is_direct else None, (name or GENERAL) if is_channel else "")
+    return RoomTarget(kind, owner, with_user_id if is_direct else None, (name or GENERAL) if is_channel else "")
 
 
 async def room_at(reader: Reader, target: RoomTarget) -> Room | None:
@@ -138,8 +138,8 @@ async def rooms_of_dates(
         room=room.id,
         dates=sorted(set(dates)),
     )
-    reached = await access_to_each(reader, [RoomId(row["id"]) for row in rows], person)
-    return {row["original_date"]: EventSlug(row["slug"]) for row in rows if reached.get(RoomId(row["id"]), Access.NONE)}
+    levels = await access_to_each(reader, [RoomId(row["id"]) for row in rows], person)
+    return {row["original_date"]: EventSlug(row["slug"]) for row in rows if levels.get(RoomId(row["id"]), Access.NONE)}
 
 
 async def access_before_opening(reader: Reader, target: RoomTarget, person: UserId | None) -> Access:
@@ -168,17 +168,17 @@ async def open_room(tx: Transaction, caller: Caller, target: RoomTarget) -> tupl
     hosts only. A direct room can be opened by the person, or by a host for somebody who answered. Raises NotFound,
     Forbidden, InvalidForm (``name``), Refused (``TooManyChannels``).
     """
-    there = await room_at(tx, target)
-    if there is not None:
-        await require_access(tx, there.id, caller.user_id, Access.READ)
-        return there, False
-    found = await access_before_opening(tx, target, caller.user_id)
-    if found is Access.NONE:
+    existing = await room_at(tx, target)
+    if existing is not None:
+        await require_access(tx, existing.id, caller.user_id, Access.READ)
+        return existing, False
+    level = await access_before_opening(tx, target, caller.user_id)
+    if level is Access.NONE:
         raise NotFound(ChatReason.NO_SUCH_ROOM)
     for_hosts = target.kind in {RoomKind.DATE, RoomKind.HOSTS} or (
         target.kind is RoomKind.CHANNEL and target.name != GENERAL
     )
-    if found < (Access.MODERATE if for_hosts else Access.WRITE):
+    if level < (Access.MODERATE if for_hosts else Access.WRITE):
         raise Forbidden(
             ChatReason.KIND_NEEDS_HOST if for_hosts else ChatReason.READ_ONLY,
             name="NotAModerator" if for_hosts else "ReadOnly",
@@ -251,7 +251,7 @@ def _channel_name(text: str) -> str:
 
 
 async def change_settings(
-    tx: Transaction, caller: Caller, room_id: RoomId, wanted: RoomSettings, *, if_revision: int | None = None
+    tx: Transaction, caller: Caller, room_id: RoomId, settings: RoomSettings, *, if_revision: int | None = None
 ) -> Room:
     """Change the settings that are given. A new history setting applies to newcomers and is announced in the room.
 
@@ -264,7 +264,7 @@ async def change_settings(
         raise NotFound(ChatReason.NO_SUCH_ROOM)
     if if_revision is not None and if_revision != room.revision:
         raise Conflict(ChatReason.ROOM_CHANGED, name="RevisionChanged")
-    changed = _with(room, wanted)
+    changed = _with(room, settings)
     if changed == room:
         return room
     if changed.name != room.name and await find(tx, room.kind, room.subject, name=changed.name) is not None:
@@ -281,26 +281,26 @@ async def change_settings(
     return await by_id(tx, room_id) or changed
 
 
-def _with(room: Room, wanted: RoomSettings) -> Room:
+def _with(room: Room, settings: RoomSettings) -> Room:
     """The room with these settings. Raises InvalidForm."""
     problems: dict[str, Why] = {}
     name, about = room.name, room.about
-    if wanted.name is not None:
-        name = checked_line(wanted.name, "name", MAX_NAME, ChatReason.NAME_TOO_LONG, problems)
+    if settings.name is not None:
+        name = checked_line(settings.name, "name", MAX_NAME, ChatReason.NAME_TOO_LONG, problems)
         if room.kind is RoomKind.CHANNEL and not name:
             problems.setdefault("name", ChatReason.NAME_NEEDED)
         if room.kind is not RoomKind.CHANNEL:
             name = room.name
-    if wanted.about is not None:
-        about = checked_line(wanted.about, "about", MAX_ABOUT, ChatReason.ABOUT_TOO_LONG, problems)
-    slow = room.slow_seconds if wanted.slow_seconds is None else wanted.slow_seconds
+    if settings.about is not None:
+        about = checked_line(settings.about, "about", MAX_ABOUT, ChatReason.ABOUT_TOO_LONG, problems)
+    slow = room.slow_seconds if settings.slow_seconds is None else settings.slow_seconds
     if not 0 <= slow <= MAX_SLOW_SECONDS:
         problems["slowSeconds"] = ChatReason.SLOW_OUT_OF_RANGE(most=MAX_SLOW_SECONDS)
-    position = room.position if wanted.position is None else wanted.position
+    position = room.position if settings.position is None else settings.position
     if not 0 <= position <= _MAX_POSITION:
         problems["position"] = ChatReason.POSITION_OUT_OF_RANGE(most=_MAX_POSITION)
     audience = dict(room.audience)
-    for switch, value in (wanted.audience or {}).items():
+    for switch, value in (settings.audience or {}).items():
         known = next((one for one in SWITCHES_OF[room.kind] if one.value == switch), None)
         if known is None or value not in SWITCHES[known]:
             problems["audience"] = ChatReason.UNKNOWN_SWITCH
@@ -315,10 +315,10 @@ def _with(room: Room, wanted: RoomSettings) -> Room:
         name=name,
         about=about,
         audience=audience,
-        history=wanted.history or room.history,
+        history=settings.history or room.history,
         slow_seconds=slow,
-        holds_messages=room.holds_messages if wanted.holds_messages is None else wanted.holds_messages,
-        retention=wanted.retention or room.retention,
+        holds_messages=room.holds_messages if settings.holds_messages is None else settings.holds_messages,
+        retention=settings.retention or room.retention,
         position=position,
     )
 
@@ -430,29 +430,29 @@ _TITLE = """coalesce(case when r.kind = 'channel' then r.name || ' ' end, '')
 
 
 async def my_rooms(
-    reader: Reader, person: UserId, wanted: RoomFilter, *, limit: int, after: tuple[int, int, str] | None = None
+    reader: Reader, person: UserId, room_filter: RoomFilter, *, limit: int, after: tuple[int, int, str] | None = None
 ) -> list[MyRoom]:
     """The rooms of a person: first those with unread messages, then by the latest message; at most one more than the
     limit. ``after`` is the ``place`` of the last room of the previous page.
     """
-    conditions = ["r.closed_at is not null" if wanted.archived else "r.closed_at is null"]
+    conditions = ["r.closed_at is not null" if room_filter.archived else "r.closed_at is null"]
     values: dict[str, object] = {}
-    if wanted.kinds:
+    if room_filter.kinds:
         conditions.append("r.kind in :kinds")
-        values["kinds"] = sorted(one.value for one in wanted.kinds)
-    if wanted.subject is not None:
-        conditions.append(f"r.{room_queries.OWNER_COLUMN[wanted.subject.kind]} = :subject")
-        values["subject"] = wanted.subject.id
-    if wanted.words:
+        values["kinds"] = sorted(one.value for one in room_filter.kinds)
+    if room_filter.subject is not None:
+        conditions.append(f"r.{room_queries.OWNER_COLUMN[room_filter.subject.kind]} = :subject")
+        values["subject"] = room_filter.subject.id
+    if room_filter.words:
         conditions.append(f"lower({_TITLE}) like :words escape '\\'")
-        plain = wanted.words.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        plain = room_filter.words.lower().replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
         values["words"] = f"%{plain}%"
-    reached = await access_to_own(reader, person, " and ".join(conditions), **values)
-    if not reached:
+    levels = await access_to_own(reader, person, " and ".join(conditions), **values)
+    if not levels:
         return []
-    values = {"rooms": sorted(reached)}
+    values = {"rooms": sorted(levels)}
     outer = ["1 = 1"]
-    if wanted.unread_only:
+    if room_filter.unread_only:
         outer.append("k.is_new = 1")
     if after is not None:
         outer.append("(k.is_new, k.said, k.id) < (:after_new, :after_said, :after_id)")
@@ -481,7 +481,7 @@ async def my_rooms(
         **values,
     )
     return [
-        MyRoom(room, reached[room.id], row["unread"], row["mentioned"], row["last_message"], bool(row["is_muted"]))
+        MyRoom(room, levels[room.id], row["unread"], row["mentioned"], row["last_message"], bool(row["is_muted"]))
         for room, row in ((room_of(row), row) for row in rows)
     ]
 
@@ -493,8 +493,8 @@ def place(one: MyRoom) -> tuple[int, int, str]:
 
 async def readable_room(reader: Reader, room_id: RoomId, person: UserId | None) -> tuple[Room, Access, int]:
     """The room, the person's access, and the number after which they can read it. Raises NotFound."""
-    found = await access(reader, room_id, person)
+    level = await access(reader, room_id, person)
     room = await by_id(reader, room_id)
-    if room is None or found is Access.NONE:
+    if room is None or level is Access.NONE:
         raise NotFound(ChatReason.NO_SUCH_ROOM)
-    return room, found, await reading_floor(reader, room, person, found)
+    return room, level, await reading_floor(reader, room, person, level)

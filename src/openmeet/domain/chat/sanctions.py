@@ -114,17 +114,17 @@ async def sanction(
     if not of_site:
         await require_access(tx, room, caller.user_id, Access.MODERATE)
     problems: dict[str, Why] = {}
-    why = reason.strip()
-    if not why:
+    checked_reason = reason.strip()
+    if not checked_reason:
         problems["reason"] = ChatReason.REASON_NEEDED
-    elif len(why) > MAX_REASON:
+    elif len(checked_reason) > MAX_REASON:
         problems["reason"] = ChatReason.REASON_TOO_LONG(most=MAX_REASON)
     if until is not None and until <= tx.now:
         problems["until"] = ChatReason.MOMENT_OVER
     if problems:
         raise InvalidForm(problems)
-    known = await tx.fetch_one("select 1 as found from users where id = :id", id=person)
-    if known is None:
+    person_row = await tx.fetch_one("select 1 as found from users where id = :id", id=person)
+    if person_row is None:
         raise NotFound(ChatReason.NO_SUCH_MEMBER)
     if person == caller.user_id or (not of_site and await access(tx, room, person) is Access.MODERATE):
         raise Refused(ChatReason.RUNS_THE_ROOM, name="RunsTheRoom")
@@ -141,17 +141,17 @@ async def sanction(
         kind=kind.value,
         of_site=int(of_site),
         until=until,
-        reason=why,
+        reason=checked_reason,
         by=caller.user_id,
         now=tx.now,
     )
     act = ModerationAct.MUTED if kind is SanctionKind.MUTE else ModerationAct.BANNED
-    await note_act(tx, room, act, by=caller.user_id, about=person, reason=why, until=until)
+    await note_act(tx, room, act, by=caller.user_id, about=person, reason=checked_reason, until=until)
     number = await log.append(tx, room, LogKind.ROOM)
     await notify(
         tx, kinds.CHAT_SANCTIONED, room, [person], ChatSanctioned(kind=kind.value, of_site=of_site), revision=number
     )
-    return Sanction(room, person, kind, until, why, caller.user_id, tx.now, of_site)
+    return Sanction(room, person, kind, until, checked_reason, caller.user_id, tx.now, of_site)
 
 
 async def lift(
@@ -172,10 +172,10 @@ async def lift(
     await room_queries.lock(tx, room)
     if not of_site:
         await require_access(tx, room, caller.user_id, Access.MODERATE)
-    there = [one for one in await sanctions_in(tx, room, person) if kind is None or one.kind is kind]
-    own = [one for one in there if one.of_site is of_site]
+    active = [one for one in await sanctions_in(tx, room, person) if kind is None or one.kind is kind]
+    own = [one for one in active if one.of_site is of_site]
     if not own:
-        if there and not of_site:
+        if active and not of_site:
             raise Refused(ChatReason.SANCTIONED_BY_SITE, name="SanctionedBySite")
         return
     for one in own:

@@ -70,31 +70,31 @@ class ChatSearchPage:
 
 
 async def find_messages(
-    reader: Reader, viewer: UserId, wanted: ChatSearch, *, limit: int, after: ChatSearchCursor | None = None
+    reader: Reader, viewer: UserId, search: ChatSearch, *, limit: int, after: ChatSearchCursor | None = None
 ) -> ChatSearchPage:
     """Messages that the person may read and that match all conditions. Without any condition nothing is found.
 
     Raises InvalidInput (``person``).
     """
-    if wanted.person is not None and not _ID.fullmatch(wanted.person):
+    if search.person is not None and not _ID.fullmatch(search.person):
         raise InvalidInput("person", ChatReason.NO_SUCH_MEMBER)
-    words = query_terms(folded(wanted.words))
-    if wanted.words and not words:
+    words = query_terms(folded(search.words))
+    if search.words and not words:
         return ChatSearchPage((), None)
     place = after or ChatSearchCursor()
-    reached = await _reached(reader, viewer, wanted.rooms)
-    found: list[ChatMessage] = []
+    reached = await _reached(reader, viewer, search.rooms)
+    messages: list[ChatMessage] = []
     while True:
         rooms, last_room = await _readable(reader, viewer, reached, place.rooms)
-        page = await _page_in(reader, viewer, wanted, words, rooms, limit + 1 - len(found), place.message)
-        found += page
-        if len(found) > limit or last_room is None:
+        page = await _page_in(reader, viewer, search, words, rooms, limit + 1 - len(messages), place.message)
+        messages += page
+        if len(messages) > limit or last_room is None:
             break
         place = ChatSearchCursor(None, last_room)
-    shown_ones = found[:limit]
+    shown_ones = messages[:limit]
     further = None
-    if len(found) > limit:
-        is_of_page = len(page) > len(found) - limit
+    if len(messages) > limit:
+        is_of_page = len(page) > len(messages) - limit
         last = shown_ones[-1]
         further = replace(place, message=(int(last.said_at), str(last.id)) if is_of_page else place.message)
     return ChatSearchPage(tuple(await shown(reader, shown_ones, viewer)), further)
@@ -103,7 +103,7 @@ async def find_messages(
 async def _page_in(
     reader: Reader,
     viewer: UserId,
-    wanted: ChatSearch,
+    search: ChatSearch,
     words: Sequence[str],
     rooms: Mapping[RoomId, int],
     limit: int,
@@ -114,26 +114,26 @@ async def _page_in(
         return []
     conditions = ["m.search_words <> ''", "m.removed_at is null", "m.held_at is null", "m.room_id in :rooms"]
     values: dict[str, object] = {"rooms": sorted(rooms), "viewer": viewer}
-    if wanted.person is not None:
+    if search.person is not None:
         conditions.append("m.user_id = :person")
-        values["person"] = wanted.person
-    if wanted.since is not None:
+        values["person"] = search.person
+    if search.since is not None:
         conditions.append("m.said_at >= :since")
-        values["since"] = wanted.since
-    if wanted.until is not None:
+        values["since"] = search.since
+    if search.until is not None:
         conditions.append("m.said_at < :until")
-        values["until"] = wanted.until
-    if wanted.about is not None:
+        values["until"] = search.until
+    if search.about is not None:
         conditions.append("m.about = :about")
-        values["about"] = wanted.about
-    if wanted.mentions_me:
+        values["about"] = search.about
+    if search.mentions_me:
         conditions.append("exists (select 1 from chat_mentions q where q.message_id = m.id and q.user_id = :viewer)")
     floors, floor_values = _floors(rooms)
     values |= floor_values
     if after is not None:
         conditions.append("(m.said_at, m.id) < (:after_at, :after_id)")
         values |= {"after_at": after[0], "after_id": after[1]}
-    source, lookups = _lookup(reader, words, sorted(rooms), wanted)
+    source, lookups = _lookup(reader, words, sorted(rooms), search)
     rows = await reader.fetch(
         f"select {COLUMNS} from {source} where {' and '.join(conditions)}{floors} and cast(:viewer as text) is not null"
         " order by m.said_at desc, m.id desc limit :limit",
@@ -149,7 +149,7 @@ async def _reached(reader: Reader, viewer: UserId, only: Sequence[RoomId]) -> Ma
 
 
 async def _readable(
-    reader: Reader, viewer: UserId, reached: Mapping[RoomId, Access], after: tuple[int, str] | None
+    reader: Reader, viewer: UserId, access_by_room: Mapping[RoomId, Access], after: tuple[int, str] | None
 ) -> tuple[dict[RoomId, int], tuple[int, str] | None]:
     """The next rooms to search, with the number after which this person can read each; also the position of the last
     one if there are more.
@@ -158,16 +158,17 @@ async def _readable(
         f"select {ROOM_COLUMNS} from chat_rooms r where r.id in :rooms"
         f"{'' if after is None else ' and (coalesce(r.last_said_at, r.created_at), r.id) < (:after_at, :after_id)'}"
         " order by coalesce(r.last_said_at, r.created_at) desc, r.id desc limit :limit",
-        rooms=sorted(room for room, found in reached.items() if found is not Access.NONE),
+        rooms=sorted(room for room, level in access_by_room.items() if level is not Access.NONE),
         limit=MOST_ROOMS + 1,
         **({} if after is None else {"after_at": after[0], "after_id": after[1]}),
     )
-    found = [room_of(row) for row in rows[:MOST_ROOMS]]
-    entered = await entered_numbers_in_rooms(reader, [one for one in found if one.newcomer_floor], viewer)
+    rooms = [room_of(row) for row in rows[:MOST_ROOMS]]
+    entered = await entered_numbers_in_rooms(reader, [one for one in rooms if one.newcomer_floor], viewer)
     floors = {
-        one.id: 0 if reached[one.id] is Access.MODERATE else entered.get(one.id, one.newcomer_floor) for one in found
+        one.id: 0 if access_by_room[one.id] is Access.MODERATE else entered.get(one.id, one.newcomer_floor)
+        for one in rooms
     }
-    last = found[-1] if len(rows) > MOST_ROOMS else None
+    last = rooms[-1] if len(rows) > MOST_ROOMS else None
     return floors, None if last is None else (int(last.last_said_at or last.created_at), str(last.id))
 
 
@@ -225,16 +226,16 @@ _ON_SQLITE: Final = """(select n.message_id from search_chat_index join search_c
 _ON_POSTGRESQL: Final = f"(select cast(:lookups as tsquery) as asked) f join chat_messages m on {_VECTOR} @@ f.asked"
 
 
-def _lookup(reader: Reader, words: Sequence[str], rooms: Sequence[RoomId], wanted: ChatSearch) -> tuple[str, str]:
+def _lookup(reader: Reader, words: Sequence[str], rooms: Sequence[RoomId], search: ChatSearch) -> tuple[str, str]:
     """The source of ``m``, and the search expression: all words as prefixes, one of the rooms, the author, a link, a
     picture.
     """
     exact = [[room_term(room) for room in rooms]]
-    if wanted.person is not None:
-        exact.append([person_term(wanted.person)])
-    if wanted.has_link:
+    if search.person is not None:
+        exact.append([person_term(search.person)])
+    if search.has_link:
         exact.append([LINK_TERM])
-    if wanted.has_picture:
+    if search.has_picture:
         exact.append([PICTURE_TERM])
     if reader.engine == "postgresql":
         parts = [f"'{word}':*" for word in words]

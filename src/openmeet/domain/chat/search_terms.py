@@ -13,14 +13,14 @@ PICTURE_TERM = "i=1"
 
 def search_index_terms(one: ChatMessage) -> str:
     """The value of the column ``search_words``. It is empty for messages that are removed, held, or have no text."""
-    said = " ".join(filter(None, [one.body, *(picture.alt for picture in one.pictures)]))
+    text = " ".join(filter(None, [one.body, *(picture.alt for picture in one.pictures)]))
     is_found = not one.is_removed and not one.is_held and one.kind in WRITTEN
-    if not is_found or not (said or one.pictures):
+    if not is_found or not (text or one.pictures):
         return ""
     writer = f"{person_term(one.user_id)} " if one.user_id else ""
     link = f"{LINK_TERM} " if has_link(one.body) else ""
     picture = f"{PICTURE_TERM} " if one.pictures else ""
-    return f"{words_of('', folded(said)) or ' '}{room_term(one.room_id)} {writer}{link}{picture}"
+    return f"{words_of('', folded(text)) or ' '}{room_term(one.room_id)} {writer}{link}{picture}"
 
 
 def room_term(room: str) -> str:

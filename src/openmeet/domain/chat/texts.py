@@ -58,7 +58,7 @@ def checked_client_id(text: str | None) -> str | None:
 
 def cleaned(text: str) -> str:
     """Remove characters that change the text direction, and more than eight combining marks in a row."""
-    kept: list[str] = []
+    allowed: list[str] = []
     marks = 0
     for char in text:
         if char in _BIDI_CONTROLS:
@@ -66,8 +66,8 @@ def cleaned(text: str) -> str:
         # Checked first because it is cheap: most characters come before the first combining mark.
         marks = marks + 1 if char >= "\u0300" and unicodedata.category(char).startswith("M") else 0
         if marks <= _MOST_MARKS:
-            kept.append(char)
-    return "".join(kept)
+            allowed.append(char)
+    return "".join(allowed)
 
 
 def _has_controls(text: str) -> bool:
@@ -77,7 +77,7 @@ def _has_controls(text: str) -> bool:
 
 def mentioned_names(text: str) -> list[str]:
     """The words after ``@``: handles, or names without their spaces. Case-folded, each once."""
-    return list(dict.fromkeys(name_key(found) for found in _MENTION.findall(text)))
+    return list(dict.fromkeys(name_key(name) for name in _MENTION.findall(text)))
 
 
 def name_key(name: str) -> str:
@@ -92,9 +92,9 @@ def with_names(text: str, names: Mapping[str, str]) -> str:
     if not names:
         return text
 
-    def named(found: re.Match[str]) -> str:
-        name = names.get(name_key(found[1]), "")
-        return f"@{name}" if name and not has_link(name) and "." not in name else found[0]
+    def named(match: re.Match[str]) -> str:
+        name = names.get(name_key(match[1]), "")
+        return f"@{name}" if name and not has_link(name) and "." not in name else match[0]
 
     return _MENTION.sub(named, text)
 

@@ -72,10 +72,10 @@ async def of_code(reader: Reader, key: SigningKey, event: Event, typed: str) -> 
 
 async def own(reader: Reader, caller: Caller, slug: EventSlug) -> tuple[Event, Attendance]:
     """The event and the caller's attendance. Raises NotFound, also if the caller can no longer see the event."""
-    event, mine = await visible_event(reader, slug, caller.user_id, refusal=CheckInReason.NO_TICKET)
-    if mine is None or not mine.is_seated:
+    event, attendance = await visible_event(reader, slug, caller.user_id, refusal=CheckInReason.NO_TICKET)
+    if attendance is None or not attendance.is_seated:
         raise NotFound(CheckInReason.NO_TICKET)
-    return event, mine
+    return event, attendance
 
 
 @dataclass(frozen=True, slots=True)

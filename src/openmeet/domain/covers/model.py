@@ -114,10 +114,10 @@ class Cover:
 
 def named(name: str) -> Cover | None:
     """Parse the name in a URL into its cover. None for any other text."""
-    found = _NAME.fullmatch(name)
-    if found is None or found[1] not in set(Motif):
+    match = _NAME.fullmatch(name)
+    if match is None or match[1] not in set(Motif):
         return None
-    return Cover(Motif(found[1]), int(found[2], 16))
+    return Cover(Motif(match[1]), int(match[2], 16))
 
 
 def cover_of(title: str, categories: Sequence[Category], shuffle: int = 0) -> Cover:

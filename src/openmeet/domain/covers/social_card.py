@@ -63,17 +63,17 @@ def card(cover: Cover, facts: CardFacts) -> bytes:
     else:
         image.paste(_painted(cover, CARD_HEIGHT, CARD_HEIGHT))
         _write(ImageDraw.Draw(image), facts, _TONE_INK[cover.tone])
-    kept = io.BytesIO()
-    image.save(kept, "PNG")
-    return kept.getvalue()
+    output = io.BytesIO()
+    image.save(output, "PNG")
+    return output.getvalue()
 
 
 def email_cover(cover: Cover) -> bytes:
     """The cover as PNG for e-mails, which cannot show SVG. Drawing takes about 0.15 s of CPU time."""
-    kept = io.BytesIO()
+    output = io.BytesIO()
     painted = _painted(cover, EMAIL_COVER_WIDTH, EMAIL_COVER_HEIGHT)
-    painted.quantize(_EMAIL_COVER_COLOURS).save(kept, "PNG", optimize=True)
-    return kept.getvalue()
+    painted.quantize(_EMAIL_COVER_COLOURS).save(output, "PNG", optimize=True)
+    return output.getvalue()
 
 
 def _painted(cover: Cover, width: int, height: int) -> Image.Image:

@@ -137,12 +137,12 @@ async def _answer(tx: Transaction, slug: str, row: Row, caller: Caller) -> None:
 async def _is_here(reader: Reader, table: str, row: Row, user_id: UserId) -> bool:
     """Whether the user already has a row about this subject. Existing rows are kept."""
     column, _, _ = _ABOUT[table]
-    found = await reader.fetch_one(
+    owned_row = await reader.fetch_one(
         f"select 1 as found from {table} where user_id = :user_id and {column} = :about",
         user_id=user_id,
         about=row.get(column),
     )
-    return found is not None
+    return owned_row is not None
 
 
 async def _slug(reader: Reader, table: str, row_id: Value) -> str:
@@ -226,12 +226,12 @@ async def strip_row(reader: Reader, part: ExportedTable, row: OwnRow, person: st
     for name in part.without:
         row.pop(name, None)
     row |= {name: value for name, value in _FORCED_VALUES.get(part.table, {}).items() if name in row}
-    gone = []
+    stripped = []
     if await _strips_record(reader, part.table, row, person):
-        gone.append("records")
+        stripped.append("records")
     if part.table in _NARROWED and await _strips_group(reader, part.table, row, person):
-        gone.append("groups of events")
-    return gone
+        stripped.append("groups of events")
+    return stripped
 
 
 async def _strips_record(reader: Reader, table: str, row: OwnRow, person: str) -> bool:
@@ -273,8 +273,10 @@ def _narrow_event(row: OwnRow) -> None:
 
 def _narrow_series(row: OwnRow) -> None:
     text = row.get("template")
-    found: Any = json.loads(text) if isinstance(text, str) else {}
-    row["template"] = json.dumps({**(found if isinstance(found, dict) else {}), "visibility": Visibility.PRIVATE.value})
+    fields: Any = json.loads(text) if isinstance(text, str) else {}
+    row["template"] = json.dumps(
+        {**(fields if isinstance(fields, dict) else {}), "visibility": Visibility.PRIVATE.value}
+    )
 
 
 _NARROWED: Final[Mapping[str, Callable[[OwnRow], None]]] = {"events": _narrow_event, "event_series": _narrow_series}

@@ -70,14 +70,14 @@ async def import_document(db: Database, found: Mapping[str, Any]) -> tuple[Mappi
         raise InvalidInput("file", DataExportReason.NOT_OF_ONE_PERSON)
     person = str(about.get("id", "")) if isinstance(about, dict) else ""
     await _require_same_person(db, person, tables)
-    taken: dict[str, int] = {}
-    left = {"pictures": 0, "records": 0, "groups of events": 0}
+    imported_counts: dict[str, int] = {}
+    left_counts = {"pictures": 0, "records": 0, "groups of events": 0}
     asked: list[tuple[ExportedTable, dict[str, Value]]] = []
     for part in OWN:
         rows = _rows_in(tables, part.name)
         if part.table == "event_series":
             rows = _older_first(rows)
-        taken[part.table], left[part.table] = 0, 0
+        imported_counts[part.table], left_counts[part.table] = 0, 0
         columns = {name: camel(name) for name in await _columns(db, part.table)}
         for start in range(0, len(rows), _ROWS):
             async with db.transaction() as tx:
@@ -88,14 +88,16 @@ async def import_document(db: Database, found: Mapping[str, Any]) -> tuple[Mappi
                     if await import_rules.refers_to_other_person(tx, part.table, values, person):
                         asked.append((part, values))
                         continue
-                    left["pictures"] += await strip_picture(tx, part.table, values, person)
-                    for gone in await import_rules.strip_row(tx, part, values, person):
-                        left[gone] += 1
-                    (taken if await _put(tx, part, values, person) else left)[part.table] += 1
+                    left_counts["pictures"] += await strip_picture(tx, part.table, values, person)
+                    for stripped in await import_rules.strip_row(tx, part, values, person):
+                        left_counts[stripped] += 1
+                    (imported_counts if await _put(tx, part, values, person) else left_counts)[part.table] += 1
     caller = Caller(UserId(person), "")
     for part, values in asked:
-        (taken if await import_rules.apply_row(db, part.table, values, caller) else left)[part.table] += 1
-    return taken, left
+        (imported_counts if await import_rules.apply_row(db, part.table, values, caller) else left_counts)[
+            part.table
+        ] += 1
+    return imported_counts, left_counts
 
 
 async def _require_same_person(db: Database, person: str, tables: Mapping[str, Any]) -> None:
@@ -119,11 +121,11 @@ def _rows_in(tables: Mapping[str, Any], table: str) -> list[dict[str, Any]]:
 
 async def _rows(reader: Reader, part: ExportedTable, user_id: UserId) -> list[dict[str, Any]]:
     rows = await reader.fetch(f"select * from {part.table} where {part.where} limit {MOST_ROWS}", id=user_id)
-    found = [
+    rows_out = [
         {camel(name): to_json(row[name]) for name in row.keys() if name not in part.without}  # noqa: SIM118
         for row in rows
     ]
-    return sorted(found, key=lambda one: str(one.get("id") or sorted(map(str, one.values()))))
+    return sorted(rows_out, key=lambda one: str(one.get("id") or sorted(map(str, one.values()))))
 
 
 def _values(part: ExportedTable, columns: Mapping[str, str], row: Mapping[str, Any]) -> dict[str, Value]:
@@ -168,10 +170,10 @@ async def _is_here(reader: Reader, table: str, row_id: Value) -> bool:
 async def _is_below(reader: Reader, below: tuple[str, str], values: Mapping[str, Value], person: str) -> bool:
     """Whether the parent of the row exists on this site and belongs to the user."""
     column, ids = below
-    found = await reader.fetch_one(
+    row = await reader.fetch_one(
         f"select 1 as found from ({ids}) theirs where theirs.id = :belongs_to", id=person, belongs_to=values.get(column)
     )
-    return found is not None
+    return row is not None
 
 
 async def _columns(db: Database, table: str) -> tuple[str, ...]:
@@ -189,17 +191,17 @@ async def _columns(db: Database, table: str) -> tuple[str, ...]:
 def _older_first(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Sort series so that each comes after the one it was split off from."""
     ids = {row.get("id") for row in rows}
-    found: list[dict[str, Any]] = []
+    ordered: list[dict[str, Any]] = []
     placed: set[object] = {None}
     waiting = list(rows)
     while waiting:
         ready = [row for row in waiting if row.get("splitFrom") in placed or row.get("splitFrom") not in ids]
         if not ready:
             raise InvalidInput("file", DataExportReason.SERIES_IN_A_CIRCLE)
-        found += ready
+        ordered += ready
         placed |= {row.get("id") for row in ready}
         waiting = [row for row in waiting if row.get("id") not in placed]
-    return found
+    return ordered
 
 
 Row = dict[str, Value]
@@ -220,10 +222,10 @@ async def strip_picture(reader: Reader, table: str, row: Row, person: str) -> bo
     key = key_of(row)
     if key is None:
         return False
-    here = await reader.fetch_one(
+    existing = await reader.fetch_one(
         "select 1 as found from pictures where key = :key and user_id = :person", key=key, person=person
     )
-    if here is not None:
+    if existing is not None:
         return False
     empty(row)
     return True
@@ -231,8 +233,8 @@ async def strip_picture(reader: Reader, table: str, row: Row, person: str) -> bo
 
 def _in_json(row: Row, column: str) -> dict[str, Any]:
     text = row.get(column)
-    found = json.loads(text) if isinstance(text, str) else {}
-    return found if isinstance(found, dict) else {}
+    decoded = json.loads(text) if isinstance(text, str) else {}
+    return decoded if isinstance(decoded, dict) else {}
 
 
 def _of_column(row: Row) -> Value:

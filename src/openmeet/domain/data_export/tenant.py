@@ -173,9 +173,9 @@ def _line(value: Mapping[str, Any]) -> bytes:
 
 def _decoded(line: bytes) -> dict[str, Any]:
     try:
-        found = msgspec.json.decode(line)
+        document = msgspec.json.decode(line)
     except msgspec.DecodeError:
-        found = None
-    if not isinstance(found, dict):
+        document = None
+    if not isinstance(document, dict):
         raise InvalidInput("file", DataExportReason.NOT_AN_EXPORT)
-    return found
+    return document

@@ -130,8 +130,8 @@ async def purge(db: Database, user_id: UserId) -> dict[str, int]:
                 ids = [row["id"] for row in await tx.fetch(left, id=user_id, limit=_AT_A_TIME)]
                 number = len(ids)
                 if ids:
-                    gone = f"update {name} set deleted_at = coalesce(deleted_at, :now) where id in :ids"
-                    await tx.execute(gone, ids=ids, now=tx.now)
+                    deletion_sql = f"update {name} set deleted_at = coalesce(deleted_at, :now) where id in :ids"
+                    await tx.execute(deletion_sql, ids=ids, now=tx.now)
                     await empty(tx, ids)
             deleted[name] += number
     number = _AT_A_TIME
@@ -243,12 +243,12 @@ async def remaining_references(reader: Reader, user_id: UserId) -> dict[str, int
     """How many rows of each table still contain the id of a deleted person: logs, and rows that other people own now.
     Scans whole tables.
     """
-    found = {}
+    counts = {}
     for table in ALL_TABLES:
         names = ("id",) if table.name == "users" else table.names_of(ColumnContent.PERSON)
         if names:
-            named = " or ".join(f"{name} = :id" for name in names)
-            row = await reader.fetch_one(f"select count(*) as number from {table.name} where {named}", id=user_id)
+            condition = " or ".join(f"{name} = :id" for name in names)
+            row = await reader.fetch_one(f"select count(*) as number from {table.name} where {condition}", id=user_id)
             if row is not None and row["number"]:
-                found[table.name] = int(row["number"])
-    return found
+                counts[table.name] = int(row["number"])
+    return counts

@@ -65,26 +65,26 @@ _CALLS: Final = """
 _OWN_SERIES: Final = "select id from event_series where user_id = :id and deleted_at is null order by id"
 
 
-async def find(reader: Reader, who: str) -> User | None:
+async def find(reader: Reader, text: str) -> User | None:
     """Find the person or guest with this e-mail address, or the person with this DID or handle, even if they have no
     local account. Return None if nobody matches.
 
     Raises Refused for an empty text and for ``handle.invalid``, because accounts whose handle is unknown or not proven
     are stored without one.
     """
-    named = who.strip().lower().removeprefix("@")
-    if named in {"", "handle.invalid"}:
+    identifier = text.strip().lower().removeprefix("@")
+    if identifier in {"", "handle.invalid"}:
         raise Refused(UserReason.NAMES_NOBODY)
-    found = await users.by_email(reader, named)
-    guest = None if found is not None else await guests.by_email(reader, named)
+    user = await users.by_email(reader, identifier)
+    guest = None if user is not None else await guests.by_email(reader, identifier)
     if guest is not None:
         return await users.by_id(reader, guest)
-    if found is not None:
-        return found
+    if user is not None:
+        return user
     # A handle that was seen with two accounts matches neither.
-    one = await identity_queries.find(reader, who.strip())
-    known = [one] if one is not None else await identity_queries.by_handle(reader, named)
-    return await users.by_id(reader, known[0].user_id) if len(known) == 1 else None
+    one = await identity_queries.find(reader, text.strip())
+    identities = [one] if one is not None else await identity_queries.by_handle(reader, identifier)
+    return await users.by_id(reader, identities[0].user_id) if len(identities) == 1 else None
 
 
 async def request(tx: Transaction, user_id: UserId, grace: int) -> ErasureRequest:
@@ -95,11 +95,11 @@ async def request(tx: Transaction, user_id: UserId, grace: int) -> ErasureReques
     person = await users.by_id(tx, user_id)
     if person is None or person.created_at == 0:
         raise NotFound(UserReason.NO_SUCH_ACCOUNT)
-    asked = await erasure_requests.put(tx, user_id, Instant(tx.now + grace))
+    erasure_request = await erasure_requests.put(tx, user_id, Instant(tx.now + grace))
     await sign_in.close_sessions_of(tx, user_id)
     await revoke_programs(tx, user_id)
     log.info("account.deletion_requested")
-    return asked
+    return erasure_request
 
 
 async def revoke_programs(tx: Transaction, user_id: UserId) -> None:
@@ -114,9 +114,9 @@ async def revoke_programs(tx: Transaction, user_id: UserId) -> None:
 async def begin(db: Database, user_id: UserId, grace: int) -> ErasureRequest:
     """Request the deletion of an account with ``request``, and end what the person hosts soon (``end_soon``)."""
     async with db.transaction() as tx:
-        asked = await request(tx, user_id, grace)
+        erasure_request = await request(tx, user_id, grace)
     await end_soon(db, user_id)
-    return asked
+    return erasure_request
 
 
 async def end_soon(db: Database, user_id: UserId | None = None) -> None:
@@ -154,19 +154,19 @@ async def _step(db: Database, user_id: UserId) -> AsyncIterator[Transaction]:
         yield tx
 
 
-async def end(db: Database, asked: ErasureRequest) -> None:
+async def end(db: Database, erasure_request: ErasureRequest) -> None:
     """Hand over or cancel what they host, end their answers and memberships, and retract their records.
 
     Stops if they sign in while it runs. Raises Unavailable; nothing is skipped, and the next run continues.
     """
     try:
-        await _end_all(db, asked)
+        await _end_all(db, erasure_request)
     except _SignedInAgain:
         log.info("account.deletion_withdrawn")
 
 
-async def _end_all(db: Database, asked: ErasureRequest) -> None:
-    user_id = asked.user_id
+async def _end_all(db: Database, erasure_request: ErasureRequest) -> None:
+    user_id = erasure_request.user_id
     async with _step(db, user_id) as tx:
         await groups_ownership.remove_person(tx, user_id)
     async with _step(db, user_id) as tx:
@@ -184,22 +184,22 @@ async def _end_all(db: Database, asked: ErasureRequest) -> None:
         await erasure_requests.advance(tx, user_id, ErasureStage.ENDING)
         await identities.withdraw(tx, user_id)
         await mirroring.withdraw(tx, user_id)
-        if asked.stage is not ErasureStage.ERASING:
-            await _leave_time(tx, asked)
+        if erasure_request.stage is not ErasureStage.ERASING:
+            await _leave_time(tx, erasure_request)
 
 
-async def _leave_time(tx: Transaction, asked: ErasureRequest) -> None:
+async def _leave_time(tx: Transaction, erasure_request: ErasureRequest) -> None:
     """Postpone the deletion if this step ran late and account servers still have records, so that they get enough time.
     Enqueue the last e-mail, which lists the records that the servers still have.
     """
-    needed = asked.due_at - ends_at(asked)
-    due_at = asked.due_at
-    if await undeleted_records(tx, asked.user_id):
+    needed = erasure_request.due_at - ends_at(erasure_request)
+    due_at = erasure_request.due_at
+    if await undeleted_records(tx, erasure_request.user_id):
         due_at = max(due_at, Instant(tx.now + needed))
-        await erasure_requests.move(tx, asked.user_id, due_at)
+        await erasure_requests.move(tx, erasure_request.user_id, due_at)
     # One e-mail per request: a person who signs in and requests deletion again gets another one.
     mailed_at = Instant(max(tx.now, due_at - needed // 2))
-    await enqueue_emails(tx, DELETION_MAIL, [(asked.user_id, str(asked.requested_at), mailed_at)])
+    await enqueue_emails(tx, DELETION_MAIL, [(erasure_request.user_id, str(erasure_request.requested_at), mailed_at)])
 
 
 async def _end_series(db: Database, user_id: UserId) -> None:
@@ -266,7 +266,7 @@ async def out_of_reach(reader: Reader, user_id: UserId) -> tuple[str, ...]:
     return tuple(row["uri"] for row in await reader.fetch(_UNDELETED_RECORDS.format(which=_OUT_OF_REACH), id=user_id))
 
 
-def ends_at(asked: ErasureRequest) -> Instant:
+def ends_at(erasure_request: ErasureRequest) -> Instant:
     """When the person's hosting ends: two days before the deletion, or half of a shorter grace period."""
-    grace = asked.due_at - asked.requested_at
-    return Instant(asked.due_at - min(ENDS_BEFORE, grace // 2))
+    grace = erasure_request.due_at - erasure_request.requested_at
+    return Instant(erasure_request.due_at - min(ENDS_BEFORE, grace // 2))

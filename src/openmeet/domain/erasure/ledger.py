@@ -56,23 +56,23 @@ class ErasureLedger:
         """The people who have requested deletion, with the time. People who withdrew the request or were erased or
         merged are left out.
         """
-        found: dict[UserId, datetime] = {}
+        requested_at: dict[UserId, datetime] = {}
         for line in self._lines():
             if line.requested_at is not None:
-                found[UserId(line.user_id)] = _moment(line.requested_at)
+                requested_at[UserId(line.user_id)] = _moment(line.requested_at)
             else:
-                found.pop(UserId(line.user_id), None)
-        return found
+                requested_at.pop(UserId(line.user_id), None)
+        return requested_at
 
     def withdrawals(self) -> dict[UserId, datetime]:
         """The people who have withdrawn their latest request, with the time."""
-        found: dict[UserId, datetime] = {}
+        withdrawn_at: dict[UserId, datetime] = {}
         for line in self._lines():
             if line.withdrawn_at is not None:
-                found[UserId(line.user_id)] = _moment(line.withdrawn_at)
+                withdrawn_at[UserId(line.user_id)] = _moment(line.withdrawn_at)
             else:
-                found.pop(UserId(line.user_id), None)
-        return found
+                withdrawn_at.pop(UserId(line.user_id), None)
+        return withdrawn_at
 
     def newest(self) -> datetime | None:
         """The time at which the last line was written. None for an empty ledger."""
@@ -101,14 +101,14 @@ class ErasureLedger:
         a crash cut off is left out, because that erasure is repeated anyway.
         """
         lines = self._lines()
-        found = {
+        user_ids = {
             UserId(line.user_id): None for line in lines if line.erased_at is not None and line.merged_into is None
         }
         # Nobody is merged into a person who was already erased, so one backward pass follows every chain.
         for line in reversed(lines):
-            if line.merged_into is not None and line.merged_into in found:
-                found[UserId(line.user_id)] = None
-        return list(found)
+            if line.merged_into is not None and line.merged_into in user_ids:
+                user_ids[UserId(line.user_id)] = None
+        return list(user_ids)
 
     def merged(self) -> list[tuple[UserId, UserId]]:
         """Pairs of (merged account, remaining account), in order."""
@@ -117,14 +117,14 @@ class ErasureLedger:
         ]
 
     def _lines(self) -> list[ErasureLine]:
-        found = []
+        lines = []
         if self.path.exists():
             for line in self.path.read_bytes().splitlines():
                 try:
-                    found.append(msgspec.json.decode(line, type=ErasureLine))
+                    lines.append(msgspec.json.decode(line, type=ErasureLine))
                 except msgspec.DecodeError:
                     continue
-        return found
+        return lines
 
 
 def _moment(text: str) -> datetime:

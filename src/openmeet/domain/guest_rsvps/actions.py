@@ -72,7 +72,7 @@ async def ask(
     for within, most in ((HOUR, EMAILS_PER_HOUR), (LINK_LIFE, EMAILS_PER_DAY)):
         if await queries.asked_since(tx, email, Instant(tx.now - within)) >= most:
             raise TooMany(GuestRsvpReason.TOO_MANY_EMAILS, after_seconds=3600)
-    asked = GuestAnswer(
+    guest_answer = GuestAnswer(
         GuestAnswerId(new_id(tx.now)),
         event.id,
         email,
@@ -82,18 +82,20 @@ async def ask(
         None,
         current().tag,
     )
-    await queries.insert(tx, asked)
-    await enqueue_email(tx, kind=GUEST_MAIL, person=asked.id, subject_id=asked.id, priority=Priority.FIRST)
-    return asked
+    await queries.insert(tx, guest_answer)
+    await enqueue_email(
+        tx, kind=GUEST_MAIL, person=guest_answer.id, subject_id=guest_answer.id, priority=Priority.FIRST
+    )
+    return guest_answer
 
 
 async def waiting(reader: Reader, answer_id: GuestAnswerId) -> tuple[GuestAnswer, Event]:
     """Return the request behind a link. Raises NotFound if it has expired or its event is gone."""
-    asked = await queries.find(reader, answer_id)
-    event = await event_by_id(reader, asked.event_id) if asked else None
-    if asked is None or asked.expires_at <= reader.now or event is None or event.is_gone:
+    guest_answer = await queries.find(reader, answer_id)
+    event = await event_by_id(reader, guest_answer.event_id) if guest_answer else None
+    if guest_answer is None or guest_answer.expires_at <= reader.now or event is None or event.is_gone:
         raise NotFound(GuestRsvpReason.LINK_OVER, name=INVALID_LINK)
-    return asked, event
+    return guest_answer, event
 
 
 async def confirm(tx: Transaction, answer_id: GuestAnswerId) -> tuple[Event, User | None, Attendance]:
@@ -102,21 +104,21 @@ async def confirm(tx: Transaction, answer_id: GuestAnswerId) -> tuple[Event, Use
     Opening the link proves that the person owns the address, as a sign-in code does. If the address has an account, the
     RSVP belongs to that account.
     """
-    asked, event = await waiting(tx, answer_id)
-    known = await by_email(tx, asked.email)
-    if known is None:
+    guest_answer, event = await waiting(tx, answer_id)
+    user = await by_email(tx, guest_answer.email)
+    if user is None:
         user_id = await guests.find_or_make(
-            tx, email=asked.email, display_name=asked.display_name, language=asked.language
+            tx, email=guest_answer.email, display_name=guest_answer.display_name, language=guest_answer.language
         )
-        name = asked.display_name
+        name = guest_answer.display_name
     else:
-        user_id, name = known.id, known.display_name
+        user_id, name = user.id, user.display_name
     caller = Caller(user_id, name)
     before = await answers.find(tx, event.id, user_id)
-    if asked.used_at is not None and before is not None:
-        return event, known, before
-    reply_details = asked.request.details
-    if known is None:
+    if guest_answer.used_at is not None and before is not None:
+        return event, user, before
+    rsvp_request = guest_answer.request.details
+    if user is None:
         # People without an account have no public profile to show, whatever the client sent.
         reply_details = ReplyDetails(
             reply_details.party,
@@ -127,14 +129,20 @@ async def confirm(tx: Transaction, answer_id: GuestAnswerId) -> tuple[Event, Use
         )
     # A guest who is going gets a separate e-mail below. A guest who cancels gets the calendar cancellation like
     # everybody else.
-    is_single = known is not None or asked.request.reply is RsvpReply.DECLINED
+    is_single = user is not None or guest_answer.request.reply is RsvpReply.DECLINED
     saved = await attendance.answer(
-        tx, caller, event.slug, asked.request.reply, reply_details, through=ChangeChannel.MAIL, is_single=is_single
+        tx,
+        caller,
+        event.slug,
+        guest_answer.request.reply,
+        rsvp_request,
+        through=ChangeChannel.MAIL,
+        is_single=is_single,
     )
-    if known is None and asked.request.reply is not RsvpReply.DECLINED:
+    if user is None and guest_answer.request.reply is not RsvpReply.DECLINED:
         await enqueue_email(tx, kind=GUEST_CONFIRMED_MAIL, person=user_id, subject_id=event.id, revision=saved.revision)
     await queries.use(tx, answer_id)
-    return event, known, saved
+    return event, user, saved
 
 
 async def forget_expired(db: Database) -> int:
@@ -154,10 +162,10 @@ def token_of(key: SigningKey, answer_id: GuestAnswerId) -> str:
 
 def answer_in(key: SigningKey, token: str) -> GuestAnswerId | None:
     """Extract the request id from a token. None if the token is forged."""
-    found = _TOKEN.fullmatch(token)
-    if found is None:
+    match = _TOKEN.fullmatch(token)
+    if match is None:
         return None
-    answer_id = GuestAnswerId(found[1])
+    answer_id = GuestAnswerId(match[1])
     return answer_id if key.verifies(token, lambda one: token_of(one, answer_id)) else None
 
 

@@ -58,16 +58,16 @@ async def counts(reader: Reader, event: Event, writer: UserId) -> dict[Addressee
     # A person can be in two audiences, and reading notification preferences is the expensive part, so they are read
     # once for everybody.
     everybody = set().union(*answered.values()) - {writer}
-    reached = set(await notifications.reached(reader, sorted(everybody), kinds.HOST_MESSAGE))
-    return {one: len(people & reached) for one, people in answered.items()}
+    reachable = set(await notifications.reached(reader, sorted(everybody), kinds.HOST_MESSAGE))
+    return {one: len(people & reachable) for one, people in answered.items()}
 
 
 async def recipients(reader: Reader, event: Event, addressees: Iterable[Addressees], writer: UserId) -> Recipients:
     """Return the recipients, each once, without the author."""
     answered = await attendance.people_with_status(reader, event.id, statuses_of(addressees))
     people = [user_id for user_id in answered if user_id != writer]
-    reached = await notifications.reached(reader, people, kinds.HOST_MESSAGE)
-    return Recipients(tuple(reached), len(people) - len(reached))
+    reachable = await notifications.reached(reader, people, kinds.HOST_MESSAGE)
+    return Recipients(tuple(reachable), len(people) - len(reachable))
 
 
 async def write(
@@ -93,19 +93,19 @@ async def write(
             raise AlreadyWritten
         if earlier is not None:
             return earlier
-    plain, whom = check(text, addressees, send_at, tx.now)
+    plain, chosen_addressees = check(text, addressees, send_at, tx.now)
     if event.is_held:
         raise Refused(HostMessageReason.NOT_PUBLISHED, name="NotPublished")
     if await queries.written_since(tx, event.id, Instant(tx.now - DAY)) >= MAX_A_DAY:
         raise TooMany(HostMessageReason.TOO_MANY_MESSAGES, most=MAX_A_DAY, after_seconds=24 * 3600)
-    if send_at is None and not (await recipients(tx, event, whom, caller.user_id)).reached:
+    if send_at is None and not (await recipients(tx, event, chosen_addressees, caller.user_id)).reached:
         raise Refused(HostMessageReason.NOBODY_TO_REACH, name="Nobody")
     one = HostMessage(
         id=MessageId(new_id(tx.now)),
         event_id=event.id,
         number=await queries.last_number(tx, event.id) + 1,
         author_id=caller.user_id,
-        addressees=whom,
+        addressees=chosen_addressees,
         text=plain,
         state=MessageState.SCHEDULED,
         send_at=tx.now if send_at is None else send_at,
@@ -143,8 +143,8 @@ async def send_due(db: Database) -> int:
 
 
 async def _send_due(tx: Transaction, message_id: MessageId) -> bool:
-    known = await queries.by_id(tx, message_id)
-    event = await lock_for_update(tx, EventId(known.event_id)) if known else None
+    message = await queries.by_id(tx, message_id)
+    event = await lock_for_update(tx, EventId(message.event_id)) if message else None
     one = await queries.by_id(tx, message_id)
     if one is None or event is None or one.state is not MessageState.SCHEDULED:
         return False
@@ -187,7 +187,9 @@ async def _checked(reader: Reader, caller: Caller, event: Event | None) -> Event
     return event
 
 
-def check(text: str, asked: Iterable[str], send_at: Instant | None, now: Instant) -> tuple[str, tuple[Addressees, ...]]:
+def check(
+    text: str, addressees: Iterable[str], send_at: Instant | None, now: Instant
+) -> tuple[str, tuple[Addressees, ...]]:
     """Validate and return the text and audience. Raises InvalidForm (``text``, ``addressees``, ``send_at``)."""
     problems: dict[str, Why] = {}
     plain = plain_of(text)
@@ -195,11 +197,11 @@ def check(text: str, asked: Iterable[str], send_at: Instant | None, now: Instant
         problems["text"] = HostMessageReason.TEXT_NEEDED
     elif len(plain) > MAX_TEXT:
         problems["text"] = HostMessageReason.TEXT_TOO_LONG(most=MAX_TEXT, length=len(plain))
-    words = set(asked)
-    found = tuple(one for one in Addressees if one.value in words)
+    words = set(addressees)
+    chosen_addressees = tuple(one for one in Addressees if one.value in words)
     if words - {one.value for one in Addressees}:
         problems["addressees"] = GeneralReason.CHOOSE_FROM(choices=", ".join(Addressees))
-    elif not found:
+    elif not chosen_addressees:
         problems["addressees"] = HostMessageReason.AUDIENCE_NEEDED
     if send_at is not None and send_at <= now:
         problems["send_at"] = HostMessageReason.MOMENT_OVER
@@ -207,7 +209,7 @@ def check(text: str, asked: Iterable[str], send_at: Instant | None, now: Instant
         problems["send_at"] = HostMessageReason.MOMENT_TOO_FAR
     if problems:
         raise InvalidForm(problems)
-    return plain, found
+    return plain, chosen_addressees
 
 
 def plain_of(text: str) -> str:

@@ -92,30 +92,32 @@ def call_of(
     """
     by_feature = sorted(conferences, key=lambda one: 0 if "VIDEO" in one[0].upper() else 1)
     sure = [*own, *(address for _, address in by_feature), location.strip()]
-    found = next((one for one in map(target_of, sure) if _parts(one) is not None), None)
-    if found is None:
+    call_url = next((one for one in map(target_of, sure) if _parts(one) is not None), None)
+    if call_url is None:
         written = _ADDRESS.findall(location) + _ADDRESS.findall(text)
         others = [url.strip(), *(target_of(one.rstrip(".,;:!?")) for one in written)]
-        found = next((one for one in others if is_call(one, own_hosts)), None)
-    if found is None:
+        call_url = next((one for one in others if is_call(one, own_hosts)), None)
+    if call_url is None:
         return None
-    kept, cut = without_call(text, found)
-    return CallLink(found, kept, cut)
+    remaining_text, cut = without_call(text, call_url)
+    return CallLink(call_url, remaining_text, cut)
 
 
 def without_call(text: str, address: str) -> tuple[str, tuple[str, ...]]:
     """Remove the block about a call and every other line with its address. Return the text and the removed lines."""
     lines = text.split("\n")
-    gone = _block(lines)
+    removed = _block(lines)
     bare = address.partition("://")[2].partition("?")[0]
     for number, line in enumerate(lines):
         if bare and bare in _plain(line):
-            gone.add(number)
-    if gone:
-        gone |= _beside(lines, gone)
-    kept = "\n".join(line for number, line in enumerate(lines) if number not in gone)
-    cut = tuple(_plain(lines[number]).strip() for number in sorted(gone))
-    return re.sub(r"\n{3,}", "\n\n", kept).strip(), tuple(line for line in cut if line and not _FENCE.fullmatch(line))
+            removed.add(number)
+    if removed:
+        removed |= _beside(lines, removed)
+    remaining_text = "\n".join(line for number, line in enumerate(lines) if number not in removed)
+    cut = tuple(_plain(lines[number]).strip() for number in sorted(removed))
+    return re.sub(r"\n{3,}", "\n\n", remaining_text).strip(), tuple(
+        line for line in cut if line and not _FENCE.fullmatch(line)
+    )
 
 
 def _block(lines: Sequence[str]) -> set[int]:
@@ -141,7 +143,7 @@ def _block(lines: Sequence[str]) -> set[int]:
 
 def _beside(lines: Sequence[str], gone: set[int]) -> set[int]:
     """Line numbers of further call details next to removed lines, with only such details and empty lines in between."""
-    found: set[int] = set()
+    adjacent: set[int] = set()
     for numbers in (range(len(lines)), range(len(lines) - 1, -1, -1)):
         is_beside = False
         for number in numbers:
@@ -151,8 +153,8 @@ def _beside(lines: Sequence[str], gone: set[int]) -> set[int]:
             elif plain and _DETAIL.match(plain) is None:
                 is_beside = False
             elif plain and is_beside:
-                found.add(number)
-    return found
+                adjacent.add(number)
+    return adjacent
 
 
 def _plain(line: str) -> str:

@@ -50,10 +50,10 @@ class Component:
 
     def value(self, name: str) -> str | None:
         """The raw value of the first line with this property name."""
-        wanted = name.upper()
+        property_name = name.upper()
         for line in self.lines:
             match = _VALUE.fullmatch(line)
-            if match and match["name"].upper() == wanted:
+            if match and match["name"].upper() == property_name:
                 return match["value"]
         return None
 

@@ -76,8 +76,8 @@ def target_of(address: str) -> str:
         return address
     for host, path, names in _REDIRECTS:
         if host.fullmatch(parts.hostname or "") and parts.path in {path, path.rstrip("/")}:
-            found = next((one for name in names for one in parse_qs(parts.query).get(name, [])), "")
-            return found if is_web_address(found) else address
+            target = next((one for name in names for one in parse_qs(parts.query).get(name, [])), "")
+            return target if is_web_address(target) else address
     return address
 
 

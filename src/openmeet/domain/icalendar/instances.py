@@ -130,8 +130,8 @@ def _of_one(group: Sequence[ReadEvent], start: Instant, end: Instant, bounds: Bo
         else:
             singles[original] = event
     ranges.sort(key=lambda pair: pair[0])
-    found = [_single(event, original) for original, event in (*singles.items(), *(() if master else ranges))]
-    yield from (one for one in found if _overlaps(one, start, end))
+    instances = [_single(event, original) for original, event in (*singles.items(), *(() if master else ranges))]
+    yield from (one for one in instances if _overlaps(one, start, end))
     if master is None:
         return
     reach = _span(_MOVED) if ranges else _span(master.length or timedelta(0))
@@ -229,11 +229,11 @@ def gathered(group: Sequence[ReadEvent]) -> ReadEvent | None:
 
 def newest_of(group: Sequence[ReadEvent]) -> list[ReadEvent]:
     """Return the overrides in a group, one per date: the one with the highest SEQUENCE."""
-    found: dict[Instant, ReadEvent] = {}
+    newest: dict[Instant, ReadEvent] = {}
     for event in sorted(group, key=lambda event: event.sequence):
         if event.overrides is not None:
-            found[_moment(event.pattern, event.overrides.original)] = event
-    return list(found.values())
+            newest[_moment(event.pattern, event.overrides.original)] = event
+    return list(newest.values())
 
 
 def name_in(series: Pattern, change: ReadEvent) -> datetime:
@@ -253,10 +253,10 @@ def _date_on(series: Pattern, day: datetime) -> datetime:
     first date.
     """
     begin, end = (_moment(series, day + timedelta(days=days)) for days in (0, 1))
-    there = [one.original for one in expansion.walk(series, begin, end) if one.original.date() == day.date()]
+    dates = [one.original for one in expansion.walk(series, begin, end) if one.original.date() == day.date()]
     return (
-        there[0]
-        if there
+        dates[0]
+        if dates
         else day.replace(hour=series.start.hour, minute=series.start.minute, second=series.start.second)
     )
 

@@ -102,10 +102,10 @@ def _event(component: Component, calendar: ReadCalendar, call_hosts: Collection[
     if not isinstance(event, Event):
         raise _Skipped(gettext("The entry isn’t an event."))
     findings = [
-        gettext("%(property)s can’t be read: %(problem)s.", property=name, problem=why)
+        gettext("%(property)s can’t be read: %(problem)s.", property=name, problem=problem)
         if name
-        else gettext("A line can’t be read: %(problem)s.", problem=why)
-        for name, why in event.errors[:MAX_EVENT_WARNINGS]
+        else gettext("A line can’t be read: %(problem)s.", problem=problem)
+        for name, problem in event.errors[:MAX_EVENT_WARNINGS]
     ]
     start, zone_name, is_floating, is_all_day = _start(event, calendar)
     rule = _rule(event, findings)
@@ -169,9 +169,9 @@ def _description(event: Event) -> tuple[str, str]:
     text = _clean(str(plain or ""))
     last = next((one for one in _all(event, "X-ALT-DESC") if _is_html_type(one)), None) if not text else None
     for html in (str(styled or ""), data, text if is_html(text) else "", str(last or "")):
-        found = _clean(markdown_of(html)) if html.strip() else ""
-        if found:
-            return found, html
+        markdown = _clean(markdown_of(html)) if html.strip() else ""
+        if markdown:
+            return markdown, html
     return text, ""
 
 
@@ -193,9 +193,9 @@ def _conferences(event: Event) -> list[tuple[str, str]]:
 
 def _left_out(event: Event, html: str) -> list[str]:
     """Parts of the event that are not imported: pictures, files, guests."""
-    found = []
+    notes = []
     if pictures := len(_IMAGE.findall(html)):
-        found.append(
+        notes.append(
             ngettext(
                 "%(number)s picture in its text was left out.",
                 "%(number)s pictures in its text were left out.",
@@ -203,14 +203,14 @@ def _left_out(event: Event, html: str) -> list[str]:
             )
         )
     if files := len(_all(event, "ATTACH")):
-        found.append(ngettext("%(number)s attachment was left out.", "%(number)s attachments were left out.", files))
+        notes.append(ngettext("%(number)s attachment was left out.", "%(number)s attachments were left out.", files))
     if guests := len(_all(event, "ATTENDEE")):
-        found.append(
+        notes.append(
             ngettext(
                 "%(number)s guest on its list was left out.", "%(number)s guests on its list were left out.", guests
             )
         )
-    return found
+    return notes
 
 
 def _first(event: Event, name: str) -> Any:
@@ -264,10 +264,10 @@ def _zone(value: Any, calendar: ReadCalendar) -> tuple[str | None, bool]:
         return "UTC", False
     if tzid is None:
         return calendar.zone_name, "T" in raw
-    found = zone_for(str(tzid), calendar.zones)
-    if found is None:
+    zone = zone_for(str(tzid), calendar.zones)
+    if zone is None:
         return calendar.zone_name, "T" in raw
-    return found, False
+    return zone, False
 
 
 def _rule(event: Event, findings: list[str]) -> Rule | None:
@@ -318,7 +318,7 @@ def _dates(
     """Values of EXDATE or RDATE as wall-clock times in the event's zone. A value without a time means the start of that
     day.
     """
-    found = []
+    dates = []
     for value in _all(event, name):
         if not isinstance(value, vDDDLists):
             continue  # already reported as an error
@@ -335,10 +335,10 @@ def _dates(
                 at = at.replace(hour=start.hour, minute=start.minute, second=start.second)
             elif own != zone_name:
                 at = parse_date(_utc_text(at, own), zone_name)
-            found.append(at)
-            if len(found) > _MAX_VALUES:
-                return found
-    return found
+            dates.append(at)
+            if len(dates) > _MAX_VALUES:
+                return dates
+    return dates
 
 
 def _utc_text(local: datetime, zone_name: str | None) -> str:
@@ -390,16 +390,16 @@ def _length(event: Event, made: Pattern, calendar: ReadCalendar, findings: list[
 def _coordinates(event: Event) -> tuple[float, float] | None:
     geo = _first(event, "GEO")
     if geo is not None and hasattr(geo, "latitude"):
-        found = (float(geo.latitude), float(geo.longitude))
+        coordinates = (float(geo.latitude), float(geo.longitude))
     else:
         match = _GEO_URI.match(str(_first(event, "X-APPLE-STRUCTURED-LOCATION") or ""))
         if match is None:
             return None
         try:
-            found = (float(match[1]), float(match[2]))
+            coordinates = (float(match[1]), float(match[2]))
         except ValueError:
             return None
-    return found if -90 <= found[0] <= 90 and -180 <= found[1] <= 180 else None
+    return coordinates if -90 <= coordinates[0] <= 90 and -180 <= coordinates[1] <= 180 else None
 
 
 def _mode(event: Event) -> Mode | None:

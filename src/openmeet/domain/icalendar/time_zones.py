@@ -101,16 +101,16 @@ def _observance(onset: _Onset, others: Sequence[_Onset], rule: str | None = None
 def _onsets(zone_name: str, start: datetime, end: datetime) -> Iterator[_Onset]:
     """Clock changes between two instants, found by bisection, because this module does not read zone files."""
     step = timedelta(days=1)
-    here = zone(zone_name)
+    time_zone = zone(zone_name)
     at = start
     while at < end:
         behind = min(at + 7 * step, end)
-        if _state(at, here) != _state(behind, here):
+        if _state(at, time_zone) != _state(behind, time_zone):
             low, high = at, behind
             while high - low > timedelta(seconds=1):
                 middle = (low + (high - low) / 2).replace(microsecond=0)
-                low, high = (middle, high) if _state(middle, here) == _state(low, here) else (low, middle)
-            before, local = low.astimezone(here), high.astimezone(here)
+                low, high = (middle, high) if _state(middle, time_zone) == _state(low, time_zone) else (low, middle)
+            before, local = low.astimezone(time_zone), high.astimezone(time_zone)
             offset = before.utcoffset() or timedelta(0)
             yield _Onset(
                 (high + offset).replace(tzinfo=None),
@@ -124,8 +124,8 @@ def _onsets(zone_name: str, start: datetime, end: datetime) -> Iterator[_Onset]:
             at = behind
 
 
-def _state(at: datetime, here: tzinfo) -> tuple[timedelta | None, timedelta | None]:
-    local = at.astimezone(here)
+def _state(at: datetime, time_zone: tzinfo) -> tuple[timedelta | None, timedelta | None]:
+    local = at.astimezone(time_zone)
     return local.utcoffset(), local.dst()
 
 
@@ -145,31 +145,31 @@ def zones_of(calendar: Component, warnings: list[str]) -> tuple[dict[str, str], 
 
     An unknown zone gets the offset of its standard time.
     """
-    found: dict[str, str] = {}
+    zones: dict[str, str] = {}
     guessed: set[str] = set()
     for component in calendar.inside:
         if component.name != "VTIMEZONE":
             continue
         tzid = bare_zone(component.text_value("TZID") or "")
-        known = known_zone(tzid) or known_zone(component.text_value("X-LIC-LOCATION") or "")
-        if known is None:
+        zone_name = known_zone(tzid) or known_zone(component.text_value("X-LIC-LOCATION") or "")
+        if zone_name is None:
             offsets = _offsets(component)
             if not offsets:
                 warnings.append(gettext("The time zone ‘%(zone)s’ doesn’t give an offset.", zone=tzid[:60]))
                 guessed.add(tzid)
                 continue
-            known = offsets[0]
+            zone_name = offsets[0]
             if len(set(offsets)) > 1:
                 guessed.add(tzid)
                 warnings.append(
                     gettext(
                         "The time zone ‘%(zone)s’ is unknown and has summer time. We read its times with the offset %(offset)s.",
                         zone=tzid[:60],
-                        offset=known,
+                        offset=zone_name,
                     )
                 )
-        found[tzid] = known
-    return found, guessed
+        zones[tzid] = zone_name
+    return zones, guessed
 
 
 def known_zone(name: str) -> str | None:
@@ -197,14 +197,14 @@ def zone_for(tzid: str, zones: Mapping[str, str]) -> str | None:
 
 def _offsets(component: Component) -> Sequence[str]:
     """Offsets of a VTIMEZONE, standard time first, as fixed zones such as ``+08:00``."""
-    found: dict[str, list[str]] = {"STANDARD": [], "DAYLIGHT": []}
+    offsets: dict[str, list[str]] = {"STANDARD": [], "DAYLIGHT": []}
     for part in component.inside:
         match = _OFFSET.fullmatch((part.value("TZOFFSETTO") or "").strip())
-        if match and part.name in found:
+        if match and part.name in offsets:
             name = f"{match[1]}{match[2]}:{match[3]}"
             if is_zone(name):
-                found[part.name].append(name)
-    return [*found["STANDARD"][-1:], *found["DAYLIGHT"][-1:]]
+                offsets[part.name].append(name)
+    return [*offsets["STANDARD"][-1:], *offsets["DAYLIGHT"][-1:]]
 
 
 def bare_zone(text: str) -> str:

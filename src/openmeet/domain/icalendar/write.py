@@ -117,15 +117,15 @@ def write_calendar(
 
 def _zones(events: Sequence[WrittenEvent]) -> dict[str, tuple[int, int]]:
     """The zones that the file refers to, with the years in which each is needed."""
-    found: dict[str, tuple[int, int]] = {}
+    years_by_zone: dict[str, tuple[int, int]] = {}
     for event in events:
         pattern = event.pattern
         if _is_utc(pattern) or pattern.is_all_day or pattern.zone_name is None:
             continue
         years = [pattern.start.year, *(at.year for at in (*pattern.left_out, *pattern.added))]
-        first, last = found.get(pattern.zone_name, (years[0], years[0]))
-        found[pattern.zone_name] = (min(first, *years), max(last, *years))
-    return found
+        first, last = years_by_zone.get(pattern.zone_name, (years[0], years[0]))
+        years_by_zone[pattern.zone_name] = (min(first, *years), max(last, *years))
+    return years_by_zone
 
 
 def _is_utc(pattern: Pattern) -> bool:

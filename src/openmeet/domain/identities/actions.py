@@ -29,11 +29,11 @@ async def author_for_did(tx: Transaction, did: Did) -> tuple[UserId, bool]:
 async def authors_for_dids(tx: Transaction, dids: Collection[Did]) -> dict[str, tuple[UserId, bool]]:
     """Like ``author_for_did``, for several DIDs."""
     people = await queries.of_people_with(tx, dids)
-    known = {
+    authors = {
         did: (one.user_id, one.can_write) for did in dids if did in people for one in people[did] if one.did == did
     }
-    return known | {
-        did: (user_id, False) for did, user_id in (await _create_shadows(tx, set(dids) - known.keys())).items()
+    return authors | {
+        did: (user_id, False) for did, user_id in (await _create_shadows(tx, set(dids) - authors.keys())).items()
     }
 
 
@@ -53,8 +53,8 @@ async def _create_shadows(tx: Transaction, dids: Collection[str]) -> dict[str, U
 
 async def connect(tx: Transaction, did: Did, *, handle: str, pds_url: str) -> UserId:
     """Sign in with a proven DID: as its user, as the owner of its shadow account, or as a new user."""
-    known = await queries.find(tx, did)
-    if known is None:
+    identity = await queries.find(tx, did)
+    if identity is None:
         user_id = await users.create_person(tx, display_name=handle)
         made = await queries.insert(
             tx, did, user_id, IdentityKind.CONNECTED, handle=handle, pds_url=pds_url, is_default=True
@@ -62,11 +62,11 @@ async def connect(tx: Transaction, did: Did, *, handle: str, pds_url: str) -> Us
         if made is None:
             raise TransactionConflict("another transaction has just inserted this DID")
     else:
-        user_id = known.user_id
-        if known.kind is IdentityKind.SHADOW:
+        user_id = identity.user_id
+        if identity.kind is IdentityKind.SHADOW:
             await users.claim_shadow(tx, user_id, display_name=handle)
         await queries.connect(
-            tx, did, IdentityKind.CONNECTED, handle=handle, pds_url=pds_url, is_default=known.is_default
+            tx, did, IdentityKind.CONNECTED, handle=handle, pds_url=pds_url, is_default=identity.is_default
         )
     await publications.recheck_unpublished_of(tx, user_id)
     return user_id
@@ -78,17 +78,17 @@ async def link(tx: Transaction, did: Did, user_id: UserId, *, handle: str, pds_u
     The default repository stays the same. Raises Conflict if the DID belongs to another user; that case is an account
     merge.
     """
-    known = await queries.find(tx, did)
-    if known is None:
+    identity = await queries.find(tx, did)
+    if identity is None:
         is_first = not any(one.can_write for one in await queries.of_user(tx, user_id))
         made = await queries.insert(
             tx, did, user_id, IdentityKind.CONNECTED, handle=handle, pds_url=pds_url, is_default=is_first
         )
         if made is None:
             raise TransactionConflict("another transaction has just inserted this DID")
-    elif known.user_id == user_id:
+    elif identity.user_id == user_id:
         await queries.connect(
-            tx, did, IdentityKind.CONNECTED, handle=handle, pds_url=pds_url, is_default=known.is_default
+            tx, did, IdentityKind.CONNECTED, handle=handle, pds_url=pds_url, is_default=identity.is_default
         )
     else:
         raise Conflict(IdentityReason.ACCOUNT_OF_ANOTHER_PERSON)
@@ -99,10 +99,10 @@ async def erase(tx: Transaction, did: str) -> None:
     """Handle the deletion of the account behind a DID: drop the DID, and blank a shadow account. A person's account
     stays.
     """
-    known = await queries.find(tx, did)
-    if known is not None:
-        await queries.delete(tx, did, known.user_id)
-        await users.blank_shadow(tx, known.user_id)
+    identity = await queries.find(tx, did)
+    if identity is not None:
+        await queries.delete(tx, did, identity.user_id)
+        await users.blank_shadow(tx, identity.user_id)
 
 
 async def grant_consent(tx: Transaction, user_id: UserId, *, handle: str) -> None:
@@ -171,16 +171,16 @@ async def unlink(tx: Transaction, user_id: UserId, did: Did) -> Identity:
     (``RecoveryKey``), or if it is the user's last way to sign in (``LastWayIn``). The caller must end the session at
     the PDS.
     """
-    mine = await queries.of_user(tx, user_id)
-    found = next((one for one in mine if one.did == did and one.can_write), None)
-    if found is None:
+    own_identities = await queries.of_user(tx, user_id)
+    unlinked = next((one for one in own_identities if one.did == did and one.can_write), None)
+    if unlinked is None:
         raise NotFound(IdentityReason.NOT_YOUR_ACCOUNT)
-    if found.kind is IdentityKind.CUSTODIAL:
+    if unlinked.kind is IdentityKind.CUSTODIAL:
         raise Refused(IdentityReason.KEPT_HERE, name="Custodial")
     if await recovery_key_queries.is_there(tx, did):
         raise Refused(IdentityReason.RECOVERY_KEY_WAITS, name="RecoveryKey")
     person = await users_queries.by_id(tx, user_id)
-    others = [one for one in mine if one.did != did and one.kind is IdentityKind.CONNECTED]
+    others = [one for one in own_identities if one.did != did and one.kind is IdentityKind.CONNECTED]
     if not others and (person is None or person.email is None):
         raise Refused(
             IdentityReason.LAST_WAY_IN,
@@ -190,7 +190,7 @@ async def unlink(tx: Transaction, user_id: UserId, did: Did) -> Identity:
     # In-flight writes that still reach the repository stay as well: the repository may soon belong to another user, so
     # it is not searched.
     await in_flight.erase(tx, did)
-    left = [one for one in mine if one.did != did and one.can_write]
-    if found.is_default and left:
-        await queries.make_default(tx, user_id, left[0].did)
-    return found
+    writable = [one for one in own_identities if one.did != did and one.can_write]
+    if unlinked.is_default and writable:
+        await queries.make_default(tx, user_id, writable[0].did)
+    return unlinked

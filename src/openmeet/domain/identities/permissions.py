@@ -52,8 +52,8 @@ SCOPES[Feature.CALENDAR] += (BlobPermission(("image/*",)).scope(),)
 
 def scope_for(*features: Feature) -> str:
     """The ``scope`` parameter of an authorization request. It always includes the calendar."""
-    wanted = dict.fromkeys((Feature.CALENDAR, *features))
-    return " ".join([ATPROTO, *(scope for feature in Feature if feature in wanted for scope in SCOPES[feature])])
+    all_features = dict.fromkeys((Feature.CALENDAR, *features))
+    return " ".join([ATPROTO, *(scope for feature in Feature if feature in all_features for scope in SCOPES[feature])])
 
 
 EVERY_SCOPE = scope_for(*Feature)
@@ -90,8 +90,8 @@ def granted_features(session: SealedSession) -> list[Feature]:
 
 async def permission_for(reader: Reader, user_id: UserId, feature: Feature) -> tuple[str, bool]:
     """The repository for this user's new records (empty: none), and whether its permission must be requested first."""
-    mine = [one for one in await queries.of_user(reader, user_id) if one.can_write]
-    session = await session_queries.find(reader, mine[0].did) if mine else None
+    own_identities = [one for one in await queries.of_user(reader, user_id) if one.can_write]
+    session = await session_queries.find(reader, own_identities[0].did) if own_identities else None
     if session is None:
-        return (mine[0].did if mine else ""), False
-    return mine[0].did, grant_state(session, feature) is not GrantState.GRANTED
+        return (own_identities[0].did if own_identities else ""), False
+    return own_identities[0].did, grant_state(session, feature) is not GrantState.GRANTED

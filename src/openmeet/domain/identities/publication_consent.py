@@ -122,17 +122,17 @@ async def of_user(reader: Reader, user_id: UserId) -> PublicationConsent:
 
 
 async def change(
-    tx: Transaction, user_id: UserId, wanted: PublicationConsent, *, expected_revision: int | None = None
+    tx: Transaction, user_id: UserId, preferences: PublicationConsent, *, expected_revision: int | None = None
 ) -> PublicationConsent:
     """Replace the preferences and enqueue the user's records for review. Raises PreconditionFailed."""
     row = await tx.fetch_one(
         PUT,
         user_id=user_id,
-        writes_events=int(wanted.writes_events),
-        writes_answers=int(wanted.writes_answers),
-        declined_as=wanted.declined_as,
-        waiting_as=wanted.waiting_as,
-        lets_co_hosts_publish=int(wanted.lets_co_hosts_publish),
+        writes_events=int(preferences.writes_events),
+        writes_answers=int(preferences.writes_answers),
+        declined_as=preferences.declined_as,
+        waiting_as=preferences.waiting_as,
+        lets_co_hosts_publish=int(preferences.lets_co_hosts_publish),
         expected=expected_revision or None,
         now=tx.now,
     )

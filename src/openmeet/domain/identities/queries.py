@@ -148,11 +148,11 @@ async def of_people_with(reader: Reader, dids: Collection[str]) -> dict[str, lis
 
 async def of_users(reader: Reader, user_ids: list[UserId]) -> dict[UserId, list[Identity]]:
     """Like ``of_user``, for several users in one statement."""
-    found: dict[UserId, list[Identity]] = {user_id: [] for user_id in user_ids}
-    if found:
+    identities: dict[UserId, list[Identity]] = {user_id: [] for user_id in user_ids}
+    if identities:
         for row in await reader.fetch(OF_USERS, user_ids=user_ids):
-            found[UserId(row["user_id"])].append(_identity(row))
-    return found
+            identities[UserId(row["user_id"])].append(_identity(row))
+    return identities
 
 
 async def by_handle(reader: Reader, handle: str) -> list[Identity]:
@@ -360,19 +360,19 @@ async def setting_entry_of(reader: Reader, user_id: UserId, named: Sequence[str]
     """The entry of the setting ``named`` (e-mail addresses and DIDs) that matches this user. None if there is none."""
     if not named:
         return None
-    wanted = [one.lower() if "@" in one else one for one in named]
-    row = await reader.fetch_one(NAMED, user_id=user_id, named=wanted)
+    entries = [one.lower() if "@" in one else one for one in named]
+    row = await reader.fetch_one(NAMED, user_id=user_id, named=entries)
     return None if row is None else str(row["name"])
 
 
 async def shown_names(reader: Reader, user_ids: Sequence[UserId]) -> dict[UserId, str]:
     """Display names of these users, in two statements."""
-    wanted = list(dict.fromkeys(user_ids))
-    found = await names(reader, wanted)
-    nameless = [user_id for user_id in wanted if not found.get(user_id)]
+    unique_ids = list(dict.fromkeys(user_ids))
+    names_by_id = await names(reader, unique_ids)
+    nameless = [user_id for user_id in unique_ids if not names_by_id.get(user_id)]
     for user_id, identities in (await of_users(reader, nameless)).items():
-        found[user_id] = _name_of(identities[0]) if identities else unnamed()
-    return found
+        names_by_id[user_id] = _name_of(identities[0]) if identities else unnamed()
+    return names_by_id
 
 
 def _name_of(identity: Identity) -> str:
@@ -394,17 +394,17 @@ _MENTION = re.compile(
 
 def handles_in(text: str) -> tuple[str, ...]:
     """The handles that a text mentions, each once, in order, and at most ``MOST``."""
-    found: dict[str, None] = {}
+    handles: dict[str, None] = {}
     for match in _MENTION.finditer(text):
         # The maximum length of a host name.
         if len(match[1]) <= MAX_HANDLE:
-            found[match[1].lower()] = None
-        if len(found) == MOST:
+            handles[match[1].lower()] = None
+        if len(handles) == MOST:
             break
-    return tuple(found)
+    return tuple(handles)
 
 
 async def mentioned_in(reader: Reader, text: str, *, before: str = "") -> list[UserId]:
     """Users with a local account who are mentioned in the text but not in ``before``."""
-    known = set(handles_in(before))
-    return await people_by_handles(reader, [one for one in handles_in(text) if one not in known])
+    earlier_handles = set(handles_in(before))
+    return await people_by_handles(reader, [one for one in handles_in(text) if one not in earlier_handles])

@@ -45,7 +45,7 @@ class Family:
 
 
 def families_of(
-    old: LegacyData, events: Iterable[OldEvent], otherwise: str, odd: list[LegacyOddity]
+    old: LegacyData, events: Iterable[OldEvent], otherwise: str, oddities: list[LegacyOddity]
 ) -> tuple[list[Family], list[OldEvent]]:
     """Group legacy events into families (a parent and its dates). Returns the families and the single events."""
     usable = {event.id: event for event in events}
@@ -58,17 +58,17 @@ def families_of(
             continue
         top = _top(event, old)
         if top is None:
-            odd.append(LegacyOddity(Oddity.CIRCLE, f"event {event.id}"))
+            oddities.append(LegacyOddity(Oddity.CIRCLE, f"event {event.id}"))
             alone.append(event)
         elif top.id not in usable or top.parent_id is not None:
-            odd.append(LegacyOddity(Oddity.ORPHAN, f"event {event.id}", f"of event {top.parent_id or top.id}"))
+            oddities.append(LegacyOddity(Oddity.ORPHAN, f"event {event.id}", f"of event {top.parent_id or top.id}"))
             alone.append(event)
         else:
             children.setdefault(top.id, []).append(event)
     families = []
     for root in roots:
         if root.repeats or root.id in children:
-            families.append(_family_of(root, children.get(root.id, []), otherwise, odd))
+            families.append(_family_of(root, children.get(root.id, []), otherwise, oddities))
         else:
             alone.append(root)
     return families, alone
@@ -88,12 +88,12 @@ def _top(event: OldEvent, old: LegacyData) -> OldEvent | None:
     return event
 
 
-def _family_of(parent: OldEvent, children: list[OldEvent], otherwise: str, odd: list[LegacyOddity]) -> Family:
+def _family_of(parent: OldEvent, children: list[OldEvent], otherwise: str, oddities: list[LegacyOddity]) -> Family:
     zone, _ = zone_of(parent, otherwise)
     family = Family(parent, [Section(parent, zone, local_start(parent, zone))])
     heads = sorted((child for child in children if child.is_split), key=lambda head: (_named(head, otherwise), head.id))
     for head in heads:
-        _cut(family, Section(head, zone_of(head, otherwise)[0], _named(head, otherwise)), odd)
+        _cut(family, Section(head, zone_of(head, otherwise)[0], _named(head, otherwise)), oddities)
     by_head = {section.head.id: section for section in family.sections}
     for child in children:
         if child.id in by_head or child in family.alone:
@@ -102,28 +102,28 @@ def _family_of(parent: OldEvent, children: list[OldEvent], otherwise: str, odd: 
             by_head[child.parent_id].dates.append(child)
             continue
         if child.parent_id != parent.id:
-            odd.append(LegacyOddity(Oddity.NESTED, f"event {child.id}", f"of event {child.parent_id}"))
+            oddities.append(LegacyOddity(Oddity.NESTED, f"event {child.id}", f"of event {child.parent_id}"))
         at = _named(child, zone)
         behind = [section for section in family.sections if section.begins <= at]
         (behind[-1] if behind else family.sections[0]).dates.append(child)
     return family
 
 
-def _cut(family: Family, section: Section, odd: list[LegacyOddity]) -> None:
+def _cut(family: Family, section: Section, oddities: list[LegacyOddity]) -> None:
     """Append a section. It replaces the last section if it does not begin after it."""
     last = family.sections[-1]
     subject = f"event {section.head.id}"
     if section.head.rule is None:
-        odd.append(LegacyOddity(Oddity.SPLIT_WITHOUT_RULE, subject))
+        oddities.append(LegacyOddity(Oddity.SPLIT_WITHOUT_RULE, subject))
     if section.begins > last.begins:
         family.sections.append(section)
         return
     if last.head.id == family.parent.id:
-        odd.append(LegacyOddity(Oddity.SPLIT_AT_FIRST_DATE, subject))
+        oddities.append(LegacyOddity(Oddity.SPLIT_AT_FIRST_DATE, subject))
         # The parent becomes a date of the new section.
         section.dates.append(family.parent)
     else:
-        odd.append(LegacyOddity(Oddity.SPLITS_OVERLAP, f"event {last.head.id}", f"event {section.head.id}"))
+        oddities.append(LegacyOddity(Oddity.SPLITS_OVERLAP, f"event {last.head.id}", f"event {section.head.id}"))
         family.alone.append(last.head)
     family.sections[-1] = section
 
@@ -182,27 +182,27 @@ def _groups(old: LegacyData, plan: LegacyPlan) -> None:
 
 
 def _usable(old: LegacyData, plan: LegacyPlan) -> list[OldEvent]:
-    found = []
+    usable = []
     for event in old.events.values():
         if event.starts_at is None:
             plan.odd.append(LegacyOddity(Oddity.NO_START, f"event {event.id}"))
         elif event.user_id not in old.users:
             plan.odd.append(LegacyOddity(Oddity.NO_HOST, f"event {event.id}"))
         else:
-            found.append(event)
-    return found
+            usable.append(event)
+    return usable
 
 
-def _single(old: LegacyData, event: OldEvent, otherwise: str, odd: list[LegacyOddity]) -> Single:
-    zone = _zone(event, otherwise, odd, counts=old.shape.has_recurrence)
-    details = details_of(event, zone, old, odd)
-    return Single(event, details, is_cancelled(event), answers_of(event, old, odd))
+def _single(old: LegacyData, event: OldEvent, otherwise: str, oddities: list[LegacyOddity]) -> Single:
+    zone = _zone(event, otherwise, oddities, counts=old.shape.has_recurrence)
+    details = details_of(event, zone, old, oddities)
+    return Single(event, details, is_cancelled(event), answers_of(event, old, oddities))
 
 
-def _zone(event: OldEvent, otherwise: str, odd: list[LegacyOddity], *, counts: bool = True) -> str:
+def _zone(event: OldEvent, otherwise: str, oddities: list[LegacyOddity], *, counts: bool = True) -> str:
     zone, oddity = zone_of(event, otherwise)
     if oddity is not None and counts:
-        odd.append(LegacyOddity(oddity, f"event {event.id}"))
+        oddities.append(LegacyOddity(oddity, f"event {event.id}"))
     return zone
 
 
@@ -226,65 +226,70 @@ def _part(
     after: int | None,
     followers: tuple[int, ...],
     otherwise: str,
-    odd: list[LegacyOddity],
+    oddities: list[LegacyOddity],
     alone: list[OldEvent],
 ) -> LegacySeriesPart:
     head = section.head
-    zone = _zone(head, otherwise, odd)
-    details = details_of(head, zone, old, odd)
+    zone = _zone(head, otherwise, oddities)
+    details = details_of(head, zone, old, oddities)
     parsed = timing_of(head, zone)
-    odd += parsed.oddities
+    oddities += parsed.oddities
     whole = parsed.pattern
     if behind is not None:
         before = ended_before(whole, behind)
         if before is not None and before.rule != whole.rule:
-            odd.append(
+            oddities.append(
                 LegacyOddity(Oddity.ENDED_BY_SPLIT, f"event {head.id}", behind.isoformat(sep=" ", timespec="minutes"))
             )
         # Heads on the same day share a section, so each section has at least its own start before the next one begins.
         whole = before or replace(whole, rule=None, left_out=(), added=())
-    placed, whole = _placed(section, whole, odd, alone)
+    placed, whole = _placed(section, whole, oddities, alone)
     timing = Timing(whole, length_of(details))
     content = details.content
     dates = []
     first = original_text(whole.start)
     for name, event in placed.items():
         more: list[OldAnswer] = old.answers.get(head.id, []) if name == first and event.id != head.id else []
-        own = details if event.id == head.id else details_of(event, zone, old, odd)
+        own = details if event.id == head.id else details_of(event, zone, old, oddities)
         usual = usual_of(content, timing, datetime.fromisoformat(name))
-        dates.append(_date(event, own, usual, name, answers_of(event, old, odd, more), odd))
+        dates.append(_date(event, own, usual, name, answers_of(event, old, oddities, more), oddities))
     return LegacySeriesPart(head, content, timing, is_cancelled(head), after, tuple(dates), followers)
 
 
 def _date(
-    event: OldEvent, own: Details, usual: Details, name: str, answers: tuple[LegacyRsvp, ...], odd: list[LegacyOddity]
+    event: OldEvent,
+    own: Details,
+    usual: Details,
+    name: str,
+    answers: tuple[LegacyRsvp, ...],
+    oddities: list[LegacyOddity],
 ) -> Single:
     overridden = differing(own, usual)
     if event.is_exception and not overridden:
         if not is_cancelled(event):
-            odd.append(LegacyOddity(Oddity.EXCEPTION_SAYS_THE_SAME, f"event {event.id}"))
+            oddities.append(LegacyOddity(Oddity.EXCEPTION_SAYS_THE_SAME, f"event {event.id}"))
         # The host changed this date, so it keeps at least its own time.
         overridden = (STARTS,)
     return Single(event, own, is_cancelled(event), answers, name, overridden)
 
 
 def _placed(
-    section: Section, whole: Pattern, odd: list[LegacyOddity], alone: list[OldEvent]
+    section: Section, recurrence: Pattern, oddities: list[LegacyOddity], alone: list[OldEvent]
 ) -> tuple[dict[str, OldEvent], Pattern]:
     """Return the stored dates by original start, and a pattern that contains all of them.
 
     If no row represents the first date, the head does.
     """
-    found: dict[datetime, OldEvent] = {}
-    added = set(whole.added)
-    left_out = set(whole.left_out)
-    zone = whole.zone_name or "UTC"
+    events_by_name: dict[datetime, OldEvent] = {}
+    added = set(recurrence.added)
+    left_out = set(recurrence.left_out)
+    zone = recurrence.zone_name or "UTC"
     # Includes excluded dates, because a row may represent one of them.
-    named = replace(whole, left_out=())
+    named = replace(recurrence, left_out=())
     for event in sorted(section.dates, key=lambda one: one.id):
         subject = f"event {event.id}"
         if event.original_at is None:
-            odd.append(LegacyOddity(Oddity.NO_ORIGINAL_DATE, subject))
+            oddities.append(LegacyOddity(Oddity.NO_ORIGINAL_DATE, subject))
         at = event.original_at if event.original_at is not None else event.starts_at
         assert at is not None  # noqa: S101  # events without a start were left out before
         local = local_of(at, zone).replace(tzinfo=None, microsecond=0)
@@ -292,28 +297,28 @@ def _placed(
         if name is None and len(added) >= MAX_DATES:
             alone.append(event)
             continue
-        if name is None and whole.rule is None:
+        if name is None and recurrence.rule is None:
             name = local  # The missing rule was already reported.
         elif name is None:
-            odd.append(LegacyOddity(Oddity.NOT_BY_RULE, subject, local.isoformat(sep=" ", timespec="minutes")))
+            oddities.append(LegacyOddity(Oddity.NOT_BY_RULE, subject, local.isoformat(sep=" ", timespec="minutes")))
             name = local
         elif name != local:
-            odd.append(LegacyOddity(Oddity.SHIFTED, subject))
-        if name in found:
-            odd.append(LegacyOddity(Oddity.SAME_DATE_TWICE, subject, f"event {found[name].id}"))
+            oddities.append(LegacyOddity(Oddity.SHIFTED, subject))
+        if name in events_by_name:
+            oddities.append(LegacyOddity(Oddity.SAME_DATE_TWICE, subject, f"event {events_by_name[name].id}"))
             alone.append(event)
             continue
         if name in left_out:
             left_out.discard(name)
             if not is_cancelled(event):
-                odd.append(LegacyOddity(Oddity.EXCEPTION_TAKES_PLACE, subject))
-        if name != whole.start and date_near(named, name) is None:
+                oddities.append(LegacyOddity(Oddity.EXCEPTION_TAKES_PLACE, subject))
+        if name != recurrence.start and date_near(named, name) is None:
             added.add(name)
-        found[name] = event
-    found.setdefault(whole.start, section.head)
-    left_out.discard(whole.start)
-    pattern = replace(whole, left_out=tuple(sorted(left_out)), added=tuple(sorted(added)))
-    return {original_text(at): found[at] for at in sorted(found)}, pattern
+        events_by_name[name] = event
+    events_by_name.setdefault(recurrence.start, section.head)
+    left_out.discard(recurrence.start)
+    pattern = replace(recurrence, left_out=tuple(sorted(left_out)), added=tuple(sorted(added)))
+    return {original_text(at): events_by_name[at] for at in sorted(events_by_name)}, pattern
 
 
 def _report_duplicates(old: LegacyData, plan: LegacyPlan) -> None:

@@ -41,31 +41,31 @@ _DRAFTS = {"draft", "pending"}
 CANCELLED = "cancelled"
 
 
-def details_of(event: OldEvent, zone: str, old: LegacyData, odd: list[LegacyOddity]) -> Details:
+def details_of(event: OldEvent, zone: str, old: LegacyData, oddities: list[LegacyOddity]) -> Details:
     """Return the details of an event, which must have a start."""
     subject = f"event {event.id}"
     assert event.starts_at is not None  # noqa: S101  # events without a start were left out before
     starts_at = Instant(event.starts_at - event.starts_at % SECOND)
     title = one_line(event.name)
     if not title:
-        odd.append(LegacyOddity(Oddity.NO_TITLE, subject))
+        oddities.append(LegacyOddity(Oddity.NO_TITLE, subject))
     description = event.description.replace("\r\n", "\n").strip()
     online_url = event.online_url
     if online_url and not is_web_address(online_url):
-        odd.append(LegacyOddity(Oddity.BAD_LINK, subject, online_url[:60]))
+        oddities.append(LegacyOddity(Oddity.BAD_LINK, subject, online_url[:60]))
         description = f"{description}\n\n{one_line(online_url)}".strip()
         online_url = ""
     if len(title) > MAX_TITLE or len(description) > MAX_DESCRIPTION:
-        odd.append(LegacyOddity(Oddity.CUT, subject))
-    ends_at = _end(event, starts_at, odd)
+        oddities.append(LegacyOddity(Oddity.CUT, subject))
+    ends_at = _end(event, starts_at, oddities)
     content = Content(
         title=title[:MAX_TITLE] or UNTITLED,
         description=description[:MAX_DESCRIPTION],
         mode=_MODES.get(event.kind, Mode.ONLINE if online_url and not event.location else Mode.IN_PERSON),
         venue=_venue(event),
         online_url=online_url,
-        capacity=_capacity(event, odd),
-        visibility=visibility_of(event, old, odd),
+        capacity=_capacity(event, oddities),
+        visibility=visibility_of(event, old, oddities),
     )
     return Details(
         content=content,
@@ -87,18 +87,18 @@ def is_cancelled(event: OldEvent) -> bool:
     return event.status == CANCELLED
 
 
-def visibility_of(event: OldEvent, old: LegacyData, odd: list[LegacyOddity]) -> Visibility:
+def visibility_of(event: OldEvent, old: LegacyData, oddities: list[LegacyOddity]) -> Visibility:
     """The visibility. If the legacy data is unclear, the narrower one."""
     subject = f"event {event.id}"
     if event.status in _DRAFTS:
-        odd.append(LegacyOddity(Oddity.DRAFT, subject))
+        oddities.append(LegacyOddity(Oddity.DRAFT, subject))
         return Visibility.PRIVATE
     if event.group_id is not None and event.group_id not in old.groups:
-        odd.append(LegacyOddity(Oddity.NO_GROUP, subject))
+        oddities.append(LegacyOddity(Oddity.NO_GROUP, subject))
         return Visibility.PRIVATE
     known = _VISIBILITIES.get(event.visibility or "")
     if known is None:
-        odd.append(LegacyOddity(Oddity.NO_VISIBILITY, subject))
+        oddities.append(LegacyOddity(Oddity.NO_VISIBILITY, subject))
         known = Visibility.UNLISTED
     group = None if event.group_id is None else old.groups[event.group_id]
     # A later date of a series takes its visibility from its template, which already accounts for the group's.
@@ -110,12 +110,12 @@ def group_visibility(group: OldGroup) -> Visibility:
     return _VISIBILITIES.get(group.visibility or "", Visibility.UNLISTED)
 
 
-def _end(event: OldEvent, starts_at: Instant, odd: list[LegacyOddity]) -> Instant | None:
+def _end(event: OldEvent, starts_at: Instant, oddities: list[LegacyOddity]) -> Instant | None:
     if event.ends_at is None:
         return None
     length = timedelta(microseconds=event.ends_at - starts_at)
     if not timedelta(0) <= length <= LONGEST:
-        odd.append(LegacyOddity(Oddity.ENDS_BEFORE_START, f"event {event.id}"))
+        oddities.append(LegacyOddity(Oddity.ENDS_BEFORE_START, f"event {event.id}"))
         return None
     return Instant(event.ends_at - event.ends_at % SECOND)
 
@@ -133,11 +133,11 @@ def _venue(event: OldEvent) -> Venue:
     )
 
 
-def _capacity(event: OldEvent, odd: list[LegacyOddity]) -> int | None:
+def _capacity(event: OldEvent, oddities: list[LegacyOddity]) -> int | None:
     # Both None and 0 meant that there is no limit.
     if not event.capacity:
         return None
     if not 1 <= event.capacity <= MAX_CAPACITY:
-        odd.append(LegacyOddity(Oddity.BAD_CAPACITY, f"event {event.id}", str(event.capacity)))
+        oddities.append(LegacyOddity(Oddity.BAD_CAPACITY, f"event {event.id}", str(event.capacity)))
         return None
     return event.capacity

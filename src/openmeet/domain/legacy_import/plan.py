@@ -127,7 +127,7 @@ FOLLOWING = frozenset(
 
 
 def answers_of(
-    event: OldEvent, old: LegacyData, odd: list[LegacyOddity], more: Iterable[OldAnswer] = ()
+    event: OldEvent, old: LegacyData, oddities: list[LegacyOddity], more: Iterable[OldAnswer] = ()
 ) -> tuple[LegacyRsvp, ...]:
     """One RSVP per user, ordered by id.
 
@@ -135,15 +135,15 @@ def answers_of(
     """
     chosen: dict[int, LegacyRsvp] = {}
     for answer in more:
-        _choose(chosen, event, answer, old, odd)
+        _choose(chosen, event, answer, old, oddities)
     own: dict[int, LegacyRsvp] = {}
     for answer in old.answers.get(event.id, ()):
-        _choose(own, event, answer, old, odd)
+        _choose(own, event, answer, old, oddities)
     chosen |= own
     found = tuple(sorted(chosen.values(), key=lambda answer: answer.old.id))
     seated = sum(answer.status in SEATED for answer in found)
     if event.capacity and 0 < event.capacity < seated:
-        odd.append(LegacyOddity(Oddity.OVER_CAPACITY, f"event {event.id}", f"{seated} of {event.capacity}"))
+        oddities.append(LegacyOddity(Oddity.OVER_CAPACITY, f"event {event.id}", f"{seated} of {event.capacity}"))
     return found
 
 
@@ -153,19 +153,19 @@ def followers_of(answers: Iterable[LegacyRsvp]) -> tuple[int, ...]:
 
 
 def _choose(
-    chosen: dict[int, LegacyRsvp], event: OldEvent, answer: OldAnswer, old: LegacyData, odd: list[LegacyOddity]
+    chosen: dict[int, LegacyRsvp], event: OldEvent, answer: OldAnswer, old: LegacyData, oddities: list[LegacyOddity]
 ) -> None:
     subject = f"event {event.id}"
     status = STATUSES.get(answer.status or "")
     if answer.user_id not in old.users:
-        odd.append(LegacyOddity(Oddity.NO_PERSON, subject, f"answer {answer.id}"))
+        oddities.append(LegacyOddity(Oddity.NO_PERSON, subject, f"answer {answer.id}"))
         return
     if status is None:
-        odd.append(
+        oddities.append(
             LegacyOddity(Oddity.UNKNOWN_STATUS, subject, f"answer {answer.id}: {(answer.status or 'nothing')[:30]}")
         )
         return
     if answer.user_id in chosen:
-        odd.append(LegacyOddity(Oddity.ANSWERED_TWICE, subject, f"user {answer.user_id}"))
+        oddities.append(LegacyOddity(Oddity.ANSWERED_TWICE, subject, f"user {answer.user_id}"))
     # Ordered by id, so the newer one overwrites the older one.
     chosen[answer.user_id] = LegacyRsvp(answer, status)

@@ -109,7 +109,7 @@ async def known(reader: Reader, run_id: str, *kinds: LegacyRowKind) -> dict[int,
 
 async def known_of(reader: Reader, run_id: str, kind: LegacyRowKind, old_ids: Sequence[int]) -> frozenset[int]:
     """The given legacy rows that were imported."""
-    found: set[int] = set()
+    known: set[int] = set()
     for start in range(0, len(old_ids), _AT_ONCE):
         rows = await reader.fetch(
             "select old_id from legacy_rows where run_id = :run_id and kind = :kind and old_id in :ids order by old_id",
@@ -117,8 +117,8 @@ async def known_of(reader: Reader, run_id: str, kind: LegacyRowKind, old_ids: Se
             kind=kind.value,
             ids=list(old_ids[start : start + _AT_ONCE]),
         )
-        found |= {row["old_id"] for row in rows}
-    return frozenset(found)
+        known |= {row["old_id"] for row in rows}
+    return frozenset(known)
 
 
 async def note(tx: Transaction, run_id: str, kind: LegacyRowKind, pairs: Sequence[tuple[int, str]]) -> None:

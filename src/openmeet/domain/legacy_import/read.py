@@ -57,18 +57,18 @@ def plain(name: str) -> str:
     return name.replace("_", "").lower()
 
 
-def values_of(row: Mapping[str, Any], noun: str, number: int, odd: list[LegacyOddity]) -> Values | None:
+def values_of(row: Mapping[str, Any], noun: str, number: int, oddities: list[LegacyOddity]) -> Values | None:
     """Return a row with normalized names. None, with an oddity, if it has no id.
 
     ``noun`` and ``number`` name the row in the oddity by its table and position.
     """
     by_name = {plain(name): value for name, value in row.items()}
-    found = _whole(by_name.get("id"))
-    if found is None:
-        why = "it is empty" if by_name.get("id") in (None, "") else f"id: {str(by_name['id'])[:40]!r}"
-        odd.append(LegacyOddity(Oddity.NO_NUMBER, f"{noun} row {number}", why))
+    old_id = _whole(by_name.get("id"))
+    if old_id is None:
+        reason = "it is empty" if by_name.get("id") in (None, "") else f"id: {str(by_name['id'])[:40]!r}"
+        oddities.append(LegacyOddity(Oddity.NO_NUMBER, f"{noun} row {number}", reason))
         return None
-    return Values(found, f"{noun} {found}", by_name, odd)
+    return Values(old_id, f"{noun} {old_id}", by_name, oddities)
 
 
 def shape_of(event_columns: Iterable[str]) -> LegacyShape:
@@ -234,10 +234,10 @@ def _text(row: Values, name: str) -> str:
 
 def _optional_id(row: Values, name: str) -> int | None:
     value = row.get(name)
-    found = _whole(value)
-    if found is None and value not in (None, ""):
+    number = _whole(value)
+    if number is None and value not in (None, ""):
         row.odd.append(LegacyOddity(Oddity.UNREADABLE, row.subject, f"{name} is no whole number: {str(value)[:40]!r}"))
-    return found
+    return number
 
 
 def _whole(value: object) -> int | None:
@@ -349,8 +349,8 @@ async def read_old(source: LegacyDatabase) -> LegacyData:
     return old
 
 
-def _sorted(some: Iterable[Any]) -> list[Any]:
-    return sorted(some, key=lambda one: int(one.id))
+def _sorted(items: Iterable[Any]) -> list[Any]:
+    return sorted(items, key=lambda one: int(one.id))
 
 
 def _add_rooms(old: LegacyData, rooms: Iterable[Values]) -> None:
@@ -385,12 +385,16 @@ class Dump:
 
 def _line(line: bytes, number: int) -> tuple[str, Mapping[str, Any]]:
     try:
-        found = msgspec.json.decode(line)
+        document = msgspec.json.decode(line)
     except msgspec.DecodeError as wrong:
         raise InvalidInput("source", LegacyImportReason.NOT_JSON, number=number, wrong=wrong) from None
-    if not isinstance(found, dict) or not isinstance(found.get("table"), str) or not isinstance(found.get("row"), dict):
+    if (
+        not isinstance(document, dict)
+        or not isinstance(document.get("table"), str)
+        or not isinstance(document.get("row"), dict)
+    ):
         raise InvalidInput("source", LegacyImportReason.UNKNOWN_ROW, number=number)
-    return plain(found["table"]), found["row"]
+    return plain(document["table"]), document["row"]
 
 
 class PostgresSource:
@@ -428,11 +432,11 @@ class PostgresSource:
             " where table_schema = $1 and udt_name not in ('geography', 'geometry') order by table_name, ordinal_position",
             self._schema,
         )
-        found: dict[str, list[str]] = {}
+        columns_by_table: dict[str, list[str]] = {}
         for row in rows:
             if plain(row["table_name"]) in TABLES:
-                found.setdefault(row["table_name"], []).append(row["column_name"])
-        usable = [(table, names) for table, names in found.items() if "id" in names]
+                columns_by_table.setdefault(row["table_name"], []).append(row["column_name"])
+        usable = [(table, names) for table, names in columns_by_table.items() if "id" in names]
         return sorted(usable, key=lambda one: TABLES.index(plain(one[0])))
 
 

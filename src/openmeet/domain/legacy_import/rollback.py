@@ -127,9 +127,9 @@ async def _erase_groups(tx: Transaction, ids: Sequence[str]) -> None:
 
 async def _people(db: Database, run: Run, on_progress: OnProgress) -> int:
     async with db.reader() as reader:
-        found = list((await queries.known(reader, run.id, LegacyRowKind.USER)).values())
+        user_ids = list((await queries.known(reader, run.id, LegacyRowKind.USER)).values())
     staying = 0
-    for number, user_id in enumerate(found, 1):
+    for number, user_id in enumerate(user_ids, 1):
         try:
             async with db.transaction() as tx:
                 await users.delete_user(tx, UserId(user_id))
@@ -137,5 +137,5 @@ async def _people(db: Database, run: Run, on_progress: OnProgress) -> int:
         except ForeignKeyViolated:
             # The user follows or belongs to something that this run did not import.
             staying += 1
-        on_progress("rolling back: people", number, len(found))
+        on_progress("rolling back: people", number, len(user_ids))
     return staying

@@ -82,12 +82,12 @@ async def _bring_users(db: Database, run: Run, plan: LegacyPlan, on_progress: On
         done = await queries.known(reader, run.id, LegacyRowKind.USER, LegacyRowKind.KNOWN)
     waiting = [user for user in plan.users if user.id not in done]
     count = len(plan.users) - len(waiting)
-    for some in _chunks(waiting, _USERS):
+    for chunk in _chunks(waiting, _USERS):
         async with db.transaction() as tx:
-            for user in some:
+            for user in chunk:
                 kind, user_id = await _user(tx, user)
                 await queries.note(tx, run.id, kind, [(user.id, user_id)])
-        count += len(some)
+        count += len(chunk)
         on_progress("people", count, len(plan.users))
 
 
@@ -106,9 +106,9 @@ async def _user(tx: Transaction, user: OldUser) -> tuple[LegacyRowKind, UserId]:
         return LegacyRowKind.KNOWN, await person_for_did(tx, did)
     if await users.insert(tx, user_id, UserKind.PERSON, display_name=name, email=user.email):
         return LegacyRowKind.USER, user_id
-    here = await users.by_email(tx, user.email or "")
-    assert here is not None  # noqa: S101  # the insert conflicted with this row
-    return LegacyRowKind.KNOWN, here.id
+    existing = await users.by_email(tx, user.email or "")
+    assert existing is not None  # noqa: S101  # the insert conflicted with this row
+    return LegacyRowKind.KNOWN, existing.id
 
 
 def _did(user: OldUser) -> Did | None:
@@ -145,9 +145,9 @@ class _Importer:
     async def singles(self, on_progress: OnProgress) -> None:
         """Import every single event."""
         count = 0
-        for some in _chunks(self._plan.singles, _DATES):
-            await self._events(some, None)
-            count += len(some)
+        for chunk in _chunks(self._plan.singles, _DATES):
+            await self._events(chunk, None)
+            count += len(chunk)
             on_progress("single events", count, len(self._plan.singles))
 
     async def _series(self, part: LegacySeriesPart, done: dict[int, str]) -> str:
@@ -186,31 +186,31 @@ class _Importer:
                     await queries.known(reader, self._run_id, LegacyRowKind.EVENT, LegacyRowKind.KNOWN_EVENT)
                 ).items()
             }
-        for some in _chunks([one for one in dates if one.old.id not in known], _DATES):
+        for chunk in _chunks([one for one in dates if one.old.id not in known], _DATES):
             async with self._db.transaction() as tx:
-                taken = await imported_events.taken_slugs(tx, [one.old.slug for one in some if one.old.slug])
-                for one in some:
-                    kind, event_id = await self._event(tx, one, series_id, taken)
+                taken_slugs = await imported_events.taken_slugs(tx, [one.old.slug for one in chunk if one.old.slug])
+                for one in chunk:
+                    kind, event_id = await self._event(tx, one, series_id, taken_slugs)
                     known[one.old.id] = event_id
-                    taken |= {one.old.slug}
+                    taken_slugs |= {one.old.slug}
                     await queries.note(tx, self._run_id, kind, [(one.old.id, event_id)])
         await self._answers([(known[one.old.id], answer) for one in dates for answer in one.answers])
 
     async def _event(
-        self, tx: Transaction, one: Single, series_id: SeriesId | None, taken: frozenset[str]
+        self, tx: Transaction, one: Single, series_id: SeriesId | None, taken_slugs: frozenset[str]
     ) -> tuple[LegacyRowKind, EventId]:
         old = one.old
         record = _record(old)
         if record is not None:
-            here = await find_by_record(tx, record[0])
-            if here is not None:
-                return LegacyRowKind.KNOWN_EVENT, here.id
+            existing = await find_by_record(tx, record[0])
+            if existing is not None:
+                return LegacyRowKind.KNOWN_EVENT, existing.id
         place = None if series_id is None else PlaceInSeries(series_id, one.name, one.overridden)
         event = await events.create_imported(
             tx,
             self._people[old.user_id or 0],
             one.details,
-            slug=EventSlug(old.slug) if old.slug and old.slug not in taken else None,
+            slug=EventSlug(old.slug) if old.slug and old.slug not in taken_slugs else None,
             place=place,
             group=await self._group(tx, old),
             is_cancelled=one.is_cancelled,
@@ -245,10 +245,10 @@ class _Importer:
                 reader, self._run_id, LegacyRowKind.ANSWER, [answer.old.id for _, answer in given]
             )
         waiting = [(event_id, answer) for event_id, answer in given if answer.old.id not in known]
-        for some in _chunks(waiting, _ANSWERS):
+        for chunk in _chunks(waiting, _ANSWERS):
             async with self._db.transaction() as tx:
-                ids = await attendance.put(tx, [self._imported_rsvp(event_id, answer) for event_id, answer in some])
-                pairs = [(answer.old.id, new) for (_, answer), new in zip(some, ids, strict=True) if new is not None]
+                ids = await attendance.put(tx, [self._imported_rsvp(event_id, answer) for event_id, answer in chunk])
+                pairs = [(answer.old.id, new) for (_, answer), new in zip(chunk, ids, strict=True) if new is not None]
                 await queries.note(tx, self._run_id, LegacyRowKind.ANSWER, pairs)
 
     def _imported_rsvp(self, event_id: EventId, answer: LegacyRsvp) -> ImportedRsvp:
@@ -263,9 +263,9 @@ def _record(old: OldEvent) -> tuple[str, str] | None:
     return uri, uri.removeprefix("at://").split("/")[0]
 
 
-def _chunks(some: Sequence[T], size: int) -> Iterator[list[T]]:
-    rest = iter(some)
-    while chunk := list(islice(rest, size)):
+def _chunks(items: Sequence[T], size: int) -> Iterator[list[T]]:
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
         yield chunk
 
 

@@ -81,24 +81,24 @@ def timing_of(event: OldEvent, zone: str) -> TimingResult:
     return TimingResult(replace(whole, left_out=left_out), tuple(odd))
 
 
-def ended_before(whole: Pattern, at: datetime) -> Pattern | None:
+def ended_before(recurrence: Pattern, at: datetime) -> Pattern | None:
     """The part of a pattern before a time. None if there is none. ``at`` need not be one of its dates."""
-    if whole.start >= at:
+    if recurrence.start >= at:
         return None
-    left_out = tuple(one for one in whole.left_out if one < at)
-    added = tuple(one for one in whole.added if one < at)
-    rule = whole.rule
-    if rule is not None and not _ends_before(whole, at):
+    left_out = tuple(one for one in recurrence.left_out if one < at)
+    added = tuple(one for one in recurrence.added if one < at)
+    rule = recurrence.rule
+    if rule is not None and not _ends_before(recurrence, at):
         rule = replace(rule, count=None, until=Until(at - timedelta(seconds=1)))
-    return replace(whole, rule=rule, left_out=left_out, added=added)
+    return replace(recurrence, rule=rule, left_out=left_out, added=added)
 
 
-def _ends_before(whole: Pattern, at: datetime) -> bool:
-    last = expansion.last_of(replace(whole, left_out=(), added=()))
+def _ends_before(recurrence: Pattern, at: datetime) -> bool:
+    last = expansion.last_of(replace(recurrence, left_out=(), added=()))
     return last is not None and last.original < at
 
 
-def _rule(event: OldEvent, odd: list[LegacyOddity]) -> Rule:
+def _rule(event: OldEvent, oddities: list[LegacyOddity]) -> Rule:
     assert event.rule is not None  # noqa: S101  # asked for events with one
     if isinstance(event.rule, str):
         rule = parse_rule(event.rule.rpartition("RRULE:")[2].split("\n")[0].strip())
@@ -108,15 +108,15 @@ def _rule(event: OldEvent, odd: list[LegacyOddity]) -> Rule:
     count = event.count or count
     until = until if event.until is None else _until(event.until)
     if count is not None and until is not None:
-        odd.append(LegacyOddity(Oddity.COUNT_AND_UNTIL, f"event {event.id}"))
+        oddities.append(LegacyOddity(Oddity.COUNT_AND_UNTIL, f"event {event.id}"))
         count = None
     # Columns are converted to rule fields, so that the same parser checks them.
     return parse_rule(str(replace(rule, count=count, until=until)))
 
 
-def _translated(given: Mapping[str, Any]) -> tuple[Rule, int | None, Until | None]:
+def _translated(values: Mapping[str, Any]) -> tuple[Rule, int | None, Until | None]:
     """Return the rule without its end, and the end separately."""
-    rule = {plain(name): value for name, value in given.items() if value not in (None, "", [], {})}
+    rule = {plain(name): value for name, value in values.items() if value not in (None, "", [], {})}
     parts = [f"FREQ={_frequency(rule.pop('freq', rule.pop('frequency', None)))}"]
     interval = rule.pop("interval", None)
     if interval is not None:
@@ -183,39 +183,39 @@ def _day(value: object) -> str:
             raise RuleRefused(RuleErrorCode.BAD_BYDAY, "BYDAY", RecurrenceReason.UNKNOWN_WEEKDAY, text=str(value)[:20])
 
 
-def _left_out(event: OldEvent, whole: Pattern, odd: list[LegacyOddity]) -> tuple[datetime, ...]:
+def _left_out(event: OldEvent, recurrence: Pattern, oddities: list[LegacyOddity]) -> tuple[datetime, ...]:
     """The dates of the rule that its exceptions exclude. An exception may be a day or a point in time."""
-    found: set[datetime] = set()
+    dates: set[datetime] = set()
     for text in event.exceptions:
-        named = _date_named(text, whole)
-        if named is None or len(found) >= MAX_DATES:
-            odd.append(LegacyOddity(Oddity.EXCEPTION_WITHOUT_DATE, f"event {event.id}", text[:40]))
+        named = _date_named(text, recurrence)
+        if named is None or len(dates) >= MAX_DATES:
+            oddities.append(LegacyOddity(Oddity.EXCEPTION_WITHOUT_DATE, f"event {event.id}", text[:40]))
         else:
-            found.add(named)
-    return tuple(sorted(found))
+            dates.add(named)
+    return tuple(sorted(dates))
 
 
-def _date_named(text: str, whole: Pattern) -> datetime | None:
+def _date_named(text: str, recurrence: Pattern) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text.strip())
     except ValueError:
         return None
     if not FIRST_YEAR <= moment.year <= LAST_YEAR:
         return None
-    zone = whole.zone_name or "UTC"
+    zone = recurrence.zone_name or "UTC"
     if moment.tzinfo is not None:
         local = moment.astimezone(UTC)
         at = instant_of(local.replace(tzinfo=None), "UTC")
         moment = local_of(at, zone).replace(tzinfo=None, microsecond=0)
-    return date_near(whole, moment)
+    return date_near(recurrence, moment)
 
 
-def date_near(whole: Pattern, local: datetime) -> datetime | None:
+def date_near(recurrence: Pattern, local: datetime) -> datetime | None:
     """Find the date of a pattern for a wall-clock time: the exact time or, failing that, the only date on the same day."""
-    if expansion.is_date_of(whole, local):
+    if expansion.is_date_of(recurrence, local):
         return local
-    zone = whole.zone_name or "UTC"
+    zone = recurrence.zone_name or "UTC"
     day = local.replace(hour=0, minute=0, second=0, microsecond=0)
     begin, end = instant_of(day - timedelta(days=1), zone), instant_of(day + timedelta(days=2), zone)
-    same = [one.original for one in expansion.between(whole, begin, end) if one.original.date() == local.date()]
+    same = [one.original for one in expansion.between(recurrence, begin, end) if one.original.date() == local.date()]
     return same[0] if len(same) == 1 else None

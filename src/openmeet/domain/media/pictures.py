@@ -132,11 +132,11 @@ def decoded(body: bytes, side: int) -> Image.Image:
 
 def prepare(body: bytes) -> Prepared:
     """Re-encode the first frame, upright and without metadata. Raises InvalidForm (``picture``)."""
-    whole = decoded(body, SIDES[Size.LARGE])
+    image = decoded(body, SIDES[Size.LARGE])
     bodies: dict[tuple[Size, PictureFormat], bytes] = {}
     width = height = 0
     for size in Size:
-        made = whole.copy()
+        made = image.copy()
         # The library would otherwise copy metadata (comments, profiles) from its input.
         made.info.clear()
         made.thumbnail((SIDES[size], SIDES[size]), Image.Resampling.LANCZOS)
@@ -199,15 +199,15 @@ def _jpeg_within_limit(made: Image.Image) -> bytes:
 
 
 def _jpeg(made: Image.Image, quality: int) -> bytes:
-    out = io.BytesIO()
-    made.save(out, "JPEG", quality=quality, optimize=True, progressive=True)
-    return out.getvalue()
+    output = io.BytesIO()
+    made.save(output, "JPEG", quality=quality, optimize=True, progressive=True)
+    return output.getvalue()
 
 
 def _webp(made: Image.Image) -> bytes:
-    out = io.BytesIO()
-    made.save(out, "WEBP", quality=_WEBP_QUALITY)
-    return out.getvalue()
+    output = io.BytesIO()
+    made.save(output, "WEBP", quality=_WEBP_QUALITY)
+    return output.getvalue()
 
 
 def open_pictures(settings: Settings, tenant: str) -> BlobStore:
@@ -275,13 +275,13 @@ async def require_acceptable(db: Database, user_id: str, body: bytes) -> None:
 async def forget_unused(db: Database, store: BlobStore) -> int:
     """Delete unused pictures. Returns the number deleted."""
     async with db.reader() as reader:
-        found = await unused(reader, Instant(reader.now - UNUSED_FOR), ROUND)
-    for key in found:
+        unused_pictures = await unused(reader, Instant(reader.now - UNUSED_FOR), ROUND)
+    for key in unused_pictures:
         async with db.transaction() as tx:
             await delete(tx, key)
         for name in (*(blob_key(key, *file) for file in FILES), *(portrait_key(key, side) for side in PORTRAIT_SIDES)):
             await store.delete(name)
-    return len(found)
+    return len(unused_pictures)
 
 
 async def insert(tx: Transaction, key: PictureKey, user_id: str, width: int, height: int, size: int) -> None:

@@ -30,19 +30,19 @@ def prepare(body: bytes) -> dict[int, bytes]:
     Raises InvalidForm (``picture``). A small picture is enlarged, because every place that shows a portrait reserves
     the full space.
     """
-    whole = decoded(body, 2 * max(PORTRAIT_SIDES))
-    side = min(whole.size)
-    left, top = ((length - side) // 2 for length in whole.size)
-    square = whole.crop((left, top, left + side, top + side))
+    image = decoded(body, 2 * max(PORTRAIT_SIDES))
+    side = min(image.size)
+    left, top = ((length - side) // 2 for length in image.size)
+    square = image.crop((left, top, left + side, top + side))
     # The library would otherwise copy metadata (comments, profiles) from its input.
     square.info.clear()
     return {length: _encoded(square, length) for length in PORTRAIT_SIDES}
 
 
 def _encoded(square: Image.Image, side: int) -> bytes:
-    out = io.BytesIO()
-    square.resize((side, side), Image.Resampling.LANCZOS).save(out, "WEBP", quality=_QUALITY, method=6)
-    return out.getvalue()
+    output = io.BytesIO()
+    square.resize((side, side), Image.Resampling.LANCZOS).save(output, "WEBP", quality=_QUALITY, method=6)
+    return output.getvalue()
 
 
 async def keep(db: Database, store: BlobStore, workers: ChargedPool, user_id: str, body: bytes) -> PictureKey:

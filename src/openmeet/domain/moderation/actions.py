@@ -48,8 +48,8 @@ async def decide(
     undoes: ActId | None = None,
 ) -> StatusChange:
     """Set the subject's status and close its reports. Raises Refused (``NothingToDo``), Conflict."""
-    known = await visibility.of(tx, subject.id)
-    before = known.state if known else SubjectVisibility.SHOWN
+    status = await visibility.of(tx, subject.id)
+    before = status.state if status else SubjectVisibility.SHOWN
     model.require_possible(subject, before, after)
     if not await visibility.change(tx, subject, before, after, reason=reason, by=actor_id):
         raise Conflict(ModerationReason.DECIDED_MEANWHILE)
@@ -125,8 +125,8 @@ async def _taken_back(tx: Transaction, actor_id: UserId, entry: LogEntry, reason
         else:
             await reports.close(tx, entry.subject.id, ReportOutcome.DISMISSED, back_id)
         return None
-    known = await visibility.of(tx, entry.subject.id)
-    if (known.state if known else SubjectVisibility.SHOWN) is not SubjectVisibility(entry.after):
+    status = await visibility.of(tx, entry.subject.id)
+    if (status.state if status else SubjectVisibility.SHOWN) is not SubjectVisibility(entry.after):
         raise Conflict(ModerationReason.DECIDED_SINCE)
     step = await decide(tx, actor_id, entry.subject, SubjectVisibility(entry.before), reason, undoes=entry.id)
     await reports.reopen(tx, entry.id)

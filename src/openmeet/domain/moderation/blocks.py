@@ -79,10 +79,10 @@ async def hidden_from(reader: Reader, viewers: Collection[UserId]) -> dict[UserI
         " union select user_id, subject from user_mutes where user_id in :viewers and thing = 'person' order by 1, 2",
         viewers=sorted(set(viewers)),
     )
-    found: dict[UserId, set[UserId]] = {}
+    hidden: dict[UserId, set[UserId]] = {}
     for row in rows:
-        found.setdefault(UserId(row["user_id"]), set()).add(UserId(row["other"]))
-    return found
+        hidden.setdefault(UserId(row["user_id"]), set()).add(UserId(row["other"]))
+    return hidden
 
 
 async def apart(reader: Reader, person: UserId, other: UserId) -> bool:
@@ -209,12 +209,12 @@ async def block(tx: Transaction, user_id: UserId, blocked_id: UserId, *, is_know
 
 
 async def unblock(tx: Transaction, user_id: UserId, blocked_id: UserId) -> bool:
-    gone = await tx.execute(
+    deleted_count = await tx.execute(
         "delete from user_blocks where user_id = :user_id and blocked_id = :blocked_id",
         user_id=user_id,
         blocked_id=blocked_id,
     )
-    return gone == 1
+    return deleted_count == 1
 
 
 async def mute(tx: Transaction, user_id: UserId, subject: Subject, *, is_known: bool = True) -> bool:
@@ -232,10 +232,10 @@ async def mute(tx: Transaction, user_id: UserId, subject: Subject, *, is_known: 
 
 
 async def unmute(tx: Transaction, user_id: UserId, subject: str) -> bool:
-    gone = await tx.execute(
+    deleted_count = await tx.execute(
         "delete from user_mutes where user_id = :user_id and subject = :subject", user_id=user_id, subject=subject
     )
-    return gone == 1
+    return deleted_count == 1
 
 
 async def blocked_by(reader: Reader, user_id: UserId, page: Page = ALL_ROWS) -> list[Block]:

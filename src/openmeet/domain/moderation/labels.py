@@ -133,9 +133,9 @@ async def expire(tx: Transaction) -> list[str]:
 
 async def about(reader: Reader, subjects: Sequence[str]) -> dict[str, list[NetworkLabel]]:
     """Labels in force, by subject (DIDs and record URIs)."""
-    found: dict[str, list[NetworkLabel]] = {}
+    labels: dict[str, list[NetworkLabel]] = {}
     if not subjects:
-        return found
+        return labels
     rows = await reader.fetch(
         "select source, subject, value, cid, negated, labelled_at, expires_at from labels"
         " where subject in :subjects and negated = 0 order by subject, value, source, cid",
@@ -143,7 +143,7 @@ async def about(reader: Reader, subjects: Sequence[str]) -> dict[str, list[Netwo
     )
     for row in rows:
         expires_at = None if row["expires_at"] is None else Instant(row["expires_at"])
-        found.setdefault(row["subject"], []).append(
+        labels.setdefault(row["subject"], []).append(
             NetworkLabel(
                 row["source"],
                 row["subject"],
@@ -154,7 +154,7 @@ async def about(reader: Reader, subjects: Sequence[str]) -> dict[str, list[Netwo
                 expires_at,
             )
         )
-    return found
+    return labels
 
 
 async def hiding(reader: Reader, record_uri: str | None, person: UserId) -> list[NetworkLabel]:
@@ -240,9 +240,9 @@ async def drop_others(tx: Transaction, chosen: Sequence[str]) -> list[str]:
     A labeler that is configured again is read from the start.
     """
     rows = await tx.fetch("select did from labelers order by did")
-    gone = [row["did"] for row in rows if row["did"] not in chosen]
-    await tx.execute_many("update labelers set cursor = 0 where did = :did", [{"did": did} for did in gone])
-    return gone
+    dropped = [row["did"] for row in rows if row["did"] not in chosen]
+    await tx.execute_many("update labelers set cursor = 0 where did = :did", [{"did": did} for did in dropped])
+    return dropped
 
 
 async def forget_some(tx: Transaction, did: str) -> bool:

@@ -67,11 +67,11 @@ async def meet(tx: Transaction, came: Sequence[EventCount]) -> list[Newcomer]:
         ],
     )
     await _meet_hosts(tx, sorted({one.host for one in ordered if one.did in fresh}))
-    known = await _seen(tx, [one.did for one in ordered])
+    already_seen = await _seen(tx, [one.did for one in ordered])
     return [
         Newcomer(one.did, row["host"], row["first_seen_at"], int(row["counted"]), one.did in fresh)
         for one in ordered
-        if (row := known.get(one.did)) is not None
+        if (row := already_seen.get(one.did)) is not None
     ]
 
 
@@ -92,10 +92,10 @@ async def counted_of(reader: Reader, did: str) -> int:
 
 async def note_host(tx: Transaction, did: str, host: str) -> bool:
     """Store the host from the author's DID document. False if the author is not a newcomer."""
-    known = await tx.execute("update remote_authors set host = :host where did = :did", did=did, host=host)
-    if known:
+    updated = await tx.execute("update remote_authors set host = :host where did = :did", did=did, host=host)
+    if updated:
         await _meet_hosts(tx, [host])
-    return known == 1
+    return updated == 1
 
 
 async def _meet_hosts(tx: Transaction, hosts: Sequence[str]) -> None:

@@ -34,21 +34,21 @@ async def current(reader: Reader) -> ModerationPolicy:
     return ModerationPolicy(holds_first_events=bool(row["holds_first_events"]), **numbers, revision=row["revision"])
 
 
-def check(wanted: ModerationPolicy) -> ModerationPolicy:
+def check(policy: ModerationPolicy) -> ModerationPolicy:
     """Raise InvalidForm with the invalid numbers."""
     problems: dict[str, Why] = {
         name: ModerationReason.NUMBER_OUT_OF_RANGE(least=least, most=most)
         for name, (least, most) in _NUMBERS.items()
-        if not least <= getattr(wanted, name) <= most
+        if not least <= getattr(policy, name) <= most
     }
     if problems:
         raise InvalidForm(problems)
-    return wanted
+    return policy
 
 
 async def change(
     tx: Transaction,
-    wanted: ModerationPolicy,
+    policy: ModerationPolicy,
     *,
     by: UserId | None,
     expected_revision: int | None = None,
@@ -60,7 +60,7 @@ async def change(
     before = await current(tx)
     if expected_revision is not None and before.revision != expected_revision:
         raise PreconditionFailed(ModerationReason.CHANGED_SINCE_OPENED)
-    after = replace(check(wanted), revision=before.revision + 1)
+    after = replace(check(policy), revision=before.revision + 1)
     if replace(after, revision=before.revision) == before:
         return before
     names = ", ".join(NAMES)
@@ -86,9 +86,9 @@ async def change(
 
 def parsed(words: str) -> ModerationPolicy:
     """Parse the policy stored in a log line."""
-    given = dict(part.split("=") for part in words.split())
-    numbers = {name: int(given[name]) for name in _NUMBERS}
-    return ModerationPolicy(holds_first_events=given["holds_first_events"] == "1", **numbers)
+    values = dict(part.split("=") for part in words.split())
+    numbers = {name: int(values[name]) for name in _NUMBERS}
+    return ModerationPolicy(holds_first_events=values["holds_first_events"] == "1", **numbers)
 
 
 def words_of(policy: ModerationPolicy) -> str:
@@ -126,12 +126,12 @@ async def name(tx: Transaction, user_id: UserId, *, by: UserId | None) -> bool:
 
 async def unname(tx: Transaction, user_id: UserId, *, by: UserId | None) -> bool:
     """Dismiss a moderator whom the command appointed. False if there is none. Moderators listed in the settings stay."""
-    gone = await tx.execute("delete from moderators where user_id = :user_id", user_id=user_id)
-    if gone:
+    deleted_count = await tx.execute("delete from moderators where user_id = :user_id", user_id=user_id)
+    if deleted_count:
         await audit_log.add(
             tx, by, [NewLogEntry(ModerationAction.UNNAME, Subject(ModeratedKind.PERSON, user_id), "moderator", "")]
         )
-    return gone == 1
+    return deleted_count == 1
 
 
 async def listed(reader: Reader) -> list[UserId]:

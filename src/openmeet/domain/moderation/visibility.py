@@ -47,8 +47,8 @@ def is_blocked(*subjects: str) -> str:
 
 async def of(reader: Reader, subject: str) -> ModerationStatus | None:
     """The status of a subject. None if nothing was ever decided about it."""
-    found = await of_each(reader, [subject])
-    return found.get(subject)
+    statuses = await of_each(reader, [subject])
+    return statuses.get(subject)
 
 
 async def of_each(reader: Reader, subjects: Sequence[str]) -> dict[str, ModerationStatus]:

@@ -159,7 +159,7 @@ async def _notify_group(tx: Transaction, group_id: GroupId, step: StatusChange) 
 
 async def _notify_host_of_series(tx: Transaction, step: StatusChange) -> None:
     """Notify the author of a series. The notification is about its next date, because dates have pages."""
-    held = [one.event for one in await date_queries.stored(tx, SeriesId(step.subject.id))]
-    coming = [event for event in held if not event.is_gone and not event.is_over(tx.now)] or held[-1:]
+    dates = [one.event for one in await date_queries.stored(tx, SeriesId(step.subject.id))]
+    coming = [event for event in dates if not event.is_gone and not event.is_over(tx.now)] or dates[-1:]
     if coming:
         await _notify_host(tx, coming[0].id, step)

@@ -96,24 +96,24 @@ async def for_news(tx: Transaction, news: Sequence[DueNotification]) -> dict[Use
     An urgent notification gives an open e-mail an earlier due time. The e-mails are locked; the caller adds the
     notifications to them.
     """
-    found: dict[UserId, str] = {}
+    open_mails: dict[UserId, str] = {}
     for start in range(0, len(news), AT_ONCE):
-        found |= await _for_news(tx, news[start : start + AT_ONCE])
-    return found
+        open_mails |= await _for_news(tx, news[start : start + AT_ONCE])
+    return open_mails
 
 
 async def _for_news(tx: Transaction, news: Sequence[DueNotification]) -> dict[UserId, str]:
-    known = await _lock_open(tx, news)
+    open_mails = await _lock_open(tx, news)
     late = {
-        one.user_id: known[one.user_id][0]
+        one.user_id: open_mails[one.user_id][0]
         for one in news
-        if one.user_id in known and known[one.user_id][1] > one.due_at
+        if one.user_id in open_mails and open_mails[one.user_id][1] > one.due_at
     }
     await tx.execute_many(
         "update notification_emails set closed_at = :now where id = :id",
         [{"id": one, "now": tx.now} for one in late.values()],
     )
-    opening = {one.user_id: one for one in news if one.user_id not in known or one.user_id in late}
+    opening = {one.user_id: one for one in news if one.user_id not in open_mails or one.user_id in late}
     ids = new_ids(tx.now, len(opening))
     fresh = {user_id: (mail_id, one) for mail_id, (user_id, one) in zip(ids, opening.items(), strict=True)}
     await execute_each(
@@ -125,7 +125,7 @@ async def _for_news(tx: Transaction, news: Sequence[DueNotification]) -> dict[Us
         ],
         now=tx.now,
     )
-    mail_of = {user_id: mail_id for user_id, (mail_id, _) in {**known, **fresh}.items()}
+    mail_of = {user_id: mail_id for user_id, (mail_id, _) in {**open_mails, **fresh}.items()}
     now_open = await _find_open(tx, [one for _, one in fresh.values()]) if fresh else {}
     # A writer that does not hold the lock on the subject may have opened an e-mail at the same moment. Use that one.
     others = [one for user_id, (mail_id, one) in fresh.items() if now_open.get(user_id) != mail_id]
@@ -153,8 +153,8 @@ async def _lock_open(tx: Transaction, news: Sequence[DueNotification]) -> dict[U
 
 async def _find_open(tx: Transaction, news: Sequence[DueNotification]) -> dict[UserId, str]:
     about = {one.user_id: one.subject for one in news}
-    found = await tx.fetch(_FIND_OPEN, user_ids=list(about))
-    return {UserId(row["user_id"]): row["id"] for row in found if about[row["user_id"]] == row["subject"]}
+    rows = await tx.fetch(_FIND_OPEN, user_ids=list(about))
+    return {UserId(row["user_id"]): row["id"] for row in rows if about[row["user_id"]] == row["subject"]}
 
 
 async def last_sent(tx: Transaction, about: Collection[tuple[UserId, str]]) -> dict[tuple[UserId, str], Instant]:

@@ -155,14 +155,14 @@ def fan_out_handler(db: Database, audiences: Sequence[FanOutAudience[Any, Any]])
 
 async def _go_on(tx: Transaction, audiences: Mapping[str, FanOutAudience[Any, Any]], fan_out_id: FanOutId) -> bool:
     """Notify the next people of the oldest fan-out of the subject. True until the given fan-out is complete."""
-    wanted = await tx.fetch_one("select subject_id, audience from fan_outs where id = :id", id=fan_out_id)
-    if wanted is None:
+    fan_out = await tx.fetch_one("select subject_id, audience from fan_outs where id = :id", id=fan_out_id)
+    if fan_out is None:
         return False
-    subject = await audiences[wanted["audience"]].lock(tx, wanted["subject_id"])
+    subject = await audiences[fan_out["audience"]].lock(tx, fan_out["subject_id"])
     if subject is None:
-        await forget(tx, [wanted["subject_id"]])
+        await forget(tx, [fan_out["subject_id"]])
         return False
-    row = await _oldest(tx, wanted["subject_id"])
+    row = await _oldest(tx, fan_out["subject_id"])
     if row is None:
         return False
     audience = audiences[row["audience"]]

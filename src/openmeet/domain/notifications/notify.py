@@ -82,8 +82,8 @@ async def notify_each(tx: Transaction, kind: NotificationKind[P], notices: Seque
             channel = _channel(kind, one, addressee, tx.now) if is_mailed else None
             if Channel.IN_APP in addressee.channels or channel:
                 recipients.append(_RecipientChannel(addressee, channel, one))
-    known = await queries.existing_among(tx, kind, [one.about for one in recipients])
-    fresh = [one for one in recipients if one.about not in known]
+    existing = await queries.existing_among(tx, kind, [one.about for one in recipients])
+    fresh = [one for one in recipients if one.about not in existing]
     mail_of = await emails.for_news(tx, await _waiting(tx, kind, fresh))
     await queries.insert(
         tx,

@@ -56,14 +56,14 @@ async def addressees(
 
     ``sources``: users and groups that the notification comes from. Users who block or mute one of them are left out.
     """
-    found: list[NotificationRecipient] = []
+    recipients: list[NotificationRecipient] = []
     values = {"sources": sorted(sources)} if sources else {}
     ordered = sorted(set(user_ids))
     for start in range(0, len(ordered), AT_ONCE):
-        some = ordered[start : start + AT_ONCE]
-        rows = await reader.fetch(_STATEMENTS[bool(sources)], user_ids=some, topic=topic.value, **values)
-        found += [addressee_of(own, topic) for own in by_person(rows)]
-    return found
+        chunk = ordered[start : start + AT_ONCE]
+        rows = await reader.fetch(_STATEMENTS[bool(sources)], user_ids=chunk, topic=topic.value, **values)
+        recipients += [addressee_of(own, topic) for own in by_person(rows)]
+    return recipients
 
 
 def by_person(rows: Sequence[Row]) -> Iterator[list[Row]]:
@@ -73,8 +73,8 @@ def by_person(rows: Sequence[Row]) -> Iterator[list[Row]]:
 
 def addressee_of(own: Sequence[Row], topic: NotificationTopic) -> NotificationRecipient:
     """Parse one user's preferences from their rows."""
-    chosen = {Channel(row["channel"]): bool(row["is_on"]) for row in own if row["channel"] is not None}
-    channels = frozenset(channel for channel, is_on in {**defaults_of(topic), **chosen}.items() if is_on)
+    own_choices = {Channel(row["channel"]): bool(row["is_on"]) for row in own if row["channel"] is not None}
+    channels = frozenset(channel for channel, is_on in {**defaults_of(topic), **own_choices}.items() if is_on)
     first = own[0]
     if first["kind"] != "person":
         # Guests cannot sign in, so only e-mail reaches them.
@@ -88,10 +88,10 @@ async def of_person(reader: Reader, user_id: UserId) -> dict[NotificationTopic, 
         "select topic, channel, is_on from notification_preferences where user_id = :user_id order by topic, channel",
         user_id=user_id,
     )
-    chosen = {(row["topic"], row["channel"]): bool(row["is_on"]) for row in rows}
+    own_choices = {(row["topic"], row["channel"]): bool(row["is_on"]) for row in rows}
     return {
         topic: frozenset(
-            channel for channel in Channel if chosen.get((topic.value, channel.value), defaults_of(topic)[channel])
+            channel for channel in Channel if own_choices.get((topic.value, channel.value), defaults_of(topic)[channel])
         )
         for topic in NotificationTopic
     }
@@ -117,8 +117,8 @@ async def put(tx: Transaction, user_id: UserId, chosen: Mapping[tuple[Notificati
     )
 
 
-async def put_hours(tx: Transaction, user_id: UserId, wanted: Hours) -> None:
-    start, end = (one.isoformat("minutes") for one in wanted.quiet) if wanted.quiet else (None, None)
+async def put_hours(tx: Transaction, user_id: UserId, hours: Hours) -> None:
+    start, end = (one.isoformat("minutes") for one in hours.quiet) if hours.quiet else (None, None)
     await tx.execute(
         """
         insert into notification_hours (user_id, time_zone, quiet_from, quiet_until, digest_hour, updated_at)
@@ -128,10 +128,10 @@ async def put_hours(tx: Transaction, user_id: UserId, wanted: Hours) -> None:
                digest_hour = excluded.digest_hour, updated_at = excluded.updated_at
         """,
         user_id=user_id,
-        time_zone=wanted.time_zone,
+        time_zone=hours.time_zone,
         quiet_from=start,
         quiet_until=end,
-        digest_hour=wanted.digest_hour,
+        digest_hour=hours.digest_hour,
         now=tx.now,
     )
 

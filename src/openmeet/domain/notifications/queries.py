@@ -90,17 +90,17 @@ async def existing_among(
     tx: Transaction, kind: NotificationKind[Any], about: Sequence[tuple[UserId, str, int]]
 ) -> set[tuple[UserId, str, int]]:
     """The given notifications (user, subject, revision) that already exist. The subjects' rows are locked."""
-    found: set[tuple[UserId, str, int]] = set()
+    existing: set[tuple[UserId, str, int]] = set()
     for start in range(0, len(about), AT_ONCE):
-        some = about[start : start + AT_ONCE]
+        chunk = about[start : start + AT_ONCE]
         rows = await tx.fetch(
             _ALREADY_NOTIFIED,
             kind=kind.name,
-            user_ids=[user_id for user_id, _, _ in some],
-            subject_ids=sorted({subject_id for _, subject_id, _ in some}),
+            user_ids=[user_id for user_id, _, _ in chunk],
+            subject_ids=sorted({subject_id for _, subject_id, _ in chunk}),
         )
-        found |= {(UserId(row["user_id"]), row["subject_id"], row["subject_revision"]) for row in rows}
-    return found
+        existing |= {(UserId(row["user_id"]), row["subject_id"], row["subject_revision"]) for row in rows}
+    return existing
 
 
 async def insert(tx: Transaction, kind: NotificationKind[Any], news: Sequence[NotificationRow]) -> None:
@@ -132,7 +132,7 @@ def _values(new: str, one: NotificationRow, payload: str) -> dict[str, object]:
 
 async def withdraw(tx: Transaction, user_id: UserId, kind: NotificationKind[Any], subject_id: str) -> bool:
     """Delete the newest of these notifications if it was neither read nor e-mailed."""
-    taken = await tx.execute(
+    withdrawn = await tx.execute(
         """
         delete from notifications
          where id = (select n.id from notifications n
@@ -146,7 +146,7 @@ async def withdraw(tx: Transaction, user_id: UserId, kind: NotificationKind[Any]
         kind=kind.name,
         subject_id=subject_id,
     )
-    return taken == 1
+    return withdrawn == 1
 
 
 async def count_unread(reader: Reader, user_id: UserId) -> int:
@@ -159,17 +159,17 @@ async def count_unread(reader: Reader, user_id: UserId) -> int:
 
 async def count_unread_of_each(reader: Reader, people: Collection[UserId]) -> dict[UserId, int]:
     """Like ``count_unread``, for several people in one statement."""
-    found = dict.fromkeys(people, 0)
-    if not found:
-        return found
+    counts = dict.fromkeys(people, 0)
+    if not counts:
+        return counts
     rows = await reader.fetch(
         """
         select user_id, count(*) as unread from notifications
          where user_id in :people and read_at is null and is_shown = 1 group by user_id
         """,
-        people=sorted(found),
+        people=sorted(counts),
     )
-    return found | {UserId(row["user_id"]): int(row["unread"]) for row in rows}
+    return counts | {UserId(row["user_id"]): int(row["unread"]) for row in rows}
 
 
 async def count_unread_by_kind(reader: Reader, user_id: UserId) -> dict[str, int]:

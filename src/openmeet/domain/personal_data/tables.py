@@ -19,11 +19,11 @@ TABLES: Final[Mapping[str, StoredTable]] = {table.name: table for table in ALL_T
 
 def tables_with_remaining_rows() -> tuple[StoredTable, ...]:
     """Tables with personal data whose rows stay when an account is deleted, or go only when they expire."""
-    kept = {OnErasure.KEEP, OnErasure.EMPTY, OnErasure.EXPIRE}
+    keeping = {OnErasure.KEEP, OnErasure.EMPTY, OnErasure.EXPIRE}
     return tuple(
         table
         for table in ALL_TABLES
-        if (table.on_erasure in kept or table.remaining_rows)
+        if (table.on_erasure in keeping or table.remaining_rows)
         and set(table.column_names()) - set(table.names_of(ColumnContent.PLAIN))
     )
 

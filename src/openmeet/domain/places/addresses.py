@@ -62,12 +62,12 @@ def addresses_in(answer: object, kind: GeocoderKind) -> list[StreetAddress]:
         entries, read = _mapping(answer).get("features"), _of_photon
     else:
         entries, read = answer, _of_nominatim
-    found: dict[str, StreetAddress] = {}
+    addresses: dict[str, StreetAddress] = {}
     for entry in entries[:_MOST_READ] if isinstance(entries, list) else ():
         address = read(entry)
         if address is not None and address.line:
-            found.setdefault(address.line, address)
-    return list(found.values())[:MAX_ADDRESSES]
+            addresses.setdefault(address.line, address)
+    return list(addresses.values())[:MAX_ADDRESSES]
 
 
 def _of_photon(entry: object) -> StreetAddress | None:
@@ -95,9 +95,9 @@ _AREAS: Final = frozenset({"city", "district", "locality", "county", "state", "c
 
 
 def _of_nominatim(entry: object) -> StreetAddress | None:
-    found = _mapping(entry)
-    about = _mapping(found.get("address"))
-    name, street = _text(found, "name"), _first(about, "road", "pedestrian", "footway", "square")
+    fields = _mapping(entry)
+    about = _mapping(fields.get("address"))
+    name, street = _text(fields, "name"), _first(about, "road", "pedestrian", "footway", "square")
     locality = _first(about, "city", "town", "village", "municipality", "hamlet", "suburb")
     return _address(
         name="" if name in {street, locality, _text(about, "house_number")} else name,
@@ -107,7 +107,7 @@ def _of_nominatim(entry: object) -> StreetAddress | None:
         locality=locality,
         region=_text(about, "state"),
         country=_text(about, "country_code"),
-        point=(found.get("lat"), found.get("lon")),
+        point=(fields.get("lat"), fields.get("lon")),
     )
 
 

@@ -127,17 +127,17 @@ class _CitiesAround:
     def largest_near(self, place: _City) -> _City | None:
         """The largest place in the same country around this one. None if no other is larger."""
         north, east = _square(place)
-        found = place
+        largest = place
         wide = 1 + math.ceil(_AROUND_KM / (_KM_OF_DEGREE * max(0.2, math.cos(math.radians(place.latitude)))))
         for row in range(north - 2, north + 3):
             for column in range(east - wide, east + wide + 1):
                 for one in self._squares.get((row, column), ()):
-                    if one.population <= found.population:
+                    if one.population <= largest.population:
                         break
                     if one.countrycode == place.countrycode and _km(one, place) <= _AROUND_KM:
-                        found = one
+                        largest = one
                         break
-        return None if found is place else found
+        return None if largest is place else largest
 
 
 def _square(city: _City) -> tuple[int, int]:

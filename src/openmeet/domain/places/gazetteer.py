@@ -147,30 +147,32 @@ class Gazetteer:
         """
         text = text[:MAX_NAME]
         form = folded(text)
-        named = self._named(form)
-        if named and form.isascii() and len(form) <= _SHORT and form != folded(named[0].name):
+        candidates = self._named(form)
+        if candidates and form.isascii() and len(form) <= _SHORT and form != folded(candidates[0].name):
             # Many places have three letters as another name: ``Ber`` is a name of Véroia.
             return Found(None, tuple(self.suggest(text, country=country)))
-        if not named:
-            named = self._disambiguated(text, countries)
-        if not named:
+        if not candidates:
+            candidates = self._disambiguated(text, countries)
+        if not candidates:
             return Found(None, tuple(self.suggest(text, country=country)))
-        if len(named) == 1 or named[0].population >= _MUCH_LARGER * max(1, named[1].population):
-            return Found(named[0])
-        likely = sorted(named, key=lambda place: (folded(place.name) != form, place.country != country))
+        if len(candidates) == 1 or candidates[0].population >= _MUCH_LARGER * max(1, candidates[1].population):
+            return Found(candidates[0])
+        likely = sorted(candidates, key=lambda place: (folded(place.name) != form, place.country != country))
         return Found(None, tuple(likely[:MAX_CHOICES]))
 
     def find_town(self, name: str, *, region: str = "", country: str = "") -> Place | None:
         """Find the town of an address by its name, and by country and region if known. None unless it is unambiguous."""
-        named = self._named(folded(name[:MAX_NAME]))
+        candidates = self._named(folded(name[:MAX_NAME]))
         if country:
-            named = [place for place in named if place.country == country]
+            candidates = [place for place in candidates if place.country == country]
         about = set(folded(region).split())
-        if len(named) > 1 and about:
-            named = [place for place in named if about <= _words_about(place, None)] or named
-        if not named or (len(named) > 1 and named[0].population < _MUCH_LARGER * max(1, named[1].population)):
+        if len(candidates) > 1 and about:
+            candidates = [place for place in candidates if about <= _words_about(place, None)] or candidates
+        if not candidates or (
+            len(candidates) > 1 and candidates[0].population < _MUCH_LARGER * max(1, candidates[1].population)
+        ):
             return None
-        return named[0]
+        return candidates[0]
 
     def suggest(self, text: str, *, country: str = "", limit: int = MAX_CHOICES) -> list[Place]:
         """Places whose name is or begins with this text, those in ``country`` first, larger ones first. Needs at least
@@ -183,8 +185,8 @@ class Gazetteer:
         rows = self._rows(
             _BEGINNING, {"form": form, "end": form + chr(sys.maxunicode), "country": country, "limit": limit * 2}
         )
-        found = {place.id: place for place in (*exact, *map(_place, rows))}
-        return list(found.values())[:limit]
+        places = {place.id: place for place in (*exact, *map(_place, rows))}
+        return list(places.values())[:limit]
 
     def largest_in(self, south: float, west: float, north: float, east: float, *, limit: int) -> list[Place]:
         """The largest places in a part of the map, given in degrees. ``east`` may exceed 180. Empty if the file is not
@@ -206,7 +208,7 @@ class Gazetteer:
 
     def nearest(self, latitude: float, longitude: float, *, country: str = "") -> Place | None:
         """The nearest place within 200 km, preferably in this country."""
-        here = spot(latitude, longitude)
+        point = spot(latitude, longitude)
         shrink = max(0.1, math.cos(math.radians(latitude)))
         for within in dict.fromkeys((country, "")):
             rows = self._rows(
@@ -222,7 +224,7 @@ class Gazetteer:
                 },
             )
             for place in map(_place, rows):
-                if kilometres(here, spot(place.latitude, place.longitude)) <= _NEAREST_KM:
+                if kilometres(point, spot(place.latitude, place.longitude)) <= _NEAREST_KM:
                     return place
         return None
 
@@ -248,9 +250,9 @@ class Gazetteer:
         contains the other words.
         """
         for name, rest in _splits(text):
-            wanted = set(rest.split()) - _BETWEEN
-            fitting = [place for place in self._named(name) if wanted <= _words_about(place, countries)]
-            if wanted and fitting:
+            qualifiers = set(rest.split()) - _BETWEEN
+            fitting = [place for place in self._named(name) if qualifiers <= _words_about(place, countries)]
+            if qualifiers and fitting:
                 return fitting
         return []
 

@@ -84,19 +84,19 @@ class Geocoder:
 
     async def find(self, text: str, language: str) -> list[StreetAddress]:
         """Find streets and venues, the most likely first. Raises Unavailable while the geocoder fails."""
-        asked = " ".join(text.split())[:MAX_NAME]
-        if len(asked) < LEAST_LETTERS:
+        query_text = " ".join(text.split())[:MAX_NAME]
+        if len(query_text) < LEAST_LETTERS:
             return []
         language = language if self.settings.kind is GeocoderKind.NOMINATIM or language in _OF_PHOTON else "default"
-        digest = hashlib.sha256(f"{self.settings.url}\n{language}\n{asked.casefold()}".encode()).hexdigest()
+        digest = hashlib.sha256(f"{self.settings.url}\n{language}\n{query_text.casefold()}".encode()).hexdigest()
         key = f"geocoder:{self.settings.kind}:{digest}"
-        kept = await self._kept(key)
-        if kept is None:
-            kept = addresses_in(await self._query(asked, language), self.settings.kind)
+        addresses = await self._kept(key)
+        if addresses is None:
+            addresses = addresses_in(await self._query(query_text, language), self.settings.kind)
             with suppress(Unavailable):
-                lasting = _KEPT_SECONDS if kept else _NOTHING_KEPT_SECONDS
-                await self.cache.put(key, msgspec.json.encode(kept), ttl_seconds=lasting)
-        return [self._in_its_zone(one) for one in kept]
+                lasting = _KEPT_SECONDS if addresses else _NOTHING_KEPT_SECONDS
+                await self.cache.put(key, msgspec.json.encode(addresses), ttl_seconds=lasting)
+        return [self._in_its_zone(one) for one in addresses]
 
     async def check(self) -> GeocoderState:
         """Query the geocoder, unless it is paused or at its limit, and return its state."""
@@ -106,8 +106,8 @@ class Geocoder:
 
     async def _kept(self, key: str) -> Sequence[StreetAddress] | None:
         with suppress(Unavailable, msgspec.MsgspecError):
-            kept = await self.cache.get(key)
-            return None if kept is None else msgspec.json.decode(kept, type=list[StreetAddress])
+            cached = await self.cache.get(key)
+            return None if cached is None else msgspec.json.decode(cached, type=list[StreetAddress])
         return None
 
     async def _query(self, text: str, language: str) -> object:
@@ -131,21 +131,21 @@ class Geocoder:
                 timeout_seconds=self.settings.timeout_seconds,
                 max_bytes=_ANSWER_BYTES,
             )
-            found = answer.expect_ok().json()
+            document = answer.expect_ok().json()
         except (RemoteFailed, RemoteSlow, Refused) as failed:
             self._silent_until = Instant(self.clock.now() + _PAUSE)
             self.state, self.failure = "fails", str(failed)
             log.warning("geocoder.failed", url=self.settings.url, error=str(failed))
             raise Unavailable(PlaceReason.STREETS_NOT_ASKED, after_seconds=_PAUSE / SECOND) from None
         self.state, self.failure = "answers", ""
-        return found
+        return document
 
     def _address_of(self, text: str, language: str) -> str:
         base = self.settings.url.rstrip("/")
         if self.settings.kind is GeocoderKind.PHOTON:
             return f"{base}/api?" + urlencode({"q": text, "limit": MAX_ADDRESSES, "lang": language})
-        wanted = {"q": text, "format": "jsonv2", "addressdetails": 1, "limit": MAX_ADDRESSES}
-        return f"{base}/search?" + urlencode({**wanted, "accept-language": language})
+        parameters = {"q": text, "format": "jsonv2", "addressdetails": 1, "limit": MAX_ADDRESSES}
+        return f"{base}/search?" + urlencode({**parameters, "accept-language": language})
 
     def _in_its_zone(self, address: StreetAddress) -> StreetAddress:
         return msgspec.structs.replace(

@@ -37,10 +37,10 @@ async def _followers(tx: Transaction, event: Event, notice: HostEventNotice, aft
         return NOBODY_LEFT
     hosts = [event.author_id, *(await co_hosts_of(tx, [event.id])).get(event.id, ())]
     people = await followers(tx, hosts, notice.since, after, limit + 1)
-    some = people[:limit]
-    to = await _unaware_of(tx, event, some)
+    page = people[:limit]
+    to = await _unaware_of(tx, event, page)
     notices = [Notice(to, event.id, 1, Payload(), event.starts_at, sources=announced_sources(event))]
-    return RecipientPage([(kinds.HOST_EVENT, notices)], None if len(people) <= limit else some[-1])
+    return RecipientPage([(kinds.HOST_EVENT, notices)], None if len(people) <= limit else page[-1])
 
 
 async def _unaware_of(reader: Reader, event: Event, people: Sequence[UserId]) -> list[UserId]:

@@ -32,10 +32,10 @@ async def shown(reader: Reader, viewer: UserId | None, people: Collection[UserId
 
 async def is_shown(reader: Reader, viewer: UserId | None, key: str) -> bool:
     """Whether this is the current portrait of a person whose portrait the viewer may see."""
-    found = await reader.fetch_one(
+    row = await reader.fetch_one(
         f"select 1 as found from users u where u.portrait_key = :key and {_IS_SHOWN}", key=key, viewer=viewer or ""
     )
-    return found is not None
+    return row is not None
 
 
 async def put(tx: Transaction, user_id: UserId, key: PictureKey) -> None:

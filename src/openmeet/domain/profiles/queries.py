@@ -130,12 +130,12 @@ async def put_follower(tx: Transaction, user_id: UserId, followed: UserId) -> No
 
 
 async def drop_follower(tx: Transaction, user_id: UserId, followed: UserId) -> bool:
-    gone = await tx.execute(
+    deleted_count = await tx.execute(
         "delete from profile_followers where user_id = :user_id and followed_id = :followed",
         user_id=user_id,
         followed=followed,
     )
-    return gone == 1
+    return deleted_count == 1
 
 
 async def is_following(reader: Reader, user_id: UserId, followed: UserId) -> bool:
@@ -191,21 +191,21 @@ MAX_FOLLOWED = 1_000
 
 async def seen(reader: Reader, user_id: UserId) -> User:
     """The host of a public profile. Raises NotFound, both for unknown users and for those who host nothing public."""
-    found = await host(reader, user_id)
-    if found is None:
+    person = await host(reader, user_id)
+    if person is None:
         raise NotFound(ProfileReason.NO_SUCH_PERSON)
-    return found
+    return person
 
 
 async def follow(tx: Transaction, caller: Caller, followed: UserId) -> None:
     """Follow a host. Idempotent. Raises NotFound, Refused (``Oneself``, ``NotWelcome``, ``TooMany``)."""
-    found = await seen(tx, followed)
-    if found.id == caller.user_id:
+    person = await seen(tx, followed)
+    if person.id == caller.user_id:
         raise Refused(ProfileReason.CANNOT_FOLLOW_ONESELF, name="Oneself")
-    await raise_if_blocked(tx, caller.user_id, found.id, refusal=ProfileReason.CANNOT_FOLLOW)
+    await raise_if_blocked(tx, caller.user_id, person.id, refusal=ProfileReason.CANNOT_FOLLOW)
     if len(await followed_by(tx, caller.user_id)) >= MAX_FOLLOWED:
         raise Refused(ProfileReason.FOLLOWS_TOO_MANY, most=MAX_FOLLOWED, name="TooMany")
-    await put_follower(tx, caller.user_id, found.id)
+    await put_follower(tx, caller.user_id, person.id)
 
 
 async def unfollow(tx: Transaction, caller: Caller, followed: UserId) -> None:

@@ -18,10 +18,10 @@ async def report(
     tx: Transaction, caller: Caller, thing: ModeratedKind, address: str, reason: ReportReason, words: str
 ) -> AbuseReport:
     """File a report to the moderators. A repetition updates the open report. Raises NotFound, Refused (``OwnThing``)."""
-    meant = await subjects.by_address(tx, thing, address, caller.user_id)
-    if meant.owner == caller.user_id:
+    reported = await subjects.by_address(tx, thing, address, caller.user_id)
+    if reported.owner == caller.user_id:
         raise Refused(SafetyReason.OWN_CONTENT, name="OwnThing")
-    return await reports.put(tx, caller.user_id, meant.subject, reason, words)
+    return await reports.put(tx, caller.user_id, reported.subject, reason, words)
 
 
 async def block(tx: Transaction, caller: Caller, other: UserId) -> bool:
@@ -55,17 +55,17 @@ async def mute(tx: Transaction, caller: Caller, subject: Subject) -> ReportedSub
     model.require_kind_to_mute(subject)
     if subject.id == caller.user_id:
         raise Refused(SafetyReason.CANNOT_MUTE_ONESELF, name="Oneself")
-    meant = (await subjects.described(tx, [subject]))[subject.id]
+    reported = (await subjects.described(tx, [subject]))[subject.id]
     is_known = subject.thing is not ModeratedKind.PERSON or await subjects.may_know(
         tx, caller.user_id, UserId(subject.id)
     )
-    if not meant.is_there:
+    if not reported.is_there:
         raise NotFound(SafetyReason.NO_SUCH_PERSON_OR_GROUP)
     if subject.thing is ModeratedKind.GROUP:
         # A hidden group gives the same error as one that does not exist.
-        await subjects.by_address(tx, ModeratedKind.GROUP, meant.path.rpartition("/")[2], caller.user_id)
+        await subjects.by_address(tx, ModeratedKind.GROUP, reported.path.rpartition("/")[2], caller.user_id)
     await blocks.mute(tx, caller.user_id, subject, is_known=is_known)
-    return meant
+    return reported
 
 
 async def unmute(tx: Transaction, caller: Caller, subject: Subject) -> None:

@@ -57,56 +57,56 @@ async def by_address(reader: Reader, thing: ModeratedKind, address: str, viewer:
     match thing:
         case ModeratedKind.EVENT:
             event, _ = await visible_event(reader, EventSlug(address), viewer)
-            meant = _of_event(event)
+            subject = _of_event(event)
         case ModeratedKind.SERIES:
-            meant = _of_series(await agenda.visible(reader, SeriesSlug(address), viewer))
+            subject = _of_series(await agenda.visible(reader, SeriesSlug(address), viewer))
         case ModeratedKind.GROUP:
             group, _ = await group_actions.visible(reader, GroupSlug(address), viewer)
-            meant = _of_group(group)
+            subject = _of_group(group)
         case ModeratedKind.PERSON:
             if not await may_know(reader, viewer, UserId(address)):
                 raise NotFound(SafetyReason.NO_SUCH_PERSON)
-            meant = _of_person(UserId(address))
+            subject = _of_person(UserId(address))
         case ModeratedKind.DID | ModeratedKind.HOST:
             raise NotFound(SafetyReason.NO_SUCH_PAGE)
         case _:
             assert_never(thing)
-    return (await _named(reader, [meant]))[0]
+    return (await _named(reader, [subject]))[0]
 
 
 async def described(reader: Reader, subjects: Sequence[Subject]) -> dict[str, ReportedSubject]:
     """Subjects as moderators see them, whatever their visibility. Subjects that no longer exist have no title."""
-    found = {subject.id: ReportedSubject(subject, "") for subject in subjects}
+    subjects_by_id = {subject.id: ReportedSubject(subject, "") for subject in subjects}
     ids = {thing: [subject.id for subject in subjects if subject.thing is thing] for thing in ModeratedKind}
     for event in await events.several(reader, [EventId(one) for one in ids[ModeratedKind.EVENT]]):
-        found[event.id] = _of_event(event)
+        subjects_by_id[event.id] = _of_event(event)
     for series_id in ids[ModeratedKind.SERIES]:
         one = await series.by_id(reader, SeriesId(series_id))
         if one is not None:
-            found[series_id] = _of_series(one)
+            subjects_by_id[series_id] = _of_series(one)
     for group in (await groups.by_ids(reader, [GroupId(one) for one in ids[ModeratedKind.GROUP]])).values():
-        found[group.id] = _of_group(group)
+        subjects_by_id[group.id] = _of_group(group)
     for person in ids[ModeratedKind.PERSON]:
         if await users.by_id(reader, UserId(person)) is not None:
-            found[person] = _of_person(UserId(person))
+            subjects_by_id[person] = _of_person(UserId(person))
     for did in ids[ModeratedKind.DID]:
         identity = await identities.find(reader, did)
         handle = f"@{identity.handle}" if identity and identity.handle else did
-        found[did] = ReportedSubject(
+        subjects_by_id[did] = ReportedSubject(
             Subject(ModeratedKind.DID, did), handle, owner=identity.user_id if identity else None, did=did
         )
     for host in ids[ModeratedKind.HOST]:
-        found[host] = ReportedSubject(Subject(ModeratedKind.HOST, host), host)
-    return {one.subject.id: one for one in await _named(reader, list(found.values()))}
+        subjects_by_id[host] = ReportedSubject(Subject(ModeratedKind.HOST, host), host)
+    return {one.subject.id: one for one in await _named(reader, list(subjects_by_id.values()))}
 
 
-async def _named(reader: Reader, found: list[ReportedSubject]) -> list[ReportedSubject]:
-    names = await shown_names(reader, [one.owner for one in found if one.owner is not None])
-    named = []
-    for one in found:
+async def _named(reader: Reader, reported: list[ReportedSubject]) -> list[ReportedSubject]:
+    names = await shown_names(reader, [one.owner for one in reported if one.owner is not None])
+    with_names = []
+    for one in reported:
         owner_name = names.get(one.owner, "") if one.owner else ""
         title = one.title or (owner_name if one.subject.thing is ModeratedKind.PERSON else "")
-        named.append(
+        with_names.append(
             ReportedSubject(
                 one.subject,
                 title,
@@ -119,7 +119,7 @@ async def _named(reader: Reader, found: list[ReportedSubject]) -> list[ReportedS
                 one.did,
             )
         )
-    return named
+    return with_names
 
 
 def _of_event(event: Event) -> ReportedSubject:

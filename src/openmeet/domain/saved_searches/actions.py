@@ -18,31 +18,31 @@ async def save(tx: Transaction, caller: Caller, typed: Mapping[str, str]) -> Sav
 
     Raises InvalidForm (not a search), Refused (``TooWide``, ``OfGroups``, ``TooManySearches``).
     """
-    wanted = query.parse_query(typed, caller.user_id)
-    if wanted.of_groups_of is not None:
+    search_query = query.wanted_of(typed, caller.user_id)
+    if search_query.of_groups_of is not None:
         raise Refused(SavedSearchReason.OF_GROUPS, name="OfGroups")
-    keys = matching.keys_of(wanted)
+    keys = matching.keys_of(search_query)
     if not keys:
         raise Refused(SavedSearchReason.TOO_WIDE, name="TooWide")
-    asked = query.query_string(typed)
+    query_text = query.query_string(typed)
     # Two tabs may save it at the same moment: the second finds the search that the first one made.
     await users.lock(tx, caller.user_id)
-    known = await queries.by_asked(tx, caller.user_id, asked)
-    if known is not None:
-        return await switch(tx, caller, known.id, is_on=True)
+    existing = await queries.by_asked(tx, caller.user_id, query_text)
+    if existing is not None:
+        return await switch(tx, caller, existing.id, is_on=True)
     if len(await queries.of_person(tx, caller.user_id)) >= MAX_SEARCHES:
         raise Refused(SavedSearchReason.TOO_MANY_SEARCHES, most=MAX_SEARCHES, name="TooManySearches")
-    one = SavedSearch(SearchId(new_id(tx.now)), caller.user_id, asked, is_on=True, created_at=tx.now)
+    one = SavedSearch(SearchId(new_id(tx.now)), caller.user_id, query_text, is_on=True, created_at=tx.now)
     await queries.insert(tx, one, keys)
     return one
 
 
 async def switch(tx: Transaction, caller: Caller, search_id: SearchId, *, is_on: bool) -> SavedSearch:
     """Turn notifications of a saved search on or off. Raises NotFound."""
-    found = await queries.switch(tx, caller.user_id, search_id, is_on=is_on)
-    if found is None:
+    search = await queries.switch(tx, caller.user_id, search_id, is_on=is_on)
+    if search is None:
         raise NotFound(SavedSearchReason.NO_SUCH_SEARCH)
-    return found
+    return search
 
 
 async def remove(tx: Transaction, caller: Caller, search_id: SearchId) -> None:

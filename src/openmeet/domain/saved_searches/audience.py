@@ -44,10 +44,10 @@ async def _owners(tx: Transaction, event: Event, notice: MatchNotice, after: str
     searches = await queries.candidates(
         tx, event, subject, matching.keys_in(facts), since=notice.since, after=after, limit=limit + 1
     )
-    some = searches[:limit]
+    page = searches[:limit]
     matches = [
         one
-        for one in some
+        for one in page
         if matching.fits(one.wanted, facts) and (notice.before is None or not matching.fits(one.wanted, notice.before))
     ]
     await queries.note_found(tx, matches, subject)
@@ -64,7 +64,7 @@ async def _owners(tx: Transaction, event: Event, notice: MatchNotice, after: str
         )
         for user_id, one in by_person.items()
     ]
-    return RecipientPage([(kinds.SEARCH_FIND, notices)], None if len(searches) <= limit else some[-1].id)
+    return RecipientPage([(kinds.SEARCH_FIND, notices)], None if len(searches) <= limit else page[-1].id)
 
 
 SAVED_SEARCHES: Final = FanOutAudience("saved_searches", MatchNotice, _lock, _owners)

@@ -39,71 +39,71 @@ class SearchFacts:
     is_of_town: bool = False
 
 
-def keys_of(wanted: SearchQuery) -> tuple[str, ...]:
+def keys_of(query: SearchQuery) -> tuple[str, ...]:
     """The keys of a search. An event that matches has at least one of them in ``keys_in``. Empty if no criterion is
     selective enough.
     """
-    forms = sorted(query_terms(folded(" ".join(wanted.words))), key=len)
+    forms = sorted(query_terms(folded(" ".join(query.words))), key=len)
     word = _beginning(forms[-1]) if forms else ""
     if len(word) >= _TELLING:
         return (word,)
-    if wanted.near is not None:
-        here = spot(wanted.near.latitude, wanted.near.longitude)
-        line = chord(max(wanted.near.within_km, TOWN_KM) * 1_000)
-        width = NARROW if wanted.near.within_km <= NARROWLY else WIDE
-        return tuple(_cell(cell, width) for cell in cells(here, line, width))
-    if wanted.topics:
+    if query.near is not None:
+        point = spot(query.near.latitude, query.near.longitude)
+        line = chord(max(query.near.within_km, TOWN_KM) * 1_000)
+        width = NARROW if query.near.within_km <= NARROWLY else WIDE
+        return tuple(_cell(cell, width) for cell in cells(point, line, width))
+    if query.topics:
         # In order of selectivity.
         order = ("tag", "access", "language", "category")
-        return (topic_term(min(wanted.topics, key=lambda topic: order.index(topic.partition(":")[0]))),)
+        return (topic_term(min(query.topics, key=lambda topic: order.index(topic.partition(":")[0]))),)
     return (word,) if word else ()
 
 
 def keys_in(facts: SearchFacts) -> list[str]:
     """Every key that a search matching this event can have."""
-    found: dict[str, None] = {}
+    keys: dict[str, None] = {}
     for word in facts.words.split():
         if "=" in word:
-            found[word] = None
+            keys[word] = None
             continue
-        found |= dict.fromkeys(word[:length] for length in _LENGTHS if length <= len(word))
+        keys |= dict.fromkeys(word[:length] for length in _LENGTHS if length <= len(word))
     if facts.spot is not None:
         for width in (NARROW, WIDE):
-            found[_cell(tuple((axis + HALF) // width for axis in facts.spot), width)] = None
-    return list(found)
+            keys[_cell(tuple((axis + HALF) // width for axis in facts.spot), width)] = None
+    return list(keys)
 
 
-def fits(wanted: SearchQuery, facts: SearchFacts) -> bool:
+def fits(query: SearchQuery, facts: SearchFacts) -> bool:
     """Whether ``search.coming`` would find the event, regardless of its visibility."""
-    forms = query_terms(folded(" ".join(wanted.words)))
+    forms = query_terms(folded(" ".join(query.words)))
     return (
-        bool(forms or not wanted.words)
+        bool(forms or not query.words)
         and all(has_beginning(facts.words, form) for form in forms)
-        and all(f" {topic_term(topic)} " in facts.words for topic in wanted.topics)
-        and (wanted.mode is None or facts.mode in {wanted.mode, Mode.HYBRID})
+        and all(f" {topic_term(topic)} " in facts.words for topic in query.topics)
+        and (query.mode is None or facts.mode in {query.mode, Mode.HYBRID})
         and (
-            wanted.source is EventOrigin.ALL
-            or (wanted.source is EventOrigin.OPENMEET) is (facts.origin is RecordOrigin.HERE)
+            query.source is EventOrigin.ALL
+            or (query.source is EventOrigin.OPENMEET) is (facts.origin is RecordOrigin.HERE)
         )
-        and _is_on_its_days(wanted, facts.starts_local)
-        and _is_near(wanted, facts)
+        and _is_on_its_days(query, facts.starts_local)
+        and _is_near(query, facts)
     )
 
 
-def _is_on_its_days(wanted: SearchQuery, starts_local: str) -> bool:
-    if wanted.first is not None and starts_local < wanted.first.isoformat():
+def _is_on_its_days(query: SearchQuery, starts_local: str) -> bool:
+    if query.first is not None and starts_local < query.first.isoformat():
         return False
-    return wanted.last is None or starts_local < (wanted.last + timedelta(days=1)).isoformat()
+    return query.last is None or starts_local < (query.last + timedelta(days=1)).isoformat()
 
 
-def _is_near(wanted: SearchQuery, facts: SearchFacts) -> bool:
-    if wanted.near is None:
+def _is_near(query: SearchQuery, facts: SearchFacts) -> bool:
+    if query.near is None:
         return True
     if facts.spot is None:
         return False
-    within_km = max(wanted.near.within_km, TOWN_KM) if facts.is_of_town else wanted.near.within_km
-    here, line = spot(wanted.near.latitude, wanted.near.longitude), chord(within_km * 1_000)
-    return sum((one - other) ** 2 for one, other in zip(facts.spot, here, strict=True)) <= line * line
+    within_km = max(query.near.within_km, TOWN_KM) if facts.is_of_town else query.near.within_km
+    point, line = spot(query.near.latitude, query.near.longitude), chord(within_km * 1_000)
+    return sum((one - other) ** 2 for one, other in zip(facts.spot, point, strict=True)) <= line * line
 
 
 def _beginning(form: str) -> str:

@@ -155,10 +155,10 @@ async def switch(tx: Transaction, user_id: UserId, search_id: SearchId, *, is_on
 
 
 async def delete(tx: Transaction, user_id: UserId, search_id: SearchId) -> bool:
-    gone = await tx.execute(
+    deleted_count = await tx.execute(
         "delete from saved_searches where id = :id and user_id = :user_id", id=search_id, user_id=user_id
     )
-    return gone == 1
+    return deleted_count == 1
 
 
 async def those_on(reader: Reader, user_id: UserId, search_ids: Collection[str]) -> dict[str, SavedSearch]:
@@ -262,7 +262,7 @@ async def candidates(
 
     Leaves out searches whose owner already knows of the event.
     """
-    found: dict[str, SavedSearch] = {}
+    searches_by_id: dict[str, SavedSearch] = {}
     # The longest possible text has about fifty thousand keys, which take a handful of statements.
     for start in range(0, len(keys), KEYS_AT_ONCE):
         rows = await reader.fetch(
@@ -275,8 +275,8 @@ async def candidates(
             event_id=event.id,
             limit=limit,
         )
-        found |= {row["id"]: _search_of(row) for row in rows}
-    return [found[search_id] for search_id in sorted(found)][:limit]
+        searches_by_id |= {row["id"]: _search_of(row) for row in rows}
+    return [searches_by_id[search_id] for search_id in sorted(searches_by_id)][:limit]
 
 
 async def note_found(tx: Transaction, found: Sequence[SavedSearch], subject: str) -> None:

@@ -133,8 +133,8 @@ async def link_and_request(
     mailed = await find_link(reader, key, token)
     if mailed is None or not browser:
         return None
-    asked = await queries.latest_request_of(reader, mailed.email, model.hash_token(browser))
-    return None if asked is None else (mailed, asked)
+    requested = await queries.latest_request_of(reader, mailed.email, model.hash_token(browser))
+    return None if requested is None else (mailed, requested)
 
 
 async def find_link(reader: Reader, key: SigningKey, token: str) -> Challenge | None:
@@ -197,13 +197,13 @@ async def _take_code(
     return challenge, wrong
 
 
-async def _use_both(tx: Transaction, mailed: Challenge, asked: Challenge) -> bool:
+async def _use_both(tx: Transaction, mailed: Challenge, requested: Challenge) -> bool:
     """Use up the challenge of an e-mail and the browser's request, which may be the same. False if a concurrent request
     was faster.
     """
     if not await queries.use_challenge(tx, mailed.id):
         return False
-    return asked.id == mailed.id or await queries.use_challenge(tx, asked.id)
+    return requested.id == mailed.id or await queries.use_challenge(tx, requested.id)
 
 
 async def open_session(
@@ -236,11 +236,11 @@ async def close_named(tx: Transaction, user_id: UserId, name: str) -> bytes | No
     """Close the session with this name in the person's list of sessions. Returns the hash of its token, or None if it
     is no longer open.
     """
-    found = next((one for one in await queries.open_of(tx, user_id) if one.name == name), None)
-    if found is None:
+    session = next((one for one in await queries.open_of(tx, user_id) if one.name == name), None)
+    if session is None:
         return None
-    await queries.drop_session(tx, found.token_hash)
-    return found.token_hash
+    await queries.drop_session(tx, session.token_hash)
+    return session.token_hash
 
 
 def wrong_code(answered: CodeResult, *, has_link: bool = False) -> InvalidForm:

@@ -291,9 +291,9 @@ async def drop_expired(tx: Transaction, challenges_before: Instant) -> int:
     Challenges are kept a little longer, so that a link can say that it has expired. Challenges with unused codes are
     kept as long as they are counted.
     """
-    gone = await tx.execute("delete from sessions where expires_at <= :now", now=tx.now)
-    gone += await tx.execute("delete from email_code_guesses where resets_at <= :now", now=tx.now)
-    return gone + await tx.execute(
+    deleted_count = await tx.execute("delete from sessions where expires_at <= :now", now=tx.now)
+    deleted_count += await tx.execute("delete from email_code_guesses where resets_at <= :now", now=tx.now)
+    return deleted_count + await tx.execute(
         "delete from email_challenges where expires_at <= :before"
         " and (is_mailed = 0 or used_at is not null or created_at <= :counted)",
         before=challenges_before,

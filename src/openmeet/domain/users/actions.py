@@ -82,10 +82,10 @@ async def create_person(
     if await queries.insert(tx, user_id, UserKind.PERSON, display_name=display_name, email=email, time_zone=time_zone):
         return user_id
     # Two codes of the same new user were confirmed at the same moment.
-    known = await queries.by_email(tx, email or "")
-    if known is None:
+    user = await queries.by_email(tx, email or "")
+    if user is None:
         raise Conflict(UserReason.EMAIL_IN_USE)
-    return known.id
+    return user.id
 
 
 async def create_shadow(tx: Transaction, *, display_name: str = "") -> UserId:

@@ -69,8 +69,10 @@ async def cancel(tx: Transaction, user_id: UserId) -> bool:
     row = await tx.fetch_one("select stage from account_erasures where user_id = :id", id=user_id)
     if row is None:
         return False
-    gone = await tx.execute("delete from account_erasures where user_id = :id and stage <> 'erasing'", id=user_id)
-    if not gone:
+    deleted_count = await tx.execute(
+        "delete from account_erasures where user_id = :id and stage <> 'erasing'", id=user_id
+    )
+    if not deleted_count:
         raise Refused(UserReason.BEING_DELETED, name="BeingDeleted")
     await tx.execute(
         "insert into withdrawn_erasures (user_id, withdrawn_at) values (:id, :now)"
@@ -112,13 +114,13 @@ async def advance(tx: Transaction, user_id: UserId, stage: ErasureStage) -> bool
 
     A request in stage ``ERASING`` stays there.
     """
-    there = await tx.execute(
+    updated = await tx.execute(
         "update account_erasures set stage = case when stage = 'erasing' then stage else cast(:stage as text) end"
         " where user_id = :id",
         id=user_id,
         stage=stage.value,
     )
-    return there == 1
+    return updated == 1
 
 
 async def move(tx: Transaction, user_id: UserId, due_at: Instant) -> None:

@@ -55,16 +55,16 @@ async def make(tx: Transaction, *, display_name: str, email: str | None, languag
 
 async def find_or_make(tx: Transaction, *, email: str, display_name: str, language: str | None = None) -> UserId:
     """Find or create the guest with this address. Name and language are updated from the latest answer, if given."""
-    known = await by_email(tx, email)
-    if known is None:
+    user = await by_email(tx, email)
+    if user is None:
         return await make(tx, display_name=display_name, email=email, language=language)
     if language is not None:
-        await tx.execute("update guests set language = :language where user_id = :id", language=language, id=known)
+        await tx.execute("update guests set language = :language where user_id = :id", language=language, id=user)
     if display_name:
         await tx.execute(
-            "update users set display_name = :name where id = :id and kind = 'shadow'", name=display_name, id=known
+            "update users set display_name = :name where id = :id and kind = 'shadow'", name=display_name, id=user
         )
-    return known
+    return user
 
 
 async def forget_addresses(tx: Transaction, before: Instant) -> int:
@@ -87,10 +87,10 @@ async def become_person(tx: Transaction, email: str, display_name: str) -> UserI
     """Turn the guest with this address into a person, because somebody who proved the address signs up. None if there
     is no such guest.
     """
-    known = await by_email(tx, email)
-    if known is None:
+    user = await by_email(tx, email)
+    if user is None:
         return None
-    await tx.execute("delete from guests where user_id = :user_id", user_id=known)
+    await tx.execute("delete from guests where user_id = :user_id", user_id=user)
     await tx.execute(
         """
         update users
@@ -100,7 +100,7 @@ async def become_person(tx: Transaction, email: str, display_name: str) -> UserI
         """,
         email=email,
         name=display_name,
-        id=known,
+        id=user,
         now=tx.now,
     )
-    return known
+    return user

@@ -129,14 +129,14 @@ async def claim(tx: Transaction, user_id: UserId, display_name: str) -> int:
 
 async def take_email(tx: Transaction, user_id: UserId, email: str) -> bool:
     """Set a proven address that belongs to nobody. False if the user already has one."""
-    taken = await tx.execute(
+    updated = await tx.execute(
         "update users set email = :email, revision = revision + 1, updated_at = :now"
         " where id = :id and email is null and kind = 'person'",
         id=user_id,
         email=email,
         now=tx.now,
     )
-    return taken == 1
+    return updated == 1
 
 
 async def blank_shadow(tx: Transaction, user_id: UserId) -> None:

@@ -73,8 +73,8 @@ async def register(
 
     ``group_id``: the group of a group's webhook. The caller must have checked the user's role in it.
     """
-    known = await queries.of_user(tx, caller.user_id)
-    if len(known) >= MAX_WEBHOOKS:
+    webhooks = await queries.of_user(tx, caller.user_id)
+    if len(webhooks) >= MAX_WEBHOOKS:
         raise Refused(WebhookReason.TOO_MANY_WEBHOOKS, most=MAX_WEBHOOKS, name="TooManyWebhooks")
     secret = secrets.token_bytes(model.SECRET_BYTES)
     webhook_id = WebhookId(new_id(tx.now))
@@ -96,10 +96,10 @@ async def register(
 
 async def own(reader: Reader, caller: Caller, webhook_id: WebhookId) -> Webhook:
     """Return the caller's webhook. Raises NotFound, also for a webhook of somebody else."""
-    found = await queries.by_id(reader, webhook_id)
-    if found is None or found.user_id != caller.user_id:
+    webhook = await queries.by_id(reader, webhook_id)
+    if webhook is None or webhook.user_id != caller.user_id:
         raise NotFound(WebhookReason.NO_SUCH_WEBHOOK)
-    return found
+    return webhook
 
 
 async def lock_own(tx: Transaction, caller: Caller, webhook_id: WebhookId) -> Webhook:
@@ -150,10 +150,10 @@ async def ping(tx: Transaction, webhook: Webhook) -> WebhookDelivery:
 
 async def send_again(tx: Transaction, webhook: Webhook, delivery_id: DeliveryId) -> WebhookDelivery:
     """Send a completed delivery again, whatever its result. It shows the subject's state at the time of sending."""
-    found = await _delivery(tx, webhook, delivery_id)
+    delivery = await _delivery(tx, webhook, delivery_id)
     if not webhook.is_on:
         raise Refused(WebhookReason.OFF, name="WebhookOff")
-    again = await queries.send_again(tx, found.id)
+    again = await queries.send_again(tx, delivery.id)
     if again is None:
         raise Refused(WebhookReason.STILL_WAITING, name="StillWaiting")
     await enqueue(tx, JobKind.WEBHOOK, again.id, again.revision, partition=webhook.id)
@@ -161,10 +161,10 @@ async def send_again(tx: Transaction, webhook: Webhook, delivery_id: DeliveryId)
 
 
 async def _delivery(reader: Reader, webhook: Webhook, delivery_id: DeliveryId) -> WebhookDelivery:
-    found = await queries.delivery(reader, delivery_id)
-    if found is None or found.webhook_id != webhook.id:
+    delivery = await queries.delivery(reader, delivery_id)
+    if delivery is None or delivery.webhook_id != webhook.id:
         raise NotFound(WebhookReason.NO_SUCH_DELIVERY)
-    return found
+    return delivery
 
 
 async def forget_old(tx: Transaction, before: Instant) -> int:

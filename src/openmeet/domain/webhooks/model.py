@@ -124,9 +124,9 @@ def check_url(text: str, reach: AllowedTargets) -> str:
 
 def check_kinds(names: Collection[str]) -> frozenset[WebhookEvent]:
     """Parse the subscribed events. Raises InvalidForm (``kinds``)."""
-    known = {one.value for one in WebhookEvent if one is not WebhookEvent.PING}
-    if not names or not set(names) <= known:
-        raise InvalidForm({"kinds": WebhookReason.KINDS_NEEDED(kinds=", ".join(sorted(known)))})
+    allowed = {one.value for one in WebhookEvent if one is not WebhookEvent.PING}
+    if not names or not set(names) <= allowed:
+        raise InvalidForm({"kinds": WebhookReason.KINDS_NEEDED(kinds=", ".join(sorted(allowed)))})
     return frozenset(map(WebhookEvent, names))
 
 

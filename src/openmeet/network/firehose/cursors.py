@@ -128,13 +128,13 @@ async def keep_sources(tx: Transaction, urls: Collection[str]) -> None:
 
 
 async def advance(
-    tx: Transaction, url: str, cursor: int, known: Mapping[str, AccountState], rejected: Sequence[Rejected]
+    tx: Transaction, url: str, cursor: int, account_states: Mapping[str, AccountState], rejected: Sequence[Rejected]
 ) -> None:
     """Store a source's cursor and the verified state of the repositories. The queue has confirmed all messages up to
     the cursor.
     """
-    for did, state in sorted(known.items()):
-        if state.last_head is not None:
+    for did, state in sorted(account_states.items()):
+        if state.known is not None:
             await tx.execute(
                 PUT_KNOWN,
                 did=did,

@@ -106,11 +106,11 @@ async def ensure_default_interests(installation: Database, tenants: Sequence[Ten
     """
     async with installation.transaction() as tx:
         await sources.forget_others(tx, [one.name for one in tenants])
-        known = await sources.load(tx)
-    heard_of = sorted(known.followed | set(known.dids))
+        interests = await sources.load(tx)
+    heard_of = sorted(interests.followed | set(interests.dids))
     added = []
     for tenant in tenants:
-        if tenant.name not in known.tenants_with_all_records:
+        if tenant.name not in interests.tenants_with_all_records:
             try:
                 await _enqueue_backfill(tenant, heard_of)
             except Unavailable as away:
@@ -123,7 +123,7 @@ async def ensure_default_interests(installation: Database, tenants: Sequence[Ten
         return await sources.load(tx)
 
 
-async def ensure_default_interests_late(installation: Database, tenant: Tenant, known: Interests) -> None:
+async def ensure_default_interests_late(installation: Database, tenant: Tenant, interests: Interests) -> None:
     """Like ``ensure_default_interests``, for a new tenant whose database became reachable only after the sources
     started.
 
@@ -131,8 +131,8 @@ async def ensure_default_interests_late(installation: Database, tenant: Tenant, 
     missed in between. The interest is stored last, so an interrupted start begins again. Raises Unavailable; the caller
     retries.
     """
-    known.subscribe_to_all_records(tenant.name)
-    await _enqueue_backfill(tenant, sorted(known.followed | set(known.dids)))
+    interests.subscribe_to_all_records(tenant.name)
+    await _enqueue_backfill(tenant, sorted(interests.followed | set(interests.dids)))
     async with installation.transaction() as tx:
         await sources.add(tx, sources.default_interests(tenant.name))
 

@@ -31,7 +31,7 @@ _PAGE_OF = """
 
 
 async def run_expiry(
-    installation: Database, communities: Sequence[Database], known: Interests, stop: asyncio.Event
+    installation: Database, communities: Sequence[Database], interests: Interests, stop: asyncio.Event
 ) -> None:
     """Stop following DIDs that nothing refers to, every six hours until ``stop`` is set."""
     while not stop.is_set():
@@ -39,12 +39,12 @@ async def run_expiry(
             await asyncio.wait_for(stop.wait(), ROUND_SECONDS)
             return
         try:
-            await expire(installation, communities, known)
+            await expire(installation, communities, interests)
         except Unavailable as away:
             log.warning("following.expiry_waits", reason=away.why)
 
 
-async def expire(installation: Database, communities: Sequence[Database], known: Interests) -> int:
+async def expire(installation: Database, communities: Sequence[Database], interests: Interests) -> int:
     """Stop following DIDs that nothing refers to; return how many. Raises Unavailable if a database is unreachable."""
     after, expired = "", 0
     while True:
@@ -55,18 +55,18 @@ async def expire(installation: Database, communities: Sequence[Database], known:
         for community in communities:
             async with community.reader() as reader:
                 referred |= await referred_to(reader, page)
-        gone = [did for did in page if did not in referred]
-        if gone:
+        unreferred = [did for did in page if did not in referred]
+        if unreferred:
             async with installation.transaction() as tx:
                 await tx.execute(
                     "delete from verified_repositories where did in :dids and updated_at < :before",
-                    dids=gone,
+                    dids=unreferred,
                     before=before,
                 )
-                await tx.execute("delete from interests where kind = 'did' and value in :dids", dids=gone)
-            known.followed.difference_update(gone)
-            known.dids = {did: tenants for did, tenants in known.dids.items() if did not in set(gone)}
-            expired += len(gone)
+                await tx.execute("delete from interests where kind = 'did' and value in :dids", dids=unreferred)
+            interests.followed.difference_update(unreferred)
+            interests.dids = {did: tenants for did, tenants in interests.dids.items() if did not in set(unreferred)}
+            expired += len(unreferred)
         if len(page) < PAGE:
             break
         after = page[-1]

@@ -155,8 +155,8 @@ class _Lines:
             case RecordMessage(collection=collection):
                 return collection in CONCERNING
             case Hint(did=did):
-                known = self._consumer.interests
-                return did in known.followed or did in known.dids
+                interests = self._consumer.interests
+                return did in interests.followed or did in interests.dids
             case None:
                 return True
 
@@ -184,14 +184,14 @@ class _Lines:
         """Store the cursor. If the database is unreachable, the cursor stays: later lines are sent again and recognized
         as duplicates.
         """
-        wanted = self._consumer.interests
-        fresh = {did for did in authors if did not in wanted.followed and did not in wanted.dids}
+        interests = self._consumer.interests
+        fresh = {did for did in authors if did not in interests.followed and did not in interests.dids}
         if self._cursor == self._stored and self._lost is None and not refused and not fresh:
             return
         try:
             async with self._consumer.db.transaction() as tx:
                 # Jetstream has no chains of commits. After a restart, only these rows show which accounts to follow.
-                for tenant in sorted(wanted.all_tenants):
+                for tenant in sorted(interests.all_tenants):
                     await sources.add(tx, [(tenant, "did", did) for did in sorted(fresh)])
                 await cursors.advance_lines(tx, self._url, self._cursor, refused)
                 if self._lost is not None:
@@ -200,7 +200,7 @@ class _Lines:
             log.error("cursor.save_failed", source=self._url, reason=away.why)
             await self._consumer.sleep(SAVE_SECONDS)
             return
-        wanted.followed.update(fresh)
+        interests.followed.update(fresh)
         self._stored, self._lost = self._cursor, None
         if self._cursor is not None:
             self._consumer.counting.cursor.labels(self._url).set(self._cursor)

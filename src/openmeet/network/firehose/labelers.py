@@ -71,13 +71,13 @@ def counter_of(metrics: Metrics) -> Counter:
     return metrics.counter("labels", "Labels received from labelers", ["outcome"])
 
 
-async def follow_labelers(labelling: LabelerContext, chosen: Sequence[str], stop: asyncio.Event) -> None:
+async def follow_labelers(labelling: LabelerContext, labeler_dids: Sequence[str], stop: asyncio.Event) -> None:
     """Follow these labelers until ``stop`` is set, and delete labels of labelers that are no longer in the settings."""
     async with labelling.db.transaction() as tx:
-        gone = await labels.drop_others(tx, chosen)
-    works = [_delete_labels(labelling, one, stop) for one in gone]
-    if chosen:
-        works += [follow_labeler(labelling, parse_did(one), stop) for one in dict.fromkeys(chosen)]
+        dropped = await labels.drop_others(tx, labeler_dids)
+    works = [_delete_labels(labelling, one, stop) for one in dropped]
+    if labeler_dids:
+        works += [follow_labeler(labelling, parse_did(one), stop) for one in dict.fromkeys(labeler_dids)]
         works.append(_expire_by_the_clock(labelling, stop))
     await asyncio.gather(*works)
 
@@ -190,8 +190,8 @@ class _LabelerStream:
             batch = [await self._pending.get()]
             while len(batch) < BATCH and not self._pending.empty():
                 batch.append(self._pending.get_nowait())
-            cursor, found = await self._read(batch)
-            await self._keep(cursor, found)
+            cursor, received = await self._read(batch)
+            await self._keep(cursor, received)
 
     async def _read(self, batch: Sequence[bytes]) -> tuple[int, list[NetworkLabel]]:
         cursor, found = self._cursor, []
@@ -244,24 +244,24 @@ class _LabelerStream:
             try:
                 document = await (own.dids.refresh(self._did) if is_new else own.dids.resolve(self._did))
                 key = document.key(LABEL_KEY)
-                why = "its DID document has no key for labels"
+                reason = "its DID document has no key for labels"
             except Failure as unknown:
-                key, why = None, str(unknown.why)
+                key, reason = None, str(unknown.why)
             if key is not None:
                 return key
             own.dids.recheck(self._did)
-            log.warning("labeller.no_key", labeller=self._did, reason=why)
-            await self._note(SourceState.FAILING, why)
+            log.warning("labeller.no_key", labeller=self._did, reason=reason)
+            await self._note(SourceState.FAILING, reason)
             await own.sleep(wait)
             wait = min(wait * 2, own.backoff.longest_seconds)
 
-    async def _keep(self, cursor: int, found: Sequence[NetworkLabel]) -> None:
+    async def _keep(self, cursor: int, received: Sequence[NetworkLabel]) -> None:
         """Retry until the database has stored the labels. Meanwhile the buffer fills up and reading stops."""
         own = self._labelling
         while True:
             try:
                 async with own.db.transaction() as tx:
-                    changed = [label.subject for label in found if await labels.put(tx, label)]
+                    changed = [label.subject for label in received if await labels.put(tx, label)]
                     await _notify_webhooks(tx, list(dict.fromkeys(changed)))
                     await labels.advance(tx, self._did, cursor)
             except Unavailable as away:
@@ -270,7 +270,7 @@ class _LabelerStream:
                 continue
             self._cursor = cursor
             self._count("kept", len(changed))
-            self._count("known", len(found) - len(changed))
+            self._count("known", len(received) - len(changed))
             return
 
     async def _note(self, state: SourceState, why: str) -> None:
@@ -294,9 +294,9 @@ class _LabelerStream:
             await self._note(SourceState.FOLLOWING, "")
 
     def _on_lost(self, failure: Failure | None, seconds: float) -> None:
-        why = "closed by the server" if failure is None else failure.why
-        self._lost = "" if failure is None else str(why)
-        log.warning("labeller.lost", labeller=self._did, reason=why, again_in_seconds=round(seconds, 1))
+        reason = "closed by the server" if failure is None else failure.why
+        self._lost = "" if failure is None else str(reason)
+        log.warning("labeller.lost", labeller=self._did, reason=reason, again_in_seconds=round(seconds, 1))
 
 
 def _concerns(subject: str) -> bool:

@@ -43,8 +43,8 @@ class _Lane:
     frames: int = 0
     size: int = 0
 
-    def has_room(self, held: PendingCommit) -> bool:
-        return self.frames < MAX_FRAMES and self.size + len(held.frame) <= MAX_BYTES
+    def has_room(self, pending_commit: PendingCommit) -> bool:
+        return self.frames < MAX_FRAMES and self.size + len(pending_commit.frame) <= MAX_BYTES
 
 
 @dataclass(slots=True)
@@ -88,20 +88,20 @@ class Lookups:
         """The number of the oldest waiting frame. The stored cursor must stay below it."""
         return min((author.frames[0].seq for author in self._authors.values() if author.frames), default=None)
 
-    def hold(self, did: Did, held: PendingCommit, ask: IdentityLookup = IdentityLookup.RESOLVE) -> None:
+    def hold(self, did: Did, pending_commit: PendingCommit, ask: IdentityLookup = IdentityLookup.RESOLVE) -> None:
         """Queue a frame until its author's identity is known."""
         author = self._authors.get(did)
         lane = self._lane_of(did) if author is None else author.lane
-        if not lane.has_room(held) or (author is not None and len(author.frames) >= MAX_FRAMES_OF_DID):
+        if not lane.has_room(pending_commit) or (author is not None and len(author.frames) >= MAX_FRAMES_OF_DID):
             self._drop(did, 1, "too many frames are waiting for identity lookups")
             return
         if author is None:
             author = self._authors[did] = _Author(lane, ask)
             author.task = asyncio.create_task(self._work(did, author))
             author.task.add_done_callback(self._ended)
-        author.frames.append(held)
+        author.frames.append(pending_commit)
         lane.frames += 1
-        lane.size += len(held.frame)
+        lane.size += len(pending_commit.frame)
 
     def abandon(self) -> None:
         """Cancel all lookups. Their frames will be sent again, because the cursor is before all of them."""
@@ -128,10 +128,10 @@ class Lookups:
                     break
                 if self._authors.get(did) is not author:
                     return
-                held = author.frames.popleft()
+                pending_commit = author.frames.popleft()
                 author.lane.frames -= 1
-                author.lane.size -= len(held.frame)
-                self._done(held, did, read)
+                author.lane.size -= len(pending_commit.frame)
+                self._done(pending_commit, did, read)
         del self._authors[did]
 
     async def _identity(self, did: Did, ask: IdentityLookup) -> AuthorIdentity:
@@ -142,15 +142,15 @@ class Lookups:
         except (NotFound, InvalidInput):
             return AuthorIdentity(None, is_final=True)
 
-    def _drop(self, did: Did, dropped: int, why: str) -> None:
+    def _drop(self, did: Did, dropped: int, reason: str) -> None:
         author = self._authors.pop(did, None)
         if author is not None:
             dropped += len(author.frames)
             author.lane.frames -= len(author.frames)
-            author.lane.size -= sum(len(held.frame) for held in author.frames)
+            author.lane.size -= sum(len(pending_commit.frame) for pending_commit in author.frames)
             if author.task is not None and author.task is not asyncio.current_task():
                 author.task.cancel()
-        self._failed(did, dropped, why)
+        self._failed(did, dropped, reason)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()

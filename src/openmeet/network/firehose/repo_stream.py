@@ -230,28 +230,30 @@ class RepoStream:
             return FrameResult(refusal=str(wrong))
         if message is None or isinstance(message, InfoMessage | ErrorFrame):
             return NOTHING
-        did, held = Did(seen.did), PendingCommit(seen.seq, frame, message)
+        did, pending_commit = Did(seen.did), PendingCommit(seen.seq, frame, message)
         if isinstance(message, CommitMessage | SyncMessage) and self._lookups.holds(did):
-            self._lookups.hold(did, held)
+            self._lookups.hold(did, pending_commit)
             return NOTHING
         if self._is_dropped(did):
             return NOTHING
-        read = await self._judge(held, did, AuthorIdentity(self._consumer.verifier.dids.cached_document(did)))
+        read = await self._judge(pending_commit, did, AuthorIdentity(self._consumer.verifier.dids.known(did)))
         if isinstance(read, IdentityLookup):
-            self._lookups.hold(did, held, read)
+            self._lookups.hold(did, pending_commit, read)
             return NOTHING
         return read
 
-    async def _judge(self, held: PendingCommit, did: Did, identity: AuthorIdentity) -> FrameResult | IdentityLookup:
+    async def _judge(
+        self, pending_commit: PendingCommit, did: Did, identity: AuthorIdentity
+    ) -> FrameResult | IdentityLookup:
         read = await read_message(
-            self._consumer.verifier, held.message, lambda: self._state_of(did), identity, sender=self._sender
+            self._consumer.verifier, pending_commit.message, lambda: self._state_of(did), identity, sender=self._sender
         )
         if isinstance(read, FrameResult) and read.state is not None:
             self._known[did] = read.state
         return read
 
-    def _on_read(self, held: PendingCommit, did: Did, read: FrameResult) -> None:
-        self._looked_up.append((held, did, read))
+    def _on_read(self, pending_commit: PendingCommit, did: Did, read: FrameResult) -> None:
+        self._looked_up.append((pending_commit, did, read))
         self._something.set()
 
     def _on_crash(self, error: BaseException) -> None:
@@ -293,9 +295,9 @@ class RepoStream:
         return batch
 
     async def _deliver(self, batch: Sequence[_Item], beside: Sequence[tuple[PendingCommit, Did, FrameResult]]) -> None:
-        reads = [(held.seq, did, held.frame, read) for held, did, read in beside]
+        reads = [(pending_commit.seq, did, pending_commit.frame, read) for pending_commit, did, read in beside]
         reads += [(item.seq, Did(item.did), item.frame, item.reading.result()) for item in batch]
-        known: dict[str, AccountState] = {}
+        account_states: dict[str, AccountState] = {}
         refused: list[Rejected] = []
         messages: list[RecordMessage | Hint] = []
         for seq, did, frame, read in reads:
@@ -304,8 +306,8 @@ class RepoStream:
                 self._consumer.counting.frames_rejected.inc()
                 log.warning("frame.rejected", source=self._url, seq=seq, did=did, reason=read.refusal)
             if read.state is not None:
-                known[did] = _newer(known.get(did), read.state)
-                if read.state.last_head is not None:
+                account_states[did] = _newer(account_states.get(did), read.state)
+                if read.state.known is not None:
                     self._consumer.interests.followed.add(did)
             messages += read.messages
         await deliver(self._consumer.delivering, self._consumer.interests, messages)
@@ -317,11 +319,11 @@ class RepoStream:
                 del self._last_of_did[item.did]
         if batch:
             self._advance(self._position.last_seq if not self._pending else batch[-1].seq)
-        await self._save(known, refused)
+        await self._save(account_states, refused)
 
     def _advance(self, seq: int) -> None:
         """Move the cursor: all frames up to ``seq`` are done, except those in lookups."""
-        beside = [held.seq for held, _, _ in self._looked_up]
+        beside = [pending_commit.seq for pending_commit, _, _ in self._looked_up]
         lowest = self._lookups.lowest_seq
         reach = min([seq, *(one - 1 for one in [*beside, *([] if lowest is None else [lowest])])])
         if reach > (self._cursor or 0):
@@ -331,7 +333,7 @@ class RepoStream:
         if self._cursor != self._stored or self._lost is not None or self._consumer.unresolved.is_changed:
             await self._save({}, ())
 
-    async def _save(self, known: Mapping[str, AccountState], refused: Sequence[Rejected]) -> None:
+    async def _save(self, account_states: Mapping[str, AccountState], refused: Sequence[Rejected]) -> None:
         """Store the cursor. If the database is unreachable, the cursor stays: later frames are sent again and
         recognized as duplicates.
         """
@@ -343,7 +345,7 @@ class RepoStream:
                 # be read later.
                 await later.save(tx)
                 if cursor is not None:
-                    await cursors.advance(tx, self._url, cursor, known, refused)
+                    await cursors.advance(tx, self._url, cursor, account_states, refused)
                 if lost is not None:
                     await cursors.set_state(tx, self._url, SourceState.FAILING, lost)
         except Unavailable as away:

@@ -61,21 +61,21 @@ class Interests:
 
     def subscribe_to_all_records(self, tenant: str) -> None:
         """Send the tenant all calendar records in this process from now on. The caller stores the interest."""
-        wanted = {collection for _, _, collection in default_interests(tenant)}
+        collections = {collection for _, _, collection in default_interests(tenant)}
         self.collections = {
-            one: self.collections.get(one, frozenset()) | ({tenant} if one in wanted else frozenset())
-            for one in {*self.collections, *wanted}
+            one: self.collections.get(one, frozenset()) | ({tenant} if one in collections else frozenset())
+            for one in {*self.collections, *collections}
         }
 
 
 def interests_of(rows: Iterable[tuple[str, str, str]], followed: Iterable[str] = ()) -> Interests:
     """Build the interests from stored rows (tenant, kind, value)."""
-    found: dict[str, dict[str, set[str]]] = {"collection": {}, "did": {}}
+    tenants_by_interest: dict[str, dict[str, set[str]]] = {"collection": {}, "did": {}}
     for tenant, kind, value in rows:
-        found[kind].setdefault(value, set()).add(tenant)
+        tenants_by_interest[kind].setdefault(value, set()).add(tenant)
     return Interests(
-        {value: frozenset(tenants) for value, tenants in found["collection"].items()},
-        {value: frozenset(tenants) for value, tenants in found["did"].items()},
+        {value: frozenset(tenants) for value, tenants in tenants_by_interest["collection"].items()},
+        {value: frozenset(tenants) for value, tenants in tenants_by_interest["did"].items()},
         set(followed),
     )
 
@@ -92,9 +92,9 @@ async def load(reader: Reader) -> Interests:
     return interests_of([(row["tenant"], row["kind"], row["value"]) for row in rows], [row["did"] for row in followed])
 
 
-async def add(tx: Transaction, wanted: Iterable[tuple[str, str, str]]) -> None:
+async def add(tx: Transaction, subscriptions: Iterable[tuple[str, str, str]]) -> None:
     """Add interests; existing ones are kept."""
-    for tenant, kind, value in wanted:
+    for tenant, kind, value in subscriptions:
         await tx.execute(ADD, tenant=tenant, kind=kind, value=value, now=tx.now)
 
 

@@ -227,5 +227,5 @@ async def _resolve(retrying: RetryContext, did: Did) -> str | None:
 
 def _hints(dids: Sequence[Did], now: Instant) -> list[Hint]:
     """Return the hints for a resolved DID. The dropped frames are unknown and may have included account events."""
-    why = "its identity could not be resolved"
-    return [Hint(did, kind, why, int(now)) for did in dids for kind in (HintKind.IDENTITY, HintKind.REPOSITORY)]
+    reason = "its identity could not be resolved"
+    return [Hint(did, kind, reason, int(now)) for did in dids for kind in (HintKind.IDENTITY, HintKind.REPOSITORY)]

@@ -112,8 +112,8 @@ async def read_message(
             return FrameResult((Hint(message.did, HintKind.IDENTITY, message.handle or "", message.seq),))
         case AccountMessage():
             status = "active" if message.active else message.status or "inactive"
-            known = replace(await state(), active=message.active, status=message.status)
-            return FrameResult((Hint(message.did, HintKind.ACCOUNT, status, message.seq),), known)
+            account_state = replace(await state(), active=message.active, status=message.status)
+            return FrameResult((Hint(message.did, HintKind.ACCOUNT, status, message.seq),), account_state)
         case CommitMessage() | SyncMessage():
             key = _key(identity, sender)
             if isinstance(key, IdentityLookup):
@@ -145,8 +145,8 @@ def _commit(
                 )
             except MessageRejected as refusal:
                 return FrameResult(refusal=str(refusal))
-            known = replace(present, last_head=verified.head)
-            return _applied(message, verified, known, was_missed=True)
+            account_state = replace(present, known=verified.known)
+            return _applied(message, verified, account_state, was_missed=True)
         case SyncVerdict.DROP | SyncVerdict.HOLD:
             return NOTHING
         case SyncVerdict.REJECT:

@@ -46,23 +46,23 @@ async def apply(
             if number:
                 uris = sorted({readings[place].message.uri for place in wave})
                 # A second version of a record must see the result of the first.
-                known = await seen.find_many(tx, uris)
+                seen_records = await seen.find_many(tx, uris)
                 readings = await _following_now(tx, batch, readings)
             else:
-                known = batch.before
-            await _apply_wave(tx, context, batch, {place: readings[place] for place in wave}, known, outcomes)
+                seen_records = batch.before
+            await _apply_wave(tx, context, batch, {place: readings[place] for place in wave}, seen_records, outcomes)
         await remote_series.fill(tx, batch.freed_dates, batch.appeared)
         await _follow_transfers(tx, context, readings, outcomes)
-    except ForeignKeyViolated as gone:
-        raise TransactionConflict("somebody was joined with another row of theirs in between") from gone
+    except ForeignKeyViolated as failure:
+        raise TransactionConflict("somebody was joined with another row of theirs in between") from failure
     of_version = {_version(readings[place].message): outcome for place, outcome in outcomes.items()}
     for place, reading in enumerate(readings):
         if place not in outcomes:
             first = of_version[_version(reading.message)]
             outcomes[place] = first if first in _REFUSED else IngestResult.KNOWN
-    found = [outcomes[place] for place in range(len(readings))]
-    await _apply_intake_rules(tx, context, batch, readings, found)
-    return found
+    results = [outcomes[place] for place in range(len(readings))]
+    await _apply_intake_rules(tx, context, batch, readings, results)
+    return results
 
 
 async def _following_now(tx: Transaction, batch: Batch, readings: list[ParsedMessage]) -> list[ParsedMessage]:
@@ -94,7 +94,9 @@ def _waves(batch: Batch, readings: Sequence[ParsedMessage]) -> Iterator[list[int
     always applied.
     """
     # A deletion does not name its record's subject, and the current version is only known after the earlier waves.
-    subjects: dict[str, set[str | None]] = {uri: {known.subject_uri} - {None} for uri, known in batch.before.items()}
+    subjects: dict[str, set[str | None]] = {
+        uri: {seen_record.subject_uri} - {None} for uri, seen_record in batch.before.items()
+    }
     for reading in readings:
         subjects.setdefault(reading.message.uri, set()).update({reading.subject_uri} - {None})
     waves: list[list[int]] = []
@@ -124,50 +126,50 @@ async def _apply_wave(
     context: IngestionContext,
     batch: Batch,
     wave: dict[int, ParsedMessage],
-    known: dict[str, SeenRecord],
+    seen_records: dict[str, SeenRecord],
     outcomes: dict[int, IngestResult],
 ) -> None:
     doubted: list[str] = []
     events: dict[int, apply_bulk.EventUpdate] = {}
     replies: dict[int, apply_bulk.RsvpUpdate] = {}
-    gone: dict[int, RecordMessage] = {}
+    deletions: dict[int, RecordMessage] = {}
     unknown: dict[int, ParsedMessage] = {}
-    rest: dict[int, ParsedMessage] = {}
+    remaining: dict[int, ParsedMessage] = {}
     for place, reading in wave.items():
-        message, before = reading.message, known.get(reading.message.uri)
+        message, before = reading.message, seen_records.get(reading.message.uri)
         refusal = batch.refusal(message, tx.now)
         if refusal is not None:
             outcomes[place] = refusal
             continue
         if batch.is_late(message):
-            rest[place] = reading
+            remaining[place] = reading
             continue
         if before is not None and _is_in_flight(message, before):
             doubted.append(message.uri)
         if message.uri in batch.owned or message.uri in batch.former:
-            rest[place] = reading
+            remaining[place] = reading
         elif message.body is None:
             if before is None or before.state is RecordState.TOMBSTONE:
                 unknown[place] = reading
             elif message.collection in EVENTS or message.collection in RSVPS:
-                gone[place] = message
+                deletions[place] = message
             else:
-                rest[place] = reading
+                remaining[place] = reading
         elif message.collection in EVENTS:
             events[place] = apply_bulk.EventUpdate(reading, before)
         elif message.collection in RSVPS:
             replies[place] = apply_bulk.RsvpUpdate(reading, before)
         else:
-            rest[place] = reading
+            remaining[place] = reading
     # The current time serves as a growing revision: a message that arrives after a proof requests another one.
     await enqueue_many(tx, JobKind.PROVE_RECORD, [(uri, int(tx.now), tx.now) for uri in doubted])
     outcomes.update(zip(events, await apply_bulk.put_each(tx, context, batch, list(events.values())), strict=True))
     outcomes.update(zip(replies, await apply_bulk.put_each_rsvp(tx, batch, list(replies.values())), strict=True))
-    await _note_gone(tx, list(unknown.values()), known)
+    await _note_gone(tx, list(unknown.values()), seen_records)
     outcomes.update(dict.fromkeys(unknown, IngestResult.KNOWN))
-    outcomes.update(await _delete_each(tx, context, batch, gone))
-    for place, reading in rest.items():
-        before = known.get(reading.message.uri)
+    outcomes.update(await _delete_each(tx, context, batch, deletions))
+    for place, reading in remaining.items():
+        before = seen_records.get(reading.message.uri)
         if before is not None and reading.message.collection in RSVPS:
             # Its event may have moved to another record in this batch.
             before = await seen.find(tx, before.uri)
@@ -175,12 +177,14 @@ async def _apply_wave(
 
 
 async def _delete_each(
-    tx: Transaction, context: IngestionContext, batch: Batch, gone: Mapping[int, RecordMessage]
+    tx: Transaction, context: IngestionContext, batch: Batch, deletions: Mapping[int, RecordMessage]
 ) -> dict[int, IngestResult]:
     # Their events may have moved to other records in this batch.
-    known = await seen.find_many(tx, [message.uri for message in gone.values()])
+    seen_records = await seen.find_many(tx, [message.uri for message in deletions.values()])
     outcomes: dict[int, IngestResult] = {}
-    of_kind = {place: apply_bulk.DeletedRecord(message, known[message.uri]) for place, message in gone.items()}
+    of_kind = {
+        place: apply_bulk.DeletedRecord(message, seen_records[message.uri]) for place, message in deletions.items()
+    }
     events = {place: one for place, one in of_kind.items() if one.message.collection in EVENTS}
     replies = {place: one for place, one in of_kind.items() if one.message.collection in RSVPS}
     outcomes.update(zip(events, await apply_bulk.delete_events(tx, context, batch, list(events.values())), strict=True))
@@ -188,29 +192,29 @@ async def _delete_each(
     return outcomes
 
 
-async def _note_gone(tx: Transaction, readings: Sequence[ParsedMessage], known: dict[str, SeenRecord]) -> None:
+async def _note_gone(tx: Transaction, readings: Sequence[ParsedMessage], seen_records: dict[str, SeenRecord]) -> None:
     """Store deletions of unknown records, so that older messages are ignored."""
-    gone = [
+    updates = [
         seen.RecordUpdate(
             reading.message,
             RecordState.TOMBSTONE,
-            subject_uri=known[reading.message.uri].subject_uri if reading.message.uri in known else None,
+            subject_uri=seen_records[reading.message.uri].subject_uri if reading.message.uri in seen_records else None,
         )
         for reading in readings
     ]
-    newest = await seen.put_each(tx, gone)
-    for one in gone:
+    newest = await seen.put_each(tx, updates)
+    for one in updates:
         if one.message.uri not in newest and one.message.collection in RSVPS:
-            await reevaluate.reconsider_with(tx, one.message, known.get(one.message.uri))
+            await reevaluate.reconsider_with(tx, one.message, seen_records.get(one.message.uri))
 
 
-def _is_in_flight(message: RecordMessage, known: SeenRecord) -> bool:
+def _is_in_flight(message: RecordMessage, seen_record: SeenRecord) -> bool:
     """Whether a verified and an unverified version disagree and the unverified one claims to be newer. In that case the
     repository itself must be queried.
     """
-    if message.is_verified == known.is_verified or message.cid == known.cid:
+    if message.is_verified == seen_record.is_verified or message.cid == seen_record.cid:
         return False
-    return (message.rev > known.rev) is known.is_verified
+    return (message.rev > seen_record.rev) is seen_record.is_verified
 
 
 async def _apply_intake_rules(

@@ -93,20 +93,20 @@ async def _apply_events(
         return
     uris = [one.reading.message.uri for one, _ in applied]
     await hold_each(tx, "events", "record_uri", uris)
-    known = await by_record.events_with(tx, uris)
-    edited = await subjects_with_publication(tx, PublicationKind.EVENT, [event.id for event in known.values()])
+    events_by_uri = await by_record.events_with(tx, uris)
+    edited = await subjects_with_publication(tx, PublicationKind.EVENT, [event.id for event in events_by_uri.values()])
     authors = await identities.authors_for_dids(tx, {one.reading.message.did for one, _ in applied})
     records: dict[str, RecordRead] = {}
     for one, network_event in applied:
         message = one.reading.message
-        event = known.get(message.uri)
+        event = events_by_uri.get(message.uri)
         if event is not None and event.id in edited:
             await _merge_with_edits(tx, context, batch, one, network_event, event)
             continue
         author_id, _ = authors[message.did]
         own = events.without_own_links(network_event, context)
         records[message.uri] = RecordRead(message.uri, message.cid or "", author_id, own)
-    changed = await event_actions.apply_each_from_network(tx, list(records.values()), known)
+    changed = await event_actions.apply_each_from_network(tx, list(records.values()), events_by_uri)
     await enqueue_detection(
         tx, {authors[one.reading.message.did] for one, _ in applied if one.reading.message.uri in records}
     )
@@ -176,8 +176,8 @@ async def put_each_rsvp(tx: Transaction, batch: Batch, puts: Sequence[RsvpUpdate
     about = {
         str(one.reading.rsvp.subject) for one in puts if one.reading.rsvp and has_durable_subject(one.reading.rsvp)
     }
-    found = await by_record.ids_with(tx, about)
-    event_ids = [_event_of(one, found) for one in puts]
+    ids_by_uri = await by_record.ids_with(tx, about)
+    event_ids = [_event_of(one, ids_by_uri) for one in puts]
     versions = await _versions(tx, puts, event_ids)
     newest = await seen.put_each(tx, versions)
     outcomes: list[IngestResult] = []
@@ -217,9 +217,9 @@ async def put_each_rsvp(tx: Transaction, batch: Batch, puts: Sequence[RsvpUpdate
     return outcomes
 
 
-def _event_of(put: RsvpUpdate, found: Mapping[str, EventId]) -> EventId | None:
-    """Return the event of an RSVP from ``found``, which is keyed by record URI."""
-    return None if put.reading.rsvp is None else found.get(str(put.reading.rsvp.subject))
+def _event_of(put: RsvpUpdate, event_ids: Mapping[str, EventId]) -> EventId | None:
+    """Return the event of an RSVP from ``event_ids``, which is keyed by record URI."""
+    return None if put.reading.rsvp is None else event_ids.get(str(put.reading.rsvp.subject))
 
 
 async def _versions(
@@ -260,20 +260,20 @@ class DeletedRecord:
 
 
 async def delete_events(
-    tx: Transaction, context: IngestionContext, batch: Batch, gone: Sequence[DeletedRecord]
+    tx: Transaction, context: IngestionContext, batch: Batch, deleted_records: Sequence[DeletedRecord]
 ) -> list[IngestResult]:
     """Apply deletions of event records that we do not write and never wrote; one result each."""
-    newest = await _store_tombstones(tx, gone)
+    newest = await _store_tombstones(tx, deleted_records)
     uris = sorted(newest)
     await hold_each(tx, "events", "record_uri", uris)
-    there = await by_record.events_with(tx, uris)
+    events_by_uri = await by_record.events_with(tx, uris)
     # Edits of such an event that were made here are kept in case its record comes back.
     with_publication = await subjects_with_publication(
-        tx, PublicationKind.EVENT, sorted(event.id for event in there.values())
+        tx, PublicationKind.EVENT, sorted(event.id for event in events_by_uri.values())
     )
     together: dict[str, Event] = {}
-    for one in gone:
-        event = there.get(one.message.uri)
+    for one in deleted_records:
+        event = events_by_uri.get(one.message.uri)
         if event is None:
             continue
         if event.id in with_publication or event.deleted_at is not None:
@@ -283,53 +283,57 @@ async def delete_events(
     ids = [event.id for event in together.values()]
     await event_actions.remove_each_from_network(tx, ids)
     with_recipients_ids = await audience.with_recipients(tx, ids)
-    for one in gone:
+    for one in deleted_records:
         event = together.get(one.message.uri)
         if event is not None and event.id in with_recipients_ids:
             await notify.of_removal(tx, event, one.message.rev)
         if event is not None:
             await remote_series.leave(tx, event, batch.freed_dates)
-    return _outcomes(gone, newest)
+    return _outcomes(deleted_records, newest)
 
 
-async def delete_rsvps(tx: Transaction, gone: Sequence[DeletedRecord]) -> list[IngestResult]:
+async def delete_rsvps(tx: Transaction, deleted_records: Sequence[DeletedRecord]) -> list[IngestResult]:
     """Apply deletions of RSVP records that we do not write; one result each."""
-    newest = await _store_tombstones(tx, gone)
-    applied = [one for one in gone if one.message.uri in newest]
+    newest = await _store_tombstones(tx, deleted_records)
+    applied = [one for one in deleted_records if one.message.uri in newest]
     event_ids = await by_record.ids_with(tx, {one.known.subject_uri for one in applied if one.known.subject_uri})
     alone = await _not_by_strangers(tx, applied, event_ids)
     strangers = [one for one in applied if one.message.uri not in alone]
     uncovered = await _next_effective(tx, strangers, event_ids)
     await rsvps.derive_each(tx, [*uncovered.values()])
     last = [one for one in strangers if _pair(one) not in uncovered]
-    left = await network_rsvps.withdraw_each(
+    remaining_rsvps = await network_rsvps.withdraw_each(
         tx, {one.message.uri: event_ids.get(one.known.subject_uri or "") for one in last}
     )
     for one in applied:
-        if one.message.uri in alone or one.message.uri in left:
+        if one.message.uri in alone or one.message.uri in remaining_rsvps:
             await deletions.of_answer(tx, one.message, one.known)
-    return _outcomes(gone, newest)
+    return _outcomes(deleted_records, newest)
 
 
-async def _store_tombstones(tx: Transaction, gone: Sequence[DeletedRecord]) -> set[str]:
+async def _store_tombstones(tx: Transaction, deleted_records: Sequence[DeletedRecord]) -> set[str]:
     """Store the tombstones; return the URIs for which the deletion is the newest message."""
     return await seen.put_each(
-        tx, [seen.RecordUpdate(one.message, RecordState.TOMBSTONE, subject_uri=one.known.subject_uri) for one in gone]
+        tx,
+        [
+            seen.RecordUpdate(one.message, RecordState.TOMBSTONE, subject_uri=one.known.subject_uri)
+            for one in deleted_records
+        ],
     )
 
 
-def _outcomes(gone: Sequence[DeletedRecord], newest: set[str]) -> list[IngestResult]:
-    return [IngestResult.APPLIED if one.message.uri in newest else IngestResult.KNOWN for one in gone]
+def _outcomes(deleted_records: Sequence[DeletedRecord], newest: set[str]) -> list[IngestResult]:
+    return [IngestResult.APPLIED if one.message.uri in newest else IngestResult.KNOWN for one in deleted_records]
 
 
 async def _not_by_strangers(
-    tx: Transaction, gone: Sequence[DeletedRecord], event_ids: Mapping[str, EventId]
+    tx: Transaction, deleted_records: Sequence[DeletedRecord], event_ids: Mapping[str, EventId]
 ) -> set[str]:
     """Return the URIs of records whose authors have signed in, have several DIDs, or are not known yet."""
-    people = await identity_queries.of_people_with(tx, {one.message.did for one in gone})
+    people = await identity_queries.of_people_with(tx, {one.message.did for one in deleted_records})
     return {
         one.message.uri
-        for one in gone
+        for one in deleted_records
         if not (
             rsvps.is_stranger(people[one.message.did])
             if one.message.did in people
@@ -339,14 +343,16 @@ async def _not_by_strangers(
 
 
 async def _next_effective(
-    tx: Transaction, gone: Sequence[DeletedRecord], event_ids: Mapping[str, EventId]
+    tx: Transaction, deleted_records: Sequence[DeletedRecord], event_ids: Mapping[str, EventId]
 ) -> dict[tuple[str, str], PersonAndEvent]:
     """Return other RSVPs of the same people to the same event that now become effective, by event record and DID."""
-    asked = {_pair(one): event_ids[uri] for one in gone if (uri := one.known.subject_uri) and uri in event_ids}
-    effective = await seen.effective_answers(tx, asked, sorted(RSVPS))
+    pairs = {
+        _pair(one): event_ids[uri] for one in deleted_records if (uri := one.known.subject_uri) and uri in event_ids
+    }
+    effective = await seen.effective_answers(tx, pairs, sorted(RSVPS))
     return {
         (uri, did): PersonAndEvent(parse_did(did), uri, event_id)
-        for (uri, did), event_id in asked.items()
+        for (uri, did), event_id in pairs.items()
         if (uri, did) in effective
     }
 

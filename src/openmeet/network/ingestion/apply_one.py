@@ -48,9 +48,9 @@ from openmeet.outbox.reasons import PublicationReason
 
 
 async def apply_one(
-    tx: Transaction, context: IngestionContext, batch: Batch, reading: ParsedMessage, known: SeenRecord | None
+    tx: Transaction, context: IngestionContext, batch: Batch, reading: ParsedMessage, seen_record: SeenRecord | None
 ) -> IngestResult:
-    """Apply a message that ``Batch.refusal`` allows. ``known``: its record as last seen, which is locked."""
+    """Apply a message that ``Batch.refusal`` allows. ``seen_record``: its record as last seen, which is locked."""
     message = reading.message
     if batch.is_late(message):
         return await _retract_again(tx, reading)
@@ -68,31 +68,33 @@ async def apply_one(
             cid=message.cid,
             rev=message.rev,
             body=message.body,
-            is_deleted_since=await _is_deleted_since(tx, message, known),
+            is_deleted_since=await _is_deleted_since(tx, message, seen_record),
         )
         if is_echo or message.cid == publication.base_cid:
             _notify_of_return(publication, message)
         if is_echo:
             publication = await _note_record(tx, message)
     if message.body is None:
-        return await _delete(tx, context, batch, message, known, publication)
+        return await _delete(tx, context, batch, message, seen_record, publication)
     if message.collection in EVENTS:
-        return await _put_event(tx, context, batch, reading, known, publication, is_echo=is_echo)
+        return await _put_event(tx, context, batch, reading, seen_record, publication, is_echo=is_echo)
     if publication is not None and publication.kind in local_records.KINDS:
-        return await local_records.put(tx, context, reading, known, publication, is_echo=is_echo)
+        return await local_records.put(tx, context, reading, seen_record, publication, is_echo=is_echo)
     if message.collection in SERIES_COLLECTIONS:
-        return await _put_series(tx, batch, reading, known, publication, is_echo=is_echo)
+        return await _put_series(tx, batch, reading, seen_record, publication, is_echo=is_echo)
     if message.collection in OF_GROUPS:
-        return await _put_of_group(tx, reading, known, publication, is_echo=is_echo)
-    ((outcome),) = await apply_bulk.put_each_rsvp(tx, batch, [apply_bulk.RsvpUpdate(reading, known, is_echo=is_echo)])
+        return await _put_of_group(tx, reading, seen_record, publication, is_echo=is_echo)
+    ((outcome),) = await apply_bulk.put_each_rsvp(
+        tx, batch, [apply_bulk.RsvpUpdate(reading, seen_record, is_echo=is_echo)]
+    )
     return outcome
 
 
-async def _is_deleted_since(tx: Transaction, message: RecordMessage, known: SeenRecord | None) -> bool:
+async def _is_deleted_since(tx: Transaction, message: RecordMessage, seen_record: SeenRecord | None) -> bool:
     """Whether the record is known to have been deleted since. An old, repeated message changes nothing (invariant 10)."""
-    if known is None:
+    if seen_record is None:
         return await seen.is_history(tx, message.did, message.rev)
-    return known.state is RecordState.TOMBSTONE and known.rev >= message.rev
+    return seen_record.state is RecordState.TOMBSTONE and seen_record.rev >= message.rev
 
 
 async def _retract_again(tx: Transaction, reading: ParsedMessage) -> IngestResult:
@@ -141,7 +143,7 @@ async def _put_event(
     context: IngestionContext,
     batch: Batch,
     reading: ParsedMessage,
-    known: SeenRecord | None,
+    seen_record: SeenRecord | None,
     publication: Publication | None,
     *,
     is_echo: bool,
@@ -151,11 +153,11 @@ async def _put_event(
     state = RecordState.RAW if read is None else RecordState.MAPPED
     is_newest = await seen.put(tx, message, state=state, reason=reading.reason, subject_uri=reading.subject_uri)
     if not is_newest and not is_echo:
-        if known is not None and known.cid == message.cid:
+        if seen_record is not None and seen_record.cid == message.cid:
             # This can be our own write, if its response was stored before its echo came, or a version that overtook one
             # of our writes.
             await pending.release(tx, batch.waited_for, [message.uri])
-            if publication is not None and publication.base_rev is not None and publication.base_rev < known.rev:
+            if publication is not None and publication.base_rev is not None and publication.base_rev < seen_record.rev:
                 await _reattach(tx, context, message, publication)
         return IngestResult.KNOWN
     if not is_newest:
@@ -165,11 +167,11 @@ async def _put_event(
     if is_echo:
         await pending.release(tx, batch.waited_for, [message.uri])
         return IngestResult.ECHO
-    if known is not None and known.cid == message.cid and known.state is state:
+    if seen_record is not None and seen_record.cid == message.cid and seen_record.state is state:
         return IngestResult.KNOWN
     if read is None:
         return IngestResult.RAW
-    before = None if known is None and publication is None else await by_record.find(tx, message.uri)
+    before = None if seen_record is None and publication is None else await by_record.find(tx, message.uri)
     event_id = await events.apply_record(tx, context, events.version_of(message), read.event, publication)
     if (
         publication is not None
@@ -190,7 +192,7 @@ async def _put_series(
     tx: Transaction,
     batch: Batch,
     reading: ParsedMessage,
-    known: SeenRecord | None,
+    seen_record: SeenRecord | None,
     publication: Publication | None,
     *,
     is_echo: bool,
@@ -201,7 +203,7 @@ async def _put_series(
     is_newest = await seen.put(tx, message, state=state, reason=reading.reason, subject_uri=message.uri)
     if is_echo:
         return IngestResult.ECHO
-    if not is_newest or (known is not None and known.cid == message.cid and known.state is state):
+    if not is_newest or (seen_record is not None and seen_record.cid == message.cid and seen_record.state is state):
         return IngestResult.KNOWN
     if publication is not None:
         if not publication.is_pending and message.cid is not None and message.body is not None:
@@ -216,12 +218,17 @@ async def _put_series(
 
 
 async def _put_of_group(
-    tx: Transaction, reading: ParsedMessage, known: SeenRecord | None, publication: Publication | None, *, is_echo: bool
+    tx: Transaction,
+    reading: ParsedMessage,
+    seen_record: SeenRecord | None,
+    publication: Publication | None,
+    *,
+    is_echo: bool,
 ) -> IngestResult:
     """Apply a group of somebody else, or a statement about membership. Statements count no matter who wrote them."""
     message = reading.message
     state = RecordState.RAW if reading.reason else RecordState.MAPPED
-    subject_uri, is_same = reading.subject_uri, known is not None and known.cid == message.cid
+    subject_uri, is_same = reading.subject_uri, seen_record is not None and seen_record.cid == message.cid
     is_newest = await seen.put(tx, message, state=state, reason=reading.reason, subject_uri=subject_uri)
     if not is_newest and not is_same:
         return IngestResult.ECHO if is_echo else IngestResult.KNOWN
@@ -235,7 +242,7 @@ async def _put_of_group(
         await publication_echoes.adopt(tx, version_of(message))
     if reading.statement is not None:
         await remote_groups.apply_statement(tx, message.did, message.uri, reading.statement)
-    elif known is not None and not is_same and message.collection in OF_STATEMENTS:
+    elif seen_record is not None and not is_same and message.collection in OF_STATEMENTS:
         await remote_groups.withdraw_statement(tx, OF_STATEMENTS[message.collection], message.uri)
     elif reading.group is not None and publication is None and not is_same:
         await remote_groups.apply_record(tx, message.did, message.uri, message.cid or "", reading.group)
@@ -262,18 +269,22 @@ async def _delete(
     context: IngestionContext,
     batch: Batch,
     message: RecordMessage,
-    known: SeenRecord | None,
+    seen_record: SeenRecord | None,
     publication: Publication | None,
 ) -> IngestResult:
-    subject_uri = None if known is None else known.subject_uri
+    subject_uri = None if seen_record is None else seen_record.subject_uri
     if not await seen.put(tx, message, state=RecordState.TOMBSTONE, subject_uri=subject_uri):
         if message.collection in RSVPS:
-            await reevaluate.reconsider_with(tx, message, known)
-        if message.collection in OF_STATEMENTS and known is not None and known.state is RecordState.TOMBSTONE:
+            await reevaluate.reconsider_with(tx, message, seen_record)
+        if (
+            message.collection in OF_STATEMENTS
+            and seen_record is not None
+            and seen_record.state is RecordState.TOMBSTONE
+        ):
             # We retracted it and stored that before this message arrived.
             await remote_groups.withdraw_statement(tx, OF_STATEMENTS[message.collection], message.uri)
         return IngestResult.KNOWN
-    if publication is None and (known is None or known.state is RecordState.TOMBSTONE):
+    if publication is None and (seen_record is None or seen_record.state is RecordState.TOMBSTONE):
         return IngestResult.KNOWN
     if publication is not None and publication.kind in local_records.KINDS:
         await local_records.delete(tx, message, publication)
@@ -287,9 +298,9 @@ async def _delete(
     elif message.collection in OF_GROUPS:
         await _delete_of_group(tx, message, publication)
     elif message.collection in EVENTS:
-        await deletions.of_event(tx, context, batch, message, known, publication)
+        await deletions.of_event(tx, context, batch, message, seen_record, publication)
     else:
-        await deletions.of_answer(tx, message, known)
+        await deletions.of_answer(tx, message, seen_record)
     return IngestResult.APPLIED
 
 

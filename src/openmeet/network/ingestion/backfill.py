@@ -70,14 +70,14 @@ def backfill_handler(
     """Return the handler of ``JobKind.BACKFILL``. The subject comes from ``subject_of``."""
 
     async def handle(job: Job) -> None:
-        text, _, chosen = job.subject.partition(" ")
+        text, _, collection_names = job.subject.partition(" ")
         did = parse_did(text)
-        if chosen and chosen != _WHOLE:
-            names = [parse_nsid(one) for one in chosen.split(" ")]
+        if collection_names and collection_names != _WHOLE:
+            names = [parse_nsid(one) for one in collection_names.split(" ")]
             await backfill_chosen(db, network, context, did, names, spend_on_host)
             return
         try:
-            if chosen == _WHOLE:
+            if collection_names == _WHOLE:
                 await backfill_whole(db, network, context, did, spend_on_host)
             else:
                 await backfill(db, network, context, did, spend_on_host)
@@ -110,9 +110,9 @@ def chosen_collections(names: Sequence[str]) -> tuple[Nsid, ...]:
     """Return collections by name, in the order of reading; an empty result for no names. Raises InvalidInput for a
     collection that is not read here.
     """
-    known = {str(one): one for one in READ_IN_ORDER}
+    collections = {str(one): one for one in READ_IN_ORDER}
     for name in names:
-        if name not in known:
+        if name not in collections:
             raise InvalidInput(
                 "collection",
                 IngestionReason.COLLECTION_NOT_READ(collection=name, collections=", ".join(READ_IN_ORDER)),
@@ -151,11 +151,11 @@ async def backfill(
         await _not_served(db, did)
         return 0
     for _ in range(MOST_COMPARISONS):
-        found = await apply_listing(
+        repository_read = await apply_listing(
             db, network, context, did, listing, CONCERNING, spend_on_host, is_waited_for=is_waited_for
         )
-        if await mark_read(db, did, found):
-            return found.records
+        if await mark_read(db, did, repository_read):
+            return repository_read.records
     raise RemoteFailed(IngestionReason.OUTDATED)
 
 
@@ -167,18 +167,18 @@ async def backfill_whole(
     """
     is_waited_for = await _begin(db, did)
     try:
-        whole = await _served(did, download_repository(network, did, CONCERNING))
+        repository = await _served(did, download_repository(network, did, CONCERNING))
     except (AnswerTooLarge, JobStopped, RemoteSlow) as too_large:
         log.info("repository.too_large", did=did, reason=too_large.why)
         return await backfill(db, network, context, did, spend_on_host)
-    if whole is None:
+    if repository is None:
         await _not_served(db, did)
         return 0
-    rev = whole.commit.rev
+    rev = repository.commit.rev
     if rev is None:
         raise RemoteFailed(IngestionReason.NO_REV)
     _check_rev(network, rev)
-    messages = list(messages_of(whole, rev))
+    messages = list(messages_of(repository, rev))
     if is_waited_for:
         async with db.transaction() as tx:
             await backfill_progress.found(tx, did, len(messages))
@@ -199,18 +199,18 @@ async def apply_export(
     """Apply the records of a whole, signed repository as of its commit, and the deletion of records that it no longer
     has.
     """
-    held = Listing(rev, {message.uri: message.cid or "" for message in messages})
+    listing = Listing(rev, {message.uri: message.cid or "" for message in messages})
     read = await apply_each(db, context, messages)
     for _ in range(MOST_COMPARISONS):
-        gone = await _missing_records(db, did, rev, CONCERNING, held.cids.keys())
-        left = await apply_each(
-            db, context, [_deleted(uri, rev) for uri in gone], room=MOST_QUARANTINED - len(read.failed)
+        missing = await _missing_records(db, did, rev, CONCERNING, listing.cids.keys())
+        deletions_result = await apply_each(
+            db, context, [_deleted(uri, rev) for uri in missing], room=MOST_QUARANTINED - len(read.failed)
         )
-        taken = ApplyResult(read.is_whole, [*read.failed, *left.failed])
+        result = ApplyResult(read.is_whole, [*read.failed, *deletions_result.failed])
         # Older messages cannot change what was applied at this rev.
-        read_uris = frozenset([*held.cids, *gone])
-        if await mark_read(db, did, RepositoryRead(rev, len(messages), taken, len(gone), held, read_uris)):
-            return taken
+        read_uris = frozenset([*listing.cids, *missing])
+        if await mark_read(db, did, RepositoryRead(rev, len(messages), result, len(missing), listing, read_uris)):
+            return result
     raise RemoteFailed(IngestionReason.OUTDATED)
 
 
@@ -229,18 +229,18 @@ async def backfill_chosen(
     listing = await list_repository(network, did, collections, spend_on_host)
     if listing is None:
         return 0
-    found = await apply_listing(db, network, context, did, listing, collections, spend_on_host)
+    repository_read = await apply_listing(db, network, context, did, listing, collections, spend_on_host)
     await _enqueue_detection(db, did)
     async with db.transaction() as tx:
-        await quarantine.store_result(tx, did, FailedStep.APPLY, collections, found.applied.failed)
+        await quarantine.store_result(tx, did, FailedStep.APPLY, collections, repository_read.applied.failed)
     log.info(
         "repository.read_in_part",
         did=did,
-        rev=found.rev,
-        records=found.records,
-        quarantine=len(found.applied.failed),
+        rev=repository_read.rev,
+        records=repository_read.records,
+        quarantine=len(repository_read.applied.failed),
     )
-    return found.records
+    return repository_read.records
 
 
 async def list_repository(
@@ -273,30 +273,30 @@ async def apply_listing(
     Raises the error that ended it early; everything applied before that is kept.
     """
     async with db.reader() as reader:
-        known = await repository_state.understood(reader, did, sorted(collections))
-    unknown = [uri for uri, cid in listing.cids.items() if known.get(uri) != cid]
-    gone = await _missing_records(db, did, listing.rev, collections, listing.cids.keys())
+        understood = await repository_state.understood(reader, did, sorted(collections))
+    unknown = [uri for uri, cid in listing.cids.items() if understood.get(uri) != cid]
+    missing = await _missing_records(db, did, listing.rev, collections, listing.cids.keys())
     if is_waited_for:
         async with db.transaction() as tx:
             await backfill_progress.found(tx, did, len(listing.cids))
             await backfill_progress.step(tx, did, len(listing.cids) - len(unknown))
     is_whole, failed = True, list[RecordFailure]()
-    asked = [*unknown, *gone]
-    for start in range(0, len(asked), BATCH):
-        proofs = await fetch_proven_each(network, asked[start : start + BATCH], spend_on_host, listing.records)
-        taken = await apply_each(db, context, proofs.messages, room=MOST_QUARANTINED - len(failed))
-        failed += [*(replace(one, rev=listing.rev) for one in proofs.failed), *taken.failed]
-        is_whole = is_whole and taken.is_whole
+    uris = [*unknown, *missing]
+    for start in range(0, len(uris), BATCH):
+        proofs = await fetch_proven_each(network, uris[start : start + BATCH], spend_on_host, listing.records)
+        result = await apply_each(db, context, proofs.messages, room=MOST_QUARANTINED - len(failed))
+        failed += [*(replace(one, rev=listing.rev) for one in proofs.failed), *result.failed]
+        is_whole = is_whole and result.is_whole
         if proofs.ended_by is not None:
             raise proofs.ended_by
         if len(failed) > MOST_QUARANTINED:
             raise failed[-1].failure
     return RepositoryRead(
-        listing.rev, len(listing.cids), ApplyResult(is_whole, failed), len(gone), listing, frozenset(asked)
+        listing.rev, len(listing.cids), ApplyResult(is_whole, failed), len(missing), listing, frozenset(uris)
     )
 
 
-async def mark_read(db: Database, did: Did, found: RepositoryRead) -> bool:
+async def mark_read(db: Database, did: Did, repository_read: RepositoryRead) -> bool:
     """Note that all of our collections were read: gaps are closed, and older messages count as history.
 
     Returns False, and stores nothing, if an older message has meanwhile changed a record that was found unchanged.
@@ -306,31 +306,31 @@ async def mark_read(db: Database, did: Did, found: RepositoryRead) -> bool:
     await _enqueue_detection(db, did)
     async with db.transaction() as tx:
         await floors.lock(tx, did)
-        if await _is_outdated(tx, did, found.listing, found.proven):
+        if await _is_outdated(tx, did, repository_read.listing, repository_read.proven):
             return False
-        await quarantine.store_result(tx, did, FailedStep.APPLY, CONCERNING, found.applied.failed)
-        if found.applied.is_whole and not found.applied.failed:
-            await seen.raise_floor(tx, did, found.rev)
+        await quarantine.store_result(tx, did, FailedStep.APPLY, CONCERNING, repository_read.applied.failed)
+        if repository_read.applied.is_whole and not repository_read.applied.failed:
+            await seen.raise_floor(tx, did, repository_read.rev)
         else:
             # Records that were not applied will be read again at this same rev.
             await seen.note_read(tx, did)
-        await repository_state.reach(tx, did, found.rev)
+        await repository_state.reach(tx, did, repository_read.rev)
         await _release_waiting(tx, did)
     log.info(
         "repository.read",
         did=did,
-        rev=found.rev,
-        records=found.records,
-        gone=found.deleted,
-        quarantine=len(found.applied.failed),
+        rev=repository_read.rev,
+        records=repository_read.records,
+        gone=repository_read.deleted,
+        quarantine=len(repository_read.applied.failed),
     )
     return True
 
 
 async def _is_outdated(reader: Reader, did: Did, listing: Listing, proven: Collection[str]) -> bool:
     """Whether an unproven record differs from the listing although its rev is one that the listing covers."""
-    known = await repository_state.understood(reader, did, sorted(CONCERNING))
-    otherwise = [uri for uri, cid in listing.cids.items() if known.get(uri) != cid and uri not in proven]
+    understood = await repository_state.understood(reader, did, sorted(CONCERNING))
+    otherwise = [uri for uri, cid in listing.cids.items() if understood.get(uri) != cid and uri not in proven]
     rows = await seen.find_many(reader, otherwise)
     if any(uri not in rows or rows[uri].rev <= listing.rev for uri in otherwise):
         return True
@@ -387,12 +387,12 @@ async def _enqueue_detection(db: Database, did: Did) -> None:
 
 
 async def _missing_records(
-    db: Database, did: Did, rev: Tid, collections: Collection[Nsid], held: Collection[str]
+    db: Database, did: Did, rev: Tid, collections: Collection[Nsid], listed_uris: Collection[str]
 ) -> list[str]:
     """Return the known records that a complete read at ``rev`` must contain but does not."""
     async with db.reader() as reader:
         expected = await repository_state.not_newer_than(reader, did, rev, sorted(collections))
-    return [uri for uri, _, _ in expected if uri not in held]
+    return [uri for uri, _, _ in expected if uri not in listed_uris]
 
 
 def _deleted(uri: str, rev: Tid) -> RecordMessage:
@@ -431,14 +431,14 @@ def _check_rev(network: NetworkClients, rev: Tid) -> None:
         raise RemoteFailed(IngestionReason.CLOCK_AHEAD) from ahead
 
 
-def messages_of(whole: WholeRepository, rev: Tid) -> Iterator[RecordMessage]:
+def messages_of(repository: WholeRepository, rev: Tid) -> Iterator[RecordMessage]:
     """Yield the records of a repository as messages of its commit, events before the RSVPs to them."""
     by_collection: dict[str, list[RecordMessage]] = {}
-    for path, cid, body in whole.records:
+    for path, cid, body in repository.records:
         collection, rkey = parse_path(path)
         by_collection.setdefault(collection, []).append(
             RecordMessage(
-                did=whole.commit.did,
+                did=repository.commit.did,
                 collection=collection,
                 rkey=rkey,
                 rev=rev,

@@ -76,9 +76,9 @@ class Batch:
 
         A record that is not an event, under a retracted URI, does not hide an event that returns there.
         """
-        known = self.before.get(message.uri)
-        is_free = known is None or known.state is RecordState.TOMBSTONE or message.uri in self.former
-        is_new = known is None or (is_free and known.rev < message.rev)
+        seen_record = self.before.get(message.uri)
+        is_free = seen_record is None or seen_record.state is RecordState.TOMBSTONE or message.uri in self.former
+        is_new = seen_record is None or (is_free and seen_record.rev < message.rev)
         is_new = is_new and message.uri not in self.owned and not self.is_late(message)
         return is_new and self.refusal(message, now) in {None, IngestResult.SWITCHED_OFF}
 
@@ -109,24 +109,24 @@ async def load_batch(tx: Transaction, context: IngestionContext, readings: Seque
     await seen.lock_answers(tx, answer_uris)
     before = await seen.find_many(tx, sorted(answer_uris))
     subjects = {reading.subject_uri for reading in readings} | {known.subject_uri for known in before.values()}
-    named = {subject for subject in subjects if subject is not None}
+    subject_uris = {subject for subject in subjects if subject is not None}
     of_series, of_groups = remote_series.named_by(readings), remote_groups.named_by(readings)
-    wanted = {_flag_of(one.message.collection) for one in readings if one.message.collection in CONCERNING}
-    wanted |= {Flag.SERIES_LEXICON} if of_series else set()
-    wanted |= {Flag.GROUPS} if of_groups else set()
-    wanted |= {Flag.NATIVE_RECURRENCE} if any("rrule" in one.record for one in readings) else set()
+    flags = {_flag_of(one.message.collection) for one in readings if one.message.collection in CONCERNING}
+    flags |= {Flag.SERIES_LEXICON} if of_series else set()
+    flags |= {Flag.GROUPS} if of_groups else set()
+    flags |= {Flag.NATIVE_RECURRENCE} if any("rrule" in one.record for one in readings) else set()
     others = ownership_transfer.named_by(readings) | of_series | of_groups
-    current_uris = await lock_current(tx, named, along={*await links.uris_of(tx, uris - answer_uris), *others})
+    current_uris = await lock_current(tx, subject_uris, along={*await links.uris_of(tx, uris - answer_uris), *others})
     before |= await seen.find_many(tx, sorted(uris - answer_uris))
-    former = await superseded_records.superseded_among(tx, uris - answer_uris)
+    superseded_uris = await superseded_records.owned_among(tx, uris - answer_uris)
     batch = Batch(
         before,
-        await publication_leases.published_among(tx, sorted(uris)),
-        await seen.subjects_waited_for(tx, sorted({*named, *uris} - answer_uris)),
+        await publication_leases.owned_among(tx, sorted(uris)),
+        await seen.subjects_waited_for(tx, sorted({*subject_uris, *uris} - answer_uris)),
         await in_flight.among(tx, sorted(uris)),
         await erased.barriers(tx, context.erasure_keys, {*uris, *(reading.message.did for reading in readings)}),
-        await context.flags.switches(tx, wanted),
-        former=former,
+        await context.flags.switches(tx, flags),
+        former=superseded_uris,
         current_uris=current_uris,
     )
     unknown = [reading for reading in readings if batch.may_be_ours(reading.message, tx.now)]

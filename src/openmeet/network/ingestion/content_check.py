@@ -53,7 +53,7 @@ async def differing(
     A record that cannot be derived because of its own content is skipped here: ``reconcile`` quarantines it when
     repairing.
     """
-    found = []
+    discrepancies = []
     for uri in uris:
         try:
             fields = await _differing(db, context, did, uri, is_dry_run=is_dry_run)
@@ -63,8 +63,8 @@ async def differing(
             log.warning("record.not_compared", uri=uri, reason=str(failure))
             continue
         if fields:
-            found.append(RecordDiscrepancy(uri, Discrepancy.ROW_DIFFERS, fields))
-    return found
+            discrepancies.append(RecordDiscrepancy(uri, Discrepancy.ROW_DIFFERS, fields))
+    return discrepancies
 
 
 async def _differing(
@@ -99,11 +99,13 @@ async def _is_edited_here(reader: Reader, uri: str) -> bool:
 async def _differing_answer(db: Database, publication: Publication, uri: str) -> tuple[str, ...]:
     """Compare an RSVP that we published: its status, but not its waitlist position."""
     async with db.reader() as reader:
-        mine = await attendance_queries.by_id(reader, AttendanceId(publication.subject_id))
-        known = await seen.find(reader, uri)
-    if mine is None or known is None or known.body is None or mine.status in UNPUBLISHED:
+        attendance = await attendance_queries.by_id(reader, AttendanceId(publication.subject_id))
+        seen_record = await seen.find(reader, uri)
+    if attendance is None or seen_record is None or seen_record.body is None or attendance.status in UNPUBLISHED:
         return ()
-    return () if rsvps.read_of(known).answer is attendance_rules.record_status_of(mine.status) else ("status",)
+    return (
+        () if rsvps.read_of(seen_record).answer is attendance_rules.record_status_of(attendance.status) else ("status",)
+    )
 
 
 async def _differing_from_ours(
@@ -113,16 +115,16 @@ async def _differing_from_ours(
     keep our values.)
     """
     async with db.reader() as reader:
-        known = await seen.find(reader, uri)
-        if known is None or known.body is None:
+        seen_record = await seen.find(reader, uri)
+        if seen_record is None or seen_record.body is None:
             return ()
         match publication.kind:
             case PublicationKind.GROUP:
-                return await local_groups.differing(reader, context, publication, known.body)
+                return await local_groups.differing(reader, context, publication, seen_record.body)
             case PublicationKind.SERIES:
-                return await local_series.differing(reader, context, publication, known.body)
+                return await local_series.differing(reader, context, publication, seen_record.body)
             case _:
-                return await local_groups.differing_members(reader, publication, known.body)
+                return await local_groups.differing_members(reader, publication, seen_record.body)
 
 
 async def _differing_row(

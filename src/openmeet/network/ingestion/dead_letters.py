@@ -74,12 +74,12 @@ async def forget_erased(db: Database, keys: Sequence[bytes], queue: Queue) -> in
     while letters := await queue.dead_letters(PAGE, after):
         async with db.reader() as reader:
             erased = await repository_state.barriers(reader, keys, {one.message.partition for one in letters})
-        gone = [
+        letter_ids = [
             one.letter_id
             for one in letters
             if (rev := erased.get(one.message.partition)) is not None and _rev(one.message.body) <= rev
         ]
-        found += await queue.discard_dead(gone)
+        found += await queue.discard_dead(letter_ids)
         after = letters[-1].letter_id
     return found
 

@@ -19,12 +19,12 @@ async def of_event(
     context: IngestionContext,
     batch: Batch,
     message: RecordMessage,
-    known: SeenRecord | None,
+    seen_record: SeenRecord | None,
     publication: Publication | None,
 ) -> None:
     """Remove the event, or detach its record; notify the recipients."""
     before = await event_queries.by_record_uri(tx, message.uri)
-    last = None if known is None else events.version_seen(known)
+    last = None if seen_record is None else events.version_seen(seen_record)
     await events.remove(tx, context, uri=message.uri, rev=message.rev, publication=publication, last=last)
     if before is not None:
         await notify.of_removal(tx, before, message.rev)
@@ -34,9 +34,9 @@ async def of_event(
         await attendance.recheck_rsvp_records(tx, [EventId(publication.subject_id)])
 
 
-async def of_answer(tx: Transaction, message: RecordMessage, known: SeenRecord | None) -> None:
+async def of_answer(tx: Transaction, message: RecordMessage, seen_record: SeenRecord | None) -> None:
     """Withdraw the RSVP. The person's next RSVP, if any, becomes effective."""
-    subject_uri = None if known is None else known.subject_uri
+    subject_uri = None if seen_record is None else seen_record.subject_uri
     await rsvps.withdraw(
         tx,
         uri=message.uri,
@@ -44,12 +44,12 @@ async def of_answer(tx: Transaction, message: RecordMessage, known: SeenRecord |
         rev=message.rev,
         subject_uri=subject_uri,
         event_id=await by_record.id_with(tx, subject_uri),
-        after_rev=_known_before(message, known),
+        after_rev=_known_before(message, seen_record),
     )
 
 
-def _known_before(message: RecordMessage, known: SeenRecord | None) -> str:
+def _known_before(message: RecordMessage, seen_record: SeenRecord | None) -> str:
     """Return the rev at which the record was known to exist, or the deletion's own rev if its commit was seen."""
     if not message.is_read:
         return message.rev
-    return "" if known is None else known.rev
+    return "" if seen_record is None else seen_record.rev

@@ -81,24 +81,24 @@ class DiscoveredHost:
         except (InvalidInput, NotFound, Refused, RemoteFailed) as failure:
             log.info("repository.not_described", did=did, reason=failure.why)
             return False
-        held = described.get("collections")
-        return isinstance(held, list) and any(one in collections for one in held)
+        collection_names = described.get("collections")
+        return isinstance(collection_names, list) and any(one in collections for one in collection_names)
 
-    async def _pages(self, method: str, asked: Mapping[str, str]) -> AsyncIterator[tuple[Did, Mapping[str, object]]]:
+    async def _pages(self, method: str, query: Mapping[str, str]) -> AsyncIterator[tuple[Did, Mapping[str, object]]]:
         cursor: str | None = None
         while True:
-            page = await self._query(method, {**asked, "limit": HOST_PAGE, "cursor": cursor})
-            found = page.get("repos")
-            if not isinstance(found, list):
+            page = await self._query(method, {**query, "limit": HOST_PAGE, "cursor": cursor})
+            repos = page.get("repos")
+            if not isinstance(repos, list):
                 raise RemoteFailed(IngestionReason.INVALID_ANSWER, host=self._name, method=method)
-            for one in found:
+            for one in repos:
                 entry = one if isinstance(one, dict) else {}
                 try:
                     yield parse_did(str(entry.get("did"))), entry
                 except Malformed as wrong:
                     log.warning("repository.rejected", host=self._name, reason=wrong.why)
             following = page.get("cursor")
-            if not found or not isinstance(following, str) or following == cursor:
+            if not repos or not isinstance(following, str) or following == cursor:
                 return
             cursor = following
 

@@ -58,43 +58,43 @@ class RepositoryFacts:
     recordless: Sequence[str]
 
 
-def compare(there: Mapping[str, str], rev: str, facts: RepositoryFacts) -> list[RecordDiscrepancy]:
-    """Return the discrepancies of a repository that contains ``there`` (URI to CID) as of ``rev``, in URI order."""
-    found = [
-        *_records(there, rev, facts.kept),
-        *_publications(there, rev, facts.published),
+def compare(listed_cids: Mapping[str, str], rev: str, facts: RepositoryFacts) -> list[RecordDiscrepancy]:
+    """Return the discrepancies of a repository that contains ``listed_cids`` (URI to CID) as of ``rev``, in URI order."""
+    discrepancies = [
+        *_records(listed_cids, rev, facts.kept),
+        *_publications(listed_cids, rev, facts.published),
         *(RecordDiscrepancy(uri, Discrepancy.ROW_MISSING) for uri in facts.rowless),
         *(RecordDiscrepancy(uri, Discrepancy.ROW_WITHOUT_RECORD) for uri in facts.recordless),
     ]
-    return in_order(found)
+    return in_order(discrepancies)
 
 
-def in_order(found: Iterable[RecordDiscrepancy]) -> list[RecordDiscrepancy]:
+def in_order(discrepancies: Iterable[RecordDiscrepancy]) -> list[RecordDiscrepancy]:
     """Sort discrepancies by URI and kind."""
-    return sorted(found, key=lambda one: (one.uri, one.kind))
+    return sorted(discrepancies, key=lambda one: (one.uri, one.kind))
 
 
-def _records(there: Mapping[str, str], rev: str, kept: Mapping[str, KeptRecord]) -> Iterator[RecordDiscrepancy]:
-    for uri, cid in there.items():
-        known = kept.get(uri)
-        if known is None or (known.cid is None and known.rev <= rev):
+def _records(listed_cids: Mapping[str, str], rev: str, kept: Mapping[str, KeptRecord]) -> Iterator[RecordDiscrepancy]:
+    for uri, cid in listed_cids.items():
+        record = kept.get(uri)
+        if record is None or (record.cid is None and record.rev <= rev):
             yield RecordDiscrepancy(uri, Discrepancy.RECORD_MISSING)
-        elif known.cid != cid and known.rev <= rev:
+        elif record.cid != cid and record.rev <= rev:
             yield RecordDiscrepancy(uri, Discrepancy.RECORD_DIFFERS)
-    for uri, known in kept.items():
-        if uri not in there and known.cid is not None and known.rev <= rev:
+    for uri, record in kept.items():
+        if uri not in listed_cids and record.cid is not None and record.rev <= rev:
             yield RecordDiscrepancy(uri, Discrepancy.RECORD_GONE)
 
 
 def _publications(
-    there: Mapping[str, str], rev: str, published: Mapping[str, PublishedVersion]
+    listed_cids: Mapping[str, str], rev: str, published: Mapping[str, PublishedVersion]
 ) -> Iterator[RecordDiscrepancy]:
     for uri, version in published.items():
         if version.base_rev > rev:
             continue
-        if uri not in there:
+        if uri not in listed_cids:
             yield RecordDiscrepancy(uri, Discrepancy.PUBLICATION_LOST)
-        elif there[uri] != version.base_cid:
+        elif listed_cids[uri] != version.base_cid:
             yield RecordDiscrepancy(uri, Discrepancy.PUBLICATION_DIFFERS)
 
 

@@ -52,11 +52,11 @@ def version_of(message: RecordMessage) -> RecordVersion:
     return RecordVersion(message.uri, message.rev, message.cid or "", message.body or b"")
 
 
-def version_seen(known: SeenRecord) -> RecordVersion | None:
+def version_seen(seen_record: SeenRecord) -> RecordVersion | None:
     """Return the version of a record as last seen; None if it was deleted."""
-    if known.cid is None or known.body is None:
+    if seen_record.cid is None or seen_record.body is None:
         return None
-    return RecordVersion(known.uri, known.rev, known.cid, known.body)
+    return RecordVersion(seen_record.uri, seen_record.rev, seen_record.cid, seen_record.body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +88,12 @@ async def apply_record(
     A version of a superseded record comes from the previous owner and changes nothing, unless it was written before the
     transfer: such a version counts, however late it arrives.
     """
-    former = await _superseded_record(tx, version.uri, publication)
-    if former is not None:
-        if publication is not None and moment_of_rev(version.rev, tx.now) < former.created_at:
-            await _merge_earlier_version(tx, context, version, read, publication, former)
-        await _keep_superseded(tx, version, former, publication)
-        return EventId(former.subject_id)
+    superseded = await _superseded_record(tx, version.uri, publication)
+    if superseded is not None:
+        if publication is not None and moment_of_rev(version.rev, tx.now) < superseded.created_at:
+            await _merge_earlier_version(tx, context, version, read, publication, superseded)
+        await _keep_superseded(tx, version, superseded, publication)
+        return EventId(superseded.subject_id)
     if publication is None:
         author_id, is_here = await identities.author_for_did(tx, version.did)
         event_id = await _apply_with_consequences(
@@ -139,8 +139,8 @@ async def remove(
     superseded record removes nothing. Edits made here and never sent are kept in case the record comes back
     (``attach_unsent_publication``).
     """
-    former = await _superseded_record(tx, uri, publication)
-    if former is not None:
+    superseded = await _superseded_record(tx, uri, publication)
+    if superseded is not None:
         if publication is not None and not publication.has_unanswered_delete:
             await publication_echoes.mark_deleted_elsewhere(
                 tx, uri=uri, rev=rev, reason=PublicationReason.RECORD_DELETED
@@ -223,7 +223,7 @@ async def _superseded_record(tx: Transaction, uri: str, publication: Publication
 
 
 async def _keep_superseded(
-    tx: Transaction, version: RecordVersion, former: SupersededRecord, publication: Publication | None
+    tx: Transaction, version: RecordVersion, superseded: SupersededRecord, publication: Publication | None
 ) -> None:
     """Adopt their version as the base if the successor must still be written into it. After that, the record belongs to
     the old owner.
@@ -232,7 +232,7 @@ async def _keep_superseded(
         return
     await publication_echoes.adopt(tx, version)
     if publication.is_pending:
-        await publications.recheck(tx, kind=publication.kind, subject_ids=[former.uri], is_edit=True)
+        await publications.recheck(tx, kind=publication.kind, subject_ids=[superseded.uri], is_edit=True)
 
 
 async def attach_unsent_publication(
@@ -257,14 +257,14 @@ async def attach_unsent_publication(
         return await _owned_again(tx, now, event, publication)
     base = now if before is None else before
     await publication_echoes.attach(tx, base, kind=PublicationKind.EVENT, subject_id=event.id)
-    found = await publication_leases.find(tx, PublicationKind.EVENT, event.id)
-    if found is not None and publication.state is PublicationState.RETRACTED:
-        found = replace(found, state=publication.state)  # earlier edits made here are in no record
-    if found is None or before is not None or found.merged is not None:
-        return found
+    attached = await publication_leases.find(tx, PublicationKind.EVENT, event.id)
+    if attached is not None and publication.state is PublicationState.RETRACTED:
+        attached = replace(attached, state=publication.state)  # earlier edits made here are in no record
+    if attached is None or before is not None or attached.merged is not None:
+        return attached
     # The record was lost before such content was kept. Everything else here came from the record and is not an edit.
-    _, ours, _ = await _sides(tx, context, now, network_event, found, event)
-    return replace(found, merged=MERGE_RULE.encode(ours))
+    _, ours, _ = await _sides(tx, context, now, network_event, attached, event)
+    return replace(attached, merged=MERGE_RULE.encode(ours))
 
 
 async def _owned_again(
@@ -284,8 +284,8 @@ async def _owned_again(
         subject_id=publication.subject_id,
         awaits_host_decision=event.record_deleted_at is not None,
     )
-    found = await publication_leases.find(tx, publication.kind, publication.subject_id) if is_found else None
-    return None if found is None else replace(found, base_body=None)
+    attached = await publication_leases.find(tx, publication.kind, publication.subject_id) if is_found else None
+    return None if attached is None else replace(attached, base_body=None)
 
 
 async def _merge_earlier_version(
@@ -294,19 +294,19 @@ async def _merge_earlier_version(
     version: RecordVersion,
     theirs: NetworkEvent,
     publication: Publication,
-    former: SupersededRecord,
+    superseded: SupersededRecord,
 ) -> None:
     """Merge an owner's version with edits made here, after the event has passed to another owner.
 
     The edits since the agreed version count; the result is published in the event's current record.
     """
-    event = await event_queries.lock_for_update(tx, EventId(former.subject_id))
+    event = await event_queries.lock_for_update(tx, EventId(superseded.subject_id))
     if event is None or event.is_gone or publication.base_body is None:
         return
     base, ours, theirs = await _sides(tx, context, version, theirs, publication, event)
     facts = MergeInput(
         origin=RecordOrigin.HERE,
-        ours_at=former.created_at,
+        ours_at=superseded.created_at,
         theirs_at=moment_of_rev(version.rev, tx.now),
         ours_cid=publication.chosen_cid or "",
         theirs_cid=version.cid,
@@ -335,9 +335,9 @@ async def _sides(
     base_record = _record(publication.base_body if publication.base_body is not None else version.body)
     base = read_event(EVENT, base_record, rkey=version.rkey, indexed_at=event.created_at).event
     part = await series_part(tx, event, context.instance)
-    named = await group_part(tx, event)
+    group_uri = await group_part(tx, event)
     ours_public = publishable(
-        event, instance=context.instance, page_url=context.page_of(event), series=part, group_uri=named
+        event, instance=context.instance, page_url=context.page_of(event), series=part, group_uri=group_uri
     )
     earlier = Earlier(written=None if publication.chosen_body is None else _record(publication.chosen_body))
     # If another app has removed our mark, our last version shows which sentence we added.

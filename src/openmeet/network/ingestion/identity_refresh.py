@@ -46,8 +46,8 @@ def identity_handler(
             status = await refresh(db, network, did, trusted_origins)
         except (NotFound, InvalidInput) as unknown:
             async with db.reader() as reader:
-                known = await identity_queries.find(reader, did)
-            if known is not None and known.can_write:
+                identity = await identity_queries.find(reader, did)
+            if identity is not None and identity.can_write:
                 raise
             log.info("identity.unknown", did=did, reason=unknown.why)
             count_unknown(job.kind)

@@ -46,25 +46,29 @@ async def gaps_of(db: Database, ledger: ErasureLedger) -> LedgerGaps:
     if not (people or merged or requests or withdrawals):
         return LedgerGaps()
     async with db.reader() as reader:
-        named = {*people, *requests, *withdrawals, *(one for pair in merged for one in pair)}
-        there = await _existing(reader, named)
-        asked = {one.user_id: one for one in await erasure_requests.every(reader)}
+        user_ids = {*people, *requests, *withdrawals, *(one for pair in merged for one in pair)}
+        existing = await _existing(reader, user_ids)
+        open_requests = {one.user_id: one for one in await erasure_requests.every(reader)}
         just_withdrawn = {user_id for user_id, _ in await erasure_requests.withdrawn(reader)}
     # Only requests that were in the ledger both before and after the database was read: another process may have changed
     # both in between.
     requests = {user_id: at for user_id, at in ledger.requests().items() if user_id in requests}
     deleted = set(people)
     return LedgerGaps(
-        [one for one in people if one in there and (one not in asked or asked[one].stage is not ErasureStage.ERASING)],
+        [
+            one
+            for one in people
+            if one in existing and (one not in open_requests or open_requests[one].stage is not ErasureStage.ERASING)
+        ],
         # Accounts that were deleted later are left out: a merge would withdraw their pending deletion.
-        [(one, into) for one, into in merged if {one, into} <= there and one not in deleted],
-        [one for one in requests if one in there and one not in asked and one not in just_withdrawn],
+        [(one, into) for one, into in merged if {one, into} <= existing and one not in deleted],
+        [one for one in requests if one in existing and one not in open_requests and one not in just_withdrawn],
         [
             (one, at)
             for one, at in withdrawals.items()
-            if one in asked
-            and asked[one].stage is not ErasureStage.ERASING
-            and to_datetime(asked[one].requested_at) <= at
+            if one in open_requests
+            and open_requests[one].stage is not ErasureStage.ERASING
+            and to_datetime(open_requests[one].requested_at) <= at
         ],
     )
 
@@ -75,48 +79,48 @@ async def catch_up(db: Database, ledger: ErasureLedger, grace: int) -> LedgerGap
     Deleted people are hidden and due now, and cannot change their mind. Requests are made or withdrawn again. Other
     requests in the backup get a new grace period (microseconds), because their people may have signed in since.
     """
-    found = await gaps_of(db, ledger)
-    if not found:
-        return found
-    for user_id in found.people:
+    gaps = await gaps_of(db, ledger)
+    if not gaps:
+        return gaps
+    for user_id in gaps.people:
         async with db.transaction() as tx:
             await _delete_again(tx, user_id)
-    for user_id, into in found.merged:
+    for user_id, into in gaps.merged:
         try:
             await merge_again(db, user_id, into)
         except Exception as failure:  # noqa: BLE001 - one failure must not delay the others; the next round retries
             log.error("account.merge_failed", user_id=user_id, exc_info=failure)
-    for user_id in found.requested:
+    for user_id in gaps.requested:
         await request_again(db, user_id, grace)
-    for user_id, withdrawn_at in found.withdrawn:
+    for user_id, withdrawn_at in gaps.withdrawn:
         await withdraw_again(db, user_id, withdrawn_at)
     async with db.transaction() as tx:
-        postponed = await erasure_requests.postpone(tx, Instant(tx.now + grace), except_for=found.people)
+        postponed = await erasure_requests.postpone(tx, Instant(tx.now + grace), except_for=gaps.people)
     log.warning(
         "ledger.caught_up",
-        deleted=len(found.people),
-        merged=len(found.merged),
-        requested=len(found.requested),
-        withdrawn=len(found.withdrawn),
+        deleted=len(gaps.people),
+        merged=len(gaps.merged),
+        requested=len(gaps.requested),
+        withdrawn=len(gaps.withdrawn),
         postponed=postponed,
     )
-    return found
+    return gaps
 
 
 async def _existing(reader: Reader, user_ids: Collection[UserId]) -> set[UserId]:
     """Return the people who have a row that is not blank."""
-    found: set[UserId] = set()
+    existing: set[UserId] = set()
     ids = sorted(user_ids)
     for start in range(0, len(ids), _AT_A_TIME):
-        some = ids[start : start + _AT_A_TIME]
-        rows = await reader.fetch("select id from users where id in :ids and created_at <> 0", ids=some)
-        found |= {UserId(row["id"]) for row in rows}
-    return found
+        chunk = ids[start : start + _AT_A_TIME]
+        rows = await reader.fetch("select id from users where id in :ids and created_at <> 0", ids=chunk)
+        existing |= {UserId(row["id"]) for row in rows}
+    return existing
 
 
 async def _delete_again(tx: Transaction, user_id: UserId) -> None:
-    there = await users.by_id(tx, user_id)
-    if there is not None and there.created_at != 0:
+    user = await users.by_id(tx, user_id)
+    if user is not None and user.created_at != 0:
         await actions.request(tx, user_id, 0)
         await erasure_requests.advance(tx, user_id, ErasureStage.ERASING)
 
@@ -124,8 +128,8 @@ async def _delete_again(tx: Transaction, user_id: UserId) -> None:
 async def request_again(db: Database, user_id: UserId, grace: int) -> bool:
     """Re-create somebody's deletion request, with a new grace period, if it is newer than the backup."""
     async with db.transaction() as tx:
-        there = await users.by_id(tx, user_id)
-        if there is None or there.created_at == 0 or await erasure_requests.find(tx, user_id) is not None:
+        user = await users.by_id(tx, user_id)
+        if user is None or user.created_at == 0 or await erasure_requests.find(tx, user_id) is not None:
             return False
         await actions.request(tx, user_id, grace)
     return True
@@ -134,8 +138,12 @@ async def request_again(db: Database, user_id: UserId, grace: int) -> bool:
 async def withdraw_again(db: Database, user_id: UserId, withdrawn_at: datetime) -> bool:
     """Withdraw a request in the backup that was withdrawn later."""
     async with db.transaction() as tx:
-        asked = await erasure_requests.find(tx, user_id)
-        if asked is None or asked.stage is ErasureStage.ERASING or to_datetime(asked.requested_at) > withdrawn_at:
+        erasure_request = await erasure_requests.find(tx, user_id)
+        if (
+            erasure_request is None
+            or erasure_request.stage is ErasureStage.ERASING
+            or to_datetime(erasure_request.requested_at) > withdrawn_at
+        ):
             return False
         return await erasure_requests.cancel(tx, user_id)
 
@@ -146,9 +154,9 @@ async def merge_again(db: Database, user_id: UserId, into: UserId) -> bool:
     """
 
     async def work(tx: Transaction) -> bool:
-        there = await users.by_id(tx, user_id)
+        user = await users.by_id(tx, user_id)
         other = await users.by_id(tx, into)
-        if there is None or other is None or 0 in {there.created_at, other.created_at}:
+        if user is None or other is None or 0 in {user.created_at, other.created_at}:
             return False
         await merge(tx, user_id, into)
         return True

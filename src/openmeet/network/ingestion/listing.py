@@ -60,7 +60,7 @@ async def list_records(
         raise NotFound(RepositoryReason.NO_PDS, did=did)
     client = XrpcClient(network.http, network.clock, document.pds, circuits=network.circuits)
     cids: dict[str, str] = {}
-    kept: dict[str, bytes] = {}
+    records_by_uri: dict[str, bytes] = {}
     room = MAX_KEPT_BYTES
     try:
         await spend_on_home(network, spend_on_host, did)
@@ -74,23 +74,23 @@ async def list_records(
                 cids[uri] = cid
                 record = _encoded(value, cid) if room > 0 else None
                 if record is not None and len(record) <= room:
-                    kept[uri] = record
+                    records_by_uri[uri] = record
                     room -= len(record)
     except Malformed as wrong:
         raise RemoteFailed(IngestionReason.UNREADABLE_RECORDS, did=did, what=wrong.kind) from wrong
     except Refused as refused:
         raise not_served(refused) from refused
-    return Listing(rev, cids, kept)
+    return Listing(rev, cids, records_by_uri)
 
 
 async def _held_collections(client: XrpcClient, did: Did) -> set[str] | None:
     """Return the existing collections, so that empty ones can be skipped; None if the server does not say."""
     try:
-        held = (await client.query("com.atproto.repo.describeRepo", {"repo": did})).get("collections")
+        collections = (await client.query("com.atproto.repo.describeRepo", {"repo": did})).get("collections")
     except (InvalidInput, NotFound, Refused, RemoteFailed) as unsaid:
         log.info("repository.not_described", did=did, reason=unsaid.why)
         return None
-    return {one for one in held if isinstance(one, str)} if isinstance(held, list) else None
+    return {one for one in collections if isinstance(one, str)} if isinstance(collections, list) else None
 
 
 async def _of_collection(

@@ -104,13 +104,15 @@ async def apply_record(
     base, ours = await _base_and_ours(tx, context, group, publication, base_record, share, theirs)
     silent = {name for key, name in _SILENT.items() if key not in record_of(version.body)}
     theirs = replace(theirs, **{name: getattr(base, name) for name in silent})
-    held: dict[str, Any] = {"backup_admins": ours.backup_admins}
+    fixed: dict[str, Any] = {"backup_admins": ours.backup_admins}
     if group.details.promotion_level is not PromotionLevel.PUBLIC:
-        held["level"] = ours.level
+        fixed["level"] = ours.level
     if share is Share.LEAST:
-        kept = {name: getattr(ours, name) for group_of in MERGE_RULE.groups for name in group_of if name not in _LEAST}
-        base, theirs, held = replace(base, **kept), replace(theirs, **kept), {"level": ours.level}
-    joined = merge_local.merge_version(MERGE_RULE, publication, version, tx.now, (base, ours, theirs), held)
+        fixed_values = {
+            name: getattr(ours, name) for group_of in MERGE_RULE.groups for name in group_of if name not in _LEAST
+        }
+        base, theirs, fixed = replace(base, **fixed_values), replace(theirs, **fixed_values), {"level": ours.level}
+    joined = merge_local.merge_version(MERGE_RULE, publication, version, tx.now, (base, ours, theirs), fixed)
     await _apply(tx, group, ours, joined.merged.value)
     await merge_local.store_merge(tx, MERGE_RULE, publication, version, joined)
 
@@ -124,8 +126,8 @@ async def record_deleted(tx: Transaction, *, uri: str, rev: str, publication: Pu
         return
     group = await queries.lock(tx, GroupId(publication.subject_id))
     if group is not None and group.deleted_at is None and group.details.sync_enabled:
-        wanted = replace(group, details=replace(group.details, sync_enabled=False))
-        after = await actions.change(tx, group, wanted, by=record_holder_of(group), is_read=True)
+        without_sync = replace(group, details=replace(group.details, sync_enabled=False))
+        after = await actions.change(tx, group, without_sync, by=record_holder_of(group), is_read=True)
         await group_hosting.follow_up(tx, group, after)
     await links.note(tx, PublicationKind.GROUP, publication.subject_id, uri=None, cid=None)
 
@@ -174,18 +176,18 @@ async def _stated_here(
 ) -> GroupRead:
     """Return what the group's record would contain if it replaced ``previous`` now."""
     page = f"{context.instance}/groups/{quote(group.slug)}"
-    out = GroupOut(group, share, page, await published_backups(reader, group))
-    return read_group(GROUP, write_group(out, previous))
+    group_out = GroupOut(group, share, page, await published_backups(reader, group))
+    return read_group(GROUP, write_group(group_out, previous))
 
 
 def _our_avatar(group: Group, publication: Publication, agreed: str) -> str:
     """Return the CID of our picture, or a placeholder if a picture was chosen here and has no CID yet."""
-    known = group.network
-    if known.avatar_cid is not None:
-        return known.avatar_cid
-    if known.picture_revision <= publication.sent_revision:
+    network = group.network
+    if network.avatar_cid is not None:
+        return network.avatar_cid
+    if network.picture_revision <= publication.sent_revision:
         return agreed
-    if publication.chosen_revision is not None and publication.chosen_revision >= known.picture_revision:
+    if publication.chosen_revision is not None and publication.chosen_revision >= network.picture_revision:
         return cid_of_blob(record_of(publication.chosen_body).get("avatar")) or ""
     return "" if group.picture is None else f"picture {group.picture.key}"
 
@@ -195,17 +197,17 @@ async def _apply(tx: Transaction, group: Group, ours: GroupRead, merged: GroupRe
     contains fewer details.
     """
     changed = {name: getattr(merged, name) for name in DETAILS if getattr(merged, name) != getattr(ours, name)}
-    wanted = replace(group, details=details_with(group.details, changed))
+    changed_group = replace(group, details=details_with(group.details, changed))
     if merged.avatar != ours.avatar:
         network = replace(group.network, avatar_cid=merged.avatar or None, picture_revision=0)
-        wanted = replace(wanted, picture=None, network=network)
+        changed_group = replace(changed_group, picture=None, network=network)
     if set(ours.backup_admins) - set(merged.backup_admins):
-        wanted = replace(
-            wanted, succession_plan=replace(group.succession_plan, backup_admin_id=None, backup_admin_did=None)
+        changed_group = replace(
+            changed_group, succession_plan=replace(group.succession_plan, backup_admin_id=None, backup_admin_did=None)
         )
-    if wanted == group:
+    if changed_group == group:
         return
-    after = await actions.change(tx, group, wanted, by=record_holder_of(group), is_read=True)
+    after = await actions.change(tx, group, changed_group, by=record_holder_of(group), is_read=True)
     await group_hosting.follow_up(tx, group, after)
     if share_of(after) is not share_of(group):
         # Retract what exceeds the current publish level.
@@ -235,10 +237,10 @@ async def apply_acceptance(
     tx: Transaction, version: RecordVersion, stated: GroupStatement, publication: Publication
 ) -> None:
     """Apply a version of the group's acceptance of a member that another app has changed."""
-    found = await _group_and_member(tx, publication)
-    if found is None:
+    group_and_member = await _group_and_member(tx, publication)
+    if group_and_member is None:
         return  # it is being retracted
-    group, membership = found
+    group, membership = group_and_member
     if not await _is_about(tx, group, membership, stated):
         await merge_local.keep_ours(tx, publication, version, why=RecordReason.NO_STATEMENT_OF_MEMBER)
         return
@@ -248,8 +250,8 @@ async def apply_acceptance(
     ours, theirs = AcceptedRole(membership.role), AcceptedRole(stated.role)
     _, is_here = await identities.author_for_did(tx, parse_did(stated.about))
     is_fixed = GroupRole.OWNER in {membership.role, stated.role} or not is_here
-    way, held = (_GIVEN_HERE, {"role": membership.role}) if is_fixed else (_GIVEN_ANYWHERE, {})
-    joined = merge_local.merge_version(way, publication, version, tx.now, (base, ours, theirs), held)
+    way, fixed = (_GIVEN_HERE, {"role": membership.role}) if is_fixed else (_GIVEN_ANYWHERE, {})
+    joined = merge_local.merge_version(way, publication, version, tx.now, (base, ours, theirs), fixed)
     if joined.merged.value != ours:
         await _put(tx, group, membership, joined.merged.value.role, GroupLogAction.ROLE_CHANGED, before=membership.role)
     await merge_local.store_merge(tx, way, publication, version, joined)
@@ -270,10 +272,10 @@ async def acceptance_deleted(tx: Transaction, *, uri: str, rev: str, publication
     reason = PublicationReason.RECORD_DELETED
     if not await publication_echoes.mark_deleted_elsewhere(tx, uri=uri, rev=rev, reason=reason):
         return
-    found = await _group_and_member(tx, publication)
-    if found is None:
+    group_and_member = await _group_and_member(tx, publication)
+    if group_and_member is None:
         return
-    group, membership = found
+    group, membership = group_and_member
     # If the group's own record is deleted as well, the group has left the network and nobody was removed.
     if membership.role is not GroupRole.OWNER and group.network.record_uri is not None:
         await _put(tx, group, membership, GroupRole.LEFT, GroupLogAction.REMOVED, before=membership.role)
@@ -287,8 +289,8 @@ async def admit(tx: Transaction, group: Group, did: str) -> None:
     uri = None if locked is None or locked.deleted_at is not None else locked.network.record_uri
     if locked is None or uri is None:
         return
-    behind = await identity_queries.of_person_with(tx, did)
-    dids = [str(one.did) for one in behind] or [did]
+    person = await identity_queries.of_person_with(tx, did)
+    dids = [str(one.did) for one in person] or [did]
     own = [uri, *await record_queries.superseded_uris(tx, locked.id)]
     stated = {one.uri: one for one in await record_queries.about(tx, StatementKind.MEMBERSHIP.value, own, dids)}
     accepted = [
@@ -296,32 +298,36 @@ async def admit(tx: Transaction, group: Group, did: str) -> None:
         for one in await record_queries.about(tx, StatementKind.ACCEPTANCE.value, [uri], dids)
         if one.refers_to in stated and stated[one.refers_to].about == one.about
     ]
-    ours = await publication_leases.published_among(tx, [one.uri for one in accepted])
-    theirs = next((one for one in accepted if one.uri not in ours), None)
-    if theirs is not None:
-        await _let_in(tx, locked, theirs)
+    ours = await publication_leases.owned_among(tx, [one.uri for one in accepted])
+    member_statement = next((one for one in accepted if one.uri not in ours), None)
+    if member_statement is not None:
+        await _let_in(tx, locked, member_statement)
 
 
 async def _let_in(tx: Transaction, group: Group, by: MembershipStatement) -> None:
     user_id, is_here = await identities.author_for_did(tx, parse_did(by.about))
-    mine = await queries.find_member(tx, group.id, user_id)
-    before = mine.role if mine else None
-    publication = None if mine is None else await publication_leases.find(tx, PublicationKind.ACCEPTANCE, mine.id)
+    current_membership = await queries.find_member(tx, group.id, user_id)
+    before = current_membership.role if current_membership else None
+    publication = (
+        None
+        if current_membership is None
+        else await publication_leases.find(tx, PublicationKind.ACCEPTANCE, current_membership.id)
+    )
     if before in {GroupRole.BANNED, GroupRole.OWNER} or (publication is not None and publication.uri is not None):
         return
     role = by.role if is_here and by.role is not GroupRole.OWNER else GroupRole.MEMBER
-    membership = mine or queries.new_membership(tx.now, group.id, user_id, role)
+    membership = current_membership or queries.new_membership(tx.now, group.id, user_id, role)
     membership = replace(membership, statement_uri=by.refers_to, joined_at=membership.joined_at or tx.now)
     act = GroupLogAction.ROLE_CHANGED if before in INSIDE else GroupLogAction.APPROVED
     if before is role:
         await queries.put_member(tx, replace(membership, revision=membership.revision + 1))
     else:
         membership = await _put(tx, group, membership, role, act, before=before)
-    known = await seen.find(tx, by.uri)
-    if known is None or known.cid is None or known.body is None:
+    seen_record = await seen.find(tx, by.uri)
+    if seen_record is None or seen_record.cid is None or seen_record.body is None:
         return
     # This is now the record to update; a second one must never be written.
-    version = RecordVersion(by.uri, known.rev, known.cid, known.body)
+    version = RecordVersion(by.uri, seen_record.rev, seen_record.cid, seen_record.body)
     await publication_echoes.attach(tx, version, kind=PublicationKind.ACCEPTANCE, subject_id=membership.id)
     await publication_echoes.adopt(tx, version)
 
@@ -339,8 +345,8 @@ async def _is_about(tx: Transaction, group: Group, membership: Membership, state
     """Whether this is an acceptance that names the group's current record and this member."""
     if stated.kind is not StatementKind.ACCEPTANCE or stated.group_uri != group.network.record_uri:
         return False
-    known = await identity_queries.find(tx, stated.about)
-    return known is not None and known.user_id == membership.user_id
+    identity = await identity_queries.find(tx, stated.about)
+    return identity is not None and identity.user_id == membership.user_id
 
 
 async def _put(

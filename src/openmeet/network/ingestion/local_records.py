@@ -29,7 +29,7 @@ async def put(
     tx: Transaction,
     context: IngestionContext,
     reading: ParsedMessage,
-    known: SeenRecord | None,
+    seen_record: SeenRecord | None,
     publication: Publication,
     *,
     is_echo: bool,
@@ -37,7 +37,7 @@ async def put(
     """Apply an arriving version of a record that is written here. The caller holds the lock on the group or series."""
     message = reading.message
     state = RecordState.RAW if reading.reason else RecordState.MAPPED
-    is_same = known is not None and known.cid == message.cid
+    is_same = seen_record is not None and seen_record.cid == message.cid
     is_newest = await seen.put(
         tx, message, state=state, reason=reading.reason, subject_uri=reading.subject_uri or message.uri
     )
@@ -47,14 +47,16 @@ async def put(
         else:
             await remote_groups.withdraw_statement(tx, StatementKind.ACCEPTANCE, message.uri)
     if not is_newest:
-        has_base = publication.base_rev is not None and known is not None and publication.base_rev < known.rev
+        has_base = (
+            publication.base_rev is not None and seen_record is not None and publication.base_rev < seen_record.rev
+        )
         if is_echo or (is_same and has_base):
             # Now that the base is known, merge again the version that overtook it.
             await _reattach(tx, context, message, publication)
         return IngestResult.ECHO if is_echo else IngestResult.KNOWN
     if is_echo:
         return IngestResult.ECHO
-    if is_same and known is not None and known.state is state:
+    if is_same and seen_record is not None and seen_record.state is state:
         return IngestResult.KNOWN
     await apply_foreign_version(tx, context, version_of(message), publication)
     return IngestResult.RAW if reading.reason else IngestResult.APPLIED

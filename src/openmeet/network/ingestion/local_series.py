@@ -87,15 +87,15 @@ async def apply_rule_of_date(
     series = await queries.lock(tx, SeriesId(event.place_in_series.series_id))
     if series is None or not await _is_theirs(tx, version, series):
         return
-    why = await _why_not(tx, context, version, read, event, base, stated, was)
-    if why is None and stated is not None:
-        why = await _revise(tx, series, event.place_in_series.original_date, was, stated)
-    if why is not None:
+    refusal = await _why_not(tx, context, version, read, event, base, stated, was)
+    if refusal is None and stated is not None:
+        refusal = await _revise(tx, series, event.place_in_series.original_date, was, stated)
+    if refusal is not None:
         decision = FieldDecision(
             _FIELD,
             _text(base),
             _text(base),
-            merge_local.not_applied(why, _text(record)),
+            merge_local.not_applied(refusal, _text(record)),
             MergeReason.MANUAL_EDIT_IS_KEPT,
             MergeSide.OURS,
         )
@@ -180,8 +180,8 @@ def _rule_in(record: Mapping[str, Value], event: Event) -> Pattern | None:
     zone, place = event.time_zone, event.place_in_series
     if place is None:
         return None
-    found = read_native(record, event.title, "", zone, instant_of(original_of(place.original_date), zone))
-    return None if found is None else found.timing.pattern
+    native_rule = read_native(record, event.title, "", zone, instant_of(original_of(place.original_date), zone))
+    return None if native_rule is None else native_rule.timing.pattern
 
 
 def _fields(shape: Pattern) -> dict[str, Value]:
@@ -265,8 +265,8 @@ def _decide(field: str, was: Any, ours: Any, theirs: Any, facts: MergeInput) -> 
         case "start" | "time_zone" | "minutes" | "rule":
             return MergeReason.ORIGIN_WINS, MergeSide.OURS, ours
         case "left_out" | "added":
-            gone = (set(was) - set(ours)) | (set(was) - set(theirs))
-            return MergeReason.PARTS_ADD_UP, MergeSide.BOTH, tuple(sorted((set(ours) | set(theirs)) - gone))
+            removed_dates = (set(was) - set(ours)) | (set(was) - set(theirs))
+            return MergeReason.PARTS_ADD_UP, MergeSide.BOTH, tuple(sorted((set(ours) | set(theirs)) - removed_dates))
         case "venue":
             both = both_venues((was,), (ours,), (theirs,))
             if both is not None:

@@ -54,16 +54,16 @@ def merge_version(
     version: RecordVersion,
     now: Instant,
     values: tuple[T, T, T],
-    held: Mapping[str, Any],
+    fixed_values: Mapping[str, Any],
 ) -> MergedEdits[T]:
     """Merge another app's version with ours. ``values``: the agreed version, ours, theirs.
 
-    ``held``: fields that count as edited here whenever theirs differ, even if nobody has edited them.
+    ``fixed_values``: fields that count as edited here whenever theirs differ, even if nobody has edited them.
     """
     base, ours, theirs = values
     edits = {} if publication.edits is None else way.decode_edits(publication.edits)
     edits.update(way.edits_between(edits_since(way, publication, base), ours))
-    edits.update((name, value) for name, value in held.items() if value != getattr(theirs, name))
+    edits.update((name, value) for name, value in fixed_values.items() if value != getattr(theirs, name))
     facts = MergeInput(
         origin=RecordOrigin.HERE,
         ours_at=publication.edited_at,
@@ -100,9 +100,14 @@ async def keep_ours(
     """
     before, after = record_of(publication.base_body), record_of(version.body)
     changed = {key: value for key, value in after.items() if before.get(key) != value}
-    said = json.dumps(json_form.to_json(changed), ensure_ascii=False)
+    description = json.dumps(json_form.to_json(changed), ensure_ascii=False)
     decision = FieldDecision(
-        "record", "", "", not_applied(why, said if changed else ""), MergeReason.MANUAL_EDIT_IS_KEPT, MergeSide.OURS
+        "record",
+        "",
+        "",
+        not_applied(why, description if changed else ""),
+        MergeReason.MANUAL_EDIT_IS_KEPT,
+        MergeSide.OURS,
     )
     await merge_decisions.store(
         tx, uri=version.uri, theirs_rev=version.rev, ours_revision=publication.revision, decisions=(decision,)

@@ -69,9 +69,9 @@ _EDITING: Final = [
 async def unreviewed(reader: Reader, host: UserId) -> list[UnreviewedMerge]:
     """Return the merges that this host can reverse and has not reviewed, the oldest first."""
     rows = await reader.fetch(_UNREVIEWED, host=host, now=reader.now, editing=_EDITING)
-    found: dict[tuple[str, str], list[Row]] = {}
+    merges: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
-        found.setdefault((row["noun"], row["slug"]), []).append(row)
+        merges.setdefault((row["noun"], row["slug"]), []).append(row)
     return [
         UnreviewedMerge(
             noun,
@@ -80,7 +80,7 @@ async def unreviewed(reader: Reader, host: UserId) -> list[UnreviewedMerge]:
             tuple(dict.fromkeys(one["field"] for one in several)),
             several[0]["decided_at"],
         )
-        for (noun, slug), several in found.items()
+        for (noun, slug), several in merges.items()
     ]
 
 
@@ -149,8 +149,8 @@ async def merged_into_group(
 
 
 async def _group_to_change(reader: Reader, caller: Caller, slug: GroupSlug) -> tuple[Group, list[str]]:
-    group, mine = await groups.visible(reader, slug, caller.user_id)
-    rules.require_permission(mine.role if mine else None, GroupPermission.EDIT_GROUP)
+    group, membership = await groups.visible(reader, slug, caller.user_id)
+    rules.require_permission(membership.role if membership else None, GroupPermission.EDIT_GROUP)
     uris = [row["uri"] for row in await reader.fetch(_OF_MEMBERS, group_id=group.id)]
     if group.network.record_uri is not None:
         uris.append(group.network.record_uri)

@@ -37,24 +37,28 @@ _MOST_EDITS: Final = 1_000_000
 
 async def recognise(tx: Transaction, instance: str, readings: Sequence[ParsedMessage]) -> set[str]:
     """Find our own records among unknown ones and attach them to their rows. Returns their URIs."""
-    found: set[str] = set()
+    own_uris: set[str] = set()
     for reading in readings:
-        message, mark = reading.message, None if reading.event is None else reading.event.origin
-        if mark is None or mark.instance != instance or message.collection != EVENT or not message.is_verified:
+        message, origin = reading.message, None if reading.event is None else reading.event.origin
+        if origin is None or origin.instance != instance or message.collection != EVENT or not message.is_verified:
             continue
-        if not 0 < mark.version <= _MOST_EDITS or message.uri in found:
+        if not 0 < origin.version <= _MOST_EDITS or message.uri in own_uris:
             continue
         if await seen.is_history(tx, message.did, message.rev):
             continue  # an old message about a record that is known to be deleted (invariant 10)
-        if await _take_as_ours(tx, message, EventId(mark.event_id), mark.version):
-            found.add(message.uri)
-    return found
+        if await _take_as_ours(tx, message, EventId(origin.event_id), origin.version):
+            own_uris.add(message.uri)
+    return own_uris
 
 
-async def count_on(tx: Transaction, instance: str, mark: OriginMark | None, event_id: EventId) -> None:
+async def count_on(tx: Transaction, instance: str, origin: OriginMark | None, event_id: EventId) -> None:
     """Raise the event's revision to the counter in its record, which is higher if the record is from before a restore."""
-    if mark is not None and (mark.instance, mark.event_id) == (instance, event_id) and mark.version <= _MOST_EDITS:
-        await event_queries.raise_revision(tx, event_id, mark.version)
+    if (
+        origin is not None
+        and (origin.instance, origin.event_id) == (instance, event_id)
+        and origin.version <= _MOST_EDITS
+    ):
+        await event_queries.raise_revision(tx, event_id, origin.version)
 
 
 async def _take_as_ours(tx: Transaction, message: RecordMessage, event_id: EventId, version: int) -> bool:
@@ -65,10 +69,10 @@ async def _take_as_ours(tx: Transaction, message: RecordMessage, event_id: Event
         return False
     if await event_queries.by_record_uri(tx, message.uri) is not None:
         return False  # the record came back earlier, and a separate event was derived from it
-    former = await superseded_records.find(tx, message.uri)
-    if former is not None and former.subject_id != event.id:
+    superseded = await superseded_records.find(tx, message.uri)
+    if superseded is not None and superseded.subject_id != event.id:
         return False  # a copied mark: the URI belongs to another event
-    is_back = former is not None and not former.is_there
+    is_back = superseded is not None and not superseded.is_there
     if reach_of(event) is PublishLevel.NOTHING and not is_back:
         return False
     # Counting continues from the record's counter: a smaller number would mark our version as older.
@@ -95,7 +99,12 @@ async def _repositories_of(tx: Transaction, event: Event) -> set[str]:
     group = None if event.group is None else await groups.by_id(tx, event.group.id)
     account = None if group is None else group.network.account_id
     people = [event.author_id] if account is None else [event.author_id, account]
-    return {one.did for mine in (await identities.of_users(tx, people)).values() for one in mine if one.can_write}
+    return {
+        one.did
+        for identities_of_person in (await identities.of_users(tx, people)).values()
+        for one in identities_of_person
+        if one.can_write
+    }
 
 
 CountUnknown = Callable[[str], object]

@@ -65,62 +65,66 @@ async def follow(tx: Transaction, context: IngestionContext, uri: str, record: M
 
 
 async def _step(tx: Transaction, context: IngestionContext, old: str, new: str) -> None:
-    known = await seen.find_many(tx, [old, new])
-    if old == new or old not in known or new not in known:
+    seen_records = await seen.find_many(tx, [old, new])
+    if old == new or old not in seen_records or new not in seen_records:
         return
-    if _succession_in(known[old]).successor != new or old not in _succession_in(known[new]).predecessors:
+    if _succession_in(seen_records[old]).successor != new or old not in _succession_in(seen_records[new]).predecessors:
         return
-    kept, gone = await event_queries.by_record_uri(tx, old), await event_queries.by_record_uri(tx, new)
-    if kept is None or gone is None or not await _may_join(tx, kept, gone):
+    old_event, new_event = await event_queries.by_record_uri(tx, old), await event_queries.by_record_uri(tx, new)
+    if old_event is None or new_event is None or not await _may_join(tx, old_event, new_event):
         return
-    await hold_each(tx, "events", "id", sorted([kept.id, gone.id]))
-    await _join(tx, context, kept, gone, known[new])
+    await hold_each(tx, "events", "id", sorted([old_event.id, new_event.id]))
+    await _join(tx, context, old_event, new_event, seen_records[new])
 
 
-async def _may_join(tx: Transaction, kept: Event, gone: Event) -> bool:
-    is_from_there = {kept.origin, gone.origin} == {RecordOrigin.NETWORK} and not (kept.is_gone or gone.is_gone)
+async def _may_join(tx: Transaction, old_event: Event, new_event: Event) -> bool:
+    is_from_there = {old_event.origin, new_event.origin} == {RecordOrigin.NETWORK} and not (
+        old_event.is_gone or new_event.is_gone
+    )
     return (
         is_from_there
-        and not await subjects_with_publication(tx, PublicationKind.EVENT, [kept.id, gone.id])
-        and await merge.has_no_limits(tx, kept)
+        and not await subjects_with_publication(tx, PublicationKind.EVENT, [old_event.id, new_event.id])
+        and await merge.has_no_limits(tx, old_event)
     )
 
 
-async def _join(tx: Transaction, context: IngestionContext, kept: Event, gone: Event, newest: SeenRecord) -> None:
+async def _join(
+    tx: Transaction, context: IngestionContext, old_event: Event, new_event: Event, newest: SeenRecord
+) -> None:
     """Merge the two: the event that was known first continues with the new record, and the event derived only from the
     new record is removed.
     """
-    old, new, did = kept.record_uri or "", newest.uri, Did(newest.did)
+    old, new, did = old_event.record_uri or "", newest.uri, Did(newest.did)
     author_id, _ = await identities.author_for_did(tx, did)
-    await ownership.detach_event_record(tx, gone.id)
-    await superseded_records.store(tx, PublicationKind.EVENT, kept.id, old, is_authors=True)
-    await superseded_records.assign(tx, PublicationKind.EVENT, gone.id, kept.id)
-    await event_queries.set_record(tx, kept.id, new, newest.cid or "", did)
-    await ownership.set_network_author(tx, kept.id, author_id)
+    await ownership.detach_event_record(tx, new_event.id)
+    await superseded_records.store(tx, PublicationKind.EVENT, old_event.id, old, is_authors=True)
+    await superseded_records.assign(tx, PublicationKind.EVENT, new_event.id, old_event.id)
+    await event_queries.set_record(tx, old_event.id, new, newest.cid or "", did)
+    await ownership.set_network_author(tx, old_event.id, author_id)
     read = read_event(newest.collection, cbor.decode(newest.body or b""), rkey=newest.rkey, indexed_at=tx.now)
     succession = without_own_links(read.event, context)
     await events.apply_from_network(tx, uri=new, cid=newest.cid or "", author_id=author_id, event=succession)
-    await notify.of_change(tx, kept, kept.id, newest.rev)
+    await notify.of_change(tx, old_event, old_event.id, newest.rev)
     await seen.move_answers(
-        tx, [one.uri for one in await superseded_records.of_subject(tx, PublicationKind.EVENT, kept.id)], new
+        tx, [one.uri for one in await superseded_records.of_subject(tx, PublicationKind.EVENT, old_event.id)], new
     )
-    both = await merge.merge_events(tx, gone.id, kept.id)
+    both = await merge.merge_events(tx, new_event.id, old_event.id)
     # No RSVP is pending for either of the two any longer.
-    await pending.apply_pending(tx, {new: kept.id})
+    await pending.apply_pending(tx, {new: old_event.id})
     twice = await tx.fetch(_ANSWERED_TWICE, uri=new, collections=sorted(RSVPS))
     dids = {row["did"] for row in twice} | await _dids_of(tx, both)
-    await rsvps.derive_each(tx, [PersonAndEvent(Did(one), new, kept.id) for one in sorted(dids)])
+    await rsvps.derive_each(tx, [PersonAndEvent(Did(one), new, old_event.id) for one in sorted(dids)])
 
 
 async def _dids_of(tx: Transaction, people: Collection[UserId]) -> set[str]:
-    found = await identity_queries.of_users(tx, sorted(people)) if people else {}
-    return {one.did for some in found.values() for one in some}
+    identities = await identity_queries.of_users(tx, sorted(people)) if people else {}
+    return {one.did for identities_of_person in identities.values() for one in identities_of_person}
 
 
-def _succession_in(known: SeenRecord) -> RecordSuccession:
-    if known.state is not RecordState.MAPPED or known.body is None:
+def _succession_in(seen_record: SeenRecord) -> RecordSuccession:
+    if seen_record.state is not RecordState.MAPPED or seen_record.body is None:
         return RecordSuccession()
-    record = cbor.decode(known.body)
+    record = cbor.decode(seen_record.body)
     return read_succession(record) if isinstance(record, dict) else RecordSuccession()
 
 

@@ -32,9 +32,9 @@ async def release(tx: Transaction, waited_for: set[str], uris: Sequence[str]) ->
     events.
     """
     await complete_failed(tx, JobKind.FETCH_SUBJECT, uris)
-    wanted = [uri for uri in uris if uri in waited_for]
-    waited_for.difference_update(wanted)
-    await apply_pending(tx, await by_record.ids_with(tx, wanted))
+    waited_uris = [uri for uri in uris if uri in waited_for]
+    waited_for.difference_update(waited_uris)
+    await apply_pending(tx, await by_record.ids_with(tx, waited_uris))
 
 
 async def follow_record(tx: Transaction, made: Mapping[str, EventId]) -> None:

@@ -73,17 +73,17 @@ async def take_due(db: Database, erasing: PersonErasureContext) -> int:
 
 async def _advance(db: Database, erasing: PersonErasureContext, user_id: UserId, now: Instant) -> bool:
     async with db.reader() as reader:
-        asked = await erasure_requests.find(reader, user_id)
-    if asked is None:
+        erasure_request = await erasure_requests.find(reader, user_id)
+    if erasure_request is None:
         return False  # they signed in while others were being deleted
     # This also covers requests that were interrupted or came back with a backup: attendees must be notified before
     # upcoming events disappear.
-    is_over = asked.stage is ErasureStage.REQUESTED and actions.ends_at(asked) <= now
-    if is_over or asked.stage is ErasureStage.ERASING:
-        await actions.end(db, asked)
+    is_over = erasure_request.stage is ErasureStage.REQUESTED and actions.ends_at(erasure_request) <= now
+    if is_over or erasure_request.stage is ErasureStage.ERASING:
+        await actions.end(db, erasure_request)
         async with db.reader() as reader:
-            asked = await erasure_requests.find(reader, user_id)
-    if asked is not None and asked.due_at <= now:
+            erasure_request = await erasure_requests.find(reader, user_id)
+    if erasure_request is not None and erasure_request.due_at <= now:
         return await erase(db, erasing, user_id) is not None
     return False
 
@@ -97,7 +97,7 @@ async def erase(db: Database, erasing: PersonErasureContext, user_id: UserId) ->
     async with db.transaction() as tx:
         if not await erasure_requests.advance(tx, user_id, ErasureStage.ERASING):
             return None
-        left = await actions.undeleted_records(tx, user_id)
+        undeleted = await actions.undeleted_records(tx, user_id)
         dids = [one.did for one in await identities.of_user(tx, user_id)]
         accounts = await identities.custodial_of(tx, [user_id])
     if user_id not in erasing.ledger.people():  # an earlier attempt has already noted it
@@ -114,7 +114,7 @@ async def erase(db: Database, erasing: PersonErasureContext, user_id: UserId) ->
         for name, number in (await account_rows.forget(tx, user_id)).items():
             deleted[name] = deleted.get(name, 0) + number
         is_at_homeserver = await mirroring.is_withdrawing(tx, user_id)
-    return ErasureReport(deleted, left, tuple(accounts), is_at_homeserver)
+    return ErasureReport(deleted, undeleted, tuple(accounts), is_at_homeserver)
 
 
 async def discard_files(db: Database, erasing: PersonErasureContext) -> None:
@@ -163,9 +163,9 @@ async def note_requests(db: Database, ledger: ErasureLedger) -> None:
         async with db.transaction() as tx:
             await erasure_requests.forget_withdrawal(tx, user_id, withdrawn_at)
     noted = ledger.requests()
-    for asked in requests:
-        if asked.user_id not in noted and asked.stage is not ErasureStage.ERASING:
-            ledger.note_request(asked.user_id, asked.requested_at)
+    for erasure_request in requests:
+        if erasure_request.user_id not in noted and erasure_request.stage is not ErasureStage.ERASING:
+            ledger.note_request(erasure_request.user_id, erasure_request.requested_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,10 +222,10 @@ async def erase_again(db: Database, erasing: PersonErasureContext, grace: int) -
 
 async def _erase_one_again(db: Database, erasing: PersonErasureContext, user_id: UserId) -> bool:
     async with db.transaction() as tx:
-        there = await users.by_id(tx, user_id)
+        user = await users.by_id(tx, user_id)
         # A blanked row no longer has its creation time.
-        if there is None or there.created_at == 0:
+        if user is None or user.created_at == 0:
             return False
-        asked = await erasure_requests.put(tx, user_id, Instant(tx.now))
-    await actions.end(db, asked)
+        erasure_request = await erasure_requests.put(tx, user_id, Instant(tx.now))
+    await actions.end(db, erasure_request)
     return await erase(db, erasing, user_id) is not None

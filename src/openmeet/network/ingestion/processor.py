@@ -61,24 +61,24 @@ async def run(processor: Processor, stop: asyncio.Event) -> None:
     while not stop.is_set():
         try:
             elapsed = stopwatch()
-            taken = await run_once(processor, limit=limit)
-            limit = next_limit(limit, taken, elapsed())
-            if taken == 0:
+            count = await run_once(processor, limit=limit)
+            limit = next_limit(limit, count, elapsed())
+            if count == 0:
                 await processor.queue.wait(1.0)
         except Failure as away:
             log.warning("processor.paused", reason=away.why)
             await asyncio.sleep(1.0)
 
 
-def next_limit(limit: int, taken: int, seconds: float) -> int:
+def next_limit(limit: int, count: int, seconds: float) -> int:
     """Return the next batch size: as many messages as fit well into a transaction at the speed of the last batch, but
     at most twice the last size.
 
     A batch that does not fit is split and applied again, which slows down a slow machine further.
     """
-    if not taken:
+    if not count:
         return limit
-    return max(1, min(BATCH, 2 * limit, int(taken * _BATCH_SECONDS / max(seconds, 1e-6))))
+    return max(1, min(BATCH, 2 * limit, int(count * _BATCH_SECONDS / max(seconds, 1e-6))))
 
 
 async def run_once(processor: Processor, *, limit: int = BATCH) -> int:
@@ -169,13 +169,13 @@ async def _failed(processor: Processor, delivery: Delivery, failure: Exception) 
     attempts = delivery.attempts + 1
     is_passing = isinstance(failure, Failure) and retry.is_worth_retrying(failure)
     log.error("message.failed", message_id=delivery.message.message_id, attempts=attempts, error=repr(failure))
-    why = str(reason_of(failure)) if isinstance(failure, Failure) else f"{type(failure).__name__}: {failure}"
+    reason = str(reason_of(failure)) if isinstance(failure, Failure) else f"{type(failure).__name__}: {failure}"
     if attempts >= (PASSING_TRIES if is_passing else POLICY.unforeseen_tries):
-        await _bury(processor, delivery, why)
+        await _bury(processor, delivery, reason)
         return
     processor.counting.result(delivery.message.routing_key, Result.RETRIED)
     jitter = random.random()  # noqa: S311 - spreads retries; not used for security
-    await processor.queue.retry(delivery, retry.wait_seconds(attempts, jitter, policy=POLICY), why)
+    await processor.queue.retry(delivery, retry.wait_seconds(attempts, jitter, policy=POLICY), reason)
 
 
 async def _bury(processor: Processor, delivery: Delivery, reason: str) -> None:

@@ -134,19 +134,19 @@ async def store_result(
     """Store which records of these collections failed in a step of a read. Others that failed in that step before are
     released.
     """
-    found = {one.uri: one for one in failed}
+    failures_by_uri = {one.uri: one for one in failed}
     before = await tx.fetch(_IN_STEP, did=did, step=step.value, collections=sorted(collections))
-    await remove(tx, [row["uri"] for row in before if row["uri"] not in found])
-    await add(tx, step, list(found.values()))
+    await remove(tx, [row["uri"] for row in before if row["uri"] not in failures_by_uri])
+    await add(tx, step, list(failures_by_uri.values()))
 
 
 async def add(tx: Transaction, step: FailedStep, failed: Sequence[RecordFailure]) -> None:
     """Quarantine records that have just failed in this step. Other records are not affected."""
     rows: list[Mapping[str, object]] = []
-    for one in sorted(failed, key=lambda some: some.uri):
+    for one in sorted(failed, key=lambda failure: failure.uri):
         uri = parse_at_uri(one.uri)
-        said = {"rev": one.rev, "cid": one.cid, "reason": encode_explanation(one.reason)}
-        rows.append({"uri": one.uri, "did": str(uri.authority), "collection": str(uri.collection), **said})
+        details = {"rev": one.rev, "cid": one.cid, "reason": encode_explanation(one.reason)}
+        rows.append({"uri": one.uri, "did": str(uri.authority), "collection": str(uri.collection), **details})
     await execute_each(tx, _ADD, rows, step=step.value, now=tx.now)
 
 

@@ -175,16 +175,16 @@ async def reconcile(
     if listing is None:
         return Reconciled(did, None, (), ())
     proofs = await _proven(db, network, did, listing, asking) if asking.proves_each else []
-    there = dict(listing.cids)
+    listed_cids = dict(listing.cids)
     for message in proofs:
         if message.cid is None:
-            there.pop(message.uri, None)
+            listed_cids.pop(message.uri, None)
         else:
-            there[message.uri] = message.cid
+            listed_cids[message.uri] = message.cid
     rev = max([listing.rev, *(message.rev for message in proofs)])
-    found = await _compare(db, context, did, there, rev)
+    differences = await _compare(db, context, did, listed_cids, rev)
     if is_dry_run:
-        return Reconciled(did, len(there), (), found)
+        return Reconciled(did, len(listed_cids), (), differences)
     is_first = await _is_first(db, did)
     proven = await apply_each(db, context, proofs)
     taking = await _waiting_for_budget(
@@ -193,9 +193,9 @@ async def reconcile(
     taken = ApplyResult(proven.is_whole and taking.applied.is_whole, [*proven.failed, *taking.applied.failed])
     await mark_read(db, did, replace(taking, applied=taken))
     aside = {one.uri for one in taken.failed}
-    unmended = await _repair(db, network, context, did, [one for one in found if one.uri not in aside], asking)
-    left = {(one.uri, one.kind) for one in await _compare(db, context, did, there, rev)}
-    counted = [] if is_first or not taken.is_whole else await _worth_counting(db, found)
+    unmended = await _repair(db, network, context, did, [one for one in differences if one.uri not in aside], asking)
+    left = {(one.uri, one.kind) for one in await _compare(db, context, did, listed_cids, rev)}
+    counted = [] if is_first or not taken.is_whole else await _worth_counting(db, differences)
     repaired = [one for one in counted if (one.uri, one.kind) not in left]
     unrepaired = [one for one in counted if (one.uri, one.kind) in left]
     async with db.transaction() as tx:
@@ -205,19 +205,19 @@ async def reconcile(
         log.warning(
             "discrepancy.found", uri=one.uri, kind=one.kind.value, fields=one.fields, is_repaired=one in repaired
         )
-    return Reconciled(did, len(there), repaired, unrepaired, [*taken.failed, *unmended])
+    return Reconciled(did, len(listed_cids), repaired, unrepaired, [*taken.failed, *unmended])
 
 
 async def _compare(
-    db: Database, context: IngestionContext, did: Did, there: Mapping[str, str], rev: Tid
+    db: Database, context: IngestionContext, did: Did, listed_cids: Mapping[str, str], rev: Tid
 ) -> list[RecordDiscrepancy]:
     """Return the discrepancies, in URI order, without changing anything."""
     facts = await _facts(db, did)
-    found = compare(there, rev, facts)
-    disagreeing = {one.uri for one in found}
+    discrepancies = compare(listed_cids, rev, facts)
+    disagreeing = {one.uri for one in discrepancies}
     mapped = [uri for uri, one in facts.kept.items() if one.state is RecordState.MAPPED and one.rev <= rev]
-    contents = [uri for uri in sorted(mapped) if uri in there and uri not in disagreeing]
-    return in_order([*found, *await differing(db, context, did, contents, is_dry_run=True)])
+    contents = [uri for uri in sorted(mapped) if uri in listed_cids and uri not in disagreeing]
+    return in_order([*discrepancies, *await differing(db, context, did, contents, is_dry_run=True)])
 
 
 async def _proven(
@@ -229,13 +229,13 @@ async def _proven(
     uris = [*listing.cids, *(uri for uri, _, _ in expected if uri not in listing.cids)]
     messages: list[RecordMessage] = []
     for start in range(0, len(uris), BATCH):
-        left = uris[start : start + BATCH]
-        while left:
-            proofs = await fetch_proven_each(network, left, asking.spend_on_host, listing.records)
+        remaining_uris = uris[start : start + BATCH]
+        while remaining_uris:
+            proofs = await fetch_proven_each(network, remaining_uris, asking.spend_on_host, listing.records)
             messages += proofs.messages
             answered = {one.uri for one in proofs.messages} | {one.uri for one in proofs.failed}
-            left = [uri for uri in left if uri not in answered]
-            asking.progress(min(len(uris), start + BATCH) - len(left), len(uris))
+            remaining_uris = [uri for uri in remaining_uris if uri not in answered]
+            asking.progress(min(len(uris), start + BATCH) - len(remaining_uris), len(uris))
             await _wait_or_raise(asking, proofs.ended_by)
     return messages
 
@@ -264,7 +264,7 @@ async def written_to(reader: Reader) -> list[Did]:
 
 async def _facts(db: Database, did: Did) -> RepositoryFacts:
     async with db.reader() as reader:
-        kept = await reader.fetch(KEPT, did=did)
+        record_rows = await reader.fetch(KEPT, did=did)
         published = await reader.fetch(PUBLISHED, did=did)
         rowless = await reader.fetch(
             ROWLESS,
@@ -277,7 +277,7 @@ async def _facts(db: Database, did: Did) -> RepositoryFacts:
         )
         recordless = await reader.fetch(RECORDLESS[reader.engine], did=did)
     return RepositoryFacts(
-        {row["uri"]: KeptRecord(row["cid"], row["rev"], RecordState(row["standing"])) for row in kept},
+        {row["uri"]: KeptRecord(row["cid"], row["rev"], RecordState(row["standing"])) for row in record_rows},
         {row["uri"]: PublishedVersion(row["base_cid"], row["base_rev"] or "") for row in published},
         [row["uri"] for row in rowless],
         [row["uri"] for row in recordless],
@@ -291,13 +291,13 @@ async def _is_first(db: Database, did: Did) -> bool:
     return row is None or row["synced_at"] is None
 
 
-async def _worth_counting(db: Database, found: Sequence[RecordDiscrepancy]) -> list[RecordDiscrepancy]:
+async def _worth_counting(db: Database, discrepancies: Sequence[RecordDiscrepancy]) -> list[RecordDiscrepancy]:
     """Return the discrepancies without pending RSVPs to unknown events, which expire and come back by design."""
-    missing = [one.uri for one in found if one.kind is Discrepancy.RECORD_MISSING]
+    missing = [one.uri for one in discrepancies if one.kind is Discrepancy.RECORD_MISSING]
     async with db.reader() as reader:
-        known = await seen.find_many(reader, missing)
-    parked = {uri for uri, one in known.items() if one.state is RecordState.PARKED}
-    return [one for one in found if one.uri not in parked]
+        seen_records = await seen.find_many(reader, missing)
+    parked = {uri for uri, one in seen_records.items() if one.state is RecordState.PARKED}
+    return [one for one in discrepancies if one.uri not in parked]
 
 
 async def _repair(
@@ -305,14 +305,14 @@ async def _repair(
     network: NetworkClients,
     context: IngestionContext,
     did: Did,
-    found: Sequence[RecordDiscrepancy],
+    discrepancies: Sequence[RecordDiscrepancy],
     asking: ReconcileOptions,
 ) -> list[RecordFailure]:
     """Repair rows of this site that the read does not repair, because their records have not changed. Returns the
     failures.
     """
     failed: dict[str, RecordFailure] = {}
-    for one in found:
+    for one in discrepancies:
         if one.uri in failed:
             continue
         try:

@@ -48,8 +48,8 @@ async def picture_of(reader: Reader, event: Event) -> MediaIn | None:
     """
     if event.content.picture is not None or event.record_uri is None:
         return None
-    known = await seen.find(reader, event.record_uri)
-    value = None if known is None or known.body is None else cbor.decode(known.body)
+    seen_record = await seen.find(reader, event.record_uri)
+    value = None if seen_record is None or seen_record.body is None else cbor.decode(seen_record.body)
     return read_media(value) if isinstance(value, dict) else None
 
 
@@ -58,8 +58,8 @@ async def picture_of_group(reader: Reader, group: Group) -> MediaIn | None:
     is_theirs = group.is_read_only or group.network.avatar_cid is not None
     if not is_theirs or group.network.record_uri is None:
         return None
-    known = await seen.find(reader, group.network.record_uri)
-    value = None if known is None or known.body is None else cbor.decode(known.body)
+    seen_record = await seen.find(reader, group.network.record_uri)
+    value = None if seen_record is None or seen_record.body is None else cbor.decode(seen_record.body)
     return read_avatar(value) if isinstance(value, dict) else None
 
 

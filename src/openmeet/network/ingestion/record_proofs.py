@@ -130,11 +130,11 @@ async def fetch_proven_each(
                 return None
             return message or RecordFailure(uri, "", BadRecordProof(IngestionReason.PROOF_WITHOUT_RECORD))
 
-    apart = list(_apart(uris))
-    found = dict(zip(apart, await asyncio.gather(*(one(uri) for uri in apart)), strict=True))
+    distinct_uris = list(_apart(uris))
+    proof_by_uri = dict(zip(distinct_uris, await asyncio.gather(*(one(uri) for uri in distinct_uris)), strict=True))
     return Proofs(
-        [each for uri in uris if isinstance(each := found[uri], RecordMessage)],
-        [each for uri in uris if isinstance(each := found[uri], RecordFailure)],
+        [each for uri in uris if isinstance(each := proof_by_uri[uri], RecordMessage)],
+        [each for uri in uris if isinstance(each := proof_by_uri[uri], RecordFailure)],
         ended_by,
     )
 

@@ -31,13 +31,13 @@ from openmeet.outbox.publication_leases import Publication
 from openmeet.outbox.publications import PublicationKind, PublicationState
 
 
-async def reconsider_with(tx: Transaction, message: RecordMessage, known: SeenRecord | None) -> None:
+async def reconsider_with(tx: Transaction, message: RecordMessage, seen_record: SeenRecord | None) -> None:
     """Decide an RSVP again when a commit arrives whose version or deletion was already found by a read."""
-    if message.is_read or known is None or known.cid != message.cid or known.rev <= message.rev:
+    if message.is_read or seen_record is None or seen_record.cid != message.cid or seen_record.rev <= message.rev:
         return
     decision = await merge_decisions.of_commit(tx, uri=message.uri, field=FIELD, rev=message.rev)
     if decision is not None:
-        await _reconsider(tx, message.did, decision, known, message.rev)
+        await _reconsider(tx, message.did, decision, seen_record, message.rev)
 
 
 async def lock_missed(tx: Transaction, missed: Iterable[tuple[Did, Tid]]) -> dict[str, SeenRecord]:
@@ -46,16 +46,16 @@ async def lock_missed(tx: Transaction, missed: Iterable[tuple[Did, Tid]]) -> dic
 
     Call it at the beginning of a transaction that has not locked anything yet.
     """
-    found = [
+    decisions = [
         one
         for did, rev in sorted(missed)
         for one in await merge_decisions.with_unknown_time(tx, did, field=FIELD, rev=rev)
     ]
-    uris = sorted({one.uri for one in found})
+    uris = sorted({one.uri for one in decisions})
     await seen.lock_answers(tx, uris)
-    known = await seen.find_many(tx, uris)
-    await seen.lock_subjects(tx, {one.subject_uri for one in known.values() if one.subject_uri is not None})
-    return known
+    seen_records = await seen.find_many(tx, uris)
+    await seen.lock_subjects(tx, {one.subject_uri for one in seen_records.values() if one.subject_uri is not None})
+    return seen_records
 
 
 async def reconsider_missed(
@@ -69,32 +69,34 @@ async def reconsider_missed(
     """
     for did, rev in sorted(missed):
         for decision in await merge_decisions.with_unknown_time(tx, did, field=FIELD, rev=rev):
-            known = locked.get(decision.uri)
-            if known is None or known.subject_uri is None:
+            seen_record = locked.get(decision.uri)
+            if seen_record is None or seen_record.subject_uri is None:
                 continue
             # A version that claims to be newer was written by another commit, which has not arrived yet.
-            if known.cid is None or written_at(known.precedence) <= moment_of_rev(rev, tx.now):
-                await _reconsider(tx, did, decision, known, rev)
+            if seen_record.cid is None or written_at(seen_record.precedence) <= moment_of_rev(rev, tx.now):
+                await _reconsider(tx, did, decision, seen_record, rev)
 
 
-async def _reconsider(tx: Transaction, did: Did, decision: EarlierDecision, known: SeenRecord, rev: str) -> None:
-    event_id = None if known.subject_uri is None else await by_record.id_with(tx, known.subject_uri)
-    if event_id is None or known.subject_uri is None:
+async def _reconsider(tx: Transaction, did: Did, decision: EarlierDecision, seen_record: SeenRecord, rev: str) -> None:
+    event_id = None if seen_record.subject_uri is None else await by_record.id_with(tx, seen_record.subject_uri)
+    if event_id is None or seen_record.subject_uri is None:
         return
-    person, _ = await rsvps.answers_of(tx, did, known.subject_uri)
-    mine = await attendance_queries.find(tx, event_id, person.user_id)
-    publication = None if mine is None else await publication_leases.find(tx, PublicationKind.RSVP, mine.id)
-    if mine is None or publication is None or publication.revision != decision.ours_revision:
+    person, _ = await rsvps.answers_of(tx, did, seen_record.subject_uri)
+    own_attendance = await attendance_queries.find(tx, event_id, person.user_id)
+    publication = (
+        None if own_attendance is None else await publication_leases.find(tx, PublicationKind.RSVP, own_attendance.id)
+    )
+    if own_attendance is None or publication is None or publication.revision != decision.ours_revision:
         return  # another RSVP has been given here since
     side = most_recent(facts_of(publication, publication.edited_at, moment_of_rev(rev, tx.now)))
     if side is decision.result:
         return
     if side is MergeSide.OURS:
         revision = await attendance.restore_reply(
-            tx, mine.id, AttendanceStatus(decision.ours), answered_at=publication.edited_at
+            tx, own_attendance.id, AttendanceStatus(decision.ours), answered_at=publication.edited_at
         )
         await merge_decisions.replace_result(tx, decision, field=FIELD, result=side, ours_revision=revision)
-    elif await _undo_result(tx, did, decision, known.subject_uri, event_id, mine, publication):
+    elif await _undo_result(tx, did, decision, seen_record.subject_uri, event_id, own_attendance, publication):
         await merge_decisions.replace_result(
             tx, decision, field=FIELD, result=side, ours_revision=decision.ours_revision
         )
@@ -106,7 +108,7 @@ async def _undo_result(
     decision: EarlierDecision,
     subject_uri: str,
     event_id: EventId,
-    mine: Attendance,
+    own_attendance: Attendance,
     publication: Publication,
 ) -> bool:
     """Undo the result of a commit that turned out not to be the right one. Returns False if the result is already being
@@ -117,7 +119,7 @@ async def _undo_result(
         return False
     await publication_echoes.abandon_revision(tx, publication)
     if is_deleted:
-        await attendance.withdraw_after_late_deletion(tx, mine.id)
+        await attendance.withdraw_after_late_deletion(tx, own_attendance.id)
     else:
         await rsvps.adopt_effective(tx, did=did, subject_uri=subject_uri, event_id=event_id)
     return True

@@ -64,12 +64,12 @@ _LONGEST_CHAIN: Final = 8
 
 async def apply_record(tx: Transaction, did: Did, uri: str, cid: str, read: GroupRead) -> None:
     """Apply the record of somebody else's group. The record of a group made here is not accepted."""
-    known = await record_queries.by_any_record(tx, uri)
-    if known is not None and not known.is_read_only:
+    group = await record_queries.by_any_record(tx, uri)
+    if group is not None and not group.is_read_only:
         return
-    if known is None:
+    if group is None:
         owner_id, _ = await identities.author_for_did(tx, did)
-        known = Group(
+        group = Group(
             id=GroupId(new_id(tx.now)),
             slug=GroupSlug(new_slug(read.name, otherwise="group")),
             details=_details(read),
@@ -85,12 +85,12 @@ async def apply_record(tx: Transaction, did: Did, uri: str, cid: str, read: Grou
             updated_at=tx.now,
             network=GroupPublication(record_uri=uri, is_read_only=True),
         )
-        await queries.insert(tx, known, submission=None)
+        await queries.insert(tx, group, submission=None)
     else:
-        locked = await queries.lock(tx, known.id)
+        locked = await queries.lock(tx, group.id)
         if locked is None:
             return
-        known = replace(
+        group = replace(
             locked,
             details=_details(read),
             succession_plan=replace(locked.succession_plan, backup_admin_did=next(iter(read.backup_admins), None)),
@@ -98,10 +98,10 @@ async def apply_record(tx: Transaction, did: Did, uri: str, cid: str, read: Grou
             revision=locked.revision + 1,
             updated_at=tx.now,
         )
-        await queries.update(tx, known)
-    await record_queries.set_cid(tx, known.id, cid)
-    await record_queries.set_predecessor(tx, known.id, read.predecessor)
-    await _derive_all(tx, known)
+        await queries.update(tx, group)
+    await record_queries.set_cid(tx, group.id, cid)
+    await record_queries.set_predecessor(tx, group.id, read.predecessor)
+    await _derive_all(tx, group)
     for later in await _successors_of(tx, uri):
         await _derive_all(tx, later)
 
@@ -112,9 +112,9 @@ async def remove(tx: Transaction, uri: str) -> None:
     locked = await queries.lock(tx, group.id) if group is not None and group.is_read_only else None
     if locked is None or locked.deleted_at is not None:
         return
-    gone = replace(locked, deleted_at=tx.now, revision=locked.revision + 1, updated_at=tx.now)
-    await queries.update(tx, gone)
-    await leave_network_group(tx, gone.id)
+    deleted_group = replace(locked, deleted_at=tx.now, revision=locked.revision + 1, updated_at=tx.now)
+    await queries.update(tx, deleted_group)
+    await leave_network_group(tx, deleted_group.id)
     for later in await _successors_of(tx, uri):
         await _derive_all(tx, later)
 
@@ -150,8 +150,8 @@ async def erase_from(tx: Transaction, did: str) -> None:
         if group is None:
             continue
         blank = replace(group.details, name="", description="", locality="", country="", join_question="")
-        gone = replace(group, details=blank, deleted_at=tx.now, revision=group.revision + 1, updated_at=tx.now)
-        await queries.update(tx, gone)
+        erased_group = replace(group, details=blank, deleted_at=tx.now, revision=group.revision + 1, updated_at=tx.now)
+        await queries.update(tx, erased_group)
         # A keyed hash of the URI stays (``records.repository_state``). A group from the network must have a record URI,
         # and this one does not reveal its owner.
         await record_queries.set_record(tx, group_id, f"erased://{group_id}/", None)
@@ -174,15 +174,15 @@ def concerns_group(record: Mapping[str, object], event: Event, switches: Switche
 async def attribute(tx: Transaction, event_id: EventId) -> None:
     """Assign a network event to its group if both sides state it; otherwise to no group."""
     event = await events.by_id(tx, event_id)
-    known = None if event is None or event.record_uri is None else await seen.find(tx, event.record_uri)
-    if event is None or known is None or event.origin is not RecordOrigin.NETWORK:
+    seen_record = None if event is None or event.record_uri is None else await seen.find(tx, event.record_uri)
+    if event is None or seen_record is None or event.origin is not RecordOrigin.NETWORK:
         return
-    named = read_link(_record(known.body))
-    group = await record_queries.by_record(tx, named) if named else None
+    group_uri = read_link(_record(seen_record.body))
+    group = await record_queries.by_record(tx, group_uri) if group_uri else None
     is_theirs = group is not None and group.is_read_only and group.deleted_at is None
     if group is not None and is_theirs:
-        is_same = parse_at_uri(named).authority == known.did
-        listed = await record_queries.about(tx, StatementKind.EVENT.value, [named], [known.uri])
+        is_same = parse_at_uri(group_uri).authority == seen_record.did
+        listed = await record_queries.about(tx, StatementKind.EVENT.value, [group_uri], [seen_record.uri])
         is_theirs = is_same or bool(listed)
     await set_network_group(tx, event_id, group.id if group is not None and is_theirs else None)
 
@@ -191,18 +191,18 @@ async def predecessor_uris(reader: Reader, uri: str) -> list[str]:
     """Return the records that this one succeeds, newest first. Each one either names its successor or lists the
     successor's author among its backup admins.
     """
-    found: list[str] = []
-    here = uri
-    while len(found) < _LONGEST_CHAIN:
-        read = await _group_at(reader, here)
+    uris: list[str] = []
+    current_uri = uri
+    while len(uris) < _LONGEST_CHAIN:
+        read = await _group_at(reader, current_uri)
         before = None if read is None or not read.predecessor else await _group_at(reader, read.predecessor)
-        if read is None or before is None or read.predecessor in {uri, *found}:
+        if read is None or before is None or read.predecessor in {uri, *uris}:
             break
-        if before.successor != here and parse_at_uri(here).authority not in before.backup_admins:
+        if before.successor != current_uri and parse_at_uri(current_uri).authority not in before.backup_admins:
             break
-        here = read.predecessor
-        found.append(here)
-    return found
+        current_uri = read.predecessor
+        uris.append(current_uri)
+    return uris
 
 
 async def _follow_up(tx: Transaction, kind: StatementKind, stated: MembershipStatement, *, is_new: bool) -> None:
@@ -229,16 +229,16 @@ async def _derive(tx: Transaction, group: Group, did: str) -> None:
     uri = None if locked is None else locked.network.record_uri
     if locked is None or uri is None:
         return
-    behind = await identity_queries.of_person_with(tx, did)
-    dids = [str(one.did) for one in behind] or [did]
+    person = await identity_queries.of_person_with(tx, did)
+    dids = [str(one.did) for one in person] or [did]
     stated = await record_queries.about(
         tx, StatementKind.MEMBERSHIP.value, [uri, *await predecessor_uris(tx, uri)], dids
     )
-    user_id = behind[0].user_id if behind else None
-    mine = None if user_id is None else await queries.find_member(tx, locked.id, user_id)
+    user_id = person[0].user_id if person else None
+    membership = None if user_id is None else await queries.find_member(tx, locked.id, user_id)
     # A statement written here counts only while its member wants it. While it is being retracted, it does not count.
-    ours = await publication_leases.published_among(tx, [one.uri for one in stated])
-    stated = [one for one in stated if one.uri not in ours or (mine is not None and mine.sync_enabled)]
+    own_uris = await publication_leases.owned_among(tx, [one.uri for one in stated])
+    stated = [one for one in stated if one.uri not in own_uris or (membership is not None and membership.sync_enabled)]
     answered = {one.uri: one for one in stated}
     accepted = [
         one
@@ -249,15 +249,15 @@ async def _derive(tx: Transaction, group: Group, did: str) -> None:
         best = min(accepted, key=lambda one: (INSIDE.index(one.role), one.uri))
         if user_id is None:
             user_id = await identities.person_for_did(tx, parse_did(did))
-        await _put_inside(tx, locked, user_id, mine, best)
-    elif mine is not None and mine.role in INSIDE:
-        await _put_outside(tx, mine, has_stated=bool(stated))
+        await _put_inside(tx, locked, user_id, membership, best)
+    elif membership is not None and membership.role in INSIDE:
+        await _put_outside(tx, membership, has_stated=bool(stated))
 
 
 async def _put_inside(
-    tx: Transaction, group: Group, user_id: UserId, mine: Membership | None, by: MembershipStatement
+    tx: Transaction, group: Group, user_id: UserId, current_membership: Membership | None, by: MembershipStatement
 ) -> None:
-    membership = mine or queries.new_membership(tx.now, group.id, user_id, GroupRole.MEMBER)
+    membership = current_membership or queries.new_membership(tx.now, group.id, user_id, GroupRole.MEMBER)
     after = replace(
         membership,
         role=GroupRole.MEMBER,
@@ -265,24 +265,32 @@ async def _put_inside(
         statement_uri=by.refers_to,
         joined_at=membership.joined_at or tx.now,
     )
-    if mine == after:
+    if current_membership == after:
         return
-    before = None if mine is None else mine.network_role if mine.role in INSIDE else mine.role
-    await queries.put_member(tx, replace(after, revision=after.revision + (0 if mine is None else 1)))
+    before = (
+        None
+        if current_membership is None
+        else current_membership.network_role
+        if current_membership.role in INSIDE
+        else current_membership.role
+    )
+    await queries.put_member(tx, replace(after, revision=after.revision + (0 if current_membership is None else 1)))
     act = GroupLogAction.ACCEPTED if before not in INSIDE else GroupLogAction.ROLE_CHANGED
     await invitation_queries.log(
         tx, group.id, user_id, act, by=group.owner_id, before=before, after=by.role, note=by.uri
     )
 
 
-async def _put_outside(tx: Transaction, mine: Membership, *, has_stated: bool) -> None:
+async def _put_outside(tx: Transaction, membership: Membership, *, has_stated: bool) -> None:
     """Make a member pending again if they have a statement from here that still exists; otherwise they have left."""
-    role = GroupRole.PENDING if has_stated and mine.sync_enabled else GroupRole.LEFT
-    after = replace(mine, role=role, network_role=None, revision=mine.revision + 1)
+    role = GroupRole.PENDING if has_stated and membership.sync_enabled else GroupRole.LEFT
+    after = replace(membership, role=role, network_role=None, revision=membership.revision + 1)
     await queries.put_member(tx, after if has_stated else replace(after, statement_uri=None))
     act = GroupLogAction.LEFT if not has_stated else GroupLogAction.REMOVED
-    before = mine.network_role or mine.role
-    await invitation_queries.log(tx, mine.group_id, mine.user_id, act, by=mine.user_id, before=before, after=role)
+    before = membership.network_role or membership.role
+    await invitation_queries.log(
+        tx, membership.group_id, membership.user_id, act, by=membership.user_id, before=before, after=role
+    )
 
 
 async def _apply_membership(tx: Transaction, group: Group, stated: MembershipStatement) -> None:
@@ -295,13 +303,13 @@ async def _apply_membership(tx: Transaction, group: Group, stated: MembershipSta
     if locked is None or locked.deleted_at is not None:
         return
     user_id, is_here = await identities.author_for_did(tx, parse_did(stated.did))
-    mine = await queries.find_member(tx, locked.id, user_id)
-    before = mine.role if mine else None
+    current_membership = await queries.find_member(tx, locked.id, user_id)
+    before = current_membership.role if current_membership else None
     if before is GroupRole.BANNED:
         return
     if before in INSIDE or before is GroupRole.PENDING:
-        assert mine is not None  # noqa: S101  # everyone with this role has a membership
-        await _note(tx, mine, stated)
+        assert current_membership is not None  # noqa: S101  # everyone with this role has a membership
+        await _note(tx, current_membership, stated)
         return
     try:
         await raise_if_unwelcome(tx, locked.owner_id, user_id, refusal=GroupReason.CANNOT_JOIN)
@@ -312,7 +320,7 @@ async def _apply_membership(tx: Transaction, group: Group, stated: MembershipSta
         return
     after = after if is_here else GroupRole.PENDING
     membership = replace(
-        mine or queries.new_membership(tx.now, locked.id, user_id, after),
+        current_membership or queries.new_membership(tx.now, locked.id, user_id, after),
         answer="",
         requested_at=tx.now if after is GroupRole.PENDING else None,
         joined_at=tx.now if after in INSIDE else None,
@@ -331,20 +339,22 @@ async def _withdraw(tx: Transaction, group: Group, stated: MembershipStatement) 
     publicly.
     """
     locked = await queries.lock(tx, group.id)
-    mine = await record_queries.by_statement(tx, stated.uri)
-    if locked is None or mine is None:
+    membership = await record_queries.by_statement(tx, stated.uri)
+    if locked is None or membership is None:
         return
-    without = replace(mine, statement_uri=None, sync_enabled=False)
-    if (mine.role in INSIDE and mine.role is not GroupRole.OWNER) or mine.role is GroupRole.PENDING:
-        await actions.put(tx, without, GroupRole.LEFT, GroupLogAction.LEFT, by=mine.user_id, before=mine.role)
+    without = replace(membership, statement_uri=None, sync_enabled=False)
+    if (membership.role in INSIDE and membership.role is not GroupRole.OWNER) or membership.role is GroupRole.PENDING:
+        await actions.put(
+            tx, without, GroupRole.LEFT, GroupLogAction.LEFT, by=membership.user_id, before=membership.role
+        )
     else:
-        await queries.put_member(tx, replace(without, revision=mine.revision + 1))
-    await publications.recheck(tx, kind=PublicationKind.ACCEPTANCE, subject_ids=[mine.id], is_edit=True)
+        await queries.put_member(tx, replace(without, revision=membership.revision + 1))
+    await publications.recheck(tx, kind=PublicationKind.ACCEPTANCE, subject_ids=[membership.id], is_edit=True)
 
 
-async def _note(tx: Transaction, mine: Membership, stated: MembershipStatement) -> None:
-    if mine.statement_uri is None:
-        await queries.put_member(tx, replace(mine, statement_uri=stated.uri, revision=mine.revision + 1))
+async def _note(tx: Transaction, membership: Membership, stated: MembershipStatement) -> None:
+    if membership.statement_uri is None:
+        await queries.put_member(tx, replace(membership, statement_uri=stated.uri, revision=membership.revision + 1))
 
 
 async def _derive_all(tx: Transaction, group: Group) -> None:
@@ -352,10 +362,10 @@ async def _derive_all(tx: Transaction, group: Group) -> None:
     predecessors now.
     """
     uri = group.network.record_uri or ""
-    named = [uri, *await predecessor_uris(tx, uri)]
+    group_uris = [uri, *await predecessor_uris(tx, uri)]
     for did in await record_queries.subjects_in(tx, StatementKind.ACCEPTANCE.value, [uri], limit=MOST):
         await _derive(tx, group, did)
-    listed = await record_queries.subjects_in(tx, StatementKind.EVENT.value, named[:1], limit=MOST)
+    listed = await record_queries.subjects_in(tx, StatementKind.EVENT.value, group_uris[:1], limit=MOST)
     own = await repository_state.newest_of(tx, parse_at_uri(uri).authority, EVENT, limit=MOST)
     for event_uri in dict.fromkeys([*listed, *own]):
         event = await events.by_record_uri(tx, event_uri)
@@ -370,11 +380,11 @@ async def _successors_of(tx: Transaction, uri: str) -> Sequence[Group]:
 
 
 async def _group_at(reader: Reader, uri: str) -> GroupRead | None:
-    known = await seen.find(reader, uri)
-    if known is None or known.body is None or known.state is not RecordState.MAPPED:
+    seen_record = await seen.find(reader, uri)
+    if seen_record is None or seen_record.body is None or seen_record.state is not RecordState.MAPPED:
         return None
     try:
-        return read_group(known.collection, cbor.decode(known.body))
+        return read_group(seen_record.collection, cbor.decode(seen_record.body))
     except (Malformed, Unmappable):
         return None
 

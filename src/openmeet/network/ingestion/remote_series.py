@@ -54,12 +54,12 @@ async def newest(tx: Transaction, did: Did, series_uris: Collection[str]) -> dic
     rows = await tx.fetch(_NEWEST, did=did, collection=EVENT, limit=PIECE)
     if len(rows) == PIECE:
         await jobs.enqueue_many(tx, JobKind.CLAIMED_DATES, [(uri, int(tx.now), tx.now) for uri in sorted(series_uris)])
-    found: dict[str, list[Claim]] = {uri: [] for uri in series_uris}
+    claims_by_series: dict[str, list[Claim]] = {uri: [] for uri in series_uris}
     for row in rows:
         link = _link_in(bytes(row["body"]))
-        if link is not None and link.uri in found:
-            found[link.uri].append((row["uri"], link.recurrence_id))
-    return found
+        if link is not None and link.uri in claims_by_series:
+            claims_by_series[link.uri].append((row["uri"], link.recurrence_id))
+    return claims_by_series
 
 
 def claimed_dates_handler(db: Database) -> JobHandler:
@@ -80,8 +80,8 @@ async def _place_piece(tx: Transaction, series_uri: str, after: str) -> str | No
     """Assign the events of one batch to the dates they claim, if those are free. Returns the record after which the
     next batch begins, or None.
     """
-    found = await queries.by_record_uri(tx, series_uri)
-    series = None if found is None else await queries.lock(tx, found.id)
+    placed_series = await queries.by_record_uri(tx, series_uri)
+    series = None if placed_series is None else await queries.lock(tx, placed_series.id)
     if series is None or not series.is_read_only or series.deleted_at is not None:
         return None
     claims, following = await _piece(tx, series_uri, after)
@@ -197,30 +197,30 @@ async def fill(tx: Transaction, freed: Freed, appeared: Collection[str] = frozen
         of_author.setdefault(parse_did(parse_at_uri(uri).authority), []).append(uri)
     for did, uris in of_author.items():
         claims = await newest(tx, did, uris)
-        wanted = {uri: _named(claims[uri], freed[uri]) for uri in uris if uri not in appeared}
-        claimants = {claimant for some in wanted.values() for claimant in some}
+        names_by_series = {uri: _named(claims[uri], freed[uri]) for uri in uris if uri not in appeared}
+        claimants = {claimant for names in names_by_series.values() for claimant in names}
         claimants |= {claimant for uri in uris if uri in appeared for claimant, _ in claims[uri]}
-        there = await by_record.events_with(tx, claimants)
+        events_by_uri = await by_record.events_with(tx, claimants)
         for uri in uris:
-            if uri in wanted:
-                await _fill(tx, uri, wanted[uri], there)
+            if uri in names_by_series:
+                await _fill(tx, uri, names_by_series[uri], events_by_uri)
             else:
-                await _fill_all(tx, uri, claims[uri], there)
+                await _fill_all(tx, uri, claims[uri], events_by_uri)
 
 
-async def _fill_all(tx: Transaction, uri: str, claims: Iterable[Claim], there: Mapping[str, Event]) -> None:
+async def _fill_all(tx: Transaction, uri: str, claims: Iterable[Claim], events_by_uri: Mapping[str, Event]) -> None:
     series = await _locked(tx, uri)
     if series is None:
         return
     for event_uri, name in claims:
-        if event_uri in there:
-            await series_records.attach_date(tx, series, there[event_uri].id, name)
+        if event_uri in events_by_uri:
+            await series_records.place(tx, series, events_by_uri[event_uri].id, name)
 
 
 async def _locked(tx: Transaction, uri: str) -> Series | None:
     """Lock and return the series of this record; None if it was removed in the meantime."""
-    known = await queries.by_record_uri(tx, uri)
-    series = None if known is None else await queries.lock(tx, known.id)
+    unlocked = await queries.by_record_uri(tx, uri)
+    series = None if unlocked is None else await queries.lock(tx, unlocked.id)
     return series if series is not None and series.is_read_only and series.deleted_at is None else None
 
 
@@ -230,15 +230,19 @@ def _named(claims: Iterable[Claim], names: Collection[str]) -> dict[str, str]:
     return {event_uri: name for event_uri, name in named.items() if name in names}
 
 
-async def _fill(tx: Transaction, uri: str, wanted: Mapping[str, str], there: Mapping[str, Event]) -> None:
-    series = await _locked(tx, uri) if wanted else None
+async def _fill(
+    tx: Transaction, uri: str, names_by_event: Mapping[str, str], events_by_uri: Mapping[str, Event]
+) -> None:
+    series = await _locked(tx, uri) if names_by_event else None
     if series is None:
         return
     filled: set[str] = set()
     # If several events exist, the one with the smallest URI gets the date.
-    for event_uri in sorted(wanted.keys() & there.keys(), key=lambda one: (there[one].is_gone, one)):
-        name, event = wanted[event_uri], there[event_uri]
-        if name not in filled and await series_records.attach_date(tx, series, event.id, name):
+    for event_uri in sorted(
+        names_by_event.keys() & events_by_uri.keys(), key=lambda one: (events_by_uri[one].is_gone, one)
+    ):
+        name, event = names_by_event[event_uri], events_by_uri[event_uri]
+        if name not in filled and await series_records.place(tx, series, event.id, name):
             filled.add(name)
 
 
@@ -258,18 +262,18 @@ def _is_series(uri: str) -> bool:
 async def _by_rule(
     tx: Transaction, version: RecordVersion, record: dict[str, object], read: NetworkEvent, event_id: EventId
 ) -> None:
-    found = read_native(record, read.name, read.description, read.time_zone, read.starts_at)
+    native_rule = read_native(record, read.name, read.description, read.time_zone, read.starts_at)
     event = await event_queries.by_id(tx, event_id)
-    if found is None or event is None:
+    if native_rule is None or event is None:
         return
     await series_records.continue_by_rule(
-        tx, uri=version.uri, owner_id=event.author_id, title=found.content.title, at=found.timing
+        tx, uri=version.uri, owner_id=event.author_id, title=native_rule.content.title, at=native_rule.timing
     )
     series: Series | None = await series_records.apply_from_network(
-        tx, uri=version.uri, owner_id=event.author_id, content=found.content, timing=found.timing
+        tx, uri=version.uri, owner_id=event.author_id, content=native_rule.content, timing=native_rule.timing
     )
     if series is not None:
-        await series_records.attach_date(tx, series, event_id, original_text(found.timing.pattern.start))
+        await series_records.place(tx, series, event_id, original_text(native_rule.timing.pattern.start))
 
 
 def _record(body: bytes) -> dict[str, object]:

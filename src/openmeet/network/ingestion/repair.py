@@ -35,12 +35,17 @@ async def derive_anew(
     ``forgets_base``: the row gets the record's content, regardless of the agreed version. Used to compare the two.
     """
     await seen.lock_answers(tx, [uri])
-    known = await seen.find(tx, uri)
-    if known is None or known.state is not RecordState.MAPPED or known.cid is None or known.body is None:
+    seen_record = await seen.find(tx, uri)
+    if (
+        seen_record is None
+        or seen_record.state is not RecordState.MAPPED
+        or seen_record.cid is None
+        or seen_record.body is None
+    ):
         return
-    version = RecordVersion(uri, known.rev, known.cid, known.body)
-    if known.collection in RSVPS:
-        subject = await current_subject(tx, known.subject_uri or "")
+    version = RecordVersion(uri, seen_record.rev, seen_record.cid, seen_record.body)
+    if seen_record.collection in RSVPS:
+        subject = await current_subject(tx, seen_record.subject_uri or "")
         event = await event_queries.by_record_uri(tx, subject)
         if event is not None:
             await rsvps.derive(tx, did=did, subject_uri=subject, event_id=event.id)
@@ -49,21 +54,23 @@ async def derive_anew(
     publication = await _owned(tx, uri)
     if publication is not None and forgets_base:
         publication = replace(publication, base_body=None)
-    record = cbor.decode(known.body)
-    if known.collection in EVENTS and (publication is None or publication.kind is publications.PublicationKind.EVENT):
-        read = read_event(known.collection, record, rkey=known.rkey, indexed_at=tx.now)
+    record = cbor.decode(seen_record.body)
+    if seen_record.collection in EVENTS and (
+        publication is None or publication.kind is publications.PublicationKind.EVENT
+    ):
+        read = read_event(seen_record.collection, record, rkey=seen_record.rkey, indexed_at=tx.now)
         await events.apply_record(tx, context, version, read.event, publication)
         return
-    if known.collection in GROUP_STATEMENTS:
-        await remote_groups.apply_statement(tx, did, uri, read_statement(known.collection, did, record))
+    if seen_record.collection in GROUP_STATEMENTS:
+        await remote_groups.apply_statement(tx, did, uri, read_statement(seen_record.collection, did, record))
     if publication is not None and publication.kind in local_records.KINDS:
         await local_records.apply_foreign_version(tx, context, version, publication)
     elif publication is not None:
         await publications.recheck(tx, kind=publication.kind, subject_ids=[publication.subject_id])
-    elif known.collection in GROUP_COLLECTIONS:
-        await remote_groups.apply_record(tx, did, uri, known.cid, read_group(known.collection, record))
-    elif known.collection in SERIES_COLLECTIONS:
-        read_anew, appeared = read_series(known.collection, record), set[str]()
+    elif seen_record.collection in GROUP_COLLECTIONS:
+        await remote_groups.apply_record(tx, did, uri, seen_record.cid, read_group(seen_record.collection, record))
+    elif seen_record.collection in SERIES_COLLECTIONS:
+        read_anew, appeared = read_series(seen_record.collection, record), set[str]()
         await remote_series.apply_record(tx, did=did, uri=uri, read=read_anew, appeared=appeared)
         await remote_series.fill(tx, {}, appeared)
 
@@ -74,8 +81,8 @@ async def detach_record(tx: Transaction, context: IngestionContext, did: Did, ur
     Its RSVP is withdrawn. An event, series or group of somebody else is removed; one of ours stays, without a record.
     """
     await seen.lock_answers(tx, [uri])
-    known = await seen.find(tx, uri)
-    if known is not None and known.state is not RecordState.TOMBSTONE:
+    seen_record = await seen.find(tx, uri)
+    if seen_record is not None and seen_record.state is not RecordState.TOMBSTONE:
         return
     collection = parse_at_uri(uri).collection
     if collection in RSVPS:

@@ -57,9 +57,15 @@ async def derive(
     user_id, effective = person.user_id, answers[0]
     if not person.is_shadow:
         # Nothing is published for a person who never signed in here, so nothing can conflict with their record.
-        mine = await attendance_queries.find(tx, event_id, user_id)
-        publication = None if mine is None else await publication_leases.find(tx, PublicationKind.RSVP, mine.id)
-        if publication is not None and mine is not None and not await gives_way(tx, publication, mine, effective):
+        attendance = await attendance_queries.find(tx, event_id, user_id)
+        publication = (
+            None if attendance is None else await publication_leases.find(tx, PublicationKind.RSVP, attendance.id)
+        )
+        if (
+            publication is not None
+            and attendance is not None
+            and not await gives_way(tx, publication, attendance, effective)
+        ):
             return
     answer = _answer_of(effective, read)
     await _apply(tx, did, subject_uri, RecordedRsvp(event_id, user_id, effective.uri, answer, effective.first_seen_at))
@@ -84,29 +90,29 @@ class PersonAndEvent:
     read: tuple[str, RsvpRead] | None = None
 
 
-async def derive_each(tx: Transaction, wanted: Sequence[PersonAndEvent]) -> None:
+async def derive_each(tx: Transaction, people_and_events: Sequence[PersonAndEvent]) -> None:
     """Like ``derive``, for several people and events. People with a single DID who never signed in here are processed
     in bulk, all others one by one.
 
     Each pair of person and event must occur only once.
     """
-    people = await identity_queries.of_people_with(tx, {one.did for one in wanted})
-    met = await identities.authors_for_dids(tx, {one.did for one in wanted} - people.keys())
+    people = await identity_queries.of_people_with(tx, {one.did for one in people_and_events})
+    met = await identities.authors_for_dids(tx, {one.did for one in people_and_events} - people.keys())
     strangers = {did: user_id for did, (user_id, _) in met.items()} | {
-        did: found[0].user_id for did, found in people.items() if is_stranger(found)
+        did: person_identities[0].user_id for did, person_identities in people.items() if is_stranger(person_identities)
     }
-    pairs = [(one.subject_uri, one.did) for one in wanted if one.did in strangers]
+    pairs = [(one.subject_uri, one.did) for one in people_and_events if one.did in strangers]
     effective = await seen.effective_answers(tx, pairs, sorted(RSVPS))
     recorded_rsvps: dict[int, RecordedRsvp] = {}
-    for place, one in enumerate(wanted):
+    for place, one in enumerate(people_and_events):
         counts = effective.get((one.subject_uri, one.did))
         if one.did in strangers and counts is not None:
             answer = _answer_of(counts, one.read)
             recorded_rsvps[place] = RecordedRsvp(
                 one.event_id, strangers[one.did], counts.uri, answer, counts.first_seen_at
             )
-    left = await network_rsvps.apply_each(tx, list(recorded_rsvps.values()))
-    for place, one in enumerate(wanted):
+    unprocessed = await network_rsvps.apply_each(tx, list(recorded_rsvps.values()))
+    for place, one in enumerate(people_and_events):
         if one.did not in strangers:
             await derive(
                 tx,
@@ -115,7 +121,7 @@ async def derive_each(tx: Transaction, wanted: Sequence[PersonAndEvent]) -> None
                 event_id=one.event_id,
                 read=one.read,
             )
-        elif place in recorded_rsvps and recorded_rsvps[place].pair in left:
+        elif place in recorded_rsvps and recorded_rsvps[place].pair in unprocessed:
             await _apply(tx, one.did, one.subject_uri, recorded_rsvps[place])
 
 
@@ -154,9 +160,9 @@ async def withdraw(
     """Withdraw the RSVP of a deleted record. The person's next older RSVP, if any, becomes effective."""
     publication = await publication_leases.find_by_uri(tx, uri)
     if publication is not None and publication.has_unanswered_delete:
-        known = await attendance_queries.by_record_uri(tx, uri)
-        if known is not None:
-            await attendance.forget_record(tx, known.id)
+        recorded_attendance = await attendance_queries.by_record_uri(tx, uri)
+        if recorded_attendance is not None:
+            await attendance.forget_record(tx, recorded_attendance.id)
         return
     if publication is not None:
         # The latest change counts: an RSVP given here after the deletion stays and is written again.
@@ -169,15 +175,15 @@ async def withdraw(
         reason = PublicationReason.ANSWER_RECORD_DELETED
         await publication_echoes.mark_deleted_elsewhere(tx, uri=uri, rev=rev, reason=reason, is_due_again=is_newer)
         if is_newer:
-            known = await attendance_queries.by_record_uri(tx, uri)
-            if known is not None:
-                await attendance.forget_record(tx, known.id)
+            recorded_attendance = await attendance_queries.by_record_uri(tx, uri)
+            if recorded_attendance is not None:
+                await attendance.forget_record(tx, recorded_attendance.id)
             return
     if subject_uri is not None and event_id is not None:
-        person, left = await answers_of(tx, did, subject_uri)
-        if publication is None and await _is_latest_again(tx, uri, event_id, person.user_id, left):
+        person, remaining = await answers_of(tx, did, subject_uri)
+        if publication is None and await _is_latest_again(tx, uri, event_id, person.user_id, remaining):
             return
-        if left:
+        if remaining:
             await derive(tx, did=did, subject_uri=subject_uri, event_id=event_id)
             return
     if publication is None and await _was_answered_after_deletion(tx, did=did, uri=uri, rev=rev, after_rev=after_rev):
@@ -186,7 +192,7 @@ async def withdraw(
 
 
 async def _is_latest_again(
-    tx: Transaction, uri: str, event_id: EventId, user_id: UserId, left: Sequence[SeenRecord]
+    tx: Transaction, uri: str, event_id: EventId, user_id: UserId, remaining: Sequence[SeenRecord]
 ) -> bool:
     """Whether an RSVP given here, which was overridden by the now deleted record before it was published, is the latest
     again.
@@ -194,42 +200,50 @@ async def _is_latest_again(
     Their own record still contains the earlier RSVP, so it is not used: the RSVP given here becomes effective again and
     is published. A later record of another app still overrides it, and takes the place of the deleted one.
     """
-    mine = await attendance_queries.find(tx, event_id, user_id)
-    publication = None if mine is None else await publication_leases.find(tx, PublicationKind.RSVP, mine.id)
-    if mine is None or publication is None or publication.is_pending:
+    own_attendance = await attendance_queries.find(tx, event_id, user_id)
+    publication = (
+        None if own_attendance is None else await publication_leases.find(tx, PublicationKind.RSVP, own_attendance.id)
+    )
+    if own_attendance is None or publication is None or publication.is_pending:
         return False
-    ours = await merge_decisions.overridden_local_value(
+    overridden_value = await merge_decisions.overridden_local_value(
         tx, uri=uri, field=FIELD, ours_revision=publication.revision, besides=DELETED
     )
-    if ours is None:
+    if overridden_value is None:
         return False
-    if left and left[0].uri != publication.uri:
-        effective = left[0]
+    if remaining and remaining[0].uri != publication.uri:
+        effective = remaining[0]
         facts = facts_of(publication, publication.edited_at, await _answered_at(tx, effective), effective.cid or "")
         if most_recent(facts) is MergeSide.THEIRS:
-            await _store_decision(tx, publication, ours, effective, read_of(effective), MergeSide.THEIRS)
+            await _store_decision(tx, publication, overridden_value, effective, read_of(effective), MergeSide.THEIRS)
             return False
-    if mine.record_uri == uri:
-        await attendance.forget_record(tx, mine.id)
-    await attendance.restore_reply(tx, mine.id, AttendanceStatus(ours), answered_at=publication.edited_at)
+    if own_attendance.record_uri == uri:
+        await attendance.forget_record(tx, own_attendance.id)
+    await attendance.restore_reply(
+        tx, own_attendance.id, AttendanceStatus(overridden_value), answered_at=publication.edited_at
+    )
     return True
 
 
 async def _was_answered_after_deletion(tx: Transaction, *, did: Did, uri: str, rev: str, after_rev: str) -> bool:
     """Whether an RSVP was given here after the deletion of a record that we no longer write to. Such an RSVP stays."""
-    mine = await attendance_queries.by_record_uri(tx, uri)
-    if mine is None or mine.source is not RsvpSource.HERE:
+    own_attendance = await attendance_queries.by_record_uri(tx, uri)
+    if own_attendance is None or own_attendance.source is not RsvpSource.HERE:
         return False
     deleted_by = await latest_possible_commit(tx, did, rev, after_rev)
-    is_newer = mine.answered_at > moment_of_rev(deleted_by, tx.now)
-    publication = await publication_leases.find(tx, PublicationKind.RSVP, mine.id)
-    if publication is not None and after_rev not in {"", rev} and mine.answered_at > moment_of_rev(after_rev, tx.now):
+    is_newer = own_attendance.answered_at > moment_of_rev(deleted_by, tx.now)
+    publication = await publication_leases.find(tx, PublicationKind.RSVP, own_attendance.id)
+    if (
+        publication is not None
+        and after_rev not in {"", rev}
+        and own_attendance.answered_at > moment_of_rev(after_rev, tx.now)
+    ):
         # A read shows only a later time. If the commit of the deletion arrives, it reveals the exact one.
         await store_deletion_decision(
             tx, publication, uri, rev, after_rev, MergeSide.OURS if is_newer else MergeSide.THEIRS
         )
     if is_newer:
-        await attendance.forget_record(tx, mine.id)
+        await attendance.forget_record(tx, own_attendance.id)
     return is_newer
 
 
@@ -245,10 +259,10 @@ def _answer_of(effective: SeenRecord, read: tuple[str, RsvpRead] | None) -> Rsvp
 
 async def answers_of(tx: Transaction, did: Did, subject_uri: str) -> tuple[RecordAuthor, list[SeenRecord]]:
     """Return the person, and the RSVPs under all their DIDs, the effective one first."""
-    theirs = await identity_queries.of_person_with(tx, did)
-    user_id = theirs[0].user_id if theirs else await identities.person_for_did(tx, did)
-    person = RecordAuthor(user_id, all(identity.kind is IdentityKind.SHADOW for identity in theirs))
-    dids = [identity.did for identity in theirs] or [did]
+    identities_of_person = await identity_queries.of_person_with(tx, did)
+    user_id = identities_of_person[0].user_id if identities_of_person else await identities.person_for_did(tx, did)
+    person = RecordAuthor(user_id, all(identity.kind is IdentityKind.SHADOW for identity in identities_of_person))
+    dids = [identity.did for identity in identities_of_person] or [did]
     return person, await seen.answers_of(tx, subject_uri=subject_uri, dids=dids, collections=sorted(RSVPS))
 
 
@@ -264,36 +278,38 @@ def read_of(answer: SeenRecord) -> RsvpRead:
     return read_rsvp(answer.collection, cbor.decode(answer.body or b""), rkey=answer.rkey)
 
 
-async def gives_way(tx: Transaction, publication: Publication, mine: Attendance, effective: SeenRecord) -> bool:
+async def gives_way(tx: Transaction, publication: Publication, attendance: Attendance, effective: SeenRecord) -> bool:
     """Whether the effective record overrides the RSVP given here. The decision is stored if both changed."""
     is_own_record = effective.uri == publication.uri
     if is_own_record and effective.cid in {publication.base_cid, publication.chosen_cid}:
         # These are our own bytes, but the local status may be more specific. If the status came from another record
         # that is no longer effective, ours becomes effective again.
-        is_anothers = mine.source is RsvpSource.NETWORK and mine.record_uri != effective.uri
+        is_anothers = attendance.source is RsvpSource.NETWORK and attendance.record_uri != effective.uri
         return is_anothers and not publication.is_pending
-    if mine.status is AttendanceStatus.INVITED and mine.record_uri is None and not is_own_record:
+    if attendance.status is AttendanceStatus.INVITED and attendance.record_uri is None and not is_own_record:
         # An invitation comes from the host, however new it is. The person's own RSVP is only in the record.
         if publication.is_pending:
             await publication_echoes.abandon_revision(tx, publication)
         return True
     read = read_of(effective)
-    differs = mine.source is RsvpSource.HERE and read.answer is not attendance_rules.record_status_of(mine.status)
-    if publication.is_pending or (differs and mine.status in UNPUBLISHED):
-        return await _gives_way_unsent(tx, publication, mine, effective, read)
+    differs = attendance.source is RsvpSource.HERE and read.answer is not attendance_rules.record_status_of(
+        attendance.status
+    )
+    if publication.is_pending or (differs and attendance.status in UNPUBLISHED):
+        return await _gives_way_unsent(tx, publication, attendance, effective, read)
     if is_own_record:
         await _adopt(tx, effective)
         return True
-    return not (differs and await _is_newer_than_record(tx, publication, mine, effective, read))
+    return not (differs and await _is_newer_than_record(tx, publication, attendance, effective, read))
 
 
 async def _gives_way_unsent(
-    tx: Transaction, publication: Publication, mine: Attendance, effective: SeenRecord, read: RsvpRead
+    tx: Transaction, publication: Publication, attendance: Attendance, effective: SeenRecord, read: RsvpRead
 ) -> bool:
     """Like ``gives_way``, for an RSVP that was never published."""
     said_at = await _answered_at(tx, effective)
     side = most_recent(facts_of(publication, publication.edited_at, said_at, effective.cid or ""))
-    await _store_decision(tx, publication, mine.status.value, effective, read, side)
+    await _store_decision(tx, publication, attendance.status.value, effective, read, side)
     if effective.uri == publication.uri and (side is MergeSide.THEIRS or not publication.is_pending):
         await _adopt(tx, effective)
     elif side is MergeSide.THEIRS:
@@ -302,7 +318,7 @@ async def _gives_way_unsent(
 
 
 async def _is_newer_than_record(
-    tx: Transaction, publication: Publication, mine: Attendance, effective: SeenRecord, read: RsvpRead
+    tx: Transaction, publication: Publication, attendance: Attendance, effective: SeenRecord, read: RsvpRead
 ) -> bool:
     """Whether the RSVP given here, which is already published, is newer than another app's record that arrives only
     now.
@@ -310,13 +326,13 @@ async def _is_newer_than_record(
     Compares the time at which the person answered, so a later change by a host does not count. If ours is newer, it is
     published in that record; otherwise other apps, and everybody who reads the repository, would show an outdated RSVP.
     """
-    ours_at = mine.answered_at
+    ours_at = attendance.answered_at
     side = most_recent(facts_of(publication, ours_at, await _answered_at(tx, effective), effective.cid or ""))
     if side is MergeSide.OURS or _earliest(tx, effective) < ours_at:
         # The time of a version that is known only from a read may turn out to be earlier.
-        await _store_decision(tx, publication, mine.status.value, effective, read, side)
+        await _store_decision(tx, publication, attendance.status.value, effective, read, side)
     if side is MergeSide.OURS:
-        await publications.recheck(tx, kind=PublicationKind.RSVP, subject_ids=[mine.id])
+        await publications.recheck(tx, kind=PublicationKind.RSVP, subject_ids=[attendance.id])
     return side is MergeSide.OURS
 
 
@@ -381,14 +397,14 @@ async def store_deletion_decision(
     tx: Transaction, publication: Publication, uri: str, rev: str, after_rev: str, side: MergeSide
 ) -> None:
     """Store whether the RSVP given here is overridden by the deletion of its record."""
-    mine = await attendance_queries.by_id(tx, AttendanceId(publication.subject_id))
-    if mine is None:
+    attendance = await attendance_queries.by_id(tx, AttendanceId(publication.subject_id))
+    if attendance is None:
         return
     await merge_decisions.store(
         tx,
         uri=uri,
         theirs_rev=rev,
         ours_revision=publication.revision,
-        decisions=(FieldDecision(FIELD, "", mine.status.value, DELETED, MergeReason.LATEST_ANSWER, side),),
+        decisions=(FieldDecision(FIELD, "", attendance.status.value, DELETED, MergeReason.LATEST_ANSWER, side),),
         after_rev=after_rev,
     )

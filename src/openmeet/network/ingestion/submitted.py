@@ -78,20 +78,26 @@ async def process(
     messages = [one for one in readings if isinstance(one, RecordMessage)]
     became = iter(await apply_submitted(db, context, messages) if messages else [])
     async with db.reader() as reader:
-        known = await seen.find_many(reader, sorted({message.uri for message in messages}))
-    found = []
+        seen_records = await seen.find_many(reader, sorted({message.uri for message in messages}))
+    results = []
     for one, reading in zip(batch, readings, strict=True):
         if isinstance(reading, Explanation):
-            found.append(SubmissionResult(one.uri or f"at://{one.did}/{one.collection}/{one.rkey}", "refused", reading))
+            results.append(
+                SubmissionResult(one.uri or f"at://{one.did}/{one.collection}/{one.rkey}", "refused", reading)
+            )
             continue
         outcome = next(became)
         if isinstance(outcome, RecordFailure):
-            found.append(SubmissionResult(reading.uri, "refused", RecordReason.QUARANTINED()))
+            results.append(SubmissionResult(reading.uri, "refused", RecordReason.QUARANTINED()))
             continue
-        kept = known.get(reading.uri)
-        is_raw = kept is not None and kept.state is RecordState.RAW and kept.rev == reading.rev
-        found.append(SubmissionResult(reading.uri, outcome.value, kept.reason if is_raw and kept is not None else None))
-    return found
+        seen_record = seen_records.get(reading.uri)
+        is_raw = seen_record is not None and seen_record.state is RecordState.RAW and seen_record.rev == reading.rev
+        results.append(
+            SubmissionResult(
+                reading.uri, outcome.value, seen_record.reason if is_raw and seen_record is not None else None
+            )
+        )
+    return results
 
 
 def message_of(one: SubmittedRecord, collections: Collection[Nsid], *, is_vouched: bool = False) -> RecordMessage:
@@ -112,16 +118,16 @@ async def delete_reported(
     """
     async with db.transaction() as tx:
         await seen.lock_answers(tx, [str(uri)])
-        known = await seen.find(tx, str(uri))
-        is_here = known is not None and known.state is not RecordState.TOMBSTONE
-        if known is not None and is_here and known.rev >= message.rev:
+        seen_record = await seen.find(tx, str(uri))
+        is_here = seen_record is not None and seen_record.state is not RecordState.TOMBSTONE
+        if seen_record is not None and is_here and seen_record.rev >= message.rev:
             # The clock that made its rev is ahead of ours. The deletion counts as later anyway, because it refers to
             # the record that is here.
-            message = replace(message, rev=from_microseconds(to_microseconds(parse_tid(known.rev)) + 1, 0))
+            message = replace(message, rev=from_microseconds(to_microseconds(parse_tid(seen_record.rev)) + 1, 0))
         await apply(tx, context, [message])
-        if known is None or not is_here:
+        if seen_record is None or not is_here:
             return "unknown"
-        return "doubted" if known.is_verified else "gone"
+        return "doubted" if seen_record.is_verified else "gone"
 
 
 def source_of(source_id: str, collections: Collection[Nsid]) -> AtUri:

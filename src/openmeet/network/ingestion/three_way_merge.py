@@ -143,14 +143,14 @@ class MergeRule(Generic[T]):
         field = groups[0][0]
         policy, side, _ = self.decide(field, getattr(base, field), ours[field], getattr(theirs, field), facts)
         one_side = ours if side is MergeSide.OURS else {name: getattr(theirs, name) for name in names}
-        kept = [one for one in mixed.decisions if one.field not in names]
+        remaining_decisions = [one for one in mixed.decisions if one.field not in names]
         # If a person reverses one of these fields, the others follow.
-        kept += [
+        remaining_decisions += [
             self.decision((*group, *names), getattr(base, group[0]), ours, theirs, policy, side)
             for group in groups
             if ours[group[0]] != getattr(theirs, group[0])
         ]
-        return MergeResult(replace(mixed.value, **one_side), tuple(kept))
+        return MergeResult(replace(mixed.value, **one_side), tuple(remaining_decisions))
 
     def decision(
         self,
@@ -163,12 +163,14 @@ class MergeRule(Generic[T]):
     ) -> FieldDecision:
         """Build the decision about one group of fields, as stored. ``was``: the previous value of its first field."""
         field = group[0]
-        kept: tuple[bytes | None, bytes | None] = (None, None)
+        kept_values: tuple[bytes | None, bytes | None] = (None, None)
         if field in self.reversible:
             ours_values = encode_edits({name: ours[name] for name in group})
-            kept = ours_values, encode_edits({name: getattr(theirs, name) for name in group})
+            kept_values = ours_values, encode_edits({name: getattr(theirs, name) for name in group})
         their = getattr(theirs, field)
-        return FieldDecision(field, self.shown(was), self.shown(ours[field]), self.shown(their), policy, side, *kept)
+        return FieldDecision(
+            field, self.shown(was), self.shown(ours[field]), self.shown(their), policy, side, *kept_values
+        )
 
     def encode(self, value: T) -> bytes:
         """Encode a value for storage with a publication."""
@@ -266,10 +268,10 @@ def both_venues(was: tuple[Venue, ...], ours: tuple[Venue, ...], theirs: tuple[V
     before = was[0] if was else NOWHERE
     parts: dict[str, str] = {}
     for part in _VENUE_PARTS:
-        old, mine, their = getattr(before, part), getattr(ours[0], part), getattr(theirs[0], part)
-        if mine not in {old, their} and their != old:
+        old, our, their = getattr(before, part), getattr(ours[0], part), getattr(theirs[0], part)
+        if our not in {old, their} and their != old:
             return None
-        parts[part] = their if mine == old else mine
+        parts[part] = their if our == old else our
     return (Venue(**parts), *theirs[1:])
 
 
@@ -304,7 +306,7 @@ def with_local_values(event: Event, ours: NetworkEvent, merged: NetworkEvent) ->
     A record contains less than the row (no join link for attendees, countries as codes only). Writing the mapped value
     back would reduce the row to what is public.
     """
-    kept = NetworkEvent(
+    local_event = NetworkEvent(
         name=event.title,
         description=event.content.description,
         starts_at=event.starts_at,
@@ -330,8 +332,8 @@ def with_local_values(event: Event, ours: NetworkEvent, merged: NetworkEvent) ->
     }
     if "venues" in changed and ours.venues[:1] == merged.venues[:1]:
         # The row's own venue did not change; only other venues were added after it.
-        changed["venues"] = (*kept.venues, *merged.venues[1:])
-    return replace(kept, **changed)
+        changed["venues"] = (*local_event.venues, *merged.venues[1:])
+    return replace(local_event, **changed)
 
 
 def with_details_of(event: NetworkEvent, before: NetworkEvent) -> NetworkEvent:

@@ -67,30 +67,30 @@ def form_of(record: dict[str, Value], rkey: str, zone: str) -> Form:
     )
 
 
-def written(record: dict[str, Value], opened: Form | None, wanted: Form, zone: str) -> dict[str, Value]:
+def written(record: dict[str, Value], opened: Form | None, form: Form, zone: str) -> dict[str, Value]:
     """Return the record with the fields that differ from the form as it was opened (None: a new record). Raises
     InvalidInput.
     """
     changed = dict(record)
     shown = opened or Form("", "", "", "")
-    if opened is None or _typed(wanted.name) != _typed(shown.name):
-        changed["name"] = _limited("name", wanted.name, MAX_NAME, OwnRecordReason.TITLE_NEEDED, least=1)
-    if _typed(wanted.description) != _typed(shown.description):
-        text = _limited("description", wanted.description, MAX_DESCRIPTION, OwnRecordReason.TOO_LONG)
+    if opened is None or _typed(form.name) != _typed(shown.name):
+        changed["name"] = _limited("name", form.name, MAX_NAME, OwnRecordReason.TITLE_NEEDED, least=1)
+    if _typed(form.description) != _typed(shown.description):
+        text = _limited("description", form.description, MAX_DESCRIPTION, OwnRecordReason.TOO_LONG)
         sentence = sentence_in(record) if ends_in(str(record.get("description", "")), sentence_in(record)) else ""
         _put(changed, "description", with_sentence(text, sentence))
         changed.pop("text", None)
         changed.pop("facets", None)  # they refer to byte ranges of the old text
-    if opened is None or wanted.starts != shown.starts:
-        changed["startsAt"] = format_datetime(_moment("starts", wanted.starts, zone))
-    if wanted.ends != shown.ends:
-        _put(changed, "endsAt", format_datetime(_moment("ends", wanted.ends, zone)) if wanted.ends else "")
-    _choose(changed, "mode", shown.mode, wanted.mode, MODES)
-    _choose(changed, "status", shown.status, wanted.status, STATUSES)
-    is_moved = (wanted.starts, wanted.ends) != (shown.starts, shown.ends)
+    if opened is None or form.starts != shown.starts:
+        changed["startsAt"] = format_datetime(_moment("starts", form.starts, zone))
+    if form.ends != shown.ends:
+        _put(changed, "endsAt", format_datetime(_moment("ends", form.ends, zone)) if form.ends else "")
+    _choose(changed, "mode", shown.mode, form.mode, MODES)
+    _choose(changed, "status", shown.status, form.status, STATUSES)
+    is_moved = (form.starts, form.ends) != (shown.starts, shown.ends)
     # The form may show the record's values with less precision.
-    is_whole = bool(wanted.starts and wanted.ends)
-    if is_moved and is_whole and _moment("ends", wanted.ends, zone) <= _moment("starts", wanted.starts, zone):
+    is_whole = bool(form.starts and form.ends)
+    if is_moved and is_whole and _moment("ends", form.ends, zone) <= _moment("starts", form.starts, zone):
         raise InvalidInput("ends", OwnRecordReason.ENDS_BEFORE_START)
     return changed
 
@@ -111,13 +111,13 @@ def _known(token: object, words: Mapping[str, LazyText]) -> str:
 
 
 def _choose(
-    record: dict[str, Value], key: str, shown: str | None, wanted: str | None, words: Mapping[str, LazyText]
+    record: dict[str, Value], key: str, shown: str | None, chosen_value: str | None, words: Mapping[str, LazyText]
 ) -> None:
-    if wanted is None or wanted == (shown or ""):
+    if chosen_value is None or chosen_value == (shown or ""):
         return
-    if wanted and wanted not in words:
+    if chosen_value and chosen_value not in words:
         raise InvalidInput(key, OwnRecordReason.CHOOSE_OFFERED)
-    _put(record, key, f"{EVENT}#{wanted}" if wanted else "")
+    _put(record, key, f"{EVENT}#{chosen_value}" if chosen_value else "")
 
 
 def _typed(text: str) -> str:

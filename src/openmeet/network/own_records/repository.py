@@ -114,10 +114,12 @@ async def list_page(
     # A deleted record can be placed only if the server lists keys in order, or if there is only one page.
     in_order = keys == sorted(keys, reverse=True)
     between = (keys[-1] if goes_on else "", below if cursor else _NO_KEY)
-    found = await _known(db, identity, collection, at_server, between if in_order or not (goes_on or cursor) else None)
+    records = await _known(
+        db, identity, collection, at_server, between if in_order or not (goes_on or cursor) else None
+    )
     if in_order:
-        found.sort(key=lambda one: str(one.uri.rkey), reverse=True)
-    return OwnPage(tuple(found), f"{keys[-1]}{_BEHIND_THE_KEY}{following}" if goes_on else "")
+        records.sort(key=lambda one: str(one.uri.rkey), reverse=True)
+    return OwnPage(tuple(records), f"{keys[-1]}{_BEHIND_THE_KEY}{following}" if goes_on else "")
 
 
 async def read_own(network: NetworkClients, identity: Identity, rkey: str, zone: str) -> EditableEvent:
@@ -132,7 +134,7 @@ async def read_own(network: NetworkClients, identity: Identity, rkey: str, zone:
 
 
 async def create(
-    db: Database, network: NetworkClients, tids: TidClock, identity: Identity, wanted: Form, zone: str, key: str = ""
+    db: Database, network: NetworkClients, tids: TidClock, identity: Identity, form: Form, zone: str, key: str = ""
 ) -> AtUri:
     """Write a new event. ``key``: record key from the form, so that submitting the form twice writes only one record.
 
@@ -141,7 +143,7 @@ async def create(
     """
     uri = own_uri(identity, EVENT, key or tids.next(network.clock.now()))
     record: dict[str, Value] = {"$type": str(EVENT), "createdAt": format_datetime(network.clock.now())}
-    record = written(record, None, wanted, zone)
+    record = written(record, None, form, zone)
     agent = await agent_for(db, network, identity)
     try:
         await put_record(agent, uri, checked(EVENT, record, "name"), swap=None)
@@ -154,7 +156,7 @@ async def create(
 
 
 async def edit(
-    db: Database, network: NetworkClients, identity: Identity, rkey: str, wanted: Form, zone: str, version: str
+    db: Database, network: NetworkClients, identity: Identity, rkey: str, form: Form, zone: str, version: str
 ) -> None:
     """Change the fields of an event that differ from what the form showed; everything else stays.
 
@@ -168,7 +170,7 @@ async def edit(
         raise NotFound(OwnRecordReason.NO_SUCH_RECORD)
     if version not in {"", current.cid}:
         raise Conflict(OwnRecordReason.CHANGED_SINCE_OPENED)
-    record = written(current.record, form_of(current.record, rkey, zone), wanted, zone)
+    record = written(current.record, form_of(current.record, rkey, zone), form, zone)
     if record == current.record:
         return
     # A record of another app does not have to be valid here; the PDS validates it.
@@ -202,7 +204,7 @@ async def _known(
     """
     at_server = {str(uri): one for uri, one in listed.items()}
     async with db.reader() as reader:
-        known = await seen.find_many(reader, list(at_server))
+        seen_records = await seen.find_many(reader, list(at_server))
         leaving: list[str] = []
         if between is not None:
             above, below = between
@@ -214,30 +216,35 @@ async def _known(
     shown = {uri: event for uri, event in here_too.items() if not event.is_gone}
     slugs = {uri: event.slug for uri, event in shown.items()}
     about = {uri: event.title for uri, event in shown.items() if are_rsvps_publishable(event)}
-    found = []
+    records = []
     for text, one in at_server.items():
-        last = known.get(text)
+        last = seen_records.get(text)
         is_here = last is not None and last.cid == one.get("cid")
         where = OwnRecordState.HERE if is_here else OwnRecordState.WAITING
         uri = parse_at_uri(text)
         title, starts_at = _title_and_start(uri, one.get("value"))
         subject = subjects[text]
         rsvp_status = "" if uri.collection == EVENT else about.get(subject, "")
-        found.append(OwnRecord(uri, title, starts_at, where, slugs.get(subject, ""), rsvp_status))
-    gone = [parse_at_uri(text) for text in leaving]
+        records.append(OwnRecord(uri, title, starts_at, where, slugs.get(subject, ""), rsvp_status))
+    deleted_uris = [parse_at_uri(text) for text in leaving]
     names = {uri: event.title for uri, event in shown.items()}
-    return found + [
-        OwnRecord(uri, names.get(str(uri), ""), None, OwnRecordState.LEAVING, slugs.get(str(uri), "")) for uri in gone
+    return records + [
+        OwnRecord(uri, names.get(str(uri), ""), None, OwnRecordState.LEAVING, slugs.get(str(uri), ""))
+        for uri in deleted_uris
     ]
 
 
 def _is_of(uri: object, identity: Identity, collection: str) -> bool:
     """Whether a URI belongs to this repository and collection. A server may return anything."""
     try:
-        named = parse_at_uri(uri) if isinstance(uri, str) else None
+        parsed_uri = parse_at_uri(uri) if isinstance(uri, str) else None
     except Malformed:
         return False
-    return named is not None and (named.authority, named.collection) == (identity.did, collection) and bool(named.rkey)
+    return (
+        parsed_uri is not None
+        and (parsed_uri.authority, parsed_uri.collection) == (identity.did, collection)
+        and bool(parsed_uri.rkey)
+    )
 
 
 def _subject(value: object) -> str | None:

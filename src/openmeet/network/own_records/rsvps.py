@@ -148,9 +148,9 @@ async def _cid_of(db: Database, network: NetworkClients, subject: AtUri) -> str:
     InvalidInput.
     """
     async with db.reader() as reader:
-        known = await seen.find(reader, str(subject))
-    if known is not None and known.cid is not None and known.is_verified:
-        return known.cid
+        seen_record = await seen.find(reader, str(subject))
+    if seen_record is not None and seen_record.cid is not None and seen_record.is_verified:
+        return seen_record.cid
     try:
         proven = await prove_record(network, parse_did(subject.authority), str(subject.collection), str(subject.rkey))
     except NotFound:

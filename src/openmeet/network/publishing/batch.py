@@ -64,7 +64,7 @@ async def deliver_batched(publisher: Publisher, publications: Sequence[Publicati
     Raises no network errors.
     """
     by_did: dict[str, list[_Create]] = defaultdict(list)
-    alone: list[Publication] = []
+    individual: list[Publication] = []
     for one in publications:
         try:
             create = await _create_of(publisher, one)
@@ -72,12 +72,12 @@ async def deliver_batched(publisher: Publisher, publications: Sequence[Publicati
             log.error("publication.failed_unforeseen", kind=one.kind.value, subject=one.subject_id, error=repr(failure))
             create = None
         if create is None:
-            alone.append(one)
+            individual.append(one)
         else:
             by_did[create.draft.identity.did].append(create)
     batches = [batch for creates in by_did.values() for batch in _batches(creates)]
-    left = await asyncio.gather(*(_send_batch(publisher, batch[0].draft.identity, batch) for batch in batches))
-    return alone + [one for some in left for one in some]
+    undelivered = await asyncio.gather(*(_send_batch(publisher, batch[0].draft.identity, batch) for batch in batches))
+    return individual + [one for publications_left in undelivered for one in publications_left]
 
 
 async def _create_of(publisher: Publisher, publication: Publication) -> _Create | None:
@@ -97,15 +97,15 @@ async def _create_of(publisher: Publisher, publication: Publication) -> _Create 
 
 def _batches(creates: Sequence[_Create]) -> list[list[_Create]]:
     """Split into calls of at most ``MAX_WRITES`` and ``MAX_BODY_BYTES``."""
-    found: list[list[_Create]] = []
+    batches: list[list[_Create]] = []
     size = 0
     for create in creates:
-        if not found or len(found[-1]) == MAX_WRITES or size + create.size > MAX_BODY_BYTES:
-            found.append([])
+        if not batches or len(batches[-1]) == MAX_WRITES or size + create.size > MAX_BODY_BYTES:
+            batches.append([])
             size = 0
-        found[-1].append(create)
+        batches[-1].append(create)
         size += create.size
-    return found
+    return batches
 
 
 async def _send_batch(publisher: Publisher, identity: Identity, batch: Sequence[_Create]) -> list[Publication]:
@@ -171,7 +171,7 @@ async def _fix(publisher: Publisher, batch: Sequence[_Create]) -> list[_Create]:
 
 async def _reloaded(publisher: Publisher, fixed: Sequence[_Create]) -> list[Publication]:
     """Read the rows again, including the keys that were stored for them, because a second key must never be chosen."""
-    found: list[Publication] = []
+    reloaded: list[Publication] = []
     async with publisher.db.reader() as reader:
         for one in fixed:
             now = await leases.find(reader, one.publication.kind, one.publication.subject_id)
@@ -180,5 +180,5 @@ async def _reloaded(publisher: Publisher, fixed: Sequence[_Create]) -> list[Publ
                 and now.lease == one.publication.lease
                 and now.state in {PublicationState.SENDING, PublicationState.RETRACTING}
             ):
-                found.append(now)
-    return found
+                reloaded.append(now)
+    return reloaded

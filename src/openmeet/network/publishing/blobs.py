@@ -109,12 +109,12 @@ async def limit_for(network: NetworkClients, pds_url: str, picture: Picture | No
     if picture is None:
         return None
     key = _key(pds_url)
-    kept = await _get(network.cache, key)
-    if kept is None:
+    stored_limit = await _get(network.cache, key)
+    if stored_limit is None:
         stated = await _stated(network, pds_url)
-        kept = _UNSTATED if stated is None else str(stated).encode()
-        await _put(network.cache, key, kept, STATED_SECONDS)
-    return None if kept == _UNSTATED else int(kept)
+        stored_limit = _UNSTATED if stated is None else str(stated).encode()
+        await _put(network.cache, key, stored_limit, STATED_SECONDS)
+    return None if stored_limit == _UNSTATED else int(stored_limit)
 
 
 async def store_lower_limit(network: NetworkClients, pds_url: str, limit: int) -> None:

@@ -155,10 +155,10 @@ Decision = (
 
 async def repository_for(reader: Reader, user_id: UserId, did: str | None) -> Identity | None:
     """Return the repository that already has the record, or else the one for new records."""
-    mine = [one for one in await identity_queries.of_user(reader, user_id) if one.can_write]
+    own_identities = [one for one in await identity_queries.of_user(reader, user_id) if one.can_write]
     if did is not None:
-        return next((one for one in mine if one.did == did), None)
-    return mine[0] if mine else None
+        return next((one for one in own_identities if one.did == did), None)
+    return own_identities[0] if own_identities else None
 
 
 async def target_repository(

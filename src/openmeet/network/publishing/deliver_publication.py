@@ -175,12 +175,12 @@ async def _resume_publishing(publisher: Publisher, publication: Publication) -> 
     """Handle a retraction that is no longer wanted: finish it if the record is still the version that we know, then
     decide again. The RSVP must still be here when the echo of the delete arrives.
     """
-    there = (
+    current_record = (
         None if publication.uri is None else await proofs.fetch_proven_message(publisher, parse_at_uri(publication.uri))
     )
-    if there is not None and there.cid is None:
-        await store_outcome.forget_record(publisher, publication, there)
-    elif there is not None and there.cid in {publication.base_cid, publication.chosen_cid}:
+    if current_record is not None and current_record.cid is None:
+        await store_outcome.forget_record(publisher, publication, current_record)
+    elif current_record is not None and current_record.cid in {publication.base_cid, publication.chosen_cid}:
         # An unanswered delete may still be in flight. If it took effect later, it would look like a deletion by
         # somebody else.
         await _retract(publisher, publication)
@@ -220,13 +220,13 @@ async def _decide_again(publisher: Publisher, publication: Publication) -> None:
         await publication_leases.set_state(tx, publication, PublicationState.DUE, reason=None)
 
 
-async def _withhold_or_retract(publisher: Publisher, publication: Publication, why: PublicationReason) -> None:
+async def _withhold_or_retract(publisher: Publisher, publication: Publication, reason: PublicationReason) -> None:
     """Retract what may have been published, because it must not be public."""
     if publication.uri is None or publication.did is None:
         if publication.state is PublicationState.RETRACTING:
             await store_outcome.forget_record(publisher, publication)
         else:
-            await store_outcome.end_lease(publisher, publication, PublicationState.WITHHELD, reason=why)
+            await store_outcome.end_lease(publisher, publication, PublicationState.WITHHELD, reason=reason)
         return
     async with publisher.db.transaction() as tx:
         if not await publication_leases.start_retracting(tx, publication):
@@ -254,11 +254,11 @@ async def _retract(publisher: Publisher, retracting: Publication) -> None:
             rev = await _delete(publisher, client, retracting, uri)
         except NotSignedIn as refused:
             await _session_refused(publisher, identity, refused)
-        gone = await proofs.deletion_of(publisher, uri, rev)
+        deletion = await proofs.deletion_of(publisher, uri, rev)
     except Failure as failure:
         await _store_failure(publisher, retracting, failure)
     else:
-        await store_outcome.forget_record(publisher, retracting, gone)
+        await store_outcome.forget_record(publisher, retracting, deletion)
 
 
 async def _delete(publisher: Publisher, client: XrpcClient, retracting: Publication, uri: AtUri) -> str | None:
@@ -286,8 +286,8 @@ async def _defer_to_ingestion(publisher: Publisher, client: XrpcClient, retracti
         return False
     current = await get_record(client, uri)
     async with publisher.db.reader() as reader:
-        known = await seen.find(reader, str(uri))
-    known_cids = {retracting.base_cid, retracting.chosen_cid, None if known is None else known.cid}
+        seen_record = await seen.find(reader, str(uri))
+    known_cids = {retracting.base_cid, retracting.chosen_cid, None if seen_record is None else seen_record.cid}
     if current is None or current.cid in known_cids:
         return False
     await publisher.hand_to_ingestion([await proofs.fetch_proven_message(publisher, uri)])
@@ -306,8 +306,8 @@ async def _defer_to_ingestion(publisher: Publisher, client: XrpcClient, retracti
 async def _store_failure(publisher: Publisher, publication: Publication, failure: Failure) -> None:
     """Store whether the row waits for the person, waits for a retry, or has failed."""
     if isinstance(failure, NotSignedIn) or is_not_allowed(failure):
-        why = reason_of(failure) if isinstance(failure, NotSignedIn) else PublicationReason.NOT_ALLOWED
-        await store_outcome.end_lease(publisher, publication, PublicationState.BLOCKED, reason=why)
+        reason = reason_of(failure) if isinstance(failure, NotSignedIn) else PublicationReason.NOT_ALLOWED
+        await store_outcome.end_lease(publisher, publication, PublicationState.BLOCKED, reason=reason)
     elif failure.name in _ACCOUNT_IS_AWAY:
         # The account has moved or is inactive: refresh its identity. The person then signs in at the new server.
         await store_outcome.end_lease(publisher, publication, PublicationState.BLOCKED, reason=reason_of(failure))

@@ -119,9 +119,9 @@ async def first_draft(publisher: Publisher, publication: Publication, decision: 
         draft = Draft(uri, decision.identity, None, record, is_up_to_date=False)
     else:
         async with publisher.db.reader() as reader:
-            known = await seen.find(reader, str(uri))
+            seen_record = await seen.find(reader, str(uri))
             is_known = await knows_all_rsvps(reader, decision.identity)
-        if not is_known or (known is not None and known.cid is not None):
+        if not is_known or (seen_record is not None and seen_record.cid is not None):
             return None
         record = await _rsvp_record(publisher, publication, decision, None)
         draft = Draft(uri, decision.identity, None, record, is_up_to_date=False)
@@ -146,8 +146,8 @@ async def draft_write(
         async with publisher.db.transaction() as tx:
             await leases.attach_current(tx, publication, did=decision.identity.did, uri=str(uri))
     async with publisher.db.reader() as reader:
-        known = await seen.find(reader, str(uri))
-    if (None if current is None else current.cid) != (None if known is None else known.cid):
+        seen_record = await seen.find(reader, str(uri))
+    if (None if current is None else current.cid) != (None if seen_record is None else seen_record.cid):
         return ChangedElsewhere(uri)
     previous = None if current is None else current.record
     if current is not None and publication.uri is None and _has_no_record(decision):
@@ -308,10 +308,10 @@ async def _uri_for(publisher: Publisher, publication: Publication, decision: Pub
     subject = parse_at_uri(decision.event.record_uri or "")
     async with publisher.db.reader() as reader:
         # Update an earlier RSVP under any key. A second one must never be written.
-        known = await seen.answers_of(reader, subject_uri=str(subject), dids=[did], collections=sorted(RSVPS))
-    mine = next((one for one in known if one.collection == RSVP), None)
-    if mine is not None:
-        return parse_at_uri(mine.uri), False
+        seen_records = await seen.answers_of(reader, subject_uri=str(subject), dids=[did], collections=sorted(RSVPS))
+    own_rsvp = next((one for one in seen_records if one.collection == RSVP), None)
+    if own_rsvp is not None:
+        return parse_at_uri(own_rsvp.uri), False
     return AtUri(did, RSVP, RecordKey(record_key_for(subject))), False
 
 
@@ -339,9 +339,9 @@ async def _subject_cid(publisher: Publisher, event: Event) -> str:
     """Return the CID of the event's record: from our verified index, otherwise proven by its author's PDS."""
     uri = event.record_uri or ""
     async with publisher.db.reader() as reader:
-        known = await seen.find(reader, uri)
-    if known is not None and known.cid is not None and known.is_verified:
-        return known.cid
+        seen_record = await seen.find(reader, uri)
+    if seen_record is not None and seen_record.cid is not None and seen_record.is_verified:
+        return seen_record.cid
     proven = await fetch_proof(parse_at_uri(uri), publisher)
     if proven.cid is None:
         raise RemoteFailed(PublicationReason.EVENT_RECORD_MISSING)

@@ -163,15 +163,15 @@ def _decide_if_not_permitted(
     """
     is_only_of_another_app = _is_only_of_another_app(event, publication)
     if not event.record.is_wanted:
-        why = PublicationReason.KEPT_OFF
-        return KeepEditsLocal(why) if is_only_of_another_app and not publication.is_withdrawn else Withhold(why)
+        reason = PublicationReason.KEPT_OFF
+        return KeepEditsLocal(reason) if is_only_of_another_app and not publication.is_withdrawn else Withhold(reason)
     if reach_of(event) is PublishLevel.NOTHING:
         if event.is_record_of_author and not publication.is_withdrawn:
             return DoNothing()
         return Withhold(_why_not_public(event))
     if not has_consented or not preferences.writes_events:
-        why = PublicationReason.NO_EVENTS if has_consented else PublicationReason.NOT_AGREED
-        return KeepEditsLocal(why) if is_only_of_another_app else Withhold(why)
+        reason = PublicationReason.NO_EVENTS if has_consented else PublicationReason.NOT_AGREED
+        return KeepEditsLocal(reason) if is_only_of_another_app else Withhold(reason)
     return Withhold(PublicationReason.WITHDRAWN) if publication.is_withdrawn else None
 
 

@@ -126,8 +126,8 @@ async def decide_group_event(reader: Reader, publication: Publication) -> Decisi
     if not isinstance(where, Identity):
         return where
     if event.record_uri is None or event.record_cid is None:
-        why = PublicationReason.NO_EVENT_RECORD
-        return Withhold(why) if publication.may_exist_remotely else Wait(why)
+        reason = PublicationReason.NO_EVENT_RECORD
+        return Withhold(reason) if publication.may_exist_remotely else Wait(reason)
     uri, listed = group.network.record_uri or "", Reference(event.record_uri, event.record_cid)
 
     def write(_instance: str, now: Instant, previous: Mapping[str, Value] | None) -> dict[str, Value]:
@@ -140,8 +140,8 @@ async def group_repository(reader: Reader, group: Group, publication: Publicatio
     """Return the repository that has the group's record, or the decision to make if we cannot write there."""
     uri = group.network.record_uri
     if uri is None:
-        why = PublicationReason.NO_GROUP_RECORD
-        return Withhold(why) if publication.may_exist_remotely else Wait(why)
+        reason = PublicationReason.NO_GROUP_RECORD
+        return Withhold(reason) if publication.may_exist_remotely else Wait(reason)
     did = parse_at_uri(uri).authority
     if publication.may_exist_remotely and publication.did not in {None, did}:
         if await repository_to_clear(reader, publication) is None:
@@ -155,10 +155,10 @@ async def group_repository(reader: Reader, group: Group, publication: Publicatio
 
 async def decide_membership(reader: Reader, publication: Publication, *, has_consented: bool) -> Decision:
     """Decide about the member's own statement."""
-    found = await _membership_and_group(reader, publication)
-    if found is None:
+    membership_and_group = await _membership_and_group(reader, publication)
+    if membership_and_group is None:
         return Withhold(PublicationReason.YOU_NOT_A_MEMBER)
-    membership, group = found
+    membership, group = membership_and_group
     if not membership.sync_enabled:
         return Withhold(PublicationReason.MEMBERSHIP_PRIVATE)
     # For a group of another installation, the statement is also the request to join.
@@ -173,8 +173,8 @@ async def decide_membership(reader: Reader, publication: Publication, *, has_con
         return Withhold(PublicationReason.MEMBERS_PRIVATE)
     uri = group.network.record_uri
     if uri is None:
-        why = PublicationReason.NO_GROUP_RECORD
-        return Withhold(why) if publication.may_exist_remotely else Wait(why)
+        reason = PublicationReason.NO_GROUP_RECORD
+        return Withhold(reason) if publication.may_exist_remotely else Wait(reason)
     # If the member wrote a statement in another app, with any of their accounts, that one is updated. A second one must
     # never be written.
     statement_uri = None if membership.statement_uri is None else parse_at_uri(membership.statement_uri)
@@ -208,10 +208,10 @@ async def decide_acceptance(reader: Reader, publication: Publication) -> Decisio
     """Decide about the group's statement about a member. It is never published before the member's own statement, nor
     after that was withdrawn.
     """
-    found = await _membership_and_group(reader, publication)
-    if found is None:
+    membership_and_group = await _membership_and_group(reader, publication)
+    if membership_and_group is None:
         return Withhold(PublicationReason.NOT_A_MEMBER)
-    membership, group = found
+    membership, group = membership_and_group
     if group.is_read_only:
         return DoNothing()
     value = VALUE_OF[membership.role]
@@ -246,9 +246,14 @@ async def _member_statement(reader: Reader, group: Group, membership: Membership
     """Return the member's own statement, as in their repository, about this group or about a group that this one
     succeeds.
     """
-    known = None if membership.statement_uri is None else await seen.find(reader, membership.statement_uri)
-    if known is None or known.cid is None or known.body is None or known.state is not seen.RecordState.MAPPED:
+    seen_record = None if membership.statement_uri is None else await seen.find(reader, membership.statement_uri)
+    if (
+        seen_record is None
+        or seen_record.cid is None
+        or seen_record.body is None
+        or seen_record.state is not seen.RecordState.MAPPED
+    ):
         return None
-    statement = read_statement(known.collection, parse_did(known.did), cbor.decode(known.body))
-    ours = {group.network.record_uri, *await record_queries.superseded_uris(reader, group.id)}
-    return Reference(known.uri, known.cid) if statement.group_uri in ours else None
+    statement = read_statement(seen_record.collection, parse_did(seen_record.did), cbor.decode(seen_record.body))
+    own_group_uris = {group.network.record_uri, *await record_queries.superseded_uris(reader, group.id)}
+    return Reference(seen_record.uri, seen_record.cid) if statement.group_uri in own_group_uris else None

@@ -36,7 +36,7 @@ class PublishedLexicon:
 def own_documents(authority: str) -> list[tuple[Nsid, dict[str, Value]]]:
     """Return every Lexicon of this project as the record to publish under an authority, by name."""
     catalog = Catalog(authority)
-    found = []
+    documents = []
     for name in catalog.names():
         text = catalog.text(name) if name.startswith(own_name("", authority)) else None
         if text is None:
@@ -44,8 +44,8 @@ def own_documents(authority: str) -> list[tuple[Nsid, dict[str, Value]]]:
         nsid = parse_nsid(name)
         record = {"$type": str(COLLECTION), **cast("dict[str, Value]", msgspec.json.decode(text))}
         read_publication(nsid, record)  # others must be able to read what we publish
-        found.append((nsid, record))
-    return found
+        documents.append((nsid, record))
+    return documents
 
 
 async def publish(client: XrpcClient, did: Did, authority: str) -> list[PublishedLexicon]:
@@ -63,10 +63,10 @@ async def publish(client: XrpcClient, did: Did, authority: str) -> list[Publishe
 
 def dns_entries(names: Sequence[Nsid], did: Did) -> list[str]:
     """Return the zone file lines that point to these Lexicons. Raises Refused if a name is too long for DNS."""
-    found: dict[str, None] = {}
+    entries: dict[str, None] = {}
     for nsid in names:
         name = authority_name(nsid)
         if name is None:
             raise Refused(IngestionReason.NAME_TOO_LONG_FOR_DNS, nsid=nsid)
-        found[f'{name}. TXT "did={did}"'] = None
-    return list(found)
+        entries[f'{name}. TXT "did={did}"'] = None
+    return list(entries)

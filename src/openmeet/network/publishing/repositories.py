@@ -31,24 +31,29 @@ async def repository_for_rsvp(
     reader: Reader, publication: Publication, subject_uri: str, source: RsvpSource
 ) -> Identity | Withhold | AwaitPermission | Wait | RetractDuplicate:
     """Return where to write the RSVP to the event with this record. ``source``: where the person answered last."""
-    theirs = [one for one in await identity_queries.of_user(reader, UserId(publication.user_id)) if one.can_write]
+    identities = [one for one in await identity_queries.of_user(reader, UserId(publication.user_id)) if one.can_write]
     if (
         not publication.may_exist_remotely
-        and len(theirs) > 1
-        and (until := await _read_until(reader, theirs)) is not None
+        and len(identities) > 1
+        and (until := await _read_until(reader, identities)) is not None
     ):
         # With a single account, the server is queried (``write_record``). With several accounts, some may be
         # unreachable.
         return Wait(PublicationReason.BEING_READ, until)
-    dids = [one.did for one in theirs]
-    known = await seen.answers_of(reader, subject_uri=subject_uri, dids=dids, collections=[RSVP])
+    dids = [one.did for one in identities]
+    seen_records = await seen.answers_of(reader, subject_uri=subject_uri, dids=dids, collections=[RSVP])
     if not publication.may_exist_remotely:
-        answered = next((one for one in theirs if known and one.did == known[0].did), None)
+        answered = next((one for one in identities if seen_records and one.did == seen_records[0].did), None)
         return answered or await target_repository(reader, UserId(publication.user_id), publication)
     home = await target_repository(reader, UserId(publication.user_id), publication)
-    if not known or known[0].uri == publication.uri or source is not RsvpSource.HERE or not isinstance(home, Identity):
+    if (
+        not seen_records
+        or seen_records[0].uri == publication.uri
+        or source is not RsvpSource.HERE
+        or not isinstance(home, Identity)
+    ):
         return home
-    later = next(one for one in theirs if one.did == known[0].did)
+    later = next(one for one in identities if one.did == seen_records[0].did)
     return RetractDuplicate(PublicationReason.OVERTAKEN) if await _is_signed_in(reader, later) else home
 
 
@@ -70,9 +75,9 @@ async def knows_all_rsvps(reader: Reader, identity: Identity) -> bool:
     )
 
 
-async def _read_until(reader: Reader, theirs: list[Identity]) -> Instant | None:
+async def _read_until(reader: Reader, identities: list[Identity]) -> Instant | None:
     """Return until when to wait for the contents of these accounts; None if they are known or the wait is over."""
-    connected = [one.did for one in theirs if one.kind is IdentityKind.CONNECTED]
+    connected = [one.did for one in identities if one.kind is IdentityKind.CONNECTED]
     asked_at = await backfill_progress.waited_since(reader, connected)
     until = None if asked_at is None else Instant(asked_at + READ_WITHIN)
     return until if until is not None and until > reader.now else None

@@ -109,8 +109,8 @@ async def apply_creates(
     answer = await client.procedure(_APPLY, {"repo": did, "writes": writes})
     results = answer.get("results")
     listed = results if isinstance(results, list) and len(results) == len(writes) else []
-    found = [one.get("cid") if isinstance(one, dict) else None for one in listed] or [None] * len(creates)
-    return AppliedCreates(tuple(cid if isinstance(cid, str) else None for cid in found), _rev(answer))
+    cids = [one.get("cid") if isinstance(one, dict) else None for one in listed] or [None] * len(creates)
+    return AppliedCreates(tuple(cid if isinstance(cid, str) else None for cid in cids), _rev(answer))
 
 
 async def delete_record(client: XrpcClient, uri: AtUri, *, expected: str | None) -> str | None:
@@ -135,10 +135,10 @@ async def delete_version(client: XrpcClient, uri: AtUri, cid: str) -> str | None
 
 
 async def _delete(client: XrpcClient, uri: AtUri, swap: str | None) -> str | None:
-    wanted = {} if swap is None else {"swapRecord": swap}
+    swap_parameters = {} if swap is None else {"swapRecord": swap}
     answer = await client.procedure(
         "com.atproto.repo.deleteRecord",
-        {"repo": uri.authority, "collection": str(uri.collection), "rkey": str(uri.rkey), **wanted},
+        {"repo": uri.authority, "collection": str(uri.collection), "rkey": str(uri.rkey), **swap_parameters},
     )
     return _rev(answer)
 
@@ -184,9 +184,9 @@ async def list_rsvps(client: XrpcClient, did: Did) -> AsyncIterator[RemoteRsvp]:
         if not isinstance(listed, list):
             raise RemoteFailed(PublicationReason.ANSWER_WITHOUT_LIST)
         for entry in listed:
-            found = _answer(entry)
-            if found is not None:
-                yield found
+            rsvp = _answer(entry)
+            if rsvp is not None:
+                yield rsvp
         following = page.get("cursor")
         if not isinstance(following, str) or not listed:
             return

@@ -66,10 +66,10 @@ async def run(
 
 async def _start_rounds(publisher: Publisher, limit: int, *, busy: Iterable[str]) -> dict[str, "asyncio.Task[int]"]:
     """Start one round for each server with due rows. Each round returns how many rows it had, and raises nothing."""
-    known = publisher.network.circuits
-    await circuits.load_changes(publisher.db, known)
+    circuit_states = publisher.network.circuits
+    await circuits.load_changes(publisher.db, circuit_states)
     # Both spellings that identities use: with and without a trailing slash.
-    excluded = [address for server in {*busy, *known.open_ones()} for address in (server, f"{server}/")]
+    excluded = [address for server in {*busy, *circuit_states.open_ones()} for address in (server, f"{server}/")]
     async with publisher.db.transaction() as tx:
         publications = await publication_leases.lease_due(
             tx, limit=limit, seconds=LEASE_SECONDS, excluded_servers=excluded
@@ -86,25 +86,25 @@ async def _start_rounds(publisher: Publisher, limit: int, *, busy: Iterable[str]
 
 async def _round(publisher: Publisher, server: str, publications: Sequence[Publication], limit: int) -> int:
     """Deliver everything that was leased for one server, and release the rows that were not tried."""
-    known = publisher.network.circuits
-    left = _in_order(publications)
+    circuit_states = publisher.network.circuits
+    remaining = _in_order(publications)
     try:
         # Half open: try one row at a time, because some rows are completed without a call that tests the server.
-        while left and known.may_try(server):
-            await deliver_one(publisher, left.pop(0))
-        if known.state_of(server) is CircuitState.CLOSED:
+        while remaining and circuit_states.may_try(server):
+            await deliver_one(publisher, remaining.pop(0))
+        if circuit_states.state_of(server) is CircuitState.CLOSED:
             # Events refer to series, so everything up to the last series record is delivered first.
             series_positions = [
                 at
-                for at, one in enumerate(left)
+                for at, one in enumerate(remaining)
                 if one.kind is PublicationKind.SERIES and one.state is not PublicationState.RETRACTING
             ]
             split = max(series_positions, default=-1) + 1
-            for part in (left[:split], left[split:]):
+            for part in (remaining[:split], remaining[split:]):
                 await _deliver_all(publisher, server, part, limit)
         else:
-            await _release(publisher, server, left)
-        await circuits.store_changes(publisher.db, known)
+            await _release(publisher, server, remaining)
+        await circuits.store_changes(publisher.db, circuit_states)
         await count_results(publisher, publications)
     except Exception as failure:  # noqa: BLE001 - the edge of the worker: the database is unavailable; the leases expire
         log.error("publications.round_failed", server=server, error=repr(failure))

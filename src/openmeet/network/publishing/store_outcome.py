@@ -120,18 +120,18 @@ async def mark_published(
     return True
 
 
-async def forget_record(publisher: Publisher, publication: Publication, gone: RecordMessage | None = None) -> None:
+async def forget_record(publisher: Publisher, publication: Publication, deletion: RecordMessage | None = None) -> None:
     """Note that the publication no longer has a record: we deleted it, found it gone, or may no longer write there.
     Clears its location and decides again.
 
-    ``gone`` has the rev of the deletion. Without it, older messages that have not arrived yet would look like a new
+    ``deletion`` has the rev of the deletion. Without it, older messages that have not arrived yet would look like a new
     record by somebody else.
     """
     async with publisher.db.transaction() as tx:
-        if gone is not None:
-            await note_gone(tx, gone)
+        if deletion is not None:
+            await note_gone(tx, deletion)
         await lock_row_of(tx, publication.kind, publication.subject_id)
-        if not await leases.set_retracted(tx, publication, is_gone=gone is not None):
+        if not await leases.set_retracted(tx, publication, is_gone=deletion is not None):
             return
         if publication.kind is PublicationKind.EVENT:
             await event_actions.forget_record(tx, EventId(publication.subject_id), publication.uri)
@@ -141,7 +141,7 @@ async def forget_record(publisher: Publisher, publication: Publication, gone: Re
         elif publication.kind is PublicationKind.RSVP:
             await attendance_actions.forget_record(tx, AttendanceId(publication.subject_id))
         elif publication.kind in SUPERSEDED_KIND.values():
-            if gone is not None:
+            if deletion is not None:
                 await links.note_superseded_gone(tx, publication.subject_id)
         else:
             await links.note(tx, publication.kind, publication.subject_id, uri=None, cid=None)
@@ -167,9 +167,9 @@ async def keep_in_repository(publisher: Publisher, publication: Publication, uri
         if now is None or now.lease != publication.lease or now.uri is not None:
             return
         await superseded_records.delete(tx, uri)
-        former = SUPERSEDED_KIND[publication.kind]
+        superseded_kind = SUPERSEDED_KIND[publication.kind]
         await publication_moves.undo_move_to_subject(
-            tx, publication.kind, publication.subject_id, former, uri, publication.user_id
+            tx, publication.kind, publication.subject_id, superseded_kind, uri, publication.user_id
         )
         await publications.enqueue(
             tx,
@@ -240,14 +240,14 @@ async def _note_seen(tx: Transaction, publication: Publication, message: RecordM
     return await seen.put(tx, message, state=RecordState.MAPPED, subject_uri=subject, precedence=read.precedence)
 
 
-async def note_gone(tx: Transaction, gone: RecordMessage) -> None:
+async def note_gone(tx: Transaction, deletion: RecordMessage) -> None:
     """Store as of which commit a record does not exist, so that older messages that arrive later change nothing."""
-    await floors.hold(tx, [gone.did])
-    await seen.lock_answers(tx, [gone.uri])
-    known = await seen.find(tx, gone.uri)
-    subject = gone.uri if known is None or known.subject_uri is None else known.subject_uri
+    await floors.hold(tx, [deletion.did])
+    await seen.lock_answers(tx, [deletion.uri])
+    seen_record = await seen.find(tx, deletion.uri)
+    subject = deletion.uri if seen_record is None or seen_record.subject_uri is None else seen_record.subject_uri
     await seen.lock_subjects(tx, [subject])
-    await seen.put(tx, gone, state=RecordState.TOMBSTONE, subject_uri=subject)
+    await seen.put(tx, deletion, state=RecordState.TOMBSTONE, subject_uri=subject)
 
 
 def _status_in(body: bytes) -> str:

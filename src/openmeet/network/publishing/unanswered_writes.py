@@ -97,13 +97,13 @@ async def delete_late_create(publisher: Publisher, uri: AtUri) -> None:
     if unanswered is None or owned is not None:
         return  # a publication has this key and handles any late write
     try:
-        found = await proofs.fetch_proven_message(publisher, uri)
+        current_record = await proofs.fetch_proven_message(publisher, uri)
     except NotFound:
-        found = None  # no repository, or one that is currently not served, so nobody can read the record there
-    if found is not None and found.cid in unanswered.cids:
-        found = await _delete_version(publisher, identity, uri, found.cid)
+        current_record = None  # no repository, or one that is currently not served, so nobody can read the record there
+    if current_record is not None and current_record.cid in unanswered.cids:
+        current_record = await _delete_version(publisher, identity, uri, current_record.cid)
         log.warning("publication.late_create_deleted", uri=str(uri))
-    await _forget_or_recheck(publisher, uri, unanswered, found)
+    await _forget_or_recheck(publisher, uri, unanswered, current_record)
 
 
 async def _delete_version(
@@ -121,13 +121,13 @@ async def _delete_version(
 
 
 async def _forget_or_recheck(
-    publisher: Publisher, uri: AtUri, unanswered: InFlightWrites, found: RecordMessage | None
+    publisher: Publisher, uri: AtUri, unanswered: InFlightWrites, current_record: RecordMessage | None
 ) -> None:
     """Remove the in-flight writes if they can no longer arrive; otherwise check again later."""
     now = publisher.network.clock.now()
     async with publisher.db.transaction() as tx:
-        if found is not None and found.cid is None:
-            await store_outcome.note_gone(tx, found)
+        if current_record is not None and current_record.cid is None:
+            await store_outcome.note_gone(tx, current_record)
         if now >= unanswered.end_at:
             await in_flight.forget(tx, str(uri), before=Instant(unanswered.last_sent_at))
         else:

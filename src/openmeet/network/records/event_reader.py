@@ -155,10 +155,14 @@ def _is_all_day(
 def read_origin(record: Mapping[str, object], notes: Notes) -> OriginMark | None:
     """Read our own mark, in any spelling that we have ever written."""
     for key in ORIGIN_KEYS:
-        mark = record.get(key)
-        if not isinstance(mark, Mapping):
+        origin = record.get(key)
+        if not isinstance(origin, Mapping):
             continue
-        instance, event_id, version = text_of(mark.get("instance")), text_of(mark.get("eventId")), mark.get("version")
+        instance, event_id, version = (
+            text_of(origin.get("instance")),
+            text_of(origin.get("eventId")),
+            origin.get("version"),
+        )
         if instance and event_id and isinstance(version, int) and not isinstance(version, bool):
             notes.read("origin", key, f"{instance} {event_id} version {version}")
             return OriginMark(instance, event_id, version)
@@ -243,11 +247,11 @@ def _instant(value: object) -> Instant | None:
 
 
 def _zone(record: Mapping[str, object], starts_text: str, notes: Notes) -> str:
-    named = record.get("timezone")
-    if isinstance(named, str) and named in zone_names():
-        notes.read("time zone", "timezone", named)
-        return named
-    if named is not None:
+    stated_zone = record.get("timezone")
+    if isinstance(stated_zone, str) and stated_zone in zone_names():
+        notes.read("time zone", "timezone", stated_zone)
+        return stated_zone
+    if stated_zone is not None:
         notes.keep("timezone", "is not the name of a time zone")
     offset = starts_text[-6:]
     if offset[:1] in {"+", "-"} and offset[1:] != "00:00" and int(offset[1:3]) < 24:

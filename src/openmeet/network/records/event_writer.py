@@ -209,8 +209,8 @@ def _place_of(ours: Publishable, previous: Mapping[str, Value] | None, earlier: 
         return NOWHERE
     read = _read(previous, ours)
     modes = {read.event.mode, read.event.mode if earlier.agreed is None else _read(earlier.agreed, ours).event.mode}
-    there = our_place(previous, read, EntryOwner(ours.instance, ours.event_id), earlier)
-    return ours.venue if modes == {Mode.ONLINE} and is_same_place(there.venue, ours.venue) else NOWHERE
+    listed_venue = our_place(previous, read, EntryOwner(ours.instance, ours.event_id), earlier)
+    return ours.venue if modes == {Mode.ONLINE} and is_same_place(listed_venue.venue, ours.venue) else NOWHERE
 
 
 def is_up_to_date(ours: Publishable, current: Mapping[str, Value], earlier: Earlier = ONE_OFF) -> bool:
@@ -306,18 +306,18 @@ def _put_texts(record: dict[str, Value], ours: Publishable, read: EventRead, ear
     if ours.title != read.event.name:
         record["name"] = ours.title
     sentence_before = sentence_in(record) or sentence_in(earlier.written)
-    theirs = without(read.event.description, sentence_before)
-    held = record.get("description")
+    their_text = without(read.event.description, sentence_before)
+    previous_text = record.get("description")
     text = ours.description
-    if text != theirs:
+    if text != their_text:
         # Facets refer to byte ranges of the old text. In a different text they would mark the wrong words.
         record.pop("facets", None)
-    elif isinstance(held, str):
+    elif isinstance(previous_text, str):
         # The text stored here may be only the beginning of the record's text.
-        text = without(held, sentence_before)
-    wanted = with_sentence(text, _sentence_for(record, ours, earlier))
-    if wanted != (held if isinstance(held, str) else read.event.description):
-        record["description"] = wanted
+        text = without(previous_text, sentence_before)
+    new_text = with_sentence(text, _sentence_for(record, ours, earlier))
+    if new_text != (previous_text if isinstance(previous_text, str) else read.event.description):
+        record["description"] = new_text
 
 
 def _note_native(record: dict[str, Value], key: str, ours: Publishable) -> None:
@@ -393,32 +393,32 @@ def _put_venue(record: dict[str, Value], ours: Publishable, read: EventRead, ear
     first = first_place(read)
     # A first location that equals ours is ours, regardless of the agreed version, unless the mark says that it is
     # another app's.
-    known = replace(earlier, agreed=None) if is_same_place(first.venue, ours.venue) else earlier
-    mine = our_place(record, read, EntryOwner(ours.instance, ours.event_id), known)
-    if is_same_place(mine.venue, ours.venue):
-        return [listed[index] for index in mine.entries]
+    earlier_known = replace(earlier, agreed=None) if is_same_place(first.venue, ours.venue) else earlier
+    own_entry = our_place(record, read, EntryOwner(ours.instance, ours.event_id), earlier_known)
+    if is_same_place(own_entry.venue, ours.venue):
+        return [listed[index] for index in own_entry.entries]
     entries = entries_of(ours.venue)
-    if not entries and not mine.entries:
+    if not entries and not own_entry.entries:
         return []
-    theirs = [one for one in read.places.venues if one.entries != mine.entries]
-    alike = next((one for one in theirs if entries and is_same_place(one.venue, ours.venue)), None)
-    if alike is not None and mine.entries:
+    their_venues = [one for one in read.places.venues if one.entries != own_entry.entries]
+    alike = next((one for one in their_venues if entries and is_same_place(one.venue, ours.venue)), None)
+    if alike is not None and own_entry.entries:
         # The event moved to a place that another app already listed: that entry serves both.
-        record[key] = without_entries(listed, mine.entries)
+        record[key] = without_entries(listed, own_entry.entries)
         return [listed[index] for index in alike.entries]
     # The first location is read as the event's venue, so ours goes before the others.
-    position = min((*mine.entries, *first.entries), default=len(listed))
-    old = listed[mine.entries[0]] if mine.entries else None
+    position = min((*own_entry.entries, *first.entries), default=len(listed))
+    old = listed[own_entry.entries[0]] if own_entry.entries else None
     if entries and isinstance(old, dict) and old.get("$type") in {ADDRESS, GEO}:
         entries = [_with_foreign_keys(entries[0], old), *entries[1:]]
-    rest = without_entries(listed, mine.entries)
-    record[key] = [*rest[:position], *entries, *rest[position:]]
+    other_entries = without_entries(listed, own_entry.entries)
+    record[key] = [*other_entries[:position], *entries, *other_entries[position:]]
     return entries
 
 
 def _with_foreign_keys(entry: Value, old: dict[str, Value]) -> Value:
     """Return our entry with the keys that other apps added to the one it replaces."""
-    known = {
+    known_keys = {
         "$type",
         "country",
         "postalCode",
@@ -432,7 +432,7 @@ def _with_foreign_keys(entry: Value, old: dict[str, Value]) -> Value:
     }
     if not isinstance(entry, dict):
         return entry
-    return {**entry, **{key: value for key, value in old.items() if key not in known}}
+    return {**entry, **{key: value for key, value in old.items() if key not in known_keys}}
 
 
 def _put_online(record: dict[str, Value], ours: Publishable, read: EventRead, earlier: Earlier) -> str:

@@ -82,11 +82,11 @@ def has_details(record: Mapping[str, Any]) -> bool:
 
 def read_details(record: Mapping[str, Any]) -> RecordDetails:
     """Read the details of a record, as far as they are understood."""
-    found = next((record[key] for key in DETAILS_KEYS if isinstance(record.get(key), Mapping)), None)
-    if found is None:
+    details = next((record[key] for key in DETAILS_KEYS if isinstance(record.get(key), Mapping)), None)
+    if details is None:
         return NOTHING_MORE
-    read = {name: join(*[part(found.get(key)) for key, part in parts]) for name, join, parts in _READERS}
-    return RecordDetails(found.get("isAllDay") is True, **read)
+    read = {name: join(*[part(details.get(key)) for key, part in parts]) for name, join, parts in _READERS}
+    return RecordDetails(details.get("isAllDay") is True, **read)
 
 
 def stated_parts(details: RecordDetails) -> Iterator[tuple[str, str]]:
@@ -121,8 +121,8 @@ def reader_of(one: Input) -> Callable[[object], Any]:
     def read(value: object) -> Any:
         problems: Problems = {}
         text = str(value) if isinstance(value, int) and not isinstance(value, bool) else text_of(value)
-        found = one.kind.parse(text or one.kind.blank, one.name, problems)
-        return one.kind.parse(one.kind.blank, one.name, {}) if problems else found
+        value_read = one.kind.parse(text or one.kind.blank, one.name, problems)
+        return one.kind.parse(one.kind.blank, one.name, {}) if problems else value_read
 
     return _TOLERANT.get(one.name, read)
 
@@ -141,19 +141,19 @@ def _texts(value: object) -> tuple[str, ...]:
 
 
 def _features(value: object) -> tuple[AccessFeature, ...]:
-    known = {*_texts(value)}
-    return tuple(one for name, one in _FEATURES.items() if name in known) if known else ()
+    names = {*_texts(value)}
+    return tuple(one for name, one in _FEATURES.items() if name in names) if names else ()
 
 
 def _categories(value: object) -> tuple[Category, ...]:
-    known = {*_texts(value)}
-    return tuple(one for name, one in _CATEGORIES.items() if name in known)[:MAX_CATEGORIES] if known else ()
+    names = {*_texts(value)}
+    return tuple(one for name, one in _CATEGORIES.items() if name in names)[:MAX_CATEGORIES] if names else ()
 
 
 def _tags(value: object) -> tuple[str, ...]:
     # Case folding can make a tag longer, so tags that are far too long are skipped first.
-    known = [normalised(text) for text in _texts(value) if len(text) <= 2 * MAX_TAG]
-    return tuple(dict.fromkeys(tag for tag in known if 0 < len(tag) <= MAX_TAG))[:MAX_TAGS]
+    tags = [normalised(text) for text in _texts(value) if len(text) <= 2 * MAX_TAG]
+    return tuple(dict.fromkeys(tag for tag in tags if 0 < len(tag) <= MAX_TAG))[:MAX_TAGS]
 
 
 def _languages(value: object) -> tuple[str, ...]:
@@ -195,18 +195,18 @@ async def named_series(reader: Reader, uris: Sequence[str]) -> dict[str, str]:
     """Return the series named in the older metadata of stored records, by record URI. Records that name none are left
     out.
     """
-    mark = OLDER_META_KEY.encode()
-    found: dict[str, str] = {}
+    key = OLDER_META_KEY.encode()
+    names: dict[str, str] = {}
     for start in range(0, len(uris), _AT_ONCE):
         for row in await reader.fetch(_BODIES, uris=list(uris[start : start + _AT_ONCE])):
             body = bytes(row["body"] or b"")
-            if mark not in body:  # searching the bytes avoids decoding thousands of records that have none
+            if key not in body:  # searching the bytes avoids decoding thousands of records that have none
                 continue
             record = cbor.decode(body)
             name = series_name(record.get(OLDER_META_KEY)) if isinstance(record, dict) else ""
             if name:
-                found[row["uri"]] = name
-    return found
+                names[row["uri"]] = name
+    return names
 
 
 def series_name(meta: object) -> str:

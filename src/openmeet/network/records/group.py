@@ -127,8 +127,8 @@ def write_group(
     record.setdefault("createdAt", format_datetime(ours.group.created_at))
     now, was = _understood(record), _understood(before) or _understood(agreed)
     if was is not None and now is not None:
-        known = _MEANINGS if is_all else _MEANINGS[:2]
-        keep_unchanged_keys(record, before, [(key, _parts(was, parts), _parts(now, parts)) for key, parts in known])
+        meanings = _MEANINGS if is_all else _MEANINGS[:2]
+        keep_unchanged_keys(record, before, [(key, _parts(was, parts), _parts(now, parts)) for key, parts in meanings])
     site, page = ours.page_url.rpartition("/")[0], before.get("website")
     if isinstance(page, str) and page.startswith(f"{site}/") and {**record, "website": page} == before:
         # The page can be reached under the group's former slug, so a changed slug alone is no reason to write.
@@ -212,13 +212,13 @@ def _policy(value: object) -> JoinPolicy:
 
 
 def _dids(value: object) -> tuple[Did, ...]:
-    found: dict[Did, None] = {}
+    dids: dict[Did, None] = {}
     for one in value[:MOST_BACKUPS] if isinstance(value, list) else []:
         try:
-            found[parse_did(one)] = None
+            dids[parse_did(one)] = None
         except (Malformed, TypeError):
             continue
-    return tuple(found)
+    return tuple(dids)
 
 
 def _uri_in(value: object) -> object:
@@ -231,12 +231,12 @@ def _reference(to: Reference) -> Value:
 
 def _location(before: Mapping[str, Value], locality: str, country: str) -> Value:
     """Return the address if the country is known, because the address Lexicon requires one."""
-    found = next((entry for entry in entries_of(Venue(locality=locality, country=country))), None)
+    location_entry = next((entry for entry in entries_of(Venue(locality=locality, country=country))), None)
     known = before.get("location")
-    if not isinstance(found, dict) or not isinstance(known, dict):
-        return found
+    if not isinstance(location_entry, dict) or not isinstance(known, dict):
+        return location_entry
     rest = {key: value for key, value in known.items() if key not in {"locality", "country"}}
-    return {**rest, **found, "$type": ADDRESS}
+    return {**rest, **location_entry, "$type": ADDRESS}
 
 
 def _roles(before: Value) -> Value:

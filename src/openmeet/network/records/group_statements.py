@@ -138,8 +138,8 @@ def put_link(record: dict[str, Value], group_uri: str | None) -> None:
 
 def read_link(record: Mapping[str, object]) -> str:
     """Return the URI of the group that a record names; empty if it names none."""
-    found = next((record[key] for key in GROUP_LINK_KEYS if isinstance(record.get(key), Mapping)), None)
-    return uri_of_group(found.get("group")) if isinstance(found, Mapping) else ""
+    link = next((record[key] for key in GROUP_LINK_KEYS if isinstance(record.get(key), Mapping)), None)
+    return uri_of_group(link.get("group")) if isinstance(link, Mapping) else ""
 
 
 def _written(
@@ -168,9 +168,9 @@ def _did(value: object) -> Did:
 def _record_uri(value: object) -> str:
     uri = value.get("uri") if isinstance(value, Mapping) else None
     try:
-        found = parse_at_uri(uri if isinstance(uri, str) else "")
-        if found.collection is None or found.rkey is None:
+        parsed = parse_at_uri(uri if isinstance(uri, str) else "")
+        if parsed.collection is None or parsed.rkey is None:
             raise Unmappable(RecordReason.REFERS_TO_NO_RECORD)
-        return f"at://{parse_did(found.authority)}/{found.collection}/{found.rkey}"
+        return f"at://{parse_did(parsed.authority)}/{parsed.collection}/{parsed.rkey}"
     except Malformed:
         raise Unmappable(RecordReason.REFERS_TO_NO_DID) from None

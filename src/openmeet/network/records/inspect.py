@@ -75,52 +75,52 @@ def inspect_file(content: bytes, *, now: Instant) -> list[InspectedRecord]:
         document = msgspec.json.decode(content)
     except (msgspec.DecodeError, RecursionError) as wrong:
         raise InvalidInput("file", f"This is not JSON: {wrong}.") from wrong
-    return [inspect_record(found, now=now) for found in find_records(document)]
+    return [inspect_record(located, now=now) for located in find_records(document)]
 
 
 def find_records(document: object) -> list[LocatedRecord]:
     """Return the records in a document, in order; the whole document if nothing in it looks like a record."""
-    found = list(_records_in(document, "", collection=""))
-    return found or [LocatedRecord("", "", None, "", "", document)]
+    records = list(_records_in(document, "", collection=""))
+    return records or [LocatedRecord("", "", None, "", "", document)]
 
 
-def inspect_record(found: LocatedRecord, *, now: Instant) -> InspectedRecord:
+def inspect_record(located: LocatedRecord, *, now: Instant) -> InspectedRecord:
     """Read one record in the same way as ingestion."""
     notes = Notes()
     understood_as, problem = "", ""
     try:
-        if found.collection in EVENTS:
-            notes = read_event(found.collection, found.value, rkey=found.rkey, indexed_at=now).notes
+        if located.collection in EVENTS:
+            notes = read_event(located.collection, located.value, rkey=located.rkey, indexed_at=now).notes
             understood_as = "event"
-        elif found.collection in RSVPS:
-            notes = read_rsvp(found.collection, found.value, rkey=found.rkey).notes
+        elif located.collection in RSVPS:
+            notes = read_rsvp(located.collection, located.value, rkey=located.rkey).notes
             understood_as = "rsvp"
-        elif found.collection in SERIES_COLLECTIONS:
-            notes, understood_as = _of_series(found), "series"
-        elif found.collection in GROUP_COLLECTIONS:
-            notes, understood_as = _of_group(found), "group"
-        elif found.collection in OF_STATEMENTS:
-            notes, understood_as = _of_statement(found), f"group {OF_STATEMENTS[found.collection].value}"
+        elif located.collection in SERIES_COLLECTIONS:
+            notes, understood_as = _of_series(located), "series"
+        elif located.collection in GROUP_COLLECTIONS:
+            notes, understood_as = _of_group(located), "group"
+        elif located.collection in OF_STATEMENTS:
+            notes, understood_as = _of_statement(located), f"group {OF_STATEMENTS[located.collection].value}"
         else:
             problem = "This is not a calendar or group record: neither a $type nor an at-uri says so."
-            if found.collection:
-                problem = f"Records of {found.collection} are not calendar or group records."
+            if located.collection:
+                problem = f"Records of {located.collection} are not calendar or group records."
     except Unmappable as wrong:
         problem = explain(wrong.why)
     cid, unrepresentable = None, ""
     try:
-        cid = str(Cid.for_cbor(cbor.encode(json_form.from_json(found.value))))
+        cid = str(Cid.for_cbor(cbor.encode(json_form.from_json(located.value))))
     except Malformed as wrong:
         unrepresentable = str(wrong)
     return InspectedRecord(
-        uri=found.uri or found.path,
-        collection=found.collection,
+        uri=located.uri or located.path,
+        collection=located.collection,
         understood_as=understood_as,
         problem=problem,
         fields=tuple(notes.fields),
         kept=tuple(notes.kept),
         cid=cid,
-        cid_claimed=found.cid,
+        cid_claimed=located.cid,
         unrepresentable=unrepresentable,
     )
 
@@ -145,8 +145,8 @@ def lines_of(understood: InspectedRecord) -> Iterator[str]:
         yield f"  in a repository {understood.cid}{agrees}"
 
 
-def _of_series(found: LocatedRecord) -> Notes:
-    read = read_series(found.collection, found.value)
+def _of_series(located: LocatedRecord) -> Notes:
+    read = read_series(located.collection, located.value)
     shape, length = read.timing.pattern, read.timing.length
     fields = {
         "name": ("title", read.content.title),
@@ -159,11 +159,11 @@ def _of_series(found: LocatedRecord) -> Notes:
         "exdate": ("skipped dates", ", ".join(map(str, shape.left_out))),
         "template": ("each date", ", ".join((read.content.mode.value, *read.content.venue.lines))),
     }
-    return _noted(found, fields)
+    return _noted(located, fields)
 
 
-def _of_group(found: LocatedRecord) -> Notes:
-    read = read_group(found.collection, found.value)
+def _of_group(located: LocatedRecord) -> Notes:
+    read = read_group(located.collection, located.value)
     fields = {
         "name": ("name", read.name),
         "description": ("description", read.description),
@@ -176,19 +176,19 @@ def _of_group(found: LocatedRecord) -> Notes:
         "predecessor": ("predecessor", read.predecessor),
         "successor": ("successor", read.successor),
         "avatar": ("picture", read.avatar),
-        "roles": ("roles", ", ".join(str(one.get("name", "")) for one in _listed(found, "roles"))),
-        "website": ("page", _value(found, "website")),
+        "roles": ("roles", ", ".join(str(one.get("name", "")) for one in _listed(located, "roles"))),
+        "website": ("page", _value(located, "website")),
     }
-    return _noted(found, fields)
+    return _noted(located, fields)
 
 
-def _of_statement(found: LocatedRecord) -> Notes:
-    named = _value(found, "group")
+def _of_statement(located: LocatedRecord) -> Notes:
+    group_uri = _value(located, "group")
     try:
-        did = parse_did(parse_at_uri(found.uri or (named if isinstance(named, str) else "")).authority)
+        did = parse_did(parse_at_uri(located.uri or (group_uri if isinstance(group_uri, str) else "")).authority)
     except Malformed:
         raise Unmappable(RecordReason.NEEDS_REPOSITORY) from None
-    read = read_statement(found.collection, did, found.value)
+    read = read_statement(located.collection, did, located.value)
     fields = {
         "group": ("group", read.group_uri),
         "member": ("member", read.about),
@@ -196,22 +196,22 @@ def _of_statement(found: LocatedRecord) -> Notes:
         "role": ("role", read.role.value),
         "event": ("event", read.about),
     }
-    return _noted(found, fields)
+    return _noted(located, fields)
 
 
-def _value(found: LocatedRecord, key: str) -> object:
-    return found.value.get(key, "") if isinstance(found.value, Mapping) else ""
+def _value(located: LocatedRecord, key: str) -> object:
+    return located.value.get(key, "") if isinstance(located.value, Mapping) else ""
 
 
-def _listed(found: LocatedRecord, key: str) -> list[Mapping[str, object]]:
-    value = _value(found, key)
+def _listed(located: LocatedRecord, key: str) -> list[Mapping[str, object]]:
+    value = _value(located, key)
     return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
 
 
-def _noted(found: LocatedRecord, fields: Mapping[str, tuple[str, object]]) -> Notes:
+def _noted(located: LocatedRecord, fields: Mapping[str, tuple[str, object]]) -> Notes:
     """Return the meaning of each key of the record. Keys of other apps are kept."""
     notes = Notes()
-    for key in found.value if isinstance(found.value, Mapping) else ():
+    for key in located.value if isinstance(located.value, Mapping) else ():
         if key in fields:
             notes.read(fields[key][0], key, fields[key][1])
         elif key not in {"$type", "createdAt"}:
@@ -251,16 +251,16 @@ def _wrapped(
     rkey = document.get("rkey")
     key = rkey if isinstance(rkey, str) else ""
     cid = document.get("cid")
-    named = collection
+    collection_name = collection
     try:
         parsed = parse_at_uri(uri)
     except Malformed:
         pass
     else:
-        named, key = str(parsed.collection or collection), str(parsed.rkey or key)
+        collection_name, key = str(parsed.collection or collection), str(parsed.rkey or key)
     declared = value.get("$type")
-    if not named and isinstance(declared, str):
-        named = declared
-    if not named:
-        named = str(RSVP) if "subject" in value else str(EVENT) if "name" in value else ""
-    return LocatedRecord(path, uri, cid if isinstance(cid, str) else None, named, key, value)
+    if not collection_name and isinstance(declared, str):
+        collection_name = declared
+    if not collection_name:
+        collection_name = str(RSVP) if "subject" in value else str(EVENT) if "name" in value else ""
+    return LocatedRecord(path, uri, cid if isinstance(cid, str) else None, collection_name, key, value)

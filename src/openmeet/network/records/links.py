@@ -86,14 +86,14 @@ async def _note_current(tx: Transaction, kind: PublicationKind, subject_id: str,
     await superseded_records.delete(tx, uri)
     # The superseded record no longer exists as such: the record under this key is again the current one of its subject.
     await publications.forget_unsent(tx, kind=SUPERSEDED_KIND[kind], subject_ids=[uri])
-    former = [one.uri for one in await superseded_records.of_subject(tx, kind, subject_id)]
-    await publications.recheck(tx, kind=SUPERSEDED_KIND[kind], subject_ids=former, is_edit=True)
+    superseded = [one.uri for one in await superseded_records.of_subject(tx, kind, subject_id)]
+    await publications.recheck(tx, kind=SUPERSEDED_KIND[kind], subject_ids=superseded, is_edit=True)
 
 
 async def predecessors_of(reader: Reader, kind: PublicationKind, subject_id: str) -> Predecessors:
     """Return what a record must state about its predecessors."""
-    former = await superseded_records.of_subject(reader, kind, subject_id)
-    return Predecessors(tuple(one.uri for one in former if one.is_there), frozenset(one.uri for one in former))
+    superseded = await superseded_records.of_subject(reader, kind, subject_id)
+    return Predecessors(tuple(one.uri for one in superseded if one.is_there), frozenset(one.uri for one in superseded))
 
 
 async def lock_current(tx: Transaction, named: Collection[str], along: Collection[str] = ()) -> dict[str, str]:

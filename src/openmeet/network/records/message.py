@@ -183,17 +183,17 @@ def decode(data: bytes) -> RecordMessage | Hint:
 
 
 def _text(value: dict[str, Value], key: str) -> str:
-    found = value[key]
-    if not isinstance(found, str):
-        raise Malformed("message", found, f"{key} is not text")
-    return found
+    field_value = value[key]
+    if not isinstance(field_value, str):
+        raise Malformed("message", field_value, f"{key} is not text")
+    return field_value
 
 
 def _integer(value: dict[str, Value], key: str) -> int:
-    found = value[key]
-    if not isinstance(found, int) or isinstance(found, bool):
-        raise Malformed("message", found, f"{key} is not a number")
-    return found
+    field_value = value[key]
+    if not isinstance(field_value, int) or isinstance(field_value, bool):
+        raise Malformed("message", field_value, f"{key} is not a number")
+    return field_value
 
 
 _NOTHING = object()

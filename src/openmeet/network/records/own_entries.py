@@ -185,13 +185,13 @@ def _place_at(listed: Sequence[Value], indexes: tuple[int, ...]) -> ListedVenue:
 
 def _indexes(listed: Sequence[Value], digests: Sequence[str]) -> tuple[int, ...]:
     """Return the indexes of entries with these digests, each used once."""
-    found: list[int] = []
-    known = [digest(entry) for entry in listed]
-    for wanted in digests:
-        index = next((at for at, one in enumerate(known) if one == wanted and at not in found), None)
+    indexes: list[int] = []
+    entry_digests = [digest(entry) for entry in listed]
+    for expected in digests:
+        index = next((at for at, one in enumerate(entry_digests) if one == expected and at not in indexes), None)
         if index is not None:
-            found.append(index)
-    return tuple(sorted(found))
+            indexes.append(index)
+    return tuple(sorted(indexes))
 
 
 def _note(record: Mapping[str, Value], earlier: Earlier, name: str, whose: EntryOwner) -> OwnEntryNote | None:

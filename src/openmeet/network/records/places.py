@@ -135,8 +135,8 @@ def _point(venue: Venue) -> str:
 
 def _short(degrees: str) -> str:
     # Seven decimals are a centimetre; other readers refuse more.
-    whole, _, fraction = degrees.partition(".")
-    return f"{whole or '0'}.{fraction[:7]}" if fraction else whole
+    digits, _, fraction = degrees.partition(".")
+    return f"{digits or '0'}.{fraction[:7]}" if fraction else digits
 
 
 def _kind_of(entry: Mapping[str, object]) -> str:
@@ -289,7 +289,7 @@ def read_media(record: Mapping[str, object]) -> MediaIn | None:
     to a blob.
     """
     listed = record.get("media")
-    found: list[tuple[int, MediaIn]] = []
+    images: list[tuple[int, MediaIn]] = []
     for entry in listed if isinstance(listed, list) else []:
         cid = _cid_in(entry)
         if not cid or not isinstance(entry, Mapping):
@@ -297,16 +297,16 @@ def read_media(record: Mapping[str, object]) -> MediaIn | None:
         role, alt, ratio = entry.get("role"), entry.get("alt"), entry.get("aspect_ratio")
         sides = ratio if isinstance(ratio, Mapping) else {}
         rank = _ROLES.index(role) if role in _ROLES else len(_ROLES)
-        found.append(
+        images.append(
             (rank, MediaIn(cid, alt if isinstance(alt, str) else "", _side(sides, "width"), _side(sides, "height")))
         )
-    return min(found, key=lambda one: one[0])[1] if found else None
+    return min(images, key=lambda one: one[0])[1] if images else None
 
 
 def _entry(ours: MediaOut, before: Value) -> Value:
-    kept = before if isinstance(before, dict) else {"$type": _TYPE, "role": _ROLES[0]}
+    previous_entry = before if isinstance(before, dict) else {"$type": _TYPE, "role": _ROLES[0]}
     sides: Value = {"width": ours.width, "height": ours.height}
-    return {**kept, "alt": ours.alt, "aspect_ratio": sides, "content": blob_value(ours)}
+    return {**previous_entry, "alt": ours.alt, "aspect_ratio": sides, "content": blob_value(ours)}
 
 
 def _cid_in(entry: object) -> str:

@@ -39,9 +39,9 @@ def sentence_in(record: Mapping[str, object] | None) -> str:
 def mark_of(record: Mapping[str, object] | None) -> Mapping[str, object]:
     """Return the record's origin mark, in any spelling; empty if it has none."""
     for name in ORIGIN_KEYS if record is not None else ():
-        mark = (record or {}).get(name)
-        if isinstance(mark, Mapping):
-            return mark
+        origin = (record or {}).get(name)
+        if isinstance(origin, Mapping):
+            return origin
     return {}
 
 

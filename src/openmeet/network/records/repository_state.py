@@ -41,11 +41,11 @@ async def barriers(reader: Reader, keys: Sequence[bytes], names: Iterable[str]) 
     hashes = {_hash(key, name): name for name in names for key in keys}
     if not hashes:
         return {}
-    found: dict[str, str] = {}
+    revs_by_name: dict[str, str] = {}
     for row in await reader.fetch(FIND, hashes=list(hashes)):
         name = hashes[bytes(row["hash"])]
-        found[name] = max(found.get(name, ""), row["rev"])
-    return found
+        revs_by_name[name] = max(revs_by_name.get(name, ""), row["rev"])
+    return revs_by_name
 
 
 def _hash(key: bytes, name: str) -> bytes:
@@ -75,15 +75,15 @@ NOTED = "select m.did, m.rev from each(did text) as given join repository_gaps m
 REACH = "update repositories set missed_rev = '' where did = :did and missed_rev <> '' and missed_rev <= :rev"
 
 
-async def note_missed(tx: Transaction, found: Iterable[tuple[Did, Tid | None]]) -> None:
+async def note_missed(tx: Transaction, missed: Iterable[tuple[Did, Tid | None]]) -> None:
     """Store that changes before these revs were missed; None if the rev is unknown."""
     newest: dict[str, str] = {}
-    known: set[tuple[Did, Tid]] = set()
-    for did, rev in found:
+    already_noted: set[tuple[Did, Tid]] = set()
+    for did, rev in missed:
         newest[did] = max(newest.get(did, ""), rev or ANY_REV)
-        known |= set() if rev is None else {(did, rev)}
+        already_noted |= set() if rev is None else {(did, rev)}
     await fetch_each(tx, NOTE, [{"did": did, "rev": rev} for did, rev in sorted(newest.items())], now=tx.now)
-    await fetch_each(tx, NOTE_EACH, [{"did": did, "rev": rev} for did, rev in await _with_room(tx, known)])
+    await fetch_each(tx, NOTE_EACH, [{"did": did, "rev": rev} for did, rev in await _with_room(tx, already_noted)])
 
 
 async def _with_room(tx: Transaction, known: Collection[tuple[Did, Tid]]) -> list[tuple[Did, Tid]]:

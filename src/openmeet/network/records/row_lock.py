@@ -25,9 +25,9 @@ async def lock_row_of(tx: Transaction, kind: PublicationKind, subject_id: str) -
         await event_queries.lock_for_update(tx, EventId(subject_id))
         return
     if kind in {PublicationKind.FORMER_EVENT, PublicationKind.FORMER_SERIES}:
-        former = await superseded_records.find(tx, subject_id)
-        if former is not None:
-            await lock_row_of(tx, former.kind, former.subject_id)
+        superseded = await superseded_records.find(tx, subject_id)
+        if superseded is not None:
+            await lock_row_of(tx, superseded.kind, superseded.subject_id)
         return
     if kind is PublicationKind.SERIES:
         await series_queries.lock(tx, SeriesId(subject_id))

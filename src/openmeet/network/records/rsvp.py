@@ -153,7 +153,7 @@ class NoStatusToken(StrEnum):
     NO_RECORD = "unsaid"  # no record may exist
 
 
-def status_token(status: AttendanceStatus, wanted: PublicationConsent = USUAL) -> str | NoStatusToken:
+def status_token(status: AttendanceStatus, preferences: PublicationConsent = USUAL) -> str | NoStatusToken:
     """Return what to publish for a status: the token for the record, or the reason why there is none."""
     match status:
         case AttendanceStatus.ATTENDING | AttendanceStatus.ATTENDED:
@@ -161,9 +161,9 @@ def status_token(status: AttendanceStatus, wanted: PublicationConsent = USUAL) -
         case AttendanceStatus.INTERESTED:
             return INTERESTED
         case AttendanceStatus.DECLINED:
-            return NOT_GOING if wanted.declined_as is DeclinedAs.NOT_GOING else NoStatusToken.NO_RECORD
+            return NOT_GOING if preferences.declined_as is DeclinedAs.NOT_GOING else NoStatusToken.NO_RECORD
         case AttendanceStatus.PENDING | AttendanceStatus.WAITLISTED:
-            return INTERESTED if wanted.waiting_as is WaitingAs.INTERESTED else NoStatusToken.UNDECIDED
+            return INTERESTED if preferences.waiting_as is WaitingAs.INTERESTED else NoStatusToken.UNDECIDED
         case AttendanceStatus.INVITED | AttendanceStatus.REJECTED:
             return NoStatusToken.UNDECIDED
         case _:

@@ -315,9 +315,9 @@ async def effective_answers(
 ) -> dict[tuple[str, str], SeenRecord]:
     """Return the effective RSVP for each pair (URI of an event, DID of a person who has no other DID), if there is one."""
     rows = [{"subject_uri": subject_uri, "did": did} for subject_uri, did in sorted(set(pairs))]
-    found = [_seen(row) for row in await fetch_each(reader, OF_PAIRS, rows)]
+    rsvps = [_seen(row) for row in await fetch_each(reader, OF_PAIRS, rows)]
     counting = [
-        one for one in found if one.state in {RecordState.MAPPED, RecordState.PARKED} and one.collection in collections
+        one for one in rsvps if one.state in {RecordState.MAPPED, RecordState.PARKED} and one.collection in collections
     ]
     # The last row of each pair is used.
     return {(one.subject_uri or "", one.did): one for one in sorted(counting, key=_precedence)}
@@ -387,8 +387,8 @@ async def move_answers(tx: Transaction, former: Sequence[str], current: str) -> 
 
 async def parked_of(reader: Reader, dids: Iterable[str]) -> dict[str, int]:
     """Return how many RSVPs of each of these authors are pending. The limit is ``PARKED_PER_AUTHOR``."""
-    asked = sorted(set(dids))
-    rows = await reader.fetch(COUNT_PARKED, dids=asked) if asked else []
+    unique_dids = sorted(set(dids))
+    rows = await reader.fetch(COUNT_PARKED, dids=unique_dids) if unique_dids else []
     return {row["did"]: int(row["n"]) for row in rows}
 
 
@@ -410,8 +410,8 @@ async def set_status(tx: Transaction, did: str, status: str) -> None:
 
 async def refers_to_event(reader: Reader, uri: str, subject_uri: str | None) -> bool:
     """Whether this is the record of an effective RSVP to the event with the given record."""
-    known = await find(reader, uri)
-    return known is not None and known.state is RecordState.MAPPED and known.subject_uri == subject_uri
+    rsvp = await find(reader, uri)
+    return rsvp is not None and rsvp.state is RecordState.MAPPED and rsvp.subject_uri == subject_uri
 
 
 async def is_history(reader: Reader, did: str, rev: str) -> bool:

@@ -148,14 +148,14 @@ def native_fields(shape: Pattern, since: datetime, apart: Sequence[datetime] = (
             return {}
         until = local_of(last.at, "UTC").replace(tzinfo=None)
         rule = replace(rule, count=None, until=Until(until, is_utc=True))
-    found: dict[str, Value] = {"rrule": format_rule(rule)}
+    fields: dict[str, Value] = {"rrule": format_rule(rule)}
     left_out = [original_text(at) for at in sorted({*shape.left_out, *apart}) if at >= since]
     added = [original_text(at) for at in shape.added if at > since and at not in apart]
     if left_out:
-        found["exdate"] = list(left_out[:MOST_DATES])
+        fields["exdate"] = list(left_out[:MOST_DATES])
     if added:
-        found["rdate"] = list(added[:MOST_DATES])
-    return found
+        fields["rdate"] = list(added[:MOST_DATES])
+    return fields
 
 
 def read_native(
@@ -177,41 +177,41 @@ def read_native(
 
 def _moments(value: object, zone: str) -> list[datetime]:
     """Return dates as local times. Local ones stay unchanged; those with an offset are converted to the time zone."""
-    found = []
+    moments = []
     for text in _texts(value):
         try:
             at = datetime.fromisoformat(text)
             local = at if at.tzinfo is None else at.astimezone(ZoneInfo(zone)).replace(tzinfo=None, microsecond=0)
         except (ValueError, OverflowError):  # the last hours of the year 9999 have no local time east of UTC
             continue
-        found.append(local)
-    return found
+        moments.append(local)
+    return moments
 
 
 def _template(content: Content, page_url: str, before: Value) -> Value:
     """Return the content of each date. Only our own keys are written: content that others added to it and to its lists
     stays.
     """
-    found: dict[str, Value] = dict(before) if isinstance(before, dict) else {"$type": _EVENT}
-    if _mode(found.get("mode")) is not content.mode or "mode" not in found:
-        found["mode"] = f"{_EVENT}#{_MODE_TOKENS[content.mode]}"
-    known = read_places(found, Notes()).venues
+    template: dict[str, Value] = dict(before) if isinstance(before, dict) else {"$type": _EVENT}
+    if _mode(template.get("mode")) is not content.mode or "mode" not in template:
+        template["mode"] = f"{_EVENT}#{_MODE_TOKENS[content.mode]}"
+    known = read_places(template, Notes()).venues
     venue = public_place(content.venue, content.place_audience)
     places = [] if content.mode is Mode.ONLINE else entries_of(venue)
     if not (known and places and is_same_place(known[0].venue, venue)):
-        listed = found.get("locations")
+        listed = template.get("locations")
         # The first location is the one that we read and write.
         ours = known[0].entries if known else ()
         others = [one for at, one in enumerate(listed) if at not in ours] if isinstance(listed, list) else []
-        found["locations"] = places + others
-        if not found["locations"]:
-            found.pop("locations")
-    links = found.get("uris")
+        template["locations"] = places + others
+        if not template["locations"]:
+            template.pop("locations")
+    links = template.get("uris")
     ours_link: Value = {"uri": page_url, "name": content.title}
     others = [one for one in links if not _is_link_to(one, page_url)] if isinstance(links, list) else []
     if not isinstance(links, list) or ours_link not in links:
-        found["uris"] = [ours_link, *others]
-    return found
+        template["uris"] = [ours_link, *others]
+    return template
 
 
 def _is_link_to(entry: Value, url: str) -> bool:
@@ -244,10 +244,10 @@ def _local(value: object) -> datetime | None:
     if not isinstance(value, str):
         return None
     try:
-        found = datetime.fromisoformat(value[:19])
+        moment = datetime.fromisoformat(value[:19])
     except ValueError:
         return None
-    return None if found.tzinfo is not None else found
+    return None if moment.tzinfo is not None else moment
 
 
 def _dates(value: object) -> list[datetime]:
@@ -366,10 +366,10 @@ class LinkRead:
 
 def read_link(record: Mapping[str, object]) -> LinkRead | None:
     """Return the series link of a record, in any form that we have ever written."""
-    found = next((record[key] for key in SERIES_LINK_KEYS if isinstance(record.get(key), Mapping)), None)
-    if not isinstance(found, Mapping):
+    link = next((record[key] for key in SERIES_LINK_KEYS if isinstance(record.get(key), Mapping)), None)
+    if not isinstance(link, Mapping):
         return None
-    name, series = found.get("recurrenceId"), found.get("series")
+    name, series = link.get("recurrenceId"), link.get("series")
     uri = series.get("uri") if isinstance(series, Mapping) else None
     if not isinstance(name, str):
         return None

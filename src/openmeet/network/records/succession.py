@@ -51,8 +51,10 @@ def put_predecessors(
         succession["predecessors"] = list(predecessors.existing[-MOST_PREDECESSORS:])
     else:
         succession.pop("predecessors", None)
-    named = succession.get("successor")
-    if named is not None and (named in predecessors.every or named == _succession(written or {})[1].get("successor")):
+    successor = succession.get("successor")
+    if successor is not None and (
+        successor in predecessors.every or successor == _succession(written or {})[1].get("successor")
+    ):
         succession.pop("successor")
     if not succession.keys() - {"$type"}:
         record.pop(key, None)
@@ -68,12 +70,14 @@ def write_former(successor: str, previous: Mapping[str, Value]) -> dict[str, Val
 
 def read_succession(record: Mapping[str, object]) -> RecordSuccession:
     """Read the succession of an event record, as far as it is understood."""
-    found = next((record[key] for key in SUCCESSION_KEYS if isinstance(record.get(key), Mapping)), None)
-    if not isinstance(found, Mapping):
+    statement = next((record[key] for key in SUCCESSION_KEYS if isinstance(record.get(key), Mapping)), None)
+    if not isinstance(statement, Mapping):
         return RecordSuccession()
-    listed = found.get("predecessors")
-    named = [_event_uri(one) for one in listed[:MOST_PREDECESSORS]] if isinstance(listed, list) else []
-    return RecordSuccession(_event_uri(found.get("successor")), tuple(dict.fromkeys(uri for uri in named if uri)))
+    listed = statement.get("predecessors")
+    predecessors = [_event_uri(one) for one in listed[:MOST_PREDECESSORS]] if isinstance(listed, list) else []
+    return RecordSuccession(
+        _event_uri(statement.get("successor")), tuple(dict.fromkeys(uri for uri in predecessors if uri))
+    )
 
 
 def _succession(record: Mapping[str, Value]) -> tuple[str, dict[str, Value]]:

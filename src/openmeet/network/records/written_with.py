@@ -37,8 +37,8 @@ async def apps_of(reader: Reader, uris: Sequence[str], own_host: str) -> dict[st
     if not uris:
         return {}
     rows = await reader.fetch(_BODIES, uris=sorted(set(uris)), most=MOST_BYTES)
-    named = {row["uri"]: app_of(row["collection"], cbor.decode(bytes(row["body"]))) for row in rows}
-    return {uri: name for uri, name in named.items() if name and name != own_host}
+    app_by_uri = {row["uri"]: app_of(row["collection"], cbor.decode(bytes(row["body"]))) for row in rows}
+    return {uri: name for uri, name in app_by_uri.items() if name and name != own_host}
 
 
 def app_of(collection: str, record: object) -> str:

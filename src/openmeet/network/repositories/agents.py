@@ -44,10 +44,12 @@ async def agent_for_user(db: Database, network: NetworkClients, user_id: UserId,
     ``XrpcClient``; NotSignedIn then means that the session has ended.
     """
     async with db.reader() as reader:
-        mine = [one for one in await queries.of_user(reader, user_id) if one.can_write and did in {None, one.did}]
-    if not mine:
+        own_identities = [
+            one for one in await queries.of_user(reader, user_id) if one.can_write and did in {None, one.did}
+        ]
+    if not own_identities:
         raise NotSignedIn(RepositoryReason.NOT_CONNECTED)
-    return await agent_for(db, network, mine[0])
+    return await agent_for(db, network, own_identities[0])
 
 
 async def agent_for(db: Database, network: NetworkClients, identity: Identity) -> XrpcClient:

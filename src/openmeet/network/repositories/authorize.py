@@ -332,19 +332,19 @@ async def revoke_tokens(
         log.warning("session.not_revoked", issuer=server.issuer, reason=failure.name, why=failure.why)
 
 
-async def _find_server(network: NetworkClients, named: Named) -> tuple[Did | None, str, ServerMetadata]:
+async def _find_server(network: NetworkClients, identifier: Named) -> tuple[Did | None, str, ServerMetadata]:
     """Return the expected DID (None if only a server was named), the login hint, and the authorization server."""
-    if isinstance(named, ServerOrigin):
+    if isinstance(identifier, ServerOrigin):
         try:
-            return None, "", await network.servers.for_address(named.origin)
+            return None, "", await network.servers.for_address(identifier.origin)
         except AddressRefused:
             raise InvalidInput(FIELD, RepositoryReason.NO_SERVER_ADDRESS) from None
         except NotFound:
             raise NotFound(RepositoryReason.NO_SIGN_IN_SERVER) from None
     try:
-        account = await network.handles.identify(named)
+        account = await network.handles.identify(identifier)
     except NotFound as failure:
-        raise NotFound(_reason_not_found(named, failure)) from None
+        raise NotFound(_reason_not_found(identifier, failure)) from None
     pds = account.document.pds
     if pds is None:
         raise NotFound(RepositoryReason.NO_ACCOUNT_SERVER)
@@ -356,12 +356,12 @@ async def _find_server(network: NetworkClients, named: Named) -> tuple[Did | Non
         raise NotFound(RepositoryReason.ACCOUNT_SERVER_NOT_PUBLIC) from None
 
 
-def _reason_not_found(named: Named, failure: NotFound) -> Explanation:
+def _reason_not_found(identifier: Named, failure: NotFound) -> Explanation:
     if failure.name == "DidDeactivated":
         return RepositoryReason.ACCOUNT_CLOSED()
-    if text_of(named).startswith("did:"):
-        return RepositoryReason.NO_SUCH_ACCOUNT(did=text_of(named))
-    return RepositoryReason.NO_SUCH_HANDLE(handle=text_of(named))
+    if text_of(identifier).startswith("did:"):
+        return RepositoryReason.NO_SUCH_ACCOUNT(did=text_of(identifier))
+    return RepositoryReason.NO_SUCH_HANDLE(handle=text_of(identifier))
 
 
 async def _take_pending(db: Database, network: NetworkClients, callback: CallbackParameters) -> AuthorizationState:

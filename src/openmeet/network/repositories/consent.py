@@ -57,10 +57,10 @@ class ConsentState:
 
 async def state_of(reader: Reader, user_id: UserId) -> ConsentState:
     """Return the current consent state of one person."""
-    mine = [one for one in await queries.of_user(reader, user_id) if one.can_write]
+    own_identities = [one for one in await queries.of_user(reader, user_id) if one.can_write]
     return ConsentState(
         await queries.consent(reader, user_id),
-        mine[0] if mine else None,
+        own_identities[0] if own_identities else None,
         await find(reader, JobKind.CUSTODIAL_ACCOUNT, user_id),
         await publication_consent.of_user(reader, user_id),
         await publication_consent.uses_shown(reader, user_id),

@@ -31,17 +31,19 @@ class CachedCredentials(msgspec.Struct, frozen=True, rename="camel"):
 async def get(network: NetworkClients, user_id: UserId, did: Did, version: int) -> CachedCredentials | None:
     """Return the credentials of this version, if they are cached."""
     try:
-        kept = await network.cache.get(_name(user_id))
+        cached = await network.cache.get(_name(user_id))
     except Unavailable as away:
         log.warning("credentials_cache.unreachable", why=away.why)
         return None
-    if kept is None:
+    if cached is None:
         return None
     try:
-        found = msgspec.json.decode(network.sealer.unseal(kept, _purpose(network, user_id)), type=CachedCredentials)
+        credentials = msgspec.json.decode(
+            network.sealer.unseal(cached, _purpose(network, user_id)), type=CachedCredentials
+        )
     except (CannotUnseal, msgspec.DecodeError):
         return None  # sealed with a key that was removed since, or written by somebody else
-    return found if found.did == did and found.version == version else None
+    return credentials if credentials.did == did and credentials.version == version else None
 
 
 async def put(network: NetworkClients, user_id: UserId, credentials: CachedCredentials) -> None:

@@ -131,15 +131,15 @@ async def _fix(db: Database, network: NetworkClients, keeper: Keeper, user_id: U
         consent = await queries.consent(tx, user_id)
         if not consent.is_given or any(one.can_write for one in await queries.of_user(tx, user_id)):
             return None
-        known = await queries.custodial_account(tx, user_id)
-        if known is None or (known.did is None and known.handle != consent.handle):
-            if known is not None and known.handle:
+        existing_account = await queries.custodial_account(tx, user_id)
+        if existing_account is None or (existing_account.did is None and existing_account.handle != consent.handle):
+            if existing_account is not None and existing_account.handle:
                 # The server may have created that account although it did not answer.
-                await enqueue(tx, JobKind.DELETE_CUSTODIAL_ACCOUNT, known.handle, int(tx.now))
+                await enqueue(tx, JobKind.DELETE_CUSTODIAL_ACCOUNT, existing_account.handle, int(tx.now))
                 is_given_up = True
             # Undeliverable on purpose: nobody reads the account's e-mail until its person takes over the account.
-            address = f"{user_id}@{keeper.mail_domain}" if known is None else known.email
-            sealed = None if known is None else known.sealed_password
+            address = f"{user_id}@{keeper.mail_domain}" if existing_account is None else existing_account.email
+            sealed = None if existing_account is None else existing_account.sealed_password
             await queries.put_custodial_account(
                 tx,
                 user_id,
@@ -163,9 +163,9 @@ async def _create_account(
 ) -> tuple[BearerTokens, str]:
     password = unseal_password(network, account)
     # An earlier request may have arrived although its response did not. In that case these credentials already work.
-    found = await _session_if_made(network, keeper, account, password)
-    if found is not None:
-        return found, account.handle
+    existing_session = await _session_if_made(network, keeper, account, password)
+    if existing_session is not None:
+        return existing_session, account.handle
     client = XrpcClient(network.http, network.clock, keeper.pds_url)
     body: dict[str, object] = {"handle": account.handle, "email": account.email, "password": password}
     if recovery_key is not None:
@@ -293,20 +293,20 @@ async def take_over(db: Database, network: NetworkClients, keeper: Keeper, user_
     Raises Refused (no custodial account, no address, or no admin access to the PDS), and the errors of the PDS.
     """
     async with db.reader() as reader:
-        kept = await kept_for(reader, user_id)
+        account = await kept_for(reader, user_id)
         person = await by_id(reader, user_id)
-    if kept is None:
+    if account is None:
         raise Refused(RepositoryReason.NOTHING_KEPT, name="NothingKept")
     if person is None or person.email is None:
         raise Refused(RepositoryReason.EMAIL_NEEDED, name="NoAddress")
     if not keeper.admin_authorization:
         raise Refused(RepositoryReason.NO_ORDERS, name="NoOrders")
     admin = as_administration(network, keeper)
-    await admin.procedure("com.atproto.admin.updateAccountEmail", {"account": kept.did, "email": person.email})
-    await admin.procedure("com.atproto.admin.updateAccountPassword", {"did": kept.did, "password": password})
+    await admin.procedure("com.atproto.admin.updateAccountEmail", {"account": account.did, "email": person.email})
+    await admin.procedure("com.atproto.admin.updateAccountPassword", {"did": account.did, "password": password})
     async with db.transaction() as tx:
-        await queries.release_custodial(tx, kept.did)
-        await session_queries.delete(tx, kept.did)
+        await queries.release_custodial(tx, account.did)
+        await session_queries.delete(tx, account.did)
     await credentials_cache.drop(network, user_id)
-    log.info("custodial_account.taken_over", did=kept.did)
-    return kept.did
+    log.info("custodial_account.taken_over", did=account.did)
+    return account.did

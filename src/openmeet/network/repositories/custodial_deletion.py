@@ -69,13 +69,13 @@ async def _find_abandoned_account(db: Database, client: XrpcClient, keeper: Keep
     """
     handle = job.subject
     try:
-        found = await client.query("com.atproto.identity.resolveHandle", {"handle": handle})
+        response = await client.query("com.atproto.identity.resolveHandle", {"handle": handle})
     except (NotFound, Refused, InvalidInput):
         if job.attempts < LOOKS_AGAIN:
             raise Unavailable(IdentityReason.MAY_STILL_BE_MADE, after_seconds=LOOK_AFTER_SECONDS) from None
         return None
     try:
-        did = parse_did(str(found.get("did")))
+        did = parse_did(str(response.get("did")))
         account = await client.query("com.atproto.admin.getAccountInfo", {"did": did})
     except (NotFound, Refused, InvalidInput, Malformed):
         return None
@@ -84,9 +84,9 @@ async def _find_abandoned_account(db: Database, client: XrpcClient, keeper: Keep
         return None
     async with db.reader() as reader:
         person = await users.by_id(reader, UserId(name))
-        wanted = await identities.custodial_account(reader, UserId(name))
-        known = await identities.find(reader, did)
-    if person is None or (known is not None and known.kind is not IdentityKind.SHADOW):
+        custodial_account = await identities.custodial_account(reader, UserId(name))
+        identity = await identities.find(reader, did)
+    if person is None or (identity is not None and identity.kind is not IdentityKind.SHADOW):
         return None
-    is_given_up = wanted is not None and wanted.handle != handle and wanted.did != did
+    is_given_up = custodial_account is not None and custodial_account.handle != handle and custodial_account.did != did
     return did if person.created_at == 0 or is_given_up else None

@@ -69,10 +69,10 @@ async def client_of_session(
     if not key_id:
         return OAuthClientIdentity(client_id)
     async with db.reader() as reader:
-        found = next((key for key in await _all(reader, network) if key.key_id == key_id), None)
-    if found is None:
+        client_key = next((key for key in await _all(reader, network) if key.key_id == key_id), None)
+    if client_key is None:
         raise NotSignedIn(RepositoryReason.SIGN_IN_AGAIN, name="ClientKeyGone")
-    return _client(network, client_id, found)
+    return _client(network, client_id, client_key)
 
 
 async def key_set(db: Database, network: NetworkClients) -> dict[str, object]:

@@ -96,20 +96,20 @@ async def download_repository(network: NetworkClients, did: Did, collections: Co
                     async for piece in answer.pieces():
                         file.write(piece)
                 size = file.tell()
-            whole = await network.workers.run(
+            repository = await network.workers.run(
                 partial(read_whole, path, tuple(collections)), holders=[_WHOLE_READS], limits=limits_of(size)
             )
             try:
-                verify_commit(whole.commit, did=did, key=_key_of(document))
+                verify_commit(repository.commit, did=did, key=_key_of(document))
             except Malformed:
-                verify_commit(whole.commit, did=did, key=_key_of(await network.dids.refresh(did)))
+                verify_commit(repository.commit, did=did, key=_key_of(await network.dids.refresh(did)))
         except Malformed as wrong:
             raise RemoteFailed(RepositoryReason.BAD_REPOSITORY, did=did) from wrong
         except Refused as refused:
             raise not_served(refused) from refused
-    if whole.commit.rev is None:
+    if repository.commit.rev is None:
         raise RemoteFailed(RepositoryReason.OLD_REPOSITORY, did=did)
-    return whole
+    return repository
 
 
 async def account_status(network: NetworkClients, did: Did, pds: str) -> AccountStatus:

@@ -63,10 +63,10 @@ async def keep_alive(db: Database, network: NetworkClients) -> int:
 async def delete_expired(db: Database) -> int:
     """Delete sessions that are no longer usable, and sign-ins that nobody finished."""
     async with db.transaction() as tx:
-        gone = await session_queries.delete_expired(
+        deleted_count = await session_queries.delete_expired(
             tx, over_before=Instant(tx.now - OVER_FOR), unused_before=Instant(tx.now - UNUSED_FOR)
         )
-        return gone + await authorization_queries.forget_old(tx, Instant(tx.now - DAY))
+        return deleted_count + await authorization_queries.forget_old(tx, Instant(tx.now - DAY))
 
 
 async def _refresh(db: Database, network: NetworkClients, did: str) -> bool:

@@ -58,10 +58,10 @@ async def open_session(db: Database, network: NetworkClients, identity: Identity
         stored = await session_queries.find_of(reader, identity.did, identity.user_id)
         account = await queries.custodial_account(reader, identity.user_id)
     if stored is not None and not stored.needs_login:
-        kept = await credentials_cache.get(network, identity.user_id, identity.did, stored.version)
-        if kept is not None:
-            key = p256.P256PrivateKey(kept.key) if kept.key else None
-            return PdsSession(stored, kept.access_jwt, kept.refresh_jwt, key)
+        cached = await credentials_cache.get(network, identity.user_id, identity.did, stored.version)
+        if cached is not None:
+            key = p256.P256PrivateKey(cached.key) if cached.key else None
+            return PdsSession(stored, cached.access_jwt, cached.refresh_jwt, key)
         try:
             session = unseal(network, stored)
         except CannotUnseal:
@@ -218,8 +218,8 @@ async def _check_residence(network: NetworkClients, stored: SealedSession) -> No
     network.dids.recheck(stored.did)
     try:
         document = await network.dids.resolve(stored.did)
-    except NotFound as gone:
-        raise NotSignedIn(RepositoryReason.ACCOUNT_CLOSED, name="IdentityGone") from gone
+    except NotFound as failure:
+        raise NotSignedIn(RepositoryReason.ACCOUNT_CLOSED, name="IdentityGone") from failure
     if document.pds != stored.pds_url or await network.servers.issuer_of(document.pds) != stored.issuer:
         raise NotSignedIn(RepositoryReason.ACCOUNT_MOVED, name="AccountMoved")
 
@@ -256,10 +256,10 @@ async def _sign_in_custodial(
 
 async def _cache_session(network: NetworkClients, identity: Identity, session: PdsSession) -> None:
     key = session.key.to_bytes() if session.key is not None else b""
-    kept = CachedCredentials(
+    credentials = CachedCredentials(
         identity.did, identity.handle, session.access, session.refresh, session.stored.version, key
     )
-    await credentials_cache.put(network, identity.user_id, kept)
+    await credentials_cache.put(network, identity.user_id, credentials)
 
 
 def _unsealed(network: NetworkClients, stored: SealedSession) -> PdsSession:

@@ -120,9 +120,9 @@ def read_name(typed: str) -> Named:
         raise InvalidInput(FIELD, _HINT) from None
 
 
-def text_of(named: Named) -> str:
+def text_of(identifier: Named) -> str:
     """Return the name that a person would type for this account."""
-    return named.origin if isinstance(named, ServerOrigin) else str(named)
+    return identifier.origin if isinstance(identifier, ServerOrigin) else str(identifier)
 
 
 def _server(text: str) -> ServerOrigin:

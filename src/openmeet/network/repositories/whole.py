@@ -42,13 +42,13 @@ def read_whole(path: Path, collections: Collection[Nsid]) -> WholeRepository:
             blocks.update(reader.feed(chunk))
     reader.finish()
     snapshot = read_snapshot(car.Car(reader.roots or (), blocks, len(blocks)))
-    wanted = {str(collection) for collection in collections}
+    collection_names = {str(collection) for collection in collections}
     return WholeRepository(
         snapshot.commit,
         [
             (path, cid, snapshot.records[cid])
             for path, cid in snapshot.entries.items()
-            if path.partition("/")[0] in wanted
+            if path.partition("/")[0] in collection_names
         ],
     )
 
