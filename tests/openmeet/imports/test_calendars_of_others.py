@@ -19,7 +19,7 @@ from openmeet.domain.icalendar.write import write_calendar
 from openmeet.domain.imports import queries
 from openmeet.domain.imports.calendar_file import parse_calendar
 from openmeet.domain.imports.events import import_events
-from openmeet.domain.imports.model import FileReading, ImportResult, Medium, ImportKind
+from openmeet.domain.imports.model import FileReading, ImportKind, ImportResult, Medium
 from openmeet.domain.series import date_queries
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.calendar_uids import sequences

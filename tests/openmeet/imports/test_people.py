@@ -17,7 +17,7 @@ from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups.model import GroupDetails, GroupRole, GroupVisibility
 from openmeet.domain.groups.queries import find_member
 from openmeet.domain.imports import people, queries
-from openmeet.domain.imports.model import ContactStage, ImportId, Medium, PersonId, ImportKind
+from openmeet.domain.imports.model import ContactStage, ImportId, ImportKind, Medium, PersonId
 from openmeet.domain.users.model import Caller
 from openmeet.emails.import_invitation import invitation_composer
 from openmeet.outbox.emails import DueEmail

@@ -16,7 +16,7 @@ from openmeet.domain.icalendar.read import read_calendars
 from openmeet.domain.icalendar.write import write_calendar
 from openmeet.domain.imports import queries
 from openmeet.domain.imports.events import import_events
-from openmeet.domain.imports.model import FileReading, Medium, ImportKind
+from openmeet.domain.imports.model import FileReading, ImportKind, Medium
 from openmeet.domain.series import date_queries
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.calendar_uids import sequences

@@ -34,7 +34,7 @@ from openmeet.domain.guest_rsvps import actions as guests
 from openmeet.domain.guest_rsvps.queries import GUEST_CONFIRMED_MAIL, GUEST_MAIL
 from openmeet.domain.imports import people as arriving_people
 from openmeet.domain.imports import queries as arrivals
-from openmeet.domain.imports.model import Medium, ImportKind
+from openmeet.domain.imports.model import ImportKind, Medium
 from openmeet.domain.imports.people import ARRIVAL_MAIL
 from openmeet.domain.notifications import notify as notifications
 from openmeet.domain.notifications.model import DIGEST_MAIL, NEWS_MAIL, Channel, NotificationTopic
