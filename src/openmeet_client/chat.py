@@ -83,8 +83,8 @@ class Chat:
         ``about``: ``event``, ``series`` or ``group`` with its slug, ``date``, ``name``. ``person``: the other person of
         a direct room, for hosts. Without it, it is the caller's own direct room.
         """
-        wanted = {"kind": kind, **about, **({"with": person} if person else {})}
-        return await self._transport.change("POST", "/api/chat/rooms", ChatRoom, wanted)
+        body = {"kind": kind, **about, **({"with": person} if person else {})}
+        return await self._transport.change("POST", "/api/chat/rooms", ChatRoom, body)
 
     async def room(self, room: str) -> ChatRoom:
         return await self._transport.get(_room(room), ChatRoom)
@@ -147,8 +147,8 @@ class Chat:
     async def message(self, message: str) -> ChatMessage:
         return await self._transport.get(_message(message), ChatMessage)
 
-    async def send(self, room: str, wanted: NewChatMessage) -> ChatMessage:
-        return await self._transport.change("POST", f"{_room(room)}/messages", ChatMessage, wanted)
+    async def send(self, room: str, message: NewChatMessage) -> ChatMessage:
+        return await self._transport.change("POST", f"{_room(room)}/messages", ChatMessage, message)
 
     async def signal(self, room: str, client_id: str, signal: Signal) -> ChatMessage:
         """Send a signal such as "On my way". Possible from two hours before an event until its end."""

@@ -90,12 +90,12 @@ class Events:
     async def get(self, slug: str) -> Event:
         return await self._transport.get(_event(slug), Event)
 
-    async def create(self, wanted: NewEvent) -> Event:
-        return await self._transport.change("POST", "/api/events", Event, wanted)
+    async def create(self, new: NewEvent) -> Event:
+        return await self._transport.change("POST", "/api/events", Event, new)
 
-    async def save(self, slug: str, wanted: NewEvent, *, if_match: int | None = None) -> Event:
+    async def save(self, slug: str, changed: NewEvent, *, if_match: int | None = None) -> Event:
         """Replace the event's content."""
-        return await self._transport.change("PUT", _event(slug), Event, wanted, if_match=if_match)
+        return await self._transport.change("PUT", _event(slug), Event, changed, if_match=if_match)
 
     async def cancel(self, slug: str, reason: str = "", *, if_match: int | None = None) -> Event:
         path = f"{_event(slug)}/cancel"
@@ -123,11 +123,11 @@ class Events:
 
     async def joining(self, slug: str) -> Joining:
         """Registration settings of an event: who can come and how."""
-        found, revision = await self._transport.get_revision(f"{_event(slug)}/joining", Joining)
-        return msgspec.structs.replace(found, revision=revision)
+        settings, revision = await self._transport.get_revision(f"{_event(slug)}/joining", Joining)
+        return msgspec.structs.replace(settings, revision=revision)
 
     async def set_joining(
-        self, slug: str, wanted: Joining, *, for_series: bool = False, if_match: int | None = None
+        self, slug: str, settings: Joining, *, for_series: bool = False, if_match: int | None = None
     ) -> Joining:
         """Replace the registration settings. Answers to a question are kept if its ``question_id`` is. ``if_match``:
         the ``revision`` that was read.
@@ -135,9 +135,9 @@ class Events:
         ``for_series``: also change all dates of its series that have no settings of their own.
         """
         path = f"{_event(slug)}/joining{'?scope=series' if for_series else ''}"
-        body = msgspec.structs.replace(wanted, revision=UNSET)
-        found, revision = await self._transport.change_revision("PUT", path, Joining, body, if_match=if_match)
-        return msgspec.structs.replace(found, revision=revision)
+        body = msgspec.structs.replace(settings, revision=UNSET)
+        saved, revision = await self._transport.change_revision("PUT", path, Joining, body, if_match=if_match)
+        return msgspec.structs.replace(saved, revision=revision)
 
 
 class Answers:
@@ -170,8 +170,8 @@ class Groups:
     async def get(self, slug: str) -> Group:
         return await self._transport.get(_group(slug), Group)
 
-    async def create(self, wanted: NewGroup) -> Group:
-        return await self._transport.change("POST", "/api/groups", Group, wanted)
+    async def create(self, new: NewGroup) -> Group:
+        return await self._transport.change("POST", "/api/groups", Group, new)
 
     async def join(self, slug: str, answer: str = "") -> Membership:
         return await self._transport.change("PUT", f"{_group(slug)}/membership", Membership, {"answer": answer})

@@ -35,8 +35,8 @@ class AllSeries:
             for series in page.series:
                 yield series
 
-    async def create(self, wanted: NewSeries) -> Series:
-        return await self._transport.change("POST", "/api/series", Series, wanted)
+    async def create(self, new: NewSeries) -> Series:
+        return await self._transport.change("POST", "/api/series", Series, new)
 
     async def begin_with(self, event: str, recurrence: str) -> Series:
         """Turn one of the caller's events into the first date of a new series."""
@@ -55,13 +55,13 @@ class AllSeries:
         path = f"{_series(slug)}/dates/{quote(original_date, safe='')}"
         return await self._transport.change("POST", path, SeriesDate)
 
-    async def plan(self, slug: str, wanted: SeriesEdit) -> Consequences:
+    async def plan(self, slug: str, changes: SeriesEdit) -> Consequences:
         """Preview an edit without changing anything."""
-        return await self._transport.change("POST", f"{_series(slug)}/plan", Consequences, wanted)
+        return await self._transport.change("POST", f"{_series(slug)}/plan", Consequences, changes)
 
-    async def edit(self, slug: str, wanted: SeriesEdit, *, if_match: int | None = None) -> EditedSeries:
+    async def edit(self, slug: str, changes: SeriesEdit, *, if_match: int | None = None) -> EditedSeries:
         """Edit a series. ``following`` splits it, and the result is the new series."""
-        return await self._transport.change("POST", f"{_series(slug)}/edit", EditedSeries, wanted, if_match=if_match)
+        return await self._transport.change("POST", f"{_series(slug)}/edit", EditedSeries, changes, if_match=if_match)
 
     async def undo(self, slug: str, *, if_match: int | None = None) -> Series:
         """Undo the last edit of a series, which is possible for ten minutes."""

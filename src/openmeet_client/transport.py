@@ -66,8 +66,8 @@ class Transport:
                     raise problem_of(response.status, await response.read())
                 rest = b""
                 async for piece in response.content.iter_any():
-                    *whole, rest = (rest + piece).split(b"\n")
-                    for line in whole:
+                    *complete, rest = (rest + piece).split(b"\n")
+                    for line in complete:
                         yield line
                 if rest:
                     yield rest
@@ -85,15 +85,15 @@ class Transport:
         """Send a change, which takes effect once even if it is retried. ``if_match``: only if this revision is still
         the newest.
         """
-        found, _ = await self.change_revision(method, path, shape, body, if_match=if_match)
-        return found
+        value, _ = await self.change_revision(method, path, shape, body, if_match=if_match)
+        return value
 
     async def change_revision(
         self, method: str, path: str, shape: type[T], body: object = None, *, if_match: int | None = None
     ) -> tuple[T, int | None]:
         """Like :meth:`change`, and also return the new revision from the ETag."""
-        found, tag = await self._send(method, path, body, None, _headers(if_match))
-        return msgspec.json.decode(found, type=shape), _revision(tag)
+        content, tag = await self._send(method, path, body, None, _headers(if_match))
+        return msgspec.json.decode(content, type=shape), _revision(tag)
 
     async def act(
         self, method: str, path: str, body: object = None, *, query: Query | None = None, if_match: int | None = None
@@ -163,16 +163,16 @@ class Transport:
             wait = min(_LONGEST_WAIT_SECONDS, _FIRST_WAIT_SECONDS * 2**number)
             try:
                 async with self._session.request(method, self._base + path, **sent) as response:
-                    found = await response.read()
+                    content = await response.read()
             except (aiohttp.ClientError, TimeoutError) as failure:
                 lost = str(failure) or lost
             else:
                 if response.status < 400:  # not a failure
-                    return found, response.headers.get("etag", "")
+                    return content, response.headers.get("etag", "")
                 if is_last or response.status not in _WORTH_RETRYING:
-                    raise problem_of(response.status, found)
-                asked = response.headers.get("retry-after", "")
-                wait = float(asked) if asked.isdigit() else wait
+                    raise problem_of(response.status, content)
+                retry_after = response.headers.get("retry-after", "")
+                wait = float(retry_after) if retry_after.isdigit() else wait
             if not is_last:
                 await self._wait(wait)
         raise NoAnswer(lost)

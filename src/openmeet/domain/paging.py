@@ -44,12 +44,12 @@ class Page:
     @property
     def values(self) -> dict[str, int | str]:
         """The parameters of ``clause``."""
-        found: dict[str, int | str] = {}
+        parameters: dict[str, int | str] = {}
         if self.after is not None:
-            found |= {"page_number": self.after[0], "page_id": self.after[1]}
+            parameters |= {"page_number": self.after[0], "page_id": self.after[1]}
         if self.limit is not None:
-            found["page_limit"] = self.limit + 1
-        return found
+            parameters["page_limit"] = self.limit + 1
+        return parameters
 
     def cut(self, found: Sequence[T], mark: Callable[[T], tuple[int, str]]) -> tuple[list[T], str | None]:
         """Return the page's rows from those that ``clause`` read, and the next cursor; None on the last page."""

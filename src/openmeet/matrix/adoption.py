@@ -190,8 +190,8 @@ async def _raise_keeper(bridge: Bridge, old: MatrixUser, matrix_room: str) -> In
     if users.get(keeper.user_id) != _OWN_POWER:
         await old.invite(matrix_room, keeper.user_id)
         await keeper.join(matrix_room)
-        kept = {user: level for user, level in users.items() if user != old.user_id}
-        changed = {**levels, "users": {**kept, keeper.user_id: _OWN_POWER}}
+        lower_users = {user: level for user, level in users.items() if user != old.user_id}
+        changed = {**levels, "users": {**lower_users, keeper.user_id: _OWN_POWER}}
         await old.set_state(matrix_room, "m.room.power_levels", changed)
     # Use the time of the power-level event. The newest message could carry a timestamp in the future, and everything
     # before that would then be skipped.

@@ -230,8 +230,8 @@ def _message(event_id: str, sender: str, content: Content) -> IncomingMessage | 
 
 def _mentions(content: Content) -> tuple[str, ...]:
     """Return the users who are mentioned (CS API, User and room mentions)."""
-    named = content.get("m.mentions")
-    listed = named.get("user_ids") if isinstance(named, dict) else None
+    mentions = content.get("m.mentions")
+    listed = mentions.get("user_ids") if isinstance(mentions, dict) else None
     return tuple(one for one in (listed if isinstance(listed, list) else [])[:MAX_MENTIONS] if is_user_id(one))
 
 

@@ -340,9 +340,9 @@ async def _speaker_of(reader: Reader, message: ChatMessage) -> Speaker | None:
     """Return the person whose ghost user posts the message; None if the message is not mirrored."""
     if not _is_mirrored(message) or message.user_id is None:
         return None
-    who = await store.speaker(reader, message.room_id, message.user_id)
+    speaker = await store.speaker(reader, message.room_id, message.user_id)
     # Messages from before the consent are not mirrored, nor are messages of people who were banned before delivery.
-    return who if who is not None and not who.is_banned and message.said_at >= who.consented_at else None
+    return speaker if speaker is not None and not speaker.is_banned and message.said_at >= speaker.consented_at else None
 
 
 def _is_mirrored(message: ChatMessage) -> bool:

@@ -72,7 +72,7 @@ def import_(
         expected = plan.counts()
         wrong = differences(expected, found)
         if as_json:
-            print_json({"expected": expected, "found": found, "differences": wrong, "odd": len(plan.odd)})
+            print_json({"expected": expected, "found": found, "differences": wrong, "odd": len(plan.oddities)})
         else:
             for line in verification_lines(expected, found):
                 say(line)

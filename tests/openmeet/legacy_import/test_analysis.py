@@ -36,7 +36,7 @@ async def plan_of(legacy: LegacySite, path: Path, zone: str = "UTC") -> LegacyPl
 
 
 def oddities(plan: LegacyPlan) -> set[Oddity]:
-    return {odd.what for odd in plan.odd}
+    return {oddity.what for oddity in plan.oddities}
 
 
 def names(part: LegacySeriesPart) -> list[str]:
@@ -55,7 +55,7 @@ async def test_a_parent_becomes_a_template_and_its_first_date(tmp_path: Path) ->
     assert format_rule(part.timing.pattern.rule) == "FREQ=WEEKLY;BYDAY=TU"
     assert names(part) == ["2025-03-04T18:00:00", "2025-04-01T18:00:00"]
     assert [one.overridden for one in part.dates] == [(), ()]
-    assert not plan.odd
+    assert not plan.oddities
 
 
 async def test_attendees_of_the_parent_follow_unless_they_said_no(tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ async def test_without_recurrence_columns_every_event_is_single(tmp_path: Path) 
     assert not plan.shape.has_recurrence
     assert (len(plan.parts), len(plan.singles)) == (0, 2)
     assert plan.singles[0].details.time_zone == "Europe/Paris"
-    assert not plan.odd
+    assert not plan.oddities
 
 
 async def test_snake_case_columns_are_recognised(tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ async def test_rules_are_translated(tmp_path: Path, rule: Any, text: str) -> Non
     plan = await plan_of(legacy, tmp_path)
     assert plan.parts[0].timing.pattern.rule is not None
     assert format_rule(plan.parts[0].timing.pattern.rule) == text
-    assert not plan.odd
+    assert not plan.oddities
 
 
 async def test_the_end_of_a_rule_can_be_in_separate_columns(tmp_path: Path) -> None:
@@ -184,7 +184,7 @@ async def test_exceptions_are_days_or_moments(tmp_path: Path) -> None:
     weekly(legacy, FIRST, recurrenceExceptions=named)
     plan = await plan_of(legacy, tmp_path)
     assert plan.parts[0].timing.pattern.left_out == (FIRST + WEEK, FIRST + 2 * WEEK)
-    assert [odd.detail for odd in plan.odd] == ["2025-03-19", "nonsense"]
+    assert [oddity.detail for oddity in plan.oddities] == ["2025-03-19", "nonsense"]
 
 
 async def test_a_rule_that_is_refused_loses_no_date(tmp_path: Path) -> None:
@@ -194,7 +194,7 @@ async def test_a_rule_that_is_refused_loses_no_date(tmp_path: Path) -> None:
     plan = await plan_of(legacy, tmp_path)
     assert names(plan.parts[0]) == ["2025-03-04T18:00:00", "2025-03-05T18:00:00"]
     assert plan.parts[0].timing.pattern.rule is None
-    assert "UNSUPPORTED_FREQ" in plan.odd[0].sentence
+    assert "UNSUPPORTED_FREQ" in plan.oddities[0].sentence
 
 
 async def test_every_oddity_is_reported_and_nothing_is_lost(tmp_path: Path) -> None:
@@ -219,7 +219,7 @@ async def test_every_oddity_is_reported_and_nothing_is_lost(tmp_path: Path) -> N
     event(legacy, startDate=None)
     event(legacy, userId=77)
     plan = await plan_of(legacy, tmp_path)
-    found = {odd.what: odd.subject for odd in plan.odd}
+    found = {oddity.what: oddity.subject for oddity in plan.oddities}
     assert found[Oddity.ORPHAN] == f"event {orphan}"
     assert found[Oddity.CIRCLE] == f"event {circle}"
     assert found[Oddity.SAME_DATE_TWICE] == f"event {twice}"
@@ -356,7 +356,7 @@ async def test_unreadable_values_are_reported_with_their_row(tmp_path: Path) -> 
     legacy.answer(good, 1, "confirmed")
     legacy.tables["eventAttendees"][-1]["createdAt"] = "yesterday"
     plan = await plan_of(legacy, tmp_path)
-    said = {odd.sentence for odd in plan.odd}
+    said = {oddity.sentence for oddity in plan.oddities}
     unread = "has a value that cannot be read; the value is ignored"
     assert {
         f"event {never} {unread} (startdate isn’t a time: 'never').",
@@ -373,7 +373,7 @@ async def test_unreadable_values_are_reported_with_their_row(tmp_path: Path) -> 
         f"event row {nobody + 2} has no readable id; it is skipped (it is empty).",
         f"answer 1 {unread} (createdat isn’t a time: 'yesterday').",
     } <= said
-    assert sum(odd.what is Oddity.NO_NUMBER for odd in plan.odd) == 5
+    assert sum(oddity.what is Oddity.NO_NUMBER for oddity in plan.oddities) == 5
     assert {one.old.id for one in (*plan.dates, *plan.singles)} == {good, endless, twisted}
     assert plan.counts()["answers"] == 1
 

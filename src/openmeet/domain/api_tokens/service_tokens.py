@@ -109,11 +109,11 @@ async def revoke(tx: Transaction, service_id: str) -> None:
 
 
 def _service(row: Row) -> ServiceTokenInfo:
-    known = list(ServiceScope)
+    scope_order = list(ServiceScope)
     return ServiceTokenInfo(
         ServiceId(row["id"]),
         row["name"],
-        frozenset(ServiceScope(word) for word in row["scopes"].split() if word in known),
+        frozenset(ServiceScope(word) for word in row["scopes"].split() if word in scope_order),
         Instant(row["created_at"]),
         None if row["last_used_at"] is None else Instant(row["last_used_at"]),
         None if row["revoked_at"] is None else Instant(row["revoked_at"]),

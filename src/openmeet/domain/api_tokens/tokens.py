@@ -94,8 +94,8 @@ def scopes_text(scopes: Collection[TokenScope]) -> str:
 
 def scopes_in(text: str) -> frozenset[TokenScope]:
     """Parse the stored text. Unknown scopes are dropped and allow nothing."""
-    known: Sequence[str] = list(TokenScope)
-    return frozenset(TokenScope(word) for word in text.split() if word in known)
+    scope_order: Sequence[str] = list(TokenScope)
+    return frozenset(TokenScope(word) for word in text.split() if word in scope_order)
 
 
 async def make(tx: Transaction, caller: Caller, new_token: NewToken) -> tuple[ApiToken, str]:

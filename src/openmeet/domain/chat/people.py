@@ -340,13 +340,13 @@ async def people_named(reader: Reader, room: Room, names: Collection[str], viewe
         if row["display_name"] and name_key(row["display_name"]) in unique_names:
             called.setdefault(name_key(row["display_name"]), set()).add(UserId(row["id"]))
     # Hidden people must not make a name ambiguous, because that would reveal that they are in the room.
-    named = await named_among(
+    members_named = await named_among(
         reader, room, {*handles.values(), *(one for each in called.values() for one in each)}, viewer
     )
     people_by_name = {}
     for name in names:
-        visible = called.get(name, set()) & named
-        if handles.get(name) in named:
+        visible = called.get(name, set()) & members_named
+        if handles.get(name) in members_named:
             people_by_name[name] = handles[name]
         elif len(visible) == 1:
             (people_by_name[name],) = visible

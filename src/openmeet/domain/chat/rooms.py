@@ -301,13 +301,13 @@ def _with(room: Room, settings: RoomSettings) -> Room:
         problems["position"] = ChatReason.POSITION_OUT_OF_RANGE(most=_MAX_POSITION)
     audience = dict(room.audience)
     for switch, value in (settings.audience or {}).items():
-        known = next((one for one in SWITCHES_OF[room.kind] if one.value == switch), None)
-        if known is None or value not in SWITCHES[known]:
+        audience_switch = next((one for one in SWITCHES_OF[room.kind] if one.value == switch), None)
+        if audience_switch is None or value not in SWITCHES[audience_switch]:
             problems["audience"] = ChatReason.UNKNOWN_SWITCH
-        elif value == SWITCHES[known][0]:
-            audience.pop(known, None)
+        elif value == SWITCHES[audience_switch][0]:
+            audience.pop(audience_switch, None)
         else:
-            audience[known] = value
+            audience[audience_switch] = value
     if problems:
         raise InvalidForm(problems)
     return replace(

@@ -147,8 +147,8 @@ def _font(size: int, weight: int) -> ImageFont.FreeTypeFont:
 def _without_signs(text: str) -> str:
     """The text without emoji, their joiners and other symbols that the font lacks."""
     composed = unicodedata.normalize("NFC", text)
-    kept = (letter for letter in composed if _is_in_font(letter) or not _is_sign(letter))
-    return " ".join("".join(kept).split())
+    letters = (letter for letter in composed if _is_in_font(letter) or not _is_sign(letter))
+    return " ".join("".join(letters).split())
 
 
 def _is_sign(letter: str) -> bool:

@@ -60,8 +60,8 @@ async def refers_to_other_person(reader: Reader, table: str, row: Row, person: s
     if table not in _ABOUT:
         return False
     column, other, owner = _ABOUT[table]
-    found = await reader.fetch_one(f"select {owner} as owner_id from {other} where id = :id", id=row.get(column))
-    return found is not None and found["owner_id"] != person
+    owner_row = await reader.fetch_one(f"select {owner} as owner_id from {other} where id = :id", id=row.get(column))
+    return owner_row is not None and owner_row["owner_id"] != person
 
 
 async def apply_row(db: Database, table: str, row: Row, caller: Caller) -> bool:
@@ -193,14 +193,14 @@ async def is_same_person(reader: Reader, person: str, email: str, dids: list[str
 
     Raises Refused (``PersonIsHere``) if the id or the address belongs to somebody else.
     """
-    known = await reader.fetch_one("select kind, email from users where id = :id", id=person)
-    if known is None:
+    person_row = await reader.fetch_one("select kind, email from users where id = :id", id=person)
+    if person_row is None:
         other = await reader.fetch_one("select id from users where lower(email) = :email", email=email.lower())
         if email and other is not None:
             raise Refused(DataExportReason.EMAIL_TAKEN, name="PersonIsHere")
         return False
-    if known["kind"] == "person":
-        if email and (known["email"] or "").lower() == email.lower():
+    if person_row["kind"] == "person":
+        if email and (person_row["email"] or "").lower() == email.lower():
             return True
         theirs = await reader.fetch(
             "select did from identities where user_id = :id and kind <> 'shadow' order by did", id=person

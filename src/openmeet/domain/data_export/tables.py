@@ -132,6 +132,6 @@ def row_of(columns: Sequence[str], found: Mapping[str, Any], where: str) -> list
     """Return the values in column order. Raises InvalidInput if the columns differ."""
     names = [camel(name) for name in columns]
     if sorted(names) != sorted(found):
-        odd = ", ".join(sorted(set(names) ^ set(found)))
-        raise InvalidInput("file", DataExportReason.OTHER_COLUMNS, where=where, columns=odd)
+        wrong_names = ", ".join(sorted(set(names) ^ set(found)))
+        raise InvalidInput("file", DataExportReason.OTHER_COLUMNS, where=where, columns=wrong_names)
     return [from_json(found[name], where) for name in names]

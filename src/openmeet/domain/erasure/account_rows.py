@@ -123,11 +123,11 @@ async def purge(db: Database, user_id: UserId) -> dict[str, int]:
         await revoke_programs(tx, user_id)
     async with db.transaction() as tx:
         await groups_ownership.remove_person(tx, user_id)
-    for name, left, empty in _EMPTIED:
+    for name, emptied, empty in _EMPTIED:
         number = _AT_A_TIME
         while number == _AT_A_TIME:
             async with db.transaction() as tx:
-                ids = [row["id"] for row in await tx.fetch(left, id=user_id, limit=_AT_A_TIME)]
+                ids = [row["id"] for row in await tx.fetch(emptied, id=user_id, limit=_AT_A_TIME)]
                 number = len(ids)
                 if ids:
                     deletion_sql = f"update {name} set deleted_at = coalesce(deleted_at, :now) where id in :ids"

@@ -109,10 +109,10 @@ class _Writer(HTMLParser):
 
     def text(self) -> str:
         self._flush()
-        found = ""
+        joined = ""
         for block, is_tight in self._blocks:
-            found += ("\n" if is_tight else "\n\n") + block if found else block
-        return found
+            joined += ("\n" if is_tight else "\n\n") + block if joined else block
+        return joined
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag in _BLOCKS:
@@ -244,12 +244,12 @@ def _line(text: str) -> str:
 
 
 def _marked(core: str, tag: str) -> str:
-    mark = _MARKS[tag]
+    markers = _MARKS[tag]
     # Inside code nothing is escaped. Emphasis directly inside emphasis is dropped, because its marks would end the
     # outer one.
     if tag == "code":
         return "`" + core.replace("\\", "").replace("`", "'") + "`"
-    return core if core.startswith("*") or core.endswith("*") else f"{mark}{core}{mark}"
+    return core if core.startswith("*") or core.endswith("*") else f"{markers}{core}{markers}"
 
 
 def _link(core: str, href: str) -> str:

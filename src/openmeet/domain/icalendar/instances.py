@@ -108,17 +108,17 @@ def masters(events: Iterable[ReadEvent]) -> list[ReadEvent]:
 
 
 def _master(group: Sequence[ReadEvent]) -> ReadEvent:
-    whole = [event for event in group if event.overrides is None]
-    stray = None if whole else gathered(group)
-    return stray or max(whole or group, key=lambda event: event.sequence)
+    master_events = [event for event in group if event.overrides is None]
+    stray = None if master_events else gathered(group)
+    return stray or max(master_events or group, key=lambda event: event.sequence)
 
 
 def _of_one(group: Sequence[ReadEvent], start: Instant, end: Instant, bounds: Bounds) -> Iterator[Instance]:
     """Yield the dates of all events with one UID. Raises RuleRefused if ``bounds`` has no steps left."""
-    whole = [event for event in group if event.overrides is None]
+    master_events = [event for event in group if event.overrides is None]
     singles: dict[Instant, ReadEvent] = {}
     ranges: list[tuple[Instant, ReadEvent]] = []
-    master = max(whole, key=lambda event: event.sequence) if whole else None
+    master = max(master_events, key=lambda event: event.sequence) if master_events else None
     for event in sorted(group, key=lambda event: event.sequence):
         if event.overrides is None:
             continue
@@ -135,8 +135,8 @@ def _of_one(group: Sequence[ReadEvent], start: Instant, end: Instant, bounds: Bo
     if master is None:
         return
     reach = _span(_MOVED) if ranges else _span(master.length or timedelta(0))
-    behind = Instant(end + (reach if ranges else 0))
-    by_rule = expansion.walk(master.pattern, Instant(start - reach), behind, bounds.steps)
+    range_end = Instant(end + (reach if ranges else 0))
+    by_rule = expansion.walk(master.pattern, Instant(start - reach), range_end, bounds.steps)
     for one in islice(by_rule, MOST_OF_ONE):
         if one.at not in singles:
             dated = _dated(master, one, ranges)

@@ -104,9 +104,9 @@ def _onsets(zone_name: str, start: datetime, end: datetime) -> Iterator[_Onset]:
     time_zone = zone(zone_name)
     at = start
     while at < end:
-        behind = min(at + 7 * step, end)
-        if _state(at, time_zone) != _state(behind, time_zone):
-            low, high = at, behind
+        step_end = min(at + 7 * step, end)
+        if _state(at, time_zone) != _state(step_end, time_zone):
+            low, high = at, step_end
             while high - low > timedelta(seconds=1):
                 middle = (low + (high - low) / 2).replace(microsecond=0)
                 low, high = (middle, high) if _state(middle, time_zone) == _state(low, time_zone) else (low, middle)
@@ -121,7 +121,7 @@ def _onsets(zone_name: str, start: datetime, end: datetime) -> Iterator[_Onset]:
             )
             at = high
         else:
-            at = behind
+            at = step_end
 
 
 def _state(at: datetime, time_zone: tzinfo) -> tuple[timedelta | None, timedelta | None]:

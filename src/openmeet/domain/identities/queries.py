@@ -143,7 +143,7 @@ async def of_people_with(reader: Reader, dids: Collection[str]) -> dict[str, lis
     of_user: dict[UserId, list[Identity]] = {}
     for one in map(_identity, rows):
         of_user.setdefault(one.user_id, []).append(one)
-    return {one.did: found for found in of_user.values() for one in found if one.did in dids}
+    return {one.did: identities for identities in of_user.values() for one in identities if one.did in dids}
 
 
 async def of_users(reader: Reader, user_ids: list[UserId]) -> dict[UserId, list[Identity]]:

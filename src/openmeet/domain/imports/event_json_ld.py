@@ -102,8 +102,8 @@ def _events(value: Any, depth: int) -> Iterator[Mapping[str, Any]]:
 
 def _found(node: Mapping[str, Any], url: str, own_zone: str) -> ImportedEvent:
     doubts: list[str] = []
-    starts, is_day, named = _moment(node.get("startDate"), own_zone)
-    ends, ends_is_day, _ = _moment(node.get("endDate"), named)
+    starts, is_day, zone_label = _moment(node.get("startDate"), own_zone)
+    ends, ends_is_day, _ = _moment(node.get("endDate"), zone_label)
     if starts is None:
         doubts.append(gettext("It doesn’t say when it starts."))
     places = node.get("location")
@@ -116,7 +116,7 @@ def _found(node: Mapping[str, Any], url: str, own_zone: str) -> ImportedEvent:
         title=one_line(_text(node.get("name")))[:MAX_TITLE],
         starts="" if starts is None else starts.isoformat(timespec="minutes"),
         ends=_ends(starts, ends, is_day=is_day, ends_is_day=ends_is_day, doubts=doubts),
-        time_zone=named,
+        time_zone=zone_label,
         description=_plain(_text(node.get("description")))[:MAX_DESCRIPTION],
         online_url=online if is_web_address(online) else "",
         all_day="yes" if is_day and starts is not None else "",
@@ -124,7 +124,7 @@ def _found(node: Mapping[str, Any], url: str, own_zone: str) -> ImportedEvent:
     )
     mode = Mode.HYBRID if online and venue else Mode.ONLINE if online else Mode.IN_PERSON
     submission = _with(submission, mode=mode.value)
-    when = gettext("To be announced") if starts is None else f"{submission.starts.replace('T', ' ')} ({named})"
+    when = gettext("To be announced") if starts is None else f"{submission.starts.replace('T', ' ')} ({zone_label})"
     return ImportedEvent(
         uid=f"page:{_text(node.get('@id')) or address or url}#{submission.starts}"[:1000],
         typed=submission,
@@ -168,8 +168,8 @@ def _moment(value: object, own_zone: str) -> tuple[datetime | None, bool, str]:
         return local.replace(tzinfo=None, second=0, microsecond=0), False, own_zone
     offset = moment.utcoffset() or timedelta(0)
     minutes = round(offset / timedelta(minutes=1))
-    named = "UTC" if not minutes else f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
-    return moment.replace(tzinfo=None, second=0, microsecond=0), False, named
+    zone_label = "UTC" if not minutes else f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
+    return moment.replace(tzinfo=None, second=0, microsecond=0), False, zone_label
 
 
 def _venue(place: object) -> dict[str, str]:

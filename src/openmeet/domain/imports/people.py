@@ -138,12 +138,12 @@ async def keep(
     workers: ChargedPool,
     caller: Caller,
     import_id: ImportId,
-    chosen: Mapping[int, bool] = MappingProxyType({}),
+    included_lines: Mapping[int, bool] = MappingProxyType({}),
 ) -> tuple[InvitationTarget, int, int]:
     """Add the people of an import to the list. Returns the list, the number of new people and the number already on it.
     Notifies nobody.
 
-    ``chosen``: whether to include a row, by line number. Other rows are included depending on their status
+    ``included_lines``: whether to include a row, by line number. Other rows are included depending on their status
     (``guest_list.means_no``).
 
     Raises NotFound, Conflict (the columns changed meanwhile), and the errors of ``parse_uploaded_list``.
@@ -164,7 +164,7 @@ async def keep(
         if people is None or upload.columns != shown.columns:
             raise Conflict(ImportReason.COLUMNS_CHANGED)
         fresh, already_listed = await new_rows(tx, upload, people)
-        rows = [row for row in fresh if chosen.get(row.line, not means_no(row.status))]
+        rows = [row for row in fresh if included_lines.get(row.line, not means_no(row.status))]
         await queries.keep_people(tx, upload.what, upload.target, [row for row in rows if row.email], caller.user_id)
         await queries.keep_names(tx, upload.what, upload.target, [row for row in rows if not row.email])
         await queries.finish(tx, import_id, {"new": len(rows), "known": already_listed})

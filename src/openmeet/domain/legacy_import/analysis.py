@@ -104,8 +104,8 @@ def _family_of(parent: OldEvent, children: list[OldEvent], otherwise: str, oddit
         if child.parent_id != parent.id:
             oddities.append(LegacyOddity(Oddity.NESTED, f"event {child.id}", f"of event {child.parent_id}"))
         at = _named(child, zone)
-        behind = [section for section in family.sections if section.begins <= at]
-        (behind[-1] if behind else family.sections[0]).dates.append(child)
+        earlier_sections = [section for section in family.sections if section.begins <= at]
+        (earlier_sections[-1] if earlier_sections else family.sections[0]).dates.append(child)
     return family
 
 
@@ -138,16 +138,16 @@ def _named(event: OldEvent, otherwise: str) -> datetime:
 
 def analyse(old: LegacyData, otherwise: str) -> LegacyPlan:
     """Make the import plan. ``otherwise``: the zone of events that have none."""
-    plan = LegacyPlan(old.shape, odd=list(old.odd))
+    plan = LegacyPlan(old.shape, oddities=list(old.oddities))
     _people(old, plan)
     _groups(old, plan)
     events = _usable(old, plan)
-    families, alone = families_of(old, events, otherwise, plan.odd)
+    families, alone = families_of(old, events, otherwise, plan.oddities)
     for family in families:
         alone += family.alone
         _family(old, family, otherwise, plan, alone)
     for event in sorted(alone, key=lambda one: one.id):
-        plan.singles.append(_single(old, event, otherwise, plan.odd))
+        plan.singles.append(_single(old, event, otherwise, plan.oddities))
     _report_duplicates(old, plan)
     return plan
 
@@ -156,7 +156,7 @@ def _people(old: LegacyData, plan: LegacyPlan) -> None:
     addresses: set[str] = set()
     for user in old.users.values():
         if user.email is not None and user.email in addresses:
-            plan.odd.append(LegacyOddity(Oddity.EMAIL_TWICE, f"user {user.id}"))
+            plan.oddities.append(LegacyOddity(Oddity.EMAIL_TWICE, f"user {user.id}"))
             plan.users.append(replace(user, email=None))
             continue
         addresses.add(user.email or "")
@@ -168,7 +168,7 @@ def _groups(old: LegacyData, plan: LegacyPlan) -> None:
         if group.created_by not in old.users:
             owner = next((one.user_id for one in old.members if one.group_id == group.id and one.role == "owner"), None)
             if owner not in old.users:
-                plan.odd.append(LegacyOddity(Oddity.NO_HOST, f"group {group.id}"))
+                plan.oddities.append(LegacyOddity(Oddity.NO_HOST, f"group {group.id}"))
                 del old.groups[group.id]
                 continue
             group = replace(group, created_by=owner)  # noqa: PLW2901  # the same group, with the owner that it has
@@ -185,9 +185,9 @@ def _usable(old: LegacyData, plan: LegacyPlan) -> list[OldEvent]:
     usable = []
     for event in old.events.values():
         if event.starts_at is None:
-            plan.odd.append(LegacyOddity(Oddity.NO_START, f"event {event.id}"))
+            plan.oddities.append(LegacyOddity(Oddity.NO_START, f"event {event.id}"))
         elif event.user_id not in old.users:
-            plan.odd.append(LegacyOddity(Oddity.NO_HOST, f"event {event.id}"))
+            plan.oddities.append(LegacyOddity(Oddity.NO_HOST, f"event {event.id}"))
         else:
             usable.append(event)
     return usable
@@ -210,11 +210,11 @@ def _family(old: LegacyData, family: Family, otherwise: str, plan: LegacyPlan, a
     after: int | None = None
     followers: tuple[int, ...] = ()
     for number, section in enumerate(family.sections):
-        behind = family.sections[number + 1].begins if number + 1 < len(family.sections) else None
+        section_end = family.sections[number + 1].begins if number + 1 < len(family.sections) else None
         own = answers_of(section.head, old, [])
         # People who follow a series that was split also follow its later part.
         followers = tuple(dict.fromkeys((*followers, *followers_of(own))))
-        part = _part(old, section, behind, after, followers, otherwise, plan.odd, alone)
+        part = _part(old, section, section_end, after, followers, otherwise, plan.oddities, alone)
         plan.parts.append(part)
         after = section.head.id
 
@@ -222,7 +222,7 @@ def _family(old: LegacyData, family: Family, otherwise: str, plan: LegacyPlan, a
 def _part(
     old: LegacyData,
     section: Section,
-    behind: datetime | None,
+    section_end: datetime | None,
     after: int | None,
     followers: tuple[int, ...],
     otherwise: str,
@@ -234,20 +234,20 @@ def _part(
     details = details_of(head, zone, old, oddities)
     parsed = timing_of(head, zone)
     oddities += parsed.oddities
-    whole = parsed.pattern
-    if behind is not None:
-        before = ended_before(whole, behind)
-        if before is not None and before.rule != whole.rule:
+    recurrence = parsed.pattern
+    if section_end is not None:
+        before = ended_before(recurrence, section_end)
+        if before is not None and before.rule != recurrence.rule:
             oddities.append(
-                LegacyOddity(Oddity.ENDED_BY_SPLIT, f"event {head.id}", behind.isoformat(sep=" ", timespec="minutes"))
+                LegacyOddity(Oddity.ENDED_BY_SPLIT, f"event {head.id}", section_end.isoformat(sep=" ", timespec="minutes"))
             )
         # Heads on the same day share a section, so each section has at least its own start before the next one begins.
-        whole = before or replace(whole, rule=None, left_out=(), added=())
-    placed, whole = _placed(section, whole, oddities, alone)
-    timing = Timing(whole, length_of(details))
+        recurrence = before or replace(recurrence, rule=None, left_out=(), added=())
+    placed, recurrence = _placed(section, recurrence, oddities, alone)
+    timing = Timing(recurrence, length_of(details))
     content = details.content
     dates = []
-    first = original_text(whole.start)
+    first = original_text(recurrence.start)
     for name, event in placed.items():
         more: list[OldAnswer] = old.answers.get(head.id, []) if name == first and event.id != head.id else []
         own = details if event.id == head.id else details_of(event, zone, old, oddities)
@@ -285,7 +285,7 @@ def _placed(
     left_out = set(recurrence.left_out)
     zone = recurrence.zone_name or "UTC"
     # Includes excluded dates, because a row may represent one of them.
-    named = replace(recurrence, left_out=())
+    all_dates = replace(recurrence, left_out=())
     for event in sorted(section.dates, key=lambda one: one.id):
         subject = f"event {event.id}"
         if event.original_at is None:
@@ -293,7 +293,7 @@ def _placed(
         at = event.original_at if event.original_at is not None else event.starts_at
         assert at is not None  # noqa: S101  # events without a start were left out before
         local = local_of(at, zone).replace(tzinfo=None, microsecond=0)
-        name = date_near(named, local)
+        name = date_near(all_dates, local)
         if name is None and len(added) >= MAX_DATES:
             alone.append(event)
             continue
@@ -312,7 +312,7 @@ def _placed(
             left_out.discard(name)
             if not is_cancelled(event):
                 oddities.append(LegacyOddity(Oddity.EXCEPTION_TAKES_PLACE, subject))
-        if name != recurrence.start and date_near(named, name) is None:
+        if name != recurrence.start and date_near(all_dates, name) is None:
             added.add(name)
         events_by_name[name] = event
     events_by_name.setdefault(recurrence.start, section.head)
@@ -327,13 +327,13 @@ def _report_duplicates(old: LegacyData, plan: LegacyPlan) -> None:
     """
     brought = {one.old.id for one in (*plan.dates, *plan.singles)} | {part.old.id for part in plan.parts}
     for event_id in old.answers.keys() - brought:
-        plan.odd.append(LegacyOddity(Oddity.NO_EVENT, f"{len(old.answers[event_id])} answers of event {event_id}"))
+        plan.oddities.append(LegacyOddity(Oddity.NO_EVENT, f"{len(old.answers[event_id])} answers of event {event_id}"))
     slugs: set[str] = set()
     rooms: dict[str, int] = {}
     for one in (*plan.dates, *plan.singles):
         if one.old.slug and one.old.slug in slugs:
-            plan.odd.append(LegacyOddity(Oddity.SLUG_TWICE, f"event {one.old.id}"))
+            plan.oddities.append(LegacyOddity(Oddity.SLUG_TWICE, f"event {one.old.id}"))
         slugs.add(one.old.slug)
         room = one.old.matrix_room_id
         if room is not None and rooms.setdefault(room, one.old.id) != one.old.id:
-            plan.odd.append(LegacyOddity(Oddity.ROOM_TWICE, f"event {one.old.id}"))
+            plan.oddities.append(LegacyOddity(Oddity.ROOM_TWICE, f"event {one.old.id}"))

@@ -96,13 +96,13 @@ def visibility_of(event: OldEvent, old: LegacyData, oddities: list[LegacyOddity]
     if event.group_id is not None and event.group_id not in old.groups:
         oddities.append(LegacyOddity(Oddity.NO_GROUP, subject))
         return Visibility.PRIVATE
-    known = _VISIBILITIES.get(event.visibility or "")
-    if known is None:
+    visibility = _VISIBILITIES.get(event.visibility or "")
+    if visibility is None:
         oddities.append(LegacyOddity(Oddity.NO_VISIBILITY, subject))
-        known = Visibility.UNLISTED
+        visibility = Visibility.UNLISTED
     group = None if event.group_id is None else old.groups[event.group_id]
     # A later date of a series takes its visibility from its template, which already accounts for the group's.
-    return known if group is None else _NARROWER[group_visibility(group)][known]
+    return visibility if group is None else _NARROWER[group_visibility(group)][visibility]
 
 
 def group_visibility(group: OldGroup) -> Visibility:

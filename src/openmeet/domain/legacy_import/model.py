@@ -120,7 +120,7 @@ class LegacyShape:
 
 @dataclass(slots=True)
 class LegacyData:
-    """Everything to import, ordered by id. ``odd``: values that could not be read."""
+    """Everything to import, ordered by id. ``oddities``: values that could not be read."""
 
     shape: LegacyShape
     users: dict[int, OldUser] = field(default_factory=dict)
@@ -128,7 +128,7 @@ class LegacyData:
     members: list[OldMember] = field(default_factory=list)
     events: dict[int, OldEvent] = field(default_factory=dict)
     answers: dict[int, list[OldAnswer]] = field(default_factory=dict)
-    odd: list["LegacyOddity"] = field(default_factory=list)
+    oddities: list["LegacyOddity"] = field(default_factory=list)
 
 
 class Oddity(StrEnum):

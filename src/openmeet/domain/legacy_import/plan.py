@@ -70,7 +70,7 @@ class LegacyPlan:
     members: list[OldMember] = field(default_factory=list)
     parts: list[LegacySeriesPart] = field(default_factory=list)
     singles: list[Single] = field(default_factory=list)
-    odd: list[LegacyOddity] = field(default_factory=list)
+    oddities: list[LegacyOddity] = field(default_factory=list)
 
     @property
     def dates(self) -> list[Single]:
@@ -133,18 +133,18 @@ def answers_of(
 
     ``more``: RSVPs of another row for the same date. An RSVP to the row itself takes precedence.
     """
-    chosen: dict[int, LegacyRsvp] = {}
+    rsvp_by_user: dict[int, LegacyRsvp] = {}
     for answer in more:
-        _choose(chosen, event, answer, old, oddities)
+        _choose(rsvp_by_user, event, answer, old, oddities)
     own: dict[int, LegacyRsvp] = {}
     for answer in old.answers.get(event.id, ()):
         _choose(own, event, answer, old, oddities)
-    chosen |= own
-    found = tuple(sorted(chosen.values(), key=lambda answer: answer.old.id))
-    seated = sum(answer.status in SEATED for answer in found)
+    rsvp_by_user |= own
+    rsvps = tuple(sorted(rsvp_by_user.values(), key=lambda answer: answer.old.id))
+    seated = sum(answer.status in SEATED for answer in rsvps)
     if event.capacity and 0 < event.capacity < seated:
         oddities.append(LegacyOddity(Oddity.OVER_CAPACITY, f"event {event.id}", f"{seated} of {event.capacity}"))
-    return found
+    return rsvps
 
 
 def followers_of(answers: Iterable[LegacyRsvp]) -> tuple[int, ...]:
@@ -153,7 +153,7 @@ def followers_of(answers: Iterable[LegacyRsvp]) -> tuple[int, ...]:
 
 
 def _choose(
-    chosen: dict[int, LegacyRsvp], event: OldEvent, answer: OldAnswer, old: LegacyData, oddities: list[LegacyOddity]
+    rsvp_by_user: dict[int, LegacyRsvp], event: OldEvent, answer: OldAnswer, old: LegacyData, oddities: list[LegacyOddity]
 ) -> None:
     subject = f"event {event.id}"
     status = STATUSES.get(answer.status or "")
@@ -165,7 +165,7 @@ def _choose(
             LegacyOddity(Oddity.UNKNOWN_STATUS, subject, f"answer {answer.id}: {(answer.status or 'nothing')[:30]}")
         )
         return
-    if answer.user_id in chosen:
+    if answer.user_id in rsvp_by_user:
         oddities.append(LegacyOddity(Oddity.ANSWERED_TWICE, subject, f"user {answer.user_id}"))
     # Ordered by id, so the newer one overwrites the older one.
-    chosen[answer.user_id] = LegacyRsvp(answer, status)
+    rsvp_by_user[answer.user_id] = LegacyRsvp(answer, status)

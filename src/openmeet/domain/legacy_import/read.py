@@ -34,14 +34,14 @@ _MOST = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """A row with normalized column names. ``subject`` names it for readers (``event 12``); ``odd`` collects unreadable
+    """A row with normalized column names. ``subject`` names it for readers (``event 12``); ``oddities`` collects unreadable
     values.
     """
 
     id: int
     subject: str
     by_name: Mapping[str, Any]
-    odd: list[LegacyOddity]
+    oddities: list[LegacyOddity]
 
     def get(self, name: str) -> Any:
         return self.by_name.get(name)
@@ -209,7 +209,7 @@ def _moment(row: Values, name: str) -> Instant | None:
     try:
         return _within_years(moment_of(row.get(name), name), row.get(name), name)
     except InvalidInput as wrong:
-        row.odd.append(LegacyOddity(Oddity.UNREADABLE, row.subject, explain(wrong.why).removesuffix(".")))
+        row.oddities.append(LegacyOddity(Oddity.UNREADABLE, row.subject, explain(wrong.why).removesuffix(".")))
         return None
 
 
@@ -236,7 +236,7 @@ def _optional_id(row: Values, name: str) -> int | None:
     value = row.get(name)
     number = _whole(value)
     if number is None and value not in (None, ""):
-        row.odd.append(LegacyOddity(Oddity.UNREADABLE, row.subject, f"{name} is no whole number: {str(value)[:40]!r}"))
+        row.oddities.append(LegacyOddity(Oddity.UNREADABLE, row.subject, f"{name} is no whole number: {str(value)[:40]!r}"))
     return number
 
 
@@ -320,18 +320,18 @@ async def read_old(source: LegacyDatabase) -> LegacyData:
     tables: dict[str, list[Values]] = defaultdict(list)
     numbers: Counter[str] = Counter()
     event_columns: set[str] = set()
-    odd: list[LegacyOddity] = []
+    oddities: list[LegacyOddity] = []
     async for table, row in source.rows():
         if table == "events":
             event_columns |= row.keys()
         numbers[table] += 1
-        values = values_of(row, _NOUNS[TABLES.index(table)], numbers[table], odd)
+        values = values_of(row, _NOUNS[TABLES.index(table)], numbers[table], oddities)
         if values is not None:
             tables[table].append(values)
     missing = [name for name in NEEDED if not tables.get(name)]
     if missing:
         raise InvalidInput("source", LegacyImportReason.NOT_THE_OLDER_MODEL, tables=", ".join(missing))
-    old = LegacyData(shape_of(event_columns), odd=odd)
+    old = LegacyData(shape_of(event_columns), oddities=oddities)
     for user in _sorted(map(user_of, tables["users"])):
         old.users[user.id] = user
     for group in _sorted(map(group_of, tables.get("groups", []))):

@@ -34,14 +34,14 @@ def lines_of(plan: LegacyPlan) -> Iterator[str]:
     yield "The import will create:"
     yield from (f"  {counts[name]:8,}  {words}" for name, words in COUNTS.items())
     yield from (f"  {counts[name]:8,}  answers: {name.partition(':')[2]}" for name in counts if ":" in name)
-    if not plan.odd:
+    if not plan.oddities:
         yield "No oddities were found."
         return
-    yield f"{len(plan.odd):,} oddities were found. None of them prevents the import:"
-    for what, count in Counter(odd.what for odd in plan.odd).most_common():
+    yield f"{len(plan.oddities):,} oddities were found. None of them prevents the import:"
+    for what, count in Counter(oddity.what for oddity in plan.oddities).most_common():
         yield f"  {count:,} × {what.value}: {WORDS[what]}"
-        same = [odd for odd in plan.odd if odd.what is what]
-        yield from (f"      {odd.subject}{f' ({odd.detail})' if odd.detail else ''}" for odd in same[:SHOWN])
+        same = [oddity for oddity in plan.oddities if oddity.what is what]
+        yield from (f"      {oddity.subject}{f' ({oddity.detail})' if oddity.detail else ''}" for oddity in same[:SHOWN])
         if count > SHOWN:
             yield f"      … and {count - SHOWN:,} more (--json lists all)"
 
@@ -55,27 +55,27 @@ def json_of(plan: LegacyPlan) -> dict[str, Any]:
         },
         "counts": dict(plan.counts()),
         "series": [_series(part) for part in plan.parts],
-        "odd": [_odd(odd) for odd in plan.odd],
+        "odd": [_oddity(oddity) for oddity in plan.oddities],
     }
 
 
-def differences(expected: Mapping[str, int], found: Mapping[str, int]) -> dict[str, tuple[int, int]]:
+def differences(expected: Mapping[str, int], actual: Mapping[str, int]) -> dict[str, tuple[int, int]]:
     """Counts that differ, as (expected, found)."""
-    names = [*expected, *(name for name in found if name not in expected)]
+    names = [*expected, *(name for name in actual if name not in expected)]
     return {
-        name: (expected.get(name, 0), found.get(name, 0))
+        name: (expected.get(name, 0), actual.get(name, 0))
         for name in names
-        if expected.get(name, 0) != found.get(name, 0)
+        if expected.get(name, 0) != actual.get(name, 0)
     }
 
 
-def verification_lines(expected: Mapping[str, int], found: Mapping[str, int]) -> Iterator[str]:
+def verification_lines(expected: Mapping[str, int], actual: Mapping[str, int]) -> Iterator[str]:
     """The expected and the actual counts, side by side."""
     yield "Counted in the database after the import:"
-    for name in [*expected, *(name for name in found if name not in expected)]:
-        ours, theirs = expected.get(name, 0), found.get(name, 0)
-        mark = "ok" if ours == theirs else f"EXPECTED {ours:,}"
-        yield f"  {theirs:8,}  {COUNTS.get(name, name)}  {mark}"
+    for name in [*expected, *(name for name in actual if name not in expected)]:
+        ours, theirs = expected.get(name, 0), actual.get(name, 0)
+        verdict = "ok" if ours == theirs else f"EXPECTED {ours:,}"
+        yield f"  {theirs:8,}  {COUNTS.get(name, name)}  {verdict}"
 
 
 def _series(part: LegacySeriesPart) -> dict[str, Any]:
@@ -92,5 +92,5 @@ def _series(part: LegacySeriesPart) -> dict[str, Any]:
     }
 
 
-def _odd(odd: LegacyOddity) -> dict[str, Any]:
-    return {"what": odd.what.value, "subject": odd.subject, "detail": odd.detail, "sentence": odd.sentence}
+def _oddity(oddity: LegacyOddity) -> dict[str, Any]:
+    return {"what": oddity.what.value, "subject": oddity.subject, "detail": oddity.detail, "sentence": oddity.sentence}

@@ -114,11 +114,11 @@ async def _erase_events(tx: Transaction, ids: Sequence[str]) -> None:
 
 
 async def _erase_series(tx: Transaction, ids: Sequence[str]) -> None:
-    named = [SeriesId(one) for one in ids]
+    series_ids = [SeriesId(one) for one in ids]
     # Includes dates that the series has materialized since.
-    await _erase_events(tx, await series.dates_of(tx, named))
+    await _erase_events(tx, await series.dates_of(tx, series_ids))
     await publications.forget_unsent(tx, kind=publications.PublicationKind.SERIES, subject_ids=ids)
-    await series.erase(tx, named)
+    await series.erase(tx, series_ids)
 
 
 async def _erase_groups(tx: Transaction, ids: Sequence[str]) -> None:

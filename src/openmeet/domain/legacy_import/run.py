@@ -180,21 +180,21 @@ class _Importer:
 
     async def _events(self, dates: Sequence[Single], series_id: SeriesId | None) -> None:
         async with self._db.reader() as reader:
-            known = {
+            event_ids = {
                 old: EventId(new)
                 for old, new in (
                     await queries.known(reader, self._run_id, LegacyRowKind.EVENT, LegacyRowKind.KNOWN_EVENT)
                 ).items()
             }
-        for chunk in _chunks([one for one in dates if one.old.id not in known], _DATES):
+        for chunk in _chunks([one for one in dates if one.old.id not in event_ids], _DATES):
             async with self._db.transaction() as tx:
                 taken_slugs = await imported_events.taken_slugs(tx, [one.old.slug for one in chunk if one.old.slug])
                 for one in chunk:
                     kind, event_id = await self._event(tx, one, series_id, taken_slugs)
-                    known[one.old.id] = event_id
+                    event_ids[one.old.id] = event_id
                     taken_slugs |= {one.old.slug}
                     await queries.note(tx, self._run_id, kind, [(one.old.id, event_id)])
-        await self._answers([(known[one.old.id], answer) for one in dates for answer in one.answers])
+        await self._answers([(event_ids[one.old.id], answer) for one in dates for answer in one.answers])
 
     async def _event(
         self, tx: Transaction, one: Single, series_id: SeriesId | None, taken_slugs: frozenset[str]
@@ -239,12 +239,12 @@ class _Importer:
             group.id, group.details.visibility, group.details.promotion_level, group.details.announces_events
         )
 
-    async def _answers(self, given: Sequence[tuple[EventId, LegacyRsvp]]) -> None:
+    async def _answers(self, pairs_to_import: Sequence[tuple[EventId, LegacyRsvp]]) -> None:
         async with self._db.reader() as reader:
-            known = await queries.known_of(
-                reader, self._run_id, LegacyRowKind.ANSWER, [answer.old.id for _, answer in given]
+            known_answers = await queries.known_of(
+                reader, self._run_id, LegacyRowKind.ANSWER, [answer.old.id for _, answer in pairs_to_import]
             )
-        waiting = [(event_id, answer) for event_id, answer in given if answer.old.id not in known]
+        waiting = [(event_id, answer) for event_id, answer in pairs_to_import if answer.old.id not in known_answers]
         for chunk in _chunks(waiting, _ANSWERS):
             async with self._db.transaction() as tx:
                 ids = await attendance.put(tx, [self._imported_rsvp(event_id, answer) for event_id, answer in chunk])

@@ -65,20 +65,20 @@ def timing_of(event: OldEvent, zone: str) -> TimingResult:
     """The pattern of a recurring event: its rule, exceptions and start. If the rule is refused, only the start remains."""
     subject = f"event {event.id}"
     start = local_start(event, zone)
-    odd: list[LegacyOddity] = []
+    oddities: list[LegacyOddity] = []
     rule: Rule | None = None
     if event.rule is None:
-        odd.append(LegacyOddity(Oddity.NO_RULE, subject))
+        oddities.append(LegacyOddity(Oddity.NO_RULE, subject))
     else:
         try:
-            rule = _rule(event, odd)
+            rule = _rule(event, oddities)
             expansion.check_occurs(pattern(start, zone, rule))
         except RuleRefused as refused:
-            odd.append(LegacyOddity(Oddity.RULE_REFUSED, subject, f"{refused.code.value}: {explain(refused.why)}"))
+            oddities.append(LegacyOddity(Oddity.RULE_REFUSED, subject, f"{refused.code.value}: {explain(refused.why)}"))
             rule = None
-    whole = pattern(start, zone, rule)
-    left_out = _left_out(event, whole, odd)
-    return TimingResult(replace(whole, left_out=left_out), tuple(odd))
+    recurrence = pattern(start, zone, rule)
+    left_out = _left_out(event, recurrence, oddities)
+    return TimingResult(replace(recurrence, left_out=left_out), tuple(oddities))
 
 
 def ended_before(recurrence: Pattern, at: datetime) -> Pattern | None:
@@ -187,11 +187,11 @@ def _left_out(event: OldEvent, recurrence: Pattern, oddities: list[LegacyOddity]
     """The dates of the rule that its exceptions exclude. An exception may be a day or a point in time."""
     dates: set[datetime] = set()
     for text in event.exceptions:
-        named = _date_named(text, recurrence)
-        if named is None or len(dates) >= MAX_DATES:
+        date = _date_named(text, recurrence)
+        if date is None or len(dates) >= MAX_DATES:
             oddities.append(LegacyOddity(Oddity.EXCEPTION_WITHOUT_DATE, f"event {event.id}", text[:40]))
         else:
-            dates.add(named)
+            dates.add(date)
     return tuple(sorted(dates))
 
 

@@ -153,10 +153,10 @@ def shrunk(body: bytes, max_bytes: int) -> tuple[bytes, int, int] | None:
 
     None if it would have to be smaller than ``_LEAST_SIDE``.
     """
-    with Image.open(io.BytesIO(body), formats=("JPEG",)) as kept:
-        whole = kept.convert("RGB")
+    with Image.open(io.BytesIO(body), formats=("JPEG",)) as original:
+        image = original.convert("RGB")
     for side in _SIDES_DOWN:
-        made = whole.copy()
+        made = image.copy()
         made.thumbnail((side, side), Image.Resampling.LANCZOS)
         for quality in _QUALITIES_DOWN:
             smaller = _jpeg(made, quality)
@@ -176,10 +176,10 @@ def _check_size(sent: Image.Image) -> None:
 def _at_most(sent: Image.Image, side: int) -> Image.Image:
     """Scale the picture down so that its longer side is at most this long. Its metadata stays attached."""
     has_alpha = sent.mode in {"RGBA", "LA", "PA"} or "transparency" in sent.info
-    whole = sent.convert("RGBA" if has_alpha else "RGB")
+    image = sent.convert("RGBA" if has_alpha else "RGB")
     sent.close()
-    whole.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
-    return whole
+    image.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    return image
 
 
 def _on_white(sent: Image.Image) -> Image.Image:

@@ -170,9 +170,9 @@ async def unwelcome_among(
         {"subject_id": subject_id, "host_id": host, "other_id": other}
         for (subject_id, other), host in sorted(pairs.items())
     ]
-    found = await fetch_each(reader, _UNWELCOME_AMONG, rows)
-    wanted = {(row["subject_id"], row["other_id"]) for row in found}
-    return {pair for pair in pairs if pair in wanted}
+    blocked_rows = await fetch_each(reader, _UNWELCOME_AMONG, rows)
+    unwelcome = {(row["subject_id"], row["other_id"]) for row in blocked_rows}
+    return {pair for pair in pairs if pair in unwelcome}
 
 
 async def unwilling_among(reader: Reader, pairs: Collection[tuple[UserId, str]]) -> set[tuple[UserId, str]]:

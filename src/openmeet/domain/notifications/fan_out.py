@@ -93,21 +93,21 @@ async def insert(
     tx: Transaction, audience: FanOutAudience[S, N], subject_id: str, notice: N, resume_after: str
 ) -> FanOutId:
     """Store the remainder of a fan-out of a locked subject, and enqueue it."""
-    left = FanOutId(new_id(tx.now))
+    fan_out_id = FanOutId(new_id(tx.now))
     await tx.execute(
         """
         insert into fan_outs (id, subject_id, audience, notice, resume_after, created_at)
         values (:id, :subject_id, :audience, :notice, :resume_after, :now)
         """,
-        id=left,
+        id=fan_out_id,
         subject_id=subject_id,
         audience=audience.name,
         notice=msgspec.json.encode(notice).decode(),
         resume_after=resume_after,
         now=tx.now,
     )
-    await enqueue(tx, JobKind.FAN_OUT, left, partition=subject_id)
-    return left
+    await enqueue(tx, JobKind.FAN_OUT, fan_out_id, partition=subject_id)
+    return fan_out_id
 
 
 async def stop(tx: Transaction, fan_out_id: FanOutId) -> str | None:

@@ -111,15 +111,15 @@ async def _addressees(
     sources = [rules.sources_of(kind, one.payload, one.sources) for one in notices]
     are_alike = all(some == sources[0] for some in sources)
     asked_at_once = sources[0] if are_alike else ()
-    known = {one.user_id: one for one in await preferences.addressees(tx, people, kind.topic, asked_at_once)}
+    recipient_by_id = {one.user_id: one for one in await preferences.addressees(tx, people, kind.topic, asked_at_once)}
     pairs = [
-        set() if are_alike else {(user_id, source) for user_id in one.to if user_id in known for source in some}
+        set() if are_alike else {(user_id, source) for user_id in one.to if user_id in recipient_by_id for source in some}
         for one, some in zip(notices, sources, strict=True)
     ]
     unwilling = await unwilling_among(tx, {pair for some in pairs for pair in some})
     without = [{user_id for user_id, _ in some & unwilling} for some in pairs]
     return [
-        [known[user_id] for user_id in dict.fromkeys(one.to) if user_id in known and user_id not in some]
+        [recipient_by_id[user_id] for user_id in dict.fromkeys(one.to) if user_id in recipient_by_id and user_id not in some]
         for one, some in zip(notices, without, strict=True)
     ]
 

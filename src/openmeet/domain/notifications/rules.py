@@ -31,8 +31,8 @@ def sources_of(kind: NotificationKind[P], payload: P, others: Sequence[str]) -> 
     """The users and groups that a notification comes from and that a recipient may block or mute."""
     if not kind.has_author:
         return set()
-    named = (payload.person_id, payload.group_id)
-    return {*others, *(source for source in named if source is not None)}
+    source_ids = (payload.person_id, payload.group_id)
+    return {*others, *(source for source in source_ids if source is not None)}
 
 
 def is_urgent(kind: NotificationKind[Any], starts_at: Instant | None, now: Instant) -> bool:

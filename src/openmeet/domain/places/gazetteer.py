@@ -276,10 +276,10 @@ def _splits(text: str) -> list[tuple[str, str]]:
 
     Splits at commas and parentheses if there are any, otherwise between words.
     """
-    marks = [found.start() for found in re.finditer(r"[,(]", text)] or [
-        found.start() for found in re.finditer(r"\s", text.strip())
+    marks = [match.start() for match in re.finditer(r"[,(]", text)] or [
+        match.start() for match in re.finditer(r"\s", text.strip())
     ]
-    return [(folded(text[:mark]), folded(text[mark:])) for mark in reversed(marks)]
+    return [(folded(text[:separator]), folded(text[separator:])) for separator in reversed(marks)]
 
 
 def _words_about(place: Place, countries: CountryNames | None) -> set[str]:

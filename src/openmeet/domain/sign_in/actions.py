@@ -117,13 +117,13 @@ async def follow_link(
 
     ``session`` of the result is None in another browser, and for a used or expired link.
     """
-    found = await link_and_request(tx, key, token, browser)
-    if found is None:
+    challenges = await link_and_request(tx, key, token, browser)
+    if challenges is None:
         return CodeResult(None)
-    mailed, asked = found
-    if not await _use_both(tx, mailed, asked):
+    mailed, requested = challenges
+    if not await _use_both(tx, mailed, requested):
         return CodeResult(None)
-    return await _let_in(tx, key, asked, SessionTransport.BROWSER, time_zone)
+    return await _let_in(tx, key, requested, SessionTransport.BROWSER, time_zone)
 
 
 async def link_and_request(
@@ -247,8 +247,8 @@ def wrong_code(answered: CodeResult, *, has_link: bool = False) -> InvalidForm:
     """The error for a wrong code. ``has_link``: the e-mail has a link for this browser."""
     if answered.is_used_up:
         return InvalidForm({"code": SignInReason.CODES_USED_UP_OPEN_LINK if has_link else SignInReason.CODES_USED_UP})
-    left = answered.tries_left
-    return InvalidForm({"code": SignInReason.WRONG_CODE(left=left) if left else SignInReason.CODE_OVER})
+    tries_left = answered.tries_left
+    return InvalidForm({"code": SignInReason.WRONG_CODE(left=tries_left) if tries_left else SignInReason.CODE_OVER})
 
 
 async def forget_expired(db: Database) -> int:

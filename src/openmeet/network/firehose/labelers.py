@@ -194,7 +194,7 @@ class _LabelerStream:
             await self._keep(cursor, received)
 
     async def _read(self, batch: Sequence[bytes]) -> tuple[int, list[NetworkLabel]]:
-        cursor, found = self._cursor, []
+        cursor, received = self._cursor, []
         may_have_new_key = True
         for frame in batch:
             try:
@@ -223,10 +223,10 @@ class _LabelerStream:
                     may_have_new_key = False
                     is_signed = signed.is_signed_by(label, await self._key(is_new=True))
                 if is_signed:
-                    found.append(_kept(label))
+                    received.append(_kept(label))
                 else:
                     self._refuse("the label is not signed by the labeller")
-        return cursor, found
+        return cursor, received
 
     def _check(self, label: SignedLabel) -> None:
         if label.source != self._did:

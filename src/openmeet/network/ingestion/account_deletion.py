@@ -74,17 +74,17 @@ async def erase_here(tx: Transaction, keys: Sequence[bytes], did: Did) -> None:
     await events.erase_from(tx, did)
     await remote_groups.erase_from(tx, did)
     await detection_queries.erase_from(tx, did)
-    behind = await identity_queries.find(tx, did)
+    identity = await identity_queries.find(tx, did)
     await identities.erase(tx, did)
     await groups.forget_did(tx, did)
     await newcomers.forget(tx, did)
     await _forget_jobs(tx, did, revs)
-    if behind is not None and await _cannot_sign_in(tx, behind.user_id):
-        await ownership.remove_person(tx, behind.user_id)
-        await group_hosting.close_account(tx, behind.user_id)
-        await series_handing_over.transfer_all_of(tx, behind.user_id)
-        await events_ownership.remove_person(tx, behind.user_id)
-        await users.blank(tx, behind.user_id)
+    if identity is not None and await _cannot_sign_in(tx, identity.user_id):
+        await ownership.remove_person(tx, identity.user_id)
+        await group_hosting.close_account(tx, identity.user_id)
+        await series_handing_over.transfer_all_of(tx, identity.user_id)
+        await events_ownership.remove_person(tx, identity.user_id)
+        await users.blank(tx, identity.user_id)
 
 
 async def _forget_jobs(tx: Transaction, did: Did, uris: Iterable[str]) -> None:

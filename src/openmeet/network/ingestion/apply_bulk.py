@@ -181,7 +181,7 @@ async def put_each_rsvp(tx: Transaction, batch: Batch, puts: Sequence[RsvpUpdate
     versions = await _versions(tx, puts, event_ids)
     newest = await seen.put_each(tx, versions)
     outcomes: list[IngestResult] = []
-    wanted: list[PersonAndEvent] = []
+    pairs: list[PersonAndEvent] = []
     parked: list[str] = []
     for one, version, event_id in zip(puts, versions, event_ids, strict=True):
         message, read, known = one.reading.message, one.reading.rsvp, one.known
@@ -210,10 +210,10 @@ async def put_each_rsvp(tx: Transaction, batch: Batch, puts: Sequence[RsvpUpdate
             parked.append(str(read.subject))
             outcomes.append(IngestResult.PARKED if version.state is RecordState.PARKED else IngestResult.RAW)
         else:
-            wanted.append(PersonAndEvent(message.did, str(read.subject), event_id, (message.cid or "", read)))
+            pairs.append(PersonAndEvent(message.did, str(read.subject), event_id, (message.cid or "", read)))
             outcomes.append(IngestResult.APPLIED)
     await pending.enqueue_fetches(tx, batch.waited_for, parked)
-    await rsvps.derive_each(tx, wanted)
+    await rsvps.derive_each(tx, pairs)
     return outcomes
 
 

@@ -70,7 +70,7 @@ async def forget_erased(db: Database, keys: Sequence[bytes], queue: Queue) -> in
 
     Messages that a DID sent after it came back stay.
     """
-    found, after = 0, ""
+    deleted_count, after = 0, ""
     while letters := await queue.dead_letters(PAGE, after):
         async with db.reader() as reader:
             erased = await repository_state.barriers(reader, keys, {one.message.partition for one in letters})
@@ -79,9 +79,9 @@ async def forget_erased(db: Database, keys: Sequence[bytes], queue: Queue) -> in
             for one in letters
             if (rev := erased.get(one.message.partition)) is not None and _rev(one.message.body) <= rev
         ]
-        found += await queue.discard_dead(letter_ids)
+        deleted_count += await queue.discard_dead(letter_ids)
         after = letters[-1].letter_id
-    return found
+    return deleted_count
 
 
 def _rev(body: bytes) -> str:
@@ -95,15 +95,15 @@ def _rev(body: bytes) -> str:
 
 async def delete_older_than(queue: Queue, before: Instant | None) -> int:
     """Delete dead letters that failed before the given time (None: keep them all); return their number."""
-    found, after = 0, ""
+    deleted_count, after = 0, ""
     while before is not None and (letters := await queue.dead_letters(PAGE, after)):
         old = [one.letter_id for one in letters if one.buried_at < before]
-        found += await queue.discard_dead(old)
+        deleted_count += await queue.discard_dead(old)
         # They are listed in the order of failure, so the rest is newer.
         if len(old) < len(letters):
             break
         after = letters[-1].letter_id
-    return found
+    return deleted_count
 
 
 def _about(body: bytes) -> str:

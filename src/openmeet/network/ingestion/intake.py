@@ -58,14 +58,14 @@ async def receive(tx: Transaction, uris: Mapping[str, Sequence[str]], trusted_or
     met = await newcomers.meet(
         tx, [EventCount(did, model.host_of(pds), len(uris[did])) for did, pds in unknown.items()]
     )
-    named = {did for did, pds in unknown.items() if origin_of(pds) in trusted_origins}
-    arriving = [Subject(ModeratedKind.DID, one.did) for one in met if one.is_new and one.did not in named]
+    trusted_dids = {did for did, pds in unknown.items() if origin_of(pds) in trusted_origins}
+    arriving = [Subject(ModeratedKind.DID, one.did) for one in met if one.is_new and one.did not in trusted_dids]
     await visibility.hold(tx, arriving, SubjectVisibility.ARRIVAL)
     new_since = tx.now - current.new_account_days * DAY
     too_fast = [
         one
         for one in met
-        if one.counted > current.most_events_of_author and (one.did not in named or one.first_seen_at > new_since)
+        if one.counted > current.most_events_of_author and (one.did not in trusted_dids or one.first_seen_at > new_since)
     ]
     # All events of a waiting author wait. They are counted when the waiting time is over.
     waiting = await visibility.of_each(tx, [one.did for one in too_fast])

@@ -66,9 +66,9 @@ async def list_records(
         await spend_on_home(network, spend_on_host, did)
         latest = await client.query("com.atproto.sync.getLatestCommit", {"did": did})
         rev = parse_tid(str(latest.get("rev")))
-        held = await _held_collections(client, did)
+        collection_names = await _held_collections(client, did)
         for collection in READ_IN_ORDER:
-            if collection not in collections or (held is not None and collection not in held):
+            if collection not in collections or (collection_names is not None and collection not in collection_names):
                 continue
             async for uri, cid, value in _of_collection(client, did, collection, network, spend_on_host):
                 cids[uri] = cid

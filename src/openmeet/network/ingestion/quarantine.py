@@ -183,10 +183,10 @@ async def retry(tx: Transaction, uris: Sequence[str]) -> None:
     """Retry quarantined records: enqueue reads of their repositories, or of the events of RSVPs."""
     if not uris:
         return
-    named = await tx.fetch(_NAMED, uris=list(uris))
+    quarantined_rows = await tx.fetch(_NAMED, uris=list(uris))
     for step, job in RETRY_JOB.items():
         about = "subject_uri" if step is FailedStep.COUNT else "did"
-        await enqueue_again(tx, job, {row[about] for row in named if row["step"] == step.value and row[about]})
+        await enqueue_again(tx, job, {row[about] for row in quarantined_rows if row["step"] == step.value and row[about]})
 
 
 async def remove(tx: Transaction, uris: Sequence[str]) -> None:

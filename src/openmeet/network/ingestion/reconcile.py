@@ -190,14 +190,14 @@ async def reconcile(
     taking = await _waiting_for_budget(
         asking, lambda: apply_listing(db, network, context, did, listing, CONCERNING, asking.spend_on_host)
     )
-    taken = ApplyResult(proven.is_whole and taking.applied.is_whole, [*proven.failed, *taking.applied.failed])
-    await mark_read(db, did, replace(taking, applied=taken))
-    aside = {one.uri for one in taken.failed}
+    applied = ApplyResult(proven.is_whole and taking.applied.is_whole, [*proven.failed, *taking.applied.failed])
+    await mark_read(db, did, replace(taking, applied=applied))
+    aside = {one.uri for one in applied.failed}
     unmended = await _repair(db, network, context, did, [one for one in differences if one.uri not in aside], asking)
-    left = {(one.uri, one.kind) for one in await _compare(db, context, did, listed_cids, rev)}
-    counted = [] if is_first or not taken.is_whole else await _worth_counting(db, differences)
-    repaired = [one for one in counted if (one.uri, one.kind) not in left]
-    unrepaired = [one for one in counted if (one.uri, one.kind) in left]
+    remaining = {(one.uri, one.kind) for one in await _compare(db, context, did, listed_cids, rev)}
+    counted = [] if is_first or not applied.is_whole else await _worth_counting(db, differences)
+    repaired = [one for one in counted if (one.uri, one.kind) not in remaining]
+    unrepaired = [one for one in counted if (one.uri, one.kind) in remaining]
     async with db.transaction() as tx:
         await discrepancies.note(tx, did, repaired, unrepaired)
         await quarantine.store_result(tx, did, FailedStep.REPAIR, CONCERNING, unmended)
@@ -205,7 +205,7 @@ async def reconcile(
         log.warning(
             "discrepancy.found", uri=one.uri, kind=one.kind.value, fields=one.fields, is_repaired=one in repaired
         )
-    return Reconciled(did, len(listed_cids), repaired, unrepaired, [*taken.failed, *unmended])
+    return Reconciled(did, len(listed_cids), repaired, unrepaired, [*applied.failed, *unmended])
 
 
 async def _compare(

@@ -226,8 +226,8 @@ async def _locked(tx: Transaction, uri: str) -> Series | None:
 
 def _named(claims: Iterable[Claim], names: Collection[str]) -> dict[str, str]:
     """Return the claimed date names, by the URIs of the events that claim them."""
-    named = {event_uri: normal_name(claimed) for event_uri, claimed in claims}
-    return {event_uri: name for event_uri, name in named.items() if name in names}
+    name_by_event = {event_uri: normal_name(claimed) for event_uri, claimed in claims}
+    return {event_uri: name for event_uri, name in name_by_event.items() if name in names}
 
 
 async def _fill(

@@ -288,12 +288,12 @@ def _note_others(record: dict[str, Value], key: str, ours: Publishable, entries:
     read = _read(record, ours)
     venue = venue_note(record, read, ours.venue, entries)
     online = link_note(read, read_link(read, ours.instance, ours.page_url), link)
-    mark = _mark(ours, key)
+    note = _mark(ours, key)
     if venue is not None:
-        mark[VENUE] = venue.as_value()
+        note[VENUE] = venue.as_value()
     if online is not None:
-        mark[LINK] = online.as_value()
-    record[key] = mark
+        note[LINK] = online.as_value()
+    record[key] = note
 
 
 def _in_mode(record: dict[str, Value], ours: Publishable, read: EventRead) -> dict[str, Value]:
@@ -322,16 +322,16 @@ def _put_texts(record: dict[str, Value], ours: Publishable, read: EventRead, ear
 
 def _note_native(record: dict[str, Value], key: str, ours: Publishable) -> None:
     """Note in the mark that the rule in the record is ours."""
-    mark = record[key]
-    if isinstance(mark, dict) and ours.series is not None and ours.series.native:
-        mark[NATIVE] = True
+    note = record[key]
+    if isinstance(note, dict) and ours.series is not None and ours.series.native:
+        note[NATIVE] = True
 
 
 def _note_picture(record: dict[str, Value], key: str, ours: Publishable) -> None:
     """Note in the mark which of the pictures is ours."""
-    mark = record[key]
-    if isinstance(mark, dict) and ours.media is not None:
-        mark[PICTURE] = str(ours.media.cid)
+    note = record[key]
+    if isinstance(note, dict) and ours.media is not None:
+        note[PICTURE] = str(ours.media.cid)
 
 
 def _sentence_for(record: Mapping[str, Value], ours: Publishable, earlier: Earlier) -> str:
@@ -349,9 +349,9 @@ def _note_sentence(
     """Keep in the mark which sentence is ours, even after somebody changed it, so that it is not added again."""
     sentence_before = sentence_in(previous) or sentence_in(earlier.written)
     sentence = _sentence_for(previous, ours, earlier) or (sentence_before if ours.series is not None else "")
-    mark = record[key]
-    if sentence and isinstance(mark, dict):
-        mark[SENTENCE] = sentence
+    note = record[key]
+    if sentence and isinstance(note, dict):
+        note[SENTENCE] = sentence
 
 
 def _put_page_name(

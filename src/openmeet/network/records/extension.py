@@ -63,16 +63,16 @@ def put_details(record: dict[str, Value], ours: RecordDetails) -> None:
     """Write the details into the record. An empty object is not added to a record that has none."""
     key = next((key for key in DETAILS_KEYS if isinstance(record.get(key), dict)), DETAILS_KEY)
     before = record.get(key)
-    known: dict[str, Value] = dict(before) if isinstance(before, dict) else {}
+    details: dict[str, Value] = dict(before) if isinstance(before, dict) else {}
     if read_details(record) == ours:
         return
     for name, value in _values(ours).items():
         if value or is_zero(value):
-            known[name] = value
+            details[name] = value
         else:
-            known.pop(name, None)
-    known.setdefault("$type", DETAILS_KEY)
-    record[key] = known
+            details.pop(name, None)
+    details.setdefault("$type", DETAILS_KEY)
+    record[key] = details
 
 
 def has_details(record: Mapping[str, Any]) -> bool:

@@ -232,21 +232,21 @@ def _reference(to: Reference) -> Value:
 def _location(before: Mapping[str, Value], locality: str, country: str) -> Value:
     """Return the address if the country is known, because the address Lexicon requires one."""
     location_entry = next((entry for entry in entries_of(Venue(locality=locality, country=country))), None)
-    known = before.get("location")
-    if not isinstance(location_entry, dict) or not isinstance(known, dict):
+    previous_location = before.get("location")
+    if not isinstance(location_entry, dict) or not isinstance(previous_location, dict):
         return location_entry
-    rest = {key: value for key, value in known.items() if key not in {"locality", "country"}}
+    rest = {key: value for key, value in previous_location.items() if key not in {"locality", "country"}}
     return {**rest, **location_entry, "$type": ADDRESS}
 
 
 def _roles(before: Value) -> Value:
     """Return the existing roles and their permissions. Roles that another app added stay, after ours."""
-    known = {one.get("name"): one for one in before if isinstance(one, dict)} if isinstance(before, list) else {}
+    previous_roles = {one.get("name"): one for one in before if isinstance(one, dict)} if isinstance(before, list) else {}
     ours: list[Value] = []
     for role in INSIDE:
         value, allowed = VALUE_OF[role], sorted(one.value for one in ALLOWED[role])
-        ours.append({**known.pop(value, {}), "name": value, "permissions": list(allowed)})
-    return ours + list(known.values())
+        ours.append({**previous_roles.pop(value, {}), "name": value, "permissions": list(allowed)})
+    return ours + list(previous_roles.values())
 
 
 VALUE_OF: Final[Mapping[GroupRole, str | None]] = {

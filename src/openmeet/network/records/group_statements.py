@@ -132,8 +132,8 @@ def put_link(record: dict[str, Value], group_uri: str | None) -> None:
         if isinstance(before, dict):
             record.pop(key)
         return
-    known: dict[str, Value] = dict(before) if isinstance(before, dict) else {"$type": GROUP_LINK_KEY}
-    record[key] = {**known, "group": group_uri}
+    link: dict[str, Value] = dict(before) if isinstance(before, dict) else {"$type": GROUP_LINK_KEY}
+    record[key] = {**link, "group": group_uri}
 
 
 def read_link(record: Mapping[str, object]) -> str:

@@ -131,8 +131,8 @@ def lines_of(understood: InspectedRecord) -> Iterator[str]:
     yield f"  understood as   {understood.understood_as or 'nothing: ' + understood.problem}"
     for one in understood.fields:
         yield f"  {one.name:<15} {_short(one.value)}   ← {one.source}"
-    for kept in understood.kept:
-        yield f"  kept unmapped   {kept.path}: {kept.why}"
+    for part in understood.kept:
+        yield f"  kept unmapped   {part.path}: {part.why}"
     if understood.unrepresentable:
         yield f"  cannot be stored: {understood.unrepresentable}"
     else:

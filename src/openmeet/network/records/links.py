@@ -53,19 +53,19 @@ async def note_series(tx: Transaction, series_id: SeriesId, uri: str | None) -> 
 
 async def note_superseded_gone(tx: Transaction, uri: str) -> None:
     """Note that a superseded record was deleted or retracted. Its successor no longer names it, and its URI is kept."""
-    gone = await superseded_records.mark_gone(tx, uri)
-    if gone is not None:
-        if gone.kind is PublicationKind.EVENT:
-            await events.count_retraction(tx, EventId(gone.subject_id))
-        await publications.recheck(tx, kind=gone.kind, subject_ids=[gone.subject_id], is_edit=True)
+    superseded = await superseded_records.mark_gone(tx, uri)
+    if superseded is not None:
+        if superseded.kind is PublicationKind.EVENT:
+            await events.count_retraction(tx, EventId(superseded.subject_id))
+        await publications.recheck(tx, kind=superseded.kind, subject_ids=[superseded.subject_id], is_edit=True)
 
 
 async def erase_from(tx: Transaction, did: str) -> None:
     """Remove the successions of a repository's records, and the references to them, after the repository was deleted
     with its account.
     """
-    for gone in await superseded_records.erase(tx, did):
-        await publications.recheck(tx, kind=gone.kind, subject_ids=[gone.subject_id], is_edit=True)
+    for erased in await superseded_records.erase(tx, did):
+        await publications.recheck(tx, kind=erased.kind, subject_ids=[erased.subject_id], is_edit=True)
 
 
 async def uris_of(reader: Reader, uris: Collection[str]) -> set[str]:

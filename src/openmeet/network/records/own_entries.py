@@ -100,13 +100,13 @@ def our_place(record: Mapping[str, Value], read: EventRead, whose: EntryOwner, e
         return _place_at(listed, _indexes(listed, note.ours))
     agreed = earlier.agreed
     if agreed is not None and _note(agreed, ONE_OFF, VENUE, whose) is None:
-        known = [
+        agreed_digests = [
             digest(list_of(agreed)[1][index])
             for was in read_places(agreed, Notes()).venues[:1]
             for index in was.entries
         ]
-        indexes = _indexes(listed, known)
-        if indexes and len(indexes) == len(known):
+        indexes = _indexes(listed, agreed_digests)
+        if indexes and len(indexes) == len(agreed_digests):
             return _place_at(listed, indexes)
         before = next((was.venue for was in read_places(agreed, Notes()).venues), Venue())
         if not share_a_part(before, first.venue):

@@ -118,9 +118,9 @@ def share_a_part(one: Venue, other: Venue) -> bool:
     They share name, street or point; or, if one of them has none of these, the town.
     """
     parts = ((one.name, other.name), (one.street, other.street), (_point(one), _point(other)))
-    if any(mine and mine == theirs for mine, theirs in parts):
+    if any(one_part and one_part == theirs for one_part, theirs in parts):
         return True
-    is_town = not any(mine for mine, _ in parts) or not any(theirs for _, theirs in parts)
+    is_town = not any(one_part for one_part, _ in parts) or not any(theirs for _, theirs in parts)
     return is_town and bool(one.locality) and one.locality == other.locality
 
 

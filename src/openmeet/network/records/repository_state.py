@@ -86,15 +86,15 @@ async def note_missed(tx: Transaction, missed: Iterable[tuple[Did, Tid | None]])
     await fetch_each(tx, NOTE_EACH, [{"did": did, "rev": rev} for did, rev in await _with_room(tx, already_noted)])
 
 
-async def _with_room(tx: Transaction, known: Collection[tuple[Did, Tid]]) -> list[tuple[Did, Tid]]:
+async def _with_room(tx: Transaction, missed: Collection[tuple[Did, Tid]]) -> list[tuple[Did, Tid]]:
     """Return the new revs that fit within the maximum, in order. The repository's row was written before this, which
     makes concurrent calls wait.
     """
-    noted: dict[str, set[str]] = {did: set() for did, _ in known}
+    noted: dict[str, set[str]] = {did: set() for did, _ in missed}
     for row in await fetch_each(tx, NOTED, [{"did": did} for did in sorted(noted)]):
         noted[row["did"]].add(row["rev"])
     fitting = []
-    for did, rev in sorted(known):
+    for did, rev in sorted(missed):
         if rev not in noted[did] and len(noted[did]) < _MOST_REVS:
             noted[did].add(rev)
             fitting.append((did, rev))

@@ -132,11 +132,11 @@ def read_series(collection: str, record: object) -> SeriesRead:
     return SeriesRead(content, Timing(shape, length))
 
 
-def native_fields(shape: Pattern, since: datetime, apart: Sequence[datetime] = ()) -> dict[str, Value]:
+def native_fields(shape: Pattern, since: datetime, exception_dates: Sequence[datetime] = ()) -> dict[str, Value]:
     """Return the rule as fields of the event record that starts at ``since``; empty if the rule has no dates left by
     then.
 
-    ``apart``: later dates that this record does not cover. A COUNT is replaced by the equivalent UNTIL, because
+    ``exception_dates``: later dates that this record does not cover. A COUNT is replaced by the equivalent UNTIL, because
     counting would start again at the new start.
     """
     if shape.rule is None:
@@ -149,8 +149,8 @@ def native_fields(shape: Pattern, since: datetime, apart: Sequence[datetime] = (
         until = local_of(last.at, "UTC").replace(tzinfo=None)
         rule = replace(rule, count=None, until=Until(until, is_utc=True))
     fields: dict[str, Value] = {"rrule": format_rule(rule)}
-    left_out = [original_text(at) for at in sorted({*shape.left_out, *apart}) if at >= since]
-    added = [original_text(at) for at in shape.added if at > since and at not in apart]
+    left_out = [original_text(at) for at in sorted({*shape.left_out, *exception_dates}) if at >= since]
+    added = [original_text(at) for at in shape.added if at > since and at not in exception_dates]
     if left_out:
         fields["exdate"] = list(left_out[:MOST_DATES])
     if added:
@@ -195,13 +195,13 @@ def _template(content: Content, page_url: str, before: Value) -> Value:
     template: dict[str, Value] = dict(before) if isinstance(before, dict) else {"$type": _EVENT}
     if _mode(template.get("mode")) is not content.mode or "mode" not in template:
         template["mode"] = f"{_EVENT}#{_MODE_TOKENS[content.mode]}"
-    known = read_places(template, Notes()).venues
+    venues = read_places(template, Notes()).venues
     venue = public_place(content.venue, content.place_audience)
     places = [] if content.mode is Mode.ONLINE else entries_of(venue)
-    if not (known and places and is_same_place(known[0].venue, venue)):
+    if not (venues and places and is_same_place(venues[0].venue, venue)):
         listed = template.get("locations")
         # The first location is the one that we read and write.
-        ours = known[0].entries if known else ()
+        ours = venues[0].entries if venues else ()
         others = [one for at, one in enumerate(listed) if at not in ours] if isinstance(listed, list) else []
         template["locations"] = places + others
         if not template["locations"]:
@@ -220,7 +220,7 @@ def _is_link_to(entry: Value, url: str) -> bool:
 
 def _mode(value: object) -> Mode:
     word = token_of(value) if isinstance(value, str) else ""
-    return next((mode for mode, known in _MODE_TOKENS.items() if known == word), Mode.IN_PERSON)
+    return next((mode for mode, tokens in _MODE_TOKENS.items() if tokens == word), Mode.IN_PERSON)
 
 
 # Keys that we write and read, in the order of ``_meanings``.
@@ -291,8 +291,8 @@ async def series_part(reader: Reader, event: Event, instance: str) -> SeriesPart
     name = event.place_in_series.original_date
     native: Mapping[str, Value] = {}
     if Flag.NATIVE_RECURRENCE in await switches(reader) and await _stands_for(reader, series, event):
-        apart = [original_of(one) for one in await series_dates.exception_dates(reader, series.id, since=name)]
-        native = native_fields(series.timing.pattern, original_of(name), apart)
+        exception_dates = [original_of(one) for one in await series_dates.exception_dates(reader, series.id, since=name)]
+        native = native_fields(series.timing.pattern, original_of(name), exception_dates)
     return SeriesPart(url, _sentence(series, url), name, series.record_uri, native)
 
 
@@ -330,13 +330,13 @@ def put_series(record: dict[str, Value], part: SeriesPart | None) -> None:
         if isinstance(before, dict):
             record.pop(key)
         return
-    known: dict[str, Value] = dict(before) if isinstance(before, dict) else {"$type": SERIES_LINK_KEY}
-    known |= {"url": part.url, "recurrenceId": part.recurrence_id}
+    link: dict[str, Value] = dict(before) if isinstance(before, dict) else {"$type": SERIES_LINK_KEY}
+    link |= {"url": part.url, "recurrenceId": part.recurrence_id}
     if part.record_uri is None:
-        known.pop("series", None)
-    elif not isinstance(known.get("series"), dict) or known["series"].get("uri") != part.record_uri:  # type: ignore[union-attr]  # checked
-        known["series"] = {"uri": part.record_uri}
-    record[key] = known
+        link.pop("series", None)
+    elif not isinstance(link.get("series"), dict) or link["series"].get("uri") != part.record_uri:  # type: ignore[union-attr]  # checked
+        link["series"] = {"uri": part.record_uri}
+    record[key] = link
 
 
 NATIVE_KEYS = ("rrule", "rdate", "exdate")

@@ -46,7 +46,7 @@ def app_of(collection: str, record: object) -> str:
     if not isinstance(record, Mapping):
         return ""
     marks = [record.get(key) for key in ORIGIN_KEYS]
-    instances = [mark.get("instance") for mark in marks if isinstance(mark, Mapping)]
+    instances = [origin.get("instance") for origin in marks if isinstance(origin, Mapping)]
     for host in map(_host, (*instances, record.get("createdWith"))):
         if host:
             return _known(host) or host
@@ -59,7 +59,7 @@ def app_of(collection: str, record: object) -> str:
 
 
 def _known(host: str) -> str:
-    return next((name for known, name in KNOWN.items() if host == known or host.endswith(f".{known}")), "")
+    return next((name for app, name in KNOWN.items() if host == app or host.endswith(f".{app}")), "")
 
 
 def _host(address: object) -> str:
