@@ -47,13 +47,13 @@ from openmeet.network.publishing.publisher import Publisher
 from openmeet.network.publishing.unanswered_writes import late_create_handler
 from openmeet.network.records.extension import named_series
 from openmeet.network.records.message import RecordMessage, encode
-from openmeet.network.repositories.custodial import Keeper, custodial_account_handler
+from openmeet.network.repositories.custodial import CustodialPds, custodial_account_handler
 from openmeet.network.repositories.custodial_deletion import custodial_deletion_handler
 from openmeet.outbox.emails import OutgoingEmail, Sender, email_handler
 from openmeet.outbox.kinds import JobKind
 from openmeet.web.webhooks.payloads import webhook_view
 from programs.matrix_bridge import matrix_deliveries, open_bridge, read_until_stopped
-from programs.platform import Platform, keeper_of
+from programs.platform import Platform, custodial_pds_of
 from programs.probes import PUBLISHER
 from programs.worker import for_each, worker_role
 
@@ -71,7 +71,7 @@ AUDIENCES: Final[tuple[FanOutAudience[Any, Any], ...]] = (
 async def work(platform: Platform, stop: asyncio.Event) -> None:
     """Deliver records, e-mails and all other jobs until ``stop`` is set."""
     async with open_bridge(platform) as bridge:
-        delivering = deliveries(platform, await keeper_of(platform), bridge)
+        delivering = deliveries(platform, await custodial_pds_of(platform), bridge)
         await asyncio.gather(
             dispatcher.run(platform.db, delivering, stop, wake=new_wakeup()),
             schedule.run(publisher(platform), stop, wake=new_wakeup()),
@@ -107,7 +107,7 @@ def publisher(platform: Platform) -> Publisher:
     )
 
 
-def deliveries(platform: Platform, keeper: Keeper, bridge: Bridge | None = None) -> dict[str, JobDelivery]:
+def deliveries(platform: Platform, custodial_pds: CustodialPds, bridge: Bridge | None = None) -> dict[str, JobDelivery]:
     """The delivery of every job kind. A test compares the kinds with ``JobKind``."""
     db, network, context = platform.db, platform.network, platform.ingestion_context
     spend_on_host = spending(platform.counters, platform.clock)
@@ -121,8 +121,8 @@ def deliveries(platform: Platform, keeper: Keeper, bridge: Bridge | None = None)
         JobKind.MAIL: one_by_one(
             email_handler(db, composers(email_context(platform)), sender(platform.mailer, platform.settings.public_url))
         ),
-        JobKind.CUSTODIAL_ACCOUNT: one_by_one(custodial_account_handler(db, network, keeper)),
-        JobKind.DELETE_CUSTODIAL_ACCOUNT: one_by_one(custodial_deletion_handler(db, network, keeper)),
+        JobKind.CUSTODIAL_ACCOUNT: one_by_one(custodial_account_handler(db, network, custodial_pds)),
+        JobKind.DELETE_CUSTODIAL_ACCOUNT: one_by_one(custodial_deletion_handler(db, network, custodial_pds)),
         JobKind.WEBHOOK: one_by_one(
             webhook_handler(db, network.http, network.sealer, webhook_view(platform.settings.public_url)),
             partitions_at_once=50,

@@ -31,7 +31,7 @@ from openmeet.network.ingestion.events import IngestionContext
 from openmeet.network.ingestion.intake import origin_of
 from openmeet.network.records.collections import results_of
 from openmeet.network.repositories.clients import NetworkClients, app_of
-from openmeet.network.repositories.custodial import Keeper, admin_authorization, mail_domain_of, offered_domain
+from openmeet.network.repositories.custodial import CustodialPds, admin_authorization, mail_domain_of, offered_domain
 from openmeet.settings import PREFIX, Settings
 from openmeet.tenants.configured import DEFAULT_TENANT, Tenant
 from programs.community_databases import Stores, open_databases
@@ -213,7 +213,7 @@ def _mailer(settings: Settings, clock: Clock) -> Mailer:
         raise SettingsRefused([f"{PREFIX}MAIL_FROM, {PREFIX}MAIL_REPLY_TO or {PREFIX}MAIL_URL: {error}"]) from None
 
 
-async def keeper_of(platform: Platform) -> Keeper:
+async def custodial_pds_of(platform: Platform) -> CustodialPds:
     """The PDS for custodial accounts. If no setting gives its handle domain, the PDS is queried for it."""
     settings, network = platform.settings, platform.network
     domain = settings.pds_handle_domain
@@ -223,7 +223,7 @@ async def keeper_of(platform: Platform) -> Keeper:
         except Failure:
             # The PDS is unavailable. The site works without it, and this is the domain that most PDSes offer.
             domain = f".{urlsplit(settings.pds_url).hostname}"
-    return Keeper(
+    return CustodialPds(
         pds_url=settings.pds_url,
         admin_authorization=admin_authorization(settings.pds_admin_password.reveal()),
         handle_domain=domain,

@@ -24,7 +24,7 @@ from openmeet.domain.places.gazetteer import Gazetteer, places_path
 from openmeet.domain.places.geocoder import Geocoder, GeocoderSettings
 from openmeet.i18n import catalogue
 from openmeet.network.ingestion.record_pictures import RecordPictures
-from openmeet.network.repositories.consent import Publishing
+from openmeet.network.repositories.consent import PublishingDependencies
 from openmeet.network.sync_dependencies import SyncDependencies
 from openmeet.tenants.configured import DEFAULT_TENANT, ProgramHealth, check_name, checks_of
 from openmeet.web.series import recurrence_form
@@ -35,7 +35,7 @@ from openmeet.web.site.services import Services
 from openmeet.web.xrpc.call import service_callers
 from programs.command_line import SettingsFile, role
 from programs.outbox_dispatcher import publisher
-from programs.platform import Installation, Platform, keeper_of, open_installation
+from programs.platform import Installation, Platform, custodial_pds_of, open_installation
 from programs.platform_settings import read_installation_settings
 from programs.probes import WEB, probes_of, serving_of
 from programs.running import VERSION, run_until_stopped, wait_for_stop
@@ -171,7 +171,7 @@ async def open_site(
         pictures=platform.pictures,
         record_pictures=RecordPictures(platform.network, platform.pictures, platform.workers),
         network=platform.network,
-        publishing=Publishing(platform.network, await keeper_of(platform)),
+        publishing=PublishingDependencies(platform.network, await custodial_pds_of(platform)),
         publisher=publisher(platform),
         calendar_fetcher=CalendarFetcher(platform.network.http, platform.network.sealer),
         sync_dependencies=SyncDependencies(platform.installation, platform.queue, platform.ingestion_context, others),

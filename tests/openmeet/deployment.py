@@ -62,7 +62,7 @@ from openmeet.network.publishing.unanswered_writes import late_create_handler
 from openmeet.network.records.message import RecordMessage, encode
 from openmeet.network.repositories.agents import agent_for
 from openmeet.network.repositories.clients import NetworkClients
-from openmeet.network.repositories.custodial import Keeper, admin_authorization, custodial_account_handler
+from openmeet.network.repositories.custodial import CustodialPds, admin_authorization, custodial_account_handler
 from openmeet.network.repositories.custodial_deletion import custodial_deletion_handler
 from openmeet.network.repositories.sign_in import sign_in_with_password
 from openmeet.outbox import publication_status
@@ -91,7 +91,7 @@ class Deployment:
     network: NetworkClients
     publisher: Publisher
     processor: Processor
-    keeper: Keeper
+    custodial_pds: CustodialPds
     pds_url: str
     proxy: LossyProxy
     clock: HandClock
@@ -128,11 +128,11 @@ class Deployment:
 
     async def account(self, name: str) -> None:
         """Create an account on the PDS that OpenMeet does not know."""
-        keeper = XrpcClient(self.network.http, self.clock, self.pds_url)
+        custodial_pds = XrpcClient(self.network.http, self.clock, self.pds_url)
         invite = await XrpcClient(
-            self.network.http, self.clock, self.pds_url, credentials=Fixed(self.keeper.admin_authorization)
+            self.network.http, self.clock, self.pds_url, credentials=Fixed(self.custodial_pds.admin_authorization)
         ).procedure("com.atproto.server.createInviteCode", {"useCount": 1})
-        await keeper.procedure(
+        await custodial_pds.procedure(
             "com.atproto.server.createAccount",
             {
                 "handle": f"{name}.town.test",
@@ -164,9 +164,11 @@ class Deployment:
         return await dispatcher.run_once(
             self.db,
             {
-                JobKind.CUSTODIAL_ACCOUNT: one_by_one(custodial_account_handler(self.db, self.network, self.keeper)),
+                JobKind.CUSTODIAL_ACCOUNT: one_by_one(
+                    custodial_account_handler(self.db, self.network, self.custodial_pds)
+                ),
                 JobKind.DELETE_CUSTODIAL_ACCOUNT: one_by_one(
-                    custodial_deletion_handler(self.db, self.network, self.keeper)
+                    custodial_deletion_handler(self.db, self.network, self.custodial_pds)
                 ),
                 JobKind.BACKFILL: one_by_one(backfill.backfill_handler(self.db, self.network, here)),
                 JobKind.FETCH_SUBJECT: one_by_one(fetch.subject_handler(self.db, self.network, here)),
@@ -353,7 +355,7 @@ async def open_deployment(
 
         pictures = open_folder(tmp_path / "media")
         publisher = Publisher(db, network, Catalog(), TidClock(3), enqueue, INSTANCE, pictures)
-        keeper = Keeper(proxy.url, admin_authorization(ADMIN), ".town.test", "no-mail.meet.example")
+        custodial_pds = CustodialPds(proxy.url, admin_authorization(ADMIN), ".town.test", "no-mail.meet.example")
         metrics = Metrics("openmeet")
         counting, counts = counted(), firehose_counting(metrics)
         yield Deployment(
@@ -362,7 +364,7 @@ async def open_deployment(
             network,
             publisher,
             Processor(db, queue, IngestionContext(INSTANCE), counting),
-            keeper,
+            custodial_pds,
             public,
             proxy,
             clock,

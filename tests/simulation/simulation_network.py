@@ -65,7 +65,7 @@ from openmeet.network.publishing.unanswered_writes import late_create_handler
 from openmeet.network.records.extension import named_series
 from openmeet.network.records.message import RecordMessage, encode
 from openmeet.network.repositories.clients import NetworkClients
-from openmeet.network.repositories.custodial import Keeper, admin_authorization, custodial_account_handler
+from openmeet.network.repositories.custodial import CustodialPds, admin_authorization, custodial_account_handler
 from openmeet.outbox.kinds import JobKind
 from plc_directory.app import open_directory
 from plc_directory.settings import PlcSettings
@@ -102,7 +102,7 @@ class Deployment:
     directory: PlcClient
     publisher: Publisher
     processor: Processor
-    keeper: Keeper
+    custodial_pds: CustodialPds
     metrics: FirehoseMetrics
     faults: Faults
     # When the delayed write that made a commit was sent, by DID and rev.
@@ -269,7 +269,9 @@ class Deployment:
         return await dispatcher.run_once(
             self.db,
             {
-                JobKind.CUSTODIAL_ACCOUNT: one_by_one(custodial_account_handler(self.db, self.network, self.keeper)),
+                JobKind.CUSTODIAL_ACCOUNT: one_by_one(
+                    custodial_account_handler(self.db, self.network, self.custodial_pds)
+                ),
                 JobKind.BACKFILL: one_by_one(backfill.backfill_handler(self.db, self.network, here)),
                 JobKind.FETCH_SUBJECT: one_by_one(fetch.subject_handler(self.db, self.network, here)),
                 JobKind.CLAIMED_DATES: one_by_one(claimed_dates_handler(self.db)),
@@ -356,7 +358,9 @@ async def open_deployment(folder: Path, engine: Engine, server: str) -> AsyncIte
                 counted(),
                 clock,
             ),
-            keeper=Keeper(homes[0].proxy.url, admin_authorization(ADMIN), HANDLE_DOMAIN, "no-mail.meet.example"),
+            custodial_pds=CustodialPds(
+                homes[0].proxy.url, admin_authorization(ADMIN), HANDLE_DOMAIN, "no-mail.meet.example"
+            ),
             metrics=firehose_counting(metrics),
             faults=faults,
         )

@@ -13,7 +13,7 @@ from openmeet.domain.attendance import actions, queries
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpCounts, RsvpReply
 from openmeet.domain.legacy_import import queries as legacy_queries
 from openmeet.domain.legacy_import.analysis import analyse
-from openmeet.domain.legacy_import.read import Dump, read_old
+from openmeet.domain.legacy_import.read import PostgresDump, read_old
 from openmeet.domain.legacy_import.report import differences
 from openmeet.domain.legacy_import.rollback import roll_back
 from openmeet.domain.legacy_import.run import import_legacy
@@ -45,7 +45,7 @@ async def foreign(_folder: Path, _seed: int) -> str:
 async def legacy(folder: Path, seed: int) -> str:
     """Import a legacy database, compare the result with the source, and roll it back to the last row."""
     town = legacy_site(OLD_EVENTS, seed=seed)
-    plan = analyse(await read_old(Dump(town.dump(folder / "old.jsonl"))), "UTC")
+    plan = analyse(await read_old(PostgresDump(town.dump(folder / "old.jsonl"))), "UTC")
 
     async def come_and_go(db: Database) -> None:
         before = await _rows(db)

@@ -342,7 +342,9 @@ async def _speaker_of(reader: Reader, message: ChatMessage) -> Speaker | None:
         return None
     speaker = await store.speaker(reader, message.room_id, message.user_id)
     # Messages from before the consent are not mirrored, nor are messages of people who were banned before delivery.
-    return speaker if speaker is not None and not speaker.is_banned and message.said_at >= speaker.consented_at else None
+    return (
+        speaker if speaker is not None and not speaker.is_banned and message.said_at >= speaker.consented_at else None
+    )
 
 
 def _is_mirrored(message: ChatMessage) -> bool:

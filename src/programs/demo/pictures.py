@@ -11,7 +11,7 @@ from groundwork.blobstore.contract import BlobStore, put
 from groundwork.database.transaction import Database
 from groundwork.workers.pool import WorkerPool
 from openmeet.domain.media import pictures, portraits
-from openmeet.domain.media.pictures import Picture, PictureKey, Prepared, blob_key, portrait_key
+from openmeet.domain.media.pictures import Picture, PictureKey, PreparedPicture, blob_key, portrait_key
 from openmeet.domain.profiles import portraits as shown_portraits
 from openmeet.domain.users.model import UserId
 from programs.demo.portraits import Look, portrait
@@ -24,7 +24,7 @@ _AT_ONCE: Final = 4
 _Made = TypeVar("_Made")
 
 
-def _painted(kind: str, variant: int) -> Prepared:
+def _painted(kind: str, variant: int) -> PreparedPicture:
     return pictures.prepare(scene(kind, str(variant)))
 
 
@@ -39,7 +39,7 @@ class TownPictures:
     store: BlobStore
     workers: WorkerPool
     _turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
-    _scenes: dict[tuple[str, int], asyncio.Task[Prepared]] = field(default_factory=dict)
+    _scenes: dict[tuple[str, int], asyncio.Task[PreparedPicture]] = field(default_factory=dict)
 
     def begin(self) -> None:
         """Start drawing all scenes."""

@@ -8,13 +8,15 @@ from openmeet.domain.attendance import event_hosting
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.tasks import remind
 from openmeet.domain.notifications import notify as notifications
-from openmeet.domain.notifications.model import Channel, Hours, NotificationTopic
+from openmeet.domain.notifications.model import Channel, DeliveryHours, NotificationTopic
 from tests.openmeet.emails.conftest import Post, text_of
 from tests.openmeet.site_under_test import event_by, person
 
 
-@pytest.mark.parametrize("later", [Hours("UTC", digest_hour=20), Hours("America/Los_Angeles", digest_hour=9)])
-async def test_a_changed_hour_or_zone_repeats_nothing(post: Post, later: Hours) -> None:
+@pytest.mark.parametrize(
+    "later", [DeliveryHours("UTC", digest_hour=20), DeliveryHours("America/Los_Angeles", digest_hour=9)]
+)
+async def test_a_changed_hour_or_zone_repeats_nothing(post: Post, later: DeliveryHours) -> None:
     """A person who already has today's digest and chooses a later hour, or moves to a zone further west, gets only what
     is new since then.
     """
@@ -29,7 +31,7 @@ async def test_a_changed_hour_or_zone_repeats_nothing(post: Post, later: Hours) 
             {NotificationTopic.CHANGES: frozenset({Channel.DIGEST}), NotificationTopic.OWN_ANSWERS: frozenset()},
         )
         # When it is noon in UTC, it is four in the morning in California.
-        await notifications.choose_hours(tx, ben.user_id, Hours("UTC", digest_hour=13))
+        await notifications.choose_hours(tx, ben.user_id, DeliveryHours("UTC", digest_hour=13))
         await event_hosting.cancel(tx, ana, games.slug, "")
     post.site.clock.turn(HOUR)
     (first,) = [one for one in await post.deliver() if one["To"] == "ben@example.org"]
@@ -51,7 +53,7 @@ async def test_a_digest_reminds_before_the_event(post: Post) -> None:
         await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
         chosen = {NotificationTopic.REMINDERS: frozenset({Channel.DIGEST}), NotificationTopic.OWN_ANSWERS: frozenset()}
         await notifications.choose(tx, ben.user_id, chosen)
-        await notifications.choose_hours(tx, ben.user_id, Hours("Europe/Berlin", digest_hour=18))
+        await notifications.choose_hours(tx, ben.user_id, DeliveryHours("Europe/Berlin", digest_hour=18))
     post.site.clock.turn(event.starts_at - DAY - post.site.clock.now())
     assert await remind(post.db) == 1
     post.site.clock.turn(HOUR)

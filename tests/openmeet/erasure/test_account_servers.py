@@ -53,7 +53,7 @@ async def deployment(
 
 
 async def is_there(deployment: Deployment, did: str) -> bool:
-    client = as_administration(deployment.network, deployment.keeper)
+    client = as_administration(deployment.network, deployment.custodial_pds)
     try:
         await client.query("com.atproto.admin.getAccountInfo", {"did": did})
     except NotFound:
@@ -148,12 +148,12 @@ async def test_a_server_that_is_gone_is_listed_for_the_operator(deployment: Depl
     async with deployment.db.transaction() as tx:
         await jobs.enqueue(tx, JobKind.DELETE_CUSTODIAL_ACCOUNT, did)
         await tx.execute("update outbox_jobs set attempts = :tries", tries=MOST_TRIES)
-    gone = replace(deployment.keeper, pds_url="http://127.0.0.1:1")
-    for keeper, reason in (
+    gone = replace(deployment.custodial_pds, pds_url="http://127.0.0.1:1")
+    for custodial_pds, reason in (
         (gone, IdentityReason.SERVER_WAS_AWAY),
-        (replace(deployment.keeper, admin_authorization=""), IdentityReason.CANNOT_DELETE_ACCOUNT),
+        (replace(deployment.custodial_pds, admin_authorization=""), IdentityReason.CANNOT_DELETE_ACCOUNT),
     ):
-        handler = one_by_one(custodial_deletion_handler(deployment.db, deployment.network, keeper))
+        handler = one_by_one(custodial_deletion_handler(deployment.db, deployment.network, custodial_pds))
         await dispatcher.run_once(deployment.db, {JobKind.DELETE_CUSTODIAL_ACCOUNT: handler})
         async with deployment.db.transaction() as tx:
             job = await jobs.find(tx, JobKind.DELETE_CUSTODIAL_ACCOUNT, did)
@@ -208,13 +208,17 @@ async def test_an_account_created_late_is_deleted(deployment: Deployment, tmp_pa
     async with deployment.db.transaction() as tx:
         ana = await users.create_person(tx, display_name="Ana", email="ana@example.org")
         await identity_queries.put_custodial_account(
-            tx, ana, handle="ana.town.test", email=f"{ana}@{deployment.keeper.mail_domain}", sealed_password=b"sealed"
+            tx,
+            ana,
+            handle="ana.town.test",
+            email=f"{ana}@{deployment.custodial_pds.mail_domain}",
+            sealed_password=b"sealed",
         )
     await actions.begin(deployment.db, ana, DAY)
     deployment.clock.turn(2 * DAY)
     assert await take_due(deployment.db, erasing_in(tmp_path)) == 1
     await deployment.deliver_jobs()
-    did = await made_late(deployment, "ana.town.test", f"{ana}@{deployment.keeper.mail_domain}")
+    did = await made_late(deployment, "ana.town.test", f"{ana}@{deployment.custodial_pds.mail_domain}")
     assert await is_there(deployment, did)
     deployment.clock.turn(HOUR)
     await deployment.deliver_jobs()
@@ -268,7 +272,7 @@ async def test_a_handle_chosen_again_keeps_its_account(deployment: Deployment) -
         async with deployment.db.transaction() as tx:
             await identities.grant_consent(tx, ana, handle=handle)
         with pytest.raises(Unavailable):
-            await make_account(deployment.db, deployment.network, deployment.keeper, ana)
+            await make_account(deployment.db, deployment.network, deployment.custodial_pds, ana)
     for _ in range(LOOKS_AGAIN + 2):
         deployment.clock.turn(HOUR)
         await deployment.deliver_jobs()
@@ -309,7 +313,7 @@ async def test_a_refused_handle_leaves_nothing_to_delete(deployment: Deployment,
 
 async def made_late(deployment: Deployment, handle: str, email: str) -> str:
     """Create the account, as the server does with a request that was still running."""
-    admin = as_administration(deployment.network, deployment.keeper)
+    admin = as_administration(deployment.network, deployment.custodial_pds)
     invite = await admin.procedure("com.atproto.server.createInviteCode", {"useCount": 1})
     client = XrpcClient(deployment.network.http, deployment.clock, deployment.pds_url)
     made = await client.procedure(

@@ -16,7 +16,7 @@ from at_protocol.syntax.did import Did
 from groundwork.clock import MINUTE
 from openmeet.network.firehose import cursors, lookups, unresolved
 from openmeet.network.firehose.consumer import follow_source
-from openmeet.network.firehose.unresolved import FIRST_RETRY, RetryContext, Unresolved, retry_due
+from openmeet.network.firehose.unresolved import FIRST_RETRY, RetryContext, UnresolvedAuthors, retry_due
 from openmeet.network.records.message import Hint, HintKind, decode
 from tests.openmeet.firehose.conftest import Bench, captured_documents, captured_frames, sequences
 from tests.openmeet.firehose.one_path import answering
@@ -199,7 +199,7 @@ async def test_a_restart_remembers_dropped_authors(bench: Bench):
             await until(lambda: cursor(bench), sequences(good)[-1])
         last = sequences(good)[-1] + 1
         relay.frames, relay.sequences = [*good, in_the_name_of(late, last)], [*sequences(good), last]
-        bench.consumer = replace(bench.consumer, unresolved=Unresolved())
+        bench.consumer = replace(bench.consumer, unresolved=UnresolvedAuthors())
         bench.clock.turn(MINUTE)
         async with followed(bench, relay.url):
             await until(lambda: cursor(bench), last)

@@ -35,7 +35,7 @@ from openmeet.domain.notifications.kinds import (
     SearchMatch,
     Succession,
 )
-from openmeet.domain.notifications.model import Repeats, When
+from openmeet.domain.notifications.model import RecurrenceSummary, When
 from openmeet.emails.composers import composers
 from openmeet.emails.notifications import texts
 from openmeet.emails.notifications.conditions import ChatPresent, Present
@@ -118,7 +118,7 @@ async def test_every_kind_of_e_mail_is_fully_translated(make_sqlite: MakeDatabas
 def _payloads(payload: type[Payload], now: Instant) -> list[Payload]:
     """Payloads that together reach every branch of the templates."""
     when, day = When(now, "Europe/Berlin"), When(now, "Europe/Berlin", is_day=True)
-    weekly = Repeats("FREQ=WEEKLY;BYDAY=TU", datetime(2026, 3, 3, 18))  # noqa: DTZ001  # wall time
+    weekly = RecurrenceSummary("FREQ=WEEKLY;BYDAY=TU", datetime(2026, 3, 3, 18))  # noqa: DTZ001  # wall time
     match payload():
         case DatesChanged():
             every = tuple(field.name for field in FIELDS)

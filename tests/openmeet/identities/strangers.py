@@ -13,8 +13,8 @@ from groundwork.http.client import HttpClient
 from groundwork.http.reach import PUBLIC
 from groundwork.sealing import Sealer
 from openmeet.network.repositories.clients import NetworkClients
-from openmeet.network.repositories.consent import Publishing
-from openmeet.network.repositories.custodial import Keeper
+from openmeet.network.repositories.consent import PublishingDependencies
+from openmeet.network.repositories.custodial import CustodialPds
 from openmeet.tenants.configured import DEFAULT_TENANT
 from tests.worker_pool import POOL
 
@@ -34,10 +34,10 @@ async def network_of_nobody(
 
 
 @asynccontextmanager
-async def publishing_to_nobody(clock: Clock) -> AsyncIterator[Publishing]:
+async def publishing_to_nobody(clock: Clock) -> AsyncIterator[PublishingDependencies]:
     """The dependencies of consent by API: the preview of published records works, but no PDS exists on which an account
     could be created.
     """
 
     async with network_of_nobody(clock, InProcessCache(clock)) as network:
-        yield Publishing(network, Keeper("http://127.0.0.1:1", "", ".town.test", "no-mail.test"))
+        yield PublishingDependencies(network, CustodialPds("http://127.0.0.1:1", "", ".town.test", "no-mail.test"))

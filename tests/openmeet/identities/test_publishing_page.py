@@ -14,7 +14,7 @@ from openmeet.domain.identities import actions as identities
 from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion.apply import apply
 from openmeet.network.publishing.preview import preview
-from openmeet.network.repositories.consent import Publishing
+from openmeet.network.repositories.consent import PublishingDependencies
 from openmeet.settings import Settings
 from openmeet.tenants.configured import Tenant
 from openmeet.web.site.services import Services
@@ -32,7 +32,7 @@ def site(deployment: Deployment) -> Site:
             Tenant("default", deployment.db),
             CODE_KEY,
             deployment.clock,
-            publishing=Publishing(deployment.network, deployment.keeper),
+            publishing=PublishingDependencies(deployment.network, deployment.custodial_pds),
             workers=POOL,
         ),
         Metrics("openmeet"),

@@ -16,7 +16,7 @@ from openmeet.network.ingestion import account_deletion, discrepancies, quaranti
 from openmeet.network.ingestion.backfill import backfill
 from openmeet.network.ingestion.discrepancies import Discrepancy
 from openmeet.network.ingestion.quarantine import FailedStep
-from openmeet.network.ingestion.reconcile import Reconciled, reconcile
+from openmeet.network.ingestion.reconcile import ReconcileResult, reconcile
 from openmeet.network.records.collections import EVENT, RSVP
 from openmeet.outbox.kinds import JobKind
 from tests.databases import MakeDatabase, SqliteFiles
@@ -60,7 +60,7 @@ async def write(deployment: Deployment, did: Did, key: str) -> str:
     return uri
 
 
-async def compare(deployment: Deployment, did: Did) -> Reconciled:
+async def compare(deployment: Deployment, did: Did) -> ReconcileResult:
     deployment.clock.turn(SECOND)
     return await reconcile(deployment.db, deployment.network, deployment.processor.ingestion_context, did)
 

@@ -33,7 +33,7 @@ from openmeet.network.ingestion.parsed_messages import IngestResult
 from openmeet.network.ingestion.three_way_merge import MergeSide
 from openmeet.network.records import links
 from openmeet.network.records.collections import ACCEPTANCE, GROUP, MEMBERSHIP, SERIES
-from openmeet.network.records.group import VALUE_OF, GroupOut, write_group
+from openmeet.network.records.group import VALUE_OF, GroupToWrite, write_group
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.series import write_series
 from openmeet.outbox import publication_echoes, publication_status, publications
@@ -79,7 +79,7 @@ async def group_out(db: Database, **typed: str) -> tuple[Caller, Group, dict[str
     async with db.transaction() as tx:
         ana = await owner(tx)
         group = await group_by(tx, ana, sync_enabled="on", description="We meet.", **typed)
-        record = write_group(GroupOut(group, Share.ALL, f"{HERE.instance}/groups/{group.slug}"), None)
+        record = write_group(GroupToWrite(group, Share.ALL, f"{HERE.instance}/groups/{group.slug}"), None)
         await out(tx, PublicationKind.GROUP, group.id, ana, record, GROUP_URI)
         await links.note(tx, PublicationKind.GROUP, group.id, uri=GROUP_URI, cid="bafy")
     return ana, group, record

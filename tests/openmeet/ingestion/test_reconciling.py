@@ -21,7 +21,7 @@ from openmeet.network.ingestion.discrepancies import (
     compare,
 )
 from openmeet.network.ingestion.host_budgets import spending
-from openmeet.network.ingestion.reconcile import Reconciled, ReconcileOptions, reconcile, written_to
+from openmeet.network.ingestion.reconcile import ReconcileOptions, ReconcileResult, reconcile, written_to
 from openmeet.network.records.collections import EVENT
 from openmeet.network.records.seen import RecordState
 from openmeet.outbox.publications import PublicationKind, PublicationState
@@ -38,7 +38,7 @@ class Scene:
         self.uri = ""
         self.answer_uri = ""
 
-    async def reconcile(self, *, is_dry_run: bool = False) -> Reconciled:
+    async def reconcile(self, *, is_dry_run: bool = False) -> ReconcileResult:
         deployment = self.deployment
         deployment.clock.turn(SECOND)
         return await reconcile(

@@ -11,7 +11,7 @@ from openmeet.domain.series.model import Series
 from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.flags import Flag
 from openmeet.network.ingestion.discrepancies import Discrepancy
-from openmeet.network.ingestion.reconcile import Reconciled, reconcile
+from openmeet.network.ingestion.reconcile import ReconcileResult, reconcile
 from openmeet.network.records.group import VALUE_OF
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.deployment import Deployment
@@ -44,7 +44,7 @@ class Scene:
         )
         self.uris: dict[PublicationKind, str] = {}
 
-    async def reconcile(self, *, is_dry_run: bool = False) -> Reconciled:
+    async def reconcile(self, *, is_dry_run: bool = False) -> ReconcileResult:
         self.deployment.clock.turn(SECOND)
         return await reconcile(
             self.deployment.db,

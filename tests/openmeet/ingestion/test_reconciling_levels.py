@@ -13,7 +13,7 @@ from openmeet.domain.series.model import PublishPolicy
 from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.flags import Flag
 from openmeet.network.ingestion.discrepancies import Discrepancy
-from openmeet.network.ingestion.reconcile import Reconciled, reconcile
+from openmeet.network.ingestion.reconcile import ReconcileResult, reconcile
 from openmeet.network.records.collections import EVENT, SERIES
 from openmeet.outbox.publications import PublicationKind
 from tests.openmeet.deployment import Deployment
@@ -54,7 +54,7 @@ EVENTS: dict[str, dict[str, str]] = {
 LEVELS = ("in full", "the least by its host", "the least by its group")
 
 
-async def compared(deployment: Deployment, who: Caller, *, is_dry_run: bool = True) -> Reconciled:
+async def compared(deployment: Deployment, who: Caller, *, is_dry_run: bool = True) -> ReconcileResult:
     deployment.clock.turn(SECOND)
     did = parse_did((await deployment.identity(who.user_id)).did)
     return await reconcile(

@@ -14,7 +14,7 @@ from openmeet.domain.legacy_import import read
 from openmeet.domain.legacy_import.analysis import analyse
 from openmeet.domain.legacy_import.model import WORDS, Oddity
 from openmeet.domain.legacy_import.plan import LegacyPlan, LegacySeriesPart
-from openmeet.domain.legacy_import.read import Dump, read_old, source_of
+from openmeet.domain.legacy_import.read import PostgresDump, read_old, source_of
 from openmeet.domain.legacy_import.report import lines_of
 from openmeet.recurrence.rule import format_rule
 from tests.openmeet.legacy_import.legacy_site import LegacySite, date_of, event, legacy_site, utc, weekly
@@ -32,7 +32,7 @@ def small() -> LegacySite:
 
 
 async def plan_of(legacy: LegacySite, path: Path, zone: str = "UTC") -> LegacyPlan:
-    return analyse(await read_old(Dump(legacy.dump(path / "old.jsonl"))), zone)
+    return analyse(await read_old(PostgresDump(legacy.dump(path / "old.jsonl"))), zone)
 
 
 def oddities(plan: LegacyPlan) -> set[Oddity]:
@@ -337,7 +337,7 @@ async def test_other_files_are_refused(tmp_path: Path, text: str) -> None:
     file = tmp_path / "old.jsonl"
     file.write_text(text)
     with pytest.raises(InvalidInput):
-        await read_old(Dump(file))
+        await read_old(PostgresDump(file))
 
 
 async def test_unreadable_values_are_reported_with_their_row(tmp_path: Path) -> None:
@@ -383,7 +383,7 @@ async def test_a_line_has_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     file = tmp_path / "old.jsonl"
     file.write_text(f'{{"table": "users", "row": {{"id": 1, "bio": "{"x" * 200}"}}}}\n')
     with pytest.raises(TooLarge):
-        await read_old(Dump(file))
+        await read_old(PostgresDump(file))
 
 
 def test_a_source_is_an_address_or_a_file(tmp_path: Path) -> None:

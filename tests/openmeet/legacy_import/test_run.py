@@ -19,7 +19,7 @@ from openmeet.domain.events.queries import by_slug
 from openmeet.domain.legacy_import import queries
 from openmeet.domain.legacy_import.analysis import analyse
 from openmeet.domain.legacy_import.plan import LegacyPlan
-from openmeet.domain.legacy_import.read import Dump, PostgresSource, read_old
+from openmeet.domain.legacy_import.read import PostgresDump, PostgresSource, read_old
 from openmeet.domain.legacy_import.report import differences
 from openmeet.domain.legacy_import.rollback import roll_back
 from openmeet.domain.legacy_import.run import import_legacy
@@ -44,7 +44,7 @@ def quiet(_what: str, _done: int, _of: int) -> None:
 
 
 async def plan_of(legacy: LegacySite, path: Path) -> LegacyPlan:
-    return analyse(await read_old(Dump(legacy.dump(path / "old.jsonl"))), "UTC")
+    return analyse(await read_old(PostgresDump(legacy.dump(path / "old.jsonl"))), "UTC")
 
 
 async def contents(db: Database) -> dict[str, int]:
@@ -253,6 +253,6 @@ async def test_read_from_a_postgresql_server(postgres_url: str, tmp_path: Path, 
         there = await read_old(PostgresSource(postgres_url, schema))
     finally:
         await drop_schemas(postgres_url, [schema])
-    here = await read_old(Dump(legacy.dump(tmp_path / "old.jsonl")))
+    here = await read_old(PostgresDump(legacy.dump(tmp_path / "old.jsonl")))
     assert there == here
     assert there.shape.has_split_points is not bool(without)

@@ -10,7 +10,7 @@ from groundwork.database.transaction import CheckViolated
 from openmeet.domain.notifications import emails, kinds, links, notify, preferences
 from openmeet.domain.notifications.kinds import KINDS
 from openmeet.domain.notifications.links import EmailLink, LinkPurpose
-from openmeet.domain.notifications.model import Channel, Hours, NotificationTopic, When
+from openmeet.domain.notifications.model import Channel, DeliveryHours, NotificationTopic, When
 from openmeet.domain.notifications.queries import count_unread, newest
 from openmeet.domain.users import actions as users
 from tests.openmeet.site_under_test import CODE_KEY, person
@@ -105,7 +105,7 @@ async def test_a_waiting_notification_joins_an_unsent_urgent_mail(db, ana):
 
 async def test_quiet_hours_delay_mail_that_can_wait(db, ana, clock):
     async with db.transaction() as tx:
-        await notify.choose_hours(tx, ana.user_id, Hours("Europe/Berlin", (time(13), time(15))))
+        await notify.choose_hours(tx, ana.user_id, DeliveryHours("Europe/Berlin", (time(13), time(15))))
     await notify_all(db, [ana], kinds.NEW_ANSWER)
     ((_, _, _, due_at),) = await queued(db)
     assert due_at == clock.now() + 2 * HOUR

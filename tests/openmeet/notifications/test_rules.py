@@ -8,11 +8,11 @@ from groundwork.clock import DAY, HOUR, MINUTE, Instant, from_datetime
 from groundwork.errors import InvalidForm
 from openmeet.domain.notifications import kinds, rules
 from openmeet.domain.notifications.kinds import KINDS, DatesChanged
-from openmeet.domain.notifications.model import Channel, Hours, NotificationRecipient, NotificationTopic, When
+from openmeet.domain.notifications.model import Channel, DeliveryHours, NotificationRecipient, NotificationTopic, When
 from openmeet.domain.users.model import UserId
 
 NOW = Instant(1_772_366_400_000_000)  # 2026-03-01T12:00:00Z, 13:00 in Berlin
-NIGHT = Hours("Europe/Berlin", (time(22), time(7)))
+NIGHT = DeliveryHours("Europe/Berlin", (time(22), time(7)))
 MOVED = DatesChanged(started=When(NOW, "UTC"), starts=When(NOW, "UTC"))
 ELSEWHERE = DatesChanged(was_at="Library", is_at="Café")
 
@@ -59,10 +59,10 @@ def test_only_changes_of_time_and_place_are_mailed(payload, mailed):
         (NIGHT, "2026-03-02T06:00", "2026-03-02T06:00"),
         # The clocks go forward in this night, so seven o'clock comes an hour earlier.
         (NIGHT, "2026-03-28T22:00", "2026-03-29T05:00"),
-        (Hours("UTC", (time(13), time(15))), "2026-03-01T14:00", "2026-03-01T15:00"),
-        (Hours("UTC", (time(13), time(15))), "2026-03-01T12:59", "2026-03-01T12:59"),
-        (Hours("UTC", (time(9), time(9))), "2026-03-01T09:00", "2026-03-01T09:00"),
-        (Hours("UTC"), "2026-03-01T03:00", "2026-03-01T03:00"),
+        (DeliveryHours("UTC", (time(13), time(15))), "2026-03-01T14:00", "2026-03-01T15:00"),
+        (DeliveryHours("UTC", (time(13), time(15))), "2026-03-01T12:59", "2026-03-01T12:59"),
+        (DeliveryHours("UTC", (time(9), time(9))), "2026-03-01T09:00", "2026-03-01T09:00"),
+        (DeliveryHours("UTC"), "2026-03-01T03:00", "2026-03-01T03:00"),
     ],
 )
 def test_quiet_hours_delay_mail_until_they_end(hours, moment, leaves):
@@ -75,16 +75,16 @@ def test_quiet_hours_delay_mail_until_they_end(hours, moment, leaves):
         # Across midnight, in the night when the clocks go back: seven o'clock comes an hour later.
         (NIGHT, "2026-10-24T20:00", "2026-10-25T06:00"),
         # On Lord Howe Island the clocks move by half an hour.
-        (Hours("Australia/Lord_Howe", (time(22), time(7))), "2026-10-03T12:00", "2026-10-03T20:00"),
-        (Hours("Australia/Lord_Howe", (time(22), time(7))), "2026-04-04T12:00", "2026-04-04T20:30"),
-        (Hours("America/St_Johns", (time(22), time(7))), "2026-03-08T02:00", "2026-03-08T09:30"),
-        (Hours("Pacific/Kiritimati", (time(22), time(7))), "2026-06-01T08:00", "2026-06-01T17:00"),
+        (DeliveryHours("Australia/Lord_Howe", (time(22), time(7))), "2026-10-03T12:00", "2026-10-03T20:00"),
+        (DeliveryHours("Australia/Lord_Howe", (time(22), time(7))), "2026-04-04T12:00", "2026-04-04T20:30"),
+        (DeliveryHours("America/St_Johns", (time(22), time(7))), "2026-03-08T02:00", "2026-03-08T09:30"),
+        (DeliveryHours("Pacific/Kiritimati", (time(22), time(7))), "2026-06-01T08:00", "2026-06-01T17:00"),
         # Quiet hours that end at a time that the clocks skip, and Santiago, where they skip midnight.
-        (Hours("Europe/Berlin", (time(22), time(2, 30))), "2026-03-28T23:00", "2026-03-29T01:30"),
-        (Hours("America/Santiago", (time(22), time(0, 30))), "2026-09-06T03:00", "2026-09-06T04:30"),
+        (DeliveryHours("Europe/Berlin", (time(22), time(2, 30))), "2026-03-28T23:00", "2026-03-29T01:30"),
+        (DeliveryHours("America/Santiago", (time(22), time(0, 30))), "2026-09-06T03:00", "2026-09-06T04:30"),
         # Quiet hours that end at a time that occurs twice: they end at the first occurrence.
-        (Hours("Europe/Berlin", (time(22), time(2, 30))), "2026-10-24T23:00", "2026-10-25T00:30"),
-        (Hours("Europe/Berlin", (time(22), time(2, 30))), "2026-10-25T01:10", "2026-10-25T01:10"),
+        (DeliveryHours("Europe/Berlin", (time(22), time(2, 30))), "2026-10-24T23:00", "2026-10-25T00:30"),
+        (DeliveryHours("Europe/Berlin", (time(22), time(2, 30))), "2026-10-25T01:10", "2026-10-25T01:10"),
     ],
 )
 def test_quiet_hours_end_by_the_local_clock(hours, moment, leaves):
@@ -107,7 +107,7 @@ def test_each_day_has_one_digest_despite_clock_changes(zone):
     no day has two.
     """
     for hour in range(0, 24, 1):
-        hours, now, last = Hours(zone, digest_hour=hour), at("2026-01-01T00:00"), None
+        hours, now, last = DeliveryHours(zone, digest_hour=hour), at("2026-01-01T00:00"), None
         for _ in range(370):
             day, leaves = rules.next_digest(hours, now)
             assert leaves > now
@@ -121,7 +121,7 @@ def test_a_reminder_skips_a_digest_that_comes_with_the_start(starts, too_late):
     """The reminder for an event at eight is due at eight the day before. If the digest is sent at that hour, the next
     digest would be sent only when the event begins, so the reminder is not put into it.
     """
-    _, digest_at = rules.next_digest(Hours("Europe/Berlin", digest_hour=8), NOW)
+    _, digest_at = rules.next_digest(DeliveryHours("Europe/Berlin", digest_hour=8), NOW)
     assert digest_at == at("2026-03-02T07:00")
     assert rules.is_too_late_in(digest_at, kinds.REMINDER, at(starts), urgent=False) is too_late
     assert not rules.is_too_late_in(digest_at, kinds.HOST_EVENT, at(starts), urgent=False)
@@ -146,7 +146,7 @@ def test_urgent_mail_is_sent_at_night_and_other_mail_after_half_an_hour():
     ],
 )
 def test_a_notification_goes_into_the_next_digest(zone, hour, day, moment):
-    assert rules.next_digest(Hours(zone, digest_hour=hour), NOW) == (day, at(moment))
+    assert rules.next_digest(DeliveryHours(zone, digest_hour=hour), NOW) == (day, at(moment))
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ FORM = {"time_zone": "Europe/Berlin", "quiet_from": "22:00", "quiet_until": "07:
 
 def test_hours_are_read_as_typed():
     zones = frozenset({"Europe/Berlin"})
-    assert rules.check_hours(FORM, zones) == Hours("Europe/Berlin", (time(22), time(7, 30)), 18)
+    assert rules.check_hours(FORM, zones) == DeliveryHours("Europe/Berlin", (time(22), time(7, 30)), 18)
     assert rules.check_hours({**FORM, "quiet_from": "", "quiet_until": " "}, zones).quiet is None
 
 

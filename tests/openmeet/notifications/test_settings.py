@@ -9,7 +9,7 @@ from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.notifications import links, preferences
 from openmeet.domain.notifications.links import EmailLink, LinkPurpose
-from openmeet.domain.notifications.model import Channel, Hours, NotificationTopic
+from openmeet.domain.notifications.model import Channel, DeliveryHours, NotificationTopic
 from openmeet.domain.users.queries import by_email
 from tests.openmeet.site_under_test import CODE_KEY, api_session, event_by, inputs_of, person, sign_up, site_on
 
@@ -47,7 +47,7 @@ async def test_choices_are_saved_and_shown(site):
     assert topics[NotificationTopic.CHANGES] == {Channel.IN_APP, Channel.DIGEST}
     assert topics[NotificationTopic.ANSWERS] == {Channel.EMAIL}
     assert topics[NotificationTopic.REMINDERS] == set()
-    assert hours == Hours("Europe/Berlin", (time(22), time(7)), 18)
+    assert hours == DeliveryHours("Europe/Berlin", (time(22), time(7)), 18)
     assert 'value="22:00"' in shown.text
     assert '<option value="18" selected>18:00</option>' in shown.text
 

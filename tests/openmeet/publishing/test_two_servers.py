@@ -100,7 +100,7 @@ class TwoServers:
     async def delete_account(self, did: str) -> None:
         """The operator deletes the account, and the site checks its status."""
         deployment = self.deployment
-        ours = deployment.keeper.admin_authorization
+        ours = deployment.custodial_pds.admin_authorization
         word = base64.b64encode(f"admin:{self.reference.admin_password}".encode()).decode()
         at, authorization = (self.reference.url, f"Basic {word}") if did in self.tokens else (deployment.pds_url, ours)
         client = XrpcClient(deployment.network.http, deployment.clock, at, credentials=Fixed(authorization))

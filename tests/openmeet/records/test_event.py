@@ -11,7 +11,7 @@ from openmeet.domain.events.model import EventStatus
 from openmeet.domain.events.values import MAX_DESCRIPTION, Mode
 from openmeet.i18n.reasons.messages import explain
 from openmeet.network.records.collections import DETAILS_KEY, EVENT, LEGACY_EVENT
-from openmeet.network.records.event_reader import EventRead, read_event
+from openmeet.network.records.event_reader import ParsedEvent, read_event
 from openmeet.network.records.reader import Unmappable
 from tests.parts import fixture_path, needs
 
@@ -22,7 +22,7 @@ def captured(name: str) -> Any:
     return json.loads(fixture_path(f"data/calendar-records/{name}").read_text())
 
 
-def read(record: object, *, collection: str = EVENT, rkey: str = "self") -> EventRead:
+def read(record: object, *, collection: str = EVENT, rkey: str = "self") -> ParsedEvent:
     return read_event(collection, record, rkey=rkey, indexed_at=NOW)
 
 

@@ -28,8 +28,8 @@ from openmeet.domain.users.model import UserId
 from openmeet.network.records.collections import ACCEPTANCE, GROUP, GROUP_EVENT, MEMBERSHIP
 from openmeet.network.records.group import (
     VALUE_OF,
-    GroupOut,
-    Reference,
+    GroupToWrite,
+    StrongRef,
     read_group,
     role_of,
     uri_of_group,
@@ -51,7 +51,7 @@ from tests.openmeet.groups.people import details
 ANA, BEN = parse_did("did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"), parse_did("did:plc:bbbbbbbbbbbbbbbbbbbbbbbb")
 URI = f"at://{ANA}/{GROUP}/3mfyouzqqu325"
 CID = "bafyreidiogcxp4vqim4v3c3ivzlj5dixd2qsrjyiqdo36wlkcc34lej3ri"
-SAID = Reference(f"at://{BEN}/{MEMBERSHIP}/3mfyouzqqu326", CID)
+SAID = StrongRef(f"at://{BEN}/{MEMBERSHIP}/3mfyouzqqu326", CID)
 NOW = Instant(1_760_000_000_000_000)
 
 
@@ -74,8 +74,8 @@ def group(**typed: str) -> Group:
     )
 
 
-def out(share: Share = Share.ALL, **more: Any) -> GroupOut:
-    return GroupOut(group(), share, "https://meet.example/groups/chess", **more)
+def out(share: Share = Share.ALL, **more: Any) -> GroupToWrite:
+    return GroupToWrite(group(), share, "https://meet.example/groups/chess", **more)
 
 
 @pytest.mark.parametrize("role", GroupRole)
@@ -114,7 +114,7 @@ def test_every_combination_of_what_is_published_of_a_group(visibility, level, is
 
 
 def test_a_written_record_is_read_back_and_not_written_again():
-    ours = out(backup_admins=(BEN,), predecessor=Reference(URI, CID))
+    ours = out(backup_admins=(BEN,), predecessor=StrongRef(URI, CID))
     record = write_group(ours, None)
     validate_record(Catalog(), GROUP, record)
     read = read_group(GROUP, record)
@@ -144,7 +144,7 @@ def test_fields_of_other_apps_stay():
 def test_membership_records_are_read_back_as_written():
     said = write_membership(URI, NOW, None)
     accepted = write_acceptance(URI, BEN, SAID, f"{GROUP}#admin", NOW, None)
-    event = Reference(f"at://{BEN}/community.lexicon.calendar.event/3mfyouzqqu327", CID)
+    event = StrongRef(f"at://{BEN}/community.lexicon.calendar.event/3mfyouzqqu327", CID)
     listed = write_group_event(URI, event, NOW, None)
     for collection, record in ((MEMBERSHIP, said), (ACCEPTANCE, accepted), (GROUP_EVENT, listed)):
         validate_record(Catalog(), collection, record)
@@ -153,7 +153,7 @@ def test_membership_records_are_read_back_as_written():
     theirs = read_statement(ACCEPTANCE, ANA, accepted)
     assert (theirs.about, theirs.role, theirs.refers_to) == (BEN, GroupRole.ADMIN, SAID.uri)
     assert read_statement(GROUP_EVENT, ANA, listed).about == event.uri
-    newer = Reference(event.uri, "bafyreiaqnwbbbjkxxfkvmsmqutfoqslbgbuyqwnhzf4zr7jgvdy6ds5mmy")
+    newer = StrongRef(event.uri, "bafyreiaqnwbbbjkxxfkvmsmqutfoqslbgbuyqwnhzf4zr7jgvdy6ds5mmy")
     assert write_group_event(URI, newer, NOW, {**listed, "com.example.x": 1}) == {**listed, "com.example.x": 1}
 
 
@@ -177,7 +177,7 @@ def test_a_statement_by_the_wrong_author_is_ignored(collection, did, changes):
     """The author of a statement is the owner of its repository, whatever the record says."""
     written = {
         ACCEPTANCE: write_acceptance(URI, BEN, SAID, f"{GROUP}#owner", NOW, None),
-        GROUP_EVENT: write_group_event(URI, Reference(f"at://{BEN}/{GROUP_EVENT}/3mfyouzqqu327", CID), NOW, None),
+        GROUP_EVENT: write_group_event(URI, StrongRef(f"at://{BEN}/{GROUP_EVENT}/3mfyouzqqu327", CID), NOW, None),
         MEMBERSHIP: write_membership(URI, NOW, None),
     }
     with pytest.raises((Unmappable, Malformed)):

@@ -15,7 +15,7 @@ from openmeet.domain.events.values import Mode, Venue
 from openmeet.network.records.collections import EVENT, ORIGIN_KEY
 from openmeet.network.records.event_reader import read_event
 from openmeet.network.records.event_writer import Publishable, is_up_to_date, ours_as_read, write_event
-from openmeet.network.records.own_entries import Earlier
+from openmeet.network.records.own_entries import EarlierVersions
 from tests.openmeet.records.test_event_writing import NOW, OURS, as_ours
 
 ADDRESS = "community.lexicon.location.address"
@@ -207,7 +207,7 @@ def test_our_place_is_found_by_its_value_after_another_app_moved_it() -> None:
     base: Any = {"$type": EVENT, "name": "x", "locations": [HALL_A]}
     now: Any = {**base, "locations": [HALL_C, HALL_A]}
     ours = dataclasses.replace(as_ours(read(base)), venue=WRITABLE)
-    written: Any = write_event(ours, now, Earlier(agreed=base))
+    written: Any = write_event(ours, now, EarlierVersions(agreed=base))
     assert [place["name"] for place in written["locations"]] == ["Club", "Hall C"]
 
 
@@ -217,7 +217,7 @@ def test_our_mark_counts_although_another_app_removed_it() -> None:
     written = written_twice(ours, record)
     stripped = {key: value for key, value in written.items() if key != ORIGIN_KEY}
     renamed = dataclasses.replace(ours, title="y")
-    assert write_event(renamed, stripped, Earlier(stripped, written))["locations"] == [HALL_B]
+    assert write_event(renamed, stripped, EarlierVersions(stripped, written))["locations"] == [HALL_B]
 
 
 def test_our_link_is_removed_although_another_app_put_one_before_it() -> None:
@@ -225,7 +225,7 @@ def test_our_link_is_removed_although_another_app_put_one_before_it() -> None:
     base: Any = {"$type": EVENT, "name": "x", "mode": f"{EVENT}#virtual", "locations": [ZOOM]}
     now: Any = {**base, "locations": [JITSI, ZOOM]}
     hidden = dataclasses.replace(as_ours(read(base)), online_url="")
-    assert write_event(hidden, now, Earlier(agreed=base))["locations"] == [JITSI]
+    assert write_event(hidden, now, EarlierVersions(agreed=base))["locations"] == [JITSI]
 
 
 def test_removing_our_link_removes_no_second_one() -> None:
@@ -294,14 +294,14 @@ def test_our_place_is_written_next_to_another_apps_replacement(agreed: list[Any]
     base = {"$type": EVENT, "name": "Chess", "locations": agreed}
     theirs = {**base, "locations": [CAFE]}
     ours = dataclasses.replace(OURS, venue=Venue(name="Hall B", country="AT"))
-    written = write_event(ours, theirs, Earlier(agreed=base))
+    written = write_event(ours, theirs, EarlierVersions(agreed=base))
     assert written["locations"] == [HALL_B, CAFE]
-    assert is_up_to_date(ours, written, Earlier(agreed=written))
+    assert is_up_to_date(ours, written, EarlierVersions(agreed=written))
     taken = dataclasses.replace(ours, venue=Venue(name="Café", country="AT"))
-    alone = write_event(taken, written, Earlier(agreed=written))
+    alone = write_event(taken, written, EarlierVersions(agreed=written))
     assert alone["locations"] == [CAFE], "taking theirs lists it once"
-    assert is_up_to_date(taken, alone, Earlier(agreed=alone))
-    moved = write_event(dataclasses.replace(ours, venue=WRITABLE), written, Earlier(agreed=written))
+    assert is_up_to_date(taken, alone, EarlierVersions(agreed=alone))
+    moved = write_event(dataclasses.replace(ours, venue=WRITABLE), written, EarlierVersions(agreed=written))
     assert [one["name"] for one in moved["locations"]] == ["Club", "Café"]
     assert [one.name for one in ours_as_read(ours, theirs, rkey="3mqdau33ozs2n").venues][:1] == ["Hall B"]
 
@@ -311,5 +311,5 @@ def test_our_place_stays_ours_after_another_apps_edit() -> None:
     base = {"$type": EVENT, "name": "Chess", "locations": [HALL_A]}
     theirs = {**base, "locations": [{**HALL_A, "street": "Ring 1"}]}
     ours = dataclasses.replace(OURS, venue=Venue(name="Hall A", country="AT", street="Ring 1", locality="Wien"))
-    written = write_event(ours, theirs, Earlier(agreed=base))
+    written = write_event(ours, theirs, EarlierVersions(agreed=base))
     assert written["locations"] == [{**HALL_A, "street": "Ring 1", "locality": "Wien"}]

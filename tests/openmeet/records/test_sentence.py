@@ -6,7 +6,7 @@ from openmeet.domain.events.values import NOWHERE, Mode
 from openmeet.network.records.collections import EVENT, ORIGIN_KEY, SERIES_LINK_KEY
 from openmeet.network.records.event_reader import read_event
 from openmeet.network.records.event_writer import Publishable, is_up_to_date, write_event
-from openmeet.network.records.own_entries import Earlier
+from openmeet.network.records.own_entries import EarlierVersions
 from openmeet.network.records.series import SeriesPart, read_link
 
 NOW = Instant(1_772_366_400_000_000)
@@ -85,7 +85,7 @@ def test_the_sentence_is_recognised_without_our_mark():
     """The text that this site wrote is stored with the publication."""
     written = write_event(ours(), None)
     theirs = {name: value for name, value in written.items() if name != ORIGIN_KEY}
-    again = write_event(ours("Bring two cups."), theirs, Earlier(agreed=written, written=written))
+    again = write_event(ours("Bring two cups."), theirs, EarlierVersions(agreed=written, written=written))
     assert again["description"] == f"Bring two cups.\n\n{WEEKLY}"
 
 

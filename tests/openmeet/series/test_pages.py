@@ -15,7 +15,7 @@ from groundwork.clock import DAY, HandClock
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.series import cancel_dates, date_queries, queries
 from openmeet.domain.series.model import Series
-from openmeet.network.repositories.consent import Publishing
+from openmeet.network.repositories.consent import PublishingDependencies
 from tests.databases import MakeDatabase
 from tests.openmeet.identities.strangers import publishing_to_nobody
 from tests.openmeet.site_under_test import Site, change_services, h1_of, inputs_of, sign_up, site_on
@@ -40,7 +40,7 @@ async def site(make_database: MakeDatabase, clock: HandClock) -> Site:
 
 
 @pytest.fixture
-async def publishing(clock: HandClock) -> AsyncIterator[Publishing]:
+async def publishing(clock: HandClock) -> AsyncIterator[PublishingDependencies]:
     async with publishing_to_nobody(clock) as made:
         yield made
 
@@ -154,7 +154,7 @@ async def test_one_form_creates_one_series_or_without_a_rule_one_event(ana: http
 
 
 async def test_after_creating_something_public_the_host_is_asked_about_other_apps(
-    ana: httpx.AsyncClient, ben: httpx.AsyncClient, site: Site, publishing: Publishing
+    ana: httpx.AsyncClient, ben: httpx.AsyncClient, site: Site, publishing: PublishingDependencies
 ) -> None:
     """The host sees the question on the page of each of their public series and events until they answer. Other people
     do not see it.

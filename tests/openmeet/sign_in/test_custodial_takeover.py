@@ -12,7 +12,7 @@ from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.network.publishing import schedule
 from openmeet.network.repositories import session_sealing
-from openmeet.network.repositories.consent import Publishing
+from openmeet.network.repositories.consent import PublishingDependencies
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.interop.consent import allow
 from tests.openmeet.deployment import Deployment
@@ -26,7 +26,7 @@ NEW = "a password of her own"
 @pytest.fixture
 async def kept(deployment: Deployment) -> SignInSite:
     site = site_for(deployment, deployment.db)
-    change_services(site.app, publishing=Publishing(site.network, deployment.keeper))
+    change_services(site.app, publishing=PublishingDependencies(site.network, deployment.custodial_pds))
     return site
 
 

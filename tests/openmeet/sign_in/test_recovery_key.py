@@ -34,7 +34,7 @@ from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import UserId
 from openmeet.network.repositories import recovery_keys
-from openmeet.network.repositories.consent import Publishing
+from openmeet.network.repositories.consent import PublishingDependencies
 from openmeet.network.repositories.session_tasks import follow
 from openmeet.web.account import custodial_pages, taking_over_pages
 from programs import recovery_file
@@ -98,7 +98,7 @@ class Home:
 @pytest.fixture
 async def home(deployment: Deployment) -> AsyncIterator[Home]:
     site = site_for(deployment, deployment.db)
-    change_services(site.app, publishing=Publishing(site.network, deployment.keeper))
+    change_services(site.app, publishing=PublishingDependencies(site.network, deployment.custodial_pds))
     ana = (await deployment.person("Ana")).user_id
     yield Home(site, deployment, ana, (await deployment.identity(ana)).did)
     await site.network.wait_for_refreshes()
@@ -275,7 +275,7 @@ async def test_a_directory_that_is_down_hides_no_key(home: Home):
     away = DidResolver(home.deployment.network.http, home.deployment.clock, settings)
     network = replace(home.site.network, dids=away)
     browser = await home.taken_over()
-    change_services(home.site.app, publishing=Publishing(network, home.deployment.keeper))
+    change_services(home.site.app, publishing=PublishingDependencies(network, home.deployment.custodial_pds))
     page = await browser.get(PATH)
     assert "isn’t answering" in page.text
     assert shown_in(page) in (await browser.get(f"{PATH}/file")).text
@@ -288,7 +288,7 @@ async def test_an_account_without_a_key_is_told_where_to_make_one(home: Home):
     browser = await home.browser(home.ana)
     page = await browser.get(TAKE_OVER)
     assert "We have no recovery key for this account" in page.text
-    assert f"{home.deployment.keeper.pds_url}/account/recovery-key" in page.text
+    assert f"{home.deployment.custodial_pds.pds_url}/account/recovery-key" in page.text
     done = await browser.post(TAKE_OVER, data=NEW)
     assert done.headers["location"] == "/settings/identity"
 

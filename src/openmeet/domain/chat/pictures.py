@@ -29,7 +29,15 @@ from openmeet.domain.chat.model import (
 )
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.chat.texts import cleaned
-from openmeet.domain.media.pictures import FILES, MAX_ALT, MAX_UPLOAD_BYTES, PictureFormat, Prepared, Size, prepare
+from openmeet.domain.media.pictures import (
+    FILES,
+    MAX_ALT,
+    MAX_UPLOAD_BYTES,
+    PictureFormat,
+    PreparedPicture,
+    Size,
+    prepare,
+)
 from openmeet.domain.media.reasons import MediaReason
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import gettext
@@ -89,7 +97,7 @@ async def keep(
     """
     if len(body) > most_bytes:
         raise TooLarge(MediaReason.TOO_LARGE, most=most_bytes // 1_000_000)
-    made: Prepared = await workers.run(partial(prepare, body))
+    made: PreparedPicture = await workers.run(partial(prepare, body))
     key = SentPictureKey(secrets.token_hex(16))
     for (size, format_), bytes_ in made.bodies.items():
         await put(store, blob_key(key, size, format_), bytes_)

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from openmeet.domain.events.values import Venue
-from openmeet.domain.places.model import Found, Place, folded
+from openmeet.domain.places.model import Place, PlaceMatch, folded
 from openmeet.i18n import names
 
 # Looks up a typed name. None if there is no list of places.
-FindPlace = Callable[[str], Found] | None
+FindPlace = Callable[[str], PlaceMatch] | None
 
 # Minimum population for reading a name as a town in a country other than the form's, unless somebody asked for the
 # town: many venues share their name with a village somewhere.

@@ -28,7 +28,7 @@ class BackfillStage(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class FirstRead:
+class BackfillProgress:
     """Progress of a backfill.
 
     Of ``total`` records found, ``applied`` are imported. ``reason`` is set while the backfill is delayed. ``put_aside``
@@ -123,10 +123,10 @@ async def waited_since(reader: Reader, dids: Sequence[Did]) -> Instant | None:
     return None if row is None or row["asked_at"] is None else Instant(row["asked_at"])
 
 
-async def of_person(reader: Reader, user_id: UserId, page: Page = ALL_ROWS) -> list[FirstRead]:
+async def of_person(reader: Reader, user_id: UserId, page: Page = ALL_ROWS) -> list[BackfillProgress]:
     """The backfills of all repositories of a user, newest first."""
     return [
-        FirstRead(
+        BackfillProgress(
             did=Did(row["did"]),
             handle=row["handle"],
             pds_url=row["pds_url"],

@@ -168,7 +168,9 @@ def _moment(value: object, own_zone: str) -> tuple[datetime | None, bool, str]:
         return local.replace(tzinfo=None, second=0, microsecond=0), False, own_zone
     offset = moment.utcoffset() or timedelta(0)
     minutes = round(offset / timedelta(minutes=1))
-    zone_label = "UTC" if not minutes else f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
+    zone_label = (
+        "UTC" if not minutes else f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
+    )
     return moment.replace(tzinfo=None, second=0, microsecond=0), False, zone_label
 
 

@@ -12,7 +12,7 @@ from openmeet.domain.legacy_import.plan import (
     LegacyPlan,
     LegacyRsvp,
     LegacySeriesPart,
-    Single,
+    PlannedEvent,
     answers_of,
     followers_of,
 )
@@ -25,7 +25,7 @@ from openmeet.recurrence.wall_time import local_of
 
 
 @dataclass(slots=True)
-class Section:
+class SeriesSection:
     """A head row with a rule, and its dates. ``begins``: its first date, as wall-clock time in its zone."""
 
     head: OldEvent
@@ -35,18 +35,18 @@ class Section:
 
 
 @dataclass(slots=True)
-class Family:
+class EventFamily:
     """A recurring event and its sections in order. The first section is the parent, unless a split replaced it."""
 
     parent: OldEvent
-    sections: list[Section]
+    sections: list[SeriesSection]
     # Rows that are neither a section nor a date and become single events.
     alone: list[OldEvent] = field(default_factory=list)
 
 
 def families_of(
     old: LegacyData, events: Iterable[OldEvent], otherwise: str, oddities: list[LegacyOddity]
-) -> tuple[list[Family], list[OldEvent]]:
+) -> tuple[list[EventFamily], list[OldEvent]]:
     """Group legacy events into families (a parent and its dates). Returns the families and the single events."""
     usable = {event.id: event for event in events}
     children: dict[int, list[OldEvent]] = {}
@@ -88,12 +88,12 @@ def _top(event: OldEvent, old: LegacyData) -> OldEvent | None:
     return event
 
 
-def _family_of(parent: OldEvent, children: list[OldEvent], otherwise: str, oddities: list[LegacyOddity]) -> Family:
+def _family_of(parent: OldEvent, children: list[OldEvent], otherwise: str, oddities: list[LegacyOddity]) -> EventFamily:
     zone, _ = zone_of(parent, otherwise)
-    family = Family(parent, [Section(parent, zone, local_start(parent, zone))])
+    family = EventFamily(parent, [SeriesSection(parent, zone, local_start(parent, zone))])
     heads = sorted((child for child in children if child.is_split), key=lambda head: (_named(head, otherwise), head.id))
     for head in heads:
-        _cut(family, Section(head, zone_of(head, otherwise)[0], _named(head, otherwise)), oddities)
+        _cut(family, SeriesSection(head, zone_of(head, otherwise)[0], _named(head, otherwise)), oddities)
     by_head = {section.head.id: section for section in family.sections}
     for child in children:
         if child.id in by_head or child in family.alone:
@@ -109,7 +109,7 @@ def _family_of(parent: OldEvent, children: list[OldEvent], otherwise: str, oddit
     return family
 
 
-def _cut(family: Family, section: Section, oddities: list[LegacyOddity]) -> None:
+def _cut(family: EventFamily, section: SeriesSection, oddities: list[LegacyOddity]) -> None:
     """Append a section. It replaces the last section if it does not begin after it."""
     last = family.sections[-1]
     subject = f"event {section.head.id}"
@@ -193,10 +193,10 @@ def _usable(old: LegacyData, plan: LegacyPlan) -> list[OldEvent]:
     return usable
 
 
-def _single(old: LegacyData, event: OldEvent, otherwise: str, oddities: list[LegacyOddity]) -> Single:
+def _single(old: LegacyData, event: OldEvent, otherwise: str, oddities: list[LegacyOddity]) -> PlannedEvent:
     zone = _zone(event, otherwise, oddities, counts=old.shape.has_recurrence)
     details = details_of(event, zone, old, oddities)
-    return Single(event, details, is_cancelled(event), answers_of(event, old, oddities))
+    return PlannedEvent(event, details, is_cancelled(event), answers_of(event, old, oddities))
 
 
 def _zone(event: OldEvent, otherwise: str, oddities: list[LegacyOddity], *, counts: bool = True) -> str:
@@ -206,7 +206,7 @@ def _zone(event: OldEvent, otherwise: str, oddities: list[LegacyOddity], *, coun
     return zone
 
 
-def _family(old: LegacyData, family: Family, otherwise: str, plan: LegacyPlan, alone: list[OldEvent]) -> None:
+def _family(old: LegacyData, family: EventFamily, otherwise: str, plan: LegacyPlan, alone: list[OldEvent]) -> None:
     after: int | None = None
     followers: tuple[int, ...] = ()
     for number, section in enumerate(family.sections):
@@ -221,7 +221,7 @@ def _family(old: LegacyData, family: Family, otherwise: str, plan: LegacyPlan, a
 
 def _part(
     old: LegacyData,
-    section: Section,
+    section: SeriesSection,
     section_end: datetime | None,
     after: int | None,
     followers: tuple[int, ...],
@@ -239,7 +239,9 @@ def _part(
         before = ended_before(recurrence, section_end)
         if before is not None and before.rule != recurrence.rule:
             oddities.append(
-                LegacyOddity(Oddity.ENDED_BY_SPLIT, f"event {head.id}", section_end.isoformat(sep=" ", timespec="minutes"))
+                LegacyOddity(
+                    Oddity.ENDED_BY_SPLIT, f"event {head.id}", section_end.isoformat(sep=" ", timespec="minutes")
+                )
             )
         # Heads on the same day share a section, so each section has at least its own start before the next one begins.
         recurrence = before or replace(recurrence, rule=None, left_out=(), added=())
@@ -263,18 +265,18 @@ def _date(
     name: str,
     answers: tuple[LegacyRsvp, ...],
     oddities: list[LegacyOddity],
-) -> Single:
+) -> PlannedEvent:
     overridden = differing(own, usual)
     if event.is_exception and not overridden:
         if not is_cancelled(event):
             oddities.append(LegacyOddity(Oddity.EXCEPTION_SAYS_THE_SAME, f"event {event.id}"))
         # The host changed this date, so it keeps at least its own time.
         overridden = (STARTS,)
-    return Single(event, own, is_cancelled(event), answers, name, overridden)
+    return PlannedEvent(event, own, is_cancelled(event), answers, name, overridden)
 
 
 def _placed(
-    section: Section, recurrence: Pattern, oddities: list[LegacyOddity], alone: list[OldEvent]
+    section: SeriesSection, recurrence: Pattern, oddities: list[LegacyOddity], alone: list[OldEvent]
 ) -> tuple[dict[str, OldEvent], Pattern]:
     """Return the stored dates by original start, and a pattern that contains all of them.
 

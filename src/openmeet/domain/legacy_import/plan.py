@@ -30,7 +30,7 @@ class LegacyRsvp:
 
 
 @dataclass(frozen=True, slots=True)
-class Single:
+class PlannedEvent:
     """A single event, or a date of a series.
 
     For a date, ``name`` is its original start and ``overridden`` lists the fields that differ from the series.
@@ -56,7 +56,7 @@ class LegacySeriesPart:
     timing: Timing
     is_cancelled: bool
     after: int | None
-    dates: tuple[Single, ...]
+    dates: tuple[PlannedEvent, ...]
     followers: tuple[int, ...]
 
 
@@ -69,11 +69,11 @@ class LegacyPlan:
     groups: list[OldGroup] = field(default_factory=list)
     members: list[OldMember] = field(default_factory=list)
     parts: list[LegacySeriesPart] = field(default_factory=list)
-    singles: list[Single] = field(default_factory=list)
+    singles: list[PlannedEvent] = field(default_factory=list)
     oddities: list[LegacyOddity] = field(default_factory=list)
 
     @property
-    def dates(self) -> list[Single]:
+    def dates(self) -> list[PlannedEvent]:
         return [one for part in self.parts for one in part.dates]
 
     def counts(self) -> Mapping[str, int]:
@@ -153,7 +153,11 @@ def followers_of(answers: Iterable[LegacyRsvp]) -> tuple[int, ...]:
 
 
 def _choose(
-    rsvp_by_user: dict[int, LegacyRsvp], event: OldEvent, answer: OldAnswer, old: LegacyData, oddities: list[LegacyOddity]
+    rsvp_by_user: dict[int, LegacyRsvp],
+    event: OldEvent,
+    answer: OldAnswer,
+    old: LegacyData,
+    oddities: list[LegacyOddity],
 ) -> None:
     subject = f"event {event.id}"
     status = STATUSES.get(answer.status or "")

@@ -35,7 +35,7 @@ class LegacyRowKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class ImportRun:
     """An import of one source. ``expected`` are the counts of its plan."""
 
     id: str
@@ -53,14 +53,14 @@ _AT_ONCE = 500
 _COLUMNS = "id, source, zone, state, expected, started_at, finished_at"
 
 
-async def run_of(reader: Reader, source: str) -> Run | None:
+async def run_of(reader: Reader, source: str) -> ImportRun | None:
     """The run of this source, unless it was rolled back."""
     row = await reader.fetch_one(
         f"select {_COLUMNS} from legacy_runs where source = :source and state <> 'rolled_back'", source=source
     )
     if row is None:
         return None
-    return Run(
+    return ImportRun(
         row["id"],
         row["source"],
         row["zone"],

@@ -33,7 +33,7 @@ _MOST = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
-class Values:
+class OldRow:
     """A row with normalized column names. ``subject`` names it for readers (``event 12``); ``oddities`` collects unreadable
     values.
     """
@@ -57,7 +57,7 @@ def plain(name: str) -> str:
     return name.replace("_", "").lower()
 
 
-def values_of(row: Mapping[str, Any], noun: str, number: int, oddities: list[LegacyOddity]) -> Values | None:
+def values_of(row: Mapping[str, Any], noun: str, number: int, oddities: list[LegacyOddity]) -> OldRow | None:
     """Return a row with normalized names. None, with an oddity, if it has no id.
 
     ``noun`` and ``number`` name the row in the oddity by its table and position.
@@ -68,7 +68,7 @@ def values_of(row: Mapping[str, Any], noun: str, number: int, oddities: list[Leg
         reason = "it is empty" if by_name.get("id") in (None, "") else f"id: {str(by_name['id'])[:40]!r}"
         oddities.append(LegacyOddity(Oddity.NO_NUMBER, f"{noun} row {number}", reason))
         return None
-    return Values(old_id, f"{noun} {old_id}", by_name, oddities)
+    return OldRow(old_id, f"{noun} {old_id}", by_name, oddities)
 
 
 def shape_of(event_columns: Iterable[str]) -> LegacyShape:
@@ -77,7 +77,7 @@ def shape_of(event_columns: Iterable[str]) -> LegacyShape:
     return LegacyShape(has_recurrence=names >= _RECURRENCE, has_split_points=_SPLIT in names)
 
 
-def user_of(row: Values) -> OldUser:
+def user_of(row: OldRow) -> OldUser:
     name = " ".join(filter(None, (_text(row, "firstname"), _text(row, "lastname")))) or _text(row, "name")
     social = _text(row, "socialid")
     return OldUser(
@@ -91,7 +91,7 @@ def user_of(row: Values) -> OldUser:
     )
 
 
-def group_of(row: Values) -> OldGroup:
+def group_of(row: OldRow) -> OldGroup:
     return OldGroup(
         id=row.id,
         slug=_text(row, "slug"),
@@ -106,7 +106,7 @@ def group_of(row: Values) -> OldGroup:
     )
 
 
-def member_of(row: Values, roles: Mapping[int, str]) -> OldMember | None:
+def member_of(row: OldRow, roles: Mapping[int, str]) -> OldMember | None:
     """Parse a membership. None if the row has no user or group."""
     group_id, user_id = _optional_id(row, "groupid"), _optional_id(row, "userid")
     if group_id is None or user_id is None:
@@ -115,7 +115,7 @@ def member_of(row: Values, roles: Mapping[int, str]) -> OldMember | None:
     return OldMember(row.id, group_id, user_id, role.lower() or "member")
 
 
-def event_of(row: Values) -> OldEvent:
+def event_of(row: OldRow) -> OldEvent:
     return OldEvent(
         id=row.id,
         slug=_text(row, "slug"),
@@ -152,7 +152,7 @@ def event_of(row: Values) -> OldEvent:
     )
 
 
-def answer_of(row: Values, roles: Mapping[int, str]) -> OldAnswer | None:
+def answer_of(row: OldRow, roles: Mapping[int, str]) -> OldAnswer | None:
     """Parse an RSVP. None if the row has no user or event."""
     event_id, user_id = _optional_id(row, "eventid"), _optional_id(row, "userid")
     if event_id is None or user_id is None:
@@ -168,12 +168,12 @@ def answer_of(row: Values, roles: Mapping[int, str]) -> OldAnswer | None:
     )
 
 
-def role_of(row: Values) -> tuple[int, str]:
+def role_of(row: OldRow) -> tuple[int, str]:
     """Id and name from a row of a role table."""
     return row.id, _text(row, "name")
 
 
-def room_of(row: Values) -> tuple[int | None, int | None, str]:
+def room_of(row: OldRow) -> tuple[int | None, int | None, str]:
     """Event, group and room id from a row of the chat room table."""
     return _optional_id(row, "eventid"), _optional_id(row, "groupid"), _text(row, "matrixroomid")
 
@@ -204,7 +204,7 @@ def _parsed(value: Any, name: str, parse: Callable[[Any], datetime]) -> datetime
         raise InvalidInput(name, LegacyImportReason.MALFORMED_TIME, label=name, value=repr(str(value)[:40])) from None
 
 
-def _moment(row: Values, name: str) -> Instant | None:
+def _moment(row: OldRow, name: str) -> Instant | None:
     """A time in the supported range. None, with an oddity, for any other."""
     try:
         return _within_years(moment_of(row.get(name), name), row.get(name), name)
@@ -226,17 +226,19 @@ def _within_years(at: Instant | None, value: object, name: str) -> Instant | Non
     return at
 
 
-def _text(row: Values, name: str) -> str:
+def _text(row: OldRow, name: str) -> str:
     value = row.get(name)
     # OpenMeet cannot store U+0000, but other databases may contain it.
     return "" if value is None else str(value).replace("\x00", "")
 
 
-def _optional_id(row: Values, name: str) -> int | None:
+def _optional_id(row: OldRow, name: str) -> int | None:
     value = row.get(name)
     number = _whole(value)
     if number is None and value not in (None, ""):
-        row.oddities.append(LegacyOddity(Oddity.UNREADABLE, row.subject, f"{name} is no whole number: {str(value)[:40]!r}"))
+        row.oddities.append(
+            LegacyOddity(Oddity.UNREADABLE, row.subject, f"{name} is no whole number: {str(value)[:40]!r}")
+        )
     return number
 
 
@@ -251,12 +253,12 @@ def _whole(value: object) -> int | None:
     return number if -_MOST <= number <= _MOST else None
 
 
-def _flag(row: Values, name: str) -> bool:
+def _flag(row: OldRow, name: str) -> bool:
     value = row.get(name)
     return value.lower() in {"t", "true", "1"} if isinstance(value, str) else bool(value)
 
 
-def _decimal(row: Values, name: str, most: float) -> str:
+def _decimal(row: OldRow, name: str, most: float) -> str:
     text = _text(row, name)
     try:
         number = float(text)
@@ -275,14 +277,14 @@ def _json(value: object) -> object:
         return value
 
 
-def _rule(row: Values) -> Mapping[str, Any] | str | None:
+def _rule(row: OldRow) -> Mapping[str, Any] | str | None:
     value = _json(row.get("recurrencerule"))
     if isinstance(value, Mapping):
         return value or None
     return str(value) if value else None
 
 
-def _texts(row: Values, name: str) -> tuple[str, ...]:
+def _texts(row: OldRow, name: str) -> tuple[str, ...]:
     value = _json(row.get(name))
     if isinstance(value, list):
         return tuple(str(one) for one in value if one)
@@ -317,7 +319,7 @@ class LegacyDatabase(Protocol):
 
 async def read_old(source: LegacyDatabase) -> LegacyData:
     """Read the whole source. Raises InvalidInput if it is not a database of the older model."""
-    tables: dict[str, list[Values]] = defaultdict(list)
+    tables: dict[str, list[OldRow]] = defaultdict(list)
     numbers: Counter[str] = Counter()
     event_columns: set[str] = set()
     oddities: list[LegacyOddity] = []
@@ -353,7 +355,7 @@ def _sorted(items: Iterable[Any]) -> list[Any]:
     return sorted(items, key=lambda one: int(one.id))
 
 
-def _add_rooms(old: LegacyData, rooms: Iterable[Values]) -> None:
+def _add_rooms(old: LegacyData, rooms: Iterable[OldRow]) -> None:
     for event_id, group_id, room in map(room_of, rooms):
         event, group = old.events.get(event_id or -1), old.groups.get(group_id or -1)
         if event is not None and event.matrix_room_id is None and room:
@@ -362,7 +364,7 @@ def _add_rooms(old: LegacyData, rooms: Iterable[Values]) -> None:
             old.groups[group.id] = replace(group, matrix_room_id=room)
 
 
-class Dump:
+class PostgresDump:
     """A file of JSON lines."""
 
     def __init__(self, path: Path) -> None:
@@ -447,4 +449,4 @@ def source_of(text: str, schema: str = "public") -> LegacyDatabase:
     path = Path(text)
     if not path.is_file():
         raise InvalidInput("source", LegacyImportReason.NO_SUCH_FILE, text=repr(text))
-    return Dump(path)
+    return PostgresDump(path)

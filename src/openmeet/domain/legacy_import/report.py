@@ -41,7 +41,9 @@ def lines_of(plan: LegacyPlan) -> Iterator[str]:
     for what, count in Counter(oddity.what for oddity in plan.oddities).most_common():
         yield f"  {count:,} × {what.value}: {WORDS[what]}"
         same = [oddity for oddity in plan.oddities if oddity.what is what]
-        yield from (f"      {oddity.subject}{f' ({oddity.detail})' if oddity.detail else ''}" for oddity in same[:SHOWN])
+        yield from (
+            f"      {oddity.subject}{f' ({oddity.detail})' if oddity.detail else ''}" for oddity in same[:SHOWN]
+        )
         if count > SHOWN:
             yield f"      … and {count - SHOWN:,} more (--json lists all)"
 

@@ -15,7 +15,7 @@ from openmeet.domain.events.model import EventId
 from openmeet.domain.groups import membership_queries as groups
 from openmeet.domain.groups.model import GroupId
 from openmeet.domain.legacy_import import queries
-from openmeet.domain.legacy_import.queries import LegacyRowKind, Run, RunState
+from openmeet.domain.legacy_import.queries import ImportRun, LegacyRowKind, RunState
 from openmeet.domain.legacy_import.reasons import LegacyImportReason
 from openmeet.domain.series import linking as series
 from openmeet.domain.series.model import SeriesId
@@ -32,7 +32,7 @@ _SERIES_AT_ONCE = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Since:
+class ChangesSinceImport:
     """Numbers of actions by people on the imported rows since the import."""
 
     people: int
@@ -57,9 +57,9 @@ class Since:
         return "; ".join(f"{count} {what}" for count, what in counts if count)
 
 
-async def since(reader: Reader, run: Run) -> Since:
+async def since(reader: Reader, run: ImportRun) -> ChangesSinceImport:
     """Count the rows that a rollback would delete although the run did not create them."""
-    return Since(
+    return ChangesSinceImport(
         await queries.count_active_users(reader, run.id),
         await queries.changed_events(reader, run.id),
         await queries.count_new_rsvps(reader, run.id),
@@ -92,7 +92,7 @@ async def roll_back(db: Database, source: str, on_progress: OnProgress) -> int:
 
 
 async def _all(
-    db: Database, run: Run, kind: LegacyRowKind, erase: Erase, on_progress: OnProgress, *, at_once: int = _AT_ONCE
+    db: Database, run: ImportRun, kind: LegacyRowKind, erase: Erase, on_progress: OnProgress, *, at_once: int = _AT_ONCE
 ) -> None:
     async with db.reader() as reader:
         total = len(await queries.known(reader, run.id, kind))
@@ -125,7 +125,7 @@ async def _erase_groups(tx: Transaction, ids: Sequence[str]) -> None:
     await groups.erase(tx, [GroupId(one) for one in ids])
 
 
-async def _people(db: Database, run: Run, on_progress: OnProgress) -> int:
+async def _people(db: Database, run: ImportRun, on_progress: OnProgress) -> int:
     async with db.reader() as reader:
         user_ids = list((await queries.known(reader, run.id, LegacyRowKind.USER)).values())
     staying = 0

@@ -37,8 +37,8 @@ from openmeet.domain.identities.actions import person_for_did
 from openmeet.domain.legacy_import import queries
 from openmeet.domain.legacy_import.details import UNTITLED, group_visibility
 from openmeet.domain.legacy_import.model import OldEvent, OldGroup, OldMember, OldUser
-from openmeet.domain.legacy_import.plan import LegacyPlan, LegacyRsvp, LegacySeriesPart, Single
-from openmeet.domain.legacy_import.queries import LegacyRowKind, Run, RunState, known, note
+from openmeet.domain.legacy_import.plan import LegacyPlan, LegacyRsvp, LegacySeriesPart, PlannedEvent
+from openmeet.domain.legacy_import.queries import ImportRun, LegacyRowKind, RunState, known, note
 from openmeet.domain.series import actions as series
 from openmeet.domain.series import linking as brought_series
 from openmeet.domain.series import materialize
@@ -59,7 +59,7 @@ _DATES = 25
 _ANSWERS = 500
 
 
-async def import_legacy(db: Database, source: str, zone: str, plan: LegacyPlan, on_progress: OnProgress) -> Run:
+async def import_legacy(db: Database, source: str, zone: str, plan: LegacyPlan, on_progress: OnProgress) -> ImportRun:
     """Execute the plan, or what is left of it. Raises UniqueViolated if the same source is being imported concurrently."""
     async with db.transaction() as tx:
         await queries.begin(tx, source, zone, plan.counts())
@@ -77,7 +77,7 @@ async def import_legacy(db: Database, source: str, zone: str, plan: LegacyPlan, 
     return run
 
 
-async def _bring_users(db: Database, run: Run, plan: LegacyPlan, on_progress: OnProgress) -> None:
+async def _bring_users(db: Database, run: ImportRun, plan: LegacyPlan, on_progress: OnProgress) -> None:
     async with db.reader() as reader:
         done = await queries.known(reader, run.id, LegacyRowKind.USER, LegacyRowKind.KNOWN)
     waiting = [user for user in plan.users if user.id not in done]
@@ -178,7 +178,7 @@ class _Importer:
             if made is not None and made.stored_until == 0:
                 await materialize.store_window(tx, made)
 
-    async def _events(self, dates: Sequence[Single], series_id: SeriesId | None) -> None:
+    async def _events(self, dates: Sequence[PlannedEvent], series_id: SeriesId | None) -> None:
         async with self._db.reader() as reader:
             event_ids = {
                 old: EventId(new)
@@ -197,7 +197,7 @@ class _Importer:
         await self._answers([(event_ids[one.old.id], answer) for one in dates for answer in one.answers])
 
     async def _event(
-        self, tx: Transaction, one: Single, series_id: SeriesId | None, taken_slugs: frozenset[str]
+        self, tx: Transaction, one: PlannedEvent, series_id: SeriesId | None, taken_slugs: frozenset[str]
     ) -> tuple[LegacyRowKind, EventId]:
         old = one.old
         record = _record(old)

@@ -73,7 +73,7 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedPicture:
     """A re-encoded picture: the bytes of each file in ``FILES``, and the width and height of the large size."""
 
     bodies: dict[tuple[Size, PictureFormat], bytes]
@@ -130,7 +130,7 @@ def decoded(body: bytes, side: int) -> Image.Image:
         raise InvalidForm({"picture": MediaReason.UNREADABLE}) from None
 
 
-def prepare(body: bytes) -> Prepared:
+def prepare(body: bytes) -> PreparedPicture:
     """Re-encode the first frame, upright and without metadata. Raises InvalidForm (``picture``)."""
     image = decoded(body, SIDES[Size.LARGE])
     bodies: dict[tuple[Size, PictureFormat], bytes] = {}
@@ -144,7 +144,7 @@ def prepare(body: bytes) -> Prepared:
         bodies[size, PictureFormat.WEBP] = _webp(made)
         if size is Size.LARGE:
             width, height = made.size
-    return Prepared(bodies, width, height)
+    return PreparedPicture(bodies, width, height)
 
 
 def shrunk(body: bytes, max_bytes: int) -> tuple[bytes, int, int] | None:
@@ -246,7 +246,7 @@ ROUND = 200
 
 async def keep(
     db: Database, store: BlobStore, workers: ChargedPool, user_id: str, body: bytes
-) -> tuple[PictureKey, Prepared]:
+) -> tuple[PictureKey, PreparedPicture]:
     """Re-encode the picture in a worker process and store it.
 
     Raises InvalidForm (``picture``), TooLarge, TooMany, Unavailable. The bytes are stored before the row, so a crash in

@@ -14,7 +14,7 @@ from typing import Any, Final, Generic, TypeVar
 import msgspec
 
 from groundwork.clock import HOUR, MINUTE
-from openmeet.domain.notifications.model import NotificationTopic, Repeats, When
+from openmeet.domain.notifications.model import NotificationTopic, RecurrenceSummary, When
 from openmeet.domain.users.model import UserId
 
 
@@ -73,7 +73,7 @@ class DatesChanged(Payload, frozen=True):
     more: int = 0
     others: tuple[When, ...] = ()
     others_moved: bool = False
-    repeats: Repeats | None = None
+    repeats: RecurrenceSummary | None = None
     reason: str = ""
     is_going: bool = False
 

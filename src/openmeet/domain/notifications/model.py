@@ -74,7 +74,7 @@ DIGEST_HOUR: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Hours:
+class DeliveryHours:
     """The times at which a user wants e-mail. ``quiet`` is (from, until) as wall-clock times in ``time_zone``, possibly
     across midnight.
     """
@@ -91,7 +91,7 @@ class NotificationRecipient:
     user_id: UserId
     has_address: bool
     channels: frozenset[Channel]
-    hours: Hours
+    hours: DeliveryHours
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ class When:
 
 
 @dataclass(frozen=True, slots=True)
-class Repeats:
+class RecurrenceSummary:
     """How a series repeats: its rule (RFC 5545) without an end, and its first start as wall-clock time."""
 
     rule: str

@@ -11,7 +11,7 @@ from openmeet.domain.moderation.blocks import unwilling_among
 from openmeet.domain.notifications import emails, kinds, preferences, queries, rules
 from openmeet.domain.notifications.emails import DueNotification
 from openmeet.domain.notifications.kinds import NotificationKind, P, SubjectType
-from openmeet.domain.notifications.model import Channel, Hours, NotificationRecipient, NotificationTopic
+from openmeet.domain.notifications.model import Channel, DeliveryHours, NotificationRecipient, NotificationTopic
 from openmeet.domain.users.model import UserId
 
 
@@ -113,13 +113,19 @@ async def _addressees(
     asked_at_once = sources[0] if are_alike else ()
     recipient_by_id = {one.user_id: one for one in await preferences.addressees(tx, people, kind.topic, asked_at_once)}
     pairs = [
-        set() if are_alike else {(user_id, source) for user_id in one.to if user_id in recipient_by_id for source in some}
+        set()
+        if are_alike
+        else {(user_id, source) for user_id in one.to if user_id in recipient_by_id for source in some}
         for one, some in zip(notices, sources, strict=True)
     ]
     unwilling = await unwilling_among(tx, {pair for some in pairs for pair in some})
     without = [{user_id for user_id, _ in some & unwilling} for some in pairs]
     return [
-        [recipient_by_id[user_id] for user_id in dict.fromkeys(one.to) if user_id in recipient_by_id and user_id not in some]
+        [
+            recipient_by_id[user_id]
+            for user_id in dict.fromkeys(one.to)
+            if user_id in recipient_by_id and user_id not in some
+        ]
         for one, some in zip(notices, without, strict=True)
     ]
 
@@ -209,7 +215,7 @@ async def choose(tx: Transaction, user_id: UserId, chosen: Mapping[NotificationT
     )
 
 
-async def choose_hours(tx: Transaction, user_id: UserId, hours: Hours) -> None:
+async def choose_hours(tx: Transaction, user_id: UserId, hours: DeliveryHours) -> None:
     """Set quiet hours and digest hour. E-mails that are already due keep their time."""
     await preferences.put_hours(tx, user_id, hours)
 

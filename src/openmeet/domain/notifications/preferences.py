@@ -12,7 +12,7 @@ from openmeet.domain.moderation.blocks import is_unwilling
 from openmeet.domain.notifications.model import (
     DIGEST_HOUR,
     Channel,
-    Hours,
+    DeliveryHours,
     NotificationRecipient,
     NotificationTopic,
     defaults_of,
@@ -97,7 +97,7 @@ async def of_person(reader: Reader, user_id: UserId) -> dict[NotificationTopic, 
     }
 
 
-async def hours(reader: Reader, user_id: UserId) -> Hours | None:
+async def hours(reader: Reader, user_id: UserId) -> DeliveryHours | None:
     """A user's quiet hours and digest hour. None if there is no such user."""
     rows = await reader.fetch(_HOURS, user_ids=[user_id])
     return _hours_of(rows[0]) if rows else None
@@ -117,7 +117,7 @@ async def put(tx: Transaction, user_id: UserId, chosen: Mapping[tuple[Notificati
     )
 
 
-async def put_hours(tx: Transaction, user_id: UserId, hours: Hours) -> None:
+async def put_hours(tx: Transaction, user_id: UserId, hours: DeliveryHours) -> None:
     start, end = (one.isoformat("minutes") for one in hours.quiet) if hours.quiet else (None, None)
     await tx.execute(
         """
@@ -136,12 +136,12 @@ async def put_hours(tx: Transaction, user_id: UserId, hours: Hours) -> None:
     )
 
 
-def _hours_of(row: Row) -> Hours:
+def _hours_of(row: Row) -> DeliveryHours:
     zone = row["time_zone"] or row["own_zone"] or "UTC"
     quiet = None
     if row["quiet_from"] is not None:
         quiet = (time.fromisoformat(row["quiet_from"]), time.fromisoformat(row["quiet_until"]))
-    return Hours(zone, quiet, DIGEST_HOUR if row["digest_hour"] is None else row["digest_hour"])
+    return DeliveryHours(zone, quiet, DIGEST_HOUR if row["digest_hour"] is None else row["digest_hour"])
 
 
 @dataclass(frozen=True, slots=True)

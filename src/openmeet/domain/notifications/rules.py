@@ -8,7 +8,7 @@ from typing import Any, assert_never
 from groundwork.clock import DAY, HOUR, MINUTE, Instant
 from groundwork.errors import InvalidForm, Why
 from openmeet.domain.notifications.kinds import NotificationKind, P, Urgency
-from openmeet.domain.notifications.model import Channel, Hours, NotificationRecipient
+from openmeet.domain.notifications.model import Channel, DeliveryHours, NotificationRecipient
 from openmeet.domain.notifications.reasons import NotificationReason
 from openmeet.recurrence.wall_time import instant_of, local_of
 
@@ -74,12 +74,12 @@ def waits_for(kind: NotificationKind[Any]) -> int:
     return {Urgency.PROMPT: 0, Urgency.TALK: TALK_WAITS_FOR}.get(kind.urgency, BUNDLED_FOR)
 
 
-def mail_due_at(hours: Hours, now: Instant, *, urgent: bool, waits: int = BUNDLED_FOR) -> Instant:
+def mail_due_at(hours: DeliveryHours, now: Instant, *, urgent: bool, waits: int = BUNDLED_FOR) -> Instant:
     """When to send an e-mail. ``waits``: how long it may wait, in microseconds."""
     return now if urgent else after_quiet(hours, Instant(now + waits))
 
 
-def after_quiet(hours: Hours, at: Instant) -> Instant:
+def after_quiet(hours: DeliveryHours, at: Instant) -> Instant:
     """Return the instant, or the end of the quiet hours that contain it."""
     if hours.quiet is None:
         return at
@@ -94,7 +94,7 @@ def after_quiet(hours: Hours, at: Instant) -> Instant:
     return max(at, instant_of(local.combine(ends_on, end), hours.time_zone))
 
 
-def next_digest(hours: Hours, now: Instant) -> tuple[str, Instant]:
+def next_digest(hours: DeliveryHours, now: Instant) -> tuple[str, Instant]:
     """The next digest that can include a notification created now: its day (``YYYY-MM-DD`` in the user's zone) and
     time.
     """
@@ -107,7 +107,7 @@ def next_digest(hours: Hours, now: Instant) -> tuple[str, Instant]:
     raise AssertionError  # tomorrow's digest hour is in the future in every zone
 
 
-def check_hours(typed: Mapping[str, str], known_zones: frozenset[str]) -> Hours:
+def check_hours(typed: Mapping[str, str], known_zones: frozenset[str]) -> DeliveryHours:
     """Validate quiet hours (``HH:MM``, both or neither), zone and digest hour. Raises InvalidForm with all problems."""
     problems: dict[str, Why] = {}
     zone = typed.get("time_zone", "")
@@ -129,4 +129,4 @@ def check_hours(typed: Mapping[str, str], known_zones: frozenset[str]) -> Hours:
     if problems:
         raise InvalidForm(problems)
     quiet = (clocks["quiet_from"], clocks["quiet_until"]) if clocks else None
-    return Hours(zone, quiet, int(hour))
+    return DeliveryHours(zone, quiet, int(hour))

@@ -19,7 +19,7 @@ import structlog
 from groundwork.errors import Unavailable
 from groundwork.geo_points import kilometres, spot
 from openmeet.domain.places import build
-from openmeet.domain.places.model import MAX_NAME, Found, Place, folded
+from openmeet.domain.places.model import MAX_NAME, Place, PlaceMatch, folded
 from openmeet.domain.places.reasons import PlaceReason
 from openmeet.settings import Settings
 
@@ -138,7 +138,7 @@ class Gazetteer:
         rows = self._rows(f"select {_COLUMNS} from places p where p.id = :id", {"id": number})
         return _place(rows[0]) if rows else None
 
-    def find(self, text: str, *, country: str = "", countries: CountryNames | None = None) -> Found:
+    def find(self, text: str, *, country: str = "", countries: CountryNames | None = None) -> PlaceMatch:
         """Find the place that a typed name means: ``Köln``, ``Springfield, IL``, ``Frankfurt Oder``.
 
         Returns one place if it is the only one with this name or has ten times the population of the next; otherwise
@@ -150,15 +150,15 @@ class Gazetteer:
         candidates = self._named(form)
         if candidates and form.isascii() and len(form) <= _SHORT and form != folded(candidates[0].name):
             # Many places have three letters as another name: ``Ber`` is a name of Véroia.
-            return Found(None, tuple(self.suggest(text, country=country)))
+            return PlaceMatch(None, tuple(self.suggest(text, country=country)))
         if not candidates:
             candidates = self._disambiguated(text, countries)
         if not candidates:
-            return Found(None, tuple(self.suggest(text, country=country)))
+            return PlaceMatch(None, tuple(self.suggest(text, country=country)))
         if len(candidates) == 1 or candidates[0].population >= _MUCH_LARGER * max(1, candidates[1].population):
-            return Found(candidates[0])
+            return PlaceMatch(candidates[0])
         likely = sorted(candidates, key=lambda place: (folded(place.name) != form, place.country != country))
-        return Found(None, tuple(likely[:MAX_CHOICES]))
+        return PlaceMatch(None, tuple(likely[:MAX_CHOICES]))
 
     def find_town(self, name: str, *, region: str = "", country: str = "") -> Place | None:
         """Find the town of an address by its name, and by country and region if known. None unless it is unambiguous."""

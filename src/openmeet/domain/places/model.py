@@ -38,7 +38,7 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class PlaceMatch:
     """The result of a look-up: one place, or the choices for a person (empty if no place has this name)."""
 
     place: Place | None

@@ -27,7 +27,7 @@ from openmeet.domain.events.queries import lock_several
 from openmeet.domain.notifications import fan_out, kinds
 from openmeet.domain.notifications.fan_out import FanOutAudience, FanOutId, RecipientPage
 from openmeet.domain.notifications.kinds import KINDS, DatesChanged, NotificationKind
-from openmeet.domain.notifications.model import Repeats, When
+from openmeet.domain.notifications.model import RecurrenceSummary, When
 from openmeet.domain.notifications.notify import Notice
 from openmeet.domain.series import date_queries, follower_queries, queries
 from openmeet.domain.series.model import Series, SeriesId
@@ -155,7 +155,7 @@ def with_rule(news: Sequence[SeriesNews], before: Pattern, after: Pattern) -> li
     old, new = _endless(before), _endless(after)
     if new is None or new.rule is None or (old is not None and describe(new) == describe(old)):
         return list(news)
-    repeats = Repeats(format_rule(new.rule), new.start, new.is_all_day)
+    repeats = RecurrenceSummary(format_rule(new.rule), new.start, new.is_all_day)
     return [
         msgspec.structs.replace(
             one,

@@ -181,7 +181,7 @@ async def insert_session(
 
 
 @dataclass(frozen=True, slots=True)
-class Holder:
+class SessionHolder:
     """The user of a session, its expiry, and the day on which the user was last seen.
 
     ``is_at_servers``: we hold an open session at the PDS of one of their accounts.
@@ -194,7 +194,7 @@ class Holder:
     portrait: str | None
 
 
-async def holder(reader: Reader, token_hash: bytes, kind: SessionTransport) -> Holder | None:
+async def holder(reader: Reader, token_hash: bytes, kind: SessionTransport) -> SessionHolder | None:
     """The holder of this token. None if it is unknown, expired, or belongs to the other transport."""
     row = await reader.fetch_one(
         f"""
@@ -211,7 +211,7 @@ async def holder(reader: Reader, token_hash: bytes, kind: SessionTransport) -> H
         return None
     caller = Caller(UserId(row["id"]), row["display_name"], row["language"])
     seen_at = None if row["seen_at"] is None else Instant(row["seen_at"])
-    return Holder(
+    return SessionHolder(
         caller, Instant(row["expires_at"]), seen_at, is_at_servers=bool(row["at_servers"]), portrait=row["portrait_key"]
     )
 

@@ -20,7 +20,7 @@ from openmeet.domain.events.content import changed_field_label
 from openmeet.domain.events.model import Event
 from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications.kinds import DatesChanged, NotificationKind, Payload
-from openmeet.domain.notifications.model import Repeats, When
+from openmeet.domain.notifications.model import RecurrenceSummary, When
 from openmeet.domain.users.model import UserId, unnamed
 from openmeet.emails.notifications import conditions
 from openmeet.emails.notifications.conditions import Present
@@ -215,7 +215,7 @@ def _with_full_stop(text: str) -> str:
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
-def _rule_text(repeats: Repeats) -> str:
+def _rule(repeats: RecurrenceSummary) -> str:
     """The recurrence rule as part of a sentence: ``every Tuesday at 18:00``."""
     return describe_inside(repeats.pattern)
 

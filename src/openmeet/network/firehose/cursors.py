@@ -104,7 +104,7 @@ class StreamCursor:
 
 
 @dataclass(frozen=True, slots=True)
-class Rejected:
+class RejectedFrame:
     """A frame that was not processed. ``frame`` is cut at 100 kB."""
 
     source: str
@@ -128,7 +128,11 @@ async def keep_sources(tx: Transaction, urls: Collection[str]) -> None:
 
 
 async def advance(
-    tx: Transaction, url: str, cursor: int, account_states: Mapping[str, AccountState], rejected: Sequence[Rejected]
+    tx: Transaction,
+    url: str,
+    cursor: int,
+    account_states: Mapping[str, AccountState],
+    rejected: Sequence[RejectedFrame],
 ) -> None:
     """Store a source's cursor and the verified state of the repositories. The queue has confirmed all messages up to
     the cursor.
@@ -149,7 +153,7 @@ async def advance(
     await tx.execute(ADVANCE, url=url, cursor=cursor, now=tx.now)
 
 
-async def advance_lines(tx: Transaction, url: str, cursor: int | None, rejected: Sequence[Rejected]) -> None:
+async def advance_lines(tx: Transaction, url: str, cursor: int | None, rejected: Sequence[RejectedFrame]) -> None:
     """Store how far a Jetstream source was read, and what was rejected. Jetstream provides no verified repositories."""
     await _reject(tx, rejected)
     if cursor is not None:
@@ -162,7 +166,7 @@ async def seen_at(reader: Reader, url: str) -> Instant | None:
     return None if row is None or row["seen_at"] is None else Instant(row["seen_at"])
 
 
-async def _reject(tx: Transaction, rejected: Sequence[Rejected]) -> None:
+async def _reject(tx: Transaction, rejected: Sequence[RejectedFrame]) -> None:
     for one in rejected:
         await tx.execute(
             REJECT,
@@ -230,9 +234,9 @@ async def count_rejected(reader: Reader) -> int:
     return 0 if row is None else int(row["n"])
 
 
-async def rejected(reader: Reader, *, limit: int = 100) -> list[Rejected]:
+async def rejected(reader: Reader, *, limit: int = 100) -> list[RejectedFrame]:
     """Return the frames kept for inspection, newest first."""
     return [
-        Rejected(row["source"], row["seq"], row["did"], row["reason"], bytes(row["frame"]))
+        RejectedFrame(row["source"], row["seq"], row["did"], row["reason"], bytes(row["frame"]))
         for row in await reader.fetch(LIST_REJECTED, limit=limit)
     ]

@@ -13,7 +13,7 @@ from groundwork.http.client import HttpClient
 from openmeet.network.firehose.delivery import TenantQueues
 from openmeet.network.firehose.metrics import FirehoseMetrics
 from openmeet.network.firehose.sources import Interests
-from openmeet.network.firehose.unresolved import Unresolved
+from openmeet.network.firehose.unresolved import UnresolvedAuthors
 from openmeet.network.firehose.verification import Verifier
 
 # Frames being verified or waiting for the queue; a few megabytes at the usual 5 kB per frame.
@@ -34,7 +34,7 @@ class Consumer:
     interests: Interests
     delivering: TenantQueues
     counting: FirehoseMetrics
-    unresolved: Unresolved = field(default_factory=Unresolved)
+    unresolved: UnresolvedAuthors = field(default_factory=UnresolvedAuthors)
     backoff: Backoff = field(default_factory=Backoff)
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 

@@ -30,7 +30,7 @@ from groundwork.clock import HOUR, MINUTE, SECOND, Instant
 from groundwork.errors import Failure, Unavailable
 from groundwork.telemetry.logs import log
 from openmeet.network.firehose import cursors, gaps, sources
-from openmeet.network.firehose.cursors import Rejected, SourceState
+from openmeet.network.firehose.cursors import RejectedFrame, SourceState
 from openmeet.network.firehose.delivery import deliver
 from openmeet.network.firehose.following import BATCH, MAX_PENDING, SAVE_SECONDS, Consumer, follow_until
 from openmeet.network.records.collections import CONCERNING
@@ -178,9 +178,9 @@ class _Lines:
             # Lines of the same commit share a cursor, and a refused line may have none.
             latest = self._consumer.clock.now() + MAX_AHEAD
             self._cursor = max((line.cursor for line in batch if 0 < line.cursor <= latest), default=self._cursor)
-            await self._save(authors, [Rejected(self._url, None, None, one.refusal, one.raw) for one in refused])
+            await self._save(authors, [RejectedFrame(self._url, None, None, one.refusal, one.raw) for one in refused])
 
-    async def _save(self, authors: set[Did], refused: list[Rejected]) -> None:
+    async def _save(self, authors: set[Did], refused: list[RejectedFrame]) -> None:
         """Store the cursor. If the database is unreachable, the cursor stays: later lines are sent again and recognized
         as duplicates.
         """

@@ -34,7 +34,7 @@ from groundwork.clock import MINUTE, Instant
 from groundwork.errors import Failure, RemoteFailed, Unavailable
 from groundwork.telemetry.logs import log
 from openmeet.network.firehose import cursors, gaps
-from openmeet.network.firehose.cursors import Rejected, SourceState
+from openmeet.network.firehose.cursors import RejectedFrame, SourceState
 from openmeet.network.firehose.delivery import deliver
 from openmeet.network.firehose.following import BATCH, MAX_PENDING, SAVE_SECONDS, Consumer
 from openmeet.network.firehose.lookups import Lookups, PendingCommit
@@ -298,11 +298,11 @@ class RepoStream:
         reads = [(pending_commit.seq, did, pending_commit.frame, read) for pending_commit, did, read in beside]
         reads += [(item.seq, Did(item.did), item.frame, item.reading.result()) for item in batch]
         account_states: dict[str, AccountState] = {}
-        refused: list[Rejected] = []
+        refused: list[RejectedFrame] = []
         messages: list[RecordMessage | Hint] = []
         for seq, did, frame, read in reads:
             if read.refusal:
-                refused.append(Rejected(self._url, seq or None, did or None, read.refusal, frame))
+                refused.append(RejectedFrame(self._url, seq or None, did or None, read.refusal, frame))
                 self._consumer.counting.frames_rejected.inc()
                 log.warning("frame.rejected", source=self._url, seq=seq, did=did, reason=read.refusal)
             if read.state is not None:
@@ -333,7 +333,7 @@ class RepoStream:
         if self._cursor != self._stored or self._lost is not None or self._consumer.unresolved.is_changed:
             await self._save({}, ())
 
-    async def _save(self, account_states: Mapping[str, AccountState], refused: Sequence[Rejected]) -> None:
+    async def _save(self, account_states: Mapping[str, AccountState], refused: Sequence[RejectedFrame]) -> None:
         """Store the cursor. If the database is unreachable, the cursor stays: later frames are sent again and
         recognized as duplicates.
         """

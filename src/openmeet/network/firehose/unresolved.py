@@ -60,7 +60,7 @@ class _NewRow:
 
 
 @dataclass(slots=True)
-class Unresolved:
+class UnresolvedAuthors:
     """The rows in memory, shared by all streams of a process. Changes are stored together with the next cursor
     (``save``).
     """
@@ -160,7 +160,7 @@ class RetryContext:
     interests: Interests
     delivering: TenantQueues
     counting: FirehoseMetrics
-    unresolved: Unresolved
+    unresolved: UnresolvedAuthors
 
 
 async def retry(retrying: RetryContext, stop: asyncio.Event) -> None:

@@ -35,58 +35,63 @@ async def apply(
     ``counts_pending``: also count the pending RSVPs of events in the batch; a caller that turns this off must have them
     counted later. Raises TransactionConflict if accounts of people concerned were merged in the meantime: retry.
     """
-    readings = [read(message, tx.now) for message in messages]
-    batch = await load_batch(tx, context, readings)
+    parsed_messages = [read(message, tx.now) for message in messages]
+    batch = await load_batch(tx, context, parsed_messages)
     if not counts_pending:
         batch.waited_for.clear()
-    readings = batch.following(readings)
+    parsed_messages = batch.following(parsed_messages)
     outcomes: dict[int, IngestResult] = {}
     try:
-        for number, wave in enumerate(_waves(batch, readings)):
+        for number, wave in enumerate(_waves(batch, parsed_messages)):
             if number:
-                uris = sorted({readings[place].message.uri for place in wave})
+                uris = sorted({parsed_messages[place].message.uri for place in wave})
                 # A second version of a record must see the result of the first.
                 seen_records = await seen.find_many(tx, uris)
-                readings = await _following_now(tx, batch, readings)
+                parsed_messages = await _following_now(tx, batch, parsed_messages)
             else:
-                seen_records = batch.before
-            await _apply_wave(tx, context, batch, {place: readings[place] for place in wave}, seen_records, outcomes)
-        await remote_series.fill(tx, batch.freed_dates, batch.appeared)
-        await _follow_transfers(tx, context, readings, outcomes)
+                seen_records = batch.seen_records
+            await _apply_wave(
+                tx, context, batch, {place: parsed_messages[place] for place in wave}, seen_records, outcomes
+            )
+        await remote_series.fill(tx, batch.freed_dates, batch.changed_series)
+        await _follow_transfers(tx, context, parsed_messages, outcomes)
     except ForeignKeyViolated as failure:
         raise TransactionConflict("somebody was joined with another row of theirs in between") from failure
-    of_version = {_version(readings[place].message): outcome for place, outcome in outcomes.items()}
-    for place, reading in enumerate(readings):
+    of_version = {_version(parsed_messages[place].message): outcome for place, outcome in outcomes.items()}
+    for place, parsed in enumerate(parsed_messages):
         if place not in outcomes:
-            first = of_version[_version(reading.message)]
+            first = of_version[_version(parsed.message)]
             outcomes[place] = first if first in _REFUSED else IngestResult.KNOWN
-    results = [outcomes[place] for place in range(len(readings))]
-    await _apply_intake_rules(tx, context, batch, readings, results)
+    results = [outcomes[place] for place in range(len(parsed_messages))]
+    await _apply_intake_rules(tx, context, batch, parsed_messages, results)
     return results
 
 
-async def _following_now(tx: Transaction, batch: Batch, readings: list[ParsedMessage]) -> list[ParsedMessage]:
+async def _following_now(tx: Transaction, batch: Batch, parsed_messages: list[ParsedMessage]) -> list[ParsedMessage]:
     """Point later messages at the current records. A record of the previous wave may be the new record of a transferred
     event.
     """
-    if not any(reading.event is not None and reading.message.uri in batch.owned for reading in readings):
-        return readings
-    subjects = {str(reading.rsvp.subject) for reading in readings if reading.rsvp is not None}
-    return replace(batch, current_uris=await by_record.current(tx, subjects)).following(readings)
+    if not any(parsed.event is not None and parsed.message.uri in batch.published_uris for parsed in parsed_messages):
+        return parsed_messages
+    subjects = {str(parsed.rsvp.subject) for parsed in parsed_messages if parsed.rsvp is not None}
+    return replace(batch, current_uris=await by_record.current(tx, subjects)).following(parsed_messages)
 
 
 async def _follow_transfers(
-    tx: Transaction, context: IngestionContext, readings: Sequence[ParsedMessage], outcomes: Mapping[int, IngestResult]
+    tx: Transaction,
+    context: IngestionContext,
+    parsed_messages: Sequence[ParsedMessage],
+    outcomes: Mapping[int, IngestResult],
 ) -> None:
     """Follow ownership transfers once everything else in the batch is applied, because RSVPs in it refer to the old
     URIs.
     """
-    for place, reading in enumerate(readings):
-        if outcomes.get(place) is IngestResult.APPLIED and reading.event is not None:
-            await ownership_transfer.follow(tx, context, reading.message.uri, reading.record)
+    for place, parsed in enumerate(parsed_messages):
+        if outcomes.get(place) is IngestResult.APPLIED and parsed.event is not None:
+            await ownership_transfer.follow(tx, context, parsed.message.uri, parsed.record)
 
 
-def _waves(batch: Batch, readings: Sequence[ParsedMessage]) -> Iterator[list[int]]:
+def _waves(batch: Batch, parsed_messages: Sequence[ParsedMessage]) -> Iterator[list[int]]:
     """Yield the messages, by index, in waves: no two messages of one wave are about the same record or the same
     person's RSVP to the same event.
 
@@ -95,16 +100,16 @@ def _waves(batch: Batch, readings: Sequence[ParsedMessage]) -> Iterator[list[int
     """
     # A deletion does not name its record's subject, and the current version is only known after the earlier waves.
     subjects: dict[str, set[str | None]] = {
-        uri: {seen_record.subject_uri} - {None} for uri, seen_record in batch.before.items()
+        uri: {seen_record.subject_uri} - {None} for uri, seen_record in batch.seen_records.items()
     }
-    for reading in readings:
-        subjects.setdefault(reading.message.uri, set()).update({reading.subject_uri} - {None})
+    for parsed in parsed_messages:
+        subjects.setdefault(parsed.message.uri, set()).update({parsed.subject_uri} - {None})
     waves: list[list[int]] = []
     used: dict[object, int] = {}
     copies: set[object] = set()
-    for place, reading in enumerate(readings):
-        message = reading.message
-        if message.uri not in batch.owned:
+    for place, parsed in enumerate(parsed_messages):
+        message = parsed.message
+        if message.uri not in batch.published_uris:
             if _version(message) in copies:
                 continue
             copies.add(_version(message))
@@ -135,32 +140,32 @@ async def _apply_wave(
     deletions: dict[int, RecordMessage] = {}
     unknown: dict[int, ParsedMessage] = {}
     remaining: dict[int, ParsedMessage] = {}
-    for place, reading in wave.items():
-        message, before = reading.message, seen_records.get(reading.message.uri)
+    for place, parsed in wave.items():
+        message, before = parsed.message, seen_records.get(parsed.message.uri)
         refusal = batch.refusal(message, tx.now)
         if refusal is not None:
             outcomes[place] = refusal
             continue
         if batch.is_late(message):
-            remaining[place] = reading
+            remaining[place] = parsed
             continue
         if before is not None and _is_in_flight(message, before):
             doubted.append(message.uri)
-        if message.uri in batch.owned or message.uri in batch.former:
-            remaining[place] = reading
+        if message.uri in batch.published_uris or message.uri in batch.superseded_uris:
+            remaining[place] = parsed
         elif message.body is None:
             if before is None or before.state is RecordState.TOMBSTONE:
-                unknown[place] = reading
+                unknown[place] = parsed
             elif message.collection in EVENTS or message.collection in RSVPS:
                 deletions[place] = message
             else:
-                remaining[place] = reading
+                remaining[place] = parsed
         elif message.collection in EVENTS:
-            events[place] = apply_bulk.EventUpdate(reading, before)
+            events[place] = apply_bulk.EventUpdate(parsed, before)
         elif message.collection in RSVPS:
-            replies[place] = apply_bulk.RsvpUpdate(reading, before)
+            replies[place] = apply_bulk.RsvpUpdate(parsed, before)
         else:
-            remaining[place] = reading
+            remaining[place] = parsed
     # The current time serves as a growing revision: a message that arrives after a proof requests another one.
     await enqueue_many(tx, JobKind.PROVE_RECORD, [(uri, int(tx.now), tx.now) for uri in doubted])
     outcomes.update(zip(events, await apply_bulk.put_each(tx, context, batch, list(events.values())), strict=True))
@@ -168,12 +173,12 @@ async def _apply_wave(
     await _note_gone(tx, list(unknown.values()), seen_records)
     outcomes.update(dict.fromkeys(unknown, IngestResult.KNOWN))
     outcomes.update(await _delete_each(tx, context, batch, deletions))
-    for place, reading in remaining.items():
-        before = seen_records.get(reading.message.uri)
-        if before is not None and reading.message.collection in RSVPS:
+    for place, parsed in remaining.items():
+        before = seen_records.get(parsed.message.uri)
+        if before is not None and parsed.message.collection in RSVPS:
             # Its event may have moved to another record in this batch.
             before = await seen.find(tx, before.uri)
-        outcomes[place] = await apply_one(tx, context, batch, reading, before)
+        outcomes[place] = await apply_one(tx, context, batch, parsed, before)
 
 
 async def _delete_each(
@@ -192,15 +197,17 @@ async def _delete_each(
     return outcomes
 
 
-async def _note_gone(tx: Transaction, readings: Sequence[ParsedMessage], seen_records: dict[str, SeenRecord]) -> None:
+async def _note_gone(
+    tx: Transaction, parsed_messages: Sequence[ParsedMessage], seen_records: dict[str, SeenRecord]
+) -> None:
     """Store deletions of unknown records, so that older messages are ignored."""
     updates = [
         seen.RecordUpdate(
-            reading.message,
+            parsed.message,
             RecordState.TOMBSTONE,
-            subject_uri=seen_records[reading.message.uri].subject_uri if reading.message.uri in seen_records else None,
+            subject_uri=seen_records[parsed.message.uri].subject_uri if parsed.message.uri in seen_records else None,
         )
-        for reading in readings
+        for parsed in parsed_messages
     ]
     newest = await seen.put_each(tx, updates)
     for one in updates:
@@ -221,20 +228,20 @@ async def _apply_intake_rules(
     tx: Transaction,
     context: IngestionContext,
     batch: Batch,
-    readings: Sequence[ParsedMessage],
+    parsed_messages: Sequence[ParsedMessage],
     outcomes: Sequence[IngestResult],
 ) -> None:
     """Apply the intake rules to new events, by author."""
     fresh: dict[str, list[str]] = {}
-    here_before = {uri for uri, known in batch.before.items() if known.state is RecordState.MAPPED}
-    for reading, outcome in zip(readings, outcomes, strict=True):
-        uri = reading.message.uri
-        if outcome not in {IngestResult.APPLIED, IngestResult.RAW} or uri in batch.owned:
+    here_before = {uri for uri, seen_record in batch.seen_records.items() if seen_record.state is RecordState.MAPPED}
+    for parsed, outcome in zip(parsed_messages, outcomes, strict=True):
+        uri = parsed.message.uri
+        if outcome not in {IngestResult.APPLIED, IngestResult.RAW} or uri in batch.published_uris:
             continue
-        if reading.event is None:
+        if parsed.event is None:
             here_before.discard(uri)
         elif uri not in here_before:
             here_before.add(uri)
-            fresh.setdefault(reading.message.did, []).append(uri)
+            fresh.setdefault(parsed.message.did, []).append(uri)
     if fresh:
         await intake.receive(tx, fresh, context.trusted_origins)

@@ -44,8 +44,8 @@ from openmeet.outbox.publications import PublicationKind
 class EventUpdate:
     """A new version of an event record, and the record as last seen."""
 
-    reading: ParsedMessage
-    known: SeenRecord | None
+    parsed: ParsedMessage
+    seen_record: SeenRecord | None
 
 
 async def put_each(
@@ -56,10 +56,10 @@ async def put_each(
         return []
     versions = [
         seen.RecordUpdate(
-            one.reading.message,
-            RecordState.RAW if one.reading.event is None else RecordState.MAPPED,
-            one.reading.reason,
-            one.reading.subject_uri,
+            one.parsed.message,
+            RecordState.RAW if one.parsed.event is None else RecordState.MAPPED,
+            one.parsed.reason,
+            one.parsed.subject_uri,
         )
         for one in puts
     ]
@@ -68,18 +68,18 @@ async def put_each(
     applied: list[tuple[EventUpdate, NetworkEvent]] = []
     waited_for: list[str] = []
     for one, version in zip(puts, versions, strict=True):
-        is_same = one.known is not None and one.known.cid == one.reading.message.cid
-        if one.reading.message.uri not in newest:
+        is_same = one.seen_record is not None and one.seen_record.cid == one.parsed.message.cid
+        if one.parsed.message.uri not in newest:
             # RSVPs to this event may have arrived before it.
-            waited_for += [one.reading.message.uri] if is_same else []
+            waited_for += [one.parsed.message.uri] if is_same else []
             outcomes.append(IngestResult.KNOWN)
-        elif is_same and one.known is not None and one.known.state is version.state:
+        elif is_same and one.seen_record is not None and one.seen_record.state is version.state:
             outcomes.append(IngestResult.KNOWN)
-        elif one.reading.event is None:
+        elif one.parsed.event is None:
             outcomes.append(IngestResult.RAW)
         else:
-            applied.append((one, one.reading.event.event))
-            waited_for.append(one.reading.message.uri)
+            applied.append((one, one.parsed.event.event))
+            waited_for.append(one.parsed.message.uri)
             outcomes.append(IngestResult.APPLIED)
     await _apply_events(tx, context, batch, applied)
     await pending.release(tx, batch.waited_for, waited_for)
@@ -91,14 +91,14 @@ async def _apply_events(
 ) -> None:
     if not applied:
         return
-    uris = [one.reading.message.uri for one, _ in applied]
+    uris = [one.parsed.message.uri for one, _ in applied]
     await hold_each(tx, "events", "record_uri", uris)
     events_by_uri = await by_record.events_with(tx, uris)
     edited = await subjects_with_publication(tx, PublicationKind.EVENT, [event.id for event in events_by_uri.values()])
-    authors = await identities.authors_for_dids(tx, {one.reading.message.did for one, _ in applied})
+    authors = await identities.authors_for_dids(tx, {one.parsed.message.did for one, _ in applied})
     records: dict[str, RecordRead] = {}
     for one, network_event in applied:
-        message = one.reading.message
+        message = one.parsed.message
         event = events_by_uri.get(message.uri)
         if event is not None and event.id in edited:
             await _merge_with_edits(tx, context, batch, one, network_event, event)
@@ -108,23 +108,23 @@ async def _apply_events(
         records[message.uri] = RecordRead(message.uri, message.cid or "", author_id, own)
     changed = await event_actions.apply_each_from_network(tx, list(records.values()), events_by_uri)
     await enqueue_detection(
-        tx, {authors[one.reading.message.did] for one, _ in applied if one.reading.message.uri in records}
+        tx, {authors[one.parsed.message.did] for one, _ in applied if one.parsed.message.uri in records}
     )
     of_uri = {after.record_uri: (before, after) for before, after in changed}
     back = [after for before, after in changed if before is not None and before.is_without_record]
     await attendance.restore_rsvps_of(tx, back)
-    puts = [one for one, _ in applied if one.reading.message.uri in records]
+    puts = [one for one, _ in applied if one.parsed.message.uri in records]
     await _notify(tx, puts, of_uri)
     made = {uri: after.id for uri, (before, after) in of_uri.items() if uri and before is None}
     await superseded_records.delete_each(tx, made)
     await pending.follow_record(tx, made)
     for one in puts:
-        _, after = of_uri[one.reading.message.uri]
-        if remote_groups.concerns_group(one.reading.record, after, batch.switches):
+        _, after = of_uri[one.parsed.message.uri]
+        if remote_groups.concerns_group(one.parsed.record, after, batch.switches):
             await remote_groups.attribute(tx, after.id)
-        if remote_series.changes_recurrence(one.reading.record, after, batch.switches):
-            network_event = records[one.reading.message.uri].event
-            version = events.version_of(one.reading.message)
+        if remote_series.changes_recurrence(one.parsed.record, after, batch.switches):
+            network_event = records[one.parsed.message.uri].event
+            version = events.version_of(one.parsed.message)
             await remote_series.place(tx, version, network_event, after.id, batch.switches, batch.freed_dates)
 
 
@@ -133,9 +133,9 @@ async def _notify(
 ) -> None:
     """Notify the recipients of each change."""
     for one in puts:
-        before, after = of_uri[one.reading.message.uri]
-        if before is not None and one.known is not None and notify.is_news(before, after, tx.now):
-            await notify.of_change(tx, before, after.id, one.reading.message.rev)
+        before, after = of_uri[one.parsed.message.uri]
+        if before is not None and one.seen_record is not None and notify.is_news(before, after, tx.now):
+            await notify.of_change(tx, before, after.id, one.parsed.message.rev)
 
 
 async def _merge_with_edits(
@@ -147,12 +147,12 @@ async def _merge_with_edits(
     event: Event,
 ) -> None:
     """Merge a new version with the edits made here. The event is locked and has a publication."""
-    message = one.reading.message
+    message = one.parsed.message
     version = events.version_of(message)
-    before = None if one.known is None else events.version_seen(one.known)
+    before = None if one.seen_record is None else events.version_seen(one.seen_record)
     owned = await events.attach_unsent_publication(tx, context, message.uri, before, version, network_event)
     event_id = await events.apply_record(tx, context, version, network_event, owned)
-    if one.known is not None:
+    if one.seen_record is not None:
         await notify.of_change(tx, event, event_id, message.rev)
     if owned is None:
         await remote_series.place(tx, version, network_event, event_id, batch.switches, batch.freed_dates)
@@ -164,8 +164,8 @@ class RsvpUpdate:
     has completed it.
     """
 
-    reading: ParsedMessage
-    known: SeenRecord | None
+    parsed: ParsedMessage
+    seen_record: SeenRecord | None
     is_echo: bool = False
 
 
@@ -173,9 +173,7 @@ async def put_each_rsvp(tx: Transaction, batch: Batch, puts: Sequence[RsvpUpdate
     """Apply versions of different RSVP records, no two by the same person about the same event; one result each."""
     if not puts:
         return []
-    about = {
-        str(one.reading.rsvp.subject) for one in puts if one.reading.rsvp and has_durable_subject(one.reading.rsvp)
-    }
+    about = {str(one.parsed.rsvp.subject) for one in puts if one.parsed.rsvp and has_durable_subject(one.parsed.rsvp)}
     ids_by_uri = await by_record.ids_with(tx, about)
     event_ids = [_event_of(one, ids_by_uri) for one in puts]
     versions = await _versions(tx, puts, event_ids)
@@ -184,25 +182,29 @@ async def put_each_rsvp(tx: Transaction, batch: Batch, puts: Sequence[RsvpUpdate
     pairs: list[PersonAndEvent] = []
     parked: list[str] = []
     for one, version, event_id in zip(puts, versions, event_ids, strict=True):
-        message, read, known = one.reading.message, one.reading.rsvp, one.known
-        is_known = known is not None and known.cid == message.cid and known.state is version.state
+        message, read, seen_record = one.parsed.message, one.parsed.rsvp, one.seen_record
+        is_known = seen_record is not None and seen_record.cid == message.cid and seen_record.state is version.state
         if message.uri not in newest:
-            await reevaluate.reconsider_with(tx, message, known)
+            await reevaluate.reconsider_with(tx, message, seen_record)
             outcomes.append(IngestResult.ECHO if one.is_echo else IngestResult.KNOWN)
             continue
         if one.is_echo or is_known:
             outcomes.append(IngestResult.ECHO if one.is_echo else IngestResult.KNOWN)
             continue
-        if known is not None and known.subject_uri is not None and known.subject_uri != version.subject_uri:
+        if (
+            seen_record is not None
+            and seen_record.subject_uri is not None
+            and seen_record.subject_uri != version.subject_uri
+        ):
             # The record used to be about another event: withdraw the RSVP there.
             await rsvps.withdraw(
                 tx,
                 uri=message.uri,
                 did=message.did,
                 rev=message.rev,
-                subject_uri=known.subject_uri,
-                event_id=await by_record.id_with(tx, known.subject_uri),
-                after_rev=known.rev if message.is_read else message.rev,
+                subject_uri=seen_record.subject_uri,
+                event_id=await by_record.id_with(tx, seen_record.subject_uri),
+                after_rev=seen_record.rev if message.is_read else message.rev,
             )
         if read is None:
             outcomes.append(IngestResult.RAW)
@@ -219,7 +221,7 @@ async def put_each_rsvp(tx: Transaction, batch: Batch, puts: Sequence[RsvpUpdate
 
 def _event_of(put: RsvpUpdate, event_ids: Mapping[str, EventId]) -> EventId | None:
     """Return the event of an RSVP from ``event_ids``, which is keyed by record URI."""
-    return None if put.reading.rsvp is None else event_ids.get(str(put.reading.rsvp.subject))
+    return None if put.parsed.rsvp is None else event_ids.get(str(put.parsed.rsvp.subject))
 
 
 async def _versions(
@@ -227,19 +229,19 @@ async def _versions(
 ) -> list[seen.RecordUpdate]:
     """Return the new state of each record whose version is the newest."""
     early = [
-        one.reading.message.did
+        one.parsed.message.did
         for one, event_id in zip(puts, event_ids, strict=True)
-        if one.reading.rsvp is not None and event_id is None
+        if one.parsed.rsvp is not None and event_id is None
     ]
     waiting = await seen.parked_of(tx, early)
     versions: list[seen.RecordUpdate] = []
     for one, event_id in zip(puts, event_ids, strict=True):
-        message, read = one.reading.message, one.reading.rsvp
-        state, reason = RecordState.RAW, one.reading.reason
+        message, read = one.parsed.message, one.parsed.rsvp
+        state, reason = RecordState.RAW, one.parsed.reason
         if read is not None:
             if event_id is not None:
                 state = RecordState.MAPPED
-            elif one.known is not None and one.known.state is RecordState.PARKED:
+            elif one.seen_record is not None and one.seen_record.state is RecordState.PARKED:
                 state = RecordState.PARKED
             elif waiting.get(message.did, 0) < seen.PARKED_PER_AUTHOR:
                 waiting[message.did] = waiting.get(message.did, 0) + 1
@@ -247,7 +249,7 @@ async def _versions(
             else:
                 reason = RecordReason.TOO_MANY_PENDING()
         precedence = "" if read is None else read.precedence
-        versions.append(seen.RecordUpdate(message, state, reason, one.reading.subject_uri, precedence))
+        versions.append(seen.RecordUpdate(message, state, reason, one.parsed.subject_uri, precedence))
     return versions
 
 
@@ -256,7 +258,7 @@ class DeletedRecord:
     """The deletion of a record, and the record as last seen."""
 
     message: RecordMessage
-    known: SeenRecord
+    seen_record: SeenRecord
 
 
 async def delete_events(
@@ -277,7 +279,7 @@ async def delete_events(
         if event is None:
             continue
         if event.id in with_publication or event.deleted_at is not None:
-            await deletions.of_event(tx, context, batch, one.message, one.known, None)
+            await deletions.of_event(tx, context, batch, one.message, one.seen_record, None)
         else:
             together[one.message.uri] = event
     ids = [event.id for event in together.values()]
@@ -296,18 +298,20 @@ async def delete_rsvps(tx: Transaction, deleted_records: Sequence[DeletedRecord]
     """Apply deletions of RSVP records that we do not write; one result each."""
     newest = await _store_tombstones(tx, deleted_records)
     applied = [one for one in deleted_records if one.message.uri in newest]
-    event_ids = await by_record.ids_with(tx, {one.known.subject_uri for one in applied if one.known.subject_uri})
+    event_ids = await by_record.ids_with(
+        tx, {one.seen_record.subject_uri for one in applied if one.seen_record.subject_uri}
+    )
     alone = await _not_by_strangers(tx, applied, event_ids)
     strangers = [one for one in applied if one.message.uri not in alone]
     uncovered = await _next_effective(tx, strangers, event_ids)
     await rsvps.derive_each(tx, [*uncovered.values()])
     last = [one for one in strangers if _pair(one) not in uncovered]
     remaining_rsvps = await network_rsvps.withdraw_each(
-        tx, {one.message.uri: event_ids.get(one.known.subject_uri or "") for one in last}
+        tx, {one.message.uri: event_ids.get(one.seen_record.subject_uri or "") for one in last}
     )
     for one in applied:
         if one.message.uri in alone or one.message.uri in remaining_rsvps:
-            await deletions.of_answer(tx, one.message, one.known)
+            await deletions.of_answer(tx, one.message, one.seen_record)
     return _outcomes(deleted_records, newest)
 
 
@@ -316,7 +320,7 @@ async def _store_tombstones(tx: Transaction, deleted_records: Sequence[DeletedRe
     return await seen.put_each(
         tx,
         [
-            seen.RecordUpdate(one.message, RecordState.TOMBSTONE, subject_uri=one.known.subject_uri)
+            seen.RecordUpdate(one.message, RecordState.TOMBSTONE, subject_uri=one.seen_record.subject_uri)
             for one in deleted_records
         ],
     )
@@ -337,7 +341,7 @@ async def _not_by_strangers(
         if not (
             rsvps.is_stranger(people[one.message.did])
             if one.message.did in people
-            else one.known.subject_uri not in event_ids
+            else one.seen_record.subject_uri not in event_ids
         )
     }
 
@@ -347,7 +351,9 @@ async def _next_effective(
 ) -> dict[tuple[str, str], PersonAndEvent]:
     """Return other RSVPs of the same people to the same event that now become effective, by event record and DID."""
     pairs = {
-        _pair(one): event_ids[uri] for one in deleted_records if (uri := one.known.subject_uri) and uri in event_ids
+        _pair(one): event_ids[uri]
+        for one in deleted_records
+        if (uri := one.seen_record.subject_uri) and uri in event_ids
     }
     effective = await seen.effective_answers(tx, pairs, sorted(RSVPS))
     return {
@@ -358,4 +364,4 @@ async def _next_effective(
 
 
 def _pair(one: DeletedRecord) -> tuple[str, str]:
-    return one.known.subject_uri or "", one.message.did
+    return one.seen_record.subject_uri or "", one.message.did

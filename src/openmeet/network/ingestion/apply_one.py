@@ -48,13 +48,13 @@ from openmeet.outbox.reasons import PublicationReason
 
 
 async def apply_one(
-    tx: Transaction, context: IngestionContext, batch: Batch, reading: ParsedMessage, seen_record: SeenRecord | None
+    tx: Transaction, context: IngestionContext, batch: Batch, parsed: ParsedMessage, seen_record: SeenRecord | None
 ) -> IngestResult:
     """Apply a message that ``Batch.refusal`` allows. ``seen_record``: its record as last seen, which is locked."""
-    message = reading.message
+    message = parsed.message
     if batch.is_late(message):
-        return await _retract_again(tx, reading)
-    is_ours = message.uri in batch.owned
+        return await _retract_again(tx, parsed)
+    is_ours = message.uri in batch.published_uris
     publication = await publication_leases.find_by_uri(tx, message.uri) if is_ours else None
     is_echo = False
     if publication is not None:
@@ -77,15 +77,15 @@ async def apply_one(
     if message.body is None:
         return await _delete(tx, context, batch, message, seen_record, publication)
     if message.collection in EVENTS:
-        return await _put_event(tx, context, batch, reading, seen_record, publication, is_echo=is_echo)
+        return await _put_event(tx, context, batch, parsed, seen_record, publication, is_echo=is_echo)
     if publication is not None and publication.kind in local_records.KINDS:
-        return await local_records.put(tx, context, reading, seen_record, publication, is_echo=is_echo)
+        return await local_records.put(tx, context, parsed, seen_record, publication, is_echo=is_echo)
     if message.collection in SERIES_COLLECTIONS:
-        return await _put_series(tx, batch, reading, seen_record, publication, is_echo=is_echo)
+        return await _put_series(tx, batch, parsed, seen_record, publication, is_echo=is_echo)
     if message.collection in OF_GROUPS:
-        return await _put_of_group(tx, reading, seen_record, publication, is_echo=is_echo)
+        return await _put_of_group(tx, parsed, seen_record, publication, is_echo=is_echo)
     ((outcome),) = await apply_bulk.put_each_rsvp(
-        tx, batch, [apply_bulk.RsvpUpdate(reading, seen_record, is_echo=is_echo)]
+        tx, batch, [apply_bulk.RsvpUpdate(parsed, seen_record, is_echo=is_echo)]
     )
     return outcome
 
@@ -97,13 +97,13 @@ async def _is_deleted_since(tx: Transaction, message: RecordMessage, seen_record
     return seen_record.state is RecordState.TOMBSTONE and seen_record.rev >= message.rev
 
 
-async def _retract_again(tx: Transaction, reading: ParsedMessage) -> IngestResult:
+async def _retract_again(tx: Transaction, parsed: ParsedMessage) -> IngestResult:
     """Delete a record again that we had retracted before this message arrived. No rows are derived from it (invariant
     3).
     """
-    message = reading.message
+    message = parsed.message
     reason = RecordReason.RETRACTED_BEFORE
-    if not await seen.put(tx, message, state=RecordState.RAW, reason=reason, subject_uri=reading.subject_uri):
+    if not await seen.put(tx, message, state=RecordState.RAW, reason=reason, subject_uri=parsed.subject_uri):
         return IngestResult.KNOWN
     await in_flight.check_now(tx, message.uri)
     log.warning("record.came_late", uri=message.uri, rev=str(message.rev))
@@ -142,16 +142,16 @@ async def _put_event(
     tx: Transaction,
     context: IngestionContext,
     batch: Batch,
-    reading: ParsedMessage,
+    parsed: ParsedMessage,
     seen_record: SeenRecord | None,
     publication: Publication | None,
     *,
     is_echo: bool,
 ) -> IngestResult:
     """Apply an event record that we also write."""
-    message, read = reading.message, reading.event
+    message, read = parsed.message, parsed.event
     state = RecordState.RAW if read is None else RecordState.MAPPED
-    is_newest = await seen.put(tx, message, state=state, reason=reading.reason, subject_uri=reading.subject_uri)
+    is_newest = await seen.put(tx, message, state=state, reason=parsed.reason, subject_uri=parsed.subject_uri)
     if not is_newest and not is_echo:
         if seen_record is not None and seen_record.cid == message.cid:
             # This can be our own write, if its response was stored before its echo came, or a version that overtook one
@@ -191,16 +191,16 @@ async def _put_event(
 async def _put_series(
     tx: Transaction,
     batch: Batch,
-    reading: ParsedMessage,
+    parsed: ParsedMessage,
     seen_record: SeenRecord | None,
     publication: Publication | None,
     *,
     is_echo: bool,
 ) -> IngestResult:
     """Apply a series record of somebody else, or a superseded record of one of our series."""
-    message, read = reading.message, reading.series
+    message, read = parsed.message, parsed.series
     state = RecordState.RAW if read is None else RecordState.MAPPED
-    is_newest = await seen.put(tx, message, state=state, reason=reading.reason, subject_uri=message.uri)
+    is_newest = await seen.put(tx, message, state=state, reason=parsed.reason, subject_uri=message.uri)
     if is_echo:
         return IngestResult.ECHO
     if not is_newest or (seen_record is not None and seen_record.cid == message.cid and seen_record.state is state):
@@ -211,25 +211,25 @@ async def _put_series(
         return IngestResult.APPLIED
     if read is None:
         return IngestResult.RAW
-    if message.uri in batch.former:
+    if message.uri in batch.superseded_uris:
         return IngestResult.APPLIED
-    await remote_series.apply_record(tx, did=message.did, uri=message.uri, read=read, appeared=batch.appeared)
+    await remote_series.apply_record(tx, did=message.did, uri=message.uri, read=read, appeared=batch.changed_series)
     return IngestResult.APPLIED
 
 
 async def _put_of_group(
     tx: Transaction,
-    reading: ParsedMessage,
+    parsed: ParsedMessage,
     seen_record: SeenRecord | None,
     publication: Publication | None,
     *,
     is_echo: bool,
 ) -> IngestResult:
     """Apply a group of somebody else, or a statement about membership. Statements count no matter who wrote them."""
-    message = reading.message
-    state = RecordState.RAW if reading.reason else RecordState.MAPPED
-    subject_uri, is_same = reading.subject_uri, seen_record is not None and seen_record.cid == message.cid
-    is_newest = await seen.put(tx, message, state=state, reason=reading.reason, subject_uri=subject_uri)
+    message = parsed.message
+    state = RecordState.RAW if parsed.reason else RecordState.MAPPED
+    subject_uri, is_same = parsed.subject_uri, seen_record is not None and seen_record.cid == message.cid
+    is_newest = await seen.put(tx, message, state=state, reason=parsed.reason, subject_uri=subject_uri)
     if not is_newest and not is_same:
         return IngestResult.ECHO if is_echo else IngestResult.KNOWN
     if (
@@ -240,17 +240,17 @@ async def _put_of_group(
         and message.body is not None
     ):
         await publication_echoes.adopt(tx, version_of(message))
-    if reading.statement is not None:
-        await remote_groups.apply_statement(tx, message.did, message.uri, reading.statement)
+    if parsed.statement is not None:
+        await remote_groups.apply_statement(tx, message.did, message.uri, parsed.statement)
     elif seen_record is not None and not is_same and message.collection in OF_STATEMENTS:
         await remote_groups.withdraw_statement(tx, OF_STATEMENTS[message.collection], message.uri)
-    elif reading.group is not None and publication is None and not is_same:
-        await remote_groups.apply_record(tx, message.did, message.uri, message.cid or "", reading.group)
+    elif parsed.group is not None and publication is None and not is_same:
+        await remote_groups.apply_record(tx, message.did, message.uri, message.cid or "", parsed.group)
     if is_echo:
         return IngestResult.ECHO
     if is_same:
         return IngestResult.KNOWN
-    return IngestResult.RAW if reading.reason else IngestResult.APPLIED
+    return IngestResult.RAW if parsed.reason else IngestResult.APPLIED
 
 
 async def _reattach(

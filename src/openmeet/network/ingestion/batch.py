@@ -25,36 +25,36 @@ MAX_AHEAD = 5 * MINUTE
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A batch of messages, and everything known about its records. ``before``: records as last seen, by URI. ``owned``:
+    """A batch of messages, and everything known about its records. ``seen_records``: records as last seen, by URI. ``published_uris``:
     URIs of records that we write.
 
-    ``waited_for``: events with pending RSVPs. ``was_in_flight``: (URI, CID) of our abandoned creates that may arrive
-    late. ``former``: URIs of superseded records of events, series or groups on this site; ``current_uris``: old URI →
+    ``waited_for``: events with pending RSVPs. ``abandoned_creates``: (URI, CID) of our abandoned creates that may arrive
+    late. ``superseded_uris``: URIs of superseded records of events, series or groups on this site; ``current_uris``: old URI →
     URI of the current record. ``freed_dates``: dates of other people's series that lost their events in the batch;
-    ``appeared``: changed records of such series. Both are processed at the end of the batch. ``erased``: the rev up to
+    ``changed_series``: changed records of such series. Both are processed at the end of the batch. ``erased``: the rev up to
     which a DID or URI was erased.
     """
 
-    before: dict[str, SeenRecord]
-    owned: set[str]
+    seen_records: dict[str, SeenRecord]
+    published_uris: set[str]
     waited_for: set[str]
-    was_in_flight: frozenset[tuple[str, str]]
+    abandoned_creates: frozenset[tuple[str, str]]
     erased: dict[str, str]
     switches: Switches
-    former: set[str]
+    superseded_uris: set[str]
     current_uris: dict[str, str]
     freed_dates: remote_series.Freed = field(default_factory=dict)
-    appeared: set[str] = field(default_factory=set)
+    changed_series: set[str] = field(default_factory=set)
 
-    def following(self, readings: Sequence[ParsedMessage]) -> list[ParsedMessage]:
+    def following(self, parsed_messages: Sequence[ParsedMessage]) -> list[ParsedMessage]:
         """Return the messages, with RSVPs redirected to the current record of their event."""
-        return [self._following(reading) for reading in readings]
+        return [self._following(parsed) for parsed in parsed_messages]
 
-    def _following(self, reading: ParsedMessage) -> ParsedMessage:
-        current = None if reading.rsvp is None else self.current_uris.get(str(reading.rsvp.subject))
-        if reading.rsvp is None or current is None:
-            return reading
-        return replace(reading, rsvp=replace(reading.rsvp, subject=parse_at_uri(current)))
+    def _following(self, parsed: ParsedMessage) -> ParsedMessage:
+        current = None if parsed.rsvp is None else self.current_uris.get(str(parsed.rsvp.subject))
+        if parsed.rsvp is None or current is None:
+            return parsed
+        return replace(parsed, rsvp=replace(parsed.rsvp, subject=parse_at_uri(current)))
 
     def refusal(self, message: RecordMessage, now: Instant) -> IngestResult | None:
         """Return why a message is refused; None if it is to be applied."""
@@ -68,7 +68,7 @@ class Batch:
 
     def is_late(self, message: RecordMessage) -> bool:
         """Whether this message reports a create of ours under a record key that we have abandoned."""
-        return message.uri not in self.owned and (message.uri, message.cid) in self.was_in_flight
+        return message.uri not in self.published_uris and (message.uri, message.cid) in self.abandoned_creates
 
     def may_be_ours(self, message: RecordMessage, now: Instant) -> bool:
         """Whether this record is not known to exist, but could have been written by us: before a restore, or until we
@@ -76,15 +76,17 @@ class Batch:
 
         A record that is not an event, under a retracted URI, does not hide an event that returns there.
         """
-        seen_record = self.before.get(message.uri)
-        is_free = seen_record is None or seen_record.state is RecordState.TOMBSTONE or message.uri in self.former
+        seen_record = self.seen_records.get(message.uri)
+        is_free = (
+            seen_record is None or seen_record.state is RecordState.TOMBSTONE or message.uri in self.superseded_uris
+        )
         is_new = seen_record is None or (is_free and seen_record.rev < message.rev)
-        is_new = is_new and message.uri not in self.owned and not self.is_late(message)
+        is_new = is_new and message.uri not in self.published_uris and not self.is_late(message)
         return is_new and self.refusal(message, now) in {None, IngestResult.SWITCHED_OFF}
 
     def _is_taken(self, message: RecordMessage) -> bool:
         """Whether records like this one are currently accepted. Our own records and deletions always are."""
-        is_taken = message.body is None or message.uri in self.owned
+        is_taken = message.body is None or message.uri in self.published_uris
         return is_taken or _flag_of(message.collection) in self.switches
 
 
@@ -97,37 +99,39 @@ def _flag_of(collection: str) -> Flag:
     return Flag.EVENTS_IN if collection in EVENTS else Flag.RSVPS_IN
 
 
-async def load_batch(tx: Transaction, context: IngestionContext, readings: Sequence[ParsedMessage]) -> Batch:
+async def load_batch(tx: Transaction, context: IngestionContext, parsed_messages: Sequence[ParsedMessage]) -> Batch:
     """Lock the records of the messages, and load what is known about them.
 
     The floors of the repositories are locked first. Two sets of record locks follow, RSVPs before events, each in URI
     order. A row is read only after it is locked.
     """
-    await floors.hold(tx, {reading.message.did for reading in readings})
-    uris = {reading.message.uri for reading in readings}
-    answer_uris = {reading.message.uri for reading in readings if reading.message.collection in RSVPS}
+    await floors.hold(tx, {parsed.message.did for parsed in parsed_messages})
+    uris = {parsed.message.uri for parsed in parsed_messages}
+    answer_uris = {parsed.message.uri for parsed in parsed_messages if parsed.message.collection in RSVPS}
     await seen.lock_answers(tx, answer_uris)
-    before = await seen.find_many(tx, sorted(answer_uris))
-    subjects = {reading.subject_uri for reading in readings} | {known.subject_uri for known in before.values()}
+    seen_records = await seen.find_many(tx, sorted(answer_uris))
+    subjects = {parsed.subject_uri for parsed in parsed_messages} | {
+        seen_record.subject_uri for seen_record in seen_records.values()
+    }
     subject_uris = {subject for subject in subjects if subject is not None}
-    of_series, of_groups = remote_series.named_by(readings), remote_groups.named_by(readings)
-    flags = {_flag_of(one.message.collection) for one in readings if one.message.collection in CONCERNING}
+    of_series, of_groups = remote_series.named_by(parsed_messages), remote_groups.named_by(parsed_messages)
+    flags = {_flag_of(one.message.collection) for one in parsed_messages if one.message.collection in CONCERNING}
     flags |= {Flag.SERIES_LEXICON} if of_series else set()
     flags |= {Flag.GROUPS} if of_groups else set()
-    flags |= {Flag.NATIVE_RECURRENCE} if any("rrule" in one.record for one in readings) else set()
-    others = ownership_transfer.named_by(readings) | of_series | of_groups
+    flags |= {Flag.NATIVE_RECURRENCE} if any("rrule" in one.record for one in parsed_messages) else set()
+    others = ownership_transfer.named_by(parsed_messages) | of_series | of_groups
     current_uris = await lock_current(tx, subject_uris, along={*await links.uris_of(tx, uris - answer_uris), *others})
-    before |= await seen.find_many(tx, sorted(uris - answer_uris))
+    seen_records |= await seen.find_many(tx, sorted(uris - answer_uris))
     superseded_uris = await superseded_records.owned_among(tx, uris - answer_uris)
     batch = Batch(
-        before,
+        seen_records,
         await publication_leases.owned_among(tx, sorted(uris)),
         await seen.subjects_waited_for(tx, sorted({*subject_uris, *uris} - answer_uris)),
         await in_flight.among(tx, sorted(uris)),
-        await erased.barriers(tx, context.erasure_keys, {*uris, *(reading.message.did for reading in readings)}),
+        await erased.barriers(tx, context.erasure_keys, {*uris, *(parsed.message.did for parsed in parsed_messages)}),
         await context.flags.switches(tx, flags),
-        former=superseded_uris,
+        superseded_uris=superseded_uris,
         current_uris=current_uris,
     )
-    unknown = [reading for reading in readings if batch.may_be_ours(reading.message, tx.now)]
-    return replace(batch, owned=batch.owned | await origins.recognise(tx, context.instance, unknown))
+    unknown = [parsed for parsed in parsed_messages if batch.may_be_ours(parsed.message, tx.now)]
+    return replace(batch, published_uris=batch.published_uris | await origins.recognise(tx, context.instance, unknown))

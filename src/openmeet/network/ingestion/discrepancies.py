@@ -113,7 +113,7 @@ MENDED = "update discrepancies set repaired_at = :now where did = :did and repai
 
 
 @dataclass(frozen=True, slots=True)
-class Noted:
+class StoredDiscrepancy:
     """A discrepancy with its history. ``times``: how often it was found."""
 
     uri: str
@@ -144,7 +144,7 @@ async def counts(reader: Reader) -> dict[tuple[Discrepancy, bool], int]:
     return {(Discrepancy(row["kind"]), bool(row["is_repaired"])): int(row["n"]) for row in rows}
 
 
-async def newest(reader: Reader, limit: int = 50) -> list[Noted]:
+async def newest(reader: Reader, limit: int = 50) -> list[StoredDiscrepancy]:
     """Return discrepancies for the operator's page: open ones first, then repaired ones, newest first."""
     rows = await reader.fetch(
         """
@@ -154,7 +154,7 @@ async def newest(reader: Reader, limit: int = 50) -> list[Noted]:
         limit=limit,
     )
     return [
-        Noted(
+        StoredDiscrepancy(
             row["uri"],
             Discrepancy(row["kind"]),
             Instant(row["found_at"]),

@@ -35,7 +35,7 @@ from openmeet.network.records.event_writer import ours_as_read, own_links, publi
 from openmeet.network.records.extension import has_details
 from openmeet.network.records.group import group_part
 from openmeet.network.records.message import RecordMessage
-from openmeet.network.records.own_entries import Earlier
+from openmeet.network.records.own_entries import EarlierVersions
 from openmeet.network.records.preserve import sentence_in, without
 from openmeet.network.records.seen import SeenRecord
 from openmeet.network.records.series import series_part
@@ -339,7 +339,7 @@ async def _sides(
     ours_public = publishable(
         event, instance=context.instance, page_url=context.page_of(event), series=part, group_uri=group_uri
     )
-    earlier = Earlier(written=None if publication.chosen_body is None else _record(publication.chosen_body))
+    earlier = EarlierVersions(written=None if publication.chosen_body is None else _record(publication.chosen_body))
     # If another app has removed our mark, our last version shows which sentence we added.
     network_event = sentence_in(base_record) or sentence_in(earlier.written)
     theirs = replace(theirs, description=without(theirs.description, network_event))

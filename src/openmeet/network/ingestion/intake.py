@@ -65,7 +65,8 @@ async def receive(tx: Transaction, uris: Mapping[str, Sequence[str]], trusted_or
     too_fast = [
         one
         for one in met
-        if one.counted > current.most_events_of_author and (one.did not in trusted_dids or one.first_seen_at > new_since)
+        if one.counted > current.most_events_of_author
+        and (one.did not in trusted_dids or one.first_seen_at > new_since)
     ]
     # All events of a waiting author wait. They are counted when the waiting time is over.
     waiting = await visibility.of_each(tx, [one.did for one in too_fast])

@@ -38,7 +38,7 @@ from openmeet.network.ingestion.merge_local import record_of
 from openmeet.network.ingestion.three_way_merge import MergeInput, MergeReason, MergeRule, MergeSide, by_most_recent
 from openmeet.network.records import links, seen
 from openmeet.network.records.collections import GROUP
-from openmeet.network.records.group import GroupOut, GroupRead, read_group, role_of, write_group
+from openmeet.network.records.group import GroupToWrite, ParsedGroup, read_group, role_of, write_group
 from openmeet.network.records.group_statements import GroupStatement, StatementKind
 from openmeet.network.records.places import cid_of_blob
 from openmeet.network.records.reader import Unmappable
@@ -85,12 +85,12 @@ def _shown(value: object) -> str:
 
 
 MERGE_RULE: Final = MergeRule(
-    GroupRead, (*((name,) for name in DETAILS), ("backup_admins",), ("avatar",)), frozenset(DETAILS), _decide, _shown
+    ParsedGroup, (*((name,) for name in DETAILS), ("backup_admins",), ("avatar",)), frozenset(DETAILS), _decide, _shown
 )
 
 
 async def apply_record(
-    tx: Transaction, context: IngestionContext, version: RecordVersion, theirs: GroupRead, publication: Publication
+    tx: Transaction, context: IngestionContext, version: RecordVersion, theirs: ParsedGroup, publication: Publication
 ) -> None:
     """Make the group match the newest version of its record."""
     group = await queries.lock(tx, GroupId(publication.subject_id))
@@ -158,8 +158,8 @@ async def _base_and_ours(
     publication: Publication,
     base_record: dict[str, Value],
     share: Share,
-    theirs: GroupRead,
-) -> tuple[GroupRead, GroupRead]:
+    theirs: ParsedGroup,
+) -> tuple[ParsedGroup, ParsedGroup]:
     """Return the agreed version, and what the group's record would contain now, both in parsed form."""
     ours = await _stated_here(tx, context, group, share, base_record)
     try:
@@ -173,10 +173,10 @@ async def _base_and_ours(
 
 async def _stated_here(
     reader: Reader, context: IngestionContext, group: Group, share: Share, previous: Mapping[str, Value]
-) -> GroupRead:
+) -> ParsedGroup:
     """Return what the group's record would contain if it replaced ``previous`` now."""
     page = f"{context.instance}/groups/{quote(group.slug)}"
-    group_out = GroupOut(group, share, page, await published_backups(reader, group))
+    group_out = GroupToWrite(group, share, page, await published_backups(reader, group))
     return read_group(GROUP, write_group(group_out, previous))
 
 
@@ -192,7 +192,7 @@ def _our_avatar(group: Group, publication: Publication, agreed: str) -> str:
     return "" if group.picture is None else f"picture {group.picture.key}"
 
 
-async def _apply(tx: Transaction, group: Group, ours: GroupRead, merged: GroupRead) -> None:
+async def _apply(tx: Transaction, group: Group, ours: ParsedGroup, merged: ParsedGroup) -> None:
     """Apply the merged fields. Fields that the merge did not change keep the row's own values, because a record
     contains fewer details.
     """

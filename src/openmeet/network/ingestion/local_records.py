@@ -28,22 +28,22 @@ KINDS: Final = frozenset({PublicationKind.GROUP, PublicationKind.SERIES, Publica
 async def put(
     tx: Transaction,
     context: IngestionContext,
-    reading: ParsedMessage,
+    parsed: ParsedMessage,
     seen_record: SeenRecord | None,
     publication: Publication,
     *,
     is_echo: bool,
 ) -> IngestResult:
     """Apply an arriving version of a record that is written here. The caller holds the lock on the group or series."""
-    message = reading.message
-    state = RecordState.RAW if reading.reason else RecordState.MAPPED
+    message = parsed.message
+    state = RecordState.RAW if parsed.reason else RecordState.MAPPED
     is_same = seen_record is not None and seen_record.cid == message.cid
     is_newest = await seen.put(
-        tx, message, state=state, reason=reading.reason, subject_uri=reading.subject_uri or message.uri
+        tx, message, state=state, reason=parsed.reason, subject_uri=parsed.subject_uri or message.uri
     )
     if publication.kind is PublicationKind.ACCEPTANCE and (is_newest or is_same):
-        if reading.statement is not None:
-            await remote_groups.apply_statement(tx, message.did, message.uri, reading.statement)
+        if parsed.statement is not None:
+            await remote_groups.apply_statement(tx, message.did, message.uri, parsed.statement)
         else:
             await remote_groups.withdraw_statement(tx, StatementKind.ACCEPTANCE, message.uri)
     if not is_newest:
@@ -59,7 +59,7 @@ async def put(
     if is_same and seen_record is not None and seen_record.state is state:
         return IngestResult.KNOWN
     await apply_foreign_version(tx, context, version_of(message), publication)
-    return IngestResult.RAW if reading.reason else IngestResult.APPLIED
+    return IngestResult.RAW if parsed.reason else IngestResult.APPLIED
 
 
 async def apply_foreign_version(

@@ -45,7 +45,7 @@ from openmeet.network.records.preserve import mark_of
 from openmeet.network.records.reader import Unmappable
 from openmeet.network.records.reasons import RecordReason
 from openmeet.network.records.series import (
-    SeriesRead,
+    ParsedSeries,
     native_fields,
     read_native,
     read_series,
@@ -219,7 +219,7 @@ _TEMPLATE: Final[Mapping[str, str]] = {"name": "title", "description": "descript
 _TIMING: Final = frozenset({"time_zone", "start", "minutes", "rule", "left_out", "added"})
 
 
-def fields_of(read: SeriesRead) -> SeriesRecordFields:
+def fields_of(read: ParsedSeries) -> SeriesRecordFields:
     """Return the fields of a parsed record."""
     shape, length = read.timing.pattern, read.timing.length
     return SeriesRecordFields(
@@ -298,7 +298,7 @@ MERGE_RULE: Final = MergeRule(
 
 
 async def apply_record(
-    tx: Transaction, context: IngestionContext, version: RecordVersion, read: SeriesRead, publication: Publication
+    tx: Transaction, context: IngestionContext, version: RecordVersion, read: ParsedSeries, publication: Publication
 ) -> None:
     """Make the series match the newest version of its record."""
     series = await queries.lock(tx, SeriesId(publication.subject_id))
@@ -360,7 +360,7 @@ async def plan_of(tx: Transaction, series: Series, values: Mapping[str, Any]) ->
     )
     timing = series.timing
     if values.keys() & _TIMING:
-        stated = replace(fields_of(SeriesRead(series.content, timing)), **values)
+        stated = replace(fields_of(ParsedSeries(series.content, timing)), **values)
         timing = timing_of(stated, is_all_day=timing.pattern.is_all_day)
         if "minutes" not in values:
             timing = replace(timing, length=series.timing.length)

@@ -35,11 +35,11 @@ from openmeet.outbox.publications import PublicationKind, RecordVersion
 _MOST_EDITS: Final = 1_000_000
 
 
-async def recognise(tx: Transaction, instance: str, readings: Sequence[ParsedMessage]) -> set[str]:
+async def recognise(tx: Transaction, instance: str, parsed_messages: Sequence[ParsedMessage]) -> set[str]:
     """Find our own records among unknown ones and attach them to their rows. Returns their URIs."""
     own_uris: set[str] = set()
-    for reading in readings:
-        message, origin = reading.message, None if reading.event is None else reading.event.origin
+    for parsed in parsed_messages:
+        message, origin = parsed.message, None if parsed.event is None else parsed.event.origin
         if origin is None or origin.instance != instance or message.collection != EVENT or not message.is_verified:
             continue
         if not 0 < origin.version <= _MOST_EDITS or message.uri in own_uris:

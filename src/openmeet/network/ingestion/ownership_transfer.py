@@ -43,10 +43,10 @@ _ANSWERED_TWICE: Final = """
 """
 
 
-def named_by(readings: Sequence[ParsedMessage]) -> set[str]:
+def named_by(parsed_messages: Sequence[ParsedMessage]) -> set[str]:
     """Return the other records that event versions refer to. They are locked together."""
     succession = [
-        read_succession(one.record) for one in readings if one.event is not None and _has_succession(one.record)
+        read_succession(one.record) for one in parsed_messages if one.event is not None and _has_succession(one.record)
     ]
     return {uri for one in succession for uri in (one.successor, *one.predecessors) if uri}
 

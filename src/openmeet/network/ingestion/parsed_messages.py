@@ -9,14 +9,14 @@ from at_protocol.failures import Malformed
 from groundwork.clock import Instant
 from groundwork.errors import Explanation
 from openmeet.network.records.collections import EVENTS, GROUP_COLLECTIONS, OF_GROUPS, RSVPS, SERIES_COLLECTIONS
-from openmeet.network.records.event_reader import MAX_RECORD_BYTES, EventRead, read_event
-from openmeet.network.records.group import GroupRead, read_group
+from openmeet.network.records.event_reader import MAX_RECORD_BYTES, ParsedEvent, read_event
+from openmeet.network.records.group import ParsedGroup, read_group
 from openmeet.network.records.group_statements import GroupStatement, read_statement
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.reader import Unmappable
 from openmeet.network.records.reasons import RecordReason
-from openmeet.network.records.rsvp import RsvpRead, read_rsvp
-from openmeet.network.records.series import SeriesRead, read_series
+from openmeet.network.records.rsvp import ParsedRsvp, read_rsvp
+from openmeet.network.records.series import ParsedSeries, read_series
 
 
 class IngestResult(StrEnum):
@@ -40,10 +40,10 @@ class ParsedMessage:
     """
 
     message: RecordMessage
-    event: EventRead | None = None
-    rsvp: RsvpRead | None = None
-    series: SeriesRead | None = None
-    group: GroupRead | None = None
+    event: ParsedEvent | None = None
+    rsvp: ParsedRsvp | None = None
+    series: ParsedSeries | None = None
+    group: ParsedGroup | None = None
     statement: GroupStatement | None = None
     reason: Explanation | None = None
     record: Mapping[str, object] = field(default_factory=dict)

@@ -186,7 +186,9 @@ async def retry(tx: Transaction, uris: Sequence[str]) -> None:
     quarantined_rows = await tx.fetch(_NAMED, uris=list(uris))
     for step, job in RETRY_JOB.items():
         about = "subject_uri" if step is FailedStep.COUNT else "did"
-        await enqueue_again(tx, job, {row[about] for row in quarantined_rows if row["step"] == step.value and row[about]})
+        await enqueue_again(
+            tx, job, {row[about] for row in quarantined_rows if row["step"] == step.value and row[about]}
+        )
 
 
 async def remove(tx: Transaction, uris: Sequence[str]) -> None:

@@ -113,7 +113,7 @@ RECORDLESS: Mapping[Engine, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Reconciled:
+class ReconcileResult:
     """The result for one repository. ``records`` is None if it is not served; then nothing was compared.
 
     ``failed``: quarantined records, which are also included in ``unrepaired``.
@@ -166,14 +166,14 @@ async def reconcile(
     *,
     is_dry_run: bool = False,
     asking: ReconcileOptions = ReconcileOptions(),
-) -> Reconciled:
+) -> ReconcileResult:
     """Compare, repair and count. A dry run changes and counts nothing; all its discrepancies remain open.
 
     Raises RemoteFailed, RemoteSlow, and TooMany if the budget of the host is spent.
     """
     listing = await _waiting_for_budget(asking, lambda: list_repository(network, did, CONCERNING, asking.spend_on_host))
     if listing is None:
-        return Reconciled(did, None, (), ())
+        return ReconcileResult(did, None, (), ())
     proofs = await _proven(db, network, did, listing, asking) if asking.proves_each else []
     listed_cids = dict(listing.cids)
     for message in proofs:
@@ -184,7 +184,7 @@ async def reconcile(
     rev = max([listing.rev, *(message.rev for message in proofs)])
     differences = await _compare(db, context, did, listed_cids, rev)
     if is_dry_run:
-        return Reconciled(did, len(listed_cids), (), differences)
+        return ReconcileResult(did, len(listed_cids), (), differences)
     is_first = await _is_first(db, did)
     proven = await apply_each(db, context, proofs)
     taking = await _waiting_for_budget(
@@ -205,7 +205,7 @@ async def reconcile(
         log.warning(
             "discrepancy.found", uri=one.uri, kind=one.kind.value, fields=one.fields, is_repaired=one in repaired
         )
-    return Reconciled(did, len(listed_cids), repaired, unrepaired, [*applied.failed, *unmended])
+    return ReconcileResult(did, len(listed_cids), repaired, unrepaired, [*applied.failed, *unmended])
 
 
 async def _compare(

@@ -27,7 +27,7 @@ from openmeet.domain.media.pictures import MAX_UPLOAD_BYTES, PictureFormat, Size
 from openmeet.network.ingestion.reasons import IngestionReason
 from openmeet.network.records import seen
 from openmeet.network.records.group import read_avatar
-from openmeet.network.records.places import MediaIn, read_media
+from openmeet.network.records.places import ParsedPicture, read_media
 from openmeet.network.repositories.clients import NetworkClients
 
 # How long a failed picture is not requested again, however often the page is opened.
@@ -42,7 +42,7 @@ def blob_key(cid: str, size: Size, format_: PictureFormat) -> str:
     return f"record-pictures/{cid}-{size.value}.{format_.value}"
 
 
-async def picture_of(reader: Reader, event: Event) -> MediaIn | None:
+async def picture_of(reader: Reader, event: Event) -> ParsedPicture | None:
     """Return the picture that the event's record refers to; None if the event has its own picture here or has no
     record.
     """
@@ -53,7 +53,7 @@ async def picture_of(reader: Reader, event: Event) -> MediaIn | None:
     return read_media(value) if isinstance(value, dict) else None
 
 
-async def picture_of_group(reader: Reader, group: Group) -> MediaIn | None:
+async def picture_of_group(reader: Reader, group: Group) -> ParsedPicture | None:
     """Return the picture that another app has put into a group's record; None if the group has its own picture here."""
     is_theirs = group.is_read_only or group.network.avatar_cid is not None
     if not is_theirs or group.network.record_uri is None:

@@ -46,7 +46,7 @@ from openmeet.network.ingestion import local_groups
 from openmeet.network.ingestion.parsed_messages import ParsedMessage
 from openmeet.network.records import links, repository_state, seen
 from openmeet.network.records.collections import EVENT
-from openmeet.network.records.group import GroupRead, read_group
+from openmeet.network.records.group import ParsedGroup, read_group
 from openmeet.network.records.group_statements import GroupStatement, StatementKind, read_link
 from openmeet.network.records.reader import Unmappable
 from openmeet.network.records.seen import RecordState
@@ -62,7 +62,7 @@ MOST_ASKING: Final = 200
 _LONGEST_CHAIN: Final = 8
 
 
-async def apply_record(tx: Transaction, did: Did, uri: str, cid: str, read: GroupRead) -> None:
+async def apply_record(tx: Transaction, did: Did, uri: str, cid: str, read: ParsedGroup) -> None:
     """Apply the record of somebody else's group. The record of a group made here is not accepted."""
     group = await record_queries.by_any_record(tx, uri)
     if group is not None and not group.is_read_only:
@@ -159,9 +159,9 @@ async def erase_from(tx: Transaction, did: str) -> None:
         await leave_network_group(tx, group_id)
 
 
-def named_by(readings: Iterable[ParsedMessage]) -> set[str]:
+def named_by(parsed_messages: Iterable[ParsedMessage]) -> set[str]:
     """Return the groups that these events refer to. The two may arrive in either order."""
-    return {read_link(one.record) for one in readings if one.event is not None} - {""}
+    return {read_link(one.record) for one in parsed_messages if one.event is not None} - {""}
 
 
 def concerns_group(record: Mapping[str, object], event: Event, switches: Switches) -> bool:
@@ -379,7 +379,7 @@ async def _successors_of(tx: Transaction, uri: str) -> Sequence[Group]:
     return [one for one in later if uri in await predecessor_uris(tx, one.network.record_uri or "")]
 
 
-async def _group_at(reader: Reader, uri: str) -> GroupRead | None:
+async def _group_at(reader: Reader, uri: str) -> ParsedGroup | None:
     seen_record = await seen.find(reader, uri)
     if seen_record is None or seen_record.body is None or seen_record.state is not RecordState.MAPPED:
         return None
@@ -389,7 +389,7 @@ async def _group_at(reader: Reader, uri: str) -> GroupRead | None:
         return None
 
 
-def _details(read: GroupRead) -> GroupDetails:
+def _details(read: ParsedGroup) -> GroupDetails:
     return GroupDetails(
         name=read.name,
         time_zone=read.time_zone,

@@ -26,7 +26,7 @@ from openmeet.domain.series.record_settings import normal_name
 from openmeet.feature_flags.flags import Flag, Switches
 from openmeet.network.ingestion.parsed_messages import ParsedMessage
 from openmeet.network.records.collections import EVENT, SERIES_COLLECTIONS
-from openmeet.network.records.series import LinkRead, SeriesRead, read_link, read_native
+from openmeet.network.records.series import ParsedSeries, ParsedSeriesLink, read_link, read_native
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import RecordVersion
 
@@ -100,7 +100,7 @@ async def _piece(reader: Reader, series_uri: str, after: str) -> tuple[list[Clai
     return claims, rows[-1]["rkey"] if len(rows) == PIECE else None
 
 
-def _link_in(body: bytes) -> LinkRead | None:
+def _link_in(body: bytes) -> ParsedSeriesLink | None:
     record = cbor.decode(body)
     return read_link(dict(record)) if isinstance(record, dict) else None
 
@@ -109,7 +109,7 @@ Freed = dict[str, set[str]]
 """Names of the dates that lost their events in a batch, by the URI of the series' record."""
 
 
-async def apply_record(tx: Transaction, *, did: Did, uri: str, read: SeriesRead, appeared: set[str]) -> None:
+async def apply_record(tx: Transaction, *, did: Did, uri: str, read: ParsedSeries, appeared: set[str]) -> None:
     """Apply a series record of somebody else. The series is shown here, and their events that refer to it are its
     dates.
 
@@ -123,9 +123,9 @@ async def apply_record(tx: Transaction, *, did: Did, uri: str, read: SeriesRead,
         appeared.add(uri)
 
 
-def named_by(readings: Iterable[ParsedMessage]) -> set[str]:
+def named_by(parsed_messages: Iterable[ParsedMessage]) -> set[str]:
     """Return the series records that these events refer to. The two may arrive in either order."""
-    links = (read_link(one.record) for one in readings if one.event is not None)
+    links = (read_link(one.record) for one in parsed_messages if one.event is not None)
     return {link.uri for link in links if link is not None and _is_series(link.uri)}
 
 
@@ -157,7 +157,9 @@ async def place(
         await _assign_to_named_series(tx, event_id, link if names_own else None, freed)
 
 
-async def _assign_to_named_series(tx: Transaction, event_id: EventId, link: LinkRead | None, freed: Freed) -> None:
+async def _assign_to_named_series(
+    tx: Transaction, event_id: EventId, link: ParsedSeriesLink | None, freed: Freed
+) -> None:
     """Make the event a date of the series that it refers to now, and remove it from its previous series."""
     event = await event_queries.by_id(tx, event_id)
     if event is None:

@@ -30,7 +30,7 @@ from openmeet.network.ingestion.three_way_merge import FieldDecision, MergeInput
 from openmeet.network.records import repository_state, seen
 from openmeet.network.records.collections import RSVPS
 from openmeet.network.records.reasons import RecordReason
-from openmeet.network.records.rsvp import RsvpRead, read_rsvp, written_at
+from openmeet.network.records.rsvp import ParsedRsvp, read_rsvp, written_at
 from openmeet.network.records.seen import SeenRecord
 from openmeet.outbox import publication_echoes, publication_leases, publications
 from openmeet.outbox.publication_leases import Publication
@@ -44,7 +44,7 @@ async def derive(
     did: Did,
     subject_uri: str,
     event_id: EventId,
-    read: tuple[str, RsvpRead] | None = None,
+    read: tuple[str, ParsedRsvp] | None = None,
 ) -> None:
     """Make the person's attendance match their records about this event. Does nothing if there are none.
 
@@ -87,7 +87,7 @@ class PersonAndEvent:
     did: Did
     subject_uri: str
     event_id: EventId
-    read: tuple[str, RsvpRead] | None = None
+    read: tuple[str, ParsedRsvp] | None = None
 
 
 async def derive_each(tx: Transaction, people_and_events: Sequence[PersonAndEvent]) -> None:
@@ -253,7 +253,7 @@ class RecordAuthor:
     is_shadow: bool
 
 
-def _answer_of(effective: SeenRecord, read: tuple[str, RsvpRead] | None) -> RsvpRecordStatus:
+def _answer_of(effective: SeenRecord, read: tuple[str, ParsedRsvp] | None) -> RsvpRecordStatus:
     return read[1].answer if read is not None and read[0] == effective.cid else read_of(effective).answer
 
 
@@ -273,7 +273,7 @@ DELETED: Final = "deleted"
 UNPUBLISHED: Final = {AttendanceStatus.PENDING, AttendanceStatus.WAITLISTED}
 
 
-def read_of(answer: SeenRecord) -> RsvpRead:
+def read_of(answer: SeenRecord) -> ParsedRsvp:
     """Return the content of an effective record."""
     return read_rsvp(answer.collection, cbor.decode(answer.body or b""), rkey=answer.rkey)
 
@@ -304,7 +304,7 @@ async def gives_way(tx: Transaction, publication: Publication, attendance: Atten
 
 
 async def _gives_way_unsent(
-    tx: Transaction, publication: Publication, attendance: Attendance, effective: SeenRecord, read: RsvpRead
+    tx: Transaction, publication: Publication, attendance: Attendance, effective: SeenRecord, read: ParsedRsvp
 ) -> bool:
     """Like ``gives_way``, for an RSVP that was never published."""
     said_at = await _answered_at(tx, effective)
@@ -318,7 +318,7 @@ async def _gives_way_unsent(
 
 
 async def _is_newer_than_record(
-    tx: Transaction, publication: Publication, attendance: Attendance, effective: SeenRecord, read: RsvpRead
+    tx: Transaction, publication: Publication, attendance: Attendance, effective: SeenRecord, read: ParsedRsvp
 ) -> bool:
     """Whether the RSVP given here, which is already published, is newer than another app's record that arrives only
     now.
@@ -381,7 +381,7 @@ async def latest_possible_commit(tx: Transaction, did: Did, rev: str, after_rev:
 
 
 async def _store_decision(
-    tx: Transaction, publication: Publication, ours: str, effective: SeenRecord, read: RsvpRead, side: MergeSide
+    tx: Transaction, publication: Publication, ours: str, effective: SeenRecord, read: ParsedRsvp, side: MergeSide
 ) -> None:
     await merge_decisions.store(
         tx,

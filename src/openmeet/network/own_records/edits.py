@@ -36,7 +36,7 @@ STATUSES: Final[Mapping[str, LazyText]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class EventRecordForm:
     """An event as shown in the form: times in the person's time zone, rounded to the minute; empty if there is none.
 
     ``mode`` and ``status`` are tokens of the calendar Lexicon, empty if the record has no known one. None means that
@@ -51,13 +51,13 @@ class Form:
     status: str | None = None
 
 
-def form_of(record: dict[str, Value], rkey: str, zone: str) -> Form:
+def form_of(record: dict[str, Value], rkey: str, zone: str) -> EventRecordForm:
     """Return the values of the edit form for an event record. Raises Refused if the record is not a readable event."""
     try:
         read = read_event(str(EVENT), record, rkey=rkey, indexed_at=Instant(0)).event
     except Unmappable as unmappable:
         raise Refused(OwnRecordReason.CANNOT_BE_CHANGED, problem=unmappable.why) from None
-    return Form(
+    return EventRecordForm(
         read.name,
         _text_of(record),
         _local(read.starts_at, zone),
@@ -67,12 +67,14 @@ def form_of(record: dict[str, Value], rkey: str, zone: str) -> Form:
     )
 
 
-def written(record: dict[str, Value], opened: Form | None, form: Form, zone: str) -> dict[str, Value]:
+def written(
+    record: dict[str, Value], opened: EventRecordForm | None, form: EventRecordForm, zone: str
+) -> dict[str, Value]:
     """Return the record with the fields that differ from the form as it was opened (None: a new record). Raises
     InvalidInput.
     """
     changed = dict(record)
-    shown = opened or Form("", "", "", "")
+    shown = opened or EventRecordForm("", "", "", "")
     if opened is None or _typed(form.name) != _typed(shown.name):
         changed["name"] = _limited("name", form.name, MAX_NAME, OwnRecordReason.TITLE_NEEDED, least=1)
     if _typed(form.description) != _typed(shown.description):

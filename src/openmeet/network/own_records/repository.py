@@ -26,7 +26,7 @@ from groundwork.errors import Conflict, InvalidInput, NotFound
 from openmeet.domain.attendance.rules import are_rsvps_publishable
 from openmeet.domain.events.by_record import events_with
 from openmeet.domain.identities.model import Identity
-from openmeet.network.own_records.edits import Form, form_of, written
+from openmeet.network.own_records.edits import EventRecordForm, form_of, written
 from openmeet.network.own_records.reasons import OwnRecordReason
 from openmeet.network.publishing.repository_calls import delete_record, get_record, put_record
 from openmeet.network.records import repository_state, seen
@@ -84,7 +84,7 @@ class EditableEvent:
     """An event's record at the PDS: its CID and the values of its edit form."""
 
     cid: str
-    form: Form
+    form: EventRecordForm
 
 
 async def list_page(
@@ -134,7 +134,13 @@ async def read_own(network: NetworkClients, identity: Identity, rkey: str, zone:
 
 
 async def create(
-    db: Database, network: NetworkClients, tids: TidClock, identity: Identity, form: Form, zone: str, key: str = ""
+    db: Database,
+    network: NetworkClients,
+    tids: TidClock,
+    identity: Identity,
+    form: EventRecordForm,
+    zone: str,
+    key: str = "",
 ) -> AtUri:
     """Write a new event. ``key``: record key from the form, so that submitting the form twice writes only one record.
 
@@ -156,7 +162,7 @@ async def create(
 
 
 async def edit(
-    db: Database, network: NetworkClients, identity: Identity, rkey: str, form: Form, zone: str, version: str
+    db: Database, network: NetworkClients, identity: Identity, rkey: str, form: EventRecordForm, zone: str, version: str
 ) -> None:
     """Change the fields of an event that differ from what the form showed; everything else stays.
 

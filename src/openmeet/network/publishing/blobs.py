@@ -26,7 +26,7 @@ from groundwork.errors import (
 )
 from groundwork.telemetry.logs import log
 from openmeet.domain.media.pictures import Picture, PictureFormat, Size, blob_key, shrunk
-from openmeet.network.records.places import MediaOut
+from openmeet.network.records.places import PictureToWrite
 from openmeet.network.repositories.clients import NetworkClients
 from openmeet.outbox.reasons import PublicationReason
 
@@ -43,7 +43,7 @@ class PictureTooLarge(Exception):
 class Blob:
     """The blob reference for the record, and the bytes."""
 
-    media: MediaOut
+    media: PictureToWrite
     body: bytes
 
 
@@ -75,7 +75,10 @@ async def blob_of(store: BlobStore | None, picture: Picture | None, limit: int |
             return PictureToPublish(None, PublicationReason.PICTURE_TOO_LARGE(limit=limit))
         body, width, height = smaller
     return PictureToPublish(
-        Blob(MediaOut(Cid.for_raw(body), PictureFormat.JPEG.content_type, len(body), picture.alt, width, height), body)
+        Blob(
+            PictureToWrite(Cid.for_raw(body), PictureFormat.JPEG.content_type, len(body), picture.alt, width, height),
+            body,
+        )
     )
 
 

@@ -18,7 +18,7 @@ from openmeet.domain.identities.model import Identity
 from openmeet.domain.media.pictures import Picture
 from openmeet.domain.series.model import Series
 from openmeet.domain.users.model import UserId
-from openmeet.network.records.group import Reference
+from openmeet.network.records.group import StrongRef
 from openmeet.outbox.publication_leases import Publication
 from openmeet.outbox.reasons import PublicationReason
 
@@ -61,7 +61,7 @@ class PublishGroup:
     identity: Identity
     share: Share
     backup_admins: tuple[Did, ...]
-    predecessor: Reference | None
+    predecessor: StrongRef | None
 
     @property
     def picture(self) -> Picture | None:

@@ -38,9 +38,9 @@ from openmeet.network.records import seen
 from openmeet.network.records.collections import EVENT, GROUP, RSVP, RSVPS, SERIES
 from openmeet.network.records.event_reader import MAX_RECORD_BYTES
 from openmeet.network.records.event_writer import Publishable, encode_record, is_up_to_date, publishable, write_event
-from openmeet.network.records.group import GroupOut, group_part, write_group
+from openmeet.network.records.group import GroupToWrite, group_part, write_group
 from openmeet.network.records.links import predecessors_of
-from openmeet.network.records.own_entries import Earlier
+from openmeet.network.records.own_entries import EarlierVersions
 from openmeet.network.records.places import known_picture
 from openmeet.network.records.rsvp import record_key_for, write_rsvp
 from openmeet.network.records.series import series_page, series_part, write_series
@@ -157,7 +157,7 @@ async def draft_write(
     if isinstance(decision, PublishEvent):
         limit = picture_bytes or await limit_for(publisher.network, client.service, decision.event.content.picture)
         ours, picture = await _publishable(publisher, decision.event, limit)
-        earlier = Earlier(agreed=_decoded(publication.base_body), written=_decoded(publication.chosen_body))
+        earlier = EarlierVersions(agreed=_decoded(publication.base_body), written=_decoded(publication.chosen_body))
         unchanged = previous is not None and is_up_to_date(ours, previous, earlier)
         if picture.blob is not None and known_picture(previous) == str(picture.blob.media.cid):
             picture = NO_PICTURE  # already uploaded
@@ -212,10 +212,10 @@ async def _publishable(publisher: Publisher, event: Event, limit: int | None) ->
     return replace(ours, media=None if picture.blob is None else picture.blob.media, predecessors=predecessors), picture
 
 
-def _group_content(publisher: Publisher, decision: PublishGroup, blob: Blob | None) -> GroupOut:
+def _group_content(publisher: Publisher, decision: PublishGroup, blob: Blob | None) -> GroupToWrite:
     group, avatar = decision.group, None if blob is None else blob.media
     page = f"{publisher.instance}/groups/{quote(group.slug)}"
-    return GroupOut(group, decision.share, page, decision.backup_admins, decision.predecessor, avatar)
+    return GroupToWrite(group, decision.share, page, decision.backup_admins, decision.predecessor, avatar)
 
 
 async def _series_record(

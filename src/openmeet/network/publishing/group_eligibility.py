@@ -39,7 +39,7 @@ from openmeet.network.publishing.decision import (
 from openmeet.network.publishing.repositories import repository_to_clear
 from openmeet.network.records import seen
 from openmeet.network.records.collections import ACCEPTANCE, GROUP, GROUP_EVENT, MEMBERSHIP
-from openmeet.network.records.group import VALUE_OF, Reference, write_former
+from openmeet.network.records.group import VALUE_OF, StrongRef, write_former
 from openmeet.network.records.group_statements import (
     read_statement,
     write_acceptance,
@@ -79,7 +79,7 @@ async def decide_group(reader: Reader, publication: Publication) -> Decision:
         )
     backups = await published_backups(reader, group)
     before = await record_queries.newest_superseded(reader, group.id)
-    predecessor = None if before is None else Reference(*before)
+    predecessor = None if before is None else StrongRef(*before)
     return PublishGroup(group, identity, share, backups, predecessor)
 
 
@@ -128,7 +128,7 @@ async def decide_group_event(reader: Reader, publication: Publication) -> Decisi
     if event.record_uri is None or event.record_cid is None:
         reason = PublicationReason.NO_EVENT_RECORD
         return Withhold(reason) if publication.may_exist_remotely else Wait(reason)
-    uri, listed = group.network.record_uri or "", Reference(event.record_uri, event.record_cid)
+    uri, listed = group.network.record_uri or "", StrongRef(event.record_uri, event.record_cid)
 
     def write(_instance: str, now: Instant, previous: Mapping[str, Value] | None) -> dict[str, Value]:
         return write_group_event(uri, listed, now, previous)
@@ -242,7 +242,7 @@ async def _membership_and_group(reader: Reader, publication: Publication) -> tup
     return membership, group
 
 
-async def _member_statement(reader: Reader, group: Group, membership: Membership) -> Reference | None:
+async def _member_statement(reader: Reader, group: Group, membership: Membership) -> StrongRef | None:
     """Return the member's own statement, as in their repository, about this group or about a group that this one
     succeeds.
     """
@@ -256,4 +256,4 @@ async def _member_statement(reader: Reader, group: Group, membership: Membership
         return None
     statement = read_statement(seen_record.collection, parse_did(seen_record.did), cbor.decode(seen_record.body))
     own_group_uris = {group.network.record_uri, *await record_queries.superseded_uris(reader, group.id)}
-    return Reference(seen_record.uri, seen_record.cid) if statement.group_uri in own_group_uris else None
+    return StrongRef(seen_record.uri, seen_record.cid) if statement.group_uri in own_group_uris else None

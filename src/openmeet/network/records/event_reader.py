@@ -78,7 +78,7 @@ class OriginMark:
 
 
 @dataclass(frozen=True, slots=True)
-class EventRead:
+class ParsedEvent:
     """The content of a record: the event value, the claimed origin, and the notes."""
 
     event: NetworkEvent
@@ -87,7 +87,7 @@ class EventRead:
     notes: Notes
 
 
-def read_event(collection: str, record: object, *, rkey: str, indexed_at: Instant) -> EventRead:
+def read_event(collection: str, record: object, *, rkey: str, indexed_at: Instant) -> ParsedEvent:
     """Read a decoded event record. Raises Unmappable with the sentence to store with the record."""
     if not isinstance(record, Mapping):
         raise Unmappable(RecordReason.NOT_A_MAP)
@@ -128,7 +128,7 @@ def read_event(collection: str, record: object, *, rkey: str, indexed_at: Instan
         **extension_of(details),
     )
     _note_foreign_keys(record, notes)
-    return EventRead(event, origin, places, notes)
+    return ParsedEvent(event, origin, places, notes)
 
 
 def _details(record: Mapping[str, object], notes: Notes) -> RecordDetails:

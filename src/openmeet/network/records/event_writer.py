@@ -17,14 +17,14 @@ from openmeet.domain.events.model import Event, EventStatus, NetworkEvent
 from openmeet.domain.events.publication import Circle, PublishLevel, circle_of, reach_of
 from openmeet.domain.events.values import NOWHERE, Audience, EventLink, Mode, Venue, public_place
 from openmeet.network.records.collections import EVENT, ORIGIN_KEY, ORIGIN_KEYS
-from openmeet.network.records.event_reader import EventRead, read_event
+from openmeet.network.records.event_reader import ParsedEvent, read_event
 from openmeet.network.records.extension import NOTHING_MORE, RecordDetails, details_in_record, put_details
 from openmeet.network.records.group_statements import put_link
 from openmeet.network.records.own_entries import (
     LINK,
     ONE_OFF,
     VENUE,
-    Earlier,
+    EarlierVersions,
     EntryOwner,
     first_place,
     link_note,
@@ -39,7 +39,7 @@ from openmeet.network.records.own_entries import (
 from openmeet.network.records.places import (
     ADDRESS,
     GEO,
-    MediaOut,
+    PictureToWrite,
     entries_of,
     is_same_place,
     known_picture,
@@ -97,7 +97,7 @@ class Publishable:
     version: int
     details: RecordDetails = NOTHING_MORE
     series: SeriesPart | None = None
-    media: MediaOut | None = None
+    media: PictureToWrite | None = None
     group_uri: str | None = None
     predecessors: Predecessors = NO_PREDECESSORS
 
@@ -146,7 +146,7 @@ def is_minimal(record: Mapping[str, Value]) -> bool:
 
 
 def write_event(
-    ours: Publishable, previous: Mapping[str, Value] | None, earlier: Earlier = ONE_OFF
+    ours: Publishable, previous: Mapping[str, Value] | None, earlier: EarlierVersions = ONE_OFF
 ) -> dict[str, Value]:
     """Write an event into its record: return the record to store in place of ``previous`` (what the PDS has now, or
     None).
@@ -178,7 +178,7 @@ def write_event(
 
 
 def _edited(
-    ours: Publishable, previous: Mapping[str, Value], earlier: Earlier
+    ours: Publishable, previous: Mapping[str, Value], earlier: EarlierVersions
 ) -> tuple[dict[str, Value], list[Value], str]:
     """Return the record with our fields, and which location entries and which join link are ours."""
     record = dict(previous)
@@ -197,7 +197,7 @@ def _edited(
     return _in_mode(record, ours, _read(record, ours)), entries, link
 
 
-def _place_of(ours: Publishable, previous: Mapping[str, Value] | None, earlier: Earlier) -> Venue:
+def _place_of(ours: Publishable, previous: Mapping[str, Value] | None, earlier: EarlierVersions) -> Venue:
     """Return the venue to write. An online event has none, because an earlier address must not stay public (invariant
     3).
 
@@ -213,13 +213,13 @@ def _place_of(ours: Publishable, previous: Mapping[str, Value] | None, earlier: 
     return ours.venue if modes == {Mode.ONLINE} and is_same_place(listed_venue.venue, ours.venue) else NOWHERE
 
 
-def is_up_to_date(ours: Publishable, current: Mapping[str, Value], earlier: Earlier = ONE_OFF) -> bool:
+def is_up_to_date(ours: Publishable, current: Mapping[str, Value], earlier: EarlierVersions = ONE_OFF) -> bool:
     """Whether the record already contains all our fields. A different CID alone never causes a write."""
     return write_event(ours, current, earlier) == dict(current)
 
 
 def ours_as_read(
-    ours: Publishable, base: Mapping[str, Value], *, rkey: str, earlier: Earlier = ONE_OFF
+    ours: Publishable, base: Mapping[str, Value], *, rkey: str, earlier: EarlierVersions = ONE_OFF
 ) -> NetworkEvent:
     """Return our side as the reader would read it after writing it on ``base``, so that it can be compared field by
     field.
@@ -279,7 +279,7 @@ def _mark(ours: Publishable, key: str) -> dict[str, Value]:
     return {"$type": key, "instance": ours.instance, "eventId": ours.event_id, "version": ours.version}
 
 
-def _read(record: Mapping[str, Value], ours: Publishable) -> EventRead:
+def _read(record: Mapping[str, Value], ours: Publishable) -> ParsedEvent:
     return read_event(EVENT, {**record, "$type": EVENT}, rkey="", indexed_at=ours.created_at)
 
 
@@ -296,13 +296,13 @@ def _note_others(record: dict[str, Value], key: str, ours: Publishable, entries:
     record[key] = note
 
 
-def _in_mode(record: dict[str, Value], ours: Publishable, read: EventRead) -> dict[str, Value]:
+def _in_mode(record: dict[str, Value], ours: Publishable, read: ParsedEvent) -> dict[str, Value]:
     if ours.mode is read.event.mode:
         return record
     return {**record, "mode": f"{EVENT}#{_MODE_TOKENS[ours.mode]}"}
 
 
-def _put_texts(record: dict[str, Value], ours: Publishable, read: EventRead, earlier: Earlier) -> None:
+def _put_texts(record: dict[str, Value], ours: Publishable, read: ParsedEvent, earlier: EarlierVersions) -> None:
     if ours.title != read.event.name:
         record["name"] = ours.title
     sentence_before = sentence_in(record) or sentence_in(earlier.written)
@@ -334,7 +334,7 @@ def _note_picture(record: dict[str, Value], key: str, ours: Publishable) -> None
         note[PICTURE] = str(ours.media.cid)
 
 
-def _sentence_for(record: Mapping[str, Value], ours: Publishable, earlier: Earlier) -> str:
+def _sentence_for(record: Mapping[str, Value], ours: Publishable, earlier: EarlierVersions) -> str:
     """Return the sentence to add; empty if somebody changed or removed the one that was added before."""
     sentence_before = sentence_in(record) or sentence_in(earlier.written)
     text = record.get("description")
@@ -344,7 +344,7 @@ def _sentence_for(record: Mapping[str, Value], ours: Publishable, earlier: Earli
 
 
 def _note_sentence(
-    record: dict[str, Value], key: str, ours: Publishable, previous: Mapping[str, Value], earlier: Earlier
+    record: dict[str, Value], key: str, ours: Publishable, previous: Mapping[str, Value], earlier: EarlierVersions
 ) -> None:
     """Keep in the mark which sentence is ours, even after somebody changed it, so that it is not added again."""
     sentence_before = sentence_in(previous) or sentence_in(earlier.written)
@@ -355,7 +355,7 @@ def _note_sentence(
 
 
 def _put_page_name(
-    record: dict[str, Value], ours: Publishable, previous: Mapping[str, Value], earlier: Earlier
+    record: dict[str, Value], ours: Publishable, previous: Mapping[str, Value], earlier: EarlierVersions
 ) -> None:
     """Rename the link to the event's page when the event is renamed, if the link had the event's name. Other labels
     stay.
@@ -385,7 +385,7 @@ def _put_instant(record: dict[str, Value], key: str, ours: Instant | None, read:
         record[key] = format_datetime(ours)
 
 
-def _put_venue(record: dict[str, Value], ours: Publishable, read: EventRead, earlier: Earlier) -> list[Value]:
+def _put_venue(record: dict[str, Value], ours: Publishable, read: ParsedEvent, earlier: EarlierVersions) -> list[Value]:
     """Replace our entries if our venue differs; other apps' entries keep their order. Returns our entries in the
     result.
     """
@@ -435,7 +435,7 @@ def _with_foreign_keys(entry: Value, old: dict[str, Value]) -> Value:
     return {**entry, **{key: value for key, value in old.items() if key not in known_keys}}
 
 
-def _put_online(record: dict[str, Value], ours: Publishable, read: EventRead, earlier: Earlier) -> str:
+def _put_online(record: dict[str, Value], ours: Publishable, read: ParsedEvent, earlier: EarlierVersions) -> str:
     """Write a public join link to the locations and the links, and remove the one it replaces from both. Returns our
     link.
     """

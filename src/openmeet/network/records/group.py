@@ -31,7 +31,7 @@ from openmeet.domain.groups.model import (
 from openmeet.domain.groups.publication import Share, share_of
 from openmeet.domain.groups.rules import ALLOWED
 from openmeet.network.records.collections import GROUP, GROUP_COLLECTIONS
-from openmeet.network.records.places import ADDRESS, MediaIn, MediaOut, blob_value, cid_of_blob, entries_of
+from openmeet.network.records.places import ADDRESS, ParsedPicture, PictureToWrite, blob_value, cid_of_blob, entries_of
 from openmeet.network.records.preserve import keep_unchanged_keys
 from openmeet.network.records.reader import Unmappable, line_of, of_another_type, text_of, token_of
 from openmeet.network.records.reasons import RecordReason
@@ -42,7 +42,7 @@ _MAX_PART: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
+class StrongRef:
     """A reference to a specific version of a record (``com.atproto.repo.strongRef``)."""
 
     uri: str
@@ -50,19 +50,19 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
-class GroupOut:
+class GroupToWrite:
     """The public part of a group. ``backup_admins``: those who agreed to be named."""
 
     group: Group
     share: Share
     page_url: str
     backup_admins: tuple[Did, ...] = ()
-    predecessor: Reference | None = None
-    avatar: MediaOut | None = None
+    predecessor: StrongRef | None = None
+    avatar: PictureToWrite | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class GroupRead:
+class ParsedGroup:
     """The content of a record. Missing fields have empty values."""
 
     name: str
@@ -92,7 +92,7 @@ _MEANINGS: Final = (
 
 
 def write_group(
-    ours: GroupOut, previous: Mapping[str, Value] | None, agreed: Mapping[str, Value] | None = None
+    ours: GroupToWrite, previous: Mapping[str, Value] | None, agreed: Mapping[str, Value] | None = None
 ) -> dict[str, Value]:
     """Write a group into its record: return the record to store in place of ``previous``. Idempotent.
 
@@ -136,10 +136,10 @@ def write_group(
     return record
 
 
-def read_avatar(record: Mapping[str, object]) -> MediaIn | None:
+def read_avatar(record: Mapping[str, object]) -> ParsedPicture | None:
     """Return the group's picture, for which the Lexicon has no field; None if the record has none."""
     cid = cid_of_blob(record.get("avatar"))
-    return MediaIn(cid, "", 0, 0) if cid else None
+    return ParsedPicture(cid, "", 0, 0) if cid else None
 
 
 def write_former(successor_uri: str, previous: Mapping[str, Value]) -> dict[str, Value]:
@@ -147,7 +147,7 @@ def write_former(successor_uri: str, previous: Mapping[str, Value]) -> dict[str,
     return {**previous, "successor": successor_uri}
 
 
-def read_group(collection: str, record: object) -> GroupRead:
+def read_group(collection: str, record: object) -> ParsedGroup:
     """Read a decoded group record. Raises Unmappable with the sentence to store with the record."""
     if not isinstance(record, Mapping):
         raise Unmappable(RecordReason.NOT_A_MAP)
@@ -159,7 +159,7 @@ def read_group(collection: str, record: object) -> GroupRead:
         raise Unmappable(RecordReason.NO_GROUP_NAME)
     zone, place = record.get("timezone"), record.get("location")
     address = place if isinstance(place, Mapping) else {}
-    return GroupRead(
+    return ParsedGroup(
         name=name,
         description=(text_of(record.get("description")) or "")[:MAX_DESCRIPTION],
         locality=line_of(address.get("locality"), _MAX_PART),
@@ -186,18 +186,18 @@ def uri_of_group(value: object) -> str:
         return ""
 
 
-def _understood(record: Mapping[str, Value] | None) -> GroupRead | None:
+def _understood(record: Mapping[str, Value] | None) -> ParsedGroup | None:
     try:
         return None if record is None else read_group(GROUP, record)
     except Unmappable:
         return None
 
 
-def _parts(read: GroupRead, names: tuple[str, ...]) -> tuple[object, ...]:
+def _parts(read: ParsedGroup, names: tuple[str, ...]) -> tuple[object, ...]:
     return tuple(getattr(read, name) for name in names)
 
 
-def _avatar(ours: GroupOut, before: Mapping[str, Value]) -> Value:
+def _avatar(ours: GroupToWrite, before: Mapping[str, Value]) -> Value:
     if ours.avatar is not None:
         return blob_value(ours.avatar)
     return None if ours.group.network.avatar_cid is None else before.get("avatar")
@@ -225,7 +225,7 @@ def _uri_in(value: object) -> object:
     return value.get("uri") if isinstance(value, Mapping) else None
 
 
-def _reference(to: Reference) -> Value:
+def _reference(to: StrongRef) -> Value:
     return {"uri": to.uri, "cid": to.cid}
 
 
@@ -241,7 +241,9 @@ def _location(before: Mapping[str, Value], locality: str, country: str) -> Value
 
 def _roles(before: Value) -> Value:
     """Return the existing roles and their permissions. Roles that another app added stay, after ours."""
-    previous_roles = {one.get("name"): one for one in before if isinstance(one, dict)} if isinstance(before, list) else {}
+    previous_roles = (
+        {one.get("name"): one for one in before if isinstance(one, dict)} if isinstance(before, list) else {}
+    )
     ours: list[Value] = []
     for role in INSIDE:
         value, allowed = VALUE_OF[role], sorted(one.value for one in ALLOWED[role])

@@ -31,7 +31,7 @@ from openmeet.network.records.collections import (
     MEMBERSHIP,
     MEMBERSHIP_COLLECTIONS,
 )
-from openmeet.network.records.group import Reference, role_of, uri_of_group
+from openmeet.network.records.group import StrongRef, role_of, uri_of_group
 from openmeet.network.records.reader import Unmappable, of_another_type
 from openmeet.network.records.reasons import RecordReason
 
@@ -73,7 +73,7 @@ def write_membership(group_uri: str, now: Instant, previous: Mapping[str, Value]
 
 
 def write_acceptance(
-    group_uri: str, member: Did, membership: Reference, role: str, now: Instant, previous: Mapping[str, Value] | None
+    group_uri: str, member: Did, membership: StrongRef, role: str, now: Instant, previous: Mapping[str, Value] | None
 ) -> dict[str, Value]:
     """Build the group's acceptance of a member's statement. ``role``: a value of ``group.VALUE_OF``."""
     answered: Value = _same_or_new((previous or {}).get("membership"), membership)
@@ -82,7 +82,7 @@ def write_acceptance(
 
 
 def write_group_event(
-    group_uri: str, event: Reference, now: Instant, previous: Mapping[str, Value] | None
+    group_uri: str, event: StrongRef, now: Instant, previous: Mapping[str, Value] | None
 ) -> dict[str, Value]:
     """Build the group's statement that an event is one of its events."""
     listed = _same_or_new((previous or {}).get("event"), event)
@@ -151,7 +151,7 @@ def _written(
     return record
 
 
-def _same_or_new(before: Value, to: Reference) -> Value:
+def _same_or_new(before: Value, to: StrongRef) -> Value:
     """Keep a reference to the same record unchanged. Otherwise each edit of that record would cause a write."""
     if isinstance(before, dict) and before.get("uri") == to.uri:
         return before

@@ -19,7 +19,7 @@ from at_protocol.data import cbor
 from at_protocol.data.model import Value
 from openmeet.domain.events.values import EventLink, Mode, Venue
 from openmeet.network.records.collections import ORIGIN_KEYS
-from openmeet.network.records.event_reader import EventRead
+from openmeet.network.records.event_reader import ParsedEvent
 from openmeet.network.records.places import ListedVenue, is_same_place, read_places, share_a_part
 from openmeet.network.records.reader import Notes, text_of
 
@@ -50,7 +50,7 @@ class EntryOwner:
 
 
 @dataclass(frozen=True, slots=True)
-class Earlier:
+class EarlierVersions:
     """Earlier versions of the record, if they differ.
 
     ``agreed``: the last one agreed with the repository. Entries that were ours in it are ours wherever they are now.
@@ -62,7 +62,7 @@ class Earlier:
 
 
 # The current version is the agreed one, and ours if we wrote it.
-ONE_OFF = Earlier()
+ONE_OFF = EarlierVersions()
 
 
 def digest(value: Value) -> str:
@@ -79,7 +79,7 @@ def list_of(record: Mapping[str, Value]) -> tuple[str, list[Value]]:
     return key, list(listed) if isinstance(listed, list) else [listed]
 
 
-def first_place(read: EventRead) -> ListedVenue:
+def first_place(read: ParsedEvent) -> ListedVenue:
     """Return what is read as the event's venue; an empty venue without entries if there is none."""
     return read.places.venues[0] if read.places.venues else ListedVenue(Venue(), ())
 
@@ -89,7 +89,9 @@ def read_digest(listed: Sequence[Value], place: ListedVenue) -> str:
     return digest([listed[index] for index in place.entries])
 
 
-def our_place(record: Mapping[str, Value], read: EventRead, whose: EntryOwner, earlier: Earlier) -> ListedVenue:
+def our_place(
+    record: Mapping[str, Value], read: ParsedEvent, whose: EntryOwner, earlier: EarlierVersions
+) -> ListedVenue:
     """Return our venue in the record and its entries, which may be empty."""
     first = first_place(read)
     if not first.entries:
@@ -116,7 +118,7 @@ def our_place(record: Mapping[str, Value], read: EventRead, whose: EntryOwner, e
 
 
 def venue_note(
-    record: Mapping[str, Value], read: EventRead, ours: Venue, entries: Sequence[Value]
+    record: Mapping[str, Value], read: ParsedEvent, ours: Venue, entries: Sequence[Value]
 ) -> OwnEntryNote | None:
     """Return the note for the mark about the locations of a finished record; None if it is not needed. ``entries`` are
     ours.
@@ -129,14 +131,16 @@ def venue_note(
     return OwnEntryNote(read_digest(listed, first), tuple(digest(entry) for entry in entries))
 
 
-def read_link(read: EventRead, instance: str, page_url: str) -> str:
+def read_link(read: ParsedEvent, instance: str, page_url: str) -> str:
     """Return what is read as the join address. Our own page never counts, even if it is an online event's first link."""
     url = read.event.online_url
     is_page = url == page_url or (bool(instance) and url.startswith(instance.rstrip("/") + "/events/"))
     return "" if is_page and not read.places.online else url
 
 
-def our_link(record: Mapping[str, Value], link: str, whose: EntryOwner, earlier: Earlier, agreed_link: str) -> str:
+def our_link(
+    record: Mapping[str, Value], link: str, whose: EntryOwner, earlier: EarlierVersions, agreed_link: str
+) -> str:
     """Return our join link among those of the record; empty if it is not listed. ``link`` is the one that is read
     first.
 
@@ -158,7 +162,7 @@ def online_entries(listed: Sequence[Value]) -> tuple[tuple[int, EventLink], ...]
     return read_places({"locations": list(listed)}, Notes()).online
 
 
-def link_note(read: EventRead, link: str, ours: str) -> OwnEntryNote | None:
+def link_note(read: ParsedEvent, link: str, ours: str) -> OwnEntryNote | None:
     """Return the note for the mark about the join link of a finished record. ``link`` is the one that is read first."""
     if not link or link == ours or read.event.mode is Mode.IN_PERSON:
         return None
@@ -194,7 +198,7 @@ def _indexes(listed: Sequence[Value], digests: Sequence[str]) -> tuple[int, ...]
     return tuple(sorted(indexes))
 
 
-def _note(record: Mapping[str, Value], earlier: Earlier, name: str, whose: EntryOwner) -> OwnEntryNote | None:
+def _note(record: Mapping[str, Value], earlier: EarlierVersions, name: str, whose: EntryOwner) -> OwnEntryNote | None:
     """Return the note in the mark, if the mark is ours."""
     mark = _mark(record)
     if mark is None and earlier.written is not None:

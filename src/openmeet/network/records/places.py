@@ -213,7 +213,7 @@ _ROLES: Final = ("header", "thumbnail")
 
 
 @dataclass(frozen=True, slots=True)
-class MediaOut:
+class PictureToWrite:
     """Our picture as a blob. Its CID is derived from its bytes, so it is known before the upload."""
 
     cid: Cid
@@ -225,7 +225,7 @@ class MediaOut:
 
 
 @dataclass(frozen=True, slots=True)
-class MediaIn:
+class ParsedPicture:
     """A picture that a record refers to. ``width`` and ``height`` are claimed by the record; 0 if missing."""
 
     cid: str
@@ -234,7 +234,7 @@ class MediaIn:
     height: int
 
 
-def put_media(record: dict[str, Value], ours: MediaOut | None, known: str) -> None:
+def put_media(record: dict[str, Value], ours: PictureToWrite | None, known: str) -> None:
     """Make the record show our picture, or remove ours. ``known``: the CID of the one that we wrote before, or empty."""
     listed = record.get("media")
     if listed is not None and not isinstance(listed, list):
@@ -255,7 +255,7 @@ def put_media(record: dict[str, Value], ours: MediaOut | None, known: str) -> No
             record.pop("media", None)
 
 
-def blob_value(ours: MediaOut) -> Value:
+def blob_value(ours: PictureToWrite) -> Value:
     """Return the blob reference for a record."""
     return {"$type": "blob", "ref": ours.cid, "mimeType": ours.mime_type, "size": ours.size}
 
@@ -284,12 +284,12 @@ def known_picture(*versions: Mapping[str, object] | None) -> str:
     return ""
 
 
-def read_media(record: Mapping[str, object]) -> MediaIn | None:
+def read_media(record: Mapping[str, object]) -> ParsedPicture | None:
     """Return the event's picture: the header, otherwise the thumbnail, otherwise the first one. None if no entry refers
     to a blob.
     """
     listed = record.get("media")
-    images: list[tuple[int, MediaIn]] = []
+    images: list[tuple[int, ParsedPicture]] = []
     for entry in listed if isinstance(listed, list) else []:
         cid = _cid_in(entry)
         if not cid or not isinstance(entry, Mapping):
@@ -298,12 +298,15 @@ def read_media(record: Mapping[str, object]) -> MediaIn | None:
         sides = ratio if isinstance(ratio, Mapping) else {}
         rank = _ROLES.index(role) if role in _ROLES else len(_ROLES)
         images.append(
-            (rank, MediaIn(cid, alt if isinstance(alt, str) else "", _side(sides, "width"), _side(sides, "height")))
+            (
+                rank,
+                ParsedPicture(cid, alt if isinstance(alt, str) else "", _side(sides, "width"), _side(sides, "height")),
+            )
         )
     return min(images, key=lambda one: one[0])[1] if images else None
 
 
-def _entry(ours: MediaOut, before: Value) -> Value:
+def _entry(ours: PictureToWrite, before: Value) -> Value:
     previous_entry = before if isinstance(before, dict) else {"$type": _TYPE, "role": _ROLES[0]}
     sides: Value = {"width": ours.width, "height": ours.height}
     return {**previous_entry, "alt": ours.alt, "aspect_ratio": sides, "content": blob_value(ours)}

@@ -19,7 +19,7 @@ class Unmappable(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class FieldRead:
+class ParsedField:
     """Our field ``name`` was read from ``source`` (a path in the record, or a sentence) with the given ``value``."""
 
     name: str
@@ -28,7 +28,7 @@ class FieldRead:
 
 
 @dataclass(frozen=True, slots=True)
-class KeptRaw:
+class UnmappedPart:
     """A part of the record that has no meaning for us or is unusable. It is written back unchanged."""
 
     path: str
@@ -39,16 +39,16 @@ class KeptRaw:
 class Notes:
     """Collects a reader's notes about a record, in reading order."""
 
-    fields: list[FieldRead] = field(default_factory=list)
-    kept: list[KeptRaw] = field(default_factory=list)
+    fields: list[ParsedField] = field(default_factory=list)
+    kept: list[UnmappedPart] = field(default_factory=list)
 
     def read(self, name: str, source: str, value: object) -> None:
         """Note that one of our fields was read from this place."""
-        self.fields.append(FieldRead(name, source, str(value)))
+        self.fields.append(ParsedField(name, source, str(value)))
 
     def keep(self, path: str, why: str) -> None:
         """Note that a part of the record stays raw, and why."""
-        self.kept.append(KeptRaw(path, why))
+        self.kept.append(UnmappedPart(path, why))
 
 
 # Maximum number of characters shown of the type that a record declares.

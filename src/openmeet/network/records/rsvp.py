@@ -39,7 +39,7 @@ _ANSWERS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class RsvpRead:
+class ParsedRsvp:
     """The content of an RSVP record. The authority of ``subject`` may still be a handle: resolve it before comparing.
 
     ``subject_cid`` is only stored. ``precedence`` orders several RSVPs of one DID to one event: the one with the
@@ -54,7 +54,7 @@ class RsvpRead:
     notes: Notes
 
 
-def read_rsvp(collection: str, record: object, *, rkey: str) -> RsvpRead:
+def read_rsvp(collection: str, record: object, *, rkey: str) -> ParsedRsvp:
     """Read a decoded RSVP record. Raises Unmappable with the sentence to store with the record."""
     if not isinstance(record, Mapping):
         raise Unmappable(RecordReason.NOT_A_MAP)
@@ -69,7 +69,7 @@ def read_rsvp(collection: str, record: object, *, rkey: str) -> RsvpRead:
             notes.read("answered", "createdAt (a hint only)", record[key])
         elif key not in {"$type", "subject", "status"}:
             notes.keep(key, "is not part of the calendar lexicon")
-    return RsvpRead(subject, cid, answer, status_text, _precedence(record, rkey), notes)
+    return ParsedRsvp(subject, cid, answer, status_text, _precedence(record, rkey), notes)
 
 
 def subject_of(record: object) -> str | None:
@@ -141,7 +141,7 @@ def record_key_for(subject: AtUri) -> Tid:
     return parse_tid("".join(ALPHABET[number >> shift & 31] for shift in range(60, -5, -5)))
 
 
-def has_durable_subject(read: RsvpRead) -> bool:
+def has_durable_subject(read: ParsedRsvp) -> bool:
     """Whether the subject already contains a DID."""
     return read.subject.authority.startswith("did:")
 

@@ -46,7 +46,7 @@ _LONGEST_MINUTES = 10 * 366 * 24 * 60
 
 
 @dataclass(frozen=True, slots=True)
-class SeriesRead:
+class ParsedSeries:
     """The content of a series record."""
 
     content: Content
@@ -90,7 +90,7 @@ def write_series(
     return record
 
 
-def read_series(collection: str, record: object) -> SeriesRead:
+def read_series(collection: str, record: object) -> ParsedSeries:
     """Read a decoded series record. Raises Unmappable with the sentence to store with the record."""
     if not isinstance(record, Mapping):
         raise Unmappable(RecordReason.NOT_A_MAP)
@@ -129,7 +129,7 @@ def read_series(collection: str, record: object) -> SeriesRead:
         mode=_mode(dates.get("mode")),
         venue=next((place.venue for place in read_places(dates, Notes()).venues), NOWHERE),
     )
-    return SeriesRead(content, Timing(shape, length))
+    return ParsedSeries(content, Timing(shape, length))
 
 
 def native_fields(shape: Pattern, since: datetime, exception_dates: Sequence[datetime] = ()) -> dict[str, Value]:
@@ -160,7 +160,7 @@ def native_fields(shape: Pattern, since: datetime, exception_dates: Sequence[dat
 
 def read_native(
     record: Mapping[str, object], title: str, description: str, zone: str, starts_at: Instant | None
-) -> SeriesRead | None:
+) -> ParsedSeries | None:
     """Return the series that an event's record starts; None if it has no rule, or an unsupported one."""
     rules = _texts(record.get("rrule"))
     if len(rules) != 1 or starts_at is None or zone not in zone_names():
@@ -172,7 +172,7 @@ def read_native(
         shape = pattern(start, zone, rule, left_out=left_out, added=added)
     except RuleRefused:
         return None
-    return SeriesRead(Content(title, description), Timing(shape, None))
+    return ParsedSeries(Content(title, description), Timing(shape, None))
 
 
 def _moments(value: object, zone: str) -> list[datetime]:
@@ -227,13 +227,13 @@ def _mode(value: object) -> Mode:
 _KEYS = ("name", "description", "timezone", "dtstart", "durationMinutes", "rrule", "rdate", "exdate")
 
 
-def _meanings(read: SeriesRead) -> tuple[object, ...]:
+def _meanings(read: ParsedSeries) -> tuple[object, ...]:
     shape, content = read.timing.pattern, read.content
     when = (shape.zone_name, shape.start, read.timing.length, shape.rule, shape.added, shape.left_out)
     return (content.title, content.description, *when)
 
 
-def _understood(record: Mapping[str, Value] | None) -> SeriesRead | None:
+def _understood(record: Mapping[str, Value] | None) -> ParsedSeries | None:
     try:
         return None if record is None else read_series(SERIES, record)
     except Unmappable:
@@ -291,7 +291,9 @@ async def series_part(reader: Reader, event: Event, instance: str) -> SeriesPart
     name = event.place_in_series.original_date
     native: Mapping[str, Value] = {}
     if Flag.NATIVE_RECURRENCE in await switches(reader) and await _stands_for(reader, series, event):
-        exception_dates = [original_of(one) for one in await series_dates.exception_dates(reader, series.id, since=name)]
+        exception_dates = [
+            original_of(one) for one in await series_dates.exception_dates(reader, series.id, since=name)
+        ]
         native = native_fields(series.timing.pattern, original_of(name), exception_dates)
     return SeriesPart(url, _sentence(series, url), name, series.record_uri, native)
 
@@ -355,7 +357,7 @@ def put_native(record: dict[str, Value], part: SeriesPart | None, *, was_ours: b
 
 
 @dataclass(frozen=True, slots=True)
-class LinkRead:
+class ParsedSeriesLink:
     """The date and series that a record claims to belong to. ``uri``: URI of the series' record; empty if none is
     given.
     """
@@ -364,7 +366,7 @@ class LinkRead:
     recurrence_id: str
 
 
-def read_link(record: Mapping[str, object]) -> LinkRead | None:
+def read_link(record: Mapping[str, object]) -> ParsedSeriesLink | None:
     """Return the series link of a record, in any form that we have ever written."""
     link = next((record[key] for key in SERIES_LINK_KEYS if isinstance(record.get(key), Mapping)), None)
     if not isinstance(link, Mapping):
@@ -373,7 +375,7 @@ def read_link(record: Mapping[str, object]) -> LinkRead | None:
     uri = series.get("uri") if isinstance(series, Mapping) else None
     if not isinstance(name, str):
         return None
-    return LinkRead(uri if isinstance(uri, str) else "", name[:19])
+    return ParsedSeriesLink(uri if isinstance(uri, str) else "", name[:19])
 
 
 def _sentence(series: Series, url: str) -> str:

@@ -13,17 +13,17 @@ from openmeet.domain.identities.model import Consent, Identity
 from openmeet.domain.identities.publication_consent import ConsentUseView, PublicationConsent
 from openmeet.domain.users.model import UserId
 from openmeet.network.repositories.clients import NetworkClients
-from openmeet.network.repositories.custodial import Keeper, check_handle
+from openmeet.network.repositories.custodial import CustodialPds, check_handle
 from openmeet.network.repositories.reasons import RepositoryReason
 from openmeet.outbox.kinds import JobKind
 
 
 @dataclass(frozen=True, slots=True)
-class Publishing:
+class PublishingDependencies:
     """Dependencies of consent to publish: the network clients, and the PDS of custodial repositories."""
 
     network: NetworkClients
-    keeper: Keeper
+    custodial_pds: CustodialPds
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +68,16 @@ async def state_of(reader: Reader, user_id: UserId) -> ConsentState:
     )
 
 
-async def handle_for(network: NetworkClients, keeper: Keeper, state: ConsentState, typed: str) -> str:
+async def handle_for(network: NetworkClients, custodial_pds: CustodialPds, state: ConsentState, typed: str) -> str:
     """Return the handle that they consent to: their own, or a free one on the custodial domain. Raises InvalidInput,
     Refused (it is taken).
     """
     if state.identity is not None:
         return state.identity.handle or state.identity.did
-    handle = check_handle(typed, keeper.handle_domain)
+    handle = check_handle(typed, custodial_pds.handle_domain)
     if handle == state.consent.handle and not state.problem:
         return handle
-    client = XrpcClient(network.http, network.clock, keeper.pds_url)
+    client = XrpcClient(network.http, network.clock, custodial_pds.pds_url)
     try:
         await client.query("com.atproto.identity.resolveHandle", {"handle": handle})
     except NotFound:

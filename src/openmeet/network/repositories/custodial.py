@@ -42,7 +42,7 @@ _MAX_LABEL = 18  # maximum length of a handle's first label at the reference PDS
 
 
 @dataclass(frozen=True, slots=True)
-class Keeper:
+class CustodialPds:
     """The PDS of custodial accounts, and how this service gets an invite code there.
 
     ``admin_authorization`` is a Basic header that may create invite codes; empty if the PDS requires none.
@@ -77,33 +77,33 @@ def check_handle(text: str, domain: str) -> str:
     return handle
 
 
-def custodial_account_handler(db: Database, network: NetworkClients, keeper: Keeper) -> JobHandler:
+def custodial_account_handler(db: Database, network: NetworkClients, custodial_pds: CustodialPds) -> JobHandler:
     """Return the handler of ``JobKind.CUSTODIAL_ACCOUNT``. The subject is the user."""
 
     async def deliver(job: Job) -> None:
-        await make_account(db, network, keeper, UserId(job.subject))
+        await make_account(db, network, custodial_pds, UserId(job.subject))
 
     return deliver
 
 
-async def make_account(db: Database, network: NetworkClients, keeper: Keeper, user_id: UserId) -> None:
+async def make_account(db: Database, network: NetworkClients, custodial_pds: CustodialPds, user_id: UserId) -> None:
     """Create the account if it is still wanted and does not exist yet. Raises Refused if the handle is taken."""
-    fixed = await _fix(db, network, keeper, user_id)
+    fixed = await _fix(db, network, custodial_pds, user_id)
     if fixed is None:
         return
     account = fixed.account
     async with db.reader() as reader:
         recovery_key = await recovery_key_queries.unused(reader, user_id)
     try:
-        tokens, handle = await _create_account(network, keeper, account, recovery_key)
+        tokens, handle = await _create_account(network, custodial_pds, account, recovery_key)
     except HandleTaken:
-        if fixed.is_first or await _is_taken_by_others(network, keeper, account):
+        if fixed.is_first or await _is_taken_by_others(network, custodial_pds, account):
             # No account was created, so a request with another handle does not have to wait.
             async with db.transaction() as tx:
                 await queries.note_refused(tx, account)
         raise
     async with db.transaction() as tx:
-        session = new_password_session(network, keeper.pds_url, tokens)
+        session = new_password_session(network, custodial_pds.pds_url, tokens)
         await actions.account_made(tx, user_id, tokens.did, handle=handle, session=session)
 
 
@@ -119,7 +119,9 @@ class _FixedRequest:
     is_first: bool
 
 
-async def _fix(db: Database, network: NetworkClients, keeper: Keeper, user_id: UserId) -> _FixedRequest | None:
+async def _fix(
+    db: Database, network: NetworkClients, custodial_pds: CustodialPds, user_id: UserId
+) -> _FixedRequest | None:
     """Store the parameters of the request; None if there is nothing to create.
 
     Raises Unavailable if another handle was chosen after a request that was not answered: that request may have created
@@ -138,7 +140,7 @@ async def _fix(db: Database, network: NetworkClients, keeper: Keeper, user_id: U
                 await enqueue(tx, JobKind.DELETE_CUSTODIAL_ACCOUNT, existing_account.handle, int(tx.now))
                 is_given_up = True
             # Undeliverable on purpose: nobody reads the account's e-mail until its person takes over the account.
-            address = f"{user_id}@{keeper.mail_domain}" if existing_account is None else existing_account.email
+            address = f"{user_id}@{custodial_pds.mail_domain}" if existing_account is None else existing_account.email
             sealed = None if existing_account is None else existing_account.sealed_password
             await queries.put_custodial_account(
                 tx,
@@ -159,19 +161,19 @@ async def _fix(db: Database, network: NetworkClients, keeper: Keeper, user_id: U
 
 
 async def _create_account(
-    network: NetworkClients, keeper: Keeper, account: CustodialAccount, recovery_key: str | None
+    network: NetworkClients, custodial_pds: CustodialPds, account: CustodialAccount, recovery_key: str | None
 ) -> tuple[BearerTokens, str]:
     password = unseal_password(network, account)
     # An earlier request may have arrived although its response did not. In that case these credentials already work.
-    existing_session = await _session_if_made(network, keeper, account, password)
+    existing_session = await _session_if_made(network, custodial_pds, account, password)
     if existing_session is not None:
         return existing_session, account.handle
-    client = XrpcClient(network.http, network.clock, keeper.pds_url)
+    client = XrpcClient(network.http, network.clock, custodial_pds.pds_url)
     body: dict[str, object] = {"handle": account.handle, "email": account.email, "password": password}
     if recovery_key is not None:
         body["recoveryKey"] = recovery_key
-    if keeper.admin_authorization:
-        body["inviteCode"] = await _invite(network, keeper)
+    if custodial_pds.admin_authorization:
+        body["inviteCode"] = await _invite(network, custodial_pds)
     try:
         answer = await client.procedure("com.atproto.server.createAccount", body)
     except (Refused, InvalidInput) as refused:
@@ -181,34 +183,34 @@ async def _create_account(
     return _tokens(answer), account.handle
 
 
-async def _is_taken_by_others(network: NetworkClients, keeper: Keeper, account: CustodialAccount) -> bool:
+async def _is_taken_by_others(network: NetworkClients, custodial_pds: CustodialPds, account: CustodialAccount) -> bool:
     """Whether somebody else's account has this handle by now, which means that our earlier request created none.
 
     A handle that does not resolve may be one that the server is still creating.
     """
-    client = XrpcClient(network.http, network.clock, keeper.pds_url)
+    client = XrpcClient(network.http, network.clock, custodial_pds.pds_url)
     try:
         await client.query("com.atproto.identity.resolveHandle", {"handle": account.handle})
     except (NotFound, Refused, InvalidInput):
         return False
     password = unseal_password(network, account)
-    return await _session_if_made(network, keeper, account, password) is None
+    return await _session_if_made(network, custodial_pds, account, password) is None
 
 
 async def _session_if_made(
-    network: NetworkClients, keeper: Keeper, account: CustodialAccount, password: str
+    network: NetworkClients, custodial_pds: CustodialPds, account: CustodialAccount, password: str
 ) -> BearerTokens | None:
     try:
-        headers = network.custodial_headers(keeper.pds_url)
+        headers = network.custodial_headers(custodial_pds.pds_url)
         return await create_session(
-            network.http, network.clock, keeper.pds_url, account.handle, password, headers=headers
+            network.http, network.clock, custodial_pds.pds_url, account.handle, password, headers=headers
         )
     except (NotSignedIn, NotFound, Refused, InvalidInput):
         return None
 
 
-async def _invite(network: NetworkClients, keeper: Keeper) -> str:
-    client = as_administration(network, keeper)
+async def _invite(network: NetworkClients, custodial_pds: CustodialPds) -> str:
+    client = as_administration(network, custodial_pds)
     answer = await client.procedure("com.atproto.server.createInviteCode", {"useCount": 1})
     code = answer.get("code")
     if not isinstance(code, str):
@@ -237,13 +239,15 @@ def admin_authorization(password: str) -> str:
     return "Basic " + base64.b64encode(f"admin:{password}".encode()).decode() if password else ""
 
 
-def as_administration(network: NetworkClients, keeper: Keeper) -> XrpcClient:
+def as_administration(network: NetworkClients, custodial_pds: CustodialPds) -> XrpcClient:
     """Return a client that uses the PDS's admin password."""
-    credentials = Admin(keeper.admin_authorization, network.custodial_headers(keeper.pds_url))
-    return XrpcClient(network.http, network.clock, keeper.pds_url, credentials=credentials)
+    credentials = PdsAdminCredentials(
+        custodial_pds.admin_authorization, network.custodial_headers(custodial_pds.pds_url)
+    )
+    return XrpcClient(network.http, network.clock, custodial_pds.pds_url, credentials=credentials)
 
 
-class Admin:
+class PdsAdminCredentials:
     """Credentials of the service itself, which cannot be renewed. ``along``: headers that let the PDS distinguish us
     from our visitors.
     """
@@ -287,7 +291,9 @@ def check_password(typed: str, again: str) -> str:
     return typed
 
 
-async def take_over(db: Database, network: NetworkClients, keeper: Keeper, user_id: UserId, password: str) -> Did:
+async def take_over(
+    db: Database, network: NetworkClients, custodial_pds: CustodialPds, user_id: UserId, password: str
+) -> Did:
     """Transfer the custodial account to the person. Its e-mail becomes the proven address that they sign in with here.
 
     Raises Refused (no custodial account, no address, or no admin access to the PDS), and the errors of the PDS.
@@ -299,9 +305,9 @@ async def take_over(db: Database, network: NetworkClients, keeper: Keeper, user_
         raise Refused(RepositoryReason.NOTHING_KEPT, name="NothingKept")
     if person is None or person.email is None:
         raise Refused(RepositoryReason.EMAIL_NEEDED, name="NoAddress")
-    if not keeper.admin_authorization:
+    if not custodial_pds.admin_authorization:
         raise Refused(RepositoryReason.NO_ORDERS, name="NoOrders")
-    admin = as_administration(network, keeper)
+    admin = as_administration(network, custodial_pds)
     await admin.procedure("com.atproto.admin.updateAccountEmail", {"account": account.did, "email": person.email})
     await admin.procedure("com.atproto.admin.updateAccountPassword", {"did": account.did, "password": password})
     async with db.transaction() as tx:

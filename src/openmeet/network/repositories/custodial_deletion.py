@@ -21,7 +21,7 @@ from openmeet.domain.identities.reasons import IdentityReason
 from openmeet.domain.users import queries as users
 from openmeet.domain.users.model import UserId
 from openmeet.network.repositories.clients import NetworkClients
-from openmeet.network.repositories.custodial import Keeper, as_administration
+from openmeet.network.repositories.custodial import CustodialPds, as_administration
 
 # The wait between two attempts grows to three quarters of an hour on average.
 MOST_TRIES: Final = 320
@@ -31,16 +31,16 @@ LOOKS_AGAIN: Final = 3
 LOOK_AFTER_SECONDS: Final = 1200.0
 
 
-def custodial_deletion_handler(db: Database, network: NetworkClients, keeper: Keeper) -> JobHandler:
+def custodial_deletion_handler(db: Database, network: NetworkClients, custodial_pds: CustodialPds) -> JobHandler:
     """Return the handler of ``JobKind.DELETE_CUSTODIAL_ACCOUNT``. The subject is a DID, or the handle of an account
     whose creation was not answered.
     """
 
     async def deliver(job: Job) -> None:
-        if not keeper.admin_authorization:
+        if not custodial_pds.admin_authorization:
             raise Refused(IdentityReason.CANNOT_DELETE_ACCOUNT, name="NoOrders")
         try:
-            await _delete(db, as_administration(network, keeper), keeper, job)
+            await _delete(db, as_administration(network, custodial_pds), custodial_pds, job)
         except Failure as failure:
             if is_worth_retrying(failure) and job.attempts >= MOST_TRIES:
                 raise Refused(IdentityReason.SERVER_WAS_AWAY, name="ServerAway") from failure
@@ -49,8 +49,12 @@ def custodial_deletion_handler(db: Database, network: NetworkClients, keeper: Ke
     return deliver
 
 
-async def _delete(db: Database, client: XrpcClient, keeper: Keeper, job: Job) -> None:
-    did = Did(job.subject) if job.subject.startswith("did:") else await _find_abandoned_account(db, client, keeper, job)
+async def _delete(db: Database, client: XrpcClient, custodial_pds: CustodialPds, job: Job) -> None:
+    did = (
+        Did(job.subject)
+        if job.subject.startswith("did:")
+        else await _find_abandoned_account(db, client, custodial_pds, job)
+    )
     if did is None:
         log.info("custodial_account.was_never_made")
         return
@@ -60,7 +64,9 @@ async def _delete(db: Database, client: XrpcClient, keeper: Keeper, job: Job) ->
         log.info("custodial_account.gone_already")  # the response to an earlier attempt was lost
 
 
-async def _find_abandoned_account(db: Database, client: XrpcClient, keeper: Keeper, job: Job) -> Did | None:
+async def _find_abandoned_account(
+    db: Database, client: XrpcClient, custodial_pds: CustodialPds, job: Job
+) -> Did | None:
     """Return the account with this handle if we requested it for somebody who has since been deleted here, or who chose
     another handle before it was created. Raises Unavailable while the server may still be creating it.
 
@@ -80,7 +86,7 @@ async def _find_abandoned_account(db: Database, client: XrpcClient, keeper: Keep
     except (NotFound, Refused, InvalidInput, Malformed):
         return None
     name, at, domain = str(account.get("email")).partition("@")
-    if not at or domain != keeper.mail_domain:
+    if not at or domain != custodial_pds.mail_domain:
         return None
     async with db.reader() as reader:
         person = await users.by_id(reader, UserId(name))

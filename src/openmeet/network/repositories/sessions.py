@@ -180,20 +180,20 @@ async def _spend(
 
 
 @dataclass(frozen=True, slots=True)
-class _Fresh:
+class _RefreshedTokens:
     access: str = field(repr=False)
     refresh: str = field(repr=False)
     scope: str
     access_ends_at: Instant | None
 
 
-async def _refresh(db: Database, network: NetworkClients, session: PdsSession, *, before: float) -> _Fresh:
+async def _refresh(db: Database, network: NetworkClients, session: PdsSession, *, before: float) -> _RefreshedTokens:
     stored = session.stored
     if session.key is None:
         _still_in_time(before)
         old = BearerTokens(stored.did, session.access, session.refresh)
         tokens = await refresh_session(network.http, network.clock, stored.pds_url, old, circuits=network.circuits)
-        return _Fresh(tokens.access, tokens.refresh, "", None)
+        return _RefreshedTokens(tokens.access, tokens.refresh, "", None)
     if not session.refresh:
         raise NotSignedIn(RepositoryReason.SIGN_IN_AGAIN, name="NoRefreshToken")
     await _check_residence(network, stored)
@@ -207,7 +207,7 @@ async def _refresh(db: Database, network: NetworkClients, session: PdsSession, *
         raise NotSignedIn(RepositoryReason.SERVER_NAMED_OTHER_ACCOUNT, name=INVALID_GRANT)
     # A server that does not rotate refresh tokens sends none.
     refresh = granted.refresh or session.refresh
-    return _Fresh(granted.access, refresh, granted.scope, access_end(network, granted.expires_in_seconds))
+    return _RefreshedTokens(granted.access, refresh, granted.scope, access_end(network, granted.expires_in_seconds))
 
 
 async def _check_residence(network: NetworkClients, stored: SealedSession) -> None:

@@ -22,7 +22,7 @@ from openmeet.domain.users.reasons import UserReason
 from openmeet.i18n.formatting import iso
 from openmeet.i18n.reasons.messages import explain
 from openmeet.network.publishing.preview import preview
-from openmeet.network.repositories.consent import ConsentState, Publishing, handle_for, state_of
+from openmeet.network.repositories.consent import ConsentState, PublishingDependencies, handle_for, state_of
 from openmeet.network.repositories.custodial import suggest_handle
 from openmeet.web.api.etags import IF_MATCH, etag_of, expected_revision
 from openmeet.web.api.operations import ApiOperation
@@ -99,9 +99,9 @@ async def save_consent(request: Request) -> Response:
     if expected is None:
         raise InvalidInput("If-Match", UserReason.VERSION_NEEDED)
     suggested = state.consent.handle or suggest_handle(
-        caller.display_name, caller.user_id, publishing.keeper.handle_domain
+        caller.display_name, caller.user_id, publishing.custodial_pds.handle_domain
     )
-    handle = await handle_for(publishing.network, publishing.keeper, state, body.handle or suggested)
+    handle = await handle_for(publishing.network, publishing.custodial_pds, state, wanted.handle or suggested)
     async with database_of(request).transaction() as tx:
         # The caller may have withdrawn consent during the request to the PDS about the handle. Do not override that.
         _require_revision(expected, await state_of(tx, caller.user_id))
@@ -115,17 +115,17 @@ def _require_revision(expected: int | None, state: ConsentState) -> None:
         raise PreconditionFailed(UserReason.CHOICE_CHANGED_SINCE_READ)
 
 
-def _publishing(request: Request) -> Publishing:
+def _publishing(request: Request) -> PublishingDependencies:
     publishing = services(request).publishing
     if publishing is None:
         raise Unavailable(UserReason.PUBLISHES_NOTHING)
     return publishing
 
 
-async def _consent_response(reader: Reader, publishing: Publishing, caller: Caller, public_url: str) -> Response:
+async def _shown(reader: Reader, publishing: PublishingDependencies, caller: Caller, public_url: str) -> Response:
     state = await state_of(reader, caller.user_id)
-    consent_preview = await preview(reader, caller.user_id, instance=public_url)
-    domain = publishing.keeper.handle_domain
+    would = await preview(reader, caller.user_id, instance=public_url)
+    domain = publishing.custodial_pds.handle_domain
     suggested = state.consent.handle or suggest_handle(caller.display_name, caller.user_id, domain)
     return json_response(
         _consent_output(state, consent_preview, suggested, domain), headers=etag_of(state.consent.revision)

@@ -19,7 +19,7 @@ from openmeet.i18n import formatting
 from openmeet.i18n.reasons.messages import explain
 from openmeet.network.publishing.preview import preview
 from openmeet.network.repositories.consent import ConsentState, handle_for, state_of
-from openmeet.network.repositories.custodial import Keeper, suggest_handle
+from openmeet.network.repositories.custodial import CustodialPds, suggest_handle
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import publishing_of, services
@@ -35,10 +35,10 @@ def routes() -> list[Route]:
 
 
 async def show(request: Request) -> Response:
-    keeper, caller = publishing_of(request).keeper, caller_of(request)
-    state, consent_preview = await _consent_and_preview(request, caller)
-    handle = state.consent.handle or suggest_handle(caller.display_name, caller.user_id, keeper.handle_domain)
-    return _consent_page(request, keeper, state, consent_preview, FormState({"handle": handle, "publish": "no"}))
+    custodial_pds, caller = publishing_of(request).custodial_pds, caller_of(request)
+    state, would = await _state(request, caller)
+    handle = state.consent.handle or suggest_handle(caller.display_name, caller.user_id, custodial_pds.handle_domain)
+    return _show(request, custodial_pds, state, would, FormState({"handle": handle, "publish": "no"}))
 
 
 async def save_consent(request: Request) -> Response:
@@ -51,12 +51,10 @@ async def save_consent(request: Request) -> Response:
             await actions.withdraw(tx, caller.user_id)
         return go(following, flash="publishing_off")
     try:
-        handle = await handle_for(publishing.network, publishing.keeper, state, form.get("handle", ""))
+        handle = await handle_for(publishing.network, publishing.custodial_pds, state, typed.get("handle", ""))
     except (InvalidInput, Refused) as wrong:
         problem = InvalidInput("handle", wrong.why)
-        return _consent_page(
-            request, publishing.keeper, state, consent_preview, form_with_problems(form, problem), status=400
-        )
+        return _show(request, publishing.custodial_pds, state, would, form_with_problems(typed, problem), status=400)
     async with database_of(request).transaction() as tx:
         await actions.grant_consent(tx, caller.user_id, handle=handle)
     return go(following, flash="publishing_on")
@@ -102,12 +100,12 @@ def _records_form(consent: PublicationConsent) -> dict[str, str]:
     }
 
 
-def _consent_page(
+def _show(
     request: Request,
-    keeper: Keeper,
+    custodial_pds: CustodialPds,
     state: ConsentState,
-    consent_preview: ConsentPreview,
-    form_state: FormState,
+    would: ConsentPreview,
+    typed: FormState,
     *,
     status: int = 200,
 ) -> Response:
@@ -119,8 +117,8 @@ def _consent_page(
         "problem": explain(state.problem),
         "records": FormState(_records_form(state.publication_consent)),
         "uses": [(one, formatting.ago(one.at, state.now)) for one in state.uses],
-        "would": consent_preview,
-        "domain": keeper.handle_domain,
-        "next_path": local_path(request.query_params.get("next", form_state.value("next")), ""),
+        "would": would,
+        "domain": custodial_pds.handle_domain,
+        "next_path": local_path(request.query_params.get("next", typed.value("next")), ""),
     }
     return page(request, "account/publishing.html", context, status=status)

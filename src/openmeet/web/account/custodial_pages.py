@@ -19,7 +19,7 @@ from openmeet.domain.identities.recovery_key_queries import WaitingKey
 from openmeet.domain.users.reasons import UserReason
 from openmeet.i18n.catalogue import gettext
 from openmeet.network.repositories.clients import NetworkClients
-from openmeet.network.repositories.consent import Publishing
+from openmeet.network.repositories.consent import PublishingDependencies
 from openmeet.network.repositories.recovery_keys import KEPT_FOR, file_of, unseal
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
@@ -97,9 +97,9 @@ async def erase(request: Request) -> Response:
     return go("/settings/identity" if left is None else PATH, flash="recovery_key_kept" if is_erased else "")
 
 
-def _account_page(publishing: Publishing) -> str:
+def _account_page(publishing: PublishingDependencies) -> str:
     """The account page on the PDS that held the repository."""
-    return f"{publishing.keeper.pds_url}/account"
+    return f"{publishing.custodial_pds.pds_url}/account"
 
 
 async def _custodial_view(request: Request, network: NetworkClients) -> _CustodialView:

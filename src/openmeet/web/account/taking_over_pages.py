@@ -31,8 +31,8 @@ async def take(request: Request) -> Response:
     publishing, caller = publishing_of(request), caller_of(request)
     form = await read_form(request)
     try:
-        password = check_password(form.get("password", ""), form.get("again", ""))
-        await take_over(database_of(request), publishing.network, publishing.keeper, caller.user_id, password)
+        password = check_password(typed.get("password", ""), typed.get("again", ""))
+        await take_over(database_of(request), publishing.network, publishing.custodial_pds, caller.user_id, password)
     except InvalidInput as wrong:
         field = wrong.field if wrong.field in {"password", "again"} else "password"
         return await _taking_over_page(request, FormState({}, {field: wrong.why}), status=400)
@@ -46,8 +46,8 @@ async def take(request: Request) -> Response:
     return go(custodial_pages.PATH if waits else "/settings/identity", flash="identity_taken_over")
 
 
-async def _taking_over_page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
-    keeper, caller = publishing_of(request).keeper, caller_of(request)
+async def _page(request: Request, typed: FormState, *, status: int = 200) -> Response:
+    custodial_pds, caller = publishing_of(request).custodial_pds, caller_of(request)
     async with database_of(request).reader() as reader:
         identity = await kept_for(reader, caller.user_id)
         person = await by_id(reader, caller.user_id)
@@ -59,6 +59,6 @@ async def _taking_over_page(request: Request, form_state: FormState, *, status: 
         "identity": identity,
         "email": person.email if person else None,
         "has_key": has_key,
-        "account_page": f"{keeper.pds_url}/account",
+        "account_page": f"{custodial_pds.pds_url}/account",
     }
     return page(request, "account/taking_over.html", context, status=status)

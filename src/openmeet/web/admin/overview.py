@@ -11,7 +11,7 @@ from openmeet.domain.places.geocoder import Geocoder
 from openmeet.i18n.catalogue import gettext, ngettext
 from openmeet.i18n.formatting import ago, capital
 from openmeet.network.firehose.cursors import SourceState
-from openmeet.network.ingestion.discrepancies import Noted
+from openmeet.network.ingestion.discrepancies import StoredDiscrepancy
 from openmeet.network.status import SyncStatus
 from openmeet.outbox.publications import PublicationState
 from openmeet.web.admin.labels import JOB_LABELS, RECORD_LABELS
@@ -146,7 +146,7 @@ def _late_items(found: SyncStatus) -> list[OperatorNeed]:
 
 
 def parts_of(
-    found: SyncStatus, disagreements: Sequence[Noted], conflicts: int, geocoder: Geocoder | None = None
+    found: SyncStatus, disagreements: Sequence[StoredDiscrepancy], conflicts: int, geocoder: Geocoder | None = None
 ) -> list[Part]:
     """The state of each part, in a few words. ``conflicts`` is the number of merge decisions that no host has reviewed."""
     failed = sum(one.number for one in found.jobs if one.state == JobState.FAILED)

@@ -17,7 +17,7 @@ from openmeet.domain.identities.model import Identity
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext
 from openmeet.network.own_records import repository
-from openmeet.network.own_records.edits import MODES, STATUSES, Form
+from openmeet.network.own_records.edits import MODES, STATUSES, EventRecordForm
 from openmeet.network.own_records.repository import list_page
 from openmeet.network.records.collections import EVENT, RSVP
 from openmeet.recurrence import wall_time
@@ -205,14 +205,14 @@ def _record_form_page(
     return page(request, "atproto/own_record.html", context, status=status)
 
 
-def _submitted_form(form: dict[str, str]) -> Form:
-    return Form(
-        form.get("name", ""),
-        form.get("description", ""),
-        form.get("starts", "").strip(),
-        form.get("ends", "").strip(),
-        form.get("mode"),
-        form.get("status"),
+def _wanted(typed: dict[str, str]) -> EventRecordForm:
+    return EventRecordForm(
+        typed.get("name", ""),
+        typed.get("description", ""),
+        typed.get("starts", "").strip(),
+        typed.get("ends", "").strip(),
+        typed.get("mode"),
+        typed.get("status"),
     )
 
 

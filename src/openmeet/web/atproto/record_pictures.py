@@ -15,7 +15,7 @@ from openmeet.domain.events.model import EventSlug
 from openmeet.domain.events.queries import by_slug
 from openmeet.network.ingestion import record_pictures
 from openmeet.network.ingestion.record_pictures import picture_of, picture_of_group
-from openmeet.network.records.places import MediaIn
+from openmeet.network.records.places import ParsedPicture
 from openmeet.web.atproto.reasons import AtprotoReason
 from openmeet.web.groups.access import see
 from openmeet.web.media.picture_files import INERT, accepted_format, requested_size, serve_picture
@@ -58,7 +58,7 @@ async def show_of_group(request: Request) -> Response:
     return await _served(request, (seen.group.network.record_uri or "").removeprefix("at://").partition("/")[0], found)
 
 
-async def _served(request: Request, did: str, found: MediaIn | None) -> Response:
+async def _served(request: Request, did: str, found: ParsedPicture | None) -> Response:
     pictures = services(request).record_pictures
     if pictures is None or found is None:
         raise NotFound(AtprotoReason.NO_SUCH_PICTURE)

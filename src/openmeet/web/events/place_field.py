@@ -17,7 +17,7 @@ from groundwork.errors import NotFound, Unavailable, Why
 from openmeet.domain.events.values import MAX_SHUFFLE, Venue
 from openmeet.domain.events.venue_text import FindPlace, at_town, head_of, read_place, text_of
 from openmeet.domain.places.addresses import StreetAddress
-from openmeet.domain.places.model import Found, Place, folded
+from openmeet.domain.places.model import Place, PlaceMatch, folded
 from openmeet.domain.places.reasons import PlaceReason
 from openmeet.i18n import names
 from openmeet.web.search import places
@@ -179,7 +179,7 @@ async def _matching_places(request: Request, form: Mapping[str, str]) -> list[Pl
         place = places.places_of(request).by_id(int(key[:12]))
         return [] if place is None else _town_choices([place], text)
 
-    def find(name: str) -> Found:
+    def find(name: str) -> PlaceMatch:
         return places.resolve_place(request, name)
 
     found = read_place(text, find, is_asked=True)

@@ -24,7 +24,7 @@ from openmeet.feature_flags.flags import Flag, switches
 from openmeet.i18n.catalogue import lazy
 from openmeet.i18n.reasons.messages import explain
 from openmeet.network.ingestion import merge_decisions
-from openmeet.network.repositories.custodial import Keeper, check_handle, suggest_handle
+from openmeet.network.repositories.custodial import CustodialPds, check_handle, suggest_handle
 from openmeet.outbox import publication_status
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationKind, PublicationState
@@ -156,20 +156,20 @@ async def save(request: Request) -> Response:
 
 async def ask_repository(request: Request) -> Response:
     """The page that creates a repository for the group, if this site has a PDS for it."""
-    return await _ask_repository(request, publishing_of(request).keeper, EMPTY)
+    return await _ask_repository(request, publishing_of(request).custodial_pds, EMPTY)
 
 
 async def make_repository(request: Request) -> Response:
-    keeper, caller = publishing_of(request).keeper, caller_of(request)
-    form = await read_form(request)
+    custodial_pds, caller = publishing_of(request).custodial_pds, caller_of(request)
+    typed = await read_form(request)
     try:
-        handle = _confirmed_handle(form, keeper)
+        handle = _confirmed_handle(typed, custodial_pds)
         async with database_of(request).transaction() as tx:
             group = await group_hosting.open_account(tx, caller, slug_of(request), handle)
     except InvalidInput as wrong:
-        return await _ask_repository(request, keeper, FormState(form, {wrong.field: wrong.why}), status=400)
+        return await _ask_repository(request, custodial_pds, FormState(typed, {wrong.field: wrong.why}), status=400)
     except Refused as refused:
-        return await _ask_repository(request, keeper, FormState(form, {"": refused.why}), status=422)
+        return await _ask_repository(request, custodial_pds, FormState(typed, {"": refused.why}), status=422)
     return go(path_of(group, "network"), flash="group_repository_asked")
 
 
@@ -196,14 +196,16 @@ async def see_network(reader: Reader, request: Request) -> GroupAccess:
     return seen if seen.group.is_read_only else await see(reader, request, GroupPermission.SEE_MEMBERS)
 
 
-def _confirmed_handle(form: dict[str, str], keeper: Keeper) -> str:
+def _confirmed_handle(typed: dict[str, str], custodial_pds: CustodialPds) -> str:
     """The handle from the form. Raises InvalidInput unless the checkbox that confirms it is selected."""
     if form.get("publish") != "yes":
         raise InvalidInput("publish", GroupReason.YES_NEEDED)
-    return check_handle(form.get("handle", ""), keeper.handle_domain)
+    return check_handle(typed.get("handle", ""), custodial_pds.handle_domain)
 
 
-async def _ask_repository(request: Request, keeper: Keeper, form_state: FormState, *, status: int = 200) -> Response:
+async def _ask_repository(
+    request: Request, custodial_pds: CustodialPds, typed: FormState, *, status: int = 200
+) -> Response:
     caller_of(request)
     async with database_of(request).reader() as reader:
         seen = await see(reader, request, GroupPermission.TRANSFER)
@@ -212,10 +214,10 @@ async def _ask_repository(request: Request, keeper: Keeper, form_state: FormStat
         moved = redirect_to_current_slug(request, seen.group)
         if moved is not None and request.method == "GET":
             return moved
-    handle = suggest_handle(seen.group.details.name, seen.group.id, keeper.handle_domain)
+    handle = suggest_handle(seen.group.details.name, seen.group.id, custodial_pds.handle_domain)
     context = context_of(seen, f"{seen.path}/network") | {
         "typed": FormState({"handle": handle, **form_state.values}, form_state.problems),
         "labels": LABELS,
-        "domain": keeper.handle_domain,
+        "domain": custodial_pds.handle_domain,
     }
     return page(request, "groups/group_repository.html", context, status=status)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from starlette.requests import HTTPConnection
 
 from openmeet.domain.media.pictures import PORTRAIT_SIDES
-from openmeet.network.records.places import MediaIn
+from openmeet.network.records.places import ParsedPicture
 from openmeet.web.site.services import services
 
 # The most common aspect ratio. Used for records that do not state one, to limit layout shift.
@@ -22,7 +22,7 @@ class PictureView:
     height: int
 
 
-def record_picture(path: str, found: MediaIn) -> PictureView:
+def record_picture(path: str, found: ParsedPicture) -> PictureView:
     """The picture of a record. Its URL is below the page of the event or group."""
     sides = (found.width, found.height) if found.width and found.height else _USUAL
     return PictureView(f"{path}/record-picture", found.alt[:1000], *sides)

@@ -7,7 +7,7 @@ from starlette.routing import Route
 from groundwork.errors import InvalidForm, NotFound
 from groundwork.http.forms import FormState, form_with_problems, read_form
 from openmeet.domain.notifications import links, notify, preferences, rules
-from openmeet.domain.notifications.model import BY_MAIL_ALONE, Channel, Hours, NotificationTopic
+from openmeet.domain.notifications.model import BY_MAIL_ALONE, Channel, DeliveryHours, NotificationTopic
 from openmeet.domain.notifications.reasons import NotificationReason
 from openmeet.domain.users.queries import by_id
 from openmeet.i18n.catalogue import lazy
@@ -163,7 +163,7 @@ def _choice_values(channels_by_topic: dict[NotificationTopic, frozenset[Channel]
     return found
 
 
-def _hours_values(hours: Hours) -> dict[str, str]:
+def _hours_values(hours: DeliveryHours) -> dict[str, str]:
     start, end = (one.isoformat("minutes") for one in hours.quiet) if hours.quiet else ("", "")
     return {
         "time_zone": hours.time_zone,

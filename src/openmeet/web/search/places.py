@@ -13,7 +13,7 @@ from groundwork.http.application import client_network
 from groundwork.rate_limit.contract import Limit, spend
 from openmeet.domain.places.addresses import StreetAddress
 from openmeet.domain.places.gazetteer import Gazetteer
-from openmeet.domain.places.model import MAX_NAME, Found, Place, folded, spelled_out
+from openmeet.domain.places.model import MAX_NAME, Place, PlaceMatch, folded, spelled_out
 from openmeet.domain.places.reasons import PlaceReason
 from openmeet.domain.search import query
 from openmeet.i18n.catalogue import current, gettext
@@ -55,7 +55,7 @@ def places_of(request: Request) -> Gazetteer:
     return found
 
 
-def resolve_place(request: Request, text: str) -> Found:
+def resolve_place(request: Request, text: str) -> PlaceMatch:
     """The place with this name, or the places to choose from. Raises Unavailable.
 
     A number is a GeoNames id only if ``geonames:`` precedes it. On its own it could be a postal code.
@@ -63,7 +63,7 @@ def resolve_place(request: Request, text: str) -> Found:
     places = places_of(request)
     number = text.removeprefix(_BY_NUMBER)
     if number != text and number.isascii() and number.isdigit():
-        return Found(places.by_id(int(number[:12])))
+        return PlaceMatch(places.by_id(int(number[:12])))
     return places.find(text, countries=country_names)
 
 

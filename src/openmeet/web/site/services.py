@@ -22,7 +22,7 @@ from openmeet.domain.places.geocoder import Geocoder
 from openmeet.network.ingestion.record_pictures import RecordPictures
 from openmeet.network.publishing.publisher import Publisher
 from openmeet.network.repositories.clients import NetworkClients
-from openmeet.network.repositories.consent import Publishing
+from openmeet.network.repositories.consent import PublishingDependencies
 from openmeet.network.sync_dependencies import SyncDependencies
 from openmeet.settings import Settings
 from openmeet.tenants.configured import Tenant
@@ -51,7 +51,7 @@ class Services:
     # AT Protocol clients. None: no sign-in with AT Protocol accounts.
     network: NetworkClients | None = None
     # The PDS for custodial accounts. None: nobody can consent to publishing.
-    publishing: Publishing | None = None
+    publishing: PublishingDependencies | None = None
     # Writes records to users' repositories. None: an event that waits for its repository stays a draft.
     publisher: Publisher | None = None
     # HTTP client for URLs that users enter: calendars, webhooks. None: nothing is fetched.
@@ -83,7 +83,7 @@ class Services:
         return self.publishing is not None
 
 
-def publishing_of(connection: HTTPConnection) -> Publishing:
+def publishing_of(connection: HTTPConnection) -> PublishingDependencies:
     """The publishing services. Raises NotFound if the site has none, because it then has no such pages."""
     found = services(connection).publishing
     if found is None:

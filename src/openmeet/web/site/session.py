@@ -116,7 +116,7 @@ def unknown_credential(why: Why) -> NotSignedIn:
     return NotSignedIn(why, name="InvalidToken", headers={"www-authenticate": 'Bearer error="invalid_token"'})
 
 
-async def _note_presence(connection: HTTPConnection, found: queries.Holder | None) -> None:
+async def _note_presence(connection: HTTPConnection, found: queries.SessionHolder | None) -> None:
     """Record once a day that the user was active. An owner who only reads does not count as absent
     (``groups.ownership``).
     """
