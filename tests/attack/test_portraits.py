@@ -91,9 +91,9 @@ async def test_uploads_are_bounded(make_sqlite: SqliteFiles, tmp_path: Path) -> 
             await media_pictures.insert(tx, media_pictures.PictureKey(f"{number:032x}"), ana.user_id, 1, 1, 1)
     store = open_folder(tmp_path)
     with pytest.raises(TooLarge):
-        await media.keep(db, store, WORKERS, ana.user_id, b"x" * (MAX_UPLOAD_BYTES + 1))
+        await media.store_portrait(db, store, WORKERS, ana.user_id, b"x" * (MAX_UPLOAD_BYTES + 1))
     with pytest.raises(TooMany):
-        await media.keep(db, store, WORKERS, ana.user_id, bands())
+        await media.store_portrait(db, store, WORKERS, ana.user_id, bands())
 
 
 async def test_an_import_cannot_take_somebody_elses_picture(make_sqlite: SqliteFiles, tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ async def test_an_import_cannot_take_somebody_elses_picture(make_sqlite: SqliteF
         ana, eve = await person(tx, "Ana"), await person(tx, "Eve")
         await tx.execute("update users set email = id || '@example.org'")
     theirs = await put_up(db, open_folder(tmp_path), ana)
-    document = await exporting.document(db, eve.user_id, "https://meet.example")
+    document = await exporting.export_document(db, eve.user_id, "https://meet.example")
     document["tables"]["users"][0]["portraitKey"] = theirs
     await exporting.import_document(db, document)
     async with db.reader() as reader:

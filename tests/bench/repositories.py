@@ -146,7 +146,7 @@ async def _read_in(
         own = accounts[-1]
         async with db.transaction() as tx:
             await identities.connect(tx, own.did, handle="ana.test", pds_url=pds_url)
-            await backfill_progress.ask(tx, own.did)
+            await backfill_progress.track(tx, own.did)
             await enqueue_many(tx, JobKind.BACKFILL, [(own.did, 1, tx.now)])
         begun = perf_counter()
         while await dispatcher.run_once(db, handlers):

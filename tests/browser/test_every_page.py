@@ -146,7 +146,7 @@ async def add_examples(openmeet, title: str = LONG) -> tuple[str, dict[str, str]
         run = await event_by(tx, ben, title="A walk around the lake", capacity="9")
         await attendance.answer(tx, ana, run.slug, RsvpReply.GOING)
         ticket = await token_for(tx, CODE_KEY, EmailLink(ana.user_id, LinkPurpose.ANSWER, run.id))
-        guest = await guests.ask(
+        guest = await guests.request_answer(
             tx,
             cafe.slug,
             email="eve@example.org",
@@ -293,7 +293,7 @@ def chat_pages(event: Event, message: ChatMessage) -> dict[str, str]:
 
 async def kept_in_order(tx: Transaction, ana: Caller, ben: Caller) -> dict[str, str]:
     """Pages about reports, removals and objections for Ana, who hosts and moderates, and Ben’s link from an e-mail."""
-    await policy.name(tx, ana.user_id, by=None)
+    await policy.appoint(tx, ana.user_id, by=None)
     event = await event_by(tx, ana, title="Chess in the hall")
     await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
     room = await room_of(tx, ana, about(event))

@@ -131,7 +131,7 @@ async def test_check_in_list_has_portraits_without_a_connection(browser, openmee
             guests = [await person(tx, name) for name in ("Nora", "Priya")]
             for guest in guests:
                 await attendance.answer(tx, guest, event.slug, RsvpReply.GOING)
-        key = await media.keep(openmeet.db, openmeet.pictures, WORKERS, guests[0].user_id, picture())
+        key = await media.store_portrait(openmeet.db, openmeet.pictures, WORKERS, guests[0].user_id, picture())
         async with openmeet.db.transaction() as tx:
             await portraits.put(tx, guests[0].user_id, key)
             await portraits.put(tx, guests[1].user_id, PictureKey("0" * 32))  # there is no such file

@@ -125,7 +125,7 @@ async def test_pages_of_groups_are_usable(browser, openmeet, size, scheme):
     async with openmeet.db.transaction() as tx:
         ana = await person(tx, "Ana Lindqvist")
         paths = await add_examples(tx, ana)
-    key, made = await media.keep(openmeet.db, openmeet.pictures, WORKERS, ana.user_id, drawn(side=400))
+    key, made = await media.store_picture(openmeet.db, openmeet.pictures, WORKERS, ana.user_id, drawn(side=400))
     async with openmeet.db.transaction() as tx:
         slug = GroupSlug(paths["group"].removeprefix("/groups/"))
         await pictures.put(tx, ana, slug, Picture(key, "A cap with a very long ribbon.", made.width, made.height))

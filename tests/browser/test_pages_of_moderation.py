@@ -33,7 +33,7 @@ async def add_examples(tx: Transaction, mo: Caller) -> dict[str, str]:
     ana, ben, cleo = [
         await person(tx, name) for name in ("Ana Lindqvist", "Ben", "Cleopatra Montgomery-Featherstonehaugh")
     ]
-    await policy.name(tx, mo.user_id, by=None)
+    await policy.appoint(tx, mo.user_id, by=None)
     event = await event_by(tx, ana, title=LONG, description="Buy them all at https://pills.example/now\n\nCheap!")
     group = await group_by(tx, ana, name="Friends of pills")
     in_group = await events.create(tx, ana, details(title="Pills together"), group=of_event(group))
@@ -47,7 +47,7 @@ async def add_examples(tx: Transaction, mo: Caller) -> dict[str, str]:
     await safety.mute(tx, mo, Subject(ModeratedKind.PERSON, ben.user_id))
     await safety.mute(tx, mo, Subject(ModeratedKind.GROUP, group.id))
     dids = [f"did:plc:{letter * 24}" for letter in "abc"]
-    await newcomers.meet(tx, [EventCount(did, "spam.example", 9) for did in dids])
+    await newcomers.count_new_events(tx, [EventCount(did, "spam.example", 9) for did in dids])
     await visibility.hold(tx, [Subject(ModeratedKind.DID, did) for did in dids], SubjectVisibility.BURST)
     await visibility.hold(tx, [Subject(ModeratedKind.PERSON, ana.user_id)], SubjectVisibility.FIRST_EVENT)
     step = await actions.decide(tx, mo, Subject(ModeratedKind.DID, dids[0]), SubjectVisibility.HIDDEN, "")

@@ -48,10 +48,10 @@ async def site(make_database: MakeDatabase, clock: HandClock) -> Site:
     [
         (lambda key: groups.token_of(key, InvitationId(ID)), groups.invitation_in),
         (lambda key: permissions.token_of(key, CoHostId(ID)), permissions.invitation_in),
-        (lambda key: guests.token_of(key, GuestAnswerId(ID)), guests.answer_in),
+        (lambda key: guests.token_of(key, GuestAnswerId(ID)), guests.answer_id_of_token),
         (
             lambda key: tickets.code_of(key, AttendanceId(ID)),
-            lambda key, code: tickets.is_of(key, code, AttendanceId(ID)) or None,
+            lambda key, code: tickets.code_matches(key, code, AttendanceId(ID)) or None,
         ),
     ],
 )

@@ -227,7 +227,7 @@ async def ana(make_database: MakeDatabase, clock) -> AsyncIterator[tuple[httpx.A
                 pds_url="https://pds.example",
                 is_default=number == 0,
             )
-            await backfill_progress.ask(tx, did(number + 5))
+            await backfill_progress.track(tx, did(number + 5))
             await flags.switch(tx, Flag.DETECTION, is_on=bool(number % 2), changed_by="Ana")
         daily = pattern(FIRST, ZONE, parse_rule("FREQ=DAILY;COUNT=3"))
         thrice = await series.create(tx, ben, Content("Thrice"), Timing(daily, None))

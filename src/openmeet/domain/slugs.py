@@ -21,7 +21,7 @@ _RANDOM_CHARACTERS = 10
 _LONGEST = 48
 
 
-def words_of(title: str, *, otherwise: str) -> str:
+def slug_words(title: str, *, otherwise: str) -> str:
     """The title's words joined by hyphens, or ``otherwise`` if the title has no letter or digit."""
     plain = unicodedata.normalize("NFKD", title).casefold()
     # An accent on a Latin letter can be dropped. In other scripts a mark is part of the letter (й, ガ) or a vowel (हि,
@@ -35,7 +35,7 @@ def words_of(title: str, *, otherwise: str) -> str:
 def new_slug(title: str, *, otherwise: str) -> str:
     """The title's words and a random part, because titles repeat and unlisted pages must not be guessable."""
     noise = "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM_CHARACTERS))
-    return f"{words_of(title, otherwise=otherwise)}-{noise}"
+    return f"{slug_words(title, otherwise=otherwise)}-{noise}"
 
 
 class LinkKind(StrEnum):

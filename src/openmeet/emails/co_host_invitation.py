@@ -6,7 +6,7 @@ from openmeet.domain.events import co_host_queries, time_and_place
 from openmeet.domain.events.model import EventId
 from openmeet.domain.events.permissions import CoHostId, token_of
 from openmeet.domain.events.queries import by_id
-from openmeet.domain.moderation.blocks import apart, apart_from_address
+from openmeet.domain.moderation.blocks import is_block_between, is_block_between_address
 from openmeet.domain.users.model import unnamed
 from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.emails.notifications.texts import short_day_label
@@ -30,9 +30,9 @@ def co_host_composer(key: SigningKey, site_name: str, public_url: str) -> Compos
                 return None
             event = await by_id(reader, EventId(one.event_id))
             host = await user_by_id(reader, one.invited_by)
-            if await apart_from_address(reader, one.invited_by, one.email or ""):
+            if await is_block_between_address(reader, one.invited_by, one.email or ""):
                 return None
-            if one.user_id is not None and await apart(reader, one.invited_by, one.user_id):
+            if one.user_id is not None and await is_block_between(reader, one.invited_by, one.user_id):
                 return None
             invited = None if one.user_id is None else await user_by_id(reader, one.user_id)
             address = one.email or (invited and invited.email)

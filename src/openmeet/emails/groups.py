@@ -7,7 +7,7 @@ from groundwork.database.transaction import Database
 from groundwork.signing_key import SigningKey
 from openmeet.domain.groups import invitation_queries, queries, rules
 from openmeet.domain.groups.model import LAST_CALL_MAIL, GroupId, InvitationId
-from openmeet.domain.moderation.blocks import apart_from_address
+from openmeet.domain.moderation.blocks import is_block_between_address
 from openmeet.domain.users.model import UserId, unnamed
 from openmeet.domain.users.queries import by_id
 from openmeet.i18n import formatting
@@ -31,7 +31,7 @@ def invitation_composer(key: SigningKey, site_name: str, public_url: str) -> Com
             host = await by_id(reader, invitation.invited_by)
             if group is None or group.deleted_at is not None:
                 return None
-            if await apart_from_address(reader, invitation.invited_by, invitation.email):
+            if await is_block_between_address(reader, invitation.invited_by, invitation.email):
                 return None
             if await invitation_queries.is_member_or_banned(reader, group.id, invitation.email):
                 return None

@@ -6,7 +6,7 @@ from groundwork.signing_key import SigningKey
 from openmeet.domain.events.model import Event
 from openmeet.domain.groups.model import Group
 from openmeet.domain.imports.model import ContactStage, PersonId
-from openmeet.domain.imports.people import shown, token_of
+from openmeet.domain.imports.people import find_invitation, token_of
 from openmeet.domain.users.model import unnamed
 from openmeet.domain.users.queries import by_id
 from openmeet.emails.notifications.texts import short_day_label
@@ -29,7 +29,7 @@ def invitation_composer(key: SigningKey, site_name: str, public_url: str) -> Com
         person_id = PersonId(due.subject_id)
         async with db.reader() as reader:
             try:
-                person, event, group = await shown(reader, person_id)
+                person, event, group = await find_invitation(reader, person_id)
             except NotFound:
                 return None
             host = await by_id(reader, person.invited_by)

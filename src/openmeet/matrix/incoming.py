@@ -151,7 +151,7 @@ async def _message(tx: Transaction, bridge: Bridge, room: Room, sender: _Sender,
     about = before.about if before is not None else await headings.default_heading(tx, room)
     mentions = await _mentioned(tx, bridge, read.mentions)
     if sender.caller is None:
-        one = await guest_messages.say(
+        one = await guest_messages.send(
             tx,
             room.id,
             sender.address,

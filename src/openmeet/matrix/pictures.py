@@ -191,7 +191,7 @@ async def _stored(bridge: Bridge, message: ChatMessage, uri: str) -> StoredPictu
     author = person(message.user_id) if message.user_id else QuotaHolder(f"matrix:{message.matrix_sender}")
     try:
         body = await bridge.keeper.download(uri, bridge.picture_bytes)
-        return await chat_pictures.keep(
+        return await chat_pictures.store_picture(
             bridge.db,
             bridge.pictures,
             bridge.workers.charged_to(author),

@@ -15,7 +15,7 @@ from groundwork.errors import Explanation, encode_explanation
 from openmeet.domain.chat import matrix_guests, mirroring, room_queries
 from openmeet.domain.chat.access import access_of_each, people_in_room_sql
 from openmeet.domain.chat.addresses import addresses_of
-from openmeet.domain.chat.matrix_choices import InvitationMode, RoomWish, is_wanted
+from openmeet.domain.chat.matrix_choices import InvitationMode, RoomWish, invites_account
 from openmeet.domain.chat.matrix_guests import GuestState
 from openmeet.domain.chat.mirroring import MirrorState
 from openmeet.domain.chat.model import Access, ChatLogEntry, ChatMessageId, LogKind, RoomId
@@ -361,7 +361,7 @@ async def occupants(
             access_by_person.get(UserId(row["user_id"]), Access.NONE),
             bool(row["banned"]),
             row["consent"] == "name_and_words",
-            is_wanted(InvitationMode(row["invites"]), None if row["wish"] is None else RoomWish(row["wish"])),
+            invites_account(InvitationMode(row["invites"]), None if row["wish"] is None else RoomWish(row["wish"])),
             bool(row["is_due"]),
         )
         for row in rows

@@ -12,7 +12,7 @@ import typer
 
 from groundwork.clock import SystemClock
 from groundwork.errors import NotFound, Refused
-from openmeet.domain.data_export.person import document
+from openmeet.domain.data_export.person import export_document
 from openmeet.domain.data_export.tenant import write
 from openmeet.domain.users.queries import by_email
 from openmeet.tenants.configured import DEFAULT_TENANT
@@ -44,7 +44,7 @@ def _export_person(to: Path, email: str, tenant: str, settings_file: Path | None
             user = await by_email(reader, email.strip().lower())
         if user is None:
             raise NotFound(f"Nobody has the address {email}.")
-        found = await document(platform.db, user.id, platform.settings.public_url)
+        found = await export_document(platform.db, user.id, platform.settings.public_url)
         _new_file(to).write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1))
         say(f"{to}: all data of {user.display_name or email}")
 

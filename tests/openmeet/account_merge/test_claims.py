@@ -114,7 +114,7 @@ async def test_linking_merges_only_after_confirmation(db: Database) -> None:
     assert linked.claim is not None
     assert await of(db, ana.user_id) == {}
     async with db.reader() as reader:
-        _, holdings = await actions.look(reader, ana.user_id, linked.claim)
+        _, holdings = await actions.claim_and_holdings(reader, ana.user_id, linked.claim)
     assert [one.text for one in holdings] == ["1 answer"]
     async with db.transaction() as tx:
         assert await actions.confirm(tx, ana.user_id, linked.claim) == holdings
@@ -123,7 +123,7 @@ async def test_linking_merges_only_after_confirmation(db: Database) -> None:
     assert await of(db, ana.user_id) == {"Tea": "attending"}
     async with db.reader() as reader:
         identity = await identity_queries.find(reader, did(1))
-        claim, said = await actions.look(reader, ana.user_id, linked.claim)
+        claim, said = await actions.claim_and_holdings(reader, ana.user_id, linked.claim)
     assert (identity.user_id, identity.kind, identity.handle) == (ana.user_id, IdentityKind.CONNECTED, "ana.example")
     assert (claim.other_id, said) == (None, holdings)
     # Later messages from the DID also belong to the person.
@@ -191,10 +191,10 @@ async def test_unlinking_a_did_ends_claims_by_it(db: Database) -> None:
     await signs_in(db, did(1), ana.user_id)
     claim = (await signs_in(db, did(1), eve.user_id)).claim
     async with db.transaction() as tx:
-        shown, _ = await actions.look(tx, eve.user_id, claim)
+        shown, _ = await actions.claim_and_holdings(tx, eve.user_id, claim)
         assert shown.other_id == ana.user_id
         await identities.unlink(tx, ana.user_id, did(1))
-    for step in (actions.look, actions.confirm):
+    for step in (actions.claim_and_holdings, actions.confirm):
         with pytest.raises(NotFound):
             async with db.transaction() as tx:
                 await step(tx, eve.user_id, claim)

@@ -10,7 +10,7 @@ from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.tasks import remind
 from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications.model import NotificationTopic
-from openmeet.domain.notifications.notify import choose
+from openmeet.domain.notifications.notify import set_channels
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import Caller
@@ -94,7 +94,7 @@ async def test_recent_answers_need_no_reminder(db, evening, clock):
 async def test_reminders_can_be_switched_off(db, evening, clock):
     _, ben, event = evening
     async with db.transaction() as tx:
-        await choose(tx, ben.user_id, {NotificationTopic.REMINDERS: frozenset()})
+        await set_channels(tx, ben.user_id, {NotificationTopic.REMINDERS: frozenset()})
     clock.turn(event.starts_at - clock.now() - HOUR)
     await remind(db)
     assert await reminders(db, ben) == 0

@@ -437,7 +437,7 @@ class Play:
                 is_there = one in visible and not one.is_removed and not one.is_held
                 assert (one.number in hits) is is_there, self._told(who)
             await self._compare_browser(who, hidden, browser)
-        exported = json.dumps(await exporting.document(self.db, who.caller.user_id, ORIGIN))
+        exported = json.dumps(await exporting.export_document(self.db, who.caller.user_id, ORIGIN))
         for other in self.said:
             if other.author != who.caller.user_id:
                 assert not any(f'"{word}"' in exported for word in other.words), self._told(who)

@@ -58,7 +58,7 @@ class Talk:
         return f"/events/{self.event.slug}/chat"
 
     async def keep(self, who: Caller) -> SentPictureKey:
-        return (await pictures.keep(self.site.db, self.store, WORKERS, who.user_id, photo())).key
+        return (await pictures.store_picture(self.site.db, self.store, WORKERS, who.user_id, photo())).key
 
     async def show(self, who: Caller, text: str = "", alt: str = "A red square") -> tuple[ChatMessage, str]:
         """Send a picture, and return the message and the picture's URL."""
@@ -318,7 +318,7 @@ async def test_an_upload_is_not_read_before_the_access_check(talk):
 
 async def test_a_picture_over_the_limit_of_the_community_is_refused(talk):
     with pytest.raises(TooLarge):
-        await pictures.keep(talk.site.db, talk.store, WORKERS, talk.ana.user_id, photo(), most_bytes=100)
+        await pictures.store_picture(talk.site.db, talk.store, WORKERS, talk.ana.user_id, photo(), most_bytes=100)
 
 
 async def test_the_api_uploads_first_and_then_sends(talk):

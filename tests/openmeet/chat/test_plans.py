@@ -7,7 +7,7 @@ import pytest
 from groundwork.database.transaction import Database, Engine, Reader, Row
 from openmeet.domain.chat import reactions, readers
 from openmeet.domain.chat.queries import MessageFilter, page_of_messages
-from openmeet.domain.chat.rooms import RoomFilter, my_rooms, place
+from openmeet.domain.chat.rooms import RoomFilter, my_rooms, sort_key
 from tests.databases import MakeDatabase
 from tests.openmeet.chat.talking import about, room_of, say
 from tests.openmeet.site_under_test import event_by, person
@@ -97,7 +97,7 @@ async def test_pages_of_rooms_join_without_gaps(db: Database) -> None:
         paged, after = [], None
         while page := (await my_rooms(tx, ana.user_id, RoomFilter(), limit=1, after=after))[:1]:
             paged += page
-            after = place(page[0])
+            after = sort_key(page[0])
         unread = await my_rooms(tx, ana.user_id, RoomFilter(unread_only=True), limit=10)
     assert [one.unread for one in whole] == [3, 1, 0, 0]
     assert paged == whole

@@ -15,7 +15,7 @@ from groundwork.database.transaction import Database
 from groundwork.errors import InvalidInput, Refused
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.domain.data_export.person import document, import_document
+from openmeet.domain.data_export.person import export_document, import_document
 from openmeet.domain.data_export.reasons import DataExportReason
 from openmeet.domain.data_export.tables import OWN
 from openmeet.domain.data_export.tenant import LEFT_OUT, OWN_PARENTS, load, write
@@ -177,7 +177,7 @@ async def test_a_persons_data_can_be_imported_elsewhere(
         await attendance.answer(tx, ana, foreign.slug, RsvpReply.GOING)
         await attendance.answer(tx, ben, mine.slug, RsvpReply.GOING)
         await groups.create(tx, ana, GroupDetails(name="Choir", time_zone="UTC"))
-    first = json.loads(json.dumps(await document(db, ana.user_id, "https://m.example")))
+    first = json.loads(json.dumps(await export_document(db, ana.user_id, "https://m.example")))
     text = json.dumps(first)
     assert "ben@example.org" not in text
     assert "secret supper" not in text
@@ -186,7 +186,7 @@ async def test_a_persons_data_can_be_imported_elsewhere(
     taken, left = await import_document(there, first)
     assert (taken["events"], taken["attendances"], left["attendances"], taken["groups"]) == (1, 1, 1, 1)
     assert (await import_document(there, first))[0] == taken
-    second = json.loads(json.dumps(await document(there, ana.user_id, "https://m.example")))
+    second = json.loads(json.dumps(await export_document(there, ana.user_id, "https://m.example")))
     for part in OWN:
         name = "".join(word.capitalize() if number else word for number, word in enumerate(part.name.split("_")))
         kept = [row for row in first["tables"][name] if part.table != "attendances" or row["eventId"] == mine.id]
@@ -198,7 +198,7 @@ async def test_a_tampered_document_is_refused(db: Database) -> None:
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         await event_by(tx, ana)
-    found = json.loads(json.dumps(await document(db, ana.user_id, "x")))
+    found = json.loads(json.dumps(await export_document(db, ana.user_id, "x")))
     foreign = json.loads(json.dumps(found))
     foreign["tables"]["events"][0]["authorId"] = "somebody"
     unknown = json.loads(json.dumps(found))

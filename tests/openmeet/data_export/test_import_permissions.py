@@ -9,7 +9,7 @@ from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import queries, registration
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
-from openmeet.domain.data_export.person import document, import_document
+from openmeet.domain.data_export.person import export_document, import_document
 from openmeet.domain.data_export.reasons import DataExportReason
 from openmeet.domain.events import actions, group_events
 from openmeet.domain.events import queries as events
@@ -36,7 +36,7 @@ async def there(make_database, clock):
 
 
 async def exported(db, who):
-    return json.loads(json.dumps(await document(db, who.user_id, "https://m.example")))
+    return json.loads(json.dumps(await export_document(db, who.user_id, "https://m.example")))
 
 
 def an_answer(found, event, status="attending"):

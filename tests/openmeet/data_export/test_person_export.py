@@ -8,7 +8,7 @@ import pytest
 from groundwork.blobstore.open_ import open_folder
 from openmeet.domain.attendance import registration
 from openmeet.domain.attendance.registration import ListAudience, RegistrationQuestion, RegistrationSettings
-from openmeet.domain.data_export.person import document, import_document
+from openmeet.domain.data_export.person import export_document, import_document
 from openmeet.domain.events import pictures
 from openmeet.domain.events import queries as events
 from openmeet.domain.events.content import Content
@@ -51,7 +51,7 @@ async def there(make_database, clock):
 
 
 async def exported(db, who):
-    return json.loads(json.dumps(await document(db, who.user_id, "https://m.example")))
+    return json.loads(json.dumps(await export_document(db, who.user_id, "https://m.example")))
 
 
 async def test_registration_settings_are_exported(db, there):
@@ -108,7 +108,7 @@ async def test_pictures_are_exported_as_urls(db, there, tmp_path):
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana, title="Tea")
         group = await groups.create(tx, ana, GroupDetails(name="Choir", time_zone="UTC"))
-    key, made = await media.keep(db, open_folder(tmp_path / "media"), WORKERS, ana.user_id, picture())
+    key, made = await media.store_picture(db, open_folder(tmp_path / "media"), WORKERS, ana.user_id, picture())
     shown = Picture(key, "Red", made.width, made.height)
     async with db.transaction() as tx:
         await pictures.put(tx, ana, event.slug, shown)

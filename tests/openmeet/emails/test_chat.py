@@ -215,7 +215,7 @@ async def test_all_messages_come_in_one_bundle_until_they_are_read(post, talk):
 async def test_unread_rooms_are_in_the_digest_by_choice(post, talk):
     event, room, ana, ben, cleo = talk
     async with post.db.transaction() as tx:
-        await notifications.choose(tx, ben.user_id, {NotificationTopic.ROOMS: frozenset({Channel.DIGEST})})
+        await notifications.set_channels(tx, ben.user_id, {NotificationTopic.ROOMS: frozenset({Channel.DIGEST})})
         for one in (ben, cleo):
             await readers.mark_read(tx, one, room.id, 1)
     post.site.clock.turn(HOUR)

@@ -32,7 +32,7 @@ async def talk(post):
         for one in (ben, cleo):
             await attendance.answer(tx, one, event.slug, RsvpReply.GOING)
         room = await room_of(tx, ana, about(event))
-        await policy.name(tx, mod.user_id, by=None)
+        await policy.appoint(tx, mod.user_id, by=None)
     post.site.clock.turn(HOUR)
     await post.deliver()
     return event, room, ana, ben, cleo, mod

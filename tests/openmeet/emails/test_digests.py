@@ -25,18 +25,18 @@ async def test_a_changed_hour_or_zone_repeats_nothing(post: Post, later: Deliver
         games, chess = await event_by(tx, ana), await event_by(tx, ana, title="Chess")
         for event in (games, chess):
             await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
-        await notifications.choose(
+        await notifications.set_channels(
             tx,
             ben.user_id,
             {NotificationTopic.CHANGES: frozenset({Channel.DIGEST}), NotificationTopic.OWN_ANSWERS: frozenset()},
         )
         # When it is noon in UTC, it is four in the morning in California.
-        await notifications.choose_hours(tx, ben.user_id, DeliveryHours("UTC", digest_hour=13))
+        await notifications.set_hours(tx, ben.user_id, DeliveryHours("UTC", digest_hour=13))
         await event_hosting.cancel(tx, ana, games.slug, "")
     post.site.clock.turn(HOUR)
     (first,) = [one for one in await post.deliver() if one["To"] == "ben@example.org"]
     async with post.db.transaction() as tx:
-        await notifications.choose_hours(tx, ben.user_id, later)
+        await notifications.set_hours(tx, ben.user_id, later)
         await event_hosting.cancel(tx, ana, chess.slug, "")
     post.site.clock.turn(DAY)
     (second,) = [one for one in await post.deliver() if one["To"] == "ben@example.org"]
@@ -52,8 +52,8 @@ async def test_a_digest_reminds_before_the_event(post: Post) -> None:
         event = await event_by(tx, ana)
         await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
         chosen = {NotificationTopic.REMINDERS: frozenset({Channel.DIGEST}), NotificationTopic.OWN_ANSWERS: frozenset()}
-        await notifications.choose(tx, ben.user_id, chosen)
-        await notifications.choose_hours(tx, ben.user_id, DeliveryHours("Europe/Berlin", digest_hour=18))
+        await notifications.set_channels(tx, ben.user_id, chosen)
+        await notifications.set_hours(tx, ben.user_id, DeliveryHours("Europe/Berlin", digest_hour=18))
     post.site.clock.turn(event.starts_at - DAY - post.site.clock.now())
     assert await remind(post.db) == 1
     post.site.clock.turn(HOUR)

@@ -142,7 +142,9 @@ async def test_an_offer_is_mailed_while_it_is_open(post, club):
 
 async def test_each_kind_can_be_switched_off_by_itself(post, club):
     group, ana, ben, _ = club
-    await does(post, notifications.choose, ben.user_id, {NotificationTopic.ANNOUNCEMENTS: frozenset({Channel.IN_APP})})
+    await does(
+        post, notifications.set_channels, ben.user_id, {NotificationTopic.ANNOUNCEMENTS: frozenset({Channel.IN_APP})}
+    )
     await does(post, announcements.announce, ana, group.slug, "Hello")
     await does(post, actions.join, await does(post, person, "Dan"), group.slug)
     found = await mails(post)

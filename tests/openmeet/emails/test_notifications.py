@@ -279,7 +279,7 @@ async def test_a_topic_switched_off_meanwhile_is_not_mailed(post, evening):
 async def test_a_digest_has_every_event_of_the_day_once(post, evening):
     ana, ben, _, event = evening
     async with post.db.transaction() as tx:
-        await notifications.choose(tx, ben.user_id, {NotificationTopic.CHANGES: frozenset({Channel.DIGEST})})
+        await notifications.set_channels(tx, ben.user_id, {NotificationTopic.CHANGES: frozenset({Channel.DIGEST})})
         other = await event_by(tx, ana, title="Chess")
         await attendance.answer(tx, ben, other.slug, GOING)
     await cancel(post, ana, event)

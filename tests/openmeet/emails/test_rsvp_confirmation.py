@@ -113,7 +113,7 @@ async def test_confirmations_are_switched_off_in_the_settings_and_by_their_link(
     post.site.clock.turn(5 * MINUTE)
     assert await to_ben(post) == []
     async with post.db.transaction() as tx:
-        await notifications.choose(tx, ben.user_id, {NotificationTopic.OWN_ANSWERS: frozenset()})
+        await notifications.set_channels(tx, ben.user_id, {NotificationTopic.OWN_ANSWERS: frozenset()})
     await say(post, ben, third)
     post.site.clock.turn(5 * MINUTE)
     assert await to_ben(post) == []

@@ -18,7 +18,7 @@ async def _found(post: Post, *, at_once: bool = False) -> Caller:
     async with post.db.transaction() as tx:
         ana, host = await person(tx, "Ana"), await person(tx, "Hanna")
         if at_once:
-            await notifications.choose(tx, ana.user_id, {NotificationTopic.SEARCHES: frozenset({Channel.EMAIL})})
+            await notifications.set_channels(tx, ana.user_id, {NotificationTopic.SEARCHES: frozenset({Channel.EMAIL})})
         for words in ("jazz", "chess"):
             await actions.save(tx, ana, {"q": words})
     post.site.clock.turn(MINUTE)

@@ -19,7 +19,7 @@ from openmeet.domain.groups import administration
 from openmeet.domain.guest_rsvps import actions as guests
 from openmeet.domain.imports import people
 from openmeet.domain.imports.model import ContactRow, ImportKind
-from openmeet.domain.imports.queries import keep_people
+from openmeet.domain.imports.queries import add_contacts
 from openmeet.outbox import email_suppressions
 from programs.resealing import columns_of_code_key
 from tests.openmeet.emails.conftest import Post, link_to, text_of
@@ -32,8 +32,8 @@ ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 
 async def answer_by_mail(post: Post, event) -> None:
     async with post.db.transaction() as tx:
-        await guests.ask(
-            tx, event.slug, email=EVE, display_name="Eve", reply=RsvpReply.GOING, reply_details=ReplyDetails()
+        await guests.request_answer(
+            tx, event.slug, email=EVE, display_name="Eve", reply=RsvpReply.GOING, rsvp_request=RsvpRequest()
         )
 
 
@@ -50,7 +50,7 @@ async def everything(post: Post, ana, title: str) -> list[str]:
     """
     async with post.db.transaction() as tx:
         event, group = await event_by(tx, ana, title=title), await group_by(tx, ana, name=title)
-        await keep_people(tx, ImportKind.GUESTS, event.id, [ContactRow(1, "Eve", EVE, "", "")], ana.user_id)
+        await add_contacts(tx, ImportKind.GUESTS, event.id, [ContactRow(1, "Eve", EVE, "", "")], ana.user_id)
         await people.invite(tx, ana, ImportKind.GUESTS, event.slug, message="", expected=1)
         await co_hosts.invite(tx, ana, event.slug, EVE)
         await administration.invite_by_mail(tx, CODE_KEY, ana, group.slug, EVE)

@@ -51,7 +51,7 @@ async def test_addresses_that_a_host_typed_are_named_until_the_invitation_is_wit
     await does(post, invitations.invite, ana, event.slug, "jonas@exmaple.org")
     co_host = await does(post, co_hosts.invite, ana, event.slug, "eva@exmaple.org")
     row = ContactRow(1, "Tom", "tom@exmaple.org", "", "")
-    await does(post, imports.keep_people, ImportKind.GUESTS, event.id, [row], ana.user_id)
+    await does(post, imports.add_contacts, ImportKind.GUESTS, event.id, [row], ana.user_id)
     await does(post, people.invite, ana, ImportKind.GUESTS, event.slug, message="", expected=1)
     await refuse_all(post)
     assert await known_to(post, ana) == [

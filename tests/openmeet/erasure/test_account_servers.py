@@ -32,7 +32,7 @@ from openmeet.emails.account_deletion import deletion_composer
 from openmeet.feature_flags.flags import Flag
 from openmeet.network.ingestion.person_erasure import take_due
 from openmeet.network.records.collections import EVENT
-from openmeet.network.repositories.custodial import as_administration, make_account
+from openmeet.network.repositories.custodial import admin_client, make_account
 from openmeet.network.repositories.custodial_deletion import LOOKS_AGAIN, MOST_TRIES, custodial_deletion_handler
 from openmeet.outbox.emails import DueEmail
 from openmeet.outbox.kinds import JobKind
@@ -53,7 +53,7 @@ async def deployment(
 
 
 async def is_there(deployment: Deployment, did: str) -> bool:
-    client = as_administration(deployment.network, deployment.custodial_pds)
+    client = admin_client(deployment.network, deployment.custodial_pds)
     try:
         await client.query("com.atproto.admin.getAccountInfo", {"did": did})
     except NotFound:
@@ -313,7 +313,7 @@ async def test_a_refused_handle_leaves_nothing_to_delete(deployment: Deployment,
 
 async def made_late(deployment: Deployment, handle: str, email: str) -> str:
     """Create the account, as the server does with a request that was still running."""
-    admin = as_administration(deployment.network, deployment.custodial_pds)
+    admin = admin_client(deployment.network, deployment.custodial_pds)
     invite = await admin.procedure("com.atproto.server.createInviteCode", {"useCount": 1})
     client = XrpcClient(deployment.network.http, deployment.clock, deployment.pds_url)
     made = await client.procedure(

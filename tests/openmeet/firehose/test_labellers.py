@@ -254,7 +254,7 @@ async def test_a_moderators_decision_overrides_a_label(bench):
     assert await bench.shown(event)
     async with bench.db.transaction() as tx:
         await actions.undo(tx, mo.user_id, step.act_id, "")
-        assert await visibility.of(tx, event.id) is None
+        assert await visibility.status_of(tx, event.id) is None
     assert not await bench.shown(event)
     async with bench.db.transaction() as tx:
         step = await actions.decide(tx, mo.user_id, Subject(ModeratedKind.DID, DID), SubjectVisibility.TRUSTED, "")

@@ -106,7 +106,7 @@ async def test_unreachable_people_are_counted_separately(db):
     async with db.transaction() as tx:
         event, people = await town(tx, capacity="3")
         await host_decisions.add(tx, people["Ana"], event.slug, "Old Tom")
-        await notifications.choose(tx, people["Ida"].user_id, {NotificationTopic.MESSAGES: frozenset()})
+        await notifications.set_channels(tx, people["Ida"].user_id, {NotificationTopic.MESSAGES: frozenset()})
         whom = [Addressees.GOING, Addressees.INTERESTED]
         found = await actions.recipients(tx, event, whom, people["Ana"].user_id)
         counts = await actions.counts(tx, event, people["Ana"].user_id)
@@ -175,7 +175,7 @@ async def test_a_scheduled_message_is_not_sent_after_a_cancellation(db, clock):
         event, people = await town(tx)
         waits = await actions.write(tx, people["Ana"], event.slug, TEXT, ["going"], send_at=tx.now + HOUR)
         other = await actions.write(tx, people["Ana"], event.slug, TEXT, ["going"], send_at=tx.now + HOUR)
-        assert (await actions.call_off(tx, people["Ana"], event.slug, other.id)).state is MessageState.CALLED_OFF
+        assert (await actions.cancel(tx, people["Ana"], event.slug, other.id)).state is MessageState.CALLED_OFF
         await event_hosting.cancel(tx, people["Ana"], event.slug, "Rain")
     clock.turn(HOUR)
     assert await actions.send_due(db) == 0
@@ -186,7 +186,7 @@ async def test_a_scheduled_message_is_not_sent_after_a_cancellation(db, clock):
         sent = await actions.write(tx, people["Ana"], event.slug, "Next week instead.", ["going"])
         assert sent.state is MessageState.SENT
         with pytest.raises(Refused):
-            await actions.call_off(tx, people["Ana"], event.slug, sent.id)
+            await actions.cancel(tx, people["Ana"], event.slug, sent.id)
 
 
 @pytest.mark.parametrize("what", ["removed", "blocked", "hidden"])

@@ -100,7 +100,7 @@ async def test_early_frames_make_no_second_person(db: Database):
             tx, ana.user_id, handle=HANDLE, email="ana@town.test", sealed_password=b"sealed"
         )
         await actions.person_for_did(tx, did(1))
-        await actions.account_made(tx, ana.user_id, did(1), handle=HANDLE, session=session(b"sealed"))
+        await actions.link_custodial_account(tx, ana.user_id, did(1), handle=HANDLE, session=session(b"sealed"))
         mine = await queries.of_user(tx, ana.user_id)
     assert [(one.did, one.kind) for one in mine] == [(did(1), IdentityKind.CUSTODIAL)]
 

@@ -21,7 +21,7 @@ async def keys(db: Database) -> list[tuple[str | None, bool]]:
 
 async def waiting(db: Database, user_id: UserId) -> recovery_key_queries.WaitingKey | None:
     async with db.reader() as reader:
-        return await recovery_key_queries.waiting(reader, user_id)
+        return await recovery_key_queries.unsaved_key(reader, user_id)
 
 
 async def test_the_life_of_a_recovery_key(deployment: Deployment, make_database: MakeDatabase):
@@ -38,9 +38,9 @@ async def test_the_life_of_a_recovery_key(deployment: Deployment, make_database:
     assert await keys(db) == [(None, False)]
     async with db.transaction() as tx:
         await recovery_key_queries.note_used(tx, ana, DID)
-        assert await recovery_key_queries.is_there(tx, DID)
+        assert await recovery_key_queries.has_key(tx, DID)
         assert await recovery_key_queries.unused(tx, ana) is None
-        assert not await recovery_key_queries.erase_waiting(tx, ana, str(second))
+        assert not await recovery_key_queries.erase_unsaved(tx, ana, str(second))
     assert await waiting(db, ana) is None
     async with db.transaction() as tx:
         await recovery_key_queries.note_taken_over(tx, DID)
@@ -53,9 +53,9 @@ async def test_the_life_of_a_recovery_key(deployment: Deployment, make_database:
     async with db.transaction() as tx:
         # The time limit runs from the first takeover.
         await recovery_key_queries.note_taken_over(tx, DID)
-        assert not await recovery_key_queries.erase_waiting(tx, ana, str(first))
+        assert not await recovery_key_queries.erase_unsaved(tx, ana, str(first))
     assert await waiting(db, ana) == since
     assert await recovery_keys.erase_overdue(db) == 0
     async with db.transaction() as tx:
-        assert await recovery_key_queries.erase_waiting(tx, ana, str(second))
+        assert await recovery_key_queries.erase_unsaved(tx, ana, str(second))
     assert await keys(db) == []

@@ -57,7 +57,7 @@ async def count(db: Database, table: str) -> int:
 
 async def waiting(db: Database, what: ImportKind, target: str) -> list[PersonId]:
     async with db.reader() as reader:
-        return [one.id for one in await queries.waiting(reader, what, target, 100)]
+        return [one.id for one in await queries.uninvited_contacts(reader, what, target, 100)]
 
 
 async def test_keeping_a_list_tells_nobody(db: Database) -> None:
@@ -65,10 +65,13 @@ async def test_keeping_a_list_tells_nobody(db: Database) -> None:
     host, event = await hosted(db)
     import_id = await kept(db, host, ImportKind.GUESTS, event.id)
     before = [await count(db, table) for table in ("outbox_jobs", "attendances", "users", "notifications")]
-    target, new, known = await people.keep(db, WORKERS, host, import_id)
+    target, new, known = await people.add_to_list(db, WORKERS, host, import_id)
     assert (target.slug, new, known) == (event.slug, 2, 0)
-    assert await people.keep(db, WORKERS, host, import_id) == (target, 2, 0)
-    assert (await people.keep(db, WORKERS, host, await kept(db, host, ImportKind.GUESTS, event.id)))[1:] == (0, 2)
+    assert await people.add_to_list(db, WORKERS, host, import_id) == (target, 2, 0)
+    assert (await people.add_to_list(db, WORKERS, host, await kept(db, host, ImportKind.GUESTS, event.id)))[1:] == (
+        0,
+        2,
+    )
     assert [await count(db, table) for table in ("outbox_jobs", "attendances", "users", "notifications")] == before
 
 
@@ -77,7 +80,7 @@ async def test_one_e_mail_is_sent_after_its_review(db: Database) -> None:
     invited again.
     """
     host, event = await hosted(db)
-    await people.keep(db, WORKERS, host, await kept(db, host, ImportKind.GUESTS, event.id))
+    await people.add_to_list(db, WORKERS, host, await kept(db, host, ImportKind.GUESTS, event.id))
     async with db.transaction() as tx:
         with pytest.raises(PreconditionFailed):
             await people.invite(tx, host, ImportKind.GUESTS, event.slug, message="", expected=3)
@@ -98,7 +101,7 @@ async def test_one_e_mail_is_sent_after_its_review(db: Database) -> None:
     assert letter.to == "ana@example.org"
     assert "Come!" in letter.text
     assert people.token_of(CODE_KEY, ids[0]) in letter.text
-    await people.keep(db, WORKERS, host, await kept(db, host, ImportKind.GUESTS, event.id))
+    await people.add_to_list(db, WORKERS, host, await kept(db, host, ImportKind.GUESTS, event.id))
     async with db.transaction() as tx:
         with pytest.raises(Refused):
             await people.invite(tx, host, ImportKind.GUESTS, event.slug, message="", expected=0)
@@ -115,7 +118,7 @@ async def test_people_join_only_by_accepting(db: Database) -> None:
             tx, host, GroupDetails(name="Choir", time_zone="UTC", visibility=GroupVisibility.PRIVATE)
         )
     for what, target, slug in ((ImportKind.GUESTS, event.id, event.slug), (ImportKind.MEMBERS, group.id, group.slug)):
-        await people.keep(db, WORKERS, host, await kept(db, host, what, target))
+        await people.add_to_list(db, WORKERS, host, await kept(db, host, what, target))
         yes, no = await waiting(db, what, target)
         async with db.transaction() as tx:
             with pytest.raises(NotFound):  # not invited yet
@@ -135,7 +138,10 @@ async def test_people_join_only_by_accepting(db: Database) -> None:
         )
         assert composed is None
         async with db.reader() as reader:
-            assert await queries.stages(reader, what, target) == {ContactStage.ACCEPTED: 1, ContactStage.DECLINED: 1}
+            assert await queries.count_by_stage(reader, what, target) == {
+                ContactStage.ACCEPTED: 1,
+                ContactStage.DECLINED: 1,
+            }
     async with db.reader() as reader:
         mine = await answer_of(reader, event.id, ana.user_id)
         membership = await find_member(reader, group.id, ana.user_id)
@@ -151,9 +157,9 @@ async def test_a_list_is_private_to_its_host(db: Database) -> None:
     async with db.transaction() as tx:
         ben = await person(tx, "Ben")
     with pytest.raises((NotFound, Forbidden)):
-        await people.keep(db, WORKERS, ben, await kept(db, ben, ImportKind.GUESTS, event.id))
+        await people.add_to_list(db, WORKERS, ben, await kept(db, ben, ImportKind.GUESTS, event.id))
     with pytest.raises(NotFound):
-        await people.keep(db, WORKERS, ben, await kept(db, host, ImportKind.GUESTS, event.id))
+        await people.add_to_list(db, WORKERS, ben, await kept(db, host, ImportKind.GUESTS, event.id))
 
 
 def test_forged_links_are_refused() -> None:
@@ -296,7 +302,7 @@ async def test_invitations_are_accepted_and_declined_by_api(make_sqlite: MakeDat
     site: Site = site_on(await make_sqlite("openmeet", clock=clock), clock)
     host, event = await hosted(site.db)
     import_id = await kept(site.db, host, ImportKind.GUESTS, event.id, STATUSES)
-    await people.keep(site.db, WORKERS, host, import_id)
+    await people.add_to_list(site.db, WORKERS, host, import_id)
     async with site.db.transaction() as tx:
         await people.invite(tx, host, ImportKind.GUESTS, event.slug, message="Hi", expected=2)
     async with site.db.reader() as reader:

@@ -171,7 +171,7 @@ async def test_a_read_past_a_bad_record_reaches_the_missed_rev(deployment: Deplo
 async def test_the_result_reports_quarantined_records(deployment: Deployment, cleo: Did):
     """The read completes and reports the number of quarantined records until they are applied."""
     async with deployment.db.transaction() as tx:
-        await backfill_progress.ask(tx, cleo)
+        await backfill_progress.track(tx, cleo)
         (row,) = await tx.fetch("select user_id from identities where did = :did", did=cleo)
     await write(deployment, cleo, "a")
     await poison(deployment.db, "events", key_of("a"))

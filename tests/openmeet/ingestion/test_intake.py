@@ -202,7 +202,7 @@ async def test_moderators_decisions_are_kept(db, clock):
     await intake.decide_due(db)
     assert await found(db) == []
     async with db.reader() as reader:
-        assert (await visibility.of(reader, did_of(1))).state is SubjectVisibility.HIDDEN
+        assert (await visibility.status_of(reader, did_of(1))).state is SubjectVisibility.HIDDEN
 
 
 async def test_the_number_of_queries_does_not_depend_on_the_authors(db, monkeypatch):

@@ -40,11 +40,11 @@ async def test_only_a_read_that_reaches_the_missed_rev_clears_it(db: Database):
     async with db.transaction() as tx:
         await repository_state.note_missed(tx, [(did(1), rev(7)), (did(1), rev(5)), (did(2), None)])
         await repository_state.note_missed(tx, [(did(1), rev(6))])
-        await repository_state.reach(tx, did(1), rev(6))
-        await repository_state.reach(tx, did(2), rev(1))
+        await repository_state.note_read_up_to(tx, did(1), rev(6))
+        await repository_state.note_read_up_to(tx, did(2), rev(1))
     assert [await _is_behind(db, did(number)) for number in (1, 2, 3)] == [True, False, False]
     async with db.transaction() as tx:
-        await repository_state.reach(tx, did(1), rev(7))
+        await repository_state.note_read_up_to(tx, did(1), rev(7))
     assert not await _is_behind(db, did(1))
 
 
@@ -134,7 +134,7 @@ async def test_a_read_of_an_old_state_is_repeated(deployment: Deployment):
     assert job is not None
     assert (job.state, job.attempts, await _uris(deployment)) == (JobState.DUE, 1, [uri])
     async with deployment.db.transaction() as tx:
-        await repository_state.reach(tx, who, ahead)
+        await repository_state.note_read_up_to(tx, who, ahead)
     deployment.clock.turn(HOUR)
     await deployment.deliver_jobs()
     async with deployment.db.reader() as reader:

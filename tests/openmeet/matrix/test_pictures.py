@@ -49,7 +49,7 @@ async def send(town: MirroredTown, who: Caller, text: str, *alts: str) -> ChatMe
     assert town.bridge.pictures is not None
     sent = []
     for alt in alts:
-        stored = await pictures.keep(town.db, town.bridge.pictures, WORKERS, who.user_id, photo())
+        stored = await pictures.store_picture(town.db, town.bridge.pictures, WORKERS, who.user_id, photo())
         sent.append(NewPicture(stored.key, alt))
     async with town.db.transaction() as tx:
         one, _ = await messages.send(tx, who, town.room.id, NewMessage(text=text, pictures=tuple(sent)))

@@ -12,7 +12,7 @@ from PIL import Image
 
 from groundwork.clock import HandClock
 from openmeet.domain.covers.drawing import strip, svg
-from openmeet.domain.covers.model import Cover, Motif, cover_of, named
+from openmeet.domain.covers.model import Cover, Motif, cover_of, parse_cover_name
 from openmeet.domain.covers.social_card import CARD_HEIGHT, CARD_WIDTH, CardFacts, card
 from openmeet.domain.events.actions import delete
 from openmeet.domain.events.vocabulary import Category
@@ -27,7 +27,7 @@ _ELEMENTS = {"svg", "g", "rect", "circle", "ellipse", "path"}
 @given(title=st.text(max_size=300), category=st.sampled_from([None, *Category]), shuffle=st.integers(0, 9))
 def test_every_cover_is_small_and_plain(title: str, category: Category | None, shuffle: int) -> None:
     cover = cover_of(title, (category,) if category else (), shuffle)
-    assert named(cover.name) == cover
+    assert parse_cover_name(cover.name) == cover
     assert 0 <= cover.tone <= 8
     picture = svg(cover)
     assert len(picture) < 8_000
@@ -64,7 +64,7 @@ def test_there_are_at_most_five_colours(motif: Motif) -> None:
 
 @pytest.mark.parametrize("name", ["music", "music-12", "none-0000000000000000", "music-000000000000000G", "../x"])
 def test_other_names_are_not_covers(name: str) -> None:
-    assert named(name) is None
+    assert parse_cover_name(name) is None
 
 
 async def test_list_and_page_show_the_cover(make_sqlite: MakeDatabase, clock: HandClock) -> None:

@@ -29,7 +29,7 @@ async def test_a_picture_is_kept_as_long_as_the_group_shows_it(make_database, st
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana)
-    key, made = await media_pictures.keep(db, store, WORKERS, ana.user_id, picture())
+    key, made = await media_pictures.store_picture(db, store, WORKERS, ana.user_id, picture())
     shown = Picture(key, "Red", made.width, made.height)
     async with db.transaction() as tx:
         saved = await pictures.put(tx, ana, group.slug, shown)

@@ -116,7 +116,7 @@ async def test_uploads_are_limited_in_size_and_number(make_sqlite, store, clock)
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
     with pytest.raises(TooLarge):
-        await media_pictures.keep(db, store, WORKERS, ana.user_id, b"x" * (MAX_UPLOAD_BYTES + 1))
+        await media_pictures.store_picture(db, store, WORKERS, ana.user_id, b"x" * (MAX_UPLOAD_BYTES + 1))
     async with db.transaction() as tx:
         for number in range(media_pictures.MAX_A_DAY):
             await tx.execute(
@@ -126,7 +126,7 @@ async def test_uploads_are_limited_in_size_and_number(make_sqlite, store, clock)
                 now=tx.now,
             )
     with pytest.raises(TooMany):
-        await media_pictures.keep(db, store, WORKERS, ana.user_id, picture())
+        await media_pictures.store_picture(db, store, WORKERS, ana.user_id, picture())
 
 
 async def test_only_unused_pictures_are_deleted_after_a_while(make_database, store, clock):
@@ -135,8 +135,8 @@ async def test_only_unused_pictures_are_deleted_after_a_while(make_database, sto
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         event = await event_by(tx, ana)
-    shown, made = await media_pictures.keep(db, store, WORKERS, ana.user_id, picture())
-    unused, _ = await media_pictures.keep(db, store, WORKERS, ana.user_id, picture())
+    shown, made = await media_pictures.store_picture(db, store, WORKERS, ana.user_id, picture())
+    unused, _ = await media_pictures.store_picture(db, store, WORKERS, ana.user_id, picture())
     async with db.transaction() as tx:
         saved = await pictures.put(tx, ana, event.slug, Picture(shown, "Red", made.width, made.height))
         typed = Submission(**values_of_event(saved) | {"title": "Chess"})
@@ -296,7 +296,9 @@ async def test_a_picture_over_a_limit_is_refused_next_to_its_field(
         async with db.transaction() as tx:
             ana = await person(tx, "Ana")
         with pytest.raises(JobStopped) as stopped:
-            await media_pictures.keep(db, open_folder(tmp_path), strict.charged_to(), ana.user_id, sent.getvalue())
+            await media_pictures.store_picture(
+                db, open_folder(tmp_path), strict.charged_to(), ana.user_id, sent.getvalue()
+            )
         assert stopped.value.reason is StopReason.MEMORY
     finally:
         await strict.close()
@@ -308,7 +310,7 @@ async def test_a_size_that_an_older_version_did_not_store_is_served_larger(make_
     site = site_on(await make_sqlite("openmeet"), clock, pictures=store)
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
-    key, _ = await media_pictures.keep(site.db, store, WORKERS, ana.user_id, picture(size=(2000, 1000)))
+    key, _ = await media_pictures.store_picture(site.db, store, WORKERS, ana.user_id, picture(size=(2000, 1000)))
     for file in FILES:
         if file not in {(Size.LARGE, PictureFormat.JPEG), (Size.SMALL, PictureFormat.JPEG)}:
             await store.delete(blob_key(key, *file))

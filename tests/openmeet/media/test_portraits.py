@@ -49,7 +49,7 @@ def bands() -> bytes:
 
 
 async def put_up(db: Database, store: BlobStore, who: Caller) -> PictureKey:
-    key = await media.keep(db, store, WORKERS, who.user_id, bands())
+    key = await media.store_portrait(db, store, WORKERS, who.user_id, bands())
     async with db.transaction() as tx:
         await portraits.put(tx, who.user_id, key)
     return key
@@ -261,7 +261,7 @@ async def test_a_portrait_is_exported_erased_and_merged_with_the_account(
         await merge(tx, twin.user_id, ana.user_id)
     async with db.reader() as reader:
         assert await portraits.shown(reader, None, [ana.user_id]) == {ana.user_id: key}
-    export = await exporting.document(db, ana.user_id, "https://meet.example")
+    export = await exporting.export_document(db, ana.user_id, "https://meet.example")
     assert export["tables"]["users"][0]["portraitKey"] == key
     assert [one["url"] for one in export["tables"]["pictures"]] == [f"https://meet.example/portraits/{key}/256"]
     await purge(db, ana.user_id)

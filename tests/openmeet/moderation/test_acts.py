@@ -24,7 +24,7 @@ HOST = Subject(ModeratedKind.HOST, "https://pds.example")
 
 
 async def state(reader, subject):
-    known = await visibility.of(reader, subject.id)
+    known = await visibility.status_of(reader, subject.id)
     return known.state if known else SubjectVisibility.SHOWN
 
 

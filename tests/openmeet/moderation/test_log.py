@@ -91,7 +91,7 @@ async def test_a_decision_and_its_log_line_are_stored_together(db):
         await fail()
     assert await entries(db) == []
     async with db.reader() as reader:
-        assert await visibility.of(reader, DID.id) is None
+        assert await visibility.status_of(reader, DID.id) is None
 
 
 async def test_lists_are_read_page_by_page(db):

@@ -142,9 +142,9 @@ async def test_the_first_public_event_of_a_new_account_waits_for_a_moderator(db,
         ana = await person(tx, "Ana")
         await event_by(tx, old, title="Of an old account")
         await event_by(tx, ana, title="Quiet", visibility="unlisted")
-        assert await visibility.of(tx, ana.user_id) is None
+        assert await visibility.status_of(tx, ana.user_id) is None
         draft = await drafts.begin(tx, ana, Submission(title="First"), {})
-        assert await visibility.of(tx, ana.user_id) is None
+        assert await visibility.status_of(tx, ana.user_id) is None
         await drafts.publish(tx, ana, draft.slug, details(title="First"))
         await event_by(tx, ana, title="Second")
         assert await found(tx) == ["Before", "Of an old account"]
@@ -177,7 +177,7 @@ async def test_a_burst_is_decided_at_once_and_undone_per_host(db):
     async with db.transaction() as tx:
         mo = await person(tx, "Mo")
         dids = ["did:plc:" + letter * 24 for letter in "abcdef"]
-        await newcomers.meet(tx, [EventCount(did, "", 1) for did in dids])
+        await newcomers.count_new_events(tx, [EventCount(did, "", 1) for did in dids])
         for number, did in enumerate(dids):
             await note_host(tx, did, f"https://pds.{'spam' if number < 4 else 'fair'}.org", frozenset())
         await visibility.hold(tx, [Subject(ModeratedKind.DID, did) for did in dids], SubjectVisibility.BURST)
@@ -191,7 +191,7 @@ async def test_a_burst_is_decided_at_once_and_undone_per_host(db):
             *[ModerationAction.RELEASE] * 2,
         ]
         await actions.undo(tx, mo, next(entry.id for entry in entries if entry.act is ModerationAction.BLOCK))
-        states = [one.state for one in (await visibility.of_each(tx, dids)).values()]
+        states = [one.state for one in (await visibility.statuses_of(tx, dids)).values()]
         assert sorted(states) == [
             SubjectVisibility.BURST,
             *[SubjectVisibility.HIDDEN] * 3,
@@ -206,10 +206,10 @@ async def test_only_people_named_by_the_operator_are_moderators(db):
             with pytest.raises(Forbidden):
                 await policy.require_moderator(tx, who, ())
         await policy.require_moderator(tx, ana, ("Ana@Example.org",))
-        assert await policy.name(tx, mo.user_id, by=None)
-        assert not await policy.name(tx, mo.user_id, by=None)
+        assert await policy.appoint(tx, mo.user_id, by=None)
+        assert not await policy.appoint(tx, mo.user_id, by=None)
         await policy.require_moderator(tx, mo, ())
-        assert await policy.unname(tx, mo.user_id, by=None)
+        assert await policy.dismiss(tx, mo.user_id, by=None)
         assert not await policy.is_moderator(tx, mo.user_id, ())
         # A DID that was only seen says nothing about who controls it.
         shadow = await identities.person_for_did(tx, DID)

@@ -183,7 +183,7 @@ async def test_a_person_named_by_the_command_is_a_moderator(site):
         await sign_up(browser, "dan@example.org", "Dan")
         assert (await browser.get("/moderation")).status_code == 403
         async with site.db.transaction() as tx:
-            await policy.name(tx, (await by_email(tx, "dan@example.org")).id, by=None)
+            await policy.appoint(tx, (await by_email(tx, "dan@example.org")).id, by=None)
         assert (await browser.get("/moderation")).status_code == 200
     async with site.db.reader() as reader:
         assert await reports.count_open(reader) == 0

@@ -48,7 +48,7 @@ async def ana(db):
 
 async def choose(db, who, topic, *channels: Channel):
     async with db.transaction() as tx:
-        await notify.choose(tx, who.user_id, {topic: frozenset(channels)})
+        await notify.set_channels(tx, who.user_id, {topic: frozenset(channels)})
 
 
 async def test_notifications_about_one_subject_share_one_mail(db, ana, clock):
@@ -105,7 +105,7 @@ async def test_a_waiting_notification_joins_an_unsent_urgent_mail(db, ana):
 
 async def test_quiet_hours_delay_mail_that_can_wait(db, ana, clock):
     async with db.transaction() as tx:
-        await notify.choose_hours(tx, ana.user_id, DeliveryHours("Europe/Berlin", (time(13), time(15))))
+        await notify.set_hours(tx, ana.user_id, DeliveryHours("Europe/Berlin", (time(13), time(15))))
     await notify_all(db, [ana], kinds.NEW_ANSWER)
     ((_, _, _, due_at),) = await queued(db)
     assert due_at == clock.now() + 2 * HOUR
@@ -204,7 +204,7 @@ async def test_sent_mails_are_deleted_but_their_notifications_are_kept(db, ana, 
     clock.turn(DAY)
     async with db.transaction() as tx:
         assert await emails.forget_closed(tx, clock.now()) == 1
-        assert await emails.in_mail(tx, mail_id) == []
+        assert await emails.notifications_in(tx, mail_id) == []
         assert len(await newest(tx, ana.user_id, 10)) == 1
 
 
@@ -263,7 +263,7 @@ async def test_every_kind_uses_the_channels_that_a_person_chose(db):
         people = {name: await person(tx, name) for name in CHOICES}
         shadow = await users.create_shadow(tx)
         for name, who in people.items():
-            await notify.choose(tx, who.user_id, dict.fromkeys(NotificationTopic, CHOICES[name]))
+            await notify.set_channels(tx, who.user_id, dict.fromkeys(NotificationTopic, CHOICES[name]))
     by_id = {who.user_id: name for name, who in people.items()}
     told = {}
     for name, kind in KINDS.items():
@@ -299,7 +299,7 @@ async def test_a_digest_that_would_be_too_late_is_replaced_by_a_mail(db, ana, cl
     The digest does not repeat it.
     """
     async with db.transaction() as tx:
-        await notify.choose(tx, ana.user_id, dict.fromkeys(NotificationTopic, frozenset({Channel.DIGEST})))
+        await notify.set_channels(tx, ana.user_id, dict.fromkeys(NotificationTopic, frozenset({Channel.DIGEST})))
     await notify_all(db, [ana], kind, starts_at=clock.now() + starts_in)
     ((mail, _, _, due_at),) = await queued(db)
     assert (mail, due_at == clock.now()) == (("news", True) if is_at_once else ("digest", False))

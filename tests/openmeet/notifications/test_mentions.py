@@ -94,7 +94,7 @@ async def test_a_new_group_event_and_an_announcement_mention_people_of_the_group
         group = await group_by(tx, ana)
         ben, cleo, dan = [await named(tx, await member(tx, group, ana, name)) for name in ("Ben", "Cleo", "Dan")]
         eve = await named(tx, await person(tx, "Eve"))
-        await notifications.choose(tx, dan.user_id, {NotificationTopic.MENTIONS: frozenset[Channel]()})
+        await notifications.set_channels(tx, dan.user_id, {NotificationTopic.MENTIONS: frozenset[Channel]()})
         words = "With @ben.town.test, @dan.town.test and @eve.town.test"
         await events.create(tx, ana, details(description=words), group=of_event(group))
         await announcements.announce(tx, ana, group.slug, words)

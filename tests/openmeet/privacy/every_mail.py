@@ -133,8 +133,8 @@ async def _ask_as_guest(site: Site, name: str, *, confirms: bool) -> None:
     email = f"{name.lower()}@example.org"
     async with site.db.transaction() as tx:
         event = await event_by(tx, await person(tx, f"Host of {name}"))
-        asked = await guests.ask(
-            tx, event.slug, email=email, display_name=name, reply=RsvpReply.INTERESTED, reply_details=NO_REPLY_DETAILS
+        asked = await guests.request_answer(
+            tx, event.slug, email=email, display_name=name, reply=RsvpReply.INTERESTED, rsvp_request=NO_DETAILS
         )
         if confirms:
             await guests.confirm(tx, asked.id)
@@ -193,7 +193,7 @@ async def _arrival(site: Site, _: object) -> None:
         brought = await arrivals.insert(
             tx, host.user_id, ImportKind.GUESTS, Medium.CSV, target=event.id, source="list.csv", content=csv
         )
-    await arriving_people.keep(site.db, WORKERS, host, brought)
+    await arriving_people.add_to_list(site.db, WORKERS, host, brought)
     async with site.db.transaction() as tx:
         await arriving_people.invite(tx, host, ImportKind.GUESTS, event.slug, message="Come along", expected=1)
 
@@ -222,7 +222,7 @@ async def _change(site: Site, name: str, channels: frozenset[Channel]) -> None:
         host = await person(tx, f"Host of {name}")
         event = await event_by(tx, host)
         going = await person(tx, name)
-        await notifications.choose(
+        await notifications.set_channels(
             tx, going.user_id, {NotificationTopic.CHANGES: channels, NotificationTopic.OWN_ANSWERS: frozenset()}
         )
         await attendance.answer(tx, going, event.slug, RsvpReply.GOING)

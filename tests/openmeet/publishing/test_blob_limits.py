@@ -17,7 +17,7 @@ from openmeet.domain.events.model import Event
 from openmeet.domain.events.rules import check
 from openmeet.domain.events.submissions import submission_of, values_of_event
 from openmeet.domain.media import pictures as media
-from openmeet.domain.media.pictures import Picture, shrunk
+from openmeet.domain.media.pictures import Picture, shrink
 from openmeet.domain.users.model import Caller
 from openmeet.i18n.reasons.messages import explain
 from openmeet.outbox.publications import PublicationKind, PublicationState
@@ -71,7 +71,7 @@ async def with_picture(deployment: Deployment, host: Caller) -> Event:
     event = await deployment.event(host)
     store = deployment.publisher.pictures
     assert store is not None
-    key, made = await media.keep(deployment.db, store, WORKERS, host.user_id, noisy())
+    key, made = await media.store_picture(deployment.db, store, WORKERS, host.user_id, noisy())
     async with deployment.db.transaction() as tx:
         return await event_pictures.put(tx, host, event.slug, Picture(key, "Noise.", made.width, made.height))
 
@@ -159,7 +159,7 @@ async def test_if_no_size_fits_the_record_is_published_without_the_picture(deplo
 
 @pytest.mark.parametrize("limit", [400_000, 60_000, 20_000])
 def test_a_shrunk_picture_keeps_its_proportions(limit: int):
-    made = shrunk(noisy(), limit)
+    made = shrink(noisy(), limit)
     assert made is not None
     body, width, height = made
     assert len(body) <= limit
@@ -168,4 +168,4 @@ def test_a_shrunk_picture_keeps_its_proportions(limit: int):
 
 
 def test_a_picture_is_not_shrunk_below_a_minimum_size():
-    assert shrunk(noisy(), 900) is None
+    assert shrink(noisy(), 900) is None

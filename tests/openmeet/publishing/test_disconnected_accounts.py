@@ -61,7 +61,7 @@ async def one_of_each(deployment: Deployment) -> tuple[Caller, Did]:
     await second_account(deployment, cleo)
     await move(deployment, cleo, account)
     async with deployment.db.transaction() as tx:
-        await actions.switch(tx, cleo.user_id, account)
+        await actions.make_default(tx, cleo.user_id, account)
     await deployment.event(cleo)
     await new_series(deployment, cleo)
     hosted = await deployment.event(dan, title="Chess")

@@ -29,7 +29,9 @@ from tests.worker_pool import POOL, WORKERS
 
 async def put_up(deployment: Deployment, owner: Caller, group: Group, color: str) -> None:
     assert deployment.publisher.pictures is not None
-    key, made = await media.keep(deployment.db, deployment.publisher.pictures, WORKERS, owner.user_id, drawn(color))
+    key, made = await media.store_picture(
+        deployment.db, deployment.publisher.pictures, WORKERS, owner.user_id, drawn(color)
+    )
     async with deployment.db.transaction() as tx:
         await pictures.put(tx, owner, group.slug, Picture(key, "A flag.", made.width, made.height))
 

@@ -47,7 +47,7 @@ async def second_account(deployment: Deployment, who: Caller, name: str = "work"
     async with deployment.db.transaction() as tx:
         (identity,) = await identity_queries.of_user(tx, other)
         await tx.execute("update identities set user_id = :to where did = :did", to=who.user_id, did=identity.did)
-        await identities.switch(tx, who.user_id, identity.did)
+        await identities.make_default(tx, who.user_id, identity.did)
     return identity.did
 
 
@@ -124,7 +124,7 @@ async def test_after_moving_back_the_first_record_continues(deployment: Deployme
     await move(deployment, ana, first)
     new = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri or ""
     async with deployment.db.transaction() as tx:
-        await identities.switch(tx, ana.user_id, first)
+        await identities.make_default(tx, ana.user_id, first)
     assert await move(deployment, ana, second) == 1
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).uri == old
     assert (await deployment.record(new))[SUCCESSION_KEY]["successor"] == old
@@ -250,7 +250,7 @@ async def test_by_page_and_by_api(deployment: Deployment):
         assert "They’re on their way." in (await browser.get(PATH)).text
     assert {(await deployment.status_of(PublicationKind.EVENT, one.id)).uri.split("/")[2] for one in events} == {second}
     async with deployment.db.transaction() as tx:
-        await identities.switch(tx, ana.user_id, first)
+        await identities.make_default(tx, ana.user_id, first)
         token = (await open_session(tx, ana.user_id, SessionTransport.API)).token
     async with site.browser() as browser:
         headers = {"authorization": f"Bearer {token}"}
@@ -312,7 +312,7 @@ async def test_pending_moves_stop_when_the_new_account_changes_back(
     async with deployment.db.transaction() as tx:
         begun = await move_records.start_move(tx, ana.user_id, first)
         assert (begun.events, begun.left) == (1, 2)
-        await identities.switch(tx, ana.user_id, first)
+        await identities.make_default(tx, ana.user_id, first)
     assert (
         await run_once(deployment.db, {JobKind.MOVE_RECORDS: one_by_one(move_records.moving_handler(deployment.db))})
         == 1

@@ -43,7 +43,9 @@ def drawn(color: str = "red", side: int = 60) -> bytes:
 
 async def put_up(deployment: Deployment, host: Caller, event: Event, color: str, alt: str) -> Event:
     assert deployment.publisher.pictures is not None
-    key, made = await media.keep(deployment.db, deployment.publisher.pictures, WORKERS, host.user_id, drawn(color))
+    key, made = await media.store_picture(
+        deployment.db, deployment.publisher.pictures, WORKERS, host.user_id, drawn(color)
+    )
     async with deployment.db.transaction() as tx:
         return await event_pictures.put(tx, host, event.slug, Picture(key, alt, made.width, made.height))
 

@@ -98,7 +98,7 @@ async def test_of_several_answers_the_one_that_counts_is_changed(deployment: Dep
     later = {"subject": subject, "status": f"{RSVP}#interested", "createdAt": "2026-03-01T00:00:30Z"}
     counts = await write(deployment, "work", work, RSVP, later)
     async with deployment.db.transaction() as tx:
-        await actions.switch(tx, cleo.user_id, first)
+        await actions.make_default(tx, cleo.user_id, first)
     await says_no(deployment, cleo, event, counts)
 
 
@@ -150,7 +150,7 @@ async def test_a_membership_record_in_the_older_account_is_changed_there(deploym
 async def asked_to_read(deployment: Deployment, did: Did) -> None:
     """Queue the read of the repository, as signing in with it does."""
     async with deployment.db.transaction() as tx:
-        await backfill_progress.ask(tx, did)
+        await backfill_progress.track(tx, did)
 
 
 async def said_elsewhere(
@@ -176,7 +176,7 @@ async def two_accounts(deployment: Deployment) -> tuple[Caller, Did, Did]:
     await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, first)
     work = await second_account(deployment, cleo)
     async with deployment.db.transaction() as tx:
-        await actions.switch(tx, cleo.user_id, first)
+        await actions.make_default(tx, cleo.user_id, first)
     await asked_to_read(deployment, work)
     return cleo, first, work
 

@@ -74,7 +74,7 @@ async def test_a_new_picture_can_be_undone_and_the_old_file_is_kept_for_that(pra
     store = open_folder(tmp_path / "media")
     async with practice_db.transaction() as tx:
         ana = await person(tx, "Ana")
-    key, made = await media.keep(practice_db, store, WORKERS, ana.user_id, picture())
+    key, made = await media.store_picture(practice_db, store, WORKERS, ana.user_id, picture())
     first = Picture(key, "Red", made.width, made.height)
     clock.turn(media.UNUSED_FOR + DAY)
     async with practice_db.transaction() as tx:

@@ -26,7 +26,7 @@ from groundwork.errors import Refused
 from groundwork.http.server import serve
 from groundwork.sealing import Sealer
 from openmeet.domain.account_merge import tables
-from openmeet.domain.data_export.person import document
+from openmeet.domain.data_export.person import export_document
 from openmeet.domain.identities import actions, queries, recovery_key_queries
 from openmeet.domain.identities.reasons import IdentityReason
 from openmeet.domain.sign_in import actions as sign_in
@@ -193,7 +193,7 @@ async def test_only_its_owner_sees_the_key_and_only_after_the_takeover(home: Hom
     number = parse_private_multikey(private).to_bytes()
     forms = [private, number.hex(), repr(number)[2:-1], base64.b64encode(number).decode().rstrip("=")]
     elsewhere = [(await browser.get(path)).text for path in ("/settings/identity", "/", TAKE_OVER, "/settings/data")]
-    elsewhere.append(repr(await document(home.site.db, home.ana, "https://meet.example")))
+    elsewhere.append(repr(await export_document(home.site.db, home.ana, "https://meet.example")))
     async with home.site.db.reader() as reader:
         tables = await reader.fetch(
             "select name from sqlite_schema where type = 'table' and sql not like 'create virtual%'"
@@ -236,8 +236,8 @@ async def test_the_key_can_be_unsealed_after_a_key_rotation_and_a_merge(home: Ho
         await tables.reassign_identities(tx, home.ana, other)
     alone = replace(home.site.network, sealer=Sealer([b"n" * 32]))
     async with home.site.db.reader() as reader:
-        assert await recovery_key_queries.waiting(reader, home.ana) is None
-        waiting = await recovery_key_queries.waiting(reader, other)
+        assert await recovery_key_queries.unsaved_key(reader, home.ana) is None
+        waiting = await recovery_key_queries.unsaved_key(reader, other)
     assert waiting is not None
     key = parse_private_multikey(recovery_keys.unseal(alone, waiting))
     assert (format_did_key(key.public), waiting.did) == (waiting.public_key, home.did)
@@ -253,7 +253,7 @@ async def test_the_key_can_be_unsealed_after_a_key_rotation_and_a_merge(home: Ho
 async def test_a_key_that_the_identity_no_longer_lists_is_not_shown(home: Home):
     browser = await home.taken_over()
     async with home.site.db.reader() as reader:
-        waiting = await recovery_key_queries.waiting(reader, home.ana)
+        waiting = await recovery_key_queries.unsaved_key(reader, home.ana)
     assert waiting is not None
     public = waiting.public_key
     other = P256PrivateKey.from_random(b"another" * 7)

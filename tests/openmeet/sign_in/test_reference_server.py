@@ -52,8 +52,8 @@ async def test_somebody_with_an_account_at_the_reference_signs_in_with_a_click(f
     assert renewed.access != session.access
     # Signing out on this site ended the session on the server.
     async with far.db.transaction() as tx:
-        ended = await sessions.forget_all(tx, ana.user_id)
-    await sessions.give_back_all(far.db, far.network, ana.user_id, ended)
+        ended = await sessions.delete_all(tx, ana.user_id)
+    await sessions.revoke_all_at_servers(far.db, far.network, ana.user_id, ended)
     with pytest.raises(NotSignedIn):
         await agents.agent_for(far.db, far.network, ana)
     with pytest.raises(NotSignedIn):

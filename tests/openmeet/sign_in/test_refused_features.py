@@ -20,7 +20,7 @@ from openmeet.feature_flags.flags import MAX_AGE, Flag
 from openmeet.network.ingestion.flag_effects import switch
 from openmeet.network.publishing import schedule
 from openmeet.network.repositories import agents
-from openmeet.network.repositories.sessions import give_back
+from openmeet.network.repositories.sessions import revoke_at_server
 from openmeet.outbox import publication_status
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.outbox.reasons import PublicationReason, RecordStatus
@@ -167,7 +167,7 @@ async def test_a_permission_of_an_ended_session_does_not_count_as_refused(site_o
         await permit(site, browser, Feature.GROUPS, without=REFUSED[Feature.GROUPS])
         # The server ended it without notifying the site.
         before = await site.stored("ana")
-        await give_back(site.db, site.network, before)
+        await revoke_at_server(site.db, site.network, before)
         await site.sign_in_at_pds(browser, "ana", typed=site.deployment.pds_url)
     after = await site.stored("ana")
     assert (after.needs_login, after.sealed == before.sealed) == (False, False)

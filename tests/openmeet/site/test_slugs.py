@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from openmeet.domain.slugs import new_slug, words_of
+from openmeet.domain.slugs import new_slug, slug_words
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ from openmeet.domain.slugs import new_slug, words_of
     ],
 )
 def test_slugs_contain_the_words_of_the_title(title: str, words: str):
-    assert words_of(title, otherwise="event") == words
+    assert slug_words(title, otherwise="event") == words
 
 
 def test_no_address_can_be_guessed_from_its_title():

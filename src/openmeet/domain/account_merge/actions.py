@@ -33,7 +33,7 @@ async def sign_in_with_did(
     """
     identity = await identity_queries.find(tx, did)
     signed_in = await _sign_in(tx, did, identity.user_id if identity else None, handle, pds_url, caller)
-    await backfill_progress.ask(tx, did)
+    await backfill_progress.track(tx, did)
     await enqueue(tx, JobKind.BACKFILL, did, int(tx.now))
     return signed_in
 
@@ -76,7 +76,9 @@ async def prove_email(tx: Transaction, caller: UserId, email: str) -> tuple[Clai
     return await queries.open_claim(tx, caller, holder, OwnershipProof.EMAIL, email), False
 
 
-async def look(reader: Reader, caller: UserId, claim_id: ClaimId) -> tuple[AccountClaim, tuple[Holding, ...]]:
+async def claim_and_holdings(
+    reader: Reader, caller: UserId, claim_id: ClaimId
+) -> tuple[AccountClaim, tuple[Holding, ...]]:
     """Return a claim of the caller and what it would merge or has merged. Raises NotFound if there is no such claim or
     it has expired.
     """

@@ -17,7 +17,7 @@ from openmeet.domain.identities.queries import mentioned_in
 from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications.fan_out import NOBODY_LEFT, FanOutAudience, RecipientPage
 from openmeet.domain.notifications.kinds import KINDS, DatesChanged, Payload
-from openmeet.domain.notifications.notify import Notice, reached
+from openmeet.domain.notifications.notify import Notice, reachable_among
 from openmeet.domain.users.model import UserId
 
 _WITH_RECIPIENTS = f"""
@@ -84,7 +84,7 @@ async def _listeners_of_group(
     some = people[:limit]
     seeing = await people_who_see(tx, event, [one for one in some if one != event.author_id])
     mentioned = [one for one in await mentioned_in(tx, event.content.description) if one in set(seeing)]
-    of_mention = await reached(tx, mentioned, kinds.MENTION)
+    of_mention = await reachable_among(tx, mentioned, kinds.MENTION)
     others = [one for one in seeing if one not in of_mention]
     about, starts_at, sources = Payload(person_id=event.author_id), event.starts_at, (event.author_id, event.group.id)
     return RecipientPage(

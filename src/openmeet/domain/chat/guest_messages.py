@@ -35,7 +35,7 @@ from openmeet.domain.chat.texts import checked_text
 from openmeet.domain.users.model import UserId
 
 
-async def say(
+async def send(
     tx: Transaction,
     room_id: RoomId,
     sender: str,

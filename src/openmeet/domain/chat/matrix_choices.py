@@ -45,7 +45,7 @@ class MirroredRoomChoice:
     is_invited: bool
 
 
-def is_wanted(mode: InvitationMode, wish: RoomWish | None) -> bool:
+def invites_account(mode: InvitationMode, wish: RoomWish | None) -> bool:
     """Whether a room invites the account, by the mode and the choice for this room."""
     match mode:
         case InvitationMode.ALL:
@@ -108,7 +108,7 @@ async def rooms_to_choose(reader: Reader, user_id: UserId, limit: int) -> list[M
     )
     wishes = {RoomId(row["room_id"]): RoomWish(row["wish"]) for row in rows}
     return [
-        MirroredRoomChoice(room, addresses[room].name, addresses[room].path, is_wanted(mode, wishes.get(room)))
+        MirroredRoomChoice(room, addresses[room].name, addresses[room].path, invites_account(mode, wishes.get(room)))
         for room in ids
         if room in addresses
     ]

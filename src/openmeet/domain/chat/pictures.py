@@ -80,7 +80,7 @@ def words_of(body: str, pictures: Sequence[MessagePicture]) -> str:
     return gettext("Picture: %(words)s", words=described) if described else gettext("Picture")
 
 
-async def keep(
+async def store_picture(
     db: Database,
     store: BlobStore,
     workers: ChargedPool,

@@ -433,7 +433,7 @@ async def my_rooms(
     reader: Reader, person: UserId, room_filter: RoomFilter, *, limit: int, after: tuple[int, int, str] | None = None
 ) -> list[MyRoom]:
     """The rooms of a person: first those with unread messages, then by the latest message; at most one more than the
-    limit. ``after`` is the ``place`` of the last room of the previous page.
+    limit. ``after`` is the ``sort_key`` of the last room of the previous page.
     """
     conditions = ["r.closed_at is not null" if room_filter.archived else "r.closed_at is null"]
     values: dict[str, object] = {}
@@ -486,7 +486,7 @@ async def my_rooms(
     ]
 
 
-def place(one: MyRoom) -> tuple[int, int, str]:
+def sort_key(one: MyRoom) -> tuple[int, int, str]:
     """Sort key of a room in ``my_rooms``: unread ones first, then by the latest message."""
     return int(one.unread > 0), one.room.last_said_at or one.room.created_at, one.room.id
 

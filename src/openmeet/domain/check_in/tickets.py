@@ -33,7 +33,7 @@ def code_of(key: SigningKey, attendance_id: AttendanceId) -> str:
     return f"{text[:4]}-{text[4:8]}-{text[8:]}"
 
 
-def read(text: str) -> str | None:
+def parse_code(text: str) -> str | None:
     """Parse a code that was typed or scanned (a ticket's URL also works). None if the text contains none."""
     typed = text.strip().rpartition("code=")[2].upper().translate(_MISREAD)
     letters = re.sub(r"[\s-]", "", typed)
@@ -50,7 +50,7 @@ def tail_of(code: str) -> str:
     return f"{number:0{_TAIL}x}"
 
 
-def is_of(key: SigningKey, code: str, attendance_id: AttendanceId) -> bool:
+def code_matches(key: SigningKey, code: str, attendance_id: AttendanceId) -> bool:
     """Whether the code belongs to this attendance."""
     return key.verifies(code, lambda one: code_of(one, attendance_id))
 
@@ -61,16 +61,16 @@ def _in_characters(number: int, length: int) -> str:
 
 async def of_code(reader: Reader, key: SigningKey, event: Event, typed: str) -> AttendanceId:
     """The attendance of this event whose ticket has the typed code. Raises InvalidForm (``code``)."""
-    code = read(typed)
+    code = parse_code(typed)
     if code is None:
         raise InvalidForm({"code": CheckInReason.MALFORMED_CODE})
     for attendance_id in await candidates(reader, event.id, tail_of(code)):
-        if is_of(key, code, attendance_id):
+        if code_matches(key, code, attendance_id):
             return attendance_id
     raise InvalidForm({"code": CheckInReason.WRONG_TICKET})
 
 
-async def own(reader: Reader, caller: Caller, slug: EventSlug) -> tuple[Event, Attendance]:
+async def own_ticket(reader: Reader, caller: Caller, slug: EventSlug) -> tuple[Event, Attendance]:
     """The event and the caller's attendance. Raises NotFound, also if the caller can no longer see the event."""
     event, attendance = await visible_event(reader, slug, caller.user_id, refusal=CheckInReason.NO_TICKET)
     if attendance is None or not attendance.is_seated:

@@ -93,7 +93,7 @@ class Cover:
 
     @property
     def name(self) -> str:
-        """The text that ``named`` parses: ``music-03f1…``."""
+        """The text that ``parse_cover_name`` parses: ``music-03f1…``."""
         return f"{self.motif.value}-{self.seed:016x}"
 
     @property
@@ -112,7 +112,7 @@ class Cover:
         return f"/covers/{self.name}/strip.svg"
 
 
-def named(name: str) -> Cover | None:
+def parse_cover_name(name: str) -> Cover | None:
     """Parse the name in a URL into its cover. None for any other text."""
     match = _NAME.fullmatch(name)
     if match is None or match[1] not in set(Motif):

@@ -25,7 +25,7 @@ MOST_ROWS: Final = 100_000
 _ROWS = 500
 
 
-async def document(db: Database, user_id: UserId, site: str) -> dict[str, Any]:
+async def export_document(db: Database, user_id: UserId, site: str) -> dict[str, Any]:
     """Return the complete export of one user. Raises NotFound."""
     tables: dict[str, Any] = {}
     async with db.reader() as reader:
@@ -41,10 +41,10 @@ async def document(db: Database, user_id: UserId, site: str) -> dict[str, Any]:
     tables["pictures"] = [
         row | {"url": f"{site}/portraits/{portrait}/{max(PORTRAIT_SIDES)}"}
         if row["key"] == portrait
-        else addressed(row, f"{site}/media")
+        else with_picture_url(row, f"{site}/media")
         for row in tables["pictures"]
     ]
-    tables["chatPictures"] = [addressed(row, f"{site}/chat/pictures") for row in tables["chatPictures"]]
+    tables["chatPictures"] = [with_picture_url(row, f"{site}/chat/pictures") for row in tables["chatPictures"]]
     return {
         "openmeetExport": VERSION,
         "kind": "person",
@@ -207,7 +207,7 @@ def _older_first(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 Row = dict[str, Value]
 
 
-def addressed(row: Mapping[str, Any], below: str) -> dict[str, Any]:
+def with_picture_url(row: Mapping[str, Any], below: str) -> dict[str, Any]:
     """A picture's row for the export, with the URL of its file, which is under ``below``."""
     return {**row, "url": f"{below}/{row['key']}/{Size.LARGE.value}"}
 

@@ -31,7 +31,7 @@ from openmeet.domain.groups.model import (
 from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.moderation.blocks import raise_if_unwelcome
-from openmeet.domain.slugs import new_slug, words_of
+from openmeet.domain.slugs import new_slug, slug_words
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.webhooks.actions import ChangedSubject, enqueue_deliveries
 from openmeet.domain.webhooks.model import WebhookEvent
@@ -157,7 +157,7 @@ async def change(tx: Transaction, before: Group, edited: Group, *, by: UserId, i
     details = edited.details
     after = replace(edited, revision=before.revision + 1, updated_at=tx.now)
     if _is_made(before.slug, before.details.name):
-        is_renamed = words_of(details.name, otherwise="group") != words_of(before.details.name, otherwise="group")
+        is_renamed = slug_words(details.name, otherwise="group") != slug_words(before.details.name, otherwise="group")
     else:
         is_renamed = details.visibility is not GroupVisibility.PUBLIC
     if is_renamed:
@@ -305,7 +305,7 @@ def _is_made(slug: GroupSlug, name: str) -> bool:
     """Whether the slug was generated from this name. The length alone does not decide: a chosen slug may also end in a
     ten-letter word.
     """
-    words = words_of(name, otherwise="group")
+    words = slug_words(name, otherwise="group")
     random = slug.removeprefix(words)
     return random != slug and len(random) - 1 in _RANDOM_LENGTHS and _RANDOM.fullmatch(random) is not None
 

@@ -31,7 +31,7 @@ from openmeet.domain.identities.queries import mentioned_in
 from openmeet.domain.notifications import fan_out, kinds
 from openmeet.domain.notifications.fan_out import NOBODY_LEFT, FanOutAudience, RecipientPage
 from openmeet.domain.notifications.kinds import Payload
-from openmeet.domain.notifications.notify import Notice, reached
+from openmeet.domain.notifications.notify import Notice, reachable_among
 from openmeet.domain.users.model import Caller, UserId
 
 _COLUMNS = "id, group_id, author_id, text, created_at, removed_at"
@@ -156,7 +156,7 @@ async def _members(tx: Transaction, group: Group, notice: AnnouncementNotice, af
     members = await membership_queries.members_in_order(tx, group.id, after=UserId(after), limit=limit + 1)
     wants = {user_id: is_listening for user_id, is_listening in members[:limit] if user_id != body.author_id}
     mentioned = [one for one in await mentioned_in(tx, body.text) if one in wants]
-    of_mention = await reached(tx, mentioned, kinds.GROUP_MENTION)
+    of_mention = await reachable_among(tx, mentioned, kinds.GROUP_MENTION)
     others = [one for one, is_listening in wants.items() if is_listening and one not in of_mention]
     about = Payload(person_id=body.author_id, group_id=group.id)
     return RecipientPage(

@@ -54,8 +54,8 @@ async def open_to_guests(reader: Reader, slug: EventSlug) -> tuple[Event, Regist
     return event, registration_settings
 
 
-async def ask(
-    tx: Transaction, slug: EventSlug, *, email: str, display_name: str, reply: RsvpReply, reply_details: ReplyDetails
+async def request_answer(
+    tx: Transaction, slug: EventSlug, *, email: str, display_name: str, reply: RsvpReply, rsvp_request: RsvpRequest
 ) -> GuestAnswer:
     """Enqueue the e-mail with the confirmation link, in the current language. Known and unknown addresses are treated
     alike.
@@ -89,7 +89,7 @@ async def ask(
     return guest_answer
 
 
-async def waiting(reader: Reader, answer_id: GuestAnswerId) -> tuple[GuestAnswer, Event]:
+async def pending_answer(reader: Reader, answer_id: GuestAnswerId) -> tuple[GuestAnswer, Event]:
     """Return the request behind a link. Raises NotFound if it has expired or its event is gone."""
     guest_answer = await queries.find(reader, answer_id)
     event = await event_by_id(reader, guest_answer.event_id) if guest_answer else None
@@ -104,7 +104,7 @@ async def confirm(tx: Transaction, answer_id: GuestAnswerId) -> tuple[Event, Use
     Opening the link proves that the person owns the address, as a sign-in code does. If the address has an account, the
     RSVP belongs to that account.
     """
-    guest_answer, event = await waiting(tx, answer_id)
+    guest_answer, event = await pending_answer(tx, answer_id)
     user = await by_email(tx, guest_answer.email)
     if user is None:
         user_id = await guests.find_or_make(
@@ -160,7 +160,7 @@ def token_of(key: SigningKey, answer_id: GuestAnswerId) -> str:
     return f"{answer_id}.{proof[:32]}"
 
 
-def answer_in(key: SigningKey, token: str) -> GuestAnswerId | None:
+def answer_id_of_token(key: SigningKey, token: str) -> GuestAnswerId | None:
     """Extract the request id from a token. None if the token is forged."""
     match = _TOKEN.fullmatch(token)
     if match is None:

@@ -58,7 +58,7 @@ async def counts(reader: Reader, event: Event, writer: UserId) -> dict[Addressee
     # A person can be in two audiences, and reading notification preferences is the expensive part, so they are read
     # once for everybody.
     everybody = set().union(*answered.values()) - {writer}
-    reachable = set(await notifications.reached(reader, sorted(everybody), kinds.HOST_MESSAGE))
+    reachable = set(await notifications.reachable_among(reader, sorted(everybody), kinds.HOST_MESSAGE))
     return {one: len(people & reachable) for one, people in answered.items()}
 
 
@@ -66,7 +66,7 @@ async def recipients(reader: Reader, event: Event, addressees: Iterable[Addresse
     """Return the recipients, each once, without the author."""
     answered = await attendance.people_with_status(reader, event.id, statuses_of(addressees))
     people = [user_id for user_id in answered if user_id != writer]
-    reachable = await notifications.reached(reader, people, kinds.HOST_MESSAGE)
+    reachable = await notifications.reachable_among(reader, people, kinds.HOST_MESSAGE)
     return Recipients(tuple(reachable), len(people) - len(reachable))
 
 
@@ -119,7 +119,7 @@ async def write(
     return await queries.by_id(tx, one.id) or one
 
 
-async def call_off(tx: Transaction, caller: Caller, slug: EventSlug, message_id: MessageId) -> HostMessage:
+async def cancel(tx: Transaction, caller: Caller, slug: EventSlug, message_id: MessageId) -> HostMessage:
     """Cancel a scheduled message. Raises NotFound, Forbidden, Refused (``Sent``)."""
     event = await _checked(tx, caller, await lock_by_slug(tx, slug))
     one = await queries.by_id(tx, message_id)
@@ -158,7 +158,7 @@ async def _is_still_valid(reader: Reader, event: Event, one: HostMessage) -> boo
     """Whether a scheduled message is still valid: the event takes place and is visible, and the author is still a host."""
     if event.is_gone or event.is_cancelled or event.is_held or event.is_hidden:
         return False
-    decided = await moderation.of(reader, one.author_id)
+    decided = await moderation.status_of(reader, one.author_id)
     is_blocked = decided is not None and decided.state is SubjectVisibility.HIDDEN
     return not is_blocked and may(await seeing.role_of(reader, event, one.author_id), EventPermission.MESSAGE)
 

@@ -109,7 +109,7 @@ def masters(events: Iterable[ReadEvent]) -> list[ReadEvent]:
 
 def _master(group: Sequence[ReadEvent]) -> ReadEvent:
     master_events = [event for event in group if event.overrides is None]
-    stray = None if master_events else gathered(group)
+    stray = None if master_events else combine_overrides(group)
     return stray or max(master_events or group, key=lambda event: event.sequence)
 
 
@@ -124,7 +124,7 @@ def _of_one(group: Sequence[ReadEvent], start: Instant, end: Instant, bounds: Bo
             continue
         original = instant_of(event.overrides.original, _zone(event))
         if master is not None and event.overrides.is_day:
-            original = instant_of(name_in(master.pattern, event), _zone(master))
+            original = instant_of(original_in_series(master.pattern, event), _zone(master))
         if event.overrides.and_following:
             ranges.append((original, event))
         else:
@@ -190,7 +190,7 @@ def _span(length: timedelta) -> int:
     return length // _MICROSECOND
 
 
-def gathered(group: Sequence[ReadEvent]) -> ReadEvent | None:
+def combine_overrides(group: Sequence[ReadEvent]) -> ReadEvent | None:
     """Combine the overrides of one UID into a series with the original starts as dates. None if there is only one date.
 
     The content is that of the first date that is not cancelled. The series is cancelled if all its dates are.
@@ -203,7 +203,7 @@ def gathered(group: Sequence[ReadEvent]) -> ReadEvent | None:
     is_all_day = all(event.pattern.is_all_day for event in dates)
     fit = [event for event in dates if event.pattern.is_all_day is is_all_day]
     head = next((event for event in fit if not event.is_cancelled), fit[0])
-    names = sorted({name_in(head.pattern, event) for event in dates})
+    names = sorted({original_in_series(head.pattern, event) for event in dates})
     warnings = [
         ngettext(
             "The file has %(number)s date of this series but not its rule, so only that date is imported.",
@@ -236,7 +236,7 @@ def newest_of(group: Sequence[ReadEvent]) -> list[ReadEvent]:
     return list(newest.values())
 
 
-def name_in(series: Pattern, change: ReadEvent) -> datetime:
+def original_in_series(series: Pattern, change: ReadEvent) -> datetime:
     """The original date of an override, in the zone of its series, whichever zone the override itself uses."""
     original = _original(change)
     if series.is_all_day:

@@ -124,7 +124,9 @@ async def withdraw(tx: Transaction, user_id: UserId) -> None:
     await publication_moves.withdraw_all_of(tx, user_id)
 
 
-async def account_made(tx: Transaction, user_id: UserId, did: Did, *, handle: str, session: NewSession) -> None:
+async def link_custodial_account(
+    tx: Transaction, user_id: UserId, did: Did, *, handle: str, session: NewSession
+) -> None:
     """Handle the creation of a custodial account: link its DID, store its session and release pending publications.
 
     If the user was deleted while the PDS created the account, enqueue its deletion instead.
@@ -156,7 +158,7 @@ async def delete_custodial_of(tx: Transaction, user_ids: Collection[UserId]) -> 
     return subjects
 
 
-async def switch(tx: Transaction, user_id: UserId, did: Did) -> None:
+async def make_default(tx: Transaction, user_id: UserId, did: Did) -> None:
     """Make this DID the default for new records. Existing records are still updated in their own repository. Raises
     NotFound.
     """
@@ -177,7 +179,7 @@ async def unlink(tx: Transaction, user_id: UserId, did: Did) -> Identity:
         raise NotFound(IdentityReason.NOT_YOUR_ACCOUNT)
     if unlinked.kind is IdentityKind.CUSTODIAL:
         raise Refused(IdentityReason.KEPT_HERE, name="Custodial")
-    if await recovery_key_queries.is_there(tx, did):
+    if await recovery_key_queries.has_key(tx, did):
         raise Refused(IdentityReason.RECOVERY_KEY_WAITS, name="RecoveryKey")
     person = await users_queries.by_id(tx, user_id)
     others = [one for one in own_identities if one.did != did and one.kind is IdentityKind.CONNECTED]

@@ -67,12 +67,12 @@ _OF_PERSON: Final = """
 _WAITED_SINCE: Final = "select max(asked_at) as asked_at from backfills where did in :dids and finished_at is null"
 
 
-async def ask(tx: Transaction, did: Did) -> None:
+async def track(tx: Transaction, did: Did) -> None:
     """Start tracking the backfill of a DID that signed in."""
     await tx.execute(_ASK, did=did, now=tx.now)
 
 
-async def begin(tx: Transaction, did: Did) -> bool:
+async def note_started(tx: Transaction, did: Did) -> bool:
     """Note that the repository is being fetched. Returns whether the backfill is tracked."""
     waiting = await tx.execute(
         "update backfills set stage = 'reading', applied = 0, reason = '' where did = :did and finished_at is null",
@@ -81,7 +81,7 @@ async def begin(tx: Transaction, did: Did) -> bool:
     return waiting == 1
 
 
-async def found(tx: Transaction, did: Did, total: int) -> None:
+async def set_total(tx: Transaction, did: Did, total: int) -> None:
     """Set the number of relevant records found."""
     await tx.execute(
         "update backfills set stage = 'applying', total = :total where did = :did and finished_at is null",
@@ -90,7 +90,7 @@ async def found(tx: Transaction, did: Did, total: int) -> None:
     )
 
 
-async def step(tx: Transaction, did: Did, number: int) -> None:
+async def add_applied(tx: Transaction, did: Did, number: int) -> None:
     """Add the number of records that this transaction applied."""
     await tx.execute(
         "update backfills set applied = applied + :number where did = :did and finished_at is null",
@@ -99,7 +99,7 @@ async def step(tx: Transaction, did: Did, number: int) -> None:
     )
 
 
-async def delayed(tx: Transaction, did: Did, reason: Explanation) -> None:
+async def note_delay(tx: Transaction, did: Did, reason: Explanation) -> None:
     """Note that the server is unavailable or slow. Applied records stay, and the backfill is retried."""
     await tx.execute(
         "update backfills set stage = 'delayed', reason = :reason where did = :did and finished_at is null",
@@ -108,7 +108,7 @@ async def delayed(tx: Transaction, did: Did, reason: Explanation) -> None:
     )
 
 
-async def done(tx: Transaction, did: Did) -> None:
+async def note_complete(tx: Transaction, did: Did) -> None:
     """Note that the backfill of a DID is complete."""
     await tx.execute(
         "update backfills set stage = 'done', reason = '', finished_at = :now where did = :did and finished_at is null",
@@ -117,7 +117,7 @@ async def done(tx: Transaction, did: Did) -> None:
     )
 
 
-async def waited_since(reader: Reader, dids: Sequence[Did]) -> Instant | None:
+async def requested_at(reader: Reader, dids: Sequence[Did]) -> Instant | None:
     """The time at which the most recent unfinished backfill of these DIDs was requested; None if all are complete."""
     row = await reader.fetch_one(_WAITED_SINCE, dids=list(dids)) if dids else None
     return None if row is None or row["asked_at"] is None else Instant(row["asked_at"])

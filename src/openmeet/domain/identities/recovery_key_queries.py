@@ -62,7 +62,7 @@ async def note_used(tx: Transaction, user_id: UserId, did: str) -> None:
     )
 
 
-async def is_there(reader: Reader, did: str) -> bool:
+async def has_key(reader: Reader, did: str) -> bool:
     """Whether we hold the recovery key of an account, even if the user has taken the account over."""
     return await reader.fetch_one("select 1 as found from recovery_keys where did = :did", did=did) is not None
 
@@ -72,7 +72,7 @@ async def note_taken_over(tx: Transaction, did: str) -> None:
     await tx.execute(NOTE_TAKEN_OVER, did=did, now=tx.now)
 
 
-async def waiting(reader: Reader, user_id: UserId) -> WaitingKey | None:
+async def unsaved_key(reader: Reader, user_id: UserId) -> WaitingKey | None:
     """The recovery key that a user still has to save; the oldest if there are several."""
     row = await reader.fetch_one(WAITING, user_id=user_id)
     if row is None:
@@ -80,7 +80,7 @@ async def waiting(reader: Reader, user_id: UserId) -> WaitingKey | None:
     return WaitingKey(row["public_key"], Did(row["did"]), bytes(row["sealed"]), Instant(row["taken_over_at"]))
 
 
-async def erase_waiting(tx: Transaction, user_id: UserId, public_key: str) -> bool:
+async def erase_unsaved(tx: Transaction, user_id: UserId, public_key: str) -> bool:
     """Delete a recovery key that its owner has not saved yet. False if it does not exist (any more)."""
     return await tx.execute(ERASE_WAITING, user_id=user_id, public_key=public_key) > 0
 

@@ -14,7 +14,7 @@ from openmeet.domain.events.rules import Submission
 from openmeet.domain.events.values import MAX_DESCRIPTION, MAX_PLACE_PART, MAX_TITLE, Mode
 from openmeet.domain.events.vocabulary import joined
 from openmeet.domain.icalendar.call_links import NO_PLACE
-from openmeet.domain.icalendar.instances import masters, name_in, newest_of
+from openmeet.domain.icalendar.instances import masters, newest_of, original_in_series
 from openmeet.domain.icalendar.model import ReadEvent
 from openmeet.domain.icalendar.properties import topics_in
 from openmeet.domain.icalendar.read import read_calendars
@@ -148,7 +148,7 @@ def _changes(
     """
     is_stray = all(event.overrides is not None for event in group)
     usual = submission_of(master, zone)
-    newest_by_date = {name_in(master.pattern, event): event for event in newest_of(group)}
+    newest_by_date = {original_in_series(master.pattern, event): event for event in newest_of(group)}
     overrides: list[OccurrenceOverride] = []
     findings: list[str] = []
     shift, current = timedelta(0), master.pattern

@@ -117,8 +117,8 @@ async def new_rows(reader: Reader, upload: Import, people: ContactList) -> tuple
     People are compared by address, or by name if they have none.
     """
     addresses = [row.email for row in people.usable if row.email]
-    listed_emails = await queries.listed(reader, upload.what, upload.target, addresses)
-    names = await queries.listed_names(reader, upload.what, upload.target, [row.name for row in people.named])
+    listed_emails = await queries.emails_on_list(reader, upload.what, upload.target, addresses)
+    names = await queries.names_on_list(reader, upload.what, upload.target, [row.name for row in people.named])
     fresh = [row for row in people.usable if (row.email not in listed_emails if row.email else row.name not in names)]
     return fresh, len(listed_emails) + len(names)
 
@@ -133,7 +133,7 @@ async def parse_uploaded_list(workers: ChargedPool, upload: Import) -> ContactLi
     )
 
 
-async def keep(
+async def add_to_list(
     db: Database,
     workers: ChargedPool,
     caller: Caller,
@@ -149,11 +149,11 @@ async def keep(
     Raises NotFound, Conflict (the columns changed meanwhile), and the errors of ``parse_uploaded_list``.
     """
     async with db.reader() as reader:
-        shown = await queries.find(reader, caller.user_id, import_id)
-    if shown is None or shown.what is ImportKind.EVENTS:
+        stored_import = await queries.find(reader, caller.user_id, import_id)
+    if stored_import is None or stored_import.what is ImportKind.EVENTS:
         raise NotFound(ImportReason.NO_SUCH_IMPORT)
     # The file of a list that was already imported is deleted.
-    people = await parse_uploaded_list(workers, shown) if shown.outcome is None else None
+    people = await parse_uploaded_list(workers, stored_import) if stored_import.outcome is None else None
     async with db.transaction() as tx:
         upload = await queries.lock(tx, caller.user_id, import_id)
         if upload is None or upload.what is ImportKind.EVENTS:
@@ -161,12 +161,12 @@ async def keep(
         target = await target_by_id(tx, caller, upload.what, upload.target)
         if upload.outcome is not None:
             return target, int(upload.outcome["new"]), int(upload.outcome["known"])
-        if people is None or upload.columns != shown.columns:
+        if people is None or upload.columns != stored_import.columns:
             raise Conflict(ImportReason.COLUMNS_CHANGED)
         fresh, already_listed = await new_rows(tx, upload, people)
         rows = [row for row in fresh if included_lines.get(row.line, not means_no(row.status))]
-        await queries.keep_people(tx, upload.what, upload.target, [row for row in rows if row.email], caller.user_id)
-        await queries.keep_names(tx, upload.what, upload.target, [row for row in rows if not row.email])
+        await queries.add_contacts(tx, upload.what, upload.target, [row for row in rows if row.email], caller.user_id)
+        await queries.add_named_contacts(tx, upload.what, upload.target, [row for row in rows if not row.email])
         await queries.finish(tx, import_id, {"new": len(rows), "known": already_listed})
     return target, len(rows), already_listed
 
@@ -183,7 +183,7 @@ async def invite(
     text = message.replace("\r\n", "\n").strip()
     if len(text) > MAX_MESSAGE:
         raise InvalidForm({"message": ImportReason.MESSAGE_TOO_LONG(most=MAX_MESSAGE, length=len(text))})
-    waiting = await queries.waiting(tx, what, target.id, MOST_INVITED + 1)
+    waiting = await queries.uninvited_contacts(tx, what, target.id, MOST_INVITED + 1)
     if not waiting:
         raise Refused(ImportReason.NOBODY_TO_INVITE, name="NobodyToInvite")
     if len(waiting) > MOST_INVITED:
@@ -227,7 +227,7 @@ async def decline(tx: Transaction, key: SigningKey, person_id: PersonId) -> None
         await email_suppressions.decline(tx, key, person.target, person.email)
 
 
-async def shown(reader: Reader, person_id: PersonId) -> tuple[ImportedContact, Event | None, Group | None]:
+async def find_invitation(reader: Reader, person_id: PersonId) -> tuple[ImportedContact, Event | None, Group | None]:
     """Return the event or group of an invitation. Raises NotFound."""
     person = await queries.person(reader, person_id)
     if person is None or person.stage is ContactStage.KEPT:

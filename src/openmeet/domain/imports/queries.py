@@ -113,7 +113,7 @@ async def known_uids(reader: Reader, user_id: UserId, uids: Sequence[str]) -> fr
     return frozenset(known)
 
 
-async def made_of(reader: Reader, user_id: UserId, uids: Sequence[str]) -> dict[str, str]:
+async def imported_paths(reader: Reader, user_id: UserId, uids: Sequence[str]) -> dict[str, str]:
     """Paths of the events that the user has imported before, by UID."""
     path_by_uid: dict[str, str] = {}
     for start in range(0, len(uids), _AT_ONCE):
@@ -194,7 +194,7 @@ async def note_event(tx: Transaction, user_id: UserId, uid: str, path: str, last
     return noted == 1
 
 
-async def keep_people(tx: Transaction, what: ImportKind, target: str, rows: Sequence[ContactRow], by: UserId) -> None:
+async def add_contacts(tx: Transaction, what: ImportKind, target: str, rows: Sequence[ContactRow], by: UserId) -> None:
     """Add people to a list. People who are already on it do not change."""
     await tx.execute_many(
         """
@@ -218,7 +218,7 @@ async def keep_people(tx: Transaction, what: ImportKind, target: str, rows: Sequ
     )
 
 
-async def keep_names(tx: Transaction, what: ImportKind, target: str, rows: Sequence[ContactRow]) -> None:
+async def add_named_contacts(tx: Transaction, what: ImportKind, target: str, rows: Sequence[ContactRow]) -> None:
     """Add contacts of whom only the name is known."""
     await tx.execute_many(
         "insert into imported_names (what, target, name, status, created_at) values (:what, :target, :name, :status, :now)"
@@ -227,9 +227,9 @@ async def keep_names(tx: Transaction, what: ImportKind, target: str, rows: Seque
     )
 
 
-async def listed_names(reader: Reader, what: ImportKind, target: str, names: Sequence[str]) -> frozenset[str]:
+async def names_on_list(reader: Reader, what: ImportKind, target: str, names: Sequence[str]) -> frozenset[str]:
     """The given names that are already on the list."""
-    listed: set[str] = set()
+    found_names: set[str] = set()
     for start in range(0, len(names), _AT_ONCE):
         rows = await reader.fetch(
             "select name from imported_names where what = :what and target = :target and name in :names order by name",
@@ -237,11 +237,11 @@ async def listed_names(reader: Reader, what: ImportKind, target: str, names: Seq
             target=target,
             names=list(names[start : start + _AT_ONCE]),
         )
-        listed |= {row["name"] for row in rows}
-    return frozenset(listed)
+        found_names |= {row["name"] for row in rows}
+    return frozenset(found_names)
 
 
-async def names(reader: Reader, what: ImportKind, target: str, limit: int) -> tuple[list[str], int]:
+async def named_contacts(reader: Reader, what: ImportKind, target: str, limit: int) -> tuple[list[str], int]:
     """Contacts known only by name, in order, and their total number."""
     rows = await reader.fetch(
         "select name from imported_names where what = :what and target = :target order by name limit :limit",
@@ -257,7 +257,7 @@ async def names(reader: Reader, what: ImportKind, target: str, limit: int) -> tu
     return [one["name"] for one in rows], int(row["found"]) if row else 0
 
 
-async def listed(reader: Reader, what: ImportKind, target: str, emails: Sequence[str]) -> frozenset[str]:
+async def emails_on_list(reader: Reader, what: ImportKind, target: str, emails: Sequence[str]) -> frozenset[str]:
     """The given e-mail addresses that an earlier import added to the list."""
     listed_emails: set[str] = set()
     for start in range(0, len(emails), _AT_ONCE):
@@ -271,7 +271,7 @@ async def listed(reader: Reader, what: ImportKind, target: str, emails: Sequence
     return frozenset(listed_emails)
 
 
-async def stages(reader: Reader, what: ImportKind, target: str) -> dict[ContactStage, int]:
+async def count_by_stage(reader: Reader, what: ImportKind, target: str) -> dict[ContactStage, int]:
     """Number of contacts by stage."""
     rows = await reader.fetch(
         "select stage, count(*) as found from imported_contacts where what = :what and target = :target"
@@ -282,7 +282,7 @@ async def stages(reader: Reader, what: ImportKind, target: str) -> dict[ContactS
     return {ContactStage(row["stage"]): int(row["found"]) for row in rows}
 
 
-async def waiting(reader: Reader, what: ImportKind, target: str, limit: int) -> list[ImportedContact]:
+async def uninvited_contacts(reader: Reader, what: ImportKind, target: str, limit: int) -> list[ImportedContact]:
     """Contacts that have not been invited yet, in list order."""
     rows = await reader.fetch(
         f"select {_PERSON} from imported_contacts where what = :what and target = :target and stage = 'kept'"

@@ -78,7 +78,7 @@ class ImportUpdate:
 
 async def updates_of(reader: Reader, user_id: UserId, events: Sequence[ImportedEvent]) -> dict[str, ImportUpdate]:
     """Find events that the user imported before, still owns, and that differ from the file now. Keyed by UID."""
-    path_by_uid = await queries.made_of(reader, user_id, [event.uid for event in events])
+    path_by_uid = await queries.imported_paths(reader, user_id, [event.uid for event in events])
     slugs = [path.rpartition("/")[2] for path in path_by_uid.values()]
     events_by_path = {f"/events/{one.slug}": one for one in await ownership.own_by_slugs(reader, user_id, slugs)}
     series_by_path = {f"/series/{one.slug}": one for one in await series_queries.own_unsplit(reader, user_id, slugs)}

@@ -57,7 +57,7 @@ class ChangesSinceImport:
         return "; ".join(f"{count} {what}" for count, what in counts if count)
 
 
-async def since(reader: Reader, run: ImportRun) -> ChangesSinceImport:
+async def count_changes_since_import(reader: Reader, run: ImportRun) -> ChangesSinceImport:
     """Count the rows that a rollback would delete although the run did not create them."""
     return ChangesSinceImport(
         await queries.count_active_users(reader, run.id),
@@ -77,7 +77,7 @@ async def roll_back(db: Database, source: str, on_progress: OnProgress) -> int:
         run = await queries.run_of(reader, source)
         if run is None:
             raise NotFound(LegacyImportReason.NOTHING_IMPORTED, source=source)
-        built = await since(reader, run)
+        built = await count_changes_since_import(reader, run)
     if not built.is_nothing:
         raise Refused(LegacyImportReason.BUILT_UPON, changes=built.words, name="BuiltUpon")
     await _all(db, run, LegacyRowKind.ANSWER, attendance.erase, on_progress)

@@ -65,7 +65,7 @@ async def import_legacy(db: Database, source: str, zone: str, plan: LegacyPlan, 
         await queries.begin(tx, source, zone, plan.counts())
         run = await queries.run_of(tx, source)
         assert run is not None  # noqa: S101  # started in the line above
-    await _bring_users(db, run, plan, on_progress)
+    await _import_users(db, run, plan, on_progress)
     async with db.reader() as reader:
         people = await queries.known(reader, run.id, LegacyRowKind.USER, LegacyRowKind.KNOWN)
     groups = await import_groups(db, run.id, plan, {old: UserId(new) for old, new in people.items()}, on_progress)
@@ -77,7 +77,7 @@ async def import_legacy(db: Database, source: str, zone: str, plan: LegacyPlan, 
     return run
 
 
-async def _bring_users(db: Database, run: ImportRun, plan: LegacyPlan, on_progress: OnProgress) -> None:
+async def _import_users(db: Database, run: ImportRun, plan: LegacyPlan, on_progress: OnProgress) -> None:
     async with db.reader() as reader:
         done = await queries.known(reader, run.id, LegacyRowKind.USER, LegacyRowKind.KNOWN)
     waiting = [user for user in plan.users if user.id not in done]

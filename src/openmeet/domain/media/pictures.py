@@ -110,7 +110,7 @@ _SIDES_DOWN = (SIDES[Size.LARGE], 1200, 900, SIDES[Size.SMALL], 480, 320, _LEAST
 _QUALITIES_DOWN = (72, 50)
 
 
-def decoded(body: bytes, side: int) -> Image.Image:
+def decode(body: bytes, side: int) -> Image.Image:
     """Decode the first frame, upright and on white, at no more than twice the length of ``side``.
 
     Raises InvalidForm (``picture``). Code that encodes the result must leave out ``info``, which holds metadata.
@@ -132,7 +132,7 @@ def decoded(body: bytes, side: int) -> Image.Image:
 
 def prepare(body: bytes) -> PreparedPicture:
     """Re-encode the first frame, upright and without metadata. Raises InvalidForm (``picture``)."""
-    image = decoded(body, SIDES[Size.LARGE])
+    image = decode(body, SIDES[Size.LARGE])
     bodies: dict[tuple[Size, PictureFormat], bytes] = {}
     width = height = 0
     for size in Size:
@@ -147,7 +147,7 @@ def prepare(body: bytes) -> PreparedPicture:
     return PreparedPicture(bodies, width, height)
 
 
-def shrunk(body: bytes, max_bytes: int) -> tuple[bytes, int, int] | None:
+def shrink(body: bytes, max_bytes: int) -> tuple[bytes, int, int] | None:
     """Re-encode a stored picture to at most this many bytes. Returns the largest version that fits, with its width and
     height.
 
@@ -244,7 +244,7 @@ UNUSED_FOR = 7 * DAY
 ROUND = 200
 
 
-async def keep(
+async def store_picture(
     db: Database, store: BlobStore, workers: ChargedPool, user_id: str, body: bytes
 ) -> tuple[PictureKey, PreparedPicture]:
     """Re-encode the picture in a worker process and store it.

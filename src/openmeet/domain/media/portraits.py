@@ -13,7 +13,7 @@ from groundwork.workers.pool import ChargedPool
 from openmeet.domain.media.pictures import (
     PORTRAIT_SIDES,
     PictureKey,
-    decoded,
+    decode,
     insert,
     portrait_key,
     require_acceptable,
@@ -30,7 +30,7 @@ def prepare(body: bytes) -> dict[int, bytes]:
     Raises InvalidForm (``picture``). A small picture is enlarged, because every place that shows a portrait reserves
     the full space.
     """
-    image = decoded(body, 2 * max(PORTRAIT_SIDES))
+    image = decode(body, 2 * max(PORTRAIT_SIDES))
     side = min(image.size)
     left, top = ((length - side) // 2 for length in image.size)
     square = image.crop((left, top, left + side, top + side))
@@ -45,7 +45,7 @@ def _encoded(square: Image.Image, side: int) -> bytes:
     return output.getvalue()
 
 
-async def keep(db: Database, store: BlobStore, workers: ChargedPool, user_id: str, body: bytes) -> PictureKey:
+async def store_portrait(db: Database, store: BlobStore, workers: ChargedPool, user_id: str, body: bytes) -> PictureKey:
     """Re-encode the portrait in a worker process and store it. Nobody sees it until ``put`` is called.
 
     Raises InvalidForm (``picture``), TooLarge, TooMany, Unavailable.

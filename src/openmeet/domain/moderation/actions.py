@@ -48,7 +48,7 @@ async def decide(
     undoes: ActId | None = None,
 ) -> StatusChange:
     """Set the subject's status and close its reports. Raises Refused (``NothingToDo``), Conflict."""
-    status = await visibility.of(tx, subject.id)
+    status = await visibility.status_of(tx, subject.id)
     before = status.state if status else SubjectVisibility.SHOWN
     model.require_possible(subject, before, after)
     if not await visibility.change(tx, subject, before, after, reason=reason, by=actor_id):
@@ -125,7 +125,7 @@ async def _taken_back(tx: Transaction, actor_id: UserId, entry: LogEntry, reason
         else:
             await reports.close(tx, entry.subject.id, ReportOutcome.DISMISSED, back_id)
         return None
-    status = await visibility.of(tx, entry.subject.id)
+    status = await visibility.status_of(tx, entry.subject.id)
     if (status.state if status else SubjectVisibility.SHOWN) is not SubjectVisibility(entry.after):
         raise Conflict(ModerationReason.DECIDED_SINCE)
     step = await decide(tx, actor_id, entry.subject, SubjectVisibility(entry.before), reason, undoes=entry.id)
@@ -136,7 +136,7 @@ async def _taken_back(tx: Transaction, actor_id: UserId, entry: LogEntry, reason
 async def hold_first_event(tx: Transaction, person: UserId) -> None:
     """Hold a new account's public events for a moderator. Does nothing if the account already has a status."""
     subject = Subject(ModeratedKind.PERSON, person)
-    if await visibility.of(tx, person) is None:
+    if await visibility.status_of(tx, person) is None:
         await visibility.hold(tx, [subject], SubjectVisibility.FIRST_EVENT)
         await audit_log.add(
             tx,

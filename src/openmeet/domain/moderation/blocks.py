@@ -30,7 +30,7 @@ class Block:
     since: Instant
 
 
-def are_apart(one: str, other: str) -> str:
+def is_block_between_sql(one: str, other: str) -> str:
     """SQL condition: either of two users (columns or parameters) has blocked the other."""
     return (
         f"exists (select 1 from user_blocks k where (k.user_id = {one} and k.blocked_id = {other})"
@@ -41,7 +41,7 @@ def are_apart(one: str, other: str) -> str:
 def is_out_of_lists(person: str, *muted: str) -> str:
     """SQL condition: lists shown to ``:viewer`` leave out this user (a column) because of a block or a mute."""
     return (
-        f"({are_apart(':viewer', person)}"
+        f"({is_block_between_sql(':viewer', person)}"
         f" or exists (select 1 from user_mutes q where q.user_id = :viewer and q.subject in ({', '.join((person, *muted))})))"
     )
 
@@ -85,23 +85,23 @@ async def hidden_from(reader: Reader, viewers: Collection[UserId]) -> dict[UserI
     return hidden
 
 
-async def apart(reader: Reader, person: UserId, other: UserId) -> bool:
+async def is_block_between(reader: Reader, person: UserId, other: UserId) -> bool:
     """Whether either user has blocked the other. If so, neither can message or invite the other."""
     row = await reader.fetch_one(
-        f"select 1 as found from users u where u.id = :person and {are_apart('u.id', ':other')}",
+        f"select 1 as found from users u where u.id = :person and {is_block_between_sql('u.id', ':other')}",
         person=person,
         other=other,
     )
     return row is not None
 
 
-async def apart_from_address(reader: Reader, person: UserId, email: str) -> bool:
-    """Like ``apart``, for the user with this e-mail address, if any.
+async def is_block_between_address(reader: Reader, person: UserId, email: str) -> bool:
+    """Like ``is_block_between``, for the user with this e-mail address, if any.
 
     Checked only when the e-mail is sent, so that nobody learns whose address it is.
     """
     row = await reader.fetch_one(
-        f"select 1 as found from users u where u.email = :email and {are_apart('u.id', ':person')}",
+        f"select 1 as found from users u where u.email = :email and {is_block_between_sql('u.id', ':person')}",
         email=email,
         person=person,
     )
@@ -110,7 +110,7 @@ async def apart_from_address(reader: Reader, person: UserId, email: str) -> bool
 
 async def raise_if_blocked(reader: Reader, person: UserId, other: UserId, *, refusal: Reason) -> None:
     """Raise Refused (``NotWelcome``) if either user has blocked the other. The message does not say why."""
-    if await apart(reader, person, other):
+    if await is_block_between(reader, person, other):
         raise Refused(refusal, name="NotWelcome")
 
 
@@ -185,7 +185,7 @@ async def unwilling_among(reader: Reader, pairs: Collection[tuple[UserId, str]])
 
 _UNWILLING_AMONG = f"""
     select given.person_id, given.source from each(person_id text, source text) as given
-     where {are_apart("given.person_id", "given.source")}
+     where {is_block_between_sql("given.person_id", "given.source")}
         or exists (select 1 from user_mutes q where q.user_id = given.person_id and q.subject = given.source)
 """
 

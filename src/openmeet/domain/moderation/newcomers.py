@@ -47,7 +47,7 @@ class WaitingNewcomer:
     counted: int
 
 
-async def meet(tx: Transaction, came: Sequence[EventCount]) -> list[Newcomer]:
+async def count_new_events(tx: Transaction, came: Sequence[EventCount]) -> list[Newcomer]:
     """Count events of these DIDs. Unknown authors become newcomers. Rows are written in order of DID to avoid
     deadlocks.
     """
@@ -84,7 +84,7 @@ async def _seen(reader: Reader, dids: Sequence[str]) -> dict[str, Row]:
     return {row["did"]: row for row in rows}
 
 
-async def counted_of(reader: Reader, did: str) -> int:
+async def count_recent_events(reader: Reader, did: str) -> int:
     """Number of events of this author within their latest ``WINDOW``."""
     row = await reader.fetch_one("select counted from remote_authors where did = :did", did=did)
     return 0 if row is None else int(row["counted"])

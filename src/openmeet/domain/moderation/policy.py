@@ -110,7 +110,7 @@ async def require_moderator(reader: Reader, caller: Caller, named: Sequence[str]
         raise Forbidden(ModerationReason.MODERATORS_ONLY)
 
 
-async def name(tx: Transaction, user_id: UserId, *, by: UserId | None) -> bool:
+async def appoint(tx: Transaction, user_id: UserId, *, by: UserId | None) -> bool:
     """Appoint a moderator. False if they already are one."""
     made = await tx.execute(
         "insert into moderators (user_id, named_at) values (:user_id, :now) on conflict (user_id) do nothing",
@@ -124,7 +124,7 @@ async def name(tx: Transaction, user_id: UserId, *, by: UserId | None) -> bool:
     return made == 1
 
 
-async def unname(tx: Transaction, user_id: UserId, *, by: UserId | None) -> bool:
+async def dismiss(tx: Transaction, user_id: UserId, *, by: UserId | None) -> bool:
     """Dismiss a moderator whom the command appointed. False if there is none. Moderators listed in the settings stay."""
     deleted_count = await tx.execute("delete from moderators where user_id = :user_id", user_id=user_id)
     if deleted_count:
@@ -134,7 +134,7 @@ async def unname(tx: Transaction, user_id: UserId, *, by: UserId | None) -> bool
     return deleted_count == 1
 
 
-async def listed(reader: Reader) -> list[UserId]:
+async def appointed_moderators(reader: Reader) -> list[UserId]:
     """Moderators appointed by the command, oldest first."""
     rows = await reader.fetch("select user_id from moderators order by named_at, user_id")
     return [UserId(row["user_id"]) for row in rows]

@@ -45,14 +45,14 @@ def is_blocked(*subjects: str) -> str:
     )
 
 
-async def of(reader: Reader, subject: str) -> ModerationStatus | None:
+async def status_of(reader: Reader, subject: str) -> ModerationStatus | None:
     """The status of a subject. None if nothing was ever decided about it."""
-    statuses = await of_each(reader, [subject])
+    statuses = await statuses_of(reader, [subject])
     return statuses.get(subject)
 
 
-async def of_each(reader: Reader, subjects: Sequence[str]) -> dict[str, ModerationStatus]:
-    """Like ``of``, for several subjects."""
+async def statuses_of(reader: Reader, subjects: Sequence[str]) -> dict[str, ModerationStatus]:
+    """Like ``status_of``, for several subjects."""
     if not subjects:
         return {}
     rows = await reader.fetch(

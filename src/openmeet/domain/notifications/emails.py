@@ -90,7 +90,7 @@ async def addressees_and_mails(
     ]
 
 
-async def for_news(tx: Transaction, news: Sequence[DueNotification]) -> dict[UserId, str]:
+async def open_emails_for(tx: Transaction, news: Sequence[DueNotification]) -> dict[UserId, str]:
     """Find or create the open e-mail of each user for these notifications. A new e-mail gets a job.
 
     An urgent notification gives an open e-mail an earlier due time. The e-mails are locked; the caller adds the
@@ -185,7 +185,7 @@ async def close(tx: Transaction, mail_id: str) -> list[Notification]:
     await tx.execute(
         "update notification_emails set closed_at = :now where id = :id and closed_at is null", id=mail_id, now=tx.now
     )
-    return await in_mail(tx, mail_id)
+    return await notifications_in(tx, mail_id)
 
 
 async def close_digest(tx: Transaction, user_id: UserId, day: str, revision: int) -> list[Notification]:
@@ -207,10 +207,10 @@ async def close_digest(tx: Transaction, user_id: UserId, day: str, revision: int
             mail_id=mail_id,
             user_id=user_id,
         )
-    return await in_mail(tx, mail_id)
+    return await notifications_in(tx, mail_id)
 
 
-async def in_mail(reader: Reader, mail_id: str) -> list[Notification]:
+async def notifications_in(reader: Reader, mail_id: str) -> list[Notification]:
     """The notifications in an e-mail, oldest first."""
     rows = await reader.fetch(
         f"select {COLUMNS} from notifications where mail_id = :mail_id order by created_at, id", mail_id=mail_id

@@ -84,7 +84,7 @@ async def notify_each(tx: Transaction, kind: NotificationKind[P], notices: Seque
                 recipients.append(_RecipientChannel(addressee, channel, one))
     existing = await queries.existing_among(tx, kind, [one.about for one in recipients])
     fresh = [one for one in recipients if one.about not in existing]
-    mail_of = await emails.for_news(tx, await _waiting(tx, kind, fresh))
+    mail_of = await emails.open_emails_for(tx, await _waiting(tx, kind, fresh))
     await queries.insert(
         tx,
         kind,
@@ -191,7 +191,7 @@ async def mark_read_in(tx: Transaction, user_id: UserId, subject_id: str, revisi
     await queries.mark_read_in(tx, user_id, of_rooms, subject_id, revision)
 
 
-async def reached(reader: Reader, people: Sequence[UserId], kind: NotificationKind[Any]) -> list[UserId]:
+async def reachable_among(reader: Reader, people: Sequence[UserId], kind: NotificationKind[Any]) -> list[UserId]:
     """The given users whom a notification of this kind would reach, in the app or by e-mail, in order."""
     reachable = {
         one.user_id
@@ -206,7 +206,9 @@ async def mark_all_read(tx: Transaction, user_id: UserId, *, until: Instant | No
     await queries.mark_read(tx, user_id, tx.now if until is None else until)
 
 
-async def choose(tx: Transaction, user_id: UserId, chosen: Mapping[NotificationTopic, frozenset[Channel]]) -> None:
+async def set_channels(
+    tx: Transaction, user_id: UserId, chosen: Mapping[NotificationTopic, frozenset[Channel]]
+) -> None:
     """Set the channels of these topics. Other topics do not change."""
     await preferences.put(
         tx,
@@ -215,7 +217,7 @@ async def choose(tx: Transaction, user_id: UserId, chosen: Mapping[NotificationT
     )
 
 
-async def choose_hours(tx: Transaction, user_id: UserId, hours: DeliveryHours) -> None:
+async def set_hours(tx: Transaction, user_id: UserId, hours: DeliveryHours) -> None:
     """Set quiet hours and digest hour. E-mails that are already due keep their time."""
     await preferences.put_hours(tx, user_id, hours)
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from groundwork.database.transaction import Reader, Transaction
 from openmeet.domain.media.pictures import PictureKey
-from openmeet.domain.moderation.blocks import are_apart
+from openmeet.domain.moderation.blocks import is_block_between_sql
 from openmeet.domain.moderation.labels import hides_person
 from openmeet.domain.moderation.visibility import is_blocked
 from openmeet.domain.users.erasure_requests import is_leaving
@@ -14,7 +14,7 @@ from openmeet.domain.users.model import UserId
 # A portrait is hidden even where the name still appears, such as in a host's old list: if the person is deleting their
 # account, if a moderator or a label hides them, or if the person or the viewer has blocked the other.
 _IS_SHOWN: Final = f"""u.portrait_key is not null and (u.id = :viewer or not (
-    {is_leaving("u.id")} or {is_blocked("u.id")} or {hides_person("u.id")} or {are_apart(":viewer", "u.id")}
+    {is_leaving("u.id")} or {is_blocked("u.id")} or {hides_person("u.id")} or {is_block_between_sql(":viewer", "u.id")}
     or exists (select 1 from identities i where i.user_id = u.id and {is_blocked("i.did")})))"""
 
 

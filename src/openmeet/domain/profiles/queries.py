@@ -14,7 +14,7 @@ from openmeet.domain.groups.queries import COLUMNS as GROUP_COLUMNS
 from openmeet.domain.groups.queries import group_of
 from openmeet.domain.groups.queries import is_hidden as is_group_hidden
 from openmeet.domain.identities.queries import DEPARTED
-from openmeet.domain.moderation.blocks import are_apart, raise_if_blocked
+from openmeet.domain.moderation.blocks import is_block_between_sql, raise_if_blocked
 from openmeet.domain.paging import ALL_ROWS, Page
 from openmeet.domain.profiles.reasons import ProfileReason
 from openmeet.domain.users.erasure_requests import is_leaving
@@ -63,24 +63,24 @@ async def hosts_among(reader: Reader, user_ids: Sequence[UserId]) -> list[User]:
     return [user_of(row) for row in rows]
 
 
-async def coming(reader: Reader, user_id: UserId, limit: int) -> list[Event]:
+async def upcoming_events(reader: Reader, user_id: UserId, limit: int) -> list[Event]:
     """The public events of a host that are not over, ordered by start."""
     return await _hosted(reader, user_id, "e.over_at > :now order by e.starts_at, e.id", limit, now=reader.now)
 
 
-async def coming_once(reader: Reader, user_id: UserId, limit: int) -> list[Event]:
-    """Like ``coming``, with only the next date of each series."""
+async def upcoming_without_repeats(reader: Reader, user_id: UserId, limit: int) -> list[Event]:
+    """Like ``upcoming_events``, with only the next date of each series."""
     first = is_first_of_series("e", _is_coming, by="over_at")
     which = f"e.over_at > :now and {first} order by e.starts_at, e.id"
     return await _hosted(reader, user_id, which, limit, now=reader.now)
 
 
-async def past(reader: Reader, user_id: UserId, limit: int) -> list[Event]:
+async def past_events(reader: Reader, user_id: UserId, limit: int) -> list[Event]:
     """The past public events of a host, latest first."""
     return await _hosted(reader, user_id, "e.over_at <= :now order by e.starts_at desc, e.id", limit, now=reader.now)
 
 
-async def since(
+async def events_since(
     reader: Reader, user_id: UserId, start: Instant, limit: int, *, besides: Sequence[str] = ()
 ) -> list[Event]:
     """The public events of a host from a time on, ordered by start, for calendar feeds. ``besides``: series whose dates
@@ -167,7 +167,7 @@ async def followers(reader: Reader, followed: Sequence[UserId], since: Instant, 
         f"""
         select distinct f.user_id from profile_followers f
          where f.followed_id in :followed and f.created_at < :since and f.user_id > :after
-           and not {are_apart("f.user_id", "f.followed_id")}
+           and not {is_block_between_sql("f.user_id", "f.followed_id")}
          order by f.user_id limit :limit
         """,
         followed=list(followed),
@@ -189,7 +189,7 @@ async def drop_departed(tx: Transaction) -> int:
 MAX_FOLLOWED = 1_000
 
 
-async def seen(reader: Reader, user_id: UserId) -> User:
+async def visible_profile(reader: Reader, user_id: UserId) -> User:
     """The host of a public profile. Raises NotFound, both for unknown users and for those who host nothing public."""
     person = await host(reader, user_id)
     if person is None:
@@ -199,7 +199,7 @@ async def seen(reader: Reader, user_id: UserId) -> User:
 
 async def follow(tx: Transaction, caller: Caller, followed: UserId) -> None:
     """Follow a host. Idempotent. Raises NotFound, Refused (``Oneself``, ``NotWelcome``, ``TooMany``)."""
-    person = await seen(tx, followed)
+    person = await visible_profile(tx, followed)
     if person.id == caller.user_id:
         raise Refused(ProfileReason.CANNOT_FOLLOW_ONESELF, name="Oneself")
     await raise_if_blocked(tx, caller.user_id, person.id, refusal=ProfileReason.CANNOT_FOLLOW)

@@ -27,7 +27,7 @@ async def save(tx: Transaction, caller: Caller, typed: Mapping[str, str]) -> Sav
     query_text = query.query_string(typed)
     # Two tabs may save it at the same moment: the second finds the search that the first one made.
     await users.lock(tx, caller.user_id)
-    existing = await queries.by_asked(tx, caller.user_id, query_text)
+    existing = await queries.by_query_string(tx, caller.user_id, query_text)
     if existing is not None:
         return await switch(tx, caller, existing.id, is_on=True)
     if len(await queries.of_person(tx, caller.user_id)) >= MAX_SEARCHES:

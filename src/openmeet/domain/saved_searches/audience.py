@@ -35,7 +35,7 @@ async def _lock(tx: Transaction, event_id: str) -> Event | None:
 async def _owners(tx: Transaction, event: Event, notice: MatchNotice, after: str, limit: int) -> RecipientPage:
     """Owners of the searches that match the event now but did not match it before, in order of the searches."""
     if event.is_hidden:
-        await queries.put_back(tx, event.id, QueuedEvent(notice.since, notice.before), Instant(tx.now + HIDDEN_FOR))
+        await queries.queue_again(tx, event.id, QueuedEvent(notice.since, notice.before), Instant(tx.now + HIDDEN_FOR))
     if not await is_announced_to_strangers(tx, event):
         return NOBODY_LEFT
     facts = await queries.facts(tx, event.id)
@@ -50,7 +50,7 @@ async def _owners(tx: Transaction, event: Event, notice: MatchNotice, after: str
         for one in page
         if matching.fits(one.wanted, facts) and (notice.before is None or not matching.fits(one.wanted, notice.before))
     ]
-    await queries.note_found(tx, matches, subject)
+    await queries.note_notified(tx, matches, subject)
     sources = announced_sources(event)
     by_person = {one.user_id: one for one in reversed(matches)}
     notices = [

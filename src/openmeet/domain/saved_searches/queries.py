@@ -127,7 +127,7 @@ async def of_person(reader: Reader, user_id: UserId, page: Page = ALL_ROWS) -> l
     return [_search_of(row) for row in rows]
 
 
-async def by_asked(reader: Reader, user_id: UserId, asked: str) -> SavedSearch | None:
+async def by_query_string(reader: Reader, user_id: UserId, asked: str) -> SavedSearch | None:
     row = await reader.fetch_one(
         f"select {_COLUMNS} from saved_searches where user_id = :user_id and asked = :asked",
         user_id=user_id,
@@ -161,7 +161,7 @@ async def delete(tx: Transaction, user_id: UserId, search_id: SearchId) -> bool:
     return deleted_count == 1
 
 
-async def those_on(reader: Reader, user_id: UserId, search_ids: Collection[str]) -> dict[str, SavedSearch]:
+async def active_searches(reader: Reader, user_id: UserId, search_ids: Collection[str]) -> dict[str, SavedSearch]:
     """The given searches that still exist and are turned on."""
     if not search_ids:
         return {}
@@ -205,7 +205,7 @@ async def queued(reader: Reader, event_id: EventId) -> QueuedEvent | None:
     return QueuedEvent(Instant(row["since"]), None if row["search_words"] is None else _facts_of(row))
 
 
-async def put_back(tx: Transaction, event_id: EventId, one: QueuedEvent, look_at: Instant) -> None:
+async def queue_again(tx: Transaction, event_id: EventId, one: QueuedEvent, look_at: Instant) -> None:
     """Queue an event again because not all owners of searches were notified. A later change is announced together with
     it.
     """
@@ -279,7 +279,7 @@ async def candidates(
     return [searches_by_id[search_id] for search_id in sorted(searches_by_id)][:limit]
 
 
-async def note_found(tx: Transaction, found: Sequence[SavedSearch], subject: str) -> None:
+async def note_notified(tx: Transaction, found: Sequence[SavedSearch], subject: str) -> None:
     """Record that these searches' owners were notified of this event, or of a date of this series."""
     await tx.execute_many(
         "insert into saved_search_matches (search_id, subject, told_at) values (:search_id, :subject, :now)"
@@ -308,7 +308,7 @@ async def is_first_of_series(reader: Reader, event: Event) -> bool:
     return row is None
 
 
-async def put_off(tx: Transaction, event_id: EventId, until: Instant) -> None:
+async def postpone(tx: Transaction, event_id: EventId, until: Instant) -> None:
     await tx.execute("update saved_search_queue set look_at = :until where event_id = :id", id=event_id, until=until)
 
 

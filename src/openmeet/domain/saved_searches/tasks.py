@@ -56,7 +56,7 @@ async def _announce(tx: Transaction, event_id: EventId, shown: FrontPagePolicy) 
     if event.is_hidden:
         # The event is held for some time or until a moderator decides. It is announced when it is shown: try again
         # later, at growing intervals.
-        await queries.put_off(tx, event_id, Instant(tx.now + max(HIDDEN_FOR, min(tx.now - one.since, DAY))))
+        await queries.postpone(tx, event_id, Instant(tx.now + max(HIDDEN_FOR, min(tx.now - one.since, DAY))))
         return
     await queries.drop(tx, event_id)
     if not await is_announced_to_strangers(tx, event, shown):

@@ -12,7 +12,7 @@ from openmeet.domain.events.co_host_queries import CO_HOSTED
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import COLUMNS, columns_of, event_of
 from openmeet.domain.events.visibility import is_hidden, is_shut_out
-from openmeet.domain.moderation.blocks import are_apart
+from openmeet.domain.moderation.blocks import is_block_between_sql
 from openmeet.domain.paging import packed, unpacked
 from openmeet.domain.users.model import UserId
 
@@ -183,7 +183,7 @@ _SHOWN_AS_MINE = (
     "e.removed_at is null",
     f"({_HOSTING} or not {is_hidden('e')} and not {is_shut_out('e')})",
     # Leaves out invitations if the person has blocked the host or was blocked by the host.
-    f"not (coalesce(a.status, '') = 'invited' and {are_apart('e.author_id', ':user_id')})",
+    f"not (coalesce(a.status, '') = 'invited' and {is_block_between_sql('e.author_id', ':user_id')})",
 )
 
 

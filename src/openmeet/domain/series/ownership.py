@@ -23,7 +23,7 @@ from openmeet.domain.events.queries import lock_dates
 from openmeet.domain.groups.model import INSIDE
 from openmeet.domain.groups.queries import role_in
 from openmeet.domain.groups.rules import ALLOWED, GroupPermission, may
-from openmeet.domain.moderation.blocks import are_apart, raise_if_blocked
+from openmeet.domain.moderation.blocks import is_block_between_sql, raise_if_blocked
 from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications.kinds import HandOver
 from openmeet.domain.notifications.notify import notify
@@ -40,7 +40,7 @@ MOST_CANDIDATES = 200
 
 _PART_OF_IT = f"""
     select u.id, u.display_name from users u
-     where u.kind = 'person' and u.id <> :owner_id and not {are_apart("u.id", ":owner_id")} and (
+     where u.kind = 'person' and u.id <> :owner_id and not {is_block_between_sql("u.id", ":owner_id")} and (
            exists (select 1 from event_series_followers f where f.series_id = :series_id and f.user_id = u.id)
         or exists (select 1 from events e join attendances a on a.event_id = e.id
                     where e.series_id = :series_id and a.user_id = u.id and a.status <> 'rejected')

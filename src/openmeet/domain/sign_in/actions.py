@@ -106,7 +106,7 @@ async def answer_code(
     challenge, wrong = await _take_code(tx, key, challenge_id, typed)
     if challenge is None:
         return wrong
-    return await _let_in(tx, key, challenge, kind, time_zone)
+    return await _complete_sign_in(tx, key, challenge, kind, time_zone)
 
 
 async def follow_link(
@@ -121,9 +121,9 @@ async def follow_link(
     if challenges is None:
         return CodeResult(None)
     mailed, requested = challenges
-    if not await _use_both(tx, mailed, requested):
+    if not await _use_challenges(tx, mailed, requested):
         return CodeResult(None)
-    return await _let_in(tx, key, requested, SessionTransport.BROWSER, time_zone)
+    return await _complete_sign_in(tx, key, requested, SessionTransport.BROWSER, time_zone)
 
 
 async def link_and_request(
@@ -146,7 +146,7 @@ async def find_link(reader: Reader, key: SigningKey, token: str) -> Challenge | 
     return mailed
 
 
-async def _let_in(
+async def _complete_sign_in(
     tx: Transaction, key: SigningKey, challenge: Challenge, kind: SessionTransport, time_zone: str | None
 ) -> CodeResult:
     user = await by_email(tx, challenge.email)
@@ -191,13 +191,13 @@ async def _take_code(
         return None, replace(wrong, is_used_up=True)
     mailed = await queries.live_mailed(tx, challenge.email)
     right = next((one for one in mailed if model.is_right(key, one, typed, tx.now)), None)
-    if right is None or not await _use_both(tx, right, challenge):
+    if right is None or not await _use_challenges(tx, right, challenge):
         return None, wrong
     await queries.give_guess_back(tx, address)
     return challenge, wrong
 
 
-async def _use_both(tx: Transaction, mailed: Challenge, requested: Challenge) -> bool:
+async def _use_challenges(tx: Transaction, mailed: Challenge, requested: Challenge) -> bool:
     """Use up the challenge of an e-mail and the browser's request, which may be the same. False if a concurrent request
     was faster.
     """

@@ -43,7 +43,7 @@ async def enqueue_deliveries(tx: Transaction, kind: WebhookEvent, subjects: Sequ
     """Enqueue a delivery to every webhook of these users and groups. The content is decided when the delivery is sent."""
     people = {user_id for one in subjects for user_id in one.people}
     groups = {one.group_id for one in subjects if one.group_id is not None}
-    addresses = await queries.listening(tx, kind, people, groups)
+    addresses = await queries.subscribed_webhooks(tx, kind, people, groups)
     rows = [
         (DeliveryId(new_id(tx.now)), webhook_id, one.subject_id)
         for one in subjects

@@ -49,7 +49,7 @@ def webhook_handler(db: Database, http: HttpClient, sealer: Sealer, view: View) 
 
     async def handle(job: Job) -> None:
         async with db.transaction() as tx:
-            delivery = await queries.begin_try(tx, DeliveryId(job.subject))
+            delivery = await queries.begin_attempt(tx, DeliveryId(job.subject))
             webhook = await queries.by_id(tx, delivery.webhook_id) if delivery else None
         if delivery is None or webhook is None:
             return
@@ -84,7 +84,7 @@ def webhook_handler(db: Database, http: HttpClient, sealer: Sealer, view: View) 
         if answer.is_ok:
             async with db.transaction() as tx:
                 await queries.note_arrival(tx, webhook.id)
-                await queries.end_try(tx, delivery.id, DeliveryState.ARRIVED, status=answer.status, why=None)
+                await queries.end_attempt(tx, delivery.id, DeliveryState.ARRIVED, status=answer.status, why=None)
         else:
             await _failed(
                 db, webhook, delivery, answer.status, WebhookReason.ANSWERED_WITH_STATUS(status=str(answer.status))
@@ -102,7 +102,7 @@ async def _failed(
         goes_off = status == _GONE or tx.now - since >= FAILS_FOR
         is_last = goes_off or delivery.tries >= MAX_TRIES
         state = DeliveryState.FAILED if is_last else DeliveryState.WAITING
-        await queries.end_try(tx, delivery.id, state, status=status, why=why)
+        await queries.end_attempt(tx, delivery.id, state, status=status, why=why)
         if goes_off:
             await _switch_off(tx, webhook, why)
     if not is_last:
@@ -121,4 +121,4 @@ async def _close(
     db: Database, delivery: WebhookDelivery, state: DeliveryState, status: int | None, why: Explanation
 ) -> None:
     async with db.transaction() as tx:
-        await queries.end_try(tx, delivery.id, state, status=status, why=why)
+        await queries.end_attempt(tx, delivery.id, state, status=status, why=why)

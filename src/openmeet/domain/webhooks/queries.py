@@ -64,7 +64,7 @@ async def is_any_on(reader: Reader) -> bool:
     return await reader.fetch_one(f"select 1 as found where {IS_ANY_ON}") is not None
 
 
-async def listening(
+async def subscribed_webhooks(
     reader: Reader, kind: WebhookEvent, people: Collection[UserId], group_ids: Collection[str]
 ) -> list[tuple[WebhookId, UserId, str | None]]:
     """Active webhooks that subscribe to this event and belong to these users themselves or to these groups, with their
@@ -175,7 +175,7 @@ async def delete(tx: Transaction, webhook_id: WebhookId) -> None:
     await tx.execute("delete from webhooks where id = :id", id=webhook_id)
 
 
-async def begin_try(tx: Transaction, delivery_id: DeliveryId) -> WebhookDelivery | None:
+async def begin_attempt(tx: Transaction, delivery_id: DeliveryId) -> WebhookDelivery | None:
     """Start an attempt. Later changes to the subject then make another delivery. None if the delivery is already
     completed.
     """
@@ -190,7 +190,7 @@ async def begin_try(tx: Transaction, delivery_id: DeliveryId) -> WebhookDelivery
     return _delivery_of(row) if row else None
 
 
-async def end_try(
+async def end_attempt(
     tx: Transaction, delivery_id: DeliveryId, state: DeliveryState, *, status: int | None, why: Explanation | None
 ) -> None:
     is_closed = state not in {DeliveryState.WAITING, DeliveryState.SENDING}

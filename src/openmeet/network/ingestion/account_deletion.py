@@ -61,7 +61,7 @@ async def erase_here(tx: Transaction, keys: Sequence[bytes], did: Did) -> None:
     """
     revs = await seen.erase(tx, did)
     # Commits that we have not seen yet are older than the deletion, and therefore older than this moment.
-    await repository_state.note(tx, keys, {**revs, did: from_microseconds(tx.now, 0)})
+    await repository_state.note_erased(tx, keys, {**revs, did: from_microseconds(tx.now, 0)})
     await merge_decisions.erase_of(tx, did)
     await discrepancies.erase_of(tx, did)
     await quarantine.erase_of(tx, did)

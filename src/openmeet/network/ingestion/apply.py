@@ -53,7 +53,7 @@ async def apply(
             await _apply_wave(
                 tx, context, batch, {place: parsed_messages[place] for place in wave}, seen_records, outcomes
             )
-        await remote_series.fill(tx, batch.freed_dates, batch.changed_series)
+        await remote_series.fill_freed_dates(tx, batch.freed_dates, batch.changed_series)
         await _follow_transfers(tx, context, parsed_messages, outcomes)
     except ForeignKeyViolated as failure:
         raise TransactionConflict("somebody was joined with another row of theirs in between") from failure

@@ -290,7 +290,7 @@ async def delete_events(
         if event is not None and event.id in with_recipients_ids:
             await notify.of_removal(tx, event, one.message.rev)
         if event is not None:
-            await remote_series.leave(tx, event, batch.freed_dates)
+            await remote_series.free_date(tx, event, batch.freed_dates)
     return _outcomes(deleted_records, newest)
 
 

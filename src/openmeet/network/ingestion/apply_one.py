@@ -181,7 +181,7 @@ async def _put_event(
         await local_series.apply_rule_of_date(
             tx, context, events.version_of(message), read.event, publication, event_id
         )
-    await origins.count_on(tx, context.instance, read.origin, event_id)
+    await origins.raise_revision_to_counter(tx, context.instance, read.origin, event_id)
     if before is not None:
         await notify.of_change(tx, before, event_id, message.rev)
     await pending.release(tx, batch.waited_for, [message.uri])

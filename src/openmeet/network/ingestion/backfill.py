@@ -85,12 +85,12 @@ def backfill_handler(
         except TooMany as busy:
             # Nothing failed: the next part is a separate job, due when the host may be called again.
             async with db.transaction() as tx:
-                await backfill_progress.delayed(tx, did, reason_of(busy))
+                await backfill_progress.note_delay(tx, did, reason_of(busy))
                 due_at = Instant(tx.now + round((busy.after_seconds or DEFAULT_PAUSE_SECONDS) * SECOND))
                 await enqueue(tx, JobKind.BACKFILL, job.subject, max(int(tx.now), job.revision + 1), due_at=due_at)
         except Failure as away:
             async with db.transaction() as tx:
-                await backfill_progress.delayed(tx, did, reason_of(away))
+                await backfill_progress.note_delay(tx, did, reason_of(away))
             raise
 
     return handle
@@ -181,7 +181,7 @@ async def backfill_whole(
     messages = list(messages_of(repository, rev))
     if is_waited_for:
         async with db.transaction() as tx:
-            await backfill_progress.found(tx, did, len(messages))
+            await backfill_progress.set_total(tx, did, len(messages))
     await apply_export(db, context, did, rev, messages)
     return len(messages)
 
@@ -189,8 +189,8 @@ async def backfill_whole(
 async def _begin(db: Database, did: Did) -> bool:
     """Begin a read of the repository; return whether a person is waiting for it."""
     async with db.transaction() as tx:
-        await floors.expect(tx, did)
-        return await backfill_progress.begin(tx, did)
+        await floors.create_row(tx, did)
+        return await backfill_progress.note_started(tx, did)
 
 
 async def apply_export(
@@ -278,8 +278,8 @@ async def apply_listing(
     missing = await _missing_records(db, did, listing.rev, collections, listing.cids.keys())
     if is_waited_for:
         async with db.transaction() as tx:
-            await backfill_progress.found(tx, did, len(listing.cids))
-            await backfill_progress.step(tx, did, len(listing.cids) - len(unknown))
+            await backfill_progress.set_total(tx, did, len(listing.cids))
+            await backfill_progress.add_applied(tx, did, len(listing.cids) - len(unknown))
     is_whole, failed = True, list[RecordFailure]()
     uris = [*unknown, *missing]
     for start in range(0, len(uris), BATCH):
@@ -314,7 +314,7 @@ async def mark_read(db: Database, did: Did, repository_read: RepositoryRead) -> 
         else:
             # Records that were not applied will be read again at this same rev.
             await seen.note_read(tx, did)
-        await repository_state.reach(tx, did, repository_read.rev)
+        await repository_state.note_read_up_to(tx, did, repository_read.rev)
         await _release_waiting(tx, did)
     log.info(
         "repository.read",
@@ -371,7 +371,7 @@ async def _is_active(network: NetworkClients, did: Did) -> bool:
 
 async def _release_waiting(tx: Transaction, did: Did) -> None:
     """Make the owner's waiting RSVPs due: the repository that they waited for has been read."""
-    await backfill_progress.done(tx, did)
+    await backfill_progress.note_complete(tx, did)
     owner = await identity_queries.find(tx, did)
     if owner is not None and owner.can_write:
         await wake_waiting_of(tx, owner.user_id, PublicationKind.RSVP)

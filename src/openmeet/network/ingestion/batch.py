@@ -128,10 +128,14 @@ async def load_batch(tx: Transaction, context: IngestionContext, parsed_messages
         await publication_leases.owned_among(tx, sorted(uris)),
         await seen.subjects_waited_for(tx, sorted({*subject_uris, *uris} - answer_uris)),
         await in_flight.among(tx, sorted(uris)),
-        await erased.barriers(tx, context.erasure_keys, {*uris, *(parsed.message.did for parsed in parsed_messages)}),
+        await erased.erased_up_to(
+            tx, context.erasure_keys, {*uris, *(parsed.message.did for parsed in parsed_messages)}
+        ),
         await context.flags.switches(tx, flags),
         superseded_uris=superseded_uris,
         current_uris=current_uris,
     )
     unknown = [parsed for parsed in parsed_messages if batch.may_be_ours(parsed.message, tx.now)]
-    return replace(batch, published_uris=batch.published_uris | await origins.recognise(tx, context.instance, unknown))
+    return replace(
+        batch, published_uris=batch.published_uris | await origins.attach_own_records(tx, context.instance, unknown)
+    )

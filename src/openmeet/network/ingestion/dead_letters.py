@@ -60,7 +60,7 @@ async def erase(db: Database, keys: Sequence[bytes], queue: Queue, did: str) -> 
     Returns their number. Records newer than the erasure stay, because the DID may be in use again.
     """
     async with db.reader() as reader:
-        erased = (await repository_state.barriers(reader, keys, {did})).get(did, "")
+        erased = (await repository_state.erased_up_to(reader, keys, {did})).get(did, "")
     return await queue.forget(did, lambda body: "" < _rev(body) <= erased)
 
 
@@ -73,7 +73,7 @@ async def forget_erased(db: Database, keys: Sequence[bytes], queue: Queue) -> in
     deleted_count, after = 0, ""
     while letters := await queue.dead_letters(PAGE, after):
         async with db.reader() as reader:
-            erased = await repository_state.barriers(reader, keys, {one.message.partition for one in letters})
+            erased = await repository_state.erased_up_to(reader, keys, {one.message.partition for one in letters})
         letter_ids = [
             one.letter_id
             for one in letters

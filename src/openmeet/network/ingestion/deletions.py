@@ -29,7 +29,7 @@ async def of_event(
     if before is not None:
         await notify.of_removal(tx, before, message.rev)
         await notify.of_deleted_record(tx, before, message.rev)
-        await remote_series.leave(tx, before, batch.freed_dates)
+        await remote_series.free_date(tx, before, batch.freed_dates)
     if publication is not None and publication.kind is PublicationKind.EVENT:
         await attendance.recheck_rsvp_records(tx, [EventId(publication.subject_id)])
 

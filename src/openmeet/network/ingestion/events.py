@@ -36,7 +36,7 @@ from openmeet.network.records.extension import has_details
 from openmeet.network.records.group import group_part
 from openmeet.network.records.message import RecordMessage
 from openmeet.network.records.own_entries import EarlierVersions
-from openmeet.network.records.preserve import sentence_in, without
+from openmeet.network.records.preserve import sentence_in, without_sentence
 from openmeet.network.records.seen import SeenRecord
 from openmeet.network.records.series import series_part
 from openmeet.outbox import publication_echoes, publication_leases, publication_moves, publications, superseded_records
@@ -342,7 +342,7 @@ async def _sides(
     earlier = EarlierVersions(written=None if publication.chosen_body is None else _record(publication.chosen_body))
     # If another app has removed our mark, our last version shows which sentence we added.
     network_event = sentence_in(base_record) or sentence_in(earlier.written)
-    theirs = replace(theirs, description=without(theirs.description, network_event))
+    theirs = replace(theirs, description=without_sentence(theirs.description, network_event))
     if not has_details(_record(version.body)):
         theirs = with_details_of(theirs, base)
     return base, ours_as_read(ours_public, base_record, rkey=version.rkey, earlier=earlier), theirs

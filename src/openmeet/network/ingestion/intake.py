@@ -55,7 +55,7 @@ async def receive(tx: Transaction, uris: Mapping[str, Sequence[str]], trusted_or
     if not unknown:
         return
     current = await policy.current(tx)
-    met = await newcomers.meet(
+    met = await newcomers.count_new_events(
         tx, [EventCount(did, model.host_of(pds), len(uris[did])) for did, pds in unknown.items()]
     )
     trusted_dids = {did for did, pds in unknown.items() if origin_of(pds) in trusted_origins}
@@ -69,7 +69,7 @@ async def receive(tx: Transaction, uris: Mapping[str, Sequence[str]], trusted_or
         and (one.did not in trusted_dids or one.first_seen_at > new_since)
     ]
     # All events of a waiting author wait. They are counted when the waiting time is over.
-    waiting = await visibility.of_each(tx, [one.did for one in too_fast])
+    waiting = await visibility.statuses_of(tx, [one.did for one in too_fast])
     too_many = [one for one in too_fast if one.did not in waiting]
     await _hold_events(tx, [uri for one in too_many for uri in uris[one.did]])
     for one in too_many:
@@ -91,7 +91,7 @@ async def note_host(tx: Transaction, did: str, pds_url: str, trusted_origins: fr
     is_waited_for = await newcomers.note_host(tx, did, model.host_of(pds_url))
     if is_waited_for and origin_of(pds_url) in trusted_origins:
         current = await policy.current(tx)
-        if await newcomers.counted_of(tx, did) > current.most_events_of_author:
+        if await newcomers.count_recent_events(tx, did) > current.most_events_of_author:
             await visibility.keep_waiting(tx, [did])
         await visibility.release(tx, [did], SubjectVisibility.ARRIVAL)
 

@@ -41,7 +41,7 @@ from openmeet.network.records.collections import EVENT, SERIES
 from openmeet.network.records.event_reader import read_event
 from openmeet.network.records.event_writer import NATIVE
 from openmeet.network.records.places import is_same_place
-from openmeet.network.records.preserve import mark_of
+from openmeet.network.records.preserve import origin_mark_of
 from openmeet.network.records.reader import Unmappable
 from openmeet.network.records.reasons import RecordReason
 from openmeet.network.records.series import (
@@ -79,7 +79,7 @@ async def apply_rule_of_date(
     """
     base, record = record_of(publication.base_body), record_of(version.body)
     event = await event_queries.by_id(tx, event_id)
-    if event is None or event.place_in_series is None or NATIVE not in mark_of(base) or "rrule" not in record:
+    if event is None or event.place_in_series is None or NATIVE not in origin_mark_of(base) or "rrule" not in record:
         return
     was, stated = _rule_in(base, event), _rule_in(record, event)
     if was is None or (stated is not None and _fields(stated) == _fields(was)):

@@ -35,7 +35,7 @@ from openmeet.outbox.publications import PublicationKind, RecordVersion
 _MOST_EDITS: Final = 1_000_000
 
 
-async def recognise(tx: Transaction, instance: str, parsed_messages: Sequence[ParsedMessage]) -> set[str]:
+async def attach_own_records(tx: Transaction, instance: str, parsed_messages: Sequence[ParsedMessage]) -> set[str]:
     """Find our own records among unknown ones and attach them to their rows. Returns their URIs."""
     own_uris: set[str] = set()
     for parsed in parsed_messages:
@@ -46,12 +46,14 @@ async def recognise(tx: Transaction, instance: str, parsed_messages: Sequence[Pa
             continue
         if await seen.is_history(tx, message.did, message.rev):
             continue  # an old message about a record that is known to be deleted (invariant 10)
-        if await _take_as_ours(tx, message, EventId(origin.event_id), origin.version):
+        if await _attach_own_record(tx, message, EventId(origin.event_id), origin.version):
             own_uris.add(message.uri)
     return own_uris
 
 
-async def count_on(tx: Transaction, instance: str, origin: OriginMark | None, event_id: EventId) -> None:
+async def raise_revision_to_counter(
+    tx: Transaction, instance: str, origin: OriginMark | None, event_id: EventId
+) -> None:
     """Raise the event's revision to the counter in its record, which is higher if the record is from before a restore."""
     if (
         origin is not None
@@ -61,7 +63,7 @@ async def count_on(tx: Transaction, instance: str, origin: OriginMark | None, ev
         await event_queries.raise_revision(tx, event_id, origin.version)
 
 
-async def _take_as_ours(tx: Transaction, message: RecordMessage, event_id: EventId, version: int) -> bool:
+async def _attach_own_record(tx: Transaction, message: RecordMessage, event_id: EventId, version: int) -> bool:
     event = await event_queries.lock_for_update(tx, event_id)
     if event is None or event.record_uri is not None or event.is_gone or event.is_draft:
         return False

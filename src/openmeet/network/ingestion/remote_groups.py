@@ -366,7 +366,7 @@ async def _derive_all(tx: Transaction, group: Group) -> None:
     for did in await record_queries.subjects_in(tx, StatementKind.ACCEPTANCE.value, [uri], limit=MOST):
         await _derive(tx, group, did)
     listed = await record_queries.subjects_in(tx, StatementKind.EVENT.value, group_uris[:1], limit=MOST)
-    own = await repository_state.newest_of(tx, parse_at_uri(uri).authority, EVENT, limit=MOST)
+    own = await repository_state.newest_uris(tx, parse_at_uri(uri).authority, EVENT, limit=MOST)
     for event_uri in dict.fromkeys([*listed, *own]):
         event = await events.by_record_uri(tx, event_uri)
         if event is not None:

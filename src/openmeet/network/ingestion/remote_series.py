@@ -113,7 +113,7 @@ async def apply_record(tx: Transaction, *, did: Did, uri: str, read: ParsedSerie
     """Apply a series record of somebody else. The series is shown here, and their events that refer to it are its
     dates.
 
-    ``appeared``: collects such records of a batch. Dates are assigned at the end of the batch (``fill``), so that the
+    ``appeared``: collects such records of a batch. Dates are assigned at the end of the batch (``fill_freed_dates``), so that the
     events of an author with a hundred series are read only once.
     """
     owner_id, _ = await identities.author_for_did(tx, did)
@@ -177,7 +177,7 @@ async def _assign_to_named_series(
         await series_records.attach_date(tx, locked, event_id, link.recurrence_id)
 
 
-async def leave(tx: Transaction, event: Event, freed: Freed) -> None:
+async def free_date(tx: Transaction, event: Event, freed: Freed) -> None:
     """Add the date of an event whose record was deleted to ``freed``, and remove a series that the event's rule
     started.
     """
@@ -188,7 +188,7 @@ async def leave(tx: Transaction, event: Event, freed: Freed) -> None:
         freed.setdefault(series.record_uri or "", set()).add(event.place_in_series.original_date)
 
 
-async def fill(tx: Transaction, freed: Freed, appeared: Collection[str] = frozenset()) -> None:
+async def fill_freed_dates(tx: Transaction, freed: Freed, appeared: Collection[str] = frozenset()) -> None:
     """Assign dates that lost their events to the author's other events that claim them; for ``appeared`` series, assign
     all dates.
 

@@ -72,7 +72,7 @@ async def derive_anew(
     elif seen_record.collection in SERIES_COLLECTIONS:
         read_anew, appeared = read_series(seen_record.collection, record), set[str]()
         await remote_series.apply_record(tx, did=did, uri=uri, read=read_anew, appeared=appeared)
-        await remote_series.fill(tx, {}, appeared)
+        await remote_series.fill_freed_dates(tx, {}, appeared)
 
 
 async def detach_record(tx: Transaction, context: IngestionContext, did: Did, uri: str, rev: str) -> None:

@@ -57,7 +57,7 @@ async def apply_each(
     """
     is_whole, failed = True, list[RecordFailure]()
     for start in range(0, len(messages), BATCH):
-        became = await _take(db, context, messages[start : start + BATCH], _count_read)
+        became = await _apply_batch(db, context, messages[start : start + BATCH], _count_read)
         is_whole = is_whole and IngestResult.SWITCHED_OFF not in became
         failed += _failed_of(became)
         if len(failed) > room:
@@ -69,7 +69,7 @@ async def apply_fetched(db: Database, context: IngestionContext, message: Record
     """Apply an individually fetched record, or quarantine it. Raises the database's errors if the record is not the
     cause.
     """
-    await _quarantine(db, _failed_of(await _take(db, context, [message], _heal)))
+    await _quarantine(db, _failed_of(await _apply_batch(db, context, [message], _heal)))
 
 
 async def apply_submitted(
@@ -79,7 +79,7 @@ async def apply_submitted(
 
     Raises the database's errors if no record is the cause, or if more than ``MOST_QUARANTINED`` fail.
     """
-    became = await _take(db, context, messages, _nothing)
+    became = await _apply_batch(db, context, messages, _nothing)
     failed = _failed_of(became)
     if len(failed) > MOST_QUARANTINED:
         raise failed[-1].failure
@@ -100,7 +100,7 @@ async def apply_without_pending(
     return await db.batch(partial(_apply_without_waiting, context, message, _nothing))
 
 
-async def _take(
+async def _apply_batch(
     db: Database, context: IngestionContext, messages: Sequence[RecordMessage], along: Along
 ) -> list[IngestResult | RecordFailure]:
     try:
@@ -109,14 +109,14 @@ async def _take(
         if not is_of_record(failure):
             raise
         if len(messages) == 1:
-            return [*await _take_alone(db, context, messages[0], along, failure)]
+            return [*await _apply_alone(db, context, messages[0], along, failure)]
     # Split into halves, so that one bad record costs a few transactions instead of one for each other record.
     middle = len(messages) // 2
-    first = await _take(db, context, messages[:middle], along)
-    return first + await _take(db, context, messages[middle:], along)
+    first = await _apply_batch(db, context, messages[:middle], along)
+    return first + await _apply_batch(db, context, messages[middle:], along)
 
 
-async def _take_alone(
+async def _apply_alone(
     db: Database, context: IngestionContext, message: RecordMessage, along: Along, failure: Exception
 ) -> Sequence[IngestResult | RecordFailure]:
     """Return the result of one record that failed on its own or together with its pending RSVPs."""
@@ -160,7 +160,7 @@ async def _apply(
 
 
 async def _count_read(tx: Transaction, messages: Sequence[RecordMessage]) -> None:
-    await backfill_progress.step(
+    await backfill_progress.add_applied(
         tx, messages[0].did, sum(one.operation is not RecordOperation.DELETE for one in messages)
     )
 

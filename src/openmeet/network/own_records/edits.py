@@ -17,7 +17,7 @@ from openmeet.i18n.catalogue import LazyText, lazy
 from openmeet.network.own_records.reasons import OwnRecordReason
 from openmeet.network.records.collections import EVENT
 from openmeet.network.records.event_reader import read_event
-from openmeet.network.records.preserve import ends_in, sentence_in, with_sentence, without
+from openmeet.network.records.preserve import ends_in, sentence_in, with_sentence, without_sentence
 from openmeet.network.records.reader import Unmappable, text_of
 from openmeet.recurrence import wall_time
 
@@ -102,7 +102,7 @@ def _text_of(record: dict[str, Value]) -> str:
     for key in ("description", "text"):
         text = text_of(record.get(key))
         if text is not None:
-            return without(text, sentence_in(record))
+            return without_sentence(text, sentence_in(record))
     return ""
 
 

@@ -205,7 +205,7 @@ async def _known(
     listed: Mapping[AtUri, dict[str, object]],
     between: tuple[str, str] | None,
 ) -> list[OwnRecord]:
-    """Return the listed records, and deleted ones whose keys are ``between`` the two given keys (None: no deleted
+    """Return the listed records, and deleted ones whose keys are ``uris_between`` the two given keys (None: no deleted
     ones).
     """
     at_server = {str(uri): one for uri, one in listed.items()}
@@ -214,7 +214,7 @@ async def _known(
         leaving: list[str] = []
         if between is not None:
             above, below = between
-            leaving = await repository_state.between(
+            leaving = await repository_state.uris_between(
                 reader, identity.did, collection, above=above, below=below, besides=list(at_server), limit=PAGE
             )
         subjects = {text: _subject(one.get("value")) or text for text, one in at_server.items()}

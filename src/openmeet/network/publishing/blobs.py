@@ -25,7 +25,7 @@ from groundwork.errors import (
     Unavailable,
 )
 from groundwork.telemetry.logs import log
-from openmeet.domain.media.pictures import Picture, PictureFormat, Size, blob_key, shrunk
+from openmeet.domain.media.pictures import Picture, PictureFormat, Size, blob_key, shrink
 from openmeet.network.records.places import PictureToWrite
 from openmeet.network.repositories.clients import NetworkClients
 from openmeet.outbox.reasons import PublicationReason
@@ -70,7 +70,7 @@ async def blob_of(store: BlobStore | None, picture: Picture | None, limit: int |
         return NO_PICTURE
     width, height = picture.width, picture.height
     if limit is not None and len(body) > limit:
-        smaller = await asyncio.to_thread(shrunk, body, limit)
+        smaller = await asyncio.to_thread(shrink, body, limit)
         if smaller is None:
             return PictureToPublish(None, PublicationReason.PICTURE_TOO_LARGE(limit=limit))
         body, width, height = smaller

@@ -227,7 +227,7 @@ async def _is_hidden_by_moderation(reader: Reader, event: Event) -> bool:
         group.id if group else None,
         event.record_did,
     )
-    visibilities = await visibility.of_each(reader, [one for one in subjects if one is not None])
+    visibilities = await visibility.statuses_of(reader, [one for one in subjects if one is not None])
     return any(one.state is not SubjectVisibility.TRUSTED for one in visibilities.values())
 
 

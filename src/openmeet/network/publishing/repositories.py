@@ -71,14 +71,14 @@ async def knows_all_rsvps(reader: Reader, identity: Identity) -> bool:
         return True
     return (
         await seen.was_read(reader, identity.did)
-        and await backfill_progress.waited_since(reader, [identity.did]) is None
+        and await backfill_progress.requested_at(reader, [identity.did]) is None
     )
 
 
 async def _read_until(reader: Reader, identities: list[Identity]) -> Instant | None:
     """Return until when to wait for the contents of these accounts; None if they are known or the wait is over."""
     connected = [one.did for one in identities if one.kind is IdentityKind.CONNECTED]
-    asked_at = await backfill_progress.waited_since(reader, connected)
+    asked_at = await backfill_progress.requested_at(reader, connected)
     until = None if asked_at is None else Instant(asked_at + READ_WITHIN)
     return until if until is not None and until > reader.now else None
 

@@ -31,7 +31,7 @@ from openmeet.network.records.collections import (
 )
 from openmeet.network.records.extension import RecordDetails, note_older_meta, read_details, stated_parts
 from openmeet.network.records.places import RecordLocations, is_followable, read_places
-from openmeet.network.records.preserve import sentence_in, without
+from openmeet.network.records.preserve import sentence_in, without_sentence
 from openmeet.network.records.reader import Notes, Unmappable, line_of, of_another_type, shortened, text_of, token_of
 from openmeet.network.records.reasons import RecordReason
 from openmeet.recurrence import wall_time
@@ -97,7 +97,7 @@ def read_event(collection: str, record: object, *, rkey: str, indexed_at: Instan
     notes = Notes()
     if declared is None:
         notes.keep("$type", "is missing; the type follows from the collection")
-    description = without(_description(record, notes), sentence_in(record))
+    description = without_sentence(_description(record, notes), sentence_in(record))
     name = _name(record, description, notes)
     starts_at, starts_text = _start(record, notes)
     ends_at, ends_text = _end(record, starts_at, notes)

@@ -49,7 +49,7 @@ from openmeet.network.records.places import (
 from openmeet.network.records.places import KEY as PICTURE
 from openmeet.network.records.places import without as without_entries
 from openmeet.network.records.preserve import KEY as SENTENCE
-from openmeet.network.records.preserve import ends_in, mark_of, sentence_in, with_sentence, without
+from openmeet.network.records.preserve import ends_in, origin_mark_of, sentence_in, with_sentence, without_sentence
 from openmeet.network.records.series import SeriesPart, put_native, put_series
 from openmeet.network.records.succession import NO_PREDECESSORS, Predecessors, put_predecessors
 from openmeet.recurrence.wall_time import zone_names
@@ -160,7 +160,7 @@ def write_event(
     _put_page_name(record, ours, previous, earlier)
     put_details(record, ours.details)
     put_series(record, ours.series)
-    was_native = NATIVE in mark_of(previous) or NATIVE in mark_of(earlier.written)
+    was_native = NATIVE in origin_mark_of(previous) or NATIVE in origin_mark_of(earlier.written)
     put_native(record, ours.series, was_ours=was_native)
     put_link(record, ours.group_uri)
     put_predecessors(record, ours.predecessors, earlier.written)
@@ -306,7 +306,7 @@ def _put_texts(record: dict[str, Value], ours: Publishable, read: ParsedEvent, e
     if ours.title != read.event.name:
         record["name"] = ours.title
     sentence_before = sentence_in(record) or sentence_in(earlier.written)
-    their_text = without(read.event.description, sentence_before)
+    their_text = without_sentence(read.event.description, sentence_before)
     previous_text = record.get("description")
     text = ours.description
     if text != their_text:
@@ -314,7 +314,7 @@ def _put_texts(record: dict[str, Value], ours: Publishable, read: ParsedEvent, e
         record.pop("facets", None)
     elif isinstance(previous_text, str):
         # The text stored here may be only the beginning of the record's text.
-        text = without(previous_text, sentence_before)
+        text = without_sentence(previous_text, sentence_before)
     new_text = with_sentence(text, _sentence_for(record, ours, earlier))
     if new_text != (previous_text if isinstance(previous_text, str) else read.event.description):
         record["description"] = new_text

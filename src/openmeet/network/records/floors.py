@@ -20,7 +20,7 @@ HOLD = "select did from repositories where did in :dids order by did for share"
 LOCK = "select did from repositories where did = :did for no key update"
 
 
-async def expect(tx: Transaction, did: str) -> None:
+async def create_row(tx: Transaction, did: str) -> None:
     """Create the row of a repository whose read begins, so that its floor can be locked."""
     await tx.execute(MAKE, did=did, now=tx.now)
 
@@ -38,6 +38,6 @@ async def lock(tx: Transaction, did: str) -> None:
     """Lock the floor of a repository whose read has ended: earlier writers have committed, and later ones see the new
     floor.
     """
-    await expect(tx, did)
+    await create_row(tx, did)
     if tx.engine != "sqlite":
         await tx.fetch(LOCK, did=did)

@@ -15,7 +15,7 @@ from openmeet.domain.events.inputs import is_web_address
 from openmeet.domain.events.map_points import coordinate_of
 from openmeet.domain.events.values import MAX_PLACE_PART, EventLink, Venue
 from openmeet.i18n.names import known_code
-from openmeet.network.records.preserve import mark_of
+from openmeet.network.records.preserve import origin_mark_of
 from openmeet.network.records.reader import Notes, line_of, text_of
 
 ADDRESS = "community.lexicon.location.address"
@@ -278,7 +278,7 @@ def cid_of_blob(value: object) -> str:
 def known_picture(*versions: Mapping[str, object] | None) -> str:
     """Return the CID of our picture from the first of these versions that has one; empty if none does."""
     for version in versions:
-        value = mark_of(version).get(KEY)
+        value = origin_mark_of(version).get(KEY)
         if isinstance(value, str):
             return value
     return ""

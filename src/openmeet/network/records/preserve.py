@@ -32,11 +32,11 @@ _GAP = "\n\n"
 
 def sentence_in(record: Mapping[str, object] | None) -> str:
     """Return the sentence that we added, according to the record's mark; empty if there is none."""
-    text = mark_of(record).get(KEY)
+    text = origin_mark_of(record).get(KEY)
     return text if isinstance(text, str) else ""
 
 
-def mark_of(record: Mapping[str, object] | None) -> Mapping[str, object]:
+def origin_mark_of(record: Mapping[str, object] | None) -> Mapping[str, object]:
     """Return the record's origin mark, in any spelling; empty if it has none."""
     for name in ORIGIN_KEYS if record is not None else ():
         origin = (record or {}).get(name)
@@ -50,7 +50,7 @@ def ends_in(description: str, sentence: str) -> bool:
     return bool(sentence) and (description == sentence or description.endswith(_GAP + sentence))
 
 
-def without(description: str, sentence: str) -> str:
+def without_sentence(description: str, sentence: str) -> str:
     """Return the description without the sentence that we added: the author's own text."""
     if not ends_in(description, sentence):
         return description

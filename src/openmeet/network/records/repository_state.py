@@ -24,7 +24,7 @@ ANY = "select 1 as one from erased_records limit 1"
 FIND = "select hash, rev from erased_records where hash in :hashes"
 
 
-async def note(tx: Transaction, keys: Sequence[bytes], revs: Mapping[str, str]) -> None:
+async def note_erased(tx: Transaction, keys: Sequence[bytes], revs: Mapping[str, str]) -> None:
     """Store the rev up to which records are erased, by URI or by DID (all records of an account). Names are stored as
     hashes.
     """
@@ -34,7 +34,7 @@ async def note(tx: Transaction, keys: Sequence[bytes], revs: Mapping[str, str]) 
     await tx.execute_many(PUT, rows)
 
 
-async def barriers(reader: Reader, keys: Sequence[bytes], names: Iterable[str]) -> dict[str, str]:
+async def erased_up_to(reader: Reader, keys: Sequence[bytes], names: Iterable[str]) -> dict[str, str]:
     """Return the rev up to which each of these names is erased. Names that are not erased are missing."""
     if not keys or await reader.fetch_one(ANY) is None:
         return {}
@@ -101,7 +101,7 @@ async def _with_room(tx: Transaction, missed: Collection[tuple[Did, Tid]]) -> li
     return fitting
 
 
-async def reach(tx: Transaction, did: Did, rev: Tid) -> None:
+async def note_read_up_to(tx: Transaction, did: Did, rev: Tid) -> None:
     """Note that a read as of ``rev`` has been applied, so changes missed before it are no longer missing."""
     await tx.execute(REACH, did=did, rev=rev)
     await tx.execute("delete from repository_gaps where did = :did and rev <= :rev", did=did, rev=rev)
@@ -180,7 +180,7 @@ async def referred_to(reader: Reader, dids: Sequence[str]) -> set[str]:
     return {row["did"] for row in rows}
 
 
-async def between(
+async def uris_between(
     reader: Reader, did: str, collection: str, *, above: str, below: str, besides: Sequence[str], limit: int
 ) -> list[str]:
     """Return URIs of a collection's known records with keys between the two given ones, greatest first; at most
@@ -193,7 +193,7 @@ async def between(
     return [row["uri"] for row in await reader.fetch(sql, did=did, collection=collection, **values)]
 
 
-async def newest_of(reader: Reader, did: str, collection: str, *, limit: int) -> list[str]:
+async def newest_uris(reader: Reader, did: str, collection: str, *, limit: int) -> list[str]:
     """Return the URIs of a collection in a repository, newest keys first."""
     rows = await reader.fetch(
         "select uri from records where did = :did and collection = :collection and standing = 'mapped'"

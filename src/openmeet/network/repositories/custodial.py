@@ -88,7 +88,7 @@ def custodial_account_handler(db: Database, network: NetworkClients, custodial_p
 
 async def make_account(db: Database, network: NetworkClients, custodial_pds: CustodialPds, user_id: UserId) -> None:
     """Create the account if it is still wanted and does not exist yet. Raises Refused if the handle is taken."""
-    fixed = await _fix(db, network, custodial_pds, user_id)
+    fixed = await _store_request(db, network, custodial_pds, user_id)
     if fixed is None:
         return
     account = fixed.account
@@ -104,7 +104,7 @@ async def make_account(db: Database, network: NetworkClients, custodial_pds: Cus
         raise
     async with db.transaction() as tx:
         session = new_password_session(network, custodial_pds.pds_url, tokens)
-        await actions.account_made(tx, user_id, tokens.did, handle=handle, session=session)
+        await actions.link_custodial_account(tx, user_id, tokens.did, handle=handle, session=session)
 
 
 class HandleTaken(Refused):
@@ -119,7 +119,7 @@ class _FixedRequest:
     is_first: bool
 
 
-async def _fix(
+async def _store_request(
     db: Database, network: NetworkClients, custodial_pds: CustodialPds, user_id: UserId
 ) -> _FixedRequest | None:
     """Store the parameters of the request; None if there is nothing to create.
@@ -173,7 +173,7 @@ async def _create_account(
     if recovery_key is not None:
         body["recoveryKey"] = recovery_key
     if custodial_pds.admin_authorization:
-        body["inviteCode"] = await _invite(network, custodial_pds)
+        body["inviteCode"] = await _create_invite_code(network, custodial_pds)
     try:
         answer = await client.procedure("com.atproto.server.createAccount", body)
     except (Refused, InvalidInput) as refused:
@@ -209,8 +209,8 @@ async def _session_if_made(
         return None
 
 
-async def _invite(network: NetworkClients, custodial_pds: CustodialPds) -> str:
-    client = as_administration(network, custodial_pds)
+async def _create_invite_code(network: NetworkClients, custodial_pds: CustodialPds) -> str:
+    client = admin_client(network, custodial_pds)
     answer = await client.procedure("com.atproto.server.createInviteCode", {"useCount": 1})
     code = answer.get("code")
     if not isinstance(code, str):
@@ -239,7 +239,7 @@ def admin_authorization(password: str) -> str:
     return "Basic " + base64.b64encode(f"admin:{password}".encode()).decode() if password else ""
 
 
-def as_administration(network: NetworkClients, custodial_pds: CustodialPds) -> XrpcClient:
+def admin_client(network: NetworkClients, custodial_pds: CustodialPds) -> XrpcClient:
     """Return a client that uses the PDS's admin password."""
     credentials = PdsAdminCredentials(
         custodial_pds.admin_authorization, network.custodial_headers(custodial_pds.pds_url)
@@ -276,7 +276,7 @@ MIN_PASSWORD = 10
 MAX_PASSWORD = 256
 
 
-async def kept_for(reader: Reader, user_id: UserId) -> Identity | None:
+async def custodial_identity_of(reader: Reader, user_id: UserId) -> Identity | None:
     """Return a person's custodial account, if it has been created."""
     account = await queries.custodial_account(reader, user_id)
     return None if account is None or account.did is None else await queries.find(reader, account.did)
@@ -299,7 +299,7 @@ async def take_over(
     Raises Refused (no custodial account, no address, or no admin access to the PDS), and the errors of the PDS.
     """
     async with db.reader() as reader:
-        account = await kept_for(reader, user_id)
+        account = await custodial_identity_of(reader, user_id)
         person = await by_id(reader, user_id)
     if account is None:
         raise Refused(RepositoryReason.NOTHING_KEPT, name="NothingKept")
@@ -307,7 +307,7 @@ async def take_over(
         raise Refused(RepositoryReason.EMAIL_NEEDED, name="NoAddress")
     if not custodial_pds.admin_authorization:
         raise Refused(RepositoryReason.NO_ORDERS, name="NoOrders")
-    admin = as_administration(network, custodial_pds)
+    admin = admin_client(network, custodial_pds)
     await admin.procedure("com.atproto.admin.updateAccountEmail", {"account": account.did, "email": person.email})
     await admin.procedure("com.atproto.admin.updateAccountPassword", {"did": account.did, "password": password})
     async with db.transaction() as tx:

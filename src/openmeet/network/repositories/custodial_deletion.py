@@ -21,7 +21,7 @@ from openmeet.domain.identities.reasons import IdentityReason
 from openmeet.domain.users import queries as users
 from openmeet.domain.users.model import UserId
 from openmeet.network.repositories.clients import NetworkClients
-from openmeet.network.repositories.custodial import CustodialPds, as_administration
+from openmeet.network.repositories.custodial import CustodialPds, admin_client
 
 # The wait between two attempts grows to three quarters of an hour on average.
 MOST_TRIES: Final = 320
@@ -40,7 +40,7 @@ def custodial_deletion_handler(db: Database, network: NetworkClients, custodial_
         if not custodial_pds.admin_authorization:
             raise Refused(IdentityReason.CANNOT_DELETE_ACCOUNT, name="NoOrders")
         try:
-            await _delete(db, as_administration(network, custodial_pds), custodial_pds, job)
+            await _delete(db, admin_client(network, custodial_pds), custodial_pds, job)
         except Failure as failure:
             if is_worth_retrying(failure) and job.attempts >= MOST_TRIES:
                 raise Refused(IdentityReason.SERVER_WAS_AWAY, name="ServerAway") from failure

@@ -106,7 +106,7 @@ async def renew(db: Database, network: NetworkClients, identity: Identity, sessi
         if time.monotonic() > patience:
             raise Unavailable(RepositoryReason.SESSION_BUSY)
         await asyncio.sleep(_LOOK_SECONDS)
-    task = asyncio.create_task(_spend(db, network, identity, session, lease))
+    task = asyncio.create_task(_refresh_tokens(db, network, identity, session, lease))
     # Once the request is sent, the response must be stored: the caller may disconnect, but the token is used up.
     network.refreshing.add(task)
     task.add_done_callback(lambda done: _forget_task(network, done))
@@ -141,7 +141,7 @@ async def end(db: Database, network: NetworkClients, identity: Identity, session
     await credentials_cache.drop(network, identity.user_id)
 
 
-async def _spend(
+async def _refresh_tokens(
     db: Database, network: NetworkClients, identity: Identity, session: PdsSession, lease: str
 ) -> PdsSession:
     """Request new tokens under the lease, and store them."""
@@ -170,7 +170,7 @@ async def _spend(
     if stored is None:
         # The person signed out in the meantime, and the token that was revoked may be the one that this refresh
         # replaced.
-        await give_back(db, network, replace(session.stored, sealed=sealed))
+        await revoke_at_server(db, network, replace(session.stored, sealed=sealed))
         raise NotSignedIn(RepositoryReason.SIGN_IN_AGAIN)
     if not is_stored:
         raise Unavailable(RepositoryReason.SESSION_BUSY)
@@ -273,21 +273,23 @@ def _unsealed(network: NetworkClients, stored: SealedSession) -> PdsSession:
 REVOKE_SECONDS = 5.0
 
 
-async def forget_all(tx: Transaction, user_id: UserId) -> list[SealedSession]:
-    """Delete a person's sessions here; return those to revoke (``give_back_all``) once the deletion is durable."""
+async def delete_all(tx: Transaction, user_id: UserId) -> list[SealedSession]:
+    """Delete a person's sessions here; return those to revoke (``revoke_all_at_servers``) once the deletion is durable."""
     ended = await session_queries.of_user(tx, user_id)
     for session in ended:
         await session_queries.delete(tx, session.did)
     return ended
 
 
-async def give_back_all(db: Database, network: NetworkClients, user_id: UserId, ended: Sequence[SealedSession]) -> None:
+async def revoke_all_at_servers(
+    db: Database, network: NetworkClients, user_id: UserId, ended: Sequence[SealedSession]
+) -> None:
     """Revoke deleted sessions at their servers, concurrently."""
     await credentials_cache.drop(network, user_id)
-    await asyncio.gather(*(give_back(db, network, session) for session in ended))
+    await asyncio.gather(*(revoke_at_server(db, network, session) for session in ended))
 
 
-async def give_back(db: Database, network: NetworkClients, ended: SealedSession) -> None:
+async def revoke_at_server(db: Database, network: NetworkClients, ended: SealedSession) -> None:
     """Revoke a session at its server. A failure is only logged; nothing here depends on it."""
     try:
         async with asyncio.timeout(REVOKE_SECONDS):

@@ -90,8 +90,8 @@ async def erase(request: Request) -> Response:
         )
         return await _custodial_page(request, problem, status=400)
     async with database_of(request).transaction() as tx:
-        is_erased = await recovery_key_queries.erase_waiting(tx, caller.user_id, form.get("public_key", ""))
-        left = await recovery_key_queries.waiting(tx, caller.user_id)
+        is_erased = await recovery_key_queries.erase_unsaved(tx, caller.user_id, typed.get("public_key", ""))
+        left = await recovery_key_queries.unsaved_key(tx, caller.user_id)
     if is_erased:
         log.info("recovery_key.erased")
     return go("/settings/identity" if left is None else PATH, flash="recovery_key_kept" if is_erased else "")
@@ -105,7 +105,7 @@ def _account_page(publishing: PublishingDependencies) -> str:
 async def _custodial_view(request: Request, network: NetworkClients) -> _CustodialView:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        waiting = await recovery_key_queries.waiting(reader, caller.user_id)
+        waiting = await recovery_key_queries.unsaved_key(reader, caller.user_id)
         identity = await queries.find(reader, waiting.did) if waiting is not None else None
     if waiting is None:
         raise NotFound(UserReason.NO_RECOVERY_KEY)

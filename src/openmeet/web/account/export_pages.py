@@ -5,7 +5,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from openmeet.domain.data_export.person import document
+from openmeet.domain.data_export.person import export_document
 from openmeet.recurrence.wall_time import local_of
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.site.caller import caller_of
@@ -29,7 +29,7 @@ async def show(request: Request) -> Response:
 async def download(request: Request) -> Response:
     """The export as one file, never cached."""
     caller = caller_of(request)
-    found = await document(database_of(request), caller.user_id, services(request).settings.public_url)
+    found = await export_document(database_of(request), caller.user_id, services(request).settings.public_url)
     day = local_of(services(request).clock.now(), "UTC").date().isoformat()
     headers = {"content-disposition": f'attachment; filename="my-data-{day}.json"', "cache-control": "no-store"}
     return Response(
@@ -39,7 +39,7 @@ async def download(request: Request) -> Response:
 
 async def export(request: Request) -> Response:
     caller = caller_of(request)
-    found = await document(database_of(request), caller.user_id, services(request).settings.public_url)
+    found = await export_document(database_of(request), caller.user_id, services(request).settings.public_url)
     return Response(msgspec.json.encode(found), media_type="application/json", headers={"cache-control": "no-store"})
 
 

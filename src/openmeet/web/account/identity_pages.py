@@ -131,7 +131,7 @@ async def switch(request: Request) -> Response:
     caller = caller_of(request)
     did = _parse_did((await read_form(request)).get("did", ""))
     async with database_of(request).transaction() as tx:
-        await actions.switch(tx, caller.user_id, did)
+        await actions.make_default(tx, caller.user_id, did)
     return go(HERE, flash="identity_switched")
 
 
@@ -149,7 +149,7 @@ async def unlink(request: Request) -> Response:
     if network is not None:
         await credentials_cache.drop(network, caller.user_id)
         if ended is not None:
-            await sessions.give_back(database_of(request), network, ended)
+            await sessions.revoke_at_server(database_of(request), network, ended)
     return go(HERE, flash="identity_unlinked")
 
 
@@ -169,7 +169,7 @@ async def _identities_page(request: Request, form_state: FormState, *, status: i
             one.did: one for one in await session_queries.of_user(reader, caller.user_id) if _can_unseal(request, one)
         }
         consent = await queries.consent(reader, caller.user_id)
-        has_key = await recovery_key_queries.waiting(reader, caller.user_id) is not None
+        has_key = await recovery_key_queries.unsaved_key(reader, caller.user_id) is not None
     context = {
         "typed": form_state,
         "identities": [_identity_view(one, opened.get(one.did)) for one in writable_identities],

@@ -117,7 +117,9 @@ async def postpone(request: Request) -> Response:
 async def _claim_page(request: Request, *, problem: Why = "", status: int = 200) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        claim, holdings = await actions.look(reader, caller.user_id, ClaimId(request.path_params["claim"]))
+        claim, holdings = await actions.claim_and_holdings(
+            reader, caller.user_id, ClaimId(request.path_params["claim"])
+        )
         context = {
             "claim": claim,
             "holdings": holdings,

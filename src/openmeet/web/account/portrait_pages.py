@@ -89,7 +89,9 @@ async def remove(request: Request) -> Response:
 async def _save(request: Request, read: Callable[[], Awaitable[bytes]]) -> Response:
     caller, db = caller_of(request), database_of(request)
     try:
-        key = await media.keep(db, store_of(request), workers_of(request, caller.user_id), caller.user_id, await read())
+        key = await media.store_portrait(
+            db, store_of(request), workers_of(request, caller.user_id), caller.user_id, await read()
+        )
     except InvalidForm as wrong:
         return await _portrait_page(request, FormState({}, wrong.problems), status=400)
     except (NotFound, Refused, RemoteFailed, RemoteSlow, TooLarge, TooMany, Unavailable) as refused:

@@ -9,7 +9,7 @@ from groundwork.http.forms import EMPTY, FormState, read_form
 from openmeet.domain.identities import recovery_key_queries
 from openmeet.domain.users.queries import by_id
 from openmeet.domain.users.reasons import UserReason
-from openmeet.network.repositories.custodial import check_password, kept_for, take_over
+from openmeet.network.repositories.custodial import check_password, custodial_identity_of, take_over
 from openmeet.web.account import custodial_pages
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
@@ -42,17 +42,17 @@ async def take(request: Request) -> Response:
         reason = UserReason.NOTHING_LOST(problem=away.quoted)
         return await _taking_over_page(request, FormState({}, {"": reason}), status=502)
     async with database_of(request).reader() as reader:
-        waits = await recovery_key_queries.waiting(reader, caller.user_id) is not None
+        waits = await recovery_key_queries.unsaved_key(reader, caller.user_id) is not None
     return go(custodial_pages.PATH if waits else "/settings/identity", flash="identity_taken_over")
 
 
 async def _page(request: Request, typed: FormState, *, status: int = 200) -> Response:
     custodial_pds, caller = publishing_of(request).custodial_pds, caller_of(request)
     async with database_of(request).reader() as reader:
-        identity = await kept_for(reader, caller.user_id)
+        kept = await custodial_identity_of(reader, caller.user_id)
         person = await by_id(reader, caller.user_id)
-        has_key = identity is not None and await recovery_key_queries.is_there(reader, identity.did)
-    if identity is None:
+        has_key = kept is not None and await recovery_key_queries.has_key(reader, kept.did)
+    if kept is None:
         raise NotFound(UserReason.NO_ACCOUNT_KEPT)
     context = {
         "typed": form_state,

@@ -80,13 +80,8 @@ async def ask(request: Request) -> Response:
         if not problems:
             await spend_on(request, actions.EMAILS)
             async with database_of(request).transaction() as tx:
-                await actions.ask(
-                    tx,
-                    slug,
-                    email=email,
-                    display_name=name,
-                    reply=RsvpReply(form["reply"]),
-                    reply_details=reply_details,
+                await actions.request_answer(
+                    tx, slug, email=email, display_name=name, reply=RsvpReply(typed["reply"]), rsvp_request=rsvp_request
                 )
     except InvalidForm as wrong:
         problems |= wrong.problems
@@ -102,7 +97,7 @@ async def ask(request: Request) -> Response:
 async def show_confirm(request: Request) -> Response:
     """Show what the button will do. Opening the page changes nothing, because mail servers open links before people do."""
     async with database_of(request).reader() as reader:
-        guest_rsvp, event = await actions.waiting(reader, _answer_id(request))
+        asked, event = await actions.pending_answer(reader, _answer_id(request))
     when = ""
     if event.starts_at is not None:
         local = wall_time.local_of(event.starts_at, event.time_zone)
@@ -127,7 +122,7 @@ async def confirm(request: Request) -> Response:
 
 
 def _answer_id(request: Request) -> GuestAnswerId:
-    found = actions.answer_in(services(request).code_key, request.path_params["token"])
+    found = actions.answer_id_of_token(services(request).code_key, request.path_params["token"])
     if found is None:
         raise NotFound(GuestRsvpReason.LINK_OVER, name=INVALID_LINK)
     return found

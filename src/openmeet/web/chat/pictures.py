@@ -104,7 +104,7 @@ async def upload(request: Request) -> Response:
 async def _store_picture(request: Request, person: UserId, body: bytes) -> StoredPicture:
     most = services(request).settings.chat_picture_bytes
     workers = workers_of(request, person)
-    return await pictures.keep(database_of(request), store_of(request), workers, person, body, most_bytes=most)
+    return await pictures.store_picture(database_of(request), store_of(request), workers, person, body, most_bytes=most)
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,8 +108,8 @@ async def group_content(request: Request, reader: Reader, most: int) -> EmbedCon
 
 async def person_content(request: Request, reader: Reader, most: int) -> EmbedContent:
     """The coming public events of a host. Raises NotFound."""
-    person = await profiles.seen(reader, UserId(request.path_params["userId"]))
-    found = await profiles.coming_once(reader, person.id, most)
+    person = await profiles.visible_profile(reader, UserId(request.path_params["userId"]))
+    found = await profiles.upcoming_without_repeats(reader, person.id, most)
     name = (await shown_names(reader, [person.id]))[person.id]
     return await _list_content(
         request, reader, gettext("Events by %(name)s", name=name), f"/people/{quote(person.id)}", found

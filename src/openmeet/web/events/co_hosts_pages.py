@@ -19,7 +19,7 @@ from openmeet.domain.events.permissions import CoHost, CoHostId, CoHostState, Ev
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.failure_names import INVALID_LINK
 from openmeet.domain.identities.queries import shown_names
-from openmeet.domain.moderation.blocks import apart
+from openmeet.domain.moderation.blocks import is_block_between
 from openmeet.domain.paging import ALL_ROWS, Page
 from openmeet.domain.search.event_lists import events_by_ids
 from openmeet.domain.users.model import UserId
@@ -257,7 +257,7 @@ async def asked_of(
     read = await co_host_queries.waiting_for(reader, user_id, page)
     waiting, cursor = page.cut(read, lambda one: (one.created_at, one.id))
     # Blocked users cannot send e-mails to this person either.
-    found = [one for one in waiting if not await apart(reader, one.invited_by, user_id)]
+    found = [one for one in waiting if not await is_block_between(reader, one.invited_by, user_id)]
     events = await events_by_ids(reader, [EventId(one.event_id) for one in found])
     names = await shown_names(reader, [one.invited_by for one in found])
     offers = [

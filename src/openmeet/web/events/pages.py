@@ -320,7 +320,7 @@ async def _kept_back(reader: Reader, event: Event) -> ModerationStatus | None:
         return None
     place, group = event.place_in_series, event.group
     named = (event.id, place.series_id if place else None, group.id if group else None, event.author_id)
-    found = await visibility.of_each(reader, [one for one in named if one is not None])
+    found = await visibility.statuses_of(reader, [one for one in named if one is not None])
     return next(
         (found[one] for one in named if one in found and found[one].state is not SubjectVisibility.TRUSTED), None
     )

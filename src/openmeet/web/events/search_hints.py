@@ -227,7 +227,7 @@ async def next_step(
 
 async def _events_of(reader: Reader, one: NamedLink, search_query: SearchQuery) -> list[Event]:
     if one.host_id is not None:
-        return await profiles.coming_once(reader, one.host_id, _MOST_OTHERS)
+        return await profiles.upcoming_without_repeats(reader, one.host_id, _MOST_OTHERS)
     if one.around is None:
         return []
     # Keep the other filters of the search.

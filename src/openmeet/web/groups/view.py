@@ -291,7 +291,7 @@ async def _hiding_labels(reader: Reader, group: Group) -> list[NetworkLabel]:
     """The labels that hide the group from everyone but its admins. Empty if a moderator has already decided about it."""
     if not group.is_hidden:
         return []
-    decided = await moderation_visibility.of_each(reader, [group.id, group.owner_id])
+    decided = await moderation_visibility.statuses_of(reader, [group.id, group.owner_id])
     if any(one.state is not SubjectVisibility.TRUSTED for one in decided.values()):
         return []
     return await labels.hiding(reader, None, group.owner_id)

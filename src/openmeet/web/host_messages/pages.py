@@ -85,7 +85,7 @@ async def write(request: Request) -> Response:
 
 async def call_off(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        await actions.call_off(tx, caller_of(request), _slug(request), MessageId(request.path_params["message"]))
+        await actions.cancel(tx, caller_of(request), _slug(request), MessageId(request.path_params["message"]))
     return go(f"/events/{quote(_slug(request))}/messages", flash="message_called_off")
 
 

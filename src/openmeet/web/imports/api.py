@@ -215,9 +215,9 @@ async def confirm(request: Request) -> Response:
         lines: dict[int, bool] = {}
         if body.people is not None:
             found = await people.parse_uploaded_list(workers_of(request, caller.user_id), arrived)
-            lines = {row.line: row.line in set(body.people) for row in found.rows}
-        await people.keep(database_of(request), workers_of(request, caller.user_id), caller, arrived.id, lines)
-    return await _import_response(request, caller, arrived.id, 200)
+            lines = {row.line: row.line in set(wanted.people) for row in found.rows}
+        await people.add_to_list(database_of(request), workers_of(request, caller.user_id), caller, arrived.id, lines)
+    return await _answer(request, caller, arrived.id, 200)
 
 
 def _differences(update: ImportUpdate | None) -> list[DifferenceOutput]:

@@ -35,7 +35,7 @@ async def show(request: Request) -> Response:
     """Show the invitation. This changes nothing, because mail servers open links before people do."""
     person_id = people.person_in(services(request).code_key, request.path_params["token"])
     async with database_of(request).reader() as reader:
-        person, event, group = await people.shown(reader, person_id)
+        person, event, group = await people.find_invitation(reader, person_id)
     path = f"events/{quote(event.slug)}" if event else f"groups/{quote(group.slug)}" if group else ""
     title = event.title if event else group.details.name if group else ""
     url = f"{services(request).settings.public_url}/{path}"

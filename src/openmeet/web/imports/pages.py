@@ -152,7 +152,7 @@ async def import_upload(request: Request) -> Response:
         found = await people.parse_uploaded_list(workers_of(request, caller.user_id), arrived)
         lines = {row.line: bool(form.get(f"row-{row.line}")) for row in found.rows[:TICKED_ROWS]}
     workers = workers_of(request, caller.user_id)
-    target, _, _ = await people.keep(database_of(request), workers, caller, arrived.id, lines)
+    target, _, _ = await people.add_to_list(database_of(request), workers, caller, arrived.id, lines)
     return go(_list_path(target), flash="people_kept")
 
 
@@ -356,10 +356,10 @@ async def _show_people(request: Request, caller: Caller, arrived: Import) -> Res
 async def _invitations_page(request: Request, caller: Caller, form_state: FormState, *, status: int = 200) -> Response:
     settings = services(request).settings
     async with database_of(request).reader() as reader:
-        target = await people.find_target(reader, caller, _target_kind(request), request.path_params["slug"])
-        counts = await queries.stages(reader, target.what, target.id)
-        waiting = await queries.waiting(reader, target.what, target.id, SHOWN_ROWS)
-        names, named = await queries.names(reader, target.what, target.id, SHOWN_ROWS)
+        target = await people.find_target(reader, caller, _what(request), request.path_params["slug"])
+        counts = await queries.count_by_stage(reader, target.what, target.id)
+        waiting = await queries.uninvited_contacts(reader, target.what, target.id, SHOWN_ROWS)
+        names, named = await queries.named_contacts(reader, target.what, target.id, SHOWN_ROWS)
         event = await event_by_id(reader, EventId(target.id)) if target.what is ImportKind.GUESTS else None
         group = await group_by_id(reader, GroupId(target.id)) if target.what is ImportKind.MEMBERS else None
     link = f"{settings.public_url}/arrivals/…"
@@ -380,7 +380,7 @@ async def _invitations_page(request: Request, caller: Caller, form_state: FormSt
 async def _invitation_page(request: Request) -> Response:
     person_id = people.person_in(services(request).code_key, request.path_params["token"])
     async with database_of(request).reader() as reader:
-        person, event, group = await people.shown(reader, person_id)
+        person, event, group = await people.find_invitation(reader, person_id)
     context = {
         "person": person,
         "event": event,

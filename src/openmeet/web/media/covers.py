@@ -11,7 +11,7 @@ from starlette.routing import Route
 from groundwork.errors import NotFound
 from groundwork.http.compression import chosen_encoding, encoded
 from openmeet.domain.covers.drawing import data_url, strip, svg
-from openmeet.domain.covers.model import Cover, cover_for, named
+from openmeet.domain.covers.model import Cover, cover_for, parse_cover_name
 from openmeet.domain.covers.social_card import email_cover
 from openmeet.domain.events.content import Content
 from openmeet.domain.media.pictures import Size
@@ -44,7 +44,7 @@ async def show_png(request: Request) -> Response:
 
 
 def _cover_of(request: Request) -> Cover:
-    cover = named(request.path_params["name"])
+    cover = parse_cover_name(request.path_params["name"])
     if cover is None:
         raise NotFound(MediaReason.NO_SUCH_PICTURE)
     return cover

@@ -87,8 +87,8 @@ async def save(request: Request) -> Response:
     }
     async with database_of(request).transaction() as tx:
         await users.lock(tx, caller.user_id)
-        require_match_with_shown(request, await _preferences_output(tx, caller.user_id))
-        await notify.choose(
+        require_match_with_shown(request, await _shown(tx, caller.user_id))
+        await notify.set_channels(
             tx,
             caller.user_id,
             {
@@ -96,8 +96,8 @@ async def save(request: Request) -> Response:
                 for topic, one in preferences_by_topic.items()
             },
         )
-        await notify.choose_hours(tx, caller.user_id, hours)
-        return json_response(await _preferences_output(tx, caller.user_id))
+        await notify.set_hours(tx, caller.user_id, hours)
+        return json_response(await _shown(tx, caller.user_id))
 
 
 async def _preferences_output(reader: Reader, user_id: UserId) -> NotificationPreferences:

@@ -56,10 +56,10 @@ async def show(request: Request) -> Response:
     caller = caller_or_none(request)
     viewer = caller.user_id if caller else None
     async with database_of(request).reader() as reader:
-        person, is_seen = await _visible_host(reader, _user_id(request), viewer)
-        upcoming = await queries.coming_once(reader, person.id, COMING)
-        further = await further_dates(reader, upcoming)
-        past = await queries.past(reader, person.id, PAST)
+        person, is_seen = await _person(reader, _id(request), viewer)
+        coming = await queries.upcoming_without_repeats(reader, person.id, COMING)
+        further = await further_dates(reader, coming)
+        past = await queries.past_events(reader, person.id, PAST)
         groups = await queries.public_groups(reader, person.id, GROUPS) if person.shows_groups else []
         follows = viewer is not None and await queries.is_following(reader, viewer, person.id)
         name = (await shown_names(reader, [person.id]))[person.id]
@@ -119,10 +119,10 @@ async def show_followed(request: Request) -> Response:
 async def serve_calendar(request: Request) -> Response:
     public_url = services(request).settings.public_url
     async with database_of(request).reader() as reader:
-        person = await queries.seen(reader, _user_id(request))
+        person = await queries.visible_profile(reader, _id(request))
         since = Instant(reader.now - _KEPT)
         series = await _whole_series(reader, person.id, since)
-        found = await queries.since(reader, person.id, since, _MOST, besides=[one.series.id for one in series])
+        found = await queries.events_since(reader, person.id, since, _MOST, besides=[one.series.id for one in series])
         listed = [*found, *(event for one in series for event in one.shown)]
         changed = feeds.changed_at(listed, reader.now, max((one.series.updated_at for one in series), default=None))
         feed = await _feed_of(reader, person, public_url, "ics")
@@ -146,8 +146,8 @@ async def _feed_content(request: Request, kind: str) -> tuple[Feed, list[Event],
     """A host's public events, as an anonymous visitor sees them."""
     public_url = services(request).settings.public_url
     async with database_of(request).reader() as reader:
-        person = await queries.seen(reader, _user_id(request))
-        found = await queries.coming(reader, person.id, _NEWEST)
+        person = await queries.visible_profile(reader, _id(request))
+        found = await queries.upcoming_events(reader, person.id, _NEWEST)
         changed = feeds.changed_at(found, reader.now)
         feed = await _feed_of(reader, person, public_url, kind)
     return feed, found, public_url, changed
@@ -160,7 +160,7 @@ async def _feed_of(reader: Reader, person: User, public_url: str, kind: str) -> 
 
 
 async def _whole_series(reader: Reader, user_id: UserId, since: Instant) -> list[WholeSeries]:
-    """The host's public series, with their public dates from ``since`` onward."""
+    """The host's public series, with their public dates from ``events_since`` onward."""
     seen, values = queries.seen_of_host(user_id)
     visible_series = [
         one

@@ -218,10 +218,8 @@ async def _kept_back(reader: Reader, series: Series) -> ModerationStatus | None:
     """The series' moderation status, for its hosts, if moderation hides the series from others."""
     if not series.is_hidden:
         return None
-    subject_ids = [
-        one for one in (series.id, series.group.id if series.group else None, series.owner_id) if one is not None
-    ]
-    found = await visibility.of_each(reader, subject_ids)
+    named = [one for one in (series.id, series.group.id if series.group else None, series.owner_id) if one is not None]
+    found = await visibility.statuses_of(reader, named)
     return next(
         (found[one] for one in subject_ids if one in found and found[one].state is not SubjectVisibility.TRUSTED), None
     )

@@ -54,7 +54,7 @@ from openmeet.network.repositories.authorize import (
 )
 from openmeet.network.repositories.clients import CALLBACK_PATH, DOCUMENT_PATH, KEYS_PATH, NetworkClients, OAuthApp
 from openmeet.network.repositories.reasons import RepositoryReason
-from openmeet.network.repositories.sessions import give_back
+from openmeet.network.repositories.sessions import revoke_at_server
 from openmeet.network.repositories.sign_in import FIELD, read_name
 from openmeet.web.attendance.resume_click import RedirectAfterSignIn, finish_click, forget_click
 from openmeet.web.media.covers import thumbnail
@@ -337,7 +337,7 @@ def _give_back_later(network: NetworkClients, request: Request, replaced: Sealed
     """End the replaced session at its server, in the background."""
     if replaced is None or replaced.needs_login:
         return
-    task = asyncio.create_task(give_back(database_of(request), network, replaced))
+    task = asyncio.create_task(revoke_at_server(database_of(request), network, replaced))
     network.refreshing.add(task)
     task.add_done_callback(network.refreshing.discard)
 

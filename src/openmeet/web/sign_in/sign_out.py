@@ -29,7 +29,7 @@ async def end_browser(request: Request, caller: Caller | None, *, at_servers: bo
         async with database_of(request).transaction() as tx:
             await actions.close_session(tx, token)
             if caller is not None and at_servers:
-                ended = await sessions.forget_all(tx, caller.user_id)
+                ended = await sessions.delete_all(tx, caller.user_id)
             elif caller is not None:
                 goes_on = await _is_at_servers(tx, caller.user_id)
     if caller is not None:
@@ -42,7 +42,7 @@ async def end_browser(request: Request, caller: Caller | None, *, at_servers: bo
 async def end_everywhere(request: Request, caller: Caller) -> None:
     """End every session: those of browsers and programs on this site, and our session at the PDS of each account."""
     async with database_of(request).transaction() as tx:
-        ended = await sessions.forget_all(tx, caller.user_id)
+        ended = await sessions.delete_all(tx, caller.user_id)
         await actions.close_sessions_of(tx, caller.user_id)
     await revoke_at_servers(request, caller.user_id, ended)
 
@@ -51,7 +51,7 @@ async def revoke_at_servers(request: Request, user_id: UserId, ended: Sequence[S
     """End the dropped sessions at their servers. On a site without network access, these sessions expire instead."""
     network = services(request).network
     if ended and network is not None:
-        await sessions.give_back_all(database_of(request), network, user_id, ended)
+        await sessions.revoke_all_at_servers(database_of(request), network, user_id, ended)
 
 
 async def _is_at_servers(reader: Reader, user_id: UserId) -> bool:
