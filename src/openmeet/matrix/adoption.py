@@ -89,10 +89,10 @@ async def adopt(
     if applies:
         await bridge.keeper.prepare()
     reports = []
-    for place, one in enumerate(candidates, 1):
+    for number, one in enumerate(candidates, 1):
         report = await _one(bridge, old, one, applies=applies)
         reports.append(report)
-        tell(report, place, len(candidates))
+        tell(report, number, len(candidates))
     return reports
 
 

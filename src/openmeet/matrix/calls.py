@@ -66,10 +66,10 @@ class Homeserver:
 
     async def versions(self) -> JsonObject:
         """Return the versions of the specification that the homeserver supports; needs no token."""
-        answer = await self._http.get(f"{self._url}/_matrix/client/versions", max_bytes=ANSWER_BYTES)
-        if not answer.is_ok:
-            raise _failure(answer)
-        return await _object_of(answer)
+        response = await self._http.get(f"{self._url}/_matrix/client/versions", max_bytes=ANSWER_BYTES)
+        if not response.is_ok:
+            raise _failure(response)
+        return await _object_of(response)
 
     async def register(self, localpart: str) -> None:
         """Create the user unless it already exists (CS API, ``POST /register``; AS API, Identity assertion)."""
@@ -112,15 +112,15 @@ class Homeserver:
         if body is not None:
             headers["content-type"] = "application/json"
             content = msgspec.json.encode(body)
-        answer = await self._send(method, _with(url, query), headers, content, user, timeout_seconds, max_bytes)
-        return await _object_of(answer)
+        response = await self._send(method, _with(url, query), headers, content, user, timeout_seconds, max_bytes)
+        return await _object_of(response)
 
     async def upload(self, body: bytes, media_type: str, *, query: Mapping[str, str], user: str) -> str:
         """Upload a file and return its address (``POST /_matrix/media/v3/upload``). Raises the same errors as ``call``."""
         url = _with(f"{self._url}/_matrix/media/v3/upload", query)
         headers = {"content-type": media_type}
-        answer = await self._send("POST", url, headers, body, user, _MEDIA_SECONDS, ANSWER_BYTES)
-        return _text(await _object_of(answer), "content_uri")
+        response = await self._send("POST", url, headers, body, user, _MEDIA_SECONDS, ANSWER_BYTES)
+        return _text(await _object_of(response), "content_uri")
 
     async def download(self, uri: str, *, query: Mapping[str, str], user: str, max_bytes: int) -> bytes:
         """Download the file at an address (``GET /_matrix/client/v1/media/download``). Raises the same errors as
@@ -128,8 +128,8 @@ class Homeserver:
         """
         server, _, media = uri.removeprefix("mxc://").partition("/")
         at = f"{self._url}/_matrix/client/v1/media/download/{quote(server, safe='')}/{quote(media, safe='')}"
-        answer = await self._send("GET", _with(at, query), {}, None, user, _MEDIA_SECONDS, max_bytes)
-        return answer.body
+        response = await self._send("GET", _with(at, query), {}, None, user, _MEDIA_SECONDS, max_bytes)
+        return response.body
 
     async def _send(
         self,
@@ -148,12 +148,12 @@ class Homeserver:
                 raise TooMany("The homeserver asked us to wait.", after_seconds=(until - now) / SECOND)
             del self._not_before[user]
         headers["authorization"] = f"Bearer {self._token.reveal()}"
-        answer = await self._http.request(
+        response = await self._http.request(
             method, url, headers=headers, body=content, timeout_seconds=timeout_seconds, max_bytes=max_bytes
         )
-        if answer.is_ok:
-            return answer
-        failure = _failure(answer)
+        if response.is_ok:
+            return response
+        failure = _failure(response)
         if isinstance(failure, TooMany):
             self._wait(user, Instant(self._clock.now() + int(failure.after_seconds * SECOND)))
         raise failure
@@ -405,26 +405,26 @@ def _text(body: Mapping[str, Any], key: str) -> str:
     return value
 
 
-def _failure(answer: HttpResponse) -> RemoteFailed | TooMany | Unavailable:
+def _failure(response: HttpResponse) -> RemoteFailed | TooMany | Unavailable:
     """Read Matrix's standard error (CS API, Standard error response). Also handles bodies of any other form."""
-    error_body = _lenient(answer.body[:4096])
+    error_body = _lenient(response.body[:4096])
     code = error_body.get("errcode") if isinstance(error_body, dict) else None
     name = code[:100] if isinstance(code, str) else None
-    if answer.status == 429 or name == "M_LIMIT_EXCEEDED":
+    if response.status == 429 or name == "M_LIMIT_EXCEEDED":
         return TooMany(
             "The homeserver limits how often we may call it.",
-            after_seconds=_asked_seconds(answer, error_body if isinstance(error_body, dict) else {}),
+            after_seconds=_asked_seconds(response, error_body if isinstance(error_body, dict) else {}),
             name=name,
         )
-    reason = f"The homeserver answered with status {answer.status}{f' ({name})' if name else ''}."
-    if answer.status >= 500:
+    reason = f"The homeserver answered with status {response.status}{f' ({name})' if name else ''}."
+    if response.status >= 500:
         return Unavailable(reason, name=name)
-    return RemoteFailed(reason, name=name, status=answer.status)
+    return RemoteFailed(reason, name=name, status=response.status)
 
 
-def _asked_seconds(answer: HttpResponse, error_body: Mapping[str, Any]) -> float:
+def _asked_seconds(response: HttpResponse, error_body: Mapping[str, Any]) -> float:
     milliseconds = error_body.get("retry_after_ms")
-    header = answer.headers.get("retry-after", "")
+    header = response.headers.get("retry-after", "")
     if isinstance(milliseconds, int) and milliseconds > 0:
         seconds = milliseconds / 1000
     elif header.isascii() and header.isdigit() and len(header) < 9:
@@ -434,18 +434,18 @@ def _asked_seconds(answer: HttpResponse, error_body: Mapping[str, Any]) -> float
     return min(max(seconds, 0.1), _LONGEST_WAIT_SECONDS)
 
 
-async def _object_of(answer: HttpResponse) -> JsonObject:
+async def _object_of(response: HttpResponse) -> JsonObject:
     """Return the JSON object of a response; a list is wrapped as ``items``.
 
     Duplicate keys and lone surrogates are accepted here: with strict parsing, one malformed event from any sender would
     hide all the others in the response. ``content`` validates each event.
     """
-    large = len(answer.body) > _LARGE_BYTES
-    value = await asyncio.to_thread(_lenient, answer.body) if large else _lenient(answer.body)
+    large = len(response.body) > _LARGE_BYTES
+    value = await asyncio.to_thread(_lenient, response.body) if large else _lenient(response.body)
     if isinstance(value, list):
         return {"items": value}
     if not isinstance(value, dict):
-        raise RemoteFailed("The homeserver did not answer with JSON.", status=answer.status)
+        raise RemoteFailed("The homeserver did not answer with JSON.", status=response.status)
     return value
 
 

@@ -213,10 +213,10 @@ def _message(event_id: str, sender: str, content: Content) -> IncomingMessage | 
             return None
         content = content["m.new_content"] if isinstance(content.get("m.new_content"), dict) else {}
     else:
-        answered = relation.get("m.in_reply_to")
+        in_reply_to = relation.get("m.in_reply_to")
         # In a thread, the reply is only a fallback for clients without thread support.
-        if isinstance(answered, dict) and relation.get("is_falling_back") is not True:
-            reply_to = answered.get("event_id") if is_event_id(answered.get("event_id")) else None
+        if isinstance(in_reply_to, dict) and relation.get("is_falling_back") is not True:
+            reply_to = in_reply_to.get("event_id") if is_event_id(in_reply_to.get("event_id")) else None
     body, kind = content.get("body"), content.get("msgtype")
     if not isinstance(body, str):
         return None

@@ -146,8 +146,8 @@ async def _spend(bridge: Bridge, sender: _Sender, room: Room, own: Sequence[Limi
 
 async def _message(tx: Transaction, bridge: Bridge, room: Room, sender: _Sender, read: content.IncomingMessage) -> bool:
     """Store a message; returns False if it waits for a moderator."""
-    answered = await store.message_of(tx, room.id, read.reply_to) if read.reply_to else None
-    before = None if answered is None else await message_queries.by_id(tx, answered)
+    replied_to = await store.message_of(tx, room.id, read.reply_to) if read.reply_to else None
+    before = None if replied_to is None else await message_queries.by_id(tx, replied_to)
     about = before.about if before is not None else await headings.default_heading(tx, room)
     mentions = await _mentioned(tx, bridge, read.mentions)
     if sender.caller is None:
@@ -158,11 +158,11 @@ async def _message(tx: Transaction, bridge: Bridge, room: Room, sender: _Sender,
             cleaned(read.text),
             external_id=read.event_id,
             about=about,
-            reply_to=answered,
+            reply_to=replied_to,
             mentions=mentions,
         )
     else:
-        new = NewMessage(text=cleaned(read.text), about=about, reply_to=answered, mentions=mentions)
+        new = NewMessage(text=cleaned(read.text), about=about, reply_to=replied_to, mentions=mentions)
         one, _ = await messages.send(tx, sender.caller, room.id, new)
         await tx.execute("update chat_messages set external_id = :event where id = :id", event=read.event_id, id=one.id)
     await store.note_sent(tx, room.id, one.number, None if one.is_held else read.event_id, by_delivery=False)

@@ -154,12 +154,12 @@ async def read_once(bridge: Bridge, holder: str, *, wait_seconds: float) -> int 
         return None
     if not cursor.since:
         await bridge.keeper.prepare()
-    answer = await _sync(bridge, holder, cursor, wait_seconds)
-    if answer is None:
+    sync_response = await _sync(bridge, holder, cursor, wait_seconds)
+    if sync_response is None:
         return 0
-    rooms = answer.get("rooms")
+    rooms = sync_response.get("rooms")
     batches = await _batches(bridge, rooms if isinstance(rooms, dict) else {}, cursor.since)
-    following = answer.get("next_batch")
+    following = sync_response.get("next_batch")
     if not isinstance(following, str) or not following or len(following) > 10_000:
         raise RemoteFailed("The homeserver’s answer has no cursor.")
     await _apply_all(bridge, holder, cursor, following, batches, _invites(rooms))

@@ -134,11 +134,11 @@ async def _check_reply(
 ) -> None:
     if reply_to is None:
         return
-    answered = await message_queries.by_id(reader, reply_to)
+    replied_to = await message_queries.by_id(reader, reply_to)
     if (
-        answered is None
-        or answered.room_id != room.id
-        or not await queries.is_visible(reader, answered, room, person, level)
+        replied_to is None
+        or replied_to.room_id != room.id
+        or not await queries.is_visible(reader, replied_to, room, person, level)
     ):
         raise InvalidForm({"replyTo": ChatReason.REPLY_ELSEWHERE()})
 

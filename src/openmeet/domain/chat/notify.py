@@ -170,9 +170,9 @@ async def _addressed(reader: Reader, room: Room, one: ChatMessage, *, is_edit: b
     if not is_edit and room.kind in {RoomKind.HOSTS, RoomKind.DIRECT}:
         kinds_by_person = dict.fromkeys(await _people_of(reader, room), kinds.CHAT_DIRECT)
     if not is_edit and one.reply_to is not None:
-        answered = await message_queries.by_id(reader, one.reply_to)
-        if answered is not None and answered.user_id is not None:
-            kinds_by_person[answered.user_id] = kinds.CHAT_REPLY
+        replied_to = await message_queries.by_id(reader, one.reply_to)
+        if replied_to is not None and replied_to.user_id is not None:
+            kinds_by_person[replied_to.user_id] = kinds.CHAT_REPLY
     rows = await reader.fetch(
         "select user_id from chat_mentions where message_id = :message and is_called = 0 order by user_id",
         message=one.id,

@@ -305,14 +305,14 @@ async def shown(
     if not messages:
         return []
     ids = [one.id for one in messages]
-    answered = await by_ids(reader, [one.reply_to for one in messages if one.reply_to is not None])
-    authors = {one.user_id for one in (*messages, *answered.values()) if one.user_id is not None}
+    replied_to = await by_ids(reader, [one.reply_to for one in messages if one.reply_to is not None])
+    authors = {one.user_id for one in (*messages, *replied_to.values()) if one.user_id is not None}
     names = await _names(reader, authors)
     portraits = await portraits_shown(reader, viewer, authors)
     apart = await _blocked_or_muted(reader, authors, viewer)
-    unread = set() if quotes_all else await _before_joining(reader, list(answered.values()), viewer)
+    unread = set() if quotes_all else await _before_joining(reader, list(replied_to.values()), viewer)
     reactions = await _reactions(reader, ids, viewer)
-    mentions = await mentions_in(reader, {*ids, *answered})
+    mentions = await mentions_in(reader, {*ids, *replied_to})
     renamed = {message: renamed_among(each) for message, each in mentions.items()}
     pinned = {row["message_id"] for row in await reader.fetch(_PINNED, ids=ids)}
     kept_here = await _only_here(reader, ids)
@@ -323,7 +323,9 @@ async def shown(
             name=_name_of(one, names),
             portrait=portraits.get(one.user_id) if one.user_id else None,
             handle=names[one.user_id].handle if one.user_id in names else None,
-            reply=_reply_line(answered.get(one.reply_to), one, names, apart, unread, renamed) if one.reply_to else None,
+            reply=_reply_line(replied_to.get(one.reply_to), one, names, apart, unread, renamed)
+            if one.reply_to
+            else None,
             reactions=tuple(reactions.get(one.id, ())),
             mentions=tuple(each.person for each in mentions.get(one.id, ())),
             renamed=renamed.get(one.id, {}),

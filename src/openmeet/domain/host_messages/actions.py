@@ -54,18 +54,18 @@ async def find_for_host(reader: Reader, caller: Caller, slug: EventSlug) -> Even
 
 async def counts(reader: Reader, event: Event, writer: UserId) -> dict[Addressees, int]:
     """Number of recipients per audience."""
-    answered = {one: set(await attendance.people_with_status(reader, event.id, STATUSES[one])) for one in Addressees}
+    attendees = {one: set(await attendance.people_with_status(reader, event.id, STATUSES[one])) for one in Addressees}
     # A person can be in two audiences, and reading notification preferences is the expensive part, so they are read
     # once for everybody.
-    everybody = set().union(*answered.values()) - {writer}
+    everybody = set().union(*attendees.values()) - {writer}
     reachable = set(await notifications.reachable_among(reader, sorted(everybody), kinds.HOST_MESSAGE))
-    return {one: len(people & reachable) for one, people in answered.items()}
+    return {one: len(people & reachable) for one, people in attendees.items()}
 
 
 async def recipients(reader: Reader, event: Event, addressees: Iterable[Addressees], writer: UserId) -> Recipients:
     """Return the recipients, each once, without the author."""
-    answered = await attendance.people_with_status(reader, event.id, statuses_of(addressees))
-    people = [user_id for user_id in answered if user_id != writer]
+    attendees = await attendance.people_with_status(reader, event.id, statuses_of(addressees))
+    people = [user_id for user_id in attendees if user_id != writer]
     reachable = await notifications.reachable_among(reader, people, kinds.HOST_MESSAGE)
     return Recipients(tuple(reachable), len(people) - len(reachable))
 

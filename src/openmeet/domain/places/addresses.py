@@ -55,13 +55,13 @@ class StreetAddress(msgspec.Struct, frozen=True):
         return ", ".join(part for part in (self.name, self.street, town) if part)
 
 
-def addresses_in(answer: object, kind: GeocoderKind) -> list[StreetAddress]:
+def addresses_in(document: object, kind: GeocoderKind) -> list[StreetAddress]:
     """The addresses in a response, in order, without repeated lines."""
     read: Callable[[object], StreetAddress | None]
     if kind is GeocoderKind.PHOTON:
-        entries, read = _mapping(answer).get("features"), _of_photon
+        entries, read = _mapping(document).get("features"), _of_photon
     else:
-        entries, read = answer, _of_nominatim
+        entries, read = document, _of_nominatim
     addresses: dict[str, StreetAddress] = {}
     for entry in entries[:_MOST_READ] if isinstance(entries, list) else ():
         address = read(entry)

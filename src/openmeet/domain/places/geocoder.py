@@ -121,7 +121,7 @@ class Geocoder:
         if counted.is_refused:
             raise Unavailable(PlaceReason.STREETS_NOT_ASKED, after_seconds=limit.window_seconds)
         try:
-            answer = await self.http.get(
+            response = await self.http.get(
                 self._address_of(text, language),
                 headers={
                     "user-agent": self.settings.user_agent,
@@ -131,7 +131,7 @@ class Geocoder:
                 timeout_seconds=self.settings.timeout_seconds,
                 max_bytes=_ANSWER_BYTES,
             )
-            document = answer.expect_ok().json()
+            document = response.expect_ok().json()
         except (RemoteFailed, RemoteSlow, Refused) as failed:
             self._silent_until = Instant(self.clock.now() + _PAUSE)
             self.state, self.failure = "fails", str(failed)

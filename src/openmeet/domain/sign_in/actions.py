@@ -243,11 +243,11 @@ async def close_named(tx: Transaction, user_id: UserId, name: str) -> bytes | No
     return session.token_hash
 
 
-def wrong_code(answered: CodeResult, *, has_link: bool = False) -> InvalidForm:
+def wrong_code(result: CodeResult, *, has_link: bool = False) -> InvalidForm:
     """The error for a wrong code. ``has_link``: the e-mail has a link for this browser."""
-    if answered.is_used_up:
+    if result.is_used_up:
         return InvalidForm({"code": SignInReason.CODES_USED_UP_OPEN_LINK if has_link else SignInReason.CODES_USED_UP})
-    tries_left = answered.tries_left
+    tries_left = result.tries_left
     return InvalidForm({"code": SignInReason.WRONG_CODE(left=tries_left) if tries_left else SignInReason.CODE_OVER})
 
 

@@ -66,7 +66,7 @@ def webhook_handler(db: Database, http: HttpClient, sealer: Sealer, view: View) 
         timestamp = now // SECOND
         secret = sealer.unseal(webhook.sealed_secret, purpose(webhook.id))
         try:
-            answer = await http.request(
+            response = await http.request(
                 "POST",
                 webhook.url,
                 headers={
@@ -81,13 +81,13 @@ def webhook_handler(db: Database, http: HttpClient, sealer: Sealer, view: View) 
         except Failure as failure:
             await _failed(db, webhook, delivery, None, reason_of(failure))
             return
-        if answer.is_ok:
+        if response.is_ok:
             async with db.transaction() as tx:
                 await queries.note_arrival(tx, webhook.id)
-                await queries.end_attempt(tx, delivery.id, DeliveryState.ARRIVED, status=answer.status, why=None)
+                await queries.end_attempt(tx, delivery.id, DeliveryState.ARRIVED, status=response.status, why=None)
         else:
             await _failed(
-                db, webhook, delivery, answer.status, WebhookReason.ANSWERED_WITH_STATUS(status=str(answer.status))
+                db, webhook, delivery, response.status, WebhookReason.ANSWERED_WITH_STATUS(status=str(response.status))
             )
 
     return handle

@@ -44,25 +44,25 @@ async def apply(
     try:
         for number, wave in enumerate(_waves(batch, parsed_messages)):
             if number:
-                uris = sorted({parsed_messages[place].message.uri for place in wave})
+                uris = sorted({parsed_messages[index].message.uri for index in wave})
                 # A second version of a record must see the result of the first.
                 seen_records = await seen.find_many(tx, uris)
                 parsed_messages = await _following_now(tx, batch, parsed_messages)
             else:
                 seen_records = batch.seen_records
             await _apply_wave(
-                tx, context, batch, {place: parsed_messages[place] for place in wave}, seen_records, outcomes
+                tx, context, batch, {index: parsed_messages[index] for index in wave}, seen_records, outcomes
             )
         await remote_series.fill_freed_dates(tx, batch.freed_dates, batch.changed_series)
         await _follow_transfers(tx, context, parsed_messages, outcomes)
     except ForeignKeyViolated as failure:
         raise TransactionConflict("somebody was joined with another row of theirs in between") from failure
-    of_version = {_version(parsed_messages[place].message): outcome for place, outcome in outcomes.items()}
-    for place, parsed in enumerate(parsed_messages):
-        if place not in outcomes:
+    of_version = {_version(parsed_messages[index].message): outcome for index, outcome in outcomes.items()}
+    for index, parsed in enumerate(parsed_messages):
+        if index not in outcomes:
             first = of_version[_version(parsed.message)]
-            outcomes[place] = first if first in _REFUSED else IngestResult.KNOWN
-    results = [outcomes[place] for place in range(len(parsed_messages))]
+            outcomes[index] = first if first in _REFUSED else IngestResult.KNOWN
+    results = [outcomes[index] for index in range(len(parsed_messages))]
     await _apply_intake_rules(tx, context, batch, parsed_messages, results)
     return results
 
@@ -86,8 +86,8 @@ async def _follow_transfers(
     """Follow ownership transfers once everything else in the batch is applied, because RSVPs in it refer to the old
     URIs.
     """
-    for place, parsed in enumerate(parsed_messages):
-        if outcomes.get(place) is IngestResult.APPLIED and parsed.event is not None:
+    for index, parsed in enumerate(parsed_messages):
+        if outcomes.get(index) is IngestResult.APPLIED and parsed.event is not None:
             await ownership_transfer.follow(tx, context, parsed.message.uri, parsed.record)
 
 
@@ -107,7 +107,7 @@ def _waves(batch: Batch, parsed_messages: Sequence[ParsedMessage]) -> Iterator[l
     waves: list[list[int]] = []
     used: dict[object, int] = {}
     copies: set[object] = set()
-    for place, parsed in enumerate(parsed_messages):
+    for index, parsed in enumerate(parsed_messages):
         message = parsed.message
         if message.uri not in batch.published_uris:
             if _version(message) in copies:
@@ -118,7 +118,7 @@ def _waves(batch: Batch, parsed_messages: Sequence[ParsedMessage]) -> Iterator[l
         used.update(dict.fromkeys(names, number + 1))
         if number == len(waves):
             waves.append([])
-        waves[number].append(place)
+        waves[number].append(index)
     yield from waves
 
 
@@ -140,32 +140,32 @@ async def _apply_wave(
     deletions: dict[int, RecordMessage] = {}
     unknown: dict[int, ParsedMessage] = {}
     remaining: dict[int, ParsedMessage] = {}
-    for place, parsed in wave.items():
+    for index, parsed in wave.items():
         message, before = parsed.message, seen_records.get(parsed.message.uri)
         refusal = batch.refusal(message, tx.now)
         if refusal is not None:
-            outcomes[place] = refusal
+            outcomes[index] = refusal
             continue
         if batch.is_late(message):
-            remaining[place] = parsed
+            remaining[index] = parsed
             continue
         if before is not None and _is_in_flight(message, before):
             doubted.append(message.uri)
         if message.uri in batch.published_uris or message.uri in batch.superseded_uris:
-            remaining[place] = parsed
+            remaining[index] = parsed
         elif message.body is None:
             if before is None or before.state is RecordState.TOMBSTONE:
-                unknown[place] = parsed
+                unknown[index] = parsed
             elif message.collection in EVENTS or message.collection in RSVPS:
-                deletions[place] = message
+                deletions[index] = message
             else:
-                remaining[place] = parsed
+                remaining[index] = parsed
         elif message.collection in EVENTS:
-            events[place] = apply_bulk.EventUpdate(parsed, before)
+            events[index] = apply_bulk.EventUpdate(parsed, before)
         elif message.collection in RSVPS:
-            replies[place] = apply_bulk.RsvpUpdate(parsed, before)
+            replies[index] = apply_bulk.RsvpUpdate(parsed, before)
         else:
-            remaining[place] = parsed
+            remaining[index] = parsed
     # The current time serves as a growing revision: a message that arrives after a proof requests another one.
     await enqueue_many(tx, JobKind.PROVE_RECORD, [(uri, int(tx.now), tx.now) for uri in doubted])
     outcomes.update(zip(events, await apply_bulk.put_each(tx, context, batch, list(events.values())), strict=True))
@@ -173,12 +173,12 @@ async def _apply_wave(
     await _note_gone(tx, list(unknown.values()), seen_records)
     outcomes.update(dict.fromkeys(unknown, IngestResult.KNOWN))
     outcomes.update(await _delete_each(tx, context, batch, deletions))
-    for place, parsed in remaining.items():
+    for index, parsed in remaining.items():
         before = seen_records.get(parsed.message.uri)
         if before is not None and parsed.message.collection in RSVPS:
             # Its event may have moved to another record in this batch.
             before = await seen.find(tx, before.uri)
-        outcomes[place] = await apply_one(tx, context, batch, parsed, before)
+        outcomes[index] = await apply_one(tx, context, batch, parsed, before)
 
 
 async def _delete_each(
@@ -188,10 +188,10 @@ async def _delete_each(
     seen_records = await seen.find_many(tx, [message.uri for message in deletions.values()])
     outcomes: dict[int, IngestResult] = {}
     of_kind = {
-        place: apply_bulk.DeletedRecord(message, seen_records[message.uri]) for place, message in deletions.items()
+        index: apply_bulk.DeletedRecord(message, seen_records[message.uri]) for index, message in deletions.items()
     }
-    events = {place: one for place, one in of_kind.items() if one.message.collection in EVENTS}
-    replies = {place: one for place, one in of_kind.items() if one.message.collection in RSVPS}
+    events = {index: one for index, one in of_kind.items() if one.message.collection in EVENTS}
+    replies = {index: one for index, one in of_kind.items() if one.message.collection in RSVPS}
     outcomes.update(zip(events, await apply_bulk.delete_events(tx, context, batch, list(events.values())), strict=True))
     outcomes.update(zip(replies, await apply_bulk.delete_rsvps(tx, list(replies.values())), strict=True))
     return outcomes

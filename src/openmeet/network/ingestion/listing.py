@@ -99,12 +99,12 @@ async def _of_collection(
     cursor: str | None = None
     for _ in range(MAX_PAGES):
         await spend_on_home(network, spend_on_host, did)
-        answer = await client.download(
+        response = await client.download(
             "com.atproto.repo.listRecords",
             {"repo": did, "collection": collection, "limit": PAGE, "cursor": cursor},
             max_bytes=MAX_PAGE_BYTES,
         )
-        page = json_form.decode_object(answer.body)
+        page = json_form.decode_object(response.body)
         records = page.get("records")
         if not isinstance(records, list):
             raise Malformed("page", records, "it has no list of records")

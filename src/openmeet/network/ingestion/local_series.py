@@ -177,10 +177,12 @@ def _changed(now: tuple[datetime, ...], was: tuple[datetime, ...], stated: tuple
 
 def _rule_in(record: Mapping[str, Value], event: Event) -> Pattern | None:
     """Return the rule in a record of this date; None if there is none, or if it is not supported."""
-    zone, place = event.time_zone, event.place_in_series
-    if place is None:
+    zone, place_in_series = event.time_zone, event.place_in_series
+    if place_in_series is None:
         return None
-    native_rule = read_native(record, event.title, "", zone, instant_of(original_of(place.original_date), zone))
+    native_rule = read_native(
+        record, event.title, "", zone, instant_of(original_of(place_in_series.original_date), zone)
+    )
     return None if native_rule is None else native_rule.timing.pattern
 
 

@@ -40,17 +40,17 @@ async def release(tx: Transaction, waited_for: set[str], uris: Sequence[str]) ->
 async def follow_record(tx: Transaction, made: Mapping[str, EventId]) -> None:
     """Move the RSVPs of events to these new records (by URI) from their previous ones."""
     for uri in await seen.answered_among(tx, sorted(made)):
-        dids = dict.fromkeys(answer.did for answer in await seen.effective_rsvps(tx, uri))
+        dids = dict.fromkeys(rsvp_record.did for rsvp_record in await seen.effective_rsvps(tx, uri))
         await rsvps.derive_each(tx, [PersonAndEvent(Did(did), uri, made[uri]) for did in dids])
 
 
 async def apply_pending(tx: Transaction, event_ids: Mapping[str, EventId], *, only: str | None = None) -> None:
     """Count the pending RSVPs of these events (by URI), in order of first arrival. ``only``: restrict to this DID."""
     waiting = await seen.parked_for(tx, sorted(event_ids))
-    waiting = [answer for answer in waiting if only in {None, answer.did}]
-    await seen.count_in(tx, [answer.uri for answer in waiting])
-    await quarantine.release(tx, FailedStep.COUNT, [answer.uri for answer in waiting])
-    pairs = dict.fromkeys((answer.did, answer.subject_uri or "") for answer in waiting)
+    waiting = [rsvp_record for rsvp_record in waiting if only in {None, rsvp_record.did}]
+    await seen.count_in(tx, [rsvp_record.uri for rsvp_record in waiting])
+    await quarantine.release(tx, FailedStep.COUNT, [rsvp_record.uri for rsvp_record in waiting])
+    pairs = dict.fromkeys((rsvp_record.did, rsvp_record.subject_uri or "") for rsvp_record in waiting)
     await rsvps.derive_each(tx, [PersonAndEvent(Did(did), subject, event_ids[subject]) for did, subject in pairs])
 
 

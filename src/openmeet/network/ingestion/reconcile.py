@@ -233,8 +233,8 @@ async def _proven(
         while remaining_uris:
             proofs = await fetch_proven_each(network, remaining_uris, asking.spend_on_host, listing.records)
             messages += proofs.messages
-            answered = {one.uri for one in proofs.messages} | {one.uri for one in proofs.failed}
-            remaining_uris = [uri for uri in remaining_uris if uri not in answered]
+            processed_uris = {one.uri for one in proofs.messages} | {one.uri for one in proofs.failed}
+            remaining_uris = [uri for uri in remaining_uris if uri not in processed_uris]
             asking.progress(min(len(uris), start + BATCH) - len(remaining_uris), len(uris))
             await _wait_or_raise(asking, proofs.ended_by)
     return messages

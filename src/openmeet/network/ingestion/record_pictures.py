@@ -107,12 +107,12 @@ class RecordPictures:
             if pds is None:
                 raise NotFound(IngestionReason.NO_PDS)
             client = XrpcClient(self._network.http, self._network.clock, pds)
-            answer = await client.download(
+            response = await client.download(
                 "com.atproto.sync.getBlob", {"did": did, "cid": cid}, max_bytes=MAX_UPLOAD_BYTES
             )
-            if str(Cid.for_raw(answer.body)) != cid:
+            if str(Cid.for_raw(response.body)) != cid:
                 raise NotFound(IngestionReason.OTHER_BYTES)
             # The work counts against the author's quota, because the visitor of the page did not upload the picture.
-            made = await self._workers.run(partial(prepare, answer.body), holders=[QuotaHolder(f"did:{did}")])
+            made = await self._workers.run(partial(prepare, response.body), holders=[QuotaHolder(f"did:{did}")])
         for (size, format_), body in made.bodies.items():
             await put(self.store, blob_key(cid, size, format_), body)

@@ -104,15 +104,15 @@ async def derive_each(tx: Transaction, people_and_events: Sequence[PersonAndEven
     pairs = [(one.subject_uri, one.did) for one in people_and_events if one.did in strangers]
     effective = await seen.effective_answers(tx, pairs, sorted(RSVPS))
     recorded_rsvps: dict[int, RecordedRsvp] = {}
-    for place, one in enumerate(people_and_events):
+    for index, one in enumerate(people_and_events):
         counts = effective.get((one.subject_uri, one.did))
         if one.did in strangers and counts is not None:
             answer = _answer_of(counts, one.read)
-            recorded_rsvps[place] = RecordedRsvp(
+            recorded_rsvps[index] = RecordedRsvp(
                 one.event_id, strangers[one.did], counts.uri, answer, counts.first_seen_at
             )
     unprocessed = await network_rsvps.apply_each(tx, list(recorded_rsvps.values()))
-    for place, one in enumerate(people_and_events):
+    for index, one in enumerate(people_and_events):
         if one.did not in strangers:
             await derive(
                 tx,
@@ -121,8 +121,8 @@ async def derive_each(tx: Transaction, people_and_events: Sequence[PersonAndEven
                 event_id=one.event_id,
                 read=one.read,
             )
-        elif place in recorded_rsvps and recorded_rsvps[place].pair in unprocessed:
-            await _apply(tx, one.did, one.subject_uri, recorded_rsvps[place])
+        elif index in recorded_rsvps and recorded_rsvps[index].pair in unprocessed:
+            await _apply(tx, one.did, one.subject_uri, recorded_rsvps[index])
 
 
 def is_stranger(identities_of_one: Sequence[Identity]) -> bool:

@@ -101,15 +101,15 @@ async def list_page(
     below, _, cursor = after.partition(_BEHIND_THE_KEY)
     if not _is_key(below):
         below, cursor = "", ""
-    answer = await client.query(
+    response = await client.query(
         "com.atproto.repo.listRecords",
         {"repo": identity.did, "collection": collection, "limit": PAGE, "cursor": cursor or None},
     )
-    listed = answer.get("records")
+    listed = response.get("records")
     entries = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
     at_server = {parse_at_uri(str(one["uri"])): one for one in entries if _is_of(one.get("uri"), identity, collection)}
     keys = [str(uri.rkey) for uri in at_server]
-    following = answer.get("cursor")
+    following = response.get("cursor")
     goes_on = isinstance(following, str) and bool(following) and bool(keys)
     # A deleted record can be placed only if the server lists keys in order, or if there is only one page.
     in_order = keys == sorted(keys, reverse=True)

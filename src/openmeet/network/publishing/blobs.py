@@ -88,10 +88,10 @@ async def upload(client: XrpcClient, blob: Blob) -> None:
     Raises PictureTooLarge if the PDS does not accept that many bytes, and the errors of the call.
     """
     try:
-        answer = await client.upload("com.atproto.repo.uploadBlob", blob.body, blob.media.mime_type)
+        response = await client.upload("com.atproto.repo.uploadBlob", blob.body, blob.media.mime_type)
     except TooLarge as refused:
         raise PictureTooLarge(len(blob.body)) from refused
-    stored = answer.get("blob")
+    stored = response.get("blob")
     reference = stored.get("ref") if isinstance(stored, dict) else None
     cid = reference.get("$link") if isinstance(reference, dict) else None
     if cid != str(blob.media.cid):

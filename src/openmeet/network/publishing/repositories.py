@@ -43,8 +43,8 @@ async def repository_for_rsvp(
     dids = [one.did for one in identities]
     seen_records = await seen.answers_of(reader, subject_uri=subject_uri, dids=dids, collections=[RSVP])
     if not publication.may_exist_remotely:
-        answered = next((one for one in identities if seen_records and one.did == seen_records[0].did), None)
-        return answered or await target_repository(reader, UserId(publication.user_id), publication)
+        answered_with = next((one for one in identities if seen_records and one.did == seen_records[0].did), None)
+        return answered_with or await target_repository(reader, UserId(publication.user_id), publication)
     home = await target_repository(reader, UserId(publication.user_id), publication)
     if (
         not seen_records

@@ -47,17 +47,17 @@ class WriteReceipt:
 async def get_record(client: XrpcClient, uri: AtUri) -> CurrentRecord | None:
     """Return the record as the PDS has it, or None. Raises Refused if it cannot be written back without loss."""
     try:
-        answer = await client.query(
+        response = await client.query(
             "com.atproto.repo.getRecord",
             {"repo": uri.authority, "collection": str(uri.collection), "rkey": str(uri.rkey)},
         )
     except NotFound:
         return None
     try:
-        record = json_form.from_json(answer.get("value"))
+        record = json_form.from_json(response.get("value"))
     except Malformed as wrong:
         raise Refused(PublicationReason.RECORD_LOSSY) from wrong
-    cid = answer.get("cid")
+    cid = response.get("cid")
     if not isinstance(record, dict) or not isinstance(cid, str):
         raise RemoteFailed(PublicationReason.ANSWER_WITHOUT_RECORD)
     body = cbor.encode(record)
@@ -72,7 +72,7 @@ async def put_record(client: XrpcClient, uri: AtUri, record: dict[str, Value], *
 
     Raises Conflict (``InvalidSwap``) if the repository has another version.
     """
-    answer = await client.procedure(
+    response = await client.procedure(
         "com.atproto.repo.putRecord",
         {
             "repo": uri.authority,
@@ -82,7 +82,7 @@ async def put_record(client: XrpcClient, uri: AtUri, record: dict[str, Value], *
             "swapRecord": swap,
         },
     )
-    return _stored(answer)
+    return _stored(response)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +106,11 @@ async def apply_creates(
         }
         for uri, record in creates
     ]
-    answer = await client.procedure(_APPLY, {"repo": did, "writes": writes})
-    results = answer.get("results")
+    response = await client.procedure(_APPLY, {"repo": did, "writes": writes})
+    results = response.get("results")
     listed = results if isinstance(results, list) and len(results) == len(writes) else []
     cids = [one.get("cid") if isinstance(one, dict) else None for one in listed] or [None] * len(creates)
-    return AppliedCreates(tuple(cid if isinstance(cid, str) else None for cid in cids), _rev(answer))
+    return AppliedCreates(tuple(cid if isinstance(cid, str) else None for cid in cids), _rev(response))
 
 
 async def delete_record(client: XrpcClient, uri: AtUri, *, expected: str | None) -> str | None:
@@ -136,22 +136,22 @@ async def delete_version(client: XrpcClient, uri: AtUri, cid: str) -> str | None
 
 async def _delete(client: XrpcClient, uri: AtUri, swap: str | None) -> str | None:
     swap_parameters = {} if swap is None else {"swapRecord": swap}
-    answer = await client.procedure(
+    response = await client.procedure(
         "com.atproto.repo.deleteRecord",
         {"repo": uri.authority, "collection": str(uri.collection), "rkey": str(uri.rkey), **swap_parameters},
     )
-    return _rev(answer)
+    return _rev(response)
 
 
-def _stored(answer: dict[str, object]) -> WriteReceipt:
-    cid = answer.get("cid")
+def _stored(response: dict[str, object]) -> WriteReceipt:
+    cid = response.get("cid")
     if not isinstance(cid, str):
         raise RemoteFailed(PublicationReason.NOT_CONFIRMED)
-    return WriteReceipt(cid, _rev(answer))
+    return WriteReceipt(cid, _rev(response))
 
 
-def _rev(answer: dict[str, object]) -> str | None:
-    commit = answer.get("commit")
+def _rev(response: dict[str, object]) -> str | None:
+    commit = response.get("commit")
     rev = commit.get("rev") if isinstance(commit, dict) else None
     return rev if isinstance(rev, str) else None
 

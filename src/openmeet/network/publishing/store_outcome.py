@@ -43,12 +43,12 @@ async def store_published(
     version: RecordVersion,
     *,
     revision: int,
-    answered: InFlightWrite | None = None,
+    answered_write: InFlightWrite | None = None,
     lacks: Explanation | None = None,
 ) -> None:
     """Store that the PDS has this version: as a seen version, and as the new base of the publication.
 
-    ``answered``: the write that was just answered; it is no longer in flight once this outcome is stored. ``lacks``:
+    ``answered_write``: the write that was just answered; it is no longer in flight once this outcome is stored. ``lacks``:
     the requested content that is missing in the record, and why.
     """
     at = parse_at_uri(version.uri)
@@ -69,8 +69,8 @@ async def store_published(
         if not await _note_seen(tx, publication, message):
             overtaken_by = await _newer(tx, message)
         is_completed = await mark_published(tx, publication, version, revision=revision, lacks=lacks)
-        if is_completed and answered is not None:
-            await in_flight.delete_answered(tx, answered)
+        if is_completed and answered_write is not None:
+            await in_flight.delete_answered(tx, answered_write)
     if publication.kind is PublicationKind.RSVP and version.cid != publication.base_cid:
         publisher.count_rsvp("create" if publication.base_cid is None else "update", _status_in(version.body))
     if overtaken_by is not None:

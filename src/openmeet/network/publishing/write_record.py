@@ -136,7 +136,7 @@ async def store_response(
     ):
         version = RecordVersion(sent.uri, stored.rev, sent.cid, body)
         await store_outcome.store_published(
-            publisher, publication, version, revision=publication.revision, answered=sent, lacks=lacks
+            publisher, publication, version, revision=publication.revision, answered_write=sent, lacks=lacks
         )
         return
     # One of three things happened. No commit was made because nothing changed. Or the PDS stores other bytes than were
@@ -147,7 +147,7 @@ async def store_response(
         raise RemoteFailed(PublicationReason.NOT_READABLE_BACK)
     version = RecordVersion(sent.uri, rev_of(proven), str(proven.cid), proven.record)
     await store_outcome.store_published(
-        publisher, publication, version, revision=publication.revision, answered=sent, lacks=lacks
+        publisher, publication, version, revision=publication.revision, answered_write=sent, lacks=lacks
     )
 
 

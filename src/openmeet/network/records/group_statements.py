@@ -76,8 +76,8 @@ def write_acceptance(
     group_uri: str, member: Did, membership: StrongRef, role: str, now: Instant, previous: Mapping[str, Value] | None
 ) -> dict[str, Value]:
     """Build the group's acceptance of a member's statement. ``role``: a value of ``group.VALUE_OF``."""
-    answered: Value = _same_or_new((previous or {}).get("membership"), membership)
-    ours: dict[str, Value] = {"group": group_uri, "member": member, "membership": answered, "role": role}
+    membership_reference: Value = _same_or_new((previous or {}).get("membership"), membership)
+    ours: dict[str, Value] = {"group": group_uri, "member": member, "membership": membership_reference, "role": role}
     return _written(ACCEPTANCE, ours, now, previous)
 
 
@@ -111,13 +111,15 @@ def read_statement(collection: str, did: Did, record: object) -> GroupStatement:
     if parse_at_uri(group_uri).authority != did:
         raise Unmappable(RecordReason.NOT_GROUPS_REPOSITORY)
     if of_kind is ACCEPTANCE_COLLECTIONS:
-        member, answered = _did(record.get("member")), _record_uri(record.get("membership"))
+        member, membership_reference = _did(record.get("member")), _record_uri(record.get("membership"))
         if (
-            parse_at_uri(answered).authority != member
-            or parse_at_uri(answered).collection not in MEMBERSHIP_COLLECTIONS
+            parse_at_uri(membership_reference).authority != member
+            or parse_at_uri(membership_reference).collection not in MEMBERSHIP_COLLECTIONS
         ):
             raise Unmappable(RecordReason.NO_MATCHING_STATEMENT)
-        return GroupStatement(StatementKind.ACCEPTANCE, group_uri, member, role_of(record.get("role")), answered)
+        return GroupStatement(
+            StatementKind.ACCEPTANCE, group_uri, member, role_of(record.get("role")), membership_reference
+        )
     event = _record_uri(record.get("event"))
     if parse_at_uri(event).collection not in EVENTS:
         raise Unmappable(RecordReason.LISTS_NO_EVENT)

@@ -45,9 +45,9 @@ async def lock_row_of(tx: Transaction, kind: PublicationKind, subject_id: str) -
     if kind is PublicationKind.GROUP_EVENT:
         await event_queries.lock_for_update(tx, EventId(subject_id))
         return
-    answer = await attendance_queries.by_id(tx, AttendanceId(subject_id))
-    if answer is not None:
-        await event_queries.lock_for_update(tx, answer.event_id)
+    attendance = await attendance_queries.by_id(tx, AttendanceId(subject_id))
+    if attendance is not None:
+        await event_queries.lock_for_update(tx, attendance.event_id)
 
 
 async def _group_of(tx: Transaction, kind: PublicationKind, subject_id: str) -> GroupId | None:

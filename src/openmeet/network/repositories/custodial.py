@@ -175,12 +175,12 @@ async def _create_account(
     if custodial_pds.admin_authorization:
         body["inviteCode"] = await _create_invite_code(network, custodial_pds)
     try:
-        answer = await client.procedure("com.atproto.server.createAccount", body)
+        response = await client.procedure("com.atproto.server.createAccount", body)
     except (Refused, InvalidInput) as refused:
         if refused.name in _TAKEN:
             raise HandleTaken(RepositoryReason.HANDLE_TAKEN, name="HandleNotAvailable", handle=account.handle) from None
         raise
-    return _tokens(answer), account.handle
+    return _tokens(response), account.handle
 
 
 async def _is_taken_by_others(network: NetworkClients, custodial_pds: CustodialPds, account: CustodialAccount) -> bool:
@@ -211,8 +211,8 @@ async def _session_if_made(
 
 async def _create_invite_code(network: NetworkClients, custodial_pds: CustodialPds) -> str:
     client = admin_client(network, custodial_pds)
-    answer = await client.procedure("com.atproto.server.createInviteCode", {"useCount": 1})
-    code = answer.get("code")
+    response = await client.procedure("com.atproto.server.createInviteCode", {"useCount": 1})
+    code = response.get("code")
     if not isinstance(code, str):
         raise RemoteFailed(RepositoryReason.NO_INVITE_CODE)
     return code
@@ -220,8 +220,8 @@ async def _create_invite_code(network: NetworkClients, custodial_pds: CustodialP
 
 async def offered_domain(network: NetworkClients, pds_url: str) -> str:
     """Return the first domain on which a PDS offers handles, such as ``.town.example``."""
-    answer = await XrpcClient(network.http, network.clock, pds_url).query("com.atproto.server.describeServer")
-    domains = answer.get("availableUserDomains")
+    response = await XrpcClient(network.http, network.clock, pds_url).query("com.atproto.server.describeServer")
+    domains = response.get("availableUserDomains")
     first = domains[0] if isinstance(domains, list) and domains else None
     if not isinstance(first, str) or not first.startswith("."):
         raise RemoteFailed(RepositoryReason.NO_HANDLE_DOMAIN)
@@ -265,8 +265,8 @@ class PdsAdminCredentials:
         return False
 
 
-def _tokens(answer: dict[str, object]) -> BearerTokens:
-    did, access, refresh = answer.get("did"), answer.get("accessJwt"), answer.get("refreshJwt")
+def _tokens(response: dict[str, object]) -> BearerTokens:
+    did, access, refresh = response.get("did"), response.get("accessJwt"), response.get("refreshJwt")
     if not isinstance(did, str) or not isinstance(access, str) or not isinstance(refresh, str):
         raise RemoteFailed(RepositoryReason.NO_ACCOUNT_MADE)
     return BearerTokens(parse_did(did), access, refresh)

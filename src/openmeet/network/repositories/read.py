@@ -59,7 +59,7 @@ async def prove_record(network: NetworkClients, did: Did, collection: str, rkey:
     document = await network.dids.resolve(did)
     client = XrpcClient(network.http, network.clock, _pds_of(document), circuits=network.circuits)
     try:
-        answer = await client.download(
+        response = await client.download(
             "com.atproto.sync.getRecord",
             {"did": did, "collection": collection, "rkey": rkey},
             max_bytes=MAX_PROOF_BYTES,
@@ -67,11 +67,11 @@ async def prove_record(network: NetworkClients, did: Did, collection: str, rkey:
     except Refused as refused:
         raise not_served(refused) from refused
     try:
-        return verify_record_proof(answer.body, did=did, key=_key_of(document), path=path)
+        return verify_record_proof(response.body, did=did, key=_key_of(document), path=path)
     except Malformed:
         document = await network.dids.refresh(did)
     try:
-        return verify_record_proof(answer.body, did=did, key=_key_of(document), path=path)
+        return verify_record_proof(response.body, did=did, key=_key_of(document), path=path)
     except Malformed as wrong:
         raise BadRecordProof(RepositoryReason.BAD_PROOF, did=did, path=path) from wrong
 
@@ -92,8 +92,8 @@ async def download_repository(network: NetworkClients, did: Did, collections: Co
             with path.open("wb") as file:
                 async with client.stream(
                     "com.atproto.sync.getRepo", {"did": did}, max_bytes=MAX_REPOSITORY_BYTES
-                ) as answer:
-                    async for piece in answer.pieces():
+                ) as response:
+                    async for piece in response.pieces():
                         file.write(piece)
                 size = file.tell()
             repository = await network.workers.run(
@@ -120,12 +120,12 @@ async def account_status(network: NetworkClients, did: Did, pds: str) -> Account
     """
     client = XrpcClient(network.http, network.clock, pds, circuits=network.circuits)
     try:
-        answer = await client.query("com.atproto.sync.getRepoStatus", {"did": did})
+        response = await client.query("com.atproto.sync.getRepoStatus", {"did": did})
     except NotFound as absent:
         if absent.name != "RepoNotFound":
             raise RemoteFailed(RepositoryReason.NO_ACCOUNT_STATUS, did=did) from absent
         return AccountStatus(is_active=False, status=DELETED, rev=None)
-    active, status, rev = answer.get("active"), answer.get("status"), answer.get("rev")
+    active, status, rev = response.get("active"), response.get("status"), response.get("rev")
     return AccountStatus(
         is_active=active is True,
         status="active" if active is True else status if isinstance(status, str) else "inactive",
@@ -142,13 +142,13 @@ async def profile_name(network: NetworkClients, did: Did, pds: str) -> str | Non
     client = XrpcClient(network.http, network.clock, pds, circuits=network.circuits)
     profile = {"repo": did, "collection": PROFILE, "rkey": "self"}
     try:
-        answer = await client.query("com.atproto.repo.getRecord", profile)
+        response = await client.query("com.atproto.repo.getRecord", profile)
     except NotFound:
         return ""
     except Failure as away:
         log.info("profile.not_read", did=did, reason=away.why)
         return None
-    record = answer.get("value")
+    record = response.get("value")
     name = record.get("displayName") if isinstance(record, dict) else None
     plain = one_line(name.replace("\x00", "")) if isinstance(name, str) else ""
     return plain[:MAX_NAME].rstrip() if is_visible(plain) else ""
