@@ -20,12 +20,12 @@ async def apply(tx: Transaction, bridge: Bridge, matrix_room: str, event: JsonOb
     """Apply one event of a direct chat. The keeper replies to any message and then leaves, so each guess at a code
     requires a new invitation.
     """
-    read = content.incoming(event)
-    if not isinstance(read, content.IncomingMessage) or bridge.is_ours(read.sender):
+    incoming = content.incoming(event)
+    if not isinstance(incoming, content.IncomingMessage) or bridge.is_ours(incoming.sender):
         return
-    code = _CODE.fullmatch(read.text)
-    linked = None if code is None else await mirroring.link(tx, read.sender, code[1])
+    code = _CODE.fullmatch(incoming.text)
+    linked = None if code is None else await mirroring.link(tx, incoming.sender, code[1])
     if linked is not None:
-        await matrix_guests.become_person(tx, read.sender, linked)
+        await matrix_guests.become_person(tx, incoming.sender, linked)
     verb = "unlinked" if linked is None else "linked"
     await jobs.enqueue_again(tx, JobKind.MATRIX_CALL, [f"{verb} {matrix_room}"])

@@ -230,9 +230,12 @@ class _EntryDelivery:
         }
         event_by_reaction: dict[tuple[str, str], str] = {}
         for event in await bridge.keeper.reactions(room, target):
-            read = content.incoming(event)
-            if isinstance(read, content.IncomingReaction) and (part := bridge.random_part(read.sender)) is not None:
-                event_by_reaction[part, read.emoji] = read.event_id
+            incoming = content.incoming(event)
+            if (
+                isinstance(incoming, content.IncomingReaction)
+                and (part := bridge.random_part(incoming.sender)) is not None
+            ):
+                event_by_reaction[part, incoming.emoji] = incoming.event_id
         for key, event_id in event_by_reaction.items():
             if key not in speakers_by_reaction:
                 await bridge.keeper.redact(room, event_id, f"om-{bridge.tenant}-redact-{event_id}")
@@ -431,13 +434,13 @@ async def _end(bridge: Bridge, room: MirroredRoom) -> None:
         with speaking(bridge.language):
             notice = gettext("The chat is no longer mirrored to Matrix.")
         for event in await bridge.keeper.members(room.matrix_room_id):
-            read = content.incoming(event)
+            incoming = content.incoming(event)
             if (
-                isinstance(read, content.IncomingMembership)
-                and read.membership in {"join", "invite"}
-                and read.user_id != bridge.keeper.user_id
+                isinstance(incoming, content.IncomingMembership)
+                and incoming.membership in {"join", "invite"}
+                and incoming.user_id != bridge.keeper.user_id
             ):
-                await bridge.keeper.kick(room.matrix_room_id, read.user_id, notice)
+                await bridge.keeper.kick(room.matrix_room_id, incoming.user_id, notice)
     async with bridge.db.transaction() as tx:
         await store.set_matrix_room(tx, room.id, room.matrix_room_id, MirrorState.OFF)
 

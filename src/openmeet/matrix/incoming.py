@@ -51,8 +51,8 @@ async def apply(tx: Transaction, bridge: Bridge, room_id: RoomId, matrix_room: s
     """Apply an event; an event id that was seen before is ignored. Returns True if the Matrix room needs to be compared
     with its desired state.
     """
-    read = content.incoming(event)
-    if read is None or bridge.is_ours(read.sender) or await store.is_known(tx, room_id, read.event_id):
+    incoming = content.incoming(event)
+    if incoming is None or bridge.is_ours(incoming.sender) or await store.is_known(tx, room_id, incoming.event_id):
         return False
     sent_at = content.sent_at(event)
     if sent_at is not None and await store.is_older_than_adoption(tx, room_id, sent_at):
@@ -60,25 +60,25 @@ async def apply(tx: Transaction, bridge: Bridge, room_id: RoomId, matrix_room: s
     room = await room_queries.by_id(tx, room_id)
     if room is None:
         return False
-    user = await store.person_of_account(tx, read.sender)
-    if user is not None and await matrix_guests.is_only_guest(tx, room, read.sender, user):
+    user = await store.person_of_account(tx, incoming.sender)
+    if user is not None and await matrix_guests.is_only_guest(tx, room, incoming.sender, user):
         user = None
     # Only the time reported by our own homeserver is trusted.
-    is_local = read.sender.endswith(f":{bridge.homeserver.server_name}")
+    is_local = incoming.sender.endswith(f":{bridge.homeserver.server_name}")
     at = min(sent_at, tx.now) if sent_at is not None and is_local else tx.now
-    sender = _Sender(read.sender, None if user is None else Caller(user, ""), Instant(at))
-    match read:
+    sender = _Sender(incoming.sender, None if user is None else Caller(user, ""), Instant(at))
+    match incoming:
         case content.IncomingMessage() | content.IncomingReaction():
-            await _accept(tx, bridge, room, matrix_room, sender, read)
+            await _accept(tx, bridge, room, matrix_room, sender, incoming)
         case content.IncomingRedaction():
-            await _redaction(tx, bridge, room, sender, read)
+            await _redaction(tx, bridge, room, sender, incoming)
         case content.IncomingMembership():
             # A leave is accepted and stored. Any other change is compared with the access rights here and reverted if
             # it differs.
-            return await _membership(tx, room, sender, read)
+            return await _membership(tx, room, sender, incoming)
         case content.IncomingOther():
-            if read.kind == "m.room.encrypted":
-                await _undo(tx, matrix_room, read.event_id, ChatReason.NOT_ENCRYPTED_HERE())
+            if incoming.kind == "m.room.encrypted":
+                await _undo(tx, matrix_room, incoming.event_id, ChatReason.NOT_ENCRYPTED_HERE())
                 await jobs.enqueue(tx, JobKind.MATRIX_CALL, f"plain {matrix_room}")
                 return False
             return True
@@ -91,27 +91,27 @@ async def _accept(
     room: Room,
     matrix_room: str,
     sender: _Sender,
-    read: content.IncomingMessage | content.IncomingReaction,
+    incoming: content.IncomingMessage | content.IncomingReaction,
 ) -> None:
     """Store a message or reaction. If it is not allowed here, the keeper redacts it."""
     try:
-        if isinstance(read, content.IncomingReaction):
-            await _reaction(tx, bridge, room, sender, read)
-        elif read.replaces is not None:
+        if isinstance(incoming, content.IncomingReaction):
+            await _reaction(tx, bridge, room, sender, incoming)
+        elif incoming.replaces is not None:
             await _spend(bridge, sender, room, limits.CHANGES, limits.CHANGES_IN_ONE_ROOM)
-            if not await _edit(tx, room, sender, read):
-                await _undo(tx, matrix_room, read.event_id, ChatReason.WAITS_FOR_MODERATOR())
+            if not await _edit(tx, room, sender, incoming):
+                await _undo(tx, matrix_room, incoming.event_id, ChatReason.WAITS_FOR_MODERATOR())
         else:
             hourly = limits.messages_per_hour(bridge.messages_per_hour)
             await _spend(bridge, sender, room, (limits.MESSAGES_PER_MINUTE, hourly), limits.MESSAGES_IN_ONE_ROOM)
-            is_shown = await _message(tx, bridge, room, sender, read)
+            is_shown = await _message(tx, bridge, room, sender, incoming)
             if not is_shown:
                 # A message that waits for a moderator here must not be readable on Matrix before it is approved.
-                await _undo(tx, matrix_room, read.event_id, ChatReason.WAITS_FOR_MODERATOR())
-            elif read.picture is not None:
-                await jobs.enqueue(tx, JobKind.MATRIX_CALL, f"picture {matrix_room} {read.event_id}")
+                await _undo(tx, matrix_room, incoming.event_id, ChatReason.WAITS_FOR_MODERATOR())
+            elif incoming.picture is not None:
+                await jobs.enqueue(tx, JobKind.MATRIX_CALL, f"picture {matrix_room} {incoming.event_id}")
     except Failure as failure:
-        await _undo(tx, matrix_room, read.event_id, _public_reason(failure))
+        await _undo(tx, matrix_room, incoming.event_id, _public_reason(failure))
 
 
 # Everybody in the room can read why something was redacted, and must not learn that its author is muted.
@@ -144,28 +144,32 @@ async def _spend(bridge: Bridge, sender: _Sender, room: Room, own: Sequence[Limi
     await spend(bridge.counters, charges, now=sender.at)
 
 
-async def _message(tx: Transaction, bridge: Bridge, room: Room, sender: _Sender, read: content.IncomingMessage) -> bool:
+async def _message(
+    tx: Transaction, bridge: Bridge, room: Room, sender: _Sender, incoming: content.IncomingMessage
+) -> bool:
     """Store a message; returns False if it waits for a moderator."""
-    replied_to = await store.message_of(tx, room.id, read.reply_to) if read.reply_to else None
+    replied_to = await store.message_of(tx, room.id, incoming.reply_to) if incoming.reply_to else None
     before = None if replied_to is None else await message_queries.by_id(tx, replied_to)
     about = before.about if before is not None else await headings.default_heading(tx, room)
-    mentions = await _mentioned(tx, bridge, read.mentions)
+    mentions = await _mentioned(tx, bridge, incoming.mentions)
     if sender.caller is None:
         one = await guest_messages.send(
             tx,
             room.id,
             sender.address,
-            cleaned(read.text),
-            external_id=read.event_id,
+            cleaned(incoming.text),
+            external_id=incoming.event_id,
             about=about,
             reply_to=replied_to,
             mentions=mentions,
         )
     else:
-        new = NewMessage(text=cleaned(read.text), about=about, reply_to=replied_to, mentions=mentions)
+        new = NewMessage(text=cleaned(incoming.text), about=about, reply_to=replied_to, mentions=mentions)
         one, _ = await messages.send(tx, sender.caller, room.id, new)
-        await tx.execute("update chat_messages set external_id = :event where id = :id", event=read.event_id, id=one.id)
-    await store.note_sent(tx, room.id, one.number, None if one.is_held else read.event_id, by_delivery=False)
+        await tx.execute(
+            "update chat_messages set external_id = :event where id = :id", event=incoming.event_id, id=one.id
+        )
+    await store.note_sent(tx, room.id, one.number, None if one.is_held else incoming.event_id, by_delivery=False)
     return not one.is_held
 
 
@@ -180,23 +184,23 @@ async def _mentioned(tx: Transaction, bridge: Bridge, accounts: Sequence[str]) -
     return tuple(mentioned)
 
 
-async def _edit(tx: Transaction, room: Room, sender: _Sender, read: content.IncomingMessage) -> bool:
+async def _edit(tx: Transaction, room: Room, sender: _Sender, incoming: content.IncomingMessage) -> bool:
     """Store an edit. On Matrix anybody can send an edit of any event; only the author's own edits are accepted. Returns
     False if the new text waits for a moderator.
 
     Raises NotFound, Forbidden, Refused.
     """
-    target = await store.message_of(tx, room.id, read.replaces or "")
+    target = await store.message_of(tx, room.id, incoming.replaces or "")
     one = None if target is None else await message_queries.by_id(tx, target)
-    if one is None or one.external_id != read.replaces or not _wrote(sender, one):
+    if one is None or one.external_id != incoming.replaces or not _wrote(sender, one):
         raise Forbidden(ChatReason.AUTHOR_ONLY)
-    text = cleaned(read.text)
+    text = cleaned(incoming.text)
     if sender.caller is None:
         changed = await guest_messages.edit(tx, sender.address, one.id, text)
     else:
         changed = await messages.edit(tx, sender.caller, one.id, text)
     if changed.revision != one.revision:
-        await _note_last_sent(tx, replace(changed, room_id=room.id), None if changed.is_held else read.event_id)
+        await _note_last_sent(tx, replace(changed, room_id=room.id), None if changed.is_held else incoming.event_id)
     return not changed.is_held
 
 
@@ -211,30 +215,30 @@ async def _note_last_sent(tx: Transaction, one: ChatMessage, event_id: str | Non
 
 
 async def _reaction(
-    tx: Transaction, bridge: Bridge, room: Room, sender: _Sender, read: content.IncomingReaction
+    tx: Transaction, bridge: Bridge, room: Room, sender: _Sender, incoming: content.IncomingReaction
 ) -> None:
-    target = await store.message_of(tx, room.id, read.target)
+    target = await store.message_of(tx, room.id, incoming.target)
     if target is None:
         # The target is not stored here: it was sent before mirroring began, or was refused.
         return
     await _spend(bridge, sender, room, limits.CHANGES, limits.CHANGES_IN_ONE_ROOM)
     if sender.caller is None:
-        await guest_messages.react(tx, sender.address, target, read.emoji, read.event_id)
+        await guest_messages.react(tx, sender.address, target, incoming.emoji, incoming.event_id)
     else:
-        await reactions.react(tx, sender.caller, target, read.emoji, external_id=read.event_id)
+        await reactions.react(tx, sender.caller, target, incoming.emoji, external_id=incoming.event_id)
 
 
 async def _redaction(
-    tx: Transaction, bridge: Bridge, room: Room, sender: _Sender, read: content.IncomingRedaction
+    tx: Transaction, bridge: Bridge, room: Room, sender: _Sender, incoming: content.IncomingRedaction
 ) -> None:
     """Retract the message if its author redacted it; remove it if a moderator did. Delivery then redacts its edits as
     well.
     """
-    target: ChatMessageId | None = await store.message_of(tx, room.id, read.target)
+    target: ChatMessageId | None = await store.message_of(tx, room.id, incoming.target)
     one = None if target is None else await message_queries.by_id(tx, target)
     moderates = sender.caller is not None and await access(tx, room.id, sender.caller.user_id) is Access.MODERATE
     if one is None:
-        made = await reactions.from_matrix(tx, room.id, read.target)
+        made = await reactions.from_matrix(tx, room.id, incoming.target)
         if made is not None and (moderates or made.is_by(sender.address, sender.caller)):
             await reactions.drop(tx, made)
         return
@@ -247,24 +251,24 @@ async def _redaction(
             await messages.retract(tx, sender.caller, one.id)
     elif sender.caller is not None and moderates:
         with speaking(bridge.language):
-            reason = read.reason or gettext("Removed in Matrix")
+            reason = incoming.reason or gettext("Removed in Matrix")
         await messages.remove(tx, sender.caller, one.id, reason, bridge.sealer)
 
 
-async def _membership(tx: Transaction, room: Room, sender: _Sender, read: content.IncomingMembership) -> bool:
+async def _membership(tx: Transaction, room: Room, sender: _Sender, incoming: content.IncomingMembership) -> bool:
     """Apply a membership change; returns whether the Matrix room needs to be compared. If a moderator kicks a guest on
     Matrix, the guest is removed here.
     """
-    if read.user_id == read.sender:
-        if read.membership == "leave":
+    if incoming.user_id == incoming.sender:
+        if incoming.membership == "leave":
             if sender.caller is not None:
                 await matrix_choices.note_leaving(tx, room.id, sender.caller.user_id)
-            await matrix_guests.note_presence(tx, room.id, read.user_id, matrix_guests.GuestPresence.LEFT)
+            await matrix_guests.note_presence(tx, room.id, incoming.user_id, matrix_guests.GuestPresence.LEFT)
             return False
         return True
-    if read.membership == "leave" and sender.caller is not None:
+    if incoming.membership == "leave" and sender.caller is not None:
         try:
-            await matrix_guests.remove(tx, sender.caller, room.id, read.user_id, read.reason)
+            await matrix_guests.remove(tx, sender.caller, room.id, incoming.user_id, incoming.reason)
         except (Forbidden, NotFound):
             # The sender has no right to do this here, so the change is reverted.
             return True

@@ -160,16 +160,16 @@ async def fetch(bridge: Bridge, matrix_room: str, event_id: str) -> None:
         room = await store.room_of(reader, matrix_room)
         message = None if room is None else await _line_of(reader, room, event_id)
     event = None if message is None else await bridge.keeper.event(matrix_room, event_id)
-    read = content.incoming(event)
-    if message is None or not isinstance(read, content.IncomingMessage) or read.picture is None:
+    incoming = content.incoming(event)
+    if message is None or not isinstance(incoming, content.IncomingMessage) or incoming.picture is None:
         return
     if not await _may_try(bridge, message.room_id):
         return
-    stored = await _stored(bridge, message, read.picture.uri)
+    stored = await _stored(bridge, message, incoming.picture.uri)
     if stored is None:
         return
     async with bridge.db.transaction() as tx:
-        await _show(tx, message, stored, read.picture.caption)
+        await _show(tx, message, stored, incoming.picture.caption)
 
 
 async def _line_of(reader: Reader, room: RoomId, event_id: str) -> ChatMessage | None:

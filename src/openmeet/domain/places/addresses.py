@@ -57,14 +57,14 @@ class StreetAddress(msgspec.Struct, frozen=True):
 
 def addresses_in(document: object, kind: GeocoderKind) -> list[StreetAddress]:
     """The addresses in a response, in order, without repeated lines."""
-    read: Callable[[object], StreetAddress | None]
+    parse_entry: Callable[[object], StreetAddress | None]
     if kind is GeocoderKind.PHOTON:
-        entries, read = _mapping(document).get("features"), _of_photon
+        entries, parse_entry = _mapping(document).get("features"), _of_photon
     else:
-        entries, read = document, _of_nominatim
+        entries, parse_entry = document, _of_nominatim
     addresses: dict[str, StreetAddress] = {}
     for entry in entries[:_MOST_READ] if isinstance(entries, list) else ():
-        address = read(entry)
+        address = parse_entry(entry)
         if address is not None and address.line:
             addresses.setdefault(address.line, address)
     return list(addresses.values())[:MAX_ADDRESSES]

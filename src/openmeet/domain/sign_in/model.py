@@ -149,10 +149,10 @@ def is_right(key: SigningKey, challenge: Challenge, typed: str, now: Instant) ->
 
     Case, spaces and hyphens do not matter, and look-alike characters are replaced.
     """
-    read = re.sub(r"[\s-]", "", typed).upper().translate(_LOOK_ALIKES)
+    code = re.sub(r"[\s-]", "", typed).upper().translate(_LOOK_ALIKES)
     # Only the newest key counts: a code is valid only for minutes, and each further key would make one more guess
     # right.
-    same = hmac.compare_digest(code_of(key, challenge.id).encode(), read.encode())
+    same = hmac.compare_digest(code_of(key, challenge.id).encode(), code.encode())
     return same and _is_live(challenge, now)
 
 

@@ -122,16 +122,16 @@ class Lookups:
                 self._drop(did, 0, "its identity was not resolved in time")
                 return
             while author.frames:
-                read = await self._read(author.frames[0], did, identity)
-                if isinstance(read, IdentityLookup):
-                    ask = read
+                result = await self._read(author.frames[0], did, identity)
+                if isinstance(result, IdentityLookup):
+                    ask = result
                     break
                 if self._authors.get(did) is not author:
                     return
                 pending_commit = author.frames.popleft()
                 author.lane.frames -= 1
                 author.lane.size -= len(pending_commit.frame)
-                self._done(pending_commit, did, read)
+                self._done(pending_commit, did, result)
         del self._authors[did]
 
     async def _identity(self, did: Did, ask: IdentityLookup) -> AuthorIdentity:

@@ -236,24 +236,24 @@ class RepoStream:
             return NOTHING
         if self._is_dropped(did):
             return NOTHING
-        read = await self._judge(pending_commit, did, AuthorIdentity(self._consumer.verifier.dids.known(did)))
-        if isinstance(read, IdentityLookup):
-            self._lookups.hold(did, pending_commit, read)
+        result = await self._judge(pending_commit, did, AuthorIdentity(self._consumer.verifier.dids.known(did)))
+        if isinstance(result, IdentityLookup):
+            self._lookups.hold(did, pending_commit, result)
             return NOTHING
-        return read
+        return result
 
     async def _judge(
         self, pending_commit: PendingCommit, did: Did, identity: AuthorIdentity
     ) -> FrameResult | IdentityLookup:
-        read = await read_message(
+        result = await read_message(
             self._consumer.verifier, pending_commit.message, lambda: self._state_of(did), identity, sender=self._sender
         )
-        if isinstance(read, FrameResult) and read.state is not None:
-            self._known[did] = read.state
-        return read
+        if isinstance(result, FrameResult) and result.state is not None:
+            self._known[did] = result.state
+        return result
 
-    def _on_read(self, pending_commit: PendingCommit, did: Did, read: FrameResult) -> None:
-        self._looked_up.append((pending_commit, did, read))
+    def _on_read(self, pending_commit: PendingCommit, did: Did, result: FrameResult) -> None:
+        self._looked_up.append((pending_commit, did, result))
         self._something.set()
 
     def _on_crash(self, error: BaseException) -> None:
@@ -295,21 +295,21 @@ class RepoStream:
         return batch
 
     async def _deliver(self, batch: Sequence[_Item], beside: Sequence[tuple[PendingCommit, Did, FrameResult]]) -> None:
-        reads = [(pending_commit.seq, did, pending_commit.frame, read) for pending_commit, did, read in beside]
+        reads = [(pending_commit.seq, did, pending_commit.frame, result) for pending_commit, did, result in beside]
         reads += [(item.seq, Did(item.did), item.frame, item.reading.result()) for item in batch]
         account_states: dict[str, AccountState] = {}
         refused: list[RejectedFrame] = []
         messages: list[RecordMessage | Hint] = []
-        for seq, did, frame, read in reads:
-            if read.refusal:
-                refused.append(RejectedFrame(self._url, seq or None, did or None, read.refusal, frame))
+        for seq, did, frame, result in reads:
+            if result.refusal:
+                refused.append(RejectedFrame(self._url, seq or None, did or None, result.refusal, frame))
                 self._consumer.counting.frames_rejected.inc()
-                log.warning("frame.rejected", source=self._url, seq=seq, did=did, reason=read.refusal)
-            if read.state is not None:
-                account_states[did] = _newer(account_states.get(did), read.state)
-                if read.state.known is not None:
+                log.warning("frame.rejected", source=self._url, seq=seq, did=did, reason=result.refusal)
+            if result.state is not None:
+                account_states[did] = _newer(account_states.get(did), result.state)
+                if result.state.known is not None:
                     self._consumer.interests.followed.add(did)
-            messages += read.messages
+            messages += result.messages
         await deliver(self._consumer.delivering, self._consumer.interests, messages)
         for _ in beside:
             self._looked_up.popleft()

@@ -182,7 +182,7 @@ async def put_each_rsvp(tx: Transaction, batch: Batch, puts: Sequence[RsvpUpdate
     pairs: list[PersonAndEvent] = []
     parked: list[str] = []
     for one, version, event_id in zip(puts, versions, event_ids, strict=True):
-        message, read, seen_record = one.parsed.message, one.parsed.rsvp, one.seen_record
+        message, rsvp, seen_record = one.parsed.message, one.parsed.rsvp, one.seen_record
         is_known = seen_record is not None and seen_record.cid == message.cid and seen_record.state is version.state
         if message.uri not in newest:
             await reevaluate.reconsider_with(tx, message, seen_record)
@@ -206,13 +206,13 @@ async def put_each_rsvp(tx: Transaction, batch: Batch, puts: Sequence[RsvpUpdate
                 event_id=await by_record.id_with(tx, seen_record.subject_uri),
                 after_rev=seen_record.rev if message.is_read else message.rev,
             )
-        if read is None:
+        if rsvp is None:
             outcomes.append(IngestResult.RAW)
         elif event_id is None:
-            parked.append(str(read.subject))
+            parked.append(str(rsvp.subject))
             outcomes.append(IngestResult.PARKED if version.state is RecordState.PARKED else IngestResult.RAW)
         else:
-            pairs.append(PersonAndEvent(message.did, str(read.subject), event_id, (message.cid or "", read)))
+            pairs.append(PersonAndEvent(message.did, str(rsvp.subject), event_id, (message.cid or "", rsvp)))
             outcomes.append(IngestResult.APPLIED)
     await pending.enqueue_fetches(tx, batch.waited_for, parked)
     await rsvps.derive_each(tx, pairs)
@@ -236,9 +236,9 @@ async def _versions(
     waiting = await seen.parked_of(tx, early)
     versions: list[seen.RecordUpdate] = []
     for one, event_id in zip(puts, event_ids, strict=True):
-        message, read = one.parsed.message, one.parsed.rsvp
+        message, rsvp = one.parsed.message, one.parsed.rsvp
         state, reason = RecordState.RAW, one.parsed.reason
-        if read is not None:
+        if rsvp is not None:
             if event_id is not None:
                 state = RecordState.MAPPED
             elif one.seen_record is not None and one.seen_record.state is RecordState.PARKED:
@@ -248,7 +248,7 @@ async def _versions(
                 state = RecordState.PARKED
             else:
                 reason = RecordReason.TOO_MANY_PENDING()
-        precedence = "" if read is None else read.precedence
+        precedence = "" if rsvp is None else rsvp.precedence
         versions.append(seen.RecordUpdate(message, state, reason, one.parsed.subject_uri, precedence))
     return versions
 

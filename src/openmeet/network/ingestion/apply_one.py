@@ -149,8 +149,8 @@ async def _put_event(
     is_echo: bool,
 ) -> IngestResult:
     """Apply an event record that we also write."""
-    message, read = parsed.message, parsed.event
-    state = RecordState.RAW if read is None else RecordState.MAPPED
+    message, parsed_event = parsed.message, parsed.event
+    state = RecordState.RAW if parsed_event is None else RecordState.MAPPED
     is_newest = await seen.put(tx, message, state=state, reason=parsed.reason, subject_uri=parsed.subject_uri)
     if not is_newest and not is_echo:
         if seen_record is not None and seen_record.cid == message.cid:
@@ -169,19 +169,19 @@ async def _put_event(
         return IngestResult.ECHO
     if seen_record is not None and seen_record.cid == message.cid and seen_record.state is state:
         return IngestResult.KNOWN
-    if read is None:
+    if parsed_event is None:
         return IngestResult.RAW
     before = None if seen_record is None and publication is None else await by_record.find(tx, message.uri)
-    event_id = await events.apply_record(tx, context, events.version_of(message), read.event, publication)
+    event_id = await events.apply_record(tx, context, events.version_of(message), parsed_event.event, publication)
     if (
         publication is not None
         and publication.kind is PublicationKind.EVENT
         and Flag.NATIVE_RECURRENCE in batch.switches
     ):
         await local_series.apply_rule_of_date(
-            tx, context, events.version_of(message), read.event, publication, event_id
+            tx, context, events.version_of(message), parsed_event.event, publication, event_id
         )
-    await origins.raise_revision_to_counter(tx, context.instance, read.origin, event_id)
+    await origins.raise_revision_to_counter(tx, context.instance, parsed_event.origin, event_id)
     if before is not None:
         await notify.of_change(tx, before, event_id, message.rev)
     await pending.release(tx, batch.waited_for, [message.uri])
@@ -198,8 +198,8 @@ async def _put_series(
     is_echo: bool,
 ) -> IngestResult:
     """Apply a series record of somebody else, or a superseded record of one of our series."""
-    message, read = parsed.message, parsed.series
-    state = RecordState.RAW if read is None else RecordState.MAPPED
+    message, parsed_series = parsed.message, parsed.series
+    state = RecordState.RAW if parsed_series is None else RecordState.MAPPED
     is_newest = await seen.put(tx, message, state=state, reason=parsed.reason, subject_uri=message.uri)
     if is_echo:
         return IngestResult.ECHO
@@ -209,11 +209,13 @@ async def _put_series(
         if not publication.is_pending and message.cid is not None and message.body is not None:
             await publication_echoes.adopt(tx, version_of(message))
         return IngestResult.APPLIED
-    if read is None:
+    if parsed_series is None:
         return IngestResult.RAW
     if message.uri in batch.superseded_uris:
         return IngestResult.APPLIED
-    await remote_series.apply_record(tx, did=message.did, uri=message.uri, read=read, appeared=batch.changed_series)
+    await remote_series.apply_record(
+        tx, did=message.did, uri=message.uri, parsed_series=parsed_series, changed_series=batch.changed_series
+    )
     return IngestResult.APPLIED
 
 
@@ -260,8 +262,8 @@ async def _reattach(
     version = None if newest is None else events.version_seen(newest)
     if newest is None or version is None or publication is None or newest.cid == publication.base_cid:
         return
-    read = read_event(version.collection, cbor.decode(version.body), rkey=version.rkey, indexed_at=tx.now)
-    await events.apply_record(tx, context, version, read.event, publication)
+    parsed_event = read_event(version.collection, cbor.decode(version.body), rkey=version.rkey, indexed_at=tx.now)
+    await events.apply_record(tx, context, version, parsed_event.event, publication)
 
 
 async def _delete(

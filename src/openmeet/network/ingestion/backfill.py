@@ -200,13 +200,13 @@ async def apply_export(
     has.
     """
     listing = Listing(rev, {message.uri: message.cid or "" for message in messages})
-    read = await apply_each(db, context, messages)
+    applied = await apply_each(db, context, messages)
     for _ in range(MOST_COMPARISONS):
         missing = await _missing_records(db, did, rev, CONCERNING, listing.cids.keys())
         deletions_result = await apply_each(
-            db, context, [_deleted(uri, rev) for uri in missing], room=MOST_QUARANTINED - len(read.failed)
+            db, context, [_deleted(uri, rev) for uri in missing], room=MOST_QUARANTINED - len(applied.failed)
         )
-        result = ApplyResult(read.is_whole, [*read.failed, *deletions_result.failed])
+        result = ApplyResult(applied.is_whole, [*applied.failed, *deletions_result.failed])
         # Older messages cannot change what was applied at this rev.
         read_uris = frozenset([*listing.cids, *missing])
         if await mark_read(db, did, RepositoryRead(rev, len(messages), result, len(missing), listing, read_uris)):

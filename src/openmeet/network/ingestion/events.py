@@ -80,7 +80,7 @@ async def apply_record(
     tx: Transaction,
     context: IngestionContext,
     version: RecordVersion,
-    read: NetworkEvent,
+    network_event: NetworkEvent,
     publication: Publication | None,
 ) -> EventId:
     """Make the event match the newest version of its record. Edits made here in the meantime are merged, not lost.
@@ -91,20 +91,20 @@ async def apply_record(
     superseded = await _superseded_record(tx, version.uri, publication)
     if superseded is not None:
         if publication is not None and moment_of_rev(version.rev, tx.now) < superseded.created_at:
-            await _merge_earlier_version(tx, context, version, read, publication, superseded)
+            await _merge_earlier_version(tx, context, version, network_event, publication, superseded)
         await _keep_superseded(tx, version, superseded, publication)
         return EventId(superseded.subject_id)
     if publication is None:
         author_id, is_here = await identities.author_for_did(tx, version.did)
         event_id = await _apply_with_consequences(
-            tx, uri=version.uri, cid=version.cid, author_id=author_id, event=without_own_links(read, context)
+            tx, uri=version.uri, cid=version.cid, author_id=author_id, event=without_own_links(network_event, context)
         )
         await enqueue_detection(tx, [(author_id, is_here)])
         return event_id
     event = await event_queries.lock_for_update(tx, EventId(publication.subject_id))
     if event is None:
         raise LookupError(f"publication of an event that is not here: {publication.subject_id}")
-    await _merge_with_edits(tx, context, version, read, publication, event)
+    await _merge_with_edits(tx, context, version, network_event, publication, event)
     return event.id
 
 

@@ -69,7 +69,7 @@ async def apply_rule_of_date(
     tx: Transaction,
     context: IngestionContext,
     version: RecordVersion,
-    read: NetworkEvent,
+    network_event: NetworkEvent,
     publication: Publication,
     event_id: EventId,
 ) -> None:
@@ -87,7 +87,7 @@ async def apply_rule_of_date(
     series = await queries.lock(tx, SeriesId(event.place_in_series.series_id))
     if series is None or not await _is_theirs(tx, version, series):
         return
-    refusal = await _why_not(tx, context, version, read, event, base, stated, was)
+    refusal = await _why_not(tx, context, version, network_event, event, base, stated, was)
     if refusal is None and stated is not None:
         refusal = await _revise(tx, series, event.place_in_series.original_date, was, stated)
     if refusal is not None:
@@ -114,7 +114,7 @@ async def _why_not(
     tx: Transaction,
     context: IngestionContext,
     version: RecordVersion,
-    read: NetworkEvent,
+    network_event: NetworkEvent,
     event: Event,
     base: Mapping[str, Value],
     stated: Pattern | None,
@@ -124,7 +124,7 @@ async def _why_not(
     if stated is None:
         return RecordReason.RULE_NOT_SUPPORTED()
     before = read_event(EVENT, {**base, "$type": EVENT}, rkey=version.rkey, indexed_at=event.created_at).event
-    if (before.starts_at, before.time_zone) != (read.starts_at, read.time_zone):
+    if (before.starts_at, before.time_zone) != (network_event.starts_at, network_event.time_zone):
         return RecordReason.DATE_MOVED()
     part = await series_part(tx, event, context.instance)
     if part is None or dict(part.native) != _fields(was):
@@ -221,20 +221,20 @@ _TEMPLATE: Final[Mapping[str, str]] = {"name": "title", "description": "descript
 _TIMING: Final = frozenset({"time_zone", "start", "minutes", "rule", "left_out", "added"})
 
 
-def fields_of(read: ParsedSeries) -> SeriesRecordFields:
+def fields_of(parsed_series: ParsedSeries) -> SeriesRecordFields:
     """Return the fields of a parsed record."""
-    shape, length = read.timing.pattern, read.timing.length
+    shape, length = parsed_series.timing.pattern, parsed_series.timing.length
     return SeriesRecordFields(
-        name=read.content.title,
-        description=read.content.description,
+        name=parsed_series.content.title,
+        description=parsed_series.content.description,
         time_zone=shape.zone_name or "UTC",
         start=original_text(shape.start),
         minutes=None if length is None else round(length.total_seconds() / 60),
         rule="" if shape.rule is None else format_rule(shape.rule),
         left_out=_by_day(shape.left_out, shape.start),
         added=_by_day(shape.added, shape.start),
-        mode=read.content.mode,
-        venue=read.content.venue,
+        mode=parsed_series.content.mode,
+        venue=parsed_series.content.venue,
     )
 
 
@@ -300,7 +300,11 @@ MERGE_RULE: Final = MergeRule(
 
 
 async def apply_record(
-    tx: Transaction, context: IngestionContext, version: RecordVersion, read: ParsedSeries, publication: Publication
+    tx: Transaction,
+    context: IngestionContext,
+    version: RecordVersion,
+    parsed_series: ParsedSeries,
+    publication: Publication,
 ) -> None:
     """Make the series match the newest version of its record."""
     series = await queries.lock(tx, SeriesId(publication.subject_id))
@@ -316,8 +320,8 @@ async def apply_record(
         return
     base_record = record_of(publication.base_body or version.body)
     ours = fields_of(read_series(SERIES, write_series(series, series_page(context.instance, series), base_record)))
-    base = _read(base_record) or fields_of(read)
-    theirs = fields_of(read)
+    base = _read(base_record) or fields_of(parsed_series)
+    theirs = fields_of(parsed_series)
     if not isinstance(record_of(version.body).get("template"), Mapping):
         theirs = replace(theirs, mode=base.mode, venue=base.venue)
     if not is_same_place(ours.venue, series.content.venue):

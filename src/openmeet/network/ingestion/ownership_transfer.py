@@ -101,8 +101,8 @@ async def _join(
     await superseded_records.assign(tx, PublicationKind.EVENT, new_event.id, old_event.id)
     await event_queries.set_record(tx, old_event.id, new, newest.cid or "", did)
     await ownership.set_network_author(tx, old_event.id, author_id)
-    read = read_event(newest.collection, cbor.decode(newest.body or b""), rkey=newest.rkey, indexed_at=tx.now)
-    succession = without_own_links(read.event, context)
+    parsed_event = read_event(newest.collection, cbor.decode(newest.body or b""), rkey=newest.rkey, indexed_at=tx.now)
+    succession = without_own_links(parsed_event.event, context)
     await events.apply_from_network(tx, uri=new, cid=newest.cid or "", author_id=author_id, event=succession)
     await notify.of_change(tx, old_event, old_event.id, newest.rev)
     await seen.move_answers(

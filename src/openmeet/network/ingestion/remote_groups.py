@@ -62,7 +62,7 @@ MOST_ASKING: Final = 200
 _LONGEST_CHAIN: Final = 8
 
 
-async def apply_record(tx: Transaction, did: Did, uri: str, cid: str, read: ParsedGroup) -> None:
+async def apply_record(tx: Transaction, did: Did, uri: str, cid: str, parsed_group: ParsedGroup) -> None:
     """Apply the record of somebody else's group. The record of a group made here is not accepted."""
     group = await record_queries.by_any_record(tx, uri)
     if group is not None and not group.is_read_only:
@@ -71,8 +71,8 @@ async def apply_record(tx: Transaction, did: Did, uri: str, cid: str, read: Pars
         owner_id, _ = await identities.author_for_did(tx, did)
         group = Group(
             id=GroupId(new_id(tx.now)),
-            slug=GroupSlug(new_slug(read.name, otherwise="group")),
-            details=_details(read),
+            slug=GroupSlug(new_slug(parsed_group.name, otherwise="group")),
+            details=_details(parsed_group),
             latitude="",
             longitude="",
             owner_id=owner_id,
@@ -92,15 +92,17 @@ async def apply_record(tx: Transaction, did: Did, uri: str, cid: str, read: Pars
             return
         group = replace(
             locked,
-            details=_details(read),
-            succession_plan=replace(locked.succession_plan, backup_admin_did=next(iter(read.backup_admins), None)),
+            details=_details(parsed_group),
+            succession_plan=replace(
+                locked.succession_plan, backup_admin_did=next(iter(parsed_group.backup_admins), None)
+            ),
             deleted_at=None,
             revision=locked.revision + 1,
             updated_at=tx.now,
         )
         await queries.update(tx, group)
     await record_queries.set_cid(tx, group.id, cid)
-    await record_queries.set_predecessor(tx, group.id, read.predecessor)
+    await record_queries.set_predecessor(tx, group.id, parsed_group.predecessor)
     await _derive_all(tx, group)
     for later in await _successors_of(tx, uri):
         await _derive_all(tx, later)
@@ -194,13 +196,17 @@ async def predecessor_uris(reader: Reader, uri: str) -> list[str]:
     uris: list[str] = []
     current_uri = uri
     while len(uris) < _LONGEST_CHAIN:
-        read = await _group_at(reader, current_uri)
-        before = None if read is None or not read.predecessor else await _group_at(reader, read.predecessor)
-        if read is None or before is None or read.predecessor in {uri, *uris}:
+        parsed_group = await _group_at(reader, current_uri)
+        before = (
+            None
+            if parsed_group is None or not parsed_group.predecessor
+            else await _group_at(reader, parsed_group.predecessor)
+        )
+        if parsed_group is None or before is None or parsed_group.predecessor in {uri, *uris}:
             break
         if before.successor != current_uri and parse_at_uri(current_uri).authority not in before.backup_admins:
             break
-        current_uri = read.predecessor
+        current_uri = parsed_group.predecessor
         uris.append(current_uri)
     return uris
 
@@ -389,16 +395,16 @@ async def _group_at(reader: Reader, uri: str) -> ParsedGroup | None:
         return None
 
 
-def _details(read: ParsedGroup) -> GroupDetails:
+def _details(parsed_group: ParsedGroup) -> GroupDetails:
     return GroupDetails(
-        name=read.name,
-        time_zone=read.time_zone,
-        description=read.description,
-        locality=read.locality,
-        country=read.country,
-        join_policy=read.join_policy if read.join_policy is not JoinPolicy.OPEN else JoinPolicy.REQUEST,
-        join_question=read.join_question,
-        promotion_level=read.level,
+        name=parsed_group.name,
+        time_zone=parsed_group.time_zone,
+        description=parsed_group.description,
+        locality=parsed_group.locality,
+        country=parsed_group.country,
+        join_policy=parsed_group.join_policy if parsed_group.join_policy is not JoinPolicy.OPEN else JoinPolicy.REQUEST,
+        join_question=parsed_group.join_question,
+        promotion_level=parsed_group.level,
     )
 
 

@@ -109,18 +109,20 @@ Freed = dict[str, set[str]]
 """Names of the dates that lost their events in a batch, by the URI of the series' record."""
 
 
-async def apply_record(tx: Transaction, *, did: Did, uri: str, read: ParsedSeries, appeared: set[str]) -> None:
+async def apply_record(
+    tx: Transaction, *, did: Did, uri: str, parsed_series: ParsedSeries, changed_series: set[str]
+) -> None:
     """Apply a series record of somebody else. The series is shown here, and their events that refer to it are its
     dates.
 
-    ``appeared``: collects such records of a batch. Dates are assigned at the end of the batch (``fill_freed_dates``), so that the
+    ``changed_series``: collects such records of a batch. Dates are assigned at the end of the batch (``fill_freed_dates``), so that the
     events of an author with a hundred series are read only once.
     """
     owner_id, _ = await identities.author_for_did(tx, did)
     if await series_records.apply_from_network(
-        tx, uri=uri, owner_id=owner_id, content=read.content, timing=read.timing
+        tx, uri=uri, owner_id=owner_id, content=parsed_series.content, timing=parsed_series.timing
     ):
-        appeared.add(uri)
+        changed_series.add(uri)
 
 
 def named_by(parsed_messages: Iterable[ParsedMessage]) -> set[str]:
@@ -137,7 +139,12 @@ def changes_recurrence(record: Mapping[str, object], event: Event, switches: Swi
 
 
 async def place(
-    tx: Transaction, version: RecordVersion, read: NetworkEvent, event_id: EventId, switches: Switches, freed: Freed
+    tx: Transaction,
+    version: RecordVersion,
+    network_event: NetworkEvent,
+    event_id: EventId,
+    switches: Switches,
+    freed: Freed,
 ) -> None:
     """Make an event the date that it claims in its author's series, no matter which arrives first. An event with a rule
     starts a series.
@@ -150,7 +157,7 @@ async def place(
     names_own = link is not None and link.uri.startswith(f"at://{version.did}/") and Flag.SERIES_LEXICON in switches
     by_rule = Flag.NATIVE_RECURRENCE in switches
     if by_rule and not names_own and "rrule" in record:
-        await _by_rule(tx, version, record, read, event_id)
+        await _by_rule(tx, version, record, network_event, event_id)
     elif by_rule:
         await series_records.remove_from_network(tx, version.uri)
     if Flag.SERIES_LEXICON in switches:
@@ -188,20 +195,20 @@ async def free_date(tx: Transaction, event: Event, freed: Freed) -> None:
         freed.setdefault(series.record_uri or "", set()).add(event.place_in_series.original_date)
 
 
-async def fill_freed_dates(tx: Transaction, freed: Freed, appeared: Collection[str] = frozenset()) -> None:
-    """Assign dates that lost their events to the author's other events that claim them; for ``appeared`` series, assign
+async def fill_freed_dates(tx: Transaction, freed: Freed, changed_series: Collection[str] = frozenset()) -> None:
+    """Assign dates that lost their events to the author's other events that claim them; for ``changed_series`` series, assign
     all dates.
 
     Called once at the end of a batch, so that the records of an author who deletes a hundred dates are read only once.
     """
     of_author: dict[Did, list[str]] = {}
-    for uri in sorted({*freed, *appeared}):
+    for uri in sorted({*freed, *changed_series}):
         of_author.setdefault(parse_did(parse_at_uri(uri).authority), []).append(uri)
     for did, uris in of_author.items():
         claims = await newest(tx, did, uris)
-        names_by_series = {uri: _named(claims[uri], freed[uri]) for uri in uris if uri not in appeared}
+        names_by_series = {uri: _named(claims[uri], freed[uri]) for uri in uris if uri not in changed_series}
         claimants = {claimant for names in names_by_series.values() for claimant in names}
-        claimants |= {claimant for uri in uris if uri in appeared for claimant, _ in claims[uri]}
+        claimants |= {claimant for uri in uris if uri in changed_series for claimant, _ in claims[uri]}
         events_by_uri = await by_record.events_with(tx, claimants)
         for uri in uris:
             if uri in names_by_series:
@@ -262,9 +269,11 @@ def _is_series(uri: str) -> bool:
 
 
 async def _by_rule(
-    tx: Transaction, version: RecordVersion, record: dict[str, object], read: NetworkEvent, event_id: EventId
+    tx: Transaction, version: RecordVersion, record: dict[str, object], network_event: NetworkEvent, event_id: EventId
 ) -> None:
-    native_rule = read_native(record, read.name, read.description, read.time_zone, read.starts_at)
+    native_rule = read_native(
+        record, network_event.name, network_event.description, network_event.time_zone, network_event.starts_at
+    )
     event = await event_queries.by_id(tx, event_id)
     if native_rule is None or event is None:
         return

@@ -58,8 +58,8 @@ async def derive_anew(
     if seen_record.collection in EVENTS and (
         publication is None or publication.kind is publications.PublicationKind.EVENT
     ):
-        read = read_event(seen_record.collection, record, rkey=seen_record.rkey, indexed_at=tx.now)
-        await events.apply_record(tx, context, version, read.event, publication)
+        parsed_event = read_event(seen_record.collection, record, rkey=seen_record.rkey, indexed_at=tx.now)
+        await events.apply_record(tx, context, version, parsed_event.event, publication)
         return
     if seen_record.collection in GROUP_STATEMENTS:
         await remote_groups.apply_statement(tx, did, uri, read_statement(seen_record.collection, did, record))
@@ -70,9 +70,9 @@ async def derive_anew(
     elif seen_record.collection in GROUP_COLLECTIONS:
         await remote_groups.apply_record(tx, did, uri, seen_record.cid, read_group(seen_record.collection, record))
     elif seen_record.collection in SERIES_COLLECTIONS:
-        read_anew, appeared = read_series(seen_record.collection, record), set[str]()
-        await remote_series.apply_record(tx, did=did, uri=uri, read=read_anew, appeared=appeared)
-        await remote_series.fill_freed_dates(tx, {}, appeared)
+        read_anew, changed_series = read_series(seen_record.collection, record), set[str]()
+        await remote_series.apply_record(tx, did=did, uri=uri, parsed_series=read_anew, changed_series=changed_series)
+        await remote_series.fill_freed_dates(tx, {}, changed_series)
 
 
 async def detach_record(tx: Transaction, context: IngestionContext, did: Did, uri: str, rev: str) -> None:

@@ -44,11 +44,11 @@ async def derive(
     did: Did,
     subject_uri: str,
     event_id: EventId,
-    read: tuple[str, ParsedRsvp] | None = None,
+    parsed_with_cid: tuple[str, ParsedRsvp] | None = None,
 ) -> None:
     """Make the person's attendance match their records about this event. Does nothing if there are none.
 
-    ``read`` is a record that was just parsed, with its CID. It is usually the effective one and then does not have to
+    ``parsed_with_cid`` is a record that was just parsed, with its CID. It is usually the effective one and then does not have to
     be parsed again.
     """
     person, answers = await answers_of(tx, did, subject_uri)
@@ -67,7 +67,7 @@ async def derive(
             and not await gives_way(tx, publication, attendance, effective)
         ):
             return
-    answer = _answer_of(effective, read)
+    answer = _answer_of(effective, parsed_with_cid)
     await _apply(tx, did, subject_uri, RecordedRsvp(event_id, user_id, effective.uri, answer, effective.first_seen_at))
 
 
@@ -119,7 +119,7 @@ async def derive_each(tx: Transaction, people_and_events: Sequence[PersonAndEven
                 did=one.did,
                 subject_uri=one.subject_uri,
                 event_id=one.event_id,
-                read=one.read,
+                parsed_with_cid=one.read,
             )
         elif index in recorded_rsvps and recorded_rsvps[index].pair in unprocessed:
             await _apply(tx, one.did, one.subject_uri, recorded_rsvps[index])
@@ -253,8 +253,12 @@ class RecordAuthor:
     is_shadow: bool
 
 
-def _answer_of(effective: SeenRecord, read: tuple[str, ParsedRsvp] | None) -> RsvpRecordStatus:
-    return read[1].answer if read is not None and read[0] == effective.cid else read_of(effective).answer
+def _answer_of(effective: SeenRecord, parsed_with_cid: tuple[str, ParsedRsvp] | None) -> RsvpRecordStatus:
+    return (
+        parsed_with_cid[1].answer
+        if parsed_with_cid is not None and parsed_with_cid[0] == effective.cid
+        else read_of(effective).answer
+    )
 
 
 async def answers_of(tx: Transaction, did: Did, subject_uri: str) -> tuple[RecordAuthor, list[SeenRecord]]:
@@ -291,25 +295,25 @@ async def gives_way(tx: Transaction, publication: Publication, attendance: Atten
         if publication.is_pending:
             await publication_echoes.abandon_revision(tx, publication)
         return True
-    read = read_of(effective)
-    differs = attendance.source is RsvpSource.HERE and read.answer is not attendance_rules.record_status_of(
+    parsed_rsvp = read_of(effective)
+    differs = attendance.source is RsvpSource.HERE and parsed_rsvp.answer is not attendance_rules.record_status_of(
         attendance.status
     )
     if publication.is_pending or (differs and attendance.status in UNPUBLISHED):
-        return await _gives_way_unsent(tx, publication, attendance, effective, read)
+        return await _gives_way_unsent(tx, publication, attendance, effective, parsed_rsvp)
     if is_own_record:
         await _adopt(tx, effective)
         return True
-    return not (differs and await _is_newer_than_record(tx, publication, attendance, effective, read))
+    return not (differs and await _is_newer_than_record(tx, publication, attendance, effective, parsed_rsvp))
 
 
 async def _gives_way_unsent(
-    tx: Transaction, publication: Publication, attendance: Attendance, effective: SeenRecord, read: ParsedRsvp
+    tx: Transaction, publication: Publication, attendance: Attendance, effective: SeenRecord, parsed_rsvp: ParsedRsvp
 ) -> bool:
     """Like ``gives_way``, for an RSVP that was never published."""
     said_at = await _answered_at(tx, effective)
     side = most_recent(facts_of(publication, publication.edited_at, said_at, effective.cid or ""))
-    await _store_decision(tx, publication, attendance.status.value, effective, read, side)
+    await _store_decision(tx, publication, attendance.status.value, effective, parsed_rsvp, side)
     if effective.uri == publication.uri and (side is MergeSide.THEIRS or not publication.is_pending):
         await _adopt(tx, effective)
     elif side is MergeSide.THEIRS:
@@ -318,7 +322,7 @@ async def _gives_way_unsent(
 
 
 async def _is_newer_than_record(
-    tx: Transaction, publication: Publication, attendance: Attendance, effective: SeenRecord, read: ParsedRsvp
+    tx: Transaction, publication: Publication, attendance: Attendance, effective: SeenRecord, parsed_rsvp: ParsedRsvp
 ) -> bool:
     """Whether the RSVP given here, which is already published, is newer than another app's record that arrives only
     now.
@@ -330,7 +334,7 @@ async def _is_newer_than_record(
     side = most_recent(facts_of(publication, ours_at, await _answered_at(tx, effective), effective.cid or ""))
     if side is MergeSide.OURS or _earliest(tx, effective) < ours_at:
         # The time of a version that is known only from a read may turn out to be earlier.
-        await _store_decision(tx, publication, attendance.status.value, effective, read, side)
+        await _store_decision(tx, publication, attendance.status.value, effective, parsed_rsvp, side)
     if side is MergeSide.OURS:
         await publications.recheck(tx, kind=PublicationKind.RSVP, subject_ids=[attendance.id])
     return side is MergeSide.OURS
@@ -381,14 +385,19 @@ async def latest_possible_commit(tx: Transaction, did: Did, rev: str, after_rev:
 
 
 async def _store_decision(
-    tx: Transaction, publication: Publication, ours: str, effective: SeenRecord, read: ParsedRsvp, side: MergeSide
+    tx: Transaction,
+    publication: Publication,
+    ours: str,
+    effective: SeenRecord,
+    parsed_rsvp: ParsedRsvp,
+    side: MergeSide,
 ) -> None:
     await merge_decisions.store(
         tx,
         uri=effective.uri,
         theirs_rev=effective.said_rev,
         ours_revision=publication.revision,
-        decisions=(FieldDecision(FIELD, "", ours, read.answer.value, MergeReason.LATEST_ANSWER, side),),
+        decisions=(FieldDecision(FIELD, "", ours, parsed_rsvp.answer.value, MergeReason.LATEST_ANSWER, side),),
         after_rev=effective.after_rev,
     )
 

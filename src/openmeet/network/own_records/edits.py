@@ -54,14 +54,14 @@ class EventRecordForm:
 def form_of(record: dict[str, Value], rkey: str, zone: str) -> EventRecordForm:
     """Return the values of the edit form for an event record. Raises Refused if the record is not a readable event."""
     try:
-        read = read_event(str(EVENT), record, rkey=rkey, indexed_at=Instant(0)).event
+        event = read_event(str(EVENT), record, rkey=rkey, indexed_at=Instant(0)).event
     except Unmappable as unmappable:
         raise Refused(OwnRecordReason.CANNOT_BE_CHANGED, problem=unmappable.why) from None
     return EventRecordForm(
-        read.name,
+        event.name,
         _text_of(record),
-        _local(read.starts_at, zone),
-        _local(read.ends_at, zone),
+        _local(event.starts_at, zone),
+        _local(event.ends_at, zone),
         _known(record.get("mode"), MODES),
         _known(record.get("status"), STATUSES),
     )

@@ -265,10 +265,10 @@ def _title_and_start(uri: AtUri, value: object) -> tuple[str, Instant | None]:
         status = value.get("status") if isinstance(value, dict) else None
         return (status.rpartition("#")[2] if isinstance(status, str) else ""), None
     try:
-        read = read_event(str(uri.collection), value, rkey=str(uri.rkey), indexed_at=Instant(0)).event
+        event = read_event(str(uri.collection), value, rkey=str(uri.rkey), indexed_at=Instant(0)).event
     except Unmappable:
         return "", None
-    return read.name, read.starts_at
+    return event.name, event.starts_at
 
 
 def _is_valid(record: dict[str, Value]) -> bool:

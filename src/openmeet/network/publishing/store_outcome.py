@@ -234,10 +234,10 @@ async def _note_seen(tx: Transaction, publication: Publication, message: RecordM
     if publication.kind is not PublicationKind.RSVP:
         await seen.lock_subjects(tx, await links.uris_of(tx, [message.uri]))
         return await seen.put(tx, message, state=RecordState.MAPPED, subject_uri=message.uri)
-    read = read_rsvp(message.collection, cbor.decode(message.body or b""), rkey=message.rkey)
+    parsed_rsvp = read_rsvp(message.collection, cbor.decode(message.body or b""), rkey=message.rkey)
     await seen.lock_answers(tx, [message.uri])
-    subject = await current_subject(tx, str(read.subject))
-    return await seen.put(tx, message, state=RecordState.MAPPED, subject_uri=subject, precedence=read.precedence)
+    subject = await current_subject(tx, str(parsed_rsvp.subject))
+    return await seen.put(tx, message, state=RecordState.MAPPED, subject_uri=subject, precedence=parsed_rsvp.precedence)
 
 
 async def note_gone(tx: Transaction, deletion: RecordMessage) -> None:

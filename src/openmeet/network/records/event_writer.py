@@ -186,13 +186,13 @@ def _edited(
     _put_instant(record, "startsAt", ours.starts_at, _read(record, ours).event.starts_at)
     # An end before the start is read as no end, so compare the end after the start is written.
     _put_instant(record, "endsAt", ours.ends_at, _read(record, ours).event.ends_at)
-    read = _read(record, ours)
-    if ours.time_zone != read.event.time_zone and ours.time_zone in zone_names():
+    previous_event = _read(record, ours)
+    if ours.time_zone != previous_event.event.time_zone and ours.time_zone in zone_names():
         record["timezone"] = ours.time_zone
-    if ours.status is not read.event.status:
+    if ours.status is not previous_event.event.status:
         record["status"] = f"{EVENT}#{ours.status.value}"
-    entries = _put_venue(record, ours, read, earlier)
-    link = _put_online(record, ours, read, earlier)
+    entries = _put_venue(record, ours, previous_event, earlier)
+    link = _put_online(record, ours, previous_event, earlier)
     # If the record has no mode, the mode follows from the locations, so compare it after these are final.
     return _in_mode(record, ours, _read(record, ours)), entries, link
 
@@ -207,9 +207,12 @@ def _place_of(ours: Publishable, previous: Mapping[str, Value] | None, earlier: 
         return ours.venue
     if previous is None:
         return NOWHERE
-    read = _read(previous, ours)
-    modes = {read.event.mode, read.event.mode if earlier.agreed is None else _read(earlier.agreed, ours).event.mode}
-    listed_venue = our_place(previous, read, EntryOwner(ours.instance, ours.event_id), earlier)
+    previous_event = _read(previous, ours)
+    modes = {
+        previous_event.event.mode,
+        previous_event.event.mode if earlier.agreed is None else _read(earlier.agreed, ours).event.mode,
+    }
+    listed_venue = our_place(previous, previous_event, EntryOwner(ours.instance, ours.event_id), earlier)
     return ours.venue if modes == {Mode.ONLINE} and is_same_place(listed_venue.venue, ours.venue) else NOWHERE
 
 
@@ -285,9 +288,9 @@ def _read(record: Mapping[str, Value], ours: Publishable) -> ParsedEvent:
 
 def _note_others(record: dict[str, Value], key: str, ours: Publishable, entries: Sequence[Value], link: str) -> None:
     """Note in the mark which entries are not ours although they are read first."""
-    read = _read(record, ours)
-    venue = venue_note(record, read, ours.venue, entries)
-    online = link_note(read, read_link(read, ours.instance, ours.page_url), link)
+    parsed_event = _read(record, ours)
+    venue = venue_note(record, parsed_event, ours.venue, entries)
+    online = link_note(parsed_event, read_link(parsed_event, ours.instance, ours.page_url), link)
     note = _mark(ours, key)
     if venue is not None:
         note[VENUE] = venue.as_value()
@@ -296,17 +299,19 @@ def _note_others(record: dict[str, Value], key: str, ours: Publishable, entries:
     record[key] = note
 
 
-def _in_mode(record: dict[str, Value], ours: Publishable, read: ParsedEvent) -> dict[str, Value]:
-    if ours.mode is read.event.mode:
+def _in_mode(record: dict[str, Value], ours: Publishable, previous_event: ParsedEvent) -> dict[str, Value]:
+    if ours.mode is previous_event.event.mode:
         return record
     return {**record, "mode": f"{EVENT}#{_MODE_TOKENS[ours.mode]}"}
 
 
-def _put_texts(record: dict[str, Value], ours: Publishable, read: ParsedEvent, earlier: EarlierVersions) -> None:
-    if ours.title != read.event.name:
+def _put_texts(
+    record: dict[str, Value], ours: Publishable, previous_event: ParsedEvent, earlier: EarlierVersions
+) -> None:
+    if ours.title != previous_event.event.name:
         record["name"] = ours.title
     sentence_before = sentence_in(record) or sentence_in(earlier.written)
-    their_text = without_sentence(read.event.description, sentence_before)
+    their_text = without_sentence(previous_event.event.description, sentence_before)
     previous_text = record.get("description")
     text = ours.description
     if text != their_text:
@@ -316,7 +321,7 @@ def _put_texts(record: dict[str, Value], ours: Publishable, read: ParsedEvent, e
         # The text stored here may be only the beginning of the record's text.
         text = without_sentence(previous_text, sentence_before)
     new_text = with_sentence(text, _sentence_for(record, ours, earlier))
-    if new_text != (previous_text if isinstance(previous_text, str) else read.event.description):
+    if new_text != (previous_text if isinstance(previous_text, str) else previous_event.event.description):
         record["description"] = new_text
 
 
@@ -373,11 +378,11 @@ def _put_page_name(
     record["uris"] = [renamed(entry) for entry in uris]
 
 
-def _put_instant(record: dict[str, Value], key: str, ours: Instant | None, read: Instant | None) -> None:
+def _put_instant(record: dict[str, Value], key: str, ours: Instant | None, previous_instant: Instant | None) -> None:
     # We write milliseconds, others any precision. A difference below a millisecond is not an edit.
-    if ours is not None and read is not None and ours // 1000 == read // 1000:
+    if ours is not None and previous_instant is not None and ours // 1000 == previous_instant // 1000:
         return
-    if ours == read:
+    if ours == previous_instant:
         return
     if ours is None:
         record.pop(key, None)
@@ -385,22 +390,24 @@ def _put_instant(record: dict[str, Value], key: str, ours: Instant | None, read:
         record[key] = format_datetime(ours)
 
 
-def _put_venue(record: dict[str, Value], ours: Publishable, read: ParsedEvent, earlier: EarlierVersions) -> list[Value]:
+def _put_venue(
+    record: dict[str, Value], ours: Publishable, previous_event: ParsedEvent, earlier: EarlierVersions
+) -> list[Value]:
     """Replace our entries if our venue differs; other apps' entries keep their order. Returns our entries in the
     result.
     """
     key, listed = list_of(record)
-    first = first_place(read)
+    first = first_place(previous_event)
     # A first location that equals ours is ours, regardless of the agreed version, unless the mark says that it is
     # another app's.
     earlier_known = replace(earlier, agreed=None) if is_same_place(first.venue, ours.venue) else earlier
-    own_entry = our_place(record, read, EntryOwner(ours.instance, ours.event_id), earlier_known)
+    own_entry = our_place(record, previous_event, EntryOwner(ours.instance, ours.event_id), earlier_known)
     if is_same_place(own_entry.venue, ours.venue):
         return [listed[index] for index in own_entry.entries]
     entries = entries_of(ours.venue)
     if not entries and not own_entry.entries:
         return []
-    their_venues = [one for one in read.places.venues if one.entries != own_entry.entries]
+    their_venues = [one for one in previous_event.places.venues if one.entries != own_entry.entries]
     alike = next((one for one in their_venues if entries and is_same_place(one.venue, ours.venue)), None)
     if alike is not None and own_entry.entries:
         # The event moved to a place that another app already listed: that entry serves both.
@@ -435,16 +442,18 @@ def _with_foreign_keys(entry: Value, old: dict[str, Value]) -> Value:
     return {**entry, **{key: value for key, value in old.items() if key not in known_keys}}
 
 
-def _put_online(record: dict[str, Value], ours: Publishable, read: ParsedEvent, earlier: EarlierVersions) -> str:
+def _put_online(
+    record: dict[str, Value], ours: Publishable, previous_event: ParsedEvent, earlier: EarlierVersions
+) -> str:
     """Write a public join link to the locations and the links, and remove the one it replaces from both. Returns our
     link.
     """
     # An in-person event has nothing to join; its links are tickets.
     url = "" if ours.mode is Mode.IN_PERSON else ours.online_url
-    link = read_link(read, ours.instance, ours.page_url)
+    link = read_link(previous_event, ours.instance, ours.page_url)
     # The first link is the join address of an online event, but not of a hybrid one, so the new mode decides.
-    if url in {link, read.event.online_url} and (
-        not url or _read(_in_mode(record, ours, read), ours).event.online_url == url
+    if url in {link, previous_event.event.online_url} and (
+        not url or _read(_in_mode(record, ours, previous_event), ours).event.online_url == url
     ):
         return url
     agreed = earlier.agreed

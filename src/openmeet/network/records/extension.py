@@ -85,8 +85,8 @@ def read_details(record: Mapping[str, Any]) -> RecordDetails:
     details = next((record[key] for key in DETAILS_KEYS if isinstance(record.get(key), Mapping)), None)
     if details is None:
         return NOTHING_MORE
-    read = {name: join(*[part(details.get(key)) for key, part in parts]) for name, join, parts in _READERS}
-    return RecordDetails(details.get("isAllDay") is True, **read)
+    fields = {name: join(*[part(details.get(key)) for key, part in parts]) for name, join, parts in _READERS}
+    return RecordDetails(details.get("isAllDay") is True, **fields)
 
 
 def stated_parts(details: RecordDetails) -> Iterator[tuple[str, str]]:

@@ -193,8 +193,8 @@ def _understood(record: Mapping[str, Value] | None) -> ParsedGroup | None:
         return None
 
 
-def _parts(read: ParsedGroup, names: tuple[str, ...]) -> tuple[object, ...]:
-    return tuple(getattr(read, name) for name in names)
+def _parts(group: ParsedGroup, names: tuple[str, ...]) -> tuple[object, ...]:
+    return tuple(getattr(group, name) for name in names)
 
 
 def _avatar(ours: GroupToWrite, before: Mapping[str, Value]) -> Value:

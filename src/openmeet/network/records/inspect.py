@@ -146,36 +146,36 @@ def lines_of(understood: InspectedRecord) -> Iterator[str]:
 
 
 def _of_series(located: LocatedRecord) -> Notes:
-    read = read_series(located.collection, located.value)
-    shape, length = read.timing.pattern, read.timing.length
+    series = read_series(located.collection, located.value)
+    shape, length = series.timing.pattern, series.timing.length
     fields = {
-        "name": ("title", read.content.title),
-        "description": ("description", read.content.description),
+        "name": ("title", series.content.title),
+        "description": ("description", series.content.description),
         "timezone": ("time zone", shape.zone_name),
         "dtstart": ("first date", shape.start.isoformat()),
         "durationMinutes": ("length", "" if length is None else f"{length}"),
         "rrule": ("repeats", describe(shape)),
         "rdate": ("added dates", ", ".join(map(str, shape.added))),
         "exdate": ("skipped dates", ", ".join(map(str, shape.left_out))),
-        "template": ("each date", ", ".join((read.content.mode.value, *read.content.venue.lines))),
+        "template": ("each date", ", ".join((series.content.mode.value, *series.content.venue.lines))),
     }
     return _noted(located, fields)
 
 
 def _of_group(located: LocatedRecord) -> Notes:
-    read = read_group(located.collection, located.value)
+    group = read_group(located.collection, located.value)
     fields = {
-        "name": ("name", read.name),
-        "description": ("description", read.description),
-        "location": ("place", ", ".join(filter(None, (read.locality, read.country)))),
-        "timezone": ("time zone", read.time_zone),
-        "joining": ("join policy", read.join_policy.value),
-        "criteria": ("question", read.join_question),
-        "promotion": ("published", read.level.value),
-        "backupAdmins": ("backup admins", ", ".join(read.backup_admins)),
-        "predecessor": ("predecessor", read.predecessor),
-        "successor": ("successor", read.successor),
-        "avatar": ("picture", read.avatar),
+        "name": ("name", group.name),
+        "description": ("description", group.description),
+        "location": ("place", ", ".join(filter(None, (group.locality, group.country)))),
+        "timezone": ("time zone", group.time_zone),
+        "joining": ("join policy", group.join_policy.value),
+        "criteria": ("question", group.join_question),
+        "promotion": ("published", group.level.value),
+        "backupAdmins": ("backup admins", ", ".join(group.backup_admins)),
+        "predecessor": ("predecessor", group.predecessor),
+        "successor": ("successor", group.successor),
+        "avatar": ("picture", group.avatar),
         "roles": ("roles", ", ".join(str(one.get("name", "")) for one in _listed(located, "roles"))),
         "website": ("page", _value(located, "website")),
     }
@@ -188,13 +188,13 @@ def _of_statement(located: LocatedRecord) -> Notes:
         did = parse_did(parse_at_uri(located.uri or (group_uri if isinstance(group_uri, str) else "")).authority)
     except Malformed:
         raise Unmappable(RecordReason.NEEDS_REPOSITORY) from None
-    read = read_statement(located.collection, did, located.value)
+    statement = read_statement(located.collection, did, located.value)
     fields = {
-        "group": ("group", read.group_uri),
-        "member": ("member", read.about),
-        "membership": ("answers", read.refers_to),
-        "role": ("role", read.role.value),
-        "event": ("event", read.about),
+        "group": ("group", statement.group_uri),
+        "member": ("member", statement.about),
+        "membership": ("answers", statement.refers_to),
+        "role": ("role", statement.role.value),
+        "event": ("event", statement.about),
     }
     return _noted(located, fields)
 

@@ -79,9 +79,9 @@ def list_of(record: Mapping[str, Value]) -> tuple[str, list[Value]]:
     return key, list(listed) if isinstance(listed, list) else [listed]
 
 
-def first_place(read: ParsedEvent) -> ListedVenue:
+def first_place(parsed_event: ParsedEvent) -> ListedVenue:
     """Return what is read as the event's venue; an empty venue without entries if there is none."""
-    return read.places.venues[0] if read.places.venues else ListedVenue(Venue(), ())
+    return parsed_event.places.venues[0] if parsed_event.places.venues else ListedVenue(Venue(), ())
 
 
 def read_digest(listed: Sequence[Value], place: ListedVenue) -> str:
@@ -90,10 +90,10 @@ def read_digest(listed: Sequence[Value], place: ListedVenue) -> str:
 
 
 def our_place(
-    record: Mapping[str, Value], read: ParsedEvent, whose: EntryOwner, earlier: EarlierVersions
+    record: Mapping[str, Value], parsed_event: ParsedEvent, whose: EntryOwner, earlier: EarlierVersions
 ) -> ListedVenue:
     """Return our venue in the record and its entries, which may be empty."""
-    first = first_place(read)
+    first = first_place(parsed_event)
     if not first.entries:
         return first
     _, listed = list_of(record)
@@ -118,12 +118,12 @@ def our_place(
 
 
 def venue_note(
-    record: Mapping[str, Value], read: ParsedEvent, ours: Venue, entries: Sequence[Value]
+    record: Mapping[str, Value], parsed_event: ParsedEvent, ours: Venue, entries: Sequence[Value]
 ) -> OwnEntryNote | None:
     """Return the note for the mark about the locations of a finished record; None if it is not needed. ``entries`` are
     ours.
     """
-    first = first_place(read)
+    first = first_place(parsed_event)
     # If none of our entries is listed, an equal one belongs to another app that lists the same place.
     if not first.entries or (entries and is_same_place(first.venue, ours)):
         return None
@@ -131,11 +131,11 @@ def venue_note(
     return OwnEntryNote(read_digest(listed, first), tuple(digest(entry) for entry in entries))
 
 
-def read_link(read: ParsedEvent, instance: str, page_url: str) -> str:
+def read_link(parsed_event: ParsedEvent, instance: str, page_url: str) -> str:
     """Return what is read as the join address. Our own page never counts, even if it is an online event's first link."""
-    url = read.event.online_url
+    url = parsed_event.event.online_url
     is_page = url == page_url or (bool(instance) and url.startswith(instance.rstrip("/") + "/events/"))
-    return "" if is_page and not read.places.online else url
+    return "" if is_page and not parsed_event.places.online else url
 
 
 def our_link(
@@ -162,9 +162,9 @@ def online_entries(listed: Sequence[Value]) -> tuple[tuple[int, EventLink], ...]
     return read_places({"locations": list(listed)}, Notes()).online
 
 
-def link_note(read: ParsedEvent, link: str, ours: str) -> OwnEntryNote | None:
+def link_note(parsed_event: ParsedEvent, link: str, ours: str) -> OwnEntryNote | None:
     """Return the note for the mark about the join link of a finished record. ``link`` is the one that is read first."""
-    if not link or link == ours or read.event.mode is Mode.IN_PERSON:
+    if not link or link == ours or parsed_event.event.mode is Mode.IN_PERSON:
         return None
     return OwnEntryNote(digest(link), (digest(ours),) if ours else ())
 

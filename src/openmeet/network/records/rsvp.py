@@ -141,9 +141,9 @@ def record_key_for(subject: AtUri) -> Tid:
     return parse_tid("".join(ALPHABET[number >> shift & 31] for shift in range(60, -5, -5)))
 
 
-def has_durable_subject(read: ParsedRsvp) -> bool:
+def has_durable_subject(rsvp: ParsedRsvp) -> bool:
     """Whether the subject already contains a DID."""
-    return read.subject.authority.startswith("did:")
+    return rsvp.subject.authority.startswith("did:")
 
 
 class NoStatusToken(StrEnum):

@@ -227,9 +227,9 @@ def _mode(value: object) -> Mode:
 _KEYS = ("name", "description", "timezone", "dtstart", "durationMinutes", "rrule", "rdate", "exdate")
 
 
-def _meanings(read: ParsedSeries) -> tuple[object, ...]:
-    shape, content = read.timing.pattern, read.content
-    when = (shape.zone_name, shape.start, read.timing.length, shape.rule, shape.added, shape.left_out)
+def _meanings(series: ParsedSeries) -> tuple[object, ...]:
+    shape, content = series.timing.pattern, series.content
+    when = (shape.zone_name, shape.start, series.timing.length, shape.rule, shape.added, shape.left_out)
     return (content.title, content.description, *when)
 
 
