@@ -1,31 +1,17 @@
 """Create users and edit profiles, with validation."""
 
-from dataclasses import dataclass
-
 import regex
 
 from groundwork.database.transaction import Transaction
 from groundwork.errors import Conflict, InvalidForm, NotFound, PreconditionFailed, Why
 from groundwork.uuid7 import new_id
 from openmeet.domain.users import guests, queries
-from openmeet.domain.users.model import MAX_BIO, MAX_NAME, User, UserId, UserKind
+from openmeet.domain.users.model import MAX_BIO, MAX_NAME, Profile, User, UserId, UserKind
 from openmeet.domain.users.reasons import UserReason
 from openmeet.i18n.catalogue import is_known
 
 # Control and format characters can make one user's name look like another's or reorder the text around it.
 _INVISIBLE = regex.compile(r"[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]")
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """A validated profile. ``language``: None to use the browser's language, and the site's language in e-mails."""
-
-    display_name: str
-    bio: str
-    time_zone: str | None
-    shows_about: bool = False
-    shows_groups: bool = False
-    language: str | None = None
 
 
 def check_name(text: str) -> str:
@@ -118,17 +104,7 @@ async def edit_profile(
     tx: Transaction, user_id: UserId, profile: Profile, *, expected_revision: int | None = None
 ) -> User:
     """Replace the caller's own profile. Raises PreconditionFailed if it was edited since ``expected_revision``."""
-    user = await queries.update_profile(
-        tx,
-        user_id,
-        display_name=profile.display_name,
-        bio=profile.bio,
-        time_zone=profile.time_zone,
-        language=profile.language,
-        shows_about=profile.shows_about,
-        shows_groups=profile.shows_groups,
-        expected_revision=expected_revision,
-    )
+    user = await queries.update_profile(tx, user_id, profile, expected_revision=expected_revision)
     if user is not None:
         return user
     if await queries.by_id(tx, user_id) is None:

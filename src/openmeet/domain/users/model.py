@@ -54,6 +54,18 @@ class User:
 
 
 @dataclass(frozen=True, slots=True)
+class Profile:
+    """A validated profile. ``language``: None to use the browser's language, and the site's language in e-mails."""
+
+    display_name: str
+    bio: str
+    time_zone: str | None
+    shows_about: bool = False
+    shows_groups: bool = False
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
     """The signed-in user of a request, and the language they chose."""
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from groundwork.clock import Instant
 from groundwork.database.bulk import fetch_each
 from groundwork.database.transaction import Reader, Row, Transaction
-from openmeet.domain.users.model import User, UserId, UserKind
+from openmeet.domain.users.model import Profile, User, UserId, UserKind
 
 COLUMNS = (
     "id, kind, display_name, email, bio, time_zone, language, revision, created_at, shows_about, shows_groups,"
@@ -162,13 +162,8 @@ async def blank(tx: Transaction, user_id: UserId) -> None:
 async def update_profile(
     tx: Transaction,
     user_id: UserId,
+    profile: Profile,
     *,
-    display_name: str,
-    bio: str,
-    time_zone: str | None,
-    language: str | None,
-    shows_about: bool,
-    shows_groups: bool,
     expected_revision: int | None,
 ) -> User | None:
     """Update a profile and return the user. None if there is no such user or the revision is not the expected one."""
@@ -182,12 +177,12 @@ async def update_profile(
         """,
         id=user_id,
         expected=expected_revision,
-        display_name=display_name,
-        bio=bio,
-        time_zone=time_zone,
-        language=language,
-        shows_about=int(shows_about),
-        shows_groups=int(shows_groups),
+        display_name=profile.display_name,
+        bio=profile.bio,
+        time_zone=profile.time_zone,
+        language=profile.language,
+        shows_about=int(profile.shows_about),
+        shows_groups=int(profile.shows_groups),
         now=tx.now,
     )
     return user_of(row) if row else None

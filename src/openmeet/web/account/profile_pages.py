@@ -7,8 +7,7 @@ from starlette.routing import Route
 from groundwork.errors import InvalidForm, InvalidInput, NotFound
 from groundwork.http.forms import FormState, form_with_problems, local_path, read_form
 from openmeet.domain.users import actions, queries
-from openmeet.domain.users.actions import Profile
-from openmeet.domain.users.model import User
+from openmeet.domain.users.model import Profile, User
 from openmeet.domain.users.reasons import UserReason
 from openmeet.i18n.catalogue import choices, lazy
 from openmeet.i18n.formatting import ZONES

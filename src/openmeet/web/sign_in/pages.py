@@ -14,8 +14,8 @@ from openmeet.domain.sign_in.actions import CodeResult
 from openmeet.domain.sign_in.model import ChallengeId, OpenedSession, SessionStrength, SessionTransport
 from openmeet.domain.sign_in.reasons import SignInReason
 from openmeet.domain.users import actions as users
-from openmeet.domain.users.actions import Profile, check_name
-from openmeet.domain.users.model import Caller, UserId
+from openmeet.domain.users.actions import check_name
+from openmeet.domain.users.model import Caller, Profile, UserId
 from openmeet.domain.users.queries import by_id
 from openmeet.emails.sign_in_code import LINK_PATH
 from openmeet.i18n.formatting import ZONES
