@@ -27,7 +27,7 @@ def name(who: Who, tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFil
 
     async def act(platform: Platform) -> None:
         async with platform.db.transaction() as tx:
-            is_new = await policy.appoint(tx, await _person(tx, who), by=None)
+            is_new = await policy.appoint(tx, await _find_person(tx, who), by=None)
         typer.echo(f"{who} is a moderator now" if is_new else f"{who} is already a moderator")
 
     run_on_platform(settings_file, tenant, act)
@@ -39,7 +39,7 @@ def unname(who: Who, tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsF
 
     async def act(platform: Platform) -> None:
         async with platform.db.transaction() as tx:
-            was_one = await policy.dismiss(tx, await _person(tx, who), by=None)
+            was_one = await policy.dismiss(tx, await _find_person(tx, who), by=None)
         typer.echo(f"{who} is no longer a moderator" if was_one else f"{who} was not appointed by this command")
 
     run_on_platform(settings_file, tenant, act)

@@ -241,8 +241,8 @@ def reconcile(
         for did in requested_dids:
             await _require_resolvable(platform, did, otherwise="Its repository is read anyway.")
         async with platform.db.reader() as reader:
-            chosen = named or await written_to(reader)
-        done: list[ReconcileResult] = []
+            repositories = requested_dids or await written_to(reader)
+        results: list[ReconcileResult] = []
         away: dict[Did, str] = {}
         with Progress(console=Console(stderr=True), transient=True) as bars:
             task = bars.add_task("repositories", total=len(repositories))
@@ -281,7 +281,7 @@ def _show_proven(bars: Progress, task: TaskID, did: Did, proven: int, of: int) -
     bars.update(task, completed=proven, total=of, description=did)
 
 
-def _reconciled(done: list[ReconcileResult], away: dict[Did, str]) -> dict[str, object]:
+def _reconciled(results: list[ReconcileResult], away: dict[Did, str]) -> dict[str, object]:
     return {
         "repositories": [
             {
@@ -302,14 +302,14 @@ def _as_json(found: RecordDiscrepancy) -> dict[str, object]:
     return {"uri": found.uri, "kind": found.kind.value, **({"fields": list(found.fields)} if found.fields else {})}
 
 
-def _counted(done: list[ReconcileResult]) -> dict[str, int]:
+def _counts_by_kind(results: list[ReconcileResult]) -> dict[str, int]:
     """The number of differences by kind."""
     return dict(
         sorted(Counter(found.kind.value for one in results for found in [*one.repaired, *one.unrepaired]).items())
     )
 
 
-def _reconciled_text(done: list[ReconcileResult], away: dict[Did, str], *, is_dry_run: bool) -> str:
+def _reconciled_text(results: list[ReconcileResult], away: dict[Did, str], *, is_dry_run: bool) -> str:
     lines = []
     for one in results:
         if one.records is None:

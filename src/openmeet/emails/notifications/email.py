@@ -107,19 +107,15 @@ async def _notification_email(
     address = guest.email if guest else user.email if user else None
     if user is None or address is None:
         return None
-    # Leave out notifications whose topic has been switched off since they were created.
-    chosen = await preferences.of_person(tx, user_id)
-    wanted = [one for one in news if chosen[one.kind.topic] & {Channel.EMAIL, Channel.DIGEST}]
-    never = "" if guest is None else email_suppressions.url_of(head.key, head.public_url, address)
-    if never and await email_suppressions.is_suppressed(tx, head.key, address):
-        wanted = [one for one in wanted if one.kind is not kinds.INVITED]
-    search_of = {one.id: one.payload.search_id for one in wanted if isinstance(one.payload, SearchMatch)}
-    searches = await alerts.active_searches(tx, user_id, {search_id for search_id in search_of.values() if search_id})
-    wanted = [one for one in wanted if not search_of.get(one.id) or search_of[one.id] in searches]
-    facts = await facts_of(tx, wanted, user.id)
-    stories = await _stories(tx, head, user, wanted, facts, with_answer=not is_digest)
-    stories += _stories_of_groups(head, wanted, facts)
-    stories += await _stories_of_chats(tx, head, user, wanted, facts, has_account=guest is None)
+    mailed_news = await _still_wanted(tx, user_id, news)
+    if guest is not None and await email_suppressions.is_suppressed(tx, head.key, address):
+        mailed_news = [one for one in mailed_news if one.kind is not kinds.INVITED]
+    searches = await _searches_of(tx, user_id, mailed_news)
+    mailed_news = [one for one in mailed_news if not _search_id(one) or _search_id(one) in searches]
+    facts = await facts_of(tx, mailed_news, user.id)
+    stories = await _stories(tx, head, user, mailed_news, facts, with_answer=not is_digest)
+    stories += _stories_of_groups(head, mailed_news, facts)
+    stories += await _stories_of_chats(tx, head, user, mailed_news, facts, has_account=guest is None)
     if not stories:
         return None
     first = stories[0]
@@ -171,7 +167,7 @@ def _search_id(one: Notification) -> str | None:
 
 async def _searches_of(tx: Transaction, user_id: UserId, news: list[Notification]) -> Mapping[str, alerts.SavedSearch]:
     """The saved searches that found something, if they still exist and are on."""
-    return await alerts.those_on(tx, user_id, {search_id for one in news if (search_id := _search_id(one))})
+    return await alerts.active_searches(tx, user_id, {search_id for one in news if (search_id := _search_id(one))})
 
 
 async def _stops(

@@ -215,7 +215,7 @@ def _with_full_stop(text: str) -> str:
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
-def _rule(repeats: RecurrenceSummary) -> str:
+def _rule_text(repeats: RecurrenceSummary) -> str:
     """The recurrence rule as part of a sentence: ``every Tuesday at 18:00``."""
     return describe_inside(repeats.pattern)
 

@@ -138,7 +138,7 @@ async def advance(
     the cursor.
     """
     for did, state in sorted(account_states.items()):
-        if state.known is not None:
+        if state.last_head is not None:
             await tx.execute(
                 PUT_KNOWN,
                 did=did,

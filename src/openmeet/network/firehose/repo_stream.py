@@ -236,7 +236,9 @@ class RepoStream:
             return NOTHING
         if self._is_dropped(did):
             return NOTHING
-        result = await self._judge(pending_commit, did, AuthorIdentity(self._consumer.verifier.dids.known(did)))
+        result = await self._judge(
+            pending_commit, did, AuthorIdentity(self._consumer.verifier.dids.cached_document(did))
+        )
         if isinstance(result, IdentityLookup):
             self._lookups.hold(did, pending_commit, result)
             return NOTHING
@@ -307,7 +309,7 @@ class RepoStream:
                 log.warning("frame.rejected", source=self._url, seq=seq, did=did, reason=result.refusal)
             if result.state is not None:
                 account_states[did] = _newer(account_states.get(did), result.state)
-                if result.state.known is not None:
+                if result.state.last_head is not None:
                     self._consumer.interests.followed.add(did)
             messages += result.messages
         await deliver(self._consumer.delivering, self._consumer.interests, messages)

@@ -145,7 +145,7 @@ def _commit(
                 )
             except MessageRejected as refusal:
                 return FrameResult(refusal=str(refusal))
-            account_state = replace(present, known=verified.known)
+            account_state = replace(present, last_head=verified.head)
             return _applied(message, verified, account_state, was_missed=True)
         case SyncVerdict.DROP | SyncVerdict.HOLD:
             return NOTHING

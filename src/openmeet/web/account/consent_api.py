@@ -101,7 +101,7 @@ async def save_consent(request: Request) -> Response:
     suggested = state.consent.handle or suggest_handle(
         caller.display_name, caller.user_id, publishing.custodial_pds.handle_domain
     )
-    handle = await handle_for(publishing.network, publishing.custodial_pds, state, wanted.handle or suggested)
+    handle = await handle_for(publishing.network, publishing.custodial_pds, state, body.handle or suggested)
     async with database_of(request).transaction() as tx:
         # The caller may have withdrawn consent during the request to the PDS about the handle. Do not override that.
         _require_revision(expected, await state_of(tx, caller.user_id))
@@ -122,9 +122,11 @@ def _publishing(request: Request) -> PublishingDependencies:
     return publishing
 
 
-async def _shown(reader: Reader, publishing: PublishingDependencies, caller: Caller, public_url: str) -> Response:
+async def _consent_response(
+    reader: Reader, publishing: PublishingDependencies, caller: Caller, public_url: str
+) -> Response:
     state = await state_of(reader, caller.user_id)
-    would = await preview(reader, caller.user_id, instance=public_url)
+    consent_preview = await preview(reader, caller.user_id, instance=public_url)
     domain = publishing.custodial_pds.handle_domain
     suggested = state.consent.handle or suggest_handle(caller.display_name, caller.user_id, domain)
     return json_response(

@@ -36,9 +36,9 @@ def routes() -> list[Route]:
 
 async def show(request: Request) -> Response:
     custodial_pds, caller = publishing_of(request).custodial_pds, caller_of(request)
-    state, would = await _state(request, caller)
+    state, consent_preview = await _consent_and_preview(request, caller)
     handle = state.consent.handle or suggest_handle(caller.display_name, caller.user_id, custodial_pds.handle_domain)
-    return _show(request, custodial_pds, state, would, FormState({"handle": handle, "publish": "no"}))
+    return _consent_page(request, custodial_pds, state, consent_preview, FormState({"handle": handle, "publish": "no"}))
 
 
 async def save_consent(request: Request) -> Response:
@@ -51,10 +51,12 @@ async def save_consent(request: Request) -> Response:
             await actions.withdraw(tx, caller.user_id)
         return go(following, flash="publishing_off")
     try:
-        handle = await handle_for(publishing.network, publishing.custodial_pds, state, typed.get("handle", ""))
+        handle = await handle_for(publishing.network, publishing.custodial_pds, state, form.get("handle", ""))
     except (InvalidInput, Refused) as wrong:
         problem = InvalidInput("handle", wrong.why)
-        return _show(request, publishing.custodial_pds, state, would, form_with_problems(typed, problem), status=400)
+        return _consent_page(
+            request, publishing.custodial_pds, state, consent_preview, form_with_problems(form, problem), status=400
+        )
     async with database_of(request).transaction() as tx:
         await actions.grant_consent(tx, caller.user_id, handle=handle)
     return go(following, flash="publishing_on")
@@ -100,12 +102,12 @@ def _records_form(consent: PublicationConsent) -> dict[str, str]:
     }
 
 
-def _show(
+def _consent_page(
     request: Request,
     custodial_pds: CustodialPds,
     state: ConsentState,
-    would: ConsentPreview,
-    typed: FormState,
+    consent_preview: ConsentPreview,
+    form_state: FormState,
     *,
     status: int = 200,
 ) -> Response:
@@ -117,8 +119,8 @@ def _show(
         "problem": explain(state.problem),
         "records": FormState(_records_form(state.publication_consent)),
         "uses": [(one, formatting.ago(one.at, state.now)) for one in state.uses],
-        "would": would,
+        "would": consent_preview,
         "domain": custodial_pds.handle_domain,
-        "next_path": local_path(request.query_params.get("next", typed.value("next")), ""),
+        "next_path": local_path(request.query_params.get("next", form_state.value("next")), ""),
     }
     return page(request, "account/publishing.html", context, status=status)

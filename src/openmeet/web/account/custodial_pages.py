@@ -90,7 +90,7 @@ async def erase(request: Request) -> Response:
         )
         return await _custodial_page(request, problem, status=400)
     async with database_of(request).transaction() as tx:
-        is_erased = await recovery_key_queries.erase_unsaved(tx, caller.user_id, typed.get("public_key", ""))
+        is_erased = await recovery_key_queries.erase_unsaved(tx, caller.user_id, form.get("public_key", ""))
         left = await recovery_key_queries.unsaved_key(tx, caller.user_id)
     if is_erased:
         log.info("recovery_key.erased")

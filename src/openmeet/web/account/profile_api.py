@@ -93,7 +93,7 @@ async def put_picture(request: Request) -> Response:
     caller, db = caller_of(request), database_of(request)
     body = await read_json(request, PortraitInput)
     workers = workers_of(request, caller.user_id)
-    key = await media.store_portrait(db, store_of(request), workers, caller.user_id, wanted.image)
+    key = await media.store_portrait(db, store_of(request), workers, caller.user_id, body.image)
     async with db.transaction() as tx:
         await portraits.put(tx, caller.user_id, key)
     return await show_me(request)

@@ -31,7 +31,7 @@ async def take(request: Request) -> Response:
     publishing, caller = publishing_of(request), caller_of(request)
     form = await read_form(request)
     try:
-        password = check_password(typed.get("password", ""), typed.get("again", ""))
+        password = check_password(form.get("password", ""), form.get("again", ""))
         await take_over(database_of(request), publishing.network, publishing.custodial_pds, caller.user_id, password)
     except InvalidInput as wrong:
         field = wrong.field if wrong.field in {"password", "again"} else "password"
@@ -46,13 +46,13 @@ async def take(request: Request) -> Response:
     return go(custodial_pages.PATH if waits else "/settings/identity", flash="identity_taken_over")
 
 
-async def _page(request: Request, typed: FormState, *, status: int = 200) -> Response:
+async def _taking_over_page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     custodial_pds, caller = publishing_of(request).custodial_pds, caller_of(request)
     async with database_of(request).reader() as reader:
-        kept = await custodial_identity_of(reader, caller.user_id)
+        identity = await custodial_identity_of(reader, caller.user_id)
         person = await by_id(reader, caller.user_id)
-        has_key = kept is not None and await recovery_key_queries.has_key(reader, kept.did)
-    if kept is None:
+        has_key = identity is not None and await recovery_key_queries.has_key(reader, identity.did)
+    if identity is None:
         raise NotFound(UserReason.NO_ACCOUNT_KEPT)
     context = {
         "typed": form_state,

@@ -205,14 +205,14 @@ def _record_form_page(
     return page(request, "atproto/own_record.html", context, status=status)
 
 
-def _wanted(typed: dict[str, str]) -> EventRecordForm:
+def _submitted_form(form: dict[str, str]) -> EventRecordForm:
     return EventRecordForm(
-        typed.get("name", ""),
-        typed.get("description", ""),
-        typed.get("starts", "").strip(),
-        typed.get("ends", "").strip(),
-        typed.get("mode"),
-        typed.get("status"),
+        form.get("name", ""),
+        form.get("description", ""),
+        form.get("starts", "").strip(),
+        form.get("ends", "").strip(),
+        form.get("mode"),
+        form.get("status"),
     )
 
 

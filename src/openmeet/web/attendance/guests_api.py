@@ -47,8 +47,8 @@ async def ask(request: Request) -> Response:
     )
     async with database_of(request).transaction() as tx:
         slug = EventSlug(request.path_params["slug"])
-        asked = await actions.request_answer(
-            tx, slug, email=email, display_name=name, reply=reply_of(wanted.reply), rsvp_request=rsvp_request
+        guest_rsvp = await actions.request_answer(
+            tx, slug, email=email, display_name=name, reply=reply_of(body.reply), rsvp_request=rsvp_request
         )
     return json_response(GuestAnswerOutput(iso(guest_rsvp.expires_at)), 202)
 

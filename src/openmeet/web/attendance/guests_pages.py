@@ -81,7 +81,7 @@ async def ask(request: Request) -> Response:
             await spend_on(request, actions.EMAILS)
             async with database_of(request).transaction() as tx:
                 await actions.request_answer(
-                    tx, slug, email=email, display_name=name, reply=RsvpReply(typed["reply"]), rsvp_request=rsvp_request
+                    tx, slug, email=email, display_name=name, reply=RsvpReply(form["reply"]), rsvp_request=rsvp_request
                 )
     except InvalidForm as wrong:
         problems |= wrong.problems
@@ -97,7 +97,7 @@ async def ask(request: Request) -> Response:
 async def show_confirm(request: Request) -> Response:
     """Show what the button will do. Opening the page changes nothing, because mail servers open links before people do."""
     async with database_of(request).reader() as reader:
-        asked, event = await actions.pending_answer(reader, _answer_id(request))
+        guest_rsvp, event = await actions.pending_answer(reader, _answer_id(request))
     when = ""
     if event.starts_at is not None:
         local = wall_time.local_of(event.starts_at, event.time_zone)

@@ -119,9 +119,9 @@ async def list_rooms(request: Request) -> Response:
         my_rooms = await rooms.my_rooms(reader, caller.user_id, room_filter, limit=limit, after=after)
         listed = await my_rooms_shown(reader, my_rooms[:limit], caller.user_id)
     further = None
-    if len(mine) > limit:
-        is_new, said, last = rooms.sort_key(mine[limit - 1])
-        further = packed(f"{is_new}.{said}.{last}")
+    if len(my_rooms) > limit:
+        is_new, last_said_at, last = rooms.sort_key(my_rooms[limit - 1])
+        further = packed(f"{is_new}.{last_said_at}.{last}")
     return json_response(RoomList(listed, further))
 
 

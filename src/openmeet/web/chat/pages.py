@@ -422,7 +422,7 @@ async def _room_list(
 
 def _more_rooms(last: MyRoom, which: str, *, archived: bool, words: str) -> str:
     """The URL of the list of chats after this one."""
-    is_new, said, room = rooms.sort_key(last)
+    is_new, last_said_at, room = rooms.sort_key(last)
     query = {
         "kind": which,
         "archived": "yes" if archived else "",

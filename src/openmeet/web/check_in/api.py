@@ -88,8 +88,8 @@ async def undo(request: Request) -> Response:
 async def show_ticket(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        event, mine = await actions.own_ticket(reader, caller, _slug(request))
-    code = actions.code_of(services(request).code_key, mine.id)
+        event, own_rsvp = await actions.own_ticket(reader, caller, _slug(request))
+    code = actions.code_of(services(request).code_key, own_rsvp.id)
     address = tickets.address_of(services(request).settings.public_url, event.slug, code)
     return json_response(TicketOutput(code, address, own_rsvp.party))
 

@@ -89,9 +89,9 @@ async def show_ticket(request: Request) -> Response:
     """The caller's own ticket."""
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        event, mine = await actions.own_ticket(reader, caller, _slug(request))
-        private = await private_details_for(reader, event, caller.user_id, is_going=mine.is_seated)
-    return ticket_page(request, event, mine, caller.display_name, private)
+        event, own_rsvp = await actions.own_ticket(reader, caller, _slug(request))
+        private = await private_details_for(reader, event, caller.user_id, is_going=own_rsvp.is_seated)
+    return ticket_page(request, event, own_rsvp, caller.display_name, private)
 
 
 def ticket_page(request: Request, event: Event, own_rsvp: Attendance, name: str, private: PrivateDetails) -> Response:

@@ -51,7 +51,7 @@ async def store_picture(request: Request, caller: Caller, form: dict[str, str], 
     key, size = PictureKey(form.get(KEPT, "")), None
     if body:
         try:
-            key, made = await pictures.store_picture(
+            key, stored_picture = await pictures.store_picture(
                 database_of(request), store_of(request), workers_of(request, caller.user_id), caller.user_id, body
             )
         except InvalidForm as wrong:

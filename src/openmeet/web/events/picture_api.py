@@ -26,9 +26,9 @@ async def put_picture(request: Request) -> Response:
     async with db.reader() as reader:
         event = await seeing.require_visible(reader, await queries.by_slug(reader, slug), caller.user_id)
         await seeing.require_editable(reader, event, caller.user_id)
-    alt = check_alt(wanted.alt)
-    key, made = await media.store_picture(
-        db, store_of(request), workers_of(request, caller.user_id), caller.user_id, wanted.image
+    alt = check_alt(body.alt)
+    key, stored_picture = await media.store_picture(
+        db, store_of(request), workers_of(request, caller.user_id), caller.user_id, body.image
     )
     async with db.transaction() as tx:
         saved = await pictures.put(

@@ -161,15 +161,15 @@ async def ask_repository(request: Request) -> Response:
 
 async def make_repository(request: Request) -> Response:
     custodial_pds, caller = publishing_of(request).custodial_pds, caller_of(request)
-    typed = await read_form(request)
+    form = await read_form(request)
     try:
-        handle = _confirmed_handle(typed, custodial_pds)
+        handle = _confirmed_handle(form, custodial_pds)
         async with database_of(request).transaction() as tx:
             group = await group_hosting.open_account(tx, caller, slug_of(request), handle)
     except InvalidInput as wrong:
-        return await _ask_repository(request, custodial_pds, FormState(typed, {wrong.field: wrong.why}), status=400)
+        return await _ask_repository(request, custodial_pds, FormState(form, {wrong.field: wrong.why}), status=400)
     except Refused as refused:
-        return await _ask_repository(request, custodial_pds, FormState(typed, {"": refused.why}), status=422)
+        return await _ask_repository(request, custodial_pds, FormState(form, {"": refused.why}), status=422)
     return go(path_of(group, "network"), flash="group_repository_asked")
 
 
@@ -196,15 +196,15 @@ async def see_network(reader: Reader, request: Request) -> GroupAccess:
     return seen if seen.group.is_read_only else await see(reader, request, GroupPermission.SEE_MEMBERS)
 
 
-def _confirmed_handle(typed: dict[str, str], custodial_pds: CustodialPds) -> str:
+def _confirmed_handle(form: dict[str, str], custodial_pds: CustodialPds) -> str:
     """The handle from the form. Raises InvalidInput unless the checkbox that confirms it is selected."""
     if form.get("publish") != "yes":
         raise InvalidInput("publish", GroupReason.YES_NEEDED)
-    return check_handle(typed.get("handle", ""), custodial_pds.handle_domain)
+    return check_handle(form.get("handle", ""), custodial_pds.handle_domain)
 
 
 async def _ask_repository(
-    request: Request, custodial_pds: CustodialPds, typed: FormState, *, status: int = 200
+    request: Request, custodial_pds: CustodialPds, form_state: FormState, *, status: int = 200
 ) -> Response:
     caller_of(request)
     async with database_of(request).reader() as reader:

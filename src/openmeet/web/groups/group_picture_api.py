@@ -25,10 +25,10 @@ async def put_picture(request: Request) -> Response:
     async with db.reader() as reader:
         group, membership = await actions.visible(reader, slug_of(request), caller.user_id)
         rules.require_kept_here(group, GroupPermission.EDIT_GROUP)
-        rules.require_permission(mine.role if mine else None, GroupPermission.EDIT_GROUP)
-    alt = check_alt(wanted.alt)
-    key, made = await media.store_picture(
-        db, store_of(request), workers_of(request, caller.user_id), caller.user_id, wanted.image
+        rules.require_permission(membership.role if membership else None, GroupPermission.EDIT_GROUP)
+    alt = check_alt(body.alt)
+    key, stored_picture = await media.store_picture(
+        db, store_of(request), workers_of(request, caller.user_id), caller.user_id, body.image
     )
     async with db.transaction() as tx:
         saved = await pictures.put(

@@ -92,7 +92,7 @@ async def write(request: Request) -> Response:
 async def call_off(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         one = await actions.cancel(tx, caller_of(request), _slug(request), MessageId(request.path_params["id"]))
-    return json_response(_shown(one))
+    return json_response(_message_output(one))
 
 
 def _message_output(one: HostMessage) -> MessageOutput:

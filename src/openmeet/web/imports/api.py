@@ -179,7 +179,7 @@ async def create(request: Request) -> Response:
         raise InvalidInput("event", ImportReason.TARGET_OF_PEOPLE)
     target = None
     if is_list:
-        what, slug = (ImportKind.GUESTS, wanted.event) if wanted.event else (ImportKind.MEMBERS, wanted.group)
+        target_kind, slug = (ImportKind.GUESTS, body.event) if body.event else (ImportKind.MEMBERS, body.group)
         async with database_of(request).transaction() as tx:
             target = await people.target_of(tx, caller, target_kind, slug or "")
     content = (body.csv or body.ics or "").encode()
@@ -197,8 +197,8 @@ async def show(request: Request) -> Response:
 
 async def confirm(request: Request) -> Response:
     caller = caller_of(request)
-    wanted = await read_json(request, Confirmation, is_optional=True)
-    arrived = await _import(request, caller)
+    body = await read_json(request, Confirmation, is_optional=True)
+    arrived = await _own_import(request, caller)
     if arrived.what is ImportKind.EVENTS:
         async with database_of(request).reader() as reader:
             reading = await reading_of(request, reader, caller)
@@ -209,18 +209,25 @@ async def confirm(request: Request) -> Response:
         host = services(request).settings.public_host
         workers, selected_updates = workers_of(request, caller.user_id), frozenset(body.updates)
         await events.import_events(
-            database_of(request), workers, caller, arrived.id, chosen, reading, host, updated_uids=taken
+            database_of(request),
+            workers,
+            caller,
+            arrived.id,
+            selected_uids,
+            reading,
+            host,
+            updated_uids=selected_updates,
         )
     else:
         lines: dict[int, bool] = {}
         if body.people is not None:
             found = await people.parse_uploaded_list(workers_of(request, caller.user_id), arrived)
-            lines = {row.line: row.line in set(wanted.people) for row in found.rows}
+            lines = {row.line: row.line in set(body.people) for row in found.rows}
         await people.add_to_list(database_of(request), workers_of(request, caller.user_id), caller, arrived.id, lines)
-    return await _answer(request, caller, arrived.id, 200)
+    return await _import_response(request, caller, arrived.id, 200)
 
 
-def _differences(update: ImportUpdate | None) -> list[DifferenceOutput]:
+def _difference_outputs(update: ImportUpdate | None) -> list[DifferenceOutput]:
     if update is None:
         return []
     found = [DifferenceOutput(json_name(one.field), one.before, one.after, one.is_edited_here) for one in update.fields]
@@ -234,8 +241,8 @@ def _differences(update: ImportUpdate | None) -> list[DifferenceOutput]:
 async def invite(request: Request) -> Response:
     """Send the invitation to everyone on the list of this import's event or group who has not been sent one yet."""
     caller = caller_of(request)
-    wanted = await read_json(request, InvitationsInput)
-    arrived = await _import(request, caller)
+    body = await read_json(request, InvitationsInput)
+    arrived = await _own_import(request, caller)
     if arrived.what is ImportKind.EVENTS:
         raise NotFound(ImportReason.NO_PEOPLE)
     async with database_of(request).transaction() as tx:
@@ -271,36 +278,56 @@ async def _import_output(
             [explain(decode_explanation(one)) for one in report.get("left_out", [])],
             int(report.get("new", 0)),
         )
-        return made
+        return output
     if arrived.what is ImportKind.EVENTS:
-        whole = await events.parse_upload(workers_of(request, caller.user_id), arrived, reading)
-        async with database_of(request).reader() as reader:
-            host = services(request).settings.public_host
-            known = await events.matches(reader, caller.user_id, whole.events, host)
-            alike = await lookalikes(reader, caller.user_id, whole.events)
-            differing = await updates_of(reader, caller.user_id, whole.events)
-        made.warnings = list(whole.warnings)
-        page, made.cursor = wanted.cut(list(enumerate(whole.events, 1))[first:], lambda one: (one[0], str(one[0])))
-        made.events = [
-            FoundEvent(
-                event.uid,
-                event.typed.title,
-                event.when,
-                event.typed.time_zone,
-                event.rule,
-                len(event.changes),
-                event.is_cancelled,
-                known[event.uid].value,
-                list(event.warnings),
-                one.path,
-                one.uid,
-                _differences(differing.get(event.uid)),
-                differing[event.uid].path if event.uid in differing else "",
-            )
-            for _, event in page
-            for one in [alike.get(event.uid, NOTHING) if known[event.uid] is ImportMatch.NEW else NOTHING]
-        ]
-        return made
+        await _add_events(request, caller, arrived, reading, requested_page, output)
+    else:
+        await _add_people(request, caller, arrived, requested_page, output)
+    return output
+
+
+async def _add_events(
+    request: Request,
+    caller: Caller,
+    arrived: Import,
+    reading: FileReading,
+    requested_page: Page,
+    output: ImportOutput,
+) -> None:
+    whole = await events.parse_upload(workers_of(request, caller.user_id), arrived, reading)
+    async with database_of(request).reader() as reader:
+        host = services(request).settings.public_host
+        matches = await events.matches(reader, caller.user_id, whole.events, host)
+        alike = await lookalikes(reader, caller.user_id, whole.events)
+        differing = await updates_of(reader, caller.user_id, whole.events)
+    output.warnings = list(whole.warnings)
+    page, output.cursor = requested_page.cut(
+        list(enumerate(whole.events, 1))[_offset(requested_page) :], _number_cursor
+    )
+    output.events = [
+        FoundEvent(
+            event.uid,
+            event.typed.title,
+            event.when,
+            event.typed.time_zone,
+            event.rule,
+            len(event.changes),
+            event.is_cancelled,
+            matches[event.uid].value,
+            list(event.warnings),
+            one.path,
+            one.uid,
+            _difference_outputs(differing.get(event.uid)),
+            differing[event.uid].path if event.uid in differing else "",
+        )
+        for _, event in page
+        for one in [alike.get(event.uid, NOTHING) if matches[event.uid] is ImportMatch.NEW else NOTHING]
+    ]
+
+
+async def _add_people(
+    request: Request, caller: Caller, arrived: Import, requested_page: Page, output: ImportOutput
+) -> None:
     found = await people.parse_uploaded_list(workers_of(request, caller.user_id), arrived)
     async with database_of(request).reader() as reader:
         fresh, listed = await people.new_rows(reader, arrived, found)

@@ -124,26 +124,26 @@ async def import_upload(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         arrived = await _own_import(reader, request, caller)
         reading = await reading_of(request, reader, caller)
-    here = f"/import/{arrived.id}"
-    if arrived.what is ImportKind.EVENTS and typed.get("act") == "zone":
+    import_path = f"/import/{arrived.id}"
+    if arrived.what is ImportKind.EVENTS and form.get("act") == "zone":
         try:
             async with database_of(request).transaction() as tx:
                 await events.choose_zone(tx, arrived, form.get(ZONE, ""))
         except InvalidForm as wrong:
-            return await _show_events(request, caller, arrived, reading, form_with_problems(typed, wrong), status=400)
-        return go(f"{here}#zone")
+            return await _show_events(request, caller, arrived, reading, form_with_problems(form, wrong), status=400)
+        return go(f"{import_path}#zone")
     if arrived.what is ImportKind.EVENTS:
-        chosen = frozenset(name.removeprefix("event-") for name in typed if name.startswith("event-"))
+        selected_numbers = frozenset(name.removeprefix("event-") for name in form if name.startswith("event-"))
         host = services(request).settings.public_host
         workers = workers_of(request, caller.user_id)
-        updated = frozenset(name.removeprefix("update-") for name in typed if name.startswith("update-"))
-        uids, taken = await _uids(workers, arrived, reading, chosen, updated)
+        updated = frozenset(name.removeprefix("update-") for name in form if name.startswith("update-"))
+        uids, updated_uids = await _uids(workers, arrived, reading, selected_numbers, updated)
         await events.import_events(
-            database_of(request), workers, caller, arrived.id, uids, reading, host, updated_uids=taken
+            database_of(request), workers, caller, arrived.id, uids, reading, host, updated_uids=updated_uids
         )
-        return go(here)
-    if typed.get("act") == "columns":
-        chosen_columns = {column.value: typed.get(column.value, "") for column in _COLUMNS}
+        return go(import_path)
+    if form.get("act") == "columns":
+        chosen_columns = {column.value: form.get(column.value, "") for column in _COLUMNS}
         async with database_of(request).transaction() as tx:
             await queries.choose_columns(tx, arrived.id, chosen_columns)
         return go(import_path)
@@ -356,7 +356,7 @@ async def _show_people(request: Request, caller: Caller, arrived: Import) -> Res
 async def _invitations_page(request: Request, caller: Caller, form_state: FormState, *, status: int = 200) -> Response:
     settings = services(request).settings
     async with database_of(request).reader() as reader:
-        target = await people.find_target(reader, caller, _what(request), request.path_params["slug"])
+        target = await people.find_target(reader, caller, _target_kind(request), request.path_params["slug"])
         counts = await queries.count_by_stage(reader, target.what, target.id)
         waiting = await queries.uninvited_contacts(reader, target.what, target.id, SHOWN_ROWS)
         names, named = await queries.named_contacts(reader, target.what, target.id, SHOWN_ROWS)
@@ -395,7 +395,7 @@ async def _invitation_page(request: Request) -> Response:
     return page(request, "imports/invitation.html", context, headers=_PRIVATE)
 
 
-async def _target(request: Request, caller: Caller, what: ImportKind, slug: str) -> InvitationTarget:
+async def _invitation_target(request: Request, caller: Caller, target_kind: ImportKind, slug: str) -> InvitationTarget:
     async with database_of(request).reader() as reader:
         return await people.find_target(reader, caller, target_kind, slug)
 
@@ -412,13 +412,13 @@ def _upload_page(
     return page(request, "imports/start.html", context, status=status, headers=headers)
 
 
-def _list_of(given: Mapping[str, str]) -> tuple[ImportKind, str]:
-    if given.get("group"):
-        return ImportKind.MEMBERS, given["group"]
-    return ImportKind.GUESTS, given.get("event", "")
+def _list_of(values: Mapping[str, str]) -> tuple[ImportKind, str]:
+    if values.get("group"):
+        return ImportKind.MEMBERS, values["group"]
+    return ImportKind.GUESTS, values.get("event", "")
 
 
-def _what(request: Request) -> ImportKind:
+def _target_kind(request: Request) -> ImportKind:
     try:
         what = ImportKind(request.path_params["what"])
     except ValueError:

@@ -51,7 +51,9 @@ async def save_sent(
     try:
         alt = check_alt(alt_text)
         if body:
-            key, made = await pictures.store_picture(db, store_of(request), workers_of(request, user_id), user_id, body)
+            key, stored_picture = await pictures.store_picture(
+                db, store_of(request), workers_of(request, user_id), user_id, body
+            )
             async with db.transaction() as tx:
                 await put(tx, Picture(key, alt, stored_picture.width, stored_picture.height))
         else:

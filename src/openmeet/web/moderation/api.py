@@ -208,7 +208,7 @@ async def show_queue(request: Request) -> Response:
             reader, after=position_of(request.query_params.get("cursor", "")), limit=limit + 1
         )
         shown = [one.subject for one in found[:limit]]
-        meant = await subjects.described(reader, shown)
+        described = await subjects.described(reader, shown)
         stand = await visibility.statuses_of(reader, [subject.id for subject in shown])
         open_reports = await reports.open_about(reader, [subject.id for subject in shown], _MOST_REPORTS)
         labels = await view.of_each(reader, shown)

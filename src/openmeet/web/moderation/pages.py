@@ -163,8 +163,8 @@ async def _show_thing(request: Request, form_state: FormState, *, status: int = 
         await moderator_of(reader, request)
         (card,) = await view.subject_cards(reader, [subject])
         entries = await audit_log.newest(reader, subject=subject.id, limit=_LOG_PAGE)
-        known = await visibility.status_of(reader, subject.id)
-        if not card.is_there and known is None and not entries and subject.thing is not ModeratedKind.DID:
+        subject_visibility = await visibility.status_of(reader, subject.id)
+        if not card.is_there and subject_visibility is None and not entries and subject.thing is not ModeratedKind.DID:
             raise NotFound(ModerationReason.NO_SUCH_SUBJECT)
         owner = None
         if card.meant.owner is not None and subject.thing is not ModeratedKind.PERSON:

@@ -119,7 +119,7 @@ def path_of(subject: Subject) -> str:
 
 async def subject_cards(reader: Reader, listed: Sequence[Subject]) -> list[SubjectCard]:
     """Cards of these subjects, in order, with their open reports and, for held authors, their events."""
-    meant = await subjects.described(reader, listed)
+    described = await subjects.described(reader, listed)
     stand = await visibility.statuses_of(reader, [subject.id for subject in listed])
     labels = await of_each(reader, listed)
     reported = await _reports_about(

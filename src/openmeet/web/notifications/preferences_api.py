@@ -87,7 +87,7 @@ async def save(request: Request) -> Response:
     }
     async with database_of(request).transaction() as tx:
         await users.lock(tx, caller.user_id)
-        require_match_with_shown(request, await _shown(tx, caller.user_id))
+        require_match_with_shown(request, await _preferences_output(tx, caller.user_id))
         await notify.set_channels(
             tx,
             caller.user_id,
@@ -97,7 +97,7 @@ async def save(request: Request) -> Response:
             },
         )
         await notify.set_hours(tx, caller.user_id, hours)
-        return json_response(await _shown(tx, caller.user_id))
+        return json_response(await _preferences_output(tx, caller.user_id))
 
 
 async def _preferences_output(reader: Reader, user_id: UserId) -> NotificationPreferences:

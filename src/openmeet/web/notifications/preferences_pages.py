@@ -136,7 +136,7 @@ async def save(request: Request) -> Response:
     except InvalidForm as wrong:
         return await _preferences_page(request, form_with_problems(form, wrong), status=400)
     async with database_of(request).transaction() as tx:
-        await notify.set_channels(tx, caller.user_id, {topic: _channels(typed, topic) for topic in NotificationTopic})
+        await notify.set_channels(tx, caller.user_id, {topic: _channels(form, topic) for topic in NotificationTopic})
         await notify.set_hours(tx, caller.user_id, hours)
     return go(PATH, flash="notifications_saved")
 

@@ -42,10 +42,10 @@ class FollowedPeople(msgspec.Struct, rename="camel"):
 async def show_person(request: Request) -> Response:
     caller = caller_or_none(request)
     async with database_of(request).reader() as reader:
-        person = await queries.visible_profile(reader, _id(request))
+        person = await queries.visible_profile(reader, _user_id(request))
         shown = await portraits.shown(reader, caller.user_id if caller else None, [person.id])
         name = (await shown_names(reader, [person.id]))[person.id]
-        coming = await queries.upcoming_events(reader, person.id, COMING)
+        upcoming = await queries.upcoming_events(reader, person.id, COMING)
         groups = await queries.public_groups(reader, person.id, GROUPS) if person.shows_groups else []
         follows = caller is not None and await queries.is_following(reader, caller.user_id, person.id)
     return json_response(

@@ -56,9 +56,9 @@ async def show(request: Request) -> Response:
     caller = caller_or_none(request)
     viewer = caller.user_id if caller else None
     async with database_of(request).reader() as reader:
-        person, is_seen = await _person(reader, _id(request), viewer)
-        coming = await queries.upcoming_without_repeats(reader, person.id, COMING)
-        further = await further_dates(reader, coming)
+        person, is_seen = await _visible_host(reader, _user_id(request), viewer)
+        upcoming = await queries.upcoming_without_repeats(reader, person.id, COMING)
+        further = await further_dates(reader, upcoming)
         past = await queries.past_events(reader, person.id, PAST)
         groups = await queries.public_groups(reader, person.id, GROUPS) if person.shows_groups else []
         follows = viewer is not None and await queries.is_following(reader, viewer, person.id)
@@ -119,7 +119,7 @@ async def show_followed(request: Request) -> Response:
 async def serve_calendar(request: Request) -> Response:
     public_url = services(request).settings.public_url
     async with database_of(request).reader() as reader:
-        person = await queries.visible_profile(reader, _id(request))
+        person = await queries.visible_profile(reader, _user_id(request))
         since = Instant(reader.now - _KEPT)
         series = await _whole_series(reader, person.id, since)
         found = await queries.events_since(reader, person.id, since, _MOST, besides=[one.series.id for one in series])
@@ -146,7 +146,7 @@ async def _feed_content(request: Request, kind: str) -> tuple[Feed, list[Event],
     """A host's public events, as an anonymous visitor sees them."""
     public_url = services(request).settings.public_url
     async with database_of(request).reader() as reader:
-        person = await queries.visible_profile(reader, _id(request))
+        person = await queries.visible_profile(reader, _user_id(request))
         found = await queries.upcoming_events(reader, person.id, _NEWEST)
         changed = feeds.changed_at(found, reader.now)
         feed = await _feed_of(reader, person, public_url, kind)

@@ -218,8 +218,10 @@ async def _kept_back(reader: Reader, series: Series) -> ModerationStatus | None:
     """The series' moderation status, for its hosts, if moderation hides the series from others."""
     if not series.is_hidden:
         return None
-    named = [one for one in (series.id, series.group.id if series.group else None, series.owner_id) if one is not None]
-    found = await visibility.statuses_of(reader, named)
+    subject_ids = [
+        one for one in (series.id, series.group.id if series.group else None, series.owner_id) if one is not None
+    ]
+    found = await visibility.statuses_of(reader, subject_ids)
     return next(
         (found[one] for one in subject_ids if one in found and found[one].state is not SubjectVisibility.TRUSTED), None
     )

@@ -24,9 +24,9 @@ async def put_picture(request: Request) -> Response:
     async with db.reader() as reader:
         # Check permission before the picture is re-encoded.
         await agenda.editable(reader, slug_of(request), caller.user_id)
-    alt = check_alt(wanted.alt)
-    key, made = await media.store_picture(
-        db, store_of(request), workers_of(request, caller.user_id), caller.user_id, wanted.image
+    alt = check_alt(body.alt)
+    key, stored_picture = await media.store_picture(
+        db, store_of(request), workers_of(request, caller.user_id), caller.user_id, body.image
     )
     async with db.transaction() as tx:
         series = await pictures.put(

@@ -124,7 +124,7 @@ async def close_session(request: Request) -> Response:
         raise InvalidInput("revoke", SignInReason.TRUE_OR_FALSE_NEEDED)
     async with database_of(request).transaction() as tx:
         await actions.close_session(tx, site_session.bearer_of(request))
-        request.state.ended = await sessions.delete_all(tx, caller.user_id) if wish == "true" else []
+        request.state.ended = await sessions.delete_all(tx, caller.user_id) if revoke == "true" else []
     return Response(status_code=204)
 
 
