@@ -278,14 +278,14 @@ async def enqueue_many(
 
 
 async def enqueue_selected(
-    tx: Transaction, kind: str, subjects_sql: str, revision: int, *, due_at: Instant | None = None, **parameters: object
+    tx: Transaction, kind: str, subselect: str, revision: int, *, due_at: Instant | None = None, **parameters: object
 ) -> None:
     """Enqueue any number of subjects in one statement that loads no rows.
 
-    ``subjects_sql`` is a select, written by us, that contains each ``subject`` once, in order.
+    ``subselect`` is a select, written by us, that contains each ``subject`` once, in order.
     """
     await tx.execute(
-        _ENQUEUE_SELECTED.format(subjects_sql),
+        _ENQUEUE_SELECTED.format(subselect),
         kind=str(kind),
         revision=revision,
         due_at=tx.now if due_at is None else due_at,
@@ -306,13 +306,13 @@ async def enqueue_again(tx: Transaction, kind: str, subjects: Iterable[str]) -> 
         tx.after_commit(wake_dispatchers)
 
 
-async def enqueue_again_selected(tx: Transaction, kind: str, subjects_sql: str, **parameters: object) -> None:
+async def enqueue_again_selected(tx: Transaction, kind: str, subselect: str, **parameters: object) -> None:
     """Do the same as ``enqueue_again`` for any number of subjects, in one statement that loads no rows.
 
-    ``subjects_sql`` is a select, written by us, that contains each ``subject`` once, in order, with its ``partition``
+    ``subselect`` is a select, written by us, that contains each ``subject`` once, in order, with its ``partition``
     and ``priority``.
     """
-    await tx.execute(_ENQUEUE_SELECTED_AGAIN.format(subjects_sql), kind=str(kind), now=tx.now, **parameters)
+    await tx.execute(_ENQUEUE_SELECTED_AGAIN.format(subselect), kind=str(kind), now=tx.now, **parameters)
     tx.after_commit(wake_dispatchers)
 
 

@@ -15,10 +15,10 @@ _ENQUEUE: Final = f"""
 """
 
 
-async def enqueue_selected(tx: Transaction, *, kind: PublicationKind, subjects_sql: str) -> None:
-    """Like ``publications.enqueue``, for many subjects. ``subjects_sql``: a trusted SQL select of ``id``, ``user_id`` and
+async def enqueue_selected(tx: Transaction, *, kind: PublicationKind, subselect: str) -> None:
+    """Like ``publications.enqueue``, for many subjects. ``subselect``: a trusted SQL select of ``id``, ``user_id`` and
     ``revision``, ordered by id.
     """
     tx.after_commit(wake_dispatchers)
-    await tx.execute(_ENQUEUE.format(subjects_sql), kind=kind, now=tx.now)
-    await recheck_superseded(tx, kind, f"(select chosen.id from ({subjects_sql}) as chosen where chosen.revision > 1)")
+    await tx.execute(_ENQUEUE.format(subselect), kind=kind, now=tx.now)
+    await recheck_superseded(tx, kind, f"(select chosen.id from ({subselect}) as chosen where chosen.revision > 1)")

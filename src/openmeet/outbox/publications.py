@@ -316,10 +316,10 @@ async def enqueue_retractions(
     )
 
 
-async def recheck_superseded(tx: Transaction, kind: PublicationKind, subjects_sql: str, **parameters: object) -> None:
+async def recheck_superseded(tx: Transaction, kind: PublicationKind, subselect: str, **parameters: object) -> None:
     """Make publications of the superseded records of these subjects due, because the subjects changed."""
     if kind in SUPERSEDED_KIND:
-        statement = _RECHECK.format(f"in ({_SUPERSEDED} {subjects_sql})")
+        statement = _RECHECK.format(f"in ({_SUPERSEDED} {subselect})")
         await tx.execute(statement, kind=SUPERSEDED_KIND[kind], subject_kind=kind, is_edit=1, now=tx.now, **parameters)
 
 
@@ -352,11 +352,11 @@ async def recheck(tx: Transaction, *, kind: PublicationKind, subject_ids: Sequen
         await recheck_superseded(tx, kind, ":some", some=chunk)
 
 
-async def recheck_where(tx: Transaction, *, kind: PublicationKind, subjects_sql: str, **parameters: object) -> None:
-    """Like ``recheck``, for any number of rows in one statement. ``subjects_sql``: a trusted subselect of their subject ids."""
+async def recheck_where(tx: Transaction, *, kind: PublicationKind, subselect: str, **parameters: object) -> None:
+    """Like ``recheck``, for any number of rows in one statement. ``subselect``: a trusted subselect of their subject ids."""
     tx.after_commit(wake_dispatchers)
-    await tx.execute(_RECHECK.format(f"in ({subjects_sql})"), kind=kind, is_edit=0, now=tx.now, **parameters)
-    await recheck_superseded(tx, kind, f"({subjects_sql})", **parameters)
+    await tx.execute(_RECHECK.format(f"in ({subselect})"), kind=kind, is_edit=0, now=tx.now, **parameters)
+    await recheck_superseded(tx, kind, f"({subselect})", **parameters)
 
 
 async def recheck_all_of(tx: Transaction, user_id: str) -> None:

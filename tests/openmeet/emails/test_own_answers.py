@@ -83,7 +83,7 @@ async def test_a_waitlisted_guests_entry_is_cancelled_too(post: Post) -> None:
     ):
         async with post.db.transaction() as tx:
             asked = await guesting.request_answer(
-                tx, event.slug, email=GUEST, display_name="Gus", reply=reply, rsvp_request=RsvpRequest(party=1)
+                tx, event.slug, email=GUEST, display_name="Gus", reply=reply, reply_details=ReplyDetails(party=1)
             )
             await guesting.confirm(tx, asked.id)
         (mail,) = await mails_to(post, GUEST)

@@ -28,7 +28,7 @@ CHANGES: dict[str, Change] = {
     "of it": lambda tx, _: publications.recheck(tx, kind=KIND, subject_ids=["e"]),
     "of all of a person": publications.recheck_all_of,
     "of all of a kind": lambda tx, _: publications.recheck_kind(tx, KIND),
-    "a selection": lambda tx, _: publications.recheck_where(tx, kind=KIND, subjects_sql="select 'e'"),
+    "a selection": lambda tx, _: publications.recheck_where(tx, kind=KIND, subselect="select 'e'"),
     "a new yes": publications.recheck_unpublished_of,
     "read": lambda tx, user_id: publication_echoes.wake_waiting_of(tx, user_id, KIND),
     "switched on": lambda tx, _: publication_echoes.wake_switched_off(tx, KIND),

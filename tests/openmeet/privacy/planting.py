@@ -107,7 +107,7 @@ async def _public_event(tx: Transaction, planted: Planted, *, is_open: bool) -> 
     answer = await attendance.answer(tx, guest, event.slug, RsvpReply.GOING, wishes)
     await attendance.answer(tx, planted.callers[MEMBER], event.slug, RsvpReply.INTERESTED)
     hidden = await users.create_person(tx, display_name=planted.secret("shyname"), email="shy@example.org")
-    await attendance.answer(tx, Caller(hidden, "Shy"), event.slug, RsvpReply.GOING, RsvpRequest(is_private=True))
+    await attendance.answer(tx, Caller(hidden, "Shy"), event.slug, RsvpReply.GOING, ReplyDetails(is_private=True))
     asked = await guests.request_answer(
         tx,
         event.slug,

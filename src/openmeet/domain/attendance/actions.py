@@ -413,7 +413,7 @@ async def recheck_rsvp_records(tx: Transaction, event_ids: Sequence[EventId]) ->
     if event_ids:
         rsvps_of_events = "select id from attendances where event_id in :event_ids"
         kind = publications.PublicationKind.RSVP
-        await publications.recheck_where(tx, kind=kind, subjects_sql=chosen, event_ids=list(event_ids))
+        await publications.recheck_where(tx, kind=kind, subselect=rsvps_of_events, event_ids=list(event_ids))
 
 
 async def store_record_uri(

@@ -55,7 +55,7 @@ async def open_to_guests(reader: Reader, slug: EventSlug) -> tuple[Event, Regist
 
 
 async def request_answer(
-    tx: Transaction, slug: EventSlug, *, email: str, display_name: str, reply: RsvpReply, rsvp_request: RsvpRequest
+    tx: Transaction, slug: EventSlug, *, email: str, display_name: str, reply: RsvpReply, reply_details: ReplyDetails
 ) -> GuestAnswer:
     """Enqueue the e-mail with the confirmation link, in the current language. Known and unknown addresses are treated
     alike.
@@ -117,7 +117,7 @@ async def confirm(tx: Transaction, answer_id: GuestAnswerId) -> tuple[Event, Use
     before = await answers.find(tx, event.id, user_id)
     if guest_answer.used_at is not None and before is not None:
         return event, user, before
-    rsvp_request = guest_answer.request.details
+    reply_details = guest_answer.request.details
     if user is None:
         # People without an account have no public profile to show, whatever the client sent.
         reply_details = ReplyDetails(
@@ -135,7 +135,7 @@ async def confirm(tx: Transaction, answer_id: GuestAnswerId) -> tuple[Event, Use
         caller,
         event.slug,
         guest_answer.request.reply,
-        rsvp_request,
+        reply_details,
         through=ChangeChannel.MAIL,
         is_single=is_single,
     )

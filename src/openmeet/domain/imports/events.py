@@ -234,7 +234,7 @@ async def _change(tx: Transaction, created: Series, change: OccurrenceOverride) 
     details = _checked(replace(change.typed, visibility=Visibility.PRIVATE.value))
     stored = await date_queries.stored(tx, locked.id)
     stored_date = next(one for one in stored if one.event.id == event.id)
-    await series.apply(tx, locked, plan_one(locked, stored_date, details), notifies=False)
+    await series.apply_plan(tx, locked, plan_one(locked, stored_date, details), notifies=False)
     if change.named_status is not None:
         date = await lock_for_update(tx, event.id)
         assert date is not None  # noqa: S101  # stored above
@@ -260,7 +260,7 @@ async def _following(tx: Transaction, created: Series, change: OccurrenceOverrid
         plan = plan_all(created, content, timing, stored, tx.now)
     else:
         plan = plan_following(created, change.original, content, timing, stored, tx.now)
-    following = await series.apply(tx, created, plan, notifies=False)
+    following = await series.apply_plan(tx, created, plan, notifies=False)
     if continuation is None:
         await _change(tx, following, replace(change, and_following=False, is_cancelled=False))
     return following

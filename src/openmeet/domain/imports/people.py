@@ -85,7 +85,7 @@ async def find_target(reader: Reader, caller: Caller, what: ImportKind, slug: st
     """Like ``target_of``, but without the lock, for display."""
     if what is ImportKind.MEMBERS:
         group, membership = await groups.visible(reader, GroupSlug(slug), caller.user_id)
-        require_kept_here(group, GroupPermission.INVITE)
+        require_managed_here(group, GroupPermission.INVITE)
         require_permission(membership.role if membership else None, GroupPermission.INVITE)
         return InvitationTarget(what, group.id, group.slug, group.details.name)
     event = await find_for_host(reader, caller, EventSlug(slug))

@@ -176,7 +176,7 @@ async def _update_date(
         await cancel_dates.cancel_dates(tx, series, [change.original], change.reason)
         return
     stored_date = next(one for one in await date_queries.stored(tx, series.id) if one.event.id == event.id)
-    await actions.apply(
+    await actions.apply_plan(
         tx,
         series,
         plan_one(

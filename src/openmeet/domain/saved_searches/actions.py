@@ -18,7 +18,7 @@ async def save(tx: Transaction, caller: Caller, typed: Mapping[str, str]) -> Sav
 
     Raises InvalidForm (not a search), Refused (``TooWide``, ``OfGroups``, ``TooManySearches``).
     """
-    search_query = query.wanted_of(typed, caller.user_id)
+    search_query = query.parse_query(typed, caller.user_id)
     if search_query.of_groups_of is not None:
         raise Refused(SavedSearchReason.OF_GROUPS, name="OfGroups")
     keys = matching.keys_of(search_query)

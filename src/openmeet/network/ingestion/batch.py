@@ -122,10 +122,10 @@ async def load_batch(tx: Transaction, context: IngestionContext, parsed_messages
     others = ownership_transfer.named_by(parsed_messages) | of_series | of_groups
     current_uris = await lock_current(tx, subject_uris, along={*await links.uris_of(tx, uris - answer_uris), *others})
     seen_records |= await seen.find_many(tx, sorted(uris - answer_uris))
-    superseded_uris = await superseded_records.owned_among(tx, uris - answer_uris)
+    superseded_uris = await superseded_records.superseded_among(tx, uris - answer_uris)
     batch = Batch(
         seen_records,
-        await publication_leases.owned_among(tx, sorted(uris)),
+        await publication_leases.published_among(tx, sorted(uris)),
         await seen.subjects_waited_for(tx, sorted({*subject_uris, *uris} - answer_uris)),
         await in_flight.among(tx, sorted(uris)),
         await erased.erased_up_to(

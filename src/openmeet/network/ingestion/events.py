@@ -217,7 +217,7 @@ async def _superseded_record(tx: Transaction, uri: str, publication: Publication
     """
     if publication is not None and publication.kind is not PublicationKind.FORMER_EVENT:
         return None
-    if publication is None and not await superseded_records.owned_among(tx, [uri]):
+    if publication is None and not await superseded_records.superseded_among(tx, [uri]):
         return None
     return await superseded_records.find(tx, uri)
 

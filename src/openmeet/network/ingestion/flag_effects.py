@@ -40,7 +40,7 @@ _WAITING: dict[Flag, tuple[PublicationKind, ...]] = {
 
 async def enqueue_series(tx: Transaction) -> int:
     """Enqueue every series made here for publication, including those older than series records; return their number."""
-    await enqueue_selected(tx, kind=PublicationKind.SERIES, subjects_sql=OWN_SERIES)
+    await enqueue_selected(tx, kind=PublicationKind.SERIES, subselect=OWN_SERIES)
     await publications.recheck_kind(tx, PublicationKind.SERIES)
     await publications.recheck_kind(tx, PublicationKind.FORMER_SERIES)
     row = await tx.fetch_one(COUNT_OWN_SERIES)

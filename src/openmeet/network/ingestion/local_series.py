@@ -336,7 +336,7 @@ async def apply_record(
     if plan is not None:
         # A series that somebody else has changed needs the owner's approval, and this edit is not an approval.
         by = None if series.needs_author_approval else series.owner_id
-        await actions.apply(tx, replace(series, changed_by=by), plan, is_read=True)
+        await actions.apply_plan(tx, replace(series, changed_by=by), plan, is_read=True)
     await merge_local.store_merge(tx, MERGE_RULE, publication, version, joined)
 
 

@@ -223,7 +223,7 @@ async def _fill_all(tx: Transaction, uri: str, claims: Iterable[Claim], events_b
         return
     for event_uri, name in claims:
         if event_uri in events_by_uri:
-            await series_records.place(tx, series, events_by_uri[event_uri].id, name)
+            await series_records.attach_date(tx, series, events_by_uri[event_uri].id, name)
 
 
 async def _locked(tx: Transaction, uri: str) -> Series | None:
@@ -251,7 +251,7 @@ async def _fill(
         names_by_event.keys() & events_by_uri.keys(), key=lambda one: (events_by_uri[one].is_gone, one)
     ):
         name, event = names_by_event[event_uri], events_by_uri[event_uri]
-        if name not in filled and await series_records.place(tx, series, event.id, name):
+        if name not in filled and await series_records.attach_date(tx, series, event.id, name):
             filled.add(name)
 
 
@@ -284,7 +284,7 @@ async def _by_rule(
         tx, uri=version.uri, owner_id=event.author_id, content=native_rule.content, timing=native_rule.timing
     )
     if series is not None:
-        await series_records.place(tx, series, event_id, original_text(native_rule.timing.pattern.start))
+        await series_records.attach_date(tx, series, event_id, original_text(native_rule.timing.pattern.start))
 
 
 def _record(body: bytes) -> dict[str, object]:

@@ -95,7 +95,10 @@ async def repository_to_clear(reader: Reader, publication: Publication) -> Ident
     identity = None if publication.did is None else await identity_queries.find(reader, publication.did)
     if identity is None or not identity.can_write:
         return None
-    if identity.user_id == publication.user_id or await record_queries.held_for(reader, identity.user_id) is not None:
+    if (
+        identity.user_id == publication.user_id
+        or await record_queries.group_of_custodial_account(reader, identity.user_id) is not None
+    ):
         return identity
     if publication.kind in _WRITTEN_BY_GROUPS:
         spoke = await publication_moves.holders_in(reader, PublicationKind.FORMER_GROUP, identity.did)

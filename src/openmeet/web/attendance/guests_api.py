@@ -48,7 +48,7 @@ async def ask(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         slug = EventSlug(request.path_params["slug"])
         guest_rsvp = await actions.request_answer(
-            tx, slug, email=email, display_name=name, reply=reply_of(body.reply), rsvp_request=rsvp_request
+            tx, slug, email=email, display_name=name, reply=reply_of(body.reply), reply_details=reply_details
         )
     return json_response(GuestAnswerOutput(iso(guest_rsvp.expires_at)), 202)
 

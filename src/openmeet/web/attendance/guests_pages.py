@@ -81,7 +81,12 @@ async def ask(request: Request) -> Response:
             await spend_on(request, actions.EMAILS)
             async with database_of(request).transaction() as tx:
                 await actions.request_answer(
-                    tx, slug, email=email, display_name=name, reply=RsvpReply(form["reply"]), rsvp_request=rsvp_request
+                    tx,
+                    slug,
+                    email=email,
+                    display_name=name,
+                    reply=RsvpReply(form["reply"]),
+                    reply_details=reply_details,
                 )
     except InvalidForm as wrong:
         problems |= wrong.problems

@@ -24,7 +24,7 @@ async def put_picture(request: Request) -> Response:
     db = database_of(request)
     async with db.reader() as reader:
         group, membership = await actions.visible(reader, slug_of(request), caller.user_id)
-        rules.require_kept_here(group, GroupPermission.EDIT_GROUP)
+        rules.require_managed_here(group, GroupPermission.EDIT_GROUP)
         rules.require_permission(membership.role if membership else None, GroupPermission.EDIT_GROUP)
     alt = check_alt(body.alt)
     key, stored_picture = await media.store_picture(
