@@ -38,9 +38,14 @@ def day(moment: datetime | date, today: date | None = None) -> str:
     months ahead.
     """
     of = moment.date() if isinstance(moment, datetime) else moment
-    if today is not None and (of.year == today.year or today <= of <= today + _NEAR):
+    if today is not None and not needs_year(of, today):
         return long_day(of)
     return _in_words(of, pgettext("pattern of a date", "EEEE d MMMM y"))
+
+
+def needs_year(of: date, today: date) -> bool:
+    """Whether a date is unclear without its year: it is in another year, and not less than two months ahead."""
+    return of.year != today.year and not today <= of <= today + _NEAR
 
 
 def short_day(moment: datetime | date) -> str:

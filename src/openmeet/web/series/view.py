@@ -172,8 +172,10 @@ def _row(
     else:
         clock = formatting.time_of_day(starts)
     day = formatting.short_day(starts)
-    if starts.year != local_of(now, details.time_zone).year:
+    today = local_of(now, details.time_zone)
+    if starts.year != today.year:
         day += f" {starts.year}"
+    if formatting.needs_year(starts.date(), today.date()):
         short_when = day
     if not details.is_all_day:
         short_when = gettext("%(day)s %(time)s", day=short_when, time=formatting.clock(starts))
