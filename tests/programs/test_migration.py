@@ -173,7 +173,7 @@ async def test_migration_stops_for_the_token_and_continues(region: Region, ana: 
     assert (state["did"], state["records"], state["is_finished"]) == (ana, 12, True)
     third = await region.run("one", "out")
     assert third.status == 1
-    assert "is done" in third.err
+    assert "is complete" in third.err
 
 
 async def test_migration_continues_after_a_kill_at_any_line(region: Region, ana: str) -> None:
