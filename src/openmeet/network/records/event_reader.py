@@ -338,7 +338,7 @@ def _is_discoverable(record: Mapping[str, object], notes: Notes) -> bool:
     preferences = record.get("preferences")
     if isinstance(preferences, Mapping) and isinstance(preferences.get("showInDiscovery"), bool):
         shown = preferences["showInDiscovery"] is True
-        notes.read("in our search", "preferences/showInDiscovery", "yes" if shown else "no")
+        notes.read("in search", "preferences/showInDiscovery", "yes" if shown else "no")
         return shown
     return True
 
@@ -382,7 +382,7 @@ def _note_foreign_keys(record: Mapping[str, object], notes: Notes) -> None:
         if key == "rsvpExpected" and isinstance(value, bool):
             notes.keep(key, "is the author’s preference for RSVPs; anybody may answer here")
         elif key == "media":
-            notes.keep(key, "are pictures, kept with their blobs")
+            notes.keep(key, "has pictures, which are stored as blobs")
         elif key == OLDER_META_KEY:
             note_older_meta(value, notes)
         elif key == "facets":

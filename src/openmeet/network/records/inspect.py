@@ -128,21 +128,21 @@ def inspect_record(located: LocatedRecord, *, now: Instant) -> InspectedRecord:
 def lines_of(understood: InspectedRecord) -> Iterator[str]:
     """Format an inspected record as lines for a terminal."""
     yield f"{understood.uri or '(the document)'}"
-    yield f"  understood as   {understood.understood_as or 'nothing: ' + understood.problem}"
+    yield f"  interpreted as  {understood.understood_as or 'nothing: ' + understood.problem}"
     for one in understood.fields:
         yield f"  {one.name:<15} {_short(one.value)}   ← {one.source}"
     for part in understood.kept:
-        yield f"  kept unmapped   {part.path}: {part.why}"
+        yield f"  not mapped      {part.path} {part.why}"
     if understood.unrepresentable:
         yield f"  cannot be stored: {understood.unrepresentable}"
     else:
-        fields = understood.cid_claimed
-        agrees = (
+        claimed = understood.cid_claimed
+        comparison = (
             ""
-            if fields is None
-            else (" (as the file says)" if fields == understood.cid else f" (the file says {fields})")
+            if claimed is None
+            else (" (the same as in the file)" if claimed == understood.cid else f" (but {claimed} in the file)")
         )
-        yield f"  in a repository {understood.cid}{agrees}"
+        yield f"  CID             {understood.cid}{comparison}"
 
 
 def _of_series(located: LocatedRecord) -> Notes:
