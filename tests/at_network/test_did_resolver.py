@@ -52,7 +52,7 @@ async def resolver(http, clock, directory):
         await made.close()
 
 
-async def test_plc(resolver):
+async def test_did_plc_is_resolved(resolver):
     found = await resolver.resolve(DID)
     assert (found.did, found.handle, found.pds) == (DID, "alice.example.com", "https://pds.example.com")
     assert found.signing_key == KEY
@@ -95,7 +95,7 @@ async def test_invalid_response_is_a_failure_of_the_other_server(resolver, direc
         await resolver.resolve(DID)
 
 
-async def test_known_identity_survives_a_dead_directory(resolver, directory, clock):
+async def test_cached_identity_is_used_while_the_directory_is_down(resolver, directory, clock):
     await resolver.resolve(DID)
     directory.answer = lambda: web.Response(status=503)
     clock.turn(20 * HOUR)
@@ -159,7 +159,7 @@ async def test_web_on_localhost_in_development(http, clock):
         assert (await resolver.resolve(did)).did == did
 
 
-async def test_web_over_https(clock, tmp_path, monkeypatch):
+async def test_did_web_is_resolved_over_https(clock, tmp_path, monkeypatch):
     """did:web is resolved over TLS at the well-known path of the host, in lower case."""
     trust, context = certificate(tmp_path, "accounts.example.com")
     monkeypatch.setenv("SSL_CERT_FILE", str(trust))

@@ -85,7 +85,7 @@ async def missing(world) -> str:
     return failure.value.why
 
 
-async def test_by_dns(world):
+async def test_handle_is_resolved_by_dns(world):
     world.names.records = {RECORD: [f'"did={DID}"']}
     assert await world.resolver.resolve(ALICE) == DID
 
@@ -95,7 +95,7 @@ async def test_chunks_of_a_record_are_joined(world):
     assert await world.resolver.resolve(ALICE) == DID
 
 
-async def test_by_https(world):
+async def test_handle_is_resolved_by_https(world):
     world.https = lambda: web.Response(text=f"{DID}\n", content_type="text/html")
     assert await world.resolver.resolve(ALICE) == DID
 
@@ -201,7 +201,7 @@ async def test_handle_unknown_to_the_pds_is_resolved(world):
     assert await resolver.resolve(ALICE) == DID
 
 
-async def test_handle_counts_when_both_sides_agree(world):
+async def test_handle_is_valid_only_if_the_did_document_names_it(world):
     world.names.records = {RECORD: [f'"did={DID}"']}
     identity = await world.resolver.identify(ALICE)
     assert (identity.did, identity.handle, identity.document.did) == (DID, ALICE, DID)

@@ -57,7 +57,7 @@ async def test_a_published_lexicon_is_found_with_its_proof(scene: Scene) -> None
 @pytest.mark.parametrize(
     "domain", ["_lexicon.uni.edu", "_lexicon.more.lab.uni.edu", "lab.uni.edu", "_atproto.lab.uni.edu"]
 )
-async def test_only_exactly_the_domain_speaks_for_it(scene: Scene, domain: str) -> None:
+async def test_only_the_exact_domain_is_authoritative(scene: Scene, domain: str) -> None:
     """Only the exact domain of the NSID is authoritative, not a parent or a subdomain."""
     scene.publisher.publish(DOCUMENT)
     scene.publisher.names.records = {domain: [f'"did={scene.publisher.did}"']}

@@ -14,7 +14,7 @@ from tests.openmeet.site_under_test import site_on
 EXAMPLES = 6
 
 
-async def test_no_operation_answers_what_it_does_not_announce(
+async def test_every_response_matches_the_openapi_document(
     make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path
 ) -> None:
     pictures = DiskBlobStore(tmp_path / "pictures")

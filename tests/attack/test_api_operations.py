@@ -92,7 +92,7 @@ async def _ask(
     return f"{operation.method} {address} {content[:1000]!r} {headers}", answer
 
 
-async def test_no_operation_breaks(make_database: MakeDatabase, clock: HandClock) -> None:
+async def test_no_operation_fails_with_a_server_error(make_database: MakeDatabase, clock: HandClock) -> None:
     print(f"seed {SEED}")
     db = await make_database("openmeet")
     async with publishing_to_nobody(clock) as publishing:

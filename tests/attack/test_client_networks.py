@@ -63,7 +63,7 @@ class OneAttempt(InProcessCounters):
 
 
 @pytest.mark.parametrize(("name", "method", "path", "sent"), REQUESTS)
-async def test_all_addresses_of_a_network_are_one_client(
+async def test_addresses_of_one_network_share_one_limit(
     make_sqlite: MakeDatabase, clock: HandClock, name: str, method: str, path: str, sent: dict[str, object]
 ) -> None:
     db = await make_sqlite("openmeet", clock=clock)

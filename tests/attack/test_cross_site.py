@@ -21,7 +21,7 @@ _FROM_ELSEWHERE: Final = (
 )
 
 
-async def test_no_form_counts_from_another_site(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+async def test_every_cross_site_form_is_refused(make_sqlite: MakeDatabase, clock: HandClock) -> None:
     site = site_on(await make_sqlite("openmeet", clock=clock), clock, dev_mode=True)
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")

@@ -16,7 +16,7 @@ def process_of(cover: Cover) -> bytes:
     return f"{cover.seed} {os.getpid()}".encode()
 
 
-async def test_another_process_draws(
+async def test_pictures_are_drawn_in_another_process(
     make_sqlite: MakeDatabase, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Pictures are drawn in another process. The renderer holds the interpreter's lock, so in a thread it would block
@@ -31,7 +31,7 @@ async def test_another_process_draws(
     assert int(process) != os.getpid()
 
 
-async def test_one_address_cannot_have_everything_drawn(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+async def test_drawing_time_is_limited_per_client_address(make_sqlite: MakeDatabase, clock: HandClock) -> None:
     """The drawing time of one client address is limited, because there is a cover URL for every number. Cached pictures
     do not count.
     """

@@ -45,7 +45,7 @@ def _fields(garbage: Garbage) -> dict[str, str]:
     return {name: garbage.text(name)[:9000] for name in _FIELDS if garbage.is_hurt(0.5)}
 
 
-async def test_no_page_breaks_and_nobody_changes_the_event_of_another(
+async def test_hostile_forms_neither_fail_nor_change_another_persons_event(
     make_database: MakeDatabase, clock: HandClock
 ) -> None:
     print(f"seed {SEED}")

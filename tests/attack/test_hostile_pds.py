@@ -67,7 +67,7 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize("name", ANSWERS)
-async def test_a_write_with_any_reply_is_completed_in_the_end(deployment: Deployment, name: str) -> None:
+async def test_write_is_completed_after_any_hostile_reply(deployment: Deployment, name: str) -> None:
     ana = await deployment.person()
     event = await deployment.event(ana)
     deployment.proxy.twists = lambda request, answer: (

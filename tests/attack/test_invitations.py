@@ -13,7 +13,7 @@ from tests.openmeet.site_under_test import event_by, person, signed_in, site_on
 _VICTIM = "victim@example.org"
 
 
-async def test_an_address_is_not_invited_to_everything(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+async def test_invitations_per_address_are_limited(make_sqlite: MakeDatabase, clock: HandClock) -> None:
     """An address receives a limited number of invitations from all senders, counting events, co-hosting and groups
     together.
     """

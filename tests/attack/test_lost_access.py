@@ -74,7 +74,7 @@ async def _is_made_private(tx: Transaction, event: Event, _group: Group, host: C
         ("nobody", "public", _is_made_private),
     ],
 )
-async def test_streams_end_with_the_access(
+async def test_streams_end_when_access_is_lost(
     make_database: MakeDatabase,
     clock: HandClock,
     monkeypatch: pytest.MonkeyPatch,

@@ -75,7 +75,7 @@ async def deployment(make_sqlite, clock, tmp_path):
 
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
-async def test_every_parameter_and_every_field(deployment: Deployment, text: str) -> None:
+async def test_hostile_parameters_and_fields_cause_no_failure(deployment: Deployment, text: str) -> None:
     """Every parameter and field is attacked, one wrong value at a time among valid ones, so that the code that reads it
     is reached.
     """

@@ -11,7 +11,7 @@ _FORM = {"title": "Board games", "starts": "2026-07-04T18:00", "time_zone": "Eur
 
 
 @pytest.mark.parametrize("origin", ["http://[", "http://[::1", "null", "http://openmeet.test@evil.example", "", "\x7f"])
-async def test_a_form_of_a_strange_origin_is_refused(make_sqlite: MakeDatabase, clock: HandClock, origin: str) -> None:
+async def test_form_from_another_origin_is_refused(make_sqlite: MakeDatabase, clock: HandClock, origin: str) -> None:
     async with site_on(await make_sqlite("openmeet"), clock).browser() as browser:
         answer = await browser.post("/sign-out", headers={"origin": origin})
     assert answer.status_code == 403

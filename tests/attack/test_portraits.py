@@ -60,7 +60,7 @@ def _zip_bomb() -> bytes:
         b"RIFF\xff\xff\xff\xffWEBPVP8 " + b"\xff" * 100,
     ],
 )
-def test_lies_and_bombs_are_refused(body: bytes) -> None:
+def test_mislabelled_files_and_decompression_bombs_are_refused(body: bytes) -> None:
     with pytest.raises(InvalidForm):
         media.prepare(body)
 
@@ -73,7 +73,7 @@ def test_stored_pictures_are_small_and_clean(body: bytes) -> None:
     assert sum(map(len, made.values())) < 20_000
 
 
-def test_neither_place_nor_camera_is_kept() -> None:
+def test_location_and_camera_are_removed() -> None:
     exif = Image.Exif()
     exif[0x010F] = "Secret Camera"
     exif.get_ifd(0x8825)[1] = "N"
@@ -96,7 +96,7 @@ async def test_uploads_are_bounded(make_sqlite: SqliteFiles, tmp_path: Path) -> 
         await media.store_portrait(db, store, WORKERS, ana.user_id, bands())
 
 
-async def test_an_import_cannot_take_somebody_elses_picture(make_sqlite: SqliteFiles, tmp_path: Path) -> None:
+async def test_import_cannot_claim_another_persons_picture(make_sqlite: SqliteFiles, tmp_path: Path) -> None:
     """An export that was changed to name another person's picture cannot be imported to take it."""
     db = await make_sqlite("openmeet")
     async with db.transaction() as tx:

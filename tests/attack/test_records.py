@@ -76,7 +76,7 @@ def _storable(value: Any) -> Any:
         return None
 
 
-def test_any_event_is_read_or_refused_with_a_sentence_and_takes_our_changes() -> None:
+def test_any_event_record_is_read_and_edited_or_refused_with_a_reason() -> None:
     print(f"seed {SEED}")
     garbage = Garbage(SEED)
     read, reasons = 0, set()

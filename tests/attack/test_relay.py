@@ -102,7 +102,7 @@ async def test_no_frame_stops_the_stream(bench: Bench, index: int) -> None:
     assert state.last_head is not None
 
 
-async def test_random_frames_stop_nothing(bench: Bench) -> None:
+async def test_random_frames_do_not_stop_the_stream(bench: Bench) -> None:
     print(f"seed {SEED}")
     garbage = Garbage(SEED)
     good, frame = _commit()

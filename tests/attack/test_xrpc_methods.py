@@ -60,7 +60,7 @@ async def _ask(deployment: Deployment, garbage: Garbage, nsid: str, callers: lis
     return f"POST {nsid} {body[:2000]!r}", answer
 
 
-async def test_no_method_breaks(deployment: Deployment) -> None:
+async def test_no_method_fails_with_a_server_error(deployment: Deployment) -> None:
     print(f"seed {SEED}")
     ada, ben = await deployment.sign_up("ada"), await deployment.sign_up("ben")
     known = await _known(deployment, ada, ben)

@@ -36,7 +36,7 @@ async def test_programs_get_plain_text(deployment: Deployment, accept: str) -> N
     assert "/xrpc/" in answer.text
 
 
-async def test_people_get_the_ways_in(deployment: Deployment, browser: Visitor) -> None:
+async def test_browsers_get_links_to_sign_in_and_sign_up(deployment: Deployment, browser: Visitor) -> None:
     answer = await browser.get("/")
     assert answer.status_code == 200
     assert re.sub("<[^>]+>", "", heading_of(answer)) == "One account. Every open app."

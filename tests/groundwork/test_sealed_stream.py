@@ -38,7 +38,7 @@ def test_piece_boundaries_do_not_matter(parts: list[bytes], step: int):
 
 
 @given(st.data())
-def test_any_changed_byte_is_noticed(data: st.DataObject):
+def test_any_changed_byte_is_detected(data: st.DataObject):
     value = bytearray(sealed(b"x" * (PIECE_BYTES + 10)))
     value[data.draw(st.integers(0, len(value) - 1))] ^= 1 << data.draw(st.integers(0, 7))
     with pytest.raises(CannotUnseal):

@@ -25,7 +25,7 @@ def test_another_purpose_cannot_decrypt():
 
 
 @given(st.integers(0, 43), st.integers(1, 255))
-def test_any_changed_byte_is_noticed(position, change):
+def test_any_changed_byte_is_detected(position, change):
     sealer = Sealer([NEW])
     sealed = bytearray(sealer.seal(b"eleven byte", "p"))
     sealed[position] ^= change

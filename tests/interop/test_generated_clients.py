@@ -37,7 +37,9 @@ async def generate(folder: Path, node_modules: Path) -> None:
     await run("node", LEX, "gen-api", "--yes", folder / "generated", *own, *others, cwd=folder)
 
 
-async def test_every_query_by_a_generated_client(deployment: Deployment, node_modules: Path, tmp_path: Path) -> None:
+async def test_generated_client_can_call_every_query(
+    deployment: Deployment, node_modules: Path, tmp_path: Path
+) -> None:
     """A generated client calls every query. Cleo is in a private group; her event and Bela's answer are published
     records.
     """

@@ -231,11 +231,11 @@ async def moved(
 
 
 @pytest.mark.parametrize("interrupted", [False, True], ids=["straight", "interrupted"])
-async def test_from_the_reference_to_us(world: World, interrupted: bool) -> None:
+async def test_account_moves_from_the_reference_pds(world: World, interrupted: bool) -> None:
     old, new = (world.reference.url, "ana.test"), (world.ours_url, "ana.ours.test")
     await moved(world, old, new, world.reference_token, interrupted=interrupted)
 
 
-async def test_from_us_to_the_reference(world: World) -> None:
+async def test_account_moves_to_the_reference_pds(world: World) -> None:
     old, new = (world.ours_url, "ana.ours.test"), (world.reference.url, "ana.test")
     await moved(world, old, new, world.our_token, interrupted=True)

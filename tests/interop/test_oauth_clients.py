@@ -77,7 +77,7 @@ async def be_let_in(process: asyncio.subprocess.Process, ana: Account) -> list[s
     return [await line_of(process), await line_of(process)]
 
 
-async def test_example_in_python_does_what_it_says(network: Network) -> None:
+async def test_python_example_writes_an_event(network: Network) -> None:
     ana = await network.sign_up("ana-oauth-py")
     command = (sys.executable, ROOT / "docs/examples/oauth_client.py", network.pds_url, ana.handle)
     async with running(*command) as process:

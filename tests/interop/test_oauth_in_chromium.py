@@ -20,7 +20,7 @@ pytestmark = [needs("node"), needs("chromium"), pytest.mark.usefixtures("node_mo
 SCOPE = "atproto repo:org.example.note?action=create"
 
 
-async def test_official_client_of_browsers(network: Network, tmp_path: Path) -> None:
+async def test_official_browser_client_works(network: Network, tmp_path: Path) -> None:
     """The official browser client works: its user signs in and consents on our pages, and the client writes, refreshes
     and signs out.
     """

@@ -26,7 +26,7 @@ def with_plain_links(value: Value) -> object:
             return value
 
 
-async def test_example_in_python_does_what_it_says(network: Network) -> None:
+async def test_python_example_works_as_documented(network: Network) -> None:
     ben = await network.sign_up("ben-example")
     script = ROOT / "docs/examples/password_client.py"
     uri, name = (await run(sys.executable, script, network.pds_url, ben.handle, ben.password)).splitlines()

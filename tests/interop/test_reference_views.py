@@ -155,7 +155,7 @@ async def _opened(make_sqlite: MakeDatabase, folder: Path) -> AsyncIterator[Two]
                 await reference.stop()
 
 
-async def test_views_are_completed_as_the_reference_does(make_sqlite: MakeDatabase, tmp_path: Path) -> None:
+async def test_views_are_completed_like_those_of_the_reference(make_sqlite: MakeDatabase, tmp_path: Path) -> None:
     """Views are completed as by the reference: posts with every kind of embed, replies and a profile, in the timeline,
     author feed, threads and profiles.
     """

@@ -190,7 +190,7 @@ async def test_unknown_and_malformed_names(directory: Client) -> None:
     assert (await directory.http.get("/ana")).status_code == 400
 
 
-async def test_export_pages_by_number_and_by_time(directory: Client, clock: HandClock) -> None:
+async def test_export_is_paginated_by_number_and_by_time(directory: Client, clock: HandClock) -> None:
     dids = []
     for number in range(5):
         first = genesis(f"name{number}.test")

@@ -105,13 +105,13 @@ async def test_a_cursor_at_the_end_waits(directory: Directory) -> None:
         assert [line["did"] for line in await take(socket, 1)] == made
 
 
-async def test_a_cursor_of_the_future(directory: Directory) -> None:
+async def test_future_cursor_is_refused(directory: Directory) -> None:
     await directory.register("a")
     async with directory.stream("?cursor=2") as socket:
         assert await farewell(socket) == (1008, "FutureCursor")
 
 
-async def test_a_cursor_of_long_ago(directory: Directory, clock: HandClock) -> None:
+async def test_outdated_cursor_is_refused(directory: Directory, clock: HandClock) -> None:
     """A cursor is refused if the operations it missed are older than seven days; the age of the cursor itself does not
     matter.
     """

@@ -97,7 +97,7 @@ async def test_community_without_a_key_removes_no_other_key(tmp_path: Path) -> N
         }
 
 
-async def test_sealed_value_opens_for_its_community_only(both: Installation) -> None:
+async def test_sealed_value_can_be_opened_only_by_its_community(both: Installation) -> None:
     deployment, village = two(both)
     purposes = [session_sealing.purpose_of(one.network.tenant, DID) for one in (deployment, village)]
     sealed = deployment.network.sealer.seal(b"tokens", purposes[0])
@@ -106,7 +106,7 @@ async def test_sealed_value_opens_for_its_community_only(both: Installation) -> 
         village.network.sealer.unseal(sealed, purposes[1])
 
 
-async def test_nothing_that_is_kept_is_kept_together(both: Installation, tmp_path: Path) -> None:
+async def test_communities_share_no_stored_data(both: Installation, tmp_path: Path) -> None:
     """Each community has a queue, a cache and flags of its own. They share the HTTP client, the metrics registry and
     the count per address.
     """

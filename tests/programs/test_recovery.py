@@ -89,7 +89,7 @@ def wanted(deployment: Deployment, **changes: str) -> RecoveryTarget:
     )
 
 
-async def test_everything_comes_along_and_the_key_stays_first(countryside: Countryside) -> None:
+async def test_recovery_restores_all_data_and_keeps_the_key_first(countryside: Countryside) -> None:
     did, path, uris = await left_behind(countryside)
     async with countryside.deployment("new", ".new.test") as new, holding(new, did) as means:
         lines: list[str] = []
@@ -137,7 +137,7 @@ async def test_recovery_continues_where_it_stopped(countryside: Countryside) -> 
                 await move(means, wanted(new), file, lines.append)
 
 
-async def test_a_key_that_a_server_took_away_is_stronger_for_three_days(
+async def test_removed_recovery_key_can_nullify_its_removal_for_three_days(
     countryside: Countryside, clock: HandClock
 ) -> None:
     """The old server removed the recovery key with its own key. Within three days the recovery key can still nullify

@@ -25,7 +25,7 @@ pathlib.Path(sys.argv[1], "steps").write_text("\\n".join(steps))
 
 
 @pytest.mark.parametrize("seed", [2026])
-async def test_everything_agrees_in_the_end(tmp_path: Path, seed: int):
+async def test_all_invariants_hold_at_the_end(tmp_path: Path, seed: int):
     """3,000 operations of people and programs, with faults. Every invariant of the simulation holds."""
     report = await simulate(tmp_path, seed=seed, operations=OPERATIONS)
     assert report.lost_replies > 10, "else nothing went wrong"

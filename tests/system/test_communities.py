@@ -51,14 +51,14 @@ async def test_host_name_selects_the_site(both: Installation) -> None:
     assert await named(Community("", "https://elsewhere.example", both.at)) == "The town"
 
 
-async def test_a_cookie_of_one_is_nobody_at_the_other(both: Installation) -> None:
+async def test_cookie_of_one_community_is_invalid_in_the_other(both: Installation) -> None:
     cookie = await both.town.cookie(both.ana)
     assert (await both.town.get("/settings/profile", cookie=cookie)).status_code == 200
     assert (await both.village.get("/settings/profile", cookie=cookie)).status_code == 303
     assert (await both.town.get("/settings/profile", cookie=cookie, x_tenant_id="village")).status_code == 200
 
 
-async def test_a_token_of_one_opens_nothing_at_the_other(both: Installation) -> None:
+async def test_token_of_one_community_is_invalid_in_the_other(both: Installation) -> None:
     """This holds for sessions and for tokens of programs, even if the request also names the community."""
     session = await both.town.session(both.ana)
     wanted = {"name": "a program", "scopes": ["read"]}
@@ -73,7 +73,7 @@ async def test_a_token_of_one_opens_nothing_at_the_other(both: Installation) -> 
     assert found.json()["id"] == theirs["person"]["id"] != session["person"]["id"]
 
 
-async def test_a_private_event_of_one_is_not_there_at_the_other(both: Installation) -> None:
+async def test_private_event_of_one_community_does_not_exist_in_the_other(both: Installation) -> None:
     mine, theirs = await both.town.session(both.ana), await both.village.session(both.ana)
     made = await both.town.ask("POST", "/api/events", PRIVATE, **bearer(mine))
     assert made.status_code == 201, made.text
@@ -84,7 +84,7 @@ async def test_a_private_event_of_one_is_not_there_at_the_other(both: Installati
     assert found.json()["events"] == []
 
 
-async def test_who_moderates_one_hides_nothing_at_the_other(both: Installation) -> None:
+async def test_moderator_of_one_community_cannot_moderate_the_other(both: Installation) -> None:
     """One person is a member of both, but only the town's settings name them as a moderator."""
     uri = await both.write("Rude games")
     for community, status in ((both.village, 403), (both.town, 201)):
@@ -132,7 +132,7 @@ def sites(both: Installation) -> tuple[Community, Community]:
     return both.town, both.village
 
 
-async def test_a_flag_of_one_leaves_the_other_as_it_is(both: Installation) -> None:
+async def test_flag_of_one_community_does_not_affect_the_other(both: Installation) -> None:
     """The flag is switched at run time. Records that were skipped in the meantime are read when it is on again."""
     assert await both.command("flags", "off", "events-in", "--why", "A test", "--tenant", "village") == (
         0,

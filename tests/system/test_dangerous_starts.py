@@ -61,14 +61,14 @@ def test_safe_environments_are_accepted():
 
 
 @pytest.mark.parametrize("chosen", combinations(DANGEROUS_PDS), ids="+".join)
-def test_pds_in_public(chosen: tuple[str, ...]):
+def test_dangerous_pds_settings_are_refused_in_public(chosen: tuple[str, ...]):
     with pytest.raises(SettingsRefused) as refused:
         pds_settings.read(environment_of(SAFE_PDS, DANGEROUS_PDS, chosen))
     assert_named(refused.value.sentences, chosen)
 
 
 @pytest.mark.parametrize("chosen", combinations(DANGEROUS_PLATFORM), ids="+".join)
-def test_platform_in_public(chosen: tuple[str, ...]):
+def test_dangerous_platform_settings_are_refused_in_public(chosen: tuple[str, ...]):
     with pytest.raises(SettingsRefused) as refused:
         read_platform_settings(environment=environment_of(SAFE_PLATFORM, DANGEROUS_PLATFORM, chosen))
     assert_named(refused.value.sentences, chosen)
@@ -106,7 +106,7 @@ def test_plain_http_needs_dev_mode_everywhere(host: str):
     ],
     ids=["pds in dev mode", "pds with defaults", "web with mailbox", "publisher without SSRF protection"],
 )
-def test_the_programs_do_not_start(tmp_path, role: str, environment: dict[str, str], names: list[str]):
+def test_programs_refuse_to_start(tmp_path, role: str, environment: dict[str, str], names: list[str]):
     """The exit status is 1, the errors are printed without a traceback, and no file is created."""
     ended = STARTER.run(role, environment=environment, folder=tmp_path)
     assert ended.returncode == 1

@@ -24,7 +24,7 @@ MEANT = ("sealing.key", "mail")
 HOUSEHOLD = ("household.json", "ready.json", "settings.toml")
 
 
-async def test_on_one_machine(tmp_path: Path) -> None:
+async def test_single_machine_installation_stores_no_secret(tmp_path: Path) -> None:
     """``openmeet up``: everything in one process on files, with an account linked by OAuth."""
     planted = Planted()
     data = tmp_path / "var"
@@ -58,7 +58,7 @@ async def test_on_one_machine(tmp_path: Path) -> None:
         assert private.stat().st_mode & 0o077 == 0, private
 
 
-async def test_in_the_distributed_form(tmp_path: Path, postgres_url: str) -> None:
+async def test_distributed_installation_stores_no_secret(tmp_path: Path, postgres_url: str) -> None:
     """Five kinds of process of two communities on PostgreSQL: rows, files, and the output of each process."""
     planted = Planted()
     async with running_communities(tmp_path, postgres_url) as both:

@@ -158,7 +158,7 @@ def accounts_to_delete(data: Path) -> int:
         return int(connection.execute(statement).fetchone()[0])
 
 
-async def test_on_one_machine(tmp_path: Path) -> None:
+async def test_single_machine_installation_keeps_nothing_of_a_deleted_account(tmp_path: Path) -> None:
     data = tmp_path / "var"
     async with running_up(tmp_path, "--data", str(data), environment={"OPENMEET_LOG_LEVEL": "debug"}) as up:
         options: dict[str, Any] = {"headers": {"origin": up.openmeet}, "timeout": 60, "trust_env": False}

@@ -34,7 +34,7 @@ async def killed(folder: Path, after_seconds: float, *arguments: str) -> bool:
     return False
 
 
-async def test_whatever_is_killed_everything_is_whole(tmp_path: Path):
+async def test_killed_backup_server_and_restore_lose_no_acknowledged_write(tmp_path: Path):
     """While people write, a backup is killed at some instant, then the server. Everything acknowledged is stored and
     verifies. A restore that is killed repeatedly ends like an undisturbed one.
     """

@@ -69,7 +69,7 @@ async def take_handle(http: httpx.AsyncClient, account: Account, handle: str) ->
     return await http.post(url, json={"handle": handle}, headers=headers)
 
 
-async def test_every_command_of_the_chapter(tmp_path: Path):
+async def test_every_documented_maintenance_command_works(tmp_path: Path):
     """On a server with accounts and a follower. The server is lost, restored from its backup, and started in its place.
     Its users find their records and can write. The follower continues with its cursor and gets one ``#sync`` for each
     repository.

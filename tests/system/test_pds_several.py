@@ -49,7 +49,7 @@ async def own_database(server: str) -> AsyncIterator[str]:
         await connection.close()
 
 
-async def test_nobody_skips_or_repeats(tmp_path: Path, postgres_url: str):
+async def test_every_subscriber_gets_every_frame_once(tmp_path: Path, postgres_url: str):
     """Every subscriber of every process receives the same frames with the same numbers, ascending and without gaps.
     Every commit follows the one before, and everything acknowledged is there.
     """

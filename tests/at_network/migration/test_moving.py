@@ -14,7 +14,7 @@ from at_protocol.data.cid import Cid
 from groundwork.errors import Failure, InvalidInput, NotSignedIn, Refused
 
 
-async def test_everything_comes_along(journey: Journey) -> None:
+async def test_move_keeps_identity_records_blobs_and_preferences(journey: Journey) -> None:
     """A move keeps the identity, every record and blob byte for byte, and the preferences. Afterwards the account is
     active at the new server only.
     """
@@ -77,7 +77,7 @@ STOPS = ["account", "repository", "blobs", "preferences", "token", "identity", "
 
 
 @pytest.mark.parametrize("stop", STOPS)
-async def test_goes_on_wherever_it_was_interrupted(journey: Journey, stop: str) -> None:
+async def test_interrupted_move_can_be_resumed_at_any_step(journey: Journey, stop: str) -> None:
     """A move that is stopped after any step and started anew with new sessions ends with the same result."""
     records, blobs = await journey.repository(journey.old_deployment), await journey.blobs(journey.old_deployment)
     move = await journey.move()

@@ -69,7 +69,7 @@ def test_signature(case):
 
 
 @pytest.mark.parametrize("case", SIGNATURES)
-def test_high_s_only_where_it_is_asked_for(case):
+def test_high_s_signature_is_valid_only_if_allowed(case):
     allowed = case["validSignature"] or "high-s" in case["tags"]
     key = parse_did_key(case["publicKeyDid"])
     message, signature = _base64(case["messageBase64"]), _base64(case["signatureBase64"])

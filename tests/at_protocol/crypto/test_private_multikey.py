@@ -12,7 +12,7 @@ from at_protocol.failures import Malformed
     ("kind", "begins"), [(p256.P256PrivateKey, "z42t"), (k256.K256PrivateKey, "z3vL")], ids=["p256", "k256"]
 )
 @pytest.mark.parametrize("secret", [bytes(31) + b"\x01", b"\x7f" * 32], ids=["one", "large"])
-def test_there_and_back(kind: type[PrivateKey], begins: str, secret: bytes) -> None:
+def test_key_survives_a_round_trip(kind: type[PrivateKey], begins: str, secret: bytes) -> None:
     text = format_private_multikey(kind.from_bytes(secret))
     assert text.startswith(begins)
     read = parse_private_multikey(text)

@@ -12,7 +12,7 @@ TYPED = {"$type": "blob", "ref": RAW, "mimeType": "image/png", "size": 7}
 LEGACY = {"cid": str(RAW), "mimeType": "image/png"}
 
 
-def test_found_anywhere_without_a_schema():
+def test_blob_refs_are_found_at_any_depth_without_a_schema():
     record = {"$type": "com.example.x", "a": [{"b": [TYPED, 1]}, TYPED], "c": LEGACY}
     found = find_blobs(record)
     assert sorted(found, key=lambda blob: blob.is_legacy) == [

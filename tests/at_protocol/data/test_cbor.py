@@ -42,7 +42,7 @@ def test_plain_codec_is_used_without_the_compiled_one(monkeypatch):
 
 @both
 @given(value=values)
-def test_there_and_back(codec, value):
+def test_round_trip(codec, value):
     encoded = codec.encode(value)
     again = codec.decode(encoded)
     assert codec.encode(again) == encoded
@@ -50,7 +50,7 @@ def test_there_and_back(codec, value):
 
 
 @given(values)
-def test_both_write_the_same_bytes_and_read_the_same_value(value):
+def test_both_codecs_write_the_same_bytes_and_read_the_same_value(value):
     encoded = cbor_pure.encode(value)
     assert cbor.encode(value) == encoded
     assert _typed(cbor.decode(encoded)) == _typed(cbor_pure.decode(encoded))
@@ -60,7 +60,7 @@ def test_both_write_the_same_bytes_and_read_the_same_value(value):
 @example(b"\x82\x60\xa1\x60\x00")
 @example(b"\x3b\xff\xff\xff\xff\xff\xff\xff\xff")
 @example(b"\xa1\x60\x00")
-def test_both_say_the_same_of_garbage(encoded):
+def test_both_codecs_return_the_same_result_for_garbage(encoded):
     """Both codecs return the same value or the same error for garbage, and never another exception."""
     assert _typed(_outcome(cbor, encoded)) == _typed(_outcome(cbor_pure, encoded))
 
@@ -137,7 +137,7 @@ def test_keys_are_ordered_by_bytes_and_length_first(codec):
 
 @both
 @pytest.mark.parametrize("kind", ["list", "map"])
-def test_32_levels_and_no_more(codec, kind):
+def test_at_most_32_levels_of_nesting_are_accepted(codec, kind):
     def nested(depth):
         value = 0
         for _ in range(depth):
@@ -160,7 +160,7 @@ def test_empty_containers_count_as_levels(codec):
 
 @both
 @pytest.mark.parametrize("head", ["81", "a16161", "9a000fffff", "99ffff", "98ff", "97"])
-def test_100_000_levels_are_no_crash_and_no_flood(codec, head):
+def test_nesting_of_100_000_levels_is_refused_without_a_crash(codec, head):
     """Nesting of 100,000 levels is refused without a crash. Lists that announce many items but contain one list each
     use neither the stack nor gigabytes.
     """

@@ -59,7 +59,7 @@ def test_every_case_of_every_file_is_run():
 
 @pytest.mark.parametrize("codec", CODECS)
 @pytest.mark.parametrize("name, case", DASL_CASES)
-def test_dasl(codec, name, case):
+def test_dasl_vectors(codec, name, case):
     encoded = bytes.fromhex(case["data"])
     if case["type"] == "invalid_out":
         with pytest.raises((Malformed, Misuse)):

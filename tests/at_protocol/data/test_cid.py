@@ -14,7 +14,7 @@ from at_protocol.failures import Malformed
 EMPTY_RAW = "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku"
 
 
-def test_known_names():
+def test_empty_content_and_empty_tree_have_the_known_cids():
     """The CIDs of empty content and of the empty tree are the known ones."""
     assert str(Cid.for_raw(b"")) == EMPTY_RAW
     empty_tree = bytes.fromhex("a2616580616cf6")
@@ -30,7 +30,7 @@ def test_parts():
 
 
 @given(cids)
-def test_there_and_back(cid):
+def test_round_trip(cid):
     assert len(str(cid)) == 59
     assert Cid.parse(str(cid)) == cid == Cid.from_bytes(bytes(cid))
     assert pickle.loads(pickle.dumps(cid)) == cid

@@ -66,7 +66,7 @@ def test_invalid(case):
 
 
 @given(values)
-def test_there_and_back(value):
+def test_any_value_survives_a_round_trip(value):
     assert json_form.decode(json_form.encode(value)) == value
 
 
@@ -116,7 +116,7 @@ def test_a_whole_surrogate_pair_is_one_character():
     assert json_form.decode(b'"\\ud83d\\ude00"') == "\U0001f600"
 
 
-def test_32_levels_and_no_more():
+def test_at_most_32_levels_of_nesting_are_accepted():
     assert json_form.decode("[" * 32 + "]" * 32)
     with pytest.raises(Malformed, match="deep"):
         json_form.decode("[" * 33 + "]" * 33)

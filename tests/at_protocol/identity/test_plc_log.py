@@ -144,7 +144,7 @@ def _dispute(directory, by=LOW, last=None):
     return taken, further
 
 
-def test_a_higher_key_takes_the_identity_back(directory):
+def test_higher_ranked_key_can_nullify_later_operations(directory):
     taken, further = _dispute(directory)
     acceptance = directory.add(sign(_operation(cid_of(GENESIS), "back.test"), HIGH), START + 3 * MILLISECOND)
     assert acceptance.is_recovery
@@ -154,7 +154,7 @@ def test_a_higher_key_takes_the_identity_back(directory):
 
 
 @pytest.mark.parametrize("late, allowed", [(0, True), (MILLISECOND, False)])
-def test_72_hours_inclusive(directory, late, allowed):
+def test_dispute_is_possible_for_72_hours_inclusive(directory, late, allowed):
     """A dispute is possible for 72 hours inclusive, counted from the first disputed operation to the millisecond."""
     _dispute(directory)
     recovery = sign(_operation(cid_of(GENESIS), "back.test"), HIGH)

@@ -34,7 +34,7 @@ SERVICE = {"type": "T", "endpoint": "https://x.test"}
 
 
 @pytest.mark.parametrize("document", [REGULAR, TOMBSTONE, LEGACY])
-def test_there_and_back(document):
+def test_round_trip(document):
     operation = parse_operation(document)
     assert to_json(operation) == document
     assert unsigned_bytes(operation) not in {b"", unsigned_bytes(parse_operation({**TOMBSTONE, "prev": "x"}))}
@@ -99,7 +99,7 @@ def test_within_the_limits(document):
         ({"verificationMethods": {"": KEYS[0]}}, PlcRefusal.IMPROPER_OPERATION),
     ],
 )
-def test_beyond_the_limits(change, refusal):
+def test_operation_beyond_the_limits_is_refused(change, refusal):
     with pytest.raises(OperationRefused) as raised:
         check_limits(parse_operation({**REGULAR, **change}))
     assert raised.value.kind is refusal

@@ -286,7 +286,7 @@ PUBLISHED = sorted((FIXTURES / "lexicons").glob("**/auth*.json"))
 
 @needs("fixtures")
 @pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.stem)
-def test_published_sets_give_what_they_list(path):
+def test_published_permission_set_grants_its_listed_permissions(path):
     """Every permission of a published set that is within its own namespace is granted, and is written as a valid scope."""
     document = read_document(path.read_bytes())
     definition = document.defs["main"]

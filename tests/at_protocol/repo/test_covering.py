@@ -55,7 +55,7 @@ class TestFixture:
         _, _, _, sent = _applied(case)
         assert {str(cid) for cid in sent} >= set(case["blocksInProof"])
 
-    def test_inversion_from_exactly_those(self, case):
+    def test_operations_are_inverted_from_the_covering_nodes_alone(self, case):
         repository, before, changes, _ = _applied(case)
         proof = {cid: repository.blocks[cid] for cid in map(Cid.parse, case["blocksInProof"])}
         check_claims(Tree(repository.root, proof.get), changes)

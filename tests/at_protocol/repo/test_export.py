@@ -35,7 +35,7 @@ def test_an_empty_repository():
     assert list(written.blocks) == [commit.cid, EMPTY_ROOT]
 
 
-def test_pre_order_with_records_behind_their_entries():
+def test_export_is_in_pre_order_with_records_after_their_entries():
     """An export is in pre-order: every node precedes what is below it, and records are in key order."""
     commit, nodes, records = _repository(200)
     file = car.read(b"".join(export(commit, nodes.get, records.get)))

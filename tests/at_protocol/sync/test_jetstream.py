@@ -33,7 +33,7 @@ def test_counts():
 
 
 @needs("fixtures")
-def test_every_operation_of_the_frames_is_there():
+def test_every_operation_of_the_frames_has_one_line():
     """Every operation of the frames has one line, in order; the frame with three operations has three."""
     framed = {
         (message.repo, message.rev, operation.action, operation.path, operation.cid)

@@ -18,7 +18,7 @@ def _comparable(event: dict[str, object]) -> str:
 
 
 @needs("fixtures")
-def test_captured_frames_say_what_captured_lines_say():
+def test_captured_frames_produce_the_captured_lines():
     path = fixture_path("data/firehose/relay-2026-07-04-a.jetstream.jsonl")
     captured_lines = {_comparable(json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()}
     written = set()

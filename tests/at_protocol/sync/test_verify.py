@@ -56,7 +56,7 @@ def test_commit_count():
 
 @pytest.mark.parametrize("message", COMMITS, ids=lambda message: message.seq)
 class TestCaptured:
-    def test_holds(self, message):
+    def test_valid_commit_is_accepted(self, message):
         verified = _verify(message)
         assert [(seen.action, seen.path, seen.cid) for seen in verified.operations] == [
             (operation.action, operation.path, operation.cid) for operation in message.operations
@@ -69,7 +69,7 @@ class TestCaptured:
     def test_holds_in_light_mode(self, message):
         assert _verify(message, verification=LIGHT) == _verify(message)
 
-    def test_a_dropped_operation(self, message):
+    def test_commit_without_one_of_its_operations_is_rejected(self, message):
         assert _refusal(replace(message, operations=message.operations[1:])) is RejectionReason.NOT_INVERTIBLE
 
     def test_an_altered_path(self, message):

@@ -65,7 +65,7 @@ def test_agrees_with_the_standard_library(moment):
 
 
 @given(st.integers(-62_167_219_200_000, 253_402_300_799_999))
-def test_there_and_back(milliseconds):
+def test_round_trip(milliseconds):
     text = format_datetime(milliseconds * 1000)
     assert len(text) == 24
     assert parse_datetime(text) == milliseconds * 1000

@@ -44,7 +44,7 @@ def test_first_character_carries_four_bits():
 
 
 @given(st.integers(0, MAX_MICROSECONDS), st.integers(0, 1023))
-def test_there_and_back(microseconds, clock_id):
+def test_round_trip(microseconds, clock_id):
     tid = from_microseconds(microseconds, clock_id)
     assert parse_tid(tid) == tid
     assert tid[0] in "23456789ab"
@@ -57,7 +57,7 @@ def test_text_sorts_as_the_number_does(one, other):
     assert (first < second) == (to_integer(first) < to_integer(second)) == (one < other)
 
 
-def test_ten_thousand_at_once_and_a_clock_set_back():
+def test_ten_thousand_tids_increase_even_if_the_clock_is_set_back():
     """Ten thousand TIDs strictly increase without duplicates, even if the clock is set back."""
     clock = TidClock(7)
     now = 1_700_000_000_000_000

@@ -99,7 +99,7 @@ async def ada(pds_url: str, make_sqlite: MakeDatabase, clock: HandClock, tmp_pat
         yield opened
 
 
-async def test_everything_arrives_and_what_is_here_is_hidden(ada: Leaving) -> None:
+async def test_all_data_arrives_and_the_old_account_is_hidden(ada: Leaving) -> None:
     assert "What will move" in (await ada.browser.get("/account/move")).text
     answer = await ada.begin()
     assert answer.status_code == 303, problems_in(answer)
@@ -147,7 +147,7 @@ async def test_everything_arrives_and_what_is_here_is_hidden(ada: Leaving) -> No
     assert "once your identity points back to this server" in (await ada.browser.get("/account/deactivate")).text
 
 
-async def test_it_goes_on_after_the_directory_was_away(ada: Leaving) -> None:
+async def test_move_can_be_resumed_after_a_directory_outage(ada: Leaving) -> None:
     """If the directory is down, the page says what stopped. Trying again completes the move with a single operation."""
     await ada.begin()
     await ada.until(MoveStage.WAITING)
@@ -223,7 +223,7 @@ async def test_the_session_on_the_other_server_is_sealed(ada: Leaving) -> None:
     await ada.until(MoveStage.DONE)
 
 
-async def test_an_identity_that_we_serve_moves_too(
+async def test_locally_served_did_web_identity_can_move(
     make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An identity that we serve (did:web) can move too: its document is still served here and names the other server
@@ -268,7 +268,7 @@ async def test_an_identity_that_we_serve_moves_too(
 
 
 @needs("reference")
-async def test_to_the_reference_pds(make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path) -> None:
+async def test_account_moves_to_the_reference_pds(make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path) -> None:
     """The reference PDS takes the account in. It uses the machine's clock, so ours is set to it."""
     clock.turn(time_ns() // 1000 - clock.now())
     async with leaving(f"sqlite://{tmp_path / 'old.db'}", make_sqlite, clock, tmp_path) as ada:

@@ -120,7 +120,7 @@ async def test_account_menu_works_by_keyboard_and_without_scripts(
         await page.context.close()
 
 
-async def test_a_key_is_made_in_the_browser_and_moves_the_account_while_the_server_is_off(
+async def test_key_made_in_the_browser_moves_the_account_while_its_server_is_down(
     make_sqlite: MakeDatabase, clock: Any, tmp_path: Path, browser: Browser
 ) -> None:
     """A key made in the browser moves the account while its server is off, with the saved file and the archive. No

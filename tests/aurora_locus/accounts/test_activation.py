@@ -18,7 +18,7 @@ async def deactivate(person: Person) -> None:
     assert answer.status_code == 200, answer.text
 
 
-async def test_coming_back_is_announced_in_order(deployment: Deployment) -> None:
+async def test_reactivation_is_announced_in_order(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     before = len(await deployment.announced(ana.did))
     await deactivate(ana)
@@ -42,7 +42,7 @@ async def test_coming_back_is_announced_in_order(deployment: Deployment) -> None
         (f"{IDENTITY}.resolveHandle", {"handle": "ana.test"}, "HandleNotFound"),
     ],
 )
-async def test_hidden_account_is_hidden_everywhere(
+async def test_deactivated_account_is_hidden_from_every_method(
     deployment: Deployment, nsid: str, parameters: dict[str, str], error: str
 ) -> None:
     ana = await deployment.sign_up("ana")

@@ -80,7 +80,7 @@ async def test_permissions_of_an_app_password(deployment: Deployment) -> None:
     assert len((await ana.get(LIST)).json()["passwords"]) == 2
 
 
-async def test_revoking_ends_its_sessions_alone(deployment: Deployment) -> None:
+async def test_revoking_an_app_password_ends_only_its_sessions(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     lost, kept = await make(ana, "lost"), await make(ana, "kept")
     of_lost, of_kept = await app_of(deployment, ana, lost), await app_of(deployment, ana, kept)

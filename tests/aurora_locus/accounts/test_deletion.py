@@ -52,7 +52,7 @@ async def tables_naming(deployment: Deployment, person: Person) -> set[str]:
     return named
 
 
-async def test_nothing_of_the_account_remains(deployment: Deployment) -> None:
+async def test_deletion_removes_all_data_of_the_account(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     blob = await blob_of(ana)
     await ana.post(f"{SERVER}.createAppPassword", {"name": "phone"})
@@ -76,7 +76,7 @@ async def test_nothing_of_the_account_remains(deployment: Deployment) -> None:
         await deployment.pds.registry.repositories.keys.signing_key(ana.did)
 
 
-async def test_others_keep_the_same_blob(deployment: Deployment) -> None:
+async def test_same_blob_of_another_account_stays(deployment: Deployment) -> None:
     ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
     blob, same = await blob_of(ana), await blob_of(ben)
     assert blob["ref"] == same["ref"]
@@ -86,7 +86,7 @@ async def test_others_keep_the_same_blob(deployment: Deployment) -> None:
     assert (await deployment.http.get("/xrpc/com.atproto.sync.getBlob", params=asked)).content == b"the same bytes"
 
 
-async def test_only_the_deletion_is_told_afterwards(deployment: Deployment) -> None:
+async def test_firehose_keeps_only_the_deletion_of_a_deleted_account(deployment: Deployment) -> None:
     ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
     told = await deployment.announced(ben.did)
     await blob_of(ana)
@@ -142,7 +142,7 @@ async def test_write_that_races_with_the_deletion_leaves_nothing(deployment: Dep
     assert await deployment.announced(ana.did) == ["account deleted"]
 
 
-async def test_deactivated_account_is_deleted_after_its_time(deployment: Deployment) -> None:
+async def test_deactivated_account_is_deleted_at_the_time_that_its_owner_set(deployment: Deployment) -> None:
     """A deactivated account is deleted at the time that its owner set, unless the owner came back or set none."""
     ana, ben, eva = [await deployment.sign_up(name) for name in ("ana", "ben", "eva")]
     until = format_datetime(deployment.clock.now() + 5 * DAY)

@@ -41,7 +41,7 @@ async def come_back(deployment: Deployment) -> Person:
     return deployment.person(await deployment.sign_in("ana.test", "password of ana"))
 
 
-async def test_one_per_interval_and_five_open(make_deployment: MakeDeployment) -> None:
+async def test_one_invite_is_earned_per_interval_and_five_may_be_unused(make_deployment: MakeDeployment) -> None:
     """One invite per interval, and five unused ones at most, even for concurrent requests. Those from administrators do
     not count.
     """

@@ -118,7 +118,7 @@ async def test_changing_an_unconfirmed_address_needs_no_token(deployment: Deploy
     assert (await deployment.sign_in("new@example.org", "password of ana")).status_code == 200
 
 
-async def test_changing_a_confirmed_address_takes_its_token(deployment: Deployment) -> None:
+async def test_changing_a_confirmed_address_requires_its_token(deployment: Deployment) -> None:
     """Changing a confirmed address needs its token, which is sent to the old address. The new one is unconfirmed, and
     older tokens are void.
     """

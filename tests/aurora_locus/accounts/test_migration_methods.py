@@ -24,7 +24,7 @@ async def status(person: Person) -> dict[str, Any]:
     return dict(answer.json())
 
 
-async def test_status_counts_what_is_here(deployment: Deployment) -> None:
+async def test_status_counts_stored_data(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     await deployment.sign_up("ben")
     empty = await status(ana)
@@ -57,7 +57,7 @@ async def test_status_counts_what_is_here(deployment: Deployment) -> None:
     }
 
 
-async def test_identity_that_moved_is_told(deployment: Deployment) -> None:
+async def test_status_reports_an_identity_that_moved_away(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     registry = deployment.pds.registry
     newest = await registry.directory.last(ana.did)

@@ -36,7 +36,7 @@ async def with_hash(deployment: Deployment, password_hash: str) -> Person:
 @pytest.mark.parametrize(
     "older", [OF_REFERENCE, PasswordHasher(1, 64, 1).hash("password of ana")], ids=["scrypt", "argon2id"]
 )
-async def test_older_hash_fits_and_gives_way(deployment: Deployment, older: str) -> None:
+async def test_older_hash_is_accepted_and_replaced_at_sign_in(deployment: Deployment, older: str) -> None:
     await with_hash(deployment, older)
     answers = await together(*(deployment.sign_in("ana.test", "password of ana") for _ in range(3)))
     assert statuses(answers) == [200, 200, 200]

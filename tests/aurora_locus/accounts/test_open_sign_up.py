@@ -35,7 +35,7 @@ def session_of(deployment: Deployment, made: CreatedAccount) -> Person:
     return Person(deployment.http, {"authorization": f"Bearer {made.tokens.access}"}, made.did)
 
 
-async def test_account_without_an_invite_waits_for_confirmation(deployment: Deployment, in_public: Registry) -> None:
+async def test_account_without_an_invite_must_confirm_its_address(deployment: Deployment, in_public: Registry) -> None:
     """An account without an invite can sign in but cannot write, be resolved or be activated. Confirming the address
     announces it once.
     """

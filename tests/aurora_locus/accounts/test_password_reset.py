@@ -89,7 +89,7 @@ async def test_bad_password_costs_no_token(deployment: Deployment) -> None:
     assert named(await reset(deployment, token)) == (200, "")
 
 
-async def test_reset_requests_of_strangers_are_limited_and_keep_the_code(deployment: Deployment) -> None:
+async def test_reset_requests_by_anyone_are_limited_and_keep_the_code_valid(deployment: Deployment) -> None:
     """Reset requests by anyone, from any number of addresses, send at most one e-mail per hour, and its code works all
     that time.
     """

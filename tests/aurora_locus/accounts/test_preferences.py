@@ -56,7 +56,7 @@ async def test_other_namespaces_are_refused_and_nothing_changes(deployment: Depl
     assert await get(ana) == [ADULT]
 
 
-async def test_age_is_not_for_app_passwords(deployment: Deployment) -> None:
+async def test_app_passwords_cannot_access_the_age(deployment: Deployment) -> None:
     """App passwords neither see nor set the age, and keep it when they replace the other preferences."""
     ana = await deployment.sign_up("ana")
     await put(ana, AGE, ADULT)

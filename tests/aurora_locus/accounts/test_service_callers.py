@@ -55,7 +55,7 @@ async def test_account_uploads_through_a_service(deployment: Deployment) -> None
     assert row["did"] == ana.did
 
 
-async def test_used_once(deployment: Deployment) -> None:
+async def test_token_can_be_used_once(deployment: Deployment) -> None:
     """Of many concurrent uses of a token one succeeds. Its row may be deleted once the token has expired."""
     ana = await deployment.sign_up("ana")
     token = token_of(deployment, ana, await own_key(deployment, ana))
@@ -126,7 +126,7 @@ async def test_token_of_another_key_uses_up_nothing(deployment: Deployment) -> N
     assert (await upload(deployment, token_of(deployment, ana, await own_key(deployment, ana)))).status_code == 200
 
 
-async def test_key_that_changed_is_asked_for_once(deployment: Deployment) -> None:
+async def test_changed_key_is_fetched_once(deployment: Deployment) -> None:
     """After a key change the cached document is fetched again once, and the new key is accepted."""
     ana = await deployment.sign_up("ana")
     assert (await upload(deployment, token_of(deployment, ana, await own_key(deployment, ana)))).status_code == 200

@@ -33,7 +33,7 @@ async def app_of(deployment: Deployment, person: Person, *, privileged: bool) ->
 
 
 @pytest.mark.parametrize("audience", [AUDIENCE, f"{AUDIENCE}#video"])
-async def test_token_is_good_for_what_it_says(deployment: Deployment, audience: str) -> None:
+async def test_token_is_valid_for_one_audience_and_method(deployment: Deployment, audience: str) -> None:
     """A token is signed by the account's key and valid for one audience and method, for a minute."""
     ana = await deployment.sign_up("ana")
     answer = await ask(ana, aud=audience, lxm=FEED)

@@ -40,7 +40,7 @@ async def vera(deployment: Deployment) -> Traveller:
     return await Traveller.born(deployment, "vera")
 
 
-async def test_arrives_deactivated_and_unannounced(deployment: Deployment, vera: Traveller) -> None:
+async def test_account_arrives_deactivated_and_unannounced(deployment: Deployment, vera: Traveller) -> None:
     """An account arrives deactivated, without an announcement and without a change to its identity."""
     person = await vera.arrive()
     assert person.did == vera.did
@@ -52,7 +52,9 @@ async def test_arrives_deactivated_and_unannounced(deployment: Deployment, vera:
     assert named(resolved) == (400, "HandleNotFound")
 
 
-async def test_becomes_active_when_the_identity_points_here(deployment: Deployment, vera: Traveller) -> None:
+async def test_account_is_activated_when_its_identity_names_this_server(
+    deployment: Deployment, vera: Traveller
+) -> None:
     """The account becomes active when the identity points here. The old server is gone: a key of the person's own signs
     token and operation, and the account is announced once.
     """
@@ -79,7 +81,7 @@ async def test_becomes_active_when_the_identity_points_here(deployment: Deployme
     ],
     ids=["audience", "method", "lifetime", "signature", "issuer"],
 )
-async def test_token_that_proves_nothing_makes_nothing(
+async def test_invalid_token_creates_no_account(
     deployment: Deployment, vera: Traveller, changes: dict[str, Any], error: str
 ) -> None:
     answer = await vera.ask(vera.token(**changes))
@@ -234,7 +236,7 @@ async def activate(person: Person) -> str:
     return str(answer.json()["message"])
 
 
-async def test_activation_names_each_thing_that_is_wrong(deployment: Deployment, vera: Traveller) -> None:
+async def test_activation_error_names_each_problem(deployment: Deployment, vera: Traveller) -> None:
     person = await vera.arrive()
     wanted = (await person.get(f"{IDENTITY}.getRecommendedDidCredentials")).json()
     before = await activate(person)

@@ -30,7 +30,7 @@ async def served(deployment: Deployment, host: str) -> httpx.Response:
     return await deployment.http.get("/.well-known/did.json", headers={"host": host})
 
 
-async def test_identity_of_ones_handle_is_served(deployment: Deployment) -> None:
+async def test_identity_at_the_handle_is_served(deployment: Deployment) -> None:
     """The identity at the account's handle is served: document, key, handle and firehose agree, and the directory is
     not involved.
     """
@@ -80,7 +80,7 @@ async def test_deactivated_account_keeps_its_served_identity(deployment: Deploym
     assert (await deployment.announced(ana.did))[-3:] == ["account active", "identity ana.test", "sync"]
 
 
-async def test_identity_of_a_deleted_account_is_never_given_again(deployment: Deployment) -> None:
+async def test_identity_of_a_deleted_account_is_never_reused(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana", did=ANA)
     await ana.post(f"{SERVER}.requestAccountDelete")
     body = {"did": ANA, "password": "password of ana", "token": await newest_token(deployment, "ana@example.org")}
@@ -107,7 +107,7 @@ async def test_identity_under_another_name_is_refused(
     assert await deployment.count("accounts") == 0
 
 
-async def test_by_default_no_such_identities_are_made(make_deployment: MakeDeployment) -> None:
+async def test_did_web_identities_are_off_by_default(make_deployment: MakeDeployment) -> None:
     deployment = await make_deployment()
     assert named(await deployment.ask_to_sign_up("ana", did=ANA)) == (401, "AuthenticationRequired")
     assert (await served(deployment, "ana.test")).status_code == 404

@@ -55,7 +55,7 @@ async def test_account_is_taken_down_and_restored_from_its_page(deployment: Depl
     assert [(entry.actor, entry.reason) for entry in await entries(deployment)] == [("admin", "because")] * 2
 
 
-async def test_every_act_on_an_account(deployment: Deployment) -> None:
+async def test_every_action_on_an_account_works(deployment: Deployment) -> None:
     """Every action on an account works, in an order in which each one changes something."""
     ana = await deployment.sign_up("ana")
     told: dict[str, Any] = {
@@ -134,7 +134,7 @@ async def test_anonymous_visitors_and_accounts_are_redirected(deployment: Deploy
 
 
 @sqlite_only
-async def test_form_of_another_site_or_visit_does_nothing(deployment: Deployment) -> None:
+async def test_form_from_another_site_or_session_is_refused(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     fields = {"reason": "x", "sure": "yes"}
     async with at_work(deployment) as admin:

@@ -24,7 +24,7 @@ async def write(person: Person, rkey: str) -> int:
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EIO], ids=["full", "read only", "broken"])
-async def test_a_disk_that_cannot_take_it(deployment: Deployment, monkeypatch: pytest.MonkeyPatch, number: int):
+async def test_upload_to_a_failing_disk_gets_503(deployment: Deployment, monkeypatch: pytest.MonkeyPatch, number: int):
     """If the disk cannot take an upload, even at the last step, the response is 503 with a sentence. Records can be
     written meanwhile, and later the same upload succeeds.
     """

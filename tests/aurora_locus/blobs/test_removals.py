@@ -183,7 +183,7 @@ async def test_missing_blobs_are_listed_until_they_come(ada: Hosted, db: Databas
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_sweeping_races_writing(
+async def test_concurrent_sweeps_never_remove_a_referenced_blob(
     repositories: Repositories, db: Database, clock: HandClock, tmp_path: Path, seed: int
 ):
     """Sweeps in two processes at the very end of the grace period never remove a blob that an accepted record refers

@@ -226,7 +226,7 @@ async def test_ended_session_continues_under_a_new_identifier(deployment: Deploy
     assert await ada.is_signed_in()
 
 
-async def test_over_https_cookies_belong_to_this_host_alone(make_deployment) -> None:
+async def test_https_cookies_are_valid_for_this_host_only(make_deployment) -> None:
     """Over HTTPS cookies have the ``__Host-`` prefix: no subdomain can set them, and no plain connection sends them."""
     deployment: Deployment = await make_deployment(public_url="https://localhost")
     await deployment.sign_up("ada")

@@ -45,7 +45,7 @@ def crawling(relays: Relays, repositories: Repositories, folder: Path, *urls: st
     )
 
 
-async def test_start_announces_and_silence_follows(
+async def test_relays_are_asked_at_start_and_then_only_after_new_commits(
     relays: Relays, repositories: Repositories, clock: HandClock, tmp_path: Path
 ):
     """At its start the server asks the relays to crawl it. Without new commits it does not ask again."""
@@ -85,9 +85,7 @@ async def test_connected_relays_are_not_asked_to_crawl(
     assert len(relays.asked) == 2
 
 
-async def test_failures_are_spaced_wider_and_wider(
-    relays: Relays, repositories: Repositories, clock: HandClock, tmp_path: Path
-):
+async def test_pauses_grow_after_failures(relays: Relays, repositories: Repositories, clock: HandClock, tmp_path: Path):
     """The pauses after failures grow. A relay that is down is retried without new commits; one that has answered is
     not.
     """

@@ -87,7 +87,7 @@ async def test_filters(deployment: Deployment) -> None:
     assert (await seen(4, wantedDids=[ben.did], wantedCollections=["org.example.other.*"]))[2] == f"create {OTHER}/b"
 
 
-async def test_resuming_by_cursor_misses_and_repeats_nothing(deployment: Deployment) -> None:
+async def test_resuming_by_cursor_neither_skips_nor_repeats(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     for number in range(20):
         await write(ana, ("create", NOTE, f"k{number:02}"))

@@ -23,7 +23,7 @@ async def resolve(deployment: Deployment, handle: str) -> httpx.Response:
     return await deployment.stranger.get(f"{IDENTITY}.resolveHandle", handle=handle)
 
 
-async def test_new_handle_is_told_everywhere(deployment: Deployment) -> None:
+async def test_new_handle_is_published_everywhere(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     answer = await rename(ana, "Anabel.Test")
     assert answer.status_code == 200
@@ -82,7 +82,7 @@ async def test_directory_that_is_down_changes_nothing(deployment: Deployment) ->
     assert (await resolve(deployment, "ana.test")).json() == {"did": ana.did}
 
 
-async def test_crash_between_directory_and_database_is_put_right(deployment: Deployment) -> None:
+async def test_crash_between_directory_and_database_is_repaired(deployment: Deployment) -> None:
     """After a crash between directory and database, the handle in our database is valid, and the directory is
     corrected.
     """

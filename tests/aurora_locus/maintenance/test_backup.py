@@ -32,7 +32,7 @@ async def states(db: Database) -> list[tuple[str, str]]:
         return [(one.state, one.reason) for one in await history.newest(reader)]
 
 
-async def test_a_backup_made_while_people_write_is_one_moment(
+async def test_backup_during_writes_is_consistent(
     repositories: Repositories, db: Database, source: backup.BackupSource, clock: HandClock, tmp_path: Path
 ):
     """Every backup made while people write is verified and from one moment; records, pictures and deletions never stop."""
@@ -89,7 +89,7 @@ async def test_blobs_are_sent_once(
     assert len(after) == 4
 
 
-async def test_nothing_in_it_can_be_read(
+async def test_backup_is_encrypted(
     ada: Hosted, db: Database, source: backup.BackupSource, clock: HandClock, tmp_path: Path
 ):
     """A backup reveals neither text of records, nor pictures, nor their owners, nor keys."""

@@ -71,7 +71,7 @@ async def test_restored_data_is_complete_and_writable(
     await there.close()
 
 
-async def test_a_follower_goes_on_with_its_cursor(
+async def test_follower_continues_with_its_cursor(
     repositories: Repositories, ada: Hosted, ben: Hosted, db: Database, place: Place, clock: HandClock, tmp_path: Path
 ):
     """A follower continues with its cursor although it saw commits that the backup does not have. For each active

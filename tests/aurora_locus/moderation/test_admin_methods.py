@@ -173,7 +173,7 @@ async def test_address_handle_and_password_are_changed(deployment: Deployment) -
     assert await acts(deployment) == ["account.change_email", "account.change_handle", "account.set_password"]
 
 
-async def test_signing_key_is_changed_everywhere_at_once(deployment: Deployment) -> None:
+async def test_new_signing_key_takes_effect_everywhere_at_once(deployment: Deployment) -> None:
     """A new signing key takes effect in directory, repository and firehose at once: later commits are signed with it."""
     ana = await deployment.sign_up("ana")
     await write_note(ana)

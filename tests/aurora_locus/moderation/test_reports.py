@@ -30,7 +30,7 @@ async def found(deployment: Deployment, number: int) -> reports.PdsReport:
         return await reports.find(reader, number)
 
 
-async def test_report_is_kept_as_it_was_made(deployment: Deployment) -> None:
+async def test_report_is_stored_unchanged(deployment: Deployment) -> None:
     ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
     written = await write_note(ana)
     answer = await report(ben, record(written), reason="look", modTool={"name": "app", "meta": {"version": 1}})

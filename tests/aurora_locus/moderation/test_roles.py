@@ -42,7 +42,7 @@ MAY = {
 
 @pytest.mark.parametrize("role", OperatorRole, ids=str)
 @pytest.mark.parametrize("act", OperatorAction, ids=str)
-def test_every_role_with_every_act(role: OperatorRole, act: OperatorAction) -> None:
+def test_every_role_may_do_exactly_its_actions(role: OperatorRole, act: OperatorAction) -> None:
     operator = PdsOperator("somebody", role)
     if role.value in MAY[act].split():
         operator.require(act)

@@ -48,7 +48,9 @@ async def test_earlier_sessions_stay_ended_after_lifting(deployment: Deployment)
 
 
 @pytest.mark.parametrize(("deactivates", "status"), [(False, "active"), (True, "deactivated")])
-async def test_lifting_returns_to_what_the_owner_chose(deployment: Deployment, deactivates: bool, status: str) -> None:
+async def test_lifting_restores_the_status_that_the_owner_chose(
+    deployment: Deployment, deactivates: bool, status: str
+) -> None:
     ana = await deployment.sign_up("ana")
     if deactivates:
         await ana.post(f"{SERVER}.deactivateAccount", {})
@@ -97,7 +99,7 @@ async def test_reference_of_a_takedown_is_stored(deployment: Deployment) -> None
     assert shown["takedown"] == {"applied": True, "ref": "case 7"}
 
 
-async def test_record_is_shown_by_no_reading_method(deployment: Deployment) -> None:
+async def test_record_is_shown_by_no_read_method(deployment: Deployment) -> None:
     """No read method shows a record that was taken down. It stays in its repository, whose proofs need it, and is shown
     again after the takedown is lifted.
     """
@@ -123,7 +125,7 @@ async def test_record_is_shown_by_no_reading_method(deployment: Deployment) -> N
     assert await deployment.announced(ana.did) == before
 
 
-async def test_blob_is_served_no_longer(deployment: Deployment) -> None:
+async def test_blob_is_no_longer_served(deployment: Deployment) -> None:
     """A blob that was taken down is not served and cannot be uploaded again, even if no record refers to it. The same
     blob of another account is not affected.
     """

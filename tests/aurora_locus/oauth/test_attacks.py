@@ -28,7 +28,7 @@ async def works(app: App, token: str) -> bool:
     return (await app.call(SESSION, token)).status_code == 200
 
 
-async def test_a_code_is_bound_to_everything_that_it_was_made_for(deployment: Deployment) -> None:
+async def test_code_is_bound_to_key_verifier_redirect_uri_and_client(deployment: Deployment) -> None:
     """A code is bound to its key, verifier, redirect URI and client: a wrong one does not use it up, and the right one
     still works.
     """
@@ -144,7 +144,7 @@ async def test_inactive_account_authorizes_no_app(deployment: Deployment) -> Non
         await app.approved(uri, ana.did)
 
 
-async def test_another_password_ends_every_session(deployment: Deployment) -> None:
+async def test_new_password_ends_every_earlier_session(deployment: Deployment) -> None:
     """A new password ends every earlier session at its next request; later ones work."""
     ana, app = await deployment.sign_up("ana"), App(deployment)
     tokens = await app.let_in(ana.did)
@@ -179,7 +179,7 @@ async def test_person_sees_and_ends_authorizations(deployment: Deployment) -> No
         assert not await authorization.revoke_session(server, tx, ana.did, listed[0].id)
 
 
-async def test_a_refresh_token_in_other_hands_ends_the_session(deployment: Deployment) -> None:
+async def test_refresh_token_used_with_another_key_ends_the_session(deployment: Deployment) -> None:
     ana, app = await deployment.sign_up("ana"), App(deployment)
     tokens = await app.let_in(ana.did)
     thief = App(deployment)
@@ -205,7 +205,7 @@ async def test_token_of_another_client_cannot_be_revoked(deployment: Deployment)
     assert await works(app, tokens.access_token)
 
 
-async def test_public_clients_stay_for_two_weeks_at_most(deployment: Deployment) -> None:
+async def test_sessions_of_public_clients_last_at_most_two_weeks(deployment: Deployment) -> None:
     ana, app = await deployment.sign_up("ana"), App(deployment)
     token = (await app.let_in(ana.did)).refresh_token
     deployment.clock.turn(13 * DAY)
@@ -238,7 +238,7 @@ async def test_the_key_of_a_confidential_client_stays_the_same(
     assert await deployment.count("oauth_sessions") == 0
 
 
-async def test_confidential_clients_are_remembered_and_others_are_not(
+async def test_consent_is_remembered_only_for_confidential_clients(
     deployment: Deployment, confidential: Confidential
 ) -> None:
     """Consent is remembered only for confidential clients, because nobody can impersonate them, and only for the same
@@ -279,7 +279,7 @@ async def test_only_confidential_clients_may_introspect_tokens(
     assert named(answer) == (401, "invalid_client")
 
 
-async def test_proofs_for_methods(deployment: Deployment) -> None:
+async def test_wrong_proofs_for_methods_are_refused(deployment: Deployment) -> None:
     """Each wrong proof is refused with a challenge that says why, and writes nothing."""
     ana, app = await deployment.sign_up("ana"), App(deployment)
     tokens = await app.let_in(ana.did)
@@ -320,7 +320,7 @@ async def test_bearer_and_dpop_tokens_are_not_interchangeable(deployment: Deploy
     assert named(await app.call(SESSION, f"{head}.{forged}.{signature}")) == GONE
 
 
-async def test_access_tokens_live_for_fifteen_minutes(deployment: Deployment) -> None:
+async def test_access_tokens_expire_after_15_minutes(deployment: Deployment) -> None:
     ana, app = await deployment.sign_up("ana"), App(deployment)
     tokens = await app.let_in(ana.did)
     deployment.clock.turn(15 * MINUTE + SECOND)
@@ -330,7 +330,7 @@ async def test_access_tokens_live_for_fifteen_minutes(deployment: Deployment) ->
     assert 'error="invalid_token"' in answer.headers["www-authenticate"]
 
 
-async def test_nothing_in_the_database_opens_anything(deployment: Deployment) -> None:
+async def test_database_contains_no_usable_token(deployment: Deployment) -> None:
     """The database contains no usable code, request URI or token (invariant 8)."""
     ana, app = await deployment.sign_up("ana"), App(deployment)
     uri = await app.pushed()

@@ -24,7 +24,7 @@ async def test_app_writes_for_its_user(deployment: Deployment) -> None:
     assert session.json()["did"] == ana.did
 
 
-async def test_refreshing_gives_new_tokens_and_makes_the_old_useless(deployment: Deployment) -> None:
+async def test_refreshing_returns_new_tokens_and_invalidates_the_old_ones(deployment: Deployment) -> None:
     ana, app = await deployment.sign_up("ana"), App(deployment)
     first = await app.let_in(ana.did)
     answer = await app.refresh(first.refresh_token)

@@ -127,7 +127,7 @@ async def test_every_oauth_page_is_usable(deployment: Deployment, browser: Brows
 
 @pytest.mark.parametrize("scripted", [True, False], ids=["with script", "without script"])
 @pytest.mark.parametrize("button", ["Allow", "Cancel"])
-async def test_the_browser_is_back_at_the_app(
+async def test_browser_returns_to_the_app(
     deployment: Deployment, browser: Browser, button: str, *, scripted: bool
 ) -> None:
     """The browser gets back to the app by keyboard alone, because the content security policy allows the last form to

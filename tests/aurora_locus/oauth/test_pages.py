@@ -85,7 +85,7 @@ async def approve(browser: Visitor, page: httpx.Response, app: App, *without: st
     return answer_in(await send(browser, page, "approve", **ticked), app)
 
 
-async def test_sign_in_and_allow(deployment: Deployment, ada: Visitor, app: App) -> None:
+async def test_sign_in_and_consent_return_a_code_to_the_app(deployment: Deployment, ada: Visitor, app: App) -> None:
     """Signing in and consenting leads from the app through both pages and back, with a code that the app can redeem."""
     page = await open_page(ada, app)
     assert heading_of(page) == "Sign in"
@@ -97,7 +97,7 @@ async def test_sign_in_and_allow(deployment: Deployment, ada: Visitor, app: App)
     assert set(tokens.json()["scope"].split()) == set(SCOPE.split())
 
 
-async def test_unticked_scopes_are_not_granted(ada: Visitor, app: App) -> None:
+async def test_deselected_scopes_are_not_granted(ada: Visitor, app: App) -> None:
     page = await sign_in(ada, await open_page(ada, app))
     told = await approve(ada, page, app, "blob:image/*", "account:email")
     granted = (await app.spend(told["code"])).json()["scope"].split()
@@ -156,7 +156,7 @@ async def test_forms_may_lead_to_the_app_and_nowhere_else(ada: Visitor, app: App
     assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
 
 
-async def test_the_hint_fills_in_and_locks(deployment: Deployment, ada: Visitor, app: App) -> None:
+async def test_login_hint_fills_in_and_locks_the_account(deployment: Deployment, ada: Visitor, app: App) -> None:
     """A login hint fills in and locks the account: that account's password is required, even if the form names another
     one.
     """

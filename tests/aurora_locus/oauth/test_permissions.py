@@ -50,7 +50,7 @@ async def allowed(deployment: Deployment, did: Did, scope: str) -> Allowed:
     return Allowed(app, await app.let_in(did))
 
 
-async def test_records(deployment: Deployment) -> None:
+async def test_record_permissions_apply_per_collection_and_action(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     one = await allowed(deployment, ana.did, f"atproto repo:{NOTE}?action=create")
     assert await one.write("createRecord", NOTE) == (200, "")
@@ -177,7 +177,7 @@ async def test_every_line_is_about_a_method(deployment: Deployment) -> None:
     assert not {nsid for nsid in NEEDS if methods[nsid].need in (Need.NOTHING, Need.ADMIN)}
 
 
-async def test_sets_of_permissions_are_asked_for_by_name(deployment: Deployment) -> None:
+async def test_permission_set_is_requested_by_name(deployment: Deployment) -> None:
     """A permission set is requested by name. The token contains the permissions of the set, and not its name."""
     ana = await deployment.sign_up("ana")
     name = "community.lexicon.bookmarks.authManageBookmarks"
@@ -195,7 +195,7 @@ async def test_sets_of_permissions_are_asked_for_by_name(deployment: Deployment)
     assert named(answer) == (400, "invalid_scope")
 
 
-async def test_our_own_sets_are_known_here(deployment: Deployment) -> None:
+async def test_own_permission_sets_are_built_in(deployment: Deployment) -> None:
     """Our own permission sets are built in: an events app that requests them may call every query at the service that
     it names, and write the records of the set.
     """

@@ -25,7 +25,7 @@ def engine() -> Engine:
     return "sqlite"
 
 
-async def test_documents_are_what_clients_look_for(deployment: Deployment) -> None:
+async def test_metadata_documents_name_this_server_in_every_role(deployment: Deployment) -> None:
     """The metadata documents are public with status 200, cached for minutes at most, and name this server in every
     role.
     """
@@ -115,7 +115,7 @@ async def test_openid_scope_is_ignored(deployment: Deployment) -> None:
     assert (await app.opened(await app.pushed())).scopes == ("atproto", "repo:org.example.note")
 
 
-async def test_on_the_loopback_the_port_is_the_apps_choice(deployment: Deployment) -> None:
+async def test_loopback_redirect_may_use_any_port(deployment: Deployment) -> None:
     """On loopback the app chooses the port, and the response goes to that port (RFC 8252 section 7.3)."""
     app = App(deployment, redirect="http://127.0.0.1:51234/callback")
     ana = await deployment.sign_up("ana")
@@ -136,13 +136,13 @@ async def test_on_the_loopback_the_port_is_the_apps_choice(deployment: Deploymen
         "javascript:alert(1)",
     ],
 )
-def test_addresses_that_no_client_may_have(client_id: str) -> None:
+def test_non_public_client_ids_are_refused(client_id: str) -> None:
     """Outside development a client id must be a public https URL with a path."""
     with pytest.raises(Malformed):
         parse_client_id(client_id)
 
 
-async def test_a_document_that_breaks_a_rule_lets_nobody_in(documents: Documents, confidential: Confidential) -> None:
+async def test_invalid_client_metadata_is_refused(documents: Documents, confidential: Confidential) -> None:
     app = confidential()
     good = documents.found[CONFIDENTIAL]
     assert (await app.push()).status_code == 201
@@ -167,7 +167,7 @@ async def test_a_document_that_breaks_a_rule_lets_nobody_in(documents: Documents
     assert named(await app.push()) == (400, "invalid_client_metadata")
 
 
-async def test_a_document_is_asked_for_once_in_ten_minutes(documents: Documents, confidential: Confidential) -> None:
+async def test_client_metadata_is_cached_for_ten_minutes(documents: Documents, confidential: Confidential) -> None:
     app = confidential()
     for _ in range(3):
         assert (await app.push()).status_code == 201
@@ -177,7 +177,7 @@ async def test_a_document_is_asked_for_once_in_ten_minutes(documents: Documents,
     assert documents.asked == [CONFIDENTIAL] * 2
 
 
-async def test_proofs_that_are_not_accepted(deployment: Deployment) -> None:
+async def test_invalid_proofs_are_refused(deployment: Deployment) -> None:
     """Each unacceptable proof is refused without using anything up: the valid proof at the end still works."""
     app = App(deployment)
     await app.push()
@@ -228,7 +228,7 @@ async def test_equivalent_proof_urls_are_accepted(deployment: Deployment) -> Non
         assert (await app.post(PAR, app.wish(), proof=text)).status_code == 201, spelling
 
 
-async def test_nonces_are_good_for_some_minutes(deployment: Deployment) -> None:
+async def test_nonces_expire_after_some_minutes(deployment: Deployment) -> None:
     """The current, previous and next nonces are accepted; later a new one is requested, and nothing is used up."""
     app = App(deployment)
     first = await app.post(PAR, app.wish())
@@ -245,7 +245,7 @@ async def test_nonces_are_good_for_some_minutes(deployment: Deployment) -> None:
     assert (await app.post(PAR, app.wish(), proof=again)).status_code == 201
 
 
-async def test_assertions_that_are_not_accepted(confidential: Confidential) -> None:
+async def test_invalid_client_assertions_are_refused(confidential: Confidential) -> None:
     """A client assertion must be for this server, current, signed with a published key, and used once."""
     app = confidential()
     await app.push()
@@ -265,7 +265,7 @@ async def test_assertions_that_are_not_accepted(confidential: Confidential) -> N
     assert named(await app.post(PAR, {**app.wish(), **good})) == (401, "invalid_client")
 
 
-async def test_a_wanting_nonce_uses_no_assertion_up(confidential: Confidential) -> None:
+async def test_request_without_a_nonce_does_not_use_up_its_assertion(confidential: Confidential) -> None:
     app = confidential()
     form = {**app.wish(), **app.assertion()}
     assert named(await app.post(PAR, form)) == (400, "use_dpop_nonce")

@@ -52,7 +52,7 @@ async def test_approving_twice_leaves_one_code(deployment: Deployment) -> None:
     assert await works(app, tokens["access_token"])
 
 
-async def test_approvals_at_once_leave_one_code(deployment: Deployment) -> None:
+async def test_concurrent_approvals_create_one_code(deployment: Deployment) -> None:
     ana, app = await deployment.sign_up("ana"), App(deployment)
     uri = await app.pushed()
     await app.opened(uri)
@@ -73,7 +73,7 @@ async def test_a_takedown_ends_every_session(deployment: Deployment) -> None:
     assert named(await app.refresh(tokens.refresh_token)) == NO_GRANT
 
 
-async def test_two_refreshes_at_once_end_the_session(deployment: Deployment) -> None:
+async def test_concurrent_refreshes_end_the_session(deployment: Deployment) -> None:
     """Two concurrent refreshes end the session, because one of them may use a stolen token: one refresh succeeds, but
     its new token is not accepted.
     """

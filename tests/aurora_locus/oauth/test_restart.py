@@ -17,9 +17,7 @@ def engine() -> Engine:
     return "sqlite"
 
 
-async def test_nothing_is_lost_by_a_restart(
-    pds_url: str, make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path
-) -> None:
+async def test_restart_loses_nothing(pds_url: str, make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path) -> None:
     plc = await make_sqlite("plc_directory")
     async with open_deployment(pds_url, plc, clock, tmp_path) as deployment:
         ana, app, other = await deployment.sign_up("ana"), App(deployment), App(deployment)

@@ -91,7 +91,7 @@ async def scene(make_deployment: MakeDeployment) -> AsyncIterator[Scene]:
         yield scene
 
 
-async def test_the_first_post_is_in_ones_own_feed(scene: Scene) -> None:
+async def test_first_post_is_in_the_authors_own_feed(scene: Scene) -> None:
     """The first post is in one's own feed even if the app view shows nothing yet, and the response says how far it is
     behind.
     """
@@ -123,7 +123,7 @@ async def test_an_app_view_that_does_not_say_how_far_it_read_is_not_completed(sc
     assert await scene.feed() == []
 
 
-async def test_posts_stand_where_their_time_belongs(scene: Scene) -> None:
+async def test_posts_are_inserted_in_order_of_time(scene: Scene) -> None:
     await scene.post("first")
     await scene.post("second")
     pinned = scene.theirs("pinned", 900, reason={"$type": f"{FEED}.defs#reasonPin"})

@@ -241,7 +241,7 @@ async def test_official_client_resumes_its_session(deployment: Deployment, succe
     assert told["text"] == "written after the move"
 
 
-async def test_firehose_has_the_same_frames_and_goes_on(deployment: Deployment, successor: str) -> None:
+async def test_firehose_sends_the_same_frames_and_continues(deployment: Deployment, successor: str) -> None:
     """The firehose sends the same frames byte for byte and then the next number, so that a relay's cursor stays valid."""
     assert (await frames_since(successor, 0))[: len(deployment.frames)] == deployment.frames
     later = await frames_since(successor, len(deployment.frames) // 2)

@@ -38,7 +38,7 @@ async def test_record_is_stored_and_announced(db: Database, ada: Hosted, clock: 
     }
 
 
-async def test_every_commit_of_a_long_history_holds(db: Database, ada: Hosted, clock: HandClock):
+async def test_every_commit_of_a_long_history_verifies(db: Database, ada: Hosted, clock: HandClock):
     """Every commit of a long history verifies, with creations, updates and deletions in every position: each frame is
     inverted, and the chain is unbroken.
     """
@@ -75,7 +75,9 @@ async def test_writers_of_many_repositories_at_once(db: Database, repositories: 
     assert numbers == sorted(set(numbers))
 
 
-async def test_failed_member_of_a_group_leaves_the_others(db: Database, ada: Hosted, ben: Hosted, clock: HandClock):
+async def test_failed_write_does_not_affect_others_in_its_transaction(
+    db: Database, ada: Hosted, ben: Hosted, clock: HandClock
+):
     """A write refused inside a shared transaction does not affect the others."""
     await ben.create("taken")
 

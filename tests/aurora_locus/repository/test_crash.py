@@ -55,7 +55,7 @@ def text_of(record: Value) -> str | None:
     return str(record["text"]) if isinstance(record, dict) else None
 
 
-async def test_killed_at_any_instant(tmp_path: Path):
+async def test_log_and_repositories_are_valid_after_a_kill_at_any_moment(tmp_path: Path):
     chance = random.Random("kill")
     url = f"sqlite://{tmp_path}/pds.db"
     clock = SystemClock()

@@ -70,7 +70,7 @@ async def move_in(repositories: Repositories, did: Did) -> Hosted:
         "bafyreieovfuizojpw3zresz7sx3nk4trm2by23pt5rxbey3jme4uo5ogiu.car",
     ],
 )
-async def test_real_repository_moves_in(repositories: Repositories, tmp_path: Path, name: str):
+async def test_real_repository_is_imported(repositories: Repositories, tmp_path: Path, name: str):
     """A real repository is imported with every record under its path, byte for byte. Unlinked blocks are left out, and
     importing it again changes nothing.
     """
@@ -158,7 +158,7 @@ async def test_diff_is_completed_by_existing_blocks(mover: Hosted, clock: HandCl
     assert len((await require_consistent(mover)).entries) == 101
 
 
-async def test_blobs_are_missing_until_they_come(mover: Hosted, clock: HandClock, tmp_path: Path):
+async def test_missing_blobs_become_public_as_they_arrive(mover: Hosted, clock: HandClock, tmp_path: Path):
     """Missing blobs become public as they arrive, existing ones with the import. A blob is removed with its record."""
     repositories = mover.repositories
     here = await upload(repositories.blobs, mover.did, pieces(b"here"), content_type="text/plain", content_length=None)
@@ -235,7 +235,7 @@ async def test_tree_of_another_shape_is_refused(mover: Hosted, clock: HandClock,
         await bring(mover, b"".join(car.write([commit.cid], sections)), tmp_path)
 
 
-async def test_files_beyond_the_limit(mover: Hosted, clock: HandClock, tmp_path: Path):
+async def test_files_beyond_the_limit_are_refused(mover: Hosted, clock: HandClock, tmp_path: Path):
     """A file beyond a limit is refused: by its bytes, its announced sizes, or a number of blocks that could fill the
     memory.
     """

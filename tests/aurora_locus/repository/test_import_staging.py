@@ -31,7 +31,7 @@ def fails(*_arguments: object, **_options: object) -> list[Cid]:
     raise LookupError
 
 
-async def test_interrupted_import_leaves_the_state_before(
+async def test_interrupted_import_keeps_the_previous_state(
     mover: Hosted, clock: HandClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """An import interrupted between storing blocks and moving the head leaves the previous state, and nothing else."""

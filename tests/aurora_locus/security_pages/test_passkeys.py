@@ -133,7 +133,7 @@ async def test_one_device_has_one_passkey(deployment: Deployment, browser: Brows
     await context.close()
 
 
-async def test_a_copied_device_is_noticed(deployment: Deployment, browser: Browser) -> None:
+async def test_copied_device_is_detected(deployment: Deployment, browser: Browser) -> None:
     """A copied device is detected by a counter that has not increased, and every use of it is refused."""
     await deployment.sign_up("ada")
     context, page = await person(browser, deployment)
@@ -148,7 +148,7 @@ async def test_a_copied_device_is_noticed(deployment: Deployment, browser: Brows
     await context.close()
 
 
-async def test_an_answer_is_good_once_and_for_its_browser(deployment: Deployment, browser: Browser) -> None:
+async def test_response_is_valid_once_and_in_its_browser(deployment: Deployment, browser: Browser) -> None:
     """A passkey response is valid once and for its browser: replays by the same browser, by another one and from
     another origin are refused.
     """

@@ -81,7 +81,7 @@ async def head(db: Database) -> int:
     return await queries.head(db)
 
 
-async def test_live_subscriber_gets_what_comes_from_now_on(db: Database, repositories: Repositories, ada: Hosted):
+async def test_subscriber_without_a_cursor_gets_new_events_only(db: Database, repositories: Repositories, ada: Hosted):
     before = await head(db)
     subscriber = Subscriber(repositories)
     await asyncio.sleep(0)
@@ -160,7 +160,7 @@ async def test_slow_subscriber_is_disconnected_and_others_continue(db: Database,
     await quick.end()
 
 
-async def test_subscriber_that_was_too_slow_comes_back_with_its_cursor(db: Database, clock: HandClock, tmp_path: Path):
+async def test_disconnected_slow_subscriber_can_resume_with_its_cursor(db: Database, clock: HandClock, tmp_path: Path):
     repositories = await assemble(db, clock, tmp_path, ring_frames=4)
     ada = await Hosted.make(repositories, "ada")
     for number in range(30):
@@ -184,7 +184,7 @@ async def test_cursor_at_the_head_replays_nothing(db: Database, repositories: Re
     await subscriber.end()
 
 
-async def test_cursor_zero_on_an_empty_log_is_fine(repositories: Repositories):
+async def test_cursor_zero_on_an_empty_log_is_accepted(repositories: Repositories):
     subscriber = Subscriber(repositories, 0)
     await asyncio.sleep(0.01)
     assert not subscriber.task.done()
@@ -407,7 +407,9 @@ def test_cursors():
     assert isinstance(parse_cursor(["17", "17"]), StreamError)
 
 
-async def test_frames_that_overtake_each_other_enter_in_order(db: Database, repositories: Repositories, ada: Hosted):
+async def test_frames_from_reordered_callbacks_enter_the_ring_in_order(
+    db: Database, repositories: Repositories, ada: Hosted
+):
     """Frames whose callbacks run in the wrong order enter the ring in order: it reads the missing ones from the
     database.
     """
@@ -432,7 +434,7 @@ async def test_new_account_is_announced_in_order(db: Database, ada: Hosted):
     assert kinds == ["#identity", "#account", "#commit", "#sync"]
 
 
-async def test_deactivation_and_return(db: Database, repositories: Repositories, ada: Hosted):
+async def test_deactivation_and_reactivation_are_announced(db: Database, repositories: Repositories, ada: Hosted):
     """Deactivation sends one #account; reactivation sends account, identity, and sync with the current head."""
     await ada.create("a")
     before = len(await messages(db, ada.did))
@@ -448,7 +450,7 @@ async def test_deactivation_and_return(db: Database, repositories: Repositories,
     assert sync.rev == (await repositories.head(ada.did)).rev
 
 
-async def test_deletion_drops_what_was_announced_before(
+async def test_deletion_removes_earlier_announcements(
     db: Database, repositories: Repositories, ada: Hosted, ben: Hosted
 ):
     await ada.create("a")

@@ -132,7 +132,7 @@ async def test_unknown_name_gets_the_same_responses(deployment: Deployment, ada:
 
 
 @on_sqlite
-async def test_where_the_owner_signed_in_before_strangers_do_not_count(deployment: Deployment, ada: Person) -> None:
+async def test_known_address_of_the_owner_has_a_separate_limit(deployment: Deployment, ada: Person) -> None:
     """An address from which the owner's app signed in has a separate count, which the guesses of others do not affect.
     It is limited too.
     """
@@ -269,7 +269,7 @@ async def test_unconfigured_proxy_is_never_a_known_address(make_deployment: Make
 
 
 @on_sqlite
-async def test_owner_gets_in_with_a_browser_used_before(
+async def test_owner_can_sign_in_with_a_known_browser(
     deployment: Deployment, ada: Person, browser: Visitor, stranger: Visitor
 ) -> None:
     """A browser that the owner used before gets in, also with several accounts on it. Another person's browser or a

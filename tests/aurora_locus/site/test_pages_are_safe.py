@@ -17,7 +17,7 @@ async def browser(deployment: Deployment):
 
 
 @pytest.mark.parametrize("path", ["/sign-in", "/nowhere"], ids=["page", "failure"])
-async def test_headers(browser: Visitor, path: str) -> None:
+async def test_pages_have_security_headers(browser: Visitor, path: str) -> None:
     """No page may be framed, run foreign scripts, be cached, or reveal the referrer."""
     answer = await browser.http.get(path, headers={"accept": "text/html"})
     policy = dict(part.strip().split(" ", 1) for part in answer.headers["content-security-policy"].split(";"))

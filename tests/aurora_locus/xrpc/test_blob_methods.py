@@ -71,7 +71,7 @@ async def test_empty_blob(as_ada: Client):
     assert (await uploaded(as_ada, b""))["size"] == 0
 
 
-async def test_blob_is_public_from_its_record_on(as_ada: Client, stranger: Client, ada: Hosted):
+async def test_blob_is_public_once_a_record_refers_to_it(as_ada: Client, stranger: Client, ada: Hosted):
     blob = await uploaded(as_ada)
     cid = blob["ref"]["$link"]
     refused(await stranger.get(f"{SYNC}.getBlob", did=ada.did, cid=cid), "BlobNotFound")
@@ -169,13 +169,13 @@ async def test_record_must_describe_its_blob(as_ada: Client, ada: Hosted, change
     refused(await as_ada.post(f"{REPO}.createRecord", {**body(ada.did, "a", blob), "validate": False}), name)
 
 
-async def test_old_form_of_a_blob_is_not_written(as_ada: Client, ada: Hosted):
+async def test_legacy_blob_reference_is_refused(as_ada: Client, ada: Hosted):
     blob = await uploaded(as_ada)
     old = {"cid": blob["ref"]["$link"], "mimeType": "image/png"}
     refused(await as_ada.post(f"{REPO}.createRecord", body(ada.did, "a", old)), "InvalidRequest")
 
 
-async def test_too_large_and_over_quota(as_ada: Client):
+async def test_upload_that_is_too_large_or_over_quota_is_refused(as_ada: Client):
     refused(await as_ada.upload(b"x" * (LIMITS.max_blob_bytes + 1)), "PayloadTooLarge", 413)
     for number in range(10):
         await uploaded(as_ada, bytes([number]) * LIMITS.max_blob_bytes)
@@ -218,7 +218,7 @@ async def test_upload_that_breaks_off_leaves_nothing(served: str, as_ada: Client
         assert await r.fetch("select 1 from blobs") == []
 
 
-async def test_forgotten_upload_is_swept_after_its_grace(as_ada: Client, ada: Hosted, clock: HandClock):
+async def test_unreferenced_upload_is_removed_after_the_grace_period(as_ada: Client, ada: Hosted, clock: HandClock):
     forgotten, used = await uploaded(as_ada), await uploaded(as_ada, b"used")
     await as_ada.post(f"{REPO}.createRecord", body(ada.did, "a", used))
     blobs = ada.repositories.blobs

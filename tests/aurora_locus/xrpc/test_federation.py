@@ -95,7 +95,7 @@ async def test_server_announces_itself_when_it_starts(make_deployment: MakeDeplo
         assert relay.asked == [host_of(deployment)]
 
 
-async def test_operator_has_the_relays_asked(make_deployment: MakeDeployment) -> None:
+async def test_operator_can_request_a_crawl(make_deployment: MakeDeployment) -> None:
     """Relays are asked to crawl only when the operator requests it, and at most once in twenty minutes."""
     async with open_relay() as relay:
         deployment = await make_deployment(**FEDERATED, federation_relay_urls=(relay.url,))
@@ -108,7 +108,7 @@ async def test_operator_has_the_relays_asked(make_deployment: MakeDeployment) ->
         assert (await ask(deployment, host_of(deployment))).status_code == 200
 
 
-async def test_other_hosts_are_refused_without_asking_anybody(make_deployment: MakeDeployment) -> None:
+async def test_crawl_requests_for_other_hosts_are_refused_locally(make_deployment: MakeDeployment) -> None:
     async with open_relay() as relay:
         deployment = await make_deployment(**FEDERATED, federation_relay_urls=(relay.url,))
         for hostname in (
@@ -141,7 +141,7 @@ async def test_viewing_an_unannounced_server_contacts_no_relay(make_deployment: 
         assert relay.looked_up == []
 
 
-async def test_the_only_host_is_itself(deployment: Deployment) -> None:
+async def test_server_lists_only_itself_as_a_host(deployment: Deployment) -> None:
     await deployment.sign_up("ana")
     own = (await deployment.stranger.get(f"{SYNC}.getHostStatus", hostname=host_of(deployment))).json()
     assert own == {"hostname": host_of(deployment), "seq": 4, "status": "active", "accountCount": 1}

@@ -44,7 +44,7 @@ def test_limits_equal_the_published_ones(engine: str) -> None:
 
 
 @pytest.mark.usefixtures("narrow")
-async def test_every_answer_tells_and_the_last_refuses(make_deployment: MakeDeployment) -> None:
+async def test_every_response_reports_the_limit_until_it_is_exceeded(make_deployment: MakeDeployment) -> None:
     deployment = await make_deployment(trusted_proxy_hops=1)
     for left in ("4", "3", "2"):
         assert told(await ask(deployment)) == ("5", left)

@@ -69,9 +69,7 @@ async def test_no_thread_of_the_server_decodes_an_upload(
 
 
 @on_sqlite
-async def test_upload_whose_check_takes_too_much_is_stopped(
-    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_expensive_check_of_an_upload_is_stopped(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     """An upload whose check takes too much is stopped with the protocol's error. The repository is unchanged, and the
     next upload is accepted.
     """
@@ -195,7 +193,9 @@ async def test_blocks_that_are_too_many_and_too_small_are_refused(make_deploymen
 
 
 @on_sqlite
-async def test_quota_of_processor_time(make_deployment: MakeDeployment, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_processor_time_per_account_is_limited(
+    make_deployment: MakeDeployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An account that has used up its processor time gets the time to wait before the file is received."""
     monkeypatch.setattr(app, "WORKER_LIMITS", PoolLimits(cpu_seconds_per_person=0.001))
     deployment = await make_deployment()

@@ -89,7 +89,7 @@ async def test_directory_that_is_down(deployment: Deployment) -> None:
     assert (answer.status_code, answer.json()["error"]) == (502, "UpstreamFailure")
 
 
-async def test_recovery_key_is_put_first(deployment: Deployment) -> None:
+async def test_recovery_key_gets_the_highest_rank(deployment: Deployment) -> None:
     """A recovery key is put first: requested, signed and submitted, it is in the directory, the firehose announces it,
     and the account still works.
     """

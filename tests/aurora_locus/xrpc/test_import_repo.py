@@ -170,7 +170,7 @@ async def test_concurrent_imports_are_limited(deployment: Deployment, monkeypatc
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-async def test_sender_that_is_too_slow_loses_its_turn(deployment: Deployment, monkeypatch: pytest.MonkeyPatch):
+async def test_slow_sender_gets_a_request_timeout(deployment: Deployment, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(import_repo_method, "GRACE_SECONDS", 0.05)
     ada = await deployment.sign_up("ada")
     data = await repository(ada)

@@ -50,7 +50,7 @@ async def write(person: Person, collection: str, value: dict[str, Any], validate
     )
 
 
-async def test_a_type_that_its_authority_publishes_is_validated(deployment: Deployment, publisher: Publisher) -> None:
+async def test_type_with_a_published_lexicon_is_validated(deployment: Deployment, publisher: Publisher) -> None:
     publisher.publish(lexicon(NOTE, {"text": {"type": "string", "maxLength": 5}}, required=["text"]))
     ana = await deployment.sign_up("ana")
     answer = await write(ana, NOTE, {"text": "short"})

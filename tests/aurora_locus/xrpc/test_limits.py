@@ -76,7 +76,7 @@ async def test_sign_ins_are_limited_per_identifier_and_address(public_deployment
     assert (await deployment.sign_in("nobody.test", "wrong")).status_code == 401
 
 
-async def test_wrong_passwords_count_from_everywhere(public_deployment: Deployment) -> None:
+async def test_wrong_passwords_from_all_addresses_count_together(public_deployment: Deployment) -> None:
     """Wrong passwords count from all addresses together, so many addresses get no more attempts than one. Unknown names
     count as well.
     """

@@ -112,7 +112,7 @@ async def test_validation_modes(as_ada: Client, ada: Hosted, validate: bool | No
         assert answer.json().get("validationStatus") == status
 
 
-async def test_demanding_validation_of_an_unknown_type_is_refused(as_ada: Client, ada: Hosted):
+async def test_required_validation_of_an_unknown_type_is_refused(as_ada: Client, ada: Hosted):
     refused(await as_ada.post(f"{REPO}.createRecord", record(ada.did, validate=True)), "InvalidRequest")
 
 
@@ -131,7 +131,7 @@ async def test_bad_record_keys_are_refused(as_ada: Client, ada: Hosted, rkey: st
     refused(await as_ada.post(f"{REPO}.putRecord", record(ada.did, rkey=rkey)), "InvalidRequest")
 
 
-async def test_writing_to_somebody_else_is_refused(as_ben: Client, stranger: Client, ada: Hosted):
+async def test_writing_to_another_repository_is_refused(as_ben: Client, stranger: Client, ada: Hosted):
     for method in ("createRecord", "putRecord", "deleteRecord"):
         refused(await as_ben.post(f"{REPO}.{method}", record(ada.did, rkey="x")), "Forbidden", 403)
     refused(await as_ben.post(f"{REPO}.applyWrites", {"repo": ada.did, "writes": []}), "Forbidden", 403)

@@ -50,7 +50,7 @@ async def set_status(person: Hosted, status: HostingStatus) -> None:
     await person.repositories.db.write(lambda w: hosting.set_status(w, person.repositories, person.did, status))
 
 
-async def test_whole_repository(stranger: Client, ada: Hosted):
+async def test_whole_repository_is_returned(stranger: Client, ada: Hosted):
     for start in range(0, 700, 100):
         await ada.write(*(ada.prepare(f"k{number}", {"n": number}) for number in range(start, start + 100)))
     answer = await stranger.get(f"{SYNC}.getRepo", did=ada.did)
@@ -86,7 +86,7 @@ async def test_export_comes_in_an_order_that_can_be_checked_as_it_arrives(strang
     ]
 
 
-async def test_diff_since_a_rev(stranger: Client, ada: Hosted, clock: HandClock):
+async def test_diff_since_a_rev_completes_the_earlier_state(stranger: Client, ada: Hosted, clock: HandClock):
     """The diff since a rev, added to the earlier state, gives the whole repository. A block that was deleted and
     written again counts as new.
     """
@@ -145,7 +145,7 @@ async def test_record_and_its_absence_are_proven(stranger: Client, ada: Hosted):
         assert (proven.cid is not None) is (rkey == "k25")
 
 
-async def test_single_blocks(stranger: Client, ada: Hosted):
+async def test_single_blocks_are_returned(stranger: Client, ada: Hosted):
     one = (await ada.create("one", "1")).cid
     head = await ada.repositories.head(ada.did)
     wanted = [str(head.commit), str(one)]
@@ -184,7 +184,7 @@ READS: list[tuple[str, dict[str, Any]]] = [
         (HostingStatus.TAKENDOWN, "RepoTakendown"),
     ],
 )
-async def test_inactive_repository_is_shown_to_nobody(
+async def test_inactive_repository_is_hidden(
     stranger: Client, as_admin: Client, ada: Hosted, status: HostingStatus, name: str
 ):
     await ada.create("a")
@@ -211,7 +211,7 @@ async def test_unknown_repository(stranger: Client, ada: Hosted):
         refused(await stranger.get(method, did="did:plc:" + "a" * 24, **more), "RepoNotFound")
 
 
-async def test_everybody_is_listed_once(stranger: Client, ada: Hosted, ben: Hosted):
+async def test_every_repository_is_listed_once(stranger: Client, ada: Hosted, ben: Hosted):
     people = {ada.did, ben.did} | {(await Hosted.make(ada.repositories, f"p{number}")).did for number in range(5)}
     seen: list[str] = []
     cursor: dict[str, str] = {}

@@ -69,7 +69,7 @@ async def test_value_expires_in_redis():
 
 
 @needs("redis")
-async def test_two_prefixes_do_not_meet():
+async def test_caches_with_different_prefixes_share_no_keys():
     """Tenants share a server but never a key, because their prefixes differ (invariant 5)."""
     run = secrets.token_hex(8)
     clock = HandClock(Instant(0))

@@ -110,7 +110,7 @@ async def test_when_the_commit_fails_every_member_fails(db):
     assert await numbers(db) == [8]
 
 
-async def test_a_full_disk_fails_those_it_must_and_passes(db):
+async def test_full_disk_loses_no_acknowledged_write(db):
     """A full disk loses no acknowledged write and keeps no refused one, and writing continues once there is space."""
     pages = (await db.write(lambda writer: writer.fetch_one("pragma page_count")))[0]
     await db.write(lambda writer: writer.fetch(f"pragma max_page_count = {pages + 20}"))

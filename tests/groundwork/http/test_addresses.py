@@ -36,7 +36,7 @@ def test_is_public(text):
 
 
 @given(st.ip_addresses(v=4))
-def test_no_wrapping_of_an_address_is_public(address):
+def test_embedded_ipv4_addresses_are_never_public(address):
     """No address in v4-mapped, v4-compatible, NAT64 or 6to4 form is public, even if it contains a public one."""
     number = int(address)
     for wrapped in (0xFFFF << 32 | number, number, (0x64FF9B << 96) | number, (0x2002 << 112) | (number << 80)):

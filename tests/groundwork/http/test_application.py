@@ -199,7 +199,7 @@ async def test_error_kind_determines_the_status(server: HttpServer, session, whi
         ("large", 413, "PayloadTooLarge"),
     ],
 )
-async def test_xrpc_has_its_own_shape_and_statuses(server: HttpServer, session, which, status, error):
+async def test_xrpc_errors_have_their_own_format_and_statuses(server: HttpServer, session, which, status, error):
     async with session.get(f"{server.url}/xrpc/fail/{which}") as response:
         assert response.status == status
         assert json.loads(await response.read()) == {"error": error, "message": FAILURES[which].why}
@@ -229,7 +229,7 @@ async def test_busy_server_sends_retry_after(server: HttpServer, session):
         assert (response.status, "retry-after" in response.headers) == (503, False)
 
 
-async def test_a_bug_shows_nothing_but_the_request_id(server: HttpServer, session):
+async def test_unexpected_error_shows_only_the_request_id(server: HttpServer, session):
     async with session.get(f"{server.url}/bug") as response:
         body = await response.text()
         assert response.status == 500
@@ -270,7 +270,7 @@ async def test_added_headers_are_on_failures_as_well(server: HttpServer, session
         assert response.headers["dpop-nonce"] == "n1"
 
 
-async def test_security_headers_are_on_every_answer_and_a_route_may_set_its_own(server: HttpServer, session):
+async def test_every_response_has_security_headers_that_a_route_can_override(server: HttpServer, session):
     async with session.get(f"{server.url}/nowhere") as response:
         assert response.headers["x-content-type-options"] == "nosniff"
         assert "sandbox" in response.headers["content-security-policy"]
@@ -307,7 +307,7 @@ async def test_compressed_bodies_are_decompressed(server: HttpServer, session, e
         assert await response.read() == plain
 
 
-async def test_the_limit_counts_unfolded_bytes(server: HttpServer, session):
+async def test_body_limit_counts_decompressed_bytes(server: HttpServer, session):
     """The limit counts decompressed bytes: a bomb of 50 MB costs no more than the limit and is refused."""
     bomb = gzip.compress(b"\0" * 50_000_000, mtime=0)
     assert len(bomb) < LIMIT

@@ -46,7 +46,7 @@ async def _send_without_end(port: int, start: bytes, more: bytes) -> tuple[bytes
     ],
     ids=["a header without end", "headers without end", "trailers without end"],
 )
-async def test_a_head_without_end_is_not_taken(start: bytes, more: bytes) -> None:
+async def test_endless_request_head_is_refused(start: bytes, more: bytes) -> None:
     async with serving(_echo_length) as server:
         _, sent = await _send_without_end(server.port, start, more)
     assert sent < 20_000_000
@@ -78,7 +78,7 @@ async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
     await PlainTextResponse("Too much", 413)(scope, receive, send)
 
 
-async def test_a_body_without_end_is_not_read_on_after_its_response(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_endless_body_is_not_read_after_its_response(monkeypatch: pytest.MonkeyPatch) -> None:
     """An endless body is not read after its response, however fast it arrives; it would use a connection and a
     processor forever.
     """

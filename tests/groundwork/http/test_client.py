@@ -221,7 +221,7 @@ async def test_hostile_urls_are_refused_before_any_lookup(url):
         ["8.8.8.8", "127.0.0.1"],
     ],
 )
-async def test_a_name_that_leads_inside_is_refused(addresses):
+async def test_name_with_a_private_address_is_refused(addresses):
     """A name with one private address among public ones is refused, because there is no legitimate use for such a name."""
     async with client_of(PUBLIC, resolver=Names(localhost_town_net=addresses)) as client:
         with pytest.raises(AddressRefused, match=r"localhost\.town\.net does not lead"):
@@ -231,7 +231,7 @@ async def test_a_name_that_leads_inside_is_refused(addresses):
                 pass
 
 
-async def test_a_private_socket_is_never_made_even_past_the_resolver(server):
+async def test_socket_to_a_private_address_is_refused_even_without_the_resolver_check(server):
     """The socket check alone stops a connection to loopback, even if the resolver check is bypassed; everything else
     here is allowed.
     """
@@ -243,7 +243,7 @@ async def test_a_private_socket_is_never_made_even_past_the_resolver(server):
             await client.get(f"http://town.net:{server.port}/hello")
 
 
-async def test_a_redirect_that_leads_inside_is_refused(server):
+async def test_redirect_to_a_private_address_is_refused(server):
     """Each redirect target is checked like the first URL."""
     async with client_of(DEVELOPMENT) as client:
         for to in ("ftp://town.net/", "http://user@town.net/"):

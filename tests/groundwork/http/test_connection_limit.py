@@ -110,7 +110,7 @@ async def until_done(server: HttpServer, expected: int) -> None:
 
 
 @pytest.mark.parametrize("sent", HOLDING.values(), ids=HOLDING)
-async def test_idle_clients_make_room_for_new_ones(sent: bytes) -> None:
+async def test_idle_connections_are_closed_for_new_ones(sent: bytes) -> None:
     """Connections that keep the server waiting are closed for new ones. The newest clients are served, and no more
     connections than allowed stay open.
     """
@@ -136,7 +136,7 @@ async def test_connection_idle_for_longest_is_closed_first() -> None:
                 assert await one.status() == 200
 
 
-async def test_requests_that_are_worked_on_are_never_cut_off() -> None:
+async def test_requests_in_progress_are_never_cut_off() -> None:
     """Requests in progress are never cut off. If all connections are busy, new ones get a time to retry."""
     asking = b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n"
     async with limited() as (server, app):
@@ -201,7 +201,7 @@ async def test_busy_address_gets_retry_after() -> None:
 
 
 @of_addresses
-async def test_the_address_that_keeps_most_waiting_gives_way_first() -> None:
+async def test_address_with_most_waiting_connections_loses_one_first() -> None:
     """The address with the most waiting connections loses one first, although another client's connection is older and
     idle.
     """
@@ -215,7 +215,7 @@ async def test_the_address_that_keeps_most_waiting_gives_way_first() -> None:
 
 
 @of_addresses
-async def test_streams_of_one_address_leave_room_for_others() -> None:
+async def test_streams_of_one_address_are_limited() -> None:
     async with limited(of_address=4) as (server, _), clients(server, 2, UPGRADE, "127.0.0.2") as streams:
         for one in streams:
             assert b" 101 " in await one.reader.readuntil(b"\r\n\r\n")

@@ -46,7 +46,7 @@ async def _ask(app: ASGIApp, method: str, address: str) -> tuple[int, str]:
     made=st.lists(st.tuples(patterns, methods, st.booleans()), max_size=12),
     asked=st.lists(st.tuples(methods, addresses), min_size=1, max_size=6),
 )
-async def test_it_answers_like_one_router(
+async def test_index_dispatches_like_a_single_router(
     made: list[tuple[list[str], str, bool]], asked: list[tuple[str, str]]
 ) -> None:
     numbers = itertools.count()

@@ -64,7 +64,7 @@ async def test_reading_the_remaining_attempts_does_not_count(counters: Counters)
 
 
 @needs("redis")
-async def test_processes_share_one_count_in_redis():
+async def test_processes_share_one_counter_in_redis():
     prefix = f"test-{secrets.token_hex(8)}"
     one, other = open_counters(REDIS_URL, prefix=prefix), open_counters(REDIS_URL, prefix=prefix)
     await one.add(SIGN_INS, "a", 2, NOW)

@@ -43,7 +43,7 @@ def test_a_line_is_one_json_object_with_the_request_id(out):
     assert "request_id" not in second
 
 
-def test_secrets_are_gone_from_lines_and_tracebacks(out):
+def test_secrets_are_redacted_in_lines_and_tracebacks(out):
     configure(LogFormat.JSON, stream=out)
     try:
         int("ana@example.org")

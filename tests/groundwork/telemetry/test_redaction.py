@@ -54,7 +54,7 @@ def test_numbers_about_secrets_stay():
         ("amqp://guest:s3cr3t@localhost:5672/", "s3cr3t"),
     ],
 )
-def test_shapes_of_secrets_are_hidden_in_any_text(text, secret):
+def test_secret_patterns_are_redacted_in_any_text(text, secret):
     for shown in (redact_text(text), str(line(why=text)), str(line(event=text)), str(redact([{"x": (text,)}]))):
         assert secret not in shown
 
@@ -83,5 +83,5 @@ def test_exceptions_and_other_objects_go_through_their_text():
 
 
 @given(st.from_regex(r"[a-z0-9.+_-]{1,20}@[a-z0-9]{1,10}\.[a-z]{2,5}", fullmatch=True), st.text(max_size=20))
-def test_no_address_survives_in_any_surrounding(address, around):
+def test_addresses_are_redacted_in_any_text(address, around):
     assert address not in redact_text(f"{around} {address} {around}")

@@ -312,7 +312,7 @@ async def test_two_custodial_repositories_are_not_merged(db: Database) -> None:
         assert await by_id(reader, people[1].user_id) is not None
 
 
-async def test_messages_during_the_merge_reach_the_person(db: Database, clock: HandClock) -> None:
+async def test_messages_during_the_merge_are_applied_to_the_merged_account(db: Database, clock: HandClock) -> None:
     """Messages from this DID and from others are applied while the person confirms. There is one answer per event, no
     attendee is lost, and the number of taken places is exact.
     """

@@ -261,7 +261,7 @@ async def test_requests_are_counted_by_token_and_by_address(make_sqlite: MakeDat
         assert (await client.get("/api/me", headers=ana)).status_code == HTTPStatus.OK
 
 
-async def test_guessing_tokens_is_counted_too(make_sqlite: MakeDatabase, clock: HandClock):
+async def test_token_guesses_are_limited(make_sqlite: MakeDatabase, clock: HandClock):
     site = site_on(await make_sqlite("openmeet"), clock, api_requests_per_minute=2)
     async with site.browser() as client:
         tries = [

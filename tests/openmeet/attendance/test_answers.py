@@ -96,7 +96,7 @@ async def test_the_same_answer_again_changes_nothing(db):
     assert again == first
 
 
-async def test_double_click_is_one_answer(db):
+async def test_double_click_creates_one_answer(db):
     """Two simultaneous replies by one person leave one attendance row at its first revision."""
     async with db.transaction() as tx:
         ana, ben = await people(tx, 2)

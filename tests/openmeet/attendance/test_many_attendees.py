@@ -105,7 +105,7 @@ async def test_changes_are_notified_in_order(db: Database) -> None:
     assert await kinds_received_by(db, people) == [[CHANGED, CANCELLED]] * CROWD
 
 
-async def test_a_killed_handler_still_notifies_everybody_once(
+async def test_killed_handler_notifies_everyone_once(
     db: Database, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with db.transaction() as tx:

@@ -336,7 +336,7 @@ async def test_questions_deadline_and_approval(db, clock):
 
 
 @pytest.mark.parametrize("seed", range(6))
-async def test_in_any_order_places_are_exact(make_sqlite, clock, seed):
+async def test_places_are_exact_after_any_sequence_of_actions(make_sqlite, clock, seed):
     """There are never more attendees than places, and the first party of each waitlist never waits while enough places
     for it are free.
     """

@@ -35,7 +35,7 @@ async def test_a_public_event_of_somebody_with_their_own_repository_waits(db):
         assert not await is_held_at_first(tx, ana.user_id, UNLISTED)
 
 
-async def test_only_people_with_their_own_repository_wait(db):
+async def test_events_of_custodial_accounts_are_not_held_at_first(db):
     async with db.transaction() as tx:
         ben = await person(tx, "Ben")
         assert not await is_held_at_first(tx, ben.user_id, PUBLIC)

@@ -116,5 +116,5 @@ async def test_in_any_order_one_event_and_one_answer_each(make_sqlite: MakeDatab
 
 
 @pytest.mark.parametrize("seed", range(2))
-async def test_any_order_ends_alike_on_both_engines(make_database: MakeDatabase, seed: int):
+async def test_any_order_gives_the_same_result_on_both_engines(make_database: MakeDatabase, seed: int):
     await walk(await make_database("openmeet"), 100 + seed)

@@ -72,7 +72,7 @@ async def test_parallel_processors_end_in_the_same_view(make_database: MakeDatab
 
 
 @pytest.mark.parametrize("seed", range(25))
-async def test_any_order_ends_in_the_same_view(make_sqlite: MakeDatabase, seed: int):
+async def test_any_order_gives_the_same_view(make_sqlite: MakeDatabase, seed: int):
     chance = random.Random(seed)
     db = await make_sqlite("openmeet")
     changes = history(chance, 60)
@@ -100,7 +100,7 @@ async def test_unsigned_messages_change_nothing(make_sqlite: MakeDatabase, seed:
     assert await view_of(db) == canonical_view(changes), f"seed {seed}"
 
 
-async def test_any_order_on_both_engines(make_database: MakeDatabase):
+async def test_any_order_gives_the_same_view_on_both_engines(make_database: MakeDatabase):
     chance = random.Random(99)
     db = await make_database("openmeet")
     changes = history(chance, 60)

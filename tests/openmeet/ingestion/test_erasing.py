@@ -119,7 +119,7 @@ async def erase(db: Database, who: int = 1) -> None:
         await erase_here(tx, KEYS, did(who))
 
 
-async def test_nothing_of_a_stranger_is_found_in_any_table(db: Database, engine: Engine):
+async def test_erased_author_is_found_in_no_table(db: Database, engine: Engine):
     await leave_traces(db)
     before = traces(await everything(db, engine), MARKS)
     tables = {table for table, _ in before}

@@ -159,7 +159,7 @@ async def test_remote_roles_give_no_permissions_here(db: Database, role: GroupRo
                 await forbidden
 
 
-async def test_one_sides_word_makes_nobody_a_member(db: Database):
+async def test_membership_needs_the_records_of_both_sides(db: Database):
     """The person's record alone is not enough, nor is the group's. An acceptance by a third person or for another
     record does not count either.
     """

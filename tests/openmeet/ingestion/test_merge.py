@@ -63,7 +63,7 @@ def test_the_same_change_on_both_sides_is_no_conflict():
     assert merged(changed(name="Coffee"), changed(name="Coffee")) == MergeResult(changed(name="Coffee"), ())
 
 
-def test_manual_edit_is_kept_and_theirs_is_on_record():
+def test_manual_edit_is_kept_and_the_dropped_value_is_recorded():
     result = merged(changed(name="Ours"), changed(name="Theirs"))
     assert result.value.name == "Ours"
     decision = result.decisions[0]

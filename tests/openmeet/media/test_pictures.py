@@ -100,7 +100,7 @@ def test_transparent_pictures_get_a_white_background():
         b"GIF89a" + b"\xff" * 200,
     ],
 )
-def test_what_is_no_picture_or_a_bomb_is_refused_in_words(body):
+def test_invalid_pictures_and_decompression_bombs_are_refused_with_a_reason(body):
     with pytest.raises(InvalidForm) as wrong:
         prepare(body)
     assert list(wrong.value.problems) == ["picture"]

@@ -152,9 +152,7 @@ async def test_an_invalid_picture_is_refused_next_to_its_field(
         assert away.headers["location"] == "/"
 
 
-async def test_who_cannot_see_somebody_does_not_see_their_picture(
-    make_database: MakeDatabase, store: BlobStore
-) -> None:
+async def test_picture_is_hidden_wherever_the_person_is_hidden(make_database: MakeDatabase, store: BlobStore) -> None:
     """If one person has blocked the other, a moderator has hidden the person or the person is leaving, pages do not
     show the picture's URL and the file is not served. People still see their own picture.
     """

@@ -220,7 +220,7 @@ WITH_AUTHOR = SCENES[1:]
 
 
 @pytest.mark.parametrize("make", SCENES)
-async def test_a_handler_that_dies_notifies_nobody_twice_and_misses_nobody(
+async def test_killed_handler_notifies_everyone_exactly_once(
     db: Database, clock: HandClock, monkeypatch: pytest.MonkeyPatch, make: Callable[..., Awaitable[Scene]]
 ) -> None:
     scene = await make(db, clock)

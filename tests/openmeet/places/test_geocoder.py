@@ -105,7 +105,7 @@ HOSTILE: dict[str, object] = {
 
 
 @pytest.mark.parametrize("answer", HOSTILE.values(), ids=HOSTILE)
-async def test_nonsense_is_no_address(server: GeocoderServer, geocoder: Geocoder, answer: object) -> None:
+async def test_invalid_response_gives_no_address(server: GeocoderServer, geocoder: Geocoder, answer: object) -> None:
     server.answer = answer
     for kind in GeocoderKind:
         geocoder.settings = replace(geocoder.settings, kind=kind)
@@ -125,7 +125,7 @@ def test_long_responses_are_cut_and_texts_are_single_lines() -> None:
     assert len(found[0].name) <= 200
 
 
-async def test_a_server_that_fails_is_left_alone_for_a_while(
+async def test_failing_server_is_not_called_for_a_while(
     server: GeocoderServer, geocoder: Geocoder, clock: HandClock
 ) -> None:
     """Endless, slow, broken and redirecting responses: each server is called once, and the next search does not wait
@@ -145,7 +145,9 @@ async def test_a_server_that_fails_is_left_alone_for_a_while(
         assert geocoder.state == "answers"
 
 
-async def test_a_public_address_never_leads_inside(server: GeocoderServer, geocoder: Geocoder) -> None:
+async def test_private_geocoder_address_is_refused_by_the_public_client(
+    server: GeocoderServer, geocoder: Geocoder
+) -> None:
     http = HttpClient(PUBLIC)
     geocoder.http = http
     with pytest.raises(Unavailable):
@@ -175,7 +177,7 @@ async def test_a_search_near_a_street_finds_events(site: Site, server: GeocoderS
     assert 'class="map-pin"' in followed.text
 
 
-async def test_the_place_of_an_event(site: Site, server: GeocoderServer) -> None:
+async def test_event_place_can_be_chosen_from_the_results(site: Site, server: GeocoderServer) -> None:
     """Without scripts the button searches, and the choice fills in address, coordinates and time zone. Markup is shown
     as text.
     """
@@ -232,7 +234,7 @@ async def test_without_a_response_towns_are_found(site: Site, server: GeocoderSe
     assert "We can’t look up streets right now. Try a town." in street.text
 
 
-async def test_one_client_cannot_use_it_up(site: Site, server: GeocoderServer, clock: HandClock) -> None:
+async def test_searches_per_client_are_limited(site: Site, server: GeocoderServer, clock: HandClock) -> None:
     change_services(site.app, settings=replace(site.app.state.services.settings, dev_limits=True))
     async with site.browser() as anybody:
         statuses = []

@@ -95,7 +95,7 @@ async def test_every_kind_of_mail_is_covered(post: Post) -> None:
 
 
 @pytest.mark.parametrize("kind", sorted(OCCASIONS))
-async def test_nothing_changes_whatever_the_mail(post: Post, kind: str) -> None:
+async def test_opening_the_links_of_any_e_mail_changes_nothing(post: Post, kind: str) -> None:
     occasion: Callable[[Site, Callable[[], Awaitable[None]]], Awaitable[None]] = OCCASIONS[kind]
     await occasion(post.site, post.deliver)
     await post.deliver()

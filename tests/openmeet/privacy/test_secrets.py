@@ -46,7 +46,7 @@ def logged() -> Iterator[io.StringIO]:
     structlog.reset_defaults()
 
 
-async def test_each_finds_what_is_meant_for_them_and_nothing_else(site, logged):
+async def test_every_viewer_finds_exactly_their_permitted_secrets(site, logged):
     async with site.db.transaction() as tx:
         planted = await plant(tx)
     async with site.db.transaction() as tx:

@@ -57,7 +57,7 @@ async def mails(site: Site, planted: Planted, folder) -> dict[str, set[str]]:
     return found
 
 
-async def test_mails_contain_only_what_is_meant_for_their_recipients(make_sqlite, clock, tmp_path):
+async def test_e_mails_contain_only_secrets_of_their_recipients(make_sqlite, clock, tmp_path):
     site = site_on(await make_sqlite("openmeet"), clock)
     async with site.db.transaction() as tx:
         planted = await plant(tx)
@@ -99,7 +99,7 @@ async def test_mails_contain_only_what_is_meant_for_their_recipients(make_sqlite
     assert found == {}
 
 
-async def test_webhooks_tell_each_what_is_meant_for_everybody(make_sqlite, clock):
+async def test_webhook_messages_contain_only_public_data(make_sqlite, clock):
     db = await make_sqlite("openmeet")
     async with db.transaction() as tx:
         planted = await plant(tx)
@@ -181,7 +181,7 @@ ON_THE_NETWORK = {
 
 
 @pytest.mark.parametrize("is_open", [False, True], ids=["for few", "for everybody"])
-async def test_the_network_gets_only_what_everybody_may_know(deployment, is_open):
+async def test_repositories_contain_only_public_data(deployment, is_open):
     async with deployment.db.transaction() as tx:
         planted = await plant(tx, is_open=is_open)
         for viewer in SIGNED_UP:

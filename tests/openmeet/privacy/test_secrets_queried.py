@@ -25,7 +25,7 @@ async def site(make_sqlite, clock, people):
         yield site_on(db, clock, service_callers=people.callers(), publishing=publishing, **UNLIMITED)
 
 
-async def test_each_is_told_what_is_meant_for_them_and_nothing_else(site, people):
+async def test_queries_return_only_permitted_secrets(site, people):
     async with site.db.transaction() as tx:
         planted = await plant(tx)
     async with site.db.transaction() as tx:
@@ -48,7 +48,7 @@ async def test_each_is_told_what_is_meant_for_them_and_nothing_else(site, people
 
 
 @pytest.mark.parametrize("viewer", [STRANGER, FORMER])
-async def test_an_answer_written_elsewhere_grants_no_access(site, people, viewer):
+async def test_answer_written_by_another_app_grants_no_access(site, people, viewer):
     """Anyone can write records, so they can name any event that has one, including events for few people."""
     async with site.db.transaction() as tx:
         planted = await plant(tx)

@@ -293,7 +293,7 @@ async def begin(deployment: Deployment) -> History:
         ("on", 0),
     ]
 )
-async def test_answers_count_as_they_are_in_their_repositories(
+async def test_counts_match_the_repositories_after_any_history(
     make_sqlite: MakeDatabase, tmp_path_factory: Any, history: list[Step]
 ):
     clock = HandClock(START)

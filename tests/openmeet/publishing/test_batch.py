@@ -197,7 +197,7 @@ async def test_one_failing_write_does_not_block_the_others(deployment: Deploymen
 
 @pytest.mark.parametrize("is_killed", [True, False], ids=["killed", "answer lost"])
 @pytest.mark.parametrize("request_number", range(1, 7))
-async def test_a_handler_that_dies_on_any_request_leaves_one_record_each(
+async def test_handler_killed_at_any_request_leaves_one_record_per_event(
     deployment: Deployment, request_number: int, is_killed: bool
 ):
     """Whenever the publisher is killed, there is exactly one record for each event, and none for retracted ones."""

@@ -72,7 +72,7 @@ async def foreign_edit(deployment: Deployment, number: int) -> None:
 # 31: another app edits the record of a first write whose response was lost. 217: the publisher retries before ingestion
 # has applied what it found.
 @pytest.mark.parametrize("seed", [*range(4), 31, 217])
-async def test_there_is_one_record_in_the_end(deployment: Deployment, seed: int):
+async def test_killed_publisher_leaves_exactly_one_record(deployment: Deployment, seed: int):
     """Wherever the publisher was killed, there is exactly one record, with the event's values and the field that the
     other app added.
     """

@@ -111,7 +111,7 @@ async def sign_in_as_somebody_else(deployment: Deployment, cleo: Caller, did: Di
     return other
 
 
-async def test_no_record_in_it_is_changed_for_its_former_person(deployment: Deployment):
+async def test_records_of_a_disconnected_account_are_not_changed(deployment: Deployment):
     """Records of every kind stay unchanged, whatever happens to their subjects and whatever their author decides about
     publishing.
     """
@@ -263,7 +263,7 @@ async def test_a_retracted_answer_is_published_in_the_remaining_account(deployme
     ]
 
 
-async def test_an_agent_of_one_person_does_not_work_for_another(deployment: Deployment):
+async def test_agent_of_one_person_is_refused_to_another(deployment: Deployment):
     """Even an agent that was opened before and now needs fresh tokens is refused."""
     cleo = await deployment.connected("cleo")
     identity = await deployment.identity(cleo.user_id)
@@ -279,7 +279,7 @@ async def test_an_agent_of_one_person_does_not_work_for_another(deployment: Depl
     assert (await theirs.query("com.atproto.server.getSession"))["did"] == identity.did
 
 
-async def test_late_creates_are_no_longer_looked_for_in_it(deployment: Deployment):
+async def test_late_creates_in_a_disconnected_account_are_kept(deployment: Deployment):
     """A create whose response was lost can still arrive after the account was disconnected. The person who has the
     account then keeps that record.
     """

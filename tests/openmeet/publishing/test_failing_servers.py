@@ -118,7 +118,7 @@ async def test_dead_and_busy_servers_are_not_flooded_and_everything_arrives(depl
 
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-async def test_a_slow_server_holds_up_nobody_else(deployment: Deployment):
+async def test_slow_server_does_not_delay_other_repositories(deployment: Deployment):
     """The server responds only when this test lets it. Records of other people, queued before and after, are sent
     meanwhile.
     """

@@ -44,7 +44,9 @@ async def is_kept(deployment: Deployment, did: str, cid: str) -> bool:
 
 
 @pytest.mark.parametrize("is_first", [True, False], ids=["with its first record", "later"])
-async def test_it_is_published_with_the_record_and_removed_at_narrower_levels(deployment: Deployment, is_first: bool):
+async def test_picture_is_published_with_the_record_and_removed_at_narrower_levels(
+    deployment: Deployment, is_first: bool
+):
     await switch_flag(deployment, Flag.GROUPS)
     ana = await deployment.person("Ana")
     did = (await deployment.identity(ana.user_id)).did

@@ -121,7 +121,7 @@ async def test_a_group_record_needs_its_flag_and_is_written_when_it_is_switched_
         ({"sync_enabled": False}, None),
     ],
 )
-async def test_a_narrower_level_retracts_what_exceeds_it(deployment: Deployment, changes, left):
+async def test_narrower_level_retracts_records_that_exceed_it(deployment: Deployment, changes, left):
     """The memberships and the records that assign events to the group are deleted too, before or together with the
     group's record.
     """
@@ -144,7 +144,7 @@ async def test_a_narrower_level_retracts_what_exceeds_it(deployment: Deployment,
     assert (publication.state is PublicationState.PUBLISHED) is (publication.uri is not None)
 
 
-async def test_nobody_is_named_without_their_own_consent(deployment: Deployment):
+async def test_members_are_named_only_with_their_own_consent(deployment: Deployment):
     """Neither the group's record nor the members' own records name them, and withdrawing consent deletes both."""
     await switch_flag(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
     ana, ben, cleo = (
@@ -176,7 +176,7 @@ async def test_nobody_is_named_without_their_own_consent(deployment: Deployment)
 
 
 @pytest.mark.parametrize("way", ["leave", "remove", "ban", "consent"])
-async def test_people_who_are_out_are_no_longer_named(deployment: Deployment, way: str):
+async def test_former_members_are_no_longer_named(deployment: Deployment, way: str):
     """People who left or were removed are no longer named, whatever role they had."""
     await switch_flag(deployment, Flag.GROUPS, Flag.MEMBERSHIPS)
     ana, *others = [await deployment.person(name) for name in ("Ana", "Ben", "Cleo", "Dora")]

@@ -15,7 +15,7 @@ from tests.openmeet.deployment import Deployment
 DID = parse_did("did:plc:" + "a" * 24)
 
 
-async def test_lexicons_are_written_once_and_resolve_again(deployment: Deployment):
+async def test_lexicons_are_published_once_and_can_be_resolved(deployment: Deployment):
     cleo = await deployment.connected("cleo")
     identity = await deployment.identity(cleo.user_id)
     client = await deployment.own_client(identity)

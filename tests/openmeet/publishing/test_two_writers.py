@@ -127,7 +127,7 @@ async def published(deployment: Deployment, cleo: Caller, app: XrpcClient, title
     return Writers(deployment, cleo, publication.uri, app)
 
 
-async def test_every_order_of_three_edits_of_page_and_app(deployment: Deployment):
+async def test_any_order_of_edits_by_page_and_app_converges(deployment: Deployment):
     """A name on the page, a name in the app, and a description on the page."""
     cleo = await deployment.connected("cleo")
     for number, order in enumerate(orders()):

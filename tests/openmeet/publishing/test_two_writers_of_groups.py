@@ -81,7 +81,7 @@ async def _series(deployment: Deployment, cleo: Caller, name: str) -> str:
 
 
 @pytest.mark.parametrize("part", range(5))
-async def test_every_order_of_three_edits_of_page_and_app(deployment: Deployment, part: int):
+async def test_any_order_of_edits_by_page_and_app_converges(deployment: Deployment, part: int):
     """In the end page and repository are equal, every manual edit is kept or logged, and nobody writes any more."""
     await switch_flag(deployment, Flag.GROUPS, Flag.SERIES_LEXICON)
     cleo = await deployment.connected("cleo")

@@ -31,7 +31,7 @@ def event(**fields: object) -> dict[str, object]:
 
 
 @needs("fixtures")
-def test_legacy_dialect():
+def test_legacy_dialect_is_read():
     """Smoke Signal's own collection: ``text``, a singular ``location`` and its own tokens. A virtual location becomes a
     ticket link.
     """
@@ -54,7 +54,7 @@ def test_geo_belongs_to_the_address_before_it_and_the_offset_is_kept():
 
 
 @needs("fixtures")
-def test_all_location_types_and_a_missing_start():
+def test_all_location_types_and_a_missing_start_are_read():
     """A missing start means "to be announced", never "now". Unknown variants are noted."""
     read_ = read(captured("event-all-location-types.json"))
     assert read_.event.starts_at is None
@@ -85,7 +85,7 @@ def test_an_irregular_repository_is_read_completely(number):
 
 
 @needs("fixtures")
-def test_current_dialects():
+def test_current_dialects_are_read():
     game = read(captured("atmo-rsvp-event-game-night.json")["value"]).event
     assert game.is_discoverable
     assert game.venues == ()
@@ -216,7 +216,7 @@ def test_a_record_that_is_not_an_event_is_kept_raw_with_a_reason(record):
     assert explain(refused.value.why).endswith(".")
 
 
-def test_a_title_is_one_line_that_neither_hides_nor_floods():
+def test_title_is_one_line_without_control_characters_or_excess_length():
     """Lists show titles from any repository next to each other."""
     assert read(event(name="\u202egnp\n\x07.exe\u2069")).event.name == "gnp .exe"
     long = read(event(name="B" * 140_000)).event.name

@@ -99,7 +99,7 @@ def hostile(draw: st.DrawFn) -> str:
 
 @settings(max_examples=40, deadline=None)
 @given(text=hostile(), has_exceptions=st.booleans())
-def test_no_rule_takes_more(text: str, has_exceptions: bool) -> None:
+def test_no_rule_exceeds_the_work_limit(text: str, has_exceptions: bool) -> None:
     try:
         made = pattern(START, "Europe/Berlin", parse_rule(text), left_out=A_THOUSAND if has_exceptions else ())
     except RuleRefused:

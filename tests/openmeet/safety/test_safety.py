@@ -77,7 +77,7 @@ async def test_past_events_and_those_of_other_hosts_stay(db, clock):
         assert [await status(tx, event, ben) for event in (over, other)] == [AttendanceStatus.ATTENDING] * 2
 
 
-async def test_a_record_of_somebody_blocked_takes_no_place(db):
+async def test_record_of_a_blocked_person_takes_no_place(db):
     async with db.transaction() as tx:
         (ana,) = await people(tx, "Ana")
         event = await event_by(tx, ana)

@@ -132,7 +132,7 @@ async def test_an_attendee_of_several_dates_who_follows_gets_one_mail(practice_d
 
 
 @pytest.mark.parametrize("pieces", [1, 2])
-async def test_a_handler_that_dies_notifies_everybody_exactly_once(
+async def test_killed_handler_notifies_everyone_exactly_once(
     practice_db: Database, clock: HandClock, monkeypatch: pytest.MonkeyPatch, pieces: int
 ) -> None:
     """The handler is killed in the middle of a page, whose notifications are rolled back. Another handler continues

@@ -57,7 +57,7 @@ async def come_back(browser: httpx.AsyncClient, hostile: Hostile) -> httpx.Respo
     return await browser.get("/sign-in/callback?" + urlencode(asked))
 
 
-async def test_a_server_can_only_speak_for_its_own_accounts(
+async def test_server_can_sign_in_only_its_own_accounts(
     deployment: Deployment, make_sqlite: MakeDatabase, hostile: Hostile
 ):
     """The server names somebody whose account is on another server: nobody is signed in, and the server's tokens are
@@ -89,7 +89,7 @@ async def test_a_server_can_only_speak_for_its_own_accounts(
             assert [row["did"] for row in await reader.fetch("select did from repository_sessions")] == [EVE]
 
 
-async def test_no_token_follows_an_account_that_moved(
+async def test_no_token_is_sent_after_an_account_moved(
     deployment: Deployment, make_sqlite: MakeDatabase, hostile: Hostile
 ):
     """A server that is unreachable ends no session. An account that has moved does, and no token is sent to either

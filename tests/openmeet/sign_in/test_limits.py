@@ -18,7 +18,7 @@ async def ask(browser, number):
     return await browser.post("/sign-in", data={"identifier": f"person{number}@example.org"})
 
 
-async def test_one_address_cannot_mail_many_strangers(site, clock):
+async def test_codes_requested_per_client_address_are_limited(site, clock):
     async with site.browser() as browser:
         statuses = [(await ask(browser, number)).status_code for number in range(CODES.points + 1)]
         assert statuses == [303] * CODES.points + [429]
@@ -29,7 +29,7 @@ async def test_one_address_cannot_mail_many_strangers(site, clock):
         assert (await ask(browser, 0)).status_code == 303
 
 
-async def test_guessing_codes_is_stopped(site):
+async def test_code_guesses_are_limited(site):
     async with site.browser() as browser:
         statuses = {
             (await browser.post("/api/session", json={"challengeId": f"c{number}", "code": "000000"})).status_code

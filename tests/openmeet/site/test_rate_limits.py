@@ -34,7 +34,7 @@ async def statuses(browser: httpx.AsyncClient, count: int, path: str = "/", **he
     return [(await browser.get(path, headers=headers)).status_code for _ in range(count)]
 
 
-async def test_an_address_that_asks_for_very_many_pages_waits_and_others_do_not(limited: Site, clock: HandClock):
+async def test_page_requests_are_limited_per_client_address(limited: Site, clock: HandClock):
     async with browser_at(limited, "203.0.113.1") as one, browser_at(limited, "203.0.113.2") as other:
         assert await statuses(one, LIMIT + 1) == [200] * LIMIT + [429]
         assert await statuses(other, 1) == [200]

@@ -29,7 +29,7 @@ def test_slugs_contain_the_words_of_the_title(title: str, words: str):
     assert slug_words(title, otherwise="event") == words
 
 
-def test_no_address_can_be_guessed_from_its_title():
+def test_slug_cannot_be_guessed_from_the_title():
     """A slug ends in ten characters out of 31: for a site with a thousand unlisted events, a million guesses find one
     with a probability of 1 in 800,000.
     """

@@ -39,7 +39,7 @@ from openmeet.i18n.markdown import html_of, one_line, summary_of
     ],
 )
 @pytest.mark.parametrize("length", [20_000, 900_000])
-def test_no_text_holds_everybody_up(piece: str, length: int) -> None:
+def test_no_text_takes_long_to_render(piece: str, length: int) -> None:
     """Rendering blocks other requests. Without a bound, the work for brackets would grow with the square of their
     number.
     """
@@ -125,7 +125,7 @@ def test_a_huge_text_is_cut() -> None:
         "<a href='javascript:1'>x</a>",
     ],
 )
-def test_nothing_in_a_text_runs_or_loads(text: str) -> None:
+def test_texts_cannot_run_scripts_or_load_resources(text: str) -> None:
     shown = html_of(text)
     assert "<script" not in shown
     assert "<img" not in shown

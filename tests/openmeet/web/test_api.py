@@ -154,7 +154,7 @@ async def test_an_unknown_token_is_refused_even_if_none_is_needed(client):
     assert (answer.status_code, answer.json()["title"]) == (401, "InvalidToken")
 
 
-async def test_a_cookie_opens_no_api(client, ana):
+async def test_api_does_not_accept_cookies(client, ana):
     token = ana["authorization"].removeprefix("Bearer ")
     answer = await client.get("/api/me", headers={"cookie": f"openmeet_session={token}"})
     assert answer.status_code == 401

@@ -116,7 +116,7 @@ async def test_the_index_is_updated_by_every_change(db):
         assert [row[0] for row in await tx.fetch("select search_words from events where search_words <> ''")] == []
 
 
-async def test_nobody_else_finds_private_events(db):
+async def test_search_shows_private_events_only_to_permitted_people(db):
     """To show that the search works, the same words find public events."""
     secret = {"title": "Zanzibar", "description": "zanzibar", "tags": "zanzibar"}
     async with db.transaction() as tx:

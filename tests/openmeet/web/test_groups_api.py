@@ -177,7 +177,7 @@ def says_the_secret(text: str, slugs: list[str]) -> bool:
 
 
 @pytest.mark.parametrize("was_member", [False, True], ids=["stranger", "sent away"])
-async def test_a_members_secret_is_nowhere_for_others(site, client, ana, was_member):
+async def test_group_content_is_hidden_from_non_members_at_every_url(site, client, ana, was_member):
     """People outside the groups, and people who were removed after answering, find no part of it at any URL."""
     hidden = {case: await hide(client, ana, *visibilities) for case, visibilities in CASES.items()}
     slugs = [slug for _, slug in hidden.values()]

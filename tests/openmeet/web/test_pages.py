@@ -344,7 +344,7 @@ async def test_own_pages_lead_to_sign_in_and_back(browser, path):
 @pytest.mark.parametrize(
     "target", ["//evil.test", "https://evil.test", "/\\evil.test", "/\t/evil.test", "javascript:alert(1)"]
 )
-async def test_next_never_leads_to_another_site(browser, target):
+async def test_next_parameter_never_redirects_to_another_site(browser, target):
     await sign_up(browser, "ana@example.org", "Ana")
     answer = await browser.get("/sign-in", params={"next": target})
     assert answer.headers["location"] == "/"

@@ -65,7 +65,7 @@ async def found_by(browser, slug, headers=None) -> dict[str, set[str]]:
     return found
 
 
-async def test_nobody_who_is_not_going_finds_them(site):
+async def test_private_details_are_hidden_from_people_who_are_not_going(site):
     async with site.db.transaction() as tx:
         event = await event_by(tx, await person(tx, "Ana"), **EVENT)
         row = await tx.fetch_one("select search_text from events where id = :id", id=event.id)

@@ -45,7 +45,7 @@ async def sign_in(deployment: Deployment, token: str | None = None, password: st
     )
 
 
-async def test_a_secret_counts_once_a_code_of_it_was_typed(deployment: Deployment, ada: Person) -> None:
+async def test_secret_is_active_only_after_a_code_is_entered(deployment: Deployment, ada: Person) -> None:
     keys = deployment.pds.registry.factor_keys
     await deployment.db.write(lambda w: totp.begin(w, keys, ada.did))
     assert (await sign_in(deployment)).status_code == 200
@@ -73,9 +73,7 @@ async def test_code_used_concurrently_works_once(deployment: Deployment, ada: Pe
 
 
 @pytest.mark.parametrize(("steps", "is_taken"), [(-2, False), (-1, True), (0, True), (1, True), (2, False)], ids=str)
-async def test_clocks_may_go_wrong_by_half_a_minute(
-    deployment: Deployment, ada: Person, steps: int, is_taken: bool
-) -> None:
+async def test_clocks_may_differ_by_30_seconds(deployment: Deployment, ada: Person, steps: int, is_taken: bool) -> None:
     secret = await set_up(deployment, ada.did)
     # Two steps later, so that no code is older than the one used for the setup.
     deployment.clock.turn(2 * STEP)
@@ -90,7 +88,7 @@ async def test_code_older_than_an_accepted_one_is_refused(deployment: Deployment
     assert (await sign_in(deployment, before)).status_code == 400
 
 
-async def test_codes_are_not_found_by_trying(deployment: Deployment, ada: Person) -> None:
+async def test_number_of_attempts_is_limited(deployment: Deployment, ada: Person) -> None:
     """Codes cannot be guessed: after ten attempts in a quarter of an hour, even the right one is refused."""
     secret = await set_up(deployment, ada.did)
     object.__setattr__(deployment.pds.registry, "has_wide_limits", False)
@@ -199,11 +197,9 @@ async def test_apps_turn_codes_by_mail_on_and_off(deployment: Deployment, ada: P
     assert (await sign_in(deployment)).status_code == 200
 
 
-async def test_unconfirmed_address_of_an_account_with_a_second_factor_takes_a_code(
-    deployment: Deployment, ada: Person
-) -> None:
-    """An account with a second factor and an unconfirmed address must enter a code to confirm the address: a stolen
-    session proves no more than the password.
+async def test_changing_an_unconfirmed_address_requires_the_second_factor(deployment: Deployment, ada: Person) -> None:
+    """With a second factor, changing even an unconfirmed address needs a code, because a stolen session proves no more
+    than the password.
     """
     secret = await set_up(deployment, ada.did)
     change = {"email": "thief@example.org"}
