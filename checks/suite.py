@@ -56,7 +56,7 @@ TOGETHER = {
     "tests/system/test_communities.py": "cluster",
     "tests/system/test_disk_full.py": "up",
     "tests/system/test_durable_answers.py": "up",
-    "tests/system/test_parts_away.py": "cluster",
+    "tests/system/test_unavailable_services.py": "cluster",
     "tests/system/test_pds_kills.py": "up",
     "tests/system/test_publishing.py": "up",
     "tests/system/test_tour.py": "up",

@@ -13,11 +13,11 @@ import pytest
 import starlette.routing
 import structlog
 
-from tests import preloaded, properties
-from tests.parts import PARTS, is_here, is_required
-from tests.patience import PATIENCE_SECONDS
+from tests import fork_server, hypothesis_profiles
+from tests.external_dependencies import PARTS, is_here, is_required
+from tests.timeouts import PATIENCE_SECONDS
 
-properties.register_profiles()
+hypothesis_profiles.register_profiles()
 
 _compile = jinja2.Environment.compile
 _compiled: dict[tuple[object, ...], Any] = {}
@@ -50,26 +50,26 @@ jinja2.Environment.compile = _compile_once  # type: ignore[method-assign]  # the
 starlette.routing.compile_path = functools.cache(starlette.routing.compile_path)
 
 pytest_plugins = [
-    "tests.kept_connections",
+    "tests.reused_connections",
     "tests.databases",
-    "tests.later_revisions",
-    "tests.buckets",
+    "tests.added_migrations",
+    "tests.s3_buckets",
     "tests.passwords",
-    "tests.pauses",
+    "tests.sleep_detector",
 ]
 
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> tuple[str, dict[str, object]]:
     # imported here because pytest rewrites the assertions of the plugins that it imports
-    from tests.kept_connections import LOOPS
+    from tests.reused_connections import LOOPS
 
     return "asyncio", {"loop_factory": LOOPS.new}
 
 
 @pytest.fixture(scope="session", autouse=True)
 def first_property() -> None:
-    properties.run_one_property()
+    hypothesis_profiles.run_one_property()
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -92,7 +92,7 @@ def _log_plainly() -> None:
 
 
 def pytest_configure() -> None:
-    preloaded.is_wanted = True
+    fork_server.is_wanted = True
     _log_plainly()
 
 

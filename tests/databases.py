@@ -31,10 +31,10 @@ from groundwork.clock import Clock, HandClock, Instant
 from groundwork.database.migrate import migrate
 from groundwork.database.open_ import open_database
 from groundwork.database.transaction import Database, Engine
-from tests.kept_connections import forget, processes
-from tests.left_databases import drop_left_behind, name_of_own
-from tests.parts import is_here
+from tests.external_dependencies import is_here
 from tests.postgres_schemas import Emptied
+from tests.reused_connections import forget, processes
+from tests.stale_databases import drop_left_behind, name_of_own
 
 SERVER = os.environ.get(postgres.VARIABLE, "postgresql://postgres@127.0.0.1:5432/test")
 # On a shared machine, the duration of a transaction says nothing about the code. Tests of that limit set their own.

@@ -5,7 +5,7 @@ from contextlib import aclosing
 import pytest
 from aiohttp import WSCloseCode, web
 from tests.at_network.peers import serve
-from tests.parts import fixture_path, needs
+from tests.external_dependencies import fixture_path, needs
 from tests.simulation.relay import Relay
 from tests.simulation.relay import read_frames as captured_frames
 

@@ -32,7 +32,7 @@ from openmeet.domain.calendars.fetch import CalendarFetcher
 from openmeet.domain.imports import people
 from openmeet.domain.imports.model import PersonId
 from openmeet.i18n.formatting import iso
-from tests.openmeet.identities.strangers import publishing_to_nobody
+from tests.openmeet.identities.offline_clients import publishing_to_nobody
 from tests.openmeet.places.world import open_world
 from tests.openmeet.site_under_test import CODE_KEY, Site, api_session, change_services, site_on
 

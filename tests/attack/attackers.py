@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from tests.patience import PATIENCE_SECONDS
 from tests.system.servers import Account
+from tests.timeouts import PATIENCE_SECONDS
 
 # The delay before a disconnected attacker reconnects, in seconds.
 PAUSE_SECONDS = 0.5

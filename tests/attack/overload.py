@@ -26,15 +26,15 @@ from at_protocol.sync import events
 from at_protocol.sync.events import CommitMessage
 from at_protocol.syntax.did import Did
 from tests.attack.attackers import ATTACKS, BRACKETS, REQUESTS, Pressure, Report, Target, attacked, prepare
-from tests.patience import PATIENCE_SECONDS
 from tests.simulation.oracle import EVENT, RSVP
 from tests.simulation.processes import Program, free_port
 from tests.simulation.relay import Relay
 from tests.system import end_state
 from tests.system.guests import TOKENS, WORDS, Guest, account_on, sign_in, write_event
 from tests.system.stream import whole_stream
+from tests.system.tour.polling import eventually
 from tests.system.tour.stage import WORKERS, pds_program
-from tests.system.tour.watching import eventually
+from tests.timeouts import PATIENCE_SECONDS
 
 # How often the canary tries before it counts as turned away. Overall it must be served more often than not.
 TRIES = 5

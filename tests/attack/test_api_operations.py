@@ -12,7 +12,7 @@ from openmeet.routes import operations
 from openmeet.web.api.operations import ApiOperation
 from tests.attack.garbage import SEED, Garbage, internals_in
 from tests.databases import MakeDatabase
-from tests.openmeet.identities.strangers import publishing_to_nobody
+from tests.openmeet.identities.offline_clients import publishing_to_nobody
 from tests.openmeet.site_under_test import Site, api_session, site_on
 
 ROUNDS = 15

@@ -12,7 +12,7 @@ from groundwork.clock import HandClock, Instant
 from groundwork.rate_limit.contract import Limit, LimitState
 from groundwork.rate_limit.in_process import InProcessCounters
 from tests.databases import MakeDatabase
-from tests.openmeet.identities.strangers import network_of_nobody
+from tests.openmeet.identities.offline_clients import network_of_nobody
 from tests.openmeet.site_under_test import change_services, event_by, person, site_on
 
 _CODE: Final = {"challenge": "none", "code": "2345 6789"}

@@ -13,7 +13,7 @@ from openmeet.domain.events.queries import by_slug
 from openmeet.routes import pages
 from tests.attack.garbage import SEED, Garbage, internals_in
 from tests.databases import MakeDatabase
-from tests.openmeet.privacy.looking import UNLIMITED
+from tests.openmeet.privacy.site_crawler import UNLIMITED
 from tests.openmeet.site_under_test import sign_up, site_on
 
 ROUNDS = 3

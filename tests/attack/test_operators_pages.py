@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import pytest
 
-from tests.aurora_locus.administration.working import at_work
+from tests.aurora_locus.administration.operator_browser import at_work
 from tests.aurora_locus.deployment import Deployment, open_deployment
-from tests.aurora_locus.moderation.deciding import write_note
+from tests.aurora_locus.moderation.decisions import write_note
 from tests.aurora_locus.visitor import token_in
 
 TEXTS = {

@@ -10,9 +10,9 @@ from at_protocol.data.model import Value
 from at_protocol.sync.frames import encode_message, summarize
 from openmeet.network.firehose import cursors, repo_stream
 from tests.attack.garbage import SEED, Garbage
+from tests.external_dependencies import needs
 from tests.openmeet.firehose.conftest import Bench, bench, captured_documents, captured_frames
 from tests.openmeet.firehose.test_consumer import follow_until
-from tests.parts import needs
 from tests.simulation.relay import Relay
 
 __all__ = ["bench"]

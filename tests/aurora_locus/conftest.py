@@ -17,7 +17,7 @@ from groundwork.clock import Clock, HandClock
 from groundwork.database.transaction import Database, Engine
 from groundwork.sealing import Sealer
 from tests.aurora_locus.deployment import Deployment, open_deployment
-from tests.aurora_locus.hosted import Hosted
+from tests.aurora_locus.hosted_repository import Hosted
 from tests.databases import MakeDatabase, PostgresDatabases, sqlite_url
 
 _numbers = itertools.count(1)

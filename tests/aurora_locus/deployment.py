@@ -29,7 +29,7 @@ from groundwork.settings import Secret
 from groundwork.telemetry.metrics import Metrics
 from plc_directory.app import create_app
 from plc_directory.store import OperationLimits
-from tests.aurora_locus.hosted import messages
+from tests.aurora_locus.hosted_repository import messages
 from tests.plain_http import NO_TLS
 
 CATALOG = Catalog()

@@ -8,7 +8,7 @@ from groundwork.mail.address import parse_address
 from groundwork.mail.contract import Sender
 from groundwork.mail.folder import FolderMailbox, StoredMail
 from tests.aurora_locus.deployment import Deployment
-from tests.patience import PATIENCE_SECONDS
+from tests.timeouts import PATIENCE_SECONDS
 
 _UNPAID = "select count(*) from outbox_jobs where state <> 'completed'"
 

@@ -11,7 +11,7 @@ from tests.aurora_locus.deployment import Deployment
 from tests.aurora_locus.visitor import Visitor, heading_of, visitor
 from tests.browser.accessibility import complaints
 from tests.browser.browsers import DESK, PHONE, chromium, sideways, small_targets
-from tests.parts import needs
+from tests.external_dependencies import needs
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 

@@ -92,7 +92,7 @@ def _measure(subject: Subject, *, as_text: bool, with_pure: bool) -> list[tuple[
 
 
 def _figures(subject: Subject, *flags: str) -> Iterator[Figure]:
-    command = [sys.executable, "-m", "tests.bench.one", subject.name, *flags]
+    command = [sys.executable, "-m", "tests.bench.run_subject", subject.name, *flags]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         for text in process.stdout:

@@ -24,7 +24,7 @@ from tests.bench.loop import run
 from tests.bench.stores import on_postgresql, on_sqlite
 from tests.bench.timing import progress
 from tests.databases import SERVER
-from tests.parts import is_here
+from tests.external_dependencies import is_here
 
 PEOPLE: Final = 3_000
 PLACES: Final = 1_000

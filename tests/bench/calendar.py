@@ -17,8 +17,8 @@ from tests.bench.figure import Figure
 from tests.bench.figure import check as holds
 from tests.bench.loop import run
 from tests.bench.timing import percentile, progress
+from tests.external_dependencies import is_here
 from tests.openmeet.site_under_test import signed_in, site_on
-from tests.parts import is_here
 
 ROUNDS: Final = 300
 WARM_UP: Final = 20

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from at_protocol.crypto.did_key import PublicKey, parse_multikey
-from tests.parts import fixture_path
+from tests.external_dependencies import fixture_path
 from tests.simulation.relay import read_frames
 
 FRAMES = "data/firehose/relay-2026-07-04-a.frames.bin"

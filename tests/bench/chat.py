@@ -32,7 +32,7 @@ from tests.bench.loop import run
 from tests.bench.machine import resident_mb
 from tests.bench.timing import percentile, progress
 from tests.databases import SERVER
-from tests.openmeet.chat.talking import about, room_of
+from tests.openmeet.chat.rooms import about, room_of
 from tests.openmeet.site_under_test import event_by, site_on
 
 STREAMS: Final = 1_000

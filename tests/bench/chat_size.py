@@ -30,7 +30,7 @@ from tests.bench import stores
 from tests.bench.figure import Figure, check
 from tests.bench.loop import run
 from tests.bench.timing import progress
-from tests.openmeet.chat.talking import about, room_of, say
+from tests.openmeet.chat.rooms import about, room_of, say
 from tests.openmeet.site_under_test import event_by, signed_in, site_on
 
 VARIABLE: Final = "OPENMEET_BENCH_CHAT_SIZE"

@@ -27,7 +27,7 @@ from tests.bench.loop import run
 from tests.bench.pds import Account, Pds, make_accounts
 from tests.bench.timing import progress
 from tests.bench.writing import COLLECTION, record, write
-from tests.parts import ROOT
+from tests.external_dependencies import ROOT
 
 WRITERS = 16
 PAST_EACH = 400

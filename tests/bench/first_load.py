@@ -1,6 +1,6 @@
 """Cost of opening a page for the first time in a browser: bytes, requests, and when its largest part is drawn.
 
-``tests/browser/test_weight.py`` limits the bytes. The time of drawing depends on the machine, so it is only printed.
+``tests/browser/test_page_weight.py`` limits the bytes. The time of drawing depends on the machine, so it is only printed.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from tests.bench.figure import Figure
 from tests.bench.loop import run
 from tests.bench.timing import progress
 from tests.browser.browsers import CHROMIUM, DESK, PHONE
-from tests.parts import is_here
+from tests.external_dependencies import is_here
 
 ROUNDS: Final = 5
 MOST_KB: Final = 60

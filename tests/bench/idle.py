@@ -12,7 +12,7 @@ import msgspec
 from tests.bench.figure import Figure, check
 from tests.bench.pds import Pds, make_accounts
 from tests.bench.timing import progress
-from tests.parts import ROOT
+from tests.external_dependencies import ROOT
 
 ACCOUNTS = 10_000
 FLOOR = "import programs.pds, sys; from tests.bench.machine import resident_mb; print(resident_mb())"

@@ -24,8 +24,8 @@ from tests.bench.stores import on_postgresql, on_sqlite
 from tests.bench.stream import ANSWERS_EACH, CHANGED, created, mixed, outcome
 from tests.bench.timing import progress
 from tests.databases import SERVER
+from tests.external_dependencies import is_here
 from tests.openmeet.ingestion.network import counted
-from tests.parts import is_here
 
 EVENTS = 600
 MIXED = 3_000

@@ -14,7 +14,7 @@ from tests.attack.overload import SHORT, aim, installation
 from tests.bench.figure import Figure, check
 from tests.bench.loop import run
 from tests.bench.timing import progress
-from tests.patience import PATIENCE_SECONDS
+from tests.timeouts import PATIENCE_SECONDS
 
 ROUNDS: Final = 40
 WARM_UP: Final = 10

@@ -17,8 +17,8 @@ from tests.bench import ticket_shop
 from tests.bench.figure import Figure, Peer, check
 from tests.bench.loop import run
 from tests.bench.timing import percentile, progress
-from tests.patience import PATIENCE_SECONDS
 from tests.simulation.processes import free_port
+from tests.timeouts import PATIENCE_SECONDS
 
 VISITORS: Final = 8
 SECONDS: Final = 8.0

@@ -33,7 +33,7 @@ from groundwork.database.transaction import Writer
 from tests.bench.figure import Wrong
 from tests.bench.loop import run
 from tests.bench.machine import processor_seconds, resident_mb
-from tests.parts import ROOT
+from tests.external_dependencies import ROOT
 from tests.simulation.processes import free_port
 
 T = TypeVar("T")

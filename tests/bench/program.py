@@ -4,7 +4,7 @@ ROLE``.
 
 import sys
 
-from tests.bench.one import without_compiled_codec
+from tests.bench.run_subject import without_compiled_codec
 
 
 def main() -> int:

@@ -33,7 +33,7 @@ from tests.bench.frames import RELAY_PER_SECOND
 from tests.bench.loop import run
 from tests.bench.relay_source import FIRST
 from tests.bench.timing import progress as say
-from tests.parts import ROOT
+from tests.external_dependencies import ROOT
 
 SECONDS: Final = 20
 

@@ -46,7 +46,7 @@ from tests.bench.loop import run
 from tests.bench.pds import Account, Pds, make_accounts
 from tests.bench.stores import on_postgresql, on_sqlite
 from tests.bench.timing import progress
-from tests.parts import is_here
+from tests.external_dependencies import is_here
 from tests.simulation.processes import free_port
 from tests.worker_pool import POOL
 

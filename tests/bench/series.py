@@ -34,7 +34,7 @@ from tests.bench.figure import Figure, Peer, check
 from tests.bench.loop import run
 from tests.bench.stores import on_postgresql, on_sqlite
 from tests.bench.timing import progress, rates
-from tests.parts import is_here
+from tests.external_dependencies import is_here
 
 ZONE = "Europe/Berlin"
 FIRST = datetime(2026, 11, 24, 18)  # noqa: DTZ001  # wall time is naive here

@@ -9,7 +9,7 @@ import pytest
 from tests.bench.figure import Figure, Peer, Wrong, as_json, check, line
 from tests.bench.subjects import SUBJECTS
 from tests.bench.timing import percentile
-from tests.parts import ROOT
+from tests.external_dependencies import ROOT
 
 
 def test_line_names_target_pure_figure_and_peer():

@@ -20,10 +20,10 @@ from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users.model import Caller
 from tests.browser.browsers import PHONE, Deployment, context
 from tests.browser.test_every_page import found_on
+from tests.external_dependencies import needs
 from tests.openmeet.attendance.test_answers import from_network
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.site_under_test import details, person
-from tests.parts import needs
 
 pytestmark = needs("chromium")
 

@@ -12,9 +12,9 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from tests.browser.browsers import DESK, PHONE, sideways, small_targets
-from tests.parts import needs
-from tests.system.household import Up, get, post, running_up
-from tests.system.tour.watching import eventually
+from tests.external_dependencies import needs
+from tests.system.single_process import Up, get, post, running_up
+from tests.system.tour.polling import eventually
 
 pytestmark = needs("chromium")
 

@@ -10,9 +10,9 @@ from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users.model import UserId
 from tests.browser.browsers import DESK, PHONE, Deployment, context
 from tests.browser.test_every_page import found_on
+from tests.external_dependencies import needs
 from tests.openmeet.calendars.full_month import calendar, full_month
 from tests.openmeet.site_under_test import person
-from tests.parts import needs
 
 pytestmark = needs("chromium")
 

@@ -23,10 +23,10 @@ from openmeet.domain.users import guests
 from openmeet.domain.users.model import Caller
 from tests.browser.accessibility import complaints
 from tests.browser.browsers import DESK, PHONE, context, sideways, small_targets, unclear_names
-from tests.openmeet.chat.talking import about, room_of, say
+from tests.external_dependencies import needs
+from tests.openmeet.chat.rooms import about, room_of, say
 from tests.openmeet.series.practice import dates, split, weekly
 from tests.openmeet.site_under_test import CODE_KEY, event_by, person
-from tests.parts import needs
 
 pytestmark = needs("chromium")
 

@@ -10,7 +10,7 @@ from playwright.async_api import Browser, Page
 from tests.browser.accessibility import complaints
 from tests.browser.browsers import DESK, PHONE, Deployment, context, heads, sideways, unclear_names, unfold_all
 from tests.browser.test_every_page import shape
-from tests.parts import needs
+from tests.external_dependencies import needs
 
 pytestmark = needs("chromium")
 

@@ -12,7 +12,7 @@ from playwright.async_api import Page, expect
 
 from programs.up import NetworkReady, free_ports, network
 from tests.browser.browsers import PHONE, sideways, small_targets
-from tests.parts import needs
+from tests.external_dependencies import needs
 
 pytestmark = needs("chromium")
 

@@ -11,8 +11,8 @@ from openmeet.domain.users.model import Caller
 from openmeet.domain.users.queries import by_email
 from tests.browser.accessibility import complaints
 from tests.browser.browsers import DESK, PHONE, context, enter_code, sideways, sign_up, small_targets
+from tests.external_dependencies import needs
 from tests.openmeet.site_under_test import event_by, person
-from tests.parts import needs
 
 pytestmark = needs("chromium")
 

@@ -21,11 +21,11 @@ from openmeet.domain.sign_in.model import SessionTransport
 from tests.browser.accessibility import complaints
 from tests.browser.browsers import DESK, PHONE, Deployment, context, deployment, sideways
 from tests.databases import MakeDatabase
+from tests.external_dependencies import needs
 from tests.openmeet.places.geocoder_server import geocoder_server
 from tests.openmeet.places.world import open_world
 from tests.openmeet.site_under_test import event_by, person
-from tests.openmeet.web.test_finding import BERLIN, POTSDAM, put_at
-from tests.parts import needs
+from tests.openmeet.web.test_search import BERLIN, POTSDAM, put_at
 
 pytestmark = needs("chromium")
 

@@ -15,8 +15,8 @@ from groundwork.http.server import serving
 from groundwork.telemetry.metrics import Metrics
 from tests.browser.accessibility import complaints
 from tests.browser.browsers import DESK, context, sideways
+from tests.external_dependencies import needs
 from tests.openmeet.site_under_test import event_by, person
-from tests.parts import needs
 
 pytestmark = needs("chromium")
 

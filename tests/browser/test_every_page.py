@@ -73,9 +73,9 @@ from tests.browser.browsers import (
     unfold_all,
     unseen_focus,
 )
-from tests.openmeet.chat.talking import about, room_of, say
+from tests.external_dependencies import needs
+from tests.openmeet.chat.rooms import about, room_of, say
 from tests.openmeet.site_under_test import CODE_KEY, event_by, person
-from tests.parts import needs
 
 pytestmark = needs("chromium")
 

@@ -8,8 +8,8 @@ from playwright.async_api import expect
 from openmeet.domain.sign_in.actions import open_session
 from openmeet.domain.sign_in.model import SessionTransport
 from tests.browser.browsers import DESK, PHONE, ask_for_code, context, enter_code, sideways
+from tests.external_dependencies import needs
 from tests.openmeet.site_under_test import event_by, person
-from tests.parts import needs
 
 pytestmark = needs("chromium")
 

@@ -10,8 +10,8 @@ from openmeet.domain.attendance.registration import RegistrationQuestion, Regist
 from openmeet.domain.sign_in.actions import open_session
 from openmeet.domain.sign_in.model import SessionTransport
 from tests.browser.browsers import DESK, PHONE, context, sideways
+from tests.external_dependencies import needs
 from tests.openmeet.site_under_test import event_by, person
-from tests.parts import needs
 
 pytestmark = needs("chromium")
 

@@ -10,8 +10,8 @@ from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
 from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in.model import SessionTransport
 from tests.browser.browsers import DESK, PHONE, context, sideways, small_targets
+from tests.external_dependencies import needs
 from tests.openmeet.site_under_test import event_by, person
-from tests.parts import needs
 
 pytestmark = needs("chromium")
 

@@ -10,8 +10,8 @@ from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.model import EventSlug
 from openmeet.domain.users.model import Caller, UserId
 from tests.browser.browsers import context, enter_code, sideways, sign_up
+from tests.external_dependencies import needs
 from tests.openmeet.site_under_test import event_by, person
-from tests.parts import needs
 
 pytestmark = needs("chromium")
 

@@ -13,9 +13,9 @@ from openmeet.domain.profiles import portraits
 from openmeet.domain.users.model import Caller
 from openmeet.domain.users.queries import by_email
 from tests.browser.browsers import Deployment, context, sign_up
+from tests.external_dependencies import needs
 from tests.openmeet.media.test_pictures import picture
 from tests.openmeet.site_under_test import event_by, person
-from tests.parts import needs
 from tests.worker_pool import WORKERS
 
 pytestmark = needs("chromium")

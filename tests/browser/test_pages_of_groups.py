@@ -34,10 +34,10 @@ from openmeet.network.records.collections import GROUP
 from openmeet.network.records.group import read_group
 from tests.browser.accessibility import complaints
 from tests.browser.browsers import DESK, NO_WORKER, PHONE, context, sideways, small_targets
+from tests.external_dependencies import needs
 from tests.openmeet.groups.people import group_by, member
 from tests.openmeet.publishing.test_pictures import drawn
 from tests.openmeet.site_under_test import CODE_KEY, details, person
-from tests.parts import needs
 from tests.worker_pool import WORKERS
 
 pytestmark = needs("chromium")

@@ -19,9 +19,9 @@ from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users.model import Caller
 from tests.browser.accessibility import complaints
 from tests.browser.browsers import DESK, PHONE, context, sideways, small_targets
+from tests.external_dependencies import needs
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.site_under_test import details, event_by, person
-from tests.parts import needs
 
 pytestmark = needs("chromium")
 

@@ -12,10 +12,10 @@ from openmeet.network.sync_dependencies import SyncDependencies
 from tests.browser.browsers import Deployment, context, deployment
 from tests.browser.test_every_page import FAILURES, found_on
 from tests.databases import MakeDatabase
+from tests.external_dependencies import needs
 from tests.openmeet.imports.test_pages import TWO
 from tests.openmeet.ingestion.network import HERE
 from tests.openmeet.site_under_test import change_services, event_by, person
-from tests.parts import needs
 
 pytestmark = needs("chromium")
 

@@ -10,7 +10,7 @@ from groundwork.i18n import pseudo
 from tests.browser.browsers import DESK, PHONE, context, covered_targets, deployment, sideways, small_targets
 from tests.browser.test_every_page import add_examples
 from tests.databases import MakeDatabase
-from tests.parts import needs
+from tests.external_dependencies import needs
 
 pytestmark = needs("chromium")
 

@@ -8,7 +8,7 @@ import sys
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.properties import register_profiles
+from tests.hypothesis_profiles import register_profiles
 
 register_profiles()
 

@@ -3,7 +3,7 @@
 import pytest
 from checks.apostrophes import found_in, in_python, in_template
 
-from tests.parts import ROOT
+from tests.external_dependencies import ROOT
 
 
 def test_no_visible_text_has_a_straight_apostrophe() -> None:

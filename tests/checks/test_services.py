@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.parts import ROOT
+from tests.external_dependencies import ROOT
 
 READER = "src/openmeet/web/site/services.py"
 SETTER = "src/openmeet/app.py"

@@ -19,7 +19,7 @@ import pytest
 from groundwork.database import bulk, statements
 from groundwork.database.migrate import migrate
 from tests.databases import drop_schemas
-from tests.parts import ROOT
+from tests.external_dependencies import ROOT
 
 SRC = ROOT / "src"
 # The package whose tables the statements of a folder use; the longest matching prefix is used.

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from checks import postgres, suite
-from tests.parts import ROOT
+from tests.external_dependencies import ROOT
 
 
 def run(folder: Path, name: str, story: str, workers: int = 1, *more: str) -> "subprocess.CompletedProcess[str]":

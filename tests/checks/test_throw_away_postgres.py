@@ -12,8 +12,8 @@ import asyncpg
 import pytest
 from checks.postgres import throw_away_server
 
-from tests.parts import ROOT
-from tests.patience import PATIENCE_SECONDS
+from tests.external_dependencies import ROOT
+from tests.timeouts import PATIENCE_SECONDS
 
 # Prints the address of its server and waits to be killed.
 HOLDER = """

@@ -35,8 +35,8 @@ from programs.gauges import ProgramGauges
 from programs.platform import Platform
 from programs.web import show_streams
 from tests.deploy.promql import Scrape, evaluate, scrape
+from tests.external_dependencies import ROOT, needs
 from tests.openmeet.ingestion.network import did, event, rev
-from tests.parts import ROOT, needs
 from tests.programs.platforms import open_platform
 
 RULES = {

@@ -13,7 +13,7 @@ from groundwork.settings import names_of
 from openmeet.settings import Settings
 from openmeet.tenants.configured import VARIABLE, read_tenants
 from programs.cli import ROLES
-from tests.parts import ROOT
+from tests.external_dependencies import ROOT
 
 DEPLOY = ROOT / "deploy"
 KNOWN = names_of(Settings, "OPENMEET_") | names_of(PdsSettings, "PDS_") | {VARIABLE}

@@ -6,7 +6,7 @@ from groundwork.telemetry.metrics import Metrics
 from openmeet.network.ingestion.parsed_messages import IngestResult
 from tests.docs.conftest import Opened
 from tests.docs.tables import bare, section
-from tests.patience import PATIENCE_SECONDS
+from tests.timeouts import PATIENCE_SECONDS
 
 Row = tuple[str, str, str, str]
 

@@ -7,7 +7,7 @@ import pytest
 
 from programs import cli
 from tests.docs.tables import DOCS
-from tests.parts import fixture_path, needs
+from tests.external_dependencies import fixture_path, needs
 
 README = (DOCS.parent / "README.md").read_text(encoding="utf-8")
 # Commands that read captured files, and the folder of these files.

@@ -5,7 +5,7 @@ import re
 from aurora_locus import reference_settings
 from checks import reference
 from tests.docs.tables import bare, section
-from tests.parts import needs
+from tests.external_dependencies import needs
 
 DOCUMENT = "from-the-reference-pds.md"
 

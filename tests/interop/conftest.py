@@ -13,7 +13,7 @@ import httpx
 import msgspec
 import pytest
 
-from tests.parts import is_here
+from tests.external_dependencies import is_here
 from tests.simulation.processes import Program, free_port
 
 NODE = Path(__file__).parent / "node"

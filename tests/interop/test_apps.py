@@ -7,8 +7,8 @@ import pytest
 from groundwork.clock import SystemClock
 from tests.aurora_locus.deployment import open_deployment
 from tests.databases import MakeDatabase
+from tests.external_dependencies import needs
 from tests.interop.conftest import json_lines, node
-from tests.parts import needs
 from tests.simulation.late_app_view import open_late_app_view
 
 pytestmark = [needs("node"), pytest.mark.usefixtures("node_modules")]

@@ -6,10 +6,10 @@ import pytest
 
 from at_protocol.lexicon.catalog import DOCUMENTS
 from openmeet.domain.attendance.model import RsvpReply
+from tests.external_dependencies import needs
 from tests.interop.conftest import json_lines, node
 from tests.openmeet.deployment import Deployment, deployment
 from tests.openmeet.xrpc.network import opened
-from tests.parts import needs
 
 __all__ = ["deployment"]
 

@@ -12,13 +12,13 @@ from openmeet.domain.events import actions as events
 from openmeet.domain.events.group_events import of_event
 from openmeet.domain.groups import administration
 from openmeet.web.xrpc.dispatch import QUERIES
+from tests.external_dependencies import needs
 from tests.interop.conftest import NODE, json_lines, run
 from tests.openmeet.deployment import Deployment, deployment
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.series.practice import begin
 from tests.openmeet.site_under_test import details
 from tests.openmeet.xrpc.network import opened
-from tests.parts import needs
 
 __all__ = ["deployment"]
 

@@ -21,10 +21,10 @@ from groundwork.http.reach import DEVELOPMENT
 from groundwork.mail.address import parse_address
 from groundwork.mail.contract import Sender
 from groundwork.mail.folder import FolderMailbox
-from tests.parts import needs
-from tests.patience import PATIENCE_SECONDS
+from tests.external_dependencies import needs
 from tests.simulation.processes import Program, free_port
 from tests.simulation.reference_pds import ReferencePds
+from tests.timeouts import PATIENCE_SECONDS
 
 pytestmark = needs("reference")
 

@@ -10,9 +10,9 @@ import httpx
 import msgspec
 import pytest
 
+from tests.external_dependencies import ROOT, needs
 from tests.interop.conftest import NODE, PATIENCE_SECONDS, Account, Network
 from tests.interop.consent import allow
-from tests.parts import ROOT, needs
 
 SCOPE = "atproto repo:org.example.note?action=create"
 

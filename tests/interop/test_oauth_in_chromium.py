@@ -12,8 +12,8 @@ from starlette.routing import Route, Router
 
 from groundwork.http.server import serving
 from tests.browser.browsers import chromium
+from tests.external_dependencies import needs
 from tests.interop.conftest import NODE, Network, run
-from tests.parts import needs
 
 pytestmark = [needs("node"), needs("chromium"), pytest.mark.usefixtures("node_modules")]
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.external_dependencies import ROOT, needs
 from tests.interop.conftest import NODE, Network, json_lines, node, run
-from tests.parts import ROOT, needs
 
 pytestmark = [needs("node"), pytest.mark.usefixtures("node_modules")]
 

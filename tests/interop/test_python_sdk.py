@@ -9,8 +9,8 @@ from at_protocol.data import cbor, json_form
 from at_protocol.data.cid import Cid
 from at_protocol.data.model import Value
 from at_protocol.repo import car
+from tests.external_dependencies import ROOT
 from tests.interop.conftest import Network, run
-from tests.parts import ROOT
 
 
 def with_plain_links(value: Value) -> object:

@@ -14,7 +14,7 @@ from at_protocol.sync import events
 from groundwork.clock import SystemClock
 from tests.aurora_locus.deployment import open_deployment
 from tests.databases import MakeDatabase
-from tests.parts import needs
+from tests.external_dependencies import needs
 from tests.simulation.processes import free_port
 from tests.simulation.reference_pds import ReferencePds
 

@@ -17,9 +17,9 @@ from starlette.responses import JSONResponse, Response
 from at_protocol.crypto import jwt
 from groundwork.clock import SystemClock
 from tests.aurora_locus.deployment import open_deployment
-from tests.aurora_locus.strangers import Stranger, open_stranger
+from tests.aurora_locus.remote_service import Stranger, open_stranger
 from tests.databases import MakeDatabase
-from tests.parts import needs
+from tests.external_dependencies import needs
 from tests.simulation.reference_pds import ReferencePds
 
 pytestmark = needs("reference")

@@ -73,9 +73,9 @@ from plc_directory.app import open_directory
 from plc_directory.settings import PlcSettings
 from tests.databases import SqliteFiles
 from tests.openmeet.ingestion.network import counted
-from tests.patience import PATIENCE_SECONDS
 from tests.simulation.processes import free_port
 from tests.simulation.proxy import LossyProxy
+from tests.timeouts import PATIENCE_SECONDS
 from tests.worker_pool import POOL
 
 INSTANCE = "https://meet.example"

@@ -20,9 +20,9 @@ from groundwork.telemetry.metrics import Metrics
 from plc_directory.app import create_app
 from plc_directory.store import OperationLimits
 from tests.databases import MakeDatabase
-from tests.patience import PATIENCE_SECONDS
-from tests.pings import is_dropped_when_it_is_silent, is_kept_while_it_answers
 from tests.plc_directory.test_app import genesis
+from tests.timeouts import PATIENCE_SECONDS
+from tests.websocket_pings import is_dropped_when_it_is_silent, is_kept_while_it_answers
 
 INSERT = """
     insert into operations (seq, did, cid, operation, created_at) values (:seq, :did, 'cid', :operation, :now)

@@ -9,7 +9,7 @@ import types
 
 import pytest
 import typer
-from tests.parts import ROOT
+from tests.external_dependencies import ROOT
 
 import programs
 import programs.commands

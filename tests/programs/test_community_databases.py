@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from tests.programs.platforms import open_platform
 from tests.simulation.processes import free_port
-from tests.system.tour.watching import eventually
+from tests.system.tour.polling import eventually
 
 from groundwork.clock import HandClock
 from groundwork.database.deferred import DeferredDatabase, until_opened

@@ -10,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.external_dependencies import needs
 from tests.groundwork.queue.conftest import BROKER
-from tests.parts import needs
-from tests.system.tour.watching import eventually
+from tests.system.tour.polling import eventually
 from yarl import URL
 
 from groundwork.clock import DAY, HandClock

@@ -4,8 +4,8 @@ import asyncio
 from pathlib import Path
 
 from tests.openmeet.firehose.labeller import Labeller, serving
-from tests.patience import PATIENCE_SECONDS
 from tests.simulation.directory import Directory
+from tests.timeouts import PATIENCE_SECONDS
 
 from at_protocol.syntax.did import Did
 from groundwork.clock import HandClock

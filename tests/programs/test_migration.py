@@ -11,10 +11,10 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.parts import ROOT
-from tests.patience import PATIENCE_SECONDS
-from tests.preloaded import STARTER
+from tests.external_dependencies import ROOT
+from tests.fork_server import STARTER
 from tests.simulation.processes import OPENMEET, Program, free_port
+from tests.timeouts import PATIENCE_SECONDS
 
 from groundwork.clock import SystemClock
 from groundwork.mail.address import parse_address

@@ -13,8 +13,8 @@ import pytest
 from tests.aurora_locus.accounts.test_archive import PICTURE, add_content, save
 from tests.aurora_locus.deployment import IDENTITY, SERVER, Deployment, open_deployment
 from tests.databases import MakeDatabase
-from tests.parts import needs
-from tests.preloaded import STARTER
+from tests.external_dependencies import needs
+from tests.fork_server import STARTER
 from tests.simulation.reference_pds import ReferencePds
 
 from at_network.plc_client import PlcClient

@@ -15,8 +15,8 @@ from typing import IO
 
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
-from tests import preloaded
-from tests.preloaded import Forked
+from tests import fork_server
+from tests.fork_server import Forked
 
 OPENMEET = str(Path(sys.executable).parent / "openmeet")
 
@@ -82,10 +82,10 @@ class Program:
 
     async def start(self, patience_seconds: float = 180) -> None:
         """Start the program and wait until it is ready."""
-        arguments, environment = [self.role, *self.arguments], preloaded.inherited() | self.environment
+        arguments, environment = [self.role, *self.arguments], fork_server.inherited() | self.environment
         with self.log.open("ab") as log:
-            if preloaded.is_wanted:
-                self.process = preloaded.STARTER.start(arguments, environment, log.fileno(), log.fileno())
+            if fork_server.is_wanted:
+                self.process = fork_server.STARTER.start(arguments, environment, log.fileno(), log.fileno())
             else:
                 self.process = await asyncio.create_subprocess_exec(
                     OPENMEET, *arguments, env=environment, stdout=log, stderr=log

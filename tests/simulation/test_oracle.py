@@ -10,7 +10,7 @@ from typing import Any
 import libipld
 import pytest
 
-from tests.parts import ROOT
+from tests.external_dependencies import ROOT
 from tests.simulation.announced import Held, announced_in, changes_in, held_in
 from tests.simulation.oracle import EVENT, RSVP, Change
 from tests.simulation.simulation_memory import Memory

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from aiohttp import ClientSession
 
-from tests.parts import needs
+from tests.external_dependencies import needs
 from tests.simulation.processes import Program, free_port
 from tests.simulation.reference_pds import ReferencePds
 

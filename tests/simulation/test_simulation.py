@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.parts import needs
+from tests.external_dependencies import needs
 from tests.simulation.simulation import simulate
 from tests.simulation.simulation_engines import Engine
 

@@ -22,8 +22,8 @@ from checks import rerun
 from groundwork.telemetry.logs import LogFormat, configure
 from tests.attack import api_contract, overload
 from tests.databases import SERVER
-from tests.openmeet.chat import comings_and_goings
-from tests.parts import ROOT
+from tests.external_dependencies import ROOT
+from tests.openmeet.chat import random_actions
 from tests.simulation.simulation import simulate
 from tests.simulation.simulation_engines import Engine
 from tests.soak import crowds, flaky, homeservers
@@ -98,7 +98,7 @@ PARTS = (
         lambda folder, seed: cluster_storm.storm(folder, SERVER, rounds=ROUNDS, seed=seed),
     ),
     Part("foreign", f"{crowds.STRANGERS:,} answers, both engines", crowds.foreign),
-    Part("chats", f"{comings_and_goings.LONG:,} acts, both engines", crowds.chats),
+    Part("chats", f"{random_actions.LONG:,} acts, both engines", crowds.chats),
     Part("legacy", f"{crowds.OLD_EVENTS:,} old events, both engines", crowds.legacy),
     Part("matrix", f"{homeservers.AWAY_SECONDS} s away", homeservers.away),
     Part("rooms", f"{homeservers.MANY.rooms} mirrored rooms", homeservers.many),

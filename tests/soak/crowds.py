@@ -21,7 +21,7 @@ from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications.queries import newest
 from tests.bench.stores import on_postgresql, on_sqlite
 from tests.openmeet.attendance.test_foreign_answers import strangers, write
-from tests.openmeet.chat.comings_and_goings import LONG, play
+from tests.openmeet.chat.random_actions import LONG, play
 from tests.openmeet.legacy_import.legacy_site import legacy_site
 from tests.openmeet.site_under_test import event_by, person
 

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from tests.parts import ROOT
-from tests.properties import EXPLORING
+from tests.external_dependencies import ROOT
+from tests.hypothesis_profiles import EXPLORING
 from tests.soak.ledger import FailingCase
 
 WORKERS = 2

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from checks import rerun
-from tests.parts import ROOT
+from tests.external_dependencies import ROOT
 
 TIMES = 50
 # Alone these tests pass; they fail only when others run at the same time.

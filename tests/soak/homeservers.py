@@ -7,10 +7,10 @@ from pathlib import Path
 from groundwork.clock import HandClock, Instant
 from openmeet.matrix.calls import open_client
 from tests.bench.stores import on_sqlite
+from tests.external_dependencies import is_here
 from tests.openmeet.matrix import many_rooms, outages
 from tests.openmeet.matrix.bridge_process import RunningClock
 from tests.openmeet.matrix.many_rooms import Scale
-from tests.parts import is_here
 
 AWAY_SECONDS = 120
 MANY = Scale(rooms=100, per_second=2, seconds=240, away_seconds=60)

@@ -12,9 +12,9 @@ from tests.soak.ledger import Row, record
 def test_a_failing_property_becomes_a_row_with_its_example(tmp_path: Path):
     """A failing property becomes one row with its example, even if it fails several times."""
     with pytest.raises(CasesFound) as found:
-        asyncio.run(explore(tmp_path, 7, "tests/soak/wrong_property.py"))
+        asyncio.run(explore(tmp_path, 7, "tests/soak/failing_property.py"))
     (case,) = found.value.cases
-    assert case.test == "tests/soak/wrong_property.py::test_numbers_are_small"
+    assert case.test == "tests/soak/failing_property.py::test_numbers_are_small"
     assert case.example == "test_numbers_are_small( number=10, other='a|b', )"
     (tmp_path / "soak.md").touch()
     (tmp_path / "failing-cases.md").write_text("| day | commit | test | seed | example |\n|---|---|---|---|---|\n")
@@ -22,7 +22,7 @@ def test_a_failing_property_becomes_a_row_with_its_example(tmp_path: Path):
     record(tmp_path, row)
     record(tmp_path, row)
     (line,) = (tmp_path / "failing-cases.md").read_text().splitlines()[2:]
-    assert "| abc1234 | `tests/soak/wrong_property.py::test_numbers_are_small` | 7 | `test_numbers_are_small(" in line
+    assert "| abc1234 | `tests/soak/failing_property.py::test_numbers_are_small` | 7 | `test_numbers_are_small(" in line
     assert len((tmp_path / "soak.md").read_text().splitlines()) == 2
 
 

@@ -26,15 +26,15 @@ from groundwork.database.open_ import open_database
 from groundwork.queue.rabbitmq import RabbitQueue
 from programs.cluster import ClusterReady
 from programs.cluster_environment import OPENMEET_SCHEMA
-from tests.left_databases import name_of_own
 from tests.openmeet.ingestion.view import view_of
 from tests.simulation.announced import answered_twice, changes_in
 from tests.simulation.oracle import View, canonical_view
 from tests.simulation.processes import Program, free_port
+from tests.stale_databases import name_of_own
 from tests.system.crowd import Crowd, gathered
 from tests.system.end_state import END_WAITING, QUEUED, difference, until_all_is_done
 from tests.system.stream import whole_stream
-from tests.system.tour.watching import eventually
+from tests.system.tour.polling import eventually
 
 BROKER = "amqp://guest:guest@127.0.0.1:5672/"
 CACHE = os.environ.get("OPENMEET_TEST_REDIS", "redis://127.0.0.1:6379/0")

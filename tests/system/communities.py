@@ -16,10 +16,10 @@ from urllib.parse import urlsplit
 import httpx
 import msgspec
 
-from tests.preloaded import STARTER
+from tests.fork_server import STARTER
 from tests.simulation.processes import Program, free_port
 from tests.system.servers import Account, Servers, running_servers
-from tests.system.tour.watching import eventually
+from tests.system.tour.polling import eventually
 
 ROLES = ("web", "firehose-consumer", "event-processor", "publisher", "scheduler")
 EVENT = "community.lexicon.calendar.event"

@@ -11,7 +11,7 @@ import httpx
 
 from tests.simulation.oracle import View
 from tests.system.guests import TOKENS, WORDS, Guest, Stranger, account_on, sign_in, write_event
-from tests.system.tour.watching import eventually
+from tests.system.tour.polling import eventually
 
 PATIENCE_SECONDS = 180.0
 

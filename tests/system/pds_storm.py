@@ -15,8 +15,8 @@ import httpx
 from at_protocol.crypto.did_key import PublicKey
 from at_protocol.identity.did_document import parse_did_document
 from at_protocol.syntax.did import parse_did
+from tests.system.independent_reader import read_repository
 from tests.system.servers import Account, Servers, running_servers
-from tests.system.strangers import read_repository
 from tests.system.stream import Follower, read_commits, whole_stream
 from tests.system.writers import Writer
 

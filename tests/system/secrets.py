@@ -12,7 +12,7 @@ import asyncpg
 import httpx
 
 from tests.system.servers import Account
-from tests.system.tour.watching import eventually
+from tests.system.tour.polling import eventually
 
 SERVER = "com.atproto.server"
 START = "2037-06-01T18:00"

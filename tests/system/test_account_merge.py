@@ -11,10 +11,10 @@ from tests.interop.consent import allow
 from tests.openmeet.sign_in.sign_in_site import where_of
 from tests.simulation.oracle import RSVP
 from tests.system.guests import account_on, password_of
-from tests.system.household import Up, get, running_up
 from tests.system.servers import Account
+from tests.system.single_process import Up, get, running_up
 from tests.system.test_up import write_event
-from tests.system.tour.watching import eventually
+from tests.system.tour.polling import eventually
 
 HANDLE = "zoe.test"
 

@@ -6,9 +6,9 @@ import asyncio
 import contextlib
 from pathlib import Path
 
-from tests.parts import needs
+from tests.external_dependencies import needs
 from tests.system.cluster_storm import KINDS, PATIENCE_SECONDS, started, storm
-from tests.system.tour.watching import eventually
+from tests.system.tour.polling import eventually
 
 
 @needs("rabbitmq", "redis", "postgresql")

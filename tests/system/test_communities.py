@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.system.communities import Community, Installation, running_communities
-from tests.system.tour.watching import eventually
+from tests.system.tour.polling import eventually
 
 PRIVATE = {
     "title": "The surprise",

@@ -7,7 +7,7 @@ import pytest
 
 from aurora_locus import settings as pds_settings
 from groundwork.settings import SettingsRefused
-from tests.preloaded import STARTER
+from tests.fork_server import STARTER
 from tests.programs.platforms import read_platform_settings
 
 SAFE_PDS = {

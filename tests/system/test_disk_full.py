@@ -16,10 +16,10 @@ import pytest
 from at_protocol.identity.did_document import parse_did_document
 from at_protocol.syntax.did import parse_did
 from tests.simulation.processes import DidNotStart
+from tests.system.independent_reader import read_repository
 from tests.system.servers import Account, Servers, running_servers
-from tests.system.strangers import read_repository
 from tests.system.stream import read_commits, whole_stream
-from tests.system.tour.watching import eventually
+from tests.system.tour.polling import eventually
 
 NOTE = "com.example.note"
 # Called with True to fill the disk, and with False to free space again.

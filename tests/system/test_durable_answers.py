@@ -9,7 +9,7 @@ import httpx
 import pytest
 from aiohttp import ClientSession
 
-from tests.parts import needs
+from tests.external_dependencies import needs
 from tests.system.servers import running_servers
 from tests.system.system_calls import Call, read_trace, traced
 

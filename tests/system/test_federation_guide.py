@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.parts import ROOT, needs
+from tests.external_dependencies import ROOT, needs
 from tests.simulation.processes import OPENMEET, Program, free_port
 
 GUIDE = (ROOT / "docs" / "federation.md").read_text(encoding="utf-8")

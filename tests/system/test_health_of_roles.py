@@ -12,11 +12,11 @@ import httpx
 import pytest
 
 from programs.balancer import listen_balanced
+from tests.external_dependencies import needs
 from tests.groundwork.queue.conftest import BROKER
-from tests.parts import needs
 from tests.simulation.processes import Program, free_port
 from tests.system.test_disk_full import small_disk
-from tests.system.tour.watching import eventually
+from tests.system.tour.polling import eventually
 
 HOST = "127.0.0.1"
 

@@ -14,8 +14,8 @@ from tests.interop.consent import allow
 from tests.openmeet.sign_in.sign_in_site import where_of
 from tests.system.communities import running_communities
 from tests.system.guests import password_of
-from tests.system.household import get, running_up
 from tests.system.secrets import Planted, files_below, found_in, tables_of, use_the_pds, use_the_platform
+from tests.system.single_process import get, running_up
 
 # Exceptions: the installation's own key lies next to the data that it seals, readable only by its owner; and a
 # development mailbox is meant to be read.

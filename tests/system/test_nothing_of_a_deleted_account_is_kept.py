@@ -19,10 +19,10 @@ from typing import Any
 import httpx
 import PIL.Image
 
-from tests.preloaded import STARTER
-from tests.system.household import Up, running_up
+from tests.fork_server import STARTER
 from tests.system.secrets import files_below
-from tests.system.tour.watching import eventually
+from tests.system.single_process import Up, running_up
+from tests.system.tour.polling import eventually
 
 # Part of every text that the person writes, so that one search finds all of it.
 MARK = "zqplanted"

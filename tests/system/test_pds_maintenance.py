@@ -9,12 +9,12 @@ from pathlib import Path
 import httpx
 
 from at_protocol.sync import events
-from tests.parts import ROOT
-from tests.patience import PATIENCE_SECONDS
-from tests.preloaded import STARTER
+from tests.external_dependencies import ROOT
+from tests.fork_server import STARTER
 from tests.system.servers import Account, Servers, running_servers
 from tests.system.stream import Follower
 from tests.system.tour.stage import ADMIN_PASSWORD
+from tests.timeouts import PATIENCE_SECONDS
 
 HEADING = "## Backups, restore, repair"
 

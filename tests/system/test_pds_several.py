@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 import asyncpg
 
 from groundwork.sealing import fresh_key
-from tests.left_databases import name_of_own
 from tests.simulation.processes import Program, free_port
+from tests.stale_databases import name_of_own
 from tests.system.pds_storm import _check_account
 from tests.system.servers import Servers, running_servers
 from tests.system.stream import Follower, whole_stream

@@ -16,7 +16,7 @@ from PIL import Image
 
 from groundwork.blobstore.open_ import open_bucket
 from openmeet.domain.media.pictures import FILES
-from tests.buckets import MakeBucket
+from tests.s3_buckets import MakeBucket
 from tests.simulation.processes import OPENMEET, Program, free_port
 from tests.system.servers import running_servers
 

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 import httpx
 
 from tests.simulation.oracle import EVENT, RSVP
-from tests.system.household import Up, get, post, running_up
-from tests.system.tour.watching import eventually
+from tests.system.single_process import Up, get, post, running_up
+from tests.system.tour.polling import eventually
 
 START = "2037-06-06T18:00"
 

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.parts import ROOT, needs
+from tests.external_dependencies import ROOT, needs
 from tests.simulation.processes import OPENMEET, Program, free_port
 from tests.tls import make_certificate
 

@@ -11,10 +11,10 @@ import httpx
 import pytest
 
 from programs import dev_accounts
-from tests.parts import needs
+from tests.external_dependencies import needs
 from tests.simulation.processes import OPENMEET, DidNotStart, free_port
-from tests.system.household import Up, fixed_ports, get, post, running_up, start_up
-from tests.system.tour.watching import eventually
+from tests.system.single_process import Up, fixed_ports, get, post, running_up, start_up
+from tests.system.tour.polling import eventually
 
 EVENT = "community.lexicon.calendar.event"
 

@@ -10,8 +10,8 @@ from tests.simulation.oracle import canonical_view
 from tests.system import end_state
 from tests.system.crowd import Crowd, gathered
 from tests.system.stream import whole_stream
+from tests.system.tour.polling import eventually
 from tests.system.tour.stage import Stage, open_stage
-from tests.system.tour.watching import eventually
 
 KILLED = ("firehose-consumer", "event-processor", "publisher")
 EVENTS, GUESTS, STRANGERS = 3, 3, 2

@@ -11,8 +11,8 @@ from typing import Any
 
 import httpx
 
+from tests.system.independent_reader import cid_of
 from tests.system.servers import Account
-from tests.system.strangers import cid_of
 
 NOTE = "com.example.note"
 KEYS = 12

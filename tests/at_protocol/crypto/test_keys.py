@@ -8,7 +8,7 @@ import base58 as witness
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.parts import fixture_path, needs
+from tests.external_dependencies import fixture_path, needs
 
 from at_protocol.crypto import base58, k256, p256
 from at_protocol.crypto.did_key import (

@@ -4,7 +4,7 @@ import datetime as dt
 import json
 
 import pytest
-from tests.parts import fixture_path, needs
+from tests.external_dependencies import fixture_path, needs
 
 from at_protocol.data import cbor, cbor_pure
 from at_protocol.data.cid import Cid

@@ -5,7 +5,7 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.parts import fixture_path, needs
+from tests.external_dependencies import fixture_path, needs
 
 from at_protocol.data.cid import Cid
 from at_protocol.failures import Malformed

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.parts import fixture_path, needs
+from tests.external_dependencies import fixture_path, needs
 
 from at_protocol.lexicon.authority import OWN_AUTHORITY, own_name, own_spellings
 from at_protocol.lexicon.catalog import DOCUMENTS, Catalog

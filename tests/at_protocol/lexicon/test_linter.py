@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from tests.parts import fixture_path, needs
+from tests.external_dependencies import fixture_path, needs
 
 from at_protocol.failures import Malformed
 from at_protocol.lexicon.linter import MAX_NESTING, parse_document, parse_document_value

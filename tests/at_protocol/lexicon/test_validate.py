@@ -4,7 +4,7 @@ import json
 from base64 import b64decode
 
 import pytest
-from tests.parts import fixture_path, needs
+from tests.external_dependencies import fixture_path, needs
 
 from at_protocol.data.cid import Cid
 from at_protocol.data.json_form import from_json

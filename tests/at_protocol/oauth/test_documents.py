@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from tests.parts import FIXTURES, fixture_path, needs
+from tests.external_dependencies import FIXTURES, fixture_path, needs
 
 from at_protocol.crypto.jwk import to_jwk
 from at_protocol.crypto.p256 import P256PrivateKey

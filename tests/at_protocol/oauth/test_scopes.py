@@ -5,7 +5,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.parts import fixture_lines, fixture_path, needs
+from tests.external_dependencies import fixture_lines, fixture_path, needs
 
 from at_protocol.failures import Malformed
 from at_protocol.oauth.grant import read_grant

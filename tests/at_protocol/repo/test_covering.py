@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from tests.at_protocol.repo.trees import VALUES, Repository, contents
-from tests.parts import fixture_path, needs
+from tests.external_dependencies import fixture_path, needs
 
 from at_protocol.data.cid import Cid
 from at_protocol.failures import Malformed

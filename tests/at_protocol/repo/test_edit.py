@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.at_protocol.repo.trees import EXAMPLE_KEYS, VALUES, Repository, contents, keys, random_content
-from tests.parts import needs
+from tests.external_dependencies import needs
 
 from at_protocol.data.cid import Cid
 from at_protocol.failures import Malformed, Misuse

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from tests.at_protocol.repo.trees import Repository
-from tests.parts import fixture_path, needs
+from tests.external_dependencies import fixture_path, needs
 
 from at_protocol.crypto.did_key import PublicKey, parse_legacy_multibase
 from at_protocol.crypto.k256 import K256PrivateKey

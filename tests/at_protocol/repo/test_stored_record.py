@@ -1,7 +1,7 @@
 """Records are decoded as far as possible, with limits."""
 
 import pytest
-from tests.odd_records import ODD, UNREADABLE, cid_of
+from tests.legacy_records import ODD, UNREADABLE, cid_of
 
 from at_protocol.data import cbor, cbor_lenient, json_form
 from at_protocol.data.cid import Cid

@@ -3,7 +3,7 @@
 import random
 
 from hypothesis import strategies as st
-from tests.parts import fixture_lines
+from tests.external_dependencies import fixture_lines
 
 from at_protocol.data.cid import Cid
 from at_protocol.repo.build import build

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from tests.at_protocol.repo.trees import Repository
-from tests.parts import fixture_path
+from tests.external_dependencies import fixture_path
 from tests.simulation.relay import read_frames
 
 from at_protocol.crypto.did_key import PublicKey, parse_multikey

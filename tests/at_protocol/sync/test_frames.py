@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.at_protocol.sync import captured
 from tests.at_protocol.sync.captured import Author
-from tests.parts import needs
+from tests.external_dependencies import needs
 
 from at_protocol.data import cbor
 from at_protocol.data.cid import Cid

@@ -3,7 +3,7 @@
 import json
 
 from tests.at_protocol.sync import captured
-from tests.parts import fixture_path, needs
+from tests.external_dependencies import fixture_path, needs
 
 from at_protocol.sync import events
 from at_protocol.sync.events import InfoMessage, SyncMessage

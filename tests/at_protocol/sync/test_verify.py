@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.at_protocol.sync import captured
 from tests.at_protocol.sync.captured import CAPTURED_AT_US, DID, KEY, NOW_US, Author, with_blocks
-from tests.parts import fixture_path, needs
+from tests.external_dependencies import fixture_path, needs
 
 from at_protocol.crypto.k256 import K256PrivateKey
 from at_protocol.data.cid import Cid

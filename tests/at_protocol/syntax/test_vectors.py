@@ -1,7 +1,7 @@
 """Every line of the published identifier lists exactly as written; in many, spaces are part of the case."""
 
 import pytest
-from tests.parts import fixture_lines, fixture_path, needs
+from tests.external_dependencies import fixture_lines, fixture_path, needs
 
 from at_protocol.failures import Malformed
 from at_protocol.syntax.at_identifier import parse_at_identifier

@@ -27,9 +27,9 @@ from tests.aurora_locus.deployment import SERVER, Deployment, Person, open_deplo
 from tests.aurora_locus.mailbox import newest_token
 from tests.aurora_locus.visitor import Visitor, problems_in, visitor
 from tests.databases import MakeDatabase
-from tests.parts import needs
-from tests.patience import PATIENCE_SECONDS
+from tests.external_dependencies import needs
 from tests.simulation.reference_pds import ReferencePds
+from tests.timeouts import PATIENCE_SECONDS
 
 RECOVERY = P256PrivateKey.from_random(b"recovery" * 6)
 PASSWORD = "another password"

@@ -20,7 +20,7 @@ from tests.aurora_locus.mailbox import newest_token
 from tests.browser.accessibility import complaints
 from tests.browser.browsers import DESK, PHONE, browser, chromium_of_file, sideways, small_targets
 from tests.databases import MakeDatabase
-from tests.parts import needs
+from tests.external_dependencies import needs
 
 __all__ = ["browser", "chromium_of_file"]
 

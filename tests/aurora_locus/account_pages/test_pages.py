@@ -12,7 +12,7 @@ from tests.aurora_locus.account_pages.conftest import Ada
 from tests.aurora_locus.accounts.test_archive import add_content, write
 from tests.aurora_locus.deployment import SERVER, Deployment
 from tests.aurora_locus.visitor import Visitor, heading_of, token_in, visitor
-from tests.shown import words_of
+from tests.visible_text import words_of
 
 DELICATE = (
     "/account/email",

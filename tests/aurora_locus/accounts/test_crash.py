@@ -16,8 +16,8 @@ from plc_directory.app import create_app
 from plc_directory.store import OperationLimits
 from tests.aurora_locus.deployment import SERVER, Directory
 from tests.databases import MakeDatabase
-from tests.patience import PATIENCE_SECONDS
 from tests.simulation.processes import Program, free_port
+from tests.timeouts import PATIENCE_SECONDS
 
 WISH = {"handle": "ana.test", "email": "ana@example.org", "password": "password of ana"}
 

@@ -1,8 +1,8 @@
 """What an operator sees of reported content before deciding about it."""
 
-from tests.aurora_locus.administration.working import at_work
+from tests.aurora_locus.administration.operator_browser import at_work
 from tests.aurora_locus.deployment import Deployment
-from tests.aurora_locus.moderation.deciding import decide, write_note
+from tests.aurora_locus.moderation.decisions import decide, write_note
 from tests.aurora_locus.moderation.test_reports import report
 
 

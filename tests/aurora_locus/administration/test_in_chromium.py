@@ -8,14 +8,14 @@ import pytest
 from playwright.async_api import Browser, Page
 
 from aurora_locus.moderation.roles import OperatorRole
-from tests.aurora_locus.administration.working import employ
+from tests.aurora_locus.administration.operator_browser import employ
 from tests.aurora_locus.deployment import ADMIN_PASSWORD, Deployment, open_deployment
-from tests.aurora_locus.moderation.deciding import upload, write_note
+from tests.aurora_locus.moderation.decisions import upload, write_note
 from tests.aurora_locus.moderation.test_reports import report
 from tests.browser.accessibility import complaints
 from tests.browser.browsers import DESK, PHONE, browser, chromium_of_file, sideways, small_targets
 from tests.databases import MakeDatabase
-from tests.parts import needs
+from tests.external_dependencies import needs
 
 __all__ = ["browser", "chromium_of_file"]
 

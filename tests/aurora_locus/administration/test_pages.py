@@ -16,10 +16,10 @@ from aurora_locus.moderation.roles import ADMINISTRATION, LEAST, AuditContext, O
 from aurora_locus.settings import PdsSettings
 from groundwork.clock import HOUR, MINUTE
 from groundwork.settings import Secret
-from tests.aurora_locus.administration.working import PASSWORD, act, at_work, employ, sign_in
+from tests.aurora_locus.administration.operator_browser import PASSWORD, act, at_work, employ, sign_in
 from tests.aurora_locus.deployment import ADMIN_PASSWORD, SERVER, Deployment
 from tests.aurora_locus.mailbox import letters
-from tests.aurora_locus.moderation.deciding import upload, write_note
+from tests.aurora_locus.moderation.decisions import upload, write_note
 from tests.aurora_locus.moderation.operators import acts, entries, whole_log
 from tests.aurora_locus.moderation.test_reports import report
 from tests.aurora_locus.visitor import heading_of, problems_in, token_in, visitor

@@ -4,7 +4,7 @@ import pytest
 
 from aurora_locus.accounts.second_factors import queries as factors
 from aurora_locus.moderation.roles import OperatorRole
-from tests.aurora_locus.administration.working import PASSWORD, act, at_work, employ
+from tests.aurora_locus.administration.operator_browser import PASSWORD, act, at_work, employ
 from tests.aurora_locus.deployment import Deployment
 from tests.aurora_locus.moderation.operators import acts
 

@@ -4,7 +4,7 @@ import asyncio
 
 from at_protocol.syntax.did import Did
 from aurora_locus.blobs.locks import Locks
-from tests.patience import PATIENCE_SECONDS
+from tests.timeouts import PATIENCE_SECONDS
 
 ADA, BEN = Did("did:plc:" + "a" * 24), Did("did:plc:" + "b" * 24)
 

@@ -8,7 +8,7 @@ import httpx
 from groundwork.blobstore.open_ import Bucket, open_bucket
 from tests.aurora_locus.conftest import MakeDeployment
 from tests.aurora_locus.deployment import Deployment, Person
-from tests.buckets import MakeBucket
+from tests.s3_buckets import MakeBucket
 
 TEXT = b"<p>hello " * 1000
 

@@ -12,7 +12,7 @@ from groundwork.database.transaction import Database
 from groundwork.errors import TooLarge
 from tests.aurora_locus.blobs.uploading import send
 from tests.aurora_locus.conftest import LIMITS, assemble
-from tests.aurora_locus.hosted import Hosted
+from tests.aurora_locus.hosted_repository import Hosted
 
 
 async def stored(db: Database, person: Hosted) -> tuple[int, int]:

@@ -20,7 +20,7 @@ from groundwork.database.transaction import Database, Writer
 from groundwork.errors import Failure, NotFound, Refused, Unavailable
 from tests.aurora_locus.blobs.uploading import has_file, make_old, refer, send
 from tests.aurora_locus.conftest import assemble
-from tests.aurora_locus.hosted import Hosted
+from tests.aurora_locus.hosted_repository import Hosted
 
 PICTURE = b"a picture " * 300
 

@@ -8,7 +8,7 @@ from at_protocol.data.blob_ref import BlobRef
 from at_protocol.data.cid import Cid
 from aurora_locus.blobs.uploads import object_name, upload
 from groundwork.errors import NotFound
-from tests.aurora_locus.hosted import Hosted
+from tests.aurora_locus.hosted_repository import Hosted
 
 HOURS_AGO = 2 * 3600
 

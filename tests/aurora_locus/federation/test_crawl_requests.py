@@ -9,7 +9,7 @@ from aurora_locus.repository.repositories import Repositories
 from aurora_locus.sequencer.subscription import StreamSubscription
 from groundwork.clock import HOUR, MINUTE, HandClock, Instant
 from groundwork.errors import TooMany
-from tests.aurora_locus.hosted import Hosted
+from tests.aurora_locus.hosted_repository import Hosted
 
 ONE, OTHER = "https://one.example", "https://other.example"
 

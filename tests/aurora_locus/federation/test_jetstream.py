@@ -15,7 +15,7 @@ from aurora_locus.sequencer import queries
 from groundwork.clock import HOUR, MINUTE
 from tests.aurora_locus.conftest import MakeDeployment
 from tests.aurora_locus.deployment import SERVER, Deployment, Person
-from tests.aurora_locus.moderation.deciding import decide, record, take_down, write_note
+from tests.aurora_locus.moderation.decisions import decide, record, take_down, write_note
 
 NOTE, OTHER = "org.example.note", "org.example.other.note"
 

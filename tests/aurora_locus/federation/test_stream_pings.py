@@ -4,7 +4,7 @@ import pytest
 
 from groundwork.http import server
 from tests.aurora_locus.deployment import Deployment
-from tests.pings import is_dropped_when_it_is_silent, is_kept_while_it_answers
+from tests.websocket_pings import is_dropped_when_it_is_silent, is_kept_while_it_answers
 
 STREAMS = ("/xrpc/com.atproto.sync.subscribeRepos", "/xrpc/com.atproto.label.subscribeLabels", "/subscribe")
 

@@ -19,7 +19,7 @@ from tests.aurora_locus.oauth.apps import App, localhost_id
 from tests.browser.accessibility import complaints
 from tests.browser.browsers import PHONE, browser, chromium_of_file, covered_targets, sideways, small_targets
 from tests.databases import MakeDatabase
-from tests.parts import needs
+from tests.external_dependencies import needs
 
 __all__ = ["browser", "chromium_of_file"]
 

@@ -12,13 +12,13 @@ from aurora_locus.i18n.language import COOKIE
 from aurora_locus.site.branding import Branding
 from aurora_locus.site.frame import open_site
 from groundwork.i18n import pseudo
+from tests.aurora_locus.administration.operator_browser import at_work
 from tests.aurora_locus.administration.test_pages import PAGES
-from tests.aurora_locus.administration.working import at_work
 from tests.aurora_locus.deployment import SERVER, Deployment
 from tests.aurora_locus.mailbox import letters
 from tests.aurora_locus.oauth.apps import App, localhost_id
 from tests.aurora_locus.visitor import Visitor, visitor
-from tests.unmarked import bare, parsed, unmarked
+from tests.untranslated_text import bare, parsed, unmarked
 
 # Names of programs and protocols, which are not translated.
 _NAMES: Final = frozenset({"DID", "Android", "iPad", "iPhone", "Linux", "Mac", "Windows"})

@@ -18,7 +18,7 @@ from groundwork.clock import SECOND, HandClock
 from groundwork.database.transaction import Database
 from groundwork.errors import Conflict, InvalidInput, NotFound, Refused, Unavailable
 from tests.aurora_locus.blobs.uploading import has_file, refer, send
-from tests.aurora_locus.hosted import Hosted
+from tests.aurora_locus.hosted_repository import Hosted
 from tests.aurora_locus.maintenance.vaults import Place, fill, source_of, vault_in
 
 

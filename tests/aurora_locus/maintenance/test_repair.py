@@ -24,7 +24,7 @@ from groundwork.database.transaction import Database
 from groundwork.errors import NotFound
 from tests.aurora_locus.blobs.uploading import refer, send
 from tests.aurora_locus.conftest import assemble
-from tests.aurora_locus.hosted import NOTE, Hosted, messages
+from tests.aurora_locus.hosted_repository import NOTE, Hosted, messages
 from tests.aurora_locus.maintenance.vaults import fill
 
 

@@ -22,9 +22,9 @@ from groundwork.database.transaction import Database, Engine
 from groundwork.errors import Refused
 from groundwork.sealing import Sealer
 from tests.aurora_locus.blobs.uploading import refer, send
-from tests.aurora_locus.hosted import NOTE, Hosted, frames_after, messages
+from tests.aurora_locus.hosted_repository import NOTE, Hosted, frames_after, messages
 from tests.aurora_locus.maintenance.vaults import FRESH_KEY, Place, fill, source_of, target_of, vault_in
-from tests.buckets import MakeBucket
+from tests.s3_buckets import MakeBucket
 
 
 async def reopen(url: str, clock: HandClock, folder: Path) -> tuple[Database, Repositories]:

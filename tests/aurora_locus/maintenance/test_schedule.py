@@ -26,10 +26,10 @@ from groundwork.database.transaction import Database, Engine
 from groundwork.sealing import CannotUnseal, Sealer
 from groundwork.settings import Secret, SettingsRefused
 from groundwork.telemetry.metrics import Metrics
+from tests.added_migrations import Revise
 from tests.aurora_locus.blobs.uploading import refer, send
-from tests.aurora_locus.hosted import Hosted
+from tests.aurora_locus.hosted_repository import Hosted
 from tests.aurora_locus.maintenance.vaults import Place, fill, source_of, vault_in
-from tests.later_revisions import Revise
 
 LATER = "create table later (id text primary key)"
 

@@ -13,7 +13,7 @@ from groundwork.blobstore.contract import BlobStore
 from groundwork.blobstore.disk import DiskBlobStore
 from groundwork.blobstore.open_ import open_folder
 from tests.aurora_locus.blobs.uploading import refer, send
-from tests.aurora_locus.hosted import Hosted
+from tests.aurora_locus.hosted_repository import Hosted
 
 MASTER = bytes(range(32))
 # The key of the repositories under test (``conftest.assemble``), as the settings would contain it.

@@ -16,7 +16,7 @@ from groundwork.errors import InvalidInput
 from tests.aurora_locus.conftest import MakeDeployment
 from tests.aurora_locus.deployment import SERVER, Deployment, Person
 from tests.aurora_locus.mailbox import letters
-from tests.aurora_locus.moderation.deciding import STATUS, UPDATE, account, decide, record, write_note
+from tests.aurora_locus.moderation.decisions import STATUS, UPDATE, account, decide, record, write_note
 from tests.aurora_locus.moderation.operators import ADMIN, acts, key_of, moderation_service, service_token, who
 from tests.docs.tables import bare, section
 

@@ -8,7 +8,7 @@ from aurora_locus.moderation.roles import AuditContext, OperatorAction, Operator
 from aurora_locus.moderation.subject_actions import SubjectStatusRequest
 from groundwork.errors import Forbidden, InvalidInput, NotFound
 from tests.aurora_locus.deployment import Deployment
-from tests.aurora_locus.moderation.deciding import account, decide, take_down
+from tests.aurora_locus.moderation.decisions import account, decide, take_down
 from tests.aurora_locus.moderation.operators import ADMIN, acts, entries, whole_log
 
 MODERATOR = AuditContext(PdsOperator("mo", OperatorRole.MODERATOR), "because")

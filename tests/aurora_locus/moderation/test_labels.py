@@ -14,7 +14,7 @@ from aurora_locus.moderation.roles import AuditContext, OperatorRole, PdsOperato
 from groundwork.clock import DAY
 from groundwork.errors import InvalidInput
 from tests.aurora_locus.deployment import Deployment
-from tests.aurora_locus.moderation.deciding import write_note
+from tests.aurora_locus.moderation.decisions import write_note
 from tests.aurora_locus.moderation.operators import entries
 
 QUERY = "com.atproto.label.queryLabels"

@@ -5,7 +5,7 @@ import httpx
 from aurora_locus.browser_sessions.edge import PROOF_LASTS
 from groundwork.clock import SECOND
 from tests.aurora_locus.deployment import IDENTITY, SERVER, Deployment, Person
-from tests.aurora_locus.moderation.deciding import account, decide, take_down, write_note
+from tests.aurora_locus.moderation.decisions import account, decide, take_down, write_note
 from tests.aurora_locus.visitor import token_in, visitor
 
 

@@ -11,7 +11,7 @@ from aurora_locus.moderation.roles import AuditContext, OperatorRole, PdsOperato
 from aurora_locus.moderation.subject_actions import SubjectStatusRequest
 from groundwork.errors import Forbidden, InvalidInput, NotFound
 from tests.aurora_locus.deployment import Deployment, Person
-from tests.aurora_locus.moderation.deciding import account, record, take_down, write_note
+from tests.aurora_locus.moderation.decisions import account, record, take_down, write_note
 from tests.aurora_locus.moderation.operators import entries
 from tests.aurora_locus.moderation.test_leaving import sign_in
 

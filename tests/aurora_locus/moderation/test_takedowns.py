@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from tests.aurora_locus.deployment import SERVER, Deployment
-from tests.aurora_locus.moderation.deciding import (
+from tests.aurora_locus.moderation.decisions import (
     STATUS,
     UPDATE,
     account,

@@ -21,8 +21,8 @@ from at_protocol.syntax.did import Did
 from at_protocol.syntax.tid import from_microseconds
 from checks import reference
 from tests.aurora_locus.repository.importing import file_of_blocks
-from tests.odd_records import ODD, ODD_PATHS
-from tests.parts import is_here
+from tests.external_dependencies import is_here
+from tests.legacy_records import ODD, ODD_PATHS
 from tests.simulation.processes import Program, free_port
 from tests.simulation.reference_pds import ReferencePds
 

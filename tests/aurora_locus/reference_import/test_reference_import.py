@@ -36,9 +36,9 @@ from tests.aurora_locus.reference_import.conftest import (
     frames_since,
     openmeet,
 )
+from tests.external_dependencies import needs
 from tests.interop.conftest import json_lines, run
-from tests.odd_records import ODD, ODD_PATHS
-from tests.parts import needs
+from tests.legacy_records import ODD, ODD_PATHS
 from tests.simulation.processes import Program
 
 pytestmark = needs("reference")

@@ -22,7 +22,7 @@ from aurora_locus.repository.import_file import receive
 from aurora_locus.repository.model import Committed, HostingStatus
 from aurora_locus.repository.repositories import Repositories
 from groundwork.database.transaction import Database
-from tests.aurora_locus.hosted import NOTE, Hosted
+from tests.aurora_locus.hosted_repository import NOTE, Hosted
 from tests.worker_pool import WORKERS
 
 ELSEWHERE = K256PrivateKey.from_random(bytes(range(64)))

@@ -7,7 +7,7 @@ from aurora_locus.sequencer import retention
 from groundwork.clock import DAY, HOUR, SECOND, HandClock, Instant
 from groundwork.database.transaction import Database
 from tests.aurora_locus.blobs.uploading import has_file, refer, send
-from tests.aurora_locus.hosted import Hosted, frames_after, verify_log
+from tests.aurora_locus.hosted_repository import Hosted, frames_after, verify_log
 
 
 async def test_revisions_and_numbers_only_grow(ada: Hosted, db: Database, clock: HandClock):

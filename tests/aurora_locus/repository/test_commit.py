@@ -16,7 +16,7 @@ from aurora_locus.repository.repositories import Repositories
 from groundwork.clock import MINUTE, HandClock
 from groundwork.database.transaction import Database, Writer
 from groundwork.errors import Conflict, Failure, InvalidInput, NotFound, Refused
-from tests.aurora_locus.hosted import NOTE, Hosted, messages, verify_log
+from tests.aurora_locus.hosted_repository import NOTE, Hosted, messages, verify_log
 
 OTHER = Cid.for_cbor(b"other")
 

@@ -16,10 +16,10 @@ from groundwork.clock import SystemClock
 from groundwork.database.migrate import migrate
 from groundwork.database.open_ import open_database
 from tests.aurora_locus.conftest import assemble
-from tests.aurora_locus.hosted import Hosted, messages, verify_log
-from tests.aurora_locus.repository.crashing import PEOPLE
-from tests.parts import ROOT
-from tests.patience import PATIENCE_SECONDS
+from tests.aurora_locus.hosted_repository import Hosted, messages, verify_log
+from tests.aurora_locus.repository.writer_process import PEOPLE
+from tests.external_dependencies import ROOT
+from tests.timeouts import PATIENCE_SECONDS
 
 KILLS = 4
 
@@ -29,7 +29,7 @@ Acknowledged = dict[tuple[str, str], str | None]
 
 async def write_until_killed(folder: Path, seed: str, after: int) -> Acknowledged:
     """Kill the process after that many acknowledgements and return them."""
-    arguments = ("-m", "tests.aurora_locus.repository.crashing", str(folder), seed)
+    arguments = ("-m", "tests.aurora_locus.repository.writer_process", str(folder), seed)
     environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"}
     process = await asyncio.create_subprocess_exec(
         sys.executable, *arguments, stdout=asyncio.subprocess.PIPE, env=environment, cwd=ROOT

@@ -27,7 +27,7 @@ from aurora_locus.repository.repositories import Repositories
 from groundwork.clock import HOUR, HandClock
 from groundwork.database.transaction import Writer
 from groundwork.errors import Failure, InvalidInput, Refused, TooLarge
-from tests.aurora_locus.hosted import NOTE, Hosted, messages
+from tests.aurora_locus.hosted_repository import NOTE, Hosted, messages
 from tests.aurora_locus.repository.importing import (
     ELSEWHERE,
     bring,
@@ -38,7 +38,7 @@ from tests.aurora_locus.repository.importing import (
     require_consistent,
     stored_blocks,
 )
-from tests.parts import fixture_path, needs
+from tests.external_dependencies import fixture_path, needs
 
 __all__ = ["mover"]
 

@@ -12,9 +12,9 @@ from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.tid import from_microseconds
 from aurora_locus.maintenance.integrity import examine
 from aurora_locus.repository import hosting, reader
-from tests.aurora_locus.hosted import NOTE, Hosted
+from tests.aurora_locus.hosted_repository import NOTE, Hosted
 from tests.aurora_locus.repository.importing import bring, file_of_blocks, mover, require_consistent
-from tests.odd_records import ODD, ODD_PATHS, UNREADABLE
+from tests.legacy_records import ODD, ODD_PATHS, UNREADABLE
 
 __all__ = ["mover"]
 

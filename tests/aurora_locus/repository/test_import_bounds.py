@@ -18,7 +18,7 @@ from aurora_locus.repository import import_plan
 from aurora_locus.repository.import_plan import RepositorySnapshot, plan_import
 from groundwork.clock import HandClock
 from groundwork.errors import InvalidInput
-from tests.aurora_locus.hosted import NOTE, Hosted
+from tests.aurora_locus.hosted_repository import NOTE, Hosted
 from tests.aurora_locus.repository.importing import ELSEWHERE, bring, file_of_blocks, mover, require_consistent
 
 __all__ = ["mover"]

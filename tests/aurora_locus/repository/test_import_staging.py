@@ -21,7 +21,7 @@ from groundwork.clock import HOUR, MINUTE, HandClock
 from groundwork.database.transaction import Database, TransactionTooLong, Writer
 from groundwork.errors import TooLarge, Unavailable
 from tests.aurora_locus.conftest import assemble
-from tests.aurora_locus.hosted import NOTE, Hosted
+from tests.aurora_locus.hosted_repository import NOTE, Hosted
 from tests.aurora_locus.repository.importing import bring, file_of, mover, notes, require_consistent, stored_blocks
 
 __all__ = ["mover"]

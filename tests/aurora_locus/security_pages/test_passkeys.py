@@ -16,7 +16,7 @@ from tests.aurora_locus.deployment import Deployment, open_deployment
 from tests.aurora_locus.oauth.test_in_chromium import faults_of
 from tests.browser.browsers import PHONE, browser, chromium_of_file
 from tests.databases import MakeDatabase
-from tests.parts import needs
+from tests.external_dependencies import needs
 
 __all__ = ["browser", "chromium_of_file"]
 

@@ -18,8 +18,8 @@ from aurora_locus.sequencer.subscription import StreamError, follow, parse_curso
 from groundwork.clock import HOUR, HandClock, Instant
 from groundwork.database.transaction import Database, DatabaseUnavailable, Reader, Writer
 from tests.aurora_locus.conftest import assemble
-from tests.aurora_locus.hosted import Hosted, frames_after, messages
-from tests.patience import PATIENCE_SECONDS
+from tests.aurora_locus.hosted_repository import Hosted, frames_after, messages
+from tests.timeouts import PATIENCE_SECONDS
 
 
 class Subscriber:

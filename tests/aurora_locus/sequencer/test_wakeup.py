@@ -14,10 +14,10 @@ from aurora_locus.sequencer import wakeup
 from groundwork.clock import HOUR, HandClock
 from groundwork.database.transaction import Database
 from tests.aurora_locus.conftest import assemble
-from tests.aurora_locus.hosted import Hosted, frames_after
+from tests.aurora_locus.hosted_repository import Hosted, frames_after
 from tests.aurora_locus.maintenance.conftest import db, place, repositories
 from tests.aurora_locus.maintenance.vaults import Place
-from tests.patience import PATIENCE_SECONDS
+from tests.timeouts import PATIENCE_SECONDS
 
 __all__ = ["db", "place", "repositories"]
 

@@ -40,7 +40,7 @@ from groundwork.http.server import serving
 from groundwork.rate_limit.open_ import EMBEDDED, open_counters
 from groundwork.settings import Secret
 from groundwork.telemetry.metrics import Metrics
-from tests.aurora_locus.hosted import CATALOG, Hosted
+from tests.aurora_locus.hosted_repository import CATALOG, Hosted
 from tests.plain_http import NO_TLS
 from tests.worker_pool import POOL
 

@@ -11,10 +11,10 @@ from aurora_locus.blobs.uploads import object_name
 from groundwork.clock import HOUR, MINUTE, HandClock, Instant
 from groundwork.errors import NotFound
 from tests.aurora_locus.conftest import LIMITS
-from tests.aurora_locus.hosted import NOTE, Hosted
+from tests.aurora_locus.hosted_repository import NOTE, Hosted
 from tests.aurora_locus.xrpc.conftest import Client
 from tests.aurora_locus.xrpc.test_repo_methods import refused
-from tests.patience import PATIENCE_SECONDS
+from tests.timeouts import PATIENCE_SECONDS
 
 REPO = "com.atproto.repo"
 SYNC = "com.atproto.sync"

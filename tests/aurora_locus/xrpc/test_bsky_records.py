@@ -9,7 +9,7 @@ from at_protocol.data.cid import Cid
 from at_protocol.lexicon.document import RecordType
 from at_protocol.syntax.nsid import Nsid
 from aurora_locus.repository.prepare import ANY_KEY
-from tests.aurora_locus.hosted import CATALOG, Hosted
+from tests.aurora_locus.hosted_repository import CATALOG, Hosted
 from tests.aurora_locus.xrpc.conftest import Client
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)

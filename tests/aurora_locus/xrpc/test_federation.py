@@ -22,7 +22,7 @@ from groundwork.http.server import serving
 from tests.aurora_locus.conftest import MakeDeployment
 from tests.aurora_locus.deployment import Deployment
 from tests.aurora_locus.xrpc.test_repo_methods import refused
-from tests.patience import PATIENCE_SECONDS
+from tests.timeouts import PATIENCE_SECONDS
 
 SYNC = "com.atproto.sync"
 FEDERATED = {

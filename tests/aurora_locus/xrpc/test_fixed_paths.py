@@ -12,7 +12,7 @@ import pytest
 
 from tests.aurora_locus.conftest import MakeDeployment
 from tests.aurora_locus.deployment import IDENTITY, SERVER, Deployment
-from tests.patience import PATIENCE_SECONDS
+from tests.timeouts import PATIENCE_SECONDS
 
 sqlite_only = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 

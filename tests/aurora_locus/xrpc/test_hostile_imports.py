@@ -25,10 +25,10 @@ from groundwork.workers.limits import JobLimits
 from groundwork.workers.pool import PoolLimits
 from tests.aurora_locus.conftest import MakeDeployment
 from tests.aurora_locus.deployment import SERVER, Deployment, Person
-from tests.aurora_locus.repository.check_later import GO_ON, check_later
+from tests.aurora_locus.repository.delayed_check import GO_ON, check_later
 from tests.aurora_locus.repository.importing import file_of, notes
 from tests.aurora_locus.xrpc.test_import_repo import import_repo, repository, write
-from tests.patience import PATIENCE_SECONDS
+from tests.timeouts import PATIENCE_SECONDS
 
 on_sqlite = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 

@@ -22,7 +22,7 @@ from groundwork.http.reach import PUBLIC, AddressRefused
 from tests.at_network.peers import name_server
 from tests.aurora_locus.conftest import MakeDeployment
 from tests.aurora_locus.deployment import SERVER, Deployment, Person
-from tests.aurora_locus.strangers import Stranger, open_stranger
+from tests.aurora_locus.remote_service import Stranger, open_stranger
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 

@@ -8,7 +8,7 @@ import pytest
 
 from at_protocol.data import cbor, json_form
 from at_protocol.data.cid import Cid
-from tests.aurora_locus.hosted import NOTE, Hosted
+from tests.aurora_locus.hosted_repository import NOTE, Hosted
 from tests.aurora_locus.xrpc.conftest import Client
 
 REPO = "com.atproto.repo"

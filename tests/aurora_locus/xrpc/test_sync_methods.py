@@ -27,10 +27,10 @@ from groundwork.clock import HandClock
 from groundwork.database.transaction import Database
 from groundwork.http.server import serving
 from tests.aurora_locus.conftest import assemble
-from tests.aurora_locus.hosted import NOTE, Hosted
+from tests.aurora_locus.hosted_repository import NOTE, Hosted
 from tests.aurora_locus.xrpc.conftest import Client, application, open_host
 from tests.aurora_locus.xrpc.test_repo_methods import refused
-from tests.patience import PATIENCE_SECONDS
+from tests.timeouts import PATIENCE_SECONDS
 
 SYNC = "com.atproto.sync"
 STREAM = "/xrpc/com.atproto.sync.subscribeRepos"

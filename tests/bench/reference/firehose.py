@@ -7,10 +7,10 @@ from time import monotonic
 from typing import Any
 
 from tests.bench.figure import check
-from tests.bench.reference.wire import Answer, connect, in_turn
+from tests.bench.reference.minimal_http import Answer, connect, in_turn
 from tests.bench.reference.work import CONNECTIONS, Run, Scale, check_created, create
 from tests.bench.timing import percentile
-from tests.parts import ROOT
+from tests.external_dependencies import ROOT
 
 CROWDS = (1, 20, 100)
 _LARGEST_GROUP = 50

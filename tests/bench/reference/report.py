@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from checks import reference
 from tests.bench.figure import shown
 from tests.bench.reference.sides import Side
-from tests.parts import ROOT
+from tests.external_dependencies import ROOT
 
 DOCUMENT = ROOT / "docs/performance.md"
 _BEGIN, _END = "<!-- measured: begin -->", "<!-- measured: end -->"

@@ -8,8 +8,8 @@ from at_protocol.data import cbor
 from at_protocol.data.cid import Cid
 from at_protocol.repo import car
 from tests.bench.figure import check
+from tests.bench.reference.minimal_http import Answer, get, in_turn, post
 from tests.bench.reference.sides import Side
-from tests.bench.reference.wire import Answer, get, in_turn, post
 from tests.bench.timing import percentile
 
 POST = "app.bsky.feed.post"

@@ -11,8 +11,8 @@ from typing import Any, BinaryIO
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.buckets import MakeBucket
-from tests.patience import PATIENCE_SECONDS
+from tests.s3_buckets import MakeBucket
+from tests.timeouts import PATIENCE_SECONDS
 
 from groundwork.blobstore.contract import PIECE_BYTES, BlobStore, StoredBlob, check_key, put, try_writing
 from groundwork.blobstore.disk import DiskBlobStore, remove_left_behind

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.buckets import MakeBucket
+from tests.s3_buckets import MakeBucket
 
 from groundwork.blobstore.contract import BlobStore, StoredBlob, put
 from groundwork.blobstore.copying import CopyProgress, copy_missing, remove_copied

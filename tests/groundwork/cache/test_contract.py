@@ -5,7 +5,7 @@ import os
 import secrets
 
 import pytest
-from tests.parts import needs
+from tests.external_dependencies import needs
 
 from groundwork.cache.contract import Cache
 from groundwork.cache.in_process import InProcessCache

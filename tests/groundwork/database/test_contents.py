@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.added_migrations import Revise
 from tests.databases import drop_schemas
-from tests.later_revisions import Revise
 
 from groundwork import private_file
 from groundwork.clock import HandClock

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, Engine, event
 from tests.databases import drop_schemas
-from tests.parts import ROOT
+from tests.external_dependencies import ROOT
 
 from groundwork.clock import HandClock
 from groundwork.database import revision

@@ -3,7 +3,7 @@
 import asyncio
 
 import asyncpg
-from tests.patience import PATIENCE_SECONDS
+from tests.timeouts import PATIENCE_SECONDS
 
 from groundwork.database.notifications import listen
 

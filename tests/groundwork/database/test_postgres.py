@@ -5,7 +5,7 @@ import asyncio
 import asyncpg
 import pytest
 from tests.databases import MakeDatabase
-from tests.patience import PATIENCE_SECONDS
+from tests.timeouts import PATIENCE_SECONDS
 
 from groundwork.clock import HandClock
 from groundwork.database.open_ import open_database

@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine, Iterator
 
 import pytest
 from tests.databases import MakeDatabase
-from tests.parts import ROOT
+from tests.external_dependencies import ROOT
 
 from groundwork.clock import SystemClock
 from groundwork.database import sqlite_writer

@@ -4,7 +4,7 @@ import asyncio
 import json
 
 import pytest
-from tests.parts import needs
+from tests.external_dependencies import needs
 
 from checks import reference
 from groundwork.http.client_addresses import (

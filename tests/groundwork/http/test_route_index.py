@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, Router
 from starlette.types import ASGIApp
-from tests.properties import examples
+from tests.hypothesis_profiles import examples
 
 from groundwork.http.route_index import RouteIndex
 

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from starlette.types import Receive, Scope, Send
-from tests.patience import PATIENCE_SECONDS
+from tests.timeouts import PATIENCE_SECONDS
 
 from groundwork.http.server import HttpServer, serve
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 from tests.databases import MakeDatabase
-from tests.patience import PATIENCE_SECONDS
+from tests.timeouts import PATIENCE_SECONDS
 
 from groundwork.clock import MINUTE, SECOND, HandClock
 from groundwork.database.transaction import Database

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 from tests.databases import MakeDatabase
-from tests.parts import needs
+from tests.external_dependencies import needs
 
 from groundwork.clock import HandClock
 from groundwork.queue.contract import Queue

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from tests.patience import PATIENCE_SECONDS
+from tests.timeouts import PATIENCE_SECONDS
 
 from groundwork.clock import SECOND, HandClock
 from groundwork.queue.contract import Delivery, Message, Queue, QueueFull

@@ -2,7 +2,7 @@
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.properties import examples
+from tests.hypothesis_profiles import examples
 
 from groundwork.clock import Instant
 from groundwork.queue.contract import Delivery, Message

@@ -13,10 +13,10 @@ import aio_pika
 import pytest
 from aio_pika.abc import AbstractIncomingMessage, ExchangeType
 from aio_pika.exceptions import ChannelPreconditionFailed
+from tests.external_dependencies import needs
 from tests.groundwork.queue.conftest import BROKER
-from tests.parts import needs
-from tests.patience import PATIENCE_SECONDS
-from tests.system.tour.watching import eventually
+from tests.system.tour.polling import eventually
+from tests.timeouts import PATIENCE_SECONDS
 
 from groundwork.clock import SECOND, HandClock
 from groundwork.queue.contract import DeadLetter, Delivery, Message, QueueUnavailable

@@ -7,7 +7,7 @@ import secrets
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.parts import needs
+from tests.external_dependencies import needs
 
 from groundwork.clock import SECOND, HandClock, Instant
 from groundwork.errors import Refused, TooMany

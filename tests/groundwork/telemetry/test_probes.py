@@ -7,8 +7,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 from tests.databases import MakeDatabase
-from tests.patience import PATIENCE_SECONDS
 from tests.system.test_disk_full import small_disk
+from tests.timeouts import PATIENCE_SECONDS
 
 from groundwork.clock import SystemClock
 from groundwork.database import durable_write

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from tests.groundwork.workers import jobs
-from tests.patience import PATIENCE_SECONDS
+from tests.timeouts import PATIENCE_SECONDS
 
 from groundwork.errors import InvalidForm, TooMany, Unavailable
 from groundwork.telemetry.metrics import Metrics

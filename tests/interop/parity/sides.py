@@ -24,13 +24,13 @@ from groundwork.mail.contract import Sender
 from groundwork.mail.folder import FolderMailbox
 from groundwork.settings import Secret
 from tests.aurora_locus.deployment import ADMIN_PASSWORD, open_deployment
-from tests.aurora_locus.strangers import Stranger, open_stranger
+from tests.aurora_locus.remote_service import Stranger, open_stranger
 from tests.databases import SqliteFiles
 from tests.interop.parity.answers import Exchange, exchange
 from tests.passwords import hash_cheaply
-from tests.patience import PATIENCE_SECONDS
 from tests.simulation.processes import free_port
 from tests.simulation.reference_pds import ReferencePds
+from tests.timeouts import PATIENCE_SECONDS
 
 BYPASS_KEY = "a key with which nobody is counted"
 _SERVER = "com.atproto.server"

@@ -4,11 +4,11 @@ lists.
 
 import pytest
 
+from tests.external_dependencies import needs
 from tests.interop.parity.comparing import patterns
 from tests.interop.parity.conftest import Comparisons
 from tests.interop.parity.deliberate import DELIBERATE
 from tests.interop.parity.groups import GROUPS
-from tests.parts import needs
 
 pytestmark = needs("reference")
 

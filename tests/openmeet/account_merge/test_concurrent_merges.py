@@ -32,9 +32,9 @@ from openmeet.domain.users.queries import by_id
 from openmeet.network.ingestion.apply import apply
 from openmeet.network.records.message import RecordMessage
 from tests.databases import MakeDatabase
-from tests.openmeet.counting import Counting
 from tests.openmeet.ingestion.network import HERE, NAMES, deleted, did, rsvp
 from tests.openmeet.site_under_test import event_by, person, signed_in, site_on
+from tests.openmeet.statement_counter import Counting
 from tests.simulation.oracle import EVENT
 
 PDS = "https://pds.example"

@@ -19,11 +19,11 @@ from openmeet.domain.users import merge as reassigning
 from openmeet.domain.users.model import UserId
 from openmeet.outbox.kinds import JobKind
 from tests.databases import MakeDatabase
-from tests.openmeet.account_merge.every_row import Schema, insert, people_columns, row_for, schema_of
-from tests.openmeet.counting import Counting
+from tests.openmeet.account_merge.row_builder import Schema, insert, people_columns, row_for, schema_of
 from tests.openmeet.groups.people import details as group_details
 from tests.openmeet.ingestion.test_erasing import everything
 from tests.openmeet.site_under_test import event_by, person
+from tests.openmeet.statement_counter import Counting
 
 # Columns that are not reassigned, and why.
 OTHERWISE = {

@@ -14,7 +14,7 @@ from openmeet.domain.users import guests
 from openmeet.domain.users.model import Caller
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import CODE_KEY, Site, event_by, h1_of, person, sign_up, site_on
-from tests.shown import words_of
+from tests.visible_text import words_of
 
 
 @pytest.fixture

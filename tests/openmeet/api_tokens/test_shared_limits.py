@@ -11,8 +11,8 @@ from groundwork.database.transaction import Database
 from groundwork.rate_limit.open_ import open_counters
 from openmeet.web.api.authentication import ADDRESS_FACTOR
 from tests.databases import MakeDatabase
+from tests.external_dependencies import needs
 from tests.openmeet.site_under_test import Site, change_services, site_on
-from tests.parts import needs
 
 REDIS = os.environ.get("OPENMEET_TEST_REDIS", "redis://127.0.0.1:6379/0")
 

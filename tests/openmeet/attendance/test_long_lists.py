@@ -16,8 +16,8 @@ from openmeet.domain.attendance.model import SHOWN, AttendanceId, AttendanceStat
 from openmeet.domain.events.model import Event
 from openmeet.domain.search import event_lists
 from tests.databases import MakeDatabase
-from tests.openmeet.counting import Counting
 from tests.openmeet.site_under_test import event_by, person, site_on
+from tests.openmeet.statement_counter import Counting
 
 S = AttendanceStatus
 PAGE = 7

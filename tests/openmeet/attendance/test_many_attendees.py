@@ -19,9 +19,9 @@ from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox.kinds import JobKind
 from programs.outbox_dispatcher import AUDIENCES
 from tests.databases import MakeDatabase
-from tests.openmeet.counting import Counting
 from tests.openmeet.series.practice import kinds_received
 from tests.openmeet.site_under_test import details, event_by, person
+from tests.openmeet.statement_counter import Counting
 
 CROWD = 12
 CHANGED, CANCELLED = kinds.EVENT_CHANGED, kinds.EVENT_CANCELLED

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from openmeet.web.site.live_rooms import LiveRooms, LiveSource
 from openmeet.web.site.live_streams import LiveStream, RoomEvent, RowView
-from tests.patience import PATIENCE_SECONDS
+from tests.timeouts import PATIENCE_SECONDS
 
 
 def encode(event: RoomEvent, view: RowView) -> bytes:

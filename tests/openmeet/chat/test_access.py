@@ -12,11 +12,11 @@ from openmeet.domain.chat import rooms
 from openmeet.domain.chat.access import access, access_of_each
 from openmeet.domain.chat.model import Access, RoomKind, RoomSubject, SubjectKind
 from openmeet.domain.chat.rooms import RoomFilter, my_rooms
-from tests.openmeet.chat.talking import about, room_of
+from tests.hypothesis_profiles import examples
+from tests.openmeet.chat.rooms import about, room_of
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.series.practice import NOW, begin, dates
 from tests.openmeet.site_under_test import event_by, person
-from tests.properties import examples
 
 # Fewer on PostgreSQL, which plans each query again.
 STEPS = {"sqlite": 120, "postgresql": 60}

@@ -9,7 +9,7 @@ from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.chat import export, reactions
 from openmeet.domain.chat.model import MessageKind
 from openmeet.domain.chat.sanctions import SanctionKind, sanction
-from tests.openmeet.chat.talking import about, room_of, say
+from tests.openmeet.chat.rooms import about, room_of, say
 from tests.openmeet.site_under_test import event_by, person, signed_in, site_on
 
 

@@ -16,7 +16,7 @@ from openmeet.domain.chat.model import Access, MessageKind, RoomKind, RoomSubjec
 from openmeet.domain.chat.rooms import RoomTarget
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import Caller
-from tests.openmeet.chat.talking import about, room_of, say
+from tests.openmeet.chat.rooms import about, room_of, say
 from tests.openmeet.series.practice import NOW, begin, split
 from tests.openmeet.site_under_test import event_by, person, signed_in, site_on
 

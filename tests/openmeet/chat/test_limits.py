@@ -16,9 +16,9 @@ from openmeet.domain.chat.queries import MessageFilter, page_of_messages
 from openmeet.domain.chat.reactions import checked_emoji
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import Caller
-from tests.openmeet.chat.talking import about, room_of, say
-from tests.openmeet.counting import Counting
+from tests.openmeet.chat.rooms import about, room_of, say
 from tests.openmeet.site_under_test import api_session, event_by, person, signed_in, site_on
+from tests.openmeet.statement_counter import Counting
 
 FLOOD = 10_000
 EVENT = {

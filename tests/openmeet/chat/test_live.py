@@ -32,8 +32,8 @@ from openmeet.web.site.live_streams import LiveStream
 from tests.databases import MakeDatabase
 from tests.openmeet.chat.open_pages import OpenPage, encode
 from tests.openmeet.site_under_test import event_by, person, signed_in, site_on
-from tests.patience import PATIENCE_SECONDS
 from tests.plain_http import NO_TLS
+from tests.timeouts import PATIENCE_SECONDS
 
 # Each case cuts the stream six times.
 CASES = 4

@@ -25,7 +25,7 @@ from openmeet.domain.chat.model import NewMessage, Room
 from openmeet.domain.moderation.blocks import block
 from openmeet.domain.users.model import Caller
 from tests.databases import MakeDatabase
-from tests.openmeet.chat.talking import about, room_of
+from tests.openmeet.chat.rooms import about, room_of
 from tests.openmeet.site_under_test import event_by, person, site_on
 from tests.plain_http import NO_TLS
 

@@ -19,7 +19,7 @@ from openmeet.domain.chat.queries import MessageFilter, page_of_messages
 from openmeet.domain.chat.room_queries import by_id
 from openmeet.domain.chat.rooms import RoomSettings
 from openmeet.web.chat.view import message_view
-from tests.openmeet.chat.talking import about, room_of, say
+from tests.openmeet.chat.rooms import about, room_of, say
 from tests.openmeet.groups.people import group_by, member
 from tests.openmeet.site_under_test import event_by, person
 

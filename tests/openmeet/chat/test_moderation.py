@@ -14,7 +14,7 @@ from openmeet.domain.chat.access import access
 from openmeet.domain.chat.model import Access
 from openmeet.domain.chat.sanctions import SanctionKind
 from openmeet.domain.moderation.model import ReportReason
-from tests.openmeet.chat.talking import about, room_of, say
+from tests.openmeet.chat.rooms import about, room_of, say
 from tests.openmeet.site_under_test import event_by, person
 
 SEALER = Sealer([os.urandom(KEY_BYTES)])

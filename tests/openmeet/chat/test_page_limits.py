@@ -4,7 +4,7 @@ import pytest
 
 from groundwork.clock import SECOND
 from openmeet.domain.chat.queries import MessageFilter, page_of_messages
-from tests.openmeet.chat.talking import about, room_of
+from tests.openmeet.chat.rooms import about, room_of
 from tests.openmeet.site_under_test import event_by, inputs_of, person, signed_in, site_on
 
 

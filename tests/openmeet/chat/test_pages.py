@@ -20,7 +20,7 @@ from openmeet.domain.events.model import Event
 from openmeet.domain.moderation.model import ModeratedKind, Subject
 from openmeet.domain.safety import actions as safety
 from openmeet.domain.users.model import Caller
-from tests.openmeet.chat.talking import about, room_of, say
+from tests.openmeet.chat.rooms import about, room_of, say
 from tests.openmeet.site_under_test import Site, event_by, person, signed_in, site_on
 
 

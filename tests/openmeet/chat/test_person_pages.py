@@ -16,7 +16,7 @@ from openmeet.domain.groups import actions as memberships
 from openmeet.domain.groups import administration
 from openmeet.domain.groups.model import Group, GroupRole
 from openmeet.domain.users.model import Caller
-from tests.openmeet.chat.talking import about, room_of, say
+from tests.openmeet.chat.rooms import about, room_of, say
 from tests.openmeet.groups.people import group_by, member
 from tests.openmeet.series.practice import NOW, begin
 from tests.openmeet.site_under_test import Site, details, event_by, person, signed_in, site_on

@@ -26,7 +26,7 @@ from openmeet.domain.media.pictures import Size
 from openmeet.domain.moderation.model import ReportReason
 from openmeet.domain.users.model import Caller
 from openmeet.emails.notifications import chats
-from tests.openmeet.chat.talking import about, room_of, say
+from tests.openmeet.chat.rooms import about, room_of, say
 from tests.openmeet.site_under_test import CODE_KEY, Site, api_session, event_by, person, signed_in, site_on
 from tests.worker_pool import WORKERS
 

@@ -9,7 +9,7 @@ from openmeet.domain.chat import reactions, readers
 from openmeet.domain.chat.queries import MessageFilter, page_of_messages
 from openmeet.domain.chat.rooms import RoomFilter, my_rooms, sort_key
 from tests.databases import MakeDatabase
-from tests.openmeet.chat.talking import about, room_of, say
+from tests.openmeet.chat.rooms import about, room_of, say
 from tests.openmeet.site_under_test import event_by, person
 
 TABLES = "chat_rooms|chat_messages|chat_readers|chat_pins|chat_mentions|attendances|group_members|events"

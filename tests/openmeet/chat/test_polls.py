@@ -8,7 +8,7 @@ from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.chat import polls
 from openmeet.domain.chat.model import RoomKind, RoomSubject, SubjectKind
-from tests.openmeet.chat.talking import about, room_of
+from tests.openmeet.chat.rooms import about, room_of
 from tests.openmeet.series.practice import begin, dates, names
 from tests.openmeet.site_under_test import event_by, inputs_of, person, signed_in, site_on
 

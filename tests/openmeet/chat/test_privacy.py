@@ -6,9 +6,9 @@ from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.chat import people
-from tests.openmeet.chat.talking import about, room_of, say
-from tests.openmeet.counting import Counting
+from tests.openmeet.chat.rooms import about, room_of, say
 from tests.openmeet.site_under_test import api_session, event_by, person, site_on
+from tests.openmeet.statement_counter import Counting
 
 CROWD = 20_000
 EVENT = {

@@ -18,7 +18,7 @@ from openmeet.domain.series import actions as series_actions
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.sign_in.actions import open_session
 from openmeet.domain.sign_in.model import SessionTransport
-from tests.openmeet.chat.talking import room_of, say
+from tests.openmeet.chat.rooms import room_of, say
 from tests.openmeet.series.practice import NOW, begin, split
 from tests.openmeet.site_under_test import person, signed_in, site_on
 

@@ -9,7 +9,7 @@ from openmeet.domain.chat import readers, retention, room_queries, rooms
 from openmeet.domain.chat.model import HistoryMode, RoomRetention
 from openmeet.domain.chat.retention import forget_expired_messages
 from openmeet.domain.chat.rooms import RoomSettings, archive_ended
-from tests.openmeet.chat.talking import about, room_of, say
+from tests.openmeet.chat.rooms import about, room_of, say
 from tests.openmeet.site_under_test import event_by, person
 
 

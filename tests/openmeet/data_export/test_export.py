@@ -24,8 +24,8 @@ from openmeet.domain.groups.model import GroupDetails
 from openmeet.domain.legacy_import.run import import_legacy
 from openmeet.domain.personal_data.model import PersonExport
 from openmeet.domain.personal_data.tables import ALL_TABLES
+from tests.added_migrations import Revise
 from tests.databases import MakeDatabase, drop_schemas
-from tests.later_revisions import Revise
 from tests.openmeet.legacy_import.legacy_site import legacy_site
 from tests.openmeet.legacy_import.test_run import SOURCE, plan_of, quiet
 from tests.openmeet.site_under_test import event_by, person, sign_up, site_on

@@ -30,7 +30,7 @@ from openmeet.domain.users import guests
 from openmeet.domain.users.model import Caller
 from openmeet.emails.notifications.content import notification_lines
 from openmeet.outbox.kinds import JobKind
-from tests.openmeet.chat.talking import about, room_of, say
+from tests.openmeet.chat.rooms import about, room_of, say
 from tests.openmeet.emails.conftest import html_of, link_to, links_of, text_of
 from tests.openmeet.site_under_test import CODE_KEY, event_by, person
 

@@ -17,7 +17,7 @@ from openmeet.domain.sign_in import actions as sign_in
 from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users import guests
 from openmeet.domain.users.model import Caller
-from tests.openmeet.chat.talking import about, room_of
+from tests.openmeet.chat.rooms import about, room_of
 from tests.openmeet.emails.conftest import link_to, text_of
 from tests.openmeet.emails.test_chat import lines, mails, say_and_notify, tells
 from tests.openmeet.site_under_test import event_by, person

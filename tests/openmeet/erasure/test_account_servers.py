@@ -38,7 +38,7 @@ from openmeet.outbox.emails import DueEmail
 from openmeet.outbox.kinds import JobKind
 from tests.databases import MakeDatabase, SqliteFiles
 from tests.openmeet.deployment import Deployment, open_deployment
-from tests.openmeet.erasure.erasing import erasing_in
+from tests.openmeet.erasure.erasure_context import erasing_in
 from tests.openmeet.publishing.test_groups import deliver_publications, found, records, switch_flag
 
 GRACE = 14 * DAY

@@ -41,7 +41,7 @@ from openmeet.domain.users.model import Caller, UserKind
 from openmeet.network.ingestion import person_erasure
 from openmeet.network.ingestion.person_erasure import take_due
 from tests.databases import MakeDatabase
-from tests.openmeet.erasure.erasing import erasing_in
+from tests.openmeet.erasure.erasure_context import erasing_in
 from tests.openmeet.ingestion.test_erasing import everything
 from tests.openmeet.series.practice import NOW, begin, weekly
 from tests.openmeet.site_under_test import event_by, person

@@ -28,7 +28,7 @@ from openmeet.domain.users import queries as users
 from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion.person_erasure import take_due
 from tests.databases import SqliteFiles
-from tests.openmeet.erasure.erasing import erasing_in
+from tests.openmeet.erasure.erasure_context import erasing_in
 from tests.openmeet.ingestion.test_erasing import everything
 from tests.openmeet.site_under_test import event_by, person
 

@@ -19,7 +19,7 @@ from openmeet.domain.users import queries as users
 from openmeet.network.ingestion.person_erasure import erase
 from openmeet.outbox.kinds import JobKind
 from tests.databases import MakeDatabase
-from tests.openmeet.erasure.erasing import erasing_in
+from tests.openmeet.erasure.erasure_context import erasing_in
 from tests.openmeet.site_under_test import event_by, person
 
 NUMBER = 1500

@@ -23,8 +23,8 @@ from openmeet.domain.users.model import Caller, UserId
 from openmeet.network.ingestion.person_erasure import take_due
 from openmeet.outbox.kinds import JobKind
 from tests.databases import MakeDatabase
-from tests.openmeet.chat.talking import about, room_of, say
-from tests.openmeet.erasure.erasing import erasing_in
+from tests.openmeet.chat.rooms import about, room_of, say
+from tests.openmeet.erasure.erasure_context import erasing_in
 from tests.openmeet.ingestion.test_erasing import everything
 from tests.openmeet.site_under_test import event_by, person
 

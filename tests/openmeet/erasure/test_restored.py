@@ -18,7 +18,7 @@ from openmeet.domain.users.model import UserId
 from openmeet.network.ingestion import person_erasure
 from openmeet.network.ingestion.person_erasure import ErasureReplay, note_merges
 from tests.databases import MakeDatabase
-from tests.openmeet.erasure.erasing import erasing_in
+from tests.openmeet.erasure.erasure_context import erasing_in
 from tests.openmeet.site_under_test import event_by, person
 
 GRACE = 14 * DAY

@@ -25,7 +25,7 @@ from openmeet.domain.series import queries as series_queries
 from openmeet.domain.users import guests
 from openmeet.network.ingestion import dead_letters
 from tests.databases import MakeDatabase
-from tests.openmeet.chat.talking import about, room_of, say
+from tests.openmeet.chat.rooms import about, room_of, say
 from tests.openmeet.ingestion.test_erasing import everything
 from tests.openmeet.series.practice import weekly
 from tests.openmeet.site_under_test import event_by, person

@@ -21,7 +21,7 @@ from openmeet.domain.identities import actions as identities
 from openmeet.domain.sign_in.actions import ask_for_code
 from openmeet.network.ingestion.person_erasure import take_due
 from tests.databases import MakeDatabase
-from tests.openmeet.erasure.erasing import erasing_in
+from tests.openmeet.erasure.erasure_context import erasing_in
 from tests.openmeet.erasure.test_deletion import asks
 from tests.openmeet.ingestion.test_erasing import everything
 from tests.openmeet.series.practice import NOW, begin

@@ -22,7 +22,7 @@ from openmeet.domain.users.erasure_requests import ErasureStage
 from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion.person_erasure import erase, take_due
 from tests.databases import MakeDatabase
-from tests.openmeet.erasure.erasing import erasing_in
+from tests.openmeet.erasure.erasure_context import erasing_in
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.ingestion.test_erasing import everything
 from tests.openmeet.site_under_test import event_by, person

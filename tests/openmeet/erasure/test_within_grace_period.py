@@ -18,7 +18,7 @@ from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion.person_erasure import take_due
 from tests.databases import MakeDatabase
-from tests.openmeet.erasure.erasing import erasing_in
+from tests.openmeet.erasure.erasure_context import erasing_in
 from tests.openmeet.series.practice import NOW, begin, dates, go
 from tests.openmeet.site_under_test import event_by, person
 

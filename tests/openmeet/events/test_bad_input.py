@@ -15,8 +15,8 @@ from openmeet.domain.events.rules import Submission
 from openmeet.domain.events.submissions import FIELDS, pack, unpack, values_of_event
 from openmeet.domain.events.values import Audience, Mode, Visibility
 from openmeet.i18n.markdown import html_of
+from tests.hypothesis_profiles import examples
 from tests.openmeet.site_under_test import inputs_of, sign_up, site_on
-from tests.properties import examples
 
 NASTY = st.sampled_from(
     [

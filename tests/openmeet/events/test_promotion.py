@@ -15,7 +15,7 @@ from openmeet.domain.events.values import Visibility
 from openmeet.domain.events.visibility import is_public
 from openmeet.domain.groups.model import GroupId, GroupVisibility, PromotionLevel
 from openmeet.network.records.event_writer import publishable, write_event
-from tests.openmeet.events.events_of_nobody import an_event
+from tests.openmeet.events.sample_event import an_event
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.site_under_test import details, person
 

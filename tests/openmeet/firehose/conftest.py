@@ -23,8 +23,8 @@ from openmeet.network.firehose.metrics import counting
 from openmeet.network.firehose.sources import interests_of
 from openmeet.network.firehose.verification import Verifier
 from tests.databases import MakeDatabase
+from tests.external_dependencies import fixture_path, is_here, is_required
 from tests.openmeet.deployment import deployment
-from tests.parts import fixture_path, is_here, is_required
 from tests.simulation.directory import Directory
 from tests.simulation.relay import read_frames
 

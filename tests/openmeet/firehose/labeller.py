@@ -15,8 +15,8 @@ from at_protocol.sync import frames
 from at_protocol.sync.labels import LABEL_KEY, LABELER_SERVICE, LABELER_TYPE, LABELS_FRAME, signed_bytes, unsigned_label
 from at_protocol.syntax.did import Did
 from openmeet.network.firehose.labelers import LabelerContext, follow_labeler
-from tests.openmeet.firehose.one_path import answering
-from tests.patience import PATIENCE_SECONDS
+from tests.openmeet.firehose.single_path_server import answering
+from tests.timeouts import PATIENCE_SECONDS
 
 
 @dataclass

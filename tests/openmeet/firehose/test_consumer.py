@@ -16,10 +16,10 @@ from openmeet.network.firehose.consumer import follow_source
 from openmeet.network.firehose.cursors import SourceState
 from openmeet.network.firehose.repo_stream import MAX_JUMP
 from openmeet.network.records.message import Hint, HintKind, decode
+from tests.external_dependencies import needs
 from tests.openmeet.firehose.conftest import TENANT, Bench, captured_documents, captured_frames, sequences
-from tests.parts import needs
-from tests.patience import PATIENCE_SECONDS
 from tests.simulation.relay import Relay
+from tests.timeouts import PATIENCE_SECONDS
 
 pytestmark = needs("fixtures")
 

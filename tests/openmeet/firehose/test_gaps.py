@@ -10,11 +10,11 @@ from openmeet.network.firehose import cursors
 from openmeet.network.firehose.consumer import follow_source
 from openmeet.network.firehose.repo_stream import MAX_JUMP
 from openmeet.network.records.message import Hint, HintKind, decode
+from tests.external_dependencies import needs
 from tests.openmeet.firehose.conftest import Bench, captured_documents, captured_frames, sequences
 from tests.openmeet.firehose.test_consumer import everybody, numbered
-from tests.parts import needs
-from tests.patience import PATIENCE_SECONDS
 from tests.simulation.relay import Relay
+from tests.timeouts import PATIENCE_SECONDS
 
 pytestmark = needs("fixtures")
 

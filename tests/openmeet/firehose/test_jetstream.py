@@ -26,11 +26,11 @@ from openmeet.network.firehose.sources import load
 from openmeet.network.records.collections import EVENT
 from openmeet.network.records.message import Hint, HintKind, RecordMessage, decode
 from openmeet.outbox.kinds import JobKind
+from tests.external_dependencies import fixture_path, needs
 from tests.openmeet.deployment import Deployment
 from tests.openmeet.firehose.conftest import Bench
-from tests.openmeet.firehose.one_path import answering
-from tests.parts import fixture_path, needs
-from tests.patience import PATIENCE_SECONDS
+from tests.openmeet.firehose.single_path_server import answering
+from tests.timeouts import PATIENCE_SECONDS
 
 CAPTURED = "data/firehose/relay-2026-07-04-a.jetstream.jsonl"
 WAYS = ("plain", "deflated", "zstd")

@@ -43,10 +43,10 @@ from tests.openmeet.events.test_actions import URI
 from tests.openmeet.firehose.labeller import Labeller, cursor_of, document_of, heard, heard_to, serving
 from tests.openmeet.moderation.test_visibility import exists, from_network
 from tests.openmeet.site_under_test import event_by, person
-from tests.patience import PATIENCE_SECONDS
 from tests.simulation.directory import Directory
 from tests.simulation.processes import free_port
-from tests.system.tour.watching import eventually
+from tests.system.tour.polling import eventually
+from tests.timeouts import PATIENCE_SECONDS
 
 DID = URI.split("/")[2]
 LABELLER = Did("did:plc:llllllllllllllllllllllll")

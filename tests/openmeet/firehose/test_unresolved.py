@@ -18,11 +18,11 @@ from openmeet.network.firehose import cursors, lookups, unresolved
 from openmeet.network.firehose.consumer import follow_source
 from openmeet.network.firehose.unresolved import FIRST_RETRY, RetryContext, UnresolvedAuthors, retry_due
 from openmeet.network.records.message import Hint, HintKind, decode
+from tests.external_dependencies import needs
 from tests.openmeet.firehose.conftest import Bench, captured_documents, captured_frames, sequences
-from tests.openmeet.firehose.one_path import answering
-from tests.parts import needs
-from tests.patience import PATIENCE_SECONDS
+from tests.openmeet.firehose.single_path_server import answering
 from tests.simulation.relay import Relay
+from tests.timeouts import PATIENCE_SECONDS
 
 pytestmark = needs("fixtures")
 

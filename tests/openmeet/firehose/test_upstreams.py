@@ -12,10 +12,10 @@ from groundwork.clock import MINUTE
 from openmeet.network.firehose import cursors
 from openmeet.network.firehose.consumer import run
 from openmeet.network.firehose.sources import Upstream, authority, upstreams
+from tests.external_dependencies import needs
 from tests.openmeet.firehose.conftest import Bench, captured_documents, captured_frames, sequences
-from tests.parts import needs
-from tests.patience import PATIENCE_SECONDS
 from tests.simulation.relay import Relay
+from tests.timeouts import PATIENCE_SECONDS
 
 
 def test_a_pds_is_read_from_the_beginning_and_a_relay_from_now():

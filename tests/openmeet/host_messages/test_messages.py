@@ -27,7 +27,7 @@ from openmeet.emails.notifications.email import notification_composer
 from openmeet.emails.render import EmailContext
 from openmeet.outbox.emails import DueEmail
 from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, api_session, event_by, inputs_of, person, sign_up, site_on
-from tests.shown import words_of
+from tests.visible_text import words_of
 
 TEXT = "Please use the back door.\nBring a torch."
 

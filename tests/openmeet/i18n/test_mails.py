@@ -45,9 +45,9 @@ from openmeet.outbox.emails import OutgoingEmail, email_handler
 from openmeet.outbox.kinds import JobKind
 from tests.databases import MakeDatabase
 from tests.openmeet.groups.people import group_by
-from tests.openmeet.privacy.every_mail import OCCASIONS
+from tests.openmeet.privacy.email_occasions import OCCASIONS
 from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, event_by, person, site_on
-from tests.unmarked import bare, unmarked
+from tests.untranslated_text import bare, unmarked
 
 # What people wrote in the test data: names, titles, places and messages.
 _CONTENT: Final = re.compile(

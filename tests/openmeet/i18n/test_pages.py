@@ -6,12 +6,12 @@ from typing import Final
 from groundwork.i18n import pseudo
 from openmeet.web.site.layout import environment
 from tests.databases import MakeDatabase
-from tests.openmeet.identities.strangers import publishing_to_nobody
-from tests.openmeet.privacy.looking import UNLIMITED, addresses, looking_as, places
+from tests.openmeet.identities.offline_clients import publishing_to_nobody
 from tests.openmeet.privacy.planted import HOST, MEMBER, NOBODY
-from tests.openmeet.privacy.planting import plant
+from tests.openmeet.privacy.secret_fixtures import plant
+from tests.openmeet.privacy.site_crawler import UNLIMITED, addresses, looking_as, places
 from tests.openmeet.site_under_test import site_on
-from tests.unmarked import bare, parsed, unmarked
+from tests.untranslated_text import bare, parsed, unmarked
 
 # Names, titles and texts in the test data, and names of languages in their own language.
 _CONTENT: Final = re.compile(

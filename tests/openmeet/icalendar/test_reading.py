@@ -16,8 +16,8 @@ from openmeet.domain.icalendar.read import read_calendars
 from openmeet.domain.imports.calendar_file import parse_calendar
 from openmeet.recurrence.pattern import parse_date
 from openmeet.recurrence.wall_time import instant_of, local_of
-from tests.parts import fixture_path, needs
-from tests.properties import examples
+from tests.external_dependencies import fixture_path, needs
+from tests.hypothesis_profiles import examples
 
 FOLDER = fixture_path("data/ics")
 EXPECTED: dict[str, Any] = (

@@ -19,7 +19,7 @@ from openmeet.domain.icalendar.of_event import vevent_of
 from openmeet.domain.icalendar.write import write_calendar
 from openmeet.domain.imports.calendar_file import parse_calendar
 from openmeet.domain.users.model import UserId
-from tests.properties import examples
+from tests.hypothesis_profiles import examples
 
 NOW = Instant(1_800_000_000_000_000)
 HOST = "openmeet.test"

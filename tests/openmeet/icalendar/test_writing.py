@@ -21,7 +21,7 @@ from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import Pattern, pattern
 from openmeet.recurrence.rule import parse_rule
 from openmeet.recurrence.wall_time import instant_of
-from tests.properties import examples
+from tests.hypothesis_profiles import examples
 
 NOW = Instant(1_795_000_000_000_000)
 ZONES = (

@@ -22,9 +22,9 @@ from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.repositories.credentials_cache import CachedCredentials
 from openmeet.network.repositories.reasons import RepositoryReason
 from tests.databases import MakeDatabase
-from tests.openmeet.identities.strangers import network_of_nobody
+from tests.external_dependencies import needs
+from tests.openmeet.identities.offline_clients import network_of_nobody
 from tests.openmeet.ingestion.network import did
-from tests.parts import needs
 
 PDS = "https://pds.example"
 REDIS = os.environ.get("OPENMEET_TEST_REDIS", "redis://127.0.0.1:6379/0")

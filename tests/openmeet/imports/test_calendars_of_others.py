@@ -28,8 +28,8 @@ from openmeet.domain.users.model import Caller
 from openmeet.recurrence.wall_time import instant_of
 from openmeet.web.series.feeds import calendar_of
 from tests.databases import MakeDatabase
+from tests.external_dependencies import FIXTURES
 from tests.openmeet.site_under_test import person
-from tests.parts import FIXTURES
 from tests.worker_pool import WORKERS
 
 HOST = "openmeet.test"

@@ -12,7 +12,7 @@ from groundwork.workers.pool import PoolLimits, WorkerPool
 from tests.databases import MakeDatabase
 from tests.groundwork.workers import jobs
 from tests.openmeet.site_under_test import api_session, h1_of, sign_up, site_on
-from tests.patience import PATIENCE_SECONDS
+from tests.timeouts import PATIENCE_SECONDS
 
 BOMB = "BEGIN:VCALENDAR\r\n" + "BEGIN:VEVENT\r\nDTSTART:20261101T100000Z\r\nRRULE:FREQ=DAILY\r\nEND:VEVENT\r\n" * 12_000
 

@@ -22,7 +22,7 @@ from openmeet.domain.users.model import Caller
 from openmeet.emails.import_invitation import invitation_composer
 from openmeet.outbox.emails import DueEmail
 from tests.databases import MakeDatabase
-from tests.openmeet.imports.test_understanding import LUMA
+from tests.openmeet.imports.test_parsing import LUMA
 from tests.openmeet.site_under_test import CODE_KEY, Site, api_session, details, h1_of, person, sign_up, site_on
 from tests.worker_pool import WORKERS
 

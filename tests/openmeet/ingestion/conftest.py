@@ -7,7 +7,7 @@ import pytest
 from groundwork.database.transaction import Database
 from tests.databases import MakeDatabase
 from tests.openmeet.deployment import deployment
-from tests.openmeet.ingestion.poison import heal_all
+from tests.openmeet.ingestion.poison_messages import heal_all
 
 __all__ = ["db", "deployment"]
 

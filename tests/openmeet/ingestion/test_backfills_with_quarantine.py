@@ -22,7 +22,7 @@ from openmeet.outbox.kinds import JobKind
 from tests.databases import MakeDatabase, SqliteFiles
 from tests.openmeet.deployment import Deployment, open_deployment
 from tests.openmeet.ingestion.network import key_of, rsvp
-from tests.openmeet.ingestion.poison import aside, heal, keys_aside, poison
+from tests.openmeet.ingestion.poison_messages import aside, heal, keys_aside, poison
 from tests.openmeet.ingestion.view import take, view_of
 
 KEYS = ("a", "b", "c")

@@ -17,11 +17,11 @@ from openmeet.network.ingestion.parsed_messages import IngestResult
 from openmeet.network.records.message import RecordMessage
 from openmeet.outbox.kinds import JobKind
 from tests.databases import MakeDatabase
-from tests.openmeet.counting import Counting
 from tests.openmeet.ingestion.network import HERE, deleted, did, event, event_value, message, rev, rsvp, rsvp_value
 from tests.openmeet.ingestion.test_seats import PLACES, URI, full_house
 from tests.openmeet.ingestion.view import take
 from tests.openmeet.site_under_test import details, person
+from tests.openmeet.statement_counter import Counting
 from tests.simulation.oracle import EVENT, RSVP, Change
 
 # The first five have signed in to this site, one of them with two DIDs. The others are known only by DID.

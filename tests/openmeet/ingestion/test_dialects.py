@@ -14,8 +14,8 @@ from openmeet.network.records.collections import CALENDAR
 from openmeet.network.records.inspect import LocatedRecord, find_records
 from openmeet.network.records.message import RecordOperation
 from openmeet.network.records.seen import RecordState
+from tests.external_dependencies import fixture_path, needs
 from tests.openmeet.ingestion.network import HERE, did, rev
-from tests.parts import fixture_path, needs
 
 pytestmark = needs("fixtures")
 

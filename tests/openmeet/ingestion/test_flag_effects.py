@@ -14,9 +14,9 @@ from openmeet.feature_flags.flags import Flag
 from openmeet.network.ingestion.apply import apply
 from openmeet.network.ingestion.flag_effects import switch
 from tests.databases import MakeDatabase
-from tests.openmeet.counting import Counting
 from tests.openmeet.ingestion.network import HERE, did, event
 from tests.openmeet.series.practice import NOW, weekly
+from tests.openmeet.statement_counter import Counting
 
 STRANGER = did(90)
 QUEUED = {

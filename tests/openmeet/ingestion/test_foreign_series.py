@@ -24,9 +24,9 @@ from openmeet.network.ingestion.remote_series import claimed_dates_handler
 from openmeet.network.records.collections import SERIES, SERIES_LINK_KEY
 from openmeet.network.records.message import RecordMessage
 from openmeet.outbox.kinds import JobKind
-from tests.openmeet.counting import Counting
 from tests.openmeet.ingestion.network import HERE, deleted, did, event, message, rev
 from tests.openmeet.ingestion.view import take
+from tests.openmeet.statement_counter import Counting
 from tests.simulation.oracle import EVENT, Change
 
 URI = f"at://{did(1)}/{SERIES}/weekly"

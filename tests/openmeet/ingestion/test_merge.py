@@ -19,7 +19,7 @@ from openmeet.network.ingestion.three_way_merge import (
     encode_edits,
     ends_too_early,
 )
-from tests.properties import examples
+from tests.hypothesis_profiles import examples
 
 BASE = NetworkEvent(
     name="Tea",

@@ -16,7 +16,7 @@ from openmeet.network.ingestion.quarantine import FailedStep, RecordFailure, sto
 from openmeet.network.records.collections import CONCERNING, SERIES
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import HERE, deleted, did, event, rev, rsvp
-from tests.openmeet.ingestion.poison import REFER, REFUSE, aside, heal, keys_aside, poison, read
+from tests.openmeet.ingestion.poison_messages import REFER, REFUSE, aside, heal, keys_aside, poison, read
 from tests.openmeet.ingestion.test_foreign_series import series
 from tests.openmeet.ingestion.view import take, view_of
 from tests.simulation.oracle import EVENT, RSVP

@@ -20,7 +20,7 @@ from openmeet.network.records.seen import RecordState
 from openmeet.outbox.kinds import JobKind
 from tests.openmeet.deployment import Deployment
 from tests.openmeet.ingestion.network import did, event, key_of, rsvp
-from tests.openmeet.ingestion.poison import aside, heal, keys_aside, poison
+from tests.openmeet.ingestion.poison_messages import aside, heal, keys_aside, poison
 from tests.openmeet.ingestion.test_backfills_with_quarantine import cleo, deployment, write
 from tests.openmeet.ingestion.view import take, view_of
 

@@ -22,9 +22,9 @@ from openmeet.network.ingestion import fetch, identity_refresh, intake
 from openmeet.network.records.collections import EVENT, RSVP
 from openmeet.network.sync_dependencies import SyncDependencies
 from openmeet.outbox.kinds import JobKind
+from tests.external_dependencies import needs
 from tests.openmeet.publishing.test_two_servers import TwoServers, servers
 from tests.openmeet.site_under_test import change_services, site_on
-from tests.parts import needs
 from tests.plain_http import NO_TLS
 
 __all__ = ["servers"]

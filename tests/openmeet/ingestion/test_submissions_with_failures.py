@@ -11,7 +11,7 @@ from openmeet.network.records.collections import CALENDAR
 from openmeet.network.records.message import RecordOperation
 from openmeet.outbox.kinds import JobKind
 from tests.openmeet.ingestion.network import HERE, did, event_value, rev, rsvp
-from tests.openmeet.ingestion.poison import aside, heal, poison
+from tests.openmeet.ingestion.poison_messages import aside, heal, poison
 from tests.openmeet.ingestion.test_waiting_answers import known, published, status
 from tests.openmeet.ingestion.view import take, view_of
 from tests.simulation.oracle import EVENT

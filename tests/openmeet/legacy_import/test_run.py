@@ -30,7 +30,7 @@ from openmeet.domain.users.model import Caller
 from openmeet.domain.users.queries import by_email
 from openmeet.network.ingestion.person_erasure import take_due
 from tests.databases import MakeDatabase, drop_schemas
-from tests.openmeet.erasure.erasing import erasing_in
+from tests.openmeet.erasure.erasure_context import erasing_in
 from tests.openmeet.legacy_import.legacy_site import LegacySite, date_of, event, legacy_site, load, weekly
 
 FIRST = datetime.fromisoformat("2025-03-04T18:00")

@@ -12,9 +12,9 @@ from groundwork.sealing import KEY_BYTES, Sealer
 from openmeet.matrix.bridge import Bridge
 from openmeet.matrix.calls import Homeserver, open_client
 from tests.databases import MakeDatabase
+from tests.external_dependencies import is_here
 from tests.openmeet.matrix.homeserver import Synapse
 from tests.openmeet.matrix.mirrored import MirroredTown, mirrored_town
-from tests.parts import is_here
 
 SEALER = Sealer([b"k" * KEY_BYTES])
 _numbers = itertools.count(1)

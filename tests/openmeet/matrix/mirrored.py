@@ -26,11 +26,11 @@ from openmeet.matrix.call_jobs import call_handler, person_handler
 from openmeet.matrix.delivery import room_handler
 from openmeet.matrix.reader import read_once
 from openmeet.outbox.kinds import JobKind
-from tests.openmeet.chat.talking import about, room_of, say
+from tests.external_dependencies import ROOT
+from tests.openmeet.chat.rooms import about, room_of, say
 from tests.openmeet.matrix.homeserver import SERVER_NAME, MatrixAccount, Synapse
 from tests.openmeet.sign_in.test_refreshing_processes import line_of
 from tests.openmeet.site_under_test import event_by, person
-from tests.parts import ROOT
 
 
 @dataclass

@@ -10,10 +10,10 @@ from openmeet.domain.chat.model import NewMessage
 from openmeet.domain.events.model import Event
 from openmeet.matrix.adoption import AdoptionOutcome, AdoptionReport, adopt
 from openmeet.matrix.calls import MatrixUser
+from tests.external_dependencies import needs
 from tests.openmeet.matrix.homeserver import MatrixAccount, Synapse
 from tests.openmeet.matrix.mirrored import MirroredTown
 from tests.openmeet.site_under_test import event_by
-from tests.parts import needs
 
 pytestmark = [pytest.mark.anyio, needs("synapse")]
 

@@ -19,9 +19,9 @@ from openmeet.domain.chat.sanctions import Sanction, SanctionKind
 from openmeet.domain.users.model import Caller
 from openmeet.matrix.delivery import deliver_room
 from openmeet.matrix.registration import open_homeserver
+from tests.external_dependencies import needs
 from tests.openmeet.matrix.homeserver import SERVER_NAME, MatrixAccount, Synapse
 from tests.openmeet.matrix.mirrored import MirroredTown
-from tests.parts import needs
 
 pytestmark = [pytest.mark.anyio, needs("synapse")]
 

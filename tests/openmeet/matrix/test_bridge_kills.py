@@ -13,11 +13,11 @@ from groundwork.database.open_ import open_database
 from openmeet.matrix.bridge import Bridge
 from openmeet.matrix.calls import Homeserver
 from tests.databases import PATIENT, sqlite_url
+from tests.external_dependencies import needs
 from tests.openmeet.matrix.conftest import SEALER
 from tests.openmeet.matrix.homeserver import Synapse
 from tests.openmeet.matrix.mirrored import MirroredTown, mirrored_town, running
 from tests.openmeet.sign_in.test_refreshing_processes import line_of
-from tests.parts import needs
 
 pytestmark = [pytest.mark.anyio, needs("synapse")]
 

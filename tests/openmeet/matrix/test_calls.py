@@ -7,8 +7,8 @@ import pytest
 from groundwork.errors import RemoteFailed
 from openmeet.matrix.calls import Homeserver, MatrixUser, events_of
 from openmeet.matrix.names import keeper, room_alias
+from tests.external_dependencies import needs
 from tests.openmeet.matrix.homeserver import Synapse
-from tests.parts import needs
 
 pytestmark = [pytest.mark.anyio, needs("synapse")]
 

@@ -6,8 +6,8 @@ from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.chat import mirror_wakes, mirroring
 from openmeet.domain.chat.log import wake_mirror
 from openmeet.domain.chat.mirroring import MatrixConsent, MirrorState
+from tests.external_dependencies import needs
 from tests.openmeet.matrix.mirrored import MirroredTown
-from tests.parts import needs
 
 pytestmark = [pytest.mark.anyio, needs("synapse")]
 

@@ -20,13 +20,13 @@ from openmeet.domain.chat.notify import chat_news_handler
 from openmeet.domain.chat.people import members
 from openmeet.domain.chat.rooms import RoomSettings
 from openmeet.outbox.kinds import JobKind
-from tests.openmeet.chat.talking import about, room_of
+from tests.external_dependencies import needs
+from tests.openmeet.chat.rooms import about, room_of
 from tests.openmeet.matrix.conftest import SEALER
 from tests.openmeet.matrix.homeserver import SERVER_NAME, MatrixAccount, Synapse
 from tests.openmeet.matrix.mirrored import MirroredTown
 from tests.openmeet.matrix.test_bans import act, banned_by, compared, ghost_of, in_the_room
 from tests.openmeet.site_under_test import event_by, person
-from tests.parts import needs
 
 pytestmark = [pytest.mark.anyio, needs("synapse")]
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from groundwork.http.client import HttpClient
+from tests.external_dependencies import needs
 from tests.openmeet.matrix import many_rooms
 from tests.openmeet.matrix.bridge_process import RunningClock
 from tests.openmeet.matrix.many_rooms import Scale
-from tests.parts import needs
 
 pytestmark = [pytest.mark.anyio, needs("synapse")]
 

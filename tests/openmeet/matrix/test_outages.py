@@ -9,10 +9,10 @@ from groundwork.clock import HandClock
 from groundwork.http.client import HttpClient
 from openmeet.matrix.reader import read_once
 from tests.databases import MakeDatabase
+from tests.external_dependencies import needs
 from tests.openmeet.matrix import outages
 from tests.openmeet.matrix.homeserver import MatrixAccount, Synapse
 from tests.openmeet.matrix.mirrored import MirroredTown
-from tests.parts import needs
 
 pytestmark = [pytest.mark.anyio, needs("synapse")]
 

@@ -19,9 +19,9 @@ from openmeet.domain.users.model import Caller
 from openmeet.matrix import content
 from openmeet.matrix import pictures as bridge_pictures
 from openmeet.matrix.calls import MatrixUser
+from tests.external_dependencies import needs
 from tests.openmeet.matrix.homeserver import MatrixAccount, Synapse
 from tests.openmeet.matrix.mirrored import MirroredTown
-from tests.parts import needs
 from tests.worker_pool import POOL, WORKERS
 
 pytestmark = [pytest.mark.anyio, needs("synapse")]

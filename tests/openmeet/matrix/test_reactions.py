@@ -7,11 +7,11 @@ import pytest
 
 from openmeet.domain.chat import reactions
 from openmeet.domain.chat.mirroring import MatrixConsent
+from tests.external_dependencies import needs
 from tests.openmeet.matrix.homeserver import MatrixAccount, Synapse
 from tests.openmeet.matrix.mirrored import MirroredTown
 from tests.openmeet.matrix.test_bans import ghost_of, in_the_room
 from tests.openmeet.matrix.test_guests import as_guest
-from tests.parts import needs
 
 pytestmark = [pytest.mark.anyio, needs("synapse")]
 

@@ -14,10 +14,10 @@ from openmeet.domain.chat.mirroring import MatrixConsent
 from openmeet.domain.chat.queries import MessageFilter, page_of_messages
 from openmeet.domain.chat.rooms import RoomSettings
 from openmeet.matrix import reader
+from tests.external_dependencies import needs
 from tests.openmeet.matrix.conftest import SEALER
 from tests.openmeet.matrix.homeserver import MatrixAccount, Synapse
 from tests.openmeet.matrix.mirrored import MirroredTown
-from tests.parts import needs
 
 pytestmark = [pytest.mark.anyio, needs("synapse")]
 

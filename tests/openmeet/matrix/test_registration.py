@@ -13,8 +13,8 @@ from groundwork.settings import Secret
 from openmeet.matrix.calls import Homeserver
 from openmeet.matrix.registration import find_problem, read_token, write_registration
 from programs.cli import main
+from tests.external_dependencies import needs
 from tests.openmeet.matrix.homeserver import SERVER_NAME, Synapse
-from tests.parts import needs
 from tests.simulation.processes import free_port
 
 

@@ -17,10 +17,10 @@ from openmeet.domain.chat.retention import forget_expired_messages
 from openmeet.domain.chat.rooms import RoomSettings
 from openmeet.domain.moderation import actions as moderation
 from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisibility
+from tests.external_dependencies import needs
 from tests.openmeet.matrix.homeserver import MatrixAccount, Synapse
 from tests.openmeet.matrix.mirrored import MirroredTown
 from tests.openmeet.matrix.test_bans import compared, ghost_of, in_the_room
-from tests.parts import needs
 
 pytestmark = [pytest.mark.anyio, needs("synapse")]
 

@@ -12,7 +12,7 @@ from openmeet.domain.chat import mirroring
 from openmeet.domain.chat.message_queries import by_ids
 from openmeet.domain.chat.mirroring import MatrixConsent
 from openmeet.domain.chat.queries import shown
-from tests.openmeet.chat.talking import about, room_of
+from tests.openmeet.chat.rooms import about, room_of
 from tests.openmeet.site_under_test import event_by, person, signed_in, site_on
 
 

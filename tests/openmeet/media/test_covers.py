@@ -17,8 +17,8 @@ from openmeet.domain.covers.social_card import CARD_HEIGHT, CARD_WIDTH, CardFact
 from openmeet.domain.events.actions import delete
 from openmeet.domain.events.vocabulary import Category
 from tests.databases import MakeDatabase
+from tests.hypothesis_profiles import examples
 from tests.openmeet.site_under_test import event_by, person, site_on
-from tests.properties import examples
 
 _ELEMENTS = {"svg", "g", "rect", "circle", "ellipse", "path"}
 

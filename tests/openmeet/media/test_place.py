@@ -11,7 +11,7 @@ from groundwork.settings import Secret
 from openmeet.domain.media.pictures import open_pictures
 from openmeet.settings import Settings
 from openmeet.settings_checks import contradictions
-from tests.buckets import MakeBucket
+from tests.s3_buckets import MakeBucket
 
 
 async def test_the_default_store_is_a_folder(tmp_path: Path) -> None:

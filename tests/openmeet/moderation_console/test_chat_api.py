@@ -4,7 +4,7 @@ from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.chat import objections, queries, sanctions
 from openmeet.domain.moderation.model import ReportReason
-from tests.openmeet.chat.talking import about, room_of, say
+from tests.openmeet.chat.rooms import about, room_of, say
 from tests.openmeet.site_under_test import api_session, event_by, person, site_on
 
 

@@ -8,7 +8,7 @@ from openmeet.domain.moderation.model import ModeratedKind, ModerationPolicy, Re
 from openmeet.domain.users.model import Caller
 from openmeet.domain.users.queries import by_email
 from tests.openmeet.site_under_test import api_session, event_by, person, sign_up, site_on
-from tests.shown import words_of
+from tests.visible_text import words_of
 
 PAGES = ("", "/waiting", "/hidden", "/log", "/rules")
 

@@ -21,7 +21,7 @@ from openmeet.settings_checks import contradictions
 from tests.databases import MakeDatabase
 from tests.openmeet.places.geocoder_server import NOMINATIM, STREET, VENUE, GeocoderServer, geocoder_server
 from tests.openmeet.site_under_test import Site, change_services, event_by, inputs_of, person, signed_in, site_on
-from tests.openmeet.web.test_finding import put_at
+from tests.openmeet.web.test_search import put_at
 
 CREDIT = "© OpenStreetMap contributors"
 AGENT = "OpenMeet/1 (https://events.example; us@events.example)"

@@ -19,7 +19,7 @@ from openmeet.web.search import map_drawing
 from openmeet.web.search.map_drawing import DESK, PHONE, MapEvent, MapView
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import Site, change_services, event_by, person, site_on
-from tests.openmeet.web.test_finding import BERLIN, POTSDAM, put_at
+from tests.openmeet.web.test_search import BERLIN, POTSDAM, put_at
 
 FIJI, SAMOA = (-17.8, 178.0), (-13.8, -172.1)
 

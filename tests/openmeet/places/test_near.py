@@ -8,7 +8,7 @@ import pytest
 
 from openmeet.domain.places.gazetteer import Gazetteer
 from tests.openmeet.site_under_test import Site, api_session, change_services, event_by, person, site_on
-from tests.openmeet.web.test_finding import BERLIN, POTSDAM, put_at
+from tests.openmeet.web.test_search import BERLIN, POTSDAM, put_at
 
 
 @pytest.fixture

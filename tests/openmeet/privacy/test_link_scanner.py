@@ -26,10 +26,10 @@ from openmeet.emails.render import EmailContext
 from openmeet.outbox.emails import Composer, DueEmail, OutgoingEmail, email_handler
 from openmeet.outbox.kinds import JobKind
 from programs.outbox_dispatcher import sender
-from tests.openmeet.every_row import every_row
-from tests.openmeet.privacy.every_mail import OCCASIONS
+from tests.openmeet.database_snapshot import every_row
+from tests.openmeet.privacy.email_occasions import OCCASIONS
 from tests.openmeet.privacy.planted import HOST
-from tests.openmeet.privacy.planting import plant
+from tests.openmeet.privacy.secret_fixtures import plant
 from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, Site, details, site_on
 
 FROM = Sender("Town Events", EmailAddress("events@town.net"), EmailAddress("host@town.net"))

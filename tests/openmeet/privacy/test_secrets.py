@@ -17,11 +17,11 @@ from groundwork.blobstore.open_ import open_folder
 from groundwork.settings import Secret
 from groundwork.telemetry.logs import configure
 from tests.databases import MakeDatabase
-from tests.openmeet.identities.strangers import publishing_to_nobody
-from tests.openmeet.privacy.looking import UNLIMITED, look_everywhere, search, try_everything
+from tests.openmeet.identities.offline_clients import publishing_to_nobody
+from tests.openmeet.privacy.hidden_content import keep_away, withhold
 from tests.openmeet.privacy.planted import FORMER, HOST, MEMBER, NOBODY, STRANGER, Viewer
-from tests.openmeet.privacy.planting import plant
-from tests.openmeet.privacy.withholding import keep_away, withhold
+from tests.openmeet.privacy.secret_fixtures import plant
+from tests.openmeet.privacy.site_crawler import UNLIMITED, look_everywhere, search, try_everything
 from tests.openmeet.site_under_test import Site, site_on
 
 

@@ -29,7 +29,7 @@ from openmeet.web.webhooks.payloads import webhook_view
 from programs.outbox_dispatcher import sender
 from tests.openmeet.deployment import deployment
 from tests.openmeet.privacy.planted import FORMER, GUEST, HOST, MEMBER, STRANGER, Planted
-from tests.openmeet.privacy.planting import plant
+from tests.openmeet.privacy.secret_fixtures import plant
 from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, Site, details, site_on
 
 __all__ = ["deployment"]

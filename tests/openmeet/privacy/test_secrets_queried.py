@@ -3,14 +3,14 @@
 import pytest
 
 from openmeet.domain.users.model import Caller
-from tests.openmeet.identities.strangers import publishing_to_nobody
-from tests.openmeet.privacy.looking import UNLIMITED, look_everywhere
+from tests.openmeet.identities.offline_clients import publishing_to_nobody
+from tests.openmeet.privacy.hidden_content import keep_away, withhold
+from tests.openmeet.privacy.lexicon_queries import answer_everything, ask_everything, put_records
 from tests.openmeet.privacy.planted import FORMER, HOST, MEMBER, NOBODY, STRANGER, Viewer
-from tests.openmeet.privacy.planting import plant
-from tests.openmeet.privacy.questions import answer_everything, ask_everything, put_records
-from tests.openmeet.privacy.withholding import keep_away, withhold
+from tests.openmeet.privacy.secret_fixtures import plant
+from tests.openmeet.privacy.site_crawler import UNLIMITED, look_everywhere
 from tests.openmeet.site_under_test import site_on
-from tests.openmeet.xrpc.asking import People
+from tests.openmeet.xrpc.query_client import People
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from openmeet.recurrence.wall_time import local_of
 from tests.databases import MakeDatabase
 from tests.openmeet.series.practice import dates, weekly
 from tests.openmeet.site_under_test import Site, api_session, details, event_by, inputs_of, sign_up, site_on
-from tests.shown import words_of
+from tests.visible_text import words_of
 
 COMING = {"starts": "2026-07-04T18:00", "ends": "2026-07-04T20:00"}
 

@@ -24,7 +24,7 @@ from openmeet.network.records.message import RecordMessage, decode
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationKind, PublicationState, retry_now
 from tests.openmeet.deployment import Deployment
-from tests.openmeet.publishing.test_lent_accounts import host_beside
+from tests.openmeet.publishing.test_co_host_edits import host_beside
 from tests.openmeet.publishing.test_owners import hand_over
 
 

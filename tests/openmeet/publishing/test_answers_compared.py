@@ -20,9 +20,9 @@ from openmeet.network.records.collections import EVENT, RSVP
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.databases import MakeDatabase
-from tests.openmeet.counting import Counting
 from tests.openmeet.deployment import Deployment
 from tests.openmeet.ingestion.network import HERE, did, event, rsvp, rsvp_value
+from tests.openmeet.statement_counter import Counting
 
 
 async def test_a_record_that_vanished_without_a_commit_is_found(deployment: Deployment):

@@ -34,7 +34,7 @@ from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationKind, PublicationState, retry_now
 from tests.databases import MakeDatabase
 from tests.openmeet.deployment import Deployment, details, open_deployment, records_listed
-from tests.openmeet.publishing.test_lent_accounts import host_beside
+from tests.openmeet.publishing.test_co_host_edits import host_beside
 from tests.openmeet.publishing.test_owners import hand_over
 
 WORDS = ("going", "interested", "notgoing")

@@ -16,8 +16,8 @@ from openmeet.network.repositories.sign_in import sign_in_with_password
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.outbox.reasons import RecordStatus
 from tests.openmeet.deployment import Deployment
-from tests.openmeet.publishing.test_edits_kept_here import revise, shown, tea_of_another_app
 from tests.openmeet.publishing.test_publishing_choices import change_preferences
+from tests.openmeet.publishing.test_unpublished_edits import revise, shown, tea_of_another_app
 from tests.openmeet.publishing.test_withdrawals import agree, delete, edit, records, run_until_idle, withdraw
 
 

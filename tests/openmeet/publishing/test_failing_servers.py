@@ -23,8 +23,8 @@ from openmeet.outbox.publications import PublicationKind, PublicationState
 from openmeet.outbox.reasons import PublicationReason
 from tests.databases import MakeDatabase
 from tests.openmeet.deployment import Deployment, open_deployment
-from tests.patience import PATIENCE_SECONDS
 from tests.simulation.proxy import LossyProxy, never, passes
+from tests.timeouts import PATIENCE_SECONDS
 
 EVENTS_OF_EACH = 12
 

@@ -39,8 +39,8 @@ from tests.openmeet.publishing.test_late_echoes import (
     write_something,
 )
 from tests.openmeet.publishing.test_withdrawals import delete, edit, records, run_until_idle
-from tests.patience import PATIENCE_SECONDS
 from tests.simulation.proxy import never
+from tests.timeouts import PATIENCE_SECONDS
 
 UNLISTED = {"visibility": "unlisted"}
 

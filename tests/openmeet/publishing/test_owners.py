@@ -15,8 +15,8 @@ from openmeet.domain.users.model import Caller
 from openmeet.network.records.collections import EVENT, RSVP, SUCCESSION_KEY
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.deployment import Deployment, details
+from tests.openmeet.publishing.test_co_host_edits import host_beside
 from tests.openmeet.publishing.test_groups import deliver_publications, records
-from tests.openmeet.publishing.test_lent_accounts import host_beside
 
 
 async def hosted(deployment: Deployment, author: Caller, beside: Caller) -> tuple[Event, str]:

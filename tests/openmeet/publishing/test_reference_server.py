@@ -20,9 +20,9 @@ from openmeet.outbox import publication_status
 from openmeet.outbox.publication_status import PublicationStatus
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.browser.browsers import chromium
-from tests.openmeet.far import Far, allow, far
+from tests.external_dependencies import needs
+from tests.openmeet.remote_pds import Far, allow, far
 from tests.openmeet.site_under_test import details
-from tests.parts import needs
 
 __all__ = ["far"]
 

@@ -26,6 +26,7 @@ from openmeet.network.records.message import RecordMessage
 from openmeet.outbox.publication_leases import Publication
 from openmeet.outbox.publications import PublicationKind
 from tests.openmeet.deployment import Deployment
+from tests.openmeet.publishing.test_co_host_edits import host_beside
 from tests.openmeet.publishing.test_groups import (
     deliver_publications,
     event_in,
@@ -36,9 +37,8 @@ from tests.openmeet.publishing.test_groups import (
     switch_flag,
 )
 from tests.openmeet.publishing.test_groups import now as group_now
-from tests.openmeet.publishing.test_lent_accounts import host_beside
 from tests.openmeet.publishing.test_owners import events_here, hand_over, now
-from tests.patience import PATIENCE_SECONDS
+from tests.timeouts import PATIENCE_SECONDS
 
 KINDS = pytest.mark.parametrize("kind", ["a person's", "its group's"])
 

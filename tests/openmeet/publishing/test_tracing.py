@@ -14,8 +14,8 @@ from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.outbox import publications
 from openmeet.outbox.publications import PublicationKind
+from tests.external_dependencies import needs
 from tests.openmeet.deployment import Deployment
-from tests.parts import needs
 
 
 async def test_an_answer_can_be_followed_from_click_to_ingestion(deployment: Deployment):

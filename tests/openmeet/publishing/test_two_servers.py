@@ -37,10 +37,10 @@ from openmeet.network.repositories.sign_in import sign_in_with_password
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationKind
 from tests.databases import SqliteFiles
+from tests.external_dependencies import ROOT, needs
 from tests.openmeet.deployment import Deployment, Fixed, heard_until, open_deployment, records_listed
 from tests.openmeet.publishing.test_groups import deliver_publications, found, let_in, now, show, switch_flag
 from tests.openmeet.sign_in.test_refreshing_processes import line_of, tell
-from tests.parts import ROOT, needs
 from tests.simulation.reference_pds import ReferencePds
 
 pytestmark = needs("reference")

@@ -16,7 +16,7 @@ from openmeet.domain.events.values import Mode, Venue
 from openmeet.network.records.collections import EVENT, ORIGIN_KEY
 from openmeet.network.records.event_reader import read_event
 from openmeet.network.records.event_writer import Publishable, encode_record, is_up_to_date, ours_as_read, write_event
-from tests.parts import fixture_path, needs
+from tests.external_dependencies import fixture_path, needs
 
 NOW = Instant(parse_datetime("2026-11-20T08:00:00Z"))
 

@@ -6,7 +6,7 @@ import pytest
 from groundwork.clock import Instant
 from groundwork.errors import InvalidInput
 from openmeet.network.records.inspect import InspectedRecord, inspect_file, lines_of
-from tests.parts import fixture_path, needs
+from tests.external_dependencies import fixture_path, needs
 
 NOW = Instant(1_795_000_000_000_000)
 

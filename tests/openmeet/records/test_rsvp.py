@@ -15,7 +15,7 @@ from openmeet.domain.identities.publication_consent import DeclinedAs, Publicati
 from openmeet.network.records.collections import RSVP
 from openmeet.network.records.reader import Unmappable
 from openmeet.network.records.rsvp import NoStatusToken, read_rsvp, record_key_for, status_token, write_rsvp
-from tests.parts import fixture_path, needs
+from tests.external_dependencies import fixture_path, needs
 
 WISHES = [PublicationConsent(declined_as=no, waiting_as=waiting) for no in DeclinedAs for waiting in WaitingAs]
 NOW = Instant(parse_datetime("2026-11-20T08:00:00Z"))

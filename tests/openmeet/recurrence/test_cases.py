@@ -14,7 +14,7 @@ from openmeet.recurrence.errors import RuleRefused
 from openmeet.recurrence.pattern import Pattern, parse_date, pattern
 from openmeet.recurrence.rule import parse_rule
 from openmeet.recurrence.wall_time import instant_of, local_of
-from tests.parts import fixture_path, needs
+from tests.external_dependencies import fixture_path, needs
 
 FILE = fixture_path("data/recurrence/cases.json")
 CASES: list[dict[str, Any]] = json.loads(FILE.read_text())["cases"] if FILE.is_file() else []

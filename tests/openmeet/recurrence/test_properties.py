@@ -16,7 +16,7 @@ from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import DAYS, parse_rule
 from openmeet.recurrence.structured import from_json, to_json
 from openmeet.recurrence.wall_time import instant_of
-from tests.properties import examples
+from tests.hypothesis_profiles import examples
 
 FIRST = date(2024, 1, 1)
 LAST = date(2028, 12, 31)

@@ -12,7 +12,7 @@ from openmeet.recurrence.pattern import Pattern, pattern
 from openmeet.recurrence.rule import parse_rule
 from openmeet.recurrence.split import split
 from openmeet.recurrence.wall_time import instant_of
-from tests.properties import examples
+from tests.hypothesis_profiles import examples
 
 RULES = (
     "FREQ=DAILY",

@@ -13,7 +13,7 @@ from openmeet.domain.saved_searches.matching import SearchFacts
 from openmeet.domain.search import query, search
 from openmeet.domain.search.search import SearchQuery
 from tests.databases import MakeDatabase
-from tests.openmeet.web.test_finding_like_a_model import some_events, some_question
+from tests.openmeet.web.test_search_model import some_events, some_question
 
 QUESTIONS = 60
 

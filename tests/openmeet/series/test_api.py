@@ -8,7 +8,7 @@ from groundwork.clock import DAY
 from groundwork.database.transaction import transaction_is_open
 from openmeet.domain.series.model import PublishPolicy
 from openmeet.recurrence import expansion
-from tests.openmeet.series.by_api import FIRST, PRACTICE, SECOND, THIRD, ask, dates, make, notification_count
+from tests.openmeet.series.api_client import FIRST, PRACTICE, SECOND, THIRD, ask, dates, make, notification_count
 
 
 async def test_a_created_series_is_read_back(client, ana):

@@ -14,8 +14,8 @@ from openmeet.domain.series import actions, date_queries
 from openmeet.domain.series.plan import moved, plan_all
 from openmeet.emails.notifications.content import notification_lines
 from openmeet.web.series import present
-from tests.openmeet.series.by_api import SECOND, ask, make
-from tests.openmeet.series.by_api import dates as dates_by_api
+from tests.openmeet.series.api_client import SECOND, ask, make
+from tests.openmeet.series.api_client import dates as dates_by_api
 from tests.openmeet.series.practice import begin, dates, go, locked
 from tests.openmeet.series.test_notifications import mails
 from tests.openmeet.site_under_test import person

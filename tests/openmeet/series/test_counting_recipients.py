@@ -28,9 +28,9 @@ from openmeet.domain.series.plan import EditPlan, OccurrenceChange, moved, plan_
 from openmeet.domain.users import actions as users
 from openmeet.domain.users import guests
 from openmeet.domain.users.model import Caller, UserId
-from tests.openmeet.counting import Counting
 from tests.openmeet.series.practice import begin, dates, locked
 from tests.openmeet.site_under_test import person
+from tests.openmeet.statement_counter import Counting
 
 T = TypeVar("T")
 

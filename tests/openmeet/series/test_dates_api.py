@@ -5,7 +5,7 @@ the outcome.
 import pytest
 
 from groundwork.clock import DAY
-from tests.openmeet.series.by_api import FIRST, SECOND, THIRD, ask, dates, make, notification_count, stored_at
+from tests.openmeet.series.api_client import FIRST, SECOND, THIRD, ask, dates, make, notification_count, stored_at
 from tests.openmeet.site_under_test import api_session
 
 

@@ -28,6 +28,7 @@ from openmeet.network.records.extension import named_series
 from openmeet.network.records.message import RecordMessage
 from openmeet.outbox.kinds import JobKind
 from tests.databases import MakeDatabase
+from tests.external_dependencies import fixture_path, needs
 from tests.openmeet.ingestion.network import deleted, did, event, message, rev
 from tests.openmeet.ingestion.test_foreign_series import URI, on
 from tests.openmeet.ingestion.test_foreign_series import date as named_date
@@ -35,7 +36,6 @@ from tests.openmeet.ingestion.test_foreign_series import series as series_record
 from tests.openmeet.series.test_detecting import WEEKLY, db, places, records, take, weekly
 from tests.openmeet.series.test_detection import dates_of
 from tests.openmeet.site_under_test import person, signed_in, site_on
-from tests.parts import fixture_path, needs
 from tests.simulation.oracle import EVENT, Change
 
 __all__ = ["db", "on"]

@@ -14,7 +14,7 @@ from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.rule import parse_rule
 from openmeet.recurrence.wall_time import instant_of
-from tests.parts import fixture_path, needs
+from tests.external_dependencies import fixture_path, needs
 
 BERLIN = "Europe/Berlin"
 RULES = (

@@ -30,7 +30,7 @@ from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
 from tests.databases import PATIENT
 from tests.openmeet.series.conftest import Fresh
-from tests.openmeet.series.histories import OnDatabases, run_histories
+from tests.openmeet.series.random_histories import OnDatabases, run_histories
 from tests.openmeet.site_under_test import edited, person
 
 # 2026-11-20 12:00 UTC and the Tuesday after it, computed without our code.

@@ -20,8 +20,8 @@ from openmeet.domain.series.model import Series, SeriesId
 from openmeet.recurrence import expansion
 from tests.databases import PATIENT
 from tests.openmeet.series.conftest import Fresh
-from tests.openmeet.series.histories import OnDatabases, run_histories
 from tests.openmeet.series.practice import NOW, begin, move, names, split
+from tests.openmeet.series.random_histories import OnDatabases, run_histories
 
 NUMBERS = st.integers(0, 30)
 

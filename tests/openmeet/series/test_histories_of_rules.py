@@ -31,10 +31,10 @@ from openmeet.domain.series.plan import plan_all, plan_following
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
 from tests.databases import PATIENT
-from tests.openmeet.series import plain_repetition
+from tests.openmeet.series import reference_recurrence
 from tests.openmeet.series.conftest import Fresh
-from tests.openmeet.series.histories import OnDatabases, run_histories
-from tests.openmeet.series.plain_repetition import Meeting, Shape, after_new_rule
+from tests.openmeet.series.random_histories import OnDatabases, run_histories
+from tests.openmeet.series.reference_recurrence import Meeting, Shape, after_new_rule
 from tests.openmeet.site_under_test import details, edited, person
 
 # 2026-11-20 12:00 UTC, computed without our code. Dates of the next sixty days are stored at once.
@@ -308,7 +308,7 @@ def test_random_histories_of_rules_match_the_model(fresh: Fresh, engine: Engine)
 
 
 def test_the_plain_model_imports_none_of_our_code() -> None:
-    tree = ast.parse(Path(plain_repetition.__file__).read_text(encoding="utf-8"))
+    tree = ast.parse(Path(reference_recurrence.__file__).read_text(encoding="utf-8"))
     modules = {one.module for one in ast.walk(tree) if isinstance(one, ast.ImportFrom)}
     modules |= {name.name for one in ast.walk(tree) if isinstance(one, ast.Import) for name in one.names}
     assert {module.split(".")[0] for module in modules if module} <= sys.stdlib_module_names

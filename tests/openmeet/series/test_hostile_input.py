@@ -7,9 +7,9 @@ import pytest
 from groundwork.clock import MINUTE
 from groundwork.workers.limits import JobLimits
 from groundwork.workers.pool import PoolLimits, WorkerPool
-from tests.openmeet.every_row import every_row
+from tests.openmeet.database_snapshot import every_row
 from tests.openmeet.site_under_test import api_session, sign_up, site_on
-from tests.patience import PATIENCE_SECONDS
+from tests.timeouts import PATIENCE_SECONDS
 
 PRACTICE = {
     "title": "Practice",

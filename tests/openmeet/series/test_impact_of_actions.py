@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.openmeet.series.by_api import FIRST, SECOND, THIRD, ask, dates, make, notification_count
+from tests.openmeet.series.api_client import FIRST, SECOND, THIRD, ask, dates, make, notification_count
 from tests.openmeet.site_under_test import sign_up
 
 ACTS = {

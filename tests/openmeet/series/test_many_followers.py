@@ -25,7 +25,6 @@ from openmeet.domain.series.plan import plan_all
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox.kinds import JobKind
 from programs.outbox_dispatcher import AUDIENCES
-from tests.openmeet.counting import Counting
 from tests.openmeet.series.practice import (
     begin,
     dates,
@@ -40,6 +39,7 @@ from tests.openmeet.series.practice import (
     status_of,
 )
 from tests.openmeet.site_under_test import person
+from tests.openmeet.statement_counter import Counting
 
 CROWD = 12
 

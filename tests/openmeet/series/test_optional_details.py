@@ -5,7 +5,7 @@ import pytest
 
 from groundwork.clock import HandClock
 from tests.databases import MakeDatabase
-from tests.openmeet.series.by_api import PRACTICE, ask, dates, make
+from tests.openmeet.series.api_client import PRACTICE, ask, dates, make
 from tests.openmeet.site_under_test import Site, api_session, site_on
 
 SAID = {

@@ -17,7 +17,7 @@ from openmeet.domain.series import cancel_dates, date_queries, queries
 from openmeet.domain.series.model import Series
 from openmeet.network.repositories.consent import PublishingDependencies
 from tests.databases import MakeDatabase
-from tests.openmeet.identities.strangers import publishing_to_nobody
+from tests.openmeet.identities.offline_clients import publishing_to_nobody
 from tests.openmeet.site_under_test import Site, change_services, h1_of, inputs_of, sign_up, site_on
 
 FORM = {

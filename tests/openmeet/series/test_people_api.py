@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from openmeet.domain.paging import packed
-from tests.openmeet.series.by_api import PRACTICE, SECOND
+from tests.openmeet.series.api_client import PRACTICE, SECOND
 from tests.openmeet.site_under_test import api_session
 
 

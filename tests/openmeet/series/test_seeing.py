@@ -16,10 +16,10 @@ from openmeet.domain.series.plan import plan_all
 from openmeet.domain.sign_in.actions import open_session
 from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users.model import Caller
-from tests.openmeet.counting import Counting
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.series.practice import dates, locked, weekly
 from tests.openmeet.site_under_test import Site, person, signed_in
+from tests.openmeet.statement_counter import Counting
 
 
 async def private(

@@ -4,7 +4,7 @@ engines.
 
 import asyncio
 
-from tests.openmeet.series.by_api import dates, make
+from tests.openmeet.series.api_client import dates, make
 from tests.openmeet.site_under_test import inputs_of, sign_up
 
 

@@ -21,7 +21,7 @@ from openmeet.network.repositories import agents
 from tests.databases import MakeDatabase
 from tests.openmeet.deployment import Deployment
 from tests.openmeet.ingestion.network import did
-from tests.openmeet.sign_in.hostile import Hostile, hostile_server
+from tests.openmeet.sign_in.hostile_server import Hostile, hostile_server
 from tests.openmeet.sign_in.sign_in_site import SignInSite, site_for
 from tests.simulation.directory import Directory
 

@@ -5,7 +5,7 @@ import pytest
 from groundwork.cache.in_process import InProcessCache
 from groundwork.clock import MINUTE
 from openmeet.web.sign_in.limits import CODE_TRIES, CODES, PASSWORDS_OF_ONE
-from tests.openmeet.identities.strangers import network_of_nobody
+from tests.openmeet.identities.offline_clients import network_of_nobody
 from tests.openmeet.site_under_test import change_services, site_on
 
 

@@ -18,9 +18,9 @@ from openmeet.network.repositories.session_sealing import seal, unseal
 from openmeet.network.repositories.sign_in import sign_in_with_password
 from tests.browser.browsers import chromium
 from tests.databases import MakeDatabase
-from tests.openmeet.far import PASSWORD, Far, allow, open_far
+from tests.external_dependencies import needs
+from tests.openmeet.remote_pds import PASSWORD, Far, allow, open_far
 from tests.openmeet.sign_in.test_refreshing_processes import line_of, tell, worker
-from tests.parts import needs
 from tests.postgres_schemas import Emptied
 
 pytestmark = needs("reference", "chromium")

@@ -11,9 +11,9 @@ from openmeet.domain.identities import session_queries
 from openmeet.domain.identities.permissions import Feature, GrantState, grant_state
 from openmeet.network.repositories import agents, sessions
 from tests.browser.browsers import chromium
-from tests.openmeet.far import Far, allow, far
+from tests.external_dependencies import needs
+from tests.openmeet.remote_pds import Far, allow, far
 from tests.openmeet.site_under_test import event_by, person
-from tests.parts import needs
 
 __all__ = ["far"]
 

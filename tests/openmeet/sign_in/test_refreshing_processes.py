@@ -15,9 +15,9 @@ from groundwork.clock import MINUTE, SECOND
 from groundwork.database.open_ import open_database
 from openmeet.network.repositories import agents
 from tests.databases import sqlite_url
+from tests.external_dependencies import ROOT
 from tests.openmeet.deployment import Deployment
 from tests.openmeet.sign_in.sign_in_site import SignInSite, site_for
-from tests.parts import ROOT
 
 PATIENCE_SECONDS = 120
 

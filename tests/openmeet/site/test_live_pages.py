@@ -27,8 +27,8 @@ from openmeet.web.site.event_streams import PER_READER
 from openmeet.web.site.live_pages import LivePages, PageSource, PageStream, fingerprint_of
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import CODE_KEY, event_by, person, signed_in, site_on
-from tests.patience import PATIENCE_SECONDS
 from tests.plain_http import NO_TLS
+from tests.timeouts import PATIENCE_SECONDS
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from openmeet.domain.groups.model import GroupSlug
 from openmeet.domain.users.model import Caller
 from tests.openmeet.series.test_pages import make
 from tests.openmeet.site_under_test import sign_up, site_on
-from tests.openmeet.web.group_practice import made
+from tests.openmeet.web.group_pages import made
 
 SERIES = "The host deleted this series. The remaining dates have pages of their own."
 GROUP = "The owner deleted this group. Its events stay with their hosts."

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 from groundwork.clock import HandClock
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import event_by, person, site_on
-from tests.openmeet.web.test_finding import BERLIN, POTSDAM, put_at
+from tests.openmeet.web.test_search import BERLIN, POTSDAM, put_at
 
 
 async def test_the_next_step_of_an_empty_search_finds_something(make_sqlite: MakeDatabase, clock: HandClock) -> None:

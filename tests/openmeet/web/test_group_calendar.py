@@ -22,10 +22,10 @@ from openmeet.domain.users.model import Caller, UserId
 from openmeet.web.groups.calendar_pages import calendar_file
 from openmeet.web.series import feeds
 from tests.databases import MakeDatabase
-from tests.openmeet.counting import Counting
 from tests.openmeet.groups.people import group_by, member
 from tests.openmeet.series.practice import NOW, dates, locked, weekly
 from tests.openmeet.site_under_test import details, person
+from tests.openmeet.statement_counter import Counting
 
 URL = "http://openmeet.test"
 YEAR = 400 * DAY

@@ -11,7 +11,7 @@ from openmeet.domain.events import group_events
 from openmeet.domain.groups import actions, administration
 from openmeet.domain.users.model import Caller
 from tests.openmeet.site_under_test import api_session, details, sign_up, site_on
-from tests.openmeet.web.group_practice import group_at, made, press, text_of, user_id
+from tests.openmeet.web.group_pages import group_at, made, press, text_of, user_id
 
 
 @pytest.fixture

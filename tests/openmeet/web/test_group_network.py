@@ -19,7 +19,7 @@ from openmeet.network.records.collections import GROUP
 from openmeet.network.records.group import read_group
 from openmeet.outbox.publications import PublicationKind
 from tests.openmeet.groups.people import group_by, member
-from tests.openmeet.identities.strangers import publishing_to_nobody
+from tests.openmeet.identities.offline_clients import publishing_to_nobody
 from tests.openmeet.site_under_test import Site, person, signed_in, site_on
 
 CID = str(Cid.for_cbor(b"\xa0"))

@@ -13,7 +13,7 @@ from openmeet.domain.groups.rules import token_of
 from openmeet.domain.identities.actions import person_for_did
 from openmeet.web.groups import activity_pages, invitations_pages, members_pages, ownership_pages, pages, settings_pages
 from tests.openmeet.site_under_test import CODE_KEY, details, h1_of, inputs_of, person, sign_up, site_on
-from tests.openmeet.web.group_practice import NEW, group_at, made, press, text_of, user_id
+from tests.openmeet.web.group_pages import NEW, group_at, made, press, text_of, user_id
 
 DID = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"
 

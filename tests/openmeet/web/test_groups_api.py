@@ -6,8 +6,8 @@ from urllib.parse import unquote_plus
 import pytest
 
 from openmeet.routes import operations, pages
-from tests.openmeet.identities.strangers import publishing_to_nobody
-from tests.openmeet.privacy.looking import UNLIMITED
+from tests.openmeet.identities.offline_clients import publishing_to_nobody
+from tests.openmeet.privacy.site_crawler import UNLIMITED
 from tests.openmeet.site_under_test import api_session, sign_up, site_on
 
 GROUP = {"name": "Chess club", "timeZone": "Europe/Berlin"}

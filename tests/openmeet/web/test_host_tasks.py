@@ -21,7 +21,7 @@ from openmeet.domain.moderation.model import ReportReason
 from openmeet.network.ingestion import merge_decisions
 from openmeet.network.ingestion.three_way_merge import FieldDecision, MergeReason, MergeSide
 from tests.databases import MakeDatabase
-from tests.openmeet.chat.talking import about, room_of, say
+from tests.openmeet.chat.rooms import about, room_of, say
 from tests.openmeet.groups.people import group_by, member
 from tests.openmeet.site_under_test import Site, event_by, person, signed_in, site_on
 

@@ -31,7 +31,7 @@ from tests.openmeet.ingestion.network import HERE, did, event
 from tests.openmeet.series.practice import FIRST, NOW, ZONE, dates
 from tests.openmeet.series.test_detecting import looked_through
 from tests.openmeet.site_under_test import Site, event_by, person, site_on
-from tests.openmeet.web.test_finding_plans import Explaining, reads_all
+from tests.openmeet.web.test_search_plans import Explaining, reads_all
 
 DAILY = "FREQ=DAILY"
 

@@ -11,7 +11,7 @@ from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.events import actions as events
 from openmeet.domain.users import actions as users
 from tests.openmeet.site_under_test import details, event_by, h1_of, inputs_of, person, sign_up, site_on
-from tests.shown import words_of
+from tests.visible_text import words_of
 
 TYPED = {
     "title": "Board games",

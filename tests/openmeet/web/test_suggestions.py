@@ -19,9 +19,9 @@ from openmeet.domain.search import suggestions
 from openmeet.domain.search.suggestions import SuggestionReason
 from openmeet.domain.users.model import Caller
 from tests.databases import MakeDatabase
-from tests.openmeet.counting import Counting
 from tests.openmeet.site_under_test import Site, details, event_by, person, signed_in, site_on
-from tests.openmeet.web.test_finding import BERLIN, put_at
+from tests.openmeet.statement_counter import Counting
+from tests.openmeet.web.test_search import BERLIN, put_at
 
 FAR = ("48.14", "11.58")
 SOON, LATER = "2026-03-10T18:00", "2026-03-20T18:00"

@@ -17,7 +17,7 @@ from openmeet.domain.events.model import EventSlug
 from openmeet.domain.users.model import Caller
 from openmeet.domain.users.queries import by_email
 from openmeet.outbox.kinds import JobKind
-from tests.openmeet.chat.talking import about, room_of, say
+from tests.openmeet.chat.rooms import about, room_of, say
 from tests.openmeet.webhooks.test_webhooks import (  # noqa: F401 - fixtures
     EVENT,
     ana,

@@ -18,7 +18,7 @@ from groundwork.http.server import serve
 from groundwork.telemetry.metrics import Metrics
 from tests.openmeet.webhooks.test_hostile_addresses import is_signed
 from tests.openmeet.webhooks.test_webhooks import EVENT, ana, ben, client, deliveries, registered, stage
-from tests.patience import PATIENCE_SECONDS
+from tests.timeouts import PATIENCE_SECONDS
 
 __all__ = ["ana", "ben", "client", "stage"]
 

@@ -5,7 +5,7 @@ import pytest
 from groundwork.clock import HandClock
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import Site, site_on
-from tests.openmeet.xrpc.asking import People, app
+from tests.openmeet.xrpc.query_client import People, app
 
 
 @pytest.fixture

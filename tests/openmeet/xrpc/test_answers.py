@@ -6,7 +6,7 @@ from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
 from openmeet.domain.attendance.registration import ListAudience, RegistrationSettings
 from openmeet.domain.events import actions as events
 from tests.openmeet.site_under_test import ORIGIN, event_by, person
-from tests.openmeet.xrpc.asking import all_of, ask, refused
+from tests.openmeet.xrpc.query_client import all_of, ask, refused
 
 RSVP = "community.lexicon.calendar.rsvp"
 

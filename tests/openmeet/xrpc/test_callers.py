@@ -9,7 +9,7 @@ from openmeet.domain.sign_in.actions import open_session
 from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.web.xrpc.service import did_of
 from tests.openmeet.site_under_test import ORIGIN, event_by, person, site_on
-from tests.openmeet.xrpc.asking import answer_of, app, ask, refused
+from tests.openmeet.xrpc.query_client import answer_of, app, ask, refused
 
 
 @pytest.fixture

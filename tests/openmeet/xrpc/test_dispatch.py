@@ -8,7 +8,7 @@ from at_protocol.lexicon.document import PermissionSetType
 from openmeet.domain.identities.permissions import COLLECTIONS
 from openmeet.web.xrpc.dispatch import QUERIES
 from tests.openmeet.site_under_test import ORIGIN, event_by, person, signed_in, site_on
-from tests.openmeet.xrpc.asking import CATALOG, People, app, ask
+from tests.openmeet.xrpc.query_client import CATALOG, People, app, ask
 
 LIST = f"/xrpc/{own_name('listEvents')}"
 

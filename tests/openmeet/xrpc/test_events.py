@@ -9,8 +9,8 @@ from openmeet.domain.search.event_lists import UNDATED, EventCursor
 from openmeet.web.xrpc.events import of_repository
 from tests.openmeet.groups.people import group_by, member
 from tests.openmeet.site_under_test import ORIGIN, details, event_by, person
-from tests.openmeet.web.test_finding_plans import Explaining, many_events
-from tests.openmeet.xrpc.asking import all_of, ask, refused
+from tests.openmeet.web.test_search_plans import Explaining, many_events
+from tests.openmeet.xrpc.query_client import all_of, ask, refused
 
 DID = "did:plc:ewvi7nxzyoun6zhxrhs64oiz"
 CID = "bafyreidfayvfuwqa7qlnopdjiqrxzs6blmoeu4rujcjtnci5beludirz2a"

@@ -6,7 +6,7 @@ from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups import record_queries
 from tests.openmeet.groups.people import group_by, member
 from tests.openmeet.site_under_test import ORIGIN, details, person
-from tests.openmeet.xrpc.asking import all_of, ask, refused
+from tests.openmeet.xrpc.query_client import all_of, ask, refused
 
 RECORD = "at://did:plc:ewvi7nxzyoun6zhxrhs64oiz/openmeet.lexicon.group/3mqdau33ozs2n"
 CID = "bafyreidfayvfuwqa7qlnopdjiqrxzs6blmoeu4rujcjtnci5beludirz2a"

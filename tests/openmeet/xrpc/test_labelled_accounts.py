@@ -17,7 +17,7 @@ from openmeet.domain.series import actions as series
 from tests.openmeet.groups.people import group_by, member
 from tests.openmeet.series.practice import weekly
 from tests.openmeet.site_under_test import ORIGIN, details, event_by, person, signed_in
-from tests.openmeet.xrpc.asking import ask
+from tests.openmeet.xrpc.query_client import ask
 from tests.openmeet.xrpc.test_answers import RSVP
 
 LABELLER = "did:web:l.example"

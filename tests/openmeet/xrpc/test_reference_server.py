@@ -11,11 +11,11 @@ from openmeet.domain.events.group_events import of_event
 from openmeet.domain.groups import administration
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.users.model import Caller
-from tests.openmeet.far import far
+from tests.external_dependencies import needs
 from tests.openmeet.groups.people import group_by
+from tests.openmeet.remote_pds import far
 from tests.openmeet.site_under_test import details, person
 from tests.openmeet.xrpc.network import opened
-from tests.parts import needs
 
 __all__ = ["far"]
 

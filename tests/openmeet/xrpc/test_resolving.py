@@ -6,7 +6,7 @@ from openmeet.domain.series import queries as series_queries
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.series.practice import begin
 from tests.openmeet.site_under_test import ORIGIN, event_by, person
-from tests.openmeet.xrpc.asking import ask, refused
+from tests.openmeet.xrpc.query_client import ask, refused
 
 DID = "did:plc:ewvi7nxzyoun6zhxrhs64oiz"
 EVENT = f"at://{DID}/community.lexicon.calendar.event/3mqdau33ozs2n"

@@ -5,7 +5,7 @@ from openmeet.domain.series import actions, queries
 from openmeet.domain.series.materialize import ensure_stored
 from tests.openmeet.series.practice import NOW, begin, locked
 from tests.openmeet.site_under_test import ORIGIN, person
-from tests.openmeet.xrpc.asking import all_of, ask, refused
+from tests.openmeet.xrpc.query_client import all_of, ask, refused
 
 RECORD = "at://did:plc:ewvi7nxzyoun6zhxrhs64oiz/openmeet.lexicon.series/3mqdau33ozs2n"
 

@@ -7,7 +7,7 @@ from at_protocol.syntax.did import Did
 from openmeet.settings import Settings
 from openmeet.web.xrpc.service import did_of, document_of, names_of
 from tests.openmeet.site_under_test import ORIGIN, change_services, site_on
-from tests.openmeet.xrpc.asking import app
+from tests.openmeet.xrpc.query_client import app
 
 
 @pytest.mark.parametrize(

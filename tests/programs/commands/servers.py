@@ -4,8 +4,8 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.fork_server import STARTER
 from tests.interop.conftest import Network
-from tests.preloaded import STARTER
 
 
 @dataclass(frozen=True)

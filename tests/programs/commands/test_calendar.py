@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.parts import fixture_path, needs
+from tests.external_dependencies import fixture_path, needs
 from typer.testing import CliRunner, Result
 
 from programs.commands import calendar

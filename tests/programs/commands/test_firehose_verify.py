@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import typer
 from tests.at_protocol.sync import captured
-from tests.parts import fixture_path, needs
+from tests.external_dependencies import fixture_path, needs
 from typer.testing import CliRunner, Result
 
 from at_protocol.data import cbor

@@ -4,7 +4,7 @@ import json
 import subprocess
 from pathlib import Path
 
-from tests.preloaded import STARTER
+from tests.fork_server import STARTER
 from tests.programs.platforms import open_platform, read_platform_settings
 
 from at_protocol.syntax.did import parse_did

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.preloaded import STARTER
+from tests.fork_server import STARTER
 from tests.programs.platforms import open_platform, read_platform_settings
 
 from groundwork.clock import SystemClock

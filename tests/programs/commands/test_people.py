@@ -9,8 +9,8 @@ from subprocess import CompletedProcess
 import asyncpg
 import pytest
 from tests.databases import PostgresDatabases
+from tests.fork_server import STARTER
 from tests.openmeet.site_under_test import event_by, person
-from tests.preloaded import STARTER
 from tests.programs.platforms import open_platform, read_platform_settings
 
 from at_protocol.syntax.did import parse_did

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.parts import fixture_path, needs
+from tests.external_dependencies import fixture_path, needs
 from typer.testing import CliRunner, Result
 
 from programs.commands import repo

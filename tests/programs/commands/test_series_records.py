@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.interop.conftest import Account, Network, network
-from tests.patience import PATIENCE_SECONDS
 from tests.programs.commands.servers import environment_of, openmeet
 from tests.programs.platforms import open_platform, read_platform_settings
+from tests.timeouts import PATIENCE_SECONDS
 
 from groundwork.clock import DAY, SystemClock, to_datetime
 from openmeet.domain.events.content import Content

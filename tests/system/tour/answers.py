@@ -8,8 +8,8 @@ from atproto import Client, models
 from tests.system.tour.dates import in_weeks
 from tests.system.tour.narrator import Narrator
 from tests.system.tour.people import EVENT, RSVP, Cast, answer_the_question, create_event, exported_dids, query
+from tests.system.tour.polling import eventually
 from tests.system.tour.stage import Stage
-from tests.system.tour.watching import eventually
 
 
 @dataclass

@@ -9,8 +9,8 @@ import libipld
 
 from tests.system.tour.narrator import Narrator
 from tests.system.tour.people import EVENT, Cast, query
+from tests.system.tour.polling import eventually
 from tests.system.tour.stage import Stage
-from tests.system.tour.watching import eventually
 
 # No more than a new account may publish in an hour (the intake policy).
 WRITES = 25

@@ -17,8 +17,8 @@ from at_protocol.syntax.did import parse_did
 from tests.simulation.visitor import Seen, Visitor
 from tests.system.tour.dates import in_weeks
 from tests.system.tour.narrator import Narrator
+from tests.system.tour.polling import eventually, frames_of
 from tests.system.tour.stage import Stage
-from tests.system.tour.watching import eventually, frames_of
 
 EVENT = "community.lexicon.calendar.event"
 RSVP = "community.lexicon.calendar.rsvp"

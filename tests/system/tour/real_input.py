@@ -21,14 +21,14 @@ from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT
 from openmeet.network.records.collections import EVENTS, RSVPS
 from openmeet.network.records.inspect import LocatedRecord, find_records, inspect_record
-from tests.parts import fixture_path
+from tests.external_dependencies import fixture_path
 from tests.simulation import relay as relays
 from tests.simulation.directory import Directory
 from tests.simulation.processes import OPENMEET
 from tests.system.tour.narrator import Narrator
 from tests.system.tour.people import Cast
+from tests.system.tour.polling import eventually, frames_of
 from tests.system.tour.stage import Stage
-from tests.system.tour.watching import eventually, frames_of
 
 CAPTURE = "data/firehose/relay-2026-07-04-a"
 RECORDS = "data/calendar-records"

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from tests.aurora_locus.conftest import MakeDeployment, make_deployment, pds_url
 from tests.aurora_locus.deployment import ADMIN_PASSWORD, Deployment
-from tests.aurora_locus.moderation.deciding import write_note
+from tests.aurora_locus.moderation.decisions import write_note
 from tests.aurora_locus.moderation.operators import acts
-from tests.preloaded import STARTER
+from tests.fork_server import STARTER
 
 __all__ = ["make_deployment", "pds_url"]  # fixtures of another folder
 

@@ -1,0 +1,240 @@
+"""Cost of opening a page for the first time: bytes and requests as the server sends them, no other host, and no layout
+shifts while it loads.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.async_api import Browser, BrowserContext, Route
+
+from groundwork.blobstore.contract import put
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import RsvpReply
+from openmeet.domain.events import pictures as event_pictures
+from openmeet.domain.events.content import Content
+from openmeet.domain.events.model import EventSlug
+from openmeet.domain.events.vocabulary import Category
+from openmeet.domain.media import pictures as media
+from openmeet.domain.media.pictures import Picture, PictureKey, prepare
+from openmeet.domain.series import actions as series
+from openmeet.domain.series.model import Timing
+from openmeet.domain.sign_in import actions as sign_in
+from openmeet.domain.sign_in.model import SessionTransport
+from openmeet.domain.users.model import Caller
+from openmeet.recurrence.pattern import pattern
+from openmeet.recurrence.rule import parse_rule
+from openmeet.recurrence.wall_time import parse_local
+from programs.demo.scenes import scene
+from tests.browser.browsers import DESK, PHONE, Deployment, context
+from tests.external_dependencies import needs
+from tests.openmeet.groups.people import group_by
+from tests.openmeet.site_under_test import event_by, person
+
+pytestmark = needs("chromium")
+
+WIDTH = pytest.mark.parametrize("viewport", [PHONE, DESK], ids=["phone", "desk"])
+
+# The bytes that load within a second on a slow mobile connection (docs/design-language.md).
+MOST_BYTES: Final = 60_000
+# The additional bytes for uploaded pictures on a page that shows them (the same budget).
+MOST_PICTURE_BYTES: Final = 90_000
+# The page, its stylesheets, script, font, icon and live stream; and a few pictures.
+MOST_REQUESTS: Final = 12
+_QUIET_MS: Final = 300
+
+# Reports when the page was completely parsed, and when it was first drawn.
+_SAY_WHEN: Final = """
+if (location.protocol !== "about:") {
+  document.addEventListener("readystatechange", () => window.say("read"), { once: true });
+  new PerformanceObserver(() => window.say("drawn")).observe({ type: "paint", buffered: true });
+}
+"""
+_COUNT_SHIFTS: Final = """
+window.shifts = [];
+new PerformanceObserver((list) => {
+  for (const shift of list.getEntries()) {
+    window.shifts.push([shift.value, ...shift.sources.map(({ node }) => node?.outerHTML?.slice(0, 100) ?? node?.data ?? "")]);
+  }
+}).observe({ type: "layout-shift", buffered: true });
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Town:
+    """A site with enough content to fill every list, its visitors, and the measured pages."""
+
+    token: str
+    pages: dict[str, str]
+
+
+async def built(openmeet: Deployment) -> Town:
+    """Thirty events of every topic, a series and a group. All of them are Ana's, and she attends them."""
+    topics = list(Category)
+    async with openmeet.db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        events = [
+            await event_by(
+                tx,
+                ana if number % 3 else ben,
+                title=f"{topics[number % len(topics)].value.title()} for beginners, evening {number}",
+                starts=f"2026-07-{number + 1:02}T18:00",
+                ends="",
+                categories=topics[number % len(topics)].value,
+                description="Bring shoes. " * 20,
+            )
+            for number in range(30)
+        ]
+        for event in events[:12]:
+            await attendance.answer(tx, ana, event.slug, RsvpReply.GOING)
+        group = await group_by(tx, ana)
+        timing = Timing(
+            pattern(parse_local("2026-07-07T19:00", "starts"), "Europe/Berlin", parse_rule("FREQ=WEEKLY")), None
+        )
+        choir = await series.create(tx, ana, Content("Choir", "Everybody sings."), timing)
+        session = await sign_in.open_session(tx, ana.user_id, SessionTransport.BROWSER)
+    return Town(
+        session.token,
+        {
+            "home": "/home",
+            "discover": "/",
+            "event": f"/events/{events[0].slug}",
+            "group": f"/groups/{group.slug}",
+            "series": f"/series/{choir.slug}",
+            "new event": "/events/new",
+            "my events": "/my/events",
+            "calendar": "/my/calendar",
+        },
+    )
+
+
+async def visits(
+    town: Town, openmeet: Deployment, browser: Browser, viewport: dict[str, int]
+) -> AsyncIterator[tuple[str, str, BrowserContext]]:
+    """Each page: its name and path, and a browser without stored data. Public pages are visited both by Ana and by an
+    anonymous visitor.
+    """
+    for name, path in town.pages.items():
+        for is_known in (True, False) if name in {"discover", "event", "group", "series"} else (True,):
+            # The visitor's time zone differs from that of the events, which is shown on their pages.
+            async with context(browser, openmeet, viewport=viewport, timezone_id="America/New_York") as opened:
+                if is_known:
+                    await opened.add_cookies([{"name": "openmeet_session", "value": town.token, "url": openmeet.url}])
+                yield f"{name} {'of Ana' if is_known else 'of a stranger'}", path, opened
+
+
+async def fetched(opened: BrowserContext, path: str) -> dict[str, int]:
+    """Everything that the browser requests for a page: bytes by address, headers included. The live stream, which stays
+    open, counts as zero.
+    """
+    page = await opened.new_page()
+    tools = await opened.new_cdp_session(page)
+    await tools.send("Network.enable")
+    addresses: dict[str, str] = {}
+    sizes: Counter[str] = Counter()
+
+    def begin(told: dict[str, Any]) -> None:
+        address = addresses[told["requestId"]] = told["request"]["url"]
+        assert address not in sizes, "asked for twice"
+        if not address.startswith("data:"):
+            sizes[address] = 0
+
+    def end(told: dict[str, Any]) -> None:
+        if addresses[told["requestId"]] in sizes:
+            sizes[addresses[told["requestId"]]] += told["encodedDataLength"]
+
+    tools.on("Network.requestWillBeSent", begin)
+    tools.on("Network.loadingFinished", end)
+    await page.goto(path, wait_until="load")
+    await page.wait_for_timeout(_QUIET_MS)
+    return sizes
+
+
+async def moved(opened: BrowserContext, path: str) -> list[object]:
+    """Layout shifts of a page that is first parsed, then drawn, and only then gets its scripts, as on a slow
+    connection.
+
+    The font is blocked: Chromium accepts an optional font up to a tenth of a second after the first drawing, which no
+    page can prevent.
+    """
+    was = {"read": asyncio.Event(), "drawn": asyncio.Event()}
+    await opened.expose_function("say", lambda what: was[what].set())
+    for script in (_SAY_WHEN, _COUNT_SHIFTS):
+        await opened.add_init_script(script)
+    page = await opened.new_page()
+    await page.route("**/*.woff2", lambda route: route.abort())
+    await page.route("**/*.css", lambda route: after(was["read"], route))
+    await page.route("**/*.js", lambda route: after(was["drawn"], route))
+    await page.goto(path, wait_until="load")
+    await page.wait_for_timeout(_QUIET_MS)
+    return list(await page.evaluate("window.shifts"))
+
+
+async def after(event: asyncio.Event, route: Route) -> None:
+    """Let the request for the file reach the server only after this has happened."""
+    await event.wait()
+    await route.continue_()
+
+
+@WIDTH
+async def test_the_first_load_is_light(browser: Browser, openmeet: Deployment, viewport: dict[str, int]) -> None:
+    """Everything that the browser requests is counted, including pictures below the visible part."""
+    town = await built(openmeet)
+    seen = {}
+    async for name, path, opened in visits(town, openmeet, browser, viewport):
+        sizes = seen[name] = await fetched(opened, path)
+        assert {urlsplit(address).netloc for address in sizes} == {urlsplit(openmeet.url).netloc}, name
+        assert 20_000 < sum(sizes.values()) <= MOST_BYTES, (name, sizes)
+        assert len(sizes) <= MOST_REQUESTS, (name, sizes)
+    assert len(seen) == 12
+
+
+async def test_uploaded_pictures_stay_light_on_a_sharp_screen(browser: Browser, openmeet: Deployment) -> None:
+    """Browsers get WebP in the size that they need, not the largest one."""
+    town = await built(openmeet)
+    slug = town.pages["event"].removeprefix("/events/")
+    made = prepare(scene("board", "1"))
+    async with openmeet.db.transaction() as tx:
+        (row,) = await tx.fetch("select author_id from events where slug = :slug", slug=slug)
+        key = PictureKey("ab" * 16)
+        await media.insert(tx, key, row["author_id"], made.width, made.height, 1)
+        picture = Picture(key, "Board games on a table", made.width, made.height)
+        await event_pictures.put(tx, Caller(row["author_id"], "Ben"), EventSlug(slug), picture)
+    for file, body in made.bodies.items():
+        await put(openmeet.pictures, media.blob_key(key, *file), body)
+    for viewport in (PHONE, DESK):
+        async with context(browser, openmeet, viewport=viewport, device_scale_factor=2) as opened:
+            sizes = await fetched(opened, town.pages["event"])
+        pictures = {address: size for address, size in sizes.items() if "/media/" in address}
+        assert any(address.endswith("/medium") for address in pictures), pictures
+        assert 10_000 < sum(pictures.values()) <= MOST_PICTURE_BYTES, pictures
+        assert sum(sizes.values()) - sum(pictures.values()) <= MOST_BYTES, sizes
+
+
+@WIDTH
+async def test_page_load_causes_no_layout_shift(
+    browser: Browser, openmeet: Deployment, viewport: dict[str, int]
+) -> None:
+    """Both for a signed-in person and for anonymous visitors."""
+    town = await built(openmeet)
+    seen = {name: await moved(opened, path) async for name, path, opened in visits(town, openmeet, browser, viewport)}
+    assert {name: shifts for name, shifts in seen.items() if shifts} == {}
+    assert len(seen) == 12
+
+
+async def test_late_layout_shift_is_counted(browser: Browser, openmeet: Deployment) -> None:
+    """Without this, the test above would prove nothing."""
+    async with context(browser, openmeet) as opened:
+        await opened.add_init_script(_COUNT_SHIFTS)
+        page = await opened.new_page()
+        await page.goto("/about", wait_until="load")
+        await page.wait_for_timeout(_QUIET_MS)
+        await page.evaluate(
+            "document.querySelector('main').before(Object.assign(document.createElement('p'), { textContent: 'Late' }))"
+        )
+        await page.wait_for_timeout(_QUIET_MS)
+        assert await page.evaluate("window.shifts.length") == 1

@@ -1,0 +1,64 @@
+"""Who takes over the events of a person who deletes their account; on both engines."""
+
+from pathlib import Path
+
+import pytest
+
+from groundwork.clock import DAY, HandClock
+from groundwork.database.transaction import Database
+from openmeet.domain.events import co_hosts
+from openmeet.domain.events import queries as events
+from openmeet.domain.events.ownership import EVENT_INHERITED
+from openmeet.domain.groups import actions as groups
+from openmeet.domain.groups import queries as group_queries
+from openmeet.domain.groups.model import INSIDE, GroupDetails
+from openmeet.network.ingestion.person_erasure import take_due
+from tests.databases import MakeDatabase
+from tests.openmeet.erasure.erasure_context import erasing_in
+from tests.openmeet.erasure.test_deletion import asks
+from tests.openmeet.site_under_test import event_by, person
+
+
+@pytest.fixture
+async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
+    return await make_database("openmeet", clock=clock)
+
+
+async def test_the_heir_is_told_and_is_not_leaving(db: Database, tmp_path: Path, clock: HandClock) -> None:
+    """The co-host who stays takes over, although the one who is also leaving became a co-host first."""
+    async with db.transaction() as tx:
+        ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
+        tea = await event_by(tx, ana)
+        for who, name in ((ben, "ben"), (cleo, "cleo")):
+            invited = await co_hosts.invite(tx, ana, tea.slug, f"{name}@example.org")
+            await co_hosts.accept(tx, who, invited.id)
+            clock.turn(DAY)
+    await asks(db, ben)
+    await asks(db, ana)
+    clock.turn(12 * DAY)
+    await take_due(db, erasing_in(tmp_path))
+    async with db.reader() as reader:
+        assert (await events.by_slug(reader, tea.slug)).author_id == cleo.user_id
+        rows = await reader.fetch(
+            "select particulars from notifications where user_id = :id and kind = 'series_offered'", id=cleo.user_id
+        )
+    assert [EVENT_INHERITED in row["particulars"] for row in rows] == [True]
+
+
+async def test_a_group_neither_lists_nor_passes_to_a_leaving_member(
+    db: Database, tmp_path: Path, clock: HandClock
+) -> None:
+    async with db.transaction() as tx:
+        ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
+        choir = await groups.create(tx, ana, GroupDetails(name="Choir", time_zone="UTC"))
+        for who in (ben, cleo):
+            await groups.join(tx, who, choir.slug)
+    await asks(db, ben)
+    async with db.reader() as reader:
+        listed = await group_queries.members(reader, choir.id, tuple(INSIDE), after=None, limit=10)
+    assert {one.user_id for one in listed} == {ana.user_id, cleo.user_id}
+    await asks(db, ana, 2 * DAY)
+    clock.turn(DAY)
+    await take_due(db, erasing_in(tmp_path))
+    async with db.reader() as reader:
+        assert (await group_queries.by_id(reader, choir.id)).owner_id == cleo.user_id
