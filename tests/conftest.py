@@ -1,4 +1,4 @@
-"""Configuration of all tests: the event loop, shared fixtures, and the closing list of missing parts."""
+"""Configuration of all tests: the event loop, shared fixtures, and the closing list of missing dependencies."""
 
 import functools
 import gc
@@ -14,8 +14,8 @@ import starlette.routing
 import structlog
 
 from tests import fork_server, hypothesis_profiles
-from tests.external_dependencies import PARTS, is_here, is_required
-from tests.timeouts import PATIENCE_SECONDS
+from tests.external_dependencies import DEPENDENCIES, is_available, is_required
+from tests.timeouts import TIMEOUT_SECONDS
 
 hypothesis_profiles.register_profiles()
 
@@ -39,7 +39,7 @@ gc.set_threshold(50_000, 10, 10)
 # The default of five seconds measures the machine rather than the code. No source uses this library, so the setting
 # affects only the tests.
 for _part in ("connect", "read", "write", "pool"):
-    setattr(httpx._config.DEFAULT_TIMEOUT_CONFIG, _part, PATIENCE_SECONDS)
+    setattr(httpx._config.DEFAULT_TIMEOUT_CONFIG, _part, TIMEOUT_SECONDS)
 
 # httpx checks before every request whether it runs under trio, and each time Python searches the whole path for the
 # missing module.
@@ -73,12 +73,12 @@ def first_property() -> None:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """With ``CI=true``, fail at once if a part that the Makefile requires is missing, instead of failing fifty tests."""
+    """With ``CI=true``, fail at once if a dependency that the Makefile requires is missing, instead of failing fifty tests."""
     if hasattr(session.config, "workerinput"):
         return
-    missing = [name for name in PARTS if is_required(name) and not is_here(name)]
+    missing = [name for name in DEPENDENCIES if is_required(name) and not is_available(name)]
     if missing:
-        pytest.exit("CI requires parts that are not here: " + ", ".join(missing), returncode=1)
+        pytest.exit("CI requires missing dependencies: " + ", ".join(missing), returncode=1)
 
 
 def _log_plainly() -> None:
@@ -92,7 +92,7 @@ def _log_plainly() -> None:
 
 
 def pytest_configure() -> None:
-    fork_server.is_wanted = True
+    fork_server.is_enabled = True
     _log_plainly()
 
 
@@ -105,8 +105,8 @@ def pytest_runtest_teardown() -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    missing = [name for name in PARTS if not is_here(name)]
+    missing = [name for name in DEPENDENCIES if not is_available(name)]
     if missing and not os.environ.get("PYTEST_XDIST_WORKER"):
-        terminalreporter.section("not tested here, because the machine lacks")
+        terminalreporter.section("skipped tests need these dependencies")
         for name in missing:
-            terminalreporter.write_line(f"{PARTS[name].what}: {PARTS[name].get_it}")
+            terminalreporter.write_line(f"{DEPENDENCIES[name].description}: {DEPENDENCIES[name].install_hint}")

@@ -31,10 +31,10 @@ from groundwork.clock import Clock, HandClock, Instant
 from groundwork.database.migrate import migrate
 from groundwork.database.open_ import open_database
 from groundwork.database.transaction import Database, Engine
-from tests.external_dependencies import is_here
+from tests.external_dependencies import is_available
 from tests.postgres_schemas import Emptied
 from tests.reused_connections import forget, processes
-from tests.stale_databases import drop_left_behind, name_of_own
+from tests.stale_databases import drop_stale, name_of_own
 
 SERVER = os.environ.get(postgres.VARIABLE, "postgresql://postgres@127.0.0.1:5432/test")
 # On a shared machine, the duration of a transaction says nothing about the code. Tests of that limit set their own.
@@ -77,14 +77,14 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """
     with contextlib.ExitStack() as stack:
         server = _server(stack, tmp_path_factory)
-        _at_once(drop_left_behind(server))
+        _at_once(drop_stale(server))
         name = name_of_own()
         stack.callback(lambda: _at_once(_drop_database(server, name)))
         yield _at_once(_new_database(server, name))
 
 
 def _server(stack: contextlib.ExitStack, tmp_path_factory: pytest.TempPathFactory) -> str:
-    if is_here("postgresql"):
+    if is_available("postgresql"):
         return SERVER
     # Used only if there is no other server: importing it requires this folder, and starting a server takes a moment.
     os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))

@@ -1,7 +1,7 @@
-"""External parts that tests need: whether they are present, and what to report if not.
+"""External programs and services that tests need: whether they are available, and what to report if not.
 
-A test declares ``@needs("redis")``. On a developer's machine, a missing part skips the test and is listed once at the
-end, with the command that installs it. With ``CI=true``, a missing part that ``OPENMEET_CI_REQUIRES`` lists is a
+A test declares ``@needs("redis")``. On a developer's machine, a missing dependency skips the test and is listed once at the
+end, with the command that installs it. With ``CI=true``, a missing dependency that ``OPENMEET_CI_REQUIRES`` lists is a
 failure.
 """
 
@@ -39,37 +39,37 @@ def _node_is_recent() -> bool:
 
 
 @dataclass(frozen=True)
-class Part:
+class Dependency:
     """An external program or service that tests use."""
 
-    what: str
-    get_it: str
+    description: str
+    install_hint: str
 
 
-PARTS = {
-    "postgresql": Part(
+DEPENDENCIES = {
+    "postgresql": Dependency(
         "a PostgreSQL server on port 5432 (else the embedded one is used)", "apt-get install postgresql"
     ),
-    "rabbitmq": Part("a RabbitMQ broker on port 5672", "apt-get install rabbitmq-server"),
-    "redis": Part("a Redis server on port 6379", "apt-get install redis-server"),
-    "chromium": Part("the Chromium browser", "apt-get install chromium"),
-    "node": Part("Node.js 20 or newer with npm", "apt-get install nodejs npm"),
-    "compiler": Part("a C++ compiler and make", "apt-get install build-essential"),
-    "reference": Part("the reference PDS (it wants node and compiler)", "python -m checks.prepare"),
-    "synapse": Part("the Matrix homeserver Synapse", "python -m checks.prepare"),
-    "fixtures": Part("vectors and captured data beside the repository", "set OPENMEET_FIXTURES to their folder"),
-    "strace": Part("strace", "apt-get install strace"),
-    "curl": Part("curl", "apt-get install curl"),
-    "nginx": Part("the nginx web server", "apt-get install nginx-light"),
-    "caddy": Part("the Caddy web server", "apt-get install caddy"),
-    "promtool": Part("promtool, which checks alert rules", "apt-get install prometheus"),
-    "opentelemetry": Part("OpenTelemetry for Python", "make install-dev"),
+    "rabbitmq": Dependency("a RabbitMQ broker on port 5672", "apt-get install rabbitmq-server"),
+    "redis": Dependency("a Redis server on port 6379", "apt-get install redis-server"),
+    "chromium": Dependency("the Chromium browser", "apt-get install chromium"),
+    "node": Dependency("Node.js 20 or newer with npm", "apt-get install nodejs npm"),
+    "compiler": Dependency("a C++ compiler and make", "apt-get install build-essential"),
+    "reference": Dependency("the reference PDS (requires Node.js and a C++ compiler)", "python -m checks.prepare"),
+    "synapse": Dependency("the Matrix homeserver Synapse", "python -m checks.prepare"),
+    "fixtures": Dependency("vectors and captured data next to the repository", "set OPENMEET_FIXTURES to their folder"),
+    "strace": Dependency("strace", "apt-get install strace"),
+    "curl": Dependency("curl", "apt-get install curl"),
+    "nginx": Dependency("the nginx web server", "apt-get install nginx-light"),
+    "caddy": Dependency("the Caddy web server", "apt-get install caddy"),
+    "promtool": Dependency("promtool, which checks alert rules", "apt-get install prometheus"),
+    "opentelemetry": Dependency("OpenTelemetry for Python", "make install-dev"),
 }
 
 
 @functools.cache
-def is_here(name: str) -> bool:
-    """True if this machine has the part; checked once per process."""
+def is_available(name: str) -> bool:
+    """True if this machine has the dependency; checked once per process."""
     match name:
         case "postgresql":
             return postgres.VARIABLE in os.environ or _listens(5432)
@@ -102,16 +102,17 @@ def is_here(name: str) -> bool:
 
 
 def is_required(name: str) -> bool:
-    """True if a missing part fails the run on this machine (the Makefile has the list)."""
+    """True if a missing dependency fails the run on this machine (the Makefile has the list)."""
     return os.environ.get("CI") == "true" and name in os.environ.get("OPENMEET_CI_REQUIRES", "").split()
 
 
 def needs(*names: str) -> pytest.MarkDecorator:
-    """Skip the test if one of the parts is missing, and report it in the closing list."""
-    missing = [name for name in names if not is_here(name)]
+    """Skip the test if a dependency is missing, and report it in the closing list."""
+    missing = [name for name in names if not is_available(name)]
     return pytest.mark.skipif(
         bool(missing) and not any(is_required(name) for name in missing),
-        reason="missing part: " + ", ".join(f"{PARTS[name].what} ({PARTS[name].get_it})" for name in missing),
+        reason="missing dependency: "
+        + ", ".join(f"{DEPENDENCIES[name].description} ({DEPENDENCIES[name].install_hint})" for name in missing),
     )
 
 

@@ -28,18 +28,18 @@ from tempfile import TemporaryFile
 from typing import Any, NoReturn
 
 # Set by tests/conftest.py. Benchmarks and the tour leave it unset and start the script.
-is_wanted = False
+is_enabled = False
 
 _REQUEST_BYTES = 1 << 20
 _ROOT = Path(__file__).parent.parent
 
 
-def inherited() -> dict[str, str]:
+def inherited_environment() -> dict[str, str]:
     """The environment of the tests without the settings of servers."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("PDS_", "OPENMEET_", "PLC_"))}
 
 
-class Forked:
+class ForkedCommand:
     """A running command, with the part of ``asyncio.subprocess.Process`` that tests use."""
 
     def __init__(self, told: socket.socket, pid: int) -> None:
@@ -102,7 +102,7 @@ async def _readable(connection: socket.socket) -> None:
         loop.remove_reader(connection)
 
 
-class Starter:
+class ForkServer:
     """The process that forks commands; started with the first command."""
 
     def __init__(self) -> None:
@@ -118,7 +118,7 @@ class Starter:
         *,
         stdin: int | None = None,
         folder: Path = _ROOT,
-    ) -> Forked:
+    ) -> ForkedCommand:
         """Start ``openmeet ARGUMENTS`` with exactly this environment."""
         with self._opening:
             requests = self._requests or self._open()
@@ -127,7 +127,7 @@ class Starter:
         with telling, Path(os.devnull).open("rb") as nothing:
             files = [nothing.fileno() if stdin is None else stdin, stdout, stderr, telling.fileno()]
             socket.send_fds(requests, [json.dumps(asked).encode()], files)
-        return Forked(told, int(told.recv(100)))
+        return ForkedCommand(told, int(told.recv(100)))
 
     def run(
         self, *arguments: str, environment: dict[str, str], given: str = "", folder: Path = _ROOT
@@ -138,7 +138,9 @@ class Starter:
             for file in (stdin, stdout, stderr):
                 file.seek(0)
             outputs = stdout.fileno(), stderr.fileno()
-            running = self.start(arguments, inherited() | environment, *outputs, stdin=stdin.fileno(), folder=folder)
+            running = self.start(
+                arguments, inherited_environment() | environment, *outputs, stdin=stdin.fileno(), folder=folder
+            )
             status = running.end()
             stdout.seek(0)
             stderr.seek(0)
@@ -166,7 +168,7 @@ class Starter:
         return here
 
 
-STARTER = Starter()
+FORK_SERVER = ForkServer()
 
 
 def serve(requests: socket.socket) -> list[str] | None:
@@ -210,8 +212,8 @@ def serve(requests: socket.socket) -> list[str] | None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number, file in enumerate(files[:3]):
         os.dup2(file, number)
-    for inherited in (woken, waking, requests, *running.values()):
-        inherited.close()
+    for inherited_environment in (woken, waking, requests, *running.values()):
+        inherited_environment.close()
     for file in files:
         os.close(file)
     os.environ.clear()

@@ -18,7 +18,7 @@ def _deep(levels: int) -> tuple[bytes, Any]:
 
 
 LONG = "k" * 9000
-ODD: dict[str, tuple[bytes, Any]] = {
+LEGACY_RECORDS: dict[str, tuple[bytes, Any]] = {
     "longkey": (
         b"\xa2" + _TYPE + b"\x79" + len(LONG).to_bytes(2, "big") + LONG.encode() + b"\x01",
         {LONG: 1, "$type": _PREFIX},
@@ -32,7 +32,7 @@ ODD: dict[str, tuple[bytes, Any]] = {
 UNREADABLE: dict[str, bytes] = {"bottomless": _deep(2000)[0], "list": b"\x81\x01", "nothing": b"not CBOR at all"}
 """By record key: records that are stored and exported as bytes, but cannot be decoded."""
 
-ODD_PATHS = ("notes/one", "org.example.note/..")
+LEGACY_PATHS = ("notes/one", "org.example.note/..")
 """Paths that are not ``collection/rkey``, but that the reference PDS accepts."""
 
 

@@ -22,7 +22,7 @@ _Pool = asyncpg.Pool
 _ROUNDS = 10
 
 
-class KeptLoop(asyncio.SelectorEventLoop):
+class ReusedLoop(asyncio.SelectorEventLoop):
     """An event loop that ends what a test left on it after each test, but keeps the connection pools that the test has
     closed.
     """
@@ -37,7 +37,7 @@ class KeptLoop(asyncio.SelectorEventLoop):
         super().__init__()
         self._own = set(self._selector.get_map())
         self.free: dict[_Key, list[_Pool]] = {}
-        self.lent: list[KeptPool] = []
+        self.lent: list[ReusedPool] = []
 
     def close(self) -> None:
         """Stop everything that a closed loop would stop: callbacks, reads, writes and signal handlers."""
@@ -98,10 +98,10 @@ class KeptLoop(asyncio.SelectorEventLoop):
         return (holder._con for holder in holders if holder._con is not None and not holder._con.is_closed())
 
 
-class KeptPool:
+class ReusedPool:
     """A pool that belongs to one database until that database closes it."""
 
-    def __init__(self, loop: KeptLoop, key: _Key, pool: _Pool) -> None:
+    def __init__(self, loop: ReusedLoop, key: _Key, pool: _Pool) -> None:
         self._loop, self._key, self.pool = loop, key, pool
 
     def __getattr__(self, name: str) -> Any:
@@ -131,12 +131,12 @@ class KeptPool:
 async def _lend(url: str, *, connections: int, idle_seconds: float) -> Any:
     """Replacement for ``open_pool``."""
     loop = asyncio.get_running_loop()
-    if not isinstance(loop, KeptLoop):
+    if not isinstance(loop, ReusedLoop):
         return await _open_pool(url, connections=connections, idle_seconds=idle_seconds)
     key = url, connections, idle_seconds
     free = loop.free.setdefault(key, [])
     pool = free.pop() if free else await _open_pool(url, connections=connections, idle_seconds=idle_seconds)
-    loop.lent.append(KeptPool(loop, key, pool))
+    loop.lent.append(ReusedPool(loop, key, pool))
     return loop.lent[-1]
 
 
@@ -148,13 +148,13 @@ def processes() -> list[int]:
     others.
     """
     loop = asyncio.get_running_loop()
-    return loop.processes() if isinstance(loop, KeptLoop) else []
+    return loop.processes() if isinstance(loop, ReusedLoop) else []
 
 
 def forget(url: str) -> None:
     """Close the kept connections to this database, because their plans refer to tables that have been changed."""
     loop = asyncio.get_running_loop()
-    if isinstance(loop, KeptLoop):
+    if isinstance(loop, ReusedLoop):
         for key in [key for key in loop.free if key[0] == url]:
             for pool in loop.free.pop(key):
                 pool.terminate()
@@ -165,12 +165,12 @@ class Loops:
 
     def __init__(self) -> None:
         self.are_kept = False
-        self._kept: KeptLoop | None = None
+        self._kept: ReusedLoop | None = None
 
     def new(self) -> asyncio.AbstractEventLoop:
         if not self.are_kept:
             return asyncio.new_event_loop()
-        self._kept = self._kept or KeptLoop()
+        self._kept = self._kept or ReusedLoop()
         return self._kept
 
     def end(self) -> None:

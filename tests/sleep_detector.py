@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-HELD = (
+CHECKED_FOLDERS = (
     "tests/at_protocol/",
     "tests/openmeet/records/",
     "tests/openmeet/recurrence/",
@@ -22,7 +22,7 @@ HELD = (
 LONGEST_SECONDS = 0.02
 
 
-class Pauses:
+class SleepRecorder:
     """How long the test thread has slept since the last call, in seconds."""
 
     def __init__(self) -> None:
@@ -38,21 +38,21 @@ class Pauses:
         return found
 
 
-pauses = Pauses()
+recorder = SleepRecorder()
 
 _sleep = time.sleep
 _select = selectors.DefaultSelector.select
 
 
 def _noted_sleep(seconds: float) -> None:
-    pauses.note(seconds)
+    recorder.note(seconds)
     _sleep(seconds)
 
 
 def _noted_select(self: Any, timeout: float | None = None) -> Any:
     ready = _select(self, timeout)
     if timeout is not None and not ready:
-        pauses.note(timeout)
+        recorder.note(timeout)
     return ready
 
 
@@ -62,10 +62,10 @@ selectors.DefaultSelector.select = _noted_select  # type: ignore[method-assign]
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
-    pauses.taken()
+    recorder.taken()
     result = yield
-    found = pauses.taken()
-    if found and item.nodeid.startswith(HELD):
+    found = recorder.taken()
+    if found and item.nodeid.startswith(CHECKED_FOLDERS):
         slept = ", ".join(f"{seconds:.3f}" for seconds in found[:10])
         pytest.fail(
             f"the test slept for {slept} s: give what it waits for a clock of the test's, or an event", pytrace=False

@@ -19,7 +19,7 @@ def name_of_own(*more: object) -> str:
     return "_".join(str(part) for part in ("openmeet_tests", os.getpid(), *more))
 
 
-async def drop_left_behind(server: str) -> list[str]:
+async def drop_stale(server: str) -> list[str]:
     """Drop the databases whose process has ended, and return their names."""
     connection = await asyncpg.connect(server)
     dropped: list[str] = []
@@ -28,7 +28,7 @@ async def drop_left_behind(server: str) -> list[str]:
             return dropped
         for row in await connection.fetch("select datname from pg_database order by datname"):
             name = row["datname"]
-            if not _is_left_behind(name):
+            if not _is_stale(name):
                 continue
             try:
                 await connection.execute(f'drop database if exists "{name}"')
@@ -40,7 +40,7 @@ async def drop_left_behind(server: str) -> list[str]:
     return dropped
 
 
-def _is_left_behind(name: str) -> bool:
+def _is_stale(name: str) -> bool:
     found = _NAME.fullmatch(name)
     if found is None:
         return False

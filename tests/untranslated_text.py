@@ -91,13 +91,13 @@ def _outside(text: str) -> str:
 _INITIAL: Final = re.compile(r'(<span class="avatar[^>]*>)[^<]*')
 
 
-def unmarked(page: str, content: re.Pattern[str]) -> set[str]:
+def untranslated_texts(page: str, content: re.Pattern[str]) -> set[str]:
     """The texts of a page in the pseudo-locale that have words outside the marks. ``content``: texts that people wrote."""
     texts = (_outside(piece) for piece in _pieces(_INITIAL.sub(r"\1", page)))
     return {text for text in texts if _WORD.search(_NO_MESSAGE.sub("", content.sub("", text)))}
 
 
-def bare(template: nodes.Template) -> set[str]:
+def unmarked_texts(template: nodes.Template) -> set[str]:
     """The texts and literals of a template that are not in any message."""
     html = "".join(_texts(template))
     found = {" ".join(piece.split()) for piece in _pieces(html) if _WORD.search(_NO_MESSAGE.sub("", piece))}
@@ -129,7 +129,7 @@ def _literals(node: nodes.Node) -> Iterator[str]:
             yield from _literals(child)
 
 
-def parsed(templates: jinja2.Environment) -> Iterator[tuple[str, nodes.Template]]:
+def parsed_templates(templates: jinja2.Environment) -> Iterator[tuple[str, nodes.Template]]:
     """The parsed templates of the pages, by name."""
     assert templates.loader is not None
     for name in templates.list_templates(extensions=["html"]):

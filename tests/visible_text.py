@@ -3,7 +3,7 @@
 import re
 
 
-def words_of(html: str) -> str:
+def visible_text(html: str) -> str:
     """The text between the tags. Tokens, identifiers and addresses in attributes are left out, because they can contain
     any three letters by chance.
     """

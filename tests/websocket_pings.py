@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 from aiohttp import WSMsgType
 
-from tests.timeouts import PATIENCE_SECONDS
+from tests.timeouts import TIMEOUT_SECONDS
 
 
 @asynccontextmanager
@@ -19,13 +19,13 @@ async def listening(url: str) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
 async def next_ping(socket: aiohttp.ClientWebSocketResponse) -> bytes:
     """Return the next ping and skip everything before it."""
     while True:
-        message = await socket.receive(PATIENCE_SECONDS)
+        message = await socket.receive(TIMEOUT_SECONDS)
         if message.type is WSMsgType.PING:
             return bytes(message.data)
         assert message.type in {WSMsgType.BINARY, WSMsgType.TEXT}, message
 
 
-async def is_kept_while_it_answers(url: str) -> None:
+async def assert_open_while_pings_are_answered(url: str) -> None:
     """Check that several pings arrive on a silent stream and that answering them keeps it open."""
     async with listening(url) as socket:
         for _ in range(3):
@@ -33,9 +33,9 @@ async def is_kept_while_it_answers(url: str) -> None:
         assert not socket.closed
 
 
-async def is_dropped_when_it_is_silent(url: str) -> None:
+async def assert_closed_without_pongs(url: str) -> None:
     """Check that the server closes the connection if its ping is not answered."""
     async with listening(url) as socket:
         await next_ping(socket)
-        while (message := await socket.receive(PATIENCE_SECONDS)).type not in {WSMsgType.CLOSE, WSMsgType.CLOSED}:
+        while (message := await socket.receive(TIMEOUT_SECONDS)).type not in {WSMsgType.CLOSE, WSMsgType.CLOSED}:
             assert message.type in {WSMsgType.PING, WSMsgType.BINARY, WSMsgType.TEXT}

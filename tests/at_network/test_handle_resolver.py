@@ -49,8 +49,8 @@ class World:
         self.resolver = self.make(HandleSettings())
         stack.push_async_callback(self.resolver.close)
 
-    def make(self, settings, *, patience_seconds=30.0):
-        dns = Dns(("127.0.0.1", self.names.port), timeout_seconds=patience_seconds)
+    def make(self, settings, *, timeout_seconds=30.0):
+        dns = Dns(("127.0.0.1", self.names.port), timeout_seconds=timeout_seconds)
         return HandleResolver(self.http, self.dids, self.clock, settings, dns=dns)
 
     async def _https(self, _request):
@@ -154,7 +154,7 @@ async def test_failing_host_is_a_temporary_failure(world):
 
 async def test_silent_name_server_is_a_temporary_failure(world):
     world.names.is_silent = True
-    impatient = world.make(HandleSettings(), patience_seconds=0.2)
+    impatient = world.make(HandleSettings(), timeout_seconds=0.2)
     with pytest.raises(RemoteSlow):
         await impatient.resolve(ALICE)
     await impatient.close()

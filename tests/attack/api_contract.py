@@ -32,7 +32,7 @@ from openmeet.domain.calendars.fetch import CalendarFetcher
 from openmeet.domain.imports import people
 from openmeet.domain.imports.model import PersonId
 from openmeet.i18n.formatting import iso
-from tests.openmeet.identities.offline_clients import publishing_to_nobody
+from tests.openmeet.identities.offline_clients import offline_publishing
 from tests.openmeet.places.world import open_world
 from tests.openmeet.site_under_test import CODE_KEY, Site, api_session, change_services, site_on
 
@@ -199,7 +199,7 @@ async def _id_of(site: Site, name: str) -> str:
 async def hold(site: Site, *, first_seed: int, examples: int) -> int:
     """Call every operation ``examples`` times and return the number of operations. Raises the first wrong response."""
     known = await add_content(site)
-    async with publishing_to_nobody(site.clock) as publishing:
+    async with offline_publishing(site.clock) as publishing:
         change_services(site.app, publishing=publishing)
         serving = await serve(site.app, "127.0.0.1", 0)
         try:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from tests.system.servers import Account
-from tests.timeouts import PATIENCE_SECONDS
+from tests.timeouts import TIMEOUT_SECONDS
 
 # The delay before a disconnected attacker reconnects, in seconds.
 PAUSE_SECONDS = 0.5
@@ -87,7 +87,7 @@ class Report:
 
 async def prepare(target: Target) -> None:
     """Write records that make a large response."""
-    async with httpx.AsyncClient(timeout=PATIENCE_SECONDS, trust_env=False) as http:
+    async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS, trust_env=False) as http:
         for number in range(10):
             record = {"$type": NOTE, "text": "x" * 80_000, "number": number}
             made = await target.account.call(http, "createRecord", {"collection": NOTE, "record": record})
@@ -225,7 +225,7 @@ async def _send(target: Target, report: Report, name: str, method: str, url: str
     """Send a request. The attack counts as made once it was sent, even without a response."""
     way = httpx.AsyncHTTPTransport(local_address=next(target.addresses), trust_env=False)
     try:
-        async with httpx.AsyncClient(timeout=PATIENCE_SECONDS, transport=way) as http:
+        async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS, transport=way) as http:
             answer = await http.request(method, url, **rest)  # type: ignore[arg-type]
         report.statuses[name, answer.status_code] += 1
     finally:

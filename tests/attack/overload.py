@@ -34,7 +34,7 @@ from tests.system.guests import TOKENS, WORDS, Guest, account_on, sign_in, write
 from tests.system.stream import whole_stream
 from tests.system.tour.polling import eventually
 from tests.system.tour.stage import WORKERS, pds_program
-from tests.timeouts import PATIENCE_SECONDS
+from tests.timeouts import TIMEOUT_SECONDS
 
 # How often the canary tries before it counts as turned away. Overall it must be served more often than not.
 TRIES = 5
@@ -200,7 +200,7 @@ async def _live(running: Installation, scale: Scale, report: Report, slug: str) 
     """Read, RSVP and write in turn, each on a new connection, until every attack has been made too."""
     acknowledged = PublishedVersion(slug)
     words = itertools.cycle(WORDS)
-    deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+    deadline = asyncio.get_running_loop().time() + TIMEOUT_SECONDS
     number = 0
     while number < scale.rounds or (missing := ATTACKS - report.attacks.keys()):
         assert number < scale.rounds or asyncio.get_running_loop().time() < deadline, f"never made: {missing}"
@@ -252,7 +252,7 @@ async def _served(report: Report, method: str, url: str, **rest: object) -> http
 
 async def _alone(method: str, url: str, **rest: object) -> httpx.Response:
     """One request on a new connection, without a time limit."""
-    async with httpx.AsyncClient(timeout=PATIENCE_SECONDS, trust_env=False) as http:
+    async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS, trust_env=False) as http:
         return await http.request(method, url, **rest)  # type: ignore[arg-type]
 
 
@@ -332,14 +332,14 @@ async def _check(running: Installation, scale: Scale, report: Report, acknowledg
     await end_state.wait_until_done(folder)
 
     for uri in acknowledged.records:
-        await eventually(partial(_is_listed, running, uri), PATIENCE_SECONDS)
+        await eventually(partial(_is_listed, running, uri), TIMEOUT_SECONDS)
 
     async def all_were_met() -> bool:
         cursor, unresolved = _progress(folder, running.relay_url)
         # Another program on this machine may listen on one of these ports.
         return cursor == scale.unresolvable and unresolved > scale.unresolvable // 2
 
-    await eventually(all_were_met, PATIENCE_SECONDS)
+    await eventually(all_were_met, TIMEOUT_SECONDS)
     await end_state.wait_until_done(folder)
     assert end_state.dead_letters(folder) == []
     token = {"authorization": running.canary.http.headers["authorization"]}

@@ -12,7 +12,7 @@ from openmeet.routes import operations
 from openmeet.web.api.operations import ApiOperation
 from tests.attack.garbage import SEED, Garbage, internals_in
 from tests.databases import MakeDatabase
-from tests.openmeet.identities.offline_clients import publishing_to_nobody
+from tests.openmeet.identities.offline_clients import offline_publishing
 from tests.openmeet.site_under_test import Site, api_session, site_on
 
 ROUNDS = 15
@@ -95,7 +95,7 @@ async def _ask(
 async def test_no_operation_fails_with_a_server_error(make_database: MakeDatabase, clock: HandClock) -> None:
     print(f"seed {SEED}")
     db = await make_database("openmeet")
-    async with publishing_to_nobody(clock) as publishing:
+    async with offline_publishing(clock) as publishing:
         wrong = await _wrong_answers(site_on(db, clock, publishing=publishing, api_requests_per_minute=0))
     assert not wrong, "\n".join(wrong)
 

@@ -12,7 +12,7 @@ from groundwork.clock import HandClock, Instant
 from groundwork.rate_limit.contract import Limit, LimitState
 from groundwork.rate_limit.in_process import InProcessCounters
 from tests.databases import MakeDatabase
-from tests.openmeet.identities.offline_clients import network_of_nobody
+from tests.openmeet.identities.offline_clients import offline_network
 from tests.openmeet.site_under_test import change_services, event_by, person, site_on
 
 _CODE: Final = {"challenge": "none", "code": "2345 6789"}
@@ -70,7 +70,7 @@ async def test_addresses_of_one_network_share_one_limit(
     async with db.transaction() as tx:
         event = await event_by(tx, await person(tx, "Ana"))
     site = site_on(db, clock, trusted_proxy_hops=1)
-    async with network_of_nobody(clock, InProcessCache(clock)) as network, site.browser() as browser:
+    async with offline_network(clock, InProcessCache(clock)) as network, site.browser() as browser:
         change_services(site.app, counters=OneAttempt(name), network=network)
 
         async def is_refused(address: str) -> bool:

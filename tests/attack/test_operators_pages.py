@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from tests.aurora_locus.administration.operator_browser import at_work
+from tests.aurora_locus.administration.operator_browser import signed_in_operator
 from tests.aurora_locus.deployment import Deployment, open_deployment
 from tests.aurora_locus.moderation.decisions import write_note
 from tests.aurora_locus.visitor import token_in
@@ -81,7 +81,7 @@ async def test_hostile_parameters_and_fields_cause_no_failure(deployment: Deploy
     """
     ana = await deployment.sign_up("ana")
     right = {**RIGHT, "uri": (await write_note(ana))["uri"]}
-    async with at_work(deployment) as operator:
+    async with signed_in_operator(deployment) as operator:
         for page, parameters in PARAMETERS.items():
             for name in parameters:
                 more = {"did": str(ana.did)} if name == "cid" else {}

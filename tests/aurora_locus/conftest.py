@@ -17,7 +17,7 @@ from groundwork.clock import Clock, HandClock
 from groundwork.database.transaction import Database, Engine
 from groundwork.sealing import Sealer
 from tests.aurora_locus.deployment import Deployment, open_deployment
-from tests.aurora_locus.hosted_repository import Hosted
+from tests.aurora_locus.hosted_repository import HostedRepository
 from tests.databases import MakeDatabase, PostgresDatabases, sqlite_url
 
 _numbers = itertools.count(1)
@@ -67,15 +67,15 @@ async def repositories(db: Database, clock: HandClock, tmp_path: Path) -> AsyncI
 
 
 @pytest.fixture
-async def ada(repositories: Repositories) -> Hosted:
+async def ada(repositories: Repositories) -> HostedRepository:
     """An active account with an empty repository."""
-    return await Hosted.make(repositories, "ada")
+    return await HostedRepository.make(repositories, "ada")
 
 
 @pytest.fixture
-async def ben(repositories: Repositories) -> Hosted:
+async def ben(repositories: Repositories) -> HostedRepository:
     """Another active account with an empty repository."""
-    return await Hosted.make(repositories, "ben")
+    return await HostedRepository.make(repositories, "ben")
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ CATALOG = Catalog()
 
 
 @dataclass(frozen=True)
-class Hosted:
+class HostedRepository:
     """One repository."""
 
     repositories: Repositories
@@ -36,7 +36,7 @@ class Hosted:
     key: K256PrivateKey
 
     @classmethod
-    def named(cls, repositories: Repositories, name: str) -> "Hosted":
+    def named(cls, repositories: Repositories, name: str) -> "HostedRepository":
         """Derive DID and key from the name."""
         secret = hashlib.sha256(name.encode()).digest()
         did = Did("did:plc:" + b32encode(secret)[:24].decode().lower())
@@ -45,7 +45,7 @@ class Hosted:
     @classmethod
     async def make(
         cls, repositories: Repositories, name: str, status: HostingStatus = HostingStatus.ACTIVE
-    ) -> "Hosted":
+    ) -> "HostedRepository":
         made = cls.named(repositories, name)
         did, key = made.did, made.key
         beginning = hosting.begin(repositories, did, key)

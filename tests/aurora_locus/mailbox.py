@@ -8,14 +8,14 @@ from groundwork.mail.address import parse_address
 from groundwork.mail.contract import Sender
 from groundwork.mail.folder import FolderMailbox, StoredMail
 from tests.aurora_locus.deployment import Deployment
-from tests.timeouts import PATIENCE_SECONDS
+from tests.timeouts import TIMEOUT_SECONDS
 
 _UNPAID = "select count(*) from outbox_jobs where state <> 'completed'"
 
 
-async def letters(deployment: Deployment, to: str) -> list[StoredMail]:
+async def emails_to(deployment: Deployment, to: str) -> list[StoredMail]:
     """All of them, newest first, once nothing is queued."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while await _undelivered(deployment):  # noqa: ASYNC110 - the server's own task delivers them, and tells nobody
             await asyncio.sleep(0.01)
     sender = Sender("test", parse_address("test@example.org"))
@@ -25,7 +25,7 @@ async def letters(deployment: Deployment, to: str) -> list[StoredMail]:
 
 async def newest_token(deployment: Deployment, to: str) -> str:
     """The token from the newest e-mail; later e-mails get a later time."""
-    newest, *_ = await letters(deployment, to)
+    newest, *_ = await emails_to(deployment, to)
     deployment.clock.turn(SECOND)
     found = re.search(r"^    ([A-Z2-7]{5}-[A-Z2-7]{5})$", newest.text, re.MULTILINE)
     assert found is not None

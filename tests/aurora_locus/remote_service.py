@@ -35,7 +35,7 @@ class Asked:
 
 
 @dataclass
-class Stranger:
+class RemoteService:
     """The service; ``services`` are the names under which its DID document lists its URL."""
 
     services: tuple[str, ...] = ("bsky_appview", "notes")
@@ -74,9 +74,9 @@ class Stranger:
 
 
 @asynccontextmanager
-async def open_stranger(**about: Any) -> AsyncIterator[Stranger]:
+async def open_remote_service(**about: Any) -> AsyncIterator[RemoteService]:
     """Serve inside the block."""
-    stranger = Stranger(**about)
+    stranger = RemoteService(**about)
     app = Starlette(
         routes=[
             Route("/.well-known/did.json", stranger._document),

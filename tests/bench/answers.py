@@ -24,7 +24,7 @@ from tests.bench.loop import run
 from tests.bench.stores import on_postgresql, on_sqlite
 from tests.bench.timing import progress
 from tests.databases import SERVER
-from tests.external_dependencies import is_here
+from tests.external_dependencies import is_available
 
 PEOPLE: Final = 3_000
 PLACES: Final = 1_000
@@ -38,7 +38,7 @@ ROWS: Final = 5
 def measure() -> Iterator[Figure]:
     progress("answers on SQLite")
     yield Figure("answers to one event, 200 at once, SQLite", run(_answered(on_sqlite())), "/s", TARGET)
-    if is_here("postgresql"):
+    if is_available("postgresql"):
         progress("answers on PostgreSQL")
         per_second = run(_answered(on_postgresql("bench_answers")))
         progress("as many rows by the driver alone")

@@ -17,7 +17,7 @@ from tests.bench.figure import Figure
 from tests.bench.figure import check as holds
 from tests.bench.loop import run
 from tests.bench.timing import percentile, progress
-from tests.external_dependencies import is_here
+from tests.external_dependencies import is_available
 from tests.openmeet.site_under_test import signed_in, site_on
 
 ROUNDS: Final = 300
@@ -31,7 +31,7 @@ MONTH: Final = 31 * DAY
 def measure() -> Iterator[Figure]:
     progress("100,000 events on SQLite")
     yield from run(_on_sqlite())
-    if is_here("postgresql"):
+    if is_available("postgresql"):
         progress("a million events on PostgreSQL")
         yield from run(_on_postgresql())
 

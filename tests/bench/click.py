@@ -32,7 +32,7 @@ from tests.simulation.visitor import Visitor
 CLICKS = 100
 WARM_UP = 5
 RSVP = "community.lexicon.calendar.rsvp"
-PATIENCE_SECONDS = 20.0
+TIMEOUT_SECONDS = 20.0
 # Long enough for an idle worker to pause again, and random, so that the pauses do not coincide with the workers' own
 # intervals.
 PAUSE_SECONDS = (0.02, 0.12)
@@ -114,7 +114,7 @@ async def _click(visitor: Visitor, socket: Any, database: "_Database", path: str
 
     async def frame() -> None:
         while True:
-            seen = summarize(await asyncio.wait_for(socket.receive_bytes(), PATIENCE_SECONDS))
+            seen = summarize(await asyncio.wait_for(socket.receive_bytes(), TIMEOUT_SECONDS))
             if any(one.startswith(RSVP) for one in seen.paths):
                 times.framed.append(perf_counter() - clicked)
                 return
@@ -196,7 +196,7 @@ def _ready(program: Program, file: Path) -> dict[str, Any] | None:
 
 
 async def _eventually(look: Any, otherwise: str, every_seconds: float = 0.05) -> Any:
-    deadline = perf_counter() + PATIENCE_SECONDS * 3
+    deadline = perf_counter() + TIMEOUT_SECONDS * 3
     while perf_counter() < deadline:
         found = look()
         if found:

@@ -18,7 +18,7 @@ from tests.bench.figure import Figure
 from tests.bench.loop import run
 from tests.bench.timing import progress
 from tests.browser.browsers import CHROMIUM, DESK, PHONE
-from tests.external_dependencies import is_here
+from tests.external_dependencies import is_available
 
 ROUNDS: Final = 5
 MOST_KB: Final = 60
@@ -41,7 +41,7 @@ class Look:
 
 
 def measure() -> Iterator[Figure]:
-    if not is_here("chromium"):
+    if not is_available("chromium"):
         return
     for name, looks in run(_measure()).items():
         weight = max(one.bytes for one in looks) / 1000
@@ -55,7 +55,7 @@ async def _measure() -> dict[str, list[Look]]:
     progress("a town of events")
     with pages.town_server() as (url, _):
         async with pages.client_of(url) as client, async_playwright() as playwright:
-            await pages.until_it_answers(client, "/")
+            await pages.wait_until_reachable(client, "/")
             browser = await playwright.chromium.launch(**CHROMIUM)
             progress("loading pages")
             return {name: await _looks(browser, url + path, size) for name, path, size in await _pages(client)}

@@ -24,7 +24,7 @@ from tests.bench.stores import on_postgresql, on_sqlite
 from tests.bench.stream import ANSWERS_EACH, CHANGED, created, mixed, outcome
 from tests.bench.timing import progress
 from tests.databases import SERVER
-from tests.external_dependencies import is_here
+from tests.external_dependencies import is_available
 from tests.openmeet.ingestion.network import counted
 
 EVENTS = 600
@@ -79,7 +79,7 @@ def measure() -> Iterator[Figure]:
     yield from _figures(
         f"{change}, {BATCH} at a time, SQLite", run(_process(messages, changing, BATCH, on_sqlite())), 1_000
     )
-    if is_here("postgresql"):
+    if is_available("postgresql"):
         progress(f"applying {len(messages):,} records on PostgreSQL")
         found = run(_process([], messages, BATCH, on_postgresql("bench_ingest")))
         progress("as many rows by the driver alone")

@@ -14,7 +14,7 @@ from tests.attack.overload import SHORT, aim, installation
 from tests.bench.figure import Figure, check
 from tests.bench.loop import run
 from tests.bench.timing import progress
-from tests.timeouts import PATIENCE_SECONDS
+from tests.timeouts import TIMEOUT_SECONDS
 
 ROUNDS: Final = 40
 WARM_UP: Final = 10
@@ -48,7 +48,7 @@ async def _seconds(url: str, count: int) -> float:
     found = []
     for _ in range(count):
         begun = time.perf_counter()
-        async with httpx.AsyncClient(timeout=PATIENCE_SECONDS, trust_env=False) as http:
+        async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS, trust_env=False) as http:
             answer = await http.get(url)
         found.append(time.perf_counter() - begun)
         check(answer.status_code == 200, f"the front page was answered with {answer.status_code}")

@@ -18,7 +18,7 @@ from tests.bench.figure import Figure, Peer, check
 from tests.bench.loop import run
 from tests.bench.timing import percentile, progress
 from tests.simulation.processes import free_port
-from tests.timeouts import PATIENCE_SECONDS
+from tests.timeouts import TIMEOUT_SECONDS
 
 VISITORS: Final = 8
 SECONDS: Final = 8.0
@@ -33,7 +33,7 @@ _KINDS: Final = ("event page", "discover, 30 events")
 
 def measure() -> Iterator[Figure]:
     ours, spread, edited = run(_measure())
-    theirs = run(_measure_peer()) if ticket_shop.is_here() else None
+    theirs = run(_measure_peer()) if ticket_shop.is_configured() else None
     for kind in _KINDS:
         peer = None if theirs is None else Peer("pretix, one worker", theirs[kind])
         target = None if theirs is None else TIMES_THE_PEER * theirs[kind]
@@ -59,7 +59,7 @@ async def _ours(
     url: str, begin_writing: Callable[[], None]
 ) -> tuple[dict[str, float], dict[str, tuple[float, float]], dict[str, float]]:
     async with client_of(url) as client:
-        await until_it_answers(client, "/")
+        await wait_until_reachable(client, "/")
         pages = {"event page": await paths_of_events(client), "discover, 30 events": ["/"]}
         progress("reading it")
         rates, spread, edited = {}, {}, {}
@@ -82,7 +82,7 @@ async def _theirs(url: str) -> dict[str, float]:
     async with client_of(url) as client:
         events = [f"/town/jazz{number}/" for number in range(ticket_shop.EVENTS)]
         pages = {"event page": events, "discover, 30 events": ["/town/"]}
-        await until_it_answers(client, "/town/")
+        await wait_until_reachable(client, "/town/")
         progress("reading pretix")
         rates = {}
         for kind, paths in pages.items():
@@ -144,14 +144,14 @@ async def client_of(url: str) -> AsyncIterator[aiohttp.ClientSession]:
     async with aiohttp.ClientSession(
         url,
         cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=aiohttp.ClientTimeout(PATIENCE_SECONDS),
+        timeout=aiohttp.ClientTimeout(TIMEOUT_SECONDS),
         auto_decompress=False,
         headers={"accept-encoding": "gzip"},
     ) as client:
         yield client
 
 
-async def until_it_answers(client: aiohttp.ClientSession, path: str) -> None:
+async def wait_until_reachable(client: aiohttp.ClientSession, path: str) -> None:
     for _ in range(600):
         try:
             await _read(client, path)

@@ -46,7 +46,7 @@ from tests.bench.loop import run
 from tests.bench.pds import Account, Pds, make_accounts
 from tests.bench.stores import on_postgresql, on_sqlite
 from tests.bench.timing import progress
-from tests.external_dependencies import is_here
+from tests.external_dependencies import is_available
 from tests.simulation.processes import free_port
 from tests.worker_pool import POOL
 
@@ -68,7 +68,7 @@ def measure() -> Iterator[Figure]:
         accounts = pds.fill(_fill)
         with pds.running() as server:
             yield from _figures("SQLite", run(_read_in(on_sqlite(), server.url, directory_port, accounts)))
-            if is_here("postgresql"):
+            if is_available("postgresql"):
                 store = on_postgresql("bench_repositories")
                 yield from _figures("PostgreSQL", run(_read_in(store, server.url, directory_port, accounts)))
 

@@ -34,7 +34,7 @@ from tests.bench.figure import Figure, Peer, check
 from tests.bench.loop import run
 from tests.bench.stores import on_postgresql, on_sqlite
 from tests.bench.timing import progress, rates
-from tests.external_dependencies import is_here
+from tests.external_dependencies import is_available
 
 ZONE = "Europe/Berlin"
 FIRST = datetime(2026, 11, 24, 18)  # noqa: DTZ001  # wall time is naive here
@@ -52,7 +52,7 @@ def measure() -> Iterator[Figure]:
     clock = HandClock(NOW)
     yield run(_rolling("SQLite", on_sqlite(clock), clock))
     yield from run(_propagating("SQLite", on_sqlite(HandClock(NOW))))
-    if is_here("postgresql"):
+    if is_available("postgresql"):
         clock = HandClock(NOW)
         yield run(_rolling("PostgreSQL", on_postgresql("bench_rolling", clock), clock))
         yield from run(_propagating("PostgreSQL", on_postgresql("bench_series", HandClock(NOW))))

@@ -34,7 +34,7 @@ with scopes_disabled():
 """
 
 
-def is_here() -> bool:
+def is_configured() -> bool:
     return VARIABLE in os.environ
 
 

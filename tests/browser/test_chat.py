@@ -34,7 +34,7 @@ XSS = '<img src=x onerror="document.title=1"> <script>document.title=1</script>'
 
 
 @pytest.fixture
-async def talk(openmeet):
+async def chat(openmeet):
     """The path of an event's chat, the event's slug, its two guests and their session tokens."""
     async with openmeet.db.transaction() as tx:
         people = [await person(tx, name) for name in ("Ana", "Ben", XSS)]
@@ -49,11 +49,11 @@ def cookie(openmeet, token: str) -> list[dict[str, str]]:
     return [{"name": "openmeet_session", "value": token, "url": openmeet.url}]
 
 
-async def test_messages_appear_in_both_windows_until_one_withdraws(openmeet, browser, talk):
+async def test_messages_appear_in_both_windows_until_one_withdraws(openmeet, browser, chat):
     """New messages appear in the other window automatically. Withdrawing closes the chat in an open window. Text is
     never executed as code.
     """
-    path, slug, people, tokens = talk
+    path, slug, people, tokens = chat
     async with (
         context(browser, openmeet, viewport=PHONE) as phone,
         context(browser, openmeet, viewport=DESK) as desk,
@@ -88,8 +88,8 @@ async def test_messages_appear_in_both_windows_until_one_withdraws(openmeet, bro
         await expect(ben.get_by_role("heading", name="This chat is for people who answered")).to_be_visible()
 
 
-async def test_enter_sends_only_if_chosen(openmeet, browser, talk):
-    path, _, _, tokens = talk
+async def test_enter_sends_only_if_chosen(openmeet, browser, chat):
+    path, _, _, tokens = chat
     async with context(browser, openmeet) as opened:
         await opened.add_cookies(cookie(openmeet, tokens[1]))
         page = await opened.new_page()
@@ -114,9 +114,9 @@ async def test_enter_sends_only_if_chosen(openmeet, browser, talk):
         await expect(page.get_by_role("button", name="Send with Enter")).to_be_visible()
 
 
-async def test_everything_without_scripts(openmeet, browser, talk):
+async def test_everything_without_scripts(openmeet, browser, chat):
     """A person sends, edits and deletes a message and replies to one; the host removes a message."""
-    path, _, _, tokens = talk
+    path, _, _, tokens = chat
     async with context(browser, openmeet, java_script_enabled=False) as opened:
         await opened.add_cookies(cookie(openmeet, tokens[1]))
         page = await opened.new_page()
@@ -154,11 +154,11 @@ def photos(tmp_path) -> list[str]:
 
 
 @pytest.mark.parametrize("viewport", [PHONE, DESK], ids=["phone", "desk"])
-async def test_photos_are_chosen_together_and_arrive_in_the_other_window(openmeet, browser, talk, photos, viewport):
+async def test_photos_are_chosen_together_and_arrive_in_the_other_window(openmeet, browser, chat, photos, viewport):
     """Several photos are sent at once, each with a description. The other window shows them automatically, and removes
     them when they are deleted.
     """
-    path, _, _, tokens = talk
+    path, _, _, tokens = chat
     async with context(browser, openmeet, viewport=viewport) as one, context(browser, openmeet, viewport=DESK) as two:
         await one.add_cookies(cookie(openmeet, tokens[1]))
         await two.add_cookies(cookie(openmeet, tokens[0]))
@@ -193,9 +193,9 @@ async def test_photos_are_chosen_together_and_arrive_in_the_other_window(openmee
         await expect(ana.get_by_role("img", name="The lake")).to_have_count(0)
 
 
-async def test_photos_without_scripts(openmeet, browser, talk, photos, tmp_path):
+async def test_photos_without_scripts(openmeet, browser, chat, photos, tmp_path):
     """If one of the files is not a picture, the other files and the text are kept, and are sent with the next try."""
-    path, _, _, tokens = talk
+    path, _, _, tokens = chat
     broken = tmp_path / "broken.jpg"
     broken.write_text("no photo")
     async with context(browser, openmeet, viewport=PHONE, java_script_enabled=False) as opened:
@@ -244,27 +244,27 @@ async def looks_right(page: Page) -> None:
     assert await complaints(page) == []
 
 
-async def test_withdrawing_in_one_window_closes_the_chat_in_another(openmeet, browser, talk, way):
+async def test_withdrawing_in_one_window_closes_the_chat_in_another(openmeet, browser, chat, way):
     """With scripts, the open window updates by itself; without scripts, at the next action."""
-    path, slug, _, tokens = talk
-    async with window(browser, openmeet, tokens[1], **way) as chat:
-        await chat.goto(path)
-        await chat.get_by_label("Message everyone").fill("Hello")
-        await chat.get_by_role("button", name="Send").click()
-        await expect(chat.locator("li.own")).to_have_count(1)
-        await chat.get_by_label("Message everyone").fill("Half a thought")
-        other = await chat.context.new_page()
+    path, slug, _, tokens = chat
+    async with window(browser, openmeet, tokens[1], **way) as page:
+        await page.goto(path)
+        await page.get_by_label("Message everyone").fill("Hello")
+        await page.get_by_role("button", name="Send").click()
+        await expect(page.locator("li.own")).to_have_count(1)
+        await page.get_by_label("Message everyone").fill("Half a thought")
+        other = await page.context.new_page()
         await other.goto(f"/events/{slug}")
         await other.locator(".answer-others > summary").click()
         await other.locator("button[name=reply][value=declined]").first.click()
         await expect(other.locator("button[name=reply][value=declined][aria-current=true]")).to_have_count(1)
         if way.get("java_script_enabled") is False:
-            await chat.get_by_role("button", name="Send").click()
-            await expect(chat.get_by_text("Half a thought")).to_have_count(0)
-            await chat.goto(path)
-        await expect(chat.get_by_role("heading", name="This chat is for people who answered")).to_be_visible()
+            await page.get_by_role("button", name="Send").click()
+            await expect(page.get_by_text("Half a thought")).to_have_count(0)
+            await page.goto(path)
+        await expect(page.get_by_role("heading", name="This chat is for people who answered")).to_be_visible()
         if way.get("java_script_enabled") is not False:
-            await looks_right(chat)
+            await looks_right(page)
 
 
 async def test_a_search_leads_to_the_message_where_it_was_said(openmeet, browser, way):
@@ -388,8 +388,8 @@ async def test_chat_of_one_date_updates_automatically(openmeet, browser):
         await expect(page.locator("li.msg")).to_have_count(4)
 
 
-async def test_drafts_are_deleted_at_sign_out(openmeet, browser, talk):
-    path, _, _, tokens = talk
+async def test_drafts_are_deleted_at_sign_out(openmeet, browser, chat):
+    path, _, _, tokens = chat
     async with window(browser, openmeet, tokens[1], viewport=DESK) as page:
         await page.goto(path)
         await page.get_by_label("Message everyone").fill("For Cleo only")
@@ -400,9 +400,9 @@ async def test_drafts_are_deleted_at_sign_out(openmeet, browser, talk):
         assert await page.evaluate("Object.keys(localStorage).filter((key) => key.includes('draft'))") == []
 
 
-async def test_a_host_removes_a_message_and_then_the_person(openmeet, browser, talk, way):
+async def test_a_host_removes_a_message_and_then_the_person(openmeet, browser, chat, way):
     """The message disappears from another person's window. Its author is then banned, and unbanned on the same page."""
-    path, _, _, tokens = talk
+    path, _, _, tokens = chat
     async with window(browser, openmeet, tokens[0], **way) as host, window(browser, openmeet, tokens[1], **way) as ben:
         await ben.goto(path)
         await ben.get_by_label("Message everyone").fill("Buy this")
@@ -434,9 +434,9 @@ async def test_a_host_removes_a_message_and_then_the_person(openmeet, browser, t
         await expect(ben.get_by_label("Message everyone")).to_be_visible()
 
 
-async def test_a_guest_writes_from_the_link_in_a_mail(openmeet, browser, talk, way):
+async def test_a_guest_writes_from_the_link_in_a_mail(openmeet, browser, chat, way):
     """The guest has no account and does not sign in. The message appears in the chat under the name that they gave."""
-    path, slug, people, tokens = talk
+    path, slug, people, tokens = chat
     async with openmeet.db.transaction() as tx:
         gil = await guests.find_or_make(tx, email="gil@example.org", display_name="Gil")
         await attendance.answer(tx, Caller(gil, "Gil"), slug, RsvpReply.GOING, ReplyDetails())

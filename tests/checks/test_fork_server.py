@@ -8,19 +8,21 @@ from pathlib import Path
 import pytest
 
 from programs.cli import MISUSED
-from tests.fork_server import STARTER, Forked, inherited
+from tests.fork_server import FORK_SERVER, ForkedCommand, inherited_environment
 
 
-def start(tmp_path: Path, *arguments: str, **environment: str) -> Forked:
+def start(tmp_path: Path, *arguments: str, **environment: str) -> ForkedCommand:
     with (tmp_path / "said").open("ab") as log:
-        return STARTER.start(arguments, inherited() | environment, log.fileno(), log.fileno(), folder=tmp_path)
+        return FORK_SERVER.start(
+            arguments, inherited_environment() | environment, log.fileno(), log.fileno(), folder=tmp_path
+        )
 
 
 async def test_status_and_output_are_returned():
-    done = STARTER.run("pds", "no-such-verb", environment={})
+    done = FORK_SERVER.run("pds", "no-such-verb", environment={})
     assert (done.returncode, done.stdout) == (MISUSED, "")
     assert "no-such-verb" in done.stderr
-    assert STARTER.run("--version", environment={}).stdout.startswith("openmeet 0.")
+    assert FORK_SERVER.run("--version", environment={}).stdout.startswith("openmeet 0.")
 
 
 async def test_forked_command_has_its_own_environment_and_folder(tmp_path: Path):

@@ -10,20 +10,20 @@ import pytest
 from groundwork.clock import HandClock
 from groundwork.database.open_ import open_database
 from groundwork.database.transaction import DatabaseUnavailable
-from tests.reused_connections import KeptLoop, forget
+from tests.reused_connections import ReusedLoop, forget
 
 T = TypeVar("T")
 
 
 @pytest.fixture
-def loop() -> Iterator[KeptLoop]:
+def loop() -> Iterator[ReusedLoop]:
     """The loop of the tests within this test; this test itself runs on another one."""
-    made = KeptLoop()
+    made = ReusedLoop()
     yield made
     made.end()
 
 
-def run(loop: KeptLoop, test: Coroutine[Any, Any, T]) -> T:
+def run(loop: ReusedLoop, test: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine as the test runner does, which closes the loop afterwards."""
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
         return runner.run(test)
@@ -39,12 +39,12 @@ async def process(url: str, clock: HandClock) -> int:
     return int(str(row["number"]))
 
 
-def test_next_test_reuses_the_server_process(loop: KeptLoop, postgres_url: str, clock: HandClock):
+def test_next_test_reuses_the_server_process(loop: ReusedLoop, postgres_url: str, clock: HandClock):
     first = run(loop, process(postgres_url, clock))
     assert [run(loop, process(postgres_url, clock)) for _ in range(3)] == [first] * 3
 
 
-def test_databases_of_one_test_share_no_connection(loop: KeptLoop, postgres_url: str, clock: HandClock):
+def test_databases_of_one_test_share_no_connection(loop: ReusedLoop, postgres_url: str, clock: HandClock):
     async def two() -> int:
         database = await open_database(postgres_url, clock=clock)
         other = await process(postgres_url, clock)
@@ -55,7 +55,7 @@ def test_databases_of_one_test_share_no_connection(loop: KeptLoop, postgres_url:
     assert run(loop, two()) != first
 
 
-def test_closed_database_refuses_queries(loop: KeptLoop, postgres_url: str, clock: HandClock):
+def test_closed_database_refuses_queries(loop: ReusedLoop, postgres_url: str, clock: HandClock):
     """A closed database refuses queries, even though its connections are kept for the next one."""
 
     async def closed() -> None:
@@ -68,7 +68,7 @@ def test_closed_database_refuses_queries(loop: KeptLoop, postgres_url: str, cloc
     run(loop, closed())
 
 
-def test_connections_with_plans_of_old_tables_are_not_reused(loop: KeptLoop, postgres_url: str, clock: HandClock):
+def test_connections_with_plans_of_old_tables_are_not_reused(loop: ReusedLoop, postgres_url: str, clock: HandClock):
     async def changing() -> None:
         forget(postgres_url)
 
@@ -77,7 +77,7 @@ def test_connections_with_plans_of_old_tables_are_not_reused(loop: KeptLoop, pos
     assert run(loop, process(postgres_url, clock)) != first
 
 
-def test_unclosed_database_ends_with_the_test(loop: KeptLoop, postgres_url: str, clock: HandClock):
+def test_unclosed_database_ends_with_the_test(loop: ReusedLoop, postgres_url: str, clock: HandClock):
     async def leaving() -> int:
         await open_database(postgres_url, clock=clock)
         connection = await loop.lent[-1].acquire()
@@ -88,7 +88,7 @@ def test_unclosed_database_ends_with_the_test(loop: KeptLoop, postgres_url: str,
     assert run(loop, process(postgres_url, clock)) != left
 
 
-def test_timers_and_tasks_of_a_test_end_with_it(loop: KeptLoop):
+def test_timers_and_tasks_of_a_test_end_with_it(loop: ReusedLoop):
     heard: list[str] = []
 
     async def waiting() -> None:
@@ -108,7 +108,7 @@ def test_timers_and_tasks_of_a_test_end_with_it(loop: KeptLoop):
     assert not loop._scheduled
 
 
-def test_task_started_by_a_cancelled_task_ends_with_the_test(loop: KeptLoop, postgres_url: str, clock: HandClock):
+def test_task_started_by_a_cancelled_task_ends_with_the_test(loop: ReusedLoop, postgres_url: str, clock: HandClock):
     """Tasks that a cancelled task starts end with the test. One that holds a connection would disturb the next test
     when it is garbage-collected.
     """
@@ -135,7 +135,7 @@ def test_task_started_by_a_cancelled_task_ends_with_the_test(loop: KeptLoop, pos
     assert [task.done() and (task.cancelled() or task.exception() is not None) for task in begun] == [True, True]
 
 
-def test_data_for_an_ended_test_is_not_read(loop: KeptLoop):
+def test_data_for_an_ended_test_is_not_read(loop: ReusedLoop):
     heard: list[str] = []
     ours, theirs = socket.socketpair()
     with ours, theirs:
@@ -153,7 +153,7 @@ def test_data_for_an_ended_test_is_not_read(loop: KeptLoop):
     assert heard == []
 
 
-def test_threads_and_generators_work_in_every_test(loop: KeptLoop):
+def test_threads_and_generators_work_in_every_test(loop: ReusedLoop):
     closed: list[str] = []
 
     async def numbers() -> AsyncIterator[int]:

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tests.sleep_detector import LONGEST_SECONDS, pauses
+from tests.sleep_detector import LONGEST_SECONDS, recorder
 
 
 async def wait_by_the_loop() -> None:
@@ -24,18 +24,18 @@ async def run_into_a_limit() -> None:
 
 @pytest.mark.parametrize("pause", [wait_by_the_loop, wait_by_the_thread, run_into_a_limit])
 async def test_sleep_is_found(pause) -> None:
-    pauses.taken()
+    recorder.taken()
     await pause()
-    assert max(pauses.taken()) > LONGEST_SECONDS
+    assert max(recorder.taken()) > LONGEST_SECONDS
 
 
 def test_work_does_not_count_as_a_pause() -> None:
     """Work does not count, even if it takes long; here the loop waits for a thread. A separate loop keeps timers of
     other tests out.
     """
-    pauses.taken()
+    recorder.taken()
     asyncio.run(work())
-    assert pauses.taken() == []
+    assert recorder.taken() == []
 
 
 async def work() -> None:

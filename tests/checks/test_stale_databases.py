@@ -5,8 +5,8 @@ import sys
 
 import asyncpg
 
-from tests.stale_databases import drop_left_behind, name_of_own
-from tests.timeouts import PATIENCE_SECONDS
+from tests.stale_databases import drop_stale, name_of_own
+from tests.timeouts import TIMEOUT_SECONDS
 
 
 async def there(connection: asyncpg.Connection) -> set[str]:
@@ -28,11 +28,11 @@ async def test_only_unused_databases_of_dead_processes_are_dropped(postgres_url:
             await connection.execute(f'create database "{name}"')
         user = await asyncpg.connect(postgres_url, database=used)
         await gone.communicate(b"\n")
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             # A worker that starts meanwhile may hold the lock; then this call does nothing, and the worker drops the
             # database.
             while left in await there(connection):
-                await drop_left_behind(postgres_url)
+                await drop_stale(postgres_url)
         assert {used, own, other} <= await there(connection)
         await user.close()
     finally:

@@ -13,7 +13,7 @@ import pytest
 from checks.postgres import throw_away_server
 
 from tests.external_dependencies import ROOT
-from tests.timeouts import PATIENCE_SECONDS
+from tests.timeouts import TIMEOUT_SECONDS
 
 # Prints the address of its server and waits to be killed.
 HOLDER = """
@@ -62,7 +62,7 @@ def test_server_ends_with_a_killed_run() -> None:
             pytest.skip("this machine has no initdb, or no user to run a server as")
         data = Path(asyncio.run(asked(url, "show data_directory")))
         holder.send_signal(signal.SIGKILL)
-    ends = time.monotonic() + PATIENCE_SECONDS
+    ends = time.monotonic() + TIMEOUT_SECONDS
     while answers(url):
         assert time.monotonic() < ends
         time.sleep(0.05)

@@ -55,7 +55,7 @@ def test_example_communities_are_parsed(where: str):
     assert list(read_tenants({}, {VARIABLE: shown})) == ["default", "village"]
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="missing part: systemd-analyze")
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="missing dependency: systemd-analyze")
 @pytest.mark.parametrize("name", UNITS)
 def test_systemd_reads_the_units(tmp_path: Path, name: str):
     """systemd accepts the syntax and directives of the units. A program that exists replaces ours."""

@@ -6,7 +6,7 @@ from groundwork.telemetry.metrics import Metrics
 from openmeet.network.ingestion.parsed_messages import IngestResult
 from tests.docs.conftest import Opened
 from tests.docs.tables import bare, section
-from tests.timeouts import PATIENCE_SECONDS
+from tests.timeouts import TIMEOUT_SECONDS
 
 Row = tuple[str, str, str, str]
 
@@ -30,7 +30,7 @@ def documented(heading: str) -> set[Row]:
 async def test_events_platform(opened: Opened) -> None:
     """The page lists the metrics of the site and of all workers. A worker registers its metrics when it starts."""
     wanted = documented("Events platform")
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while len(measured(opened.platform.metrics)) < len(wanted):  # noqa: ASYNC110  # a registry tells nobody
             await asyncio.sleep(0)
     assert measured(opened.platform.metrics) == wanted

@@ -13,11 +13,11 @@ import httpx
 import msgspec
 import pytest
 
-from tests.external_dependencies import is_here
+from tests.external_dependencies import is_available
 from tests.simulation.processes import Program, free_port
 
 NODE = Path(__file__).parent / "node"
-PATIENCE_SECONDS = 180
+TIMEOUT_SECONDS = 180
 
 
 @dataclass(frozen=True)
@@ -118,8 +118,8 @@ async def network(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Net
 @pytest.fixture(scope="session")
 def node_modules() -> Path:
     """The npm packages, installed once for all workers and again when the lock file changes."""
-    if not is_here("node"):
-        pytest.skip("missing part: node")
+    if not is_available("node"):
+        pytest.skip("missing dependency: node")
     installed = NODE / "node_modules"
     done = installed / ".package-lock.json"
     with (NODE / "package-lock.json").open() as lock:
@@ -139,7 +139,7 @@ async def run(*command: str | Path, cwd: Path | None = None) -> str:
         *map(str, command), cwd=cwd, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
     try:
-        output, errors = await asyncio.wait_for(process.communicate(), PATIENCE_SECONDS)
+        output, errors = await asyncio.wait_for(process.communicate(), TIMEOUT_SECONDS)
     except TimeoutError:
         process.kill()
         output, errors = await process.communicate()

@@ -24,7 +24,7 @@ from groundwork.mail.folder import FolderMailbox
 from tests.external_dependencies import needs
 from tests.simulation.processes import Program, free_port
 from tests.simulation.reference_pds import ReferencePds
-from tests.timeouts import PATIENCE_SECONDS
+from tests.timeouts import TIMEOUT_SECONDS
 
 pytestmark = needs("reference")
 
@@ -49,13 +49,13 @@ class World:
         mailbox = FolderMailbox(
             self.ours_folder / "mail", Sender("test", parse_address("test@example.org")), SystemClock()
         )
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while not (letters := await mailbox.newest(to=MAIL)):  # noqa: ASYNC110 - a server's own task writes it
                 await asyncio.sleep(0.05)
         return _token(letters[0].text)
 
     async def reference_token(self) -> str:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while not (found := [mail for mail in self.reference.mails() if TOKEN.search(mail["text"])]):  # noqa: ASYNC110 - as above
                 await asyncio.sleep(0.05)
         return _token(found[-1]["text"])

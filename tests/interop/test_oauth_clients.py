@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from tests.external_dependencies import ROOT, needs
-from tests.interop.conftest import NODE, PATIENCE_SECONDS, Account, Network
+from tests.interop.conftest import NODE, TIMEOUT_SECONDS, Account, Network
 from tests.interop.consent import allow
 
 SCOPE = "atproto repo:org.example.note?action=create"
@@ -24,7 +24,7 @@ async def running(*command: str | Path, cwd: Path | None = None) -> AsyncIterato
     process = await asyncio.create_subprocess_exec(*map(str, command), cwd=cwd, stdin=pipe, stdout=pipe, stderr=pipe)
     try:
         yield process
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             _, errors = await process.communicate()
         assert process.returncode == 0, errors.decode()
     finally:
@@ -35,7 +35,7 @@ async def running(*command: str | Path, cwd: Path | None = None) -> AsyncIterato
 
 async def line_of(process: asyncio.subprocess.Process) -> str:
     assert process.stdout is not None
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         line = await process.stdout.readline()
     if not line:
         assert process.stderr is not None

@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 from at_protocol.crypto import jwt
 from groundwork.clock import SystemClock
 from tests.aurora_locus.deployment import open_deployment
-from tests.aurora_locus.remote_service import Stranger, open_stranger
+from tests.aurora_locus.remote_service import RemoteService, open_remote_service
 from tests.databases import MakeDatabase
 from tests.external_dependencies import needs
 from tests.simulation.reference_pds import ReferencePds
@@ -83,7 +83,7 @@ class Ana:
 class Two:
     ours: Ana
     theirs: Ana
-    view: Stranger
+    view: RemoteService
 
     @property
     def both(self) -> tuple[Ana, Ana]:
@@ -137,7 +137,7 @@ async def _ana(http: httpx.AsyncClient) -> Ana:
 @asynccontextmanager
 async def _opened(make_sqlite: MakeDatabase, folder: Path) -> AsyncIterator[Two]:
     clock = SystemClock()
-    async with open_stranger() as view:
+    async with open_remote_service() as view:
         plc = await make_sqlite("plc_directory", clock=clock)
         settings = {
             "bsky_app_view_url": view.url,
@@ -209,7 +209,7 @@ async def test_views_are_completed_like_those_of_the_reference(make_sqlite: Make
 
 async def test_same_calls_are_forwarded_and_refused(make_sqlite: MakeDatabase, tmp_path: Path) -> None:
     """The same calls get the same status and error name, and the services receive the same claims."""
-    async with _opened(make_sqlite, tmp_path) as two, open_stranger() as notes:
+    async with _opened(make_sqlite, tmp_path) as two, open_remote_service() as notes:
         notes.answer("com.example.notes.getThing", {"thing": 1})
         notes.answer("com.example.notes.fail", {"error": "Blocked", "message": "not for you"}, 403)
         notes.answer("com.example.notes.break", {"error": "InternalServerError", "message": "oh no"}, 500)

@@ -3,7 +3,7 @@
 from groundwork.database.transaction import Database, Engine
 
 
-async def every_row(db: Database, engine: Engine) -> dict[str, list[str]]:
+async def all_rows(db: Database, engine: Engine) -> dict[str, list[str]]:
     """Every row of every table, by table."""
     names = (
         "select name from sqlite_master where type = 'table' and name not in ('search_index', 'search_chat_index') order by name"

@@ -75,7 +75,7 @@ from tests.databases import SqliteFiles
 from tests.openmeet.ingestion.network import counted
 from tests.simulation.processes import free_port
 from tests.simulation.proxy import LossyProxy
-from tests.timeouts import PATIENCE_SECONDS
+from tests.timeouts import TIMEOUT_SECONDS
 from tests.worker_pool import POOL
 
 INSTANCE = "https://meet.example"
@@ -184,7 +184,7 @@ class Deployment:
 
     async def ingest(self) -> int:
         """Process queued messages, one per repository at a time, until the queue is empty."""
-        return await worked_off(self.processor)
+        return await process_queue(self.processor)
 
     async def listen(self, user_id: UserId) -> None:
         """Follow the PDS's firehose until a person's newest commit has been verified, then process the queue."""
@@ -195,7 +195,7 @@ class Deployment:
 
     async def follow_until(self, did: str, is_done: Callable[[AccountState], bool]) -> None:
         """Follow the PDS's firehose until the known state of a repository satisfies ``is_done``, then process the queue."""
-        await heard_until(self.consumer, self.pds_url, did, is_done)
+        await consume_until(self.consumer, self.pds_url, did, is_done)
         await self.ingest()
 
     async def status_of(self, kind: PublicationKind, subject_id: str) -> PublicationStatus:
@@ -225,13 +225,13 @@ class Deployment:
         return XrpcClient(self.network.http, self.clock, self.pds_url, credentials=Fixed(f"Bearer {tokens.access}"))
 
 
-async def heard_until(consumer: Consumer, pds_url: str, did: str, is_done: Callable[[AccountState], bool]) -> None:
+async def consume_until(consumer: Consumer, pds_url: str, did: str, is_done: Callable[[AccountState], bool]) -> None:
     """Follow a PDS's firehose until the known state of a repository satisfies ``is_done``."""
     consumer.interests.followed.add(did)  # also commits without a calendar record
     stop = asyncio.Event()
     following = asyncio.create_task(follow_source(consumer, pds_url, stop, sender=authority(pds_url)))
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while True:
                 async with consumer.db.reader() as reader:
                     state = await known_of(reader, did)
@@ -243,7 +243,7 @@ async def heard_until(consumer: Consumer, pds_url: str, did: str, is_done: Calla
         await following
 
 
-async def worked_off(one: Processor) -> int:
+async def process_queue(one: Processor) -> int:
     """Process messages until the queue is empty, and return how many there were."""
     total = 0
     while taken := await processor.run_once(one):

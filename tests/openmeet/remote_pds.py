@@ -50,7 +50,7 @@ from plc_directory.app import open_directory
 from plc_directory.settings import PlcSettings
 from tests.browser.browsers import PHONE
 from tests.databases import MakeDatabase
-from tests.openmeet.deployment import heard_until, worked_off
+from tests.openmeet.deployment import consume_until, process_queue
 from tests.openmeet.ingestion.network import counted
 from tests.openmeet.site_under_test import CODE_KEY
 from tests.simulation.processes import free_port
@@ -61,7 +61,7 @@ PASSWORD = "password of a test"
 
 
 @dataclass
-class Far:
+class RemoteSite:
     """The site's URL and parts. Tests decide when jobs are delivered and when the firehose is read."""
 
     url: str
@@ -85,13 +85,13 @@ class Far:
     async def listen(self, did: str) -> None:
         """Follow the reference PDS's firehose until the newest commit of a repository has been verified, then ingest."""
         newest = msgspec.json.decode(await self.pds.read("com.atproto.sync.getLatestCommit", did=did))["rev"]
-        await heard_until(
+        await consume_until(
             self.consumer,
             self.pds.url,
             did,
             lambda state: state.last_head is not None and state.last_head.rev == newest,
         )
-        await worked_off(self.processor)
+        await process_queue(self.processor)
 
     async def welcome(self) -> None:
         """Resolve the servers of newly seen people, and release their events as far as the site's policy allows."""
@@ -115,13 +115,13 @@ class Far:
 
 
 @pytest.fixture
-async def far(make_sqlite: MakeDatabase, tmp_path: Path) -> AsyncIterator[Far]:
-    async with open_far(await make_sqlite("openmeet", clock=SystemClock()), make_sqlite, tmp_path) as opened:
+async def remote(make_sqlite: MakeDatabase, tmp_path: Path) -> AsyncIterator[RemoteSite]:
+    async with open_remote(await make_sqlite("openmeet", clock=SystemClock()), make_sqlite, tmp_path) as opened:
         yield opened
 
 
 @asynccontextmanager
-async def open_far(db: Database, make_sqlite: MakeDatabase, tmp_path: Path) -> AsyncIterator[Far]:
+async def open_remote(db: Database, make_sqlite: MakeDatabase, tmp_path: Path) -> AsyncIterator[RemoteSite]:
     """The same site and PDS, with a site database that the caller has opened."""
     async with AsyncExitStack() as stack:
         clock = SystemClock()
@@ -185,7 +185,9 @@ async def open_far(db: Database, make_sqlite: MakeDatabase, tmp_path: Path) -> A
             counting=counts,
         )
         publisher = Publisher(db, network, Catalog(), TidClock(3), enqueue, url)
-        yield Far(url, db, network, pds, publisher, Processor(db, queue, IngestionContext(url), counted()), consumer)
+        yield RemoteSite(
+            url, db, network, pds, publisher, Processor(db, queue, IngestionContext(url), counted()), consumer
+        )
 
 
 async def allow(page: Page) -> None:

@@ -6,7 +6,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Engine, Row, Transaction
 
 
-class Counting:
+class StatementCounter:
     """A transaction that counts its statements."""
 
     def __init__(self, tx: Transaction) -> None:

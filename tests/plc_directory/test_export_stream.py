@@ -21,8 +21,8 @@ from plc_directory.app import create_app
 from plc_directory.store import OperationLimits
 from tests.databases import MakeDatabase
 from tests.plc_directory.test_app import genesis
-from tests.timeouts import PATIENCE_SECONDS
-from tests.websocket_pings import is_dropped_when_it_is_silent, is_kept_while_it_answers
+from tests.timeouts import TIMEOUT_SECONDS
+from tests.websocket_pings import assert_closed_without_pongs, assert_open_while_pings_are_answered
 
 INSERT = """
     insert into operations (seq, did, cid, operation, created_at) values (:seq, :did, 'cid', :operation, :now)
@@ -62,7 +62,7 @@ async def directory(make_database: MakeDatabase, clock: HandClock) -> AsyncItera
 
 
 async def take(socket: ClientConnection, count: int) -> list[dict[str, Any]]:
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         return [msgspec.json.decode(await socket.recv()) for _ in range(count)]
 
 
@@ -150,7 +150,7 @@ async def test_subscriber_that_does_not_read_is_disconnected(make_database: Make
     async with (
         serving(app) as server,
         connect(f"{server.url.replace('http', 'ws')}/export/stream?cursor=0", max_size=None, max_queue=1) as socket,
-        asyncio.timeout(PATIENCE_SECONDS),
+        asyncio.timeout(TIMEOUT_SECONDS),
     ):
         while stream.subscribers:  # noqa: ASYNC110 - the state of a server has no event to wait for
             await asyncio.sleep(0.05)
@@ -165,5 +165,5 @@ async def test_silent_stream_is_pinged_and_a_dead_reader_disconnected(
     db = await make_database("plc_directory", clock=clock)
     app = create_app(db, OperationLimits(), Metrics("plc"), version="test", access_log=False)
     async with serving(app) as running:
-        await is_kept_while_it_answers(f"{running.url}/export/stream")
-        await is_dropped_when_it_is_silent(f"{running.url}/export/stream")
+        await assert_open_while_pings_are_answered(f"{running.url}/export/stream")
+        await assert_closed_without_pongs(f"{running.url}/export/stream")

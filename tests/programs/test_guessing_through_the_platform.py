@@ -28,7 +28,7 @@ Open = Callable[[str], Awaitable[tuple[Deployment, httpx.AsyncClient]]]
 
 
 @pytest.fixture
-async def both(
+async def open_both_servers(
     make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Open]:
     """A PDS with a key, and a platform with the given key, each behind one proxy."""
@@ -88,11 +88,11 @@ async def directly(deployment: Deployment, password: str, address: str) -> int:
     return (await deployment.http.post(f"/xrpc/{SERVER}.createSession", json=body, headers=headers)).status_code
 
 
-async def test_guesses_count_per_visitor(both: Open) -> None:
+async def test_guesses_count_per_visitor(open_both_servers: Open) -> None:
     """With the key, the PDS learns each visitor's address: guesses count for the visitor, and the owner gets in from a
     known address.
     """
-    deployment, browser = await both(KEY)
+    deployment, browser = await open_both_servers(KEY)
     assert await attempt(browser, "password of ada", OWNERS) == 303
     spellings = ["ada.test", "@ADA.test", "ada.test", "ada.test"]
     guesses = [await attempt(browser, "wrong", f"192.0.2.{n}", name) for n, name in enumerate(spellings)]
@@ -103,11 +103,11 @@ async def test_guesses_count_per_visitor(both: Open) -> None:
     assert await directly(deployment, "password of ada", OWNERS) == 200
 
 
-async def test_platform_without_the_key_counts_as_one_client(both: Open) -> None:
+async def test_platform_without_the_key_counts_as_one_client(open_both_servers: Open) -> None:
     """Without the key, the platform counts as one unknown client. Its address never becomes a known one of the owner,
     because all visitors share it.
     """
-    deployment, browser = await both("")
+    deployment, browser = await open_both_servers("")
     assert await attempt(browser, "password of ada", OWNERS) == 303
     assert [await attempt(browser, "wrong", STRANGERS) for _ in range(GUESSES + 1)] == [401] * GUESSES + [429]
     assert await attempt(browser, "password of ada", OWNERS) == 429

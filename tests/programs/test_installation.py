@@ -42,7 +42,7 @@ def settings_of(folder: Path, **changes: object) -> dict[str, Settings]:
 
 
 @pytest.fixture
-async def both(tmp_path: Path, clock: HandClock) -> AsyncIterator[Installation]:
+async def installation(tmp_path: Path, clock: HandClock) -> AsyncIterator[Installation]:
     found = checked({name: replace(one, sealing_keys=_key()) for name, one in settings_of(tmp_path).items()})
     async with open_installation(found, clock) as installation:
         yield installation
@@ -52,16 +52,16 @@ def _key() -> Secret:
     return Secret("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8")
 
 
-def two(both: Installation) -> tuple[Platform, Platform]:
-    deployment, village = both.platforms
+def two(installation: Installation) -> tuple[Platform, Platform]:
+    deployment, village = installation.platforms
     return deployment, village
 
 
-async def test_keys_are_derived_per_community_and_the_default_ones_stay(both: Installation) -> None:
+async def test_keys_are_derived_per_community_and_the_default_ones_stay(installation: Installation) -> None:
     """Keys are derived for each community. The default community keeps the codes and erasure keys that it had before
     there was a second one.
     """
-    deployment, village = two(both)
+    deployment, village = two(installation)
     assert deployment.code_key == SigningKey(hmac.digest(KEY, b"openmeet/sign_in/codes", hashlib.sha256))
     assert deployment.ingestion_context.erasure_keys == (hmac.digest(KEY, b"openmeet/records/erased", hashlib.sha256),)
     assert village.code_key != deployment.code_key
@@ -97,8 +97,8 @@ async def test_community_without_a_key_removes_no_other_key(tmp_path: Path) -> N
         }
 
 
-async def test_sealed_value_can_be_opened_only_by_its_community(both: Installation) -> None:
-    deployment, village = two(both)
+async def test_sealed_value_can_be_opened_only_by_its_community(installation: Installation) -> None:
+    deployment, village = two(installation)
     purposes = [session_sealing.purpose_of(one.network.tenant, DID) for one in (deployment, village)]
     sealed = deployment.network.sealer.seal(b"tokens", purposes[0])
     assert deployment.network.sealer.unseal(sealed, purposes[0]) == b"tokens"
@@ -106,11 +106,11 @@ async def test_sealed_value_can_be_opened_only_by_its_community(both: Installati
         village.network.sealer.unseal(sealed, purposes[1])
 
 
-async def test_communities_share_no_stored_data(both: Installation, tmp_path: Path) -> None:
+async def test_communities_share_no_stored_data(installation: Installation, tmp_path: Path) -> None:
     """Each community has a queue, a cache and flags of its own. They share the HTTP client, the metrics registry and
     the count per address.
     """
-    deployment, village = two(both)
+    deployment, village = two(installation)
     await deployment.network.cache.put("a name", b"a value", ttl_seconds=60)
     assert await village.network.cache.get("a name") is None
     await village.queue.publish([Message("event.create", DID, b"", "1")])
@@ -121,7 +121,7 @@ async def test_communities_share_no_stored_data(both: Installation, tmp_path: Pa
     assert deployment.network.workers is village.network.workers
     assert deployment.metrics is village.metrics
     assert deployment.counters is village.counters
-    for one in both.platforms:
+    for one in installation.platforms:
         async with one.pictures.upload() as upload:
             await upload.keep("there")
     for name in ("openmeet.db", "queue.db", "media/there"):
@@ -134,9 +134,9 @@ async def test_communities_share_no_stored_data(both: Installation, tmp_path: Pa
     assert not (tmp_path / "tenants" / "village" / "network.db").exists()
 
 
-async def test_removed_source_raises_no_alert(both: Installation) -> None:
+async def test_removed_source_raises_no_alert(installation: Installation) -> None:
     """A removed source raises no alert. Otherwise a process that had measured it would report an ever longer silence."""
-    deployment, _ = two(both)
+    deployment, _ = two(installation)
     found = gauges.register_gauges(deployment.metrics)
     for urls in (["wss://one.example", "wss://other.example"], ["wss://other.example"]):
         async with deployment.installation.transaction() as tx:
@@ -148,21 +148,21 @@ async def test_removed_source_raises_no_alert(both: Installation) -> None:
         assert [sample.labels["source"] for sample in quiet.samples] == urls
 
 
-async def test_gauges_are_labelled_by_community(both: Installation) -> None:
-    deployment, village = two(both)
+async def test_gauges_are_labelled_by_community(installation: Installation) -> None:
+    deployment, village = two(installation)
     await village.queue.publish([Message("event.create", DID, b"", "1")])
     found = gauges.register_gauges(deployment.metrics)
-    for one in both.platforms:
+    for one in installation.platforms:
         await gauges.read(one, found)
     shown = deployment.metrics.exposition().decode()
     assert 'openmeet_queue_waiting_messages{tenant="default"} 0.0' in shown
     assert 'openmeet_queue_waiting_messages{tenant="village"} 1.0' in shown
 
 
-async def test_answers_written_are_counted_by_community(both: Installation) -> None:
-    for one in both.platforms:
+async def test_answers_written_are_counted_by_community(installation: Installation) -> None:
+    for one in installation.platforms:
         outbox_dispatcher.publisher(one).count_rsvp("create", "going")
-    shown = both.default.metrics.exposition().decode()
+    shown = installation.default.metrics.exposition().decode()
     for name in ("default", "village"):
         assert f'bluesky_rsvp_operations_total{{operation="create",status="going",tenant="{name}"}} 1.0' in shown
 
@@ -173,22 +173,22 @@ PAID_LONG_AGO = """
 """
 
 
-async def test_periodic_jobs_run_for_every_community(both: Installation, clock: HandClock) -> None:
+async def test_periodic_jobs_run_for_every_community(installation: Installation, clock: HandClock) -> None:
     """One scheduler runs the periodic jobs of every community: old data is deleted in each."""
-    for one in both.platforms:
+    for one in installation.platforms:
         async with one.db.transaction() as tx:
             await tx.execute(PAID_LONG_AGO, then=clock.now() - 40 * DAY)
     stop = asyncio.Event()
-    working = asyncio.create_task(for_each(scheduler.work)(both, stop))
+    working = asyncio.create_task(for_each(scheduler.work)(installation, stop))
 
     async def forgotten() -> bool:
         kept = 0
-        for one in both.platforms:
+        for one in installation.platforms:
             async with one.db.reader() as reader:
                 kept += len(await reader.fetch("select kind from outbox_jobs where subject = 'x'"))
         return kept == 0
 
-    await eventually(forgotten, patience_seconds=20)
+    await eventually(forgotten, timeout_seconds=20)
     stop.set()
     await working
 

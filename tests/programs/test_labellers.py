@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tests.openmeet.firehose.labeller import Labeller, serving
 from tests.simulation.directory import Directory
-from tests.timeouts import PATIENCE_SECONDS
+from tests.timeouts import TIMEOUT_SECONDS
 
 from at_protocol.syntax.did import Did
 from groundwork.clock import HandClock
@@ -41,7 +41,7 @@ async def test_one_community_chose_a_labeller_and_the_other_did_not(tmp_path: Pa
             stop = asyncio.Event()
             working = asyncio.create_task(firehose_consumer.work(installation, stop))
             try:
-                async with asyncio.timeout(PATIENCE_SECONDS):
+                async with asyncio.timeout(TIMEOUT_SECONDS):
                     while not await labels_of(chooser):  # noqa: ASYNC110 - it comes in a database, which rings no bell
                         await asyncio.sleep(0.02)
             finally:

@@ -12,9 +12,9 @@ from typing import Any
 import httpx
 import pytest
 from tests.external_dependencies import ROOT
-from tests.fork_server import STARTER
+from tests.fork_server import FORK_SERVER
 from tests.simulation.processes import OPENMEET, Program, free_port
-from tests.timeouts import PATIENCE_SECONDS
+from tests.timeouts import TIMEOUT_SECONDS
 
 from groundwork.clock import SystemClock
 from groundwork.mail.address import parse_address
@@ -71,14 +71,14 @@ class Region:
     async def run(self, server: str, *arguments: str, **more: str) -> Said:
         command = ("pds", "migrate", *arguments)
         environment = self.environment(server, **more)
-        done = await asyncio.to_thread(STARTER.run, *command, environment=environment, folder=self.folder)
+        done = await asyncio.to_thread(FORK_SERVER.run, *command, environment=environment, folder=self.folder)
         return Said(done.returncode, done.stdout, done.stderr)
 
     async def token(self, server: str, to: str = MAIL) -> str:
         """The token from the newest e-mail; the previous one is no longer valid."""
         folder = Path(self.servers[server].environment["PDS_DATA_DIRECTORY"]) / "mail"
         mailbox = FolderMailbox(folder, Sender("test", parse_address("test@example.org")), SystemClock())
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while not (letters := await mailbox.newest(to=to)):  # noqa: ASYNC110 - another process writes it
                 await asyncio.sleep(0.05)
         found = re.search(r"^    ([A-Z2-7]{5}-[A-Z2-7]{5})$", letters[0].text, re.MULTILINE)

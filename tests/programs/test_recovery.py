@@ -14,7 +14,7 @@ from tests.aurora_locus.accounts.test_archive import PICTURE, add_content, save
 from tests.aurora_locus.deployment import IDENTITY, SERVER, Deployment, open_deployment
 from tests.databases import MakeDatabase
 from tests.external_dependencies import needs
-from tests.fork_server import STARTER
+from tests.fork_server import FORK_SERVER
 from tests.simulation.reference_pds import ReferencePds
 
 from at_network.plc_client import PlcClient
@@ -194,7 +194,7 @@ def test_key_file_is_read_as_written(make: Any, tmp_path: Path) -> None:
 
 
 def openmeet(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return STARTER.run("pds", *arguments, environment=environment)
+    return FORK_SERVER.run("pds", *arguments, environment=environment)
 
 
 @needs("reference")

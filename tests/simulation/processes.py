@@ -16,7 +16,7 @@ from typing import IO
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
 from tests import fork_server
-from tests.fork_server import Forked
+from tests.fork_server import ForkedCommand
 
 OPENMEET = str(Path(sys.executable).parent / "openmeet")
 
@@ -54,9 +54,11 @@ class DidNotStart(AssertionError):
     """A program ended, or did not answer in time, before it was ready. The message has its output."""
 
 
-async def wait_until_ready(process: asyncio.subprocess.Process | Forked, url: str, patience_seconds: float) -> bool:
+async def wait_until_ready(
+    process: asyncio.subprocess.Process | ForkedCommand, url: str, timeout_seconds: float
+) -> bool:
     """Whether the URL answered with 200 before the process ended or the time was up."""
-    deadline = asyncio.get_running_loop().time() + patience_seconds
+    deadline = asyncio.get_running_loop().time() + timeout_seconds
     async with ClientSession(timeout=ClientTimeout(total=2)) as session:
         while asyncio.get_running_loop().time() < deadline and process.returncode is None:
             try:
@@ -78,28 +80,28 @@ class Program:
     log: Path
     ready_url: str | None = None
     arguments: list[str] = field(default_factory=list)
-    process: asyncio.subprocess.Process | Forked | None = None
+    process: asyncio.subprocess.Process | ForkedCommand | None = None
 
-    async def start(self, patience_seconds: float = 180) -> None:
+    async def start(self, timeout_seconds: float = 180) -> None:
         """Start the program and wait until it is ready."""
-        arguments, environment = [self.role, *self.arguments], fork_server.inherited() | self.environment
+        arguments, environment = [self.role, *self.arguments], fork_server.inherited_environment() | self.environment
         with self.log.open("ab") as log:
-            if fork_server.is_wanted:
-                self.process = fork_server.STARTER.start(arguments, environment, log.fileno(), log.fileno())
+            if fork_server.is_enabled:
+                self.process = fork_server.FORK_SERVER.start(arguments, environment, log.fileno(), log.fileno())
             else:
                 self.process = await asyncio.create_subprocess_exec(
                     OPENMEET, *arguments, env=environment, stdout=log, stderr=log
                 )
-        if self.ready_url and not await wait_until_ready(self.process, self.ready_url, patience_seconds):
+        if self.ready_url and not await wait_until_ready(self.process, self.ready_url, timeout_seconds):
             raise DidNotStart(f"{self.role} is not ready (exit {self.process.returncode}):\n{self.said()[-4000:]}")
 
     def said(self) -> str:
         """Everything that the program has printed so far."""
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
-    async def heard(self, pattern: re.Pattern[str], patience_seconds: float = 90) -> str:
+    async def heard(self, pattern: re.Pattern[str], timeout_seconds: float = 90) -> str:
         """Wait until the output matches the pattern, and return its first group."""
-        deadline = asyncio.get_running_loop().time() + patience_seconds
+        deadline = asyncio.get_running_loop().time() + timeout_seconds
         while asyncio.get_running_loop().time() < deadline:
             if found := pattern.search(self.said()):
                 return found[1]
@@ -113,18 +115,18 @@ class Program:
             self.process.kill()
             await self.process.wait()
 
-    async def stop(self, patience_seconds: float = 60) -> int:
+    async def stop(self, timeout_seconds: float = 60) -> int:
         """Stop the program as Ctrl-C does and return its exit status. It is killed if it takes too long."""
         if self.process is None:
             return 0
         if self.process.returncode is None:
             self.process.send_signal(signal.SIGINT)
             try:
-                await asyncio.wait_for(self.process.wait(), patience_seconds)
+                await asyncio.wait_for(self.process.wait(), timeout_seconds)
             except TimeoutError:
                 self.process.kill()
                 await self.process.wait()
                 raise AssertionError(
-                    f"{self.role} did not stop within {patience_seconds} s:\n{self.said()[-2000:]}"
+                    f"{self.role} did not stop within {timeout_seconds} s:\n{self.said()[-2000:]}"
                 ) from None
         return self.process.returncode or 0

@@ -70,10 +70,10 @@ class ReferencePds:
         self.environment_file.write_text("".join(f"{name}={value}\n" for name, value in made.items()))
         return made
 
-    async def start(self, patience_seconds: float = 60) -> None:
+    async def start(self, timeout_seconds: float = 60) -> None:
         """Start the server and wait until it is ready. Raises DidNotStart."""
         node = reference.node()
-        assert node is not None, "tests that use it need the part `reference`"
+        assert node is not None, "tests that use it need the dependency `reference`"
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PDS_", "NODE_"))}
         # Node.js keeps compiled modules in this folder. Compiling them again would take a sixth of the start.
         kept = {"NODE_COMPILE_CACHE": str(reference.FOLDER / "node_modules/.compiled")}
@@ -82,16 +82,16 @@ class ReferencePds:
             self.process = await asyncio.create_subprocess_exec(
                 node, reference.FOLDER / "serve.mjs", cwd=reference.FOLDER, env=environment, stdout=log, stderr=log
             )
-        if not await wait_until_ready(self.process, f"{self.url}/xrpc/_health", patience_seconds):
+        if not await wait_until_ready(self.process, f"{self.url}/xrpc/_health", timeout_seconds):
             raise DidNotStart(f"the reference PDS is not ready:\n{self.said()[-4000:]}")
 
-    async def stop(self, patience_seconds: float = 20) -> None:
+    async def stop(self, timeout_seconds: float = 20) -> None:
         """Stop the server as Ctrl-C does, so that it writes its memory to disk."""
         if self.process is None or self.process.returncode is not None:
             return
         self.process.send_signal(signal.SIGINT)
         try:
-            await asyncio.wait_for(self.process.wait(), patience_seconds)
+            await asyncio.wait_for(self.process.wait(), timeout_seconds)
         except TimeoutError:
             self.process.kill()
             await self.process.wait()

@@ -26,7 +26,7 @@ from tests.databases import drop_schemas, make_schema
 BROKER = "amqp://guest:guest@127.0.0.1:5672/"
 
 # Transactions are slow on a busy machine, which says nothing about the code. With this timeout, none is given up.
-PATIENCE_SECONDS = 120.0
+TIMEOUT_SECONDS = 120.0
 # How often a broker is queried before it counts as empty.
 LOOKS = 3
 
@@ -170,7 +170,7 @@ async def _database(
         await make_schema(url, schema, package)
         stack.push_async_callback(drop_schemas, url, [schema])
     database = await open_database(
-        url, schema=schema, clock=clock, transaction_seconds=PATIENCE_SECONDS, reader_seconds=PATIENCE_SECONDS
+        url, schema=schema, clock=clock, transaction_seconds=TIMEOUT_SECONDS, reader_seconds=TIMEOUT_SECONDS
     )
     stack.push_async_callback(database.close)
     return database

@@ -11,7 +11,7 @@ from tests.plain_http import NO_TLS
 from tests.simulation.announced import Announced, Held, announced_in, answered_twice, changes_in, held_in, living_in
 from tests.simulation.oracle import Change, expect
 from tests.simulation.simulation_home import Home
-from tests.simulation.simulation_people import PATIENCE_SECONDS, PatientClient
+from tests.simulation.simulation_people import TIMEOUT_SECONDS, PatientClient
 
 if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation
@@ -99,7 +99,7 @@ async def repositories(homes: list[Home], dids: set[str]) -> dict[str, Held]:
     missing.
     """
     found: dict[str, Held] = {}
-    async with PatientClient(verify=NO_TLS, trust_env=False, timeout=PATIENCE_SECONDS) as http:
+    async with PatientClient(verify=NO_TLS, trust_env=False, timeout=TIMEOUT_SECONDS) as http:
         for home in homes:
             for did in sorted(dids):
                 answer = await http.get(f"{home.url}/xrpc/com.atproto.sync.getRepo", params={"did": did})

@@ -73,7 +73,7 @@ from programs.outbox_dispatcher import AUDIENCES
 from tests.openmeet.ingestion.network import counted
 from tests.simulation.announced import announced_in
 from tests.simulation.repeatable import Killed, NamedServers, killed_after
-from tests.simulation.simulation_engines import PATIENCE_SECONDS, Engine, RecordedQueue, open_stores
+from tests.simulation.simulation_engines import TIMEOUT_SECONDS, Engine, RecordedQueue, open_stores
 from tests.simulation.simulation_home import ADMIN, HANDLE_DOMAIN, Faults, Home, open_home
 from tests.worker_pool import POOL
 
@@ -199,7 +199,7 @@ class Deployment:
                     if cursor > heard:
                         # On a busy machine, wait as long as there is progress.
                         heard = cursor
-                        patience.reschedule(asyncio.get_running_loop().time() + PATIENCE_SECONDS)
+                        patience.reschedule(asyncio.get_running_loop().time() + TIMEOUT_SECONDS)
                     await asyncio.sleep(0.002)
         finally:
             stop.set()

@@ -33,7 +33,7 @@ NOTE = "com.example.note"
 # How many copies of their repository people keep.
 COPIES = 3
 # How long they wait on a busy machine, and how often they retry when a server is too busy to respond.
-PATIENCE_SECONDS = 120
+TIMEOUT_SECONDS = 120
 TRIES = 10
 
 
@@ -193,12 +193,12 @@ class Application:
 
 
 def _client_of(home: Home) -> httpx.AsyncClient:
-    return PatientClient(verify=NO_TLS, base_url=f"{home.url}/xrpc", timeout=PATIENCE_SECONDS, trust_env=False)
+    return PatientClient(verify=NO_TLS, base_url=f"{home.url}/xrpc", timeout=TIMEOUT_SECONDS, trust_env=False)
 
 
 async def _mailed_token(home: Home, to: str, clock: HandClock) -> str:
     """The token in the newest e-mail, as soon as the PDS has written it."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while await _undelivered(home):  # noqa: ASYNC110 - the server's own task delivers, and tells nobody
             await asyncio.sleep(0.01)
     mailbox = FolderMailbox(home.folder / "mail", Sender("test", parse_address("test@example.org")), clock)

@@ -7,7 +7,7 @@ from pathlib import Path
 from groundwork.clock import HandClock, Instant
 from openmeet.matrix.calls import open_client
 from tests.bench.stores import on_sqlite
-from tests.external_dependencies import is_here
+from tests.external_dependencies import is_available
 from tests.openmeet.matrix import many_rooms, outages
 from tests.openmeet.matrix.bridge_process import RunningClock
 from tests.openmeet.matrix.many_rooms import Scale
@@ -42,5 +42,5 @@ async def many(folder: Path, seed: int) -> str:
 
 
 def _need_synapse() -> None:
-    if not is_here("synapse"):
+    if not is_available("synapse"):
         raise AssertionError("Synapse is not installed: python -m checks.prepare")

@@ -40,7 +40,7 @@ BROKER = "amqp://guest:guest@127.0.0.1:5672/"
 CACHE = os.environ.get("OPENMEET_TEST_REDIS", "redis://127.0.0.1:6379/0")
 KINDS = ("firehose-consumer", "event-processor", "publisher", "web", "pds", "scheduler")
 EVENTS, GUESTS, STRANGERS = 2, 2, 2
-PATIENCE_SECONDS = 180.0
+TIMEOUT_SECONDS = 180.0
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Cluster:
         async def is_back() -> bool:
             return self.ready().members[name].restarts > members[name].restarts
 
-        await eventually(is_back, PATIENCE_SECONDS)
+        await eventually(is_back, TIMEOUT_SECONDS)
 
     async def until_all_answer(self) -> None:
         """Wait until all members answer. A restarted process first reads and compiles its modules, which takes a while
@@ -89,7 +89,7 @@ class Cluster:
                         return (await http.get(url)).is_success
                     return False
 
-                await eventually(answers, PATIENCE_SECONDS)
+                await eventually(answers, TIMEOUT_SECONDS)
 
     async def view(self) -> View:
         database = await open_database(self.database, schema=OPENMEET_SCHEMA, clock=SystemClock())
@@ -134,7 +134,7 @@ async def open_cluster(folder: Path, server: str) -> AsyncIterator[Cluster]:
             assert program.process.returncode is None, program.said()
             return (folder / "members.json").exists()
 
-        await eventually(is_ready, PATIENCE_SECONDS)
+        await eventually(is_ready, TIMEOUT_SECONDS)
         yield Cluster(folder, database, name)
 
 
@@ -187,7 +187,7 @@ async def _check(cluster: Cluster, crowd: Crowd, kills: int) -> Report:
         return announced if shown == announced else None
 
     try:
-        expected = await eventually(agrees, PATIENCE_SECONDS)
+        expected = await eventually(agrees, TIMEOUT_SECONDS)
     except AssertionError as wrong:
         raise AssertionError(f"{wrong}; {difference(shown, announced)}") from wrong
     changes = changes_in([frame for _, frame in await whole_stream(ready.pds)])
@@ -213,7 +213,7 @@ async def _wait_until_done(cluster: Cluster) -> None:
             await connection.execute(statement)
 
     try:
-        await until_all_is_done(look, end_waiting, PATIENCE_SECONDS)
+        await until_all_is_done(look, end_waiting, TIMEOUT_SECONDS)
     finally:
         await connection.close()
         await queue.close()

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 import msgspec
 
-from tests.fork_server import STARTER
+from tests.fork_server import FORK_SERVER
 from tests.simulation.processes import Program, free_port
 from tests.system.servers import Account, Servers, running_servers
 from tests.system.tour.polling import eventually
@@ -113,7 +113,7 @@ class Installation:
     async def command(self, *arguments: str) -> tuple[int, str]:
         """Run an operator's command. Returns its exit status and output."""
         command = (*arguments, "--settings", str(self.settings))
-        done = await asyncio.to_thread(STARTER.run, *command, environment={})
+        done = await asyncio.to_thread(FORK_SERVER.run, *command, environment={})
         return done.returncode, done.stdout + done.stderr
 
     def mails(self, name: str) -> list[str]:

@@ -13,7 +13,7 @@ from tests.simulation.oracle import View
 from tests.system.guests import TOKENS, WORDS, Guest, Stranger, account_on, sign_in, write_event
 from tests.system.tour.polling import eventually
 
-PATIENCE_SECONDS = 180.0
+TIMEOUT_SECONDS = 180.0
 
 
 @dataclass
@@ -109,4 +109,4 @@ async def _slug_of(openmeet_url: str, uri: str) -> str:
             found = (await http.get(f"{openmeet_url}/api/events", params={"uri": uri})).json()["events"]
         return str(found[0]["slug"]) if found else None
 
-    return await eventually(look, PATIENCE_SECONDS)
+    return await eventually(look, TIMEOUT_SECONDS)

@@ -12,7 +12,7 @@ from groundwork.database.open_ import open_database
 from tests.openmeet.ingestion.view import view_of
 from tests.simulation.oracle import View
 
-PATIENCE_SECONDS = 180.0
+TIMEOUT_SECONDS = 180.0
 # The leases of a killed worker expire after a minute. After this long without progress, the test expires them.
 STANDSTILL_SECONDS = 3.0
 
@@ -45,18 +45,18 @@ async def wait_until_done(folder: Path) -> None:
         _end_waiting(folder)
 
     try:
-        await until_all_is_done(look, end_waiting, PATIENCE_SECONDS)
+        await until_all_is_done(look, end_waiting, TIMEOUT_SECONDS)
     except NeverDone as still:
         raise NeverDone(f"{still}\n{_unfinished(folder)}") from None
 
 
 async def until_all_is_done(
-    look: Callable[[], Awaitable[tuple[int, ...]]], end_waiting: Callable[[], Awaitable[None]], patience_seconds: float
+    look: Callable[[], Awaitable[tuple[int, ...]]], end_waiting: Callable[[], Awaitable[None]], timeout_seconds: float
 ) -> None:
     """Wait until nothing is left. ``look`` counts what still has to be done; ``end_waiting`` acts as if a long time had
     passed.
     """
-    deadline, before, since = time.monotonic() + patience_seconds, None, time.monotonic()
+    deadline, before, since = time.monotonic() + timeout_seconds, None, time.monotonic()
     while any(now := await look()):
         if now != before:
             before, since = now, time.monotonic()

@@ -12,7 +12,7 @@ import httpx
 
 from tests.simulation.processes import DidNotStart, Program, free_port
 
-PATIENCE_SECONDS = 180.0
+TIMEOUT_SECONDS = 180.0
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ async def start_up(folder: Path, *options: str, environment: dict[str, str] | No
     await program.start()
     assert program.process is not None
     while not ready_file.exists():
-        if program.process.returncode is not None or loop.time() > began + PATIENCE_SECONDS:
+        if program.process.returncode is not None or loop.time() > began + TIMEOUT_SECONDS:
             await program.kill()
             raise DidNotStart(program.said()[-4000:])
         await asyncio.sleep(0.01)
@@ -91,4 +91,4 @@ async def running_up(folder: Path, *options: str, environment: dict[str, str] | 
     try:
         yield up
     finally:
-        await up.program.stop(patience_seconds=20)
+        await up.program.stop(timeout_seconds=20)

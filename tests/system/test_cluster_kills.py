@@ -7,7 +7,7 @@ import contextlib
 from pathlib import Path
 
 from tests.external_dependencies import needs
-from tests.system.cluster_storm import KINDS, PATIENCE_SECONDS, started, storm
+from tests.system.cluster_storm import KINDS, TIMEOUT_SECONDS, started, storm
 from tests.system.tour.polling import eventually
 
 
@@ -30,7 +30,7 @@ async def test_stopping_during_the_start_leaves_no_process(tmp_path: Path, postg
         async def has_begun() -> bool:
             return bool(members_of(folder))
 
-        await eventually(has_begun, PATIENCE_SECONDS)
+        await eventually(has_begun, TIMEOUT_SECONDS)
         assert program.process is not None
         program.process.terminate()
         assert await asyncio.wait_for(program.process.wait(), 60) == 1

@@ -7,7 +7,7 @@ import pytest
 
 from aurora_locus import settings as pds_settings
 from groundwork.settings import SettingsRefused
-from tests.fork_server import STARTER
+from tests.fork_server import FORK_SERVER
 from tests.programs.platforms import read_platform_settings
 
 SAFE_PDS = {
@@ -108,7 +108,7 @@ def test_plain_http_needs_dev_mode_everywhere(host: str):
 )
 def test_programs_refuse_to_start(tmp_path, role: str, environment: dict[str, str], names: list[str]):
     """The exit status is 1, the errors are printed without a traceback, and no file is created."""
-    ended = STARTER.run(role, environment=environment, folder=tmp_path)
+    ended = FORK_SERVER.run(role, environment=environment, folder=tmp_path)
     assert ended.returncode == 1
     assert "Traceback" not in ended.stderr
     assert all(name in ended.stderr for name in names), ended.stderr

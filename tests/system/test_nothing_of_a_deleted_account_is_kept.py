@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 import PIL.Image
 
-from tests.fork_server import STARTER
+from tests.fork_server import FORK_SERVER
 from tests.system.secrets import files_below
 from tests.system.single_process import Up, running_up
 from tests.system.tour.polling import eventually
@@ -185,7 +185,7 @@ async def test_single_machine_installation_keeps_nothing_of_a_deleted_account(tm
         shown = pictures(data)
         assert shown
         erased = await asyncio.to_thread(
-            STARTER.run,
+            FORK_SERVER.run,
             *("people", "erase", EMAIL, "--now", "--yes", "--settings", str(data / "settings.toml")),
             environment={},
         )

@@ -10,11 +10,11 @@ import httpx
 
 from at_protocol.sync import events
 from tests.external_dependencies import ROOT
-from tests.fork_server import STARTER
+from tests.fork_server import FORK_SERVER
 from tests.system.servers import Account, Servers, running_servers
 from tests.system.stream import Follower
 from tests.system.tour.stage import ADMIN_PASSWORD
-from tests.timeouts import PATIENCE_SECONDS
+from tests.timeouts import TIMEOUT_SECONDS
 
 HEADING = "## Backups, restore, repair"
 
@@ -36,7 +36,7 @@ class Operator:
     async def run(self, *arguments: str) -> str:
         """The output of a command. Raises AssertionError with the output if the command fails."""
         command = [self.names.get(argument, argument) for argument in arguments]
-        done = await asyncio.to_thread(STARTER.run, *command, environment={}, folder=self.folder)
+        done = await asyncio.to_thread(FORK_SERVER.run, *command, environment={}, folder=self.folder)
         said = f"{done.stdout}\n{done.stderr}"
         assert done.returncode == 0, f"openmeet {' '.join(arguments)}: {done.returncode}\n{said}"
         return done.stdout
@@ -133,7 +133,7 @@ async def _caught_up(follower: Follower, http: httpx.AsyncClient, servers: Serve
     """Wait until the follower has the server's newest event. Returns its number."""
     metrics = (await http.get(f"{servers.url}/metrics")).text
     (head,) = re.findall(r"^aurora_locus_sequencer_head_number ([0-9.e+]+)$", metrics, re.MULTILINE)
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while follower.cursor < float(head):  # noqa: ASYNC110  # a follower tells nobody
             await asyncio.sleep(0.02)
     return int(float(head))

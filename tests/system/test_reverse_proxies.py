@@ -20,7 +20,7 @@ from tests.simulation.processes import OPENMEET, Program, free_port
 from tests.tls import make_certificate
 
 EXAMPLES = ROOT / "deploy" / "reverse-proxy"
-PATIENCE_SECONDS = 90
+TIMEOUT_SECONDS = 90
 PASSWORD = "a password for a moment"
 
 
@@ -140,7 +140,7 @@ async def front(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         )
         stack.push_async_callback(ended, proxy)
         front = Front(port, authority, plc_url, pds)
-        await wait_until_it_answers(front, tmp_path / "proxy.log")
+        await wait_until_reachable(front, tmp_path / "proxy.log")
         yield front
 
 
@@ -153,8 +153,8 @@ async def ended(proxy: asyncio.subprocess.Process) -> None:
     await proxy.wait()
 
 
-async def wait_until_it_answers(front: Front, log: Path) -> None:
-    for _ in range(PATIENCE_SECONDS * 10):
+async def wait_until_reachable(front: Front, log: Path) -> None:
+    for _ in range(TIMEOUT_SECONDS * 10):
         if front.authority.is_file():
             try:
                 async with front.client() as http:

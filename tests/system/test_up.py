@@ -138,7 +138,7 @@ async def test_nothing_is_left_behind(tmp_path: Path):
     assert names_in(spare), "it keeps its files where temporary files go"
     assert (tmp_path / "ready.json").stat().st_mode & 0o777 == 0o600, "the ready file holds passwords"
     await write_event(up, "Gone soon")
-    assert await up.program.stop(patience_seconds=20) == 0
+    assert await up.program.stop(timeout_seconds=20) == 0
     assert names_in(tmp_path) == ["spare", "up.log"]
     assert names_in(spare) == []
 
@@ -175,7 +175,7 @@ async def test_second_start_keeps_everything(tmp_path: Path, record_property):
     assert await title_here(first, uri) == "Stays for good"
     session = await first.openmeet_session()
     people, did = first.ready["people"], (await first.pds_session())["did"]
-    assert await first.program.stop(patience_seconds=20) == 0
+    assert await first.program.stop(timeout_seconds=20) == 0
 
     async def is_as_it_was(up: Up) -> None:
         assert up.ready["people"] == people
@@ -195,7 +195,7 @@ async def test_second_start_keeps_everything(tmp_path: Path, record_property):
     try:
         await is_as_it_was(third)
     finally:
-        assert await third.program.stop(patience_seconds=20) == 0
+        assert await third.program.stop(timeout_seconds=20) == 0
 
 
 async def test_deleted_accounts_are_not_recreated(tmp_path: Path):
@@ -210,14 +210,14 @@ async def test_deleted_accounts_are_not_recreated(tmp_path: Path):
         admin = ("admin", first.ready["admin_password"])
         gone = await client.post("com.atproto.admin.deleteAccount", json={"did": ben}, auth=admin)
     assert (renamed.status_code, gone.status_code) == (200, 200)
-    assert await first.program.stop(patience_seconds=20) == 0
+    assert await first.program.stop(timeout_seconds=20) == 0
     second = await start_up(tmp_path, *options)
     try:
         page = await get(f"{second.pds}/xrpc/com.atproto.sync.listRepos")
         assert session["did"] in {one["did"] for one in page.json()["repos"]}
         assert len([one for one in page.json()["repos"] if one["active"]]) == 2
     finally:
-        assert await second.program.stop(patience_seconds=20) == 0
+        assert await second.program.stop(timeout_seconds=20) == 0
 
 
 @pytest.mark.parametrize("taken", ["--plc-port", "--pds-port", "--web-port"])

@@ -1,7 +1,7 @@
 """Records are decoded as far as possible, with limits."""
 
 import pytest
-from tests.legacy_records import ODD, UNREADABLE, cid_of
+from tests.legacy_records import LEGACY_RECORDS, UNREADABLE, cid_of
 
 from at_protocol.data import cbor, cbor_lenient, json_form
 from at_protocol.data.cid import Cid
@@ -9,9 +9,9 @@ from at_protocol.failures import Malformed
 from at_protocol.repo.stored_record import MAX_READ_BYTES, read_stored
 
 
-@pytest.mark.parametrize("name", ODD)
+@pytest.mark.parametrize("name", LEGACY_RECORDS)
 def test_odd_records_are_read_and_their_flaw_is_named(name: str) -> None:
-    block, expected = ODD[name]
+    block, expected = LEGACY_RECORDS[name]
     record = read_stored(cid_of(block), block)
     assert record.fields is not None
     assert json_form.to_json(record.fields) == expected

@@ -29,7 +29,7 @@ from tests.aurora_locus.visitor import Visitor, problems_in, visitor
 from tests.databases import MakeDatabase
 from tests.external_dependencies import needs
 from tests.simulation.reference_pds import ReferencePds
-from tests.timeouts import PATIENCE_SECONDS
+from tests.timeouts import TIMEOUT_SECONDS
 
 RECOVERY = P256PrivateKey.from_random(b"recovery" * 6)
 PASSWORD = "another password"
@@ -55,7 +55,7 @@ class Leaving:
         return found
 
     async def until(self, *stages: MoveStage, problem: bool = False) -> AccountMove:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while True:
                 move = await self.move()
                 if move.stage in stages and bool(move.problem) is problem:

@@ -13,7 +13,7 @@ from programs.commands.repo import examine_archive
 from tests.aurora_locus.account_pages.conftest import Ada
 from tests.aurora_locus.accounts.test_archive import add_content, write
 from tests.aurora_locus.deployment import SERVER, Deployment
-from tests.aurora_locus.mailbox import letters, newest_token
+from tests.aurora_locus.mailbox import emails_to, newest_token
 from tests.aurora_locus.oauth.apps import App, named
 from tests.aurora_locus.visitor import heading_of, problems_in, visitor
 
@@ -253,7 +253,7 @@ async def test_e_mail_requests_of_pages_and_methods_count_together(deployment: D
     await counters.add(limit, str(ada.app.did), limit.points, deployment.clock.now())
     answer = await ada.browser.send("/account/delete", {"act": "ask"})
     assert answer.status_code == 429
-    assert await letters(deployment, ADDRESS) == []
+    assert await emails_to(deployment, ADDRESS) == []
 
 
 async def test_app_is_described_and_can_be_revoked(deployment: Deployment, ada: Ada) -> None:

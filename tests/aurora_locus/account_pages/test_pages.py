@@ -12,7 +12,7 @@ from tests.aurora_locus.account_pages.conftest import Ada
 from tests.aurora_locus.accounts.test_archive import add_content, write
 from tests.aurora_locus.deployment import SERVER, Deployment
 from tests.aurora_locus.visitor import Visitor, heading_of, token_in, visitor
-from tests.visible_text import words_of
+from tests.visible_text import visible_text
 
 DELICATE = (
     "/account/email",
@@ -142,7 +142,7 @@ async def test_no_page_shows_data_of_another_account(deployment: Deployment, ada
     assert await deployment.count("app_passwords") == 1
     assert (await ben.bearing(ben.refresh_token).post(f"{SERVER}.refreshSession")).status_code == 200
     for path in ("/account/records", "/account/sessions", "/account/app-passwords"):
-        text = words_of((await ada.browser.get(path)).text)
+        text = visible_text((await ada.browser.get(path)).text)
         assert "Ben" not in text.replace("Benutzer", "")
         assert "bens-phone" not in text
     answer = await ada.browser.get(f"/account/records/{listed[0]['collection']}/{listed[0]['rkey']}")

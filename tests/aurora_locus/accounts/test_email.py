@@ -15,7 +15,7 @@ from groundwork.outbox import dispatcher
 from groundwork.outbox.delivery import one_by_one
 from tests.aurora_locus.conftest import MakeDeployment
 from tests.aurora_locus.deployment import SERVER, Deployment, Person, statuses, together
-from tests.aurora_locus.mailbox import letters, newest_token
+from tests.aurora_locus.mailbox import emails_to, newest_token
 
 ANAS = "ana@example.org"
 ASK, CONFIRM = f"{SERVER}.requestEmailConfirmation", f"{SERVER}.confirmEmail"
@@ -58,7 +58,7 @@ async def test_token_used_concurrently_works_once(deployment: Deployment) -> Non
 async def test_e_mail_names_purpose_and_account(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     await ask(deployment, ana)
-    (letter,) = await letters(deployment, ANAS)
+    (letter,) = await emails_to(deployment, ANAS)
     assert letter.subject == "Your code to confirm your address"
     assert "ana.test" in letter.text
 
@@ -187,7 +187,7 @@ def _database_of(task: asyncio.Task[object]) -> object:
 async def queued(deployment: Deployment, person: Person) -> None:
     """An e-mail that is not sent yet, and that the server's own polling worker leaves alone."""
     assert (await person.post(ASK)).status_code == 200
-    await letters(deployment, ANAS)
+    await emails_to(deployment, ANAS)
     # Servers that last for the whole session have such a worker too.
     (worker,) = (
         task

@@ -26,7 +26,7 @@ CONFIRM = f"{SERVER}.confirmEmail"
 
 
 @pytest.fixture
-def in_public(deployment: Deployment) -> Registry:
+def public_registry(deployment: Deployment) -> Registry:
     """The deployment's accounts under the rule that applies outside development."""
     return replace(deployment.pds.registry, confirms_email=True)
 
@@ -35,11 +35,13 @@ def session_of(deployment: Deployment, made: CreatedAccount) -> Person:
     return Person(deployment.http, {"authorization": f"Bearer {made.tokens.access}"}, made.did)
 
 
-async def test_account_without_an_invite_must_confirm_its_address(deployment: Deployment, in_public: Registry) -> None:
+async def test_account_without_an_invite_must_confirm_its_address(
+    deployment: Deployment, public_registry: Registry
+) -> None:
     """An account without an invite can sign in but cannot write, be resolved or be activated. Confirming the address
     announces it once.
     """
-    made = await creation.create(in_public, WISH)
+    made = await creation.create(public_registry, WISH)
     assert made.awaits is Awaits.CONFIRMATION
     ana = session_of(deployment, made)
     assert (await ana.get(f"{SERVER}.getSession")).json()["status"] == "deactivated"
@@ -61,11 +63,13 @@ async def test_account_without_an_invite_must_confirm_its_address(deployment: De
     assert await deletion.delete_forgotten(deployment.pds.registry) == 0
 
 
-async def test_unconfirmed_account_is_removed_with_its_identity(deployment: Deployment, in_public: Registry) -> None:
+async def test_unconfirmed_account_is_removed_with_its_identity(
+    deployment: Deployment, public_registry: Registry
+) -> None:
     """An account that is never confirmed is removed with its identity. It was never announced, nobody else has a key,
     and its name is free at once.
     """
-    made = await creation.create(in_public, WISH)
+    made = await creation.create(public_registry, WISH)
     deployment.clock.turn(email_confirmation.PATIENCE + DAY)
     assert await deletion.delete_forgotten(deployment.pds.registry) == 1
     assert (
@@ -80,10 +84,10 @@ async def test_unconfirmed_account_is_removed_with_its_identity(deployment: Depl
 
 
 async def test_identity_with_a_key_of_its_owner_outlives_the_account(
-    deployment: Deployment, in_public: Registry
+    deployment: Deployment, public_registry: Registry
 ) -> None:
     mine = format_did_key(K256PrivateKey(bytes([7]) * 32).public)
-    made = await creation.create(in_public, replace(WISH, recovery_key=mine))
+    made = await creation.create(public_registry, replace(WISH, recovery_key=mine))
     deployment.clock.turn(email_confirmation.PATIENCE + DAY)
     assert await deletion.delete_forgotten(deployment.pds.registry) == 1
     await plc_updates.repair(
@@ -93,13 +97,13 @@ async def test_identity_with_a_key_of_its_owner_outlives_the_account(
 
 
 async def test_operators_recovery_key_is_second_and_does_not_keep_an_identity(
-    deployment: Deployment, in_public: Registry
+    deployment: Deployment, public_registry: Registry
 ) -> None:
     """The operator's recovery key is placed after the person's key and before the server's. An identity that only
     server and operator hold is removed with its account.
     """
     mine, operators = K256PrivateKey(bytes([7]) * 32).public, K256PrivateKey(bytes([8]) * 32).public
-    registry = replace(in_public, operators_key=operators)
+    registry = replace(public_registry, operators_key=operators)
     kept = await creation.create(registry, replace(WISH, recovery_key=format_did_key(mine)))
     (operation,) = await deployment.directory.log(kept.did)
     keys = [format_did_key(key) for key in (mine, operators, registry.rotation_key.public)]
@@ -116,21 +120,21 @@ async def test_operators_recovery_key_is_second_and_does_not_keep_an_identity(
 
 
 async def test_invited_and_admin_created_accounts_are_visible_at_once(
-    deployment: Deployment, in_public: Registry
+    deployment: Deployment, public_registry: Registry
 ) -> None:
     code = (await deployment.administration.post(f"{SERVER}.createInviteCode", {"useCount": 1})).json()["code"]
-    invited = await creation.create(in_public, replace(WISH, invite_code=code))
+    invited = await creation.create(public_registry, replace(WISH, invite_code=code))
     wish = AccountRequest("ben.test", "ben@example.org", "password of ben", by_admin=True)
-    hosts = await creation.create(replace(in_public, needs_invite=True), wish)
+    hosts = await creation.create(replace(public_registry, needs_invite=True), wish)
     for made in (invited, hosts):
         assert made.awaits is None
         assert (await deployment.announced(made.did))[1] == "account active"
     # A used-up invite is reported as invalid even where none is needed.
     again = AccountRequest("cleo.test", "cleo@example.org", "password of cleo", invite_code=code)
     with pytest.raises(Refused) as refused:
-        await creation.create(in_public, again)
+        await creation.create(public_registry, again)
     assert refused.value.name == "InvalidInviteCode"
-    assert (await creation.create(in_public, replace(again, invite_code=None))).awaits is Awaits.CONFIRMATION
+    assert (await creation.create(public_registry, replace(again, invite_code=None))).awaits is Awaits.CONFIRMATION
 
 
 async def test_host_creates_accounts_without_an_invite(deployment: Deployment) -> None:

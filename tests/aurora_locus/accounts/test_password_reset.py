@@ -12,7 +12,7 @@ from aurora_locus.accounts.sign_in_source import SignInSource
 from groundwork.clock import MINUTE
 from groundwork.errors import NotSignedIn
 from tests.aurora_locus.deployment import SERVER, Deployment, statuses, together
-from tests.aurora_locus.mailbox import letters, newest_token
+from tests.aurora_locus.mailbox import emails_to, newest_token
 
 ANAS = "ana@example.org"
 ASK, RESET = f"{SERVER}.requestPasswordReset", f"{SERVER}.resetPassword"
@@ -98,10 +98,10 @@ async def test_reset_requests_by_anyone_are_limited_and_keep_the_code_valid(depl
     for minute in range(59):
         deployment.clock.turn(MINUTE)
         await together(*(deployment.stranger.post(ASK, {"email": ANAS}) for _ in range(2 if minute % 20 == 0 else 0)))
-    assert len(await letters(deployment, ANAS)) == 1
+    assert len(await emails_to(deployment, ANAS)) == 1
     assert named(await reset(deployment, token)) == (200, "")
     await ask(deployment)
-    assert len(await letters(deployment, ANAS)) == 2
+    assert len(await emails_to(deployment, ANAS)) == 2
 
 
 async def test_expired_token_resets_nothing(deployment: Deployment) -> None:
@@ -121,4 +121,4 @@ async def test_response_does_not_reveal_which_addresses_exist(deployment: Deploy
     answer = await deployment.stranger.post(ASK, {"email": email})
     assert asyncio.get_running_loop().time() - started >= LEAST_SECONDS
     assert (answer.status_code, answer.content) == (200, b"")
-    assert len(await letters(deployment, ANAS)) == (1 if email == ANAS else 0)
+    assert len(await emails_to(deployment, ANAS)) == (1 if email == ANAS else 0)

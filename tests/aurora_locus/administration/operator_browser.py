@@ -14,7 +14,7 @@ PASSWORD = "a word of an operator"
 
 
 @asynccontextmanager
-async def at_work(
+async def signed_in_operator(
     deployment: Deployment, name: str = "admin", password: str = ADMIN_PASSWORD
 ) -> AsyncIterator[Visitor]:
     """A signed-in browser; uses the password from the settings by default."""
@@ -31,7 +31,7 @@ async def sign_in(browser: Visitor, name: str, password: str) -> httpx.Response:
     return await browser.send("/admin/sign-in", {"name": name, "password": password})
 
 
-async def employ(deployment: Deployment, name: str, role: OperatorRole, *, did: str | None = None) -> None:
+async def add_operator(deployment: Deployment, name: str, role: OperatorRole, *, did: str | None = None) -> None:
     """Add an operator."""
     audit = AuditContext(ADMINISTRATION, "hired")
     await operators.add(deployment.pds.registry, audit, name, role, password=None if did else PASSWORD, did=did)

@@ -1,6 +1,6 @@
 """What an operator sees of reported content before deciding about it."""
 
-from tests.aurora_locus.administration.operator_browser import at_work
+from tests.aurora_locus.administration.operator_browser import signed_in_operator
 from tests.aurora_locus.deployment import Deployment
 from tests.aurora_locus.moderation.decisions import decide, write_note
 from tests.aurora_locus.moderation.test_reports import report
@@ -15,7 +15,7 @@ async def test_operator_can_read_content_after_its_takedown(deployment: Deployme
     strong = {"$type": "com.atproto.repo.strongRef", "uri": written["uri"], "cid": written["cid"]}
     number = (await report(ben, strong)).json()["id"]
     pages = (f"/admin/reports/{number}", f"/admin/content?uri={written['uri']}")
-    async with at_work(deployment) as admin:
+    async with signed_in_operator(deployment) as admin:
         for status in ("shown", "taken down"):
             for path in pages:
                 page = (await admin.get(path)).text

@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Browser, Page
 
 from aurora_locus.moderation.roles import OperatorRole
-from tests.aurora_locus.administration.operator_browser import employ
+from tests.aurora_locus.administration.operator_browser import add_operator
 from tests.aurora_locus.deployment import ADMIN_PASSWORD, Deployment, open_deployment
 from tests.aurora_locus.moderation.decisions import upload, write_note
 from tests.aurora_locus.moderation.test_reports import report
@@ -50,7 +50,7 @@ async def add_examples(deployment: Deployment) -> list[str]:
     strong = {"$type": "com.atproto.repo.strongRef", "uri": written["uri"], "cid": written["cid"]}
     await report(ben, strong, reason="Watches, again and again.\n" + "donaudampfschifffahrt" * 5)
     await deployment.administration.post("com.atproto.server.createInviteCodes", {"codeCount": 2, "useCount": 5})
-    await employ(deployment, "mona", OperatorRole.MODERATOR)
+    await add_operator(deployment, "mona", OperatorRole.MODERATOR)
     one = f"/admin/accounts/{ana.did}"
     acts = ("take-down", "suspend", "write", "change-handle", "delete")
     rooms = ("", "/accounts", "/reports", "/reports/1", "/content", "/invites", "/relays", "/storage", "/audit")

@@ -16,9 +16,9 @@ from aurora_locus.moderation.roles import ADMINISTRATION, LEAST, AuditContext, O
 from aurora_locus.settings import PdsSettings
 from groundwork.clock import HOUR, MINUTE
 from groundwork.settings import Secret
-from tests.aurora_locus.administration.operator_browser import PASSWORD, act, at_work, employ, sign_in
+from tests.aurora_locus.administration.operator_browser import PASSWORD, act, add_operator, sign_in, signed_in_operator
 from tests.aurora_locus.deployment import ADMIN_PASSWORD, SERVER, Deployment
-from tests.aurora_locus.mailbox import letters
+from tests.aurora_locus.mailbox import emails_to
 from tests.aurora_locus.moderation.decisions import upload, write_note
 from tests.aurora_locus.moderation.operators import acts, entries, whole_log
 from tests.aurora_locus.moderation.test_reports import report
@@ -42,7 +42,7 @@ PAGES = [
 
 async def test_account_is_taken_down_and_restored_from_its_page(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
-    async with at_work(deployment) as admin:
+    async with signed_in_operator(deployment) as admin:
         page = await admin.get(f"/admin/accounts/{ana.did}")
         assert heading_of(page) == "@ana.test"
         assert "ana@example.org" in page.text
@@ -73,12 +73,12 @@ async def test_every_action_on_an_account_works(deployment: Deployment) -> None:
     assert sorted(order) == sorted(ACTS)
     await deployment.pds.registry.db.write(lambda w: factors.set_mail(w, ana.did, is_on=True))
     sent = {}
-    async with at_work(deployment) as admin:
+    async with signed_in_operator(deployment) as admin:
         for slug in order:
             answer = await act(admin, ana.did, slug, **told.get(slug, {}))
             assert answer.status_code == 303, (slug, problems_in(answer), answer.text[:2000])
             if slug == "remove-second-factors":
-                sent = {letter.subject: letter.text for letter in await letters(deployment, "ana@example.org")}
+                sent = {letter.subject: letter.text for letter in await emails_to(deployment, "ana@example.org")}
         assert (await admin.get(f"/admin/accounts/{ana.did}")).status_code == 404
     assert await acts(deployment) == [ACTS[slug].act.value for slug in order]
     assert sent["Hello"].splitlines() == ["Please", "stop."]
@@ -89,7 +89,7 @@ async def test_every_action_on_an_account_works(deployment: Deployment) -> None:
 @sqlite_only
 async def test_forms_require_a_reason_and_a_confirmation(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
-    async with at_work(deployment) as admin:
+    async with signed_in_operator(deployment) as admin:
         for slug, fields, problems in (
             ("take-down", {"sure": "yes"}, {"reason"}),
             ("take-down", {"reason": "x"}, {"sure"}),
@@ -137,7 +137,7 @@ async def test_anonymous_visitors_and_accounts_are_redirected(deployment: Deploy
 async def test_form_from_another_site_or_session_is_refused(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     fields = {"reason": "x", "sure": "yes"}
-    async with at_work(deployment) as admin:
+    async with signed_in_operator(deployment) as admin:
         path = f"/admin/accounts/{ana.did}/take-down"
         csrf = token_in(await admin.get(path))
         crossed = {**admin.sends, "sec-fetch-site": "cross-site", "origin": "https://evil.example"}
@@ -152,9 +152,9 @@ async def test_form_from_another_site_or_session_is_refused(deployment: Deployme
 async def test_pages_are_open_to_the_roles_of_the_table(deployment: Deployment, role: OperatorRole) -> None:
     """The pages and forms of each action are open exactly to the roles in the table."""
     ana = await deployment.sign_up("ana")
-    await employ(deployment, "somebody", role)
+    await add_operator(deployment, "somebody", role)
     before = await deployment.count("audit_log")
-    async with at_work(deployment, "somebody", PASSWORD) as operator:
+    async with signed_in_operator(deployment, "somebody", PASSWORD) as operator:
         csrf = token_in(await operator.get("/admin/content"))
         doors = [(one.act, f"/admin/accounts/{ana.did}/{one.slug}") for one in ACTS.values()]
         for needed, path in doors:
@@ -183,8 +183,8 @@ def rank(role: OperatorRole) -> int:
 
 
 async def test_operator_who_is_disabled_is_out_at_once(deployment: Deployment) -> None:
-    await employ(deployment, "mo", OperatorRole.MODERATOR)
-    async with at_work(deployment, "mo", PASSWORD) as mo:
+    await add_operator(deployment, "mo", OperatorRole.MODERATOR)
+    async with signed_in_operator(deployment, "mo", PASSWORD) as mo:
         assert (await mo.get("/admin")).status_code == 200
         audit = AuditContext(ADMINISTRATION, "left")
         await operators.change(deployment.pds.registry, audit, "mo", OperatorRole.MODERATOR, disabled=True)
@@ -195,7 +195,7 @@ async def test_operator_who_is_disabled_is_out_at_once(deployment: Deployment) -
 
 async def test_operators_are_added_and_changed_on_their_page(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
-    async with at_work(deployment) as admin:
+    async with signed_in_operator(deployment) as admin:
         fields = {"name": "mo", "role": "moderator", "password": PASSWORD, "reason": "hired"}
         assert (await admin.send("/admin/operators/add", fields, page="/admin/operators")).status_code == 303
         assert (await admin.send("/admin/operators/add", fields, page="/admin/operators")).status_code == 422
@@ -210,7 +210,7 @@ async def test_operators_are_added_and_changed_on_their_page(deployment: Deploym
             assert answer.status_code == 400, wrong
         linked = {"name": "ana", "role": "admin", "did": ana.did, "reason": "hired"}
         assert (await admin.send("/admin/operators/add", linked, page="/admin/operators")).status_code == 303
-        async with at_work(deployment, "mo", PASSWORD) as mo:
+        async with signed_in_operator(deployment, "mo", PASSWORD) as mo:
             assert (await mo.get("/admin/operators")).status_code == 403
             changed = {"operator": "mo", "role": "admin", "new_password": "another word", "reason": "promoted"}
             assert (await admin.send("/admin/operators/change", changed, page="/admin/operators")).status_code == 303
@@ -232,7 +232,7 @@ async def test_operators_are_added_and_changed_on_their_page(deployment: Deploym
 async def test_new_password_of_an_operator_ends_their_sessions(deployment: Deployment) -> None:
     """A new password of an operator's account ends its sessions here, because somebody else may have known the old one."""
     ana = await deployment.sign_up("ana")
-    await employ(deployment, "ana", OperatorRole.ADMIN, did=ana.did)
+    await add_operator(deployment, "ana", OperatorRole.ADMIN, did=ana.did)
     browser = visitor(deployment)
     await browser.sign_in("ana")
     assert (await browser.send("/admin/sign-in", {"as_account": "yes"})).status_code == 303
@@ -247,9 +247,9 @@ async def test_new_password_of_an_operator_ends_their_sessions(deployment: Deplo
 
 @sqlite_only
 async def test_refused_password_of_an_operator_changes_nothing_else(deployment: Deployment) -> None:
-    await employ(deployment, "mo", OperatorRole.MODERATOR)
+    await add_operator(deployment, "mo", OperatorRole.MODERATOR)
     changed = {"operator": "mo", "role": "superadmin", "new_password": "short", "reason": "promoted"}
-    async with at_work(deployment) as admin:
+    async with signed_in_operator(deployment) as admin:
         refused = await admin.send("/admin/operators/change", changed, page="/admin/operators")
         assert refused.status_code == 400
     async with deployment.db.reader() as reader:
@@ -262,30 +262,30 @@ async def test_refused_password_of_an_operator_changes_nothing_else(deployment: 
 async def test_admin_cannot_change_an_address(deployment: Deployment) -> None:
     """An admin cannot change an address: a password reset sent to their own would open every account to them."""
     ana = await deployment.sign_up("ana")
-    await employ(deployment, "ana", OperatorRole.SUPERADMIN, did=ana.did)
-    await employ(deployment, "mo", OperatorRole.ADMIN)
-    async with at_work(deployment, "mo", PASSWORD) as mo:
+    await add_operator(deployment, "ana", OperatorRole.SUPERADMIN, did=ana.did)
+    await add_operator(deployment, "mo", OperatorRole.ADMIN)
+    async with signed_in_operator(deployment, "mo", PASSWORD) as mo:
         token = token_in(await mo.get(f"/admin/accounts/{ana.did}/change-handle"))
         wish = {"csrf": token, "reason": "because", "sure": "yes", "email": "mo@example.org"}
         assert (await mo.get(f"/admin/accounts/{ana.did}/change-email")).status_code == 403
         assert (await mo.post(f"/admin/accounts/{ana.did}/change-email", wish)).status_code == 403
     assert (await ana.get("com.atproto.server.getSession")).json()["email"] == "ana@example.org"
-    async with at_work(deployment) as admin:
+    async with signed_in_operator(deployment) as admin:
         assert (await act(admin, ana.did, "change-email", email="ana@example.net")).status_code == 303
 
 
 @sqlite_only
 async def test_session_ends_by_itself_and_by_signing_out(deployment: Deployment) -> None:
-    async with at_work(deployment) as admin:
+    async with signed_in_operator(deployment) as admin:
         for _ in range(11):
             deployment.clock.turn(HOUR)
             assert (await admin.get("/admin")).status_code == 200
         deployment.clock.turn(HOUR)
         assert (await admin.get("/admin")).status_code == 303
-    async with at_work(deployment) as admin:
+    async with signed_in_operator(deployment) as admin:
         deployment.clock.turn(2 * HOUR)
         assert (await admin.get("/admin")).status_code == 303
-    async with at_work(deployment) as admin:
+    async with signed_in_operator(deployment) as admin:
         kept = admin.cookies()
         await admin.send("/admin/sign-out", {}, page="/admin/content")
         admin.carry(kept)
@@ -297,7 +297,7 @@ async def test_overview_starts_with_what_needs_attention(deployment: Deployment)
     """The overview starts with the number of things that need attention and lists each, until all are done."""
     ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
     written = await write_note(ana)
-    async with at_work(deployment) as admin:
+    async with signed_in_operator(deployment) as admin:
         shown = await admin.get("/admin")
         assert "Running, 1\N{NO-BREAK SPACE}thing to look at" in heading_of(shown)
         assert "There is no backup" in shown.text
@@ -320,7 +320,7 @@ async def test_overview_starts_with_what_needs_attention(deployment: Deployment)
         for _ in range(50):
             deployment.clock.turn(HOUR)
             await admin.get("/admin")
-    async with at_work(deployment) as admin:
+    async with signed_in_operator(deployment) as admin:
         assert "The last backup is old" in (await admin.get("/admin")).text
 
 
@@ -344,7 +344,7 @@ async def test_report_is_handled_from_the_queue(deployment: Deployment) -> None:
     written = await write_note(ana)
     strong = {"$type": "com.atproto.repo.strongRef", "uri": written["uri"], "cid": written["cid"]}
     number = (await report(ben, strong, reason="<b>look</b>")).json()["id"]
-    async with at_work(deployment) as admin:
+    async with signed_in_operator(deployment) as admin:
         assert "&lt;b&gt;look&lt;/b&gt;" in (await admin.get("/admin/reports")).text
         path = f"/admin/reports/{number}"
         assert (await admin.send(path, {"note": "", "state": ""})).status_code == 400
@@ -384,7 +384,7 @@ async def test_labels_are_added_and_negated(deployment: Deployment) -> None:
     reference = (await upload(ana)).json()["blob"]
     await write_note(ana, blob=reference)
     query = "com.atproto.label.queryLabels"
-    async with at_work(deployment) as admin:
+    async with signed_in_operator(deployment) as admin:
         page = f"/admin/content?did={ana.did}"
         fields = {"did": ana.did, "value": "spam", "reason": "it is"}
         assert (await admin.send("/admin/content/label", {**fields, "label_days": "1"}, page=page)).status_code == 303
@@ -408,7 +408,7 @@ async def test_labels_are_added_and_negated(deployment: Deployment) -> None:
 
 
 async def test_invites_are_made_and_disabled(deployment: Deployment) -> None:
-    async with at_work(deployment) as admin:
+    async with signed_in_operator(deployment) as admin:
         made = await admin.send(
             "/admin/invites/create", {"amount": "2", "uses": "3", "reason": "a party"}, page="/admin/invites"
         )
@@ -428,7 +428,7 @@ async def test_invites_are_made_and_disabled(deployment: Deployment) -> None:
 async def test_accounts_are_found(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     await deployment.sign_up("ben")
-    async with at_work(deployment) as admin:
+    async with signed_in_operator(deployment) as admin:
         await act(admin, ana.did, "suspend", days="0")
 
         async def found(**asked: str) -> set[str]:
@@ -450,7 +450,7 @@ async def test_accounts_are_found(deployment: Deployment) -> None:
 async def test_every_page_opens_and_shows_no_secret(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     await write_note(ana)
-    async with at_work(deployment) as admin:
+    async with signed_in_operator(deployment) as admin:
         await act(admin, ana.did, "announce")
         for page in PAGES:
             answer = await admin.get(f"/admin{page}")
@@ -492,7 +492,7 @@ async def test_every_wrong_password_is_counted(deployment: Deployment) -> None:
 @sqlite_only
 async def test_audit_log_describes_the_changes(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
-    async with at_work(deployment) as admin:
+    async with signed_in_operator(deployment) as admin:
         await act(admin, ana.did, "take-down")
         log = (await admin.get("/admin/audit", subject=ana.did)).text
     assert "status: <del>active</del> → taken down" in log

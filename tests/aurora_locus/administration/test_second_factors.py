@@ -4,7 +4,7 @@ import pytest
 
 from aurora_locus.accounts.second_factors import queries as factors
 from aurora_locus.moderation.roles import OperatorRole
-from tests.aurora_locus.administration.operator_browser import PASSWORD, act, at_work, employ
+from tests.aurora_locus.administration.operator_browser import PASSWORD, act, add_operator, signed_in_operator
 from tests.aurora_locus.deployment import Deployment
 from tests.aurora_locus.moderation.operators import acts
 
@@ -17,10 +17,10 @@ async def test_lost_second_factors_can_be_removed_by_a_superadmin(deployment: De
     ana = await deployment.sign_up("ana")
     registry = deployment.pds.registry
     await registry.db.write(lambda w: factors.set_mail(w, ana.did, is_on=True))
-    await employ(deployment, "mod", OperatorRole.ADMIN)
-    async with at_work(deployment, "mod", PASSWORD) as mod:
+    await add_operator(deployment, "mod", OperatorRole.ADMIN)
+    async with signed_in_operator(deployment, "mod", PASSWORD) as mod:
         assert (await mod.get(f"/admin/accounts/{ana.did}/remove-second-factors")).status_code == 403
-    async with at_work(deployment) as admin:
+    async with signed_in_operator(deployment) as admin:
         assert (await act(admin, ana.did, "remove-second-factors")).status_code == 303
         again = await act(admin, ana.did, "remove-second-factors")
         assert (again.status_code, "already signs in with its password alone" in again.text) == (422, True)

@@ -4,7 +4,7 @@ import asyncio
 
 from at_protocol.syntax.did import Did
 from aurora_locus.blobs.locks import Locks
-from tests.timeouts import PATIENCE_SECONDS
+from tests.timeouts import TIMEOUT_SECONDS
 
 ADA, BEN = Did("did:plc:" + "a" * 24), Did("did:plc:" + "b" * 24)
 
@@ -29,7 +29,7 @@ async def test_one_at_a_time_in_order_of_arrival():
 
 async def test_different_accounts_do_not_wait_for_each_other():
     locks = Locks()
-    async with locks.hold(ADA), asyncio.timeout(PATIENCE_SECONDS), locks.hold(BEN):
+    async with locks.hold(ADA), asyncio.timeout(TIMEOUT_SECONDS), locks.hold(BEN):
         pass
 
 

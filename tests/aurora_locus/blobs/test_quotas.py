@@ -12,22 +12,22 @@ from groundwork.database.transaction import Database
 from groundwork.errors import TooLarge
 from tests.aurora_locus.blobs.uploading import send
 from tests.aurora_locus.conftest import LIMITS, assemble
-from tests.aurora_locus.hosted_repository import Hosted
+from tests.aurora_locus.hosted_repository import HostedRepository
 
 
-async def stored(db: Database, person: Hosted) -> tuple[int, int]:
+async def stored(db: Database, person: HostedRepository) -> tuple[int, int]:
     async with db.reader() as reader:
         return await quotas.quota_and_usage(reader, person.did, LIMITS.quota_bytes)
 
 
 async def test_concurrent_uploads_in_two_processes_stay_within_the_quota(
-    ada: Hosted, db: Database, clock: HandClock, tmp_path: Path
+    ada: HostedRepository, db: Database, clock: HandClock, tmp_path: Path
 ):
     """Twenty concurrent uploads of 1000 bytes in two processes, with a quota for seven, leave seven rows and seven
     files.
     """
     await db.write(lambda w: quotas.set_quota(w, ada.did, 7_500))
-    other = Hosted(await assemble(db, clock, tmp_path), ada.did, ada.key)
+    other = HostedRepository(await assemble(db, clock, tmp_path), ada.did, ada.key)
     outcomes = await asyncio.gather(
         *(send((ada, other)[number % 2], f"{number:04}".encode() * 250) for number in range(20)), return_exceptions=True
     )
@@ -40,7 +40,7 @@ async def test_concurrent_uploads_in_two_processes_stay_within_the_quota(
     assert len([file async for file in ada.repositories.blobs.store.list()]) == 7
 
 
-async def test_same_bytes_count_once_in_the_quota(ada: Hosted, db: Database):
+async def test_same_bytes_count_once_in_the_quota(ada: HostedRepository, db: Database):
     await db.write(lambda w: quotas.set_quota(w, ada.did, 1_000))
     await send(ada, b"x" * 1_000)
     await send(ada, b"x" * 1_000)
@@ -48,7 +48,9 @@ async def test_same_bytes_count_once_in_the_quota(ada: Hosted, db: Database):
         await send(ada, b"y")
 
 
-async def test_quota_of_one_account(repositories: Repositories, ada: Hosted, ben: Hosted, db: Database):
+async def test_quota_of_one_account(
+    repositories: Repositories, ada: HostedRepository, ben: HostedRepository, db: Database
+):
     """An account can have a quota of its own, and without it has the server's again. Other accounts are not affected."""
     await db.write(lambda w: quotas.set_quota(w, ada.did, 10))
     with pytest.raises(TooLarge, match="10 bytes"):

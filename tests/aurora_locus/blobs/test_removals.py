@@ -20,7 +20,7 @@ from groundwork.database.transaction import Database, Writer
 from groundwork.errors import Failure, NotFound, Refused, Unavailable
 from tests.aurora_locus.blobs.uploading import has_file, make_old, refer, send
 from tests.aurora_locus.conftest import assemble
-from tests.aurora_locus.hosted_repository import Hosted
+from tests.aurora_locus.hosted_repository import HostedRepository
 
 PICTURE = b"a picture " * 300
 
@@ -30,7 +30,7 @@ async def removals_due(db: Database) -> int:
         return len(await reader.fetch("select did from blob_removals"))
 
 
-async def test_file_is_removed_with_its_last_reference(ada: Hosted, db: Database):
+async def test_file_is_removed_with_its_last_reference(ada: HostedRepository, db: Database):
     blob = await send(ada, PICTURE)
     await refer(ada, "one", blob)
     await refer(ada, "two", blob)
@@ -42,7 +42,7 @@ async def test_file_is_removed_with_its_last_reference(ada: Hosted, db: Database
 
 
 async def test_interrupted_removal_is_completed_by_the_next_sweep(
-    ada: Hosted, db: Database, clock: HandClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ada: HostedRepository, db: Database, clock: HandClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """A file whose removal was interrupted is removed at the next sweep: the removal is a row written by the
     transaction that deleted the blob's row.
@@ -59,7 +59,7 @@ async def test_interrupted_removal_is_completed_by_the_next_sweep(
     assert await removals_due(db) == 0
 
 
-async def test_upload_during_a_removal_is_refused(ada: Hosted, db: Database, clock: HandClock):
+async def test_upload_during_a_removal_is_refused(ada: HostedRepository, db: Database, clock: HandClock):
     """While another process removes a file, uploading it again is refused with a request to retry, and succeeds
     afterwards.
     """
@@ -81,7 +81,7 @@ async def test_upload_during_a_removal_is_refused(ada: Hosted, db: Database, clo
     assert await has_file(ada, blob.cid)
 
 
-async def test_upload_cancels_a_pending_removal(ada: Hosted, db: Database, clock: HandClock):
+async def test_upload_cancels_a_pending_removal(ada: HostedRepository, db: Database, clock: HandClock):
     blob = await send(ada, PICTURE)
 
     def drop(w: Writer) -> None:
@@ -95,7 +95,7 @@ async def test_upload_cancels_a_pending_removal(ada: Hosted, db: Database, clock
     assert await removals_due(db) == 0
 
 
-async def test_no_file_is_removed_while_pinned(ada: Hosted, db: Database, clock: HandClock):
+async def test_no_file_is_removed_while_pinned(ada: HostedRepository, db: Database, clock: HandClock):
     """While a pin is held no file is removed, so that a backup finds every file of the rows that it has read."""
     blob = await send(ada, PICTURE)
     await refer(ada, "one", blob)
@@ -111,7 +111,7 @@ async def test_no_file_is_removed_while_pinned(ada: Hosted, db: Database, clock:
 @pytest.mark.parametrize(
     ("age", "grace", "stays"), [(59 * MINUTE, 0, True), (61 * MINUTE, 0, False), (5 * HOUR, 6 * HOUR, True)]
 )
-async def test_upload_is_kept_for_an_hour(ada: Hosted, clock: HandClock, age: int, grace: int, stays: bool):
+async def test_upload_is_kept_for_an_hour(ada: HostedRepository, clock: HandClock, age: int, grace: int, stays: bool):
     """An upload is kept for at least an hour, even if a shorter grace period is configured."""
     blob = await send(ada, PICTURE)
     clock.turn(age)
@@ -119,7 +119,7 @@ async def test_upload_is_kept_for_an_hour(ada: Hosted, clock: HandClock, age: in
     assert await has_file(ada, blob.cid) is stays
 
 
-async def test_old_files_without_a_row_are_removed(ada: Hosted, clock: HandClock, tmp_path: Path):
+async def test_old_files_without_a_row_are_removed(ada: HostedRepository, clock: HandClock, tmp_path: Path):
     """Old files without a row are removed. A new one may belong to an upload whose row is just being written."""
     store = ada.repositories.blobs.store
     known = await send(ada, PICTURE)
@@ -135,7 +135,7 @@ async def test_old_files_without_a_row_are_removed(ada: Hosted, clock: HandClock
     )
 
 
-async def test_takedown_moves_the_file_to_quarantine_and_back(ada: Hosted, db: Database, clock: HandClock):
+async def test_takedown_moves_the_file_to_quarantine_and_back(ada: HostedRepository, db: Database, clock: HandClock):
     """A takedown moves the file to quarantine, and lifting it restores the file. Meanwhile nobody can upload it again."""
     blob = await send(ada, PICTURE)
     await refer(ada, "one", blob)
@@ -152,7 +152,7 @@ async def test_takedown_moves_the_file_to_quarantine_and_back(ada: Hosted, db: D
     assert (await sweep_all(blobs, clock.now())).moved == 0
 
 
-async def test_a_deleted_account_leaves_no_file(ada: Hosted, db: Database, clock: HandClock):
+async def test_a_deleted_account_leaves_no_file(ada: HostedRepository, db: Database, clock: HandClock):
     """A deleted account leaves no file, even in quarantine."""
     from aurora_locus.repository import hosting  # for this test only
 
@@ -166,7 +166,7 @@ async def test_a_deleted_account_leaves_no_file(ada: Hosted, db: Database, clock
     assert await removals_due(db) == 0
 
 
-async def test_missing_blobs_are_listed_until_they_come(ada: Hosted, db: Database):
+async def test_missing_blobs_are_listed_until_they_come(ada: HostedRepository, db: Database):
     """After an import, missing blobs are listed until they are uploaded; each is public at once."""
     from aurora_locus.blobs.references import add_imported_references  # for this test only
 
@@ -193,13 +193,13 @@ async def test_concurrent_sweeps_never_remove_a_referenced_blob(
     its blob as long as it exists.
     """
     chance = random.Random(seed)
-    ada = await Hosted.make(repositories, "ada")
-    other = Hosted(await assemble(db, clock, tmp_path), ada.did, ada.key)
+    ada = await HostedRepository.make(repositories, "ada")
+    other = HostedRepository(await assemble(db, clock, tmp_path), ada.did, ada.key)
     pictures = [f"picture {number} ".encode() * 50 for number in range(4)]
     referenced: dict[str, Cid] = {}
     written = 0
 
-    async def person(who: Hosted, name: str) -> None:
+    async def person(who: HostedRepository, name: str) -> None:
         nonlocal written
         for number in range(12):
             await asyncio.sleep(0)
@@ -246,7 +246,7 @@ async def test_concurrent_sweeps_never_remove_a_referenced_blob(
 
 
 async def test_failure_of_the_store_leaves_the_removal_pending(
-    ada: Hosted, db: Database, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+    ada: HostedRepository, db: Database, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ):
     """If the store is unavailable, the removal stays pending and is done later."""
     blob = await send(ada, PICTURE)

@@ -8,12 +8,12 @@ from at_protocol.data.blob_ref import BlobRef
 from at_protocol.data.cid import Cid
 from aurora_locus.blobs.uploads import object_name, upload
 from groundwork.errors import NotFound
-from tests.aurora_locus.hosted_repository import Hosted
+from tests.aurora_locus.hosted_repository import HostedRepository
 
 HOURS_AGO = 2 * 3600
 
 
-async def send(person: Hosted, content: bytes, *, content_type: str = "text/plain") -> BlobRef:
+async def send(person: HostedRepository, content: bytes, *, content_type: str = "text/plain") -> BlobRef:
     """Upload these bytes."""
 
     async def body() -> AsyncIterator[bytes]:
@@ -25,12 +25,12 @@ async def send(person: Hosted, content: bytes, *, content_type: str = "text/plai
     )
 
 
-async def refer(person: Hosted, rkey: str, *blobs: BlobRef) -> None:
+async def refer(person: HostedRepository, rkey: str, *blobs: BlobRef) -> None:
     """Write a record that refers to these blobs."""
     await person.create(rkey, pictures=[blob.to_value() for blob in blobs])
 
 
-async def has_file(person: Hosted, cid: Cid) -> bool:
+async def has_file(person: HostedRepository, cid: Cid) -> bool:
     """True if the store has the bytes under their own name."""
     await person.repositories.blobs.wait_for_removals()
     try:

@@ -9,7 +9,7 @@ from aurora_locus.repository.repositories import Repositories
 from aurora_locus.sequencer.subscription import StreamSubscription
 from groundwork.clock import HOUR, MINUTE, HandClock, Instant
 from groundwork.errors import TooMany
-from tests.aurora_locus.hosted_repository import Hosted
+from tests.aurora_locus.hosted_repository import HostedRepository
 
 ONE, OTHER = "https://one.example", "https://other.example"
 
@@ -58,7 +58,7 @@ async def test_relays_are_asked_at_start_and_then_only_after_new_commits(
 
 
 async def test_unread_commits_cause_a_crawl_request_every_twenty_minutes_at_most(
-    relays: Relays, repositories: Repositories, clock: HandClock, tmp_path: Path, ada: Hosted
+    relays: Relays, repositories: Repositories, clock: HandClock, tmp_path: Path, ada: HostedRepository
 ):
     requests = crawling(relays, repositories, tmp_path)
     await requests.ask_due()
@@ -70,7 +70,7 @@ async def test_unread_commits_cause_a_crawl_request_every_twenty_minutes_at_most
 
 
 async def test_connected_relays_are_not_asked_to_crawl(
-    relays: Relays, repositories: Repositories, clock: HandClock, tmp_path: Path, ada: Hosted
+    relays: Relays, repositories: Repositories, clock: HandClock, tmp_path: Path, ada: HostedRepository
 ):
     requests = crawling(relays, repositories, tmp_path)
     await requests.ask_due()

@@ -12,13 +12,13 @@ from aurora_locus.i18n.language import COOKIE
 from aurora_locus.site.branding import Branding
 from aurora_locus.site.frame import open_site
 from groundwork.i18n import pseudo
-from tests.aurora_locus.administration.operator_browser import at_work
+from tests.aurora_locus.administration.operator_browser import signed_in_operator
 from tests.aurora_locus.administration.test_pages import PAGES
 from tests.aurora_locus.deployment import SERVER, Deployment
-from tests.aurora_locus.mailbox import letters
+from tests.aurora_locus.mailbox import emails_to
 from tests.aurora_locus.oauth.apps import App, localhost_id
 from tests.aurora_locus.visitor import Visitor, visitor
-from tests.untranslated_text import bare, parsed, unmarked
+from tests.untranslated_text import parsed_templates, unmarked_texts, untranslated_texts
 
 # Names of programs and protocols, which are not translated.
 _NAMES: Final = frozenset({"DID", "Android", "iPad", "iPhone", "Linux", "Mac", "Windows"})
@@ -64,7 +64,9 @@ def _left(template_words: set[str]) -> set[str]:
 
 def test_every_template_text_is_marked_for_translation() -> None:
     templates = open_site(Branding("Aurora"), "https://pds.example.com", b"key").templates
-    found = {name: words for name, template in parsed(templates) if (words := _left(bare(template)))}
+    found = {
+        name: words for name, template in parsed_templates(templates) if (words := _left(unmarked_texts(template)))
+    }
     assert found == {}
 
 
@@ -85,7 +87,7 @@ async def reader(deployment: Deployment):
 def _texts(answer: httpx.Response) -> Iterator[str]:
     assert answer.headers["content-type"].startswith("text/html"), answer.headers
     assert f'<html lang="{pseudo.TAG}" dir="ltr">' in answer.text
-    yield from unmarked(answer.text, _CONTENT)
+    yield from untranslated_texts(answer.text, _CONTENT)
 
 
 async def test_pages_show_only_translated_messages(deployment: Deployment, reader: Visitor) -> None:
@@ -114,7 +116,7 @@ async def test_consent_page_shows_only_translated_messages(deployment: Deploymen
 
 async def test_operators_pages_show_only_translated_messages(deployment: Deployment) -> None:
     ada = await deployment.sign_up("ada")
-    async with at_work(deployment) as admin:
+    async with signed_in_operator(deployment) as admin:
         _speaks(admin, pseudo.TAG)
         found = {}
         for page in (*PAGES, f"/accounts/{ada.did}", f"/accounts/{ada.did}/suspend", f"/accounts/{ada.did}/delete"):
@@ -151,7 +153,7 @@ async def test_e_mails_are_in_the_language_of_the_requester(deployment: Deployme
     browser.sends["accept-language"] = "de"
     sent = await browser.send("/reset-password", {"email": "ada@example.org"})
     assert sent.status_code in {200, 303}
-    mail, *_ = await letters(deployment, "ada@example.org")
+    mail, *_ = await emails_to(deployment, "ada@example.org")
     assert mail.subject == "Dein Code für ein neues Passwort"
     assert "Er gilt eine Stunde lang und nur einmal." in mail.text
     await browser.http.aclose()
@@ -169,8 +171,8 @@ async def test_e_mails_that_programs_ask_for_are_in_the_language_of_the_request(
     ):
         answer = await german.post(f"{SERVER}.{method}")
         assert answer.status_code == 200, answer.text
-        mail, *_ = await letters(deployment, "ada@example.org")
+        mail, *_ = await emails_to(deployment, "ada@example.org")
         assert mail.subject == subject
     await ada.post(f"{SERVER}.requestEmailConfirmation")
-    mail, *_ = await letters(deployment, "ada@example.org")
+    mail, *_ = await emails_to(deployment, "ada@example.org")
     assert mail.subject == "Your code to confirm your address"

@@ -18,7 +18,7 @@ from groundwork.clock import SECOND, HandClock
 from groundwork.database.transaction import Database
 from groundwork.errors import Conflict, InvalidInput, NotFound, Refused, Unavailable
 from tests.aurora_locus.blobs.uploading import has_file, refer, send
-from tests.aurora_locus.hosted_repository import Hosted
+from tests.aurora_locus.hosted_repository import HostedRepository
 from tests.aurora_locus.maintenance.vaults import Place, fill, source_of, vault_in
 
 
@@ -36,12 +36,12 @@ async def test_backup_during_writes_is_consistent(
     repositories: Repositories, db: Database, source: backup.BackupSource, clock: HandClock, tmp_path: Path
 ):
     """Every backup made while people write is verified and from one moment; records, pictures and deletions never stop."""
-    people = [await Hosted.make(repositories, name) for name in ("ada", "ben", "carl")]
+    people = [await HostedRepository.make(repositories, name) for name in ("ada", "ben", "carl")]
     vault = vault_in(tmp_path / "vault")
     stop = asyncio.Event()
     written = 0
 
-    async def write(person: Hosted) -> None:
+    async def write(person: HostedRepository) -> None:
         nonlocal written
         number = 0
         while not stop.is_set():
@@ -74,7 +74,7 @@ async def test_backup_during_writes_is_consistent(
 
 
 async def test_blobs_are_sent_once(
-    ada: Hosted, db: Database, source: backup.BackupSource, clock: HandClock, tmp_path: Path
+    ada: HostedRepository, db: Database, source: backup.BackupSource, clock: HandClock, tmp_path: Path
 ):
     await fill(ada, blobs=3)
     vault = vault_in(tmp_path / "vault")
@@ -90,7 +90,7 @@ async def test_blobs_are_sent_once(
 
 
 async def test_backup_is_encrypted(
-    ada: Hosted, db: Database, source: backup.BackupSource, clock: HandClock, tmp_path: Path
+    ada: HostedRepository, db: Database, source: backup.BackupSource, clock: HandClock, tmp_path: Path
 ):
     """A backup reveals neither text of records, nor pictures, nor their owners, nor keys."""
     await ada.create("a", "a very private thought")
@@ -125,7 +125,7 @@ def test_invalid_places_are_refused(url: str):
 
 
 async def test_only_one_backup_runs_at_a_time(
-    ada: Hosted, db: Database, source: backup.BackupSource, clock: HandClock, tmp_path: Path
+    ada: HostedRepository, db: Database, source: backup.BackupSource, clock: HandClock, tmp_path: Path
 ):
     """Only one backup is made at a time: a second one is refused, unless the first has not reported for a while because
     its process died.
@@ -142,7 +142,7 @@ async def test_only_one_backup_runs_at_a_time(
 
 
 async def test_unavailable_place_fails_the_backup_and_leaves_nothing(
-    ada: Hosted, db: Database, source: backup.BackupSource, clock: HandClock, tmp_path: Path
+    ada: HostedRepository, db: Database, source: backup.BackupSource, clock: HandClock, tmp_path: Path
 ):
     """If the place is unavailable, the backup fails and leaves nothing. The failure is recorded, files may be removed
     again, and the next backup succeeds.
@@ -189,7 +189,7 @@ class _Filling(DiskBlobStore):
 
 
 async def test_cancelled_backup_does_not_count(
-    ada: Hosted, db: Database, source: backup.BackupSource, clock: HandClock, tmp_path: Path
+    ada: HostedRepository, db: Database, source: backup.BackupSource, clock: HandClock, tmp_path: Path
 ):
     """A backup cancelled while it reads, sends or verifies (the server stops) does not count."""
     await fill(ada)
@@ -214,7 +214,7 @@ async def test_cancelled_backup_does_not_count(
 
 @pytest.mark.parametrize("part", [DATABASE, "blobs"])
 async def test_a_damaged_backup_is_noticed(
-    ada: Hosted, db: Database, source: backup.BackupSource, clock: HandClock, tmp_path: Path, part: str
+    ada: HostedRepository, db: Database, source: backup.BackupSource, clock: HandClock, tmp_path: Path, part: str
 ):
     """A damaged backup is detected; here one bit was flipped."""
     await fill(ada)
@@ -229,7 +229,7 @@ async def test_a_damaged_backup_is_noticed(
 
 
 async def test_a_damaged_blob_is_found(
-    ada: Hosted, db: Database, source: backup.BackupSource, clock: HandClock, tmp_path: Path
+    ada: HostedRepository, db: Database, source: backup.BackupSource, clock: HandClock, tmp_path: Path
 ):
     await fill(ada, blobs=1)
     vault = vault_in(tmp_path / "vault")
@@ -245,7 +245,7 @@ async def test_a_damaged_blob_is_found(
 
 
 async def test_missing_file_is_reported_and_the_rest_is_backed_up(
-    ada: Hosted, db: Database, source: backup.BackupSource, clock: HandClock, tmp_path: Path
+    ada: HostedRepository, db: Database, source: backup.BackupSource, clock: HandClock, tmp_path: Path
 ):
     """A missing file is reported and the rest is backed up, because a damaged server needs a backup even more."""
     blob = await send(ada, b"picture")

@@ -24,7 +24,7 @@ from groundwork.database.transaction import Database
 from groundwork.errors import NotFound
 from tests.aurora_locus.blobs.uploading import refer, send
 from tests.aurora_locus.conftest import assemble
-from tests.aurora_locus.hosted_repository import NOTE, Hosted, messages
+from tests.aurora_locus.hosted_repository import NOTE, HostedRepository, messages
 from tests.aurora_locus.maintenance.vaults import fill
 
 
@@ -32,13 +32,15 @@ async def run(db: Database, sql: str, **values: Any) -> int:
     return await db.write(lambda w: w.execute(sql, **values))
 
 
-async def findings(db: Database, person: Hosted) -> list[str]:
+async def findings(db: Database, person: HostedRepository) -> list[str]:
     report = await integrity.examine(db, integrity.in_store(person.repositories.blobs.store))
     assert {one.about for one in report.findings} <= {person.did, "events", "accounts"}
     return [one.what for one in report.findings]
 
 
-async def test_busy_server_has_no_damage(repositories: Repositories, ada: Hosted, ben: Hosted, db: Database):
+async def test_busy_server_has_no_damage(
+    repositories: Repositories, ada: HostedRepository, ben: HostedRepository, db: Database
+):
     """A busy server without damage is reported as such, and everything is counted: creations, updates, deletions, the
     same record twice, pictures.
     """
@@ -80,7 +82,9 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-async def test_damage_is_found_and_repaired(ada: Hosted, db: Database, clock: HandClock, tmp_path: Path, damage: str):
+async def test_damage_is_found_and_repaired(
+    ada: HostedRepository, db: Database, clock: HandClock, tmp_path: Path, damage: str
+):
     """Damage of the index or of the tree is repaired from the other one without loss. A new commit announces it, and
     verifies.
     """
@@ -101,11 +105,11 @@ async def test_damage_is_found_and_repaired(ada: Hosted, db: Database, clock: Ha
     (*_, told) = await messages(db, ada.did)
     assert isinstance(told, SyncMessage)
     verify.verify_sync_message(told, ada.key.public, now_us=clock.now())
-    await Hosted(fresh, ada.did, ada.key).create("after", "the repair")
+    await HostedRepository(fresh, ada.did, ada.key).create("after", "the repair")
     assert await findings(db, ada) == []
 
 
-async def test_lost_record_is_named(ada: Hosted, db: Database, clock: HandClock, tmp_path: Path):
+async def test_lost_record_is_named(ada: HostedRepository, db: Database, clock: HandClock, tmp_path: Path):
     await fill(ada)
     await run(db, "delete from blocks where cid = (select cid from records where rkey = 'r3')")
     assert any("is missing" in what for what in await findings(db, ada))
@@ -114,7 +118,7 @@ async def test_lost_record_is_named(ada: Hosted, db: Database, clock: HandClock,
     assert await findings(db, ada) == []
 
 
-async def test_a_blob_without_file_can_be_uploaded_again(ada: Hosted, db: Database):
+async def test_a_blob_without_file_can_be_uploaded_again(ada: HostedRepository, db: Database):
     blob = await send(ada, b"a picture")
     await refer(ada, "a", blob)
     store = ada.repositories.blobs.store
@@ -128,7 +132,7 @@ async def test_a_blob_without_file_can_be_uploaded_again(ada: Hosted, db: Databa
     assert (report.findings, report.missing_blobs) == ([], 0)
 
 
-async def test_wrong_signature_is_found_and_replaced(ada: Hosted, db: Database):
+async def test_wrong_signature_is_found_and_replaced(ada: HostedRepository, db: Database):
     """A wrong signature is found and the head is signed again. The key in the database is not the one that signed, for
     example after an interrupted rotation.
     """
@@ -151,7 +155,7 @@ async def test_wrong_signature_is_found_and_replaced(ada: Hosted, db: Database):
     assert await findings(db, ada) == []
 
 
-async def test_impossible_sequence_numbers_are_found(ada: Hosted, db: Database):
+async def test_impossible_sequence_numbers_are_found(ada: HostedRepository, db: Database):
     await fill(ada)
     await run(db, "update sequencer set last = 1")
     assert any("above the last number" in what for what in await findings(db, ada))
@@ -159,7 +163,7 @@ async def test_impossible_sequence_numbers_are_found(ada: Hosted, db: Database):
     assert any("removed by retention" in what for what in await findings(db, ada))
 
 
-async def test_announcement_that_does_not_match_the_head_is_found(ada: Hosted, db: Database):
+async def test_announcement_that_does_not_match_the_head_is_found(ada: HostedRepository, db: Database):
     """An announcement that does not match the head is found, as if a commit had been made without its event (invariant
     2).
     """
@@ -168,14 +172,14 @@ async def test_announcement_that_does_not_match_the_head_is_found(ada: Hosted, d
     assert "Its last announcement is not about its head." in await findings(db, ada)
 
 
-async def test_truncated_frame_is_found(ada: Hosted, db: Database):
+async def test_truncated_frame_is_found(ada: HostedRepository, db: Database):
     await fill(ada)
     seq = (await messages(db, ada.did))[2].seq
     await run(db, "update events set frame = substr(frame, 1, 100) where seq = :seq", seq=seq)
     assert any(f"Event {seq} of {ada.did} cannot be read" in what for what in await findings(db, ada))
 
 
-async def test_deleted_event_is_found(ada: Hosted, db: Database):
+async def test_deleted_event_is_found(ada: HostedRepository, db: Database):
     """A deleted event is detected by the next event, which names the revision that it follows."""
     for number in range(4):
         await ada.create(f"r{number}", "a note")
@@ -184,7 +188,9 @@ async def test_deleted_event_is_found(ada: Hosted, db: Database):
     assert any("one is missing" in what for what in await findings(db, ada))
 
 
-async def test_head_without_any_event_is_found(ada: Hosted, ben: Hosted, db: Database, clock: HandClock):
+async def test_head_without_any_event_is_found(
+    ada: HostedRepository, ben: HostedRepository, db: Database, clock: HandClock
+):
     clock.turn(HOUR)
     await fill(ada)
     await run(db, "delete from events where did = :did", did=ada.did)
@@ -192,7 +198,7 @@ async def test_head_without_any_event_is_found(ada: Hosted, ben: Hosted, db: Dat
 
 
 async def test_events_removed_by_retention_are_not_reported_missing(
-    ada: Hosted, ben: Hosted, db: Database, clock: HandClock
+    ada: HostedRepository, ben: HostedRepository, db: Database, clock: HandClock
 ):
     await fill(ada)
     clock.turn(DAY)
@@ -202,7 +208,9 @@ async def test_events_removed_by_retention_are_not_reported_missing(
 
 
 @pytest.mark.parametrize("spoil", [lambda content: content[:-1], lambda content: bytes([content[0] ^ 1]) + content[1:]])
-async def test_damaged_blob_file_is_found_and_removed(ada: Hosted, db: Database, spoil: Callable[[bytes], bytes]):
+async def test_damaged_blob_file_is_found_and_removed(
+    ada: HostedRepository, db: Database, spoil: Callable[[bytes], bytes]
+):
     """A damaged blob file, shorter or with a flipped bit, is found and removed. The blob can then be uploaded again."""
     content = b"a picture " * 20
     blob = await send(ada, content)
@@ -222,7 +230,7 @@ async def test_damaged_blob_file_is_found_and_removed(ada: Hosted, db: Database,
     assert (report.findings, report.missing_blobs) == ([], 0)
 
 
-async def test_repairing_an_intact_repository_only_adds_a_commit(ada: Hosted, db: Database):
+async def test_repairing_an_intact_repository_only_adds_a_commit(ada: HostedRepository, db: Database):
     await fill(ada)
     head, before = await ada.repositories.head(ada.did), await reader.all_entries(db, ada.did)
     done = await repair(ada.repositories, ada.did)
@@ -232,7 +240,7 @@ async def test_repairing_an_intact_repository_only_adds_a_commit(ada: Hosted, db
     assert await reader.all_entries(db, ada.did) == before
 
 
-async def test_an_empty_repository(ada: Hosted, db: Database):
+async def test_an_empty_repository(ada: HostedRepository, db: Database):
     await run(db, "delete from blocks where cid = (select data from repositories)")
     await repair(ada.repositories, ada.did)
     assert await findings(db, ada) == []
@@ -240,12 +248,14 @@ async def test_an_empty_repository(ada: Hosted, db: Database):
 
 async def test_unknown_account_is_not_found(repositories: Repositories):
     with pytest.raises(NotFound):
-        await repair(repositories, Hosted.named(repositories, "nobody").did)
+        await repair(repositories, HostedRepository.named(repositories, "nobody").did)
 
 
-async def test_error_for_a_damaged_tree_names_the_remedy(ada: Hosted, db: Database, clock: HandClock, tmp_path: Path):
+async def test_error_for_a_damaged_tree_names_the_remedy(
+    ada: HostedRepository, db: Database, clock: HandClock, tmp_path: Path
+):
     await fill(ada)
     await run(db, "delete from blocks where cid = (select data from repositories)")
-    fresh = Hosted(await assemble(db, clock, tmp_path), ada.did, ada.key)
+    fresh = HostedRepository(await assemble(db, clock, tmp_path), ada.did, ada.key)
     with pytest.raises(DamagedRepository, match="openmeet pds verify"):
         await fresh.create("x")

@@ -22,7 +22,7 @@ from groundwork.database.transaction import Database, Engine
 from groundwork.errors import Refused
 from groundwork.sealing import Sealer
 from tests.aurora_locus.blobs.uploading import refer, send
-from tests.aurora_locus.hosted_repository import NOTE, Hosted, frames_after, messages
+from tests.aurora_locus.hosted_repository import NOTE, HostedRepository, frames_after, messages
 from tests.aurora_locus.maintenance.vaults import FRESH_KEY, Place, fill, source_of, target_of, vault_in
 from tests.s3_buckets import MakeBucket
 
@@ -37,14 +37,20 @@ async def reopen(url: str, clock: HandClock, folder: Path) -> tuple[Database, Re
 
 
 async def test_restored_data_is_complete_and_writable(
-    repositories: Repositories, ada: Hosted, ben: Hosted, db: Database, place: Place, clock: HandClock, tmp_path: Path
+    repositories: Repositories,
+    ada: HostedRepository,
+    ben: HostedRepository,
+    db: Database,
+    place: Place,
+    clock: HandClock,
+    tmp_path: Path,
 ):
     """A restored PDS has all records, blobs and keys, also under other sealing keys, is consistent, and can be written
     to.
     """
     await fill(ada)
     await fill(ben, records=2, blobs=1)
-    carl = await Hosted.make(repositories, "carl")
+    carl = await HostedRepository.make(repositories, "carl")
     await db.write(lambda w: hosting.set_status(w, repositories, carl.did, HostingStatus.DEACTIVATED))
     vault = vault_in(tmp_path / "vault")
     before = await reader.all_entries(db, ada.did)
@@ -58,7 +64,7 @@ async def test_restored_data_is_complete_and_writable(
     assert result.first_number == made.last_number + SKIPPED_NUMBERS + 1
     there, restored = await reopen(place.other, clock, tmp_path)
     assert await reader.all_entries(there, ada.did) == before
-    again = Hosted(restored, ada.did, ada.key)
+    again = HostedRepository(restored, ada.did, ada.key)
     await again.create("after", "written after the restore")
     blob = await send(again, b"a new picture")
     await refer(again, "new", blob)
@@ -72,7 +78,13 @@ async def test_restored_data_is_complete_and_writable(
 
 
 async def test_follower_continues_with_its_cursor(
-    repositories: Repositories, ada: Hosted, ben: Hosted, db: Database, place: Place, clock: HandClock, tmp_path: Path
+    repositories: Repositories,
+    ada: HostedRepository,
+    ben: HostedRepository,
+    db: Database,
+    place: Place,
+    clock: HandClock,
+    tmp_path: Path,
 ):
     """A follower continues with its cursor although it saw commits that the backup does not have. For each active
     repository it gets one signed ``#sync``, with a higher number and a newer revision than it has seen; later commits
@@ -92,7 +104,7 @@ async def test_follower_continues_with_its_cursor(
     clock.turn(MINUTE)
     await restore.restore(vault, await read_manifest(vault), target_of(place.other, tmp_path), clock)
     there, restored = await reopen(place.other, clock, tmp_path)
-    again = Hosted(restored, ada.did, ada.key)
+    again = HostedRepository(restored, ada.did, ada.key)
     await again.create("next", "after the restore")
 
     after = [events.read(frame) for number, frame in await frames_after(there, cursor) if number > cursor]
@@ -109,7 +121,7 @@ async def test_follower_continues_with_its_cursor(
 
 
 async def test_inactive_repositories_are_announced_as_such(
-    repositories: Repositories, ada: Hosted, db: Database, place: Place, clock: HandClock, tmp_path: Path
+    repositories: Repositories, ada: HostedRepository, db: Database, place: Place, clock: HandClock, tmp_path: Path
 ):
     """An account that was active in the network but is inactive in the backup is announced as inactive."""
     await db.write(lambda w: hosting.set_status(w, repositories, ada.did, HostingStatus.DEACTIVATED))
@@ -124,7 +136,7 @@ async def test_inactive_repositories_are_announced_as_such(
 
 
 async def test_restore_into_a_place_that_is_not_empty_is_refused(
-    repositories: Repositories, ada: Hosted, db: Database, place: Place, clock: HandClock, tmp_path: Path
+    repositories: Repositories, ada: HostedRepository, db: Database, place: Place, clock: HandClock, tmp_path: Path
 ):
     """A restore into a place that is not empty is refused, and neither a database nor other people's blobs are touched."""
     await fill(ada)
@@ -143,7 +155,13 @@ async def test_restore_into_a_place_that_is_not_empty_is_refused(
 
 @pytest.mark.parametrize("stage", ["database", "blobs", "repositories", "checking"])
 async def test_an_interrupted_restore_is_run_again(
-    repositories: Repositories, ada: Hosted, db: Database, place: Place, clock: HandClock, tmp_path: Path, stage: str
+    repositories: Repositories,
+    ada: HostedRepository,
+    db: Database,
+    place: Place,
+    clock: HandClock,
+    tmp_path: Path,
+    stage: str,
 ):
     """A restore interrupted at any point leaves nothing in place, and the next one succeeds."""
     await fill(ada)
@@ -167,7 +185,7 @@ async def test_an_interrupted_restore_is_run_again(
 
 
 async def test_backup_of_a_newer_program_is_refused(
-    repositories: Repositories, ada: Hosted, db: Database, place: Place, clock: HandClock, tmp_path: Path
+    repositories: Repositories, ada: HostedRepository, db: Database, place: Place, clock: HandClock, tmp_path: Path
 ):
     vault = vault_in(tmp_path / "vault")
     await ada.create("a")
@@ -180,7 +198,7 @@ async def test_backup_of_a_newer_program_is_refused(
 
 async def test_backup_in_a_bucket_is_restored_into_a_sqlite_file(
     repositories: Repositories,
-    ada: Hosted,
+    ada: HostedRepository,
     db: Database,
     place: Place,
     clock: HandClock,

@@ -28,7 +28,7 @@ from groundwork.settings import Secret, SettingsRefused
 from groundwork.telemetry.metrics import Metrics
 from tests.added_migrations import Revise
 from tests.aurora_locus.blobs.uploading import refer, send
-from tests.aurora_locus.hosted_repository import Hosted
+from tests.aurora_locus.hosted_repository import HostedRepository
 from tests.aurora_locus.maintenance.vaults import Place, fill, source_of, vault_in
 
 LATER = "create table later (id text primary key)"
@@ -45,7 +45,7 @@ def settings_for(url: str, folder: Path, *, backups: bool = True) -> PdsSettings
 
 
 async def test_scheduled_backups_are_made_daily_and_expire(
-    repositories: Repositories, ada: Hosted, db: Database, place: Place, clock: HandClock, tmp_path: Path
+    repositories: Repositories, ada: HostedRepository, db: Database, place: Place, clock: HandClock, tmp_path: Path
 ):
     """A backup is made if there is none, and the next one a day later. After a month the first one is removed together
     with its pictures.
@@ -80,7 +80,7 @@ async def test_scheduled_backups_are_made_daily_and_expire(
 
 
 async def test_the_newest_backup_always_stays(
-    repositories: Repositories, ada: Hosted, db: Database, place: Place, clock: HandClock, tmp_path: Path
+    repositories: Repositories, ada: HostedRepository, db: Database, place: Place, clock: HandClock, tmp_path: Path
 ):
     """The newest backup is never removed, even if it is old. The leftovers of an interrupted backup are removed."""
     await fill(ada, blobs=1)
@@ -170,7 +170,7 @@ async def test_missing_setting_is_named(tmp_path: Path, changes: dict[str, objec
 
 
 async def test_backup_contains_the_secrets_of_the_settings(
-    repositories: Repositories, ada: Hosted, db: Database, place: Place, clock: HandClock, tmp_path: Path
+    repositories: Repositories, ada: HostedRepository, db: Database, place: Place, clock: HandClock, tmp_path: Path
 ):
     """A backup contains the secrets of the settings, because its sealed rows cannot be read without those keys."""
     settings = settings_for(place.url, tmp_path)
@@ -181,7 +181,7 @@ async def test_backup_contains_the_secrets_of_the_settings(
     assert (await read_manifest(vault)).secrets[SEALING_KEYS] == written
 
 
-async def test_old_key_is_not_needed_after_resealing(ada: Hosted, ben: Hosted, db: Database):
+async def test_old_key_is_not_needed_after_resealing(ada: HostedRepository, ben: HostedRepository, db: Database):
     """Resealing encrypts everything with the new key instead of the old one. The old key is then no longer needed, and
     decrypts nothing.
     """
@@ -194,7 +194,7 @@ async def test_old_key_is_not_needed_after_resealing(ada: Hosted, ben: Hosted, d
         await SigningKeys(db, Sealer([old])).signing_key(ben.did)
 
 
-async def test_session_of_a_running_move_survives_resealing(ada: Hosted, db: Database):
+async def test_session_of_a_running_move_survives_resealing(ada: HostedRepository, db: Database):
     """The session of a running move survives resealing; a completed move has no session."""
     old, new = bytes(32), b"\x07" * 32
     tokens = BearerTokens(ada.did, "access", "refresh")

@@ -13,7 +13,7 @@ from groundwork.blobstore.contract import BlobStore
 from groundwork.blobstore.disk import DiskBlobStore
 from groundwork.blobstore.open_ import open_folder
 from tests.aurora_locus.blobs.uploading import refer, send
-from tests.aurora_locus.hosted_repository import Hosted
+from tests.aurora_locus.hosted_repository import HostedRepository
 
 MASTER = bytes(range(32))
 # The key of the repositories under test (``conftest.assemble``), as the settings would contain it.
@@ -49,7 +49,7 @@ def target_of(url: str, folder: Path) -> RestoreTarget:
     return RestoreTarget(url, DiskBlobStore(folder / "restored blobs"), (FRESH_KEY,))
 
 
-async def fill(person: Hosted, records: int = 5, blobs: int = 2) -> None:
+async def fill(person: HostedRepository, records: int = 5, blobs: int = 2) -> None:
     """Write some records, some of them with pictures."""
     for number in range(records):
         await person.create(f"r{number}", f"number {number}")

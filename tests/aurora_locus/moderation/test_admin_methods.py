@@ -15,7 +15,7 @@ from groundwork.clock import DAY, HOUR
 from groundwork.errors import InvalidInput
 from tests.aurora_locus.conftest import MakeDeployment
 from tests.aurora_locus.deployment import SERVER, Deployment, Person
-from tests.aurora_locus.mailbox import letters
+from tests.aurora_locus.mailbox import emails_to
 from tests.aurora_locus.moderation.decisions import STATUS, UPDATE, account, decide, record, write_note
 from tests.aurora_locus.moderation.operators import ADMIN, acts, key_of, moderation_service, service_token, who
 from tests.docs.tables import bare, section
@@ -121,13 +121,13 @@ async def test_an_email_of_the_host_is_enqueued_sent_and_forgotten(deployment: D
     }
     answer = await deployment.administration.post(f"{ADMIN}.sendEmail", body)
     assert answer.json() == {"sent": True}
-    (letter,) = await letters(deployment, "ana@example.org")
+    (letter,) = await emails_to(deployment, "ana@example.org")
     assert letter.subject == "About your account"
     assert letter.text.strip() == "Please stop.\n2 < 3"
     assert await deployment.count("notices") == 0
     plain = {**body, "content": "no markup: a < b", "subject": "Again"}
     await deployment.administration.post(f"{ADMIN}.sendEmail", plain)
-    assert "no markup: a < b" in {letter.text.strip() for letter in await letters(deployment, "ana@example.org")}
+    assert "no markup: a < b" in {letter.text.strip() for letter in await emails_to(deployment, "ana@example.org")}
 
 
 @sqlite_only

@@ -7,7 +7,7 @@ import pytest
 from tests.aurora_locus.deployment import Deployment
 from tests.aurora_locus.oauth.apps import named
 from tests.aurora_locus.oauth.test_permissions import MISSING, Allowed, allowed
-from tests.aurora_locus.remote_service import Stranger, open_stranger
+from tests.aurora_locus.remote_service import RemoteService, open_remote_service
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
@@ -15,8 +15,8 @@ ASK, TELL = "org.example.ask", "org.example.tell"
 
 
 @pytest.fixture
-async def stranger() -> AsyncIterator[Stranger]:
-    async with open_stranger() as opened:
+async def stranger() -> AsyncIterator[RemoteService]:
+    async with open_remote_service() as opened:
         for nsid in (ASK, TELL, "chat.bsky.convo.getLog"):
             opened.answer(nsid, {"said": nsid})
         yield opened
@@ -28,7 +28,7 @@ async def ask(one: Allowed, nsid: str, service: str) -> tuple[int, str]:
     return (200, "") if answer.status_code == 200 else named(answer)
 
 
-async def test_only_granted_calls_are_forwarded(deployment: Deployment, stranger: Stranger) -> None:
+async def test_only_granted_calls_are_forwarded(deployment: Deployment, stranger: RemoteService) -> None:
     """Calls are forwarded if both method and service were granted. The token sent out is the account's, and nothing of
     the app's is forwarded.
     """
@@ -46,7 +46,7 @@ async def test_only_granted_calls_are_forwarded(deployment: Deployment, stranger
     assert len(stranger.asked) == 1
 
 
-async def test_conversations_need_their_own_scope(deployment: Deployment, stranger: Stranger) -> None:
+async def test_conversations_need_their_own_scope(deployment: Deployment, stranger: RemoteService) -> None:
     ana = await deployment.sign_up("ana")
     to = f"{stranger.did}#notes"
     generic = await allowed(deployment, ana.did, "atproto transition:generic")
@@ -56,7 +56,7 @@ async def test_conversations_need_their_own_scope(deployment: Deployment, strang
     assert await ask(chat, "chat.bsky.convo.getLog", to) == (200, "")
 
 
-async def test_without_a_scope_nothing_is_forwarded(deployment: Deployment, stranger: Stranger) -> None:
+async def test_without_a_scope_nothing_is_forwarded(deployment: Deployment, stranger: RemoteService) -> None:
     ana = await deployment.sign_up("ana")
     one = await allowed(deployment, ana.did, "atproto repo:org.example.note")
     assert await ask(one, ASK, f"{stranger.did}#notes") == MISSING

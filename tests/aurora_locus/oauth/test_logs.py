@@ -21,7 +21,7 @@ def engine() -> Engine:
 
 
 @pytest.fixture
-def out() -> Iterator[io.StringIO]:
+def log_output() -> Iterator[io.StringIO]:
     """Everything that is logged, including debug messages."""
     stream, root = io.StringIO(), logging.getLogger()
     before, level = root.handlers[:], root.level
@@ -32,7 +32,7 @@ def out() -> Iterator[io.StringIO]:
     structlog.reset_defaults()
 
 
-async def test_no_secret_is_logged(deployment: Deployment, out: io.StringIO, confidential: Confidential) -> None:
+async def test_no_secret_is_logged(deployment: Deployment, log_output: io.StringIO, confidential: Confidential) -> None:
     deployment.pds.app._access_log = True
     ana, app = await deployment.sign_up("ana"), confidential()
     uri = await app.pushed()
@@ -45,7 +45,7 @@ async def test_no_secret_is_logged(deployment: Deployment, out: io.StringIO, con
     assert (await app.call(f"{SERVER}.getSession", tokens["access_token"], proof=proof)).status_code == 401
     refreshed = (await app.refresh(tokens["refresh_token"])).json()
     assert (await app.refresh(tokens["refresh_token"])).status_code == 400
-    logged = out.getvalue()
+    logged = log_output.getvalue()
     assert logged.count('"request.answered"') > 8
     secrets = {
         "request": uri.rpartition(":")[2],
@@ -59,7 +59,9 @@ async def test_no_secret_is_logged(deployment: Deployment, out: io.StringIO, con
     assert not [name for name, secret in secrets.items() if secret in logged]
 
 
-async def test_bug_reveals_nothing(deployment: Deployment, out: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_bug_reveals_nothing(
+    deployment: Deployment, log_output: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """After an internal error the traceback is logged without the request's content, and the response is a regular
     OAuth error.
     """
@@ -74,6 +76,6 @@ async def test_bug_reveals_nothing(deployment: Deployment, out: io.StringIO, mon
     form = {"grant_type": "refresh_token", "refresh_token": "ref-of-somebody", "client_id": app.client_id}
     answer = await app.post("/oauth/token", form, proof=proof)
     assert (answer.status_code, answer.json()["error"]) == (500, "server_error")
-    assert "request.failed" in out.getvalue()
-    assert proof.rpartition(".")[2] not in out.getvalue()
-    assert "ref-of-somebody" not in out.getvalue()
+    assert "request.failed" in log_output.getvalue()
+    assert proof.rpartition(".")[2] not in log_output.getvalue()
+    assert "ref-of-somebody" not in log_output.getvalue()

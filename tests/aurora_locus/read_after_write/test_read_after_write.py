@@ -16,7 +16,7 @@ from at_protocol.syntax.datetime import format_datetime
 from groundwork.clock import DAY, MINUTE, SECOND
 from tests.aurora_locus.conftest import MakeDeployment
 from tests.aurora_locus.deployment import Deployment, Person
-from tests.aurora_locus.remote_service import Stranger, open_stranger
+from tests.aurora_locus.remote_service import RemoteService, open_remote_service
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
@@ -31,7 +31,7 @@ class Scene:
 
     deployment: Deployment
     ana: Person
-    view: Stranger
+    view: RemoteService
     rev: str
 
     async def write(
@@ -80,7 +80,7 @@ class Scene:
 
 @pytest.fixture
 async def scene(make_deployment: MakeDeployment) -> AsyncIterator[Scene]:
-    async with open_stranger() as view:
+    async with open_remote_service() as view:
         deployment = await make_deployment(
             bsky_app_view_url=view.url,
             bsky_app_view_did="did:web:view.example.org",

@@ -21,8 +21,8 @@ from at_protocol.syntax.did import Did
 from at_protocol.syntax.tid import from_microseconds
 from checks import reference
 from tests.aurora_locus.repository.importing import file_of_blocks
-from tests.external_dependencies import is_here
-from tests.legacy_records import ODD, ODD_PATHS
+from tests.external_dependencies import is_available
+from tests.legacy_records import LEGACY_PATHS, LEGACY_RECORDS
 from tests.simulation.processes import Program, free_port
 from tests.simulation.reference_pds import ReferencePds
 
@@ -64,8 +64,8 @@ class Deployment:
 
 @pytest.fixture(scope="session")
 async def deployment(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Deployment]:
-    if not is_here("reference"):
-        pytest.skip("missing part: reference")
+    if not is_available("reference"):
+        pytest.skip("missing dependency: reference")
     root = tmp_path_factory.mktemp("deployment")
     port = free_port()
     plc_url = f"http://127.0.0.1:{port}"
@@ -160,8 +160,8 @@ async def _move_in_oddly(deployment: Deployment) -> None:
     """Import a repository for Eve with records and paths that cannot be written today, and then write to it."""
     deployment.people["eve"] = await deployment.reference.sign_up("eve", "password of eve")
     token, did = deployment.people["eve"]["accessJwt"], Did(deployment.did("eve"))
-    blocks = {f"{NOTE}/{name}": block for name, (block, _) in ODD.items()}
-    blocks |= dict.fromkeys(ODD_PATHS, b"\xa1aa\x01")
+    blocks = {f"{NOTE}/{name}": block for name, (block, _) in LEGACY_RECORDS.items()}
+    blocks |= dict.fromkeys(LEGACY_PATHS, b"\xa1aa\x01")
     data = file_of_blocks(did, blocks, from_microseconds(1_700_000_000_000_000, 3))
     await _import(deployment, token, data)
     record = {"repo": did, "collection": NOTE, "rkey": "later", "record": {"$type": NOTE, "": "an empty key"}}

@@ -38,7 +38,7 @@ from tests.aurora_locus.reference_import.conftest import (
 )
 from tests.external_dependencies import needs
 from tests.interop.conftest import json_lines, run
-from tests.legacy_records import ODD, ODD_PATHS
+from tests.legacy_records import LEGACY_PATHS, LEGACY_RECORDS
 from tests.simulation.processes import Program
 
 pytestmark = needs("reference")
@@ -131,12 +131,14 @@ async def test_odd_records_are_imported_and_odd_paths_left_out(deployment: Deplo
     status, exported = await ask(successor, "com.atproto.sync.getRepo", did=did)
     here = read_snapshot(car.read(exported))
     assert status == 200
-    assert then.odd_paths.keys() == set(ODD_PATHS)
+    assert then.odd_paths.keys() == set(LEGACY_PATHS)
     assert (here.entries, here.records) == (then.entries, {cid: then.records[cid] for cid in then.entries.values()})
     assert (here.odd_paths, here.commit.rev) == ({}, max(here.commit.rev, then.commit.rev))
     status, page = await ask(successor, "com.atproto.repo.listRecords", repo=did, collection=NOTE)
     values = {one["uri"].rsplit("/", 1)[1]: one["value"] for one in msgspec.json.decode(page)["records"]}
-    assert values == {name: value for name, (_, value) in ODD.items()} | {"later": {"$type": NOTE, "": "an empty key"}}
+    assert values == {name: value for name, (_, value) in LEGACY_RECORDS.items()} | {
+        "later": {"$type": NOTE, "": "an empty key"}
+    }
     status, session = await call(
         successor, "com.atproto.server.createSession", {"identifier": "eve.test", "password": "password of eve"}
     )
@@ -323,9 +325,9 @@ async def test_folder_of_a_killed_server_is_imported_completely(deployment: Depl
         assert one.pop("seconds") > 0
     assert told[0] == told[1]
     assert told[0]["counts"]["accounts"] == 6
-    assert told[0]["counts"]["records"] == 121 + len(ODD) + 1 + 1
-    assert {sentence.split(": ")[0].rsplit("/", 1)[1] for sentence in told[0]["odd"]} == ODD.keys()
-    for path in ODD_PATHS:
+    assert told[0]["counts"]["records"] == 121 + len(LEGACY_RECORDS) + 1 + 1
+    assert {sentence.split(": ")[0].rsplit("/", 1)[1] for sentence in told[0]["odd"]} == LEGACY_RECORDS.keys()
+    for path in LEGACY_PATHS:
         assert any(repr(path) in sentence for sentence in told[0]["lost"])
     assert any(deployment.did("fay") in sentence and "another key" in sentence for sentence in told[0]["lost"])
     assert "Clients are identified by X-Forwarded-For from proxies in private networks." in told[0]["settings"]

@@ -22,7 +22,7 @@ from aurora_locus.repository.import_file import receive
 from aurora_locus.repository.model import Committed, HostingStatus
 from aurora_locus.repository.repositories import Repositories
 from groundwork.database.transaction import Database
-from tests.aurora_locus.hosted_repository import NOTE, Hosted
+from tests.aurora_locus.hosted_repository import NOTE, HostedRepository
 from tests.worker_pool import WORKERS
 
 ELSEWHERE = K256PrivateKey.from_random(bytes(range(64)))
@@ -33,7 +33,7 @@ async def pieces(data: bytes, size: int = 1000) -> AsyncIterator[bytes]:
         yield data[start : start + size]
 
 
-async def bring(person: Hosted, data: bytes, folder: Path, limit: int = 10_000_000) -> Committed | None:
+async def bring(person: HostedRepository, data: bytes, folder: Path, limit: int = 10_000_000) -> Committed | None:
     async with receive(folder, pieces(data), max_bytes=limit, content_length=None) as files:
         return await import_repository(person.repositories, person.did, files, WORKERS)
 
@@ -59,7 +59,7 @@ def notes(*names: str, text: str = "imported") -> dict[str, Value]:
     return {f"{NOTE}/{name}": {"$type": NOTE, "text": f"{text} {name}"} for name in names}
 
 
-async def exported(person: Hosted) -> Snapshot:
+async def exported(person: HostedRepository) -> Snapshot:
     data = b"".join([chunk async for chunk in export(person.repositories, person.did)])
     snapshot = read_snapshot(car.read(data))
     key = await person.repositories.keys.signing_key(person.did)
@@ -73,7 +73,7 @@ async def stored_blocks(db: Database, did: Did) -> dict[Cid, int]:
     return {Cid(row[0]): row[1] for row in rows}
 
 
-async def require_consistent(person: Hosted) -> Snapshot:
+async def require_consistent(person: HostedRepository) -> Snapshot:
     """Check that index, tree and blocks agree and nothing is left over."""
     snapshot = await exported(person)
     db = person.repositories.db
@@ -86,6 +86,6 @@ async def require_consistent(person: Hosted) -> Snapshot:
 
 
 @pytest.fixture
-async def mover(repositories: Repositories) -> Hosted:
+async def mover(repositories: Repositories) -> HostedRepository:
     """An account that is being moved here: deactivated, with an empty repository."""
-    return await Hosted.make(repositories, "mover", HostingStatus.DEACTIVATED)
+    return await HostedRepository.make(repositories, "mover", HostingStatus.DEACTIVATED)

@@ -7,10 +7,10 @@ from aurora_locus.sequencer import retention
 from groundwork.clock import DAY, HOUR, SECOND, HandClock, Instant
 from groundwork.database.transaction import Database
 from tests.aurora_locus.blobs.uploading import has_file, refer, send
-from tests.aurora_locus.hosted_repository import Hosted, frames_after, verify_log
+from tests.aurora_locus.hosted_repository import HostedRepository, frames_after, verify_log
 
 
-async def test_revisions_and_numbers_only_grow(ada: Hosted, db: Database, clock: HandClock):
+async def test_revisions_and_numbers_only_grow(ada: HostedRepository, db: Database, clock: HandClock):
     """Revisions and numbers only increase although the clock was set back, and a careful consumer accepts the whole
     history.
 
@@ -31,7 +31,9 @@ async def test_revisions_and_numbers_only_grow(ada: Hosted, db: Database, clock:
     assert (await integrity.examine(db, None)).findings == []
 
 
-async def test_nothing_is_removed_early(ada: Hosted, repositories: Repositories, db: Database, clock: HandClock):
+async def test_nothing_is_removed_early(
+    ada: HostedRepository, repositories: Repositories, db: Database, clock: HandClock
+):
     """An upload and events with a time after the corrected clock are not removed early."""
     blob = await send(ada, b"picture")
     clock.turn(-DAY)

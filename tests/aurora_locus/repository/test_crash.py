@@ -16,10 +16,10 @@ from groundwork.clock import SystemClock
 from groundwork.database.migrate import migrate
 from groundwork.database.open_ import open_database
 from tests.aurora_locus.conftest import assemble
-from tests.aurora_locus.hosted_repository import Hosted, messages, verify_log
+from tests.aurora_locus.hosted_repository import HostedRepository, messages, verify_log
 from tests.aurora_locus.repository.writer_process import PEOPLE
 from tests.external_dependencies import ROOT
-from tests.timeouts import PATIENCE_SECONDS
+from tests.timeouts import TIMEOUT_SECONDS
 
 KILLS = 4
 
@@ -37,7 +37,7 @@ async def write_until_killed(folder: Path, seed: str, after: int) -> Acknowledge
     assert process.stdout is not None
     lines: list[bytes] = []
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while len(lines) < after:
                 lines.append(await process.stdout.readline())
     finally:
@@ -63,7 +63,7 @@ async def test_log_and_repositories_are_valid_after_a_kill_at_any_moment(tmp_pat
     db = await open_database(url, clock=clock)
     repositories = await assemble(db, clock, tmp_path)
     for name in PEOPLE:
-        await Hosted.make(repositories, name)
+        await HostedRepository.make(repositories, name)
     await repositories.close()
     await db.close()
     last = 0
@@ -75,7 +75,7 @@ async def test_log_and_repositories_are_valid_after_a_kill_at_any_moment(tmp_pat
         assert numbers == list(range(1, numbers[-1] + 1))
         assert numbers[-1] > last
         for name in PEOPLE:
-            person = Hosted.named(repositories, name)
+            person = HostedRepository.named(repositories, name)
             # Every announced commit is valid and follows the previous one; the last one is the head.
             announced = await verify_log(db, person.did, person.key.public, clock.now())
             head = await repositories.head(person.did)

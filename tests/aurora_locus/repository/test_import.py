@@ -27,7 +27,7 @@ from aurora_locus.repository.repositories import Repositories
 from groundwork.clock import HOUR, HandClock
 from groundwork.database.transaction import Writer
 from groundwork.errors import Failure, InvalidInput, Refused, TooLarge
-from tests.aurora_locus.hosted_repository import NOTE, Hosted, messages
+from tests.aurora_locus.hosted_repository import NOTE, HostedRepository, messages
 from tests.aurora_locus.repository.importing import (
     ELSEWHERE,
     bring,
@@ -43,7 +43,7 @@ from tests.external_dependencies import fixture_path, needs
 __all__ = ["mover"]
 
 
-async def move_in(repositories: Repositories, did: Did) -> Hosted:
+async def move_in(repositories: Repositories, did: Did) -> HostedRepository:
     """Import the file for the given DID."""
     key = K256PrivateKey.from_random(bytes(64))
     beginning = hosting.begin(repositories, did, key)
@@ -53,7 +53,7 @@ async def move_in(repositories: Repositories, did: Did) -> Hosted:
         repositories.keys.make_current(w, did, key)
 
     await repositories.db.write(work)
-    return Hosted(repositories, did, key)
+    return HostedRepository(repositories, did, key)
 
 
 @needs("fixtures")
@@ -85,7 +85,7 @@ async def test_real_repository_is_imported(repositories: Repositories, tmp_path:
 
 
 @needs("fixtures")
-async def test_repository_of_another_account_is_refused(mover: Hosted, tmp_path: Path):
+async def test_repository_of_another_account_is_refused(mover: HostedRepository, tmp_path: Path):
     data = fixture_path("data/cars/repo-stream-tiny.car").read_bytes()
     before = await stored_blocks(mover.repositories.db, mover.did)
     with pytest.raises(InvalidInput, match=f"not of {mover.did}"):
@@ -103,7 +103,7 @@ async def test_part_of_a_repository_is_refused(repositories: Repositories, tmp_p
     assert (await require_consistent(mover)).entries == {}
 
 
-async def test_new_commit_is_ours_and_follows_the_files(mover: Hosted, clock: HandClock, tmp_path: Path):
+async def test_new_commit_is_ours_and_follows_the_files(mover: HostedRepository, clock: HandClock, tmp_path: Path):
     """The new commit is ours and its rev follows the file's, even if that is slightly ahead of our clock. One far in
     the future is ignored.
     """
@@ -117,7 +117,7 @@ async def test_new_commit_is_ours_and_follows_the_files(mover: Hosted, clock: Ha
     assert ahead < made.rev < far
 
 
-async def test_records_missing_in_the_file_are_removed(mover: Hosted, clock: HandClock, tmp_path: Path):
+async def test_records_missing_in_the_file_are_removed(mover: HostedRepository, clock: HandClock, tmp_path: Path):
     """Records missing in the file are removed: after creations, changes and deletions, index, tree and blocks equal
     those of the file.
     """
@@ -135,7 +135,7 @@ async def test_records_missing_in_the_file_are_removed(mover: Hosted, clock: Han
 
 
 async def test_records_with_equal_content_are_imported_under_several_paths(
-    mover: Hosted, clock: HandClock, tmp_path: Path
+    mover: HostedRepository, clock: HandClock, tmp_path: Path
 ):
     same: dict[str, Value] = {f"{NOTE}/{name}": {"$type": NOTE, "text": "same"} for name in "abc"}
     rev = from_microseconds(clock.now(), 3)
@@ -146,7 +146,7 @@ async def test_records_with_equal_content_are_imported_under_several_paths(
     await require_consistent(mover)
 
 
-async def test_diff_is_completed_by_existing_blocks(mover: Hosted, clock: HandClock, tmp_path: Path):
+async def test_diff_is_completed_by_existing_blocks(mover: HostedRepository, clock: HandClock, tmp_path: Path):
     names = [f"k{number:03}" for number in range(100)]
     before = file_of(mover.did, notes(*names), from_microseconds(clock.now(), 3))
     await bring(mover, before, tmp_path)
@@ -158,7 +158,7 @@ async def test_diff_is_completed_by_existing_blocks(mover: Hosted, clock: HandCl
     assert len((await require_consistent(mover)).entries) == 101
 
 
-async def test_missing_blobs_become_public_as_they_arrive(mover: Hosted, clock: HandClock, tmp_path: Path):
+async def test_missing_blobs_become_public_as_they_arrive(mover: HostedRepository, clock: HandClock, tmp_path: Path):
     """Missing blobs become public as they arrive, existing ones with the import. A blob is removed with its record."""
     repositories = mover.repositories
     here = await upload(repositories.blobs, mover.did, pieces(b"here"), content_type="text/plain", content_length=None)
@@ -208,7 +208,7 @@ def _no_root(data: bytes) -> bytes:
     ],
 )
 async def test_damaged_files_change_nothing(
-    mover: Hosted, clock: HandClock, tmp_path: Path, spoil: Callable[[bytes], bytes], why: str
+    mover: HostedRepository, clock: HandClock, tmp_path: Path, spoil: Callable[[bytes], bytes], why: str
 ):
     rev = from_microseconds(clock.now(), 3)
     await bring(mover, file_of(mover.did, notes("kept"), rev), tmp_path)
@@ -218,14 +218,14 @@ async def test_damaged_files_change_nothing(
     assert await require_consistent(mover) == before
 
 
-async def test_file_with_a_missing_record_is_refused(mover: Hosted, clock: HandClock, tmp_path: Path):
+async def test_file_with_a_missing_record_is_refused(mover: HostedRepository, clock: HandClock, tmp_path: Path):
     record = Cid.for_cbor(cbor.encode(notes("b")[f"{NOTE}/b"]))
     data = file_of(mover.did, notes("a", "b"), from_microseconds(clock.now(), 3), without=(record,))
     with pytest.raises(InvalidInput, match=f"the record {NOTE}/b is not in the file"):
         await bring(mover, data, tmp_path)
 
 
-async def test_tree_of_another_shape_is_refused(mover: Hosted, clock: HandClock, tmp_path: Path):
+async def test_tree_of_another_shape_is_refused(mover: HostedRepository, clock: HandClock, tmp_path: Path):
     """A tree with the right entries on the wrong level is refused."""
     entries = sorted((f"{NOTE}/{name}", Cid.for_cbor(b"\xa0")) for name in "abcdefgh")
     flat = cbor.encode({"l": None, "e": [{"p": 0, "k": path.encode(), "v": cid, "t": None} for path, cid in entries]})
@@ -235,7 +235,7 @@ async def test_tree_of_another_shape_is_refused(mover: Hosted, clock: HandClock,
         await bring(mover, b"".join(car.write([commit.cid], sections)), tmp_path)
 
 
-async def test_files_beyond_the_limit_are_refused(mover: Hosted, clock: HandClock, tmp_path: Path):
+async def test_files_beyond_the_limit_are_refused(mover: HostedRepository, clock: HandClock, tmp_path: Path):
     """A file beyond a limit is refused: by its bytes, its announced sizes, or a number of blocks that could fill the
     memory.
     """
@@ -251,13 +251,15 @@ async def test_files_beyond_the_limit_are_refused(mover: Hosted, clock: HandCloc
         await bring(mover, crowded, tmp_path, limit=len(crowded))
 
 
-async def test_import_leaves_no_file(mover: Hosted, clock: HandClock, tmp_path: Path):
+async def test_import_leaves_no_file(mover: HostedRepository, clock: HandClock, tmp_path: Path):
     folder = tmp_path / "imports"
     await bring(mover, file_of(mover.did, notes("a"), from_microseconds(clock.now(), 3)), folder)
     assert list(folder.iterdir()) == []
 
 
-async def test_disconnect_leaves_the_old_or_the_new_repository(mover: Hosted, clock: HandClock, tmp_path: Path):
+async def test_disconnect_leaves_the_old_or_the_new_repository(
+    mover: HostedRepository, clock: HandClock, tmp_path: Path
+):
     """If the caller disconnects at any moment, the repository is completely the old one or the new one."""
     data = file_of(mover.did, notes(*map(str, range(200))), from_microseconds(clock.now(), 3))
     for turns in range(0, 60, 3):
@@ -269,7 +271,7 @@ async def test_disconnect_leaves_the_old_or_the_new_repository(mover: Hosted, cl
         assert len((await require_consistent(mover)).entries) in {0, 200}
 
 
-async def test_active_accounts_import_is_announced_as_sync(ada: Hosted, clock: HandClock, tmp_path: Path):
+async def test_active_accounts_import_is_announced_as_sync(ada: HostedRepository, clock: HandClock, tmp_path: Path):
     await ada.create("old")
     before = len(await messages(ada.repositories.db, ada.did))
     made = await bring(ada, file_of(ada.did, notes("a"), from_microseconds(clock.now(), 3)), tmp_path)
@@ -284,13 +286,13 @@ async def test_active_accounts_import_is_announced_as_sync(ada: Hosted, clock: H
 async def test_import_into_a_taken_down_repository_is_refused(
     repositories: Repositories, clock: HandClock, tmp_path: Path
 ):
-    person = await Hosted.make(repositories, "down", HostingStatus.TAKENDOWN)
+    person = await HostedRepository.make(repositories, "down", HostingStatus.TAKENDOWN)
     with pytest.raises(Refused) as refused:
         await bring(person, file_of(person.did, notes("a"), from_microseconds(clock.now(), 3)), tmp_path)
     assert refused.value.name == "RepoTakendown"
 
 
-async def test_export_during_an_import_keeps_its_root(mover: Hosted, clock: HandClock, tmp_path: Path):
+async def test_export_during_an_import_keeps_its_root(mover: HostedRepository, clock: HandClock, tmp_path: Path):
     """An export that runs during an import keeps the root it began with, and nothing of that is left afterwards."""
     names = [f"k{number:03}" for number in range(300)]
     await bring(mover, file_of(mover.did, notes(*names), from_microseconds(clock.now(), 3)), tmp_path)
@@ -303,7 +305,7 @@ async def test_export_during_an_import_keeps_its_root(mover: Hosted, clock: Hand
     assert len((await require_consistent(mover)).entries) == 1
 
 
-async def test_writing_continues_after_an_import(mover: Hosted, clock: HandClock, tmp_path: Path):
+async def test_writing_continues_after_an_import(mover: HostedRepository, clock: HandClock, tmp_path: Path):
     repositories = mover.repositories
     await bring(mover, file_of(mover.did, notes("a", "b"), from_microseconds(clock.now(), 3)), tmp_path)
     await repositories.db.write(lambda w: hosting.activate(w, repositories, mover.did, None))

@@ -12,19 +12,19 @@ from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.tid import from_microseconds
 from aurora_locus.maintenance.integrity import examine
 from aurora_locus.repository import hosting, reader
-from tests.aurora_locus.hosted_repository import NOTE, Hosted
+from tests.aurora_locus.hosted_repository import NOTE, HostedRepository
 from tests.aurora_locus.repository.importing import bring, file_of_blocks, mover, require_consistent
-from tests.legacy_records import ODD, ODD_PATHS, UNREADABLE
+from tests.legacy_records import LEGACY_PATHS, LEGACY_RECORDS, UNREADABLE
 
 __all__ = ["mover"]
 
 GOOD = b"\xa1e$typep" + NOTE.encode()
-BLOCKS = {f"{NOTE}/{name}": block for name, (block, _) in ODD.items()}
+BLOCKS = {f"{NOTE}/{name}": block for name, (block, _) in LEGACY_RECORDS.items()}
 BLOCKS |= {f"{NOTE}/{name}": block for name, block in UNREADABLE.items()} | {f"{NOTE}/good": GOOD}
 REV = from_microseconds(1_700_000_000_000_000, 3)
 
 
-async def test_odd_records_keep_their_bytes(mover: Hosted, tmp_path: Path) -> None:
+async def test_odd_records_keep_their_bytes(mover: HostedRepository, tmp_path: Path) -> None:
     """Odd records keep their bytes under the imported tree, and the server can write, export and check next to them."""
     data = file_of_blocks(mover.did, BLOCKS, REV)
     assert await bring(mover, data, tmp_path) is not None
@@ -44,7 +44,7 @@ async def test_odd_records_keep_their_bytes(mover: Hosted, tmp_path: Path) -> No
     assert report.is_good, report
 
 
-async def test_lists_show_readable_records(mover: Hosted, tmp_path: Path) -> None:
+async def test_lists_show_readable_records(mover: HostedRepository, tmp_path: Path) -> None:
     await bring(mover, file_of_blocks(mover.did, BLOCKS, REV), tmp_path)
     forms = await reader.list_forms(
         mover.repositories.db,
@@ -56,15 +56,15 @@ async def test_lists_show_readable_records(mover: Hosted, tmp_path: Path) -> Non
         oldest_first=True,
     )
     values = {rkey: json.loads(b"{%b}" % form)["value"] for rkey, form in forms}
-    assert values == {name: value for name, (_, value) in ODD.items()} | {name: {} for name in UNREADABLE} | {
-        "good": {"$type": NOTE}
-    }
+    assert values == {name: value for name, (_, value) in LEGACY_RECORDS.items()} | {
+        name: {} for name in UNREADABLE
+    } | {"good": {"$type": NOTE}}
 
 
 @pytest.mark.parametrize("again", [False, True])
-async def test_odd_paths_are_left_out(mover: Hosted, tmp_path: Path, *, again: bool) -> None:
+async def test_odd_paths_are_left_out(mover: HostedRepository, tmp_path: Path, *, again: bool) -> None:
     """Only odd paths are left out, and importing the same file again changes nothing."""
-    odd = dict.fromkeys((*ODD_PATHS, f"{NOTE}/a b", "no-slash", f"{NOTE}/é"), GOOD)
+    odd = dict.fromkeys((*LEGACY_PATHS, f"{NOTE}/a b", "no-slash", f"{NOTE}/é"), GOOD)
     data = file_of_blocks(mover.did, BLOCKS | odd, REV)
     assert await bring(mover, data, tmp_path) is not None
     if again:
@@ -74,7 +74,7 @@ async def test_odd_paths_are_left_out(mover: Hosted, tmp_path: Path, *, again: b
     assert held.odd_paths == {}
 
 
-async def test_missing_record_refuses_the_import(mover: Hosted, tmp_path: Path) -> None:
+async def test_missing_record_refuses_the_import(mover: HostedRepository, tmp_path: Path) -> None:
     data = file_of_blocks(mover.did, BLOCKS, REV, without=(Cid.for_cbor(GOOD),))
     with pytest.raises(Exception, match="is not in the file"):
         await bring(mover, data, tmp_path)

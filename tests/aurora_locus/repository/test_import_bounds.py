@@ -18,14 +18,14 @@ from aurora_locus.repository import import_plan
 from aurora_locus.repository.import_plan import RepositorySnapshot, plan_import
 from groundwork.clock import HandClock
 from groundwork.errors import InvalidInput
-from tests.aurora_locus.hosted_repository import NOTE, Hosted
+from tests.aurora_locus.hosted_repository import NOTE, HostedRepository
 from tests.aurora_locus.repository.importing import ELSEWHERE, bring, file_of_blocks, mover, require_consistent
 
 __all__ = ["mover"]
 
 
 @pytest.fixture
-def reads(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
+def record_read_count(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
     """The number of records read."""
     count = [0]
     read = stored_record.read_stored
@@ -40,7 +40,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
 
 
 async def test_a_record_at_many_paths_is_read_once(
-    mover: Hosted, clock: HandClock, tmp_path: Path, reads: Callable[[], int]
+    mover: HostedRepository, clock: HandClock, tmp_path: Path, record_read_count: Callable[[], int]
 ) -> None:
     """A record that is linked from many paths is read once. A file of maximum size can link a record of a megabyte from
     a million paths, which used to take hours.
@@ -53,15 +53,17 @@ async def test_a_record_at_many_paths_is_read_once(
     }
     data = file_of_blocks(mover.did, blocks, from_microseconds(clock.now(), 3))
     found = read_snapshot(car.read(data))
-    assert (len(found.entries), len(found.flaws), reads()) == (309, 9, 2)
+    assert (len(found.entries), len(found.flaws), record_read_count()) == (309, 9, 2)
     file = car.read(data)
     plan_import(mover.did, file.roots, file.blocks.get, RepositorySnapshot(EMPTY_ROOT, {}, {}))
-    assert reads() == 4
+    assert record_read_count() == 4
     await bring(mover, data, tmp_path)
     assert len((await require_consistent(mover)).entries) == 309
 
 
-async def test_subtree_linked_from_two_places_is_refused(mover: Hosted, clock: HandClock, tmp_path: Path) -> None:
+async def test_subtree_linked_from_two_places_is_refused(
+    mover: HostedRepository, clock: HandClock, tmp_path: Path
+) -> None:
     """A subtree linked from two places is refused: if each level links the one below twice, a few kilobytes would take
     forever.
     """

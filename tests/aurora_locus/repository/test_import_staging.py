@@ -21,7 +21,7 @@ from groundwork.clock import HOUR, MINUTE, HandClock
 from groundwork.database.transaction import Database, TransactionTooLong, Writer
 from groundwork.errors import TooLarge, Unavailable
 from tests.aurora_locus.conftest import assemble
-from tests.aurora_locus.hosted_repository import NOTE, Hosted
+from tests.aurora_locus.hosted_repository import NOTE, HostedRepository
 from tests.aurora_locus.repository.importing import bring, file_of, mover, notes, require_consistent, stored_blocks
 
 __all__ = ["mover"]
@@ -32,7 +32,7 @@ def fails(*_arguments: object, **_options: object) -> list[Cid]:
 
 
 async def test_interrupted_import_keeps_the_previous_state(
-    mover: Hosted, clock: HandClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mover: HostedRepository, clock: HandClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """An import interrupted between storing blocks and moving the head leaves the previous state, and nothing else."""
     await bring(mover, file_of(mover.did, notes("kept"), from_microseconds(clock.now(), 3)), tmp_path)
@@ -48,7 +48,7 @@ async def test_interrupted_import_keeps_the_previous_state(
 
 
 async def test_leftovers_of_a_crash_are_removed_at_the_next_start(
-    db: Database, mover: Hosted, clock: HandClock, tmp_path: Path
+    db: Database, mover: HostedRepository, clock: HandClock, tmp_path: Path
 ):
     """The leftovers of a crash are removed at the next start: blocks were stored and the process died. The repository
     is the previous one.
@@ -60,13 +60,15 @@ async def test_leftovers_of_a_crash_are_removed_at_the_next_start(
     await cut_off(mover, head, made)
     clock.turn(3 * MINUTE)  # on PostgreSQL another process might be importing
     again = await assemble(db, clock, tmp_path)
-    assert await require_consistent(Hosted(again, mover.did, mover.key)) == before
+    assert await require_consistent(HostedRepository(again, mover.did, mover.key)) == before
     await bring(
-        Hosted(again, mover.did, mover.key), file_of(mover.did, notes("b"), made.rev or before.commit.rev), tmp_path
+        HostedRepository(again, mover.did, mover.key),
+        file_of(mover.did, notes("b"), made.rev or before.commit.rev),
+        tmp_path,
     )
 
 
-async def cut_off(mover: Hosted, head: Head, made: Commit) -> None:
+async def cut_off(mover: HostedRepository, head: Head, made: Commit) -> None:
     """The stored blocks of an import whose process was killed before the last step."""
     block = cbor.encode({"$type": NOTE})
     change = RepoChange(f"{NOTE}/new", None, Cid.for_cbor(block))
@@ -76,7 +78,9 @@ async def cut_off(mover: Hosted, head: Head, made: Commit) -> None:
     await db.write(lambda w: import_writer.stage_records(w, made, [change]))
 
 
-async def test_leftovers_of_a_crash_are_removed_by_the_scheduler(mover: Hosted, clock: HandClock, tmp_path: Path):
+async def test_leftovers_of_a_crash_are_removed_by_the_scheduler(
+    mover: HostedRepository, clock: HandClock, tmp_path: Path
+):
     """The leftovers of a crash are removed by the scheduler of another process, page by page. An import that is running
     is not touched.
     """
@@ -93,7 +97,7 @@ async def test_leftovers_of_a_crash_are_removed_by_the_scheduler(mover: Hosted, 
     assert await require_consistent(mover) == before
 
 
-async def test_swept_import_stores_nothing_more(mover: Hosted, clock: HandClock):
+async def test_swept_import_stores_nothing_more(mover: HostedRepository, clock: HandClock):
     repositories = mover.repositories
     head = await repositories.head(mover.did)
     made = sign_commit(mover.key, did=mover.did, rev=repositories.next_rev(head.rev), data=head.data)
@@ -104,7 +108,7 @@ async def test_swept_import_stores_nothing_more(mover: Hosted, clock: HandClock)
         await repositories.db.write(lambda w: import_writer.stage_records(w, made, []))
 
 
-async def test_account_cannot_be_activated_during_an_import(mover: Hosted):
+async def test_account_cannot_be_activated_during_an_import(mover: HostedRepository):
     """An account cannot be activated during an import, when index rows of the next state are already stored; after the
     import it can.
     """
@@ -119,7 +123,7 @@ async def test_account_cannot_be_activated_during_an_import(mover: Hosted):
     await repositories.db.write(lambda w: hosting.activate(w, repositories, mover.did, None))
 
 
-async def test_import_does_not_begin_once_the_account_is_active(ada: Hosted):
+async def test_import_does_not_begin_once_the_account_is_active(ada: HostedRepository):
     """An import does not begin if the account was activated after it was planned, so nothing is stored where it would
     be visible.
     """
@@ -130,7 +134,7 @@ async def test_import_does_not_begin_once_the_account_is_active(ada: Hosted):
 
 
 async def test_large_imports_of_hidden_accounts_need_no_large_last_step(
-    mover: Hosted, clock: HandClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mover: HostedRepository, clock: HandClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """A large import of an inactive account stores new records in portions before the last step. The size of the last
     step is limited, and the error says so.
@@ -158,7 +162,7 @@ async def test_large_imports_of_hidden_accounts_need_no_large_last_step(
 
 
 async def test_slow_portions_are_halved(
-    mover: Hosted, clock: HandClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mover: HostedRepository, clock: HandClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """Portions that take too long for one transaction are halved; nothing is lost or stored twice."""
     portions: list[int] = []
@@ -178,7 +182,7 @@ async def test_slow_portions_are_halved(
 
 
 async def test_large_import_of_an_active_account_is_refused_with_advice(
-    ada: Hosted, clock: HandClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ada: HostedRepository, clock: HandClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(import_car, "IN_ONE_STEP", 50)
     many = notes(*(f"k{number:03}" for number in range(51)))
@@ -188,7 +192,7 @@ async def test_large_import_of_an_active_account_is_refused_with_advice(
 
 
 async def test_failed_import_does_not_disturb_a_running_export(
-    mover: Hosted, clock: HandClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mover: HostedRepository, clock: HandClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     names = [f"k{number:03}" for number in range(300)]
     await bring(mover, file_of(mover.did, notes(*names), from_microseconds(clock.now(), 3)), tmp_path)

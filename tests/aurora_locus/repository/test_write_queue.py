@@ -18,7 +18,7 @@ from groundwork.database.open_ import open_database
 from groundwork.database.postgres import PostgresDatabase
 from groundwork.errors import Unavailable
 from tests.aurora_locus.conftest import MakeDeployment, assemble
-from tests.aurora_locus.hosted_repository import Hosted, verify_log
+from tests.aurora_locus.hosted_repository import HostedRepository, verify_log
 from tests.databases import PATIENT
 
 pytestmark = pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
@@ -43,7 +43,7 @@ async def process(pds_url: str, clock: HandClock, tmp_path: Path) -> AsyncIterat
         yield open_it
 
 
-async def hold_elsewhere(pds_url: str, repositories: Repositories, hosted: Hosted) -> asyncpg.Connection:
+async def hold_elsewhere(pds_url: str, repositories: Repositories, hosted: HostedRepository) -> asyncpg.Connection:
     """A process that holds the lock, until its connection ends."""
     connection = await asyncpg.connect(pds_url)
     await connection.execute(f"begin; select pg_advisory_xact_lock({repositories.turns.queue_of(hosted.did)})")
@@ -69,10 +69,10 @@ async def test_two_processes_write_six_repositories_and_none_is_refused(process:
     previous one, and a careful consumer accepts the log.
     """
     one, other = await process(), await process()
-    people = [await Hosted.make(one, f"person{number}") for number in range(6)]
-    same = [Hosted(other, person.did, person.key) for person in people]
+    people = [await HostedRepository.make(one, f"person{number}") for number in range(6)]
+    same = [HostedRepository(other, person.did, person.key) for person in people]
 
-    async def write(person: Hosted, name: str) -> None:
+    async def write(person: HostedRepository, name: str) -> None:
         for number in range(26):
             await person.create(f"{name}{number}")
 
@@ -90,7 +90,7 @@ async def test_two_processes_write_six_repositories_and_none_is_refused(process:
 
 async def test_queue_continues_when_the_lock_holder_dies(process: Process, pds_url: str, clock: HandClock) -> None:
     one = await process()
-    ada = await Hosted.make(one, "ada")
+    ada = await HostedRepository.make(one, "ada")
     holder = await hold_elsewhere(pds_url, one, ada)
     writes = [asyncio.create_task(ada.create(name)) for name in ("a", "b")]
     await waiting(holder, 1)  # of each process only one writer waits, however many there are
@@ -105,8 +105,8 @@ async def test_queued_writers_go_first(process: Process, pds_url: str) -> None:
     waits.
     """
     one, other = await process(), await process()
-    ada = await Hosted.make(one, "ada")
-    there = Hosted(other, ada.did, ada.key)
+    ada = await HostedRepository.make(one, "ada")
+    there = HostedRepository(other, ada.did, ada.key)
     holder = await hold_elsewhere(pds_url, one, ada)
     first = asyncio.create_task(ada.create("first"))
     await waiting(holder, 1)
@@ -120,7 +120,7 @@ async def test_queued_writers_go_first(process: Process, pds_url: str) -> None:
 async def test_other_repositories_and_readers_do_not_wait(process: Process, pds_url: str) -> None:
     """Neither other repositories nor readers of this one wait."""
     one = await process()
-    ada, ben = await Hosted.make(one, "ada"), await Hosted.make(one, "ben")
+    ada, ben = await HostedRepository.make(one, "ada"), await HostedRepository.make(one, "ben")
     holder = await hold_elsewhere(pds_url, one, ada)
     waits = asyncio.create_task(ada.create("a"))
     await waiting(holder, 1)
@@ -132,7 +132,7 @@ async def test_other_repositories_and_readers_do_not_wait(process: Process, pds_
 
 async def test_cancelled_waiter_leaves_the_queue(process: Process, pds_url: str) -> None:
     one = await process()
-    ada = await Hosted.make(one, "ada")
+    ada = await HostedRepository.make(one, "ada")
     holder = await hold_elsewhere(pds_url, one, ada)
     waits = asyncio.create_task(ada.create("a"))
     await waiting(holder, 1)
@@ -196,8 +196,8 @@ async def test_connection_that_was_closed_meanwhile_is_replaced(process: Process
 async def test_write_by_another_process_is_seen_before_its_notification(process: Process) -> None:
     """A write by another process is seen before its notification arrives, so that no response is about an old head."""
     one, other = await process(), await process()
-    ada = await Hosted.make(one, "ada")
-    there = Hosted(other, ada.did, ada.key)
+    ada = await HostedRepository.make(one, "ada")
+    there = HostedRepository(other, ada.did, ada.key)
 
     await ada.create("a")
     assert await there.delete("a") is not None

@@ -11,7 +11,7 @@ from pathlib import Path
 from groundwork.clock import SystemClock
 from groundwork.database.open_ import open_database
 from tests.aurora_locus.conftest import assemble
-from tests.aurora_locus.hosted_repository import Hosted
+from tests.aurora_locus.hosted_repository import HostedRepository
 
 PEOPLE = ("ada", "ben", "cleo")
 
@@ -24,7 +24,7 @@ async def main(folder: Path, seed: str) -> None:
     chance = random.Random(seed)
 
     async def write(name: str) -> None:
-        person = Hosted.named(repositories, name)
+        person = HostedRepository.named(repositories, name)
         for number in range(1_000_000):
             rkey = f"k{chance.randrange(40)}"
             if chance.random() < 0.2:

@@ -18,8 +18,8 @@ from aurora_locus.sequencer.subscription import StreamError, follow, parse_curso
 from groundwork.clock import HOUR, HandClock, Instant
 from groundwork.database.transaction import Database, DatabaseUnavailable, Reader, Writer
 from tests.aurora_locus.conftest import assemble
-from tests.aurora_locus.hosted_repository import Hosted, frames_after, messages
-from tests.timeouts import PATIENCE_SECONDS
+from tests.aurora_locus.hosted_repository import HostedRepository, frames_after, messages
+from tests.timeouts import TIMEOUT_SECONDS
 
 
 class Subscriber:
@@ -60,14 +60,14 @@ class Subscriber:
         return [message.seq for message in found if isinstance(message, events.Sequenced)]
 
     async def until(self, number: int) -> None:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while not self.numbers or self.numbers[-1] < number:
                 self._news.clear()
                 await self._news.wait()
 
     async def has_begun(self) -> None:
         """Wait for the first frame; the start of the window is decided by then."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while not self.frames:
                 self._news.clear()
                 await self._news.wait()
@@ -81,7 +81,9 @@ async def head(db: Database) -> int:
     return await queries.head(db)
 
 
-async def test_subscriber_without_a_cursor_gets_new_events_only(db: Database, repositories: Repositories, ada: Hosted):
+async def test_subscriber_without_a_cursor_gets_new_events_only(
+    db: Database, repositories: Repositories, ada: HostedRepository
+):
     before = await head(db)
     subscriber = Subscriber(repositories)
     await asyncio.sleep(0)
@@ -92,7 +94,9 @@ async def test_subscriber_without_a_cursor_gets_new_events_only(db: Database, re
     await subscriber.end()
 
 
-async def test_replay_then_live_without_gap_or_duplicate(db: Database, repositories: Repositories, ada: Hosted):
+async def test_replay_then_live_without_gap_or_duplicate(
+    db: Database, repositories: Repositories, ada: HostedRepository
+):
     for number in range(30):
         await ada.create(f"old{number}")
     subscriber = Subscriber(repositories, 0)
@@ -105,7 +109,7 @@ async def test_replay_then_live_without_gap_or_duplicate(db: Database, repositor
 async def test_replay_from_the_database_when_the_ring_is_short(db: Database, clock: HandClock, tmp_path: Path):
     """A subscriber far behind a ring of 16 frames gets everything once from the database, while writing goes on."""
     repositories = await assemble(db, clock, tmp_path, ring_frames=16)
-    ada = await Hosted.make(repositories, "ada")
+    ada = await HostedRepository.make(repositories, "ada")
     for number in range(100):
         await ada.create(f"old{number}")
     subscriber = Subscriber(repositories, 0)
@@ -120,7 +124,9 @@ async def test_replay_from_the_database_when_the_ring_is_short(db: Database, clo
     await subscriber.end()
 
 
-async def test_twenty_reconnects_lose_and_repeat_nothing(db: Database, repositories: Repositories, ada: Hosted):
+async def test_twenty_reconnects_lose_and_repeat_nothing(
+    db: Database, repositories: Repositories, ada: HostedRepository
+):
     """A client that reconnects twenty times with its last number gets every event exactly once."""
     seen: list[int] = []
     begun = await head(db)
@@ -144,7 +150,7 @@ async def test_twenty_reconnects_lose_and_repeat_nothing(db: Database, repositor
 
 async def test_slow_subscriber_is_disconnected_and_others_continue(db: Database, clock: HandClock, tmp_path: Path):
     repositories = await assemble(db, clock, tmp_path, ring_frames=16)
-    ada = await Hosted.make(repositories, "ada")
+    ada = await HostedRepository.make(repositories, "ada")
     slow, quick = Subscriber(repositories), Subscriber(repositories)
     await asyncio.sleep(0)
     slow.reads.clear()
@@ -152,7 +158,7 @@ async def test_slow_subscriber_is_disconnected_and_others_continue(db: Database,
     for number in range(40):
         await ada.create(f"r{number}")
         await quick.until(before + number + 1)
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         refusal = await slow.task
     assert refusal.error == "ConsumerTooSlow"
     assert len(quick.numbers) == 40
@@ -162,7 +168,7 @@ async def test_slow_subscriber_is_disconnected_and_others_continue(db: Database,
 
 async def test_disconnected_slow_subscriber_can_resume_with_its_cursor(db: Database, clock: HandClock, tmp_path: Path):
     repositories = await assemble(db, clock, tmp_path, ring_frames=4)
-    ada = await Hosted.make(repositories, "ada")
+    ada = await HostedRepository.make(repositories, "ada")
     for number in range(30):
         await ada.create(f"r{number}")
     subscriber = Subscriber(repositories, 7)
@@ -171,12 +177,12 @@ async def test_disconnected_slow_subscriber_can_resume_with_its_cursor(db: Datab
     await subscriber.end()
 
 
-async def test_cursor_ahead_of_the_log_is_refused(db: Database, repositories: Repositories, ada: Hosted):
+async def test_cursor_ahead_of_the_log_is_refused(db: Database, repositories: Repositories, ada: HostedRepository):
     refusal = await Subscriber(repositories, await head(db) + 1).task
     assert refusal.error == "FutureCursor"
 
 
-async def test_cursor_at_the_head_replays_nothing(db: Database, repositories: Repositories, ada: Hosted):
+async def test_cursor_at_the_head_replays_nothing(db: Database, repositories: Repositories, ada: HostedRepository):
     subscriber = Subscriber(repositories, await head(db))
     await asyncio.sleep(0.01)
     assert subscriber.frames == []
@@ -192,7 +198,7 @@ async def test_cursor_zero_on_an_empty_log_is_accepted(repositories: Repositorie
 
 
 async def test_cursor_older_than_the_window_is_reported(
-    db: Database, repositories: Repositories, ada: Hosted, clock: HandClock
+    db: Database, repositories: Repositories, ada: HostedRepository, clock: HandClock
 ):
     """A cursor older than the window gets OutdatedCursor and then the whole window. Cursor 0 gets it without the error,
     because it asks for everything available.
@@ -217,7 +223,7 @@ async def test_cursor_older_than_the_window_is_reported(
 
 
 async def test_window_applies_at_the_time_of_the_request(
-    db: Database, repositories: Repositories, ada: Hosted, clock: HandClock
+    db: Database, repositories: Repositories, ada: HostedRepository, clock: HandClock
 ):
     """The window applies at the time of the request: older events are not replayed even if they have not been deleted.
     Cursor 0 starts with the window, without an error.
@@ -252,7 +258,7 @@ async def test_window_applies_at_the_time_of_the_request(
 
 @pytest.mark.parametrize("removed", [0, 3, 10])
 async def test_start_of_the_window_is_found_despite_gaps(
-    db: Database, repositories: Repositories, ada: Hosted, clock: HandClock, removed: int
+    db: Database, repositories: Repositories, ada: HostedRepository, clock: HandClock, removed: int
 ):
     """The start of the window is found although there are gaps in the numbers, left by failed groups and by restored
     backups.
@@ -270,7 +276,7 @@ async def test_start_of_the_window_is_found_despite_gaps(
 
 
 async def test_numbers_are_never_used_again_after_retention(
-    db: Database, repositories: Repositories, ada: Hosted, clock: HandClock
+    db: Database, repositories: Repositories, ada: HostedRepository, clock: HandClock
 ):
     before = await head(db)
     await retire(db, Instant(clock.now() + HOUR))
@@ -312,14 +318,14 @@ def flickering(db: Database, *, always: bool = False) -> tuple[Database, Flicker
 
 
 @pytest.fixture
-def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+def short_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the waits for a test."""
     monkeypatch.setattr(retry, "FIRST_SECONDS", 0.001)
     monkeypatch.setattr(retry, "LONGEST_SECONDS", 0.002)
     monkeypatch.setattr(retry, "PATIENCE_SECONDS", 0.02)
 
 
-@pytest.mark.usefixtures("hurried")
+@pytest.mark.usefixtures("short_retries")
 async def test_failing_reads_cause_neither_gap_nor_duplicate(
     db: Database, clock: HandClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -328,7 +334,7 @@ async def test_failing_reads_cause_neither_gap_nor_duplicate(
     """
     monkeypatch.setattr(subscription, "PAGE", 7)
     repositories = await assemble(db, clock, tmp_path, ring_frames=16)
-    ada = await Hosted.make(repositories, "ada")
+    ada = await HostedRepository.make(repositories, "ada")
     for number in range(100):
         await ada.create(f"old{number}")
     away, failing = flickering(db)
@@ -341,17 +347,17 @@ async def test_failing_reads_cause_neither_gap_nor_duplicate(
     await subscriber.end()
 
 
-@pytest.mark.usefixtures("hurried")
+@pytest.mark.usefixtures("short_retries")
 async def test_unavailable_database_closes_the_socket(db: Database, clock: HandClock, tmp_path: Path):
     """If the database stays unavailable, the socket is closed with a reason, and the cursor continues later without a
     gap.
     """
     repositories = await assemble(db, clock, tmp_path, ring_frames=4)
-    ada = await Hosted.make(repositories, "ada")
+    ada = await HostedRepository.make(repositories, "ada")
     for number in range(30):
         await ada.create(f"r{number}")
     away, _ = flickering(db, always=True)
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         refusal = await Subscriber(repositories, 3, db=away).task
     assert (refusal.error, refusal.code) == ("NotEnoughResources", 1013)
     assert not repositories.live.listeners
@@ -361,9 +367,9 @@ async def test_unavailable_database_closes_the_socket(db: Database, clock: HandC
     await subscriber.end()
 
 
-@pytest.mark.usefixtures("hurried")
+@pytest.mark.usefixtures("short_retries")
 async def test_ring_that_cannot_read_missing_frames_disconnects_subscribers(
-    db: Database, repositories: Repositories, ada: Hosted
+    db: Database, repositories: Repositories, ada: HostedRepository
 ):
     """If the ring cannot read missing frames, live subscribers are disconnected. It reads the frames once the database
     is back, so that those who reconnect miss nothing.
@@ -379,7 +385,7 @@ async def test_ring_that_cannot_read_missing_frames_disconnects_subscribers(
     await ada.create("a")
     await ada.create("b")
     announce(*held[1])
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         refusal = await subscriber.task
     assert refusal.error == "NotEnoughResources"
     failing.mend()
@@ -408,7 +414,7 @@ def test_cursors():
 
 
 async def test_frames_from_reordered_callbacks_enter_the_ring_in_order(
-    db: Database, repositories: Repositories, ada: Hosted
+    db: Database, repositories: Repositories, ada: HostedRepository
 ):
     """Frames whose callbacks run in the wrong order enter the ring in order: it reads the missing ones from the
     database.
@@ -429,12 +435,14 @@ async def test_frames_from_reordered_callbacks_enter_the_ring_in_order(
     await subscriber.end()
 
 
-async def test_new_account_is_announced_in_order(db: Database, ada: Hosted):
+async def test_new_account_is_announced_in_order(db: Database, ada: HostedRepository):
     kinds = [events.kind_of(message) for message in await messages(db, ada.did)]
     assert kinds == ["#identity", "#account", "#commit", "#sync"]
 
 
-async def test_deactivation_and_reactivation_are_announced(db: Database, repositories: Repositories, ada: Hosted):
+async def test_deactivation_and_reactivation_are_announced(
+    db: Database, repositories: Repositories, ada: HostedRepository
+):
     """Deactivation sends one #account; reactivation sends account, identity, and sync with the current head."""
     await ada.create("a")
     before = len(await messages(db, ada.did))
@@ -451,7 +459,7 @@ async def test_deactivation_and_reactivation_are_announced(db: Database, reposit
 
 
 async def test_deletion_removes_earlier_announcements(
-    db: Database, repositories: Repositories, ada: Hosted, ben: Hosted
+    db: Database, repositories: Repositories, ada: HostedRepository, ben: HostedRepository
 ):
     await ada.create("a")
     await ben.create("b")
@@ -467,7 +475,9 @@ async def test_deletion_removes_earlier_announcements(
     await subscriber.end()
 
 
-async def test_event_of_a_failed_transaction_is_not_sent(db: Database, repositories: Repositories, ada: Hosted):
+async def test_event_of_a_failed_transaction_is_not_sent(
+    db: Database, repositories: Repositories, ada: HostedRepository
+):
     """The event of a failed transaction is not sent, and its number is given to the next event, so that numbers follow
     the commits.
     """

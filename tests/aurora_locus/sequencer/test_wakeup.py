@@ -14,17 +14,17 @@ from aurora_locus.sequencer import wakeup
 from groundwork.clock import HOUR, HandClock
 from groundwork.database.transaction import Database
 from tests.aurora_locus.conftest import assemble
-from tests.aurora_locus.hosted_repository import Hosted, frames_after
+from tests.aurora_locus.hosted_repository import HostedRepository, frames_after
 from tests.aurora_locus.maintenance.conftest import db, place, repositories
 from tests.aurora_locus.maintenance.vaults import Place
-from tests.timeouts import PATIENCE_SECONDS
+from tests.timeouts import TIMEOUT_SECONDS
 
 __all__ = ["db", "place", "repositories"]
 
 
 async def test_commits_of_another_process_are_noticed(
     repositories: Repositories,
-    ada: Hosted,
+    ada: HostedRepository,
     db: Database,
     place: Place,
     clock: HandClock,
@@ -36,12 +36,12 @@ async def test_commits_of_another_process_are_noticed(
     """
     monkeypatch.setattr(wakeup, "LOOK_SECONDS", 0.02)
     other = await assemble(db, clock, tmp_path)
-    theirs = Hosted(other, ada.did, ada.key)
+    theirs = HostedRepository(other, ada.did, ada.key)
     await ada.create("mine")
     cached = await other.head(ada.did)
     awake = [asyncio.create_task(wakeup.run_wakeup(each.live, place.url, SCHEMA)) for each in (repositories, other)]
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             before = repositories.live.buffer.head
             await other.live.wait(before - 1)
             waiting = asyncio.create_task(repositories.live.wait(before))
@@ -63,7 +63,7 @@ async def test_commits_of_another_process_are_noticed(
 
 async def test_export_of_one_process_survives_commits_of_another(
     repositories: Repositories,
-    ada: Hosted,
+    ada: HostedRepository,
     db: Database,
     clock: HandClock,
     tmp_path: Path,
@@ -110,7 +110,12 @@ async def unused(db: Database) -> int:
 
 
 async def test_deletion_by_another_process_drops_earlier_events(
-    repositories: Repositories, ada: Hosted, ben: Hosted, db: Database, clock: HandClock, tmp_path: Path
+    repositories: Repositories,
+    ada: HostedRepository,
+    ben: HostedRepository,
+    db: Database,
+    clock: HandClock,
+    tmp_path: Path,
 ):
     """After another process deleted an account, neither process sends its earlier events."""
     other = await assemble(db, clock, tmp_path)
@@ -119,7 +124,7 @@ async def test_deletion_by_another_process_drops_earlier_events(
     before = repositories.live.buffer.head
     await db.write(lambda w: hosting.remove(w, other, ada.did))
     repositories.live.start_catch_up()
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         await repositories.live.wait(before)
         while repositories.live._catching_up is not None:  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0.01)
@@ -127,7 +132,7 @@ async def test_deletion_by_another_process_drops_earlier_events(
 
 
 async def test_closed_listener_reads_no_more(
-    repositories: Repositories, ada: Hosted, db: Database, clock: HandClock, tmp_path: Path
+    repositories: Repositories, ada: HostedRepository, db: Database, clock: HandClock, tmp_path: Path
 ):
     """A closed listener reads no more, so that the database can be closed even if a notification arrives later."""
     other = await assemble(db, clock, tmp_path)

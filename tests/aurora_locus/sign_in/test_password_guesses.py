@@ -14,7 +14,7 @@ from groundwork.rate_limit.contract import Limit
 from groundwork.settings import Secret
 from tests.aurora_locus.conftest import MakeDeployment
 from tests.aurora_locus.deployment import SERVER, Deployment, Person, statuses, together
-from tests.aurora_locus.mailbox import letters
+from tests.aurora_locus.mailbox import emails_to
 from tests.aurora_locus.visitor import Visitor, heading_of, problems_in, visitor
 
 CREATE = f"/xrpc/{SERVER}.createSession"
@@ -28,14 +28,14 @@ KEY = Secret("a key of sixteen characters")
 
 
 @pytest.fixture
-def few(monkeypatch: pytest.MonkeyPatch) -> None:
+def low_guess_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three guesses a day, because every one costs a hash."""
     monkeypatch.setattr(password_guesses, "WRONG_PASSWORDS", Limit("wrong_passwords", GUESSES, 86400))
 
 
 @pytest.fixture
-async def deployment(make_deployment: MakeDeployment, few: None) -> Deployment:
-    assert few is None
+async def deployment(make_deployment: MakeDeployment, low_guess_limit: None) -> Deployment:
+    assert low_guess_limit is None
     return await make_deployment(
         trusted_proxy_hops=1,
         rate_limits_enabled=True,
@@ -244,11 +244,13 @@ async def test_unconfigured_web_process_is_never_a_known_address(
 
 
 @on_sqlite
-async def test_unconfigured_proxy_is_never_a_known_address(make_deployment: MakeDeployment, few: None) -> None:
+async def test_unconfigured_proxy_is_never_a_known_address(
+    make_deployment: MakeDeployment, low_guess_limit: None
+) -> None:
     """An unconfigured proxy never becomes a known address, because all visitors have its address. The owner still gets
     in with a browser used before.
     """
-    assert few is None
+    assert low_guess_limit is None
     deployment = await make_deployment(rate_limits_enabled=True)
     await deployment.sign_up("ada")
     owner, stranger = visitor(deployment), visitor(deployment)
@@ -305,7 +307,7 @@ async def test_each_device_has_a_separate_count(
 
 
 async def link_of(deployment: Deployment) -> str:
-    newest, *_ = await letters(deployment, "ada@example.org")
+    newest, *_ = await emails_to(deployment, "ada@example.org")
     found = re.search(r"/sign-in\?link=[A-Z2-7]{32}$", newest.text, re.MULTILINE)
     assert found is not None, newest.text
     return found[0]
@@ -375,7 +377,7 @@ async def test_links_requested_by_strangers_do_not_displace_the_owners(
     for _ in range(2 * MAX_OPEN):
         assert heading_of(await ask_for_link(stranger)) == "Check your e-mail"
     assert heading_of(await ask_for_link(stranger, "nobody.test")) == "Check your e-mail"
-    mailed = [mail for mail in await letters(deployment, "ada@example.org") if "sign-in?link=" in mail.text]
+    mailed = [mail for mail in await emails_to(deployment, "ada@example.org") if "sign-in?link=" in mail.text]
     assert len(mailed) == MAX_OPEN
     await ask_for_link(browser)
     oldest = re.search(r"link=([A-Z2-7]{32})$", mailed[-1].text, re.MULTILINE)

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.aurora_locus.deployment import Deployment
-from tests.aurora_locus.mailbox import letters, newest_token
+from tests.aurora_locus.mailbox import emails_to, newest_token
 from tests.aurora_locus.visitor import Visitor, problems_in, visitor
 
 
@@ -28,8 +28,8 @@ async def asked(browser: Visitor, email: str) -> tuple[int, str, str]:
 
 async def test_reset_response_is_the_same_for_every_address(deployment: Deployment, browser: Visitor) -> None:
     assert await asked(browser, "ada@example.org") == await asked(browser, "nobody@example.org")
-    assert len(await letters(deployment, "ada@example.org")) == 1
-    assert await letters(deployment, "nobody@example.org") == []
+    assert len(await emails_to(deployment, "ada@example.org")) == 1
+    assert await emails_to(deployment, "nobody@example.org") == []
 
 
 async def test_e_mailed_link_sets_a_new_password(deployment: Deployment, browser: Visitor) -> None:
@@ -37,7 +37,7 @@ async def test_e_mailed_link_sets_a_new_password(deployment: Deployment, browser
     await other.sign_in("ada")
     await asked(browser, "Ada@Example.org")
     token = await newest_token(deployment, "ada@example.org")
-    (letter, *_) = await letters(deployment, "ada@example.org")
+    (letter, *_) = await emails_to(deployment, "ada@example.org")
     assert f"{deployment.settings.url}/reset-password/code?code={token}" in letter.text
     page = await browser.get("/reset-password/code", code=token)
     assert f'value="{token}"' in page.text

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.aurora_locus.deployment import SERVER, Deployment, together
-from tests.aurora_locus.mailbox import letters, newest_token
+from tests.aurora_locus.mailbox import emails_to, newest_token
 from tests.aurora_locus.visitor import Visitor, problems_in, token_in, visitor
 
 WISH = {"name": "ada", "domain": ".test", "email": "ada@example.org", "password": "password of ada"}
@@ -91,7 +91,7 @@ async def test_by_invitation_only(make_deployment) -> None:
 async def test_address_is_confirmed_with_the_e_mailed_code(deployment: Deployment, browser: Visitor) -> None:
     await browser.send("/sign-up", WISH)
     await browser.send("/confirm-email", {"step": "new-email"})
-    (letter, *_) = await letters(deployment, "ada@example.org")
+    (letter, *_) = await emails_to(deployment, "ada@example.org")
     token = await newest_token(deployment, "ada@example.org")
     assert f"{deployment.settings.url}/confirm-email?code={token}" in letter.text
     linked = await browser.get("/confirm-email", code=token)

@@ -40,7 +40,7 @@ from groundwork.http.server import serving
 from groundwork.rate_limit.open_ import EMBEDDED, open_counters
 from groundwork.settings import Secret
 from groundwork.telemetry.metrics import Metrics
-from tests.aurora_locus.hosted_repository import CATALOG, Hosted
+from tests.aurora_locus.hosted_repository import CATALOG, HostedRepository
 from tests.plain_http import NO_TLS
 from tests.worker_pool import POOL
 
@@ -85,7 +85,7 @@ def application(host: XrpcHost) -> Application:
     )
 
 
-def open_host(repositories: Repositories, clock: Clock, people: dict[Did, Hosted]) -> XrpcHost:
+def open_host(repositories: Repositories, clock: Clock, people: dict[Did, HostedRepository]) -> XrpcHost:
     settings = PdsSettings(dev_mode=True)
 
     async def resolve_did(did: Did) -> DidDocument:
@@ -131,7 +131,7 @@ def open_host(repositories: Repositories, clock: Clock, people: dict[Did, Hosted
     )
 
 
-async def sign_up(person: Hosted, name: str) -> None:
+async def sign_up(person: HostedRepository, name: str) -> None:
     """Create an account for a repository."""
 
     def work(w: Writer) -> None:
@@ -141,7 +141,9 @@ async def sign_up(person: Hosted, name: str) -> None:
 
 
 @pytest.fixture
-async def served(repositories: Repositories, clock: Clock, ada: Hosted, ben: Hosted) -> AsyncIterator[str]:
+async def served(
+    repositories: Repositories, clock: Clock, ada: HostedRepository, ben: HostedRepository
+) -> AsyncIterator[str]:
     """The URL of the server; Ada and Ben have accounts."""
     await sign_up(ada, "ada")
     await sign_up(ben, "ben")
@@ -162,12 +164,12 @@ def stranger(http: httpx.AsyncClient) -> Client:
 
 
 @pytest.fixture
-def as_ada(http: httpx.AsyncClient, ada: Hosted, clock: Clock) -> Client:
+def as_ada(http: httpx.AsyncClient, ada: HostedRepository, clock: Clock) -> Client:
     return Client(http, {"authorization": f"Bearer {TOKENS.access(ada.did, SessionScope.FULL, clock.now())}"})
 
 
 @pytest.fixture
-def as_ben(http: httpx.AsyncClient, ben: Hosted, clock: Clock) -> Client:
+def as_ben(http: httpx.AsyncClient, ben: HostedRepository, clock: Clock) -> Client:
     return Client(http, {"authorization": f"Bearer {TOKENS.access(ben.did, SessionScope.FULL, clock.now())}"})
 
 

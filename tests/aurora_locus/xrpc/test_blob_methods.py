@@ -11,10 +11,10 @@ from aurora_locus.blobs.uploads import object_name
 from groundwork.clock import HOUR, MINUTE, HandClock, Instant
 from groundwork.errors import NotFound
 from tests.aurora_locus.conftest import LIMITS
-from tests.aurora_locus.hosted_repository import NOTE, Hosted
+from tests.aurora_locus.hosted_repository import NOTE, HostedRepository
 from tests.aurora_locus.xrpc.conftest import Client
 from tests.aurora_locus.xrpc.test_repo_methods import refused
-from tests.timeouts import PATIENCE_SECONDS
+from tests.timeouts import TIMEOUT_SECONDS
 
 REPO = "com.atproto.repo"
 SYNC = "com.atproto.sync"
@@ -31,7 +31,7 @@ def body(did: str, rkey: str, *blobs: dict[str, Any]) -> dict[str, Any]:
     return {"repo": did, "collection": NOTE, "rkey": rkey, "record": {"pictures": list(blobs)}}
 
 
-async def has_file(person: Hosted, cid: str) -> bool:
+async def has_file(person: HostedRepository, cid: str) -> bool:
     await person.repositories.blobs.wait_for_removals()
     try:
         return await person.repositories.blobs.store.size(object_name(person.did, Cid.parse(cid))) >= 0
@@ -71,7 +71,7 @@ async def test_empty_blob(as_ada: Client):
     assert (await uploaded(as_ada, b""))["size"] == 0
 
 
-async def test_blob_is_public_once_a_record_refers_to_it(as_ada: Client, stranger: Client, ada: Hosted):
+async def test_blob_is_public_once_a_record_refers_to_it(as_ada: Client, stranger: Client, ada: HostedRepository):
     blob = await uploaded(as_ada)
     cid = blob["ref"]["$link"]
     refused(await stranger.get(f"{SYNC}.getBlob", did=ada.did, cid=cid), "BlobNotFound")
@@ -82,7 +82,7 @@ async def test_blob_is_public_once_a_record_refers_to_it(as_ada: Client, strange
     assert (await stranger.get(f"{SYNC}.listBlobs", did=ada.did)).json() == {"cids": [cid]}
 
 
-async def test_browser_is_told_to_download(as_ada: Client, stranger: Client, ada: Hosted):
+async def test_browser_is_told_to_download(as_ada: Client, stranger: Client, ada: HostedRepository):
     blob = await uploaded(as_ada, b"<script>alert(1)</script>", "text/html")
     await as_ada.post(f"{REPO}.createRecord", body(ada.did, "a", blob))
     cid = blob["ref"]["$link"]
@@ -106,7 +106,9 @@ async def test_browser_is_told_to_download(as_ada: Client, stranger: Client, ada
         ("lines=1-2", 200, PNG),
     ],
 )
-async def test_part_of_a_blob(as_ada: Client, stranger: Client, ada: Hosted, header: str, status: int, part: bytes):
+async def test_part_of_a_blob(
+    as_ada: Client, stranger: Client, ada: HostedRepository, header: str, status: int, part: bytes
+):
     blob = await uploaded(as_ada)
     await as_ada.post(f"{REPO}.createRecord", body(ada.did, "a", blob))
     ranged = Client(stranger.http, {"range": header})
@@ -114,7 +116,7 @@ async def test_part_of_a_blob(as_ada: Client, stranger: Client, ada: Hosted, hea
     assert (answer.status_code, answer.content) == (status, part)
 
 
-async def test_blob_is_kept_while_a_record_refers_to_it(as_ada: Client, stranger: Client, ada: Hosted):
+async def test_blob_is_kept_while_a_record_refers_to_it(as_ada: Client, stranger: Client, ada: HostedRepository):
     blob = await uploaded(as_ada)
     cid = blob["ref"]["$link"]
     await as_ada.post(f"{REPO}.createRecord", body(ada.did, "a", blob, blob))
@@ -127,7 +129,7 @@ async def test_blob_is_kept_while_a_record_refers_to_it(as_ada: Client, stranger
     refused(await as_ada.post(f"{REPO}.createRecord", body(ada.did, "c", blob)), "BlobNotFound")
 
 
-async def test_update_that_keeps_a_blob_keeps_it(as_ada: Client, stranger: Client, ada: Hosted):
+async def test_update_that_keeps_a_blob_keeps_it(as_ada: Client, stranger: Client, ada: HostedRepository):
     blob = await uploaded(as_ada)
     await as_ada.post(f"{REPO}.createRecord", body(ada.did, "a", blob))
     changed = body(ada.did, "a", blob)
@@ -137,7 +139,7 @@ async def test_update_that_keeps_a_blob_keeps_it(as_ada: Client, stranger: Clien
 
 
 async def test_same_bytes_of_two_people_are_two_blobs(
-    as_ada: Client, as_ben: Client, stranger: Client, ada: Hosted, ben: Hosted
+    as_ada: Client, as_ben: Client, stranger: Client, ada: HostedRepository, ben: HostedRepository
 ):
     blob = await uploaded(as_ada)
     refused(await as_ben.post(f"{REPO}.createRecord", body(ben.did, "b", blob)), "BlobNotFound")
@@ -164,12 +166,12 @@ async def test_same_bytes_of_two_people_are_two_blobs(
         ({"ref": {"$link": str(Cid.for_raw(b"other"))}}, "BlobNotFound"),
     ],
 )
-async def test_record_must_describe_its_blob(as_ada: Client, ada: Hosted, change: dict[str, Any], name: str):
+async def test_record_must_describe_its_blob(as_ada: Client, ada: HostedRepository, change: dict[str, Any], name: str):
     blob = {**await uploaded(as_ada), **change}
     refused(await as_ada.post(f"{REPO}.createRecord", {**body(ada.did, "a", blob), "validate": False}), name)
 
 
-async def test_legacy_blob_reference_is_refused(as_ada: Client, ada: Hosted):
+async def test_legacy_blob_reference_is_refused(as_ada: Client, ada: HostedRepository):
     blob = await uploaded(as_ada)
     old = {"cid": blob["ref"]["$link"], "mimeType": "image/png"}
     refused(await as_ada.post(f"{REPO}.createRecord", body(ada.did, "a", old)), "InvalidRequest")
@@ -196,19 +198,19 @@ async def begin_upload(served: str, client: Client, *more: str) -> tuple[asyncio
     return reader, writer
 
 
-async def test_upload_without_length_is_stopped_at_the_limit(served: str, as_ada: Client, ada: Hosted):
+async def test_upload_without_length_is_stopped_at_the_limit(served: str, as_ada: Client, ada: HostedRepository):
     """An upload without a length is refused at the limit, while the body is still being sent."""
     reader, writer = await begin_upload(served, as_ada, "transfer-encoding: chunked")
     for _ in range(LIMITS.max_blob_bytes // 10_000 + 1):
         writer.write(b"2710\r\n" + b"x" * 10_000 + b"\r\n")
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         assert b" 413 " in await reader.readline()
     writer.close()
     async with ada.repositories.db.reader() as r:
         assert await r.fetch("select 1 from blobs") == []
 
 
-async def test_upload_that_breaks_off_leaves_nothing(served: str, as_ada: Client, ada: Hosted):
+async def test_upload_that_breaks_off_leaves_nothing(served: str, as_ada: Client, ada: HostedRepository):
     reader, writer = await begin_upload(served, as_ada, "content-length: 1000")
     writer.write(b"half")
     await writer.drain()
@@ -218,7 +220,9 @@ async def test_upload_that_breaks_off_leaves_nothing(served: str, as_ada: Client
         assert await r.fetch("select 1 from blobs") == []
 
 
-async def test_unreferenced_upload_is_removed_after_the_grace_period(as_ada: Client, ada: Hosted, clock: HandClock):
+async def test_unreferenced_upload_is_removed_after_the_grace_period(
+    as_ada: Client, ada: HostedRepository, clock: HandClock
+):
     forgotten, used = await uploaded(as_ada), await uploaded(as_ada, b"used")
     await as_ada.post(f"{REPO}.createRecord", body(ada.did, "a", used))
     blobs = ada.repositories.blobs
@@ -230,7 +234,9 @@ async def test_unreferenced_upload_is_removed_after_the_grace_period(as_ada: Cli
     assert await has_file(ada, used["ref"]["$link"])
 
 
-async def test_sweep_and_record_at_once_leave_no_reference_without_blob(as_ada: Client, ada: Hosted, clock: HandClock):
+async def test_sweep_and_record_at_once_leave_no_reference_without_blob(
+    as_ada: Client, ada: HostedRepository, clock: HandClock
+):
     """A sweep and a record at the same time leave no reference without a blob: the record finds its blob or is refused."""
     blobs = [await uploaded(as_ada, b"picture %d" % number) for number in range(20)]
     later = Instant(clock.now() + 2 * HOUR)
@@ -244,7 +250,7 @@ async def test_sweep_and_record_at_once_leave_no_reference_without_blob(as_ada: 
         assert await has_file(ada, blob["ref"]["$link"]) is (answer.status_code == 200)
 
 
-async def test_blobs_since_a_rev_and_in_pages(as_ada: Client, stranger: Client, ada: Hosted):
+async def test_blobs_since_a_rev_and_in_pages(as_ada: Client, stranger: Client, ada: HostedRepository):
     blobs = [await uploaded(as_ada, b"picture %d" % number) for number in range(5)]
     await as_ada.post(f"{REPO}.createRecord", body(ada.did, "old", *blobs[:2]))
     rev = (await ada.repositories.head(ada.did)).rev
@@ -259,7 +265,7 @@ async def test_blobs_since_a_rev_and_in_pages(as_ada: Client, stranger: Client, 
     refused(await stranger.get(f"{SYNC}.listBlobs", did=ada.did, cursor="nonsense"), "InvalidRequest")
 
 
-async def test_missing_blobs_are_listed_until_they_come(as_ada: Client, ada: Hosted):
+async def test_missing_blobs_are_listed_until_they_come(as_ada: Client, ada: HostedRepository):
     """Blobs of an import are listed as missing until they are uploaded; each is public at once."""
     cids = [Cid.for_raw(b"picture %d" % number) for number in range(3)]
 

@@ -9,7 +9,7 @@ from at_protocol.data.cid import Cid
 from at_protocol.lexicon.document import RecordType
 from at_protocol.syntax.nsid import Nsid
 from aurora_locus.repository.prepare import ANY_KEY
-from tests.aurora_locus.hosted_repository import CATALOG, Hosted
+from tests.aurora_locus.hosted_repository import CATALOG, HostedRepository
 from tests.aurora_locus.xrpc.conftest import Client
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -125,14 +125,21 @@ RECORDS: list[tuple[str, str | None, dict[str, Any], list[dict[str, Any]]]] = [
 ]
 
 
-def body(ada: Hosted, collection: str, rkey: str | None, value: dict[str, Any], **more: Any) -> dict[str, Any]:
+def body(
+    ada: HostedRepository, collection: str, rkey: str | None, value: dict[str, Any], **more: Any
+) -> dict[str, Any]:
     asked = {"repo": ada.did, "collection": collection, "record": {"$type": collection, **value}, **more}
     return asked if rkey is None else {**asked, "rkey": rkey}
 
 
 @pytest.mark.parametrize(("collection", "rkey", "good", "bad"), RECORDS, ids=[record[0] for record in RECORDS])
 async def test_records_of_common_apps(
-    as_ada: Client, ada: Hosted, collection: str, rkey: str | None, good: dict[str, Any], bad: list[dict[str, Any]]
+    as_ada: Client,
+    ada: HostedRepository,
+    collection: str,
+    rkey: str | None,
+    good: dict[str, Any],
+    bad: list[dict[str, Any]],
 ) -> None:
     """Records of known types are validated by default, as apps expect, and not validated only on request."""
     write = f"{REPO}.createRecord" if rkey is None else f"{REPO}.putRecord"
@@ -159,7 +166,7 @@ def keys_of(definition: RecordType) -> tuple[str, str]:
     return {"tid": "3jzfcijpj2z2a", "nsid": "org.example.note"}[definition.key], "other"
 
 
-async def test_every_known_record_type_enforces_its_key(as_ada: Client, ada: Hosted) -> None:
+async def test_every_known_record_type_enforces_its_key(as_ada: Client, ada: HostedRepository) -> None:
     """Every known record type enforces its key, whether or not validation was requested; with validation off any key is
     accepted.
     """
@@ -191,7 +198,7 @@ async def test_every_known_record_type_enforces_its_key(as_ada: Client, ada: Hos
     assert (await ada.repositories.head(ada.did)) != head
 
 
-async def test_validation_of_one_bad_record_fails_the_batch(as_ada: Client, ada: Hosted) -> None:
+async def test_validation_of_one_bad_record_fails_the_batch(as_ada: Client, ada: HostedRepository) -> None:
     kind = f"{REPO}.applyWrites"
     good = {"$type": "app.bsky.feed.like", "subject": POST, "createdAt": AT}
     writes = [
@@ -237,7 +244,14 @@ MATRIX = [
 @pytest.mark.parametrize("swap_commit", ["unsent", "present", "stale"])
 @pytest.mark.parametrize(("name", "held", "swap_record", "fits"), MATRIX)
 async def test_write_succeeds_if_both_swaps_match(
-    as_ada: Client, ada: Hosted, name: str, held: str | None, swap_record: str | None, swap_commit: str, *, fits: bool
+    as_ada: Client,
+    ada: HostedRepository,
+    name: str,
+    held: str | None,
+    swap_record: str | None,
+    swap_commit: str,
+    *,
+    fits: bool,
 ) -> None:
     """A write succeeds if both swaps match. Otherwise it fails with InvalidSwap and writes nothing."""
     stale = str((await ada.repositories.head(ada.did)).commit)
@@ -267,7 +281,7 @@ async def test_write_succeeds_if_both_swaps_match(
 @pytest.mark.parametrize("name", ["createRecord", "applyWrites"])
 @pytest.mark.parametrize(("swap_commit", "is_written"), [("unsent", True), ("present", True), ("stale", False)])
 async def test_swap_of_the_commit_alone(
-    as_ada: Client, ada: Hosted, name: str, swap_commit: str, *, is_written: bool
+    as_ada: Client, ada: HostedRepository, name: str, swap_commit: str, *, is_written: bool
 ) -> None:
     stale = str((await ada.repositories.head(ada.did)).commit)
     await as_ada.post(f"{REPO}.createRecord", body(ada, NOTE, "beside", ONE))

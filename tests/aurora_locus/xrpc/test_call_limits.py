@@ -21,7 +21,7 @@ KEY = "a key of sixteen characters"
 
 
 @pytest.fixture
-def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+def low_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """In development limits are a thousand times as high. These allow five requests and thirty points of writes."""
     monkeypatch.setattr(gate, "ADDRESS", Limit("address", 5, 300))
     monkeypatch.setattr(gate, "widen", lambda limit: limit)
@@ -32,7 +32,7 @@ async def ask(deployment: Deployment, peer: str = "192.0.2.1", **headers: str) -
     return await deployment.http.get(DESCRIBE, headers={"x-forwarded-for": peer, **headers})
 
 
-def told(answer: httpx.Response) -> tuple[str, str]:
+def limit_headers(answer: httpx.Response) -> tuple[str, str]:
     return answer.headers["ratelimit-limit"], answer.headers["ratelimit-remaining"]
 
 
@@ -43,15 +43,15 @@ def test_limits_equal_the_published_ones(engine: str) -> None:
     assert (writer_limits.WRITES.points, writer_limits.WRITES_DAILY.points) == (5000, 35_000)
 
 
-@pytest.mark.usefixtures("narrow")
+@pytest.mark.usefixtures("low_limits")
 async def test_every_response_reports_the_limit_until_it_is_exceeded(make_deployment: MakeDeployment) -> None:
     deployment = await make_deployment(trusted_proxy_hops=1)
     for left in ("4", "3", "2"):
-        assert told(await ask(deployment)) == ("5", left)
+        assert limit_headers(await ask(deployment)) == ("5", left)
     unknown = await deployment.http.get("/xrpc/com.example.unknown", headers={"x-forwarded-for": "192.0.2.1"})
-    assert (unknown.status_code, *told(unknown)) == (501, "5", "1")
+    assert (unknown.status_code, *limit_headers(unknown)) == (501, "5", "1")
     failed = await deployment.http.get("/xrpc/com.atproto.repo.getRecord", headers={"x-forwarded-for": "192.0.2.1"})
-    assert (failed.status_code, *told(failed)) == (400, "5", "0")
+    assert (failed.status_code, *limit_headers(failed)) == (400, "5", "0")
     refused = await ask(deployment)
     assert (refused.status_code, refused.json()["error"]) == (429, "RateLimitExceeded")
     assert refused.headers.get_list("ratelimit-remaining") == ["0"]
@@ -61,10 +61,10 @@ async def test_every_response_reports_the_limit_until_it_is_exceeded(make_deploy
     health = await deployment.http.get("/xrpc/_health", headers={"x-forwarded-for": "192.0.2.1"})
     assert health.status_code == 200
     deployment.clock.turn(5 * MINUTE)
-    assert told(await ask(deployment)) == ("5", "4")
+    assert limit_headers(await ask(deployment)) == ("5", "4")
 
 
-@pytest.mark.usefixtures("narrow")
+@pytest.mark.usefixtures("low_limits")
 @pytest.mark.parametrize(
     ("settings", "peer", "header", "is_counted"),
     [
@@ -92,7 +92,7 @@ async def write(person: Person, name: str, **body: Any) -> httpx.Response:
     return await person.post(f"com.atproto.repo.{name}", {"repo": person.did, **body})
 
 
-@pytest.mark.usefixtures("narrow")
+@pytest.mark.usefixtures("low_limits")
 async def test_writes_cost_points(make_deployment: MakeDeployment, monkeypatch: pytest.MonkeyPatch) -> None:
     """A create costs three points, an update two, a delete one, and a batch the sum of its parts; counted per account,
     from any address.
@@ -103,22 +103,22 @@ async def test_writes_cost_points(make_deployment: MakeDeployment, monkeypatch: 
     full = writer_limits.WRITES.points
     record = {"$type": NOTE, "text": "x"}
     made = await write(ana, "createRecord", collection=NOTE, rkey="a", record=record)
-    assert told(made) == (str(full), str(full - 3))
+    assert limit_headers(made) == (str(full), str(full - 3))
     put = await write(ana, "putRecord", collection=NOTE, rkey="a", record={**record, "text": "y"})
-    assert told(put) == (str(full), str(full - 5))
+    assert limit_headers(put) == (str(full), str(full - 5))
     gone = await write(ana, "deleteRecord", collection=NOTE, rkey="a")
-    assert told(gone) == (str(full), str(full - 6))
+    assert limit_headers(gone) == (str(full), str(full - 6))
     kind = "com.atproto.repo.applyWrites"
     batch = [
         *({"$type": f"{kind}#create", "collection": NOTE, "rkey": str(n), "value": record} for n in range(100)),
     ]
-    assert told(await write(ana, "applyWrites", writes=batch)) == (str(full), str(full - 306))
+    assert limit_headers(await write(ana, "applyWrites", writes=batch)) == (str(full), str(full - 306))
     refused_writes = [{"$type": f"{kind}#create", "collection": NOTE, "value": record}] * 200
     answers = [await write(ana, "applyWrites", writes=refused_writes, swapCommit=made.json()["cid"]) for _ in range(8)]
     # A failed attempt counts; an attempt that exceeds the limit takes no points.
     assert [answer.status_code for answer in answers] == [400] * 7 + [429]
     assert answers[-1].headers["retry-after"] == "3600"
     assert (await write(ana, "createRecord", collection=NOTE, record=record)).status_code == 200
-    assert told(await write(ben, "createRecord", collection=NOTE, record=record)) == (str(full), str(full - 3))
+    assert limit_headers(await write(ben, "createRecord", collection=NOTE, record=record)) == (str(full), str(full - 3))
     deployment.clock.turn(HOUR)
-    assert told(await write(ana, "createRecord", collection=NOTE, record=record)) == (str(full), str(full - 3))
+    assert limit_headers(await write(ana, "createRecord", collection=NOTE, record=record)) == (str(full), str(full - 3))

@@ -22,7 +22,7 @@ from groundwork.http.server import serving
 from tests.aurora_locus.conftest import MakeDeployment
 from tests.aurora_locus.deployment import Deployment
 from tests.aurora_locus.xrpc.test_repo_methods import refused
-from tests.timeouts import PATIENCE_SECONDS
+from tests.timeouts import TIMEOUT_SECONDS
 
 SYNC = "com.atproto.sync"
 FEDERATED = {
@@ -90,7 +90,7 @@ async def federation_status(deployment: Deployment) -> dict[str, Any]:
 async def test_server_announces_itself_when_it_starts(make_deployment: MakeDeployment) -> None:
     async with open_relay() as relay:
         deployment = await make_deployment(**FEDERATED, federation_auto_stream=True, federation_relay_urls=(relay.url,))
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             await relay.asked_once.wait()
         assert relay.asked == [host_of(deployment)]
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.aurora_locus.conftest import MakeDeployment
 from tests.aurora_locus.deployment import IDENTITY, SERVER, Deployment
-from tests.timeouts import PATIENCE_SECONDS
+from tests.timeouts import TIMEOUT_SECONDS
 
 sqlite_only = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
@@ -43,7 +43,7 @@ async def locked(url: str, server: str | None) -> AsyncIterator[None]:
     connection = await asyncpg.connect(server)
     try:
         await connection.execute(f'alter database "{name}" allow_connections false')
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             # Termination is a signal; until it arrives a connection still answers.
             while await connection.fetch(  # noqa: ASYNC110 - a server that tells nobody
                 "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1", name
@@ -61,13 +61,13 @@ async def test_health_with_a_locked_database_fails_without_waiting(
     server = None if pds_url.startswith("sqlite") else request.getfixturevalue("postgres_url")
     """After a probe has met the lock, every response reports that until the next probe; no request waits for a probe.
     """
-    async with locked(pds_url, server), asyncio.timeout(PATIENCE_SECONDS):
+    async with locked(pds_url, server), asyncio.timeout(TIMEOUT_SECONDS):
         while (answer := await deployment.http.get("/xrpc/_health")).status_code == 200:  # noqa: ASYNC110  # nobody tells
             await asyncio.sleep(0.1)
     assert answer.status_code == 503
     assert answer.json()["error"] == "Nothing can be written at the moment."
     assert answer.json()["checks"]["writes"] != "ok"
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while (await deployment.http.get("/xrpc/_health")).status_code != 200:  # noqa: ASYNC110  # nobody tells
             await asyncio.sleep(0.1)
 

@@ -28,7 +28,7 @@ from tests.aurora_locus.deployment import SERVER, Deployment, Person
 from tests.aurora_locus.repository.delayed_check import GO_ON, check_later
 from tests.aurora_locus.repository.importing import file_of, notes
 from tests.aurora_locus.xrpc.test_import_repo import import_repo, repository, write
-from tests.timeouts import PATIENCE_SECONDS
+from tests.timeouts import TIMEOUT_SECONDS
 
 on_sqlite = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
@@ -43,7 +43,7 @@ def names(folder: Path) -> list[str]:
 
 async def leftovers(deployment: Deployment) -> list[Path]:
     folder = import_file.import_folder(deployment.settings.data_directory)
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while folder.exists() and list(folder.iterdir()):  # noqa: ASYNC110 - a thread deletes it, and tells nobody
             await asyncio.sleep(0.01)
     return list(folder.iterdir()) if folder.exists() else []
@@ -116,7 +116,7 @@ async def test_others_are_served_while_an_upload_is_checked(
 async def running(deployment: Deployment, number: int) -> None:
     """Wait until that many uploads are being checked."""
     wanted = f"aurora_locus_worker_jobs_running {number}.0".encode()
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while wanted not in deployment.pds.metrics.exposition():  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0.01)
 
@@ -216,7 +216,7 @@ async def test_upload_queue_is_limited(deployment: Deployment, monkeypatch: pyte
     people = [await deployment.sign_up(name) for name in ("ada", "ben", "eva", "leo")]
     sending = [asyncio.create_task(import_repo(person, note_file(person, deployment, 30))) for person in people[:3]]
     turns = import_repo_method.turns_of(deployment.pds.registry.repositories)
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while not (turns.receiving.locked() and turns.waiting == 1):  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0.01)
     answer = await import_repo(people[3], note_file(people[3], deployment, 30))

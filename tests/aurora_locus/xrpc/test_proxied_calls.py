@@ -22,7 +22,7 @@ from groundwork.http.reach import PUBLIC, AddressRefused
 from tests.at_network.peers import name_server
 from tests.aurora_locus.conftest import MakeDeployment
 from tests.aurora_locus.deployment import SERVER, Deployment, Person
-from tests.aurora_locus.remote_service import Stranger, open_stranger
+from tests.aurora_locus.remote_service import RemoteService, open_remote_service
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
@@ -32,8 +32,8 @@ PROFILE = "app.bsky.actor.getProfile"
 
 
 @pytest.fixture
-async def stranger() -> AsyncIterator[Stranger]:
-    async with open_stranger() as opened:
+async def stranger() -> AsyncIterator[RemoteService]:
+    async with open_remote_service() as opened:
         opened.answer(THING, {"thing": 1})
         yield opened
 
@@ -55,8 +55,8 @@ def refused(answer: httpx.Response, status: int, name: str) -> None:
     assert " " in answer.json()["message"]
 
 
-async def test_a_query_is_asked_with_the_accounts_own_token(
-    deployment: Deployment, ana: Person, stranger: Stranger
+async def test_proxied_query_has_a_token_signed_by_the_account(
+    deployment: Deployment, ana: Person, stranger: RemoteService
 ) -> None:
     """A proxied query has a token that names account, service and method, lasts a minute, and is signed with the
     account's key.
@@ -79,19 +79,19 @@ async def test_a_query_is_asked_with_the_accounts_own_token(
 
 
 async def test_a_setting_names_the_services_that_want_the_full_audience(
-    make_deployment: MakeDeployment, stranger: Stranger
+    make_deployment: MakeDeployment, stranger: RemoteService
 ) -> None:
     """A setting lists the services that want the full audience, by service name, or by DID and service name."""
     deployment = await make_deployment(proxy_full_audiences=("#forum", f"{stranger.did}#notes"))
     ana = await deployment.sign_up("ana")
-    async with open_stranger(services=("forum", "notes")) as other:
+    async with open_remote_service(services=("forum", "notes")) as other:
         for one, service in ((stranger, "notes"), (stranger, "bsky_appview"), (other, "notes"), (other, "forum")):
             await ask(ana, THING, f"{one.did}#{service}")
         assert [asked.claims["aud"] for asked in stranger.asked] == [f"{stranger.did}#notes", stranger.did]
         assert [asked.claims["aud"] for asked in other.asked] == [other.did, f"{other.did}#forum"]
 
 
-async def test_procedure_is_forwarded_with_its_body(ana: Person, stranger: Stranger) -> None:
+async def test_procedure_is_forwarded_with_its_body(ana: Person, stranger: RemoteService) -> None:
     stranger.answer("com.example.notes.putThing", {"done": True})
     answer = await ask(
         ana, "com.example.notes.putThing", f"{stranger.did}#notes", method="POST", json={"text": "héllo"}
@@ -102,7 +102,7 @@ async def test_procedure_is_forwarded_with_its_body(ana: Person, stranger: Stran
     assert asked.headers["content-type"] == "application/json"
 
 
-async def test_only_listed_headers_cross(ana: Person, stranger: Stranger) -> None:
+async def test_only_listed_headers_are_forwarded(ana: Person, stranger: RemoteService) -> None:
     """Only listed headers are forwarded: no cookie, no session credential, no client address. The same applies to the
     response.
     """
@@ -145,7 +145,7 @@ async def test_only_listed_headers_cross(ana: Person, stranger: Stranger) -> Non
 
 
 @pytest.mark.parametrize("nsid", sorted(PROTECTED))
-async def test_methods_handled_here_are_never_forwarded(ana: Person, stranger: Stranger, nsid: str) -> None:
+async def test_methods_handled_here_are_never_forwarded(ana: Person, stranger: RemoteService, nsid: str) -> None:
     """Methods that this server handles are never forwarded, in any case of letters, because a service that ignores case
     would execute them.
     """
@@ -155,7 +155,7 @@ async def test_methods_handled_here_are_never_forwarded(ana: Person, stranger: S
     assert stranger.asked == []
 
 
-async def test_local_methods_are_answered_locally(ana: Person, stranger: Stranger) -> None:
+async def test_local_methods_are_answered_locally(ana: Person, stranger: RemoteService) -> None:
     """Local methods are answered locally, even if the header names a service: for repositories, sessions and
     preferences of its accounts this server is the authority.
     """
@@ -174,7 +174,7 @@ async def test_invalid_proxy_header_is_refused(ana: Person, header: str) -> None
     refused(await ask(ana, THING, header), 400, "InvalidRequest")
 
 
-async def test_unknown_service_and_unknown_identity(ana: Person, stranger: Stranger) -> None:
+async def test_unknown_service_and_unknown_identity(ana: Person, stranger: RemoteService) -> None:
     answer = await ask(ana, THING, f"{stranger.did}#other")
     refused(answer, 400, "InvalidRequest")
     assert "could not resolve proxy did service url" in answer.json()["message"]
@@ -185,7 +185,7 @@ async def test_unknown_service_and_unknown_identity(ana: Person, stranger: Stran
 async def test_server_does_not_call_itself(deployment: Deployment, ana: Person) -> None:
     """The server does not call itself, neither under its own name nor through another DID document."""
     refused(await ask(ana, THING, f"{deployment.settings.did}#atproto_pds"), 501, "MethodNotImplemented")
-    async with open_stranger(endpoint=deployment.settings.url) as loop:
+    async with open_remote_service(endpoint=deployment.settings.url) as loop:
         answer = await ask(ana, THING, f"{loop.did}#notes")
         refused(answer, 400, "InvalidRequest")
         assert "back to this server" in answer.json()["message"]
@@ -193,12 +193,12 @@ async def test_server_does_not_call_itself(deployment: Deployment, ana: Person) 
 
 @pytest.mark.parametrize("endpoint", ["ftp://localhost", "http://localhost/path", "javascript:alert(1)", "localhost"])
 async def test_service_with_another_url_scheme_is_refused(ana: Person, endpoint: str) -> None:
-    async with open_stranger(endpoint=endpoint) as stranger:
+    async with open_remote_service(endpoint=endpoint) as stranger:
         refused(await ask(ana, THING, f"{stranger.did}#notes"), 400, "InvalidRequest")
 
 
 async def test_calls_without_a_session_are_not_forwarded(
-    deployment: Deployment, ana: Person, stranger: Stranger
+    deployment: Deployment, ana: Person, stranger: RemoteService
 ) -> None:
     to = f"{stranger.did}#notes"
     refused(await ask(deployment.stranger, THING, to), 401, "AuthMissing")
@@ -210,7 +210,7 @@ async def test_calls_without_a_session_are_not_forwarded(
 
 
 async def test_private_conversations_need_a_privileged_session(
-    deployment: Deployment, ana: Person, stranger: Stranger
+    deployment: Deployment, ana: Person, stranger: RemoteService
 ) -> None:
     stranger.answer("chat.bsky.convo.listConvos", {"convos": []})
     to = f"{stranger.did}#notes"
@@ -225,7 +225,7 @@ async def test_private_conversations_need_a_privileged_session(
     assert (await ask(ana, "chat.bsky.convo.listConvos", to)).status_code == 200
 
 
-async def test_calls_of_deactivated_accounts_are_not_forwarded(ana: Person, stranger: Stranger) -> None:
+async def test_calls_of_deactivated_accounts_are_not_forwarded(ana: Person, stranger: RemoteService) -> None:
     await ana.post(f"{SERVER}.deactivateAccount", {})
     refused(await ask(ana, THING, f"{stranger.did}#notes"), 401, "AccountDeactivated")
     assert stranger.asked == []
@@ -246,8 +246,8 @@ async def test_calls_of_deactivated_accounts_are_not_forwarded(ana: Person, stra
     ],
     ids=lambda value: str(value)[:20],
 )
-async def test_errors_keep_their_names(
-    ana: Person, stranger: Stranger, status: int, body: Any, told: tuple[int, str]
+async def test_upstream_errors_keep_their_names(
+    ana: Person, stranger: RemoteService, status: int, body: Any, told: tuple[int, str]
 ) -> None:
     stranger.answer(THING, body, status, {"retry-after": "7"})
     answer = await ask(ana, THING, f"{stranger.did}#notes")
@@ -256,7 +256,7 @@ async def test_errors_keep_their_names(
         assert answer.headers["retry-after"] == "7"
 
 
-async def test_redirects_and_pages_are_no_answers(ana: Person, stranger: Stranger) -> None:
+async def test_upstream_redirects_and_html_pages_are_refused(ana: Person, stranger: RemoteService) -> None:
     async def redirect(_request: Request) -> Response:
         return RedirectResponse("http://169.254.169.254/")
 
@@ -269,13 +269,13 @@ async def test_redirects_and_pages_are_no_answers(ana: Person, stranger: Strange
 
 
 async def test_service_that_does_not_listen(ana: Person) -> None:
-    async with open_stranger(endpoint="http://127.0.0.1:1") as stranger:
+    async with open_remote_service(endpoint="http://127.0.0.1:1") as stranger:
         refused(await ask(ana, THING, f"{stranger.did}#notes"), 502, "UpstreamFailure")
 
 
 @pytest.mark.parametrize("is_announced", [True, False], ids=["announced", "unannounced"])
 async def test_response_that_is_too_large_is_refused_or_broken_off(
-    ana: Person, stranger: Stranger, is_announced: bool
+    ana: Person, stranger: RemoteService, is_announced: bool
 ) -> None:
     """A response that is too large is an error if announced. If noticed in the middle, the connection is broken, so
     that it never looks complete.
@@ -298,7 +298,7 @@ async def test_response_that_is_too_large_is_refused_or_broken_off(
     assert MAX_ANSWER_BYTES == 10 * 1024 * 1024
 
 
-async def test_compressed_responses_are_forwarded_unchanged(ana: Person, stranger: Stranger) -> None:
+async def test_compressed_responses_are_forwarded_unchanged(ana: Person, stranger: RemoteService) -> None:
     """Compressed responses are forwarded unchanged. The accepted encodings of the caller are requested, so nobody gets
     one that they cannot read.
     """
@@ -315,7 +315,7 @@ async def test_compressed_responses_are_forwarded_unchanged(ana: Person, strange
     assert answer.json() == {"a": "b"}
 
 
-async def test_disconnecting_ends_the_call(ana: Person, deployment: Deployment, stranger: Stranger) -> None:
+async def test_disconnecting_ends_the_call(ana: Person, deployment: Deployment, stranger: RemoteService) -> None:
     arrived, ended = asyncio.Event(), asyncio.Event()
 
     async def answering(request: Request) -> Response:
@@ -331,14 +331,14 @@ async def test_disconnecting_ends_the_call(ana: Person, deployment: Deployment, 
     await asyncio.wait_for(ended.wait(), 60)
 
 
-async def test_head_is_forwarded_as_head(ana: Person, stranger: Stranger) -> None:
+async def test_head_is_forwarded_as_head(ana: Person, stranger: RemoteService) -> None:
     answer = await ask(ana, THING, f"{stranger.did}#notes", method="HEAD")
     assert (answer.status_code, answer.content) == (200, b"")
     assert stranger.asked[0].method == "HEAD"
 
 
 async def test_concurrent_calls_per_account_are_limited(
-    ana: Person, stranger: Stranger, monkeypatch: pytest.MonkeyPatch
+    ana: Person, stranger: RemoteService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("aurora_locus.federation.proxying.MAX_AT_ONCE", 2)
     arrived, release = asyncio.Semaphore(0), asyncio.Event()
@@ -359,12 +359,12 @@ async def test_concurrent_calls_per_account_are_limited(
 
 
 async def test_calls_without_a_service_go_to_the_operators_services(
-    make_deployment: MakeDeployment, stranger: Stranger
+    make_deployment: MakeDeployment, stranger: RemoteService
 ) -> None:
     """Calls without a service go to the operator's services by method: the app view by default, reports to the
     moderation service. Other methods are answered as not implemented.
     """
-    async with open_stranger(services=("atproto_labeler",)) as moderation:
+    async with open_remote_service(services=("atproto_labeler",)) as moderation:
         deployment = await make_deployment(
             bsky_app_view_url=stranger.url,
             bsky_app_view_did="did:web:view.example.org",
@@ -389,7 +389,7 @@ async def test_app_view_methods_without_an_app_view(ana: Person) -> None:
     refused(await ask(ana, PROFILE), 501, "MethodNotImplemented")
 
 
-async def test_in_public_no_private_address_is_called(engine: str, stranger: Stranger) -> None:
+async def test_private_addresses_are_never_called_outside_development(engine: str, stranger: RemoteService) -> None:
     """Outside development, a DID document that leads to loopback or to plain HTTP is refused before any connection."""
     assert engine
     http = HttpClient(PUBLIC, decompress=False)
@@ -408,7 +408,7 @@ async def test_in_public_no_private_address_is_called(engine: str, stranger: Str
 
 
 async def test_records_of_other_servers_come_from_the_app_view(
-    make_deployment: MakeDeployment, stranger: Stranger
+    make_deployment: MakeDeployment, stranger: RemoteService
 ) -> None:
     """Records of other servers come from the app view, without a token because they are public. For local and unknown
     accounts this server answers.
@@ -431,7 +431,7 @@ async def test_records_of_other_servers_come_from_the_app_view(
 
 
 async def test_unresolvable_handle_is_taken_from_the_app_view(
-    make_deployment: MakeDeployment, stranger: Stranger
+    make_deployment: MakeDeployment, stranger: RemoteService
 ) -> None:
     async with name_server({}) as names:
         names.is_failing = True
@@ -448,7 +448,7 @@ async def test_unresolvable_handle_is_taken_from_the_app_view(
 
 async def test_account_that_was_taken_down_may_report(make_deployment: MakeDeployment) -> None:
     """An account that was taken down may send a report to the moderation service, and nothing else."""
-    async with open_stranger(services=("atproto_labeler",)) as moderation:
+    async with open_remote_service(services=("atproto_labeler",)) as moderation:
         moderation.answer(REPORT, {"id": 1})
         deployment = await make_deployment(mod_service_url=moderation.url, mod_service_did="did:web:mod.example.org")
         ana = await deployment.sign_up("ana")

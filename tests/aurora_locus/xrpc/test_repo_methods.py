@@ -8,7 +8,7 @@ import pytest
 
 from at_protocol.data import cbor, json_form
 from at_protocol.data.cid import Cid
-from tests.aurora_locus.hosted_repository import NOTE, Hosted
+from tests.aurora_locus.hosted_repository import NOTE, HostedRepository
 from tests.aurora_locus.xrpc.conftest import Client
 
 REPO = "com.atproto.repo"
@@ -27,7 +27,7 @@ def refused(answer: httpx.Response, name: str, status: int = 400) -> str:
     return str(sentence)
 
 
-async def test_created_record_is_read_back(as_ada: Client, stranger: Client, ada: Hosted):
+async def test_created_record_is_read_back(as_ada: Client, stranger: Client, ada: HostedRepository):
     made = (await as_ada.post(f"{REPO}.createRecord", record(ada.did))).json()
     assert made["uri"].startswith(f"at://{ada.did}/{NOTE}/")
     assert made["validationStatus"] == "unknown"
@@ -46,7 +46,7 @@ async def test_handle_names_a_repository(as_ada: Client, stranger: Client):
     assert read.json()["value"]["text"] == "hello"
 
 
-async def test_links_bytes_and_unknown_fields_survive(as_ada: Client, stranger: Client, ada: Hosted):
+async def test_links_bytes_and_unknown_fields_survive(as_ada: Client, stranger: Client, ada: HostedRepository):
     value = {
         "$type": NOTE,
         "$foo": None,
@@ -61,7 +61,7 @@ async def test_links_bytes_and_unknown_fields_survive(as_ada: Client, stranger: 
     assert read["cid"] == str(Cid.for_cbor(cbor.encode(json_form.from_json(value))))
 
 
-async def test_integral_float_is_stored_as_integer(as_ada: Client, stranger: Client, ada: Hosted):
+async def test_integral_float_is_stored_as_integer(as_ada: Client, stranger: Client, ada: HostedRepository):
     body = f'{{"repo":"{ada.did}","collection":"{NOTE}","rkey":"f","record":{{"a":1.0}}}}'
     headers = {**as_ada.headers, "content-type": "application/json"}
     await as_ada.http.post(f"/xrpc/{REPO}.createRecord", content=body, headers=headers)
@@ -74,14 +74,14 @@ async def test_integral_float_is_stored_as_integer(as_ada: Client, stranger: Cli
              '{"a":{"$link":"nonsense"}}', '{"a":{"$bytes":"***"}}', '"text"', '{"$type":"org.example.other"}',
              '{"$type":7}', "[" * 100 + "]" * 100]
 )  # fmt: skip
-async def test_value_that_is_not_a_record_is_refused(as_ada: Client, ada: Hosted, text: str):
+async def test_value_that_is_not_a_record_is_refused(as_ada: Client, ada: HostedRepository, text: str):
     body = f'{{"repo":"{ada.did}","collection":"{NOTE}","rkey":"f","validate":false,"record":{text}}}'
     headers = {**as_ada.headers, "content-type": "application/json; charset=utf-8"}
     answer = await as_ada.http.post(f"/xrpc/{REPO}.createRecord", content=body, headers=headers)
     refused(answer, "InvalidRequest")
 
 
-async def test_record_of_more_than_a_million_bytes_is_refused(as_ada: Client, ada: Hosted):
+async def test_record_of_more_than_a_million_bytes_is_refused(as_ada: Client, ada: HostedRepository):
     body = {**record(ada.did), "record": {"text": "x" * 1_000_001}}
     refused(await as_ada.post(f"{REPO}.createRecord", body), "PayloadTooLarge", 413)
 
@@ -97,7 +97,9 @@ async def test_record_of_more_than_a_million_bytes_is_refused(as_ada: Client, ad
         (None, {"nonsense": 1}, "refused"),
     ],
 )
-async def test_validation_modes(as_ada: Client, ada: Hosted, validate: bool | None, value: Any, status: str | None):
+async def test_validation_modes(
+    as_ada: Client, ada: HostedRepository, validate: bool | None, value: Any, status: str | None
+):
     subject = {"uri": f"at://{ada.did}/org.example.x/1", "cid": str(Cid.for_cbor(b"x"))}
     body = {
         "repo": ada.did,
@@ -112,11 +114,11 @@ async def test_validation_modes(as_ada: Client, ada: Hosted, validate: bool | No
         assert answer.json().get("validationStatus") == status
 
 
-async def test_required_validation_of_an_unknown_type_is_refused(as_ada: Client, ada: Hosted):
+async def test_required_validation_of_an_unknown_type_is_refused(as_ada: Client, ada: HostedRepository):
     refused(await as_ada.post(f"{REPO}.createRecord", record(ada.did, validate=True)), "InvalidRequest")
 
 
-async def test_rsvp_key_must_be_a_tid_only_if_validation_is_required(as_ada: Client, ada: Hosted):
+async def test_rsvp_key_must_be_a_tid_only_if_validation_is_required(as_ada: Client, ada: HostedRepository):
     """An RSVP may have a key that is not a TID unless validation is required, because most apps write such keys."""
     subject = {"uri": f"at://{ada.did}/org.example.x/1", "cid": str(Cid.for_cbor(b"x"))}
     value = {"status": f"{RSVP}#going", "subject": subject, "createdAt": "2026-01-01T00:00:00Z"}
@@ -127,18 +129,18 @@ async def test_rsvp_key_must_be_a_tid_only_if_validation_is_required(as_ada: Cli
 
 
 @pytest.mark.parametrize("rkey", [".", "..", "a/b", "x" * 513, ""])
-async def test_bad_record_keys_are_refused(as_ada: Client, ada: Hosted, rkey: str):
+async def test_bad_record_keys_are_refused(as_ada: Client, ada: HostedRepository, rkey: str):
     refused(await as_ada.post(f"{REPO}.putRecord", record(ada.did, rkey=rkey)), "InvalidRequest")
 
 
-async def test_writing_to_another_repository_is_refused(as_ben: Client, stranger: Client, ada: Hosted):
+async def test_writing_to_another_repository_is_refused(as_ben: Client, stranger: Client, ada: HostedRepository):
     for method in ("createRecord", "putRecord", "deleteRecord"):
         refused(await as_ben.post(f"{REPO}.{method}", record(ada.did, rkey="x")), "Forbidden", 403)
     refused(await as_ben.post(f"{REPO}.applyWrites", {"repo": ada.did, "writes": []}), "Forbidden", 403)
     refused(await stranger.post(f"{REPO}.createRecord", record(ada.did)), "AuthMissing", 401)
 
 
-async def test_swap_matrix_over_the_wire(as_ada: Client, ada: Hosted):
+async def test_swap_matrix_over_the_wire(as_ada: Client, ada: HostedRepository):
     put = f"{REPO}.putRecord"
     first = (await as_ada.post(put, record(ada.did, rkey="a", swapRecord=None))).json()
     refused(await as_ada.post(put, record(ada.did, rkey="a", swapRecord=None)), "InvalidSwap")
@@ -154,7 +156,7 @@ async def test_swap_matrix_over_the_wire(as_ada: Client, ada: Hosted):
     assert again.json() == {}
 
 
-async def test_apply_writes_answers_in_order(as_ada: Client, ada: Hosted):
+async def test_apply_writes_answers_in_order(as_ada: Client, ada: HostedRepository):
     kind = f"{REPO}.applyWrites"
     await as_ada.post(f"{REPO}.createRecord", record(ada.did, rkey="old"))
     await as_ada.post(f"{REPO}.createRecord", record(ada.did, rkey="gone"))
@@ -173,7 +175,7 @@ async def test_apply_writes_answers_in_order(as_ada: Client, ada: Hosted):
     assert "rev" in answer["commit"]
 
 
-async def test_apply_writes_names_the_invalid_write(as_ada: Client, ada: Hosted):
+async def test_apply_writes_names_the_invalid_write(as_ada: Client, ada: HostedRepository):
     kind = f"{REPO}.applyWrites"
     good = {"$type": f"{kind}#create", "collection": NOTE, "rkey": "good", "value": {}}
     bad = {"$type": f"{kind}#create", "collection": NOTE, "rkey": "bad", "value": {"$type": "org.example.other"}}
@@ -182,7 +184,7 @@ async def test_apply_writes_names_the_invalid_write(as_ada: Client, ada: Hosted)
     refused(await as_ada.post(kind, {"repo": ada.did, "writes": many}), "InvalidRequest")
 
 
-async def test_records_are_listed_in_pages_both_ways(as_ada: Client, stranger: Client, ada: Hosted):
+async def test_records_are_listed_in_pages_both_ways(as_ada: Client, stranger: Client, ada: HostedRepository):
     await ada.write(*(ada.prepare(f"k{number:02}", {"n": number}) for number in range(25)))
     for reverse in ("false", "true"):
         seen: list[str] = []
@@ -200,27 +202,27 @@ async def test_records_are_listed_in_pages_both_ways(as_ada: Client, stranger: C
 @pytest.mark.parametrize(
     "more", [{"limit": 0}, {"limit": 101}, {"limit": "abc"}, {"limit": [1, 2]}, {"reverse": "yes"}, {"cursor": "a/b"}]
 )
-async def test_bad_parameters_are_refused(stranger: Client, ada: Hosted, more: dict[str, Any]):
+async def test_bad_parameters_are_refused(stranger: Client, ada: HostedRepository, more: dict[str, Any]):
     refused(
         await stranger.get(f"{REPO}.listRecords", **{"repo": ada.did, "collection": NOTE, **more}), "InvalidRequest"
     )
 
 
-async def test_absent_record_and_absent_repository(stranger: Client, ada: Hosted):
+async def test_absent_record_and_absent_repository(stranger: Client, ada: HostedRepository):
     asked = {"collection": NOTE, "rkey": "none"}
     refused(await stranger.get(f"{REPO}.getRecord", repo=ada.did, **asked), "RecordNotFound")
     refused(await stranger.get(f"{REPO}.getRecord", repo="did:plc:" + "a" * 24, **asked), "RepoNotFound")
     refused(await stranger.get(f"{REPO}.getRecord", repo="nobody.test", **asked), "RepoNotFound")
 
 
-async def test_other_version_of_a_record_is_not_found(as_ada: Client, stranger: Client, ada: Hosted):
+async def test_other_version_of_a_record_is_not_found(as_ada: Client, stranger: Client, ada: HostedRepository):
     made = (await as_ada.post(f"{REPO}.createRecord", record(ada.did, rkey="a"))).json()
     asked = {"repo": ada.did, "collection": NOTE, "rkey": "a"}
     assert (await stranger.get(f"{REPO}.getRecord", **asked, cid=made["cid"])).status_code == 200
     refused(await stranger.get(f"{REPO}.getRecord", **asked, cid=str(Cid.for_cbor(b"x"))), "RecordNotFound")
 
 
-async def test_repository_is_described(as_ada: Client, stranger: Client, ada: Hosted):
+async def test_repository_is_described(as_ada: Client, stranger: Client, ada: HostedRepository):
     await ada.create("one")
     described = (await stranger.get(f"{REPO}.describeRepo", repo="ada.test")).json()
     assert described["collections"] == [NOTE]
@@ -228,7 +230,7 @@ async def test_repository_is_described(as_ada: Client, stranger: Client, ada: Ho
     assert described["didDoc"]["id"] == ada.did
 
 
-async def test_response_to_the_owner_names_the_rev(as_ada: Client, stranger: Client, ada: Hosted):
+async def test_response_to_the_owner_names_the_rev(as_ada: Client, stranger: Client, ada: HostedRepository):
     await ada.create("one")
     asked = {"repo": ada.did, "collection": NOTE, "rkey": "one"}
     head = await ada.repositories.head(ada.did)
@@ -236,13 +238,15 @@ async def test_response_to_the_owner_names_the_rev(as_ada: Client, stranger: Cli
     assert "atproto-repo-rev" not in (await stranger.get(f"{REPO}.getRecord", **asked)).headers
 
 
-async def test_two_concurrent_creations_both_succeed(as_ada: Client, ada: Hosted):
+async def test_two_concurrent_creations_both_succeed(as_ada: Client, ada: HostedRepository):
     answers = await asyncio.gather(*(as_ada.post(f"{REPO}.createRecord", record(ada.did)) for _ in range(2)))
     revs = [answer.json()["commit"]["rev"] for answer in answers]
     assert len(set(revs)) == 2
 
 
-async def test_verbs_paths_and_content_types(http: httpx.AsyncClient, as_ada: Client, stranger: Client, ada: Hosted):
+async def test_verbs_paths_and_content_types(
+    http: httpx.AsyncClient, as_ada: Client, stranger: Client, ada: HostedRepository
+):
     refused(await stranger.post(f"{REPO}.getRecord"), "InvalidRequest")
     refused(await as_ada.get(f"{REPO}.createRecord"), "InvalidRequest")
     refused(await http.put(f"/xrpc/{REPO}.createRecord"), "InvalidRequest")
@@ -260,7 +264,7 @@ async def test_verbs_paths_and_content_types(http: httpx.AsyncClient, as_ada: Cl
     assert (await http.get(f"/xrpc/{REPO}.listRecords/", params=asked)).status_code == 200
 
 
-async def test_any_origin_may_call(http: httpx.AsyncClient, stranger: Client, ada: Hosted):
+async def test_any_origin_may_call(http: httpx.AsyncClient, stranger: Client, ada: HostedRepository):
     asks = {"origin": "https://app.example", "access-control-request-method": "POST"}
     # CORS headers are sent even for unknown methods, so that a script can read that there is no such method.
     for nsid in (f"{REPO}.createRecord", "com.example.unknown"):
@@ -271,7 +275,7 @@ async def test_any_origin_may_call(http: httpx.AsyncClient, stranger: Client, ad
     assert answer.headers["access-control-allow-origin"] == "*"
 
 
-async def test_bug_reveals_nothing(served: str, as_ada: Client, ada: Hosted, monkeypatch: pytest.MonkeyPatch):
+async def test_bug_reveals_nothing(served: str, as_ada: Client, ada: HostedRepository, monkeypatch: pytest.MonkeyPatch):
     """A bug reveals nothing: a damaged repository is answered with a request id, without SQL or a stack trace."""
     await ada.create("one")
     await ada.repositories.db.write(lambda w: w.execute("delete from blocks where did = :did", did=ada.did))
@@ -281,7 +285,9 @@ async def test_bug_reveals_nothing(served: str, as_ada: Client, ada: Hosted, mon
     assert "block" not in answer.text
 
 
-async def test_large_responses_are_compressed_if_accepted(http: httpx.AsyncClient, as_ada: Client, ada: Hosted):
+async def test_large_responses_are_compressed_if_accepted(
+    http: httpx.AsyncClient, as_ada: Client, ada: HostedRepository
+):
     """Large responses are compressed for clients that accept it; small ones and those for other clients are not. A
     ``Vary`` header tells caches so.
     """

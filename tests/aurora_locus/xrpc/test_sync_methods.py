@@ -27,16 +27,16 @@ from groundwork.clock import HandClock
 from groundwork.database.transaction import Database
 from groundwork.http.server import serving
 from tests.aurora_locus.conftest import assemble
-from tests.aurora_locus.hosted_repository import NOTE, Hosted
+from tests.aurora_locus.hosted_repository import NOTE, HostedRepository
 from tests.aurora_locus.xrpc.conftest import Client, application, open_host
 from tests.aurora_locus.xrpc.test_repo_methods import refused
-from tests.timeouts import PATIENCE_SECONDS
+from tests.timeouts import TIMEOUT_SECONDS
 
 SYNC = "com.atproto.sync"
 STREAM = "/xrpc/com.atproto.sync.subscribeRepos"
 
 
-def contents(person: Hosted, data: bytes) -> dict[str, Cid]:
+def contents(person: HostedRepository, data: bytes) -> dict[str, Cid]:
     """The records of a CAR file, fully verified."""
     file = car.read(data)
     commit = parse_commit(file.blocks[file.root], file.root)
@@ -46,11 +46,11 @@ def contents(person: Hosted, data: bytes) -> dict[str, Cid]:
     return entries
 
 
-async def set_status(person: Hosted, status: HostingStatus) -> None:
+async def set_status(person: HostedRepository, status: HostingStatus) -> None:
     await person.repositories.db.write(lambda w: hosting.set_status(w, person.repositories, person.did, status))
 
 
-async def test_whole_repository_is_returned(stranger: Client, ada: Hosted):
+async def test_whole_repository_is_returned(stranger: Client, ada: HostedRepository):
     for start in range(0, 700, 100):
         await ada.write(*(ada.prepare(f"k{number}", {"n": number}) for number in range(start, start + 100)))
     answer = await stranger.get(f"{SYNC}.getRepo", did=ada.did)
@@ -61,7 +61,7 @@ async def test_whole_repository_is_returned(stranger: Client, ada: Hosted):
 
 @pytest.mark.parametrize("first_bytes", [0, 20_000])
 async def test_repository_larger_than_the_first_read(
-    stranger: Client, ada: Hosted, first_bytes: int, monkeypatch: pytest.MonkeyPatch
+    stranger: Client, ada: HostedRepository, first_bytes: int, monkeypatch: pytest.MonkeyPatch
 ):
     """A repository larger than the first read is completed with further look-ups; the file is the same."""
     for start in range(0, 700, 100):
@@ -72,11 +72,11 @@ async def test_repository_larger_than_the_first_read(
     assert (await stranger.get(f"{SYNC}.getRepo", did=ada.did)).content == whole.content
 
 
-async def test_empty_repository(stranger: Client, ada: Hosted):
+async def test_empty_repository(stranger: Client, ada: HostedRepository):
     assert contents(ada, (await stranger.get(f"{SYNC}.getRepo", did=ada.did)).content) == {}
 
 
-async def test_export_comes_in_an_order_that_can_be_checked_as_it_arrives(stranger: Client, ada: Hosted):
+async def test_export_comes_in_an_order_that_can_be_checked_as_it_arrives(stranger: Client, ada: HostedRepository):
     await ada.write(*(ada.prepare(f"k{number}", {"n": number}) for number in range(100)))
     reader = car.CarReader()
     blocks = reader.feed((await stranger.get(f"{SYNC}.getRepo", did=ada.did)).content)
@@ -86,7 +86,7 @@ async def test_export_comes_in_an_order_that_can_be_checked_as_it_arrives(strang
     ]
 
 
-async def test_diff_since_a_rev_completes_the_earlier_state(stranger: Client, ada: Hosted, clock: HandClock):
+async def test_diff_since_a_rev_completes_the_earlier_state(stranger: Client, ada: HostedRepository, clock: HandClock):
     """The diff since a rev, added to the earlier state, gives the whole repository. A block that was deleted and
     written again counts as new.
     """
@@ -104,14 +104,14 @@ async def test_diff_since_a_rev_completes_the_earlier_state(stranger: Client, ad
     assert len(newer.blocks) < len(old.blocks) + 3
 
 
-async def test_diff_without_changes_contains_only_the_commit(stranger: Client, ada: Hosted):
+async def test_diff_without_changes_contains_only_the_commit(stranger: Client, ada: HostedRepository):
     await ada.create("a")
     rev = (await ada.repositories.head(ada.did)).rev
     file = car.read((await stranger.get(f"{SYNC}.getRepo", did=ada.did, since=rev)).content)
     assert set(file.blocks) == {file.root}
 
 
-async def test_export_during_writes_is_complete(stranger: Client, ada: Hosted):
+async def test_export_during_writes_is_complete(stranger: Client, ada: HostedRepository):
     """An export during writes has one root, and leaves nothing in the store afterwards."""
     for start in range(0, 400, 100):
         await ada.write(*(ada.prepare(f"k{number:03}", {"n": number}) for number in range(start, start + 100)))
@@ -137,7 +137,7 @@ async def test_export_during_writes_is_complete(stranger: Client, ada: Hosted):
     assert (left[0], stored[0]) == (0, len(final.blocks))
 
 
-async def test_record_and_its_absence_are_proven(stranger: Client, ada: Hosted):
+async def test_record_and_its_absence_are_proven(stranger: Client, ada: HostedRepository):
     await ada.write(*(ada.prepare(f"k{number:02}", {"n": number}) for number in range(1, 50)))
     for rkey in ("k25", "k00", "k255", "zz", "0"):
         proof = (await stranger.get(f"{SYNC}.getRecord", did=ada.did, collection=NOTE, rkey=rkey)).content
@@ -145,7 +145,7 @@ async def test_record_and_its_absence_are_proven(stranger: Client, ada: Hosted):
         assert (proven.cid is not None) is (rkey == "k25")
 
 
-async def test_single_blocks_are_returned(stranger: Client, ada: Hosted):
+async def test_single_blocks_are_returned(stranger: Client, ada: HostedRepository):
     one = (await ada.create("one", "1")).cid
     head = await ada.repositories.head(ada.did)
     wanted = [str(head.commit), str(one)]
@@ -157,7 +157,7 @@ async def test_single_blocks_are_returned(stranger: Client, ada: Hosted):
     refused(await stranger.get(f"{SYNC}.getBlocks", did=ada.did, cids=["nonsense"]), "InvalidRequest")
 
 
-async def test_status_of_a_repository(stranger: Client, ada: Hosted):
+async def test_status_of_a_repository(stranger: Client, ada: HostedRepository):
     head = await ada.repositories.head(ada.did)
     answer = await stranger.get(f"{SYNC}.getRepoStatus", did=ada.did)
     assert answer.json() == {"did": ada.did, "active": True, "rev": head.rev}
@@ -185,7 +185,7 @@ READS: list[tuple[str, dict[str, Any]]] = [
     ],
 )
 async def test_inactive_repository_is_hidden(
-    stranger: Client, as_admin: Client, ada: Hosted, status: HostingStatus, name: str
+    stranger: Client, as_admin: Client, ada: HostedRepository, status: HostingStatus, name: str
 ):
     await ada.create("a")
     await set_status(ada, status)
@@ -200,19 +200,21 @@ async def test_inactive_repository_is_hidden(
     assert (await as_admin.get(f"{SYNC}.getRepo", did=ada.did)).status_code == 200
 
 
-async def test_owner_exports_while_deactivated(as_ada: Client, ada: Hosted):
+async def test_owner_exports_while_deactivated(as_ada: Client, ada: HostedRepository):
     await ada.create("a")
     await set_status(ada, HostingStatus.DEACTIVATED)
     assert len(contents(ada, (await as_ada.get(f"{SYNC}.getRepo", did=ada.did)).content)) == 1
 
 
-async def test_unknown_repository(stranger: Client, ada: Hosted):
+async def test_unknown_repository(stranger: Client, ada: HostedRepository):
     for method, more in READS:
         refused(await stranger.get(method, did="did:plc:" + "a" * 24, **more), "RepoNotFound")
 
 
-async def test_every_repository_is_listed_once(stranger: Client, ada: Hosted, ben: Hosted):
-    people = {ada.did, ben.did} | {(await Hosted.make(ada.repositories, f"p{number}")).did for number in range(5)}
+async def test_every_repository_is_listed_once(stranger: Client, ada: HostedRepository, ben: HostedRepository):
+    people = {ada.did, ben.did} | {
+        (await HostedRepository.make(ada.repositories, f"p{number}")).did for number in range(5)
+    }
     seen: list[str] = []
     cursor: dict[str, str] = {}
     while True:
@@ -228,7 +230,7 @@ async def test_every_repository_is_listed_once(stranger: Client, ada: Hosted, be
     assert listed[ada.did] == {"did": head.did, "head": str(head.commit), "rev": head.rev, "active": True}
 
 
-async def test_repositories_by_collection(stranger: Client, ada: Hosted, ben: Hosted):
+async def test_repositories_by_collection(stranger: Client, ada: HostedRepository, ben: HostedRepository):
     for number in range(3):
         await ada.create(f"r{number}")
         await ben.create(f"r{number}")
@@ -251,7 +253,7 @@ def address(served: str, query: str = "") -> str:
     return served.replace("http://", "ws://") + STREAM + query
 
 
-async def test_stream_sends_the_stored_bytes(served: str, ada: Hosted):
+async def test_stream_sends_the_stored_bytes(served: str, ada: HostedRepository):
     async with connect(address(served, "?cursor=0")) as socket:
         for kind in ("#identity", "#account", "#commit", "#sync"):
             frame = frames.decode(await socket.recv(decode=False))
@@ -283,13 +285,13 @@ async def test_stream_refuses_a_bad_cursor(served: str, cursor: str, error: str)
         assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1008, error)
 
 
-async def test_stream_begins_at_its_start_for_a_negative_cursor(served: str, ada: Hosted):
+async def test_stream_begins_at_its_start_for_a_negative_cursor(served: str, ada: HostedRepository):
     """A negative cursor starts at the beginning of the stream, as at the reference."""
     async with connect(address(served, "?cursor=-1")) as below, connect(address(served, "?cursor=0")) as zero:
         assert await below.recv(decode=False) == await zero.recv(decode=False)
 
 
-async def test_stream_ignores_what_the_client_sends(served: str, ada: Hosted):
+async def test_stream_ignores_what_the_client_sends(served: str, ada: HostedRepository):
     async with connect(address(served)) as socket:
         for number in range(5):
             await socket.send(f"hello {number}")
@@ -310,13 +312,13 @@ async def test_unknown_stream(served: str):
     assert refusal.value.response.status_code == 501
 
 
-async def test_disconnected_subscribers_are_removed(served: str, ada: Hosted):
-    async with connect(address(served)), asyncio.timeout(PATIENCE_SECONDS):
+async def test_disconnected_subscribers_are_removed(served: str, ada: HostedRepository):
+    async with connect(address(served)), asyncio.timeout(TIMEOUT_SECONDS):
         while not ada.repositories.live.listeners:  # noqa: ASYNC110 -- it is one a moment after the handshake
             await asyncio.sleep(0)
         await ada.create("a")
         assert len(ada.repositories.live.listeners) == 1
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while ada.repositories.live.listeners:  # noqa: ASYNC110 -- the server notices in its own time
             await asyncio.sleep(0)
 
@@ -328,7 +330,7 @@ async def test_subscriber_that_stops_reading_is_disconnected_with_a_reason(
     others get everything, and the slow one can reconnect.
     """
     repositories = await assemble(db, clock, tmp_path, ring_frames=16)
-    ada = await Hosted.make(repositories, "ada")
+    ada = await HostedRepository.make(repositories, "ada")
     host = open_host(repositories, clock, {ada.did: ada})
     async with serving(application(host)) as server, connect(address(server.url)) as quick:
         # A client library that buffers one frame, on a socket with a small buffer.
@@ -360,7 +362,7 @@ async def test_subscriber_that_stops_reading_is_disconnected_with_a_reason(
 
 
 async def test_streams_per_address_are_limited(
-    repositories: Repositories, clock: HandClock, ada: Hosted, monkeypatch: pytest.MonkeyPatch
+    repositories: Repositories, clock: HandClock, ada: HostedRepository, monkeypatch: pytest.MonkeyPatch
 ):
     """One address can open only a few streams, because each may read the whole log."""
     monkeypatch.setattr(stream_slots, "STREAMS_OF_AN_ADDRESS", 2)
@@ -375,7 +377,7 @@ async def test_streams_per_address_are_limited(
             assert refusal.value.response.status_code == 429
             assert refusal.value.response.headers["retry-after"] == "60"
         # The server notices only after a while that the second connection is gone.
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while not await is_let_in(server.url):
                 pass
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.s3_buckets import MakeBucket
-from tests.timeouts import PATIENCE_SECONDS
+from tests.timeouts import TIMEOUT_SECONDS
 
 from groundwork.blobstore.contract import PIECE_BYTES, BlobStore, StoredBlob, check_key, put, try_writing
 from groundwork.blobstore.disk import DiskBlobStore, remove_left_behind
@@ -270,6 +270,6 @@ async def test_an_upload_that_is_cancelled_while_its_file_is_made_leaves_nothing
         await sending
     # After a second cancellation, the thread cleans up alone.
     incoming = tmp_path / "store" / "incoming"
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while [file.closed for file in made] != [True] or list(incoming.iterdir()):  # noqa: ASYNC110 - the thread tells nobody
             await asyncio.sleep(0)

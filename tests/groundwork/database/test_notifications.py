@@ -3,7 +3,7 @@
 import asyncio
 
 import asyncpg
-from tests.timeouts import PATIENCE_SECONDS
+from tests.timeouts import TIMEOUT_SECONDS
 
 from groundwork.database.notifications import listen
 
@@ -12,7 +12,7 @@ async def test_notifications_continue_after_a_lost_connection(postgres_url: str)
     heard: asyncio.Queue[str] = asyncio.Queue()
     listening = asyncio.create_task(listen(postgres_url, "some_channel", heard.put_nowait))
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             assert await heard.get() == ""
             connection = await asyncpg.connect(postgres_url)
             await connection.execute("notify some_channel, '1'")

@@ -5,7 +5,7 @@ import asyncio
 import asyncpg
 import pytest
 from tests.databases import MakeDatabase
-from tests.timeouts import PATIENCE_SECONDS
+from tests.timeouts import TIMEOUT_SECONDS
 
 from groundwork.clock import HandClock
 from groundwork.database.open_ import open_database
@@ -140,7 +140,7 @@ async def test_connections_closed_by_the_server_are_not_reused(make_database, po
     assert len(set(pids)) == 3
     server = await asyncpg.connect(postgres_url)
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while await server.fetch(  # noqa: ASYNC110 - a server that tells nobody
                 "select pg_terminate_backend(pid) from pg_stat_activity where pid = any($1::int[])", pids
             ):

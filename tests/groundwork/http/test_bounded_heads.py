@@ -7,7 +7,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
-from tests.timeouts import PATIENCE_SECONDS
+from tests.timeouts import TIMEOUT_SECONDS
 
 from groundwork.http import bounded_heads
 from groundwork.http.bounded_heads import MAX_HEAD_BYTES
@@ -92,7 +92,7 @@ async def test_endless_body_is_not_read_after_its_response(monkeypatch: pytest.M
 async def test_slow_body_is_not_waited_for_after_the_response(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("LEFTOVER_SECONDS", "LOOK_SECONDS"):
         monkeypatch.setattr(bounded_heads, name, 0.05)
-    async with serving(_refuse) as server, asyncio.timeout(PATIENCE_SECONDS):
+    async with serving(_refuse) as server, asyncio.timeout(TIMEOUT_SECONDS):
         loop = asyncio.get_running_loop()
         transport, collecting = await loop.create_connection(Collecting, "127.0.0.1", server.port)
         transport.write(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n\r\n")
@@ -136,7 +136,7 @@ async def test_endless_requests_are_dropped(sent: bytes, answer: bytes, monkeypa
     """A request that never ends is dropped, even if it sends a byte now and then."""
     for name in ("HEAD_SECONDS", "BODY_SECONDS", "LOOK_SECONDS"):
         monkeypatch.setattr(bounded_heads, name, 0.05)
-    async with serving(_echo_length) as server, asyncio.timeout(PATIENCE_SECONDS):
+    async with serving(_echo_length) as server, asyncio.timeout(TIMEOUT_SECONDS):
         loop = asyncio.get_running_loop()
         transport, collecting = await loop.create_connection(Collecting, "127.0.0.1", server.port)
         transport.write(sent)
@@ -170,7 +170,7 @@ async def test_client_that_waits_for_100_continue_is_not_slow(monkeypatch: pytes
             await asyncio.sleep(0.01)
         await _echo_length(scope, receive, send)
 
-    async with serving(late) as server, asyncio.timeout(PATIENCE_SECONDS):
+    async with serving(late) as server, asyncio.timeout(TIMEOUT_SECONDS):
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(b"POST / HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 3\r\n\r\n")
         assert (await reader.readline()).startswith(b"HTTP/1.1 100 ")

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from starlette.types import Receive, Scope, Send
-from tests.timeouts import PATIENCE_SECONDS
+from tests.timeouts import TIMEOUT_SECONDS
 
 from groundwork.http import bounded_heads
 from groundwork.http.connection_limit import affordable, per_address
@@ -98,7 +98,7 @@ async def limited(limit: int = LIMIT, of_address: int = 0) -> AsyncIterator[tupl
     # One address may have all connections unless the test is about addresses.
     async with (
         serving(app, connections=limit, connections_of_address=of_address or limit) as server,
-        asyncio.timeout(PATIENCE_SECONDS),
+        asyncio.timeout(TIMEOUT_SECONDS),
     ):
         yield server, app
         app.may_answer.set()

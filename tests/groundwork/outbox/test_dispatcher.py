@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 from tests.databases import MakeDatabase
-from tests.timeouts import PATIENCE_SECONDS
+from tests.timeouts import TIMEOUT_SECONDS
 
 from groundwork.clock import MINUTE, SECOND, HandClock
 from groundwork.database.transaction import Database
@@ -176,10 +176,10 @@ async def test_slow_partition_delays_no_other_jobs(db: Database):
     for subject, partition in (("s1", "slow"), ("f1", "fast")):
         await enqueue(db, subject, partition=partition)
     deliveries = {"kind": one_by_one(handle, batch=1, partitions_at_once=2), "other": one_by_one(handle)}
-    running = asyncio.create_task(dispatcher.run(db, deliveries, stop, wake=wake, idle_seconds=2 * PATIENCE_SECONDS))
+    running = asyncio.create_task(dispatcher.run(db, deliveries, stop, wake=wake, idle_seconds=2 * TIMEOUT_SECONDS))
 
     async def until(*subjects: str) -> None:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             for subject in subjects:
                 await done[subject].wait()
 

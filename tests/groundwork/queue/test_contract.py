@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from tests.timeouts import PATIENCE_SECONDS
+from tests.timeouts import TIMEOUT_SECONDS
 
 from groundwork.clock import SECOND, HandClock
 from groundwork.queue.contract import Delivery, Message, Queue, QueueFull
@@ -18,7 +18,7 @@ def message(number: int, partition: str = "did:plc:ana", routing_key: str = "eve
 async def take(queue: Queue, count: int, *, at_once: int = 100) -> list[Delivery]:
     """Lease until ``count`` messages have arrived; a broker needs a moment to deliver them."""
     taken: list[Delivery] = []
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while len(taken) < count:
             taken += await queue.lease(min(at_once, count - len(taken)), LEASE_SECONDS)
             if len(taken) < count:
@@ -243,7 +243,7 @@ async def test_publishing_ends_the_wait(queue: Queue):
     waiting = asyncio.create_task(queue.wait(60))
     await asyncio.sleep(0)
     await queue.publish([message(1)])
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         await waiting
 
 
@@ -276,7 +276,7 @@ async def test_two_workers_never_hold_one_partition(queue: Queue):
             done += len(deliveries)
             await queue.ack(deliveries)
 
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         await asyncio.gather(*(worker() for _ in range(4)))
     assert seen == {f"did:plc:{p}": list(range(p, total, 20)) for p in range(20)}
     assert (await queue.depth()).waiting == 0

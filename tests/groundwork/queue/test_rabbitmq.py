@@ -16,7 +16,7 @@ from aio_pika.exceptions import ChannelPreconditionFailed
 from tests.external_dependencies import needs
 from tests.groundwork.queue.conftest import BROKER
 from tests.system.tour.polling import eventually
-from tests.timeouts import PATIENCE_SECONDS
+from tests.timeouts import TIMEOUT_SECONDS
 
 from groundwork.clock import SECOND, HandClock
 from groundwork.queue.contract import DeadLetter, Delivery, Message, QueueUnavailable
@@ -80,7 +80,7 @@ async def test_a_broker_that_was_never_reached_leaves_nothing_behind(clock: Hand
 
 async def take(queue: RabbitQueue, count: int) -> list[Delivery]:
     taken: list[Delivery] = []
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while len(taken) < count:
             taken += await queue.lease(count - len(taken), 30)
             if len(taken) < count:
@@ -142,7 +142,7 @@ async def test_rejected_message_is_a_dead_letter_with_a_reason(worker):
         consumed = await channel.get_queue(name)
         await consumed.consume(reject)
     letters: list[DeadLetter] = []
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while not letters:
             letters = await queue.dead_letters(10)
     await connection.close()
@@ -161,7 +161,7 @@ async def test_others_may_bind_to_the_topics(worker):
     await queue.publish(
         [Message("rsvp.create", "did:plc:x", b"no", "1"), Message("event.delete", "did:plc:y", b"yes", "2")]
     )
-    async with asyncio.timeout(PATIENCE_SECONDS), own.iterator() as received:
+    async with asyncio.timeout(TIMEOUT_SECONDS), own.iterator() as received:
         assert (await anext(received)).body == b"yes"
     await connection.close()
 
@@ -220,7 +220,7 @@ async def test_unacknowledged_messages_per_worker_are_limited(worker):
     await first.publish([Message("event.create", "did:plc:a", b"%d" % n, str(n)) for n in range(PREFETCH + more)])
     await take(first, 1)
     # Another process sees the messages in the broker that no worker has received.
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while True:
             waiting = (await second.depth()).waiting
             if (waiting, len(first._leases)) == (more, PREFETCH):
@@ -248,7 +248,7 @@ async def test_message_delivered_too_often_is_a_dead_letter_with_a_reason(worker
         consumed = await channel.get_queue(name)
         await consumed.consume(give_back)
     letters: list[DeadLetter] = []
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while not letters:
             letters = await queue.dead_letters(10)
             await asyncio.sleep(0.01)

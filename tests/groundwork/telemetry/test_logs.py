@@ -12,7 +12,7 @@ from groundwork.telemetry.logs import LogFormat, configure, log, request_id
 
 
 @pytest.fixture
-def out():
+def log_output():
     stream = io.StringIO()
     root = logging.getLogger()
     before = root.handlers[:]
@@ -21,17 +21,17 @@ def out():
     structlog.reset_defaults()
 
 
-def lines(out):
-    return [json.loads(text) for text in out.getvalue().splitlines()]
+def lines(log_output):
+    return [json.loads(text) for text in log_output.getvalue().splitlines()]
 
 
-def test_a_line_is_one_json_object_with_the_request_id(out):
-    configure(LogFormat.JSON, stream=out)
+def test_a_line_is_one_json_object_with_the_request_id(log_output):
+    configure(LogFormat.JSON, stream=log_output)
     token = request_id.set("r-1")
     log.info("record.published", uri="at://did:plc:a/b/c", attempt=2)
     request_id.reset(token)
     log.info("record.published")
-    first, second = lines(out)
+    first, second = lines(log_output)
     assert first.pop("at").endswith("Z")
     assert first == {
         "event": "record.published",
@@ -43,31 +43,31 @@ def test_a_line_is_one_json_object_with_the_request_id(out):
     assert "request_id" not in second
 
 
-def test_secrets_are_redacted_in_lines_and_tracebacks(out):
-    configure(LogFormat.JSON, stream=out)
+def test_secrets_are_redacted_in_lines_and_tracebacks(log_output):
+    configure(LogFormat.JSON, stream=log_output)
     try:
         int("ana@example.org")
     except ValueError as error:
         log.error("mail.failed", to="ana@example.org", access_token="abc", exc_info=error)
-    assert "ana@example.org" not in out.getvalue()
-    assert "abc" not in out.getvalue()
-    assert "Traceback" in lines(out)[0]["exception"]
+    assert "ana@example.org" not in log_output.getvalue()
+    assert "abc" not in log_output.getvalue()
+    assert "Traceback" in lines(log_output)[0]["exception"]
 
 
-def test_libraries_log_in_the_same_format(out):
-    configure(LogFormat.JSON, stream=out)
-    configure(LogFormat.JSON, stream=out)  # configuring again must not duplicate lines
+def test_libraries_log_in_the_same_format(log_output):
+    configure(LogFormat.JSON, stream=log_output)
+    configure(LogFormat.JSON, stream=log_output)  # configuring again must not duplicate lines
     logging.getLogger("uvicorn.error").warning("hello %s", "ana@example.org")
-    (line,) = lines(out)
+    (line,) = lines(log_output)
     assert (line["event"], line["library"]) == ("library.said", "uvicorn.error")
     assert "ana@" not in line["message"]
 
 
-def test_repeated_library_messages_are_limited(out):
+def test_repeated_library_messages_are_limited(log_output):
     """Repeated library messages are limited, so that nobody can fill a disk by causing them. Other messages are logged,
     and so are those of the next minute.
     """
-    configure(LogFormat.JSON, stream=out)
+    configure(LogFormat.JSON, stream=log_output)
     handler = next(one for one in logging.getLogger().handlers if type(one).__name__ == "_FromStandardLibrary")
 
     def say(message: str, at: float) -> None:
@@ -77,29 +77,29 @@ def test_repeated_library_messages_are_limited(out):
 
     for number in range(1_000):
         say("Invalid HTTP request received.", 100 + number / 1_000)
-    assert len(lines(out)) == 5
+    assert len(lines(log_output)) == 5
     say("Something else.", 101)
-    assert lines(out)[-1]["message"] == "Something else."
+    assert lines(log_output)[-1]["message"] == "Something else."
     say("Invalid HTTP request received.", 161)
-    assert lines(out)[-1]["unsaid"] == 995
+    assert lines(log_output)[-1]["unsaid"] == 995
     # No state is kept for texts that differ each time.
     for number in range(1_000):
         say(f"Something else {number}.", 162)
-    assert len(lines(out)) == 1_007
+    assert len(lines(log_output)) == 1_007
 
 
-def test_the_level_is_respected(out):
-    configure(LogFormat.JSON, level="warning", stream=out)
+def test_the_level_is_respected(log_output):
+    configure(LogFormat.JSON, level="warning", stream=log_output)
     log.info("quiet.kept")
     log.warning("loud.said")
-    assert [line["event"] for line in lines(out)] == ["loud.said"]
+    assert [line["event"] for line in lines(log_output)] == ["loud.said"]
 
 
-def test_console_format_is_readable(out):
-    configure(LogFormat.CONSOLE, stream=out)
+def test_console_format_is_readable(log_output):
+    configure(LogFormat.CONSOLE, stream=log_output)
     log.info("server.started", port=80, password="hunter2")
-    assert "server.started" in out.getvalue()
-    assert "hunter2" not in out.getvalue()
+    assert "server.started" in log_output.getvalue()
+    assert "hunter2" not in log_output.getvalue()
 
 
 def test_full_log_disk_fails_no_caller():

@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 from tests.databases import MakeDatabase
 from tests.system.test_disk_full import small_disk
-from tests.timeouts import PATIENCE_SECONDS
+from tests.timeouts import TIMEOUT_SECONDS
 
 from groundwork.clock import SystemClock
 from groundwork.database import durable_write
@@ -113,7 +113,7 @@ async def test_hanging_probe_delays_no_other(disk: Disk):
     wanted = {"queue": Probe(hang, every_seconds=0.001), "writes": Probe(disk.write, every_seconds=0.001)}
     async with probing(wanted, Metrics("test")) as probes:
         assert probes.outcomes()["writes"].outcome == "ok", "known before anybody can ask"
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while disk.tries < 10:  # noqa: ASYNC110  # nothing tells when a probe was tried
                 await asyncio.sleep(0.001)
     tries = disk.tries

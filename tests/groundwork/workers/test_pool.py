@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from tests.groundwork.workers import jobs
-from tests.timeouts import PATIENCE_SECONDS
+from tests.timeouts import TIMEOUT_SECONDS
 
 from groundwork.errors import InvalidForm, TooMany, Unavailable
 from groundwork.telemetry.metrics import Metrics
@@ -57,20 +57,20 @@ def is_running(pid: int) -> bool:
 
 async def until_written(path: Path) -> int:
     """The id of the process that is busy now."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while not (path.exists() and path.read_text()):  # noqa: ASYNC110, ASYNC240  # a file tells nobody
             await asyncio.sleep(0.01)
     return int(path.read_text())  # noqa: ASYNC240
 
 
 async def until_gone(pid: int) -> None:
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while is_running(pid):  # noqa: ASYNC110  # a process of somebody else tells nobody
             await asyncio.sleep(0.01)
 
 
 async def busy(pool: WorkerPool, number: int) -> None:
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while pool.running < number:  # noqa: ASYNC110  # a number tells nobody
             await asyncio.sleep(0)
 
@@ -109,7 +109,7 @@ async def test_one_process_is_kept_ready(pool: WorkerPool, monkeypatch: pytest.M
     monkeypatch.setattr("groundwork.workers.pool.IDLE_SECONDS", 0.05)
 
     async def ready() -> int:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while not pool._idle:  # noqa: ASYNC110  # a list tells nobody
                 await asyncio.sleep(0.01)
         return pool._idle[-1][0].pid
@@ -285,13 +285,13 @@ async def test_closing_ends_every_process_and_refuses_jobs(tmp_path: Path) -> No
     await pool.run(jobs.pid)
     path = tmp_path / "pid"
     task = asyncio.create_task(
-        pool.run(partial(jobs.write_pid, str(path)), limits=JobLimits(wall_seconds=100 * PATIENCE_SECONDS))
+        pool.run(partial(jobs.write_pid, str(path)), limits=JobLimits(wall_seconds=100 * TIMEOUT_SECONDS))
     )
     await until_written(path)
     pids = pool.pids
     await pool.close()
     with pytest.raises(Unavailable):
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             await task
     with pytest.raises(Unavailable):
         await pool.run(jobs.pid)

@@ -24,13 +24,13 @@ from groundwork.mail.contract import Sender
 from groundwork.mail.folder import FolderMailbox
 from groundwork.settings import Secret
 from tests.aurora_locus.deployment import ADMIN_PASSWORD, open_deployment
-from tests.aurora_locus.remote_service import Stranger, open_stranger
+from tests.aurora_locus.remote_service import RemoteService, open_remote_service
 from tests.databases import SqliteFiles
 from tests.interop.parity.answers import Exchange, exchange
 from tests.passwords import hash_cheaply
 from tests.simulation.processes import free_port
 from tests.simulation.reference_pds import ReferencePds
-from tests.timeouts import PATIENCE_SECONDS
+from tests.timeouts import TIMEOUT_SECONDS
 
 BYPASS_KEY = "a key with which nobody is counted"
 _SERVER = "com.atproto.server"
@@ -59,7 +59,7 @@ class Side:
 
     http: httpx.AsyncClient
     did: str
-    service: Stranger
+    service: RemoteService
     admin: dict[str, str]
     age: Callable[[int], None]
     mails: Callable[[str], Awaitable[list[str]]]
@@ -136,7 +136,7 @@ class Side:
         """The code that is e-mailed to an account that requests it with this procedure."""
         before = len(await self.mails(account.email))
         await self.call(nsid, None, account.access)
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while len(found := await self.mails(account.email)) == before:  # noqa: ASYNC110 - a folder and a file tell nobody
                 await asyncio.sleep(0.05)
         code = _CODE.search(found[0])
@@ -191,7 +191,7 @@ async def open_sides(folder: Path, templates: Path) -> AsyncIterator[Sides]:
         plc = await files("plc_directory")
         settings = {"port": port, "rate_limit_bypass_key": Secret(BYPASS_KEY), "enable_did_doc_with_session": True}
         async with (
-            open_stranger() as service,
+            open_remote_service() as service,
             open_deployment(f"sqlite://{folder / 'pds.db'}", plc, clock, folder, **settings) as deployment,
             serving(deployment.pds.app, port=port),
         ):
@@ -243,7 +243,7 @@ def _age_theirs(folder: Path, below: int) -> None:
 def _side(
     http: httpx.AsyncClient,
     did: str,
-    service: Stranger,
+    service: RemoteService,
     age: Callable[[int], None],
     mails: Callable[[str], Awaitable[list[str]]],
 ) -> Side:

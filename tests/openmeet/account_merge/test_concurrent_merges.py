@@ -34,7 +34,7 @@ from openmeet.network.records.message import RecordMessage
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import HERE, NAMES, deleted, did, rsvp
 from tests.openmeet.site_under_test import event_by, person, signed_in, site_on
-from tests.openmeet.statement_counter import Counting
+from tests.openmeet.statement_counter import StatementCounter
 from tests.simulation.oracle import EVENT
 
 PDS = "https://pds.example"
@@ -59,7 +59,7 @@ class Gate:
             await self.opened.wait()
 
 
-class Gated(Counting):
+class Gated(StatementCounter):
     """A transaction that passes a gate before each statement."""
 
     def __init__(self, tx: Transaction, gate: Gate) -> None:
@@ -80,7 +80,7 @@ async def run(db: Database, work: Work, gate: Gate | None = None) -> None:
     raise AssertionError("it lost again and again")
 
 
-async def beside(db: Database, first: Work, second: Work, at: int) -> bool:
+async def run_interleaved(db: Database, first: Work, second: Work, at: int) -> bool:
     """Stop ``first`` before its ``at``-th statement until ``second`` has finished or is waiting. Return False if
     ``first`` has fewer statements.
     """
@@ -224,7 +224,7 @@ async def test_a_concurrent_merge_and_message_end_as_if_sequential(
         one = await scene(db, who)
         works = joining(one), arrival(who, arriving)
         first, second = works if stopped == "the yes" else reversed(works)
-        is_stopped = await beside(db, first, second, at)
+        is_stopped = await run_interleaved(db, first, second, at)
         assert await ends(db, one) in allowed, f"stopped before statement {at}"
         at += STEP if engine == "postgresql" else 10 * STEP
     assert at > 2 * STEP, "it was never stopped"
@@ -241,7 +241,7 @@ async def test_two_people_who_merge_each_other_become_one(make_database: MakeDat
             back, _ = await actions.prove_email(tx, one.ben.user_id, f"ana.{10 + at}@example.org")
         assert there is not None
         assert back is not None
-        is_stopped = await beside(db, agreeing(one.ana, there), agreeing(one.ben, back), at)
+        is_stopped = await run_interleaved(db, agreeing(one.ana, there), agreeing(one.ben, back), at)
         async with db.reader() as reader:
             rows = await reader.fetch(
                 "select user_id from attendances where event_id in :ids order by event_id",

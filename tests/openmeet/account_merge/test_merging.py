@@ -23,10 +23,10 @@ from tests.openmeet.account_merge.row_builder import Schema, insert, people_colu
 from tests.openmeet.groups.people import details as group_details
 from tests.openmeet.ingestion.test_erasing import everything
 from tests.openmeet.site_under_test import event_by, person
-from tests.openmeet.statement_counter import Counting
+from tests.openmeet.statement_counter import StatementCounter
 
 # Columns that are not reassigned, and why.
-OTHERWISE = {
+NOT_REASSIGNED = {
     ("guests", "user_id"): "the address becomes the person's",
     ("account_merges", "other_id"): "a claim of what is gone is no claim",
     ("account_erasures", "user_id"): "whoever merges accounts wants to keep them",
@@ -118,7 +118,7 @@ async def test_every_foreign_key_to_people_is_covered(db: Database, schema: Sche
         await merge(tx, goes, stays)
     async with db.reader() as reader:
         after = {place: await _naming(reader, place, stays) for place in made}
-    lost = [place for place in made if place not in OTHERWISE and after[place] <= before[place]]
+    lost = [place for place in made if place not in NOT_REASSIGNED and after[place] <= before[place]]
     assert lost == []
     left = [
         (table, column)
@@ -129,7 +129,7 @@ async def test_every_foreign_key_to_people_is_covered(db: Database, schema: Sche
         if isinstance(value, str) and goes in value and table != "merged_accounts"
     ]
     assert left == []
-    assert OTHERWISE.keys() <= made.keys()
+    assert NOT_REASSIGNED.keys() <= made.keys()
 
 
 async def _naming(reader, place: tuple[str, str], who: UserId) -> int:
@@ -189,7 +189,7 @@ async def merged(tx: Transaction, events: int) -> int:
         event = await event_by(tx, await person(tx, f"Host {new_id(tx.now)}"), capacity="2")
         for who in (goes, stays, waits):
             await attendance.answer(tx, who, event.slug, RsvpReply.GOING)
-    counting = Counting(tx)
+    counting = StatementCounter(tx)
     await merge(counting, goes.user_id, stays.user_id)
     return counting.statements
 

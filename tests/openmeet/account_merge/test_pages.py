@@ -14,7 +14,7 @@ from openmeet.domain.users import guests
 from openmeet.domain.users.model import Caller
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import CODE_KEY, Site, event_by, h1_of, person, sign_up, site_on
-from tests.visible_text import words_of
+from tests.visible_text import visible_text
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ async def test_the_page_shows_what_will_be_merged_and_what_was(site: Site) -> No
         shown = await browser.get(claim)
         assert h1_of(shown.text) == "Is this you?"
         assert "<li>1 answer</li>" in shown.text
-        assert "Tea" not in words_of((await browser.get("/my/events")).text)
+        assert "Tea" not in visible_text((await browser.get("/my/events")).text)
         for _ in range(2):
             joined = await browser.post(claim)
             assert joined.headers["location"] == claim

@@ -45,7 +45,7 @@ async def db(make_database):
 
 
 @pytest.fixture
-async def full(db):
+async def full_event(db):
     """Ana's event with one place: Ben has it, Cleo is on the waitlist."""
     async with db.transaction() as tx:
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
@@ -63,8 +63,8 @@ async def kinds_received(reader, who):
     return [one.kind for one in await newest(reader, who.user_id, 50)]
 
 
-async def test_a_removed_person_is_told_and_stays_out(db, full):
-    ana, ben, cleo, event = full
+async def test_a_removed_person_is_told_and_stays_out(db, full_event):
+    ana, ben, cleo, event = full_event
     async with db.transaction() as tx:
         mine = await of(tx, event, ben)
         assert await host_decisions.remove(tx, ana, event.slug, [mine.id]) == host_decisions.DecisionCounts(removed=1)
@@ -74,8 +74,8 @@ async def test_a_removed_person_is_told_and_stays_out(db, full):
             await actions.answer(tx, ben, event.slug, GOING)
 
 
-async def test_undo_restores_the_seat_or_the_head_of_the_waitlist(db, full):
-    ana, ben, cleo, event = full
+async def test_undo_restores_the_seat_or_the_head_of_the_waitlist(db, full_event):
+    ana, ben, cleo, event = full_event
     async with db.transaction() as tx:
         seat, wait = await of(tx, event, ben), await of(tx, event, cleo)
         await host_decisions.remove(tx, ana, event.slug, [wait.id])
@@ -105,8 +105,8 @@ async def test_an_immediate_undo_leaves_no_trace(db):
     assert {one.actor_id for one in lines} == {ana.user_id, ben.user_id}
 
 
-async def test_adding_by_name_needs_a_place(db, full):
-    ana, _, _, event = full
+async def test_adding_by_name_needs_a_place(db, full_event):
+    ana, _, _, event = full_event
     async with db.transaction() as tx:
         with pytest.raises(Refused) as full_up:
             await host_decisions.add(tx, ana, event.slug, "Grandma")
@@ -175,8 +175,8 @@ async def test_a_guest_who_signs_up_is_the_same_person(db):
     assert (user.kind, user.display_name, user.email) == (UserKind.PERSON, "Eve", "eve@example.org")
 
 
-async def test_check_in_counts_and_can_be_undone(db, full, clock):
-    ana, ben, cleo, event = full
+async def test_check_in_counts_and_can_be_undone(db, full_event, clock):
+    ana, ben, cleo, event = full_event
     clock.turn(event.starts_at - clock.now() - HOUR)
     async with db.transaction() as tx:
         seat, wait = await of(tx, event, ben), await of(tx, event, cleo)
@@ -192,11 +192,11 @@ async def test_check_in_counts_and_can_be_undone(db, full, clock):
             await host_decisions.check_in(tx, ana, event.slug, "nobody")
 
 
-async def test_undoing_a_check_in_does_not_restore_an_expired_offer(db, full, clock):
+async def test_undoing_a_check_in_does_not_restore_an_expired_offer(db, full_event, clock):
     """Cleo's offer expired before she was checked in. After the check-in is undone, she is invited again but not on the
     waitlist.
     """
-    ana, ben, cleo, event = full
+    ana, ben, cleo, event = full_event
     clock.turn(event.starts_at - clock.now() - 2 * HOUR)
     async with db.transaction() as tx:
         await actions.answer(tx, ben, event.slug, RsvpReply.DECLINED)
@@ -209,8 +209,8 @@ async def test_undoing_a_check_in_does_not_restore_an_expired_offer(db, full, cl
     assert (arrival.before, undone.status) == (S.INVITED, S.INVITED)
 
 
-async def test_only_hosts_can_decide(db, full):
-    ana, ben, _, event = full
+async def test_only_hosts_can_decide(db, full_event):
+    ana, ben, _, event = full_event
     async with db.transaction() as tx:
         mine = await of(tx, event, ben)
         other = await event_by(tx, ana, visibility="private")

@@ -17,7 +17,7 @@ from openmeet.domain.events.model import Event
 from openmeet.domain.search import event_lists
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import event_by, person, site_on
-from tests.openmeet.statement_counter import Counting
+from tests.openmeet.statement_counter import StatementCounter
 
 S = AttendanceStatus
 PAGE = 7
@@ -139,7 +139,7 @@ async def test_only_counts_of_large_events_are_cached(db: Database, clock: HandC
         await tx.execute(
             "update attendances set status = 'declined' where event_id in (:one, :two)", one=crowd.id, two=few.id
         )
-        counting = Counting(tx)
+        counting = StatementCounter(tx)
         second = await counts_shown(counting, [crowd.id, few.id])
         assert (second[crowd.id].going, second[few.id].going) == (CACHED_FROM, 0)
         await counts_shown(counting, [crowd.id])

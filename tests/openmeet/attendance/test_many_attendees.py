@@ -21,7 +21,7 @@ from programs.outbox_dispatcher import AUDIENCES
 from tests.databases import MakeDatabase
 from tests.openmeet.series.practice import kinds_received
 from tests.openmeet.site_under_test import details, event_by, person
-from tests.openmeet.statement_counter import Counting
+from tests.openmeet.statement_counter import StatementCounter
 
 CROWD = 12
 CHANGED, CANCELLED = kinds.EVENT_CHANGED, kinds.EVENT_CANCELLED
@@ -37,7 +37,7 @@ async def db(make_database: MakeDatabase) -> Database:
 
 
 @pytest.fixture(autouse=True)
-def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fan_out, "FIRST", 3)
     monkeypatch.setattr(fan_out, "PIECE", 4)
 
@@ -146,7 +146,7 @@ async def test_an_edit_takes_the_same_number_of_statements_for_any_number_of_peo
     for size in (5, 60):
         async with db.transaction() as tx:
             ana, event, _ = await evening(tx, size)
-            counting = Counting(tx)
+            counting = StatementCounter(tx)
             await later(counting, ana, event)
             counts.append(counting.statements)
     assert counts[0] == counts[1]

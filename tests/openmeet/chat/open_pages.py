@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from openmeet.web.site.live_rooms import LiveRooms, LiveSource
 from openmeet.web.site.live_streams import LiveStream, RoomEvent, RowView
-from tests.timeouts import PATIENCE_SECONDS
+from tests.timeouts import TIMEOUT_SECONDS
 
 
 def encode(event: RoomEvent, view: RowView) -> bytes:
@@ -48,7 +48,7 @@ class OpenPage:
 
     async def until(self, is_so: Callable[[], bool]) -> None:
         """Wait for frames until the condition holds."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while not is_so():
                 self.has_more.clear()
                 await self.has_more.wait()
@@ -62,7 +62,7 @@ class OpenPage:
         await self.until(lambda: not self.stream.frames.waiting or self._task.done())
 
     async def ended(self) -> None:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             await self._task
 
     async def close(self) -> None:

@@ -24,7 +24,7 @@ async def site(make_database, clock):
     return site_on(await make_database("openmeet", clock=clock), clock)
 
 
-class Talk:
+class Chat:
     """Ana hosts, Ben is going, Cleo is not involved."""
 
     def __init__(self, client, ana, ben, cleo, slug, room) -> None:
@@ -42,7 +42,7 @@ class Talk:
 
 
 @pytest.fixture
-async def talk(site):
+async def chat(site):
     async with site.browser() as client:
         ana, ben, cleo = [
             await api_session(client, f"{name}@example.org", name.title()) for name in ("ana", "ben", "cleo")
@@ -55,152 +55,152 @@ async def talk(site):
         assert opened.status_code == 201, opened.text
         again = await client.post("/api/chat/rooms", json={"kind": "event", "event": slug}, headers=ana)
         assert (again.status_code, again.json()["id"]) == (200, opened.json()["id"])
-        yield Talk(client, ana, ben, cleo, slug, opened.json()["id"])
+        yield Chat(client, ana, ben, cleo, slug, opened.json()["id"])
 
 
-async def test_participants_chat_and_others_find_nothing(talk):
-    said = await talk.say(talk.ben, "Who has the *key*?")
+async def test_participants_chat_and_others_find_nothing(chat):
+    said = await chat.say(chat.ben, "Who has the *key*?")
     assert said.status_code == 201
     message = said.json()
-    answer = await talk.say(talk.ana, "I have, @Ben", replyTo=message["id"])
-    read = await talk.ask(talk.ben, "GET", f"/chat/rooms/{talk.room}/messages")
+    answer = await chat.say(chat.ana, "I have, @Ben", replyTo=message["id"])
+    read = await chat.ask(chat.ben, "GET", f"/chat/rooms/{chat.room}/messages")
     assert [one["text"] for one in read.json()["messages"]] == ["Who has the *key*?", "I have, @Ben"]
     assert read.json()["messages"][1]["reply"]["text"] == "Who has the *key*?"
     assert answer.json()["mentions"] == [message["authorId"]]
-    for path in (f"/chat/rooms/{talk.room}", f"/chat/rooms/{talk.room}/messages", f"/chat/messages/{message['id']}"):
-        for who in (talk.cleo, None):
-            assert (await talk.ask(who, "GET", path)).status_code == 404
-    assert (await talk.say(talk.cleo, "Hello")).status_code == 404
-    assert (await talk.ask(talk.cleo, "GET", f"/events/{talk.slug}/chat")).status_code == 404
-    listed = await talk.ask(talk.ben, "GET", "/chat/rooms")
+    for path in (f"/chat/rooms/{chat.room}", f"/chat/rooms/{chat.room}/messages", f"/chat/messages/{message['id']}"):
+        for who in (chat.cleo, None):
+            assert (await chat.ask(who, "GET", path)).status_code == 404
+    assert (await chat.say(chat.cleo, "Hello")).status_code == 404
+    assert (await chat.ask(chat.cleo, "GET", f"/events/{chat.slug}/chat")).status_code == 404
+    listed = await chat.ask(chat.ben, "GET", "/chat/rooms")
     (mine,) = listed.json()["rooms"]
     assert (mine["unread"], mine["mentioned"], mine["last"]["text"]) == (1, 1, "I have, @Ben")
-    assert (await talk.ask(talk.ben, "GET", "/chat/unread")).json() == {"messages": 1, "mentions": 1, "rooms": 1}
+    assert (await chat.ask(chat.ben, "GET", "/chat/unread")).json() == {"messages": 1, "mentions": 1, "rooms": 1}
     number = answer.json()["number"]
-    marked = await talk.ask(talk.ben, "PUT", f"/chat/rooms/{talk.room}/read", {"number": number + 50})
-    back = await talk.ask(talk.ben, "PUT", f"/chat/rooms/{talk.room}/read", {"number": 1})
+    marked = await chat.ask(chat.ben, "PUT", f"/chat/rooms/{chat.room}/read", {"number": number + 50})
+    back = await chat.ask(chat.ben, "PUT", f"/chat/rooms/{chat.room}/read", {"number": 1})
     assert (marked.json(), back.json()) == ({"number": number}, {"number": number})
-    assert (await talk.ask(talk.ben, "GET", "/chat/unread")).json()["messages"] == 0
+    assert (await chat.ask(chat.ben, "GET", "/chat/unread")).json()["messages"] == 0
 
 
-async def test_a_client_id_is_used_once(talk):
-    path = f"/chat/rooms/{talk.room}/messages"
-    first = await talk.ask(talk.ben, "POST", path, {"clientId": "x", "text": "Once"})
-    again = await talk.ask(talk.ben, "POST", path, {"clientId": "x", "text": "Once"})
-    other = await talk.ask(talk.ben, "POST", path, {"clientId": "x", "text": "Twice"})
+async def test_a_client_id_is_used_once(chat):
+    path = f"/chat/rooms/{chat.room}/messages"
+    first = await chat.ask(chat.ben, "POST", path, {"clientId": "x", "text": "Once"})
+    again = await chat.ask(chat.ben, "POST", path, {"clientId": "x", "text": "Once"})
+    other = await chat.ask(chat.ben, "POST", path, {"clientId": "x", "text": "Twice"})
     assert (first.status_code, again.status_code, other.status_code) == (201, 200, 409)
     assert again.json()["id"] == first.json()["id"]
     assert other.json()["title"] == "ClientIdReused"
 
 
-async def test_edits_reactions_pins_and_removal(talk):
-    one = (await talk.say(talk.ben, "At six")).json()
+async def test_edits_reactions_pins_and_removal(chat):
+    one = (await chat.say(chat.ben, "At six")).json()
     path = f"/chat/messages/{one['id']}"
-    edited = await talk.ask(talk.ben, "PATCH", path, {"text": "At seven", "ifRevision": 1})
-    stale = await talk.ask(talk.ben, "PATCH", path, {"text": "At eight", "ifRevision": 1})
+    edited = await chat.ask(chat.ben, "PATCH", path, {"text": "At seven", "ifRevision": 1})
+    stale = await chat.ask(chat.ben, "PATCH", path, {"text": "At eight", "ifRevision": 1})
     assert (edited.json()["text"], stale.status_code) == ("At seven", 409)
     for _ in range(2):
-        reacted = await talk.ask(talk.ana, "PUT", f"{path}/reactions/👍")
+        reacted = await chat.ask(chat.ana, "PUT", f"{path}/reactions/👍")
         assert reacted.json()["reactions"] == [{"emoji": "👍", "number": 1, "isMine": True}]
-    assert (await talk.ask(talk.ana, "PUT", f"{path}/reactions/abc")).status_code in {400, 422}
-    assert (await talk.ask(talk.ana, "DELETE", f"{path}/reactions/👍")).json()["reactions"] == []
-    assert (await talk.ask(talk.ben, "PUT", f"{path}/pin")).status_code == 403
-    assert (await talk.ask(talk.ana, "PUT", f"{path}/pin")).json()["isPinned"]
-    pinned = await talk.ask(talk.ben, "GET", f"/chat/rooms/{talk.room}/messages?pinned=true")
+    assert (await chat.ask(chat.ana, "PUT", f"{path}/reactions/abc")).status_code in {400, 422}
+    assert (await chat.ask(chat.ana, "DELETE", f"{path}/reactions/👍")).json()["reactions"] == []
+    assert (await chat.ask(chat.ben, "PUT", f"{path}/pin")).status_code == 403
+    assert (await chat.ask(chat.ana, "PUT", f"{path}/pin")).json()["isPinned"]
+    pinned = await chat.ask(chat.ben, "GET", f"/chat/rooms/{chat.room}/messages?pinned=true")
     assert [each["id"] for each in pinned.json()["messages"]] == [one["id"]]
-    removed = await talk.ask(talk.ana, "DELETE", path, {"reason": "Wrong time"})
+    removed = await chat.ask(chat.ana, "DELETE", path, {"reason": "Wrong time"})
     assert (removed.json()["text"], removed.json()["removedBy"]) == ("", "moderator")
-    restored = await talk.ask(talk.ana, "POST", f"{path}/restore")
+    restored = await chat.ask(chat.ana, "POST", f"{path}/restore")
     assert restored.json()["text"] == "At seven"
-    back = await talk.ask(talk.ben, "DELETE", path)
+    back = await chat.ask(chat.ben, "DELETE", path)
     assert back.json()["removedBy"] == "author"
-    log = await talk.ask(talk.ana, "GET", f"/chat/rooms/{talk.room}/moderation")
+    log = await chat.ask(chat.ana, "GET", f"/chat/rooms/{chat.room}/moderation")
     assert {each["act"] for each in log.json()["acts"]} == {"removed", "restored"}
-    assert (await talk.ask(talk.ben, "GET", f"/chat/rooms/{talk.room}/moderation")).status_code == 403
+    assert (await chat.ask(chat.ben, "GET", f"/chat/rooms/{chat.room}/moderation")).status_code == 403
 
 
-async def test_mutes_bans_and_closing(talk):
-    ben = (await talk.say(talk.ben, "Hello")).json()["authorId"]
-    path = f"/chat/rooms/{talk.room}/sanctions/{ben}"
-    assert (await talk.ask(talk.ben, "PUT", path, {"kind": "mute", "reason": "x"})).status_code == 403
-    assert (await talk.ask(talk.ana, "PUT", path, {"kind": "mute", "reason": "Too loud"})).status_code == 200
-    refused = await talk.say(talk.ben, "Hello?")
+async def test_mutes_bans_and_closing(chat):
+    ben = (await chat.say(chat.ben, "Hello")).json()["authorId"]
+    path = f"/chat/rooms/{chat.room}/sanctions/{ben}"
+    assert (await chat.ask(chat.ben, "PUT", path, {"kind": "mute", "reason": "x"})).status_code == 403
+    assert (await chat.ask(chat.ana, "PUT", path, {"kind": "mute", "reason": "Too loud"})).status_code == 200
+    refused = await chat.say(chat.ben, "Hello?")
     assert (refused.status_code, refused.json()["title"]) == (403, "Muted")
-    assert (await talk.ask(talk.ben, "GET", f"/chat/rooms/{talk.room}/messages")).status_code == 200
-    assert (await talk.ask(talk.ana, "PUT", path, {"kind": "ban", "reason": "Too loud"})).status_code == 200
-    assert (await talk.ask(talk.ben, "GET", f"/chat/rooms/{talk.room}/messages")).status_code == 404
-    assert (await talk.ask(talk.ana, "DELETE", path)).status_code == 204
-    assert (await talk.say(talk.ben, "Back")).status_code == 201
-    closed = await talk.ask(talk.ana, "POST", f"/chat/rooms/{talk.room}/archive", {"reason": "Over"})
+    assert (await chat.ask(chat.ben, "GET", f"/chat/rooms/{chat.room}/messages")).status_code == 200
+    assert (await chat.ask(chat.ana, "PUT", path, {"kind": "ban", "reason": "Too loud"})).status_code == 200
+    assert (await chat.ask(chat.ben, "GET", f"/chat/rooms/{chat.room}/messages")).status_code == 404
+    assert (await chat.ask(chat.ana, "DELETE", path)).status_code == 204
+    assert (await chat.say(chat.ben, "Back")).status_code == 201
+    closed = await chat.ask(chat.ana, "POST", f"/chat/rooms/{chat.room}/archive", {"reason": "Over"})
     assert closed.json()["closedBy"] == "host"
-    assert (await talk.say(talk.ana, "Late")).status_code == 403
-    assert (await talk.ask(talk.ana, "POST", f"/chat/rooms/{talk.room}/reopen")).json()["closedAt"] is None
+    assert (await chat.say(chat.ana, "Late")).status_code == 403
+    assert (await chat.ask(chat.ana, "POST", f"/chat/rooms/{chat.room}/reopen")).json()["closedAt"] is None
 
 
-async def test_two_reports_hide_what_a_newcomer_said(talk):
-    one = (await talk.say(talk.ben, "Buy this")).json()
-    await talk.ask(talk.cleo, "PUT", f"/events/{talk.slug}/answer", {"reply": "going"})
-    for who in (talk.ana, talk.ana, talk.cleo):
-        sent = await talk.ask(who, "POST", f"/chat/messages/{one['id']}/report", {"reason": "spam"})
+async def test_two_reports_hide_what_a_newcomer_said(chat):
+    one = (await chat.say(chat.ben, "Buy this")).json()
+    await chat.ask(chat.cleo, "PUT", f"/events/{chat.slug}/answer", {"reply": "going"})
+    for who in (chat.ana, chat.ana, chat.cleo):
+        sent = await chat.ask(who, "POST", f"/chat/messages/{one['id']}/report", {"reason": "spam"})
         assert sent.status_code == 202
-    held = await talk.ask(talk.ana, "GET", f"/chat/messages/{one['id']}")
+    held = await chat.ask(chat.ana, "GET", f"/chat/messages/{one['id']}")
     assert held.json()["isHeld"]
-    assert (await talk.ask(talk.cleo, "GET", f"/chat/messages/{one['id']}")).status_code == 404
-    log = (await talk.ask(talk.ana, "GET", f"/chat/rooms/{talk.room}/moderation")).json()
+    assert (await chat.ask(chat.cleo, "GET", f"/chat/messages/{one['id']}")).status_code == 404
+    log = (await chat.ask(chat.ana, "GET", f"/chat/rooms/{chat.room}/moderation")).json()
     assert (len(log["reports"]), [each["act"] for each in log["acts"]]) == (2, ["held"])
 
 
-async def test_search_finds_words_in_readable_rooms_only(talk):
-    await talk.say(talk.ben, "The Käse is in the fridge")
-    second = (await talk.say(talk.ana, "Which fridge? @Ben")).json()
-    gone = (await talk.say(talk.ana, "fridge fridge")).json()
-    taken_back = await talk.ask(talk.ana, "DELETE", f"/chat/messages/{gone['id']}")
+async def test_search_finds_words_in_readable_rooms_only(chat):
+    await chat.say(chat.ben, "The Käse is in the fridge")
+    second = (await chat.say(chat.ana, "Which fridge? @Ben")).json()
+    gone = (await chat.say(chat.ana, "fridge fridge")).json()
+    taken_back = await chat.ask(chat.ana, "DELETE", f"/chat/messages/{gone['id']}")
     assert taken_back.status_code == 200, taken_back.text
 
     async def found(who, query):
-        answer = await talk.ask(who, "GET", f"/chat/search?{query}")
+        answer = await chat.ask(who, "GET", f"/chat/search?{query}")
         assert answer.status_code == 200, answer.text
         return [one["text"] for one in answer.json()["messages"]]
 
-    assert await found(talk.ben, "q=frid") == ["Which fridge? @Ben", "The Käse is in the fridge"]
-    assert await found(talk.ben, "q=kase") == ["The Käse is in the fridge"]
-    assert await found(talk.ben, f"q=fridge&person={second['authorId']}") == ["Which fridge? @Ben"]
-    assert await found(talk.ben, "has=mention") == ["Which fridge? @Ben"]
-    assert await found(talk.ben, "has=link") == []
-    assert await found(talk.cleo, "q=frid") == []
+    assert await found(chat.ben, "q=frid") == ["Which fridge? @Ben", "The Käse is in the fridge"]
+    assert await found(chat.ben, "q=kase") == ["The Käse is in the fridge"]
+    assert await found(chat.ben, f"q=fridge&person={second['authorId']}") == ["Which fridge? @Ben"]
+    assert await found(chat.ben, "has=mention") == ["Which fridge? @Ben"]
+    assert await found(chat.ben, "has=link") == []
+    assert await found(chat.cleo, "q=frid") == []
     for quote in ("'", '"'):
-        answer = await talk.ask(talk.ben, "GET", f"/chat/search?person={quote}")
+        answer = await chat.ask(chat.ben, "GET", f"/chat/search?person={quote}")
         assert answer.status_code == 400, answer.text
-    assert await found(talk.cleo, f"q=frid&room={talk.room}") == []
+    assert await found(chat.cleo, f"q=frid&room={chat.room}") == []
 
 
-async def test_a_cursor_that_is_no_text_is_refused(talk):
+async def test_a_cursor_that_is_no_text_is_refused(chat):
     cursor = base64.urlsafe_b64encode(b"ff.a").decode().rstrip("=")
-    answer = await talk.ask(talk.ben, "GET", f"/chat/rooms/{talk.room}/members?cursor={cursor}")
+    answer = await chat.ask(chat.ben, "GET", f"/chat/rooms/{chat.room}/members?cursor={cursor}")
     assert answer.status_code == 400, answer.text
 
 
-async def test_a_poll_is_voted_and_ended(talk):
-    poll = (await talk.say(talk.ben, "Which day?", poll={"choices": ["Mon", "Tue"]})).json()
+async def test_a_poll_is_voted_and_ended(chat):
+    poll = (await chat.say(chat.ben, "Which day?", poll={"choices": ["Mon", "Tue"]})).json()
     path = f"/chat/messages/{poll['id']}"
-    voted = await talk.ask(talk.ana, "PUT", f"{path}/vote", {"choices": [1]})
+    voted = await chat.ask(chat.ana, "PUT", f"{path}/vote", {"choices": [1]})
     assert voted.json()["poll"]["choices"][1] == {"text": "Tue", "date": None, "votes": 1, "isMine": True}
-    assert (await talk.ask(talk.ana, "PUT", f"{path}/vote", {"choices": [0, 1]})).status_code in {400, 422}
-    assert (await talk.ask(talk.ana, "POST", f"{path}/close")).status_code == 403
-    assert (await talk.ask(talk.ben, "POST", f"{path}/close")).json()["poll"]["endsAt"] is not None
-    assert (await talk.ask(talk.ana, "PUT", f"{path}/vote", {"choices": [0]})).status_code == 422
+    assert (await chat.ask(chat.ana, "PUT", f"{path}/vote", {"choices": [0, 1]})).status_code in {400, 422}
+    assert (await chat.ask(chat.ana, "POST", f"{path}/close")).status_code == 403
+    assert (await chat.ask(chat.ben, "POST", f"{path}/close")).json()["poll"]["endsAt"] is not None
+    assert (await chat.ask(chat.ana, "PUT", f"{path}/vote", {"choices": [0]})).status_code == 422
 
 
-async def test_settings_need_the_version_that_was_read(talk):
-    shown = await talk.ask(talk.ana, "GET", f"/chat/rooms/{talk.room}")
-    path = f"/chat/rooms/{talk.room}"
+async def test_settings_need_the_version_that_was_read(chat):
+    shown = await chat.ask(chat.ana, "GET", f"/chat/rooms/{chat.room}")
+    path = f"/chat/rooms/{chat.room}"
     tag = {"if-match": shown.headers["etag"]}
-    first = await talk.ask(talk.ana, "PATCH", path, {"slowSeconds": 30, "audience": {"anybody": "read"}}, **tag)
-    second = await talk.ask(talk.ana, "PATCH", path, {"slowSeconds": 60}, **tag)
+    first = await chat.ask(chat.ana, "PATCH", path, {"slowSeconds": 30, "audience": {"anybody": "read"}}, **tag)
+    second = await chat.ask(chat.ana, "PATCH", path, {"slowSeconds": 60}, **tag)
     assert (first.status_code, second.status_code) == (200, 412)
     # People who are not signed in can read it now.
-    assert (await talk.ask(None, "GET", f"{path}/messages")).status_code == 200
-    bad = await talk.ask(talk.ana, "PATCH", path, {"audience": {"interested": "moderate"}})
+    assert (await chat.ask(None, "GET", f"{path}/messages")).status_code == 200
+    bad = await chat.ask(chat.ana, "PATCH", path, {"audience": {"interested": "moderate"}})
     assert bad.status_code in {400, 422}
 
 
@@ -218,8 +218,8 @@ async def test_settings_need_the_version_that_was_read(talk):
         {"text": "x"},
     ],
 )
-async def test_bad_messages_are_refused(talk, body):
-    answer = await talk.ask(talk.ben, "POST", f"/chat/rooms/{talk.room}/messages", body)
+async def test_bad_messages_are_refused(chat, body):
+    answer = await chat.ask(chat.ben, "POST", f"/chat/rooms/{chat.room}/messages", body)
     assert answer.status_code in {400, 422}, answer.text
 
 
@@ -233,70 +233,70 @@ def test_reading_and_writing_have_separate_scopes():
     }
 
 
-async def test_a_host_downloads_the_chat_as_one_file(talk):
+async def test_a_host_downloads_the_chat_as_one_file(chat):
     for text in ("Who has the key?", "“I have”"):
-        await talk.say(talk.ben, text)
-    found = await talk.ask(talk.ana, "GET", f"/chat/rooms/{talk.room}/export", **{"if-none-match": '"x"'})
+        await chat.say(chat.ben, text)
+    found = await chat.ask(chat.ana, "GET", f"/chat/rooms/{chat.room}/export", **{"if-none-match": '"x"'})
     assert found.headers["content-disposition"] == 'attachment; filename="chat.jsonl"'
     assert found.headers["cache-control"] == "no-store"
     read = [json.loads(one) for one in found.text.splitlines()]
     assert [(one["name"], one["text"]) for one in read] == [("Ben", "Who has the key?"), ("Ben", "“I have”")]
-    rest = await talk.ask(talk.ana, "GET", f"/chat/rooms/{talk.room}/export?after={read[0]['number']}")
+    rest = await chat.ask(chat.ana, "GET", f"/chat/rooms/{chat.room}/export?after={read[0]['number']}")
     assert [json.loads(one)["text"] for one in rest.text.splitlines()] == ["“I have”"]
-    for who, status in ((talk.ben, 403), (talk.cleo, 404), (None, 401)):
-        assert (await talk.ask(who, "GET", f"/chat/rooms/{talk.room}/export")).status_code == status
+    for who, status in ((chat.ben, 403), (chat.cleo, 404), (None, 401)):
+        assert (await chat.ask(who, "GET", f"/chat/rooms/{chat.room}/export")).status_code == status
 
 
-async def test_an_author_objects_to_a_removal_and_a_host_decides(talk):
-    said = (await talk.say(talk.ben, "You fools")).json()
+async def test_an_author_objects_to_a_removal_and_a_host_decides(chat):
+    said = (await chat.say(chat.ben, "You fools")).json()
     path = f"/chat/messages/{said['id']}"
-    assert (await talk.ask(talk.ben, "GET", f"{path}/removal")).status_code == 404
-    await talk.ask(talk.ana, "DELETE", path, {"reason": "No insults"})
-    shown = (await talk.ask(talk.ben, "GET", f"{path}/removal")).json()
+    assert (await chat.ask(chat.ben, "GET", f"{path}/removal")).status_code == 404
+    await chat.ask(chat.ana, "DELETE", path, {"reason": "No insults"})
+    shown = (await chat.ask(chat.ben, "GET", f"{path}/removal")).json()
     assert (shown["reason"], shown["text"], shown["objection"]) == ("No insults", "You fools", None)
-    assert (await talk.ask(talk.cleo, "POST", f"{path}/objection", {"words": "No"})).status_code == 404
-    assert (await talk.ask(talk.ben, "POST", f"{path}/objection", {"words": " "})).status_code == 400
-    objected = await talk.ask(talk.ben, "POST", f"{path}/objection", {"words": "It was a quote"})
+    assert (await chat.ask(chat.cleo, "POST", f"{path}/objection", {"words": "No"})).status_code == 404
+    assert (await chat.ask(chat.ben, "POST", f"{path}/objection", {"words": " "})).status_code == 400
+    objected = await chat.ask(chat.ben, "POST", f"{path}/objection", {"words": "It was a quote"})
     assert objected.json()["objection"] == "It was a quote"
-    again = await talk.ask(talk.ben, "POST", f"{path}/objection", {"words": "Again"})
+    again = await chat.ask(chat.ben, "POST", f"{path}/objection", {"words": "Again"})
     assert (again.status_code, again.json()["title"]) == (422, "AlreadyObjected")
-    waiting = (await talk.ask(talk.ana, "GET", f"/chat/rooms/{talk.room}/moderation")).json()
+    waiting = (await chat.ask(chat.ana, "GET", f"/chat/rooms/{chat.room}/moderation")).json()
     assert waiting["objections"] == [{"messageId": said["id"], "words": "It was a quote", "reason": "No insults"}]
-    for who, status in ((talk.ben, 403), (talk.cleo, 404), (talk.ana, 204)):
-        assert (await talk.ask(who, "POST", f"{path}/uphold", {"reason": "Not in this way"})).status_code == status
-    decided = (await talk.ask(talk.ben, "GET", f"{path}/removal")).json()
+    for who, status in ((chat.ben, 403), (chat.cleo, 404), (chat.ana, 204)):
+        assert (await chat.ask(who, "POST", f"{path}/uphold", {"reason": "Not in this way"})).status_code == status
+    decided = (await chat.ask(chat.ben, "GET", f"{path}/removal")).json()
     assert (decided["isDecided"], decided["decision"]) == (True, "Not in this way")
-    assert (await talk.ask(talk.ana, "GET", f"/chat/rooms/{talk.room}/moderation")).json()["objections"] == []
+    assert (await chat.ask(chat.ana, "GET", f"/chat/rooms/{chat.room}/moderation")).json()["objections"] == []
 
 
-async def test_a_host_dismisses_reports(talk):
-    said = (await talk.say(talk.ana, "Hello")).json()
-    other = (await talk.say(talk.ben, "Fools")).json()
+async def test_a_host_dismisses_reports(chat):
+    said = (await chat.say(chat.ana, "Hello")).json()
+    other = (await chat.say(chat.ben, "Fools")).json()
     assert said["id"] != other["id"]
     path = f"/chat/messages/{other['id']}"
-    assert (await talk.ask(talk.ana, "POST", f"{path}/report", {"reason": "abuse"})).status_code == 202
-    moderation = f"/chat/rooms/{talk.room}/moderation"
-    assert len((await talk.ask(talk.ana, "GET", moderation)).json()["reports"]) == 1
-    assert (await talk.ask(talk.ben, "POST", f"{path}/dismiss")).status_code == 403
-    assert (await talk.ask(talk.ana, "POST", f"{path}/dismiss")).status_code == 204
-    assert (await talk.ask(talk.ana, "GET", moderation)).json()["reports"] == []
+    assert (await chat.ask(chat.ana, "POST", f"{path}/report", {"reason": "abuse"})).status_code == 202
+    moderation = f"/chat/rooms/{chat.room}/moderation"
+    assert len((await chat.ask(chat.ana, "GET", moderation)).json()["reports"]) == 1
+    assert (await chat.ask(chat.ben, "POST", f"{path}/dismiss")).status_code == 403
+    assert (await chat.ask(chat.ana, "POST", f"{path}/dismiss")).status_code == 204
+    assert (await chat.ask(chat.ana, "GET", moderation)).json()["reports"] == []
 
 
-async def test_without_a_homeserver_matrix_is_not_mentioned(talk):
+async def test_without_a_homeserver_matrix_is_not_mentioned(chat):
     for method, path in (
-        ("GET", f"/chat/rooms/{talk.room}/matrix"),
-        ("PUT", f"/chat/rooms/{talk.room}/matrix"),
-        ("POST", f"/chat/rooms/{talk.room}/matrix/again"),
-        ("GET", f"/chat/rooms/{talk.room}/matrix/guests"),
-        ("POST", f"/chat/rooms/{talk.room}/matrix/guests"),
+        ("GET", f"/chat/rooms/{chat.room}/matrix"),
+        ("PUT", f"/chat/rooms/{chat.room}/matrix"),
+        ("POST", f"/chat/rooms/{chat.room}/matrix/again"),
+        ("GET", f"/chat/rooms/{chat.room}/matrix/guests"),
+        ("POST", f"/chat/rooms/{chat.room}/matrix/guests"),
         ("GET", "/me/matrix"),
         ("PUT", "/me/matrix"),
         ("POST", "/me/matrix/link"),
         ("DELETE", "/me/matrix"),
         ("GET", "/me/matrix/rooms"),
-        ("PUT", f"/me/matrix/rooms/{talk.room}"),
+        ("PUT", f"/me/matrix/rooms/{chat.room}"),
     ):
-        answered = await talk.ask(talk.ana, method, path, {"enabled": True})
+        answered = await chat.ask(chat.ana, method, path, {"enabled": True})
         assert (answered.status_code, answered.json()["title"]) == (422, "NoMatrix")
 
 

@@ -23,7 +23,7 @@ from openmeet.domain.chat.model import (
 )
 from openmeet.settings import Settings
 from tests.openmeet.chat.rooms import about, room_of, say
-from tests.openmeet.chat.test_api import EVENT, site, talk  # noqa: F401 - fixtures
+from tests.openmeet.chat.test_api import EVENT, chat, site  # noqa: F401 - fixtures
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.site_under_test import api_session, event_by, person, site_on
 
@@ -31,110 +31,110 @@ ROOM = "/chat/rooms/{room}"
 EMOJIS = "👍❤😄🎉🙏👀🔥🚀🍕🎲🎸🌧🌞🍰🚲🏔🎈🐶🐱🌳🍎"
 
 
-async def refused(talk, who, method, path, body=None, **headers: str):  # noqa: F811
-    answered = await talk.ask(who, method, path.format(room=talk.room), body, **headers)
+async def refused(chat, who, method, path, body=None, **headers: str):  # noqa: F811
+    answered = await chat.ask(who, method, path.format(room=chat.room), body, **headers)
     return answered.status_code, answered.json().get("title"), answered
 
 
-async def test_refusals_in_a_room_have_names(talk):  # noqa: F811
-    me = (await talk.ask(talk.ben, "GET", "/me")).json()
-    said, by_host = (await talk.say(talk.ben, "At six")).json(), (await talk.say(talk.ana, "Yes")).json()
+async def test_refusals_in_a_room_have_names(chat):  # noqa: F811
+    me = (await chat.ask(chat.ben, "GET", "/me")).json()
+    said, by_host = (await chat.say(chat.ben, "At six")).json(), (await chat.say(chat.ana, "Yes")).json()
     own, other = f"/chat/messages/{said['id']}", f"/chat/messages/{by_host['id']}"
-    poll = (await talk.say(talk.ben, "When?", poll={"choices": ["Mon", "Tue"]})).json()
+    poll = (await chat.say(chat.ben, "When?", poll={"choices": ["Mon", "Tue"]})).json()
     host = by_host["authorId"]
     assert me["id"] == said["authorId"]
     cases = [
-        (talk.ben, "PATCH", ROOM, {"slowSeconds": 5}, 403, "NotAModerator"),
-        (talk.ben, "PATCH", other, {"text": "No"}, 403, "AuthorOnly"),
-        (talk.ben, "PATCH", own, {"text": "Seven", "ifRevision": 9}, 409, "RevisionChanged"),
-        (talk.ben, "PATCH", f"/chat/messages/{poll['id']}", {"text": "Where?"}, 422, "NotEditable"),
-        (talk.ben, "PUT", f"{own}/vote", {"choices": [0]}, 422, "NotAPoll"),
-        (talk.ana, "PUT", f"{ROOM}/sanctions/{host}", {"kind": "mute", "reason": "Noise"}, 422, "RunsTheRoom"),
-        (talk.ben, "POST", f"{own}/objection", {"words": "Why?"}, 404, "NotFound"),
-        (talk.ben, "POST", f"{ROOM}/messages", {"clientId": "s", "signal": "here"}, 422, "NotNow"),
+        (chat.ben, "PATCH", ROOM, {"slowSeconds": 5}, 403, "NotAModerator"),
+        (chat.ben, "PATCH", other, {"text": "No"}, 403, "AuthorOnly"),
+        (chat.ben, "PATCH", own, {"text": "Seven", "ifRevision": 9}, 409, "RevisionChanged"),
+        (chat.ben, "PATCH", f"/chat/messages/{poll['id']}", {"text": "Where?"}, 422, "NotEditable"),
+        (chat.ben, "PUT", f"{own}/vote", {"choices": [0]}, 422, "NotAPoll"),
+        (chat.ana, "PUT", f"{ROOM}/sanctions/{host}", {"kind": "mute", "reason": "Noise"}, 422, "RunsTheRoom"),
+        (chat.ben, "POST", f"{own}/objection", {"words": "Why?"}, 404, "NotFound"),
+        (chat.ben, "POST", f"{ROOM}/messages", {"clientId": "s", "signal": "here"}, 422, "NotNow"),
     ]
     for who, method, path, body, status, name in cases:
-        found = await refused(talk, who, method, path, body)
+        found = await refused(chat, who, method, path, body)
         assert found[:2] == (status, name), (path, found[2].text)
 
 
-async def test_a_setting_that_somebody_else_changed_is_not_overwritten(talk):  # noqa: F811
-    assert (await talk.ask(talk.ana, "PATCH", f"/chat/rooms/{talk.room}", {"about": "Bring dice"})).status_code == 200
-    found = await refused(talk, talk.ana, "PATCH", ROOM, {"about": "Bring cards"}, **{"if-match": '"1"'})
+async def test_a_setting_that_somebody_else_changed_is_not_overwritten(chat):  # noqa: F811
+    assert (await chat.ask(chat.ana, "PATCH", f"/chat/rooms/{chat.room}", {"about": "Bring dice"})).status_code == 200
+    found = await refused(chat, chat.ana, "PATCH", ROOM, {"about": "Bring cards"}, **{"if-match": '"1"'})
     assert found[:2] == (412, "InvalidSwap")
 
 
-async def test_a_poll_that_ended_takes_no_votes(talk):  # noqa: F811
-    poll = (await talk.say(talk.ben, "When?", poll={"choices": ["Mon", "Tue"]})).json()
+async def test_a_poll_that_ended_takes_no_votes(chat):  # noqa: F811
+    poll = (await chat.say(chat.ben, "When?", poll={"choices": ["Mon", "Tue"]})).json()
     path = f"/chat/messages/{poll['id']}"
-    assert (await talk.ask(talk.ana, "POST", f"{path}/close")).status_code == 403
-    assert (await talk.ask(talk.ben, "POST", f"{path}/close")).status_code == 200
-    assert (await refused(talk, talk.ana, "PUT", f"{path}/vote", {"choices": [0]}))[:2] == (422, "PollClosed")
+    assert (await chat.ask(chat.ana, "POST", f"{path}/close")).status_code == 403
+    assert (await chat.ask(chat.ben, "POST", f"{path}/close")).status_code == 200
+    assert (await refused(chat, chat.ana, "PUT", f"{path}/vote", {"choices": [0]}))[:2] == (422, "PollClosed")
 
 
-async def test_readers_without_write_access_are_told_why(talk):  # noqa: F811
+async def test_readers_without_write_access_are_told_why(chat):  # noqa: F811
     messages_of = f"{ROOM}/messages"
     until = "2027-01-01T00:00:00Z"
-    ben = (await talk.say(talk.ben, "Hello", clientId="once")).json()["authorId"]
+    ben = (await chat.say(chat.ben, "Hello", clientId="once")).json()["authorId"]
     mute = {"kind": "mute", "reason": "Noise", "until": until}
-    muted = await talk.ask(talk.ana, "PUT", f"/chat/rooms/{talk.room}/sanctions/{ben}", mute)
+    muted = await chat.ask(chat.ana, "PUT", f"/chat/rooms/{chat.room}/sanctions/{ben}", mute)
     assert muted.status_code == 200, muted.text
-    status, name, answered = await refused(talk, talk.ben, "POST", messages_of, {"clientId": "m", "text": "But"})
+    status, name, answered = await refused(chat, chat.ben, "POST", messages_of, {"clientId": "m", "text": "But"})
     assert (status, name, answered.json().get("until")) == (403, "Muted", until), answered.text
     # Sending a stored message again returns the same response.
-    again = await talk.ask(talk.ben, "POST", messages_of.format(room=talk.room), {"clientId": "once", "text": "Hello"})
+    again = await chat.ask(chat.ben, "POST", messages_of.format(room=chat.room), {"clientId": "once", "text": "Hello"})
     assert (again.status_code, again.json()["text"]) == (200, "Hello")
-    assert (await talk.ask(talk.ana, "DELETE", f"/chat/rooms/{talk.room}/sanctions/{ben}")).status_code < 300
+    assert (await chat.ask(chat.ana, "DELETE", f"/chat/rooms/{chat.room}/sanctions/{ben}")).status_code < 300
     assert (
-        await talk.ask(talk.ana, "PATCH", f"/chat/rooms/{talk.room}", {"audience": {"interested": "read"}})
+        await chat.ask(chat.ana, "PATCH", f"/chat/rooms/{chat.room}", {"audience": {"interested": "read"}})
     ).status_code == 200
-    answer = f"/events/{talk.slug}/answer"
-    assert (await talk.ask(talk.ben, "PUT", answer, {"reply": "interested"})).status_code == 200
-    assert (await refused(talk, talk.ben, "POST", messages_of, {"clientId": "r", "text": "But"}))[:2] == (
+    answer = f"/events/{chat.slug}/answer"
+    assert (await chat.ask(chat.ben, "PUT", answer, {"reply": "interested"})).status_code == 200
+    assert (await refused(chat, chat.ben, "POST", messages_of, {"clientId": "r", "text": "But"}))[:2] == (
         403,
         "ReadOnly",
     )
-    assert (await talk.ask(talk.ana, "POST", f"/chat/rooms/{talk.room}/archive", {})).status_code == 200
-    assert (await refused(talk, talk.ana, "POST", messages_of, {"clientId": "a", "text": "Me too"}))[:2] == (
+    assert (await chat.ask(chat.ana, "POST", f"/chat/rooms/{chat.room}/archive", {})).status_code == 200
+    assert (await refused(chat, chat.ana, "POST", messages_of, {"clientId": "a", "text": "Me too"}))[:2] == (
         403,
         "RoomClosed",
     )
 
 
-async def test_slow_mode_names_the_seconds_and_spares_hosts(talk, clock):  # noqa: F811
+async def test_slow_mode_names_the_seconds_and_spares_hosts(chat, clock):  # noqa: F811
     for seconds in (-1, 3_601):
-        found = await refused(talk, talk.ana, "PATCH", ROOM, {"slowSeconds": seconds})
+        found = await refused(chat, chat.ana, "PATCH", ROOM, {"slowSeconds": seconds})
         assert (found[0], "slowSeconds" in found[2].text) == (400, True), found[2].text
-    assert (await talk.ask(talk.ana, "PATCH", f"/chat/rooms/{talk.room}", {"slowSeconds": 3_600})).status_code == 200
-    assert (await talk.say(talk.ben, "One")).status_code == 201
+    assert (await chat.ask(chat.ana, "PATCH", f"/chat/rooms/{chat.room}", {"slowSeconds": 3_600})).status_code == 200
+    assert (await chat.say(chat.ben, "One")).status_code == 201
     clock.turn(600 * SECOND)
-    refusal = await talk.say(talk.ben, "Two")
+    refusal = await chat.say(chat.ben, "Two")
     assert (refusal.status_code, refusal.json()["title"], refusal.json()["seconds"]) == (429, "SlowMode", 3_000)
     assert refusal.headers["retry-after"] == "3000"
-    assert [(await talk.say(talk.ana, text)).status_code for text in ("One", "Two")] == [201, 201]
+    assert [(await chat.say(chat.ana, text)).status_code for text in ("One", "Two")] == [201, 201]
 
 
 @pytest.mark.parametrize("text", ["", " \n ", "a\u0000b", "a\u0007b", "x" * 4_001, "\n".join("x" * 101)])
-async def test_texts_that_are_refused(talk, text):  # noqa: F811
-    answered = await talk.say(talk.ben, text)
+async def test_texts_that_are_refused(chat, text):  # noqa: F811
+    answered = await chat.say(chat.ben, text)
     assert answered.status_code == 400, answered.text
-    read = await talk.ask(talk.ben, "GET", f"/chat/rooms/{talk.room}/messages")
+    read = await chat.ask(chat.ben, "GET", f"/chat/rooms/{chat.room}/messages")
     assert read.json()["messages"] == []
 
 
-async def test_half_a_surrogate_pair_is_refused(talk):  # noqa: F811
-    answered = await talk.client.post(
-        f"/api/chat/rooms/{talk.room}/messages",
+async def test_half_a_surrogate_pair_is_refused(chat):  # noqa: F811
+    answered = await chat.client.post(
+        f"/api/chat/rooms/{chat.room}/messages",
         content=b'{"clientId": "s", "text": "a\\ud800b"}',
-        headers={**talk.ben, "content-type": "application/json"},
+        headers={**chat.ben, "content-type": "application/json"},
     )
     assert answered.status_code == 400
 
 
-async def test_subject_and_reply_must_be_in_the_same_room(talk):  # noqa: F811
-    slug = (await talk.client.post("/api/events", json=EVENT, headers=talk.ana)).json()["slug"]
-    other = (await talk.ask(talk.ana, "POST", "/chat/rooms", {"kind": "event", "event": slug})).json()["id"]
-    there = await talk.ask(talk.ana, "POST", f"/chat/rooms/{other}/messages", {"clientId": "o", "text": "Here"})
+async def test_subject_and_reply_must_be_in_the_same_room(chat):  # noqa: F811
+    slug = (await chat.client.post("/api/events", json=EVENT, headers=chat.ana)).json()["slug"]
+    other = (await chat.ask(chat.ana, "POST", "/chat/rooms", {"kind": "event", "event": slug})).json()["id"]
+    there = await chat.ask(chat.ana, "POST", f"/chat/rooms/{other}/messages", {"clientId": "o", "text": "Here"})
     for field, value in (
         ("replyTo", there.json()["id"]),
         ("replyTo", "nothing"),
@@ -142,17 +142,17 @@ async def test_subject_and_reply_must_be_in_the_same_room(talk):  # noqa: F811
         ("about", "tomorrow"),
         ("mentions", ["x"] * 21),
     ):
-        answered = await talk.say(talk.ana, "Hello", **{field: value})
+        answered = await chat.say(chat.ana, "Hello", **{field: value})
         assert (answered.status_code, list(answered.json()["fields"])) == (400, [field]), answered.text
-    assert (await talk.say(talk.ben, " ".join(f"@a{number}" for number in range(21)))).status_code == 400
+    assert (await chat.say(chat.ben, " ".join(f"@a{number}" for number in range(21)))).status_code == 400
 
 
-async def test_the_pace_of_one_person_is_limited(talk, clock):  # noqa: F811
-    sent = [(await talk.say(talk.ben, "Quick")).status_code for _ in range(6)]
+async def test_the_pace_of_one_person_is_limited(chat, clock):  # noqa: F811
+    sent = [(await chat.say(chat.ben, "Quick")).status_code for _ in range(6)]
     assert sent == [201] * 5 + [429]
-    assert (await talk.say(talk.ana, "I can")).status_code == 201
+    assert (await chat.say(chat.ana, "I can")).status_code == 201
     clock.turn(11 * SECOND)
-    assert (await talk.say(talk.ben, "Again")).status_code == 201
+    assert (await chat.say(chat.ben, "Again")).status_code == 201
 
 
 async def test_the_messages_of_one_person_per_hour_are_limited(make_database, clock):
@@ -281,14 +281,14 @@ async def test_merged_accounts_keep_one_vote(db):
     assert votes == [[0], [0, 1]]
 
 
-async def test_a_search_in_one_room_has_pages(talk, clock):  # noqa: F811
+async def test_a_search_in_one_room_has_pages(chat, clock):  # noqa: F811
     for number in range(3):
-        assert (await talk.say(talk.ben, f"The key, {number}")).status_code == 201
+        assert (await chat.say(chat.ben, f"The key, {number}")).status_code == 201
         clock.turn(SECOND)
-    assert (await talk.say(talk.ana, "The door")).status_code == 201
-    path = f"/chat/rooms/{talk.room}/messages?q=key&limit=2"
-    first = (await talk.ask(talk.ben, "GET", path)).json()
+    assert (await chat.say(chat.ana, "The door")).status_code == 201
+    path = f"/chat/rooms/{chat.room}/messages?q=key&limit=2"
+    first = (await chat.ask(chat.ben, "GET", path)).json()
     assert [one["text"] for one in first["messages"]] == ["The key, 1", "The key, 2"]
-    second = (await talk.ask(talk.ben, "GET", f"{path}&cursor={first['cursor']}")).json()
+    second = (await chat.ask(chat.ben, "GET", f"{path}&cursor={first['cursor']}")).json()
     assert [one["text"] for one in second["messages"]] == ["The key, 0"]
     assert second["cursor"] is None

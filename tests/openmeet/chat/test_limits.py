@@ -18,7 +18,7 @@ from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import Caller
 from tests.openmeet.chat.rooms import about, room_of, say
 from tests.openmeet.site_under_test import api_session, event_by, person, signed_in, site_on
-from tests.openmeet.statement_counter import Counting
+from tests.openmeet.statement_counter import StatementCounter
 
 FLOOD = 10_000
 EVENT = {
@@ -35,7 +35,7 @@ async def db(make_database, clock):
     return await make_database("openmeet", clock=clock)
 
 
-class Talk:
+class Chat:
     def __init__(self, client, ana, slug, room, message) -> None:
         self.client, self.ana, self.slug, self.room, self.message = client, ana, slug, room, message
 
@@ -44,7 +44,7 @@ class Talk:
 
 
 @pytest.fixture
-async def talk(db, clock):
+async def chat(db, clock):
     async with site_on(db, clock).browser() as client:
         ana = await api_session(client, "ana@example.org", "Ana")
         slug = (await client.post("/api/events", json=EVENT, headers=ana)).json()["slug"]
@@ -53,21 +53,21 @@ async def talk(db, clock):
         poll = {"clientId": "a", "text": "When?", "poll": {"choices": ["Mon", "Tue"]}}
         said = await client.post(f"/api/chat/rooms/{room}/messages", json=poll, headers=ana)
         assert said.status_code == 201, said.text
-        yield Talk(client, ana, slug, room, said.json()["id"])
+        yield Chat(client, ana, slug, room, said.json()["id"])
 
 
-async def test_changes_are_limited_per_room_and_overall(talk, clock):
+async def test_changes_are_limited_per_room_and_overall(chat, clock):
     """Edits, reactions and votes share one limit."""
-    message = f"/messages/{talk.message}"
+    message = f"/messages/{chat.message}"
     acts = (
         ("PUT", f"{message}/reactions/👍", None),
         ("DELETE", f"{message}/reactions/👍", None),
         ("PUT", f"{message}/vote", {"choices": [0]}),
         ("PATCH", message, {"text": "When then?"}),
     )
-    answered = [(await talk.ask(*acts[number % 4])).status_code for number in range(20)]
+    answered = [(await chat.ask(*acts[number % 4])).status_code for number in range(20)]
     assert 429 not in answered
-    refused = await talk.ask(*acts[0])
+    refused = await chat.ask(*acts[0])
     assert refused.status_code == 429
     assert refused.json()["detail"] == "That was a lot in a short time. Wait a moment, then try again."
     assert int(refused.headers["retry-after"]) > 0
@@ -75,32 +75,32 @@ async def test_changes_are_limited_per_room_and_overall(talk, clock):
         clock.turn(10 * SECOND)
         # One request was counted in the code above.
         for number in range(19 if _ else 20):
-            assert (await talk.ask(*acts[number % 2])).status_code == 200
+            assert (await chat.ask(*acts[number % 2])).status_code == 200
     clock.turn(10 * SECOND)
-    assert (await talk.ask(*acts[0])).status_code == 429
+    assert (await chat.ask(*acts[0])).status_code == 429
     clock.turn(MINUTE)
-    assert (await talk.ask(*acts[0])).status_code == 200
+    assert (await chat.ask(*acts[0])).status_code == 200
 
 
-async def test_reports_have_a_limit_in_a_room(talk):
-    path, body = f"/messages/{talk.message}/report", {"reason": "spam"}
-    answered = [(await talk.ask("POST", path, body)).status_code for _ in range(10)]
+async def test_reports_have_a_limit_in_a_room(chat):
+    path, body = f"/messages/{chat.message}/report", {"reason": "spam"}
+    answered = [(await chat.ask("POST", path, body)).status_code for _ in range(10)]
     assert answered == [202] * 10
-    refused = await talk.ask("POST", path, body)
+    refused = await chat.ask("POST", path, body)
     assert (refused.status_code, refused.json()["detail"]) == (
         429,
         "You’ve reported a lot of messages. Wait an hour, then report more.",
     )
 
 
-async def test_opening_rooms_is_limited_but_visiting_is_not(talk, clock):
+async def test_opening_rooms_is_limited_but_visiting_is_not(chat, clock):
     clock.turn(MINUTE)
-    slugs = [(await talk.client.post("/api/events", json=EVENT, headers=talk.ana)).json()["slug"] for _ in range(6)]
-    opened = [await talk.ask("POST", "/rooms", {"kind": "event", "event": slug}) for slug in slugs]
+    slugs = [(await chat.client.post("/api/events", json=EVENT, headers=chat.ana)).json()["slug"] for _ in range(6)]
+    opened = [await chat.ask("POST", "/rooms", {"kind": "event", "event": slug}) for slug in slugs]
     assert [one.status_code for one in opened] == [201] * 5 + [429]
     assert opened[-1].json()["detail"] == "You’ve opened a lot of chats. Wait a while, then open more."
     for _ in range(10):
-        assert (await talk.ask("POST", "/rooms", {"kind": "event", "event": slugs[0]})).status_code == 200
+        assert (await chat.ask("POST", "/rooms", {"kind": "event", "event": slugs[0]})).status_code == 200
 
 
 async def test_an_unopened_chat_refuses_and_keeps_the_text(db, clock):
@@ -142,10 +142,10 @@ async def test_a_room_takes_fifty_messages_a_second(db, clock):
         assert (await browser.post(path, data={"text": "Now", "submission": "later"})).status_code == 303
 
 
-async def test_surrounding_space_does_not_count_towards_the_length(talk):
+async def test_surrounding_space_does_not_count_towards_the_length(chat):
     for number, text in enumerate(("x" * 4_000, "\n".join("x" * 100), " ".join(f"@a{one}" for one in range(20)))):
         body = {"clientId": f"long{number}", "text": f" \n{text}\n "}
-        sent = await talk.ask("POST", f"/rooms/{talk.room}/messages", body)
+        sent = await chat.ask("POST", f"/rooms/{chat.room}/messages", body)
         assert (sent.status_code, sent.json()["text"]) == (201, text)
 
 
@@ -236,7 +236,7 @@ async def test_ten_thousand_messages_are_erased_in_one_short_transaction(db):
     async with db.transaction() as tx:
         said = await flood(tx, room, ben)
     async with db.transaction() as tx:
-        counting = Counting(tx)
+        counting = StatementCounter(tx)
         assert await empty_messages(counting, ben.user_id, FLOOD) == FLOOD
         assert counting.statements < 20
     async with db.reader() as reader:

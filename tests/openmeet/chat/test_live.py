@@ -33,7 +33,7 @@ from tests.databases import MakeDatabase
 from tests.openmeet.chat.open_pages import OpenPage, encode
 from tests.openmeet.site_under_test import event_by, person, signed_in, site_on
 from tests.plain_http import NO_TLS
-from tests.timeouts import PATIENCE_SECONDS
+from tests.timeouts import TIMEOUT_SECONDS
 
 # Each case cuts the stream six times.
 CASES = 4
@@ -159,7 +159,7 @@ async def test_nothing_is_read_after_the_last_page_has_left(scene: Scene, monkey
     monkeypatch.setattr(scene.live, "look", slow)
     await looking.wait()
     await page.close()
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         await end.wait()
 
 

@@ -25,7 +25,7 @@ from tests.openmeet.site_under_test import Site, event_by, person, signed_in, si
 
 
 @dataclass
-class Talk:
+class Chat:
     """Ana hosts and Ben is going. Both have a browser."""
 
     site: Site
@@ -42,7 +42,7 @@ class Talk:
 
 
 @pytest.fixture
-async def talk(make_database, clock) -> AsyncIterator[Talk]:
+async def chat(make_database, clock) -> AsyncIterator[Chat]:
     site = site_on(await make_database("openmeet", clock=clock), clock)
     async with site.db.transaction() as tx:
         ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
@@ -50,171 +50,171 @@ async def talk(make_database, clock) -> AsyncIterator[Talk]:
         await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
         room = await room_of(tx, ana, about(event))
     async with signed_in(site, ana.user_id) as as_ana, signed_in(site, ben.user_id) as as_ben:
-        yield Talk(site, ana, ben, event, room, as_ana, as_ben)
+        yield Chat(site, ana, ben, event, room, as_ana, as_ben)
 
 
-async def test_every_page_shows_the_unread_count(talk):
-    async with talk.site.db.transaction() as tx:
-        await say(tx, talk.ana, talk.room, "One")
-    home = (await talk.as_ben.get("/")).text
+async def test_every_page_shows_the_unread_count(chat):
+    async with chat.site.db.transaction() as tx:
+        await say(tx, chat.ana, chat.room, "One")
+    home = (await chat.as_ben.get("/")).text
     # In the top bar, and in the bar for phones.
     assert home.count('<span class="count">1<span class="hidden"> new</span></span>') == 2
-    async with talk.site.db.transaction() as tx:
-        last = await say(tx, talk.ana, talk.room, "Two", mentions=(talk.ben.user_id,))
-    assert (await talk.as_ben.get("/")).text.count('<span class="count">@ 2') == 2
-    assert '<span class="count">' not in (await talk.as_ana.get("/")).text
-    async with talk.site.db.transaction() as tx:
-        await readers.mark_read(tx, talk.ben, talk.room.id, last.number)
-    assert '<span class="count">' not in (await talk.as_ben.get("/")).text
+    async with chat.site.db.transaction() as tx:
+        last = await say(tx, chat.ana, chat.room, "Two", mentions=(chat.ben.user_id,))
+    assert (await chat.as_ben.get("/")).text.count('<span class="count">@ 2') == 2
+    assert '<span class="count">' not in (await chat.as_ana.get("/")).text
+    async with chat.site.db.transaction() as tx:
+        await readers.mark_read(tx, chat.ben, chat.room.id, last.number)
+    assert '<span class="count">' not in (await chat.as_ben.get("/")).text
 
 
-async def test_messages_of_muted_people_are_not_counted(talk):
-    async with talk.site.db.transaction() as tx:
-        await say(tx, talk.ana, talk.room, "One")
-        await safety.mute(tx, talk.ben, Subject(ModeratedKind.PERSON, talk.ana.user_id))
-        assert (await readers.unread_counts(tx, talk.ben.user_id)).messages == 0
+async def test_messages_of_muted_people_are_not_counted(chat):
+    async with chat.site.db.transaction() as tx:
+        await say(tx, chat.ana, chat.room, "One")
+        await safety.mute(tx, chat.ben, Subject(ModeratedKind.PERSON, chat.ana.user_id))
+        assert (await readers.unread_counts(tx, chat.ben.user_id)).messages == 0
 
 
-async def test_reading_a_part_does_not_mark_the_whole_chat_as_read(talk):
-    async with talk.site.db.transaction() as tx:
-        await readers.mark_read(tx, talk.ben, talk.room.id, 0)
-        await say(tx, talk.ana, talk.room, "One")
-    assert "data-mark" in (await talk.as_ben.get(talk.path)).text
-    of_ana = (await talk.as_ben.get(f"{talk.path}?person={talk.ana.user_id}")).text
+async def test_reading_a_part_does_not_mark_the_whole_chat_as_read(chat):
+    async with chat.site.db.transaction() as tx:
+        await readers.mark_read(tx, chat.ben, chat.room.id, 0)
+        await say(tx, chat.ana, chat.room, "One")
+    assert "data-mark" in (await chat.as_ben.get(chat.path)).text
+    of_ana = (await chat.as_ben.get(f"{chat.path}?person={chat.ana.user_id}")).text
     assert "One" in of_ana
     assert "data-mark" not in of_ana
 
 
-async def test_the_newest_pin_is_on_the_page_of_the_event(talk):
+async def test_the_newest_pin_is_on_the_page_of_the_event(chat):
     """The newest pinned message is on the event page, only for people who can read the chat."""
-    async with talk.site.db.transaction() as tx:
+    async with chat.site.db.transaction() as tx:
         for text in ("Ring twice", "The door is at the back"):
-            await reactions.pin(tx, talk.ana, (await say(tx, talk.ana, talk.room, text)).id)
-    path = f"/events/{talk.event.slug}"
-    shown = (await talk.as_ben.get(path)).text
+            await reactions.pin(tx, chat.ana, (await say(tx, chat.ana, chat.room, text)).id)
+    path = f"/events/{chat.event.slug}"
+    shown = (await chat.as_ben.get(path)).text
     assert "The door is at the back" in shown
     assert "Ring twice" not in shown
-    async with talk.site.browser() as visitor:
+    async with chat.site.browser() as visitor:
         assert "The door is at the back" not in (await visitor.get(path)).text
-    async with talk.site.db.transaction() as tx:
-        await safety.mute(tx, talk.ben, Subject(ModeratedKind.PERSON, talk.ana.user_id))
-    assert "The door is at the back" not in (await talk.as_ben.get(path)).text
+    async with chat.site.db.transaction() as tx:
+        await safety.mute(tx, chat.ben, Subject(ModeratedKind.PERSON, chat.ana.user_id))
+    assert "The door is at the back" not in (await chat.as_ben.get(path)).text
 
 
-async def test_all_chats_of_somebody_are_listed_page_by_page(talk):
-    async with talk.site.db.transaction() as tx:
+async def test_all_chats_of_somebody_are_listed_page_by_page(chat):
+    async with chat.site.db.transaction() as tx:
         for number in range(45):
-            await room_of(tx, talk.ana, about(await event_by(tx, talk.ana, title=f"Evening {number}")))
+            await room_of(tx, chat.ana, about(await event_by(tx, chat.ana, title=f"Evening {number}")))
     listed, path = set(), "/chat"
     for _ in range(2):
-        shown = (await talk.as_ana.get(path)).text
+        shown = (await chat.as_ana.get(path)).text
         listed |= set(re.findall(r"Evening [0-9]+", shown))
         (path,) = re.findall(r'href="(/chat[?]after=[^"]+)"', shown) or [""]
     assert len(listed) == 45
     assert path == ""
 
 
-async def test_a_chat_is_muted_for_a_while(talk):
-    path, count = f"{talk.path}/settings", '<span class="count">1<span class="hidden"> new</span></span>'
-    async with talk.site.db.transaction() as tx:
-        await say(tx, talk.ana, talk.room, "One")
-    assert count in (await talk.as_ben.get("/home")).text
-    assert "Muted:" not in (await talk.as_ben.get("/chat")).text
-    await talk.as_ben.post(f"{path}/notifications", data={"level": "all", "mute": "day"})
-    assert count not in (await talk.as_ben.get("/home")).text
-    assert "Muted:" in (await talk.as_ben.get("/chat")).text
-    (until,) = re.findall(r'value="keep" selected>Until ([^<]+)<', (await talk.as_ben.get(path)).text)
+async def test_a_chat_is_muted_for_a_while(chat):
+    path, count = f"{chat.path}/settings", '<span class="count">1<span class="hidden"> new</span></span>'
+    async with chat.site.db.transaction() as tx:
+        await say(tx, chat.ana, chat.room, "One")
+    assert count in (await chat.as_ben.get("/home")).text
+    assert "Muted:" not in (await chat.as_ben.get("/chat")).text
+    await chat.as_ben.post(f"{path}/notifications", data={"level": "all", "mute": "day"})
+    assert count not in (await chat.as_ben.get("/home")).text
+    assert "Muted:" in (await chat.as_ben.get("/chat")).text
+    (until,) = re.findall(r'value="keep" selected>Until ([^<]+)<', (await chat.as_ben.get(path)).text)
     # Other changes in the form leave the mute on, and it ends a day later.
-    await talk.as_ben.post(f"{path}/notifications", data={"level": "usual", "mute": "keep"})
-    assert f"Until {until}<" in (await talk.as_ben.get(path)).text
-    talk.site.clock.turn(DAY)
-    assert "Until" not in (await talk.as_ben.get(path)).text
-    assert "Muted:" not in (await talk.as_ben.get("/chat")).text
+    await chat.as_ben.post(f"{path}/notifications", data={"level": "usual", "mute": "keep"})
+    assert f"Until {until}<" in (await chat.as_ben.get(path)).text
+    chat.site.clock.turn(DAY)
+    assert "Until" not in (await chat.as_ben.get(path)).text
+    assert "Muted:" not in (await chat.as_ben.get("/chat")).text
     for wish, marks in (("week", 1), ("", 0), ("for ever", 0)):
-        await talk.as_ben.post(f"{path}/notifications", data={"level": "all", "mute": wish})
-        assert (await talk.as_ben.get("/chat")).text.count("Muted:") == marks
-    await talk.as_ben.post(f"{path}/notifications", data={"level": "none", "mute": ""})
-    assert "Muted:" in (await talk.as_ben.get("/chat")).text
+        await chat.as_ben.post(f"{path}/notifications", data={"level": "all", "mute": wish})
+        assert (await chat.as_ben.get("/chat")).text.count("Muted:") == marks
+    await chat.as_ben.post(f"{path}/notifications", data={"level": "none", "mute": ""})
+    assert "Muted:" in (await chat.as_ben.get("/chat")).text
 
 
-async def test_hosts_change_a_chat_for_everyone(talk):
-    path = f"{talk.path}/settings"
-    form = (await talk.as_ana.get(path)).text
+async def test_hosts_change_a_chat_for_everyone(chat):
+    path = f"{chat.path}/settings"
+    form = (await chat.as_ana.get(path)).text
     assert "Save for everyone" in form
     # The event has no group, so there are no settings for group members.
     assert "People who said maybe" in form
     assert "Members of the group" not in form
-    typed = {"revision": str(talk.room.revision), "about": "Bring tea", "who_interested": "read", "slow": "60"}
-    saved = await talk.as_ana.post(
+    typed = {"revision": str(chat.room.revision), "about": "Bring tea", "who_interested": "read", "slow": "60"}
+    saved = await chat.as_ana.post(
         path, data={**typed, "history": "since_joining", "retention": "year", "holds": "yes"}
     )
     assert (saved.status_code, saved.headers["location"]) == (303, path)
-    async with talk.site.db.reader() as reader:
-        room = await room_queries.by_id(reader, talk.room.id)
+    async with chat.site.db.reader() as reader:
+        room = await room_queries.by_id(reader, chat.room.id)
     assert (room.about, room.slow_seconds, room.holds_messages) == ("Bring tea", 60, True)
     assert (room.history, room.retention) == (HistoryMode.SINCE_JOINING, RoomRetention.YEAR)
     assert room.switch(AudienceSwitch.INTERESTED) == "read"
-    late = await talk.as_ana.post(path, data={**typed, "about": "Bring cake"})
+    late = await chat.as_ana.post(path, data={**typed, "about": "Bring cake"})
     assert late.status_code == 409
     assert "Bring cake" in late.text
-    wrong = await talk.as_ana.post(path, data={"slow": "99999", "who_interested": "never"})
+    wrong = await chat.as_ana.post(path, data={"slow": "99999", "who_interested": "never"})
     assert wrong.status_code == 400
 
 
-async def test_people_change_only_their_own_notifications(talk):
-    path = f"{talk.path}/settings"
-    assert "Save for everyone" not in (await talk.as_ben.get(path)).text
-    assert (await talk.as_ben.post(path, data={"about": "Mine"})).status_code == 403
-    assert (await talk.as_ben.post(f"{path}/close", data={"reason": ""})).status_code == 403
-    assert (await talk.as_ben.post(f"{path}/notifications", data={"level": "none"})).status_code == 303
-    assert 'value="none" checked' in (await talk.as_ben.get(path)).text
-    async with talk.site.db.transaction() as tx:
-        await say(tx, talk.ana, talk.room, "Not news")
-        assert (await readers.unread_counts(tx, talk.ben.user_id)).messages == 0
+async def test_people_change_only_their_own_notifications(chat):
+    path = f"{chat.path}/settings"
+    assert "Save for everyone" not in (await chat.as_ben.get(path)).text
+    assert (await chat.as_ben.post(path, data={"about": "Mine"})).status_code == 403
+    assert (await chat.as_ben.post(f"{path}/close", data={"reason": ""})).status_code == 403
+    assert (await chat.as_ben.post(f"{path}/notifications", data={"level": "none"})).status_code == 303
+    assert 'value="none" checked' in (await chat.as_ben.get(path)).text
+    async with chat.site.db.transaction() as tx:
+        await say(tx, chat.ana, chat.room, "Not news")
+        assert (await readers.unread_counts(tx, chat.ben.user_id)).messages == 0
 
 
-async def test_a_host_closes_a_chat_and_opens_it_again(talk):
-    assert (await talk.as_ana.post(f"{talk.path}/settings/close", data={"reason": "Over"})).status_code == 303
-    assert "This chat is closed" in (await talk.as_ben.get(talk.path)).text
-    assert (await talk.as_ana.post(f"{talk.path}/settings/reopen", data={"x": ""})).status_code == 303
-    assert "This chat is closed" not in (await talk.as_ben.get(talk.path)).text
+async def test_a_host_closes_a_chat_and_opens_it_again(chat):
+    assert (await chat.as_ana.post(f"{chat.path}/settings/close", data={"reason": "Over"})).status_code == 303
+    assert "This chat is closed" in (await chat.as_ben.get(chat.path)).text
+    assert (await chat.as_ana.post(f"{chat.path}/settings/reopen", data={"x": ""})).status_code == 303
+    assert "This chat is closed" not in (await chat.as_ben.get(chat.path)).text
 
 
-async def test_the_list_shows_the_picture_of_the_event(talk):
-    cover = cover_of(talk.event.title, talk.event.content.categories)
-    assert f'src="{data_url(cover)}"' in html.unescape((await talk.as_ben.get("/chat")).text)
+async def test_the_list_shows_the_picture_of_the_event(chat):
+    cover = cover_of(chat.event.title, chat.event.content.categories)
+    assert f'src="{data_url(cover)}"' in html.unescape((await chat.as_ben.get("/chat")).text)
 
 
-async def test_a_strangers_id_reveals_no_name_to_hosts(talk):
-    async with talk.site.db.transaction() as tx:
+async def test_a_strangers_id_reveals_no_name_to_hosts(chat):
+    async with chat.site.db.transaction() as tx:
         cleo = await person(tx, "Cleopatra")
-    path = f"/chat/direct/event/{talk.event.slug}"
-    stranger = await talk.as_ana.get(path, params={"with": cleo.user_id})
-    guest = await talk.as_ana.get(path, params={"with": talk.ben.user_id})
+    path = f"/chat/direct/event/{chat.event.slug}"
+    stranger = await chat.as_ana.get(path, params={"with": cleo.user_id})
+    guest = await chat.as_ana.get(path, params={"with": chat.ben.user_id})
     assert (stranger.status_code, guest.status_code) == (404, 200)
     assert "Cleopatra" not in stranger.text
     assert "Ben and the hosts" in guest.text
 
 
-async def test_asking_the_hosts_leads_through_sign_in_and_back(talk):
+async def test_asking_the_hosts_leads_through_sign_in_and_back(chat):
     """The event page shows the link to everybody. People who are signed out are sent to the sign-in page and back."""
-    path = f"/chat/direct/event/{talk.event.slug}"
-    async with talk.site.browser() as anybody:
-        assert f'href="{path}"' in (await anybody.get(f"/events/{talk.event.slug}")).text
+    path = f"/chat/direct/event/{chat.event.slug}"
+    async with chat.site.browser() as anybody:
+        assert f'href="{path}"' in (await anybody.get(f"/events/{chat.event.slug}")).text
         asked = await anybody.get(path)
         assert (asked.status_code, asked.headers["location"]) == (303, f"/sign-in?next={quote(path, safe='')}")
         assert (await anybody.get("/chat/direct/event/none-5w4kmd399g")).status_code == 404
 
 
-async def test_a_page_without_scripts_can_reload_itself(talk):
-    page = await talk.as_ben.get(talk.path)
+async def test_a_page_without_scripts_can_reload_itself(chat):
+    page = await chat.as_ben.get(chat.path)
     assert "refresh" not in page.headers
-    assert f"{talk.path}?follow=yes" in page.text
-    following = await talk.as_ben.get(f"{talk.path}?follow=yes")
+    assert f"{chat.path}?follow=yes" in page.text
+    following = await chat.as_ben.get(f"{chat.path}?follow=yes")
     assert following.headers["refresh"] == "30"
     assert "<textarea" not in following.text
     assert "Pause to write" in following.text
-    refused = await talk.as_ben.post(f"{talk.path}?follow=yes", data={"text": ""})
+    refused = await chat.as_ben.post(f"{chat.path}?follow=yes", data={"text": ""})
     assert "refresh" not in refused.headers
 
 

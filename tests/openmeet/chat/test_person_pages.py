@@ -36,7 +36,7 @@ class Muting:
 
 
 @pytest.fixture
-async def here(make_database, clock) -> Muting:
+async def muting(make_database, clock) -> Muting:
     made = Muting()
     made.site = site_on(await make_database("openmeet", clock=clock), clock)
     async with made.site.db.transaction() as tx:
@@ -54,85 +54,100 @@ async def event_in(tx, host: Caller, group: Group) -> Event:
     return await events.create(tx, host, details(starts="2026-03-06T18:00", ends="2026-03-06T20:00"), group=of_group)
 
 
-async def _access(here: Muting) -> Access:
-    async with here.site.db.reader() as reader:
-        return await access(reader, here.room.id, here.ben.user_id)
+async def _access(muting: Muting) -> Access:
+    async with muting.site.db.reader() as reader:
+        return await access(reader, muting.room.id, muting.ben.user_id)
 
 
-async def test_a_host_mutes_somebody_for_an_hour_and_they_learn_why(here, clock):
-    them = f"{here.path}/people/{here.ben.user_id}"
-    async with signed_in(here.site, here.ana.user_id) as as_ana, signed_in(here.site, here.ben.user_id) as as_ben:
-        assert f'href="{them}"' in (await as_ana.get(f"{here.path}/people")).text
+async def test_a_host_mutes_somebody_for_an_hour_and_they_learn_why(muting, clock):
+    them = f"{muting.path}/people/{muting.ben.user_id}"
+    async with (
+        signed_in(muting.site, muting.ana.user_id) as as_ana,
+        signed_in(muting.site, muting.ben.user_id) as as_ben,
+    ):
+        assert f'href="{them}"' in (await as_ana.get(f"{muting.path}/people")).text
         assert (await as_ana.post(f"{them}/mute", data={"reason": " ", "for": "hour"})).status_code == 400
         answer = await as_ana.post(f"{them}/mute", data={"reason": EVIL, "for": "hour"})
         assert (answer.status_code, answer.headers["location"]) == (303, them)
-        assert await _access(here) is Access.READ
-        told = (await as_ben.get(here.path)).text
+        assert await _access(muting) is Access.READ
+        told = (await as_ben.get(muting.path)).text
         assert "A host has muted you in this chat until" in told
         assert "alert(1)" in told
         assert "<script>alert" not in told
-        assert f'href="/chat/direct{here.path.removesuffix("/chat").replace("/events", "/event")}"' in told
+        assert f'href="/chat/direct{muting.path.removesuffix("/chat").replace("/events", "/event")}"' in told
         assert "say you’re going" not in told
-        listed = (await as_ana.get(f"{here.path}/people")).text
+        listed = (await as_ana.get(f"{muting.path}/people")).text
         assert "Muted until" in listed
         clock.turn(HOUR)
-        assert "A host has muted you" not in (await as_ben.get(here.path)).text
-        assert "Muted until" not in (await as_ana.get(f"{here.path}/people")).text
+        assert "A host has muted you" not in (await as_ben.get(muting.path)).text
+        assert "Muted until" not in (await as_ana.get(f"{muting.path}/people")).text
 
 
-async def test_a_banned_person_reads_why_and_a_host_lifts_the_ban(here):
-    them = f"{here.path}/people/{here.ben.user_id}"
-    async with signed_in(here.site, here.ana.user_id) as as_ana, signed_in(here.site, here.ben.user_id) as as_ben:
+async def test_a_banned_person_reads_why_and_a_host_lifts_the_ban(muting):
+    them = f"{muting.path}/people/{muting.ben.user_id}"
+    async with (
+        signed_in(muting.site, muting.ana.user_id) as as_ana,
+        signed_in(muting.site, muting.ben.user_id) as as_ben,
+    ):
         assert (await as_ana.post(f"{them}/ban", data={"reason": "Sold tickets", "for": ""})).status_code == 303
-        assert await _access(here) is Access.NONE
-        outside = await as_ben.get(here.path)
+        assert await _access(muting) is Access.NONE
+        outside = await as_ben.get(muting.path)
         assert outside.status_code == 403
         assert "A host has banned you from this chat." in outside.text
         assert "Sold tickets" in outside.text
         assert "Say you’re going, and you’re in" not in outside.text
         # The banned person objects in a direct chat with the hosts.
-        ask = f"/chat/direct/event/{here.path.split('/')[2]}"
+        ask = f"/chat/direct/event/{muting.path.split('/')[2]}"
         assert f'href="{ask}"' in outside.text
         assert (await as_ben.post(ask, data={"text": "I did not"})).status_code == 303
         # A person who never wrote could not be unbanned from a message.
         assert (await as_ana.get(them)).status_code == 200
         assert (await as_ana.post(f"{them}/lift", data={"kind": "ban"})).status_code == 303
-        assert await _access(here) is Access.WRITE
+        assert await _access(muting) is Access.WRITE
 
 
-async def test_only_hosts_can_ban_and_ids_reveal_no_names(here):
-    them, host = f"{here.path}/people/{here.dan.user_id}", f"{here.path}/people/{here.ana.user_id}"
-    async with signed_in(here.site, here.ana.user_id) as as_ana, signed_in(here.site, here.ben.user_id) as as_ben:
-        for wrong in (them, f"{here.path}/people/nobody"):
+async def test_only_hosts_can_ban_and_ids_reveal_no_names(muting):
+    them, host = f"{muting.path}/people/{muting.dan.user_id}", f"{muting.path}/people/{muting.ana.user_id}"
+    async with (
+        signed_in(muting.site, muting.ana.user_id) as as_ana,
+        signed_in(muting.site, muting.ben.user_id) as as_ben,
+    ):
+        for wrong in (them, f"{muting.path}/people/nobody"):
             assert (await as_ana.get(wrong)).status_code == 404
             assert (await as_ana.post(f"{wrong}/ban", data={"reason": "x"})).status_code == 404
         assert (await as_ana.post(f"{host}/ban", data={"reason": "x"})).status_code == 422
         for act in ("", "/mute", "/ban", "/lift"):
             answer = await (as_ben.post(host + act, data={"reason": "x"}) if act else as_ben.get(host))
             assert answer.status_code == 403, act
-    async with signed_in(here.site, here.dan.user_id) as as_dan:
+    async with signed_in(muting.site, muting.dan.user_id) as as_dan:
         assert (await as_dan.get(host)).status_code == 404
 
 
-async def test_hosts_read_what_a_message_said_before(here):
-    async with here.site.db.transaction() as tx:
-        one = await say(tx, here.ben, here.room, "The first words")
-        await messages.edit(tx, here.ben, one.id, "Other words")
-    async with signed_in(here.site, here.ana.user_id) as as_ana, signed_in(here.site, here.ben.user_id) as as_ben:
+async def test_hosts_read_what_a_message_said_before(muting):
+    async with muting.site.db.transaction() as tx:
+        one = await say(tx, muting.ben, muting.room, "The first words")
+        await messages.edit(tx, muting.ben, one.id, "Other words")
+    async with (
+        signed_in(muting.site, muting.ana.user_id) as as_ana,
+        signed_in(muting.site, muting.ben.user_id) as as_ben,
+    ):
         assert "The first words" in (await as_ana.get(f"/chat/messages/{one.id}")).text
         assert "The first words" not in (await as_ben.get(f"/chat/messages/{one.id}")).text
-    async with here.site.db.transaction() as tx:
-        await messages.retract(tx, here.ben, one.id)
-    async with signed_in(here.site, here.ana.user_id) as as_ana:
+    async with muting.site.db.transaction() as tx:
+        await messages.retract(tx, muting.ben, one.id)
+    async with signed_in(muting.site, muting.ana.user_id) as as_ana:
         assert "The first words" not in (await as_ana.get(f"/chat/messages/{one.id}")).text
 
 
-async def test_hosts_find_their_own_room_and_open_channels(here):
-    async with here.site.db.transaction() as tx:
-        group = await group_by(tx, here.ana)
-        await room_of(tx, here.ana, RoomSubject(SubjectKind.GROUP, group.id), RoomKind.CHANNEL)
+async def test_hosts_find_their_own_room_and_open_channels(muting):
+    async with muting.site.db.transaction() as tx:
+        group = await group_by(tx, muting.ana)
+        await room_of(tx, muting.ana, RoomSubject(SubjectKind.GROUP, group.id), RoomKind.CHANNEL)
     chat = f"/groups/{group.slug}/chat"
-    async with signed_in(here.site, here.ana.user_id) as as_ana, signed_in(here.site, here.dan.user_id) as as_dan:
+    async with (
+        signed_in(muting.site, muting.ana.user_id) as as_ana,
+        signed_in(muting.site, muting.dan.user_id) as as_dan,
+    ):
         page = (await as_ana.get(f"{chat}/general")).text
         assert f'href="/chat/hosts/group/{group.slug}"' in page
         made = await as_ana.post(chat, data={"channel": "Rides & lifts"})
@@ -143,18 +158,18 @@ async def test_hosts_find_their_own_room_and_open_channels(here):
             assert wrong.status_code == 400
         assert (await as_dan.post(chat, data={"channel": "Mine"})).status_code in {403, 404}
         assert "Mine" not in (await as_ana.get(f"{chat}/general")).text
-    async with signed_in(here.site, here.ben.user_id) as as_ben:
-        assert "/chat/hosts/" not in (await as_ben.get(here.path)).text
+    async with signed_in(muting.site, muting.ben.user_id) as as_ben:
+        assert "/chat/hosts/" not in (await as_ben.get(muting.path)).text
 
 
-async def test_an_unopened_channel_is_absent_for_hosts_too(here):
+async def test_an_unopened_channel_is_absent_for_hosts_too(muting):
     """The page of a channel that was never opened answers 404, because any name could be in the URL. Channels are
     opened in the chat settings.
     """
-    async with here.site.db.transaction() as tx:
-        group = await group_by(tx, here.ana)
+    async with muting.site.db.transaction() as tx:
+        group = await group_by(tx, muting.ana)
     chat = f"/groups/{group.slug}/chat"
-    async with signed_in(here.site, here.ana.user_id) as as_ana:
+    async with signed_in(muting.site, muting.ana.user_id) as as_ana:
         for path in (f"{chat}/anything", f"{chat}/anything/settings", f"{chat}/anything/people"):
             assert (await as_ana.get(path)).status_code == 404, path
         assert (await as_ana.post(f"{chat}/anything", data={"text": "Hello"})).status_code == 404
@@ -187,12 +202,12 @@ async def test_a_date_with_a_separate_room_has_links_both_ways(make_database, cl
         assert f'href="/events/{row["slug"]}/chat"' in (await as_ben.get(own)).text
 
 
-async def test_people_banned_from_the_group_are_not_told_to_join_it(here):
-    async with here.site.db.transaction() as tx:
-        group = await group_by(tx, here.ana)
-        await memberships.join(tx, here.ben, group.slug)
-        await administration.ban(tx, here.ana, group.slug, here.ben.user_id)
-    async with signed_in(here.site, here.ben.user_id) as as_ben:
+async def test_people_banned_from_the_group_are_not_told_to_join_it(muting):
+    async with muting.site.db.transaction() as tx:
+        group = await group_by(tx, muting.ana)
+        await memberships.join(tx, muting.ben, group.slug)
+        await administration.ban(tx, muting.ana, group.slug, muting.ben.user_id)
+    async with signed_in(muting.site, muting.ben.user_id) as as_ben:
         shown = await as_ben.get(f"/groups/{group.slug}/chat/general")
     assert shown.status_code == 403
     assert "You’re banned from this group" in shown.text
@@ -200,22 +215,25 @@ async def test_people_banned_from_the_group_are_not_told_to_join_it(here):
     assert 'href="/help"' in shown.text
 
 
-async def test_group_admins_can_ban_from_the_group_on_a_persons_page(here):
+async def test_group_admins_can_ban_from_the_group_on_a_persons_page(muting):
     """People who only answered can be banned too. They are banned from all chats of the group at once, and unbanned on
     the same page.
     """
-    async with here.site.db.transaction() as tx:
-        group = await group_by(tx, here.ana)
-        event = await event_in(tx, here.ana, group)
-        await attendance.answer(tx, here.ben, event.slug, RsvpReply.GOING)
-        room = await room_of(tx, here.ana, about(event))
-    them = f"/events/{event.slug}/chat/people/{here.ben.user_id}"
+    async with muting.site.db.transaction() as tx:
+        group = await group_by(tx, muting.ana)
+        event = await event_in(tx, muting.ana, group)
+        await attendance.answer(tx, muting.ben, event.slug, RsvpReply.GOING)
+        room = await room_of(tx, muting.ana, about(event))
+    them = f"/events/{event.slug}/chat/people/{muting.ben.user_id}"
 
     async def reached() -> Access:
-        async with here.site.db.reader() as reader:
-            return await access(reader, room.id, here.ben.user_id)
+        async with muting.site.db.reader() as reader:
+            return await access(reader, room.id, muting.ben.user_id)
 
-    async with signed_in(here.site, here.ana.user_id) as as_ana, signed_in(here.site, here.ben.user_id) as as_ben:
+    async with (
+        signed_in(muting.site, muting.ana.user_id) as as_ana,
+        signed_in(muting.site, muting.ben.user_id) as as_ben,
+    ):
         assert "Ban from the group" in (await as_ana.get(them)).text
         banned = await as_ana.post(f"{them}/group", data={"act": "ban"})
         assert (banned.status_code, banned.headers["location"]) == (303, them)
@@ -226,20 +244,20 @@ async def test_group_admins_can_ban_from_the_group_on_a_persons_page(here):
         assert await reached() is Access.WRITE
 
 
-async def test_hosts_without_a_role_in_the_group_ban_nobody_from_it(here):
-    async with here.site.db.transaction() as tx:
-        group = await group_by(tx, here.ana)
-        host = await member(tx, group, here.ana, "Hanna", GroupRole.MODERATOR)
+async def test_hosts_without_a_role_in_the_group_ban_nobody_from_it(muting):
+    async with muting.site.db.transaction() as tx:
+        group = await group_by(tx, muting.ana)
+        host = await member(tx, group, muting.ana, "Hanna", GroupRole.MODERATOR)
         event = await event_in(tx, host, group)
-        await administration.change_role(tx, here.ana, group.slug, host.user_id, GroupRole.MEMBER)
-        await attendance.answer(tx, here.ben, event.slug, RsvpReply.GOING)
+        await administration.change_role(tx, muting.ana, group.slug, host.user_id, GroupRole.MEMBER)
+        await attendance.answer(tx, muting.ben, event.slug, RsvpReply.GOING)
         await room_of(tx, host, about(event))
     chat = f"/events/{event.slug}/chat"
-    async with signed_in(here.site, host.user_id) as as_host, signed_in(here.site, here.ana.user_id) as as_ana:
-        for who in (here.ben, here.ana):
+    async with signed_in(muting.site, host.user_id) as as_host, signed_in(muting.site, muting.ana.user_id) as as_ana:
+        for who in (muting.ben, muting.ana):
             assert "Ban from the group" not in (await as_host.get(f"{chat}/people/{who.user_id}")).text
             answer = await as_host.post(f"{chat}/people/{who.user_id}/group", data={"act": "ban"})
             assert answer.status_code == 403
         # A person who owns the group and the event can ban a host from the group, and nobody can ban themselves.
         assert "Ban from the group" in (await as_ana.get(f"{chat}/people/{host.user_id}")).text
-        assert (await as_ana.post(f"{chat}/people/{here.ana.user_id}/group", data={"act": "ban"})).status_code == 403
+        assert (await as_ana.post(f"{chat}/people/{muting.ana.user_id}/group", data={"act": "ban"})).status_code == 403

@@ -8,7 +8,7 @@ from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.chat import people
 from tests.openmeet.chat.rooms import about, room_of, say
 from tests.openmeet.site_under_test import api_session, event_by, person, site_on
-from tests.openmeet.statement_counter import Counting
+from tests.openmeet.statement_counter import StatementCounter
 
 CROWD = 20_000
 EVENT = {
@@ -83,7 +83,7 @@ async def test_a_room_of_thousands_is_not_loaded_to_show_a_few(db):
         event = await event_by(tx, ana)
         room = await room_of(tx, ana, about(event))
         await crowd(tx, event)
-        beside, page, named = Counting(tx), Counting(tx), Counting(tx)
+        beside, page, named = StatementCounter(tx), StatementCounter(tx), StatementCounter(tx)
         few = await people.some_members(beside, room, ana.user_id, 6)
         first = await people.members(page, room, ana.user_id, limit=10)
         second = await people.members(tx, room, ana.user_id, limit=10, after=first.after)

@@ -45,7 +45,7 @@ async def export(url: str, schema: str, scratch: Path) -> list[bytes]:
 
 
 @pytest.fixture
-async def filled(tmp_path: Path, clock: HandClock) -> str:
+async def filled_database(tmp_path: Path, clock: HandClock) -> str:
     """Fill a database with split series, answers, groups and a session, and return its URL."""
     url = f"sqlite://{tmp_path / 'filled.db'}"
     await migrate(url, "", "openmeet")
@@ -61,10 +61,12 @@ async def filled(tmp_path: Path, clock: HandClock) -> str:
     return url
 
 
-async def test_a_site_survives_a_round_trip_across_engines(filled: str, postgres_url: str, tmp_path: Path) -> None:
+async def test_a_site_survives_a_round_trip_across_engines(
+    filled_database: str, postgres_url: str, tmp_path: Path
+) -> None:
     """An export from SQLite to PostgreSQL and back to SQLite has the same rows every time. Sessions are left out."""
     schema = f"takeout_{tmp_path.name[-24:].replace('-', '_')}"
-    first = await export(filled, "", tmp_path)
+    first = await export(filled_database, "", tmp_path)
     assert not any(json.loads(line).get("table") in LEFT_OUT for line in first)
     assert not any("tokenHash" in json.loads(line).get("row", {}) for line in first)
     try:
@@ -110,11 +112,11 @@ async def test_an_export_of_an_older_release_is_imported(tmp_path: Path, revise:
     assert revision == head(versions_folder("openmeet")) == later
 
 
-async def test_an_invalid_export_imports_nothing(filled: str, tmp_path: Path) -> None:
+async def test_an_invalid_export_imports_nothing(filled_database: str, tmp_path: Path) -> None:
     """The import refuses a truncated or damaged export, an export of a newer release, and a database that is not empty.
     It leaves no row.
     """
-    lines = await export(filled, "", tmp_path)
+    lines = await export(filled_database, "", tmp_path)
     row = next(number for number, line in enumerate(lines) if line.startswith(b'{"row"'))
     header = json.loads(lines[0])
     damaged = {
@@ -134,7 +136,7 @@ async def test_an_invalid_export_imports_nothing(filled: str, tmp_path: Path) ->
             with sqlite3.connect(file) as connection:
                 assert connection.execute("select count(*) from users").fetchone() == (0,)
     with pytest.raises(Refused, match=DataExportReason.NOT_EMPTY):
-        await load(iter(lines), filled, "", untold)
+        await load(iter(lines), filled_database, "", untold)
 
 
 def schema_of(path: Path) -> dict[str, list[tuple[str, str]]]:
@@ -147,9 +149,9 @@ def schema_of(path: Path) -> dict[str, list[tuple[str, str]]]:
         }
 
 
-async def test_exported_tables_exist_and_know_their_parents(filled: str) -> None:
+async def test_exported_tables_exist_and_know_their_parents(filled_database: str) -> None:
     """Every table that is imported exists with its columns, and rows that refer to their own table are marked as such."""
-    schema = schema_of(Path(filled.removeprefix("sqlite://")))
+    schema = schema_of(Path(filled_database.removeprefix("sqlite://")))
     imported = {table.name for table in ALL_TABLES if table.export is PersonExport.IMPORTED}
     assert {part.table for part in OWN} == imported
     assert len(OWN) == len(imported)

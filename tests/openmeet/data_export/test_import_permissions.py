@@ -31,7 +31,7 @@ async def db(make_database, clock):
 
 
 @pytest.fixture
-async def there(make_database, clock):
+async def other_db(make_database, clock):
     return await make_database("openmeet", clock=clock)
 
 
@@ -158,7 +158,7 @@ async def test_rows_of_other_owners_are_not_imported(db, table):
         await import_document(db, found)
 
 
-async def test_rows_that_only_the_site_can_write_are_not_imported(db, there):
+async def test_rows_that_only_the_site_can_write_are_not_imported(db, other_db):
     """These rows are not imported: records of a repository that the person has not proven to own, active accounts, chat
     rooms, and dates in another person's series.
     """
@@ -170,7 +170,7 @@ async def test_rows_that_only_the_site_can_write_are_not_imported(db, there):
         ana = await person(tx, "Ana")
         event, dated = await event_by(tx, ana), await event_by(tx, ana, title="Not a date")
         group = await groups.create(tx, ana, GroupDetails(name="Choir", time_zone="UTC"))
-    async with there.transaction() as tx:
+    async with other_db.transaction() as tx:
         ben = await person(tx, "Ben")
         his = await series_actions.create(tx, ben, Content("Practice"), weekly())
     found = await exported(db, ana)
@@ -180,9 +180,9 @@ async def test_rows_that_only_the_site_can_write_are_not_imported(db, there):
         else:
             row |= {"seriesId": his.id, "originalDate": "2026-12-01T18:00:00"}
     found["tables"]["groups"][0] |= {"accountId": ben.user_id, "isReadOnly": 1, "externalId": "elsewhere"}
-    taken, left = await import_document(there, found)
+    taken, left = await import_document(other_db, found)
     assert (taken["events"], left["events"], left["records"]) == (1, 1, 1)
-    async with there.reader() as reader:
+    async with other_db.reader() as reader:
         row = await reader.fetch_one("select record_uri, matrix_room_id from events where id = :id", id=event.id)
         assert (row["record_uri"], row["matrix_room_id"]) == (None, None)
         assert await events.by_id(reader, dated.id) is None
@@ -192,7 +192,7 @@ async def test_rows_that_only_the_site_can_write_are_not_imported(db, there):
         assert (row["account_id"], row["is_read_only"], row["external_id"]) == (None, 0, None)
 
 
-async def test_an_event_of_anothers_group_becomes_private(db, there):
+async def test_an_event_of_anothers_group_becomes_private(db, other_db):
     """Without the right to create events in a group, the event is imported as private and without group. In the
     person's own group it stays as it is.
     """
@@ -208,9 +208,9 @@ async def test_an_event_of_anothers_group_becomes_private(db, there):
         sung = await actions.create(tx, ana, details(), group=group_events.of_event(own))
         await administration.remove(tx, ben, his.slug, ana.user_id)
     found = await exported(db, ana)
-    for place in (there, db):
+    for place in (other_db, db):
         await import_document(place, found)
-    async with there.reader() as reader:
+    async with other_db.reader() as reader:
         event = await events.by_id(reader, secret.id)
         assert (event.group, event.visibility) == (None, Visibility.PRIVATE)
         assert (await events.by_id(reader, sung.id)).group.id == own.id

@@ -46,7 +46,7 @@ async def db(make_database, clock):
 
 
 @pytest.fixture
-async def there(make_database, clock):
+async def other_db(make_database, clock):
     return await make_database("openmeet", clock=clock)
 
 
@@ -54,7 +54,7 @@ async def exported(db, who):
     return json.loads(json.dumps(await export_document(db, who.user_id, "https://m.example")))
 
 
-async def test_registration_settings_are_exported(db, there):
+async def test_registration_settings_are_exported(db, other_db):
     """An event or a series that needed approval still needs it, and names of attendees that only hosts could see stay
     hidden.
     """
@@ -66,9 +66,9 @@ async def test_registration_settings_are_exported(db, there):
         await registration.put(tx, series.id, replace(STRICT, max_party=3))
     found = await exported(db, ana)
     for _ in range(2):
-        taken, left = await import_document(there, found)
+        taken, left = await import_document(other_db, found)
         assert (taken["registration_settings"], left["registration_settings"]) == (2, 0)
-    async with there.reader() as reader:
+    async with other_db.reader() as reader:
         tea = await events.by_slug(reader, event.slug)
         assert await registration.of_event(reader, tea) == replace(STRICT, revision=1)
         date = await events.by_id(reader, await date_queries.any_date(reader, series.id))
@@ -88,19 +88,19 @@ async def test_registration_settings_of_other_hosts_are_not_exported(db):
         assert await registration.of_subject(reader, his.id) is None
 
 
-async def test_saved_searches_are_exported_with_their_filters(db, there):
+async def test_saved_searches_are_exported_with_their_filters(db, other_db):
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")
         await alerts.save(tx, ana, {"q": "chess", "tag": "blitz"})
     found = await exported(db, ana)
-    taken, left = await import_document(there, found)
+    taken, left = await import_document(other_db, found)
     assert taken["saved_search_keys"] == len(found["tables"]["savedSearchKeys"]) > 0
     assert left["saved_search_keys"] == 0
-    async with there.reader() as reader:
+    async with other_db.reader() as reader:
         assert len(await searches.of_person(reader, ana.user_id)) == 1
 
 
-async def test_pictures_are_exported_as_urls(db, there, tmp_path):
+async def test_pictures_are_exported_as_urls(db, other_db, tmp_path):
     """Events imported on another site do not refer to missing pictures. Events imported on the same site keep their
     pictures.
     """
@@ -117,10 +117,10 @@ async def test_pictures_are_exported_as_urls(db, there, tmp_path):
     found = await exported(db, ana)
     assert [one["url"] for one in found["tables"]["pictures"]] == [f"https://m.example/media/{key}/large"]
     with_picture = [one for one in found["tables"]["events"] if one["pictureKey"]]
-    taken, left = await import_document(there, found)
+    taken, left = await import_document(other_db, found)
     assert left["pictures"] == len(with_picture) + 2
     assert taken["events"] == len(found["tables"]["events"])
-    async with there.reader() as reader:
+    async with other_db.reader() as reader:
         assert (await events.by_slug(reader, event.slug)).content.picture is None
         assert (await series_queries.by_id(reader, series.id)).content.picture is None
         row = await reader.fetch_one("select picture_key, picture_alt from groups where id = :id", id=group.id)

@@ -24,7 +24,7 @@ from openmeet.outbox.emails import email_handler
 from openmeet.outbox.kinds import JobKind
 from programs.outbox_dispatcher import sender
 from tests.databases import MakeDatabase
-from tests.openmeet.database_snapshot import every_row
+from tests.openmeet.database_snapshot import all_rows
 from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, Site, site_on
 
 HEAD = EmailContext(CODE_KEY, "Town Events", ORIGIN)
@@ -71,7 +71,7 @@ class Post:
 
     async def contents(self) -> dict[str, list[str]]:
         """Every row of every table."""
-        return await every_row(self.db, self.engine)
+        return await all_rows(self.db, self.engine)
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ SEALER = Sealer([os.urandom(KEY_BYTES)])
 
 
 @pytest.fixture
-async def talk(post):
+async def chat(post):
     """Ana hosts, Ben and Cleo are going, and the e-mails about that have been delivered."""
     async with post.db.transaction() as tx:
         ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
@@ -75,8 +75,8 @@ async def lines(post, who):
     return [f"{item.before}{item.title}{item.after}" for one, item in shown if one.kind.subject == "room"]
 
 
-async def test_only_mentioned_or_answered_people_are_notified(post, talk):
-    event, room, _ana, ben, cleo = talk
+async def test_only_mentioned_or_answered_people_are_notified(post, chat):
+    event, room, _ana, ben, cleo = chat
     first = await say_and_notify(post, ben, room, "Who has the *key*, @cleo?")
     await say_and_notify(post, cleo, room, "I have", reply_to=first.id)
     assert await lines(post, cleo) == [f"Ben mentions you in {event.title}: Who has the key, @cleo?"]
@@ -92,8 +92,8 @@ async def test_only_mentioned_or_answered_people_are_notified(post, talk):
     assert link_to(to_cleo, "/events/") == f"/events/{event.slug}/chat"
 
 
-async def test_repeating_the_job_notifies_nobody_twice(post, talk):
-    _, room, ana, ben, _ = talk
+async def test_repeating_the_job_notifies_nobody_twice(post, chat):
+    _, room, ana, ben, _ = chat
     await say_and_notify(post, ana, room, "@ben hello")
     async with post.db.transaction() as tx:
         await tx.execute("update chat_rooms set told_number = 0")
@@ -102,8 +102,8 @@ async def test_repeating_the_job_notifies_nobody_twice(post, talk):
     assert await mails(post) == [("ben@example.org", "You’re mentioned: Board games")]
 
 
-async def test_reading_it_in_time_prevents_the_e_mail(post, talk):
-    _, room, ana, ben, _ = talk
+async def test_reading_it_in_time_prevents_the_e_mail(post, chat):
+    _, room, ana, ben, _ = chat
     one = await say_and_notify(post, ana, room, "@ben hello")
     async with post.db.reader() as reader:
         assert await count_unread(reader, ben.user_id) > 0
@@ -115,8 +115,8 @@ async def test_reading_it_in_time_prevents_the_e_mail(post, talk):
     assert await mails(post) == []
 
 
-async def test_people_in_the_room_are_notified_only_if_it_stays_unread(post, talk):
-    _, room, ana, ben, _ = talk
+async def test_people_in_the_room_are_notified_only_if_it_stays_unread(post, chat):
+    _, room, ana, ben, _ = chat
     async with post.db.transaction() as tx:
         await readers.mark_read(tx, ben, room.id, 1)
     post.site.clock.turn(MINUTE)
@@ -126,8 +126,8 @@ async def test_people_in_the_room_are_notified_only_if_it_stays_unread(post, tal
 
 
 @pytest.mark.parametrize("how", ["left", "banned", "removed", "taken_back", "held", "room_gone"])
-async def test_messages_that_became_unreadable_are_not_mailed_or_shown(post, talk, how):
-    event, room, ana, ben, cleo = talk
+async def test_messages_that_became_unreadable_are_not_mailed_or_shown(post, chat, how):
+    event, room, ana, ben, cleo = chat
     one = await say_and_notify(post, cleo, room, "@ben psst")
     assert len(await lines(post, ben)) == 1
     async with post.db.transaction() as tx:
@@ -149,8 +149,8 @@ async def test_messages_that_became_unreadable_are_not_mailed_or_shown(post, tal
     assert await lines(post, ben) == (banned if how == "banned" else [])
 
 
-async def test_a_held_message_notifies_when_it_is_released(post, talk):
-    _, room, ana, ben, cleo = talk
+async def test_a_held_message_notifies_when_it_is_released(post, chat):
+    _, room, ana, ben, cleo = chat
     async with post.db.transaction() as tx:
         await rooms.change_settings(tx, ana, room.id, RoomSettings(holds_messages=True))
     one = await say_and_notify(post, cleo, room, "@ben look")
@@ -161,8 +161,8 @@ async def test_a_held_message_notifies_when_it_is_released(post, talk):
     assert len(await lines(post, ben)) == 1
 
 
-async def test_an_edit_notifies_newly_mentioned_people(post, talk):
-    _, room, ana, ben, cleo = talk
+async def test_an_edit_notifies_newly_mentioned_people(post, chat):
+    _, room, ana, ben, cleo = chat
     one = await say_and_notify(post, ana, room, "@ben hello")
     async with post.db.transaction() as tx:
         await messages.edit(tx, ana, one.id, "@ben @cleo hello")
@@ -180,8 +180,8 @@ async def test_an_edit_notifies_newly_mentioned_people(post, talk):
         (NotificationLevel.ALL, True, False, False),
     ],
 )
-async def test_each_level_gets_its_notifications(post, talk, level, muted, plain, mention):
-    _, room, ana, ben, _ = talk
+async def test_each_level_gets_its_notifications(post, chat, level, muted, plain, mention):
+    _, room, ana, ben, _ = chat
     async with post.db.transaction() as tx:
         until = Instant(tx.now + DAY) if muted else None
         await readers.choose_notifications(tx, ben, room.id, level, until)
@@ -192,8 +192,8 @@ async def test_each_level_gets_its_notifications(post, talk, level, muted, plain
     assert ("ben@example.org", "You’re mentioned: Board games") in await mails(post) or not mention
 
 
-async def test_all_messages_come_in_one_bundle_until_they_are_read(post, talk):
-    event, room, ana, ben, _ = talk
+async def test_all_messages_come_in_one_bundle_until_they_are_read(post, chat):
+    event, room, ana, ben, _ = chat
     async with post.db.transaction() as tx:
         await readers.choose_notifications(tx, ben, room.id, NotificationLevel.ALL, None)
     for number in range(12):
@@ -212,8 +212,8 @@ async def test_all_messages_come_in_one_bundle_until_they_are_read(post, talk):
     assert await mails(post) == [("ben@example.org", f"New messages: {event.title}")]
 
 
-async def test_unread_rooms_are_in_the_digest_by_choice(post, talk):
-    event, room, ana, ben, cleo = talk
+async def test_unread_rooms_are_in_the_digest_by_choice(post, chat):
+    event, room, ana, ben, cleo = chat
     async with post.db.transaction() as tx:
         await notifications.set_channels(tx, ben.user_id, {NotificationTopic.ROOMS: frozenset({Channel.DIGEST})})
         for one in (ben, cleo):
@@ -227,8 +227,8 @@ async def test_unread_rooms_are_in_the_digest_by_choice(post, talk):
     assert f"{event.title}\n\nNew messages. 1 message that you haven’t read." in text_of(mail)
 
 
-async def test_questions_reach_the_hosts_and_answers_the_asker(post, talk):
-    event, _, ana, ben, _ = talk
+async def test_questions_reach_the_hosts_and_answers_the_asker(post, chat):
+    event, _, ana, ben, _ = chat
     async with post.db.transaction() as tx:
         room = await room_of(tx, ben, about(event), RoomKind.DIRECT, with_user_id=ben.user_id)
     await say_and_notify(post, ben, room, "Is there a lift?")
@@ -253,8 +253,8 @@ async def test_a_private_event_is_not_quoted(post):
     assert "4711" not in text_of(mail) + html_of(mail)
 
 
-async def test_one_click_mutes_the_chat(post, talk):
-    _, room, ana, ben, _ = talk
+async def test_one_click_mutes_the_chat(post, chat):
+    _, room, ana, ben, _ = chat
     await say_and_notify(post, ana, room, "@ben hello")
     post.site.clock.turn(HOUR)
     (mail,) = await post.deliver()
@@ -271,8 +271,8 @@ async def test_one_click_mutes_the_chat(post, talk):
     assert mine.level is NotificationLevel.NONE
 
 
-async def test_old_messages_are_not_mailed(post, talk):
-    _, room, ana, ben, _ = talk
+async def test_old_messages_are_not_mailed(post, chat):
+    _, room, ana, ben, _ = chat
     async with post.db.transaction() as tx:
         await say(tx, ana, room, "@ben hello")
     post.site.clock.turn(2 * DAY)
@@ -281,8 +281,8 @@ async def test_old_messages_are_not_mailed(post, talk):
     assert await mails(post) == []
 
 
-async def test_blocked_and_muted_authors_cause_no_notification(post, talk):
-    _, room, _ana, ben, cleo = talk
+async def test_blocked_and_muted_authors_cause_no_notification(post, chat):
+    _, room, _ana, ben, cleo = chat
     async with post.db.transaction() as tx:
         await tx.execute(
             "insert into user_mutes (user_id, thing, subject, created_at) values (:me, 'person', :subject, :now)",
@@ -301,8 +301,8 @@ async def said_in(post, room, who):
     return [(one.name, one.message.body) for one in page.messages]
 
 
-async def test_an_e_mail_can_be_answered_without_signing_in(post, talk):
-    _, room, ana, ben, _ = talk
+async def test_an_e_mail_can_be_answered_without_signing_in(post, chat):
+    _, room, ana, ben, _ = chat
     await say_and_notify(post, ana, room, "@ben who has the <key>?")
     post.site.clock.turn(HOUR)
     (mail,) = await post.deliver()
@@ -324,8 +324,8 @@ async def test_an_e_mail_can_be_answered_without_signing_in(post, talk):
     assert await said_in(post, room, ana) == [("Ana", "@ben who has the <key>?"), ("Ben", "I have")]
 
 
-async def test_the_reply_page_says_when_a_moderator_looks_first(post, talk):
-    _, room, ana, _, cleo = talk
+async def test_the_reply_page_says_when_a_moderator_looks_first(post, chat):
+    _, room, ana, _, cleo = chat
     await say_and_notify(post, ana, room, "@ben where do we get the key?")
     post.site.clock.turn(HOUR)
     (mail,) = await post.deliver()
@@ -341,8 +341,8 @@ async def test_the_reply_page_says_when_a_moderator_looks_first(post, talk):
 
 
 @pytest.mark.parametrize("how", ["a week later", "revoked", "left", "muted"])
-async def test_a_reply_link_expires(post, talk, how):
-    event, room, ana, ben, _ = talk
+async def test_a_reply_link_expires(post, chat, how):
+    event, room, ana, ben, _ = chat
     await say_and_notify(post, ana, room, "@ben hello")
     post.site.clock.turn(HOUR)
     (mail,) = await post.deliver()
@@ -362,8 +362,8 @@ async def test_a_reply_link_expires(post, talk, how):
     assert [text for _, text in await said_in(post, room, ana)] == ["@ben hello"]
 
 
-async def test_a_guest_without_an_account_reads_writes_and_is_mailed(post, talk):
-    event, room, ana, _, _ = talk
+async def test_a_guest_without_an_account_reads_writes_and_is_mailed(post, chat):
+    event, room, ana, _, _ = chat
     async with post.db.transaction() as tx:
         guest_id = await guests.find_or_make(tx, email="gil@example.org", display_name="Gil")
         gil = Caller(guest_id, "Gil")
@@ -389,11 +389,11 @@ async def test_a_guest_without_an_account_reads_writes_and_is_mailed(post, talk)
         assert (await nobody.get(f"{path}/chat")).status_code == 404
 
 
-async def test_a_mention_waits_until_the_person_signs_in(post, talk):
+async def test_a_mention_waits_until_the_person_signs_in(post, chat):
     """A person known only from another app cannot read or write and gets no e-mail. They see the mention after they
     sign in.
     """
-    _, room, ana, ben, cleo = talk
+    _, room, ana, ben, cleo = chat
     async with post.db.transaction() as tx:
         await tx.execute("update users set kind = 'shadow', email = null where id = :cleo", cleo=cleo.user_id)
     one = await say_and_notify(post, ben, room, "Who has the key, @cleo?")
@@ -412,9 +412,9 @@ async def test_a_mention_waits_until_the_person_signs_in(post, talk):
     assert (mine.room.id, mine.mentioned, mine.last_message_id) == (room.id, 1, one.id)
 
 
-async def test_anyone_can_mention_the_hosts(post, talk):
+async def test_anyone_can_mention_the_hosts(post, chat):
     """Anyone can mention @hosts, but within ten minutes a second mention is plain text."""
-    event, room, ana, ben, cleo = talk
+    event, room, ana, ben, cleo = chat
     await say_and_notify(post, ben, room, "@hosts where is the door?")
     await say_and_notify(post, ben, room, "@hosts?")
     assert await lines(post, ana) == [f"Ben mentions you in {event.title}: @hosts where is the door?"]
@@ -424,8 +424,8 @@ async def test_anyone_can_mention_the_hosts(post, talk):
     assert len(await lines(post, ana)) == 2
 
 
-async def test_a_host_can_mention_everyone_once_an_hour(post, talk):
-    event, room, ana, ben, cleo = talk
+async def test_a_host_can_mention_everyone_once_an_hour(post, chat):
+    event, room, ana, ben, cleo = chat
     await say_and_notify(post, ben, room, "@everyone hello")
     assert await lines(post, cleo) == []
     async with post.db.transaction() as tx:

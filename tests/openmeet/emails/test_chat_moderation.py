@@ -24,7 +24,7 @@ from tests.openmeet.site_under_test import event_by, person
 
 
 @pytest.fixture
-async def talk(post):
+async def chat(post):
     """Ana hosts, Ben and Cleo are going, Mod moderates the community."""
     async with post.db.transaction() as tx:
         ana, ben, cleo, mod = [await person(tx, name) for name in ("Ana", "Ben", "Cleo", "Mod")]
@@ -52,8 +52,8 @@ async def reports(post, who, one, *, to_site):
         await sanctions.report(tx, who, one.id, ReportReason.ABUSE, "He insults us", to_tenant=to_site)
 
 
-async def test_the_author_learns_why_and_objects_and_hosts_decide(post, talk):
-    event, room, ana, ben, cleo, _ = talk
+async def test_the_author_learns_why_and_objects_and_hosts_decide(post, chat):
+    event, room, ana, ben, cleo, _ = chat
     one = await say_and_notify(post, ben, room, "You fools")
     page, order = f"/chat/messages/{one.id}", f"/events/{event.slug}/chat/moderation"
     async with signed_in(post, ana) as host:
@@ -100,8 +100,8 @@ async def test_the_author_learns_why_and_objects_and_hosts_decide(post, talk):
     assert page in link_to(mail, page)
 
 
-async def test_the_author_is_told_of_every_removal_once(post, talk):
-    event, room, ana, ben, _, _ = talk
+async def test_the_author_is_told_of_every_removal_once(post, chat):
+    event, room, ana, ben, _, _ = chat
     one = await say_and_notify(post, ben, room, "You fools")
     page = f"/chat/messages/{one.id}"
     async with signed_in(post, ana) as host:
@@ -120,8 +120,8 @@ async def test_the_author_is_told_of_every_removal_once(post, talk):
             assert await mails(post) == [("ben@example.org", f"Your message is back: {event.title}")]
 
 
-async def test_a_banned_person_can_still_read_why_and_object(post, talk):
-    event, room, ana, ben, _, _ = talk
+async def test_a_banned_person_can_still_read_why_and_object(post, chat):
+    event, room, ana, ben, _, _ = chat
     one = await say_and_notify(post, ben, room, "You fools")
     page = f"/chat/messages/{one.id}"
     async with signed_in(post, ana) as host:
@@ -139,8 +139,8 @@ async def test_a_banned_person_can_still_read_why_and_object(post, talk):
         assert (await author.post(f"{page}/object", data={"words": "Please"})).status_code == 303
 
 
-async def test_a_muted_person_is_told_why_and_until_when(post, talk):
-    event, _, ana, ben, _, _ = talk
+async def test_a_muted_person_is_told_why_and_until_when(post, chat):
+    event, _, ana, ben, _, _ = chat
     page = f"/events/{event.slug}/chat"
     async with signed_in(post, ana) as host:
         sent = await host.post(f"{page}/people/{ben.user_id}/mute", data={"reason": "Too loud", "for": "day"})
@@ -160,8 +160,8 @@ async def test_a_muted_person_is_told_why_and_until_when(post, talk):
     assert await lines(post, ben) == []  # it has expired
 
 
-async def test_a_later_decision_replaces_the_earlier_one(post, talk):
-    event, room, ana, ben, _, mod = talk
+async def test_a_later_decision_replaces_the_earlier_one(post, chat):
+    event, room, ana, ben, _, mod = chat
     mute, ban = sanctions.SanctionKind.MUTE, sanctions.SanctionKind.BAN
     async with post.db.transaction() as tx:
         await sanctions.sanction(tx, ana, room.id, ben.user_id, mute, reason="Too loud")
@@ -181,8 +181,8 @@ async def test_a_later_decision_replaces_the_earlier_one(post, talk):
         assert (shown.status_code, "Insults" in shown.text, 'href="/help"' in shown.text) == (403, True, True)
 
 
-async def test_a_muted_guest_reads_why_through_the_e_mails_link(post, talk):
-    event, room, ana, *_ = talk
+async def test_a_muted_guest_reads_why_through_the_e_mails_link(post, chat):
+    event, room, ana, *_ = chat
     async with post.db.transaction() as tx:
         guest = await guests.find_or_make(tx, email="gil@example.org", display_name="Gil")
         await attendance.answer(tx, Caller(guest, "Gil"), event.slug, RsvpReply.GOING)
@@ -199,8 +199,8 @@ async def _mails_after(post, wait):
     return await post.deliver()
 
 
-async def test_objections_end_after_30_days(post, talk):
-    _, room, ana, ben, _, _ = talk
+async def test_objections_end_after_30_days(post, chat):
+    _, room, ana, ben, _, _ = chat
     one = await say_and_notify(post, ben, room, "You fools")
     page = f"/chat/messages/{one.id}"
     async with signed_in(post, ana) as host:
@@ -211,8 +211,8 @@ async def test_objections_end_after_30_days(post, talk):
         assert (await author.post(f"{page}/object", data={"words": "Please"})).status_code == 422
 
 
-async def test_a_message_is_reported_to_the_chosen_recipients(post, talk):
-    event, room, ana, ben, cleo, mod = talk
+async def test_a_message_is_reported_to_the_chosen_recipients(post, chat):
+    event, room, ana, ben, cleo, mod = chat
     one = await say_and_notify(post, ben, room, "You fools")
     page = f"/chat/messages/{one.id}/report"
     async with signed_in(post, cleo) as reader:
@@ -238,8 +238,8 @@ async def test_a_message_is_reported_to_the_chosen_recipients(post, talk):
         assert "And you, too" not in (await moderator.get("/moderation/chat")).text
 
 
-async def test_the_community_decides_and_hosts_cannot_undo_it(post, talk):
-    _, room, ana, ben, cleo, mod = talk
+async def test_the_community_decides_and_hosts_cannot_undo_it(post, chat):
+    _, room, ana, ben, cleo, mod = chat
     for number in range(7):
         await say_and_notify(post, cleo, room, f"Before {number}")
     one = await say_and_notify(post, ana, room, "You fools")
@@ -276,8 +276,8 @@ async def test_the_community_decides_and_hosts_cannot_undo_it(post, talk):
         assert await access(reader, room.id, ana.user_id) is Access.MODERATE
 
 
-async def test_the_community_sees_only_what_was_reported_to_it(post, talk):
-    _, room, _, ben, cleo, mod = talk
+async def test_the_community_sees_only_what_was_reported_to_it(post, chat):
+    _, room, _, ben, cleo, mod = chat
     one, other = await say_and_notify(post, ben, room, "Fools"), await say_and_notify(post, ben, room, "Hello")
     await reports(post, cleo, one, to_site=True)
     await reports(post, cleo, other, to_site=False)

@@ -22,7 +22,9 @@ INVITATIONS = {"open": ("zqopen@example.org", None), "declined": ("zqben@example
 
 
 @pytest.fixture
-async def before(request: pytest.FixtureRequest, engine: Engine, tmp_path: Path) -> AsyncIterator[tuple[str, str]]:
+async def old_database(
+    request: pytest.FixtureRequest, engine: Engine, tmp_path: Path
+) -> AsyncIterator[tuple[str, str]]:
     """URL and schema of a database at the previous revision."""
     if engine == "sqlite":
         url, schema = f"sqlite://{tmp_path / 'before.db'}", ""
@@ -58,12 +60,12 @@ async def fill(db: Database) -> GroupId:
 
 
 async def test_addresses_of_declined_invitations_become_hashes(
-    before: tuple[str, str], clock: HandClock, engine: Engine
+    old_database: tuple[str, str], clock: HandClock, engine: Engine
 ) -> None:
     """A person who declined still cannot be invited. Open invitations and links stay, and the address cannot be
     recovered.
     """
-    url, schema = before
+    url, schema = old_database
     old = await open_database(url, schema=schema, clock=clock, connections=2)
     group_id = await fill(old)
     await old.close()

@@ -9,7 +9,7 @@ from openmeet.domain.events.model import Event
 from openmeet.domain.users.model import UserId
 
 
-def an_event(**said: Any) -> Event:
+def sample_event(**said: Any) -> Event:
     """An event with exactly these fields."""
     event = blank_event(Instant(0), "Nothing", UserId("nobody"))
     return replace(event, content=replace(event.content, **said))

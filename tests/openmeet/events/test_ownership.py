@@ -37,10 +37,10 @@ async def begin(tx: Transaction) -> tuple[Caller, Caller, Event, str]:
     """Ana's event, with Ben as co-host."""
     ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
     event = await actions.create(tx, ana, details())
-    return ana, ben, event, await beside(tx, event, ana, ben)
+    return ana, ben, event, await add_co_host(tx, event, ana, ben)
 
 
-async def beside(tx: Transaction, event: Event, author: Caller, who: Caller) -> str:
+async def add_co_host(tx: Transaction, event: Event, author: Caller, who: Caller) -> str:
     row = new_id(tx.now)
     await tx.execute(
         "insert into event_co_hosts (id, event_id, user_id, email, state, invited_by, created_at, expires_at, decided_at)"
@@ -125,7 +125,7 @@ async def test_a_deleted_authors_event_goes_to_the_longest_co_host(db: Database)
     async with db.transaction() as tx:
         ana, ben, event, _ = await begin(tx)
         cleo = await person(tx, "Cleo")
-        await beside(tx, event, ana, cleo)
+        await add_co_host(tx, event, ana, cleo)
         alone = await actions.create(tx, ana, details())
         for _ in range(2):
             await ownership.remove_person(tx, ana.user_id)
@@ -150,7 +150,7 @@ async def test_an_event_is_offered_and_accepted_on_its_page(db: Database, clock:
             ana, ben = Caller(people["Ana"], "Ana"), Caller(people["Ben"], "Ben")
             event = await actions.create(tx, ana, details())
             await actions.note_record(tx, event.id, uri=OLD, cid=CID, did=ANA)
-            row = await beside(tx, event, ana, ben)
+            row = await add_co_host(tx, event, ana, ben)
         path = f"/events/{event.slug}/hosts"
         page = await anas.get(path)
         assert f"{path}/{row}/offer" in page.text

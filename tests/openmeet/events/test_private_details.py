@@ -11,7 +11,7 @@ from openmeet.domain.events.disclosure import private_details
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.values import Audience, Mode, Venue
 from openmeet.domain.users.model import UserId
-from tests.openmeet.events.sample_event import an_event
+from tests.openmeet.events.sample_event import sample_event
 
 EXACT = Venue(name="Ana's flat", street="Ring 1", locality="Wien", country="AT", latitude="48.2", longitude="16.3")
 START = Instant(1_800_000_000_000_000)
@@ -22,7 +22,7 @@ SAID = {"venue": EXACT, "mode": Mode.HYBRID, "online_url": "https://join.example
 
 def saying(**said: Any) -> Event:
     """The host's event with these fields changed."""
-    return replace(an_event(**(SAID | said)), author_id=HOST, starts_at=START)
+    return replace(sample_event(**(SAID | said)), author_id=HOST, starts_at=START)
 
 
 EVENT = saying()

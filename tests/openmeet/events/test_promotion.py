@@ -15,7 +15,7 @@ from openmeet.domain.events.values import Visibility
 from openmeet.domain.events.visibility import is_public
 from openmeet.domain.groups.model import GroupId, GroupVisibility, PromotionLevel
 from openmeet.network.records.event_writer import publishable, write_event
-from tests.openmeet.events.sample_event import an_event
+from tests.openmeet.events.sample_event import sample_event
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.site_under_test import details, person
 
@@ -86,7 +86,7 @@ def test_answers_are_published_only_for_fully_published_events(level, kind, chos
     owners chose.
     """
     for record in RECORDS:
-        event = replace(an_event(visibility=chosen), group=group_of(level, kind, tells), record=record)
+        event = replace(sample_event(visibility=chosen), group=group_of(level, kind, tells), record=record)
         everything = expected(level, kind, chosen, tells, record) is FULL and chosen is Visibility.PUBLIC
         assert are_rsvps_publishable(event) is (everything and record.takes_answers), record
 

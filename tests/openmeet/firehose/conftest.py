@@ -23,7 +23,7 @@ from openmeet.network.firehose.metrics import counting
 from openmeet.network.firehose.sources import interests_of
 from openmeet.network.firehose.verification import Verifier
 from tests.databases import MakeDatabase
-from tests.external_dependencies import fixture_path, is_here, is_required
+from tests.external_dependencies import fixture_path, is_available, is_required
 from tests.openmeet.deployment import deployment
 from tests.simulation.directory import Directory
 from tests.simulation.relay import read_frames
@@ -70,8 +70,8 @@ def sequences(frames: list[bytes]) -> list[int]:
 
 @pytest.fixture
 async def bench(make_sqlite: MakeDatabase) -> AsyncIterator[Bench]:
-    if not is_here("fixtures") and not is_required("fixtures"):
-        pytest.skip("missing part: fixtures")
+    if not is_available("fixtures") and not is_required("fixtures"):
+        pytest.skip("missing dependency: fixtures")
     clock = HandClock(Instant(parse_datetime("2026-07-04T23:00:00Z")))
     db = await make_sqlite("openmeet.network.firehose", clock=clock)
     queue = EmbeddedQueue(await make_sqlite("groundwork.queue", clock=clock), clock)

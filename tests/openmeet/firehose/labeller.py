@@ -16,7 +16,7 @@ from at_protocol.sync.labels import LABEL_KEY, LABELER_SERVICE, LABELER_TYPE, LA
 from at_protocol.syntax.did import Did
 from openmeet.network.firehose.labelers import LabelerContext, follow_labeler
 from tests.openmeet.firehose.single_path_server import answering
-from tests.timeouts import PATIENCE_SECONDS
+from tests.timeouts import TIMEOUT_SECONDS
 
 
 @dataclass
@@ -89,7 +89,7 @@ async def heard(labelling: LabelerContext, did: Did, is_done: Callable[[], Await
     stop = asyncio.Event()
     following = asyncio.create_task(follow_labeler(labelling, did, stop))
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while not await is_done():  # noqa: ASYNC110 - it moves in a database, which rings no bell
                 await asyncio.sleep(0.01)
     finally:

@@ -19,7 +19,7 @@ from openmeet.network.records.message import Hint, HintKind, decode
 from tests.external_dependencies import needs
 from tests.openmeet.firehose.conftest import TENANT, Bench, captured_documents, captured_frames, sequences
 from tests.simulation.relay import Relay
-from tests.timeouts import PATIENCE_SECONDS
+from tests.timeouts import TIMEOUT_SECONDS
 
 pytestmark = needs("fixtures")
 
@@ -29,7 +29,7 @@ async def follow_until(bench: Bench, url: str, is_done: Callable[[cursors.Stream
     stop = asyncio.Event()
     following = asyncio.create_task(follow_source(bench.consumer, url, stop))
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while True:
                 async with bench.db.reader() as reader:
                     sources = await cursors.sources(reader)
@@ -145,7 +145,7 @@ async def test_cursor_waits_for_the_queue(bench: Bench):
     stop = asyncio.Event()
     async with Relay(frames, numbers) as relay:
         following = asyncio.create_task(follow_source(bench.consumer, relay.url, stop))
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             await away.asked.wait()
             async with bench.db.reader() as reader:
                 assert (await cursors.sources(reader))[0].cursor in {0, numbers[0] - 1}

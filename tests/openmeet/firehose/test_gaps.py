@@ -14,7 +14,7 @@ from tests.external_dependencies import needs
 from tests.openmeet.firehose.conftest import Bench, captured_documents, captured_frames, sequences
 from tests.openmeet.firehose.test_consumer import everybody, numbered
 from tests.simulation.relay import Relay
-from tests.timeouts import PATIENCE_SECONDS
+from tests.timeouts import TIMEOUT_SECONDS
 
 pytestmark = needs("fixtures")
 
@@ -32,7 +32,7 @@ class Forgetful(Relay):
 async def read_to(bench: Bench, url: str, cursor: int, sender: str | None) -> None:
     stop = asyncio.Event()
     following = asyncio.create_task(follow_source(bench.consumer, url, stop, sender=sender))
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while True:
             async with bench.db.reader() as reader:
                 if any(one.url == url and one.cursor == cursor for one in await cursors.sources(reader)):

@@ -30,7 +30,7 @@ from tests.external_dependencies import fixture_path, needs
 from tests.openmeet.deployment import Deployment
 from tests.openmeet.firehose.conftest import Bench
 from tests.openmeet.firehose.single_path_server import answering
-from tests.timeouts import PATIENCE_SECONDS
+from tests.timeouts import TIMEOUT_SECONDS
 
 CAPTURED = "data/firehose/relay-2026-07-04-a.jetstream.jsonl"
 WAYS = ("plain", "deflated", "zstd")
@@ -90,7 +90,7 @@ async def follow_until(
     stop = asyncio.Event()
     following = asyncio.create_task(follow_jetstream(bench.consumer, url, stop, unpack=unpack))
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while not await is_done():  # noqa: ASYNC110 - it moves in a database, which rings no bell
                 await asyncio.sleep(0.01)
     finally:
@@ -353,7 +353,7 @@ async def _listen(deployment: Deployment, question: str, uri: object) -> None:
         await cursors.add_source(tx, deployment.pds_url + "/", cursor=0)
     following = asyncio.create_task(follow_jetstream(deployment.consumer, deployment.pds_url + "/", stop))
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while True:
                 await deployment.ingest()
                 async with deployment.db.reader() as reader:

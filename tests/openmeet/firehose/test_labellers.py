@@ -46,7 +46,7 @@ from tests.openmeet.site_under_test import event_by, person
 from tests.simulation.directory import Directory
 from tests.simulation.processes import free_port
 from tests.system.tour.polling import eventually
-from tests.timeouts import PATIENCE_SECONDS
+from tests.timeouts import TIMEOUT_SECONDS
 
 DID = URI.split("/")[2]
 LABELLER = Did("did:plc:llllllllllllllllllllllll")
@@ -306,7 +306,7 @@ async def test_a_removed_labellers_labels_are_deleted_in_batches(bench, monkeypa
     monkeypatch.setattr(labels, "_AT_ONCE", 3)
     monkeypatch.setattr(labels, "forget_some", slowly)
     bench.labeller.say(bench.labeller.label(URI))
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         await labelers.follow_labelers(bench.labelling, [LABELLER], stop)
     assert pieces == [3, 3, 1]
     assert not await bench.shown(event)

@@ -22,7 +22,7 @@ from tests.external_dependencies import needs
 from tests.openmeet.firehose.conftest import Bench, captured_documents, captured_frames, sequences
 from tests.openmeet.firehose.single_path_server import answering
 from tests.simulation.relay import Relay
-from tests.timeouts import PATIENCE_SECONDS
+from tests.timeouts import TIMEOUT_SECONDS
 
 pytestmark = needs("fixtures")
 
@@ -54,7 +54,7 @@ async def followed(bench: Bench, url: str) -> AsyncIterator[None]:
     stop = asyncio.Event()
     following = asyncio.create_task(follow_source(bench.consumer, url, stop))
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             yield
     finally:
         stop.set()

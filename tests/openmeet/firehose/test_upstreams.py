@@ -15,7 +15,7 @@ from openmeet.network.firehose.sources import Upstream, authority, upstreams
 from tests.external_dependencies import needs
 from tests.openmeet.firehose.conftest import Bench, captured_documents, captured_frames, sequences
 from tests.simulation.relay import Relay
-from tests.timeouts import PATIENCE_SECONDS
+from tests.timeouts import TIMEOUT_SECONDS
 
 
 def test_a_pds_is_read_from_the_beginning_and_a_relay_from_now():
@@ -59,7 +59,7 @@ async def follow(bench: Bench, upstream: Upstream, last: int) -> None:
     stop = asyncio.Event()
     following = asyncio.create_task(run(bench.consumer, [upstream], stop))
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while True:
                 async with bench.db.reader() as reader:
                     sources = await cursors.sources(reader)

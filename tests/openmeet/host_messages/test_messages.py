@@ -27,7 +27,7 @@ from openmeet.emails.notifications.email import notification_composer
 from openmeet.emails.render import EmailContext
 from openmeet.outbox.emails import DueEmail
 from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, api_session, event_by, inputs_of, person, sign_up, site_on
-from tests.visible_text import words_of
+from tests.visible_text import visible_text
 
 TEXT = "Please use the back door.\nBring a torch."
 
@@ -308,7 +308,7 @@ async def test_the_preview_is_the_e_mail(site):
         shown = (await ana.post(path, data=form | {"step": "preview"})).text
         assert (await ana.post(path, data=form | {"step": "send"})).status_code == 303
     letter = await last_letter(site, "gil@example.org")
-    assert words_of(article_of(shown)) == words_of(article_of(letter.html))
+    assert visible_text(article_of(shown)) == visible_text(article_of(letter.html))
     assert f"<strong>{letter.subject}</strong>" in shown
     assert "<a " not in article_of(shown)
 

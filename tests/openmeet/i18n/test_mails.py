@@ -47,7 +47,7 @@ from tests.databases import MakeDatabase
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.privacy.email_occasions import OCCASIONS
 from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, event_by, person, site_on
-from tests.untranslated_text import bare, unmarked
+from tests.untranslated_text import unmarked_texts, untranslated_texts
 
 # What people wrote in the test data: names, titles, places and messages.
 _CONTENT: Final = re.compile(
@@ -77,7 +77,7 @@ def _templates() -> Iterator[tuple[str, jinja2.nodes.Template]]:
 
 
 def test_no_template_has_bare_words() -> None:
-    found = {name: words for name, template in _templates() if (words := bare(template))}
+    found = {name: words for name, template in _templates() if (words := unmarked_texts(template))}
     assert found == {}
 
 
@@ -91,7 +91,7 @@ async def test_every_kind_of_e_mail_is_fully_translated(make_sqlite: MakeDatabas
         async def compose(db: Any, due: Any) -> OutgoingEmail | None:
             email = await made[kind](db, due)
             if email is not None:
-                sent.setdefault(kind, set()).update(unmarked(_shown(email), _CONTENT))
+                sent.setdefault(kind, set()).update(untranslated_texts(_shown(email), _CONTENT))
                 assert email.html.startswith(f'<!doctype html>\n<html lang="{pseudo.TAG}">')
             return email
 
@@ -158,7 +158,7 @@ def _payloads(payload: type[Payload], now: Instant) -> list[Payload]:
 
 
 @pytest.fixture
-async def present(make_sqlite: MakeDatabase, clock: HandClock) -> Present:
+async def recipient(make_sqlite: MakeDatabase, clock: HandClock) -> Present:
     """A person with an offered place at a cancelled event, who is also in a group."""
     db = await make_sqlite("openmeet")
     async with db.transaction() as tx:
@@ -178,25 +178,27 @@ async def present(make_sqlite: MakeDatabase, clock: HandClock) -> Present:
     )
 
 
-async def test_every_kind_of_notification_is_fully_translated(present: Present) -> None:
+async def test_every_kind_of_notification_is_fully_translated(recipient: Present) -> None:
     """The notifications are checked on the page and in e-mails, with and without a date, a name and a reason."""
     found = {}
     with speaking(pseudo.TAG):
         for kind in KINDS.values():
             texts = [
-                text for payload in _payloads(kind.payload, present.now) for text in _written(kind, payload, present)
+                text
+                for payload in _payloads(kind.payload, recipient.now)
+                for text in _written(kind, payload, recipient)
             ]
-            found[kind.name] = {bad for text in texts for bad in unmarked(_as_page(text), _CONTENT)}
+            found[kind.name] = {bad for text in texts for bad in untranslated_texts(_as_page(text), _CONTENT)}
     assert found == {name: set() for name in KINDS}
 
 
-def _written(kind: NotificationKind[Any], payload: Payload, present: Present) -> Iterator[str]:
-    assert present.event is not None
-    assert present.own_rsvp is not None
+def _written(kind: NotificationKind[Any], payload: Payload, recipient: Present) -> Iterator[str]:
+    assert recipient.event is not None
+    assert recipient.own_rsvp is not None
     presents = (
-        present,
-        replace(present, event=replace(present.event, starts_at=None, status_reason="")),
-        replace(present, own_rsvp=replace(present.own_rsvp, status=AttendanceStatus.WAITLISTED, party=1)),
+        recipient,
+        replace(recipient, event=replace(recipient.event, starts_at=None, status_reason="")),
+        replace(recipient, own_rsvp=replace(recipient.own_rsvp, status=AttendanceStatus.WAITLISTED, party=1)),
     )
     for one in presents:
         for shut_out in (False, True):
@@ -206,12 +208,12 @@ def _written(kind: NotificationKind[Any], payload: Payload, present: Present) ->
             yield from (words for one in point.changes for words in (one.label, one.was, one.now))
 
 
-async def test_sentences_are_separated_by_one_space(present: Present) -> None:
+async def test_sentences_are_separated_by_one_space(recipient: Present) -> None:
     """Each sentence is on its own line of the template and is followed by a single space in the output."""
     with speaking(SOURCE):
         for kind in KINDS.values():
-            for payload in _payloads(kind.payload, present.now):
-                for text in _written(kind, payload, present):
+            for payload in _payloads(kind.payload, recipient.now):
+                for text in _written(kind, payload, recipient):
                     assert not re.search(r"[a-z][.:!?][A-Z]|  ", text), text
 
 

@@ -42,7 +42,7 @@ class _Text(HTMLParser):
             self.words.append(data)
 
 
-def words_of(html: str) -> str:
+def visible_text(html: str) -> str:
     parser = _Text()
     parser.feed(html)
     return " ".join(parser.words)
@@ -96,7 +96,7 @@ async def test_no_page_shows_five_digits_in_a_row(site: Site, language: str) -> 
             (hosts, "/my/events?which=hosting", going),
             (hosts, "/", going),
         ):
-            said = words_of((await browser.get(path)).text)
+            said = visible_text((await browser.get(path)).text)
             assert number in said, path
             assert re.findall(r"(?<![\w/-])[0-9]{5,}(?![\w/-])", said) == [], path
 

@@ -6,12 +6,12 @@ from typing import Final
 from groundwork.i18n import pseudo
 from openmeet.web.site.layout import environment
 from tests.databases import MakeDatabase
-from tests.openmeet.identities.offline_clients import publishing_to_nobody
+from tests.openmeet.identities.offline_clients import offline_publishing
 from tests.openmeet.privacy.planted import HOST, MEMBER, NOBODY
 from tests.openmeet.privacy.secret_fixtures import plant
-from tests.openmeet.privacy.site_crawler import UNLIMITED, addresses, looking_as, places
+from tests.openmeet.privacy.site_crawler import UNLIMITED, addresses, places, signed_in_viewer
 from tests.openmeet.site_under_test import site_on
-from tests.untranslated_text import bare, parsed, unmarked
+from tests.untranslated_text import parsed_templates, unmarked_texts, untranslated_texts
 
 # Names, titles and texts in the test data, and names of languages in their own language.
 _CONTENT: Final = re.compile(
@@ -26,8 +26,8 @@ NOT_YET: Final[frozenset[str]] = frozenset()
 
 
 def test_no_template_has_bare_words() -> None:
-    templates = parsed(environment("OpenMeet", ""))
-    found = {name: words for name, template in templates if (words := bare(template) - _VALUES)}
+    templates = parsed_templates(environment("OpenMeet", ""))
+    found = {name: words for name, template in templates if (words := unmarked_texts(template) - _VALUES)}
     assert found == {}
 
 
@@ -36,23 +36,23 @@ def test_bare_words_are_found() -> None:
     templates = environment("OpenMeet", "")
     source = """<p title="Shown">Bare <b>words</b></p> {{ parts.text(typed, "name", "Your name", hint=_("A hint")) }}
         {% trans %}Fine{% endtrans %} <code>data</code> {{ _("Also fine") }}"""
-    assert bare(templates.parse(source)) == {"Shown", "Bare words", "Your name"}
+    assert unmarked_texts(templates.parse(source)) == {"Shown", "Bare words", "Your name"}
 
 
 def test_untranslated_words_are_found() -> None:
     page = '<p>[Šàvë <b>Ana [ît]</b>] now</p><a aria-label="Open">[Öpëñ]</a><time>Monday</time><p>Sat 4 Jul · 18:00</p>'
-    assert unmarked(page, re.compile("Ana")) == {"now", "Open"}
+    assert untranslated_texts(page, re.compile("Ana")) == {"now", "Open"}
 
 
 async def test_pages_are_fully_translated(make_sqlite: MakeDatabase, clock) -> None:
     found: dict[str, set[str]] = {}
     opened = 0
-    async with publishing_to_nobody(clock) as publishing:
+    async with offline_publishing(clock) as publishing:
         site = site_on(await make_sqlite("openmeet"), clock, publishing=publishing, language=pseudo.TAG, **UNLIMITED)
         async with site.db.transaction() as tx:
             planted = await plant(tx)
         for viewer in (HOST, MEMBER, NOBODY):
-            async with looking_as(site, planted, viewer) as client:
+            async with signed_in_viewer(site, planted, viewer) as client:
                 for place in places(site):
                     if place.method != "GET" or place.is_api:
                         continue
@@ -60,7 +60,7 @@ async def test_pages_are_fully_translated(make_sqlite: MakeDatabase, clock) -> N
                         answer = await client.get(address)
                         if answer.headers.get("content-type", "").startswith("text/html"):
                             opened += answer.status_code == 200
-                            if texts := unmarked(answer.text, _CONTENT):
+                            if texts := untranslated_texts(answer.text, _CONTENT):
                                 found.setdefault(place.path, set()).update(texts)
     assert opened > 150, "the addresses lead nowhere"
     assert {path: texts for path, texts in found.items() if path not in NOT_YET} == {}

@@ -20,7 +20,7 @@ from tests.worker_pool import POOL
 
 
 @asynccontextmanager
-async def network_of_nobody(
+async def offline_network(
     clock: Clock, cache: Cache, *, tenant: str = DEFAULT_TENANT, sealer: Sealer | None = None
 ) -> AsyncIterator[NetworkClients]:
     """The network clients that domain code needs, without a reachable server."""
@@ -34,10 +34,10 @@ async def network_of_nobody(
 
 
 @asynccontextmanager
-async def publishing_to_nobody(clock: Clock) -> AsyncIterator[PublishingDependencies]:
+async def offline_publishing(clock: Clock) -> AsyncIterator[PublishingDependencies]:
     """The dependencies of consent by API: the preview of published records works, but no PDS exists on which an account
     could be created.
     """
 
-    async with network_of_nobody(clock, InProcessCache(clock)) as network:
+    async with offline_network(clock, InProcessCache(clock)) as network:
         yield PublishingDependencies(network, CustodialPds("http://127.0.0.1:1", "", ".town.test", "no-mail.test"))

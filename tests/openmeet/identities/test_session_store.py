@@ -23,7 +23,7 @@ from openmeet.network.repositories.credentials_cache import CachedCredentials
 from openmeet.network.repositories.reasons import RepositoryReason
 from tests.databases import MakeDatabase
 from tests.external_dependencies import needs
-from tests.openmeet.identities.offline_clients import network_of_nobody
+from tests.openmeet.identities.offline_clients import offline_network
 from tests.openmeet.ingestion.network import did
 
 PDS = "https://pds.example"
@@ -44,7 +44,7 @@ async def cache(request, clock):
 
 @pytest.fixture
 async def network(clock, cache):
-    async with network_of_nobody(clock, cache) as network:
+    async with offline_network(clock, cache) as network:
         yield network
 
 
@@ -122,10 +122,10 @@ async def test_tokens_can_be_decrypted_only_for_their_tenant_and_did(db: Databas
     row = await stored(db)
     assert b"token" not in row.sealed
     assert session_sealing.unseal(network, row).access == "an access token"
-    async with network_of_nobody(clock, network.cache, tenant="another") as other:
+    async with offline_network(clock, network.cache, tenant="another") as other:
         with pytest.raises(NotSignedIn):
             await sessions.open_session(db, other, identity)
-    async with network_of_nobody(clock, network.cache, sealer=Sealer([b"y" * 32])) as other:
+    async with offline_network(clock, network.cache, sealer=Sealer([b"y" * 32])) as other:
         with pytest.raises(NotSignedIn):
             await agents.agent_for(db, other, identity)
 
@@ -133,7 +133,7 @@ async def test_tokens_can_be_decrypted_only_for_their_tenant_and_did(db: Databas
 async def test_the_key_can_be_rotated_under_open_sessions(db: Database, network: NetworkClients, clock):
     """With a new key in front, old sessions can still be opened, and new ones need the new key only."""
     identity = await connected(db, network)
-    async with network_of_nobody(clock, network.cache, sealer=Sealer([b"n" * 32, bytes(32)])) as rotated:
+    async with offline_network(clock, network.cache, sealer=Sealer([b"n" * 32, bytes(32)])) as rotated:
         session = await sessions.open_session(db, rotated, identity)
         assert session.refresh == "a refresh token"
         assert not rotated.sealer.is_stale(session_sealing.seal(rotated, identity.did, "a", "b"))
@@ -179,7 +179,7 @@ async def test_signing_out_takes_precedence_over_the_cache(db: Database, network
 async def test_an_unreachable_cache_changes_nothing(db: Database, clock):
     """Without Redis people can publish as before."""
     away = open_cache("redis://127.0.0.1:1/0", prefix="x", clock=clock)
-    async with network_of_nobody(clock, away) as network:
+    async with offline_network(clock, away) as network:
         identity = await connected(db, network)
         assert (await sessions.open_session(db, network, identity)).access == "an access token"
     await away.close()
@@ -206,7 +206,7 @@ async def test_redis_holds_one_encrypted_key_per_user(db: Database, clock):
     tenant = f"town-{os.getpid()}"
     cache = open_cache(REDIS, prefix=tenant, clock=clock)
     redis = Redis.from_url(REDIS)
-    async with network_of_nobody(clock, cache, tenant=tenant) as network:
+    async with offline_network(clock, cache, tenant=tenant) as network:
         identity = await connected(db, network)
         await agents.agent_for_user(db, network, identity.user_id)
         (key,) = [key async for key in redis.scan_iter(match=f"{tenant}:*")]

@@ -12,13 +12,13 @@ from groundwork.workers.pool import PoolLimits, WorkerPool
 from tests.databases import MakeDatabase
 from tests.groundwork.workers import jobs
 from tests.openmeet.site_under_test import api_session, h1_of, sign_up, site_on
-from tests.timeouts import PATIENCE_SECONDS
+from tests.timeouts import TIMEOUT_SECONDS
 
 BOMB = "BEGIN:VCALENDAR\r\n" + "BEGIN:VEVENT\r\nDTSTART:20261101T100000Z\r\nRRULE:FREQ=DAILY\r\nEND:VEVENT\r\n" * 12_000
 
 
 @pytest.fixture
-async def strict() -> AsyncIterator[WorkerPool]:
+async def strict_pool() -> AsyncIterator[WorkerPool]:
     """Limits that refuse any large file."""
     pool = WorkerPool(PoolLimits(job=JobLimits(cpu_seconds=0.1)))
     yield pool
@@ -26,7 +26,7 @@ async def strict() -> AsyncIterator[WorkerPool]:
 
 
 async def until_running(pool: WorkerPool) -> None:
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while not pool.running:  # noqa: ASYNC110  # a number tells nobody
             await asyncio.sleep(0)
 
@@ -36,11 +36,11 @@ async def send(browser: httpx.AsyncClient) -> httpx.Response:
 
 
 async def test_an_expensive_file_gets_a_helpful_error(
-    make_sqlite: MakeDatabase, clock: HandClock, strict: WorkerPool
+    make_sqlite: MakeDatabase, clock: HandClock, strict_pool: WorkerPool
 ) -> None:
     """The page shows the error at the field and the API returns a problem. Nothing of the file is kept."""
     db = await make_sqlite("openmeet", clock=clock)
-    site = site_on(db, clock, workers=strict)
+    site = site_on(db, clock, workers=strict_pool)
     async with site.browser() as browser:
         await sign_up(browser, "ana@example.org", "Ana")
         sent = await send(browser)

@@ -103,7 +103,7 @@ async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
 
 
 @pytest.fixture
-async def away(make_database: MakeDatabase, clock: HandClock) -> Database:
+async def other_db(make_database: MakeDatabase, clock: HandClock) -> Database:
     return await make_database("openmeet", clock=clock)
 
 
@@ -123,13 +123,13 @@ async def brought(db: Database, who: Caller, content: bytes, host: str) -> list[
     return outcome.made
 
 
-async def there_and_back(away: Database, file: bytes) -> bytes:
+async def there_and_back(other_db: Database, file: bytes) -> bytes:
     """Import the file on the other installation and export everything that was created."""
-    async with away.transaction() as tx:
+    async with other_db.transaction() as tx:
         ben = await person(tx, "Ben")
-    made = await brought(away, ben, file, "elsewhere.test")
+    made = await brought(other_db, ben, file, "elsewhere.test")
     lines: list[bytes] = []
-    async with away.transaction() as tx:
+    async with other_db.transaction() as tx:
         for path in made:
             slug = path.rpartition("/")[2]
             if path.startswith("/series/"):
@@ -217,13 +217,15 @@ async def home_events(db: Database, ana: Caller) -> tuple[Series, Sequence[Event
     return series, [*dates, *single]
 
 
-async def test_single_events_come_back_the_same(db: Database, away: Database, ana: Caller, clock: HandClock) -> None:
+async def test_single_events_come_back_the_same(
+    db: Database, other_db: Database, ana: Caller, clock: HandClock
+) -> None:
     _, events = await home_events(db, ana)
     single = [event for event in events if event.place_in_series is None]
     file = alone(*single)
     said = said_by(file, clock.now())
     assert len(said) == len(single)
-    assert said_by(await there_and_back(away, file), clock.now()) == said
+    assert said_by(await there_and_back(other_db, file), clock.now()) == said
     assert b"secret" not in file
     # People who are not going see only the town, in every property.
     nearby = alone(*(event for event in single if event.content.place_audience is Audience.ATTENDEES))
@@ -232,7 +234,7 @@ async def test_single_events_come_back_the_same(db: Database, away: Database, an
 
 
 async def test_a_series_with_its_exceptions_comes_back_the_same(
-    db: Database, away: Database, ana: Caller, clock: HandClock
+    db: Database, other_db: Database, ana: Caller, clock: HandClock
 ) -> None:
     series, events = await home_events(db, ana)
     async with db.transaction() as tx:
@@ -243,12 +245,12 @@ async def test_a_series_with_its_exceptions_comes_back_the_same(
     assert len(said) == 5
     assert b"STATUS:TENTATIVE\r\nX-OPENMEET-STATUS:postponed" in file
     assert b"X-OPENMEET-STATUS:rescheduled" in file
-    assert said_by(await there_and_back(away, file), clock.now()) == said
+    assert said_by(await there_and_back(other_db, file), clock.now()) == said
 
 
 @pytest.mark.parametrize("kind", ["group", "search", "person"])
 async def test_a_feed_of_many_events_comes_back_the_same(
-    db: Database, away: Database, ana: Caller, clock: HandClock, kind: str
+    db: Database, other_db: Database, ana: Caller, clock: HandClock, kind: str
 ) -> None:
     series, events = await home_events(db, ana)
     async with db.transaction() as tx:
@@ -271,4 +273,4 @@ async def test_a_feed_of_many_events_comes_back_the_same(
         file.replace(b"From another app,", b"").replace(b"CATEGORIES:From another app\r\n", b""), clock.now()
     )
     assert len(said) >= len(events)
-    assert said_by(await there_and_back(away, file), clock.now()) == said
+    assert said_by(await there_and_back(other_db, file), clock.now()) == said

@@ -21,7 +21,7 @@ from tests.openmeet.ingestion.network import HERE, deleted, did, event, event_va
 from tests.openmeet.ingestion.test_seats import PLACES, URI, full_house
 from tests.openmeet.ingestion.view import take
 from tests.openmeet.site_under_test import details, person
-from tests.openmeet.statement_counter import Counting
+from tests.openmeet.statement_counter import StatementCounter
 from tests.simulation.oracle import EVENT, RSVP, Change
 
 # The first five have signed in to this site, one of them with two DIDs. The others are known only by DID.
@@ -161,7 +161,7 @@ async def test_a_batch_gives_the_same_result_as_single_messages_on_both_engines(
 
 async def statements_of(db: Database, messages: list[RecordMessage]) -> int:
     async with db.transaction() as tx:
-        counting = Counting(tx)
+        counting = StatementCounter(tx)
         outcomes = await apply(counting, HERE, messages)
     assert set(outcomes) == {IngestResult.APPLIED}
     return counting.statements

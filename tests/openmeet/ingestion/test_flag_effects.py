@@ -16,7 +16,7 @@ from openmeet.network.ingestion.flag_effects import switch
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import HERE, did, event
 from tests.openmeet.series.practice import NOW, weekly
-from tests.openmeet.statement_counter import Counting
+from tests.openmeet.statement_counter import StatementCounter
 
 STRANGER = did(90)
 QUEUED = {
@@ -47,14 +47,14 @@ async def known(db: Database, numbers: range) -> list[tuple[str, str, str]]:
     return made
 
 
-async def switched(db: Database, flag: Flag) -> Counting:
+async def switched(db: Database, flag: Flag) -> StatementCounter:
     """Switch the flag off, empty the queues, and count the statements of switching it on."""
     async with db.transaction() as tx:
         await switch(tx, flag, is_on=False, changed_by="a test")
         await tx.execute("delete from outbox_jobs")
         await tx.execute("delete from publications")
     async with db.transaction() as tx:
-        counting = Counting(tx)
+        counting = StatementCounter(tx)
         # Of the two followed DIDs, one is already known on this site.
         assert await switch(counting, flag, is_on=True, changed_by="a test", followed=[did(1), STRANGER])
     return counting

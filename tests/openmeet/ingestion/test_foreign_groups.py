@@ -44,7 +44,7 @@ URI = f"at://{did(1)}/{GROUP}/chess"
 
 
 @pytest.fixture(autouse=True)
-async def on(db: Database, clock: HandClock) -> None:
+async def flags_on(db: Database, clock: HandClock) -> None:
     for flag in (Flag.GROUPS, Flag.MEMBERSHIPS):
         async with db.transaction() as tx:
             await switch(tx, flag, is_on=True, changed_by="a test")

@@ -26,14 +26,14 @@ from openmeet.network.records.message import RecordMessage
 from openmeet.outbox.kinds import JobKind
 from tests.openmeet.ingestion.network import HERE, deleted, did, event, message, rev
 from tests.openmeet.ingestion.view import take
-from tests.openmeet.statement_counter import Counting
+from tests.openmeet.statement_counter import StatementCounter
 from tests.simulation.oracle import EVENT, Change
 
 URI = f"at://{did(1)}/{SERIES}/weekly"
 
 
 @pytest.fixture
-async def on(db: Database, clock: HandClock) -> None:
+async def flags_on(db: Database, clock: HandClock) -> None:
     for flag in (Flag.SERIES_LEXICON, Flag.NATIVE_RECURRENCE):
         async with db.transaction() as tx:
             await switch(tx, flag, is_on=True, changed_by="a test")
@@ -70,7 +70,7 @@ async def known(db: Database, uri: str = URI) -> tuple[Series, list[str]]:
     return found, [one.event.place_in_series.original_date for one in held if one.event.place_in_series]
 
 
-@pytest.mark.usefixtures("on")
+@pytest.mark.usefixtures("flags_on")
 async def test_a_series_and_its_dates_in_any_order(db: Database):
     await take(db, date("a", 1, "2026-03-07"), series(2), date("b", 3, "2026-03-21"))
     found, names = await known(db)
@@ -80,7 +80,7 @@ async def test_a_series_and_its_dates_in_any_order(db: Database):
     assert names == ["2026-03-07T18:00:00", "2026-03-21T18:00:00"]
 
 
-@pytest.mark.usefixtures("on")
+@pytest.mark.usefixtures("flags_on")
 async def test_a_remote_series_creates_no_dates(db: Database):
     await take(db, series(1))
     found, names = await known(db)
@@ -93,7 +93,7 @@ async def test_a_remote_series_creates_no_dates(db: Database):
     assert list(queued) == []
 
 
-@pytest.mark.usefixtures("on")
+@pytest.mark.usefixtures("flags_on")
 async def test_a_changed_rule_is_adopted_and_removed_dates_become_single_events(db: Database):
     weekly = series(2)
     await take(db, date("a", 1, "2026-03-07"), weekly, series(3, rrule=["FREQ=MONTHLY"], name="Big games"))
@@ -113,13 +113,13 @@ async def test_a_changed_rule_is_adopted_and_removed_dates_become_single_events(
     assert (await known(db))[1] == ["2026-03-07T18:00:00"]
 
 
-@pytest.mark.usefixtures("on")
+@pytest.mark.usefixtures("flags_on")
 async def test_nobody_puts_an_event_into_anothers_series(db: Database):
     await take(db, series(1), date("a", 2, "2026-03-07", author=2))
     assert (await known(db))[1] == []
 
 
-@pytest.mark.usefixtures("on")
+@pytest.mark.usefixtures("flags_on")
 async def test_older_spellings_are_read(db: Database):
     older = "net.openmeet.series"
     await take(db, series(1, collection=older))
@@ -127,7 +127,7 @@ async def test_older_spellings_are_read(db: Database):
     assert found.content.title == "Games"
 
 
-@pytest.mark.usefixtures("on")
+@pytest.mark.usefixtures("flags_on")
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -151,7 +151,7 @@ async def test_without_the_flag_nothing_is_read(db: Database):
     assert await take(db, series(1)) == [IngestResult.SWITCHED_OFF]
 
 
-@pytest.mark.usefixtures("on")
+@pytest.mark.usefixtures("flags_on")
 async def test_a_rule_in_an_event_record_starts_a_series(db: Database):
     tea = event(
         1,
@@ -200,7 +200,7 @@ async def shown(db: Database) -> list[tuple[str, list[str]]]:
         return found
 
 
-@pytest.mark.usefixtures("on")
+@pytest.mark.usefixtures("flags_on")
 @pytest.mark.parametrize("first", ["series", "date", "date without a link"])
 async def test_a_rule_next_to_a_series_link_makes_no_second_series(db: Database, first: str):
     weekly = series(2, rrule=["FREQ=WEEKLY;COUNT=10"], exdate=[])
@@ -215,7 +215,7 @@ async def test_a_rule_next_to_a_series_link_makes_no_second_series(db: Database,
     assert await shown(db) == [("weekly", ["2026-03-07T18:00:00"])]
 
 
-@pytest.mark.usefixtures("on")
+@pytest.mark.usefixtures("flags_on")
 @pytest.mark.parametrize("is_new_first", [True, False])
 async def test_a_rule_that_moves_on_to_the_next_date_stays_one_series(db: Database, is_new_first: bool):
     """The URL of the series does not change, so its followers stay."""
@@ -234,7 +234,7 @@ async def test_a_rule_that_moves_on_to_the_next_date_stays_one_series(db: Databa
     assert (after.id, after.slug) == (before.id, before.slug)
 
 
-@pytest.mark.usefixtures("on")
+@pytest.mark.usefixtures("flags_on")
 async def test_removing_the_rule_leaves_a_single_event(db: Database):
     await take(db, ruled("a", 1, "2026-03-07"))
     assert len(await shown(db)) == 1
@@ -242,7 +242,7 @@ async def test_removing_the_rule_leaves_a_single_event(db: Database):
     assert await shown(db) == []
 
 
-@pytest.mark.usefixtures("on")
+@pytest.mark.usefixtures("flags_on")
 @pytest.mark.parametrize("is_alone", [True, False])
 async def test_a_series_is_deleted_with_the_record_that_started_it(db: Database, *, is_alone: bool):
     """The series is restored under the same URL if the record is."""
@@ -266,7 +266,7 @@ async def pay_claimed_dates(db: Database) -> int:
     return await run_once(db, {JobKind.CLAIMED_DATES: one_by_one(claimed_dates_handler(db))})
 
 
-@pytest.mark.usefixtures("on")
+@pytest.mark.usefixtures("flags_on")
 async def test_dates_behind_many_other_events_are_found_in_batches(db: Database, monkeypatch: pytest.MonkeyPatch):
     """An author has more events than one transaction reads. The newest are checked at once and the others by a job, in
     order and in batches.
@@ -291,7 +291,7 @@ async def on_its_dates(db: Database) -> list[str]:
     return [str(row["record_uri"]).rpartition("/")[2] for row in rows]
 
 
-@pytest.mark.usefixtures("on")
+@pytest.mark.usefixtures("flags_on")
 async def test_a_date_whose_event_is_deleted_gets_another_event_that_claims_it(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ):
@@ -304,7 +304,7 @@ async def test_a_date_whose_event_is_deleted_gets_another_event_that_claims_it(
     assert await on_its_dates(db) == ["b"]
 
 
-class ReadingRecords(Counting):
+class ReadingRecords(StatementCounter):
     """Also counts how often the newest records of the author are read."""
 
     times = 0
@@ -328,7 +328,7 @@ def days(first: int, count: int) -> list[str]:
     return [f"2027-{number // 28 + 1:02}-{number % 28 + 1:02}" for number in range(first, first + count)]
 
 
-@pytest.mark.usefixtures("on")
+@pytest.mark.usefixtures("flags_on")
 async def test_deleting_several_dates_reads_the_others_once(db: Database):
     """The number of statements does not depend on the number of other dates, because none of them refers to a deleted
     one.
@@ -353,7 +353,7 @@ def of_series(key: str, rkey: str, at: int, day: str) -> RecordMessage:
     return date(rkey, at, day, uri=f"at://{did(1)}/{SERIES}/{key}")
 
 
-@pytest.mark.usefixtures("on")
+@pytest.mark.usefixtures("flags_on")
 async def test_several_series_in_a_batch_read_the_events_once(db: Database):
     """The events are read once for any number of series by one author in a batch. Each series gets its dates, both
     earlier ones and those in the batch.
@@ -368,7 +368,7 @@ async def test_several_series_in_a_batch_read_the_events_once(db: Database):
         assert names == ["2026-03-07T18:00:00", "2026-03-21T18:00:00"], key
 
 
-@pytest.mark.usefixtures("on")
+@pytest.mark.usefixtures("flags_on")
 async def test_a_series_created_and_deleted_in_one_batch_has_no_dates(db: Database):
     weekly = series(2)
     await take(db, date("a", 1, "2026-03-07"), weekly, deleted(weekly, 3))
@@ -377,7 +377,7 @@ async def test_a_series_created_and_deleted_in_one_batch_has_no_dates(db: Databa
     assert await on_its_dates(db) == ["a"]
 
 
-@pytest.mark.usefixtures("on")
+@pytest.mark.usefixtures("flags_on")
 async def test_dates_deleted_or_moved_in_one_batch_pass_to_other_events_that_claim_them(db: Database):
     held = [date(f"a{number}", 2, day) for number, day in enumerate(days(0, 3))]
     await take(db, series(1), *held, *(date(f"b{number}", 2, day) for number, day in enumerate(days(0, 3))))
@@ -386,13 +386,13 @@ async def test_dates_deleted_or_moved_in_one_batch_pass_to_other_events_that_cla
     assert await on_its_dates(db) == ["a1", "a2", "b0", "b1"]
 
 
-@pytest.mark.usefixtures("on")
+@pytest.mark.usefixtures("flags_on")
 async def test_authors_with_few_events_need_no_job(db: Database):
     await take(db, series(1), date("a", 2, "2026-03-07"))
     assert await pay_claimed_dates(db) == 0
 
 
-@pytest.mark.usefixtures("on")
+@pytest.mark.usefixtures("flags_on")
 async def test_a_series_deleted_meanwhile_gets_no_dates(db: Database, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(remote_series, "PIECE", 1)
     weekly = series(2)

@@ -69,14 +69,14 @@ async def test_records_changed_by_an_older_message_are_compared_again(deployment
     await list_repository(deployment.network, did, CONCERNING, counted)
     of_listing, asked = asked, 0
 
-    async def beside(_host: str) -> None:
+    async def take_late_message(_host: str) -> None:
         """Request the first proof after the comparison."""
         nonlocal asked
         asked += 1
         if asked == of_listing + 1:
             await take(deployment.db, late)
 
-    assert await backfill(deployment.db, deployment.network, here, did, beside) == (2 if is_there else 1)
+    assert await backfill(deployment.db, deployment.network, here, did, take_late_message) == (2 if is_there else 1)
     assert asked > of_listing
     expected = {f"at://{did}/{EVENT}/{key_of(key)}": "Tea" for key in (["a", "b"] if is_there else ["b"])}
     assert (await view_of(deployment.db)).events == expected

@@ -12,7 +12,7 @@ from groundwork.sealing import KEY_BYTES, Sealer
 from openmeet.matrix.bridge import Bridge
 from openmeet.matrix.calls import Homeserver, open_client
 from tests.databases import MakeDatabase
-from tests.external_dependencies import is_here
+from tests.external_dependencies import is_available
 from tests.openmeet.matrix.homeserver import Synapse
 from tests.openmeet.matrix.mirrored import MirroredTown, mirrored_town
 
@@ -23,8 +23,8 @@ _numbers = itertools.count(1)
 @pytest.fixture(scope="session")
 async def synapse(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Synapse]:
     """One homeserver for all tests of a worker. Each test makes its own accounts and rooms."""
-    if not is_here("synapse"):
-        pytest.skip("missing part: synapse")
+    if not is_available("synapse"):
+        pytest.skip("missing dependency: synapse")
     server = Synapse(tmp_path_factory.mktemp("synapse"))
     server.write_settings()
     try:

@@ -21,16 +21,16 @@ ENCRYPTED = {"type": "m.room.encryption", "content": {"algorithm": "m.megolm.v1.
 
 
 @pytest.fixture
-async def old(town: MirroredTown, fresh: Callable[[str], str]) -> MatrixUser:
+async def legacy_user(town: MirroredTown, fresh: Callable[[str], str]) -> MatrixUser:
     """The bot that ran the rooms of the older installation."""
     bot = town.bridge.homeserver.user(fresh("_om_older_"))
     await bot.prepare()
     return bot
 
 
-async def old_event(town: MirroredTown, old: MatrixUser, title: str, **wish: object) -> tuple[Event, str]:
+async def old_event(town: MirroredTown, legacy_user: MatrixUser, title: str, **wish: object) -> tuple[Event, str]:
     """An event that was imported together with its room."""
-    made = await old._call("POST", "v3/createRoom", body={"preset": "private_chat", **wish})
+    made = await legacy_user._call("POST", "v3/createRoom", body={"preset": "private_chat", **wish})
     matrix_room = str(made["room_id"])
     return await imported(town, title, matrix_room), matrix_room
 
@@ -42,10 +42,10 @@ async def imported(town: MirroredTown, title: str, matrix_room: str) -> Event:
     return event
 
 
-async def run(town: MirroredTown, old: MatrixUser, *, applies: bool) -> dict[str, AdoptionReport]:
+async def run(town: MirroredTown, legacy_user: MatrixUser, *, applies: bool) -> dict[str, AdoptionReport]:
     told: list[tuple[int, int]] = []
     found = await adopt(
-        town.bridge, old, applies=applies, tell=lambda _one, place, number: told.append((place, number))
+        town.bridge, legacy_user, applies=applies, tell=lambda _one, place, number: told.append((place, number))
     )
     assert told == [(place, len(found)) for place in range(1, len(found) + 1)]
     return {one.name: one for one in found}
@@ -60,17 +60,17 @@ async def stored(town: MirroredTown, event: Event) -> tuple[str, str | None, int
 
 
 async def test_an_adopted_room_keeps_its_members(
-    town: MirroredTown, old: MatrixUser, synapse: Synapse, fresh: Callable[[str], str]
+    town: MirroredTown, legacy_user: MatrixUser, synapse: Synapse, fresh: Callable[[str], str]
 ) -> None:
     guest: MatrixAccount = await synapse.account(fresh("guest"))
-    event, room = await old_event(town, old, "Chess", room_version="10", invite=[guest.user_id])
+    event, room = await old_event(town, legacy_user, "Chess", room_version="10", invite=[guest.user_id])
     await guest.join(room)
     await guest.say(room, "From before", "1")
-    dry = await run(town, old, applies=False)
+    dry = await run(town, legacy_user, applies=False)
     assert (dry["Chess"].outcome, dry["Chess"].why) == (AdoptionOutcome.ADOPTED, "")
     assert await stored(town, event) == ("", None, 0)
-    assert await old.membership(room, town.bridge.keeper.user_id) == ""
-    assert (await run(town, old, applies=True))["Chess"].outcome is AdoptionOutcome.ADOPTED
+    assert await legacy_user.membership(room, town.bridge.keeper.user_id) == ""
+    assert (await run(town, legacy_user, applies=True))["Chess"].outcome is AdoptionOutcome.ADOPTED
     assert await stored(town, event) == ("on", room, 1)
     await town.read()
     await guest.say(room, "Who is here?", "2")
@@ -90,20 +90,20 @@ async def test_an_adopted_room_keeps_its_members(
         await messages.send(tx, town.ana, found["id"], NewMessage(text="I am"))
     await town.deliver()
     assert [text for _, text in await guest.texts(room)][-1] == "I am"
-    assert await run(town, old, applies=True) == {}
+    assert await run(town, legacy_user, applies=True) == {}
 
 
 async def test_a_message_from_the_future_hides_no_later_ones(
-    town: MirroredTown, old: MatrixUser, synapse: Synapse, fresh: Callable[[str], str]
+    town: MirroredTown, legacy_user: MatrixUser, synapse: Synapse, fresh: Callable[[str], str]
 ) -> None:
     """A Matrix event has its own timestamp. An event dated next year does not stop the site from reading the messages
     that follow.
     """
     guest: MatrixAccount = await synapse.account(fresh("guest"))
-    event, room = await old_event(town, old, "Chess", room_version="10", invite=[guest.user_id])
+    event, room = await old_event(town, legacy_user, "Chess", room_version="10", invite=[guest.user_id])
     await guest.join(room)
     in_a_year = (SystemClock().now() + 365 * DAY) // 1_000
-    await old._call(
+    await legacy_user._call(
         "PUT",
         "v3/rooms",
         room,
@@ -113,7 +113,7 @@ async def test_a_message_from_the_future_hides_no_later_ones(
         query={"ts": str(in_a_year)},
         body={"msgtype": "m.text", "body": "From the future"},
     )
-    await run(town, old, applies=True)
+    await run(town, legacy_user, applies=True)
     await town.read()
     await guest.say(room, "Who is here?", "1")
     await town.read()
@@ -127,36 +127,36 @@ async def test_a_message_from_the_future_hides_no_later_ones(
 
 
 async def test_adoption_continues_after_an_interruption(
-    town: MirroredTown, old: MatrixUser, monkeypatch: pytest.MonkeyPatch
+    town: MirroredTown, legacy_user: MatrixUser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The keeper already had the power level, but nothing was stored yet."""
-    event, room = await old_event(town, old, "Chess", room_version="10")
+    event, room = await old_event(town, legacy_user, "Chess", room_version="10")
 
     async def is_away(*_: object, **__: object) -> None:
         raise ConnectionResetError
 
     with monkeypatch.context() as broken:
         # The older bot has read these events already.
-        looked = old.state
+        looked = legacy_user.state
         broken.setattr(type(town.bridge.keeper), "state", is_away)
-        broken.setattr(old, "state", looked)
+        broken.setattr(legacy_user, "state", looked)
         with pytest.raises(ConnectionResetError):
-            await run(town, old, applies=True)
+            await run(town, legacy_user, applies=True)
     assert await stored(town, event) == ("", None, 0)
-    assert (await run(town, old, applies=True))["Chess"].outcome is AdoptionOutcome.ADOPTED
+    assert (await run(town, legacy_user, applies=True))["Chess"].outcome is AdoptionOutcome.ADOPTED
     assert (await stored(town, event))[:2] == ("on", room)
 
 
 async def test_a_room_that_cannot_be_adopted_is_replaced_and_gets_a_notice(
-    town: MirroredTown, old: MatrixUser, synapse: Synapse, fresh: Callable[[str], str]
+    town: MirroredTown, legacy_user: MatrixUser, synapse: Synapse, fresh: Callable[[str], str]
 ) -> None:
-    event, room = await old_event(town, old, "Secret", initial_state=[{**ENCRYPTED, "state_key": ""}])
+    event, room = await old_event(town, legacy_user, "Secret", initial_state=[{**ENCRYPTED, "state_key": ""}])
     stranger = await synapse.account(fresh("stranger"))
     elsewhere = (await stranger.call("POST", "createRoom", {}))["room_id"]
     await imported(town, "Elsewhere", elsewhere)
     await imported(town, "Nonsense", "not a room")
-    await old_event(town, old, "Newer", room_version="12")
-    found = await run(town, old, applies=True)
+    await old_event(town, legacy_user, "Newer", room_version="12")
+    found = await run(town, legacy_user, applies=True)
     assert {name: (one.outcome, one.why) for name, one in found.items()} == {
         "Secret": (AdoptionOutcome.FRESH, "The room is encrypted."),
         "Elsewhere": (AdoptionOutcome.FRESH, "The older bot is not in that room."),
@@ -170,15 +170,15 @@ async def test_a_room_that_cannot_be_adopted_is_replaced_and_gets_a_notice(
     state, fresh_room, guests = await stored(town, event)
     assert (state, guests) == ("on", 0)
     assert fresh_room not in {None, room}
-    events = await old.messages(room, "", limit=10)
+    events = await legacy_user.messages(room, "", limit=10)
     assert "This chat has moved to a new room." in str(events["chunk"])
 
 
-async def test_a_private_event_waits_for_its_host(town: MirroredTown, old: MatrixUser) -> None:
-    event, room = await old_event(town, old, "Party", room_version="10")
+async def test_a_private_event_waits_for_its_host(town: MirroredTown, legacy_user: MatrixUser) -> None:
+    event, room = await old_event(town, legacy_user, "Party", room_version="10")
     async with town.db.transaction() as tx:
         await tx.execute("update events set visibility = 'private' where id = :id", id=event.id)
-    assert (await run(town, old, applies=True))["Party"].outcome is AdoptionOutcome.PREPARED
+    assert (await run(town, legacy_user, applies=True))["Party"].outcome is AdoptionOutcome.PREPARED
     assert await stored(town, event) == ("off", room, 0)
     async with town.db.transaction() as tx:
         (found,) = await tx.fetch("select id from chat_rooms where event_id = :id", id=event.id)
@@ -187,8 +187,8 @@ async def test_a_private_event_waits_for_its_host(town: MirroredTown, old: Matri
     assert await stored(town, event) == ("on", room, 0)
 
 
-async def test_the_link_to_the_replacement_room_is_followed_once(town: MirroredTown, old: MatrixUser) -> None:
-    event, first = await old_event(town, old, "Chess", room_version="10")
-    made = await old._call("POST", "v3/rooms", first, "upgrade", body={"new_version": "11"})
-    assert (await run(town, old, applies=True))["Chess"].outcome is AdoptionOutcome.ADOPTED
+async def test_the_link_to_the_replacement_room_is_followed_once(town: MirroredTown, legacy_user: MatrixUser) -> None:
+    event, first = await old_event(town, legacy_user, "Chess", room_version="10")
+    made = await legacy_user._call("POST", "v3/rooms", first, "upgrade", body={"new_version": "11"})
+    assert (await run(town, legacy_user, applies=True))["Chess"].outcome is AdoptionOutcome.ADOPTED
     assert (await stored(town, event))[1] == made["replacement_room"]

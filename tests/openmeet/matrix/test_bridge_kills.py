@@ -28,7 +28,7 @@ _KILLED_AFTER = (1, 4, 2)
 
 
 @pytest.fixture
-async def shared(
+async def shared_database(
     tmp_path: Path, sqlite_templates: Path, clock: HandClock, homeserver: Homeserver
 ) -> AsyncIterator[tuple[MirroredTown, str]]:
     """A community whose database other processes also open."""
@@ -46,12 +46,12 @@ async def until(holds: Callable[[], Awaitable[bool]]) -> None:
 
 
 async def test_killing_the_bridge_loses_and_duplicates_nothing(
-    shared: tuple[MirroredTown, str], synapse: Synapse, fresh: Callable[[str], str]
+    shared_database: tuple[MirroredTown, str], synapse: Synapse, fresh: Callable[[str], str]
 ) -> None:
     """Each kill falls between the homeserver's response and the commit that stores it, while people write on both
     sides.
     """
-    town, url = shared
+    town, url = shared_database
     account = await synapse.account(fresh("ben"))
     await town.linked(town.ben, account)
     room = await town.matrix_room()

@@ -39,7 +39,7 @@ def store(tmp_path: Path) -> BlobStore:
 
 
 @pytest.fixture
-async def shown(town: MirroredTown, store: BlobStore) -> MirroredTown:
+async def town_with_pictures(town: MirroredTown, store: BlobStore) -> MirroredTown:
     """A town whose bridge has a picture store."""
     await town.agree(town.ben)
     return replace(town, bridge=replace(town.bridge, pictures=store, workers=POOL))
@@ -62,59 +62,63 @@ async def events(town: MirroredTown) -> list[dict[str, Any]]:
     return [one for one in reversed(found["chunk"]) if one["type"] == "m.room.message" and "body" in one["content"]]
 
 
-async def test_pictures_are_sent_after_their_text_and_redacted_with_it(shown: MirroredTown) -> None:
-    said = await send(shown, shown.ben, "Look", "The lake", "")
-    alone = await send(shown, shown.ben, "", "The hut")
-    await shown.deliver()
-    found = [one["content"] for one in await events(shown)]
+async def test_pictures_are_sent_after_their_text_and_redacted_with_it(town_with_pictures: MirroredTown) -> None:
+    said = await send(town_with_pictures, town_with_pictures.ben, "Look", "The lake", "")
+    alone = await send(town_with_pictures, town_with_pictures.ben, "", "The hut")
+    await town_with_pictures.deliver()
+    found = [one["content"] for one in await events(town_with_pictures)]
     assert [(one["msgtype"], one["body"]) for one in found] == [
         ("m.text", "Look"),
         ("m.image", "The lake"),
         ("m.image", "picture.jpg"),
         ("m.image", "The hut"),
     ]
-    body = await shown.bridge.keeper.download(found[1]["url"], 1_000_000)
+    body = await town_with_pictures.bridge.keeper.download(found[1]["url"], 1_000_000)
     assert Image.open(io.BytesIO(body)).size == (80, 60)
     # In a message without text the first picture is the main event: replies refer to it and the caption is added to it.
-    await shown.edit(shown.ben, alone, "Our hut")
-    await shown.deliver()
-    assert ("Ben", "Our hut") in await shown.seen()
+    await town_with_pictures.edit(town_with_pictures.ben, alone, "Our hut")
+    await town_with_pictures.deliver()
+    assert ("Ben", "Our hut") in await town_with_pictures.seen()
     for one in (said, alone):
-        await shown.take_back(shown.ben, one)
-    await shown.deliver()
-    assert await events(shown) == []
-    assert "mxc://" not in str(await shown.bridge.keeper.messages(await shown.matrix_room(), ""))
+        await town_with_pictures.take_back(town_with_pictures.ben, one)
+    await town_with_pictures.deliver()
+    assert await events(town_with_pictures) == []
+    assert "mxc://" not in str(
+        await town_with_pictures.bridge.keeper.messages(await town_with_pictures.matrix_room(), "")
+    )
 
 
-async def test_a_room_that_is_not_public_gets_text_instead_of_pictures(shown: MirroredTown) -> None:
-    async with shown.db.transaction() as tx:
-        await tx.execute("update events set visibility = 'private' where id = :id", id=shown.event.id)
-    await send(shown, shown.ben, "Look", "The lake")
-    await shown.deliver()
-    assert [one["content"]["body"] for one in await events(shown)] == ["Look\n\N{PAPERCLIP} Picture: The lake"]
+async def test_a_room_that_is_not_public_gets_text_instead_of_pictures(town_with_pictures: MirroredTown) -> None:
+    async with town_with_pictures.db.transaction() as tx:
+        await tx.execute("update events set visibility = 'private' where id = :id", id=town_with_pictures.event.id)
+    await send(town_with_pictures, town_with_pictures.ben, "Look", "The lake")
+    await town_with_pictures.deliver()
+    assert [one["content"]["body"] for one in await events(town_with_pictures)] == [
+        "Look\n\N{PAPERCLIP} Picture: The lake"
+    ]
 
 
-async def test_an_interrupted_delivery_duplicates_nothing(shown: MirroredTown) -> None:
-    said = await send(shown, shown.ben, "Look", "The lake")
-    await shown.deliver()
-    before = [one["event_id"] for one in await events(shown)]
-    async with shown.db.transaction() as tx:
+async def test_an_interrupted_delivery_duplicates_nothing(town_with_pictures: MirroredTown) -> None:
+    said = await send(town_with_pictures, town_with_pictures.ben, "Look", "The lake")
+    await town_with_pictures.deliver()
+    before = [one["event_id"] for one in await events(town_with_pictures)]
+    async with town_with_pictures.db.transaction() as tx:
         await tx.execute(
             "delete from matrix_sends where room_id = :room and number = :number",
-            room=shown.room.id,
+            room=town_with_pictures.room.id,
             number=said.number,
         )
         await mirroring.wake_all(tx)
-    await shown.deliver()
-    assert [one["event_id"] for one in await events(shown)] == before
+    await town_with_pictures.deliver()
+    assert [one["event_id"] for one in await events(town_with_pictures)] == before
 
 
 @pytest.fixture
-async def account(shown: MirroredTown, synapse: Synapse, fresh: Any) -> MatrixAccount:
+async def account(town_with_pictures: MirroredTown, synapse: Synapse, fresh: Any) -> MatrixAccount:
     """Ben's own Matrix account, in the room."""
     made = await synapse.account(fresh("ben"))
-    await shown.linked(shown.ben, made)
-    await made.join(await shown.matrix_room())
+    await town_with_pictures.linked(town_with_pictures.ben, made)
+    await made.join(await town_with_pictures.matrix_room())
     return made
 
 
@@ -126,9 +130,9 @@ async def upload(account: MatrixAccount, body: bytes) -> str:
 
 
 async def test_a_picture_from_matrix_is_shown_and_an_invalid_one_stays_text(
-    shown: MirroredTown, account: MatrixAccount
+    town_with_pictures: MirroredTown, account: MatrixAccount
 ) -> None:
-    room = await shown.matrix_room()
+    room = await town_with_pictures.matrix_room()
     good, bad = await upload(account, photo("PNG")), await upload(account, b"<svg/>")
     image = {"msgtype": "m.image", "filename": "lake.png"}
     await account.say(room, "The lake", "1", **image, url=good)
@@ -136,8 +140,8 @@ async def test_a_picture_from_matrix_is_shown_and_an_invalid_one_stays_text(
     await account.say(room, "bad.png", "3", msgtype="m.image", url=bad)
     await account.say(room, "gone.png", "4", msgtype="m.image", url="mxc://chat.test/nothing")
     await account.say(room, "report.pdf", "5", msgtype="m.file", url=good)
-    await shown.read()
-    async with shown.db.reader() as db:
+    await town_with_pictures.read()
+    async with town_with_pictures.db.reader() as db:
         rows = await db.fetch("select id from chat_messages where external_id is not null order by number")
         found = [await message_queries.by_id(db, row["id"]) for row in rows]
     assert [(one.body, len(one.pictures)) for one in found if one] == [
@@ -147,36 +151,38 @@ async def test_a_picture_from_matrix_is_shown_and_an_invalid_one_stays_text(
         ("\N{PAPERCLIP} gone.png", 0),
         ("\N{PAPERCLIP} report.pdf", 0),
     ]
-    assert shown.bridge.pictures is not None
+    assert town_with_pictures.bridge.pictures is not None
     key = found[0].pictures[0].key if found[0] else None
     assert key is not None
-    async with shown.db.reader() as db:
-        assert (await pictures.readable_picture(db, key, shown.ana.user_id)).user_id == shown.ben.user_id
+    async with town_with_pictures.db.reader() as db:
+        assert (
+            await pictures.readable_picture(db, key, town_with_pictures.ana.user_id)
+        ).user_id == town_with_pictures.ben.user_id
     # None of it is sent back to Matrix.
-    assert len([one for one in await events(shown) if one["sender"] != account.user_id]) == 0
+    assert len([one for one in await events(town_with_pictures) if one["sender"] != account.user_id]) == 0
 
 
 async def test_pictures_that_cannot_be_shown_count_against_the_limit(
-    shown: MirroredTown, account: MatrixAccount, monkeypatch: pytest.MonkeyPatch
+    town_with_pictures: MirroredTown, account: MatrixAccount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Pictures that cannot be shown count against the limit too. Otherwise a sender could make the site fetch and
     decode any number of files.
     """
     monkeypatch.setattr(bridge_pictures, "_MOST_A_DAY", 2)
-    room = await shown.matrix_room()
+    room = await town_with_pictures.matrix_room()
     good, bad = await upload(account, photo("PNG")), await upload(account, b"<svg/>")
     for number, url in enumerate((bad, bad, good)):
         await account.say(room, f"{number}.png", f"{number}", msgtype="m.image", url=url)
-        await shown.read()
-    assert (await shown.texts())[-3:] == [f"\N{PAPERCLIP} {number}.png" for number in range(3)]
-    shown.clock.turn(DAY)
+        await town_with_pictures.read()
+    assert (await town_with_pictures.texts())[-3:] == [f"\N{PAPERCLIP} {number}.png" for number in range(3)]
+    town_with_pictures.clock.turn(DAY)
     await account.say(room, "next.png", "next", msgtype="m.image", url=good)
-    await shown.read()
-    assert (await shown.texts())[-1] == ""
+    await town_with_pictures.read()
+    assert (await town_with_pictures.texts())[-1] == ""
 
 
 async def test_text_arrives_without_a_picture_that_the_homeserver_refuses(
-    shown: MirroredTown, monkeypatch: pytest.MonkeyPatch
+    town_with_pictures: MirroredTown, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The homeserver would refuse the picture every time, so the rest of the room does not wait for it. The sent text
     is recorded and can be redacted.
@@ -187,13 +193,13 @@ async def test_text_arrives_without_a_picture_that_the_homeserver_refuses(
         raise refused
 
     monkeypatch.setattr(MatrixUser, "upload", upload_fails)
-    said = await send(shown, shown.ben, "Look", "The lake")
-    await send(shown, shown.ben, "", "The hut")
-    await shown.deliver()
-    assert [text for _, text in await shown.seen()] == ["Look", "\N{PAPERCLIP} Picture: The hut"]
-    await shown.take_back(shown.ben, said)
-    await shown.deliver()
-    assert [text for _, text in await shown.seen()] == ["\N{PAPERCLIP} Picture: The hut"]
+    said = await send(town_with_pictures, town_with_pictures.ben, "Look", "The lake")
+    await send(town_with_pictures, town_with_pictures.ben, "", "The hut")
+    await town_with_pictures.deliver()
+    assert [text for _, text in await town_with_pictures.seen()] == ["Look", "\N{PAPERCLIP} Picture: The hut"]
+    await town_with_pictures.take_back(town_with_pictures.ben, said)
+    await town_with_pictures.deliver()
+    assert [text for _, text in await town_with_pictures.seen()] == ["\N{PAPERCLIP} Picture: The hut"]
 
 
 def test_media_ids_cannot_contain_paths() -> None:

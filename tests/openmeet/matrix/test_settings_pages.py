@@ -23,7 +23,7 @@ async def site(request, make_sqlite, clock):
 
 
 @pytest.fixture
-async def talk(site):
+async def chat(site):
     """Ana hosts a private event with a chat, and Ben goes."""
     async with site.db.transaction() as tx:
         ana, ben = [await person(tx, name) for name in ("Ana", "Ben")]
@@ -34,8 +34,8 @@ async def talk(site):
 
 
 @pytest.mark.parametrize("site", ["https://matrix.example"], indirect=True)
-async def test_a_host_mirrors_a_chat_and_stops_it(site, talk):
-    ana, ben, room, path = talk
+async def test_a_host_mirrors_a_chat_and_stops_it(site, chat):
+    ana, ben, room, path = chat
     async with signed_in(site, ben.user_id) as guest:
         assert "Matrix" not in (await guest.get(path)).text
         assert (await guest.post(f"{path}/matrix", data={"mirror": "on", "confirmed": "1"})).status_code == 403
@@ -54,8 +54,8 @@ async def test_a_host_mirrors_a_chat_and_stops_it(site, talk):
 
 
 @pytest.mark.parametrize("site", ["https://matrix.example"], indirect=True)
-async def test_people_decide_about_their_messages_and_link_an_account(site, talk):
-    _, ben, _, _ = talk
+async def test_people_decide_about_their_messages_and_link_an_account(site, chat):
+    _, ben, _, _ = chat
     async with signed_in(site, ben.user_id) as guest:
         assert "Your messages stay here" in (await guest.get("/settings")).text
         assert (await guest.post("/settings/matrix", data={"act": "pass_on"})).status_code == 303
@@ -80,8 +80,8 @@ async def test_people_decide_about_their_messages_and_link_an_account(site, talk
 
 
 @pytest.mark.parametrize("site", [""], indirect=True)
-async def test_without_a_homeserver_there_are_no_matrix_pages(site, talk):
-    ana, _, _, path = talk
+async def test_without_a_homeserver_there_are_no_matrix_pages(site, chat):
+    ana, _, _, path = chat
     async with signed_in(site, ana.user_id) as host:
         assert "Matrix" not in (await host.get(path)).text
         assert (await host.post(f"{path}/matrix", data={"mirror": "on", "confirmed": "1"})).status_code == 404
@@ -91,25 +91,25 @@ async def test_without_a_homeserver_there_are_no_matrix_pages(site, talk):
 
 
 @pytest.mark.parametrize("site", ["https://matrix.example"], indirect=True)
-async def test_the_first_message_in_a_mirrored_chat_asks_for_consent(site, talk):
+async def test_the_first_message_in_a_mirrored_chat_asks_for_consent(site, chat):
     """Not answering the question counts as no, and later forms do not ask again."""
-    ana, ben, room, path = talk
-    chat = path.removesuffix("/settings")
+    ana, ben, room, path = chat
+    chat_path = path.removesuffix("/settings")
     async with site.db.transaction() as tx:
         await mirroring.switch_on(tx, ana, room.id, is_confirmed=True)
     async with signed_in(site, ben.user_id) as guest:
-        form = (await guest.get(chat)).text
+        form = (await guest.get(chat_path)).text
         assert "Others may keep copies" in form
         assert "Forward them as “Ben”" in form
-        sent = await guest.post(chat, data={"submission": "1", "text": "Hello", "mirror": "keep_here"})
+        sent = await guest.post(chat_path, data={"submission": "1", "text": "Hello", "mirror": "keep_here"})
         assert sent.status_code == 303
-        page = (await guest.get(chat)).text
+        page = (await guest.get(chat_path)).text
         assert "data-asks" not in page
         assert "Only here" in page
         # The form is from a page that was opened earlier.
-        await guest.post(chat, data={"submission": "2", "text": "Again", "mirror": "pass_on"})
+        await guest.post(chat_path, data={"submission": "2", "text": "Again", "mirror": "pass_on"})
     async with signed_in(site, ana.user_id) as host:
-        await host.post(chat, data={"submission": "1", "text": "Welcome", "mirror": "pass_on"})
+        await host.post(chat_path, data={"submission": "1", "text": "Welcome", "mirror": "pass_on"})
     async with site.db.reader() as reader:
         found = {who.user_id: await mirroring.person(reader, who.user_id) for who in (ana, ben)}
         rows = await reader.fetch("select id from chat_messages where kind = 'text' order by number")
@@ -121,7 +121,7 @@ async def test_the_first_message_in_a_mirrored_chat_asks_for_consent(site, talk)
 
 
 @pytest.fixture
-async def public_talk(site):
+async def public_chat(site):
     """Ana hosts a public event with a mirrored chat that accepts guests, and Ben goes."""
     async with site.db.transaction() as tx:
         ana, ben = [await person(tx, name) for name in ("Ana", "Ben")]
@@ -132,8 +132,8 @@ async def public_talk(site):
 
 
 @pytest.mark.parametrize("site", ["https://matrix.example"], indirect=True)
-async def test_a_host_allows_guests_invites_removes_and_bans_them(site, public_talk):
-    ana, ben, _, chat = public_talk
+async def test_a_host_allows_guests_invites_removes_and_bans_them(site, public_chat):
+    ana, ben, _, chat = public_chat
     zoe = "@zoe:matrix.example"
     async with signed_in(site, ana.user_id) as host:
         assert "Guests from Matrix" not in (await host.get(f"{chat}/people")).text
@@ -165,8 +165,8 @@ async def test_a_host_allows_guests_invites_removes_and_bans_them(site, public_t
 
 
 @pytest.mark.parametrize("site", ["https://matrix.example"], indirect=True)
-async def test_chats_that_are_not_public_have_no_guests(site, talk):
-    ana, _, _, path = talk
+async def test_chats_that_are_not_public_have_no_guests(site, chat):
+    ana, _, _, path = chat
     async with signed_in(site, ana.user_id) as host:
         assert 'name="guests"' not in (await host.get(path)).text
         data = {"mirror": "on", "confirmed": "1", "guests": "yes"}
@@ -175,8 +175,8 @@ async def test_chats_that_are_not_public_have_no_guests(site, talk):
 
 
 @pytest.mark.parametrize("site", ["https://matrix.example"], indirect=True)
-async def test_people_select_the_chats_that_invite_their_account(site, public_talk):
-    _, ben, room, _ = public_talk
+async def test_people_select_the_chats_that_invite_their_account(site, public_chat):
+    _, ben, room, _ = public_chat
     async with site.db.transaction() as tx:
         await tx.execute("update chat_rooms set matrix_state = 'on' where id = :id", id=room.id)
         code, _ = await mirroring.new_link_code(tx, ben)

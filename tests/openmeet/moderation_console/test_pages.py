@@ -8,7 +8,7 @@ from openmeet.domain.moderation.model import ModeratedKind, ModerationPolicy, Re
 from openmeet.domain.users.model import Caller
 from openmeet.domain.users.queries import by_email
 from tests.openmeet.site_under_test import api_session, event_by, person, sign_up, site_on
-from tests.visible_text import words_of
+from tests.visible_text import visible_text
 
 PAGES = ("", "/waiting", "/hidden", "/log", "/rules")
 
@@ -66,7 +66,7 @@ async def test_the_host_reads_the_reason_but_not_who_reported(site):
         for path in (f"/events/{event.slug}", "/notifications"):
             read = (await ana.get(path)).text
             assert "No sales here." in read
-            assert "Ben" not in words_of(read)
+            assert "Ben" not in visible_text(read)
             assert "Secret words" not in read
 
 
@@ -112,7 +112,7 @@ async def test_every_page_can_be_shown_with_content(site):
         more = dict.fromkeys(("most_authors_of_host", "most_events_of_host", "most_new_hosts"), "9")
         saved = await mo.post("/moderation/rules", data={**numbers, **more, "holds_first_events": "yes"})
         assert saved.status_code == 303
-        log = words_of((await mo.get("/moderation/log")).text)
+        log = visible_text((await mo.get("/moderation/log")).text)
         assert (
             "Review the first public event of new accounts: no → yes; An account is new for: 7 → 9; New people wait"
             in log

@@ -93,7 +93,7 @@ async def db(make_database: MakeDatabase, clock: HandClock) -> Database:
 
 
 @pytest.fixture(autouse=True)
-def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fan_out, "FIRST", 3)
     monkeypatch.setattr(fan_out, "PIECE", 4)
 

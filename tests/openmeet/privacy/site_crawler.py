@@ -18,7 +18,7 @@ from tests.openmeet.site_under_test import Site
 UNLIMITED: Final[dict[str, Any]] = {"api_requests_per_minute": 0, "pages_per_minute": 0}
 
 _PARAMETER = re.compile(r"\{(\w+)(?::path)?\}")
-_OTHERWISE = "0198a3c5-11f0-7a9b-8c33-5e7d9f0a2b46"
+_UNKNOWN_ID = "0198a3c5-11f0-7a9b-8c33-5e7d9f0a2b46"
 
 
 @dataclass(frozen=True)
@@ -53,14 +53,14 @@ def addresses(place: Place, planted: Planted, viewer: Viewer) -> Iterator[tuple[
     words = [word for word in place.path.split("/") if word and "{" not in word]
     known = next((word for word in words if word in planted.addresses), "")
     for values in list(planted.known_to(viewer, known)) or [{}]:
-        filled = {name: values.get(name, _OTHERWISE) for name in names}
+        filled = {name: values.get(name, _UNKNOWN_ID) for name in names}
         if "what" in filled:
             filled["what"] = "event"
         yield _PARAMETER.sub(lambda one: filled[one.group(1)], place.path), values.get("slug", "")  # noqa: B023  # used at once
 
 
 @asynccontextmanager
-async def looking_as(site: Site, planted: Planted, viewer: Viewer) -> AsyncIterator[httpx.AsyncClient]:
+async def signed_in_viewer(site: Site, planted: Planted, viewer: Viewer) -> AsyncIterator[httpx.AsyncClient]:
     """A browser and an API client, both signed in as this viewer."""
     async with site.browser() as client:
         if viewer is not NOBODY:
@@ -114,7 +114,7 @@ class Look:
 async def look_everywhere(site: Site, planted: Planted, viewer: Viewer) -> Look:
     """Send every GET request."""
     look = Look()
-    async with looking_as(site, planted, viewer) as client:
+    async with signed_in_viewer(site, planted, viewer) as client:
         for place in places(site):
             if place.method != "GET":
                 continue
@@ -130,7 +130,7 @@ async def try_everything(site: Site, planted: Planted, viewer: Viewer) -> Look:
     a filled form.
     """
     look = Look()
-    async with looking_as(site, planted, viewer) as client:
+    async with signed_in_viewer(site, planted, viewer) as client:
         for place in places(site):
             if place.method == "GET" or place in _OWN_SESSION:
                 continue
@@ -145,7 +145,7 @@ async def try_everything(site: Site, planted: Planted, viewer: Viewer) -> Look:
 
 async def search(site: Site, viewer: Viewer, planted: Planted, word: str) -> list[str]:
     """The results of each search for a word and their number, with the word itself removed."""
-    async with looking_as(site, planted, viewer) as client:
+    async with signed_in_viewer(site, planted, viewer) as client:
         answers = [await client.get(f"{path}?q={word}") for path in _SEARCHES]
     assert {answer.status_code for answer in answers} == {200}
     return [re.sub(word, "", answer.text, flags=re.IGNORECASE) for answer in answers]

@@ -26,7 +26,7 @@ from openmeet.emails.render import EmailContext
 from openmeet.outbox.emails import Composer, DueEmail, OutgoingEmail, email_handler
 from openmeet.outbox.kinds import JobKind
 from programs.outbox_dispatcher import sender
-from tests.openmeet.database_snapshot import every_row
+from tests.openmeet.database_snapshot import all_rows
 from tests.openmeet.privacy.email_occasions import OCCASIONS
 from tests.openmeet.privacy.planted import HOST
 from tests.openmeet.privacy.secret_fixtures import plant
@@ -75,13 +75,13 @@ class Post:
     async def scan(self) -> set[str]:
         """Open every new link and check that every row of the database is unchanged."""
         links = self.new_links()
-        before = await every_row(self.site.db, "sqlite")
+        before = await all_rows(self.site.db, "sqlite")
         async with self.site.browser() as scanner:
             for link in sorted(links):
                 for method in ("GET", "HEAD"):
                     answer = await scanner.request(method, link, headers={"origin": ""})
                     assert answer.status_code < 500, (method, link)
-        assert await every_row(self.site.db, "sqlite") == before
+        assert await all_rows(self.site.db, "sqlite") == before
         return links
 
 

@@ -17,7 +17,7 @@ from groundwork.blobstore.open_ import open_folder
 from groundwork.settings import Secret
 from groundwork.telemetry.logs import configure
 from tests.databases import MakeDatabase
-from tests.openmeet.identities.offline_clients import publishing_to_nobody
+from tests.openmeet.identities.offline_clients import offline_publishing
 from tests.openmeet.privacy.hidden_content import keep_away, withhold
 from tests.openmeet.privacy.planted import FORMER, HOST, MEMBER, NOBODY, STRANGER, Viewer
 from tests.openmeet.privacy.secret_fixtures import plant
@@ -28,7 +28,7 @@ from tests.openmeet.site_under_test import Site, site_on
 @pytest.fixture
 async def site(make_sqlite: MakeDatabase, clock, tmp_path: Path) -> AsyncIterator[Site]:
     db = await make_sqlite("openmeet")
-    async with publishing_to_nobody(clock) as publishing:
+    async with offline_publishing(clock) as publishing:
         pictures = open_folder(tmp_path / "pictures")
         yield site_on(
             db, clock, pictures=pictures, publishing=publishing, **UNLIMITED, metrics_token=Secret("for metrics")

@@ -3,7 +3,7 @@
 import pytest
 
 from openmeet.domain.users.model import Caller
-from tests.openmeet.identities.offline_clients import publishing_to_nobody
+from tests.openmeet.identities.offline_clients import offline_publishing
 from tests.openmeet.privacy.hidden_content import keep_away, withhold
 from tests.openmeet.privacy.lexicon_queries import answer_everything, ask_everything, put_records
 from tests.openmeet.privacy.planted import FORMER, HOST, MEMBER, NOBODY, STRANGER, Viewer
@@ -21,7 +21,7 @@ def people(clock):
 @pytest.fixture
 async def site(make_sqlite, clock, people):
     db = await make_sqlite("openmeet")
-    async with publishing_to_nobody(clock) as publishing:
+    async with offline_publishing(clock) as publishing:
         yield site_on(db, clock, service_callers=people.callers(), publishing=publishing, **UNLIMITED)
 
 

@@ -19,7 +19,7 @@ from openmeet.recurrence.wall_time import local_of
 from tests.databases import MakeDatabase
 from tests.openmeet.series.practice import dates, weekly
 from tests.openmeet.site_under_test import Site, api_session, details, event_by, inputs_of, sign_up, site_on
-from tests.visible_text import words_of
+from tests.visible_text import visible_text
 
 COMING = {"starts": "2026-07-04T18:00", "ends": "2026-07-04T20:00"}
 
@@ -127,7 +127,7 @@ async def test_no_page_shows_where_somebody_goes(site: Site) -> None:
             event = await event_by(tx, host, title="Tea", **COMING)
             await event_by(tx, guest, title="Chess", **COMING)
         await ben.post(f"/events/{event.slug}/answer", data={"reply": "going"})
-        assert "Tea" not in words_of((await ana.get(f"/people/{guest.user_id}")).text)
+        assert "Tea" not in visible_text((await ana.get(f"/people/{guest.user_id}")).text)
 
 
 async def test_a_person_can_be_followed(site: Site) -> None:
@@ -148,7 +148,7 @@ async def test_a_person_can_be_followed(site: Site) -> None:
             await event_hosting.revise(tx, host, event.slug, details(visibility="private", **COMING))
         listed = (await ben.get("/my/people")).text
         assert "Somebody who no longer hosts anything public" in listed
-        assert "Ana" not in words_of(listed)
+        assert "Ana" not in visible_text(listed)
         assert (await ben.post(f"{path}/follow", data={"follow": "no"})).headers["location"] == "/my/people"
         assert "You follow nobody" in (await ben.get("/my/people")).text
         assert guest.user_id != host.user_id

@@ -24,7 +24,7 @@ from openmeet.network.records.message import RecordMessage, decode
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationKind, PublicationState, retry_now
 from tests.openmeet.deployment import Deployment
-from tests.openmeet.publishing.test_co_host_edits import host_beside
+from tests.openmeet.publishing.test_co_host_edits import add_co_host
 from tests.openmeet.publishing.test_owners import hand_over
 
 
@@ -293,7 +293,7 @@ async def test_an_event_that_returns_to_a_repository_has_its_earlier_record_key(
     event, first = await published(deployment, ana)
     gus = await guest(deployment, "gus")
     async with deployment.db.transaction() as tx:
-        await host_beside(tx, event, ana, ben)
+        await add_co_host(tx, event, ana, ben)
     await hand_over(deployment, event, ana, ben)
     await run_until_idle(deployment, ana, ben)
     second = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri or ""

@@ -22,7 +22,7 @@ from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.databases import MakeDatabase
 from tests.openmeet.deployment import Deployment
 from tests.openmeet.ingestion.network import HERE, did, event, rsvp, rsvp_value
-from tests.openmeet.statement_counter import Counting
+from tests.openmeet.statement_counter import StatementCounter
 
 
 async def test_a_record_that_vanished_without_a_commit_is_found(deployment: Deployment):
@@ -90,9 +90,9 @@ async def answered(db: Database, numbers: range) -> None:
         await apply(tx, HERE, [event(1, "tea", 1), *(rsvp(number, "one", number, TEA) for number in numbers)])
 
 
-async def asked(db: Database) -> Counting:
+async def asked(db: Database) -> StatementCounter:
     async with db.transaction() as tx:
-        tea, counting = await _tea(tx), Counting(tx)
+        tea, counting = await _tea(tx), StatementCounter(tx)
         assert await compare_answers(counting, tea) == await comparing_of(tx)
         assert await network_rsvps.states(counting, tea.id) == {PublicationState.WITHHELD: await comparing_of(tx)}
     return counting

@@ -34,7 +34,7 @@ from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationKind, PublicationState, retry_now
 from tests.databases import MakeDatabase
 from tests.openmeet.deployment import Deployment, details, open_deployment, records_listed
-from tests.openmeet.publishing.test_co_host_edits import host_beside
+from tests.openmeet.publishing.test_co_host_edits import add_co_host
 from tests.openmeet.publishing.test_owners import hand_over
 
 WORDS = ("going", "interested", "notgoing")
@@ -94,7 +94,7 @@ class History:
                     await event_hosting.revise(tx, host, now.slug, details(visibility=wanted))
             case "hand over":
                 async with deployment.db.transaction() as tx:
-                    await host_beside_once(tx, now, host, self.hosts[1 - self.owner])
+                    await add_co_host_once(tx, now, host, self.hosts[1 - self.owner])
                 await hand_over(deployment, now, host, self.hosts[1 - self.owner])
                 self.owner = 1 - self.owner
             case "say":
@@ -222,14 +222,14 @@ class History:
         await self.note_address()
 
 
-async def host_beside_once(tx: Any, event: Event, author: Caller, beside: Caller) -> None:
+async def add_co_host_once(tx: Any, event: Event, author: Caller, beside: Caller) -> None:
     row = await tx.fetch_one(
         "select id from event_co_hosts where event_id = :event_id and user_id = :user_id",
         event_id=event.id,
         user_id=beside.user_id,
     )
     if row is None:
-        await host_beside(tx, event, author, beside)
+        await add_co_host(tx, event, author, beside)
 
 
 async def begin(deployment: Deployment) -> History:

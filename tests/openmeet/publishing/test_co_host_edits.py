@@ -41,11 +41,11 @@ async def with_co_host(deployment: Deployment) -> tuple[Caller, Caller, Event, s
     event = await deployment.event(ana)
     await deployment.deliver_publications()
     async with deployment.db.transaction() as tx:
-        await host_beside(tx, event, ana, ben)
+        await add_co_host(tx, event, ana, ben)
     return ana, ben, event, (await deployment.status_of(PublicationKind.EVENT, event.id)).uri or ""
 
 
-async def host_beside(tx: Transaction, event: Event, author: Caller, who: Caller) -> None:
+async def add_co_host(tx: Transaction, event: Event, author: Caller, who: Caller) -> None:
     await tx.execute(
         "insert into event_co_hosts (id, event_id, user_id, email, state, invited_by, created_at, expires_at, decided_at)"
         " values (:id, :event_id, :user_id, null, :state, :by, :now, :now, :now)",
@@ -136,7 +136,7 @@ async def test_a_record_in_the_groups_repository_waits_for_no_author(deployment:
     async with deployment.db.transaction() as tx:
         event = await events.create(tx, ana, details(), group=group_events.of_event(group))
         if as_whom == "co-host":
-            await host_beside(tx, event, ana, ben)
+            await add_co_host(tx, event, ana, ben)
         else:
             await groups.put_member(tx, groups.new_membership(tx.now, group.id, ben.user_id, GroupRole.ADMIN))
     await deliver_all(deployment)

@@ -53,7 +53,7 @@ async def say(writers: Writers, **fields: str) -> None:
 
 
 @pytest.fixture
-async def both(deployment: Deployment, make_sqlite: MakeDatabase) -> tuple[Writers, Writers]:
+async def writers(deployment: Deployment, make_sqlite: MakeDatabase) -> tuple[Writers, Writers]:
     """Cleo's event with all its details on the site where she made it, and on another site that also has her account."""
     other = await other_installation(deployment, make_sqlite)
     cleo = await deployment.connected("cleo")
@@ -65,9 +65,9 @@ async def both(deployment: Deployment, make_sqlite: MakeDatabase) -> tuple[Write
     return here, there
 
 
-async def test_details_entered_here_are_known_there(both: tuple[Writers, Writers]):
+async def test_details_entered_here_are_known_there(writers: tuple[Writers, Writers]):
     """The details are in their own columns, which search uses, and on the event's page."""
-    here, there = both
+    here, there = writers
     assert details_of(await here.event()) == details_of(await there.event()) == UNDERSTOOD
     event = await there.event()
     async with site_on(there.deployment.db, there.deployment.clock).browser() as browser:
@@ -84,9 +84,9 @@ async def test_details_entered_here_are_known_there(both: tuple[Writers, Writers
     assert [one["slug"] for one in found.json()["events"]] == [event.slug]
 
 
-async def test_details_changed_there_come_back(both: tuple[Writers, Writers]):
+async def test_details_changed_there_come_back(writers: tuple[Writers, Writers]):
     """A detail removed on the other site is removed on the first one too. After that neither site writes any more."""
-    here, there = both
+    here, there = writers
     await say(there, price="7 €", tags="advanced", access="")
     await run_until_idle(here, there)
     tickets, _, categories, _, languages = UNDERSTOOD
@@ -100,11 +100,11 @@ async def test_details_changed_there_come_back(both: tuple[Writers, Writers]):
     )
 
 
-async def test_if_both_edit_the_host_chooses(both: tuple[Writers, Writers]):
+async def test_if_both_edit_the_host_chooses(writers: tuple[Writers, Writers]):
     """Changes of different fields are both kept. For the same field the later change counts, and the host can choose
     the other one.
     """
-    here, there = both
+    here, there = writers
     await say(here, price="6 €", tags="from here")
     await say(there, tags="from there", languages="fr")
     await run_until_idle(here, there)
@@ -132,11 +132,11 @@ async def test_if_both_edit_the_host_chooses(both: tuple[Writers, Writers]):
         assert "Tags" in (await browser.get(f"/events/{slug}/merged")).text
 
 
-async def test_an_app_that_does_not_know_the_details_removes_none(both: tuple[Writers, Writers]):
+async def test_an_app_that_does_not_know_the_details_removes_none(writers: tuple[Writers, Writers]):
     """The other app wrote the record without the details object. The site where the event was made keeps the details,
     and its next edit writes them again.
     """
-    here, there = both
+    here, there = writers
     record = await here.deployment.record(here.uri)
     cid = record.pop("cid")
     del record[DETAILS_KEY]

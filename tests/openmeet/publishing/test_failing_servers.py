@@ -24,7 +24,7 @@ from openmeet.outbox.reasons import PublicationReason
 from tests.databases import MakeDatabase
 from tests.openmeet.deployment import Deployment, open_deployment
 from tests.simulation.proxy import LossyProxy, never, passes
-from tests.timeouts import PATIENCE_SECONDS
+from tests.timeouts import TIMEOUT_SECONDS
 
 EVENTS_OF_EACH = 12
 
@@ -136,7 +136,7 @@ async def test_slow_server_does_not_delay_other_repositories(deployment: Deploym
     stop, wake = asyncio.Event(), asyncio.Event()
     paying = asyncio.create_task(schedule.run(deployment.publisher, stop, wake=wake, idle_seconds=0.01))
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             await is_asked.wait()
             await until_published(deployment, before)
             after = await deployment.event(gus, title="After")

@@ -40,7 +40,7 @@ from tests.openmeet.publishing.test_late_echoes import (
 )
 from tests.openmeet.publishing.test_withdrawals import delete, edit, records, run_until_idle
 from tests.simulation.proxy import never
-from tests.timeouts import PATIENCE_SECONDS
+from tests.timeouts import TIMEOUT_SECONDS
 
 UNLISTED = {"visibility": "unlisted"}
 
@@ -414,7 +414,7 @@ async def test_a_response_after_the_key_was_given_up_ends_no_in_flight_write(dep
     is_asked, goes_on = asyncio.Event(), asyncio.Event()
     deployment.proxy.before = is_slow
     slow = asyncio.create_task(schedule.run_once(deployment.publisher))
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         await is_asked.wait()
         deployment.clock.turn(2 * MINUTE)
         await deployment.revise(cleo, event.slug, title="Tea", **UNLISTED)

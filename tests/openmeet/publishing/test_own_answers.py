@@ -20,7 +20,7 @@ NEW = f"{HERE}/answers/new"
 
 
 @pytest.fixture
-async def wide(
+async def deployment_on_each(
     make_database: MakeDatabase, make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path
 ) -> AsyncIterator[Deployment]:
     """The deployment, on either engine."""
@@ -46,17 +46,17 @@ async def tea(deployment: Deployment) -> tuple[str, str]:
     return row["record_uri"], f"/events/{event.slug}"
 
 
-async def test_an_answer_is_written_to_the_server_and_comes_back(wide: Deployment):
+async def test_an_answer_is_written_to_the_server_and_comes_back(deployment_on_each: Deployment):
     """Creating, changing and deleting touch only the repository. A form sent twice writes one record, and unknown
     fields stay.
     """
-    uri, _ = await tea(wide)
-    site = site_for(wide, wide.db)
-    await wide.account("ana")
+    uri, _ = await tea(deployment_on_each)
+    site = site_for(deployment_on_each, deployment_on_each.db)
+    await deployment_on_each.account("ana")
     async with site.browser() as browser:
         await site.sign_in_at_pds(browser, "ana")
         ana = await site.identity("ana")
-        stranger = await wide.stranger("ana")
+        stranger = await deployment_on_each.stranger("ana")
         assert "checked" in (await browser.get(NEW)).text
         for _ in range(2):
             done = await browser.post(NEW, data={"event": uri, "answer": "going"})
@@ -68,8 +68,8 @@ async def test_an_answer_is_written_to_the_server_and_comes_back(wide: Deploymen
             "records"
         ]
         assert (record["value"]["status"], record["value"]["subject"]["uri"]) == (GOING, uri)
-        assert record["value"]["subject"]["cid"] == (await wide.record(uri))["cid"]
-        await wide.listen(ana.user_id)
+        assert record["value"]["subject"]["cid"] == (await deployment_on_each.record(uri))["cid"]
+        await deployment_on_each.listen(ana.user_id)
         assert await answers(site) == ["attending"]
         assert "waiting to come back" not in (await browser.get(HERE)).text
 
@@ -86,12 +86,12 @@ async def test_an_answer_is_written_to_the_server_and_comes_back(wide: Deploymen
         held = (await stranger.query("com.atproto.repo.getRecord", at))["value"]
         assert (held["status"], held["org.example.mood"]) == (INTERESTED, "calm")
         assert await answers(site) == ["attending"]
-        await wide.listen(ana.user_id)
+        await deployment_on_each.listen(ana.user_id)
         assert await answers(site) == ["interested"]
 
         assert (await browser.post(f"{HERE}/answers/{rkey}/delete")).status_code == 303
         assert "deleted on your server, waiting to be restored" in (await browser.get(HERE)).text
-        await wide.listen(ana.user_id)
+        await deployment_on_each.listen(ana.user_id)
         assert "deleted on your server" not in (await browser.get(HERE)).text
         assert "None yet" in (await browser.get(HERE)).text
 

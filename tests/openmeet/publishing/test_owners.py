@@ -15,7 +15,7 @@ from openmeet.domain.users.model import Caller
 from openmeet.network.records.collections import EVENT, RSVP, SUCCESSION_KEY
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.openmeet.deployment import Deployment, details
-from tests.openmeet.publishing.test_co_host_edits import host_beside
+from tests.openmeet.publishing.test_co_host_edits import add_co_host
 from tests.openmeet.publishing.test_groups import deliver_publications, records
 
 
@@ -24,7 +24,7 @@ async def hosted(deployment: Deployment, author: Caller, beside: Caller) -> tupl
     event = await deployment.event(author)
     await deliver_publications(deployment)
     async with deployment.db.transaction() as tx:
-        await host_beside(tx, event, author, beside)
+        await add_co_host(tx, event, author, beside)
     return event, (await deployment.status_of(PublicationKind.EVENT, event.id)).uri or ""
 
 

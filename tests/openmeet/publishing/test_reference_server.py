@@ -21,115 +21,118 @@ from openmeet.outbox.publication_status import PublicationStatus
 from openmeet.outbox.publications import PublicationKind, PublicationState
 from tests.browser.browsers import chromium
 from tests.external_dependencies import needs
-from tests.openmeet.remote_pds import Far, allow, far
+from tests.openmeet.remote_pds import RemoteSite, allow, remote
 from tests.openmeet.site_under_test import details
 
-__all__ = ["far"]
+__all__ = ["remote"]
 
 pytestmark = needs("reference", "chromium")
 
 
-async def sign_in(far: Far, page: Page, name: str) -> Caller:
+async def sign_in(remote: RemoteSite, page: Page, name: str) -> Caller:
     """Sign in by OAuth and consent to publishing."""
     await page.goto("/sign-in")
     await page.get_by_label("E-mail or handle").fill(f"{name}.test")
     await page.get_by_role("button", name="Continue to sign-in").click()
     await allow(page)
-    await expect(page).to_have_url(f"{far.url}/")
-    found = await far.identity(name)
-    async with far.db.transaction() as tx:
+    await expect(page).to_have_url(f"{remote.url}/")
+    found = await remote.identity(name)
+    async with remote.db.transaction() as tx:
         await identities.grant_consent(tx, found.user_id, handle=found.handle)
     return Caller(found.user_id, name)
 
 
-async def status_of(far: Far, kind: PublicationKind, subject_id: str) -> PublicationStatus:
-    async with far.db.reader() as reader:
+async def status_of(remote: RemoteSite, kind: PublicationKind, subject_id: str) -> PublicationStatus:
+    async with remote.db.reader() as reader:
         return (await publication_status.statuses(reader, kind, [subject_id]))[subject_id]
 
 
-async def known(far: Far, uri: str) -> Event | None:
-    async with far.db.reader() as reader:
+async def known(remote: RemoteSite, uri: str) -> Event | None:
+    async with remote.db.reader() as reader:
         return await by_record_uri(reader, uri)
 
 
-async def revise(far: Far, host: Caller, event: Event, **typed: str) -> Event:
-    async with far.db.transaction() as tx:
+async def revise(remote: RemoteSite, host: Caller, event: Event, **typed: str) -> Event:
+    async with remote.db.transaction() as tx:
         return await events.revise(tx, host, event.slug, check(submission_of(values_of_event(event) | typed), event))
 
 
-async def test_a_repository_on_the_reference_is_written_read_and_cleared(far: Far):
-    ana_there, cleo_there = await far.pds.sign_up("ana"), await far.pds.sign_up("cleo")
-    async with chromium() as browser, far.phone(browser) as page:
-        ana = await sign_in(far, page, "ana")
+async def test_a_repository_on_the_reference_is_written_read_and_cleared(remote: RemoteSite):
+    ana_there, cleo_there = await remote.pds.sign_up("ana"), await remote.pds.sign_up("cleo")
+    async with chromium() as browser, remote.phone(browser) as page:
+        ana = await sign_in(remote, page, "ana")
     did, cleo = ana_there["did"], cleo_there["did"]
 
     # A person's event, written by their app on the reference PDS, arrives by its firehose. In this test new accounts
     # are not held for moderation.
-    async with far.db.transaction() as tx:
+    async with remote.db.transaction() as tx:
         await policy.change(tx, ModerationPolicy(new_author_minutes=0), by=None)
     party = {"$type": EVENT, "name": "Party", "startsAt": "2099-07-04T18:00:00Z", "createdAt": "2026-03-01T12:00:00Z"}
     wish = {"repo": cleo, "collection": EVENT, "record": party}
-    made = await far.pds.call("com.atproto.repo.createRecord", wish, token=cleo_there["accessJwt"])
-    await far.listen(cleo)
-    await far.welcome()
-    invited = await known(far, made["uri"])
+    made = await remote.pds.call("com.atproto.repo.createRecord", wish, token=cleo_there["accessJwt"])
+    await remote.listen(cleo)
+    await remote.welcome()
+    invited = await known(remote, made["uri"])
     assert invited is not None
 
     # Ana's own event and her answer to the other event are written to her repository.
-    async with far.db.transaction() as tx:
+    async with remote.db.transaction() as tx:
         tea = await events.create(tx, ana, details(title="Tea", starts="2099-07-04T18:00", ends="2099-07-04T20:00"))
         answer = await attendance.answer(tx, ana, invited.slug, RsvpReply.GOING)
-    await far.deliver_publications()
-    (uri,), (rsvp_uri,) = await far.records(did, EVENT), await far.records(did, RSVP)
-    record = (await far.records(did, EVENT))[uri]
+    await remote.deliver_publications()
+    (uri,), (rsvp_uri,) = await remote.records(did, EVENT), await remote.records(did, RSVP)
+    record = (await remote.records(did, EVENT))[uri]
     assert (record["name"], record[ORIGIN_KEY]["eventId"]) == ("Tea", tea.id)
-    rsvp = (await far.records(did, RSVP))[rsvp_uri]
+    rsvp = (await remote.records(did, RSVP))[rsvp_uri]
     assert (rsvp["subject"], rsvp["status"]) == ({"uri": made["uri"], "cid": made["cid"]}, f"{RSVP}#going")
 
     # Their echoes are recognised as echoes.
-    before = await status_of(far, PublicationKind.EVENT, tea.id), await status_of(far, PublicationKind.RSVP, answer.id)
+    before = (
+        await status_of(remote, PublicationKind.EVENT, tea.id),
+        await status_of(remote, PublicationKind.RSVP, answer.id),
+    )
     assert [one.state for one in before] == [PublicationState.PUBLISHED] * 2
-    await far.listen(did)
+    await remote.listen(did)
     assert (
-        await status_of(far, PublicationKind.EVENT, tea.id),
-        await status_of(far, PublicationKind.RSVP, answer.id),
+        await status_of(remote, PublicationKind.EVENT, tea.id),
+        await status_of(remote, PublicationKind.RSVP, answer.id),
     ) == before
-    async with far.db.reader() as reader:
+    async with remote.db.reader() as reader:
         assert len(await reader.fetch("select id from events")) == 2
         assert [
             row["revision"] for row in await reader.fetch("select revision from events where id = :id", id=tea.id)
         ] == [tea.revision]
-    assert await far.deliver_publications() == 0
+    assert await remote.deliver_publications() == 0
 
     # An edit made with the reference PDS's own API is taken over, and the field that its app added is kept by our next
     # edit.
     edited = {**record, "name": "Tea and cake", "theme": "dark"}
     wish = {"repo": did, "collection": EVENT, "rkey": uri.rpartition("/")[2], "record": edited}
-    await far.pds.call("com.atproto.repo.putRecord", wish, token=ana_there["accessJwt"])
-    await far.listen(did)
-    tea_now = await known(far, uri)
+    await remote.pds.call("com.atproto.repo.putRecord", wish, token=ana_there["accessJwt"])
+    await remote.listen(did)
+    tea_now = await known(remote, uri)
     assert tea_now is not None
     assert (tea_now.id, tea_now.title) == (tea.id, "Tea and cake")
-    assert await far.deliver_publications() == 0, "an edit from there is no reason to write there"
-    await revise(far, ana, tea_now, description="Bring a cup.")
-    await far.deliver_publications()
-    record = (await far.records(did, EVENT))[uri]
+    assert await remote.deliver_publications() == 0, "an edit from there is no reason to write there"
+    await revise(remote, ana, tea_now, description="Bring a cup.")
+    await remote.deliver_publications()
+    record = (await remote.records(did, EVENT))[uri]
     assert (record["name"], record["theme"]) == ("Tea and cake", "dark")
     assert record["description"].startswith("Bring a cup.")
 
     # Retraction deletes both records. The answer stays on this site, and the stream restores nothing.
-    await far.listen(did)
-    tea_now = await known(far, uri)
+    await remote.listen(did)
+    tea_now = await known(remote, uri)
     assert tea_now is not None
-    await revise(far, ana, tea_now, visibility="private")
-    async with far.db.transaction() as tx:
+    await revise(remote, ana, tea_now, visibility="private")
+    async with remote.db.transaction() as tx:
         await identities.withdraw(tx, ana.user_id)
-    while await far.deliver_publications():
+    while await remote.deliver_publications():
         pass
-    assert (await far.records(did, EVENT), await far.records(did, RSVP)) == ({}, {})
-    await far.listen(did)
-    assert (await status_of(far, PublicationKind.EVENT, tea.id)).state is PublicationState.RETRACTED
-    async with far.db.reader() as reader:
+    assert (await remote.records(did, EVENT), await remote.records(did, RSVP)) == ({}, {})
+    await remote.listen(did)
+    assert (await status_of(remote, PublicationKind.EVENT, tea.id)).state is PublicationState.RETRACTED
+    async with remote.db.reader() as reader:
         rows = await reader.fetch("select removed_at, title from events order by title")
         going = await reader.fetch("select status from attendances where id = :id", id=answer.id)
     assert [tuple(row) for row in rows] == [(None, "Party"), (None, "Tea and cake")]

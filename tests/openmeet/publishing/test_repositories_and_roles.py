@@ -26,7 +26,7 @@ from openmeet.network.records.message import RecordMessage
 from openmeet.outbox.publication_leases import Publication
 from openmeet.outbox.publications import PublicationKind
 from tests.openmeet.deployment import Deployment
-from tests.openmeet.publishing.test_co_host_edits import host_beside
+from tests.openmeet.publishing.test_co_host_edits import add_co_host
 from tests.openmeet.publishing.test_groups import (
     deliver_publications,
     event_in,
@@ -38,7 +38,7 @@ from tests.openmeet.publishing.test_groups import (
 )
 from tests.openmeet.publishing.test_groups import now as group_now
 from tests.openmeet.publishing.test_owners import events_here, hand_over, now
-from tests.timeouts import PATIENCE_SECONDS
+from tests.timeouts import TIMEOUT_SECONDS
 
 KINDS = pytest.mark.parametrize("kind", ["a person's", "its group's"])
 
@@ -61,7 +61,7 @@ async def stage(deployment: Deployment, kind: str, owner: Caller, beside: Caller
         event = await deployment.event(owner)
         await deliver_publications(deployment)
     async with deployment.db.transaction() as tx:
-        await host_beside(tx, event, owner, beside)
+        await add_co_host(tx, event, owner, beside)
     return event, (await deployment.status_of(PublicationKind.EVENT, event.id)).uri or "", group
 
 
@@ -214,7 +214,7 @@ def _decide_in_order(monkeypatch: pytest.MonkeyPatch, *, is_deleted_first: bool)
 
     async def decide_in_turn(reader: Reader, held: Publication, flags: Switchboard) -> Decision:
         if held.kind is second:
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(TIMEOUT_SECONDS):
                 await is_done.wait()
         return await decide(reader, held, flags)
 

@@ -36,7 +36,7 @@ AHEAD = SATURDAYS[:8]  # two months
 
 
 @pytest.fixture
-async def wide(
+async def deployment_on_each(
     make_database: MakeDatabase, make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path
 ) -> AsyncIterator[Deployment]:
     """The deployment, on either engine."""
@@ -144,47 +144,47 @@ async def test_each_date_is_published_once(deployment: Deployment, policy: Publi
     assert (row["writes"] or 0) <= 1
 
 
-async def test_each_date_is_published_once_after_a_change_of_policy(wide: Deployment):
+async def test_each_date_is_published_once_after_a_change_of_policy(deployment_on_each: Deployment):
     """When only the next date is to be published, dates that have their own record stay published, and the rule
     excludes them.
     """
-    await switch_flag(wide, Flag.NATIVE_RECURRENCE)
-    ana, series = await make(wide)
-    await deliver_publications(wide)
+    await switch_flag(deployment_on_each, Flag.NATIVE_RECURRENCE)
+    ana, series = await make(deployment_on_each)
+    await deliver_publications(deployment_on_each)
     for policy in (PublishPolicy.WINDOW, PublishPolicy.NEXT, PublishPolicy.WINDOW):
-        await let(wide, ana, series, policy)
-        told = await read_by_rules(wide, ana)
+        await let(deployment_on_each, ana, series, policy)
+        told = await read_by_rules(deployment_on_each, ana)
         assert set(told.values()) == {1}
         assert set(told) == set(SATURDAYS if policy is PublishPolicy.NEXT else AHEAD)
 
 
-async def test_the_rule_moves_to_the_next_date(wide: Deployment):
+async def test_the_rule_moves_to_the_next_date(deployment_on_each: Deployment):
     """The past date stays as a single event, without the rule."""
-    await switch_flag(wide, Flag.NATIVE_RECURRENCE)
-    ana, _ = await make(wide)
-    await deliver_publications(wide)
-    wide.clock.turn(7 * DAY)
-    await tasks.complete_dates(wide.db)
-    await deliver_publications(wide)
-    assert await read_by_rules(wide, ana) == dict.fromkeys(SATURDAYS, 1)
-    assert sorted("rrule" in one for one in await events(wide, ana)) == [False, True]
+    await switch_flag(deployment_on_each, Flag.NATIVE_RECURRENCE)
+    ana, _ = await make(deployment_on_each)
+    await deliver_publications(deployment_on_each)
+    deployment_on_each.clock.turn(7 * DAY)
+    await tasks.complete_dates(deployment_on_each.db)
+    await deliver_publications(deployment_on_each)
+    assert await read_by_rules(deployment_on_each, ana) == dict.fromkeys(SATURDAYS, 1)
+    assert sorted("rrule" in one for one in await events(deployment_on_each, ana)) == [False, True]
 
 
-async def test_cancelled_and_moved_dates_are_not_in_the_rule(wide: Deployment):
+async def test_cancelled_and_moved_dates_are_not_in_the_rule(deployment_on_each: Deployment):
     """The rule has no date at the former time of a moved date, and a moved date does not move the others."""
-    await switch_flag(wide, Flag.NATIVE_RECURRENCE)
-    ana, series = await make(wide)
-    await deliver_publications(wide)
-    async with wide.db.reader() as reader:
+    await switch_flag(deployment_on_each, Flag.NATIVE_RECURRENCE)
+    ana, series = await make(deployment_on_each)
+    await deliver_publications(deployment_on_each)
+    async with deployment_on_each.db.reader() as reader:
         stored = [held.event for held in await date_queries.stored(reader, series.id)]
-    async with wide.db.transaction() as tx:
+    async with deployment_on_each.db.transaction() as tx:
         await event_hosting.cancel(tx, ana, stored[2].slug, "Rain")
-    async with wide.db.transaction() as tx:
+    async with deployment_on_each.db.transaction() as tx:
         await event_hosting.revise(tx, ana, stored[3].slug, details(starts="2026-03-29T11:00", ends="2026-03-29T13:00"))
-    await deliver_publications(wide)
+    await deliver_publications(deployment_on_each)
     there = [at for at in SATURDAYS if at not in (SATURDAYS[2], SATURDAYS[3])]
-    assert await read_by_rules(wide, ana) == dict.fromkeys(there, 1)
-    async with wide.db.transaction() as tx:
+    assert await read_by_rules(deployment_on_each, ana) == dict.fromkeys(there, 1)
+    async with deployment_on_each.db.transaction() as tx:
         await event_hosting.revise(tx, ana, stored[0].slug, details(starts="2026-03-08T11:00", ends="2026-03-08T13:00"))
-    await deliver_publications(wide)
-    assert await read_by_rules(wide, ana) == {parse_date("2026-03-08T11:00", ZONE): 1}
+    await deliver_publications(deployment_on_each)
+    assert await read_by_rules(deployment_on_each, ana) == {parse_date("2026-03-08T11:00", ZONE): 1}

@@ -38,7 +38,7 @@ from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publications import PublicationKind
 from tests.databases import SqliteFiles
 from tests.external_dependencies import ROOT, needs
-from tests.openmeet.deployment import Deployment, Fixed, heard_until, open_deployment, records_listed
+from tests.openmeet.deployment import Deployment, Fixed, consume_until, open_deployment, records_listed
 from tests.openmeet.publishing.test_groups import deliver_publications, found, let_in, now, show, switch_flag
 from tests.openmeet.sign_in.test_refreshing_processes import line_of, tell
 from tests.simulation.reference_pds import ReferencePds
@@ -124,7 +124,7 @@ class TwoServers:
             identity = await self.deployment.identity(who.user_id)
             client = XrpcClient(self.deployment.network.http, self.deployment.clock, identity.pds_url)
             newest = (await client.query("com.atproto.sync.getLatestCommit", {"did": identity.did}))["rev"]
-            await heard_until(
+            await consume_until(
                 self.deployment.consumer,
                 identity.pds_url,
                 identity.did,

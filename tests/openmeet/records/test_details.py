@@ -24,7 +24,7 @@ from openmeet.i18n.catalogue import lazy
 from openmeet.network.records.collections import DETAILS_KEY, EVENT
 from openmeet.network.records.event_writer import is_up_to_date, publishable, write_event
 from openmeet.network.records.extension import NOTHING_MORE, RecordDetails, is_zero, read_details, reader_of
-from tests.openmeet.events.sample_event import an_event
+from tests.openmeet.events.sample_event import sample_event
 from tests.openmeet.records.test_event_writing import OURS
 
 SAID = RecordDetails(
@@ -118,7 +118,7 @@ def test_restricted_details_are_in_no_record():
         "link": "https://join.example/s3cret",
         "name": "Ana's flat",
     }
-    event = an_event(
+    event = sample_event(
         mode=Mode.HYBRID,
         venue=Venue(
             name=secrets["name"],

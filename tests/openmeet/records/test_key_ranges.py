@@ -11,7 +11,7 @@ from openmeet.network.records import repository_state
 from tests.databases import MakeDatabase
 from tests.openmeet.ingestion.network import deleted, did, event, rsvp
 from tests.openmeet.ingestion.view import take
-from tests.openmeet.statement_counter import Counting
+from tests.openmeet.statement_counter import StatementCounter
 from tests.simulation.oracle import EVENT
 
 # Most collations of human languages order these differently.
@@ -72,7 +72,7 @@ async def test_between_two_keys(db: Database):
 async def test_only_the_requested_rows_are_read(db: Database):
     """The query reads only the requested rows, however many records the repository has."""
     async with db.transaction() as tx:
-        counting = Counting(tx)
+        counting = StatementCounter(tx)
         await repository_state.uris_between(
             counting, did(1), EVENT, above="", below=BEHIND, besides=[uri_of("~")], limit=3
         )

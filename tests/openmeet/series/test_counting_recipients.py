@@ -30,7 +30,7 @@ from openmeet.domain.users import guests
 from openmeet.domain.users.model import Caller, UserId
 from tests.openmeet.series.practice import begin, dates, locked
 from tests.openmeet.site_under_test import person
-from tests.openmeet.statement_counter import Counting
+from tests.openmeet.statement_counter import StatementCounter
 
 T = TypeVar("T")
 
@@ -246,7 +246,7 @@ async def test_counting_takes_one_statement_however_many_follow(practice_db: Dat
         start = series.timing.pattern.start
         timing = moved(series.timing, start, start + timedelta(hours=1), series.timing.length)
         plan = plan_all(series, series.content, timing, await date_queries.stored(tx, series.id), tx.now)
-        counted = Counting(tx)
+        counted = StatementCounter(tx)
         assert await impact.impact_of_plan(counted, series, plan, makes_dates=True) == AudienceSize(30, 30)
         held = await date_queries.coming(tx, series.id)
         assert (await impact.impact_of_action(counted, series, held, kinds.EVENT_CANCELLED)).notified == 30

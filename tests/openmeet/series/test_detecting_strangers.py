@@ -30,7 +30,7 @@ from openmeet.outbox.kinds import JobKind
 from tests.databases import MakeDatabase
 from tests.external_dependencies import fixture_path, needs
 from tests.openmeet.ingestion.network import deleted, did, event, message, rev
-from tests.openmeet.ingestion.test_foreign_series import URI, on
+from tests.openmeet.ingestion.test_foreign_series import URI, flags_on
 from tests.openmeet.ingestion.test_foreign_series import date as named_date
 from tests.openmeet.ingestion.test_foreign_series import series as series_record
 from tests.openmeet.series.test_detecting import WEEKLY, db, places, records, take, weekly
@@ -38,7 +38,7 @@ from tests.openmeet.series.test_detection import dates_of
 from tests.openmeet.site_under_test import person, signed_in, site_on
 from tests.simulation.oracle import EVENT, Change
 
-__all__ = ["db", "on"]
+__all__ = ["db", "flags_on"]
 STRANGER = did(1)
 
 
@@ -191,7 +191,7 @@ async def test_a_series_is_hidden_with_its_events(make_sqlite: MakeDatabase, clo
             assert (await browser.get(path)).status_code == 404, path
 
 
-@pytest.mark.usefixtures("on")
+@pytest.mark.usefixtures("flags_on")
 @pytest.mark.parametrize("is_named_later", [True, False])
 async def test_the_authors_series_record_overrules_detection(
     db: Database, clock: HandClock, *, is_named_later: bool

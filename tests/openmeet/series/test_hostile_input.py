@@ -7,9 +7,9 @@ import pytest
 from groundwork.clock import MINUTE
 from groundwork.workers.limits import JobLimits
 from groundwork.workers.pool import PoolLimits, WorkerPool
-from tests.openmeet.database_snapshot import every_row
+from tests.openmeet.database_snapshot import all_rows
 from tests.openmeet.site_under_test import api_session, sign_up, site_on
-from tests.timeouts import PATIENCE_SECONDS
+from tests.timeouts import TIMEOUT_SECONDS
 
 PRACTICE = {
     "title": "Practice",
@@ -70,13 +70,13 @@ async def test_hostile_input_is_refused_at_its_field_and_leaves_nothing(site, ch
     async with site.browser() as client:
         ana = await api_session(client, "ana@example.org", "Ana")
         await client.get("/api/me", headers=ana)
-        before = await every_row(site.db, "sqlite")
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        before = await all_rows(site.db, "sqlite")
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             answer = await client.post("/api/series", json=PRACTICE | changes, headers=ana)
     assert answer.status_code == 400, answer.text
     assert field in answer.json()["fields"], answer.text
     assert all(len(sentence) < 400 for sentence in answer.json()["fields"].values())
-    assert await every_row(site.db, "sqlite") == before
+    assert await all_rows(site.db, "sqlite") == before
 
 
 async def test_a_complicated_daily_rule_is_answered_quickly(site):
@@ -88,7 +88,7 @@ async def test_a_complicated_daily_rule_is_answered_quickly(site):
     )
     async with site.browser() as client:
         ana = await api_session(client, "ana@example.org", "Ana")
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             answer = await client.post("/api/series/preview", json=TIMING | {"recurrence": rule}, headers=ana)
     assert answer.status_code == 200, answer.text
 
@@ -117,12 +117,12 @@ async def test_a_split_at_a_time_without_a_date_is_refused(site):
     async with site.browser() as client:
         ana = await api_session(client, "ana@example.org", "Ana")
         path = (await client.post("/api/series", json=PRACTICE, headers=ana)).headers["location"]
-        before = await every_row(site.db, "sqlite")
+        before = await all_rows(site.db, "sqlite")
         for at in ("2026-07-08T18:00:00", "1999-07-06T18:00:00", "soon", "2026-07-14T18:00:00\r\nX"):
             wish = {"scope": "following", "originalDate": at, "title": "Concert"}
             answer = await client.post(f"{path}/edit", json=wish, headers=ana)
             assert answer.status_code in {400, 404, 422}, (at, answer.text)
-        assert await every_row(site.db, "sqlite") == before
+        assert await all_rows(site.db, "sqlite") == before
 
 
 async def test_one_client_cannot_request_explanations_of_rules_without_limit(make_sqlite, clock):
@@ -138,7 +138,7 @@ async def test_one_client_cannot_request_explanations_of_rules_without_limit(mak
 
 async def test_rules_are_computed_in_a_worker_process(make_sqlite, clock):
     """Some rules take a third of a second, and anybody can request them."""
-    pool = WorkerPool(PoolLimits(job=JobLimits(cpu_seconds=PATIENCE_SECONDS, wall_seconds=PATIENCE_SECONDS)))
+    pool = WorkerPool(PoolLimits(job=JobLimits(cpu_seconds=TIMEOUT_SECONDS, wall_seconds=TIMEOUT_SECONDS)))
     site = site_on(await make_sqlite("openmeet"), clock, workers=pool)
     try:
         async with site.browser() as client:
@@ -162,7 +162,7 @@ async def test_rules_of_forms_are_computed_in_a_worker_process_too(make_sqlite, 
     """Worker processes compute the preview of a new event, the check when it is sent, and the form of a series. The
     work counts against the person who sends the request.
     """
-    pool = WorkerPool(PoolLimits(job=JobLimits(cpu_seconds=PATIENCE_SECONDS, wall_seconds=PATIENCE_SECONDS)))
+    pool = WorkerPool(PoolLimits(job=JobLimits(cpu_seconds=TIMEOUT_SECONDS, wall_seconds=TIMEOUT_SECONDS)))
     site = site_on(await make_sqlite("openmeet"), clock, workers=pool)
     asked: list[str] = []
     run = pool.run
@@ -192,7 +192,7 @@ async def test_rules_of_forms_are_computed_in_a_worker_process_too(make_sqlite, 
 
 async def test_a_form_with_a_slow_rule_is_shown_without_dates(make_sqlite, clock):
     """The typed text stays, and nothing is created."""
-    pool = WorkerPool(PoolLimits(job=JobLimits(cpu_seconds=PATIENCE_SECONDS, wall_seconds=0.001)))
+    pool = WorkerPool(PoolLimits(job=JobLimits(cpu_seconds=TIMEOUT_SECONDS, wall_seconds=0.001)))
     site = site_on(await make_sqlite("openmeet"), clock, workers=pool)
     try:
         async with site.browser() as client:

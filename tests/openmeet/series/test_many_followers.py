@@ -39,7 +39,7 @@ from tests.openmeet.series.practice import (
     status_of,
 )
 from tests.openmeet.site_under_test import person
-from tests.openmeet.statement_counter import Counting
+from tests.openmeet.statement_counter import StatementCounter
 
 CROWD = 12
 
@@ -49,7 +49,7 @@ class Killed(BaseException):
 
 
 @pytest.fixture(autouse=True)
-def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fan_out, "FIRST", 3)
     monkeypatch.setattr(fan_out, "PIECE", 4)
 
@@ -288,9 +288,9 @@ async def counted(tx: Transaction, act: Callable[[Transaction, Series], Awaitabl
     """The number of statements for an action on a series with this many people, and for its undo."""
     ana, series = await begin(tx)
     await crowd(tx, series, size)
-    acting = Counting(tx)
+    acting = StatementCounter(tx)
     await act(acting, await locked(tx, ana, series))
-    undone = Counting(tx)
+    undone = StatementCounter(tx)
     row = await tx.fetch_one("select 1 as found from event_series_undos where series_id = :id", id=series.id)
     if row is not None:
         await undo.undo(undone, await locked(tx, ana, series))

@@ -17,7 +17,7 @@ from openmeet.domain.series import cancel_dates, date_queries, queries
 from openmeet.domain.series.model import Series
 from openmeet.network.repositories.consent import PublishingDependencies
 from tests.databases import MakeDatabase
-from tests.openmeet.identities.offline_clients import publishing_to_nobody
+from tests.openmeet.identities.offline_clients import offline_publishing
 from tests.openmeet.site_under_test import Site, change_services, h1_of, inputs_of, sign_up, site_on
 
 FORM = {
@@ -41,7 +41,7 @@ async def site(make_database: MakeDatabase, clock: HandClock) -> Site:
 
 @pytest.fixture
 async def publishing(clock: HandClock) -> AsyncIterator[PublishingDependencies]:
-    async with publishing_to_nobody(clock) as made:
+    async with offline_publishing(clock) as made:
         yield made
 
 

@@ -19,7 +19,7 @@ from openmeet.domain.users.model import Caller
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.series.practice import dates, locked, weekly
 from tests.openmeet.site_under_test import Site, person, signed_in
-from tests.openmeet.statement_counter import Counting
+from tests.openmeet.statement_counter import StatementCounter
 
 
 async def private(
@@ -85,7 +85,7 @@ async def test_many_offers_take_as_many_statements_as_one(practice_db: Database)
             await invitations.invite(tx, ana, (await dates(tx, guest))[0].slug, "ben@example.org")
             await ownership.offer(tx, ana, guest, ben.user_id)
         offers = await ownership.offered_to(tx, ben.user_id)
-        few, many = Counting(tx), Counting(tx)
+        few, many = StatementCounter(tx), StatementCounter(tx)
         assert len(await ownership.open_to(few, ben.user_id, offers[:2])) == 2
         assert len(await ownership.open_to(many, ben.user_id, offers)) == len(offers) == 12
         assert many.statements == few.statements <= 5

@@ -24,22 +24,22 @@ NEW = "a password of her own"
 
 
 @pytest.fixture
-async def kept(deployment: Deployment) -> SignInSite:
+async def sign_in_site(deployment: Deployment) -> SignInSite:
     site = site_for(deployment, deployment.db)
     change_services(site.app, publishing=PublishingDependencies(site.network, deployment.custodial_pds))
     return site
 
 
-async def test_a_custodial_repository_becomes_its_persons_own(kept: SignInSite):
-    deployment = kept.deployment
+async def test_a_custodial_repository_becomes_its_persons_own(sign_in_site: SignInSite):
+    deployment = sign_in_site.deployment
     ana = await deployment.person("Ana")
     identity = await deployment.identity(ana.user_id)
-    async with kept.db.transaction() as tx:
+    async with sign_in_site.db.transaction() as tx:
         account = await queries.custodial_account(tx, ana.user_id)
         opened = await sign_in.open_session(tx, ana.user_id, SessionTransport.BROWSER)
     assert account is not None
-    ours = session_sealing.unseal_password(kept.network, account)
-    async with kept.browser() as browser:
+    ours = session_sealing.unseal_password(sign_in_site.network, account)
+    async with sign_in_site.browser() as browser:
         browser.cookies.set("openmeet_session", opened.token)
         assert "ana@example.org" in (await browser.get(PATH)).text
         for typed in ({"password": "short", "again": "short"}, {"password": NEW, "again": "another one"}):
@@ -54,13 +54,13 @@ async def test_a_custodial_repository_becomes_its_persons_own(kept: SignInSite):
         assert tokens.did == identity.did
         after = await deployment.identity(ana.user_id)
         assert (after.did, after.kind) == (identity.did, IdentityKind.CONNECTED)
-        async with kept.db.reader() as reader:
+        async with sign_in_site.db.reader() as reader:
             assert await queries.custodial_account(reader, ana.user_id) is None
         # Publications wait until she signs in with that account, and are then sent.
         event = await deployment.event(ana)
         await schedule.run_once(deployment.publisher)
         assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.BLOCKED
-        where = await kept.start_sign_in(browser, "ana.town.test")
+        where = await sign_in_site.start_sign_in(browser, "ana.town.test")
         assert (await browser.get(await allow(where, "ana.town.test", NEW))).status_code == 303
         await schedule.run_once(deployment.publisher)
         assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.PUBLISHED

@@ -5,7 +5,7 @@ import pytest
 from groundwork.cache.in_process import InProcessCache
 from groundwork.clock import MINUTE
 from openmeet.web.sign_in.limits import CODE_TRIES, CODES, PASSWORDS_OF_ONE
-from tests.openmeet.identities.offline_clients import network_of_nobody
+from tests.openmeet.identities.offline_clients import offline_network
 from tests.openmeet.site_under_test import change_services, site_on
 
 
@@ -40,7 +40,7 @@ async def test_code_guesses_are_limited(site):
 
 async def test_guessing_a_handles_password_is_limited(site, clock):
     """Every attempt counts, whatever its result. In this test no server can be reached."""
-    async with network_of_nobody(clock, InProcessCache(clock)) as network, site.browser() as browser:
+    async with offline_network(clock, InProcessCache(clock)) as network, site.browser() as browser:
         change_services(site.app, network=network)
         typed = {"handle": "did:plc:4hodhjl2kposuchzvpiviwps", "password": "guess"}
         statuses = [

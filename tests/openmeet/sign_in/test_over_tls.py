@@ -50,7 +50,7 @@ class TlsSites:
 
 
 @pytest.fixture
-async def believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Certificate:
+async def trusted_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Certificate:
     """The certificate authority that programs on this machine trust."""
     made = make_certificate(tmp_path / "believed", "localhost", "127.0.0.1")
     monkeypatch.setenv("SSL_CERT_FILE", str(made.chain))
@@ -59,11 +59,11 @@ async def believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Certifica
 
 @pytest.fixture
 async def tls_sites(
-    make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path, believed: Certificate
+    make_sqlite: MakeDatabase, clock: HandClock, tmp_path: Path, trusted_certificate: Certificate
 ) -> AsyncIterator[TlsSites]:
     async with AsyncExitStack() as stack:
         port, inner = free_port(), free_port()
-        await stack.enter_async_context(tls_before(inner, believed, on=port))
+        await stack.enter_async_context(tls_before(inner, trusted_certificate, on=port))
         db = await make_sqlite("openmeet", clock=clock)
         deployment = await stack.enter_async_context(
             open_deployment(db, make_sqlite, clock, tmp_path, pds_port=inner, public_url=f"https://localhost:{port}")
@@ -88,11 +88,11 @@ async def agreed_at_the_pds(where: str, certificate: Certificate) -> str:
     return await allow(where, "ana.town.test", PASSWORD, trust=certificate.trusting())
 
 
-async def test_signing_in_publishing_and_key_rotation_over_https(tls_sites: TlsSites, believed: Certificate):
+async def test_signing_in_publishing_and_key_rotation_over_https(tls_sites: TlsSites, trusted_certificate: Certificate):
     """A key that becomes the signing key during a sign-in does not break anything: each session keeps its original key."""
-    site = await tls_sites.open(believed)
+    site = await tls_sites.open(trusted_certificate)
     clock = site.deployment.clock
-    async with browser_at(site, believed) as browser:
+    async with browser_at(site, trusted_certificate) as browser:
         document = (await browser.get("/client-metadata.json")).json()
         assert document["client_id"] == f"{site.origin}/client-metadata.json"
         assert document["token_endpoint_auth_method"] == "private_key_jwt"
@@ -104,7 +104,7 @@ async def test_signing_in_publishing_and_key_rotation_over_https(tls_sites: TlsS
         clock.turn(HOUR - MINUTE)
         where = await site.start_sign_in(browser, "ana.town.test")
         clock.turn(2 * MINUTE)
-        back = await agreed_at_the_pds(where, believed)
+        back = await agreed_at_the_pds(where, trusted_certificate)
         assert back.startswith(f"{site.origin}/sign-in/callback?")
         assert (await browser.get(back)).status_code == 303
         assert (await site.stored("ana")).client_key_id == first["kid"]
@@ -120,7 +120,7 @@ async def test_signing_in_publishing_and_key_rotation_over_https(tls_sites: TlsS
         assert published.state is PublicationState.PUBLISHED
         await site.deployment.listen(ana.user_id)
         assert await site.deployment.status_of(PublicationKind.EVENT, event.id) == published
-        back = await agreed_at_the_pds(await site.start_sign_in(browser, "ana.town.test"), believed)
+        back = await agreed_at_the_pds(await site.start_sign_in(browser, "ana.town.test"), trusted_certificate)
         assert (await browser.get(back)).status_code == 303
         second = (await site.stored("ana")).client_key_id
         assert second != first["kid"]

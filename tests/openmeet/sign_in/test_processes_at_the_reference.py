@@ -19,7 +19,7 @@ from openmeet.network.repositories.sign_in import sign_in_with_password
 from tests.browser.browsers import chromium
 from tests.databases import MakeDatabase
 from tests.external_dependencies import needs
-from tests.openmeet.remote_pds import PASSWORD, Far, allow, open_far
+from tests.openmeet.remote_pds import PASSWORD, RemoteSite, allow, open_remote
 from tests.openmeet.sign_in.test_refreshing_processes import line_of, tell, worker
 from tests.postgres_schemas import Emptied
 
@@ -30,43 +30,43 @@ pytestmark = needs("reference", "chromium")
 class Shared:
     """A site on PostgreSQL that other processes open, too."""
 
-    far: Far
+    remote: RemoteSite
     url: str
     schema: str
 
     def worker(self, did: str, fault: str = "none") -> AbstractAsyncContextManager[Process]:
-        directory = self.far.network.dids._settings.directory_url
+        directory = self.remote.network.dids._settings.directory_url
         return worker((self.url, self.schema), directory, "real", did, fault)
 
     async def let_in(self, kind: PdsSessionKind) -> SealedSession:
         """Sign Ana in, on her server or with her password on this site, and let her access token expire."""
-        await self.far.pds.sign_up("ana")
+        await self.remote.pds.sign_up("ana")
         if kind is PdsSessionKind.OAUTH:
-            async with chromium() as browser, self.far.phone(browser) as page:
+            async with chromium() as browser, self.remote.phone(browser) as page:
                 await page.goto("/sign-in")
                 await page.get_by_label("E-mail or handle").fill("ana.test")
                 await page.get_by_role("button", name="Continue to sign-in").click()
                 await allow(page)
-                await expect(page).to_have_url(f"{self.far.url}/")
+                await expect(page).to_have_url(f"{self.remote.url}/")
             await self.set("access_ends_at", SystemClock().now())
         else:
-            await sign_in_with_password(self.far.db, self.far.network, identifier="ana.test", password=PASSWORD)
-            opened = unseal(self.far.network, await self.stored())
+            await sign_in_with_password(self.remote.db, self.remote.network, identifier="ana.test", password=PASSWORD)
+            opened = unseal(self.remote.network, await self.stored())
             # The reference PDS's response for a token that has expired. The real expiry would take two hours.
-            await self.set("sealed", seal(self.far.network, opened.stored.did, "ended", opened.refresh))
+            await self.set("sealed", seal(self.remote.network, opened.stored.did, "ended", opened.refresh))
         stored = await self.stored()
         assert stored.kind is kind
         return stored
 
     async def stored(self) -> SealedSession:
-        found = await self.far.identity("ana")
-        async with self.far.db.reader() as reader:
+        found = await self.remote.identity("ana")
+        async with self.remote.db.reader() as reader:
             kept = await session_queries.find(reader, found.did)
         assert kept is not None
         return kept
 
     async def set(self, column: str, value: object) -> None:
-        async with self.far.db.transaction() as tx:
+        async with self.remote.db.transaction() as tx:
             await tx.execute(f"update repository_sessions set {column} = :value", value=value)
 
     async def is_signed_in(self) -> bool:
@@ -74,61 +74,61 @@ class Shared:
         token works.
         """
         await self.set("access_ends_at", SystemClock().now())
-        ana = await self.far.identity("ana")
-        agent = await agents.agent_for(self.far.db, self.far.network, ana)
+        ana = await self.remote.identity("ana")
+        agent = await agents.agent_for(self.remote.db, self.remote.network, ana)
         return (await agent.query("com.atproto.server.getSession"))["did"] == ana.did
 
 
 @pytest.fixture
-async def shared(
+async def shared_database(
     postgres_url: str, emptied_schemas: Emptied, make_sqlite: MakeDatabase, tmp_path: Path
 ) -> AsyncIterator[Shared]:
     schema = await emptied_schemas.borrow(postgres_url, "openmeet")
     db = await open_database(postgres_url, schema=schema, clock=SystemClock())
-    async with open_far(db, make_sqlite, tmp_path) as far:
-        yield Shared(far, postgres_url, schema)
+    async with open_remote(db, make_sqlite, tmp_path) as remote:
+        yield Shared(remote, postgres_url, schema)
     await db.close()
     await emptied_schemas.give_back(postgres_url, schema, "openmeet")
 
 
 @pytest.mark.parametrize("kind", PdsSessionKind)
-async def test_a_refresh_token_is_used_once_at_the_reference(shared: Shared, kind: PdsSessionKind):
+async def test_a_refresh_token_is_used_once_at_the_reference(shared_database: Shared, kind: PdsSessionKind):
     """Three processes make a request at the same moment: one refreshes, the others use its result, and the session
     remains valid.
     """
-    before = await shared.let_in(kind)
+    before = await shared_database.let_in(kind)
     async with (
-        shared.worker(before.did) as first,
-        shared.worker(before.did) as second,
-        shared.worker(before.did) as third,
+        shared_database.worker(before.did) as first,
+        shared_database.worker(before.did) as second,
+        shared_database.worker(before.did) as third,
     ):
         workers = (first, second, third)
         assert [await line_of(each) for each in workers] == ["ready"] * 3
         for each in workers:
             tell(each)
         assert [await line_of(each) for each in workers] == [before.did] * 3
-    after = await shared.stored()
+    after = await shared_database.stored()
     assert (after.version, after.needs_login) == (before.version + 1, False)
-    assert await shared.is_signed_in()
+    assert await shared_database.is_signed_in()
 
 
 @pytest.mark.parametrize("kind", PdsSessionKind)
-async def test_a_process_that_dies_with_a_used_token_at_the_reference(shared: Shared, kind: PdsSessionKind):
+async def test_a_process_that_dies_with_a_used_token_at_the_reference(shared_database: Shared, kind: PdsSessionKind):
     """The reference PDS accepts the used refresh token of a password session for a while longer, but ends an OAuth
     session.
     """
-    before = await shared.let_in(kind)
-    async with shared.worker(before.did, "dies") as dying:
+    before = await shared_database.let_in(kind)
+    async with shared_database.worker(before.did, "dies") as dying:
         assert await line_of(dying) == "ready"
         tell(dying)
         assert await dying.wait() == 9
-    await shared.set("leased_until", SystemClock().now())  # the killed process's lease has expired
-    async with shared.worker(before.did) as heir:
+    await shared_database.set("leased_until", SystemClock().now())  # the killed process's lease has expired
+    async with shared_database.worker(before.did) as heir:
         assert await line_of(heir) == "ready"
         tell(heir)
         said = await line_of(heir)
     if kind is PdsSessionKind.PASSWORD:
-        assert (said, (await shared.stored()).needs_login) == (before.did, False)
-        assert await shared.is_signed_in()
+        assert (said, (await shared_database.stored()).needs_login) == (before.did, False)
+        assert await shared_database.is_signed_in()
     else:
-        assert (said.split(), (await shared.stored()).needs_login) == (["NotSignedIn", "invalid_grant"], True)
+        assert (said.split(), (await shared_database.stored()).needs_login) == (["NotSignedIn", "invalid_grant"], True)

@@ -19,7 +19,7 @@ from tests.external_dependencies import ROOT
 from tests.openmeet.deployment import Deployment
 from tests.openmeet.sign_in.sign_in_site import SignInSite, site_for
 
-PATIENCE_SECONDS = 120
+TIMEOUT_SECONDS = 120
 
 
 @asynccontextmanager
@@ -59,7 +59,7 @@ class Shared:
 
 async def line_of(process: asyncio.subprocess.Process) -> str:
     assert process.stdout is not None
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while line := (await process.stdout.readline()).decode():
             if line.startswith("said "):  # the rest is log output
                 return line.removeprefix("said ").strip()
@@ -72,7 +72,7 @@ def tell(process: asyncio.subprocess.Process) -> None:
 
 
 @pytest.fixture
-async def shared(
+async def shared_database(
     request, engine, deployment: Deployment, tmp_path: Path, sqlite_templates: Path
 ) -> AsyncIterator[Shared]:
     if engine == "sqlite":
@@ -90,20 +90,20 @@ async def shared(
         await emptied.give_back(url, schema, "openmeet")
 
 
-async def test_a_refresh_token_is_used_once(shared: Shared):
+async def test_a_refresh_token_is_used_once(shared_database: Shared):
     """The token has expired and three processes make a request at the same moment: one refreshes, all requests succeed,
     and the session remains valid.
     """
-    site = shared.site
+    site = shared_database.site
     await site.deployment.account("ana")
     async with site.browser() as browser:
         await site.sign_in_at_pds(browser, "ana")
     before = await site.stored("ana")
     site.deployment.clock.turn(20 * MINUTE)
     async with (
-        shared.worker(before.did) as first,
-        shared.worker(before.did) as second,
-        shared.worker(before.did) as third,
+        shared_database.worker(before.did) as first,
+        shared_database.worker(before.did) as second,
+        shared_database.worker(before.did) as third,
     ):
         workers = (first, second, third)
         assert [await line_of(each) for each in workers] == ["ready"] * 3
@@ -117,25 +117,25 @@ async def test_a_refresh_token_is_used_once(shared: Shared):
     assert (await agent.query("com.atproto.server.getSession"))["did"] == before.did
 
 
-async def test_a_process_that_dies_with_a_used_token_requires_a_new_sign_in(shared: Shared):
+async def test_a_process_that_dies_with_a_used_token_requires_a_new_sign_in(shared_database: Shared):
     """The server has responded and nothing was stored. The next process finds that the session has ended, reports this,
     and loses nothing else.
     """
-    site = shared.site
+    site = shared_database.site
     await site.deployment.account("ana")
     async with site.browser() as browser:
         await site.sign_in_at_pds(browser, "ana")
         before = await site.stored("ana")
         site.deployment.clock.turn(20 * MINUTE)
-        async with shared.worker(before.did, "dies") as dying:
+        async with shared_database.worker(before.did, "dies") as dying:
             assert await line_of(dying) == "ready"
             tell(dying)
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(TIMEOUT_SECONDS):
                 assert await dying.wait() == 9
         left = await site.stored("ana")
         assert (left.version, left.sealed, left.needs_login) == (before.version, before.sealed, False)
         site.deployment.clock.turn(61 * SECOND)  # so that the killed process's lease expires
-        async with shared.worker(before.did) as heir:
+        async with shared_database.worker(before.did) as heir:
             assert await line_of(heir) == "ready"
             tell(heir)
             assert (await line_of(heir)).split() == ["NotSignedIn", "invalid_grant"]

@@ -28,7 +28,7 @@ from openmeet.web.site.live_pages import LivePages, PageSource, PageStream, fing
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import CODE_KEY, event_by, person, signed_in, site_on
 from tests.plain_http import NO_TLS
-from tests.timeouts import PATIENCE_SECONDS
+from tests.timeouts import TIMEOUT_SECONDS
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ class Follower:
     async def next(self) -> tuple[str, str, dict[str, object]]:
         """Id, name and data of the next event, or ``("", "", {})`` at the end of the stream."""
         told = {"id": "", "event": "", "data": "{}"}
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             async for line in self._lines:
                 name, _, value = line.partition(": ")
                 if name in told:

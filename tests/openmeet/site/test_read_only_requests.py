@@ -8,10 +8,10 @@ import pytest
 
 from groundwork.database.transaction import Database
 from tests.databases import MakeDatabase
-from tests.openmeet.identities.offline_clients import publishing_to_nobody
+from tests.openmeet.identities.offline_clients import offline_publishing
 from tests.openmeet.privacy.planted import HOST, NOBODY, Planted, Viewer
 from tests.openmeet.privacy.secret_fixtures import plant
-from tests.openmeet.privacy.site_crawler import UNLIMITED, addresses, looking_as, places
+from tests.openmeet.privacy.site_crawler import UNLIMITED, addresses, places, signed_in_viewer
 from tests.openmeet.site_under_test import Site, change_services, site_on
 
 # Routes that may write, with the reason. This site has no other servers. With other servers, a sign-in on them
@@ -45,7 +45,7 @@ class ReadOnly:
 
 @pytest.fixture
 async def site(make_sqlite: MakeDatabase, clock) -> AsyncIterator[Site]:
-    async with publishing_to_nobody(clock) as publishing:
+    async with offline_publishing(clock) as publishing:
         yield site_on(await make_sqlite("openmeet"), clock, publishing=publishing, **UNLIMITED)
 
 
@@ -57,7 +57,7 @@ async def planted(site: Site) -> Planted:
 
 @pytest.mark.parametrize("viewer", [HOST, NOBODY])
 async def test_no_get_route_needs_to_write(site: Site, planted: Planted, viewer: Viewer) -> None:
-    async with looking_as(site, planted, viewer) as client:
+    async with signed_in_viewer(site, planted, viewer) as client:
         # The first request of a person per day stores that they were active, whatever it requests.
         for first in ("/", "/api/me/profile"):
             await client.get(first)
@@ -79,6 +79,6 @@ async def test_no_get_route_needs_to_write(site: Site, planted: Planted, viewer:
 async def test_writes_are_refused(site: Site, planted: Planted) -> None:
     """The database of the test above does refuse writes."""
     change_services(site.app, tenant=replace(site.app.state.services.tenant, database=ReadOnly(site.db)))
-    async with looking_as(site, planted, HOST) as client:
+    async with signed_in_viewer(site, planted, HOST) as client:
         answer = await client.post("/notifications", data={"until": "0"})
     assert answer.status_code == 500

@@ -24,7 +24,7 @@ from openmeet.web.events.listing import MOST_BADGES, card_of
 from tests.databases import MakeDatabase
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.site_under_test import Site, event_by, person, site_on
-from tests.openmeet.statement_counter import Counting
+from tests.openmeet.statement_counter import StatementCounter
 
 PUBLIC = "https://openmeet.test"
 
@@ -88,7 +88,7 @@ async def test_a_list_takes_as_many_statements_for_thirty_events_as_for_two(site
         known = [event for event in events if event is not None]
         asked = []
         for some in (known[:2], known):
-            counting = Counting(tx)
+            counting = StatementCounter(tx)
             await facts_of(counting, PUBLIC, ben.user_id, some, with_sync=True)
             asked.append(counting.statements)
     assert asked[0] == asked[1]

@@ -25,7 +25,7 @@ from tests.databases import MakeDatabase
 from tests.openmeet.groups.people import group_by, member
 from tests.openmeet.series.practice import NOW, dates, locked, weekly
 from tests.openmeet.site_under_test import details, person
-from tests.openmeet.statement_counter import Counting
+from tests.openmeet.statement_counter import StatementCounter
 
 URL = "http://openmeet.test"
 YEAR = 400 * DAY
@@ -168,7 +168,7 @@ async def test_many_series_are_read_by_as_many_statements_as_one(db: Database) -
         for number in range(20):
             await series_in(tx, ana, group, f"Practice {number}")
             if number in {0, 19}:
-                counting = Counting(tx)
+                counting = StatementCounter(tx)
                 await calendar_file(counting, group, URL, member=None, runs=False)
                 counts.append(counting.statements)
     assert counts[0] == counts[1]
@@ -185,11 +185,11 @@ async def test_hidden_dates_of_long_ago_are_neither_read_nor_excluded_by_the_rul
         old = (await dates(tx, series))[:5]
         for one in old:
             await show(tx, one, Visibility.PRIVATE)
-        before = Counting(tx)
+        before = StatementCounter(tx)
         await calendar_file(before, group, URL, member=None, runs=False)
     clock.turn(500 * DAY)
     async with db.transaction() as tx:
-        after = Counting(tx)
+        after = StatementCounter(tx)
         file, _ = await calendar_file(after, group, URL, member=None, runs=False)
     assert after.rows < before.rows
     starts = [at.timestamp() * 1e6 for _, at in shown_in(file)]

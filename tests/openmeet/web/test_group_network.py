@@ -19,7 +19,7 @@ from openmeet.network.records.collections import GROUP
 from openmeet.network.records.group import read_group
 from openmeet.outbox.publications import PublicationKind
 from tests.openmeet.groups.people import group_by, member
-from tests.openmeet.identities.offline_clients import publishing_to_nobody
+from tests.openmeet.identities.offline_clients import offline_publishing
 from tests.openmeet.site_under_test import Site, person, signed_in, site_on
 
 CID = str(Cid.for_cbor(b"\xa0"))
@@ -144,7 +144,7 @@ async def test_a_remote_group_is_shown_and_joined_by_a_public_record(site: Site)
 
 async def test_the_owner_gives_the_group_a_repository(make_sqlite, clock):
     """The owner needs a confirmation and a handle. Without them nothing is created, and nobody else may do this."""
-    async with publishing_to_nobody(clock) as publishing:
+    async with offline_publishing(clock) as publishing:
         site = site_on(await make_sqlite("openmeet"), clock, publishing=publishing)
     group, ana, ben = await planted(site)
     async with signed_in(site, ben.user_id) as browser:

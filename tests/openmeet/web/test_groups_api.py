@@ -6,7 +6,7 @@ from urllib.parse import unquote_plus
 import pytest
 
 from openmeet.routes import operations, pages
-from tests.openmeet.identities.offline_clients import publishing_to_nobody
+from tests.openmeet.identities.offline_clients import offline_publishing
 from tests.openmeet.privacy.site_crawler import UNLIMITED
 from tests.openmeet.site_under_test import api_session, sign_up, site_on
 
@@ -24,7 +24,7 @@ EVENT = {
 
 @pytest.fixture
 async def site(make_database, clock):
-    async with publishing_to_nobody(clock) as publishing:
+    async with offline_publishing(clock) as publishing:
         yield site_on(await make_database("openmeet"), clock, publishing=publishing, **UNLIMITED)
 
 

@@ -11,7 +11,7 @@ from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.events import actions as events
 from openmeet.domain.users import actions as users
 from tests.openmeet.site_under_test import details, event_by, h1_of, inputs_of, person, sign_up, site_on
-from tests.visible_text import words_of
+from tests.visible_text import visible_text
 
 TYPED = {
     "title": "Board games",
@@ -194,7 +194,7 @@ async def test_a_full_event_offers_the_waitlist_and_shows_ones_position(site, br
         seen = (await passer_by.get(f"/events/{event.slug}")).text
     assert "<strong>1</strong> on the waitlist" in seen
     assert "1 who isn’t shown" in seen
-    assert "Ben" not in words_of(seen)
+    assert "Ben" not in visible_text(seen)
 
 
 async def test_a_cancelled_event_stays_visible_with_its_reason(site, browser):

@@ -20,7 +20,7 @@ from openmeet.domain.search.suggestions import SuggestionReason
 from openmeet.domain.users.model import Caller
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import Site, details, event_by, person, signed_in, site_on
-from tests.openmeet.statement_counter import Counting
+from tests.openmeet.statement_counter import StatementCounter
 from tests.openmeet.web.test_search import BERLIN, put_at
 
 FAR = ("48.14", "11.58")
@@ -150,7 +150,7 @@ async def test_suggestions_take_as_many_statements_for_a_hundred_follows_as_for_
                 await follow(tx, few, host)
         asked = []
         for who in (few, many):
-            counting = Counting(tx)
+            counting = StatementCounter(tx)
             await suggestions.for_person(counting, who.user_id, 6)
             asked.append(counting.statements)
     assert asked[0] == asked[1]

@@ -29,7 +29,7 @@ from tests.openmeet.webhooks.test_webhooks import (  # noqa: F401 - fixtures
 )
 
 
-class Talk:
+class Chat:
     """Ana hosts an event with a chat and has a webhook. Ben goes to it."""
 
     def __init__(self, stage, path, ana, ben, room) -> None:  # noqa: F811
@@ -57,7 +57,7 @@ async def caller(db, email):
 
 
 @pytest.fixture
-async def talk(stage, client, ana, ben):  # noqa: F811
+async def chat(stage, client, ana, ben):  # noqa: F811
     await registered(client, stage, ana, kinds=["chat.message"])
     await registered(client, stage, ben, kinds=["chat.message"])
     path = (await client.post("/api/events", json=EVENT, headers=ana)).headers["location"]
@@ -69,7 +69,7 @@ async def talk(stage, client, ana, ben):  # noqa: F811
         event = await tx.fetch_one("select id from events where slug = :slug", slug=from_slug)
         room = await room_of(tx, host, about_id(event["id"]))
         room = await rooms.change_settings(tx, host, room.id, RoomSettings(audience={"anybody": "read"}))
-    return Talk(stage, path, host, guest, room)
+    return Chat(stage, path, host, guest, room)
 
 
 def about_id(event_id):
@@ -79,62 +79,62 @@ def about_id(event_id):
     return about(_Event())
 
 
-async def test_the_host_gets_messages_with_edits_and_removals(talk):
-    one = await talk.says(talk.ben, "Who has the key?")
-    (data,) = await talk.deliver()
+async def test_the_host_gets_messages_with_edits_and_removals(chat):
+    one = await chat.says(chat.ben, "Who has the key?")
+    (data,) = await chat.deliver()
     assert (data["message"]["text"], data["message"]["authorName"]) == ("Who has the key?", "Ben")
-    assert data["room"]["id"] == talk.room.id
+    assert data["room"]["id"] == chat.room.id
     assert data["room"]["url"].endswith("/chat")
-    async with talk.db.transaction() as tx:
-        await messages.edit(tx, talk.ben, one.id, "Who has the *key*?")
-    (data,) = await talk.deliver()
+    async with chat.db.transaction() as tx:
+        await messages.edit(tx, chat.ben, one.id, "Who has the *key*?")
+    (data,) = await chat.deliver()
     assert (data["message"]["text"], data["message"]["revision"]) == ("Who has the *key*?", 2)
-    async with talk.db.transaction() as tx:
-        await messages.retract(tx, talk.ben, one.id)
-    (data,) = await talk.deliver()
+    async with chat.db.transaction() as tx:
+        await messages.retract(tx, chat.ben, one.id)
+    (data,) = await chat.deliver()
     assert (data["message"]["text"], data["message"]["removedBy"]) == ("", "author")
 
 
-async def test_access_is_checked_when_a_message_is_sent(talk):
+async def test_access_is_checked_when_a_message_is_sent(chat):
     """Access when the message was written does not matter: a co-host who was removed in between gets nothing."""
-    slug = EventSlug(talk.path.rpartition("/")[2])
-    async with talk.db.transaction() as tx:
-        one = await co_hosts.invite(tx, talk.ana, slug, "ben@example.org")
-        await co_hosts.accept(tx, talk.ben, one.id)
-    await talk.says(talk.ana, "The door is at the back")
-    assert len(await talk.deliver()) == 2
-    await talk.says(talk.ana, "The code of the door is 4711")
-    while await run_once(talk.db, {JobKind.CHAT_NEWS: one_by_one(chat_news_handler(talk.db))}):
+    slug = EventSlug(chat.path.rpartition("/")[2])
+    async with chat.db.transaction() as tx:
+        one = await co_hosts.invite(tx, chat.ana, slug, "ben@example.org")
+        await co_hosts.accept(tx, chat.ben, one.id)
+    await chat.says(chat.ana, "The door is at the back")
+    assert len(await chat.deliver()) == 2
+    await chat.says(chat.ana, "The code of the door is 4711")
+    while await run_once(chat.db, {JobKind.CHAT_NEWS: one_by_one(chat_news_handler(chat.db))}):
         pass
-    async with talk.db.transaction() as tx:
-        await attendance.answer(tx, talk.ben, slug, RsvpReply.DECLINED, ReplyDetails())
-        await co_hosts.remove(tx, talk.ana, slug, one.id)
-    assert len(await talk.deliver()) == 1
+    async with chat.db.transaction() as tx:
+        await attendance.answer(tx, chat.ben, slug, RsvpReply.DECLINED, ReplyDetails())
+        await co_hosts.remove(tx, chat.ana, slug, one.id)
+    assert len(await chat.deliver()) == 1
 
 
-async def test_held_messages_and_host_rooms_are_not_sent(talk):
-    await talk.says(talk.ben, "See https://spam.example")
-    async with talk.db.transaction() as tx:
-        hosts = await room_of(tx, talk.ana, about_id(talk.room.event_id), RoomKind.HOSTS)
-        await say(tx, talk.ana, hosts, "Between us")
-    assert await talk.deliver() == []
-    assert talk.stage.receiver.heard == []
+async def test_held_messages_and_host_rooms_are_not_sent(chat):
+    await chat.says(chat.ben, "See https://spam.example")
+    async with chat.db.transaction() as tx:
+        hosts = await room_of(tx, chat.ana, about_id(chat.room.event_id), RoomKind.HOSTS)
+        await say(tx, chat.ana, hosts, "Between us")
+    assert await chat.deliver() == []
+    assert chat.stage.receiver.heard == []
 
 
-async def test_a_restricted_chat_is_not_sent(talk):
+async def test_a_restricted_chat_is_not_sent(chat):
     """No message is sent if access was restricted, before or after the message was written."""
-    await talk.says(talk.ana, "For everybody")
-    async with talk.db.transaction() as tx:
-        await rooms.change_settings(tx, talk.ana, talk.room.id, RoomSettings(audience={"anybody": "none"}))
-    await talk.says(talk.ana, "Among us")
-    assert await talk.deliver() == []
+    await chat.says(chat.ana, "For everybody")
+    async with chat.db.transaction() as tx:
+        await rooms.change_settings(tx, chat.ana, chat.room.id, RoomSettings(audience={"anybody": "none"}))
+    await chat.says(chat.ana, "Among us")
+    assert await chat.deliver() == []
 
 
-async def test_people_who_answered_privately_are_not_named(talk):
-    async with talk.db.transaction() as tx:
-        await tx.execute("update attendances set is_private = 1 where user_id = :ben", ben=talk.ben.user_id)
-    await talk.says(talk.ben, "Hello")
-    (data,) = await talk.deliver()
+async def test_people_who_answered_privately_are_not_named(chat):
+    async with chat.db.transaction() as tx:
+        await tx.execute("update attendances set is_private = 1 where user_id = :ben", ben=chat.ben.user_id)
+    await chat.says(chat.ben, "Hello")
+    (data,) = await chat.deliver()
     assert (data["message"]["authorId"], data["message"]["authorName"]) == (None, "")
     assert "Ben" not in str(data)
-    assert talk.ben.user_id not in str(data)
+    assert chat.ben.user_id not in str(data)

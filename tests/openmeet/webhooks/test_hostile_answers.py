@@ -18,7 +18,7 @@ from groundwork.http.server import serve
 from groundwork.telemetry.metrics import Metrics
 from tests.openmeet.webhooks.test_hostile_addresses import is_signed
 from tests.openmeet.webhooks.test_webhooks import EVENT, ana, ben, client, deliveries, registered, stage
-from tests.timeouts import PATIENCE_SECONDS
+from tests.timeouts import TIMEOUT_SECONDS
 
 __all__ = ["ana", "ben", "client", "stage"]
 
@@ -72,7 +72,7 @@ async def test_slow_servers_delay_nobody(stage, client, ana, elsewhere) -> None:
     await registered(client, stage, ana)
     await client.post("/api/events", json=EVENT, headers=ana)
     delivering = asyncio.create_task(stage.deliver())
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while not stage.receiver.heard:  # noqa: ASYNC110 - a server in this process, which rings no bell
             await asyncio.sleep(0.01)
     assert not delivering.done(), "the slow ones were waited for first, or not at all"

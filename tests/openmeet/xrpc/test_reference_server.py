@@ -13,20 +13,20 @@ from openmeet.domain.identities import actions as identities
 from openmeet.domain.users.model import Caller
 from tests.external_dependencies import needs
 from tests.openmeet.groups.people import group_by
-from tests.openmeet.remote_pds import far
+from tests.openmeet.remote_pds import remote
 from tests.openmeet.site_under_test import details, person
 from tests.openmeet.xrpc.network import opened
 
-__all__ = ["far"]
+__all__ = ["remote"]
 
 pytestmark = needs("reference")
 
 
-async def test_members_see_their_groups_through_the_reference(far):
+async def test_members_see_their_groups_through_the_reference(remote):
     """Cleo is in the group and Bela is not. No call is anonymous, and an unknown method is reported as such."""
-    cleo_there, bela_there = await far.pds.sign_up("cleo"), await far.pds.sign_up("bela")
-    async with far.db.transaction() as tx:
-        cleo_id = await identities.connect(tx, parse_did(cleo_there["did"]), handle="cleo.test", pds_url=far.pds.url)
+    cleo_there, bela_there = await remote.pds.sign_up("cleo"), await remote.pds.sign_up("bela")
+    async with remote.db.transaction() as tx:
+        cleo_id = await identities.connect(tx, parse_did(cleo_there["did"]), handle="cleo.test", pds_url=remote.pds.url)
         ana = await person(tx, "Ana")
         group = await group_by(tx, ana, name="Secret chess", visibility="private")
         link = await administration.invite_by_link(tx, ana, group.slug, uses=1)
@@ -37,7 +37,7 @@ async def test_members_see_their_groups_through_the_reference(far):
             details(title="For members", starts="2099-07-04T18:00", ends="2099-07-04T20:00"),
             group=of_event(group),
         )
-    around = SimpleNamespace(db=far.db, network=far.network, clock=far.network.clock, pds_url=far.pds.url)
+    around = SimpleNamespace(db=remote.db, network=remote.network, clock=remote.network.clock, pds_url=remote.pds.url)
     async with opened(around) as site:
         asked = {"group": f"{site.url}/groups/{group.slug}"}
         name = own_name("listGroupEvents")

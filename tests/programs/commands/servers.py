@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.fork_server import STARTER
+from tests.fork_server import FORK_SERVER
 from tests.interop.conftest import Network
 
 
@@ -32,5 +32,5 @@ def environment_of(network: Network, folder: Path, **more: str) -> dict[str, str
 
 async def openmeet(environment: dict[str, str], *arguments: str) -> Done:
     """Run a command to its end."""
-    done = await asyncio.to_thread(STARTER.run, *arguments, environment=environment)
+    done = await asyncio.to_thread(FORK_SERVER.run, *arguments, environment=environment)
     return Done(done.returncode, done.stdout, done.stderr)

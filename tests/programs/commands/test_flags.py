@@ -4,7 +4,7 @@ import json
 import subprocess
 from pathlib import Path
 
-from tests.fork_server import STARTER
+from tests.fork_server import FORK_SERVER
 from tests.programs.platforms import open_platform, read_platform_settings
 
 from at_protocol.syntax.did import parse_did
@@ -15,7 +15,7 @@ from openmeet.outbox.kinds import JobKind
 
 
 def openmeet(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    return STARTER.run("flags", *arguments, environment=environment)
+    return FORK_SERVER.run("flags", *arguments, environment=environment)
 
 
 async def test_flag_is_switched_off_and_on_and_shows_who_did_it(tmp_path: Path):

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.fork_server import STARTER
+from tests.fork_server import FORK_SERVER
 from tests.programs.platforms import open_platform, read_platform_settings
 
 from groundwork.clock import SystemClock
@@ -36,7 +36,7 @@ def run(environment: dict[str, str], *arguments: str) -> str:
 
 
 def of_program(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    return STARTER.run(*arguments, environment=environment)
+    return FORK_SERVER.run(*arguments, environment=environment)
 
 
 async def test_columns_do_not_run_together(environment: dict[str, str]):

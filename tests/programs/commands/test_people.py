@@ -9,7 +9,7 @@ from subprocess import CompletedProcess
 import asyncpg
 import pytest
 from tests.databases import PostgresDatabases
-from tests.fork_server import STARTER
+from tests.fork_server import FORK_SERVER
 from tests.openmeet.site_under_test import event_by, person
 from tests.programs.platforms import open_platform, read_platform_settings
 
@@ -51,7 +51,7 @@ async def platform(environment: dict[str, str]) -> AsyncIterator[Platform]:
 
 
 def erase(environment: dict[str, str], *arguments: str) -> CompletedProcess[str]:
-    return STARTER.run("people", *arguments, environment=environment)
+    return FORK_SERVER.run("people", *arguments, environment=environment)
 
 
 async def test_account_is_hidden_first_and_deleted_on_request(environment: dict[str, str], platform: Platform) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from tests.interop.conftest import Account, Network, network
 from tests.programs.commands.servers import environment_of, openmeet
 from tests.programs.platforms import open_platform, read_platform_settings
-from tests.timeouts import PATIENCE_SECONDS
+from tests.timeouts import TIMEOUT_SECONDS
 
 from groundwork.clock import DAY, SystemClock, to_datetime
 from openmeet.domain.events.content import Content
@@ -69,7 +69,7 @@ async def test_every_series_gets_its_record(network: Network, tmp_path: Path) ->
     async with open_platform(read_platform_settings(None, environment), SystemClock()) as platform:
         done = await openmeet(environment, "series", "publish")
         assert (done.status, done.said) == (0, "1 series checked; the publisher writes what differs.\n")
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while True:
                 await deliver_publications(platform)
                 ((same, after),) = (await records(network, account, EVENT)).items()

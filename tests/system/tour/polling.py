@@ -10,18 +10,18 @@ from tests.system.tour.narrator import NotAsItShouldBe
 
 T = TypeVar("T")
 
-PATIENCE_SECONDS = 90.0
+TIMEOUT_SECONDS = 90.0
 
 
-async def eventually(look: Callable[[], Awaitable[T | None]], patience_seconds: float = PATIENCE_SECONDS) -> T:
+async def eventually(look: Callable[[], Awaitable[T | None]], timeout_seconds: float = TIMEOUT_SECONDS) -> T:
     """Call ``look`` until its result is truthy, and return that. Stops the tour if it never is."""
-    deadline = asyncio.get_running_loop().time() + patience_seconds
+    deadline = asyncio.get_running_loop().time() + timeout_seconds
     while True:
         found = await look()
         if found:
             return found
         if asyncio.get_running_loop().time() > deadline:
-            raise NotAsItShouldBe(f"waited {patience_seconds:.0f} s in vain: {look.__qualname__}")
+            raise NotAsItShouldBe(f"waited {timeout_seconds:.0f} s in vain: {look.__qualname__}")
         await asyncio.sleep(0.05)
 
 

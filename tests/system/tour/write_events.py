@@ -15,7 +15,7 @@ import httpx
 from tests.system.tour.dates import in_weeks
 
 COLLECTION = "community.lexicon.calendar.event"
-PATIENCE_SECONDS = 120.0
+TIMEOUT_SECONDS = 120.0
 
 
 def main(url: str, did: str, token: str, count: str, log: str) -> int:
@@ -37,7 +37,7 @@ def main(url: str, did: str, token: str, count: str, log: str) -> int:
                 )
                 answer.raise_for_status()
             except httpx.HTTPError:
-                if time.monotonic() - since > PATIENCE_SECONDS:
+                if time.monotonic() - since > TIMEOUT_SECONDS:
                     return 1
                 time.sleep(0.05)
                 continue

@@ -9,7 +9,7 @@ from aurora_locus.accounts.limits import SECOND_FACTOR
 from aurora_locus.accounts.second_factors import queries, recovery_codes, totp
 from groundwork.clock import MINUTE, SECOND
 from tests.aurora_locus.deployment import SERVER, Deployment, Person, statuses, together
-from tests.aurora_locus.mailbox import letters, newest_token
+from tests.aurora_locus.mailbox import emails_to, newest_token
 
 STEP = totp.STEP_SECONDS * SECOND
 
@@ -153,7 +153,7 @@ async def test_a_code_by_mail(deployment: Deployment, ada: Person) -> None:
     refused = await sign_in(deployment)
     assert refused.json()["error"] == "AuthFactorTokenRequired"
     token = await newest_token(deployment, "ada@example.org")
-    (letter, *_) = await letters(deployment, "ada@example.org")
+    (letter, *_) = await emails_to(deployment, "ada@example.org")
     assert letter.subject == "Your code to sign in"
     assert (await sign_in(deployment, token.lower())).status_code == 200
     assert (await sign_in(deployment, token)).status_code == 400

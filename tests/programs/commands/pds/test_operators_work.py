@@ -10,7 +10,7 @@ from tests.aurora_locus.conftest import MakeDeployment, make_deployment, pds_url
 from tests.aurora_locus.deployment import ADMIN_PASSWORD, Deployment
 from tests.aurora_locus.moderation.decisions import write_note
 from tests.aurora_locus.moderation.operators import acts
-from tests.fork_server import STARTER
+from tests.fork_server import FORK_SERVER
 
 __all__ = ["make_deployment", "pds_url"]  # fixtures of another folder
 
@@ -36,7 +36,7 @@ async def openmeet(
 ) -> Said:
     """Run ``openmeet pds …`` as an operator's shell does."""
     done = await asyncio.to_thread(
-        STARTER.run,
+        FORK_SERVER.run,
         *("pds", *arguments),
         *(("--url", deployment.url) if url else ()),
         environment={
