@@ -91,10 +91,10 @@ def test_rate_limit_of_one_account_does_not_open_the_circuit(circuits: Circuits,
     circuits.note(HERE, TooMany("slower", after_seconds=7200), account="did:plc:a")
     clock.turn(3 * HOUR)
     circuits.note(HERE, TooMany("slower", after_seconds=60), account="did:plc:b")
-    assert circuits.state_of(HERE) is CircuitState.CLOSED, "that of the first was over"
+    assert circuits.state_of(HERE) is CircuitState.CLOSED, "the limit of the first account is over"
     circuits.note(HERE, TooMany("slower", after_seconds=7200))
     assert circuits.of(HERE).open_until == clock.now() + LONGEST_BUSY, (
-        "nobody's limit is the server's, and lasts minutes"
+        "a limit that names no account applies to the server, and lasts minutes"
     )
 
 

@@ -308,12 +308,12 @@ def children_of(pid: int) -> list[int]:
 async def _check(running: Installation, scale: Scale, report: Report, acknowledged: PublishedVersion) -> None:
     """Check that every write confirmed to the canary is stored, and that every attack met its defence."""
     for name in ("web", "pds"):
-        assert "connections.used_up" in running.servers[name].said(), f"the connections of {name} were never used up"
+        assert "connections.used_up" in running.servers[name].said(), f"the connections of {name} were never exhausted"
     assert len(report.turned_away) < report.served, f"turned away: {report.turned_away}"
     answered = {name for name, _ in report.statuses}
     assert answered == REQUESTS, f"never answered: {REQUESTS - answered}"
     unseen = {*running.servers, "below web"} - {name for name, megabytes in report.memory.items() if megabytes}
-    assert not unseen or sys.platform != "linux", f"the memory was not measured for {unseen}"
+    assert not unseen or sys.platform != "linux", f"no memory measured for {unseen}"
     broken = {key: number for key, number in report.statuses.items() if key[1] >= 500 and key[1] != 503}
     assert broken == {}, f"answers to attackers: {broken}"
     too_large = {

@@ -88,7 +88,7 @@ async def test_going_back_and_sending_the_same_again_makes_one_event(browser, op
         await page.get_by_role("heading", level=1, name="Board games").wait_for()
         first = page.url
         await page.go_back()
-        assert await page.get_by_label("Title").input_value() == "Board games", "what was typed is still there"
+        assert await page.get_by_label("Title").input_value() == "Board games", "the entered text is still in the form"
         await page.get_by_role("button", name="Create event").click()
         await page.get_by_role("heading", level=1, name="Board games").wait_for()
         assert page.url == first
@@ -100,7 +100,7 @@ async def test_going_back_and_sending_the_same_again_makes_one_event(browser, op
         await fill_event(page)
         await page.get_by_role("button", name="Create event").click()
         await page.get_by_role("heading", level=1, name="Board games").wait_for()
-        assert page.url != first, "a form that was opened anew makes another one"
+        assert page.url != first, "a newly opened form creates another event"
 
 
 async def test_going_back_to_the_form_of_a_group_makes_one_group(browser, openmeet):

@@ -116,7 +116,7 @@ async def test_failures_are_stored_as_codes(deployment: Deployment) -> None:
     async with deployment.db.reader() as reader:
         for table in ("circuit_breakers", "publications", "quarantined_records", "records"):
             (row,) = await reader.fetch(f"select count(*) as n from {table} where reason <> ''")
-            assert row["n"], f"nothing was stored in {table}, so nothing was looked at"
+            assert row["n"], f"no row was stored in {table}, so nothing was checked"
 
 
 async def test_a_stored_sentence_is_found(deployment: Deployment) -> None:

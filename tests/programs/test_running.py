@@ -38,7 +38,7 @@ def test_endless_thread_does_not_block_the_exit() -> None:
         finally:
             process.kill()
     assert process.returncode == 1
-    assert b"never_ending" in said, "nobody would know why"
+    assert b"never_ending" in said, "the reason would be lost"
 
 
 # Prints that it is loading, and never finishes.

@@ -23,7 +23,7 @@ def read_repository(car: bytes) -> Repository:
     header, blocks = libipld.decode_car(car)
     held = {libipld.encode_cid(cid) for cid in blocks}
     for cid, block in blocks.items():
-        assert cid_of(block) == libipld.encode_cid(cid), "a block is not what its CID says"
+        assert cid_of(block) == libipld.encode_cid(cid), "a block does not match its CID"
     (root,) = header["roots"]
     commit = blocks[root]
     records: dict[str, str] = {}

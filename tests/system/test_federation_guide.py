@@ -73,7 +73,7 @@ async def test_every_command_of_the_guide_works(places: dict[str, str], tmp_path
     assert process.returncode == 0, output
     did = re.search(r"DID=(did:plc:[a-z2-7]{24})", output)
     assert did is not None, output
-    assert f'"did":"{did[1]}"' in output.replace(" ", ""), "the handle leads to the DID"
+    assert f'"did":"{did[1]}"' in output.replace(" ", ""), "the handle resolves to the DID"
     assert f"identity  {did[1]}" in re.sub(r" +", "  ", output), "the account was announced"
     assert "records    1 in 1 collection\n" in output
     assert "ana.car: good" in output

@@ -92,7 +92,7 @@ async def test_every_subscriber_gets_every_frame_once(tmp_path: Path, postgres_u
         assert [number for number, _ in frames] == sorted({number for number, _ in frames})
         for follower in followers:
             assert follower.wrong == []
-            assert sorted(follower.frames.items()) == frames, f"{follower.url} told something else"
+            assert sorted(follower.frames.items()) == frames, f"{follower.url} received different frames"
         for writer in writers:
             # Writers of one repository wait for each other, including for the slow process and for the one that is
             # killed.

@@ -199,7 +199,7 @@ async def test_handles_are_proven_and_forged_addresses_ignored(front: Front) -> 
                 headers={"x-forwarded-for": claimed},
             )
             left.append(int(answer.headers["ratelimit-remaining"]))
-    assert left[1] == left[0] - 1, "whoever says to come from elsewhere is counted as somebody else"
+    assert left[1] == left[0] - 1, "a forged client address is counted as another client"
 
 
 async def test_large_uploads_pass_the_proxy(front: Front) -> None:
@@ -211,7 +211,9 @@ async def test_large_uploads_pass_the_proxy(front: Front) -> None:
         )
         too_large = await _refused(http, "/xrpc/com.atproto.repo.uploadBlob", bytes(6 * 1024 * 1024), headers)
     assert uploaded.status_code == 200, uploaded.text
-    assert too_large.json()["error"] in {"BlobTooLarge", "PayloadTooLarge"}, "the PDS's words, not the proxy's"
+    assert too_large.json()["error"] in {"BlobTooLarge", "PayloadTooLarge"}, (
+        "the error text is the PDS's, not the proxy's"
+    )
 
 
 async def _refused(http: httpx.AsyncClient, path: str, body: bytes, headers: dict[str, str]) -> httpx.Response:

@@ -129,7 +129,7 @@ async def test_unavailable_platform_database_loses_no_message(stage: Stage):
     with held(stage.folder / "openmeet/openmeet.db"):
         uris = [(await write_event(hana, f"Meanwhile {number}"))[0] for number in range(10)]
         await asyncio.sleep(2.0)
-        assert [await listed(stage, uri) for uri in uris] == [None] * len(uris), "pages are shown all the same"
+        assert [await listed(stage, uri) for uri in uris] == [None] * len(uris), "pages are shown nevertheless"
     await end_state.wait_until_done(stage.folder / "openmeet")
     for uri in uris:
         await slug_of(stage, uri)

@@ -135,8 +135,8 @@ async def test_nothing_is_left_behind(tmp_path: Path):
     spare = tmp_path / "spare"
     spare.mkdir()
     up = await start_up(tmp_path, "--ephemeral", environment={"TMPDIR": str(spare), "HOME": str(spare)})
-    assert names_in(spare), "it keeps its files where temporary files go"
-    assert (tmp_path / "ready.json").stat().st_mode & 0o777 == 0o600, "the ready file holds passwords"
+    assert names_in(spare), "its files are in a temporary folder"
+    assert (tmp_path / "ready.json").stat().st_mode & 0o777 == 0o600, "the ready file contains passwords"
     await write_event(up, "Gone soon")
     assert await up.program.stop(timeout_seconds=20) == 0
     assert names_in(tmp_path) == ["spare", "up.log"]
@@ -183,7 +183,7 @@ async def test_second_start_keeps_everything(tmp_path: Path, record_property):
         page = await get(f"{up.pds}/xrpc/com.atproto.repo.listRecords", repo=did, collection=EVENT)
         assert [(one["uri"], one["cid"]) for one in page.json()["records"]] == [(uri, cid)]
         here = (await get(f"{up.openmeet}/api/events", q="Stays")).json()["events"]
-        assert [event["recordUri"] for event in here] == [uri], "once, not twice"
+        assert [event["recordUri"] for event in here] == [uri], "printed only once"
         assert (await up.openmeet_session())["person"] == session["person"]
 
     second = await start_up(tmp_path, *options)

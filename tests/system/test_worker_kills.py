@@ -11,5 +11,5 @@ KILLS = 5
 
 async def test_workers_may_be_killed_at_any_moment(tmp_path: Path):
     report = await storm(tmp_path, kills=KILLS, seed=1)
-    assert report.answers_here > KILLS, "else nothing was tried"
+    assert report.answers_here > KILLS, "no write was attempted"
     assert report.records > KILLS

@@ -63,7 +63,7 @@ async def test_backup_during_writes_is_consistent(
         clock.turn(SECOND)
     stop.set()
     await asyncio.gather(*writing)
-    assert all(counts), "nobody wrote while a backup was made"
+    assert all(counts), "no write happened during a backup"
     assert [state for state, _ in await states(db)] == ["done"] * 3
     for name in await vault.ids():
         report = await verification.verify(

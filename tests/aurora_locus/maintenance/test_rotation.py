@@ -52,7 +52,7 @@ async def test_new_key_replaces_the_old_one_in_every_identity(make_deployment: M
     await rotation.replace_key(deployment.db, SEALER, new)
     assert await server_keys.find_or_make(deployment.db, SEALER, server_keys.ROTATION_KEY) == new.to_bytes()
     assert (await rotation.next_key(deployment.db, SEALER)).to_bytes() != new.to_bytes(), (
-        "the next time it is another one"
+        "the next rotation makes another key"
     )
 
 

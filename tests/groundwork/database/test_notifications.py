@@ -20,7 +20,7 @@ async def test_notifications_continue_after_a_lost_connection(postgres_url: str)
             await connection.execute(
                 "select pg_terminate_backend(pid) from pg_stat_activity where query like 'LISTEN%some_channel%'"
             )
-            assert await heard.get() == "", "nothing says that some may have been missed"
+            assert await heard.get() == "", "no signal that notifications may have been missed"
             await connection.execute("notify some_channel, '2'")
             assert await heard.get() == "2"
             await connection.close()

@@ -85,7 +85,7 @@ async def test_held_connections_do_not_delay_the_stop(request_: bytes) -> None:
         if b"host: pds.test" in request_:
             await within(until(lambda: app.running == 1))
         await within(serving.stop())
-        assert app.running == 0, "what it ran for the client was left running"
+        assert app.running == 0, "work for the disconnected client is still running"
         # Checked before anybody reads the pending data; reading would let a connection end by itself.
         await within(until(lambda: serving.connections == 0))
         await within(_read_to_the_end(reader))

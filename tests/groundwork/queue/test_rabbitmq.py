@@ -225,7 +225,7 @@ async def test_unacknowledged_messages_per_worker_are_limited(worker):
             waiting = (await second.depth()).waiting
             if (waiting, len(first._leases)) == (more, PREFETCH):
                 break
-            assert waiting >= more, "the worker was given more"
+            assert waiting >= more, "the worker received more messages"
             await asyncio.sleep(0.01)
 
 

@@ -61,7 +61,7 @@ async def test_last_outcome_is_reported_with_its_age(disk: Disk, now: list[float
     now[0] += 3
     assert probes.outcomes() == {"writes": ProbeResult("ok", 3.0)}
     disk.is_full = True
-    assert probes.outcomes()["writes"].outcome == "ok", "asking tries nothing"
+    assert probes.outcomes()["writes"].outcome == "ok", "reading the state runs no probe"
     await probes.try_all()
     assert probes.outcomes() == {"writes": ProbeResult("the disk is full", 0.0)}
     disk.is_full = False
@@ -112,13 +112,13 @@ async def test_hanging_probe_delays_no_other(disk: Disk):
 
     wanted = {"queue": Probe(hang, every_seconds=0.001), "writes": Probe(disk.write, every_seconds=0.001)}
     async with probing(wanted, Metrics("test")) as probes:
-        assert probes.outcomes()["writes"].outcome == "ok", "known before anybody can ask"
+        assert probes.outcomes()["writes"].outcome == "ok", "the state is known before the first request"
         async with asyncio.timeout(TIMEOUT_SECONDS):
             while disk.tries < 10:  # noqa: ASYNC110  # nothing tells when a probe was tried
                 await asyncio.sleep(0.001)
     tries = disk.tries
     await asyncio.sleep(0.005)
-    assert disk.tries == tries, "it went on after the end"
+    assert disk.tries == tries, "the probe ran after the end"
 
 
 async def answer_of(probes: Probes, serving_: list[tuple[str, ...]], path: str) -> tuple[int, dict[str, object]]:

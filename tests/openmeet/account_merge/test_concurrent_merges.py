@@ -227,7 +227,7 @@ async def test_a_concurrent_merge_and_message_end_as_if_sequential(
         is_stopped = await run_interleaved(db, first, second, at)
         assert await ends(db, one) in allowed, f"stopped before statement {at}"
         at += STEP if engine == "postgresql" else 10 * STEP
-    assert at > 2 * STEP, "it was never stopped"
+    assert at > 2 * STEP, "the merge was never interrupted"
 
 
 async def test_two_people_who_merge_each_other_become_one(make_database: MakeDatabase, engine: Engine) -> None:

@@ -27,10 +27,10 @@ from tests.openmeet.statement_counter import StatementCounter
 
 # Columns that are not reassigned, and why.
 NOT_REASSIGNED = {
-    ("guests", "user_id"): "the address becomes the person's",
-    ("account_merges", "other_id"): "a claim of what is gone is no claim",
-    ("account_erasures", "user_id"): "whoever merges accounts wants to keep them",
-    ("withdrawn_erasures", "user_id"): "goes with the row: in the ledger the merge ends the request",
+    ("guests", "user_id"): "the guest's address is added to the account",
+    ("account_merges", "other_id"): "a claim on the merged account has no effect any more",
+    ("account_erasures", "user_id"): "a merge withdraws the request to delete the account",
+    ("withdrawn_erasures", "user_id"): "deleted with its row; in the ledger the merge ends the request",
 }
 
 

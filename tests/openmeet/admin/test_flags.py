@@ -49,7 +49,7 @@ async def test_each_flag_is_switched_on_its_page(bench: Bench):
             assert (await flags.switches(reader)).on == UNTOUCHED.on ^ otherwise
         change = (await changes(bench))[0]
         assert (change.flag, change.is_on, change.why) == (flag, to == "on", why)
-        assert change.changed_by == f"Olga ({OPERATOR})", "what the setting calls her, whatever she calls herself"
+        assert change.changed_by == f"Olga ({OPERATOR})", "the operator's name comes from the settings"
         bench.clock.turn(1)
     listed = unescape((await bench.client.get(PAGE)).text)
     for flag in Flag:

@@ -147,5 +147,5 @@ def test_every_write_operation_accepts_a_key():
     in_pieces = {"moveMyRecords"}
     ending = {"deleteMe"}
     assert without == computing | asking_elsewhere | in_pieces | ending, (
-        "say changes_nothing=True or is_idempotent=True only where that is so, and name the operation here"
+        "set changes_nothing=True or is_idempotent=True only where it is true, and list the operation here"
     )

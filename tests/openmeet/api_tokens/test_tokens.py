@@ -256,7 +256,7 @@ async def test_requests_are_counted_by_token_and_by_address(make_sqlite: MakeDat
         assert (refused.status_code, refused.headers["ratelimit-remaining"]) == (429, "0")
         assert int(refused.headers["retry-after"]) > 0
         nobody = [(await client.get("/api/groups")).status_code for _ in range(14)]
-        assert set(nobody) == {200, 429}, "sixteen from one address, however they call themselves"
+        assert set(nobody) == {200, 429}, "sixteen per client address, whatever their tokens"
         clock.turn(MINUTE)
         assert (await client.get("/api/me", headers=ana)).status_code == HTTPStatus.OK
 

@@ -88,7 +88,7 @@ async def test_hosts_see_the_number_of_requests(site: Site) -> None:
         await ask(site, event, "Cleo", "Dan")
         own = (await ana.get(f"/events/{event.slug}")).text
         assert "3 people want to join" in own
-        assert ">Approve all 3</button>" not in own, "all at once where all of them are shown"
+        assert ">Approve all 3</button>" not in own, "all requests are decided at once where all of them are shown"
         assert "3 to decide" in (await ana.get("/my/events?which=hosting")).text
         assert ">Approve all 3</button>" in (await ana.get(f"/events/{event.slug}/attendees")).text
         headers = await api_session(ana, "ana@example.org", "Ana")

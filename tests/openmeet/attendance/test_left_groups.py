@@ -260,7 +260,7 @@ async def test_a_place_is_given_up_by_page_and_by_api(make_sqlite, clock, way):
                 return await browser.post(path, data={"reply": "declined"})
             return await browser.put(f"/api{path}", json={"reply": "declined"}, headers=headers)
 
-        assert (await decline()).status_code == 404, "nothing to give back"
+        assert (await decline()).status_code == 404, "there is no answer to withdraw"
         async with site.db.transaction() as tx:
             link = await administration.invite_by_link(tx, olga, group.slug, uses=1)
             await administration.accept(tx, gil, link.id)

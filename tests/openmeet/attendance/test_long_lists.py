@@ -143,7 +143,7 @@ async def test_only_counts_of_large_events_are_cached(db: Database, clock: HandC
         second = await counts_shown(counting, [crowd.id, few.id])
         assert (second[crowd.id].going, second[few.id].going) == (CACHED_FROM, 0)
         await counts_shown(counting, [crowd.id])
-        assert counting.statements == 1, "the crowd was counted again"
+        assert counting.statements == 1, "the attendees were counted again"
     clock.turn(CACHE_SECONDS * SECOND)
     async with db.reader() as reader:
         assert (await counts_shown(reader, [crowd.id]))[crowd.id].going == 0

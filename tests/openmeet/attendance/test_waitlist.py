@@ -203,7 +203,7 @@ async def test_a_party_larger_than_the_limit_is_refused_at_the_field(db):
             assert refused.value.problems["party"] == why
         assert (await reply_as(tx, ben, event, RsvpReply.INTERESTED, party=4)).status is S.INTERESTED
         assert (await reply_as(tx, ben, event, party=3)).status is S.ATTENDING
-        assert (await reply_as(tx, cleo, event, party=3)).status is S.WAITLISTED, "there may be room for them some day"
+        assert (await reply_as(tx, cleo, event, party=3)).status is S.WAITLISTED, "the limit may allow them later"
 
 
 async def test_a_waiting_party_above_the_limit_blocks_nobody(db):
@@ -216,7 +216,9 @@ async def test_a_waiting_party_above_the_limit_blocks_nobody(db):
         registration_settings = await registration.put(tx, event.id, RegistrationSettings(max_party=4))
         await reply_as(tx, ben, event, party=2)
         await reply_as(tx, four, event, party=4)
-        assert await waitlist.would_wait(tx, event, registration_settings), "nobody passes those who may fit some day"
+        assert await waitlist.would_wait(tx, event, registration_settings), (
+            "nobody overtakes a party that may fit later"
+        )
         lowered = await event_hosting.revise(tx, ana, event.slug, details(capacity="3"))
         assert not await waitlist.would_wait(tx, lowered, registration_settings)
         assert (await reply_as(tx, dora, event)).status is S.ATTENDING

@@ -401,7 +401,7 @@ class Play:
                 assert number > who.last, f"{number} came twice; {self._told(who)}"
                 who.last = number
                 assert self.allowed(who) is not Access.NONE or not text, (
-                    f"{text} after they were out; {self._told(who)}"
+                    f"{text} after they lost access; {self._told(who)}"
                 )
                 if kind == LogKind.ROOM:
                     self._read_anew(who)

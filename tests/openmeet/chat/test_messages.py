@@ -345,7 +345,7 @@ async def test_a_mention_follows_a_changed_name(db):
     assert "@Anna *Maria*" in message_view(shown, room, set(), zone="UTC", now=event.starts_at, may_write=True).html
     assert quoting.message.id == answer.id
     assert quoting.reply.text == "Many thanks @Anna *Maria*"
-    assert shown.message.body == "Many thanks @Ana", "what the author edits is what they wrote"
+    assert shown.message.body == "Many thanks @Ana", "the author edits the original text"
 
 
 async def test_a_name_with_a_link_is_not_inserted_into_messages(db):

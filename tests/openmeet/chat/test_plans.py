@@ -65,7 +65,7 @@ async def test_unread_rooms_and_pinned_messages_are_found_by_indexes(db: Databas
             await tx.execute("set local enable_seqscan = off")
         looking = Explaining(tx)
         await looking.fetch("select r.id from chat_rooms r where r.about = 'a column without an index'")
-        assert looking.reading_through(), "what is looked for would be found"
+        assert looking.reading_through(), "the check would find a full scan"
         looking.plans.clear()
         await readers.unread_counts(looking, ana.user_id)
         (near, *_) = looking.plans.values()

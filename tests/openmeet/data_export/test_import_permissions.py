@@ -218,4 +218,4 @@ async def test_an_event_of_anothers_group_becomes_private(db, other_db):
         series = await series_queries.by_id(reader, row["id"])
         assert (series.group, series.visibility) == (None, Visibility.PRIVATE)
     async with db.reader() as reader:
-        assert (await events.by_id(reader, secret.id)).group.id == his.id, "what is here already stays"
+        assert (await events.by_id(reader, secret.id)).group.id == his.id, "existing rows stay"

@@ -225,7 +225,9 @@ async def test_answers_are_bundled_for_the_host(post, evening):
             await attendance.answer(tx, who, event.slug, reply)
         post.site.clock.turn(MINUTE)
     post.site.clock.turn(27 * MINUTE - 1)
-    assert tos(await post.deliver()) == ["ben@example.org"], "the end of his entry, and nothing to the host"
+    assert tos(await post.deliver()) == ["ben@example.org"], (
+        "he gets the end of his calendar entry, and the host gets nothing"
+    )
     post.site.clock.turn(1)
     (mail,) = await post.deliver()
     assert (mail["To"], mail["Subject"]) == ("ana@example.org", "2 new answers: Board games, Sat 4 Jul")

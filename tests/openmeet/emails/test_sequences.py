@@ -204,7 +204,7 @@ async def test_a_cancellation_has_the_same_sequence_in_every_file(db: Database, 
             assert file is not None
             ((_, entry),) = told(file.content)
             mailed.append((entry["SEQUENCE"], entry["DTSTAMP"].dt))
-    assert mailed == sorted(set(mailed)), "each above the one before, though all were given in one moment"
+    assert mailed == sorted(set(mailed)), "each sequence number is higher than the previous one, even at the same time"
     clock.turn(MINUTE)
     async with db.transaction() as tx:
         for number in range(4):

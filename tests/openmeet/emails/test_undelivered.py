@@ -156,7 +156,9 @@ async def test_hosts_dismiss_only_reports_about_their_events(post: Post):
         assert "Dismissed. You won’t see these e-mails here again." in shown
         assert "jonas@exmaple.org" not in shown
         assert "Nothing to decide right now" in shown
-        assert (await browser.post("/my/undelivered", data=about)).status_code == 303, "twice is no failure"
+        assert (await browser.post("/my/undelivered", data=about)).status_code == 303, (
+            "a second dismissal is not an error"
+        )
 
 
 async def test_an_e_mail_that_is_tried_again_is_not_undelivered_yet(post: Post):

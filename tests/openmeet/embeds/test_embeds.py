@@ -141,7 +141,7 @@ async def test_embeds_are_cached_and_the_same_for_everyone(site: Site, visitor: 
         walk = (await host.post("/events/new", data=EVENT)).headers["location"].partition("?")[0]
         first = (await visitor.get(f"/embed{walk}")).text
         assert (await visitor.get(f"/embed{walk}")).text == first
-        assert (await host.get(f"/embed{walk}")).text == first, "its host sees what everybody sees"
+        assert (await host.get(f"/embed{walk}")).text == first, "the host sees the public view"
         await host.post(f"{walk}/edit", data=EVENT | {"title": "Long walk"})
         assert "Long walk" in (await visitor.get(f"/embed{walk}")).text
 
@@ -207,7 +207,7 @@ async def test_the_policy_allows_exactly_the_chosen_styles(
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     assert f"style-src 'self' 'sha256-{digest}';" in answer.headers["content-security-policy"]
     assert "--round:0px" in style
-    assert ("#ffee00" in style) is (theme != "light"), "yellow cannot be read on white"
+    assert ("#ffee00" in style) is (theme != "light"), "yellow text on white is not readable"
     assert ("embed_dark.css" in answer.text) is (theme != "light")
     assert (f'content="{theme}"' in answer.text) is (theme != "auto")
 

@@ -65,7 +65,7 @@ async def test_a_new_link_for_an_event(site):
         for known in (host, guest):
             followed = await known.get(old)
             assert (followed.status_code, followed.headers["location"]) == (303, new)
-        assert (await host.post(f"{old}/new-link")).status_code == 404, "there is nothing to replace under an old one"
+        assert (await host.post(f"{old}/new-link")).status_code == 404, "an old link has nothing to replace"
         assert (await stranger.get("/events/never-there")).status_code == 404
 
 

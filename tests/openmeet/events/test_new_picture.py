@@ -33,7 +33,7 @@ async def test_a_new_event_has_its_picture(ana):
     shown = (await ana.get(made.headers["location"])).text
     assert 'alt="A red square"' in shown
     again = await ana.post("/events/new", data=ONCE | WORDS, files=FILE)
-    assert again.headers["location"] == made.headers["location"], "one form, one event"
+    assert again.headers["location"] == made.headers["location"], "one form creates one event"
 
 
 async def test_every_date_of_a_new_series_has_its_picture(ana):

@@ -69,7 +69,9 @@ async def test_members_and_invited_people_see_an_event_for_members(make_sqlite, 
     viewer = UserId("somebody")
     is_seen = rules.may_see(event, viewer, has_rsvp_access=has_rsvp_access, access=rules.access_by(role))
     assert is_seen is (inside or (has_rsvp_access and not out))
-    assert not rules.may_see(event, viewer, has_rsvp_access=True), "who does not ask for the role sees the narrowest"
+    assert not rules.may_see(event, viewer, has_rsvp_access=True), (
+        "without a requested role the narrowest view is shown"
+    )
 
 
 @pytest.mark.parametrize("access", GroupEventAccess)

@@ -41,11 +41,11 @@ async def followed(bench: Bench) -> set[str]:
 async def test_only_referenced_repositories_stay_followed(bench: Bench, community: Database):
     async with bench.db.reader() as reader:
         known = await sources.load(reader)
-    assert await expire(bench.db, [community], known) == 0, "they were seen a moment ago"
+    assert await expire(bench.db, [community], known) == 0, "the accounts were seen recently"
     bench.clock.turn(KEPT_FOR + DAY)
     assert await expire(bench.db, [community], known) == 3
     assert await followed(bench) == {did(1)}
-    assert known.followed | set(known.dids) == {did(1)}, "the running consumer knows"
+    assert known.followed | set(known.dids) == {did(1)}, "the running consumer has the change"
 
 
 async def test_a_reference_in_any_community_is_enough(bench: Bench, community: Database, make_sqlite: MakeDatabase):

@@ -336,7 +336,7 @@ async def test_an_unsigned_deletion_of_a_signed_record_is_verified(deployment: D
     async with deployment.db.reader() as reader:
         row = await reader.fetch_one("select title from events where record_uri = :uri", uri=made["uri"])
     assert row is not None
-    assert row["title"] == "Tea", "the unsigned version was believed"
+    assert row["title"] == "Tea", "the unsigned version was accepted"
     await deployment.deliver_jobs()
     async with deployment.db.reader() as reader:
         row = await reader.fetch_one("select title from events where record_uri = :uri", uri=made["uri"])

@@ -191,7 +191,7 @@ async def test_guests_are_told_of_a_cancellation_and_never_published(site, event
     kind, person_id, subject_id = row["subject"].split("\x1f")
     news = await compose(site.db, DueEmail(kind, person_id, subject_id, row["revision"]))
     assert (news.to, news.subject) == ("eve@example.org", "Cancelled: Board games, Sat 4 Jul")
-    assert "/settings/" not in news.text + news.html, "whoever has no account has no settings"
+    assert "/settings/" not in news.text + news.html, "a person without an account has no settings"
     async with site.db.reader() as reader:
         queued = await publication_leases.find(reader, PublicationKind.RSVP, one.attendance_id)
         assert isinstance(await eligibility.decide(reader, queued, Switchboard()), Withhold)

@@ -62,6 +62,6 @@ async def test_pages_are_fully_translated(make_sqlite: MakeDatabase, clock) -> N
                             opened += answer.status_code == 200
                             if texts := untranslated_texts(answer.text, _CONTENT):
                                 found.setdefault(place.path, set()).update(texts)
-    assert opened > 150, "the addresses lead nowhere"
+    assert opened > 150, "the paths do not exist"
     assert {path: texts for path, texts in found.items() if path not in NOT_YET} == {}
-    assert found.keys() >= NOT_YET, "these are done: take them out of the list"
+    assert found.keys() >= NOT_YET, "these are translated: remove them from the list"

@@ -75,7 +75,7 @@ def test_failures_have_codes() -> None:
     }
     assert {path: said for path, said in found.items() if not path.startswith(tuple(IN_ENGLISH))} == {}
     done = {start for start in IN_ENGLISH if not any(path.startswith(start) for path in found)}
-    assert done == set(), "these have codes now: take them out of the list"
+    assert done == set(), "these have codes now: remove them from the list"
 
 
 def test_sentences_are_found() -> None:

@@ -106,7 +106,9 @@ def test_what_is_written_is_read_back(event: WrittenEvent) -> None:
     else:
         ours, theirs = expansion.between(event.pattern, *window), expansion.between(read.pattern, *window)
         inside = {one.original for one in ours} ^ {one.original for one in theirs}
-        assert all(original.year in {2026, 2029} for original in inside), "the same days, but at the window's edges"
+        assert all(original.year in {2026, 2029} for original in inside), (
+            "the same days, except at the limits of the window"
+        )
 
 
 @settings(max_examples=60, deadline=None)

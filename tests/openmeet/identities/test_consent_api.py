@@ -71,7 +71,7 @@ async def test_consent_needs_the_current_notice(site: Site, deployment: Deployme
             said = await browser.put(PATH, json=body, headers=ana | headers)
             assert said.status_code == status, (body, headers, said.text)
         nothing = await browser.put(PATH, json={}, headers=ana)
-        assert (nothing.status_code, nothing.json()["isGiven"]) == (200, False), "the default is no"
+        assert (nothing.status_code, nothing.json()["isGiven"]) == (200, False), "consent is off by default"
     async with deployment.db.reader() as reader:
         assert await reader.fetch("select subject from outbox_jobs where kind = 'custodial_account'") == []
 

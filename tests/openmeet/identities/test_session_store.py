@@ -215,7 +215,7 @@ async def test_redis_holds_one_encrypted_key_per_user(db: Database, clock):
         assert b"token" not in await redis.get(key)
         await redis.delete(key)
         assert (await sessions.open_session(db, network, identity)).refresh == "a refresh token"
-        assert await redis.exists(key), "read from the row, and at hand again"
+        assert await redis.exists(key), "read from the row and cached again"
         await redis.delete(key)
     await redis.aclose()
     await cache.close()

@@ -80,7 +80,7 @@ async def test_differences_are_shown_and_applied_if_named(client, ana) -> None:
     made = (await bring(client, ana, FILE))["made"]
     tea, choir, _ = made
     assert all(not one["differences"] for one in (await look(client, ana, FILE))["events"]), (
-        "the same file differs in nothing"
+        "the same file has no differences"
     )
     found = {one["uid"]: one for one in (await look(client, ana, CHANGED))["events"]}
     assert {one["field"]: (one["before"], one["after"]) for one in found["tea"]["differences"]} == {
@@ -245,10 +245,10 @@ async def test_the_page_shows_differences_and_applies_selected_ones(site: Site, 
     assert "2 changed since you imported them" in page
     assert "<del>Tea</del> <ins>Tea and cake</ins>" in page
     assert page.count("Change it here, too") == 2
-    assert ' name="update-0" value="yes">' in page, "not ticked by itself"
+    assert ' name="update-0" value="yes">' in page, "not selected by default"
     assert "<del>Every Tuesday at 18:00, 6 times</del> <ins>Every Tuesday at 19:30, 8 times</ins>" in page
     assert "FREQ=" not in page
-    assert 'name="event-' not in page, "what is known has nothing to tick beside its title"
+    assert 'name="event-' not in page, "a known event has no checkbox"
     await client.post(again, data={"update-0": "yes"})
     done = (await client.get(again)).text
     assert "1 changed" in done

@@ -118,9 +118,7 @@ async def test_an_unrepairable_record_does_not_block_others(deployment: Deployme
     assert ([one.uri for one in again.unrepaired], again.repaired) == ([failed.uri], [])
     await backfill(deployment.db, deployment.network, deployment.processor.ingestion_context, cleo)
     (one,) = await aside(deployment.db)
-    assert (one.step, one.times) == (FailedStep.REPAIR, 2), (
-        "a reading that mends nothing does not say that it is mended"
-    )
+    assert (one.step, one.times) == (FailedStep.REPAIR, 2), "a read that repairs nothing does not report a repair"
     await heal(deployment.db, "attendances", "tob")
     async with deployment.db.transaction() as tx:
         await quarantine.retry(tx, [one.uri])
@@ -211,8 +209,8 @@ async def test_a_failing_waiting_rsvp_does_not_block_its_event(deployment: Deplo
             "select state from outbox_jobs where kind = 'fetch_subject' and subject = :uri", uri=uri
         )
         (kept,) = await reader.fetch("select standing from records where uri = :uri", uri=waiting[1].uri)
-    assert (job["state"], kept["standing"]) == ("completed", "parked"), "nothing runs for ever"
-    assert await keys_aside(deployment.db) == ["late"], "a person sees it"
+    assert (job["state"], kept["standing"]) == ("completed", "parked"), "the retries end"
+    assert await keys_aside(deployment.db) == ["late"], "the operator pages show it"
     await heal(deployment.db, "attendances", "late")
     async with deployment.db.transaction() as tx:
         await enqueue_again(tx, JobKind.FETCH_SUBJECT, [uri])

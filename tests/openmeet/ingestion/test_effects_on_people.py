@@ -106,7 +106,7 @@ async def test_a_removed_event_is_gone_and_in_no_list(make_sqlite: MakeDatabase,
             elsewhere = await nobody.get(f"/events/{slug}")
             assert (elsewhere.status_code, "Zanzibar" in elsewhere.text) == (410, False)
         assert "was deleted on the server it came from." in gone.text
-        assert "host deleted" not in gone.text, "who deleted a record elsewhere is not known"
+        assert "host deleted" not in gone.text, "it is not known who deleted a record in another app"
         assert (await browser.get(f"/api/events/{slug}")).status_code == 410
         for path in ("/", "/my/events", "/search?q=Zanzibar"):
             assert "Zanzibar evening" not in (await browser.get(path)).text, path

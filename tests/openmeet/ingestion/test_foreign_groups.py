@@ -349,4 +349,4 @@ async def test_erasing_an_account_erases_its_group_and_statements(db: Database):
     assert rows == []
     assert (left["name"], left["deleted_at"] is not None) == ("", True)
     assert left["external_cid"] is left["predecessor_uri"] is None
-    assert not [value for value in left if did(1) in str(value)], "nothing says whose it was"  # type: ignore[attr-defined]  # what it is besides its contract
+    assert not [value for value in left if did(1) in str(value)], "the owner of the record is not known"  # type: ignore[attr-defined]  # what it is besides its contract

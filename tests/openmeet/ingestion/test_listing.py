@@ -185,7 +185,7 @@ async def test_reads_respect_the_hosts_budget_and_keep_progress(
     assert job is not None
     assert (job.state, job.attempts) == (JobState.DUE, 0)
     assert job.due_at > deployment.clock.now()
-    assert (await _repository(deployment, did))[0] == "", "a part is no whole"
+    assert (await _repository(deployment, did))[0] == "", "a partial read does not count as complete"
     deployment.clock.turn(2 * MINUTE)
     await dispatcher.run_once(deployment.db, handlers)
     assert await _titles(deployment) == dict.fromkeys(uris, True)
@@ -288,7 +288,7 @@ async def test_only_chosen_collections_are_read(deployment: Deployment, monkeypa
     await app.procedure("com.atproto.repo.deleteRecord", {"repo": did, "collection": EVENT, "rkey": key})
     await _pay_read(deployment, did, EVENT)
     assert list(await _titles(deployment)) == uris[:1]
-    assert await _answers(deployment) == 1, "an answer is no event: its absence was not looked at"
+    assert await _answers(deployment) == 1, "absence of an answer is not checked by a read of events"
     async with deployment.db.reader() as reader:
         row = await reader.fetch_one("select floor_rev, synced_at from repositories where did = :did", did=did)
     assert row is None or (row["floor_rev"], row["synced_at"]) == ("", None)

@@ -51,7 +51,7 @@ async def test_all_other_records_are_applied(db: Database, table: str, keys: str
     assert all(
         "poisoned" in explain(one.reason) and one.times == 1 and one.step is FailedStep.APPLY for one in await aside(db)
     )
-    assert await history(db) == ("", True), "it was read, and what stands aside is no history"
+    assert await history(db) == ("", True), "it was read, and quarantined records are not in the history"
     async with db.reader() as reader:
         kept = await reader.fetch("select rkey from records order by rkey")
     assert [row["rkey"] for row in kept] == [key for key in KEYS if key not in keys]

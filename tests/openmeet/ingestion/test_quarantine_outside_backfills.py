@@ -142,7 +142,7 @@ async def test_an_event_that_cannot_be_applied_is_quarantined(deployment: Deploy
     assert await is_quiet(deployment)
     await heal(deployment.db, "events", key_of("a"))
     await read_stream(deployment, cleo)
-    assert await aside(deployment.db) == [], "the stream has brought the very version, as of an earlier rev"
+    assert await aside(deployment.db) == [], "the stream has delivered the same version with an earlier rev"
     assert await counted(deployment, uri, cleo) == {did(2)}
 
 

@@ -64,7 +64,7 @@ async def scene(deployment: Deployment) -> Scene:
     assert [row["state"] for row in rows] == ["published", "published"]
     found.uri, found.answer_uri = rows[0]["uri"], rows[1]["uri"]
     first = await found.reconcile()
-    assert (first.records, first.repaired, first.unrepaired) == (2, [], []), "the first read counts nothing"
+    assert (first.records, first.repaired, first.unrepaired) == (2, [], []), "the first read counts no differences"
     return found
 
 
@@ -187,7 +187,9 @@ async def test_discrepancies_name_their_fields_and_records_are_proven(scene: Sce
     assert waited
     assert shown[-1] == (2, 2)
     await deployment.deliver_publications()
-    assert (await deployment.record(scene.uri))["name"] == "Not what it says", "what was typed here is published again"
+    assert (await deployment.record(scene.uri))["name"] == "Not what it says", (
+        "the edit of this site is published again"
+    )
 
 
 async def test_an_imported_row_is_repaired_from_its_record(scene: Scene):

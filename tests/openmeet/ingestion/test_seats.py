@@ -81,7 +81,9 @@ async def test_seats_are_never_oversold(make_sqlite: MakeDatabase, seed: int):
         seated = [who for who, status in after.items() if status in {"attending", "offered"}]
         assert len(seated) <= PLACES, f"seed {seed} step {step}"
         if len(seated) < PLACES:
-            assert "waitlisted" not in after.values(), f"seed {seed} step {step}: somebody waits beside a free seat"
+            assert "waitlisted" not in after.values(), (
+                f"seed {seed} step {step}: somebody is on the waitlist although a place is free"
+            )
         if is_replay:
             assert after == before, f"seed {seed} step {step}: a replay decided something"
 

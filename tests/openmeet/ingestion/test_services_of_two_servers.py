@@ -161,7 +161,7 @@ async def test_submissions_and_withdrawals_agree_with_the_servers(service: Servi
     await service.hand_in("/api/integration/rsvps", mine, answer_to(tea, cid, "going"))
     assert await service.here() == ([("Tea", False)], ["attending"])
     await service.hand_in("/api/integration/events", tea, TEA | {"name": "Forged"})
-    assert await service.here() == ([("Tea", False)], ["attending"]), "its server was asked, and says Tea"
+    assert await service.here() == ([("Tea", False)], ["attending"]), "its server was queried and returned Tea"
 
     # A record that was never signed is removed and restored as the service says.
     assert (await service.take_back("/api/integration/rsvps", mine))[1]
@@ -197,7 +197,7 @@ async def test_batches_of_a_processor_agree_with_the_servers(service: Service, h
     assert await service.process(events, tea, "update", TEA | {"name": "Coffee"}) == "known"
     assert (await service.here())[0] == [("Coffee", False)]
     assert await service.process(events, tea, "delete", None) == "known"
-    assert (await service.here())[0] == [("Coffee", False)], "it stands at its server"
+    assert (await service.here())[0] == [("Coffee", False)], "the record is on its server"
     await service.write("ana", tea, None)
     assert await service.process(events, tea, "delete", None) == "known"
     assert (await service.here())[0] == [("Coffee", True)]

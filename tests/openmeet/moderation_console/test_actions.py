@@ -99,7 +99,9 @@ async def test_those_who_run_a_hidden_group_are_told_why_and_when_it_is_back(db,
     async with db.transaction() as tx:
         await actions.undo(tx, mo, step.act_id)
     assert [one.subject for one in await letters(ana)] == ["Shown to others: Chess club"]
-    assert [one.subject for one in await letters(bea)] == ["Shown to others: Chess club"], "the first no longer holds"
+    assert [one.subject for one in await letters(bea)] == ["Shown to others: Chess club"], (
+        "the first decision is no longer in effect"
+    )
     assert await letters(ben) == []
 
 

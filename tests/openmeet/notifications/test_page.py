@@ -38,7 +38,7 @@ async def test_answers_to_one_event_share_one_row(site):
     assert len(rows) == 1
     assert "and 2 more like it" in rows[0]
     assert all(name in rows[0] for name in ("Ben", "Cleo", "Dan"))
-    assert rows[0].index("Dan") < rows[0].index("and 2 more"), "the newest is not folded"
+    assert rows[0].index("Dan") < rows[0].index("and 2 more"), "the newest notification is not collapsed"
     assert 'class="thumbnail"' in rows[0]
     faces = rows[0].partition('class="faces"')[2].partition("<details")[0]
     assert re.findall(r'avatar small tone-\d"[^>]*>(\w)<', faces) == ["D", "C", "B"]

@@ -66,7 +66,7 @@ async def test_a_derived_position_follows_the_town_and_yields_to_coordinates(sit
             await event_hosting.revise(tx, ana, event.slug, details(title="Walk", **typed))
 
     await change(locality="Berlin", country="DE", description="Bring shoes.")
-    assert await near(site.db, BERLIN) == ["Walk"], "no gap after an edit of something else"
+    assert await near(site.db, BERLIN) == ["Walk"], "the coordinates stay after an unrelated edit"
     await change(locality="München", country="DE")
     assert await near(site.db, BERLIN) == []
     await town_positions.derive(site.db, world)
@@ -88,7 +88,7 @@ async def test_an_address_that_is_not_public_is_not_found_by_distance(site: Site
         await event_hosting.revise(
             tx, ana, event.slug, details(title="Shown", locality="Berlin", place_audience="attendees")
         )
-    assert await near(site.db, BERLIN) == [], "hidden with the address, at once"
+    assert await near(site.db, BERLIN) == [], "hidden together with the address"
 
 
 @pytest.mark.parametrize(

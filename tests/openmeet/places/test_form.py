@@ -48,7 +48,7 @@ async def test_a_town_fills_in_its_address_and_time_zone(site: Site, ana: Caller
             "/events/new",
             data={**found, "mode": "in_person", "time_zone": "Europe/Berlin", "place": "Lisbon", "find_place": "yes"},
         )
-        assert zone_of(other.text) == "Europe/Lisbon", "a zone that a town filled in follows the next one"
+        assert zone_of(other.text) == "Europe/Lisbon", "a time zone filled in for one town changes with the next town"
 
 
 async def test_a_chosen_time_zone_is_kept(site: Site, ana: Caller) -> None:

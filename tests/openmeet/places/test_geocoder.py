@@ -58,7 +58,7 @@ async def test_photon_is_called_and_its_response_understood(server: GeocoderServ
     assert street == StreetAddress("", "Sonnenallee 98", "12045", "Berlin", "", "DE", 52.4811, 13.4358, "Europe/Berlin")
     assert (venue.name, venue.street, venue.zone) == ("Village Hall", "7 Old Street", "Europe/London")
     await geocoder.find("Rua Augusta", "pt")
-    assert server.asked[-1].query_params["lang"] == "default", "other languages are refused there"
+    assert server.asked[-1].query_params["lang"] == "default", "the server refuses other languages"
 
 
 async def test_nominatim_is_called_once_a_second_and_never_twice_for_the_same(
@@ -162,7 +162,7 @@ async def test_a_search_near_a_street_finds_events(site: Site, server: GeocoderS
         await put_at(tx, await event_by(tx, ana, title="Painting"), ("52.4811", "13.4358"))
     async with site.browser() as anybody:
         town = await anybody.get("/", params={"near": "Berlin"})
-        assert server.asked == [], "what the list of places knows asks nobody"
+        assert server.asked == [], "a known place causes no request"
         choice = await anybody.get("/", params={"near": "Sonnenallee 98", "q": "painting"})
         links = re.findall(r'<a href="([^"]*)">Sonnenallee 98, 12045 Berlin \(Germany\)</a>', choice.text)
         found = await anybody.get(unescape(links[0]))

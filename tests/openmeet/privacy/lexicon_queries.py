@@ -105,4 +105,4 @@ def _questions(
                 yield Place("GET", f"{name} record {room}"), {parameter: records[slug]}, slug
 
 
-assert _ABOUT.keys() | _LISTS.keys() == {query.name for query in QUERIES}, "a query that nobody probes"
+assert _ABOUT.keys() | _LISTS.keys() == {query.name for query in QUERIES}, "a query that is not tested"

@@ -56,11 +56,11 @@ async def test_every_viewer_finds_exactly_their_permitted_secrets(site, logged):
     for viewer in Viewer:
         look = await look_everywhere(site, planted, viewer)
         meant = planted.meant_for(viewer)
-        assert look.beyond(meant) == {}, f"{viewer} finds what is not for them"
-        assert meant - look.secrets == set(), f"{viewer} does not find what is for them"
+        assert look.beyond(meant) == {}, f"{viewer} finds secrets that they may not see"
+        assert meant - look.secrets == set(), f"{viewer} does not find secrets that they may see"
         assert look.broken() == []
         if viewer in {NOBODY, STRANGER}:
-            assert look.unlike_absent(planted) == [], f"{viewer} learns that something is there"
+            assert look.unlike_absent(planted) == [], f"{viewer} can tell that a hidden object exists"
         if viewer is HOST:
             in_calendar = look.found[f"GET /calendar/{planted.feeds[HOST]}.ics"]
             assert in_calendar >= {"unlistedtitle", "clubeventtitle"}
@@ -160,4 +160,4 @@ async def test_no_search_confirms_a_guess(make_database, clock, viewer):
     hidden = set(planted.for_whom) - planted.meant_for(viewer)
     told = {name for name in hidden if await search(site, viewer, planted, f"zq{name}zq") != nothing}
     assert told == set()
-    assert await search(site, viewer, planted, "tea") != nothing, "the probe sees nothing"
+    assert await search(site, viewer, planted, "tea") != nothing, "the check finds nothing"

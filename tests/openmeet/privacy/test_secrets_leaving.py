@@ -82,7 +82,7 @@ async def test_e_mails_contain_only_secrets_of_their_recipients(make_sqlite, clo
     found = await mails(site, planted, tmp_path / "mail")
     for viewer in SIGNED_UP:
         theirs = found.pop(f"zqmailof{viewer}zq@example.org", set())
-        assert theirs - planted.meant_for(viewer) == set(), f"a mail tells {viewer} what is not for them"
+        assert theirs - planted.meant_for(viewer) == set(), f"a mail tells {viewer} secrets that they may not see"
         if viewer in {GUEST, MEMBER}:
             assert (
                 theirs
@@ -141,7 +141,7 @@ async def test_webhook_messages_contain_only_public_data(make_sqlite, clock):
     # of the title.
     assert found[STRANGER] == set()
     assert found[MEMBER] == {"clubname", "denname"}
-    assert found[FORMER] == {"clubname"}, "that they are out of it"
+    assert found[FORMER] == {"clubname"}, "they are notified of their removal"
     assert found[GUEST] == {"privatetitle"}
     # Even the webhook of the host contains no more about a public event than everybody can see.
     assert {"privatetext", "unlistedtext", "clubeventtext"} <= found[HOST]

@@ -37,10 +37,10 @@ async def test_queries_return_only_permitted_secrets(site, people):
     found = {}
     for viewer in Viewer:
         look = await ask_everything(site, planted, viewer, people, dids, records)
-        assert look.beyond(planted.meant_for(viewer)) == {}, f"{viewer} is told what is not for them"
+        assert look.beyond(planted.meant_for(viewer)) == {}, f"{viewer} is told secrets that they may not see"
         assert look.broken() == []
         if viewer in {NOBODY, STRANGER}:
-            assert look.unlike_absent(planted) == [], f"{viewer} learns that something is there"
+            assert look.unlike_absent(planted) == [], f"{viewer} can tell that a hidden object exists"
         found[viewer] = look.secrets
     assert found[NOBODY] == set()
     assert found[MEMBER] >= {"clubname", "clubtext", "clubeventtitle", "choireventtitle"}

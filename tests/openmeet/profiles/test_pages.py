@@ -179,7 +179,7 @@ async def test_an_id_alone_reveals_no_name(site: Site) -> None:
             kept = await ben.post("/settings/safety", data={"act": act, "subject": stranger})
             assert kept.status_code == 303
         listed = (await ben.get("/settings/safety")).text
-        assert listed.count("Someone you haven’t met here") == 4, "in the list, and on the button"
+        assert listed.count("Someone you haven’t met here") == 4, "in the list and on the button"
         assert f"/people/{stranger}" not in listed
         assert "Anastasia" not in listed + (await client.get("/api/me/blocks", headers=token)).text
         host = await caller(site, "ana@example.org")

@@ -74,7 +74,7 @@ async def test_a_record_that_vanished_without_a_commit_is_found(deployment: Depl
     app = await deployment.stranger("cleo")
     did = (await app.query("com.atproto.server.getSession"))["did"]
     listed = await app.query("com.atproto.repo.listRecords", {"repo": did, "collection": RSVP})
-    assert listed["records"] == [], "nothing is written again against her deletion"
+    assert listed["records"] == [], "the deleted record is not written again"
 
 
 TEA = f"at://{did(1)}/{EVENT}/tea"

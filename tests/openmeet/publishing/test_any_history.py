@@ -347,7 +347,7 @@ async def check(history: History, heard: list[RecordMessage]) -> None:
     assert (await deployment.record(publication.uri or ""))["name"] == "Tea in the park"
     assert (await history.now()).visibility is Visibility.PUBLIC
     in_repository = {uri.split("/")[2] for uri in history.addresses}
-    assert len(history.addresses) == len(in_repository), "one address in each repository"
+    assert len(history.addresses) == len(in_repository), "one URI in each repository"
     statuses = {row["did"]: row["status"] for row in rows}
     for name, did in history.guests.items():
         assert statuses.get(did) in STANDS_FOR[history.said.get(name)], name

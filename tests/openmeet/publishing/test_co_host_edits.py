@@ -100,7 +100,7 @@ async def test_a_restriction_by_others_applies_at_once_and_is_lifted_by_the_auth
     async with deployment.db.transaction() as tx:
         await events.revise(tx, ben, event.slug, details(title="Coffee", visibility="private"))
     await deployment.deliver_publications()
-    assert (await deployment.record(again))["name"] == "Tea in the park", "what says little waits, as any edit"
+    assert (await deployment.record(again))["name"] == "Tea in the park", "a small edit also waits for consent"
 
 
 async def test_an_author_who_lets_co_hosts_publish_sees_each_use_and_can_end_it(deployment: Deployment):

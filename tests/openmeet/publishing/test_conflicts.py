@@ -69,7 +69,7 @@ async def test_after_three_concurrent_versions_we_stop(deployment: Deployment):
     )
     assert versions == MAX_MERGE_ROUNDS + 1
     record = await deployment.record(publication.uri)
-    assert (record["name"], record["theme"]) == ("Tea", f"nr {versions}"), "theirs stands, whole"
+    assert (record["name"], record["theme"]) == ("Tea", f"nr {versions}"), "the other app's version is kept completely"
 
 
 @pytest.mark.parametrize("kind", [PublicationKind.EVENT, PublicationKind.RSVP])

@@ -118,7 +118,7 @@ async def test_if_both_edit_the_host_chooses(writers: tuple[Writers, Writers]):
         async for one in _decisions(side)
         if one.decision.field == "tags" and one.decision.policy is MergeReason.MOST_RECENT
     ]
-    assert decided, "one of the two was not read by who won, and is kept"
+    assert decided, "the value that the winner had not read is kept"
     side, one = decided[0]
     assert {one.decision.ours, one.decision.theirs} == {"from here", "from there"}
     lost = MergeSide.OURS if one.decision.result is MergeSide.THEIRS else MergeSide.THEIRS

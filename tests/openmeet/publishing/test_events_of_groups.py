@@ -67,7 +67,7 @@ async def test_levels_replace_each_other_in_the_repository(deployment: Deploymen
 
     await level(deployment, cleo, group, "members")
     again = (await deployment.status_of(PublicationKind.EVENT, event.id)).uri
-    assert again == uri, "its address is its for good"
+    assert again == uri, "the URI never changes"
     assert SECRET not in str(await deployment.record(again))
 
 

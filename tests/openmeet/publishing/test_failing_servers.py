@@ -95,7 +95,7 @@ async def test_dead_and_busy_servers_are_not_flooded_and_everything_arrives(depl
     others = await all_of(deployment, gus)
     for _ in range(4):
         await deployment.deliver_publications()
-    assert await states(deployment, others) == {PublicationState.PUBLISHED}, "nobody waits for them"
+    assert await states(deployment, others) == {PublicationState.PUBLISHED}, "no job waits for them"
     await pass_time(deployment, HOUR, 60)
     # Five calls until the circuit breaker opens and some that are already running, then one after each growing pause:
     # 30 s, 1, 2, 4, 8, 15 minutes. The HTTP client itself retries once on a broken connection that had been used

@@ -124,7 +124,7 @@ async def test_a_late_create_is_deleted_when_the_stream_brings_it(deployment: De
     """The stream brings the record. It does not become a second event on this site, and it is deleted on the PDS."""
     await taken_back(deployment, cleo)
     assert await deployment.proxy.deliver() == [200]
-    assert await names(deployment) == ["Tea"], "it is out there"
+    assert await names(deployment) == ["Tea"], "the record exists on the PDS"
     await deployment.listen(cleo.user_id)
     assert await here(deployment) == [("Tea", False)]
     await deployment.deliver_jobs()
@@ -145,7 +145,7 @@ async def test_a_late_create_is_deleted_even_without_a_stream(deployment: Deploy
     for _ in range(30):
         deployment.clock.turn(HOUR)
         await deployment.deliver_jobs()
-    assert await doubts(deployment) == (0, 0), "nothing is looked for for ever"
+    assert await doubts(deployment) == (0, 0), "the search ends"
 
 
 @pytest.mark.parametrize("is_heard", [True, False], ids=["heard", "looked for"])
@@ -164,7 +164,7 @@ async def test_a_late_create_and_its_late_update_are_both_deleted(deployment: De
     assert await names(deployment) == []
     deployment.proxy.on_their_way = create + deployment.proxy.on_their_way
     assert await deployment.proxy.deliver() == [200, 200]
-    assert await names(deployment) == ["Coffee"], "it is out there"
+    assert await names(deployment) == ["Coffee"], "the record exists on the PDS"
     if is_heard:
         await deployment.listen(cleo.user_id)
         assert await here(deployment) == [("Coffee", False)]
@@ -177,7 +177,7 @@ async def test_a_late_create_and_its_late_update_are_both_deleted(deployment: De
     for _ in range(30):
         deployment.clock.turn(HOUR)
         await deployment.deliver_jobs()
-    assert await doubts(deployment) == (0, 0), "nothing is looked for for ever"
+    assert await doubts(deployment) == (0, 0), "the search ends"
     async with deployment.db.reader() as reader:
         assert await reader.fetch("select uri from in_flight_updates") == []
 

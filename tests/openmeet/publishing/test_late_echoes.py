@@ -302,7 +302,7 @@ async def test_a_late_delete_does_not_remove_an_event_that_is_public_again(deplo
     await take_back_into_the_void(deployment)
     await deployment.revise(cleo, event.slug, visibility="public")
     await deliver_all(deployment)
-    assert await deployment.proxy.deliver() == [400], "the record that it names has gone"
+    assert await deployment.proxy.deliver() == [400], "the record that it names was deleted"
     await run_until_idle(deployment, cleo)
     async with deployment.db.reader() as reader:
         rows = await reader.fetch("select removed_at, record_uri from events")

@@ -50,7 +50,7 @@ async def test_a_late_update_to_an_earlier_answer_does_not_count(
     deployment.clock.turn(DAY)
     async with deployment.db.transaction() as tx:
         await forget_old(tx)
-    assert await in_doubt(deployment) == 0, "nothing of it can arrive any more"
+    assert await in_doubt(deployment) == 0, "no earlier request can still arrive"
 
 
 @on_one_engine

@@ -68,7 +68,7 @@ async def test_a_restore_that_is_read_before_it_is_announced(deployment: Deploym
     await turn_back(deployment, copy)
     await deployment.answer(cleo, event.slug, RsvpReply.INTERESTED)
     await read_later(deployment, cleo)
-    assert await answers(deployment) == [("declined", None)], "a reading decides at once"
+    assert await answers(deployment) == [("declined", None)], "a read decides at once"
     await deployment.listen(cleo.user_id)
     await run_until_idle(deployment, cleo)
     (again,) = await records(deployment, RSVP)
@@ -99,7 +99,7 @@ async def test_a_restore_that_is_found_by_writing_before_reading(deployment: Dep
     await write(deployment, "com.example.note", NOTE)
     await deployment.deliver_publications()
     await deployment.ingest()
-    assert await answers(deployment) == [("interested", None)], "what was announced and not read is known to be older"
+    assert await answers(deployment) == [("interested", None)], "an announced but unread version is known to be older"
     deployment.clock.turn(MINUTE)
     await write(deployment, "com.example.note", NOTE)
     await deployment.deliver_jobs()

@@ -363,7 +363,7 @@ async def test_one_of_several_accounts_is_chosen(site: SignInSite):
         assert len(lines_of(await shown(browser, HERE + of_ana))) == 1
         assert lines_of(await shown(browser, HERE)) == []
         where = followed(await shown(browser, HERE + of_ana), "Change")
-        assert (await browser.get(where.partition("?")[0])).status_code == 404, "in the other there is none"
+        assert (await browser.get(where.partition("?")[0])).status_code == 404, "the other repository has none"
         deleting = html.unescape(re.findall(r'action="([^"]+/delete[^"]*)"', await shown(browser, where))[0])
         assert (await browser.post(deleting)).headers["location"] == HERE + of_ana
         assert lines_of(await shown(browser, HERE + of_ana)) == []

@@ -113,7 +113,7 @@ async def test_a_repository_on_the_reference_is_written_read_and_cleared(remote:
     tea_now = await known(remote, uri)
     assert tea_now is not None
     assert (tea_now.id, tea_now.title) == (tea.id, "Tea and cake")
-    assert await remote.deliver_publications() == 0, "an edit from there is no reason to write there"
+    assert await remote.deliver_publications() == 0, "an edit from that server causes no write to it"
     await revise(remote, ana, tea_now, description="Bring a cup.")
     await remote.deliver_publications()
     record = (await remote.records(did, EVENT))[uri]

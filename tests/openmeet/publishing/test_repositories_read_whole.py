@@ -51,7 +51,7 @@ async def test_an_answer_after_a_deletion_counts_once_the_deletion_is_known(depl
     deployment.clock.turn(MINUTE)
     await write(deployment, "com.example.note", {"$type": "com.example.note", "text": "later"})
     await read_whole(deployment, await deployment.identity(cleo.user_id))
-    assert await answers(deployment) == [("declined", None)], "a reading decides at once"
+    assert await answers(deployment) == [("declined", None)], "a read decides at once"
     await deployment.listen(cleo.user_id)
     await run_until_idle(deployment, cleo)
     (again,) = await records(deployment, RSVP)
@@ -109,9 +109,13 @@ async def test_a_read_does_not_make_an_old_record_the_latest_answer(deployment: 
     deployment.clock.turn(MINUTE)
     await delete(deployment, gone)
     await read_whole(deployment, await deployment.identity(cleo.user_id))
-    assert [status for status, _ in await answers(deployment)] == ["declined"], "said after what is in the other record"
+    assert [status for status, _ in await answers(deployment)] == ["declined"], (
+        "given after the answer in the other record"
+    )
     await deployment.listen(cleo.user_id)
-    assert [status for status, _ in await answers(deployment)] == ["declined"], "said after what is in the other record"
+    assert [status for status, _ in await answers(deployment)] == ["declined"], (
+        "given after the answer in the other record"
+    )
 
 
 async def test_a_restored_record_stays_new_when_its_first_commit_is_repeated(deployment: Deployment):

@@ -192,7 +192,7 @@ async def test_a_group_is_handed_over_between_servers(servers: TwoServers, one: 
     assert before == [GroupRole.ADMIN, GroupRole.OWNER, GroupRole.MEMBER]
     assert [await role_of(servers, group, who) for who in (ana, ben, cleo)] == before
     assert (await now(deployment, group)).network.record_uri == new
-    assert await deployment.deliver_publications() == 0, "the echoes of both servers are known for what they are"
+    assert await deployment.deliver_publications() == 0, "the echoes of both servers are recognised"
 
 
 @HOMES

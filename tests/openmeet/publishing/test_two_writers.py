@@ -326,7 +326,7 @@ async def test_two_installations_that_share_a_did_converge(
             known = witness.accounted_for({final} | kept_by[here] | kept_by[there])
             assert name in known, f"{said}: {name} is lost without a trace, {final} stands"
             if side is not None and name not in witness.in_repository:
-                assert name in kept_by[side], f"{said}: {name} is lost where it was typed"
+                assert name in kept_by[side], f"{said}: {name} is lost on the site where it was entered"
         sent = [await times_sent(side) for side in (here, there)]
         assert max(sent) <= 2, f"{said}: sent {sent} times"
         assert len(witness.versions) <= 1 + len(edits) + 2, f"{said}: {len(witness.versions)} versions"

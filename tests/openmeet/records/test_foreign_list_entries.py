@@ -299,7 +299,7 @@ def test_our_place_is_written_next_to_another_apps_replacement(agreed: list[Any]
     assert is_up_to_date(ours, written, EarlierVersions(agreed=written))
     taken = dataclasses.replace(ours, venue=Venue(name="Café", country="AT"))
     alone = write_event(taken, written, EarlierVersions(agreed=written))
-    assert alone["locations"] == [CAFE], "taking theirs lists it once"
+    assert alone["locations"] == [CAFE], "accepting the other value lists it once"
     assert is_up_to_date(taken, alone, EarlierVersions(agreed=alone))
     moved = write_event(dataclasses.replace(ours, venue=WRITABLE), written, EarlierVersions(agreed=written))
     assert [one["name"] for one in moved["locations"]] == ["Club", "Café"]

@@ -52,7 +52,9 @@ def test_a_date_outside_the_rule_takes_no_dates_place() -> None:
     found = remap([*tuesdays, *wednesdays], thursdays, apart=tuesdays)
     assert found == dict(zip(wednesdays, thursdays, strict=True)) | dict.fromkeys(tuesdays)
     later = [at + timedelta(hours=1) for at in tuesdays]
-    assert remap(tuesdays, later, apart=tuesdays) == dict(zip(tuesdays, later, strict=True)), "its day is a date again"
+    assert remap(tuesdays, later, apart=tuesdays) == dict(zip(tuesdays, later, strict=True)), (
+        "its day is an occurrence again"
+    )
     noon = [at.replace(hour=12) for at in tuesdays]
     assert remap([*tuesdays, *noon], later, apart=noon) == dict(zip(tuesdays, later, strict=True)) | dict.fromkeys(noon)
 

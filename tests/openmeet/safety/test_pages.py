@@ -122,9 +122,9 @@ async def test_after_reporting_people_are_told_what_happens_next(site: Site) -> 
         assert "What happens next" in shown
         assert 'href="/settings/safety"' in shown
         assert "Block Ana" in shown
-        assert "An ad." in shown, "what was written can be changed"
+        assert "An ad." in shown, "the report can be edited"
         before = (await ana.get(f"{event}/report?sent=yes")).text
-        assert "What happens next" not in before, "only who reported it is thanked"
+        assert "What happens next" not in before, "only the reporter is thanked"
 
 
 async def test_an_invited_address_reveals_no_responses(site: Site) -> None:

@@ -86,8 +86,10 @@ async def test_a_new_matching_event_is_announced_once(db: Database, clock: HandC
         night = await event_by(tx, host, title="Jazz night", **COMING)
         await event_by(tx, host, title="Chess", **COMING)
     for _ in range(2):
-        assert await heard(db, clock, ana) == [("jazz", "Jazz night")], "not of what was there before, not twice"
-        assert len(await heard(db, clock, both)) == 1, "two searches that fit tell of it once"
+        assert await heard(db, clock, ana) == [("jazz", "Jazz night")], (
+            "no notification of older events, and none twice"
+        )
+        assert len(await heard(db, clock, both)) == 1, "two matching searches cause one notification"
     async with db.transaction() as tx:
         await event_hosting.revise(tx, host, night.slug, details(title="Jazz and blues", **COMING))
     assert len(await heard(db, clock, ana)) == 1
@@ -111,7 +113,7 @@ async def test_nothing_is_announced_early_or_if_it_is_not_public(db: Database, c
         draft = await drafts.begin(tx, host, Submission(title="Jazz in the making", time_zone="Europe/Berlin"), {})
         await events.create(tx, host, details(title="Jazz of the group", **COMING), group=of_event(group))
     assert await heard(db, clock, ana) == []
-    assert await heard(db, clock, inside) == [], "its group tells of it"
+    assert await heard(db, clock, inside) == [], "the group's notification includes it"
     async with db.transaction() as tx:
         await event_hosting.revise(tx, host, hidden.slug, details(title="Jazz by link", **COMING))
         typed = Submission(title="Jazz made", time_zone="Europe/Berlin", starts="2026-12-04T18:00")

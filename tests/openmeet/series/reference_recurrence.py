@@ -134,9 +134,9 @@ def after_new_rule(
             assert names.get(meeting_id) == meeting.name, f"{meeting.name} is in both rules, and is another meeting now"
     stranded = {meeting_id for meeting_id, name in names.items() if name not in new}
     for meeting_id in stranded:
-        assert meeting_id in before, "a meeting was made where no rule names one"
+        assert meeting_id in before, "a meeting was created on a day that is not in the rule"
         assert before[meeting_id].is_special, f"nobody misses {names[meeting_id]}, and it is there still"
-        assert names[meeting_id] == before[meeting_id].name, "what has no place in the rule stays where it is"
+        assert names[meeting_id] == before[meeting_id].name, "a meeting without a date in the rule stays"
     there = {name for name in names.values() if name in new}
     assert {name for name in there if name < stored_until} == {at for at in new if at < stored_until}
     _keeps_days(before, new, names)
@@ -161,7 +161,7 @@ def _keeps_order(before: Meetings, names: Mapping[str, datetime], stranded: Iter
     kept = sorted(
         (before[one].name.date(), names[one].date()) for one in before if one in names and one not in stranded
     )
-    assert [behind for _, behind in kept] == sorted(behind for _, behind in kept), "meetings have changed their order"
+    assert [behind for _, behind in kept] == sorted(behind for _, behind in kept), "the order of meetings has changed"
 
 
 def _told(

@@ -365,10 +365,10 @@ async def test_one_date_a_range_and_all_are_cancelled_and_reinstated(db: Databas
         assert [event.status for event in await dates(tx, series)][:3] == [EventStatus.CANCELLED] * 2 + [
             EventStatus.SCHEDULED
         ]
-        assert len(await notifications.newest(tx, ben.user_id, 10)) == 1, "told once for both"
+        assert len(await notifications.newest(tx, ben.user_id, 10)) == 1, "one notification for both"
         assert await cancel_dates.cancel_dates(tx, series, names(found)[:2], "hall closed") == 0
         assert await cancel_dates.cancel_dates(tx, series, ["2027-06-01T18:00:00"], "away") == 1, (
-            "stored to be cancelled"
+            "stored because it is cancelled"
         )
         assert await cancel_dates.reinstate_dates(tx, series, names(found)[:1]) == 1
         stopped, _ = await cancel_dates.cancel(tx, series, "no trainer")
@@ -378,7 +378,7 @@ async def test_one_date_a_range_and_all_are_cancelled_and_reinstated(db: Databas
         on, back = await actions.resume(tx, stopped)
         assert on.status is SeriesStatus.ACTIVE
         cancelled = [event.starts_local[:10] for event in await dates(tx, series) if event.is_cancelled]
-        assert (back, cancelled) == (8, ["2026-12-01", "2027-06-01"]), "those called off one by one stay so"
+        assert (back, cancelled) == (8, ["2026-12-01", "2027-06-01"]), "dates cancelled individually stay cancelled"
 
 
 async def test_a_paused_series_gets_no_new_dates(db: Database, clock: HandClock) -> None:

@@ -124,7 +124,7 @@ async def test_a_preview_suggests_a_start_that_fits(client):
     body |= {"recurrence": "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29;BYDAY=MO"}
     shown = (await client.post("/api/series/preview", json=body)).json()
     assert (shown["startFits"], shown["betterStart"]) == (False, None), "the first one is in 2044"
-    assert (shown["isEndless"], len(shown["dates"])) == (True, 4), "a century is looked at"
+    assert (shown["isEndless"], len(shown["dates"])) == (True, 4), "a century is searched"
 
 
 async def test_stored_and_computed_dates_are_in_one_list(client, ana):
@@ -308,14 +308,14 @@ async def test_one_date_a_range_and_all_are_cancelled_and_reinstated(client, ana
     await ask(client, ana, made, "cancel", {"dates": [FIRST], "reason": "ill"})
     assert await cancelled() == [FIRST]
     ranged = await ask(client, ana, made, "cancel", {"fromDate": FIRST, "toDate": THIRD})
-    assert ranged.json()["datesChanged"] == 2, "the first is off already"
+    assert ranged.json()["datesChanged"] == 2, "the first date is already cancelled"
     assert await cancelled() == [FIRST, SECOND, THIRD]
     await ask(client, ana, made, "reinstate", {"fromDate": FIRST, "toDate": SECOND})
     assert await cancelled() == [THIRD]
     stopped = await ask(client, ana, made, "cancel", {"reason": "no trainer"})
     assert (stopped.json()["series"]["status"], len(await cancelled())) == ("cancelled", 9)
     back = await ask(client, ana, made, "reinstate", {})
-    assert (back.json()["series"]["status"], await cancelled()) == ("active", [THIRD]), "called off by itself before"
+    assert (back.json()["series"]["status"], await cancelled()) == ("active", [THIRD]), "cancelled individually before"
 
 
 async def test_a_removed_date_stays_away(client, ana):
@@ -426,6 +426,6 @@ async def test_a_series_resumed_silently_notifies_nobody(client, ana, ben, stop,
     assert back.status_code == 200, back.text
     assert await notification_count(client, ben) == before
     await ask(client, ana, made, "undo")
-    assert await notification_count(client, ben) == before, "nobody is told that it was taken back, either"
+    assert await notification_count(client, ben) == before, "the undo causes no notification either"
     await ask(client, ana, made, verb, {})
     assert await notification_count(client, ben) == before + 1

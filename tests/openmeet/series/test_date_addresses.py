@@ -121,7 +121,7 @@ async def test_removed_dates_and_times_that_never_were_dates_are_not_found(pract
         await re_rule(tx, await locked(tx, ana, series), "FREQ=WEEKLY;BYDAY=TU;COUNT=4")
         with pytest.raises(NotFound):
             await opened(tx, series, COMPUTED)
-        assert len(await dates(tx, series)) <= count, "looking stores nothing"
+        assert len(await dates(tx, series)) <= count, "a view stores nothing"
 
 
 async def test_of_several_dates_on_a_day_the_nearest_is_opened(practice_db: Database) -> None:

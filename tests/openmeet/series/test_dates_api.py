@@ -66,7 +66,7 @@ async def test_cancelled_dates_are_not_cancelled_again(client, ana, ben):
     for body in ({"dates": [FIRST]}, {"dates": [FIRST, FIRST], "reason": ""}, {"fromDate": FIRST, "toDate": FIRST}):
         again = await ask(client, ana, made, "cancel", body)
         assert again.json()["datesChanged"] == 0
-    assert again.json()["series"]["canUndo"] == undo, "nothing was done that could be taken back"
+    assert again.json()["series"]["canUndo"] == undo, "there is no action to undo"
     assert (await heard(), await reason()) == (before, "The trainer is ill.")
     ranged = await ask(
         client, ana, made, "cancel", {"fromDate": FIRST, "toDate": SECOND, "reason": "The hall is closed."}

@@ -112,7 +112,7 @@ async def test_the_calendar_continues_with_the_parts_of_a_split_series(site, ana
     await ana.post(f"{second}/delete", data={"dates": "delete"})
     days = [day for day, _, _ in starts_in((await ana.get(f"{path}.ics")).content)]
     assert days == [day for day, _, _ in before if not THIRD[:16] <= day < "2026-03-31"], (
-        "the last half is found past a gap"
+        "the last half is found after a gap"
     )
     assert third
 

@@ -226,7 +226,7 @@ class Rules(OnDatabases):
             for key, name in names.items()
             if key in before and name not in self.dates[series] and not before[key].is_special
         }
-        assert self.run(lambda tx: self._kept_for(tx, series, kept)) == kept, "a date is there that nobody misses"
+        assert self.run(lambda tx: self._kept_for(tx, series, kept)) == kept, "an unexpected date exists"
         learned = after_new_rule(
             {key: one for key, one in before.items() if key not in kept},
             self.dates[series],

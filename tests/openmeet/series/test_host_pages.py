@@ -139,7 +139,7 @@ async def test_a_range_is_processed_completely_or_refused_at_its_field(site, ana
         refused = await ana.post(f"{path}/manage", data=whole | more)
         assert refused.status_code == 400
         assert "more than 500" in refused.text.lower()
-        assert f'value="{(whole | more)["last"]}"' in refused.text, "what was typed is kept"
+        assert f'value="{(whole | more)["last"]}"' in refused.text, "the entered text is kept"
     await confirmed(ana, path, whole | {"act": "remove"})
     assert list(await dates(site, series))[:1] > ["2027-07-15T18:00:00"]
 

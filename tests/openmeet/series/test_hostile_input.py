@@ -131,7 +131,7 @@ async def test_one_client_cannot_request_explanations_of_rules_without_limit(mak
         answers = [await client.post("/api/series/preview", json=TIMING) for _ in range(3)]
         assert [one.status_code for one in answers] == [200, 200, 429]
         assert 0 < int(answers[-1].headers["retry-after"]) <= 60
-        assert (await client.get("/api/series/nothing")).status_code == 404, "the rest of the API goes on"
+        assert (await client.get("/api/series/nothing")).status_code == 404, "the rest of the API still responds"
         clock.turn(MINUTE)
         assert (await client.post("/api/series/preview", json=TIMING)).status_code == 200
 
@@ -175,7 +175,7 @@ async def test_rules_of_forms_are_computed_in_a_worker_process_too(make_sqlite, 
     try:
         async with site.browser() as client:
             assert (await client.get("/events/new")).status_code == 200
-            assert asked == [], "nothing is asked of a form that is empty"
+            assert asked == [], "an empty form asks no question"
             await sign_up(client, "ana@example.org", "Ana")
             shown = await client.post("/events/new", data=FORM | {"preview": "yes"})
             assert "Tue 14 Jul" in shown.text

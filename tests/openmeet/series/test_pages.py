@@ -197,8 +197,8 @@ async def test_the_page_shows_the_rule_dates_and_a_way_to_later_ones(ana: httpx.
     opened = await ana.get(f"{path}/dates/2026-05-05T18:00:00")
     assert opened.status_code == 303
     event = await ana.get(opened.headers["location"])
-    assert f'href="{path}"' in event.text, "the event leads to its series"
-    assert "Tue 28 Apr" in event.text, "and to its neighbours"
+    assert f'href="{path}"' in event.text, "the event links to its series"
+    assert "Tue 28 Apr" in event.text, "the event links to the previous and next dates"
     assert "Tue 12 May" in event.text
     assert len(await stored(site, await only(site))) == 10
 
@@ -397,7 +397,9 @@ async def test_some_dates_then_all_are_cancelled_and_reinstated(ana, site: Site)
     assert "This series is cancelled." in (await ana.get(path)).text
     await ana.post(f"{path}/resume", data={"is_silent": ""})
     statuses = [status for _, _, status in await stored(site, await only(site))]
-    assert (statuses[1], {*statuses[:1], *statuses[2:]}) == ("cancelled", {"scheduled"}), "called off by itself before"
+    assert (statuses[1], {*statuses[:1], *statuses[2:]}) == ("cancelled", {"scheduled"}), (
+        "cancelled individually before"
+    )
 
 
 async def test_pause_and_delete(ana, site: Site) -> None:

@@ -45,7 +45,9 @@ async def test_coming_dates_show_the_picture_unless_they_have_their_own(practice
         assert await kinds_received(tx, ben) == []
         queued = await tx.fetch("select subject from outbox_jobs where subject like 'news%'")
         assert [one for one in queued if ben.user_id in one["subject"]] == []
-        assert (await pictures.put(tx, ana, series.slug, NEW)).revision == after.revision, "nothing new, no revision"
+        assert (await pictures.put(tx, ana, series.slug, NEW)).revision == after.revision, (
+            "an unchanged picture creates no revision"
+        )
         described = await pictures.describe(tx, ana, series.slug, "A hall")
         assert described.content.picture == replace(NEW, alt="A hall")
         assert (await pictures.remove(tx, ana, series.slug)).content.picture is None

@@ -79,7 +79,7 @@ async def test_a_left_over_date_does_not_take_another_dates_place(db: Database) 
     assert {(was[one.id], day[one.id]) for one in moved} == {("Tue", "Tue"), ("Wed", "Thu")}
     thursdays = [one for one in after if day[one.id] == "Thu"]
     assert thursdays
-    assert all(one.starts_local == original_of(one) for one in thursdays), "at the hour of the rule"
+    assert all(one.starts_local == original_of(one) for one in thursdays), "at the time of the rule"
     assert all(one.starts_local == before[one.id].starts_local for one in moved if day[one.id] == "Tue")
 
 

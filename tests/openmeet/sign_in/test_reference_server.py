@@ -46,7 +46,7 @@ async def test_somebody_with_an_account_at_the_reference_signs_in_with_a_click(r
     record = {"$type": EVENT, "name": "Tea", "createdAt": "2026-03-01T12:00:00Z"}
     wish = {"repo": ana.did, "collection": EVENT, "record": record}
     assert str((await agent.procedure("com.atproto.repo.createRecord", wish))["uri"]).startswith(f"at://{ana.did}/")
-    assert agent.pace is not None, "it says how much more may be written"
+    assert agent.pace is not None, "the response reports the remaining limit"
     session = await sessions.open_session(remote.db, remote.network, ana)
     renewed = await sessions.renew(remote.db, remote.network, ana, session)
     assert renewed.access != session.access

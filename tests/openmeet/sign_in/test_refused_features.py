@@ -144,7 +144,7 @@ async def test_signing_in_by_server_url_removes_no_permission(site_on_each: Sign
     async with site.browser() as browser:
         back = await site.sign_in_at_pds(browser, "ana", typed=site.deployment.pds_url)
         assert back.status_code == 303
-        assert (await browser.get(HERE)).status_code == 200, "signed in all the same"
+        assert (await browser.get(HERE)).status_code == 200, "signed in nevertheless"
     kept = await site.stored("ana")
     assert [grant_state(kept, feature) for feature in OPTIONAL] == [
         GrantState.GRANTED,

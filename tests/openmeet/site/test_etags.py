@@ -49,7 +49,7 @@ async def test_unchanged_content_is_not_sent_again(client, ana):
     await client.put(f"{path}/answer", json={"reply": "going"}, headers=ana)
     counted = await client.get(path, headers={"if-none-match": read.headers["etag"]})
     assert (counted.status_code, counted.json()["counts"]["going"]) == (200, 1), (
-        "the revision stays, the answer differs"
+        "the revision is the same, the response differs"
     )
 
 

@@ -92,7 +92,7 @@ def test_every_operation_states_requirements_and_failures(made):
             else:
                 assert {"session": []} in one["security"], where
             assert any(status.startswith("2") for status in one["responses"]), where
-            assert {"401", "403"} <= set(one["responses"]), "a bad token is refused everywhere"
+            assert {"401", "403"} <= set(one["responses"]), "every operation refuses a bad token"
             for status, answer in one["responses"].items():
                 assert answer["description"], where
                 if status[0] not in "23":

@@ -73,7 +73,7 @@ async def test_no_get_route_needs_to_write(site: Site, planted: Planted, viewer:
                 if status >= 500:
                     wrote.add(place.path)
     assert wrote == set()
-    assert opened > (150 if viewer is HOST else 30), "the addresses lead nowhere"
+    assert opened > (150 if viewer is HOST else 30), "the paths do not exist"
 
 
 async def test_writes_are_refused(site: Site, planted: Planted) -> None:

@@ -29,4 +29,4 @@ def test_each_service_gets_the_exact_url_and_name(address: str) -> None:
         found = urlsplit(link)
         assert (found.scheme, found.netloc, found.path) == ("https", host, "/calendar/0/addfromweb")
         assert parse_qs(found.query) == {"url": [address], "name": [name]}
-        assert "+" not in found.query, "a plus is a space to some and a plus to others"
+        assert "+" not in found.query, "a plus sign is ambiguous in URLs"

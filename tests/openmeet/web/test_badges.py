@@ -59,7 +59,9 @@ async def test_a_mixed_list_shows_the_origin_of_each_event(make_sqlite: MakeData
         assert card(mixed, "Chess") == ["You host this"]
         assert card(mixed, "Tea") == ["From Smoke Signal", "Not by a member"]
         assert card(mixed, "Walk") == ["From another app", "By a member"]
-        assert card(mixed, "Copy") == ["From another app", "Not by a member"], "it only says that it is ours"
+        assert card(mixed, "Copy") == ["From another app", "Not by a member"], (
+            "the record only claims to be from this site"
+        )
 
 
 async def test_pages_show_the_origin_too(make_sqlite: MakeDatabase, clock: HandClock) -> None:
@@ -83,5 +85,5 @@ async def test_pages_show_the_origin_too(make_sqlite: MakeDatabase, clock: HandC
             "Not by a member",
         ]
         listed = (await browser.get("/?source=all")).text
-        assert "Series" not in card(listed, "Tea 8"), "the number of its dates says it"
+        assert "Series" not in card(listed, "Tea 8"), "the number of dates already shows it"
         assert "more dates" in listed

@@ -54,7 +54,7 @@ async def test_the_link_on_the_page_gives_a_file_for_its_reader(site):
         going = await ben.get(path)
         assert entry_in(going.content)["status"] == "CONFIRMED"
         assert "Geheimgasse 7" in entry_in(going.content)["location"]
-        assert b"meet.example" not in going.content, "the link to join stands in no file"
+        assert b"meet.example" not in going.content, "no file contains the link to join"
 
 
 async def test_nobody_else_gets_the_file_of_a_private_event(site):

@@ -104,7 +104,7 @@ async def test_no_card_has_more_than_two_badges(site: Site) -> None:
         await attendance.answer(tx, await person(tx, "Ben"), event.slug, RsvpReply.GOING)
         facts = await facts_of(tx, PUBLIC, ana.user_id, [event], with_sync=True)
         badges = [str(one.words) for one in card_of(event, facts).badges]
-        assert badges == ["1 person wants to join"], "it stays here as usual, which says nothing"
+        assert badges == ["1 person wants to join"], "an unpublished event needs no badge"
         several = [OF_A_SERIES, BY_A_MEMBER]
         crowded = replace(facts, badges={event.id: several}, sync={event.id: "Changed only here"})
         badges = [str(one.words) for one in card_of(event, crowded).badges]

@@ -93,8 +93,8 @@ async def test_a_series_is_one_event_with_its_rule_and_its_exceptions(db: Databa
     text = file.decode()
     assert (text.count("BEGIN:VTIMEZONE"), text.count("RRULE:FREQ=WEEKLY"), text.count("RECURRENCE-ID")) == (1, 2, 2)
     found = {key: status for key, status in shown_in(file).items() if key[0] != "Outing"}
-    assert len(found) > 100, "not the stored dates alone"
-    assert set(shown_in(file)) - set(found), "single events are there, too"
+    assert len(found) > 100, "computed dates are included"
+    assert set(shown_in(file)) - set(found), "single events are included"
     assert found == expected
     assert ("With guests", fourth.starts_at) in {(title, at.timestamp() * 1e6) for title, at in found}
 
@@ -220,6 +220,6 @@ async def test_with_too_many_dates_the_past_of_a_series_is_left_out(
     assert not {at for title, at in found if title == "Practice 2"} & kept
     assert found < whole
     lost = {title for title, at in whole - found if at < clock.now()}
-    assert len(lost) == 1, "one of the two begins later, the other is whole"
+    assert len(lost) == 1, "one of the two begins later, the other is complete"
     assert all(at < clock.now() or title == "Practice 0" for title, at in whole - found)
     assert {title for title, _ in found} == {"Practice 0", "Practice 1", "Practice 2"}

@@ -85,7 +85,7 @@ async def test_a_member_has_a_url_that_can_be_renewed_and_closed(site, ana, ben)
         assert (await anybody.get(first, headers={"if-none-match": got.headers["etag"]})).status_code == 304
         assert (await anybody.get(f"{path}.ics")).status_code == 404
     assert await answers(site, first) == 200
-    assert await address_in(ana, path) == "", "each has their own"
+    assert await address_in(ana, path) == "", "each member has a separate URL"
     await press(ben, f"{path}/calendar", act="renew")
     second = await address_in(ben, path)
     assert [await answers(site, one) for one in (first, second)] == [404, 200]
@@ -136,7 +136,7 @@ async def test_the_api_offers_the_calendar_url_too(site, ana):
         cleo = await api_session(browser, "cleo@example.org", "Cleo")
         for method in ("GET", "POST", "DELETE"):
             assert (await browser.request(method, api, headers=cleo)).status_code == 404, (
-                "there is no such group for them"
+                "the group does not exist for them"
             )
         await let_in(site, path, "cleo@example.org", "Cleo")
         assert (await browser.get(api, headers=cleo)).json() == {"url": None}
@@ -149,5 +149,5 @@ async def test_the_api_offers_the_calendar_url_too(site, ana):
         assert await answers(site, url.removeprefix("http://openmeet.test")) == 404
         public = await made(ana, name="Open club")
         assert (await browser.post(f"/api{public}/calendar-feed", headers=cleo)).status_code == 403, (
-            "only members have one"
+            "only members have a URL"
         )

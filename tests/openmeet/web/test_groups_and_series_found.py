@@ -101,7 +101,7 @@ async def test_series_are_found_by_search_and_listed(db: Database, clock: HandCl
         async with db.transaction() as tx:
             await identities.connect(tx, did(1), handle="ana.example", pds_url="")
         assert "/series?source=all" in (text := (await browser.get("/series")).text)
-        assert ">Games<" in text, "its author is a member now"
+        assert ">Games<" in text, "the author is now a member"
 
 
 async def test_the_search_links_to_groups_and_series(db: Database, clock: HandClock) -> None:

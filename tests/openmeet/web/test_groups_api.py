@@ -238,7 +238,7 @@ async def test_mail_invitations_are_previewed_listed_revoked_and_declined(client
     door = f"/api/group-invitations/{link['token']}"
     opened = (await client.get(door)).json()
     assert (opened["groupName"], opened["invitedByName"], opened["isByMail"]) == ("Chess club", "Ana", False)
-    assert (await client.delete(door)).status_code == 404, "a link has no addressee who could say no"
+    assert (await client.delete(door)).status_code == 404, "a link has no recipient who could decline"
     assert (await client.delete(f"{path}/invitations/{link['id']}", headers=ana)).status_code == 204
     assert (await client.post(door, headers=ben)).status_code == 404
 

@@ -103,7 +103,7 @@ async def test_the_same_tasks_in_order_of_urgency_at_all_three_places(site: Site
             for link, _ in links:
                 assert (await browser.get(link)).status_code == 200, link
     for other in (ben, cleo):
-        assert titles(await shown_to(site, other, "/home")) == [], "others read nothing of it"
+        assert titles(await shown_to(site, other, "/home")) == [], "other people cannot read it"
 
 
 async def test_the_first_four_tasks_are_shown_and_the_others_folded(site: Site) -> None:

@@ -75,7 +75,7 @@ async def test_slow_servers_delay_nobody(stage, client, ana, elsewhere) -> None:
     async with asyncio.timeout(TIMEOUT_SECONDS):
         while not stage.receiver.heard:  # noqa: ASYNC110 - a server in this process, which rings no bell
             await asyncio.sleep(0.01)
-    assert not delivering.done(), "the slow ones were waited for first, or not at all"
+    assert not delivering.done(), "slow servers were called first or not at all"
     async with asyncio.timeout(60 + 2 * TOTAL_SECONDS):
         await delivering
     assert len(stage.receiver.heard) == 1

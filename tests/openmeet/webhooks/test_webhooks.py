@@ -380,7 +380,7 @@ async def test_an_address_that_fails_for_days_is_switched_off_and_its_owner_told
     stage.receiver.heard.clear()
     await client.post("/api/events", json=EVENT, headers=ana)
     await stage.deliver()
-    assert stage.receiver.heard == [], "off means off"
+    assert stage.receiver.heard == [], "a disabled webhook receives nothing"
 
 
 async def test_status_410_switches_off(stage, client, ana):

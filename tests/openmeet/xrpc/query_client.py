@@ -127,7 +127,7 @@ async def all_of(client: httpx.AsyncClient, name: str, items: str, /, **paramete
     while True:
         answer = await ask(client, name, **parameters, **cursor)
         found += answer[items]
-        assert len(found) < 500, "it never ends"
+        assert len(found) < 500, "the list has no end"
         if "cursor" not in answer:
             return found
         cursor = {"cursor": answer["cursor"]}

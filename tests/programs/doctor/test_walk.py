@@ -135,7 +135,7 @@ async def test_healthy_host_has_no_fault(host: Host) -> None:
     assert "5 commits verified" in found["firehose"].found, "three notes, the empty repository's commit and #sync"
     assert found["record write"].verdict is CheckVerdict.GOOD
     again = await host.findings()
-    assert "3 records" in again["repository"].found, "what was written to try is deleted again"
+    assert "3 records" in again["repository"].found, "the test records are deleted again"
 
 
 @pytest.mark.parametrize(
