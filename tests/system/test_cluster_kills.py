@@ -34,7 +34,7 @@ async def test_stopping_during_the_start_leaves_no_process(tmp_path: Path, postg
         assert program.process is not None
         program.process.terminate()
         assert await asyncio.wait_for(program.process.wait(), 60) == 1
-        assert "Stopped before everything had started" in program.said()
+        assert "Stopped before all parts had started" in program.said()
     assert members_of(folder) == []
 
 

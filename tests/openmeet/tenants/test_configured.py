@@ -175,6 +175,6 @@ def test_an_invalid_list_of_tables_is_refused_with_an_example(text: str):
 def test_file_and_environment_must_not_list_different_communities():
     """A community that is named only in the ignored source would be missing for the consumer."""
     hamlet = {"name": "hamlet", "public_url": "https://hamlet.town.net"}
-    with pytest.raises(SettingsRefused, match="both name communities, and not the same"):
+    with pytest.raises(SettingsRefused, match="both name communities, but different ones"):
         read_tenants({**TOWN, "tenants": [hamlet]}, {VARIABLE: LISTED})
     assert list(read_tenants({**TOWN, "tenants": [VILLAGE]}, {VARIABLE: LISTED})) == ["default", "village"]
