@@ -12,8 +12,11 @@ from groundwork.errors import Refused
 from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.reasons import RecurrenceReason
-from openmeet.recurrence.rule import Until
+from openmeet.recurrence.rule import MAX_A_DAY, Until
 from openmeet.recurrence.wall_time import instant_of
+
+# More dates than a rule can have in the two days before a date. The next date by the rule is behind them.
+_LOOKED_AT: Final = 3 * MAX_A_DAY
 
 
 def split(pattern: Pattern, at: datetime) -> tuple[Pattern, Pattern]:
@@ -66,7 +69,7 @@ def behind(pattern: Pattern, at: datetime) -> Pattern:
         first = later[0] if later else None
     else:
         ahead = (
-            expansion.following(whole, Instant(instant_of(at, pattern.zone_name or "UTC") - 2 * DAY), 60)
+            expansion.following(whole, Instant(instant_of(at, pattern.zone_name or "UTC") - 2 * DAY), _LOOKED_AT)
             if rule
             else []
         )

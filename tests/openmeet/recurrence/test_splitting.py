@@ -90,3 +90,13 @@ def test_refused(at: str, name: str) -> None:
     with pytest.raises(Refused) as refused:
         split(made, datetime.fromisoformat(at))
     assert refused.value.name == name
+
+
+def test_a_rule_with_many_times_a_day_continues() -> None:
+    """More dates than are looked at at once lie in the two days before the split."""
+    rule = parse_rule("FREQ=DAILY;BYHOUR=8,9,10,11,12,13,14,15;BYMINUTE=0,15,30,45;UNTIL=20261231")
+    made = pattern(datetime.fromisoformat("2026-11-24T08:00"), "Europe/Berlin", rule)
+    at = datetime.fromisoformat("2026-12-01T08:00")
+    before, behind = split(made, at)
+    assert dates(behind)[0] == at
+    assert dates(before) + dates(behind) == dates(made)
