@@ -13,9 +13,9 @@ from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.events.values import Mode
 from openmeet.domain.notifications import kinds
-from openmeet.domain.series import actions, date_queries, follower_queries, standing_rsvps, tasks
+from openmeet.domain.series import actions, cancel_dates, date_queries, follower_queries, standing_rsvps, tasks
 from openmeet.outbox.kinds import JobKind
-from tests.openmeet.series.practice import begin, dates, go, kinds_received, locked, split, status_of
+from tests.openmeet.series.practice import begin, dates, go, kinds_received, locked, names, split, status_of
 from tests.openmeet.site_under_test import person
 
 
@@ -44,6 +44,23 @@ async def test_standing_rsvps_apply_to_later_dates_without_telling_the_host_agai
         assert len(found) == 11
         assert {await status_of(tx, event, ben) for event in found} == {GOING}
         assert await kinds_received(tx, ana) == [kinds.NEW_ANSWER] * told
+
+
+@pytest.mark.parametrize("obstacle", ["cancelled", "answered"])
+async def test_the_host_is_told_although_the_first_date_is_not_answered(practice_db: Database, obstacle: str) -> None:
+    """The first date is cancelled, or the person was already going to it."""
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx)
+        ben = await person(tx, "Ben")
+        first, second, *_ = await dates(tx, series)
+        if obstacle == "cancelled":
+            await cancel_dates.cancel_dates(tx, await locked(tx, ana, series), [names([first])[0]], "")
+        else:
+            await go(tx, ben, first)
+        told = len(await kinds_received(tx, ana))
+        await standing_rsvps.answer_all(tx, ben, series.slug, RsvpReply.GOING)
+        assert await status_of(tx, second, ben) is GOING
+        assert (await kinds_received(tx, ana))[told:] == [kinds.NEW_ANSWER]
 
 
 async def test_limits_are_exact_and_the_earliest_standing_rsvp_comes_first(practice_db: Database) -> None:

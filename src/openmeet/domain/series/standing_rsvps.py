@@ -59,6 +59,7 @@ async def answer_all(
     else:
         await follower_queries.end_standing_rsvp(tx, series.id, caller.user_id)
     outcomes: list[DateResult] = []
+    is_host_notified = False
     coming = await _coming(tx, series)
     before = await of_user(tx, caller.user_id, [event.id for event in coming])
     limited = await registration.limited_among(tx, coming) if skips_limited else frozenset()
@@ -66,9 +67,10 @@ async def answer_all(
         if event.id in limited:
             continue
         try:
-            # Notify the host only once, not for each date.
+            # Notify the host only once, not for each date. A date that refuses the reply, or whose RSVP stays as it
+            # was, notifies nobody.
             saved = await attendance.answer(
-                tx, caller, event.slug, reply, through=through, notifies_hosts=not outcomes, is_single=False
+                tx, caller, event.slug, reply, through=through, notifies_hosts=not is_host_notified, is_single=False
             )
         except NotFound:
             continue  # the person may not see this date
@@ -78,6 +80,7 @@ async def answer_all(
             outcomes.append(DateResult(event, None, "AnswerNeeded", AttendanceReason.ANSWER_ON_PAGE()))
         else:
             outcomes.append(DateResult(event, saved.status))
+            is_host_notified |= event.id not in before or before[event.id].status is not saved.status
     await emails.enqueue(tx, series, caller, coming, before)
     return outcomes
 
