@@ -106,6 +106,29 @@ async def test_a_co_host_of_one_date_can_be_asked_for_all(db):
         assert list(wrong.value.problems) == ["for_series"]
 
 
+@pytest.mark.parametrize("how", ["left", "removed"])
+async def test_a_former_co_host_of_all_dates_can_be_asked_again(db, how):
+    """They host every date again, except one that they had left on its own before."""
+    async with db.transaction() as tx:
+        ana, series = await begin(tx)
+        ben = await person(tx, "Ben")
+        first, second, third, *others = await dates(tx, series)
+        alone = await co_hosts.invite(tx, ana, second.slug, "ben@example.org")
+        await co_hosts.accept(tx, ben, alone.id)
+        await co_hosts.leave(tx, ben, second.slug)
+        for _ in range(2):
+            every = await co_hosts.invite(tx, ana, first.slug, "ben@example.org", for_series=True)
+            await co_hosts.accept(tx, ben, every.id)
+            assert all(await hosted_by(tx, ben, [first, third, *others]))
+            assert await hosted_by(tx, ben, [second]) == [False]
+            if how == "left":
+                await co_hosts.leave(tx, ben, third.slug)
+            else:
+                (row,) = await co_host_queries.of_event(tx, third.id, [CoHostState.ACCEPTED])
+                await co_hosts.remove(tx, ana, third.slug, row.id)
+            assert not any(await hosted_by(tx, ben, await dates(tx, series)))
+
+
 async def test_a_new_owner_hosts_the_series_as_its_author(db, clock):
     async with db.transaction() as tx:
         ana, ben, series = await together(tx)

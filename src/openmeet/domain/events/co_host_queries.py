@@ -154,15 +154,25 @@ async def of_series(reader: Reader, series_id: str) -> list[CoHost]:
     return [_co_host_of(row) for row in rows]
 
 
+_ENDED_WITH_SERIES = "(event_co_hosts.is_for_series = 1 and event_co_hosts.state in ('left', 'removed'))"
+
+
 async def add_to_events(tx: Transaction, hosts: Sequence[CoHost], event_ids: Sequence[EventId]) -> None:
-    """Make each of these people a co-host of each of these events, unless they left or declined."""
+    """Make each of these people a co-host of each of these events, unless they left it on its own, were removed from it
+    on its own, or declined. Those who had left or been removed from the whole series host its dates again.
+    """
     await tx.execute_many(
         f"""
         insert into event_co_hosts ({_COLUMNS})
         values (:id, :event_id, :user_id, null, 'accepted', :invited_by, :created_at, :expires_at, :now, 1)
             on conflict (event_id, user_id) do update
-           set is_for_series = 1, decided_at = coalesce(event_co_hosts.decided_at, excluded.decided_at),
-               state = case when event_co_hosts.state = 'invited' then 'accepted' else event_co_hosts.state end
+           set is_for_series = case when event_co_hosts.state in ('invited', 'accepted') then 1
+                                    else event_co_hosts.is_for_series end,
+               decided_at = case when {_ENDED_WITH_SERIES} then excluded.decided_at
+                                 else coalesce(event_co_hosts.decided_at, excluded.decided_at) end,
+               offered_at = case when {_ENDED_WITH_SERIES} then null else event_co_hosts.offered_at end,
+               state = case when event_co_hosts.state = 'invited' or {_ENDED_WITH_SERIES} then 'accepted'
+                            else event_co_hosts.state end
         """,
         [
             {
