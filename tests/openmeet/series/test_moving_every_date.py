@@ -1,5 +1,6 @@
 """All dates of a series are moved by the same amount: none is lost at the end of the series, and none is added."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -7,8 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from groundwork.clock import Instant
-from openmeet.domain.series.model import Timing
+from openmeet.domain.events.content import Content
+from openmeet.domain.series.actions import new_series
+from openmeet.domain.series.dates import details_of, original_text
+from openmeet.domain.series.edits import Edit, plan_of
+from openmeet.domain.series.model import EditScope, PublishPolicy, Timing
 from openmeet.domain.series.plan import moved
+from openmeet.domain.users.model import UserId
 from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import Pattern, pattern
 from openmeet.recurrence.rule import DAYS, parse_rule
@@ -53,3 +59,18 @@ def test_all_dates_move_by_the_same_amount(
     before = pattern(START, zone, parse_rule(f"FREQ={freq};INTERVAL={interval};{end}{named}"))
     after = moved(Timing(before, None), START, START + by, None).pattern
     assert names(after) == [name + by for name in names(before)]
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo"])
+@pytest.mark.parametrize("end", ENDS)
+def test_another_time_zone_loses_and_adds_no_date(zone: str, end: str) -> None:
+    """Each date keeps its wall-clock time, and the last one stays the last, even if the rule ends at an instant."""
+    rule = parse_rule(f"FREQ=DAILY;{end}")
+    timing = Timing(pattern(START, "Europe/Berlin", rule), None)
+    series = new_series(Instant(0), UserId("ana"), Content("Practice"), timing, PublishPolicy.NEXT, None)
+    usual = details_of(series.content, series.timing, START)
+    there = replace(usual, time_zone=zone, starts_at=instant_of(START, zone))
+    edit = Edit(EditScope.ALL, original_text(START), there, frozenset({"time_zone"}))
+    after = plan_of(series, edit, [], Instant(0)).timing.pattern
+    assert after.zone_name == zone
+    assert names(after) == names(series.timing.pattern)

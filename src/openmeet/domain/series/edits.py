@@ -15,7 +15,7 @@ from openmeet.domain.events.model import Details
 from openmeet.domain.failure_names import TOO_FAR_AHEAD
 from openmeet.domain.series.dates import details_of, original_of
 from openmeet.domain.series.model import OPENED_AHEAD, OPENED_AHEAD_YEARS, EditScope, Series, StoredOccurrence, Timing
-from openmeet.domain.series.plan import EditPlan, moved, plan_all, plan_following, plan_one
+from openmeet.domain.series.plan import EditPlan, in_zone, moved, plan_all, plan_following, plan_one
 from openmeet.domain.series.reasons import SeriesReason
 from openmeet.recurrence import expansion
 from openmeet.recurrence.pattern import Pattern
@@ -124,7 +124,7 @@ def _timing(timing: Timing, edit: Edit) -> Timing:
         if "ends_at" not in edit.changed:
             length = timing.length
         if "time_zone" in edit.changed:
-            timing = replace(timing, pattern=replace(timing.pattern, zone_name=details.time_zone))
+            timing = replace(timing, pattern=in_zone(timing.pattern, details.time_zone))
         if "starts_local" in edit.changed:
             timing = moved(timing, original_of(_named(edit)), datetime.fromisoformat(details.starts_local), length)
         else:

@@ -181,6 +181,16 @@ def moved(timing: Timing, original: datetime, starts: datetime, length: timedelt
     )
 
 
+def in_zone(pattern: Pattern, zone_name: str) -> Pattern:
+    """The pattern with the same wall-clock times in another time zone, and the same number of dates."""
+    rule = pattern.rule
+    if rule is not None and rule.until is not None and rule.until.is_utc:
+        wall = local_of(instant_of(rule.until.at, "UTC"), pattern.zone_name or "UTC").replace(tzinfo=None)
+        at = local_of(instant_of(wall, zone_name), "UTC").replace(tzinfo=None)
+        rule = replace(rule, until=replace(rule.until, at=at))
+    return replace(pattern, zone_name=zone_name, rule=rule)
+
+
 def _shift_end(until: Until, shift: timedelta, days: int, zone: str) -> Until:
     """The end that allows the same number of dates if each starts ``shift`` later, which is ``days`` later on the
     calendar.
