@@ -120,7 +120,7 @@ def describe_inside(pattern: Pattern) -> str:
         )
     if rule.until is not None:
         repeats = gettext(
-            "%(repeats)s, until %(day)s", repeats=repeats, day=date_in_words(_last_day(rule.until, pattern))
+            "%(repeats)s, until %(day)s", repeats=repeats, day=date_in_words(last_day(rule.until, pattern))
         )
     idle = set(expansion.unused_exclusions(pattern))
     if missing := [at for at in pattern.left_out if at not in idle]:
@@ -412,7 +412,8 @@ def _clock(at: datetime | time) -> str:
     return f"{at.hour:02}:{at.minute:02}" + (f":{at.second:02}" if at.second else "")
 
 
-def _last_day(until: Until, pattern: Pattern) -> date:
+def last_day(until: Until, pattern: Pattern) -> date:
+    """The day on which the rule ends, in the time zone of the pattern."""
     if until.is_utc and not until.is_date:
         return local_of(instant_of(until.at, "UTC"), pattern.zone_name or "UTC").date()
     return until.at.date()

@@ -9,6 +9,9 @@ import httpx
 
 from openmeet.domain.series import date_queries, queries
 from openmeet.domain.series.model import SeriesSlug
+from openmeet.recurrence.pattern import pattern
+from openmeet.recurrence.rule import parse_rule
+from openmeet.web.series import recurrence_form
 from openmeet.web.series.skipped_dates import MOST_SKIPPED
 from tests.openmeet.series.test_pages import FORM, ana, site
 from tests.openmeet.site_under_test import Site, inputs_of
@@ -51,6 +54,14 @@ async def test_the_dates_follow_the_typed_values(ana: httpx.AsyncClient) -> None
         assert shown.status_code == 200
         assert "<strong>" not in shown.text
         assert 'id="repeats"' in shown.text
+
+
+def test_the_form_shows_the_last_day_in_the_zone_of_the_series() -> None:
+    """A rule from a calendar file ends at an instant, whose day in UTC can be another one."""
+    for zone, until in (("Asia/Tokyo", "20261223T230000Z"), ("America/Los_Angeles", "20261225T020000Z")):
+        rule = parse_rule(f"FREQ=DAILY;UNTIL={until}")
+        values = recurrence_form.values_of(pattern(datetime.fromisoformat("2026-12-01T08:00"), zone, rule))
+        assert values["ends_on"] == "2026-12-24"
 
 
 async def test_the_preview_shows_sentence_and_dates_and_keeps_typed_values(ana: httpx.AsyncClient) -> None:

@@ -14,7 +14,7 @@ from openmeet.domain.series.preview import RuleSummary
 from openmeet.domain.series.reasons import SeriesReason
 from openmeet.i18n import formatting, names
 from openmeet.i18n.catalogue import LazyText, gettext, lazy, speaking
-from openmeet.recurrence.describe import describe
+from openmeet.recurrence.describe import describe, last_day
 from openmeet.recurrence.errors import RuleRefused
 from openmeet.recurrence.pattern import Pattern, pattern
 from openmeet.recurrence.rule import DAYS, Rule, Weekday, parse_rule, until_date
@@ -165,7 +165,7 @@ def values_of(current_pattern: Pattern) -> dict[str, str]:
     if rule.count is not None:
         values |= {"ends_how": "after", "ends_after": str(rule.count)}
     if rule.until is not None:
-        values |= {"ends_how": "on", "ends_on": rule.until.at.date().isoformat()}
+        values |= {"ends_how": "on", "ends_on": last_day(rule.until, current_pattern).isoformat()}
     return values
 
 
