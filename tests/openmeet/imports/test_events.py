@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from groundwork.clock import DAY, HandClock, Instant
+from groundwork.clock import DAY, HOUR, HandClock, Instant
 from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import InvalidInput, NotFound, TooLarge
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.queries import by_slug
+from openmeet.domain.events.rules import check
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.icalendar.instances import instances
 from openmeet.domain.icalendar.of_event import vevent_of
@@ -228,3 +229,17 @@ def test_a_hundred_thousand_lines_are_bounded() -> None:
 def test_other_files_are_refused(content: bytes) -> None:
     with pytest.raises(InvalidInput):
         parse_calendar(content, "UTC")
+
+
+@pytest.mark.parametrize(("night", "hours"), [("20270327", 7), ("20271030", 9)])
+def test_an_event_across_a_clock_change_ends_when_the_file_says(night: str, hours: int) -> None:
+    """The night in which clocks change in Berlin has an hour less or more, whether the file has an end or a duration."""
+    start = (
+        f"BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:n\r\nSUMMARY:Night\r\nDTSTART;TZID=Europe/Berlin:{night}T220000\r\n"
+    )
+    for end in (f"DTEND;TZID=Europe/Berlin:{int(night) + 1}T060000", f"DURATION:PT{hours}H"):
+        (event,) = parse_calendar(f"{start}{end}\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n".encode(), "UTC").events
+        details = check(event.typed)
+        assert event.typed.ends[11:] == "06:00"
+        assert details.ends_at is not None
+        assert details.ends_at - details.starts_at == hours * HOUR

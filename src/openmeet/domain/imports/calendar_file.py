@@ -232,7 +232,10 @@ def submission_of(event: ReadEvent, zone: str) -> Submission:
         last = starts + max(length or timedelta(days=1), timedelta(days=1)) - timedelta(days=1)
         ends = last.isoformat(timespec="minutes")
     elif length is not None:
-        ends = (starts + length).isoformat(timespec="minutes")
+        # The length is the elapsed time, and the clocks may change before the end.
+        zone_name = pattern.zone_name or zone
+        ends_at = Instant(instant_of(starts, zone_name) + length // timedelta(microseconds=1))
+        ends = local_of(ends_at, zone_name).replace(tzinfo=None).isoformat(timespec="minutes")
     categories, tags = topics_in(event.categories)
     return Submission(
         title=one_line(event.summary)[:MAX_TITLE],
