@@ -254,3 +254,15 @@ async def test_the_page_shows_differences_and_applies_selected_ones(site: Site, 
     assert "1 changed" in done
     assert "Updated from the file" in done
     assert "Tea and cake" in done
+
+
+async def test_a_scheduled_draft_stays_scheduled(client, ana) -> None:
+    """The file has another title. The draft gets it and is still published at the chosen time."""
+    tea = (await bring(client, ana, FILE, events=["tea"]))["made"][0]
+    at = "2026-06-01T10:00:00Z"
+    scheduled = await client.post(f"/api{tea}/publish", json={"publishAt": at}, headers=ana)
+    assert scheduled.status_code == 200, scheduled.text
+    assert scheduled.json()["publishesAt"]
+    assert (await bring(client, ana, CHANGED, events=[], updates=["tea"]))["updated"] == [tea]
+    after = await shown(client, ana, tea)
+    assert (after["title"], after["publishesAt"]) == ("Tea and cake", scheduled.json()["publishesAt"])

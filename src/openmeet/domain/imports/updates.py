@@ -126,7 +126,12 @@ async def apply_update(tx: Transaction, caller: Caller, imported: ImportedEvent,
     if event.is_draft:
         draft_fields = await draft_queries.fields(tx, event.id)
         await drafts.keep(
-            tx, caller, event.slug, _merged(unpack(draft_fields), imported.typed, changed), further_fields(draft_fields)
+            tx,
+            caller,
+            event.slug,
+            _merged(unpack(draft_fields), imported.typed, changed),
+            further_fields(draft_fields),
+            publish_at=event.publish_at,
         )
         return
     if update.fields:
