@@ -309,3 +309,22 @@ async def test_undoing_a_resume_removes_the_dates_it_created(
         assert names(await dates(tx, series)) == before
         coming = [event for event in await dates(tx, series) if not event.is_over(tx.now)]
         assert {event.is_cancelled for event in coming} == {stop == "cancel"}
+
+
+async def test_a_date_can_move_to_the_time_of_a_deleted_one_and_back(practice_db: Database) -> None:
+    """A Wednesday was deleted on its own, and the Tuesday before it moves there. Nobody hears of the deleted date."""
+    async with practice_db.transaction() as tx:
+        ana, series = await begin(tx, "FREQ=WEEKLY;BYDAY=TU,WE")
+        ben = await person(tx, "Ben")
+        tuesday, wednesday, *_ = await dates(tx, series)
+        await go(tx, ben, tuesday)
+        await go(tx, ben, wednesday)
+        await event_hosting.delete(tx, ana, wednesday.slug)
+        before = await picture(tx, series)
+        moved = await move(tx, await locked(tx, ana, series), timedelta(days=1))
+        assert names(await dates(tx, moved))[0] == "2026-11-25T18:00:00"
+        assert (await dates(tx, moved))[0].id == tuesday.id
+        told = len(await kinds_received(tx, ben))
+        restored = await undo.undo(tx, await locked(tx, ana, series))
+        assert await picture(tx, restored) == before
+        assert len(await kinds_received(tx, ben)) == told + 1

@@ -207,9 +207,10 @@ async def names_in_range(reader: Reader, series_id: SeriesId, first: str, last: 
 
 
 async def free_positions(tx: Transaction, moves: Sequence[tuple[EventId, SeriesId, str]]) -> None:
-    """Free the new positions of stored dates where another of these dates still occupies one. ``moves``: (event,
-    series, name).
+    """Free the new positions of stored dates where another of these dates, or a deleted date, still occupies one.
+    ``moves``: (event, series, name).
     """
+    await detach(tx, await _deleted_at_positions(tx, moves))
     holder = await _holders(tx, moves)
     await calendar_uids.retire_current(tx, [one for one, to, name in moves if holder.get((to, name)) != one])
     in_the_way = [holder[to, name] for one, to, name in moves if holder.get((to, name), one) != one]
@@ -241,6 +242,21 @@ async def _holders(
         "select id, series_id, original_date from events where id in :ids order by id", ids=[one for one, _, _ in moves]
     )
     return {(row["series_id"], row["original_date"]): row["id"] for row in rows}
+
+
+async def _deleted_at_positions(tx: Transaction, moves: Sequence[tuple[EventId, SeriesId, str]]) -> list[EventId]:
+    """Deleted dates other than these that occupy one of the positions."""
+    if not moves:
+        return []
+    rows = await tx.fetch(
+        "select id, series_id, original_date from events where series_id in :series_ids and original_date in :names"
+        " and id not in :ids and (deleted_at is not null or removed_at is not null) order by id",
+        series_ids=sorted({series_id for _, series_id, _ in moves}),
+        names=sorted({name for _, _, name in moves}),
+        ids=[event_id for event_id, _, _ in moves],
+    )
+    positions = {(series_id, name) for _, series_id, name in moves}
+    return [EventId(row["id"]) for row in rows if (row["series_id"], row["original_date"]) in positions]
 
 
 async def detach(tx: Transaction, event_ids: Sequence[EventId]) -> None:

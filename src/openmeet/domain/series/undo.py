@@ -247,9 +247,13 @@ async def undo(tx: Transaction, series: Series) -> Series:
     restored = await _restore_series(tx, series, plan)
     await _remove_added(tx, [one.event for one in plan.later_dates if one.event not in plan.staying])
     await _restore_positions(tx, restored, plan)
-    pairs = await _restore_dates(
-        tx, [(plan.dates_now[event_id].event, one.before) for event_id, one in plan.changed.items()], series.changed_by
-    )
+    # A date that was deleted before the action and still is has only lost its position.
+    restorable = [
+        (plan.dates_now[event_id].event, one.before)
+        for event_id, one in plan.changed.items()
+        if not (one.before.event.is_gone and plan.dates_now[event_id].event.is_gone)
+    ]
+    pairs = await _restore_dates(tx, restorable, series.changed_by)
     await revise_dates(tx, [_with_series_details(restored, event) for event in plan.staying], by=series.changed_by)
     if series.needs_author_approval and not restored.needs_author_approval:
         await agree_to_dates(tx, restored.id, restored.owner_id)
