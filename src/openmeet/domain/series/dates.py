@@ -59,13 +59,17 @@ def apply_series_details(own: Details, usual: Details, overridden: tuple[str, ..
     """Details of a date after its series changed: the series' fields, except those overridden by the date."""
     overridden_values = {name: getattr(own.content, name) for name in overridden if name in NAMES}
     starts_at = own.starts_at if STARTS in overridden else usual.starts_at
-    length = length_of(own) if ENDS in overridden else length_of(usual)
+    # A date with its own start is a whole day or has a time of day, whatever the others are.
+    is_all_day = own.is_all_day if STARTS in overridden else usual.is_all_day
+    is_own_length = ENDS in overridden or is_all_day is not usual.is_all_day
+    length = length_of(own if is_own_length and own.is_all_day is is_all_day else usual)
     return replace(
         usual,
         content=replace(usual.content, **overridden_values),
+        is_all_day=is_all_day,
         starts_at=starts_at,
         starts_local=_local(starts_at, usual.time_zone),
-        ends_at=None if length is None else end_after(starts_at, length, usual.time_zone, is_all_day=usual.is_all_day),
+        ends_at=None if length is None else end_after(starts_at, length, usual.time_zone, is_all_day=is_all_day),
     )
 
 

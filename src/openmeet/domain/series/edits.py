@@ -6,14 +6,14 @@ remain its own.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from groundwork.clock import Instant
 from groundwork.errors import InvalidInput
 from openmeet.domain.events.content import NAMES
 from openmeet.domain.events.model import Details
 from openmeet.domain.failure_names import TOO_FAR_AHEAD
-from openmeet.domain.series.dates import details_of, original_of
+from openmeet.domain.series.dates import details_of, length_in, original_of
 from openmeet.domain.series.model import OPENED_AHEAD, OPENED_AHEAD_YEARS, EditScope, Series, StoredOccurrence, Timing
 from openmeet.domain.series.plan import EditPlan, in_zone, moved, plan_all, plan_following, plan_one
 from openmeet.domain.series.reasons import SeriesReason
@@ -118,17 +118,17 @@ def _with_gone_left_out(series: Series, stored: Sequence[StoredOccurrence], now:
 
 def _timing(timing: Timing, edit: Edit) -> Timing:
     """The timing of the dates that the edit affects."""
-    if edit.details is not None and edit.changed & {"starts_local", "ends_at", "time_zone"}:
+    if edit.details is not None and edit.changed & {"starts_local", "ends_at", "time_zone", "is_all_day"}:
         details = edit.details
-        length = None if details.ends_at is None else timedelta(microseconds=details.ends_at - details.starts_at)
-        if "ends_at" not in edit.changed:
-            length = timing.length
+        length = length_in(details) if edit.changed & {"ends_at", "is_all_day"} else timing.length
         if "time_zone" in edit.changed:
             timing = replace(timing, pattern=in_zone(timing.pattern, details.time_zone))
         if "starts_local" in edit.changed:
             timing = moved(timing, original_of(_named(edit)), datetime.fromisoformat(details.starts_local), length)
         else:
             timing = replace(timing, length=length)
+        if "is_all_day" in edit.changed:
+            timing = replace(timing, pattern=_of_days(timing.pattern, is_all_day=details.is_all_day))
     if edit.rewritten is None:
         return timing
     pattern = timing.pattern
@@ -154,6 +154,18 @@ def _timing(timing: Timing, edit: Edit) -> Timing:
             is_all_day=made.is_all_day,
         )
     return replace(timing, pattern=made)
+
+
+def _of_days(pattern: Pattern, *, is_all_day: bool) -> Pattern:
+    """The pattern with whole days, or with times of day again."""
+    return checked(
+        pattern.start,
+        pattern.zone_name,
+        pattern.rule,
+        left_out=pattern.left_out,
+        added=pattern.added,
+        is_all_day=is_all_day,
+    )
 
 
 def _with_start_on_first_date(pattern: Pattern) -> Pattern:
