@@ -266,3 +266,26 @@ async def test_a_scheduled_draft_stays_scheduled(client, ana) -> None:
     assert (await bring(client, ana, CHANGED, events=[], updates=["tea"]))["updated"] == [tea]
     after = await shown(client, ana, tea)
     assert (after["title"], after["publishesAt"]) == ("Tea and cake", scheduled.json()["publishesAt"])
+
+
+async def test_several_dates_change_with_one_update(client, ana) -> None:
+    """Two dates get a title and two are cancelled for different reasons. A date that the rule does not have is ignored."""
+    choir = (await bring(client, ana, FILE, events=["choir"]))["made"][0]
+    days = {"10": "SUMMARY:Guests", "17": "STATUS:CANCELLED\nCOMMENT:Rain", "24": "SUMMARY:Concert"}
+    days |= {"31": "STATUS:CANCELLED\nCOMMENT:Snow", "11": "SUMMARY:Never"}
+    changes = "".join(
+        f"BEGIN:VEVENT\nUID:choir\nRECURRENCE-ID;TZID=Europe/Berlin:202603{day}T180000\n"
+        f"DTSTART;TZID=Europe/Berlin:202603{day}T180000\nDURATION:PT2H\n"
+        f"{text if 'SUMMARY' in text else f'SUMMARY:Choir{chr(10)}{text}'}\nEND:VEVENT\n"
+        for day, text in days.items()
+    )
+    file = FILE.replace("END:VCALENDAR", f"{changes}END:VCALENDAR")
+    assert (await bring(client, ana, file, events=[], updates=["choir"]))["updated"] == [choir]
+    dates = (await client.get(f"/api{choir}/dates", headers=ana)).json()["dates"]
+    assert [(one["originalDate"][8:10], one["title"], one["status"], one["statusReason"]) for one in dates[:5]] == [
+        ("03", "Choir", "scheduled", ""),
+        ("10", "Guests", "scheduled", ""),
+        ("17", "Choir", "cancelled", "Rain"),
+        ("24", "Concert", "scheduled", ""),
+        ("31", "Choir", "cancelled", "Snow"),
+    ]

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import groupby
 
 from groundwork.database.transaction import Database, Reader, Transaction
 from groundwork.errors import Failure, InvalidForm, InvalidInput, NotFound, Why, encode_explanation
@@ -39,7 +40,7 @@ from openmeet.domain.series import cancel_dates, date_queries, materialize
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.dates import length_in, original_of
 from openmeet.domain.series.model import PublishPolicy, Series, Timing
-from openmeet.domain.series.plan import plan_all, plan_following, plan_one
+from openmeet.domain.series.plan import joined, plan_all, plan_following, plan_one
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.i18n.catalogue import current, in_language
 from openmeet.recurrence.pattern import parse_dates, pattern
@@ -200,12 +201,16 @@ async def _series(tx: Transaction, caller: Caller, imported: ImportedEvent) -> S
     # Keyed by part id; None for an event that is not cancelled.
     series_reason = imported.reason if imported.is_cancelled else None
     reasons = {created.id: series_reason}
-    for change in imported.changes:
-        current = await _change(tx, current, change)
-        if change.and_following and change.is_cancelled:
-            reasons[current.id] = change.reason
-        else:
-            reasons.setdefault(current.id, series_reason)
+    for and_following, changes in groupby(imported.changes, lambda change: change.and_following):
+        if not and_following:
+            await _change_dates(tx, current, list(changes))
+            continue
+        for change in changes:
+            current = await _following(tx, await _lock(tx, current), change)
+            if change.is_cancelled:
+                reasons[current.id] = change.reason
+            else:
+                reasons.setdefault(current.id, series_reason)
     # Cancel last, because a cancelled series materializes no dates, and their overrides would be lost.
     for part_id, reason in reasons.items():
         if reason is not None:
@@ -215,31 +220,43 @@ async def _series(tx: Transaction, caller: Caller, imported: ImportedEvent) -> S
     return created
 
 
-async def _change(tx: Transaction, created: Series, change: OccurrenceOverride) -> Series:
-    """Apply one override or cancellation, or a "this and following" change. Returns the series to which later changes
-    apply.
-    """
+async def _lock(tx: Transaction, created: Series) -> Series:
     locked = await series_queries.lock(tx, created.id)
     assert locked is not None  # noqa: S101  # made in this transaction
-    if change.and_following:
-        return await _following(tx, locked, change)
-    try:
-        event = await materialize.ensure_stored(tx, locked, change.original)
-    except NotFound:
-        # An override of a date that does not exist in the rule is ignored.
-        return created
-    if change.is_cancelled:
-        await cancel_dates.cancel_dates(tx, locked, [change.original], change.reason, notifies=False)
-        return created
-    details = _checked(replace(change.typed, visibility=Visibility.PRIVATE.value))
-    stored = await date_queries.stored(tx, locked.id)
-    stored_date = next(one for one in stored if one.event.id == event.id)
-    await series.apply_plan(tx, locked, plan_one(locked, stored_date, details), notifies=False)
-    if change.named_status is not None:
-        date = await lock_for_update(tx, event.id)
-        assert date is not None  # noqa: S101  # stored above
-        await set_date_status(tx, date, change.named_status)
-    return created
+    return locked
+
+
+async def _change_dates(tx: Transaction, created: Series, changes: Sequence[OccurrenceOverride]) -> None:
+    """Apply overrides and cancellations of single dates. All of them together, because every action reads all dates.
+
+    An override of a date that does not exist in the rule is ignored.
+    """
+    locked = await _lock(tx, created)
+    changes = await materialize.store_existing(tx, locked, changes, name=lambda change: change.original)
+    edited = [change for change in changes if not change.is_cancelled]
+    stored = {
+        one.event.place_in_series.original_date: one
+        for one in (await date_queries.stored(tx, locked.id) if edited else [])
+        if one.event.place_in_series is not None
+    }
+    plans = [
+        plan_one(
+            locked,
+            stored[change.original],
+            _checked(replace(change.typed, visibility=Visibility.PRIVATE.value)),
+        )
+        for change in edited
+    ]
+    if plans:
+        await series.apply_plan(tx, locked, joined(plans), notifies=False)
+    for change in edited:
+        if change.named_status is not None:
+            date = await lock_for_update(tx, stored[change.original].event.id)
+            assert date is not None  # noqa: S101  # stored above
+            await set_date_status(tx, date, change.named_status)
+    reasons = {change.original: change.reason for change in changes if change.is_cancelled}
+    if reasons:
+        await cancel_dates.cancel_for_reasons(tx, locked, reasons, notifies=False)
 
 
 async def _following(tx: Transaction, created: Series, change: OccurrenceOverride) -> Series:
@@ -262,7 +279,7 @@ async def _following(tx: Transaction, created: Series, change: OccurrenceOverrid
         plan = plan_following(created, change.original, content, timing, stored, tx.now)
     following = await series.apply_plan(tx, created, plan, notifies=False)
     if continuation is None:
-        await _change(tx, following, replace(change, and_following=False, is_cancelled=False))
+        await _change_dates(tx, following, [replace(change, and_following=False, is_cancelled=False)])
     return following
 
 

@@ -36,7 +36,7 @@ from openmeet.domain.series import actions, cancel_dates, date_queries, material
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.dates import details_of
 from openmeet.domain.series.model import Series, SeriesSlug, SeriesStatus, Timing
-from openmeet.domain.series.plan import plan_all, plan_one
+from openmeet.domain.series.plan import joined, plan_all, plan_one
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.recurrence.pattern import format_dates, parse_dates, pattern
 from openmeet.recurrence.rule import parse_rule
@@ -162,34 +162,37 @@ async def _update_series(tx: Transaction, series: Series, imported: ImportedEven
         timing = series.timing if keeps_schedule else Timing(recurrence, length)
         plan = plan_all(series, details.content, timing, stored, tx.now)
         series = replace(await actions.apply_plan(tx, series, plan), changed_by=series.changed_by)
-    for change in update.changes:
-        await _update_date(tx, series, change, None if base is None else base.of_date(change))
+    await _update_dates(tx, series, update.changes, base)
     if update.becomes_cancelled:
         relocked = await series_queries.lock(tx, series.id)
         if relocked is not None:
             await cancel_dates.cancel(tx, replace(relocked, changed_by=series.changed_by), imported.reason)
 
 
-async def _update_date(
-    tx: Transaction, series: Series, change: OccurrenceOverride, base: dict[str, str] | None
+async def _update_dates(
+    tx: Transaction, series: Series, changes: Sequence[OccurrenceOverride], base: LastImport | None
 ) -> None:
-    try:
-        event = await materialize.ensure_stored(tx, series, change.original)
-    except NotFound:
-        return  # An override of a date that does not exist in the rule is ignored.
-    if change.is_cancelled:
-        await cancel_dates.cancel_dates(tx, series, [change.original], change.reason)
-        return
-    stored_date = next(one for one in await date_queries.stored(tx, series.id) if one.event.id == event.id)
-    await actions.apply_plan(
-        tx,
-        series,
-        plan_one(
-            series,
-            stored_date,
-            _details(details_in(stored_date.event), change.typed, changed_fields(change.typed, base)),
-        ),
-    )
+    """Apply overrides and cancellations of single dates. All of them together, so that people are notified once.
+
+    An override of a date that does not exist in the rule is ignored.
+    """
+    changes = await materialize.store_existing(tx, series, changes, name=lambda change: change.original)
+    edited = [change for change in changes if not change.is_cancelled]
+    stored = {
+        one.event.place_in_series.original_date: one
+        for one in (await date_queries.stored(tx, series.id) if edited else [])
+        if one.event.place_in_series is not None
+    }
+    plans = []
+    for change in edited:
+        now = details_in(stored[change.original].event)
+        changed = changed_fields(change.typed, None if base is None else base.of_date(change))
+        plans.append(plan_one(series, stored[change.original], _details(now, change.typed, changed)))
+    if plans:
+        await actions.apply_plan(tx, series, joined(plans))
+    reasons = {change.original: change.reason for change in changes if change.is_cancelled}
+    if reasons:
+        await cancel_dates.cancel_for_reasons(tx, series, reasons)
 
 
 def _of_event(

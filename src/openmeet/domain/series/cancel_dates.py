@@ -1,6 +1,6 @@
 """Cancel, reinstate, remove and add single dates of a series. Callers hold the lock on the series."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 
 from groundwork.database.transaction import Transaction
@@ -41,6 +41,34 @@ async def cancel_dates(
     if len(names) > 1:
         dates = [one for one in dates if not one.is_cancelled]
     changed, news = await _cancel(tx, series, dates, reason, notifies=notifies)
+    if not changed:
+        return 0
+    await _notify_and_store_snapshot(tx, series, before, UndoableAction.CANCEL_DATES, news, notifies=notifies)
+    await fill_freed_seats(tx, changed)
+    return len(changed)
+
+
+async def cancel_for_reasons(
+    tx: Transaction, series: Series, reasons: Mapping[str, str], *, notifies: bool = True
+) -> int:
+    """Like ``cancel_dates``, with a reason for each date by name, as one action. Dates already cancelled keep theirs."""
+    await materialize.ensure_all_stored(tx, series, list(reasons))
+    before = await undo.take_snapshot(tx, series)
+    dates = [one for one in await _stored(tx, series, list(reasons)) if not one.is_cancelled]
+
+    async def call_off(dates: list[Event]) -> list[Event]:
+        by_reason: dict[str, list[Event]] = {}
+        for one in dates:
+            assert one.place_in_series is not None  # noqa: S101  # a date of the series
+            by_reason.setdefault(reasons[one.place_in_series.original_date], []).append(one)
+        cancelled = {
+            one.id: one
+            for reason, some in by_reason.items()
+            for one in await cancel_each(tx, some, reason, by=series.changed_by)
+        }
+        return [cancelled[one.id] for one in dates]
+
+    changed, news = await _change(tx, series, dates, call_off, kinds.EVENT_CANCELLED, notifies=notifies)
     if not changed:
         return 0
     await _notify_and_store_snapshot(tx, series, before, UndoableAction.CANCEL_DATES, news, notifies=notifies)

@@ -4,9 +4,10 @@ Idempotent under concurrency: the database allows each date of a series only onc
 series.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
@@ -33,6 +34,8 @@ from openmeet.domain.series.reasons import SeriesReason
 from openmeet.recurrence import expansion
 from openmeet.recurrence.wall_time import local_of
 
+T = TypeVar("T")
+
 
 async def ensure_stored(tx: Transaction, series: Series, original_date: str) -> Event:
     """The event of a date of a locked series. Stores it if necessary. Raises NotFound if there is no such date."""
@@ -49,6 +52,24 @@ async def ensure_all_stored(tx: Transaction, series: Series, original_dates: Seq
     computed = [original_in(series, name) for name in dict.fromkeys(original_dates) if name not in stored_names]
     if computed:
         await store(tx, series, computed)
+
+
+async def store_existing(
+    tx: Transaction, series: Series, some: Sequence[T], *, name: Callable[[T], str]
+) -> Sequence[T]:
+    """Store the dates that these objects name, and return the objects whose dates exist in the locked series."""
+    stored_names = await date_queries.stored_names(tx, series.id, since=min(map(name, some), default=""))
+    existing = [one for one in some if name(one) in stored_names or _is_date(series, name(one))]
+    await ensure_all_stored(tx, series, [name(one) for one in existing])
+    return existing
+
+
+def _is_date(series: Series, name: str) -> bool:
+    try:
+        original_in(series, name)
+    except NotFound:
+        return False
+    return True
 
 
 async def store(

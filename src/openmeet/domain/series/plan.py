@@ -85,6 +85,11 @@ def plan_one(series: Series, stored_date: StoredOccurrence, details: Details) ->
     return EditPlan(EditScope.THIS, series.content, series.timing, None, (change,), (), ())
 
 
+def joined(plans: Sequence[EditPlan]) -> EditPlan:
+    """Several plans of ``plan_one`` for different dates of a series, as one action."""
+    return replace(plans[0], changes=tuple(change for plan in plans for change in plan.changes))
+
+
 def plan_all(
     series: Series,
     content: Content,
