@@ -1,17 +1,22 @@
 """Co-hosting all dates of a series; on both engines."""
 
+from dataclasses import replace
+
 import pytest
 
 from groundwork.clock import DAY
 from groundwork.errors import Forbidden, InvalidForm, NotFound
 from openmeet.domain.attendance import event_hosting
-from openmeet.domain.events import co_host_queries, co_hosts, seeing
+from openmeet.domain.events import co_host_queries, co_hosts, drafts, seeing
+from openmeet.domain.events.edits import details_in
 from openmeet.domain.events.permissions import CoHostState, EventRole, token_of
 from openmeet.domain.events.values import Visibility
-from openmeet.domain.series import materialize, ownership
+from openmeet.domain.series import materialize, ownership, queries
 from openmeet.domain.series import visibility as series_seeing
 from openmeet.domain.series.follower_queries import follow
-from tests.openmeet.series.practice import begin, dates, locked, split
+from openmeet.domain.series.model import SeriesSlug
+from openmeet.web.series import create
+from tests.openmeet.series.practice import begin, dates, locked, split, weekly
 from tests.openmeet.site_under_test import CODE_KEY, api_session, event_by, person, site_on
 
 
@@ -127,6 +132,30 @@ async def test_a_former_co_host_of_all_dates_can_be_asked_again(db, how):
                 (row,) = await co_host_queries.of_event(tx, third.id, [CoHostState.ACCEPTED])
                 await co_hosts.remove(tx, ana, third.slug, row.id)
             assert not any(await hosted_by(tx, ben, await dates(tx, series)))
+
+
+async def test_co_hosts_of_a_draft_host_the_series_made_from_it(db, clock):
+    """Ben has accepted, and Cleo accepts after the draft became a series."""
+    async with db.transaction() as tx:
+        ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
+        event = await event_by(tx, ana)
+        draft = await drafts.return_to_draft(tx, event)
+        first = await co_hosts.invite(tx, ana, draft.slug, "ben@example.org")
+        await co_hosts.accept(tx, ben, first.id)
+        second = await co_hosts.invite(tx, ana, draft.slug, "cleo@example.org")
+        timing = replace(weekly(), length=None)
+        made = await create.of_draft(
+            tx, ana, draft, details_in(draft), create.CheckedTiming(timing, materialize.first_dates(timing, tx.now))
+        )
+        series = await queries.by_slug(tx, SeriesSlug(made.path.removeprefix("/series/")))
+        assert all(await hosted_by(tx, ben, await dates(tx, series)))
+        assert not any(await hosted_by(tx, cleo, await dates(tx, series)))
+        await co_hosts.accept(tx, cleo, second.id)
+        assert all(await hosted_by(tx, cleo, await dates(tx, series)))
+    clock.turn(40 * DAY)
+    async with db.transaction() as tx:
+        later = await materialize.store_window(tx, await locked(tx, ana, series))
+        assert all([*await hosted_by(tx, ben, later), *await hosted_by(tx, cleo, later)])
 
 
 async def test_a_new_owner_hosts_the_series_as_its_author(db, clock):

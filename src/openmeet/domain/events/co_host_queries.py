@@ -190,6 +190,16 @@ async def add_to_events(tx: Transaction, hosts: Sequence[CoHost], event_ids: Seq
     )
 
 
+async def move_to_series(tx: Transaction, event_id: EventId, date_id: EventId) -> None:
+    """Move co-hosts and invitations of an event to a date of a series, for all its dates."""
+    await tx.execute(
+        "update event_co_hosts set event_id = :date_id, is_for_series = 1 where event_id = :event_id"
+        " and state in ('invited', 'accepted')",
+        event_id=event_id,
+        date_id=date_id,
+    )
+
+
 async def end_in_series(tx: Transaction, series_id: str, user_id: UserId, state: CoHostState) -> None:
     """End a person's co-hosting of dates of a series, if it came from hosting the whole series."""
     await tx.execute(

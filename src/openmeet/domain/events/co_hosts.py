@@ -86,6 +86,15 @@ async def host_new_dates(tx: Transaction, series_id: str, dates: Sequence[Event]
         await co_host_queries.add_to_events(tx, hosts, [date.id for date in dates])
 
 
+async def move_to_dates(tx: Transaction, draft: Event, dates: Sequence[Event]) -> None:
+    """Make the co-hosts of a draft co-hosts of all dates of the series made from it. Open invitations are for all dates
+    too, and their links stay valid.
+    """
+    await co_host_queries.move_to_series(tx, draft.id, dates[0].id)
+    hosts = await co_host_queries.of_event(tx, dates[0].id, [CoHostState.ACCEPTED])
+    await co_host_queries.add_to_events(tx, hosts, [date.id for date in dates[1:]])
+
+
 async def decline(tx: Transaction, caller: Caller, invitation_id: CoHostId) -> Event:
     """Decline an invitation. Raises NotFound, Forbidden (for another address)."""
     one, event = await _open(tx, caller, invitation_id)

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from groundwork.database.transaction import Transaction
 from groundwork.errors import InvalidForm
 from openmeet.domain.attendance import registration
-from openmeet.domain.events import copy, drafts
+from openmeet.domain.events import co_hosts, copy, drafts
 from openmeet.domain.events.group_events import group_for
 from openmeet.domain.events.model import MAX_KEY, Details, Event, EventId
 from openmeet.domain.series import actions, date_queries, materialize
@@ -82,5 +82,6 @@ async def of_draft(
     first = await date_queries.any_date(tx, series.id)
     if first is None:
         raise InvalidForm({"repeats": SeriesReason.FIRST_DATE_TOO_FAR_AHEAD})
+    await co_hosts.move_to_dates(tx, draft, [one.event for one in await date_queries.stored(tx, series.id)])
     flash = flash_of_series(series.visibility, is_hidden=series.is_hidden)
     return StartedSeries(f"/series/{quote(series.slug)}", flash, first)
