@@ -41,6 +41,22 @@ def test_a_luma_list_is_read() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("start", "end", "expected"),
+    [
+        ("2027-03-02T18:00-05:00", "2027-03-03T02:00Z", "2027-03-02T21:00"),
+        ("2027-03-13T22:00-05:00", "2027-03-14T04:00-04:00", "2027-03-14T03:00"),
+        ("2027-03-02T18:00+01:00", "2027-03-02T20:00Z", "2027-03-02T21:00"),
+        ("2027-03-27T22:00+01:00", "2027-03-28T06:00+02:00", "2027-03-28T06:00"),
+    ],
+)
+def test_an_end_with_another_offset_than_the_start_is_the_same_instant(start: str, end: str, expected: str) -> None:
+    node = {"@type": "Event", "name": "Talk", "startDate": start, "endDate": end}
+    page = f'<script type="application/ld+json">{json.dumps(node)}</script>'
+    (event,) = parse_page(page.encode(), "https://talks.example", "Europe/Berlin").events
+    assert event.typed.ends == expected
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_an_eventbrite_list_is_read(encoding: str) -> None:
     found = parse_list(EVENTBRITE.encode(encoding))

@@ -21,7 +21,7 @@ from openmeet.i18n.catalogue import gettext
 from openmeet.i18n.markdown import one_line
 from openmeet.i18n.names import known_code
 from openmeet.i18n.reasons.messages import explain
-from openmeet.recurrence.wall_time import FIRST_YEAR, LAST_YEAR, zone
+from openmeet.recurrence.wall_time import FIRST_YEAR, LAST_YEAR, instant_of, local_of, zone
 
 MAX_PAGE = 3_000_000
 _MAX_SCRIPTS = 50
@@ -103,7 +103,10 @@ def _events(value: Any, depth: int) -> Iterator[Mapping[str, Any]]:
 def _found(node: Mapping[str, Any], url: str, own_zone: str) -> ImportedEvent:
     doubts: list[str] = []
     starts, is_day, zone_label = _moment(node.get("startDate"), own_zone)
-    ends, ends_is_day, _ = _moment(node.get("endDate"), zone_label)
+    ends, ends_is_day, end_zone = _moment(node.get("endDate"), zone_label)
+    if ends is not None and end_zone != zone_label:
+        # The end has another offset than the start, and the event has one zone.
+        ends = local_of(instant_of(ends, end_zone), zone_label).replace(tzinfo=None)
     if starts is None:
         doubts.append(gettext("It doesn’t say when it starts."))
     places = node.get("location")
