@@ -65,6 +65,14 @@ class DidResolver:
         self._check(did)
         return await self._cache.get(did)
 
+    async def resolve_current(self, did: Did) -> DidDocument:
+        """Fetch and return the DID document. Unlike ``resolve``, never returns a cached one that may be outdated.
+
+        Raises the same errors as ``resolve``.
+        """
+        self._check(did)
+        return await self._cache.get_current(did)
+
     def cached_document(self, did: Did) -> DidDocument | None:
         """Return the document if ``resolve`` would answer from the cache. For callers that must not wait."""
         return self._cache.peek(did)

@@ -95,6 +95,13 @@ class LookupCache(Generic[K, V]):
             return self._cached_value(entry)
         return await self._fetch_shared(key)
 
+    async def get_current(self, key: K) -> V:
+        """Fetch and return the value. Raises what ``fetch`` raises, even if an earlier value is still usable."""
+        entry = await asyncio.shield(self._under_way.get(key) or self._start(key, None))
+        if entry.failure is not None:
+            raise entry.failure.with_traceback(None)
+        return self._cached_value(entry)
+
     async def refresh(self, key: K) -> V:
         """Refetch and return the value, unless the key was fetched a moment ago or its host was refreshed too often."""
         entry = self._entries.get(key)

@@ -69,6 +69,17 @@ async def test_value_beyond_the_hard_limit_is_waited_for(cache, source, clock):
     assert await cache.get("a") == 2
 
 
+async def test_current_value_is_never_an_earlier_one(cache, source):
+    """If the source fails, so does the look-up, although an earlier value is still usable for other callers."""
+    await cache.get("a")
+    source.answer = RemoteFailed("down")
+    with pytest.raises(RemoteFailed):
+        await cache.get_current("a")
+    assert await cache.get("a") == 1
+    source.answer = 2
+    assert await cache.get_current("a") == 2
+
+
 async def test_concurrent_callers_share_one_lookup(cache, source):
     source.open.clear()
     asking = [asyncio.create_task(cache.get("a")) for _ in range(50)]

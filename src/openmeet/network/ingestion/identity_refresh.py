@@ -6,9 +6,11 @@ erased. A shadow account gets its handle only after bidirectional resolution.
 
 from dataclasses import dataclass
 
+from at_protocol.identity.did_document import DidDocument
 from at_protocol.syntax.did import Did, parse_did
+from at_protocol.syntax.handle import INVALID
 from groundwork.database.transaction import Database
-from groundwork.errors import InvalidInput, NotFound
+from groundwork.errors import Failure, InvalidInput, NotFound, RemoteFailed, RemoteSlow
 from groundwork.outbox import jobs
 from groundwork.outbox.delivery import JobHandler
 from groundwork.outbox.jobs import Job
@@ -54,7 +56,6 @@ def identity_handler(
             return
         if status == DELETED and erasing is not None:
             await erase(db, erasing, did)
-            network.dids.recheck(did)
             is_gone = (await _resolve(network, did)).status == DELETED
             async with db.transaction() as tx:
                 # The subject of this job is the DID, which is now erased. A job enqueued since has another revision and
@@ -72,13 +73,15 @@ def identity_handler(
 class _CurrentIdentity:
     """The current state of a DID according to its document and its PDS. Texts are empty if there is no value.
 
-    ``name``: from the profile; None if unknown.
+    ``name``: from the profile; None if unknown. ``unconfirmed``: why the document or the handle could not be confirmed
+    now; ``handle`` is then only claimed.
     """
 
     handle: str
     pds: str
     status: str
     name: str | None = None
+    unconfirmed: Failure | None = None
 
 
 async def refresh(
@@ -86,13 +89,15 @@ async def refresh(
 ) -> str:
     """Refresh and store the identity; return the status. An unreachable PDS leaves the stored status unchanged.
 
-    Raises NotFound (``DidNotFound``), InvalidInput (``UnresolvableDid``), RemoteFailed and RemoteSlow.
+    Raises NotFound (``DidNotFound``), InvalidInput (``UnresolvableDid``), RemoteFailed and RemoteSlow. If only the
+    document or the handle cannot be confirmed, the rest is stored before the error is raised.
     """
-    network.dids.recheck(did)
     now = await _resolve(network, did)
     handle, pds, status = now.handle, now.pds, now.status
     async with db.transaction() as tx:
         before = await identity_queries.find(tx, did)
+        if now.unconfirmed is not None and (before is None or before.handle != handle):
+            handle = ""
         await identity_queries.update_from_network(
             tx, did, handle=handle, pds_url=pds, status=status, display_name=now.name
         )
@@ -106,21 +111,44 @@ async def refresh(
     if before is not None and before.can_write:
         await credentials_cache.drop(network, before.user_id)
     log.info("identity.refreshed", did=did, handle=handle, status=status)
+    if now.unconfirmed is not None and status != DELETED:
+        raise now.unconfirmed
     return status
 
 
 async def _resolve(network: NetworkClients, did: Did) -> _CurrentIdentity:
     try:
-        document = await network.dids.resolve(did)
+        document, outdated = await _document(network, did)
     except NotFound as absent:
         if absent.name != "DidDeactivated":
             raise
         return _CurrentIdentity("", "", DELETED, "")
-    verified = await network.handles.verified_handle(document)
-    handle = "" if verified == "handle.invalid" else str(verified)
+    handle, unverified = await _handle(network, document)
     pds = document.pds or ""
     status = (await account_status(network, did, pds)).status if pds else "without a PDS"
+    unconfirmed = outdated or unverified
     if status == DELETED:
-        return _CurrentIdentity(handle, pds, status, "")
+        if outdated is not None:
+            # The account may have moved, and only its previous server has deleted it.
+            raise outdated
+        return _CurrentIdentity(handle, pds, status, "", unconfirmed)
     # The repository of an inactive account is not served, so its stored records stay.
-    return _CurrentIdentity(handle, pds, status, await profile_name(network, did, pds) if status == ACTIVE else None)
+    name = await profile_name(network, did, pds) if status == ACTIVE else None
+    return _CurrentIdentity(handle, pds, status, name, unconfirmed)
+
+
+async def _document(network: NetworkClients, did: Did) -> tuple[DidDocument, Failure | None]:
+    """Return the DID document. If it cannot be fetched now, return the cached one and the reason."""
+    try:
+        return await network.dids.resolve_current(did), None
+    except (RemoteFailed, RemoteSlow) as away:
+        return await network.dids.resolve(did), away
+
+
+async def _handle(network: NetworkClients, document: DidDocument) -> tuple[str, Failure | None]:
+    """Return the verified handle. If it cannot be verified now, return the claimed one and the reason."""
+    try:
+        verified = await network.handles.verified_handle(document)
+    except (RemoteFailed, RemoteSlow) as away:
+        return str(document.handle), away
+    return "" if verified == INVALID else str(verified), None
