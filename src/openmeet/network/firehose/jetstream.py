@@ -181,29 +181,34 @@ class _Lines:
             await self._save(authors, [RejectedFrame(self._url, None, None, one.refusal, one.raw) for one in refused])
 
     async def _save(self, authors: set[Did], refused: list[RejectedFrame]) -> None:
-        """Store the cursor. If the database is unreachable, the cursor stays: later lines are sent again and recognized
-        as duplicates.
+        """Store the cursor, and whose lines were read before it. Retry until the database has stored both. Meanwhile the
+        buffer fills up and reading stops: these lines are not sent again, so an author might otherwise not be followed.
         """
         interests = self._consumer.interests
         fresh = {did for did in authors if did not in interests.followed and did not in interests.dids}
         if self._cursor == self._stored and self._lost is None and not refused and not fresh:
             return
+        while not await self._is_saved(fresh, refused):
+            await self._consumer.sleep(SAVE_SECONDS)
+        interests.followed.update(fresh)
+
+    async def _is_saved(self, fresh: set[Did], refused: list[RejectedFrame]) -> bool:
+        lost = self._lost
         try:
             async with self._consumer.db.transaction() as tx:
                 # Jetstream has no chains of commits. After a restart, only these rows show which accounts to follow.
-                for tenant in sorted(interests.all_tenants):
+                for tenant in sorted(self._consumer.interests.all_tenants):
                     await sources.add(tx, [(tenant, "did", did) for did in sorted(fresh)])
                 await cursors.advance_lines(tx, self._url, self._cursor, refused)
-                if self._lost is not None:
-                    await cursors.set_state(tx, self._url, SourceState.FAILING, self._lost)
+                if lost is not None:
+                    await cursors.set_state(tx, self._url, SourceState.FAILING, lost)
         except Unavailable as away:
             log.error("cursor.save_failed", source=self._url, reason=away.why)
-            await self._consumer.sleep(SAVE_SECONDS)
-            return
-        interests.followed.update(fresh)
+            return False
         self._stored, self._lost = self._cursor, None
         if self._cursor is not None:
             self._consumer.counting.cursor.labels(self._url).set(self._cursor)
+        return True
 
     def _on_lost(self, failure: Failure | None, seconds: float) -> None:
         self._lost = "closed by the server" if failure is None else str(failure.why)

@@ -336,9 +336,13 @@ class RepoStream:
             await self._save({}, ())
 
     async def _save(self, account_states: Mapping[str, AccountState], refused: Sequence[RejectedFrame]) -> None:
-        """Store the cursor. If the database is unreachable, the cursor stays: later frames are sent again and
-        recognized as duplicates.
+        """Store the cursor, and what was read before it. Retry until the database has stored both. Meanwhile the buffer
+        fills up and reading stops: these frames are not sent again, so an author might otherwise not be followed.
         """
+        while not await self._is_saved(account_states, refused):
+            await self._consumer.sleep(SAVE_SECONDS)
+
+    async def _is_saved(self, account_states: Mapping[str, AccountState], refused: Sequence[RejectedFrame]) -> bool:
         cursor, lost, later = self._cursor, self._lost, self._consumer.unresolved
         stored = later.snapshot()
         try:
@@ -352,13 +356,13 @@ class RepoStream:
                     await cursors.set_state(tx, self._url, SourceState.FAILING, lost)
         except Unavailable as away:
             log.error("cursor.save_failed", source=self._url, reason=away.why)
-            await self._consumer.sleep(SAVE_SECONDS)
-            return
+            return False
         later.saved(stored)
         self._stored = cursor
         self._lost = None
         if cursor is not None:
             self._consumer.counting.cursor.labels(self._url).set(cursor)
+        return True
 
     async def _unsequenced(self, frame: bytes) -> bool:
         """Handle an error, a notice, or an unknown frame type; returns True if following has ended."""

@@ -1,0 +1,63 @@
+"""The database of the installation is unreachable while a stream is read: nothing that was read is forgotten."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from groundwork.database.transaction import Database, DatabaseUnavailable, Transaction
+from openmeet.network.firehose import cursors
+from openmeet.network.records.collections import EVENT
+from tests.external_dependencies import needs
+from tests.openmeet.firehose.conftest import Bench, captured_frames, sequences
+from tests.openmeet.firehose.test_consumer import everybody, known
+from tests.openmeet.firehose.test_consumer import follow_until as follow_frames_until
+from tests.openmeet.firehose.test_jetstream import AT, AUTHOR, Server, event_line, follow_until, read_to, serving
+from tests.simulation.relay import Relay
+
+# Only the transaction that registers the source. The next one stores the first messages.
+FIRST = 1
+
+
+@dataclass
+class _Away:
+    """A database that refuses one transaction: the one that follows ``passes`` others."""
+
+    db: Database
+    passes: int
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.db, name)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        self.passes -= 1
+        if self.passes == -1:
+            raise DatabaseUnavailable("The database is away.")
+        async with self.db.transaction() as tx:
+            yield tx
+
+
+async def test_authors_of_lines_are_followed_after_an_outage(bench: Bench):
+    """Otherwise the deletion of this author's account would never be noticed."""
+    bench.interested_in(("collection", EVENT))
+    bench.consumer = replace(bench.consumer, db=_Away(bench.db, passes=FIRST))
+    async with serving(Server([event_line("Tea", AT)])) as server:
+        await follow_until(bench, server.url, read_to(bench, server.url, AT))
+    async with bench.db.reader() as reader:
+        rows = await reader.fetch("select value from interests where kind = 'did'")
+    assert [row["value"] for row in rows] == [AUTHOR]
+    assert AUTHOR in bench.consumer.interests.followed
+
+
+@needs("fixtures")
+async def test_repositories_and_rejected_frames_are_stored_after_an_outage(bench: Bench):
+    frames, numbers = captured_frames(), sequences(captured_frames())
+    frames[10] = frames[10][:-9]
+    bench.interested_in(*everybody())
+    bench.consumer = replace(bench.consumer, db=_Away(bench.db, passes=FIRST))
+    async with Relay(frames, numbers) as relay:
+        await follow_frames_until(bench, relay.url, lambda source: source.cursor == numbers[-1])
+    async with bench.db.reader() as reader:
+        assert await cursors.count_rejected(reader) == 1
+    assert await known(bench) == 79
