@@ -26,7 +26,7 @@ from at_protocol.syntax.at_identifier import is_did
 from at_protocol.syntax.did import Did, parse_did
 from at_protocol.syntax.handle import INVALID, Handle, reserved_domain
 from groundwork.clock import Clock
-from groundwork.errors import Failure, NotFound, RemoteFailed
+from groundwork.errors import Failure, NotFound, RemoteFailed, RemoteSlow
 from groundwork.http.client import HttpClient
 from groundwork.http.reach import AddressRefused
 
@@ -119,7 +119,8 @@ class HandleResolver:
     async def identify(self, identifier: Did | Handle, *, refresh: bool = False) -> ResolvedIdentity:
         """Return the identity of a DID or a handle, verified in both directions.
 
-        Raises NotFound (``HandleNotFound``) for a handle that its DID does not claim.
+        The handle of a DID is ``handle.invalid`` if it cannot be verified now. Raises NotFound (``HandleNotFound``) for
+        a handle that its DID does not claim.
         """
         if is_did(identifier):
             did = Did(identifier)
@@ -132,7 +133,11 @@ class HandleResolver:
                     return await self.identify(identifier, refresh=True)
                 raise NotFound(f"The account of {identifier} has another handle.", name="HandleNotFound")
             return ResolvedIdentity(did, Handle(identifier), document)
-        return ResolvedIdentity(did, await self.verified_handle(document), document)
+        try:
+            handle = await self.verified_handle(document)
+        except (RemoteFailed, RemoteSlow):
+            handle = INVALID  # the DID identifies the account, even while the server of its handle is down
+        return ResolvedIdentity(did, handle, document)
 
     async def look_up_both_ways(self, handle: Handle) -> HandleLookups:
         """Resolve a handle by DNS and by HTTPS and report each result, for someone who is setting one of them up."""

@@ -13,7 +13,7 @@ from at_network.bearer_session import create_session
 from at_protocol.failures import Malformed
 from at_protocol.syntax.at_identifier import parse_at_identifier
 from at_protocol.syntax.did import Did, parse_did
-from at_protocol.syntax.handle import Handle, parse_handle
+from at_protocol.syntax.handle import INVALID, Handle, parse_handle
 from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import InvalidInput, NotFound, NotSignedIn
 from groundwork.outbox.jobs import enqueue
@@ -77,8 +77,9 @@ async def sign_in_with_password(
         raise NotSignedIn(RepositoryReason.WRONG_PASSWORD, name=refused.name) from None
     if tokens.did != account.did:
         raise NotSignedIn(RepositoryReason.SERVER_NAMED_OTHER_ACCOUNT)
+    handle = "" if account.handle == INVALID else str(account.handle)
     async with db.transaction() as tx:
-        user_id = await arrive(tx, account.did, account.handle, pds)
+        user_id = await arrive(tx, account.did, handle, pds)
         before = await session_queries.find(tx, account.did)
         is_granted = before is not None and before.kind is PdsSessionKind.OAUTH and not before.needs_login
         if before is None or not is_granted or before.pds_url != pds:
