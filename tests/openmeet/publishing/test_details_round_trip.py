@@ -5,8 +5,11 @@ from html import unescape
 
 import pytest
 
+from openmeet.domain.events import actions as events
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.queries import by_record_uri
+from openmeet.domain.events.rules import check
+from openmeet.domain.events.submissions import submission_of, values_of_event
 from openmeet.domain.events.values import Accessibility, Tickets
 from openmeet.domain.events.vocabulary import ACCESS_LABELS, AccessFeature, Category
 from openmeet.network.ingestion import merge_decisions, merge_review
@@ -156,3 +159,26 @@ async def _decisions(side: Writers):
         assert await by_record_uri(reader, side.uri) is not None
         for one in await merge_decisions.of_record(reader, side.uri):
             yield one
+
+
+async def test_all_day_chosen_there_comes_back(deployment: Deployment, make_sqlite: MakeDatabase):
+    """The event already lasts from midnight to midnight, so its times stay the same. The next edit here keeps it."""
+    other = await other_installation(deployment, make_sqlite)
+    cleo = await deployment.connected("cleo")
+    here = await published(deployment, cleo, await deployment.stranger("cleo"), "Tea")
+    there = Writers(other, await other.connected_as("cleo"), here.uri, here.app)
+    await say(here, ends="2026-04-02T00:00", starts="2026-04-01T00:00")
+    await run_until_idle(here, there)
+    for side, is_all_day in ((there, True), (here, False)):
+        before = await side.event()
+        values = {**values_of_event(before), "ends": "2026-04-01T00:00", "all_day": "yes"}
+        values |= {} if is_all_day else {"ends": "2026-04-02T00:00", "all_day": ""}
+        async with side.deployment.db.transaction() as tx:
+            await events.revise(tx, side.cleo, before.slug, check(submission_of(values), before))
+        await run_until_idle(here, there)
+        after = [await here.event(), await there.event()]
+        assert {one.is_all_day for one in after} == {is_all_day}
+        assert {(one.starts_at, one.ends_at) for one in after} == {(before.starts_at, before.ends_at)}
+        await say(here, description=f"All day: {is_all_day}")
+        await run_until_idle(here, there)
+        assert {one.is_all_day for one in (await here.event(), await there.event())} == {is_all_day}

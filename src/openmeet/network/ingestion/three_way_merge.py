@@ -86,11 +86,11 @@ class MergeResult(Generic[T]):
 class MergeRule(Generic[T]):
     """The rules for merging values of one type.
 
-    ``groups``: fields that change together; the first field of a group names it and decides whether it changed.
-    ``reversible``: fields that a person can reverse. ``contradicting``: groups whose values contradict each other in a
-    mixed result; one side then provides all of them. ``decide`` (name, before, ours, theirs, facts) returns the side
-    and value to use if both sides made different changes; it is called for the first field of a group. ``shown``
-    formats a value for people.
+    ``groups``: fields that change together; the first field of a group names it. ``following``: fields that do not
+    decide whether their group changed. ``reversible``: fields that a person can reverse. ``contradicting``: groups
+    whose values contradict each other in a mixed result; one side then provides all of them. ``decide`` (name, before,
+    ours, theirs, facts) returns the side and value to use if both sides made different changes; it is called for the
+    first field of a group. ``shown`` formats a value for people.
     """
 
     kind: type[T]
@@ -99,12 +99,17 @@ class MergeRule(Generic[T]):
     decide: Callable[[str, Any, Any, Any, MergeInput], tuple[MergeReason, MergeSide, Any]]
     shown: Callable[[object], str] = str
     contradicting: Callable[[T], tuple[tuple[str, ...], ...]] = lambda _: ()
+    following: frozenset[str] = frozenset()
+
+    def is_same(self, group: tuple[str, ...], one: T, other: T) -> bool:
+        """Whether a group of fields has the same values on both sides."""
+        return all(getattr(one, name) == getattr(other, name) for name in group if name not in self.following)
 
     def edits_between(self, base: T, ours: T) -> dict[str, Any]:
         """Return the fields that were edited here, with our values: the ``edits`` argument of ``merge``."""
         changed: dict[str, Any] = {}
         for group in self.groups:
-            if getattr(base, group[0]) != getattr(ours, group[0]):
+            if not self.is_same(group, base, ours):
                 changed.update({name: getattr(ours, name) for name in group})
         return changed
 
@@ -119,14 +124,15 @@ class MergeRule(Generic[T]):
             if field not in edits:
                 continue
             was, ours, their = getattr(base, field), edits[field], getattr(theirs, field)
-            if ours == their:
+            with_ours = replace(result, **{name: edits[name] for name in group})
+            if self.is_same(group, with_ours, theirs):
                 continue
-            if their == was:
-                result = replace(result, **{name: edits[name] for name in group})
+            if self.is_same(group, theirs, base):
+                result = with_ours
                 continue
             policy, side, value = self.decide(field, was, ours, their, facts)
             if side is MergeSide.OURS:
-                result = replace(result, **{name: edits[name] for name in group})
+                result = with_ours
             elif side is MergeSide.BOTH:
                 result = replace(result, **{field: value})
             decisions.append(self.decision(group, was, edits, theirs, policy, side))
@@ -207,6 +213,7 @@ def by_most_recent(ours: object, theirs: object, facts: MergeInput) -> tuple[Mer
 DETAILS: Final = EXTENDED
 
 # Fields that change together: the text of a time is meaningless without the time.
+_TEXTS: Final = frozenset({"starts_text", "ends_text"})
 _BEGINNING: Final = ("starts_at", "starts_text", "is_all_day")
 _END: Final = ("ends_at", "ends_text")
 GROUPS: tuple[tuple[str, ...], ...] = (
@@ -325,10 +332,7 @@ def with_local_values(event: Event, ours: NetworkEvent, merged: NetworkEvent) ->
         **extension_of(event.content),
     )
     changed = {
-        name: getattr(merged, name)
-        for group in GROUPS
-        if getattr(ours, group[0]) != getattr(merged, group[0])
-        for name in group
+        name: getattr(merged, name) for group in GROUPS if not MERGE_RULE.is_same(group, ours, merged) for name in group
     }
     if "venues" in changed and ours.venues[:1] == merged.venues[:1]:
         # The row's own venue did not change; only other venues were added after it.
@@ -338,9 +342,10 @@ def with_local_values(event: Event, ours: NetworkEvent, merged: NetworkEvent) ->
 
 def with_details_of(event: NetworkEvent, before: NetworkEvent) -> NetworkEvent:
     """Return the event with the details of another version, because its record was written by an app that does not know
-    them.
+    them. With the same times, it lasts whole days as before.
     """
-    return replace(event, **extension_of(before))
+    is_all_day = before.is_all_day and (event.starts_at, event.ends_at) == (before.starts_at, before.ends_at)
+    return replace(event, is_all_day=is_all_day, **extension_of(before))
 
 
 def _shown(value: object) -> str:
@@ -365,4 +370,4 @@ def _shown(value: object) -> str:
             return str(value)
 
 
-MERGE_RULE: Final = MergeRule(NetworkEvent, GROUPS, REVERSIBLE, _decide, _shown, _contradicting)
+MERGE_RULE: Final = MergeRule(NetworkEvent, GROUPS, REVERSIBLE, _decide, _shown, _contradicting, _TEXTS)
