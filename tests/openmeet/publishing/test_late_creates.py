@@ -33,7 +33,6 @@ from tests.databases import MakeDatabase
 from tests.openmeet.deployment import Deployment, open_deployment
 from tests.openmeet.publishing.test_late_echoes import (
     deliver_all,
-    is_delete,
     said,
     send_into_the_void,
     write_something,
@@ -203,7 +202,7 @@ async def test_a_create_whose_echo_came_during_the_retraction_is_deleted(deploym
     await send_into_the_void(deployment)
     await deployment.revise(cleo, event.slug, title="Tea", **UNLISTED)
     arriving, deployment.proxy.on_their_way = deployment.proxy.on_their_way, []
-    deployment.proxy.delays = is_delete
+    deployment.proxy.delays = lambda request: request.path.endswith("com.atproto.repo.getRecord")
     await deployment.deliver_publications()
     deployment.proxy.delays = never
     assert (await deployment.status_of(PublicationKind.EVENT, event.id)).state is PublicationState.RETRACTING
@@ -218,14 +217,14 @@ async def test_a_create_whose_echo_came_during_the_retraction_is_deleted(deploym
 
 @on_one_engine
 async def test_a_create_between_delete_and_proof_is_deleted(deployment: Deployment, cleo: Caller):
-    """The check that should prove the delete finds the record, so it is repeated at once."""
+    """There was nothing to delete. The check that should prove that finds the record, so it is repeated at once."""
     event = await deployment.event(cleo, title="Tea")
     await send_into_the_void(deployment)
     await deployment.revise(cleo, event.slug, title="Tea", **UNLISTED)
     arrived: list[int] = []
 
     async def arrives(request: web.Request) -> None:
-        if request.path.endswith("deleteRecord"):
+        if request.path.endswith("com.atproto.repo.getRecord"):
             arrived.extend(await deployment.proxy.deliver())
 
     deployment.proxy.meanwhile = arrives

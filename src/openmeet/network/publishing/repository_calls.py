@@ -121,7 +121,9 @@ async def delete_record(client: XrpcClient, uri: AtUri, *, expected: str | None)
     """
     if expected is None:
         current = await get_record(client, uri)
-        expected = None if current is None else current.cid
+        if current is None:
+            return None
+        expected = current.cid
     try:
         return await _delete(client, uri, expected)
     except Conflict:
@@ -134,11 +136,10 @@ async def delete_version(client: XrpcClient, uri: AtUri, cid: str) -> str | None
     return await _delete(client, uri, cid)
 
 
-async def _delete(client: XrpcClient, uri: AtUri, swap: str | None) -> str | None:
-    swap_parameters = {} if swap is None else {"swapRecord": swap}
+async def _delete(client: XrpcClient, uri: AtUri, swap: str) -> str | None:
     response = await client.procedure(
         "com.atproto.repo.deleteRecord",
-        {"repo": uri.authority, "collection": str(uri.collection), "rkey": str(uri.rkey), **swap_parameters},
+        {"repo": uri.authority, "collection": str(uri.collection), "rkey": str(uri.rkey), "swapRecord": swap},
     )
     return _rev(response)
 
