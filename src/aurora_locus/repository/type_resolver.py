@@ -6,7 +6,8 @@ replaced.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 from at_protocol.lexicon.catalog import Catalog
@@ -34,6 +35,13 @@ class TypeResolver:
         self._resolve = resolve
         self._patience_seconds = patience_seconds
         self._learnt: dict[Nsid, Document] = {}
+
+    async def resolve_and_add_all(self, collections: Iterable[Nsid]) -> None:
+        """Do the same as :meth:`resolve_and_add` for all types of one request, in the time allowed for a single one."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._patience_seconds):
+                for collection in collections:
+                    await self.resolve_and_add(collection)
 
     async def resolve_and_add(self, collection: Nsid) -> None:
         """Put the current Lexicon of this record type into the catalog, if it can be resolved quickly."""

@@ -92,6 +92,28 @@ async def test_write_waits_only_briefly_for_a_silent_authority(engine: str) -> N
     assert catalog.find(NOTE) is None
 
 
+async def test_batch_waits_no_longer_than_a_single_write(
+    make_deployment: MakeDeployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch of unknown types is written after the wait of one type, however many types it has."""
+    asked: list[Nsid] = []
+
+    async def silent(_resolver: object, nsid: Nsid) -> Document:
+        asked.append(nsid)
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    monkeypatch.setattr("at_network.lexicon_resolver.LexiconResolver.document", silent)
+    monkeypatch.setattr(type_resolver.TypeResolver.__init__, "__kwdefaults__", {"patience_seconds": 0.05})
+    deployment = await make_deployment(lexicon_resolution_enabled=True)
+    ana = await deployment.sign_up("ana")
+    creation = {"$type": "com.atproto.repo.applyWrites#create", "value": {"text": "anything"}}
+    writes = [{**creation, "collection": f"edu.uni.lab.kind{number}"} for number in range(20)]
+    answer = await ana.post("com.atproto.repo.applyWrites", {"repo": ana.did, "writes": writes})
+    assert {result["validationStatus"] for result in answer.json()["results"]} == {"unknown"}
+    assert len(asked) == 1
+
+
 async def test_type_is_validated_only_if_its_references_resolve(deployment: Deployment, publisher: Publisher) -> None:
     publisher.publish(lexicon(NOTE, {"at": {"type": "ref", "ref": POINT}}))
     ana = await deployment.sign_up("ana")

@@ -18,8 +18,7 @@ def with_types(method: Method) -> Method:
     async def run(call: XrpcCall) -> Outcome:
         type_resolver = call.host.type_resolver
         if type_resolver is not None and call.body.get("validate") is not False:
-            for collection in _collections(method, call):
-                await type_resolver.resolve_and_add(collection)
+            await type_resolver.resolve_and_add_all(_collections(method, call))
         return await method.run(call)
 
     return replace(method, run=run)
