@@ -150,6 +150,7 @@ async def give_up(context: MigrationContext, did: Did) -> None:
                 gettext_noop("Your name already points to the other server. The move can’t be stopped any more.")
             )
     async with context.registry.db.transaction() as tx:
+        tx.after_commit(lambda: context.registry.repositories.forget_head(did))
         if not await moves.give_up(tx, move):
             raise Refused(gettext_noop("The move has continued in the meantime. See where it is now."))
 

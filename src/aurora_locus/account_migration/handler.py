@@ -19,7 +19,7 @@ from at_protocol.syntax.did import Did
 from aurora_locus.account_migration import moves, web_moves
 from aurora_locus.account_migration.actions import MigrationContext, client
 from aurora_locus.account_migration.moves import AccountMove, MoveStage
-from aurora_locus.accounts import activation, hosting_status, own_identity, preferences, web_identities
+from aurora_locus.accounts import activation, hosting_status, own_identity, preferences, queries, web_identities
 from aurora_locus.blobs import queries as blobs
 from aurora_locus.blobs.uploads import object_name
 from aurora_locus.i18n.sentences import explain
@@ -167,10 +167,17 @@ async def _activate(context: MigrationContext, new_server: MigrationServer) -> N
         raise RemoteSlow(f"{refused.why} We will try again in a moment.") from None
 
 
-async def _send_newest(context: MigrationContext, new_server: MigrationServer) -> None:
-    """Send the records and blobs that were written on this server while the migration waited for the code. After this
-    step, this server accepts no writes for the account.
+async def _send_newest(context: MigrationContext, move: AccountMove, new_server: MigrationServer) -> None:
+    """Send the records and blobs that were written on this server while the migration waited for the code. From this
+    step on, this server accepts no writes for the account, because nothing would send them.
     """
+    repositories = context.registry.repositories
+
+    def refuse_writes(w: Writer) -> None:
+        queries.set_moved(w, move.did, move.target)
+        w.after_commit(lambda: repositories.forget_head(move.did))
+
+    await context.registry.db.write(refuse_writes)
     await _send_repository(context, new_server)
     # Do not count blobs here: checkAccountStatus makes the other server resolve the identity, and it might then use
     # that cached result after the identity has changed.
@@ -183,12 +190,12 @@ async def _finish(context: MigrationContext, move: AccountMove) -> None:
     new_server = await _open_new_server(context, move)
     if web_identities.is_ours(registry, did):
         if not await web_moves.names_destination(registry, move):
-            await _send_newest(context, new_server)
+            await _send_newest(context, move, new_server)
             await web_moves.name_destination(registry, move)
     else:
         operation = parse_submitted(msgspec.json.decode(move.operation or "{}"))
         if (await own_identity.newest(registry, did)).cid != plc_operation.cid_of(operation):
-            await _send_newest(context, new_server)
+            await _send_newest(context, move, new_server)
             document = plc_operation.to_json(operation)
             await new_server.client.procedure("com.atproto.identity.submitPlcOperation", {"operation": document})
     registry.network.recheck_did(did)

@@ -82,6 +82,8 @@ _DONE = """
 """
 _PROBLEM = "update moves set problem = :problem, changed_at = :now where did = :did and revision = :revision"
 _AGAIN = "update moves set revision = revision + 1, problem = '' where did = :did and stage in ('copying', 'finishing') returning revision"
+# The last step refuses writes before the identity changes (``handler``).
+_TAKE_WRITES = "update accounts set moved_to = null where did = :did"
 _GIVE_UP = "delete from moves where did = :did and revision = :revision and stage = :stage"
 
 
@@ -167,8 +169,14 @@ async def raise_revision(tx: Transaction, did: Did) -> int | None:
 
 
 async def give_up(tx: Transaction, move: AccountMove) -> bool:
-    """Delete the migration. Return False if it has advanced in the meantime."""
-    return await tx.execute(_GIVE_UP, did=move.did, revision=move.revision, stage=move.stage.value) == 1
+    """Delete the migration, so that the account can be written here again. Return False if it has advanced in the
+    meantime.
+    """
+    if await tx.execute(_GIVE_UP, did=move.did, revision=move.revision, stage=move.stage.value) != 1:
+        return False
+    if move.stage is MoveStage.FINISHING:
+        await tx.execute(_TAKE_WRITES, did=move.did)
+    return True
 
 
 def _sealed(sealer: Sealer, did: Did, pair: BearerTokens) -> bytes:

@@ -115,8 +115,10 @@ async def note(registry: Registry, did: Did, claim: IdentityClaim) -> bool:
 
     def work(w: Writer) -> None:
         queries.set_checked(w, did)
-        if is_elsewhere and queries.waiting(w, did) is None and queries.set_moved(w, did, claim.pds):
-            w.after_commit(lambda: registry.repositories.forget_head(did))
+        if is_elsewhere and queries.waiting(w, did) is None:
+            # The last step of a migration has stored this already, while the account is still shown.
+            if queries.set_moved(w, did, claim.pds):
+                w.after_commit(lambda: registry.repositories.forget_head(did))
             if queries.is_shown(w, did) and queries.host_decision(w, did) is None:
                 queries.set_deactivated(w, did, w.now, None)
                 hosting.set_status(w, registry.repositories, did, HostingStatus.DEACTIVATED)

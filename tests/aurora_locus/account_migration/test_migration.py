@@ -33,6 +33,7 @@ from tests.timeouts import TIMEOUT_SECONDS
 
 RECOVERY = P256PrivateKey.from_random(b"recovery" * 6)
 PASSWORD = "another password"
+NOTE = {"collection": "org.example.note", "record": {"$type": "org.example.note", "text": "Too late"}}
 
 
 @dataclass(frozen=True)
@@ -165,6 +166,37 @@ async def test_move_can_be_resumed_after_a_directory_outage(ada: Leaving) -> Non
     await ada.until(MoveStage.DONE)
     assert len(await ada.old.directory.log(ada.ada.did)) == before + 1
     assert page.status_code == 200
+
+
+async def test_no_write_is_accepted_once_the_newest_records_are_sent(ada: Leaving) -> None:
+    """The last step sends the newest records. From then on the old server refuses writes, which would be lost."""
+    late: list[Any] = []
+
+    async def write_late() -> None:
+        late.append(await ada.ada.post("com.atproto.repo.createRecord", {"repo": ada.ada.did, **NOTE}))
+
+    await ada.begin()
+    await ada.until(MoveStage.WAITING)
+    ada.new.directory.on_submit = write_late
+    assert (await ada.give_code()).status_code == 303
+    await ada.until(MoveStage.DONE)
+    assert [(answer.status_code, answer.json()["error"]) for answer in late] == [(400, "RepoDeactivated")]
+    assert (await ada.old.announced(ada.ada.did))[-1] == "account deactivated"
+
+
+async def test_move_given_up_in_its_last_step_leaves_the_account_writable(ada: Leaving) -> None:
+    await ada.begin()
+    await ada.until(MoveStage.WAITING)
+    await ada.browser.send("/account/move", {"act": "ask"})
+    token = await ada.code()
+    ada.new.directory.is_down = True
+    assert (await ada.browser.send("/account/move", {"act": "finish", "token": token})).status_code == 303
+    await ada.until(MoveStage.FINISHING, problem=True)
+    assert (await ada.browser.send("/account/move", {"act": "give_up"})).status_code == 303
+    await write(ada.ada, {"text": "Still here"})
+    session = (await ada.ada.get(f"{SERVER}.getSession")).json()
+    assert session["active"] is True
+    assert "movedTo" not in session
 
 
 async def test_abandoned_move_changes_nothing(ada: Leaving) -> None:

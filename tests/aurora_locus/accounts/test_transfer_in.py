@@ -14,7 +14,7 @@ from at_protocol.identity import plc_operation
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import Handle
 from at_protocol.syntax.nsid import Nsid
-from aurora_locus.accounts import deletion, handle_proofs, hosting_status, transfer_in
+from aurora_locus.accounts import deletion, handle_proofs, hosting_status, queries, transfer_in
 from groundwork.clock import HOUR
 from groundwork.errors import NotFound, Refused
 from tests.aurora_locus.conftest import MakeDeployment
@@ -317,6 +317,26 @@ async def test_get_session_names_the_new_server_after_a_move(deployment: Deploym
     await vera.change(**AWAY)
     assert named(await person.post(f"{SERVER}.deactivateAccount", {})) == (200, "")
     assert (await person.get(SESSION)).json()["movedTo"] == "https://new.example"
+
+
+async def test_account_that_a_move_left_shown_is_hidden_later(deployment: Deployment) -> None:
+    """A move that stops after the identity has changed leaves the account shown; a later check hides it."""
+    vera = await Traveller.born(deployment, "vera")
+    person = await vera.arrive()
+    wanted = (await person.get(f"{IDENTITY}.getRecommendedDidCredentials")).json()
+    mine = format_did_key(vera.rotation.public)
+    await vera.change(
+        services=wanted["services"],
+        verificationMethods=wanted["verificationMethods"],
+        rotationKeys=[mine, *wanted["rotationKeys"]],
+    )
+    assert named(await person.post(ACTIVATE)) == (200, "")
+    await deployment.db.write(lambda w: queries.set_moved(w, vera.did, "https://new.example"))
+    await vera.change(**AWAY)
+    deployment.clock.turn(hosting_status.CHECK_INTERVAL)
+    assert await hosting_status.recheck_due(deployment.pds.registry) == 1
+    assert (await person.get(SESSION)).json()["active"] is False
+    assert (await deployment.announced(vera.did))[-1] == "account deactivated"
 
 
 async def test_server_with_a_changed_url_keeps_its_accounts(deployment: Deployment) -> None:
