@@ -1,5 +1,5 @@
-"""Accounts and records that operators have taken down, for streams that leave them out. They are reloaded at most once
-a second.
+"""Accounts and records that operators have taken down, and suspended accounts, for streams that leave them out. They
+are reloaded at most once a second.
 """
 
 from dataclasses import dataclass, field
@@ -10,13 +10,15 @@ from groundwork.clock import SECOND, Clock, Instant
 from groundwork.database.transaction import Database
 
 _FRESH_FOR: Final = SECOND
-_ACCOUNTS: Final = "select did from accounts where takedown_ref is not null order by did"
+_ACCOUNTS: Final = """
+    select did from accounts where takedown_ref is not null or suspended_at is not null order by did
+"""
 _RECORDS: Final = "select did, collection, rkey from record_takedowns order by did, collection, rkey"
 
 
 @dataclass(slots=True)
 class TakedownIndex:
-    """Taken-down accounts, and records by account, collection and key. The sets are small, because operators decide
+    """Taken-down and suspended accounts, and records by account, collection and key. The sets are small, because operators decide
     about each entry.
     """
 
@@ -39,7 +41,7 @@ class TakedownIndex:
         self._read_at = now
 
     def hides(self, line: JetstreamLine) -> bool:
-        """Whether the event is about a record that is taken down, either on its own or with its account."""
+        """Whether the event is about a record that is taken down, or that is hidden with its account."""
         if line.rkey is None or line.collection is None:
             return False
         return line.did in self._accounts or (line.did, line.collection, line.rkey) in self._records

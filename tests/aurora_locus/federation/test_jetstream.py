@@ -11,6 +11,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from at_protocol.sync import events
 from aurora_locus.federation import stream_slots
+from aurora_locus.moderation.roles import ADMINISTRATION, AuditContext
+from aurora_locus.moderation.subject_actions import SubjectStatusRequest, decide_account
 from aurora_locus.sequencer import queries
 from groundwork.clock import HOUR, MINUTE
 from tests.aurora_locus.conftest import MakeDeployment
@@ -247,6 +249,21 @@ async def test_records_that_were_taken_down_are_left_out(deployment: Deployment)
     assert any(hidden["cid"] == str(operation.cid) for frame in frames for operation in operations(frame))
     await decide(deployment, record(hidden), takedown=False)
     assert await everything_said() == [f"create {NOTE}/{hidden['uri'].rpartition('/')[2]}", f"create {OTHER}/a"]
+
+
+async def test_records_of_a_suspended_account_are_left_out(deployment: Deployment) -> None:
+    """A suspension hides an account like a takedown, also from readers that replay the log."""
+    ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
+    await write(ana, ("create", NOTE, "a"))
+    suspension = SubjectStatusRequest(suspended=True)
+    await decide_account(deployment.pds.registry, AuditContext(ADMINISTRATION), ana.did, suspension)
+    deployment.clock.turn(MINUTE)
+    await write(ben, ("create", NOTE, "b"))
+    async with subscribe(deployment, cursor=0, wantedCollections=[NOTE]) as socket:
+        lines: list[str] = []
+        while f"create {NOTE}/b" not in lines:
+            lines.append(said((await take(socket, 1))[0]))
+    assert f"create {NOTE}/a" not in lines
 
 
 def operations(frame: bytes) -> list[Any]:
