@@ -12,6 +12,7 @@ from aurora_locus.account_pages.forms import own_account
 from aurora_locus.accounts import app_passwords, browser_sessions, holdings, record_search, sessions
 from aurora_locus.accounts.second_factors import checking
 from aurora_locus.accounts.second_factors.model import Factors
+from aurora_locus.blobs import quotas
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show
 from aurora_locus.i18n.catalogue import current, gettext
@@ -69,8 +70,9 @@ async def show_overview(request: Request) -> Response:
         browsers = await browser_sessions.of_account(reader, account.did)
         opened = await sessions.list_open(reader, account.did)
         passwords = await app_passwords.list_all(reader, account.did)
+        default_quota = registry.repositories.blobs.limits.quota_bytes
+        quota, _ = await quotas.quota_and_usage(reader, account.did, default_quota)
     factors = await checking.find(registry, account.did)
-    quota = registry.repositories.blobs.limits.quota_bytes
     context = {
         "account": account,
         "profile": await _profile(registry.db, account.did),

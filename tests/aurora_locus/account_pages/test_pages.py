@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from aurora_locus.blobs import quotas
 from aurora_locus.browser_sessions.edge import PROOF_LASTS
 from groundwork.clock import DAY, SECOND
 from tests.aurora_locus.account_pages.conftest import Ada
@@ -68,6 +69,12 @@ async def test_pages_show_how_long_a_handle_is_reserved(deployment: Deployment, 
             page = (await ada.browser.get(path)).text
             assert words in page
             assert days == 30 or "30 days" not in page
+
+
+async def test_overview_shows_the_accounts_own_quota(deployment: Deployment, ada: Ada) -> None:
+    """An account with a quota of its own sees that quota, not the server's default."""
+    await deployment.db.write(lambda w: quotas.set_quota(w, ada.app.did, 3_200_000_000))
+    assert "of 3.2 GB for files" in visible_text((await ada.browser.get("/account")).text)
 
 
 async def test_app_password_page_states_the_permissions(deployment: Deployment, ada: Ada) -> None:
