@@ -80,6 +80,8 @@ _COLLECTIONS = """
     select collection from names where collection is not null order by collection
 """
 
+# The order is that of the recursion, which stops when the page is full. A join would not keep it: PostgreSQL reads the
+# larger table in its own order and looks up the DIDs.
 _REPOSITORIES_WITH = """
     with recursive dids(did) as (
         select min(did) from records where collection = :collection and did > :cursor
@@ -87,8 +89,8 @@ _REPOSITORIES_WITH = """
         select (select min(r.did) from records r where r.collection = :collection and r.did > dids.did)
           from dids where dids.did is not null
     )
-    select dids.did from dids join repositories p on p.did = dids.did
-     where p.status = 'active'
+    select dids.did from dids
+     where (select p.status from repositories p where p.did = dids.did) = 'active'
      limit :limit
 """
 
