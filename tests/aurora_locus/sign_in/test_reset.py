@@ -6,6 +6,8 @@ import re
 
 import pytest
 
+from aurora_locus.sign_in import reset_pages
+from groundwork.rate_limit.contract import Limit
 from tests.aurora_locus.deployment import Deployment
 from tests.aurora_locus.mailbox import emails_to, newest_token
 from tests.aurora_locus.visitor import Visitor, problems_in, visitor
@@ -53,6 +55,20 @@ async def test_e_mailed_link_sets_a_new_password(deployment: Deployment, browser
     again = await browser.send("/reset-password/code", {"code": token, "password": "a third password"})
     assert set(problems_in(again)) == {"code"}
     await other.http.aclose()
+
+
+async def test_people_behind_an_unconfigured_proxy_do_not_use_up_each_others_resets(
+    deployment: Deployment, browser: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pages allow an address that many people may share as many resets as the methods do."""
+    object.__setattr__(deployment.pds.registry, "has_wide_limits", False)
+    for name in ("RESET_PASSWORD", "REQUEST_PASSWORD_RESET"):
+        few = Limit(name.lower(), 2, 300)
+        monkeypatch.setattr(reset_pages, name, few if name == "RESET_PASSWORD" else (few,))
+    for _ in range(3):
+        assert (await browser.send("/reset-password", {"email": "nobody@example.org"})).status_code == 303
+        wrong = await browser.send("/reset-password/code", {"code": "AAAAA-AAAAA", "password": "a new password"})
+        assert wrong.status_code == 400
 
 
 @pytest.mark.parametrize("email", ["", "nobody", "a@b@c"])

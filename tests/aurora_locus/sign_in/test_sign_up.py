@@ -2,6 +2,8 @@
 
 import pytest
 
+from aurora_locus.sign_in import sign_up
+from groundwork.rate_limit.contract import Limit
 from tests.aurora_locus.deployment import SERVER, Deployment, together
 from tests.aurora_locus.mailbox import emails_to, newest_token
 from tests.aurora_locus.visitor import Visitor, problems_in, token_in, visitor
@@ -26,6 +28,16 @@ async def test_a_new_account_is_signed_in_and_announced(deployment: Deployment, 
     assert "commit" in await deployment.announced(session["did"])
     # Only the session that was just opened: creating an account on a page leaves no session for apps.
     assert await deployment.count("sessions") == 1
+
+
+async def test_people_behind_an_unconfigured_proxy_do_not_use_up_each_others_sign_ups(
+    deployment: Deployment, browser: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page allows an address that many people may share as many sign-ups as the method does."""
+    object.__setattr__(deployment.pds.registry, "has_wide_limits", False)
+    monkeypatch.setattr(sign_up, "CREATE_ACCOUNT", Limit("create_account", 2, 300))
+    for _ in range(3):
+        assert (await browser.send("/sign-up", {**WISH, "name": "ab"})).status_code == 400
 
 
 @pytest.mark.parametrize(
