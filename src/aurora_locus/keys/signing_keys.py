@@ -48,17 +48,21 @@ class SigningKeys:
         self._db = db
         self._sealer = sealer
         self._opened: LRUCache[Did, K256PrivateKey] = LRUCache(_CACHED_KEYS)
+        self._changes = 0
 
     async def signing_key(self, did: Did) -> K256PrivateKey:
         """Return the current signing key of this repository. Raises NotFound if the account is not on this server."""
         key = self._opened.get(did)
         if key is None:
+            changes = self._changes
             async with self._db.reader() as reader:
                 row = await reader.fetch_one(_FIND, did=did)
             if row is None:
                 raise NotFound(f"There is no signing key of {did} on this server.", name="RepoNotFound")
             key = K256PrivateKey.from_bytes(self._sealer.unseal(row["sealed"], purpose_of(row["did_key"])))
-            self._opened[did] = key
+            # If a key changed during the read, the result may be outdated.
+            if changes == self._changes:
+                self._opened[did] = key
         return key
 
     async def reserved_key(self, did: Did) -> K256PrivateKey | None:
@@ -85,7 +89,7 @@ class SigningKeys:
         w.execute(_RETIRE, did=did)
         if not w.execute(_TAKE, did=did, did_key=did_key):
             self._insert(w, did, key, "current")
-        w.after_commit(lambda: self._forget(did))
+        w.after_commit(lambda: self.forget(did))
 
     def reserve(self, w: Writer, did: Did | None, key: K256PrivateKey) -> str:
         """Store a key for a future account. Return the did:key that is reserved for this DID, which may be an earlier
@@ -104,12 +108,14 @@ class SigningKeys:
     def remove(self, w: Writer, did: Did) -> None:
         """Delete all keys of a deleted account."""
         w.execute(_FORGET, did=did)
-        w.after_commit(lambda: self._forget(did))
+        w.after_commit(lambda: self.forget(did))
 
     def _insert(self, w: Writer, did: Did | None, key: K256PrivateKey, state: str) -> None:
         did_key = format_did_key(key.public)
         sealed_key = self._sealer.seal(key.to_bytes(), purpose_of(did_key))
         w.execute(_INSERT, did_key=did_key, did=did, sealed=sealed_key, state=state, created_at=w.now)
 
-    def _forget(self, did: Did) -> None:
+    def forget(self, did: Did) -> None:
+        """Drop a cached key that may have changed, here or in another process."""
+        self._changes += 1
         self._opened.pop(did, None)

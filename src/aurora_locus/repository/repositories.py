@@ -61,7 +61,7 @@ class Repositories:
         self._changes = 0
         self._exports: dict[Did, set[str]] = {}
         self._after_exports: dict[Did, list[Callable[[], Awaitable[None]]]] = {}
-        self._listeners: list[Callable[[Did], None]] = []
+        self._listeners: list[Callable[[Did], None]] = [keys.forget]
         # Called when another process has written this repository or changed its account.
         live.when_foreign(self.forget_head)
 
