@@ -14,14 +14,14 @@ from starlette.routing import Route
 
 from at_protocol.oauth.dpop import BadDpopProof, normal_address
 from at_protocol.oauth.server_metadata import RESOURCE_PATH, SERVER_PATH, describe_resource, describe_server
-from aurora_locus.accounts.limits import effective_limit
+from aurora_locus.accounts.limits import effective_limit, of_address
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.oauth import client_authentication, proofs, pushed_requests, refusals, revocation, tokens
 from aurora_locus.oauth.client_authentication import Authenticated, KeyNotPublished
 from aurora_locus.oauth.proofs import NonceRequired
 from aurora_locus.oauth.server import AuthorizationServer
 from groundwork.errors import InvalidInput
-from groundwork.http.application import add_header, client_network
+from groundwork.http.application import add_header, client_address, client_network
 from groundwork.http.json_bodies import json_response, parse_json
 from groundwork.rate_limit.contract import Limit, headers_of, spend
 
@@ -80,7 +80,7 @@ def _endpoint(server: AuthorizationServer, path: str, limit: Limit, act: Act, *,
 
     async def answer(request: Request) -> Response:
         add_header(request, "dpop-nonce", server.nonces.newest())
-        rate_headers = await _count(registry, limit, client_network(request))
+        rate_headers = await _count(registry, limit, request)
         form = await _form(request)
         try:
             proof = proofs.check(
@@ -106,13 +106,14 @@ def _endpoint(server: AuthorizationServer, path: str, limit: Limit, act: Act, *,
     return Route(path, answer, methods=["POST"])
 
 
-async def _count(registry: Registry, limit: Limit, network: str) -> dict[str, str]:
+async def _count(registry: Registry, limit: Limit, request: Request) -> dict[str, str]:
     """Count the request. Return headers with the remaining allowance; none if the operator turned limits off. Raises
     RateLimited.
     """
     if not registry.counts_requests:
         return {}
-    charge = (effective_limit(registry, limit), network)
+    limit = of_address(limit, client_address(request), is_shared=registry.shares_private_addresses)
+    charge = (effective_limit(registry, limit), client_network(request))
     return headers_of(await spend(registry.counters, [charge], now=registry.clock.now()))
 
 

@@ -7,7 +7,7 @@ import pytest
 from at_protocol.failures import Malformed
 from at_protocol.oauth.client_id import parse_client_id
 from at_protocol.oauth.dpop import make_proof
-from aurora_locus.accounts.limits import effective_limit
+from aurora_locus.accounts.limits import effective_limit, shared
 from aurora_locus.oauth.routes import PUSHES
 from groundwork.clock import MINUTE, SECOND
 from groundwork.database.transaction import Engine
@@ -306,7 +306,7 @@ async def test_too_many_requests_are_refused_early(deployment: Deployment) -> No
     """Too many requests are refused before any work, with the OAuth error and the time to retry."""
     app, registry = App(deployment), deployment.pds.registry
     assert (await app.push()).status_code == 201
-    limit = effective_limit(registry, PUSHES)
+    limit = effective_limit(registry, shared(PUSHES))
     left = (await registry.counters.add(limit, "127.0.0.1", 0, deployment.clock.now())).remaining
     await registry.counters.add(limit, "127.0.0.1", left, deployment.clock.now())
     answer = await app.push()
@@ -314,6 +314,16 @@ async def test_too_many_requests_are_refused_early(deployment: Deployment) -> No
     assert int(answer.headers["retry-after"]) > 0
     deployment.clock.turn(5 * MINUTE)
     assert (await app.push()).status_code == 201
+
+
+async def test_address_that_many_may_share_gets_a_hundred_times_the_limit(deployment: Deployment) -> None:
+    """People behind an unconfigured proxy all have its address, so their apps do not use up each other's requests."""
+    app, registry = App(deployment), deployment.pds.registry
+    object.__setattr__(registry, "has_wide_limits", False)
+    await registry.counters.add(PUSHES, "127.0.0.1", PUSHES.points, deployment.clock.now())
+    answer = await app.push()
+    assert answer.status_code == 201, answer.text
+    assert answer.headers["ratelimit-limit"] == str(100 * PUSHES.points)
 
 
 async def test_limits_that_are_turned_off_refuse_nothing(make_deployment: MakeDeployment) -> None:
