@@ -1,5 +1,9 @@
 """Reported chat messages in the JSON API for the community's moderators."""
 
+from http import HTTPStatus
+
+from openmeet.domain.api_tokens import tokens
+from openmeet.domain.api_tokens.scopes import TokenScope
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.chat import objections, queries, sanctions
@@ -52,3 +56,25 @@ async def test_a_reported_message_is_decided_in_the_api(make_database, clock):
     async with site.db.reader() as reader:
         stored, _, _ = await queries.visible_message(reader, one.id, ana.user_id)
     assert stored.body == "Buy my watches"
+
+
+async def test_a_token_that_may_only_read_shows_no_reported_messages(make_database, clock):
+    """The token of a moderator needs the scope for moderation, because reported messages belong to other people's chats."""
+    site = site_on(await make_database("openmeet", clock=clock), clock)
+    async with site.db.transaction() as tx:
+        ana, ben, dora = [await person(tx, name) for name in ("Ana", "Ben", "Dora")]
+        await tx.execute("insert into moderators (user_id, named_at) values (:id, :now)", id=dora.user_id, now=tx.now)
+        event = await event_by(tx, ana, title="Games")
+        await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
+        one = await say(tx, ben, await room_of(tx, ana, about(event)), "My secret")
+        await sanctions.report(tx, ana, one.id, ReportReason.SPAM, "", to_tenant=True)
+        bearers = {}
+        for scope in (TokenScope.READ, TokenScope.MODERATION):
+            _, token = await tokens.make(tx, dora, tokens.check(name="A script", scopes=[scope], days="1"))
+            bearers[scope] = {"authorization": f"Bearer {token}"}
+    async with site.browser() as program:
+        for path in ("chat", f"chat/{one.id}", "labelled", "queue"):
+            refused = await program.get(f"/api/moderation/{path}", headers=bearers[TokenScope.READ])
+            assert (refused.status_code, "My secret" in refused.text) == (HTTPStatus.FORBIDDEN, False), path
+            allowed = await program.get(f"/api/moderation/{path}", headers=bearers[TokenScope.MODERATION])
+            assert allowed.status_code == HTTPStatus.OK, path

@@ -1,9 +1,9 @@
 """Scopes of API tokens and the scope that each operation requires, in one table.
 
-Reading requires ``read``, or ``chat:read`` for chats. For writes, the first segment of the path decides which scope is
-required; where that is too coarse, the operation is listed in ``EXCEPTIONS``. Operations that grant access require a
-session, so no token can create another token. No token may call a path with a new first segment until that segment has
-an entry in this table; a test checks that every segment has one.
+Reading requires ``read``, or ``chat:read`` for chats and ``moderation`` for what moderators read. For writes, the first
+segment of the path decides which scope is required; where that is too coarse, the operation is listed in
+``EXCEPTIONS``. Operations that grant access require a session, so no token can create another token. No token may call
+a path with a new first segment until that segment has an entry in this table; a test checks that every segment has one.
 
 Operations in ``FOR_SERVICES`` are for programs of the installation, which have service tokens. No session or user token
 may call them, and a service may not call anything else. Operations that are also in ``FOR_OPERATORS`` can be called by
@@ -121,8 +121,9 @@ AREAS: Final = {
     "chat": TokenScope.CHAT_WRITE,
 }
 
-# Areas whose data requires a different scope to read.
-_READING: Final = {"chat": TokenScope.CHAT_READ}
+# Areas whose data requires a different scope to read. What moderators read contains the names of people who reported
+# something, and reported chat messages.
+_READING: Final = {"chat": TokenScope.CHAT_READ, "moderation": TokenScope.MODERATION}
 
 # Operations that require a session, by the first segment of their path.
 FOR_SESSIONS: Final = frozenset({"auth", "session", "tokens", "takeout"})
@@ -149,11 +150,6 @@ EXCEPTIONS: Final = {
     "reportEvent": TokenScope.PROFILE,
     "reportSeries": TokenScope.PROFILE,
     "reportGroup": TokenScope.PROFILE,
-    # The lists for moderators contain the names of people who reported something, so ``read`` is not enough.
-    "listReportedThings": TokenScope.MODERATION,
-    "listWithheld": TokenScope.MODERATION,
-    "listModerationLog": TokenScope.MODERATION,
-    "getModerationPolicy": TokenScope.MODERATION,
     # Anyone who knows the secret address can read the calendar without a token, so showing it requires more than
     # ``read``.
     "showMyFeed": TokenScope.CALENDAR_ADDRESS,
