@@ -10,17 +10,39 @@ from groundwork.clock import DAY
 from groundwork.sealing import KEY_BYTES, Sealer
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.domain.chat import merge, message_queries, messages, polls, rooms, search
+from openmeet.domain.chat import (
+    merge,
+    message_queries,
+    messages,
+    polls,
+    readers,
+    rooms,
+    search,
+)
 from openmeet.domain.chat.access import access
-from openmeet.domain.chat.model import Access, MessageKind, RoomKind, RoomSubject, SubjectKind
+from openmeet.domain.chat.model import (
+    Access,
+    MessageKind,
+    NotificationLevel,
+    RoomKind,
+    RoomSubject,
+    SubjectKind,
+)
 from openmeet.domain.chat.rooms import RoomTarget
+from openmeet.domain.groups import actions as groups
+from openmeet.domain.identities import actions as identities
+from openmeet.domain.moderation import visibility
+from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisibility
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import Caller
 from tests.openmeet.chat.rooms import about, room_of, say
+from tests.openmeet.groups.people import group_by
 from tests.openmeet.series.practice import NOW, begin, split
 from tests.openmeet.site_under_test import event_by, person, signed_in, site_on
 
 SEALER = Sealer([os.urandom(KEY_BYTES)])
+DID = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"
+SHOWN, HIDDEN = SubjectVisibility.SHOWN, SubjectVisibility.HIDDEN
 
 
 @pytest.fixture
@@ -104,3 +126,28 @@ async def test_a_former_host_loses_control_of_the_series_chat(db, clock):
     clock.turn(60 * DAY)
     async with db.reader() as reader:
         assert [await access(reader, room.id, one.user_id) for one in (ana, ben)] == [Access.NONE, Access.MODERATE]
+
+
+async def test_a_suspended_account_keeps_its_marks_and_settings(db):
+    """A moderator suspends the network account of a member and lifts the suspension. The member reads on where they
+    stopped.
+    """
+    async with db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        await identities.link(tx, DID, ben.user_id, handle="ben.example", pds_url="https://pds.example")
+        group = await group_by(tx, ana)
+        await groups.join(tx, ben, group.slug)
+        room = await room_of(tx, ana, RoomSubject(SubjectKind.GROUP, group.id), RoomKind.CHANNEL)
+        first = await say(tx, ana, room, "Welcome")
+        await readers.mark_read(tx, ben, room.id, first.number)
+        await readers.choose_notifications(tx, ben, room.id, NotificationLevel.ALL, None)
+        await say(tx, ana, room, "Who has the key?")
+    await readers.follow_changes(db)
+    for before, after in ((SHOWN, HIDDEN), (HIDDEN, SHOWN)):
+        async with db.transaction() as tx:
+            await visibility.change(tx, Subject(ModeratedKind.DID, DID), before, after, reason="", by=ana.user_id)
+        await readers.follow_changes(db)
+    async with db.reader() as reader:
+        reading = await readers.reading_of(reader, room.id, ben.user_id)
+        assert (reading.read_number, reading.level) == (first.number, NotificationLevel.ALL)
+        assert (await readers.unread_counts(reader, ben.user_id)).messages == 1

@@ -197,6 +197,14 @@ def _is_sanctioned(room: str, person: str, kind: str) -> str:
     )
 
 
+def is_suspended(person: str) -> str:
+    """SQL condition: a moderator of the community has blocked the person or one of their network accounts."""
+    return (
+        f"({is_blocked(person)}"
+        f" or exists (select 1 from identities ib where ib.user_id = {person} and {is_blocked('ib.did')}))"
+    )
+
+
 def _is_out(room: str, person: str, of: SubjectKind, *, with_shadows: bool) -> str:
     """SQL condition: banned from the room or the group, blocked by the host, suspended, or known only by a network
     account.
@@ -216,8 +224,7 @@ def _is_out(room: str, person: str, of: SubjectKind, *, with_shadows: bool) -> s
     return f"""(
         not ({person} is null or exists (select 1 from users up where up.id = {person} and up.kind in ({kinds}))
              or exists (select 1 from guests ug where ug.user_id = {person} and ug.email is not null))
-        or {is_blocked(person)}
-        or exists (select 1 from identities ib where ib.user_id = {person} and {is_blocked("ib.did")})
+        or {is_suspended(person)}
         or {_is_sanctioned(room, person, "ban")}
         or exists (select 1 from {owner} and ({group} in ({in_group})
              or exists (select 1 from user_blocks kb where kb.user_id = {host} and kb.blocked_id = {person})
