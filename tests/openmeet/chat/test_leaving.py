@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from groundwork.clock import DAY
+from groundwork.clock import DAY, Instant
 from groundwork.sealing import KEY_BYTES, Sealer
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
@@ -14,9 +14,11 @@ from openmeet.domain.chat import (
     merge,
     message_queries,
     messages,
+    objections,
     polls,
     readers,
     rooms,
+    sanctions,
     search,
 )
 from openmeet.domain.chat.access import access
@@ -29,6 +31,7 @@ from openmeet.domain.chat.model import (
     SubjectKind,
 )
 from openmeet.domain.chat.rooms import RoomTarget
+from openmeet.domain.chat.sanctions import SanctionKind
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.moderation import visibility
@@ -151,3 +154,38 @@ async def test_a_suspended_account_keeps_its_marks_and_settings(db):
         reading = await readers.reading_of(reader, room.id, ben.user_id)
         assert (reading.read_number, reading.level) == (first.number, NotificationLevel.ALL)
         assert (await readers.unread_counts(reader, ben.user_id)).messages == 1
+
+
+async def test_the_longer_sanction_stays_in_force_after_a_merge(db, clock):
+    async with db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        twin = await person(tx, "Twin")
+        event = await event_by(tx, ana, starts="2026-12-04T18:00", ends="2026-12-04T20:00")
+        for who in (ben, twin):
+            await attendance.answer(tx, who, event.slug, RsvpReply.GOING)
+        room = await room_of(tx, ana, about(event))
+        for who, until in ((ben, Instant(tx.now + DAY)), (twin, None)):
+            await sanctions.sanction(tx, ana, room.id, who.user_id, SanctionKind.BAN, reason="Spam", until=until)
+        await merge.reassign(tx, twin.user_id, ben.user_id)
+    clock.turn(2 * DAY)
+    async with db.reader() as reader:
+        assert await access(reader, room.id, ben.user_id) is Access.NONE
+
+
+async def test_a_ban_and_its_log_survive_the_merge_of_two_threads(db):
+    """The banned account had its own thread with the hosts. Its ban, and the reason for a removal, are kept."""
+    async with db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        twin = await person(tx, "Twin")
+        event = await event_by(tx, ana, starts="2026-12-04T18:00", ends="2026-12-04T20:00")
+        said = {}
+        for who in (ben, twin):
+            room, _ = await rooms.open_room(tx, who, RoomTarget(RoomKind.DIRECT, about(event), who.user_id))
+            said[who] = (room, await say(tx, who, room, "Where do I park?"))
+        room, one = said[twin]
+        await messages.remove(tx, ana, one.id, "Not here", SEALER)
+        await sanctions.sanction(tx, ana, room.id, twin.user_id, SanctionKind.BAN, reason="Spam")
+        await merge.reassign(tx, twin.user_id, ben.user_id)
+        kept, _ = said[ben]
+        assert await access(tx, kept.id, ben.user_id) is Access.NONE
+        assert (await objections.own_removal(tx, one.id, ben.user_id)).reason == "Not here"

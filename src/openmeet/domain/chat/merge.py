@@ -45,13 +45,15 @@ _JOIN_READERS: Final = """
      where user_id = :to_user
        and exists (select 1 from chat_readers o where o.room_id = chat_readers.room_id and o.user_id = :from_user)
 """
-# A sanction against either account stays in force.
-_DROP_LIFTED: Final = """
+# A sanction against either account stays in force. If both have one of the same kind, the one that ends later is kept.
+_DROP_SHORTER: Final = """
     delete from chat_sanctions
-     where user_id = :to_user and (lifted_at is not null or until < :now) and exists (
+     where user_id = :to_user and exists (
            select 1 from chat_sanctions o where o.room_id = chat_sanctions.room_id and o.kind = chat_sanctions.kind
               and o.of_site = chat_sanctions.of_site
-              and o.user_id = :from_user and o.lifted_at is null and (o.until is null or o.until > :now))
+              and o.user_id = :from_user and o.lifted_at is null and (o.until is null or o.until > :now)
+              and (chat_sanctions.lifted_at is not null
+                   or chat_sanctions.until < coalesce(o.until, chat_sanctions.until + 1)))
 """
 _TWIN_ROOMS: Final = """
     select r.id, k.id as kept from chat_rooms r join chat_rooms k
@@ -69,9 +71,10 @@ async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
         from_user=from_user,
     )
     await tx.execute(_JOIN_READERS, **people)
-    await tx.execute(_DROP_LIFTED, **people, now=tx.now)
     for row in await tx.fetch(_TWIN_ROOMS, **people):
         await _join_rooms(tx, RoomId(row["id"]), RoomId(row["kept"]))
+    # After the threads, because their sanctions move with them.
+    await tx.execute(_DROP_SHORTER, **people, now=tx.now)
     # Do this before the author changes, because the rows are then found under the remaining person.
     await tx.execute(
         "update chat_messages set search_words = replace(search_words, :before, :after)"
@@ -106,7 +109,9 @@ async def _keep_one_choice(tx: Transaction, people: Mapping[str, UserId]) -> Non
 
 
 async def _join_rooms(tx: Transaction, goes: RoomId, stays: RoomId) -> None:
-    """Append the messages of one thread to the other, keeping their order."""
+    """Append the messages of one thread to the other, keeping their order. Its sanctions and its moderation log move as
+    well.
+    """
     for row in await tx.fetch("select id from chat_messages where room_id = :room order by number", room=goes):
         message = ChatMessageId(row["id"])
         await tx.execute("delete from chat_log where message_id = :id", id=message)
@@ -122,4 +127,14 @@ async def _join_rooms(tx: Transaction, goes: RoomId, stays: RoomId) -> None:
         )
         await log.write(tx, entry, LogKind.POSTED, message)
     await tx.execute("update chat_pins set room_id = :stays where room_id = :goes", stays=stays, goes=goes)
+    await tx.execute("update chat_acts set room_id = :stays where room_id = :goes", stays=stays, goes=goes)
+    await tx.execute(
+        """
+        update chat_sanctions set room_id = :stays where room_id = :goes and not exists (
+          select 1 from chat_sanctions k where k.room_id = :stays and k.user_id = chat_sanctions.user_id
+             and k.kind = chat_sanctions.kind and k.of_site = chat_sanctions.of_site)
+        """,
+        stays=stays,
+        goes=goes,
+    )
     await tx.execute("delete from chat_rooms where id = :room", room=goes)
