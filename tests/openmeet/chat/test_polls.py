@@ -1,14 +1,15 @@
 """Polls on pages: created, answered with one tap, and closed; also about the dates of a series."""
 
+import asyncio
 import re
 
 import pytest
 
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.domain.chat import polls
-from openmeet.domain.chat.model import RoomKind, RoomSubject, SubjectKind
-from tests.openmeet.chat.rooms import about, room_of
+from openmeet.domain.chat import polls, reactions
+from openmeet.domain.chat.model import MessageKind, RoomKind, RoomSubject, SubjectKind
+from tests.openmeet.chat.rooms import about, room_of, say
 from tests.openmeet.series.practice import begin, dates, names
 from tests.openmeet.site_under_test import event_by, inputs_of, person, signed_in, site_on
 
@@ -22,6 +23,22 @@ def votes(html: str) -> list[tuple[str, str, str]]:
     """The action, the label and the number of votes of each choice."""
     row = r'name="(add|remove)" value="\d+"[^>]*><span class="poll-words"><bdi>([^<]*)</bdi></span> <span class="poll-votes">(\d+)'
     return re.findall(row, html)
+
+
+async def test_two_quick_taps_choose_both(site):
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        room = await room_of(tx, ana, about(await event_by(tx, ana)))
+        details = await polls.checked_poll(tx, room.id, ["Mon", "Tue", "Wed"], several=True, ends_at=None)
+        poll = await say(tx, ana, room, "When?", kind=MessageKind.POLL, details=details)
+
+    async def tap(choice: int) -> None:
+        async with site.db.transaction() as tx:
+            await reactions.toggle_vote(tx, ana, poll.id, choice, is_on=True)
+
+    await asyncio.gather(*(tap(choice) for choice in range(3)))
+    async with site.db.reader() as reader:
+        assert await polls.votes_of(reader, [poll.id]) == {poll.id: {0: 1, 1: 1, 2: 1}}
 
 
 async def test_one_tap_votes_and_the_next_one_chooses_again(site):

@@ -260,13 +260,16 @@ async def toggle_vote(tx: Transaction, caller: Caller, message_id: ChatMessageId
     """Add a choice to one's votes, or withdraw it. In a single-choice poll, the new choice replaces the earlier one.
     Raises the same errors as ``vote``.
     """
+    one = await message_queries.by_id(tx, message_id)
+    if one is not None:
+        # Concurrent taps of one person must not overwrite each other's choice.
+        await room_queries.lock(tx, one.room_id)
     rows = await tx.fetch(
         "select choice from chat_votes where message_id = :id and user_id = :person order by choice",
         id=message_id,
         person=caller.user_id,
     )
     own_choices = {int(row["choice"]) for row in rows}
-    one = await message_queries.by_id(tx, message_id)
     poll = poll_in(one.details) if one else None
     if is_on and poll is not None and not poll.several:
         own_choices.clear()
