@@ -18,8 +18,8 @@ from openmeet.recurrence.wall_time import local_of
 
 
 def invitation_composer(key: SigningKey, site_name: str, public_url: str) -> Composer:
-    """Composer of ``INVITATION_MAIL``. Composes nothing if the invitation was used, was revoked or has expired, or if
-    either person has blocked the other.
+    """Composer of ``INVITATION_MAIL``. Composes nothing if the invitation was used, was revoked or has expired, if
+    either person has blocked the other, or if the group is hidden.
     """
 
     async def compose(db: Database, due: DueEmail) -> OutgoingEmail | None:
@@ -29,7 +29,7 @@ def invitation_composer(key: SigningKey, site_name: str, public_url: str) -> Com
                 return None
             group = await queries.by_id(reader, invitation.group_id)
             host = await by_id(reader, invitation.invited_by)
-            if group is None or group.deleted_at is not None:
+            if group is None or group.deleted_at is not None or group.is_hidden:
                 return None
             if await is_block_between_address(reader, invitation.invited_by, invitation.email):
                 return None

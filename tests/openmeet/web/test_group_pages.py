@@ -11,6 +11,8 @@ from openmeet.domain.events.group_events import of_event
 from openmeet.domain.events.model import EventStatus, NetworkEvent
 from openmeet.domain.groups.rules import token_of
 from openmeet.domain.identities.actions import person_for_did
+from openmeet.domain.moderation import visibility
+from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisibility
 from openmeet.web.groups import activity_pages, invitations_pages, members_pages, ownership_pages, pages, settings_pages
 from tests.openmeet.site_under_test import CODE_KEY, details, h1_of, inputs_of, person, sign_up, site_on
 from tests.openmeet.web.group_pages import NEW, group_at, made, press, text_of, user_id
@@ -152,6 +154,27 @@ async def test_an_invitation_link_is_created_opened_accepted_and_revoked(site, a
     (revoke,) = re.findall(rf'action="({path}/invitations/[^"/]+/revoke)"', await text_of(ana, f"{path}/invitations"))
     await press(ana, revoke)
     assert (await ben.get(link)).status_code == 404
+
+
+async def test_an_invitation_neither_shows_nor_opens_a_group_that_a_moderator_has_hidden(site, ana, ben):
+    path = await made(ana, description="Buy my watches")
+    await press(ana, f"{path}/invitations/link", uses="2", days="7")
+    (link,) = re.findall(
+        r'value="http://openmeet.test(/groups/invitations/[^"]+)"', await text_of(ana, f"{path}/invitations")
+    )
+    group = await group_at(site, path)
+    subject = Subject(ModeratedKind.GROUP, group.id)
+    shown, hidden = SubjectVisibility.SHOWN, SubjectVisibility.HIDDEN
+    async with site.db.transaction() as tx:
+        await visibility.change(tx, subject, shown, hidden, reason="Spam", by=group.owner_id)
+    opened = await ben.get(link)
+    assert (opened.status_code, "Buy my watches" in opened.text) == (404, False)
+    assert (await ben.get(f"/api{link.replace('/groups/', '/group-')}")).status_code == 404
+    assert (await ben.post(link, data={"answer": "yes"})).status_code == 404
+    async with site.db.transaction() as tx:
+        await visibility.change(tx, subject, hidden, shown, reason="", by=None)
+    assert "0 of 2 used" in await text_of(ana, f"{path}/invitations")
+    await press(ben, link, answer="yes")
 
 
 async def test_invitation_mails_are_previewed_and_can_be_declined(site, ana):

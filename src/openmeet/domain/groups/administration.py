@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, TypeGuard
 
 from at_protocol.syntax.did import Did, parse_did
 from groundwork.clock import DAY, Instant
@@ -252,12 +252,17 @@ def invitation_of_token(key: SigningKey, token: str) -> InvitationId:
 
 
 async def usable_invitation(reader: Reader, invitation_id: InvitationId | None) -> tuple[Invitation, Group]:
-    """Return an invitation that can still be used, and its group. Raises NotFound."""
+    """Return an invitation that can still be used, and its group. Raises NotFound, also while the group is hidden."""
     invitation = await invitation_queries.invitation(reader, invitation_id) if invitation_id else None
     group = await queries.by_id(reader, invitation.group_id) if invitation else None
-    if invitation is None or group is None or group.deleted_at is not None or not invitation.is_open(reader.now):
+    if invitation is None or not _is_open(group) or not invitation.is_open(reader.now):
         raise NotFound(GroupReason.INVITATION_OVER)
     return invitation, group
+
+
+def _is_open(group: Group | None) -> TypeGuard[Group]:
+    """Whether people can be let into the group. Nobody but its admins may know of a hidden one."""
+    return group is not None and group.deleted_at is None and not group.is_hidden
 
 
 async def decline(tx: Transaction, key: SigningKey, invitation_id: InvitationId) -> None:
@@ -291,11 +296,11 @@ async def _suppress(tx: Transaction, key: SigningKey, invitation: Invitation, em
 async def accept(tx: Transaction, caller: Caller, invitation_id: InvitationId) -> tuple[Group, Membership]:
     """Accept an invitation. For people who are already members nothing changes, and no use is consumed.
 
-    Raises NotFound (used up, expired, revoked, or the group is gone) and Refused (banned, not welcome).
+    Raises NotFound (used up, expired, revoked, or the group is gone or hidden) and Refused (banned, not welcome).
     """
     invitation = await invitation_queries.invitation(tx, invitation_id)
     group = await queries.lock(tx, invitation.group_id) if invitation else None
-    if invitation is None or group is None or group.deleted_at is not None:
+    if invitation is None or not _is_open(group):
         raise NotFound(GroupReason.INVITATION_OVER)
     await raise_if_unwelcome(tx, group.owner_id, caller.user_id, refusal=GroupReason.CANNOT_JOIN)
     membership = await queries.find_member(tx, group.id, caller.user_id)
