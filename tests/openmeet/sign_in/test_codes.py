@@ -20,6 +20,7 @@ from openmeet.domain.sign_in.model import (
     ChallengeId,
     SessionTransport,
 )
+from openmeet.domain.users import guests
 from openmeet.domain.users.queries import by_email
 from openmeet.emails.sign_in_code import code_composer
 from openmeet.outbox.emails import DueEmail, due_email_of, enqueue_emails
@@ -368,6 +369,20 @@ async def test_a_newcomer_gets_the_browsers_zone_and_keeps_a_later_choice(make_s
             assert (await browser.post("/sign-in/code", data=sent)).status_code == 303
         async with site.db.reader() as reader:
             assert (await by_email(reader, EMAIL)).time_zone == kept
+
+
+async def test_a_guest_who_signs_up_gets_the_browsers_zone(db):
+    async with db.transaction() as tx:
+        guest = await guests.make(tx, display_name="Eve", email=EMAIL)
+    challenge = await ask(db)
+    async with db.transaction() as tx:
+        answered = await actions.answer_code(
+            tx, CODE_KEY, challenge.id, right(challenge), SessionTransport.BROWSER, time_zone="Europe/Lisbon"
+        )
+    async with db.reader() as reader:
+        user = await by_email(reader, EMAIL)
+    assert (user.id, answered.session.user_id) == (guest, guest)
+    assert user.time_zone == "Europe/Lisbon"
 
 
 async def test_a_code_is_sent_before_mails_that_have_waited_longer(db, clock):

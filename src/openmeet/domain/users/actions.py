@@ -61,7 +61,7 @@ async def create_person(
 
     ``email`` must be in lower case and proven.
     """
-    guest = await guests.become_person(tx, email, display_name) if email else None
+    guest = await guests.become_person(tx, email, display_name, time_zone) if email else None
     if guest is not None:
         return guest
     user_id = UserId(new_id(tx.now))

@@ -83,7 +83,7 @@ async def forget_addresses(tx: Transaction, before: Instant) -> int:
     )
 
 
-async def become_person(tx: Transaction, email: str, display_name: str) -> UserId | None:
+async def become_person(tx: Transaction, email: str, display_name: str, time_zone: str | None) -> UserId | None:
     """Turn the guest with this address into a person, because somebody who proved the address signs up. None if there
     is no such guest.
     """
@@ -95,11 +95,13 @@ async def become_person(tx: Transaction, email: str, display_name: str) -> UserI
         """
         update users
            set kind = 'person', email = :email, claimed_at = :now, revision = revision + 1, updated_at = :now,
+               time_zone = coalesce(time_zone, :time_zone),
                display_name = case when :name = '' then display_name else :name end
          where id = :id and kind = 'shadow'
         """,
         email=email,
         name=display_name,
+        time_zone=time_zone,
         id=user,
         now=tx.now,
     )
