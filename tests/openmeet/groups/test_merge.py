@@ -2,9 +2,11 @@
 
 import pytest
 
+from groundwork.outbox import jobs
 from openmeet.domain.account_merge.tables import reassign_groups
 from openmeet.domain.groups import actions, administration, announcements, ownership, queries
 from openmeet.domain.groups.model import GroupRole
+from openmeet.outbox.kinds import JobKind
 from tests.openmeet.groups.people import group_by, member, role
 from tests.openmeet.site_under_test import person
 
@@ -80,3 +82,19 @@ async def test_the_higher_role_stays_and_so_does_a_ban(db, one, other, stays):
         assert await role(tx, group, old) is None
         found = await queries.by_id(tx, group.id)
         assert await role(tx, group, type(ana)(found.owner_id, "")) is GroupRole.OWNER
+
+
+@pytest.mark.parametrize("had_a_role", [True, False])
+async def test_a_ban_also_ends_what_the_remaining_account_had(db, had_a_role):
+    """The banned account is merged. The remaining account follows the group no longer, and its answers are checked."""
+    async with db.transaction() as tx:
+        owner = await person(tx, "Olga")
+        group = await group_by(tx, owner)
+        old = await member(tx, group, owner, "Old")
+        ana = await member(tx, group, owner, "Ana") if had_a_role else await person(tx, "Ana")
+        await actions.follow(tx, ana, group.slug)
+        await administration.ban(tx, owner, group.slug, old.user_id)
+        await reassign_groups(tx, old.user_id, ana.user_id)
+        assert await role(tx, group, ana) is GroupRole.BANNED
+        assert not await actions.is_following(tx, group.id, ana.user_id)
+        assert await jobs.find(tx, JobKind.LEFT_GROUP, ana.user_id) is not None

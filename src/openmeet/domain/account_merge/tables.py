@@ -114,6 +114,7 @@ async def reassign_groups(tx: Transaction, from_user: UserId, to_user: UserId) -
             merged += 1
     await hand_over(tx, "group_members", "user_id", from_user, to_user)
     await hand_over(tx, "group_followers", "user_id", from_user, to_user)
+    await _end_what_bans_end(tx, to_user)
     await calendar_feeds.revoke_all(tx, from_user)
     await hand_over(tx, "group_calendar_feeds", "user_id", from_user, to_user)
     # An idempotency key prevents one user's form from being submitted twice. The key is not used after the merge.
@@ -121,6 +122,20 @@ async def reassign_groups(tx: Transaction, from_user: UserId, to_user: UserId) -
     for table, column in _NAMED:
         await hand_over(tx, table, column, from_user, to_user)
     return merged
+
+
+async def _end_what_bans_end(tx: Transaction, user_id: UserId) -> None:
+    """End what a ban ends, because the remaining user may have been banned as the other one: following the group, and
+    RSVPs to its events.
+    """
+    rows = await tx.fetch(
+        "select group_id from group_members where user_id = :user_id and role = 'banned' order by group_id",
+        user_id=user_id,
+    )
+    for row in rows:
+        await membership_queries.end_following(tx, row["group_id"], user_id)
+    if rows:
+        await enqueue(tx, JobKind.LEFT_GROUP, user_id, int(tx.now))
 
 
 async def _merge(tx: Transaction, theirs: Membership, membership: Membership) -> None:
