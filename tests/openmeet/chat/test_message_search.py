@@ -53,6 +53,16 @@ async def chat(make_database, clock) -> AsyncIterator[Chat]:
         yield Chat(site, ana, ben, games, hike, room, on_the_hike, as_ana, as_ben)
 
 
+async def test_the_first_and_the_last_day_of_the_calendar_can_be_searched(chat):
+    async with chat.site.db.transaction() as tx:
+        await say(tx, chat.ana, chat.room, "Bring a chair")
+    for path in (chat.path, "/chat"):
+        found = await chat.as_ben.get(f"{path}?q=chair&from=0001-01-01&to=9999-12-31")
+        assert (found.status_code, "Bring a chair" in found.text) == (200, True), path
+    shown = await chat.as_ben.get(f"{chat.path}?from=0001-01-01&to=9999-12-31")
+    assert (shown.status_code, "Bring a chair" in shown.text) == (200, True)
+
+
 async def test_a_message_is_found_again_in_its_place(chat):
     async with chat.site.db.transaction() as tx:
         first = await say(tx, chat.ana, chat.room, "The training starts at the old mill")

@@ -124,7 +124,7 @@ async def _run_search(
         rooms=rooms,
         person=UserId(query_params["person"]) if query_params.get("person") else None,
         since=start_of(since, zone) if since else None,
-        until=start_of(until + timedelta(days=1), zone) if until else None,
+        until=end_of(until, zone) if until else None,
         about=query_params.get("date") or None,
         has_link=_LINK in has,
         has_picture=_PICTURE in has,
@@ -184,3 +184,8 @@ def day_of(text: str) -> date | None:
 
 def start_of(day: date, zone: str) -> Instant:
     return instant_of(datetime.combine(day, time()), zone)
+
+
+def end_of(day: date, zone: str) -> Instant | None:
+    """The start of the next day. None for the last day of the calendar."""
+    return None if day == date.max else start_of(day + timedelta(days=1), zone)

@@ -2,7 +2,6 @@
 
 import secrets
 from collections.abc import Mapping
-from datetime import timedelta
 from functools import partial
 from typing import Final
 from urllib.parse import quote, urlencode
@@ -37,7 +36,7 @@ from openmeet.web.chat import moderation_pages, people_pages, person_pages, poll
 from openmeet.web.chat.cursors import ROOM_PLACE
 from openmeet.web.chat.export_api import export_room
 from openmeet.web.chat.facts import room_facts
-from openmeet.web.chat.message_search import day_of, is_search, search_chats, search_room, start_of
+from openmeet.web.chat.message_search import day_of, end_of, is_search, search_chats, search_room, start_of
 from openmeet.web.chat.pictures import SentForm, TakenPictures, read_message_form, store_pictures
 from openmeet.web.chat.requests import spend_on_message, spend_on_opening
 from openmeet.web.chat.room_faces import faces_of
@@ -353,7 +352,7 @@ def _message_filter(request: Request, room_page: RoomPage, about: str | None) ->
         about=about,
         person=UserId(query_params["person"]) if query_params.get("person") else None,
         since=start_of(since, zone) if since else None,
-        until=start_of(until + timedelta(days=1), zone) if until else None,
+        until=end_of(until, zone) if until else None,
         pinned=query_params.get("pinned") == "yes",
     )
 
