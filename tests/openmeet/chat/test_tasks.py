@@ -7,8 +7,9 @@ from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.chat import readers, retention, room_queries, rooms
 from openmeet.domain.chat.model import HistoryMode, RoomRetention
+from openmeet.domain.chat.readers import UnreadCounts
 from openmeet.domain.chat.retention import forget_expired_messages
-from openmeet.domain.chat.rooms import RoomSettings, archive_ended
+from openmeet.domain.chat.rooms import RoomFilter, RoomSettings, archive_ended
 from tests.openmeet.chat.rooms import about, room_of, say
 from tests.openmeet.site_under_test import event_by, person
 
@@ -46,6 +47,22 @@ async def test_joining_sets_the_read_marker_and_leaving_removes_it(db):
     assert await readers.follow_changes(db) == 0
     async with db.reader() as reader:
         assert await readers.reading_of(reader, room.id, ben.user_id) is None
+
+
+async def test_only_what_people_wrote_counts_as_unread(db):
+    """Notices of the program and signals are not counted, as in e-mails and in the search."""
+    async with db.transaction() as tx:
+        ana, ben, event, room = await town(tx)
+        await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
+    await readers.follow_changes(db)
+    async with db.transaction() as tx:
+        await rooms.change_settings(tx, ana, room.id, RoomSettings(history=HistoryMode.SINCE_JOINING))
+        assert await readers.unread_counts(tx, ben.user_id) == UnreadCounts(0, 0, 0)
+        (listed,) = await rooms.my_rooms(tx, ben.user_id, RoomFilter(), limit=10)
+        assert listed.unread == 0
+        assert await rooms.my_rooms(tx, ben.user_id, RoomFilter(unread_only=True), limit=10) == []
+        await say(tx, ana, room, "Hello")
+        assert await readers.unread_counts(tx, ben.user_id) == UnreadCounts(1, 0, 1)
 
 
 async def test_a_room_closes_thirty_days_after_its_event(db, clock):

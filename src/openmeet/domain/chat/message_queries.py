@@ -11,6 +11,7 @@ from groundwork.uuid7 import new_id
 from openmeet.domain.chat import log
 from openmeet.domain.chat.model import (
     SEALED_FOR,
+    WRITTEN,
     ChatMessage,
     ChatMessageId,
     LogKind,
@@ -49,6 +50,12 @@ _INSERT: Final = f"""
     values ({", ".join(f":{name}" for name in _NAMES)}, :search_words)
 """
 COLUMNS: Final = ", ".join(f"m.{name}" for name in _NAMES)
+
+
+def is_written(message: str = "m") -> str:
+    """SQL condition: the text of this message was written by people."""
+    kinds = ", ".join(f"'{kind}'" for kind in sorted(WRITTEN))
+    return f"{message}.kind in ({kinds})"
 
 
 def message_of(row: Row) -> ChatMessage:

@@ -10,9 +10,8 @@ from groundwork.errors import NotFound
 from openmeet.domain.chat import polls
 from openmeet.domain.chat.access import access, access_to_each, reading_floor, reading_floor_sql
 from openmeet.domain.chat.mentions import mentions_in, renamed_among
-from openmeet.domain.chat.message_queries import COLUMNS, by_id, by_ids, message_of
+from openmeet.domain.chat.message_queries import COLUMNS, by_id, by_ids, is_written, message_of
 from openmeet.domain.chat.model import (
-    WRITTEN,
     Access,
     ChatMessage,
     ChatMessageId,
@@ -118,12 +117,6 @@ class MessagePage:
     messages: tuple[ShownMessage, ...]
     has_before: bool
     has_after: bool
-
-
-def is_written(message: str = "m") -> str:
-    """SQL condition: the text of this message was written by people."""
-    kinds = ", ".join(f"'{kind}'" for kind in sorted(WRITTEN))
-    return f"{message}.kind in ({kinds})"
 
 
 def is_shown(floor: str = ":floor") -> str:

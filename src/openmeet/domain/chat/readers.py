@@ -16,6 +16,7 @@ from openmeet.domain.chat.access import (
     related_people_sql,
     require_access,
 )
+from openmeet.domain.chat.message_queries import is_written
 from openmeet.domain.chat.model import Access, EnteredBy, NotificationLevel, Reading, RoomId
 from openmeet.domain.notifications import notify
 from openmeet.domain.users.model import Caller, UserId
@@ -84,13 +85,15 @@ async def move_mark(tx: Transaction, room: RoomId, person: UserId, number: int, 
 
 
 async def _last_number_before_others(reader: Reader, room: RoomId, person: UserId, number: int, about: str) -> int:
-    """The last number before the first unread message about something else, or ``number`` if there is none."""
+    """The last number before the first unread message about something else, or ``number`` if there is none. Only what
+    people wrote counts as unread.
+    """
     row = await reader.fetch_one(
         f"""
         select min(m.number) as number from chat_rooms r
           join chat_readers c on c.room_id = r.id and c.user_id = :person
           join chat_messages m on m.room_id = r.id and m.number > c.read_number and m.number <= cast(:number as bigint)
-         where r.id = :room and coalesce(m.about, '') <> :about and m.kind <> 'notice' and coalesce(m.user_id, '') <> :person
+         where r.id = :room and coalesce(m.about, '') <> :about and {is_written()} and coalesce(m.user_id, '') <> :person
            and m.removed_at is null and m.held_at is null and m.number > {reading_floor_sql()}
         """,
         room=room,
@@ -204,7 +207,7 @@ async def unread_counts(reader: Reader, person: UserId, *, except_room: RoomId |
             join chat_messages m on m.room_id = r.id and m.number > coalesce(c.read_number, 0)
             left join chat_mentions q on q.message_id = m.id and q.user_id = :person
            where r.id in :rooms and coalesce(m.user_id, '') <> :person and m.removed_at is null and m.held_at is null
-             and m.number > {reading_floor_sql()}
+             and m.number > {reading_floor_sql()} and {is_written()}
              and not exists (select 1 from user_blocks kb where kb.user_id = :person and kb.blocked_id = m.user_id)
              and not exists (select 1 from user_mutes km where km.user_id = :person and km.subject = m.user_id)
            limit {_MOST_COUNTED}) u

@@ -416,11 +416,11 @@ class RoomFilter:
 
 
 _COUNT_MOST: Final = 100
-# Unread messages of ``:person``: by other people, after their mark, in the part of the history they may read.
+# Unread messages of ``:person``: written by other people, after their mark, in the part of the history they may read.
 _FRESH = f"""
     m.room_id = r.id and m.number > coalesce(c.read_number, 0) and coalesce(m.user_id, '') <> :person
     and m.removed_at is null and m.held_at is null
-    and m.number > {reading_floor_sql()}
+    and m.number > {reading_floor_sql()} and {message_queries.is_written()}
     and not exists (select 1 from user_blocks kb where kb.user_id = :person and kb.blocked_id = m.user_id)
     and not exists (select 1 from user_mutes km where km.user_id = :person and km.subject = m.user_id)
 """

@@ -9,10 +9,10 @@ from groundwork.database.transaction import Reader
 from openmeet.domain.chat import message_queries, objections, room_queries
 from openmeet.domain.chat.access import access_to_each, reading_floor_sql
 from openmeet.domain.chat.addresses import RoomAddress, addresses_of
+from openmeet.domain.chat.message_queries import is_written
 from openmeet.domain.chat.model import Access, ChatMessage, ChatMessageId, HistoryMode, Room, RoomId, pictures_in
 from openmeet.domain.chat.objections import Removal
 from openmeet.domain.chat.pictures import words_of
-from openmeet.domain.chat.queries import is_written
 from openmeet.domain.chat.sanctions import Sanction, sanctions_of
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.notifications.kinds import (
