@@ -389,6 +389,22 @@ async def test_a_guest_without_an_account_reads_writes_and_is_mailed(post, chat)
         assert (await nobody.get(f"{path}/chat")).status_code == 404
 
 
+async def test_the_link_to_an_answer_opens_the_chat_only_for_guests(post, chat):
+    """It never expires, and people pass on e-mails with it. People with an account read the chat on the site."""
+    event, room, ana, ben, _ = chat
+    async with post.db.transaction() as tx:
+        await say(tx, ana, room, "The key is under the mat")
+        link = EmailLink(ben.user_id, LinkPurpose.ANSWER, event.id)
+        path = f"/mail/answer/{await links.token_for(tx, CODE_KEY, link)}"
+    async with post.site.browser() as nobody:
+        answer = await nobody.get(path)
+        assert (answer.status_code, f'href="{path}/chat"' in answer.text) == (200, False)
+        shown = await nobody.get(f"{path}/chat")
+        assert (shown.status_code, "under the mat" in shown.text) == (404, False)
+        assert (await nobody.post(f"{path}/chat", data={"text": "I am Ben"})).status_code == 404
+    assert [text for _, text in await said_in(post, room, ana)] == ["The key is under the mat"]
+
+
 async def test_a_mention_waits_until_the_person_signs_in(post, chat):
     """A person known only from another app cannot read or write and gets no e-mail. They see the mention after they
     sign in.

@@ -34,6 +34,7 @@ from openmeet.domain.failure_names import INVALID_LINK
 from openmeet.domain.media.reasons import MediaReason
 from openmeet.domain.notifications import links
 from openmeet.domain.notifications.links import EmailLink, LinkPurpose
+from openmeet.domain.users import guests
 from openmeet.domain.users.model import Caller
 from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.i18n.catalogue import lazy
@@ -120,7 +121,8 @@ async def _find_link_and_room(reader: Reader, request: Request) -> tuple[EmailLi
         room = await room_by_id(reader, RoomId(link.subject))
     else:
         link = await links.find(reader, token, LinkPurpose.ANSWER)
-        if link is None:
+        # This link never expires, so it opens the chat only for guests, who have no other way in.
+        if link is None or await guests.find(reader, link.user_id) is None:
             raise NotFound(EmailLinkReason.TOO_OLD, name=INVALID_LINK)
         subject = RoomSubject(SubjectKind.EVENT, link.subject)
         room = await rooms.room_at(reader, await rooms.target_of(reader, RoomKind.EVENT, subject))

@@ -31,6 +31,7 @@ from openmeet.domain.events.time_and_place import join_from_label
 from openmeet.domain.failure_names import INVALID_LINK
 from openmeet.domain.notifications import links
 from openmeet.domain.notifications.links import EmailLink, LinkPurpose
+from openmeet.domain.users import guests
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.users.queries import by_id as user_by_id
 from openmeet.domain.validation import GeneralReason
@@ -182,7 +183,9 @@ async def _answer_page(
 
 
 async def _has_chat(reader: Reader, event: Event, user_id: UserId) -> bool:
-    """Whether the event's chat has been opened and this person may read it."""
+    """Whether this is a guest who may read the event's chat, and the chat has been opened. Other people use the site."""
+    if await guests.find(reader, user_id) is None:
+        return False
     subject = RoomSubject(SubjectKind.EVENT, event.id)
     room = await rooms.room_at(reader, await rooms.target_of(reader, RoomKind.EVENT, subject))
     return room is not None and await access(reader, room.id, user_id) >= Access.READ
