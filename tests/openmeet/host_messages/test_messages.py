@@ -14,6 +14,7 @@ from openmeet.domain.host_messages import actions, queries
 from openmeet.domain.host_messages.actions import statuses_of
 from openmeet.domain.host_messages.queries import MAX_A_DAY, Addressees, MessageState
 from openmeet.domain.host_messages.reasons import HostMessageReason
+from openmeet.domain.identities import actions as identities
 from openmeet.domain.moderation import actions as acts
 from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisibility
 from openmeet.domain.notifications import kinds
@@ -30,6 +31,7 @@ from tests.openmeet.site_under_test import CODE_KEY, ORIGIN, api_session, event_
 from tests.visible_text import visible_text
 
 TEXT = "Please use the back door.\nBring a torch."
+DID = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"
 
 
 @pytest.fixture
@@ -207,6 +209,28 @@ async def test_a_scheduled_message_by_a_former_host_is_not_sent(db, clock, what)
                 else Subject(ModeratedKind.EVENT, event.id)
             )
             await acts.decide(tx, people["Dan"].user_id, about, SubjectVisibility.HIDDEN, "spam")
+    clock.turn(HOUR)
+    assert await actions.send_due(db) == 0
+    async with db.transaction() as tx:
+        assert (await queries.by_id(tx, waits.id)).state is MessageState.CALLED_OFF
+        assert await readers_of_messages(tx, people) == set()
+
+
+@pytest.mark.parametrize("what", ["person", "account"])
+async def test_a_suspended_co_host_sends_no_message(db, clock, what):
+    """A co-host whom a moderator has blocked, or one of whose network accounts, sends nothing, at once or later."""
+    async with db.transaction() as tx:
+        event, people = await town(tx)
+        cora = await person(tx, "Cora")
+        invited = await co_hosts.invite(tx, people["Ana"], event.slug, "cora@example.org")
+        await co_hosts.accept(tx, cora, invited.id)
+        await identities.link(tx, DID, cora.user_id, handle="cora.example", pds_url="https://pds.example")
+        waits = await actions.write(tx, cora, event.slug, TEXT, ["going"], send_at=tx.now + HOUR)
+        about = Subject(ModeratedKind.PERSON, cora.user_id) if what == "person" else Subject(ModeratedKind.DID, DID)
+        await acts.decide(tx, people["Dan"].user_id, about, SubjectVisibility.HIDDEN, "spam")
+    async with db.transaction() as tx:
+        with pytest.raises(Forbidden):
+            await actions.write(tx, cora, event.slug, TEXT, ["going"])
     clock.turn(HOUR)
     assert await actions.send_due(db) == 0
     async with db.transaction() as tx:

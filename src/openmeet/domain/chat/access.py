@@ -14,7 +14,7 @@ from openmeet.domain.attendance.model import PendingFor
 from openmeet.domain.chat.model import ANSWER_COUNTS_FOR, Access, Room, RoomId, SubjectKind
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.events.visibility import is_hidden, is_public, is_shut_out
-from openmeet.domain.moderation.visibility import is_blocked
+from openmeet.domain.moderation.visibility import is_blocked, is_suspended
 from openmeet.domain.users.model import UserId
 
 _MOST_OWN = 5_000
@@ -194,14 +194,6 @@ def _is_sanctioned(room: str, person: str, kind: str) -> str:
     return (
         f"exists (select 1 from chat_sanctions x where x.room_id = {room}.id and x.user_id = {person} and x.kind = '{kind}'"
         " and x.lifted_at is null and (x.until is null or x.until > :now))"
-    )
-
-
-def is_suspended(person: str) -> str:
-    """SQL condition: a moderator of the community has blocked the person or one of their network accounts."""
-    return (
-        f"({is_blocked(person)}"
-        f" or exists (select 1 from identities ib where ib.user_id = {person} and {is_blocked('ib.did')}))"
     )
 
 

@@ -11,13 +11,13 @@ from openmeet.domain.chat.access import (
     access,
     access_to_each,
     candidate_rooms_sql,
-    is_suspended,
     reading_floor_sql,
     related_people_sql,
     require_access,
 )
 from openmeet.domain.chat.message_queries import is_written
 from openmeet.domain.chat.model import Access, EnteredBy, NotificationLevel, Reading, RoomId
+from openmeet.domain.moderation.visibility import is_person_suspended
 from openmeet.domain.notifications import notify
 from openmeet.domain.users.model import Caller, UserId
 
@@ -240,10 +240,7 @@ async def follow_changes(db: Database) -> int:
 
 
 async def _follow(tx: Transaction, person: UserId) -> None:
-    suspended = await tx.fetch_one(
-        f"select 1 as found from users u where u.id = :person and {is_suspended('u.id')}", person=person
-    )
-    if suspended is not None:
+    if await is_person_suspended(tx, person):
         # A suspended person keeps their marks and settings, because a moderator may lift the suspension.
         return
     rows = await tx.fetch(

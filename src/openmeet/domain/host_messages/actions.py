@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Database, Reader, Transaction
-from groundwork.errors import InvalidForm, NotFound, Refused, TooMany, Why
+from groundwork.errors import Forbidden, InvalidForm, NotFound, Refused, TooMany, Why
 from groundwork.telemetry.logs import log
 from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import queries as attendance
@@ -13,6 +13,7 @@ from openmeet.domain.events import seeing
 from openmeet.domain.events.model import Event, EventId, EventSlug
 from openmeet.domain.events.permissions import EventPermission, may
 from openmeet.domain.events.queries import by_slug, lock_by_slug, lock_for_update
+from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.host_messages import queries
 from openmeet.domain.host_messages.queries import (
     LONGEST_AHEAD,
@@ -26,8 +27,7 @@ from openmeet.domain.host_messages.queries import (
     Recipients,
 )
 from openmeet.domain.host_messages.reasons import HostMessageReason
-from openmeet.domain.moderation import visibility as moderation
-from openmeet.domain.moderation.model import SubjectVisibility
+from openmeet.domain.moderation.visibility import is_person_suspended
 from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications import notify as notifications
 from openmeet.domain.users.model import Caller, UserId
@@ -87,6 +87,8 @@ async def write(
     """
     addressees = list(addressees)
     event = await _checked(tx, caller, await lock_by_slug(tx, slug))
+    if await is_person_suspended(tx, caller.user_id):
+        raise Forbidden(EventReason.MAY_NOT_MESSAGE)
     if submission_key:
         earlier = await queries.by_submission(tx, event.id, submission_key)
         if earlier is not None and not _is_the_same(earlier, text, addressees, send_at):
@@ -158,9 +160,8 @@ async def _is_still_valid(reader: Reader, event: Event, one: HostMessage) -> boo
     """Whether a scheduled message is still valid: the event takes place and is visible, and the author is still a host."""
     if event.is_gone or event.is_cancelled or event.is_held or event.is_hidden:
         return False
-    decided = await moderation.status_of(reader, one.author_id)
-    is_blocked = decided is not None and decided.state is SubjectVisibility.HIDDEN
-    return not is_blocked and may(await seeing.role_of(reader, event, one.author_id), EventPermission.MESSAGE)
+    is_suspended = await is_person_suspended(reader, one.author_id)
+    return not is_suspended and may(await seeing.role_of(reader, event, one.author_id), EventPermission.MESSAGE)
 
 
 def _is_the_same(earlier: HostMessage, text: str, addressees: Iterable[str], send_at: Instant | None) -> bool:

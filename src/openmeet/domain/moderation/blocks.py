@@ -14,7 +14,7 @@ from groundwork.database.bulk import fetch_each
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Reason, Refused
 from openmeet.domain.moderation.model import ModeratedKind, Subject
-from openmeet.domain.moderation.visibility import is_blocked
+from openmeet.domain.moderation.visibility import is_suspended
 from openmeet.domain.paging import ALL_ROWS, Page
 from openmeet.domain.users.model import UserId
 
@@ -131,8 +131,7 @@ def is_unwelcome(host: str, other: str) -> str:
     """
     return (
         f"(exists (select 1 from user_blocks k where k.user_id = {host} and k.blocked_id = {other})"
-        f" or {is_blocked(other)}"
-        f" or exists (select 1 from identities b where b.user_id = {other} and {is_blocked('b.did')}))"
+        f" or {is_suspended(other)})"
     )
 
 

@@ -45,6 +45,22 @@ def is_blocked(*subjects: str) -> str:
     )
 
 
+def is_suspended(person: str) -> str:
+    """SQL condition: a moderator has blocked the user (a column) or one of their network accounts."""
+    return (
+        f"({is_blocked(person)}"
+        f" or exists (select 1 from identities ib where ib.user_id = {person} and {is_blocked('ib.did')}))"
+    )
+
+
+async def is_person_suspended(reader: Reader, person: UserId) -> bool:
+    """Whether a moderator has blocked the user or one of their network accounts."""
+    row = await reader.fetch_one(
+        f"select 1 as found from users u where u.id = :person and {is_suspended('u.id')}", person=person
+    )
+    return row is not None
+
+
 async def status_of(reader: Reader, subject: str) -> ModerationStatus | None:
     """The status of a subject. None if nothing was ever decided about it."""
     statuses = await statuses_of(reader, [subject])
