@@ -18,6 +18,8 @@ from openmeet.domain.groups.model import GroupDetails, GroupRole, GroupVisibilit
 from openmeet.domain.groups.queries import find_member
 from openmeet.domain.imports import people, queries
 from openmeet.domain.imports.model import ContactStage, ImportId, ImportKind, Medium, PersonId
+from openmeet.domain.moderation import actions as moderation
+from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisibility
 from openmeet.domain.users.model import Caller
 from openmeet.emails.import_invitation import invitation_composer
 from openmeet.outbox.emails import DueEmail
@@ -150,6 +152,35 @@ async def test_people_join_only_by_accepting(db: Database) -> None:
     assert mine.status.value == "attending"
     assert membership is not None
     assert membership.role is GroupRole.MEMBER
+
+
+async def test_an_invitation_to_something_that_a_moderator_has_hidden_is_neither_sent_nor_shown(db: Database) -> None:
+    """It works again when the event or group is shown again."""
+    host, event = await hosted(db)
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        group = await groups.create(
+            tx, host, GroupDetails(name="Choir", time_zone="UTC", visibility=GroupVisibility.PRIVATE)
+        )
+    for what, kind, target, slug in (
+        (ImportKind.GUESTS, ModeratedKind.EVENT, event.id, event.slug),
+        (ImportKind.MEMBERS, ModeratedKind.GROUP, group.id, group.slug),
+    ):
+        await people.add_to_list(db, WORKERS, host, await kept(db, host, what, target))
+        one, _ = await waiting(db, what, target)
+        async with db.transaction() as tx:
+            await people.invite(tx, host, what, slug, message="", expected=2)
+            await moderation.decide(tx, ana.user_id, Subject(kind, target), SubjectVisibility.HIDDEN, "spam")
+        compose = invitation_composer(CODE_KEY, "O", "https://m.example")
+        assert await compose(db, DueEmail(people.ARRIVAL_MAIL, one, one, 1)) is None
+        async with db.transaction() as tx:
+            with pytest.raises(NotFound):
+                await people.find_invitation(tx, one)
+            with pytest.raises(NotFound):
+                await people.accept(tx, ana, one)
+            await moderation.decide(tx, ana.user_id, Subject(kind, target), SubjectVisibility.SHOWN, "")
+        async with db.transaction() as tx:
+            assert (await people.accept(tx, ana, one)).endswith(slug)
 
 
 async def test_a_list_is_private_to_its_host(db: Database) -> None:

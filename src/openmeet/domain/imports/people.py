@@ -43,6 +43,8 @@ from openmeet.domain.imports.model import (
     PersonId,
 )
 from openmeet.domain.imports.reasons import ImportReason
+from openmeet.domain.moderation import visibility as moderation
+from openmeet.domain.moderation.model import SubjectVisibility
 from openmeet.domain.users.model import Caller
 from openmeet.i18n.catalogue import current, in_language
 from openmeet.outbox import email_suppressions
@@ -228,16 +230,34 @@ async def decline(tx: Transaction, key: SigningKey, person_id: PersonId) -> None
 
 
 async def find_invitation(reader: Reader, person_id: PersonId) -> tuple[ImportedContact, Event | None, Group | None]:
-    """Return the event or group of an invitation. Raises NotFound."""
+    """Return the event or group of an invitation. Raises NotFound, also while a moderator hides it."""
     person = await queries.person(reader, person_id)
     if person is None or person.stage is ContactStage.KEPT:
         raise NotFound(ImportReason.INVITATION_OVER)
     event = await event_by_id(reader, EventId(person.target)) if person.what is ImportKind.GUESTS else None
     group = await group_by_id(reader, GroupId(person.target)) if person.what is ImportKind.MEMBERS else None
     is_gone = (event is None or event.is_gone or event.is_draft) and (group is None or group.deleted_at is not None)
-    if is_gone:
+    if is_gone or (group is not None and group.is_hidden):
+        raise NotFound(ImportReason.TARGET_GONE)
+    if event is not None and event.is_hidden and await _is_hidden_by_moderator(reader, event):
         raise NotFound(ImportReason.TARGET_GONE)
     return person, event, group
+
+
+async def _is_hidden_by_moderator(reader: Reader, event: Event) -> bool:
+    """Whether a moderator decided to hide the event. Events that only wait for a moderator are not included: the
+    e-mails of their guest list are not sent twice, so that they must not be dropped.
+    """
+    place, group = event.place_in_series, event.group
+    subjects = (
+        event.id,
+        event.author_id,
+        event.record_did,
+        place.series_id if place else None,
+        group.id if group else None,
+    )
+    decided = await moderation.statuses_of(reader, [subject for subject in subjects if subject])
+    return any(one.state is SubjectVisibility.HIDDEN for one in decided.values())
 
 
 def token_of(key: SigningKey, person_id: PersonId) -> str:
