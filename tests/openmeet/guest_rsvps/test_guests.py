@@ -1,5 +1,6 @@
 """RSVPs by e-mail, without an account."""
 
+import dataclasses
 import re
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from groundwork.clock import DAY, HOUR
 from groundwork.signing_key import SigningKey
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance import event_hosting, lists, queries
+from openmeet.domain.attendance import event_hosting, lists, queries, registration
 from openmeet.domain.attendance.model import AttendanceStatus, ReplyDetails, RsvpReply
 from openmeet.domain.events import co_host_queries, co_hosts
 from openmeet.domain.events.permissions import CoHostState
@@ -242,6 +243,23 @@ async def test_private_events_and_those_that_exclude_guests_accept_none(site):
         hidden = await event_by(tx, await person(tx, "Ana"), visibility="private")
     async with site.browser() as browser:
         assert (await ask(browser, hidden)).status_code == 404
+
+
+async def test_a_link_adds_no_guest_once_the_host_excludes_them(site, event):
+    """Somebody with an account can still confirm with such a link."""
+    async with site.browser() as browser:
+        await ask(browser, event)
+        (letter,) = await letters(site)
+        async with site.db.transaction() as tx:
+            settings = await registration.of_event(tx, event)
+            await registration.put(tx, event.id, dataclasses.replace(settings, takes_guests=False))
+        assert (await browser.post(link_in(letter))).status_code == 422
+        assert await answers(site, event) == []
+        async with site.db.transaction() as tx:
+            assert await by_email(tx, "eve@example.org") is None
+            await person(tx, "Eve")
+        await browser.post(link_in(letter))
+    assert [one.is_guest for one in await answers(site, event)] == [False]
 
 
 async def test_api(site, event):

@@ -103,6 +103,8 @@ async def confirm(tx: Transaction, answer_id: GuestAnswerId) -> tuple[Event, Use
 
     Opening the link proves that the person owns the address, as a sign-in code does. If the address has an account, the
     RSVP belongs to that account.
+
+    Raises NotFound, and Refused like an RSVP with an account, or if the host no longer takes guests.
     """
     guest_answer, event = await pending_answer(tx, answer_id)
     user = await by_email(tx, guest_answer.email)
@@ -117,6 +119,9 @@ async def confirm(tx: Transaction, answer_id: GuestAnswerId) -> tuple[Event, Use
     before = await answers.find(tx, event.id, user_id)
     if guest_answer.used_at is not None and before is not None:
         return event, user, before
+    if user is None and before is None:
+        # The host may have excluded guests since the link was sent.
+        await open_to_guests(tx, event.slug)
     reply_details = guest_answer.request.details
     if user is None:
         # People without an account have no public profile to show, whatever the client sent.
