@@ -21,7 +21,7 @@ from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications.model import NEWS_MAIL
 from openmeet.domain.notifications.notify import notify
 from openmeet.domain.notifications.queries import newest
-from openmeet.emails.notifications.content import items
+from openmeet.emails.notifications.content import notification_lines
 from openmeet.emails.notifications.email import notification_composer
 from openmeet.emails.render import EmailContext
 from openmeet.outbox.emails import DueEmail
@@ -35,7 +35,7 @@ async def main():
         event = await event_by(tx, ana)
         people = [ben.user_id]
         CALL
-        ((_, item),) = await items(tx, await newest(tx, ben.user_id, 9), ben.user_id)
+        ((_, item),) = await notification_lines(tx, await newest(tx, ben.user_id, 9), ben.user_id)
         mail = await tx.fetch_one("select mail_id from notifications")
     letter = await notification_composer(EmailContext(SigningKey(b"k" * 32), "Town", "https://town.example"))(
         db, DueEmail(NEWS_MAIL, ben.user_id, mail["mail_id"], 1)
