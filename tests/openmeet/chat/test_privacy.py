@@ -83,6 +83,7 @@ async def test_a_room_of_thousands_is_not_loaded_to_show_a_few(db):
         event = await event_by(tx, ana)
         room = await room_of(tx, ana, about(event))
         await crowd(tx, event)
+    async with db.transaction() as tx:
         beside, page, named = StatementCounter(tx), StatementCounter(tx), StatementCounter(tx)
         few = await people.some_members(beside, room, ana.user_id, 6)
         first = await people.members(page, room, ana.user_id, limit=10)
