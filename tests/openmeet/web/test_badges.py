@@ -33,7 +33,8 @@ def badges_in(text: str) -> list[str]:
 
 def card(text: str, title: str) -> list[str]:
     found = next(one for one in text.split('<article class="event-card') if f">{title}<" in one)
-    return badges_in(found.split("</article>")[0])
+    # A good badge begins with a tick.
+    return badges_in(re.sub(r"<svg.*?</svg>\s*", "", found.split("</article>")[0]))
 
 
 async def test_a_mixed_list_shows_the_origin_of_each_event(make_sqlite: MakeDatabase, clock: HandClock) -> None:
