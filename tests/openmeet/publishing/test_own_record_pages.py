@@ -244,12 +244,17 @@ async def test_a_failed_write_keeps_the_typed_text(site: SignInSite):
         refused = await browser.post(f"{HERE}/new", data=TYPED)
         assert (refused.status_code, "Bring a cup." in refused.text) == (403, True)
         assert followed(refused.text, "Sign in or allow it") == "/settings/identity"
-        # There is no such record, so no request is sent that needs the permission.
-        undeleted = await browser.post(f"{HERE}/nothing/delete")
-        assert undeleted.headers["location"] == HERE
-        allowing = inputs_of((await browser.get("/settings/identity?next=%2Fme%2Fatproto%2Fnothing")).text)
-        assert allowing["next"] == f"{HERE}/nothing"
-        assert (await browser.get(f"{HERE}/nothing")).status_code == 404
+        other_app = await site.deployment.stranger("ana")
+        record = {"repo": (await site.identity("ana")).did, "collection": EVENT, "rkey": "3mqdau33oz222"}
+        await other_app.procedure("com.atproto.repo.createRecord", {**record, "record": {**NEW, "name": "Tea"}})
+        undeleted = await browser.post(f"{HERE}/3mqdau33oz222/delete")
+        assert undeleted.headers["location"] == "/settings/identity?next=%2Fme%2Fatproto%2F3mqdau33oz222"
+        allowing = inputs_of((await browser.get(undeleted.headers["location"])).text)
+        assert allowing["next"] == f"{HERE}/3mqdau33oz222"
+        await other_app.procedure("com.atproto.repo.deleteRecord", record)
+        # Deleting a record that does not exist needs no permission, because no request is sent.
+        assert (await browser.post(f"{HERE}/3mqdau33oz222/delete")).headers["location"] == HERE
+        assert (await browser.get(f"{HERE}/3mqdau33oz222")).status_code == 404
     listed = await repository.list_page(site.db, site.network, await site.identity("ana"), EVENT)
     assert listed == repository.OwnPage((), "")
 
