@@ -9,6 +9,7 @@ from functools import cache
 from hashlib import blake2b
 
 from aurora_locus.accounts.registry import Registry
+from groundwork.http.addresses import network_of
 from groundwork.http.client_addresses import is_private
 from groundwork.rate_limit.contract import Limit
 
@@ -74,6 +75,12 @@ _SHARED_FACTORS = {
 def effective_limit(registry: Registry, limit: Limit) -> Limit:
     """Return the limit as it applies on this server."""
     return widen(limit) if registry.has_wide_limits else limit
+
+
+def address_charge(registry: Registry, limit: Limit, address: str) -> tuple[Limit, str]:
+    """Return the limit of a client address as it applies on this server, and the key by which requests are counted."""
+    own_limit = of_address(limit, address, is_shared=registry.shares_private_addresses)
+    return effective_limit(registry, own_limit), network_of(address)
 
 
 def of_address(limit: Limit, address: str, *, is_shared: bool) -> Limit:

@@ -7,7 +7,7 @@ from starlette.requests import HTTPConnection
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import browser_sessions, password_guesses
 from aurora_locus.accounts.browser_sessions import GRACE, ROTATION, Browser, BrowserOrigin, SignedInAccount
-from aurora_locus.accounts.limits import PAGES, effective_limit, of_address
+from aurora_locus.accounts.limits import PAGES, address_charge
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.sign_in_source import SignInSource, source_of
 from aurora_locus.browser_sessions import cookies
@@ -19,7 +19,6 @@ from aurora_locus.site.frame import Face, LayoutContext, mark_as_page, shown_of,
 from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Writer
 from groundwork.errors import Forbidden, NotSignedIn
-from groundwork.http.addresses import network_of
 from groundwork.http.application import client_address
 from groundwork.rate_limit.contract import spend
 from groundwork.ui.tones import tone_of
@@ -245,10 +244,8 @@ async def sign_out(connection: HTTPConnection, did: str | None = None) -> None:
 
 async def _count(registry: Registry, address: str) -> None:
     if registry.counts_requests:
-        limit = of_address(PAGES, address, is_shared=registry.shares_private_addresses)
-        await spend(
-            registry.counters, [(effective_limit(registry, limit), network_of(address))], now=registry.clock.now()
-        )
+        charge = address_charge(registry, PAGES, address)
+        await spend(registry.counters, [charge], now=registry.clock.now())
 
 
 def _note(

@@ -18,8 +18,8 @@ _RECORDS: Final = "select did, collection, rkey from record_takedowns order by d
 
 @dataclass(slots=True)
 class TakedownIndex:
-    """Taken-down and suspended accounts, and records by account, collection and key. The sets are small, because operators decide
-    about each entry.
+    """Taken-down and suspended accounts, and records by account, collection and key. The sets are small, because
+    operators decide about each entry.
     """
 
     db: Database

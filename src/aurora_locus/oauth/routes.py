@@ -14,14 +14,14 @@ from starlette.routing import Route
 
 from at_protocol.oauth.dpop import BadDpopProof, normal_address
 from at_protocol.oauth.server_metadata import RESOURCE_PATH, SERVER_PATH, describe_resource, describe_server
-from aurora_locus.accounts.limits import effective_limit, of_address
+from aurora_locus.accounts.limits import address_charge
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.oauth import client_authentication, proofs, pushed_requests, refusals, revocation, tokens
 from aurora_locus.oauth.client_authentication import Authenticated, KeyNotPublished
 from aurora_locus.oauth.proofs import NonceRequired
 from aurora_locus.oauth.server import AuthorizationServer
 from groundwork.errors import InvalidInput
-from groundwork.http.application import add_header, client_address, client_network
+from groundwork.http.application import add_header, client_address
 from groundwork.http.json_bodies import json_response, parse_json
 from groundwork.rate_limit.contract import Limit, headers_of, spend
 
@@ -112,8 +112,7 @@ async def _count(registry: Registry, limit: Limit, request: Request) -> dict[str
     """
     if not registry.counts_requests:
         return {}
-    limit = of_address(limit, client_address(request), is_shared=registry.shares_private_addresses)
-    charge = (effective_limit(registry, limit), client_network(request))
+    charge = address_charge(registry, limit, client_address(request))
     return headers_of(await spend(registry.counters, [charge], now=registry.clock.now()))
 
 

@@ -12,9 +12,9 @@ from aurora_locus.accounts.limits import (
     SIGN_IN_ADDRESS,
     SIGN_IN_DAILY,
     SIGN_IN_LINK,
+    address_charge,
     effective_limit,
     key_of_identifier,
-    of_address,
 )
 from aurora_locus.accounts.model import Account
 from aurora_locus.accounts.registry import Registry
@@ -85,8 +85,7 @@ async def send_link(connection: HTTPConnection, identifier: str) -> None:
     """E-mail a sign-in link to the account's owner. Raises InvalidForm if none can be sent."""
     registry = registry_of(connection)
     source = source_here(connection)
-    limit = of_address(SIGN_IN_LINK, source.address, is_shared=registry.shares_private_addresses)
-    charge = (effective_limit(registry, limit), source.network)
+    charge = address_charge(registry, SIGN_IN_LINK, source.address)
     try:
         await spend(registry.counters, [charge], now=registry.clock.now())
         await sign_in_links.ask(registry, identifier)
@@ -112,11 +111,9 @@ async def _count_try(registry: Registry, identifier: str, source: SignInSource, 
     if link is not None and account is not None and link.did == account.did:
         source_hash = link.place
     charges = [
-        (limit, f"{key_of_identifier(identifier)} {source_hash.hex() or source.network}")
+        (effective_limit(registry, limit), f"{key_of_identifier(identifier)} {source_hash.hex() or source.network}")
         for limit in (SIGN_IN, SIGN_IN_DAILY)
     ]
     if not source_hash:
-        of_source = of_address(SIGN_IN_ADDRESS, source.address, is_shared=registry.shares_private_addresses)
-        charges.append((of_source, source.network))
-    limits_and_keys = [(effective_limit(registry, limit), key) for limit, key in charges]
-    await spend(registry.counters, limits_and_keys, now=registry.clock.now())
+        charges.append(address_charge(registry, SIGN_IN_ADDRESS, source.address))
+    await spend(registry.counters, charges, now=registry.clock.now())

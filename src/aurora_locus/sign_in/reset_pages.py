@@ -5,7 +5,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from aurora_locus.accounts import password_reset
-from aurora_locus.accounts.limits import REQUEST_PASSWORD_RESET, RESET_PASSWORD, effective_limit, of_address
+from aurora_locus.accounts.limits import REQUEST_PASSWORD_RESET, RESET_PASSWORD, address_charge
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.browser_sessions.edge import lasting_source, registry_of
 from aurora_locus.browser_sessions.routes import show, take
@@ -13,7 +13,7 @@ from aurora_locus.i18n.sentences import gettext_noop, too_often
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import page, redirect_to
 from groundwork.errors import InvalidInput, NotSignedIn, Refused, TooMany
-from groundwork.http.application import client_address, client_network
+from groundwork.http.application import client_address
 from groundwork.http.forms import EMPTY, FormState
 from groundwork.mail.address import parse_address
 from groundwork.rate_limit.contract import Limit, spend
@@ -80,10 +80,8 @@ async def choose_password(request: Request) -> Response:
 
 
 async def _count(registry: Registry, request: Request, *limits: Limit) -> None:
-    address, is_shared = client_address(request), registry.shares_private_addresses
-    effective_limits = [effective_limit(registry, of_address(one, address, is_shared=is_shared)) for one in limits]
-    network = client_network(request)
-    await spend(registry.counters, [(one, network) for one in effective_limits], now=registry.clock.now())
+    charges = [address_charge(registry, limit, client_address(request)) for limit in limits]
+    await spend(registry.counters, charges, now=registry.clock.now())
 
 
 def _address(request: Request, form_state: FormState, *, status: int = 200) -> Response:

@@ -7,13 +7,13 @@ from starlette.requests import HTTPConnection
 from aurora_locus.accounts import creation, queries, sessions
 from aurora_locus.accounts.account_requests import AccountRequest
 from aurora_locus.accounts.browser_sessions import SignedInAccount
-from aurora_locus.accounts.limits import CREATE_ACCOUNT, effective_limit, of_address
+from aurora_locus.accounts.limits import CREATE_ACCOUNT, address_charge
 from aurora_locus.accounts.model import Account
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.edge import registry_of
 from aurora_locus.i18n.sentences import gettext_noop
 from groundwork.errors import Failure, InvalidForm, InvalidInput, NotFound, Refused
-from groundwork.http.application import client_address, client_network
+from groundwork.http.application import client_address
 from groundwork.rate_limit.contract import spend
 
 # The form field for each error. The error names are those of the Lexicon.
@@ -45,9 +45,7 @@ async def sign_up(connection: HTTPConnection, form: dict[str, str]) -> SignedInA
     if missing:
         raise InvalidForm(missing)
     if registry.counts_requests:
-        is_shared = registry.shares_private_addresses
-        limit = of_address(CREATE_ACCOUNT, client_address(connection), is_shared=is_shared)
-        charge = (effective_limit(registry, limit), client_network(connection))
+        charge = address_charge(registry, CREATE_ACCOUNT, client_address(connection))
         await spend(registry.counters, [charge], now=registry.clock.now())
     account_request = AccountRequest(
         _handle(form, registry.handle_domains),
