@@ -14,8 +14,8 @@ from openmeet.domain.api_tokens import tokens as access
 from openmeet.domain.api_tokens.scopes import TokenScope
 from openmeet.domain.api_tokens.tokens import NewToken
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance import event_hosting, host_decisions, invitations
-from openmeet.domain.attendance.model import ReplyDetails, RsvpRecordStatus, RsvpReply
+from openmeet.domain.attendance import event_hosting, host_decisions, invitations, record_actions
+from openmeet.domain.attendance.model import RecordedRsvp, ReplyDetails, RsvpRecordStatus, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
 from openmeet.domain.chat import messages as chat_messages
 from openmeet.domain.chat import objections, sanctions
@@ -129,13 +129,15 @@ async def add_examples(openmeet, title: str = LONG) -> tuple[str, dict[str, str]
             await attendance.answer(tx, who, open_event.slug, RsvpReply.GOING, said)
         dora = await invitations.invite(tx, ana, open_event.slug, "dora@example.org")
         shadow = await users.create_shadow(tx, display_name="carla.example.org")
-        await attendance.apply_from_network(
+        await record_actions.apply_from_network(
             tx,
-            event_id=open_event.id,
-            user_id=shadow,
-            record_uri="at://x",
-            answer=RsvpRecordStatus.GOING,
-            first_seen=tx.now,
+            RecordedRsvp(
+                event_id=open_event.id,
+                user_id=shadow,
+                record_uri="at://x",
+                answer=RsvpRecordStatus.GOING,
+                first_seen=tx.now,
+            ),
         )
         await event_hosting.cancel(tx, ana, cancelled.slug, "The path is closed.")
         await merged_into(tx, open_event)

@@ -36,7 +36,7 @@ from groundwork.settings import Secret
 from groundwork.telemetry.metrics import Metrics
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import Attendance, RsvpReply
-from openmeet.domain.attendance.network_rsvps import comparing_handler
+from openmeet.domain.attendance.record_comparison import comparing_handler
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.model import Details, Event, EventSlug
 from openmeet.domain.events.rules import Submission, check

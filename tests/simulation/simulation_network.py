@@ -33,7 +33,7 @@ from groundwork.outbox.delivery import one_by_one
 from groundwork.queue.contract import Message
 from groundwork.sealing import Sealer
 from groundwork.telemetry.metrics import Metrics
-from openmeet.domain.attendance.network_rsvps import comparing_handler
+from openmeet.domain.attendance.record_comparison import comparing_handler
 from openmeet.domain.attendance.tasks import freed_seats_handler
 from openmeet.domain.notifications.fan_out import fan_out_handler
 from openmeet.domain.series.detection_actions import detection_handler

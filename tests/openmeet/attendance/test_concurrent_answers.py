@@ -10,8 +10,15 @@ import pytest
 from groundwork.clock import DAY, HandClock
 from groundwork.database.transaction import Database
 from groundwork.errors import Refused
-from openmeet.domain.attendance import actions, host_decisions, queries, registration, rules, waitlist
-from openmeet.domain.attendance.model import AnswerMode, AttendanceStatus, ReplyDetails, RsvpRecordStatus, RsvpReply
+from openmeet.domain.attendance import actions, host_decisions, queries, record_actions, registration, rules, waitlist
+from openmeet.domain.attendance.model import (
+    AnswerMode,
+    AttendanceStatus,
+    RecordedRsvp,
+    ReplyDetails,
+    RsvpRecordStatus,
+    RsvpReply,
+)
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.attendance.tasks import end_offers
 from openmeet.domain.events.model import Event
@@ -40,13 +47,15 @@ async def act(db: Database, event: Event, ana: Caller, who: Caller, chance: rand
                 elif mine is not None:
                     await host_decisions.remove(tx, ana, event.slug, [mine.id])
             else:
-                await actions.apply_from_network(
+                await record_actions.apply_from_network(
                     tx,
-                    event_id=event.id,
-                    user_id=who.user_id,
-                    record_uri=f"at://did:plc:{who.user_id}/community.lexicon.calendar.rsvp/1",
-                    answer=chance.choice(list(RsvpRecordStatus)),
-                    first_seen=tx.now,
+                    RecordedRsvp(
+                        event_id=event.id,
+                        user_id=who.user_id,
+                        record_uri=f"at://did:plc:{who.user_id}/community.lexicon.calendar.rsvp/1",
+                        answer=chance.choice(list(RsvpRecordStatus)),
+                        first_seen=tx.now,
+                    ),
                 )
     except Refused:
         pass  # turned down by the host, or not enough places: they keep their status

@@ -4,8 +4,15 @@ import pytest
 
 from groundwork.clock import DAY
 from groundwork.uuid7 import new_id
-from openmeet.domain.attendance import actions, host_decisions, queries, registration
-from openmeet.domain.attendance.model import AttendanceStatus, PendingFor, RsvpCounts, RsvpRecordStatus, RsvpReply
+from openmeet.domain.attendance import actions, host_decisions, queries, record_actions, registration
+from openmeet.domain.attendance.model import (
+    AttendanceStatus,
+    PendingFor,
+    RecordedRsvp,
+    RsvpCounts,
+    RsvpRecordStatus,
+    RsvpReply,
+)
 from openmeet.domain.attendance.registration import ForeignAnswers, RegistrationSettings
 from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications.queries import newest
@@ -34,8 +41,8 @@ async def strangers(tx, count):
 
 async def write(tx, event, ids, answer=RsvpRecordStatus.GOING):
     for one in ids:
-        await actions.apply_from_network(
-            tx, event_id=event.id, user_id=one, record_uri=f"at://{one}", answer=answer, first_seen=tx.now
+        await record_actions.apply_from_network(
+            tx, RecordedRsvp(event_id=event.id, user_id=one, record_uri=f"at://{one}", answer=answer, first_seen=tx.now)
         )
 
 
@@ -142,7 +149,7 @@ async def test_an_approved_stranger_who_answers_again_takes_a_free_place(db):
         (stranger,) = await strangers(tx, 1)
         await write(tx, event, [stranger])
         await host_decisions.approve(tx, ana, event.slug)
-        await actions.withdraw_from_network(tx, record_uri=f"at://{stranger}")
+        await record_actions.withdraw_from_network(tx, record_uri=f"at://{stranger}")
         await write(tx, event, [stranger])
         assert (await queries.find(tx, event.id, stranger)).status is AttendanceStatus.ATTENDING
 
@@ -154,7 +161,7 @@ async def test_an_approved_stranger_who_answers_again_waits_if_no_place_is_free(
         (stranger,) = await strangers(tx, 1)
         await write(tx, event, [stranger])
         await host_decisions.approve(tx, ana, event.slug)
-        await actions.withdraw_from_network(tx, record_uri=f"at://{stranger}")
+        await record_actions.withdraw_from_network(tx, record_uri=f"at://{stranger}")
         await actions.answer(tx, ben, event.slug, RsvpReply.GOING)
         await write(tx, event, [stranger])
         assert (await queries.find(tx, event.id, stranger)).status is AttendanceStatus.WAITLISTED

@@ -10,8 +10,8 @@ import pytest
 
 from groundwork.clock import HOUR, MINUTE
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance import event_hosting, host_decisions
-from openmeet.domain.attendance.model import RsvpRecordStatus, RsvpReply
+from openmeet.domain.attendance import event_hosting, host_decisions, record_actions
+from openmeet.domain.attendance.model import RecordedRsvp, RsvpRecordStatus, RsvpReply
 from openmeet.domain.attendance.queries import find
 from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications import notify as notifications
@@ -228,11 +228,11 @@ async def test_declining_by_record_cancels_the_entry(post: Post, evening) -> Non
         await turned(post)
         async with post.db.transaction() as tx:
             said = RsvpRecordStatus.GOING if is_deleted else RsvpRecordStatus.NOT_GOING
-            await attendance.apply_from_network(
-                tx, event_id=event.id, user_id=ben.user_id, record_uri=uri, answer=said, first_seen=tx.now
+            await record_actions.apply_from_network(
+                tx, RecordedRsvp(event_id=event.id, user_id=ben.user_id, record_uri=uri, answer=said, first_seen=tx.now)
             )
             if is_deleted:
-                await attendance.withdraw_from_network(tx, record_uri=uri)
+                await record_actions.withdraw_from_network(tx, record_uri=uri)
         assert await turned(post) == ENDED
 
 

@@ -7,8 +7,8 @@ import pytest
 from groundwork.clock import DAY, HOUR
 from groundwork.errors import Forbidden, InvalidForm, Refused, TooMany
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance import event_hosting, host_decisions
-from openmeet.domain.attendance.model import AttendanceStatus, RsvpRecordStatus, RsvpReply
+from openmeet.domain.attendance import event_hosting, host_decisions, record_actions
+from openmeet.domain.attendance.model import AttendanceStatus, RecordedRsvp, RsvpRecordStatus, RsvpReply
 from openmeet.domain.events import co_hosts
 from openmeet.domain.host_messages import actions, queries
 from openmeet.domain.host_messages.actions import statuses_of
@@ -60,13 +60,15 @@ async def town(tx, **typed: str):
         people[name] = await person(tx, name)
         await attendance.answer(tx, people[name], event.slug, reply)
     shadow = await users.create_shadow(tx)
-    await attendance.apply_from_network(
+    await record_actions.apply_from_network(
         tx,
-        event_id=event.id,
-        user_id=shadow,
-        record_uri="at://did:plc:shade/c/r",
-        answer=RsvpRecordStatus.INTERESTED,
-        first_seen=tx.now,
+        RecordedRsvp(
+            event_id=event.id,
+            user_id=shadow,
+            record_uri="at://did:plc:shade/c/r",
+            answer=RsvpRecordStatus.INTERESTED,
+            first_seen=tx.now,
+        ),
     )
     return event, people
 

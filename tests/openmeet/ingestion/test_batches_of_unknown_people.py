@@ -15,7 +15,7 @@ from groundwork.database.transaction import Database, Transaction
 from groundwork.errors import Unavailable
 from groundwork.sealing import Sealer
 from openmeet.domain.attendance import host_decisions, network_rsvps, registration
-from openmeet.domain.attendance.network_rsvps import Pair, RecordedRsvp
+from openmeet.domain.attendance.model import RecordedRsvp, RsvpKey
 from openmeet.domain.attendance.notify import WITHDRAWN_MAIL
 from openmeet.domain.attendance.registration import ForeignAnswers, RegistrationSettings
 from openmeet.domain.events import actions as events
@@ -222,8 +222,8 @@ async def one_by_one(make: MakeDatabase, messages: Sequence[RecordMessage]) -> t
 def nothing_together() -> Iterator[None]:
     """Disable batching, so that every message is applied separately, which is always correct."""
 
-    async def leave_words(_tx: Transaction, words: Sequence[RecordedRsvp]) -> set[Pair]:
-        return {word.pair for word in words}
+    async def leave_words(_tx: Transaction, words: Sequence[RecordedRsvp]) -> set[RsvpKey]:
+        return {word.key for word in words}
 
     async def leave_records(_tx: Transaction, event_ids: Mapping[str, EventId | None]) -> set[str]:
         return set(event_ids)

@@ -15,6 +15,7 @@ from groundwork.queue.contract import Message
 from groundwork.queue.embedded import EmbeddedQueue
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import queries as attendance_queries
+from openmeet.domain.attendance import record_actions
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.queries import by_id, by_slug
@@ -218,7 +219,7 @@ async def test_events_and_answers_made_here_stay(db: Database, engine: Engine):
         )
         await publication_leases.set_published(tx, held, RecordVersion(TEA, "r", "c", body), revision=held.revision)
         await events.note_record(tx, tea.id, uri=TEA, cid="c", did=did(1))
-        await attendance.store_record_uri(
+        await record_actions.store_record_uri(
             tx, mine.id, uri=f"at://{did(1)}/x/own", about=TEA, refers_to_event=seen.refers_to_event
         )
         await in_flight.check_now(tx, TEA)  # as if an earlier create had arrived late

@@ -9,7 +9,8 @@ from groundwork.errors import Forbidden, InvalidForm, NotFound
 from groundwork.signing_key import SigningKey
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import queries as answers
-from openmeet.domain.attendance.model import AttendanceStatus, RsvpRecordStatus, RsvpReply
+from openmeet.domain.attendance import record_actions
+from openmeet.domain.attendance.model import AttendanceStatus, RecordedRsvp, RsvpRecordStatus, RsvpReply
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.events import drafts
 from openmeet.domain.events.rules import Submission
@@ -115,13 +116,15 @@ async def test_a_blocked_person_loses_all_places_and_gets_none(db):
         shadow = await identities.person_for_did(tx, DID)
         eve = await person(tx, "Eve")
         await attendance.answer(tx, eve, event.slug, RsvpReply.GOING)
-        await attendance.apply_from_network(
+        await record_actions.apply_from_network(
             tx,
-            event_id=event.id,
-            user_id=shadow,
-            record_uri=f"at://{DID}/community.lexicon.calendar.rsvp/a",
-            answer=RsvpRecordStatus.INTERESTED,
-            first_seen=tx.now,
+            RecordedRsvp(
+                event_id=event.id,
+                user_id=shadow,
+                record_uri=f"at://{DID}/community.lexicon.calendar.rsvp/a",
+                answer=RsvpRecordStatus.INTERESTED,
+                first_seen=tx.now,
+            ),
         )
         await actions.decide(tx, mo, Subject(ModeratedKind.DID, DID), SubjectVisibility.HIDDEN, "")
         step = await actions.decide(tx, mo, Subject(ModeratedKind.PERSON, eve.user_id), SubjectVisibility.HIDDEN, "")

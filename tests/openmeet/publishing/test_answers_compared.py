@@ -9,9 +9,9 @@ from groundwork.clock import HandClock
 from groundwork.database.transaction import Database, Reader
 from groundwork.outbox import dispatcher
 from groundwork.outbox.delivery import one_by_one
-from openmeet.domain.attendance import network_rsvps
+from openmeet.domain.attendance import record_comparison
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.domain.attendance.network_rsvps import compare_answers
+from openmeet.domain.attendance.record_comparison import compare_answers
 from openmeet.domain.events.by_record import find
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.queries import by_slug
@@ -94,7 +94,9 @@ async def asked(db: Database) -> StatementCounter:
     async with db.transaction() as tx:
         tea, counting = await _tea(tx), StatementCounter(tx)
         assert await compare_answers(counting, tea) == await comparing_of(tx)
-        assert await network_rsvps.states(counting, tea.id) == {PublicationState.WITHHELD: await comparing_of(tx)}
+        assert await record_comparison.counts_by_state(counting, tea.id) == {
+            PublicationState.WITHHELD: await comparing_of(tx)
+        }
     return counting
 
 
@@ -116,7 +118,7 @@ async def test_comparing_answers_is_one_job_however_many_there_are(
     """The request does not wait for the comparison, and runs the same number of statements for many answers as for few.
     The job works in batches, and makes each decision and each fetch once.
     """
-    monkeypatch.setattr(network_rsvps, "PIECE", 3)
+    monkeypatch.setattr(record_comparison, "BATCH_SIZE", 3)
     await answered(db, range(2, 4))
     few = await asked(db)
     await answered(db, range(4, 14))
@@ -132,9 +134,10 @@ async def test_comparing_answers_is_one_job_however_many_there_are(
             " select 'rsvp', id, user_id, 'withheld', 1, 0, 0, 0 from attendances where 1 = 1"
         )
     assert (
-        await dispatcher.run_once(db, {JobKind.COMPARE_ANSWERS: one_by_one(network_rsvps.comparing_handler(db))}) == 1
+        await dispatcher.run_once(db, {JobKind.COMPARE_ANSWERS: one_by_one(record_comparison.comparing_handler(db))})
+        == 1
     )
     async with db.reader() as reader:
         proven = await reader.fetch("select subject from outbox_jobs where kind = 'prove_record' order by subject")
-        assert await network_rsvps.states(reader, (await _tea(reader)).id) == {PublicationState.DUE: 12}
+        assert await record_comparison.counts_by_state(reader, (await _tea(reader)).id) == {PublicationState.DUE: 12}
     assert [row["subject"] for row in proven] == sorted(f"at://{did(number)}/{RSVP}/one" for number in range(2, 14))

@@ -5,9 +5,9 @@ import pytest
 from groundwork.errors import NotFound, Refused
 from openmeet.domain.account_merge.tables import reassign_blocks
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance import invitations
+from openmeet.domain.attendance import invitations, record_actions
 from openmeet.domain.attendance import queries as answers
-from openmeet.domain.attendance.model import AttendanceStatus, RsvpRecordStatus, RsvpReply
+from openmeet.domain.attendance.model import AttendanceStatus, RecordedRsvp, RsvpRecordStatus, RsvpReply
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups import administration, announcements
@@ -83,13 +83,15 @@ async def test_record_of_a_blocked_person_takes_no_place(db):
         event = await event_by(tx, ana)
         ben = await identities.person_for_did(tx, DID)
         await actions.block(tx, ana, ben)
-        saved = await attendance.apply_from_network(
+        saved = await record_actions.apply_from_network(
             tx,
-            event_id=event.id,
-            user_id=ben,
-            record_uri=f"at://{DID}/community.lexicon.calendar.rsvp/a",
-            answer=RsvpRecordStatus.GOING,
-            first_seen=tx.now,
+            RecordedRsvp(
+                event_id=event.id,
+                user_id=ben,
+                record_uri=f"at://{DID}/community.lexicon.calendar.rsvp/a",
+                answer=RsvpRecordStatus.GOING,
+                first_seen=tx.now,
+            ),
         )
         assert saved.status is AttendanceStatus.DECLINED
 

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance import event_hosting, host_decisions, invitations
-from openmeet.domain.attendance.model import RsvpRecordStatus, RsvpReply
+from openmeet.domain.attendance import event_hosting, host_decisions, invitations, record_actions
+from openmeet.domain.attendance.model import RecordedRsvp, RsvpRecordStatus, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.events import actions as events
 from openmeet.domain.users import actions as users
@@ -149,8 +149,11 @@ async def test_the_event_page_shows_when_where_and_who(site, browser):
     async with site.db.transaction() as tx:
         await attendance.answer(tx, await person(tx, "Greta Guest"), event.slug, RsvpReply.GOING)
         shadow = await users.create_shadow(tx, display_name="carla.example")
-        await attendance.apply_from_network(
-            tx, event_id=event.id, user_id=shadow, record_uri="at://x", answer=RsvpRecordStatus.GOING, first_seen=tx.now
+        await record_actions.apply_from_network(
+            tx,
+            RecordedRsvp(
+                event_id=event.id, user_id=shadow, record_uri="at://x", answer=RsvpRecordStatus.GOING, first_seen=tx.now
+            ),
         )
     page = (await browser.get(f"/events/{event.slug}")).text
     assert h1_of(page) == "Board games"

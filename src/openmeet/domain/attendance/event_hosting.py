@@ -2,8 +2,8 @@
 
 from groundwork.database.transaction import Transaction
 from groundwork.errors import Refused
-from openmeet.domain.attendance import network_rsvps, queries, reevaluation
-from openmeet.domain.attendance.actions import announce_change, recheck_rsvp_records
+from openmeet.domain.attendance import event_changes, queries, reevaluation
+from openmeet.domain.attendance.event_changes import announce_change, recheck_rsvp_records
 from openmeet.domain.attendance.notify import CONCERNED, people_to_notify
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.events import actions as events
@@ -31,7 +31,7 @@ async def revise(
     event = await events.revise(tx, caller, slug, details, expected_revision=expected_revision)
     if before is not None and before.visibility is not event.visibility:
         await recheck_rsvp_records(tx, [event.id])
-        await network_rsvps.reconsider_hidden_rsvps(tx, [event])
+        await event_changes.reconsider_hidden_rsvps(tx, [event])
         await reevaluation.recheck_former_members(tx, [event])
     notified = await _notify_attendees(tx, caller, before, event, kinds.EVENT_CHANGED)
     if before is not None:

@@ -12,10 +12,10 @@ from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Transaction
 from groundwork.errors import InvalidForm, Refused, TooMany
 from openmeet.domain.attendance import (
+    event_changes,
     history,
     host_decisions,
     invitation_queries,
-    network_rsvps,
     queries,
     registration,
     rules,
@@ -128,5 +128,5 @@ async def _put(tx: Transaction, event: Event, one: Invitee, rsvp: Attendance | N
     )
     await queries.set_invited_as(tx, saved.id, one.invited_as)
     if event.visibility is Visibility.PRIVATE:
-        await network_rsvps.reconsider_hidden_rsvps(tx, [event])
+        await event_changes.reconsider_hidden_rsvps(tx, [event])
     return saved

@@ -13,6 +13,9 @@ from openmeet.domain.users.model import UserId
 
 AttendanceId = NewType("AttendanceId", str)
 
+# A person has at most one RSVP to an event.
+RsvpKey = tuple[EventId, UserId]
+
 # Maximum number of people in one RSVP, including its author. A coach party needs several RSVPs.
 MOST_IN_PARTY = 20
 MAX_GUEST_NAME = 100
@@ -132,6 +135,23 @@ class Attendance:
     def has_offer(self, now: Instant) -> bool:
         """Whether a seat is offered to them."""
         return self.offered_until is not None and now < self.offered_until
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedRsvp:
+    """The RSVP record that counts for a person and an event. ``first_seen`` is when it was first seen; RSVPs are
+    ordered by it.
+    """
+
+    event_id: EventId
+    user_id: UserId
+    record_uri: str
+    answer: RsvpRecordStatus
+    first_seen: Instant
+
+    @property
+    def key(self) -> RsvpKey:
+        return self.event_id, self.user_id
 
 
 class ReplyDetails(msgspec.Struct, frozen=True, rename={"form_responses": "replies"}):

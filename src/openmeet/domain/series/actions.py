@@ -14,8 +14,8 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Transaction
 from groundwork.errors import Gone, NotFound, PreconditionFailed, Refused
 from groundwork.uuid7 import new_id
-from openmeet.domain.attendance import invitation_queries, network_rsvps, reevaluation, registration
-from openmeet.domain.attendance.actions import fill_freed_seats, recheck_rsvp_records
+from openmeet.domain.attendance import event_changes, invitation_queries, reevaluation, registration
+from openmeet.domain.attendance.event_changes import fill_freed_seats, recheck_rsvp_records
 from openmeet.domain.events import series_dates
 from openmeet.domain.events.content import Content
 from openmeet.domain.events.edits import STARTS, new_slug
@@ -229,7 +229,7 @@ async def apply_plan(
     ]
     shown_otherwise = [then for now, then in changed if now.visibility is not then.visibility]
     await recheck_rsvp_records(tx, [one.id for one in (*vanishing, *shown_otherwise)])
-    await network_rsvps.reconsider_hidden_rsvps(tx, shown_otherwise)
+    await event_changes.reconsider_hidden_rsvps(tx, shown_otherwise)
     await reevaluation.recheck_former_members(tx, shown_otherwise)
     # Dates that the rule no longer has keep their own start.
     await date_queries.add_overrides(tx, [locked[stored_date.event.id] for stored_date in plan.stranded], STARTS)

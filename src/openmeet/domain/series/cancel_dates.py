@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from groundwork.database.transaction import Transaction
 from groundwork.errors import Refused
-from openmeet.domain.attendance.actions import fill_freed_seats, recheck_rsvp_records
+from openmeet.domain.attendance.event_changes import fill_freed_seats, recheck_rsvp_records
 from openmeet.domain.events import series_dates
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.queries import lock_dates

@@ -9,7 +9,7 @@ from typing import Final
 from groundwork.database.joint_revision import joint_revision
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Forbidden, NotFound, PreconditionFailed, Refused
-from openmeet.domain.attendance.actions import recheck_rsvp_records
+from openmeet.domain.attendance.event_changes import recheck_rsvp_records
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import seeing, series_dates
 from openmeet.domain.events.content import Content

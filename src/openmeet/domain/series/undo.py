@@ -17,8 +17,8 @@ from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Refused
 from groundwork.uuid7 import new_id
-from openmeet.domain.attendance import invitation_queries, network_rsvps, reevaluation
-from openmeet.domain.attendance.actions import fill_freed_seats, recheck_rsvp_records
+from openmeet.domain.attendance import event_changes, invitation_queries, reevaluation
+from openmeet.domain.attendance.event_changes import fill_freed_seats, recheck_rsvp_records
 from openmeet.domain.attendance.notify import FanOutProgress
 from openmeet.domain.events import series_dates
 from openmeet.domain.events.edits import details_in, differing
@@ -408,7 +408,7 @@ async def _restore_dates(
         after for now, after in pairs if now.visibility is not after.visibility or now.is_gone is not after.is_gone
     ]
     await recheck_rsvp_records(tx, [one.id for one in shown_otherwise])
-    await network_rsvps.reconsider_hidden_rsvps(tx, shown_otherwise)
+    await event_changes.reconsider_hidden_rsvps(tx, shown_otherwise)
     await reevaluation.recheck_former_members(tx, shown_otherwise)
     return pairs
 

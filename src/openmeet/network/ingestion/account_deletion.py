@@ -15,9 +15,8 @@ from at_protocol.syntax.tid import from_microseconds
 from groundwork.database.transaction import Database, Transaction
 from groundwork.outbox import jobs
 from groundwork.telemetry.logs import log
-from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance import group_hosting
-from openmeet.domain.attendance.network_rsvps import erase_answers_to
+from openmeet.domain.attendance import group_hosting, record_actions
+from openmeet.domain.attendance.record_actions import erase_answers_to
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import ownership as events_ownership
 from openmeet.domain.events import queries as event_queries
@@ -67,7 +66,7 @@ async def erase_here(tx: Transaction, keys: Sequence[bytes], did: Did) -> None:
     await quarantine.erase_of(tx, did)
     await publication_echoes.erase(tx, did)
     await links.erase_from(tx, did)
-    await attendance.erase_from(tx, did)
+    await record_actions.erase_from(tx, did)
     erasable_events = await event_queries.erasable(tx, did)
     await erase_answers_to(tx, list(erasable_events))
     await seen.park_answers_to(tx, erasable_events.values(), RecordReason.EVENT_AUTHOR_DELETED)

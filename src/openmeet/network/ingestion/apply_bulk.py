@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from at_protocol.syntax.did import parse_did
 from groundwork.database.row_lock import hold_each
 from groundwork.database.transaction import Transaction
-from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance import audience, network_rsvps
+from openmeet.domain.attendance import audience, event_changes, network_rsvps
 from openmeet.domain.events import actions as event_actions
 from openmeet.domain.events import by_record
 from openmeet.domain.events.actions import RecordRead
@@ -112,7 +111,7 @@ async def _apply_events(
     )
     of_uri = {after.record_uri: (before, after) for before, after in changed}
     back = [after for before, after in changed if before is not None and before.is_without_record]
-    await attendance.restore_rsvps_of(tx, back)
+    await event_changes.restore_rsvps_of(tx, back)
     puts = [one for one, _ in applied if one.parsed.message.uri in records]
     await _notify(tx, puts, of_uri)
     made = {uri: after.id for uri, (before, after) in of_uri.items() if uri and before is None}

@@ -9,7 +9,7 @@ from at_protocol.data import cbor
 from groundwork.database.transaction import Transaction
 from groundwork.telemetry import tracing
 from groundwork.telemetry.logs import log
-from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import record_actions
 from openmeet.domain.attendance.model import AttendanceId
 from openmeet.domain.events import by_record
 from openmeet.domain.events.model import EventId
@@ -130,7 +130,7 @@ async def _note_record(tx: Transaction, message: RecordMessage) -> Publication |
         await links.note_series(tx, SeriesId(publication.subject_id), message.uri)
     elif publication.kind is PublicationKind.RSVP:
         about = subject_of(cbor.decode(message.body or b""))
-        await attendance.store_record_uri(
+        await record_actions.store_record_uri(
             tx, AttendanceId(publication.subject_id), uri=message.uri, about=about, refers_to_event=seen.refers_to_event
         )
     else:

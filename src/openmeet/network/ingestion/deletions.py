@@ -1,7 +1,7 @@
 """Effects of the deletion of one event or RSVP record, once its tombstone is stored."""
 
 from groundwork.database.transaction import Transaction
-from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import event_changes
 from openmeet.domain.events import by_record
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import EventId
@@ -31,7 +31,7 @@ async def of_event(
         await notify.of_deleted_record(tx, before, message.rev)
         await remote_series.free_date(tx, before, batch.freed_dates)
     if publication is not None and publication.kind is PublicationKind.EVENT:
-        await attendance.recheck_rsvp_records(tx, [EventId(publication.subject_id)])
+        await event_changes.recheck_rsvp_records(tx, [EventId(publication.subject_id)])
 
 
 async def of_answer(tx: Transaction, message: RecordMessage, seen_record: SeenRecord | None) -> None:

@@ -9,7 +9,7 @@ from at_protocol.data.model import Value
 from at_protocol.syntax.tid import parse_tid, to_microseconds
 from groundwork.clock import Instant
 from groundwork.database.transaction import Transaction
-from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import event_changes
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import deleted_records
 from openmeet.domain.events import queries as event_queries
@@ -119,7 +119,7 @@ async def _apply_with_consequences(
     if before is None:
         await superseded_records.delete(tx, uri)
     elif before.is_without_record:
-        await attendance.restore_rsvps_of(tx, await event_queries.several(tx, [event_id]))
+        await event_changes.restore_rsvps_of(tx, await event_queries.several(tx, [event_id]))
     return event_id
 
 
@@ -149,7 +149,7 @@ async def remove(
         event = await event_queries.by_record_uri(tx, uri)
         if event is not None:
             await events.forget_record(tx, event.id)
-            await attendance.recheck_rsvp_records(tx, [event.id])
+            await event_changes.recheck_rsvp_records(tx, [event.id])
         return
     if publication is not None and publication.has_unanswered_delete:
         await events.forget_record(tx, EventId(publication.subject_id), uri)

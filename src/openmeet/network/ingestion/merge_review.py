@@ -7,7 +7,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Transaction
 from groundwork.errors import Forbidden, NotFound, Refused
 from openmeet.domain.attendance import group_hosting
-from openmeet.domain.attendance.actions import announce_change
+from openmeet.domain.attendance.event_changes import announce_change
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import seeing
 from openmeet.domain.events.model import Event, EventSlug

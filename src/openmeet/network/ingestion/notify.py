@@ -9,7 +9,7 @@ from dataclasses import replace
 from at_protocol.syntax.tid import parse_tid, to_microseconds
 from groundwork.clock import Instant
 from groundwork.database.transaction import Transaction
-from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import event_changes
 from openmeet.domain.attendance.notify import hosts_of
 from openmeet.domain.events import queries as events
 from openmeet.domain.events.model import Event, EventId
@@ -29,7 +29,7 @@ async def of_change(tx: Transaction, before: Event, event_id: EventId, rev: str)
     kind = None if after is None else _kind(before, after)
     if after is None or kind is None or not is_news(before, after, tx.now):
         return
-    await attendance.announce_change(tx, _named(after, rev), kind, by=after.author_id, before=before)
+    await event_changes.announce_change(tx, _named(after, rev), kind, by=after.author_id, before=before)
 
 
 async def of_removal(tx: Transaction, before: Event, rev: str) -> None:
@@ -40,7 +40,9 @@ async def of_removal(tx: Transaction, before: Event, rev: str) -> None:
         return
     after = await events.by_id(tx, before.id)
     if after is not None and after.is_gone:
-        await attendance.announce_change(tx, _named(after, rev), kinds.EVENT_DELETED, by=after.author_id, before=before)
+        await event_changes.announce_change(
+            tx, _named(after, rev), kinds.EVENT_DELETED, by=after.author_id, before=before
+        )
 
 
 async def of_deleted_record(tx: Transaction, before: Event, rev: str) -> None:

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.tid import Tid
 from groundwork.database.transaction import Transaction
-from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import queries as attendance_queries
+from openmeet.domain.attendance import record_actions
 from openmeet.domain.attendance.model import Attendance, AttendanceStatus
 from openmeet.domain.events import by_record
 from openmeet.domain.events.model import EventId
@@ -92,7 +92,7 @@ async def _reconsider(tx: Transaction, did: Did, decision: EarlierDecision, seen
     if side is decision.result:
         return
     if side is MergeSide.OURS:
-        revision = await attendance.restore_reply(
+        revision = await record_actions.restore_reply(
             tx, own_attendance.id, AttendanceStatus(decision.ours), answered_at=publication.edited_at
         )
         await merge_decisions.replace_result(tx, decision, field=FIELD, result=side, ours_revision=revision)
@@ -119,7 +119,7 @@ async def _undo_result(
         return False
     await publication_echoes.abandon_revision(tx, publication)
     if is_deleted:
-        await attendance.withdraw_after_late_deletion(tx, own_attendance.id)
+        await record_actions.withdraw_after_late_deletion(tx, own_attendance.id)
     else:
         await rsvps.adopt_effective(tx, did=did, subject_uri=subject_uri, event_id=event_id)
     return True

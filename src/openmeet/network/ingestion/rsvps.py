@@ -13,12 +13,17 @@ from at_protocol.data import cbor
 from at_protocol.syntax.did import Did, parse_did
 from groundwork.clock import Instant
 from groundwork.database.transaction import Transaction
-from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance import network_rsvps
+from openmeet.domain.attendance import network_rsvps, record_actions
 from openmeet.domain.attendance import queries as attendance_queries
 from openmeet.domain.attendance import rules as attendance_rules
-from openmeet.domain.attendance.model import Attendance, AttendanceId, AttendanceStatus, RsvpRecordStatus, RsvpSource
-from openmeet.domain.attendance.network_rsvps import RecordedRsvp
+from openmeet.domain.attendance.model import (
+    Attendance,
+    AttendanceId,
+    AttendanceStatus,
+    RecordedRsvp,
+    RsvpRecordStatus,
+    RsvpSource,
+)
 from openmeet.domain.events.model import EventId, RecordOrigin
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.identities import queries as identity_queries
@@ -121,7 +126,7 @@ async def derive_each(tx: Transaction, people_and_events: Sequence[PersonAndEven
                 event_id=one.event_id,
                 parsed_with_cid=one.read,
             )
-        elif index in recorded_rsvps and recorded_rsvps[index].pair in unprocessed:
+        elif index in recorded_rsvps and recorded_rsvps[index].key in unprocessed:
             await _apply(tx, one.did, one.subject_uri, recorded_rsvps[index])
 
 
@@ -132,14 +137,7 @@ def is_stranger(identities_of_one: Sequence[Identity]) -> bool:
 
 async def _apply(tx: Transaction, did: Did, subject_uri: str, recorded: RecordedRsvp) -> None:
     """Make the effective record the person's RSVP, or leave it pending until the event is visible to them."""
-    saved = await attendance.apply_from_network(
-        tx,
-        event_id=recorded.event_id,
-        user_id=recorded.user_id,
-        record_uri=recorded.record_uri,
-        answer=recorded.answer,
-        first_seen=recorded.first_seen,
-    )
+    saved = await record_actions.apply_from_network(tx, recorded)
     if saved is None:
         dids = [identity.did for identity in await identity_queries.of_person_with(tx, did)] or [did]
         await seen.park_answers(
@@ -162,7 +160,7 @@ async def withdraw(
     if publication is not None and publication.has_unanswered_delete:
         recorded_attendance = await attendance_queries.by_record_uri(tx, uri)
         if recorded_attendance is not None:
-            await attendance.forget_record(tx, recorded_attendance.id)
+            await record_actions.forget_record(tx, recorded_attendance.id)
         return
     if publication is not None:
         # The latest change counts: an RSVP given here after the deletion stays and is written again.
@@ -177,7 +175,7 @@ async def withdraw(
         if is_newer:
             recorded_attendance = await attendance_queries.by_record_uri(tx, uri)
             if recorded_attendance is not None:
-                await attendance.forget_record(tx, recorded_attendance.id)
+                await record_actions.forget_record(tx, recorded_attendance.id)
             return
     if subject_uri is not None and event_id is not None:
         person, remaining = await answers_of(tx, did, subject_uri)
@@ -188,7 +186,7 @@ async def withdraw(
             return
     if publication is None and await _was_answered_after_deletion(tx, did=did, uri=uri, rev=rev, after_rev=after_rev):
         return
-    await attendance.withdraw_from_network(tx, record_uri=uri)
+    await record_actions.withdraw_from_network(tx, record_uri=uri)
 
 
 async def _is_latest_again(
@@ -218,8 +216,8 @@ async def _is_latest_again(
             await _store_decision(tx, publication, overridden_value, effective, read_of(effective), MergeSide.THEIRS)
             return False
     if own_attendance.record_uri == uri:
-        await attendance.forget_record(tx, own_attendance.id)
-    await attendance.restore_reply(
+        await record_actions.forget_record(tx, own_attendance.id)
+    await record_actions.restore_reply(
         tx, own_attendance.id, AttendanceStatus(overridden_value), answered_at=publication.edited_at
     )
     return True
@@ -243,7 +241,7 @@ async def _was_answered_after_deletion(tx: Transaction, *, did: Did, uri: str, r
             tx, publication, uri, rev, after_rev, MergeSide.OURS if is_newer else MergeSide.THEIRS
         )
     if is_newer:
-        await attendance.forget_record(tx, own_attendance.id)
+        await record_actions.forget_record(tx, own_attendance.id)
     return is_newer
 
 

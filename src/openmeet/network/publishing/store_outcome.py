@@ -14,7 +14,7 @@ from groundwork.errors import Explanation, Reason
 from groundwork.outbox import retry
 from groundwork.telemetry import tracing
 from groundwork.telemetry.logs import log
-from openmeet.domain.attendance import actions as attendance_actions
+from openmeet.domain.attendance import event_changes, record_actions
 from openmeet.domain.attendance.model import AttendanceId
 from openmeet.domain.events import actions as event_actions
 from openmeet.domain.events.model import EventId
@@ -99,7 +99,7 @@ async def mark_published(
     elif publication.kind is PublicationKind.SERIES:
         await links.note_series(tx, SeriesId(publication.subject_id), version.uri)
     elif publication.kind is PublicationKind.RSVP:
-        await attendance_actions.store_record_uri(
+        await record_actions.store_record_uri(
             tx,
             AttendanceId(publication.subject_id),
             uri=version.uri,
@@ -135,11 +135,11 @@ async def forget_record(publisher: Publisher, publication: Publication, deletion
             return
         if publication.kind is PublicationKind.EVENT:
             await event_actions.forget_record(tx, EventId(publication.subject_id), publication.uri)
-            await attendance_actions.recheck_rsvp_records(tx, [EventId(publication.subject_id)])
+            await event_changes.recheck_rsvp_records(tx, [EventId(publication.subject_id)])
         elif publication.kind is PublicationKind.SERIES:
             await links.note_series(tx, SeriesId(publication.subject_id), None)
         elif publication.kind is PublicationKind.RSVP:
-            await attendance_actions.forget_record(tx, AttendanceId(publication.subject_id))
+            await record_actions.forget_record(tx, AttendanceId(publication.subject_id))
         elif publication.kind in SUPERSEDED_KIND.values():
             if deletion is not None:
                 await links.note_superseded_gone(tx, publication.subject_id)

@@ -9,7 +9,7 @@ from collections.abc import Collection
 
 from at_protocol.syntax.at_uri import parse_at_uri
 from groundwork.database.transaction import Reader, Transaction, TransactionConflict
-from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance import event_changes
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import by_record, queries
 from openmeet.domain.events.model import EventId
@@ -36,7 +36,7 @@ async def note_event(tx: Transaction, event_id: EventId, *, uri: str, cid: str, 
     await seen.move_answers(
         tx, [one.uri for one in await superseded_records.of_subject(tx, PublicationKind.EVENT, event_id)], uri
     )
-    await attendance.recheck_rsvp_records(tx, [event_id])
+    await event_changes.recheck_rsvp_records(tx, [event_id])
 
 
 async def note_series(tx: Transaction, series_id: SeriesId, uri: str | None) -> None:

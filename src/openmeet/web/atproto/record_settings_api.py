@@ -10,7 +10,7 @@ from starlette.responses import Response
 from groundwork.database.transaction import Reader
 from groundwork.errors import Explanation, InvalidInput
 from groundwork.http.json_bodies import json_response, read_json
-from openmeet.domain.attendance import event_hosting, network_rsvps
+from openmeet.domain.attendance import event_hosting, record_comparison
 from openmeet.domain.attendance.host_decisions import may_host
 from openmeet.domain.attendance.visibility import visible_event
 from openmeet.domain.events.deleted_records import DeletedRecordChoice
@@ -233,8 +233,8 @@ async def sync_answers(request: Request) -> Response:
         if own_rsvp is not None:
             await publications.retry_now(tx, kind=PublicationKind.RSVP, subject_id=own_rsvp.id)
             await publications.recheck(tx, kind=PublicationKind.RSVP, subject_ids=[own_rsvp.id])
-        comparison = await network_rsvps.compare_answers(tx, event) if hosts else None
-        counts = await network_rsvps.states(tx, event.id) if hosts else {}
+        comparison = await record_comparison.compare_answers(tx, event) if hosts else None
+        counts = await record_comparison.counts_by_state(tx, event.id) if hosts else {}
         agreed = (await consent(tx, caller.user_id)).is_given
         own_record = None
         if own_rsvp is not None:
