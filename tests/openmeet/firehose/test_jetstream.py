@@ -17,15 +17,17 @@ from at_network.jetstream_stream import unpacker
 from at_protocol.data import cbor
 from at_protocol.data.cid import Cid
 from at_protocol.syntax.did import parse_did
-from groundwork.clock import HOUR, SECOND
+from groundwork.clock import DAY, HOUR, SECOND
 from groundwork.errors import Refused, RemoteFailed
 from openmeet.network.firehose import cursors
 from openmeet.network.firehose.cursors import SourceState
+from openmeet.network.firehose.expiry import KEPT_FOR, expire
 from openmeet.network.firehose.jetstream import MEMORY, follow_jetstream, read_line
 from openmeet.network.firehose.sources import load
 from openmeet.network.records.collections import EVENT
 from openmeet.network.records.message import Hint, HintKind, RecordMessage, decode
 from openmeet.outbox.kinds import JobKind
+from tests.databases import MakeDatabase
 from tests.external_dependencies import fixture_path, needs
 from tests.openmeet.deployment import Deployment
 from tests.openmeet.firehose.conftest import Bench
@@ -238,6 +240,21 @@ async def test_known_authors_are_followed_after_a_restart(bench: Bench):
         await follow_until(bench, server.url, read_to(bench, server.url, at + 1))
     hints = [message for message in await messages_of(bench) if isinstance(message, Hint)]
     assert [(hint.did, hint.status) for hint in hints] == [(AUTHOR, "deleted")]
+
+
+async def test_an_author_who_writes_again_does_not_expire(bench: Bench, make_sqlite: MakeDatabase):
+    """The record that was read a moment ago may still be in the queue, although the author was first seen long ago."""
+    bench.interested_in(("collection", EVENT))
+    async with serving(Server([event_line("Tea", AT)])) as server:
+        await follow_until(bench, server.url, read_to(bench, server.url, AT))
+    bench.clock.turn(KEPT_FOR + DAY)
+    async with bench.db.reader() as reader:
+        bench.consumer.interests.dids = (await load(reader)).dids
+    async with serving(Server([event_line("Tea", AT + 1)])) as server:
+        await follow_until(bench, server.url, read_to(bench, server.url, AT + 1))
+    assert await expire(bench.db, [await make_sqlite("openmeet", clock=bench.clock)], bench.consumer.interests) == 0
+    bench.clock.turn(KEPT_FOR + DAY)
+    assert await expire(bench.db, [await make_sqlite("openmeet", clock=bench.clock)], bench.consumer.interests) == 1
 
 
 async def test_an_absence_longer_than_the_retention_enqueues_reads(bench: Bench):

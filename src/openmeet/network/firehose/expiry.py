@@ -25,7 +25,7 @@ ROUND_SECONDS = 6 * 3600.0
 _PAGE_OF = """
     select did from verified_repositories where updated_at < :before and did > :after
     union
-    select value as did from interests where kind = 'did' and created_at < :before and value > :after
+    select value as did from interests where kind = 'did' and seen_at < :before and value > :after
      order by did limit :limit
 """
 

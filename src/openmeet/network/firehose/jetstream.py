@@ -188,17 +188,18 @@ class _Lines:
         fresh = {did for did in authors if did not in interests.followed and did not in interests.dids}
         if self._cursor == self._stored and self._lost is None and not refused and not fresh:
             return
-        while not await self._is_saved(fresh, refused):
+        while not await self._is_saved(fresh, authors - fresh, refused):
             await self._consumer.sleep(SAVE_SECONDS)
         interests.followed.update(fresh)
 
-    async def _is_saved(self, fresh: set[Did], refused: list[RejectedFrame]) -> bool:
+    async def _is_saved(self, fresh: set[Did], known: set[Did], refused: list[RejectedFrame]) -> bool:
         lost = self._lost
         try:
             async with self._consumer.db.transaction() as tx:
                 # Jetstream has no chains of commits. After a restart, only these rows show which accounts to follow.
                 for tenant in sorted(self._consumer.interests.all_tenants):
                     await sources.add(tx, [(tenant, "did", did) for did in sorted(fresh)])
+                await sources.note_seen(tx, known)
                 await cursors.advance_lines(tx, self._url, self._cursor, refused)
                 if lost is not None:
                     await cursors.set_state(tx, self._url, SourceState.FAILING, lost)

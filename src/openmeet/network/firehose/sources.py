@@ -5,22 +5,25 @@ A tenant is interested in collections and in individual DIDs. A DID with a calen
 because a chain of commits can only be checked without gaps.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from at_protocol.failures import Malformed
 from at_protocol.sync.frames import FrameSummary
 from at_protocol.sync.verify import FULL, VerificationLevel
+from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader, Transaction
 from openmeet.network.records.collections import CONCERNING
 
 LIST = "select tenant, kind, value from interests order by tenant, kind, value"
 
 ADD = """
-    insert into interests (tenant, kind, value, created_at) values (:tenant, :kind, :value, :now)
+    insert into interests (tenant, kind, value, seen_at) values (:tenant, :kind, :value, :now)
         on conflict (tenant, kind, value) do nothing
 """
+
+NOTE_SEEN = "update interests set seen_at = :now where kind = 'did' and value in :dids and seen_at < :before"
 
 TENANTS = "select distinct tenant from interests order by tenant"
 
@@ -96,6 +99,12 @@ async def add(tx: Transaction, subscriptions: Iterable[tuple[str, str, str]]) ->
     """Add interests; existing ones are kept."""
     for tenant, kind, value in subscriptions:
         await tx.execute(ADD, tenant=tenant, kind=kind, value=value, now=tx.now)
+
+
+async def note_seen(tx: Transaction, dids: Collection[str]) -> None:
+    """Note that these authors have written a record. Written at most once a day per author."""
+    if dids:
+        await tx.execute(NOTE_SEEN, dids=sorted(dids), now=tx.now, before=Instant(tx.now - DAY))
 
 
 async def forget_others(tx: Transaction, tenants: Sequence[str]) -> None:
