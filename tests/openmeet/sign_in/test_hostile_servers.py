@@ -41,10 +41,15 @@ async def hostile() -> AsyncIterator[Hostile]:
 
 @asynccontextmanager
 async def site_with(
-    deployment: Deployment, db, documents: dict[str, dict[str, object]], **changes: object
+    deployment: Deployment,
+    db,
+    documents: dict[str, dict[str, object]],
+    *,
+    failing: set[str] | None = None,
+    **changes: object,
 ) -> AsyncIterator[SignInSite]:
-    """The site with another directory."""
-    async with Directory(documents) as directory:
+    """The site with another directory, which does not answer requests about the DIDs in ``failing``."""
+    async with Directory(documents, failing=set() if failing is None else failing) as directory:
         dids = DidResolver(deployment.network.http, deployment.clock, DidSettings(directory.url, is_development=True))
         handles = HandleResolver(deployment.network.http, dids, deployment.clock, HandleSettings(is_development=True))
         yield site_for(deployment, db, dids=dids, handles=handles, **changes)
@@ -87,6 +92,24 @@ async def test_server_can_sign_in_only_its_own_accounts(
         assert (await come_back(b, hostile)).status_code == 303
         async with site.db.reader() as reader:
             assert [row["did"] for row in await reader.fetch("select did from repository_sessions")] == [EVE]
+
+
+async def test_an_old_document_signs_nobody_in(deployment: Deployment, make_sqlite: MakeDatabase, hostile: Hostile):
+    """An account may have moved since its document was cached, and its old server may be hostile. If the directory does
+    not answer, nobody is signed in, and the server's tokens are revoked.
+    """
+    failing: set[str] = set()
+    documents = {EVE: document(EVE, hostile.url)}
+    db = await make_sqlite("openmeet", clock=deployment.clock)
+    async with site_with(deployment, db, documents, failing=failing) as site, site.browser() as b:
+        hostile.subject = EVE
+        await site.start_sign_in(b, EVE)
+        documents[EVE] = document(EVE, deployment.pds_url)
+        failing.add(EVE)
+        assert (await come_back(b, hostile)).status_code == 502
+        assert hostile.tokens_sent() == ["refresh-2"]
+        async with site.db.reader() as reader:
+            assert await reader.fetch("select 1 from users") == []
 
 
 async def test_no_token_is_sent_after_an_account_moved(

@@ -389,9 +389,8 @@ async def _check_subject(network: NetworkClients, pending: AuthorizationState, t
     """Return the handle and PDS of the account that the server names, resolved afresh and not through that server."""
     if pending.did and tokens.did != pending.did:
         raise _callback_refused(CallbackProblem.OTHER_ACCOUNT, pending, RepositoryReason.OTHER_ACCOUNT_SIGNED_IN)
-    network.dids.recheck(tokens.did)
     try:
-        document = await network.dids.resolve(tokens.did)
+        document = await network.dids.resolve_current(tokens.did)
     except (NotFound, InvalidInput):
         raise _callback_refused(CallbackProblem.NOT_THEIRS, pending, RepositoryReason.ACCOUNT_NOT_FOUND) from None
     pds = document.pds
