@@ -89,6 +89,10 @@ class XrpcClient:
         self._timeout_seconds = timeout_seconds
 
     @property
+    def credentials(self) -> Credentials | None:
+        return self._credentials
+
+    @property
     def pace(self) -> Pace | None:
         """The rate limit stated by the last response to a procedure. See ``pacing.pause_seconds``."""
         return self._paces.of(self.service, self._account)

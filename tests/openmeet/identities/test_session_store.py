@@ -185,6 +185,18 @@ async def test_an_unreachable_cache_changes_nothing(db: Database, clock):
     await away.close()
 
 
+async def test_a_refusal_ends_the_refused_session_only(db: Database, network: NetworkClients):
+    """A late refusal of the old session does not end the session of a sign-in that happened in the meantime."""
+    identity = await connected(db, network)
+    refused = NotSignedIn(RepositoryReason.SIGN_IN_AGAIN, name="ExpiredToken")
+    client = await agents.agent_for(db, network, identity)
+    await connected(db, network)
+    await agents.note_refused(client, refused)
+    assert not (await stored(db)).needs_login
+    await agents.note_refused(await agents.agent_for(db, network, identity), refused)
+    assert (await stored(db)).needs_login
+
+
 async def test_inactive_accounts_sessions_are_not_used(db: Database, network: NetworkClients):
     """A deactivated account's session is not used until the account is active again."""
     identity = await connected(db, network)

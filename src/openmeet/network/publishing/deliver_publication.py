@@ -49,8 +49,7 @@ from openmeet.network.publishing.publisher import (
 from openmeet.network.publishing.repositories import repository_to_clear
 from openmeet.network.publishing.repository_calls import delete_record, get_record
 from openmeet.network.records import seen
-from openmeet.network.repositories.agents import agent_for, is_not_allowed
-from openmeet.network.repositories.sessions import note_refused
+from openmeet.network.repositories.agents import agent_for, is_not_allowed, note_refused
 from openmeet.outbox import publication_leases
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publication_leases import Publication
@@ -168,7 +167,7 @@ async def _publish(publisher: Publisher, publication: Publication, decision: Pub
     try:
         await write_record.write(publisher, client, publication, decision)
     except NotSignedIn as refused:
-        await _session_refused(publisher, decision.identity, refused)
+        await _session_refused(client, decision.identity, refused)
 
 
 async def _resume_publishing(publisher: Publisher, publication: Publication) -> None:
@@ -253,7 +252,7 @@ async def _retract(publisher: Publisher, retracting: Publication) -> None:
                 return
             rev = await _delete(publisher, client, retracting, uri)
         except NotSignedIn as refused:
-            await _session_refused(publisher, identity, refused)
+            await _session_refused(client, identity, refused)
         deletion = await proofs.deletion_of(publisher, uri, rev)
     except Failure as failure:
         await _store_failure(publisher, retracting, failure)
@@ -323,11 +322,11 @@ async def _store_failure(publisher: Publisher, publication: Publication, failure
         await store_outcome.refuse(publisher, publication, reason_of(failure))
 
 
-async def _session_refused(publisher: Publisher, identity: Identity, refused: NotSignedIn) -> NoReturn:
+async def _session_refused(client: XrpcClient, identity: Identity, refused: NotSignedIn) -> NoReturn:
     """Handle a session that the PDS no longer accepts. Custodial accounts sign in on the next attempt; people are asked
     to sign in.
     """
-    await note_refused(publisher.db, publisher.network, identity, refused)
+    await note_refused(client, refused)
     if identity.kind is IdentityKind.CUSTODIAL:
         raise Unavailable(PublicationReason.SESSION_ENDED) from refused
     raise refused

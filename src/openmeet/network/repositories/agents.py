@@ -75,6 +75,12 @@ def is_not_allowed(failure: Failure) -> bool:
     return isinstance(failure, Forbidden) and failure.name in _WANTS_PERMISSION
 
 
+async def note_refused(client: XrpcClient, refused: NotSignedIn) -> None:
+    """Note that the PDS refused the session of this client of ``agent_for`` (``sessions.note_refused``)."""
+    if isinstance(client.credentials, _SessionCredentials):
+        await client.credentials.note_refused(refused)
+
+
 class _SessionCredentials:
     """Credentials of one session of one agent."""
 
@@ -124,6 +130,9 @@ class _SessionCredentials:
             return False
         await self._renew(access)
         return True
+
+    async def note_refused(self, refused: NotSignedIn) -> None:
+        await sessions.note_refused(self._db, self._network, self._identity, self._session.stored, refused)
 
     def _is_ending(self) -> bool:
         ends_at = self._session.stored.access_ends_at

@@ -121,17 +121,15 @@ def _forget_task(network: NetworkClients, done: "asyncio.Task[PdsSession]") -> N
         done.exception()
 
 
-async def note_refused(db: Database, network: NetworkClients, identity: Identity, refused: NotSignedIn) -> None:
-    """Note that the PDS no longer accepts the session: the next use needs a login (automatic for a custodial account).
+async def note_refused(
+    db: Database, network: NetworkClients, identity: Identity, session: SealedSession, refused: NotSignedIn
+) -> None:
+    """Note that the PDS no longer accepts this session: the next use needs a login (automatic for a custodial account).
 
-    A refusal with another cause, such as a proof, does not end the session.
+    A refusal with another cause, such as a proof, does not end the session, and neither does a newer sign-in.
     """
-    if refused.name not in _ENDED:
-        return
-    async with db.reader() as reader:
-        stored = await session_queries.find(reader, identity.did)
-    if stored is not None:
-        await end(db, network, identity, stored)
+    if refused.name in _ENDED:
+        await end(db, network, identity, session)
 
 
 async def end(db: Database, network: NetworkClients, identity: Identity, session: SealedSession) -> None:
