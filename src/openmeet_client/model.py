@@ -182,6 +182,7 @@ class SeriesEdit(msgspec.Struct, rename="camel", omit_defaults=True):
     starts_local: str | UnsetType = UNSET
     ends_local: str | UnsetType | None = UNSET
     time_zone: str | UnsetType = UNSET
+    is_all_day: bool | UnsetType = UNSET
     venue: Venue | UnsetType = UNSET
     capacity: int | UnsetType | None = UNSET
     recurrence: str | dict[str, Any] | UnsetType | None = UNSET

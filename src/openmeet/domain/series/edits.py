@@ -26,11 +26,12 @@ from openmeet.recurrence.split import carry_over_exclusions, split
 
 @dataclass(frozen=True, slots=True)
 class NewRule:
-    """A new rule. For ``left_out`` and ``added``, None keeps the present dates."""
+    """A new rule, or with ``keeps_rule`` only new dates. For ``left_out`` and ``added``, None keeps the present dates."""
 
     rule: Rule | None
     left_out: tuple[datetime, ...] | None = None
     added: tuple[datetime, ...] | None = None
+    keeps_rule: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +72,10 @@ def plan_of(series: Series, edit: Edit, stored: Sequence[StoredOccurrence], now:
         return plan_all(whole, content, timing, stored, now, drop_single_changes=edit.drop_single_changes)
     series = whole
     at = _named(edit)
-    _, new_pattern = split(series.timing.pattern, original_of(at))
+    earlier, new_pattern = split(series.timing.pattern, original_of(at))
     following = Timing(new_pattern, series.timing.length)
+    if edit.rewritten is not None:
+        edit = replace(edit, rewritten=_without_dates_of(earlier, edit.rewritten))
     after = _timing(following, edit)
     return plan_following(
         series,
@@ -116,6 +119,17 @@ def _with_gone_left_out(series: Series, stored: Sequence[StoredOccurrence], now:
     return replace(series, timing=replace(series.timing, pattern=replace(pattern, left_out=left_out)))
 
 
+def _without_dates_of(earlier: Pattern, rewritten: NewRule) -> NewRule:
+    """Without the single dates that stay in the earlier part of a series. A client may have sent all that it has read."""
+    added, left_out = rewritten.added, rewritten.left_out
+    before = {earlier.start, *earlier.added}
+    return replace(
+        rewritten,
+        added=None if added is None else tuple(at for at in added if at not in before),
+        left_out=None if left_out is None else tuple(at for at in left_out if at not in earlier.left_out),
+    )
+
+
 def _timing(timing: Timing, edit: Edit) -> Timing:
     """The timing of the dates that the edit affects."""
     if edit.details is not None and edit.changed & {"starts_local", "ends_at", "time_zone", "is_all_day"}:
@@ -133,15 +147,16 @@ def _timing(timing: Timing, edit: Edit) -> Timing:
         return timing
     pattern = timing.pattern
     rewritten = edit.rewritten
+    rule = pattern.rule if rewritten.keeps_rule else rewritten.rule
     made = Pattern(
         pattern.start,
         pattern.zone_name,
-        rewritten.rule,
+        rule,
         pattern.left_out if rewritten.left_out is None else rewritten.left_out,
         pattern.added if rewritten.added is None else rewritten.added,
         is_all_day=pattern.is_all_day,
     )
-    if pattern.rule == rewritten.rule:
+    if pattern.rule == rule:
         return replace(timing, pattern=made)
     made = _with_start_on_first_date(made)
     if rewritten.left_out is None:

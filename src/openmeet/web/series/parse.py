@@ -12,6 +12,7 @@ from openmeet.domain.events import rules
 from openmeet.domain.events.all_day import end_after
 from openmeet.domain.events.content import differing
 from openmeet.domain.events.edits import length_of
+from openmeet.domain.events.inputs import text_of
 from openmeet.domain.events.model import Details, Event
 from openmeet.domain.events.rules import Submission
 from openmeet.domain.events.submissions import values_of_event
@@ -30,6 +31,7 @@ from openmeet.web.series.schemas import EditInput, RuleInput, SeriesInput, Timin
 NAMES = {
     "starts": "startsLocal",
     "ends": "endsLocal",
+    "all_day": "isAllDay",
     "time_zone": "timeZone",
     "online_url": "onlineUrl",
     "online_url_audience": "onlineUrlAudience",
@@ -146,10 +148,13 @@ def edit_of(body: EditInput, before: Details | None, event: Event | None, curren
     zone = current_pattern.zone_name or "UTC" if body.time_zone is UNSET else body.time_zone
     rewritten = None
     if not (body.recurrence is UNSET and body.rdates is UNSET and body.exdates is UNSET):
+        rule = current_pattern.rule if body.recurrence is UNSET else rule_of(body.recurrence)
         rewritten = NewRule(
-            current_pattern.rule if body.recurrence is UNSET else rule_of(body.recurrence),
+            rule,
             None if body.exdates is UNSET else tuple(sorted(set(dates_in(body.exdates, zone, "exdates")))),
             None if body.rdates is UNSET else tuple(sorted(set(dates_in(body.rdates, zone, "rdates")))),
+            # A rule that is sent as it was read has not changed, so its count does not start again.
+            keeps_rule=rule == current_pattern.rule,
         )
     fields = _form_fields(body)
     details, changed = None, frozenset[str]()
@@ -201,6 +206,8 @@ def check_moved(body: EditInput, edit: Edit, before: Details | None, now: Instan
 def _form_fields(body: EditInput) -> dict[str, str]:
     """The fields that were sent, by the names of form fields."""
     times = {name: getattr(body, field) for field, name in _TIMES.items()}
+    if body.is_all_day is not UNSET:
+        times["all_day"] = text_of(body.is_all_day)
     return {name: value or "" for name, value in times.items() if value is not UNSET} | body.form_fields()
 
 

@@ -223,6 +223,7 @@ class EditInput(EventFieldsEdit, kw_only=True, rename="camel", forbid_unknown_fi
     starts_local: str | UnsetType = UNSET
     ends_local: str | UnsetType | None = UNSET
     time_zone: str | UnsetType = UNSET
+    is_all_day: bool | UnsetType = UNSET
     recurrence: str | dict[str, Any] | UnsetType | None = UNSET
     rdates: list[str] | UnsetType = UNSET
     exdates: list[str] | UnsetType = UNSET
