@@ -18,13 +18,13 @@ from aurora_locus.repository.model import HostingStatus
 from aurora_locus.repository.repositories import Repositories
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Writer
-from groundwork.errors import NotFound
+from groundwork.errors import NotFound, Refused
 
 # Stored for a takedown without a reference, because the column also shows whether there is a takedown.
 NO_REFERENCE = "takedown"
 
 _FIND_ACCOUNT = """
-    select handle, takedown_ref, suspended_at, suspended_until, deactivated_at from accounts where did = :did
+    select handle, takedown_ref, suspended_at, suspended_until, deactivated_at, awaits from accounts where did = :did
 """
 _SET_ACCOUNT = "update accounts set takedown_ref = :ref where did = :did"
 _SUSPEND = "update accounts set suspended_at = :at, suspended_until = :until where did = :did"
@@ -55,13 +55,14 @@ class SubjectStatus:
 
 @dataclass(frozen=True, slots=True)
 class AccountDecisions:
-    """All decisions about an account, by its host and by its owner."""
+    """All decisions about an account, by its host and by its owner. ``is_announced``: the network has seen it."""
 
     handle: Handle
     takedown: str | None
     suspended_at: Instant | None
     suspended_until: Instant | None
     deactivated_at: Instant | None
+    is_announced: bool
 
     @property
     def status(self) -> HostingStatus:
@@ -79,7 +80,12 @@ def decisions(w: Writer, did: Did) -> AccountDecisions:
     if row is None:
         raise _absent()
     return AccountDecisions(
-        Handle(row["handle"]), row["takedown_ref"], row["suspended_at"], row["suspended_until"], row["deactivated_at"]
+        Handle(row["handle"]),
+        row["takedown_ref"],
+        row["suspended_at"],
+        row["suspended_until"],
+        row["deactivated_at"],
+        row["awaits"] is None,
     )
 
 
@@ -111,7 +117,17 @@ async def expired_suspensions(reader: Reader) -> list[Did]:
 
 
 def set_deactivated(w: Writer, did: Did, *, deactivated: bool) -> None:
-    """Deactivate or reactivate the account on the owner's behalf."""
+    """Deactivate or reactivate the account on the owner's behalf.
+
+    Raises Refused for an account that was never announced. Only its owner can complete it, and its deadline must stay.
+    """
+    if queries.waiting(w, did) is not None:
+        raise Refused(
+            gettext_noop(
+                "This account isn’t complete yet: its owner must confirm the e-mail address, or finish moving here."
+            ),
+            name="InvalidRequest",
+        )
     queries.set_deactivated(w, did, w.now if deactivated else None, None)
 
 

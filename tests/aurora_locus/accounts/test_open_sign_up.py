@@ -19,6 +19,7 @@ from groundwork.errors import Refused
 from groundwork.settings import SettingsRefused
 from tests.aurora_locus.deployment import IDENTITY, SERVER, Deployment, Person
 from tests.aurora_locus.mailbox import newest_token
+from tests.aurora_locus.moderation.decisions import UPDATE, account
 
 ANAS = "ana@example.org"
 WISH = AccountRequest("ana.test", ANAS, "password of ana")
@@ -53,6 +54,11 @@ async def test_account_without_an_invite_must_confirm_its_address(
     assert refused.status_code == 400
     assert "confirmEmail" in refused.json()["message"]
     assert (await ana.post(f"{SERVER}.deactivateAccount", {})).status_code == 200
+    assert await deployment.announced(made.did) == []
+
+    for deactivated in (True, False):
+        status = {"subject": account(ana), "deactivated": {"applied": deactivated}}
+        assert (await deployment.administration.post(UPDATE, status)).status_code == 400, "also not for the operator"
     assert await deployment.announced(made.did) == []
 
     token = await newest_token(deployment, ANAS)

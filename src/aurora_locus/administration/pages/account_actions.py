@@ -327,6 +327,6 @@ def is_offered(one: AccountAction, decisions: AccountDecisions) -> bool:
         case OperatorAction.DEACTIVATE:
             return decisions.deactivated_at is None
         case OperatorAction.REACTIVATE:
-            return decisions.deactivated_at is not None
+            return decisions.deactivated_at is not None and decisions.is_announced
         case _:
             return True
