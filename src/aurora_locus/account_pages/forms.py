@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import own_identity
-from aurora_locus.accounts.limits import effective_limit
+from aurora_locus.accounts.limits import count_request, effective_limit
 from aurora_locus.accounts.model import Account
 from aurora_locus.browser_sessions.edge import registry_of
 from aurora_locus.i18n.catalogue import ngettext
@@ -17,7 +17,7 @@ from aurora_locus.site.frame import page
 from groundwork.clock import DAY, MINUTE
 from groundwork.errors import Failure, InvalidForm, InvalidInput, NotSignedIn, kind_of
 from groundwork.http.forms import FormState
-from groundwork.rate_limit.contract import Limit, spend
+from groundwork.rate_limit.contract import Limit
 
 # The field for the e-mailed token, in every form that asks for one.
 TOKEN = "token"  # noqa: S105 - a field's name
@@ -41,7 +41,7 @@ async def count(request: Request, did: Did, *limits: Limit) -> None:
     """Count one request of this account, against the same counters as XRPC methods. Raises RateLimited."""
     registry = registry_of(request)
     charges = [(effective_limit(registry, limit), str(did)) for limit in limits]
-    await spend(registry.counters, charges, now=registry.clock.now())
+    await count_request(registry, charges)
 
 
 def page_with_failure(

@@ -4,6 +4,7 @@ In development all requests come from one address and tests create thousands of 
 by a thousand in development, unless the operator turns normal limits on.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from hashlib import blake2b
@@ -11,7 +12,7 @@ from hashlib import blake2b
 from aurora_locus.accounts.registry import Registry
 from groundwork.http.addresses import network_of
 from groundwork.http.client_addresses import is_private
-from groundwork.rate_limit.contract import Limit
+from groundwork.rate_limit.contract import Limit, LimitState, spend
 
 # The same limit as for XRPC requests. A whole office stays far below it; a runaway program exceeds it.
 PAGES = Limit("pages", 3000, 5 * 60)
@@ -70,6 +71,17 @@ _SHARED_FACTORS = {
     DELETE_ACCOUNT: 3,
     **dict.fromkeys(REQUEST_PASSWORD_RESET, 10),
 }
+
+
+async def count_request(registry: Registry, charges: Sequence[tuple[Limit, str]]) -> LimitState | None:
+    """Count one request of a page against every limit. Return the tightest state; None if the operator turned limits
+    off. Raises RateLimited.
+
+    Attempts to enter a password or a second factor are always counted, so they do not use this function.
+    """
+    if not registry.counts_requests:
+        return None
+    return await spend(registry.counters, charges, now=registry.clock.now())
 
 
 def effective_limit(registry: Registry, limit: Limit) -> Limit:

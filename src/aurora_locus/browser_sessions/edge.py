@@ -7,7 +7,7 @@ from starlette.requests import HTTPConnection
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts import browser_sessions, password_guesses
 from aurora_locus.accounts.browser_sessions import GRACE, ROTATION, Browser, BrowserOrigin, SignedInAccount
-from aurora_locus.accounts.limits import PAGES, address_charge
+from aurora_locus.accounts.limits import PAGES, address_charge, count_request
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.sign_in_source import SignInSource, source_of
 from aurora_locus.browser_sessions import cookies
@@ -20,7 +20,6 @@ from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Writer
 from groundwork.errors import Forbidden, NotSignedIn
 from groundwork.http.application import client_address
-from groundwork.rate_limit.contract import spend
 from groundwork.ui.tones import tone_of
 
 # How long sensitive actions stay available after the password was entered.
@@ -243,9 +242,7 @@ async def sign_out(connection: HTTPConnection, did: str | None = None) -> None:
 
 
 async def _count(registry: Registry, address: str) -> None:
-    if registry.counts_requests:
-        charge = address_charge(registry, PAGES, address)
-        await spend(registry.counters, [charge], now=registry.clock.now())
+    await count_request(registry, [address_charge(registry, PAGES, address)])
 
 
 def _note(

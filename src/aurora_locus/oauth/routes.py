@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from at_protocol.oauth.dpop import BadDpopProof, normal_address
 from at_protocol.oauth.server_metadata import RESOURCE_PATH, SERVER_PATH, describe_resource, describe_server
-from aurora_locus.accounts.limits import address_charge
+from aurora_locus.accounts.limits import address_charge, count_request
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.oauth import client_authentication, proofs, pushed_requests, refusals, revocation, tokens
 from aurora_locus.oauth.client_authentication import Authenticated, KeyNotPublished
@@ -23,7 +23,7 @@ from aurora_locus.oauth.server import AuthorizationServer
 from groundwork.errors import InvalidInput
 from groundwork.http.application import add_header, client_address
 from groundwork.http.json_bodies import json_response, parse_json
-from groundwork.rate_limit.contract import Limit, headers_of, spend
+from groundwork.rate_limit.contract import Limit, headers_of
 
 PAR, TOKEN, REVOKE, INTROSPECT, JWKS = "/oauth/par", "/oauth/token", "/oauth/revoke", "/oauth/introspect", "/oauth/jwks"
 FOR_APPS = (PAR, TOKEN, REVOKE, INTROSPECT, JWKS)
@@ -110,10 +110,8 @@ async def _count(registry: Registry, limit: Limit, request: Request) -> dict[str
     """Count the request. Return headers with the remaining allowance; none if the operator turned limits off. Raises
     RateLimited.
     """
-    if not registry.counts_requests:
-        return {}
-    charge = address_charge(registry, limit, client_address(request))
-    return headers_of(await spend(registry.counters, [charge], now=registry.clock.now()))
+    state = await count_request(registry, [address_charge(registry, limit, client_address(request))])
+    return {} if state is None else headers_of(state)
 
 
 async def _form(request: Request) -> dict[str, str]:

@@ -13,6 +13,7 @@ from aurora_locus.accounts.limits import (
     SIGN_IN_DAILY,
     SIGN_IN_LINK,
     address_charge,
+    count_request,
     effective_limit,
     key_of_identifier,
 )
@@ -87,7 +88,7 @@ async def send_link(connection: HTTPConnection, identifier: str) -> None:
     source = source_here(connection)
     charge = address_charge(registry, SIGN_IN_LINK, source.address)
     try:
-        await spend(registry.counters, [charge], now=registry.clock.now())
+        await count_request(registry, [charge])
         await sign_in_links.ask(registry, identifier)
     except (TooMany, Refused) as refused:
         raise InvalidForm({"identifier": too_often(refused)}) from None

@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from aurora_locus.accounts import email_changes
 from aurora_locus.accounts.email_tokens import TokenPurpose
-from aurora_locus.accounts.limits import REQUEST_CONFIRMATION, effective_limit
+from aurora_locus.accounts.limits import REQUEST_CONFIRMATION, count_request, effective_limit
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.routes import show, take
 from aurora_locus.i18n.sentences import gettext_noop, too_often
@@ -16,7 +16,6 @@ from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import page, redirect_to
 from groundwork.errors import InvalidForm, NotSignedIn, Refused, TooMany
 from groundwork.http.forms import EMPTY, FormState, local_path
-from groundwork.rate_limit.contract import spend
 
 
 def routes(after: str) -> list[Route]:
@@ -61,7 +60,7 @@ async def send_code(request: Request) -> None:
     registry, account = edge.registry_of(request), edge.account_of(request)
     charges = [(effective_limit(registry, limit), account.did) for limit in REQUEST_CONFIRMATION]
     try:
-        await spend(registry.counters, charges, now=registry.clock.now())
+        await count_request(registry, charges)
         found = await email_changes.find_account(registry, account.did)
         await email_changes.ask(registry, found, TokenPurpose.CONFIRM_EMAIL)
     except (TooMany, Refused) as refused:

@@ -5,7 +5,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from aurora_locus.accounts import password_reset
-from aurora_locus.accounts.limits import REQUEST_PASSWORD_RESET, RESET_PASSWORD, address_charge
+from aurora_locus.accounts.limits import REQUEST_PASSWORD_RESET, RESET_PASSWORD, address_charge, count_request
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.browser_sessions.edge import lasting_source, registry_of
 from aurora_locus.browser_sessions.routes import show, take
@@ -16,7 +16,7 @@ from groundwork.errors import InvalidInput, NotSignedIn, Refused, TooMany
 from groundwork.http.application import client_address
 from groundwork.http.forms import EMPTY, FormState
 from groundwork.mail.address import parse_address
-from groundwork.rate_limit.contract import Limit, spend
+from groundwork.rate_limit.contract import Limit
 
 
 def routes() -> list[Route]:
@@ -81,7 +81,7 @@ async def choose_password(request: Request) -> Response:
 
 async def _count(registry: Registry, request: Request, *limits: Limit) -> None:
     charges = [address_charge(registry, limit, client_address(request)) for limit in limits]
-    await spend(registry.counters, charges, now=registry.clock.now())
+    await count_request(registry, charges)
 
 
 def _address(request: Request, form_state: FormState, *, status: int = 200) -> Response:

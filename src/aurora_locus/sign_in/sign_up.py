@@ -7,14 +7,13 @@ from starlette.requests import HTTPConnection
 from aurora_locus.accounts import creation, queries, sessions
 from aurora_locus.accounts.account_requests import AccountRequest
 from aurora_locus.accounts.browser_sessions import SignedInAccount
-from aurora_locus.accounts.limits import CREATE_ACCOUNT, address_charge
+from aurora_locus.accounts.limits import CREATE_ACCOUNT, address_charge, count_request
 from aurora_locus.accounts.model import Account
 from aurora_locus.browser_sessions import edge
 from aurora_locus.browser_sessions.edge import registry_of
 from aurora_locus.i18n.sentences import gettext_noop
 from groundwork.errors import Failure, InvalidForm, InvalidInput, NotFound, Refused
 from groundwork.http.application import client_address
-from groundwork.rate_limit.contract import spend
 
 # The form field for each error. The error names are those of the Lexicon.
 _FIELDS = {
@@ -44,9 +43,7 @@ async def sign_up(connection: HTTPConnection, form: dict[str, str]) -> SignedInA
     missing = {name: _MISSING[name] for name in needed if not form.get(name, "").strip()}
     if missing:
         raise InvalidForm(missing)
-    if registry.counts_requests:
-        charge = address_charge(registry, CREATE_ACCOUNT, client_address(connection))
-        await spend(registry.counters, [charge], now=registry.clock.now())
+    await count_request(registry, [address_charge(registry, CREATE_ACCOUNT, client_address(connection))])
     account_request = AccountRequest(
         _handle(form, registry.handle_domains),
         form["email"].strip(),

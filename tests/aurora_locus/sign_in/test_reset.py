@@ -8,6 +8,7 @@ import pytest
 
 from aurora_locus.sign_in import reset_pages
 from groundwork.rate_limit.contract import Limit
+from tests.aurora_locus.conftest import MakeDeployment
 from tests.aurora_locus.deployment import Deployment
 from tests.aurora_locus.mailbox import emails_to, newest_token
 from tests.aurora_locus.visitor import Visitor, problems_in, visitor
@@ -85,4 +86,20 @@ async def test_a_server_without_mail_says_so(make_deployment) -> None:
     answer = await browser.send("/reset-password", {"email": "ada@example.org"})
     assert answer.status_code == 422
     assert "can’t send e-mail" in problems_in(answer)["email"]
+    await browser.http.aclose()
+
+
+@pytest.mark.parametrize("is_limited", [True, False], ids=["limits on", "limits off"])
+async def test_pages_count_resets_only_if_rate_limits_are_on(
+    make_deployment: MakeDeployment, monkeypatch: pytest.MonkeyPatch, is_limited: bool
+) -> None:
+    """With PDS_RATE_LIMITS_ENABLED=false, the pages refuse as little as the methods do."""
+    deployment = await make_deployment(rate_limits_enabled=is_limited, trusted_proxy_hops=1)
+    monkeypatch.setattr(reset_pages, "RESET_PASSWORD", Limit("reset_password", 1, 300))
+    monkeypatch.setattr(reset_pages, "REQUEST_PASSWORD_RESET", (Limit("request_password_reset", 1, 300),))
+    browser = visitor(deployment)
+    for expected in ([303, 400], [429, 429] if is_limited else [303, 400]):
+        asked_for = await browser.send("/reset-password", {"email": "nobody@example.org"})
+        entered = await browser.send("/reset-password/code", {"code": "AAAAA-AAAAA", "password": "a new password"})
+        assert [asked_for.status_code, entered.status_code] == expected
     await browser.http.aclose()

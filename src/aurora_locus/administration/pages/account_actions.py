@@ -250,7 +250,7 @@ ACTS: Final[Mapping[str, AccountAction]] = {
             "send-reset",
             OperatorAction.SEND_RESET,
             lazy("Send a password reset"),
-            lazy("Its owner gets an e-mail with a code that works for 15 minutes. Nothing changes until they use it."),
+            lazy("Its owner gets an e-mail with a code that works for an hour. Nothing changes until they use it."),
             lazy("Unused codes expire."),
             _send_reset,
         ),
