@@ -24,6 +24,7 @@ from aurora_locus.blobs import queries as blobs
 from aurora_locus.blobs.uploads import object_name
 from aurora_locus.i18n.sentences import explain
 from aurora_locus.identity.plc_requests import parse_submitted
+from aurora_locus.repository import hosting
 from aurora_locus.repository.export import export
 from groundwork.database.transaction import Writer
 from groundwork.errors import Failure, InvalidInput, NotFound, Refused, RemoteSlow, kind_of
@@ -175,7 +176,8 @@ async def _send_newest(context: MigrationContext, move: AccountMove, new_server:
 
     def refuse_writes(w: Writer) -> None:
         queries.set_moved(w, move.did, move.target)
-        w.after_commit(lambda: repositories.forget_head(move.did))
+        # Other processes notice the first statement only after a moment, but check this in each commit.
+        hosting.set_frozen(w, repositories, move.did, is_frozen=True)
 
     await context.registry.db.write(refuse_writes)
     await _send_repository(context, new_server)

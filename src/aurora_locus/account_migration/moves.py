@@ -83,7 +83,10 @@ _DONE = """
 _PROBLEM = "update moves set problem = :problem, changed_at = :now where did = :did and revision = :revision"
 _AGAIN = "update moves set revision = revision + 1, problem = '' where did = :did and stage in ('copying', 'finishing') returning revision"
 # The last step refuses writes before the identity changes (``handler``).
-_ACCEPT_WRITES = "update accounts set moved_to = null where did = :did"
+_ACCEPT_WRITES = (
+    "update accounts set moved_to = null where did = :did",
+    "update repositories set is_frozen = 0 where did = :did",
+)
 _GIVE_UP = "delete from moves where did = :did and revision = :revision and stage = :stage"
 
 
@@ -175,7 +178,8 @@ async def give_up(tx: Transaction, move: AccountMove) -> bool:
     if await tx.execute(_GIVE_UP, did=move.did, revision=move.revision, stage=move.stage.value) != 1:
         return False
     if move.stage is MoveStage.FINISHING:
-        await tx.execute(_ACCEPT_WRITES, did=move.did)
+        for statement in _ACCEPT_WRITES:
+            await tx.execute(statement, did=move.did)
     return True
 
 

@@ -47,4 +47,5 @@ def activate(w: Writer, repositories: Repositories, did: Did, handle: Handle) ->
     email_confirmation.require_confirmed(w, did)
     queries.set_shown(w, did)
     queries.set_moved(w, did, None)
+    hosting.set_frozen(w, repositories, did, is_frozen=False)
     hosting.activate(w, repositories, did, handle)

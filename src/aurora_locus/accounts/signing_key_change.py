@@ -24,7 +24,9 @@ from groundwork.errors import NotFound, Refused
 _ENQUEUE = "insert into signatures_due (did, due_at) values (:did, :now) on conflict (did) do nothing"
 # An inactive account gets its new signature with the first commit after its activation.
 _FIND_DUE = """
-    select s.did from signatures_due s join repositories r on r.did = s.did where r.status = 'active' order by s.due_at, s.did
+    select s.did from signatures_due s join repositories r on r.did = s.did
+     where r.status = 'active' and r.is_frozen = 0
+     order by s.due_at, s.did
 """
 _FORGET_DUE = "delete from signatures_due where did = :did"
 

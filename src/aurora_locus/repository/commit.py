@@ -24,7 +24,7 @@ from aurora_locus.repository import writer
 from aurora_locus.repository.model import Committed, Head, NoSwapRecord, PreparedWrite, WriteAction
 from aurora_locus.repository.nodes import DamagedRepository, with_nodes
 from aurora_locus.repository.repositories import Repositories
-from aurora_locus.repository.statuses import require_visible
+from aurora_locus.repository.statuses import require_writable
 from aurora_locus.repository.writer import Changeset, IndexChange, StaleHead
 from groundwork.database.transaction import Writer
 from groundwork.errors import Conflict, InvalidInput, NotFound, Unavailable
@@ -77,7 +77,7 @@ async def _attempt(
     processes are queued.
     """
     head = await repositories.head(did)
-    require_visible(head)
+    require_writable(head)
     try:
         _require_swap(head, swap_commit)
         committed = await _commit_on(repositories, head, writes, queue)
@@ -112,7 +112,7 @@ async def recommit(repositories: Repositories, did: Did, *, as_sync: bool = Fals
     async with repositories.locks.hold(did), repositories.turns.take(did):
         repositories.forget_head(did)
         head = await repositories.head(did)
-        require_visible(head)
+        require_writable(head)
         unchanged = edit.EditedTree(head.data, {}, frozenset(), {})
         return await _store(repositories, head, (), unchanged, (), queue=None, is_sent_as_sync=as_sync)
 

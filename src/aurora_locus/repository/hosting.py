@@ -28,6 +28,7 @@ from groundwork.clock import Instant
 from groundwork.database.transaction import Writer
 
 _SET_STATUS = "update repositories set status = :status where did = :did and status <> 'deleted'"
+_SET_FROZEN = "update repositories set is_frozen = :is_frozen where did = :did"
 _HEAD_BLOCK = """
     select b.bytes from repositories p join blocks b on b.did = p.did and b.cid = p.head where p.did = :did
 """
@@ -98,6 +99,12 @@ def activate(w: Writer, repositories: Repositories, did: Did, handle: Handle | N
     log.append_account(w, live, did, HostingStatus.ACTIVE.value)
     log.append_identity(w, live, did, handle)
     log.append_sync(w, live, parse_commit(row["bytes"]))
+
+
+def set_frozen(w: Writer, repositories: Repositories, did: Did, *, is_frozen: bool) -> None:
+    """Stop or allow commits, in every process: this waits for a running commit, and a later one notices the change."""
+    w.execute(_SET_FROZEN, did=did, is_frozen=int(is_frozen))
+    w.after_commit(lambda: repositories.forget_head(did))
 
 
 def forget(w: Writer, repositories: Repositories, did: Did) -> None:

@@ -27,13 +27,17 @@ OF_THE_HOST = frozenset({HostingStatus.TAKENDOWN, HostingStatus.SUSPENDED})
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A repository's current state: its last commit, that commit's rev and tree root, and its hosting status."""
+    """A repository's current state: its last commit, that commit's rev and tree root, and its hosting status.
+
+    A frozen repository accepts no commits: its account is in the last step of a migration to another server.
+    """
 
     did: Did
     status: HostingStatus
     commit: Cid
     rev: Tid
     data: Cid
+    is_frozen: bool = False
 
 
 class WriteAction(StrEnum):

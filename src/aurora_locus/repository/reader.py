@@ -14,10 +14,10 @@ from aurora_locus.repository.model import Head, HostingStatus, Record
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database, PlainReader, Row
 
-_HEAD = "select did, status, head, rev, data from repositories where did = :did"
+_HEAD = "select did, status, head, rev, data, is_frozen from repositories where did = :did"
 
 _HEADS_AFTER = """
-    select did, status, head, rev, data, created_at
+    select did, status, head, rev, data, is_frozen, created_at
       from repositories
      where (created_at, did) > (:created_at, :did) and status <> 'deleted'
      order by created_at, did
@@ -121,7 +121,14 @@ _COUNT_REPOSITORIES = "select count(*) from repositories where status <> 'delete
 
 
 def _to_head(row: Row) -> Head:
-    return Head(Did(row["did"]), HostingStatus(row["status"]), Cid(row["head"]), Tid(row["rev"]), Cid(row["data"]))
+    return Head(
+        Did(row["did"]),
+        HostingStatus(row["status"]),
+        Cid(row["head"]),
+        Tid(row["rev"]),
+        Cid(row["data"]),
+        bool(row["is_frozen"]),
+    )
 
 
 def _to_record(row: Row) -> Record:

@@ -26,6 +26,13 @@ def import_running(did: Did) -> Unavailable:
     return Unavailable(f"The repository of {did} is being imported at this moment. Try again in a minute.")
 
 
+def require_writable(head: Head) -> None:
+    """Raise NotFound or Refused unless the repository accepts commits."""
+    require_visible(head)
+    if head.is_frozen:
+        raise Refused("This account is moving to another server; write there.", name="RepoDeactivated")
+
+
 def require_visible(head: Head, *, reader_is_owner: bool = False) -> None:
     """Raise NotFound or Refused, with the error name of the Lexicons, unless the repository may be read."""
     if head.status is HostingStatus.ACTIVE or (reader_is_owner and head.status is not HostingStatus.DELETED):

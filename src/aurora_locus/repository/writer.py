@@ -24,7 +24,7 @@ from groundwork.errors import Conflict
 
 _MOVE_HEAD = """
     update repositories set head = :head, rev = :rev, data = :data
-     where did = :did and head = :expected and status = 'active'
+     where did = :did and head = :expected and status = 'active' and is_frozen = 0
 """
 # While another process queues for the repository or has its turn, only that process moves the head (``turns``). This
 # takes a shared lock, which is free unless a process queues, and is released with the transaction.
@@ -61,7 +61,7 @@ _CREATE = """
     values (:did, :status, :head, :rev, :data, :created_at)
     on conflict (did) do update
        set status = excluded.status, head = excluded.head, rev = excluded.rev, data = excluded.data,
-           created_at = excluded.created_at
+           created_at = excluded.created_at, is_frozen = 0
      where repositories.status = 'deleted'
 """
 
@@ -71,8 +71,8 @@ Keeps = Callable[[Writer, Did], bool]
 
 
 class StaleHead(Exception):
-    """The repository has a different head than expected, is no longer active, or others queue for it. Nothing was
-    written.
+    """The repository has a different head than expected, is no longer active, is frozen, or others queue for it.
+    Nothing was written.
     """
 
 

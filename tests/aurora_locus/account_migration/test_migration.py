@@ -184,6 +184,31 @@ async def test_no_write_is_accepted_once_the_newest_records_are_sent(ada: Leavin
     assert (await ada.old.announced(ada.ada.did))[-1] == "account deactivated"
 
 
+async def test_no_write_is_accepted_by_a_process_that_has_not_noticed_the_last_step(ada: Leaving) -> None:
+    """Another process, or a call that is already past the check of its session, may still know the account as it was.
+    Its commit is refused by the database.
+    """
+    old = ada.old
+    stale = await old.pds.registry.repositories.head(ada.ada.did)
+    late: list[Any] = []
+
+    async def write_late() -> None:
+        async with old.db.transaction() as tx:
+            await tx.execute("update accounts set moved_to = null where did = :did", did=ada.ada.did)
+        old.pds.registry.repositories.forget_head(ada.ada.did)
+        old.pds.registry.repositories.put_head(stale)
+        late.append(await ada.ada.post("com.atproto.repo.createRecord", {"repo": ada.ada.did, **NOTE}))
+
+    await ada.begin()
+    await ada.until(MoveStage.WAITING)
+    old.directory.on_submit = ada.new.directory.on_submit = write_late
+    assert (await ada.give_code()).status_code == 303
+    await ada.until(MoveStage.DONE)
+    assert [(answer.status_code, answer.json()["error"]) for answer in late] == [(400, "RepoDeactivated")]
+    there = ada.new.person(await ada.new.sign_in("ada.new.test", PASSWORD))
+    assert (await there.get(f"{SERVER}.checkAccountStatus")).json()["indexedRecords"] == 2
+
+
 async def test_move_given_up_in_its_last_step_leaves_the_account_writable(ada: Leaving) -> None:
     await ada.begin()
     await ada.until(MoveStage.WAITING)
