@@ -132,3 +132,11 @@ async def test_certificates_are_allowed_for_this_server_and_existing_handles(dep
     for domain, status in ((own, 200), ("ana.test", 200), ("Ana.TEST", 200), ("nobody.test", 404), ("", 404)):
         assert (await deployment.http.get("/tls-check", params={"domain": domain})).status_code == status, domain
     assert (await deployment.http.get("/tls-check")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "domain", ["%00", "a%00b.test", "%ED%A0%80", "%FF", "x" * 3000], ids=["NUL", "inner NUL", "surrogate", "bytes", "long"]
+)
+async def test_certificate_for_a_hostile_domain_is_refused(deployment: Deployment, domain: str) -> None:
+    """Text that a database cannot store or compare is an error of the caller, not of the server."""
+    assert (await deployment.http.get(f"/tls-check?domain={domain}")).status_code in {400, 404}
