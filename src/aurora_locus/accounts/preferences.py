@@ -1,22 +1,29 @@
 """Private preferences of an app's user: a list of objects per namespace, replaced as a whole.
 
-Values are stored as received. Preferences that reveal a person's age are visible only to sessions of the account's own
-password, and values that a server derives itself are not accepted from an app.
+Values are stored as received. A date of birth is visible only to sessions of the account's own password. Values that
+the server derives itself are not accepted from an app.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Final
 
 from at_protocol.data import json_form
 from at_protocol.syntax.did import Did
+from groundwork.clock import SECOND, Instant
 from groundwork.database.transaction import Reader, Writer
-from groundwork.errors import Forbidden, InvalidInput, TooLarge
+from groundwork.errors import InvalidInput, TooLarge
 
 MAX_BYTES = 256 * 1024
 
 # Birth dates, which not every app with an app password may see.
-FULL_ACCESS_ONLY = frozenset({"app.bsky.actor.defs#personalDetailsPref"})
-READ_ONLY = frozenset({"app.bsky.actor.defs#declaredAgePref"})
+_PERSONAL_DETAILS: Final = "app.bsky.actor.defs#personalDetailsPref"
+_DECLARED_AGE: Final = "app.bsky.actor.defs#declaredAgePref"
+FULL_ACCESS_ONLY = frozenset({_PERSONAL_DETAILS})
+READ_ONLY = frozenset({_DECLARED_AGE})
+
+# The app view shows content by these ages.
+_AGES = (13, 16, 18)
 
 _LIST = "select name, value from preferences where did = :did order by position"
 _DELETE = "delete from preferences where did = :did"
@@ -33,14 +40,36 @@ async def read(reader: Reader, did: Did, namespace: str, *, has_full_access: boo
     ]
 
 
+async def read_with_age(reader: Reader, did: Did, namespace: str, *, has_full_access: bool) -> list[Any]:
+    """Return the preferences as an app sees them: with the age groups (``declaredAgePref``) that follow from the date of
+    birth, which only sessions of the account's own password may see.
+    """
+    values = await read(reader, did, namespace, has_full_access=True)
+    born = next((value.get("birthDate") for value in values if value["$type"] == _PERSONAL_DETAILS), None)
+    if born:
+        age = _age(born, reader.now)
+        values.append({"$type": _DECLARED_AGE, **{f"isOverAge{limit}": age >= limit for limit in _AGES}})
+    return [value for value in values if has_full_access or value["$type"] not in FULL_ACCESS_ONLY]
+
+
+def _age(born: object, now: Instant) -> int:
+    """Return the age in years; -1 if the date of birth is not a date."""
+    try:
+        birthday = datetime.fromisoformat(str(born)[:10])
+    except ValueError:
+        return -1
+    today = datetime.fromtimestamp(now / SECOND, UTC)
+    return today.year - birthday.year - ((today.month, today.day) < (birthday.month, birthday.day))
+
+
 async def read_all(reader: Reader, did: Did) -> list[Any]:
     """Return every preference of every namespace, for the owner's data export."""
     return [json_form.to_json(json_form.decode(row["value"])) for row in await reader.fetch(_LIST, did=did)]
 
 
 def check_values(values: Sequence[Any], namespace: str, *, has_full_access: bool) -> list[tuple[str, str]]:
-    """Validate the values and return the name and text of each one to store. Raises InvalidInput, Forbidden or
-    TooLarge. Writes nothing.
+    """Validate the values and return the name and text of each one to store. Raises InvalidInput or TooLarge.
+    Writes nothing.
     """
     checked_values = []
     for value in values:
@@ -50,7 +79,7 @@ def check_values(values: Sequence[Any], namespace: str, *, has_full_access: bool
         if name in READ_ONLY:
             continue
         if name in FULL_ACCESS_ONLY and not has_full_access:
-            raise Forbidden(f"An app password cannot set {name}.")
+            raise InvalidInput("preferences", f"An app password cannot set {name}.")
         checked_values.append((name, json_form.encode(value).decode()))
     if sum(len(text.encode()) for _, text in checked_values) > MAX_BYTES:
         raise TooLarge(f"All preferences together can have at most {MAX_BYTES} bytes.")

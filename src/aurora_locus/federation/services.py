@@ -7,9 +7,10 @@ addresses.
 
 import re
 from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
+from at_protocol.data import json_form
 from at_protocol.failures import Malformed
 from at_protocol.identity.did_document import DidDocument
 from at_protocol.syntax.did import Did, parse_did, supported_method
@@ -18,8 +19,11 @@ from groundwork.errors import InvalidInput, NotFound
 
 APP_VIEW: Final = "bsky_appview"
 LABELER: Final = "atproto_labeler"
+PUSH_SERVICE: Final = "bsky_notif"
 CREATE_REPORT: Final = Nsid("com.atproto.moderation.createReport")
 QUERY_LABELS: Final = Nsid("com.atproto.label.queryLabels")
+# These methods name their service in the body; they are older than the header ``atproto-proxy``.
+PUSH_METHODS: Final = frozenset({"app.bsky.notification.registerPush", "app.bsky.notification.unregisterPush"})
 
 # The reference server accepts any text; we allow what a URL fragment in a DID document can contain.
 _FRAGMENT = re.compile(r"[A-Za-z0-9._~:-]{1,256}")
@@ -70,14 +74,13 @@ class OwnServices:
         """Return the default service for this method."""
         if nsid == CREATE_REPORT:
             return self.reports or self.moderation
-        if nsid.startswith("tools.ozone."):
-            return self.moderation
-        if nsid.startswith(("app.bsky.", "com.atproto.label.")):
-            return self.app_view
-        return None
+        return self.moderation if nsid.startswith("tools.ozone.") else self.app_view
 
     def named(self, target: ServiceRef) -> KnownService | None:
-        """Return the operator's service with this name."""
+        """Return the operator's service with this name. The app view also registers devices for push notifications."""
+        view = self.app_view
+        if view is not None and target.did == view.did and target.fragment == PUSH_SERVICE:
+            return replace(view, fragment=PUSH_SERVICE)
         services = (self.app_view, self.moderation, self.reports)
         return next((one for one in services if one is not None and one.name == target.name), None)
 
@@ -93,6 +96,17 @@ def read_proxy_header(text: str) -> ServiceRef:
     except Malformed as error:
         raise _bad_header(error.why) from None
     return ServiceRef(parsed, fragment)
+
+
+def read_push_service(body: bytes) -> ServiceRef:
+    """Return the service that the body of a push method names (``serviceDid``). Raises InvalidInput."""
+    try:
+        value = json_form.decode(body)
+        did = parse_did(value["serviceDid"] if isinstance(value, dict) else "")
+        supported_method(did)
+    except (Malformed, KeyError, TypeError):
+        raise InvalidInput("serviceDid", "The body must name a service: serviceDid is not a DID.") from None
+    return ServiceRef(did, PUSH_SERVICE)
 
 
 async def find_service(resolve: Resolve, own: OwnServices, target: ServiceRef) -> KnownService:

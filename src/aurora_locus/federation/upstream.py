@@ -22,6 +22,8 @@ SILENCE_SECONDS: Final = 30.0
 _ERROR_BYTES: Final = 64 * 1024
 
 SENT: Final = ("accept-encoding", "accept-language", "atproto-accept-labelers", "content-type", "x-bsky-topics")
+# Headers of the protocol that this server need not know, such as ``x-atproto-bsky-topics``.
+_SENT_PREFIX: Final = b"x-atproto-"
 RETURNED: Final = (
     "atproto-content-labelers",
     "atproto-repo-rev",
@@ -63,6 +65,9 @@ def sent_headers(headers: Mapping[bytes, bytes], *, encodings: str | None = None
     sent = {
         name: value.decode("latin-1") for name in SENT if (value := headers.get(name.encode("latin-1"))) is not None
     }
+    for name, value in headers.items():
+        if name.startswith(_SENT_PREFIX):
+            sent[name.decode("latin-1")] = value.decode("latin-1")
     # Without this header, the client library would offer its own encodings, which the caller may not support.
     sent["accept-encoding"] = encodings or sent.get("accept-encoding") or "identity"
     return sent

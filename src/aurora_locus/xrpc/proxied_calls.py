@@ -2,7 +2,8 @@
 
 This server handles the methods in the table itself, even if ``atproto-proxy`` names another service, because it is
 authoritative for the repositories, sessions and identities of its accounts. There are two exceptions: a report goes to
-the moderation service, if there is one, and labels are requested from the labeler that the caller names.
+the moderation service, if there is one, and labels are requested from the labeler that the caller names. The methods
+for push notifications name their service in the body.
 """
 
 import asyncio
@@ -16,12 +17,20 @@ from at_protocol.failures import Malformed
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.nsid import Nsid, parse_nsid
 from aurora_locus.federation.proxying import Proxying, require_allowed, require_may_leave
-from aurora_locus.federation.services import APP_VIEW, CREATE_REPORT, QUERY_LABELS, KnownService, ServiceRef
+from aurora_locus.federation.services import (
+    APP_VIEW,
+    CREATE_REPORT,
+    PUSH_METHODS,
+    QUERY_LABELS,
+    KnownService,
+    ServiceRef,
+    read_push_service,
+)
 from aurora_locus.federation.upstream import Request, UpstreamResponse, sent_headers
 from aurora_locus.read_after_write.author import Pictures
 from aurora_locus.read_after_write.completing import GZIP, ReadAfterWrite, with_decodable_encoding
 from aurora_locus.read_after_write.views import VIEWS
-from aurora_locus.xrpc.authentication import Need
+from aurora_locus.xrpc.authentication import Need, PdsCaller
 from aurora_locus.xrpc.bodies import read_whole
 from aurora_locus.xrpc.gate import PASSED_ON, Allowance
 from aurora_locus.xrpc.host import XrpcHost
@@ -70,16 +79,24 @@ class ProxiedCalls:
         if header is not None:
             require_may_leave(nsid)
         target = self.proxying.target_of(nsid, None if header is None else header.decode("latin-1"))
-        if target is None:
+        names_service_in_body = nsid in PUSH_METHODS and scope["method"] == "POST"
+        if target is None and not names_service_in_body:
             return None
         require_may_leave(nsid)
         if scope["method"] not in _VERBS:
             raise InvalidInput("", "Methods are called with GET, HEAD or POST.")
-        did = await self._require_caller(target, nsid, headers, scope)
+        caller = await self.host.authenticate(Need.ACCESS, nsid, headers, scope)
+        if caller is None or caller.did is None:
+            raise NotSignedIn("This needs an account; sign in first.", name="AuthMissing")
+        did, body = caller.did, None
+        if target is None or names_service_in_body:
+            body = await read_whole(receive)
+            target = read_push_service(body)
+        await self._require_permission(caller, did, target, nsid)
         if self.host.gate is not None:
             await self.host.gate.spend(allowance, [(PASSED_ON, did)])
         service = await self.proxying.find(target)
-        body = await read_whole(receive)
+        body = await read_whole(receive) if body is None else body
         if body and scope["method"] != "POST":
             raise InvalidInput("", "A query has no body.")
         query: bytes = scope["query_string"]
@@ -92,15 +109,9 @@ class ProxiedCalls:
             service, nsid, did, request, receive, query.decode("latin-1") if is_completed else None
         )
 
-    async def _require_caller(
-        self, target: ServiceRef, nsid: Nsid, headers: Mapping[bytes, bytes], scope: Scope
-    ) -> Did:
-        caller = await self.host.authenticate(Need.ACCESS, nsid, headers, scope)
-        if caller is None or caller.did is None:
-            raise NotSignedIn("This needs an account; sign in first.", name="AuthMissing")
+    async def _require_permission(self, caller: PdsCaller, did: Did, target: ServiceRef, nsid: Nsid) -> None:
         require_rpc(caller, audience=target.name, method=nsid)
-        require_allowed(nsid, scope_at_services(caller), (await self.host.repositories.head(caller.did)).status)
-        return caller.did
+        require_allowed(nsid, scope_at_services(caller), (await self.host.repositories.head(did)).status)
 
     async def _forward(
         self,

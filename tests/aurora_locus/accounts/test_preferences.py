@@ -13,6 +13,7 @@ ADULT = {"$type": f"{DEFS}#adultContentPref", "enabled": True}
 LABELS = {"$type": f"{DEFS}#contentLabelPref", "label": "nudity", "visibility": "warn"}
 AGE = {"$type": f"{DEFS}#personalDetailsPref", "birthDate": "1990-01-01T00:00:00.000Z"}
 DECLARED = {"$type": f"{DEFS}#declaredAgePref", "isOverAge18": True}
+GROWN_UP = {**DECLARED, "isOverAge13": True, "isOverAge16": True}
 UNKNOWN = {"$type": "app.bsky.actor.defs#comingPref", "anything": [1, {"deep": "é"}]}
 
 
@@ -56,16 +57,37 @@ async def test_other_namespaces_are_refused_and_nothing_changes(deployment: Depl
     assert await get(ana) == [ADULT]
 
 
-async def test_app_passwords_cannot_access_the_age(deployment: Deployment) -> None:
-    """App passwords neither see nor set the age, and keep it when they replace the other preferences."""
+async def test_app_passwords_cannot_access_the_date_of_birth(deployment: Deployment) -> None:
+    """App passwords neither see nor set the date of birth, and keep it when they replace the other preferences. They see
+    the age groups that follow from it.
+    """
     ana = await deployment.sign_up("ana")
     await put(ana, AGE, ADULT)
     app = await app_of(deployment, ana)
-    assert await get(app) == [ADULT]
-    assert named(await put(app, AGE)) == (403, "Forbidden")
+    assert await get(app) == [ADULT, GROWN_UP]
+    assert named(await put(app, AGE)) == (400, "InvalidRequest")
     assert named(await put(app, LABELS)) == (200, "")
-    assert await get(app) == [LABELS]
-    assert await get(ana) == [AGE, LABELS]
+    assert await get(app) == [LABELS, GROWN_UP]
+    assert await get(ana) == [AGE, LABELS, GROWN_UP]
+
+
+@pytest.mark.parametrize(
+    ("born", "groups"),
+    [
+        ("2026-03-01T00:00:00.000Z", []),
+        ("2013-03-02T00:00:00.000Z", []),
+        ("2013-03-01T23:59:59.000Z", [13]),
+        ("2010-02-28T00:00:00.000Z", [13, 16]),
+        ("2008-03-02T00:00:00.000Z", [13, 16]),
+        ("2008-03-01T00:00:00.000Z", [13, 16, 18]),
+    ],
+)
+async def test_age_groups_follow_from_the_date_of_birth(deployment: Deployment, born: str, groups: list[int]) -> None:
+    """As in the reference PDS, the age counts from the birthday on, in whole years. Today is 2026-03-01."""
+    ana = await deployment.sign_up("ana")
+    await put(ana, {**AGE, "birthDate": born})
+    declared = (await get(ana))[-1]
+    assert declared == {"$type": f"{DEFS}#declaredAgePref", **{f"isOverAge{age}": age in groups for age in (13, 16, 18)}}
 
 
 async def test_computed_preferences_are_not_accepted(deployment: Deployment) -> None:

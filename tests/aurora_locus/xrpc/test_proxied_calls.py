@@ -128,13 +128,15 @@ async def test_only_listed_headers_are_forwarded(ana: Person, stranger: RemoteSe
         "accept-language": "de",
         "atproto-accept-labelers": "did:plc:abc;redact",
         "x-bsky-topics": "art",
+        "x-atproto-bsky-topics": "art",
     }
     answer = await ask(ana, THING, f"{stranger.did}#notes", headers=sent)
     (asked,) = stranger.asked
     assert asked.headers.keys() <= {
         "host", "authorization", "accept", "accept-encoding", "user-agent",
-        "accept-language", "atproto-accept-labelers", "x-bsky-topics",
+        "accept-language", "atproto-accept-labelers", "x-bsky-topics", "x-atproto-bsky-topics",
     }  # fmt: skip
+    assert asked.headers["x-atproto-bsky-topics"] == "art"
     assert asked.headers["atproto-accept-labelers"] == "did:plc:abc;redact"
     assert "session" not in str(asked.headers)
     assert answer.headers["atproto-repo-rev"] == "3jzfcijpj2z2a"
@@ -361,8 +363,8 @@ async def test_concurrent_calls_per_account_are_limited(
 async def test_calls_without_a_service_go_to_the_operators_services(
     make_deployment: MakeDeployment, stranger: RemoteService
 ) -> None:
-    """Calls without a service go to the operator's services by method: the app view by default, reports to the
-    moderation service. Other methods are answered as not implemented.
+    """Calls without a service go to the operator's services by method: reports to the moderation service, all methods
+    that this server does not have to the app view.
     """
     async with open_remote_service(services=("atproto_labeler",)) as moderation:
         deployment = await make_deployment(
@@ -381,8 +383,36 @@ async def test_calls_without_a_service_go_to_the_operators_services(
         answer = await ask(ana, "com.atproto.moderation.createReport", method="POST", json=report)
         assert answer.json() == {"id": 1}
         assert moderation.asked[0].claims["aud"] == "did:web:mod.example.org"
-        refused(await ask(ana, "com.example.unknown.thing"), 501, "MethodNotImplemented")
+        stranger.answer("com.example.unknown.thing", {"known": "to the app view"})
+        assert (await ask(ana, "com.example.unknown.thing")).json() == {"known": "to the app view"}
+        assert stranger.asked[-1].claims["lxm"] == "com.example.unknown.thing"
+        refused(await ask(deployment.stranger, "com.example.unknown.thing"), 401, "AuthMissing")
         refused(await ask(deployment.stranger, PROFILE), 401, "AuthMissing")
+
+
+@pytest.mark.parametrize("nsid", ["app.bsky.notification.registerPush", "app.bsky.notification.unregisterPush"])
+async def test_push_methods_go_to_the_service_in_their_body(
+    make_deployment: MakeDeployment, stranger: RemoteService, nsid: str
+) -> None:
+    """A device is registered at the service that the body names, which is the app view or has ``#bsky_notif`` in its
+    document, whatever the header says.
+    """
+    deployment = await make_deployment(bsky_app_view_url=stranger.url, bsky_app_view_did="did:web:view.example.org")
+    ana = await deployment.sign_up("ana")
+    stranger.answer(nsid, {})
+    async with open_remote_service(services=("bsky_notif",)) as push:
+        push.answer(nsid, {})
+        device = {"token": "t", "platform": "ios", "appId": "x"}
+        for did, service in (("did:web:view.example.org", stranger), (push.did, push)):
+            answer = await ask(ana, nsid, f"{stranger.did}#notes", method="POST", json={**device, "serviceDid": did})
+            assert answer.status_code == 200, answer.text
+            (asked,) = service.asked
+            assert (asked.claims["aud"], asked.claims["lxm"]) == (did, nsid)
+            assert '"token":"t"' in asked.body.decode()
+        for wrong in ({}, {"serviceDid": "nonsense"}, {"serviceDid": 5}, {"serviceDid": stranger.did}):
+            refused(await ask(ana, nsid, method="POST", json={**device, **wrong}), 400, "InvalidRequest")
+        refused(await ask(ana, nsid, method="POST", json=[]), 400, "InvalidRequest")
+        refused(await ask(deployment.stranger, nsid, method="POST", json=device), 401, "AuthMissing")
 
 
 async def test_app_view_methods_without_an_app_view(ana: Person) -> None:
