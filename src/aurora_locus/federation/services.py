@@ -102,9 +102,9 @@ def read_push_service(body: bytes) -> ServiceRef:
     """Return the service that the body of a push method names (``serviceDid``). Raises InvalidInput."""
     try:
         value = json_form.decode(body)
-        did = parse_did(value["serviceDid"] if isinstance(value, dict) else "")
+        did = parse_did(str(value.get("serviceDid")) if isinstance(value, dict) else "")
         supported_method(did)
-    except (Malformed, KeyError, TypeError):
+    except Malformed:
         raise InvalidInput("serviceDid", "The body must name a service: serviceDid is not a DID.") from None
     return ServiceRef(did, PUSH_SERVICE)
 

@@ -11,6 +11,7 @@ from aurora_locus.accounts.password_reset import LEAST_SECONDS
 from aurora_locus.accounts.sign_in_source import SignInSource
 from groundwork.clock import MINUTE
 from groundwork.errors import NotSignedIn
+from tests.aurora_locus.administration.operator_browser import act, signed_in_operator
 from tests.aurora_locus.deployment import SERVER, Deployment, statuses, together
 from tests.aurora_locus.mailbox import emails_to, newest_token
 
@@ -122,3 +123,14 @@ async def test_response_does_not_reveal_which_addresses_exist(deployment: Deploy
     assert asyncio.get_running_loop().time() - started >= LEAST_SECONDS
     assert (answer.status_code, answer.content) == (200, b"")
     assert len(await emails_to(deployment, ANAS)) == (1 if email == ANAS else 0)
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+async def test_the_operators_page_and_the_e_mail_name_the_same_duration(deployment: Deployment) -> None:
+    ana = await deployment.sign_up("ana")
+    async with signed_in_operator(deployment) as admin:
+        page = await admin.get(f"/admin/accounts/{ana.did}/send-reset")
+        await act(admin, ana.did, "send-reset")
+    assert "a code that works for an hour" in page.text
+    (letter, *_) = await emails_to(deployment, ANAS)
+    assert "It works once, for an hour." in letter.text

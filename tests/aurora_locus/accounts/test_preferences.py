@@ -87,7 +87,10 @@ async def test_age_groups_follow_from_the_date_of_birth(deployment: Deployment, 
     ana = await deployment.sign_up("ana")
     await put(ana, {**AGE, "birthDate": born})
     declared = (await get(ana))[-1]
-    assert declared == {"$type": f"{DEFS}#declaredAgePref", **{f"isOverAge{age}": age in groups for age in (13, 16, 18)}}
+    assert declared == {
+        "$type": f"{DEFS}#declaredAgePref",
+        **{f"isOverAge{age}": age in groups for age in (13, 16, 18)},
+    }
 
 
 async def test_computed_preferences_are_not_accepted(deployment: Deployment) -> None:

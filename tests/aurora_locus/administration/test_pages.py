@@ -87,18 +87,6 @@ async def test_every_action_on_an_account_works(deployment: Deployment) -> None:
 
 
 @sqlite_only
-async def test_page_says_how_long_a_password_reset_is_valid(deployment: Deployment) -> None:
-    """The operator reads the same duration as the owner in the e-mail."""
-    ana = await deployment.sign_up("ana")
-    async with signed_in_operator(deployment) as admin:
-        page = await admin.get(f"/admin/accounts/{ana.did}/send-reset")
-        await act(admin, ana.did, "send-reset")
-    assert "a code that works for an hour" in page.text
-    (letter, *_) = await emails_to(deployment, "ana@example.org")
-    assert "It works once, for an hour." in letter.text
-
-
-@sqlite_only
 async def test_forms_require_a_reason_and_a_confirmation(deployment: Deployment) -> None:
     ana = await deployment.sign_up("ana")
     async with signed_in_operator(deployment) as admin:

@@ -135,7 +135,9 @@ async def test_certificates_are_allowed_for_this_server_and_existing_handles(dep
 
 
 @pytest.mark.parametrize(
-    "domain", ["%00", "a%00b.test", "%ED%A0%80", "%FF", "x" * 3000], ids=["NUL", "inner NUL", "surrogate", "bytes", "long"]
+    "domain",
+    ["%00", "a%00b.test", "%ED%A0%80", "%FF", "x" * 3000],
+    ids=["NUL", "inner NUL", "surrogate", "bytes", "long"],
 )
 async def test_certificate_for_a_hostile_domain_is_refused(deployment: Deployment, domain: str) -> None:
     """Text that a database cannot store or compare is an error of the caller, not of the server."""
