@@ -14,13 +14,15 @@ from groundwork.database.transaction import Writer
 async def revoke(
     server: AuthorizationServer, authenticated: Authenticated, jkt: str, form: Mapping[str, str]
 ) -> dict[str, object]:
-    """End the session of a token. The response is the same for a token of another app."""
+    """End the session of a token. The response is the same for a token of another app. Without a proof, the client's
+    authentication and the token are enough.
+    """
     session_id = _session_of(server, _token(form))
     if session_id is not None:
 
         def work(w: Writer) -> None:
             session = sessions.find_now(w, session_id)
-            if session is not None and _is_theirs(session, authenticated, jkt):
+            if session is not None and _is_theirs(session, authenticated, jkt or session.jkt):
                 sessions.end_now(w, session_id)
                 w.after_commit(lambda: server.session_cache.forget(session_id))
 

@@ -2,7 +2,8 @@
 
 Every response carries the newest nonce and is not cached. All four endpoints check in the same order: limits, form,
 proof (a request without one costs no further work), client, content. Only when all of that is valid are proof and
-assertion marked as used.
+assertion marked as used. A token can be revoked without a proof, as in the reference PDS (RFC 7009 asks only for the
+client's authentication).
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -12,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from at_protocol.oauth.dpop import BadDpopProof, normal_address
+from at_protocol.oauth.dpop import BadDpopProof, DpopProof, normal_address
 from at_protocol.oauth.server_metadata import RESOURCE_PATH, SERVER_PATH, describe_resource, describe_server
 from aurora_locus.accounts.limits import address_charge, count_request
 from aurora_locus.accounts.registry import Registry
@@ -35,6 +36,7 @@ TOKENS = Limit("oauth_token", 1500, 5 * 60)
 MAX_FIELDS = 50
 _DOCUMENT_SECONDS = 300
 
+# The third argument is the thumbprint of the proof's key; empty for a revocation without a proof.
 Act = Callable[[AuthorizationServer, Authenticated, str, Mapping[str, str]], Awaitable[dict[str, object]]]
 
 
@@ -46,7 +48,7 @@ def routes(server: AuthorizationServer) -> list[Route]:
         _document(JWKS, server.access_tokens.jwks()),
         _endpoint(server, PAR, PUSHES, pushed_requests.push, status=201),
         _endpoint(server, TOKEN, TOKENS, _exchange),
-        _endpoint(server, REVOKE, TOKENS, revocation.revoke),
+        _endpoint(server, REVOKE, TOKENS, revocation.revoke, needs_proof=False),
         _endpoint(server, INTROSPECT, TOKENS, revocation.introspect),
     ]
 
@@ -74,36 +76,44 @@ def _document(path: str, document: dict[str, object]) -> Route:
     return Route(path, answer)
 
 
-def _endpoint(server: AuthorizationServer, path: str, limit: Limit, act: Act, *, status: int = 200) -> Route:
+def _endpoint(
+    server: AuthorizationServer, path: str, limit: Limit, act: Act, *, status: int = 200, needs_proof: bool = True
+) -> Route:
     address = normal_address(server.issuer + path)
-    registry, clock = server.registry, server.registry.clock
+    registry = server.registry
 
     async def answer(request: Request) -> Response:
         add_header(request, "dpop-nonce", server.nonces.newest())
         rate_headers = await _count(registry, limit, request)
         form = await _form(request)
-        try:
-            proof = proofs.check(
-                proofs.header_of(request.scope["headers"]), server.nonces, clock, method="POST", address=address
-            )
-        except BadDpopProof as bad:
-            raise refusals.invalid_proof(f"The DPoP proof cannot be accepted: {bad.why}.") from None
-        except NonceRequired:
-            raise refusals.use_nonce() from None
+        proof = None
+        if needs_proof or proofs.HEADER.decode() in request.headers:
+            proof = _checked_proof(server, request, address)
         try:
             authenticated = await client_authentication.authenticate(server, form)
         except KeyNotPublished as gone:
             await tokens.end_for_lost_key(server, form, gone.key_id)
             raise
-        try:
-            await proofs.use_up(proof, server.replays, clock)
-        except BadDpopProof as bad:
-            raise refusals.invalid_proof(f"The DPoP proof cannot be accepted: {bad.why}.") from None
+        if proof is not None:
+            try:
+                await proofs.use_up(proof, server.replays, registry.clock)
+            except BadDpopProof as bad:
+                raise refusals.invalid_proof(f"The DPoP proof cannot be accepted: {bad.why}.") from None
         await client_authentication.use_up(server, authenticated)
-        found = await act(server, authenticated, proof.thumbprint, form)
+        found = await act(server, authenticated, "" if proof is None else proof.thumbprint, form)
         return json_response(found, status, {"cache-control": "no-store", **rate_headers})
 
     return Route(path, answer, methods=["POST"])
+
+
+def _checked_proof(server: AuthorizationServer, request: Request, address: str) -> DpopProof:
+    try:
+        text = proofs.header_of(request.scope["headers"])
+        return proofs.check(text, server.nonces, server.registry.clock, method="POST", address=address)
+    except BadDpopProof as bad:
+        raise refusals.invalid_proof(f"The DPoP proof cannot be accepted: {bad.why}.") from None
+    except NonceRequired:
+        raise refusals.use_nonce() from None
 
 
 async def _count(registry: Registry, limit: Limit, request: Request) -> dict[str, str]:

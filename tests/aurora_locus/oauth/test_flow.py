@@ -1,5 +1,7 @@
 """The whole OAuth flow of an app over real sockets: pushed request, consent, code exchange, use, refresh, revocation."""
 
+import pytest
+
 from aurora_locus.oauth.access_tokens import LIFETIME
 from groundwork.clock import SECOND
 from tests.aurora_locus.deployment import SERVER, Deployment
@@ -47,3 +49,19 @@ async def test_revoking_ends_the_session_with_the_next_request(deployment: Deplo
     assert named(await app.call(RECORD, tokens.access_token, note(ana.did))) == (401, "invalid_token")
     assert named(await app.refresh(tokens.refresh_token)) == (400, "invalid_grant")
     assert (await app.revoke(tokens.refresh_token)).status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["access_token", "refresh_token"])
+async def test_token_can_be_revoked_without_a_proof(deployment: Deployment, kind: str) -> None:
+    """As at the reference PDS, an app that no longer has its key can still sign out. Another app cannot."""
+    ana, app = await deployment.sign_up("ana"), App(deployment)
+    tokens = await app.let_in(ana.did)
+    for client_id in ("http://localhost/?scope=atproto", app.client_id):
+        assert (await app.call(RECORD, tokens.access_token, note(ana.did))).status_code == 200
+        form = {"token": getattr(tokens, kind), "client_id": client_id}
+        answer = await deployment.http.post("/oauth/revoke", data=form)
+        assert (answer.status_code, answer.json()) == (200, {})
+    assert named(await app.call(RECORD, tokens.access_token, note(ana.did))) == (401, "invalid_token")
+    assert named(await app.refresh(tokens.refresh_token)) == (400, "invalid_grant")
+    wrong = await deployment.http.post("/oauth/revoke", data=form, headers={"dpop": "nonsense"})
+    assert named(wrong) == (400, "invalid_dpop_proof")
