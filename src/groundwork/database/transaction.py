@@ -18,7 +18,7 @@ the engines evaluate differently: a comparison as a value is a boolean on one an
 SQLite only.
 """
 
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
 from typing import Any, Literal, Protocol, TypeVar
@@ -36,9 +36,11 @@ UNSTORABLE_NUMBER = "A number is too large to be stored."
 
 
 class Row(Protocol):
-    """One row, readable by column name or by position."""
+    """One row, readable by column name or by position. Iterating over it yields the cells."""
 
     def __getitem__(self, key: Any, /) -> Any: ...
+
+    def __iter__(self) -> Iterator[Any]: ...
 
     def keys(self) -> Any: ...
 

@@ -15,6 +15,7 @@ from openmeet.domain.events.group_events import of_event
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups.model import GroupDetails
 from openmeet.domain.search import event_lists
+from openmeet.domain.search.event_lists import MyEvents
 from openmeet.domain.users.model import Caller
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import Site, details, event_by, person, signed_in, site_on
@@ -115,7 +116,7 @@ async def test_requests_that_can_no_longer_be_answered_are_not_listed(site: Site
     async with site.db.transaction() as tx:
         ana, ben = [await person(tx, name) for name in ("Ana", "Ben")]
         await tx.execute("update users set email = 'ben@example.org' where id = :id", id=ben.user_id)
-        for number in range(5):
+        for number in range(9):
             closed = await event_by(tx, ana, title=f"Closed {number}")
             wanted = RegistrationSettings(closes_hours_before=48)
             await host_decisions.change_registration_settings(tx, ana, closed.slug, wanted)
@@ -153,3 +154,60 @@ async def test_requests_that_one_may_not_see_are_not_listed(site: Site) -> None:
             now=tx.now,
         )
         assert await event_lists.waiting_for(tx, ben.user_id, 4) == []
+
+
+async def test_events_behind_many_that_may_not_be_seen_are_listed(site: Site) -> None:
+    """The lists of a person are complete, even if the first events of each are invitations by a blocked host or are
+    hidden.
+    """
+    async with site.db.transaction() as tx:
+        ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
+        await tx.execute("update users set email = 'ben@example.org' where id = :id", id=ben.user_id)
+        for number in range(9):
+            invited = await event_by(tx, ana, title=f"Blocked {number}")
+            await invitations.invite(tx, ana, invited.slug, "ben@example.org")
+            hidden = await event_by(tx, cleo, title=f"Hidden {number}")
+            await attendance.answer(tx, ben, hidden.slug, RsvpReply.GOING)
+        await tx.execute(
+            "insert into user_blocks (user_id, blocked_id, created_at) values (:ben, :ana, :now)",
+            ben=ben.user_id,
+            ana=ana.user_id,
+            now=tx.now,
+        )
+        late = {"starts": "2026-07-04T19:00"}
+        dora = await person(tx, "Dora")
+        dinner, film = [await event_by(tx, dora, title=title, **late) for title in ("Dinner", "Film")]
+        await invitations.invite(tx, dora, dinner.slug, "ben@example.org")
+        await attendance.answer(tx, ben, film.slug, RsvpReply.GOING)
+        own = await event_by(tx, ben, title="Own", starts="2026-07-04T19:30")
+        await tx.execute(
+            "insert into moderation_states (subject, thing, state, reason, decided_by, since)"
+            " values (:cleo, 'person', 'hidden', '', 'tenant', :now)",
+            cleo=cleo.user_id,
+            now=tx.now,
+        )
+        assert [one.id for one in await event_lists.waiting_for(tx, ben.user_id, 1)] == [dinner.id]
+        for which, shown in ((MyEvents.WAITING, [dinner]), (MyEvents.GOING, [film]), (MyEvents.UPCOMING, [film, own])):
+            found = await event_lists.my_events(tx, ben.user_id, which, None, len(shown))
+            assert [one.id for one in found] == [one.id for one in shown]
+        mine = await event_lists.coming_up(tx, ben.user_id, upcoming=2, hosted=1, waiting=1)
+    listed = [[one.title for one in several] for several in (mine.upcoming, mine.hosted, mine.waiting)]
+    assert listed == [["Film", "Own"], ["Own"], ["Dinner"]]
+
+
+async def test_the_lists_of_the_home_page_are_the_beginnings_of_the_complete_lists(site: Site) -> None:
+    async with site.db.transaction() as tx:
+        ana, ben = [await person(tx, name) for name in ("Ana", "Ben")]
+        await tx.execute("update users set email = 'ben@example.org' where id = :id", id=ben.user_id)
+        for number in range(6):
+            start = f"2026-07-{10 - number:02}T18:00"
+            going, invited = [await event_by(tx, ana, title=f"{kind} {number}", starts=start, ends="") for kind in "AB"]
+            await attendance.answer(tx, ben, going.slug, RsvpReply.GOING)
+            await invitations.invite(tx, ana, invited.slug, "ben@example.org")
+            await event_by(tx, ben, title=f"Own {number}", starts=start, ends="")
+        await event_hosting.revise(tx, ana, going.slug, details(title="Moved", starts="2026-07-12T18:00", ends=""))
+        mine = await event_lists.coming_up(tx, ben.user_id, upcoming=7, hosted=4, waiting=5)
+        assert mine.upcoming == await event_lists.my_events(tx, ben.user_id, MyEvents.UPCOMING, None, 7)
+        assert mine.hosted == await event_lists.my_events(tx, ben.user_id, MyEvents.HOSTING, None, 4)
+        assert mine.waiting == await event_lists.waiting_for(tx, ben.user_id, 5)
+        assert len(await event_lists.waiting_for(tx, ben.user_id, 9)) == 7

@@ -418,6 +418,12 @@ def of_row(row: Row) -> Content:
     return Content(**values, **msgspec.structs.asdict(_EXTRA.read(row["extra"])))
 
 
+def categories_in(row: Row) -> tuple[Category, ...]:
+    """Parse only the categories in a row with the column ``extra``."""
+    categories: tuple[Category, ...] = _EXTRA.read(row["extra"]).categories
+    return categories
+
+
 def topics_of(content: Content) -> tuple[str, ...]:
     """Filter terms, like ``category:music`` and ``tag:board games``."""
     return (

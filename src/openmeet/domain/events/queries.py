@@ -65,51 +65,52 @@ COLUMNS = columns_of("events")
 
 
 def event_of(row: Row) -> Event:
-    """Parse a row with ``COLUMNS``."""
+    """Parse a row with ``COLUMNS``. A dict is faster than a row of SQLite, which compares all names before a cell's."""
+    cells = dict(zip(row.keys(), row, strict=True))
     return Event(
-        id=EventId(row["id"]),
-        slug=EventSlug(row["slug"]),
-        content=content.of_row(row),
-        starts_at=row["starts_at"],
-        ends_at=row["ends_at"],
-        starts_local=row["starts_local"],
-        starts_text=row["starts_text"],
-        ends_text=row["ends_text"],
-        time_zone=row["time_zone"],
-        status=EventStatus(row["status"]),
-        status_reason=row["status_reason"],
-        author_id=UserId(row["author_id"]),
-        origin=RecordOrigin(row["origin"]),
-        record_uri=row["record_uri"],
-        record_cid=row["record_cid"],
-        record_did=row["record_did"],
-        revision=row["revision"],
-        is_read_only=bool(row["is_read_only"]),
-        is_held=bool(row["is_held"]),
-        is_hidden=bool(row["is_hidden"]),
-        external_source=row["external_source"],
-        removed_at=row["removed_at"],
-        deleted_at=row["deleted_at"],
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
-        place_in_series=_place_in_series(row),
-        is_published_by_policy=bool(row["is_published_by_policy"]),
-        group=_group_of(row),
-        is_all_day=bool(row["is_all_day"]),
-        is_draft=bool(row["is_draft"]),
-        publish_at=row["publish_at"],
-        needs_author_approval=bool(row["needs_author_approval"]),
-        record=record_settings_of(row),
-        retractions=row["retractions"],
-        record_deleted_at=row["record_deleted_at"],
-        derived_from=row["derived_from"],
-        derived_spot=_derived_spot(row),
+        id=EventId(cells["id"]),
+        slug=EventSlug(cells["slug"]),
+        content=content.of_row(cells),
+        starts_at=cells["starts_at"],
+        ends_at=cells["ends_at"],
+        starts_local=cells["starts_local"],
+        starts_text=cells["starts_text"],
+        ends_text=cells["ends_text"],
+        time_zone=cells["time_zone"],
+        status=EventStatus(cells["status"]),
+        status_reason=cells["status_reason"],
+        author_id=UserId(cells["author_id"]),
+        origin=RecordOrigin(cells["origin"]),
+        record_uri=cells["record_uri"],
+        record_cid=cells["record_cid"],
+        record_did=cells["record_did"],
+        revision=cells["revision"],
+        is_read_only=bool(cells["is_read_only"]),
+        is_held=bool(cells["is_held"]),
+        is_hidden=bool(cells["is_hidden"]),
+        external_source=cells["external_source"],
+        removed_at=cells["removed_at"],
+        deleted_at=cells["deleted_at"],
+        created_at=cells["created_at"],
+        updated_at=cells["updated_at"],
+        place_in_series=_place_in_series(cells),
+        is_published_by_policy=bool(cells["is_published_by_policy"]),
+        group=_group_of(cells),
+        is_all_day=bool(cells["is_all_day"]),
+        is_draft=bool(cells["is_draft"]),
+        publish_at=cells["publish_at"],
+        needs_author_approval=bool(cells["needs_author_approval"]),
+        record=record_settings_of(cells),
+        retractions=cells["retractions"],
+        record_deleted_at=cells["record_deleted_at"],
+        derived_from=cells["derived_from"],
+        derived_spot=_derived_spot(cells),
     )
 
 
 def _derived_spot(row: Row) -> Spot | None:
-    is_derived = row["derived_from"] and row["place_x"] is not None
-    return (row["place_x"], row["place_y"], row["place_z"]) if is_derived else None
+    spot = row["place_x"], row["place_y"], row["place_z"]
+    return spot if row["derived_from"] and row["place_x"] is not None else None
 
 
 def _group_of(row: Row) -> GroupOfEvent | None:
@@ -146,9 +147,8 @@ def record_columns(settings: RecordSettings) -> dict[str, object]:
 def _place_in_series(row: Row) -> PlaceInSeries | None:
     if row["series_id"] is None:
         return None
-    return PlaceInSeries(
-        row["series_id"], row["original_date"], tuple(filter(None, row["overridden_fields"].split(",")))
-    )
+    overridden = tuple(filter(None, row["overridden_fields"].split(",")))
+    return PlaceInSeries(row["series_id"], row["original_date"], overridden)
 
 
 async def by_slug(reader: Reader, slug: EventSlug) -> Event | None:

@@ -1,7 +1,7 @@
 """Lists of a person's events, and cursors for all event lists."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, assert_never
@@ -41,30 +41,13 @@ async def my_events(
     reader: Reader, user_id: UserId, which: MyEvents, after: EventCursor | None, limit: int
 ) -> list[Event]:
     """A person's events. Past ones are sorted latest first, all others soonest first and undated ones last."""
-    clauses = [_belongs_to(which)]
-    values: dict[str, object] = {"user_id": user_id, "limit": limit}
-    if which is not MyEvents.DRAFTS:
-        values["now"] = reader.now
-    key, down = f"coalesce(e.starts_at, {UNDATED})", which is MyEvents.PAST
-    if after is not None:
-        clauses.append(f"({key}, e.id) {'<' if down else '>'} (cast(:after_start as bigint), :after_id)")
-        values |= {"after_start": after.starts_at, "after_id": after.event_id}
-    direction = " desc" if down else ""
-    # Sort before checking visibility, which takes several look-ups per event. This way only the events of the page are
-    # checked.
-    rows = await reader.fetch(
-        f"""
-        select {columns_of("e")}
-          from (select e.id as mine_id, a.status, {key} as place from {_SOURCES[which]}
-                 where {" and ".join(clauses)}
-                 order by place{direction}, mine_id{direction} limit {_MOST_OF_ONE_PERSON}) a
-          join events e on e.id = a.mine_id
-         where {" and ".join(_SHOWN_AS_MINE)}
-         order by a.place{direction}, a.mine_id{direction} limit :limit
-        """,
-        **values,
+    candidates = _Candidates(
+        f"from {_SOURCES[which]} where {_belongs_to(which)}",
+        _START,
+        {} if which is MyEvents.DRAFTS else {"now": reader.now},
+        is_descending=which is MyEvents.PAST,
     )
-    return [event_of(row) for row in rows]
+    return await _first_shown(reader, user_id, candidates, after, limit)
 
 
 async def waiting_for(reader: Reader, user_id: UserId, limit: int) -> list[Event]:
@@ -73,21 +56,65 @@ async def waiting_for(reader: Reader, user_id: UserId, limit: int) -> list[Event
 
     Ordered by deadline or start, the earliest first.
     """
+    candidates = _Candidates(f"from {_HOSTED_OR_ANSWERED} where {_WAITING}", _DEADLINE, {"now": reader.now})
+    return await _first_shown(reader, user_id, candidates, None, limit)
+
+
+@dataclass(frozen=True, slots=True)
+class ComingUp:
+    """The first events of ``MyEvents.UPCOMING``, of ``MyEvents.HOSTING`` and of ``waiting_for``."""
+
+    upcoming: list[Event]
+    hosted: list[Event]
+    waiting: list[Event]
+
+
+async def coming_up(reader: Reader, user_id: UserId, *, upcoming: int, hosted: int, waiting: int) -> ComingUp:
+    """The three lists with these lengths. This reads the person's events once instead of once per list."""
+    flags = ", ".join(
+        f"case when {condition} then 1 else 0 end as is_{name}"
+        for name, condition in (
+            ("upcoming", _belongs_to(MyEvents.UPCOMING)),
+            ("hosted", _belongs_to(MyEvents.HOSTING)),
+            ("waiting", _WAITING),
+        )
+    )
     rows = await reader.fetch(
         f"""
-        select {columns_of("e")}
-          from events e left join attendances a on a.event_id = e.id and a.user_id = :user_id
-         where e.id in ({_HOSTED_IDS} union {_ASKED_IDS}) and {" and ".join(_SHOWN_AS_MINE)} and {_COMING_UP} and e.is_draft = 0 and e.status <> 'cancelled'
-           and (a.status = 'invited' or a.status = 'waitlisted' and a.offered_until > :now
-             or a.status in ('attending', 'waitlisted', 'pending') and a.known_starts_at <> e.starts_at
-             or {_HOSTING} and exists (select 1 from attendances p where p.event_id = e.id and p.status = 'pending'))
-         order by coalesce(a.offered_until, e.starts_at, {UNDATED}), e.id limit :limit
+        with mine as materialized (
+            select e.id, {_START} as start, {_DEADLINE} as deadline, {flags}
+              from {_HOSTED_OR_ANSWERED} where {_COMING_UP} and e.is_draft = 0
+        )
+        select list, id from (
+            select * from (select 'upcoming' as list, start as place, id from mine where is_upcoming = 1
+                            order by start, id limit :upcoming) as u
+            union all
+            select * from (select 'hosted' as list, start as place, id from mine where is_hosted = 1
+                            order by start, id limit :hosted) as h
+            union all
+            select * from (select 'waiting' as list, deadline as place, id from mine where is_waiting = 1
+                            order by deadline, id limit :waiting) as w
+        ) as ids order by list, place, id
         """,
         user_id=user_id,
         now=reader.now,
-        limit=limit,
+        upcoming=upcoming,
+        hosted=hosted,
+        waiting=waiting,
     )
-    return [event_of(row) for row in rows]
+    shown = await _shown_among(reader, user_id, list(dict.fromkeys(EventId(row["id"]) for row in rows)))
+
+    async def first(name: str, complete: Callable[[], Awaitable[list[Event]]]) -> list[Event]:
+        ids = [row["id"] for row in rows if row["list"] == name]
+        found = [shown[one] for one in ids if one in shown]
+        # If some may not be seen, there may be others after them.
+        return found if len(found) == len(ids) else await complete()
+
+    return ComingUp(
+        await first("upcoming", lambda: my_events(reader, user_id, MyEvents.UPCOMING, None, upcoming)),
+        await first("hosted", lambda: my_events(reader, user_id, MyEvents.HOSTING, None, hosted)),
+        await first("waiting", lambda: waiting_for(reader, user_id, waiting)),
+    )
 
 
 async def with_requests(reader: Reader, user_id: UserId, limit: int) -> list[Event]:
@@ -150,20 +177,19 @@ async def events_by_ids(reader: Reader, event_ids: Sequence[EventId]) -> dict[Ev
 
 # Uses the person's indexes. With "or" over a row and a joined one, every event would be checked.
 _HOSTED_IDS: Final = f"select o.id as event_id from events o where o.author_id = :user_id union {CO_HOSTED}"
-# The person is invited, was offered a place, or must confirm because the event was moved.
-_ASKED_IDS: Final = """
-            select r.event_id from attendances r where r.user_id = :user_id and r.status in ('invited', 'waitlisted')
-             union select r.event_id from attendances r join events n on n.id = r.event_id
-                    where r.user_id = :user_id and r.status in ('attending', 'pending') and r.known_starts_at <> n.starts_at"""
-_ANSWERS: Final = "select r.event_id, r.status from attendances r where r.user_id = :user_id"
-# Events ``e`` with the status of the person's RSVP, ``a.status``, for a FROM clause.
+_ANSWERS: Final = (
+    "select r.event_id, r.status, r.offered_until, r.known_starts_at from attendances r where r.user_id = :user_id"
+)
+# Events ``e`` with the person's RSVPs ``a``, for a FROM clause.
 _HOSTED: Final = f"""({_HOSTED_IDS}) h join events e on e.id = h.event_id
                        left join attendances a on a.event_id = e.id and a.user_id = :user_id"""
 _ANSWERED: Final = f"({_ANSWERS}) a join events e on e.id = a.event_id"
 # All of the person's RSVPs are read at once, because looking them up one by one takes as long as reading the events.
 _HOSTED_OR_ANSWERED: Final = f"""(
-            select x.event_id, max(x.status) as status
-              from (select h.event_id, '' as status from ({_HOSTED_IDS}) h union all {_ANSWERS}) x group by x.event_id) a
+            select x.event_id, max(x.status) as status, max(x.offered_until) as offered_until,
+                   max(x.known_starts_at) as known_starts_at
+              from ({_ANSWERS}
+                    union all select h.event_id, '', null, null from ({_HOSTED_IDS}) h) x group by x.event_id) a
               join events e on e.id = a.event_id"""
 _SOURCES: Final = {
     MyEvents.UPCOMING: _HOSTED_OR_ANSWERED,
@@ -173,11 +199,15 @@ _SOURCES: Final = {
     MyEvents.WAITING: _ANSWERED,
     MyEvents.PAST: _HOSTED_OR_ANSWERED,
 }
-# Nobody has more. The limit keeps PostgreSQL from evaluating the outer conditions on all rows instead of only on the
-# first ones.
-_MOST_OF_ONE_PERSON: Final = 1_000_000
 _HOSTING = f"(e.author_id = :user_id or e.id in ({CO_HOSTED}))"
 _COMING_UP = "(e.over_at is null or e.over_at > :now)"
+# The person is invited, was offered a place, must confirm because the event was moved, or must decide on requests.
+_WAITING: Final = f"""
+    {_COMING_UP} and e.is_draft = 0 and e.status <> 'cancelled'
+    and (a.status = 'invited' or a.status = 'waitlisted' and a.offered_until > :now
+      or a.status in ('attending', 'waitlisted', 'pending') and a.known_starts_at <> e.starts_at
+      or {_HOSTING} and exists (select 1 from attendances p where p.event_id = e.id and p.status = 'pending'))
+"""
 _SHOWN_AS_MINE = (
     "e.deleted_at is null",
     "e.removed_at is null",
@@ -210,6 +240,72 @@ def _belongs_to(which: MyEvents) -> str:
 
 # Later than any possible start (the year 2200), and within a signed 64-bit integer.
 UNDATED = 9_000_000_000_000_000_000
+_START: Final = f"coalesce(e.starts_at, {UNDATED})"
+_DEADLINE: Final = f"coalesce(a.offered_until, e.starts_at, {UNDATED})"
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidates:
+    """A person's events, before it is checked which of them the person may see.
+
+    ``source`` is a FROM clause with conditions, for events ``e`` and the person's RSVPs ``a``. ``place`` is the instant
+    by which the list is ordered.
+    """
+
+    source: str
+    place: str
+    values: Mapping[str, object]
+    is_descending: bool = False
+
+
+_MOST_AT_ONCE: Final = 1_000
+
+
+async def _first_shown(
+    reader: Reader, user_id: UserId, candidates: _Candidates, after: EventCursor | None, limit: int
+) -> list[Event]:
+    """The first of these events after the cursor that the person may see.
+
+    Checking this takes several look-ups per event, so only the first candidates are checked, and further ones only if
+    too few of those may be seen.
+    """
+    direction, sign = (" desc", "<") if candidates.is_descending else ("", ">")
+    found: list[Event] = []
+    at_once = limit
+    while True:
+        clause = ""
+        values: dict[str, object] = {**candidates.values, "user_id": user_id, "at_once": at_once}
+        if after is not None:
+            clause = f" and ({candidates.place}, e.id) {sign} (cast(:after_place as bigint), :after_id)"
+            values |= {"after_place": after.starts_at, "after_id": after.event_id}
+        rows = await reader.fetch(
+            f"""
+            select e.id, {candidates.place} as place {candidates.source}{clause}
+             order by place{direction}, e.id{direction} limit :at_once
+            """,
+            **values,
+        )
+        shown = await _shown_among(reader, user_id, [EventId(row["id"]) for row in rows])
+        found += [shown[row["id"]] for row in rows if row["id"] in shown]
+        if len(found) >= limit or len(rows) < at_once:
+            return found[:limit]
+        after = EventCursor(Instant(rows[-1]["place"]), rows[-1]["id"])
+        at_once = min(2 * at_once, _MOST_AT_ONCE)
+
+
+async def _shown_among(reader: Reader, user_id: UserId, event_ids: Sequence[EventId]) -> dict[EventId, Event]:
+    """Those of the person's own events that may be shown to them."""
+    if not event_ids:
+        return {}
+    rows = await reader.fetch(
+        f"""
+        select {columns_of("e")} from events e left join attendances a on a.event_id = e.id and a.user_id = :user_id
+         where e.id in :ids and {" and ".join(_SHOWN_AS_MINE)} order by e.id
+        """,
+        user_id=user_id,
+        ids=event_ids,
+    )
+    return {event.id: event for event in map(event_of, rows)}
 
 
 def position_of(event: Event, part: int = 0) -> EventCursor:

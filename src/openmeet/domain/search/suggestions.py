@@ -13,10 +13,11 @@ from typing import Final
 
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader
-from groundwork.geo_points import Near, kilometres
-from openmeet.domain.events.model import Event, EventId
+from groundwork.geo_points import Near, Spot, degrees_of, kilometres
+from openmeet.domain.events.content import categories_in
+from openmeet.domain.events.model import Event
 from openmeet.domain.events.queries import columns_of, event_of
-from openmeet.domain.events.town_positions import EventPosition, position_of
+from openmeet.domain.events.town_positions import position_of
 from openmeet.domain.events.visibility import is_hidden, is_listed, is_public
 from openmeet.domain.events.vocabulary import Category
 from openmeet.domain.moderation.blocks import is_out_of_lists
@@ -65,6 +66,15 @@ class Suggestion:
     about: str
 
 
+@dataclass(frozen=True, slots=True)
+class _AnsweredEvent:
+    """The part of an event that shows what a person likes. ``spot``: its public position."""
+
+    author_id: UserId
+    categories: tuple[Category, ...]
+    spot: Spot | None
+
+
 async def for_person(reader: Reader, viewer: UserId, limit: int) -> list[Suggestion]:
     """Upcoming public events that this person neither hosts nor has answered, best first and only one of each series."""
     past = await _answered(reader, viewer)
@@ -88,7 +98,7 @@ async def for_person(reader: Reader, viewer: UserId, limit: int) -> list[Suggest
             for event in await _coming_of(reader, "author_id", answered_hosts[:_MOST_SOURCES], viewer)
         ),
     ]
-    home = next((position for event in past if (position := position_of(event)) is not None), None)
+    home = next((event.spot for event in past if event.spot is not None), None)
     for topic in _frequent_topics(past):
         found += [
             Suggestion(event, SuggestionReason.TOPIC, topic) for event in await _about(reader, topic, home, viewer)
@@ -121,7 +131,9 @@ async def related(reader: Reader, event: Event, viewer: UserId | None, limit: in
         if _series_key(one) != own:
             by_series.setdefault(_series_key(one), one)
     if len(by_series) < limit and event.content.categories:
-        for one in await _about(reader, event.content.categories[0].value, position_of(event), viewer):
+        position = position_of(event)
+        home = None if position is None else position.spot
+        for one in await _about(reader, event.content.categories[0].value, home, viewer):
             if _series_key(one) != own:
                 by_series.setdefault(_series_key(one), one)
     return sorted(by_series.values(), key=lambda one: (one.starts_at or 0, one.id))[:limit]
@@ -131,33 +143,42 @@ def _series_key(event: Event) -> str:
     return event.place_in_series.series_id if event.place_in_series else event.id
 
 
-def _score(one: Suggestion, home: EventPosition | None, now: Instant) -> float:
+def _score(one: Suggestion, home: Spot | None, now: Instant) -> float:
     score = _WEIGHTS[one.reason] - max(0, (one.event.starts_at or now) - now) / _PATIENCE
     position = position_of(one.event)
-    if home is not None and position is not None and kilometres(home.spot, position.spot) > _NEAR_KM:
+    if home is not None and position is not None and kilometres(home, position.spot) > _NEAR_KM:
         score -= 3
     return score
 
 
-def _frequent_topics(past: Sequence[Event]) -> list[str]:
+def _frequent_topics(past: Sequence[_AnsweredEvent]) -> list[str]:
     """Topics that occur in several of these events, the most frequent first."""
-    counts = Counter(category.value for event in past for category in event.content.categories)
+    counts = Counter(category.value for event in past for category in event.categories)
     return [topic for topic, number in counts.most_common(_TOPICS) if number >= _LIKED]
 
 
-async def _answered(reader: Reader, viewer: UserId) -> list[Event]:
+async def _answered(reader: Reader, viewer: UserId) -> list[_AnsweredEvent]:
     """Events that this person most recently answered, latest first."""
     rows = await reader.fetch(
         """
-        select event_id from attendances where user_id = :viewer and status in ('attending', 'attended', 'interested')
-         order by answered_at desc, id desc limit :limit
+        select e.author_id, e.extra, e.place_x, e.place_y, e.place_z
+          from (select x.id, x.event_id, x.answered_at from attendances x
+                 where x.user_id = :viewer and x.status in ('attending', 'attended', 'interested')
+                 order by x.answered_at desc, x.id desc limit :limit) a
+          join events e on e.id = a.event_id
+         order by a.answered_at desc, a.id desc
         """,
         viewer=viewer,
         limit=_LATEST,
     )
-    ids = [EventId(row["event_id"]) for row in rows]
-    events = await event_lists.events_by_ids(reader, ids)
-    return [events[one] for one in ids if one in events]
+    return [
+        _AnsweredEvent(
+            UserId(row["author_id"]),
+            categories_in(row),
+            None if row["place_x"] is None else (row["place_x"], row["place_y"], row["place_z"]),
+        )
+        for row in rows
+    ]
 
 
 async def _followed_hosts(reader: Reader, viewer: UserId) -> list[UserId]:
@@ -212,7 +233,7 @@ async def _coming_of(reader: Reader, column: str, ids: Sequence[str], viewer: Us
     return [event_of(row) for row in shown]
 
 
-async def _about(reader: Reader, topic: str, home: EventPosition | None, viewer: UserId | None) -> list[Event]:
+async def _about(reader: Reader, topic: str, home: Spot | None, viewer: UserId | None) -> list[Event]:
     """The next public events about this topic, near a position if one is known."""
     query = SearchQuery(
         since=reader.now,
@@ -222,6 +243,6 @@ async def _about(reader: Reader, topic: str, home: EventPosition | None, viewer:
         once_per_series=True,
     )
     if home is not None:
-        query = replace(query, near=Near(home.latitude, home.longitude, _NEAR_KM))
+        query = replace(query, near=Near(*degrees_of(home), _NEAR_KM))
     found = await search.coming(reader, query, None, _OF_TOPIC)
     return [event for event in found if not event.is_cancelled]

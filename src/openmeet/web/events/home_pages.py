@@ -13,6 +13,7 @@ from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader
 from openmeet.domain.attendance import answer_texts
 from openmeet.domain.attendance.answer_bar import AnswerState
+from openmeet.domain.covers.model import cover_for
 from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.time_and_place import place_label
@@ -21,7 +22,6 @@ from openmeet.domain.groups.model import GroupId
 from openmeet.domain.groups.queries import names_of as group_names_of
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.search import event_lists, front_page, search, suggestions
-from openmeet.domain.search.event_lists import MyEvents
 from openmeet.domain.search.suggestions import Suggestion, SuggestionReason
 from openmeet.domain.users.first_name import first_name
 from openmeet.domain.users.model import UserId
@@ -37,7 +37,9 @@ from openmeet.web.events.listing import (
     card_of,
     day_in_row,
     further_dates,
+    going_label,
     grouped_by_day,
+    title_of,
     with_days,
 )
 from openmeet.web.events.waiting import READ_WAITING, rows_of
@@ -99,41 +101,38 @@ async def show_home(request: Request) -> Response:
     viewer = caller.user_id
     async with database_of(request).reader() as reader:
         now = reader.now
-        upcoming = await event_lists.my_events(reader, viewer, MyEvents.UPCOMING, None, 1 + MOST_IN_WEEK)
-        hosted = await event_lists.my_events(reader, viewer, MyEvents.HOSTING, None, MOST_HOSTED)
-        waiting = await event_lists.waiting_for(reader, viewer, READ_WAITING)
+        mine = await event_lists.coming_up(
+            reader, viewer, upcoming=1 + MOST_IN_WEEK, hosted=MOST_HOSTED, waiting=READ_WAITING
+        )
         of_groups = await _of_groups(reader, viewer)
         tasks = await host_tasks(reader, viewer, services(request).code_key)
         me = await user_by_id(reader, viewer)
         for_you = await _for_you(reader, viewer, of_groups) if me is not None and me.wants_suggestions else []
         suggested = (
             []
-            if upcoming or waiting or of_groups or for_you
+            if mine.upcoming or mine.waiting or of_groups or for_you
             else await front_page.coming(reader, viewer, shown_of(request), None, MOST_SUGGESTED, once_per_series=True)
         )
         listed = [*of_groups, *(one.event for one in for_you)] or suggested
-        every = {event.id: event for event in (*upcoming, *hosted, *waiting, *listed)}
+        every = {event.id: event for event in (*mine.upcoming, *mine.hosted, *mine.waiting, *listed)}
         names = await _names_about(reader, for_you)
-        facts = await facts_of(
-            reader,
-            services(request).settings.public_url,
-            viewer,
-            list(every.values()),
-            further=await further_dates(reader, listed),
-        )
+        public_url = services(request).settings.public_url
+        further = await further_dates(reader, listed)
+        facts = await facts_of(reader, public_url, viewer, list(every.values()), further=further)
+        waiting_rows = await rows_of(reader, public_url, viewer, mine.waiting, facts)
     own_zone = (me.time_zone if me else None) or "UTC"
-    ahead = [event for event in upcoming if not event.is_cancelled and event.starts_at is not None]
+    ahead = [event for event in mine.upcoming if not event.is_cancelled and event.starts_at is not None]
     context = {
         "greeting": _greeting(now, own_zone, first_name(caller.display_name)),
         "next": _next_event(ahead[0], facts, now) if ahead else None,
-        "waiting": rows_of(waiting, facts),
+        "waiting": waiting_rows,
         "tasks": tasks,
         "groups": with_days(grouped_by_day(of_groups, facts, now)),
         "suggested": with_days(grouped_by_day(suggested, facts, now)),
         "for_you": [_suggested_event(one, facts, names, now) for one in for_you],
         "week": [_week_row(event, facts) for event in ahead if event.starts_at and event.starts_at < now + _WEEK],
         "keep": _kept_offline(ahead, facts),
-        "hosted": [_week_row(event, facts) for event in hosted if event.starts_at is not None],
+        "hosted": [_week_row(event, facts) for event in mine.hosted if event.starts_at is not None],
     }
     return page(request, "events/my_home.html", context)
 
@@ -221,16 +220,16 @@ def _countdown_label(event: Event, now: Instant) -> str:
 
 
 def _week_row(event: Event, facts: ListedFacts) -> WeekRow:
-    card = card_of(event, facts)
     starts = wall_time.local_of(event.starts_at or Instant(0), event.time_zone)
     bar = facts.bars[event.id]
     badge = answer_texts.badge_of(bar, facts.bar_inputs[event.id].people_asking)
-    label = card.going if bar.state is AnswerState.HOSTING else "" if badge is None else str(badge.words)
+    asked = "" if badge is None else str(badge.words)
+    label = going_label(event, facts) if bar.state is AnswerState.HOSTING else asked
     clock = time_and_place.clock_label(event)
     return WeekRow(
         f"/events/{quote(event.slug)}",
-        card.title,
-        card.tone,
+        title_of(event),
+        cover_for(event.content).tone,
         formatting.weekday_in_short(starts),
         str(starts.day),
         " · ".join(one for one in (clock, label) if one),

@@ -148,11 +148,16 @@ def _relative_day(event: Event, now: Instant) -> str:
     return formatting.relative_day(starts, today)
 
 
+def title_of(event: Event) -> str:
+    """The title of an event in a list. A draft may have none."""
+    return event.title or gettext("Untitled draft")
+
+
 def card_of(event: Event, facts: ListedFacts) -> EventCard:
     """The card of one event."""
     return EventCard(
         slug=event.slug,
-        title=event.title or gettext("Untitled draft"),
+        title=title_of(event),
         time_tag=time_and_place.tag_of_start(event, time_and_place.clock_label(event)),
         # People who attend in person need the local time of the place.
         zone_label="" if event.content.mode is Mode.IN_PERSON else time_and_place.zone_label(event),
@@ -163,18 +168,19 @@ def card_of(event: Event, facts: ListedFacts) -> EventCard:
         tone=cover_for(event.content).tone,
         is_cancelled=event.is_cancelled,
         faces=[avatar_of(one, facts.names[one], facts.portraits) for one in facts.faces.get(event.id, ())],
-        going=_going_label(event, facts.counts.get(event.id, NO_COUNTS)),
+        going=going_label(event, facts),
         badges=_badges(event, facts),
         further=facts.further.get(event.id),
         distance=facts.distances.get(event.id, ""),
     )
 
 
-def _going_label(event: Event, counts: RsvpCounts) -> str:
+def going_label(event: Event, facts: ListedFacts) -> str:
     """``5 going, 19 places left``. Empty if nobody is going and no limit is set, or if the event is cancelled."""
-    going = ngettext("%(number)s going", "%(number)s going", counts.going) if counts.going else ""
     if event.is_cancelled:
         return ""
+    counts = facts.counts.get(event.id, NO_COUNTS)
+    going = ngettext("%(number)s going", "%(number)s going", counts.going) if counts.going else ""
     if counts.waiting:
         waiting = ngettext("%(number)s on the waitlist", "%(number)s on the waitlist", counts.waiting)
         return f"{going}, {waiting}" if going else waiting

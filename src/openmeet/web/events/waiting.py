@@ -19,9 +19,11 @@ from openmeet.web.events.cards import facts_of
 from openmeet.web.events.listing import EventCard, ListedFacts, card_of
 
 # Only a few are shown; the linked lists are complete. More are read than shown, because invitations that can no longer
-# be answered are left out.
+# be answered are left out. If too few of them can be answered, the second
+# number is read.
 MOST_WAITING: Final = 4
-READ_WAITING: Final = 6 * MOST_WAITING
+READ_WAITING: Final = 2 * MOST_WAITING
+_READ_AT_MOST: Final = 6 * MOST_WAITING
 _WAITING: Final = frozenset(
     {AnswerState.INVITED, AnswerState.PLACE_HELD, AnswerState.MOVED, AnswerState.NEEDS_DECISIONS}
 )
@@ -52,11 +54,23 @@ class WaitingRow:
 async def waiting_rows(reader: Reader, public_url: str, viewer: UserId) -> list[WaitingRow]:
     """The events that wait for this person, most urgent first."""
     events = await event_lists.waiting_for(reader, viewer, READ_WAITING)
-    return rows_of(events, await facts_of(reader, public_url, viewer, events)) if events else []
+    if not events:
+        return []
+    return await rows_of(reader, public_url, viewer, events, await facts_of(reader, public_url, viewer, events))
 
 
-def rows_of(events: Sequence[Event], facts: ListedFacts) -> list[WaitingRow]:
-    """Rows for those of these events that the person can answer now."""
+async def rows_of(
+    reader: Reader, public_url: str, viewer: UserId, first: Sequence[Event], facts: ListedFacts
+) -> list[WaitingRow]:
+    """Rows for the waiting events that the person can answer now. ``first``: the first ``READ_WAITING`` of them."""
+    rows = _answerable(first, facts)
+    if len(rows) < MOST_WAITING and len(first) == READ_WAITING:
+        events = await event_lists.waiting_for(reader, viewer, _READ_AT_MOST)
+        rows = _answerable(events, await facts_of(reader, public_url, viewer, events))
+    return rows
+
+
+def _answerable(events: Sequence[Event], facts: ListedFacts) -> list[WaitingRow]:
     waiting = [event for event in events if facts.bars[event.id].state in _WAITING]
     return [_waiting_row(event, facts) for event in waiting[:MOST_WAITING]]
 
