@@ -18,7 +18,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import aiohttp
 import asyncpg
@@ -26,6 +25,7 @@ import msgspec
 import typer
 
 from groundwork import private_file
+from groundwork.database.connection_failures import CONNECTION_FAILURES, connection_failure
 from groundwork.errors import Refused
 from groundwork.sealing import fresh_key
 from groundwork.telemetry.logs import log
@@ -199,9 +199,8 @@ class _MembersFile:
 async def _make_schemas(options: ClusterOptions) -> None:
     try:
         connection = await asyncpg.connect(options.database)
-    except (OSError, asyncpg.PostgresError) as error:
-        host = urlsplit(options.database).hostname
-        raise Refused(f"The database at {host} cannot be used: {error}.") from error
+    except CONNECTION_FAILURES as failure:
+        raise connection_failure(options.database, failure) from failure
     try:
         for schema in (OPENMEET_SCHEMA, NETWORK_SCHEMA):
             await connection.execute(f'create schema if not exists "{schema}"')

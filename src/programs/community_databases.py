@@ -16,7 +16,7 @@ from groundwork.database.deferred import DeferredDatabase
 from groundwork.database.migrate import current_revision, migrate
 from groundwork.database.open_ import POSTGRES, open_database
 from groundwork.database.transaction import Database
-from groundwork.errors import Refused
+from groundwork.errors import Failure, Refused
 from groundwork.telemetry.logs import log
 from groundwork.telemetry.metrics import Metrics
 from openmeet.settings import Settings
@@ -167,8 +167,8 @@ def _is_permanent(failure: BaseException) -> bool:
 
 
 def _log_failure(name: str, failure: BaseException) -> None:
-    why = failure.__cause__ or failure
-    log.error("tenant.database_away", tenant=name, reason=f"{type(why).__name__}: {why}", exc_info=None)
+    reason = str(failure) if isinstance(failure, Failure) else f"{type(failure).__name__}: {failure}"
+    log.error("tenant.database_away", tenant=name, reason=reason, exc_info=None)
 
 
 async def _ended(waiting: "asyncio.Task[None]") -> None:

@@ -7,6 +7,7 @@ tables have other names, and no revision leads from them to the current ones.
 """
 
 import asyncio
+import contextlib
 import importlib
 import importlib.util
 import re
@@ -18,6 +19,7 @@ from typing import Final
 
 import asyncpg
 
+from groundwork.database.connection_failures import CONNECTION_FAILURES, connection_failure
 from groundwork.database.open_ import POSTGRES, sqlite_path
 from groundwork.database.postgres import check_schema_name
 from groundwork.database.transaction import DatabaseUnavailable
@@ -93,8 +95,8 @@ async def current_revision(database_url: str, schema: str, package: str) -> str:
 async def _current_in_postgres(url: str, schema: str, package: str) -> str:
     try:
         connection = await asyncpg.connect(url)
-    except (OSError, asyncpg.PostgresError) as failure:
-        raise DatabaseUnavailable("the PostgreSQL server cannot be reached") from failure
+    except CONNECTION_FAILURES as failure:
+        raise connection_failure(url, failure) from failure
     try:
         revision = await connection.fetchval(f'select max(version_num) from "{schema}"."{version_table(package)}"')
         return str(revision or "")
@@ -109,22 +111,24 @@ async def _current_in_postgres(url: str, schema: str, package: str) -> str:
 def _current_in_sqlite(path: Path, package: str) -> str:
     if not path.exists():
         return ""
-    connection = sqlite3.connect(path, timeout=5)
     try:
-        tables = {
-            row[0]
-            for row in connection.execute(
-                "select name from sqlite_master where name in (?, ?)", (version_table(package), _table_before(package))
-            )
-        }
-        if version_table(package) in tables:
-            revision = connection.execute(f"select max(version_num) from {version_table(package)}").fetchone()[0]
-            return str(revision or "")
-        if tables:
-            raise _before_the_baseline(package)
-        return ""
-    finally:
-        connection.close()
+        with contextlib.closing(sqlite3.connect(path, timeout=5)) as connection:
+            return _read_revision(connection, package)
+    except sqlite3.Error as failure:
+        raise DatabaseUnavailable(f"The SQLite file {path} of the database cannot be used: {failure}.") from failure
+
+
+def _read_revision(connection: sqlite3.Connection, package: str) -> str:
+    found = connection.execute(
+        "select name from sqlite_master where name in (?, ?)", (version_table(package), _table_before(package))
+    )
+    tables = {row[0] for row in found}
+    if version_table(package) in tables:
+        revision = connection.execute(f"select max(version_num) from {version_table(package)}").fetchone()[0]
+        return str(revision or "")
+    if tables:
+        raise _before_the_baseline(package)
+    return ""
 
 
 def _table_before(package: str) -> str:

@@ -10,6 +10,7 @@ from groundwork.clock import Clock
 from groundwork.database.postgres import CONNECTIONS, check_schema_name, open_postgres
 from groundwork.database.sqlite import open_sqlite
 from groundwork.database.transaction import Database
+from groundwork.errors import Refused
 
 SQLITE = "sqlite://"
 POSTGRES = ("postgresql://", "postgres://")
@@ -26,12 +27,8 @@ async def open_database(
 ) -> Database:
     """Open the database. ``connections`` is the maximum number of connections to a PostgreSQL server.
 
-    Raises ValueError for any other URL, and DatabaseUnavailable if the database does not answer.
+    Raises Refused for any other URL, and DatabaseUnavailable if the database does not answer.
     """
-    if url.startswith(SQLITE):
-        return open_sqlite(
-            sqlite_path(url, schema), clock, transaction_seconds=transaction_seconds, reader_seconds=reader_seconds
-        )
     if url.startswith(POSTGRES):
         return await open_postgres(
             url,
@@ -41,14 +38,20 @@ async def open_database(
             transaction_seconds=transaction_seconds,
             reader_seconds=reader_seconds,
         )
-    raise ValueError("a database URL begins with sqlite:/// or postgresql://")
+    return open_sqlite(
+        sqlite_path(url, schema), clock, transaction_seconds=transaction_seconds, reader_seconds=reader_seconds
+    )
 
 
 def sqlite_path(url: str, schema: str = "") -> Path:
-    """Return the file of an SQLite URL. The part after ``sqlite://`` is an absolute path."""
+    """Return the file of an SQLite URL. The part after ``sqlite://`` is an absolute path. Raises Refused for any other
+    URL.
+    """
     text = url.removeprefix(SQLITE)
+    if not url.startswith(SQLITE):
+        raise Refused("A database URL begins with postgresql:// or sqlite:///. Change the one in the settings.")
     if not text.startswith("/"):
-        raise ValueError("an SQLite URL holds an absolute path: sqlite:///var/lib/openmeet/openmeet.db")
+        raise Refused("An SQLite URL has an absolute path, like sqlite:///var/lib/openmeet/openmeet.db.")
     if text.endswith("/"):
         return Path(text) / f"{check_schema_name(schema or 'main')}.db"
     return Path("/" + text.lstrip("/"))

@@ -27,6 +27,7 @@ from groundwork.database import statements
 from groundwork.database.advisory_locks import AdvisoryLocks
 from groundwork.database.after_commit import run_calls
 from groundwork.database.batch import run_keyed, run_unkeyed
+from groundwork.database.connection_failures import CONNECTION_FAILURES, connection_failure
 from groundwork.database.plain import run_plain
 from groundwork.database.transaction import (
     UNSTORABLE_NUMBER,
@@ -485,13 +486,13 @@ async def open_postgres(
     transaction_seconds: float = 2.0,
     reader_seconds: float = 10.0,
 ) -> PostgresDatabase:
-    """Open a connection pool for one schema. Raises DatabaseUnavailable if the server does not answer."""
+    """Open a connection pool for one schema. Raises DatabaseUnavailable if the server cannot be reached or refuses us, and
+    Refused if the URL is wrong.
+    """
     check_schema_name(schema)
     try:
         idle_seconds = max(transaction_seconds, reader_seconds) * 2
         pool = await _retry_until_free(lambda: open_pool(url, connections=connections, idle_seconds=idle_seconds))
-    except asyncpg.TooManyConnectionsError as failure:
-        raise DatabaseUnavailable("the PostgreSQL server has no connection left (its max_connections)") from failure
-    except (OSError, asyncpg.PostgresError) as failure:
-        raise DatabaseUnavailable("the PostgreSQL server cannot be reached") from failure
+    except CONNECTION_FAILURES as failure:
+        raise connection_failure(url, failure) from failure
     return PostgresDatabase(pool, schema, clock, transaction_seconds, reader_seconds, AdvisoryLocks(url, schema))

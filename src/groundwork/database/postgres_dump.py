@@ -9,10 +9,10 @@ from typing import Any
 
 import asyncpg
 
+from groundwork.database.connection_failures import CONNECTION_FAILURES, connection_failure
 from groundwork.database.migrate import VERSION_TABLE_PREFIX
 from groundwork.database.postgres import check_schema_name, translate_error
 from groundwork.database.table_order import ROWS_AT_ONCE, DatabaseTable, Rows, in_order
-from groundwork.database.transaction import DatabaseUnavailable
 
 _COLUMNS = """
     select c.table_name, c.column_name
@@ -90,8 +90,8 @@ async def loading(url: str, schema: str) -> AsyncIterator[PostgresLoader]:
 async def _connected(url: str) -> "AsyncIterator[asyncpg.Connection[Any]]":
     try:
         connection = await asyncpg.connect(url)
-    except (OSError, asyncpg.PostgresError) as failure:
-        raise DatabaseUnavailable("the PostgreSQL server cannot be reached") from failure
+    except CONNECTION_FAILURES as failure:
+        raise connection_failure(url, failure) from failure
     try:
         yield connection
     finally:

@@ -222,10 +222,7 @@ def _shared(found: Mapping[str, Settings]) -> list[str]:
 def _place(url: str, schema: str) -> tuple[object, ...]:
     """The location of a database, independent of how its URL is written."""
     if url.startswith(SQLITE):
-        try:
-            return (SQLITE, sqlite_path(url, schema).resolve())
-        except ValueError as error:
-            raise SettingsRefused([f"A database URL cannot be used: {error}."]) from None
+        return (SQLITE, sqlite_path(url, schema).resolve())
     parts = urlsplit(url)
     return (parts.hostname or "", parts.port or 5432, parts.path.strip("/"), schema or "public")
 

@@ -16,6 +16,7 @@ from groundwork.database import revision
 from groundwork.database.dump import read_contents
 from groundwork.database.migrate import current_revision, head, migrate, versions_folder
 from groundwork.database.open_ import open_database, sqlite_path
+from groundwork.database.transaction import DatabaseUnavailable
 from groundwork.errors import Refused
 
 FIRST = """
@@ -268,12 +269,27 @@ def test_sqlite_urls(url, schema, path):
     assert sqlite_path(url, schema) == Path(path)
 
 
-@pytest.mark.parametrize("url", ["sqlite://x.db", "sqlite:x.db", "sqlite://"])
+@pytest.mark.parametrize("url", ["sqlite://x.db", "sqlite://"])
 def test_relative_sqlite_urls_are_refused(url):
-    with pytest.raises(ValueError, match="absolute"):
+    with pytest.raises(Refused, match="absolute"):
         sqlite_path(url)
 
 
-async def test_other_urls_are_refused(clock: HandClock):
-    with pytest.raises(ValueError, match="begins with"):
-        await open_database("mysql://x", clock=clock)
+@pytest.mark.parametrize("content", [None, b"not a database, but longer than the header of one" * 9])
+async def test_unusable_sqlite_file_is_named(tmp_path: Path, content: bytes | None):
+    """A folder, or a file of another kind, in place of the database."""
+    path = tmp_path / "site.db"
+    if content is None:
+        path.mkdir()
+    else:
+        path.write_bytes(content)
+    with pytest.raises(DatabaseUnavailable, match=f"The SQLite file {path} of the database cannot be used: "):
+        await current_revision(f"sqlite://{path}", "", "openmeet")
+
+
+@pytest.mark.parametrize("url", ["mysql://x", "sqlite:x.db", "openmeet.db"])
+async def test_other_urls_are_refused(clock: HandClock, url: str):
+    with pytest.raises(Refused, match="begins with"):
+        await open_database(url, clock=clock)
+    with pytest.raises(Refused, match="begins with"):
+        await current_revision(url, "", "openmeet")
