@@ -7,12 +7,13 @@ Durations (``5m``) and sizes (``5MiB``) have units. All errors are collected, so
 """
 
 import dataclasses
+import difflib
 import enum
 import re
 import tomllib
 import types
 import typing
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
@@ -64,6 +65,8 @@ class SettingsRefused(Refused):
 
 
 _MISSING: Final = dataclasses.MISSING
+# How similar a misspelt name is to the one that was meant (difflib's ratio): one or two letters differ.
+_SIMILAR: Final = 0.85
 _KEY: Final = "groundwork.setting"
 
 
@@ -113,6 +116,32 @@ def names_of(kind: type, prefix: str) -> frozenset[str]:
     return frozenset(name for field in fields for name in (prefix + field.name.upper(), *field.metadata[_KEY].names))
 
 
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return the question whether a similar known name was meant, with a space before it; empty if none is similar."""
+    close = _closest(name, known)
+    return f" Did you mean {close!r}?" if close else ""
+
+
+def _closest(name: str, known: Iterable[str]) -> str:
+    return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=_SIMILAR)), "")
+
+
+def misspelt(environment: Iterable[str], kind: type, prefix: str) -> list[str]:
+    """Return a sentence for each variable whose name is similar to that of a setting, but not the same.
+
+    Other unknown variables are not reported: tools and container platforms set variables with the same prefix.
+    """
+    known = names_of(kind, prefix)
+    # The prefix is left out of the comparison, because it would make all names similar.
+    known_endings = [name.removeprefix(prefix) for name in known if name.startswith(prefix)]
+    found = []
+    for name in sorted(set(environment) - known):
+        close = _closest(name.removeprefix(prefix), known_endings) if name.startswith(prefix) else ""
+        if close:
+            found.append(f"{name} is not a setting. Did you mean {prefix}{close}?")
+    return found
+
+
 def read_file(path: Path | None) -> Mapping[str, Any]:
     """Return the tables of the TOML file, empty if there is no file. Raises ``SettingsRefused``."""
     if path is None:
@@ -149,7 +178,9 @@ def read_settings(
         except SettingsRefused as refused:
             problems += refused.sentences
     problems += [
-        f"The settings file has {name!r}, which is not a setting here." for name in table if name not in known_names
+        f"The settings file has {name!r}, which is not a setting here.{suggestion(name, known_names)}"
+        for name in table
+        if name not in known_names
     ]
     if problems:
         raise SettingsRefused(problems)
@@ -166,7 +197,7 @@ def override(settings: S, table: Mapping[str, Any], *, allowed: Collection[str],
     problems = []
     for name, value in table.items():
         if name not in hints:
-            problems.append(f"{table_name} has {name!r}, which is not a setting here.")
+            problems.append(f"{table_name} has {name!r}, which is not a setting here.{suggestion(name, allowed)}")
         elif name not in allowed:
             problems.append(f"{table_name} has {name!r}, which applies to the whole installation. Set it there.")
         else:

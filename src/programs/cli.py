@@ -26,6 +26,7 @@ from programs.commands.pds.verbs import VERBS as PDS_VERBS
 
 DONE: Final = 0
 REFUSED: Final = 1
+_ADVICE: Final = "Check the path, free space, and that this user may read and write there."
 MISUSED: Final = 2
 
 # name -> (module, description)
@@ -159,6 +160,11 @@ def _run_command(name: str, module: str, arguments: list[str]) -> int:
         from openmeet.i18n.reasons.messages import explain  # imported here because only a refusal needs it
 
         print(f"{name}: {explain(failure.why)}", file=sys.stderr)
+        return REFUSED
+    except OSError as failure:
+        if failure.filename is None:  # not about a file: a bug, which the traceback helps to find
+            raise
+        print(f"{name}: {failure.filename}: {failure.strerror}. {_ADVICE}", file=sys.stderr)
         return REFUSED
     except KeyboardInterrupt:
         return 130  # 128 + SIGINT, as in shells

@@ -13,10 +13,10 @@ from aurora_locus.app import open_server
 from groundwork.clock import SystemClock
 from groundwork.database.migrate import migrate_apart
 from groundwork.http.server import serve
-from groundwork.settings import read_file
 from groundwork.telemetry.logs import log
 from programs.command_line import SettingsFile, role
 from programs.running import VERSION, free_port, run_until_stopped, wait_for_stop
+from programs.settings_file import read_table
 
 app = role()
 
@@ -24,7 +24,7 @@ app = role()
 @app.command()
 def main(settings_file: SettingsFile = None) -> None:
     """Serve repositories until stopped."""
-    settings = pds_settings.read(os.environ, read_file(settings_file).get("pds"))
+    settings = pds_settings.read(os.environ, read_table(settings_file, "pds"))
     if not settings.port:
         # The public address of a development server includes its port, so the port must be known first.
         settings = replace(settings, port=free_port(settings.bind_address))

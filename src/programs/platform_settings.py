@@ -3,13 +3,14 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from groundwork.database.open_ import SQLITE, sqlite_path
 from groundwork.errors import NotFound, Refused
-from groundwork.settings import read_file
-from openmeet.settings import Settings
+from groundwork.settings import misspelt
+from groundwork.telemetry.logs import log
+from openmeet.settings import PREFIX, Settings
 from openmeet.tenants.configured import TABLE, checked, read_tenants
+from programs.settings_file import read_table
 
 
 def read_installation_settings(
@@ -20,8 +21,7 @@ def read_installation_settings(
 
     ``sends_mail``: false for an operator's command, which needs no mail server.
     """
-    table: Mapping[str, Any] = read_file(file).get(TABLE, {})
-    return checked(read_tenants(table, environment), sends_mail=sends_mail)
+    return checked(read_tenants(read_table(file, TABLE), environment), sends_mail=sends_mail)
 
 
 def read_settings_of_installation(
@@ -32,8 +32,7 @@ def read_settings_of_installation(
 
     Raises Refused if there is no data yet, and NotFound for an unknown community.
     """
-    table: Mapping[str, Any] = read_file(file).get(TABLE, {})
-    settings = community_named(read_tenants(table, environment), tenant)
+    settings = community_named(read_tenants(read_table(file, TABLE), environment), tenant)
     url = settings.tenant_database_url
     if url.startswith(SQLITE) and not sqlite_path(url).exists():
         why = f"There is no installation at {sqlite_path(url)}."
@@ -41,6 +40,13 @@ def read_settings_of_installation(
             f"{why} Give its settings file: --settings FILE (`openmeet up` keeps settings.toml in its folder)."
         )
     return settings
+
+
+def log_misspelt_names(environment: Mapping[str, str] = os.environ) -> None:
+    """Log variables that look like misspelt settings, because a misspelt limit must not silently mean the default."""
+    found = misspelt((name for name, value in environment.items() if value), Settings, PREFIX)
+    if found:
+        log.warning("settings.not_used", names=found)
 
 
 def community_named(found: Mapping[str, Settings], tenant: str) -> Settings:

@@ -6,11 +6,12 @@ import typer
 
 from groundwork.clock import SystemClock
 from groundwork.http.server import serve
-from groundwork.settings import read_file, read_settings
+from groundwork.settings import read_settings
 from plc_directory.app import open_directory
 from plc_directory.settings import PREFIX, PlcSettings
 from programs.command_line import SettingsFile, role
 from programs.running import VERSION, run_until_stopped, wait_for_stop
+from programs.settings_file import read_table
 
 app = role()
 
@@ -18,9 +19,7 @@ app = role()
 @app.command()
 def main(settings_file: SettingsFile = None) -> None:
     """Serve the directory until stopped."""
-    settings = read_settings(
-        PlcSettings, prefix=PREFIX, environment=os.environ, table=read_file(settings_file).get("plc")
-    )
+    settings = read_settings(PlcSettings, prefix=PREFIX, environment=os.environ, table=read_table(settings_file, "plc"))
 
     async def run() -> None:
         async with open_directory(settings, SystemClock(), version=VERSION) as directory:

@@ -36,7 +36,7 @@ from openmeet.web.xrpc.call import service_callers
 from programs.command_line import SettingsFile, role
 from programs.outbox_dispatcher import publisher
 from programs.platform import Installation, Platform, custodial_pds_of, open_installation
-from programs.platform_settings import read_installation_settings
+from programs.platform_settings import log_misspelt_names, read_installation_settings
 from programs.probes import WEB, probes_of, serving_of
 from programs.running import VERSION, run_until_stopped, wait_for_stop
 
@@ -49,6 +49,7 @@ def main(settings_file: SettingsFile = None) -> None:
     found = read_installation_settings(settings_file)
 
     async def run() -> None:
+        log_misspelt_names()
         async with open_installation(found, SystemClock()) as installation:
             settings = installation.default.settings
             async with open_sites(installation) as app:

@@ -17,7 +17,7 @@ from groundwork.telemetry.probes import probing
 from programs import gauges
 from programs.command_line import SettingsFile, role, say
 from programs.platform import Installation, Platform, open_installation
-from programs.platform_settings import read_installation_settings
+from programs.platform_settings import log_misspelt_names, read_installation_settings
 from programs.probes import Needed, probes_of, serving_of
 from programs.running import run_until_stopped, stopping
 
@@ -61,6 +61,7 @@ def run_worker(work: Work, what: str, needed: Needed, settings_file: Path | None
     settings = read_installation_settings(settings_file)
 
     async def run() -> None:
+        log_misspelt_names()
         async with (
             open_installation(settings, SystemClock()) as installation,
             serve_health(installation, needed),

@@ -14,6 +14,7 @@ from groundwork.settings import (
     Secret,
     SettingsRefused,
     describe,
+    misspelt,
     parse_bytes,
     parse_seconds,
     read_file,
@@ -104,6 +105,19 @@ def test_all_problems_are_reported_at_once_by_name():
     said = "\n".join(refused.value.sentences)
     for name in ("PDS_PORT", "PDS_DEV_MODE", "PDS_PATIENCE", "PDS_LIMIT", "PDS_MODE", "hostnme", "colour"):
         assert name in said
+
+
+def test_the_meant_name_is_suggested():
+    with pytest.raises(SettingsRefused, match=r"'hostnme', which is not a setting here\. Did you mean 'hostname'\?"):
+        read(table={"hostnme": "x"})
+    with pytest.raises(SettingsRefused, match=r"'colour_of_sky', which is not a setting here\.$"):
+        read(table={"colour_of_sky": "x"})
+
+
+def test_misspelt_variables_are_reported():
+    """A variable like PDS_SERVICE_PORT, which a container platform sets, is not."""
+    environment = ("PDS_HOSTNAM", "PDS_PORT", "PDS_CRAWLERS", "PDS_SERVICE_PORT", "PDS_PORT_3000_TCP", "OTHER_PORTT")
+    assert misspelt(environment, Example, "PDS_") == ["PDS_HOSTNAM is not a setting. Did you mean PDS_HOSTNAME?"]
 
 
 def test_a_setting_without_default_must_be_given():

@@ -6,6 +6,7 @@ import pkgutil
 import subprocess
 import sys
 import types
+from pathlib import Path
 
 import pytest
 import typer
@@ -164,6 +165,9 @@ def test_success_has_exit_status_0_and_refusal_1(monkeypatch, capsys):
     def refuse() -> None:
         raise Refused("PDS_DEV_MODE does not go with a public host name.")
 
+    def fail_at_file() -> None:
+        Path("/dev/null/folder").mkdir()
+
     def leave() -> None:
         raise typer.Exit(1)
 
@@ -173,5 +177,10 @@ def test_success_has_exit_status_0_and_refusal_1(monkeypatch, capsys):
     assert run_app(monkeypatch, fine) == 0
     assert run_app(monkeypatch, refuse) == 1
     assert capsys.readouterr().err == "openmeet records: PDS_DEV_MODE does not go with a public host name.\n"
+    assert run_app(monkeypatch, fail_at_file) == 1
+    assert capsys.readouterr().err == (
+        "openmeet records: /dev/null/folder: Not a directory. "
+        "Check the path, free space, and that this user may read and write there.\n"
+    )
     assert run_app(monkeypatch, leave) == 1
     assert run_app(monkeypatch, interrupt) == 130

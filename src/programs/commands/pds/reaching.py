@@ -25,9 +25,9 @@ from groundwork.database.transaction import Database
 from groundwork.errors import Refused, RemoteFailed
 from groundwork.http.client import HttpClient
 from groundwork.http.reach import DEVELOPMENT
-from groundwork.settings import read_file
 from groundwork.startup_checks import is_own_machine
 from programs.running import VERSION, run_command
+from programs.settings_file import read_table
 
 ServerUrl = Annotated[
     str,
@@ -69,7 +69,7 @@ class AdministrationClient:
 
 def read_settings(settings_file: Path | None) -> PdsSettings:
     """The server's own settings. Raises SettingsRefused."""
-    return pds_settings.read(os.environ, read_file(settings_file).get("pds"))
+    return pds_settings.read(os.environ, read_table(settings_file, "pds"))
 
 
 def run_on_server(
