@@ -43,6 +43,7 @@ from aio_pika.connection import make_url
 from aio_pika.exceptions import AMQPError, ChannelInvalidStateError, DeliveryError
 
 from groundwork.clock import SECOND, Clock, Instant, from_datetime
+from groundwork.queue.broker_failures import connection_sentence
 from groundwork.queue.contract import (
     MAX_RETRY_SECONDS,
     DeadLetter,
@@ -240,7 +241,10 @@ class RabbitQueue:
         # Stored before connecting, because a connection that failed must also be closed. Otherwise its finalizer would
         # do that in any thread.
         self._connection = aio_pika.Connection(make_url(self._url))
-        await self._connection.connect(_CONNECT_SECONDS)
+        try:
+            await self._connection.connect(_CONNECT_SECONDS)
+        except _FAULTS as failure:
+            raise QueueUnavailable(connection_sentence(self._url, failure)) from failure
         self._connection.close_callbacks.add(self._lost)
         self._publishing = channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
         dead_letter_name = f"{self._name}.dead"

@@ -6,7 +6,7 @@ decides about routing and checks everything that a request needs.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from groundwork.errors import Failure
 from groundwork.telemetry.logs import log
@@ -18,13 +18,17 @@ Check = Callable[[], Awaitable[None]]
 CHECK_SECONDS = 1.5
 
 OK = "ok"
+_LONGEST_CAUSE = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """The outcome of each check: ``"ok"`` or a sentence."""
+    """The outcome of each check: ``"ok"`` or a sentence. ``causes``: of failed checks, the error behind the sentence,
+    for logs only.
+    """
 
     checks: dict[str, str]
+    causes: dict[str, str] = field(default_factory=dict)
 
     @property
     def is_ready(self) -> bool:
@@ -33,19 +37,27 @@ class Readiness:
 
 async def run_checks(checks: Mapping[str, Check], *, timeout_seconds: float = CHECK_SECONDS) -> Readiness:
     """Run all checks concurrently, each with the same timeout."""
-    outcome = await asyncio.gather(*(_one(name, check, timeout_seconds) for name, check in checks.items()))
-    return Readiness(dict(zip(checks, outcome, strict=True)))
+    results = await asyncio.gather(*(_one(name, check, timeout_seconds) for name, check in checks.items()))
+    found = dict(zip(checks, results, strict=True))
+    causes = {name: cause for name, (_, cause) in found.items() if cause}
+    return Readiness({name: outcome for name, (outcome, _) in found.items()}, causes)
 
 
-async def _one(name: str, check: Check, timeout_seconds: float) -> str:
+async def _one(name: str, check: Check, timeout_seconds: float) -> tuple[str, str]:
+    """The outcome of one check, and the cause of a failure if it is known."""
     try:
         async with asyncio.timeout(timeout_seconds):
             await check()
     except TimeoutError:
-        return f"no answer within {timeout_seconds:g} s"
+        return f"no answer within {timeout_seconds:g} s", ""
     except Failure as failure:
-        return str(failure.why)
+        return str(failure.why), _cause(failure)
     except Exception as error:  # noqa: BLE001  # an edge: any error means "not ready", and its text might be internal
         log.warning("check.failed", check=name, exc_info=error)
-        return "failed; see the log"
-    return OK
+        return "failed; see the log", ""
+    return OK, ""
+
+
+def _cause(failure: Failure) -> str:
+    cause = failure.__cause__
+    return "" if cause is None else f"{type(cause).__name__}: {cause}"[:_LONGEST_CAUSE]

@@ -60,7 +60,8 @@ class Probes:
         outcome = found.checks[name]
         before = self._last.get(name, (OK, 0.0))[0]
         if outcome != before:
-            log.warning("probe.changed", probe=name, outcome=outcome, before=before)
+            causes = {"cause": found.causes[name]} if name in found.causes else {}
+            log.warning("probe.changed", probe=name, outcome=outcome, before=before, **causes)
         self._last[name] = (outcome, self._now())
         self._failed.labels(name).set(outcome != OK)
         self._tried_at.labels(name).set_to_current_time()

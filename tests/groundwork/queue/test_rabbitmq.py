@@ -58,6 +58,31 @@ def collected_when_asked() -> Iterator[None]:
     gc.enable()
 
 
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        (
+            "amqp://guest:s3cret@127.0.0.1:5672/",
+            "RabbitMQ at 127.0.0.1:5672 refuses the user 'guest'. Check the user name and the password in the broker URL.",
+        ),
+        (
+            "amqp://guest:guest@127.0.0.1:5672/no-such-host",
+            "RabbitMQ at 127.0.0.1:5672 does not open the virtual host 'no-such-host'. Check that it exists and that the user may use it.",
+        ),
+        (
+            "amqp://guest:guest@no-such-host.invalid/",
+            "RabbitMQ at no-such-host.invalid:5672 does not answer. Check that it is running, and the host and the port in the broker URL.",
+        ),
+    ],
+)
+async def test_refused_connection_says_what_to_change(clock: HandClock, url: str, sentence: str):
+    queue = RabbitQueue(url, clock, name="t_refused")
+    with pytest.raises(QueueUnavailable) as refused:
+        await queue.depth()
+    assert str(refused.value) == sentence
+    await queue.close()
+
+
 @pytest.mark.usefixtures("collected_when_asked")
 async def test_a_broker_that_was_never_reached_leaves_nothing_behind(clock: HandClock):
     """When the broker cannot be reached, the library's objects are closed and not left to the garbage collector, which

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from structlog.testing import capture_logs
 from tests.databases import MakeDatabase
 from tests.system.test_disk_full import small_disk
 from tests.timeouts import TIMEOUT_SECONDS
@@ -53,6 +54,19 @@ def probes_over(disk: Disk, metrics: Metrics, now: list[float]) -> Probes:
 
 async def test_probe_result_is_not_tried_yet_at_first(disk: Disk, now: list[float]):
     assert probes_over(disk, Metrics("test"), now).outcomes() == {"writes": ProbeResult("not tried yet", None)}
+
+
+async def test_cause_of_a_failure_is_logged_but_not_reported(now: list[float]):
+    """Operators need the cause, such as a refused password. Health requests can come from strangers."""
+
+    async def store() -> None:
+        raise Unavailable("The blob cannot be stored at the moment.") from PermissionError("AccessDenied: wrong key")
+
+    probes = Probes({"blobs": Probe(store)}, Metrics("test"), now=lambda: now[0])
+    with capture_logs() as logged:
+        await probes.try_all()
+    assert probes.outcomes()["blobs"].outcome == "The blob cannot be stored at the moment."
+    assert [one["cause"] for one in logged] == ["PermissionError: AccessDenied: wrong key"]
 
 
 async def test_last_outcome_is_reported_with_its_age(disk: Disk, now: list[float]):
