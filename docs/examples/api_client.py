@@ -2,7 +2,7 @@
 
     python docs/examples/api_client.py http://127.0.0.1:8080 TOKEN
 
-Create the token on the site, under Settings → API. It needs the scopes read, events:write and answers:write.
+Create the token on the site, under Settings → Apps and tokens. It needs the scopes read, events:write and answers:write.
 """
 
 import asyncio

@@ -210,7 +210,10 @@ class Settings:
     dev_mailbox: bool = setting(
         default=False, what="Stores e-mails in a folder and shows them at /dev/mail, on this machine only"
     )
-    mail_url: Secret = setting(Secret(""), what="The mail server: smtp://user:password@host:port")
+    mail_url: Secret = setting(
+        Secret(""),
+        what="The mail server: smtp://user:password@host:port; with folder:/path, e-mails become files there and are not sent",
+    )
     mail_from: str = setting("OpenMeet <no-reply@openmeet.invalid>", what="The sender of e-mails")
     mail_reply_to: str = setting("", what="The address for replies to e-mails; empty: the sender’s")
 
