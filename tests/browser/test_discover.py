@@ -77,6 +77,42 @@ async def test_the_map_by_keyboard(
 
 
 @SCRIPT
+async def test_a_row_highlights_its_pin(browser: Browser, openmeet: Deployment, *, script: bool) -> None:
+    """With a mouse and by keyboard, also without scripts."""
+    async with context(browser, openmeet, java_script_enabled=script, viewport=DESK) as somebody:
+        page = await somebody.new_page()
+        await page.goto("/?near=Berlin&within=50&view=map")
+        walk, boat = page.locator(".map-desk .row-1 rect"), page.locator(".map-desk .row-2 rect")
+        plain = await walk.evaluate("one => getComputedStyle(one).fill")
+        await expect(boat).to_have_css("fill", plain)
+        await page.get_by_role("heading", name="Walk").hover()
+        await expect(walk).not_to_have_css("fill", plain)
+        await expect(boat).to_have_css("fill", plain)
+        await page.get_by_role("heading", name="Boat").get_by_role("link").focus()
+        await expect(boat).not_to_have_css("fill", plain)
+
+
+async def test_a_mouse_drags_the_map(browser: Browser, openmeet: Deployment) -> None:
+    """Pins move with the map, and the new view is in the URL."""
+    async with context(browser, openmeet, viewport=DESK) as somebody:
+        page = await somebody.new_page()
+        await page.goto("/?near=Berlin&within=50&view=map")
+        pin = page.locator(".map-desk .row-1 rect")
+        before = await pin.bounding_box()
+        assert before is not None
+        await page.mouse.move(600, 600)
+        await page.mouse.down()
+        await page.mouse.move(700, 560, steps=3)
+        await page.mouse.up()
+        await page.wait_for_url("**at=**")
+        await expect(page.locator(".is-dragged")).to_have_count(0)
+        after = await pin.bounding_box()
+        assert after is not None
+        assert abs(after["x"] - before["x"] - 100) < 3
+        assert abs(after["y"] - before["y"] + 40) < 3
+
+
+@SCRIPT
 async def test_filters_can_be_combined(browser: Browser, openmeet: Deployment, *, script: bool) -> None:
     async with context(browser, openmeet, java_script_enabled=script, viewport=PHONE) as somebody:
         page = await somebody.new_page()

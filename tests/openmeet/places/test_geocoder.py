@@ -174,7 +174,7 @@ async def test_a_search_near_a_street_finds_events(site: Site, server: GeocoderS
     assert "Painting" in found.text
     assert "Events near Sonnenallee 98, 12045 Berlin" in found.text
     assert one.status_code == 303
-    assert 'class="map-pin"' in followed.text
+    assert 'class="map-pin ' in followed.text
 
 
 async def test_event_place_can_be_chosen_from_the_results(site: Site, server: GeocoderServer) -> None:

@@ -2,7 +2,6 @@
 URL.
 """
 
-import math
 import re
 from dataclasses import replace
 from html import unescape
@@ -15,7 +14,8 @@ from openmeet.domain.events import town_positions
 from openmeet.domain.events.town_positions import EventPosition
 from openmeet.domain.places.gazetteer import Gazetteer
 from openmeet.domain.places.model import Place
-from openmeet.web.search import map_drawing
+from openmeet.web.search import map_areas, map_drawing
+from openmeet.web.search.map_areas import Tint
 from openmeet.web.search.map_drawing import DESK, PHONE, MapEvent, MapView
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import Site, change_services, event_by, person, site_on
@@ -34,7 +34,9 @@ async def site(make_sqlite: MakeDatabase, clock, world: Gazetteer) -> Site:
 def pins_in(page: str) -> list[str]:
     """The names of the pins on the large map."""
     large = page.split("map-desk")[1].split("</svg>", maxsplit=1)[0]
-    return [unescape(name).partition(",")[0] for name in re.findall(r'class="map-pin" aria-label="([^"]*)"', large)]
+    return [
+        unescape(name).partition(",")[0] for name in re.findall(r'class="map-pin[^"]*" aria-label="([^"]*)"', large)
+    ]
 
 
 async def test_pins_are_links_in_list_order(site: Site, world: Gazetteer) -> None:
@@ -65,7 +67,7 @@ async def test_events_at_one_place_share_a_pin_that_links_to_their_list(site: Si
     async with site.browser() as anybody:
         page = (await anybody.get("/", params={"view": "map"})).text
         assert pins_in(page) == ["3 events at one place: show the list"]
-        (path,) = set(re.findall(r'<a href="([^"]*)" class="map-pin"', page))
+        (path,) = set(re.findall(r'<a href="([^"]*)" class="map-pin ', page))
         listed = (await anybody.get(unescape(path))).text
     assert [f"Event {number}" in listed for number in range(3)] == [True] * 3
 
@@ -89,7 +91,7 @@ async def test_with_a_map_the_nearest_events_come_first(site: Site) -> None:
     assert re.findall(r'<h2><a href="/events/[^"]*">([^<]*)<', beside) == titles
     assert list(dict.fromkeys(pins_in(beside))) == titles
     assert re.findall(r'class="away">([^<]*)<', beside) == ["300 m", "1.2 km"]
-    assert "2 events within 5 km, nearest first" in beside
+    assert "2 events within 5 km" in beside
     in_time = ["Soon and far", "Late and near"]
     assert re.findall(r'<h3><a href="/events/[^"]*">([^<]*)<', listed) == in_time
     assert re.findall(r'<h[23]><a href="/events/[^"]*">([^<]*)<', anywhere) == in_time
@@ -117,7 +119,7 @@ async def test_a_moved_map_keeps_its_search(site: Site) -> None:
         assert "near=Berlin" in closer
         moved = await anybody.get(closer.partition("#")[0])
         assert "Search this area" in moved.text
-        area = unescape(re.findall(r'class="map-area"><a class="[^"]*" href="([^"]*)"', moved.text)[0])
+        area = unescape(re.findall(r'class="map-area"><a href="([^"]*)"', moved.text)[0])
         there = (await anybody.get(area)).text
         assert pins_in(there) == ["In Berlin"]
         assert re.search(r"<h1>Events near [A-Z]", there), "the area has the name of the place in it"
@@ -205,27 +207,62 @@ def test_a_fitted_map_contains_all_its_events(points: list[tuple[float, float]])
         assert sum(len(pin.events) for pin in drawing.pins) == len(events)
 
 
-def test_without_tiles_more_people_have_a_larger_tint_and_rings_reach_the_corners() -> None:
-    view = MapView(52.5, 13.4, 10)
+def test_the_denser_an_area_is_populated_the_stronger_its_tint() -> None:
+    """With tiles, the map has neither areas nor names."""
+    view = MapView(52.5, 13.4, 11)
+    towns = [("Dense", 13.40, 900_000), ("Built", 13.44, 100_000), ("Green", 13.48, 2_000)]
     places = [
-        Place(1, name, "DE", "", "", "", 52.5, 13.4, people, "Europe/Berlin")
-        for name, people in (("A", 900_000), ("B", 9_000))
+        Place(number, name, "DE", "", "", "", 52.5, east, people, "Europe/Berlin")
+        for number, (name, east, people) in enumerate(towns)
     ]
     drawn, tiled = (map_drawing.draw_map(view, DESK, [], places, has_tiles=one) for one in (False, True))
-    large, small = (one.radius for one in drawn.names)
-    assert large == pytest.approx(10 * small, abs=5)
-    assert drawn.rings[1].pixels == 2 * drawn.rings[0].pixels <= DESK.height / 2
-    assert drawn.rings[1].kilometres == 2 * drawn.rings[0].kilometres
-    assert drawn.rings[-1].pixels >= math.hypot(DESK.width, DESK.height) / 2
-    assert (tiled.rings, tiled.names) == ((), ())
+    assert [area.tint for area in drawn.areas] == [Tint.GREEN, Tint.BUILT, Tint.DENSE]
+    assert [one.name for one in drawn.names] == ["Dense", "Built", "Green"]
+    assert (tiled.areas, tiled.names) == ((), ())
 
 
-def test_names_do_not_cover_the_distances_of_rings() -> None:
+@given(st.lists(st.tuples(st.integers(-50, 450), st.integers(-50, 350)), min_size=1, max_size=30))
+def test_areas_do_not_overlap(points: list[tuple[int, int]]) -> None:
+    """Each area is within the box, within reach of its place and nearer to it than to any other place. So the sizes of
+    all areas together are at most the size of the box.
+    """
+    box = (0, 0, 400, 300)
+    total = 0
+    for area in map_areas.areas_around([(x, y, 1_000) for x, y in points], box, metres_of_pixel=100):
+        for path in area.path.split("z")[:-1]:
+            start, _, steps = path[1:].partition("l")
+            x, y = (int(one) for one in start.split())
+            numbers = [int(one) for one in steps.split()]
+            corners = [(x, y)]
+            for right, down in zip(numbers[::2], numbers[1::2], strict=True):
+                corners.append((corners[-1][0] + right, corners[-1][1] + down))
+            assert all(0 <= one <= 400 and 0 <= other <= 300 for one, other in corners)
+            total += abs(sum(corners[n - 1][0] * b - corners[n - 1][1] * a for n, (a, b) in enumerate(corners))) / 2
+    # The corners are rounded to whole pixels.
+    assert total <= 400 * 300 * 1.01 + 30 * len(points)
+
+
+def test_names_cover_neither_pins_nor_controls() -> None:
     view = MapView(52.52, 13.405, 11)
-    plain = map_drawing.draw_map(view, DESK, [], [])
     middle_x, middle_y = map_drawing.pixels(view.latitude, view.longitude, view.zoom)
-    below = plain.centre[1] + plain.rings[0].pixels - DESK.height / 2 - 12
-    latitude, longitude = map_drawing.degrees(middle_x, middle_y + below, view.zoom)
-    under = Place(1, "Town", "DE", "", "", "", latitude, longitude, 1_000, "Europe/Berlin")
-    beside = replace(under, id=2, longitude=longitude + 0.1)
-    assert [one.name for one in map_drawing.draw_map(view, DESK, [], [under, beside]).names] == ["", "Town"]
+    # The control that moves the map north is at the top, in the middle.
+    latitude, _ = map_drawing.degrees(middle_x, middle_y - DESK.height / 2 + 20, view.zoom)
+    below_control = Place(1, "North", "DE", "", "", "", latitude, 13.405, 1_000, "Europe/Berlin")
+    under_pin = replace(below_control, id=2, name="Pin", latitude=52.524)
+    beside = replace(below_control, id=3, name="Town", latitude=52.5, longitude=13.5)
+    pin = MapEvent(EventPosition(52.52, 13.405), "Sat 18:00", "x", "/x")
+    drawing = map_drawing.draw_map(view, DESK, [pin], [below_control, under_pin, beside])
+    assert [one.name for one in drawing.names] == ["Town"]
+
+
+async def test_pins_show_a_time_within_a_week_and_a_date_later(site: Site) -> None:
+    """The clock is at 1 March 2026. Each pin names the row of its event, so that the style sheet can highlight it."""
+    async with site.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        await put_at(tx, await event_by(tx, ana, title="Soon", starts="2026-03-04T18:00", ends=""), BERLIN)
+        await put_at(tx, await event_by(tx, ana, title="Later", starts="2026-03-25T18:00", ends=""), POTSDAM)
+    async with site.browser() as anybody:
+        page = (await anybody.get("/", params={"view": "map"})).text
+    large = page.split("map-desk")[1].split("</svg>", maxsplit=1)[0]
+    pins = re.findall(r'class="map-pin( row-\d)".*?<text[^>]*>([^<]*)</text>', large, re.DOTALL)
+    assert pins == [(" row-1", "Wed 18:00"), (" row-2", "Wed 25 Mar")]

@@ -140,5 +140,4 @@ def _sample_map(name: str, size: MapSize, events: list[MapEvent], places: list[P
         tuple(PinView(pin, pin.events[0].label, pin.events[0].spoken, pin.events[0].path) for pin in drawing.pins),
         tuple(MapControl(way, words, f"/?view=map#{way}") for way, words in ways),
         f"{drawing.scale.kilometres} km",
-        tuple(f"{ring.kilometres} km" for ring in drawing.rings),
     )

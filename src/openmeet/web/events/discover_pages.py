@@ -234,7 +234,7 @@ def _events_context(
         "more": more,
         "named": found.named_links if found else [],
         "forgiven": found.forgiven if found else "",
-        "map": map_pages.of_search(request, events, near, query.query_string(submitted.search_fields))
+        "map": map_pages.of_search(request, events, near, query.query_string(submitted.search_fields), now)
         if submitted.view and found is not None
         else None,
     }
@@ -298,11 +298,11 @@ def _count_label(number: int, near: Near | None, *, has_more: bool, is_by_distan
         return ngettext("%(number)s event", "%(number)s events", number)
     within = near.within_km
     if has_more and is_by_distance:
-        return gettext("The next %(number)s within %(distance)s km, nearest first", number=number, distance=within)
+        return gettext("The next %(number)s within %(distance)s km", number=number, distance=within)
     if has_more:
         return gettext("%(number)s+ events within %(distance)s km", number=number, distance=within)
     if is_by_distance and number > 1:
-        return gettext("%(number)s events within %(distance)s km, nearest first", number=number, distance=within)
+        return gettext("%(number)s events within %(distance)s km", number=number, distance=within)
     return ngettext(
         "%(number)s event within %(distance)s km", "%(number)s events within %(distance)s km", number, distance=within
     )

@@ -1,7 +1,7 @@
 """Map of a search, drawn on the server: pins of events, names of places, and tiles if the operator has any.
 
-Positions are in pixels of the usual Web Mercator tiles of 256 pixels. Pure. Without tiles, the map shows the largest
-towns and districts, with a tint that grows with their population, and rings of equal distance around the centre.
+Positions are in pixels of the usual Web Mercator tiles of 256 pixels. Pure. Without tiles, the map shows the areas
+around the largest towns and districts (``map_areas``), and their names.
 """
 
 import math
@@ -11,37 +11,42 @@ from typing import Final
 
 from openmeet.domain.events.town_positions import EventPosition
 from openmeet.domain.places.model import Place
+from openmeet.web.search import map_areas
+from openmeet.web.search.map_areas import MapArea
 
 TILE: Final = 256
 MIN_ZOOM, MAX_ZOOM = 1, 16
-# Default zoom levels: one that shows a town with its districts, and one for a single event that shows its streets.
-TOWN_ZOOM: Final = 11
-_ALONE_ZOOM: Final = 13
+# The closest zoom that the map chooses by itself: one that shows the streets of tiles, or the districts of a town.
+CLOSE_WITH_TILES: Final = 14
+CLOSE_WITHOUT_TILES: Final = 12
 _MERCATOR: Final = 85.0511
 _METRES_OF_PIXEL: Final = 156_543.034
-_MARGIN: Final = 48
+_MARGIN: Final = 56
 # Sizes in pixels: a pin with its label, a letter, and the name of a place.
 _PIN_HEIGHT: Final = 30
 _LETTER: Final = 7.4
 _NAME_LETTER: Final = 6.8
 _NAME_HEIGHT: Final = 18
-_SCALE_PIXELS: Final = 110
-# Minimum number of rings between the centre and the nearest edge.
-_FEWEST_RINGS: Final = 2
-# Assumed population density, which turns a town's population into the area of its tint.
-_PEOPLE_PER_KM2: Final = 13_000
+_NAME_GAP: Final = 6
+# Population of a place whose name is written in large letters.
+_LARGE: Final = 500_000
+# Part of the map's width that the scale fills at most.
+_SCALE_PART: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
 class MapSize:
-    """Width and height in pixels."""
+    """Width and height in pixels. The background continues for ``bleed`` pixels beyond each edge, because the page can
+    show the map in a box of another shape.
+    """
 
     width: int
     height: int
+    bleed: int
 
 
-PHONE: Final = MapSize(328, 320)
-DESK: Final = MapSize(720, 700)
+PHONE: Final = MapSize(328, 320, 0)
+DESK: Final = MapSize(816, 732, 200)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,7 @@ class MapView:
 @dataclass(frozen=True, slots=True)
 class MapEvent:
     """An event on the map. ``label`` is the text of its pin, ``spoken`` its accessible name, and ``place`` the place in
-    words.
+    words. ``row`` is the number of its row in the list, counted from 1.
     """
 
     position: EventPosition
@@ -78,6 +83,7 @@ class MapEvent:
     spoken: str
     path: str
     place: str = ""
+    row: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +106,12 @@ class Pin:
 
 @dataclass(frozen=True, slots=True)
 class MapName:
-    """A town or district: its dot, and its name unless that would cover another name. ``radius`` is that of its tint."""
+    """The name of a town or district. ``x`` and ``y`` are the middle of the text."""
 
     x: int
     y: int
     name: str
     is_large: bool
-    radius: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,19 +131,16 @@ class MapScale:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """A map of one size. ``circle`` is the centre and radius of the searched area. ``rings`` mark equal distances
-    around ``centre``, which is the searched place or, without one, the centre of the map.
-    """
+    """A map of one size. ``circle`` is the centre and radius of the searched area."""
 
     view: MapView
     size: MapSize
     pins: tuple[Pin, ...]
     names: tuple[MapName, ...]
+    areas: tuple[MapArea, ...]
     tiles: tuple[MapTile, ...]
     circle: tuple[int, int, int] | None
     scale: MapScale
-    centre: tuple[int, int]
-    rings: tuple[MapScale, ...]
 
 
 def view_in(text: str) -> MapView | None:
@@ -152,7 +154,9 @@ def view_in(text: str) -> MapView | None:
     return view if is_on_map else None
 
 
-def view_of_positions(positions: Sequence[EventPosition], size: MapSize) -> MapView | None:
+def view_of_positions(
+    positions: Sequence[EventPosition], size: MapSize, closest: int = CLOSE_WITH_TILES
+) -> MapView | None:
     """The closest view that shows all positions, or None if there are none. It can extend across the date line."""
     if not positions:
         return None
@@ -161,7 +165,7 @@ def view_of_positions(positions: Sequence[EventPosition], size: MapSize) -> MapV
     shifted = [one % 360 for one in east]
     longitudes = shifted if max(shifted) - min(shifted) < max(east) - min(east) else east
     north = [max(-_MERCATOR, min(_MERCATOR, one.latitude)) for one in positions]
-    for zoom in range(_ALONE_ZOOM, MIN_ZOOM - 1, -1):
+    for zoom in range(closest, MIN_ZOOM - 1, -1):
         left, top = pixels(max(north), min(longitudes), zoom)
         right, bottom = pixels(min(north), max(longitudes), zoom)
         if (right - left <= size.width - 2 * _MARGIN and bottom - top <= size.height - 2 * _MARGIN) or zoom == MIN_ZOOM:
@@ -170,10 +174,12 @@ def view_of_positions(positions: Sequence[EventPosition], size: MapSize) -> MapV
     return None
 
 
-def view_of_circle(latitude: float, longitude: float, within_km: float, size: MapSize) -> MapView:
+def view_of_circle(
+    latitude: float, longitude: float, within_km: float, size: MapSize, closest: int = CLOSE_WITH_TILES
+) -> MapView:
     """The closest view that shows a whole circle."""
     room = min(size.width, size.height) / 2 - 8
-    for zoom in range(_ALONE_ZOOM, MIN_ZOOM, -1):
+    for zoom in range(closest, MIN_ZOOM, -1):
         if within_km * 1_000 / metres_of_pixel(latitude, zoom) <= room:
             return MapView(latitude, longitude, zoom)
     return MapView(latitude, longitude, MIN_ZOOM)
@@ -198,12 +204,14 @@ def metres_of_pixel(latitude: float, zoom: int) -> float:
     return _METRES_OF_PIXEL * math.cos(math.radians(latitude)) / float(2**zoom)
 
 
-def bounds(view: MapView, size: MapSize) -> tuple[float, float, float, float]:
-    """South, west, north and east of the visible area. East is always greater than west, even across the date line."""
+def bounds(view: MapView, size: MapSize, beyond: int = 0) -> tuple[float, float, float, float]:
+    """South, west, north and east of the visible area, and of ``beyond`` pixels around it. East is always greater than
+    west, even across the date line.
+    """
     x, y = pixels(view.latitude, view.longitude, view.zoom)
-    north, _ = degrees(x, y - size.height / 2, view.zoom)
-    south, _ = degrees(x, y + size.height / 2, view.zoom)
-    half = min(180.0, size.width / 2 / (TILE * 2**view.zoom) * 360)
+    north, _ = degrees(x, y - size.height / 2 - beyond, view.zoom)
+    south, _ = degrees(x, y + size.height / 2 + beyond, view.zoom)
+    half = min(180.0, (size.width / 2 + beyond) / (TILE * 2**view.zoom) * 360)
     return south, view.longitude - half, north, view.longitude + half
 
 
@@ -226,32 +234,22 @@ def draw_map(
         x, y = _pixel_position(within[0], within[1], view, size, centre)
         circle = (round(x), round(y), round(within[2] * 1_000 / metres_of_pixel(within[0], view.zoom)))
     pins = _place_pins(events, view, size, centre, ring_km)
-    is_seen = circle is not None and 0 <= circle[0] <= size.width and 0 <= circle[1] <= size.height
-    around = circle[:2] if circle is not None and is_seen else (size.width // 2, size.height // 2)
-    rings = () if has_tiles else _rings(view, size, around)
-    # The labels of the rings are below the centre.
-    taken_areas = [
-        (around[0] - 24, around[1] + one.pixels - 12, around[0] + 24, around[1] + one.pixels + 8) for one in rings
-    ]
     return Drawing(
         view,
         size,
         pins,
-        () if has_tiles else _place_names(places, view, size, centre, pins, taken_areas),
+        () if has_tiles else _place_names(places, view, size, centre, pins, circle),
+        () if has_tiles else _areas(places, view, size, centre),
         _tiles(view, size, centre) if has_tiles else (),
         circle,
-        _scale(view),
-        around,
-        rings,
+        _scale(view, size),
     )
 
 
-def _rings(view: MapView, size: MapSize, around: tuple[int, int]) -> tuple[MapScale, ...]:
-    """Rings out to the farthest corner."""
-    step = _scale(view, min(size.width, size.height) // 2 // _FEWEST_RINGS)
-    x, y = around
-    count = math.ceil(math.hypot(max(x, size.width - x), max(y, size.height - y)) / step.pixels)
-    return tuple(MapScale(step.kilometres * number, step.pixels * number) for number in range(1, count + 1))
+def _areas(places: Sequence[Place], view: MapView, size: MapSize, centre: tuple[float, float]) -> tuple[MapArea, ...]:
+    points = [(*_pixel_position(one.latitude, one.longitude, view, size, centre), one.population) for one in places]
+    box = (-size.bleed, -size.bleed, size.width + size.bleed, size.height + size.bleed)
+    return map_areas.areas_around(points, box, metres_of_pixel(view.latitude, view.zoom))
 
 
 def _pixel_position(
@@ -303,42 +301,40 @@ def _place_names(
     size: MapSize,
     centre: tuple[float, float],
     pins: Sequence[Pin],
-    others: Sequence[tuple[float, float, float, float]],
+    circle: tuple[int, int, int] | None,
 ) -> tuple[MapName, ...]:
-    """The places and their names, largest first. A name that would cover another one, a pin or other text is left out."""
+    """The names of the places, largest first. A name that would cover another one, a pin or a control is left out."""
     taken_areas: list[tuple[float, float, float, float]] = [
-        *others,
-        *((pin.x - pin.width / 2, pin.y - _PIN_HEIGHT - 10, pin.x + pin.width / 2, pin.y + 4) for pin in pins),
+        (pin.x - pin.width / 2 - 2, pin.y - _PIN_HEIGHT - 12, pin.x + pin.width / 2 + 2, pin.y + 4) for pin in pins
     ]
-    # The corners with the controls and with the button.
-    taken_areas += [(0, 0, 190, 56), (size.width - 104, 0, size.width, 156)]
+    taken_areas += _control_areas(size)
+    if circle is not None:
+        taken_areas.append((circle[0] - 6, circle[1] - 6, circle[0] + 6, circle[1] + 6))
     found = []
     for number, city in enumerate(places):
         x, y = _pixel_position(city.latitude, city.longitude, view, size, centre)
-        wide = len(city.name) * _NAME_LETTER
-        box = (x - wide / 2 - 3, y - 4, x + wide / 2 + 3, y + _NAME_HEIGHT + 4)
-        fits = (
-            box[0] >= 0
-            and box[2] <= size.width
-            and box[3] <= size.height
-            and not any(_meet(box, one) for one in taken_areas)
-        )
-        if fits:
+        wide, high = len(city.name) * _NAME_LETTER / 2 + _NAME_GAP, _NAME_HEIGHT / 2 + _NAME_GAP
+        box = (x - wide, y - high, x + wide, y + high)
+        fits = -size.bleed <= box[0] <= box[2] <= size.width + size.bleed
+        fits = fits and -size.bleed <= box[1] <= box[3] <= size.height + size.bleed
+        if fits and not any(_meet(box, one) for one in taken_areas):
             taken_areas.append(box)
-        found.append(
-            MapName(
-                round(x),
-                round(y),
-                city.name if fits else "",
-                number == 0 or city.population >= 500_000,
-                round(
-                    math.sqrt(city.population / _PEOPLE_PER_KM2 / math.pi)
-                    * 1_000
-                    / metres_of_pixel(city.latitude, view.zoom)
-                ),
-            )
-        )
+            found.append(MapName(round(x), round(y), city.name, number == 0 or city.population >= _LARGE))
     return tuple(found)
+
+
+def _control_areas(size: MapSize) -> list[tuple[float, float, float, float]]:
+    """What the controls, the scale and the button on top of the map cover."""
+    width, height, middle_x, middle_y = size.width, size.height, size.width / 2, size.height / 2
+    return [
+        (middle_x - 24, 0, middle_x + 24, 56),
+        (middle_x - 24, height - 56, middle_x + 24, height),
+        (0, middle_y - 24, 56, middle_y + 24),
+        (width - 56, middle_y - 24, width, middle_y + 24),
+        (width - 60, height - 104, width, height),
+        (0, height - 60, 200, height),
+        (width - 150, 0, width, 56),
+    ]
 
 
 def _meet(one: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> bool:
@@ -347,17 +343,18 @@ def _meet(one: tuple[float, float, float, float], other: tuple[float, float, flo
 
 def _tiles(view: MapView, size: MapSize, centre: tuple[float, float]) -> tuple[MapTile, ...]:
     left, top = centre[0] - size.width / 2, centre[1] - size.height / 2
+    right, bottom = left + size.width + size.bleed, top + size.height + size.bleed
     count = 2**view.zoom
     return tuple(
         MapTile(round(x * TILE - left), round(y * TILE - top), f"/tiles/{view.zoom}/{x % count}/{y}")
-        for x in range(math.floor(left / TILE), math.floor((left + size.width) / TILE) + 1)
-        for y in range(max(0, math.floor(top / TILE)), min(count - 1, math.floor((top + size.height) / TILE)) + 1)
+        for x in range(math.floor((left - size.bleed) / TILE), math.floor(right / TILE) + 1)
+        for y in range(max(0, math.floor((top - size.bleed) / TILE)), min(count - 1, math.floor(bottom / TILE)) + 1)
     )
 
 
-def _scale(view: MapView, most: int = _SCALE_PIXELS) -> MapScale:
+def _scale(view: MapView, size: MapSize) -> MapScale:
     """The largest round distance that fits."""
     metres = metres_of_pixel(view.latitude, view.zoom)
     lengths = [number * 10**power for power in range(-1, 5) for number in (1, 2, 5)]
-    length = max((one for one in lengths if one * 1_000 / metres <= most), default=lengths[0])
+    length = max((one for one in lengths if one * 1_000 / metres <= size.width / _SCALE_PART), default=lengths[0])
     return MapScale(length, round(length * 1_000 / metres))

@@ -10,7 +10,8 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
-from groundwork.errors import NotFound
+from groundwork.clock import Instant
+from groundwork.errors import NotFound, Unavailable
 from groundwork.geo_points import Near, kilometres, spot
 from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import Event, EventId
@@ -26,7 +27,11 @@ from openmeet.web.search import map_drawing
 from openmeet.web.search.map_drawing import Drawing, MapEvent, MapSize, MapView, Pin
 from openmeet.web.site.services import services
 
-_MOST_NAMES: Final = 160
+# How many places a map without tiles shows at most, for each size of the map.
+_MOST_PLACES: Final = {"phone": 60, "desk": 130}
+# Pins of events within this many days show the weekday and the time, others the date.
+_DAYS_WITH_TIME: Final = 6
+_BESIDE: Final = 80
 _TILE_SECONDS: Final = 7 * 86_400
 _STEP: Final = 0.5
 _DIGITS: Final = 7
@@ -60,20 +65,19 @@ class MapControl:
 
 @dataclass(frozen=True, slots=True)
 class MapPicture:
-    """A map of one size. ``name`` identifies the size in the stylesheet. ``ring_words`` has the distances of the rings."""
+    """A map of one size. ``name`` identifies the size in the stylesheet."""
 
     name: str
     drawing: Drawing
     pins: tuple[PinView, ...]
     controls: tuple[MapControl, ...]
     scale_words: str
-    ring_words: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class MapOfSearch:
-    """The map of a search. ``area_path`` searches the visible area. ``unplaced`` says how many events are not on the
-    map.
+    """The map of a search. ``area_path`` searches the visible area; empty if that is what the page shows. ``unplaced``
+    says how many events are not on the map.
     """
 
     pictures: tuple[MapPicture, ...]
@@ -100,12 +104,18 @@ async def show_tile(request: Request) -> Response:
     raise NotFound(EventReason.NO_SUCH_EVENT)
 
 
-def of_search(request: Request, events: Sequence[Event], near: Near | None, query_string: str) -> MapOfSearch | None:
+def of_search(
+    request: Request, events: Sequence[Event], near: Near | None, query_string: str, now: Instant
+) -> MapOfSearch | None:
     """The map of these events. None if neither the events nor the search determine a part of the world to show.
     ``query_string`` is the query string of the search, which the links preserve.
     """
     positions = {event.id: found for event in events if (found := position_of(event)) is not None}
-    shown = [_map_event(event, positions[event.id]) for event in events if event.id in positions]
+    shown = [
+        _map_event(event, positions[event.id], row, now)
+        for row, event in enumerate(events, start=1)
+        if event.id in positions
+    ]
     requested_view = map_drawing.view_in(request.query_params.get("at", ""))
     if not shown and near is None and requested_view is None:
         return None
@@ -119,7 +129,7 @@ def of_search(request: Request, events: Sequence[Event], near: Near | None, quer
     return MapOfSearch(
         pictures,
         ngettext("%(number)s event on the map", "%(number)s events on the map", len(shown)),
-        _area_path(request, view, query_string) if requested_view is not None else "",
+        _area_path(request, view, query_string) if near is None or requested_view is not None else "",
         ngettext("%(number)s event has no place on the map.", "%(number)s events have no place on the map.", missing)
         if missing
         else "",
@@ -130,8 +140,8 @@ def of_search(request: Request, events: Sequence[Event], near: Near | None, quer
 def _overview_label(request: Request) -> str:
     gazetteer = services(request).places
     if gazetteer is None or not gazetteer.is_built:
-        return gettext("An overview without streets.")
-    return gettext("An overview without streets. Places: GeoNames, CC BY 4.0")
+        return ""
+    return gettext("Areas are approximate. Places: GeoNames, CC BY 4.0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,17 +178,26 @@ def _distance_label(number: float) -> str:
     return gettext("%(number)s km", number=formatting.number(round(number)))
 
 
-def _map_event(event: Event, position: EventPosition) -> MapEvent:
-    starts = None if event.starts_at is None else wall_time.local_of(event.starts_at, event.time_zone)
-    label = "?" if starts is None else f"{formatting.weekday_in_short(starts)} {formatting.clock(starts)}"
-    when = time_and_place.start_label(event)
+def _map_event(event: Event, position: EventPosition, row: int, now: Instant) -> MapEvent:
     return MapEvent(
         position,
-        label,
-        f"{event.title}, {when}",
+        _pin_label(event, now),
+        f"{event.title}, {time_and_place.start_label(event)}",
         f"/events/{event.slug}",
         time_and_place.place_label(event)[:MAX_QUERY],
+        row,
     )
+
+
+def _pin_label(event: Event, now: Instant) -> str:
+    """``Sat 15:00`` within a week, ``Sat 5 Dec`` later."""
+    if event.starts_at is None:
+        return "?"
+    starts, today = (wall_time.local_of(one, event.time_zone) for one in (event.starts_at, now))
+    if (starts.date() - today.date()).days > _DAYS_WITH_TIME:
+        return formatting.short_day(starts)
+    weekday = formatting.weekday_in_short(starts)
+    return weekday if event.is_all_day else f"{weekday} {formatting.clock(starts)}"
 
 
 def _map_picture(
@@ -190,12 +209,12 @@ def _map_picture(
     requested_view: MapView | None,
     query_string: str,
 ) -> MapPicture:
-    view = requested_view or _usual_view(events, near, size)
-    settings = services(request).settings
-    has_tiles = settings.map_tiles is not None
+    has_tiles = services(request).settings.map_tiles is not None
+    closest = map_drawing.CLOSE_WITH_TILES if has_tiles else map_drawing.CLOSE_WITHOUT_TILES
+    view = requested_view or _usual_view(events, near, size, closest)
     within = None if near is None else (near.latitude, near.longitude, float(near.within_km))
     drawing = map_drawing.draw_map(
-        view, size, events, () if has_tiles else _places(request, view, size), within=within, has_tiles=has_tiles
+        view, size, events, () if has_tiles else _places(request, view, name, size), within=within, has_tiles=has_tiles
     )
     pins = tuple(_pin_view(pin, drawing, query_string) for pin in drawing.pins)
     return MapPicture(
@@ -204,26 +223,31 @@ def _map_picture(
         pins,
         tuple(_controls(view, size, query_string)),
         _distance_label(drawing.scale.kilometres),
-        tuple(_distance_label(ring.kilometres) for ring in drawing.rings),
     )
 
 
-def _usual_view(events: Sequence[MapEvent], near: Near | None, size: MapSize) -> MapView:
+def _usual_view(events: Sequence[MapEvent], near: Near | None, size: MapSize, closest: int) -> MapView:
     """The view that fits the events. If there are none, or if they are spread over the whole searched area, the view of
     that area.
     """
-    close = map_drawing.view_of_positions([one.position for one in events], size)
+    close = map_drawing.view_of_positions([one.position for one in events], size, closest)
     if near is None:
         return close or MapView(30, 10, map_drawing.MIN_ZOOM)
-    whole = map_drawing.view_of_circle(near.latitude, near.longitude, near.within_km, size)
+    whole = map_drawing.view_of_circle(near.latitude, near.longitude, near.within_km, size, closest)
     return close if close is not None and close.zoom > whole.zoom else whole
 
 
-def _places(request: Request, view: MapView, size: MapSize) -> list[Place]:
+def _places(request: Request, view: MapView, name: str, size: MapSize) -> list[Place]:
+    """The largest places on the map and next to it, whose areas can reach into it."""
     gazetteer = services(request).places
-    if gazetteer is None or not gazetteer.is_built:
+    if gazetteer is None:
         return []
-    return gazetteer.largest_in(*map_drawing.bounds(view, size), limit=_MOST_NAMES)
+    try:
+        gazetteer.require_ready()
+    except Unavailable:
+        # The list of places is being built. Until then, the map has only pins.
+        return []
+    return gazetteer.largest_in(*map_drawing.bounds(view, size, size.bleed + _BESIDE), limit=_MOST_PLACES[name])
 
 
 def _pin_view(pin: Pin, drawing: Drawing, query_string: str) -> PinView:

@@ -16,6 +16,7 @@ _BUNDLES = {
     "calendar.css": ("calendar.css",),
     "door.css": ("door.css",),
     "make.css": ("make.css",),
+    "map.css": ("map.css",),
     "operating.css": ("operators.css", "operating.css"),
     "site.js": ("page.js", "improve.js", "offline.js", "live.js"),
 }

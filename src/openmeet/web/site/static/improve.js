@@ -128,21 +128,6 @@ for (const link of document.querySelectorAll("[data-near-here]")) {
   });
 }
 
-// Zooming and moving replaces only the map.
-document.addEventListener("click", async (event) => {
-  const link = event.target.closest("[data-map-link]");
-  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
-  event.preventDefault();
-  const found = await fetch(link.href).catch(() => undefined);
-  const map = found?.ok && new DOMParser().parseFromString(await found.text(), "text/html").getElementById("map");
-  if (!map) return location.assign(link.href);
-  const control = [...link.classList].at(-1);
-  const size = link.closest(".map-picture").classList.item(1);
-  document.getElementById("map").replaceWith(map);
-  history.replaceState(history.state, "", link.href);
-  map.querySelector(`.${size} .${control}`)?.focus({ preventScroll: true });
-});
-
 // Suggest towns while the user types. The field works without suggestions.
 for (const input of document.querySelectorAll("input[data-suggest]")) {
   let asked = 0;
