@@ -148,7 +148,7 @@ async def moves_a_date(page: Page, count: Count) -> None:
     await page.get_by_label("Starts").wait_for()
     await count.fill(page.get_by_label("Starts"), "2026-07-11T19:00")
     await count.tap(page.get_by_role("button", name="Continue: which dates?"))
-    await page.get_by_role("heading", level=1, name="Which dates?").wait_for()
+    await page.get_by_role("heading", level=1, name="Which dates should change?").wait_for()
     await count.tap(page.locator("form.scope button[type=submit]").first)
     await page.get_by_role("heading", level=1, name="Choir").wait_for()
     assert await page.locator(".date-link", has_text="Sat 11 Jul, 19:00").count() == 1

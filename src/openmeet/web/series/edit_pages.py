@@ -1,5 +1,6 @@
 """Edit a series: the user first makes the changes, then chooses their scope. The consequences of each scope are shown."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -24,7 +25,7 @@ from openmeet.domain.series.model import EditScope, Series, SeriesSlug, StoredOc
 from openmeet.domain.series.plan import EditPlan
 from openmeet.domain.series.reasons import SeriesReason
 from openmeet.i18n import formatting
-from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
+from openmeet.i18n.catalogue import LazyText, gettext, ngettext
 from openmeet.recurrence.describe import describe
 from openmeet.web.api.etags import revision_in_form
 from openmeet.web.events import place_field
@@ -41,6 +42,8 @@ from openmeet.web.site.tenant_routing import database_of
 _CHANGED_MEANWHILE = SeriesReason.CHANGED_WHILE_OPEN
 
 
+# Maximum number of characters shown of an old or new value.
+_VALUE_LENGTH = 140
 # Maximum number of new dates listed by name.
 _NAMED = 3
 
@@ -52,7 +55,7 @@ class ScopeOption:
     """
 
     value: str
-    words: LazyText
+    words: str
     counted: str
     refused: Why = ""
     dates: int = 0
@@ -159,20 +162,24 @@ async def _ask_scope(
     reaches, single_changes, notified, mailed = [], 0, 0, 0
     # Read once for all scopes, because a long series has thousands of dates.
     stored: Sequence[StoredOccurrence] = await date_queries.stored(tx, series.id)
+    when = formatting.short_day(datetime.fromisoformat(before.starts_local))
+    labels = {
+        EditScope.THIS: gettext("Only %(date)s", date=when),
+        EditScope.FOLLOWING: gettext("This and all following dates"),
+        EditScope.ALL: gettext("All dates"),
+    }
     for scope in EditScope:
         if scope is EditScope.THIS and edit.rewritten is not None:
             continue
         try:
             plan, stored = await _edit_plan(tx, series, edit, scope, stored, drops=False)
         except (Refused, InvalidInput) as refused:
-            reaches.append(ScopeOption(scope.value, _SCOPE_LABELS[scope], "", refused.why))
+            reaches.append(ScopeOption(scope.value, labels[scope], "", refused.why))
             continue
         counted = await present.consequences(tx, series, plan)
         single_changes = max(single_changes, counted.single_changes_kept)
         notified, mailed = max(notified, counted.people_told), max(mailed, counted.people_mailed)
-        reaches.append(
-            ScopeOption(scope.value, _SCOPE_LABELS[scope], _counts_sentence(counted), dates=counted.dates_changed)
-        )
+        reaches.append(ScopeOption(scope.value, labels[scope], _counts_sentence(counted), dates=counted.dates_changed))
     possible = [one.value for one in reaches if not one.refused]
     carried = {name: value for name, value in form.items() if name not in {"scope", "is_silent", "drop_single_changes"}}
     context = {
@@ -186,16 +193,8 @@ async def _ask_scope(
         "notified": notified,
         "mailed": mailed,
         "problem": problem,
-        "when": formatting.short_day(datetime.fromisoformat(before.starts_local)),
     }
     return page(request, "series/scope.html", context, status=status)
-
-
-_SCOPE_LABELS = {
-    EditScope.THIS: lazy("This date only"),
-    EditScope.FOLLOWING: lazy("This and all following dates"),
-    EditScope.ALL: lazy("All dates"),
-}
 
 
 async def _edit_plan(
@@ -257,7 +256,7 @@ def _changed_fields(series: Series, edit: Edit, before: Details) -> list[EditDif
     if edit.details is not None:
         old, new = values_of_event(before), values_of_event(edit.details)
         found += [
-            EditDifference(LABELS[name], _value_label(name, old[name]), _value_label(name, new[name]))
+            EditDifference(LABELS[name], *_value_labels(name, old[name], new[name]))
             for name in FIELDS
             if old[name] != new[name]
         ]
@@ -270,17 +269,29 @@ def _changed_fields(series: Series, edit: Edit, before: Details) -> list[EditDif
     return found
 
 
-def _value_label(name: str, text: str) -> str:
-    return (
-        formatting.span(datetime.fromisoformat(text), None)
-        if name in {"starts", "ends"} and text
-        else text or gettext("empty")
-    )
+def _value_labels(name: str, before: str, after: str) -> tuple[str, str]:
+    """The old and the new value. If only the time of day changes, the day is left out."""
+    if name in {"starts", "ends"} and before and after:
+        old, new = datetime.fromisoformat(before), datetime.fromisoformat(after)
+        if old.date() == new.date():
+            return formatting.clock(old), formatting.clock(new)
+        return _day_and_time(old), _day_and_time(new)
+    return _shortened(before), _shortened(after)
+
+
+def _day_and_time(moment: datetime) -> str:
+    return formatting.day_and_time(formatting.short_day(moment), moment)
+
+
+def _shortened(text: str) -> str:
+    return textwrap.shorten(text, _VALUE_LENGTH, placeholder=" …") or gettext("empty")
 
 
 def _counts_sentence(counted: EditConsequences) -> str:
     """``8 dates change, 31 answers kept, 2 single changes kept``."""
-    words = [ngettext("%(number)s date changes", "%(number)s dates change", counted.dates_changed)]
+    words = []
+    if counted.scope != "this":
+        words.append(ngettext("%(number)s date changes", "%(number)s dates change", counted.dates_changed))
     if counted.answers_kept:
         words.append(ngettext("%(number)s answer kept", "%(number)s answers kept", counted.answers_kept))
     if counted.single_changes_kept:
@@ -315,7 +326,7 @@ def _counts_sentence(counted: EditConsequences) -> str:
     if counted.people_told:
         words.append(_notified_words(counted))
     impact = capacity_change.describe(CapacityImpact(counted.people_over_limit, counted.parties_too_large))
-    sentences = [", ".join(words) + ".", impact]
+    sentences = [f"{', '.join(words) or gettext('No answers yet')}.", impact]
     if counted.scope != "this":
         sentences.append(
             gettext("Past dates stay as they were.") if counted.scope == "all" else gettext("A new series starts here.")

@@ -163,3 +163,31 @@ for (const answer of document.querySelectorAll("[data-place-choices]")) {
     input.focus();
   });
 }
+
+// After an edit of a series, a dialog above the form asks which dates change. Without a script, that is a page. The first submission saves
+// nothing, so the form is sent again if the answer is another page.
+for (const form of document.querySelectorAll("form[data-asks-scope]")) {
+  form.addEventListener("submit", async (event) => {
+    if (event.submitter?.name || event.defaultPrevented) return;
+    event.preventDefault();
+    const sent = { method: "POST", body: new URLSearchParams(new FormData(form)), redirect: "manual" };
+    const found = await fetch(form.action, sent).catch(() => undefined);
+    const sheet = found?.ok && new DOMParser().parseFromString(await found.text(), "text/html").querySelector(".scope-sheet");
+    if (!sheet) return form.submit();
+    const dialog = document.createElement("dialog");
+    dialog.className = "scope-dialog";
+    dialog.setAttribute("aria-labelledby", "which-dates");
+    dialog.append(sheet);
+    sheet.querySelector("[name=back]").addEventListener("click", (pressed) => {
+      pressed.preventDefault();
+      dialog.close();
+    });
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      delete form.dataset.sent;
+      event.submitter?.removeAttribute("aria-busy");
+    });
+    document.body.append(dialog);
+    dialog.showModal();
+  });
+}
