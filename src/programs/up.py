@@ -42,7 +42,7 @@ from programs.command_line import role
 from programs.demo import other_apps
 from programs.demo.fill import address_of, fill
 from programs.demo.pictures import TownPictures
-from programs.demo.town import PEOPLE
+from programs.demo.town import PEOPLE, ZONE
 from programs.dev_accounts import DevAccounts
 from programs.platform import open_installation
 from programs.running import VERSION, run_until_stopped, wait_for_stop
@@ -182,11 +182,13 @@ async def network(
         await _serve_until_end(stack, pds.app, "pds", ports.pds)
         operators = await create_dev_accounts(pds.registry, home)
 
+        own_settings = _platform_settings(folder, ports, pds_settings.url, plc.url, home)
         platform_settings = replace(
-            _platform_settings(folder, ports, pds_settings.url, plc.url, home),
+            own_settings,
             pds_rate_limit_bypass_key=bypass_key,
             operators=operators,
             moderators=operators,
+            time_zone=ZONE if with_demo else own_settings.time_zone,
         )
         tenants = checked({DEFAULT_TENANT: await _listening_to(platform_settings, further)})
         settings = tenants[DEFAULT_TENANT]

@@ -1,6 +1,7 @@
 """The pages as a browser without scripts sees them."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +11,16 @@ from openmeet.domain.attendance.model import RecordedRsvp, RsvpRecordStatus, Rsv
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.events import actions as events
 from openmeet.domain.users import actions as users
-from tests.openmeet.site_under_test import details, event_by, h1_of, inputs_of, person, sign_up, site_on
+from tests.openmeet.site_under_test import (
+    change_services,
+    details,
+    event_by,
+    h1_of,
+    inputs_of,
+    person,
+    sign_up,
+    site_on,
+)
 from tests.visible_text import visible_text
 
 TYPED = {
@@ -59,13 +69,28 @@ async def test_a_draft_written_before_signing_in_survives_signing_up(browser):
 async def test_the_preselected_country_is_not_a_place_by_itself(browser):
     await sign_up(browser, "ana@example.org", "Ana")
     form = inputs_of((await browser.get("/events/new")).text) | TYPED
-    here = await browser.post("/events/new", data=form | {"locality": "Bonn", "country": "DE"})
+    here = await browser.post("/events/new", data=form | {"locality": "Wien", "country": "AT"})
     page = (await browser.get(here.headers["location"])).text
-    assert ("Germany" in page, ">DE<" in page) == (True, False)
+    assert ("Austria" in page, ">AT<" in page) == (True, False)
     form = inputs_of((await browser.get("/events/new")).text)
-    assert form["country"] == "Germany"
+    assert form["country"] == "Austria"
     nowhere = await browser.post("/events/new", data=form | TYPED | {"title": "Go", "venue_name": ""})
     assert '<p class="fact-main">Place to be announced</p>' in (await browser.get(nowhere.headers["location"])).text
+
+
+async def test_the_country_is_left_out_for_readers_in_that_country(site, browser):
+    """Ana’s time zone is that of her event. The site’s is UTC, which belongs to no country."""
+    await sign_up(browser, "ana@example.org", "Ana")
+    form = inputs_of((await browser.get("/events/new")).text) | TYPED | {"locality": "Bonn", "country": "DE"}
+    path = (await browser.post("/events/new", data=form)).headers["location"]
+    at_home = (await browser.get(path)).text
+    async with site.browser() as visitor:
+        elsewhere = (await visitor.get(path)).text
+        change_services(site.app, settings=replace(site.app.state.services.settings, time_zone="Europe/Berlin"))
+        # The first page is cached under its address.
+        of_site = (await visitor.get(path, params={"from": "search"})).text
+    assert ["Bonn · Germany" in one for one in (at_home, elsewhere, of_site)] == [False, True, False]
+    assert all("Bonn" in one for one in (at_home, elsewhere, of_site))
 
 
 async def test_sending_a_form_twice_creates_one_event(browser):

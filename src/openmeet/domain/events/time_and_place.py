@@ -1,5 +1,6 @@
 """When and where an event takes place, as text: with time of day and time zone, or as days for all-day events. Pure."""
 
+from dataclasses import replace
 from datetime import date, datetime
 
 from markupsafe import Markup, escape
@@ -11,6 +12,7 @@ from openmeet.domain.events.model import Details, Event
 from openmeet.domain.events.values import Mode, Venue
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext, lazy
+from openmeet.i18n.names import known_code
 from openmeet.recurrence import wall_time
 
 TO_BE_ANNOUNCED = lazy("Date to be announced")
@@ -163,11 +165,14 @@ def place_label(event: Event) -> str:
             return spot or str(ANNOUNCED_LATER)
 
 
-def place_lines(mode: Mode, place: Venue, *, hides_place: bool) -> list[str]:
-    """The lines of the place, as far as ``place`` has it. ``hides_place``: other people can see more."""
+def place_lines(mode: Mode, place: Venue, *, hides_place: bool, zone: str = "") -> list[str]:
+    """The lines of the place, as far as ``place`` has it. ``hides_place``: other people can see more. ``zone`` is the
+    time zone of the reader: the country is left out if it is theirs.
+    """
     if mode is Mode.ONLINE:
         return [gettext("Online")]
-    lines = list(place.lines)
+    is_at_home = bool(zone and place.country) and known_code(place.country) == formatting.country_of_zone(zone)
+    lines = list(replace(place, country="").lines if is_at_home and not place.is_country_alone else place.lines)
     if not lines or place.is_country_alone:
         label = ON_THE_MAP if place.latitude else ANNOUNCED_LATER
         # Without a place, the country alone is of no use.

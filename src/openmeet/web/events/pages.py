@@ -26,6 +26,7 @@ from openmeet.domain.attendance.model import (
 )
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.attendance.rules import rsvp_gives_access
+from openmeet.domain.calendars.queries import zone_of_person
 from openmeet.domain.chat.pictures import words_of
 from openmeet.domain.chat.reactions import newest_pin
 from openmeet.domain.chat.texts import with_names
@@ -150,7 +151,7 @@ async def _event_context(
     reader: Reader, request: Request, event: Event, caller: Caller | None, own_rsvp: Attendance | None
 ) -> dict[str, object]:
     registration_settings = await registration.of_event(reader, event)
-    viewer = await _viewer_of(reader, event, caller, own_rsvp)
+    viewer = await _viewer_of(reader, request, event, caller, own_rsvp)
     people = await _people_of(reader, event, viewer)
     series = await series_context_of(reader, event, viewer.user_id)
     context = view.event_context(event, viewer, people, registration_settings, _requested_reply(request), reader.now)
@@ -203,8 +204,11 @@ async def _event_context(
     )
 
 
-async def _viewer_of(reader: Reader, event: Event, caller: Caller | None, own_rsvp: Attendance | None) -> EventViewer:
+async def _viewer_of(
+    reader: Reader, request: Request, event: Event, caller: Caller | None, own_rsvp: Attendance | None
+) -> EventViewer:
     user_id = caller.user_id if caller else None
+    zone = services(request).settings.time_zone
     group = await groups.by_id(reader, event.group.id) if event.group else None
     role_in_group = await groups.role_in(reader, event.group.id, user_id) if event.group else None
     return EventViewer(
@@ -217,6 +221,7 @@ async def _viewer_of(reader: Reader, event: Event, caller: Caller | None, own_rs
         ),
         # An invited attendee may be allowed to see the event but not its group.
         group=group if group is not None and group_rules.may_see(group, role_in_group) else None,
+        zone=zone if user_id is None else await zone_of_person(reader, user_id, zone),
     )
 
 

@@ -96,7 +96,7 @@ class EventViewer:
     """The viewer of an event page, and what they may know.
 
     ``role`` is their role in hosting. ``is_hosting`` is True if they decide about RSVPs. ``private`` has the details
-    that they may see. ``group`` is None if they may not see the group of the event.
+    that they may see. ``group`` is None if they may not see the group of the event. ``zone`` is their time zone.
     """
 
     caller: Caller | None
@@ -105,6 +105,7 @@ class EventViewer:
     is_hosting: bool = False
     private: PrivateDetails = NOTHING_PRIVATE
     group: Group | None = None
+    zone: str = ""
 
     @property
     def user_id(self) -> UserId | None:
@@ -142,7 +143,7 @@ def event_context(
     return {
         **_hosts_context(event, viewer, people),
         **_answers_context(event, viewer, people, registration_settings, requested, now),
-        **_place_context(event, viewer.private),
+        **_place_context(event, viewer.private, viewer.zone),
         **date_words_of(event, now),
         **about_of(event),
         "event": event,
@@ -177,9 +178,9 @@ def _hosts_context(event: Event, viewer: EventViewer, people: EventPeople) -> di
     }
 
 
-def _place_context(event: Event, private: PrivateDetails) -> dict[str, object]:
+def _place_context(event: Event, private: PrivateDetails, zone: str) -> dict[str, object]:
     return {
-        "place_lines": place_lines(event.content.mode, private.place, hides_place=private.hides_place),
+        "place_lines": place_lines(event.content.mode, private.place, hides_place=private.hides_place, zone=zone),
         "private": private,
         "join_url": private.web_link if event.content.mode is not Mode.IN_PERSON else "",
         "directions_url": "" if event.content.mode is Mode.ONLINE else directions_to(private.place),

@@ -14,6 +14,7 @@ from openmeet.domain.attendance import registration
 from openmeet.domain.attendance.answer_bar import AnswerBarInput
 from openmeet.domain.attendance.answer_bar_inputs import bar_inputs_of
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
+from openmeet.domain.calendars.queries import zone_of_person
 from openmeet.domain.covers.model import cover_for
 from openmeet.domain.events import seeing
 from openmeet.domain.events.model import EventId
@@ -114,9 +115,11 @@ async def _dates_context(
     more = ""
     if len(lines) > SHOWN:
         more = f"/series/{quote(series.slug)}?from={formatting.iso(lines[SHOWN].details.starts_at)}#dates"
+    zone = services(request).settings.time_zone
     return view.series_context(
         series,
         upcoming[:SHOWN],
+        zone=zone if viewer is None else await zone_of_person(reader, viewer, zone),
         is_host=viewer == series.owner_id,
         limited_ids=await registration.limited_among(reader, [line.event for line in upcoming if line.event]),
         limits_new=limits_new,

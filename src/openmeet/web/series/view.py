@@ -77,12 +77,13 @@ def series_context(
     series: Series,
     upcoming: Sequence[AgendaOccurrence],
     *,
+    zone: str,
     is_host: bool,
     limited_ids: Collection[EventId],
     limits_new: bool,
 ) -> dict[str, object]:
-    """The header of the page. ``limited_ids`` are stored dates with limited capacity. ``limits_new``: new dates have
-    limited capacity too.
+    """The header of the page. ``zone`` is the time zone of the reader. ``limited_ids`` are stored dates with limited
+    capacity. ``limits_new``: new dates have limited capacity too.
     """
     content = series.content
     exact = NOWHERE if content.mode is Mode.ONLINE else content.venue
@@ -98,7 +99,7 @@ def series_context(
         "sentence": describe(series.timing.pattern),
         "zone_label": formatting.zone_of_series(series.zone_name),
         "place": venue,
-        "place_lines": place_lines(content.mode, venue, hides_place=venue != exact),
+        "place_lines": place_lines(content.mode, venue, hides_place=venue != exact, zone=zone),
         "hides_place": venue != exact,
         "is_host": is_host,
         "is_cancelled": series.status is SeriesStatus.CANCELLED,
