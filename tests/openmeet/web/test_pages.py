@@ -1,7 +1,6 @@
 """The pages as a browser without scripts sees them."""
 
 import re
-from dataclasses import replace
 
 import pytest
 
@@ -12,7 +11,6 @@ from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.events import actions as events
 from openmeet.domain.users import actions as users
 from tests.openmeet.site_under_test import (
-    change_services,
     details,
     event_by,
     h1_of,
@@ -76,21 +74,6 @@ async def test_the_preselected_country_is_not_a_place_by_itself(browser):
     assert form["country"] == "Austria"
     nowhere = await browser.post("/events/new", data=form | TYPED | {"title": "Go", "venue_name": ""})
     assert '<p class="fact-main">Place to be announced</p>' in (await browser.get(nowhere.headers["location"])).text
-
-
-async def test_the_country_is_left_out_for_readers_in_that_country(site, browser):
-    """Ana’s time zone is that of her event. The site’s is UTC, which belongs to no country."""
-    await sign_up(browser, "ana@example.org", "Ana")
-    form = inputs_of((await browser.get("/events/new")).text) | TYPED | {"locality": "Bonn", "country": "DE"}
-    path = (await browser.post("/events/new", data=form)).headers["location"]
-    at_home = (await browser.get(path)).text
-    async with site.browser() as visitor:
-        elsewhere = (await visitor.get(path)).text
-        change_services(site.app, settings=replace(site.app.state.services.settings, time_zone="Europe/Berlin"))
-        # The first page is cached under its address.
-        of_site = (await visitor.get(path, params={"from": "search"})).text
-    assert ["Bonn · Germany" in one for one in (at_home, elsewhere, of_site)] == [False, True, False]
-    assert all("Bonn" in one for one in (at_home, elsewhere, of_site))
 
 
 async def test_sending_a_form_twice_creates_one_event(browser):
