@@ -10,15 +10,7 @@ from openmeet.domain.attendance.model import RecordedRsvp, RsvpRecordStatus, Rsv
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.events import actions as events
 from openmeet.domain.users import actions as users
-from tests.openmeet.site_under_test import (
-    details,
-    event_by,
-    h1_of,
-    inputs_of,
-    person,
-    sign_up,
-    site_on,
-)
+from tests.openmeet.site_under_test import details, event_by, h1_of, inputs_of, person, sign_up, site_on
 from tests.visible_text import visible_text
 
 TYPED = {
