@@ -1,6 +1,7 @@
 """A person's calendar in a browser: month, week and agenda, on a phone and a desktop, with and without scripts."""
 
 import re
+from datetime import datetime, timedelta
 
 import pytest
 from playwright.async_api import Browser, Page, expect
@@ -12,7 +13,7 @@ from tests.browser.browsers import DESK, PHONE, Deployment, context
 from tests.browser.test_every_page import found_on
 from tests.external_dependencies import needs
 from tests.openmeet.calendars.full_month import calendar, full_month
-from tests.openmeet.site_under_test import person
+from tests.openmeet.site_under_test import event_by, person
 
 pytestmark = needs("chromium")
 
@@ -34,6 +35,19 @@ _BLOCKS = """() => [...document.querySelectorAll(".wk-block")].map((one) => {
     const column = one.parentElement.getBoundingClientRect();
     return { words: one.textContent.replace(/\\s+/g, " ").trim(), left: box.left, right: box.right, top: box.top, bottom: box.bottom, from: box.top - column.top, isShown: box.width > 0, isInside: box.left >= column.left && box.right <= column.right + 0.5 };
   }).filter((one) => one.isShown)"""
+
+
+# Texts that are cut off without an ellipsis.
+_CLIPPED = """() => [...document.querySelectorAll(".wk-block")].filter((one) => one.checkVisibility()).flatMap((one) => {
+    const box = one.getBoundingClientRect();
+    const [title, clock] = [one.querySelector(".cal-title"), one.querySelector(".wk-line")].map((each) => each?.getBoundingClientRect());
+    const isShort = one.matches(".is-short");
+    const words = one.querySelector(".cal-title")?.textContent ?? "";
+    const isWide = one.querySelector(".cal-title")?.scrollWidth > title?.width + 1;
+    const isCut = title && title.bottom > box.bottom + 0.5;
+    const hasClock = !clock || isShort || (clock.left < box.right && clock.bottom <= box.bottom + 0.5);
+    return isWide || isCut || !hasClock ? [`${words}: ${isWide} ${isCut} ${hasClock}`] : [];
+  })"""
 
 
 async def token_of(openmeet: Deployment, user_id: UserId) -> str:
@@ -128,6 +142,29 @@ async def test_entries_of_a_week_are_at_their_hours(
                 is_beside = one["right"] <= other["left"] + 0.5 or other["right"] <= one["left"] + 0.5
                 assert is_beside or one["bottom"] <= other["top"] + 0.5 or other["bottom"] <= one["top"] + 0.5
         assert any("Tuesday" in one["words"] for one in blocks) is (size is DESK)
+
+
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+async def test_long_titles_in_a_week_end_with_an_ellipsis(
+    browser: Browser, openmeet: Deployment, size: dict[str, int]
+) -> None:
+    """However long a title is and however narrow its block, no letter is cut in half, and the time is still there."""
+    async with openmeet.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        titles = ("Nachbarschaftsversammlung zur Straßenraumumgestaltung", "Wie liest man eine Stadtkarte von 1910?")
+        for day, number, minutes in ((4, 1, 30), (5, 1, 90), (6, 2, 60), (7, 2, 105), (8, 3, 60), (8, 3, 240)):
+            starts = datetime(2026, 3, day, 10 if minutes < 240 else 14)  # noqa: DTZ001  # wall time is naive
+            ends = (starts + timedelta(minutes=minutes)).isoformat()
+            for each in range(number):
+                await event_by(tx, ana, title=titles[each % 2], starts=starts.isoformat(), ends=ends)
+    token = await token_of(openmeet, ana.user_id)
+    async with context(browser, openmeet, viewport=size) as person_context:
+        await person_context.add_cookies([{"name": "openmeet_session", "value": token, "url": openmeet.url}])
+        page = await person_context.new_page()
+        for day in range(4, 9):
+            await page.goto(f"/my/calendar?view=week&on=2026-03-0{day}")
+            assert await page.locator(".wk-block:visible").count()
+            assert await page.evaluate(_CLIPPED) == []
 
 
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])

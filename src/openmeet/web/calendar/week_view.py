@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Final
 
 from groundwork.clock import Instant
 from openmeet.domain.calendars.model import CalendarEntry
@@ -29,8 +30,14 @@ from openmeet.web.calendar.view import (
     path_of,
 )
 
-# Shorter blocks show only one line of their title.
-SHORT_MINUTES = 75
+# The height of a line of text in a block, and that of its padding and border, in minutes of the hours. An hour is 48 px
+# high, a line 15 px, padding and border 10 px (``calendar.css``).
+_LINE_MINUTES: Final = 18.75
+_PADDING_MINUTES: Final = 12.5
+# In taller blocks, any title fits.
+_MOST_LINES: Final = 6
+# Shorter blocks have one line of their title. If there are three next to each other, they have nothing else.
+SHORT_MINUTES: Final = 75
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +58,14 @@ class WeekBlock:
         (first_hour, first_minute), (last_hour, last_minute) = divmod(self.start, 60), divmod(self.end, 60)
         hours = f"at-h{first_hour} at-m{first_minute} to-h{last_hour} to-m{last_minute}"
         is_short = self.end - self.start < SHORT_MINUTES
-        return f"{hours} column-{self.column} of-{self.columns}" + (" is-short" if is_short else "")
+        width = f"column-{self.column} of-{self.columns}"
+        return f"{hours} {width} lines-{self.title_lines}" + (" is-short" if is_short else "")
+
+    @property
+    def title_lines(self) -> int:
+        """The number of lines for the title. One more line is left for the time."""
+        lines = int((self.end - self.start - _PADDING_MINUTES) // _LINE_MINUTES)
+        return min(max(lines - 1, 1), _MOST_LINES)
 
 
 @dataclass(frozen=True, slots=True)
