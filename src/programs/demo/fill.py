@@ -38,7 +38,7 @@ from openmeet.recurrence.rule import parse_rule
 from programs.demo.gathering import Gathering
 from programs.demo.pictures import TownPictures
 from programs.demo.talk import CONVERSATIONS
-from programs.demo.town import CLUBS, COUNTRY, GATHERINGS, LOOKS, PEOPLE, REASONS, TOWN, ZONE, Club
+from programs.demo.town import CLUBS, COUNTRY, GATHERINGS, LOOKS, PEOPLE, PRICES, REASONS, TOWN, ZONE, Club
 
 EVENTS: Final = 220
 WEEKS: Final = 6
@@ -245,6 +245,7 @@ def _details(dice: random.Random, gathering: Gathering, title: str, text: str, d
                 "ends": (starts + timedelta(minutes=gathering.length)).isoformat(timespec="minutes"),
                 "time_zone": ZONE,
                 "capacity": str(gathering.places or ""),
+                "price": PRICES.get(gathering.topic, ""),
                 **where,
             }
         )

@@ -57,6 +57,18 @@ LOOKS: Final[dict[str, Look | None]] = {
 }
 PEOPLE: Final = tuple(LOOKS)
 
+# What some kinds of events cost. About the others, nothing is said.
+PRICES: Final[dict[str, str]] = {
+    "books": "Free",
+    "community": "Free",
+    "crafts": "5 € for materials",
+    "family": "Free",
+    "film": "8 €, 5 € with a student card",
+    "languages": "Free",
+    "music": "10 € at the door",
+    "outdoors": "Free",
+}
+
 # Reasons for cancelling an event.
 REASONS: Final = (
     "The room has a burst pipe. We’ll look for another day.",

@@ -8,6 +8,7 @@ import pytest
 from groundwork.clock import DAY, HOUR, MINUTE, Instant
 from groundwork.errors import NotFound, Refused
 from openmeet.domain.attendance import rules
+from openmeet.domain.attendance.answer_badges import badge_of
 from openmeet.domain.attendance.answer_bar import (
     ROWS,
     AnswerAction,
@@ -16,7 +17,7 @@ from openmeet.domain.attendance.answer_bar import (
     GoingLeadsTo,
     answer_bar_of,
 )
-from openmeet.domain.attendance.answer_texts import AnswerFigures, badge_of, label_of, sentence_of
+from openmeet.domain.attendance.answer_texts import AnswerFigures, label_of, sentence_of
 from openmeet.domain.attendance.model import (
     Attendance,
     AttendanceId,

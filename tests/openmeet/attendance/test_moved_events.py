@@ -18,9 +18,10 @@ from openmeet.domain.attendance import (
     queries,
     registration,
 )
+from openmeet.domain.attendance.answer_badges import badge_of
 from openmeet.domain.attendance.answer_bar import AnswerBarInput, AnswerState, answer_bar_of
 from openmeet.domain.attendance.answer_bar_inputs import bar_input_of
-from openmeet.domain.attendance.answer_texts import badge_of, sentence_of, time_before_move
+from openmeet.domain.attendance.answer_texts import sentence_of, time_before_move
 from openmeet.domain.attendance.model import AttendanceStatus, ReplyDetails, RsvpRecordStatus, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.events import actions as events

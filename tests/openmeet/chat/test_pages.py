@@ -12,7 +12,7 @@ import pytest
 from groundwork.clock import DAY
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.domain.chat import reactions, readers, room_queries
+from openmeet.domain.chat import messages, reactions, readers, room_queries
 from openmeet.domain.chat.model import AudienceSwitch, HistoryMode, Room, RoomRetention
 from openmeet.domain.covers.drawing import data_url
 from openmeet.domain.covers.model import cover_of
@@ -22,6 +22,7 @@ from openmeet.domain.safety import actions as safety
 from openmeet.domain.users.model import Caller
 from tests.openmeet.chat.rooms import about, room_of, say
 from tests.openmeet.site_under_test import Site, event_by, person, signed_in, site_on
+from tests.visible_text import visible_text
 
 
 @dataclass
@@ -90,6 +91,9 @@ async def test_the_newest_pin_is_on_the_page_of_the_event(chat):
     async with chat.site.db.transaction() as tx:
         for text in ("Ring twice", "The door is at the back"):
             await reactions.pin(tx, chat.ana, (await say(tx, chat.ana, chat.room, text)).id)
+        # Later messages, because the page also shows the last two.
+        for text in ("Is it warm there?", "Yes"):
+            await say(tx, chat.ana, chat.room, text)
     path = f"/events/{chat.event.slug}"
     shown = (await chat.as_ben.get(path)).text
     assert "The door is at the back" in shown
@@ -99,6 +103,33 @@ async def test_the_newest_pin_is_on_the_page_of_the_event(chat):
     async with chat.site.db.transaction() as tx:
         await safety.mute(tx, chat.ben, Subject(ModeratedKind.PERSON, chat.ana.user_id))
     assert "The door is at the back" not in (await chat.as_ben.get(path)).text
+
+
+async def test_the_page_of_the_event_shows_the_last_messages(chat):
+    """The last two messages are on the event page for people who can read the chat; without removed messages and those
+    of people whom they muted. Visitors see them only if the host lets anybody read.
+    """
+    path = f"/events/{chat.event.slug}"
+    assert "Nobody has written yet." in (await chat.as_ben.get(path)).text
+    async with chat.site.db.transaction() as tx:
+        for author, text in ((chat.ana, "Ring twice"), (chat.ben, "I bring *soup*"), (chat.ana, "Wonderful")):
+            await say(tx, author, chat.room, text)
+        removed = await say(tx, chat.ben, chat.room, "Rude words")
+        await messages.retract(tx, chat.ben, removed.id)
+    shown = visible_text((await chat.as_ben.get(path)).text)
+    assert re.search("Chat B Ben · just now I bring soup A Ana · Host · just now Wonderful", shown)
+    assert not re.search("Ring twice|Rude words", shown)
+    async with chat.site.browser() as visitor:
+        hidden = (await visitor.get(path)).text
+        assert "This chat is for people who answered." in hidden
+        assert "Wonderful" not in hidden
+        await chat.as_ana.post(
+            f"{chat.path}/settings", data={"revision": str(chat.room.revision), "who_anybody": "read"}
+        )
+        assert "Wonderful" in (await visitor.get(path)).text
+    async with chat.site.db.transaction() as tx:
+        await safety.mute(tx, chat.ben, Subject(ModeratedKind.PERSON, chat.ana.user_id))
+    assert "Wonderful" not in (await chat.as_ben.get(path)).text
 
 
 async def test_all_chats_of_somebody_are_listed_page_by_page(chat):

@@ -10,6 +10,7 @@ from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
 from openmeet.domain.chat import export, reactions, readers, rooms
 from openmeet.domain.chat.model import RoomKind, RoomRetention, RoomSubject, SubjectKind
+from openmeet.domain.chat.preview import preview_of
 from openmeet.domain.chat.retention import forget_expired_messages
 from openmeet.domain.chat.rooms import RoomSettings
 from openmeet.domain.erasure.retention import empty_series
@@ -58,7 +59,7 @@ async def test_a_pin_about_one_date_is_on_the_page_of_that_date(db):
             await reactions.pin(tx, ana, (await say(tx, ana, room, text, about=date)).id)
         for date, text in dates.items():
             event = await tx.fetch_one("select id from events where original_date = :date", date=date)
-            assert (await reactions.newest_pin(tx, event["id"], ana.user_id)).message.body == text
+            assert (await preview_of(tx, event["id"], ana.user_id)).pin.message.body == text
 
 
 async def test_a_message_by_api_is_about_the_next_date(db, clock):

@@ -3,6 +3,7 @@ feeds and the API.
 """
 
 import re
+from urllib.parse import quote
 
 import httpx
 import icalendar
@@ -11,12 +12,15 @@ import recurring_ical_events
 
 from groundwork.clock import DAY, HandClock, Instant
 from openmeet.domain.attendance import event_hosting
+from openmeet.domain.events import actions as events
+from openmeet.domain.events import group_events
 from openmeet.domain.events.content import Content
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.series import actions as series
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.recurrence.wall_time import local_of
 from tests.databases import MakeDatabase
+from tests.openmeet.groups.people import group_by
 from tests.openmeet.series.practice import dates, weekly
 from tests.openmeet.site_under_test import Site, api_session, details, event_by, inputs_of, sign_up, site_on
 from tests.visible_text import visible_text
@@ -152,6 +156,36 @@ async def test_a_person_can_be_followed(site: Site) -> None:
         assert (await ben.post(f"{path}/follow", data={"follow": "no"})).headers["location"] == "/my/people"
         assert "You follow nobody" in (await ben.get("/my/people")).text
         assert guest.user_id != host.user_id
+
+
+async def test_hosts_and_groups_are_followed_from_the_page_of_an_event(site: Site) -> None:
+    """The button leads back to the event, and never to another site. Hosts and members see no button for themselves."""
+    async with site.browser() as ana, site.browser() as ben, site.browser() as anybody:
+        await sign_up(ana, "ana@example.org", "Ana")
+        await sign_up(ben, "ben@example.org", "Ben")
+        host = await caller(site, "ana@example.org")
+        async with site.db.transaction() as tx:
+            group = await group_by(tx, host, name="Chess club")
+            event = await events.create(tx, host, details(**COMING), group=group_events.of_event(group))
+        path, person = f"/events/{event.slug}", f"/people/{host.user_id}"
+        for target, name in ((person, "Ana"), (f"/groups/{group.slug}", "Chess club")):
+            button = f'Follow<span class="hidden"> {name}</span>'
+            assert button in (await anybody.get(path)).text
+            assert button not in (await ana.get(path)).text
+            fields = {"follow": "yes", "next": path}
+            assert (await ben.post(f"{target}/follow", data=fields)).headers["location"] == path
+            shown = (await ben.get(path)).text
+            assert button not in shown
+            assert f'Following<span class="hidden">. Unfollow {name}</span>' in shown
+            sent = await ben.post(f"{target}/follow", data={"follow": "no", "next": "//evil.example/x"})
+            assert sent.headers["location"] == target
+            assert button in (await ben.get(path)).text
+        await ben.post(f"/groups/{group.slug}/join", data={"button": ""})
+        member = visible_text((await ben.get(path)).text)
+        assert "Chess club 2 members" in member
+        assert "Follow Chess club" not in member
+        asked = await anybody.post(f"/groups/{group.slug}/follow", data={"follow": "yes", "next": path})
+        assert asked.headers["location"] == f"/sign-in?next={quote(path, safe='')}"
 
 
 async def test_an_id_alone_reveals_no_name(site: Site) -> None:

@@ -1,26 +1,31 @@
-"""Lists of events show covers, hosts, the attendees whom the viewer may see, and at most two badges."""
+"""Lists of events show covers, hosts, the attendees whom the viewer may see, and one badge."""
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 import pytest
 
 from groundwork.clock import HandClock
+from groundwork.database.transaction import Reader
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import host_decisions
+from openmeet.domain.attendance.answer_badges import Badge
 from openmeet.domain.attendance.model import ReplyDetails, RsvpReply
 from openmeet.domain.attendance.registration import ListAudience, RegistrationSettings
 from openmeet.domain.events.content import Content
+from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.series import actions as series
 from openmeet.domain.series import date_queries
 from openmeet.domain.series.model import Timing
+from openmeet.domain.users.model import Caller
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import parse_rule
-from openmeet.web.events.badges import BY_A_MEMBER, OF_A_SERIES
+from openmeet.web.events.badges import OF_A_SERIES
 from openmeet.web.events.cards import facts_of
-from openmeet.web.events.listing import MOST_BADGES, card_of
+from openmeet.web.events.listing import card_of
 from tests.databases import MakeDatabase
 from tests.openmeet.groups.people import group_by
 from tests.openmeet.site_under_test import Site, event_by, person, site_on
@@ -94,22 +99,58 @@ async def test_a_list_takes_as_many_statements_for_thirty_events_as_for_two(site
     assert asked[0] == asked[1]
 
 
-async def test_no_card_has_more_than_two_badges(site: Site) -> None:
+async def test_a_card_has_the_most_useful_badge(site: Site) -> None:
+    """What waits for the viewer comes before the sync status, that before the origin. The price comes before the group
+    of an event, but after who can come.
+    """
     async with site.db.transaction() as tx:
-        ana = await person(tx, "Ana")
-        event = await event_by(tx, ana, capacity="1")
-        await host_decisions.change_registration_settings(
-            tx, ana, event.slug, RegistrationSettings(needs_approval=True)
-        )
-        await attendance.answer(tx, await person(tx, "Ben"), event.slug, RsvpReply.GOING)
-        facts = await facts_of(tx, PUBLIC, ana.user_id, [event], with_sync=True)
-        badges = [str(one.words) for one in card_of(event, facts).badges]
-        assert badges == ["1 person wants to join"], "an unpublished event needs no badge"
-        several = [OF_A_SERIES, BY_A_MEMBER]
-        crowded = replace(facts, badges={event.id: several}, sync={event.id: "Changed only here"})
-        badges = [str(one.words) for one in card_of(event, crowded).badges]
-    assert badges == ["1 person wants to join", "Changed only here"]
-    assert len(badges) == MOST_BADGES
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, ana, capacity="1", price="Free")
+        of_series = {event.id: [OF_A_SERIES]}
+        found = []
+        settings = RegistrationSettings(needs_approval=True)
+        for viewer in (ana, ben):
+            found.append(await _badge(tx, viewer, event))
+            await host_decisions.change_registration_settings(tx, ana, event.slug, settings)
+            found.append(await _badge(tx, ben, event, badges=of_series))
+            await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
+            found.append(await _badge(tx, viewer, event, sync={event.id: "Changed only here"}, badges=of_series))
+    assert found[:3] == ["You host this", "Approval", "1 person wants to join"]
+    assert found[3:] == ["Request sent", "Request sent", "Request sent"]
+
+
+async def test_free_events_are_marked_unless_something_matters_more(site: Site) -> None:
+    async with site.db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        free = await event_by(tx, ana, price=" Eintritt frei! ")
+        dear = await event_by(tx, ana, price="Free for members, 5 € for others")
+        of_series = {free.id: [OF_A_SERIES], dear.id: [OF_A_SERIES]}
+        assert await _badge(tx, ben, free, badges=of_series) == "Free"
+        assert await _badge(tx, ben, dear, badges=of_series) == "Series"
+        assert await _badge(tx, ben, free, sync={free.id: "Only here"}) == "Only here"
+        await attendance.answer(tx, ben, free.slug, RsvpReply.GOING)
+        assert await _badge(tx, ben, free) == "You’re going"
+    async with site.browser() as anybody:
+        shown = {one.slug: (await anybody.get(f"/events/{one.slug}")).text for one in (free, dear)}
+    assert '<span class="chip plain">Free</span>' in shown[free.slug]
+    assert "Eintritt frei" not in shown[free.slug].partition("<main")[2], "it is said once"
+    assert '<span class="chip plain">Free</span>' not in shown[dear.slug]
+    assert "Free for members, 5 € for others" in shown[dear.slug]
+
+
+async def _badge(
+    reader: Reader,
+    viewer: Caller,
+    event: Event,
+    *,
+    badges: Mapping[EventId, Sequence[Badge]] | None = None,
+    sync: Mapping[EventId, str] | None = None,
+) -> str:
+    """The badge of the card that this viewer sees. ``badges`` and ``sync`` replace the ones that were found."""
+    facts = await facts_of(reader, PUBLIC, viewer.user_id, [event], with_sync=True)
+    facts = replace(facts, badges=facts.badges if badges is None else badges, sync=sync or facts.sync)
+    found = card_of(event, facts).badge
+    return "" if found is None else str(found.words)
 
 
 async def test_only_the_first_of_several_dates_is_shown_as_repeating(site: Site) -> None:
@@ -119,7 +160,7 @@ async def test_only_the_first_of_several_dates_is_shown_as_repeating(site: Site)
         made = await series.create(tx, ana, Content("Choir"), timing)
         dates = [one.event for one in await date_queries.stored(tx, made.id)]
         facts = await facts_of(tx, PUBLIC, None, dates)
-    assert [OF_A_SERIES in card_of(one, facts).badges for one in dates] == [True, False, False]
+    assert [card_of(one, facts).badge is OF_A_SERIES for one in dates] == [True, False, False]
 
 
 async def test_groups_in_a_list_have_a_cover_a_text_and_a_place(site: Site) -> None:

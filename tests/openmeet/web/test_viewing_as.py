@@ -85,7 +85,7 @@ async def test_the_guest_view_has_exactly_what_guests_know(site: Site) -> None:
     assert "Ackerstraße 7" in guest
     assert "Ring at Kowalska" not in stranger
     assert "Ackerstraße 7" not in stranger
-    assert "My ticket" in guest
+    assert "Your ticket" in guest
 
 
 async def test_nothing_can_be_sent_and_nothing_is_stored(site: Site) -> None:

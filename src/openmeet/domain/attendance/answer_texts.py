@@ -1,4 +1,4 @@
-"""Texts of the answer bar: one sentence per state, button labels, and the badge in lists."""
+"""Texts of the answer bar: one sentence per state and button labels."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -10,7 +10,6 @@ from openmeet.domain.attendance.answer_bar import (
     AnswerBarInput,
     AnswerState,
     GoingLeadsTo,
-    answer_bar_of,
 )
 from openmeet.domain.attendance.model import AnswerMode, Attendance, AttendanceStatus, PendingFor, RsvpReply
 from openmeet.domain.attendance.registration import RegistrationSettings
@@ -66,39 +65,6 @@ _LINK_LABELS: Final[Mapping[AnswerAction, LazyText]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerBadge:
-    """The badge of an event in a list: its text and its tone (``good``, ``hold``, ``warn`` or ``plain``)."""
-
-    words: str | LazyText
-    tone: str
-
-
-_YOU_ARE_GOING = AnswerBadge(lazy("You’re going"), "good")
-_BADGES: Final[Mapping[AnswerState, AnswerBadge]] = {
-    AnswerState.NOT_PUBLISHED: AnswerBadge(lazy("Draft"), "plain"),
-    AnswerState.CANCELLED: AnswerBadge(lazy("Cancelled"), "warn"),
-    AnswerState.HOSTING: AnswerBadge(lazy("You host this"), "good"),
-    AnswerState.CHECKED_IN: AnswerBadge(lazy("You’re checked in"), "good"),
-    AnswerState.JOIN_NOW: _YOU_ARE_GOING,
-    AnswerState.TODAY: _YOU_ARE_GOING,
-    AnswerState.MOVED: AnswerBadge(lazy("You’re going, new time"), "hold"),
-    AnswerState.GOING: _YOU_ARE_GOING,
-    AnswerState.PLACE_HELD: AnswerBadge(lazy("A place is held for you"), "hold"),
-    AnswerState.WAITLISTED: AnswerBadge(lazy("On the waitlist"), "hold"),
-    AnswerState.REQUESTED: AnswerBadge(lazy("Request sent"), "hold"),
-    AnswerState.UNCONFIRMED: AnswerBadge(lazy("Not confirmed yet"), "hold"),
-    AnswerState.CLOSED: AnswerBadge(lazy("Answers closed"), "plain"),
-    AnswerState.MEMBERS_ONLY: AnswerBadge(lazy("Members only"), "plain"),
-    AnswerState.MAYBE: AnswerBadge(lazy("You said maybe"), "plain"),
-    AnswerState.INVITED: AnswerBadge(lazy("You’re invited"), "hold"),
-    AnswerState.APPROVAL: AnswerBadge(lazy("Approval"), "hold"),
-    AnswerState.FULL: AnswerBadge(lazy("Full"), "plain"),
-}
-
-# For people who are not going yet.
-_NEW_TIME: Final = AnswerBadge(lazy("New time"), "hold")
-
 _PAST_ANSWER_SENTENCES: Final[Mapping[AttendanceStatus, LazyText]] = {
     AttendanceStatus.ATTENDING: lazy("You were going."),
     AttendanceStatus.ATTENDED: lazy("You were there."),
@@ -106,12 +72,6 @@ _PAST_ANSWER_SENTENCES: Final[Mapping[AttendanceStatus, LazyText]] = {
     AttendanceStatus.PENDING: lazy("You had asked to join."),
     AttendanceStatus.WAITLISTED: lazy("You were on the waitlist."),
     AttendanceStatus.INVITED: lazy("You were invited."),
-}
-
-
-_PAST_ANSWER_BADGES: Final[Mapping[AttendanceStatus, LazyText]] = {
-    AttendanceStatus.ATTENDING: lazy("You were going"),
-    AttendanceStatus.ATTENDED: lazy("You were there"),
 }
 
 
@@ -152,27 +112,6 @@ def reply_label(bar: AnswerBar, reply: RsvpReply) -> str:
     if bar.state is AnswerState.MOVED and reply is RsvpReply.GOING:
         return gettext("Still works")
     return str(_GOING_LABELS[bar.going] if reply is RsvpReply.GOING else REPLY_LABELS[reply])
-
-
-def badge_of(bar: AnswerBar, people_asking: int = 0) -> AnswerBadge | None:
-    """Return the badge of an event in a list, or None if there is nothing to say."""
-    if bar.state is AnswerState.NEEDS_DECISIONS:
-        words = ngettext("%(number)s person wants to join", "%(number)s people want to join", people_asking)
-        return AnswerBadge(words, "hold")
-    if bar.state is AnswerState.MOVED and bar.going is not GoingLeadsTo.PLACE:
-        return _NEW_TIME
-    return _BADGES.get(bar.state)
-
-
-def own_badge_of(bar_input: AnswerBarInput) -> AnswerBadge | None:
-    """Return the badge for the person's own answer alone; None without one, and for "can’t go"."""
-    if bar_input.rsvp is None or bar_input.rsvp.status in {AttendanceStatus.DECLINED, AttendanceStatus.REJECTED}:
-        return None
-    if bar_input.event.is_cancelled:
-        return None
-    bar = answer_bar_of(replace(bar_input, is_hosting=False))
-    past_answer = _PAST_ANSWER_BADGES.get(bar_input.rsvp.status) if bar.state is AnswerState.OVER else None
-    return AnswerBadge(past_answer, "plain") if past_answer is not None else badge_of(bar)
 
 
 def sentence_of(bar: AnswerBar, bar_input: AnswerBarInput, figures: AnswerFigures = NO_FIGURES) -> str:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import Forbidden, InvalidForm, Refused
-from openmeet.domain.chat import log, message_queries, mirroring, room_queries, rooms
-from openmeet.domain.chat.access import access_in, require_access
+from openmeet.domain.chat import log, message_queries, mirroring, room_queries
+from openmeet.domain.chat.access import require_access
 from openmeet.domain.chat.messages import lock_visible_message, require_write_access, write_message
 from openmeet.domain.chat.model import (
     MAX_EMOJI_KINDS,
@@ -20,14 +20,9 @@ from openmeet.domain.chat.model import (
     LogKind,
     MessageKind,
     RoomId,
-    RoomKind,
-    RoomSubject,
-    SubjectKind,
 )
 from openmeet.domain.chat.polls import Poll, poll_in
-from openmeet.domain.chat.queries import MessageFilter, ShownMessage, page_of_messages
 from openmeet.domain.chat.reasons import ChatReason
-from openmeet.domain.events.model import EventId
 from openmeet.domain.users.model import Caller, UserId
 
 _MOST_CODE_POINTS = 12
@@ -177,21 +172,6 @@ async def unreact(tx: Transaction, caller: Caller, message_id: ChatMessageId, em
     )
     await mirroring.redact(tx, room.id, [row["external_id"] for row in removed_rows if row["external_id"] is not None])
     await log.append(tx, room.id, LogKind.REACTED, one.id)
-
-
-async def newest_pin(reader: Reader, event: EventId, viewer: UserId) -> ShownMessage | None:
-    """The newest pinned message of an event’s chat. In the chat of a series, only messages about this date or about
-    none count. None for people who may not read the chat. Messages by people whom the viewer muted or blocked are left
-    out.
-    """
-    subject = RoomSubject(SubjectKind.EVENT, event)
-    room = await rooms.room_at(reader, await rooms.target_of(reader, RoomKind.EVENT, subject))
-    if room is None or (level := await access_in(reader, room, viewer)) is Access.NONE:
-        return None
-    of_series = await room_queries.series_of_event(reader, event)
-    pinned = await page_of_messages(reader, room, viewer, MessageFilter(pinned=True), limit=MAX_PINS, level=level)
-    about = {None, of_series[1] if of_series else None}
-    return next((one for one in pinned.messages[::-1] if one.message.about in about and not one.is_folded), None)
 
 
 async def pin(tx: Transaction, caller: Caller, message_id: ChatMessageId) -> None:

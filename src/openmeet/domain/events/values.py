@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from openmeet.domain.events.vocabulary import AccessFeature
 from openmeet.i18n.names import name_of
@@ -47,12 +48,39 @@ class Audience(StrEnum):
     EVERYONE = "everyone"
 
 
+# English and German prices that say exactly this.
+_FREE: Final = frozenset(
+    {
+        "free",
+        "free of charge",
+        "free entry",
+        "free admission",
+        "for free",
+        "no charge",
+        "kostenlos",
+        "kostenfrei",
+        "gratis",
+        "frei",
+        "umsonst",
+        "eintritt frei",
+        "freier eintritt",
+        *(f"{zero}{unit}" for zero in ("0", "0,00", "0.00") for unit in ("", "€", " €", " eur", " euro")),
+        *(f"{sign}{zero}" for sign in "€$£" for zero in ("0", "0.00")),
+    }
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Tickets:
     """Where to get tickets, and their price in the host's words. This program does not sell tickets."""
 
     url: str = ""
     price: str = ""
+
+    @property
+    def is_free(self) -> bool:
+        """Whether the host wrote that the event costs nothing, and nothing else. False without a price."""
+        return " ".join(self.price.casefold().split()).strip(" .!") in _FREE
 
 
 @dataclass(frozen=True, slots=True)

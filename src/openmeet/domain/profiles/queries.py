@@ -139,12 +139,17 @@ async def drop_follower(tx: Transaction, user_id: UserId, followed: UserId) -> b
 
 
 async def is_following(reader: Reader, user_id: UserId, followed: UserId) -> bool:
-    row = await reader.fetch_one(
-        "select 1 as found from profile_followers where user_id = :user_id and followed_id = :followed",
+    return followed in await followed_among(reader, user_id, [followed])
+
+
+async def followed_among(reader: Reader, user_id: UserId, people: Sequence[UserId]) -> set[UserId]:
+    """Those of these people whom the user follows."""
+    rows = await reader.fetch(
+        "select followed_id from profile_followers where user_id = :user_id and followed_id in :people",
         user_id=user_id,
-        followed=followed,
+        people=list(people),
     )
-    return row is not None
+    return {UserId(row["followed_id"]) for row in rows}
 
 
 async def followed_by(reader: Reader, user_id: UserId, page: Page = ALL_ROWS) -> list[tuple[UserId, Instant]]:

@@ -1,6 +1,6 @@
 """Answer bar of the event page: its sentence and its buttons."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
@@ -8,6 +8,7 @@ from urllib.parse import quote
 from groundwork.database.transaction import Reader
 from openmeet.domain.attendance import answer_bar_inputs, answer_texts, waitlist
 from openmeet.domain.attendance.actions import relationship_of
+from openmeet.domain.attendance.answer_badges import Badge, badges_on_page
 from openmeet.domain.attendance.answer_bar import AnswerAction, AnswerBar, AnswerBarInput, AnswerState, answer_bar_of
 from openmeet.domain.attendance.answer_texts import AnswerFigures
 from openmeet.domain.attendance.model import Attendance, RsvpCounts, RsvpReply
@@ -58,7 +59,8 @@ class AnswerBarView:
     """The bar as the template needs it. ``hint`` is shown below the sentence, outside the part that stays visible while
     scrolling.
 
-    ``others`` are further replies, which the control labelled ``opens_others`` reveals.
+    ``others`` are further replies, which the control labelled ``opens_others`` reveals. ``badges`` are shown above the
+    title of the event.
     """
 
     state: AnswerState
@@ -69,6 +71,7 @@ class AnswerBarView:
     opens_others: str
     has_change: bool
     takes_going: bool
+    badges: Sequence[Badge] = ()
 
     @property
     def is_shown(self) -> bool:
@@ -154,6 +157,7 @@ def answer_bar_view(
         _opens_others(bar, bar_input),
         bar.second is AnswerAction.CHANGE,
         RsvpReply.GOING in bar.replies,
+        badges_on_page(bar_input, bar),
     )
 
 

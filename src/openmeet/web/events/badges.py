@@ -8,22 +8,15 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from groundwork.database.transaction import Reader
+from openmeet.domain.attendance.answer_badges import Badge
 from openmeet.domain.events.model import Event, EventId, RecordOrigin
 from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.groups.model import Group, GroupId, GroupVisibility
 from openmeet.domain.series.model import Series
 from openmeet.domain.users.model import UserId, UserKind
 from openmeet.domain.users.queries import kinds
-from openmeet.i18n.catalogue import LazyText, gettext, lazy
+from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.network.records.written_with import apps_of
-
-
-@dataclass(frozen=True, slots=True)
-class Badge:
-    """A text and its tone: ``info``, ``good``, ``hold`` or ``plain``."""
-
-    words: str | LazyText
-    tone: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +37,8 @@ OF_A_SERIES: Final = Badge(lazy("Series"), "plain")
 async def in_a_list(
     reader: Reader, events: Sequence[Event], public_url: str, *, within: GroupId | None = None
 ) -> dict[EventId, tuple[Badge, ...]]:
-    """The badges of each event in a list, most useful first: the app that it comes from, its series (only on the first
-    date listed), its group, and whether its remote host is a member of this site. ``within`` is the group that the list
-    is about. That group gets no badge.
+    """The badges for the origin of each event in a list, most useful first: the app that it comes from, its series (only
+    on the first date listed) and its group. ``within`` is the group that the list is about. That group gets no badge.
     """
     foreign = [event for event in events if event.origin is not RecordOrigin.HERE]
     sources = dict(
@@ -60,13 +52,13 @@ async def in_a_list(
     found: dict[EventId, tuple[Badge, ...]] = {}
     named_apps: set[str] = set()
     for event in events:
-        app_badge, author_badge = sources.get(event.id) or (None, None)
+        app_badge = next(iter(sources.get(event.id, ())), None)
         place = event.place_in_series
         # Only the first listed date of a series has the badge.
         series = None if place is None or place.series_id in named_apps else OF_A_SERIES
         named_apps |= set() if place is None else {place.series_id}
         group = in_groups.get(event.group.id) if event.group is not None else None
-        found[event.id] = tuple(one for one in (app_badge, series, group, author_badge) if one is not None)
+        found[event.id] = tuple(one for one in (app_badge, series, group) if one is not None)
     return found
 
 

@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader
-from openmeet.domain.attendance import answer_texts
+from openmeet.domain.attendance import answer_badges
 from openmeet.domain.attendance.answer_bar import AnswerState
 from openmeet.domain.covers.model import cover_for
 from openmeet.domain.events import time_and_place
@@ -222,7 +222,7 @@ def _countdown_label(event: Event, now: Instant) -> str:
 def _week_row(event: Event, facts: ListedFacts) -> WeekRow:
     starts = wall_time.local_of(event.starts_at or Instant(0), event.time_zone)
     bar = facts.bars[event.id]
-    badge = answer_texts.badge_of(bar, facts.bar_inputs[event.id].people_asking)
+    badge = answer_badges.badge_of(bar, facts.bar_inputs[event.id].people_asking)
     asked = "" if badge is None else str(badge.words)
     label = going_label(event, facts) if bar.state is AnswerState.HOSTING else asked
     clock = time_and_place.clock_label(event)

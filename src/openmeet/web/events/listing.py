@@ -9,8 +9,9 @@ from markupsafe import Markup
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
-from openmeet.domain.attendance import answer_texts, lists
-from openmeet.domain.attendance.answer_bar import AnswerBar, AnswerBarInput, AnswerState
+from openmeet.domain.attendance import lists
+from openmeet.domain.attendance.answer_badges import Badge, badge_in_list
+from openmeet.domain.attendance.answer_bar import AnswerBar, AnswerBarInput
 from openmeet.domain.attendance.model import NO_COUNTS, RsvpCounts
 from openmeet.domain.covers.model import cover_for
 from openmeet.domain.events import time_and_place
@@ -25,11 +26,9 @@ from openmeet.domain.users.model import UserId
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
 from openmeet.recurrence import expansion, wall_time
-from openmeet.web.events.badges import OF_A_SERIES, Badge
+from openmeet.web.events.badges import OF_A_SERIES
 from openmeet.web.media.covers import thumbnail
 from openmeet.web.site.faces import Avatar, Portraits, avatar_of
-
-MOST_BADGES: Final = 2
 
 # A place that has only coordinates.
 STATUS_LABELS: Final[Mapping[EventStatus, LazyText | str]] = {
@@ -93,7 +92,7 @@ class EventCard:
     is_cancelled: bool
     faces: Sequence[Avatar]
     going: str
-    badges: Sequence[Badge]
+    badge: Badge | None
     further: FurtherDates | None
     distance: str = ""
 
@@ -169,7 +168,7 @@ def card_of(event: Event, facts: ListedFacts) -> EventCard:
         is_cancelled=event.is_cancelled,
         faces=[avatar_of(one, facts.names[one], facts.portraits) for one in facts.faces.get(event.id, ())],
         going=going_label(event, facts),
-        badges=_badges(event, facts),
+        badge=_badge(event, facts),
         further=facts.further.get(event.id),
         distance=facts.distances.get(event.id, ""),
     )
@@ -191,30 +190,18 @@ def going_label(event: Event, facts: ListedFacts) -> str:
     return f"{going}, {places_left}" if going else places_left
 
 
-# States that matter to people who have not answered. The event's own status takes precedence.
-_WEAK: Final = frozenset(
-    {AnswerState.APPROVAL, AnswerState.FULL, AnswerState.CLOSED, AnswerState.MEMBERS_ONLY, AnswerState.HOSTING}
-)
-
-
-def _badges(event: Event, facts: ListedFacts) -> list[Badge]:
-    """At most two badges: the viewer's relation to the event first, then the origin of the event."""
-    bar_input, bar = facts.bar_inputs[event.id], facts.bars[event.id]
-    badge = answer_texts.badge_of(bar, bar_input.people_asking)
-    if bar.state is AnswerState.OVER:
-        badge = answer_texts.own_badge_of(bar_input)
-    if badge is not None and bar.state is AnswerState.NOT_PUBLISHED and not event.is_draft:
-        badge = None
-    if facts.is_hosting and bar.state is AnswerState.HOSTING:
-        badge = None
-    found = [] if badge is None else [Badge(badge.words, badge.tone)]
-    if (status := STATUS_LABELS[event.status]) and not event.is_cancelled and (not found or bar.state in _WEAK):
-        found.insert(0, Badge(status, "hold"))
-    if sync := facts.sync.get(event.id, ""):
-        found = [*found[:1], Badge(sync, "plain")]
+def _badge(event: Event, facts: ListedFacts) -> Badge | None:
     # "and 7 more dates" already says that the event belongs to a series.
     said_below = OF_A_SERIES if event.id in facts.further else None
-    return [*found, *(one for one in facts.badges.get(event.id, ()) if one is not said_below)][:MOST_BADGES]
+    about = [one for one in facts.badges.get(event.id, ()) if one is not said_below]
+    return badge_in_list(
+        facts.bar_inputs[event.id],
+        facts.bars[event.id],
+        status=str(STATUS_LABELS[event.status]),
+        sync=facts.sync.get(event.id, ""),
+        origin=about[0] if about else None,
+        is_own_list=facts.is_hosting,
+    )
 
 
 async def further_dates(reader: Reader, events: Sequence[Event]) -> Mapping[EventId, FurtherDates]:

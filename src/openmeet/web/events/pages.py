@@ -27,9 +27,6 @@ from openmeet.domain.attendance.model import (
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.attendance.rules import rsvp_gives_access
 from openmeet.domain.calendars.queries import zone_of_person
-from openmeet.domain.chat.pictures import words_of
-from openmeet.domain.chat.reactions import newest_pin
-from openmeet.domain.chat.texts import with_names
 from openmeet.domain.events import co_host_queries, seeing
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.permissions import CoHostState
@@ -50,7 +47,6 @@ from openmeet.domain.series.model import SeriesId
 from openmeet.domain.slugs import LinkKind
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.i18n.catalogue import gettext
-from openmeet.i18n.markdown import summary_of
 from openmeet.network.ingestion import merge_decisions
 from openmeet.network.ingestion.record_pictures import picture_of
 from openmeet.outbox import publication_status, publications
@@ -61,6 +57,8 @@ from openmeet.web.events.answer_sharing import sharing_of
 from openmeet.web.events.answer_view import PageFacts
 from openmeet.web.events.card_picture import card_picture_of
 from openmeet.web.events.cards import facts_of
+from openmeet.web.events.chat_preview import chat_preview
+from openmeet.web.events.host_rows import host_rows
 from openmeet.web.events.listing import EventCard
 from openmeet.web.events.publication_view import answer_sync, event_sync
 from openmeet.web.events.series_context import Within, series_context_of
@@ -160,8 +158,10 @@ async def _event_context(
     if from_record is not None:
         context["picture"] = record_picture(f"/events/{event.slug}", from_record)
     is_seen_by_all = event.visibility is Visibility.PUBLIC and not (event.is_held or event.is_hidden)
-    paths = await paths_of_hosts(reader, [event.author_id, *people.co_host_ids], is_public=is_seen_by_all)
+    hosts = [event.author_id, *people.co_host_ids]
+    paths = await paths_of_hosts(reader, hosts, is_public=is_seen_by_all)
     says_no = own_rsvp is not None and own_rsvp.status is AttendanceStatus.DECLINED
+    public_url = services(request).settings.public_url
     bar = await answer_view.page_answer_bar(
         reader,
         event,
@@ -186,7 +186,7 @@ async def _event_context(
         | await _hosting_context(reader, event, viewer, people.counts, registration_settings)
         | {
             "series": series,
-            "pin": await _pin_of(reader, event, viewer.user_id),
+            "chat": await chat_preview(reader, event, viewer.user_id, hosts),
             "suggests_following": await _suggests_following(reader, event, own_rsvp) if series else False,
             "meanwhile": [] if says_no else await conflicts_of(reader, event, viewer.user_id),
             "bar": bar,
@@ -196,9 +196,18 @@ async def _event_context(
             "kept_back": await _kept_back(reader, event),
             "labelled": await labels.hiding(reader, event.record_uri, event.author_id) if event.is_hidden else [],
             "host_path": paths[event.author_id],
-            "badges": []
-            if event.is_draft
-            else await badges.of_event(reader, event, services(request).settings.public_url),
+            "host_rows": []
+            if viewer.is_hosting or context["can_edit"]
+            else await host_rows(
+                reader,
+                viewer.user_id,
+                hosts,
+                viewer.group,
+                paths=paths,
+                names=people.names,
+                portraits=people.portraits,
+            ),
+            "badges": [*bar.badges, *(() if event.is_draft else await badges.of_event(reader, event, public_url))],
             "co_host_paths": [paths[user_id] for user_id in people.co_host_ids],
         }
     )
@@ -237,8 +246,9 @@ async def _people_of(reader: Reader, event: Event, viewer: EventViewer) -> Event
     )
     hosting = await co_host_queries.of_event(reader, event.id, [CoHostState.ACCEPTED])
     co_hosts = [one.user_id for one in hosting if one.user_id is not None]
-    names = await shown_names(reader, [event.author_id, *co_hosts, *(one.user_id for one in attendees)])
-    portraits = await portraits_of(reader, viewer.user_id, [event.author_id, *(one.user_id for one in attendees)])
+    shown_people = [event.author_id, *co_hosts, *(one.user_id for one in attendees)]
+    names = await shown_names(reader, shown_people)
+    portraits = await portraits_of(reader, viewer.user_id, shown_people)
     return EventPeople(counts, attendees, co_hosts, names, portraits)
 
 
@@ -300,15 +310,6 @@ async def _hosting_context(
 
 def _edit_path(event: Event, series: Within | None, context: Mapping[str, object]) -> str:
     return series.edit_path if series is not None and context["is_host"] else f"/events/{quote(event.slug)}/edit"
-
-
-async def _pin_of(reader: Reader, event: Event, viewer: UserId | None) -> dict[str, str] | None:
-    """The pinned message of the event's chat, for viewers who may read the chat."""
-    one = None if viewer is None or event.is_draft else await newest_pin(reader, event.id, viewer)
-    if one is None:
-        return None
-    text = words_of(with_names(one.message.body, one.renamed), one.message.pictures)
-    return {"words": summary_of(text), "name": one.name, "path": f"/chat/messages/{one.id}"}
 
 
 async def _suggests_following(reader: Reader, event: Event, own_rsvp: Attendance | None) -> bool:

@@ -349,12 +349,7 @@ def _attendee_view(one: Attendee, name: str, portraits: Portraits, viewer: UserI
     )
 
 
-async def path_of_host(reader: Reader, host: UserId, *, is_public: bool) -> str:
-    """The path of a host's public profile. Empty if there is none."""
-    return (await paths_of_hosts(reader, [host], is_public=is_public))[host]
-
-
 async def paths_of_hosts(reader: Reader, hosts: Sequence[UserId], *, is_public: bool) -> dict[UserId, str]:
-    """``path_of_host`` for several."""
+    """The path of each host's public profile. Empty for hosts who have none."""
     people = await kinds(reader, hosts) if is_public else {}
     return {one: f"/people/{quote(one)}" if people.get(one) is UserKind.PERSON else "" for one in hosts}

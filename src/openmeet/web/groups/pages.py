@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, InvalidInput
-from groundwork.http.forms import EMPTY, FormState, form_with_problems, read_form
+from groundwork.http.forms import EMPTY, FormState, form_with_problems, local_path, read_form
 from openmeet.domain.groups import actions, membership_queries, queries
 from openmeet.domain.groups.model import GroupId, GroupRole
 from openmeet.domain.groups.rules import GroupPermission
@@ -259,10 +259,12 @@ async def leave(request: Request) -> Response:
 
 
 async def follow(request: Request) -> Response:
-    caller = caller_or_none(request)
+    """Follow or unfollow. ``next`` is the page to return to, by default the group's."""
+    caller, form = caller_or_none(request), await read_form(request)
+    back = local_path(form.get("next", ""), f"/groups/{quote(slug_of(request))}")
     if caller is None:
-        return go(f"/sign-in?next={quote(f'/groups/{quote(slug_of(request))}', safe='')}")
-    choice = (await read_form(request)).get("follow", "")
+        return go(f"/sign-in?next={quote(back, safe='')}")
+    choice = form.get("follow", "")
     if choice not in {"yes", "no"}:
         raise InvalidInput("follow", GeneralReason.CHOOSE_ONE, choices="yes, no")
     async with database_of(request).transaction() as tx:
@@ -271,7 +273,7 @@ async def follow(request: Request) -> Response:
             await actions.follow(tx, caller, group.slug)
         else:
             await actions.unfollow(tx, caller, group.slug)
-    return go(path_of(group), flash="group_followed" if choice == "yes" else "group_unfollowed")
+    return go(back, flash="group_followed" if choice == "yes" else "group_unfollowed")
 
 
 async def switch_notifications(request: Request) -> Response:

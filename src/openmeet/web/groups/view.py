@@ -14,6 +14,7 @@ from markupsafe import Markup
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader
 from groundwork.http.forms import FormState
+from openmeet.domain.attendance.answer_badges import Badge
 from openmeet.domain.covers.drawing import data_url
 from openmeet.domain.covers.model import cover_of_group
 from openmeet.domain.events.model import Event
@@ -44,7 +45,6 @@ from openmeet.i18n.markdown import summary_of
 from openmeet.network.ingestion.record_pictures import picture_of_group
 from openmeet.recurrence.wall_time import local_of
 from openmeet.web.events import badges
-from openmeet.web.events.badges import Badge
 from openmeet.web.events.cards import day_cards
 from openmeet.web.events.listing import ListedDay, further_dates, with_days
 from openmeet.web.groups.access import GroupAccess, context_of

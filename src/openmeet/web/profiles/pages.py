@@ -10,7 +10,7 @@ from starlette.routing import Route
 from groundwork.clock import DAY, Instant
 from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
-from groundwork.http.forms import read_form
+from groundwork.http.forms import local_path, read_form
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.identities.queries import shown_names
@@ -85,17 +85,20 @@ async def show(request: Request) -> Response:
 
 
 async def follow(request: Request) -> Response:
-    """Follow or unfollow."""
+    """Follow or unfollow. ``next`` is the page to return to, by default the profile."""
     caller, person = caller_of(request), _user_id(request)
-    choice = (await read_form(request)).get("follow", "yes")
+    form = await read_form(request)
+    choice, back = form.get("follow", "yes"), _profile_path(person)
     async with database_of(request).transaction() as tx:
         if choice == "no":
             await queries.unfollow(tx, caller, person)
-            back = _profile_path(person) if await queries.host(tx, person) is not None else "/my/people"
+            if await queries.host(tx, person) is None:
+                back = "/my/people"
         else:
             await queries.follow(tx, caller, person)
-            back = _profile_path(person)
-    return go(back, flash="person_unfollowed" if choice == "no" else "person_followed")
+    return go(
+        local_path(form.get("next", ""), back), flash="person_unfollowed" if choice == "no" else "person_followed"
+    )
 
 
 async def show_followed(request: Request) -> Response:

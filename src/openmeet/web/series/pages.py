@@ -42,8 +42,9 @@ from openmeet.network.ingestion import merge_decisions
 from openmeet.recurrence.pattern import parse_date
 from openmeet.recurrence.wall_time import instant_of
 from openmeet.web.events import badges, feeds, new_links
+from openmeet.web.events.host_rows import host_rows
 from openmeet.web.events.series_context import address_of, when_label
-from openmeet.web.events.view import path_of_host
+from openmeet.web.events.view import paths_of_hosts
 from openmeet.web.series import feeds as series_feed
 from openmeet.web.series import view
 from openmeet.web.site import viewing_as
@@ -78,13 +79,14 @@ async def show_series(request: Request) -> Response:
             return await new_links.follow(reader, LinkKind.SERIES, _slug(request), viewer)
         series = await agenda.visible(reader, _slug(request), viewer)
         upcoming = await agenda.coming(reader, series, viewer, limit=SHOWN + 1)
+        group = await _visible_group(reader, series, viewer)
         context = (
             await _dates_context(reader, request, series, viewer, upcoming)
-            | await _people_context(reader, series, viewer, is_listed=bool(upcoming))
+            | await _people_context(reader, series, viewer, group, is_listed=bool(upcoming))
             | await _hosting_context(reader, series, viewer)
             | {
                 "public_url": services(request).settings.public_url,
-                "group": await _visible_group(reader, series, viewer),
+                "group": group,
                 "cover": cover_for(series.content),
                 "badges": (await badges.of_each_series(reader, [series], services(request).settings.public_url))[0],
                 # Detected among single events and not confirmed by their author.
@@ -157,17 +159,24 @@ async def _bar_inputs(
 
 
 async def _people_context(
-    reader: Reader, series: Series, viewer: UserId | None, *, is_listed: bool
+    reader: Reader, series: Series, viewer: UserId | None, group: Group | None, *, is_listed: bool
 ) -> dict[str, object]:
-    """The host, and whether the series is offered to the viewer. ``is_listed`` is True if the series has upcoming dates."""
-    name = (await shown_names(reader, [series.owner_id]))[series.owner_id]
-    portraits = await portraits_of(reader, viewer, [series.owner_id])
+    """The host and the group, and whether the series is offered to the viewer. ``is_listed`` is True if the series has
+    upcoming dates.
+    """
+    host = series.owner_id
+    names = await shown_names(reader, [host])
+    portraits = await portraits_of(reader, viewer, [host])
     offer = await ownership.offered(reader, series.id) if viewer else None
     is_public = series.visibility is Visibility.PUBLIC and not series.is_hidden and is_listed
+    paths = await paths_of_hosts(reader, [host], is_public=is_public)
     return {
-        "host": name,
-        "host_path": await path_of_host(reader, series.owner_id, is_public=is_public),
-        "host_face": avatar_of(series.owner_id, name, portraits),
+        "host": names[host],
+        "host_path": paths[host],
+        "host_face": avatar_of(host, names[host], portraits),
+        "host_rows": []
+        if host == viewer
+        else await host_rows(reader, viewer, [host], group, paths=paths, names=names, portraits=portraits),
         "is_offered_to_me": offer is not None and offer.to_id == viewer,
     }
 

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from groundwork.clock import Instant
-from openmeet.domain.attendance import answer_texts
+from openmeet.domain.attendance import answer_badges, answer_texts
 from openmeet.domain.attendance.answer_bar import AnswerAction, AnswerBarInput, answer_bar_of
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.edits import ENDS, STARTS
@@ -232,7 +232,7 @@ def _date_chips(line: AgendaOccurrence, now: Instant, standing_rsvp: StandingRsv
     if status := str(STATUS_LABELS[event.status]):
         found.append((status, "warn"))
     found += [(str(_DIFFERS[name]), "plain") for name in line.differs_in if name in _DIFFERS]
-    own_badge = answer_texts.own_badge_of(AnswerBarInput(event, line.rsvp, now))
+    own_badge = answer_badges.own_badge_of(AnswerBarInput(event, line.rsvp, now))
     if own_badge is not None:
         found.append((str(own_badge.words), own_badge.tone))
     return found

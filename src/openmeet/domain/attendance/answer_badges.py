@@ -1,0 +1,136 @@
+"""Badges of events: the one that a list shows next to each event, and those for one person's answer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from openmeet.domain.attendance.answer_bar import (
+    AnswerBar,
+    AnswerBarInput,
+    AnswerState,
+    GoingLeadsTo,
+    answer_bar_of,
+)
+from openmeet.domain.attendance.model import AttendanceStatus
+from openmeet.domain.events.model import RecordOrigin
+from openmeet.i18n.catalogue import LazyText, lazy, ngettext
+
+
+@dataclass(frozen=True, slots=True)
+class Badge:
+    """A text and its tone: ``info``, ``good``, ``hold``, ``warn`` or ``plain``."""
+
+    words: str | LazyText
+    tone: str
+
+
+_YOU_ARE_GOING = Badge(lazy("You’re going"), "good")
+_BADGES: Final[Mapping[AnswerState, Badge]] = {
+    AnswerState.NOT_PUBLISHED: Badge(lazy("Draft"), "plain"),
+    AnswerState.CANCELLED: Badge(lazy("Cancelled"), "warn"),
+    AnswerState.HOSTING: Badge(lazy("You host this"), "good"),
+    AnswerState.CHECKED_IN: Badge(lazy("You’re checked in"), "good"),
+    AnswerState.JOIN_NOW: _YOU_ARE_GOING,
+    AnswerState.TODAY: _YOU_ARE_GOING,
+    AnswerState.MOVED: Badge(lazy("You’re going, new time"), "hold"),
+    AnswerState.GOING: _YOU_ARE_GOING,
+    AnswerState.PLACE_HELD: Badge(lazy("A place is held for you"), "hold"),
+    AnswerState.WAITLISTED: Badge(lazy("On the waitlist"), "hold"),
+    AnswerState.REQUESTED: Badge(lazy("Request sent"), "hold"),
+    AnswerState.UNCONFIRMED: Badge(lazy("Not confirmed yet"), "hold"),
+    AnswerState.CLOSED: Badge(lazy("Answers closed"), "plain"),
+    AnswerState.MEMBERS_ONLY: Badge(lazy("Members only"), "plain"),
+    AnswerState.MAYBE: Badge(lazy("You said maybe"), "plain"),
+    AnswerState.INVITED: Badge(lazy("You’re invited"), "hold"),
+    AnswerState.APPROVAL: Badge(lazy("Approval"), "hold"),
+    AnswerState.FULL: Badge(lazy("Full"), "plain"),
+}
+
+# For people who are not going yet.
+_NEW_TIME: Final = Badge(lazy("New time"), "hold")
+
+_PAST_ANSWER_BADGES: Final[Mapping[AttendanceStatus, LazyText]] = {
+    AttendanceStatus.ATTENDING: lazy("You were going"),
+    AttendanceStatus.ATTENDED: lazy("You were there"),
+}
+
+FREE: Final = Badge(lazy("Free"), "plain")
+
+# States that are the same for everyone, or that the viewer knows anyway.
+_GENERAL: Final = frozenset(
+    {AnswerState.APPROVAL, AnswerState.FULL, AnswerState.CLOSED, AnswerState.MEMBERS_ONLY, AnswerState.HOSTING}
+)
+# The page of an event says these elsewhere.
+_SAID_ON_PAGE: Final = frozenset(
+    {
+        AnswerState.NOT_PUBLISHED,
+        AnswerState.CANCELLED,
+        AnswerState.OVER,
+        AnswerState.HOSTING,
+        AnswerState.NEEDS_DECISIONS,
+        AnswerState.CLOSED,
+    }
+)
+
+
+def badge_in_list(
+    bar_input: AnswerBarInput,
+    bar: AnswerBar,
+    *,
+    status: str = "",
+    sync: str = "",
+    origin: Badge | None = None,
+    is_own_list: bool = False,
+) -> Badge | None:
+    """The badge of an event in a list, the most useful that applies: the person's own answer or task, then a change of
+    the event, then the sync status, then who can come, then that it comes from another app, then that it is free, and
+    last its series or group.
+
+    ``status`` is a status of the event that differs from the usual one, ``origin`` the badge of its app, series or
+    group. With ``is_own_list``, the person hosts all events of the list.
+    """
+    event = bar_input.event
+    answer = own_badge_of(bar_input) if bar.state is AnswerState.OVER else badge_of(bar, bar_input.people_asking)
+    if bar.state is AnswerState.NOT_PUBLISHED and not event.is_draft:
+        answer = None
+    if bar.state is AnswerState.HOSTING and is_own_list:
+        answer = None
+    candidates = (
+        None if bar.state in _GENERAL else answer,
+        Badge(status, "hold") if status and not event.is_cancelled else None,
+        Badge(sync, "plain") if sync else None,
+        answer,
+        origin if event.origin is not RecordOrigin.HERE else None,
+        FREE if event.content.tickets.is_free and bar.state is not AnswerState.OVER else None,
+        origin,
+    )
+    return next((one for one in candidates if one is not None), None)
+
+
+def badges_on_page(bar_input: AnswerBarInput, bar: AnswerBar) -> list[Badge]:
+    """The badges above the title of an event: the person's answer, or who can come, and whether it is free."""
+    answer = None if bar.state in _SAID_ON_PAGE else badge_of(bar)
+    is_over = bar.state in {AnswerState.CANCELLED, AnswerState.OVER}
+    free = FREE if bar_input.event.content.tickets.is_free and not is_over else None
+    return [one for one in (answer, free) if one is not None]
+
+
+def badge_of(bar: AnswerBar, people_asking: int = 0) -> Badge | None:
+    """Return the badge for a state, or None if there is nothing to say."""
+    if bar.state is AnswerState.NEEDS_DECISIONS:
+        words = ngettext("%(number)s person wants to join", "%(number)s people want to join", people_asking)
+        return Badge(words, "hold")
+    if bar.state is AnswerState.MOVED and bar.going is not GoingLeadsTo.PLACE:
+        return _NEW_TIME
+    return _BADGES.get(bar.state)
+
+
+def own_badge_of(bar_input: AnswerBarInput) -> Badge | None:
+    """Return the badge for the person's own answer alone; None without one, and for "can’t go"."""
+    if bar_input.rsvp is None or bar_input.rsvp.status in {AttendanceStatus.DECLINED, AttendanceStatus.REJECTED}:
+        return None
+    if bar_input.event.is_cancelled:
+        return None
+    bar = answer_bar_of(replace(bar_input, is_hosting=False))
+    past_answer = _PAST_ANSWER_BADGES.get(bar_input.rsvp.status) if bar.state is AnswerState.OVER else None
+    return Badge(past_answer, "plain") if past_answer is not None else badge_of(bar)
