@@ -36,6 +36,8 @@ MEMORY = Path("/dev/shm")
 ROOM_BYTES = 4 << 30
 
 DURATIONS = Path("checks/durations.json")
+# The variable with the folder in which the processes of a run keep compiled templates (tests/compiled_templates.py).
+COMPILED_TEMPLATES = "OPENMEET_TEST_TEMPLATES"
 # The tests of a file that takes longer are distributed over the workers.
 SPREAD_SECONDS = 45.0
 # A worker reports each test, and a test may take fifteen minutes (pyproject.toml). A worker that reports nothing for
@@ -271,6 +273,7 @@ def main() -> int:
         options = stack.enter_context(folder_of_tests())
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="openmeet-suite-"))
         log = Path(folder, "postgres.log") if arguments.inventory else None
+        os.environ[COMPILED_TEMPLATES] = stack.enter_context(tempfile.TemporaryDirectory(prefix="openmeet-templates-"))
         _bring_postgres(stack, log)
         suite = Suite(units, Path(folder), [*options, *arguments.paths])
         with ThreadPoolExecutor(arguments.workers) as pool:

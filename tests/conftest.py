@@ -4,33 +4,19 @@ import functools
 import gc
 import os
 import sys
-from typing import Any
 
 import httpx
 import httpx._config
-import jinja2
 import pytest
 import starlette.routing
 import structlog
 
 from tests import fork_server, hypothesis_profiles
+from tests.compiled_templates import keep_compiled_templates
 from tests.external_dependencies import DEPENDENCIES, is_available, is_required
 from tests.timeouts import TIMEOUT_SECONDS
 
 hypothesis_profiles.register_profiles()
-
-_compile = jinja2.Environment.compile
-_compiled: dict[tuple[object, ...], Any] = {}
-
-
-def _compile_once(self: jinja2.Environment, source: Any, name: Any = None, filename: Any = None, **how: Any) -> Any:
-    """Cache compiled templates: each test opens servers of its own, and every server would compile the same templates."""
-    settings = (self.autoescape, self.trim_blocks, self.lstrip_blocks, self.finalize, *sorted(self.extensions))
-    key = (source, name, filename, *settings, *sorted(how.items()))
-    if key not in _compiled:
-        _compiled[key] = _compile(self, source, name, filename, **how)
-    return _compiled[key]
-
 
 # Collect garbage less often: looking for cycles among a million objects of imported modules took a tenth of all
 # processor time.
@@ -45,7 +31,7 @@ for _part in ("connect", "read", "write", "pool"):
 # missing module.
 sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type]  # how Python notes that there is none
 
-jinja2.Environment.compile = _compile_once  # type: ignore[method-assign]  # the same, remembered
+keep_compiled_templates()
 # Every server of a test has hundreds of routes, and their paths are the same each time.
 starlette.routing.compile_path = functools.cache(starlette.routing.compile_path)
 

@@ -27,6 +27,8 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, NoReturn
 
+from tests.compiled_templates import keep_compiled_templates
+
 # Set by tests/conftest.py. Benchmarks and the tour leave it unset and start the script.
 is_enabled = False
 
@@ -174,6 +176,7 @@ FORK_SERVER = ForkServer()
 def serve(requests: socket.socket) -> list[str] | None:
     """Fork for each request. Returns twice: None at the end, and in each forked process the arguments of its command."""
     import_commands()
+    keep_compiled_templates()
     # Objects that are never collected are not copied into the forked processes.
     gc.freeze()
     woken, waking = socket.socketpair()

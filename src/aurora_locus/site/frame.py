@@ -106,7 +106,7 @@ def _environment(branding: Branding, url: str, files: StaticFiles) -> jinja2.Env
         lstrip_blocks=True,
         extensions=["jinja2.ext.i18n"],
     )
-    speak(environment, CATALOGUE, lambda value: explain(value) if isinstance(value, Explanation) else value)
+    speak(environment, CATALOGUE, _shown)
     environment.globals |= {
         "brand": branding,
         "static": files.url,
@@ -117,6 +117,10 @@ def _environment(branding: Branding, url: str, files: StaticFiles) -> jinja2.Env
     environment.globals |= {"explain": explain, "home": url, "status_words": STATUSES, "language": current}
     environment.filters |= {"breakable": _breakable, "capital": capital}
     return environment
+
+
+def _shown(value: object) -> object:
+    return explain(value) if isinstance(value, Explanation) else value
 
 
 def _breakable(text: str) -> Markup:

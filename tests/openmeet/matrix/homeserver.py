@@ -106,6 +106,8 @@ class Synapse:
             "federation_domain_whitelist": [],
             "app_service_config_files": [str(self.registration)],
             "enable_metrics": False,
+            # The cheapest hashes: the passwords of these accounts protect nothing.
+            "bcrypt_rounds": 4,
             "redaction_retention_period": None,
             # Synapse limits real people to one message every five seconds by default; the tests write faster.
             "rc_message": {"per_second": 1000, "burst_count": 1000},
