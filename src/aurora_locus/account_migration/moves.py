@@ -8,7 +8,7 @@ import msgspec
 from at_network.bearer_session import BearerTokens
 from at_protocol.syntax.did import Did
 from groundwork.clock import Instant
-from groundwork.database.transaction import Reader, Row, Transaction
+from groundwork.database.transaction import Reader, Row, Transaction, Writer
 from groundwork.sealing import Sealer
 
 
@@ -181,6 +181,11 @@ async def give_up(tx: Transaction, move: AccountMove) -> bool:
         for statement in _ACCEPT_WRITES:
             await tx.execute(statement, did=move.did)
     return True
+
+
+def forget_completed(w: Writer, did: Did) -> None:
+    """Delete a completed migration, because the account is back on this server."""
+    w.execute("delete from moves where did = :did and stage = 'done'", did=did)
 
 
 def _sealed(sealer: Sealer, did: Did, pair: BearerTokens) -> bytes:

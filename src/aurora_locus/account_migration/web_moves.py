@@ -12,14 +12,17 @@ from at_protocol.failures import Malformed
 from at_protocol.identity.did_document import ATPROTO_KEY, PDS_SERVICE
 from at_protocol.syntax.did import Did
 from at_protocol.syntax.handle import parse_handle
+from aurora_locus.account_migration import moves
 from aurora_locus.account_migration.moves import AccountMove
-from aurora_locus.accounts import email_tokens, web_identities
+from aurora_locus.accounts import email_tokens, reactivation, web_identities
 from aurora_locus.accounts.email_tokens import TokenPurpose, require_token
+from aurora_locus.accounts.model import Account
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.web_identities import NewServer
+from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.sequencer import log
 from groundwork.database.transaction import Writer
-from groundwork.errors import RemoteFailed
+from groundwork.errors import Refused, RemoteFailed
 
 
 def destination_of(move: AccountMove, recommended: Mapping[str, object]) -> NewServer:
@@ -44,6 +47,30 @@ async def spend_code(registry: Registry, did: Did, token: str | None) -> None:
         lambda w: email_tokens.spend(w, registry.email_tokens, did, TokenPurpose.PLC_OPERATION, code)
     )
     email_tokens.require_valid(verdict)
+
+
+async def come_back(registry: Registry, account: Account, token: str | None) -> None:
+    """Let an account that has moved away be on this server again, with the e-mailed code. Its data must have been copied
+    back before. Raises Refused if it has not moved away, InvalidInput (``TokenRequired``) or NotSignedIn for the code.
+    """
+    if not await has_moved_away(registry, account.did):
+        raise Refused(gettext_noop("Your account is already on this server."))
+    await spend_code(registry, account.did, token)
+
+    def work(w: Writer) -> None:
+        moves.forget_completed(w, account.did)
+        reactivation.return_here(w, registry, account)
+
+    await registry.db.write(work)
+    registry.network.recheck_did(account.did)
+
+
+async def has_moved_away(registry: Registry, did: Did) -> bool:
+    """Whether we serve the document of this identity, and it names another server."""
+    if not web_identities.is_ours(registry, did):
+        return False
+    async with registry.db.reader() as reader:
+        return await web_identities.destination_of(reader, did) is not None
 
 
 def encode_destination(new_server: NewServer) -> str:

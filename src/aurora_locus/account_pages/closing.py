@@ -5,7 +5,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from aurora_locus.account_pages.forms import TOKEN, count, kept_for, own_account, page_with_failure
-from aurora_locus.accounts import activation, deletion, email_changes, email_confirmation, holdings, hosting_status
+from aurora_locus.accounts import activation, deletion, email_changes, holdings, hosting_status, reactivation
 from aurora_locus.accounts.email_tokens import TokenPurpose
 from aurora_locus.accounts.limits import DELETE_ACCOUNT, REQUEST_DELETION
 from aurora_locus.accounts.model import Account
@@ -52,7 +52,7 @@ async def change_activation(request: Request) -> Response:
     form = posted(request)
     try:
         if form.get("act") == "activate":
-            await _activate(request, account)
+            await reactivation.reactivate(edge.registry_of(request), account)
             return redirect_to("/account", flash="activated")
         if form.get("after", "") not in _TERMS:
             raise InvalidInput("after", gettext_noop("Choose one of these."))
@@ -75,13 +75,6 @@ async def _deactivate(request: Request, account: Account, days: int | None) -> N
     await registry.db.write(work)
     # People often deactivate an account right after migrating it, so check now which server the identity names.
     await hosting_status.recheck_identity(registry, account.did)
-
-
-async def _activate(request: Request, account: Account) -> None:
-    registry = edge.registry_of(request)
-    await registry.db.write(lambda w: email_confirmation.require_confirmed(w, account.did))
-    await hosting_status.require_hosted_here(registry, account.did)
-    await registry.db.write(lambda w: activation.activate(w, registry.repositories, account.did, account.handle))
 
 
 async def show_deletion(request: Request) -> Response:

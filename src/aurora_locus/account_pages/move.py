@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from aurora_locus.account_migration import actions, moves
+from aurora_locus.account_migration import actions, moves, web_moves
 from aurora_locus.account_migration.actions import MigrationContext, MoveRequest
 from aurora_locus.account_pages.forms import TOKEN, count, own_account, page_with_failure
 from aurora_locus.accounts import email_changes, holdings, own_identity, web_identities
@@ -35,13 +35,13 @@ async def show_move(request: Request) -> Response:
 
 
 async def change_move(request: Request) -> Response:
-    """Handle the buttons of the migration page: start, send a code, enter it, retry, cancel."""
+    """Handle the buttons of the migration page: start, send a code, enter it, retry, cancel, come back."""
     account = await own_account(request, edge.proven_account_of(request).did)
     form = posted(request)
     try:
         return redirect_to(PATH, flash=await _act(request, account, form))
     except Failure as failure:
-        field = TOKEN if form.get("act") == "finish" else "target" if form.get("act") == "begin" else ""
+        field = TOKEN if form.get("act") in {"finish", "come_back"} else "target" if form.get("act") == "begin" else ""
         return page_with_failure(request, _TEMPLATE, await _context(request, account), form, failure, field)
 
 
@@ -59,6 +59,9 @@ async def _act(request: Request, account: Account, form: dict[str, str]) -> str:
         case "finish":
             await actions.finish(context, account.did, form.get(TOKEN, "").strip() or None)
             return "move_finishing"
+        case "come_back":
+            await web_moves.come_back(context.registry, account, form.get(TOKEN, "").strip() or None)
+            return "activated"
         case "again":
             await actions.try_again(context, account.did)
             return ""
@@ -96,6 +99,7 @@ async def _context(request: Request, account: Account) -> dict[str, object]:
         "account": account,
         "move": move,
         "held": counts,
+        "can_come_back": await web_moves.has_moved_away(registry, account.did),
         "can_move": own_identity.is_plc(account.did) or web_identities.is_ours(registry, account.did),
         "sends_mail": registry.sends_mail,
         "now": registry.clock.now(),

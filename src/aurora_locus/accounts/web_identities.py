@@ -4,7 +4,7 @@ person who signs up as ``ana.town.example``, if the operator allows it (``PDS_DI
 Source: did:web method; atproto DID specification. Only the owner of the domain can change such an identity, so it is
 never given to another person, even after its account is deleted. An account that moves away takes its identity along:
 this server continues to serve the document, which then names the other server and its key, as long as the server
-exists. The handle can change like any other; the DID, and the name in it, cannot.
+exists. It can come back (``reactivation``, ``account_migration.web_moves``). The handle can change like any other; the DID, and the name in it, cannot.
 """
 
 from dataclasses import dataclass
@@ -53,6 +53,11 @@ def point_elsewhere(w: Writer, did: Did, new_server: NewServer) -> None:
     w.execute(
         _POINT, did=did, pds=new_server.pds, signing_key=new_server.signing_key, handle=new_server.handle, now=w.now
     )
+
+
+def point_here(w: Writer, did: Did) -> None:
+    """Make the document name this server again."""
+    w.execute("delete from web_destinations where did = :did", did=did)
 
 
 def is_ours(registry: Registry, did: Did) -> bool:

@@ -37,8 +37,8 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
         raise InvalidInput("did", "The token is for moving an identity here. Name the identity in did.")
     if did is None:
         new_account = await creation.create(registry, request)
-    elif web_identities.is_ours(registry, Did(did)):
-        # We generate the document of this identity, so the request cannot have been signed with its key.
+    elif web_identities.is_ours(registry, Did(did)) and not (call.caller and _is_signed_by_identity(call.caller)):
+        # A new identity. An existing one that comes back from another server is signed with the key that it has there.
         new_account = await creation.create(registry, request, Did(did))
     else:
         new_account = await _arrive(registry, call, Did(did), request)
