@@ -27,7 +27,7 @@ _INSERT = """
     insert into app_passwords (did, name, password_hash, privileged, created_at)
     values (:did, :name, :password_hash, :privileged, :created_at)
 """
-_LIST = f"select {_COLUMNS} from app_passwords where did = :did order by created_at, name"
+_LIST = f"select {_COLUMNS} from app_passwords where did = :did order by created_at desc, name"
 _FIND_BY_HASH = f"select {_COLUMNS} from app_passwords where did = :did and password_hash = :password_hash"
 _FIND = f"select {_COLUMNS} from app_passwords where did = :did and name = :name"
 _DELETE = "delete from app_passwords where did = :did and name = :name"

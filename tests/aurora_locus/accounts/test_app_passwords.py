@@ -39,7 +39,8 @@ async def test_shown_once_and_listed_by_name(deployment: Deployment) -> None:
     deployment.clock.turn(1_000_000)
     await make(ana, "chat", privileged=True)
     known = (await ana.get(LIST)).json()["passwords"]
-    assert [(one["name"], one["privileged"]) for one in known] == [("phone", False), ("chat", True)]
+    # The newest is first, as in the reference PDS.
+    assert [(one["name"], one["privileged"]) for one in known] == [("chat", True), ("phone", False)]
     assert all("password" not in one for one in known)
 
 

@@ -240,6 +240,14 @@ DELIBERATE = (
         ("paths", "GET /oauth/jwks", "keys: list of 1, reference: list of 0|keys[[]0].*: *, reference: absent"),
     ),
     _row(
+        "errors of other services keep their headers, such as how long to wait",
+        (
+            "app view, forwarding",
+            "* answered with 4??|* answered with 501",
+            "header atproto-repo-rev: present, reference: absent|header content-language: present, reference: absent",
+        ),
+    ),
+    _row(
         "says what was tried, and when",
         ("paths", "GET /xrpc/_health", "ages.*: *, reference: absent|checks.*: *, reference: absent"),
     ),

@@ -49,6 +49,7 @@ async def app_passwords(side: Side) -> None:
     ida, _ = await side.person("ida")
     plain = await side.by_app_password(ida, "plain")
     privileged = await side.by_app_password(ida, "privileged", privileged=True)
+    await side.get("the list", f"{_SERVER}.listAppPasswords", headers=ida.access)
     for what, name in {"taken": "plain", "empty": "", "long": "x" * 300, "odd": "Ä <b>"}.items():
         await side.post(f"a name that is {what}", f"{_SERVER}.createAppPassword", {"name": name}, ida.access)
     await side.post("a privileged one", f"{_SERVER}.createAppPassword", {"name": "p", "privileged": True}, ida.access)

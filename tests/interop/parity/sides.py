@@ -182,8 +182,10 @@ def _decoded(answer: httpx.Response) -> Any:
 
 
 @asynccontextmanager
-async def open_sides(folder: Path, templates: Path) -> AsyncIterator[Sides]:
-    """Open both servers with one directory and one other service."""
+async def open_sides(folder: Path, templates: Path, *, has_services: bool = False) -> AsyncIterator[Sides]:
+    """Open both servers with one directory and one other service, which with ``has_services`` is their app view and
+    their service for moderation and reports.
+    """
     clock, port = SystemClock(), free_port()
     files = SqliteFiles(folder, templates, clock)
     with pytest.MonkeyPatch.context() as patch:
@@ -192,7 +194,9 @@ async def open_sides(folder: Path, templates: Path) -> AsyncIterator[Sides]:
         settings = {"port": port, "rate_limit_bypass_key": Secret(BYPASS_KEY), "enable_did_doc_with_session": True}
         async with (
             open_remote_service() as service,
-            open_deployment(f"sqlite://{folder / 'pds.db'}", plc, clock, folder, **settings) as deployment,
+            open_deployment(
+                f"sqlite://{folder / 'pds.db'}", plc, clock, folder, **settings, **_services(service, has_services)
+            ) as deployment,
             serving(deployment.pds.app, port=port),
         ):
             # The reference does not call a directory whose host is an IP address.
@@ -201,6 +205,7 @@ async def open_sides(folder: Path, templates: Path) -> AsyncIterator[Sides]:
                 "PDS_RATE_LIMITS_ENABLED": "true",
                 "PDS_RATE_LIMIT_BYPASS_KEY": BYPASS_KEY,
                 "PDS_ENABLE_DID_DOC_WITH_SESSION": "true",
+                **{f"PDS_{name.upper()}": value for name, value in _services(service, has_services).items()},
             }
             reference = ReferencePds(folder / "reference", directory, settings=theirs, admin_password=ADMIN_PASSWORD)
             await reference.start()
@@ -227,6 +232,15 @@ async def open_sides(folder: Path, templates: Path) -> AsyncIterator[Sides]:
             finally:
                 await reference.stop()
     await files.close()
+
+
+def _services(service: RemoteService, has_services: bool) -> dict[str, str]:
+    """The settings that make it the service of an operator; both servers have the same."""
+    if not has_services:
+        return {}
+    # The reference does not call a service whose host is an IP address.
+    url, names = service.url.replace("127.0.0.1", "localhost"), ("bsky_app_view", "mod_service", "report_service")
+    return {**{f"{name}_url": url for name in names}, **{f"{name}_did": service.did for name in names}}
 
 
 def _age_ours(database: Path, below: int) -> None:
