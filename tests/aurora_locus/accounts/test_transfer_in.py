@@ -373,12 +373,11 @@ async def test_account_whose_identity_ended_is_hidden(deployment: Deployment) ->
     assert (await ana.get(SESSION)).json()["active"] is False
 
 
-async def test_host_may_activate_a_waiting_account(deployment: Deployment, vera: Traveller) -> None:
-    """The host may activate a waiting account, and its owner may deactivate it later like any other."""
+async def test_host_cannot_activate_a_waiting_account(deployment: Deployment, vera: Traveller) -> None:
+    """The identity still names another server. Its owner finishes the migration."""
     person = await vera.arrive()
     subject = {"$type": "com.atproto.admin.defs#repoRef", "did": vera.did}
     body = {"subject": subject, "deactivated": {"applied": False}}
-    assert named(await deployment.administration.post("com.atproto.admin.updateSubjectStatus", body)) == (200, "")
-    assert (await person.get(SESSION)).json()["active"] is True
-    assert named(await person.post(f"{SERVER}.deactivateAccount", {})) == (200, "")
-    assert (await person.get(SESSION)).json()["status"] == "deactivated"
+    refused = await deployment.administration.post("com.atproto.admin.updateSubjectStatus", body)
+    assert named(refused) == (400, "InvalidRequest")
+    assert (await person.get(SESSION)).json()["active"] is False
