@@ -24,6 +24,7 @@ from openmeet.domain.attendance.registration import (
     RegistrationQuestion,
     RegistrationSettings,
     RegistrationSubmission,
+    SubmittedQuestion,
     check,
 )
 from openmeet.domain.notifications import kinds
@@ -32,7 +33,7 @@ from openmeet.domain.users import actions as users
 from openmeet.domain.users import guests
 from openmeet.domain.users.model import UserKind, unnamed
 from openmeet.domain.users.queries import by_id
-from openmeet.web.attendance import attendees_pages
+from openmeet.web.attendance import attendees_csv
 from tests.openmeet.site_under_test import event_by, person
 
 GOING = RsvpReply.GOING
@@ -257,7 +258,7 @@ async def test_no_cell_of_the_file_is_a_formula(db):
         evil = type(ana)(await users.create_person(tx, display_name='=HYPERLINK("http://x")'), "")
         reply_details = ReplyDetails(party=2, guest_names=("@SUM(A1)",), form_responses={"q1": "+1;DROP\n-2"})
         await actions.answer(tx, evil, event.slug, GOING, reply_details)
-        text = await attendees_pages.csv_of(tx, event)
+        text = await attendees_csv.csv_of(tx, event)
     head, row = list(csv.reader(io.StringIO(text)))
     assert (head[0], head[-1], row[0]) == ("Name", "'=1+1", '\'=HYPERLINK("http://x")')
     assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r")) for cell in (*head, *row))
@@ -271,7 +272,7 @@ async def test_answers_keep_the_wording_of_their_question(db):
         for words, who, text in (("Do you bring children?", ben, "no"), ("Do you bring a dog?", cleo, "yes")):
             await registration.put(tx, event.id, RegistrationSettings(questions=(RegistrationQuestion("q1", words),)))
             await actions.answer(tx, who, event.slug, GOING, ReplyDetails(form_responses={"q1": text}))
-        head, *rows = csv.reader(io.StringIO(await attendees_pages.csv_of(tx, event)))
+        head, *rows = csv.reader(io.StringIO(await attendees_csv.csv_of(tx, event)))
         assert head[-2:] == ["Do you bring a dog?", "Do you bring children?"]
         assert [row[-2:] for row in rows] == [["", "no"], ["yes", ""]]
         # The guest changes their RSVP later without touching the answers.
@@ -284,7 +285,7 @@ async def test_answers_keep_the_wording_of_their_question(db):
         await tx.execute("update attendances set reply_words = '{}'")
         found = await rsvp_details.of_answers(tx, event.id, RegistrationSettings(), [mine.id])
         assert found[mine.id].responses == (rsvp_details.FormResponse("q1", "An earlier question", "no"),)
-        head, *_ = csv.reader(io.StringIO(await attendees_pages.csv_of(tx, event)))
+        head, *_ = csv.reader(io.StringIO(await attendees_csv.csv_of(tx, event)))
         assert head[-1] == "An earlier question"
 
 
@@ -339,7 +340,11 @@ async def test_every_wrong_setting_is_named(db):
         is_members_only="yes",
         list_audience="cats",
         foreign_answers="dogs",
-        questions=[("q1", "", "a\nb", ""), ("q2", "Diet?", "one", ""), ("q3", "x" * 201, "", "")],
+        questions=[
+            SubmittedQuestion("q1", choices="a\nb"),
+            SubmittedQuestion("q2", "Diet?", "one"),
+            SubmittedQuestion("q3", "x" * 201),
+        ],
     )
     async with db.transaction() as tx:
         event = await event_by(tx, await person(tx, "Ana"))

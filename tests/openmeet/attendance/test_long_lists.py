@@ -7,14 +7,14 @@ from collections.abc import Sequence
 
 import pytest
 
-from groundwork.clock import SECOND, HandClock, Instant
+from groundwork.clock import SECOND, HandClock
 from groundwork.database.transaction import Database, Reader, Row, Transaction
 from groundwork.uuid7 import new_id
 from openmeet.domain.attendance import lists, queries
-from openmeet.domain.attendance.lists import CACHE_SECONDS, CACHED_FROM, counts_shown
+from openmeet.domain.attendance.lists import Attendee, AttendeeCursor
 from openmeet.domain.attendance.model import SHOWN, AttendanceId, AttendanceStatus
+from openmeet.domain.attendance.shown_counts import CACHE_SECONDS, CACHED_FROM, counts_shown
 from openmeet.domain.events.model import Event
-from openmeet.domain.search import event_lists
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import event_by, person, site_on
 from tests.openmeet.statement_counter import StatementCounter
@@ -59,8 +59,12 @@ async def answered(tx: Transaction, name: str, statuses: list[AttendanceStatus],
     return event
 
 
-async def listed(reader: Reader, event: Event, limit: int, after: tuple[int, int, str] | None = None, **more: object):
+async def listed(reader: Reader, event: Event, limit: int, after: AttendeeCursor | None = None, **more: object):
     return await lists.attendees(reader, event.id, list(S), limit=limit, after=after, with_private=True, **more)
+
+
+def after_last(page: list[Attendee]) -> AttendeeCursor | None:
+    return lists.parse_cursor(lists.format_cursor(page[-1]))
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -74,9 +78,7 @@ async def test_the_pages_together_are_the_whole_list_in_order(db: Database, seed
         assert len(whole) == 60
         assert key == sorted(key)
         paged = await listed(tx, event, PAGE)
-        while more := await listed(
-            tx, event, PAGE, (paged[-1].waitlist_number, paged[-1].answered_at, paged[-1].attendance_id)
-        ):
+        while more := await listed(tx, event, PAGE, after_last(paged)):
             paged += more
         assert paged == whole
 
@@ -87,16 +89,17 @@ async def test_pages_join_if_waitlist_numbers_are_not_positive(db: Database):
         event = await answered(tx, "restored", [S.ATTENDING, S.WAITLISTED, S.ATTENDING, S.WAITLISTED] * 10, first=-19)
         whole = await listed(tx, event, 100)
         paged = await listed(tx, event, 1)
-        while more := await listed(
-            tx, event, 1, (paged[-1].waitlist_number, paged[-1].answered_at, paged[-1].attendance_id)
-        ):
+        while more := await listed(tx, event, 1, after_last(paged)):
             paged += more
     assert (len(whole), paged) == (40, whole)
 
 
-def test_a_cursor_may_contain_a_negative_waitlist_number():
-    place = (-1, Instant(1_772_366_400_000_000), new_id(Instant(1_772_366_400_000_000)))
-    assert event_lists.unpack_place(event_lists.pack_place(*place)) == place
+async def test_a_cursor_may_contain_a_negative_waitlist_number(db: Database):
+    async with db.transaction() as tx:
+        event = await answered(tx, "ahead", [S.WAITLISTED], first=-1)
+        (ahead,) = await listed(tx, event, 1)
+    assert ahead.waitlist_number == -1
+    assert lists.parse_cursor(lists.format_cursor(ahead)) == AttendeeCursor(-1, ahead.answered_at, ahead.attendance_id)
 
 
 async def test_a_page_reads_only_its_own_rows(

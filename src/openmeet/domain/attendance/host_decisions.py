@@ -4,7 +4,6 @@ event row is locked first.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from groundwork.database.row_lock import hold
 from groundwork.database.transaction import Reader, Transaction
@@ -32,7 +31,7 @@ from openmeet.domain.events.permissions import EventPermission, may
 from openmeet.domain.events.queries import by_slug, lock_by_slug, lock_several, several
 from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications import notify as notifications
-from openmeet.domain.notifications.kinds import Approval, InvitationReceived, NotificationKind, Rejection
+from openmeet.domain.notifications.kinds import Approval, NotificationKind, P, Rejection
 from openmeet.domain.notifications.model import When
 from openmeet.domain.users import guests
 from openmeet.domain.users.model import MAX_NAME, Caller, UserId
@@ -75,13 +74,13 @@ async def approve(
     """
     event = await lock_for_host(tx, caller, slug)
     registration_settings = await registration.of_event(tx, event)
-    found = await _rsvps_to_change(tx, event, ids, AttendanceAction.APPROVE)
+    rsvps = await _rsvps_to_change(tx, event, ids, AttendanceAction.APPROVE)
     if ids is None:
         waits = (PendingFor.APPROVAL, PendingFor.FOREIGN, None)
-        found = [one for one in found if one.status is AttendanceStatus.PENDING and one.pending_for in waits]
+        rsvps = [one for one in rsvps if one.status is AttendanceStatus.PENDING and one.pending_for in waits]
     seated: list[Attendance] = []
     waiting: list[Attendance] = []
-    for one in found:
+    for one in rsvps:
         has_room = await save_rsvp.expire_offers_and_check_room(
             tx, event, registration_settings, one, save_rsvp.stored_details(one)
         )
@@ -89,13 +88,13 @@ async def approve(
             tx, event, one, AttendanceAction.APPROVE, caller, has_room=has_room, is_approved=True
         )
         (seated if saved.is_seated else waiting).append(saved)
-    await notify_people(tx, event, seated, kinds.ANSWER_APPROVED)
+    await notify_approved(tx, event, seated)
     if waiting:
         await waitlist.fill(tx, event, registration_settings)
         # People who were offered a seat just now are notified only of the offer.
         ids = [one.id for one in waiting]
         now = await queries.in_order(tx, event.id, [AttendanceStatus.WAITLISTED], ids, limit=waitlist.MAX_AT_ONCE)
-        await notify_people(tx, event, [one for one in now if one.offered_until is None], kinds.ANSWER_APPROVED)
+        await notify_approved(tx, event, [one for one in now if one.offered_until is None])
     return DecisionCounts(len(seated), len(waiting))
 
 
@@ -111,7 +110,7 @@ async def remove(tx: Transaction, caller: Caller, slug: EventSlug, ids: Sequence
         if one.user_id == event.author_id:
             raise Refused(AttendanceReason.HOST_CANNOT_BE_REMOVED, name="NotYourself")
         removed.append(await apply_host_action(tx, event, one, AttendanceAction.REMOVE, caller))
-    await notify_people(tx, event, removed, kinds.ANSWER_DECLINED)
+    await notify_people(tx, event, removed, kinds.ANSWER_DECLINED, _last_known_details(event))
     if removed and event.place_in_series is not None:
         await invitation_queries.end(tx, event.place_in_series.series_id, [one.user_id for one in removed])
     if removed:
@@ -133,7 +132,7 @@ async def restore(tx: Transaction, caller: Caller, slug: EventSlug, attendance_i
     saved = await _restore_status(tx, event, caller, rsvp, (removal and removal.before) or AttendanceStatus.DECLINED)
     comes = saved.is_seated or (saved.status is AttendanceStatus.WAITLISTED and saved.offered_until is None)
     if was_notified and comes:
-        await notify_people(tx, event, [saved], kinds.ANSWER_APPROVED)
+        await notify_approved(tx, event, [saved])
     return saved
 
 
@@ -350,29 +349,28 @@ async def notify_people(
     tx: Transaction,
     event: Event,
     people: Sequence[Attendance],
-    kind: NotificationKind[Any],
+    kind: NotificationKind[P],
+    payload: P,
     *,
-    more: int = 0,
     by: UserId | None = None,
 ) -> None:
-    """Notify each person, except hosts, of the host's decision. ``more`` is the number of further dates. ``by`` is the
-    person who invites.
-    """
-    groups: dict[tuple[int, AttendanceStatus], list[Attendance]] = {}
+    """Notify each person, except hosts, of the host's decision. ``by`` is the person who invites."""
+    by_revision: dict[int, list[UserId]] = {}
     for one in people:
-        groups.setdefault((one.revision, one.status), []).append(one)
-    for (revision, status), rsvps in groups.items():
-        to = [one.user_id for one in rsvps if one.user_id != event.author_id]
+        if one.user_id != event.author_id:
+            by_revision.setdefault(one.revision, []).append(one.user_id)
+    for revision, to in by_revision.items():
         sources = [event.author_id, *([by] if by else [])]
-        about = {
-            kinds.ANSWER_APPROVED: Approval(answer=status.value),
-            kinds.ANSWER_DECLINED: _last_known_details(event),
-            kinds.INVITED: InvitationReceived(person_id=by or event.author_id, more=more),
-        }[kind]
-        starts_at = event.starts_at
         await notifications.notify(
-            tx, kind, event.id, to, about, revision=revision, starts_at=starts_at, sources=sources
+            tx, kind, event.id, to, payload, revision=revision, starts_at=event.starts_at, sources=sources
         )
+
+
+async def notify_approved(tx: Transaction, event: Event, people: Sequence[Attendance]) -> None:
+    """Notify each of these people that a host approved their RSVP, and of its status now."""
+    for status in dict.fromkeys(one.status for one in people):
+        with_status = [one for one in people if one.status is status]
+        await notify_people(tx, event, with_status, kinds.ANSWER_APPROVED, Approval(answer=status.value))
 
 
 def _last_known_details(event: Event) -> Rejection:

@@ -31,6 +31,7 @@ from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.events.queries import lock_dates, lock_series_of
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.notifications import kinds
+from openmeet.domain.notifications.kinds import InvitationReceived
 from openmeet.domain.sign_in.model import check_email
 from openmeet.domain.users import guests
 from openmeet.domain.users.model import Caller
@@ -78,7 +79,8 @@ async def invite(
     news = [(date, line) for date, line, is_new in lines if is_new and line.user_id == user_id]
     if news:
         first, line = news[0]
-        await host_decisions.notify_people(tx, first, [line], kinds.INVITED, more=len(news) - 1, by=caller.user_id)
+        about = InvitationReceived(person_id=caller.user_id, more=len(news) - 1)
+        await host_decisions.notify_people(tx, first, [line], kinds.INVITED, about, by=caller.user_id)
     return lines[0][1]
 
 
@@ -109,7 +111,7 @@ async def _invite(tx: Transaction, event: Event, one: Invitee, *, is_private: bo
         let_in = await host_decisions.apply_host_action(
             tx, event, rsvp, AttendanceAction.APPROVE, caller, has_room=has_room, is_approved=True
         )
-        await host_decisions.notify_people(tx, event, [let_in], kinds.ANSWER_APPROVED)
+        await host_decisions.notify_approved(tx, event, [let_in])
         return let_in, False
     saved = await _put(tx, event, one, rsvp, is_private=is_private)
     return saved, rsvp is None or saved.status is not rsvp.status

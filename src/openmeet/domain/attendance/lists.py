@@ -1,32 +1,26 @@
-"""Lists of RSVPs: paged attendee lists for hosts and guests, table rows, and counts for pages."""
+"""Lists of RSVPs: paged attendee lists for hosts and guests, and table rows."""
 
 import re
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 
-from at_protocol.crypto import base64url
-from at_protocol.failures import Malformed
-from groundwork.clock import SECOND, Instant
+from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row
-from groundwork.errors import InvalidInput
-from openmeet.domain.attendance import queries
 from openmeet.domain.attendance.invitation_queries import IS_UNANSWERED_INVITATION
 from openmeet.domain.attendance.model import (
     AnswerMode,
     AttendanceId,
     AttendanceStatus,
     PendingFor,
-    RsvpCounts,
     RsvpSource,
 )
 from openmeet.domain.attendance.queries import IS_GUEST, IS_HIDDEN
-from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.rules import NO_LIMITS, SeatLimits, is_too_large, smallest_move
 from openmeet.domain.events.model import Event, EventId
+from openmeet.domain.paging import packed, unpacked
 from openmeet.domain.users.model import UserId, UserKind
 from openmeet.i18n.catalogue import LazyText, gettext, lazy, ngettext
 
@@ -70,6 +64,15 @@ class Attendee:
     known_starts_at: Instant | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class AttendeeCursor:
+    """Position after the last row of a page."""
+
+    waitlist_number: int
+    answered_at: Instant
+    attendance_id: AttendanceId
+
+
 async def attendees(
     reader: Reader,
     event_id: EventId,
@@ -78,12 +81,11 @@ async def attendees(
     limit: int,
     viewer: UserId | None = None,
     with_private: bool = False,
-    after: tuple[int, Instant, str] | None = None,
+    after: AttendeeCursor | None = None,
 ) -> list[Attendee]:
     """List people of an event in these statuses, by time of answer; waitlisted people by waitlist order.
 
-    ``after`` is the waitlist number, instant and id of the last RSVP of the previous page. Inactive accounts are left
-    out. Except for hosts (``with_private``), so are people who do not want to be seen, including guests without an
+    ``after`` is the last RSVP of the previous page. Inactive accounts are left out. Except for hosts (``with_private``), so are people who do not want to be seen, including guests without an
     account. Only hosts and the waitlisted people themselves (``viewer``) see who is waiting. Others see only how many,
     because it is private that somebody did not get a place.
     """
@@ -98,14 +100,19 @@ async def attendees(
     if not parts:
         return []
     sql = f"select * from ({' union all '.join(parts)}) as found order by waitlist_number, answered_at, id limit :limit"
-    waitlist_number, answered_at, last = after or (0, Instant(0), "")
-    possible = {"viewer": viewer or "", "waitlist_number": waitlist_number, "answered_at": answered_at, "id": last}
+    possible: dict[str, object] = {"viewer": viewer or ""}
+    if after is not None:
+        possible |= {
+            "waitlist_number": after.waitlist_number,
+            "answered_at": after.answered_at,
+            "id": after.attendance_id,
+        }
     parameters = {name: value for name, value in possible.items() if f":{name}" in sql}
     rows = await reader.fetch(sql, event_id=event_id, limit=limit, **parameters)
     return [attendee_of(row) for row in rows]
 
 
-def _first_of(status: AttendanceStatus, seen: str, after: tuple[int, Instant, str] | None) -> str:
+def _first_of(status: AttendanceStatus, seen: str, after: AttendeeCursor | None) -> str:
     """SQL for the next people of one status, in the order of its index. It reads only one page, however long the list.
 
     Only waitlisted people have a number, which may be negative; the others are listed as if their number were 0.
@@ -120,9 +127,9 @@ def _first_of(status: AttendanceStatus, seen: str, after: tuple[int, Instant, st
         if after is not None:
             after_clause = """and (a.waitlist_number, a.answered_at, a.id)
                       > (cast(:waitlist_number as bigint), cast(:answered_at as bigint), :id)"""
-    elif after is not None and after[0] > 0:
+    elif after is not None and after.waitlist_number > 0:
         return ""
-    elif after is not None and after[0] == 0:
+    elif after is not None and after.waitlist_number == 0:
         after_clause = "and (a.answered_at, a.id) > (cast(:answered_at as bigint), :id)"
     return f"""
         select * from (
@@ -174,15 +181,6 @@ class AttendeeFilter:
 
     statuses: Sequence[AttendanceStatus]
     q: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class AttendeeCursor:
-    """Position after the last row of a page."""
-
-    waitlist_number: int
-    answered_at: int
-    attendance_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,53 +346,12 @@ def shown(one: Attendee, names: Mapping[UserId, str], limits: SeatLimits = NO_LI
 
 def format_cursor(one: Attendee) -> str:
     """The cursor after this RSVP."""
-    return base64url.encode(f"{one.waitlist_number}.{one.answered_at}.{one.attendance_id}".encode())
+    return packed(f"{one.waitlist_number}.{one.answered_at}.{one.attendance_id}")
 
 
 def parse_cursor(text: str) -> AttendeeCursor | None:
-    """Parse a cursor; None for an empty one."""
+    """Parse a cursor; None for an empty one. Raises InvalidInput (``InvalidCursor``)."""
     if not text:
         return None
-    try:
-        plain = base64url.decode(text).decode("ascii")
-    except (Malformed, UnicodeDecodeError):
-        plain = ""
-    found = _CURSOR.fullmatch(plain)
-    if found is None:
-        raise InvalidInput("cursor", AttendanceReason.INVALID_CURSOR, name="InvalidCursor")
-    return AttendeeCursor(int(found[1]), int(found[2]), found[3])
-
-
-# With this many people, nobody notices a count that is a few seconds old.
-CACHED_FROM: Final = 500
-CACHE_SECONDS: Final = 5
-# About 300 bytes each; few events have very many RSVPs.
-_MAX_CACHED: Final = 1_000
-
-# Event ids are unique among all tenants of a process.
-_cache: OrderedDict[EventId, tuple[Instant, RsvpCounts]] = OrderedDict()
-
-
-def places_left(event: Event, counts: RsvpCounts) -> int | None:
-    """The number of free places; None without a limit."""
-    return None if event.content.capacity is None else max(0, event.content.capacity - counts.seats)
-
-
-async def counts_shown(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, RsvpCounts]:
-    """``queries.counts``, up to ``CACHE_SECONDS`` old for events with at least ``CACHED_FROM`` RSVPs."""
-    now = reader.now
-    found = {
-        one: cached[1] for one in event_ids if (cached := _cache.get(one)) and cached[0] <= now < _until(cached[0])
-    }
-    read = await queries.counts(reader, [one for one in event_ids if one not in found])
-    for event_id, counts in read.items():
-        if counts.going + counts.interested + counts.waitlisted + counts.unconfirmed >= CACHED_FROM:
-            _cache[event_id] = (now, counts)
-            _cache.move_to_end(event_id)
-    while len(_cache) > _MAX_CACHED:
-        _cache.popitem(last=False)
-    return {one: found[one] if one in found else read[one] for one in event_ids}
-
-
-def _until(read_at: Instant) -> Instant:
-    return Instant(read_at + CACHE_SECONDS * SECOND)
+    position = unpacked(_CURSOR, text)
+    return AttendeeCursor(int(position[1]), Instant(int(position[2])), AttendanceId(position[3]))

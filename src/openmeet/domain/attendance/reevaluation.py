@@ -67,7 +67,7 @@ async def end_rsvp(
     return True
 
 
-_COMING = """
+_RSVPS_IN_LEFT_GROUPS = """
     select a.event_id from attendances a
       join events e on e.id = a.event_id
       join group_members m on m.group_id = e.group_id and m.user_id = a.user_id
@@ -97,7 +97,7 @@ async def recheck_former_members_of_group(tx: Transaction, group_id: str) -> Non
 
 async def rsvps_in_left_groups(reader: Reader, user_id: UserId) -> list[EventId]:
     """Upcoming events that this person has an RSVP for, in groups that they have left."""
-    rows = await reader.fetch(_COMING, user_id=user_id, now=reader.now)
+    rows = await reader.fetch(_RSVPS_IN_LEFT_GROUPS, user_id=user_id, now=reader.now)
     return [EventId(row["event_id"]) for row in rows]
 
 
@@ -109,7 +109,7 @@ async def end_rsvp_if_hidden(tx: Transaction, event_id: EventId, user_id: UserId
     return await end_rsvp(tx, locked, user_id, through=ChangeChannel.GROUP, actor_id=None, publishes=True)
 
 
-_COMING_ANSWERS = """
+_UPCOMING_RSVPS = """
     select a.event_id from attendances a join events e on e.id = a.event_id
      where a.user_id = :user_id and a.status in ('attending', 'interested', 'pending', 'waitlisted', 'invited')
        and e.deleted_at is null and (e.over_at is null or e.over_at > :now)
@@ -123,18 +123,18 @@ async def end_upcoming_rsvps(
     order.
     """
     ended = 0
-    for event_id in await _coming_answers(tx, user_id, host):
+    for event_id in await _upcoming_rsvps(tx, user_id, host):
         locked = await save_rsvp.lock_for_record(tx, event_id, user_id)
         if locked is not None:
             ended += await end_rsvp(tx, locked, user_id, through=ChangeChannel.HOST, actor_id=actor_id, publishes=False)
     return ended
 
 
-async def _coming_answers(reader: Reader, user_id: UserId, host: UserId | None) -> list[EventId]:
+async def _upcoming_rsvps(reader: Reader, user_id: UserId, host: UserId | None) -> list[EventId]:
     clause = "" if host is None else "and e.author_id = :host"
     values: dict[str, object] = {} if host is None else {"host": host}
     rows = await reader.fetch(
-        f"{_COMING_ANSWERS} {clause} order by a.event_id", user_id=user_id, now=reader.now, **values
+        f"{_UPCOMING_RSVPS} {clause} order by a.event_id", user_id=user_id, now=reader.now, **values
     )
     return [EventId(row["event_id"]) for row in rows]
 
@@ -142,7 +142,7 @@ async def _coming_answers(reader: Reader, user_id: UserId, host: UserId | None) 
 _REEVALUATED: Final = (PendingFor.FOREIGN, PendingFor.APPROVAL)
 
 # Upcoming events only; RSVPs to past ones stay as they were.
-_WAITING: Final = """
+_PENDING_RSVPS: Final = """
     select a.event_id from attendances a join events e on e.id = a.event_id
      where a.user_id = :user_id and a.status = 'pending' and a.pending_for in ('apart', 'approval')
        and a.source = 'network'
@@ -156,7 +156,7 @@ async def reevaluate_foreign(tx: Transaction, user_id: UserId) -> int:
     Each gets a place, joins the end of the waitlist or waits for approval.
     """
     changed = 0
-    for row in await tx.fetch(_WAITING, user_id=user_id, now=tx.now):
+    for row in await tx.fetch(_PENDING_RSVPS, user_id=user_id, now=tx.now):
         event = await lock_for_update(tx, row["event_id"])
         rsvp = await queries.find(tx, row["event_id"], user_id)
         if event is None or event.is_gone or rsvp is None or rsvp.pending_for not in _REEVALUATED:

@@ -101,8 +101,18 @@ def question_id() -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class SubmittedQuestion:
+    """A question as typed. ``choices`` has one per line; ``required`` is empty for no."""
+
+    id: str
+    words: str = ""
+    choices: str = ""
+    required: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RegistrationSubmission:
-    """The settings as typed; every field is text. ``questions`` are rows of (id, text, choices one per line, required)."""
+    """The settings as typed; every field is text, and empty for no."""
 
     limit_in_person: str = ""
     limit_online: str = ""
@@ -114,7 +124,7 @@ class RegistrationSubmission:
     list_audience: str = ListAudience.EVERYONE.value
     foreign_answers: str = ""
     takes_guests: str = ""
-    questions: Sequence[tuple[str, str, str, str]] = ()
+    questions: Sequence[SubmittedQuestion] = ()
 
 
 def check(typed: RegistrationSubmission, event: Event, before: RegistrationSettings = DEFAULT) -> RegistrationSettings:
@@ -165,11 +175,11 @@ def check(typed: RegistrationSubmission, event: Event, before: RegistrationSetti
     )
 
 
-def _questions(rows: Sequence[tuple[str, str, str, str]], problems: dict[str, Why]) -> tuple[RegistrationQuestion, ...]:
-    found: list[RegistrationQuestion] = []
-    for place, (name, words, choices, required) in enumerate(rows, 1):
-        text = one_line(words)
-        options = tuple(dict.fromkeys(filter(None, (one_line(line) for line in choices.split("\n")))))
+def _questions(typed: Sequence[SubmittedQuestion], problems: dict[str, Why]) -> tuple[RegistrationQuestion, ...]:
+    questions: list[RegistrationQuestion] = []
+    for place, one in enumerate(typed, 1):
+        text = one_line(one.words)
+        options = tuple(dict.fromkeys(filter(None, (one_line(line) for line in one.choices.split("\n")))))
         if not text:
             if options:
                 problems[f"question_{place}"] = AttendanceReason.QUESTION_NEEDED
@@ -182,10 +192,10 @@ def _questions(rows: Sequence[tuple[str, str, str, str]], problems: dict[str, Wh
             problems[f"choices_{place}"] = AttendanceReason.TOO_MANY_CHOICES(
                 max_choices=MAX_CHOICES, max_choice=MAX_CHOICE
             )
-        found.append(RegistrationQuestion(name, text, options, bool(required)))
-    if len(found) > MAX_QUESTIONS:
+        questions.append(RegistrationQuestion(one.id, text, options, bool(one.required)))
+    if len(questions) > MAX_QUESTIONS:
         problems["questions"] = AttendanceReason.TOO_MANY_QUESTIONS(most=MAX_QUESTIONS)
-    return tuple(found)
+    return tuple(questions)
 
 
 def _number(text: str, least: int, most: int, field: str, why: Why, problems: dict[str, Why]) -> int | None:
@@ -220,10 +230,10 @@ async def of_events(reader: Reader, events: Sequence[Event]) -> dict[EventId, Re
             | {event.place_in_series.series_id for event in events if event.place_in_series}
         ),
     )
-    found = {row["subject_id"]: registration_settings_of(row) for row in rows}
+    by_subject = {row["subject_id"]: registration_settings_of(row) for row in rows}
     return {
-        event.id: found.get(event.id)
-        or found.get(event.place_in_series.series_id if event.place_in_series else "")
+        event.id: by_subject.get(event.id)
+        or by_subject.get(event.place_in_series.series_id if event.place_in_series else "")
         or DEFAULT
         for event in events
     }
@@ -231,9 +241,9 @@ async def of_events(reader: Reader, events: Sequence[Event]) -> dict[EventId, Re
 
 async def limited_among(reader: Reader, events: Sequence[Event]) -> frozenset[EventId]:
     """Return which of these events have limited places, in total or by mode."""
-    found = await of_events(reader, events)
+    settings = await of_events(reader, events)
     return frozenset(
-        event.id for event in events if found[event.id].has_limit(event.content.capacity, event.content.mode)
+        event.id for event in events if settings[event.id].has_limit(event.content.capacity, event.content.mode)
     )
 
 
@@ -310,9 +320,9 @@ async def put(tx: Transaction, subject_id: str, settings: RegistrationSettings) 
 
 async def copy(tx: Transaction, from_subject: str, to_subject: str) -> None:
     """Copy the settings to a series that was split off."""
-    found = await of_subject(tx, from_subject)
-    if found is not None:
-        await put(tx, to_subject, found)
+    settings = await of_subject(tx, from_subject)
+    if settings is not None:
+        await put(tx, to_subject, settings)
 
 
 async def copy_of_event(tx: Transaction, event: Event, to_subject: str) -> None:
@@ -320,9 +330,9 @@ async def copy_of_event(tx: Transaction, event: Event, to_subject: str) -> None:
 
     Settings that the host has already changed on the copy stay, because the form that made the copy may be sent again.
     """
-    found = await of_event(tx, event)
-    if found is not DEFAULT and await of_subject(tx, to_subject) is None:
-        await put(tx, to_subject, found)
+    settings = await of_event(tx, event)
+    if settings is not DEFAULT and await of_subject(tx, to_subject) is None:
+        await put(tx, to_subject, settings)
 
 
 async def delete_own_settings(tx: Transaction, subject_id: str) -> None:

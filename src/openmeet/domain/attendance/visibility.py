@@ -1,4 +1,4 @@
-"""Which events a person can see, based on their RSVPs and their membership in the events' groups."""
+"""Which events a person can see, based on their RSVPs and their membership in the events' groups; and their own RSVPs."""
 
 from collections.abc import Collection, Sequence
 
@@ -6,6 +6,7 @@ from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound, Reason
 from openmeet.domain.attendance import queries
 from openmeet.domain.attendance.model import SEATED, Attendance
+from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.rules import rsvp_gives_access
 from openmeet.domain.events import rules, seeing
 from openmeet.domain.events.disclosure import PrivateDetails
@@ -47,6 +48,14 @@ async def _event_and_rsvp(
 ) -> tuple[Event | None, Attendance | None]:
     event = await by_slug(reader, slug)
     return event, None if event is None or viewer is None else await queries.find(reader, event.id, viewer)
+
+
+async def own_rsvp(reader: Reader, slug: EventSlug, user_id: UserId) -> Attendance:
+    """The RSVP of this person, even if they can no longer see the event. Raises NotFound, also if there is no such event."""
+    event, rsvp = await _event_and_rsvp(reader, slug, user_id)
+    if event is None or rsvp is None:
+        raise NotFound(AttendanceReason.NOT_ANSWERED)
+    return rsvp
 
 
 async def seen_by(reader: Reader, events: Collection[Event], user_id: UserId) -> set[EventId]:

@@ -18,7 +18,6 @@ class CalendarReason(Reason):
     MALFORMED_WINDOW = "calendar.malformed_window"
     MALFORMED_TIME = "calendar.malformed_time"
     LIMIT_NOT_A_NUMBER = "calendar.limit_not_a_number"
-    INVALID_CURSOR = "calendar.invalid_cursor"
     NO_SUCH_DATE_OR_TIME = "calendar.no_such_date_or_time"
     READS_NO_CALENDARS = "calendar.reads_no_calendars"
     NO_SUCH_ADDRESS = "calendar.no_such_address"

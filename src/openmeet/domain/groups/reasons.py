@@ -82,8 +82,6 @@ class GroupReason(Reason):
     CANNOT_FOLLOW = "group.cannot_follow"
     CANNOT_OFFER = "group.cannot_offer"
     CANNOT_NAME = "group.cannot_name"
-    LIMIT_OUT_OF_RANGE = "group.limit_out_of_range"
-    INVALID_CURSOR = "group.invalid_cursor"
     YES_NEEDED = "group.yes_needed"
     NO_SUCH_PAGE = "group.no_such_page"
     NO_SUCH_ADDRESS = "group.no_such_address"

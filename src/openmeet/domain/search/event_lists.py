@@ -314,20 +314,6 @@ def position_of(event: Event, part: int = 0) -> EventCursor:
 
 
 _POSITION: Final = re.compile(rf"(-?[0-9]{{1,18}}|{UNDATED})\.([0-9a-f-]{{36}})(?:\.([01]))?")
-_PLACE: Final = re.compile(r"(-?[0-9]{1,18})\.([0-9]{1,18})\.([0-9a-f-]{36})")
-
-
-def pack_place(place: int, at: Instant, row_id: str) -> str:
-    """Encode the end of a waitlist page: number, instant and id of the last entry."""
-    return packed(f"{place}.{at}.{row_id}")
-
-
-def unpack_place(cursor: str) -> tuple[int, Instant, str] | None:
-    """Decode what ``pack_place`` encoded. None for an empty cursor. Raises InvalidInput."""
-    if not cursor:
-        return None
-    found = unpacked(_PLACE, cursor)
-    return int(found[1]), Instant(int(found[2])), found[3]
 
 
 def pack(position: EventCursor) -> str:

@@ -15,7 +15,6 @@ class WebhookReason(Reason):
     URL_TOO_LONG = "webhook.url_too_long"
     MALFORMED_URL = "webhook.malformed_url"
     KINDS_NEEDED = "webhook.kinds_needed"
-    INVALID_CURSOR = "webhook.invalid_cursor"
     CALLS_NO_ADDRESSES = "webhook.calls_no_addresses"
     KIND_NEEDED = "webhook.kind_needed"
     SWITCHED_OFF_BY_OWNER = "webhook.switched_off_by_owner"

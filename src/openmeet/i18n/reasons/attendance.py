@@ -27,7 +27,6 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "attendance.too_many_invitations": mark(
         "You can send up to %(most)s invitations a day for one event. Share its link instead."
     ),
-    "attendance.invalid_cursor": mark("This cursor isn’t from this site. Start again without one."),
     "attendance.no_group": mark("This event is in no group, so it has no members."),
     "attendance.too_many_questions": mark("At most %(most)s questions."),
     "attendance.question_too_long": mark("A question can have up to %(most)s characters."),
@@ -70,7 +69,6 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "attendance.check_in_not_yet": mark("Check-in opens a day before the start: %(opens)s."),
     "attendance.check_in_over": mark("Check-in closed a week after the end: %(closed)s."),
     "attendance.not_answered": mark("You haven’t answered an event like that."),
-    "attendance.limit_out_of_range": mark("The limit must be a whole number from 1 to %(most)s."),
     "attendance.name_or_email_needed": mark("Give a name or an e-mail address."),
     "attendance.person_needed": mark("Choose who to remove."),
     "attendance.party_needed": mark("Enter how many people are coming, as a number."),

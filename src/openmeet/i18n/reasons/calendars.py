@@ -21,7 +21,6 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "calendar.malformed_window": mark("The end must be after the start, and no more than 366 days later."),
     "calendar.malformed_time": mark("The end must be after the start, and no more than 366 days later."),
     "calendar.limit_not_a_number": mark("The limit must be a number from 1 to %(most)s."),
-    "calendar.invalid_cursor": mark("This cursor isn’t from this site. Start again without one."),
     "calendar.no_such_date_or_time": mark("This date or time doesn’t exist."),
     "calendar.reads_no_calendars": mark("This site isn’t reading other calendars right now."),
     "calendar.no_such_address": mark("The calendar is no longer at that address."),

@@ -94,8 +94,6 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "group.cannot_follow": mark("You can’t follow this group."),
     "group.cannot_offer": mark("You can’t offer it to them."),
     "group.cannot_name": mark("You can’t choose this person."),
-    "group.limit_out_of_range": mark("The limit must be a whole number from 1 to %(most)s."),
-    "group.invalid_cursor": mark("This cursor isn’t from this site. Start again without one."),
     "group.yes_needed": mark("Select the checkbox to confirm, or go back."),
     "group.no_such_page": mark("This page doesn’t exist."),
     "group.no_such_address": mark("The calendar is no longer at that address."),

@@ -297,7 +297,6 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "xrpc.no_such_event": mark("This event doesn’t exist."),
     "xrpc.no_such_series": mark("This series doesn’t exist."),
     "xrpc.no_such_group": mark("This group doesn’t exist."),
-    "xrpc.invalid_cursor": mark("This cursor isn’t from this site. Start again without one."),
     "xrpc.no_did_of_site": mark("This site’s address can’t have a DID: that needs a host name."),
     "xrpc.no_such_method": mark("This server has no method %(nsid)s."),
     "xrpc.invalid_parameters": mark("The parameters are invalid: %(problem)s."),

@@ -6,8 +6,8 @@ from starlette.requests import Request
 
 from groundwork.errors import InvalidInput
 from openmeet.domain.paging import DEFAULT_LIMIT, MAX_LIMIT, Page, page_of
+from openmeet.domain.validation import GeneralReason
 from openmeet.web.api.operations import Parameter
-from openmeet.web.api.reasons import ApiReason
 
 CURSOR: Final = Parameter("cursor", "The cursor of the previous page")
 LIMIT: Final = Parameter("limit", f"Items per page, 1 to {MAX_LIMIT}", shape=int)
@@ -19,7 +19,7 @@ def limit_of(request: Request, default: int, maximum: int) -> int:
     """
     text = request.query_params.get("limit", str(default))
     if not (text.isascii() and text.isdigit() and len(text) <= 6 and 1 <= int(text) <= maximum):
-        raise InvalidInput("limit", ApiReason.LIMIT_OUT_OF_RANGE, most=maximum)
+        raise InvalidInput("limit", GeneralReason.LIMIT_OUT_OF_RANGE, most=maximum)
     return int(text)
 
 

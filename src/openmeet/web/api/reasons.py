@@ -19,7 +19,6 @@ class ApiReason(Reason):
     IN_PROGRESS = "api.in_progress"
     KEY_REUSED = "api.key_reused"
     ANSWER_NOT_KEPT = "api.answer_not_kept"
-    LIMIT_OUT_OF_RANGE = "api.limit_out_of_range"
     UNKNOWN_PARAMETER = "api.unknown_parameter"
     TAKES_NO_PARAMETERS = "api.takes_no_parameters"
     UNKNOWN_TOKEN = "api.unknown_token"

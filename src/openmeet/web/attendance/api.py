@@ -8,9 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from groundwork.database.transaction import Reader, Transaction
-from groundwork.errors import NotFound
 from groundwork.http.json_bodies import json_response, read_json
-from openmeet.domain.attendance import actions, history, queries, waitlist
+from openmeet.domain.attendance import actions, history, queries, visibility, waitlist
 from openmeet.domain.attendance.model import (
     AnswerMode,
     Attendance,
@@ -19,10 +18,9 @@ from openmeet.domain.attendance.model import (
     ReplyDetails,
     RsvpReply,
 )
-from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import MAX_QUESTIONS
 from openmeet.domain.events.model import EventSlug
-from openmeet.domain.events.queries import by_slug, lock_by_slug
+from openmeet.domain.events.queries import lock_by_slug
 from openmeet.domain.paging import Page
 from openmeet.domain.users.model import Caller
 from openmeet.i18n.formatting import iso
@@ -120,7 +118,7 @@ class History(msgspec.Struct, rename="camel"):
 async def put_answer(request: Request) -> Response:
     caller = caller_of(request)
     body = await read_json(request, AnswerInput)
-    slug = EventSlug(request.path_params["slug"])
+    slug = _slug(request)
 
     async def work(tx: Transaction) -> Response:
         await _require_match(request, tx, caller)
@@ -135,7 +133,7 @@ async def put_answer(request: Request) -> Response:
 
 async def show_answer(request: Request) -> Response:
     async with database_of(request).reader() as reader:
-        own_rsvp = await _own_rsvp(reader, request)
+        own_rsvp = await visibility.own_rsvp(reader, _slug(request), caller_of(request).user_id)
         waiting = await _waiting_before(reader, own_rsvp)
         return json_response(_answer_output(own_rsvp, waiting, reader), headers=etag_of(own_rsvp.revision))
 
@@ -143,7 +141,7 @@ async def show_answer(request: Request) -> Response:
 async def show_history(request: Request) -> Response:
     page = paging(request)
     async with database_of(request).reader() as reader:
-        own_rsvp = await _own_rsvp(reader, request)
+        own_rsvp = await visibility.own_rsvp(reader, _slug(request), caller_of(request).user_id)
         changes = await history.of_rsvp(reader, own_rsvp.id, page)
     return json_response(history_page(page, changes))
 
@@ -173,15 +171,6 @@ def change_shown(one: HistoryEntry) -> ChangeOutput:
     )
 
 
-async def _own_rsvp(reader: Reader, request: Request) -> Attendance:
-    caller = caller_of(request)
-    event = await by_slug(reader, EventSlug(request.path_params["slug"]))
-    own_rsvp = await queries.find(reader, event.id, caller.user_id) if event else None
-    if own_rsvp is None:
-        raise NotFound(AttendanceReason.NOT_ANSWERED)
-    return own_rsvp
-
-
 def _reply_details(body: AnswerInput) -> ReplyDetails:
     return ReplyDetails(
         party=body.party,
@@ -196,7 +185,7 @@ def _reply_details(body: AnswerInput) -> ReplyDetails:
 async def _require_match(request: Request, tx: Transaction, caller: Caller) -> None:
     """Check ``If-Match`` against the caller's RSVP. The event is locked, so the RSVP cannot change during the request."""
     if "if-match" in request.headers:
-        event = await lock_by_slug(tx, EventSlug(request.path_params["slug"]))
+        event = await lock_by_slug(tx, _slug(request))
         own_rsvp = await queries.find(tx, event.id, caller.user_id) if event else None
         require_match(request, own_rsvp.revision if own_rsvp else None)
 
@@ -221,6 +210,10 @@ def _answer_output(rsvp: Attendance, waiting: int | None, reader: Reader) -> Ans
         iso(until) if until is not None and rsvp.has_offer(reader.now) else None,
         rsvp.pending_for.value if rsvp.pending_for else None,
     )
+
+
+def _slug(request: Request) -> EventSlug:
+    return EventSlug(request.path_params["slug"])
 
 
 OPERATIONS = (

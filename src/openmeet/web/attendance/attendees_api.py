@@ -28,8 +28,8 @@ from openmeet.domain.users.model import Caller
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.formatting import iso
 from openmeet.web.api.operations import ApiOperation, Parameter
-from openmeet.web.api.pagination import CURSOR, LIMIT, paging
-from openmeet.web.attendance import attendees_pages
+from openmeet.web.api.pagination import CURSOR, LIMIT, limit_of, paging
+from openmeet.web.attendance import attendees_csv
 from openmeet.web.attendance.api import History, ModeName, history_page
 from openmeet.web.attendance.schemas import AnswerStatusName
 from openmeet.web.site.caller import caller_of
@@ -129,9 +129,7 @@ class DecisionCountsOutput(msgspec.Struct, rename="camel"):
 
 async def list_managed(request: Request) -> Response:
     query_params = request.query_params
-    limit = query_params.get("limit", str(DEFAULT_LIMIT))
-    if not (limit.isascii() and limit.isdigit() and len(limit) <= 6 and 1 <= int(limit) <= MAX_LIMIT):
-        raise InvalidInput("limit", AttendanceReason.LIMIT_OUT_OF_RANGE, most=MAX_LIMIT)
+    limit = limit_of(request, DEFAULT_LIMIT, MAX_LIMIT)
     status = query_params.get("status", "")
     if status and status not in set(AttendanceStatus):
         raise InvalidInput("status", GeneralReason.CHOOSE_ONE, choices=", ".join(AttendanceStatus))
@@ -140,9 +138,9 @@ async def list_managed(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         event = await host_decisions.find_for_host(reader, caller_of(request), _slug(request))
         rows = await lists.for_hosts(
-            reader, event.id, AttendeeFilter(statuses, query_params.get("q", "").strip()), after, int(limit) + 1
+            reader, event.id, AttendeeFilter(statuses, query_params.get("q", "").strip()), after, limit + 1
         )
-        page = rows[: int(limit)]
+        page = rows[:limit]
         shown = await _attendee_outputs(reader, event, page)
         numbers = await lists.by_status(reader, event.id)
     cursor = lists.format_cursor(page[-1]) if len(rows) > len(page) else None
@@ -200,7 +198,7 @@ async def show_history(request: Request) -> Response:
 async def export(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         event = await host_decisions.find_for_host(reader, caller_of(request), _slug(request))
-        return json_response(CsvOutput(await attendees_pages.csv_of(reader, event)))
+        return json_response(CsvOutput(await attendees_csv.csv_of(reader, event)))
 
 
 class CsvOutput(msgspec.Struct, rename="camel"):

@@ -1,10 +1,5 @@
-"""The host's attendee list: who is going, waiting or needs a decision. Hosts can decide in bulk and export the list as
-a file.
-"""
+"""The host's attendee list: who is going, waiting or needs a decision. Hosts can decide in bulk."""
 
-import asyncio
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from typing import Final
 from urllib.parse import quote, urlencode
@@ -24,13 +19,13 @@ from openmeet.domain.attendance import (
     queries,
     registration,
     rsvp_details,
+    shown_counts,
 )
 from openmeet.domain.attendance.host_decisions import DecisionCounts
 from openmeet.domain.attendance.lists import Attendee, AttendeeFilter
 from openmeet.domain.attendance.model import AttendanceId, AttendanceStatus
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import RegistrationSettings
-from openmeet.domain.attendance.rsvp_details import AttendeeDetails
 from openmeet.domain.attendance.rules import is_moved_since, limits_of
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.identities.queries import shown_names
@@ -38,8 +33,7 @@ from openmeet.domain.users.model import UserId
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import LazyText, gettext, lazy
-from openmeet.web.attendance import forms
-from openmeet.web.attendance.forms import MODE_LABELS
+from openmeet.web.attendance import attendees_csv, forms
 from openmeet.web.attendance.history_view import lines_of
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.faces import avatar_of, portraits_of
@@ -162,7 +156,7 @@ async def export_csv(request: Request) -> Response:
     """The list as CSV, safe to open in spreadsheets."""
     async with database_of(request).reader() as reader:
         event = await host_decisions.find_for_host(reader, caller_of(request), _slug(request))
-        text = await csv_of(reader, event)
+        text = await attendees_csv.csv_of(reader, event)
     headers = {
         "content-disposition": f'attachment; filename="attendees-{quote(event.slug)}.csv"',
         "cache-control": "no-store",
@@ -222,7 +216,7 @@ async def _attendees_page(request: Request, form_state: FormState, *, status: in
         "event": event,
         "tabs": _tabs(numbers, tab, is_search=bool(search_words), needs_approval=registration_settings.needs_approval),
         "is_long": sum(numbers.values()) >= _SEARCHED_FROM,
-        "places_left": lists.places_left(event, counts),
+        "places_left": shown_counts.places_left(event, counts),
         "tab": tab,
         "q": search_words,
         "asking": numbers[_S.PENDING],
@@ -319,68 +313,3 @@ def _attendees_path(slug: EventSlug, **parameters: str) -> str:
 
 def _slug(request: Request) -> EventSlug:
     return EventSlug(request.path_params["slug"])
-
-
-# Limits the size of a file. No real list is this long.
-_MOST = 50_000
-
-# Characters that start a formula or a new cell in spreadsheets.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
-
-_HEAD = (
-    lazy("Name"),
-    lazy("Answer"),
-    lazy("People"),
-    lazy("Guests they bring"),
-    lazy("Takes part"),
-    lazy("Answered"),
-    lazy("Checked in"),
-)
-
-
-async def csv_of(reader: Reader, event: Event) -> str:
-    """The list as CSV: one row per RSVP, with the responses to the host's questions. It has no e-mail addresses, which
-    hosts may not see.
-    """
-    registration_settings = await registration.of_event(reader, event)
-    people = await lists.for_hosts(reader, event.id, AttendeeFilter(tuple(AttendanceStatus)), None, _MOST)
-    names = await shown_names(reader, [one.user_id for one in people])
-    more = await rsvp_details.of_answers(reader, event.id, registration_settings)
-    questions = [(question.id, question.words) for question in registration_settings.questions]
-    # Responses to changed or deleted questions get their own columns at the end.
-    everything = (one for particulars in more.values() for one in particulars.responses)
-    questions = list(dict.fromkeys([*questions, *((one.question_id, one.words) for one in everything)]))
-    # This takes half a second for 20,000 people. A thread keeps the event loop free for other requests.
-    return await asyncio.to_thread(_table, people, names, more, questions)
-
-
-def _table(
-    people: Sequence[Attendee],
-    names: Mapping[UserId, str],
-    more: Mapping[AttendanceId, AttendeeDetails],
-    questions: Sequence[tuple[str, str]],
-) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
-    writer.writerow([escaped_cell(str(text)) for text in (*_HEAD, *(words for _, words in questions))])
-    for one in people:
-        line = lists.shown(one, names)
-        particulars = more[one.attendance_id]
-        form_responses = {(one.question_id, one.words): one.text for one in particulars.responses}
-        cells = [
-            line.name,
-            line.status_words,
-            str(line.party),
-            ", ".join(line.guest_names),
-            MODE_LABELS[line.mode] if line.mode else "",
-            formatting.iso(one.answered_at),
-            formatting.iso(particulars.checked_in_at) if particulars.checked_in_at else "",
-            *(form_responses.get(question, "") for question in questions),
-        ]
-        writer.writerow([escaped_cell(str(cell)) for cell in cells])
-    return out.getvalue()
-
-
-def escaped_cell(cell: str) -> str:
-    """The text of a cell, prefixed if spreadsheets would read it as a formula."""
-    return f"'{cell}" if cell.lstrip(" ").startswith(_FORMULA_STARTS) else cell

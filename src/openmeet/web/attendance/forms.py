@@ -8,7 +8,7 @@ from starlette.requests import Request
 
 from groundwork.errors import InvalidForm, Refused
 from openmeet.domain.attendance.capacity_change import CapacityImpact, describe
-from openmeet.domain.attendance.model import MAX_GUEST_NAME, MOST_IN_PARTY, AnswerMode, Attendance, ReplyDetails
+from openmeet.domain.attendance.model import MOST_IN_PARTY, AnswerMode, Attendance, ReplyDetails
 from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import RegistrationQuestion, RegistrationSettings
 from openmeet.domain.attendance.rules import largest_party, limits_of
@@ -42,7 +42,6 @@ class AnswerFields:
     asks_names: bool
     modes: tuple[tuple[str, str, str], ...]
     questions: tuple[RegistrationQuestion, ...]
-    longest_name: int = MAX_GUEST_NAME
 
     @property
     def ways(self) -> list[tuple[str, str]]:

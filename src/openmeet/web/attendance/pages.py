@@ -18,18 +18,14 @@ from openmeet.domain.attendance import (
     answer_bar_inputs,
     answer_texts,
     history,
-    queries,
     registration,
+    visibility,
     waitlist,
 )
 from openmeet.domain.attendance.answer_bar import GoingLeadsTo, answer_bar_of
 from openmeet.domain.attendance.model import Attendance, AttendanceStatus, RsvpReply
-from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.attendance.registration import RegistrationSettings
-from openmeet.domain.attendance.transitions import ACTION_OF_REPLY
-from openmeet.domain.attendance.visibility import visible_event
 from openmeet.domain.events.model import Event, EventSlug
-from openmeet.domain.events.queries import by_slug
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.validation import GeneralReason
 from openmeet.emails.rsvp_confirmation import answer_sentence
@@ -78,7 +74,8 @@ async def show(request: Request) -> Response:
 
 
 async def save_reply(request: Request) -> Response:
-    slug = EventSlug(request.path_params["slug"])
+    """Record the reply of a signed-in person. Visitors sign in first; their click is kept meanwhile."""
+    slug = _slug(request)
     form = await read_form(request)
     try:
         reply = RsvpReply(form.get("reply", ""))
@@ -115,33 +112,37 @@ async def save_reply(request: Request) -> Response:
             return await _answer_page(
                 reader, request, event, own_rsvp, registration_settings, form_state, reply=reply.value, status=400
             )
-    flash = FLASH.get(saved.status, "")
     if of_series := form.get("series", ""):
         # The person came from the list of dates of a series, where they may want to answer further dates.
-        return go(f"/series/{quote(of_series, safe='')}", flash=flash or "answer_kept")
-    undo = _UNDO_REPLY.get(own_rsvp.status, RsvpReply.DECLINED) if own_rsvp else RsvpReply.DECLINED
-    has_changed = own_rsvp is None or own_rsvp.status is not saved.status
-    is_confirmed = not has_changed and own_rsvp is not None and own_rsvp.known_starts_at != saved.known_starts_at
-    # If the reply changed nothing, there is nothing to undo.
-    query = f"?undo={undo.value}" if has_changed and ACTION_OF_REPLY[undo] is not ACTION_OF_REPLY[reply] else ""
-    flash_name = "new_time_works" if is_confirmed else "answer_kept"
-    return go(f"/events/{quote(slug)}{query}", flash=flash if has_changed else flash_name)
+        return go(f"/series/{quote(of_series, safe='')}", flash=FLASH.get(saved.status, "") or "answer_kept")
+    return _redirect_after_reply(slug, reply, own_rsvp, saved)
+
+
+def _redirect_after_reply(slug: EventSlug, reply: RsvpReply, before: Attendance | None, saved: Attendance) -> Response:
+    """Redirect to the event page with a flash message, and a button to undo the reply if it changed anything."""
+    path = f"/events/{quote(slug)}"
+    if before is not None and before.status is saved.status:
+        is_confirmed = before.known_starts_at != saved.known_starts_at
+        return go(path, flash="new_time_works" if is_confirmed else "answer_kept")
+    undo = RsvpReply.DECLINED if before is None else _UNDO_REPLY.get(before.status, RsvpReply.DECLINED)
+    query = f"?undo={undo.value}" if undo is not reply else ""
+    return go(f"{path}{query}", flash=FLASH.get(saved.status, ""))
 
 
 async def publish(request: Request) -> Response:
     """Publish the caller's RSVP again, even if it was refused, is in conflict, or was retracted by them."""
-    slug = EventSlug(request.path_params["slug"])
+    caller, slug = caller_of(request), _slug(request)
     async with database_of(request).transaction() as tx:
-        own_rsvp = await _own_answer(tx, request, slug)
+        own_rsvp = await visibility.own_rsvp(tx, slug, caller.user_id)
         await publications.retry_now(tx, kind=publications.PublicationKind.RSVP, subject_id=own_rsvp.id)
     return go(f"/events/{slug}", flash="answer_tried")
 
 
 async def unpublish(request: Request) -> Response:
     """Retract the record of the RSVP from the repository. The RSVP itself stays."""
-    slug = EventSlug(request.path_params["slug"])
+    caller, slug = caller_of(request), _slug(request)
     async with database_of(request).transaction() as tx:
-        own_rsvp = await _own_answer(tx, request, slug)
+        own_rsvp = await visibility.own_rsvp(tx, slug, caller.user_id)
         await publication_moves.withdraw(tx, kind=publications.PublicationKind.RSVP, subject_id=own_rsvp.id)
     return go(f"/events/{slug}", flash="taken_back")
 
@@ -194,15 +195,9 @@ async def _event_and_settings(
 ) -> tuple[Event, Attendance | None, RegistrationSettings]:
     """The event (visible to the caller), their RSVP, and the registration settings that apply."""
     caller = caller_of(request)
-    event, own_rsvp = await visible_event(reader, EventSlug(request.path_params["slug"]), caller.user_id)
+    event, own_rsvp = await visibility.visible_event(reader, _slug(request), caller.user_id)
     return event, own_rsvp, await registration.of_event(reader, event)
 
 
-async def _own_answer(reader: Reader, request: Request, slug: EventSlug) -> Attendance:
-    # Checked before looking up the event, so that the response does not reveal whether it exists.
-    caller = caller_of(request)
-    event = await by_slug(reader, slug)
-    own_rsvp = None if event is None else await queries.find(reader, event.id, caller.user_id)
-    if own_rsvp is None:
-        raise NotFound(AttendanceReason.NOT_ANSWERED)
-    return own_rsvp
+def _slug(request: Request) -> EventSlug:
+    return EventSlug(request.path_params["slug"])

@@ -12,6 +12,7 @@ from openmeet.domain.attendance.registration import (
     MAX_QUESTIONS,
     RegistrationSettings,
     RegistrationSubmission,
+    SubmittedQuestion,
     check,
     question_id,
 )
@@ -100,7 +101,7 @@ def _submission(body: RegistrationSettingsBody) -> RegistrationSubmission:
         foreign_answers=body.foreign_answers or "",
         takes_guests="yes" if body.takes_guests else "",
         questions=[
-            (
+            SubmittedQuestion(
                 one.question_id or question_id(),
                 one.question,
                 "\n".join(one.choices),

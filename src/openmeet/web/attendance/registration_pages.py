@@ -16,6 +16,7 @@ from openmeet.domain.attendance.registration import (
     MAX_QUESTIONS,
     RegistrationSettings,
     RegistrationSubmission,
+    SubmittedQuestion,
     check,
     question_id,
 )
@@ -31,6 +32,9 @@ from openmeet.web.site.tenant_routing import database_of
 
 # Empty rows for further questions.
 _SPARE = 2
+
+_IN_PERSON = "limit_in_person"
+_ONLINE = "limit_online"
 
 _LABELS = {
     "limit_in_person": lazy("Places in person"),
@@ -57,7 +61,7 @@ async def show(request: Request) -> Response:
         registration_settings = await registration.of_event(reader, event)
         revision = await registration.revision_of(reader, event)
     return _registration_page(
-        request, event, FormState(_form_values(registration_settings, revision)), _rows_of(registration_settings)
+        request, event, FormState(_form_values(registration_settings, revision)), _question_rows(registration_settings)
     )
 
 
@@ -67,19 +71,18 @@ async def save(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         event = await host_decisions.find_for_host(reader, caller, slug)
         before = await registration.of_event(reader, event)
-    rows = _typed_rows(form)
-    names = ("limit_in_person", "limit_online", "scope")
-    confirmation_key = " ".join(form.get(name, "").strip() or "-" for name in names)
+    questions = _typed_questions(form)
+    confirmation_key = " ".join(form.get(name, "").strip() or "-" for name in (_IN_PERSON, _ONLINE, "scope"))
     for_series = form.get("scope") == "series"
     try:
-        new_settings = check(submission_of(form, rows), event, before)
+        new_settings = check(submission_of(form, questions), event, before)
         async with database_of(request).transaction() as tx:
             dates = await host_decisions.dates_with_same_settings(tx, event) if for_series else [event]
             impact = await capacity_change.by_registration_settings(tx, dates, new_settings)
             # Show the confirmation at the in-person limit only if the change of that limit alone has consequences.
             in_person_only = replace(new_settings, limit_online=before.limit_online)
             is_in_person = await capacity_change.by_registration_settings(tx, dates, in_person_only) != CapacityImpact()
-            field = names[0] if is_in_person else names[1]
+            field = _IN_PERSON if is_in_person else _ONLINE
             ask_to_confirm_lower_limit(form, field, confirmation_key, impact)
             await host_decisions.change_registration_settings(
                 tx,
@@ -94,7 +97,7 @@ async def save(request: Request) -> Response:
             request,
             event,
             form_with_problems({**form, **confirmation_field(form, ASKED, wrong)}, wrong),
-            rows,
+            questions,
             status=400,
         )
     except PreconditionFailed:
@@ -102,12 +105,12 @@ async def save(request: Request) -> Response:
             revision = await registration.revision_of(reader, event)
         form_values = {**form, "revision": str(revision)}
         return _registration_page(
-            request, event, FormState(form_values, {"": AttendanceReason.TYPED_IS_KEPT()}), rows, status=409
+            request, event, FormState(form_values, {"": AttendanceReason.TYPED_IS_KEPT()}), questions, status=409
         )
     return go(f"/events/{event.slug}", flash="registration_saved")
 
 
-def submission_of(form: dict[str, str], rows: list[dict[str, str]]) -> RegistrationSubmission:
+def submission_of(form: dict[str, str], questions: list[SubmittedQuestion]) -> RegistrationSubmission:
     """Read the submitted registration settings."""
     names = (
         "limit_in_person",
@@ -123,36 +126,31 @@ def submission_of(form: dict[str, str], rows: list[dict[str, str]]) -> Registrat
     )
     return RegistrationSubmission(
         **{name: form[name] for name in names if name in form},
-        questions=[(row["id"], row["question"], row["choices"], row["required"]) for row in rows],
+        questions=questions,
     )
 
 
-def _typed_rows(form: dict[str, str]) -> list[dict[str, str]]:
+def _typed_questions(form: dict[str, str]) -> list[SubmittedQuestion]:
     """The questions in the form. New questions get their ids in this function."""
     return [
-        {
-            "id": form.get(f"id_{number}") or question_id(),
-            "question": form.get(f"question_{number}", ""),
-            "choices": form.get(f"choices_{number}", "").replace("\r\n", "\n"),
-            "required": form.get(f"required_{number}", ""),
-        }
+        SubmittedQuestion(
+            form.get(f"id_{number}") or question_id(),
+            form.get(f"question_{number}", ""),
+            form.get(f"choices_{number}", "").replace("\r\n", "\n"),
+            form.get(f"required_{number}", ""),
+        )
         for number in range(1, MAX_QUESTIONS + _SPARE + 1)
         if f"question_{number}" in form
     ]
 
 
-def _rows_of(registration_settings: RegistrationSettings) -> list[dict[str, str]]:
+def _question_rows(registration_settings: RegistrationSettings) -> list[SubmittedQuestion]:
+    """The questions as rows of the form, and empty rows for further ones."""
     rows = [
-        {
-            "id": one.id,
-            "question": one.words,
-            "choices": "\n".join(one.choices),
-            "required": "yes" if one.is_required else "",
-        }
+        SubmittedQuestion(one.id, one.words, "\n".join(one.choices), "yes" if one.is_required else "")
         for one in registration_settings.questions
     ]
-    spare = min(_SPARE, MAX_QUESTIONS - len(rows))
-    return rows + [{"id": "", "question": "", "choices": "", "required": ""} for _ in range(spare)]
+    return rows + [SubmittedQuestion("")] * min(_SPARE, MAX_QUESTIONS - len(rows))
 
 
 def _form_values(registration_settings: RegistrationSettings, revision: int) -> dict[str, str]:
@@ -177,19 +175,18 @@ def _form_values(registration_settings: RegistrationSettings, revision: int) -> 
 
 
 def _registration_page(
-    request: Request, event: Event, form_state: FormState, rows: list[dict[str, str]], *, status: int = 200
+    request: Request, event: Event, form_state: FormState, questions: list[SubmittedQuestion], *, status: int = 200
 ) -> Response:
-    numbered = list(enumerate(rows, 1))
+    numbered = list(enumerate(questions, 1))
     context = {
         "event": event,
         "typed": FormState(
             {
                 **form_state.values,
-                **{
-                    f"{name}_{number}": row[name]
-                    for number, row in numbered
-                    for name in ("id", "question", "choices", "required")
-                },
+                **{f"id_{number}": one.id for number, one in numbered},
+                **{f"question_{number}": one.words for number, one in numbered},
+                **{f"choices_{number}": one.choices for number, one in numbered},
+                **{f"required_{number}": one.required for number, one in numbered},
             },
             form_state.problems,
         ),

@@ -8,10 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from at_protocol.crypto import base64url
-from at_protocol.failures import Malformed
 from groundwork.database.transaction import Reader
-from groundwork.errors import InvalidInput, NotFound, Unavailable
+from groundwork.errors import NotFound, Unavailable
 from groundwork.http.forms import read_form
 from openmeet.domain.calendars import queries, subscriptions
 from openmeet.domain.calendars.entries import all_of, order
@@ -27,6 +25,7 @@ from openmeet.domain.calendars.tasks import refresh
 from openmeet.domain.covers.model import cover_for
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import several
+from openmeet.domain.paging import packed, unpacked
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.users.queries import by_id
 from openmeet.i18n import formatting
@@ -206,17 +205,12 @@ async def zone_of(request: Request, reader: Reader, user_id: UserId) -> str:
 
 def format_cursor(entry: CalendarEntry) -> str:
     """The cursor for the entries after this one."""
-    return base64url.encode("{} {}".format(*order(entry)).encode())
+    return packed("{} {}".format(*order(entry)))
 
 
 def parse_cursor(text: str) -> tuple[int, str] | None:
     """The sort position in a cursor, or None if there is no cursor. Raises InvalidInput."""
     if not text:
         return None
-    try:
-        found = _CURSOR.fullmatch(base64url.decode(text).decode("ascii"))
-    except (Malformed, UnicodeDecodeError):
-        found = None
-    if found is None:
-        raise InvalidInput("cursor", CalendarReason.INVALID_CURSOR, name="InvalidCursor")
-    return int(found[1]), found[2]
+    position = unpacked(_CURSOR, text)
+    return int(position[1]), position[2]

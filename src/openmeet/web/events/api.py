@@ -17,10 +17,10 @@ from openmeet.domain.attendance import queries as attendance
 from openmeet.domain.attendance.answer_bar import answer_bar_of
 from openmeet.domain.attendance.answer_bar_inputs import bar_inputs_of
 from openmeet.domain.attendance.faces import sees_who_comes
-from openmeet.domain.attendance.lists import counts_shown
 from openmeet.domain.attendance.model import SEATED, SHOWN
 from openmeet.domain.attendance.registration import MAX_QUESTIONS
 from openmeet.domain.attendance.rules import rsvp_gives_access
+from openmeet.domain.attendance.shown_counts import counts_shown
 from openmeet.domain.events import co_host_queries, seeing
 from openmeet.domain.events.by_record import find as find_by_record
 from openmeet.domain.events.disclosure import private_details
@@ -164,7 +164,7 @@ async def show_event(request: Request) -> Response:
 async def list_attendees(request: Request) -> Response:
     caller = caller_or_none(request)
     after, limit = (
-        event_lists.unpack_place(request.query_params.get("cursor", "")),
+        lists.parse_cursor(request.query_params.get("cursor", "")),
         limit_of(request, MAX_ATTENDEES, MAX_ATTENDEES),
     )
     async with database_of(request).reader() as reader:
@@ -206,9 +206,7 @@ async def list_attendees(request: Request) -> Response:
                 )
                 for one in people
             ],
-            event_lists.pack_place(people[-1].waitlist_number, people[-1].answered_at, people[-1].attendance_id)
-            if has_more
-            else None,
+            lists.format_cursor(people[-1]) if has_more else None,
         )
     )
 

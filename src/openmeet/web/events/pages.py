@@ -11,9 +11,8 @@ from starlette.routing import Route
 from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
 from groundwork.uuid7 import new_id
-from openmeet.domain.attendance import host_decisions, lists, registration
+from openmeet.domain.attendance import host_decisions, lists, registration, shown_counts
 from openmeet.domain.attendance import queries as attendance
-from openmeet.domain.attendance.lists import counts_shown
 from openmeet.domain.attendance.model import (
     SEATED,
     SHOWN,
@@ -26,6 +25,7 @@ from openmeet.domain.attendance.model import (
 )
 from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.attendance.rules import rsvp_gives_access
+from openmeet.domain.attendance.shown_counts import counts_shown
 from openmeet.domain.calendars.queries import zone_of_person
 from openmeet.domain.events import co_host_queries, seeing
 from openmeet.domain.events.model import Event, EventSlug
@@ -190,7 +190,7 @@ async def _event_context(
             "suggests_following": await _suggests_following(reader, event, own_rsvp) if series else False,
             "meanwhile": [] if says_no else await conflicts_of(reader, event, viewer.user_id),
             "bar": bar,
-            "places_left": lists.places_left(event, people.counts),
+            "places_left": shown_counts.places_left(event, people.counts),
             "related": [] if viewer.is_hosting else await _related_events(reader, request, event, viewer.user_id),
             "asks_to_publish": services(request).asks_to_publish,
             "kept_back": await _kept_back(reader, event),

@@ -10,13 +10,14 @@ from openmeet.domain.groups import actions, administration, announcements, invit
 from openmeet.domain.groups.model import Announcement, AnnouncementId, GroupId
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities.queries import shown_names
-from openmeet.domain.paging import ALL_ROWS, Page
+from openmeet.domain.paging import ALL_ROWS, DEFAULT_LIMIT, MAX_LIMIT, Page
 from openmeet.domain.search.group_events import followed_in_group
 from openmeet.i18n.formatting import iso
 from openmeet.web.api import pagination
 from openmeet.web.api.operations import ApiOperation, Parameter
+from openmeet.web.api.pagination import limit_of
 from openmeet.web.events.api import EventList, events_page, paging
-from openmeet.web.groups.api import MAX_LIMIT, limit_of, slug_of
+from openmeet.web.groups.api import slug_of
 from openmeet.web.groups.schemas import MembershipOutput, membership_shown
 from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.tenant_routing import database_of
@@ -110,7 +111,7 @@ class LogPage(msgspec.Struct, rename="camel"):
 
 async def list_announcements(request: Request) -> Response:
     caller = caller_of(request)
-    limit, cursor = limit_of(request), request.query_params.get("cursor", "")
+    limit, cursor = limit_of(request, DEFAULT_LIMIT, MAX_LIMIT), request.query_params.get("cursor", "")
     async with database_of(request).reader() as reader:
         group, membership = await actions.visible(reader, slug_of(request), caller.user_id)
         rules.require_permission(membership.role if membership else None, GroupPermission.VIEW)
@@ -201,7 +202,7 @@ async def switch_notifications(request: Request) -> Response:
 
 async def show_log(request: Request) -> Response:
     caller = caller_of(request)
-    limit, cursor = limit_of(request), request.query_params.get("cursor", "")
+    limit, cursor = limit_of(request, DEFAULT_LIMIT, MAX_LIMIT), request.query_params.get("cursor", "")
     async with database_of(request).reader() as reader:
         group, membership = await actions.visible(reader, slug_of(request), caller.user_id)
         rules.require_permission(membership.role if membership else None, GroupPermission.SEE_LOG)

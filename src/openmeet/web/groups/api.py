@@ -12,8 +12,8 @@ from openmeet.domain.attendance import group_hosting
 from openmeet.domain.groups import actions, membership_queries, queries, rules
 from openmeet.domain.groups.membership_queries import ListedGroup
 from openmeet.domain.groups.model import INSIDE, Group, GroupId, GroupRole, GroupSlug
-from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.groups.rules import GroupPermission
+from openmeet.domain.paging import DEFAULT_LIMIT, MAX_LIMIT
 from openmeet.domain.search import query
 from openmeet.domain.search.group_events import coming_in_group, effect_of_deleting
 from openmeet.domain.slugs import LinkKind
@@ -22,6 +22,7 @@ from openmeet.domain.validation import GeneralReason
 from openmeet.web.api.etags import IF_MATCH, etag_of, expected_revision
 from openmeet.web.api.external_identity import sources_of
 from openmeet.web.api.operations import ApiOperation, Parameter
+from openmeet.web.api.pagination import limit_of
 from openmeet.web.events import new_links
 from openmeet.web.events.api import EventList, SourceName, events_page, paging
 from openmeet.web.groups import forms
@@ -39,16 +40,13 @@ from openmeet.web.site.caller import caller_of, caller_or_none
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
-DEFAULT_LIMIT = 30
-MAX_LIMIT = 100
-
 _CURSOR = Parameter("cursor", "The cursor of the previous page")
 _LIMIT = Parameter("limit", f"Items per page, 1 to {MAX_LIMIT}", shape=int)
 
 
 async def list_groups(request: Request) -> Response:
     caller = caller_or_none(request)
-    limit = limit_of(request)
+    limit = limit_of(request, DEFAULT_LIMIT, MAX_LIMIT)
     words = request.query_params.get("q", "").split()
     source_name = request.query_params.get("source", "")
     source = query.source_or_none(source_name)
@@ -69,7 +67,7 @@ async def list_groups(request: Request) -> Response:
 
 
 async def list_mine(request: Request) -> Response:
-    caller, limit = caller_of(request), limit_of(request)
+    caller, limit = caller_of(request), limit_of(request, DEFAULT_LIMIT, MAX_LIMIT)
     async with database_of(request).reader() as reader:
         after = await _parse_cursor(reader, request.query_params.get("cursor", ""))
         found = await membership_queries.of_user(reader, caller.user_id, limit=limit + 1, after=after)
@@ -171,20 +169,12 @@ def slug_of(request: Request) -> GroupSlug:
     return GroupSlug(request.path_params["slug"])
 
 
-def limit_of(request: Request) -> int:
-    """The requested limit. Raises InvalidInput, which names ``limit``."""
-    text = request.query_params.get("limit", str(DEFAULT_LIMIT))
-    if not (text.isascii() and text.isdigit() and len(text) <= 6 and 1 <= int(text) <= MAX_LIMIT):
-        raise InvalidInput("limit", GroupReason.LIMIT_OUT_OF_RANGE, most=MAX_LIMIT)
-    return int(text)
-
-
 async def _parse_cursor(reader: Reader, cursor: str) -> tuple[str, str] | None:
     if not cursor:
         return None
     last = await queries.by_id(reader, GroupId(cursor))
     if last is None:
-        raise InvalidInput("cursor", GroupReason.INVALID_CURSOR, name="InvalidCursor")
+        raise InvalidInput("cursor", GeneralReason.INVALID_CURSOR, name="InvalidCursor")
     return queries.search_text(last.details), last.id
 
 

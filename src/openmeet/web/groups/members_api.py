@@ -13,6 +13,7 @@ from openmeet.domain.groups.model import INSIDE, GroupRole, GroupSlug, MemberId,
 from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.identities.queries import shown_names
+from openmeet.domain.paging import DEFAULT_LIMIT, MAX_LIMIT
 from openmeet.domain.profiles.portraits import shown as shown_portraits
 from openmeet.domain.users.model import Caller, UserId, UserKind
 from openmeet.domain.users.queries import kinds
@@ -20,7 +21,8 @@ from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.formatting import iso
 from openmeet.web.api.external_identity import sources_of
 from openmeet.web.api.operations import ApiOperation, Parameter
-from openmeet.web.groups.api import MAX_LIMIT, limit_of, slug_of
+from openmeet.web.api.pagination import limit_of
+from openmeet.web.groups.api import slug_of
 from openmeet.web.groups.schemas import (
     Decision,
     MemberList,
@@ -43,7 +45,7 @@ async def list_members(request: Request) -> Response:
     if role_name and role_name not in set(GroupRole):
         raise InvalidInput("role", GeneralReason.CHOOSE_ONE, choices=", ".join(GroupRole))
     roles = (GroupRole(role_name),) if role_name else INSIDE
-    limit = limit_of(request)
+    limit = limit_of(request, DEFAULT_LIMIT, MAX_LIMIT)
     after = request.query_params.get("cursor", "")
     async with database_of(request).reader() as reader:
         group, membership = await actions.visible(reader, slug_of(request), caller.user_id)

@@ -15,8 +15,8 @@ from groundwork.database.transaction import Database, Reader
 from groundwork.errors import Unavailable
 from groundwork.signing_key import SigningKey
 from groundwork.telemetry.logs import log
-from openmeet.domain.attendance.lists import counts_shown
 from openmeet.domain.attendance.model import RsvpCounts
+from openmeet.domain.attendance.shown_counts import counts_shown
 from openmeet.domain.attendance.visibility import seen_by
 from openmeet.domain.chat.readers import UnreadCounts, unread_counts
 from openmeet.domain.events import rules

@@ -18,6 +18,7 @@ from openmeet.domain.groups.queries import by_id as group_by_id
 from openmeet.domain.groups.rules import GroupPermission
 from openmeet.domain.paging import DEFAULT_LIMIT, MAX_LIMIT
 from openmeet.domain.users.model import Caller
+from openmeet.domain.validation import GeneralReason
 from openmeet.domain.webhooks import actions, model, queries
 from openmeet.domain.webhooks.model import (
     MAX_WEBHOOKS,
@@ -175,7 +176,7 @@ async def ping(request: Request) -> Response:
 async def list_deliveries(request: Request) -> Response:
     limit, before = limit_of(request, DEFAULT_LIMIT, MAX_LIMIT), request.query_params.get("cursor", "")
     if len(before) > 36 or not all(char in "0123456789abcdef-" for char in before):
-        raise InvalidInput("cursor", WebhookReason.INVALID_CURSOR, name="InvalidCursor")
+        raise InvalidInput("cursor", GeneralReason.INVALID_CURSOR, name="InvalidCursor")
     async with database_of(request).reader() as reader:
         webhook = await actions.own(reader, caller_of(request), id_of(request))
         found = await queries.deliveries(

@@ -16,7 +16,6 @@ class XrpcReason(Reason):
     NO_SUCH_EVENT = "xrpc.no_such_event"
     NO_SUCH_SERIES = "xrpc.no_such_series"
     NO_SUCH_GROUP = "xrpc.no_such_group"
-    INVALID_CURSOR = "xrpc.invalid_cursor"
     NO_DID_OF_SITE = "xrpc.no_did_of_site"
     NO_SUCH_METHOD = "xrpc.no_such_method"
     INVALID_PARAMETERS = "xrpc.invalid_parameters"

@@ -12,9 +12,9 @@ from at_protocol.syntax.did import Did, parse_did
 from openmeet.domain.attendance import public_rsvps, registration
 from openmeet.domain.attendance import queries as attendance
 from openmeet.domain.attendance.faces import sees_who_comes
-from openmeet.domain.attendance.lists import counts_shown
 from openmeet.domain.attendance.model import SEATED, AttendanceStatus
 from openmeet.domain.attendance.public_rsvps import ListedRsvp
+from openmeet.domain.attendance.shown_counts import counts_shown
 from openmeet.domain.events import seeing
 from openmeet.domain.events.model import Event
 from openmeet.domain.identities.model import Identity

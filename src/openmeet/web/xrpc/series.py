@@ -2,8 +2,6 @@
 
 import re
 
-from at_protocol.crypto import base64url
-from at_protocol.failures import Malformed
 from groundwork.clock import DAY, HOUR, Instant
 from groundwork.errors import InvalidInput
 from openmeet.domain.events.model import EventStatus
@@ -11,17 +9,18 @@ from openmeet.domain.events.values import NOWHERE, Mode, public_place
 from openmeet.domain.groups import queries as groups
 from openmeet.domain.groups import rules as group_rules
 from openmeet.domain.identities.queries import shown_names
+from openmeet.domain.paging import packed, unpacked
 from openmeet.domain.series import agenda
 from openmeet.domain.series.agenda import AgendaOccurrence
 from openmeet.domain.series.dates import original_text
 from openmeet.domain.series.model import Series
+from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.formatting import iso
 from openmeet.recurrence.describe import describe
 from openmeet.recurrence.rule import format_rule
 from openmeet.web.events.series_context import address_of
 from openmeet.web.xrpc.call import LexiconCall, Query
 from openmeet.web.xrpc.events import instant_in
-from openmeet.web.xrpc.reasons import XrpcReason
 from openmeet.web.xrpc.resolve import series_at, series_url
 from openmeet.web.xrpc.schemas import EventView, GroupLink, OccurrenceView, SeriesEvents, SeriesView
 from openmeet.web.xrpc.views import MODES, group_link, place_of, status_of, views_of
@@ -118,19 +117,16 @@ async def _group_link(call: LexiconCall, series: Series) -> GroupLink | None:
 
 
 def _pack(line: AgendaOccurrence) -> str:
-    return base64url.encode(f"{line.details.starts_at}.{line.original_date}".encode())
+    return packed(f"{line.details.starts_at}.{line.original_date}")
 
 
 def _unpack(text: str) -> tuple[Instant, str] | None:
     if not text:
         return None
-    try:
-        found = _CURSOR.fullmatch(base64url.decode(text).decode("ascii"))
-    except (Malformed, UnicodeDecodeError):
-        found = None
-    if found is None or abs(int(found[1])) >= 1 << 62:
-        raise InvalidInput("cursor", XrpcReason.INVALID_CURSOR, name="InvalidCursor")
-    return Instant(int(found[1])), found[2]
+    position = unpacked(_CURSOR, text)
+    if abs(int(position[1])) >= 1 << 62:
+        raise InvalidInput("cursor", GeneralReason.INVALID_CURSOR, name="InvalidCursor")
+    return Instant(int(position[1])), position[2]
 
 
 QUERIES = (Query("listSeriesEvents", list_series_events),)

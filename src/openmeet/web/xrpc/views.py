@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from groundwork.clock import Instant
 from groundwork.http.json_names import json_name
 from openmeet.domain.attendance import queries as attendance
-from openmeet.domain.attendance.lists import counts_shown
 from openmeet.domain.attendance.model import SEATED, Attendance, RsvpCounts
+from openmeet.domain.attendance.shown_counts import counts_shown
 from openmeet.domain.events import seeing
 from openmeet.domain.events.disclosure import private_details
 from openmeet.domain.events.inputs import is_web_address
