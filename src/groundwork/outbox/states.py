@@ -36,7 +36,7 @@ class StateGraph(Generic[State]):
         return tuple(state for state in self.moves if target in self.moves[state])
 
     def sql_sources_of(self, target: State) -> str:
-        """Do the same as ``sources_of`` as a list of SQL literals. States are enum members in our code, never input."""
+        """Return ``sources_of`` as SQL literals. States are enum members in our code, never input."""
         return sql_literals(self.sources_of(target))
 
 

@@ -6,18 +6,13 @@ lease on the row then changes nothing.
 """
 
 from dataclasses import dataclass
-from typing import Final
 
 from groundwork.database.transaction import Transaction
 from groundwork.errors import encode_explanation
-from groundwork.outbox.wakeup import wake_dispatchers
 from openmeet.outbox import in_flight
 from openmeet.outbox.publication_leases import Publication
 from openmeet.outbox.publications import (
-    DUE_OR_RECHECK,
     GRAPH,
-    MAYBE_LEASED,
-    SUPERSEDED_KIND,
     PublicationKind,
     PublicationState,
     RecordVersion,
@@ -261,28 +256,3 @@ async def attach(tx: Transaction, version: RecordVersion, *, kind: PublicationKi
         now=tx.now,
     )
     return changed == 1
-
-
-_SWITCHED_OFF: Final = f"""
-    update publications
-       set due_at = case when {MAYBE_LEASED} then due_at else :now end, needs_recheck = case when {MAYBE_LEASED} then 1 else needs_recheck end
-     where kind in :kinds and ((state = 'retrying' and reason = :reason) or {MAYBE_LEASED})
-"""
-_WAITING_OF: Final = f"""
-    update publications set {DUE_OR_RECHECK} where user_id = :user_id and kind = :kind and (state = 'waiting' or {MAYBE_LEASED})
-"""
-
-
-async def wake_switched_off(tx: Transaction, kind: PublicationKind) -> int:
-    """Make the publications of a kind due that waited while its flag was off. Returns how many."""
-    tx.after_commit(wake_dispatchers)
-    kinds = [kind, SUPERSEDED_KIND.get(kind, kind)]
-    return await tx.execute(
-        _SWITCHED_OFF, kinds=kinds, reason=encode_explanation(PublicationReason.SWITCHED_OFF), now=tx.now
-    )
-
-
-async def wake_waiting_of(tx: Transaction, user_id: str, kind: PublicationKind) -> int:
-    """Make a person's publications due that waited until one of their accounts was read. Returns how many."""
-    tx.after_commit(wake_dispatchers)
-    return await tx.execute(_WAITING_OF, user_id=user_id, kind=kind, now=tx.now)

@@ -1,12 +1,10 @@
-"""Moves of publications to another repository, to another subject or to a record that was found again; and withdrawals."""
+"""Moves of publications to another repository, to another subject or to a record that was found again."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Transaction
-from groundwork.outbox.wakeup import wake_dispatchers
-from openmeet.outbox import publications
 from openmeet.outbox.publication_counts import subjects_with_publication
 from openmeet.outbox.publications import (
     ATTACH_RECORD,
@@ -14,11 +12,13 @@ from openmeet.outbox.publications import (
     PublicationKind,
     PublicationState,
     RecordVersion,
+    SubjectRevision,
     enqueue,
-    enqueue_edits,
+    enqueue_many,
     enqueue_retractions,
     forget_unsent,
     recheck,
+    repository_of,
 )
 
 # Used when accounts are merged.
@@ -172,12 +172,11 @@ async def move_to_subject(
 
 
 async def create_for_record(
-    tx: Transaction, kind: PublicationKind, subject_id: str, *, user_id: str, revision: int, record: tuple[str, str]
+    tx: Transaction, kind: PublicationKind, subject_id: str, *, user_id: str, revision: int, record_uri: str
 ) -> None:
-    """Create a publication for a record (DID and URI) that another app wrote."""
-    did, uri = record
+    """Create a publication for a record that another app wrote."""
     await enqueue(tx, kind=kind, subject_id=subject_id, user_id=user_id, revision=revision)
-    await tx.execute(ATTACH_RECORD, kind=kind, subject_id=subject_id, did=did, uri=uri)
+    await tx.execute(ATTACH_RECORD, kind=kind, subject_id=subject_id, did=repository_of(record_uri), uri=record_uri)
 
 
 async def undo_move_to_subject(
@@ -226,58 +225,13 @@ async def join_subjects(tx: Transaction, kind: PublicationKind, joined: Sequence
     await tx.execute_many(DROP_UNSENT_TWIN, subjects)
     await tx.execute_many(GIVE_TO_KEPT, subjects)
     await forget_unsent(tx, kind=kind, subject_ids=[one.dropped for one in joined])
-    await enqueue_edits(tx, kind=kind, subjects=[(one.kept, user_id, one.revision, one.edited_at) for one in joined])
+    kept = [SubjectRevision(one.kept, user_id, one.revision, one.edited_at) for one in joined]
+    await enqueue_many(tx, kind=kind, subjects=kept)
     with_publication = await subjects_with_publication(tx, kind, [one.dropped for one in joined])
-    retracted = [(one.dropped, user_id, one.revision) for one in joined if one.dropped in with_publication]
-    await enqueue_retractions(tx, kind=kind, subjects=retracted, records={})
-
-
-# A write in flight may still arrive, or come back as an echo or with somebody's edit. In that case, the mark
-# (``is_withdrawn``) makes the publisher check the row again. Rows with the mark are never sent.
-_WITHDRAW = """
-    update publications
-       set is_withdrawn = 1, changed_at = :now,
-           state = case when uri is not null and state in ('published', 'refused', 'conflicted', 'retrying', 'blocked') then 'due'
-                        else state end,
-           due_at = case when uri is not null and state in ('published', 'refused', 'conflicted', 'retrying', 'blocked') then :now
-                         else due_at end
-"""
-WITHDRAW_ALL_OF = f"{_WITHDRAW} where user_id = :user_id"
-WITHDRAW = f"{_WITHDRAW} where kind = :kind and subject_id = :subject_id"
-
-ALLOW_ALL_OF = "update publications set is_withdrawn = 0 where user_id = :user_id and is_withdrawn = 1"
-
-
-async def withdraw(tx: Transaction, *, kind: PublicationKind, subject_id: str) -> bool:
-    """Retract a record because its owner asked for it. It is not sent again until ``publications.retry_now`` is called
-    or the owner consents to publishing again.
-    """
-    tx.after_commit(wake_dispatchers)
-    return await tx.execute(WITHDRAW, kind=kind, subject_id=subject_id, now=tx.now) == 1
-
-
-async def withdraw_record(
-    tx: Transaction, *, kind: PublicationKind, subject_id: str, user_id: str, revision: int, record: tuple[str, str]
-) -> None:
-    """Like ``withdraw``, for a record (DID and URI) that another app wrote and that may have no publication yet."""
-    await publications.enqueue(tx, kind=kind, subject_id=subject_id, user_id=user_id, revision=revision)
-    did, uri = record
-    await tx.execute(ATTACH_RECORD, kind=kind, subject_id=subject_id, did=did, uri=uri)
-    await withdraw(tx, kind=kind, subject_id=subject_id)
-    await publications.recheck(tx, kind=kind, subject_ids=[subject_id])
-
-
-async def withdraw_all_of(tx: Transaction, user_id: str) -> int:
-    """Withdraw a person's consent: published records are retracted, others are not sent. Returns the number of rows."""
-    tx.after_commit(wake_dispatchers)
-    return await tx.execute(WITHDRAW_ALL_OF, user_id=user_id, now=tx.now)
-
-
-async def allow_all_of(tx: Transaction, user_id: str) -> int:
-    """Undo ``withdraw`` for all of a person's publications, because they have consented again. Returns the number of
-    rows.
-    """
-    return await tx.execute(ALLOW_ALL_OF, user_id=user_id)
+    retracted = [
+        SubjectRevision(one.dropped, user_id, one.revision) for one in joined if one.dropped in with_publication
+    ]
+    await enqueue_retractions(tx, kind=kind, subjects=retracted, record_uris={})
 
 
 async def reassign(tx: Transaction, *, from_user: str, to_user: str) -> None:

@@ -9,15 +9,18 @@ date if its revision is greater than the one that was sent. Times only determine
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from at_protocol.syntax.did import Did
 from groundwork.clock import Instant
 from groundwork.database.bulk import SqlWrite, execute_together
 from groundwork.database.transaction import Transaction
+from groundwork.errors import encode_explanation
 from groundwork.outbox.states import StateGraph, sql_literals
 from groundwork.outbox.wakeup import wake_dispatchers
 from groundwork.telemetry import tracing
 from groundwork.telemetry.logs import request_id
+from openmeet.outbox.reasons import PublicationReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ class RecordVersion:
 
     @property
     def did(self) -> Did:
-        return Did(self.uri.split("/")[2])
+        return repository_of(self.uri)
 
     @property
     def collection(self) -> str:
@@ -40,6 +43,11 @@ class RecordVersion:
     @property
     def rkey(self) -> str:
         return self.uri.split("/")[4]
+
+
+def repository_of(record_uri: str) -> Did:
+    """The repository of a record. URIs of stored records have a DID as their authority."""
+    return Did(record_uri.split("/")[2])
 
 
 class PublicationKind(StrEnum):
@@ -180,9 +188,27 @@ RECHECK_KIND = f"""
     update publications set {DUE_OR_RECHECK}
      where kind = :kind and (state in ('withheld', 'waiting', 'published') or {MAYBE_LEASED})
 """
+_SWITCHED_OFF: Final = f"""
+    update publications
+       set due_at = case when {MAYBE_LEASED} then due_at else :now end, needs_recheck = case when {MAYBE_LEASED} then 1 else needs_recheck end
+     where kind in :kinds and ((state = 'retrying' and reason = :reason) or {MAYBE_LEASED})
+"""
+_WAITING_OF: Final = f"""
+    update publications set {DUE_OR_RECHECK} where user_id = :user_id and kind = :kind and (state = 'waiting' or {MAYBE_LEASED})
+"""
 _SUPERSEDED = "select f.uri from superseded_records f where f.kind = :subject_kind and f.subject_id in"
 # Databases limit the number of parameters of one statement. SQLite's limit is the lowest, 32,766.
 _IDS_PER_STATEMENT = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectRevision:
+    """A revision of a subject, for the repository of ``user_id``. ``edited_at``: the time of the edit, if it is not now."""
+
+    subject_id: str
+    user_id: str
+    revision: int
+    edited_at: Instant | None = None
 
 
 async def enqueue(
@@ -241,31 +267,24 @@ def enqueue_write(
     )
 
 
-async def enqueue_many(tx: Transaction, *, kind: PublicationKind, subjects: Sequence[tuple[str, str, int]]) -> None:
-    """Like ``enqueue``, for many rows given as (subject, user id, revision)."""
-    await enqueue_edits(tx, kind=kind, subjects=[(*one, tx.now) for one in subjects])
-
-
-async def enqueue_edits(
-    tx: Transaction, *, kind: PublicationKind, subjects: Sequence[tuple[str, str, int, Instant]]
-) -> None:
-    """Like ``enqueue_many``, for edits that were made earlier, with the time of each."""
+async def enqueue_many(tx: Transaction, *, kind: PublicationKind, subjects: Sequence[SubjectRevision]) -> None:
+    """Like ``enqueue``, for many subjects."""
     tx.after_commit(wake_dispatchers)
     await tx.execute_many(
         ENQUEUE,
         [
             {
                 "kind": kind,
-                "subject_id": subject_id,
-                "user_id": user_id,
-                "revision": revision,
+                "subject_id": one.subject_id,
+                "user_id": one.user_id,
+                "revision": one.revision,
                 "now": tx.now,
-                "edited_at": edited_at,
+                "edited_at": tx.now if one.edited_at is None else one.edited_at,
             }
-            for subject_id, user_id, revision, edited_at in subjects
+            for one in subjects
         ],
     )
-    edited = [subject_id for subject_id, _, revision, _ in subjects if revision > 1]
+    edited = [one.subject_id for one in subjects if one.revision > 1]
     for start in range(0, len(edited), _IDS_PER_STATEMENT):
         await recheck_superseded(tx, kind, ":some", some=edited[start : start + _IDS_PER_STATEMENT])
 
@@ -277,41 +296,37 @@ async def enqueue_retraction(
     subject_id: str,
     user_id: str,
     revision: int,
-    record: tuple[str, str] | None = None,
+    record_uri: str | None = None,
 ) -> None:
     """Enqueue a retraction, because something was deleted or became private. Retractions are leased first.
 
-    ``record``: DID and URI of a record that another app wrote and that must also be deleted.
+    ``record_uri``: a record that another app wrote and that must also be deleted.
     """
-    records = {} if record is None else {subject_id: record}
-    await enqueue_retractions(tx, kind=kind, subjects=[(subject_id, user_id, revision)], records=records)
+    record_uris = {} if record_uri is None else {subject_id: record_uri}
+    subjects = [SubjectRevision(subject_id, user_id, revision)]
+    await enqueue_retractions(tx, kind=kind, subjects=subjects, record_uris=record_uris)
 
 
 async def enqueue_retractions(
     tx: Transaction,
     *,
     kind: PublicationKind,
-    subjects: Sequence[tuple[str, str, int]],
-    records: Mapping[str, tuple[str, str]],
+    subjects: Sequence[SubjectRevision],
+    record_uris: Mapping[str, str],
 ) -> None:
-    """Like ``enqueue_retraction``, for many rows given as (subject, user id, revision). ``records``: by subject, if
-    there is one.
-    """
+    """Like ``enqueue_retraction``, for many subjects. ``record_uris``: by subject, if there is one."""
     tx.after_commit(wake_dispatchers)
     await tx.execute_many(
         RETRACT,
-        [
-            {"kind": kind, "subject_id": subject_id, "revision": revision, "now": tx.now}
-            for subject_id, _, revision in subjects
-        ],
+        [{"kind": kind, "subject_id": one.subject_id, "revision": one.revision, "now": tx.now} for one in subjects],
     )
     # A row that is already being retracted has this revision, so nothing changes.
     await enqueue_many(tx, kind=kind, subjects=subjects)
     await tx.execute_many(
         ATTACH_RECORD,
         [
-            {"kind": kind, "subject_id": subject_id, "did": did, "uri": uri}
-            for subject_id, (did, uri) in records.items()
+            {"kind": kind, "subject_id": subject_id, "did": repository_of(uri), "uri": uri}
+            for subject_id, uri in record_uris.items()
         ],
     )
 
@@ -369,6 +384,21 @@ async def recheck_kind(tx: Transaction, kind: PublicationKind) -> None:
     """Recheck every record of a kind, because publishing of that kind was switched on."""
     tx.after_commit(wake_dispatchers)
     await tx.execute(RECHECK_KIND, kind=kind, now=tx.now)
+
+
+async def wake_switched_off(tx: Transaction, kind: PublicationKind) -> int:
+    """Make the publications of a kind due that waited while its flag was off. Returns how many."""
+    tx.after_commit(wake_dispatchers)
+    kinds = [kind, SUPERSEDED_KIND.get(kind, kind)]
+    return await tx.execute(
+        _SWITCHED_OFF, kinds=kinds, reason=encode_explanation(PublicationReason.SWITCHED_OFF), now=tx.now
+    )
+
+
+async def wake_waiting_of(tx: Transaction, user_id: str, kind: PublicationKind) -> int:
+    """Make a person's publications due that waited until one of their accounts was read. Returns how many."""
+    tx.after_commit(wake_dispatchers)
+    return await tx.execute(_WAITING_OF, user_id=user_id, kind=kind, now=tx.now)
 
 
 async def forget_unsent(tx: Transaction, *, kind: PublicationKind, subject_ids: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ from groundwork.clock import HOUR, MINUTE
 from groundwork.database.transaction import Database, Transaction
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import UserId
-from openmeet.outbox import publication_echoes, publication_leases, publication_status, publications
+from openmeet.outbox import due_publications, publication_echoes, publication_leases, publication_status, publications
 from openmeet.outbox.publication_leases import Publication
 from openmeet.outbox.publications import PublicationKind, PublicationState, RecordVersion
 from openmeet.outbox.reasons import PublicationReason
@@ -30,8 +30,8 @@ CHANGES: dict[str, Change] = {
     "of all of a kind": lambda tx, _: publications.recheck_kind(tx, KIND),
     "a selection": lambda tx, _: publications.recheck_where(tx, kind=KIND, subselect="select 'e'"),
     "a new yes": publications.recheck_unpublished_of,
-    "read": lambda tx, user_id: publication_echoes.wake_waiting_of(tx, user_id, KIND),
-    "switched on": lambda tx, _: publication_echoes.wake_switched_off(tx, KIND),
+    "read": lambda tx, user_id: publications.wake_waiting_of(tx, user_id, KIND),
+    "switched on": lambda tx, _: publications.wake_switched_off(tx, KIND),
 }
 
 
@@ -60,7 +60,7 @@ OUTCOMES: dict[str, Outcome] = {
 async def _leased(tx: Transaction) -> tuple[UserId, Publication]:
     user_id = await users.create_person(tx, display_name="Ana")
     await publications.enqueue(tx, kind=KIND, subject_id="e", user_id=user_id, revision=1)
-    (held,) = await publication_leases.lease_due(tx, limit=1, seconds=60)
+    (held,) = await due_publications.lease_due(tx, limit=1, seconds=60)
     await tx.execute(
         "update publications set uri = :uri, did = :did, base_rev = :rev, base_cid = 'old', base_body = :body,"
         " chosen_cid = 'new', chosen_revision = 1, chosen_body = :body",
@@ -77,7 +77,7 @@ async def _leased(tx: Transaction) -> tuple[UserId, Publication]:
 
 async def _leased_again(db: Database) -> Publication | None:
     async with db.transaction() as tx:
-        found = await publication_leases.lease_due(tx, limit=1, seconds=60)
+        found = await due_publications.lease_due(tx, limit=1, seconds=60)
         return found[0] if found else None
 
 

@@ -21,9 +21,9 @@ from openmeet.domain.users.model import Caller
 from openmeet.feature_flags.flags import Flag
 from openmeet.network.repositories.agents import agent_for
 from openmeet.network.repositories.sign_in import sign_in_with_password
-from openmeet.outbox import in_flight, publication_moves, publications
+from openmeet.outbox import in_flight, publication_withdrawals, publications
 from openmeet.outbox.in_flight import InFlightWrite
-from openmeet.outbox.publications import PublicationKind, PublicationState
+from openmeet.outbox.publications import PublicationKind, PublicationState, SubjectRevision
 from openmeet.outbox.reasons import RecordStatus
 from openmeet.recurrence.pattern import parse_date, pattern
 from openmeet.recurrence.rule import parse_rule
@@ -147,9 +147,11 @@ async def test_records_of_a_disconnected_account_are_not_changed(deployment: Dep
             )
             for kind in PublicationKind:
                 subjects = [
-                    (row["subject_id"], row["user_id"], row["revision"] + 1) for row in rows if row["kind"] == kind
+                    SubjectRevision(row["subject_id"], row["user_id"], row["revision"] + 1)
+                    for row in rows
+                    if row["kind"] == kind
                 ]
-                await publications.enqueue_retractions(tx, kind=kind, subjects=subjects, records={})
+                await publications.enqueue_retractions(tx, kind=kind, subjects=subjects, record_uris={})
             await tx.execute("update events set deleted_at = :now", now=tx.now)
             await tx.execute("update groups set deleted_at = :now", now=tx.now)
 
@@ -249,7 +251,7 @@ async def test_a_retracted_answer_is_published_in_the_remaining_account(deployme
     answer = await deployment.answer(cleo, hosted.slug)
     await deliver_publications(deployment)
     async with deployment.db.transaction() as tx:
-        await publication_moves.withdraw(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
+        await publication_withdrawals.withdraw(tx, kind=PublicationKind.RSVP, subject_id=answer.id)
     await deliver_publications(deployment)
     assert (await deployment.status_of(PublicationKind.RSVP, answer.id)).state is PublicationState.RETRACTED
     work = await second_account(deployment, cleo)

@@ -27,7 +27,7 @@ from openmeet.network.records import seen
 from openmeet.network.records.collections import EVENT, RSVP
 from openmeet.network.records.message import RecordMessage, RecordOperation
 from openmeet.outbox.in_flight import forget_old
-from openmeet.outbox.publication_moves import withdraw
+from openmeet.outbox.publication_withdrawals import withdraw
 from openmeet.outbox.publications import PublicationKind, PublicationState, retry_now
 from tests.databases import MakeDatabase
 from tests.openmeet.deployment import Deployment, open_deployment

@@ -17,7 +17,7 @@ from openmeet.domain.users.model import Caller
 from openmeet.network.records.collections import EVENT, RSVP
 from openmeet.network.repositories.agents import agent_for_user
 from openmeet.outbox.kinds import JobKind
-from openmeet.outbox.publication_moves import withdraw
+from openmeet.outbox.publication_withdrawals import withdraw
 from openmeet.outbox.publications import PublicationKind, retry_now
 from tests.openmeet.deployment import Deployment
 from tests.openmeet.publishing.test_withdrawals import delete, edit, records, run_until_idle

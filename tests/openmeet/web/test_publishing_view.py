@@ -15,7 +15,7 @@ from openmeet.domain.sign_in.model import SessionTransport
 from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion.apply import apply
 from openmeet.network.records.collections import EVENT
-from openmeet.outbox import publication_moves
+from openmeet.outbox import publication_withdrawals
 from openmeet.outbox.publications import PublicationKind
 from tests.openmeet.deployment import Deployment, details
 from tests.openmeet.ingestion.network import HERE as INSTANCE
@@ -92,7 +92,7 @@ async def test_what_was_unpublished_is_shown_as_being_removed(deployment: Deploy
     event = await deployment.event(ana)
     await deployment.deliver_publications()
     async with deployment.db.transaction() as tx:
-        await publication_moves.withdraw(tx, kind=PublicationKind.EVENT, subject_id=event.id)
+        await publication_withdrawals.withdraw(tx, kind=PublicationKind.EVENT, subject_id=event.id)
     assert await chips(deployment, ana, event) == {ON_ITS_WAY_BACK}
 
 

@@ -289,7 +289,7 @@ async def _seat(tx: Transaction, event: Event, parties: Sequence[Attendance]) ->
     seated = [replace(one, status=status, waitlist_number=None, offered_until=None) for one in parties]
     await queries.save_many(tx, seated)
     await history.append_many(tx, parties, seated, through=ChangeChannel.CLOCK)
-    subjects = [(one.id, one.user_id, one.revision + 1) for one in seated]
+    subjects = [publications.SubjectRevision(one.id, one.user_id, one.revision + 1) for one in seated]
     await publications.enqueue_many(tx, kind=publications.PublicationKind.RSVP, subjects=subjects)
     await _notify(tx, event, seated, kinds.MOVED_UP)
 

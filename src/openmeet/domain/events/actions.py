@@ -46,7 +46,7 @@ from openmeet.domain.events.submissions import further_fields, pack, values_of_e
 from openmeet.domain.events.trust import hold_if_first_event
 from openmeet.domain.events.values import NOWHERE, Visibility
 from openmeet.domain.users.model import Caller, UserId
-from openmeet.outbox import publication_moves, publications, superseded_records
+from openmeet.outbox import publication_withdrawals, publications, superseded_records
 
 # Long enough to sign up, find the e-mail, be interrupted and return the next day.
 DRAFT_LIFE = 7 * DAY
@@ -239,7 +239,7 @@ async def delete_locked(tx: Transaction, before: Event) -> Event:
         subject_id=after.id,
         user_id=after.author_id,
         revision=after.revision,
-        record=(await ownership.records_of(tx, [after])).get(after.id),
+        record_uri=(await ownership.record_uris_of(tx, [after])).get(after.id),
     )
     return after
 
@@ -414,17 +414,17 @@ async def withdraw_record_elsewhere(tx: Transaction, caller: Caller, slug: Event
     site (``PublicEvent``).
     """
     event = await lock_for_host(tx, caller, slug, None, EventPermission.PUBLISH_RECORD)
-    if not event.is_record_of_author or event.record_did is None or event.record_uri is None:
+    if not event.is_record_of_author or event.record_uri is None:
         raise Refused(EventReason.NO_RECORD_ELSEWHERE, name="NoRecord")
     if event.visibility is Visibility.PUBLIC:
         raise Refused(EventReason.PUBLIC_HERE, name="PublicEvent")
-    await publication_moves.withdraw_record(
+    await publication_withdrawals.withdraw_record(
         tx,
         kind=publications.PublicationKind.EVENT,
         subject_id=event.id,
         user_id=event.author_id,
         revision=event.revision,
-        record=(event.record_did, event.record_uri),
+        record_uri=event.record_uri,
     )
     return event
 

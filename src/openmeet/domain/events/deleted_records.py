@@ -16,7 +16,7 @@ from openmeet.domain.events.model import Event, EventSlug, RecordOrigin
 from openmeet.domain.events.permissions import EventPermission
 from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.users.model import Caller
-from openmeet.outbox import publication_moves, publications
+from openmeet.outbox import publication_withdrawals, publications
 
 
 class DeletedRecordChoice(StrEnum):
@@ -67,7 +67,7 @@ async def keep_here(tx: Transaction, event: Event) -> Event:
         user_id=after.author_id,
         revision=after.revision,
     )
-    await publication_moves.withdraw(tx, kind=publications.PublicationKind.EVENT, subject_id=after.id)
+    await publication_withdrawals.withdraw(tx, kind=publications.PublicationKind.EVENT, subject_id=after.id)
     return after
 
 

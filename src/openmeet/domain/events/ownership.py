@@ -26,7 +26,7 @@ from openmeet.domain.notifications.notify import notify
 from openmeet.domain.users import erasure_requests
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox import publication_moves, publications, superseded_records
-from openmeet.outbox.publications import SUPERSEDED_KIND, PublicationKind
+from openmeet.outbox.publications import SUPERSEDED_KIND, PublicationKind, SubjectRevision
 from openmeet.outbox.superseded_records import SupersededRecord
 
 # Steps of a transfer, as stored in notifications. An event was offered.
@@ -154,9 +154,7 @@ async def change(tx: Transaction, events: Sequence[Event], to: UserId) -> list[E
     of_groups = await stored_by_groups(tx, [one.id for one in passing if one.group is not None])
     for one in passing:
         if one.id not in of_groups:
-            await leave_record(
-                tx, PublicationKind.EVENT, one.id, one.author_id, one.revision + 1, theirs=_own_record(one)
-            )
+            await _leave_event_record(tx, one)
             await _return(tx, one, to)
     if not passing:
         return []
@@ -175,9 +173,7 @@ async def move_records(tx: Transaction, events: Sequence[Event], to: str | None 
     """
     moving = []
     for one in events:
-        if await leave_record(
-            tx, PublicationKind.EVENT, one.id, one.author_id, one.revision + 1, theirs=_own_record(one)
-        ):
+        if await _leave_event_record(tx, one):
             moving.append(one)
             if to is not None:
                 former = await superseded_records.of_subject(tx, PublicationKind.EVENT, one.id)
@@ -192,27 +188,41 @@ async def leave_record(
     owner: UserId,
     revision: int,
     *,
-    theirs: tuple[str, str, bool] | None = None,
+    record_uri: str | None = None,
+    is_authors: bool = False,
 ) -> bool:
     """Mark the record of an event or series as superseded when its owner changes. Return False if it has none.
 
-    ``theirs`` is for records that another app may have written: DID, URI, and whether another app did write the record.
+    ``record_uri`` is the record that the subject refers to, which may have no publication. ``is_authors``: its author
+    wrote it in another app.
     """
     sent = await publication_moves.uri_of(tx, kind, subject_id)
-    uri = sent or (None if theirs is None else theirs[1])
+    uri = sent or record_uri
     if uri is None or (sent is None and await superseded_records.find(tx, uri) is not None):
         return False
-    await superseded_records.store(tx, kind, subject_id, uri, is_authors=theirs is not None and theirs[2])
+    await superseded_records.store(tx, kind, subject_id, uri, is_authors=is_authors)
     if sent is not None:
         await publication_moves.move_to_subject(
             tx, kind, subject_id, to=(SUPERSEDED_KIND[kind], uri), user_id=owner, revision=revision
         )
-    elif theirs is not None:
-        did, _, _ = theirs
+    else:
         await publication_moves.create_for_record(
-            tx, SUPERSEDED_KIND[kind], uri, user_id=owner, revision=revision, record=(did, uri)
+            tx, SUPERSEDED_KIND[kind], uri, user_id=owner, revision=revision, record_uri=uri
         )
     return True
+
+
+async def _leave_event_record(tx: Transaction, event: Event) -> bool:
+    is_authors = event.record_uri is not None and event.origin is RecordOrigin.NETWORK
+    return await leave_record(
+        tx,
+        PublicationKind.EVENT,
+        event.id,
+        event.author_id,
+        event.revision + 1,
+        record_uri=event.record_uri,
+        is_authors=is_authors,
+    )
 
 
 async def return_to(
@@ -233,11 +243,11 @@ async def return_to(
             return
 
 
-async def records_of(reader: Reader, events: Sequence[Event]) -> dict[str, tuple[str, str]]:
-    """DID and URI of the records of these events, by event. Superseded records are left out."""
-    held = {one.id: (one.record_did, one.record_uri) for one in events if one.record_did and one.record_uri}
-    former = await superseded_records.subjects_of(reader, PublicationKind.EVENT, [uri for _, uri in held.values()])
-    return {event_id: record for event_id, record in held.items() if record[1] not in former}
+async def record_uris_of(reader: Reader, events: Sequence[Event]) -> dict[str, str]:
+    """URIs of the records of these events, by event. Superseded records are left out."""
+    uris = {one.id: one.record_uri for one in events if one.record_uri}
+    former = await superseded_records.subjects_of(reader, PublicationKind.EVENT, uris.values())
+    return {event_id: uri for event_id, uri in uris.items() if uri not in former}
 
 
 async def _return(tx: Transaction, event: Event, to: UserId) -> None:
@@ -257,15 +267,9 @@ async def _save_next_revision(tx: Transaction, events: Sequence[Event]) -> list[
     await queries.update_many(tx, [(one, search_text(one)) for one in saved])
     await notify_webhooks(tx, saved)
     await publications.enqueue_many(
-        tx, kind=PublicationKind.EVENT, subjects=[(one.id, one.author_id, one.revision) for one in saved]
+        tx, kind=PublicationKind.EVENT, subjects=[SubjectRevision(one.id, one.author_id, one.revision) for one in saved]
     )
     return saved
-
-
-def _own_record(event: Event) -> tuple[str, str, bool] | None:
-    if event.record_did is None or event.record_uri is None:
-        return None
-    return event.record_did, event.record_uri, event.origin is RecordOrigin.NETWORK
 
 
 # Condition on an event row: its record is, or can be, in its group's own repository. Records that are not published yet

@@ -26,7 +26,7 @@ from openmeet.domain.users.model import UserId
 from openmeet.feature_flags import flags
 from openmeet.feature_flags.flags import Flag
 from openmeet.outbox import publications
-from openmeet.outbox.publications import PublicationKind
+from openmeet.outbox.publications import PublicationKind, SubjectRevision
 
 
 async def is_held_at_first(
@@ -66,7 +66,9 @@ async def enqueue_attributions(tx: Transaction, group_id: GroupId) -> None:
     """``enqueue_attribution`` for every event of a group."""
     rows = await tx.fetch(f"{_OF_GROUPS} and g.id = :id order by e.id", id=group_id)
     await publications.enqueue_many(
-        tx, kind=PublicationKind.GROUP_EVENT, subjects=[(row["id"], row["speaker"], row["revision"]) for row in rows]
+        tx,
+        kind=PublicationKind.GROUP_EVENT,
+        subjects=[SubjectRevision(row["id"], row["speaker"], row["revision"]) for row in rows],
     )
     events = await tx.fetch("select id from events where group_id = :id order by id", id=group_id)
     await publications.recheck(

@@ -32,6 +32,7 @@ from openmeet.domain.events.visibility import is_hidden, is_listed
 from openmeet.domain.users.model import UserId
 from openmeet.feature_flags.flags import Flag, switches
 from openmeet.outbox import publications
+from openmeet.outbox.publications import SubjectRevision
 
 
 async def create_dates(
@@ -68,7 +69,7 @@ async def create_dates(
         await publications.enqueue_many(
             tx,
             kind=publications.PublicationKind.EVENT,
-            subjects=[(event.id, event.author_id, event.revision) for event in made],
+            subjects=[SubjectRevision(event.id, event.author_id, event.revision) for event in made],
         )
     return made
 
@@ -157,8 +158,8 @@ async def delete_each(tx: Transaction, dates: Sequence[Event]) -> list[Event]:
     await publications.enqueue_retractions(
         tx,
         kind=publications.PublicationKind.EVENT,
-        subjects=[(one.id, one.author_id, one.revision) for one in gone],
-        records=await ownership.records_of(tx, gone),
+        subjects=[SubjectRevision(one.id, one.author_id, one.revision) for one in gone],
+        record_uris=await ownership.record_uris_of(tx, gone),
     )
     return gone
 
@@ -237,7 +238,7 @@ async def _enqueue(tx: Transaction, saved: Sequence[Event]) -> None:
     await publications.enqueue_many(
         tx,
         kind=publications.PublicationKind.EVENT,
-        subjects=[(event.id, event.author_id, event.revision) for event in saved],
+        subjects=[SubjectRevision(event.id, event.author_id, event.revision) for event in saved],
     )
 
 

@@ -142,14 +142,13 @@ async def _retract_membership(tx: Transaction, group: Group, membership: Members
     A group managed in another app has only members with a statement, so the member also leaves such a group.
     """
     if membership.statement_uri is not None:
-        did = membership.statement_uri.split("/")[2]
         await publications.enqueue_retraction(
             tx,
             kind=PublicationKind.MEMBERSHIP,
             subject_id=membership.id,
             user_id=membership.user_id,
             revision=membership.revision,
-            record=(did, membership.statement_uri),
+            record_uri=membership.statement_uri,
         )
     if group.is_read_only and membership.role in INSIDE:
         await put(tx, membership, GroupRole.LEFT, GroupLogAction.LEFT, by=membership.user_id, before=membership.role)

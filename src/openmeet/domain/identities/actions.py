@@ -12,7 +12,7 @@ from openmeet.domain.identities.reasons import IdentityReason
 from openmeet.domain.users import actions as users
 from openmeet.domain.users import queries as users_queries
 from openmeet.domain.users.model import UserId
-from openmeet.outbox import in_flight, publication_moves, publications
+from openmeet.outbox import in_flight, publication_withdrawals, publications
 from openmeet.outbox.kinds import JobKind
 
 
@@ -110,7 +110,7 @@ async def grant_consent(tx: Transaction, user_id: UserId, *, handle: str) -> Non
     created.
     """
     revision = await queries.put_answer(tx, user_id, publishing=True, handle=handle)
-    await publication_moves.allow_all_of(tx, user_id)
+    await publication_withdrawals.allow_all_of(tx, user_id)
     if any(identity.can_write for identity in await queries.of_user(tx, user_id)):
         await publications.recheck_unpublished_of(tx, user_id)
     else:
@@ -121,7 +121,7 @@ async def withdraw(tx: Transaction, user_id: UserId) -> None:
     """Withdraw consent: nothing new is published, and published records are retracted."""
     before = await queries.consent(tx, user_id)
     await queries.put_answer(tx, user_id, publishing=False, handle=before.handle)
-    await publication_moves.withdraw_all_of(tx, user_id)
+    await publication_withdrawals.withdraw_all_of(tx, user_id)
 
 
 async def link_custodial_account(

@@ -51,8 +51,7 @@ from openmeet.network.repositories.clients import NetworkClients
 from openmeet.network.repositories.read import account_status, download_repository
 from openmeet.network.repositories.whole import WholeRepository
 from openmeet.outbox.kinds import JobKind
-from openmeet.outbox.publication_echoes import wake_waiting_of
-from openmeet.outbox.publications import PublicationKind
+from openmeet.outbox.publications import PublicationKind, wake_waiting_of
 
 T = TypeVar("T")
 

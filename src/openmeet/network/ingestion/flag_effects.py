@@ -8,7 +8,7 @@ from groundwork.outbox import jobs
 from openmeet.domain.series.detection_actions import ALL_STRANGERS
 from openmeet.feature_flags import flags
 from openmeet.feature_flags.flags import Flag
-from openmeet.outbox import publication_echoes, publications
+from openmeet.outbox import publications
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publication_selections import enqueue_selected
 from openmeet.outbox.publications import PublicationKind
@@ -58,7 +58,7 @@ async def switch(
     if not await flags.switch(tx, flag, is_on=is_on, changed_by=changed_by, why=why):
         return False
     if is_on and flag in _OUT:
-        await publication_echoes.wake_switched_off(tx, _OUT[flag])
+        await publications.wake_switched_off(tx, _OUT[flag])
     if flag is Flag.NATIVE_RECURRENCE:
         # Events that represent their series now carry the rule, or no longer carry it.
         await publications.recheck_kind(tx, PublicationKind.EVENT)

@@ -53,7 +53,7 @@ from openmeet.network.records.series import (
     series_part,
     write_series,
 )
-from openmeet.outbox import publication_echoes, publication_moves
+from openmeet.outbox import publication_echoes, publication_withdrawals
 from openmeet.outbox.publication_leases import Publication
 from openmeet.outbox.publications import PublicationKind, RecordVersion
 from openmeet.outbox.reasons import PublicationReason
@@ -381,7 +381,7 @@ async def record_deleted(tx: Transaction, *, uri: str, rev: str, publication: Pu
     """
     reason = PublicationReason.SERIES_RECORD_DELETED
     if await publication_echoes.mark_deleted_elsewhere(tx, uri=uri, rev=rev, reason=reason):
-        await publication_moves.withdraw(tx, kind=PublicationKind.SERIES, subject_id=publication.subject_id)
+        await publication_withdrawals.withdraw(tx, kind=PublicationKind.SERIES, subject_id=publication.subject_id)
         await links.note_series(tx, SeriesId(publication.subject_id), None)
 
 

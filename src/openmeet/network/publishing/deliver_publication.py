@@ -50,7 +50,7 @@ from openmeet.network.publishing.repositories import repository_to_clear
 from openmeet.network.publishing.repository_calls import delete_record, get_record
 from openmeet.network.records import seen
 from openmeet.network.repositories.agents import agent_for, is_not_allowed, note_refused
-from openmeet.outbox import publication_leases
+from openmeet.outbox import due_publications, publication_leases
 from openmeet.outbox.kinds import JobKind
 from openmeet.outbox.publication_leases import Publication
 from openmeet.outbox.publications import PublicationKind, PublicationState, recheck
@@ -73,7 +73,7 @@ async def deliver_now(publisher: Publisher, kind: PublicationKind, subject_id: s
     async with publisher.db.transaction() as tx:
         before = await _prerequisites(tx, kind, subject_id)
         publications = [
-            await publication_leases.lease_one(tx, kind=one, subject_id=of, seconds=LEASE_SECONDS)
+            await due_publications.lease_one(tx, kind=one, subject_id=of, seconds=LEASE_SECONDS)
             for one, of in (*before, (kind, subject_id))
         ]
     due = [one for one in publications if one is not None]

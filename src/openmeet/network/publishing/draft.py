@@ -342,7 +342,7 @@ async def _subject_cid(publisher: Publisher, event: Event) -> str:
         seen_record = await seen.find(reader, uri)
     if seen_record is not None and seen_record.cid is not None and seen_record.is_verified:
         return seen_record.cid
-    proven = await fetch_proof(parse_at_uri(uri), publisher)
+    proven = await fetch_proof(publisher, parse_at_uri(uri))
     if proven.cid is None:
         raise RemoteFailed(PublicationReason.EVENT_RECORD_MISSING)
     return str(proven.cid)

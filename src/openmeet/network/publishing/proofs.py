@@ -32,10 +32,10 @@ async def deletion_of(publisher: Publisher, uri: AtUri, rev: str | None = None) 
 
 async def fetch_proven_message(publisher: Publisher, uri: AtUri) -> RecordMessage:
     """Prove and return the record or its absence, as a message with the rev of the repository's newest commit."""
-    return message_of(uri, await fetch_proof(uri, publisher))
+    return message_of(uri, await fetch_proof(publisher, uri))
 
 
-async def fetch_proof(uri: AtUri, publisher: Publisher) -> RecordProof:
+async def fetch_proof(publisher: Publisher, uri: AtUri) -> RecordProof:
     """Prove what the repository has under a URI.
 
     Also raises RemoteFailed if the rev is in the future, because it would take precedence over every change until then.

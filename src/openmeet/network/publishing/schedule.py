@@ -18,7 +18,7 @@ from openmeet.network.publishing.batch import MAX_WRITES, deliver_batched
 from openmeet.network.publishing.deliver_publication import deliver_one
 from openmeet.network.publishing.publisher import LEASE_SECONDS, Publisher, count_results
 from openmeet.network.repositories import circuits
-from openmeet.outbox import publication_leases
+from openmeet.outbox import due_publications
 from openmeet.outbox.publication_leases import Publication
 from openmeet.outbox.publications import PublicationKind, PublicationState
 
@@ -71,13 +71,13 @@ async def _start_rounds(publisher: Publisher, limit: int, *, busy: Iterable[str]
     # Both spellings that identities use: with and without a trailing slash.
     excluded = [address for server in {*busy, *circuit_states.open_ones()} for address in (server, f"{server}/")]
     async with publisher.db.transaction() as tx:
-        publications = await publication_leases.lease_due(
+        publications = await due_publications.lease_due(
             tx, limit=limit, seconds=LEASE_SECONDS, excluded_servers=excluded
         )
-        publications += await publication_leases.lease_batchable(
+        publications += await due_publications.lease_batchable(
             tx, publications, limit=MAX_WRITES, seconds=LEASE_SECONDS, excluded_servers=excluded
         )
-        servers = await publication_leases.servers_of(tx, publications)
+        servers = await due_publications.servers_of(tx, publications)
     by_server: dict[str, list[Publication]] = defaultdict(list)
     for one in publications:
         by_server[servers.get((one.kind, one.subject_id), "").rstrip("/")].append(one)

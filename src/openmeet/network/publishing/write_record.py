@@ -45,7 +45,7 @@ async def complete_earlier_send(publisher: Publisher, publication: Publication) 
         return False
     if publication.chosen_cid == publication.base_cid:
         return False
-    proven = await fetch_proof(parse_at_uri(publication.uri), publisher)
+    proven = await fetch_proof(publisher, parse_at_uri(publication.uri))
     if str(proven.cid) != publication.chosen_cid:
         return False
     version = RecordVersion(publication.uri, rev_of(proven), publication.chosen_cid, publication.chosen_body)
@@ -142,7 +142,7 @@ async def store_response(
     # One of three things happened. No commit was made because nothing changed. Or the PDS stores other bytes than were
     # sent: its bytes must be the base, or each comparison would fail. Or its rev is invalid, and the stored rev orders
     # everything that follows.
-    proven = await fetch_proof(parse_at_uri(sent.uri), publisher)
+    proven = await fetch_proof(publisher, parse_at_uri(sent.uri))
     if proven.cid is None or proven.record is None:
         raise RemoteFailed(PublicationReason.NOT_READABLE_BACK)
     version = RecordVersion(sent.uri, rev_of(proven), str(proven.cid), proven.record)
@@ -168,7 +168,7 @@ async def _after_conflict(publisher: Publisher, publication: Publication, uri: A
     """Handle an unexpected version at the PDS: complete the write if it is our own lost write, otherwise pass the
     version to ingestion.
     """
-    proven = await fetch_proof(uri, publisher)
+    proven = await fetch_proof(publisher, uri)
     if str(proven.cid) == cid:
         version = RecordVersion(str(uri), rev_of(proven), cid, body)
         await store_outcome.store_published(publisher, publication, version, revision=publication.revision)
@@ -187,7 +187,7 @@ async def _hand_to_ingestion(
         reason = PublicationReason.CHANGED_TOO_OFTEN
         await store_outcome.end_lease(publisher, publication, PublicationState.CONFLICTED, reason=reason)
         return
-    await publisher.hand_to_ingestion([message_of(uri, proven or await fetch_proof(uri, publisher))])
+    await publisher.hand_to_ingestion([message_of(uri, proven or await fetch_proof(publisher, uri))])
     due_at = Instant(publisher.network.clock.now() + INGESTED_AFTER)
     await store_outcome.end_lease(
         publisher,

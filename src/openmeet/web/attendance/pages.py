@@ -29,7 +29,7 @@ from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.validation import GeneralReason
 from openmeet.emails.rsvp_confirmation import answer_sentence
-from openmeet.outbox import publication_moves, publications
+from openmeet.outbox import publication_withdrawals, publications
 from openmeet.web.attendance import forms, resume_click
 from openmeet.web.attendance.history_view import lines_of
 from openmeet.web.attendance.resume_click import FLASH, store_click
@@ -143,7 +143,7 @@ async def unpublish(request: Request) -> Response:
     caller, slug = caller_of(request), _slug(request)
     async with database_of(request).transaction() as tx:
         own_rsvp = await visibility.own_rsvp(tx, slug, caller.user_id)
-        await publication_moves.withdraw(tx, kind=publications.PublicationKind.RSVP, subject_id=own_rsvp.id)
+        await publication_withdrawals.withdraw(tx, kind=publications.PublicationKind.RSVP, subject_id=own_rsvp.id)
     return go(f"/events/{slug}", flash="taken_back")
 
 

@@ -24,7 +24,7 @@ from openmeet.domain.events.submissions import submission_of, values_of, values_
 from openmeet.domain.events.values import Visibility
 from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import lazy
-from openmeet.outbox import publication_moves, publication_status, publications
+from openmeet.outbox import publication_status, publication_withdrawals, publications
 from openmeet.web.api.etags import revision_in_form
 from openmeet.web.attendance.forms import ASKED, ask_to_confirm_lower_limit
 from openmeet.web.events import place_field
@@ -177,7 +177,7 @@ async def retract_record(request: Request) -> Response:
     """Retract the event's record. The event stays, and the record stays deleted until the host publishes it again."""
     event, _ = await _hosted_event(request, EventPermission.PUBLISH_RECORD)
     async with database_of(request).transaction() as tx:
-        await publication_moves.withdraw(tx, kind=publications.PublicationKind.EVENT, subject_id=event.id)
+        await publication_withdrawals.withdraw(tx, kind=publications.PublicationKind.EVENT, subject_id=event.id)
     return go(f"/events/{event.slug}", flash="taken_back")
 
 
