@@ -46,185 +46,185 @@ def did_web_of(url: str) -> str:
 class PdsSettings:
     """The settings. Created by :func:`read`, or directly by tests that run a network in one process."""
 
-    hostname: str = setting("localhost", what="Host name of this server; its did:web is the service DID.")
-    port: int = setting(3000, what="Port to listen on; 0 picks a free one.")
-    bind_address: str = setting("127.0.0.1", what="Address to listen on.")
+    hostname: str = setting("localhost", doc="Host name of this server; its did:web is the service DID.")
+    port: int = setting(3000, doc="Port to listen on; 0 picks a free one.")
+    bind_address: str = setting("127.0.0.1", doc="Address to listen on.")
     client_connections: int = setting(
-        4_000, what="Maximum number of client connections. Beyond it, idle ones are closed first.", least=16
+        4_000, doc="Maximum number of client connections. Beyond it, idle ones are closed first.", minimum=16
     )
     client_connections_per_address: int = setting(
-        0, what="Maximum number of connections per address. 0: a quarter of all. Trusted proxies are exempt.", least=0
+        0, doc="Maximum number of connections per address. 0: a quarter of all. Trusted proxies are exempt.", minimum=0
     )
-    public_url: str = setting("", what="Public URL of this server; https outside of dev mode.")
-    data_directory: Path = setting(Path("./data/pds"), what="Folder for the SQLite file, blobs and keys.")
-    database_url: str = setting("", what="postgresql://… or sqlite:///…; empty: pds.db in the data directory.")
+    public_url: str = setting("", doc="Public URL of this server; https outside of dev mode.")
+    data_directory: Path = setting(Path("./data/pds"), doc="Folder for the SQLite file, blobs and keys.")
+    database_url: str = setting("", doc="postgresql://… or sqlite:///…; empty: pds.db in the data directory.")
     database_connections: int = setting(
         CONNECTIONS,
-        what="Maximum number of PostgreSQL connections per process; 4 more while other processes write the same repositories.",
-        least=1,
+        doc="Maximum number of PostgreSQL connections per process; 4 more while other processes write the same repositories.",
+        minimum=1,
     )
-    service_did: str = setting("", what="DID of this server; empty: did:web of the host name.")
+    service_did: str = setting("", doc="DID of this server; empty: did:web of the host name.")
     service_handle_domains: tuple[str, ...] = setting(
         (".test",),
-        what="Domains (beginning with a dot) for handles. Default in an environment of the reference PDS: a dot and the host name.",
+        doc="Domains (beginning with a dot) for handles. Default in an environment of the reference PDS: a dot and the host name.",
     )
     reserved_names: tuple[str, ...] = setting(
         (),
-        what="Names that nobody can register as handles, besides the built-in ones (admin, mail, www …).",
+        doc="Names that nobody can register as handles, besides the built-in ones (admin, mail, www …).",
     )
-    did_plc_url: str = setting("http://127.0.0.1:2582", what="PLC directory.")
+    did_plc_url: str = setting("http://127.0.0.1:2582", doc="PLC directory.")
     invite_required: bool | None = setting(
-        None, what="Whether creating an account requires an invite code. Unset: yes, except in dev mode."
+        None, doc="Whether creating an account requires an invite code. Unset: yes, except in dev mode."
     )
     invite_interval: int = setting(
-        0, what="Time, in milliseconds, in which an account earns one invite code. 0: no codes."
+        0, doc="Time, in milliseconds, in which an account earns one invite code. 0: no codes."
     )
     invite_epoch: int = setting(
-        0, what="Time from which codes are earned, in milliseconds since 1970. 0: creation of the account."
+        0, doc="Time from which codes are earned, in milliseconds since 1970. 0: creation of the account."
     )
     did_web_accounts: bool = setting(
         default=False,
-        what="Whether people may sign up with the did:web of their handle, whose document this server then serves.",
+        doc="Whether people may sign up with the did:web of their handle, whose document this server then serves.",
     )
-    admin_password: Secret = setting(Secret(DEFAULT_ADMIN_PASSWORD), what="Password of the administration endpoints.")
+    admin_password: Secret = setting(Secret(DEFAULT_ADMIN_PASSWORD), doc="Password of the administration endpoints.")
     jwt_secret: Secret = setting(
-        Secret(""), what="Key that signs session tokens. Empty: generated at first start, stored encrypted."
+        Secret(""), doc="Key that signs session tokens. Empty: generated at first start, stored encrypted."
     )
     jwt_secret_previous: Secret = setting(
-        Secret(""), what="The previous key. Its tokens stay valid; remove it 90 days after the change."
+        Secret(""), doc="The previous key. Its tokens stay valid; remove it 90 days after the change."
     )
     plc_rotation_key_k256_private_key_hex: Secret = setting(
-        Secret(""), what="The server's PLC rotation key. Empty: generated at first start, stored encrypted."
+        Secret(""), doc="The server's PLC rotation key. Empty: generated at first start, stored encrypted."
     )
     recovery_did_key: str = setting(
         "",
-        what="did:key of the operator's offline key. New identities list it before the server's rotation key.",
+        doc="did:key of the operator's offline key. New identities list it before the server's rotation key.",
     )
     sealing_keys: Secret = setting(
         Secret(""),
-        what="Keys (base64url, newest first) that encrypt secrets at rest; empty: sealing.key in the data directory.",
+        doc="Keys (base64url, newest first) that encrypt secrets at rest; empty: sealing.key in the data directory.",
     )
     dev_mode: bool = setting(
-        default=False, what="Development: plain http, .test handles, everything served on loopback."
+        default=False, doc="Development: plain http, .test handles, everything served on loopback."
     )
-    blobstore_disk_location: str = setting("", what="Folder for blobs. Empty: blobs in the data directory.")
+    blobstore_disk_location: str = setting("", doc="Folder for blobs. Empty: blobs in the data directory.")
     blobstore_disk_tmp_location: str = setting(
-        "", what="Folder for unfinished uploads, on the same disk. Empty: .incoming in the folder for blobs."
+        "", doc="Folder for unfinished uploads, on the same disk. Empty: .incoming in the folder for blobs."
     )
-    blobstore_s3_bucket: str = setting("", what="Bucket for blobs on an S3-compatible service. Empty: a folder.")
-    blobstore_s3_region: str = setting("", what="The bucket's region.")
-    blobstore_s3_endpoint: str = setting("", what="URL of the S3 service. Empty: Amazon's for that region.")
-    blobstore_s3_access_key_id: str = setting("", what="Access key id for the bucket. Empty: the machine's own role.")
-    blobstore_s3_secret_access_key: Secret = setting(Secret(""), what="Secret access key for that id.")
+    blobstore_s3_bucket: str = setting("", doc="Bucket for blobs on an S3-compatible service. Empty: a folder.")
+    blobstore_s3_region: str = setting("", doc="The bucket's region.")
+    blobstore_s3_endpoint: str = setting("", doc="URL of the S3 service. Empty: Amazon's for that region.")
+    blobstore_s3_access_key_id: str = setting("", doc="Access key id for the bucket. Empty: the machine's own role.")
+    blobstore_s3_secret_access_key: Secret = setting(Secret(""), doc="Secret access key for that id.")
     blobstore_s3_force_path_style: bool = setting(
-        default=False, what="Whether the bucket's name is in the path of URLs, not in the host name."
+        default=False, doc="Whether the bucket's name is in the path of URLs, not in the host name."
     )
     blobstore_s3_upload_timeout_ms: int = setting(
-        20_000, what="Time limit for sending one blob, in milliseconds.", least=1
+        20_000, doc="Time limit for sending one blob, in milliseconds.", minimum=1
     )
-    backup_url: str = setting("", what="Place for backups: a folder, or s3://bucket/folder. Empty: no backups.")
-    backup_passphrase: Secret = setting(Secret(""), what="Passphrase that encrypts backups. Keep it off this server.")
-    backup_interval: Seconds = setting(86400.0, what="How often a backup is made.", least=60)
-    backup_retention: Seconds = setting(30 * 86400.0, what="How long backups are stored. The newest is never deleted.")
-    backup_s3_region: str = setting("", what="Region of the bucket for backups.")
-    backup_s3_endpoint: str = setting("", what="URL of its S3 service. Empty: Amazon's for that region.")
-    backup_s3_access_key_id: str = setting("", what="Access key id for that bucket. Empty: the machine's own role.")
-    backup_s3_secret_access_key: Secret = setting(Secret(""), what="Secret access key for that id.")
+    backup_url: str = setting("", doc="Place for backups: a folder, or s3://bucket/folder. Empty: no backups.")
+    backup_passphrase: Secret = setting(Secret(""), doc="Passphrase that encrypts backups. Keep it off this server.")
+    backup_interval: Seconds = setting(86400.0, doc="How often a backup is made.", minimum=60)
+    backup_retention: Seconds = setting(30 * 86400.0, doc="How long backups are stored. The newest is never deleted.")
+    backup_s3_region: str = setting("", doc="Region of the bucket for backups.")
+    backup_s3_endpoint: str = setting("", doc="URL of its S3 service. Empty: Amazon's for that region.")
+    backup_s3_access_key_id: str = setting("", doc="Access key id for that bucket. Empty: the machine's own role.")
+    backup_s3_secret_access_key: Secret = setting(Secret(""), doc="Secret access key for that id.")
     backup_s3_force_path_style: bool = setting(
-        default=False, what="Whether that bucket's name is in the path of URLs, not in the host name."
+        default=False, doc="Whether that bucket's name is in the path of URLs, not in the host name."
     )
     migrate_without_backup: bool = setting(
         default=False,
-        what="Migrate a PostgreSQL database even if PDS_BACKUP_URL is not set. Make a backup by hand first.",
+        doc="Migrate a PostgreSQL database even if PDS_BACKUP_URL is not set. Make a backup by hand first.",
     )
-    blob_upload_limit: Bytes = setting(5 * 1024 * 1024, what="Maximum size of a blob.")
-    blob_quota: Bytes = setting(5 * 1024 * 1024 * 1024, what="Maximum size of all blobs of one account.")
-    blob_grace: Seconds = setting(6 * 3600.0, what="How long an upload waits for a record; at least an hour.")
+    blob_upload_limit: Bytes = setting(5 * 1024 * 1024, doc="Maximum size of a blob.")
+    blob_quota: Bytes = setting(5 * 1024 * 1024 * 1024, doc="Maximum size of all blobs of one account.")
+    blob_grace: Seconds = setting(6 * 3600.0, doc="How long an upload waits for a record; at least an hour.")
     import_limit: Bytes = setting(
-        100_000_000, what="Maximum size of a repository file for an import.", names=("PDS_MAX_REPO_IMPORT_SIZE",)
+        100_000_000, doc="Maximum size of a repository file for an import.", older_names=("PDS_MAX_REPO_IMPORT_SIZE",)
     )
     handle_quarantine: Seconds = setting(
-        30 * 86400.0, what="How long a released handle is reserved for its last owner. 0: anyone can take it at once."
+        30 * 86400.0, doc="How long a released handle is reserved for its last owner. 0: anyone can take it at once."
     )
-    accepting_repo_imports: bool = setting(default=True, what="Whether accounts can import a repository.")
+    accepting_repo_imports: bool = setting(default=True, doc="Whether accounts can import a repository.")
     disable_ssrf_protection: bool = setting(
         default=False,
-        what="Fetch URLs that others supply even from private networks and over plain http. Only for tests.",
+        doc="Fetch URLs that others supply even from private networks and over plain http. Only for tests.",
     )
     repo_backfill_limit_ms: int = setting(
-        0, what="How old a firehose cursor can be, in milliseconds. 0: PDS_FIREHOSE_RETENTION."
+        0, doc="How old a firehose cursor can be, in milliseconds. 0: PDS_FIREHOSE_RETENTION."
     )
-    firehose_retention: Seconds = setting(3 * 86400.0, what="How long firehose events can be replayed.")
+    firehose_retention: Seconds = setting(3 * 86400.0, doc="How long firehose events can be replayed.")
     oauth_trusted_clients: tuple[str, ...] = setting(
-        (), what="Apps (client_id) whose name and logo are shown when they ask for access. Others are shown by URL."
+        (), doc="Apps (client_id) whose name and logo are shown when they ask for access. Others are shown by URL."
     )
-    node_cache: Bytes = setting(32 * 1024 * 1024, what="Memory for tree nodes.")
-    record_cache: Bytes = setting(8 * 1024 * 1024, what="Memory for records encoded as JSON.")
-    firehose_buffer: Bytes = setting(64 * 1024 * 1024, what="Memory for the newest frames of the firehose.")
-    firehose_buffer_frames: int = setting(10_000, what="How far, in frames, a live subscriber may fall behind.")
-    contact_email_address: str = setting("", what="Address of the operator, shown at /, sign-in and describeServer.")
+    node_cache: Bytes = setting(32 * 1024 * 1024, doc="Memory for tree nodes.")
+    record_cache: Bytes = setting(8 * 1024 * 1024, doc="Memory for records encoded as JSON.")
+    firehose_buffer: Bytes = setting(64 * 1024 * 1024, doc="Memory for the newest frames of the firehose.")
+    firehose_buffer_frames: int = setting(10_000, doc="How far, in frames, a live subscriber may fall behind.")
+    contact_email_address: str = setting("", doc="Address of the operator, shown at /, sign-in and describeServer.")
     email_smtp_url: Secret = setting(
-        Secret(""), what="Mail server: smtp://user:password@host:port. Empty: none; a folder in dev mode."
+        Secret(""), doc="Mail server: smtp://user:password@host:port. Empty: none; a folder in dev mode."
     )
-    email_from_address: str = setting("", what="Sender address of e-mails.")
-    privacy_policy_url: str = setting("", what="Privacy policy, linked from pages and in describeServer.")
-    terms_of_service_url: str = setting("", what="Terms of service, linked from pages and in describeServer.")
-    service_name: str = setting("", what="Name of this server on its pages; empty: its host name.")
-    home_url: str = setting("", what="Link of the name at the top of pages. Empty: the front page.")
-    support_url: str = setting("", what="Where people find help; linked at the foot of pages.")
-    logo_url: str = setting("", what="https URL of the picture next to the name.")
-    primary_color: str = setting("", what="Colour of buttons and links, as #rrggbb. It is adjusted to be readable.")
-    trusted_proxy_hops: int = setting(0, what="Number of reverse proxies whose X-Forwarded-For is trusted.")
+    email_from_address: str = setting("", doc="Sender address of e-mails.")
+    privacy_policy_url: str = setting("", doc="Privacy policy, linked from pages and in describeServer.")
+    terms_of_service_url: str = setting("", doc="Terms of service, linked from pages and in describeServer.")
+    service_name: str = setting("", doc="Name of this server on its pages; empty: its host name.")
+    home_url: str = setting("", doc="Link of the name at the top of pages. Empty: the front page.")
+    support_url: str = setting("", doc="Where people find help; linked at the foot of pages.")
+    logo_url: str = setting("", doc="https URL of the picture next to the name.")
+    primary_color: str = setting("", doc="Colour of buttons and links, as #rrggbb. It is adjusted to be readable.")
+    trusted_proxy_hops: int = setting(0, doc="Number of reverse proxies whose X-Forwarded-For is trusted.")
     trusted_private_proxies: bool = setting(
         default=False,
-        what="If PDS_TRUSTED_PROXY_HOPS is not set, trust X-Forwarded-For from private networks. Default in an environment of the reference PDS: yes.",
+        doc="If PDS_TRUSTED_PROXY_HOPS is not set, trust X-Forwarded-For from private networks. Default in an environment of the reference PDS: yes.",
     )
     enable_did_doc_with_session: bool = setting(
-        default=False, what="Add the DID document to responses of createSession, refreshSession and getSession."
+        default=False, doc="Add the DID document to responses of createSession, refreshSession and getSession."
     )
     lexicon_resolution_enabled: bool = setting(
-        default=False, what="Resolve Lexicons of unknown record types when one is written, for at most a second."
+        default=False, doc="Resolve Lexicons of unknown record types when one is written, for at most a second."
     )
     rate_limits_enabled: bool | None = setting(
         default=None,
-        what="Whether requests are rate-limited. Unset: yes, with limits 1,000 times higher in dev mode. "
+        doc="Whether requests are rate-limited. Unset: yes, with limits 1,000 times higher in dev mode. "
         "Wrong passwords are always counted.",
     )
     rate_limit_bypass_key: Secret = setting(
         Secret(""),
-        what="Requests with this key in x-ratelimit-bypass are not limited, except where a password is checked. A caller "
+        doc="Requests with this key in x-ratelimit-bypass are not limited, except where a password is checked. A caller "
         "that signs x-client-address with the key can give the address of the visitor for whom it calls.",
     )
     rate_limit_bypass_ips: tuple[str, ...] = setting(
-        (), what="Addresses and networks whose requests are not limited, except where a password is checked."
+        (), doc="Addresses and networks whose requests are not limited, except where a password is checked."
     )
     redis_scratch_address: str = setting(
         "",
-        what="host:port of a Redis in which processes share rate limits and used DPoP proofs. Empty: each has its own.",
+        doc="host:port of a Redis in which processes share rate limits and used DPoP proofs. Empty: each has its own.",
     )
-    redis_scratch_password: Secret = setting(Secret(""), what="Password of that Redis.")
-    bsky_app_view_url: str = setting("", what="App view for app.bsky methods. Empty: the one that a caller names.")
-    bsky_app_view_did: str = setting("", what="DID of the app view.")
+    redis_scratch_password: Secret = setting(Secret(""), doc="Password of that Redis.")
+    bsky_app_view_url: str = setting("", doc="App view for app.bsky methods. Empty: the one that a caller names.")
+    bsky_app_view_did: str = setting("", doc="DID of the app view.")
     bsky_app_view_cdn_url_pattern: str = setting(
-        "", what="The app view's image URLs, with %s for size, DID and CID. Empty: URLs of blobs on this server."
+        "", doc="The app view's image URLs, with %s for size, DID and CID. Empty: URLs of blobs on this server."
     )
-    mod_service_url: str = setting("", what="Moderation service for tools.ozone methods.")
-    mod_service_did: str = setting("", what="DID of the moderation service.")
-    report_service_url: str = setting("", what="Service that receives reports. Empty: the moderation service.")
-    report_service_did: str = setting("", what="DID of the service for reports.")
+    mod_service_url: str = setting("", doc="Moderation service for tools.ozone methods.")
+    mod_service_did: str = setting("", doc="DID of the moderation service.")
+    report_service_url: str = setting("", doc="Service that receives reports. Empty: the moderation service.")
+    report_service_did: str = setting("", doc="DID of the service for reports.")
     proxy_full_audiences: tuple[str, ...] = setting(
         (),
-        what="Services (#name or did#name) whose tokens have the audience did#name. For others it is only the DID.",
+        doc="Services (#name or did#name) whose tokens have the audience did#name. For others it is only the DID.",
     )
-    federation_enabled: bool = setting(default=False, what="Master switch for the next four settings.")
+    federation_enabled: bool = setting(default=False, doc="Master switch for the next four settings.")
     federation_relay_urls: tuple[str, ...] = setting(
-        ("https://bsky.network",), what="Relays that are asked to crawl this server.", names=("PDS_CRAWLERS",)
+        ("https://bsky.network",), doc="Relays that are asked to crawl this server.", older_names=("PDS_CRAWLERS",)
     )
-    federation_firehose_enabled: bool = setting(default=False, what="Serve subscribeRepos.")
+    federation_firehose_enabled: bool = setting(default=False, doc="Serve subscribeRepos.")
     federation_crawl_enabled: bool = setting(
-        default=False, what="Lets anybody list the repositories, and operators send requestCrawl."
+        default=False, doc="Lets anybody list the repositories, and operators send requestCrawl."
     )
-    federation_auto_stream: bool = setting(default=False, what="Send requestCrawl automatically.")
+    federation_auto_stream: bool = setting(default=False, doc="Send requestCrawl automatically.")
 
     @property
     def url(self) -> str:

@@ -71,23 +71,27 @@ _KEY: Final = "groundwork.setting"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _About:
-    what: str
-    names: tuple[str, ...]
-    least: float | None
+class _Metadata:
+    doc: str
+    older_names: tuple[str, ...]
+    minimum: float | None
 
 
-def setting(default: Any = _MISSING, *, what: str, names: tuple[str, ...] = (), least: float | None = None) -> Any:
-    """Declare a field of a settings dataclass: default, description, older environment names (in full), minimum."""
-    return dataclasses.field(default=default, metadata={_KEY: _About(what, names, least)})
+def setting(
+    default: Any = _MISSING, *, doc: str, older_names: tuple[str, ...] = (), minimum: float | None = None
+) -> Any:
+    """Declare a field of a settings dataclass. ``doc`` is its description in ``docs/settings.md``. ``older_names`` are
+    complete environment names that still work.
+    """
+    return dataclasses.field(default=default, metadata={_KEY: _Metadata(doc, older_names, minimum)})
 
 
 def too_small(settings: Any, prefix: str) -> list[str]:
     """Return a sentence for each setting below its minimum."""
     return [
-        f"{prefix}{field.name.upper()} must be at least {least:g}."
+        f"{prefix}{field.name.upper()} must be at least {minimum:g}."
         for field in dataclasses.fields(settings)
-        if (least := field.metadata[_KEY].least) is not None and getattr(settings, field.name) < least
+        if (minimum := field.metadata[_KEY].minimum) is not None and getattr(settings, field.name) < minimum
     ]
 
 
@@ -97,23 +101,25 @@ class DescribedSetting:
 
     name: str
     default: str
-    what: str
+    description: str
 
 
 def describe(kind: type, prefix: str) -> list[DescribedSetting]:
     """Return every setting of a program with its environment name, default and meaning."""
     described = []
     for field in dataclasses.fields(kind):
-        about: _About = field.metadata[_KEY]
+        metadata: _Metadata = field.metadata[_KEY]
         default = "" if field.default is _MISSING else _shown(field.default)
-        described.append(DescribedSetting(prefix + field.name.upper(), default, about.what))
+        described.append(DescribedSetting(prefix + field.name.upper(), default, metadata.doc))
     return described
 
 
 def names_of(kind: type, prefix: str) -> frozenset[str]:
     """Return every environment name that a program's settings can have, including older ones."""
     fields = dataclasses.fields(kind)
-    return frozenset(name for field in fields for name in (prefix + field.name.upper(), *field.metadata[_KEY].names))
+    return frozenset(
+        name for field in fields for name in (prefix + field.name.upper(), *field.metadata[_KEY].older_names)
+    )
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
@@ -214,8 +220,8 @@ def _find(
     prefix: str, field: "dataclasses.Field[Any]", environment: Mapping[str, str], table: Mapping[str, Any]
 ) -> tuple[str, Any] | None:
     """Return the name under which a value was given, and the value as given; None if there was none."""
-    about: _About = field.metadata[_KEY]
-    names = (prefix + field.name.upper(), *about.names)
+    metadata: _Metadata = field.metadata[_KEY]
+    names = (prefix + field.name.upper(), *metadata.older_names)
     values_by_name = [(name, environment[name]) for name in names if environment.get(name, "").strip()]
     for name, value in values_by_name[1:]:
         if value.strip() != values_by_name[0][1].strip():

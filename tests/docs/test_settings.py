@@ -20,7 +20,7 @@ KINDS = {
 def test_every_setting_is_listed_with_default_and_meaning(prefix: str) -> None:
     heading, kind = KINDS[prefix]
     documented = {(bare(name), bare(default), what) for name, default, what in section("settings.md", heading)}
-    in_code = {(one.name, one.default, one.what) for one in describe(kind, prefix)}
+    in_code = {(one.name, one.default, one.description) for one in describe(kind, prefix)}
     assert documented == in_code
 
 

@@ -30,16 +30,16 @@ class Mode(StrEnum):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Example:
-    hostname: str = setting("localhost", what="Where people find it.")
-    port: int = setting(2583, what="The port.")
-    dev_mode: bool = setting(False, what="Loosens checks.")
-    relays: tuple[str, ...] = setting((), what="Whom to tell.", names=("PDS_CRAWLERS",))
-    patience: Seconds = setting(10.0, what="How long to wait.")
-    limit: Bytes = setting(5 * 1024 * 1024, what="The largest blob.")
-    password: Secret | None = setting(None, what="Of the operator.")
-    folder: Path = setting(Path("var"), what="Where files live.")
-    mode: Mode = setting(Mode.FAST, what="How.")
-    colour: Literal["red", "blue"] = setting("red", what="Which.")
+    hostname: str = setting("localhost", doc="Where people find it.")
+    port: int = setting(2583, doc="The port.")
+    dev_mode: bool = setting(False, doc="Loosens checks.")
+    relays: tuple[str, ...] = setting((), doc="Whom to tell.", older_names=("PDS_CRAWLERS",))
+    patience: Seconds = setting(10.0, doc="How long to wait.")
+    limit: Bytes = setting(5 * 1024 * 1024, doc="The largest blob.")
+    password: Secret | None = setting(None, doc="Of the operator.")
+    folder: Path = setting(Path("var"), doc="Where files live.")
+    mode: Mode = setting(Mode.FAST, doc="How.")
+    colour: Literal["red", "blue"] = setting("red", doc="Which.")
 
 
 def read(environment=None, table=None):
@@ -123,7 +123,7 @@ def test_misspelt_variables_are_reported():
 def test_a_setting_without_default_must_be_given():
     @dataclasses.dataclass(frozen=True)
     class Strict:
-        key: Secret = setting(what="The key.")
+        key: Secret = setting(doc="The key.")
 
     with pytest.raises(SettingsRefused, match="X_KEY is not set"):
         read_settings(Strict, prefix="X_", environment={})

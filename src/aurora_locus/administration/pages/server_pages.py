@@ -108,15 +108,15 @@ async def show_settings(request: Request) -> Response:
 
 
 def settings_shown(settings: PdsSettings) -> list[tuple[str, str, str, bool]]:
-    """Return name, value and meaning of each setting, and whether it differs from the default. Secrets, and passwords
+    """Return name, value and description of each setting, and whether it differs from the default. Secrets, and passwords
     inside URLs, are left out.
     """
-    about = {one.name: one for one in describe(PdsSettings, PREFIX)}
+    described = {one.name: one for one in describe(PdsSettings, PREFIX)}
     rows = []
     for field in fields(settings):
         name = PREFIX + field.name.upper()
         value = getattr(settings, field.name)
-        rows.append((name, _setting_text(value), about[name].what, value != field.default))
+        rows.append((name, _setting_text(value), described[name].description, value != field.default))
     return rows
 
 
