@@ -1,4 +1,4 @@
-"""Somebody with an identity of their own, hosted on another server or no longer hosted, who holds both keys."""
+"""An identity whose DID document names another server, with both of its keys: an account that can be moved here."""
 
 import secrets
 from dataclasses import dataclass, replace
@@ -21,8 +21,8 @@ ELSEWHERE = "https://old.example"
 
 
 @dataclass(frozen=True)
-class Traveller:
-    """``rotation`` may change the identity, ``signing`` signs for it."""
+class ExternalIdentity:
+    """An identity that is not hosted here. ``rotation`` may change its document, ``signing`` signs its service tokens."""
 
     deployment: Deployment
     name: str
@@ -31,8 +31,8 @@ class Traveller:
     did: Did
 
     @classmethod
-    async def born(cls, deployment: Deployment, name: str, pds: str = ELSEWHERE) -> "Traveller":
-        """Create an identity in the deployment's directory whose document names another server."""
+    async def create(cls, deployment: Deployment, name: str, pds: str = ELSEWHERE) -> "ExternalIdentity":
+        """Create an identity in the deployment's directory."""
         rotation, signing = K256PrivateKey(secrets.token_bytes(32)), K256PrivateKey(secrets.token_bytes(32))
         unsigned = plc_operation.account_operation(
             rotation_keys=(rotation.public,), signing_key=signing.public, handle=Handle(f"{name}.old.example"), pds=pds
@@ -54,34 +54,34 @@ class Traveller:
         }
         return make_service_token(claims.pop("key", self.signing), **claims)
 
-    async def ask(self, token: str | None = None, **changes: Any) -> httpx.Response:
+    async def request_account(self, token: str | None = None, **changes: Any) -> httpx.Response:
         """Request an account on this server."""
-        wish = {
+        request = {
             "handle": f"{self.name}.test",
             "email": f"{self.name}@example.org",
             "password": f"password of {self.name}",
             "did": self.did,
             **changes,
         }
-        asking = self.deployment.stranger.bearing(self.token() if token is None else token)
-        return await asking.post(CREATE, {key: value for key, value in wish.items() if value is not None})
+        client = self.deployment.stranger.bearing(self.token() if token is None else token)
+        return await client.post(CREATE, {key: value for key, value in request.items() if value is not None})
 
-    async def arrive(self, **changes: Any) -> Person:
-        answer = await self.ask(**changes)
+    async def transfer_in(self, **changes: Any) -> Person:
+        answer = await self.request_account(**changes)
         assert answer.status_code == 200, answer.text
         return self.deployment.person(answer)
 
-    async def point_here(self, person: Person) -> None:
-        """Update the identity in the directory as this server recommends, with the person's own key."""
+    async def update_document(self, person: Person) -> None:
+        """Make the DID document name this server, as it recommends, signed with the rotation key."""
         wanted = (await person.get(f"{IDENTITY}.getRecommendedDidCredentials")).json()
-        await self.change(
+        await self.submit_change(
             rotationKeys=wanted["rotationKeys"],
             alsoKnownAs=wanted["alsoKnownAs"],
             verificationMethods=wanted["verificationMethods"],
             services=wanted["services"],
         )
 
-    async def change(self, **fields: Any) -> None:
+    async def submit_change(self, **fields: Any) -> None:
         """Make any change to the identity, signed with the rotation key."""
         directory = self.deployment.pds.registry.directory
         newest = await directory.last(self.did)
