@@ -286,14 +286,14 @@ async def _listening_to(settings: Settings, further: FurtherSources) -> Settings
     """Sort the further sources by kind. Raises InvalidInput if one is not a URL or does not answer."""
     http = HttpClient(DEVELOPMENT)
     try:
-        found = await sort_by_kind(http, SystemClock(), further.sources)
+        sources = await sort_by_kind(http, SystemClock(), further.sources)
     finally:
         await http.close()
     return replace(
         settings,
-        firehose_urls=(*settings.firehose_urls, *found.pdses),
-        relay_urls=found.relays,
-        jetstream_urls=found.jetstreams,
+        firehose_urls=(*settings.firehose_urls, *sources.pdses),
+        relay_urls=sources.relays,
+        jetstream_urls=sources.jetstreams,
         second_plc_url=further.plc_url.rstrip("/"),
     )
 

@@ -166,11 +166,10 @@ def test_any_rsvp_record_is_parsed_or_refused_and_can_be_edited() -> None:
         if record is None:
             continue
         try:
-            seen = read_rsvp(garbage.dice.choice([RSVP, LEGACY_RSVP]), record, rkey=garbage.text()[:100])
+            read_rsvp(garbage.dice.choice([RSVP, LEGACY_RSVP]), record, rkey=garbage.text()[:100])
         except Unmappable as refused:
             reasons.add(explain(refused.why)[-1])
             continue
-        assert "\x00" not in seen.status_text
         ours = write_rsvp(f"{RSVP}#going", subject_uri=uri, subject_cid="x", said_at=NOW, previous=record)
         assert read_rsvp(RSVP, ours, rkey="one").answer is RsvpRecordStatus.GOING
     assert reasons == {"."}

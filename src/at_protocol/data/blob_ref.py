@@ -67,7 +67,7 @@ def find_blobs(value: Value, *, strict: bool = True) -> list[BlobRef]:
     Raises Malformed (kind ``blob``) for a map that claims to be a blob but is not. Without ``strict``, such maps are
     skipped, because imported records can contain them.
     """
-    found: list[BlobRef] = []
+    blob_refs: list[BlobRef] = []
     waiting: list[Value] = [value]
     while waiting:
         current = waiting.pop()
@@ -76,14 +76,14 @@ def find_blobs(value: Value, *, strict: bool = True) -> list[BlobRef]:
         elif isinstance(current, dict):
             if current.get("$type") == "blob":
                 try:
-                    found.append(blob_of(current, strict=strict))
+                    blob_refs.append(blob_of(current, strict=strict))
                 except Malformed:
                     if strict:
                         raise
                 continue
             legacy = _legacy_blob_of(current)
             if legacy is not None:
-                found.append(legacy)
+                blob_refs.append(legacy)
             else:
                 waiting.extend(current.values())
-    return found
+    return blob_refs

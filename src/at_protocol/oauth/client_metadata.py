@@ -37,7 +37,6 @@ class ClientMetadata:
     """
 
     client_id: ClientId
-    is_native: bool
     redirect_uris: tuple[str, ...]
     scopes: tuple[str, ...]
     grant_types: tuple[str, ...]
@@ -81,7 +80,6 @@ def parse_client_metadata(document: object, client_id: ClientId, *, is_developme
     method, algorithm, keys, jwks_uri = _authentication(document, is_native=is_native, is_development=is_development)
     return ClientMetadata(
         client_id,
-        is_native,
         tuple(
             check_declared(each, client_id, is_native=is_native, is_development=is_development) for each in redirects
         ),
@@ -102,7 +100,6 @@ def localhost_client(client_id: ClientId) -> ClientMetadata:
     redirects, scope = localhost_parameters(client_id)
     return ClientMetadata(
         client_id,
-        is_native=True,
         redirect_uris=tuple(
             check_declared(each, client_id, is_native=True, is_development=False)
             for each in redirects or _LOCALHOST_REDIRECTS

@@ -10,11 +10,9 @@ from typing import Final
 from at_protocol.failures import Malformed
 from at_protocol.oauth.permissions import (
     ANY,
-    ATPROTO,
     AccountPermission,
     BlobPermission,
     IdentityPermission,
-    Inclusion,
     Permission,
     RepoAction,
     RepoPermission,
@@ -32,13 +30,11 @@ _NOT_GENERIC: Final = frozenset({"com.atproto.server.createAccount"})
 class Grant:
     """Permissions by kind, plus the broad transitional scopes."""
 
-    is_atproto: bool
     repo: tuple[RepoPermission, ...]
     rpc: tuple[RpcPermission, ...]
     blob: tuple[BlobPermission, ...]
     account: tuple[AccountPermission, ...]
     identity: tuple[IdentityPermission, ...]
-    inclusions: tuple[Inclusion, ...]
     transitions: frozenset[Transition]
 
     def may_write(self, collection: str, action: RepoAction) -> bool:
@@ -102,12 +98,10 @@ def read_grant(scope: str) -> Grant:
     scopes = scope.split()
     permissions = [permission for _, permission in recognized_scopes(scopes)]
     return Grant(
-        is_atproto=ATPROTO in scopes,
         repo=tuple(each for each in permissions if isinstance(each, RepoPermission)),
         rpc=tuple(each for each in permissions if isinstance(each, RpcPermission)),
         blob=tuple(each for each in permissions if isinstance(each, BlobPermission)),
         account=tuple(each for each in permissions if isinstance(each, AccountPermission)),
         identity=tuple(each for each in permissions if isinstance(each, IdentityPermission)),
-        inclusions=tuple(each for each in permissions if isinstance(each, Inclusion)),
         transitions=frozenset(each for each in permissions if isinstance(each, Transition)),
     )

@@ -172,12 +172,12 @@ def _repo(values: Mapping[str, Sequence[str]]) -> RepoPermission:
 def parse_actions(actions: Sequence[str]) -> frozenset[RepoAction]:
     """Parse actions. Raises Malformed if there are none, or for an unknown action."""
     try:
-        found = frozenset(RepoAction(action) for action in actions)
+        repo_actions = frozenset(RepoAction(action) for action in actions)
     except ValueError as error:
         raise Malformed("scope", list(actions), "actions are create, update and delete") from error
-    if not found:
+    if not repo_actions:
         raise Malformed("scope", list(actions), "no action")
-    return found
+    return repo_actions
 
 
 def _rpc(text: str, values: Mapping[str, Sequence[str]]) -> RpcPermission:

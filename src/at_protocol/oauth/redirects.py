@@ -66,9 +66,9 @@ def is_declared(requested: str, declared: str) -> bool:
 
 
 def _private(text: str, client_id: ClientId, *, is_native: bool) -> str:
-    found = _PRIVATE.fullmatch(text)
+    match = _PRIVATE.fullmatch(text)
     reversed_host = ".".join(reversed((urlsplit(client_id).hostname or "").split(".")))
-    if found is None or found["scheme"] != reversed_host or "." not in found["scheme"]:
+    if match is None or match["scheme"] != reversed_host or "." not in match["scheme"]:
         raise Malformed(
             "redirect_uri", text, f"a private scheme is the reversed host of the client: {reversed_host}:/…"
         )

@@ -202,10 +202,10 @@ def _header(encoded: bytes) -> tuple[Cid, ...]:
     roots = header.get("roots")
     if not isinstance(roots, list):
         raise _bad("the header has no list of roots")
-    found = tuple(root for root in roots if isinstance(root, Cid))
-    if len(found) != len(roots):
+    cids = tuple(root for root in roots if isinstance(root, Cid))
+    if len(cids) != len(roots):
         raise _bad("a root is not a link")
-    return found
+    return cids
 
 
 def _check_header_length(length: int) -> None:

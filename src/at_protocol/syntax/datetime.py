@@ -51,10 +51,10 @@ def parse_datetime(text: str) -> int:
     """Return UTC microseconds since 1970 (negative before 1970). Finer digits are cut off. Raises Malformed."""
     if len(text) > MAX_LENGTH:
         raise Malformed("datetime", text, f"longer than {MAX_LENGTH} characters")
-    found = _SYNTAX.fullmatch(text)
-    if found is None:
+    match = _SYNTAX.fullmatch(text)
+    if match is None:
         raise Malformed("datetime", text, "not of the form YYYY-MM-DDTHH:MM:SS[.fraction] with Z or ±HH:MM")
-    year, month, day, hour, minute, second = (int(group) for group in found.groups()[:6])
+    year, month, day, hour, minute, second = (int(group) for group in match.groups()[:6])
     if not 1 <= month <= 12:
         raise Malformed("datetime", text, "no such month")
     if not 1 <= day <= _DAYS[month - 1] + (month == 2 and _is_leap(year)):
@@ -62,17 +62,17 @@ def parse_datetime(text: str) -> int:
     if hour > 23 or minute > 59 or second > 59:
         raise Malformed("datetime", text, "no such time of day")
     seconds = _days_before(year, month, day) * _DAY_SECONDS + hour * 3600 + minute * 60 + second
-    if found[8] is not None:
-        offset_hours, offset_minutes = int(found[9]), int(found[10])
+    if match[8] is not None:
+        offset_hours, offset_minutes = int(match[9]), int(match[10])
         if offset_hours > 23 or offset_minutes > 59:
             raise Malformed("datetime", text, "no such offset")
         offset = offset_hours * 3600 + offset_minutes * 60
-        if found[8] == "-" and offset == 0:
+        if match[8] == "-" and offset == 0:
             raise Malformed("datetime", text, "the offset -00:00 says that the zone is unknown; write +00:00 or Z")
-        seconds += offset if found[8] == "-" else -offset
+        seconds += offset if match[8] == "-" else -offset
     if not _FIRST <= seconds < _END:
         raise Malformed("datetime", text, "outside of the years 0000 to 9999 in UTC")
-    return seconds * 1_000_000 + int((found[7] or "0")[:6].ljust(6, "0"))
+    return seconds * 1_000_000 + int((match[7] or "0")[:6].ljust(6, "0"))
 
 
 def format_datetime(microseconds: int) -> str:

@@ -37,10 +37,10 @@ def parse_valid_language(text: str) -> Language:
     case (RFC 5646, section 2.2.9, "valid").
     """
     language = parse_language(text)
-    found = _SYNTAX.fullmatch(language)
-    if found is not None:
-        variants = (found["variants"] or "").lower().split("-")[1:]
-        singletons = [part for part in (found["extensions"] or "").lower().split("-") if len(part) == 1]
+    match = _SYNTAX.fullmatch(language)
+    if match is not None:
+        variants = (match["variants"] or "").lower().split("-")[1:]
+        singletons = [part for part in (match["extensions"] or "").lower().split("-") if len(part) == 1]
         if len(set(variants)) < len(variants) or len(set(singletons)) < len(singletons):
             raise Malformed("language", text, "a variant or extension appears twice")
     return language

@@ -173,10 +173,10 @@ async def client(
 
 async def _tokens(context: MigrationContext, did: Did) -> BearerTokens:
     async with context.registry.db.reader() as reader:
-        found = await moves.tokens(reader, context.sealer, did)
-    if found is None:
+        tokens = await moves.tokens(reader, context.sealer, did)
+    if tokens is None:
         raise NotFound(gettext_noop("There is no such move."))
-    return found
+    return tokens
 
 
 async def _sign_in_or_create(context: MigrationContext, did: Did, target: str, request: MoveRequest) -> BearerTokens:

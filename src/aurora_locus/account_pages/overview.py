@@ -110,8 +110,8 @@ def _second_steps(factors: Factors) -> str:
 
 async def _profile(db: Database, did: Did) -> PublicProfile:
     """Read the profile from the record that apps show. Its fields can have any type, because any app can write it."""
-    found = await record_search.read(db, did, "app.bsky.actor.profile", "self")
-    value = found.value if found is not None else {}
+    record = await record_search.read(db, did, "app.bsky.actor.profile", "self")
+    value = record.value if record is not None else {}
     name = value.get("displayName")
     picture = value.get("avatar")
     avatar = ""

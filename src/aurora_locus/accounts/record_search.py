@@ -77,7 +77,7 @@ async def find(
     phrase = words.strip().casefold()
     if len(phrase) > MAX_WORDS_LENGTH:
         raise InvalidInput("q", localizable("Search for up to %(most)s characters.", most=MAX_WORDS_LENGTH))
-    found: list[RecordMatch] = []
+    records: list[RecordMatch] = []
     read_count = 0
     for name in names:
         rkey = start.rkey if start is not None and name == start.collection else ""
@@ -85,15 +85,15 @@ async def find(
             at_once = _READ_AT_ONCE if phrase else limit + 1
             page = await reader.list_records(db, did, name, cursor=rkey or None, limit=at_once, oldest_first=False)
             for record, one in zip(page, await asyncio.to_thread(_matching, page, phrase), strict=True):
-                if (len(found) == limit and one is not None) or (phrase and read_count >= _MOST_READ):
-                    return RecordPage(found, read_count, f"{name}/{rkey}")
+                if (len(records) == limit and one is not None) or (phrase and read_count >= _MOST_READ):
+                    return RecordPage(records, read_count, f"{name}/{rkey}")
                 read_count += 1
                 rkey = record.rkey
                 if one is not None:
-                    found.append(one)
+                    records.append(one)
             if len(page) < at_once:
                 break
-    return RecordPage(found, read_count, None)
+    return RecordPage(records, read_count, None)
 
 
 async def read(
@@ -121,11 +121,11 @@ def _matching(records: Sequence[Record], phrase: str) -> list[RecordMatch | None
 
 
 def _match(record: Record, phrase: str) -> RecordMatch | None:
-    found = _match_of(record)
+    record_match = _match_of(record)
     if not phrase or phrase in record.rkey.casefold():
-        return found
-    text = json.dumps(found.value, ensure_ascii=False, separators=(",", ":"))
-    return found if phrase in text.casefold() else None
+        return record_match
+    text = json.dumps(record_match.value, ensure_ascii=False, separators=(",", ":"))
+    return record_match if phrase in text.casefold() else None
 
 
 def _match_of(record: Record) -> RecordMatch:

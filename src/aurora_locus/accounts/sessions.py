@@ -110,8 +110,8 @@ async def verify_app_password(
     did = _NOBODY if account is None else account.did
     password_hash = await passwords.hash_app_password(did, password)
     async with db.reader() as reader:
-        found = await app_passwords.find_by_hash(reader, did, password_hash)
-    return None if account is None or found is None else ProvenAccount(account, found)
+        app_password = await app_passwords.find_by_hash(reader, did, password_hash)
+    return None if account is None or app_password is None else ProvenAccount(account, app_password)
 
 
 async def _prove(db: Database, passwords: Passwords, account: Account | None, password: str) -> ProvenAccount:

@@ -67,14 +67,14 @@ def account_of(connection: HTTPConnection, *, allow_takendown: bool = False) -> 
     Forbidden (``AccountTakedown``) for a taken-down account, unless ``allow_takendown`` (the owner may still use the
     page).
     """
-    found = account_or_none(connection)
-    if found is None:
+    signed_in_account = account_or_none(connection)
+    if signed_in_account is None:
         raise NotSignedIn(gettext_noop("Sign in first."), name="AuthMissing")
-    if found.status in OF_THE_HOST and not allow_takendown:
+    if signed_in_account.status in OF_THE_HOST and not allow_takendown:
         raise Forbidden(
             gettext_noop("This account has been taken down. You can still download everything."), name=CLOSED
         )
-    return found
+    return signed_in_account
 
 
 def proven_account_of(connection: HTTPConnection, *, allow_takendown: bool = False) -> SignedInAccount:
@@ -214,13 +214,13 @@ async def note_proof(connection: HTTPConnection) -> None:
 async def choose(connection: HTTPConnection, did: str) -> SignedInAccount:
     """Choose another of this browser's accounts. Raises NotSignedIn if it is not signed in."""
     visit = visit_of(connection)
-    found = next((account for account in visit.accounts if account.did == did), None)
-    if found is None or visit.id_hash is None:
+    signed_in_account = next((account for account in visit.accounts if account.did == did), None)
+    if signed_in_account is None or visit.id_hash is None:
         raise NotSignedIn(gettext_noop("This account isn’t signed in here any more."), name="AuthMissing")
     id_hash = visit.id_hash
-    await registry_of(connection).db.write(lambda w: browser_sessions.choose(w, id_hash, found.did))
-    _note(connection, visit.accounts, found.did)
-    return found
+    await registry_of(connection).db.write(lambda w: browser_sessions.choose(w, id_hash, signed_in_account.did))
+    _note(connection, visit.accounts, signed_in_account.did)
+    return signed_in_account
 
 
 async def sign_out(connection: HTTPConnection, did: str | None = None) -> None:

@@ -91,12 +91,12 @@ class Clients:
         if metadata.jwks_uri is None:
             return None
         try:
-            found = (await self._keys.get(metadata.jwks_uri)).get(key_id)
-            if found is None:
-                found = (await self._keys.refresh(metadata.jwks_uri)).get(key_id)
+            key = (await self._keys.get(metadata.jwks_uri)).get(key_id)
+            if key is None:
+                key = (await self._keys.refresh(metadata.jwks_uri)).get(key_id)
         except _InvalidMetadata as broken:
             raise broken.why_malformed from None
-        return found
+        return key
 
     async def close(self) -> None:
         await self._clients.close()

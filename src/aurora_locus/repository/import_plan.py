@@ -6,7 +6,7 @@ that contains only the changes since a rev is completed with this account's own 
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from at_protocol.data.blob_ref import BlobRef
@@ -48,7 +48,6 @@ class ImportPlan:
     rebuilt: Mapping[Cid, bytes]
     flaws: Mapping[str, str]
     refused: Mapping[str, str]
-    new_nodes: Collection[Cid]
     removed_nodes: Sequence[Cid]
     changes: Sequence[RepoChange]
     blobs: Mapping[str, tuple[BlobRef, ...]]
@@ -107,7 +106,6 @@ def plan_import(did: Did, roots: Sequence[Cid], find: Find, current: RepositoryS
         rebuilt=rebuilt,
         flaws=flaws,
         refused=refused,
-        new_nodes=new_nodes,
         removed_nodes=[cid for cid in current.nodes if cid not in nodes],
         changes=changes,
         blobs=blobs,

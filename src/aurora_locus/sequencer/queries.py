@@ -94,10 +94,10 @@ async def list_events(db: Database, *, after: int | None, did: str, limit: int) 
     parameters: dict[str, object] = {**values, **({"did": did} if did else {})}
     async with db.reader() as reader:
         rows = await reader.fetch(sql, limit=limit, **parameters)
-    found = [
+    events = [
         ListedEvent(row["seq"], row["kind"], Did(row["did"]), Instant(row["sequenced_at"]), row["size"]) for row in rows
     ]
-    return found[::-1] if after is None else found
+    return events[::-1] if after is None else events
 
 
 async def times_after(db: Database, positions: Iterable[int]) -> dict[int, Instant]:

@@ -16,8 +16,8 @@ async def hold(tx: Transaction, table: str, column: str, value: str) -> None:
     row = (table, column, value)
     if isinstance(tx, PostgresTransaction) and row in tx.held:
         return
-    found = await tx.fetch(f"select 1 as held from {table} where {column} = :value for no key update", value=value)
-    if found and isinstance(tx, PostgresTransaction):
+    rows = await tx.fetch(f"select 1 as held from {table} where {column} = :value for no key update", value=value)
+    if rows and isinstance(tx, PostgresTransaction):
         tx.held.add(row)
 
 

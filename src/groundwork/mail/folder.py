@@ -81,14 +81,14 @@ class FolderMailbox:
         return sorted((path.stem for path in self._folder.glob("*.eml")), reverse=True)
 
     def _newest(self, limit: int, to: str) -> list[StoredMail]:
-        found: list[StoredMail] = []
+        mails: list[StoredMail] = []
         for name in self._names():
-            if len(found) == limit:
+            if len(mails) == limit:
                 break
             mail = self._read(name)
             if not to or mail.to.lower() == to:
-                found.append(mail)
-        return found
+                mails.append(mail)
+        return mails
 
     def _read(self, name: str) -> StoredMail:
         message = message_from_bytes((self._folder / f"{name}.eml").read_bytes(), EmailMessage, policy=default)

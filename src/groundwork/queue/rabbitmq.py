@@ -194,9 +194,9 @@ class RabbitQueue:
                 queue = await channel.declare_queue(exclusive=True, auto_delete=True)
                 sent = os.urandom(8)
                 await channel.default_exchange.publish(aio_pika.Message(sent), queue.name, timeout=_CONFIRM_SECONDS)
-                found = await queue.get(no_ack=True, fail=False)
+                message = await queue.get(no_ack=True, fail=False)
                 await queue.delete(if_unused=False, if_empty=False)
-        if found is None or found.body != sent:
+        if message is None or message.body != sent:
             raise QueueUnavailable("the broker loses messages")
 
     async def close(self) -> None:

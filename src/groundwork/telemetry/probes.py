@@ -56,11 +56,11 @@ class Probes:
 
     async def try_one(self, name: str) -> None:
         """Run the probe and store its result. Never raises."""
-        found = await run_checks({name: self._probes[name].check}, timeout_seconds=PATIENCE_SECONDS)
-        outcome = found.checks[name]
+        readiness = await run_checks({name: self._probes[name].check}, timeout_seconds=PATIENCE_SECONDS)
+        outcome = readiness.checks[name]
         before = self._last.get(name, (OK, 0.0))[0]
         if outcome != before:
-            causes = {"cause": found.causes[name]} if name in found.causes else {}
+            causes = {"cause": readiness.causes[name]} if name in readiness.causes else {}
             log.warning("probe.changed", probe=name, outcome=outcome, before=before, **causes)
         self._last[name] = (outcome, self._now())
         self._failed.labels(name).set(outcome != OK)

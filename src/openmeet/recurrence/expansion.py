@@ -91,10 +91,10 @@ def walk(pattern: Pattern, start: Instant, end: Instant, steps: Steps | None = N
     for original in chain(_originals(pattern, begin, behind, steps), [None]):
         one = None if original is None else Occurrence(_instant(pattern, original), original)
         while early and (one is None or early[0].at < one.at - _LONGEST_GAP // _MICROSECOND):
-            found = heappop(early)
-            if start <= found.at < end and found.at != last and found.at not in left_out:
-                yield found
-            last = found.at
+            occurrence = heappop(early)
+            if start <= occurrence.at < end and occurrence.at != last and occurrence.at not in left_out:
+                yield occurrence
+            last = occurrence.at
         if one is not None:
             heappush(early, one)
 
@@ -124,8 +124,8 @@ def following(pattern: Pattern, after: Instant, count: int) -> list[Occurrence]:
 
 def is_date_of(pattern: Pattern, original: datetime) -> bool:
     """Whether this wall-clock time is one of the pattern's dates."""
-    found = _at_instant(pattern, _instant(pattern, original))
-    return found is not None and found.original == original
+    occurrence = _at_instant(pattern, _instant(pattern, original))
+    return occurrence is not None and occurrence.original == original
 
 
 def check_occurs(pattern: Pattern) -> None:
@@ -279,8 +279,8 @@ def _at_instant(pattern: Pattern, at: Instant) -> Occurrence | None:
     of them.
     """
     shown = local_of(at, pattern.zone_name or "UTC").replace(tzinfo=None)
-    found = _occurrences(pattern, shown - _LONGEST_GAP, shown + _MOMENT)
-    return next((one for one in found if one.at == at), None)
+    occurrences = _occurrences(pattern, shown - _LONGEST_GAP, shown + _MOMENT)
+    return next((one for one in occurrences if one.at == at), None)
 
 
 def _occurrences(pattern: Pattern, start: datetime, end: datetime) -> list[Occurrence]:

@@ -149,10 +149,10 @@ def _period(at: datetime, unit: str) -> tuple[datetime, datetime]:
 def _within(pattern: Pattern, begin: datetime, end: datetime) -> list[datetime]:
     zone = pattern.zone_name or "UTC"
     # Wall-clock time differs from UTC by less than two days.
-    found = expansion.between(
+    occurrences = expansion.between(
         pattern, Instant(instant_of(begin, zone) - 2 * DAY), Instant(instant_of(end, zone) + 2 * DAY)
     )
-    return [one.original for one in found if begin <= one.original < end]
+    return [one.original for one in occurrences if begin <= one.original < end]
 
 
 # With fewer than two dates there is no usual distance between dates. They are then moved by at most this much.

@@ -84,14 +84,14 @@ def rooms(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None,
 
     async def show(platform: Platform) -> None:
         async with platform.db.reader() as reader:
-            found = await mirroring.overview(reader, _MAX_ROOMS)
+            mirrored_room_overviews = await mirroring.overview(reader, _MAX_ROOMS)
         if as_json:
-            print_json(found)
+            print_json(mirrored_room_overviews)
             return
-        for one in found:
+        for one in mirrored_room_overviews:
             error = f"  {explain(one.status.error)}" if one.status.error else ""
             say(f"{one.room_id}  {one.status.state.value}  {one.status.waiting} waiting  {one.name}{error}")
-        if not found:
+        if not mirrored_room_overviews:
             say("No room is mirrored.")
 
     run_on_platform(settings_file, tenant, show)
@@ -160,18 +160,18 @@ def adopt(
                         f"The homeserver does not allow us to act as {bot}: --bot-token is not the as_token of a registration that has"
                         " this user."
                     ) from failed
-                found = await adoption.adopt(bridge, old, applies=applies, tell=_tell(as_json))
+                reports = await adoption.adopt(bridge, old, applies=applies, tell=_tell(as_json))
             finally:
                 await http.close()
         if as_json:
-            print_json(found)
+            print_json(reports)
             return
-        counts = Counter(one.outcome.value for one in found)
+        counts = Counter(one.outcome.value for one in reports)
         say(
             ", ".join(f"{number} {outcome}" for outcome, number in sorted(counts.items()))
             or "The import left no rooms to take over."
         )
-        if found and not applies:
+        if reports and not applies:
             say("Nothing was changed. Run the command with --apply to take the rooms over.")
 
     run_on_platform(settings_file, tenant, act)

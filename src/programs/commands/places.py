@@ -35,10 +35,10 @@ def find(name: Name, settings_file: SettingsFile = None) -> None:
         try:
             if not places.is_built:
                 await places.build()
-            found = places.find(name)
+            place_match = places.find(name)
         finally:
             await places.close()
-        matches = [found.place] if found.place else found.choices
+        matches = [place_match.place] if place_match.place else place_match.choices
         if not matches:
             raise NotFound(f"No place has the name {name}.")
         for one in matches:

@@ -45,7 +45,7 @@ def list_(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None,
 
     async def show(platform: Platform) -> None:
         async with platform.db.reader() as reader:
-            found = await service_tokens.listed(reader)
+            tokens = await service_tokens.listed(reader)
         if as_json:
             print_json(
                 [
@@ -57,14 +57,14 @@ def list_(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None,
                         "lastUsedAt": _format_instant(one.last_used_at),
                         "revokedAt": _format_instant(one.revoked_at),
                     }
-                    for one in found
+                    for one in tokens
                 ]
             )
             return
-        for one in found:
+        for one in tokens:
             used = "revoked" if one.revoked_at else f"used {_format_instant(one.last_used_at) or 'never'}"
             say(f"{one.id}  {one.name}  {used}\n    {', '.join(sorted(one.scopes))}")
-        if not found:
+        if not tokens:
             typer.echo("There are no credentials.")
 
     run_on_platform(settings_file, tenant, show)

@@ -115,13 +115,13 @@ def unmapped(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = No
 
     async def show(platform: Platform) -> None:
         async with platform.db.reader() as reader:
-            found = await seen.unmapped(reader, limit=1000)
+            seen_records = await seen.unmapped(reader, limit=1000)
         if as_json:
-            print_json([{"uri": one.uri, "reason": explain(one.reason)} for one in found])
+            print_json([{"uri": one.uri, "reason": explain(one.reason)} for one in seen_records])
             return
-        for one in found:
+        for one in seen_records:
             say(f"{one.uri}\n    {explain(one.reason)}")
-        if not found:
+        if not seen_records:
             typer.echo("Every record was understood.")
 
     run_on_platform(settings_file, tenant, show)
@@ -136,13 +136,13 @@ def list_quarantined(
 
     async def show(platform: Platform) -> None:
         async with platform.db.reader() as reader:
-            found = await quarantine.page(reader, limit=1000)
+            records = await quarantine.page(reader, limit=1000)
         if as_json:
-            print_json([{"uri": one.uri, "step": one.step.value, "reason": explain(one.reason)} for one in found])
+            print_json([{"uri": one.uri, "step": one.step.value, "reason": explain(one.reason)} for one in records])
             return
-        for one in found:
+        for one in records:
             say(f"{one.uri}\n    {explain(one.reason)} ({one.step.value}, {one.times} times)")
-        if not found:
+        if not records:
             typer.echo("All records were applied.")
 
     run_on_platform(settings_file, tenant, show)

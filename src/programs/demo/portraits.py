@@ -152,7 +152,6 @@ def _curls(around: tuple[tuple[int, int, int], ...], fill: str = "{hair}") -> st
     return "".join(f'<circle cx="{x}" cy="{y}" r="{r}" fill="{fill}"/>' for x, y, r in around)
 
 
-_TOP: Final = "M62 112Q58 38 128 38T194 112Q190 92 182 84"
 # Hair behind the head, and in front of it.
 _HAIR: Final = {
     "crop": (

@@ -20,6 +20,7 @@ from openmeet.domain.groups import administration, invitation_queries, publicati
 from openmeet.domain.groups.model import Group, GroupLogAction, GroupRole, JoinPolicy, Membership
 from openmeet.domain.groups.publication import Share
 from openmeet.domain.identities import actions as identities
+from openmeet.domain.paging import ALL_ROWS
 from openmeet.domain.series import actions, date_queries
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series import record_settings as series_records
@@ -268,7 +269,7 @@ async def test_roles_and_removal_of_the_groups_repository(db: Database):
     assert (await member(db, group, ben)).role is GroupRole.LEFT
     async with db.reader() as reader:
         lines = [(one.act, one.note) for one in await invitation_queries.logged(reader, group.id, limit=2)]
-        decided = await merge_decisions.of_record(reader, ACCEPTED)
+        decided = await merge_decisions.of_records(reader, [ACCEPTED], ALL_ROWS)
     assert lines == [
         (GroupLogAction.REMOVED, invitation_queries.IN_ANOTHER_APP),
         (GroupLogAction.ROLE_CHANGED, invitation_queries.IN_ANOTHER_APP),
@@ -282,7 +283,7 @@ async def test_the_later_of_two_roles_stands_and_both_are_on_record(db: Database
         await administration.change_role(tx, ana, group.slug, ben.user_id, GroupRole.ADMIN)
     await take(db, said(ACCEPTED, 1, record | {"role": VALUE_OF[GroupRole.MODERATOR]}))
     async with db.reader() as reader:
-        (one,) = await merge_decisions.of_record(reader, ACCEPTED)
+        (one,) = await merge_decisions.of_records(reader, [ACCEPTED], ALL_ROWS)
     assert (one.decision.base, one.decision.ours, one.decision.theirs) == ("member", "admin", "moderator")
     assert (await member(db, group, ben)).role.value == getattr(one.decision, one.decision.result.value)
 

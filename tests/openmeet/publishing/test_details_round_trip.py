@@ -12,6 +12,7 @@ from openmeet.domain.events.rules import check
 from openmeet.domain.events.submissions import submission_of, values_of_event
 from openmeet.domain.events.values import Accessibility, Tickets
 from openmeet.domain.events.vocabulary import ACCESS_LABELS, AccessFeature, Category
+from openmeet.domain.paging import ALL_ROWS
 from openmeet.network.ingestion import merge_decisions, merge_review
 from openmeet.network.ingestion.three_way_merge import MergeReason, MergeSide
 from openmeet.network.records.collections import DETAILS_KEY
@@ -157,7 +158,7 @@ async def test_an_app_that_does_not_know_the_details_removes_none(writers: tuple
 async def _decisions(side: Writers):
     async with side.deployment.db.reader() as reader:
         assert await by_record_uri(reader, side.uri) is not None
-        for one in await merge_decisions.of_record(reader, side.uri):
+        for one in await merge_decisions.of_records(reader, [side.uri], ALL_ROWS):
             yield one
 
 

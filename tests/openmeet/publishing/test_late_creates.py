@@ -18,6 +18,7 @@ from groundwork.clock import DAY, HOUR, MINUTE, SECOND, HandClock
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.events.model import Event
 from openmeet.domain.identities import actions as identities
+from openmeet.domain.paging import ALL_ROWS
 from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion import merge_decisions
 from openmeet.network.ingestion.apply import apply
@@ -457,5 +458,5 @@ async def test_an_edit_made_while_the_record_was_deleted_is_not_lost(
     there = [(one["value"]["name"], one["value"].get("theme")) for one in await records(deployment, EVENT)]
     assert ("Tea at ours", "blue") in there if agrees else "Tea for all" not in [name for name, _ in there]
     async with deployment.db.reader() as reader:
-        kept = {one.decision.theirs for one in await merge_decisions.of_record(reader, record["uri"])}
+        kept = {one.decision.theirs for one in await merge_decisions.of_records(reader, [record["uri"]], ALL_ROWS)}
     assert kept == {"Tea for all"}

@@ -16,6 +16,7 @@ from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.groups import administration, invitation_queries
 from openmeet.domain.groups import queries as group_queries
 from openmeet.domain.groups.model import Group, GroupLogAction, GroupRole, Membership, PromotionLevel
+from openmeet.domain.paging import ALL_ROWS
 from openmeet.domain.series import actions, date_queries, queries
 from openmeet.domain.series.model import Series, Timing
 from openmeet.domain.series.plan import plan_all
@@ -67,7 +68,7 @@ async def delete(deployment: Deployment, who: Caller, uri: str) -> None:
 
 async def decided(deployment: Deployment, uri: str) -> dict[str, merge_decisions.KeptDecision]:
     async with deployment.db.reader() as reader:
-        return {one.decision.field: one for one in await merge_decisions.of_record(reader, uri)}
+        return {one.decision.field: one for one in await merge_decisions.of_records(reader, [uri], ALL_ROWS)}
 
 
 async def person(deployment: Deployment, name: str) -> Caller:

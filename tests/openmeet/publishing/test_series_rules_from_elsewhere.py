@@ -7,6 +7,7 @@ import pytest
 from groundwork.clock import DAY
 from groundwork.errors import decode_explanation
 from openmeet.domain.events import series_dates
+from openmeet.domain.paging import ALL_ROWS
 from openmeet.domain.series import actions, cancel_dates, queries
 from openmeet.domain.series.model import Series
 from openmeet.domain.users.model import Caller
@@ -80,7 +81,7 @@ async def test_an_invalid_rule_is_kept_for_the_host_to_read(deployment: Deployme
     await rewrite(deployment, ana, uri, rrule="FREQ=SECONDLY")
     assert await rule_of(deployment, series) == ("FREQ=WEEKLY;COUNT=10", [])
     async with deployment.db.reader() as reader:
-        (one,) = await merge_decisions.of_record(reader, uri)
+        (one,) = await merge_decisions.of_records(reader, [uri], ALL_ROWS)
     assert decode_explanation(one.decision.theirs) == RecordReason.THEIRS_NOT_APPLIED(
         problem=RecordReason.RULE_NOT_SUPPORTED(), record="FREQ=SECONDLY"
     )
@@ -126,7 +127,7 @@ async def test_concurrent_changes_made_here_are_kept(deployment: Deployment):
     after = await deployment.record(uri)
     assert (after["rrule"], after["exdate"]) == ("FREQ=WEEKLY;UNTIL=20260509T160000Z", ["2026-03-14T18:00:00"])
     async with deployment.db.reader() as reader:
-        (one,) = await merge_decisions.of_record(reader, uri)
+        (one,) = await merge_decisions.of_records(reader, [uri], ALL_ROWS)
     assert decode_explanation(one.decision.theirs) == RecordReason.THEIRS_NOT_APPLIED(
         problem=RecordReason.SERIES_CHANGED_HERE(), record="FREQ=DAILY;COUNT=3"
     )

@@ -24,6 +24,7 @@ from openmeet.domain.events.model import Event
 from openmeet.domain.events.queries import by_record_uri
 from openmeet.domain.events.rules import check
 from openmeet.domain.events.submissions import submission_of, values_of_event
+from openmeet.domain.paging import ALL_ROWS
 from openmeet.domain.users.model import Caller
 from openmeet.network.firehose.delivery import TenantQueues
 from openmeet.network.firehose.metrics import counting
@@ -114,7 +115,7 @@ async def run_until_idle(*sides: Writers, witness: "Witness | None" = None) -> i
 async def kept(writers: Writers) -> set[str]:
     """All versions of a name that a merge decision has kept."""
     async with writers.deployment.db.reader() as reader:
-        found = await merge_decisions.of_record(reader, writers.uri)
+        found = await merge_decisions.of_records(reader, [writers.uri], ALL_ROWS)
     return {value for one in found for value in (one.decision.ours, one.decision.theirs)}
 
 
@@ -191,7 +192,7 @@ async def test_times_changed_on_both_sides_are_not_mixed(deployment: Deployment,
         format_datetime(one) for one in (event.starts_at, event.ends_at) if one is not None
     ]
     async with deployment.db.reader() as reader:
-        (found, *_) = await merge_decisions.of_record(reader, writers.uri)
+        (found, *_) = await merge_decisions.of_records(reader, [writers.uri], ALL_ROWS)
     async with deployment.db.transaction() as tx:
         await merge_review.choose(
             tx, cleo, event.slug, field=found.decision.field, theirs_rev=found.theirs_rev, choice=MergeSide.THEIRS

@@ -8,6 +8,7 @@ from openmeet.domain.attendance import event_hosting
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.model import USUAL_RECORD, Event
 from openmeet.domain.events.queries import by_id
+from openmeet.domain.paging import ALL_ROWS
 from openmeet.domain.series import record_settings
 from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion import merge_decisions
@@ -34,7 +35,7 @@ async def revise(deployment: Deployment, who: Caller, event: Event, **typed: str
 
 async def decided(deployment: Deployment, uri: str) -> list[tuple[str, str, str, MergeSide]]:
     async with deployment.db.reader() as reader:
-        found = await merge_decisions.of_record(reader, uri)
+        found = await merge_decisions.of_records(reader, [uri], ALL_ROWS)
     return [(one.decision.field, one.decision.ours, one.decision.theirs, one.decision.result) for one in found]
 
 

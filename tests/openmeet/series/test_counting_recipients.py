@@ -12,7 +12,7 @@ import pytest
 
 from groundwork.database.transaction import Database, Reader, Transaction
 from openmeet.domain.attendance.model import AttendanceStatus
-from openmeet.domain.attendance.notify import CONCERNED, change_payload, people_of_dates
+from openmeet.domain.attendance.notify import CONCERNED, change_payload, people_to_notify
 from openmeet.domain.events.edits import details_in, with_details
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.values import Visibility
@@ -48,8 +48,9 @@ async def one_by_one(reader: Reader, series: Series, plan: EditPlan, *, makes_da
         if kinds.EVENT_CHANGED.is_mailed(change_payload(one.event, with_details(one.event, one.details)))
     }
     answered: dict[UserId, bool] = {}
-    for user_id, event_id in await people_of_dates(reader, [event.id for event in changed], CONCERNED):
-        answered[user_id] = answered.get(user_id, False) or event_id in moving
+    for event in changed:
+        for user_id in await people_to_notify(reader, event.id, CONCERNED):
+            answered[user_id] = answered.get(user_id, False) or event.id in moving
     followers = set(await follower_queries.followers_to_notify(reader, series))
     goers = set(await follower_queries.goers_to_notify(reader, series)) if makes_dates else set[UserId]()
     hosts: set[UserId] = set()
@@ -200,8 +201,8 @@ async def effect_one_by_one(
     reader: Reader, series: Series, held: Sequence[StoredOccurrence], kind: NotificationKind[DatesChanged]
 ) -> AudienceSize:
     """The people whom an action on these dates reaches, from the code that notifies."""
-    answered = await people_of_dates(reader, [one.event.id for one in held], CONCERNED)
-    concerned = {user_id for user_id, _ in answered} | set(await follower_queries.followers_to_notify(reader, series))
+    answered = [user_id for one in held for user_id in await people_to_notify(reader, one.event.id, CONCERNED)]
+    concerned = set(answered) | set(await follower_queries.followers_to_notify(reader, series))
     concerned |= {series.owner_id} | {one.event.author_id for one in held}
     notified = mailed = 0
     by = series.changed_by or series.owner_id

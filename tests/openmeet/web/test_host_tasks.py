@@ -18,6 +18,7 @@ from openmeet.domain.groups import actions as group_actions
 from openmeet.domain.groups import ownership as group_ownership
 from openmeet.domain.groups.model import GroupRole
 from openmeet.domain.moderation.model import ReportReason
+from openmeet.domain.paging import ALL_ROWS
 from openmeet.network.ingestion import merge_decisions
 from openmeet.network.ingestion.three_way_merge import FieldDecision, MergeReason, MergeSide
 from tests.databases import MakeDatabase
@@ -179,7 +180,7 @@ async def test_merges_wait_until_they_are_reviewed_and_only_if_they_can_be_rever
     assert titles(shown) == ["Changed in another app"]
     assert "Board games · Title, Start" in shown
     async with site.db.transaction() as tx:
-        for one in await merge_decisions.of_record(tx, URI):
+        for one in await merge_decisions.of_records(tx, [URI], ALL_ROWS):
             await merge_decisions.mark_reviewed(tx, one, MergeSide.OURS)
     assert titles(await shown_to(site, ana)) == []
 

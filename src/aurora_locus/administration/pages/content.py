@@ -133,10 +133,10 @@ async def record_json(request: Request, subject: Subject) -> str:
     """
     if not isinstance(subject, RecordSubject):
         return ""
-    found = await record_search.read(
+    record = await record_search.read(
         registry_of(request).db, subject.did, subject.collection, subject.rkey, also_taken_down=True
     )
-    return "" if found is None else record_search.format_json(found)
+    return "" if record is None else record_search.format_json(record)
 
 
 def _subject(query: Mapping[str, str]) -> Subject | None:

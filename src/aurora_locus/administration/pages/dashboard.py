@@ -52,10 +52,10 @@ async def show_dashboard(request: Request) -> Response:
     registry = console.registry
     behind = await lags(registry.db, registry.repositories.live, registry.clock)
     lag_events, lag_seconds = worst(behind)
-    found = await figures.dashboard(registry, await console.blobs.read(), console.settings.data_directory)
+    dashboard = await figures.dashboard(registry, await console.blobs.read(), console.settings.data_directory)
     context = {
-        "figures": found,
-        "trouble": _server_trouble(console, found, lag_seconds),
+        "figures": dashboard,
+        "trouble": _server_trouble(console, dashboard, lag_seconds),
         "subscribers": len(behind),
         "lag_events": lag_events,
         "lag_seconds": round(lag_seconds, 1),
@@ -64,8 +64,8 @@ async def show_dashboard(request: Request) -> Response:
         "sends_mail": registry.sends_mail,
         "version": console.version,
         "started_at": console.started_at,
-        "bars": _column_heights(found.hours),
-        "peak": max(found.hours),
+        "bars": _column_heights(dashboard.hours),
+        "peak": max(dashboard.hours),
     }
     return admin_page(request, "dashboard.html", context)
 

@@ -7,7 +7,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from aurora_locus.accounts import invites
-from aurora_locus.administration.console import console_of
 from aurora_locus.administration.pages.edge import admin_page, audit_of, operator_get, operator_post, registry_of
 from aurora_locus.i18n.sentences import gettext_noop, localizable
 from aurora_locus.moderation import account_actions
@@ -78,7 +77,6 @@ async def _page(
         "sort": sort,
         "more": f"{found[-1][0]}::{found[-1][1].code}" if len(found) == PAGE else "",
         "needs_invite": registry_of(request).needs_invite,
-        "url": console_of(request).settings.url,
     }
     return admin_page(request, "invites.html", context, status=status)
 

@@ -8,7 +8,7 @@ from aurora_locus.administration import operator_sessions
 from aurora_locus.administration.pages.edge import admin_page, audit_of, operator_get, operator_post, registry_of
 from aurora_locus.i18n.sentences import gettext_noop
 from aurora_locus.moderation import operators
-from aurora_locus.moderation.roles import LEAST, OperatorAction, OperatorRole
+from aurora_locus.moderation.roles import OperatorAction, OperatorRole
 from aurora_locus.site.forms import posted
 from aurora_locus.site.frame import redirect_to
 from groundwork.errors import InvalidInput, Refused
@@ -71,7 +71,6 @@ async def _page(request: Request, form_state: FormState, *, status: int = 200) -
     context = {
         "known": operators_by_role,
         "roles": [*OperatorRole],
-        "may_do": {role.value: [act.value for act, least in LEAST.items() if least is role] for role in OperatorRole},
         "typed": form_state,
     }
     return admin_page(request, "operators.html", context, status=status)

@@ -41,16 +41,16 @@ async def show_reports(request: Request) -> Response:
     )
     last = int(before) if before.isascii() and before.isdigit() and len(before) < 16 else reports.NEWEST
     async with registry_of(request).db.reader() as reader:
-        found = await reports.page(reader, states=states, before=last, limit=PAGE)
+        pds_reports = await reports.page(reader, states=states, before=last, limit=PAGE)
         counts = await reports.counts(reader)
-        handles = {one.did: one.handle for one in await account_details.find(reader, [one.did for one in found])}
+        handles = {one.did: one.handle for one in await account_details.find(reader, [one.did for one in pds_reports])}
     context = {
-        "found": found,
+        "found": pds_reports,
         "handles": handles,
         "state": state_filter,
         "states": [*ReportState],
         "counts": {state.value: n for state, (n, _) in counts.items()},
-        "more": str(found[-1].id) if len(found) == PAGE else "",
+        "more": str(pds_reports[-1].id) if len(pds_reports) == PAGE else "",
     }
     return admin_page(request, "reports.html", context)
 

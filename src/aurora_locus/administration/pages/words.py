@@ -115,5 +115,5 @@ def value(name: str, stored_value: object) -> LazyText | str:
 def reason(reason_type: str) -> LazyText | str:
     """Return the kind of a report in words, such as ``Spam``; for an unknown kind, the last part of its identifier."""
     kind = reason_type.rpartition("#")[2].removeprefix("reason")
-    found = next((words for start, words in _REASONS.items() if re.match(rf"{start}(?![a-z])", kind)), None)
-    return found or kind or reason_type
+    text = next((words for start, words in _REASONS.items() if re.match(rf"{start}(?![a-z])", kind)), None)
+    return text or kind or reason_type

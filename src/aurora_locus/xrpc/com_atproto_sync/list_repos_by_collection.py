@@ -20,12 +20,12 @@ async def list_repos_by_collection(call: XrpcCall) -> dict[str, Any]:
             parse_did(cursor)
         except Malformed:
             raise bad_cursor() from None
-    found = await reader.repositories_with(
+    dids = await reader.repositories_with(
         call.host.db, Nsid(call.parameters["collection"]), cursor=cursor or "", limit=limit
     )
-    page: dict[str, Any] = {"repos": [{"did": did} for did in found]}
-    if len(found) == limit:
-        page["cursor"] = found[-1]
+    page: dict[str, Any] = {"repos": [{"did": did} for did in dids]}
+    if len(dids) == limit:
+        page["cursor"] = dids[-1]
     return page
 
 

@@ -43,11 +43,10 @@ async def _sign_in(
 ) -> SignInResult:
     if caller is None:
         was_shadow = holder is not None and await _is_shadow(tx, did)
-        holdings = await queries.holdings(tx, holder) if holder is not None and was_shadow else ()
         user_id = await identities.connect(tx, did, handle=handle, pds_url=pds_url)
         if was_shadow:
             await reevaluation.reevaluate_foreign(tx, user_id)
-        return SignInResult(user_id, holdings)
+        return SignInResult(user_id)
     if holder is None or holder == caller:
         await identities.link(tx, did, caller, handle=handle, pds_url=pds_url)
         return SignInResult(caller)

@@ -56,10 +56,7 @@ class AccountClaim:
 
 @dataclass(frozen=True, slots=True)
 class SignInResult:
-    """The result of a sign-in. ``user_id`` is the user of the session. ``was_known`` lists what the shadow account
-    held, if this sign-in turned it into a person's account.
-    """
+    """The result of a sign-in. ``user_id`` is the user of the session. ``claim`` waits for their confirmation."""
 
     user_id: UserId
-    was_known: tuple[Holding, ...] = ()
     claim: ClaimId | None = None

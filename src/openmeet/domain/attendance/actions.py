@@ -144,8 +144,8 @@ async def _rsvp_to_last_date(
     """The caller's most recent RSVP in the same series, to prefill the form of the next date."""
     if event.place_in_series is None:
         return None
-    found = await queries.latest_in_series(reader, event.place_in_series.series_id, caller.user_id)
-    if found is None:
+    attendance = await queries.latest_in_series(reader, event.place_in_series.series_id, caller.user_id)
+    if attendance is None:
         return None
-    most = rules.largest_party(rules.limits_of(event, registration_settings), found.mode)
-    return replace(found, party=min(found.party, registration_settings.max_party, most or found.party))
+    most = rules.largest_party(rules.limits_of(event, registration_settings), attendance.mode)
+    return replace(attendance, party=min(attendance.party, registration_settings.max_party, most or attendance.party))

@@ -277,10 +277,10 @@ async def _require_host(reader: Reader, caller: Caller, event: Event | None) -> 
 
 
 async def _rsvp_of(tx: Transaction, event: Event, attendance_id: AttendanceId) -> Attendance:
-    found = await queries.by_id(tx, attendance_id)
-    if found is None or found.event_id != event.id:
+    attendance = await queries.by_id(tx, attendance_id)
+    if attendance is None or attendance.event_id != event.id:
         raise NotFound(AttendanceReason.NO_SUCH_ANSWER)
-    return found
+    return attendance
 
 
 async def _rsvps_to_change(

@@ -59,24 +59,6 @@ async def people_to_notify(reader: Reader, event_id: EventId, statuses: Sequence
     return [UserId(row["user_id"]) for row in rows]
 
 
-async def people_of_dates(
-    reader: Reader, event_ids: Sequence[EventId], statuses: Sequence[AttendanceStatus]
-) -> list[tuple[UserId, EventId]]:
-    """``people_to_notify`` for several events: each person with their events, earliest event first."""
-    if not event_ids:
-        return []
-    rows = await reader.fetch(
-        f"""
-        select a.user_id, a.event_id from attendances a join users u on u.id = a.user_id join events e on e.id = a.event_id
-         where a.event_id in :events and a.status in :wanted and (u.kind = 'person' or {IS_GUEST})
-         order by e.starts_at, e.id, a.user_id
-        """,
-        events=list(event_ids),
-        wanted=[status.value for status in statuses],
-    )
-    return [(UserId(row["user_id"]), EventId(row["event_id"])) for row in rows]
-
-
 async def people_answering(
     reader: Reader,
     event_ids: Sequence[EventId],

@@ -112,9 +112,9 @@ async def edit(
         await queries.set_tone(tx, user_id, calendar_id, tone)
     if not await queries.edit(tx, user_id, calendar_id, name=checked_name(name), is_busy=is_busy):
         raise NotFound(CalendarReason.NO_SUCH_CALENDAR)
-    found = await queries.find(tx, user_id, calendar_id)
-    assert found is not None  # noqa: S101  # edited above
-    return found
+    subscription = await queries.find(tx, user_id, calendar_id)
+    assert subscription is not None  # noqa: S101  # edited above
+    return subscription
 
 
 async def show(tx: Transaction, user_id: UserId, calendar_id: CalendarId, *, is_shown: bool) -> None:

@@ -77,7 +77,6 @@ class ShownMessage:
     is_mine: bool
     is_pinned: bool
     is_folded: bool
-    is_erased_author: bool
     is_only_here: bool
     votes: Mapping[int, int]
     my_votes: frozenset[int]
@@ -326,7 +325,6 @@ async def shown(
             is_pinned=one.id in pinned,
             is_folded=one.user_id in apart,
             is_only_here=one.id in kept_here,
-            is_erased_author=one.user_id in names and names[one.user_id].is_erased,
             votes=votes.get(one.id, {}),
             my_votes=frozenset(own_choices.get(one.id, ())),
         )
@@ -341,14 +339,13 @@ _PINNED: Final = "select message_id from chat_pins where message_id in :ids orde
 class _AuthorName:
     name: str
     handle: str | None
-    is_erased: bool
 
 
 async def _names(reader: Reader, people_ids: Collection[UserId]) -> dict[UserId, _AuthorName]:
     if not people_ids:
         return {}
     rows = await reader.fetch(
-        "select u.id, u.kind, u.display_name, (select min(i.handle) from identities i where i.user_id = u.id) as handle"
+        "select u.id, u.display_name, (select min(i.handle) from identities i where i.user_id = u.id) as handle"
         " from users u where u.id in :ids order by u.id",
         ids=sorted(people_ids),
     )
@@ -357,7 +354,6 @@ async def _names(reader: Reader, people_ids: Collection[UserId]) -> dict[UserId,
             # Names from other apps have not been validated.
             cleaned(row["display_name"]),
             row["handle"],
-            row["kind"] == "shadow" and not row["display_name"],
         )
         for row in rows
     }

@@ -12,10 +12,10 @@ from openmeet.outbox.publications import PublicationKind
 
 async def find(reader: Reader, uri: str) -> Event | None:
     """The event whose current or former record has this URI."""
-    found = await queries.by_record_uri(reader, uri)
-    former = None if found is not None else await superseded_records.find(reader, uri)
+    event = await queries.by_record_uri(reader, uri)
+    former = None if event is not None else await superseded_records.find(reader, uri)
     if former is None or former.kind is not PublicationKind.EVENT:
-        return found
+        return event
     return await queries.by_id(reader, EventId(former.subject_id))
 
 

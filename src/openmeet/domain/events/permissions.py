@@ -150,8 +150,8 @@ def token_of(key: SigningKey, invitation_id: CoHostId) -> str:
 
 def invitation_in(key: SigningKey, token: str) -> CoHostId | None:
     """The invitation id in a link. None if the link is forged."""
-    found = _TOKEN.fullmatch(token)
-    if found is None:
+    match = _TOKEN.fullmatch(token)
+    if match is None:
         return None
-    invitation_id = CoHostId(found[1])
+    invitation_id = CoHostId(match[1])
     return invitation_id if key.verifies(token, lambda one: token_of(one, invitation_id)) else None

@@ -106,8 +106,8 @@ async def managed_among(reader: Reader, events: Sequence[Event], viewer: UserId 
         return set()
     groups = [event.group.id for event in events if event.group is not None]
     roles = await roles_in(reader, groups, viewer)
-    found = await hosted_among(reader, viewer, [event.id for event in events])
-    return found | {
+    event_ids = await hosted_among(reader, viewer, [event.id for event in events])
+    return event_ids | {
         event.id
         for event in events
         if event.author_id == viewer

@@ -99,7 +99,7 @@ async def restore_dates(
 
     The caller sets their positions in the series. Returns the changed events, in their order.
     """
-    found = [
+    events = [
         replace(
             with_details(now, details_in(before)),
             status=before.status,
@@ -116,19 +116,19 @@ async def restore_dates(
     # The earlier status matters only for events that were or are cancelled.
     off = [(now.id, status) for now, before, status in restorations if now.is_cancelled or before.is_cancelled]
     await queries.set_statuses_before(tx, off)
-    return await _save_changed(tx, [now for now, _, _ in restorations], found, by)
+    return await _save_changed(tx, [now for now, _, _ in restorations], events, by)
 
 
 async def cancel_each(tx: Transaction, dates: Sequence[Event], reason: str, *, by: UserId | None) -> list[Event]:
     """``cancel`` for locked dates of a series that the caller may change. Returns the changed events, in their order."""
     await queries.set_statuses_before(tx, [(one.id, one.status) for one in dates if not one.is_cancelled])
-    found = [
+    events = [
         one
         if one.is_cancelled and reason in {"", one.status_reason}
         else _next(tx, replace(one, status=EventStatus.CANCELLED, status_reason=reason))
         for one in dates
     ]
-    return await _save_changed(tx, dates, found, by)
+    return await _save_changed(tx, dates, events, by)
 
 
 async def set_date_status(tx: Transaction, date: Event, status: EventStatus) -> Event:
@@ -144,10 +144,10 @@ async def reinstate_each(tx: Transaction, dates: Sequence[Event], *, by: UserId 
     order.
     """
     statuses = await queries.statuses_before(tx, [one.id for one in dates if one.is_cancelled])
-    found = [
+    events = [
         _next(tx, replace(one, status=statuses[one.id], status_reason="")) if one.is_cancelled else one for one in dates
     ]
-    return await _save_changed(tx, dates, found, by)
+    return await _save_changed(tx, dates, events, by)
 
 
 async def delete_each(tx: Transaction, dates: Sequence[Event]) -> list[Event]:

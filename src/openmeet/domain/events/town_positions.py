@@ -81,9 +81,9 @@ def town_named(where: _HasTown, gazetteer: Gazetteer) -> Place | None:
     """The place that a town's name unambiguously refers to. None if the name is unknown or ambiguous."""
     country = names.known_code(where.country) or ""
     for name in _candidates(where.locality):
-        found = gazetteer.find_town(name, region=where.region, country=country)
-        if found is not None:
-            return found
+        place = gazetteer.find_town(name, region=where.region, country=country)
+        if place is not None:
+            return place
     return None
 
 

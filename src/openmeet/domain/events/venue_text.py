@@ -138,5 +138,5 @@ def _venue(place: Place, tail: Sequence[str], postal: str) -> Venue:
 
 
 def _without_postal(part: str) -> tuple[str, str]:
-    found = _POSTAL.match(part)
-    return (found[1], part[found.end() :]) if found else ("", part)
+    match = _POSTAL.match(part)
+    return (match[1], part[match.end() :]) if match else ("", part)

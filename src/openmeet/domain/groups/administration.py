@@ -245,10 +245,10 @@ async def revoke(tx: Transaction, caller: Caller, slug: GroupSlug, invitation_id
 
 def invitation_of_token(key: SigningKey, token: str) -> InvitationId:
     """Return the invitation that a link token identifies. Raises NotFound if the token is forged."""
-    found = rules.invitation_in(key, token)
-    if found is None:
+    invitation_id = rules.invitation_in(key, token)
+    if invitation_id is None:
         raise NotFound(GroupReason.INVITATION_OVER)
-    return found
+    return invitation_id
 
 
 async def usable_invitation(reader: Reader, invitation_id: InvitationId | None) -> tuple[Invitation, Group]:

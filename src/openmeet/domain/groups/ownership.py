@@ -291,10 +291,10 @@ async def _complete(tx: Transaction, group: Group, successor: UserId, *, note: s
 
 
 async def _inside(tx: Transaction, group: Group, user_id: UserId) -> Membership:
-    found = await queries.find_member(tx, group.id, user_id)
-    if found is None or found.role not in INSIDE:
+    membership = await queries.find_member(tx, group.id, user_id)
+    if membership is None or membership.role not in INSIDE:
         raise NotFound(GroupReason.NOT_A_MEMBER)
-    return found
+    return membership
 
 
 async def _change_owner(
@@ -378,8 +378,8 @@ async def last_change_of_owner(reader: Reader, group_id: GroupId) -> GroupLogEnt
         " and role_after <> 'owner' order by created_at desc, id desc limit 1",
         group_id=group_id,
     )
-    found = logged_of(row) if row else None
-    return found if found is not None and found.act is GroupLogAction.TAKEN_OVER else None
+    entry = logged_of(row) if row else None
+    return entry if entry is not None and entry.act is GroupLogAction.TAKEN_OVER else None
 
 
 async def published_backups(reader: Reader, group: Group) -> tuple[Did, ...]:

@@ -37,9 +37,9 @@ async def by_record(reader: Reader, uri: str) -> Group | None:
 
 async def by_any_record(reader: Reader, uri: str) -> Group | None:
     """Like ``by_record``, but also finds a group by a superseded record."""
-    found = await by_record(reader, uri)
-    if found is not None:
-        return found
+    group = await by_record(reader, uri)
+    if group is not None:
+        return group
     row = await reader.fetch_one(
         f"select {COLUMNS} from groups g where g.id = (select group_id from superseded_group_records where uri = :uri)",
         uri=uri,

@@ -270,8 +270,8 @@ def token_of(key: SigningKey, invitation_id: InvitationId) -> str:
 
 def invitation_in(key: SigningKey, token: str) -> InvitationId | None:
     """Extract the invitation id from a link token. None if the token is forged."""
-    found = _TOKEN.fullmatch(token)
-    if found is None:
+    match = _TOKEN.fullmatch(token)
+    if match is None:
         return None
-    invitation_id = InvitationId(found[1])
+    invitation_id = InvitationId(match[1])
     return invitation_id if key.verifies(token, lambda one: token_of(one, invitation_id)) else None

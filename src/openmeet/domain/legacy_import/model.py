@@ -70,7 +70,6 @@ class OldEvent:
     matrix_room_id: str | None
     source_type: str | None
     source_id: str | None
-    source_url: str | None
     created_at: Instant | None
     zone: str | None = None
     rule: Mapping[str, Any] | str | None = None

@@ -136,7 +136,6 @@ def event_of(row: OldRow) -> OldEvent:
         matrix_room_id=_text(row, "matrixroomid") or None,
         source_type=_text(row, "sourcetype") or None,
         source_id=_text(row, "sourceid") or None,
-        source_url=_text(row, "sourceurl") or None,
         created_at=_moment(row, "createdat"),
         zone=_text(row, "timezone") or None,
         rule=_rule(row),

@@ -23,15 +23,11 @@ from openmeet.outbox.emails import enqueue_emails
 
 @dataclass(frozen=True, slots=True)
 class DueNotification:
-    """An e-mail to one user, due no later than ``due_at``.
-
-    ``is_bundled``: ``subject`` is not the subject of the notifications themselves.
-    """
+    """An e-mail to one user, due no later than ``due_at``."""
 
     user_id: UserId
     subject: str
     due_at: Instant
-    is_bundled: bool = False
 
 
 _FIND_OPEN = """

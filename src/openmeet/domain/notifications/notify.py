@@ -149,7 +149,7 @@ async def _waiting(
             rested = Instant(last[user_id, subject] + kind.mail_gap)
             due_at = max(due_at, rules.after_quiet(one.addressee.hours, rested))
         if user_id not in waiting or due_at < waiting[user_id].due_at:
-            waiting[user_id] = DueNotification(user_id, subject, due_at, is_bundled=bool(one.notice.bundle))
+            waiting[user_id] = DueNotification(user_id, subject, due_at)
     return list(waiting.values())
 
 

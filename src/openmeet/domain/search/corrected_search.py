@@ -42,19 +42,19 @@ async def coming(
     ``is_name``: the words are a name, such as that of a place, and have no typing errors. ``may_drop_words``: drop words
     that match nothing. A cursor of a corrected search repeats the correction, because the cursor does not contain it.
     """
-    found = await search.coming(reader, query, after, limit)
-    if found or not query.words:
-        return CorrectedSearch(found, query)
+    events = await search.coming(reader, query, after, limit)
+    if events or not query.words:
+        return CorrectedSearch(events, query)
     if after is not None and await search.coming(reader, query, None, 1):
         return CorrectedSearch([], query)
     corrected = await corrected_words(db, reader, query.words, is_name=is_name, may_drop_words=may_drop_words)
     if corrected is None:
         return CorrectedSearch([], query)
     nearest = replace(query, words=corrected.words)
-    found = await search.coming(reader, nearest, after, limit)
+    events = await search.coming(reader, nearest, after, limit)
     return (
-        CorrectedSearch(found, nearest, is_corrected=True, shown=corrected.shown)
-        if found
+        CorrectedSearch(events, nearest, is_corrected=True, shown=corrected.shown)
+        if events
         else CorrectedSearch([], query)
     )
 

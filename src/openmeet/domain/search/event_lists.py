@@ -325,5 +325,5 @@ def unpack(cursor: str) -> EventCursor | None:
     """Decode a cursor. None for an empty one. Raises InvalidInput."""
     if not cursor:
         return None
-    found = unpacked(_POSITION, cursor)
-    return EventCursor(Instant(int(found[1])), found[2], int(found[3] or 0))
+    match = unpacked(_POSITION, cursor)
+    return EventCursor(Instant(int(match[1])), match[2], int(match[3] or 0))

@@ -54,7 +54,7 @@ class Known:
         ``sure``: words that have no typing errors; only their endings may change. ``may_drop_words``: drop a word that
         is like no known word, if another one is known.
         """
-        found: list[CorrectedWord | None] = []
+        corrected_words: list[CorrectedWord | None] = []
         rest = list(words)
         while rest:
             word, *rest = rest
@@ -62,12 +62,14 @@ class Known:
             if joined in self.words and not (word in self.words and rest[0] in self.words):
                 # Join ``wein probe`` to ``weinprobe``.
                 rest.pop(0)
-                found.append(CorrectedWord((joined,), self._shown(joined)))
+                corrected_words.append(CorrectedWord((joined,), self._shown(joined)))
             else:
-                found.append(self._correct(word, is_sure=word in sure))
-        corrected = [one for one in found if one is not None]
+                corrected_words.append(self._correct(word, is_sure=word in sure))
+        corrected = [one for one in corrected_words if one is not None]
         forms = [form for one in corrected for form in one.forms]
-        if len(corrected) < len(found) and not (may_drop_words and any(len(form) >= _LEAST_STEM for form in forms)):
+        if len(corrected) < len(corrected_words) and not (
+            may_drop_words and any(len(form) >= _LEAST_STEM for form in forms)
+        ):
             return None
         return None if forms == list(words) else corrected
 

@@ -244,5 +244,5 @@ async def _about(reader: Reader, topic: str, home: Spot | None, viewer: UserId |
     )
     if home is not None:
         query = replace(query, near=Near(*degrees_of(home), _NEAR_KM))
-    found = await search.coming(reader, query, None, _OF_TOPIC)
-    return [event for event in found if not event.is_cancelled]
+    events = await search.coming(reader, query, None, _OF_TOPIC)
+    return [event for event in events if not event.is_cancelled]

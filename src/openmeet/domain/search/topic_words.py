@@ -42,8 +42,8 @@ _TOPICS: Final[Mapping[str, Category]] = {
 
 def topic_of(words: Sequence[str]) -> Category | None:
     """The topic that the words are about. None if they match no topic or more than one."""
-    found = {_TOPICS[form] for word in words for form in _forms(word) if form in _TOPICS}
-    return found.pop() if len(found) == 1 else None
+    categories = {_TOPICS[form] for word in words for form in _forms(word) if form in _TOPICS}
+    return categories.pop() if len(categories) == 1 else None
 
 
 def _forms(word: str) -> set[str]:

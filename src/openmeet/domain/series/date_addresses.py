@@ -67,9 +67,9 @@ async def resolve(reader: Reader, series: Series, original_date: str, viewer: Us
     if new_name is not None:
         return DateName(*new_name)
     for one in (series, *continuations):
-        found = await _same_day(reader, one, original_date)
-        if found is not None:
-            return found
+        name = await _same_day(reader, one, original_date)
+        if name is not None:
+            return name
     return requested
 
 

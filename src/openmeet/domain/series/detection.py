@@ -145,17 +145,17 @@ def title_of(titles: Sequence[str]) -> str:
 def find(sightings: Iterable[Sighting], zones: Sequence[str] = ()) -> list[DetectedSeries]:
     """Detect all series among one author's events. ``zones``: the author's known zones, for events without one."""
     newest = sorted(sightings, key=lambda one: (one.at, one.id))[-MOST_EVENTS:]
-    found = _named(newest, zones)
+    detected_series = _named(newest, zones)
     for key, similar in sorted(_groups_by_name([one for one in newest if not one.series_name]).items()):
         left = similar
         for round_ in range(_ROUNDS):
             best = _best(key if round_ == 0 else f"{key}\n{round_}", left, zones)
             if best is None:
                 break
-            found.append(best)
+            detected_series.append(best)
             explained = {event_id for event_id, _ in best.dates}
             left = [one for one in left if one.id not in explained]
-    return found
+    return detected_series
 
 
 def key_of_series(series_name: str) -> str:
@@ -168,7 +168,7 @@ def _named(sightings: Sequence[Sighting], zones: Sequence[str]) -> list[Detected
     for one in sightings:
         if one.series_name:
             by_name.setdefault(one.series_name, []).append(one)
-    found: list[DetectedSeries] = []
+    detected_series: list[DetectedSeries] = []
     for name, similar in sorted(by_name.items()):
         zone_name = _zone(similar, zones)
         # If two events begin at the same moment, only one of them becomes a date.
@@ -182,8 +182,10 @@ def _named(sightings: Sequence[Sighting], zones: Sequence[str]) -> list[Detected
         bare = DetectedSeries(key_of_series(name), None, zone_name, dates, (), 1.0)
         # A rule counts from its start, so it is used only if it fits from the first event on.
         fits = best is not None and best.dates[0][1] == dates[0][1] and best.zone_name == zone_name
-        found.append(replace(bare, rule=best.rule, missing=best.missing) if best is not None and fits else bare)
-    return found
+        detected_series.append(
+            replace(bare, rule=best.rule, missing=best.missing) if best is not None and fits else bare
+        )
+    return detected_series
 
 
 def _groups_by_name(sightings: Sequence[Sighting]) -> dict[str, list[Sighting]]:

@@ -75,9 +75,9 @@ def detection_handler(db: Database, naming: Naming) -> JobHandler:
             sightings = await _sightings(reader, await detection_queries.sighted(reader, author), naming)
             detections = await detection_queries.of_person(reader, user_id)
         # Takes a second or more for thousands of events, so it runs outside of a transaction and of the event loop.
-        found = await asyncio.to_thread(find, sightings, [author.time_zone] if author.time_zone else [])
-        if _undecided(found, detections) != {one.found.key: one.found for one in detections if one.is_open}:
-            await db.batch(lambda tx: _show_all(tx, user_id, (sightings, found), naming))
+        detected_series = await asyncio.to_thread(find, sightings, [author.time_zone] if author.time_zone else [])
+        if _undecided(detected_series, detections) != {one.found.key: one.found for one in detections if one.is_open}:
+            await db.batch(lambda tx: _show_all(tx, user_id, (sightings, detected_series), naming))
 
     return handle
 

@@ -99,10 +99,10 @@ def _hosts(series: Series, plan: EditPlan) -> set[UserId]:
     """Hosts who are notified because somebody else changes their dates."""
     if series.changed_by is None:
         return set()
-    found = {one.event.author_id for one in plan.dates_changed}
-    if found or plan.scope is not EditScope.THIS:
-        found.add(series.owner_id)
-    return found
+    user_ids = {one.event.author_id for one in plan.dates_changed}
+    if user_ids or plan.scope is not EditScope.THIS:
+        user_ids.add(series.owner_id)
+    return user_ids
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,9 +39,9 @@ T = TypeVar("T")
 
 async def ensure_stored(tx: Transaction, series: Series, original_date: str) -> Event:
     """The event of a date of a locked series. Stores it if necessary. Raises NotFound if there is no such date."""
-    found = await date_queries.date_of(tx, series.id, original_date)
-    if found is not None:
-        return found
+    event = await date_queries.date_of(tx, series.id, original_date)
+    if event is not None:
+        return event
     (made,) = await store(tx, series, [original_in(series, original_date)])
     return made
 

@@ -83,15 +83,15 @@ async def counts_by_repository(reader: Reader, user_id: UserId) -> list[RecordCo
     accounts = [account for account in await identity_queries.of_user(reader, user_id) if account.can_write]
     rows = await reader.fetch(COUNT, user_id=user_id)
     counted = {(row["did"], PublicationKind(row["kind"])): int(row["n"]) for row in rows}
-    found: list[RecordCounts] = []
+    record_counts: list[RecordCounts] = []
     for account in accounts:
         job = await jobs.find(reader, JobKind.MOVE_RECORDS, _subject(user_id, account.did))
         is_moving = job is not None and job.state in {JobState.DUE, JobState.LEASED}
         events, series = (
             counted.get((account.did, kind), 0) for kind in (PublicationKind.EVENT, PublicationKind.SERIES)
         )
-        found.append(RecordCounts(account, events, series, is_moving))
-    return found
+        record_counts.append(RecordCounts(account, events, series, is_moving))
+    return record_counts
 
 
 def parse_account(text: str) -> Did:

@@ -140,8 +140,8 @@ async def accept(tx: Transaction, caller: Caller, series: Series) -> Series:
     with a single event. Raises NotFound if it is not offered to the caller. Raises Refused if either has blocked the
     other since (``NotWelcome``), or if the caller may no longer create events in its group (``NotPartOfIt``).
     """
-    found = await offered(tx, series.id)
-    if found is None or found.to_id != caller.user_id:
+    series_offer = await offered(tx, series.id)
+    if series_offer is None or series_offer.to_id != caller.user_id:
         raise NotFound(SeriesReason.NO_SUCH_OFFER)
     before = series.owner_id
     await raise_if_blocked(tx, before, caller.user_id, refusal=SeriesReason.CANNOT_TAKE_OVER)
@@ -205,12 +205,12 @@ async def withdraw_offer(tx: Transaction, caller: Caller, series: Series) -> boo
 
     False if there is no offer from or to the caller.
     """
-    found = await offered(tx, series.id)
-    if found is None or caller.user_id not in {found.from_id, found.to_id}:
+    series_offer = await offered(tx, series.id)
+    if series_offer is None or caller.user_id not in {series_offer.from_id, series_offer.to_id}:
         return False
     await _forget(tx, series.id)
     subject = await date_queries.any_date(tx, series.id)
-    if caller.user_id == found.to_id and subject is not None:
+    if caller.user_id == series_offer.to_id and subject is not None:
         about = HandOver(person_id=caller.user_id, step=SERIES_DECLINED)
         await notify(tx, kinds.SERIES_OFFERED, subject, [series.owner_id], about, revision=int(tx.now))
     return True

@@ -359,8 +359,8 @@ def values_of(series: Series) -> dict[str, Any]:
 
 async def find(reader: Reader, uri: str) -> Series | None:
     """The series that this record belongs or belonged to."""
-    found = await by_record_uri(reader, uri)
-    former = None if found is not None else await superseded_records.find(reader, uri)
+    series = await by_record_uri(reader, uri)
+    former = None if series is not None else await superseded_records.find(reader, uri)
     if former is None or former.kind is not PublicationKind.SERIES:
-        return found
+        return series
     return await by_id(reader, SeriesId(former.subject_id))

@@ -60,11 +60,11 @@ async def newest_notifications(
     """
     after = event_lists.unpack(cursor)
     before = None if after is None else (after.starts_at, after.event_id)
-    found = await newest(reader, user_id, limit + 1, before, kinds=kinds, is_unread=is_unread)
-    if len(found) <= limit:
-        return found, None
-    last = found[limit - 1]
-    return found[:limit], event_lists.pack(EventCursor(last.created_at, last.id))
+    notifications = await newest(reader, user_id, limit + 1, before, kinds=kinds, is_unread=is_unread)
+    if len(notifications) <= limit:
+        return notifications, None
+    last = notifications[limit - 1]
+    return notifications[:limit], event_lists.pack(EventCursor(last.created_at, last.id))
 
 
 async def notification_lines(

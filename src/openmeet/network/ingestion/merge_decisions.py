@@ -23,7 +23,6 @@ _COLUMNS = (
     "uri, field, theirs_rev, base, ours, theirs, ours_revision, policy, result, decided_at, reviewed_at, ours_values,"
     " theirs_values, choice"
 )
-LIST = f"select {_COLUMNS} from merge_decisions where uri = :uri order by decided_at desc, field"
 LIST_OF_SEVERAL = f"select {_COLUMNS} from merge_decisions where uri in :uris"
 # Identifies one decision among those made at the same time.
 _NAME = "field || '.' || theirs_rev || '.' || uri"
@@ -133,11 +132,6 @@ async def store(
             after_rev=after_rev,
             now=tx.now,
         )
-
-
-async def of_record(reader: Reader, uri: str) -> list[KeptDecision]:
-    """Return the decisions about one record, newest first."""
-    return [_conflict(row) for row in await reader.fetch(LIST, uri=uri)]
 
 
 async def of_records(reader: Reader, uris: Sequence[str], page: Page) -> list[KeptDecision]:

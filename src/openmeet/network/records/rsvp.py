@@ -49,7 +49,6 @@ class ParsedRsvp:
     subject: AtUri
     subject_cid: str | None
     answer: RsvpRecordStatus
-    status_text: str
     precedence: str
     notes: Notes
 
@@ -63,13 +62,13 @@ def read_rsvp(collection: str, record: object, *, rkey: str) -> ParsedRsvp:
         raise of_another_type(declared, collection)
     notes = Notes()
     subject, cid = _subject(record, notes)
-    answer, status_text = _answer(record, notes)
+    answer = _answer(record, notes)
     for key in record:
         if key == "createdAt":
             notes.read("answered", "createdAt (a hint only)", record[key])
         elif key not in {"$type", "subject", "status"}:
             notes.keep(key, "is not part of the calendar lexicon")
-    return ParsedRsvp(subject, cid, answer, status_text, _precedence(record, rkey), notes)
+    return ParsedRsvp(subject, cid, answer, _precedence(record, rkey), notes)
 
 
 def subject_of(record: object) -> str | None:
@@ -101,18 +100,18 @@ def _subject(record: Mapping[str, object], notes: Notes) -> tuple[AtUri, str | N
     return uri, cid
 
 
-def _answer(record: Mapping[str, object], notes: Notes) -> tuple[RsvpRecordStatus, str]:
+def _answer(record: Mapping[str, object], notes: Notes) -> RsvpRecordStatus:
     raw = record.get("status")
     if raw is None:
         notes.read("answer", "nothing (the lexicon’s default)", RsvpRecordStatus.GOING.value)
-        return RsvpRecordStatus.GOING, ""
+        return RsvpRecordStatus.GOING
     text = text_of(raw)
     answer = _ANSWERS.get(token_of(text), RsvpRecordStatus.OTHER) if text is not None else RsvpRecordStatus.OTHER
     if answer is RsvpRecordStatus.OTHER:
         notes.keep("status", f"is an unknown status: {raw!r}")
     else:
         notes.read("answer", "status", answer.value)
-    return answer, text or ""
+    return answer
 
 
 def _precedence(record: Mapping[str, object], rkey: str) -> str:

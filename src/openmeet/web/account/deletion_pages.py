@@ -118,8 +118,8 @@ async def delete(request: Request) -> Response:
 async def preview(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        found = await preview_deletion(reader, caller.user_id, _grace_seconds(request))
-    return json_response(_deletion_preview(found))
+        erasure_preview = await preview_deletion(reader, caller.user_id, _grace_seconds(request))
+    return json_response(_deletion_preview(erasure_preview))
 
 
 async def delete_me(request: Request) -> Response:
@@ -187,7 +187,7 @@ def _deletion_preview(found: ErasurePreview) -> DeletionPreview:
 async def _deletion_page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        found = await preview_deletion(reader, caller.user_id, _grace_seconds(request))
+        erasure_preview = await preview_deletion(reader, caller.user_id, _grace_seconds(request))
         proof = await sign_in.proof_of(reader, model.hash_token(site_session.cookie_token(request)))
         person = await users.by_id(reader, caller.user_id)
         has_names = bool(await identities.of_user(reader, caller.user_id))
@@ -195,7 +195,7 @@ async def _deletion_page(request: Request, form_state: FormState, *, status: int
         "named": _NAMED[person is not None and person.email is not None, has_names],
         "most_listed": MOST_LISTED,
         "typed": form_state,
-        "found": found,
+        "found": erasure_preview,
         "strength": SessionStrength.FULL if proof is None else proof.strength,
         "is_fresh": proof is not None and proof.proven_at >= services(request).clock.now() - PROOF_LASTS,
     }

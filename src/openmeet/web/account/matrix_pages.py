@@ -7,7 +7,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from groundwork.clock import Instant
 from groundwork.database.transaction import Transaction
 from groundwork.errors import NotFound
 from groundwork.http.forms import FormState, read_form
@@ -47,7 +46,7 @@ async def change(request: Request) -> Response:
     _require_matrix(request)
     caller, form = caller_of(request), await read_form(request)
     action = form.get("act", "")
-    code: tuple[str, Instant] | None = None
+    code = ""
     async with database_of(request).transaction() as tx:
         match action:
             case "pass_on":
@@ -55,14 +54,14 @@ async def change(request: Request) -> Response:
             case "keep_here":
                 await mirroring.answer_consent(tx, caller, MatrixConsent.NONE)
             case "link":
-                code = await mirroring.new_link_code(tx, caller)
+                code, _ = await mirroring.new_link_code(tx, caller)
             case "unlink":
                 await mirroring.unlink(tx, caller)
             case "invitations":
                 await _save_choices(tx, caller, form)
             case _:
                 raise NotFound(ChatReason.NO_MATRIX_HERE)
-    return go(PATH, flash="chat_saved") if code is None else await _matrix_page(request, code)
+    return go(PATH, flash="chat_saved") if not code else await _matrix_page(request, code)
 
 
 async def _save_choices(tx: Transaction, caller: Caller, form: Mapping[str, str]) -> None:
@@ -79,7 +78,7 @@ async def _save_choices(tx: Transaction, caller: Caller, form: Mapping[str, str]
             await matrix_choices.choose_room(tx, caller, room.room_id, invited=bool(form.get(field)))
 
 
-async def _matrix_page(request: Request, code: tuple[str, Instant] | None = None) -> Response:
+async def _matrix_page(request: Request, code: str = "") -> Response:
     _require_matrix(request)
     caller, site = caller_of(request), services(request)
     async with database_of(request).reader() as reader:
@@ -87,7 +86,6 @@ async def _matrix_page(request: Request, code: tuple[str, Instant] | None = None
         is_withdrawing = await mirroring.is_withdrawing(reader, caller.user_id)
         mode = await matrix_choices.mode_of(reader, caller.user_id)
         rooms = await matrix_choices.rooms_to_choose(reader, caller.user_id, _MOST_ROOMS)
-        now = reader.now
     context = {
         "server": site.settings.matrix_server_name,
         "keeper": f"@{keeper(site.tenant.name)}:{site.settings.matrix_server_name}",
@@ -95,9 +93,7 @@ async def _matrix_page(request: Request, code: tuple[str, Instant] | None = None
         "is_withdrawing": is_withdrawing,
         "account": person.mxid if person else None,
         "name": caller.display_name,
-        "code": code[0] if code else "",
-        "code_ends": code[1] if code else None,
-        "now": now,
+        "code": code,
         "mode": FormState({"mode": mode.value}),
         "modes": [(one.value, words, "") for one, words in _MODES.items()],
         "rooms": rooms,

@@ -107,7 +107,7 @@ async def show_sessions(request: Request) -> Response:
     caller = caller_of(request)
     own_token_hash = hash_token(session.cookie_token(request))
     async with database_of(request).reader() as reader:
-        found = await sessions.open_of(reader, caller.user_id)
+        listed_sessions = await sessions.open_of(reader, caller.user_id)
         now = reader.now
     rows = [
         SessionRow(
@@ -116,7 +116,7 @@ async def show_sessions(request: Request) -> Response:
             formatting.ago(one.created_at, now),
             one.token_hash == own_token_hash,
         )
-        for one in found
+        for one in listed_sessions
     ]
     return page(request, "account/sessions.html", {"sessions": sorted(rows, key=lambda one: not one.is_here)})
 

@@ -66,14 +66,14 @@ async def _tokens_page(
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         now = reader.now
-        found = await tokens.of_user(reader, caller.user_id, Instant(now - SHOWN_AFTER_END), _NEWEST)
+        api_tokens = await tokens.of_user(reader, caller.user_id, Instant(now - SHOWN_AFTER_END), _NEWEST)
     context = {
         "typed": form_state,
         "now": now,
         "made": token_name,
         "token": token,
-        "tokens": [one for one in found if not one.is_over(now)],
-        "ended": [one for one in found if one.is_over(now)],
+        "tokens": [one for one in api_tokens if not one.is_over(now)],
+        "ended": [one for one in api_tokens if one.is_over(now)],
         "scopes": [
             (_scope_field(scope), Markup("<code>{}</code>").format(scope), words)
             for scope, words in SCOPE_DESCRIPTIONS.items()

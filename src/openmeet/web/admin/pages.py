@@ -114,10 +114,10 @@ async def act_on_dead_letters(request: Request) -> Response:
 async def show_quarantine(request: Request) -> Response:
     await operator_of(request)
     async with database_of(request).reader() as reader:
-        found = await quarantine.page(reader, after=request.query_params.get("after", ""), limit=problems.SHOWN + 1)
+        records = await quarantine.page(reader, after=request.query_params.get("after", ""), limit=problems.SHOWN + 1)
         now = reader.now
-    shown = found[: problems.SHOWN]
-    following = shown[-1].uri if len(found) > len(shown) else ""
+    shown = records[: problems.SHOWN]
+    following = shown[-1].uri if len(records) > len(shown) else ""
     found_there = {"records": shown, "following": following, "now": now, "step_words": STEP_LABELS}
     return page(request, "admin/put_aside.html", found_there)
 

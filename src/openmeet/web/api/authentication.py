@@ -106,17 +106,17 @@ async def _service(request: Request, operation: ApiOperation, token: str) -> Ser
 async def _known_service(request: Request, token: str) -> tuple[ServiceTokenInfo, Instant]:
     """The service that a valid credential belongs to. Raises NotSignedIn."""
     async with database_of(request).reader() as reader:
-        found = await service_tokens.find(reader, token)
+        service_token_info = await service_tokens.find(reader, token)
         now = reader.now
-    if found is None:
+    if service_token_info is None:
         raise unknown_credential(ApiReason.UNKNOWN_CREDENTIAL)
-    return found, now
+    return service_token_info, now
 
 
 def service_of(request: Request) -> ServiceTokenInfo:
     """The authenticated service of a request to a service operation."""
-    found: ServiceTokenInfo = request.state.service
-    return found
+    token: ServiceTokenInfo = request.state.service
+    return token
 
 
 def is_by_service(request: Request) -> bool:

@@ -58,10 +58,10 @@ def expected_revision(request: Request) -> int | None:
     if_match = request.headers.get("if-match", "").strip()
     if not if_match or if_match == "*":
         return None
-    found = _TAG.fullmatch(if_match)
-    if found is None:
+    match = _TAG.fullmatch(if_match)
+    if match is None:
         raise PreconditionFailed(ApiReason.UNKNOWN_VERSION)
-    return int(found[1])
+    return int(match[1])
 
 
 def require_match(request: Request, revision: int | None) -> None:
@@ -78,8 +78,8 @@ def require_match_with_shown(request: Request, shown: object) -> None:
     if_match = request.headers.get("if-match", "").strip()
     if not if_match or if_match == "*":
         return
-    found = _DIGEST_TAG.fullmatch(if_match)
-    if found is None or found[1] != _body_digest(bytes(json_response(shown).body)):
+    match = _DIGEST_TAG.fullmatch(if_match)
+    if match is None or match[1] != _body_digest(bytes(json_response(shown).body)):
         raise PreconditionFailed(ApiReason.CHANGED_SINCE_READ)
 
 

@@ -80,10 +80,10 @@ async def show_reading_page(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
         reads = await backfill_progress.of_person(reader, caller.user_id)
-        found = [one for one in await detection_queries.of_person(reader, caller.user_id) if one.is_open]
+        detections = [one for one in await detection_queries.of_person(reader, caller.user_id) if one.is_open]
     context = {
         "reads": reads,
         "is_done": all(one.is_done for one in reads),
-        "found": len(found),
+        "found": len(detections),
     }
     return page(request, "atproto/reading.html", context)

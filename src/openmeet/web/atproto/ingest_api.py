@@ -204,10 +204,10 @@ def _message(
 
 def sync_dependencies_of(request: Request) -> SyncDependencies:
     """The services that synchronization needs. Raises Unavailable if the site was started without them."""
-    found = services(request).sync_dependencies
-    if found is None:
+    dependencies = services(request).sync_dependencies
+    if dependencies is None:
         raise Unavailable(AtprotoReason.NOT_CONNECTED)
-    return found
+    return dependencies
 
 
 _SOURCE: Final = (

@@ -87,8 +87,8 @@ def _lister(decisions_of: DecisionsOf) -> Answering:
     async def list_them(request: Request) -> Response:
         page = paging(request)
         async with database_of(request).reader() as reader:
-            found = await decisions_of(reader, caller_of(request), request.path_params["slug"], page)
-        return json_response(_decision_list(found, page))
+            decisions = await decisions_of(reader, caller_of(request), request.path_params["slug"], page)
+        return json_response(_decision_list(decisions, page))
 
     return list_them
 
@@ -100,8 +100,8 @@ def _chooser(choose: Choose, decisions_of: DecisionsOf) -> Answering:
         choice = MergeChoice(_FIELDS.get(body.field, ""), body.theirs_rev, CHOICES[body.keep])
         async with database_of(request).transaction() as tx:
             slug = await choose(tx, caller, request.path_params["slug"], choice)
-            found = await decisions_of(tx, caller, slug, Page(MAX_LIMIT))
-        return json_response(_decision_list(found, Page(MAX_LIMIT)))
+            decisions = await decisions_of(tx, caller, slug, Page(MAX_LIMIT))
+        return json_response(_decision_list(decisions, Page(MAX_LIMIT)))
 
     return choose_one
 

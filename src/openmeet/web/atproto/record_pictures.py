@@ -47,15 +47,17 @@ async def show(request: Request) -> Response:
             raise NotFound(AtprotoReason.NO_SUCH_PICTURE)
         if not await seeing.may_see(reader, event, viewer, has_rsvp_access=rsvp_gives_access(own_rsvp)):
             raise NotFound(AtprotoReason.NO_SUCH_PICTURE)
-        found = await picture_of(reader, event)
-    return await _served(request, event.record_did, found)
+        picture = await picture_of(reader, event)
+    return await _served(request, event.record_did, picture)
 
 
 async def show_of_group(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         seen = await see(reader, request)
-        found = await picture_of_group(reader, seen.group)
-    return await _served(request, (seen.group.network.record_uri or "").removeprefix("at://").partition("/")[0], found)
+        picture = await picture_of_group(reader, seen.group)
+    return await _served(
+        request, (seen.group.network.record_uri or "").removeprefix("at://").partition("/")[0], picture
+    )
 
 
 async def _served(request: Request, did: str, found: ParsedPicture | None) -> Response:

@@ -171,15 +171,15 @@ async def show_one(request: Request) -> Response:
     attendance_id = AttendanceId(request.path_params["attendance_id"])
     async with database_of(request).reader() as reader:
         event = await host_decisions.find_for_host(reader, caller, _slug(request))
-        found = await lists.by_ids(reader, event.id, [attendance_id])
-        if not found:
+        attendees = await lists.by_ids(reader, event.id, [attendance_id])
+        if not attendees:
             raise NotFound(AttendanceReason.NO_SUCH_ANSWER)
         changes = await history.of_rsvp(reader, attendance_id)
         actors = [one.actor_id for one in changes if one.actor_id]
-        names = await shown_names(reader, [found[0].user_id, *actors])
+        names = await shown_names(reader, [attendees[0].user_id, *actors])
         registration_settings = await registration.of_event(reader, event)
         details = await rsvp_details.of_answers(reader, event.id, registration_settings, [attendance_id])
-    one = lists.shown(found[0], names, limits_of(event, registration_settings))
+    one = lists.shown(attendees[0], names, limits_of(event, registration_settings))
     context = {
         "event": event,
         "one": one,

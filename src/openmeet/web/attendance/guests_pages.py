@@ -127,10 +127,10 @@ async def confirm(request: Request) -> Response:
 
 
 def _answer_id(request: Request) -> GuestAnswerId:
-    found = actions.answer_id_of_token(services(request).code_key, request.path_params["token"])
-    if found is None:
+    guest_answer_id = actions.answer_id_of_token(services(request).code_key, request.path_params["token"])
+    if guest_answer_id is None:
         raise NotFound(GuestRsvpReason.LINK_OVER, name=INVALID_LINK)
-    return found
+    return guest_answer_id
 
 
 def _guest_form_page(

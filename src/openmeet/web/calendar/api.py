@@ -192,10 +192,10 @@ async def subscribe(request: Request) -> Response:
 async def show_one(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        found = await queries.find(reader, caller.user_id, _calendar_id(request))
-    if found is None:
+        subscription = await queries.find(reader, caller.user_id, _calendar_id(request))
+    if subscription is None:
         raise NotFound(CalendarReason.NO_SUCH_CALENDAR)
-    return json_response(_subscribed_output(found))
+    return json_response(_subscribed_output(subscription))
 
 
 async def edit(request: Request) -> Response:

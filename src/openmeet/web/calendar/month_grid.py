@@ -8,22 +8,13 @@ from typing import Generic, TypeVar
 
 from groundwork.clock import DAY, Instant, from_datetime
 from openmeet.i18n import formatting
-from openmeet.i18n.catalogue import gettext, lazy, ngettext
+from openmeet.i18n.catalogue import gettext, ngettext
 from openmeet.recurrence import wall_time
 
 T = TypeVar("T")
 
 _MONTH = re.compile(r"([0-9]{4})-(0[1-9]|1[0-2])")
 _DAYS = 7
-WEEKDAYS = (
-    lazy("Monday"),
-    lazy("Tuesday"),
-    lazy("Wednesday"),
-    lazy("Thursday"),
-    lazy("Friday"),
-    lazy("Saturday"),
-    lazy("Sunday"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +52,10 @@ class Month(Generic[T]):
 
 def first_of(text: str, today: date) -> date:
     """The first day of the month ``YYYY-MM``, or of the current month if the text is invalid."""
-    found = _MONTH.fullmatch(text)
-    if found is None or not wall_time.FIRST_YEAR < int(found[1]) < wall_time.LAST_YEAR:
+    match = _MONTH.fullmatch(text)
+    if match is None or not wall_time.FIRST_YEAR < int(match[1]) < wall_time.LAST_YEAR:
         return today.replace(day=1)
-    return date(int(found[1]), int(found[2]), 1)
+    return date(int(match[1]), int(match[2]), 1)
 
 
 def bounds_of(first: date) -> tuple[Instant, Instant]:

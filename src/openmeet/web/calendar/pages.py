@@ -192,10 +192,10 @@ async def refresh_now(request: Request, user_id: UserId, calendar_id: CalendarId
 
 def calendar_fetcher_of(request: Request) -> CalendarFetcher:
     """The HTTP client for calendars. Raises Unavailable if the site was started without it."""
-    found = services(request).calendar_fetcher
-    if found is None:
+    calendar_fetcher = services(request).calendar_fetcher
+    if calendar_fetcher is None:
         raise Unavailable(CalendarReason.READS_NO_CALENDARS)
-    return found
+    return calendar_fetcher
 
 
 async def zone_of(request: Request, reader: Reader, user_id: UserId) -> str:

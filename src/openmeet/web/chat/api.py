@@ -93,8 +93,8 @@ async def list_rooms(request: Request) -> Response:
     caller, query_params = caller_of(request), request.query_params
     limit = limit_of(request, _PAGE, MAX_LIMIT)
     cursor = query_params.get("cursor", "")
-    found = unpacked(ROOM_PLACE, cursor) if cursor else None
-    after = (int(found[1]), int(found[2]), found[3]) if found else None
+    match = unpacked(ROOM_PLACE, cursor) if cursor else None
+    after = (int(match[1]), int(match[2]), match[3]) if match else None
     kinds = [one for one in RoomKind if one.value == query_params.get("kind")]
     if query_params.get("kind") and not kinds:
         raise InvalidForm({"kind": ChatReason.NO_SUCH_SUBJECT()})
@@ -259,7 +259,7 @@ async def _with_words(
 ) -> Response:
     """The messages that contain these words, oldest first. The cursor leads to earlier ones."""
     query_params = request.query_params
-    found = await search.find_messages(
+    page = await search.find_messages(
         reader,
         viewer,
         ChatSearch(
@@ -273,8 +273,8 @@ async def _with_words(
         limit=limit_of(request, _PAGE, MAX_LIMIT),
         after=search_place(query_params.get("cursor", "")),
     )
-    listed = [message_shown(one) for one in found.messages[::-1]]
-    return json_response(ChatMessagePage(listed, None, None, search_cursor(found.after)))
+    listed = [message_shown(one) for one in page.messages[::-1]]
+    return json_response(ChatMessagePage(listed, None, None, search_cursor(page.after)))
 
 
 async def send_message(request: Request) -> Response:
@@ -398,8 +398,8 @@ async def choose_notifications(request: Request) -> Response:
 
 async def count_unread(request: Request) -> Response:
     async with database_of(request).reader() as reader:
-        found = await readers.unread_counts(reader, caller_of(request).user_id)
-    return json_response(UnreadShown(found.messages, found.mentions, found.rooms))
+        unread_counts = await readers.unread_counts(reader, caller_of(request).user_id)
+    return json_response(UnreadShown(unread_counts.messages, unread_counts.mentions, unread_counts.rooms))
 
 
 async def search_messages(request: Request) -> Response:
@@ -417,14 +417,14 @@ async def search_messages(request: Request) -> Response:
         mentions_me="mention" in has,
     )
     async with database_of(request).reader() as reader:
-        found = await search.find_messages(
+        page = await search.find_messages(
             reader,
             caller.user_id,
             chat_search,
             limit=limit_of(request, _PAGE, MAX_LIMIT),
             after=search_place(query_params.get("cursor", "")),
         )
-    return json_response(ChatFindingList([message_shown(one) for one in found.messages], search_cursor(found.after)))
+    return json_response(ChatFindingList([message_shown(one) for one in page.messages], search_cursor(page.after)))
 
 
 async def show_event_chat(request: Request) -> Response:

@@ -27,8 +27,8 @@ def search_place(cursor: str) -> ChatSearchCursor | None:
     """The position where a page of results begins, or None if the cursor is empty. Raises InvalidInput (``cursor``)."""
     if not cursor:
         return None
-    found = unpacked(_SEARCH_PLACE, cursor)
+    match = unpacked(_SEARCH_PLACE, cursor)
     return ChatSearchCursor(
-        (int(found[1]), found[2]) if found[1] else None,
-        (int(found[3]), found[4]) if found[3] else None,
+        (int(match[1]), match[2]) if match[1] else None,
+        (int(match[3]), match[4]) if match[3] else None,
     )

@@ -93,11 +93,11 @@ def _export_line(one: export.ExportedMessage) -> ChatExportLine:
 
 
 def _exported_poll(one: export.ExportedMessage) -> ExportedPoll | None:
-    found = poll_in(one.message.details)
-    if found is None:
+    poll = poll_in(one.message.details)
+    if poll is None:
         return None
     choices = [
         ExportedChoice(choice.text, one.votes.get(number, 0), choice.date is not None)
-        for number, choice in enumerate(found.choices)
+        for number, choice in enumerate(poll.choices)
     ]
-    return ExportedPoll(choices, found.several, None if found.ends_at is None else iso(found.ends_at))
+    return ExportedPoll(choices, poll.several, None if poll.ends_at is None else iso(poll.ends_at))

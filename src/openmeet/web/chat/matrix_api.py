@@ -142,8 +142,8 @@ async def show_mirror(request: Request) -> Response:
     require_matrix(request)
     async with database_of(request).reader() as reader:
         await require_access(reader, room_id(request), caller_of(request).user_id, Access.MODERATE)
-        found = await _mirror_output(reader, request, room_id(request))
-    return json_response(found)
+        mirror = await _mirror_output(reader, request, room_id(request))
+    return json_response(mirror)
 
 
 async def switch_mirror(request: Request) -> Response:
@@ -159,8 +159,8 @@ async def switch_mirror(request: Request) -> Response:
             await mirroring.switch_on(tx, caller, room, is_confirmed=body.confirmed, guests=body.guests)
         else:
             await mirroring.switch_off(tx, caller, room)
-        found = await _mirror_output(tx, request, room)
-    return json_response(found)
+        mirror = await _mirror_output(tx, request, room)
+    return json_response(mirror)
 
 
 async def retry_mirror(request: Request) -> Response:
@@ -168,15 +168,15 @@ async def retry_mirror(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         await require_access(tx, room_id(request), caller_of(request).user_id, Access.MODERATE)
         await log.wake_mirror(tx, room_id(request))
-        found = await _mirror_output(tx, request, room_id(request))
-    return json_response(found)
+        mirror = await _mirror_output(tx, request, room_id(request))
+    return json_response(mirror)
 
 
 async def show_person(request: Request) -> Response:
     require_matrix(request)
     async with database_of(request).reader() as reader:
-        found = await _matrix_person(reader, caller_of(request).user_id)
-    return json_response(found)
+        person = await _matrix_person(reader, caller_of(request).user_id)
+    return json_response(person)
 
 
 async def answer_consent(request: Request) -> Response:
@@ -188,8 +188,8 @@ async def answer_consent(request: Request) -> Response:
             await mirroring.answer_consent(tx, caller_of(request), body.consent)
         if body.invitations is not None:
             await matrix_choices.choose_mode(tx, caller_of(request), body.invitations)
-        found = await _matrix_person(tx, caller_of(request).user_id)
-    return json_response(found)
+        person = await _matrix_person(tx, caller_of(request).user_id)
+    return json_response(person)
 
 
 async def make_link_code(request: Request) -> Response:
@@ -216,31 +216,31 @@ def require_matrix(request: Request) -> None:
 
 
 async def _mirror_output(reader: Reader, request: Request, room: RoomId) -> ChatMirrorShown:
-    found = await mirroring.status(reader, room)
-    if found is None:
+    status = await mirroring.status(reader, room)
+    if status is None:
         raise NotFound(ChatReason.NO_SUCH_ROOM)
     federates = services(request).settings.matrix_federate
     return ChatMirrorShown(
-        found.state,
-        found.matrix_room_id,
-        matrix_alias(request, room, found) or None,
-        guests=found.allows_guests,
+        status.state,
+        status.matrix_room_id,
+        matrix_alias(request, room, status) or None,
+        guests=status.allows_guests,
         federates=federates,
-        since=None if found.since is None else iso(found.since),
-        waiting=found.waiting,
-        last_error=found.error.code if found.error else "",
+        since=None if status.since is None else iso(status.since),
+        waiting=status.waiting,
+        last_error=status.error.code if status.error else "",
     )
 
 
 async def _matrix_person(reader: Reader, user_id: UserId) -> MatrixPersonShown:
-    found = await mirroring.person(reader, user_id)
-    if found is None:
+    matrix_person = await mirroring.person(reader, user_id)
+    if matrix_person is None:
         return MatrixPersonShown(MatrixConsent.NONE, None, None, None, InvitationMode.ALL)
     return MatrixPersonShown(
-        found.consent,
-        None if found.answered_at is None else iso(found.answered_at),
-        found.mxid,
-        None if found.linked_at is None else iso(found.linked_at),
+        matrix_person.consent,
+        None if matrix_person.answered_at is None else iso(matrix_person.answered_at),
+        matrix_person.mxid,
+        None if matrix_person.linked_at is None else iso(matrix_person.linked_at),
         await matrix_choices.mode_of(reader, user_id),
     )
 
@@ -248,8 +248,8 @@ async def _matrix_person(reader: Reader, user_id: UserId) -> MatrixPersonShown:
 async def list_choices(request: Request) -> Response:
     require_matrix(request)
     async with database_of(request).reader() as reader:
-        found = await matrix_choices.rooms_to_choose(reader, caller_of(request).user_id, MOST_CHOICES)
-    return json_response(MatrixChoiceList([MatrixChoiceShown(one.room_id, one.name, one.is_invited) for one in found]))
+        rooms = await matrix_choices.rooms_to_choose(reader, caller_of(request).user_id, MOST_CHOICES)
+    return json_response(MatrixChoiceList([MatrixChoiceShown(one.room_id, one.name, one.is_invited) for one in rooms]))
 
 
 async def choose_room(request: Request) -> Response:

@@ -80,20 +80,20 @@ async def change_guest(request: Request) -> Response:
     body = await read_json(request, MatrixGuestWanted)
     await spend_on_guest(request, caller.user_id)
     async with database_of(request).transaction() as tx:
-        found: MatrixGuest | None
+        matrix_guest: MatrixGuest | None
         match body.state:
             case GuestState.INVITED:
                 only = "" if settings.matrix_federate else settings.matrix_server_name
-                found = await matrix_guests.invite(tx, caller, room, body.address, only_of_server=only)
+                matrix_guest = await matrix_guests.invite(tx, caller, room, body.address, only_of_server=only)
             case GuestState.REMOVED:
-                found = await matrix_guests.remove(tx, caller, room, body.address, body.reason)
+                matrix_guest = await matrix_guests.remove(tx, caller, room, body.address, body.reason)
             case GuestState.BANNED:
-                found = await matrix_guests.ban(tx, caller, room, body.address, body.reason)
+                matrix_guest = await matrix_guests.ban(tx, caller, room, body.address, body.reason)
             case _:
                 assert_never(body.state)
-    if found is None:
+    if matrix_guest is None:
         raise NotFound(ChatReason.NO_SUCH_GUEST)
-    return json_response(_guest_output(found))
+    return json_response(_guest_output(matrix_guest))
 
 
 def _guest_output(one: MatrixGuest) -> MatrixGuestShown:

@@ -49,13 +49,13 @@ async def search_room(
     """Context of the page that searches one chat. Without any condition it shows only the form. Raises InvalidInput
     (``cursor``).
     """
-    found = await _run_search(reader, viewer, query_params, room_page.time_zone, (room.id,))
+    page = await _run_search(reader, viewer, query_params, room_page.time_zone, (room.id,))
     dates = await search.dates_with_messages(reader, room) if room.kind is RoomKind.SERIES else []
     path, further = room_page.path, room_page.query
     writers = dict(await search.recent_writers(reader, viewer, (room.id,), limit=_PEOPLE))
     # The authors of the results are always offered. So a selected person can still be selected if they have not written
     # recently.
-    writers |= {one.message.user_id: one.name for one in (found.messages if found else ()) if one.message.user_id}
+    writers |= {one.message.user_id: one.name for one in (page.messages if page else ()) if one.message.user_id}
     return _form_context(query_params) | {
         "people": sorted(writers.items(), key=lambda one: (one[1].casefold(), one[0])),
         "dates": [(one, view.date_heading(one, reader.now, room_page.time_zone)) for one in dates],
@@ -65,10 +65,10 @@ async def search_room(
                 view.message_view(one, room, set(), zone=room_page.time_zone, now=reader.now, may_write=False),
                 _around_path(path, further, one.message.number),
             )
-            for one in (found.messages if found else ())
+            for one in (page.messages if page else ())
         ],
-        "more": _next_page(path, further, query_params, found),
-        "is_asked": found is not None,
+        "more": _next_page(path, further, query_params, page),
+        "is_asked": page is not None,
     }
 
 
@@ -81,8 +81,8 @@ async def search_chats(
     only = query_params.get("room", "")
     if only and not _ID.fullmatch(only):
         only = ""
-    found = await _run_search(reader, viewer, query_params, zone, (RoomId(only),) if only else ())
-    messages = found.messages if found else ()
+    page = await _run_search(reader, viewer, query_params, zone, (RoomId(only),) if only else ())
+    messages = page.messages if page else ()
     rooms = await room_queries.by_ids(reader, {one.message.room_id for one in messages})
     addresses = await addresses_of(reader, list(rooms.values()), viewer)
     writers = await search.recent_writers(reader, viewer, limit=_PEOPLE)
@@ -98,8 +98,8 @@ async def search_chats(
                 if one.message.room_id in addresses
             )
         ],
-        "more": _next_page("/chat", "", query_params, found),
-        "is_asked": found is not None,
+        "more": _next_page("/chat", "", query_params, page),
+        "is_asked": page is not None,
     }
 
 

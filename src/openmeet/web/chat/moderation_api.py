@@ -75,23 +75,28 @@ async def report_message(request: Request) -> Response:
 
 async def show_removal(request: Request) -> Response:
     async with database_of(request).reader() as reader:
-        found = await _removal_output(reader, request)
-    return json_response(found)
+        removal = await _removal_output(reader, request)
+    return json_response(removal)
 
 
 async def object_to_removal(request: Request) -> Response:
     body = await read_json(request, ChatObjectionWanted)
     async with database_of(request).transaction() as tx:
         await objections.object_to(tx, caller_of(request), message_id(request), body.words)
-        found = await _removal_output(tx, request)
-    return json_response(found)
+        removal = await _removal_output(tx, request)
+    return json_response(removal)
 
 
 async def _removal_output(reader: Reader, request: Request) -> ChatRemovalShown:
-    found = await objections.own_removal(reader, message_id(request), caller_of(request).user_id)
+    removal = await objections.own_removal(reader, message_id(request), caller_of(request).user_id)
     text, _ = await messages.sealed_content(reader, message_id(request), removal_sealer(request))
     return ChatRemovalShown(
-        found.reason, iso(found.at), text, found.objection, is_decided=found.is_decided, decision=found.decision
+        removal.reason,
+        iso(removal.at),
+        text,
+        removal.objection,
+        is_decided=removal.is_decided,
+        decision=removal.decision,
     )
 
 

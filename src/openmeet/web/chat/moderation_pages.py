@@ -10,7 +10,6 @@ from groundwork.errors import InvalidForm, NotFound, Refused, TooMany
 from groundwork.http.forms import FormState, form_with_problems, read_form
 from openmeet.domain.chat import acts, message_queries, messages, objections, queries, sanctions
 from openmeet.domain.chat.access import require_at_least
-from openmeet.domain.chat.addresses import addresses_of
 from openmeet.domain.chat.model import MAX_REASON, Access, ChatMessageId
 from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.chat.sanctions import MAX_REPORT_WORDS
@@ -71,12 +70,10 @@ async def _report_page(request: Request, form_state: FormState, status: int = 20
         if one.user_id == caller.user_id or one.is_removed:
             raise NotFound(ChatReason.NO_SUCH_MESSAGE)
         (shown,) = await queries.visible_among(reader, room, [one.id], caller.user_id, found)
-        address = (await addresses_of(reader, [room], caller.user_id)).get(room.id)
     context = {
         "message": one,
         "line": view.line_of(shown),
         "name": shown.name,
-        "room_name": address.name if address else "",
         "person": f"/people/{one.user_id}/report" if one.user_id else "",
         "reasons": [(reason.value, REASON_LABELS[reason], "") for reason in ReportReason],
         "to": [

@@ -257,12 +257,12 @@ async def _room_page(find: Find, request: Request, written: WrittenMessage | Non
         context["facts"] = room_facts(room_page, services(request).settings.chat_kept_days)
         context["beside"] = None
         if room_page.room is not None and viewer is not None:
-            found = await people.some_members(reader, room_page.room, viewer, _PEOPLE_BESIDE)
-            portraits = await portraits_of(reader, viewer, [one.user_id for one in found.people])
+            members = await people.some_members(reader, room_page.room, viewer, _PEOPLE_BESIDE)
+            portraits = await portraits_of(reader, viewer, [one.user_id for one in members.people])
             context["beside"] = {
-                "people": [people_pages.person_row(one, room_page, portraits) for one in found.people],
-                "others": found.others,
-                "total": found.total,
+                "people": [people_pages.person_row(one, room_page, portraits) for one in members.people],
+                "others": members.others,
+                "total": members.total,
             }
     context["follows"] = follows
     # A page that reloads itself has no text field, so nothing typed can be lost.
@@ -387,8 +387,8 @@ async def _room_list(
     kinds = next((kinds for value, _, kinds in _FILTERS if value == which), frozenset[RoomKind]())
     archived = query_params.get("archived") == "yes"
     words = query_params.get("q", "").strip()[:100]
-    found = unpacked(ROOM_PLACE, query_params["after"]) if query_params.get("after") else None
-    after = (int(found[1]), int(found[2]), found[3]) if found else None
+    match = unpacked(ROOM_PLACE, query_params["after"]) if query_params.get("after") else None
+    after = (int(match[1]), int(match[2]), match[3]) if match else None
     room_filter = RoomFilter(kinds=kinds, archived=archived, words=words)
     my_rooms = await rooms.my_rooms(reader, viewer, room_filter, limit=most, after=after)
     shown = my_rooms[:most]

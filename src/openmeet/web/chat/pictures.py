@@ -53,8 +53,8 @@ def routes() -> list[Route]:
 async def show(request: Request) -> Response:
     """One size of a picture, for people who can read its message now. Raises NotFound."""
     async with database_of(request).reader() as reader:
-        found = await pictures.readable_picture(reader, key_of(request), viewer_of(request))
-    return await picture_response(request, found)
+        picture = await pictures.readable_picture(reader, key_of(request), viewer_of(request))
+    return await picture_response(request, picture)
 
 
 def key_of(request: Request) -> SentPictureKey:

@@ -73,11 +73,11 @@ async def show_picture(request: Request) -> Response:
     """A picture of a message in the chat. Raises NotFound."""
     async with database_of(request).reader() as reader:
         link, room = await _find_link_and_room(reader, request)
-        found = await pictures.readable_picture(reader, key_of(request), link.user_id)
-        message = None if found.message_id is None else await message_queries.by_id(reader, found.message_id)
+        picture = await pictures.readable_picture(reader, key_of(request), link.user_id)
+        message = None if picture.message_id is None else await message_queries.by_id(reader, picture.message_id)
         if message is None or message.room_id != room.id:
             raise NotFound(MediaReason.NO_SUCH_PICTURE)
-    return await picture_response(request, found)
+    return await picture_response(request, picture)
 
 
 async def write(request: Request) -> Response:

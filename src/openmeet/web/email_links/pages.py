@@ -124,10 +124,10 @@ async def stop_now(request: Request) -> Response:
 
 
 async def _link_for(reader: Reader, request: Request, purpose: LinkPurpose) -> EmailLink:
-    found = await links.find(reader, request.path_params["token"], purpose)
-    if found is None:
+    email_link = await links.find(reader, request.path_params["token"], purpose)
+    if email_link is None:
         raise NotFound(EmailLinkReason.TOO_OLD, name=INVALID_LINK)
-    return found
+    return email_link
 
 
 async def _answerable(reader: Reader, request: Request) -> tuple[EmailLink, Event]:

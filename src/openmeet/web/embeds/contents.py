@@ -102,17 +102,17 @@ async def series_content(request: Request, reader: Reader, most: int) -> EmbedCo
 async def group_content(request: Request, reader: Reader, most: int) -> EmbedContent:
     """The upcoming events of a group, as far as everyone may see them. Raises NotFound, Gone."""
     group = await see_as_stranger(reader, request)
-    found = await shown_in_group(reader, group.id, None, most, member=None)
-    return await _list_content(request, reader, group.details.name, path_of(group), found)
+    events = await shown_in_group(reader, group.id, None, most, member=None)
+    return await _list_content(request, reader, group.details.name, path_of(group), events)
 
 
 async def person_content(request: Request, reader: Reader, most: int) -> EmbedContent:
     """The coming public events of a host. Raises NotFound."""
     person = await profiles.visible_profile(reader, UserId(request.path_params["userId"]))
-    found = await profiles.upcoming_without_repeats(reader, person.id, most)
+    events = await profiles.upcoming_without_repeats(reader, person.id, most)
     name = (await shown_names(reader, [person.id]))[person.id]
     return await _list_content(
-        request, reader, gettext("Events by %(name)s", name=name), f"/people/{quote(person.id)}", found
+        request, reader, gettext("Events by %(name)s", name=name), f"/people/{quote(person.id)}", events
     )
 
 

@@ -138,8 +138,8 @@ async def _list_by_uri(request: Request, uri: str) -> Response:
         caller = caller_or_none(request)
         viewer = caller.user_id if caller else None
         is_seen = event and not event.is_gone and await seeing.may_see(reader, event, viewer, has_rsvp_access=False)
-        found = [event] if event and is_seen else []
-        return json_response(await events_page(reader, request, found, 1))
+        events = [event] if event and is_seen else []
+        return json_response(await events_page(reader, request, events, 1))
 
 
 async def list_mine(request: Request) -> Response:
@@ -149,8 +149,8 @@ async def list_mine(request: Request) -> Response:
         raise InvalidInput("which", GeneralReason.CHOOSE_ONE, choices=", ".join(MyEvents))
     after, limit = paging(request)
     async with database_of(request).reader() as reader:
-        found = await event_lists.my_events(reader, caller.user_id, MyEvents(selected_list), after, limit + 1)
-        return json_response(await events_page(reader, request, found, limit))
+        events = await event_lists.my_events(reader, caller.user_id, MyEvents(selected_list), after, limit + 1)
+        return json_response(await events_page(reader, request, events, limit))
 
 
 async def show_event(request: Request) -> Response:

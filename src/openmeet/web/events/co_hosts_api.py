@@ -165,10 +165,10 @@ async def _co_host_outputs(reader: Reader, found: list[CoHost]) -> list[CoHostOu
 
 
 def _co_host_id(request: Request) -> CoHostId:
-    found = permissions.invitation_in(services(request).code_key, request.path_params["token"])
-    if found is None:
+    co_host_id = permissions.invitation_in(services(request).code_key, request.path_params["token"])
+    if co_host_id is None:
         raise NotFound(EventReason.INVITATION_OVER)
-    return found
+    return co_host_id
 
 
 def _slug(request: Request) -> EventSlug:

@@ -120,8 +120,8 @@ def calendar_of(
         )
         for event in events
     ]
-    found = [*series, *(entry for entry in entries if entry is not None)]
-    return write_calendar(found, name=feed.name, feed=FeedAddress(feed.page, feed.address))
+    written_events = [*series, *(entry for entry in entries if entry is not None)]
+    return write_calendar(written_events, name=feed.name, feed=FeedAddress(feed.page, feed.address))
 
 
 def changed_at(events: Sequence[Event], now: Instant, since: Instant | None = None) -> Instant:

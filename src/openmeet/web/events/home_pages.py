@@ -156,9 +156,9 @@ async def _of_groups(reader: Reader, viewer: UserId) -> list[Event]:
     series.
     """
     search_query = search.SearchQuery(of_groups_of=viewer, viewer=viewer, once_per_series=True)
-    found = await search.coming(reader, search_query, None, _READ_OF_GROUPS)
-    answered = await event_lists.answered_among(reader, viewer, [event.id for event in found])
-    return [one for one in found if one.id not in answered and one.author_id != viewer][:MOST_OF_GROUPS]
+    events = await search.coming(reader, search_query, None, _READ_OF_GROUPS)
+    answered = await event_lists.answered_among(reader, viewer, [event.id for event in events])
+    return [one for one in events if one.id not in answered and one.author_id != viewer][:MOST_OF_GROUPS]
 
 
 async def _for_you(reader: Reader, viewer: UserId, already_shown: Sequence[Event]) -> list[Suggestion]:

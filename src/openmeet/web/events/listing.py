@@ -115,13 +115,13 @@ def day_in_row(event: Event, now: Instant) -> str:
 
 def grouped_by_day(events: Sequence[Event], facts: ListedFacts, now: Instant) -> list[ListedDay]:
     """The events grouped by day, in order. Today and tomorrow are labelled."""
-    found: list[ListedDay] = []
+    days: list[ListedDay] = []
     for event in events:
         key, words, short = _day_heading(event, now)
-        if not found or found[-1].key != key:
-            found.append(ListedDay(key, words, short, _relative_day(event, now)))
-        found[-1].items.append(card_of(event, facts))
-    return found
+        if not days or days[-1].key != key:
+            days.append(ListedDay(key, words, short, _relative_day(event, now)))
+        days[-1].items.append(card_of(event, facts))
+    return days
 
 
 def with_days(listed: Sequence[ListedDay]) -> list[tuple[str, EventCard]]:

@@ -128,17 +128,17 @@ async def show_mine(request: Request) -> Response:
         counts = await event_lists.my_event_counts(reader, caller.user_id)
         first = next((tab for tab in _TABS if counts[tab]), MyEvents.GOING)
         which = MyEvents(selected_list) if selected_list in set(_TABS) else first
-        found = await event_lists.my_events(reader, caller.user_id, which, after, PAGE_SIZE + 1)
+        events = await event_lists.my_events(reader, caller.user_id, which, after, PAGE_SIZE + 1)
         groups = await day_cards(
             reader,
             services(request).settings.public_url,
             caller.user_id,
-            found[:PAGE_SIZE],
+            events[:PAGE_SIZE],
             with_sync=True,
             is_hosting=which is MyEvents.HOSTING,
         )
         dashboard = (
-            await _dashboard(request, reader, caller.user_id, found[:PAGE_SIZE])
+            await _dashboard(request, reader, caller.user_id, events[:PAGE_SIZE])
             if which is MyEvents.HOSTING and after is None
             else None
         )
@@ -151,8 +151,8 @@ async def show_mine(request: Request) -> Response:
         me = await user_by_id(reader, caller.user_id)
         reading = [one for one in await backfill_progress.of_person(reader, caller.user_id) if not one.is_done]
     more = ""
-    if len(found) > PAGE_SIZE:
-        cursor = event_lists.pack(event_lists.position_of(found[PAGE_SIZE - 1]))
+    if len(events) > PAGE_SIZE:
+        cursor = event_lists.pack(event_lists.position_of(events[PAGE_SIZE - 1]))
         more = "/my/events?" + urlencode({"which": which.value, "after": cursor})
     context = {
         "hosting": dashboard,

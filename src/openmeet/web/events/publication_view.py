@@ -62,13 +62,13 @@ def event_status(event: Event, publication: PublicationStatus, now: Instant, *, 
 def event_sync(event: Event, publication: PublicationStatus, now: Instant, *, has_agreed: bool) -> Sync:
     """The status of an event's record. "Only here" if none will be published."""
     is_public, is_by_another_app = _is_public(event), event.is_record_of_author
-    found = _sync_of(publication, now, has_agreed=has_agreed, is_public=is_public, is_by_another_app=is_by_another_app)
+    sync = _sync_of(publication, now, has_agreed=has_agreed, is_public=is_public, is_by_another_app=is_by_another_app)
     if event.record_deleted_at is not None:
         since = formatting.ago(event.record_deleted_at, now)
         return Sync(RecordStatus.DELETED_IN_ANOTHER_APP(), "warn", since, *[False] * 5)
     if _waits_for_its_author(event, publication, has_agreed=has_agreed):
-        return replace(found, status=RecordStatus.CHANGED_BY_CO_HOST(), tone="warn")
-    return found
+        return replace(sync, status=RecordStatus.CHANGED_BY_CO_HOST(), tone="warn")
+    return sync
 
 
 def answer_sync(

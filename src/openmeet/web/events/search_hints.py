@@ -204,13 +204,13 @@ async def other_events(
     search names. Without one, they are those of the front page, and there is no heading.
     """
     for one in name_links:
-        found = await _events_of(reader, one, search_query)
-        if found:
-            return one.others_heading, await _as_others(request, reader, search_query.viewer, found)
-    found = await front_page.coming(
+        events = await _events_of(reader, one, search_query)
+        if events:
+            return one.others_heading, await _as_others(request, reader, search_query.viewer, events)
+    events = await front_page.coming(
         reader, search_query.viewer, shown_of(request), None, _MOST_OTHERS, once_per_series=True
     )
-    return "", await _as_others(request, reader, search_query.viewer, found)
+    return "", await _as_others(request, reader, search_query.viewer, events)
 
 
 async def next_step(

@@ -53,12 +53,12 @@ class GroupAccess:
     @property
     def tabs(self) -> list[Tab]:
         """The tabs that the viewer needs often. At most five fit into one line on a phone."""
-        found = [Tab(self.path, gettext("Group")), Tab(f"{self.path}/events", gettext("Events"))]
+        tabs = [Tab(self.path, gettext("Group")), Tab(f"{self.path}/events", gettext("Events"))]
         if self.member is not None and not self.group.is_read_only:
-            found.append(Tab(f"{self.path}/chat", gettext("Chat")))
+            tabs.append(Tab(f"{self.path}/chat", gettext("Chat")))
         if self.may(GroupPermission.SEE_MEMBERS):
-            found.append(Tab(f"{self.path}/members", gettext("Members")))
-        return found + [one for one in self._rare if one.count]
+            tabs.append(Tab(f"{self.path}/members", gettext("Members")))
+        return tabs + [one for one in self._rare if one.count]
 
     @property
     def rare_tabs(self) -> list[Tab]:

@@ -173,8 +173,8 @@ async def list_followed_events(request: Request) -> Response:
     after, limit = paging(request)
     async with database_of(request).reader() as reader:
         group, _ = await actions.visible(reader, slug_of(request), caller.user_id if caller else None)
-        found = await followed_in_group(reader, group.id, after, limit + 1)
-        return json_response(await events_page(reader, request, found, limit))
+        events = await followed_in_group(reader, group.id, after, limit + 1)
+        return json_response(await events_page(reader, request, events, limit))
 
 
 async def follow_group(request: Request) -> Response:
@@ -206,8 +206,8 @@ async def show_log(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         group, membership = await actions.visible(reader, slug_of(request), caller.user_id)
         rules.require_permission(membership.role if membership else None, GroupPermission.SEE_LOG)
-        found = await invitation_queries.logged(reader, group.id, limit=limit + 1, before=cursor or None)
-        names = await shown_names(reader, [user_id for one in found for user_id in (one.user_id, one.acted_by)])
+        entries = await invitation_queries.logged(reader, group.id, limit=limit + 1, before=cursor or None)
+        names = await shown_names(reader, [user_id for one in entries for user_id in (one.user_id, one.acted_by)])
     lines = [
         GroupLogLine(
             one.id,
@@ -221,9 +221,9 @@ async def show_log(request: Request) -> Response:
             one.note,
             iso(one.created_at),
         )
-        for one in found[:limit]
+        for one in entries[:limit]
     ]
-    return json_response(LogPage(lines, found[limit - 1].id if len(found) > limit else None))
+    return json_response(LogPage(lines, entries[limit - 1].id if len(entries) > limit else None))
 
 
 async def choose_address(request: Request) -> Response:

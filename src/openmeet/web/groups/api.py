@@ -54,7 +54,7 @@ async def list_groups(request: Request) -> Response:
         raise InvalidInput("source", GeneralReason.CHOOSE_ONE, choices=", ".join(query.SOURCE_LABELS))
     async with database_of(request).reader() as reader:
         after = await _parse_cursor(reader, request.query_params.get("cursor", ""))
-        found = await membership_queries.listed(
+        groups = await membership_queries.listed(
             reader,
             words,
             caller.user_id if caller else None,
@@ -63,15 +63,15 @@ async def list_groups(request: Request) -> Response:
             asks_all=source is not None,
             is_created_here=query.created_here_filter(source),
         )
-        return json_response(await _group_list(reader, request, found, limit))
+        return json_response(await _group_list(reader, request, groups, limit))
 
 
 async def list_mine(request: Request) -> Response:
     caller, limit = caller_of(request), limit_of(request, DEFAULT_LIMIT, MAX_LIMIT)
     async with database_of(request).reader() as reader:
         after = await _parse_cursor(reader, request.query_params.get("cursor", ""))
-        found = await membership_queries.of_user(reader, caller.user_id, limit=limit + 1, after=after)
-        return json_response(await _group_list(reader, request, found, limit))
+        groups = await membership_queries.of_user(reader, caller.user_id, limit=limit + 1, after=after)
+        return json_response(await _group_list(reader, request, groups, limit))
 
 
 async def create(request: Request) -> Response:
@@ -145,8 +145,8 @@ async def list_events(request: Request) -> Response:
         group, membership = await actions.visible(reader, slug_of(request), caller.user_id if caller else None)
         is_member = rules.may(membership.role if membership else None, GroupPermission.VIEW)
         member = caller.user_id if caller and is_member else None
-        found = await coming_in_group(reader, group.id, after, limit + 1, member=member)
-        return json_response(await events_page(reader, request, found, limit))
+        events = await coming_in_group(reader, group.id, after, limit + 1, member=member)
+        return json_response(await events_page(reader, request, events, limit))
 
 
 async def join(request: Request) -> Response:

@@ -167,8 +167,8 @@ async def _invitations_page(
         moved = redirect_to_current_slug(request, seen.group)
         if moved is not None and request.method == "GET":
             return moved
-        found = await invitation_queries.open_invitations(reader, seen.group.id)
-        names = await shown_names(reader, [one.invited_by for one in found])
+        invitations = await invitation_queries.open_invitations(reader, seen.group.id)
+        names = await shown_names(reader, [one.invited_by for one in invitations])
     key, public_url = services(request).code_key, services(request).settings.public_url
     links = [
         {
@@ -179,7 +179,7 @@ async def _invitations_page(
             "by": names[one.invited_by],
             "until": day_label(one.expires_at, seen.group),
         }
-        for one in found
+        for one in invitations
         if one.email is None
     ]
     mails = [
@@ -190,7 +190,7 @@ async def _invitations_page(
             "sent": day_label(one.created_at, seen.group),
             "until": day_label(one.expires_at, seen.group),
         }
-        for one in found
+        for one in invitations
         if one.email is not None
     ]
     context = context_of(seen, f"{seen.path}/invitations") | {

@@ -53,13 +53,13 @@ async def list_members(request: Request) -> Response:
         rules.require_permission(role, GroupPermission.SEE_MEMBERS)
         if not set(roles) <= set(INSIDE):
             rules.require_permission(role, GroupPermission.APPROVE)
-        found = await queries.members(
+        memberships = await queries.members(
             reader, group.id, roles, after=MemberId(after) if after else None, limit=limit + 1
         )
         shown = await _member_outputs(
-            request, reader, found[:limit], with_answers=rules.may(role, GroupPermission.APPROVE)
+            request, reader, memberships[:limit], with_answers=rules.may(role, GroupPermission.APPROVE)
         )
-    return json_response(MemberList(shown, found[limit - 1].id if len(found) > limit else None))
+    return json_response(MemberList(shown, memberships[limit - 1].id if len(memberships) > limit else None))
 
 
 async def decide(request: Request) -> Response:

@@ -63,18 +63,19 @@ async def show_members(request: Request) -> Response:
         if moved is not None:
             return moved
         roles = (GroupRole.BANNED,) if is_banned else INSIDE
-        found = await queries.members(
+        memberships = await queries.members(
             reader, seen.group.id, roles, after=MemberId(after) if after else None, limit=PAGE_SIZE + 1
         )
-        names = await shown_names(reader, [one.user_id for one in found])
-        portraits = await portraits_of(reader, seen.viewer, [one.user_id for one in found])
+        names = await shown_names(reader, [one.user_id for one in memberships])
+        portraits = await portraits_of(reader, seen.viewer, [one.user_id for one in memberships])
     lines = [
-        _member_row(seen, one, person_of(one, names, portraits, seen.viewer), reader.now) for one in found[:PAGE_SIZE]
+        _member_row(seen, one, person_of(one, names, portraits, seen.viewer), reader.now)
+        for one in memberships[:PAGE_SIZE]
     ]
     more = ""
-    if len(found) > PAGE_SIZE:
+    if len(memberships) > PAGE_SIZE:
         parameters = {"which": "banned"} if is_banned else {}
-        more = f"{seen.path}/members?" + urlencode({**parameters, "after": found[PAGE_SIZE - 1].id})
+        more = f"{seen.path}/members?" + urlencode({**parameters, "after": memberships[PAGE_SIZE - 1].id})
     context = context_of(seen, f"{seen.path}/members") | {
         "lines": lines,
         "members": seen.members,
@@ -166,9 +167,9 @@ async def _requests_page(request: Request, form_state: FormState, *, status: int
         moved = redirect_to_current_slug(request, seen.group)
         if moved is not None and request.method == "GET":
             return moved
-        found = await queries.members(reader, seen.group.id, (GroupRole.PENDING,), after=None, limit=PAGE_SIZE)
-        names = await shown_names(reader, [one.user_id for one in found])
-        portraits = await portraits_of(reader, seen.viewer, [one.user_id for one in found])
+        memberships = await queries.members(reader, seen.group.id, (GroupRole.PENDING,), after=None, limit=PAGE_SIZE)
+        names = await shown_names(reader, [one.user_id for one in memberships])
+        portraits = await portraits_of(reader, seen.viewer, [one.user_id for one in memberships])
     asking = [
         {
             "person": person_of(one, names, portraits, seen.viewer),
@@ -176,7 +177,7 @@ async def _requests_page(request: Request, form_state: FormState, *, status: int
             "when": day_label(one.requested_at, seen.group, reader.now) if one.requested_at is not None else "",
             "field": f"{_ASK}{one.user_id}",
         }
-        for one in found
+        for one in memberships
     ]
     context = context_of(seen, f"{seen.path}/requests") | {
         "typed": form_state,

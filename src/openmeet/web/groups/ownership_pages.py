@@ -165,11 +165,11 @@ async def show_log(request: Request) -> Response:
         moved = redirect_to_current_slug(request, seen.group)
         if moved is not None:
             return moved
-        found = await invitation_queries.logged(reader, seen.group.id, limit=LINES + 1, before=before or None)
-        names = await shown_names(reader, [user_id for one in found for user_id in (one.user_id, one.acted_by)])
+        entries = await invitation_queries.logged(reader, seen.group.id, limit=LINES + 1, before=before or None)
+        names = await shown_names(reader, [user_id for one in entries for user_id in (one.user_id, one.acted_by)])
     more = ""
-    if len(found) > LINES:
-        more = f"{seen.path}/log?" + urlencode({"before": found[LINES - 1].id})
-    lines = [line_of(one, names, seen.group) for one in found[:LINES]]
+    if len(entries) > LINES:
+        more = f"{seen.path}/log?" + urlencode({"before": entries[LINES - 1].id})
+    lines = [line_of(one, names, seen.group) for one in entries[:LINES]]
     context = context_of(seen, seen.path) | {"lines": lines, "more": more}
     return page(request, "groups/group_log.html", context)

@@ -70,11 +70,11 @@ async def show_groups(request: Request) -> Response:
     source = query.source_or_none(request.query_params.get("source", ""))
     async with database_of(request).reader() as reader:
         if is_mine and viewer is not None:
-            found = await membership_queries.of_user(reader, viewer, limit=view.MOST_OF_ONE)
+            groups = await membership_queries.of_user(reader, viewer, limit=view.MOST_OF_ONE)
             followed = await membership_queries.followed_by(reader, viewer, limit=view.MOST_OF_ONE)
         else:
             after = await _parse_cursor(reader, request.query_params.get("after", ""))
-            found = await membership_queries.listed(
+            groups = await membership_queries.listed(
                 reader,
                 words.split(),
                 viewer,
@@ -84,19 +84,18 @@ async def show_groups(request: Request) -> Response:
                 is_created_here=query.created_here_filter(source),
             )
             followed = []
-        nexts = await group_events.next_of_groups(reader, [one.group.id for one in (*found, *followed)], viewer)
-        shown = await view.badges_of(reader, [*found, *followed], services(request).settings.public_url)
+        nexts = await group_events.next_of_groups(reader, [one.group.id for one in (*groups, *followed)], viewer)
+        shown = await view.badges_of(reader, [*groups, *followed], services(request).settings.public_url)
     more = ""
-    if not is_mine and len(found) > PAGE_SIZE:
+    if not is_mine and len(groups) > PAGE_SIZE:
         parameters = {name: text for name, text in (("q", words), ("source", source or "")) if text}
-        more = "/groups?" + urlencode({**parameters, "after": found[PAGE_SIZE - 1].group.id})
-        found = found[:PAGE_SIZE]
+        more = "/groups?" + urlencode({**parameters, "after": groups[PAGE_SIZE - 1].group.id})
+        groups = groups[:PAGE_SIZE]
     context = {
-        "found": view.cards_of(found, nexts, shown),
+        "found": view.cards_of(groups, nexts, shown),
         "followed": view.cards_of(followed, nexts, shown),
         "words": words,
         "source": source or "",
-        "sources": list(query.SOURCE_LABELS.items()),
         "more": more,
         "is_mine": is_mine,
         "is_later": bool(request.query_params.get("after")),
@@ -150,17 +149,17 @@ async def show_events(request: Request) -> Response:
             context["month"] = await _month_view(reader, request, seen)
         else:
             reading = past_in_group if is_past else shown_in_group
-            found = await reading(reader, seen.group.id, position, PAGE_SIZE + 1, member=seen.member)
+            events = await reading(reader, seen.group.id, position, PAGE_SIZE + 1, member=seen.member)
             context["days"] = await view.days_of(
                 reader,
                 seen,
-                found[:PAGE_SIZE],
+                events[:PAGE_SIZE],
                 services(request).settings.public_url,
                 once_per_series=not is_past,
             )
-            if len(found) > PAGE_SIZE:
+            if len(events) > PAGE_SIZE:
                 parameters = {"view": "past"} if is_past else {}
-                cursor = event_lists.pack(position_of(found[PAGE_SIZE - 1]))
+                cursor = event_lists.pack(position_of(events[PAGE_SIZE - 1]))
                 context["more"] = f"{seen.path}/events?" + urlencode({**parameters, "after": cursor})
     return page(request, "groups/group_events.html", context)
 
@@ -169,8 +168,8 @@ async def _month_view(reader: Reader, request: Request, seen: GroupAccess) -> ob
     today = local_of(reader.now, seen.group.details.time_zone).date()
     first = month_grid.first_of(request.query_params.get("month", ""), today)
     start, end = month_grid.bounds_of(first)
-    found = await between_in_group(reader, seen.group.id, start, end, MOST_IN_A_MONTH, member=seen.member)
-    return month_grid.month_of(first, today, view.entries_of(seen.group, found))
+    events = await between_in_group(reader, seen.group.id, start, end, MOST_IN_A_MONTH, member=seen.member)
+    return month_grid.month_of(first, today, view.entries_of(seen.group, events))
 
 
 def group_feed_is_open(seen: GroupAccess) -> bool:
@@ -217,11 +216,11 @@ async def _news_feed(request: Request, kind: str) -> Response:
         moved = redirect_to_current_slug(request, group)
         if moved is not None:
             return moved
-        found = await group_events.newest_in_group(reader, group.id, group_feed.NEWEST, member=None)
-        changed = feeds.changed_at(found, reader.now, group.updated_at)
+        events = await group_events.newest_in_group(reader, group.id, group_feed.NEWEST, member=None)
+        changed = feeds.changed_at(events, reader.now, group.updated_at)
     public_url = services(request).settings.public_url
     feed = group_feed.feed_of(group, public_url, kind)
-    return feeds.served_as(request, kind, feed, found, public_url, changed)
+    return feeds.served_as(request, kind, feed, events, public_url, changed)
 
 
 async def join(request: Request) -> Response:

@@ -54,15 +54,15 @@ async def show_questions(request: Request) -> Response:
 
 
 async def show_question(request: Request) -> Response:
-    found = BY_SLUG.get(request.path_params["question"])
-    if found is None:
+    question = BY_SLUG.get(request.path_params["question"])
+    if question is None:
         raise NotFound(SiteReason.NOTHING_HERE)
-    others = [one for one in QUESTIONS if one is not found]
-    text = paragraphs_of(found.parts)
+    others = [one for one in QUESTIONS if one is not question]
+    text = paragraphs_of(question.parts)
     return page(
         request,
         "help/question.html",
-        {"question": found, "text": text, "others": others, "contact": _contact(request)},
+        {"question": question, "text": text, "others": others, "contact": _contact(request)},
     )
 
 

@@ -77,8 +77,8 @@ async def preview(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         event = await actions.find_for_host(reader, caller, _slug(request))
         _, addressees = check(body.text, body.addressees, _parse_instant(body.send_at), reader.now)
-        found = await actions.recipients(reader, event, addressees, caller.user_id)
-    return json_response(MessagePreview(len(found.reached), found.unreached))
+        recipients = await actions.recipients(reader, event, addressees, caller.user_id)
+    return json_response(MessagePreview(len(recipients.reached), recipients.unreached))
 
 
 async def write(request: Request) -> Response:

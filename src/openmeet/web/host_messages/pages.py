@@ -97,7 +97,7 @@ async def _preview_page(
     async with database_of(request).reader() as reader:
         event = await actions.find_for_host(reader, caller, _slug(request))
         text, checked_addressees = check(form.get("text", ""), addressees, send_at, reader.now)
-        found = await actions.recipients(reader, event, checked_addressees, caller.user_id)
+        recipients = await actions.recipients(reader, event, checked_addressees, caller.user_id)
         mail = await message_mail(
             reader,
             event,
@@ -108,8 +108,8 @@ async def _preview_page(
         )
     preview = {
         "mail": mail,
-        "reached": len(found.reached),
-        "unreached": found.unreached,
+        "reached": len(recipients.reached),
+        "unreached": recipients.unreached,
         "whom": ", ".join(str(WORDS[one]) for one in checked_addressees),
         "at": "" if send_at is None else _time_label(send_at, event),
     }

@@ -221,8 +221,8 @@ async def confirm(request: Request) -> Response:
     else:
         lines: dict[int, bool] = {}
         if body.people is not None:
-            found = await people.parse_uploaded_list(workers_of(request, caller.user_id), arrived)
-            lines = {row.line: row.line in set(body.people) for row in found.rows}
+            contacts = await people.parse_uploaded_list(workers_of(request, caller.user_id), arrived)
+            lines = {row.line: row.line in set(body.people) for row in contacts.rows}
         await people.add_to_list(database_of(request), workers_of(request, caller.user_id), caller, arrived.id, lines)
     return await _import_response(request, caller, arrived.id, 200)
 
@@ -230,12 +230,14 @@ async def confirm(request: Request) -> Response:
 def _difference_outputs(update: ImportUpdate | None) -> list[DifferenceOutput]:
     if update is None:
         return []
-    found = [DifferenceOutput(json_name(one.field), one.before, one.after, one.is_edited_here) for one in update.fields]
+    differences = [
+        DifferenceOutput(json_name(one.field), one.before, one.after, one.is_edited_here) for one in update.fields
+    ]
     if update.changes:
-        found.append(DifferenceOutput("dates", "", str(len(update.changes))))
+        differences.append(DifferenceOutput("dates", "", str(len(update.changes))))
     if update.becomes_cancelled:
-        found.append(DifferenceOutput("status", "scheduled", "cancelled"))
-    return found
+        differences.append(DifferenceOutput("status", "scheduled", "cancelled"))
+    return differences
 
 
 async def invite(request: Request) -> Response:
@@ -328,17 +330,19 @@ async def _add_events(
 async def _add_people(
     request: Request, caller: Caller, arrived: Import, requested_page: Page, output: ImportOutput
 ) -> None:
-    found = await people.parse_uploaded_list(workers_of(request, caller.user_id), arrived)
+    contacts = await people.parse_uploaded_list(workers_of(request, caller.user_id), arrived)
     async with database_of(request).reader() as reader:
-        fresh, listed = await people.new_rows(reader, arrived, found)
-    output.warnings = list(found.warnings)
-    page, output.cursor = requested_page.cut(list(enumerate(found.rows, 1))[_offset(requested_page) :], _number_cursor)
+        fresh, listed = await people.new_rows(reader, arrived, contacts)
+    output.warnings = list(contacts.warnings)
+    page, output.cursor = requested_page.cut(
+        list(enumerate(contacts.rows, 1))[_offset(requested_page) :], _number_cursor
+    )
     rows = [
         FoundPerson(row.line, row.name, row.email, row.status, row.problem, means_no(row.status)) for _, row in page
     ]
-    columns = {column.value: name for column, name in found.columns.items()}
+    columns = {column.value: name for column, name in contacts.columns.items()}
     output.people = FoundPeople(
-        found.service, list(found.header), columns, len(fresh), listed, rows, sum(not row.email for row in fresh)
+        contacts.service, list(contacts.header), columns, len(fresh), listed, rows, sum(not row.email for row in fresh)
     )
 
 

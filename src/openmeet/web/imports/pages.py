@@ -149,8 +149,8 @@ async def import_upload(request: Request) -> Response:
         return go(import_path)
     lines: dict[int, bool] = {}
     if form.get("ticks"):
-        found = await people.parse_uploaded_list(workers_of(request, caller.user_id), arrived)
-        lines = {row.line: bool(form.get(f"row-{row.line}")) for row in found.rows[:TICKED_ROWS]}
+        contacts = await people.parse_uploaded_list(workers_of(request, caller.user_id), arrived)
+        lines = {row.line: bool(form.get(f"row-{row.line}")) for row in contacts.rows[:TICKED_ROWS]}
     workers = workers_of(request, caller.user_id)
     target, _, _ = await people.add_to_list(database_of(request), workers, caller, arrived.id, lines)
     return go(_list_path(target), flash="people_kept")
@@ -333,22 +333,22 @@ async def _show_people(request: Request, caller: Caller, arrived: Import) -> Res
         target = await people.find_target_by_id(reader, caller, arrived.what, arrived.target)
     if arrived.outcome is not None:
         return go(_list_path(target))
-    found = await people.parse_uploaded_list(workers_of(request, caller.user_id), arrived)
+    contacts = await people.parse_uploaded_list(workers_of(request, caller.user_id), arrived)
     async with database_of(request).reader() as reader:
-        fresh, known_people = await people.new_rows(reader, arrived, found)
+        fresh, known_people = await people.new_rows(reader, arrived, contacts)
     new_lines = {row.line for row in fresh}
     context = {
         "arrived": arrived,
         "target": target,
-        "found": found,
-        "rows": [(row, row.line in new_lines, not means_no(row.status)) for row in found.rows[:TICKED_ROWS]],
-        "more": max(0, len(found.rows) - TICKED_ROWS),
+        "found": contacts,
+        "rows": [(row, row.line in new_lines, not means_no(row.status)) for row in contacts.rows[:TICKED_ROWS]],
+        "more": max(0, len(contacts.rows) - TICKED_ROWS),
         "says_no": sum(means_no(row.status) for row in fresh),
         "new": len(fresh),
         "known": known_people,
-        "left_out": sum(bool(row.problem) for row in found.rows),
+        "left_out": sum(bool(row.problem) for row in contacts.rows),
         "named": sum(not row.email for row in fresh),
-        "columns": [(column.value, words, found.columns.get(column, "")) for column, words in _COLUMNS.items()],
+        "columns": [(column.value, words, contacts.columns.get(column, "")) for column, words in _COLUMNS.items()],
     }
     return page(request, "imports/people.html", context)
 

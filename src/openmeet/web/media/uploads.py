@@ -89,7 +89,7 @@ def form_of(
 
 def store_of(connection: HTTPConnection) -> BlobStore:
     """The site's picture store. Raises Unavailable if the site has none."""
-    found = services(connection).pictures
-    if found is None:
+    blob_store = services(connection).pictures
+    if blob_store is None:
         raise Unavailable(MediaReason.KEEPS_NO_PICTURES)
-    return found
+    return blob_store

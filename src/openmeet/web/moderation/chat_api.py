@@ -135,15 +135,15 @@ async def list_waiting(request: Request) -> Response:
 async def show_reported(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         await moderator_of(reader, request)
-        found = await _reported_message(reader, _message_id(request), removal_sealer(request))
-    return json_response(found)
+        message = await _reported_message(reader, _message_id(request), removal_sealer(request))
+    return json_response(message)
 
 
 async def decide_reported(request: Request) -> Response:
     body, sealer = await read_json(request, ChatDecision), removal_sealer(request)
     async with database_of(request).transaction() as tx:
-        found = await _decide_message(tx, request, body, sealer)
-    return json_response(found)
+        message = await _decide_message(tx, request, body, sealer)
+    return json_response(message)
 
 
 async def _decide_message(tx: Transaction, request: Request, decision: ChatDecision, sealer: Sealer) -> ReportedMessage:

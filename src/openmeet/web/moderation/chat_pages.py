@@ -197,10 +197,10 @@ async def show_picture(request: Request) -> Response:
         await moderator_of(reader, request)
         reports = (await objections.reports_to_site(reader, [_message_id(request)])).get(_message_id(request), [])
         message = (await by_ids(reader, [_message_id(request)])).get(_message_id(request))
-        found = await chat_pictures.by_key(reader, key_of(request))
-        if message is None or found is None or found.message_id != message.id or not _is_theirs(reports, message):
+        picture = await chat_pictures.by_key(reader, key_of(request))
+        if message is None or picture is None or picture.message_id != message.id or not _is_theirs(reports, message):
             raise NotFound(MediaReason.NO_SUCH_PICTURE)
-    return await picture_response(request, found)
+    return await picture_response(request, picture)
 
 
 def _is_theirs(reports: Sequence[objections.SiteReport], message: ChatMessage) -> bool:

@@ -150,8 +150,8 @@ async def revoke_links(request: Request) -> Response:
 
 def _channels(form: dict[str, str], topic: NotificationTopic) -> frozenset[Channel]:
     mail = form.get(f"{topic}_mail", "")
-    found = {channel for channel in (Channel.EMAIL, Channel.DIGEST) if channel.value == mail}
-    return frozenset(found | ({Channel.IN_APP} if f"{topic}_in_app" in form else set()))
+    channels = {channel for channel in (Channel.EMAIL, Channel.DIGEST) if channel.value == mail}
+    return frozenset(channels | ({Channel.IN_APP} if f"{topic}_in_app" in form else set()))
 
 
 def _choice_values(channels_by_topic: dict[NotificationTopic, frozenset[Channel]]) -> dict[str, str]:

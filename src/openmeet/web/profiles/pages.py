@@ -105,8 +105,8 @@ async def show_followed(request: Request) -> Response:
     """People whom the caller follows. Only the caller can see the list."""
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        found = [person for person, _ in await queries.followed_by(reader, caller.user_id)]
-        hosts = {one.id for one in await queries.hosts_among(reader, found)}
+        user_ids = [person for person, _ in await queries.followed_by(reader, caller.user_id)]
+        hosts = {one.id for one in await queries.hosts_among(reader, user_ids)}
         names = await shown_names(reader, sorted(hosts))
         portraits = await portraits_of(reader, caller.user_id, hosts)
     # Do not name hosts who no longer have a public profile. They can still be unfollowed.
@@ -114,7 +114,7 @@ async def show_followed(request: Request) -> Response:
         (one, names[one], _profile_path(one), avatar_of(one, names[one], portraits))
         if one in hosts
         else (one, "", "", None)
-        for one in found
+        for one in user_ids
     ]
     return page(request, "profiles/followed.html", {"people": people})
 
@@ -125,13 +125,13 @@ async def serve_calendar(request: Request) -> Response:
         person = await queries.visible_profile(reader, _user_id(request))
         since = Instant(reader.now - _KEPT)
         series = await _whole_series(reader, person.id, since)
-        found = await queries.events_since(reader, person.id, since, _MOST, besides=[one.series.id for one in series])
-        listed = [*found, *(event for one in series for event in one.shown)]
+        events = await queries.events_since(reader, person.id, since, _MOST, besides=[one.series.id for one in series])
+        listed = [*events, *(event for one in series for event in one.shown)]
         changed = feeds.changed_at(listed, reader.now, max((one.series.updated_at for one in series), default=None))
         feed = await _feed_of(reader, person, public_url, "ics")
         numbers = await sequences(reader, [event.id for event in listed])
         entries = [entry for one in series for entry in series_feed.entries_of(one, numbers, reader.now, public_url)]
-    file = feeds.calendar_of(feed, found, numbers, public_url, entries)
+    file = feeds.calendar_of(feed, events, numbers, public_url, entries)
     return feeds.feed_response(request, file, feeds.CALENDAR, changed, "events.ics", is_shared=True)
 
 
@@ -150,10 +150,10 @@ async def _feed_content(request: Request, kind: str) -> tuple[Feed, list[Event],
     public_url = services(request).settings.public_url
     async with database_of(request).reader() as reader:
         person = await queries.visible_profile(reader, _user_id(request))
-        found = await queries.upcoming_events(reader, person.id, _NEWEST)
-        changed = feeds.changed_at(found, reader.now)
+        events = await queries.upcoming_events(reader, person.id, _NEWEST)
+        changed = feeds.changed_at(events, reader.now)
         feed = await _feed_of(reader, person, public_url, kind)
-    return feed, found, public_url, changed
+    return feed, events, public_url, changed
 
 
 async def _feed_of(reader: Reader, person: User, public_url: str, kind: str) -> Feed:
@@ -175,9 +175,9 @@ async def _whole_series(reader: Reader, user_id: UserId, since: Instant) -> list
 
 async def _visible_host(reader: Reader, user_id: UserId, viewer: UserId | None) -> tuple[User, bool]:
     """The host, and whether other people can see the profile. The host can always see it. Raises NotFound."""
-    found = await queries.host(reader, user_id)
-    if found is not None:
-        return found, True
+    user = await queries.host(reader, user_id)
+    if user is not None:
+        return user, True
     own_user = await users.by_id(reader, user_id) if user_id == viewer else None
     if own_user is None:
         raise NotFound(ProfileReason.NO_SUCH_PERSON)

@@ -37,22 +37,24 @@ def add_point(request: Request, search_fields: dict[str, str]) -> dict[str, str]
     near = search_fields.get("near", "").strip()
     if not near or query.is_point(near) or services(request).places is None:
         return search_fields
-    found = resolve_place(request, near)
-    if found.place is None:
+    place_match = resolve_place(request, near)
+    if place_match.place is None:
         reason = (
-            PlaceReason.SEVERAL(choices=", ".join(labels(found.choices))) if found.choices else PlaceReason.UNKNOWN()
+            PlaceReason.SEVERAL(choices=", ".join(labels(place_match.choices)))
+            if place_match.choices
+            else PlaceReason.UNKNOWN()
         )
         raise InvalidForm({"near": reason})
-    return search_fields | {"near": near_value(found.place, typed_name(found.place, near))}
+    return search_fields | {"near": near_value(place_match.place, typed_name(place_match.place, near))}
 
 
 def places_of(request: Request) -> Gazetteer:
     """The site's place list. Raises NotFound if the site has none, and Unavailable while it is being built."""
-    found = services(request).places
-    if found is None:
+    gazetteer = services(request).places
+    if gazetteer is None:
         raise NotFound(PlaceReason.NO_SUCH_PLACE)
-    found.require_ready()
-    return found
+    gazetteer.require_ready()
+    return gazetteer
 
 
 def resolve_place(request: Request, text: str) -> PlaceMatch:

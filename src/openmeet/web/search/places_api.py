@@ -49,8 +49,8 @@ async def list_places(request: Request) -> Response:
     if len(text) > MAX_NAME:
         raise InvalidInput("q", PlaceReason.NAME_TOO_LONG, most=MAX_NAME)
     await spend_of(request)
-    found = places_of(request).suggest(text, country=request.query_params.get("country", "").upper()[:2])
-    return json_response(PlaceList(_place_outputs(found), CREDIT), headers=_cache_headers(request))
+    places = places_of(request).suggest(text, country=request.query_params.get("country", "").upper()[:2])
+    return json_response(PlaceList(_place_outputs(places), CREDIT), headers=_cache_headers(request))
 
 
 async def show_place(request: Request) -> Response:

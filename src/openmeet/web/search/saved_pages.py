@@ -52,6 +52,6 @@ async def change(request: Request) -> Response:
 
 async def _saved_searches_page(request: Request, form_state: FormState, *, status: int = 200) -> Response:
     async with database_of(request).reader() as reader:
-        found = await queries.of_person(reader, caller_of(request).user_id)
+        searches = await queries.of_person(reader, caller_of(request).user_id)
         now = reader.now
-    return page(request, "search/searches.html", {"typed": form_state, "searches": found, "now": now}, status=status)
+    return page(request, "search/searches.html", {"typed": form_state, "searches": searches, "now": now}, status=status)

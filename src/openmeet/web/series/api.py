@@ -141,14 +141,14 @@ async def list_dates(request: Request) -> Response:
         series = await agenda.visible(reader, slug_of(request), viewer)
         start, past_dates = _begin(request, series, reader.now)
         end = _instant_parameter(request, "to", series, Instant(start + 100 * 6 * WINDOW))
-        found = await agenda.between(reader, series, viewer, start, end, limit=past_dates + limit + 1)
-        shown_before = sum(line.details.starts_at == start for line in found[:past_dates])
-        page = found[shown_before : shown_before + limit]
+        occurrences = await agenda.between(reader, series, viewer, start, end, limit=past_dates + limit + 1)
+        shown_before = sum(line.details.starts_at == start for line in occurrences[:past_dates])
+        page = occurrences[shown_before : shown_before + limit]
         dates = [present.date_shown(series.slug, line, reader.now, url) for line in page]
-    if len(found) <= shown_before + limit:
+    if len(occurrences) <= shown_before + limit:
         return json_response(DateList(dates, None, None))
-    following = found[shown_before + limit].details.starts_at
-    of_its_instant = sum(line.details.starts_at == following for line in found[: shown_before + limit])
+    following = occurrences[shown_before + limit].details.starts_at
+    of_its_instant = sum(line.details.starts_at == following for line in occurrences[: shown_before + limit])
     return json_response(DateList(dates, iso(following), packed(f"{following}.{of_its_instant}")))
 
 
@@ -228,8 +228,8 @@ def _begin(request: Request, series: Series, now: Instant) -> tuple[Instant, int
     cursor = request.query_params.get("cursor", "")
     if not cursor:
         return _instant_parameter(request, "from", series, now), 0
-    found = unpacked(_CURSOR_FORM, cursor)
-    return Instant(int(found[1])), int(found[2])
+    match = unpacked(_CURSOR_FORM, cursor)
+    return Instant(int(match[1])), int(match[2])
 
 
 def _instant_parameter(request: Request, name: str, series: Series, default: Instant) -> Instant:

@@ -68,8 +68,8 @@ async def list_found(request: Request) -> Response:
     async with database_of(request).reader() as reader:
         rows = await detection_queries.of_person(reader, caller.user_id, page)
         detected, cursor = page.cut(rows, lambda one: one.sort_key)
-        found = [_detected_output(*one) for one in await detection_actions.titles_for(reader, detected)]
-    return json_response(FoundList(found, cursor))
+        outputs = [_detected_output(*one) for one in await detection_actions.titles_for(reader, detected)]
+    return json_response(FoundList(outputs, cursor))
 
 
 async def answer_found(request: Request) -> Response:

@@ -43,10 +43,10 @@ def routes() -> list[Route]:
 async def show_found(request: Request) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        found = await detection_queries.of_person(reader, caller.user_id)
+        detections = await detection_queries.of_person(reader, caller.user_id)
         context = {
-            "asked": await _detected_rows(reader, [one for one in found if one.is_open]),
-            "decided": await _detected_rows(reader, [one for one in found if not one.is_open]),
+            "asked": await _detected_rows(reader, [one for one in detections if one.is_open]),
+            "decided": await _detected_rows(reader, [one for one in detections if not one.is_open]),
         }
     return page(request, "series/found.html", context)
 
@@ -74,21 +74,21 @@ async def _detected_rows(reader: Reader, detections: Sequence[Detection]) -> lis
 
 
 def _detected_row(one: Detection, title: str, series: Series | None, now: Instant) -> dict[str, object]:
-    found = one.found
-    last = instant_of(found.dates[-1][1], found.zone_name)
-    ahead = expansion.following(found.pattern, Instant(max(last + 1, now)), _NEXT)
+    detected_series = one.found
+    last = instant_of(detected_series.dates[-1][1], detected_series.zone_name)
+    ahead = expansion.following(detected_series.pattern, Instant(max(last + 1, now)), _NEXT)
     return {
         "id": one.id,
         "state": one.state,
         "title": title,
-        "sentence": describe.describe(found.pattern),
+        "sentence": describe.describe(detected_series.pattern),
         "is_certain": one.is_certain,
-        "is_named": found.is_named,
-        "number": len(found.dates),
-        "dates": [formatting.short_day(at) for _, at in found.dates[-SHOWN:]],
-        "earlier": max(0, len(found.dates) - SHOWN),
-        "missing": [formatting.short_day(at) for at in found.missing[-SHOWN:]],
-        "ahead": [formatting.short_day(local_of(one.at, found.zone_name)) for one in ahead],
-        "zone": formatting.zone_label(local_of(last, found.zone_name), found.zone_name),
+        "is_named": detected_series.is_named,
+        "number": len(detected_series.dates),
+        "dates": [formatting.short_day(at) for _, at in detected_series.dates[-SHOWN:]],
+        "earlier": max(0, len(detected_series.dates) - SHOWN),
+        "missing": [formatting.short_day(at) for at in detected_series.missing[-SHOWN:]],
+        "ahead": [formatting.short_day(local_of(one.at, detected_series.zone_name)) for one in ahead],
+        "zone": formatting.zone_label(local_of(last, detected_series.zone_name), detected_series.zone_name),
         "path": f"/series/{quote(series.slug)}" if series is not None and series.deleted_at is None else "",
     }

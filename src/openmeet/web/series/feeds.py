@@ -70,9 +70,9 @@ def calendar_of(
 
     ``numbers`` are the SEQUENCE numbers from ``calendar_uids``.
     """
-    found = [entry for series, stored in parts for entry in calendar_entries(series, stored, numbers, now, public_url)]
+    events = [entry for series, stored in parts for entry in calendar_entries(series, stored, numbers, now, public_url)]
     page = f"{public_url}/series/{quote(parts[0][0].slug)}"
-    return write_calendar(found, name=parts[0][0].content.title, feed=FeedAddress(page, f"{page}.ics"))
+    return write_calendar(events, name=parts[0][0].content.title, feed=FeedAddress(page, f"{page}.ics"))
 
 
 def calendar_entries(
@@ -164,9 +164,9 @@ def entries_of(one: WholeSeries, numbers: Mapping[EventId, int], now: Instant, p
     """``calendar_entries`` for a file with several series. Empty if all dates ended long ago or are hidden from the
     reader.
     """
-    found = calendar_entries(one.series, one.stored, numbers, now, public_url, seen=one.seen, begins=one.begins)
-    if len(found) != 1 or expansion.following(found[0].pattern, Instant(now - PAST), 1):
-        return found
+    events = calendar_entries(one.series, one.stored, numbers, now, public_url, seen=one.seen, begins=one.begins)
+    if len(events) != 1 or expansion.following(events[0].pattern, Instant(now - PAST), 1):
+        return events
     return []
 
 

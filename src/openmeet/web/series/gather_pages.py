@@ -131,11 +131,11 @@ async def _add_page(
     request: Request, reader: Reader, series: Series, form_state: FormState, *, status: int = 200
 ) -> Response:
     group_id = None if series.group is None else series.group.id
-    found = await date_queries.events_to_add(reader, caller_of(request).user_id, group_id, limit=OFFERED)
+    events = await date_queries.events_to_add(reader, caller_of(request).user_id, group_id, limit=OFFERED)
     context = {
         "series": series,
         "address": f"/series/{quote(series.slug)}",
-        "offered": [(event.slug, event.title, _start_label(event)) for event in found],
+        "offered": [(event.slug, event.title, _start_label(event)) for event in events],
         "typed": form_state,
     }
     return page(request, "series/add_event.html", context, status=status)

@@ -51,8 +51,8 @@ async def plan(request: Request) -> Response:
     body = await read_json(request, EditInput)
     async with database_of(request).transaction() as tx:
         series = await to_change(request, tx)
-        found = await _edit_plan(tx, series, body)
-        shown = await present.consequences(tx, series, found)
+        edit_plan = await _edit_plan(tx, series, body)
+        shown = await present.consequences(tx, series, edit_plan)
     return json_response(shown, headers=etag_of(series.revision))
 
 
@@ -60,10 +60,10 @@ async def edit(request: Request) -> Response:
     body = await read_json(request, EditInput)
     async with database_of(request).transaction() as tx:
         series = await to_change(request, tx)
-        found = await _edit_plan(tx, series, body)
+        edit_plan = await _edit_plan(tx, series, body)
         # Counted before the change, because afterwards the old and new state are the same.
-        consequences = await present.consequences(tx, series, found)
-        after = await actions.apply_plan(tx, series, found, notifies=not body.is_silent)
+        consequences = await present.consequences(tx, series, edit_plan)
+        after = await actions.apply_plan(tx, series, edit_plan, notifies=not body.is_silent)
         shown = await present.series_output(tx, after, after.owner_id, services(request).settings.public_url)
     return json_response(EditDone(shown, consequences), headers=etag_of(after.revision))
 

@@ -46,11 +46,11 @@ async def plan_cancellation(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
         series = await lock_own_series(request, tx)
         names = await requested_dates(tx, series, body.dates, body.from_date, body.to_date)
-        found = await (
+        occurrences = await (
             date_queries.coming(tx, series.id) if names is None else date_queries.named(tx, series.id, names)
         )
-        upcoming = [one for one in found if not one.event.is_cancelled]
-        dates = None if names is None else len(names) - (len(found) - len(upcoming))
+        upcoming = [one for one in occurrences if not one.event.is_cancelled]
+        dates = None if names is None else len(names) - (len(occurrences) - len(upcoming))
         return _impact_response(
             series, await impact.impact_of_action(tx, series, upcoming, kinds.EVENT_CANCELLED, dates=dates)
         )

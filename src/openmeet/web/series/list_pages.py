@@ -109,9 +109,13 @@ async def search(request: Request) -> Response:
 
 def _search_query(request: Request, search_fields: dict[str, str]) -> SearchQuery:
     caller = caller_or_none(request)
-    found = query.parse_query(search_fields, caller.user_id if caller else None)
+    search_query = query.parse_query(search_fields, caller.user_id if caller else None)
     return SearchQuery(
-        words=found.words, source=found.source, viewer=found.viewer, once_per_series=True, only_series=True
+        words=search_query.words,
+        source=search_query.source,
+        viewer=search_query.viewer,
+        once_per_series=True,
+        only_series=True,
     )
 
 

@@ -300,12 +300,12 @@ async def _news_feed(request: Request, kind: str) -> Response:
         parts = await splits.with_continuations(reader, series, None)
         lines = [line for one in parts for line in await agenda.coming(reader, one, None, limit=FOLLOWED)]
         lines.sort(key=lambda line: (line.details.starts_at, line.original_date))
-        found = [line.event for line in lines if line.event is not None][:FOLLOWED]
+        events = [line.event for line in lines if line.event is not None][:FOLLOWED]
         since = max(one.updated_at for one in parts)
-        changed = feeds.changed_at(found, reader.now, since)
+        changed = feeds.changed_at(events, reader.now, since)
     public_url = services(request).settings.public_url
     feed = series_feed.feed_of(series, public_url, kind, since)
-    return feeds.served_as(request, kind, feed, found, public_url, changed)
+    return feeds.served_as(request, kind, feed, events, public_url, changed)
 
 
 def _slug(request: Request) -> SeriesSlug:

@@ -23,16 +23,16 @@ _PAGES_WITH_PROOF = frozenset({"/settings/delete"})
 
 def network_of(connection: HTTPConnection) -> NetworkClients:
     """The network clients for signing in with an AT Protocol account. Raises NotFound if this site does not offer it."""
-    found = services(connection).network
-    if found is None:
+    network_clients = services(connection).network
+    if network_clients is None:
         raise NotFound(SignInReason.NO_NETWORK_SIGN_IN, name="NoNetworkSignIn")
-    return found
+    return network_clients
 
 
 def is_offered(connection: HTTPConnection) -> bool:
     """Whether this site can send people to their PDS."""
-    found = services(connection).network
-    return found is not None and found.app is not None
+    network_clients = services(connection).network
+    return network_clients is not None and network_clients.app is not None
 
 
 def needs_proof(next_path: str) -> bool:

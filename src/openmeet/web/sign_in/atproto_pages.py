@@ -255,11 +255,11 @@ async def password_page(request: Request, form_state: FormState, next_path: str,
 
 async def _event_of(request: Request, next_path: str) -> ShownEvent | None:
     """The event that this path is about, if everyone may see it."""
-    found = _EVENT_PATH.match(next_path)
-    if found is None:
+    match = _EVENT_PATH.match(next_path)
+    if match is None:
         return None
     async with database_of(request).reader() as reader:
-        event = await by_slug(reader, EventSlug(unquote(found[1])))
+        event = await by_slug(reader, EventSlug(unquote(match[1])))
         if (
             event is None
             or event.is_gone

@@ -21,13 +21,13 @@ def set_caller(connection: HTTPConnection, caller: Caller | None) -> None:
 
 def caller_or_none(connection: HTTPConnection) -> Caller | None:
     """The signed-in user, or None."""
-    found: Caller | None = connection.scope["openmeet.caller"]
-    return found
+    caller: Caller | None = connection.scope["openmeet.caller"]
+    return caller
 
 
 def caller_of(connection: HTTPConnection) -> Caller:
     """The signed-in user. Raises NotSignedIn."""
-    found = caller_or_none(connection)
-    if found is None:
+    caller = caller_or_none(connection)
+    if caller is None:
         raise NotSignedIn(SiteReason.AUTHENTICATION_REQUIRED, name="AuthenticationRequired")
-    return found
+    return caller

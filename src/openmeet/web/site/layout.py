@@ -96,8 +96,8 @@ def set_viewer(connection: HTTPConnection, viewer: Viewer | None) -> None:
 
 def viewer_of(connection: HTTPConnection) -> Viewer | None:
     """The viewer, or None if nobody is signed in."""
-    found: Viewer | None = connection.scope.get("openmeet.viewer")
-    return found
+    viewer: Viewer | None = connection.scope.get("openmeet.viewer")
+    return viewer
 
 
 def page(

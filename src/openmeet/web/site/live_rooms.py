@@ -195,12 +195,12 @@ class LiveRooms:
             levels = await _levels(reader, room, streams)
             inside = []
             for one in streams:
-                found = levels.get(one.person, Access.NONE)
-                level_before, one.level = one.level, found
-                if room is None or found is Access.NONE:
+                access = levels.get(one.person, Access.NONE)
+                level_before, one.level = one.level, access
+                if room is None or access is Access.NONE:
                     one.frames.end(out_frame())
                     continue
-                if level_before is not None and level_before is not found:
+                if level_before is not None and level_before is not access:
                     # The reader may have gained or lost the right to write, or can now see held messages.
                     one.push(reload_frame(room_id, one.number))
                 if room.last_number - one.number > log.MAX_REPLAYED or one.number > room.last_number:

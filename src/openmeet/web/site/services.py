@@ -85,10 +85,10 @@ class Services:
 
 def publishing_of(connection: HTTPConnection) -> PublishingDependencies:
     """The publishing services. Raises NotFound if the site has none, because it then has no such pages."""
-    found = services(connection).publishing
-    if found is None:
+    dependencies = services(connection).publishing
+    if dependencies is None:
         raise NotFound(SiteReason.NOTHING_HERE)
-    return found
+    return dependencies
 
 
 def services(connection: HTTPConnection) -> Services:

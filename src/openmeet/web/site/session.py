@@ -43,9 +43,9 @@ async def identify_by_cookie(connection: HTTPConnection) -> None:
     if not token:
         return
     async with database_of(connection).reader() as reader:
-        found = await queries.holder(reader, model.hash_token(token), SessionTransport.BROWSER)
-        if found is not None:
-            caller = found.caller
+        session_holder = await queries.holder(reader, model.hash_token(token), SessionTransport.BROWSER)
+        if session_holder is not None:
+            caller = session_holder.caller
             set_caller(connection, caller)
             unread = await count_unread(reader, caller.user_id)
             in_chats = UnreadCounts(0, 0, 0)
@@ -62,12 +62,12 @@ async def identify_by_cookie(connection: HTTPConnection) -> None:
                 is_mentioned=in_chats.mentions > 0,
                 moderates=moderates,
                 operates=operates,
-                is_at_servers=found.is_at_servers,
+                is_at_servers=session_holder.is_at_servers,
                 person=caller.user_id,
-                picture="" if saves_data() else found.portrait or "",
+                picture="" if saves_data() else session_holder.portrait or "",
             )
             set_viewer(connection, viewer)
-    await _note_presence(connection, found)
+    await _note_presence(connection, session_holder)
 
 
 async def person_of_cookie(connection: HTTPConnection, reader: Reader) -> UserId | None:
@@ -75,8 +75,8 @@ async def person_of_cookie(connection: HTTPConnection, reader: Reader) -> UserId
     needs.
     """
     token = cookie_token(connection)
-    found = await queries.holder(reader, model.hash_token(token), SessionTransport.BROWSER) if token else None
-    return found.caller.user_id if found else None
+    session_holder = await queries.holder(reader, model.hash_token(token), SessionTransport.BROWSER) if token else None
+    return session_holder.caller.user_id if session_holder else None
 
 
 def _is_for_a_page(connection: HTTPConnection) -> bool:
@@ -94,11 +94,11 @@ async def identify_by_token(connection: HTTPConnection) -> None:
     if not token:
         return
     async with database_of(connection).reader() as reader:
-        found = await queries.holder(reader, model.hash_token(token), SessionTransport.API)
-    await _note_presence(connection, found)
-    if found is None:
+        session_holder = await queries.holder(reader, model.hash_token(token), SessionTransport.API)
+    await _note_presence(connection, session_holder)
+    if session_holder is None:
         raise unknown_credential(SiteReason.INVALID_TOKEN)
-    set_caller(connection, found.caller)
+    set_caller(connection, session_holder.caller)
 
 
 async def refuse_app_password(connection: HTTPConnection) -> None:

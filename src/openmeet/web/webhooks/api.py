@@ -136,41 +136,41 @@ async def register_webhook(
 
 async def show(request: Request) -> Response:
     async with database_of(request).reader() as reader:
-        found = await actions.own(reader, caller_of(request), id_of(request))
-        return json_response(await webhook_output(reader, found), headers=etag_of(found.revision))
+        webhook = await actions.own(reader, caller_of(request), id_of(request))
+        return json_response(await webhook_output(reader, webhook), headers=etag_of(webhook.revision))
 
 
 async def save(request: Request) -> Response:
     body = await read_json(request, WebhookEdit)
     url, kinds = model.check_url(body.url, reach_of(request)), model.check_kinds(body.kinds)
     async with database_of(request).transaction() as tx:
-        found = await actions.lock_own(tx, caller_of(request), id_of(request))
-        require_match(request, found.revision)
-        saved = await actions.change(tx, found, url=url, kinds=kinds, is_on=body.is_on)
+        webhook = await actions.lock_own(tx, caller_of(request), id_of(request))
+        require_match(request, webhook.revision)
+        saved = await actions.change(tx, webhook, url=url, kinds=kinds, is_on=body.is_on)
         return json_response(await webhook_output(tx, saved), headers=etag_of(saved.revision))
 
 
 async def remove(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        found = await actions.lock_own(tx, caller_of(request), id_of(request))
-        require_match(request, found.revision)
-        await actions.remove(tx, found)
+        webhook = await actions.lock_own(tx, caller_of(request), id_of(request))
+        require_match(request, webhook.revision)
+        await actions.remove(tx, webhook)
     return Response(status_code=204)
 
 
 async def renew_secret(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        found = await actions.lock_own(tx, caller_of(request), id_of(request))
-        require_match(request, found.revision)
-        renewed, secret = await actions.renew_secret(tx, sealer_of(request), found)
+        webhook = await actions.lock_own(tx, caller_of(request), id_of(request))
+        require_match(request, webhook.revision)
+        renewed, secret = await actions.renew_secret(tx, sealer_of(request), webhook)
         output = WebhookMade(**msgspec.structs.asdict(await webhook_output(tx, renewed)), secret=secret)
     return json_response(output, headers={**etag_of(renewed.revision), "cache-control": "no-store"})
 
 
 async def ping(request: Request) -> Response:
     async with database_of(request).transaction() as tx:
-        found = await actions.own(tx, caller_of(request), id_of(request))
-        return json_response(_delivery(await actions.ping(tx, found)), 202)
+        webhook = await actions.own(tx, caller_of(request), id_of(request))
+        return json_response(_delivery(await actions.ping(tx, webhook)), 202)
 
 
 async def list_deliveries(request: Request) -> Response:
@@ -179,11 +179,11 @@ async def list_deliveries(request: Request) -> Response:
         raise InvalidInput("cursor", GeneralReason.INVALID_CURSOR, name="InvalidCursor")
     async with database_of(request).reader() as reader:
         webhook = await actions.own(reader, caller_of(request), id_of(request))
-        found = await queries.deliveries(
+        deliveries = await queries.deliveries(
             reader, webhook.id, before=DeliveryId(before) if before else None, limit=limit + 1
         )
-    cursor = found[limit - 1].id if len(found) > limit else None
-    return json_response(DeliveryList([_delivery(one) for one in found[:limit]], cursor))
+    cursor = deliveries[limit - 1].id if len(deliveries) > limit else None
+    return json_response(DeliveryList([_delivery(one) for one in deliveries[:limit]], cursor))
 
 
 async def send_again(request: Request) -> Response:

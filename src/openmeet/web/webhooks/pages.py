@@ -95,12 +95,12 @@ async def change(request: Request) -> Response:
 async def _webhook_page(request: Request, *, problem: Failure | None = None, status: int = 200) -> Response:
     async with database_of(request).reader() as reader:
         webhook = await actions.own(reader, caller_of(request), id_of(request))
-        found = await queries.deliveries(reader, webhook.id, before=None, limit=_SHOWN)
+        deliveries = await queries.deliveries(reader, webhook.id, before=None, limit=_SHOWN)
         group = await group_by_id(reader, GroupId(webhook.group_id)) if webhook.group_id else None
         now = reader.now
     context = {
         "webhook": webhook,
-        "deliveries": found,
+        "deliveries": deliveries,
         "group": group,
         "now": now,
         "problem": problem.why if problem else "",
@@ -113,11 +113,11 @@ async def _webhooks_page(
 ) -> Response:
     caller = caller_of(request)
     async with database_of(request).reader() as reader:
-        found = await queries.of_user(reader, caller.user_id)
+        webhooks = await queries.of_user(reader, caller.user_id)
         groups = await groups_of(reader, caller.user_id, limit=_MOST_GROUPS)
     context = {
         "typed": form_state,
-        "webhooks": found,
+        "webhooks": webhooks,
         "secret": secret,
         "made": new_webhook_url,
         "kinds": [(_kind_field(kind.value), words, "") for kind, words in WEBHOOK_EVENT_LABELS.items()],

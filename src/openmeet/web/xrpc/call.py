@@ -115,8 +115,8 @@ async def viewer_of(reader: Reader, caller: XrpcCaller) -> UserId | None:
     """The local user with the caller's DID. None if nobody has signed in on this site with that DID."""
     if caller.did is None:
         return None
-    found = await identities.find(reader, caller.did)
-    return None if found is None or found.kind is IdentityKind.SHADOW else found.user_id
+    identity = await identities.find(reader, caller.did)
+    return None if identity is None or identity.kind is IdentityKind.SHADOW else identity.user_id
 
 
 def _points(request: Request, factor: int) -> int:

@@ -79,9 +79,9 @@ def dispatcher(authority: str) -> Callable[[Request], Awaitable[Response]]:
         db, public_url = database_of(request), services(request).settings.public_url
         async with db.reader() as reader:
             viewer = await viewer_of(reader, who)
-            found = await query.answer(LexiconCall(db, reader, parameters, viewer, public_url))
+            struct = await query.answer(LexiconCall(db, reader, parameters, viewer, public_url))
         headers = {"cache-control": "public, no-cache" if who.did is None else "private, no-cache"}
-        response = Response(msgspec.json.encode(found), 200, headers, "application/json")
+        response = Response(msgspec.json.encode(struct), 200, headers, "application/json")
         return answer_unless_known(request, response)
 
     return answer

@@ -37,15 +37,17 @@ async def list_events(call: LexiconCall) -> ListedEvents:
     search_query = _search_query(call)
     after, limit = event_lists.unpack(call.text("cursor")), call.number("limit")
     search_result = await corrected_search.coming(call.db, call.reader, search_query, after, limit + 1)
-    found = search_result.events
-    cursor = event_lists.pack(search.position_in(search_result.query, found[limit - 1])) if len(found) > limit else None
-    return ListedEvents(events=await views_of(call, found[:limit]), cursor=cursor)
+    events = search_result.events
+    cursor = (
+        event_lists.pack(search.position_in(search_result.query, events[limit - 1])) if len(events) > limit else None
+    )
+    return ListedEvents(events=await views_of(call, events[:limit]), cursor=cursor)
 
 
 async def list_actor_events(call: LexiconCall) -> ListedEvents:
     """Answer ``listActorEvents``: events of one repository. Raises InvalidInput (``InvalidCursor``)."""
     after, limit = event_lists.unpack(call.text("cursor")), call.number("limit")
-    found = await of_repository(
+    events = await of_repository(
         call.reader,
         call.text("actor"),
         viewer=call.viewer,
@@ -55,8 +57,8 @@ async def list_actor_events(call: LexiconCall) -> ListedEvents:
         limit=limit + 1,
         is_reverse=call.is_set("reverse"),
     )
-    cursor = event_lists.pack(position_of(found[limit - 1])) if len(found) > limit else None
-    return ListedEvents(events=await views_of(call, found[:limit]), cursor=cursor)
+    cursor = event_lists.pack(position_of(events[limit - 1])) if len(events) > limit else None
+    return ListedEvents(events=await views_of(call, events[:limit]), cursor=cursor)
 
 
 def instant_in(call: LexiconCall, name: str) -> Instant | None:

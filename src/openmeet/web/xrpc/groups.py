@@ -26,11 +26,11 @@ async def list_group_events(call: LexiconCall) -> GroupEvents:
     group, role = await group_at(call, "group")
     after, limit = event_lists.unpack(call.text("cursor")), call.number("limit")
     member = call.viewer if rules.may(role, GroupPermission.VIEW) else None
-    found = await coming_in_group(call.reader, group.id, after, limit + 1, member=member)
+    events = await coming_in_group(call.reader, group.id, after, limit + 1, member=member)
     return GroupEvents(
         group=await _group_view(call, group, role),
-        events=await views_of(call, found[:limit]),
-        cursor=event_lists.pack(position_of(found[limit - 1])) if len(found) > limit else None,
+        events=await views_of(call, events[:limit]),
+        cursor=event_lists.pack(position_of(events[limit - 1])) if len(events) > limit else None,
     )
 
 

@@ -38,11 +38,11 @@ async def list_answers(call: LexiconCall) -> AnswerList:
         return AnswerList(counts=counts_of(counted), answers=[])
     at, limit = event_lists.unpack(call.text("cursor")), call.number("limit")
     after = None if at is None else (at.starts_at, at.event_id)
-    found = await public_rsvps.listed_rsvps(reader, event.id, after, limit + 1)
-    page = found[:limit]
+    rsvps = await public_rsvps.listed_rsvps(reader, event.id, after, limit + 1)
+    page = rsvps[:limit]
     identities = await of_users(reader, [one.user_id for one in page])
     by_did = {identity.did: identity for several in identities.values() for identity in several}
-    cursor = event_lists.pack(EventCursor(page[-1].answered_at, page[-1].id)) if len(found) > limit else None
+    cursor = event_lists.pack(EventCursor(page[-1].answered_at, page[-1].id)) if len(rsvps) > limit else None
     return AnswerList(counts=counts_of(counted), answers=[_answer_view(one, by_did) for one in page], cursor=cursor)
 
 

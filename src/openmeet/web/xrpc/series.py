@@ -60,10 +60,10 @@ async def _occurrences_after(call: LexiconCall, series: Series, limit: int) -> l
     if after is not None:
         start = max(start, after[0])
     end = instant_in(call, "until") or Instant(max(now, start) + _AHEAD)
-    found = await agenda.between(call.reader, series, call.viewer, start, end, limit=limit + _OMITTED)
+    occurrences = await agenda.between(call.reader, series, call.viewer, start, end, limit=limit + _OMITTED)
     return [
         line
-        for line in found
+        for line in occurrences
         if (after is None or (line.details.starts_at, line.original_date) > after)
         and (since is not None or not line.is_over(now))
     ][:limit]

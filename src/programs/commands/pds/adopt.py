@@ -56,19 +56,21 @@ def main(
         target = (into or folder.with_name(f"{folder.name}-adopted")).absolute()
         settings = settings_for(environment_before, os.environ, target)
         with _progress("looking", is_shown=not as_json) as progress:
-            found = await adopting.examine(old, environment_before, settings, SystemClock(), progress, is_timed=dry_run)
+            survey = await adopting.examine(
+                old, environment_before, settings, SystemClock(), progress, is_timed=dry_run
+            )
         if not as_json:
-            _print_report(found, unexpected_effects(settings))
+            _print_report(survey, unexpected_effects(settings))
         if dry_run:
             if as_json:
-                print_json(_report_json(found, settings, None))
-            if found.damaged:
+                print_json(_report_json(survey, settings, None))
+            if survey.damaged:
                 raise Refused("Repair the damaged accounts, or delete them with the old server.")
             return
         with _progress("importing", is_shown=not as_json) as progress:
-            await adopting.adopt(old, environment_before, settings, SystemClock(), progress, found)
+            await adopting.adopt(old, environment_before, settings, SystemClock(), progress, survey)
         if as_json:
-            print_json(_report_json(found, settings, target))
+            print_json(_report_json(survey, settings, target))
             return
         say(
             f"\nEverything is in {target}, and was compared with what was read. {folder} was not changed: keep it in case you want to go back, and do not start the old server with it."
