@@ -39,7 +39,7 @@ def test_garbage_raises_the_one_error(garbage):
         Sealer([NEW]).unseal(garbage, "p")
 
 
-def test_rotation():
+def test_a_new_key_encrypts_and_the_old_one_still_decrypts():
     """After rotation a new key encrypts. The old one still decrypts and marks the value stale; without the old key, old
     values cannot be decrypted.
     """

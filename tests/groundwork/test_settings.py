@@ -165,7 +165,7 @@ def test_bad_sizes(text):
         parse_bytes(text)
 
 
-def test_file(tmp_path):
+def test_settings_are_read_from_a_table_of_the_file(tmp_path):
     path = tmp_path / "openmeet.toml"
     path.write_text('[pds]\nport = 80\npatience = "1m"\n')
     assert read(table=read_file(path)["pds"]).patience == 60.0

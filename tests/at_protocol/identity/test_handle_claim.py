@@ -74,7 +74,7 @@ def test_two_claims_or_an_invalid_did_are_a_failure(records):
 @pytest.mark.parametrize(
     "body", [DID.encode(), DID.encode() + b"\n", b"  " + DID.encode() + b" \r\nmore", b"\n" + DID.encode()]
 )
-def test_body(body):
+def test_did_is_read_from_the_body(body):
     assert did_from_body(body) == DID
 
 

@@ -96,7 +96,7 @@ NOTE, POST = "com.example.note", "com.example.post"
         ("transition:email", NOTE, RepoAction.UPDATE, False),
     ],
 )
-def test_writing(scope, collection, writing, allowed):
+def test_scopes_for_writing_records(scope, collection, writing, allowed):
     assert read_grant(f"atproto {scope}").may_write(collection, writing) is allowed
 
 
@@ -113,7 +113,7 @@ def test_writing(scope, collection, writing, allowed):
         ("transition:generic", "video/mp4", True),
     ],
 )
-def test_uploading(scope, media_type, allowed):
+def test_scopes_for_uploading_blobs(scope, media_type, allowed):
     assert read_grant(f"atproto {scope}").may_upload(media_type) is allowed
 
 
@@ -141,7 +141,7 @@ FEED, APP = "app.example.getFeed", "did:web:api.example.com#app"
         ("transition:generic", "*", APP, False),
     ],
 )
-def test_calling_services(scope, method, audience, allowed):
+def test_scopes_for_calling_services(scope, method, audience, allowed):
     assert read_grant(f"atproto {scope}").may_call(method, audience) is allowed
 
 
@@ -157,7 +157,7 @@ def test_calling_services(scope, method, audience, allowed):
         ("transition:generic", False, False, False),
     ],
 )
-def test_the_account(scope, reads_email, manages_email, manages_repo):
+def test_scopes_for_the_account(scope, reads_email, manages_email, manages_repo):
     grant = read_grant(f"atproto {scope}")
     assert (grant.may_read_email(), grant.may_manage("email"), grant.may_manage("repo")) == (
         reads_email,
@@ -170,6 +170,6 @@ def test_the_account(scope, reads_email, manages_email, manages_repo):
     ("scope", "handle", "everything"),
     [("identity:handle", True, False), ("identity:*", True, True), ("transition:generic", False, False)],
 )
-def test_the_identity(scope, handle, everything):
+def test_scopes_for_the_identity(scope, handle, everything):
     grant = read_grant(f"atproto {scope}")
     assert (grant.may_change_identity("handle"), grant.may_change_identity("*")) == (handle, everything)

@@ -56,7 +56,9 @@ async def test_token_is_valid_for_one_audience_and_method(deployment: Deployment
         (61, None, "BadExpiration"),
     ],
 )
-async def test_expirations(deployment: Deployment, seconds: int, lxm: str | None, error: str) -> None:
+async def test_lifetime_is_bounded_and_shorter_without_a_method(
+    deployment: Deployment, seconds: int, lxm: str | None, error: str
+) -> None:
     ana = await deployment.sign_up("ana")
     more = {} if lxm is None else {"lxm": lxm}
     answer = await ask(ana, exp=deployment.clock.now() // SECOND + seconds, **more)

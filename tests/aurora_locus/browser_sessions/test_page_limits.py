@@ -65,7 +65,7 @@ async def test_methods_files_and_private_addresses_are_not_limited(make_deployme
     assert (await deployment.http.get("/robots.txt", headers=own)).status_code == 200
 
 
-async def test_unconfigured_proxy(make_deployment: MakeDeployment) -> None:
+async def test_without_a_configured_proxy_pages_are_not_limited(make_deployment: MakeDeployment) -> None:
     deployment = await make_deployment(rate_limits_enabled=True)
     answers = [await get(deployment, "/", "203.1.2.3") for _ in range(3 * len(PATHS))]
     assert {answer.status_code for answer in answers} == {200}

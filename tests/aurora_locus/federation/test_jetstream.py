@@ -67,7 +67,7 @@ async def test_every_operation_is_one_line(deployment: Deployment) -> None:
     assert new["time_us"] <= deployment.clock.now()
 
 
-async def test_filters(deployment: Deployment) -> None:
+async def test_filters_by_collection_and_account_are_combined(deployment: Deployment) -> None:
     """Filters by collection, prefix and account can be combined. Account events are not filtered by collection."""
     ana, ben = await deployment.sign_up("ana"), await deployment.sign_up("ben")
     for person in (ana, ben):

@@ -18,7 +18,7 @@ DOMAINS = (".town.example.org", ".test")
         ("ana.town.example.org", "ana.town.example.org"),
     ],
 )
-def test_registrable(text: str, handle: str) -> None:
+def test_registrable_handles_are_normalized(text: str, handle: str) -> None:
     assert require_registrable(text, DOMAINS, is_development=True) == handle
 
 
@@ -45,7 +45,7 @@ def test_registrable(text: str, handle: str) -> None:
         ("anatown.example.org", "UnsupportedDomain"),
     ],
 )
-def test_not_registrable(text: str, name: str) -> None:
+def test_other_handles_are_refused(text: str, name: str) -> None:
     with pytest.raises((InvalidInput, Refused)) as caught:
         require_registrable(text, DOMAINS, is_development=True)
     assert caught.value.name == name

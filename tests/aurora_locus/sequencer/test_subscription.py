@@ -404,7 +404,7 @@ def test_invalid_cursors_are_refused(text: str):
     assert refused.error == "InvalidRequest"
 
 
-def test_cursors():
+def test_cursors_are_parsed_as_by_the_reference():
     assert parse_cursor([]) is None
     assert parse_cursor([""]) is None
     assert parse_cursor(["0"]) == 0

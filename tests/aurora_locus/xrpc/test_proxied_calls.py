@@ -176,7 +176,7 @@ async def test_invalid_proxy_header_is_refused(ana: Person, header: str) -> None
     refused(await ask(ana, THING, header), 400, "InvalidRequest")
 
 
-async def test_unknown_service_and_unknown_identity(ana: Person, stranger: RemoteService) -> None:
+async def test_unknown_service_and_unknown_identity_are_refused(ana: Person, stranger: RemoteService) -> None:
     answer = await ask(ana, THING, f"{stranger.did}#other")
     refused(answer, 400, "InvalidRequest")
     assert "could not resolve proxy did service url" in answer.json()["message"]
@@ -270,7 +270,7 @@ async def test_upstream_redirects_and_html_pages_are_refused(ana: Person, strang
         refused(await ask(ana, THING, f"{stranger.did}#notes"), 502, "UpstreamFailure")
 
 
-async def test_service_that_does_not_listen(ana: Person) -> None:
+async def test_service_that_does_not_listen_is_an_upstream_failure(ana: Person) -> None:
     async with open_remote_service(endpoint="http://127.0.0.1:1") as stranger:
         refused(await ask(ana, THING, f"{stranger.did}#notes"), 502, "UpstreamFailure")
 
@@ -415,7 +415,7 @@ async def test_push_methods_go_to_the_service_in_their_body(
         refused(await ask(deployment.stranger, nsid, method="POST", json=device), 401, "AuthMissing")
 
 
-async def test_app_view_methods_without_an_app_view(ana: Person) -> None:
+async def test_app_view_methods_without_an_app_view_are_not_implemented(ana: Person) -> None:
     refused(await ask(ana, PROFILE), 501, "MethodNotImplemented")
 
 

@@ -305,7 +305,7 @@ async def test_stream_over_plain_http(http: httpx.AsyncClient):
     assert (await http.post(STREAM)).status_code == 405
 
 
-async def test_unknown_stream(served: str):
+async def test_unknown_stream_is_not_implemented(served: str):
     with pytest.raises(InvalidStatus) as refusal:
         async with connect(served.replace("http://", "ws://") + "/xrpc/com.example.stream"):
             pass

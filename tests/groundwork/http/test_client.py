@@ -343,7 +343,7 @@ async def test_an_error_of_the_caller_passes_through_a_stream(server, client):
 # --- Sockets, transactions, certificates
 
 
-async def test_websocket(server, client):
+async def test_websocket_sends_and_receives_binary_messages(server, client):
     async with client.websocket(f"ws://127.0.0.1:{server.port}/talk") as talking:
         await talking.send_bytes(b"ab")
         message = await talking.receive()

@@ -254,7 +254,7 @@ async def test_a_password_is_not_sent_without_encryption(port, inbox):
     assert inbox.received == []
 
 
-def test_urls():
+def test_smtp_urls_are_parsed_or_refused():
     server = parse_smtp_url("smtp://user%40town:p%2Fw@mail.town.net")
     assert (server.host, server.port, server.uses_tls, server.user) == ("mail.town.net", 587, False, "user@town")
     assert server.password.reveal() == "p/w"

@@ -138,7 +138,7 @@ async def test_refused_expensive_attempt_costs_nothing(counters: Counters):
     assert (await spend(counters, [(writes, "did")], now=NOW, points=2)).remaining == 0
 
 
-async def test_headers():
+async def test_headers_state_limit_remainder_and_reset():
     limit_state = await spend(InProcessCounters(), [(SIGN_INS, "a")], now=NOW)
     assert headers_of(limit_state) == {
         "RateLimit-Limit": "3",

@@ -123,7 +123,7 @@ def _feed_path(html: str) -> str:
     return urlsplit(html.partition('id="own-feed-address"')[2].partition('value="')[2].partition('"')[0]).path
 
 
-async def test_the_api(site: Site, elsewhere: Elsewhere) -> None:
+async def test_a_client_subscribes_reads_and_unsubscribes(site: Site, elsewhere: Elsewhere) -> None:
     """A client can subscribe, read with a cursor, ask for conflicts, and unsubscribe."""
     window = {"from": "2026-03-01T00:00:00Z", "to": "2026-04-15T00:00:00Z"}
     async with site.browser() as browser:

@@ -194,7 +194,7 @@ async def test_hosts_manage_guests_on_their_pages(site):
         assert "<strong>3</strong> going" in public
 
 
-async def test_api(site):
+async def test_hosts_check_attendees_in_by_api(site):
     async with site.browser() as client:
         ana = await api_session(client, "ana@example.org", "Ana")
         ben = await api_session(client, "ben@example.org", "Ben")

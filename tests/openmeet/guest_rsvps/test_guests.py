@@ -262,7 +262,7 @@ async def test_a_link_adds_no_guest_once_the_host_excludes_them(site, event):
     assert [one.is_guest for one in await answers(site, event)] == [False]
 
 
-async def test_api(site, event):
+async def test_a_guest_answers_by_api_and_confirms_by_email(site, event):
     async with site.browser() as browser:
         body = {"email": "eve@example.org", "displayName": "Eve", "reply": "going"}
         asked = await browser.post(f"/api/events/{event.slug}/guest-answers", json=body)

@@ -221,7 +221,7 @@ def test_other_files_are_refused(data: bytes) -> None:
         read_calendars(data)
 
 
-def test_limits() -> None:
+def test_files_beyond_the_limits_are_refused() -> None:
     with pytest.raises(TooLarge):
         read_calendars(b"x" * (MAX_BYTES + 1))
     with pytest.raises(TooLarge):

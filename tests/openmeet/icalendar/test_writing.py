@@ -169,7 +169,7 @@ def test_a_change_of_one_date() -> None:
 
 
 @pytest.mark.parametrize("method", [PUBLISH, CANCEL])
-def test_method(method: str) -> None:
+def test_the_file_names_its_method(method: str) -> None:
     assert f"METHOD:{method}\r\n".encode() in write_calendar([], name="x", method=method)
 
 

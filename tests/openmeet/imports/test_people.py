@@ -256,7 +256,7 @@ async def test_the_whole_way_in_a_browser(make_sqlite: MakeDatabase, clock: Hand
         assert [row["id"] for row in after] == [row["id"] for row in rows[1:]]
 
 
-async def test_the_api(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+async def test_a_client_imports_a_calendar_file(make_sqlite: MakeDatabase, clock: HandClock) -> None:
     site: Site = site_on(await make_sqlite("openmeet", clock=clock), clock)
     ics = "BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:1\nDTSTART:20270101T100000Z\nSUMMARY:Tea\nEND:VEVENT\nEND:VCALENDAR\n"
     async with site.browser() as browser:

@@ -59,7 +59,7 @@ async def test_a_picture_needs_an_alternative_text(make_database):
         assert await queries.by_slug(reader, group.slug) == group
 
 
-async def test_by_pages(make_sqlite, store, clock):
+async def test_an_owner_sets_the_picture_of_a_group_on_a_page(make_sqlite, store, clock):
     site = site_on(await make_sqlite("openmeet"), clock, pictures=store)
     async with site.browser() as ana, site.browser() as eve:
         await sign_up(ana, "ana@example.org", "Ana")

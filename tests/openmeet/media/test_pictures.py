@@ -151,7 +151,7 @@ async def test_only_unused_pictures_are_deleted_after_a_while(make_database, sto
             await store.size(blob_key(unused, *file))
 
 
-async def test_by_pages(make_sqlite, store, clock):
+async def test_a_host_sets_the_picture_of_an_event_on_a_page(make_sqlite, store, clock):
     site = site_on(await make_sqlite("openmeet"), clock, pictures=store)
     async with site.browser() as ana, site.browser() as eve:
         await sign_up(ana, "ana@example.org", "Ana")

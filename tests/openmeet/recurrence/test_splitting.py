@@ -85,7 +85,7 @@ def test_the_count_continues() -> None:
 
 
 @pytest.mark.parametrize(("at", "name"), [("2026-11-24T18:00", "FirstDate"), ("2026-11-25T18:00", "NoSuchDate")])
-def test_refused(at: str, name: str) -> None:
+def test_splitting_at_the_first_or_no_date_is_refused(at: str, name: str) -> None:
     made = pattern(datetime.fromisoformat("2026-11-24T18:00"), "Europe/Berlin", parse_rule("FREQ=WEEKLY"))
     with pytest.raises(Refused) as refused:
         split(made, datetime.fromisoformat(at))

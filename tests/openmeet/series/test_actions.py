@@ -410,8 +410,8 @@ async def test_a_removed_date_does_not_come_back(db: Database, clock: HandClock)
         assert "2026-12-22T18:00:00" not in names(await dates(tx, series))
 
 
-@pytest.mark.parametrize("keeps_events", [True, False])
-async def test_delete(db: Database, keeps_events: bool) -> None:
+@pytest.mark.parametrize("keeps_events", [True, False], ids=["kept", "deleted"])
+async def test_a_deleted_series_deletes_or_keeps_its_dates(db: Database, keeps_events: bool) -> None:
     async with db.transaction() as tx:
         ana, series = await begin(tx)
         found = await dates(tx, series)
@@ -425,7 +425,7 @@ async def test_delete(db: Database, keeps_events: bool) -> None:
             assert after.is_gone is not keeps_events
 
 
-async def test_only_the_host(db: Database) -> None:
+async def test_only_the_host_locks_a_series_and_only_in_its_current_revision(db: Database) -> None:
     async with db.transaction() as tx:
         ana, series = await begin(tx)
         ben = await person(tx, "Ben")

@@ -107,7 +107,7 @@ async def test_only_hosts_can_upload_a_picture(practice_db):
             await pictures.put(tx, ana, "no-such-series", NEW)
 
 
-async def test_by_pages(make_sqlite, tmp_path, clock):
+async def test_a_host_sets_the_picture_of_a_series_on_a_page(make_sqlite, tmp_path, clock):
     site = site_on(await make_sqlite("openmeet"), clock, pictures=open_folder(tmp_path / "media"))
     async with site.browser() as ana, site.browser() as eve:
         await sign_up(ana, "ana@example.org", "Ana")
