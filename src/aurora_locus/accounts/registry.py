@@ -69,5 +69,5 @@ class Registry:
 
     @property
     def plc(self) -> PlcUpdateContext:
-        """The dependencies of repairing the directory."""
+        """The dependencies of updates of the PLC directory."""
         return PlcUpdateContext(self.db, self.directory, self.rotation_key, self.repositories.live)

@@ -19,7 +19,7 @@ from typing import BinaryIO, TypeVar
 
 from at_protocol.crypto.did_key import PrivateKey
 from at_protocol.data.cid import Cid
-from at_protocol.failures import Malformed
+from at_protocol.failures import Malformed, Misuse
 from at_protocol.repo.change import RepoChange
 from at_protocol.repo.commit import Commit, sign_commit
 from at_protocol.repo.node import links_of
@@ -78,7 +78,7 @@ async def import_repository(
         head = await repositories.head(did)
         if head.status is not HostingStatus.DEACTIVATED:
             require_visible(head)
-        await _write_present(repositories.db, head, files)
+        await _write_snapshot(repositories.db, head, files)
         checked = await _checked(head, files, workers)
         if checked.refused or checked.flawed:
             log.info("repository.imported_as_stored", did=did, refused=checked.refused, flawed=checked.flawed)
@@ -92,27 +92,32 @@ async def import_repository(
                 return await _store(repositories, head, upload, key, max(head.rev, imported or head.rev))
 
 
-async def _write_present(db: Database, head: Head, files: ImportFiles) -> None:
-    """Write the current tree and index for the check, in pages: one level of the tree at a time. Raises Unavailable."""
+async def _write_snapshot(db: Database, head: Head, files: ImportFiles) -> None:
+    """Write the current tree and index for the check, in pages. Raises Unavailable."""
     try:
         with Exchange(files.exchange) as exchange:
             exchange.create()
             level = [bytes(head.data)]
             while level:
-                below: list[bytes] = []
-                for start in range(0, len(level), _BLOCKS_PER_STATEMENT):
-                    cids = level[start : start + _BLOCKS_PER_STATEMENT]
-                    found = await reader.load_raw_blocks(db, head.did, cids)
-                    for cid in cids:
-                        if cid not in found:
-                            raise DamagedRepository(head.did, Cid(cid))
-                        below += [link for link, is_node in links_of(found[cid]) if is_node]
-                    await on_thread(exchange.keep_nodes, found)
-                level = below
+                level = await _write_level(db, head, level, exchange)
             async for page in reader.entry_pages(db, head.did):
                 await on_thread(exchange.keep_entries, page)
     except sqlite3.Error as error:
         raise no_room() from error
+
+
+async def _write_level(db: Database, head: Head, level: Sequence[bytes], exchange: Exchange) -> list[bytes]:
+    """Write the nodes of one level of the tree, and return the CIDs of the nodes below them."""
+    below: list[bytes] = []
+    for start in range(0, len(level), _BLOCKS_PER_STATEMENT):
+        cids = level[start : start + _BLOCKS_PER_STATEMENT]
+        blocks = await reader.load_raw_blocks(db, head.did, cids)
+        for cid in cids:
+            if cid not in blocks:
+                raise DamagedRepository(head.did, Cid(cid))
+            below += [link for link, is_node in links_of(blocks[cid]) if is_node]
+        await on_thread(exchange.keep_nodes, blocks)
+    return below
 
 
 async def _checked(head: Head, files: ImportFiles, workers: ChargedPool) -> CheckedImport:
@@ -131,6 +136,7 @@ async def _checked(head: Head, files: ImportFiles, workers: ChargedPool) -> Chec
             "size."
         ) from None
     except TooMany as busy:
+        # Without the name of the pool, which clients of the protocol do not know.
         raise TooMany(busy.why, after_seconds=busy.after_seconds) from None
     except Unavailable as busy:
         raise Unavailable(busy.why, after_seconds=busy.after_seconds) from None
@@ -239,7 +245,7 @@ async def _delete_staged(repositories: Repositories, commit: Commit) -> None:
     did, rev = commit.did, commit.rev
     repositories.forget_head(did)
     if rev is None:
-        raise AssertionError
+        raise Misuse("a commit of version 2 is never made")
     if (await repositories.head(did)).commit != commit.cid:
         await asyncio.shield(
             repositories.when_not_exporting(did, lambda: import_sweep.sweep(repositories.db, did, rev))

@@ -5,6 +5,7 @@ from itertools import islice
 from typing import Any
 
 from at_protocol.data.cid import Cid
+from at_protocol.failures import Misuse
 from at_protocol.repo.change import RepoChange, parse_path
 from at_protocol.repo.commit import Commit
 from at_protocol.syntax.did import Did
@@ -105,7 +106,7 @@ def store(
     """
     did, rev = before.did, commit.rev
     if rev is None:
-        raise AssertionError
+        raise Misuse("a commit of version 2 is never made")
     moved_count = w.execute(
         _MOVE_HEAD,
         did=did,

@@ -96,14 +96,13 @@ class LiveEvents:
         try:
             while (page := await self._next_page()) or self._reads_again:
                 self._reads_again = False
-                deletes = False
-                for seq, did, frame in page:
-                    if seq > self.buffer.head:  # announced while this page was being read
-                        self.buffer.append(seq, frame)
-                        deletes = deletes or _is_deletion(frame)
-                        for call in self._foreign:
-                            call(did)
-                if deletes:
+                # Events that were announced while this page was being read are already in the ring.
+                new = [event for event in page if event[0] > self.buffer.head]
+                for seq, did, frame in new:
+                    self.buffer.append(seq, frame)
+                    for call in self._foreign:
+                        call(did)
+                if any(_is_deletion(frame) for _, _, frame in new):
                     await self._forget_purged()
                 self._wake_soon()
         finally:

@@ -108,16 +108,8 @@ async def update_members(
             continue
         part = bridge.random_part(user)
         if part is not None:
-            occupant = by_ghost.get(part)
-            if occupant is not None and occupant.has_consented and occupant.access is not Access.NONE:
-                if member.membership == "join":
-                    inside.ghosts.add(part)
-                elif member.membership == "ban":
-                    await keeper.unban(matrix_room, user)
-            elif occupant is not None and occupant.is_banned and member.membership == "ban":
-                await _repeat_ban_as_keeper(bridge, matrix_room, user, member)
-            elif member.membership in _IN:
-                await keeper.kick(matrix_room, user)
+            if await _update_ghost(bridge, matrix_room, user, member, by_ghost.get(part)):
+                inside.ghosts.add(part)
         elif user not in by_account:
             if await _update_guest(bridge, room, matrix_room, user, member, guests.get(user)):
                 inside.accounts.add(user)
@@ -138,6 +130,21 @@ async def update_members(
             await matrix_choices.note_invitations(tx, room.id, to_ask)
     await _update_powers(bridge, room, matrix_room, state, [one for one in occupants if one.mxid in present])
     return inside
+
+
+async def _update_ghost(
+    bridge: Bridge, matrix_room: str, user: str, member: _Membership, occupant: Occupant | None
+) -> bool:
+    """Update one of our users in the room. Returns whether it is in the room and may stay."""
+    if occupant is not None and occupant.has_consented and occupant.access is not Access.NONE:
+        if member.membership == "ban":
+            await bridge.keeper.unban(matrix_room, user)
+        return member.membership == "join"
+    if occupant is not None and occupant.is_banned and member.membership == "ban":
+        await _repeat_ban_as_keeper(bridge, matrix_room, user, member)
+    elif member.membership in _IN:
+        await bridge.keeper.kick(matrix_room, user)
+    return False
 
 
 async def _occupants(

@@ -127,6 +127,7 @@ async def import_repo(call: XrpcCall) -> None:
     try:
         workers.require_quota()
     except TooMany as used_up:
+        # Without the name of the pool, which clients of the protocol do not know.
         raise TooMany(used_up.why, after_seconds=used_up.after_seconds) from None
     turns = turns_of(host.repositories)
     async with (

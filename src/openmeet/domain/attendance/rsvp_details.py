@@ -81,35 +81,34 @@ def merge_details(
     names = _names(reply_details, rsvp, party, problems)
     if is_going and registration_settings.asks_names and "party" not in problems and len(names) < party - 1:
         problems["guest_names"] = AttendanceReason.NAMES_MISSING
-    form_responses = dict(rsvp.form_responses) if rsvp else {}
-    words = dict(rsvp.question_texts) if rsvp else {}
-    if reply_details.form_responses is not None:
-        responses_given = _checked_responses(registration_settings, reply_details.form_responses, problems)
-        form_responses |= responses_given
-        words |= {
-            question.id: question.words
-            for question in registration_settings.questions
-            if question.id in responses_given
-        }
+    form_responses, question_texts = _merged_responses(registration_settings, rsvp, reply_details, problems)
     if is_going:
         for question in registration_settings.questions:
             if question.is_required and not form_responses.get(question.id):
                 problems.setdefault(question.id, AttendanceReason.ANSWER_NEEDED)
     if problems:
         raise InvalidForm(problems)
-    is_private = (
-        reply_details.is_private if reply_details.is_private is not None else (rsvp is not None and rsvp.is_private)
-    )
-    form_responses = {name: text for name, text in form_responses.items() if text}
-    return RsvpDetails(
-        party,
-        mode,
-        names,
-        form_responses,
-        is_private,
-        reply_details.skips_record,
-        {name: text for name, text in words.items() if name in form_responses},
-    )
+    was_private = rsvp is not None and rsvp.is_private
+    is_private = was_private if reply_details.is_private is None else reply_details.is_private
+    return RsvpDetails(party, mode, names, form_responses, is_private, reply_details.skips_record, question_texts)
+
+
+def _merged_responses(
+    registration_settings: RegistrationSettings,
+    rsvp: Attendance | None,
+    reply_details: ReplyDetails,
+    problems: dict[str, Why],
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Earlier and new form responses, without empty ones, and the texts of their questions."""
+    responses = dict(rsvp.form_responses) if rsvp else {}
+    texts = dict(rsvp.question_texts) if rsvp else {}
+    if reply_details.form_responses is not None:
+        responses_given = _checked_responses(registration_settings, reply_details.form_responses, problems)
+        responses |= responses_given
+        questions = registration_settings.questions
+        texts |= {question.id: question.words for question in questions if question.id in responses_given}
+    responses = {name: text for name, text in responses.items() if text}
+    return responses, {name: text for name, text in texts.items() if name in responses}
 
 
 def _mode(event: Event, rsvp: Attendance | None, reply_details: ReplyDetails) -> AnswerMode | None:

@@ -7,6 +7,7 @@ because their files are not in the document.
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from groundwork.database.transaction import Database, Reader, Transaction
@@ -55,6 +56,10 @@ async def export_document(db: Database, user_id: UserId, site: str) -> dict[str,
     }
 
 
+# Parts that may be removed from an imported row.
+_STRIPPED: Final = ("pictures", "records", "groups of events")
+
+
 async def import_document(db: Database, found: Mapping[str, Any]) -> tuple[Mapping[str, int], Mapping[str, int]]:
     """Import a document. Return the number of imported rows per table, and of skipped rows.
 
@@ -70,34 +75,51 @@ async def import_document(db: Database, found: Mapping[str, Any]) -> tuple[Mappi
         raise InvalidInput("file", DataExportReason.NOT_OF_ONE_PERSON)
     person = str(about.get("id", "")) if isinstance(about, dict) else ""
     await _require_same_person(db, person, tables)
-    imported_counts: dict[str, int] = {}
-    left_counts = {"pictures": 0, "records": 0, "groups of events": 0}
-    asked: list[tuple[ExportedTable, dict[str, Value]]] = []
+    counts = _ImportCounts(
+        {part.table: 0 for part in OWN}, dict.fromkeys((*_STRIPPED, *(part.table for part in OWN)), 0)
+    )
+    about_others: list[tuple[ExportedTable, dict[str, Value]]] = []
     for part in OWN:
         rows = _rows_in(tables, part.name)
         if part.table == "event_series":
             rows = _older_first(rows)
-        imported_counts[part.table], left_counts[part.table] = 0, 0
         columns = {name: camel(name) for name in await _columns(db, part.table)}
         for start in range(0, len(rows), _ROWS):
             async with db.transaction() as tx:
                 for row in rows[start : start + _ROWS]:
                     values = _values(part, columns, row)
-                    if part.below is None:
-                        import_rules.require_own_row(part, values, person)
-                    if await import_rules.refers_to_other_person(tx, part.table, values, person):
-                        asked.append((part, values))
-                        continue
-                    left_counts["pictures"] += await strip_picture(tx, part.table, values, person)
-                    for stripped in await import_rules.strip_row(tx, part, values, person):
-                        left_counts[stripped] += 1
-                    (imported_counts if await _put(tx, part, values, person) else left_counts)[part.table] += 1
+                    if not await _import_own_row(tx, part, values, person, counts):
+                        about_others.append((part, values))
     caller = Caller(UserId(person), "")
-    for part, values in asked:
-        (imported_counts if await import_rules.apply_row(db, part.table, values, caller) else left_counts)[
-            part.table
-        ] += 1
-    return imported_counts, left_counts
+    for part, values in about_others:
+        counts.add(part.table, is_imported=await import_rules.apply_row(db, part.table, values, caller))
+    return counts.imported, counts.left
+
+
+@dataclass(frozen=True, slots=True)
+class _ImportCounts:
+    """Rows per table, and parts that were removed from imported rows."""
+
+    imported: dict[str, int]
+    left: dict[str, int]
+
+    def add(self, table: str, *, is_imported: bool) -> None:
+        (self.imported if is_imported else self.left)[table] += 1
+
+
+async def _import_own_row(
+    tx: Transaction, part: ExportedTable, values: dict[str, Value], person: str, counts: _ImportCounts
+) -> bool:
+    """Import a row that is about this person alone. Returns False for a row about somebody else's event or group."""
+    if part.below is None:
+        import_rules.require_own_row(part, values, person)
+    if await import_rules.refers_to_other_person(tx, part.table, values, person):
+        return False
+    counts.left["pictures"] += await strip_picture(tx, part.table, values, person)
+    for stripped in await import_rules.strip_row(tx, part, values, person):
+        counts.left[stripped] += 1
+    counts.add(part.table, is_imported=await _put(tx, part, values, person))
+    return True
 
 
 async def _require_same_person(db: Database, person: str, tables: Mapping[str, Any]) -> None:

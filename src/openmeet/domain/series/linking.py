@@ -181,18 +181,7 @@ async def undo_acceptance(tx: Transaction, detection: Detection) -> UndoneAccept
     detected_names = dict(detection.found.dates)
     all_dates = [event for part in (series, *own_continuations) for event in await lock_dates(tx, part.id)]
     dates = [event for event in all_dates if not event.is_gone]
-    others = [event for event in dates if event.origin is RecordOrigin.HERE and event.id not in detected_names]
-    were_single = await calendar_uids.were_single(tx, [event.id for event in others])
-    single_events = [event for event in others if event.id in were_single]
-    await calendar_uids.retire_current(tx, [event.id for event in single_events])
-    await leave_series(tx, single_events, by=detection.user_id)
-    added = [event for event in others if event.id not in were_single]
-    answered = await detection_queries.with_rsvps(tx, [event.id for event in added])
-    to_delete = [event for event in added if event.id not in answered]
-    await delete_each(tx, to_delete)
-    await date_queries.detach(tx, [event.id for event in to_delete])
-    leaving = {event.id for event in (*single_events, *to_delete)}
-    staying = [event for event in dates if event.id not in leaving]
+    staying, keeps_answered = await _remove_later_dates(tx, detection, dates)
     names_by_event = await _names_after_undo(
         tx, detection, staying, {series.id, *(part.id for part in own_continuations)}
     )
@@ -217,9 +206,30 @@ async def undo_acceptance(tx: Transaction, detection: Detection) -> UndoneAccept
         tx, [(event_id, ()) for event_id in names_by_event if event_id in detected_names]
     )
     detection_again = await _make_read_only_again(tx, detection, series, list(names_by_event.values()))
-    return UndoneAcceptance(
-        detection_again, keeps_answered=len(to_delete) < len(added), keeps_others=bool(other_continuations)
-    )
+    return UndoneAcceptance(detection_again, keeps_answered=keeps_answered, keeps_others=bool(other_continuations))
+
+
+async def _remove_later_dates(
+    tx: Transaction, detection: Detection, dates: Sequence[Event]
+) -> tuple[list[Event], bool]:
+    """Remove the dates that were added after the acceptance. Returns the remaining dates, and whether some of the added
+    ones stay because they have RSVPs.
+
+    Events that were single before are single again; dates that the series made are deleted.
+    """
+    detected_names = dict(detection.found.dates)
+    others = [event for event in dates if event.origin is RecordOrigin.HERE and event.id not in detected_names]
+    were_single = await calendar_uids.were_single(tx, [event.id for event in others])
+    single_events = [event for event in others if event.id in were_single]
+    await calendar_uids.retire_current(tx, [event.id for event in single_events])
+    await leave_series(tx, single_events, by=detection.user_id)
+    added = [event for event in others if event.id not in were_single]
+    answered = await detection_queries.with_rsvps(tx, [event.id for event in added])
+    to_delete = [event for event in added if event.id not in answered]
+    await delete_each(tx, to_delete)
+    await date_queries.detach(tx, [event.id for event in to_delete])
+    leaving = {event.id for event in (*single_events, *to_delete)}
+    return [event for event in dates if event.id not in leaving], len(to_delete) < len(added)
 
 
 async def _make_read_only_again(

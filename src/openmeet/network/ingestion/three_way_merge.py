@@ -288,7 +288,8 @@ def union_of_venues(
     """Return the venues that either side added, without those that either side removed. Ours come first, beginning with
     the event's own venue.
 
-    None if one side has no venues left, or if both changed the first venue differently: then one of them must be wrong.
+    None if our first venue is an old one, if the other side added none, or if one side has no venues left. None also if
+    both changed the first venue differently, because then one of them must be wrong.
     """
     added = [one for one in theirs if one not in was and one not in ours]
     if not ours or not theirs or not added or ours[0] in was or share_a_part(ours[0], added[0]):

@@ -89,7 +89,7 @@ class KeyOccupied:
 
 
 async def first_draft(publisher: Publisher, publication: Publication, decision: Publish) -> Draft | None:
-    """Draft and check a record that was never sent; None if it may already exist.
+    """Draft and check a record that was never sent. None if it may already exist, or has a picture to upload first.
 
     Sends no request to find that out, because a create fails if its key is taken. Raises Refused, as ``check_record``
     does, and the errors of the calls.

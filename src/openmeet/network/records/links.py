@@ -114,7 +114,9 @@ async def current_subject(tx: Transaction, named: str) -> str:
 
 
 async def note(tx: Transaction, kind: PublicationKind, subject_id: str, *, uri: str | None, cid: str | None) -> None:
-    """Note that the record of this subject is at ``uri``, or no longer exists."""
+    """Store that the record of a group or membership is at ``uri``, or no longer exists. For other kinds, nothing is
+    stored.
+    """
     if kind is PublicationKind.GROUP:
         group_id = GroupId(subject_id)
         await _keep_address(tx, group_id, uri)

@@ -193,23 +193,7 @@ class LiveRooms:
         async with database.reader() as reader:
             room = await room_queries.by_id(reader, room_id)
             levels = await _levels(reader, room, streams)
-            inside = []
-            for one in streams:
-                access = levels.get(one.person, Access.NONE)
-                level_before, one.level = one.level, access
-                if room is None or access is Access.NONE:
-                    one.frames.end(out_frame())
-                    continue
-                if level_before is not None and level_before is not access:
-                    # The reader may have gained or lost the right to write, or can now see held messages.
-                    one.push(reload_frame(room_id, one.number))
-                if room.last_number - one.number > log.MAX_REPLAYED or one.number > room.last_number:
-                    one.number = room.last_number
-                    one.push(reload_frame(room_id, room.last_number))
-                elif one.number == room.last_number:
-                    one.is_catching_up = False
-                elif not (one.is_catching_up and one.frames.waiting):
-                    inside.append(one)
+            inside = [one for one in streams if _needs_entries(one, room, levels.get(one.person, Access.NONE))]
             # Checked in the same transaction that reads the entries, so no entry written after a sign-out or a block is
             # sent.
             await _end_signed_out(reader, inside)
@@ -240,6 +224,25 @@ class LiveRooms:
                 one.number = max(one.number, reached)
             if one.number == room.last_number:
                 one.is_catching_up = False
+
+
+def _needs_entries(one: LiveStream, room: Room | None, access: Access) -> bool:
+    """Apply the reader's present access to a stream, and return whether it needs entries of the log now."""
+    level_before, one.level = one.level, access
+    if room is None or access is Access.NONE:
+        one.frames.end(out_frame())
+        return False
+    if level_before is not None and level_before is not access:
+        # The reader may have gained or lost the right to write, or can now see held messages.
+        one.push(reload_frame(room.id, one.number))
+    if room.last_number - one.number > log.MAX_REPLAYED or one.number > room.last_number:
+        one.number = room.last_number
+        one.push(reload_frame(room.id, room.last_number))
+        return False
+    if one.number == room.last_number:
+        one.is_catching_up = False
+        return False
+    return not (one.is_catching_up and one.frames.waiting)
 
 
 async def _levels(reader: Reader, room: Room | None, streams: Collection[LiveStream]) -> dict[UserId | None, Access]:
