@@ -69,19 +69,21 @@ async def calendar(
     calendar_id = CalendarId(new_id(tx.now))
     await queries.insert(
         tx,
-        calendar_id,
-        owner.user_id,
-        name=name,
-        host="",
-        tone=tone,
-        health=FeedHealth.FILE,
-        url_sealed=None,
-        digest=name.encode(),
-        content=b"",
-        etag="",
-        last_modified="",
-        next_fetch_at=None,
-        dates_until=tx.now,
+        queries.NewCalendar(
+            id=calendar_id,
+            user_id=owner.user_id,
+            name=name,
+            host="",
+            tone=tone,
+            health=FeedHealth.FILE,
+            url_sealed=None,
+            digest=name.encode(),
+            content=b"",
+            etag="",
+            last_modified="",
+            next_fetch_at=None,
+            dates_until=tx.now,
+        ),
     )
     read = [
         ReadDate(

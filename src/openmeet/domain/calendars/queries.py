@@ -81,26 +81,30 @@ async def by_digest(reader: Reader, user_id: UserId, digest: bytes) -> Subscribe
     return _subscribed(row) if row else None
 
 
-async def insert(
-    tx: Transaction,
-    calendar_id: CalendarId,
-    user_id: UserId,
-    *,
-    name: str,
-    host: str,
-    tone: int,
-    health: FeedHealth,
-    url_sealed: bytes | None,
-    digest: bytes,
-    content: bytes,
-    etag: str,
-    last_modified: str,
-    next_fetch_at: Instant | None,
-    dates_until: Instant,
-) -> bool:
-    """Insert a calendar. Return False if the person already has it. ``digest`` is the digest of its address or of the
-    bytes of a file.
+@dataclass(frozen=True, slots=True)
+class NewCalendar:
+    """A calendar to be stored. ``digest`` is the digest of its address, or of the bytes of a file; a person has one
+    calendar for each. ``url_sealed`` and ``next_fetch_at`` are None for a file. Its dates are stored until
+    ``dates_until``.
     """
+
+    id: CalendarId
+    user_id: UserId
+    name: str
+    host: str
+    tone: int
+    health: FeedHealth
+    url_sealed: bytes | None
+    digest: bytes
+    content: bytes
+    etag: str
+    last_modified: str
+    next_fetch_at: Instant | None
+    dates_until: Instant
+
+
+async def insert(tx: Transaction, new: NewCalendar) -> bool:
+    """Insert a calendar. Return False if the person already has it."""
     made = await tx.execute(
         """
         insert into subscribed_calendars (id, user_id, name, host, health, problem, failures, is_busy, tone, url_sealed, digest,
@@ -110,19 +114,19 @@ async def insert(
                 :now, :now, :next_fetch_at, :dates_until, :now)
             on conflict (user_id, digest) do nothing
         """,
-        id=calendar_id,
-        user_id=user_id,
-        name=name,
-        host=host,
-        tone=tone,
-        health=health.value,
-        url_sealed=url_sealed,
-        digest=digest,
-        content=content,
-        etag=etag,
-        last_modified=last_modified,
-        next_fetch_at=next_fetch_at,
-        dates_until=dates_until,
+        id=new.id,
+        user_id=new.user_id,
+        name=new.name,
+        host=new.host,
+        tone=new.tone,
+        health=new.health.value,
+        url_sealed=new.url_sealed,
+        digest=new.digest,
+        content=new.content,
+        etag=new.etag,
+        last_modified=new.last_modified,
+        next_fetch_at=new.next_fetch_at,
+        dates_until=new.dates_until,
         now=tx.now,
     )
     return made == 1

@@ -74,19 +74,21 @@ async def subscribe(
         sealed = fetcher.sealer.seal(offered.url.encode(), SEAL_PURPOSE)
     is_new = await queries.insert(
         tx,
-        calendar_id,
-        user_id,
-        name=checked_name(name or offered.read.name or host_of(offered.url) or gettext("A calendar")),
-        host=host_of(offered.url),
-        tone=_free_tone(calendars),
-        health=FeedHealth.FILE if is_file else FeedHealth.FRESH,
-        url_sealed=sealed,
-        digest=digest,
-        content=offered.fetched.content or b"",
-        etag=offered.fetched.etag,
-        last_modified=offered.fetched.last_modified,
-        next_fetch_at=None if is_file else Instant(tx.now + REFRESH_EVERY),
-        dates_until=Instant(tx.now + AHEAD),
+        queries.NewCalendar(
+            id=calendar_id,
+            user_id=user_id,
+            name=checked_name(name or offered.read.name or host_of(offered.url) or gettext("A calendar")),
+            host=host_of(offered.url),
+            tone=_free_tone(calendars),
+            health=FeedHealth.FILE if is_file else FeedHealth.FRESH,
+            url_sealed=sealed,
+            digest=digest,
+            content=offered.fetched.content or b"",
+            etag=offered.fetched.etag,
+            last_modified=offered.fetched.last_modified,
+            next_fetch_at=None if is_file else Instant(tx.now + REFRESH_EVERY),
+            dates_until=Instant(tx.now + AHEAD),
+        ),
     )
     if not is_new:
         existing = await queries.by_digest(tx, user_id, digest)
