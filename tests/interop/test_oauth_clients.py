@@ -62,7 +62,7 @@ async def test_official_client_signs_in_acts_refreshes_and_signs_out(network: Ne
         assert await told() == {"did": ana.did, "state": "kept by the app"}
         acted = await told()
         assert str(acted["uri"]).startswith(f"at://{ana.did}/org.example.note/")
-        assert acted["other"] == {"refused": "ScopeMissing", "status": 403}
+        assert acted["other"] == {"refused": "ScopeMissingError", "status": 403}
         assert acted["granted"] == SCOPE
         assert (await told())["refreshed"] is True
         assert "refused" in (await told())["after"]  # type: ignore[operator]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from at_protocol.crypto.did_key import PrivateKey
 from at_protocol.failures import Malformed
-from at_protocol.syntax.did import Did, is_plc, parse_did
+from at_protocol.syntax.did import Did, parse_did, supported_method
 from at_protocol.syntax.nsid import Nsid
 from at_protocol.xrpc.service_auth import LIFETIME_SECONDS, MAX_LIFETIME_SECONDS, make_service_token
 from aurora_locus.accounts.model import SessionScope
@@ -109,12 +109,10 @@ def make(key: PrivateKey, did: Did, request: ServiceTokenRequest, now: Instant) 
 def _require_audience(audience: str) -> None:
     did, separator, fragment = audience.partition("#")
     try:
-        parse_did(did)
+        supported_method(parse_did(did))
     except Malformed as error:
         why = f"The audience must be a DID, optionally followed by # and the name of a service: {error.why}."
         raise InvalidInput("aud", why) from None
-    if did.startswith("did:plc:") and not is_plc(did):
-        raise InvalidInput("aud", "A did:plc identifier is 24 characters of a-z and 2-7.")
     if separator and not _FRAGMENT.fullmatch(fragment):
         raise InvalidInput("aud", "The text after # in the audience is not the name of a service.")
 

@@ -40,11 +40,6 @@ def _changes_identity(attribute: str) -> Callable[[Grant], Missing]:
     return lambda grant: None if grant.may_change_identity(attribute) else needed_scope
 
 
-def _sees_repo(grant: Grant) -> Missing:
-    holds = any(each.attribute == "repo" for each in grant.account)
-    return None if holds else AccountPermission("repo").scope()
-
-
 def _calls_this_server(method: str) -> Callable[[Grant], Missing]:
     needed_scope = RpcPermission((method,), "*").scope()
     return lambda grant: None if grant.may_call_here(method) else needed_scope
@@ -70,7 +65,7 @@ NEEDS: Mapping[str, Callable[[Grant], Missing]] = {
     f"{_REPO}.listMissingBlobs": _needs_nothing,
     f"{_REPO}.putRecord": _needs_nothing,
     f"{_REPO}.uploadBlob": _needs_nothing,
-    f"{_SERVER}.checkAccountStatus": _sees_repo,
+    f"{_SERVER}.checkAccountStatus": _needs_nothing,
     f"{_SERVER}.confirmEmail": _manages("email"),
     f"{_SERVER}.getServiceAuth": _needs_nothing,
     f"{_SERVER}.getSession": _needs_nothing,
@@ -79,7 +74,7 @@ NEEDS: Mapping[str, Callable[[Grant], Missing]] = {
 
 
 def require(need: Need, nsid: str, caller: PdsCaller | None) -> None:
-    """Raise Forbidden if an app may not call the method; ``ScopeMissing`` if its user could allow it."""
+    """Raise Forbidden if an app may not call the method; ``ScopeMissingError`` if its user could allow it."""
     if caller is None or caller.grant is None or need in _OPEN_TO_ANYBODY:
         return
     missing_scope_of = NEEDS.get(nsid)
@@ -89,7 +84,7 @@ def require(need: Need, nsid: str, caller: PdsCaller | None) -> None:
 
 
 def require_repo_action(caller: PdsCaller | None, collection: str, *actions: RepoAction) -> None:
-    """Raise Forbidden (``ScopeMissing``) unless an app may make all of these writes in the collection."""
+    """Raise Forbidden (``ScopeMissingError``) unless an app may make all of these writes in the collection."""
     if caller is None or caller.grant is None:
         return
     for action in actions:
@@ -98,7 +93,7 @@ def require_repo_action(caller: PdsCaller | None, collection: str, *actions: Rep
 
 
 def require_upload(caller: PdsCaller | None, content_type: str | None) -> None:
-    """Raise Forbidden (``ScopeMissing``) unless an app may upload files of the declared type."""
+    """Raise Forbidden (``ScopeMissingError``) unless an app may upload files of the declared type."""
     if caller is None or caller.grant is None:
         return
     bare = (content_type or "").partition(";")[0].strip().lower() or UNKNOWN
@@ -107,7 +102,7 @@ def require_upload(caller: PdsCaller | None, content_type: str | None) -> None:
 
 
 def require_rpc(caller: PdsCaller | None, *, audience: str, method: str) -> None:
-    """Raise Forbidden (``ScopeMissing``) unless an app may call this method of this service (``did#service``) for its
+    """Raise Forbidden (``ScopeMissingError``) unless an app may call this method of this service (``did#service``) for its
     user. ``*`` means every method. Sessions of the account itself are always allowed.
     """
     if caller is None or caller.grant is None:
@@ -131,4 +126,4 @@ def scope_at_services(caller: PdsCaller | None) -> SessionScope | None:
 def _require(missing: Missing) -> None:
     if missing is not None:
         why = f'Missing required scope "{missing}"; the user who authorized this app did not grant it.'
-        raise Forbidden(why, name="ScopeMissing")
+        raise Forbidden(why, name="ScopeMissingError")

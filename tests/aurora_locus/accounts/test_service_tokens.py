@@ -66,7 +66,16 @@ async def test_lifetime_is_bounded_and_shorter_without_a_method(
 
 
 @pytest.mark.parametrize(
-    "audience", ["", "video.example.org", "https://a.example", "did:web:a.example#", "did:web:a#b c"]
+    "audience",
+    [
+        "",
+        "video.example.org",
+        "https://a.example",
+        "did:web:a.example#",
+        "did:web:a#b c",
+        "did:web:a.example:path",
+        "did:key:z6Mk",
+    ],
 )
 async def test_audience_is_a_did_with_or_without_a_service(deployment: Deployment, audience: str) -> None:
     ana = await deployment.sign_up("ana")

@@ -15,7 +15,8 @@ from tests.aurora_locus.oauth.apps import App, Tokens, localhost_id, named
 
 NOTE, OTHER = "org.example.note", "org.example.other"
 REPO, IDENTITY = "com.atproto.repo", "com.atproto.identity"
-MISSING = (403, "ScopeMissing")
+# The name is that of the reference PDS; apps compare it.
+MISSING = (403, "ScopeMissingError")
 
 
 @pytest.fixture
@@ -71,6 +72,13 @@ async def test_the_refusal_names_what_is_missing(deployment: Deployment) -> None
     one = await allowed(deployment, ana.did, "atproto")
     answer = await one.app.call(f"{REPO}.createRecord", one.token, {"repo": ana.did, "collection": NOTE, "record": {}})
     assert f'"repo:{NOTE}?action=create"' in answer.json()["message"]
+
+
+async def test_any_app_may_see_the_status_of_the_account(deployment: Deployment) -> None:
+    """The reference PDS answers every app, whatever its scopes."""
+    ana = await deployment.sign_up("ana")
+    one = await allowed(deployment, ana.did, "atproto")
+    assert await one.get(f"{SERVER}.checkAccountStatus") == (200, "")
 
 
 async def test_a_batch_needs_each_of_its_writes(deployment: Deployment) -> None:
