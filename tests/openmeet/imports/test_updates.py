@@ -289,3 +289,44 @@ async def test_several_dates_change_with_one_update(client, ana) -> None:
         ("24", "Concert", "scheduled", ""),
         ("31", "Choir", "cancelled", "Snow"),
     ]
+
+
+@pytest.mark.parametrize("way", ["series", "event"])
+async def test_dates_that_a_host_deleted_or_added_here_survive_a_new_schedule(client, ana, way: str) -> None:
+    """One date was deleted here and one added. The file has another time and one more exclusion."""
+    choir = (await bring(client, ana, FILE, events=["choir"]))["made"][0]
+    if way == "series":
+        gone = {"dates": ["2026-03-10T18:00:00"]}
+        assert (await client.post(f"/api{choir}/remove-dates", json=gone, headers=ana)).status_code == 200
+    else:
+        dates = (await client.get(f"/api{choir}/dates?from=2026-03-01T00:00", headers=ana)).json()["dates"]
+        assert (await client.delete(f"/api/events/{dates[1]['slug']}", headers=ana)).status_code == 204
+    extra = {"startsLocal": "2026-03-12T18:00"}
+    assert (await client.post(f"/api{choir}/dates", json=extra, headers=ana)).status_code in {200, 201}
+    file = CHANGED.replace("COUNT=8", "COUNT=8\nEXDATE;TZID=Europe/Berlin:20260324T193000")
+    found = {one["uid"]: one for one in (await look(client, ana, file))["events"]}
+    assert {one["field"] for one in found["choir"]["differences"]} == {"starts", "ends", "rule", "leftOut"}
+    assert (await bring(client, ana, file, events=[], updates=["choir"]))["updated"] == [choir]
+    dates = (await client.get(f"/api{choir}/dates?from=2026-03-01T00:00", headers=ana)).json()["dates"]
+    assert [one["startsLocal"][5:16] for one in dates] == [
+        "03-03T19:30",
+        "03-12T18:00",
+        "03-17T19:30",
+        "03-31T19:30",
+        "04-07T19:30",
+        "04-14T19:30",
+        "04-21T19:30",
+    ]
+    assert not any(one["differences"] for one in (await look(client, ana, file))["events"])
+
+
+async def test_a_date_that_a_host_brought_back_here_survives_a_new_time(client, ana) -> None:
+    """The file excludes it now as before, at another time."""
+    excluded = FILE.replace("COUNT=6", "COUNT=3\nEXDATE;TZID=Europe/Berlin:20260310T180000")
+    choir = (await bring(client, ana, excluded, events=["choir"]))["made"][0]
+    extra = {"startsLocal": "2026-03-10T18:00"}
+    assert (await client.post(f"/api{choir}/dates", json=extra, headers=ana)).status_code in {200, 201}
+    later = excluded.replace("20260303T180000", "20260303T193000").replace("20260310T180000", "20260310T193000")
+    assert (await bring(client, ana, later, events=[], updates=["choir"]))["updated"] == [choir]
+    dates = (await client.get(f"/api{choir}/dates?from=2026-03-01T00:00", headers=ana)).json()["dates"]
+    assert [one["startsLocal"][8:16] for one in dates] == ["03T19:30", "10T19:30", "17T19:30"]

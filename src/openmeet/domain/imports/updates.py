@@ -5,11 +5,9 @@ changed, the preview says so. If the last import is not stored, every difference
 the file (text, place, topics) deletes nothing. Nothing changes before the user confirms.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final
-
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import InvalidForm, InvalidInput, NotFound
 from openmeet.domain.attendance import event_hosting
@@ -35,14 +33,13 @@ from openmeet.domain.imports.reasons import ImportReason
 from openmeet.domain.series import actions, cancel_dates, date_queries, materialize
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.dates import details_of
+from openmeet.domain.series.edits import with_gone_left_out
 from openmeet.domain.series.model import Series, SeriesSlug, SeriesStatus, Timing
 from openmeet.domain.series.plan import joined, plan_all, plan_one
 from openmeet.domain.users.model import Caller, UserId
-from openmeet.recurrence.pattern import format_dates, parse_dates, pattern
+from openmeet.recurrence.pattern import Pattern, format_dates, parse_dates, pattern
 from openmeet.recurrence.rule import parse_rule
-
-_SERIES_FIELDS: Final = ("rule", "left_out", "added")
-
+from openmeet.recurrence.split import carry_over_exclusions
 
 @dataclass(frozen=True, slots=True)
 class FieldChange:
@@ -143,12 +140,30 @@ async def apply_update(tx: Transaction, caller: Caller, imported: ImportedEvent,
 async def _update_series(tx: Transaction, series: Series, imported: ImportedEvent, update: ImportUpdate) -> None:
     start = series.timing.pattern.start
     base = update.base
-    # Times, rule and extra dates belong together: either all of them come from the file or none.
+    # Times and rule belong together: either both come from the file or neither.
     keeps_schedule = base is not None and base.has_same_schedule(imported)
     changed = _changed_of_series(imported, base)
     details = _details(details_of(series.content, series.timing, start), imported.typed, changed)
+    if update.fields:
+        stored = await date_queries.stored(tx, series.id)
+        whole, timing = series, series.timing
+        if not keeps_schedule:
+            whole = with_gone_left_out(series, stored, tx.now)
+            length = None if imported.minutes is None else timedelta(minutes=imported.minutes)
+            timing = Timing(_merged_pattern(whole.timing.pattern, details, imported, base), length)
+        plan = plan_all(whole, details.content, timing, stored, tx.now)
+        series = replace(await actions.apply_plan(tx, series, plan), changed_by=series.changed_by)
+    await _update_dates(tx, series, update.changes, base)
+    if update.becomes_cancelled:
+        relocked = await series_queries.lock(tx, series.id)
+        if relocked is not None:
+            await cancel_dates.cancel(tx, replace(relocked, changed_by=series.changed_by), imported.reason)
+
+
+def _merged_pattern(here: Pattern, details: Details, imported: ImportedEvent, base: LastImport | None) -> Pattern:
+    """The pattern in the file, with the single dates that a host has deleted or added here since the last import."""
     zone = details.time_zone
-    recurrence = pattern(
+    file = pattern(
         datetime.fromisoformat(details.starts_local),
         zone,
         parse_rule(imported.rule) if imported.rule else None,
@@ -156,17 +171,21 @@ async def _update_series(tx: Transaction, series: Series, imported: ImportedEven
         added=parse_dates(imported.added, zone),
         is_all_day=details.is_all_day,
     )
-    length = None if imported.minutes is None else timedelta(minutes=imported.minutes)
-    if update.fields:
-        stored = await date_queries.stored(tx, series.id)
-        timing = series.timing if keeps_schedule else Timing(recurrence, length)
-        plan = plan_all(series, details.content, timing, stored, tx.now)
-        series = replace(await actions.apply_plan(tx, series, plan), changed_by=series.changed_by)
-    await _update_dates(tx, series, update.changes, base)
-    if update.becomes_cancelled:
-        relocked = await series_queries.lock(tx, series.id)
-        if relocked is not None:
-            await cancel_dates.cancel(tx, replace(relocked, changed_by=series.changed_by), imported.reason)
+    base_zone = zone if base is None else base.fields["time_zone"]
+    left_out = set(parse_dates("" if base is None else base.left_out, base_zone))
+    added = set(parse_dates("" if base is None else base.added, base_zone))
+
+    def carried(dates: Iterable[datetime]) -> tuple[datetime, ...]:
+        return carry_over_exclusions(replace(here, left_out=tuple(sorted(dates))), file)
+
+    return pattern(
+        file.start,
+        zone,
+        file.rule,
+        left_out={*file.left_out, *carried(set(here.left_out) - left_out)} - {*carried(left_out - set(here.left_out))},
+        added={*file.added, *(set(here.added) - added)},
+        is_all_day=file.is_all_day,
+    )
 
 
 async def _update_dates(
@@ -214,21 +233,20 @@ def _of_series(
     fields = _differences(
         before, imported.typed, _changed_of_series(imported, base), None if base is None else base.fields
     )
-    current = {
-        "rule": "" if timing.pattern.rule is None else str(timing.pattern.rule),
-        "left_out": format_dates(timing.pattern.left_out, is_all_day=timing.pattern.is_all_day),
-        "added": format_dates(timing.pattern.added, is_all_day=timing.pattern.is_all_day),
-    }
     if base is None or not base.has_same_schedule(imported):
+        details = details_of(series.content, timing, timing.pattern.start)
+        details = _details(details, imported.typed, _changed_of_series(imported, base))
+        current, after = _texts_of(timing.pattern), _texts_of(_merged_pattern(timing.pattern, details, imported, base))
         fields += tuple(
+            # Single dates from both sides are kept.
             FieldChange(
                 name,
                 current[name],
-                getattr(imported, name),
-                is_edited_here=base is not None and current[name] != getattr(base, name),
+                after[name],
+                is_edited_here=name == "rule" and base is not None and current[name] != base.rule,
             )
-            for name in _SERIES_FIELDS
-            if current[name] != getattr(imported, name)
+            for name in current
+            if current[name] != after[name]
         )
     changes = tuple(
         change
@@ -239,6 +257,15 @@ def _of_series(
     )
     is_off = series.status is SeriesStatus.CANCELLED or (base is not None and base.is_cancelled)
     return ImportUpdate(path, fields, changes, becomes_cancelled=imported.is_cancelled and not is_off, base=base)
+
+
+def _texts_of(pattern: Pattern) -> dict[str, str]:
+    """The rule and the single dates as RFC 5545 text, by the names of their fields."""
+    return {
+        "rule": "" if pattern.rule is None else str(pattern.rule),
+        "left_out": format_dates(pattern.left_out, is_all_day=pattern.is_all_day),
+        "added": format_dates(pattern.added, is_all_day=pattern.is_all_day),
+    }
 
 
 def _differs(date: Event | None, usual: Submission, change: OccurrenceOverride, base: dict[str, str] | None) -> bool:
