@@ -10,6 +10,7 @@ from groundwork.errors import Forbidden, InvalidForm, NotFound, Refused
 from openmeet.domain.groups import actions, administration, invitation_queries, ownership, queries
 from openmeet.domain.groups.model import LAST_CALL_MAIL, SUCCESSION_MAIL, GroupLogAction, GroupRole
 from openmeet.domain.groups.ownership import run_successions
+from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.identities import queries as identities
 from openmeet.domain.identities.model import IdentityKind
 from openmeet.emails.groups import succession_composer
@@ -84,7 +85,7 @@ async def test_accepting_an_offer_transfers_the_group(db, club):
     ]
 
 
-@pytest.mark.parametrize("how", ["declined", "taken back", "left", "to somebody else"])
+@pytest.mark.parametrize("how", ["declined", "taken back", "left", "removed", "banned", "to somebody else"])
 async def test_an_offer_ends_in_each_of_these_ways(db, club, how):
     group, ana, ben, cleo, _ = club
     await does(db, ownership.offer, ana, group.slug, ben.user_id)
@@ -95,11 +96,33 @@ async def test_an_offer_ends_in_each_of_these_ways(db, club, how):
             await does(db, ownership.end_offer, ana, group.slug)
         case "left":
             await does(db, actions.leave, ben, group.slug)
+        case "removed":
+            await does(db, administration.remove, ana, group.slug, ben.user_id)
+        case "banned":
+            await does(db, administration.ban, ana, group.slug, ben.user_id)
         case _:
             await does(db, ownership.offer, ana, group.slug, cleo.user_id)
     with pytest.raises((Refused, NotFound)):
         await does(db, ownership.accept_offer, ben, group.slug)
     assert await owner_of(db, group) == ana.user_id
+
+
+@pytest.mark.parametrize("how", ["left", "removed"])
+async def test_an_offer_does_not_outlive_the_membership(db, club, how):
+    """Somebody who returns years later does not find the old offer, and the owner's page no longer shows it."""
+    group, ana, ben, _, _ = club
+    await does(db, ownership.offer, ana, group.slug, ben.user_id)
+    if how == "left":
+        await does(db, actions.leave, ben, group.slug)
+    else:
+        await does(db, administration.remove, ana, group.slug, ben.user_id)
+    async with db.transaction() as tx:
+        assert (await queries.by_id(tx, group.id)).offer is None
+        await actions.join(tx, ben, group.slug)
+        assert await role(tx, group, ben) is GroupRole.MEMBER
+    assert (await acts(db, group)).count(GroupLogAction.OFFER_ENDED) == 1
+    with pytest.raises(Refused, match=GroupReason.NOT_OFFERED):
+        await does(db, ownership.accept_offer, ben, group.slug)
 
 
 async def test_only_owners_offer_and_only_to_members(db, club):

@@ -283,9 +283,19 @@ async def put(
     elif before in INSIDE and after not in INSIDE:
         # They may hold seats at events that they can no longer see, while others are on the waitlist.
         await enqueue(tx, JobKind.LEFT_GROUP, saved.user_id, int(tx.now))
+        await _end_offer_to(tx, saved, by=by)
     subject = ChangedSubject(f"{saved.group_id}/{saved.user_id}", (saved.user_id,), saved.group_id)
     await enqueue_deliveries(tx, WebhookEvent.MEMBERSHIP, [subject])
     return saved
+
+
+async def _end_offer_to(tx: Transaction, left: Membership, *, by: UserId) -> None:
+    """End an offer of ownership to somebody who is no longer in the group, so that it does not apply if they return."""
+    group = await queries.by_id(tx, left.group_id)
+    if group is None or group.offer is None or group.offer.heir_id != left.user_id:
+        return
+    await queries.update(tx, replace(group, offer=None, revision=group.revision + 1, updated_at=tx.now))
+    await invitation_queries.log(tx, group.id, left.user_id, GroupLogAction.OFFER_ENDED, by=by)
 
 
 async def save(tx: Transaction, group: Group, *, publishes: bool = True) -> None:
