@@ -11,7 +11,7 @@ from openmeet.domain.groups import administration
 from openmeet.domain.groups import queries as groups
 from openmeet.domain.groups.model import GroupRole
 from openmeet.domain.notifications import kinds
-from openmeet.domain.series import actions, cancel_dates, follower_queries, gather, ownership
+from openmeet.domain.series import actions, cancel_dates, follower_queries, gather, ownership, standing_rsvps
 from openmeet.domain.series import visibility as seeing
 from openmeet.domain.series.model import Series
 from openmeet.domain.users.model import Caller
@@ -131,6 +131,9 @@ async def test_a_person_who_may_no_longer_host_in_the_group_cannot_take_a_series
             await ownership.accept(tx, moderator, await locked(tx, ana, series))
         assert refused.value.name == "NotPartOfIt"
         assert (await locked(tx, ana, series)).owner_id == ana.user_id
+    await standing_rsvps.end_answers(practice_db, moderator.user_id)
+    async with practice_db.reader() as reader:
+        assert await ownership.offered(reader, series.id) is None, "it does not apply again if they return"
 
 
 async def test_pages_of_a_series_and_its_dates_link_to_the_group(site: Site) -> None:

@@ -112,6 +112,16 @@ async def offered(reader: Reader, series_id: SeriesId) -> SeriesOffer | None:
     return _offer_of(row)
 
 
+async def end_offers_in_left_groups(tx: Transaction, user_id: UserId) -> None:
+    """End offers to a person of series in groups that they have left."""
+    await tx.execute(
+        "delete from event_series_offers where to_user_id = :user_id and exists (select 1 from event_series s"
+        " join group_members m on m.group_id = s.group_id and m.user_id = event_series_offers.to_user_id"
+        " where s.id = event_series_offers.series_id and m.role in ('left', 'banned'))",
+        user_id=user_id,
+    )
+
+
 async def open_to(reader: Reader, user_id: UserId, offers: Sequence[SeriesOffer]) -> list[tuple[SeriesOffer, Series]]:
     """The offers to a person for series that they can see now, in order. Other offers are not mentioned (invariant 3)."""
     offered_series = await queries.by_ids(reader, [one.series_id for one in offers])

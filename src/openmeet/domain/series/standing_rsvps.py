@@ -19,7 +19,7 @@ from openmeet.domain.attendance.reasons import AttendanceReason
 from openmeet.domain.events import co_host_queries
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import by_id
-from openmeet.domain.series import agenda, date_queries, emails, follower_queries, queries, visibility
+from openmeet.domain.series import agenda, date_queries, emails, follower_queries, ownership, queries, visibility
 from openmeet.domain.series.model import Series, SeriesId, SeriesSlug, StandingRsvp
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.outbox.kinds import JobKind
@@ -202,13 +202,14 @@ def left_group_handler(db: Database) -> JobHandler:
 
 
 async def end_answers(db: Database, user_id: UserId) -> int:
-    """End a former member's RSVPs and return their number.
+    """End a former member's RSVPs, and offers of series to them. Return the number of RSVPs.
 
     Uses one transaction per series and event, because others may be waiting for their locks.
     """
     async with db.transaction() as tx:
         # First end co-hosting: hosts can always see the event and would keep their RSVP.
         await co_host_queries.end_where_banned(tx, user_id)
+        await ownership.end_offers_in_left_groups(tx, user_id)
     async with db.reader() as reader:
         series_ids = await _going(reader, user_id)
     for series_id in series_ids:
