@@ -5,12 +5,14 @@ import pytest
 from groundwork.errors import NotFound, Refused
 from openmeet.domain.account_merge.tables import reassign_blocks
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance import invitations, record_actions
+from openmeet.domain.attendance import host_decisions, invitations, record_actions, registration
 from openmeet.domain.attendance import queries as answers
 from openmeet.domain.attendance.model import AttendanceStatus, RecordedRsvp, RsvpRecordStatus, RsvpReply
 from openmeet.domain.attendance.reasons import AttendanceReason
+from openmeet.domain.attendance.registration import ListAudience, RegistrationSettings
 from openmeet.domain.groups import actions as groups
 from openmeet.domain.groups import administration, announcements
+from openmeet.domain.groups.model import JoinPolicy
 from openmeet.domain.groups.reasons import GroupReason
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.moderation import reports
@@ -18,6 +20,7 @@ from openmeet.domain.moderation.model import ModeratedKind, ReportReason, Subjec
 from openmeet.domain.notifications.queries import newest
 from openmeet.domain.safety import actions
 from openmeet.domain.safety.reasons import SafetyReason
+from openmeet.domain.safety.subjects import may_know
 from tests.openmeet.groups.people import group_by, member
 from tests.openmeet.site_under_test import event_by, person
 
@@ -189,3 +192,46 @@ async def test_merged_people_block_everyone_that_either_blocked(db):
         ]
         for table, column in columns:
             assert await tx.fetch(f"select 1 as one from {table} where {column} = :id", id=old.user_id) == []
+
+
+async def test_a_member_does_not_learn_who_asks_to_join_or_is_banned(db):
+    """The list of members shows neither. Moderators see both."""
+    async with db.transaction() as tx:
+        ana, eve, mallory = await people(tx, "Ana", "Eve", "Mallory")
+        group = await group_by(tx, ana, join_policy=JoinPolicy.REQUEST.value)
+        ben = await member(tx, group, ana, "Ben")
+        await groups.join(tx, eve, group.slug)
+        await administration.ban(tx, ana, group.slug, mallory.user_id)
+        for who in (eve, mallory):
+            assert not await may_know(tx, ben.user_id, who.user_id)
+            assert await may_know(tx, ana.user_id, who.user_id)
+        assert await may_know(tx, ben.user_id, ana.user_id)
+        await administration.decide(tx, ana, group.slug, [eve.user_id], lets_in=True)
+        assert await may_know(tx, ben.user_id, eve.user_id)
+
+
+async def test_a_host_does_not_learn_whose_address_they_invited(db):
+    """Not even after they have removed the invitation. An answer ends this."""
+    async with db.transaction() as tx:
+        ana, ben = await people(tx, "Ana", "Ben")
+        event = await event_by(tx, ana, visibility="private")
+        invitation = await invitations.invite(tx, ana, event.slug, "ben@example.org")
+        assert not await may_know(tx, ana.user_id, ben.user_id)
+        await host_decisions.remove(tx, ana, event.slug, [invitation.id])
+        assert not await may_know(tx, ana.user_id, ben.user_id)
+        await invitations.invite(tx, ana, event.slug, "ben@example.org")
+        await attendance.answer(tx, ben, event.slug, GOING)
+        assert await may_know(tx, ana.user_id, ben.user_id)
+
+
+@pytest.mark.parametrize(("audience", "is_known"), [("everyone", True), ("attendees", True), ("hosts", False)])
+async def test_attendees_learn_names_only_from_a_list_that_they_may_see(db, audience, is_known):
+    async with db.transaction() as tx:
+        ana, ben, cleo, dan = await people(tx, "Ana", "Ben", "Cleo", "Dan")
+        event = await event_by(tx, ana)
+        await registration.put(tx, event.id, RegistrationSettings(list_audience=ListAudience(audience)))
+        for who, reply in ((ben, GOING), (cleo, GOING), (dan, RsvpReply.DECLINED)):
+            await attendance.answer(tx, who, event.slug, reply)
+        assert await may_know(tx, ben.user_id, cleo.user_id) is is_known
+        assert await may_know(tx, dan.user_id, cleo.user_id) is (audience == "everyone")
+        assert await may_know(tx, ana.user_id, cleo.user_id)

@@ -5,12 +5,14 @@ from typing import Final
 
 from groundwork.database.transaction import Reader
 from openmeet.domain.attendance.answer_bar import AnswerBarInput
+from openmeet.domain.attendance.model import SEATED
 from openmeet.domain.attendance.queries import IS_GUEST, IS_HIDDEN
 from openmeet.domain.attendance.registration import ListAudience, RegistrationSettings
 from openmeet.domain.events.model import EventId
 from openmeet.domain.users.model import UserId
 
 MOST_FACES: Final = 3
+_SEATED: Final = ", ".join(f"'{one.value}'" for one in sorted(SEATED))
 
 # One index lookup per face, so the cost of a list does not depend on how many people go to its events.
 _FACE: Final = f"""(
@@ -29,6 +31,17 @@ def sees_who_comes(registration_settings: RegistrationSettings, *, is_going: boo
             return is_going
         case ListAudience.HOSTS:
             return False
+
+
+def sees_who_comes_sql(event: str, viewer: str) -> str:
+    """``sees_who_comes`` as an SQL condition about an event (its alias) and a viewer (a column or parameter)."""
+    return f"""case coalesce((select g.list_audience from registration_settings g where g.subject_id = {event}.id),
+                             (select g.list_audience from registration_settings g where g.subject_id = {event}.series_id),
+                             'everyone')
+               when 'everyone' then 1
+               when 'attendees' then case when exists (select 1 from attendances v where v.event_id = {event}.id
+                 and v.user_id = {viewer} and v.status in ({_SEATED})) then 1 else 0 end
+               else 0 end = 1"""
 
 
 async def faces_of(reader: Reader, bar_inputs: Sequence[AnswerBarInput]) -> Mapping[EventId, Sequence[UserId]]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
-from openmeet.domain.attendance.model import SEATED
+from openmeet.domain.attendance.faces import sees_who_comes_sql
 from openmeet.domain.chat.access import (
     access_in,
     access_of_each,
@@ -27,7 +27,6 @@ _CANDIDATES_PER_RESULT = 4
 _COUNTED = 100
 # Maximum number of people checked who have one of the names in a message.
 _MOST_NAMESAKES = 200
-_SEATED = ", ".join(f"'{one.value}'" for one in sorted(SEATED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,12 +247,7 @@ def _is_seen_to_come() -> str:
         select 1 from attendances a join events e on e.id = a.event_id where a.user_id = u.id and a.is_private = 0
            and a.status not in ('declined', 'rejected')
            and (e.id = r.event_id or r.series_id is not null and e.series_id in ({series_chain_sql("r")} select id from chain))
-           and case coalesce((select g.list_audience from registration_settings g where g.subject_id = e.id),
-                             (select g.list_audience from registration_settings g where g.subject_id = e.series_id), 'everyone')
-               when 'everyone' then 1
-               when 'attendees' then case when exists (select 1 from attendances v where v.event_id = e.id
-                 and v.user_id = {_VIEWER} and v.status in ({_SEATED})) then 1 else 0 end
-               else 0 end = 1)"""
+           and {sees_who_comes_sql("e", _VIEWER)})"""
 
 
 async def named_among(reader: Reader, room: Room, ids: Collection[UserId], viewer: UserId | None) -> set[UserId]:

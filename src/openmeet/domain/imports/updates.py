@@ -8,6 +8,7 @@ the file (text, place, topics) deletes nothing. Nothing changes before the user 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+
 from groundwork.database.transaction import Reader, Transaction
 from groundwork.errors import InvalidForm, InvalidInput, NotFound
 from openmeet.domain.attendance import event_hosting
@@ -40,6 +41,7 @@ from openmeet.domain.users.model import Caller, UserId
 from openmeet.recurrence.pattern import Pattern, format_dates, parse_dates, pattern
 from openmeet.recurrence.rule import parse_rule
 from openmeet.recurrence.split import carry_over_exclusions
+
 
 @dataclass(frozen=True, slots=True)
 class FieldChange:

@@ -7,6 +7,8 @@ from urllib.parse import quote
 
 from groundwork.database.transaction import Reader
 from groundwork.errors import NotFound
+from openmeet.domain.attendance.faces import sees_who_comes_sql
+from openmeet.domain.attendance.invitation_queries import IS_UNANSWERED_INVITATION
 from openmeet.domain.attendance.visibility import visible_event
 from openmeet.domain.events import queries as events
 from openmeet.domain.events import time_and_place
@@ -15,6 +17,7 @@ from openmeet.domain.events.visibility import is_hidden, is_public
 from openmeet.domain.groups import actions as group_actions
 from openmeet.domain.groups import queries as groups
 from openmeet.domain.groups.model import INSIDE, Group, GroupId, GroupSlug
+from openmeet.domain.groups.rules import ALLOWED, GroupPermission, may
 from openmeet.domain.identities import queries as identities
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.moderation.model import ModeratedKind, Subject
@@ -163,9 +166,12 @@ def _of_person(person: UserId) -> ReportedSubject:
 
 _INSIDE: Final = ", ".join(f"'{role.value}'" for role in sorted(INSIDE))
 
+_MODERATING: Final = ", ".join(f"'{role.value}'" for role in ALLOWED if may(role, GroupPermission.APPROVE))
+
 # People whose name the viewer may learn: hosts of public events and owners of groups that are not private; members of a
-# common group; attendees of the viewer's events, and hosts of events that the viewer answered or is invited to;
-# non-private attendees of a common event; users whom the viewer knew when blocking them.
+# common group, and for its moderators also those who ask to join; attendees of the viewer's events, unless they were
+# invited by address and have not answered; hosts of events that the viewer answered or is invited to; non-private
+# attendees of a common event whose list the viewer may see; users whom the viewer knew when blocking them.
 _MAY_KNOW: Final = f"""
     select 1 as found from users u where u.id = :person and (
       u.id = :viewer
@@ -176,18 +182,19 @@ _MAY_KNOW: Final = f"""
                     and e.is_held = 0 and e.deleted_at is null)
       or exists (select 1 from groups g where g.owner_id = u.id and g.deleted_at is null and g.visibility <> 'private')
       or exists (select 1 from group_members t join group_members m on m.group_id = t.group_id
-                  where t.user_id = u.id and m.user_id = :viewer and m.role in ({_INSIDE}) and t.role <> 'left')
-      or exists (select 1 from attendances t join events e on e.id = t.event_id
-                  where t.user_id = u.id and t.status <> 'invited'
+                  where t.user_id = u.id and m.user_id = :viewer and (m.role in ({_INSIDE}) and t.role in ({_INSIDE})
+                         or m.role in ({_MODERATING}) and t.role <> 'left'))
+      or exists (select 1 from attendances a join events e on e.id = a.event_id
+                  where a.user_id = u.id and a.status <> 'invited' and not {IS_UNANSWERED_INVITATION}
                     and (e.author_id = :viewer or exists (select 1 from event_co_hosts h where h.event_id = e.id
                                                             and h.user_id = :viewer and h.state = 'accepted')))
       or exists (select 1 from attendances m join events e on e.id = m.event_id
                   where m.user_id = :viewer
                     and (e.author_id = u.id or exists (select 1 from event_co_hosts h where h.event_id = e.id
                                                           and h.user_id = u.id and h.state = 'accepted')))
-      or exists (select 1 from attendances m join attendances t on t.event_id = m.event_id
+      or exists (select 1 from attendances m join attendances t on t.event_id = m.event_id join events e on e.id = t.event_id
                   where m.user_id = :viewer and t.user_id = u.id and t.is_private = 0
-                    and t.status in ('attending', 'attended', 'interested'))
+                    and t.status in ('attending', 'attended', 'interested') and {sees_who_comes_sql("e", ":viewer")})
       or exists (select 1 from user_blocks k where k.user_id = :viewer and k.blocked_id = u.id and k.is_known = 1)
       or exists (select 1 from user_mutes q where q.user_id = :viewer and q.subject = u.id and q.is_known = 1))
 """
