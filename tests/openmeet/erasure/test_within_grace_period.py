@@ -84,6 +84,17 @@ async def test_an_interrupted_request_is_finished_by_the_next_run(db: Database, 
         assert not (await events.by_slug(reader, later.slug)).is_cancelled
 
 
+async def test_events_beyond_the_first_page_end_at_once(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many events they host, those who answered are told at once."""
+    monkeypatch.setattr(actions, "_SOON_AT_A_TIME", 2)
+    async with db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        hosted = [await event_by(tx, ana, **SOON) for _ in range(5)]
+    await actions.begin(db, ana.user_id, GRACE)
+    async with db.reader() as reader:
+        assert all([(await events.by_slug(reader, one.slug)).is_cancelled for one in hosted])
+
+
 async def test_returning_people_keep_their_events(db: Database, tmp_path: Path) -> None:
     async with db.transaction() as tx:
         ana = await person(tx, "Ana")

@@ -4,12 +4,12 @@ deletes the rows.
 Each step is its own transaction and can be repeated. An interrupted deletion continues on the next run.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
 from groundwork.clock import Instant
-from groundwork.database.transaction import Database, Reader, Transaction
+from groundwork.database.transaction import Database, Reader, Row, Transaction
 from groundwork.errors import Failure, NotFound, Refused, Unavailable
 from groundwork.telemetry.logs import log
 from openmeet.domain.attendance import actions as attendance
@@ -51,10 +51,11 @@ _COMING_ANSWERS: Final = """
 """
 # Single events and dates of series that begin before their host is deleted, and are neither cancelled nor handed over.
 _SOON: Final = """
-    select e.id, e.series_id, e.author_id from account_erasures l join events e on e.author_id = l.user_id
+    select e.id, e.series_id, e.author_id, e.starts_at from account_erasures l join events e on e.author_id = l.user_id
      where l.stage = 'requested' {whose} and e.origin = 'here' and e.is_draft = 0 and e.status <> 'cancelled'
        and e.deleted_at is null and e.removed_at is null and e.starts_at < l.due_at
        and (e.over_at is null or e.over_at > :now)
+       and (e.starts_at, e.id) > (cast(:after_start as bigint), :after_id)
      order by e.starts_at, e.id limit :limit
 """
 _SOON_AT_A_TIME: Final = 500
@@ -126,10 +127,25 @@ async def end_soon(db: Database, user_id: UserId | None = None) -> None:
     of series that were stored in the meantime.
     """
     statement = _SOON.format(whose="" if user_id is None else "and l.user_id = :id")
-    async with db.reader() as reader:
-        soon = await reader.fetch(
-            statement, now=reader.now, limit=_SOON_AT_A_TIME, **({"id": user_id} if user_id else {})
-        )
+    parameters: dict[str, object] = {"id": user_id} if user_id else {}
+    after: tuple[int, str] = (0, "")
+    while True:
+        async with db.reader() as reader:
+            soon = await reader.fetch(
+                statement,
+                now=reader.now,
+                after_start=after[0],
+                after_id=after[1],
+                limit=_SOON_AT_A_TIME,
+                **parameters,
+            )
+        await _end_each(db, soon)
+        if len(soon) < _SOON_AT_A_TIME:
+            return
+        after = soon[-1]["starts_at"], soon[-1]["id"]
+
+
+async def _end_each(db: Database, soon: Sequence[Row]) -> None:
     for row in soon:
         series_id = None if row["series_id"] is None else SeriesId(row["series_id"])
         try:
