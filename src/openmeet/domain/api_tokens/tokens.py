@@ -13,6 +13,7 @@ from groundwork.uuid7 import new_id
 from openmeet.domain.api_tokens.reasons import ApiTokenReason
 from openmeet.domain.api_tokens.scopes import TokenScope
 from openmeet.domain.paging import Page
+from openmeet.domain.users import queries as users
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.domain.validation import GeneralReason
 from openmeet.i18n.markdown import one_line
@@ -102,6 +103,8 @@ async def make(tx: Transaction, caller: Caller, new_token: NewToken) -> tuple[Ap
     """Create a token for the caller. Its secret is returned only here. Raises Refused if the caller has too many
     tokens.
     """
+    # Requests at the same time would all see the same number.
+    await users.lock(tx, caller.user_id)
     if await count_working(tx, caller.user_id) >= MAX_TOKENS:
         raise Refused(ApiTokenReason.TOO_MANY_TOKENS, most=MAX_TOKENS, name="TooManyTokens")
     token = PREFIX + secrets.token_urlsafe(32)
