@@ -108,7 +108,7 @@ BOUNDED = {
     "/api/sync/status": {
         "sources": "of the settings",
         "publications": "kinds and states",
-        "debts": "kinds and states",
+        "jobs": "kinds and states",
         "failingServers": f"the {SHOWN} with the most waiting records",
     },
     "/api/sync/flags": {"flags": f"the {len(Flag)} flags"},

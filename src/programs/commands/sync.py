@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -64,13 +64,13 @@ def status(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None
             "queue": None if now.queue is None else {"waiting": now.queue.waiting, "dead_letters": now.queue.dead},
             "records": now.records,
             "publications": {f"{one.kind} {one.state}": one.number for one in now.publications},
-            "debts": {f"{one.kind} {one.state}": one.number for one in now.jobs},
+            "jobs": {f"{one.kind} {one.state}": one.number for one in now.jobs},
             "failing_servers": {
                 one.pds_url: f"{one.circuit.value}: {explain(one.reason)}" for one in now.failing_servers
             },
             "open_conflicts": now.open_conflicts,
             "discrepancies": now.discrepancies,
-            "records_put_aside": now.put_aside,
+            "quarantined_records": now.put_aside,
         }
         if as_json:
             print_json(found)
@@ -381,16 +381,12 @@ async def _require_resolvable(
         typer.echo(f"Could not check whether {did} exists: {away.why} {otherwise}", err=True)
 
 
-# JSON keys, where they differ from the labels for people.
-_HEADINGS: Final = {"debts": "jobs"}
-
-
 def _as_text(found: dict[str, object]) -> str:
     lines = []
     for heading, content in found.items():
         match content:
             case dict():
-                lines.append(_HEADINGS.get(heading, heading).replace("_", " "))
+                lines.append(heading.replace("_", " "))
                 width = max([22, *map(len, content)]) + 2
                 # Kinds and states are printed as other commands accept them; the words of the queue are only labels.
                 shown = {name.replace("_", " "): n for name, n in content.items()} if heading == "queue" else content

@@ -276,7 +276,7 @@ async def test_quarantined_records_are_shown_retried_and_dismissed(bench: Bench)
         )
     assert f"{len(uris) + 1} quarantined" in (await bench.client.get("/operating")).text
     olga = await api_session(bench.client, OPERATOR, "Olga")
-    assert (await bench.client.get("/api/sync/status", headers=olga)).json()["recordsPutAside"] == len(uris) + 1
+    assert (await bench.client.get("/api/sync/status", headers=olga)).json()["quarantinedRecords"] == len(uris) + 1
     first = (await bench.client.get("/operating/put-aside")).text
     assert (uris[0] in first, uris[-1] in first) == (True, False)
     assert "ValueError: &lt;b&gt;no &amp; no&lt;/b&gt;" in first

@@ -336,6 +336,6 @@ async def test_status_lists_pending_work(bench: Bench):
     shown = (await bench.client.get("/api/sync/status", headers=await bench.service(ServiceScope.STATUS))).json()
     assert shown["queue"]["waiting"] == 1
     assert shown["records"] == {"mapped": 1, "parked": 1}
-    queued = {(one["kind"], one["state"], one["number"]) for one in shown["debts"]}
+    queued = {(one["kind"], one["state"], one["number"]) for one in shown["jobs"]}
     assert queued == {("fetch_subject", "due", 1), ("refresh_identity", "due", 1)}
     assert (shown["sources"], shown["openConflicts"]) == ([], 0)

@@ -33,7 +33,7 @@ async def test_quarantined_records_are_listed_with_their_reasons(tmp_path: Path)
         ]
         listed = json.loads(run(environment, "sync", "quarantined", "--json"))
         assert listed == [{"uri": URI, "step": "taking", "reason": "ValueError: no such day"}]
-        assert "records put aside  1" in run(environment, "sync", "status")
+        assert "quarantined records  1" in run(environment, "sync", "status")
 
 
 KNOWN, UNKNOWN = did(1), did(2)

@@ -76,8 +76,8 @@ class ServerOutput(msgspec.Struct, rename="camel"):
 class SyncStanding(msgspec.Struct, rename="camel"):
     """Synchronization in both directions: subscriptions, queues, publications, discrepancies.
 
-    ``discrepancies`` counts, by kind, what reconciliation found and could not repair. ``recordsPutAside`` is the number
-    of quarantined records. ``queue`` is null while the broker does not respond.
+    ``discrepancies`` counts, by kind, what reconciliation found and could not repair. ``queue`` is null while the
+    broker does not respond.
     """
 
     EXAMPLE: ClassVar[dict[str, object]] = {
@@ -86,11 +86,11 @@ class SyncStanding(msgspec.Struct, rename="camel"):
         "queue": {"waiting": 12, "deadLetters": 0, "oldestAgeSeconds": 0.4},
         "records": {"mapped": 1200, "raw": 3, "parked": 7, "tombstone": 40},
         "publications": [JobCountOutput.EXAMPLE],
-        "debts": [{**JobCountOutput.EXAMPLE, "kind": "backfill"}],
+        "jobs": [{**JobCountOutput.EXAMPLE, "kind": "backfill"}],
         "openConflicts": 1,
         "failingServers": [ServerOutput.EXAMPLE],
         "discrepancies": {"publication_differs": 1},
-        "recordsPutAside": 0,
+        "quarantinedRecords": 0,
     }
 
     sources: list[SourceOutput]
@@ -98,11 +98,11 @@ class SyncStanding(msgspec.Struct, rename="camel"):
     queue: "QueueOutput | None"
     records: dict[str, int]
     publications: list[JobCountOutput]
-    jobs: list[JobCountOutput] = msgspec.field(name="debts")
+    jobs: list[JobCountOutput]
     open_conflicts: int
     failing_servers: list[ServerOutput]
     discrepancies: dict[str, int]
-    records_put_aside: int
+    quarantined_records: int
 
 
 class QueueOutput(msgspec.Struct, rename="camel"):
@@ -135,7 +135,7 @@ async def show_status(request: Request) -> Response:
             for one in found.failing_servers
         ],
         discrepancies=found.discrepancies,
-        records_put_aside=found.put_aside,
+        quarantined_records=found.put_aside,
     )
     return json_response(shown)
 
