@@ -9,7 +9,7 @@ from openmeet.domain.chat import readers
 from openmeet.domain.chat.model import RoomId
 from openmeet.domain.events.model import EventId
 from openmeet.domain.notifications import links, notify, preferences
-from openmeet.domain.notifications.links import EmailLink, LinkPurpose
+from openmeet.domain.notifications.links import ROOM, EmailLink, LinkPurpose
 from openmeet.domain.notifications.model import Channel, NotificationTopic
 from openmeet.domain.saved_searches import queries as searches
 from openmeet.domain.saved_searches.queries import SearchId
@@ -70,7 +70,6 @@ async def addressee_of(
 # The topic in a link that turns off the whole digest.
 DIGEST: Final = "digest"
 _SEARCH: Final = "search "
-_ROOM: Final = "room "
 # The topic in a link that turns off all e-mails to a guest, who has no preferences page.
 EVERYTHING: Final = "everything"
 
@@ -107,7 +106,7 @@ def search_subject(search_id: str) -> str:
 
 def room_subject(room_id: str) -> str:
     """The topic in a link that mutes one chat."""
-    return f"{_ROOM}{room_id}"
+    return f"{ROOM}{room_id}"
 
 
 def unsubscribed_topic(link: EmailLink) -> str:
@@ -116,7 +115,7 @@ def unsubscribed_topic(link: EmailLink) -> str:
     """
     if link.subject.startswith(_SEARCH):
         return pgettext("what is stopped", "news from one of your saved searches")
-    if link.subject.startswith(_ROOM):
+    if link.subject.startswith(ROOM):
         return pgettext("what is stopped", "everything about one chat")
     if link.subject == EVERYTHING:
         return pgettext("what is stopped", "all e-mails about your answers")
@@ -129,8 +128,8 @@ async def stop(tx: Transaction, link: EmailLink) -> None:
     """Unsubscribe the person from the e-mails that the link names; idempotent."""
     if link.subject.startswith(_SEARCH):
         await searches.switch(tx, link.user_id, SearchId(link.subject.removeprefix(_SEARCH)), is_on=False)
-    elif link.subject.startswith(_ROOM):
-        await readers.silence(tx, RoomId(link.subject.removeprefix(_ROOM)), link.user_id)
+    elif link.subject.startswith(ROOM):
+        await readers.silence(tx, RoomId(link.subject.removeprefix(ROOM)), link.user_id)
     elif link.subject == EVERYTHING:
         by_mail = (Channel.EMAIL, Channel.DIGEST)
         await preferences.put(tx, link.user_id, {(topic, one): False for topic in NotificationTopic for one in by_mail})

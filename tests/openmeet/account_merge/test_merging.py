@@ -8,12 +8,15 @@ from groundwork.database.migrate import migrate
 from groundwork.database.transaction import Database, Engine, Transaction
 from groundwork.outbox import dispatcher
 from groundwork.outbox.delivery import one_by_one
+from groundwork.signing_key import SigningKey
 from groundwork.uuid7 import new_id
 from openmeet.domain.account_merge.merge import REASSIGNMENTS, merge
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.tasks import freed_seats_handler
 from openmeet.domain.groups import actions as groups
+from openmeet.domain.notifications import links
+from openmeet.domain.notifications.links import EmailLink, LinkPurpose
 from openmeet.domain.users import actions as users
 from openmeet.domain.users import merge as reassigning
 from openmeet.domain.users.model import UserId
@@ -28,6 +31,7 @@ from tests.openmeet.statement_counter import StatementCounter
 # Columns that are not reassigned, and why.
 NOT_REASSIGNED = {
     ("guests", "user_id"): "the guest's address is added to the account",
+    ("email_links", "user_id"): "the links of the merged account become former ones",
     ("account_merges", "other_id"): "a claim on the merged account has no effect any more",
     ("account_erasures", "user_id"): "a merge withdraws the request to delete the account",
     ("withdrawn_erasures", "user_id"): "deleted with its row; in the ledger the merge ends the request",
@@ -209,3 +213,21 @@ async def test_the_number_of_statements_does_not_depend_on_shared_events(db: Dat
             "select status, count(*) as n, count(offered_until) as offered from attendances group by status order by status"
         )
     assert [tuple(row) for row in rows] == [("attending", 21, 0), ("waitlisted", 21, 21)]
+
+
+async def test_links_in_older_e_mails_work_for_the_remaining_account(db: Database) -> None:
+    """Also if the remaining account has its own link about the same event, and after another e-mail about it."""
+    key = SigningKey(b"k" * 32)
+    async with db.transaction() as tx:
+        goes, stays, last = [await person(tx, name) for name in ("Goes", "Stays", "Last")]
+        links_to = [EmailLink(one.user_id, LinkPurpose.ANSWER, subject) for one in (goes, stays) for subject in "ab"]
+        tokens = [await links.token_for(tx, key, one) for one in links_to]
+        other = await links.token_for(tx, key, EmailLink(goes.user_id, LinkPurpose.ANSWER, "c"))
+        await merge(tx, goes.user_id, stays.user_id)
+        newer = await links.token_for(tx, key, EmailLink(stays.user_id, LinkPurpose.ANSWER, "c"))
+        await merge(tx, stays.user_id, last.user_id)
+        found = [await links.find(tx, token, LinkPurpose.ANSWER) for token in (*tokens, other, newer)]
+        assert found == [EmailLink(last.user_id, LinkPurpose.ANSWER, subject) for subject in "ababcc"]
+        assert await links.find(tx, other, LinkPurpose.UNSUBSCRIBE) is None
+        await links.revoke_all(tx, last.user_id)
+        assert [await links.find(tx, token, LinkPurpose.ANSWER) for token in (*tokens, other, newer)] == [None] * 6

@@ -3,11 +3,13 @@ they hosted.
 """
 
 import os
+from dataclasses import replace
 
 import pytest
 
 from groundwork.clock import DAY, Instant
 from groundwork.sealing import KEY_BYTES, Sealer
+from groundwork.signing_key import SigningKey
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.chat import (
@@ -36,6 +38,8 @@ from openmeet.domain.groups import actions as groups
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.moderation import visibility
 from openmeet.domain.moderation.model import ModeratedKind, Subject, SubjectVisibility
+from openmeet.domain.notifications import links
+from openmeet.domain.notifications.links import EmailLink, LinkPurpose
 from openmeet.domain.users import actions as users
 from openmeet.domain.users.model import Caller
 from tests.openmeet.chat.rooms import about, room_of, say
@@ -43,6 +47,7 @@ from tests.openmeet.groups.people import group_by
 from tests.openmeet.series.practice import NOW, begin, split
 from tests.openmeet.site_under_test import event_by, person, signed_in, site_on
 
+KEY = SigningKey(b"k" * 32)
 SEALER = Sealer([os.urandom(KEY_BYTES)])
 DID = "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"
 SHOWN, HIDDEN = SubjectVisibility.SHOWN, SubjectVisibility.HIDDEN
@@ -112,6 +117,33 @@ async def test_threads_of_merged_accounts_are_found_in_the_one_that_remains(db):
         wanted = search.ChatSearch(words="park", rooms=(threads[0].id,), person=ben.user_id)
         found = await search.find_messages(tx, ana.user_id, wanted, limit=10)
     assert len(found.messages) == 2
+
+
+async def test_what_was_read_in_two_threads_stays_read_in_one(db):
+    """The host has read both, apart from the last question of the second account. The guest has read the host's reply in
+    each of them.
+    """
+    async with db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        twin = Caller(await users.create_person(tx, display_name="Ben", email="twin@example.org"), "Ben")
+        event = await event_by(tx, ana, starts="2026-12-04T18:00", ends="2026-12-04T20:00")
+        threads = []
+        for who in (ben, twin):
+            target = RoomTarget(RoomKind.DIRECT, about(event), who.user_id)
+            room, _ = await rooms.open_room(tx, who, target)
+            await say(tx, who, room, "Where do I park?")
+            reply = await say(tx, ana, room, "Behind the hall")
+            for reader in (ana, who):
+                await readers.mark_read(tx, reader, room.id, reply.number)
+            threads.append(room)
+        await say(tx, twin, threads[1], "And my bike?")
+        link = EmailLink(ana.user_id, LinkPurpose.CHAT, threads[1].id)
+        token = await links.token_for(tx, KEY, link)
+        await links.token_for(tx, KEY, replace(link, subject=threads[0].id))
+        await merge.reassign(tx, twin.user_id, ben.user_id)
+        assert (await readers.unread_counts(tx, ana.user_id)).messages == 1
+        assert (await readers.unread_counts(tx, ben.user_id)).messages == 0
+        assert await links.find(tx, token, LinkPurpose.CHAT) == replace(link, subject=threads[0].id)
 
 
 async def test_a_former_host_loses_control_of_the_series_chat(db, clock):

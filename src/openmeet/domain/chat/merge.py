@@ -11,6 +11,7 @@ from openmeet.domain.chat import log
 from openmeet.domain.chat.model import ChatMessageId, LogKind, RoomId
 from openmeet.domain.chat.polls import poll_in
 from openmeet.domain.chat.search_terms import person_term, room_term
+from openmeet.domain.notifications import links
 from openmeet.domain.personal_data.tables import hand_over
 from openmeet.domain.users.model import UserId
 
@@ -72,7 +73,7 @@ async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
     )
     await tx.execute(_JOIN_READERS, **people)
     for row in await tx.fetch(_TWIN_ROOMS, **people):
-        await _join_rooms(tx, RoomId(row["id"]), RoomId(row["kept"]))
+        await _join_rooms(tx, RoomId(row["id"]), RoomId(row["kept"]), people)
     # After the threads, because their sanctions move with them.
     await tx.execute(_DROP_SHORTER, **people, now=tx.now)
     # Do this before the author changes, because the rows are then found under the remaining person.
@@ -108,11 +109,25 @@ async def _keep_one_choice(tx: Transaction, people: Mapping[str, UserId]) -> Non
             )
 
 
-async def _join_rooms(tx: Transaction, goes: RoomId, stays: RoomId) -> None:
+# Everybody who had read everything in the remaining thread, and how far they had read the other one.
+_READ_IN_BOTH: Final = """
+    select k.user_id, g.read_number from chat_readers k
+      join chat_readers g on g.room_id = :goes
+       and g.user_id = case when k.user_id = :to_user and not exists (
+             select 1 from chat_readers o where o.room_id = :goes and o.user_id = :to_user) then :from_user else k.user_id end
+     where k.room_id = :stays and k.read_number >= (
+           select coalesce(max(m.number), 0) from chat_messages m where m.room_id = :stays and coalesce(m.user_id, '') <> k.user_id)
+     order by k.user_id
+"""
+
+
+async def _join_rooms(tx: Transaction, goes: RoomId, stays: RoomId, people: Mapping[str, UserId]) -> None:
     """Append the messages of one thread to the other, keeping their order. Its sanctions and its moderation log move as
-    well.
+    well. What people had read in both stays read, and links in e-mails about it lead to the remaining thread.
     """
-    for row in await tx.fetch("select id from chat_messages where room_id = :room order by number", room=goes):
+    read = await tx.fetch(_READ_IN_BOTH, goes=goes, stays=stays, **people)
+    new_numbers: list[tuple[int, int]] = []
+    for row in await tx.fetch("select id, number from chat_messages where room_id = :room order by number", room=goes):
         message = ChatMessageId(row["id"])
         await tx.execute("delete from chat_log where message_id = :id", id=message)
         entry = await log.next_entry(tx, stays)
@@ -126,6 +141,18 @@ async def _join_rooms(tx: Transaction, goes: RoomId, stays: RoomId) -> None:
             id=message,
         )
         await log.write(tx, entry, LogKind.POSTED, message)
+        new_numbers.append((row["number"], entry.number))
+    for row in read:
+        moved = max((new for old, new in new_numbers if old <= row["read_number"]), default=0)
+        await tx.execute(
+            "update chat_readers set read_number = :number"
+            " where room_id = :room and user_id = :user_id and read_number < :number",
+            number=moved,
+            room=stays,
+            user_id=row["user_id"],
+        )
+    await links.move_to_subject(tx, goes, stays)
+    await links.move_to_subject(tx, f"{links.ROOM}{goes}", f"{links.ROOM}{stays}")
     await tx.execute("update chat_pins set room_id = :stays where room_id = :goes", stays=stays, goes=goes)
     await tx.execute("update chat_acts set room_id = :stays where room_id = :goes", stays=stays, goes=goes)
     await tx.execute(

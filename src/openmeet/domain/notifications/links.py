@@ -20,6 +20,10 @@ from openmeet.domain.users.model import UserId
 WRITE_BACK_FOR: Final = 7 * DAY
 
 
+# The subject of a link that mutes one chat begins with this.
+ROOM: Final = "room "
+
+
 class LinkPurpose(StrEnum):
     """The purpose of a link. Its subject is a topic, an event or a room.
 
@@ -77,8 +81,9 @@ async def token_for(tx: Transaction, key: SigningKey, link: EmailLink) -> str:
 async def find(reader: Reader, token: str, purpose: LinkPurpose) -> EmailLink | None:
     """The link behind a token. None if it is unknown, revoked, expired, or for another purpose."""
     row = await reader.fetch_one(
-        "select user_id, subject from email_links where token_hash = :token_hash and purpose = :purpose"
-        " and (expires_at is null or expires_at > :now)",
+        "select l.user_id, l.subject from (select user_id, subject, purpose, token_hash, expires_at from email_links"
+        " union all select user_id, subject, purpose, token_hash, expires_at from former_email_links) l"
+        " where l.token_hash = :token_hash and l.purpose = :purpose and (l.expires_at is null or l.expires_at > :now)",
         now=reader.now,
         token_hash=_hash(token),
         purpose=purpose.value,
@@ -88,8 +93,40 @@ async def find(reader: Reader, token: str, purpose: LinkPurpose) -> EmailLink | 
 
 async def revoke_all(tx: Transaction, user_id: UserId) -> int:
     """Revoke all links in earlier e-mails to this user."""
+    await tx.execute("delete from former_email_links where user_id = :user_id", user_id=user_id)
     return await tx.execute(
         "update email_links set serial = serial + 1, token_hash = null where user_id = :user_id", user_id=user_id
+    )
+
+
+_KEEP: Final = """
+    insert into former_email_links (token_hash, user_id, purpose, subject, created_at, expires_at)
+    select token_hash, {user}, purpose, {subject}, created_at, expires_at from email_links
+     where token_hash is not null and {which}
+"""
+
+
+async def reassign(tx: Transaction, from_user: UserId, to_user: UserId) -> None:
+    """Let the links in e-mails to a merged account act for the remaining one. New e-mails to it have links of their own."""
+    keep = _KEEP.format(user=":to_user", subject="subject", which="user_id = :from_user")
+    await tx.execute(keep, from_user=from_user, to_user=to_user)
+    await tx.execute("delete from email_links where user_id = :from_user", from_user=from_user)
+    await tx.execute(
+        "update former_email_links set user_id = :to_user where user_id = :from_user",
+        from_user=from_user,
+        to_user=to_user,
+    )
+
+
+async def move_to_subject(tx: Transaction, from_subject: str, to_subject: str) -> None:
+    """Let the links about a subject that no longer exists lead to another one."""
+    keep = _KEEP.format(user="user_id", subject=":to_subject", which="subject = :from_subject")
+    await tx.execute(keep, from_subject=from_subject, to_subject=to_subject)
+    await tx.execute("delete from email_links where subject = :from_subject", from_subject=from_subject)
+    await tx.execute(
+        "update former_email_links set subject = :to_subject where subject = :from_subject",
+        from_subject=from_subject,
+        to_subject=to_subject,
     )
 
 

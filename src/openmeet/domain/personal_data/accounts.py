@@ -103,6 +103,19 @@ USERS: Final = (
         not_exported="hashes of links that work only on this site",
     ),
     StoredTable(
+        "former_email_links",
+        "Links in e-mails that were sent to another account of the same person before the accounts were merged.",
+        _OWN,
+        Retention.ACCOUNT,
+        OnErasure.DELETE,
+        (
+            person(ColumnAudience.NOBODY, "user_id"),
+            secret("token_hash"),
+            plain("purpose subject created_at expires_at"),
+        ),
+        not_exported="hashes of links that work only on this site",
+    ),
+    StoredTable(
         "email_suppressions",
         "Keyed hashes of addresses whose owner asked for no more e-mail from this site, so that none is sent. Without"
         " the key nobody can tell whose they are.",
