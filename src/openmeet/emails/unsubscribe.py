@@ -72,6 +72,19 @@ DIGEST: Final = "digest"
 _SEARCH: Final = "search "
 # The topic in a link that turns off all e-mails to a guest, who has no preferences page.
 EVERYTHING: Final = "everything"
+# Topics of a guest's e-mails. The others keep their defaults, in case the guest signs up: a later host or member of
+# groups must not miss their e-mails because of a click on "Stop e-mails about your answers".
+_ABOUT_ANSWERS: Final = (
+    NotificationTopic.CHANGES,
+    NotificationTopic.WAITLIST,
+    NotificationTopic.REMINDERS,
+    NotificationTopic.MESSAGES,
+    NotificationTopic.OWN_ANSWERS,
+    NotificationTopic.CHAT,
+    NotificationTopic.DIRECT,
+    NotificationTopic.ROOMS,
+    NotificationTopic.MENTIONS,
+)
 
 _TOPIC_LABELS: Mapping[NotificationTopic, LazyText] = {
     NotificationTopic.CHANGES: plazy("what e-mails are about", "changed and cancelled events"),
@@ -132,7 +145,7 @@ async def stop(tx: Transaction, link: EmailLink) -> None:
         await readers.silence(tx, RoomId(link.subject.removeprefix(ROOM)), link.user_id)
     elif link.subject == EVERYTHING:
         by_mail = (Channel.EMAIL, Channel.DIGEST)
-        await preferences.put(tx, link.user_id, {(topic, one): False for topic in NotificationTopic for one in by_mail})
+        await preferences.put(tx, link.user_id, {(topic, one): False for topic in _ABOUT_ANSWERS for one in by_mail})
     elif link.subject == DIGEST:
         await preferences.put(tx, link.user_id, {(topic, Channel.DIGEST): False for topic in NotificationTopic})
     else:

@@ -16,6 +16,9 @@ from openmeet.domain.groups import administration, invitation_queries
 from openmeet.domain.guest_rsvps import actions
 from openmeet.domain.guest_rsvps.actions import forget_addresses
 from openmeet.domain.guest_rsvps.queries import GUEST_MAIL
+from openmeet.domain.notifications import preferences
+from openmeet.domain.notifications.links import EmailLink, LinkPurpose
+from openmeet.domain.notifications.model import Channel, NotificationTopic
 from openmeet.domain.users import guests
 from openmeet.domain.users.model import Caller
 from openmeet.domain.users.queries import by_email
@@ -24,6 +27,7 @@ from openmeet.emails.guest_confirmation import guest_composer
 from openmeet.emails.notifications.email import notification_composer
 from openmeet.emails.render import EmailContext
 from openmeet.emails.rsvp_confirmation import confirmed_composer
+from openmeet.emails.unsubscribe import EVERYTHING, stop
 from openmeet.feature_flags.flags import Switchboard
 from openmeet.network.publishing import eligibility
 from openmeet.network.publishing.decision import Withhold
@@ -175,6 +179,24 @@ async def test_a_guest_who_signs_up_later_has_their_answer(site, event):
         user = await by_email(reader, "eve@example.org")
         assert await guests.by_email(reader, "eve@example.org") is None
         assert (await queries.find(reader, event.id, user.id)).is_private
+
+
+async def test_a_guest_who_stopped_e_mails_gets_those_of_a_host_after_signing_up(site, event):
+    """They stopped e-mails about their answers. Topics that guests have no e-mails about keep their defaults."""
+    async with site.browser() as browser:
+        await ask(browser, event)
+        (letter,) = await letters(site)
+        await browser.post(link_in(letter))
+        async with site.db.transaction() as tx:
+            guest = await guests.by_email(tx, "eve@example.org")
+            await stop(tx, EmailLink(guest, LinkPurpose.UNSUBSCRIBE, EVERYTHING))
+        await sign_up(browser, "eve@example.org", "Eve")
+    async with site.db.reader() as reader:
+        user = await by_email(reader, "eve@example.org")
+        channels = await preferences.of_person(reader, user.id)
+    by_mail = {topic for topic, chosen in channels.items() if chosen & {Channel.EMAIL, Channel.DIGEST}}
+    assert {NotificationTopic.REQUESTS, NotificationTopic.MEMBERSHIP, NotificationTopic.GROUP_EVENTS} <= by_mail
+    assert not by_mail & {NotificationTopic.CHANGES, NotificationTopic.REMINDERS, NotificationTopic.OWN_ANSWERS}
 
 
 async def test_guests_are_told_of_a_cancellation_and_never_published(site, event):
