@@ -44,7 +44,7 @@ def co_host_composer(key: SigningKey, site_name: str, public_url: str) -> Compos
         name = " ".join(((host and host.display_name) or unnamed()).split())
         title = event.title or gettext("an event")
         about = [title, time_and_place.start_label(event)]
-        if one.is_for_series:
+        if one.is_for_series or one.is_asked_for_series:
             about.append(gettext("This applies to every upcoming date of the series, including dates added later."))
         parts = [
             gettext("%(name)s asks you to co-host an event on %(site)s:", name=name, site=site_name),

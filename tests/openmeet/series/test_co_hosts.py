@@ -9,13 +9,15 @@ from groundwork.errors import Forbidden, InvalidForm, NotFound
 from openmeet.domain.attendance import event_hosting
 from openmeet.domain.events import co_host_queries, co_hosts, drafts, seeing
 from openmeet.domain.events.edits import details_in
-from openmeet.domain.events.permissions import CoHostState, EventRole, token_of
+from openmeet.domain.events.permissions import INVITATION_LIFE, CoHostState, EventRole, token_of
 from openmeet.domain.events.values import Visibility
+from openmeet.domain.identities import actions as identities
 from openmeet.domain.series import materialize, ownership, queries
 from openmeet.domain.series import visibility as series_seeing
 from openmeet.domain.series.follower_queries import follow
 from openmeet.domain.series.model import SeriesSlug
 from openmeet.web.series import create
+from tests.openmeet.ingestion.network import did
 from tests.openmeet.series.practice import begin, dates, locked, split, weekly
 from tests.openmeet.site_under_test import CODE_KEY, api_session, event_by, person, site_on
 
@@ -200,3 +202,28 @@ async def test_by_page_and_api(make_sqlite, clock):
         single = (await client.post("/api/events", json=alone, headers=ana)).headers["location"]
         wrong = await client.post(f"{single}/co-hosts", json={"whom": "b@example.org", "forSeries": True}, headers=ana)
         assert (wrong.status_code, list(wrong.json()["fields"])) == (400, ["forSeries"])
+
+
+@pytest.mark.parametrize("says", ["yes", "no", "nothing"])
+async def test_a_co_host_of_one_date_stays_one_while_asked_for_all_dates(db, clock, says):
+    """Ben, whom Ana invites by handle, keeps hosting the first date, whatever he says about the others."""
+    async with db.transaction() as tx:
+        ana, series = await begin(tx)
+        ben = await person(tx, "Ben")
+        await identities.link(tx, did(1), ben.user_id, handle="ben.example", pds_url="https://pds.example")
+        first, second, *_ = await dates(tx, series)
+        one = await co_hosts.invite(tx, ana, first.slug, "@ben.example")
+        await co_hosts.accept(tx, ben, one.id)
+        asked = await co_hosts.invite(tx, ana, first.slug, "@ben.example", for_series=True)
+        assert await hosted_by(tx, ben, [first, second]) == [True, False]
+        assert [one.id for one in await co_host_queries.waiting_for(tx, ben.user_id)] == [asked.id]
+        if says == "yes":
+            await co_hosts.accept(tx, ben, asked.id)
+        elif says == "no":
+            await co_hosts.decline(tx, ben, asked.id)
+    clock.turn(INVITATION_LIFE)
+    async with db.transaction() as tx:
+        assert await co_host_queries.waiting_for(tx, ben.user_id) == []
+        assert await hosted_by(tx, ben, [first, second]) == [True, says == "yes"]
+        ahead = await materialize.ensure_stored(tx, await locked(tx, ana, series), "2027-03-02T18:00:00")
+        assert await hosted_by(tx, ben, [ahead]) == [says == "yes"]

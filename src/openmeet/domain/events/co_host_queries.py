@@ -11,7 +11,7 @@ from openmeet.domain.paging import ALL_ROWS, Page
 from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import UserId
 
-_COLUMNS = "id, event_id, user_id, email, state, invited_by, created_at, expires_at, decided_at, is_for_series"
+_COLUMNS = "id, event_id, user_id, email, state, invited_by, created_at, expires_at, decided_at, is_for_series, is_asked_for_series"
 
 # Events that ``:user_id`` co-hosts, for lists.
 CO_HOSTED = "select h.event_id from event_co_hosts h where h.user_id = :user_id and h.state = 'accepted'"
@@ -29,6 +29,7 @@ def _co_host_of(row: Row) -> CoHost:
         expires_at=row["expires_at"],
         decided_at=row["decided_at"],
         is_for_series=bool(row["is_for_series"]),
+        is_asked_for_series=bool(row["is_asked_for_series"]),
     )
 
 
@@ -81,7 +82,7 @@ async def waiting_for(reader: Reader, user_id: UserId, page: Page = ALL_ROWS) ->
         select {_COLUMNS} from event_co_hosts
          where (user_id = :user_id
                 or (user_id is null and email = (select u.email from users u where u.id = :user_id)))
-           and state = 'invited' and expires_at > :now
+           and (state = 'invited' or state = 'accepted' and is_asked_for_series = 1) and expires_at > :now
            {page.clause("created_at", "id", newest_first=False)}
         """,
         user_id=user_id,
@@ -121,10 +122,10 @@ async def put(tx: Transaction, one: CoHost) -> None:
         f"""
         insert into event_co_hosts ({_COLUMNS})
         values (:id, :event_id, :user_id, :email, :state, :invited_by, :created_at, :expires_at, :decided_at,
-                :is_for_series)
+                :is_for_series, :is_asked_for_series)
             on conflict (id) do update set user_id = excluded.user_id, state = excluded.state,
                expires_at = excluded.expires_at, decided_at = excluded.decided_at, invited_by = excluded.invited_by,
-               is_for_series = excluded.is_for_series,
+               is_for_series = excluded.is_for_series, is_asked_for_series = excluded.is_asked_for_series,
                offered_at = case when excluded.state = 'accepted' then event_co_hosts.offered_at else null end
         """,
         id=one.id,
@@ -137,6 +138,7 @@ async def put(tx: Transaction, one: CoHost) -> None:
         expires_at=one.expires_at,
         decided_at=one.decided_at,
         is_for_series=int(one.is_for_series),
+        is_asked_for_series=int(one.is_asked_for_series),
     )
 
 
@@ -164,9 +166,10 @@ async def add_to_events(tx: Transaction, hosts: Sequence[CoHost], event_ids: Seq
     await tx.execute_many(
         f"""
         insert into event_co_hosts ({_COLUMNS})
-        values (:id, :event_id, :user_id, null, 'accepted', :invited_by, :created_at, :expires_at, :now, 1)
+        values (:id, :event_id, :user_id, null, 'accepted', :invited_by, :created_at, :expires_at, :now, 1, 0)
             on conflict (event_id, user_id) do update
-           set is_for_series = case when event_co_hosts.state in ('invited', 'accepted') then 1
+           set is_asked_for_series = 0,
+               is_for_series = case when event_co_hosts.state in ('invited', 'accepted') then 1
                                     else event_co_hosts.is_for_series end,
                decided_at = case when {_ENDED_WITH_SERIES} then excluded.decided_at
                                  else coalesce(event_co_hosts.decided_at, excluded.decided_at) end,

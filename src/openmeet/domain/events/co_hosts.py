@@ -61,14 +61,21 @@ async def accept(tx: Transaction, caller: Caller, invitation_id: CoHostId) -> Ev
     one, event = await _open(tx, caller, invitation_id)
     if event.author_id == caller.user_id:
         raise Refused(EventReason.YOU_HOST_ALREADY, name="AlreadyHost")
-    if one.state is CoHostState.ACCEPTED:
+    if one.state is CoHostState.ACCEPTED and not one.is_open(tx.now):
         return event
     await raise_if_blocked(tx, event.author_id, caller.user_id, refusal=EventReason.CANNOT_HOST)
     earlier = await co_host_queries.of_person(tx, event.id, caller.user_id)
     if earlier is not None and earlier.id != one.id:
         # They were invited twice, by handle and by e-mail. Only one row may have this person's state.
         await co_host_queries.delete(tx, earlier.id)
-    yes = replace(one, user_id=caller.user_id, state=CoHostState.ACCEPTED, decided_at=tx.now)
+    yes = replace(
+        one,
+        user_id=caller.user_id,
+        state=CoHostState.ACCEPTED,
+        decided_at=tx.now,
+        is_for_series=one.is_for_series or one.is_asked_for_series,
+        is_asked_for_series=False,
+    )
     await co_host_queries.put(tx, yes)
     # RSVPs that they gave in other apps may have been pending until they can see the event.
     await enqueue(tx, JobKind.WAITING_ANSWERS, caller.user_id, int(tx.now))
@@ -100,6 +107,9 @@ async def decline(tx: Transaction, caller: Caller, invitation_id: CoHostId) -> E
     one, event = await _open(tx, caller, invitation_id)
     if one.state is CoHostState.INVITED:
         await co_host_queries.put(tx, replace(one, state=CoHostState.DECLINED, decided_at=tx.now))
+    elif one.is_asked_for_series:
+        # They keep hosting this date.
+        await co_host_queries.put(tx, replace(one, is_asked_for_series=False))
     return event
 
 
@@ -157,9 +167,12 @@ async def _by_handle(tx: Transaction, caller: Caller, event: Event, handle: str,
     if current is not None and current.state is CoHostState.DECLINED:
         raise Refused(EventReason.DECLINED_TO_HOST, name="Declined")
     fresh = replace(_new(tx.now, caller.user_id, event, user.id, None), is_for_series=for_series)
-    one = (
-        fresh if current is None else replace(fresh, id=current.id, created_at=current.created_at, email=current.email)
-    )
+    if current is None:
+        one = fresh
+    elif current.state is CoHostState.ACCEPTED:
+        one = replace(current, invited_by=fresh.invited_by, expires_at=fresh.expires_at, is_asked_for_series=True)
+    else:
+        one = replace(fresh, id=current.id, created_at=current.created_at, email=current.email)
     await co_host_queries.put(tx, one)
     if user.email is not None:
         await enqueue_email(

@@ -33,6 +33,7 @@ class CoHost:
     """One co-host invitation and its state. ``user_id`` is None while only an e-mail address is known.
 
     ``is_for_series``: it is for all dates of the event's series, future ones included. Each date has its own row.
+    ``is_asked_for_series``: they co-host this date, and are asked to host all dates.
     """
 
     id: CoHostId
@@ -45,9 +46,11 @@ class CoHost:
     expires_at: Instant
     decided_at: Instant | None
     is_for_series: bool = False
+    is_asked_for_series: bool = False
 
     def is_open(self, now: Instant) -> bool:
-        return self.state is CoHostState.INVITED and now < self.expires_at
+        is_asked = self.state is CoHostState.ACCEPTED and self.is_asked_for_series
+        return (self.state is CoHostState.INVITED or is_asked) and now < self.expires_at
 
 
 class EventRole(StrEnum):

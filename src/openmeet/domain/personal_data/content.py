@@ -93,7 +93,7 @@ EVENTS: Final = (
             person(ColumnAudience.EVENT, "user_id", unique_with="event_id"),
             person(ColumnAudience.HOSTS, "invited_by"),
             personal(ColumnAudience.HOSTS, "email", Retention.INVITATION),
-            plain("id event_id state created_at expires_at decided_at is_for_series offered_at"),
+            plain("id event_id state created_at expires_at decided_at is_for_series is_asked_for_series offered_at"),
         ),
         PersonExport.READABLE,
         export_rows=_OWN,

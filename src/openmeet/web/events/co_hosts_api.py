@@ -40,7 +40,7 @@ class CoHostInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 class CoHostOutput(msgspec.Struct, rename="camel"):
     """One co-host invitation. ``personId`` is null until somebody accepts it. ``email`` is set if the invitation was
-    e-mailed.
+    e-mailed. With ``isAskedForSeries``, they co-host this date and are asked to host every date.
     """
 
     id: str
@@ -49,6 +49,7 @@ class CoHostOutput(msgspec.Struct, rename="camel"):
     email: str | None
     state: CoHostStateName
     for_series: bool
+    is_asked_for_series: bool
     invited_at: str
     expires_at: str
 
@@ -157,6 +158,7 @@ async def _co_host_outputs(reader: Reader, found: list[CoHost]) -> list[CoHostOu
             one.email,
             one.state.value,
             one.is_for_series,
+            one.is_asked_for_series,
             iso(one.created_at),
             iso(one.expires_at),
         )

@@ -116,7 +116,7 @@ async def show_invitation(request: Request) -> Response:
         "when": time_and_place.start_label(event) if sees else "",
         "by": names[one.invited_by],
         "is_signed_in": caller is not None,
-        "is_for_series": one.is_for_series,
+        "is_for_series": one.is_for_series or one.is_asked_for_series,
         "allowed": [words for act, words in _MAY.items() if permissions.may(permissions.EventRole.CO_HOST, act)],
     }
     return page(request, "events/co_hosting.html", context, headers=_HEADERS)
@@ -226,6 +226,8 @@ def lines_of(
             names[one.user_id] if one.user_id is not None else one.email or "",
             gettext("invited, but the invitation has expired")
             if one.state is CoHostState.INVITED and not one.is_open(now)
+            else gettext("hosts it, too, invited to every date")
+            if one.state is CoHostState.ACCEPTED and one.is_open(now)
             else str((_STATE_LABELS_OF_SERIES if one.is_for_series else _STATE_LABELS)[one.state]),
             one.state is CoHostState.ACCEPTED,
             one.state in _OPEN,
