@@ -17,7 +17,7 @@ from openmeet.domain.events.visibility import is_hidden, is_public
 from openmeet.domain.groups import actions as group_actions
 from openmeet.domain.groups import queries as groups
 from openmeet.domain.groups.model import INSIDE, Group, GroupId, GroupSlug
-from openmeet.domain.groups.rules import ALLOWED, GroupPermission, may
+from openmeet.domain.groups.rules import GroupPermission, may
 from openmeet.domain.identities import queries as identities
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.moderation.model import ModeratedKind, Subject
@@ -166,7 +166,7 @@ def _of_person(person: UserId) -> ReportedSubject:
 
 _INSIDE: Final = ", ".join(f"'{role.value}'" for role in sorted(INSIDE))
 
-_MODERATING: Final = ", ".join(f"'{role.value}'" for role in ALLOWED if may(role, GroupPermission.APPROVE))
+_MODERATING: Final = ", ".join(f"'{role.value}'" for role in sorted(INSIDE) if may(role, GroupPermission.APPROVE))
 
 # People whose name the viewer may learn: hosts of public events and owners of groups that are not private; members of a
 # common group, and for its moderators also those who ask to join; attendees of the viewer's events, unless they were
