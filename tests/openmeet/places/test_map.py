@@ -5,6 +5,7 @@ URL.
 import re
 from dataclasses import replace
 from html import unescape
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -16,7 +17,7 @@ from openmeet.domain.places.gazetteer import Gazetteer
 from openmeet.domain.places.model import Place
 from openmeet.web.search import map_areas, map_drawing
 from openmeet.web.search.map_areas import Tint
-from openmeet.web.search.map_drawing import DESK, PHONE, MapEvent, MapView
+from openmeet.web.search.map_drawing import DESK, PHONE, MapEvent, MapTile, MapView
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import Site, change_services, event_by, person, site_on
 from tests.openmeet.web.test_search import BERLIN, POTSDAM, put_at
@@ -147,7 +148,8 @@ async def test_filters_combine_and_can_be_removed(site: Site) -> None:
     assert "data-near-here" not in again
 
 
-async def test_tiles_come_from_the_operators_folder(site: Site, tmp_path) -> None:
+async def test_tiles_come_from_the_operators_folder(site: Site, tmp_path: Path) -> None:
+    """Where there are none, the map is the overview, so no tile is missing. It does not zoom in further than the tiles."""
     (tmp_path / "11" / "1100").mkdir(parents=True)
     (tmp_path / "11" / "1100" / "671.png").write_bytes(b"\x89PNG")
     settings = site.app.state.services.settings
@@ -158,11 +160,14 @@ async def test_tiles_come_from_the_operators_folder(site: Site, tmp_path) -> Non
         missing = await anybody.get("/tiles/11/1100/672")
         outside = await anybody.get("/tiles/11/1100/..%2e")
         assert outside.status_code == 404
-        page = (await anybody.get("/", params={"view": "map", "near": "52.52,13.405"})).text
+        page = (await anybody.get("/", params={"view": "map", "near": "52.52,13.405", "within": "1"})).text
+        elsewhere = (await anybody.get("/", params={"view": "map", "near": "40.71,-74.0"})).text
     assert (found.status_code, found.headers["content-type"], missing.status_code) == (200, "image/png", 404)
-    assert 'href="/tiles/' in page
+    assert set(re.findall(r'href="(/tiles/[^"]*)"', page)) == {"/tiles/11/1100/671"}
     assert "© Us" in page
     assert "map-name" not in page
+    assert "/tiles/" not in elsewhere
+    assert "© Us" not in elsewhere
 
 
 def test_places_across_the_date_line_are_near() -> None:
@@ -215,7 +220,8 @@ def test_the_denser_an_area_is_populated_the_stronger_its_tint() -> None:
         Place(number, name, "DE", "", "", "", 52.5, east, people, "Europe/Berlin")
         for number, (name, east, people) in enumerate(towns)
     ]
-    drawn, tiled = (map_drawing.draw_map(view, DESK, [], places, has_tiles=one) for one in (False, True))
+    tiles = (MapTile(0, 0, "/tiles/11/1100/671"),)
+    drawn, tiled = (map_drawing.draw_map(view, DESK, [], places, tiles=one) for one in ((), tiles))
     assert [area.tint for area in drawn.areas] == [Tint.GREEN, Tint.BUILT, Tint.DENSE]
     assert [one.name for one in drawn.names] == ["Dense", "Built", "Green"]
     assert (tiled.areas, tiled.names) == ((), ())

@@ -5,7 +5,7 @@ around the largest towns and districts (``map_areas``), and their names.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -222,7 +222,7 @@ def draw_map(
     places: Sequence[Place],
     *,
     within: tuple[float, float, float] | None = None,
-    has_tiles: bool = False,
+    tiles: tuple[MapTile, ...] = (),
     ring_km: float = 4,
 ) -> Drawing:
     """Draw the map. ``within`` is the latitude, longitude and radius in kilometres of the searched circle. ``ring_km``
@@ -238,9 +238,9 @@ def draw_map(
         view,
         size,
         pins,
-        () if has_tiles else _place_names(places, view, size, centre, pins, circle),
-        () if has_tiles else _areas(places, view, size, centre),
-        _tiles(view, size, centre) if has_tiles else (),
+        () if tiles else _place_names(places, view, size, centre, pins, circle),
+        () if tiles else _areas(places, view, size, centre),
+        tiles,
         circle,
         _scale(view, size),
     )
@@ -341,14 +341,17 @@ def _meet(one: tuple[float, float, float, float], other: tuple[float, float, flo
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
-def _tiles(view: MapView, size: MapSize, centre: tuple[float, float]) -> tuple[MapTile, ...]:
-    left, top = centre[0] - size.width / 2, centre[1] - size.height / 2
+def tiles_in(view: MapView, size: MapSize, exists: Callable[[int, int, int], bool]) -> tuple[MapTile, ...]:
+    """The tiles that show this view, of those that exist. ``exists`` gets the zoom, x and y of a tile."""
+    x, y = pixels(view.latitude, view.longitude, view.zoom)
+    left, top = x - size.width / 2, y - size.height / 2
     right, bottom = left + size.width + size.bleed, top + size.height + size.bleed
     count = 2**view.zoom
     return tuple(
         MapTile(round(x * TILE - left), round(y * TILE - top), f"/tiles/{view.zoom}/{x % count}/{y}")
         for x in range(math.floor((left - size.bleed) / TILE), math.floor(right / TILE) + 1)
         for y in range(max(0, math.floor((top - size.bleed) / TILE)), min(count - 1, math.floor(bottom / TILE)) + 1)
+        if exists(view.zoom, x % count, y)
     )
 
 

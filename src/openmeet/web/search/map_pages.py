@@ -24,7 +24,7 @@ from openmeet.i18n import formatting
 from openmeet.i18n.catalogue import gettext, ngettext
 from openmeet.recurrence import wall_time
 from openmeet.web.search import map_drawing
-from openmeet.web.search.map_drawing import Drawing, MapEvent, MapSize, MapView, Pin
+from openmeet.web.search.map_drawing import Drawing, MapEvent, MapSize, MapTile, MapView, Pin
 from openmeet.web.site.services import services
 
 # How many places a map without tiles shows at most, for each size of the map.
@@ -97,11 +97,23 @@ async def show_tile(request: Request) -> Response:
     zoom, x, y = (request.path_params[name] for name in ("zoom", "x", "y"))
     # Only digits are accepted, so no path can lead out of the folder.
     if folder is not None and all(one.isascii() and one.isdigit() and len(one) <= _DIGITS for one in (zoom, x, y)):
-        for ending in ("png", "jpg", "webp"):
-            path = Path(folder) / zoom / x / f"{y}.{ending}"
-            if path.is_file():
-                return FileResponse(path, headers={"cache-control": f"public, max-age={_TILE_SECONDS}"})
+        path = _tile_file(folder, zoom, x, y)
+        if path is not None:
+            return FileResponse(path, headers={"cache-control": f"public, max-age={_TILE_SECONDS}"})
     raise NotFound(EventReason.NO_SUCH_EVENT)
+
+
+def _tile_file(folder: Path, zoom: object, x: object, y: object) -> Path | None:
+    paths = (folder / f"{zoom}" / f"{x}" / f"{y}.{ending}" for ending in ("png", "jpg", "webp"))
+    return next((path for path in paths if path.is_file()), None)
+
+
+def _closest_zoom(folder: Path | None) -> int:
+    """The closest zoom that the map chooses by itself: with tiles, at most the closest that the folder has."""
+    if folder is None or not folder.is_dir():
+        return map_drawing.CLOSE_WITHOUT_TILES
+    zooms = [int(one.name) for one in folder.iterdir() if one.name.isascii() and one.name.isdigit()]
+    return min(map_drawing.CLOSE_WITH_TILES, max(zooms, default=map_drawing.CLOSE_WITHOUT_TILES))
 
 
 def of_search(
@@ -125,7 +137,6 @@ def of_search(
     )
     view = pictures[-1].drawing.view
     missing = len(events) - len(shown)
-    settings = services(request).settings
     return MapOfSearch(
         pictures,
         ngettext("%(number)s event on the map", "%(number)s events on the map", len(shown)),
@@ -133,7 +144,9 @@ def of_search(
         ngettext("%(number)s event has no place on the map.", "%(number)s events have no place on the map.", missing)
         if missing
         else "",
-        settings.map_credit if settings.map_tiles is not None else _overview_label(request),
+        services(request).settings.map_credit
+        if any(one.drawing.tiles for one in pictures)
+        else _overview_label(request),
     )
 
 
@@ -209,13 +222,15 @@ def _map_picture(
     requested_view: MapView | None,
     query_string: str,
 ) -> MapPicture:
-    has_tiles = services(request).settings.map_tiles is not None
-    closest = map_drawing.CLOSE_WITH_TILES if has_tiles else map_drawing.CLOSE_WITHOUT_TILES
-    view = requested_view or _usual_view(events, near, size, closest)
+    folder = services(request).settings.map_tiles
+    view = requested_view or _usual_view(events, near, size, _closest_zoom(folder))
+    tiles: tuple[MapTile, ...] = ()
+    if folder is not None:
+        tiles = map_drawing.tiles_in(view, size, lambda zoom, x, y: _tile_file(folder, zoom, x, y) is not None)
     within = None if near is None else (near.latitude, near.longitude, float(near.within_km))
-    drawing = map_drawing.draw_map(
-        view, size, events, () if has_tiles else _places(request, view, name, size), within=within, has_tiles=has_tiles
-    )
+    # Where the operator has no tiles, the map is the same as without any.
+    places = [] if tiles else _places(request, view, name, size)
+    drawing = map_drawing.draw_map(view, size, events, places, within=within, tiles=tiles)
     pins = tuple(_pin_view(pin, drawing, query_string) for pin in drawing.pins)
     return MapPicture(
         name,
