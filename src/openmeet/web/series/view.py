@@ -177,8 +177,8 @@ def _row(
     if starts.year != today.year:
         day += f" {starts.year}"
     if formatting.needs_year(starts.date(), today.date()):
-        short_when = day
-    if not details.is_all_day:
+        short_when = day if details.is_all_day else formatting.day_and_time(day, starts)
+    elif not details.is_all_day:
         short_when = gettext("%(day)s %(time)s", day=short_when, time=formatting.clock(starts))
     bar_input = bar_inputs.get(line.event.id) if line.event is not None else None
     bar = answer_bar_of(bar_input) if bar_input is not None else None
