@@ -108,6 +108,14 @@ def test_text_stays_within_its_half_and_the_card() -> None:
     assert {image.getpixel((x, CARD_HEIGHT - 4)) for x in range(CARD_HEIGHT + 4, CARD_WIDTH, 7)} == {paper}
 
 
+def test_a_card_shows_the_initial_of_the_host_and_the_mark() -> None:
+    """At the bottom: the initial on its tone, and the mark at the other end."""
+    image = opened(card(cover_of("x", (Category.FILM,)), CardFacts("Tea", "Fri 27 Nov, 19:00", "Kino", "Eva", 4)))
+    left, middle = CARD_HEIGHT + 48, CARD_HEIGHT - 48 - 28
+    assert image.getpixel((left + 4, middle)) == (0xFA, 0xEC, 0xC4)
+    assert image.getpixel((CARD_WIDTH - 48 - 28, middle - 16)) == (0x0E, 0x65, 0x57)
+
+
 def test_a_script_that_the_font_lacks_leaves_a_cover_without_text() -> None:
     image = opened(card(cover_of("Кино", (Category.FILM,)), CardFacts("Кино", "Friday", "Kino", "Eva")))
     assert image.getpixel((CARD_WIDTH - 4, 4)) != (251, 248, 243)

@@ -32,6 +32,16 @@ _PAPER, _INK, _SOFT = "#fbf8f3", "#221d17", "#62594c"
 _TONE_INK: Final = (
     *("#0c4d43", "#842a13", "#34378a", "#7a2150", "#624505", "#174c74", "#7c2c36", "#23375c", "#34532a"),
 )
+# The background of an initial for each tone, as in ``tokens.css``.
+_TONE_WASH: Final = (
+    *("#dcf0ea", "#fde3d9", "#e5e6fa", "#f7e1ec", "#faecc4", "#dcecf6", "#fbe3dc", "#e0e6f1", "#e5efd5"),
+)
+# The round background of the initial, and at the other end the mark, as in the header of every page.
+_SIGNATURE: Final = f"""<svg xmlns="http://www.w3.org/2000/svg" width="{_TEXT_WIDTH}" height="56">
+<circle cx="28" cy="28" r="28" fill="{{wash}}"/>
+<g transform="translate({_TEXT_WIDTH - 56} 0) scale(1.75)"><rect x="3" y="5" width="26" height="24" rx="7" fill="#0e6557"/>
+<path d="M10 2.8v5M22 2.8v5" stroke="#0e6557" stroke-width="2.6" stroke-linecap="round"/>
+<circle cx="12.2" cy="18.5" r="4.2" fill="#fff6e6"/><circle cx="19.8" cy="18.5" r="4.2" fill="#f2a65a"/></g></svg>"""
 # Font sizes in pixels, and the maximum number of title lines at each.
 _TITLE_SIZES: Final = ((60, 3), (48, 4), (40, 5))
 _MOST_LETTERS: Final = 300
@@ -42,12 +52,13 @@ _VARIANTS: Final = "\ufe0e\ufe0f"
 
 @dataclass(frozen=True, slots=True)
 class CardFacts:
-    """The text of the card. Everything but the title is one line."""
+    """The text of the card. Everything but the title is one line. ``host_tone`` is the tone of the host's initial."""
 
     title: str
     when: str
     place: str
     host: str
+    host_tone: int = 0
 
 
 def card(cover: Cover, facts: CardFacts) -> bytes:
@@ -56,13 +67,15 @@ def card(cover: Cover, facts: CardFacts) -> bytes:
     If the font lacks a letter of the text, the cover fills the card, because missing letters would be drawn as boxes.
     Emoji and other symbols are left out.
     """
-    facts = CardFacts(*(_without_signs(text) for text in (facts.title, facts.when, facts.place, facts.host)))
+    texts = (_without_signs(text) for text in (facts.title, facts.when, facts.place, facts.host))
+    facts = CardFacts(*texts, host_tone=facts.host_tone)
     image = Image.new("RGB", (CARD_WIDTH, CARD_HEIGHT), _PAPER)
     if not facts.title or not all(_is_in_font(text) for text in (facts.title, facts.when, facts.place, facts.host)):
         image.paste(_painted(cover, CARD_WIDTH, CARD_HEIGHT))
     else:
         image.paste(_painted(cover, CARD_HEIGHT, CARD_HEIGHT))
         _write(ImageDraw.Draw(image), facts, _TONE_INK[cover.tone])
+        _sign(image, facts)
     output = io.BytesIO()
     image.save(output, "PNG")
     return output.getvalue()
@@ -95,7 +108,18 @@ def _write(draw: ImageDraw.ImageDraw, facts: CardFacts, tone_ink: str) -> None:
         draw.text((_LEFT, below), line, _INK, _font(size, 760), anchor="ls")
         below += round(size * 1.12)
     draw.text((_LEFT, below + 8), _cut(facts.place, 27, 500), _SOFT, _font(27, 500), anchor="ls")
-    draw.text((_LEFT, CARD_HEIGHT - 56), _cut(facts.host, 27, 650), _INK, _font(27, 650), anchor="ls")
+
+
+def _sign(image: Image.Image, facts: CardFacts) -> None:
+    """The host with their initial, and the mark of OpenMeet, at the bottom."""
+    row = _SIGNATURE.format(wash=_TONE_WASH[facts.host_tone])
+    drawn = Image.open(io.BytesIO(resvg_py.svg_to_bytes(svg_string=row, skip_system_fonts=True)))
+    image.paste(drawn, (_LEFT, CARD_HEIGHT - 48 - drawn.height), drawn)
+    draw, middle = ImageDraw.Draw(image), CARD_HEIGHT - 48 - drawn.height // 2
+    initial = next((letter.upper() for letter in facts.host if letter.isalnum()), "")
+    draw.text((_LEFT + 28, middle), initial, _TONE_INK[facts.host_tone], _font(27, 700), anchor="mm")
+    name = _cut(facts.host, 27, 650, _TEXT_WIDTH - 2 * 72)
+    draw.text((_LEFT + 72, middle + 10), name, _INK, _font(27, 650), anchor="ls")
 
 
 def _title(text: str) -> tuple[int, list[str]]:
@@ -127,12 +151,12 @@ def _lines(text: str, size: int) -> list[str]:
     return [*lines, line] if line else lines
 
 
-def _cut(text: str, size: int, weight: int) -> str:
+def _cut(text: str, size: int, weight: int, width: int = _TEXT_WIDTH) -> str:
     """The text, shortened with an ellipsis to fit on one line."""
     font, shown = _font(size, weight), text[:_MOST_LETTERS]
-    if font.getlength(shown) <= _TEXT_WIDTH:
+    if font.getlength(shown) <= width:
         return shown
-    while shown and font.getlength(f"{shown}…") > _TEXT_WIDTH:
+    while shown and font.getlength(f"{shown}…") > width:
         shown = shown[:-1]
     return f"{shown.rstrip()}…"
 

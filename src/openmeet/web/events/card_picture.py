@@ -5,6 +5,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from groundwork.errors import NotFound
+from groundwork.ui.tones import tone_of
 from openmeet.domain.covers.model import cover_for
 from openmeet.domain.covers.social_card import CARD_HEIGHT, CARD_WIDTH, CardFacts, card
 from openmeet.domain.events import time_and_place
@@ -43,7 +44,8 @@ async def show_card(request: Request) -> Response:
         event.title,
         time_and_place.short_start_label(event),
         place_label(event),
-        gettext("Hosted by %(host)s", host=names[event.author_id]),
+        names[event.author_id],
+        tone_of(event.author_id),
     )
     picture = await draw_cached(request, card, cover_for(event.content), facts)
     return Response(picture, media_type="image/png", headers=_HEADERS)
