@@ -6,7 +6,9 @@ from groundwork.clock import DAY
 from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import queries
 from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
+from openmeet.domain.events import pictures as event_pictures
 from openmeet.domain.events.model import Event
+from openmeet.domain.media import pictures
 from openmeet.domain.media import portraits as media
 from openmeet.domain.media.pictures import PictureKey
 from openmeet.domain.profiles import portraits
@@ -119,6 +121,35 @@ async def test_guests_are_checked_in_without_a_connection(browser, openmeet: Dep
         await expect(page.get_by_text("You’re back online. Everything that was waiting has been sent.")).to_be_visible()
         assert await _status(openmeet, event, guests[0]) is AttendanceStatus.ATTENDED
         assert await _status(openmeet, event, guests[1]) is AttendanceStatus.ATTENDING
+
+
+async def test_a_stored_event_shows_its_uploaded_cover(browser, openmeet: Deployment) -> None:
+    """In the list of stored pages, with the size that was stored with the event."""
+    async with context(browser, openmeet, service_workers="allow") as opened:
+        page = await opened.new_page()
+        host = await _arrive(page, openmeet, "Hanna")
+        key, made = await pictures.store_picture(
+            openmeet.db, openmeet.pictures, WORKERS, host.user_id, picture(size=(600, 400))
+        )
+        async with openmeet.db.transaction() as tx:
+            event = await event_by(tx, host, title="Repair café")
+            cover = pictures.Picture(key, "Tools", made.width, made.height)
+            await event_pictures.put(tx, host, event.slug, cover)
+        path = f"/events/{event.slug}"
+        await _keep(page, path)
+        await page.evaluate(
+            """async (name) => {
+              while (!(await (await caches.open(name)).keys()).length) await new Promise((later) => setTimeout(later, 20));
+            }""",
+            f"faces {openmeet.url}{path}",
+        )
+        devtools = await opened.new_cdp_session(page)
+        await devtools.send("Network.clearBrowserCache")
+        await _go_offline(opened, page, offline=True)
+        await page.goto("/groups")
+        shown = page.locator("[data-offline-events] .thumbnail")
+        await expect(shown).to_have_js_property("complete", True)
+        await expect(shown).not_to_have_js_property("naturalWidth", 0)
 
 
 async def test_check_in_list_has_portraits_without_a_connection(browser, openmeet: Deployment) -> None:

@@ -3,9 +3,12 @@
 const SHELL = `shell-${VERSION}`;
 const KEPT = "kept";
 const MOST_KEPT = 60;
-// A cache per check-in list, with the portraits on it. At 48 pixels, a hundred of them take about 200 kB.
+// A cache per page, with the portraits of a check-in list, or the uploaded cover of an event. At 48 pixels, a hundred portraits take about
+// 200 kB.
 const FACES = "faces ";
 const MOST_FACES = 100;
+// The stored size of a cover.
+const COVER = "small";
 const AN_HOUR = 3_600_000;
 // Paths of pages whose latest version is stored, and of forms that can wait for a connection.
 const KEPT_PATHS = /^\/(home|my\/events|my\/calendar)$|^\/events\/(?!new$)[^/]+(\/ticket|\/check-in)?$/;
@@ -33,7 +36,7 @@ addEventListener("fetch", (event) => {
   else if (request.mode === "navigate" && request.method === "POST" && QUEUED_PATHS.test(url.pathname)) event.respondWith(sendOrQueue(event, url));
   else if (request.mode === "navigate" && request.method === "POST" && ENDS_SESSION.test(url.pathname)) event.respondWith(endSession(request));
   else if (request.method === "GET" && /^\/(static|covers)\//.test(url.pathname)) event.respondWith(file(request));
-  else if (request.method === "GET" && url.pathname.startsWith("/portraits/")) event.respondWith(face(request, url));
+  else if (request.method === "GET" && /^\/(portraits|media)\//.test(url.pathname)) event.respondWith(picture(request, url));
 });
 
 addEventListener("sync", (event) => event.waitUntil(sendAll()));
@@ -81,7 +84,7 @@ async function keep(url, answer) {
   const key = isCalendar ? url.href : url.origin + url.pathname;
   await cache.delete(key);
   await cache.put(key, new Response(text, { headers }));
-  if (url.pathname.endsWith("/check-in")) await keepFaces(key, text);
+  await keepPictures(key, text);
   const all = await cache.keys();
   for (const one of all.slice(0, Math.max(0, all.length - MOST_KEPT))) {
     await cache.delete(one);
@@ -89,20 +92,23 @@ async function keep(url, answer) {
   }
 }
 
-// Delete portraits that the page no longer shows, for example because somebody removed theirs.
-async function keepFaces(page, text) {
-  const found = [...new Set(text.match(/\/portraits\/[0-9a-f]{32}\/48\b/g))].slice(0, MOST_FACES);
+// Delete pictures that the page no longer shows, for example because somebody removed theirs.
+async function keepPictures(page, text) {
+  const cover = /class="event-cover" src="(\/media\/[0-9a-f]{32}\/)/.exec(text);
+  const faces = page.endsWith("/check-in") ? text.match(/\/portraits\/[0-9a-f]{32}\/48\b/g) : [];
+  const found = [...new Set(cover ? [`${cover[1]}${COVER}`] : faces)].slice(0, MOST_FACES);
   const cache = await caches.open(FACES + page);
   await Promise.allSettled(found.map((path) => cache.add(path)));
   for (const one of await cache.keys()) if (!found.includes(new URL(one.url).pathname)) await cache.delete(one);
 }
 
-// With a connection, the server decides who sees a portrait. Without a connection, the stored size replaces all other sizes.
-async function face(request, url) {
+// With a connection, the server decides who sees a picture. Without a connection, the stored size replaces all other sizes.
+async function picture(request, url) {
   try {
     return await fetch(request);
   } catch (failure) {
-    const known = await caches.match(url.pathname.replace(/\d+$/, "48"), { ignoreVary: true });
+    const stored = url.pathname.startsWith("/media/") ? COVER : "48";
+    const known = await caches.match(url.pathname.replace(/[^/]+$/, stored), { ignoreVary: true });
     if (!known) throw failure;
     return known;
   }
