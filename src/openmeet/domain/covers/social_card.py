@@ -67,8 +67,8 @@ def card(cover: Cover, facts: CardFacts) -> bytes:
     If the font lacks a letter of the text, the cover fills the card, because missing letters would be drawn as boxes.
     Emoji and other symbols are left out.
     """
-    texts = (_without_signs(text) for text in (facts.title, facts.when, facts.place, facts.host))
-    facts = CardFacts(*texts, host_tone=facts.host_tone)
+    title, when, place, host = (_without_signs(text) for text in (facts.title, facts.when, facts.place, facts.host))
+    facts = CardFacts(title, when, place, host, facts.host_tone)
     image = Image.new("RGB", (CARD_WIDTH, CARD_HEIGHT), _PAPER)
     if not facts.title or not all(_is_in_font(text) for text in (facts.title, facts.when, facts.place, facts.host)):
         image.paste(_painted(cover, CARD_WIDTH, CARD_HEIGHT))
