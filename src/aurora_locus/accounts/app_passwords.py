@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts.model import SessionScope
 from aurora_locus.accounts.passwords import Passwords
+from aurora_locus.accounts.single_line import is_single_line
 from aurora_locus.i18n.sentences import localizable
 from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Reader, Row, UniqueViolated, Writer
@@ -61,7 +62,7 @@ async def create(
     Raises InvalidInput if the name cannot be displayed, Refused if the name is in use.
     """
     name = name.strip()
-    if not name or len(name) > MAX_NAME_LENGTH or not name.isprintable():
+    if not name or len(name) > MAX_NAME_LENGTH or not is_single_line(name):
         raise InvalidInput(
             "name",
             localizable(

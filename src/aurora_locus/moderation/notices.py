@@ -14,6 +14,7 @@ from aurora_locus.accounts import queries
 from aurora_locus.accounts.emails import ANSWER_LOST
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.second_factors import queries as factors
+from aurora_locus.accounts.single_line import is_single_line
 from aurora_locus.i18n.sentences import gettext_noop, localizable
 from aurora_locus.jobs import PdsJobKind
 from aurora_locus.moderation import audit_log
@@ -58,7 +59,7 @@ async def write_to(registry: Registry, audit: AuditContext, did: Did, subject: s
         raise InvalidInput(
             "content", localizable("An e-mail must have 1 to %(max_content)s characters.", max_content=MAX_CONTENT)
         )
-    if len(subject) > MAX_SUBJECT or not subject.isprintable():
+    if len(subject) > MAX_SUBJECT or not is_single_line(subject):
         raise InvalidInput(
             "subject",
             localizable("The subject must be one line of up to %(max_subject)s characters.", max_subject=MAX_SUBJECT),

@@ -109,7 +109,34 @@ async def test_app_password_opens_only_its_own_account(deployment: Deployment) -
     assert (await deployment.sign_in(ben.did, password)).json()["error"] == "AuthenticationRequired"
 
 
-@pytest.mark.parametrize("name", ["", "  ", "a\x00b", "x" * 101, "two\nlines"])
+# A family, which is several characters with joiners; a French space; a Persian word with a non-joiner.
+@pytest.mark.parametrize(
+    "name", ["\U0001f468\u200d\U0001f469\u200d\U0001f467", "ici\u202f!", "\u0645\u06cc\u200c\u0634\u0648\u062f"]
+)
+async def test_names_in_any_language_can_be_given_and_revoked(deployment: Deployment, name: str) -> None:
+    """The reference PDS takes them, and so they also come with imported accounts."""
+    ana = await deployment.sign_up("ana")
+    await make(ana, name)
+    assert [one["name"] for one in (await ana.get(LIST)).json()["passwords"]] == [name]
+    assert (await ana.post(REVOKE, {"name": name})).status_code == 200
+    assert await deployment.count("app_passwords") == 0
+
+
+async def test_imported_names_can_be_revoked(deployment: Deployment) -> None:
+    """Imported from a reference PDS, a name may have spaces around it, or a character that we refuse."""
+    ana = await deployment.sign_up("ana")
+    for name in (" phone ", "\u202ephone", "two\nlines"):
+        await make(ana, "phone")
+        await make(ana, "other")
+        async with deployment.db.transaction() as tx:
+            await tx.execute("update app_passwords set name = :name where name = 'other'", name=name)
+        assert (await ana.post(REVOKE, {"name": name})).status_code == 200
+        assert [one["name"] for one in (await ana.get(LIST)).json()["passwords"]] == ["phone"]
+        assert (await ana.post(REVOKE, {"name": " phone "})).status_code == 200
+        assert await deployment.count("app_passwords") == 0
+
+
+@pytest.mark.parametrize("name", ["", "  ", "a\x00b", "x" * 101, "two\nlines", "\u202edcba", "a\u2028b"])
 async def test_names_that_cannot_be_shown_are_refused(deployment: Deployment, name: str) -> None:
     ana = await deployment.sign_up("ana")
     answer = await ana.post(CREATE, {"name": name})

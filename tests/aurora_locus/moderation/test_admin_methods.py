@@ -125,8 +125,8 @@ async def test_an_email_of_the_host_is_enqueued_sent_and_forgotten(deployment: D
     assert letter.subject == "About your account"
     assert letter.text.strip() == "Please stop.\n2 < 3"
     assert await deployment.count("notices") == 0
-    plain = {**body, "content": "no markup: a < b", "subject": "Again"}
-    await deployment.administration.post(f"{ADMIN}.sendEmail", plain)
+    plain = {**body, "content": "no markup: a < b", "subject": "Attention\u00a0!"}
+    assert (await deployment.administration.post(f"{ADMIN}.sendEmail", plain)).json() == {"sent": True}
     assert "no markup: a < b" in {letter.text.strip() for letter in await emails_to(deployment, "ana@example.org")}
 
 

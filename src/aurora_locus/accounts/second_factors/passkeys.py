@@ -22,6 +22,7 @@ from webauthn.helpers.structs import (
 from at_protocol.syntax.did import Did
 from aurora_locus.accounts.second_factors import challenges
 from aurora_locus.accounts.second_factors.model import FactorKeys, Passkey
+from aurora_locus.accounts.single_line import is_single_line
 from aurora_locus.i18n.sentences import gettext_noop, localizable
 from groundwork.clock import Instant
 from groundwork.database.transaction import Reader, Row, Writer
@@ -106,7 +107,7 @@ def add(w: Writer, context: PasskeyContext, did: Did, passkey_response: str, nam
     account has too many passkeys.
     """
     name = " ".join(name.split())[:MAX_NAME_LENGTH]
-    if not name or not name.isprintable():
+    if not name or not is_single_line(name):
         raise InvalidInput(
             "name",
             localizable(

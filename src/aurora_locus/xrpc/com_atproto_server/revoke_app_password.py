@@ -3,12 +3,17 @@
 from aurora_locus.accounts import app_passwords
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.xrpc.method import Outcome, XrpcCall
+from groundwork.database.transaction import Writer
 
 
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """Revoke the app password with this name. An unknown name is not an error."""
-    did, name = call.did, call.body["name"].strip()
-    # PostgreSQL rejects a NUL in text, and no app password name contains one.
-    if name.isprintable():
-        await registry.db.write(lambda w: app_passwords.revoke(w, did, name))
+    did, name = call.did, call.body["name"]
+
+    def work(w: Writer) -> None:
+        # Names that were imported from a reference PDS may have spaces around them; ours have none.
+        app_passwords.revoke(w, did, name if app_passwords.find(w, did, name) is not None else name.strip())
+
+    if "\0" not in name:  # the databases cannot compare it, and no name contains one
+        await registry.db.write(work)
     return None
