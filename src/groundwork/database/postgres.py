@@ -29,6 +29,7 @@ from groundwork.database.after_commit import run_calls
 from groundwork.database.batch import run_keyed, run_unkeyed
 from groundwork.database.connection_failures import CONNECTION_FAILURES, connection_failure
 from groundwork.database.plain import run_plain
+from groundwork.database.recorded_reads import recorded
 from groundwork.database.transaction import (
     UNSTORABLE_NUMBER,
     UNSTORABLE_TEXT,
@@ -38,6 +39,7 @@ from groundwork.database.transaction import (
     Engine,
     ForeignKeyViolated,
     PlainReader,
+    Reader,
     ReadTooLong,
     Row,
     Transaction,
@@ -256,12 +258,12 @@ class PostgresDatabase:
             open_transaction.is_open = False
 
     @asynccontextmanager
-    async def reader(self) -> AsyncIterator[PostgresTransaction]:
-        require_none_open()
+    async def reader(self) -> AsyncIterator[Reader]:
+        require_none_open(is_recorded=True)
         connection = await self._connect(self._begin_read)
         reader = PostgresTransaction(connection, self._clock, self._reader_seconds, ReadTooLong)
         try:
-            yield reader
+            yield recorded(self, reader)
         finally:
             self._finish(reader, connection, commit=False)
 

@@ -6,14 +6,15 @@ One writer thread with group commit, a few readers, and one thread for short rea
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from groundwork import private_file
 from groundwork.clock import Clock, Instant
 from groundwork.database.batch import run_unkeyed
-from groundwork.database.sqlite_readers import ReaderPool, SqliteReader
+from groundwork.database.recorded_reads import recorded
+from groundwork.database.sqlite_readers import ReaderPool
 from groundwork.database.sqlite_short_reads import ShortReads
 from groundwork.database.sqlite_writer import (
     WAL_BOUND_BYTES,
@@ -26,6 +27,7 @@ from groundwork.database.sqlite_writer import (
 from groundwork.database.transaction import (
     Engine,
     PlainReader,
+    Reader,
     TransactionTooLong,
     Work,
     Writer,
@@ -171,9 +173,11 @@ class SqliteDatabase:
         finally:
             open_transaction.is_open = False
 
-    def reader(self) -> AbstractAsyncContextManager[SqliteReader]:
-        require_none_open()
-        return self._readers.reader()
+    @asynccontextmanager
+    async def reader(self) -> AsyncIterator[Reader]:
+        require_none_open(is_recorded=True)
+        async with self._readers.reader() as reader:
+            yield recorded(self, reader)
 
     async def read(self, work: Callable[[PlainReader], T], /) -> T:
         require_none_open()

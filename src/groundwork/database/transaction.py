@@ -24,6 +24,7 @@ from contextvars import ContextVar
 from typing import Any, Literal, Protocol, TypeVar
 
 from groundwork.clock import Instant
+from groundwork.database.recorded_reads import note_unrecorded
 from groundwork.errors import Unavailable
 
 T = TypeVar("T")
@@ -219,7 +220,13 @@ def note_open_transaction() -> OpenTransaction:
     return open_transaction
 
 
-def require_none_open() -> None:
-    """Raise if this task has an open transaction, because a second one could wait for the first. For drivers."""
+def require_none_open(*, is_recorded: bool = False) -> None:
+    """Raise if this task has an open transaction, because a second one could wait for the first. For drivers.
+
+    ``is_recorded``: the caller passes its reader to ``recorded``. All other uses of a database make the recording of
+    this context incomplete.
+    """
+    if not is_recorded:
+        note_unrecorded()
     if transaction_is_open():
         raise RuntimeError("only the open transaction may be awaited inside it")

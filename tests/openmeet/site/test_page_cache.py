@@ -1,6 +1,7 @@
 """Cached pages for visitors: never older than the last commit, never another person's, limited in number."""
 
 import asyncio
+import contextvars
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
@@ -12,6 +13,7 @@ from starlette.responses import HTMLResponse, Response
 from groundwork.clock import MINUTE, HandClock
 from groundwork.database.sqlite import SqliteDatabase
 from groundwork.database.transaction import Database
+from openmeet.domain.attendance import shown_counts
 from openmeet.domain.users import actions as users
 from openmeet.web.site.page_cache import PageCache
 from openmeet.web.site.services import Services
@@ -229,6 +231,74 @@ async def test_a_commit_during_rendering_makes_the_page_outdated(make_database: 
     if isinstance(db, SqliteDatabase):
         # The state of a PostgreSQL database also changes with commits to other databases of its server.
         assert (await cache.answer(request_for(), db, clock, rendering)).body == b"<p>2</p>"
+
+
+class NameOfPerson:
+    """A page with the name of a person. Counts its renderings."""
+
+    def __init__(self, db: Database, user_id: str) -> None:
+        self.calls = 0
+        self._db, self._user_id = db, user_id
+
+    async def __call__(self, _: Request) -> Response:
+        self.calls += 1
+        async with self._db.reader() as reader:
+            row = await reader.fetch_one("select display_name from users where id = :id", id=self._user_id)
+        assert row is not None
+        return HTMLResponse(f"<p>{row['display_name']}</p>")
+
+
+async def test_a_page_is_rendered_again_only_if_its_rows_have_changed(db: Database, clock: HandClock) -> None:
+    async with db.transaction() as tx:
+        ana = await users.create_person(tx, display_name="Ana")
+    cache, rendering = PageCache(), NameOfPerson(db, ana)
+    for number in range(3):
+        assert (await cache.answer(request_for(), db, clock, rendering)).body == b"<p>Ana</p>"
+        async with db.transaction() as tx:
+            await users.create_person(tx, display_name=f"Ben {number}")
+    assert rendering.calls == 1
+    async with db.transaction() as tx:
+        await tx.execute("update users set display_name = 'Anna' where id = :id", id=ana)
+    for _ in range(2):
+        assert (await cache.answer(request_for(), db, clock, rendering)).body == b"<p>Anna</p>"
+    assert rendering.calls == 2
+    clock.turn(MINUTE)
+    await cache.answer(request_for(), db, clock, rendering)
+    assert rendering.calls == 3
+
+
+async def test_a_commit_between_reading_and_the_end_of_rendering_is_noticed(db: Database, clock: HandClock) -> None:
+    async with db.transaction() as tx:
+        ana = await users.create_person(tx, display_name="Ana")
+
+    class Interrupted(NameOfPerson):
+        async def __call__(self, request: Request) -> Response:
+            answer = await super().__call__(request)
+            if self.calls == 1:
+                await asyncio.create_task(rename(), context=contextvars.Context())
+            return answer
+
+    async def rename() -> None:
+        async with db.transaction() as tx:
+            await tx.execute("update users set display_name = 'Anna' where id = :id", id=ana)
+
+    cache, rendering = PageCache(), Interrupted(db, ana)
+    assert (await cache.answer(request_for(), db, clock, rendering)).body == b"<p>Ana</p>"
+    assert (await cache.answer(request_for(), db, clock, rendering)).body == b"<p>Anna</p>"
+
+
+async def test_a_page_with_cached_counts_is_rendered_after_each_commit(
+    site: Site, ana: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counts of events with very many answers are cached for a few seconds, so the page does not read their rows."""
+    monkeypatch.setattr(shown_counts, "CACHED_FROM", 1)
+    walk = await made_event(ana)
+    await ana.post(f"{walk}/answer", data={"reply": "going"})
+    await fresh(site, walk)
+    async with site.browser() as visitor:
+        await visitor.get(walk)
+    (page,) = cache_of(site)._pages.values()
+    assert page.reads is None
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from groundwork.clock import SECOND, Instant
+from groundwork.database.recorded_reads import note_unrecorded
 from groundwork.database.transaction import Reader
 from openmeet.domain.attendance import queries
 from openmeet.domain.attendance.model import RsvpCounts
@@ -26,6 +27,8 @@ async def counts_shown(reader: Reader, event_ids: Sequence[EventId]) -> dict[Eve
     found = {
         one: cached[1] for one in event_ids if (cached := _cache.get(one)) and cached[0] <= now < _until(cached[0])
     }
+    if found:
+        note_unrecorded()
     read = await queries.counts(reader, [one for one in event_ids if one not in found])
     for event_id, counts in read.items():
         if counts.going + counts.interested + counts.waitlisted + counts.unconfirmed >= CACHED_FROM:

@@ -14,6 +14,7 @@ from typing import Final
 from weakref import WeakKeyDictionary
 
 from groundwork.clock import MINUTE, Instant
+from groundwork.database.recorded_reads import note_unrecorded
 from groundwork.database.transaction import Database, Reader
 from openmeet.domain.events.visibility import is_hidden, is_listed, is_public
 from openmeet.domain.groups.membership_queries import public_names
@@ -68,6 +69,7 @@ async def known_names(db: Database, reader: Reader) -> KnownNames:
     """Return the known names, at most ten minutes old."""
     cached = _cache.get(db)
     if cached is not None and cached[0] <= reader.now < cached[0] + _MAX_AGE:
+        note_unrecorded()
         return cached[1]
     rows = await reader.fetch(
         f"""

@@ -1,8 +1,9 @@
-"""Cache of pages for visitors who are not signed in, valid until the next commit.
+"""Cache of pages for visitors who are not signed in, valid as long as the rows that they show.
 
-A page that many people open at once is rendered once per commit instead of once per person. A cached page is served
-only while ``Database.state`` is the same as before the page was rendered, so nobody sees an event as it was before an
-edit. Texts that depend on the time (“in 10 minutes”) can be up to a minute old.
+A page that many people open at once is rendered once instead of once per person. A cached page is served while
+``Database.state`` is the same as before the page was rendered. After a commit, its statements are run again, and it is
+rendered again if any of them returns other rows. So nobody sees an event as it was before an edit. Texts that depend on
+the time (“in 10 minutes”) can be up to a minute old.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from groundwork.clock import MINUTE, Clock
+from groundwork.database.recorded_reads import RecordedReads, recording
 from groundwork.database.transaction import Database
 from groundwork.http.compression import MIN_BYTES, Encoding, chosen_encoding, encoded
 from openmeet.i18n.catalogue import current
@@ -34,21 +36,29 @@ _Key = tuple[str, bytes, str, bool]
 _State = tuple[str, int]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _CachedPage:
-    """A cached page. ``began`` is the sequence number of the request that started to render it. ``compressed`` has the
-    copies in the encodings that were requested.
+    """A cached page. ``began`` is the sequence number of the request that started to render or to check it.
+    ``compressed`` has the copies in the encodings that were requested. ``reads`` is what the page was rendered from, if
+    it can be read again.
     """
 
     state: _State
     began: int
     headers: dict[str, str]
     body: bytes
+    reads: RecordedReads | None
     compressed: dict[Encoding, bytes] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
-        return len(self.body) + sum(map(len, self.compressed.values()))
+        copies = sum(map(len, self.compressed.values()))
+        return len(self.body) + copies + (0 if self.reads is None else self.reads.size)
+
+    async def is_current(self, state: _State) -> bool:
+        """Whether rendering it in this state, which is not older than ``self.state``, would give the same page."""
+        _, minute = self.state
+        return minute == state[1] and self.reads is not None and await self.reads.still_hold()
 
 
 class PageCache:
@@ -85,10 +95,16 @@ class PageCache:
             if (page := self._find(key, state, arrived=arrived)) is not None:
                 return await self._response(key, page, request)
             order = next(self._order)
-            response = await render(request)
+            if (page := self._pages.get(key)) is not None and await page.is_current(state):
+                page.state, page.began = state, order
+                return await self._response(key, page, request)
+            with recording(db) as log:
+                response = await render(request)
             if response.status_code != 200 or "set-cookie" in response.headers:
                 return response
-            page = _CachedPage(state, order, _cached_headers(response), bytes(response.body))
+            # Searches are rarely requested twice, and reading them again takes long.
+            reads = None if query else log.finished()
+            page = _CachedPage(state, order, _cached_headers(response), bytes(response.body), reads)
             self._store(key, page)
             return await self._response(key, page, request)
 
