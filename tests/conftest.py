@@ -3,10 +3,13 @@
 import functools
 import gc
 import os
+import ssl
 import sys
+from typing import Any
 
 import httpx
 import httpx._config
+import httpx._transports.default
 import pytest
 import starlette.routing
 import structlog
@@ -26,6 +29,25 @@ gc.set_threshold(50_000, 10, 10)
 # affects only the tests.
 for _part in ("connect", "read", "write", "pool"):
     setattr(httpx._config.DEFAULT_TIMEOUT_CONFIG, _part, TIMEOUT_SECONDS)
+
+_create_context = httpx._config.create_ssl_context
+
+
+def _context(verify: Any = True, cert: Any = None, trust_env: bool = True) -> ssl.SSLContext:
+    """Share the default context: for each client, httpx would read the certificate authorities again, which takes longer
+    than most requests. No test changes this context.
+    """
+    if verify is not True or cert is not None:
+        return _create_context(verify, cert, trust_env)
+    return _default_context(trust_env, os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+
+
+@functools.cache
+def _default_context(trust_env: bool, _file: str | None, _folder: str | None) -> ssl.SSLContext:
+    return _create_context(trust_env=trust_env)
+
+
+httpx._transports.default.create_ssl_context = _context  # type: ignore[attr-defined]  # private
 
 # httpx checks before every request whether it runs under trio, and each time Python searches the whole path for the
 # missing module.
