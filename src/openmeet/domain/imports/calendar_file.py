@@ -1,5 +1,6 @@
 """Parse a calendar file into events: one per UID, with its recurrence rule and overrides. Pure, bounded work."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -12,6 +13,7 @@ from openmeet.domain.events.map_points import coordinate_of, point_text
 from openmeet.domain.events.model import MAX_REASON
 from openmeet.domain.events.rules import Submission
 from openmeet.domain.events.values import MAX_DESCRIPTION, MAX_PLACE_PART, MAX_TITLE, Mode
+from openmeet.domain.events.venue_text import read_place
 from openmeet.domain.events.vocabulary import joined
 from openmeet.domain.icalendar.call_links import NO_PLACE
 from openmeet.domain.icalendar.instances import masters, newest_of, original_in_series
@@ -37,6 +39,10 @@ MOST_RANGES = 50
 MOST_WARNINGS = 100
 
 
+# What remains of brackets around a removed URL.
+_EMPTY_BRACKETS = re.compile(r"\(\s*\)")
+# ``Town library (Main Street 1, Berlin, Germany)``, as Meetup writes it.
+_NAME_AND_ADDRESS = re.compile(r"([^()]+) \(([^()]+,[^()]+)\)")
 # Maximum number and length of removed lines to show in a warning.
 _SHOWN_LINES = 8
 _SHOWN_LINE = 100
@@ -50,7 +56,9 @@ def parse_calendar(data: bytes, zone: str, *, is_chosen: bool = False, call_host
     """
     calendars = read_calendars(data, call_hosts)
     events = [
-        _in_zone(event, zone) if is_chosen and (event.unknown_zone or event.is_floating) else event
+        _in_zone(event, zone)
+        if is_chosen and (event.unknown_zone or event.is_floating)
+        else _in_local_time(event, calendar.zone_name or zone)
         for calendar in calendars
         for event in calendar.events
     ]
@@ -83,6 +91,18 @@ def parse_calendar(data: bytes, zone: str, *, is_chosen: bool = False, call_host
 def _in_zone(event: ReadEvent, zone: str) -> ReadEvent:
     """Move the event to another zone without changing its wall-clock times."""
     return replace(event, pattern=replace(event.pattern, zone_name=zone))
+
+
+def _in_local_time(event: ReadEvent, zone: str) -> ReadEvent:
+    """Show an event in UTC at the same instant in another zone: Google, Meetup and others write single events in UTC.
+
+    Recurring events stay in UTC, because their dates would move when the clocks change.
+    """
+    pattern = event.pattern
+    if pattern.zone_name != "UTC" or pattern.rule or pattern.added or event.overrides or pattern.is_all_day:
+        return event
+    starts = local_of(instant_of(pattern.start, "UTC"), zone).replace(tzinfo=None, fold=0)
+    return replace(event, pattern=replace(pattern, start=starts, zone_name=zone))
 
 
 def _found(master: ReadEvent, group: Sequence[ReadEvent], zone: str) -> ImportedEvent:
@@ -252,11 +272,10 @@ def submission_of(event: ReadEvent, zone: str) -> Submission:
 
 
 def _place(event: ReadEvent) -> dict[str, str]:
-    """Return the mode and the place: structured, or as the single line that other programs write."""
+    """Return the mode and the place: structured, or parsed from the lines that other programs write."""
     # A call URL in LOCATION is a way to join, not a place.
-    place = one_line(event.location.replace(event.call_url, " ") if event.call_url else event.location).strip(
-        " ,;|-–()"
-    )
+    text = event.location.replace(event.call_url, " ") if event.call_url else event.location
+    place = one_line(_EMPTY_BRACKETS.sub(" ", text)).strip(" ,;|-–")
     is_link = is_web_address(place)
     link = event.call_url or (place if is_link else "")
     venue = event.venue
@@ -270,8 +289,21 @@ def _place(event: ReadEvent) -> dict[str, str]:
         return fields | {"venue_name": venue.name} | parts
     if is_nowhere:
         return fields
-    # If LOCATION is too long for a name, the rest goes into a second field.
-    return fields | {"venue_name": place[:MAX_PLACE_PART], "street": place[MAX_PLACE_PART : 2 * MAX_PLACE_PART]}
+    return fields | _place_parts(_EMPTY_BRACKETS.sub(" ", text) if "\n" in text else place)
+
+
+def _place_parts(text: str) -> dict[str, str]:
+    """The parts of a place in one or several lines, as in the field of the event form. The worker process has no list
+    of towns, so a town is recognised by its position and its postal code.
+    """
+    named = _NAME_AND_ADDRESS.fullmatch(text.strip())
+    found = read_place(f"{named[1]}, {named[2]}" if named else text, None).venue
+    name, street = found.name, found.street
+    if len(name) > MAX_PLACE_PART and not street:
+        name, street = name[:MAX_PLACE_PART], name[MAX_PLACE_PART:]
+    parts = {"venue_name": name, "street": street}
+    parts |= {part: getattr(found, part) for part in ("postal_code", "locality", "region", "country")}
+    return {part: value[:MAX_PLACE_PART] for part, value in parts.items()}
 
 
 def _point(event: ReadEvent) -> str:
