@@ -53,6 +53,21 @@ async def test_dates_of_a_series_are_cancelled_and_people_told(db: Database) -> 
     assert "event_cancelled" in {row["kind"] for row in told}
 
 
+async def test_events_are_listed_by_their_start(db: Database) -> None:
+    """Single events and dates of series together."""
+    async with db.transaction() as tx:
+        ana, _ = await begin(tx)
+        await event_by(tx, ana, title="Late", starts="2027-03-01T18:00", ends="2027-03-01T20:00")
+        await event_by(tx, ana, title="Soon", **SOON)
+    async with db.reader() as reader:
+        shown = (await preview_deletion(reader, ana.user_id, GRACE)).events
+    starts = [one.starts_at for one in shown if one.starts_at is not None]
+    assert starts == sorted(starts)
+    assert [one.title for one in shown if one.title in {"Soon", "Late"}] == ["Soon", "Late"]
+    assert shown[-1].title == "Late"
+    assert shown[0].title != "Soon"
+
+
 async def test_a_series_with_a_co_host_goes_to_them_at_once(db: Database) -> None:
     async with db.transaction() as tx:
         ana, practice = await begin(tx)

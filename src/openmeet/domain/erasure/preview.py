@@ -54,6 +54,7 @@ async def preview_deletion(reader: Reader, user_id: UserId, grace: int) -> Erasu
         name = None if heir is None else (await users.names(reader, [heir])).get(heir, "")
         is_soon = event.starts_at is not None and event.starts_at < due_at
         listed.append(HostedEvent(event.title, event.slug, event.starts_at, name, is_soon))
+    listed.sort(key=lambda one: (one.starts_at is None, one.starts_at or 0))
     row = await reader.fetch_one(_COUNTS, id=user_id, now=reader.now)
     counts = {} if row is None else dict(row)
     return ErasurePreview(
