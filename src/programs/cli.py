@@ -150,7 +150,7 @@ def _ending_when_asked() -> Iterator[None]:
 
 def _run_command(name: str, module: str, arguments: list[str]) -> int:
     app = _load(module).app
-    from groundwork.errors import Failure  # imported here because --help does not need it
+    from groundwork.errors import Failure, Unavailable  # imported here because --help does not need it
 
     try:
         app(arguments, prog_name=name)
@@ -159,7 +159,9 @@ def _run_command(name: str, module: str, arguments: list[str]) -> int:
     except Failure as failure:
         from openmeet.i18n.reasons.messages import explain  # imported here because only a refusal needs it
 
-        print(f"{name}: {explain(failure.why)}", file=sys.stderr)
+        # The sentence of a store says little, because strangers get it too. Databases and queues name the cause.
+        cause = f" Cause: {failure.__cause__}" if type(failure) is Unavailable and failure.__cause__ else ""
+        print(f"{name}: {explain(failure.why)}{cause}", file=sys.stderr)
         return REFUSED
     except OSError as failure:
         if failure.filename is None:  # not about a file: a bug, which the traceback helps to find

@@ -15,7 +15,7 @@ from tests.external_dependencies import ROOT
 import programs
 import programs.commands
 import programs.commands.pds
-from groundwork.errors import Refused
+from groundwork.errors import Refused, Unavailable
 from programs import cli
 
 TABLE = {**cli.ROLES, **cli.NOUNS}
@@ -168,6 +168,9 @@ def test_success_has_exit_status_0_and_refusal_1(monkeypatch, capsys):
     def fail_at_file() -> None:
         Path("/dev/null/folder").mkdir()
 
+    def fail_at_store() -> None:
+        raise Unavailable("The blob cannot be stored at the moment.") from OSError(28, "No space left", "/srv/blobs/x")
+
     def leave() -> None:
         raise typer.Exit(1)
 
@@ -181,6 +184,10 @@ def test_success_has_exit_status_0_and_refusal_1(monkeypatch, capsys):
     assert capsys.readouterr().err == (
         "openmeet records: /dev/null/folder: Not a directory. "
         "Check the path, free space, and that this user may read and write there.\n"
+    )
+    assert run_app(monkeypatch, fail_at_store) == 1
+    assert capsys.readouterr().err == (
+        "openmeet records: The blob cannot be stored at the moment. Cause: [Errno 28] No space left: '/srv/blobs/x'\n"
     )
     assert run_app(monkeypatch, leave) == 1
     assert run_app(monkeypatch, interrupt) == 130
