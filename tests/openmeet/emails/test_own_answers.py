@@ -104,6 +104,20 @@ async def test_after_withdrawing_the_ticket_link_leads_to_the_answer(post: Post)
         assert f'action="{link_to(mail, "/mail/answer/")}"' in shown
 
 
+async def test_page_of_a_private_answer_leads_to_the_event_by_signing_in(post: Post) -> None:
+    """Without a session, the page of a private event says that it does not exist."""
+    async with post.db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        event = await event_by(tx, ana)
+        await attendance.answer(tx, ben, event.slug, RsvpReply.GOING)
+        await tx.execute("update events set visibility = 'private' where id = :id", id=event.id)
+    (mail,) = await mails_to(post, "ben@example.org")
+    async with post.site.browser() as reader:
+        shown = (await reader.get(link_to(mail, "/mail/answer/"))).text
+        assert f'href="/sign-in?next=%2Fevents%2F{event.slug}"' in shown
+        assert f'href="/events/{event.slug}' not in shown
+
+
 async def test_a_link_scanner_changes_nothing(post: Post) -> None:
     """Opening the links of an e-mail about one's own answers, by GET and by HEAD, changes nothing."""
     async with post.db.transaction() as tx:

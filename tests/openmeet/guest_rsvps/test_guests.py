@@ -99,8 +99,11 @@ async def test_one_link_confirms_and_another_changes_the_answer(site, event):
         assert (one.display_name, one.status, one.is_guest, one.is_private) == ("Eve", S.ATTENDING, True, True)
         mine = confirmed.headers["location"]
         assert "You’re going." in (await browser.get(mine)).text
-        ticket = re.search(r'href="(/mail/ticket/[^"]+)"', (await browser.get(mine)).text)[1]
+        shown = (await browser.get(mine)).text
+        ticket = re.search(r'href="(/mail/ticket/[^"]+)"', shown)[1]
         assert "<svg" in (await browser.get(ticket)).text
+        assert f'href="/events/{event.slug}"' in shown
+        assert f'href="/events/{event.slug}/share#into-calendar"' in shown
         await browser.post(mine, data={"reply": "declined"})
         assert [one.status for one in await answers(site, event)] == [S.DECLINED]
         # Using the first link again shows the answer without repeating it.

@@ -246,7 +246,8 @@ def _anything(query: str, *, is_name: bool) -> Empty:
     return Empty(
         gettext("Nothing matches"),
         gettext(
-            "No upcoming event mentions “%(query)s” in its title, text, tags or place. Try fewer words.", query=query
+            "No upcoming event mentions “%(query)s” in its title, text, tags or place. Try other or fewer words.",
+            query=query,
         ),
         "/",
         gettext("Show all events"),

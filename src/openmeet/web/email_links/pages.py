@@ -4,6 +4,8 @@ The token is the only credential. Cookies are ignored, so cross-site requests ca
 post from anywhere (RFC 8058). Showing a page changes nothing, because mail servers open links before people do.
 """
 
+from urllib.parse import quote
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -26,7 +28,7 @@ from openmeet.domain.chat.model import Access, RoomKind, RoomSubject, SubjectKin
 from openmeet.domain.events.disclosure import PrivateDetails
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import by_id as event_by_id
-from openmeet.domain.events.seeing import private_details_for, require_visible
+from openmeet.domain.events.seeing import may_see, private_details_for, require_visible
 from openmeet.domain.events.time_and_place import join_from_label
 from openmeet.domain.failure_names import INVALID_LINK
 from openmeet.domain.notifications import links
@@ -151,6 +153,7 @@ async def _answer_page(
     form_state: FormState | None = None,
     status: int = 200,
 ) -> Response:
+    event_path = f"/events/{quote(event.slug)}"
     registration_settings = await registration_settings_of(reader, event)
     fields = fields_of(event, registration_settings, own_rsvp)
     private = await _shown_to(reader, event, user_id, own_rsvp)
@@ -158,6 +161,7 @@ async def _answer_page(
     bar = answer_bar_of(bar_input)
     requested_reply = request.query_params.get("reply", "")
     is_past = bar.state in {AnswerState.CANCELLED, AnswerState.OVER}
+    is_open_to_all = await may_see(reader, event, None, has_rsvp_access=False)
     figures = AnswerFigures(waiting_before=await waitlist.before(reader, own_rsvp) if own_rsvp else 0)
     context = {
         "event": event,
@@ -177,6 +181,9 @@ async def _answer_page(
         "join_from_label": join_from_label(event, private),
         "answer_path": f"/mail/answer/{request.path_params['token']}",
         "chat": f"/mail/answer/{request.path_params['token']}/chat" if await _has_chat(reader, event, user_id) else "",
+        # Without a session, the page of a private event says that it does not exist.
+        "event_page": event_path if is_open_to_all else f"/sign-in?next={quote(event_path, safe='')}",
+        "calendar": f"{event_path}/share#into-calendar" if is_open_to_all and not is_past else "",
         "ticket": f"/mail/ticket/{request.path_params['token']}" if own_rsvp is not None and own_rsvp.is_seated else "",
     }
     return page(request, "email_links/answer.html", context, status=status, headers=_HEADERS)
