@@ -103,7 +103,7 @@ def shape_json(value: Any, shape: type[T]) -> T:
 def _allowed(shape: object, path: str) -> list[str]:
     """Return the values that a schema allows at this path, or nothing if it is not a closed set."""
     found = [msgspec.inspect.type_info(shape)]
-    for name in re.findall(r"[^.\[\]]+|\[", path):
+    for name in re.findall(r"[^.\[\]]+|\[", re.sub(r"\[[^\]]*\]", "[", path)):
         found = [part for one in found for part in _parts(one, name)]
     literals = [one for one in _alternatives(found) if isinstance(one, msgspec.inspect.LiteralType)]
     enums = [one for one in _alternatives(found) if isinstance(one, msgspec.inspect.EnumType)]
@@ -117,7 +117,7 @@ def _parts(container: msgspec.inspect.Type, name: str) -> list[msgspec.inspect.T
     for one in _alternatives([container]):
         if isinstance(one, msgspec.inspect.StructType):
             found += [field.type for field in one.fields if field.encode_name == name]
-        elif isinstance(one, msgspec.inspect.ListType) and name == "[":
+        elif isinstance(one, msgspec.inspect.ListType | msgspec.inspect.VarTupleType) and name == "[":
             found.append(one.item_type)
     return found
 

@@ -1,6 +1,8 @@
 """JSON that two parsers would read differently is refused."""
 
 import contextlib
+from enum import StrEnum
+from typing import Literal
 
 import msgspec
 import pytest
@@ -19,6 +21,16 @@ VALUES = st.recursive(
 class Picnic(msgspec.Struct):
     name: str
     seats: int = 0
+
+
+class Dish(StrEnum):
+    SOUP = "soup"
+    CAKE = "cake"
+
+
+class Buffet(msgspec.Struct):
+    dishes: list[Dish]
+    kinds: tuple[Literal["hot", "cold"], ...] = ()
 
 
 @given(VALUES)
@@ -65,6 +77,19 @@ def test_depth_is_counted_outside_strings_and_not_by_width():
 def test_garbage_raises_the_one_error(body):
     with contextlib.suppress(InvalidInput):
         parse_json(body)
+
+
+@pytest.mark.parametrize(
+    ("value", "field", "why"),
+    [
+        ({"dishes": ["soup", "salad"]}, "dishes[1]", "Choose one of: soup, cake."),
+        ({"dishes": [], "kinds": ["warm"]}, "kinds[0]", "Choose one of: cold, hot."),
+    ],
+)
+def test_wrong_value_in_a_list_names_those_that_are_allowed(value, field, why):
+    with pytest.raises(InvalidInput) as refused:
+        shape_json(value, Buffet)
+    assert (refused.value.field, refused.value.why) == (field, why)
 
 
 def test_shapes_name_the_field_that_is_wrong():

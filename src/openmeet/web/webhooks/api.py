@@ -1,5 +1,6 @@
 """Webhooks, as JSON: registration, subscriptions, deliveries."""
 
+from typing import ClassVar, Final
 from urllib.parse import quote
 
 import msgspec
@@ -39,11 +40,15 @@ from openmeet.web.site.caller import caller_of
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
+_RECEIVER: Final = "https://program.example/from-openmeet"
+
 
 class WebhookInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """A URL and the events to subscribe to. ``group`` is the slug of a group that the caller runs. Without it, the
     webhook covers the caller's own events.
     """
+
+    EXAMPLE: ClassVar[dict[str, object]] = {"url": _RECEIVER, "kinds": ["event.changed", "answer.changed"]}
 
     url: str
     kinds: list[WebhookEvent]
@@ -52,6 +57,8 @@ class WebhookInput(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 class WebhookEdit(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """Changes to an existing webhook. ``isOn`` switches it on or off."""
+
+    EXAMPLE: ClassVar[dict[str, object]] = {"url": _RECEIVER, "kinds": ["event.changed"], "isOn": True}
 
     url: str
     kinds: list[WebhookEvent]
