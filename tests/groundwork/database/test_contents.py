@@ -54,7 +54,11 @@ async def fill(place: Place, clock: HandClock, *, rows: int = 2500) -> None:
     )
     await db.write(lambda w: w.execute("update sequencer set last = :last", last=rows))
     await db.write(
-        lambda w: w.execute("insert into repositories values (:did, 'active', :b, 'r', :b, 7)", did=DID, b=b"\x00\xff")
+        lambda w: w.execute(
+            "insert into repositories (did, status, head, rev, data, created_at) values (:did, 'active', :b, 'r', :b, 7)",
+            did=DID,
+            b=b"\x00\xff",
+        )
     )
     await db.write(
         lambda w: w.execute(
