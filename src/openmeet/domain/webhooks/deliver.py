@@ -24,6 +24,7 @@ from openmeet.domain.webhooks.model import (
     FAILS_FOR,
     MAX_TRIES,
     OFF_MAIL,
+    TRIED_FOR,
     DeliveryId,
     DeliveryState,
     Webhook,
@@ -99,7 +100,9 @@ async def _failed(
     """Note the failure. Raises RemoteFailed if the request should be retried."""
     async with db.transaction() as tx:
         since = await queries.note_failing(tx, webhook.id)
-        goes_off = status == _GONE or tx.now - since >= FAILS_FOR
+        # The previous failure may have been weeks ago. The server may be unreachable only now, and only for a moment.
+        is_tried = tx.now - delivery.created_at >= TRIED_FOR
+        goes_off = status == _GONE or (is_tried and tx.now - since >= FAILS_FOR)
         is_last = goes_off or delivery.tries >= MAX_TRIES
         state = DeliveryState.FAILED if is_last else DeliveryState.WAITING
         await queries.end_attempt(tx, delivery.id, state, status=status, why=why)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NewType
 
-from groundwork.clock import DAY, Instant
+from groundwork.clock import DAY, HOUR, Instant
 from groundwork.errors import Explanation, InvalidForm
 from groundwork.http.reach import WEB, AddressRefused, AllowedTargets, check_target
 from openmeet.domain.users.model import UserId
@@ -24,6 +24,8 @@ MAX_WEBHOOKS: Final = 20
 MAX_TRIES: Final = 16
 # How long deliveries must fail before a webhook is turned off.
 FAILS_FOR: Final = 3 * DAY
+# How long a delivery is tried again before its failure turns a webhook off.
+TRIED_FOR: Final = HOUR
 KEPT: Final = 30 * DAY
 
 OFF_MAIL: Final = "webhook_off"
