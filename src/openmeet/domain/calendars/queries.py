@@ -103,16 +103,15 @@ class NewCalendar:
     dates_until: Instant
 
 
-async def insert(tx: Transaction, new: NewCalendar) -> bool:
-    """Insert a calendar. Return False if the person already has it."""
-    made = await tx.execute(
+async def insert(tx: Transaction, new: NewCalendar) -> None:
+    """Insert a calendar that the person does not have yet."""
+    await tx.execute(
         """
         insert into subscribed_calendars (id, user_id, name, host, health, problem, failures, is_busy, tone, url_sealed, digest,
                                           content, etag, last_modified, fetched_at, changed_at, next_fetch_at,
                                           dates_until, created_at)
         values (:id, :user_id, :name, :host, :health, '', 0, 1, :tone, :url_sealed, :digest, :content, :etag, :last_modified,
                 :now, :now, :next_fetch_at, :dates_until, :now)
-            on conflict (user_id, digest) do nothing
         """,
         id=new.id,
         user_id=new.user_id,
@@ -129,7 +128,6 @@ async def insert(tx: Transaction, new: NewCalendar) -> bool:
         dates_until=new.dates_until,
         now=tx.now,
     )
-    return made == 1
 
 
 async def edit(tx: Transaction, user_id: UserId, calendar_id: CalendarId, *, name: str, is_busy: bool) -> bool:

@@ -23,6 +23,7 @@ from openmeet.domain.calendars.model import (
     Subscribed,
 )
 from openmeet.domain.calendars.reasons import CalendarReason
+from openmeet.domain.users import queries as users
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import gettext
 from openmeet.i18n.markdown import one_line
@@ -63,6 +64,11 @@ async def subscribe(
     (``TooManyCalendars``).
     """
     digest = digest_of(user_id, offered.url.encode() or b"file\x00" + (offered.fetched.content or b""))
+    # Requests at the same time would all see the same calendars.
+    await users.lock(tx, user_id)
+    existing = await queries.by_digest(tx, user_id, digest)
+    if existing is not None:
+        return existing, False
     calendars = await queries.of_person(tx, user_id)
     calendar_id = CalendarId(new_id(tx.now))
     is_file = not offered.url
@@ -72,7 +78,7 @@ async def subscribe(
     if not is_file:
         assert fetcher is not None  # noqa: S101  # an address was fetched with it
         sealed = fetcher.sealer.seal(offered.url.encode(), SEAL_PURPOSE)
-    is_new = await queries.insert(
+    await queries.insert(
         tx,
         queries.NewCalendar(
             id=calendar_id,
@@ -90,10 +96,6 @@ async def subscribe(
             dates_until=Instant(tx.now + AHEAD),
         ),
     )
-    if not is_new:
-        existing = await queries.by_digest(tx, user_id, digest)
-        assert existing is not None  # noqa: S101  # the conflict is with it
-        return existing, False
     await queries.put_dates(tx, calendar_id, user_id, offered.read.dates, Instant(tx.now + AHEAD))
     created = await queries.find(tx, user_id, calendar_id)
     assert created is not None  # noqa: S101  # inserted above
