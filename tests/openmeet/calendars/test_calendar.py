@@ -42,7 +42,6 @@ from openmeet.domain.calendars.model import (
     Span,
     Subscribed,
 )
-from openmeet.domain.calendars.reasons import CalendarReason
 from openmeet.domain.events import actions as events
 from openmeet.domain.events.content import Content
 from openmeet.domain.series import actions as series_actions
@@ -126,30 +125,6 @@ async def add(db: Database, who: Caller, fetcher: CalendarFetcher, url: str, nam
     offered = await subscriptions.preview_address(fetcher, WORKERS, url, now, "Europe/Berlin")
     async with db.transaction() as tx:
         return await subscriptions.subscribe(tx, who.user_id, offered, name, fetcher)
-
-
-async def test_the_limit_does_not_refuse_a_calendar_that_is_already_there(
-    db: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Somebody with as many calendars as possible adds one of them again. Another one is refused, also at the same
-    moment.
-    """
-    monkeypatch.setattr(subscriptions, "MOST_CALENDARS", 1)
-    async with db.transaction() as tx:
-        ana, _ = await people(tx)
-        offered = [
-            await subscriptions.preview_file(WORKERS, CHOIR.format(extra=extra).encode(), tx.now, "UTC")
-            for extra in ("", "", "again")
-        ]
-
-    async def subscribe(one: subscriptions.CalendarPreview) -> bool:
-        async with db.transaction() as tx:
-            return (await subscriptions.subscribe(tx, ana.user_id, one, "", None))[1]
-
-    assert await asyncio.gather(*(subscribe(one) for one in offered[:2])) in [[True, False], [False, True]]
-    assert not await subscribe(offered[0])
-    with pytest.raises(Refused, match=CalendarReason.TOO_MANY_CALENDARS):
-        await subscribe(offered[2])
 
 
 async def mine(db: Database, who: Caller) -> Subscribed:

@@ -1,4 +1,4 @@
-"""Addresses that respond late, endlessly, or later resolve to another server; and replayed messages."""
+"""Addresses that respond late, endlessly, rarely, or later resolve to another server; and replayed messages."""
 
 import asyncio
 import socket
@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from groundwork.clock import HOUR, MINUTE
+from groundwork.clock import DAY, HOUR, MINUTE
 from groundwork.http.application import Application
 from groundwork.http.client import TOTAL_SECONDS, HttpClient
 from groundwork.http.reach import PUBLIC
@@ -150,3 +150,22 @@ async def test_a_replayed_message_can_be_recognised(stage, client, ana) -> None:
     ):
         assert not is_signed(forged, body, webhook["secret"])
     assert not is_signed(first, body.replace(b"Board games", b"Cancelled!!"), webhook["secret"])
+
+
+async def test_one_failure_long_after_another_does_not_switch_an_address_off(stage, client, ana):
+    """A message was given up a month ago, and nothing has happened since. The next one gets its retries."""
+    webhook = await registered(client, stage, ana)
+    await client.post("/api/events", json=EVENT, headers=ana)
+    stage.receiver.status = 500
+    for _ in range(36):
+        await stage.deliver()
+        stage.clock.turn(HOUR)
+    assert [one["state"] for one in await deliveries(client, ana, webhook)] == ["failed"]
+    stage.clock.turn(20 * DAY)
+    await client.post("/api/events", json=EVENT | {"title": "Next month"}, headers=ana)
+    await stage.deliver()
+    stage.receiver.status = 200
+    stage.clock.turn(MINUTE)
+    await stage.deliver()
+    shown = (await client.get(f"/api/webhooks/{webhook['id']}", headers=ana)).json()
+    assert (shown["isOn"], shown["failingSince"]) == (True, None)

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from groundwork.clock import DAY, HOUR, MINUTE, HandClock
+from groundwork.clock import DAY, HandClock
 from groundwork.database.transaction import Database
 from groundwork.http.application import Application
 from groundwork.http.client import HttpClient
@@ -358,25 +358,6 @@ async def test_a_message_is_given_up_after_a_day_and_can_be_sent_again(stage, cl
         await stage.deliver()
         (one,) = await deliveries(client, ana, webhook)
     assert (one["state"], one["tries"]) == ("failed", MAX_TRIES)
-
-
-async def test_one_failure_long_after_another_does_not_switch_an_address_off(stage, client, ana):
-    """A message was given up a month ago, and nothing has happened since. The next one gets its retries."""
-    webhook = await registered(client, stage, ana)
-    await client.post("/api/events", json=EVENT, headers=ana)
-    stage.receiver.status = 500
-    for _ in range(36):
-        await stage.deliver()
-        stage.clock.turn(HOUR)
-    assert [one["state"] for one in await deliveries(client, ana, webhook)] == ["failed"]
-    stage.clock.turn(20 * DAY)
-    await client.post("/api/events", json=EVENT | {"title": "Next month"}, headers=ana)
-    await stage.deliver()
-    stage.receiver.status = 200
-    stage.clock.turn(MINUTE)
-    await stage.deliver()
-    shown = (await client.get(f"/api/webhooks/{webhook['id']}", headers=ana)).json()
-    assert (shown["isOn"], shown["failingSince"]) == (True, None)
 
 
 async def test_an_address_that_fails_for_days_is_switched_off_and_its_owner_told(stage, client, ana):
