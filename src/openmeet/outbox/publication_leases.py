@@ -176,9 +176,7 @@ async def store_before_sending(
     """
     row = await tx.fetch_one(
         STORE_BEFORE_SENDING,
-        kind=publication.kind,
-        subject_id=publication.subject_id,
-        lease=publication.lease,
+        **_leased_row(publication),
         did=did,
         uri=sent.uri,
         cid=sent.cid,
@@ -208,9 +206,7 @@ async def set_published(
     return (
         await tx.execute(
             SET_PUBLISHED,
-            kind=publication.kind,
-            subject_id=publication.subject_id,
-            lease=publication.lease,
+            **_leased_row(publication),
             revision=revision,
             cid=version.cid,
             body=version.body,
@@ -244,9 +240,7 @@ async def set_state(
     GRAPH.require(leased_as, state)
     moved = await tx.execute(
         MOVE,
-        kind=publication.kind,
-        subject_id=publication.subject_id,
-        lease=publication.lease,
+        **_leased_row(publication),
         state=state,
         due_at=tx.now if due_at is None else due_at,
         reason=encode_explanation(reason),
@@ -267,9 +261,7 @@ async def complete_without_write(tx: Transaction, publication: Publication) -> b
     return (
         await tx.execute(
             COMPLETE_WITHOUT_WRITE,
-            kind=publication.kind,
-            subject_id=publication.subject_id,
-            lease=publication.lease,
+            **_leased_row(publication),
             revision=publication.revision,
             now=tx.now,
         )
@@ -281,9 +273,7 @@ async def attach_current(tx: Transaction, publication: Publication, *, did: str,
     """Make an existing record with the same content the record of this publication."""
     await tx.execute(
         ATTACH_CURRENT,
-        kind=publication.kind,
-        subject_id=publication.subject_id,
-        lease=publication.lease,
+        **_leased_row(publication),
         did=did,
         uri=uri,
     )
@@ -296,9 +286,7 @@ async def start_retracting(tx: Transaction, publication: Publication) -> bool:
     return (
         await tx.execute(
             START_RETRACTING,
-            kind=publication.kind,
-            subject_id=publication.subject_id,
-            lease=publication.lease,
+            **_leased_row(publication),
             now=tx.now,
         )
         == 1
@@ -310,7 +298,8 @@ async def store_before_deleting(tx: Transaction, publication: Publication) -> No
     another state.
     """
     await tx.execute(
-        STORE_BEFORE_DELETING, kind=publication.kind, subject_id=publication.subject_id, lease=publication.lease
+        STORE_BEFORE_DELETING,
+        **_leased_row(publication),
     )
 
 
@@ -322,7 +311,7 @@ async def store_delete_refused(tx: Transaction, publication: Publication) -> Non
 
 async def forget_delete(tx: Transaction, publication: Publication) -> None:
     """Forget a delete that never got a response. If the record disappears after this, somebody else deleted it."""
-    await tx.execute(FORGET_DELETE, kind=publication.kind, subject_id=publication.subject_id, lease=publication.lease)
+    await tx.execute(FORGET_DELETE, **_leased_row(publication))
 
 
 async def set_retracted(tx: Transaction, publication: Publication, *, is_gone: bool) -> bool:
@@ -333,9 +322,7 @@ async def set_retracted(tx: Transaction, publication: Publication, *, is_gone: b
     is_completed = (
         await tx.execute(
             SET_RETRACTED,
-            kind=publication.kind,
-            subject_id=publication.subject_id,
-            lease=publication.lease,
+            **_leased_row(publication),
             revision=publication.revision,
             now=tx.now,
         )
@@ -378,6 +365,11 @@ def publication_of(row: Row) -> Publication:
         bool(row["is_withdrawn"]),
         row["deleting_cid"],
     )
+
+
+def _leased_row(publication: Publication) -> dict[str, object]:
+    """Parameters of the statements that change a row only under its lease."""
+    return {"kind": publication.kind, "subject_id": publication.subject_id, "lease": publication.lease}
 
 
 def _bytes(value: bytes | memoryview | None) -> bytes | None:
