@@ -56,45 +56,61 @@ async def chats_of(reader: Reader, news: Sequence[Notification], viewer: UserId)
     if not rooms:
         return {}
     addresses = await addresses_of(reader, list(rooms.values()), viewer)
-    messages = await message_queries.by_ids(reader, [ChatMessageId(one.message_id) for one in payloads.values()])
-    unread = await _unread_in(reader, list(addresses), viewer)
-    removals = await objections.removals_of(reader, [ChatMessageId(payloads[one.id].message_id) for one in decided])
-    marks = await _marks(reader, list(addresses), viewer)
-    sanctions = await sanctions_of(reader, viewer, [RoomId(one.subject_id) for one in about_reader])
-    found = {}
-    for one in news:
-        room = rooms.get(RoomId(one.subject_id))
-        address = addresses.get(RoomId(one.subject_id))
-        if room is None or address is None:
-            continue
-        if isinstance(one.payload, ChatSanctioned):
-            sanctioned = _sanctioned(one, one.payload, [each for each in sanctions if each.room_id == room.id], address)
-            if sanctioned is not None:
-                level = reached.get(room.id, Access.NONE)
-                found[one.id] = replace(sanctioned, may_read=level >= Access.READ, may_write=level >= Access.WRITE)
-            continue
-        message = messages.get(ChatMessageId(payloads[one.id].message_id))
-        if one.kind in DECISIONS:
-            # Notifications about the reader's own message are also shown if they were banned.
-            if message is not None and message.user_id == viewer:
-                decision = _decision_present(
-                    one, message, removals.get(message.id), address, is_readable=room.id in readable
-                )
-                if decision is not None:
-                    found[one.id] = decision
-            continue
-        if room.id not in readable:
-            continue
-        if one.kind in {CHAT_MESSAGES, CHAT_UNREAD}:
-            waiting = unread.get(room.id, _Unread(0, ()))
-            lines = () if address.is_private else waiting.lines
-            may_write = reached[room.id] >= Access.WRITE and not room.is_closed
-            found[one.id] = ChatPresent(address.name, address.path, address.path, "", waiting.number, lines, may_write)
-        elif message is not None:
-            present = _message_present(message, room, address, reached[room.id], marks.get(room.id))
-            if present is not None:
-                found[one.id] = present
-    return found
+    about_message = [ChatMessageId(one.message_id) for one in payloads.values()]
+    facts = _ChatFacts(
+        viewer,
+        reached,
+        rooms,
+        addresses,
+        messages=await message_queries.by_ids(reader, about_message),
+        unread=await _unread_in(reader, list(addresses), viewer),
+        removals=await objections.removals_of(reader, [ChatMessageId(payloads[one.id].message_id) for one in decided]),
+        marks=await _marks(reader, list(addresses), viewer),
+        sanctions=await sanctions_of(reader, viewer, [RoomId(one.subject_id) for one in about_reader]),
+    )
+    presents = {one.id: _present_of(one, facts) for one in news}
+    return {notification_id: present for notification_id, present in presents.items() if present is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class _ChatFacts:
+    """Everything that these notifications depend on now, by room or message. ``reached``: the viewer's access."""
+
+    viewer: UserId
+    reached: Mapping[RoomId, Access]
+    rooms: Mapping[RoomId, Room]
+    addresses: Mapping[RoomId, RoomAddress]
+    messages: Mapping[ChatMessageId, ChatMessage]
+    unread: Mapping[RoomId, "_Unread"]
+    removals: Mapping[ChatMessageId, Removal]
+    marks: Mapping[RoomId, tuple[int, int]]
+    sanctions: Sequence[Sanction]
+
+
+def _present_of(one: Notification, facts: _ChatFacts) -> ChatPresent | None:
+    room_id = RoomId(one.subject_id)
+    room, address = facts.rooms.get(room_id), facts.addresses.get(room_id)
+    if room is None or address is None:
+        return None
+    level = facts.reached.get(room.id, Access.NONE)
+    if isinstance(one.payload, ChatSanctioned):
+        of_room = [each for each in facts.sanctions if each.room_id == room.id]
+        present = _sanctioned(one, one.payload, of_room, address)
+        return present and replace(present, may_read=level >= Access.READ, may_write=level >= Access.WRITE)
+    message = facts.messages.get(ChatMessageId(one.payload.message_id)) if isinstance(one.payload, ChatNews) else None
+    if one.kind in DECISIONS:
+        # Notifications about the reader's own message are also shown if they were banned.
+        if message is None or message.user_id != facts.viewer:
+            return None
+        return _decision_present(one, message, facts.removals.get(message.id), address, is_readable=level > Access.NONE)
+    if level is Access.NONE:
+        return None
+    if one.kind in {CHAT_MESSAGES, CHAT_UNREAD}:
+        waiting = facts.unread.get(room.id, _Unread(0, ()))
+        lines = () if address.is_private else waiting.lines
+        may_write = level >= Access.WRITE and not room.is_closed
+        return ChatPresent(address.name, address.path, address.path, "", waiting.number, lines, may_write)
+    return None if message is None else _message_present(message, room, address, level, facts.marks.get(room.id))
 
 
 def _message_present(
