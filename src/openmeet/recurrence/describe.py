@@ -338,7 +338,7 @@ def _month_day(day: int) -> str:
 def _yearly(rule: Rule, start: datetime) -> str:
     interval = rule.interval
     if rule.by_week:
-        # A week without a weekday means all days of that week (``expand``).
+        # A week without a weekday means all days of that week (``rule_dates``).
         days = _any_day() if rule.by_day in {(), _WHOLE_WEEK} else _weekday_list(rule.by_day)
         return _DAYS_OF_WEEKS.filled(interval, days=days, weeks=_weeks(rule, "and"))
     if rule.by_year_day:

@@ -1,4 +1,4 @@
-"""Dates of a pattern: ``expand`` yields naive wall-clock times; this module maps them into the time zone and applies
+"""Dates of a pattern: ``rule_dates`` yields naive wall-clock times; this module maps them into the time zone and applies
 the end and the exclusions.
 
 Policies (RFC 5545, sections 3.3.5 and 3.3.10; our own decisions where it is silent): a time inside a DST gap is read
@@ -7,7 +7,7 @@ towards COUNT; UNTIL is inclusive, and a local UNTIL is read in the pattern's zo
 two dates at the same instant are one.
 
 The work is bounded for any rule: expansion begins at the window, never goes more than ``HORIZON_YEARS`` beyond it, and
-counts its steps (``expand.MAX_STEPS``). ``between`` caches its results per pattern and calendar year; ``walk`` computes
+counts its steps (``rule_dates.MAX_STEPS``). ``between`` caches its results per pattern and calendar year; ``walk`` computes
 lazily.
 """
 
@@ -25,12 +25,12 @@ from typing import Final
 from cachetools import LRUCache, cached
 
 from groundwork.clock import Instant, from_datetime, to_datetime
-from openmeet.recurrence import expand
+from openmeet.recurrence import rule_dates
 from openmeet.recurrence.errors import RuleErrorCode, RuleRefused
-from openmeet.recurrence.expand import END, Steps, dates_by_rule
 from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.reasons import RecurrenceReason
 from openmeet.recurrence.rule import Rule
+from openmeet.recurrence.rule_dates import END, Steps, dates_by_rule
 from openmeet.recurrence.wall_time import instant_of, local_of, zone
 
 HORIZON_YEARS: Final = 100
@@ -220,7 +220,7 @@ def clear() -> None:
     _tokens.clear()
     _counted.cache_clear()
     unused_exclusions.cache_clear()
-    expand.named_days.cache_clear()
+    rule_dates.named_days.cache_clear()
 
 
 # (token of a pattern, year of the instant in UTC) -> its occurrences. The size is limited by the number of occurrences,

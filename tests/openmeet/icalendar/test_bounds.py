@@ -16,7 +16,7 @@ from openmeet.domain.icalendar.read import MAX_EVENT_WARNINGS, read_calendars
 from openmeet.domain.icalendar.reasons import IcalendarReason
 from openmeet.domain.imports.calendar_file import MOST_CHANGES, MOST_RANGES, parse_calendar
 from openmeet.domain.imports.event_json_ld import parse_page
-from openmeet.recurrence import expand, expansion
+from openmeet.recurrence import expansion, rule_dates
 
 NOW = from_datetime(datetime(2026, 11, 22, tzinfo=UTC))
 EVERY_HALF_HOUR = "FREQ=DAILY;BYHOUR=" + ",".join(map(str, range(24))) + ";BYMINUTE=0,30"
@@ -34,14 +34,14 @@ def event(uid: object, *lines: str, start: str = "20261101T100000Z") -> str:
 def steps(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], int]]:
     """The number of steps taken so far, by all expansions together."""
     taken = [0]
-    take = expand.Steps.take
+    take = rule_dates.Steps.take
 
-    def counting(self: expand.Steps, number: int = 1) -> None:
+    def counting(self: rule_dates.Steps, number: int = 1) -> None:
         taken[0] += number
         take(self, number)
 
     expansion.clear()
-    monkeypatch.setattr(expand.Steps, "take", counting)
+    monkeypatch.setattr(rule_dates.Steps, "take", counting)
     yield lambda: taken[0]
     expansion.clear()
 

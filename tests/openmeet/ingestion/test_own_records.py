@@ -21,9 +21,8 @@ from openmeet.domain.groups.model import Group, GroupLogAction, GroupRole, JoinP
 from openmeet.domain.groups.publication import Share
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.paging import ALL_ROWS
-from openmeet.domain.series import actions, date_queries
+from openmeet.domain.series import actions, date_queries, remote_records
 from openmeet.domain.series import queries as series_queries
-from openmeet.domain.series import record_settings as series_records
 from openmeet.domain.series.model import Series, Timing
 from openmeet.domain.series.plan import plan_all
 from openmeet.domain.sign_in import actions as sign_in
@@ -94,7 +93,7 @@ async def series_out(db: Database) -> tuple[Caller, Series, dict[str, Any]]:
         series = await actions.create(tx, ana, Content("Tea", "Bring a cup."), timing)
         record = write_series(series, f"{HERE.instance}/series/{series.slug}", None)
         await out(tx, PublicationKind.SERIES, series.id, ana, record, SERIES_URI)
-        await series_records.note_record(tx, series.id, SERIES_URI)
+        await remote_records.note_record(tx, series.id, SERIES_URI)
     return ana, series, record
 
 

@@ -11,9 +11,9 @@ from openmeet.i18n.reasons.messages import explain
 from openmeet.recurrence import expansion
 from openmeet.recurrence.describe import describe
 from openmeet.recurrence.errors import RuleRefused
-from openmeet.recurrence.expand import Steps
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import DAYS, parse_rule
+from openmeet.recurrence.rule_dates import Steps
 from openmeet.recurrence.structured import from_json, to_json
 from openmeet.recurrence.wall_time import instant_of
 from tests.hypothesis_profiles import examples

@@ -11,9 +11,9 @@ from groundwork.i18n import pseudo
 from openmeet.i18n.catalogue import speaking
 from openmeet.recurrence.describe import describe
 from openmeet.recurrence.errors import RuleRefused
-from openmeet.recurrence.expand import dates_by_rule
 from openmeet.recurrence.pattern import pattern
 from openmeet.recurrence.rule import FREQUENCIES, Rule, parse_rule, until_date
+from openmeet.recurrence.rule_dates import dates_by_rule
 
 # A Tuesday.
 START = datetime(2026, 3, 10, 18)  # noqa: DTZ001  # wall time is naive

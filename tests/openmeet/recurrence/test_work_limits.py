@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from openmeet.domain.series.model import Timing
 from openmeet.domain.series.preview import summary_of
-from openmeet.recurrence import expand, expansion
+from openmeet.recurrence import expansion, rule_dates
 from openmeet.recurrence.errors import RuleErrorCode, RuleRefused
 from openmeet.recurrence.pattern import Pattern, parse_date, pattern
 from openmeet.recurrence.reasons import RecurrenceReason
@@ -22,21 +22,21 @@ EVERY_HALF_HOUR = "BYHOUR=" + ",".join(map(str, range(24))) + ";BYMINUTE=0,30"
 A_THOUSAND = tuple(START + timedelta(days=59 * number) for number in range(1_000))
 # All computations for one preview together may take as many steps as one expansion. An ordinary rule takes 500, a dense
 # one 100,000.
-MOST_OF_A_PREVIEW = expand.MAX_STEPS
+MOST_OF_A_PREVIEW = rule_dates.MAX_STEPS
 
 
 @pytest.fixture
 def steps(monkeypatch):
     """Return the number of steps so far: the bounded ones, and the days of cached year types."""
     taken = [0]
-    take = expand.Steps.take
+    take = rule_dates.Steps.take
 
     def counting(self, number=1):
         taken[0] += number
         take(self, number)
 
-    monkeypatch.setattr(expand.Steps, "take", counting)
-    return lambda: taken[0] + 366 * expand.named_days.cache_info().misses
+    monkeypatch.setattr(rule_dates.Steps, "take", counting)
+    return lambda: taken[0] + 366 * rule_dates.named_days.cache_info().misses
 
 
 def of_preview(made: Pattern) -> RuleErrorCode | None:
@@ -106,13 +106,13 @@ def test_no_rule_exceeds_the_work_limit(text: str, has_exceptions: bool) -> None
         return
     with pytest.MonkeyPatch.context() as patched:
         taken = [0]
-        take = expand.Steps.take
+        take = rule_dates.Steps.take
 
-        def counting(self: expand.Steps, number: int = 1) -> None:
+        def counting(self: rule_dates.Steps, number: int = 1) -> None:
             taken[0] += number
             take(self, number)
 
-        patched.setattr(expand.Steps, "take", counting)
+        patched.setattr(rule_dates.Steps, "take", counting)
         assert of_preview(made) in {None, RuleErrorCode.NEVER_OCCURS, RuleErrorCode.BAD_UNTIL}, text
     assert taken[0] <= MOST_OF_A_PREVIEW, text
 

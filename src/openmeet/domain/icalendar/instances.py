@@ -15,8 +15,8 @@ from openmeet.i18n.catalogue import gettext, ngettext
 from openmeet.i18n.formatting import number
 from openmeet.recurrence import expansion
 from openmeet.recurrence.errors import RuleRefused
-from openmeet.recurrence.expand import Steps
 from openmeet.recurrence.pattern import MAX_DATES, Pattern
+from openmeet.recurrence.rule_dates import Steps
 from openmeet.recurrence.wall_time import instant_of, local_of
 
 # Maximum number of dates stored per window.

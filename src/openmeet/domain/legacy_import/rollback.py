@@ -17,7 +17,7 @@ from openmeet.domain.groups.model import GroupId
 from openmeet.domain.legacy_import import queries
 from openmeet.domain.legacy_import.queries import ImportRun, LegacyRowKind, RunState
 from openmeet.domain.legacy_import.reasons import LegacyImportReason
-from openmeet.domain.series import linking as series
+from openmeet.domain.series import imported
 from openmeet.domain.series.model import SeriesId
 from openmeet.domain.users import queries as users
 from openmeet.domain.users.model import UserId
@@ -116,9 +116,9 @@ async def _erase_events(tx: Transaction, ids: Sequence[str]) -> None:
 async def _erase_series(tx: Transaction, ids: Sequence[str]) -> None:
     series_ids = [SeriesId(one) for one in ids]
     # Includes dates that the series has materialized since.
-    await _erase_events(tx, await series.dates_of(tx, series_ids))
+    await _erase_events(tx, await imported.dates_of(tx, series_ids))
     await publications.forget_unsent(tx, kind=publications.PublicationKind.SERIES, subject_ids=ids)
-    await series.erase(tx, series_ids)
+    await imported.erase(tx, series_ids)
 
 
 async def _erase_groups(tx: Transaction, ids: Sequence[str]) -> None:

@@ -40,8 +40,7 @@ from openmeet.domain.legacy_import.model import OldEvent, OldGroup, OldMember, O
 from openmeet.domain.legacy_import.plan import LegacyPlan, LegacyRsvp, LegacySeriesPart, PlannedEvent
 from openmeet.domain.legacy_import.queries import ImportRun, LegacyRowKind, RunState, known, note
 from openmeet.domain.series import actions as series
-from openmeet.domain.series import linking as brought_series
-from openmeet.domain.series import materialize
+from openmeet.domain.series import imported, materialize
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.series.model import PublishPolicy, SeriesId, SeriesStatus
 from openmeet.domain.users import queries as users
@@ -156,7 +155,7 @@ class _Importer:
             made = await series.insert(tx, owner, part.content, part.timing, PublishPolicy.NONE)
             if part.is_cancelled:
                 made = await series_queries.save(tx, replace(made, status=SeriesStatus.CANCELLED))
-            await brought_series.set_source_fields(
+            await imported.set_source_fields(
                 tx,
                 made.id,
                 slug=part.old.slug or None,
@@ -167,7 +166,7 @@ class _Importer:
                 external_id=part.old.source_id,
                 external_source=part.old.source_type,
             )
-            await brought_series.follow_all(tx, made.id, [self._people[one] for one in part.followers])
+            await imported.follow_all(tx, made.id, [self._people[one] for one in part.followers])
             await queries.note(tx, self._run_id, LegacyRowKind.SERIES, [(part.old.id, made.id)])
             return made.id
 

@@ -24,8 +24,8 @@ from openmeet.domain.series.model import Series, SeriesId
 from openmeet.domain.series.reasons import SeriesReason
 from openmeet.domain.users.model import UserId
 from openmeet.recurrence import expansion
-from openmeet.recurrence.expand import END
 from openmeet.recurrence.pattern import Pattern
+from openmeet.recurrence.rule_dates import END
 from openmeet.recurrence.split import remap
 from openmeet.recurrence.wall_time import instant_of
 

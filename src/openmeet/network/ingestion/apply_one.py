@@ -13,7 +13,7 @@ from openmeet.domain.attendance import record_actions
 from openmeet.domain.attendance.model import AttendanceId
 from openmeet.domain.events import by_record
 from openmeet.domain.events.model import EventId
-from openmeet.domain.series import record_settings as series_records
+from openmeet.domain.series import remote_records
 from openmeet.domain.series.model import SeriesId
 from openmeet.feature_flags.flags import Flag
 from openmeet.network.ingestion import (
@@ -293,7 +293,7 @@ async def _delete(
     elif message.collection in SERIES_COLLECTIONS:
         await links.note_superseded_gone(tx, message.uri)
         if publication is None:
-            await series_records.remove_from_network(tx, message.uri)
+            await remote_records.remove_from_network(tx, message.uri)
         elif not publication.has_unanswered_delete:
             reason = PublicationReason.SERIES_RECORD_DELETED
             await publication_echoes.mark_deleted_elsewhere(tx, uri=message.uri, rev=message.rev, reason=reason)

@@ -18,11 +18,10 @@ from openmeet.domain.events import by_record
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.events.model import Event, EventId, NetworkEvent
 from openmeet.domain.identities import actions as identities
-from openmeet.domain.series import date_queries, queries
-from openmeet.domain.series import record_settings as series_records
+from openmeet.domain.series import date_queries, queries, remote_records
 from openmeet.domain.series.dates import original_text
 from openmeet.domain.series.model import Series, SeriesId
-from openmeet.domain.series.record_settings import normal_name
+from openmeet.domain.series.remote_records import normal_name
 from openmeet.feature_flags.flags import Flag, Switches
 from openmeet.network.ingestion.parsed_messages import ParsedMessage
 from openmeet.network.records.collections import EVENT, SERIES_COLLECTIONS
@@ -88,7 +87,7 @@ async def _place_piece(tx: Transaction, series_uri: str, after: str) -> str | No
     for event_uri, name in claims:
         event = await event_queries.by_record_uri(tx, event_uri)
         if event is not None:
-            await series_records.attach_date(tx, series, event.id, name)
+            await remote_records.attach_date(tx, series, event.id, name)
     return following
 
 
@@ -119,7 +118,7 @@ async def apply_record(
     events of an author with a hundred series are read only once.
     """
     owner_id, _ = await identities.author_for_did(tx, did)
-    if await series_records.apply_from_network(
+    if await remote_records.apply_from_network(
         tx, uri=uri, owner_id=owner_id, content=parsed_series.content, timing=parsed_series.timing
     ):
         changed_series.add(uri)
@@ -159,7 +158,7 @@ async def place(
     if by_rule and not names_own and "rrule" in record:
         await _by_rule(tx, version, record, network_event, event_id)
     elif by_rule:
-        await series_records.remove_from_network(tx, version.uri)
+        await remote_records.remove_from_network(tx, version.uri)
     if Flag.SERIES_LEXICON in switches:
         await _assign_to_named_series(tx, event_id, link if names_own else None, freed)
 
@@ -181,7 +180,7 @@ async def _assign_to_named_series(
     series = None if link is None else await queries.by_record_uri(tx, link.uri)
     locked = None if series is None else await queries.lock(tx, series.id)
     if link is not None and locked is not None and locked.is_read_only and locked.deleted_at is None:
-        await series_records.attach_date(tx, locked, event_id, link.recurrence_id)
+        await remote_records.attach_date(tx, locked, event_id, link.recurrence_id)
 
 
 async def free_date(tx: Transaction, event: Event, freed: Freed) -> None:
@@ -189,7 +188,7 @@ async def free_date(tx: Transaction, event: Event, freed: Freed) -> None:
     started.
     """
     if event.place_in_series is not None and event.record_uri is not None:
-        await series_records.remove_from_network(tx, event.record_uri)
+        await remote_records.remove_from_network(tx, event.record_uri)
     series = await _series_around(tx, event)
     if series is not None and event.place_in_series is not None:
         freed.setdefault(series.record_uri or "", set()).add(event.place_in_series.original_date)
@@ -223,7 +222,7 @@ async def _fill_all(tx: Transaction, uri: str, claims: Iterable[Claim], events_b
         return
     for event_uri, name in claims:
         if event_uri in events_by_uri:
-            await series_records.attach_date(tx, series, events_by_uri[event_uri].id, name)
+            await remote_records.attach_date(tx, series, events_by_uri[event_uri].id, name)
 
 
 async def _locked(tx: Transaction, uri: str) -> Series | None:
@@ -251,7 +250,7 @@ async def _fill(
         names_by_event.keys() & events_by_uri.keys(), key=lambda one: (events_by_uri[one].is_gone, one)
     ):
         name, event = names_by_event[event_uri], events_by_uri[event_uri]
-        if name not in filled and await series_records.attach_date(tx, series, event.id, name):
+        if name not in filled and await remote_records.attach_date(tx, series, event.id, name):
             filled.add(name)
 
 
@@ -277,14 +276,14 @@ async def _by_rule(
     event = await event_queries.by_id(tx, event_id)
     if native_rule is None or event is None:
         return
-    await series_records.continue_by_rule(
+    await remote_records.continue_by_rule(
         tx, uri=version.uri, owner_id=event.author_id, title=native_rule.content.title, at=native_rule.timing
     )
-    series: Series | None = await series_records.apply_from_network(
+    series: Series | None = await remote_records.apply_from_network(
         tx, uri=version.uri, owner_id=event.author_id, content=native_rule.content, timing=native_rule.timing
     )
     if series is not None:
-        await series_records.attach_date(tx, series, event_id, original_text(native_rule.timing.pattern.start))
+        await remote_records.attach_date(tx, series, event_id, original_text(native_rule.timing.pattern.start))
 
 
 def _record(body: bytes) -> dict[str, object]:

@@ -9,7 +9,7 @@ from groundwork.database.transaction import Transaction
 from openmeet.domain.events import queries as event_queries
 from openmeet.domain.groups import record_queries
 from openmeet.domain.series import queries as series_queries
-from openmeet.domain.series import record_settings as series_records
+from openmeet.domain.series import remote_records
 from openmeet.network.ingestion import events, local_records, remote_groups, remote_series, rsvps
 from openmeet.network.ingestion.events import IngestionContext
 from openmeet.network.records import links, seen
@@ -90,7 +90,7 @@ async def detach_record(tx: Transaction, context: IngestionContext, did: Did, ur
         return
     publication = await _owned(tx, uri)
     if collection in EVENTS:
-        await series_records.remove_from_network(tx, uri)
+        await remote_records.remove_from_network(tx, uri)
         await events.remove(tx, context, uri=uri, rev=rev, publication=publication, last=None)
     elif collection in GROUP_STATEMENTS:
         await remote_groups.withdraw_statement(tx, OF_STATEMENTS[str(collection)], uri)
@@ -106,7 +106,7 @@ async def detach_record(tx: Transaction, context: IngestionContext, did: Did, ur
     else:
         series = await series_queries.by_record_uri(tx, uri)
         if series is not None and series.is_read_only:
-            await series_records.remove_from_network(tx, uri)
+            await remote_records.remove_from_network(tx, uri)
         elif series is not None:
             await links.note_series(tx, series.id, None)
 

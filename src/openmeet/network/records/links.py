@@ -18,7 +18,7 @@ from openmeet.domain.groups import publication, record_queries
 from openmeet.domain.groups import queries as groups_queries
 from openmeet.domain.groups.model import GroupId, MemberId
 from openmeet.domain.series import queries as series_queries
-from openmeet.domain.series import record_settings as series_records
+from openmeet.domain.series import remote_records
 from openmeet.domain.series.model import SeriesId
 from openmeet.network.records import seen
 from openmeet.network.records.succession import Predecessors
@@ -46,7 +46,7 @@ async def note_series(tx: Transaction, series_id: SeriesId, uri: str | None) -> 
         await superseded_records.store(
             tx, PublicationKind.SERIES, series_id, before.record_uri, is_authors=False, is_there=False
         )
-    await series_records.note_record(tx, series_id, uri)
+    await remote_records.note_record(tx, series_id, uri)
     if uri is not None:
         await _note_current(tx, PublicationKind.SERIES, series_id, uri)
 

@@ -1,4 +1,4 @@
-"""Expand a rule to wall-clock dates, period by period. ``expansion`` applies its end and the exclusions.
+"""Dates that a rule selects, as wall-clock times, period by period. ``expansion`` applies its end and the exclusions.
 
 Source: RFC 5545, section 3.3.10, with the table of its BY… parts. There are only fourteen kinds of year (leap year or
 not, and seven weekdays for 1 January), so the days that a rule selects are computed once per kind, and a rule that
