@@ -43,3 +43,32 @@ async def test_hosts_pages_show_a_new_answer_automatically(openmeet, browser, vi
         await show.click()
         await expect(guests.get_by_text("Ben", exact=True)).to_be_visible()
         await expect(guests.get_by_role("button", name="Show")).to_be_hidden()
+
+
+@pytest.mark.parametrize("viewport", [PHONE, DESK], ids=["phone", "desk"])
+async def test_a_long_list_of_people_is_folded_and_stays_open(openmeet, browser, viewport):
+    """More than six people are shown by their faces. An opened list stays open when a new answer arrives."""
+    async with openmeet.db.transaction() as tx:
+        ana = await person(tx, "Ana")
+        event = await event_by(tx, ana, title="Games")
+        token = (await sign_in.open_session(tx, ana.user_id, SessionTransport.BROWSER)).token
+        for number in range(7):
+            await attendance.answer(
+                tx, await person(tx, f"Guest {number}"), event.slug, RsvpReply.GOING, ReplyDetails()
+            )
+    async with context(browser, openmeet, viewport=viewport) as host:
+        await host.add_cookies([{"name": "openmeet_session", "value": token, "url": openmeet.url}])
+        page = await host.new_page()
+        await page.goto(f"/events/{event.slug}")
+        people = page.locator("#guests")
+        await expect(people.locator("summary .avatar")).to_have_count(6)
+        await expect(people.get_by_text("Guest 6")).to_be_hidden()
+        await people.get_by_text("See all").click()
+        await expect(people.get_by_text("Guest 6")).to_be_visible()
+        await page.locator("h1").click()
+        await page.evaluate("document.activeElement.blur()")
+        async with openmeet.db.transaction() as tx:
+            await attendance.answer(tx, await person(tx, "Zoe"), event.slug, RsvpReply.GOING, ReplyDetails())
+        await expect(people.get_by_text("Zoe")).to_be_visible()
+        assert await sideways(page) <= 0
+        assert await small_targets(page) == []

@@ -10,9 +10,9 @@ def test_an_empty_form_shows_the_defaults():
         "address": "",
         "privacy": "Everyone sees it",
         "places": "No limit, public",
-        "topics": "",
-        "tickets": "",
-        "accessibility": "",
+        "topics": "None yet",
+        "tickets": "None yet",
+        "accessibility": "None yet",
     }
 
 

@@ -30,10 +30,10 @@ from openmeet.web.calendar.view import (
     path_of,
 )
 
-# The height of a line of text in a block, and that of its padding and border, in minutes of the hours. An hour is 48 px
-# high, a line 15 px, padding and border 10 px (``calendar.css``).
+# The height of a line of text in a block, and that of the space above and below, in minutes of the hours. An hour is
+# 48 px high, a line 15 px, the space 6 px (``calendar.css``).
 _LINE_MINUTES: Final = 18.75
-_PADDING_MINUTES: Final = 12.5
+_SPACE_MINUTES: Final = 7.5
 # In taller blocks, any title fits.
 _MOST_LINES: Final = 6
 # Shorter blocks have one line of their title. If there are three next to each other, they have nothing else.
@@ -64,7 +64,7 @@ class WeekBlock:
     @property
     def title_lines(self) -> int:
         """The number of lines for the title. One more line is left for the time."""
-        lines = int((self.end - self.start - _PADDING_MINUTES) // _LINE_MINUTES)
+        lines = int((self.end - self.start - _SPACE_MINUTES) // _LINE_MINUTES)
         return min(max(lines - 1, 1), _MOST_LINES)
 
 

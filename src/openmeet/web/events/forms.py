@@ -18,7 +18,8 @@ _WHO: Final[Mapping[str, LazyText]] = {
 
 
 def section_summaries(form: Mapping[str, str]) -> dict[str, str]:
-    """For each section, one line about the values typed in it, whether they are valid or not. Empty if there are none."""
+    """For each section, one line about the values typed in it, whether they are valid or not."""
+    nothing = gettext("None yet")
     return {
         "clock": _joined_parts(
             [gettext("Whole days") if form.get("all_day") else "", form.get("time_zone", "").replace("_", " ")]
@@ -47,14 +48,17 @@ def section_summaries(form: Mapping[str, str]) -> dict[str, str]:
                 form.get("tags", ""),
                 form.get("languages", ""),
             ]
-        ),
-        "tickets": _joined_parts([form.get("price", ""), gettext("link to tickets") if form.get("ticket_url") else ""]),
+        )
+        or nothing,
+        "tickets": _joined_parts([form.get("price", ""), gettext("link to tickets") if form.get("ticket_url") else ""])
+        or nothing,
         "accessibility": _joined_parts(
             [
                 *(words for one, words in ACCESS_LABELS.items() if _is_ticked(form, "access", one.value)),
                 form.get("access_note", ""),
             ]
-        ),
+        )
+        or nothing,
     }
 
 

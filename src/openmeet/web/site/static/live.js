@@ -48,6 +48,8 @@ async function renew() {
   const now = new DOMParser().parseFromString(await answer.text(), "text/html");
   for (const part of document.querySelectorAll("[data-live-part]")) {
     const same = now.getElementById(part.id);
+    // An open list stays open.
+    same?.querySelectorAll("details").forEach((one, place) => one.toggleAttribute("open", part.querySelectorAll("details")[place]?.open ?? false));
     if (same && same.innerHTML !== part.innerHTML && !part.contains(document.activeElement)) part.replaceWith(same);
   }
   const told = (root) => [...root.querySelectorAll("[data-live-list], [data-live-part]")].map((one) => one.dataset.liveList ?? one.id).join();
