@@ -100,6 +100,8 @@ async def save(request: Request) -> Response:
     place_answer = place_field.NOT_ASKED
     if place_field.asks_for_places(form):
         shown, place_answer = await place_field.with_place(request, shown)
+    if form.get("preview") or form.get("back") or place_field.asks_for_places(form):
+        return await _form_again(request, shown, place_answer)
     # Done before the series is locked. Otherwise other requests would wait for the lock while a worker process
     # computes.
     repeats = await recurrence_preview.form_state(request, shown, may_skip=False)
@@ -107,11 +109,6 @@ async def save(request: Request) -> Response:
         series = await actions.lock_to_change(tx, caller, _slug(request))
         name = checked_name(form.get("date", ""))
         event = await date_queries.date_of(tx, series.id, name)
-        if form.get("preview") or form.get("back") or place_field.asks_for_places(form):
-            marks = await conflicts.in_form(request, shown, repeats.meaning, edited_series=series.id)
-            return _edit_form_page(
-                request, series, FormState(shown), event, repeats, marks=marks, place_answer=place_answer
-            )
         before = series_details_at(series, name) if event is None else details_in(event)
         try:
             edit = _submitted_edit(form, series, before, event)
@@ -133,6 +130,16 @@ async def save(request: Request) -> Response:
         if form.get("scope") not in set(EditScope):
             return await _ask_scope(request, tx, series, edit, before, form)
         return await _apply(request, tx, series, edit, before, form)
+
+
+async def _form_again(request: Request, shown: Mapping[str, str], place_answer: place_field.PlaceField) -> Response:
+    """The form with what was typed, for a preview, the answer to a search for a place, or the way back to the form."""
+    repeats = await recurrence_preview.form_state(request, shown, may_skip=False)
+    async with database_of(request).reader() as reader:
+        series = await agenda.editable(reader, _slug(request), caller_of(request).user_id)
+        event = await date_queries.date_of(reader, series.id, checked_name(shown.get("date", "")))
+    marks = await conflicts.in_form(request, shown, repeats.meaning, edited_series=series.id)
+    return _edit_form_page(request, series, FormState(shown), event, repeats, marks=marks, place_answer=place_answer)
 
 
 async def _apply(
