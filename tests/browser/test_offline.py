@@ -123,6 +123,26 @@ async def test_guests_are_checked_in_without_a_connection(browser, openmeet: Dep
         assert await _status(openmeet, event, guests[1]) is AttendanceStatus.ATTENDING
 
 
+async def test_check_in_list_works_offline_as_the_first_page_of_a_browser(browser, openmeet: Deployment) -> None:
+    """A host who opens the list on another phone has it offline, although no service worker ran when it was loaded."""
+    async with context(browser, openmeet, service_workers="allow") as opened:
+        host = await _arrive(await opened.new_page(), openmeet, "Ines")
+        cookies = await opened.cookies()
+    async with openmeet.db.transaction() as tx:
+        event = await event_by(tx, host, title="Repair café")
+        await attendance.answer(tx, await person(tx, "Nora"), event.slug, RsvpReply.GOING)
+    async with context(browser, openmeet, service_workers="allow") as other_phone:
+        await other_phone.add_cookies(
+            [{"name": one["name"], "value": one["value"], "url": openmeet.url} for one in cookies]
+        )
+        page = await other_phone.new_page()
+        await page.goto(f"/events/{event.slug}/check-in")
+        await expect(page.get_by_text("Works offline")).to_be_visible()
+        await _go_offline(other_phone, page, offline=True)
+        await page.goto(f"/events/{event.slug}/check-in")
+        await expect(page.get_by_text("Nora")).to_be_visible()
+
+
 async def test_a_stored_event_shows_its_uploaded_cover(browser, openmeet: Deployment) -> None:
     """In the list of stored pages, with the size that was stored with the event."""
     async with context(browser, openmeet, service_workers="allow") as opened:
