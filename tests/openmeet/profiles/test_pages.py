@@ -2,6 +2,7 @@
 feeds and the API.
 """
 
+import asyncio
 import re
 from urllib.parse import quote
 
@@ -11,11 +12,13 @@ import pytest
 import recurring_ical_events
 
 from groundwork.clock import DAY, HandClock, Instant
+from groundwork.errors import Refused
 from openmeet.domain.attendance import event_hosting
 from openmeet.domain.events import actions as events
 from openmeet.domain.events import group_events
 from openmeet.domain.events.content import Content
 from openmeet.domain.events.values import Visibility
+from openmeet.domain.profiles import queries as profiles
 from openmeet.domain.series import actions as series
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.recurrence.wall_time import local_of
@@ -156,6 +159,33 @@ async def test_a_person_can_be_followed(site: Site) -> None:
         assert (await ben.post(f"{path}/follow", data={"follow": "no"})).headers["location"] == "/my/people"
         assert "You follow nobody" in (await ben.get("/my/people")).text
         assert guest.user_id != host.user_id
+
+
+async def test_the_limit_does_not_refuse_a_host_who_is_followed_already(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another host is refused, also if both requests arrive at the same time."""
+    monkeypatch.setattr(profiles, "MAX_FOLLOWED", 1)
+    async with site.browser() as browser:
+        for name in ("ana", "ben", "cleo"):
+            await sign_up(browser, f"{name}@example.org", name.title())
+    ana, ben, cleo = [await caller(site, f"{name}@example.org") for name in ("ana", "ben", "cleo")]
+    async with site.db.transaction() as tx:
+        for host in (ben, cleo):
+            await event_by(tx, host, **COMING)
+
+    async def follow(host: Caller) -> None:
+        async with site.db.transaction() as tx:
+            await profiles.follow(tx, ana, host.user_id)
+
+    outcomes = await asyncio.gather(follow(ben), follow(cleo), return_exceptions=True)
+    (refused,) = [one for one in outcomes if one is not None]
+    assert isinstance(refused, Refused)
+    assert refused.name == "TooMany"
+    followed = ben if outcomes[0] is None else cleo
+    await follow(followed)
+    async with site.db.reader() as reader:
+        assert [person for person, _ in await profiles.followed_by(reader, ana.user_id)] == [followed.user_id]
 
 
 async def test_hosts_and_groups_are_followed_from_the_page_of_an_event(site: Site) -> None:

@@ -17,6 +17,7 @@ from openmeet.domain.identities.queries import DEPARTED
 from openmeet.domain.moderation.blocks import is_block_between_sql, raise_if_blocked
 from openmeet.domain.paging import ALL_ROWS, Page
 from openmeet.domain.profiles.reasons import ProfileReason
+from openmeet.domain.users import queries as users
 from openmeet.domain.users.erasure_requests import is_leaving
 from openmeet.domain.users.model import Caller, User, UserId
 from openmeet.domain.users.queries import COLUMNS, user_of
@@ -208,6 +209,10 @@ async def follow(tx: Transaction, caller: Caller, followed: UserId) -> None:
     if person.id == caller.user_id:
         raise Refused(ProfileReason.CANNOT_FOLLOW_ONESELF, name="Oneself")
     await raise_if_blocked(tx, caller.user_id, person.id, refusal=ProfileReason.CANNOT_FOLLOW)
+    # Requests at the same time would all count the same follows.
+    await users.lock(tx, caller.user_id)
+    if await is_following(tx, caller.user_id, person.id):
+        return
     if len(await followed_by(tx, caller.user_id)) >= MAX_FOLLOWED:
         raise Refused(ProfileReason.FOLLOWS_TOO_MANY, most=MAX_FOLLOWED, name="TooMany")
     await put_follower(tx, caller.user_id, person.id)
