@@ -4,14 +4,14 @@ afterwards.
 
 import re
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import icalendar
 import pytest
 import recurring_ical_events
 
-from groundwork.clock import DAY, HandClock
+from groundwork.clock import DAY, HandClock, from_datetime
 from openmeet.domain.identities import actions as identities
 from openmeet.domain.series import cancel_dates, date_queries, queries
 from openmeet.domain.series.model import Series
@@ -201,6 +201,20 @@ async def test_the_page_shows_the_rule_dates_and_a_way_to_later_ones(ana: httpx.
     assert "Tue 28 Apr" in event.text, "the event links to the previous and next dates"
     assert "Tue 12 May" in event.text
     assert len(await stored(site, await only(site))) == 10
+
+
+async def test_a_date_next_to_its_tile_is_only_the_weekday_and_the_time(ana, site: Site, clock: HandClock) -> None:
+    """Also in the next year, unless it is so far ahead that the year matters."""
+    path = await make(ana)
+
+    async def next_to_tiles(start: str) -> list[str]:
+        async with site.browser() as anybody:
+            shown = (await anybody.get(f"{path}?from={start}T00:00:00Z")).text
+        return re.findall(r'<span class="date-day"[^>]*>([^<]*)</span>', shown)
+
+    clock.turn(from_datetime(datetime(2026, 10, 15, tzinfo=UTC)) - clock.now())
+    assert set(await next_to_tiles("2027-01-01")) == {"Tue 18:00"}
+    assert "Tue 2 Nov 2027, 18:00" in await next_to_tiles("2027-11-01")
 
 
 async def test_dates_too_far_ahead_have_no_link_and_the_page_says_why(ana, ben, site: Site) -> None:

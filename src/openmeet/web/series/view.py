@@ -4,6 +4,7 @@ values.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from types import MappingProxyType
 from typing import Final
 from urllib.parse import quote
@@ -27,6 +28,9 @@ from openmeet.recurrence.describe import describe
 from openmeet.recurrence.wall_time import local_of
 from openmeet.web.events.listing import STATUS_LABELS
 from openmeet.web.events.series_context import address_of
+
+# Dates so near that a month and a day are clear without the year.
+_CLEAR_WITHOUT_YEAR: Final = timedelta(days=300)
 
 _DIFFERS: Final = {
     STARTS: lazy("Different time"),
@@ -176,7 +180,8 @@ def _row(
     today = local_of(now, details.time_zone)
     if starts.year != today.year:
         day += f" {starts.year}"
-    if formatting.needs_year(starts.date(), today.date()):
+    # The tile beside it says the day and the month, which is enough unless the same day of this year could be meant.
+    if abs(starts.date() - today.date()) >= _CLEAR_WITHOUT_YEAR:
         short_when = day if details.is_all_day else formatting.day_and_time(day, starts)
     elif not details.is_all_day:
         short_when = gettext("%(day)s %(time)s", day=short_when, time=formatting.clock(starts))
