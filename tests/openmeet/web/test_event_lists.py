@@ -61,6 +61,19 @@ async def test_a_card_shows_the_first_three_who_are_going_and_the_places_left(si
     assert re.findall(r'avatar small tone-\d"[^>]*>(\w)<', row) == ["B", "C", "D"]
 
 
+async def test_a_card_says_that_an_event_is_full_only_once(site: Site) -> None:
+    """By the number of people on the waitlist or, while nobody is on it, by the badge."""
+    async with site.db.transaction() as tx:
+        ana, ben, cleo = [await person(tx, name) for name in ("Ana", "Ben", "Cleo")]
+        event = await event_by(tx, ana, capacity="1")
+        said = []
+        for one in (ben, cleo):
+            await attendance.answer(tx, one, event.slug, RsvpReply.GOING)
+            card = card_of(event, await facts_of(tx, PUBLIC, None, [event]))
+            said.append((card.going, str(card.badge.words) if card.badge else ""))
+    assert said == [("1 going", "Full"), ("1 going, 1 on the waitlist", "")]
+
+
 @pytest.mark.parametrize(
     ("audience", "strangers", "guests"),
     [(ListAudience.EVERYONE, 1, 1), (ListAudience.ATTENDEES, 0, 1), (ListAudience.HOSTS, 0, 0)],

@@ -81,19 +81,23 @@ def badge_in_list(
     sync: str = "",
     origin: Badge | None = None,
     is_own_list: bool = False,
+    shows_waitlist: bool = False,
 ) -> Badge | None:
     """The badge of an event in a list, the most useful that applies: the person's own answer or task, then a change of
     the event, then the sync status, then who can come, then that it comes from another app, then that it is free, and
     last its series or group.
 
     ``status`` is a status of the event that differs from the usual one, ``origin`` the badge of its app, series or
-    group. With ``is_own_list``, the person hosts all events of the list.
+    group. With ``is_own_list``, the person hosts all events of the list. With ``shows_waitlist``, the number of people on
+    the waitlist is next to the badge, which says that the event is full.
     """
     event = bar_input.event
     answer = own_badge_of(bar_input) if bar.state is AnswerState.OVER else badge_of(bar, bar_input.people_asking)
     if bar.state is AnswerState.NOT_PUBLISHED and not event.is_draft:
         answer = None
     if bar.state is AnswerState.HOSTING and is_own_list:
+        answer = None
+    if bar.state is AnswerState.FULL and shows_waitlist:
         answer = None
     candidates = (
         None if bar.state in _GENERAL else answer,

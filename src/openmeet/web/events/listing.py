@@ -201,6 +201,7 @@ def _badge(event: Event, facts: ListedFacts) -> Badge | None:
         sync=facts.sync.get(event.id, ""),
         origin=about[0] if about else None,
         is_own_list=facts.is_hosting,
+        shows_waitlist=facts.counts.get(event.id, NO_COUNTS).waiting > 0,
     )
 
 
