@@ -39,6 +39,19 @@ async def test_imported_events_are_listed_by_title(make_sqlite: MakeDatabase, cl
         assert "Brought in" not in page
 
 
+async def test_an_empty_file_is_named_as_such(make_sqlite: MakeDatabase, clock: HandClock) -> None:
+    """A form without a file asks for one."""
+    site = site_on(await make_sqlite("openmeet", clock=clock), clock)
+    async with site.browser() as browser:
+        await sign_up(browser, "ana@example.org", "Ana")
+        empty = await browser.post("/import", files={"file": ("mine.ics", b"", "text/calendar")})
+        missing = await browser.post("/import", files={"file": ("", b"", "application/octet-stream")})
+    assert (empty.status_code, missing.status_code) == (400, 400)
+    assert "This file is empty. Choose another one." in empty.text
+    assert "Choose a file, or give an address." in missing.text
+    assert "This file is empty" not in missing.text
+
+
 STRANGE = "\r\n".join(
     [
         *("BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//test//EN"),

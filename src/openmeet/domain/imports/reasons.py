@@ -29,6 +29,7 @@ class ImportReason(Reason):
     TARGET_OF_PEOPLE = "import.target_of_people"
     NO_PEOPLE = "import.no_people"
     FILE_NEEDED = "import.file_needed"
+    FILE_EMPTY = "import.file_empty"
     NO_SUCH_LIST = "import.no_such_list"
     UPLOAD_EXPECTED = "import.upload_expected"
     UNSTORABLE_CHARACTER = "import.unstorable_character"

@@ -57,6 +57,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     ),
     "import.no_people": mark("This import has no people in it."),
     "import.file_needed": mark("Choose a file, or give an address."),
+    "import.file_empty": mark("This file is empty. Choose another one."),
     "import.no_such_list": mark("This list doesn’t exist."),
     "import.upload_expected": mark("Send a form with a file."),
     "import.unstorable_character": mark("The form contains a character that we can’t store."),

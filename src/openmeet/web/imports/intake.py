@@ -37,7 +37,7 @@ async def receive_import(
         source = checked_url(url)
         content, medium = await _fetch(request, source)
     elif not content:
-        raise InvalidForm({"file": ImportReason.FILE_NEEDED})
+        raise InvalidForm({"file": ImportReason.FILE_EMPTY if name else ImportReason.FILE_NEEDED})
     if what is ImportKind.EVENTS:
         async with database_of(request).reader() as reader:
             reading = await reading_of(request, reader, caller)
