@@ -10,6 +10,7 @@ the head, the statement that moves it notices, and the work is repeated on the n
 import asyncio
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from at_protocol.data.cid import Cid
 from at_protocol.repo import car, edit
@@ -188,7 +189,7 @@ async def _store(
     )
     await make_durable(
         repositories,
-        Head(head.did, head.status, commit.cid, rev, commit.data),
+        replace(head, commit=commit.cid, rev=rev, data=commit.data),
         lambda w: writer.store(w, repositories.live, changeset, keeps=repositories.keeps_removed, queue=queue),
     )
     return Committed(commit.cid, rev)

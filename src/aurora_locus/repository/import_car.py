@@ -12,7 +12,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from typing import BinaryIO, TypeVar
@@ -33,7 +33,7 @@ from aurora_locus.repository.import_file import ImportFiles, no_room
 from aurora_locus.repository.model import Committed, Head, HostingStatus
 from aurora_locus.repository.nodes import DamagedRepository
 from aurora_locus.repository.repositories import Repositories
-from aurora_locus.repository.statuses import require_visible
+from aurora_locus.repository.statuses import require_importable
 from aurora_locus.repository.writer import StaleHead
 from groundwork.clock import MINUTE
 from groundwork.database.transaction import Database, TransactionTooLong, Writer
@@ -71,13 +71,12 @@ async def import_repository(
     The import of an active account is announced as ``#sync``, that of a deactivated one is not announced. Raises
     InvalidInput for a file that is not a whole repository of this account, TooLarge for too many changes at once and
     for a file whose check takes too much time or memory, TooMany and Unavailable if it cannot be checked now, Refused
-    for an account that was taken down. Nothing is changed then.
+    for an account that was taken down or is moving to another server. Nothing is changed then.
     """
     async with repositories.locks.hold(did):
         repositories.forget_head(did)
         head = await repositories.head(did)
-        if head.status is not HostingStatus.DEACTIVATED:
-            require_visible(head)
+        require_importable(head)
         await _write_snapshot(repositories.db, head, files)
         checked = await _checked(head, files, workers)
         if checked.refused or checked.flawed:
@@ -207,7 +206,7 @@ async def _store(repositories: Repositories, head: Head, upload: _Upload, key: P
             await _write_rows(db, rows, lambda w, changes: import_writer.stage_records(w, commit, changes))
         await make_durable(
             repositories,
-            Head(did, head.status, commit.cid, rev, commit.data),
+            replace(head, commit=commit.cid, rev=rev, data=commit.data),
             lambda w: import_writer.store(
                 w, repositories.live, head, commit, upload.exchange, last_step, keeps=repositories.keeps_removed
             ),

@@ -23,7 +23,10 @@ from groundwork.errors import Unavailable
 _ROWS_AT_ONCE = 5000
 
 # Locks the row until the commit. A concurrent activation either waits and sees the import, or came first and is seen.
-_FIND_AS_PLANNED = "update repositories set rev = rev where did = :did and head = :expected and status = :status"
+_FIND_AS_PLANNED = """
+    update repositories set rev = rev
+     where did = :did and head = :expected and status = :status and is_frozen = :is_frozen
+"""
 _BEGIN = """
     insert into imports (did, rev, touched_at, is_abandoned) values (:did, :rev, :now, 0) on conflict (did) do nothing
 """
@@ -46,10 +49,10 @@ _PUT_RECORDS = f"""
 """
 
 # Unlike for a commit, the repository may be deactivated, but it must still be in the state that the import was planned
-# for.
+# for: not frozen since then by a migration, which has sent the records that were there before.
 _MOVE_HEAD = """
     update repositories set head = :head, rev = :rev, data = :data
-     where did = :did and head = :expected and status = :status
+     where did = :did and head = :expected and status = :status and is_frozen = :is_frozen
 """
 
 
@@ -59,7 +62,7 @@ def begin(w: Writer, before: Head, commit: Commit) -> None:
     Raises StaleHead if the repository has changed, Unavailable while another import of it is running or being swept.
     """
     did, rev = commit.did, commit.rev
-    if w.execute(_FIND_AS_PLANNED, did=did, expected=bytes(before.commit), status=before.status.value) != 1:
+    if w.execute(_FIND_AS_PLANNED, did=did, **_state_of(before)) != 1:
         raise StaleHead
     if w.execute(_BEGIN, did=did, rev=rev, now=w.now) != 1:
         raise Unavailable(f"The repository {did} is being imported already. Try again in a few minutes.")
@@ -113,8 +116,7 @@ def store(
         head=bytes(commit.cid),
         rev=rev,
         data=bytes(commit.data),
-        expected=bytes(before.commit),
-        status=before.status.value,
+        **_state_of(before),
     )
     # If another process has treated the staged rows as abandoned, this is recorded in the row of the import.
     if moved_count != 1 or w.execute(_END, did=did, rev=rev) != 1:
@@ -128,6 +130,10 @@ def store(
         # Far more than a commit message can carry, so a ``#sync`` event makes consumers fetch the repository again.
         log.append_sync(w, live, commit)
     return collected
+
+
+def _state_of(before: Head) -> dict[str, object]:
+    return {"expected": bytes(before.commit), "status": before.status.value, "is_frozen": int(before.is_frozen)}
 
 
 def _store_index(w: Writer, did: Did, commit: Commit, plan: Exchange, changes: Sequence[RepoChange]) -> list[Cid]:

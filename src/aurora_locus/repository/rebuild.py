@@ -4,7 +4,7 @@ The result is one new commit over the given tree. It is announced as ``#sync`` i
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from at_protocol.data.cid import Cid
 from at_protocol.repo.commit import Commit, sign_commit
@@ -62,7 +62,7 @@ async def rebuild(repositories: Repositories, head: Head, content: RepositoryCon
     try:
         await make_durable(
             repositories,
-            Head(head.did, head.status, commit.cid, rev, commit.data),
+            replace(head, commit=commit.cid, rev=rev, data=commit.data),
             lambda w: _store(w, repositories, head, commit, content),
         )
     except StaleHead:

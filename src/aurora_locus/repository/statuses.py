@@ -33,6 +33,14 @@ def require_writable(head: Head) -> None:
         raise Refused("This account is moving to another server; write there.", name="RepoDeactivated")
 
 
+def require_importable(head: Head) -> None:
+    """Raise NotFound or Refused unless a whole repository can be imported: into a repository that accepts commits, or a
+    deactivated one, whose account is moving to this server, perhaps for the second time.
+    """
+    if head.status is not HostingStatus.DEACTIVATED:
+        require_writable(head)
+
+
 def require_visible(head: Head, *, reader_is_owner: bool = False) -> None:
     """Raise NotFound or Refused, with the error name of the Lexicons, unless the repository may be read."""
     if head.status is HostingStatus.ACTIVE or (reader_is_owner and head.status is not HostingStatus.DELETED):

@@ -1,4 +1,5 @@
-"""Statements of one commit, run on the writer in one transaction. No other statements move a head.
+"""Statements of one commit, run on the writer in one transaction. Only imports (``import_writer``) and repairs
+(``rebuild``) move a head with other statements.
 
 Their order matters. The head comes first, because it can refuse (a stale head, an inactive repository) before anything
 else is done. The event comes last, because its number is assigned under the lock that orders commits.

@@ -174,13 +174,17 @@ async def test_no_write_is_accepted_once_the_newest_records_are_sent(ada: Leavin
 
     async def write_late() -> None:
         late.append(await ada.ada.post("com.atproto.repo.createRecord", {"repo": ada.ada.did, **NOTE}))
+        headers = {**ada.ada.headers, "content-type": "application/vnd.ipld.car"}
+        late.append(
+            await ada.old.http.post("/xrpc/com.atproto.repo.importRepo", content=b"a repository", headers=headers)
+        )
 
     await ada.begin()
     await ada.until(MoveStage.WAITING)
     ada.new.directory.on_submit = write_late
     assert (await ada.give_code()).status_code == 303
     await ada.until(MoveStage.DONE)
-    assert [(answer.status_code, answer.json()["error"]) for answer in late] == [(400, "RepoDeactivated")]
+    assert [(answer.status_code, answer.json()["error"]) for answer in late] == [(400, "RepoDeactivated")] * 2
     assert (await ada.old.announced(ada.ada.did))[-1] == "account deactivated"
 
 

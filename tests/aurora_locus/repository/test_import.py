@@ -11,7 +11,7 @@ from at_protocol.data import cbor
 from at_protocol.data.cid import Cid
 from at_protocol.data.model import Value
 from at_protocol.repo import car
-from at_protocol.repo.commit import parse_commit, sign_commit
+from at_protocol.repo.commit import Commit, parse_commit, sign_commit
 from at_protocol.repo.snapshot import read_snapshot
 from at_protocol.sync import events
 from at_protocol.syntax.did import Did
@@ -19,14 +19,14 @@ from at_protocol.syntax.record_key import RecordKey
 from at_protocol.syntax.tid import from_microseconds
 from aurora_locus.blobs import queries as blobs
 from aurora_locus.blobs.uploads import upload
-from aurora_locus.repository import hosting, reader
+from aurora_locus.repository import hosting, import_writer, reader
 from aurora_locus.repository.export import export
 from aurora_locus.repository.import_file import receive
-from aurora_locus.repository.model import HostingStatus
+from aurora_locus.repository.model import Head, HostingStatus
 from aurora_locus.repository.repositories import Repositories
 from groundwork.clock import HOUR, HandClock
 from groundwork.database.transaction import Writer
-from groundwork.errors import Failure, InvalidInput, Refused, TooLarge
+from groundwork.errors import Failure, InvalidInput, Refused, TooLarge, Unavailable
 from tests.aurora_locus.hosted_repository import NOTE, HostedRepository, messages
 from tests.aurora_locus.repository.importing import (
     ELSEWHERE,
@@ -290,6 +290,43 @@ async def test_import_into_a_taken_down_repository_is_refused(
     with pytest.raises(Refused) as refused:
         await bring(person, file_of(person.did, notes("a"), from_microseconds(clock.now(), 3)), tmp_path)
     assert refused.value.name == "RepoTakendown"
+
+
+async def test_frozen_repository_imports_nothing(ada: HostedRepository, clock: HandClock, tmp_path: Path):
+    """A migration has sent this repository to another server, so what it imported now would be lost. Once the account
+    has left, it can import again, to come back.
+    """
+    await ada.create("old")
+    file = file_of(ada.did, notes("a"), from_microseconds(clock.now(), 3))
+    await ada.repositories.db.write(lambda w: hosting.set_frozen(w, ada.repositories, ada.did, is_frozen=True))
+    with pytest.raises(Refused, match="moving to another server"):
+        await bring(ada, file, tmp_path)
+    assert set((await require_consistent(ada)).entries) == {f"{NOTE}/old"}
+    await ada.repositories.db.write(
+        lambda w: hosting.set_status(w, ada.repositories, ada.did, HostingStatus.DEACTIVATED)
+    )
+    assert await bring(ada, file, tmp_path) is not None
+    assert (await ada.repositories.head(ada.did)).is_frozen
+
+
+async def test_repository_frozen_during_an_import_keeps_its_head(
+    ada: HostedRepository, clock: HandClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The last step of a migration may begin when an import is already storing blocks, in another process, too."""
+    await ada.create("old")
+    real = import_writer.begin
+
+    def begin_and_freeze(w: Writer, before: Head, commit: Commit) -> None:
+        real(w, before, commit)
+        hosting.set_frozen(w, ada.repositories, ada.did, is_frozen=True)
+
+    monkeypatch.setattr(import_writer, "begin", begin_and_freeze)
+    file = file_of(ada.did, notes("a"), from_microseconds(clock.now(), 3))
+    with pytest.raises(Unavailable):
+        await bring(ada, file, tmp_path)
+    assert set((await require_consistent(ada)).entries) == {f"{NOTE}/old"}
+    with pytest.raises(Refused):
+        await bring(ada, file, tmp_path)
 
 
 async def test_export_during_an_import_keeps_its_root(mover: HostedRepository, clock: HandClock, tmp_path: Path):

@@ -16,9 +16,8 @@ from at_protocol.repo.car import MEDIA_TYPE
 from at_protocol.syntax.did import Did
 from aurora_locus.repository.import_car import import_repository
 from aurora_locus.repository.import_file import import_folder, receive
-from aurora_locus.repository.model import HostingStatus
 from aurora_locus.repository.repositories import Repositories
-from aurora_locus.repository.statuses import require_visible
+from aurora_locus.repository.statuses import require_importable
 from aurora_locus.xrpc.authentication import Need
 from aurora_locus.xrpc.method import XrpcCall, procedure
 from groundwork.errors import InvalidInput, Refused, TooMany, Unavailable
@@ -121,8 +120,7 @@ async def import_repo(call: XrpcCall) -> None:
             "", f"Wrong request encoding (Content-Type): com.atproto.repo.importRepo takes {MEDIA_TYPE}."
         )
     head = await host.repositories.head(call.did)
-    if head.status is not HostingStatus.DEACTIVATED:
-        require_visible(head)  # checked early, to avoid receiving megabytes that would be refused
+    require_importable(head)  # checked early, to avoid receiving megabytes that would be refused
     workers = host.workers.charged_to(person(call.did), *_quota_holders(call.peer))
     try:
         workers.require_quota()
