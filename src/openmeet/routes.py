@@ -193,7 +193,9 @@ def embeds() -> list[Route]:
 
 # Pages that shared links lead to. They are cached for visitors who are not signed in (``web/site/page_cache.py``),
 # because all these visitors get the same page without random content.
-CACHED_FOR_VISITORS: Final = frozenset({"/", "/events/{slug}", "/groups/{slug}", "/people/{userId}", "/series/{slug}"})
+CACHED_FOR_VISITORS: Final = frozenset(
+    {"/", "/api", "/events/{slug}", "/groups/{slug}", "/people/{userId}", "/series/{slug}"}
+)
 
 
 def pages() -> list[Route]:

@@ -241,6 +241,7 @@ async def add_examples(openmeet, title: str = LONG) -> tuple[str, dict[str, str]
         "terms": "/terms",
         "privacy": "/privacy",
         "accessibility": "/accessibility",
+        "api": "/api",
         "what is shared": "/settings/publishing",
         "joining two accounts": "/settings/join",
         "what one reads": "/my/reading",

@@ -47,6 +47,35 @@ PATH_DESCRIPTIONS: Final = {
     "subjectId": "The id of a person or a group",
 }
 
+# Every first segment after /api/.
+AREA_DESCRIPTIONS: Final = {
+    "session": "Sign in with a code or a password, and sign out",
+    "auth": "Sign in with an AT Protocol account",
+    "tokens": "API tokens",
+    "me": "The caller’s profile, settings and calendar",
+    "notification-preferences": "Notification preferences",
+    "notifications": "Notifications",
+    "events": "Events and RSVPs",
+    "my": "The caller’s own lists",
+    "series": "Series",
+    "groups": "Groups",
+    "co-hosting": "Invitations to co-host",
+    "chat": "Chat",
+    "searches": "Saved searches",
+    "places": "Towns",
+    "people": "Hosts",
+    "group-invitations": "Invitations to groups",
+    "webhooks": "Webhooks",
+    "calendar-feed": "The private calendar feed",
+    "imports": "Imports of events and guests",
+    "arrivals": "Invitations from imported lists",
+    "bluesky": "Records read from the network, for services",
+    "integration": "Records of other systems, for services",
+    "sync": "Synchronisation, for operators and services",
+    "takeout": "All data of the caller",
+    "moderation": "Moderation",
+}
+
 # Errors that any operation can return in addition to its own: unreadable body, body too large, too many requests,
 # internal error, unavailable.
 _ALWAYS = (400, 413, 429, 500, 503)
@@ -119,7 +148,7 @@ def document(site_name: str, public_url: str, operations: Sequence[ApiOperation]
             "if the object has changed since that version. An edit without it changes the newest version.",
         },
         "servers": [{"url": public_url}],
-        "tags": [{"name": tag} for tag in dict.fromkeys(one.area for one in operations)],
+        "tags": [_tag(area) for area in dict.fromkeys(one.area for one in operations)],
         "paths": paths,
         "components": {
             "schemas": components,
@@ -136,16 +165,20 @@ def document(site_name: str, public_url: str, operations: Sequence[ApiOperation]
     }
 
 
-def serve(
-    site_name: str, public_url: str, operations: Sequence[ApiOperation]
-) -> Callable[[Request], Awaitable[Response]]:
+def serve(build: Callable[[], dict[str, Any]]) -> Callable[[Request], Awaitable[Response]]:
     """The endpoint. The document is generated on the first request, because most processes never serve it."""
-    body = functools.cache(lambda: msgspec.json.encode(document(site_name, public_url, operations)))
+    body = functools.cache(lambda: msgspec.json.encode(build()))
 
     async def answer(_request: Request) -> Response:
         return Response(await asyncio.to_thread(body), media_type="application/vnd.oai.openapi+json;version=3.1")
 
     return answer
+
+
+def _tag(area: str) -> dict[str, str]:
+    if area not in AREA_DESCRIPTIONS:
+        raise NoExample(f"Say what /api/{area} is about: AREA_DESCRIPTIONS in openmeet/web/api/openapi.py.")
+    return {"name": area, "description": AREA_DESCRIPTIONS[area]}
 
 
 def _schema_types(one: ApiOperation) -> list[Any]:

@@ -18,7 +18,7 @@ ABOUT: Final = (
         "There are no advertisements and no trackers. The only cookies are the ones that keep you signed in and remember what you did last."
     ),
     lazy(
-        "The software is free: anyone can run a site like this one. Programs can use the [interface for developers](/api/openapi.json)."
+        "The software is free: anyone can run a site like this one. Programs can use the [interface for developers](/api)."
     ),
 )
 
