@@ -14,25 +14,34 @@ import pytest
 import structlog
 
 from groundwork.blobstore.open_ import open_folder
+from groundwork.http.client import HttpClient
+from groundwork.http.reach import PUBLIC
+from groundwork.sealing import Sealer
 from groundwork.settings import Secret
 from groundwork.telemetry.logs import configure
+from openmeet.domain.calendars.fetch import CalendarFetcher
 from tests.databases import MakeDatabase
 from tests.openmeet.identities.offline_clients import offline_publishing
 from tests.openmeet.privacy.hidden_content import keep_away, withhold
 from tests.openmeet.privacy.planted import FORMER, HOST, MEMBER, NOBODY, STRANGER, Viewer
 from tests.openmeet.privacy.secret_fixtures import plant
 from tests.openmeet.privacy.site_crawler import UNLIMITED, look_everywhere, search, try_everything
-from tests.openmeet.site_under_test import Site, site_on
+from tests.openmeet.site_under_test import Site, change_services, site_on
 
 
 @pytest.fixture
 async def site(make_sqlite: MakeDatabase, clock, tmp_path: Path) -> AsyncIterator[Site]:
     db = await make_sqlite("openmeet")
+    http = HttpClient(PUBLIC)
     async with offline_publishing(clock) as publishing:
         pictures = open_folder(tmp_path / "pictures")
-        yield site_on(
+        site = site_on(
             db, clock, pictures=pictures, publishing=publishing, **UNLIMITED, metrics_token=Secret("for metrics")
         )
+        # Webhooks are sealed with its key.
+        change_services(site.app, calendar_fetcher=CalendarFetcher(http, Sealer([b"s" * 32])))
+        yield site
+    await http.close()
 
 
 @pytest.fixture
