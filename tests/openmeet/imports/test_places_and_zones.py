@@ -1,5 +1,7 @@
 """A place in one line gets its parts, and single events in UTC are shown in the local time zone."""
 
+from time import process_time
+
 import pytest
 
 from openmeet.domain.events.rules import Submission
@@ -48,6 +50,27 @@ def test_single_event_in_utc_is_shown_in_the_zone_of_its_calendar():
 def test_without_a_zone_of_the_calendar_it_is_that_of_the_person():
     typed = _typed("DTSTART:20261210T160000Z\n", zone="Asia/Tokyo")
     assert (typed.starts, typed.time_zone) == ("2026-12-11T01:00", "Asia/Tokyo")
+
+
+@pytest.mark.parametrize(("starts", "ends"), [("0130", "0230"), ("0030", "0130")])
+def test_event_in_the_repeated_hour_stays_in_utc(starts: str, ends: str):
+    """In Berlin it would be 2:30 twice that night, and the later one would be read as the earlier one."""
+    typed = _typed(f"DTSTART:20261025T{starts}00Z\nDTEND:20261025T{ends}00Z\n", zone="Europe/Berlin")
+    assert (typed.starts[-5:].replace(":", ""), typed.ends[-5:].replace(":", "")) == (starts, ends)
+    assert typed.time_zone == "UTC"
+
+
+def test_place_of_commas_is_read_once():
+    """Each comma was tried as the end of the name of a street: 20,000 of them took a second for each event."""
+    location = r"Hall (" + r"x\," * 10_000
+    events = "".join(
+        f"BEGIN:VEVENT\nUID:{number}\nDTSTART:20260701T160000Z\nLOCATION:{location}\nEND:VEVENT\n"
+        for number in range(100)
+    )
+    file = f"BEGIN:VCALENDAR\nVERSION:2.0\n{events}END:VCALENDAR\n".replace("\n", "\r\n")
+    before = process_time()
+    assert len(parse_calendar(file.encode(), "UTC").events) == 100
+    assert process_time() - before < 30
 
 
 def test_recurring_event_stays_in_utc():

@@ -42,7 +42,7 @@ MOST_WARNINGS = 100
 # What remains of brackets around a removed URL.
 _EMPTY_BRACKETS = re.compile(r"\(\s*\)")
 # ``Town library (Main Street 1, Berlin, Germany)``, as Meetup writes it.
-_NAME_AND_ADDRESS = re.compile(r"([^()]+) \(([^()]+,[^()]+)\)")
+_NAME_AND_ADDRESS = re.compile(r"([^()]+) \(([^(),]+,[^()]+)\)")
 # Maximum number and length of removed lines to show in a warning.
 _SHOWN_LINES = 8
 _SHOWN_LINE = 100
@@ -96,12 +96,17 @@ def _in_zone(event: ReadEvent, zone: str) -> ReadEvent:
 def _in_local_time(event: ReadEvent, zone: str) -> ReadEvent:
     """Show an event in UTC at the same instant in another zone: Google, Meetup and others write single events in UTC.
 
-    Recurring events stay in UTC, because their dates would move when the clocks change.
+    Recurring events stay in UTC, because their dates would move when the clocks change. So does an event that starts or
+    ends in the second of two equal hours, because a wall-clock time means the first.
     """
     pattern = event.pattern
     if pattern.zone_name != "UTC" or pattern.rule or pattern.added or event.overrides or pattern.is_all_day:
         return event
-    starts = local_of(instant_of(pattern.start, "UTC"), zone).replace(tzinfo=None, fold=0)
+    starts_at = instant_of(pattern.start, "UTC")
+    ends_at = Instant(starts_at + (event.length or timedelta()) // timedelta(microseconds=1))
+    starts, ends = (local_of(one, zone).replace(tzinfo=None, fold=0) for one in (starts_at, ends_at))
+    if (instant_of(starts, zone), instant_of(ends, zone)) != (starts_at, ends_at):
+        return event
     return replace(event, pattern=replace(pattern, start=starts, zone_name=zone))
 
 
