@@ -267,6 +267,21 @@ async def test_a_page_is_rendered_again_only_if_its_rows_have_changed(db: Databa
     assert rendering.calls == 3
 
 
+async def test_a_page_that_was_only_checked_counts_as_used(db: Database, clock: HandClock) -> None:
+    """While commits are constant, a popular page is found by checking it, and is not the first that is dropped."""
+    async with db.transaction() as tx:
+        ana = await users.create_person(tx, display_name="Ana")
+    # Large enough for two pages.
+    cache, rendering = PageCache(max_bytes=1500), NameOfPerson(db, ana)
+    for path in ("/popular", "/rare"):
+        await cache.answer(request_for(path), db, clock, rendering)
+    async with db.transaction() as tx:
+        await users.create_person(tx, display_name="Ben")
+    await cache.answer(request_for("/popular"), db, clock, rendering)
+    await cache.answer(request_for("/new"), db, clock, rendering)
+    assert [path for path, *_ in cache._pages] == ["/popular", "/new"]
+
+
 async def test_a_commit_between_reading_and_the_end_of_rendering_is_noticed(db: Database, clock: HandClock) -> None:
     async with db.transaction() as tx:
         ana = await users.create_person(tx, display_name="Ana")

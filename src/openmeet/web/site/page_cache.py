@@ -97,6 +97,8 @@ class PageCache:
             order = next(self._order)
             if (page := self._pages.get(key)) is not None and await page.is_current(state):
                 page.state, page.began = state, order
+                if key in self._pages:
+                    self._pages.move_to_end(key)
                 return await self._response(key, page, request)
             with recording(db) as log:
                 response = await render(request)
