@@ -109,17 +109,17 @@ CASES = [
     (AnswerState.OVER, AnswerBarInput(starting(-DAY), None, NOW), (None, None), (), "This event is over."),
     (
         AnswerState.NEEDS_DECISIONS,
-        AnswerBarInput(event(), None, NOW, is_hosting=True, people_asking=8, may_edit=True),
+        AnswerBarInput(event(), None, NOW, is_hosting=True, people_asking=9, requests=8, may_edit=True),
         (A.DECIDE, A.EDIT),
         ("Review 8 requests", "Edit"),
-        "8 people are waiting for you.",
+        "9 people are waiting for you.",
     ),
     (
         AnswerState.HOSTING,
         AnswerBarInput(event(content=Content(title="Games", capacity=12)), None, NOW, is_hosting=True),
         (A.INVITE, None),
         ("Invite people",),
-        "6 of 12 places taken.",
+        "7 of 12 places taken.",
     ),
     (
         AnswerState.TURNED_DOWN,
@@ -261,9 +261,9 @@ def test_each_row_of_the_table_gives_its_bar(
 ) -> None:
     bar = answer_bar_of(bar_input)
     shown = [one for one in (bar.primary, bar.second) if one is not None]
-    sentence = sentence_of(bar, bar_input, AnswerFigures("Ana", waiting_before=2, waiting=4, going=6))
+    sentence = sentence_of(bar, bar_input, AnswerFigures("Ana", waiting_before=2, waiting=4, going=6, taken=7))
     assert (bar.state, (bar.primary, bar.second)) == (state, actions)
-    assert tuple(label_of(bar, one, bar_input.people_asking) for one in shown) == labels
+    assert tuple(label_of(bar, one, bar_input.requests) for one in shown) == labels
     assert said in sentence
     assert bool(sentence) is bool(said)
 

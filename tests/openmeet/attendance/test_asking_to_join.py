@@ -10,7 +10,8 @@ from openmeet.domain.attendance.registration import RegistrationQuestion, Regist
 from openmeet.domain.events.model import Event
 from openmeet.domain.users.model import Caller
 from tests.databases import MakeDatabase
-from tests.openmeet.site_under_test import Site, api_session, event_by, sign_up, site_on
+from tests.openmeet.site_under_test import Site, api_session, event_by, person, sign_up, site_on
+from tests.visible_text import visible_text
 
 MEAL = RegistrationQuestion("q1", "What do you eat?", is_required=True)
 ASKED = RegistrationSettings(needs_approval=True, questions=(MEAL, RegistrationQuestion("q2", "Anything else?")))
@@ -78,6 +79,36 @@ async def test_invited_and_approved_people_need_not_ask(site: Site) -> None:
         await ana.post(f"{path}/attendees", data={"act": "approve_all", "tab": "asking"})
         await ben.post(f"{path}/answer", data={"reply": "declined"})
         assert ">I’m going</button>" in (await ben.get(path)).text
+
+
+async def test_people_and_requests_are_counted_separately(site: Site) -> None:
+    """One request can be for several people."""
+    settings = RegistrationSettings(needs_approval=True, max_party=2)
+    async with site.browser() as ana, site.browser() as ben, site.browser() as cleo:
+        event = await host_asking(site, ana, settings, capacity="2")
+        for browser, name, party in ((ben, "Ben", "2"), (cleo, "Cleo", "1")):
+            await sign_up(browser, f"{name.lower()}@example.org", name)
+            await browser.post(f"/events/{event.slug}/answer", data={"reply": "going", "party": party})
+        home, own = [visible_text((await ana.get(path)).text) for path in ("/home", f"/events/{event.slug}")]
+        listed = visible_text((await ana.get(f"/events/{event.slug}/attendees")).text)
+    for page in (home, own):
+        assert "3 people are waiting for you." in page
+        assert "Review 2 requests" in page
+    assert "3 people want to join. 2 places are left." in listed
+    assert "Approve all 2" in listed
+
+
+async def test_a_held_place_counts_as_taken_everywhere_on_the_page(site: Site) -> None:
+    async with site.browser() as ana:
+        event = await host_asking(site, ana, RegistrationSettings(), capacity="1")
+        async with site.db.transaction() as tx:
+            ben, cleo = [await person(tx, name) for name in ("Ben", "Cleo")]
+            for one in (ben, cleo):
+                await actions.answer(tx, one, event.slug, RsvpReply.GOING)
+            await actions.answer(tx, ben, event.slug, RsvpReply.DECLINED)
+        own = visible_text((await ana.get(f"/events/{event.slug}")).text)
+    assert own.count("1 of 1 place taken") == 2
+    assert "0 of 1 place" not in own
 
 
 async def test_hosts_see_the_number_of_requests(site: Site) -> None:

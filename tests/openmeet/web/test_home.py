@@ -82,6 +82,20 @@ async def test_pending_requests_have_buttons_and_disappear_once_answered(site: S
     assert "Dinner" not in [title for title, _ in waiting_in(await home_of(site, ben))]
 
 
+async def test_buttons_of_events_with_the_same_title_have_different_names(site: Site) -> None:
+    """Such as the dates of a series, for people who hear the buttons without their rows."""
+    async with site.db.transaction() as tx:
+        ana, ben = [await person(tx, name) for name in ("Ana", "Ben")]
+        await tx.execute("update users set email = 'ben@example.org' where id = :id", id=ben.user_id)
+        for day in ("04", "05"):
+            one = await event_by(tx, ana, title="Choir", starts=f"2026-07-{day}T18:00", ends=f"2026-07-{day}T20:00")
+            await invitations.invite(tx, ana, one.slug, "ben@example.org")
+    names = re.findall(r'name="reply"[^>]*aria-label="([^"]*)"', await home_of(site, ben))
+    assert sorted(names) == [
+        f"{answer}: Choir, {day}, 18:00" for answer in ("Can’t go", "I’m going") for day in ("Sat 4 Jul", "Sun 5 Jul")
+    ]
+
+
 async def in_group(tx: Transaction, owner: Caller, *titles: str) -> list[str]:
     group = await groups.create(tx, owner, GroupDetails("Games", "Europe/Berlin"))
     made = [await events.create(tx, owner, details(title=title), group=of_event(group)) for title in titles]

@@ -131,6 +131,7 @@ class AnswerBarInput:
 
     ``is_hosting``: they decide about answers. ``is_welcome``: neither the host nor a moderator has blocked them.
     ``is_full``: a new answer joins the waitlist. ``people_asking``: number of people waiting for a decision.
+    ``requests``: number of their answers, each of which can be for several people.
     ``may_join``: they may use the link to join online. ``has_directions``: they know where it is.
     """
 
@@ -143,6 +144,7 @@ class AnswerBarInput:
     is_welcome: bool = True
     is_full: bool = False
     people_asking: int = 0
+    requests: int = 0
     may_join: bool = False
     has_directions: bool = False
     may_edit: bool = False

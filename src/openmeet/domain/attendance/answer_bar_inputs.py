@@ -47,6 +47,7 @@ async def bar_inputs_of(
             is_welcome=event.id not in unwelcome,
             is_full=event.id in full,
             people_asking=counts.get(event.id, NO_COUNTS).unconfirmed,
+            requests=counts.get(event.id, NO_COUNTS).requests,
         )
         for event in events
     }

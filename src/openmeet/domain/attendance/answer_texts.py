@@ -80,19 +80,21 @@ class AnswerFigures:
     """Numbers and names used in the sentences. ``host`` is a name, or empty if the sentence says "the host".
 
     ``waiting_before`` is the number of people ahead on the waitlist, ``waiting`` is the number of all people on the
-    waitlist, and ``going`` is the number of people going.
+    waitlist, ``going`` is the number of people going, and ``taken`` is the number of places taken, including those that
+    are held for somebody.
     """
 
     host: str = ""
     waiting_before: int = 0
     waiting: int = 0
     going: int = 0
+    taken: int = 0
 
 
 NO_FIGURES = AnswerFigures()
 
 
-def label_of(bar: AnswerBar, action: AnswerAction, people_asking: int = 0) -> str:
+def label_of(bar: AnswerBar, action: AnswerAction, requests: int = 0) -> str:
     """Return the label of a button of the bar."""
     match action:
         case AnswerAction.GOING:
@@ -102,7 +104,7 @@ def label_of(bar: AnswerBar, action: AnswerAction, people_asking: int = 0) -> st
         case AnswerAction.DECLINED:
             return str(_WITHDRAW_LABELS.get(bar.state, REPLY_LABELS[RsvpReply.DECLINED]))
         case AnswerAction.DECIDE:
-            return ngettext("Review %(number)s request", "Review %(number)s requests", people_asking)
+            return ngettext("Review %(number)s request", "Review %(number)s requests", requests)
         case _:
             return str(_LINK_LABELS[action])
 
@@ -131,7 +133,7 @@ def sentence_of(bar: AnswerBar, bar_input: AnswerBarInput, figures: AnswerFigure
                 bar_input.people_asking,
             )
         case AnswerState.HOSTING:
-            return _seats_sentence(event, figures.going)
+            return _seats_sentence(event, figures)
         case AnswerState.TURNED_DOWN:
             return gettext("The host declined your request.")
         case AnswerState.NOT_WELCOME:
@@ -196,11 +198,11 @@ def _ended_sentence(first: str, rsvp: Attendance | None) -> str:
     return f"{first} {past_answer}" if past_answer else first
 
 
-def _seats_sentence(event: Event, going: int) -> str:
-    places = event.content.capacity
+def _seats_sentence(event: Event, figures: AnswerFigures) -> str:
+    places, going = event.content.capacity, figures.going
     if places is not None:
         return ngettext(
-            "%(going)s of %(number)s place taken.", "%(going)s of %(number)s places taken.", places, going=going
+            "%(taken)s of %(number)s place taken.", "%(taken)s of %(number)s places taken.", places, taken=figures.taken
         )
     return ngettext("%(number)s going.", "%(number)s going.", going) if going else gettext("Nobody is going yet.")
 

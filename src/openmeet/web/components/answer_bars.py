@@ -19,7 +19,7 @@ from openmeet.domain.groups.model import GroupId, GroupVisibility, PromotionLeve
 from openmeet.domain.users.model import UserId
 from openmeet.web.events.answer_view import AnswerBarView, answer_bar_view
 
-_FIGURES: Final = AnswerFigures(host="Eva", waiting_before=2, waiting=4, going=6)
+_FIGURES: Final = AnswerFigures(host="Eva", waiting_before=2, waiting=4, going=6, taken=6)
 _PATHS: Final[Mapping[AnswerAction, str]] = dict.fromkeys(AnswerAction, "#answers")
 _ASKS: Final = RegistrationSettings(needs_approval=True, questions=(RegistrationQuestion("q", "What do you eat?"),))
 _CLOSED: Final = RegistrationSettings(closes_hours_before=5 * 24)
@@ -52,7 +52,7 @@ def _bar_inputs(now: Instant) -> Mapping[AnswerState, AnswerBarInput]:
         AnswerState.NOT_PUBLISHED: bar_input(replace(soon, is_draft=True, is_held=True)),
         AnswerState.CANCELLED: replace(bar_input(cancelled, going), has_next_date=True),
         AnswerState.OVER: replace(bar_input(lately), has_next_date=True),
-        AnswerState.NEEDS_DECISIONS: replace(bar_input(soon), is_hosting=True, people_asking=8),
+        AnswerState.NEEDS_DECISIONS: replace(bar_input(soon), is_hosting=True, people_asking=8, requests=8),
         AnswerState.HOSTING: replace(bar_input(soon), is_hosting=True),
         AnswerState.TURNED_DOWN: bar_input(soon, _sample_rsvp(soon, _S.REJECTED, now)),
         AnswerState.NOT_WELCOME: replace(bar_input(soon, maybe), is_welcome=False),

@@ -118,6 +118,7 @@ async def page_answer_bar(
         is_welcome=is_welcome,
         is_full=await waitlist.would_wait(reader, event, registration_settings),
         people_asking=facts.counts.unconfirmed,
+        requests=facts.counts.requests,
         may_join=bool(facts.join_url),
         has_directions=bool(facts.directions_url),
         may_edit=bool(facts.edit_path),
@@ -130,6 +131,7 @@ async def page_answer_bar(
         waiting_before=0 if own_rsvp is None else await waitlist.before(reader, own_rsvp),
         waiting=facts.counts.waiting,
         going=facts.counts.going,
+        taken=facts.counts.seats,
     )
     return answer_bar_view(bar_input, figures, _paths_of(event, facts), requested_reply)
 
@@ -186,7 +188,7 @@ def _button(
     *,
     is_main: bool,
 ) -> BarButton:
-    words = answer_texts.label_of(bar, action, bar_input.people_asking)
+    words = answer_texts.label_of(bar, action, bar_input.requests)
     if bar.shows_answer and action is bar.primary:
         accessible_name = gettext("%(answer)s: %(event)s (your answer)", answer=words, event=spoken_of)
         return BarButton(words, accessible_name, path=paths[AnswerAction.CHANGE], is_main=True, shows_answer=True)

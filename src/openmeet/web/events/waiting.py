@@ -84,15 +84,16 @@ def _waiting_row(event: Event, facts: ListedFacts) -> WaitingRow:
     elif bar.state is AnswerState.MOVED:
         # The time is shown later in the row.
         sentence = gettext("Moved since you answered: now")
-    path = f"/events/{quote(event.slug)}"
+    path, starts = f"/events/{quote(event.slug)}", time_and_place.short_start_label(event)
     buttons = []
     for action in (bar.primary, bar.second):
         if action is None or (action is AnswerAction.EDIT):
             continue
-        words = answer_texts.label_of(bar, action, bar_input.people_asking)
-        accessible_name = f"{words}: {card.title}"
+        words = answer_texts.label_of(bar, action, bar_input.requests)
+        # The start tells dates of a series apart.
+        accessible_name = f"{words}: {card.title}, {starts}"
         if action in {AnswerAction.GOING, AnswerAction.DECLINED} and not bar.shows_answer:
             buttons.append(HomeButton(words, accessible_name, reply=RsvpReply(action.value).value))
         elif action is AnswerAction.DECIDE:
             buttons.append(HomeButton(words, accessible_name, path=f"{path}/attendees?tab=asking"))
-    return WaitingRow(card, sentence, time_and_place.short_start_label(event), tuple(buttons))
+    return WaitingRow(card, sentence, starts, tuple(buttons))
