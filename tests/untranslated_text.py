@@ -87,13 +87,15 @@ def _outside(text: str) -> str:
     return " ".join("".join(kept).split())
 
 
+# Text that is marked as English on every page, such as the documentation of the API.
+_ENGLISH: Final = re.compile(r'<(tbody|span)\b[^>]* lang="en"[^>]*>.*?</\1>', re.DOTALL)
 # The initial of a name that replaces a missing picture.
 _INITIAL: Final = re.compile(r'(<span class="avatar[^>]*>)[^<]*')
 
 
 def untranslated_texts(page: str, content: re.Pattern[str]) -> set[str]:
     """The texts of a page in the pseudo-locale that have words outside the marks. ``content``: texts that people wrote."""
-    texts = (_outside(piece) for piece in _pieces(_INITIAL.sub(r"\1", page)))
+    texts = (_outside(piece) for piece in _pieces(_INITIAL.sub(r"\1", _ENGLISH.sub("", page))))
     return {text for text in texts if _WORD.search(_NO_MESSAGE.sub("", content.sub("", text)))}
 
 

@@ -28,7 +28,7 @@ def co_host_composer(key: SigningKey, site_name: str, public_url: str) -> Compos
             one = await co_host_queries.by_id(reader, CoHostId(due.subject_id))
             if one is None or not one.is_open(reader.now):
                 return None
-            event = await by_id(reader, EventId(one.event_id))
+            event, now = await by_id(reader, EventId(one.event_id)), reader.now
             host = await user_by_id(reader, one.invited_by)
             if await is_block_between_address(reader, one.invited_by, one.email or ""):
                 return None
@@ -43,7 +43,7 @@ def co_host_composer(key: SigningKey, site_name: str, public_url: str) -> Compos
         never = email_suppressions.url_of(key, public_url, address)
         name = " ".join(((host and host.display_name) or unnamed()).split())
         title = event.title or gettext("an event")
-        about = [title, time_and_place.start_label(event)]
+        about = [title, time_and_place.start_label(event, now)]
         if one.is_for_series or one.is_asked_for_series:
             about.append(gettext("This applies to every upcoming date of the series, including dates added later."))
         parts = [

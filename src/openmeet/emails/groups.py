@@ -76,13 +76,14 @@ def succession_composer(site_name: str, public_url: str) -> Composer:
             if group is None or group.deleted_at is not None or group.succession is None:
                 return None
             owner = await by_id(reader, UserId(due.person))
-            asking = await by_id(reader, group.succession.successor_id)
+            asking, now = await by_id(reader, group.succession.successor_id), reader.now
         if owner is None or owner.email is None or owner.id != group.owner_id:
             return None
         name = (asking and asking.display_name) or unnamed()
         is_last = due.kind == LAST_CALL_MAIL
         ends_at = Instant(group.succession.asked_at + group.succession_plan.wait)
-        day = formatting.day(local_of(ends_at, group.details.time_zone))
+        zone = group.details.time_zone
+        day = formatting.day(local_of(ends_at, zone), local_of(now, zone).date())
         title = group.details.name
         if is_last:
             subject = gettext("Last reminder: %(name)s takes over %(group)s", group=title, name=name)

@@ -31,10 +31,10 @@ def guest_composer(head: EmailContext) -> Composer:
                 return None
             if await email_suppressions.is_suppressed(reader, head.key, guest_rsvp.email):
                 return None
-            event = await by_id(reader, guest_rsvp.event_id)
+            event, now = await by_id(reader, guest_rsvp.event_id), reader.now
         if event is None or event.is_gone or event.is_cancelled:
             return None
-        title, when = one_line(event.title), "" if event.starts_at is None else when_label(event)
+        title, when = one_line(event.title), "" if event.starts_at is None else when_label(event, now)
         never = email_suppressions.url_of(head.key, head.public_url, guest_rsvp.email)
         confirm = gettext("Confirm it here")
         page = f"{head.public_url}/answers/confirm/{actions.token_of(head.key, guest_rsvp.id)}"

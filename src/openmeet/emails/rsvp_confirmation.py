@@ -14,10 +14,11 @@ from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.attendance.registration import of_event as registration_settings_of
 from openmeet.domain.attendance.visibility import seen_by
 from openmeet.domain.attendance.waitlist import before
+from openmeet.domain.calendars.queries import zone_of_person
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.queries import by_id as event_by_id
 from openmeet.domain.events.seeing import private_details_for
-from openmeet.domain.events.time_and_place import join_from_label
+from openmeet.domain.events.time_and_place import join_from_label, lines_without_own_country
 from openmeet.domain.users.model import UserId
 from openmeet.emails.calendar_file import cancellation_of, file_of
 from openmeet.emails.notifications.texts import short_day_label, when_label
@@ -81,8 +82,9 @@ async def _confirmation_email(
     registration_settings = await registration_settings_of(tx, event)
     sentence = answer_sentence(event, registration_settings, own_rsvp, await before(tx, own_rsvp), tx.now)
     seen = await private_details_for(tx, event, user_id, is_going=own_rsvp.is_seated)
-    title, when = one_line(event.title), when_label(event)
-    place = [one_line(line) for line in seen.place.lines]
+    title, when = one_line(event.title), when_label(event, tx.now)
+    zone = await zone_of_person(tx, user_id, "")
+    place = [one_line(line) for line in lines_without_own_country(seen.place, zone)]
     door_note = seen.door_note if own_rsvp.is_seated else ""
     note = ""
     if not seen.web_link and (later := join_from_label(event, seen)):
@@ -146,7 +148,8 @@ def withdrawn_composer(head: EmailContext) -> Composer:
                 return None
             answer_url = await to.answer_url(tx, head, event.id)
             calendar = await cancellation_of(tx, head, event, own_rsvp)
-        title, when = one_line(event.title), when_label(event)
+            when = when_label(event, tx.now)
+        title = one_line(event.title)
         headline = gettext("You’re not going.")
         note = gettext("The attached file removes the entry from your calendar.")
         change = gettext("Change your answer")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
+from groundwork.clock import Instant
 from groundwork.database.transaction import Database, Reader
 from openmeet.domain.attendance import notify
 from openmeet.domain.attendance import queries as attendance
@@ -34,6 +35,7 @@ def series_composer(head: EmailContext, *, is_end: bool) -> Composer:
             series = await queries.by_id(tx, SeriesId(due.subject_id))
             if to is None or series is None:
                 return None
+            now = tx.now
             dates, own_rsvps = await answered_dates(tx, series.id, user_id)
             attended = [one for one in dates if own_rsvps[one.id].status in IN_CALENDAR]
             if not (attended or is_end):
@@ -51,9 +53,9 @@ def series_composer(head: EmailContext, *, is_end: bool) -> Composer:
         title = one_line(series.content.title)
         page = f"{head.public_url}/series/{quote(series.slug)}"
         parts = (
-            _end_paragraphs(title, ended, attended, page)
+            _end_paragraphs(title, ended, attended, page, now)
             if is_end
-            else _going_paragraphs(title, attended, own_rsvps, page)
+            else _going_paragraphs(title, attended, own_rsvps, page, now)
         )
         if is_end:
             subject = subject_line(gettext("You’re not going"), title)
@@ -68,7 +70,7 @@ def series_composer(head: EmailContext, *, is_end: bool) -> Composer:
 
 
 def _going_paragraphs(
-    title: str, attended: Sequence[Event], own_rsvps: Mapping[EventId, Attendance], page: str
+    title: str, attended: Sequence[Event], own_rsvps: Mapping[EventId, Attendance], page: str, now: Instant
 ) -> list[str]:
     going = ngettext(
         "You’re going to one date of %(title)s:",
@@ -77,13 +79,15 @@ def _going_paragraphs(
         title=title,
     )
     return [
-        "\n".join([going, *(_date_line(one, own_rsvps[one.id]) for one in attended)]),
+        "\n".join([going, *(_date_line(one, own_rsvps[one.id], now) for one in attended)]),
         gettext("The attached file has an entry for each."),
         link(gettext("Change your answers, or stop going to later dates"), page),
     ]
 
 
-def _end_paragraphs(title: str, ended: Sequence[Event], attended: Sequence[Event], page: str) -> list[str]:
+def _end_paragraphs(
+    title: str, ended: Sequence[Event], attended: Sequence[Event], page: str, now: Instant
+) -> list[str]:
     """Paragraphs for the end of a standing RSVP. ``attended``: dates that the person still attends."""
     series = link(gettext("The series"), page)
     if not attended:
@@ -103,11 +107,11 @@ def _end_paragraphs(title: str, ended: Sequence[Event], attended: Sequence[Event
         "The attached file removes them from your calendar.",
         len(ended),
     )
-    return ["\n".join([no_more, *(f"- {time_and_place.start_label(one)}" for one in ended)]), taken_out, series]
+    return ["\n".join([no_more, *(f"- {time_and_place.start_label(one, now)}" for one in ended)]), taken_out, series]
 
 
-def _date_line(one: Event, own_rsvp: Attendance) -> str:
-    when = time_and_place.start_label(one)
+def _date_line(one: Event, own_rsvp: Attendance, now: Instant) -> str:
+    when = time_and_place.start_label(one, now)
     return f"- {when}" if own_rsvp.is_seated else "- " + gettext("%(when)s (no place yet)", when=when)
 
 

@@ -182,9 +182,9 @@ def span(starts: datetime, ends: datetime | None, today: date | None = None) -> 
     return f"{span(starts, None, today)} – {span(ends, None, today)}"
 
 
-def days(first: date, last: date) -> str:
-    """``Saturday 4 July 2026``, or the first and last day if there are several."""
-    return day(first) if first == last else f"{day(first)} – {day(last)}"
+def days(first: date, last: date, today: date | None = None) -> str:
+    """``Saturday 4 July 2026``, or the first and last day if there are several. ``today``: see ``day``."""
+    return day(first, today) if first == last else f"{day(first, today)} – {day(last, today)}"
 
 
 def day_tag(of: date, words: str) -> Markup:

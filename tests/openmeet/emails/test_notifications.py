@@ -71,12 +71,15 @@ async def test_a_move_is_mailed_at_once_with_the_old_and_the_new_time(post, even
     mails = await post.deliver()
     assert tos(mails) == ["ben@example.org", "cleo@example.org"]
     assert mails[0]["Subject"] == "New time: Board games, Sun 5 Jul"
-    assert "Starts: Sunday 5 July 2026, 19:00 (was: Saturday 4 July 2026, 18:00)" in text_of(mails[0])
-    assert re.search(
-        "<s[^>]*>Saturday 4 July 2026, 18:00</s><br><strong>Sunday 5 July 2026, 19:00</strong>", html_of(mails[0])
-    )
-    for words in (text_of(mails[0]), html_of(mails[0])):
-        assert "Sunday 5 July 2026, 19:00–21:00, Berlin time" in words
+    now = "Sunday 5 July, 19:00–21:00, Berlin time"
+    assert f"When: {now} (was: Saturday 4 July, 18:00)" in text_of(mails[0])
+    assert re.search(f"<s[^>]*>Saturday 4 July, 18:00</s><br><strong>{now}</strong>", html_of(mails[0]))
+    # The change is not repeated among the facts. What has not changed is.
+    for words, when, where in (
+        (text_of(mails[0]), "When:", "Where: Town library, Berlin\n"),
+        (html_of(mails[0]), ">When<", "Town library, Berlin</dd>"),
+    ):
+        assert words.count(when) == words.count(where) == 1
     part, read = calendar(mails[0])
     (entry,) = read.walk("VEVENT")
     assert (part.get_param("method"), read["METHOD"], entry["UID"]) == (
@@ -93,6 +96,41 @@ async def test_a_new_place_is_mailed_at_once(post, evening):
     mail, _ = await post.deliver()
     assert mail["Subject"] == "New place: Board games, Sat 4 Jul"
     assert "Where: Café Mitte, Berlin (was: Town library, Berlin)" in text_of(mail)
+    assert text_of(mail).count("Where:") == html_of(mail).count(">Where<") == 1
+    assert "When: Saturday 4 July, 18:00–20:00, Berlin time\n" in text_of(mail)
+
+
+@pytest.mark.parametrize(("zone", "country"), [("Europe/Berlin", ""), ("Europe/London", ", Germany")])
+async def test_the_readers_own_country_is_left_out(post, evening, zone, country):
+    """In the old and in the new place of a change, and in a place that has not changed."""
+    ana, *_, event = evening
+    async with post.db.transaction() as tx:
+        await tx.execute("update users set time_zone = :zone where id <> :ana", zone=zone, ana=ana.user_id)
+    await revise(post, ana, event, country="DE")
+    await post.deliver()
+    await revise(post, ana, event, country="DE", venue_name="Café Mitte")
+    mail, _ = await post.deliver()
+    assert f"Where: Café Mitte, Berlin{country} (was: Town library, Berlin{country})" in text_of(mail)
+    await revise(
+        post, ana, event, country="DE", venue_name="Café Mitte", starts="2026-07-05T19:00", ends="2026-07-05T21:00"
+    )
+    mail, _ = await post.deliver()
+    assert f"Where: Café Mitte, Berlin{country}\n" in text_of(mail)
+
+
+async def test_a_changed_private_address_is_shown_to_guests_in_full(post, evening):
+    ana, *_, event = evening
+    await revise(post, ana, event, street="Main Street 5", locality="Potsdam", place_audience="attendees")
+    mail, _ = await post.deliver()
+    assert "Where: Town library, Main Street 5, Potsdam (was: Town library, Berlin)" in text_of(mail)
+
+
+async def test_the_year_is_named_if_it_is_another_one(post, evening):
+    ana, *_, event = evening
+    await revise(post, ana, event, starts="2027-07-05T19:00", ends="2027-07-05T21:00")
+    mail, _ = await post.deliver()
+    when = "When: Monday 5 July 2027, 19:00–21:00, Berlin time (was: Saturday 4 July, 18:00)"
+    assert when in text_of(mail)
 
 
 async def test_a_new_description_is_not_mailed(post, evening):
@@ -451,8 +489,8 @@ async def test_one_mail_names_all_dates_that_were_moved_with_one(post):
     post.site.clock.turn(HOUR)
     (mail,) = await post.deliver()
     assert mail["To"] == "ben@example.org"
-    assert "(was: Tuesday 24 November 2026, 18:00)" in text_of(mail)
-    assert "are now on: Tuesday 1 December 2026, 20:00." in " ".join(text_of(mail).split())
+    assert "(was: Tuesday 24 November, 18:00)" in text_of(mail)
+    assert "are now on: Tuesday 1 December, 20:00." in " ".join(text_of(mail).split())
     # Moving the other dates and back within half an hour is no news either.
     async with post.db.transaction() as tx:
         await move(tx, await locked(tx, ana, series), timedelta(hours=2))

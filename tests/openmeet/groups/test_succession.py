@@ -182,7 +182,7 @@ async def test_the_e_mail_to_the_owner_explains_how_to_keep_the_group(db, club, 
     assert letter.to == "ana@example.org"
     assert letter.subject == "Cleo will take over Chess club"
     assert f"https://town.example/groups/{group.slug}/ownership" in letter.text
-    assert "Thursday 7 May 2026" in letter.text
+    assert "on Thursday 7 May." in letter.text
     last = await compose(db, DueEmail(LAST_CALL_MAIL, ana.user_id, group.id, 3))
     assert last.subject == "Last reminder: Cleo takes over Chess club"
     await does(db, ownership.stop, ana, group.slug)

@@ -139,7 +139,7 @@ async def test_everyone_gets_e_mail_in_their_chosen_language(mailing: Mailing, a
     assert found["ben@example.org"] == "Cancelled: Board games, Sat 4 Jul"
     (french,) = [one for one in mailing.sent if one.to == "ana@example.org"]
     assert "Il n’aura pas lieu." in french.text
-    assert "samedi 4 juillet 2026" in french.text
+    assert "samedi 4 juillet," in french.text
     assert '<html lang="fr" dir="ltr">' in french.html
 
 
@@ -226,5 +226,5 @@ async def test_german_pages_and_mails(mailing: Mailing) -> None:
     )
     (written,) = [one for one in mailing.sent if one.to == "ana@example.org"]
     assert "Es findet nicht statt." in written.text
-    assert "Samstag, 4.\xa0Juli 2026" in written.text
+    assert "Samstag, 4.\xa0Juli," in written.text
     assert '<html lang="de" dir="ltr">' in written.html

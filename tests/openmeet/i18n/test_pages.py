@@ -40,7 +40,7 @@ def test_bare_words_are_found() -> None:
 
 
 def test_untranslated_words_are_found() -> None:
-    page = '<p>[Šàvë <b>Ana [ît]</b>] now</p><a aria-label="Open">[Öpëñ]</a><time>Monday</time><p>Sat 4 Jul · 18:00</p>'
+    page = '<p>[Šàvë <b>Ana [ît]</b>] now</p><a aria-label="Open">[Öpëñ]</a><time>Monday</time><p>Sat 4 Jul · 18:00</p><span lang="en">One event</span>'
     assert untranslated_texts(page, re.compile("Ana")) == {"now", "Open"}
 
 

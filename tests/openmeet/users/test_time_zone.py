@@ -21,8 +21,8 @@ async def test_people_without_a_zone_are_asked_until_they_choose_one(site: Site)
     async with site.db.transaction() as tx:
         ana = await person(tx, "Ana")
         await tx.execute("update users set bio = 'Plays chess' where id = :id", id=ana.user_id)
-        event = await event_by(tx, ana)
-    assert when_label(event).endswith("Berlin time")
+        event, now = await event_by(tx, ana), tx.now
+    assert when_label(event, now).endswith("Berlin time")
     async with signed_in(site, ana.user_id) as browser:
         assert ASKED in (await browser.get("/my/events")).text
         assert "Not chosen yet" in (await browser.get("/settings/profile")).text

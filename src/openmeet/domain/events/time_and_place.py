@@ -28,28 +28,33 @@ def days_of(event: Event | Details) -> tuple[date, date] | None:
     return first, first if event.ends_at is None else all_day.last_day(event.ends_at, event.time_zone)
 
 
-def span_label(event: Event | Details) -> str:
-    """``Saturday 4 July 2026, 18:00–20:00``; ``Saturday 4 July 2026 – Sunday 5 July 2026``. Without the time zone."""
+def span_label(event: Event | Details, now: Instant | None = None) -> str:
+    """``Saturday 4 July 2026, 18:00–20:00``; ``Saturday 4 July 2026 – Sunday 5 July 2026``. Without the time zone. With
+    ``now``, the year is left out if it is obvious.
+    """
     if event.starts_at is None:
         return str(TO_BE_ANNOUNCED)
+    today = _today(event, now)
     days = days_of(event)
     if days is not None:
-        return formatting.days(*days)
+        return formatting.days(*days, today)
     starts = wall_time.local_of(event.starts_at, event.time_zone)
-    return formatting.span(
-        starts, None if event.ends_at is None else wall_time.local_of(event.ends_at, event.time_zone)
-    )
+    ends = None if event.ends_at is None else wall_time.local_of(event.ends_at, event.time_zone)
+    return formatting.span(starts, ends, today)
 
 
-def start_label(event: Event | Details) -> str:
-    """The start with its time zone: ``Saturday 4 July 2026, 18:00 Berlin time``. For all-day events, only the days."""
+def start_label(event: Event | Details, now: Instant | None = None) -> str:
+    """The start with its time zone: ``Saturday 4 July 2026, 18:00 Berlin time``. For all-day events, only the days. With
+    ``now``, the year is left out if it is obvious.
+    """
     if event.starts_at is None:
         return str(TO_BE_ANNOUNCED)
+    today = _today(event, now)
     days = days_of(event)
     if days is not None:
-        return formatting.days(*days)
+        return formatting.days(*days, today)
     starts = wall_time.local_of(event.starts_at, event.time_zone)
-    return f"{formatting.span(starts, None)} {formatting.zone_label(starts, event.time_zone)}"
+    return f"{formatting.span(starts, None, today)} {formatting.zone_label(starts, event.time_zone)}"
 
 
 def short_start_label(event: Event | Details) -> str:
@@ -171,11 +176,23 @@ def place_lines(mode: Mode, place: Venue, *, hides_place: bool, zone: str = "") 
     """
     if mode is Mode.ONLINE:
         return [gettext("Online")]
-    is_at_home = bool(zone and place.country) and known_code(place.country) == formatting.country_of_zone(zone)
-    lines = list(replace(place, country="").lines if is_at_home and not place.is_country_alone else place.lines)
+    lines = list(lines_without_own_country(place, zone))
     if not lines or place.is_country_alone:
         label = ON_THE_MAP if place.latitude else ANNOUNCED_LATER
         # Without a place, the country alone is of no use.
         lines = lines if hides_place or place.latitude else []
         lines.insert(0, gettext("A place shown to people who are going") if hides_place else str(label))
     return [*lines, gettext("and online")] if mode is Mode.HYBRID else lines
+
+
+def lines_without_own_country(place: Venue, zone: str) -> tuple[str, ...]:
+    """The lines of the place for a reader in this time zone: the country is left out if it is theirs."""
+    is_at_home = bool(zone and place.country) and known_code(place.country) == formatting.country_of_zone(zone)
+    return replace(place, country="").lines if is_at_home and not place.is_country_alone else place.lines
+
+
+def line_without_own_country(place: str, zone: str) -> str:
+    """A place that is stored as one line, for a reader in this time zone. ``place`` may be in any language."""
+    others, _, country = place.rpartition(", ")
+    is_at_home = bool(zone and others) and known_code(country) == formatting.country_of_zone(zone)
+    return others if is_at_home else place

@@ -14,8 +14,10 @@ from openmeet.domain.attendance.answer_bar import AnswerBar, AnswerState, answer
 from openmeet.domain.attendance.answer_bar_inputs import bar_input_of
 from openmeet.domain.attendance.model import SEATED, Attendance, AttendanceStatus
 from openmeet.domain.attendance.notify import IN_CALENDAR
+from openmeet.domain.calendars.queries import zone_of_person
 from openmeet.domain.events.model import Event, EventId
 from openmeet.domain.events.seeing import private_details_for
+from openmeet.domain.events.time_and_place import lines_without_own_country
 from openmeet.domain.groups.model import GroupId
 from openmeet.domain.icalendar.of_event import geo_of
 from openmeet.domain.notifications import emails, kinds, links, preferences
@@ -51,7 +53,7 @@ _MOST_MESSAGES = 10
 class Story:
     """One event, group or chat in an e-mail.
 
-    ``url`` is empty if there is no page, ``answer_url`` if the recipient cannot RSVP. ``is_shut_out``: the host has
+    ``when`` and ``place`` are empty if the points already show them as changes. ``url`` is empty if there is no page, ``answer_url`` if the recipient cannot RSVP. ``is_shut_out``: the host has
     removed the recipient, who may no longer see the event. ``asks_for_answer``: the RSVP is the main action, because
     they have not answered for the current time or have been offered a place. ``replies``: the URL and label of each
     reply they can choose, if they are asked for one; the page behind the URL asks for confirmation. ``cover_url``: the
@@ -217,6 +219,7 @@ async def _stories(
     tx: Transaction, head: EmailContext, user: User, news: list[Notification], facts: Facts, *, with_answer: bool
 ) -> list[Story]:
     """One story per event. ``with_answer``: include a link to change the RSVP. A digest links only to the pages."""
+    zone = await zone_of_person(tx, user.id, "")
     about: dict[EventId, list[Notification]] = {}
     for one in news:
         if one.kind.subject is SubjectType.EVENT:
@@ -236,7 +239,7 @@ async def _stories(
             continue
         news_points = points(its_news, facts.of_event(event), facts.names)
         if news_points:
-            found.append(await _story(tx, head, user, event, own_rsvp, news_points, with_answer=with_answer))
+            found.append(await _story(tx, head, user, event, own_rsvp, news_points, zone, with_answer=with_answer))
     return found
 
 
@@ -319,9 +322,11 @@ async def _story(
     event: Event,
     own_rsvp: Attendance | None,
     news_points: list[Point],
+    zone: str,
     *,
     with_answer: bool,
 ) -> Story:
+    """``zone`` is the time zone of the recipient."""
     takes_place = not (event.is_gone or event.is_cancelled or event.is_over(tx.now))
     is_going = own_rsvp is not None and own_rsvp.status in SEATED
     answer_url = ""
@@ -333,12 +338,14 @@ async def _story(
     offer = next((point.action for point in news_points if point.action), "")
     bar = await _answer_bar_of(tx, event, user.id, own_rsvp) if answer_url and not offer else None
     has_answered = has_answered and (bar is None or bar.state is not AnswerState.MOVED)
+    place = tuple(one_line(line) for line in lines_without_own_country(seen.place, zone))
+    changes = [change for one in news_points for change in one.changes]
     return Story(
         event=event,
         title=one_line(event.title),
-        points=news_points,
-        when=texts.when_label(event),
-        place=tuple(one_line(line) for line in seen.place.lines),
+        points=[texts.with_place(one, ", ".join(place), zone) for one in news_points],
+        when="" if any(not one.is_place for one in changes) else texts.when_label(event, tx.now),
+        place=() if any(one.is_place for one in changes) else place,
         point=geo_of(seen.place),
         url="" if event.is_gone else f"{head.public_url}/events/{quote(event.slug)}",
         door_note=seen.door_note if takes_place and is_going else "",
@@ -367,7 +374,7 @@ def _story_of_removal(event: Event, rejection: Rejection, facts: Facts) -> list[
     if event.is_over(facts.now):
         return []
     point = texts.point(kinds.ANSWER_DECLINED, rejection, facts.of_event(event), facts.names, is_shut_out=True)
-    title, when = one_line(event.title), texts.when_label(event)
+    title, when = one_line(event.title), texts.when_label(event, facts.now)
     return [Story(event, title, [point], when, (), None, "", "", "", "", "", is_shut_out=True)]
 
 

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from groundwork.database.transaction import Reader
+from openmeet.domain.calendars.queries import zone_of_person
 from openmeet.domain.events.model import Event
 from openmeet.domain.events.seeing import private_details_for
+from openmeet.domain.events.time_and_place import lines_without_own_country
 from openmeet.domain.identities.queries import shown_names
 from openmeet.domain.notifications import kinds
 from openmeet.domain.notifications.kinds import HostMessageReceived
@@ -34,14 +36,15 @@ async def message_mail(
     names = {user_id: one_line(name) for user_id, name in (await shown_names(reader, [writer])).items()}
     payload, present = HostMessageReceived(person_id=writer, text=text), Present(writer, reader.now, event=event)
     seen = await private_details_for(reader, event, None, is_going=is_going)
+    zone = await zone_of_person(reader, writer, event.time_zone)
     takes_place = not (event.is_cancelled or event.is_over(reader.now))
     page = f"{public_url}/events/{quote(event.slug)}"
     story = Story(
         event=event,
         title=one_line(event.title),
         points=[texts.point(kinds.HOST_MESSAGE, payload, present, names)],
-        when=texts.when_label(event),
-        place=tuple(one_line(line) for line in seen.place.lines),
+        when=texts.when_label(event, reader.now),
+        place=tuple(one_line(line) for line in lines_without_own_country(seen.place, zone)),
         point=None,
         url=page,
         door_note=seen.door_note if takes_place and is_going else "",

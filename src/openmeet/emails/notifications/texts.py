@@ -8,7 +8,7 @@ one's RSVP.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,11 +43,12 @@ _BREAKS: Final = re.compile(r"[ \t\r\n]+")
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A changed start time or place: ``label`` names it, ``was`` and ``now`` are its old and new value and never empty."""
+    """A changed time or place: ``label`` names it, ``was`` and ``now`` are its old and new value and never empty."""
 
     label: str
     was: str
     now: str
+    is_place: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,32 +96,49 @@ def point(
     heading, text, action = (_one_line(_render_block(kind, name, context)) for name in ("subject", "text", "action"))
     changes: tuple[Change, ...] = ()
     if kind is kinds.EVENT_CHANGED and isinstance(payload, DatesChanged) and present.event is not None:
-        changes = _changes(payload, present.event)
+        changes = _changes(payload, present.event, present.now)
     return Point(kind, heading, text, _render_block(kind, "quote", context), action, changes)
 
 
-def _changes(payload: DatesChanged, event: Event) -> tuple[Change, ...]:
-    """The start time and place, if they differ from what they were. A change that was reversed is left out."""
+def _changes(payload: DatesChanged, event: Event, now: Instant) -> tuple[Change, ...]:
+    """The time and place, if they differ from what they were. A change that was reversed is left out."""
     found = []
     if conditions.is_retimed(payload, event) and payload.started is not None and event.starts_at is not None:
         started, starts = payload.started, When(event.starts_at, event.time_zone, event.is_all_day)
-        # The e-mail shows the new time's zone further down. The old time names its zone only if that is a different
-        # one.
-        was = _date_time(started)
+        # The new time names its zone. The old time names its zone only if that is a different one.
+        was = _date_time(started, now)
         if started.time_zone != starts.time_zone:
             was = f"{was}, {_zone_label(started)}"
-        found.append(Change(gettext("Starts"), was, _date_time(starts)))
+        found.append(Change(gettext("When"), was, when_label(event, now)))
     if conditions.is_elsewhere(payload, event):
         place = ", ".join(event.place.lines)
-        found.append(Change(gettext("Where"), payload.was_at or gettext("No place"), place or gettext("No place")))
+        nowhere = gettext("No place")
+        found.append(Change(gettext("Where"), payload.was_at or nowhere, place or nowhere, is_place=True))
     return tuple(found)
 
 
-def when_label(event: Event) -> str:
-    """``Saturday 4 July 2026, 18:00–20:00, Berlin time``."""
+def with_place(one: Point, place: str, zone: str) -> Point:
+    """The point as its recipient in this time zone may see it: a changed place becomes ``place``, which may be more
+    exact, and their own country is left out of the old one.
+    """
+    changes = tuple(
+        replace(
+            change,
+            was=time_and_place.line_without_own_country(change.was, zone),
+            now=place or change.now,
+        )
+        if change.is_place
+        else change
+        for change in one.changes
+    )
+    return replace(one, changes=changes)
+
+
+def when_label(event: Event, now: Instant) -> str:
+    """``Saturday 4 July, 18:00–20:00, Berlin time``, with the year if the date would be unclear without it."""
     if event.starts_at is None:
         return gettext("Date to be announced")
-    return ", ".join(filter(None, (time_and_place.span_label(event), time_and_place.zone_label(event))))
+    return ", ".join(filter(None, (time_and_place.span_label(event, now), time_and_place.zone_label(event))))
 
 
 def short_day_label(event: Event) -> str:
@@ -176,9 +194,11 @@ def _one_line(text: str) -> str:
     return _BREAKS.sub(" ", text).strip()
 
 
-def _date_time(when: When) -> str:
+def _date_time(when: When, now: Instant) -> str:
+    """``Saturday 4 July, 18:00``, with the year if the date would be unclear without it."""
     local = wall_time.local_of(when.at, when.time_zone)
-    return formatting.day(local) if when.is_day else formatting.span(local, None)
+    today = wall_time.local_of(now, when.time_zone).date()
+    return formatting.day(local, today) if when.is_day else formatting.span(local, None, today)
 
 
 def _soon(when: When, now: Instant) -> str:
@@ -200,10 +220,6 @@ def _short_day(when: When, now: Instant) -> str:
     of, today = (wall_time.local_of(at, when.time_zone).date() for at in (when.at, now))
     words = formatting.short_day(of)
     return words if formatting.day(of, today) == formatting.long_day(of) else f"{words} {of.year}"
-
-
-def _day_label(when: When) -> str:
-    return formatting.day(wall_time.local_of(when.at, when.time_zone))
 
 
 def _zone_label(when: When) -> str:
@@ -239,7 +255,6 @@ def _environment() -> jinja2.Environment:
         "soon": _soon,
         "short": _short_start,
         "short_day": _short_day,
-        "day": _day_label,
         "zone": _zone_label,
         "ended": _with_full_stop,
         "rule": _rule_text,

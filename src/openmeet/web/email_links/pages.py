@@ -165,7 +165,7 @@ async def _answer_page(
     figures = AnswerFigures(waiting_before=await waitlist.before(reader, own_rsvp) if own_rsvp else 0)
     context = {
         "event": event,
-        "when": when_label(event),
+        "when": when_label(event, reader.now),
         "sentence": answer_texts.sentence_of(bar, bar_input, figures),
         "is_answered": own_rsvp is not None,
         "is_new": is_new,

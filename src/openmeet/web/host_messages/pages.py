@@ -111,7 +111,7 @@ async def _preview_page(
         "reached": len(recipients.reached),
         "unreached": recipients.unreached,
         "whom": ", ".join(str(WORDS[one]) for one in checked_addressees),
-        "at": "" if send_at is None else _time_label(send_at, event),
+        "at": "" if send_at is None else _time_label(send_at, event, reader.now),
     }
     return await _message_form_page(request, FormState(form), preview=preview)
 
@@ -130,17 +130,17 @@ async def _message_form_page(
         "labels": LABELS,
         "preview": preview,
         "choices": [(one.value, CHOICES[one], counts[one]) for one in Addressees],
-        "written": [_message_row(one, event) for one in written],
+        "written": [_message_row(one, event, reader.now) for one in written],
     }
     return page(request, "host_messages/messages.html", context, status=status)
 
 
-def _message_row(one: HostMessage, event: Event) -> dict[str, object]:
+def _message_row(one: HostMessage, event: Event, now: Instant) -> dict[str, object]:
     at = one.sent_at or one.send_at
     return {
         "id": one.id,
         "text": one.text,
-        "when": _time_label(at, event),
+        "when": _time_label(at, event, now),
         "whom": ", ".join(str(WORDS[addressee]) for addressee in one.addressees),
         "state": _STATES[one.state],
         "recipients": one.recipients,
@@ -149,9 +149,10 @@ def _message_row(one: HostMessage, event: Event) -> dict[str, object]:
     }
 
 
-def _time_label(at: Instant, event: Event) -> str:
+def _time_label(at: Instant, event: Event, now: Instant) -> str:
     local = wall_time.local_of(at, event.time_zone)
-    return f"{formatting.span(local, None)} {formatting.zone_label(local, event.time_zone)}"
+    today = wall_time.local_of(now, event.time_zone).date()
+    return f"{formatting.span(local, None, today)} {formatting.zone_label(local, event.time_zone)}"
 
 
 async def _send_at(request: Request, form: dict[str, str]) -> Instant | None:
