@@ -12,6 +12,7 @@ from openmeet.domain.erasure.preview import preview_deletion
 from openmeet.domain.events import co_hosts
 from openmeet.domain.events import queries as events
 from openmeet.domain.events.model import EventSlug
+from openmeet.domain.groups import actions as groups
 from openmeet.domain.series import queries as series_queries
 from openmeet.domain.sign_in.actions import open_session
 from openmeet.domain.sign_in.model import SessionTransport
@@ -19,8 +20,10 @@ from openmeet.domain.users.model import Caller
 from openmeet.network.ingestion.person_erasure import take_due
 from tests.databases import MakeDatabase
 from tests.openmeet.erasure.erasure_context import erasing_in
+from tests.openmeet.groups.people import group_by
 from tests.openmeet.series.practice import NOW, begin, dates, go
-from tests.openmeet.site_under_test import event_by, person
+from tests.openmeet.site_under_test import event_by, person, site_on
+from tests.visible_text import visible_text
 
 GRACE = 14 * DAY
 SOON = {"starts": "2026-11-25T18:00", "ends": "2026-11-25T20:00"}
@@ -80,6 +83,32 @@ async def test_a_series_with_a_co_host_goes_to_them_at_once(db: Database) -> Non
         assert (await series_queries.by_id(reader, practice.id)).owner_id == ben.user_id
         assert {one.author_id for one in await dates(reader, practice)} == {ben.user_id}
         assert not any(one.is_cancelled for one in await dates(reader, practice))
+
+
+async def test_nobody_sees_a_co_host_or_member_who_is_leaving(db: Database, clock: HandClock) -> None:
+    """On the page of an event, in the API, and in the number of members. They are back when they return."""
+    site = site_on(db, clock)
+    async with db.transaction() as tx:
+        ana, ben = await person(tx, "Ana"), await person(tx, "Ben")
+        dinner = await event_by(tx, ana, title="Dinner", starts="2027-01-25T18:00", ends="2027-01-25T20:00")
+        invited = await co_hosts.invite(tx, ana, dinner.slug, "ben@example.org")
+        await co_hosts.accept(tx, ben, invited.id)
+        group = await group_by(tx, ana)
+        await groups.join(tx, ben, group.slug, "")
+
+    async def seen() -> tuple[bool, list[str], bool]:
+        async with site.browser() as anybody:
+            page = visible_text((await anybody.get(f"/events/{dinner.slug}")).text)
+            listed = (await anybody.get(f"/api/events/{dinner.slug}")).json()
+            of_group = visible_text((await anybody.get(f"/groups/{group.slug}")).text)
+        return "Ben" in page, [one["displayName"] for one in listed["coHosts"]], "2 members" in of_group
+
+    assert await seen() == (True, ["Ben"], True)
+    await actions.begin(db, ben.user_id, GRACE)
+    assert await seen() == (False, [], False)
+    async with db.transaction() as tx:
+        await open_session(tx, ben.user_id, SessionTransport.BROWSER)
+    assert await seen() == (True, ["Ben"], True)
 
 
 async def test_an_interrupted_request_is_finished_by_the_next_run(db: Database, tmp_path: Path) -> None:

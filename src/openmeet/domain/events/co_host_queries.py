@@ -62,10 +62,23 @@ async def of_event(
 
 async def co_hosts_of(reader: Reader, event_ids: Collection[EventId]) -> dict[EventId, list[UserId]]:
     """Co-hosts of these events."""
+    return await _co_hosts_where(reader, event_ids, "state = 'accepted'")
+
+
+async def shown_co_hosts(reader: Reader, event_ids: Collection[EventId]) -> dict[EventId, list[UserId]]:
+    """Co-hosts of these events, except those who are deleting their account."""
+    return await _co_hosts_where(
+        reader, event_ids, f"state = 'accepted' and not {is_leaving('event_co_hosts.user_id')}"
+    )
+
+
+async def _co_hosts_where(
+    reader: Reader, event_ids: Collection[EventId], condition: str
+) -> dict[EventId, list[UserId]]:
     if not event_ids:
         return {}
     rows = await reader.fetch(
-        "select event_id, user_id from event_co_hosts where state = 'accepted' and event_id in :ids"
+        f"select event_id, user_id from event_co_hosts where {condition} and event_id in :ids"
         " order by event_id, created_at, id",
         ids=list(dict.fromkeys(event_ids)),
     )

@@ -372,9 +372,10 @@ async def is_slug_taken(reader: Reader, slug: GroupSlug, *, by_others_than: Grou
 
 
 async def counts(reader: Reader, group_id: GroupId) -> dict[GroupRole, int]:
-    """Number of people per role."""
+    """Number of people per role, except those who are deleting their account."""
     rows = await reader.fetch(
-        "select role, count(*) as people from group_members where group_id = :group_id group by role order by role",
+        "select role, count(*) as people from group_members where group_id = :group_id"
+        f" and not {is_leaving('group_members.user_id')} group by role order by role",
         group_id=group_id,
     )
     return {GroupRole(row["role"]): int(row["people"]) for row in rows}

@@ -238,7 +238,7 @@ async def details_of(reader: Reader, request: Request, events: Sequence[Event]) 
     counts = await counts_shown(reader, ids)
     own_rsvps = await attendance.of_user(reader, viewer, ids) if viewer else {}
     surroundings = await links.load_surroundings(reader, events, viewer, services(request).settings.public_url)
-    co_hosts = await co_host_queries.co_hosts_of(reader, ids)
+    co_hosts = await co_host_queries.shown_co_hosts(reader, ids)
     others = [user_id for several in co_hosts.values() for user_id in several]
     names = await shown_names(reader, [*(event.author_id for event in events), *others])
     run = await seeing.managed_among(reader, events, viewer)

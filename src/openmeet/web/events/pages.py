@@ -29,7 +29,6 @@ from openmeet.domain.attendance.shown_counts import counts_shown
 from openmeet.domain.calendars.queries import zone_of_person
 from openmeet.domain.events import co_host_queries, seeing
 from openmeet.domain.events.model import Event, EventSlug
-from openmeet.domain.events.permissions import CoHostState
 from openmeet.domain.events.publication import is_announced
 from openmeet.domain.events.queries import by_slug
 from openmeet.domain.events.reasons import EventReason
@@ -244,8 +243,7 @@ async def _people_of(reader: Reader, event: Event, viewer: EventViewer) -> Event
         viewer=viewer.user_id,
         with_private=viewer.is_hosting,
     )
-    hosting = await co_host_queries.of_event(reader, event.id, [CoHostState.ACCEPTED])
-    co_hosts = [one.user_id for one in hosting if one.user_id is not None]
+    co_hosts = (await co_host_queries.shown_co_hosts(reader, [event.id])).get(event.id, [])
     shown_people = [event.author_id, *co_hosts, *(one.user_id for one in attendees)]
     names = await shown_names(reader, shown_people)
     portraits = await portraits_of(reader, viewer.user_id, shown_people)
