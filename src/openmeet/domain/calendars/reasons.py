@@ -13,7 +13,6 @@ class CalendarReason(Reason):
     PASSWORD_IN_URL = "calendar.password_in_url"
     TIMES_OUT_OF_RANGE = "calendar.times_out_of_range"
     URL_OR_FILE_NEEDED = "calendar.url_or_file_needed"
-    MALFORMED_INSTANT = "calendar.malformed_instant"
     YEAR_OUT_OF_RANGE = "calendar.year_out_of_range"
     MALFORMED_WINDOW = "calendar.malformed_window"
     MALFORMED_TIME = "calendar.malformed_time"

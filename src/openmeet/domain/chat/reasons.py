@@ -79,7 +79,6 @@ class ChatReason(Reason):
     MOMENT_OVER = "chat.moment_over"
     NO_SUCH_MEMBER = "chat.no_such_member"
     RUNS_THE_ROOM = "chat.runs_the_room"
-    MALFORMED_INSTANT = "chat.malformed_instant"
     MALFORMED_NUMBER = "chat.malformed_number"
     REMOVED_BY_SITE = "chat.removed_by_site"
     SANCTIONED_BY_SITE = "chat.sanctioned_by_site"

@@ -17,5 +17,4 @@ class HostMessageReason(Reason):
     TEXT_TOO_LONG = "host_message.text_too_long"
     AUDIENCE_NEEDED = "host_message.audience_needed"
     MOMENT_TOO_FAR = "host_message.moment_too_far"
-    MALFORMED_INSTANT = "host_message.malformed_instant"
     ALREADY_WRITTEN = "host_message.already_written"

@@ -25,5 +25,4 @@ class ModerationReason(Reason):
     NO_SUCH_SUBJECT = "moderation.no_such_subject"
     INVALID_CURSOR = "moderation.invalid_cursor"
     MALFORMED_SUBJECT = "moderation.malformed_subject"
-    NOTHING_HERE = "moderation.nothing_here"
     NUMBER_OUT_OF_RANGE = "moderation.number_out_of_range"

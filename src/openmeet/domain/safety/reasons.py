@@ -14,4 +14,3 @@ class SafetyReason(Reason):
     NO_SUCH_PERSON_OR_GROUP = "safety.no_such_person_or_group"
     NOT_MUTED = "safety.not_muted"
     NO_SUCH_PAGE = "safety.no_such_page"
-    NOTHING_HERE = "safety.nothing_here"

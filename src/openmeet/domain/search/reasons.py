@@ -17,4 +17,3 @@ class SearchReason(Reason):
     YEAR_OUT_OF_RANGE = "search.year_out_of_range"
     SIGN_IN_FOR_GROUPS = "search.sign_in_for_groups"
     MALFORMED_DAY = "search.malformed_day"
-    NOTHING_HERE = "search.nothing_here"

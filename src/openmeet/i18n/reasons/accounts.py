@@ -125,7 +125,6 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "safety.no_such_person_or_group": mark("This person or group doesn’t exist."),
     "safety.not_muted": mark("You haven’t muted this."),
     "safety.no_such_page": mark("This page doesn’t exist."),
-    "safety.nothing_here": mark("There is nothing at this address."),
     # reasons of openmeet.domain.api_tokens
     "api_token.service_name_needed": mark("Describe the service in up to %(most)s characters."),
     "api_token.service_scope_needed": mark("Choose at least one thing that the service may do."),

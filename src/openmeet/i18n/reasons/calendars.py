@@ -16,7 +16,6 @@ MESSAGES: Final[Mapping[str, Message]] = {
     ),
     "calendar.times_out_of_range": mark("Ask about 1 to %(most)s times at once."),
     "calendar.url_or_file_needed": mark("Send either url or ics."),
-    "calendar.malformed_instant": mark("Enter a date and time like 2027-03-02T17:00:00Z."),
     "calendar.year_out_of_range": mark("The year must be between %(first_year)s and %(last_year)s."),
     "calendar.malformed_window": mark("The end must be after the start, and no more than 366 days later."),
     "calendar.malformed_time": mark("The end must be after the start, and no more than 366 days later."),

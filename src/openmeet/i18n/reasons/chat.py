@@ -89,7 +89,6 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "chat.moment_over": mark("This time is in the past. Choose a later one."),
     "chat.no_such_member": mark("This person doesn’t exist."),
     "chat.runs_the_room": mark("Hosts can’t be muted or banned from their own chat."),
-    "chat.malformed_instant": mark("Enter a date and time like 2027-03-02T17:00:00Z."),
     "chat.malformed_number": mark("Enter a whole number."),
     "chat.room_changed": mark("The settings have changed. Look at them again."),
     "chat.removed_by_site": mark("The moderators of this site removed it. Only they can bring it back."),

@@ -102,11 +102,9 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "event.moment_after_start": mark("It would start before anybody sees it. Choose an earlier time."),
     "event.draft_changed": mark("This draft has changed. Look at it again, then publish it."),
     "event.moment_out_of_range": mark("Choose a time in the future, before the event starts."),
-    "event.malformed_instant": mark("Enter a date and time like 2027-03-02T17:00:00Z."),
     "event.group_stays": mark("An event can’t move to another group."),
     "event.publish_from_form": mark("Open the draft to publish it."),
     "event.decision_needed": mark("Choose one of the answers on the event’s page."),
-    "event.nothing_here": mark("There is nothing at this address."),
     "event.unstorable_character": mark("The form contains a character that we can’t store."),
     "event.picture_needed": mark("Choose the picture, or clear its description."),
     "event.deleted": mark("The host deleted this event."),
@@ -131,7 +129,6 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "host_message.text_too_long": mark("At most %(most)s characters. This has %(length)s."),
     "host_message.audience_needed": mark("Choose who gets it."),
     "host_message.moment_too_far": mark("Choose a time within a year."),
-    "host_message.malformed_instant": mark("Enter a date and time like 2027-03-02T17:00:00Z."),
     "host_message.already_written": mark(
         "You already sent a message with this form, shown below. Send it again to send a second one."
     ),
@@ -174,5 +171,4 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "search.year_out_of_range": mark("The year must be between %(first_year)s and %(last_year)s."),
     "search.sign_in_for_groups": mark("Sign in to search in your groups."),
     "search.malformed_day": mark("Enter the day like 2026-07-04."),
-    "search.nothing_here": mark("There is nothing at this address."),
 }

@@ -293,7 +293,6 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "xrpc.query_too_long": mark("At most %(most)s characters."),
     "xrpc.malformed_tag": mark("A tag needs letters or digits."),
     "xrpc.point_incomplete": mark("A point has a latitude and a longitude in decimal degrees, like 52.52 and 13.405."),
-    "xrpc.nothing_here": mark("There is nothing at this address."),
     "xrpc.no_such_event": mark("This event doesn’t exist."),
     "xrpc.no_such_series": mark("This series doesn’t exist."),
     "xrpc.no_such_group": mark("This group doesn’t exist."),

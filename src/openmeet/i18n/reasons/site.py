@@ -35,6 +35,7 @@ MESSAGES: Final[Mapping[str, Message]] = {
     # reasons of openmeet.web.site
     "site.authentication_required": mark("Sign in first."),
     "site.nothing_here": mark("There is nothing at this address."),
+    "site.malformed_instant": mark("Enter a date and time like 2027-03-02T17:00:00Z."),
     "site.no_such_community": mark("This community doesn’t exist here."),
     "site.invalid_token": mark("This token is unknown or has expired. Open a new session."),
     "site.reads_no_files": mark("This site isn’t reading files right now."),
@@ -63,7 +64,6 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "api.unknown_token": mark("This token is unknown, has expired or was revoked."),
     "api.unknown_credential": mark("This credential is unknown or was revoked."),
     # reasons of openmeet.web.admin
-    "admin.nothing_here": mark("There is nothing at this address."),
     "admin.operators_only": mark(
         "This is for the people who run this site, and for services with a credential that they made."
     ),
@@ -115,7 +115,6 @@ MESSAGES: Final[Mapping[str, Message]] = {
     "moderation.malformed_subject": mark(
         "Enter a DID, like did:plc:…, or the address of a PDS, like https://pds.example."
     ),
-    "moderation.nothing_here": mark("There is nothing at this address."),
     "moderation.number_out_of_range": mark("Enter a whole number from %(least)s to %(most)s."),
     # reasons of openmeet.domain.moderation_effects
     "moderation_effects.no_such_subject": mark("This item doesn’t exist."),

@@ -12,6 +12,7 @@ from openmeet.domain.users.model import Caller
 from openmeet.web.admin.reasons import AdminReason
 from openmeet.web.api.authentication import is_by_service
 from openmeet.web.site.caller import caller_of
+from openmeet.web.site.reasons import SiteReason
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
@@ -34,7 +35,7 @@ async def operator_of(request: Request) -> SiteOperator:
     async with database_of(request).reader() as reader:
         found = await setting_entry_of(reader, caller.user_id, operators)
     if found is None:
-        raise NotFound(AdminReason.NOTHING_HERE)
+        raise NotFound(SiteReason.NOTHING_HERE)
     return SiteOperator(caller, found)
 
 

@@ -26,6 +26,7 @@ from openmeet.web.api.operations import ApiOperation, Parameter
 from openmeet.web.calendar import feed
 from openmeet.web.calendar.pages import calendar_fetcher_of, format_cursor, parse_cursor, refresh_now, zone_of
 from openmeet.web.site.caller import caller_of
+from openmeet.web.site.reasons import SiteReason
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of, workers_of
 
@@ -287,7 +288,7 @@ def _subscribed_output(one: Subscribed) -> SubscribedOutput:
 
 def _parse_instant(text: str, field: str) -> Instant:
     if _INSTANT.fullmatch(text) is None:
-        raise InvalidInput(field, CalendarReason.MALFORMED_INSTANT)
+        raise InvalidInput(field, SiteReason.MALFORMED_INSTANT)
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

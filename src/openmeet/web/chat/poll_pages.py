@@ -15,7 +15,6 @@ from openmeet.domain.chat import messages, polls, readers, rooms
 from openmeet.domain.chat.access import require_at_least
 from openmeet.domain.chat.model import MAX_TEXT, Access, MessageKind, NewMessage, RoomKind
 from openmeet.domain.chat.polls import MOST_CHOICES
-from openmeet.domain.chat.reasons import ChatReason
 from openmeet.domain.chat.room_queries import chain_of
 from openmeet.domain.series import date_queries
 from openmeet.domain.series.model import SeriesId
@@ -26,6 +25,7 @@ from openmeet.web.chat.requests import spend_on_message, spend_on_opening
 from openmeet.web.chat.room_pages import Find, RoomPage
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.reasons import SiteReason
 from openmeet.web.site.tenant_routing import database_of
 
 _LABELS: Final = {
@@ -88,7 +88,7 @@ def _poll_end(text: str, zone: str) -> Instant | None:
     try:
         return instant_of(datetime.fromisoformat(text).replace(tzinfo=None), zone)
     except ValueError:
-        raise InvalidForm({"endsAt": ChatReason.MALFORMED_INSTANT()}) from None
+        raise InvalidForm({"endsAt": SiteReason.MALFORMED_INSTANT}) from None
 
 
 async def _poll_page(find: Find, request: Request, form_state: FormState, status: int = 200) -> Response:

@@ -23,6 +23,7 @@ from openmeet.domain.series import agenda
 from openmeet.domain.series.model import SeriesSlug
 from openmeet.domain.users.model import UserId
 from openmeet.web.site.caller import caller_or_none
+from openmeet.web.site.reasons import SiteReason
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of
 
@@ -57,7 +58,7 @@ def parse_instant(text: str | None, field: str) -> Instant | None:
     try:
         return Instant(parse_datetime(text))
     except Malformed:
-        raise InvalidForm({field: ChatReason.MALFORMED_INSTANT()}) from None
+        raise InvalidForm({field: SiteReason.MALFORMED_INSTANT}) from None
 
 
 def integer_parameter(request: Request, name: str) -> int | None:

@@ -30,6 +30,7 @@ from openmeet.web.events.schemas import EventDetail
 from openmeet.web.series import create as series
 from openmeet.web.series import recurrence_form, recurrence_preview
 from openmeet.web.site.caller import caller_of
+from openmeet.web.site.reasons import SiteReason
 from openmeet.web.site.tenant_routing import database_of
 
 
@@ -129,7 +130,7 @@ def _parse_instant(text: str | None) -> Instant | None:
     try:
         return Instant(parse_datetime(text))
     except Malformed:
-        raise InvalidForm({"publishAt": EventReason.MALFORMED_INSTANT}) from None
+        raise InvalidForm({"publishAt": SiteReason.MALFORMED_INSTANT}) from None
 
 
 def _slug(request: Request) -> EventSlug:

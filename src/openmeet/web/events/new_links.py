@@ -16,7 +16,6 @@ from openmeet.domain.events import co_host_queries, seeing
 from openmeet.domain.events import new_link as event_links
 from openmeet.domain.events import queries as events
 from openmeet.domain.events.model import EventId, EventSlug
-from openmeet.domain.events.reasons import EventReason
 from openmeet.domain.events.values import Visibility
 from openmeet.domain.groups import new_link as group_links
 from openmeet.domain.groups import queries as groups
@@ -92,7 +91,7 @@ async def follow(reader: Reader, kind: LinkKind, slug: str, viewer: UserId | Non
     """Redirect a replaced link for people with access. Raises Gone for everyone else, and NotFound."""
     subject_id = await slugs.subject_of(reader, kind, slug)
     if subject_id is None:
-        raise NotFound(EventReason.NOTHING_HERE)
+        raise NotFound(SiteReason.NOTHING_HERE)
     match kind:
         case LinkKind.EVENT:
             now = await _event_of(reader, EventId(subject_id), viewer)

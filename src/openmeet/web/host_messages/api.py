@@ -15,11 +15,11 @@ from openmeet.domain.events.model import EventSlug
 from openmeet.domain.host_messages import actions, queries
 from openmeet.domain.host_messages.actions import check
 from openmeet.domain.host_messages.queries import HostMessage, MessageId
-from openmeet.domain.host_messages.reasons import HostMessageReason
 from openmeet.i18n.formatting import iso
 from openmeet.web.api.operations import ApiOperation
 from openmeet.web.api.pagination import CURSOR, LIMIT, paging
 from openmeet.web.site.caller import caller_of
+from openmeet.web.site.reasons import SiteReason
 from openmeet.web.site.tenant_routing import database_of
 
 AddresseesName = Literal["going", "interested", "waiting", "attended"]
@@ -114,7 +114,7 @@ def _parse_instant(text: str | None) -> Instant | None:
     try:
         return Instant(parse_datetime(text))
     except Malformed:
-        raise InvalidForm({"send_at": HostMessageReason.MALFORMED_INSTANT}) from None
+        raise InvalidForm({"send_at": SiteReason.MALFORMED_INSTANT}) from None
 
 
 def _slug(request: Request) -> EventSlug:

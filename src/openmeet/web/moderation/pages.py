@@ -21,6 +21,7 @@ from openmeet.i18n.catalogue import LazyText, lazy
 from openmeet.web.moderation import view
 from openmeet.web.moderation.access import moderator_of, position_of, subject_of
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.reasons import SiteReason
 from openmeet.web.site.tenant_routing import database_of
 
 PATH: Final = "/moderation"
@@ -128,7 +129,7 @@ async def decide_waiting(request: Request) -> Response:
         moderator = await moderator_of(tx, request)
         after = {"accept": SubjectVisibility.TRUSTED, "block": SubjectVisibility.HIDDEN}.get(form.get("act", ""))
         if after is None:
-            raise NotFound(ModerationReason.NOTHING_HERE)
+            raise NotFound(SiteReason.NOTHING_HERE)
         await actions.decide_waiting(tx, moderator, after, host=form.get("host", ""), reason=form.get("reason", ""))
     return go(f"{PATH}/waiting", flash="arrivals_decided")
 
@@ -149,7 +150,7 @@ async def decide(request: Request) -> Response:
             elif action in actions.DECISIONS:
                 await actions.decide(tx, moderator, subject, actions.DECISIONS[action], reason)
             else:
-                raise NotFound(ModerationReason.NOTHING_HERE)
+                raise NotFound(SiteReason.NOTHING_HERE)
     except InvalidForm as wrong:
         return await _show_thing(request, form_with_problems(form, wrong), status=400)
     except (Refused, Conflict) as refused:

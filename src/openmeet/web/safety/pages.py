@@ -17,12 +17,12 @@ from openmeet.domain.moderation import blocks, model, reports
 from openmeet.domain.moderation.model import REASON_LABELS, ModeratedKind, ReportOutcome, Subject
 from openmeet.domain.paging import Page
 from openmeet.domain.safety import actions, subjects
-from openmeet.domain.safety.reasons import SafetyReason
 from openmeet.domain.safety.subjects import ReportedSubject
 from openmeet.domain.users.model import UserId
 from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.reasons import SiteReason
 from openmeet.web.site.tenant_routing import database_of
 
 PATH: Final = "/settings/safety"
@@ -139,7 +139,7 @@ async def change(request: Request) -> Response:
             case "unmute":
                 await actions.unmute(tx, caller, Subject(kind, subject))
             case _:
-                raise NotFound(SafetyReason.NOTHING_HERE)
+                raise NotFound(SiteReason.NOTHING_HERE)
     return go(local_path(form["next"]) if form.get("next") else PATH, flash=_FLASH[what])
 
 

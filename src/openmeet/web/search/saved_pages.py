@@ -11,9 +11,9 @@ from groundwork.http.forms import EMPTY, FormState, read_form
 from openmeet.domain.saved_searches import actions, queries
 from openmeet.domain.saved_searches.queries import SearchId
 from openmeet.domain.search import query
-from openmeet.domain.search.reasons import SearchReason
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
+from openmeet.web.site.reasons import SiteReason
 from openmeet.web.site.tenant_routing import database_of
 
 PATH: Final = "/my/searches"
@@ -42,7 +42,7 @@ async def change(request: Request) -> Response:
                 case "remove":
                     await actions.remove(tx, caller, search_id)
                 case _:
-                    raise NotFound(SearchReason.NOTHING_HERE)
+                    raise NotFound(SiteReason.NOTHING_HERE)
     except Refused as refused:
         return await _saved_searches_page(request, FormState(form, {"": refused.why}), status=422)
     return go(

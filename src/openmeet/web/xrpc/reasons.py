@@ -12,7 +12,6 @@ class XrpcReason(Reason):
     QUERY_TOO_LONG = "xrpc.query_too_long"
     MALFORMED_TAG = "xrpc.malformed_tag"
     POINT_INCOMPLETE = "xrpc.point_incomplete"
-    NOTHING_HERE = "xrpc.nothing_here"
     NO_SUCH_EVENT = "xrpc.no_such_event"
     NO_SUCH_SERIES = "xrpc.no_such_series"
     NO_SUCH_GROUP = "xrpc.no_such_group"

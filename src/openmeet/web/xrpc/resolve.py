@@ -22,6 +22,7 @@ from openmeet.domain.series import queries
 from openmeet.domain.series import visibility as series_seeing
 from openmeet.domain.series.model import Series, SeriesSlug
 from openmeet.domain.users.model import UserId
+from openmeet.web.site.reasons import SiteReason
 from openmeet.web.xrpc.call import LexiconCall, Query
 from openmeet.web.xrpc.reasons import XrpcReason
 from openmeet.web.xrpc.schemas import Resolved
@@ -146,7 +147,7 @@ async def resolve_uri(call: LexiconCall) -> Resolved:
     if found is not None:
         group, _ = found
         return Resolved(kind="group", url=group_url(group.slug, call.public_url), uri=group.network.record_uri)
-    raise NotFound(XrpcReason.NOTHING_HERE, name="NotFound")
+    raise NotFound(SiteReason.NOTHING_HERE, name="NotFound")
 
 
 QUERIES = (Query("resolveUri", resolve_uri),)
