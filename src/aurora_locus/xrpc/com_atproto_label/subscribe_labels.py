@@ -1,6 +1,7 @@
 """Every label and negation of this host over a WebSocket, live or from a cursor. None is ever removed from the log."""
 
 import asyncio
+import contextlib
 from urllib.parse import parse_qsl
 
 from starlette.types import Receive, Scope, Send
@@ -64,11 +65,9 @@ async def _follow(server_labels: Labels, position: int, send: Send) -> None:
                 await send({"type": "websocket.send", "bytes": frames.encode_message(LABELS_FRAME, payload)})
                 position = label.seq
             if not page:
-                try:
+                with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(_LOOK_AGAIN_SECONDS):
                         await wakeup.wait()
-                except TimeoutError:
-                    continue
     finally:
         server_labels.waiting.discard(wakeup)
 

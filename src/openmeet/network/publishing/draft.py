@@ -14,6 +14,7 @@ from at_protocol.syntax.did import Did
 from at_protocol.syntax.nsid import Nsid
 from at_protocol.syntax.record_key import RecordKey
 from groundwork.clock import Instant
+from groundwork.database.transaction import Reader
 from groundwork.errors import Refused, RemoteFailed
 from groundwork.telemetry.logs import log
 from openmeet.domain.attendance.model import RsvpSource
@@ -21,6 +22,7 @@ from openmeet.domain.events.model import Event
 from openmeet.domain.events.publication import PublishLevel, reach_of
 from openmeet.domain.groups import record_queries
 from openmeet.domain.identities.model import Identity
+from openmeet.domain.media.pictures import Picture
 from openmeet.network.publishing.blobs import NO_PICTURE, Blob, PictureToPublish, blob_of, limit_for
 from openmeet.network.publishing.decision import (
     Publish,
@@ -88,6 +90,18 @@ class KeyOccupied:
     is_ours: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _WriteTarget:
+    """Where a record is written, and what is there now."""
+
+    uri: AtUri
+    current: CurrentRecord | None
+
+    @property
+    def previous(self) -> dict[str, Value] | None:
+        return None if self.current is None else self.current.record
+
+
 async def first_draft(publisher: Publisher, publication: Publication, decision: Publish) -> Draft | None:
     """Draft and check a record that was never sent. None if it may already exist, or has a picture to upload first.
 
@@ -97,36 +111,46 @@ async def first_draft(publisher: Publisher, publication: Publication, decision: 
     if publication.uri is not None:
         return None
     uri, is_new = await _uri_for(publisher, publication, decision, decision.identity.did)
-    if isinstance(decision, PublishPlain):
-        if not is_new:
-            return None
-        record = decision.write(publisher.instance, publisher.network.clock.now(), None)
-        draft = Draft(uri, decision.identity, None, record, is_up_to_date=False)
-    elif isinstance(decision, PublishEvent):
-        if not is_new or decision.event.content.picture is not None:
-            return None  # a record with a picture is not batched, because the picture must be uploaded first
-        ours, _ = await _publishable(publisher, decision.event, None)
-        draft = Draft(uri, decision.identity, None, write_event(ours, None), is_up_to_date=False)
-    elif isinstance(decision, PublishGroup):
-        if not is_new or decision.picture is not None:
-            return None
-        record = _made_unique(publication, write_group(_group_content(publisher, decision, None), None))
-        draft = Draft(uri, decision.identity, None, record, is_up_to_date=False)
-    elif isinstance(decision, PublishSeries):
-        if not is_new:
-            return None
-        record = await _series_record(publisher, publication, decision, None, None)
-        draft = Draft(uri, decision.identity, None, record, is_up_to_date=False)
-    else:
-        async with publisher.db.reader() as reader:
-            seen_record = await seen.find(reader, str(uri))
-            is_known = await knows_all_rsvps(reader, decision.identity)
-        if not is_known or (seen_record is not None and seen_record.cid is not None):
-            return None
-        record = await _rsvp_record(publisher, publication, decision, None)
-        draft = Draft(uri, decision.identity, None, record, is_up_to_date=False)
+    if isinstance(decision, PublishRsvp):
+        is_new = await _has_no_rsvp(publisher, decision, uri)
+    if not is_new or _picture_of(decision) is not None:
+        return None
+    record = await _first_record(publisher, publication, decision)
+    draft = Draft(uri, decision.identity, None, record, is_up_to_date=False)
     check_record(publisher, draft, encode_record(draft.record).body)
     return draft
+
+
+async def _first_record(publisher: Publisher, publication: Publication, decision: Publish) -> dict[str, Value]:
+    match decision:
+        case PublishPlain():
+            return decision.write(publisher.instance, publisher.network.clock.now(), None)
+        case PublishEvent():
+            ours, _ = await _publishable(publisher, decision.event, None)
+            return write_event(ours, None)
+        case PublishGroup():
+            return _made_unique(publication, write_group(_group_content(publisher, decision, None), None))
+        case PublishSeries():
+            return await _series_record(publisher, publication, decision, None, None)
+        case PublishRsvp():
+            return await _rsvp_record(publisher, publication, decision, None)
+
+
+def _picture_of(decision: Publish) -> Picture | None:
+    match decision:
+        case PublishEvent():
+            return decision.event.content.picture
+        case PublishGroup():
+            return decision.picture
+        case _:
+            return None
+
+
+async def _has_no_rsvp(publisher: Publisher, decision: PublishRsvp, uri: AtUri) -> bool:
+    async with publisher.db.reader() as reader:
+        seen_record = await seen.find(reader, str(uri))
+        is_known = await knows_all_rsvps(reader, decision.identity)
+    return is_known and (seen_record is None or seen_record.cid is None)
 
 
 async def draft_write(
@@ -137,6 +161,29 @@ async def draft_write(
 
     ``picture_bytes``: maximum size of a picture. Raises the errors of the calls.
     """
+    target = await _target_of(publisher, client, publication, decision)
+    if isinstance(target, ChangedElsewhere | KeyOccupied):
+        return target
+    if isinstance(decision, PublishEvent):
+        limit = picture_bytes or await limit_for(publisher.network, client.service, decision.event.content.picture)
+        return await _event_draft(publisher, publication, decision, target, limit)
+    if isinstance(decision, PublishGroup):
+        limit = picture_bytes or await limit_for(publisher.network, client.service, decision.picture)
+        return await _group_draft(publisher, publication, decision, target, limit)
+    if isinstance(decision, PublishSeries):
+        written, agreed = _decoded(publication.chosen_body), _decoded(publication.base_body)
+        record = await _series_record(publisher, publication, decision, target.previous, written, agreed)
+    elif isinstance(decision, PublishPlain):
+        record = decision.write(publisher.instance, publisher.network.clock.now(), target.previous)
+    else:
+        record = await _rsvp_record(publisher, publication, decision, target.previous)
+    return Draft(target.uri, decision.identity, target.current, record, record == target.previous)
+
+
+async def _target_of(
+    publisher: Publisher, client: XrpcClient, publication: Publication, decision: Publish
+) -> _WriteTarget | ChangedElsewhere | KeyOccupied:
+    """Read the record that is to be written, and compare it with what we know of it."""
     uri, is_new = await _uri_for(publisher, publication, decision, decision.identity.did)
     if isinstance(decision, PublishRsvp) and publication.uri is None:
         uri = await _existing_rsvp_uri(publisher, client, decision, uri)
@@ -149,39 +196,36 @@ async def draft_write(
         seen_record = await seen.find(reader, str(uri))
     if (None if current is None else current.cid) != (None if seen_record is None else seen_record.cid):
         return ChangedElsewhere(uri)
-    previous = None if current is None else current.record
     if current is not None and publication.uri is None and _has_no_record(decision):
         async with publisher.db.reader() as reader:
             late = await in_flight.among(reader, [str(uri)])
         return KeyOccupied(uri, is_ours=(str(uri), current.cid) in late)
-    if isinstance(decision, PublishEvent):
-        limit = picture_bytes or await limit_for(publisher.network, client.service, decision.event.content.picture)
-        ours, picture = await _publishable(publisher, decision.event, limit)
-        earlier = EarlierVersions(agreed=_decoded(publication.base_body), written=_decoded(publication.chosen_body))
-        unchanged = previous is not None and is_up_to_date(ours, previous, earlier)
-        if picture.blob is not None and known_picture(previous) == str(picture.blob.media.cid):
-            picture = NO_PICTURE  # already uploaded
-        return Draft(uri, decision.identity, current, write_event(ours, previous, earlier), unchanged, picture)
-    if isinstance(decision, PublishGroup):
-        limit = picture_bytes or await limit_for(publisher.network, client.service, decision.picture)
-        picture = await blob_of(publisher.pictures, decision.picture, limit)
-        record = write_group(
-            _group_content(publisher, decision, picture.blob), previous, _decoded(publication.base_body)
-        )
-        record = _made_unique(publication, record) if previous is None else record
-        if previous is not None and record.get("avatar") == previous.get("avatar"):
-            picture = replace(picture, blob=None)  # already uploaded
-        return Draft(uri, decision.identity, current, record, record == previous, picture)
-    if isinstance(decision, PublishSeries):
-        agreed = _decoded(publication.base_body)
-        record = await _series_record(
-            publisher, publication, decision, previous, _decoded(publication.chosen_body), agreed
-        )
-    elif isinstance(decision, PublishPlain):
-        record = decision.write(publisher.instance, publisher.network.clock.now(), previous)
-    else:
-        record = await _rsvp_record(publisher, publication, decision, previous)
-    return Draft(uri, decision.identity, current, record, record == previous)
+    return _WriteTarget(uri, current)
+
+
+async def _event_draft(
+    publisher: Publisher, publication: Publication, decision: PublishEvent, target: _WriteTarget, limit: int | None
+) -> Draft:
+    previous = target.previous
+    ours, picture = await _publishable(publisher, decision.event, limit)
+    earlier = EarlierVersions(agreed=_decoded(publication.base_body), written=_decoded(publication.chosen_body))
+    unchanged = previous is not None and is_up_to_date(ours, previous, earlier)
+    if picture.blob is not None and known_picture(previous) == str(picture.blob.media.cid):
+        picture = NO_PICTURE  # already uploaded
+    record = write_event(ours, previous, earlier)
+    return Draft(target.uri, decision.identity, target.current, record, unchanged, picture)
+
+
+async def _group_draft(
+    publisher: Publisher, publication: Publication, decision: PublishGroup, target: _WriteTarget, limit: int | None
+) -> Draft:
+    previous = target.previous
+    picture = await blob_of(publisher.pictures, decision.picture, limit)
+    record = write_group(_group_content(publisher, decision, picture.blob), previous, _decoded(publication.base_body))
+    record = _made_unique(publication, record) if previous is None else record
+    if previous is not None and record.get("avatar") == previous.get("avatar"):
+        picture = replace(picture, blob=None)  # already uploaded
+    return Draft(target.uri, decision.identity, target.current, record, record == previous, picture)
 
 
 def check_record(publisher: Publisher, draft: Draft, body: bytes) -> None:
@@ -285,39 +329,41 @@ async def _uri_for(publisher: Publisher, publication: Publication, decision: Pub
     """Return the URI that the record has or will have, and whether it is certain that nothing exists there yet."""
     if publication.uri is not None:
         return parse_at_uri(publication.uri), False
-    if isinstance(decision, PublishEvent):
-        if decision.event.record_uri is not None and decision.event.record_did == did:
-            return parse_at_uri(decision.event.record_uri), False
-        async with publisher.db.reader() as reader:
-            before = await superseded_records.last_in_repository(reader, PublicationKind.EVENT, decision.event.id, did)
-        return _previous_or_new_uri(publisher, did, EVENT, before)
-    if isinstance(decision, PublishSeries):
-        async with publisher.db.reader() as reader:
-            before = await superseded_records.last_in_repository(
-                reader, PublicationKind.SERIES, decision.series.id, did
-            )
-        return _previous_or_new_uri(publisher, did, SERIES, before)
-    if isinstance(decision, PublishGroup):
-        async with publisher.db.reader() as reader:
-            before = await record_queries.address_in(reader, decision.group.id, did)
-        return _previous_or_new_uri(publisher, did, GROUP, before)
+    if isinstance(decision, PublishRsvp):
+        return await _rsvp_uri(publisher, decision, did), False
     if isinstance(decision, PublishPlain):
         if decision.key is None:
             return _new_uri(publisher, did, decision.collection), True
         return AtUri(did, decision.collection, decision.key), False
+    async with publisher.db.reader() as reader:
+        collection, last = await _last_uri(reader, decision, did)
+    return (_new_uri(publisher, did, collection), True) if last is None else (parse_at_uri(last), False)
+
+
+async def _last_uri(
+    reader: Reader, decision: PublishEvent | PublishSeries | PublishGroup, did: Did
+) -> tuple[Nsid, str | None]:
+    """Return the collection, and the URI that the record has or last had in this repository."""
+    match decision:
+        case PublishEvent(event):
+            if event.record_uri is not None and event.record_did == did:
+                return EVENT, event.record_uri
+            return EVENT, await superseded_records.last_in_repository(reader, PublicationKind.EVENT, event.id, did)
+        case PublishSeries(series):
+            return SERIES, await superseded_records.last_in_repository(reader, PublicationKind.SERIES, series.id, did)
+        case PublishGroup(group):
+            return GROUP, await record_queries.address_in(reader, group.id, did)
+
+
+async def _rsvp_uri(publisher: Publisher, decision: PublishRsvp, did: Did) -> AtUri:
+    """Return the URI of an earlier RSVP under any key, because a second one must never be written; otherwise that of a
+    new one.
+    """
     subject = parse_at_uri(decision.event.record_uri or "")
     async with publisher.db.reader() as reader:
-        # Update an earlier RSVP under any key. A second one must never be written.
         seen_records = await seen.answers_of(reader, subject_uri=str(subject), dids=[did], collections=sorted(RSVPS))
     own_rsvp = next((one for one in seen_records if one.collection == RSVP), None)
-    if own_rsvp is not None:
-        return parse_at_uri(own_rsvp.uri), False
-    return AtUri(did, RSVP, RecordKey(record_key_for(subject))), False
-
-
-def _previous_or_new_uri(publisher: Publisher, did: Did, collection: Nsid, before: str | None) -> tuple[AtUri, bool]:
-    """Return the URI that the record had in this repository before, or a new one."""
-    return (_new_uri(publisher, did, collection), True) if before is None else (parse_at_uri(before), False)
+    return AtUri(did, RSVP, RecordKey(record_key_for(subject))) if own_rsvp is None else parse_at_uri(own_rsvp.uri)
 
 
 async def _existing_rsvp_uri(publisher: Publisher, client: XrpcClient, decision: PublishRsvp, uri: AtUri) -> AtUri:
