@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from groundwork.clock import MINUTE, HandClock
+from groundwork.database.deferred import DeferredDatabase
 from groundwork.database.sqlite import SqliteDatabase
 from groundwork.database.transaction import Database
 from openmeet.domain.attendance import shown_counts
@@ -265,6 +266,19 @@ async def test_a_page_is_rendered_again_only_if_its_rows_have_changed(db: Databa
     clock.turn(MINUTE)
     await cache.answer(request_for(), db, clock, rendering)
     assert rendering.calls == 3
+
+
+async def test_a_page_is_checked_in_a_database_that_was_opened_late(db: Database, clock: HandClock) -> None:
+    async with db.transaction() as tx:
+        ana = await users.create_person(tx, display_name="Ana")
+    late = DeferredDatabase(db.engine)
+    late.open_as(db)
+    cache, rendering = PageCache(), NameOfPerson(late, ana)
+    for name in ("Ben", "Cleo"):
+        await cache.answer(request_for(), late, clock, rendering)
+        async with db.transaction() as tx:
+            await users.create_person(tx, display_name=name)
+    assert rendering.calls == 1
 
 
 async def test_a_page_that_was_only_checked_counts_as_used(db: Database, clock: HandClock) -> None:

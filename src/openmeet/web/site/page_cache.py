@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from groundwork.clock import MINUTE, Clock
+from groundwork.database.deferred import opened
 from groundwork.database.recorded_reads import RecordedReads, recording
 from groundwork.database.transaction import Database
 from groundwork.http.compression import MIN_BYTES, Encoding, chosen_encoding, encoded
@@ -100,7 +101,7 @@ class PageCache:
                 if key in self._pages:
                     self._pages.move_to_end(key)
                 return await self._response(key, page, request)
-            with recording(db) as log:
+            with recording(opened(db)) as log:
                 response = await render(request)
             if response.status_code != 200 or "set-cookie" in response.headers:
                 return response
