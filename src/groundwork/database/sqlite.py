@@ -103,7 +103,7 @@ class SqliteTransaction:
             raise self.failure
         result: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._pending.add(result)
-        self._member.asks.put(WriterRequest(verb, sql, parameters, result))
+        self._member.requests.put(WriterRequest(verb, sql, parameters, result))
         try:
             return await result
         except asyncio.CancelledError:
@@ -148,7 +148,7 @@ class SqliteDatabase:
             transaction.begin(await opened)
         except BaseException:
             # Cancelled while queued. The writer thread skips the member, or finds this request if it has just begun.
-            member.asks.put(WriterRequest(Verb.ROLLBACK, "", None, done))
+            member.requests.put(WriterRequest(Verb.ROLLBACK, "", None, done))
             _ignore_result(done)
             raise
         open_transaction = note_open_transaction()
@@ -156,7 +156,7 @@ class SqliteDatabase:
             yield transaction
         except BaseException as failure:
             transaction.end(_ENDED)
-            member.asks.put(WriterRequest(Verb.ROLLBACK, "", None, done))
+            member.requests.put(WriterRequest(Verb.ROLLBACK, "", None, done))
             if isinstance(failure, (asyncio.CancelledError, GeneratorExit)):
                 _ignore_result(done)
             else:
@@ -165,7 +165,7 @@ class SqliteDatabase:
         else:
             failed = transaction.failure
             transaction.end(_ENDED)
-            member.asks.put(WriterRequest(Verb.COMMIT if failed is None else Verb.ROLLBACK, "", None, done))
+            member.requests.put(WriterRequest(Verb.COMMIT if failed is None else Verb.ROLLBACK, "", None, done))
             # Cancelling this wait does not cancel the commit, because the writer thread continues.
             await done
             if failed is not None:
@@ -181,7 +181,7 @@ class SqliteDatabase:
 
     async def read(self, work: Callable[[PlainReader], T], /) -> T:
         require_none_open()
-        value: T = await self._short_reads.ask(work)
+        value: T = await self._short_reads.submit(work)
         return value
 
     async def state(self) -> str:

@@ -40,7 +40,7 @@ class _ReaderThread:
 
     def __init__(self, path: Path, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._asks: queue.SimpleQueue[_ReaderRequest | None] = queue.SimpleQueue()
+        self._requests: queue.SimpleQueue[_ReaderRequest | None] = queue.SimpleQueue()
         self._running: _ReaderRequest | None = None
         self.ended: asyncio.Future[None] = loop.create_future()
         self.connection = driver.connect_reader(path)
@@ -49,31 +49,31 @@ class _ReaderThread:
         self._thread = threading.Thread(target=self._run, name=f"sqlite-reader {path.name}", daemon=True)
         self._thread.start()
 
-    def ask(self, work: Callable[[], Any], is_unwanted: Callable[[], bool]) -> "asyncio.Future[Any]":
+    def submit(self, work: Callable[[], Any], is_unwanted: Callable[[], bool]) -> "asyncio.Future[Any]":
         """Run ``work`` on the thread. It stops if its caller is cancelled or ``is_unwanted`` returns True."""
         result: asyncio.Future[Any] = self._loop.create_future()
-        self._asks.put(_ReaderRequest(work, result, is_unwanted))
+        self._requests.put(_ReaderRequest(work, result, is_unwanted))
         return result
 
     def stop(self) -> None:
-        self._asks.put(None)
+        self._requests.put(None)
 
     def _run(self) -> None:
-        while (ask := self._asks.get()) is not None:
-            self._running = ask
+        while (request := self._requests.get()) is not None:
+            self._running = request
             value, failure = None, None
             try:
-                value = ask.work()
+                value = request.work()
             except Exception as caught:  # noqa: BLE001 - an edge: the caller gets it
                 failure = driver.translate_error(caught)
-            self._call_in_loop(ask.answer, value, failure)
+            self._call_in_loop(request.answer, value, failure)
             self._running = None
         self.connection.close()
         self._call_in_loop(self.ended, None, None)
 
     def _is_unwanted(self) -> bool:
-        ask = self._running
-        return ask is not None and (ask.answer.cancelled() or ask.is_unwanted())
+        request = self._running
+        return request is not None and (request.answer.cancelled() or request.is_unwanted())
 
     def _call_in_loop(self, future: "asyncio.Future[Any]", value: object, failure: BaseException | None) -> None:
         if not self._loop.is_closed():  # otherwise there is no caller any longer
@@ -100,7 +100,7 @@ class SqliteReader:
         if self._over is not None:
             raise self._over
         try:
-            rows: list[sqlite3.Row] = await self._thread.ask(lambda: self._fetch(sql, parameters), self._is_over)
+            rows: list[sqlite3.Row] = await self._thread.submit(lambda: self._fetch(sql, parameters), self._is_over)
         except TransactionTooLong:
             # While the caller waits for a statement, only the time limit stops it.
             raise ReadTooLong(_TOO_LONG) from None
@@ -118,7 +118,7 @@ class SqliteReader:
         """Release the snapshot; later reads raise ``why``."""
         if self._over is None:
             self._over = why
-            self._thread.ask(self._close, _never)
+            self._thread.submit(self._close, _never)
 
     def _is_over(self) -> bool:
         return self._over is not None

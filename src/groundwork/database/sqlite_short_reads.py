@@ -36,7 +36,7 @@ class _ShortReadResult(NamedTuple):
     failure: BaseException | None
 
 
-class _Connected:
+class _ShortReader:
     """The ``PlainReader`` of one function."""
 
     __slots__ = ("_connection", "_now")
@@ -65,13 +65,13 @@ class ShortReads:
         self._clock = clock
         self._limit = limit_seconds
         self._loop = asyncio.get_running_loop()
-        self._asks: queue.SimpleQueue[_ShortReadRequest | None] = queue.SimpleQueue()
+        self._requests: queue.SimpleQueue[_ShortReadRequest | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._deadline = 0.0
         self._is_closed = False
         self._ended: asyncio.Future[None] = self._loop.create_future()
 
-    def ask(self, work: Callable[[PlainReader], Any]) -> "asyncio.Future[Any]":
+    def submit(self, work: Callable[[PlainReader], Any]) -> "asyncio.Future[Any]":
         """Queue a short read and return a future for the result of ``work``. Raises DatabaseUnavailable after
         :meth:`close`.
         """
@@ -84,14 +84,14 @@ class ShortReads:
             )
             self._thread.start()
         result: asyncio.Future[Any] = self._loop.create_future()
-        self._asks.put(_ShortReadRequest(work, result))
+        self._requests.put(_ShortReadRequest(work, result))
         return result
 
     async def close(self) -> None:
         """End the thread. Reads that were queued before are answered."""
         if not self._is_closed:
             self._is_closed = True
-            self._asks.put(None)
+            self._requests.put(None)
         if self._thread is not None:
             await self._ended
 
@@ -99,33 +99,33 @@ class ShortReads:
         connection.set_progress_handler(lambda: time.monotonic() > self._deadline, _STEPS_BETWEEN_CHECKS)
         is_open = True
         while is_open:
-            asks = [self._asks.get()]
-            while len(asks) < _TOGETHER and asks[-1] is not None:
+            requests = [self._requests.get()]
+            while len(requests) < _TOGETHER and requests[-1] is not None:
                 try:
-                    asks.append(self._asks.get_nowait())
+                    requests.append(self._requests.get_nowait())
                 except queue.Empty:
                     break
-            is_open = asks[-1] is not None
-            results = [self._do(connection, ask) for ask in asks if ask is not None]
+            is_open = requests[-1] is not None
+            results = [self._run_one(connection, request) for request in requests if request is not None]
             self._call_in_loop(_resolve, results)
         connection.close()
         self._call_in_loop(_end, self._ended)
 
-    def _do(self, connection: sqlite3.Connection, ask: _ShortReadRequest) -> _ShortReadResult:
-        if ask.answer.cancelled():
-            return _ShortReadResult(ask.answer, None, None)
+    def _run_one(self, connection: sqlite3.Connection, request: _ShortReadRequest) -> _ShortReadResult:
+        if request.answer.cancelled():
+            return _ShortReadResult(request.answer, None, None)
         self._deadline = time.monotonic() + self._limit
         value, failure = None, None
         try:
             connection.execute("begin")
-            value = ask.work(_Connected(connection, self._clock.now()))
+            value = request.work(_ShortReader(connection, self._clock.now()))
         except Exception as caught:  # noqa: BLE001 - an edge: the caller gets it
             failure = driver.translate_error(caught)
             if isinstance(failure, TransactionTooLong):
                 failure = ReadTooLong("the read took too long; read in pages")
         if connection.in_transaction:
             connection.execute("rollback")
-        return _ShortReadResult(ask.answer, value, failure)
+        return _ShortReadResult(request.answer, value, failure)
 
     def _call_in_loop(self, call: Callable[[Any], None], about: object) -> None:
         if not self._loop.is_closed():  # otherwise there is no caller any longer

@@ -84,7 +84,7 @@ class InteractiveTransaction:
     opened: "asyncio.Future[Instant]"
     done: "asyncio.Future[Any]"
     too_long: Callable[[], None]
-    asks: "queue.SimpleQueue[WriterRequest]" = field(default_factory=queue.SimpleQueue)
+    requests: "queue.SimpleQueue[WriterRequest]" = field(default_factory=queue.SimpleQueue)
     calls: list[Callable[[], None]] = field(default_factory=list)
 
 
@@ -272,43 +272,43 @@ class WriterThread:
         connection.execute("savepoint member")
         self._deadline = time.monotonic() + self._limit
         self._call_in_loop(_resolve, member.opened, self._clock.now(), None)
-        failure_of_group: BaseException | None = None
+        first_failure: BaseException | None = None
         while True:
             try:
-                ask = member.asks.get(timeout=max(self._deadline - time.monotonic(), 0.0))
+                request = member.requests.get(timeout=max(self._deadline - time.monotonic(), 0.0))
             except queue.Empty:
                 self._roll_back_member()
                 self._call_in_loop(member.too_long)
                 return _Outcome(member.done, failure=TransactionTooLong("the transaction was open for too long"))
-            if ask.verb is Verb.ROLLBACK:
+            if request.verb is Verb.ROLLBACK:
                 self._roll_back_member()
                 return _Outcome(member.done)
-            if ask.verb is Verb.COMMIT:
+            if request.verb is Verb.COMMIT:
                 self._deadline = float("inf")
                 connection.execute("release member")
                 return _Outcome(member.done, calls=member.calls)
             value = None
-            if failure_of_group is None:
+            if first_failure is None:
                 try:
-                    value = self._answer(ask)
+                    value = self._answer(request)
                 except Exception as failure:  # noqa: BLE001 - an edge: the caller gets it
-                    failure_of_group = driver.translate_error(failure)
-            self._call_in_loop(_resolve, ask.answer, value, failure_of_group)
+                    first_failure = driver.translate_error(failure)
+            self._call_in_loop(_resolve, request.answer, value, first_failure)
             if not connection.in_transaction:
-                return _Outcome(member.done, failure=failure_of_group)
+                return _Outcome(member.done, failure=first_failure)
 
-    def _answer(self, ask: WriterRequest) -> Any:
-        match ask.verb:
+    def _answer(self, request: WriterRequest) -> Any:
+        match request.verb:
             case Verb.FETCH:
-                return driver.fetch(self._connection, ask.sql, ask.parameters)
+                return driver.fetch(self._connection, request.sql, request.parameters)
             case Verb.EXECUTE:
-                return driver.execute(self._connection, ask.sql, ask.parameters)
+                return driver.execute(self._connection, request.sql, request.parameters)
             case Verb.EXECUTE_TOGETHER:
-                for sql, parameters in cast("Sequence[tuple[str, Mapping[str, object]]]", ask.parameters):
+                for sql, parameters in cast("Sequence[tuple[str, Mapping[str, object]]]", request.parameters):
                     driver.execute(self._connection, sql, parameters)
                 return None
             case _:
-                return driver.execute_many(self._connection, ask.sql, ask.parameters)
+                return driver.execute_many(self._connection, request.sql, request.parameters)
 
     def _roll_back_group(self) -> None:
         # If even this fails, the next BEGIN fails as well and reports it to its members.
