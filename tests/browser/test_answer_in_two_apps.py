@@ -95,8 +95,8 @@ async def sign_in_at_own_server(page: Page, up: Up, person: int, path: str) -> N
 
 
 async def until_shown(page: Page, words: str) -> None:
-    """Reload the page until the answer bar shows this text."""
-    shown = page.locator(".answer-bar").get_by_text(words, exact=True).first
+    """Reload the page until the card of the person's answer shows this text."""
+    shown = page.locator(".card.answer").get_by_text(words, exact=True).first
 
     async def look() -> bool:
         await page.reload()
@@ -134,8 +134,8 @@ async def test_answer_is_the_same_on_the_site_and_in_another_app(
     written = await eventually(record)
     assert written["value"]["status"] == f"{RSVP}#going"
     assert written["uri"].startswith(f"at://{theirs.did}/{RSVP}/")
-    await page.reload()
-    await expect(page.get_by_text("Synced", exact=True)).to_be_visible()
+    # The site stores the outcome after the record can be read.
+    await until_shown(page, "Synced")
 
     # Changed in the other app.
     await theirs.change(written, "interested")
