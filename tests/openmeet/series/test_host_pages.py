@@ -13,6 +13,7 @@ from openmeet.domain.series import date_queries, queries
 from openmeet.domain.series.model import Series
 from tests.databases import MakeDatabase
 from tests.openmeet.site_under_test import Site, inputs_of, person, sign_up, site_on
+from tests.visible_text import visible_text
 
 FORM = {
     "title": "Practice",
@@ -97,6 +98,21 @@ async def test_dates_are_cancelled_reinstated_and_removed_after_a_confirmation(s
     assert set((await dates(site, series)).values()) == {"scheduled"}
     await confirmed(ana, path, {"act": "remove", f"date_{THIRD}": "yes"})
     assert THIRD not in await dates(site, series)
+
+
+@pytest.mark.parametrize(
+    ("action", "of_one", "of_several"),
+    [
+        ("cancel", "Cancel this date? It stays visible", "Cancel these dates? They stay visible"),
+        ("reinstate", "Bring this date back? It’ll take place", "Bring these dates back? They’ll take place"),
+        ("remove", "Remove this date permanently? Its page", "Remove these dates permanently? Their pages"),
+    ],
+)
+async def test_the_confirmation_speaks_of_one_date_or_of_several(ana, action: str, of_one: str, of_several: str):
+    path = await made(ana)
+    for dates, words in (([SECOND], of_one), ([SECOND, THIRD], of_several)):
+        fields = {"act": action} | {f"date_{one}": "yes" for one in dates}
+        assert words in visible_text((await ana.post(f"{path}/manage", data=fields)).text)
 
 
 async def test_each_date_shows_who_comes_and_what_differs(ana, ben) -> None:

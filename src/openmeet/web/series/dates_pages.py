@@ -27,7 +27,7 @@ from openmeet.domain.series.dates import checked_name, original_text
 from openmeet.domain.series.model import Series, SeriesSlug
 from openmeet.domain.series.reasons import SeriesReason
 from openmeet.i18n import formatting
-from openmeet.i18n.catalogue import gettext, lazy
+from openmeet.i18n.catalogue import gettext, ngettext
 from openmeet.recurrence.wall_time import instead_of, local_of, parse_local
 from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
@@ -144,23 +144,36 @@ _HEARD_AS = {
     DateAction.REMOVE: kinds.EVENT_DELETED,
 }
 
-_CONFIRMATIONS = {
-    DateAction.CANCEL: (
-        lazy("Cancel these dates?"),
-        lazy("They stay visible, struck through, and you can bring them back."),
-        lazy("Cancel them"),
-    ),
-    DateAction.REINSTATE: (
-        lazy("Bring these dates back?"),
-        lazy("They’ll take place as planned."),
-        lazy("Bring them back"),
-    ),
-    DateAction.REMOVE: (
-        lazy("Remove these dates permanently?"),
-        lazy("Their pages and answers are deleted, and the series skips these dates from now on."),
-        lazy("Remove them"),
-    ),
-}
+
+def _confirmation_words(action: DateAction, dates: int) -> tuple[str, str, str]:
+    """Heading, consequence and button."""
+    match action:
+        case DateAction.CANCEL:
+            return (
+                ngettext("Cancel this date?", "Cancel these dates?", dates),
+                ngettext(
+                    "It stays visible, struck through, and you can bring it back.",
+                    "They stay visible, struck through, and you can bring them back.",
+                    dates,
+                ),
+                ngettext("Cancel the date", "Cancel the dates", dates),
+            )
+        case DateAction.REINSTATE:
+            return (
+                ngettext("Bring this date back?", "Bring these dates back?", dates),
+                ngettext("It’ll take place as planned.", "They’ll take place as planned.", dates),
+                ngettext("Bring the date back", "Bring the dates back", dates),
+            )
+        case DateAction.REMOVE:
+            return (
+                ngettext("Remove this date permanently?", "Remove these dates permanently?", dates),
+                ngettext(
+                    "Its page and answers are deleted, and the series skips this date from now on.",
+                    "Their pages and answers are deleted, and the series skips these dates from now on.",
+                    dates,
+                ),
+                ngettext("Remove the date", "Remove the dates", dates),
+            )
 
 
 async def _action_and_dates(tx: Transaction, series: Series, form: Mapping[str, str]) -> tuple[DateAction, list[str]]:
@@ -188,7 +201,7 @@ async def _action_and_dates(tx: Transaction, series: Series, form: Mapping[str, 
 async def _confirmation_page(
     request: Request, tx: Transaction, series: Series, action: DateAction, names: list[str], form: Mapping[str, str]
 ) -> Response:
-    heading, lead, button = _CONFIRMATIONS[action]
+    heading, lead, button = _confirmation_words(action, len(names))
     effect = await impact.impact_of_action(
         tx, series, await date_queries.named(tx, series.id, names), _HEARD_AS[action]
     )
