@@ -67,6 +67,7 @@ from aurora_locus.xrpc.host import XrpcHost
 from aurora_locus.xrpc.table import table
 from groundwork.blobstore.contract import BlobStore, try_writing
 from groundwork.cache.in_process import InProcessCache
+from groundwork.cache.open_ import check_cache
 from groundwork.clock import Clock
 from groundwork.database.durable_write import write_durably
 from groundwork.database.migrate import migrate
@@ -77,11 +78,10 @@ from groundwork.http.application import Application
 from groundwork.http.cors import XRPC_EXPOSED, Cors
 from groundwork.http.faults import by_path, render_problem, render_xrpc
 from groundwork.http.operations import operations_routes
-from groundwork.mail.contract import Mailer
+from groundwork.mail.open_ import check_mailer
 from groundwork.outbox.delivery import JobDelivery, one_by_one
 from groundwork.sealing import Sealer
 from groundwork.settings import SettingsRefused
-from groundwork.telemetry.logs import log
 from groundwork.telemetry.metrics import Metrics
 from groundwork.telemetry.probes import Probe, Probes, probing
 from groundwork.workers.pool import PoolLimits, WorkerPool
@@ -89,6 +89,11 @@ from groundwork.workers.pool import PoolLimits, WorkerPool
 # Longer than a normal migration step, because a whole repository is sent in one step.
 MOVE_LEASE_SECONDS = 900.0
 BLOBS_TRIED_EVERY_SECONDS = 30.0
+_REDIS_ADVICE = (
+    "Check PDS_REDIS_SCRATCH_ADDRESS and whether Redis is running; until it answers, apps that signed in with OAuth get "
+    "errors, and each process counts requests on its own."
+)
+_BLOBS_ADVICE = "Check the settings PDS_BLOBSTORE_…, and the credentials if it is a bucket; until then, uploads fail."
 
 # Each import sets its own limits by the size of its file. The CPU quota, per ten minutes, is an estimate: enough for a
 # few of the largest repositories.
@@ -126,6 +131,7 @@ async def open_server(
                 settings, registry, sealer, over_guarded_http(clients.http), catalog, clients.lexicons.document
             )
         )
+        start_task(stack, check_cache(authorization.replays, _REDIS_ADVICE), name="pds cache check")
         metrics = Metrics("aurora_locus")
         _add_firehose_gauges(metrics, registry.repositories.live)
         core = _Core(settings, version, registry, sealer, clients, catalog, authorization, metrics)
@@ -286,7 +292,9 @@ def _probes(db: Database, blobs: BlobStore) -> dict[str, Probe]:
     return {
         _DATABASE: Probe(answers),
         well_known.WRITES: Probe(lambda: write_durably(db, "aurora_locus")),
-        well_known.BLOBS: Probe(lambda: try_writing(blobs, "pds"), every_seconds=BLOBS_TRIED_EVERY_SECONDS),
+        well_known.BLOBS: Probe(
+            lambda: try_writing(blobs, "pds"), every_seconds=BLOBS_TRIED_EVERY_SECONDS, advice=_BLOBS_ADVICE
+        ),
     }
 
 
@@ -336,21 +344,13 @@ def _sealing_keys(settings: PdsSettings) -> list[bytes]:
         raise SettingsRefused([f"PDS_SEALING_KEYS (or sealing.key in the data directory): {error}."]) from None
 
 
-async def _check_mail(mailer: Mailer) -> None:
-    """Log a warning at start if e-mail cannot be sent, so that the operator notices before users wait for one."""
-    try:
-        await mailer.check()
-    except Failure as failure:
-        log.warning("mail.cannot_leave", reason=failure.why, advice="Check PDS_EMAIL_SMTP_URL; e-mails wait.")
-
-
 def _email_deliveries(core: _Core, stack: AsyncExitStack) -> dict[str, JobDelivery]:
     """Open the mailer. Without a mail server there are no deliveries."""
     mailer = mailer_of(core.settings, core.clock)
     if mailer is None:
         return {}
     stack.push_async_callback(mailer.close)
-    start_task(stack, _check_mail(mailer), name="pds mail check")
+    start_task(stack, check_mailer(mailer, "PDS_EMAIL_SMTP_URL"), name="pds mail check")
     registry, hostname = core.registry, core.settings.hostname
     return {
         PdsJobKind.MAIL: one_by_one(email_handler(core.db, registry.email_tokens, mailer, hostname, registry.url)),

@@ -11,6 +11,7 @@ from at_protocol.syntax.did import Did
 from at_protocol.syntax.tid import TidClock
 from groundwork.mail.address import parse_address
 from groundwork.mail.contract import Mail, Mailer
+from groundwork.mail.open_ import check_mailer
 from groundwork.outbox import dispatcher
 from groundwork.outbox.delivery import JobDelivery, one_by_one
 from groundwork.outbox.wakeup import new_wakeup
@@ -72,11 +73,18 @@ async def work(platform: Platform, stop: asyncio.Event) -> None:
     """Deliver records, e-mails and all other jobs until ``stop`` is set."""
     async with open_bridge(platform) as bridge:
         delivering = deliveries(platform, await custodial_pds_of(platform), bridge)
-        await asyncio.gather(
-            dispatcher.run(platform.db, delivering, stop, wake=new_wakeup()),
-            schedule.run(publisher(platform), stop, wake=new_wakeup()),
-            read_until_stopped(platform, bridge, stop),
-        )
+        setting = f"OPENMEET_MAIL_URL of the community {platform.tenant.name}"
+        checking = asyncio.create_task(check_mailer(platform.mailer, setting), name="mail check")
+        try:
+            await asyncio.gather(
+                dispatcher.run(platform.db, delivering, stop, wake=new_wakeup()),
+                schedule.run(publisher(platform), stop, wake=new_wakeup()),
+                read_until_stopped(platform, bridge, stop),
+            )
+        finally:
+            # It may still wait for the mail server.
+            checking.cancel()
+            await asyncio.wait([checking])
 
 
 def publisher(platform: Platform) -> Publisher:

@@ -72,7 +72,8 @@ def _queue_probe(platform: Platform) -> Probe:
 
 
 def _pictures_probe(platform: Platform) -> Probe:
-    return Probe(lambda: try_writing(platform.pictures, "web"), every_seconds=_PICTURES_SECONDS)
+    advice = "Check the settings OPENMEET_BLOBS…, and the credentials if it is a bucket; until then, pictures cannot be uploaded."
+    return Probe(lambda: try_writing(platform.pictures, "web"), every_seconds=_PICTURES_SECONDS, advice=advice)
 
 
 _PROBES: Final[dict[str, Callable[[Platform], Probe]]] = {

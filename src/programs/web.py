@@ -7,7 +7,7 @@ from functools import partial
 import typer
 from yarl import URL
 
-from groundwork.cache.open_ import open_cache
+from groundwork.cache.open_ import check_cache, open_cache
 from groundwork.clock import SystemClock
 from groundwork.http.application import Application
 from groundwork.http.client import HttpClient
@@ -39,6 +39,10 @@ from programs.platform import Installation, Platform, custodial_pds_of, open_ins
 from programs.platform_settings import log_misspelt_names, read_installation_settings
 from programs.probes import WEB, probes_of, serving_of
 from programs.running import VERSION, run_until_stopped, wait_for_stop
+
+_REDIS_ADVICE = (
+    "Check OPENMEET_CACHE_URL and whether Redis is running; until it answers, each process counts requests on its own."
+)
 
 app = role()
 
@@ -79,6 +83,7 @@ async def open_sites(installation: Installation) -> AsyncIterator[Hosts]:
     # Communities share these workers, for jobs that people wait for: previews of forms, pictures, calendars.
     installation.default.workers.keep_ready([one.__name__ for one in (recurrence_form, pictures, fetch)])
     checks = checks_of(one.tenant for one in installation.platforms)
+    await check_cache(installation.default.network.cache, _REDIS_ADVICE)
     async with probing(probes_of(installation, WEB), installation.default.metrics) as probes:
         health = ProgramHealth(checks, probes, serving_of(installation, WEB))
         live_rooms = {one.tenant.name: LiveRooms() for one in installation.platforms}

@@ -43,14 +43,15 @@ async def test_unusable_settings_are_reported(tmp_path: Path, change: dict[str, 
     assert "Traceback" not in str(caught.value)
 
 
-async def test_unreachable_mail_server_is_reported_at_the_start(tmp_path: Path) -> None:
-    """An unreachable mail server is reported at the start, and the server starts anyway."""
+async def test_unreachable_mail_server_and_redis_are_reported_at_the_start(tmp_path: Path) -> None:
+    """An unreachable mail server or Redis is reported at the start, and the server starts anyway."""
     environment = {
         "PDS_DEV_MODE": "true",
         "PDS_PORT": "0",
         "PDS_DATA_DIRECTORY": str(tmp_path / "pds"),
         "PDS_EMAIL_SMTP_URL": "smtp://127.0.0.1:1",
         "PDS_EMAIL_FROM_ADDRESS": "pds@town.net",
+        "PDS_REDIS_SCRATCH_ADDRESS": "127.0.0.1:1",
     }
     program = Program("pds", environment, tmp_path / "pds.log")
     await program.start()
@@ -59,6 +60,7 @@ async def test_unreachable_mail_server_is_reported_at_the_start(tmp_path: Path) 
         told = await program.heard(re.compile(r"(.*mail\.cannot_leave.*)"))
         assert "PDS_EMAIL_SMTP_URL" in told
         assert "The mail server cannot be reached." in told
+        assert "PDS_REDIS_SCRATCH_ADDRESS" in await program.heard(re.compile(r"(.*cache\.unreachable.*)"))
     finally:
         assert await program.stop() == 0
 

@@ -5,10 +5,12 @@ process that sends nothing.
 from pathlib import Path
 
 from groundwork.clock import Clock
+from groundwork.errors import Failure
 from groundwork.mail.contract import Mailer, Sender
 from groundwork.mail.folder import FolderMailbox
 from groundwork.mail.nowhere import NoMailer
 from groundwork.mail.smtp import SmtpMailer, parse_smtp_url
+from groundwork.telemetry.logs import log
 
 FOLDER = "folder:"
 
@@ -20,3 +22,11 @@ def open_mailer(url: str, sender: Sender, clock: Clock) -> Mailer:
     if not url:
         return NoMailer()
     return SmtpMailer(parse_smtp_url(url), sender, clock)
+
+
+async def check_mailer(mailer: Mailer, setting: str) -> None:
+    """Log a warning if e-mail cannot be sent. Called at start, so that the operator notices before users wait for one."""
+    try:
+        await mailer.check()
+    except Failure as failure:
+        log.warning("mail.cannot_leave", reason=failure.why, advice=f"Check {setting}; e-mails wait.")

@@ -26,10 +26,14 @@ _MISSED_ROUNDS: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """A small trial of something the program does. ``check`` leaves nothing behind and raises if it fails."""
+    """A small trial of something the program does. ``check`` leaves nothing behind and raises if it fails.
+
+    ``advice`` is logged with a failure: what the operator should check.
+    """
 
     check: Check
     every_seconds: float = EVERY_SECONDS
+    advice: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +60,14 @@ class Probes:
 
     async def try_one(self, name: str) -> None:
         """Run the probe and store its result. Never raises."""
-        readiness = await run_checks({name: self._probes[name].check}, timeout_seconds=PATIENCE_SECONDS)
+        probe = self._probes[name]
+        readiness = await run_checks({name: probe.check}, timeout_seconds=PATIENCE_SECONDS)
         outcome = readiness.checks[name]
         before = self._last.get(name, (OK, 0.0))[0]
         if outcome != before:
             causes = {"cause": readiness.causes[name]} if name in readiness.causes else {}
-            log.warning("probe.changed", probe=name, outcome=outcome, before=before, **causes)
+            advice = {"advice": probe.advice} if probe.advice and outcome != OK else {}
+            log.warning("probe.changed", probe=name, outcome=outcome, before=before, **causes, **advice)
         self._last[name] = (outcome, self._now())
         self._failed.labels(name).set(outcome != OK)
         self._tried_at.labels(name).set_to_current_time()

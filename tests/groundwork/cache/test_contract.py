@@ -5,11 +5,12 @@ import os
 import secrets
 
 import pytest
+from structlog.testing import capture_logs
 from tests.external_dependencies import needs
 
 from groundwork.cache.contract import Cache
 from groundwork.cache.in_process import InProcessCache
-from groundwork.cache.open_ import open_cache
+from groundwork.cache.open_ import check_cache, open_cache
 from groundwork.clock import SECOND, HandClock, Instant
 from groundwork.errors import Refused, Unavailable
 
@@ -102,3 +103,16 @@ async def test_unreachable_cache_raises_unavailable():
 def test_other_urls_are_refused_with_a_message():
     with pytest.raises(Refused, match="redis://"):
         open_cache("memcached://x", prefix="x", clock=HandClock(Instant(0)))
+
+
+async def test_unreachable_cache_is_reported_once_with_advice():
+    """The warning names the cause but not the password in the URL. A cache that answers is not mentioned."""
+    cache = open_cache("redis://:s3cret@127.0.0.1:1/0", prefix="test", clock=HandClock(Instant(0)))
+    with capture_logs() as logs:
+        await check_cache(cache, "Start Redis.")
+        await check_cache(InProcessCache(HandClock(Instant(0))), "Start Redis.")
+    await cache.close()
+    assert [(one["event"], one["cause"], one["advice"]) for one in logs] == [
+        ("cache.unreachable", "ConnectionError", "Start Redis.")
+    ]
+    assert "s3cret" not in str(logs)

@@ -6,13 +6,14 @@ from email.policy import default
 
 import pytest
 from aiosmtpd.smtp import SMTP
+from structlog.testing import capture_logs
 
 from groundwork.clock import SECOND, HandClock, Instant
 from groundwork.errors import NotFound, Refused, RemoteFailed, RemoteSlow, Unavailable
 from groundwork.mail.address import EmailAddress, parse_address
 from groundwork.mail.contract import Mail, Sender, compose
 from groundwork.mail.folder import FolderMailbox
-from groundwork.mail.open_ import open_mailer
+from groundwork.mail.open_ import check_mailer, open_mailer
 from groundwork.mail.smtp import SmtpMailer, SmtpServer, parse_smtp_url
 from groundwork.settings import Secret
 
@@ -262,3 +263,13 @@ def test_smtp_urls_are_parsed_or_refused():
     for bad in ("http://x", "smtp://", "mail.town.net", "smtp://x/inbox"):
         with pytest.raises(ValueError, match="looks like"):
             parse_smtp_url(bad)
+
+
+async def test_unusable_mail_server_is_reported_at_start_with_advice():
+    """The setting is named, but not its password."""
+    server = SmtpServer("127.0.0.1", 1, uses_tls=False, user="u", password=Secret("hunter2"))
+    with capture_logs() as logs:
+        await check_mailer(SmtpMailer(server, SENDER, HandClock(NOW)), "MAIL_URL")
+        await check_mailer(open_mailer("", SENDER, HandClock(NOW)), "MAIL_URL")
+    assert [(one["event"], one["advice"]) for one in logs] == [("mail.cannot_leave", "Check MAIL_URL; e-mails wait.")]
+    assert "hunter2" not in str(logs)

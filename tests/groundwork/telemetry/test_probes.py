@@ -69,6 +69,16 @@ async def test_cause_of_a_failure_is_logged_but_not_reported(now: list[float]):
     assert [one["cause"] for one in logged] == ["PermissionError: AccessDenied: wrong key"]
 
 
+async def test_advice_is_logged_with_a_failure_only(disk: Disk, now: list[float]):
+    probes = Probes({"writes": Probe(disk.write, advice="Check the disk.")}, Metrics("test"), now=lambda: now[0])
+    with capture_logs() as logged:
+        disk.is_full = True
+        await probes.try_all()
+        disk.is_full = False
+        await probes.try_all()
+    assert [one.get("advice") for one in logged] == ["Check the disk.", None]
+
+
 async def test_last_outcome_is_reported_with_its_age(disk: Disk, now: list[float]):
     probes = probes_over(disk, Metrics("test"), now)
     await probes.try_all()
