@@ -55,7 +55,7 @@ def check_target(url: str, schemes: Mapping[str, bool], reach: AllowedTargets) -
     if target.scheme not in schemes or not host:
         raise AddressRefused(f"Only {' and '.join(schemes)} addresses can be called.")
     if target.user is not None or target.password is not None:
-        raise AddressRefused("An address with contains a user name or password is not called.")
+        raise AddressRefused("An address that contains a user name or password is not called.")
     is_secure = schemes[target.scheme]
     if not is_secure and not reach.plain_http:
         raise AddressRefused(f"{host} can only be called over a secure connection.")

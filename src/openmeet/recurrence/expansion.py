@@ -102,15 +102,15 @@ def walk(pattern: Pattern, start: Instant, end: Instant, steps: Steps | None = N
 def _originals(pattern: Pattern, begin: datetime, end: datetime, steps: Steps | None) -> Iterator[datetime]:
     """Wall-clock times in ``[begin, end)``, in order, possibly with duplicates and without applying exclusions."""
     rule = pattern.rule
-    by_rule_: Iterable[datetime] = ()
+    originals: Iterable[datetime] = ()
     if rule is not None and rule.count is not None and steps is None:
-        by_rule_ = _within(_counted(*_counting(pattern)), begin, end)
+        originals = _within(_counted(*_counting(pattern)), begin, end)
     elif rule is not None and rule.count is not None:
         counted = islice(_from_start(pattern.start, rule, steps or Steps()), rule.count)
-        by_rule_ = takewhile(lambda at: at < end, dropwhile(lambda at: at < begin, counted))
+        originals = takewhile(lambda at: at < end, dropwhile(lambda at: at < begin, counted))
     elif rule is not None:
-        by_rule_ = _by_rule(pattern, rule, begin, end, steps)
-    return merge(by_rule_, _within([pattern.start], begin, end), _within(pattern.added, begin, end))
+        originals = _by_rule(pattern, rule, begin, end, steps)
+    return merge(originals, _within([pattern.start], begin, end), _within(pattern.added, begin, end))
 
 
 def following(pattern: Pattern, after: Instant, count: int) -> list[Occurrence]:
@@ -141,7 +141,7 @@ def check_occurs(pattern: Pattern) -> None:
         raise RuleRefused(RuleErrorCode.NEVER_OCCURS, "", why)
 
 
-def check_asked(pattern: Pattern) -> None:
+def check_entered(pattern: Pattern) -> None:
     """Check a rule that a person entered. Raises RuleRefused if it has no date, or if it ends before it begins.
 
     The latter is accepted in imported data, where only the start is left.

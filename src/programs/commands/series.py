@@ -107,7 +107,7 @@ def _pattern(dtstart: str, timezone: str, rrule: str | None, exdate: list[str], 
         added=[parse_date(text, timezone) for text in rdate],
         is_all_day=_is_day(dtstart),
     )
-    expansion.check_asked(parsed_pattern)
+    expansion.check_entered(parsed_pattern)
     return parsed_pattern
 
 

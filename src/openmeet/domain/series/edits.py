@@ -188,7 +188,7 @@ def _with_start_on_first_date(pattern: Pattern) -> Pattern:
 
     A pattern's start always counts as a date, but after a change of the rule nobody chose the old start.
     """
-    expansion.check_asked(pattern)
+    expansion.check_entered(pattern)
     first = expansion.first_by_rule(pattern)
     return pattern if first is None else replace(pattern, start=first)
 

@@ -40,7 +40,7 @@ async def begin_with(
     if not await may_make_events(tx, event.group, caller.user_id):
         raise Forbidden(SeriesReason.MAY_NOT_CREATE_EVENT)
     timing = repeating(event)
-    expansion.check_asked(timing.pattern)
+    expansion.check_entered(timing.pattern)
     series = await actions.insert(tx, event.author_id, event.content, timing, policy, event.group)
     await registration.copy_of_event(tx, event, series.id)
     await _place(tx, event, series, original_text(timing.pattern.start))

@@ -150,7 +150,7 @@ def first_dates(timing: Timing, now: Instant) -> list[expansion.Occurrence]:
 
     A rule with many times a day takes a third of a second, so call this before the transaction that stores the dates.
     """
-    expansion.check_asked(timing.pattern)
+    expansion.check_entered(timing.pattern)
     return expansion.following(timing.pattern, now, WINDOW_MOST)
 
 

@@ -60,7 +60,7 @@ def summary_of(timing: Timing, now: Instant, count: int) -> RuleSummary:
     rule without dates, or one that ends before it begins.
     """
     pattern = timing.pattern
-    expansion.check_asked(pattern)
+    expansion.check_entered(pattern)
     zone = pattern.zone_name or "UTC"
     year = [_ahead(pattern, one) for one in expansion.following(pattern, now, max(count, 400))]
     first = expansion.first_by_rule(pattern)
