@@ -4,13 +4,17 @@
 """
 
 import re
+from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
 import typer
 
 _ACTS_ON_TERMINALS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+_Choice = TypeVar("_Choice", bound=StrEnum)
 
 SettingsFile = Annotated[Path | None, typer.Option("--settings", help="TOML file with a table for this program.")]
 OfTenant = Annotated[str, typer.Option("--tenant", help="The community, by its name in the settings file.")]
@@ -28,6 +32,17 @@ def noun(what: str) -> typer.Typer:
     # The callback makes Typer require the verb even if there is only one: `openmeet repo verify`.
     app.callback()(_nothing_of_its_own)
     return app
+
+
+def one_of(choices: type[_Choice]) -> Callable[[str], _Choice]:
+    """A parser for one of these values. Without it, Typer prints its error with “Value error,” in front."""
+
+    def parse(text: str) -> _Choice:
+        if text not in set(choices):
+            raise typer.BadParameter(f"{text!r} is not one of {', '.join(choices)}.")
+        return choices(text)
+
+    return parse
 
 
 def print_json(value: object) -> None:

@@ -11,12 +11,12 @@ from openmeet.feature_flags import flags
 from openmeet.feature_flags.flags import MAX_AGE, WHAT, Flag
 from openmeet.network.flag_changes import switch_flag
 from openmeet.tenants.configured import DEFAULT_TENANT
-from programs.command_line import AsJson, OfTenant, SettingsFile, noun, print_json, say
+from programs.command_line import AsJson, OfTenant, SettingsFile, noun, one_of, print_json, say
 from programs.platform import Platform, run_on_platform
 
 app = noun("Switch parts of the synchronisation on and off.")
 
-Name = Annotated[Flag, typer.Argument(help="The flag; see `openmeet flags list`.", show_choices=True)]
+Name = Annotated[Flag, typer.Argument(help="The flag; see `openmeet flags list`.", parser=one_of(Flag), metavar="FLAG")]
 Why = Annotated[str, typer.Option(help="The reason, stored with the change.")]
 
 

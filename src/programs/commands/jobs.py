@@ -11,7 +11,7 @@ from groundwork.outbox import jobs
 from groundwork.outbox.jobs import JobState
 from openmeet.i18n.reasons.messages import MESSAGES, explain
 from openmeet.tenants.configured import DEFAULT_TENANT
-from programs.command_line import AsJson, OfTenant, SettingsFile, noun, print_json, say
+from programs.command_line import AsJson, OfTenant, SettingsFile, noun, one_of, print_json, say
 from programs.platform import Platform, run_on_platform
 
 app = noun("List, retry and delete outbox jobs: e-mails, accounts, repositories to read.")
@@ -19,7 +19,10 @@ app = noun("List, retry and delete outbox jobs: e-mails, accounts, repositories 
 Kind = Annotated[str, typer.Argument(help="The job's kind; see `openmeet jobs list`.")]
 Subject = Annotated[str, typer.Argument(help="What it is about.")]
 All = Annotated[bool, typer.Option("--all", help="All failed jobs.")]
-State = Annotated[JobState, typer.Option(help="State of the jobs to list.")]
+State = Annotated[
+    JobState,
+    typer.Option(help=f"State of the jobs to list: {', '.join(JobState)}.", parser=one_of(JobState), metavar="STATE"),
+]
 
 
 @app.command(name="list")

@@ -52,6 +52,8 @@ def test_unknown_flag_is_misuse_and_the_names_are_shown(tmp_path: Path):
     refused = openmeet({"OPENMEET_DATA_DIRECTORY": str(tmp_path), "OPENMEET_DEV_MAILBOX": "true"}, "on", "everything")
     assert refused.returncode == 2
     assert "series-lexicon" in refused.stderr
+    assert "'everything' is not one of events-in, " in " ".join(refused.stderr.replace("│", "").split())
+    assert "Value error" not in refused.stderr
 
 
 def test_a_flag_is_switched_with_a_reason_or_not_at_all(tmp_path: Path):
