@@ -35,7 +35,7 @@ _MESSAGES: Final = frozenset({"_", "gettext", "ngettext", "pgettext", "npgettext
 # A literal in a template that looks like words, not like a value.
 _LIKE_WORDS: Final = re.compile(r"[A-Z“][^\W\d_]|[^\W\d_]+ [^\W\d_]")
 # Blocks and macros that write attributes.
-_ATTRIBUTES: Final = frozenset({"width", "described", "said_of"})
+_ATTRIBUTES: Final = frozenset({"width", "described", "said_of", "keep"})
 # Placeholder for an expression.
 _HOLE: Final = "0"
 
