@@ -100,6 +100,7 @@ async def test_every_oauth_page_is_usable(deployment: Deployment, browser: Brows
     found += await faults_of(page, "choose")
     await page.goto(await authorize(deployment, app, prompt="create"))
     await page.get_by_role("link", name="Create an account").click()
+    await page.get_by_role("button", name="Create the account").wait_for()
     found += await faults_of(page, "sign up")
     await page.get_by_role("button", name="Create the account").click()
     await page.get_by_role("heading", name="3 things need your attention").wait_for()
