@@ -14,6 +14,8 @@ const AN_HOUR = 3_600_000;
 const KEPT_PATHS = /^\/(home|my\/events|my\/calendar)$|^\/events\/(?!new$)[^/]+(\/ticket|\/check-in)?$/;
 const QUEUED_PATHS = /^\/events\/[^/]+\/(answer|check-in|check-in\/undo)$/;
 const ENDS_SESSION = /^\/sign-out$|\/sign-out-everywhere$|^\/settings\/delete$/;
+// How often the stored pages were deleted. A page that was requested before the last time belongs to the previous session and is not stored.
+let deletions = 0;
 
 addEventListener("install", (event) => {
   skipWaiting();
@@ -53,9 +55,10 @@ addEventListener("message", (event) => {
 const keyOf = (path, body) => `${path.replace(/\/undo$/, "")} ${body.get("attendance") ?? body.get("code") ?? ""}`;
 
 async function show(event, url) {
+  const since = deletions;
   try {
     const answer = await fetch(event.request);
-    if (answer.ok && !answer.redirected && KEPT_PATHS.test(url.pathname)) event.waitUntil(keep(url, answer.clone()));
+    if (answer.ok && !answer.redirected && KEPT_PATHS.test(url.pathname)) event.waitUntil(keep(url, answer.clone(), since));
     return answer;
   } catch (failure) {
     const cache = await caches.open(KEPT);
@@ -69,7 +72,8 @@ async function show(event, url) {
 }
 
 // A page with a filter or a confirmation in its query is not worth storing. Fetch and store the page without its query instead.
-async function keep(url, answer) {
+// ``since`` is the value of ``deletions`` when the page was requested.
+async function keep(url, answer, since) {
   const isCalendar = url.pathname === "/my/calendar";
   if (url.search && !isCalendar) {
     if (!url.pathname.endsWith("/check-in")) return;
@@ -81,10 +85,12 @@ async function keep(url, answer) {
   headers.set("x-kept-at", String(Date.now()));
   headers.set("x-title", encodeURIComponent(/<title>([^<]*)<\/title>/.exec(text)?.[1] ?? ""));
   const cache = await caches.open(KEPT);
+  // If the cache is deleted from here on, this still writes to the deleted one.
+  if (since !== deletions) return;
   const key = isCalendar ? url.href : url.origin + url.pathname;
   await cache.delete(key);
   await cache.put(key, new Response(text, { headers }));
-  await keepPictures(key, text);
+  await keepPictures(key, text, since);
   const all = await cache.keys();
   for (const one of all.slice(0, Math.max(0, all.length - MOST_KEPT))) {
     await cache.delete(one);
@@ -93,11 +99,13 @@ async function keep(url, answer) {
 }
 
 // Delete pictures that the page no longer shows, for example because somebody removed theirs.
-async function keepPictures(page, text) {
+async function keepPictures(page, text, since) {
   const cover = /class="event-cover" src="(\/media\/[0-9a-f]{32}\/)/.exec(text);
   const faces = page.endsWith("/check-in") ? text.match(/\/portraits\/[0-9a-f]{32}\/48\b/g) : [];
   const found = [...new Set(cover ? [`${cover[1]}${COVER}`] : faces)].slice(0, MOST_FACES);
+  if (!found.length) return void (await caches.delete(FACES + page));
   const cache = await caches.open(FACES + page);
+  if (since !== deletions) return void (await caches.delete(FACES + page));
   await Promise.allSettled(found.map((path) => cache.add(path)));
   for (const one of await cache.keys()) if (!found.includes(new URL(one.url).pathname)) await cache.delete(one);
 }
@@ -158,13 +166,15 @@ async function welcome(client, { person, pages }) {
   if (person) {
     await write((state) => state.put(person, "person"));
     await sendAll();
+    const since = deletions;
     const cache = await caches.open(KEPT);
     for (const path of pages) {
+      if (since !== deletions) break;
       const url = new URL(path, location.origin);
       const known = await cache.match(url.href);
       if (known && Number(known.headers.get("x-kept-at")) > Date.now() - AN_HOUR) continue;
       const answer = await fetch(url, { headers: { accept: "text/html" } }).catch(() => undefined);
-      if (answer?.ok && !answer.redirected) await keep(url, answer);
+      if (answer?.ok && !answer.redirected) await keep(url, answer, since);
     }
   }
   client.postMessage(await state());
@@ -207,6 +217,7 @@ const sendAll = () =>
   });
 
 async function forgetPages() {
+  deletions += 1;
   for (const name of await caches.keys()) if (name === KEPT || name.startsWith(FACES)) await caches.delete(name);
 }
 
