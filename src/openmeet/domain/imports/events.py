@@ -4,7 +4,7 @@ imported before are skipped.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from itertools import groupby
 
@@ -43,8 +43,6 @@ from openmeet.domain.series.model import PublishPolicy, Series, Timing
 from openmeet.domain.series.plan import joined, plan_all, plan_following, plan_one
 from openmeet.domain.users.model import Caller, UserId
 from openmeet.i18n.catalogue import current, in_language
-from openmeet.recurrence.pattern import parse_dates, pattern
-from openmeet.recurrence.rule import parse_rule
 from openmeet.recurrence.wall_time import is_zone, local_of
 
 
@@ -186,15 +184,7 @@ async def _event(tx: Transaction, caller: Caller, imported: ImportedEvent) -> st
 async def _series(tx: Transaction, caller: Caller, imported: ImportedEvent) -> Series:
     # Only the host sees it until they change that.
     details = _checked(replace(imported.typed, visibility=Visibility.PRIVATE.value))
-    zone = details.time_zone
-    recurrence = pattern(
-        datetime.fromisoformat(details.starts_local),
-        zone,
-        parse_rule(imported.rule) if imported.rule else None,
-        left_out=parse_dates(imported.left_out, zone),
-        added=parse_dates(imported.added, zone),
-        is_all_day=details.is_all_day,
-    )
+    recurrence = updates.pattern_in_file(imported, details)
     length = None if imported.minutes is None else timedelta(minutes=imported.minutes)
     created = await series.create(tx, caller, details.content, Timing(recurrence, length), policy=PublishPolicy.NONE)
     current = created

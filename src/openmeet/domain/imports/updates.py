@@ -162,10 +162,10 @@ async def _update_series(tx: Transaction, series: Series, imported: ImportedEven
             await cancel_dates.cancel(tx, replace(relocked, changed_by=series.changed_by), imported.reason)
 
 
-def _merged_pattern(here: Pattern, details: Details, imported: ImportedEvent, base: LastImport | None) -> Pattern:
-    """The pattern in the file, with the single dates that a host has deleted or added here since the last import."""
+def pattern_in_file(imported: ImportedEvent, details: Details) -> Pattern:
+    """The pattern of a recurring event in the file, with the start and the zone of these details."""
     zone = details.time_zone
-    file = pattern(
+    return pattern(
         datetime.fromisoformat(details.starts_local),
         zone,
         parse_rule(imported.rule) if imported.rule else None,
@@ -173,6 +173,11 @@ def _merged_pattern(here: Pattern, details: Details, imported: ImportedEvent, ba
         added=parse_dates(imported.added, zone),
         is_all_day=details.is_all_day,
     )
+
+
+def _merged_pattern(here: Pattern, details: Details, imported: ImportedEvent, base: LastImport | None) -> Pattern:
+    """The pattern in the file, with the single dates that a host has deleted or added here since the last import."""
+    zone, file = details.time_zone, pattern_in_file(imported, details)
     base_zone = zone if base is None else base.fields["time_zone"]
     left_out = set(parse_dates("" if base is None else base.left_out, base_zone))
     added = set(parse_dates("" if base is None else base.added, base_zone))
