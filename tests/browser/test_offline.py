@@ -172,6 +172,26 @@ async def test_a_stored_event_shows_its_uploaded_cover(browser, openmeet: Deploy
         await expect(shown).not_to_have_js_property("naturalWidth", 0)
 
 
+async def test_a_page_that_arrives_after_sign_out_is_not_stored(browser, openmeet: Deployment) -> None:
+    async with context(browser, openmeet, service_workers="allow") as opened:
+        page = await opened.new_page()
+        await _arrive(page, openmeet, "Hanna")
+        await _keep(page, "/home")
+        (worker,) = opened.service_workers
+        stored = await worker.evaluate(
+            """async () => {
+              let finish;
+              const body = new ReadableStream({ start(stream) { finish = () => stream.close(); } });
+              const storing = keep(new URL("/my/events", location.origin), new Response(body), deletions);
+              await forget();
+              finish();
+              await storing;
+              return (await (await caches.open("kept")).keys()).map((one) => one.url);
+            }"""
+        )
+    assert stored == []
+
+
 async def test_check_in_list_has_portraits_without_a_connection(browser, openmeet: Deployment) -> None:
     """Portraits are stored with the list. One that is not stored is replaced by the initial, and none is left after sign-out."""
     async with context(browser, openmeet, service_workers="allow") as opened:
