@@ -1,7 +1,7 @@
 """Typed, frozen settings, read once in ``programs/`` from the environment and one TOML file. Errors are sentences.
 
 The settings of a program are a frozen dataclass whose fields are created by ``setting``. In the environment, the name
-is the prefix and the field's name in capitals (``PDS_HOSTNAME``), or one of the older ``names``. In the file, it is the
+is the prefix and the field's name in capitals (``PDS_HOSTNAME``), or one of its ``older_names``. In the file, it is the
 field's name in the program's table. The environment takes precedence over the file, and the file over the default.
 Durations (``5m``) and sizes (``5MiB``) have units. All errors are collected, so that one start reports all of them.
 """
@@ -16,6 +16,7 @@ import typing
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
+from urllib.parse import urlsplit
 
 from groundwork.errors import Refused
 
@@ -269,8 +270,25 @@ def _convert(name: str, value: Any, target_type: Any) -> Any:
     if target_type is Path:
         return Path(str(value)).expanduser()
     if target_type is str:
-        return str(value).strip()
+        text = str(value).strip()
+        if not is_readable_url(text):
+            raise SettingsRefused([f"{name} is a URL that cannot be read: {UNREADABLE_URL}"])
+        return text
     raise TypeError(f"{name}: settings of type {target_type} are not supported")
+
+
+# The URL is not quoted, because it can contain a password.
+UNREADABLE_URL: Final = (
+    "check its host and port, and write special characters of the password as %-escapes, such as %2F for a slash."
+)
+
+
+def is_readable_url(text: str) -> bool:
+    """Whether the host and the port can be told apart from the rest. True for a text that is not a URL."""
+    try:
+        return "://" not in text or (urlsplit(text).port or 0) >= 0
+    except ValueError:
+        return False
 
 
 def _parsed(name: str, value: Any, parse: Callable[[str], Any]) -> Any:

@@ -186,3 +186,18 @@ def test_the_ledger_lists_every_setting_without_secrets():
     assert len(lines) == len(dataclasses.fields(Example))
     assert lines["PDS_DEV_MODE"] == "false"
     assert lines["PDS_MODE"] == "fast"
+
+
+@pytest.mark.parametrize("password", ["s3/cret", "s3#cret", "s3?cret", "s3[cret"])
+def test_url_with_an_unescaped_password_is_refused_without_showing_it(password: str):
+    with pytest.raises(SettingsRefused) as refused:
+        read({"PDS_HOSTNAME": f"amqp://ana:{password}@db.example/town"})
+    (sentence,) = refused.value.sentences
+    assert sentence.startswith("PDS_HOSTNAME is a URL that cannot be read: ")
+    assert "%2F for a slash" in sentence
+    assert "s3" not in sentence
+
+
+def test_urls_and_other_texts_are_kept():
+    for text in ("https://a.example:8080/{z}/{x}@2x.png", "sqlite:///var/a@b.db", "embedded:", "a.example", "[::1]"):
+        assert read({"PDS_HOSTNAME": text}).hostname == text

@@ -11,6 +11,7 @@ import asyncpg
 
 from groundwork.database.transaction import DatabaseUnavailable
 from groundwork.errors import Failure, Refused
+from groundwork.settings import UNREADABLE_URL, is_readable_url
 
 # The system or the server refuses the connection, or the driver refuses the URL.
 CONNECTION_FAILURES: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError, OverflowError)
@@ -18,8 +19,11 @@ CONNECTION_FAILURES: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceE
 
 def connection_failure(url: str, failure: Exception) -> Failure:
     """Return the failure to raise: Refused if the URL is wrong, otherwise DatabaseUnavailable."""
-    if isinstance(failure, (ValueError, OverflowError)):
+    if isinstance(failure, asyncpg.exceptions.ClientConfigurationError):
         return Refused(f"The PostgreSQL URL of the database cannot be used: {failure}.")
+    if isinstance(failure, (ValueError, OverflowError)) or not is_readable_url(url):
+        # The message of the failure can contain a part of the password.
+        return Refused(f"The PostgreSQL URL of the database cannot be used: {UNREADABLE_URL}")
     return DatabaseUnavailable(_sentence(url, failure))
 
 
