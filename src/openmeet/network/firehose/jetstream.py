@@ -197,9 +197,9 @@ class _Lines:
         try:
             async with self._consumer.db.transaction() as tx:
                 # Jetstream has no chains of commits. After a restart, only these rows show which accounts to follow.
-                for tenant in sorted(self._consumer.interests.all_tenants):
-                    await sources.add(tx, [(tenant, "did", did) for did in sorted(fresh)])
-                await sources.note_seen(tx, known)
+                tenants = sorted(self._consumer.interests.all_tenants)
+                await sources.add(tx, [(tenant, "did", did) for tenant in tenants for did in sorted(fresh)])
+                await sources.note_seen(tx, tenants, known)
                 await cursors.advance_lines(tx, self._url, self._cursor, refused)
                 if lost is not None:
                     await cursors.set_state(tx, self._url, SourceState.FAILING, lost)

@@ -23,7 +23,11 @@ ADD = """
         on conflict (tenant, kind, value) do nothing
 """
 
-NOTE_SEEN = "update interests set seen_at = :now where kind = 'did' and value in :dids and seen_at < :before"
+# The tenants are named because the primary key begins with them.
+NOTE_SEEN = """
+    update interests set seen_at = :now
+     where tenant in :tenants and kind = 'did' and value in :dids and seen_at < :before
+"""
 
 TENANTS = "select distinct tenant from interests order by tenant"
 
@@ -101,10 +105,12 @@ async def add(tx: Transaction, subscriptions: Iterable[tuple[str, str, str]]) ->
         await tx.execute(ADD, tenant=tenant, kind=kind, value=value, now=tx.now)
 
 
-async def note_seen(tx: Transaction, dids: Collection[str]) -> None:
+async def note_seen(tx: Transaction, tenants: Collection[str], dids: Collection[str]) -> None:
     """Note that these authors have written a record. Written at most once a day per author."""
-    if dids:
-        await tx.execute(NOTE_SEEN, dids=sorted(dids), now=tx.now, before=Instant(tx.now - DAY))
+    if tenants and dids:
+        await tx.execute(
+            NOTE_SEEN, tenants=sorted(tenants), dids=sorted(dids), now=tx.now, before=Instant(tx.now - DAY)
+        )
 
 
 async def forget_others(tx: Transaction, tenants: Sequence[str]) -> None:
