@@ -26,8 +26,8 @@ from programs.commands.pds.verbs import VERBS as PDS_VERBS
 
 DONE: Final = 0
 REFUSED: Final = 1
-_ADVICE: Final = "Check the path, free space, and that this user may read and write there."
 MISUSED: Final = 2
+_FILE_ADVICE: Final = "Check the path, free space, and that this user may read and write there."
 
 # name -> (module, description)
 ROLES: Final[Mapping[str, tuple[str, str]]] = {
@@ -159,14 +159,15 @@ def _run_command(name: str, module: str, arguments: list[str]) -> int:
     except Failure as failure:
         from openmeet.i18n.reasons.messages import explain  # imported here because only a refusal needs it
 
-        # The sentence of a store says little, because strangers get it too. Databases and queues name the cause.
+        # Visitors see the sentence of a store that is unavailable, so it does not name the cause. Databases and queues
+        # raise kinds of their own, whose sentences name it.
         cause = f" Cause: {failure.__cause__}" if type(failure) is Unavailable and failure.__cause__ else ""
         print(f"{name}: {explain(failure.why)}{cause}", file=sys.stderr)
         return REFUSED
     except OSError as failure:
         if failure.filename is None:  # not about a file: a bug, which the traceback helps to find
             raise
-        print(f"{name}: {failure.filename}: {failure.strerror}. {_ADVICE}", file=sys.stderr)
+        print(f"{name}: {failure.filename}: {failure.strerror}. {_FILE_ADVICE}", file=sys.stderr)
         return REFUSED
     except KeyboardInterrupt:
         return 130  # 128 + SIGINT, as in shells

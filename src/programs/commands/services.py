@@ -8,14 +8,19 @@ from groundwork.clock import Instant, to_datetime
 from openmeet.domain.api_tokens import service_tokens
 from openmeet.domain.api_tokens.scopes import SERVICE_DESCRIPTIONS, ServiceScope
 from openmeet.tenants.configured import DEFAULT_TENANT
-from programs.command_line import AsJson, OfTenant, SettingsFile, noun, print_json, say
+from programs.command_line import AsJson, OfTenant, SettingsFile, noun, one_of, print_json, say
 from programs.platform import Platform, run_on_platform
 
 app = noun("Credentials of programs that may call this installation.")
 
 May = Annotated[
     list[ServiceScope],
-    typer.Option("--may", help="; ".join(f"{scope} ({words})" for scope, words in SERVICE_DESCRIPTIONS.items())),
+    typer.Option(
+        "--may",
+        help="; ".join(f"{scope} ({words})" for scope, words in SERVICE_DESCRIPTIONS.items()),
+        parser=one_of(ServiceScope),
+        metavar="SCOPE",
+    ),
 ]
 
 
