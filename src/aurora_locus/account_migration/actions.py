@@ -14,12 +14,14 @@ from at_protocol.syntax.did import Did
 from at_protocol.syntax.nsid import Nsid
 from aurora_locus.account_migration import moves, web_moves
 from aurora_locus.account_migration.moves import MoveStage
-from aurora_locus.accounts import own_identity, service_tokens, web_identities
+from aurora_locus.accounts import own_identity, queries, service_tokens, web_identities
 from aurora_locus.accounts.registry import Registry
 from aurora_locus.accounts.service_tokens import CREATE_ACCOUNT, ServiceTokenRequest
 from aurora_locus.i18n.sentences import gettext_noop, localizable
 from aurora_locus.identity.plc_requests import parse_submitted
 from aurora_locus.jobs import PdsJobKind
+from aurora_locus.repository import hosting
+from groundwork.database.transaction import Writer
 from groundwork.errors import Failure, InvalidInput, NotFound, NotSignedIn, Refused, RemoteFailed
 from groundwork.http.client import HttpClient
 from groundwork.outbox import jobs
@@ -149,10 +151,16 @@ async def give_up(context: MigrationContext, did: Did) -> None:
             raise Refused(
                 gettext_noop("Your name already points to the other server. The move can’t be stopped any more.")
             )
-    async with context.registry.db.transaction() as tx:
-        tx.after_commit(lambda: context.registry.repositories.forget_head(did))
-        if not await moves.give_up(tx, move):
+
+    def delete_and_accept_writes(w: Writer) -> None:
+        if not moves.give_up(w, move):
             raise Refused(gettext_noop("The move has continued in the meantime. See where it is now."))
+        if move.stage is MoveStage.FINISHING:
+            # The last step refuses writes before the identity changes (``handler``).
+            queries.set_moved(w, did, None)
+            hosting.set_frozen(w, context.registry.repositories, did, is_frozen=False)
+
+    await context.registry.db.write(delete_and_accept_writes)
 
 
 async def client(

@@ -82,11 +82,6 @@ _DONE = """
 """
 _PROBLEM = "update moves set problem = :problem, changed_at = :now where did = :did and revision = :revision"
 _AGAIN = "update moves set revision = revision + 1, problem = '' where did = :did and stage in ('copying', 'finishing') returning revision"
-# The last step refuses writes before the identity changes (``handler``).
-_ACCEPT_WRITES = (
-    "update accounts set moved_to = null where did = :did",
-    "update repositories set is_frozen = 0 where did = :did",
-)
 _GIVE_UP = "delete from moves where did = :did and revision = :revision and stage = :stage"
 
 
@@ -171,16 +166,9 @@ async def raise_revision(tx: Transaction, did: Did) -> int | None:
     return None if row is None else int(row["revision"])
 
 
-async def give_up(tx: Transaction, move: AccountMove) -> bool:
-    """Delete the migration, so that the account can be written here again. Return False if it has advanced in the
-    meantime.
-    """
-    if await tx.execute(_GIVE_UP, did=move.did, revision=move.revision, stage=move.stage.value) != 1:
-        return False
-    if move.stage is MoveStage.FINISHING:
-        for statement in _ACCEPT_WRITES:
-            await tx.execute(statement, did=move.did)
-    return True
+def give_up(w: Writer, move: AccountMove) -> bool:
+    """Delete the migration. Return False if it has advanced in the meantime."""
+    return w.execute(_GIVE_UP, did=move.did, revision=move.revision, stage=move.stage.value) == 1
 
 
 def forget_completed(w: Writer, did: Did) -> None:

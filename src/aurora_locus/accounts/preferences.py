@@ -30,21 +30,17 @@ _DELETE = "delete from preferences where did = :did"
 _INSERT = "insert into preferences (did, position, name, value) values (:did, :position, :name, :value)"
 
 
-async def read(reader: Reader, did: Did, namespace: str, *, has_full_access: bool) -> list[Any]:
+async def read(reader: Reader, did: Did, namespace: str) -> list[Any]:
     """Return the preferences of a namespace in the order in which they were sent, as JSON values."""
     rows = await reader.fetch(_LIST, did=did)
-    return [
-        json_form.to_json(json_form.decode(row["value"]))
-        for row in rows
-        if _is_within(row["name"], namespace) and (has_full_access or row["name"] not in FULL_ACCESS_ONLY)
-    ]
+    return [json_form.to_json(json_form.decode(row["value"])) for row in rows if _is_within(row["name"], namespace)]
 
 
 async def read_with_age(reader: Reader, did: Did, namespace: str, *, has_full_access: bool) -> list[Any]:
     """Return the preferences as an app sees them: with the age groups (``declaredAgePref``) that follow from the date of
     birth, which only sessions of the account's own password may see.
     """
-    values = await read(reader, did, namespace, has_full_access=True)
+    values = await read(reader, did, namespace)
     born = next((value.get("birthDate") for value in values if value["$type"] == _PERSONAL_DETAILS), None)
     if born:
         age = _age(born, reader.now)

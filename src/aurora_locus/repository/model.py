@@ -37,7 +37,7 @@ class Head:
     commit: Cid
     rev: Tid
     data: Cid
-    is_frozen: bool = False
+    is_frozen: bool
 
 
 class WriteAction(StrEnum):
