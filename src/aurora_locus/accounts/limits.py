@@ -74,8 +74,8 @@ _SHARED_FACTORS = {
 
 
 async def count_request(registry: Registry, charges: Sequence[tuple[Limit, str]]) -> LimitState | None:
-    """Count one request of a page against every limit. Return the tightest state; None if the operator turned limits
-    off. Raises RateLimited.
+    """Count one request of a page or of an OAuth endpoint against every limit. Return the tightest state; None if the
+    operator turned limits off. Raises RateLimited.
 
     Attempts to enter a password or a second factor are always counted, so they do not use this function.
     """

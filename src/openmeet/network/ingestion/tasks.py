@@ -24,7 +24,7 @@ UNREAD = """
 
 _LONGEST_PAUSE: Final = 30 * DAY
 
-# ``checked_at`` is the last query, and ``updated_at`` the last answer.
+# ``checked_at`` is the last query, and ``updated_at`` the last answer or another change, after which the pauses begin anew.
 _IS_AWAY: Final = """
     status <> 'active' and (checked_at is null or checked_at < :longest_ago
                             or (checked_at < :before and 2 * checked_at - updated_at < :now))
