@@ -189,7 +189,9 @@ async def test_the_limit_does_not_refuse_a_host_who_is_followed_already(
 
 
 async def test_hosts_and_groups_are_followed_from_the_page_of_an_event(site: Site) -> None:
-    """The button leads back to the event, and never to another site. Hosts and members see no button for themselves."""
+    """The button leads back to the event, and never to another site. People who are not signed in sign in first. Hosts
+    and members see no button for themselves.
+    """
     async with site.browser() as ana, site.browser() as ben, site.browser() as anybody:
         await sign_up(ana, "ana@example.org", "Ana")
         await sign_up(ben, "ben@example.org", "Ben")
@@ -210,12 +212,12 @@ async def test_hosts_and_groups_are_followed_from_the_page_of_an_event(site: Sit
             sent = await ben.post(f"{target}/follow", data={"follow": "no", "next": "//evil.example/x"})
             assert sent.headers["location"] == target
             assert button in (await ben.get(path)).text
+            asked = await anybody.post(f"{target}/follow", data=fields)
+            assert asked.headers["location"] == f"/sign-in?next={quote(path, safe='')}"
         await ben.post(f"/groups/{group.slug}/join", data={"button": ""})
         member = visible_text((await ben.get(path)).text)
         assert "Chess club 2 members" in member
         assert "Follow Chess club" not in member
-        asked = await anybody.post(f"/groups/{group.slug}/follow", data={"follow": "yes", "next": path})
-        assert asked.headers["location"] == f"/sign-in?next={quote(path, safe='')}"
 
 
 async def test_an_id_alone_reveals_no_name(site: Site) -> None:

@@ -86,9 +86,10 @@ async def show(request: Request) -> Response:
 
 async def follow(request: Request) -> Response:
     """Follow or unfollow. ``next`` is the page to return to, by default the profile."""
-    caller, person = caller_of(request), _user_id(request)
-    form = await read_form(request)
-    choice, back = form.get("follow", "yes"), _profile_path(person)
+    caller, person, form = caller_or_none(request), _user_id(request), await read_form(request)
+    choice, next_path, back = form.get("follow", "yes"), form.get("next", ""), _profile_path(person)
+    if caller is None:
+        return go(f"/sign-in?next={quote(local_path(next_path, back), safe='')}")
     async with database_of(request).transaction() as tx:
         if choice == "no":
             await queries.unfollow(tx, caller, person)
@@ -96,9 +97,7 @@ async def follow(request: Request) -> Response:
                 back = "/my/people"
         else:
             await queries.follow(tx, caller, person)
-    return go(
-        local_path(form.get("next", ""), back), flash="person_unfollowed" if choice == "no" else "person_followed"
-    )
+    return go(local_path(next_path, back), flash="person_unfollowed" if choice == "no" else "person_followed")
 
 
 async def show_followed(request: Request) -> Response:
