@@ -93,7 +93,7 @@ async def test_a_row_highlights_its_pin(browser: Browser, openmeet: Deployment, 
 
 
 async def test_a_mouse_drags_the_map(browser: Browser, openmeet: Deployment) -> None:
-    """Pins move with the map, and the new view is in the URL."""
+    """Pins move with the map, and the new view is in the URL. A pen scrolls the page instead."""
     async with context(browser, openmeet, viewport=DESK) as somebody:
         page = await somebody.new_page()
         await page.goto("/?near=Berlin&within=50&view=map")
@@ -110,6 +110,8 @@ async def test_a_mouse_drags_the_map(browser: Browser, openmeet: Deployment) -> 
         assert after is not None
         assert abs(after["x"] - before["x"] - 100) < 3
         assert abs(after["y"] - before["y"] + 40) < 3
+        await page.locator(".map.moves .map-desk").dispatch_event("pointerdown", {"pointerType": "pen"})
+        await expect(page.locator(".is-dragged")).to_have_count(0)
 
 
 @SCRIPT

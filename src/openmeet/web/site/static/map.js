@@ -33,10 +33,10 @@ function moved(at, right, down) {
 
 document.getElementById("map")?.classList.add("moves");
 
-// Dragging is for the mouse. On a touch screen, the same gesture scrolls the page.
+// Dragging is for the mouse. With a finger or a pen, the same gesture scrolls the page.
 document.addEventListener("pointerdown", (start) => {
   const picture = start.target.closest(".moves .map-picture");
-  if (!picture || start.button || start.pointerType === "touch" || start.target.closest("a")) return;
+  if (!picture || start.button || start.pointerType !== "mouse" || start.target.closest("a")) return;
   start.preventDefault();
   const svg = picture.querySelector("svg");
   const scale = svg.getScreenCTM().a;
