@@ -52,9 +52,9 @@ def areas_around(places: Sequence[tuple[float, float, int]], box: Box, metres_of
             chosen.append(((x, y), people))
     paths: dict[Tint, list[str]] = {tint: [] for tint in Tint}
     for centre, people in chosen:
-        corners = _corners(centre, [other for other, _ in chosen if other is not centre], reach)
-        square_km = _size(corners) * (metres_of_pixel / 1_000) ** 2
-        paths[_tint(people, square_km)].append(_path(_within(corners, box)))
+        cell = _cell(centre, [place for place, _ in chosen], reach)
+        square_km = _size(cell) * (metres_of_pixel / 1_000) ** 2
+        paths[_tint(people, square_km)].append(_path(_clip_to_box(cell, box)))
     return tuple(MapArea(tint, "".join(found)) for tint, found in paths.items() if any(found))
 
 
@@ -64,47 +64,49 @@ def _tint(people: int, square_km: float) -> Tint:
     return Tint.DENSE if people > _DENSE_ABOVE * square_km else Tint.BUILT
 
 
-def _corners(centre: Point, others: Sequence[Point], reach: float) -> list[Point]:
-    """The part within reach of ``centre`` that is nearer to it than to the others."""
+def _cell(centre: Point, places: Sequence[Point], reach: float) -> list[Point]:
+    """The Voronoi cell of ``centre``: the part within reach of it that is nearer to it than to the other places."""
     x, y = centre
     turn = 2 * math.pi / _CORNERS
-    corners = [(x + reach * math.cos(turn * n), y + reach * math.sin(turn * n)) for n in range(_CORNERS)]
-    for distance, (other_x, other_y) in sorted((math.dist(centre, other), other) for other in others):
-        if distance > 2 * max(math.dist(centre, corner) for corner in corners):
-            break
-        east, south = other_x - x, other_y - y
-        corners = _cut(corners, east, south, (other_x + x) / 2 * east + (other_y + y) / 2 * south)
-    return corners
+    cell = [(x + reach * math.cos(turn * n), y + reach * math.sin(turn * n)) for n in range(_CORNERS)]
+    for other_x, other_y in places:
+        # A place that is farther away has no border with the cell.
+        if 0 < math.dist(centre, (other_x, other_y)) < 2 * reach:
+            east, south = other_x - x, other_y - y
+            cell = _clip(cell, east, south, (other_x + x) / 2 * east + (other_y + y) / 2 * south)
+    return cell
 
 
-def _within(corners: list[Point], box: Box) -> list[Point]:
+def _clip_to_box(polygon: list[Point], box: Box) -> list[Point]:
     for east, south, most in ((-1, 0, -box[0]), (0, -1, -box[1]), (1, 0, box[2]), (0, 1, box[3])):
-        corners = _cut(corners, east, south, most)
-    return corners
+        polygon = _clip(polygon, east, south, most)
+    return polygon
 
 
-def _cut(corners: list[Point], east: float, south: float, most: float) -> list[Point]:
+def _clip(polygon: list[Point], east: float, south: float, most: float) -> list[Point]:
     """The part of a convex polygon with ``east * x + south * y <= most``."""
+    beyond = [x * east + y * south - most for x, y in polygon]
+    if max(beyond, default=0) <= 0:
+        return polygon
     kept: list[Point] = []
-    for number, corner in enumerate(corners):
-        before = corners[number - 1]
-        here, there = (one[0] * east + one[1] * south - most for one in (corner, before))
+    for number, (x, y) in enumerate(polygon):
+        (before_x, before_y), there, here = polygon[number - 1], beyond[number - 1], beyond[number]
         if (here > 0) != (there > 0):
             part = there / (there - here)
-            kept.append((before[0] + (corner[0] - before[0]) * part, before[1] + (corner[1] - before[1]) * part))
+            kept.append((before_x + (x - before_x) * part, before_y + (y - before_y) * part))
         if here <= 0:
-            kept.append(corner)
+            kept.append((x, y))
     return kept
 
 
-def _size(corners: list[Point]) -> float:
+def _size(polygon: list[Point]) -> float:
     """The area of a polygon, in square pixels."""
-    return abs(sum(corners[n - 1][0] * y - corners[n - 1][1] * x for n, (x, y) in enumerate(corners))) / 2
+    return abs(sum(polygon[n - 1][0] * y - polygon[n - 1][1] * x for n, (x, y) in enumerate(polygon))) / 2
 
 
-def _path(corners: list[Point]) -> str:
+def _path(polygon: list[Point]) -> str:
     """The polygon in whole pixels, each corner relative to the one before."""
-    whole = [(round(x), round(y)) for x, y in corners]
+    whole = [(round(x), round(y)) for x, y in polygon]
     if not whole:
         return ""
     steps = [(x - whole[n][0], y - whole[n][1]) for n, (x, y) in enumerate(whole[1:])]
