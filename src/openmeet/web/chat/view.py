@@ -10,7 +10,6 @@ from markupsafe import Markup
 
 from groundwork.clock import MINUTE, Instant
 from groundwork.database.transaction import Reader
-from groundwork.ui.tones import tone_of
 from openmeet.domain.chat.access import access_of_each
 from openmeet.domain.chat.acts import ModerationAct, RoomAct
 from openmeet.domain.chat.addresses import RoomAddress
@@ -30,8 +29,7 @@ from openmeet.recurrence.wall_time import local_of
 from openmeet.web.chat.pictures import PATH as PICTURES
 from openmeet.web.chat.pictures import MessagePictureView, PictureField, picture_views
 from openmeet.web.chat.room_faces import room_picture
-from openmeet.web.site.faces import Avatar, initial_of
-from openmeet.web.site.reduced_data import saves_data
+from openmeet.web.site.faces import Avatar, avatar_with
 
 SIGNALS: Final[Mapping[Signal, LazyText]] = {
     Signal.RUNNING_LATE: lazy("I’m running late"),
@@ -221,7 +219,7 @@ def message_view(
         number=message.number,
         author=author,
         name=one.name,
-        face=Avatar(initial_of(one.name), tone_of(author), "" if one.is_folded or saves_data() else one.portrait or ""),
+        face=avatar_with(author, one.name, None if one.is_folded else one.portrait),
         role=_room_role(room) if message.user_id in hosts else "",
         at=formatting.iso(message.said_at),
         time=time_label(message.said_at, now, zone),

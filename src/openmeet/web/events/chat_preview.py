@@ -16,8 +16,7 @@ from openmeet.domain.events.model import Event
 from openmeet.domain.users.model import UserId
 from openmeet.i18n import formatting
 from openmeet.i18n.markdown import summary_of
-from openmeet.web.site.faces import Avatar, avatar_of
-from openmeet.web.site.reduced_data import saves_data
+from openmeet.web.site.faces import Avatar, avatar_with
 
 _MOST_CHARACTERS: Final = 140
 
@@ -58,10 +57,9 @@ async def chat_preview(
 def _line(one: ShownMessage, hosts: Collection[UserId], now: Instant) -> ChatLine:
     message = one.message
     author = message.user_id or message.matrix_sender or ""
-    shown = {UserId(author): one.portrait} if one.portrait and not saves_data() else {}
     return ChatLine(
         one.name,
-        avatar_of(author, one.name, shown),
+        avatar_with(author, one.name, one.portrait),
         message.user_id in hosts,
         formatting.time_tag(message.said_at, formatting.ago(message.said_at, now)),
         summary_of(words_of(with_names(message.body, one.renamed), message.pictures), _MOST_CHARACTERS),
