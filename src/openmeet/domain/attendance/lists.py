@@ -85,9 +85,10 @@ async def attendees(
 ) -> list[Attendee]:
     """List people of an event in these statuses, by time of answer; waitlisted people by waitlist order.
 
-    ``after`` is the last RSVP of the previous page. Inactive accounts are left out. Except for hosts (``with_private``), so are people who do not want to be seen, including guests without an
-    account. Only hosts and the waitlisted people themselves (``viewer``) see who is waiting. Others see only how many,
-    because it is private that somebody did not get a place.
+    ``after`` is the last RSVP of the previous page. Inactive accounts are left out. Except for hosts
+    (``with_private``), so are people who do not want to be seen, including guests without an account. Only hosts and
+    the waitlisted people themselves (``viewer``) see who is waiting. Others see only how many, because it is private
+    that somebody did not get a place.
     """
     # Requests that are not approved yet are shown only to hosts.
     seen = (

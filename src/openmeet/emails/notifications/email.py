@@ -53,11 +53,11 @@ _MOST_MESSAGES = 10
 class Story:
     """One event, group or chat in an e-mail.
 
-    ``when`` and ``place`` are empty if the points already show them as changes. ``url`` is empty if there is no page, ``answer_url`` if the recipient cannot RSVP. ``is_shut_out``: the host has
-    removed the recipient, who may no longer see the event. ``asks_for_answer``: the RSVP is the main action, because
-    they have not answered for the current time or have been offered a place. ``replies``: the URL and label of each
-    reply they can choose, if they are asked for one; the page behind the URL asks for confirmation. ``cover_url``: the
-    event's picture, in an invitation.
+    ``when`` and ``place`` are empty if the points already show them as changes. ``url`` is empty if there is no page,
+    ``answer_url`` if the recipient cannot RSVP. ``is_shut_out``: the host has removed the recipient, who may no longer
+    see the event. ``asks_for_answer``: the RSVP is the main action, because they have not answered for the current time
+    or have been offered a place. ``replies``: the URL and label of each reply they can choose, if they are asked for
+    one; the page behind the URL asks for confirmation. ``cover_url``: the event's picture, in an invitation.
     """
 
     event: Event | None

@@ -30,7 +30,7 @@ from openmeet.web.events.badges import OF_A_SERIES
 from openmeet.web.media.covers import thumbnail
 from openmeet.web.site.faces import Avatar, Portraits, avatar_of
 
-# A place that has only coordinates.
+# Empty for the usual status.
 STATUS_LABELS: Final[Mapping[EventStatus, LazyText | str]] = {
     EventStatus.PLANNED: lazy("Not final yet"),
     EventStatus.SCHEDULED: "",

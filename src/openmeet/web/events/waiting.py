@@ -18,11 +18,11 @@ from openmeet.i18n.catalogue import gettext
 from openmeet.web.events.cards import facts_of
 from openmeet.web.events.listing import EventCard, ListedFacts, card_of
 
-# Only a few are shown; the linked lists are complete. More are read than shown, because invitations that can no longer
-# be answered are left out. If too few of them can be answered, the second
-# number is read.
+# Only a few are shown; the linked lists are complete.
 MOST_WAITING: Final = 4
+# More are read than shown, because invitations that can no longer be answered are left out.
 READ_WAITING: Final = 2 * MOST_WAITING
+# Read if too few of those can be answered.
 _READ_AT_MOST: Final = 6 * MOST_WAITING
 _WAITING: Final = frozenset(
     {AnswerState.INVITED, AnswerState.PLACE_HELD, AnswerState.MOVED, AnswerState.NEEDS_DECISIONS}

@@ -87,16 +87,16 @@ async def _show_listed(
     async with database_of(request).reader() as reader:
         await moderator_of(reader, request)
         after = position_of(request.query_params.get("after", ""))
-        moderation_status = await visibility.listed(reader, states, after=after, limit=PAGE + 1)
+        statuses = await visibility.listed(reader, states, after=after, limit=PAGE + 1)
         context = await _tab_context(reader, tab)
-        context["cards"] = await view.subject_cards(reader, [one.subject for one in moderation_status[:PAGE]])
+        context["cards"] = await view.subject_cards(reader, [one.subject for one in statuses[:PAGE]])
         is_waiting = tab == "waiting" and not after
         newest, others = await view.held_subjects(reader, Page(view.MOST_LISTED)) if is_waiting else ([], None)
         context["labelled"] = await view.subject_cards(reader, newest)
         context["are_newest_labelled"] = others is not None
         context["later"] = await visibility.count(reader, _LATER)
         context["bursts"] = await visibility.count(reader, (SubjectVisibility.BURST,))
-    cursor = view.next_after(moderation_status, PAGE)
+    cursor = view.next_after(statuses, PAGE)
     context["more"] = f"{PATH}/{tab}?after={cursor}" if cursor else ""
     context["typed"] = form_state or FormState({})
     return page(request, f"moderation/{tab}.html", context, status=status)
