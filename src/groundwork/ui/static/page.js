@@ -11,17 +11,17 @@ addEventListener("load", () => {
   }
 });
 
-// Ignore a second submission while a form is being sent. The server also rejects duplicates.
-for (const form of document.querySelectorAll("form[data-once]")) {
-  form.addEventListener("submit", (event) => {
-    if (form.dataset.sent) {
-      event.preventDefault();
-      return;
-    }
-    form.dataset.sent = "yes";
-    event.submitter?.setAttribute("aria-busy", "true");
-  });
-}
+// Ignore a second submission while a form is being sent, also of forms that scripts add later. The server also rejects duplicates.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (!form.matches("form[data-once]")) return;
+  if (form.dataset.sent) {
+    event.preventDefault();
+    return;
+  }
+  form.dataset.sent = "yes";
+  event.submitter?.setAttribute("aria-busy", "true");
+});
 
 // After Back, the browser restores the page in its previous state. Allow its form to be sent again.
 addEventListener("pageshow", () => {

@@ -168,7 +168,7 @@ for (const answer of document.querySelectorAll("[data-place-choices]")) {
 // nothing, so the form is sent again if the answer is another page.
 for (const form of document.querySelectorAll("form[data-asks-scope]")) {
   form.addEventListener("submit", async (event) => {
-    if (event.submitter?.name || event.defaultPrevented) return;
+    if (event.submitter?.name || form.dataset.sent) return;
     event.preventDefault();
     const sent = { method: "POST", body: new URLSearchParams(new FormData(form)), redirect: "manual" };
     const found = await fetch(form.action, sent).catch(() => undefined);
