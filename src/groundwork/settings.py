@@ -245,6 +245,9 @@ def _convert(name: str, value: Any, target_type: Any) -> Any:
     if origin is tuple:
         pieces = value if isinstance(value, list) else str(value).split(",")
         inner = typing.get_args(target_type)[0]
+        if inner is str:
+            # Some lists have items that are more than a URL, such as ws://inner=https://public.
+            return tuple(text for piece in pieces if (text := str(piece).strip()))
         return tuple(_convert(name, piece, inner) for piece in pieces if str(piece).strip())
     if origin is Annotated:
         unit = typing.get_args(target_type)[1]

@@ -9,7 +9,7 @@ from at_protocol.failures import Malformed
 from at_protocol.syntax.did import parse_did, supported_method
 from groundwork.blobstore.open_ import named_in
 from groundwork.geo_points import parse_near
-from groundwork.settings import too_small
+from groundwork.settings import is_readable_url, too_small
 from groundwork.startup_checks import Danger, is_own_machine
 from openmeet.settings import LARGEST_CHAT_PICTURE, PREFIX, Settings
 
@@ -192,6 +192,8 @@ def _is_stream(text: str, *, may_be_behind_a_proxy: bool) -> bool:
 
 
 def _is_origin(url: str, schemes: set[str]) -> bool:
+    if not is_readable_url(url):
+        return False
     parts = urlsplit(url)
     return parts.scheme in schemes and bool(parts.hostname) and not (parts.path.strip("/") or parts.query or "@" in url)
 

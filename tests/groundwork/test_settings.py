@@ -201,3 +201,8 @@ def test_url_with_an_unescaped_password_is_refused_without_showing_it(password: 
 def test_urls_and_other_texts_are_kept():
     for text in ("https://a.example:8080/{z}/{x}@2x.png", "sqlite:///var/a@b.db", "embedded:", "a.example", "[::1]"):
         assert read({"PDS_HOSTNAME": text}).hostname == text
+
+
+def test_items_of_a_list_may_contain_two_urls():
+    pair = "ws://10.0.0.1:3000=http://localhost:3001"
+    assert read({"PDS_RELAYS": f"{pair},ws://b.example"}).relays == (pair, "ws://b.example")

@@ -46,6 +46,7 @@ def test_settings_of_a_laptop_and_of_a_server_are_accepted():
         ({"database_connections": 0}, "DATABASE_CONNECTIONS"),
         ({"firehose_urls": ("pds.town.net",)}, "FIREHOSE_URLS"),
         ({"firehose_urls": ("wss://10.0.0.1:3000=pds.town.net",)}, "FIREHOSE_URLS"),
+        ({"firehose_urls": ("wss://10.0.0.1:port=https://pds.town.net",)}, "FIREHOSE_URLS"),
         ({"relay_urls": ("wss://relay.example/xrpc/com.atproto.sync.subscribeRepos",)}, "RELAY_URLS"),
         ({"relay_urls": ("wss://relay.example=https://relay.example",)}, "RELAY_URLS"),
         ({"labellers": ("https://labels.example",)}, "LABELLERS"),
