@@ -122,7 +122,7 @@ from openmeet.web.help import pages as help_pages
 from openmeet.web.host_messages import api as host_messages_api
 from openmeet.web.host_messages import pages as host_messages_pages
 from openmeet.web.imports import api as imports_api
-from openmeet.web.imports import invitation_api
+from openmeet.web.imports import arrival_pages, invitation_api
 from openmeet.web.imports import pages as imports_pages
 from openmeet.web.media import covers
 from openmeet.web.media import pages as media_pages
@@ -176,7 +176,7 @@ def open_pages() -> list[Route]:
         *email_links_pages.routes(),
         *email_chat_pages.routes(),
         *never_pages.routes(),
-        *imports_pages.open_routes(),
+        *arrival_pages.open_routes(),
         *invitations_pages.open_routes(),
         *calendar_pages.open_routes(),
         *group_calendar_pages.open_routes(),
@@ -308,6 +308,7 @@ def _site_pages() -> list[Route]:
     """Imports and exports, safety, moderation, operation, and help."""
     return [
         *imports_pages.routes(),
+        *arrival_pages.routes(),
         *export_pages.routes(),
         *deletion_pages.routes(),
         *safety_pages.routes(),

@@ -8,7 +8,7 @@ import pytest
 from groundwork.clock import DAY, HOUR
 from groundwork.signing_key import SigningKey
 from openmeet.domain.attendance import actions as attendance
-from openmeet.domain.attendance import event_hosting, lists, queries, registration
+from openmeet.domain.attendance import event_hosting, host_decisions, lists, queries, registration
 from openmeet.domain.attendance.model import AttendanceStatus, ReplyDetails, RsvpReply
 from openmeet.domain.events import co_host_queries, co_hosts
 from openmeet.domain.events.permissions import CoHostState
@@ -77,6 +77,12 @@ def link_in(letter):
     return re.search(rf"{ORIGIN}(/answers/confirm/\S+)", letter.text)[1]
 
 
+def buttons_of(html):
+    return re.findall(
+        r'<button class="button[^>]*>([^<]+)</button>', html.partition("<main")[2].partition("</main>")[0]
+    )
+
+
 async def answers(site, event):
     async with site.db.reader() as reader:
         return await lists.attendees(reader, event.id, list(S), limit=9, with_private=True)
@@ -109,6 +115,36 @@ async def test_one_link_confirms_and_another_changes_the_answer(site, event):
         # Using the first link again shows the answer without repeating it.
         assert (await browser.post(path)).headers["location"] == mine
         assert [one.status for one in await answers(site, event)] == [S.DECLINED]
+
+
+async def test_buttons_say_what_the_answer_leads_to(site, event):
+    """Both the form and the page of the link say "Join waitlist" if the event is full, even if it was not full when the
+    e-mail was sent. A closed event takes no confirmation.
+    """
+    async with site.browser() as browser:
+        form = f"/events/{event.slug}/guest-answer"
+        assert buttons_of((await browser.get(form)).text) == ["I’m going", "Maybe"]
+        await ask(browser, event)
+        link = link_in((await letters(site))[0])
+        assert buttons_of((await browser.get(link)).text) == ["Yes, I’m going"]
+        async with site.db.transaction() as tx:
+            for name in ("Ben", "Cleo"):
+                await attendance.answer(tx, await person(tx, name), event.slug, RsvpReply.GOING)
+        shown = (await browser.get(form)).text
+        assert "Full. Nobody is on the waitlist yet." in shown
+        assert buttons_of(shown) == ["Join waitlist", "Maybe"]
+        assert buttons_of((await browser.get(link)).text) == ["Join waitlist"]
+        await browser.post(link)
+        assert buttons_of((await browser.get(link)).text) == ["Show my answer"]
+        await ask(browser, event, "fay@example.org")
+        link = link_in((await letters(site))[-1])
+        async with site.db.transaction() as tx:
+            host = Caller(event.author_id, "Ana")
+            closed = registration.RegistrationSettings(closes_hours_before=10_000)
+            await host_decisions.change_registration_settings(tx, host, event.slug, closed)
+        shown = (await browser.get(link)).text
+        assert buttons_of(shown) == []
+        assert "closed" in shown
 
 
 async def test_the_address_is_sent_to_confirmed_guests(site, clock):

@@ -10,6 +10,8 @@ import pytest
 from groundwork.clock import HandClock
 from groundwork.database.transaction import Database
 from groundwork.errors import Forbidden, NotFound, PreconditionFailed, Refused
+from openmeet.domain.attendance import actions as attendance
+from openmeet.domain.attendance.model import RsvpReply
 from openmeet.domain.attendance.queries import find as answer_of
 from openmeet.domain.events.actions import create
 from openmeet.domain.events.model import Event
@@ -238,9 +240,15 @@ async def test_the_whole_way_in_a_browser(make_sqlite: MakeDatabase, clock: Hand
         link = f"/arrivals/{people.token_of(CODE_KEY, row['id'])}"
         assert "Sign in to say yes" in (await guest.get(link)).text
         await sign_up(guest, "ana.private@example.org", "Ana")
-        assert "I am going" in (await guest.get(link)).text
+        assert re.search(r'value="yes"[^>]*>I’m going<', (await guest.get(link)).text)
+        async with site.db.transaction() as tx:
+            await tx.execute("update events set capacity = 1 where id = :id", id=event.id)
+            await attendance.answer(tx, await person(tx, "Zoe"), event.slug, RsvpReply.GOING)
+        assert re.search(r'value="yes"[^>]*>Join waitlist<', (await guest.get(link)).text)
         accepted = await guest.post(link, data={"act": "yes"})
         assert (accepted.status_code, accepted.headers["location"]) == (303, f"/events/{event.slug}")
+        after = (await guest.get(accepted.headers["location"])).text
+        assert "on the waitlist" in after.partition('role="status"')[2].partition("</div>")[0]
         assert (await guest.get("/arrivals/made-up")).status_code == 404
     async with site.browser() as program:
         async with site.db.reader() as reader:

@@ -77,15 +77,17 @@ async def _roles_at(reader: Reader, events: Sequence[Event], person: UserId) -> 
 
 
 async def bar_input_of(
-    reader: Reader, event: Event, person: UserId, *, rsvp: Attendance | None, settings: RegistrationSettings
+    reader: Reader, event: Event, person: UserId | None, *, rsvp: Attendance | None, settings: RegistrationSettings
 ) -> AnswerBarInput:
-    """Return the input of ``answer_bar_of`` for one event and the person who answers it, on a page or by e-mail."""
+    """Return the input of ``answer_bar_of`` for one event and the person who answers it, on a page or by e-mail.
+    ``person`` is None if they are not known yet.
+    """
     return AnswerBarInput(
         event,
         rsvp,
         reader.now,
         settings,
         await actions.relationship_of(reader, event, settings, person),
-        is_welcome=await is_welcome(reader, event, person),
+        is_welcome=person is None or await is_welcome(reader, event, person),
         is_full=await waitlist.would_wait(reader, event, settings),
     )

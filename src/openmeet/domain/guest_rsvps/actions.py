@@ -39,7 +39,7 @@ from openmeet.domain.guest_rsvps.queries import (
 )
 from openmeet.domain.guest_rsvps.reasons import GuestRsvpReason
 from openmeet.domain.users import guests
-from openmeet.domain.users.model import Caller, User
+from openmeet.domain.users.model import Caller, User, UserId
 from openmeet.domain.users.queries import by_email
 from openmeet.i18n.catalogue import current
 from openmeet.outbox.emails import enqueue_email
@@ -96,6 +96,12 @@ async def pending_answer(reader: Reader, answer_id: GuestAnswerId) -> tuple[Gues
     if guest_answer is None or guest_answer.expires_at <= reader.now or event is None or event.is_gone:
         raise NotFound(GuestRsvpReason.LINK_OVER, name=INVALID_LINK)
     return guest_answer, event
+
+
+async def answering_person(reader: Reader, guest_answer: GuestAnswer) -> UserId | None:
+    """Return the account or the guest with the address of this request. None if the address is new."""
+    user = await by_email(reader, guest_answer.email)
+    return user.id if user is not None else await guests.by_email(reader, guest_answer.email)
 
 
 async def confirm(tx: Transaction, answer_id: GuestAnswerId) -> tuple[Event, User | None, Attendance]:

@@ -19,7 +19,7 @@ from openmeet.domain.attendance import actions as attendance
 from openmeet.domain.attendance import imported
 from openmeet.domain.attendance import queries as attendances
 from openmeet.domain.attendance.imported import ImportedRsvp
-from openmeet.domain.attendance.model import AttendanceStatus, RsvpReply
+from openmeet.domain.attendance.model import Attendance, AttendanceId, AttendanceStatus, RsvpReply, RsvpSource
 from openmeet.domain.events.actions import find_for_host, lock_for_host
 from openmeet.domain.events.model import Event, EventId, EventSlug
 from openmeet.domain.events.queries import by_id as event_by_id
@@ -45,7 +45,7 @@ from openmeet.domain.imports.model import (
 from openmeet.domain.imports.reasons import ImportReason
 from openmeet.domain.moderation import visibility as moderation
 from openmeet.domain.moderation.model import SubjectVisibility
-from openmeet.domain.users.model import Caller
+from openmeet.domain.users.model import Caller, UserId
 from openmeet.i18n.catalogue import current, in_language
 from openmeet.outbox import email_suppressions
 from openmeet.outbox.emails import enqueue_email
@@ -242,6 +242,22 @@ async def find_invitation(reader: Reader, person_id: PersonId) -> tuple[Imported
     if event is not None and event.is_hidden and await _is_hidden_by_moderator(reader, event):
         raise NotFound(ImportReason.TARGET_GONE)
     return person, event, group
+
+
+def invited_rsvp(event_id: EventId, user_id: UserId, now: Instant) -> Attendance:
+    """The RSVP that somebody has at the moment when they accept an invitation to an event. It is not stored."""
+    return Attendance(
+        AttendanceId(new_id(now)),
+        event_id,
+        user_id,
+        AttendanceStatus.INVITED,
+        waitlist_number=None,
+        source=RsvpSource.HERE,
+        revision=1,
+        record_uri=None,
+        created_at=now,
+        answered_at=now,
+    )
 
 
 async def _is_hidden_by_moderator(reader: Reader, event: Event) -> bool:

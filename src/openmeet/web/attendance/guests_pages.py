@@ -1,15 +1,20 @@
 """The RSVP form for guests, and the page that the confirmation link opens."""
 
+from dataclasses import dataclass
 from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from groundwork.database.transaction import Reader
 from groundwork.errors import InvalidForm, InvalidInput, NotFound, TooMany, Why
 from groundwork.http.forms import FormState, read_form
+from openmeet.domain.attendance import answer_texts, queries, registration, shown_counts
+from openmeet.domain.attendance.answer_bar import GoingLeadsTo, answer_bar_of
+from openmeet.domain.attendance.answer_bar_inputs import bar_input_of
+from openmeet.domain.attendance.answer_texts import AnswerFigures
 from openmeet.domain.attendance.model import RsvpReply
-from openmeet.domain.attendance.registration import RegistrationSettings
 from openmeet.domain.events.model import Event, EventSlug
 from openmeet.domain.failure_names import INVALID_LINK
 from openmeet.domain.guest_rsvps import actions
@@ -54,15 +59,15 @@ async def show_form(request: Request) -> Response:
     if caller_or_none(request) is not None:
         return go(f"/events/{quote(slug)}")
     async with database_of(request).reader() as reader:
-        event, registration_settings = await actions.open_to_guests(reader, slug)
-    return _guest_form_page(request, event, registration_settings, FormState(forms.values_of(None)))
+        guest_form = await _load_form(reader, slug)
+    return _guest_form_page(request, guest_form, FormState(forms.values_of(None)))
 
 
 async def ask(request: Request) -> Response:
     slug = EventSlug(request.path_params["slug"])
     form = await read_form(request)
     async with database_of(request).reader() as reader:
-        event, registration_settings = await actions.open_to_guests(reader, slug)
+        guest_form = await _load_form(reader, slug)
     problems: dict[str, Why] = {}
     email = name = ""
     try:
@@ -76,7 +81,7 @@ async def ask(request: Request) -> Response:
     if form.get("reply", "") not in set(RsvpReply):
         raise InvalidInput("reply", GeneralReason.CHOOSE_ONE, choices="going, interested, declined")
     try:
-        reply_details = forms.reply_details_of(form, forms.fields_of(event, registration_settings, None))
+        reply_details = forms.reply_details_of(form, guest_form.fields)
         if not problems:
             await spend_on(request, actions.EMAILS)
             async with database_of(request).transaction() as tx:
@@ -91,27 +96,37 @@ async def ask(request: Request) -> Response:
     except InvalidForm as wrong:
         problems |= wrong.problems
     except TooMany as limit:
-        return _guest_form_page(
-            request, event, registration_settings, FormState(form, {"email": limit.why}), status=429
-        )
+        return _guest_form_page(request, guest_form, FormState(form, {"email": limit.why}), status=429)
     if problems:
-        return _guest_form_page(request, event, registration_settings, FormState(form, problems), status=400)
+        return _guest_form_page(request, guest_form, FormState(form, problems), status=400)
     return go(f"/events/{quote(slug)}", flash="guest_asked")
 
 
 async def show_confirm(request: Request) -> Response:
     """Show what the button will do. Opening the page changes nothing, because mail servers open links before people do."""
     async with database_of(request).reader() as reader:
-        guest_rsvp, event = await actions.pending_answer(reader, _answer_id(request))
+        guest_answer, event = await actions.pending_answer(reader, _answer_id(request))
+        person = await actions.answering_person(reader, guest_answer)
+        own_rsvp = None if person is None else await queries.find(reader, event.id, person)
+        settings = await registration.of_event(reader, event)
+        bar_input = await bar_input_of(reader, event, person, rsvp=own_rsvp, settings=settings)
+        figures = await _figures_of(reader, event)
+    bar = answer_bar_of(bar_input)
+    reply = guest_answer.request.reply
     when = ""
     if event.starts_at is not None:
         local = wall_time.local_of(event.starts_at, event.time_zone)
         when = f"{formatting.span(local, None)}, {formatting.zone_label(local, event.time_zone)}"
+    gets_place = reply is not RsvpReply.GOING or bar.going is GoingLeadsTo.PLACE
+    is_used = guest_answer.used_at is not None
     context = {
         "event": event,
         "when": when,
-        "button": _INTENTIONS[guest_rsvp.request.reply],
-        "is_used": guest_rsvp.used_at is not None,
+        # The event may be full by now, or closed.
+        "sentence": "" if is_used else answer_texts.sentence_of(bar, bar_input, figures),
+        "button": _INTENTIONS[reply] if gets_place else answer_texts.reply_label(bar, reply),
+        "is_accepted": is_used or reply in bar.replies,
+        "is_used": is_used,
     }
     return page(request, "attendance/confirm.html", context, headers=_HEADERS)
 
@@ -133,15 +148,44 @@ def _answer_id(request: Request) -> GuestAnswerId:
     return guest_answer_id
 
 
-def _guest_form_page(
-    request: Request,
-    event: Event,
-    registration_settings: RegistrationSettings,
-    form_state: FormState,
-    *,
-    status: int = 200,
-) -> Response:
-    fields = forms.fields_of(event, registration_settings, None)
-    labels = {"email": gettext("E-mail address"), "display_name": gettext("Your name"), **fields.labels}
-    context = {"event": event, "typed": form_state, "fields": fields, "labels": labels}
+@dataclass(frozen=True, slots=True)
+class GuestForm:
+    """The form of an event, with the sentence and the labels of the answer bar that a visitor sees."""
+
+    event: Event
+    fields: forms.AnswerFields
+    sentence: str
+    replies: tuple[tuple[RsvpReply, str], ...]
+
+
+async def _load_form(reader: Reader, slug: EventSlug) -> GuestForm:
+    """Raises NotFound, Refused."""
+    event, registration_settings = await actions.open_to_guests(reader, slug)
+    bar_input = await bar_input_of(reader, event, None, rsvp=None, settings=registration_settings)
+    bar = answer_bar_of(bar_input)
+    return GuestForm(
+        event,
+        forms.fields_of(event, registration_settings, None),
+        answer_texts.sentence_of(bar, bar_input, await _figures_of(reader, event)),
+        tuple(
+            (reply, answer_texts.reply_label(bar, reply)) for reply in bar.replies if reply is not RsvpReply.DECLINED
+        ),
+    )
+
+
+async def _figures_of(reader: Reader, event: Event) -> AnswerFigures:
+    counts = (await shown_counts.counts_shown(reader, [event.id]))[event.id]
+    return AnswerFigures(waiting=counts.waiting, going=counts.going, taken=counts.seats)
+
+
+def _guest_form_page(request: Request, guest_form: GuestForm, form_state: FormState, *, status: int = 200) -> Response:
+    labels = {"email": gettext("E-mail address"), "display_name": gettext("Your name"), **guest_form.fields.labels}
+    context = {
+        "event": guest_form.event,
+        "typed": form_state,
+        "fields": guest_form.fields,
+        "labels": labels,
+        "sentence": guest_form.sentence,
+        "replies": guest_form.replies,
+    }
     return page(request, "attendance/form.html", context, status=status)

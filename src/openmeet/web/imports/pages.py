@@ -14,7 +14,6 @@ from groundwork.errors import Failure, InvalidForm, InvalidInput, NotFound, Prec
 from groundwork.http.faults import form_status_of, headers_of
 from groundwork.http.forms import EMPTY, FormState, form_with_problems, read_form
 from groundwork.workers.pool import ChargedPool
-from openmeet.domain.events import time_and_place
 from openmeet.domain.events.model import EventId
 from openmeet.domain.events.queries import by_id as event_by_id
 from openmeet.domain.groups.model import GroupId
@@ -36,13 +35,12 @@ from openmeet.domain.imports.people import InvitationTarget
 from openmeet.domain.imports.reasons import ImportReason
 from openmeet.domain.imports.updates import updates_of
 from openmeet.domain.users.model import Caller
-from openmeet.domain.validation import GeneralReason
 from openmeet.emails.import_invitation import subject_of, text_of
 from openmeet.i18n.catalogue import gettext, lazy
 from openmeet.recurrence.wall_time import zone_names
 from openmeet.web.imports.differences import differences
 from openmeet.web.imports.intake import reading_of, receive_import
-from openmeet.web.site.caller import caller_of, caller_or_none
+from openmeet.web.site.caller import caller_of
 from openmeet.web.site.layout import go, page
 from openmeet.web.site.services import services
 from openmeet.web.site.tenant_routing import database_of, workers_of
@@ -64,8 +62,6 @@ _COLUMNS = {
     Column.LAST_NAME: lazy("Last name"),
     Column.STATUS: lazy("Their answer on the other site"),
 }
-# The URL is a secret, so caches must not store it and search engines must not index it.
-_PRIVATE = {"cache-control": "no-store", "x-robots-tag": "noindex, nofollow"}
 
 
 def routes() -> list[Route]:
@@ -76,8 +72,6 @@ def routes() -> list[Route]:
         Route("/import/{import_id}", import_upload, methods=["POST"]),
         Route("/import/lists/{what}/{slug}", show_list, methods=["GET"]),
         Route("/import/lists/{what}/{slug}", send, methods=["POST"]),
-        Route("/arrivals/{token}", show_invitation, methods=["GET"]),
-        Route("/arrivals/{token}", answer_invitation, methods=["POST"]),
     ]
 
 
@@ -187,50 +181,6 @@ async def send(request: Request) -> Response:
             request, caller, form_with_problems(form, InvalidForm({"message": failed.why})), status=412
         )
     return go(_list_path(target), flash="people_invited")
-
-
-async def show_invitation(request: Request) -> Response:
-    """The invitation. Opening it changes nothing, because mail servers open links before people do."""
-    return await _invitation_page(request)
-
-
-def open_routes() -> list[Route]:
-    """Routes for mail programs, which post from anywhere and without cookies. The token is the only credential (RFC
-    8058).
-    """
-    return [
-        Route("/mail/decline/list/{token}", show_instead, methods=["GET"]),
-        Route("/mail/decline/list/{token}", decline_by_mail, methods=["POST"]),
-    ]
-
-
-async def show_instead(request: Request) -> Response:
-    """Show a page that asks for confirmation, because opening a link must not act at once."""
-    return go(f"/arrivals/{quote(request.path_params['token'])}")
-
-
-async def decline_by_mail(request: Request) -> Response:
-    """One-click decline. The body is ignored, and the response is not a redirect."""
-    person_id = people.person_in(services(request).code_key, request.path_params["token"])
-    async with database_of(request).transaction() as tx:
-        await people.decline(tx, services(request).code_key, person_id)
-    return Response(gettext("You won’t get any more e-mails about this invitation.") + "\n", media_type="text/plain")
-
-
-async def answer_invitation(request: Request) -> Response:
-    """Accept or decline the invitation. Accepting requires signing in, declining does not."""
-    form = await read_form(request)
-    person_id = people.person_in(services(request).code_key, request.path_params["token"])
-    if form.get("act") == "no":
-        async with database_of(request).transaction() as tx:
-            await people.decline(tx, services(request).code_key, person_id)
-        return await _invitation_page(request)
-    if form.get("act") != "yes":
-        raise InvalidInput("act", GeneralReason.CHOOSE_ONE, choices="yes, no")
-    caller = caller_of(request)
-    async with database_of(request).transaction() as tx:
-        path = await people.accept(tx, caller, person_id)
-    return go(path, flash="going" if path.startswith("/events/") else "joined")
 
 
 async def _own_import(reader: Reader, request: Request, caller: Caller) -> Import:
@@ -375,24 +325,6 @@ async def _invitations_page(request: Request, caller: Caller, form_state: FormSt
         "letter": text_of(caller.display_name, event, group, form_state.value("message"), settings.site_name, link),
     }
     return page(request, "imports/list.html", context, status=status)
-
-
-async def _invitation_page(request: Request) -> Response:
-    person_id = people.person_in(services(request).code_key, request.path_params["token"])
-    async with database_of(request).reader() as reader:
-        person, event, group = await people.find_invitation(reader, person_id)
-    context = {
-        "person": person,
-        "event": event,
-        "group": group,
-        "when": time_and_place.tagged(event) if event else "",
-        "zone_label": time_and_place.zone_label(event) if event else "",
-        "message": person.message,
-        "stage": person.stage.value,
-        "is_known": caller_or_none(request) is not None,
-        "sign_in": f"/sign-in?next={quote(request.url.path)}",
-    }
-    return page(request, "imports/invitation.html", context, headers=_PRIVATE)
 
 
 async def _invitation_target(request: Request, caller: Caller, target_kind: ImportKind, slug: str) -> InvitationTarget:
