@@ -47,6 +47,8 @@ class Directory:
     loses_answers: bool = False
     # Called after an operation is stored and before its response is sent.
     on_submit: Callable[[], Any] | None = None
+    # Called before a query is answered.
+    on_query: Callable[[], Any] | None = None
     submitted: int = 0
     url: str = ""
 
@@ -60,6 +62,8 @@ class Directory:
             await JSONResponse({"message": "lost"}, 500)(scope, receive, send)
             return
         if not is_submission:
+            if scope["type"] == "http" and self.on_query is not None:
+                await self.on_query()
             await self.app(scope, receive, send)
             return
 

@@ -29,6 +29,7 @@ from groundwork.sealing import Sealer
 
 # The other server hashes a password and creates a repository before it responds.
 PATIENCE_SECONDS = 30.0
+_IN_LAST_STEP = gettext_noop("Your move is in its last step. Check again in a minute.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ async def begin(context: MigrationContext, did: Did, request: MoveRequest) -> No
         if not await moves.begin(
             tx, context.sealer, did, revision, target=target, handle=request.handle, tokens=tokens
         ):
-            raise Refused(gettext_noop("Your move is in its last step. Check again in a minute."))
+            raise Refused(_IN_LAST_STEP)
         await jobs.enqueue(tx, PdsJobKind.MOVE, did, revision)
 
 
@@ -134,12 +135,14 @@ async def give_up(context: MigrationContext, did: Did) -> None:
     """Cancel the migration. Nothing changes on this server. The hidden account on the other server is left for that
     server to remove.
 
-    Raises Refused if it is too late because the directory already has the operation.
+    Raises Refused while the last step is running, and if it is too late because the directory already has the operation.
     """
     async with context.registry.db.reader() as reader:
         move = await moves.find(reader, did)
     if move is None:
         return
+    if move.stage is MoveStage.FINISHING and not move.problem:
+        raise Refused(_IN_LAST_STEP)
     if move.stage is MoveStage.FINISHING and web_identities.is_ours(context.registry, did):
         if await web_moves.names_destination(context.registry, move):
             raise Refused(

@@ -168,23 +168,32 @@ async def _activate(context: MigrationContext, new_server: MigrationServer) -> N
         raise RemoteSlow(f"{refused.why} We will try again in a moment.") from None
 
 
-async def _send_newest(context: MigrationContext, move: AccountMove, new_server: MigrationServer) -> None:
+async def _send_newest(context: MigrationContext, move: AccountMove, new_server: MigrationServer) -> bool:
     """Send the records and blobs that were written on this server while the migration waited for the code. From this
     step on, this server accepts no writes for the account, because nothing would send them.
-    """
-    repositories = context.registry.repositories
 
-    def refuse_writes(w: Writer) -> None:
+    Return False if the migration was cancelled. After that, it can be cancelled only if this step fails.
+    """
+    db, repositories = context.registry.db, context.registry.repositories
+
+    def refuse_writes(w: Writer) -> bool:
+        if not moves.begin_last_step(w, move):
+            return False
         queries.set_moved(w, move.did, move.target)
         # Other processes notice the first statement only after a moment, but check this in each commit.
         hosting.set_frozen(w, repositories, move.did, is_frozen=True)
+        return True
 
-    await context.registry.db.write(refuse_writes)
+    if not await db.write(refuse_writes):
+        return False
     await _send_repository(context, new_server)
     # Do not count blobs here: checkAccountStatus makes the other server resolve the identity, and it might then use
     # that cached result after the identity has changed.
     for cid in [cid async for cid in missing_blobs(new_server)]:
         await _send_blob(context, new_server, cid)
+    # A large repository takes longer than the lease of this job. A second delivery can have failed meanwhile, after
+    # which the owner may cancel.
+    return await db.write(lambda w: moves.begin_last_step(w, move))
 
 
 async def _finish(context: MigrationContext, move: AccountMove) -> None:
@@ -192,12 +201,14 @@ async def _finish(context: MigrationContext, move: AccountMove) -> None:
     new_server = await _open_new_server(context, move)
     if web_identities.is_ours(registry, did):
         if not await web_moves.names_destination(registry, move):
-            await _send_newest(context, move, new_server)
+            if not await _send_newest(context, move, new_server):
+                return
             await web_moves.name_destination(registry, move)
     else:
         operation = parse_submitted(msgspec.json.decode(move.operation or "{}"))
         if (await own_identity.newest(registry, did)).cid != plc_operation.cid_of(operation):
-            await _send_newest(context, move, new_server)
+            if not await _send_newest(context, move, new_server):
+                return
             document = plc_operation.to_json(operation)
             await new_server.client.procedure("com.atproto.identity.submitPlcOperation", {"operation": document})
     registry.network.recheck_did(did)

@@ -82,7 +82,12 @@ _DONE = """
 """
 _PROBLEM = "update moves set problem = :problem, changed_at = :now where did = :did and revision = :revision"
 _AGAIN = "update moves set revision = revision + 1, problem = '' where did = :did and stage in ('copying', 'finishing') returning revision"
-_GIVE_UP = "delete from moves where did = :did and revision = :revision and stage = :stage"
+_BEGIN_LAST_STEP = "update moves set problem = '' where did = :did and revision = :revision and stage = 'finishing'"
+# While the last step is running, the identity can change at any moment. Only after it has failed is there a problem.
+_GIVE_UP = """
+    delete from moves
+     where did = :did and revision = :revision and stage = :stage and (stage <> 'finishing' or problem <> '')
+"""
 
 
 async def find(reader: Reader, did: Did) -> AccountMove | None:
@@ -166,8 +171,13 @@ async def raise_revision(tx: Transaction, did: Did) -> int | None:
     return None if row is None else int(row["revision"])
 
 
+def begin_last_step(w: Writer, move: AccountMove) -> bool:
+    """Record that the last step is running, so that nobody can cancel it. Return False if it was cancelled before."""
+    return w.execute(_BEGIN_LAST_STEP, did=move.did, revision=move.revision) == 1
+
+
 def give_up(w: Writer, move: AccountMove) -> bool:
-    """Delete the migration. Return False if it has advanced in the meantime."""
+    """Delete the migration. Return False if it has advanced in the meantime, or its last step is running."""
     return w.execute(_GIVE_UP, did=move.did, revision=move.revision, stage=move.stage.value) == 1
 
 

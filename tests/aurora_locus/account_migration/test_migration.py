@@ -228,6 +228,52 @@ async def test_move_given_up_in_its_last_step_leaves_the_account_writable(ada: L
     assert "movedTo" not in session
 
 
+async def test_a_running_last_step_cannot_be_given_up(ada: Leaving) -> None:
+    """A page that was opened before the last step still offers to stop. An account that was said to stay must not move."""
+    answers: list[Any] = []
+
+    async def give_up() -> None:
+        if (await ada.move()).stage is MoveStage.FINISHING:
+            ada.old.directory.on_query = None
+            answers.append(await ada.browser.send("/account/move", {"act": "give_up"}))
+
+    await ada.begin()
+    await ada.until(MoveStage.WAITING)
+    ada.old.directory.on_query = give_up
+    assert (await ada.give_code()).status_code == 303
+    await ada.until(MoveStage.DONE)
+    assert [answer.status_code for answer in answers] == [422]
+    assert "in its last step" in answers[0].text
+
+
+async def test_a_last_step_that_was_given_up_meanwhile_does_nothing(ada: Leaving) -> None:
+    """The last step failed and is tried again. Its owner stops it after the handler has read the move."""
+    await ada.begin()
+    await ada.until(MoveStage.WAITING)
+    ada.new.directory.is_down = True
+    assert (await ada.give_code()).status_code == 303
+    await ada.until(MoveStage.FINISHING, problem=True)
+    assert "Stop and stay here" in (await ada.browser.get("/account/move")).text
+    ada.new.directory.is_down = False
+    before = await ada.old.directory.log(ada.ada.did)
+    answers: list[Any] = []
+
+    async def give_up() -> None:
+        ada.old.directory.on_query = None
+        answers.append(await ada.browser.send("/account/move", {"act": "give_up"}))
+
+    ada.old.directory.on_query = give_up
+    ada.old.clock.turn(MINUTE)
+    async with asyncio.timeout(TIMEOUT_SECONDS):
+        while True:
+            if not await ada.old.count("outbox_jobs where kind = 'move' and state <> 'completed'"):
+                break
+            await asyncio.sleep(0.02)
+    assert [answer.status_code for answer in answers] == [303]
+    assert await ada.old.directory.log(ada.ada.did) == before
+    await write(ada.ada, {"text": "Still here"})
+
+
 async def test_abandoned_move_changes_nothing(ada: Leaving) -> None:
     before = await ada.old.directory.log(ada.ada.did)
     await ada.begin()
