@@ -141,12 +141,12 @@ def misspelt(environment: Iterable[str], kind: type, prefix: str) -> list[str]:
     known = names_of(kind, prefix)
     # The prefix is left out of the comparison, because it would make all names similar.
     known_endings = [name.removeprefix(prefix) for name in known if name.startswith(prefix)]
-    found = []
+    misspelt_names = []
     for name in sorted(set(environment) - known):
         close = _closest(name.removeprefix(prefix), known_endings) if name.startswith(prefix) else ""
         if close:
-            found.append(f"{name} is not a setting. Did you mean {prefix}{close}?")
-    return found
+            misspelt_names.append(f"{name} is not a setting. Did you mean {prefix}{close}?")
+    return misspelt_names
 
 
 def read_file(path: Path | None) -> Mapping[str, Any]:
@@ -177,9 +177,9 @@ def read_settings(
     for field in dataclasses.fields(kind):  # type: ignore[arg-type]  # `kind` is a dataclass by contract
         known_names.add(field.name)
         try:
-            found = _find(prefix, field, environment, table)
-            if found is not None:
-                values[field.name] = _convert(*found, hints[field.name])
+            source = _find(prefix, field, environment, table)
+            if source is not None:
+                values[field.name] = _convert(*source, hints[field.name])
             elif field.default is _MISSING:
                 problems.append(f"{prefix}{field.name.upper()} is not set and has no default.")
         except SettingsRefused as refused:
@@ -243,29 +243,18 @@ def _convert(name: str, value: Any, target_type: Any) -> Any:
         (inner,) = [option for option in typing.get_args(target_type) if option is not type(None)]
         return _convert(name, value, inner)
     if origin is tuple:
-        pieces = value if isinstance(value, list) else str(value).split(",")
-        inner = typing.get_args(target_type)[0]
-        if inner is str:
-            # Some lists have items that are more than a URL, such as ws://inner=https://public.
-            return tuple(text for piece in pieces if (text := str(piece).strip()))
-        return tuple(_convert(name, piece, inner) for piece in pieces if str(piece).strip())
+        return _converted_list(name, value, typing.get_args(target_type)[0])
     if origin is Annotated:
         unit = typing.get_args(target_type)[1]
         return _parsed(name, value, parse_seconds if unit is _Unit.SECONDS else parse_bytes)
     if origin is typing.Literal:
-        options = typing.get_args(target_type)
-        if value not in options:
-            raise SettingsRefused([f"{name} is {value!r}, but must be one of {', '.join(options)}."])
-        return value
+        return _one_of(name, value, typing.get_args(target_type))
     if target_type is bool:
         return value if isinstance(value, bool) else _parsed(name, value, _parse_bool)
     if target_type is Secret:
         return Secret(str(value))
     if isinstance(target_type, type) and issubclass(target_type, enum.Enum):
-        if value not in [option.value for option in target_type]:
-            options_text = ", ".join(str(option.value) for option in target_type)
-            raise SettingsRefused([f"{name} is {value!r}, but must be one of {options_text}."])
-        return target_type(value)
+        return target_type(_one_of(name, value, [option.value for option in target_type]))
     if target_type is int:
         return _parsed(name, value, _parse_int)
     if target_type is float:
@@ -278,6 +267,21 @@ def _convert(name: str, value: Any, target_type: Any) -> Any:
             raise SettingsRefused([f"{name} is a URL that cannot be read: {UNREADABLE_URL}"])
         return text
     raise TypeError(f"{name}: settings of type {target_type} are not supported")
+
+
+def _converted_list(name: str, value: Any, item_type: Any) -> tuple[Any, ...]:
+    """Convert a list, or a text with commas between the items. Empty items are left out."""
+    items = value if isinstance(value, list) else str(value).split(",")
+    if item_type is str:
+        # Some lists have items that are more than a URL, such as ws://inner=https://public.
+        return tuple(text for item in items if (text := str(item).strip()))
+    return tuple(_convert(name, item, item_type) for item in items if str(item).strip())
+
+
+def _one_of(name: str, value: Any, options: Collection[Any]) -> Any:
+    if value not in options:
+        raise SettingsRefused([f"{name} is {value!r}, but must be one of {', '.join(map(str, options))}."])
+    return value
 
 
 # The URL is not quoted, because it can contain a password.

@@ -51,6 +51,16 @@ def blob_of(entries: dict[str, Value], *, strict: bool = True) -> BlobRef:
     return BlobRef(reference, mime_type, size)
 
 
+def _typed_blob_of(entries: dict[str, Value], *, strict: bool) -> BlobRef | None:
+    """Parse a map with ``$type`` = ``blob``. Invalid ones are None without ``strict``, and raise Malformed with it."""
+    try:
+        return blob_of(entries, strict=strict)
+    except Malformed:
+        if strict:
+            raise
+        return None
+
+
 def _legacy_blob_of(entries: dict[str, Value]) -> BlobRef | None:
     text, mime_type = entries.get("cid"), entries.get("mimeType")
     if len(entries) != 2 or not isinstance(text, str) or not isinstance(mime_type, str) or not mime_type:
@@ -74,16 +84,10 @@ def find_blobs(value: Value, *, strict: bool = True) -> list[BlobRef]:
         if isinstance(current, list):
             waiting.extend(current)
         elif isinstance(current, dict):
-            if current.get("$type") == "blob":
-                try:
-                    blob_refs.append(blob_of(current, strict=strict))
-                except Malformed:
-                    if strict:
-                        raise
-                continue
-            legacy = _legacy_blob_of(current)
-            if legacy is not None:
-                blob_refs.append(legacy)
-            else:
+            is_typed = current.get("$type") == "blob"
+            blob_ref = _typed_blob_of(current, strict=strict) if is_typed else _legacy_blob_of(current)
+            if blob_ref is not None:
+                blob_refs.append(blob_ref)
+            elif not is_typed:
                 waiting.extend(current.values())
     return blob_refs

@@ -106,6 +106,9 @@ def encode(value: Value) -> bytes:
 def _check(value: object) -> None:
     """Raise ValueError unless depth, sizes, keys and numbers are within the limits. Goes level by level, without
     recursion.
+
+    One function in spite of its depth: every record that is written passes through here, and a call for each container
+    makes it a fifth slower.
     """
     layer: list[Any] = [value]
     if type(value) is not dict and type(value) is not list:

@@ -188,12 +188,14 @@ def inabilities(scopes: Sequence[str], sets: Mapping[str, PermissionSetType]) ->
 
 def summary_of(scopes: Sequence[str]) -> str:
     """Summarize the permissions of an app in a few words, for lists."""
-    found = dict(recognized_scopes(scopes)).values()
-    if Transition.GENERIC in found:
-        if Transition.CHAT in found:
+    permissions = dict(recognized_scopes(scopes)).values()
+    if Transition.GENERIC in permissions:
+        if Transition.CHAT in permissions:
             return gettext("Full access, and your private messages")
         return gettext("Full access")
-    collections = dict.fromkeys(name for each in found if isinstance(each, RepoPermission) for name in each.collections)
+    collections = dict.fromkeys(
+        name for each in permissions if isinstance(each, RepoPermission) for name in each.collections
+    )
     parts = []
     if ANY in collections:
         parts.append(gettext("change everything you have written"))
@@ -201,7 +203,7 @@ def summary_of(scopes: Sequence[str]) -> str:
         names_text = _join_items([plain_name(each) for each in list(collections)[:_NAMED]])
         more = gettext("change %(what)s and more", what=names_text)
         parts.append(more if len(collections) > _NAMED else gettext("change %(what)s", what=names_text))
-    parts += [sentence_of(each) for each in found if not isinstance(each, RepoPermission)]
+    parts += [sentence_of(each) for each in permissions if not isinstance(each, RepoPermission)]
     if not parts:
         return gettext("Can see your name")
     other_count = len(parts) - 1
@@ -219,25 +221,13 @@ def sentence_of(permission: Permission) -> str:
     """Describe what a permission allows, as the end of a sentence."""
     match permission:
         case RepoPermission():
-            if ANY in permission.collections:
-                return _write(permission.actions, gettext("everything in your account"))
-            return _write(permission.actions, _join_items([plain_name(each) for each in permission.collections]))
+            return _sentence_of_records(permission)
         case RpcPermission():
-            service_text = gettext("any service") if permission.audience == ANY else _host_of(permission.audience)
-            if ANY in permission.methods:
-                return gettext("do anything on %(where)s in your name", where=service_text)
-            methods_text = _join_items([_method_words(each) for each in permission.methods])
-            return gettext("use %(where)s in your name: %(what)s", where=service_text, what=methods_text)
+            return _sentence_of_calls(permission)
         case BlobPermission():
             return gettext("upload %(files)s", files=_files(permission.accept))
-        case AccountPermission(attribute="email", may_manage=False):
-            return gettext("see your e-mail address")
-        case AccountPermission(attribute="email"):
-            return gettext("see your e-mail address and have it confirmed")
-        case AccountPermission(may_manage=False):
-            return gettext("see how much of your data is on this server")
         case AccountPermission():
-            return gettext("replace everything you have written with a file")
+            return _sentence_of_account(permission)
         case IdentityPermission(attribute="handle"):
             return gettext("change your name")
         case IdentityPermission():
@@ -252,6 +242,32 @@ def sentence_of(permission: Permission) -> str:
             return gettext("read and send your private messages")
         case Transition.EMAIL:
             return gettext("see your e-mail address")
+
+
+def _sentence_of_records(permission: RepoPermission) -> str:
+    if ANY in permission.collections:
+        return _write(permission.actions, gettext("everything in your account"))
+    return _write(permission.actions, _join_items([plain_name(each) for each in permission.collections]))
+
+
+def _sentence_of_calls(permission: RpcPermission) -> str:
+    service_text = gettext("any service") if permission.audience == ANY else _host_of(permission.audience)
+    if ANY in permission.methods:
+        return gettext("do anything on %(where)s in your name", where=service_text)
+    methods_text = _join_items([_method_words(each) for each in permission.methods])
+    return gettext("use %(where)s in your name: %(what)s", where=service_text, what=methods_text)
+
+
+def _sentence_of_account(permission: AccountPermission) -> str:
+    match permission.attribute, permission.may_manage:
+        case "email", False:
+            return gettext("see your e-mail address")
+        case "email", True:
+            return gettext("see your e-mail address and have it confirmed")
+        case _, False:
+            return gettext("see how much of your data is on this server")
+        case _:
+            return gettext("replace everything you have written with a file")
 
 
 def _describe(

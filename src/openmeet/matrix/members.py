@@ -93,7 +93,6 @@ async def update_members(
 
     Removals come first: while one is pending, nothing is sent to the room.
     """
-    keeper = bridge.keeper
     present = _members(state)
     ghosts = {part: user for user in present if (part := bridge.random_part(user)) is not None}
     occupants = await _occupants(bridge, room, present, ghosts)
@@ -104,7 +103,7 @@ async def update_members(
     by_ghost = {one.localpart: one for one in occupants}
     inside = PresentMembers(set(), set())
     for user, member in present.items():
-        if user == keeper.user_id:
+        if user == bridge.keeper.user_id:
             continue
         part = bridge.random_part(user)
         if part is not None:
@@ -115,21 +114,44 @@ async def update_members(
                 inside.accounts.add(user)
         elif await _update_account(bridge, matrix_room, user, member, by_account[user]):
             inside.accounts.add(user)
-    for account, one in by_account.items():
-        if account not in present and one.access >= Access.WRITE and one.wants_invitations and is_user_id(account):
-            await _invite(bridge, matrix_room, account)
-            inside.accounts.add(account)
-    for account, guest in guests.items():
-        is_wanted = guest.state is GuestState.INVITED and room.allows_guests and account not in by_account
-        # After the homeserver refused an invitation, only a host's request triggers another attempt.
-        is_asked = is_wanted and (guest.is_due or guest.presence is not GuestPresence.REFUSED)
-        if is_asked and account not in present and await _invite_guest(bridge, room, matrix_room, account):
-            inside.accounts.add(account)
+    absent_accounts = {account: one for account, one in by_account.items() if account not in present}
+    inside.accounts.update(await _invite_accounts(bridge, matrix_room, absent_accounts))
+    absent_guests = [one for account, one in guests.items() if account not in present and account not in by_account]
+    inside.accounts.update(await _invite_guests(bridge, room, matrix_room, absent_guests))
     if to_ask := [one.user_id for one in occupants if one.asks_again and one.mxid in inside.accounts]:
         async with bridge.db.transaction() as tx:
             await matrix_choices.note_invitations(tx, room.id, to_ask)
     await _update_powers(bridge, room, matrix_room, state, [one for one in occupants if one.mxid in present])
     return inside
+
+
+async def _invite_accounts(bridge: Bridge, matrix_room: str, occupants: Mapping[str, Occupant]) -> list[str]:
+    """Invite the accounts that may write and want invitations. ``occupants``: those who are not in the Matrix room, by
+    account. Returns the invited accounts.
+    """
+    accounts = [
+        account
+        for account, one in occupants.items()
+        if one.access >= Access.WRITE and one.wants_invitations and is_user_id(account)
+    ]
+    for account in accounts:
+        await _invite(bridge, matrix_room, account)
+    return accounts
+
+
+async def _invite_guests(
+    bridge: Bridge, room: MirroredRoom, matrix_room: str, guests: Sequence[MatrixGuest]
+) -> list[str]:
+    """Invite guests who are not in the Matrix room. Returns the accounts whose invitations the homeserver accepted."""
+    # After the homeserver refused an invitation, only a host's request triggers another attempt.
+    due = [
+        guest.mxid
+        for guest in guests
+        if guest.state is GuestState.INVITED and (guest.is_due or guest.presence is not GuestPresence.REFUSED)
+    ]
+    if not room.allows_guests:
+        return []
+    return [account for account in due if await _invite_guest(bridge, room, matrix_room, account)]
 
 
 async def _update_ghost(

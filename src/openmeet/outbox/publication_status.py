@@ -73,21 +73,12 @@ class PublicationStatus:
             case PublicationState.WITHHELD:
                 is_pending = self.revision > self.sent_revision and not self._is_kept_here
                 return RecordStatus.WAITING_FOR_PDS() if is_pending else RecordStatus.ONLY_HERE()
-            case PublicationState.WAITING if self.reason == PublicationReason.BEING_READ():
-                return RecordStatus.WAITING_FOR_ACCOUNTS()
-            case PublicationState.WAITING:
-                return RecordStatus.WAITING_FOR_EVENT()
             case PublicationState.DUE | PublicationState.SENDING:
                 return RecordStatus.WAITING_FOR_PDS()
             case PublicationState.PUBLISHED:
                 return self._shown_published()
-            case PublicationState.RETRYING if self.reason == PublicationReason.SWITCHED_OFF():
-                return RecordStatus.SWITCHED_OFF()
-            case PublicationState.RETRYING:
-                return _next_try(self.due_at - now)
-            case PublicationState.BLOCKED:
-                is_not_allowed = self.reason == PublicationReason.NOT_ALLOWED()
-                return RecordStatus.NOT_ALLOWED() if is_not_allowed else RecordStatus.SIGN_IN_TO_PUBLISH()
+            case PublicationState.WAITING | PublicationState.RETRYING | PublicationState.BLOCKED:
+                return self._shown_delayed(now)
             case PublicationState.REFUSED:
                 return RecordStatus.REFUSED(problem=self.reason or "")
             case PublicationState.CONFLICTED:
@@ -96,6 +87,22 @@ class PublicationStatus:
                 return RecordStatus.RETRACTING()
             case PublicationState.RETRACTED:
                 return RecordStatus.RETRACTED()
+
+    def _shown_delayed(self, now: Instant) -> Explanation:
+        """The status of a record whose publication waits for something, which the reason names."""
+        match self.state, None if self.reason is None else self.reason.code:
+            case PublicationState.WAITING, PublicationReason.BEING_READ:
+                return RecordStatus.WAITING_FOR_ACCOUNTS()
+            case PublicationState.WAITING, _:
+                return RecordStatus.WAITING_FOR_EVENT()
+            case PublicationState.RETRYING, PublicationReason.SWITCHED_OFF:
+                return RecordStatus.SWITCHED_OFF()
+            case PublicationState.RETRYING, _:
+                return _next_try(self.due_at - now)
+            case _, PublicationReason.NOT_ALLOWED:
+                return RecordStatus.NOT_ALLOWED()
+            case _:
+                return RecordStatus.SIGN_IN_TO_PUBLISH()
 
     def _shown_published(self) -> Explanation:
         if self.reason is None or self.reason.code != PublicationReason.PICTURE_TOO_LARGE:

@@ -59,10 +59,7 @@ async def _tail(url: str, collections: frozenset[str], cursor: int | None, count
                     say(f"{url} ended the stream: {message.error}: {message.message or ''}", err=True)
                     raise typer.Exit(1)
                 for line in lines_of(message, collections):
-                    if as_json:
-                        print_json(line)
-                    else:
-                        say(as_text(line))
+                    _print_line(line, as_json=as_json)
                     shown += 1
                     if count is not None and shown >= count:
                         return
@@ -70,6 +67,13 @@ async def _tail(url: str, collections: frozenset[str], cursor: int | None, count
                 position = seq if seq is not None else position
     finally:
         await http.close()
+
+
+def _print_line(line: Line, *, as_json: bool) -> None:
+    if as_json:
+        print_json(line)
+    else:
+        say(as_text(line))
 
 
 def _print_lost(failure: Failure | None, seconds: float) -> None:

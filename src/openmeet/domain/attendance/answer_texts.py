@@ -64,6 +64,17 @@ _LINK_LABELS: Final[Mapping[AnswerAction, LazyText]] = {
     AnswerAction.EDIT: lazy("Edit"),
 }
 
+# Sentences of the states that need no figures.
+_FIXED_SENTENCES: Final[Mapping[AnswerState, LazyText]] = {
+    AnswerState.NOT_PUBLISHED: lazy("People can answer once it’s published."),
+    AnswerState.TURNED_DOWN: lazy("The host declined your request."),
+    AnswerState.NOT_WELCOME: lazy("You can’t answer this event."),
+    AnswerState.CHECKED_IN: lazy("You’re checked in."),
+    AnswerState.MEMBERS_ONLY: lazy("Only members of its group can come."),
+    AnswerState.MAYBE: lazy("You said maybe."),
+    AnswerState.DECLINED: lazy("You said you can’t go."),
+    AnswerState.INVITED: lazy("You’re invited."),
+}
 
 _PAST_ANSWER_SENTENCES: Final[Mapping[AttendanceStatus, LazyText]] = {
     AttendanceStatus.ATTENDING: lazy("You were going."),
@@ -120,8 +131,6 @@ def sentence_of(bar: AnswerBar, bar_input: AnswerBarInput, figures: AnswerFigure
     """Return the sentence of the bar; empty if the buttons need no explanation."""
     event, rsvp = bar_input.event, bar_input.rsvp
     match bar.state:
-        case AnswerState.NOT_PUBLISHED:
-            return gettext("People can answer once it’s published.")
         case AnswerState.CANCELLED:
             return _ended_sentence(gettext("This event is cancelled."), rsvp)
         case AnswerState.OVER:
@@ -134,12 +143,6 @@ def sentence_of(bar: AnswerBar, bar_input: AnswerBarInput, figures: AnswerFigure
             )
         case AnswerState.HOSTING:
             return _seats_sentence(event, figures)
-        case AnswerState.TURNED_DOWN:
-            return gettext("The host declined your request.")
-        case AnswerState.NOT_WELCOME:
-            return gettext("You can’t answer this event.")
-        case AnswerState.CHECKED_IN:
-            return gettext("You’re checked in.")
         case AnswerState.JOIN_NOW | AnswerState.TODAY:
             return _today_sentence(bar_input)
         case AnswerState.MOVED:
@@ -150,24 +153,16 @@ def sentence_of(bar: AnswerBar, bar_input: AnswerBarInput, figures: AnswerFigure
             return _waiting_sentence(bar_input, figures.waiting_before)
         case AnswerState.REQUESTED | AnswerState.UNCONFIRMED:
             return _asked_sentence(bar_input, figures.host)
-        case AnswerState.MEMBERS_ONLY:
-            return gettext("Only members of its group can come.")
         case AnswerState.CLOSED:
             return _closed_sentence(bar_input)
-        case AnswerState.MAYBE:
-            return gettext("You said maybe.")
-        case AnswerState.DECLINED:
-            return gettext("You said you can’t go.")
-        case AnswerState.INVITED:
-            return gettext("You’re invited.")
         case AnswerState.APPROVAL:
             return _approval_sentence(bar_input.registration_settings, figures.host)
         case AnswerState.FULL:
-            if not figures.waiting:
-                return gettext("Full. Nobody is on the waitlist yet.")
-            return ngettext("Full, %(number)s on the waitlist.", "Full, %(number)s on the waitlist.", figures.waiting)
+            return _full_sentence(figures.waiting)
         case AnswerState.OPEN:
             return _question_sentence(bar_input.registration_settings, figures.host)
+        case _:
+            return str(_FIXED_SENTENCES[bar.state])
 
 
 _STILL_WAITS: Final[Mapping[AttendanceStatus, LazyText]] = {
@@ -223,6 +218,12 @@ def going_sentence(rsvp: Attendance | None) -> str:
     if not guests:
         return gettext("You’re going.")
     return ngettext("You’re going with %(number)s guest.", "You’re going with %(number)s guests.", guests)
+
+
+def _full_sentence(waiting: int) -> str:
+    if not waiting:
+        return gettext("Full. Nobody is on the waitlist yet.")
+    return ngettext("Full, %(number)s on the waitlist.", "Full, %(number)s on the waitlist.", waiting)
 
 
 def _approval_sentence(registration_settings: RegistrationSettings, host: str) -> str:

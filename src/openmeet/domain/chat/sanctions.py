@@ -113,16 +113,8 @@ async def sanction(
     await room_queries.lock(tx, room)
     if not of_site:
         await require_access(tx, room, caller.user_id, Access.MODERATE)
-    problems: dict[str, Why] = {}
     checked_reason = reason.strip()
-    if not checked_reason:
-        problems["reason"] = ChatReason.REASON_NEEDED
-    elif len(checked_reason) > MAX_REASON:
-        problems["reason"] = ChatReason.REASON_TOO_LONG(most=MAX_REASON)
-    if until is not None and until <= tx.now:
-        problems["until"] = ChatReason.MOMENT_OVER
-    if problems:
-        raise InvalidForm(problems)
+    _check_reason_and_end(checked_reason, until, tx.now)
     person_row = await tx.fetch_one("select 1 as found from users where id = :id", id=person)
     if person_row is None:
         raise NotFound(ChatReason.NO_SUCH_MEMBER)
@@ -152,6 +144,19 @@ async def sanction(
         tx, kinds.CHAT_SANCTIONED, room, [person], ChatSanctioned(kind=kind.value, of_site=of_site), revision=number
     )
     return Sanction(room, person, kind, until, checked_reason, caller.user_id, tx.now, of_site)
+
+
+def _check_reason_and_end(reason: str, until: Instant | None, now: Instant) -> None:
+    """Raise InvalidForm (``reason``, ``until``)."""
+    problems: dict[str, Why] = {}
+    if not reason:
+        problems["reason"] = ChatReason.REASON_NEEDED
+    elif len(reason) > MAX_REASON:
+        problems["reason"] = ChatReason.REASON_TOO_LONG(most=MAX_REASON)
+    if until is not None and until <= now:
+        problems["until"] = ChatReason.MOMENT_OVER
+    if problems:
+        raise InvalidForm(problems)
 
 
 async def lift(

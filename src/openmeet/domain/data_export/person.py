@@ -60,7 +60,7 @@ async def export_document(db: Database, user_id: UserId, site: str) -> dict[str,
 _STRIPPED: Final = ("pictures", "records", "groups of events")
 
 
-async def import_document(db: Database, found: Mapping[str, Any]) -> tuple[Mapping[str, int], Mapping[str, int]]:
+async def import_document(db: Database, document: Mapping[str, Any]) -> tuple[Mapping[str, int], Mapping[str, int]]:
     """Import a document. Return the number of imported rows per table, and of skipped rows.
 
     The skipped counts ``pictures``, ``records`` and ``groups of events`` are parts that had to be removed from imported
@@ -70,26 +70,19 @@ async def import_document(db: Database, found: Mapping[str, Any]) -> tuple[Mappi
     Raises InvalidInput (not an export) and Refused (``PersonIsHere``: the address or the id belongs to somebody else
     here).
     """
-    tables, about = found.get("tables"), found.get("person")
-    if found.get("openmeetExport") != VERSION or found.get("kind") != "person" or not isinstance(tables, dict):
+    tables, about = document.get("tables"), document.get("person")
+    if document.get("openmeetExport") != VERSION or document.get("kind") != "person" or not isinstance(tables, dict):
         raise InvalidInput("file", DataExportReason.NOT_OF_ONE_PERSON)
     person = str(about.get("id", "")) if isinstance(about, dict) else ""
     await _require_same_person(db, person, tables)
     counts = _ImportCounts(
         {part.table: 0 for part in OWN}, dict.fromkeys((*_STRIPPED, *(part.table for part in OWN)), 0)
     )
-    about_others: list[tuple[ExportedTable, dict[str, Value]]] = []
-    for part in OWN:
-        rows = _rows_in(tables, part.name)
-        if part.table == "event_series":
-            rows = _older_first(rows)
-        columns = {name: camel(name) for name in await _columns(db, part.table)}
-        for start in range(0, len(rows), _ROWS):
-            async with db.transaction() as tx:
-                for row in rows[start : start + _ROWS]:
-                    values = _values(part, columns, row)
-                    if not await _import_own_row(tx, part, values, person, counts):
-                        about_others.append((part, values))
+    about_others = [
+        (part, values)
+        for part in OWN
+        for values in await _import_own_rows(db, part, _rows_in(tables, part.name), person, counts)
+    ]
     caller = Caller(UserId(person), "")
     for part, values in about_others:
         counts.add(part.table, is_imported=await import_rules.apply_row(db, part.table, values, caller))
@@ -105,6 +98,23 @@ class _ImportCounts:
 
     def add(self, table: str, *, is_imported: bool) -> None:
         (self.imported if is_imported else self.left)[table] += 1
+
+
+async def _import_own_rows(
+    db: Database, part: ExportedTable, rows: list[dict[str, Any]], person: str, counts: _ImportCounts
+) -> list[dict[str, Value]]:
+    """Import the rows that are about this person alone, some in each transaction. Returns the other ones."""
+    if part.table == "event_series":
+        rows = _older_first(rows)
+    columns = {name: camel(name) for name in await _columns(db, part.table)}
+    about_others: list[dict[str, Value]] = []
+    for start in range(0, len(rows), _ROWS):
+        async with db.transaction() as tx:
+            for row in rows[start : start + _ROWS]:
+                values = _values(part, columns, row)
+                if not await _import_own_row(tx, part, values, person, counts):
+                    about_others.append(values)
+    return about_others
 
 
 async def _import_own_row(

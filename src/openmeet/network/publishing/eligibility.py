@@ -190,29 +190,50 @@ async def _target_of_event(reader: Reader, event: Event, publication: Publicatio
     is_moving = record is not None and record.uri != publication.uri
     if not is_moving and event.record_uri is not None and parse_at_uri(event.record_uri).collection != EVENT:
         return DoNothing()
+    repository = await _repository_for_event(reader, event, publication, is_moving=is_moving)
+    if not isinstance(repository, Identity):
+        return repository
+    if is_moving and publication.uri is None and repository.did == event.record_did:
+        return MoveBack(event.record_uri or "")
+    return PublishEvent(event, repository)
+
+
+async def _repository_for_event(
+    reader: Reader, event: Event, publication: Publication, *, is_moving: bool
+) -> Identity | Wait | AwaitPermission | Withhold:
+    """Return the repository of the event's record: the author's, or the one of the event's group.
+
+    ``is_moving``: the event has a record in another repository, which this publication replaces.
+    """
     did = publication.did or (None if is_moving else event.record_did)
-    identity = await repository_for(reader, UserId(publication.user_id), did)
-    group = None if event.group is None else await group_queries.by_id(reader, event.group.id)
-    account = None if group is None or share_of(group) is not Share.ALL else group.network.account_id
-    if identity is None and not publication.may_exist_remotely and (event.record_uri is None or is_moving):
+    repository = await repository_for(reader, UserId(publication.user_id), did)
+    has_record = publication.may_exist_remotely or (event.record_uri is not None and not is_moving)
+    if repository is None and not has_record:
         # An event that left its group gets a new record, because the group's repository does not belong to the event's
         # author.
-        did, identity = None, await repository_for(reader, UserId(publication.user_id), None)
-    has_consented = account is not None and (await identity_queries.consent(reader, account)).is_given
-    if account is not None and has_consented and (did is None or identity is None):
+        did, repository = None, await repository_for(reader, UserId(publication.user_id), None)
+    account = await _publishing_group_account(reader, event) if did is None or repository is None else None
+    if account is not None:
         group_repository = await repository_for(reader, account, did)
         if group_repository is None and did is None:
             return Wait(PublicationReason.GROUP_REPOSITORY_PENDING)
-        identity = group_repository or identity
-    if identity is None:
-        return (
-            AwaitPermission(PublicationReason.SIGN_IN_WITH_ACCOUNT)
-            if publication.may_exist_remotely
-            else Withhold(PublicationReason.NO_REPOSITORY)
-        )
-    if is_moving and publication.uri is None and identity.did == event.record_did:
-        return MoveBack(event.record_uri or "")
-    return PublishEvent(event, identity)
+        repository = group_repository or repository
+    if repository is not None:
+        return repository
+    if publication.may_exist_remotely:
+        return AwaitPermission(PublicationReason.SIGN_IN_WITH_ACCOUNT)
+    return Withhold(PublicationReason.NO_REPOSITORY)
+
+
+async def _publishing_group_account(reader: Reader, event: Event) -> UserId | None:
+    """Return the account that publishes the events of the event's group. None if the group has no account, or does not
+    publish its events with it.
+    """
+    group = None if event.group is None else await group_queries.by_id(reader, event.group.id)
+    account = None if group is None or share_of(group) is not Share.ALL else group.network.account_id
+    if account is None or not (await identity_queries.consent(reader, account)).is_given:
+        return None
+    return account
 
 
 async def _is_hidden_by_moderation(reader: Reader, event: Event) -> bool:

@@ -89,20 +89,13 @@ async def download_repository(network: NetworkClients, did: Did, collections: Co
     with tempfile.TemporaryDirectory(prefix="openmeet-repository-") as folder:
         path = Path(folder) / "repository.car"
         try:
-            with path.open("wb") as file:
-                async with client.stream(
-                    "com.atproto.sync.getRepo", {"did": did}, max_bytes=MAX_REPOSITORY_BYTES
-                ) as response:
-                    async for piece in response.pieces():
-                        file.write(piece)
-                size = file.tell()
+            await _download(client, did, path)
             repository = await network.workers.run(
-                partial(read_whole, path, tuple(collections)), holders=[_WHOLE_READS], limits=limits_of(size)
+                partial(read_whole, path, tuple(collections)),
+                holders=[_WHOLE_READS],
+                limits=limits_of(path.stat().st_size),
             )
-            try:
-                verify_commit(repository.commit, did=did, key=_key_of(document))
-            except Malformed:
-                verify_commit(repository.commit, did=did, key=_key_of(await network.dids.refresh(did)))
+            await _verify(network, document, repository)
         except Malformed as wrong:
             raise RemoteFailed(RepositoryReason.BAD_REPOSITORY, did=did) from wrong
         except Refused as refused:
@@ -110,6 +103,22 @@ async def download_repository(network: NetworkClients, did: Did, collections: Co
     if repository.commit.rev is None:
         raise RemoteFailed(RepositoryReason.OLD_REPOSITORY, did=did)
     return repository
+
+
+async def _download(client: XrpcClient, did: Did, path: Path) -> None:
+    with path.open("wb") as file:
+        async with client.stream("com.atproto.sync.getRepo", {"did": did}, max_bytes=MAX_REPOSITORY_BYTES) as response:
+            async for piece in response.pieces():
+                file.write(piece)
+
+
+async def _verify(network: NetworkClients, document: DidDocument, repository: WholeRepository) -> None:
+    """Verify the commit's signature, if need be with a fresh DID document, because keys rotate. Raises Malformed."""
+    try:
+        verify_commit(repository.commit, did=document.did, key=_key_of(document))
+    except Malformed:
+        fresh = await network.dids.refresh(document.did)
+        verify_commit(repository.commit, did=document.did, key=_key_of(fresh))
 
 
 async def account_status(network: NetworkClients, did: Did, pds: str) -> AccountStatus:
