@@ -170,9 +170,9 @@ class HandleResolver:
             by_https = None if isinstance(by_dns, str | NotFound) else await https_lookup
         finally:
             https_lookup.cancel()
-        for found in (by_dns, by_https):
-            if isinstance(found, str):
-                return found
+        for outcome in (by_dns, by_https):
+            if isinstance(outcome, str):
+                return outcome
         raise next((failure for failure in (by_dns, by_https) if isinstance(failure, Failure)), _unknown_handle(handle))
 
     async def _from_pds(self, pds: str, handle: Handle) -> Did | None:

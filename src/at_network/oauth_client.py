@@ -98,10 +98,10 @@ class OAuthCalls:
     ) -> str:
         """Push an authorization request. Returns the ``request_uri`` to send a browser with."""
         response = await self._post(server, server.par_endpoint, client, key, parameters)
-        found = response.get("request_uri")
-        if not isinstance(found, str) or not 0 < len(found) <= _MAX_REQUEST_URI_LENGTH:
+        request_uri = response.get("request_uri")
+        if not isinstance(request_uri, str) or not 0 < len(request_uri) <= _MAX_REQUEST_URI_LENGTH:
             raise RemoteFailed(f"{_host(server)} did not accept the request.")
-        return found
+        return request_uri
 
     async def exchange(
         self,
@@ -236,10 +236,10 @@ def _tokens(server: ServerMetadata, response: Mapping[str, object]) -> Tokens:
 def _members(response: HttpResponse) -> Mapping[str, object]:
     if not response.body:
         return {}
-    found = response.json()
-    if not isinstance(found, dict):
+    members = response.json()
+    if not isinstance(members, dict):
         raise RemoteFailed("The answer is not a JSON object.", status=response.status)
-    return found
+    return members
 
 
 def _token_id() -> str:

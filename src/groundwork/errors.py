@@ -76,8 +76,8 @@ def _plain(value: object) -> object:
             return str(value)
 
 
-def _of_members(found: Any) -> Explanation:
-    return Explanation(found["code"], {name: _of_plain(value) for name, value in found["params"].items()})
+def _of_members(members: Any) -> Explanation:
+    return Explanation(members["code"], {name: _of_plain(value) for name, value in members["params"].items()})
 
 
 def _of_plain(value: Any) -> object:

@@ -32,10 +32,10 @@ async def listen_balanced(host: str, port: int, behind: Sequence[int]) -> AsyncI
             writer.close()
 
     async def pass_through(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        found = await _connect(host, behind, next(turns))
-        if found is None:
+        connection = await _connect(host, behind, next(turns))
+        if connection is None:
             return
-        other_reader, other_writer = found
+        other_reader, other_writer = connection
         try:
             await asyncio.gather(_copy(reader, other_writer), _copy(other_reader, writer))
         finally:

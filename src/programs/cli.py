@@ -103,8 +103,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         case "--version":
             print(f"openmeet {metadata.version('openmeet')}")
             return DONE
-    found = ROLES.get(command) or NOUNS.get(command)
-    if found is None:
+    program = ROLES.get(command) or NOUNS.get(command)
+    if program is None:
         return _report_unknown_command("openmeet", command, [*ROLES, *NOUNS])
     verbs = VERBS.get(command, {})
     if arguments_of_command and verbs and not arguments_of_command[0].startswith("-"):
@@ -113,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _report_unknown_command(f"openmeet {command}", arguments_of_command[0], list(verbs))
         return _run_command(f"openmeet {command} {arguments_of_command[0]}", verb[0], arguments_of_command[1:])
     with _ending_when_asked() if command in ROLES else contextlib.nullcontext():
-        status = _run_command(f"openmeet {command}", found[0], arguments_of_command)
+        status = _run_command(f"openmeet {command}", program[0], arguments_of_command)
     if verbs and "--help" in arguments_of_command:
         print(verbs_text(command, verbs))
     return status

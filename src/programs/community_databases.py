@@ -77,11 +77,11 @@ async def open_databases(
         for failure in failures:
             if len(failures) == len(tried) or _is_permanent(failure):
                 raise failure
-        found: dict[str, Stores] = {}
+        stores_by_tenant: dict[str, Stores] = {}
         for (name, own), queue, one in zip(settings.items(), queues, tried, strict=True):
             opening.away.labels(name).set(isinstance(one, BaseException))
             if not isinstance(one, BaseException) and not isinstance(queue, BaseException):
-                found[name] = Stores(one, queue)
+                stores_by_tenant[name] = Stores(one, queue)
                 continue
             if isinstance(one, BaseException):
                 _log_failure(name, one)
@@ -94,8 +94,8 @@ async def open_databases(
                 opening.open_when_available(name, own, late, late_queue), name=f"database of {name}"
             )
             stack.push_async_callback(_ended, waiting)
-            found[name] = Stores(late, late_queue if isinstance(queue, BaseException) else queue)
-        yield found
+            stores_by_tenant[name] = Stores(late, late_queue if isinstance(queue, BaseException) else queue)
+        yield stores_by_tenant
 
 
 class _Opening:

@@ -55,13 +55,13 @@ def find_or_make(folder: Path, pds_port: int) -> DevAccounts:
     path = folder / FILE_NAME
     if path.exists():
         try:
-            found = msgspec.json.decode(path.read_bytes(), type=DevAccounts)
+            accounts = msgspec.json.decode(path.read_bytes(), type=DevAccounts)
         except msgspec.DecodeError as error:
             raise Refused(f"{path} is damaged ({error}). Restore it, or start with another --data folder.") from error
-        if found.pds_port != pds_port:
-            why = f"The identities in {folder} name port {found.pds_port}."
-            raise Refused(f"{why} Start with --pds-port {found.pds_port}, or choose another --data folder.")
-        return found
+        if accounts.pds_port != pds_port:
+            why = f"The identities in {folder} name port {accounts.pds_port}."
+            raise Refused(f"{why} Start with --pds-port {accounts.pds_port}, or choose another --data folder.")
+        return accounts
     household = make(pds_port)
     private_file.write(path, msgspec.json.format(msgspec.json.encode(household), indent=2) + b"\n")
     return household

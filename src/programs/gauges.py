@@ -177,13 +177,13 @@ def _set_values(gauge: Gauge, values: Mapping[tuple[str, ...], float], *, of: tu
 
 async def _update_label_gauges(platform: Platform, gauges: ProgramGauges) -> None:
     async with platform.db.reader() as reader:
-        now, found = reader.now, await labels.labellers(reader)
+        now, labellers = reader.now, await labels.labellers(reader)
     tenant = platform.tenant.name
     unread: dict[tuple[str, ...], float] = {}
-    for one in found:
+    for one in labellers:
         is_read = one.state == SourceState.FOLLOWING.value
         unread[tenant, one.did] = 0.0 if is_read else max(0.0, (now - one.changed_at) / SECOND)
-    cursors: dict[tuple[str, ...], float] = {(tenant, one.did): float(one.cursor) for one in found}
+    cursors: dict[tuple[str, ...], float] = {(tenant, one.did): float(one.cursor) for one in labellers}
     _set_values(gauges.labellers, unread, of=(tenant,))
     _set_values(gauges.labellers_cursor, cursors, of=(tenant,))
 

@@ -182,13 +182,13 @@ def run_on_platform(settings_file: Path | None, tenant: str, work: Callable[[Pla
     """Run an operator's command for the community with this name. The site sends the e-mails that it enqueues. Raises
     NotFound.
     """
-    found = read_installation_settings(settings_file, sends_mail=False)
-    settings = community_named(found, tenant)
+    settings_by_tenant = read_installation_settings(settings_file, sends_mail=False)
+    settings = community_named(settings_by_tenant, tenant)
 
     async def run() -> None:
         clock = SystemClock()
         async with (
-            open_shared(found, clock) as shared,
+            open_shared(settings_by_tenant, clock) as shared,
             open_databases({tenant: settings}, clock, shared.metrics) as databases,
             _open_site(tenant, settings, shared, databases[tenant]) as platform,
         ):

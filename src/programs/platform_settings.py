@@ -44,13 +44,13 @@ def read_settings_of_installation(
 
 def log_misspelt_names(environment: Mapping[str, str] = os.environ) -> None:
     """Log variables that look like misspelt settings, because a misspelt limit must not silently mean the default."""
-    found = misspelt((name for name, value in environment.items() if value), Settings, PREFIX)
-    if found:
-        log.warning("settings.not_used", names=found)
+    misspelt_names = misspelt((name for name, value in environment.items() if value), Settings, PREFIX)
+    if misspelt_names:
+        log.warning("settings.not_used", names=misspelt_names)
 
 
-def community_named(found: Mapping[str, Settings], tenant: str) -> Settings:
+def community_named(settings_by_tenant: Mapping[str, Settings], tenant: str) -> Settings:
     """The settings of a community. Raises NotFound, naming those that exist."""
-    if tenant not in found:
-        raise NotFound(f"There is no community {tenant!r} in the settings. There are: {', '.join(found)}.")
-    return found[tenant]
+    if tenant not in settings_by_tenant:
+        raise NotFound(f"There is no community {tenant!r} in the settings. There are: {', '.join(settings_by_tenant)}.")
+    return settings_by_tenant[tenant]

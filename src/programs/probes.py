@@ -37,16 +37,16 @@ SCHEDULER: Final = Needed(("writes",))
 
 def probes_of(installation: Installation, needed: Needed) -> dict[str, Probe]:
     """Probes by name: ``database``, ``writes``, ``writes of village``."""
-    found = {name: Probe(check) for name, check in checks_of(one.tenant for one in installation.platforms).items()}
-    found |= {
+    probes = {name: Probe(check) for name, check in checks_of(one.tenant for one in installation.platforms).items()}
+    probes |= {
         _probe_name(kind, one): _PROBES[kind](one)
         for one in installation.platforms
         for kind in (*needed.of_each, *needed.wished)
     }
     if needed.of_network:
         network = installation.default.installation
-        found[_NETWORK] = Probe(lambda: write_durably(network, "openmeet.network.firehose"))
-    return found
+        probes[_NETWORK] = Probe(lambda: write_durably(network, "openmeet.network.firehose"))
+    return probes
 
 
 def serving_of(installation: Installation, needed: Needed) -> list[list[str]]:

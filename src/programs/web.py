@@ -50,11 +50,11 @@ app = role()
 @app.command()
 def main(settings_file: SettingsFile = None) -> None:
     """Serve the site, or several, until stopped."""
-    found = read_installation_settings(settings_file)
+    settings_by_tenant = read_installation_settings(settings_file)
 
     async def run() -> None:
         log_misspelt_names()
-        async with open_installation(found, SystemClock()) as installation:
+        async with open_installation(settings_by_tenant, SystemClock()) as installation:
             settings = installation.default.settings
             async with open_sites(installation) as app:
                 serving = await serve(
@@ -65,7 +65,7 @@ def main(settings_file: SettingsFile = None) -> None:
                     connections_of_address=settings.client_connections_per_address,
                     is_proxy=lambda _: settings.trusted_proxy_hops > 0,
                 )
-                urls = ", ".join(one.public_url for one in found.values())
+                urls = ", ".join(one.public_url for one in settings_by_tenant.values())
                 typer.echo(f"OpenMeet answers at {urls} (listening on {serving.url})")
                 try:
                     await wait_for_stop()

@@ -191,20 +191,20 @@ def _array_check(definition: ArrayType, item: Check) -> Check:
 
 
 def _ref_check(catalog: Catalog, reference: str, strictness: Strictness) -> Check:
-    found: Check | None = None
+    compiled: Check | None = None
     tags_matter = strictness is not Strictness.BODY
 
     def check(value: object, depth: int) -> None:
-        nonlocal found
-        if found is None:
+        nonlocal compiled
+        if compiled is None:
             try:
-                found = compile_named(catalog, reference, strictness)
+                compiled = compile_named(catalog, reference, strictness)
             except Malformed as failure:
                 raise LexiconViolation(f"{reference}: {failure.why}", reference) from failure
         # A value behind a reference does not need a $type. A $type that differs from the schema's is an error.
         if tags_matter and type(value) is dict and value.get("$type", reference) not in (reference, "blob"):
             raise _with_place("$type", LexiconViolation(f"must be {reference} or absent", value["$type"]))
-        found(value, depth)
+        compiled(value, depth)
 
     return check
 

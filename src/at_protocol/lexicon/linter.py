@@ -75,20 +75,20 @@ def _refuse(document: Document, already: list[str]) -> None:
 
 def missing_types(plain: object) -> list[str]:
     """Return the places in the undecoded document where ``type`` is missing although only one type is possible."""
-    found: list[str] = []
+    missing: list[str] = []
     defs = plain.get("defs") if isinstance(plain, dict) else None
     main = defs.get("main") if isinstance(defs, dict) else None
     if not isinstance(main, dict):
-        return found
+        return missing
     for name, required_type in _ONLY_TYPE.items():
         part = main.get(name)
         if isinstance(part, dict) and part.get("type") != required_type:
-            found.append(f"main/{name}: type must be {required_type}")
+            missing.append(f"main/{name}: type must be {required_type}")
     message = main.get("message")
     schema = message.get("schema") if isinstance(message, dict) else None
     if isinstance(schema, dict) and schema.get("type") != "union":
-        found.append("main/message/schema: type must be union")
-    return found
+        missing.append("main/message/schema: type must be union")
+    return missing
 
 
 def lint(document: Document) -> list[str]:

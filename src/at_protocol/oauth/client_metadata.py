@@ -145,26 +145,26 @@ def _authentication(
 def _name_and_links(document: Mapping[str, object], client_id: ClientId) -> dict[str, str | None]:
     """Return the display name and links. Raises Malformed for an invalid link."""
     name = document.get("client_name")
-    found: dict[str, str | None] = {"name": name.strip() or None if isinstance(name, str) else None}
+    fields: dict[str, str | None] = {"name": name.strip() or None if isinstance(name, str) else None}
     uri = document.get("client_uri")
     if uri is not None:
         parts = split_address("client metadata", str(uri))
         if parts.hostname != urlsplit(client_id).hostname:
             raise _bad("client_uri", "has another host than client_id")
-    found["uri"] = None if uri is None else str(uri)
+    fields["uri"] = None if uri is None else str(uri)
     for field in ("logo_uri", "tos_uri", "policy_uri"):
         link = document.get(field)
         if link is not None and split_address("client metadata", str(link)).scheme != "https":
             raise _bad(field, "is not https")
-        found[field] = None if link is None else str(link)
-    return found
+        fields[field] = None if link is None else str(link)
+    return fields
 
 
 def _application_type(document: Mapping[str, object]) -> str:
-    found = document.get("application_type", "web")
-    if found not in ("web", "native"):
+    application_type = document.get("application_type", "web")
+    if application_type not in ("web", "native"):
         raise _bad("application_type", "must be web or native")
-    return str(found)
+    return str(application_type)
 
 
 def _scopes(text: object) -> tuple[str, ...]:
@@ -177,17 +177,17 @@ def _scopes(text: object) -> tuple[str, ...]:
 
 
 def _unique(document: Mapping[str, object], field: str, default: list[str]) -> list[str]:
-    found = _texts(document, field) if field in document else default
-    if len(set(found)) != len(found):
+    entries = _texts(document, field) if field in document else default
+    if len(set(entries)) != len(entries):
         raise _bad(field, "contains a duplicate")
-    return found
+    return entries
 
 
 def _texts(document: Mapping[str, object], field: str) -> list[str]:
-    found = document.get(field)
-    if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
+    texts = document.get(field)
+    if not isinstance(texts, list) or not all(isinstance(each, str) for each in texts):
         raise _bad(field, "is not a list of strings")
-    return found
+    return texts
 
 
 def _bad(field: str, why: str) -> Malformed:

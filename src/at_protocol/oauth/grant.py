@@ -84,13 +84,13 @@ class Grant:
 
 def recognized_scopes(scopes: Iterable[str]) -> list[tuple[str, Permission]]:
     """Return the recognized scopes with their permissions, in order."""
-    found = []
+    recognized = []
     for scope in scopes:
         try:
-            found.append((scope, parse_permission(scope)))
+            recognized.append((scope, parse_permission(scope)))
         except Malformed:
             continue
-    return found
+    return recognized
 
 
 def read_grant(scope: str) -> Grant:

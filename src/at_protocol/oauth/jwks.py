@@ -34,7 +34,7 @@ def parse_jwks(value: object) -> dict[str, ClientKey]:
     keys = value.get("keys") if isinstance(value, Mapping) else None
     if not isinstance(keys, list) or len(keys) > MAX_KEYS:
         raise Malformed("jwks", type(value).__name__, f"not an object with a list of at most {MAX_KEYS} keys")
-    found: dict[str, ClientKey] = {}
+    keys_by_id: dict[str, ClientKey] = {}
     for jwk in keys:
         if not isinstance(jwk, Mapping):
             raise Malformed("jwks", type(jwk).__name__, "a key is not an object")
@@ -43,10 +43,10 @@ def parse_jwks(value: object) -> dict[str, ClientKey]:
         key = _client_key(jwk)
         if key is None:
             continue
-        if key.key_id in found:
+        if key.key_id in keys_by_id:
             raise Malformed("jwks", key.key_id, "two keys have the same kid")
-        found[key.key_id] = key
-    return found
+        keys_by_id[key.key_id] = key
+    return keys_by_id
 
 
 def _client_key(jwk: Mapping[str, object]) -> ClientKey | None:

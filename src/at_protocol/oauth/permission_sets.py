@@ -26,15 +26,15 @@ _RPC_FIELDS: Final = frozenset({"type", "resource", "lxm", "aud", "inheritAud"})
 def expand(inclusion: Inclusion, document: PermissionSetType) -> list[RepoPermission | RpcPermission]:
     """Return the permissions of the set for this inclusion, in the set's order."""
     group = inclusion.nsid.rpartition(".")[0] + "."
-    found: list[RepoPermission | RpcPermission] = []
+    permissions: list[RepoPermission | RpcPermission] = []
     for entry in document.permissions:
         try:
             permission = _permission(entry, group, inclusion.audience)
         except Malformed:
             continue
         if permission is not None:
-            found.append(permission)
-    return found
+            permissions.append(permission)
+    return permissions
 
 
 def _permission(

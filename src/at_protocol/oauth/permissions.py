@@ -225,10 +225,10 @@ def _values(text: str, scope: ScopeText, positional: str, others: set[str]) -> M
 
 
 def _single_value(text: str, values: Mapping[str, Sequence[str]], name: str) -> str:
-    found = values.get(name, ())
-    if len(found) != 1:
+    given = values.get(name, ())
+    if len(given) != 1:
         raise Malformed("scope", text, f"{name} must appear exactly once")
-    return found[0]
+    return given[0]
 
 
 def _scope_text(resource: str, name: str, values: Sequence[str], further_parameters: Sequence[tuple[str, str]]) -> str:

@@ -148,24 +148,24 @@ def check_issuer(text: str, *, is_development: bool = False) -> str:
 
 
 def _texts(document: Mapping[str, object], field: str) -> Sequence[str]:
-    found = document.get(field)
-    if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
+    texts = document.get(field)
+    if not isinstance(texts, list) or not all(isinstance(each, str) for each in texts):
         raise _bad(field, "is not a list of strings")
-    return found
+    return texts
 
 
 def _address(document: Mapping[str, object], field: str) -> str:
-    found = document.get(field)
+    address = document.get(field)
     # Browsers are redirected to this URL, which is sent in a response header.
-    if not isinstance(found, str) or len(found) > _MAX_ADDRESS:
+    if not isinstance(address, str) or len(address) > _MAX_ADDRESS:
         raise _bad(field, "is not an address")
     try:
-        scheme = urlsplit(found).scheme
+        scheme = urlsplit(address).scheme
     except ValueError as error:
         raise _bad(field, "is not an address") from error
     if scheme not in ("https", "http"):
         raise _bad(field, "is not an address")
-    return found
+    return address
 
 
 def _bad(field: str, why: str) -> Malformed:

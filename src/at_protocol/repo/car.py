@@ -90,7 +90,7 @@ class CarReader:
         self._needed = 0
         data = bytes(self._buffer)
         at = 0
-        found: list[tuple[Cid, bytes]] = []
+        blocks: list[tuple[Cid, bytes]] = []
         while (head := _whole_varint(data, at)) is not None:
             length, start = head
             if self.roots is None:
@@ -104,10 +104,10 @@ class CarReader:
             if self.roots is None:
                 self.roots = _header(data[start:at])
             else:
-                found.append(_section(data[start:at]))
+                blocks.append(_section(data[start:at]))
         del self._buffer[:at]
         self.offset += at
-        return found
+        return blocks
 
     def finish(self) -> None:
         """Signal the end of input. Raises Malformed if the last section or the header is incomplete."""

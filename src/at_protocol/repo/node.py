@@ -237,11 +237,11 @@ def links_of(block: bytes) -> list[tuple[bytes, bool]]:
     """
     try:
         node = libipld.decode_dag_cbor(block)
-        found: list[tuple[bytes, bool]] = [] if node["l"] is None else [(node["l"], True)]
+        links: list[tuple[bytes, bool]] = [] if node["l"] is None else [(node["l"], True)]
         for entry in node["e"]:
-            found.append((entry["v"], False))
+            links.append((entry["v"], False))
             if entry["t"] is not None:
-                found.append((entry["t"], True))
+                links.append((entry["t"], True))
     except (ValueError, TypeError, KeyError):
         raise _bad(block, "these are not the fields of a node") from None
-    return found
+    return links

@@ -70,12 +70,12 @@ def signed_bytes(label: Mapping[str, Value]) -> bytes:
 
 def labels_in(frame: Frame) -> tuple[int, list[Value]]:
     """Return the sequence number of a ``#labels`` frame, and its undecoded labels. Raises Malformed."""
-    seq, found = frame.payload.get("seq"), frame.payload.get("labels")
+    seq, labels = frame.payload.get("seq"), frame.payload.get("labels")
     if type(seq) is not int or seq < 1:
         raise Malformed("labels", seq, "the frame has no number")
-    if not isinstance(found, list) or len(found) > MAX_LABELS:
+    if not isinstance(labels, list) or len(labels) > MAX_LABELS:
         raise Malformed("labels", seq, f"the frame has no list of at most {MAX_LABELS} labels")
-    return seq, found
+    return seq, labels
 
 
 def subject_of(label: Value) -> str:
@@ -127,7 +127,7 @@ def _subject(text: str) -> str:
 
 
 def _text(label: Mapping[str, Value], name: str) -> str:
-    found = label.get(name)
-    if not isinstance(found, str):
+    text = label.get(name)
+    if not isinstance(text, str):
         raise Malformed("label", name, "is missing or not text")
-    return found
+    return text

@@ -59,10 +59,10 @@ def _pairs(query: str) -> dict[str, list[str]]:
         raise Malformed("params", query[:80], "params: not UTF-8 after percent-decoding") from None
     except ValueError:
         raise Malformed("params", query[:80], f"params: more than {MAX_PARAMETERS}") from None
-    found: dict[str, list[str]] = {}
+    values_by_name: dict[str, list[str]] = {}
     for name, text in pairs:
-        found.setdefault(name, []).append(text)
-    return found
+        values_by_name.setdefault(name, []).append(text)
+    return values_by_name
 
 
 def _decode(

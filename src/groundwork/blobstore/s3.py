@@ -109,9 +109,9 @@ class S3BlobStore:
                 options["range"] = (start, end)
             elif start:
                 options["range"] = {"offset": start}
-            found = await obstore.get_async(self._store, key, options=options)
+            response = await obstore.get_async(self._store, key, options=options)
             pending = bytearray()
-            async for chunk in found.stream(min_chunk_size=PIECE_BYTES):
+            async for chunk in response.stream(min_chunk_size=PIECE_BYTES):
                 pending += bytes(chunk)
                 while len(pending) >= PIECE_BYTES:
                     yield bytes(pending[:PIECE_BYTES])

@@ -65,35 +65,37 @@ def insert_rows_sql(table: str, columns: Mapping[str, str]) -> str:
 
 @functools.lru_cache(maxsize=256)
 def for_many(sql: str) -> tuple[str, tuple[str, ...]]:
-    found = _EACH.search(sql)
-    if found is None:
+    placeholder = _EACH.search(sql)
+    if placeholder is None:
         raise ValueError("the statement has no table of rows: each(column type, …) as name")
-    columns = [column.split() for column in found["columns"].split(",")]
+    columns = [column.split() for column in placeholder["columns"].split(",")]
     arrays = ", ".join(f"cast(:{name} as {kind}[])" for name, kind in columns)
     names = tuple(name for name, _ in columns)
-    table = f"unnest({arrays}) as {found['name']} ({', '.join(names)})"
-    return sql[: found.start()] + table + sql[found.end() :], names
+    table = f"unnest({arrays}) as {placeholder['name']} ({', '.join(names)})"
+    return sql[: placeholder.start()] + table + sql[placeholder.end() :], names
 
 
 @functools.lru_cache(maxsize=256)
 def _with_values(sql: str) -> str:
     """Rewrite the statement with ``values`` for SQLite, because selecting the row to write would double the cost."""
-    found = _WRITTEN.search(sql)
-    if found is None:
+    placeholder = _WRITTEN.search(sql)
+    if placeholder is None:
         raise ValueError(
             "the statement does not write a table of rows: insert … select … from each(…) as name where 1 = 1"
         )
-    values = re.sub(rf"\b{found['name']}\.([a-z_]+)", r":\1", found["values"])
-    return f"{sql[: found.start()]}values ({values}) {sql[found.end() :]}"
+    values = re.sub(rf"\b{placeholder['name']}\.([a-z_]+)", r":\1", placeholder["values"])
+    return f"{sql[: placeholder.start()]}values ({values}) {sql[placeholder.end() :]}"
 
 
 @functools.lru_cache(maxsize=256)
 def for_one(sql: str) -> str:
-    found = _EACH.search(sql)
-    if found is None:
+    placeholder = _EACH.search(sql)
+    if placeholder is None:
         raise ValueError("the statement has no table of rows: each(column type, …) as name")
-    values = ", ".join(f":{name} as {name}" for name, _ in (column.split() for column in found["columns"].split(",")))
-    return f"{sql[: found.start()]}(select {values}) as {found['name']}{sql[found.end() :]}"
+    values = ", ".join(
+        f":{name} as {name}" for name, _ in (column.split() for column in placeholder["columns"].split(","))
+    )
+    return f"{sql[: placeholder.start()]}(select {values}) as {placeholder['name']}{sql[placeholder.end() :]}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,20 +29,20 @@ class DeferredDatabase:
 
     def __init__(self, engine: Engine) -> None:
         self._engine: Engine = engine
-        self._found: Database | None = None
+        self._database: Database | None = None
         self.is_open = asyncio.Event()
 
-    def open_as(self, found: Database) -> None:
+    def open_as(self, database: Database) -> None:
         """Use this database. Closing this object also closes it."""
-        self._found = found
+        self._database = database
         self.is_open.set()
 
     @property
     def opened(self) -> Database:
         """The opened database. Raises DatabaseUnavailable if there is none yet."""
-        if self._found is None:
+        if self._database is None:
             raise DatabaseUnavailable("the database does not answer yet")
-        return self._found
+        return self._database
 
     @property
     def engine(self) -> Engine:
@@ -67,8 +67,8 @@ class DeferredDatabase:
         return await self.opened.batch(work, key=key)
 
     async def close(self) -> None:
-        if self._found is not None:
-            await self._found.close()
+        if self._database is not None:
+            await self._database.close()
 
 
 def opened(db: Database) -> Database:

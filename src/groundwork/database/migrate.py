@@ -119,10 +119,10 @@ def _current_in_sqlite(path: Path, package: str) -> str:
 
 
 def _read_revision(connection: sqlite3.Connection, package: str) -> str:
-    found = connection.execute(
+    version_tables = connection.execute(
         "select name from sqlite_master where name in (?, ?)", (version_table(package), _table_before(package))
     )
-    tables = {row[0] for row in found}
+    tables = {row[0] for row in version_tables}
     if version_table(package) in tables:
         revision = connection.execute(f"select max(version_num) from {version_table(package)}").fetchone()[0]
         return str(revision or "")

@@ -55,8 +55,8 @@ def words_of(title: str, text: str, topics: tuple[str, ...] = ()) -> str:
         return ""
     plain = dict.fromkeys(_indexed(text))
     title_words = dict.fromkeys(f"{TITLE}{word}" for word in _indexed(title))
-    found = (*plain, *title_words, *map(topic_term, topics))
-    return "".join(f" {word}" for word in found) + " " if found else ""
+    words = (*plain, *title_words, *map(topic_term, topics))
+    return "".join(f" {word}" for word in words) + " " if words else ""
 
 
 def topic_term(topic: str) -> str:
@@ -70,9 +70,9 @@ def query_terms(query: str) -> tuple[str, ...]:
 
     Words after the eighth are ignored, and so are prefixes of one or two letters after the fourth.
     """
-    found = list(dict.fromkeys(form for run in _runs(query) for form in _query_forms(run)))[:MAX_WORDS]
-    short = [form for form in found if len(form) <= _SHORT]
-    return tuple(form for form in found if form not in short[_MAX_SHORT:])
+    terms = list(dict.fromkeys(form for run in _runs(query) for form in _query_forms(run)))[:MAX_WORDS]
+    short = [form for form in terms if len(form) <= _SHORT]
+    return tuple(form for form in terms if form not in short[_MAX_SHORT:])
 
 
 def has_beginning(words: str, form: str) -> bool:

@@ -117,13 +117,13 @@ def allowed_methods(routes: Iterable[BaseRoute], scope: Scope) -> list[str]:
 
     If each method has its own route, Starlette's router lists only the methods of the first matching route.
     """
-    found: set[str] = set()
+    allowed: set[str] = set()
     for route in routes:
         methods = getattr(route, "methods", None)
         # A route that matches every path does not show that this path exists.
         if methods and getattr(route, "path", "") != ANYWHERE and route.matches(scope)[0] is not Match.NONE:
-            found |= methods
-    return sorted(found)
+            allowed |= methods
+    return sorted(allowed)
 
 
 class Application:

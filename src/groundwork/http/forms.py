@@ -84,10 +84,10 @@ async def read_form(request: Request, *, max_fields: int = MAX_FIELDS) -> dict[s
     if declared not in {"application/x-www-form-urlencoded", "multipart/form-data"}:
         raise InvalidInput("", "This address expects a form.")
     async with request.form(max_files=0, max_fields=max_fields) as form:
-        found = {name: value for name, value in form.multi_items() if isinstance(value, str)}
-    if any("\x00" in value for value in found.values()):
+        fields = {name: value for name, value in form.multi_items() if isinstance(value, str)}
+    if any("\x00" in value for value in fields.values()):
         raise InvalidInput("", "The form contains an unreadable character.")
-    return found
+    return fields
 
 
 def local_path(text: str, otherwise: str = "/") -> str:

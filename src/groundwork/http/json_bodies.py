@@ -29,12 +29,12 @@ _WHERE = re.compile(r"^(?P<why>.*?) - at `\$\.?(?P<path>[^`]*)`$", re.DOTALL)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    members = dict(pairs)
+    if len(members) != len(pairs):
         seen: set[str] = set()
         repeated_key = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
         raise InvalidInput("", f"The key {repeated_key[:50]!r} appears twice in one object.")
-    return found
+    return members
 
 
 def _constant(name: str) -> NoReturn:
@@ -102,24 +102,24 @@ def shape_json(value: Any, shape: type[T]) -> T:
 
 def _allowed(shape: object, path: str) -> list[str]:
     """Return the values that a schema allows at this path, or nothing if it is not a closed set."""
-    found = [msgspec.inspect.type_info(shape)]
+    types = [msgspec.inspect.type_info(shape)]
     for name in re.findall(r"[^.\[\]]+|\[", re.sub(r"\[[^\]]*\]", "[", path)):
-        found = [part for one in found for part in _parts(one, name)]
-    literals = [one for one in _alternatives(found) if isinstance(one, msgspec.inspect.LiteralType)]
-    enums = [one for one in _alternatives(found) if isinstance(one, msgspec.inspect.EnumType)]
+        types = [part for one in types for part in _parts(one, name)]
+    literals = [one for one in _alternatives(types) if isinstance(one, msgspec.inspect.LiteralType)]
+    enums = [one for one in _alternatives(types) if isinstance(one, msgspec.inspect.EnumType)]
     return [str(value) for one in literals for value in one.values] + [
         str(member.value) for one in enums for member in one.cls
     ]
 
 
 def _parts(container: msgspec.inspect.Type, name: str) -> list[msgspec.inspect.Type]:
-    found: list[msgspec.inspect.Type] = []
+    part_types: list[msgspec.inspect.Type] = []
     for one in _alternatives([container]):
         if isinstance(one, msgspec.inspect.StructType):
-            found += [field.type for field in one.fields if field.encode_name == name]
+            part_types += [field.type for field in one.fields if field.encode_name == name]
         elif isinstance(one, msgspec.inspect.ListType | msgspec.inspect.VarTupleType) and name == "[":
-            found.append(one.item_type)
-    return found
+            part_types.append(one.item_type)
+    return part_types
 
 
 def _alternatives(types: list[msgspec.inspect.Type]) -> list[msgspec.inspect.Type]:

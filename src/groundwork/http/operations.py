@@ -45,12 +45,12 @@ def operations_routes(
     async def ready(request: Request) -> Response:
         outcomes = probes.outcomes() if probes else {}
         result = await run_checks({name: check for name, check in checks.items() if name not in outcomes})
-        found = {**result.checks, **{name: one.outcome for name, one in outcomes.items()}}
-        is_ready = all(outcome == OK for outcome in found.values())
-        serves = is_ready or any(all(found[name] == OK for name in group) for group in serving)
+        outcomes_by_name = {**result.checks, **{name: one.outcome for name, one in outcomes.items()}}
+        is_ready = all(outcome == OK for outcome in outcomes_by_name.values())
+        serves = is_ready or any(all(outcomes_by_name[name] == OK for name in group) for group in serving)
         shown: dict[str, object] = {"status": "ok" if is_ready else "degraded" if serves else "unavailable"}
         if len(serving) <= 1 or is_operator(request):
-            shown["checks"] = found
+            shown["checks"] = outcomes_by_name
             shown["ages"] = {name: one.age_seconds for name, one in outcomes.items()}
         return json_response(shown, 200 if serves else 503)
 

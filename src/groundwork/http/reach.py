@@ -92,18 +92,18 @@ class PublicNames(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        found = await self._inner.resolve(host, port, family)
-        if not all(is_public(result["host"]) for result in found):
+        results = await self._inner.resolve(host, port, family)
+        if not all(is_public(result["host"]) for result in results):
             raise _NotPublic
-        return found
+        return results
 
     async def close(self) -> None:
         await self._inner.close()
 
 
-def public_socket(found: tuple[Any, ...]) -> socket.socket:
+def public_socket(address_info: tuple[Any, ...]) -> socket.socket:
     """The last check, of the exact address to which the socket is about to connect."""
-    family, kind, proto, _, address = found
+    family, kind, proto, _, address = address_info
     if not is_public(address[0]):
         raise _NotPublic
     return socket.socket(family, kind, proto)

@@ -49,8 +49,8 @@ class Language:
         """The language's own name for itself, such as ``Deutsch``."""
         if self.tag in pseudo.TAGS:
             return "Pseudo"
-        found = Locale.parse(self.tag, sep="-").get_display_name()
-        return str(found[:1].upper() + found[1:]) if found else self.tag
+        native_name = Locale.parse(self.tag, sep="-").get_display_name()
+        return str(native_name[:1].upper() + native_name[1:]) if native_name else self.tag
 
     @property
     def direction(self) -> str:
@@ -118,9 +118,9 @@ class Catalogue:
         for part in accept_language.split(",")[:20]:
             requested, _, parameters = part.strip().lower().partition(";")
             quality = _quality(parameters)
-            found = tags_by_lower_case.get(requested) or tags_by_lower_case.get(requested.partition("-")[0])
-            if found is not None and quality > weight:
-                best, weight = found, quality
+            available_tag = tags_by_lower_case.get(requested) or tags_by_lower_case.get(requested.partition("-")[0])
+            if available_tag is not None and quality > weight:
+                best, weight = available_tag, quality
         return best
 
     def current(self) -> Language:
@@ -207,8 +207,8 @@ class LazyText:
 
 @cache
 def _available(domain: str, folder: Path) -> tuple[str, ...]:
-    found = {path.parent.parent.name.replace("_", "-") for path in folder.glob(f"*/LC_MESSAGES/{domain}.po")}
-    return (SOURCE, *sorted(found - {SOURCE}))
+    tags = {path.parent.parent.name.replace("_", "-") for path in folder.glob(f"*/LC_MESSAGES/{domain}.po")}
+    return (SOURCE, *sorted(tags - {SOURCE}))
 
 
 @cache

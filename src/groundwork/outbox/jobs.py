@@ -354,8 +354,8 @@ async def kinds_due(reader: Reader, kinds: Sequence[str]) -> list[str]:
     """Return which of these kinds have a job that is due or whose lease has expired, in the given order."""
     names = {f"k{number}": str(kind) for number, kind in enumerate(kinds)}
     rows = await reader.fetch(_kinds_due(len(kinds)), now=reader.now, **names)
-    found = {row["kind"] for row in rows}
-    return [kind for kind in kinds if str(kind) in found]
+    due = {row["kind"] for row in rows}
+    return [kind for kind in kinds if str(kind) in due]
 
 
 @functools.lru_cache(maxsize=64)

@@ -156,8 +156,8 @@ class RabbitQueue:
             await self._complete(delivery)
 
     async def dead_letters(self, limit: int, after: str = "") -> list[DeadLetter]:
-        async with self._broker(), self._dead_messages() as found:
-            letters = [letter for letter, _ in found if letter.letter_id > after]
+        async with self._broker(), self._dead_messages() as dead:
+            letters = [letter for letter, _ in dead if letter.letter_id > after]
         return letters[:limit]
 
     async def retry_dead(self, letter_ids: Sequence[str], /) -> int:
@@ -167,8 +167,8 @@ class RabbitQueue:
         return await self._take_dead(letter_ids, publish=False)
 
     async def forget(self, partition: str, is_done: Callable[[bytes], bool], /) -> int:  # noqa: ARG002 - waiting messages cannot be selected
-        async with self._broker(), self._dead_messages() as found:
-            partition_messages = [message for letter, message in found if letter.message.partition == partition]
+        async with self._broker(), self._dead_messages() as letters:
+            partition_messages = [message for letter, message in letters if letter.message.partition == partition]
             for message in partition_messages:
                 await message.ack()
         return len(partition_messages)
@@ -313,18 +313,18 @@ class RabbitQueue:
                 raise QueueUnavailable("the queue is closed")
             async with await self._connection.channel(publisher_confirms=False) as channel:
                 queue = await channel.get_queue(f"{self._name}.dead", ensure=False)
-                found: list[tuple[DeadLetter, AbstractIncomingMessage]] = []
-                while len(found) < MAX_LETTERS and (message := await queue.get(fail=False)) is not None:
-                    found.append((_letter(message), message))
-                yield sorted(found, key=lambda pair: pair[0].letter_id)
-                for _, message in found:
+                letters: list[tuple[DeadLetter, AbstractIncomingMessage]] = []
+                while len(letters) < MAX_LETTERS and (message := await queue.get(fail=False)) is not None:
+                    letters.append((_letter(message), message))
+                yield sorted(letters, key=lambda pair: pair[0].letter_id)
+                for _, message in letters:
                     if not message.processed:
                         await message.nack(requeue=True)
 
     async def _take_dead(self, letter_ids: Sequence[str], *, publish: bool) -> int:
         selected_ids, taken_count = set(letter_ids), 0
-        async with self._broker(), self._dead_messages() as found:
-            for letter, message in found:
+        async with self._broker(), self._dead_messages() as letters:
+            for letter, message in letters:
                 if letter.letter_id in selected_ids:
                     if publish:
                         await self.publish([letter.message])

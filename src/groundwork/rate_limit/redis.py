@@ -58,14 +58,14 @@ class RedisCounters:
                     window = limit.window_seconds * SECOND
                     name = f"{self._prefix}{limit.name}:{key}"
                     await self._add(keys=[name], args=[points, limit.points, now, window], client=pipeline)
-                found = await pipeline.execute()
+                replies = await pipeline.execute()
         except (RedisError, OSError) as error:
             self._note(error)
             return await self._own.add_each(charges, points, now)
         self._note(None)
         return [
             LimitState(limit, max(0, limit.points - int(used)), Instant(int(over)), bool(refused))
-            for (limit, _), (used, over, refused) in zip(charges, found, strict=True)
+            for (limit, _), (used, over, refused) in zip(charges, replies, strict=True)
         ]
 
     async def close(self) -> None:

@@ -38,9 +38,9 @@ class Readiness:
 async def run_checks(checks: Mapping[str, Check], *, timeout_seconds: float = CHECK_SECONDS) -> Readiness:
     """Run all checks concurrently, each with the same timeout."""
     results = await asyncio.gather(*(_one(name, check, timeout_seconds) for name, check in checks.items()))
-    found = dict(zip(checks, results, strict=True))
-    causes = {name: cause for name, (_, cause) in found.items() if cause}
-    return Readiness({name: outcome for name, (outcome, _) in found.items()}, causes)
+    outcomes = dict(zip(checks, results, strict=True))
+    causes = {name: cause for name, (_, cause) in outcomes.items() if cause}
+    return Readiness({name: outcome for name, (outcome, _) in outcomes.items()}, causes)
 
 
 async def _one(name: str, check: Check, timeout_seconds: float) -> tuple[str, str]:

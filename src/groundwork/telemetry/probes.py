@@ -103,11 +103,11 @@ class Probes:
 @asynccontextmanager
 async def probing(probes: Mapping[str, Probe], metrics: Metrics) -> AsyncIterator[Probes]:
     """Run all probes once before the block begins, then in the background until it ends."""
-    found = Probes(probes, metrics)
-    await found.try_all()
-    task = asyncio.create_task(found.run(), name="probes")
+    running = Probes(probes, metrics)
+    await running.try_all()
+    task = asyncio.create_task(running.run(), name="probes")
     try:
-        yield found
+        yield running
     finally:
         task.cancel()
         await asyncio.wait([task])

@@ -135,15 +135,15 @@ def _raised(error: Exception) -> bytes:
 
 def _received(parent: socket.socket, size: int) -> bytes:
     """Read exactly this many bytes. Returns an empty result if the parent has closed its end."""
-    found = bytearray()
-    while len(found) < size:
-        piece = parent.recv(min(_CHUNK, size - len(found)))
+    received = bytearray()
+    while len(received) < size:
+        piece = parent.recv(min(_CHUNK, size - len(received)))
         if not piece:
-            if found:
+            if received:
                 os._exit(0)  # the parent ended in the middle of a request
             return b""
-        found += piece
-    return bytes(found)
+        received += piece
+    return bytes(received)
 
 
 def _most_bytes() -> int:

@@ -141,13 +141,13 @@ class Worker:
 
     async def _received(self, size: int) -> bytes:
         loop = asyncio.get_running_loop()
-        found = bytearray()
-        while len(found) < size:
-            piece = await loop.sock_recv(self._socket, min(_CHUNK, size - len(found)))
+        received = bytearray()
+        while len(received) < size:
+            piece = await loop.sock_recv(self._socket, min(_CHUNK, size - len(received)))
             if not piece:
                 raise ConnectionResetError("the worker process has ended")
-            found += piece
-        return bytes(found)
+            received += piece
+        return bytes(received)
 
     async def _why_it_died(self) -> StopReason:
         status = await asyncio.to_thread(self._process.wait)

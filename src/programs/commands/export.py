@@ -44,8 +44,8 @@ def _export_person(to: Path, email: str, tenant: str, settings_file: Path | None
             user = await by_email(reader, email.strip().lower())
         if user is None:
             raise NotFound(f"Nobody has the address {email}.")
-        found = await export_document(platform.db, user.id, platform.settings.public_url)
-        _new_file(to).write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1))
+        document = await export_document(platform.db, user.id, platform.settings.public_url)
+        _new_file(to).write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=1))
         say(f"{to}: all data of {user.display_name or email}")
 
     run_on_platform(settings_file, tenant, act)

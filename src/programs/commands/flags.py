@@ -55,7 +55,7 @@ def history(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = Non
     async def show(platform: Platform) -> None:
         async with platform.db.reader() as reader:
             changes = await flags.changes(reader)
-        found = [
+        entries = [
             {
                 "at": to_datetime(one.changed_at).isoformat(timespec="seconds"),
                 "flag": one.flag.value,
@@ -66,11 +66,11 @@ def history(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = Non
             for one in changes
         ]
         if as_json:
-            print_json(found)
+            print_json(entries)
             return
-        for one in found:
+        for one in entries:
             say(f"{one['at']}  {one['flag']:20}{'on ' if one['on'] else 'off'}  {one['by']}  {one['why']}".rstrip())
-        if not found:
+        if not entries:
             typer.echo("No flag has been switched yet.")
 
     run_on_platform(settings_file, tenant, show)

@@ -82,9 +82,9 @@ def _person_in(source: Path) -> dict[str, Any] | None:
             return None
         text = beginning + file.read(MAX_DOCUMENT)
     try:
-        found = msgspec.json.decode(text)
+        document = msgspec.json.decode(text)
     except msgspec.DecodeError:
-        found = None
-    if not isinstance(found, dict):
+        document = None
+    if not isinstance(document, dict):
         raise InvalidInput("file", "This is not an export.")
-    return found
+    return document

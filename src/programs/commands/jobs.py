@@ -36,13 +36,13 @@ def list_(
 
     async def show(platform: Platform) -> None:
         async with platform.db.reader() as reader:
-            found = [job async for job in _all_jobs(reader, state)]
+            listed = [job async for job in _all_jobs(reader, state)]
         if as_json:
-            print_json([{"kind": one.kind, "subject": one.subject, "reason": _reason(one)} for one in found])
+            print_json([{"kind": one.kind, "subject": one.subject, "reason": _reason(one)} for one in listed])
             return
-        for one in found:
+        for one in listed:
             say(f"{one.kind}  {one.subject}\n    {_reason(one)}")
-        if not found:
+        if not listed:
             say("There are none.")
 
     run_on_platform(settings_file, tenant, show)

@@ -68,13 +68,13 @@ def import_(
         with _progress(is_shown=not as_json) as on_progress:
             run_id = await _import_community(platform, legacy_source, zone_name, plan, on_progress)
         async with platform.db.reader() as reader:
-            found = await found_counts(reader, run_id)
+            counts = await found_counts(reader, run_id)
         expected = plan.counts()
-        wrong = differences(expected, found)
+        wrong = differences(expected, counts)
         if as_json:
-            print_json({"expected": expected, "found": found, "differences": wrong, "odd": len(plan.oddities)})
+            print_json({"expected": expected, "found": counts, "differences": wrong, "odd": len(plan.oddities)})
         else:
-            for line in verification_lines(expected, found):
+            for line in verification_lines(expected, counts):
                 say(line)
             say("The counts match." if not wrong else "The counts differ; see above.")
         if wrong:

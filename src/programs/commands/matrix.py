@@ -63,16 +63,16 @@ def check(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None,
         try:
             url, name = settings.matrix_url, settings.matrix_server_name
             homeserver = open_homeserver(http, SystemClock(), url, name, settings.matrix_token_file)
-            found = await find_problem(homeserver, tenant, url)
+            problem = await find_problem(homeserver, tenant, url)
         finally:
             await http.close()
         if as_json:
-            print_json({"works": found is None, "problem": found})
-        elif found is None:
+            print_json({"works": problem is None, "problem": problem})
+        elif problem is None:
             say(f"The bridge to {name} works.")
-        if found is not None and not as_json:
-            raise Refused(found)
-        if found is not None:
+        if problem is not None and not as_json:
+            raise Refused(problem)
+        if problem is not None:
             raise typer.Exit(1)
 
     run_command(act)
@@ -107,13 +107,13 @@ def reconcile(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = N
         if not platform.settings.matrix_url:
             raise Refused(_IS_OFF)
         async with platform.db.transaction() as tx:
-            found = await mirroring.overview(tx, _MAX_ROOMS)
+            mirrored_rooms = await mirroring.overview(tx, _MAX_ROOMS)
             await mirroring.wake_all(tx)
-        if not found:
+        if not mirrored_rooms:
             say("No room is mirrored.")
         else:
-            number = "1 room" if len(found) == 1 else f"{len(found)} rooms"
-            more = " and more" if len(found) == _MAX_ROOMS else ""
+            number = "1 room" if len(mirrored_rooms) == 1 else f"{len(mirrored_rooms)} rooms"
+            more = " and more" if len(mirrored_rooms) == _MAX_ROOMS else ""
             say(
                 f"The publisher compares {number}{more} with the homeserver. `openmeet matrix rooms` shows what is still waiting."
             )

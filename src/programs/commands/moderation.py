@@ -53,7 +53,7 @@ def status(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None
         async with platform.db.reader() as reader:
             people = await policy.appointed_moderators(reader)
             names = await shown_names(reader, people)
-            found: dict[str, Any] = {
+            numbers: dict[str, Any] = {
                 "moderators": [names[one] for one in people],
                 "bySetting": list(platform.settings.moderators),
                 "reported": await reports.count_open(reader),
@@ -61,12 +61,12 @@ def status(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None
                 "hidden": await visibility.count(reader, (SubjectVisibility.HIDDEN,)),
             }
         if as_json:
-            print_json(found)
+            print_json(numbers)
             return
-        typer.echo(f"moderators  {', '.join([*found['moderators'], *found['bySetting']]) or 'nobody'}")
-        typer.echo(f"reported    {found['reported']}")
-        typer.echo(f"waiting     {found['waiting']}")
-        typer.echo(f"hidden      {found['hidden']}")
+        typer.echo(f"moderators  {', '.join([*numbers['moderators'], *numbers['bySetting']]) or 'nobody'}")
+        typer.echo(f"reported    {numbers['reported']}")
+        typer.echo(f"waiting     {numbers['waiting']}")
+        typer.echo(f"hidden      {numbers['hidden']}")
 
     run_on_platform(settings_file, tenant, act)
 
@@ -77,9 +77,9 @@ async def _find_person(reader: Reader, identifier: str) -> UserId:
     person = await users.by_email(reader, account_name) if "@" in account_name.lstrip("@") else None
     if person is not None:
         return person.id
-    found = [await identities.find(reader, identifier.strip())] if account_name.startswith("did:") else []
-    found += await identities.by_handle(reader, account_name.lstrip("@"))
-    for one in found:
+    people = [await identities.find(reader, identifier.strip())] if account_name.startswith("did:") else []
+    people += await identities.by_handle(reader, account_name.lstrip("@"))
+    for one in people:
         if one is not None and one.can_write:
             return one.user_id
     raise NotFound(f"Nobody who has signed in here is known as {identifier}.")

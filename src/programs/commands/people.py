@@ -134,7 +134,7 @@ async def _confirm(platform: Platform, person: User, *, now: bool, as_json: bool
     async with platform.db.reader() as reader:
         accounts = await identities.of_user(reader, person.id)
         guest = await guests.find(reader, person.id)
-        found = await preview_deletion(reader, person.id, 0)
+        preview = await preview_deletion(reader, person.id, 0)
     kind = (
         "guest" if guest is not None else "person" if person.kind is UserKind.PERSON else "known only from the network"
     )
@@ -143,11 +143,11 @@ async def _confirm(platform: Platform, person: User, *, now: bool, as_json: bool
     say(f"  e-mail    {_masked(email) if email else 'none'}")
     for account in accounts:
         say(f"  account   {account.did}  @{account.handle or 'handle unknown'}")
-    hosted = len(found.events) + found.more_events
+    hosted = len(preview.events) + preview.more_events
     say(
-        f"  has       {with_count(hosted, 'upcoming event')}, {with_count(found.answers, 'answer')} to upcoming events,"
-        f" {with_count(found.memberships, 'membership')}, {with_count(found.groups_passed + found.groups_deleted, 'own group')},"
-        f" {with_count(found.records, 'record')} in account servers"
+        f"  has       {with_count(hosted, 'upcoming event')}, {with_count(preview.answers, 'answer')} to upcoming events,"
+        f" {with_count(preview.memberships, 'membership')}, {with_count(preview.groups_passed + preview.groups_deleted, 'own group')},"
+        f" {with_count(preview.records, 'record')} in account servers"
     )
     question = "Delete all their data now? This cannot be undone" if now else "Hide and delete this account"
     try:

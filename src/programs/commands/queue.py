@@ -112,10 +112,10 @@ async def _selected_letters(queue: Queue, letter_ids: list[str] | None, *, every
         raise typer.BadParameter("Give the ids of dead letters, or --all.")
     if not everything:
         return letter_ids or []
-    found: list[str] = []
-    while page := await queue.dead_letters(500, found[-1] if found else ""):
-        found += [letter.letter_id for letter in page]
-    return found
+    selected: list[str] = []
+    while page := await queue.dead_letters(500, selected[-1] if selected else ""):
+        selected += [letter.letter_id for letter in page]
+    return selected
 
 
 def _format_instant(instant: Instant) -> str:

@@ -54,7 +54,7 @@ def status(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None
         now = await sync_status(
             platform.db, SyncDependencies(platform.installation, platform.queue, platform.ingestion_context)
         )
-        found = {
+        state = {
             "sources": [
                 {"url": one.url, "cursor": one.cursor, "state": one.state.value, "reason": one.reason}
                 for one in now.sources
@@ -73,9 +73,9 @@ def status(tenant: OfTenant = DEFAULT_TENANT, settings_file: SettingsFile = None
             "quarantined_records": now.put_aside,
         }
         if as_json:
-            print_json(found)
+            print_json(state)
         else:
-            say(_as_text(found))
+            say(_as_text(state))
 
     run_on_platform(settings_file, tenant, show)
 
@@ -194,7 +194,7 @@ def discover(
     collections = chosen_collections(collection or [])
 
     async def act(platform: Platform) -> None:
-        found: set[Did] = set()
+        dids: set[Did] = set()
         try:
             authority(host)
         except Malformed as wrong:
@@ -209,13 +209,13 @@ def discover(
                 looked_at=lambda: bars.advance(task),
             )
             async for did in discovered_host.authors(collections or READ_IN_ORDER):
-                found.add(did)
-                bars.update(task, description=f"{len(found)} repositories with a calendar")
+                dids.add(did)
+                bars.update(task, description=f"{len(dids)} repositories with a calendar")
         async with platform.db.transaction() as tx:
             await jobs.enqueue_many(
-                tx, JobKind.BACKFILL, [(subject_of(did, collections), int(tx.now), tx.now) for did in found]
+                tx, JobKind.BACKFILL, [(subject_of(did, collections), int(tx.now), tx.now) for did in dids]
             )
-        typer.echo(f"The publisher will read {len(found)} repositories{_collections_suffix(collections)}.")
+        typer.echo(f"The publisher will read {len(dids)} repositories{_collections_suffix(collections)}.")
 
     run_on_platform(settings_file, tenant, act)
 
@@ -287,8 +287,8 @@ def _reconciled(results: list[ReconcileResult], away: dict[Did, str]) -> dict[st
             {
                 "did": one.did,
                 "records": one.records,
-                "repaired": [_as_json(found) for found in one.repaired],
-                "standing": [_as_json(found) for found in one.unrepaired],
+                "repaired": [_as_json(discrepancy) for discrepancy in one.repaired],
+                "standing": [_as_json(discrepancy) for discrepancy in one.unrepaired],
                 "putAside": [{"uri": failed.uri, "reason": explain(failed.reason)} for failed in one.failed],
             }
             for one in results
@@ -298,14 +298,22 @@ def _reconciled(results: list[ReconcileResult], away: dict[Did, str]) -> dict[st
     }
 
 
-def _as_json(found: RecordDiscrepancy) -> dict[str, object]:
-    return {"uri": found.uri, "kind": found.kind.value, **({"fields": list(found.fields)} if found.fields else {})}
+def _as_json(discrepancy: RecordDiscrepancy) -> dict[str, object]:
+    return {
+        "uri": discrepancy.uri,
+        "kind": discrepancy.kind.value,
+        **({"fields": list(discrepancy.fields)} if discrepancy.fields else {}),
+    }
 
 
 def _counts_by_kind(results: list[ReconcileResult]) -> dict[str, int]:
     """The number of differences by kind."""
     return dict(
-        sorted(Counter(found.kind.value for one in results for found in [*one.repaired, *one.unrepaired]).items())
+        sorted(
+            Counter(
+                discrepancy.kind.value for one in results for discrepancy in [*one.repaired, *one.unrepaired]
+            ).items()
+        )
     )
 
 
@@ -314,8 +322,10 @@ def _reconciled_text(results: list[ReconcileResult], away: dict[Did, str], *, is
     for one in results:
         if one.records is None:
             lines.append(f"{one.did}  is not served at present")
-        lines += [f"{_discrepancy_line(found)}: repaired" for found in one.repaired]
-        lines += [_discrepancy_line(found) + ("" if is_dry_run else ": not repaired") for found in one.unrepaired]
+        lines += [f"{_discrepancy_line(discrepancy)}: repaired" for discrepancy in one.repaired]
+        lines += [
+            _discrepancy_line(discrepancy) + ("" if is_dry_run else ": not repaired") for discrepancy in one.unrepaired
+        ]
         lines += [f"{failed.uri}  quarantined: {explain(failed.reason)}" for failed in one.failed]
     lines += [f"{did}  was not read: {why}" for did, why in away.items()]
     lines += [f"{kind.replace('_', ' '):24}{number}" for kind, number in _counts_by_kind(results).items()]
@@ -331,9 +341,9 @@ def _repositories(number: int) -> str:
     return "1 repository" if number == 1 else f"{number} repositories"
 
 
-def _discrepancy_line(found: RecordDiscrepancy) -> str:
-    fields = f" ({', '.join(found.fields)})" if found.fields else ""
-    return f"{found.uri}  {found.kind.value.replace('_', ' ')}{fields}"
+def _discrepancy_line(discrepancy: RecordDiscrepancy) -> str:
+    fields = f" ({', '.join(discrepancy.fields)})" if discrepancy.fields else ""
+    return f"{discrepancy.uri}  {discrepancy.kind.value.replace('_', ' ')}{fields}"
 
 
 @app.command()
@@ -381,9 +391,9 @@ async def _require_resolvable(
         typer.echo(f"Could not check whether {did} exists: {away.why} {otherwise}", err=True)
 
 
-def _as_text(found: dict[str, object]) -> str:
+def _as_text(state: dict[str, object]) -> str:
     lines = []
-    for heading, content in found.items():
+    for heading, content in state.items():
         match content:
             case dict():
                 lines.append(heading.replace("_", " "))

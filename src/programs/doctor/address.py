@@ -147,11 +147,11 @@ async def sign_in(host: CheckedHost) -> AsyncIterator[CheckFinding]:
     try:
         resource = (await host.http.get(f"{host.url}/.well-known/oauth-protected-resource")).expect_ok().json()
         (issuer,) = resource["authorization_servers"]
-        found = (await host.http.get(f"{issuer}/.well-known/oauth-authorization-server")).expect_ok().json()
-        if found["issuer"] != issuer:
+        metadata = (await host.http.get(f"{issuer}/.well-known/oauth-authorization-server")).expect_ok().json()
+        if metadata["issuer"] != issuer:
             yield failed(
                 about,
-                f"The authorization server at {issuer} calls itself {found['issuer']}.",
+                f"The authorization server at {issuer} calls itself {metadata['issuer']}.",
                 "Set the public address of the server (PDS_PUBLIC_URL) without a slash at the end.",
             )
             return

@@ -23,16 +23,16 @@ class CheckFinding:
     mend: str | None = None
 
 
-def good(about: str, found: str) -> CheckFinding:
-    return CheckFinding(about, CheckVerdict.GOOD, found)
+def good(about: str, result: str) -> CheckFinding:
+    return CheckFinding(about, CheckVerdict.GOOD, result)
 
 
-def note(about: str, found: str) -> CheckFinding:
-    return CheckFinding(about, CheckVerdict.NOTE, found)
+def note(about: str, result: str) -> CheckFinding:
+    return CheckFinding(about, CheckVerdict.NOTE, result)
 
 
-def failed(about: str, found: str, mend: str) -> CheckFinding:
-    return CheckFinding(about, CheckVerdict.WRONG, found, mend)
+def failed(about: str, result: str, mend: str) -> CheckFinding:
+    return CheckFinding(about, CheckVerdict.WRONG, result, mend)
 
 
 def skipped(about: str, why: str) -> CheckFinding:

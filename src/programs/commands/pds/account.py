@@ -59,13 +59,13 @@ def list_accounts(
     """List accounts, ordered by DID."""
 
     async def show(server: AdministrationClient) -> None:
-        found = [one async for one in _all_accounts(server, email)]
+        accounts = [one async for one in _all_accounts(server, email)]
         if as_json:
-            print_json(found)
+            print_json(accounts)
             return
-        for one in found:
+        for one in accounts:
             say(f"{one['handle']:32} {one.get('email', '-'):32} {one['did']}")
-        if not found:
+        if not accounts:
             say("There is none.")
 
     run_on_server(settings_file, url, show)

@@ -92,30 +92,30 @@ def _environment(folder: Path, env_file: Path | None) -> dict[str, str]:
     return read_environment(env_file or usual)
 
 
-def _report_json(found: Survey, settings: PdsSettings, target: Path | None) -> dict[str, object]:
+def _report_json(findings: Survey, settings: PdsSettings, target: Path | None) -> dict[str, object]:
     return {
-        "counts": found.counts,
-        "last_number": found.last_number,
-        "seconds": found.seconds,
-        "damaged": found.damaged,
-        "lost": found.lost,
-        "odd": found.odd,
+        "counts": findings.counts,
+        "last_number": findings.last_number,
+        "seconds": findings.seconds,
+        "damaged": findings.damaged,
+        "lost": findings.lost,
+        "odd": findings.odd,
         "settings": unexpected_effects(settings),
         "into": None if target is None else str(target),
     }
 
 
-def _print_report(found: Survey, settings: list[str]) -> None:
-    for noun, count in found.counts.items():
+def _print_report(findings: Survey, settings: list[str]) -> None:
+    for noun, count in findings.counts.items():
         say(f"{count:>12,}  {noun}")
-    say(f"{found.last_number:>12,}  is the firehose's last number")
-    if found.seconds is not None:
-        say(f"\nThe import will need about {_duration(found.seconds)}, with the old server stopped.")
+    say(f"{findings.last_number:>12,}  is the firehose's last number")
+    if findings.seconds is not None:
+        say(f"\nThe import will need about {_duration(findings.seconds)}, with the old server stopped.")
     for title, sentences in (
-        ("Kept byte for byte, although the new server would refuse to write them:", found.odd),
-        ("Will be lost or different:", found.lost),
+        ("Kept byte for byte, although the new server would refuse to write them:", findings.odd),
+        ("Will be lost or different:", findings.lost),
         ("With this settings file:", settings),
-        ("Damaged:", found.damaged),
+        ("Damaged:", findings.damaged),
     ):
         if sentences:
             say(f"\n{title}")

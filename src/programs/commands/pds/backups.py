@@ -43,17 +43,17 @@ def main(
             if not report.is_good:
                 raise typer.Exit(1)
             return
-        found = [await read_manifest(vault, name) for name in await vault.ids()]
+        manifests = [await read_manifest(vault, name) for name in await vault.ids()]
         if as_json:
-            print_json([_backup_json(one) for one in found])
+            print_json([_backup_json(one) for one in manifests])
         else:
-            for one in found:
+            for one in manifests:
                 made_at = f"{to_datetime(one.instant):%Y-%m-%d %H:%M} UTC"
                 say(
                     f"{one.id}  {made_at}  {with_count(sum(one.rows.values()), 'row')}, {with_count(one.blobs, 'blob')}, up to event {one.last_number}"
                 )
-            say(f"The newest is {_age(found[-1])} old." if found else "There is no backup.")
-        if not found:
+            say(f"The newest is {_age(manifests[-1])} old." if manifests else "There is no backup.")
+        if not manifests:
             raise typer.Exit(1)
 
     run_command(run)

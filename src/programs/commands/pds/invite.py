@@ -73,13 +73,13 @@ def disable(
 
     async def act(server: AdministrationClient) -> None:
         existing_codes = {one["code"] for one in await _all_codes(server, "recent")}
-        found, absent = (
+        known, absent = (
             [code for code in codes if code in existing_codes],
             [code for code in codes if code not in existing_codes],
         )
-        if found:
-            await server.procedure("com.atproto.admin.disableInviteCodes", {"codes": found})
-        say(f"{len(found)} disabled")
+        if known:
+            await server.procedure("com.atproto.admin.disableInviteCodes", {"codes": known})
+        say(f"{len(known)} disabled")
         for code in absent:
             say(f"{code}: There is no such code. openmeet pds invite list shows all of them.", err=True)
         if absent:

@@ -27,17 +27,17 @@ def status(settings_file: SettingsFile = None, as_json: AsJson = False) -> None:
     """Show the newest sequence number, up to which number old events were deleted, and the number of events by kind."""
 
     async def show(db: Database, _settings: PdsSettings) -> None:
-        found: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "head": await queries.head(db),
             "retired_up_to": await queries.retired_up_to(db),
             "kept": await queries.counts(db),
         }
         if as_json:
-            print_json(found)
+            print_json(fields)
             return
-        say(f"head           {found['head']}")
-        say(f"deleted up to  {found['retired_up_to']}")
-        for kind, (number, oldest) in found["kept"].items():
+        say(f"head           {fields['head']}")
+        say(f"deleted up to  {fields['retired_up_to']}")
+        for kind, (number, oldest) in fields["kept"].items():
             say(f"{kind:14} {number}, the oldest of {_format_instant(oldest)}")
 
     run_on_database(settings_file, show)
@@ -77,12 +77,12 @@ def show_event(
     """Show one event, decoded."""
 
     async def show(db: Database, _settings: PdsSettings) -> None:
-        found = await queries.page(db, seq - 1, 1)
-        if not found or found[0][0] != seq:
+        entries = await queries.page(db, seq - 1, 1)
+        if not entries or entries[0][0] != seq:
             raise NotFound(
                 f"There is no event {seq}: it was deleted because of its age, deleted with its account, or never existed."
             )
-        message = events.read(found[0][1])
+        message = events.read(entries[0][1])
         if message is None or isinstance(message, ErrorFrame):
             raise NotFound(f"Event {seq} is of a kind that this version cannot decode.")
         payload = {name: _readable(value) for name, value in events.to_payload(message).items()}
