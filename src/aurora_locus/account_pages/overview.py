@@ -103,8 +103,8 @@ def _second_steps(factors: Factors) -> str:
         gettext("authenticator app"): factors.totp_since,
         gettext("code by e-mail"): factors.mail_since,
     }
-    found = [kind for kind, is_set in kinds.items() if is_set]
-    words = format_list(found, "or", locale=current().locale) if found else ""
+    kinds_set = [kind for kind, is_set in kinds.items() if is_set]
+    words = format_list(kinds_set, "or", locale=current().locale) if kinds_set else ""
     return capital(words)
 
 

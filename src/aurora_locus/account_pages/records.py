@@ -35,9 +35,9 @@ async def show_records(request: Request) -> Response:
     async with registry.db.reader() as reader:
         collections = await holdings.collections(reader, account.did)
     problems: dict[str, Why] = {}
-    found = record_search.RecordPage((), 0, None)
+    record_page = record_search.RecordPage((), 0, None)
     try:
-        found = await record_search.find(
+        record_page = await record_search.find(
             registry.db, account.did, collection=search["collection"], words=search["q"], cursor=search["cursor"]
         )
     except InvalidInput as wrong:
@@ -45,8 +45,8 @@ async def show_records(request: Request) -> Response:
     context = {
         "typed": FormState(search, problems),
         "collections": collections,
-        "found": found,
-        "excerpts": [record_excerpt(one) for one in found.records],
+        "found": record_page,
+        "excerpts": [record_excerpt(one) for one in record_page.records],
         "kind_of": kind_of,
     }
     return page(request, "account_pages/records.html", context, status=400 if problems else 200)
@@ -56,15 +56,15 @@ async def show_record(request: Request) -> Response:
     """Show one record as JSON. Raises NotFound."""
     registry, account = edge.registry_of(request), edge.account_of(request)
     names = request.path_params
-    found = await record_search.read(registry.db, account.did, names["collection"], names["rkey"])
-    if found is None:
+    match = await record_search.read(registry.db, account.did, names["collection"], names["rkey"])
+    if match is None:
         raise NotFound(gettext_noop("This entry isn’t in your account. It may be deleted already."))
     context = {
-        "record": found,
-        "title": record_excerpt(found),
-        "kind": kind_of(found.collection),
-        "uri": f"at://{account.did}/{found.collection}/{found.rkey}",
-        "json": record_search.format_json(found),
+        "record": match,
+        "title": record_excerpt(match),
+        "kind": kind_of(match.collection),
+        "uri": f"at://{account.did}/{match.collection}/{match.rkey}",
+        "json": record_search.format_json(match),
     }
     return page(request, "account_pages/record.html", context)
 
@@ -76,9 +76,9 @@ def kind_of(collection: str) -> str:
     return str(KINDS.get(collection, collection))
 
 
-def record_excerpt(found: RecordMatch) -> str:
+def record_excerpt(match: RecordMatch) -> str:
     """Return one line by which the owner can recognize the record."""
-    value = found.value
+    value = match.value
     summary = next(
         (value[name] for name in _SUMMARY_KEYS if isinstance(value.get(name), str) and value[name].strip()), None
     )

@@ -81,23 +81,23 @@ async def problems(registry: Registry, did: Did, claim: IdentityClaim) -> list[s
     """Return the reasons why the account cannot be active on this server, each as a clause."""
     signing = format_did_key((await registry.repositories.keys.signing_key(did)).public)
     server_key = format_did_key(registry.rotation_key.public)
-    found = []
+    reasons = []
     if claim.rotation_keys is not None and server_key not in claim.rotation_keys:
-        found.append(f"this server's rotation key ({server_key}) is not among its rotation keys")
+        reasons.append(f"this server's rotation key ({server_key}) is not among its rotation keys")
     if claim.pds != registry.url:
-        found.append(f"its server ({PDS_SERVICE}) is {claim.pds or 'not named'}, not {registry.url}")
+        reasons.append(f"its server ({PDS_SERVICE}) is {claim.pds or 'not named'}, not {registry.url}")
     if claim.signing_key != signing:
-        found.append(f"its signing key ({ATPROTO_KEY}) is {claim.signing_key or 'not named'}, not {signing}")
-    return found
+        reasons.append(f"its signing key ({ATPROTO_KEY}) is {claim.signing_key or 'not named'}, not {signing}")
+    return reasons
 
 
 async def require_hosted_here(registry: Registry, did: Did) -> None:
     """Raise Refused unless the identity fits an account on this server. The message names every field that does not."""
-    found = await problems(registry, did, await claim_of(registry, did))
-    if found:
+    reasons = await problems(registry, did, await claim_of(registry, did))
+    if reasons:
         document_name = "directory" if is_plc(did) else "document"
         raise Refused(
-            f"The identity in the {document_name} does not fit an account here: {'; '.join(found)}. "
+            f"The identity in the {document_name} does not fit an account here: {'; '.join(reasons)}. "
             "getRecommendedDidCredentials returns what it must contain.",
             name="InvalidRequest",
         )

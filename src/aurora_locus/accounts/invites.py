@@ -100,10 +100,10 @@ async def of_account(reader: Reader, account: str) -> list[InviteCode]:
 async def of_accounts(reader: Reader, accounts: Sequence[str]) -> dict[str, list[InviteCode]]:
     """Return the codes created for each account, oldest first."""
     rows = await reader.fetch(_OF_ACCOUNTS, accounts=list(accounts))
-    found = defaultdict(list)
+    codes = defaultdict(list)
     for code in await _with_uses(reader, rows):
-        found[code.for_account].append(code)
-    return found
+        codes[code.for_account].append(code)
+    return codes
 
 
 async def used_by(reader: Reader, dids: Sequence[Did]) -> dict[str, InviteCode]:

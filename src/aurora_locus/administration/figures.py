@@ -234,11 +234,11 @@ async def search(reader: Reader, text: str, status: str, *, after: str, limit: i
 
 async def account_counts(reader: Reader, did: Did) -> dict[str, int]:
     """Count an account's data on this server."""
-    found = {}
+    counts = {}
     for name, sql in _HELD.items():
         parameters = {"now": reader.now} if ":now" in sql else {}
-        found[name] = await _number(reader, sql, did=did, **parameters)
-    return found
+        counts[name] = await _number(reader, sql, did=did, **parameters)
+    return counts
 
 
 async def _number(reader: Reader, sql: str, **values: object) -> int:

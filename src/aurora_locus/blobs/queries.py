@@ -128,11 +128,11 @@ async def list_missing(db: Database, did: Did, *, cursor: Cid | None, limit: int
     after = b"" if cursor is None else bytes(cursor)
     async with db.reader() as reader:
         rows = await reader.fetch(_LIST_MISSING, did=did, cursor=after, limit=limit)
-    found = []
+    missing = []
     for row in rows:
         collection, _, rkey = row["path"].partition("/")
-        found.append((Cid(row["cid"]), Nsid(collection), RecordKey(rkey)))
-    return found
+        missing.append((Cid(row["cid"]), Nsid(collection), RecordKey(rkey)))
+    return missing
 
 
 async def list_permanent(db: Database, did: Did, *, cursor: Cid | None, limit: int) -> list[BlobRow]:

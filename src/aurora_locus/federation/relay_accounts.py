@@ -103,11 +103,11 @@ async def count_by_status(db: Database, relays: Sequence[str]) -> dict[str, dict
     """Return the number of accounts by relay and status."""
     async with db.reader() as reader:
         rows = await reader.fetch("select relay, status, count(*) as number from relay_accounts group by relay, status")
-    found: dict[str, dict[str, int]] = {relay: {} for relay in relays}
+    counts: dict[str, dict[str, int]] = {relay: {} for relay in relays}
     for row in rows:
-        if row["relay"] in found:
-            found[row["relay"]][row["status"]] = row["number"]
-    return found
+        if row["relay"] in counts:
+            counts[row["relay"]][row["status"]] = row["number"]
+    return counts
 
 
 async def accounts_on_relays(db: Database, relays: Sequence[str]) -> dict[str, Mapping[str, Any]]:
@@ -115,7 +115,7 @@ async def accounts_on_relays(db: Database, relays: Sequence[str]) -> dict[str, M
     active.
     """
     counts = await count_by_status(db, relays)
-    found: dict[str, Mapping[str, Any]] = {}
+    accounts: dict[str, Mapping[str, Any]] = {}
     async with db.reader() as reader:
         for relay in relays:
             rows = await reader.fetch(
@@ -125,11 +125,11 @@ async def accounts_on_relays(db: Database, relays: Sequence[str]) -> dict[str, M
                 active=ACTIVE,
                 limit=NAMED,
             )
-            found[relay] = {
+            accounts[relay] = {
                 "counts": counts[relay],
                 "notRead": [{"did": row["did"], "handle": row["handle"], "status": row["status"]} for row in rows],
             }
-    return found
+    return accounts
 
 
 async def _list_due(reader: Reader, relay: str, before: Instant) -> list[str]:

@@ -81,9 +81,11 @@ async def subscribers_and_relays(
     }
 
 
-def worst(found: Sequence[SubscriberLag]) -> tuple[int, float]:
+def worst(subscriber_lags: Sequence[SubscriberLag]) -> tuple[int, float]:
     """Return the longest lag in events and in seconds."""
-    return max((lag.events for lag in found), default=0), max((lag.seconds for lag in found), default=0.0)
+    return max((lag.events for lag in subscriber_lags), default=0), max(
+        (lag.seconds for lag in subscriber_lags), default=0.0
+    )
 
 
 def _subscriber(lag: SubscriberLag) -> dict[str, Any]:

@@ -157,13 +157,13 @@ async def unfinished(db: Database, *, patience: int = PATIENCE) -> list[tuple[Di
     """Return operations that were intended at least ``patience`` ago and neither applied nor reverted, oldest first."""
     async with db.reader() as reader:
         rows = await reader.fetch(_UNFINISHED, created_by=reader.now - patience)
-    found = []
+    operations = []
     for row in rows:
         operation = plc_operation.parse_operation(msgspec.json.decode(row["operation"]))
         if not isinstance(operation, PlcOperation):
             raise Misuse("only regular operations are intended")
-        found.append((Did(row["did"]), operation))
-    return found
+        operations.append((Did(row["did"]), operation))
+    return operations
 
 
 async def unfinished_at_start(db: Database) -> list[tuple[Did, PlcOperation]]:

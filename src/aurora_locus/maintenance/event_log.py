@@ -18,15 +18,15 @@ _EVENTS = "select seq, did, kind, frame from events where seq > :seq order by se
 
 async def examine_events(db: Database) -> list[str]:
     """Return the problems found, one sentence each, in the order of the log."""
-    found: list[str] = []
+    faults: list[str] = []
     newest: dict[str, str] = {}
     position = 0
     while True:
         async with db.reader() as reader:
             rows = await reader.fetch(_EVENTS, seq=position, limit=_PAGE)
         if not rows:
-            return found
-        found += await asyncio.to_thread(_faults_of_rows, rows, newest)
+            return faults
+        faults += await asyncio.to_thread(_faults_of_rows, rows, newest)
         position = rows[-1]["seq"]
 
 

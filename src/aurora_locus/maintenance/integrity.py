@@ -219,8 +219,8 @@ class _RepositoryCheck:
             self._wrong("The head has a different revision or root than its commit.")
 
     async def _key(self) -> PublicKey | None:
-        async with self._db.reader() as found:
-            row = await found.fetch_one(_KEY, did=self._head.did)
+        async with self._db.reader() as db_reader:
+            row = await db_reader.fetch_one(_KEY, did=self._head.did)
         if row is None:
             self._wrong("It has no current signing key.")
             return None
@@ -228,16 +228,16 @@ class _RepositoryCheck:
 
     async def _load(self, cids: list[Cid]) -> Mapping[Cid, bytes]:
         """Load the blocks that have a valid hash, and record missing or invalid ones."""
-        found = dict(await reader.load_blocks(self._db, self._head.did, cids))
+        blocks = dict(await reader.load_blocks(self._db, self._head.did, cids))
         for cid in cids:
-            block = found.get(cid)
+            block = blocks.get(cid)
             if block is None:
                 self._wrong(f"The block {cid} is missing.")
             elif Cid.for_cbor(block) != cid:
                 self._wrong(f"The block {cid} has bytes that do not match its CID.")
-                del found[cid]
-        self._report.blocks += len(found)
-        return found
+                del blocks[cid]
+        self._report.blocks += len(blocks)
+        return blocks
 
     async def _tree(self) -> bool:
         """Walk the whole tree. Return False if it cannot be walked to the end."""
@@ -255,10 +255,10 @@ class _RepositoryCheck:
                         self._uses[cid] = self._uses.get(cid, 0) + 1
             except MissingBlock as missing:
                 cids_to_load = list(dict.fromkeys([missing.cid, *walk.next_nodes(_NODES_AT_ONCE)]))
-                found = await self._load([cid for cid in cids_to_load if cid not in nodes])
-                if missing.cid not in found:
+                blocks = await self._load([cid for cid in cids_to_load if cid not in nodes])
+                if missing.cid not in blocks:
                     return False
-                nodes.update(found)
+                nodes.update(blocks)
             except Malformed as error:
                 self._wrong(f"The tree is wrong: {error.why}.")
                 return False
@@ -294,8 +294,8 @@ class _RepositoryCheck:
     async def _block_counts(self) -> None:
         after, wrong_count = b"", 0
         while True:
-            async with self._db.reader() as found:
-                rows = await found.fetch(_BLOCK_USES, did=self._head.did, cid=after, limit=5000)
+            async with self._db.reader() as db_reader:
+                rows = await db_reader.fetch(_BLOCK_USES, did=self._head.did, cid=after, limit=5000)
             for row in rows:
                 # Unused blocks are kept until an export ends.
                 wrong_count += (
@@ -311,8 +311,8 @@ class _RepositoryCheck:
         stored_references: set[tuple[str, Cid]] = set()
         after = ("", "", b"")
         while True:
-            async with self._db.reader() as found:
-                rows = await found.fetch(
+            async with self._db.reader() as db_reader:
+                rows = await db_reader.fetch(
                     _REFERENCES, did=self._head.did, collection=after[0], rkey=after[1], cid=after[2], limit=5000
                 )
             stored_references |= {(f"{row['collection']}/{row['rkey']}", Cid(row["cid"])) for row in rows}
@@ -329,8 +329,8 @@ class _RepositoryCheck:
         stored_cids: set[Cid] = set()
         after = b""
         while True:
-            async with self._db.reader() as found:
-                rows = await found.fetch(_BLOBS, did=self._head.did, cid=after, limit=_PAGE)
+            async with self._db.reader() as db_reader:
+                rows = await db_reader.fetch(_BLOBS, did=self._head.did, cid=after, limit=_PAGE)
             for row in rows:
                 cid = Cid(row["cid"])
                 stored_cids.add(cid)
@@ -346,19 +346,19 @@ class _RepositoryCheck:
         self._report.blobs += 1
         if self._size_of is None:
             return
-        found = await self._size_of(self._head.did, cid, size)
-        if found is None:
+        actual_size = await self._size_of(self._head.did, cid, size)
+        if actual_size is None:
             self._wrong(f"The blob {cid} has no file.")
-        elif found != size:
+        elif actual_size != size:
             self._wrong(f"The file of the blob {cid} is damaged: it does not have its {size} bytes.")
 
     async def _announced(self) -> None:
         """Check that the last announced state is the current one. Events deleted by retention are not expected."""
         if self._head.status != "active":
             return
-        async with self._db.reader() as found:
-            row = await found.fetch_one(_NEWEST_EVENT, did=self._head.did)
-            oldest = await found.fetch_one(_OLDEST_EVENT)
+        async with self._db.reader() as db_reader:
+            row = await db_reader.fetch_one(_NEWEST_EVENT, did=self._head.did)
+            oldest = await db_reader.fetch_one(_OLDEST_EVENT)
         if row is not None:
             if str(self._head.rev).encode() not in bytes(row["frame"]):
                 self._wrong("Its last announcement is not about its head.")
@@ -367,9 +367,9 @@ class _RepositoryCheck:
 
 
 async def _examine_log(db: Database, report: IntegrityReport) -> None:
-    async with db.reader() as found:
-        head = await found.fetch_one(_SEQUENCER)
-        bounds = await found.fetch_one(_EVENT_BOUNDS)
+    async with db.reader() as db_reader:
+        head = await db_reader.fetch_one(_SEQUENCER)
+        bounds = await db_reader.fetch_one(_EVENT_BOUNDS)
     if head is None or bounds is None:
         report.findings.append(IntegrityFinding("events", "The row that assigns sequence numbers is missing."))
         return
@@ -386,9 +386,9 @@ async def _examine_log(db: Database, report: IntegrityReport) -> None:
 
 
 async def _examine_accounts(db: Database, report: IntegrityReport) -> None:
-    async with db.reader() as found:
-        accounts_without_repository = await found.fetch(_WITHOUT_REPOSITORY)
-        left = await found.fetch(_LEFT_BEHIND)
+    async with db.reader() as db_reader:
+        accounts_without_repository = await db_reader.fetch(_WITHOUT_REPOSITORY)
+        left = await db_reader.fetch(_LEFT_BEHIND)
     report.findings += [
         IntegrityFinding(row["did"], "The account exists, but its repository is deleted.")
         for row in accounts_without_repository

@@ -73,8 +73,8 @@ def _by_bytes(entry: tuple[str, Cid]) -> bytes:
 
 async def _load(repositories: Repositories, did: Did, cids: list[Cid]) -> dict[Cid, bytes]:
     """Load the blocks that have a valid hash."""
-    found = await reader.load_blocks(repositories.db, did, cids)
-    return {cid: block for cid, block in found.items() if Cid.for_cbor(block) == cid}
+    blocks = await reader.load_blocks(repositories.db, did, cids)
+    return {cid: block for cid, block in blocks.items() if Cid.for_cbor(block) == cid}
 
 
 async def _entries_of_tree(repositories: Repositories, head: Head) -> dict[str, Cid] | None:
@@ -86,10 +86,10 @@ async def _entries_of_tree(repositories: Repositories, head: Head) -> dict[str, 
         try:
             entries.update(item for item in walk if not isinstance(item, Node))
         except MissingBlock as missing:
-            found = await _load(repositories, head.did, [missing.cid, *walk.next_nodes()])
-            if missing.cid not in found:
+            blocks = await _load(repositories, head.did, [missing.cid, *walk.next_nodes()])
+            if missing.cid not in blocks:
                 return None
-            nodes.update(found)
+            nodes.update(blocks)
         except Malformed:
             return None
         else:
@@ -108,8 +108,8 @@ async def _existing_records(repositories: Repositories, did: Did, entries: dict[
 
 async def _forget_missing_blobs(repositories: Repositories, did: Did) -> tuple[Cid, ...]:
     store, db = repositories.blobs.store, repositories.db
-    async with db.reader() as found:
-        rows = await found.fetch(_BLOBS, did=did)
+    async with db.reader() as db_reader:
+        rows = await db_reader.fetch(_BLOBS, did=did)
     missing = []
     is_stored = in_store(store, reads=True)
     for row in rows:

@@ -213,8 +213,8 @@ async def _fetch_blobs(vault: Vault, digests: set[bytes], db: Database, store: B
 async def _blob_pages(db: Database) -> AsyncIterator[list[tuple[str, int]]]:
     after: tuple[str, bytes] = ("", b"")
     while True:
-        async with db.reader() as found:
-            rows = await found.fetch(_BLOBS, did=after[0], cid=after[1], limit=500)
+        async with db.reader() as db_reader:
+            rows = await db_reader.fetch(_BLOBS, did=after[0], cid=after[1], limit=500)
         if not rows:
             return
         yield [(object_name(Did(row["did"]), Cid(row["cid"])), row["size"]) for row in rows]

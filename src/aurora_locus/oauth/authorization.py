@@ -40,10 +40,10 @@ async def open_request(
     browser (double click, back button) until its app has exchanged the code. Raises RequestUnusable, which must be
     shown as an error *page*, never as a redirect.
     """
-    found = await requests.find(tx, server, request_uri)
-    if found is None:
+    stored = await requests.find(tx, server, request_uri)
+    if stored is None:
         raise _unusable(UnusableReason.UNKNOWN)
-    request, owner = found
+    request, owner = stored
     if request.client_id != client_id:
         raise _unusable(UnusableReason.ANOTHER_CLIENT)
     if owner is not None and owner != device_id:

@@ -45,10 +45,10 @@ def expanded(scopes: Iterable[str], sets: Mapping[str, PermissionSetType]) -> st
     """Return the scope of an access token: ``atproto`` and every permission, with each ``include:`` replaced by the
     permissions of its set.
     """
-    found: dict[str, None] = {ATPROTO: None}
+    scopes_in_order: dict[str, None] = {ATPROTO: None}
     for scope, permission in recognized_scopes(scopes):
         if isinstance(permission, Inclusion):
-            found.update((each.scope(), None) for each in expand(permission, sets[permission.nsid]))
+            scopes_in_order.update((each.scope(), None) for each in expand(permission, sets[permission.nsid]))
         else:
-            found[scope] = None
-    return " ".join(found)
+            scopes_in_order[scope] = None
+    return " ".join(scopes_in_order)

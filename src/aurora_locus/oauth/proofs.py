@@ -21,10 +21,10 @@ class NonceRequired(Exception):
 
 def header_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
     """Return the request's proof. Raises BadDpopProof unless there is exactly one (RFC 9449 section 4.3)."""
-    found = [value for name, value in headers if name == HEADER]
-    if len(found) != 1:
+    values = [value for name, value in headers if name == HEADER]
+    if len(values) != 1:
         raise BadDpopProof("there must be exactly one DPoP header")
-    return found[0].decode("latin-1")
+    return values[0].decode("latin-1")
 
 
 def check(

@@ -46,14 +46,14 @@ class RefreshTokens:
         For a token of a reference PDS, the session id is derived from the token, so only its holder can know it. The
         session exists if it was imported.
         """
-        found = _FORM.fullmatch(text)
-        if found is None:
+        match = _FORM.fullmatch(text)
+        if match is None:
             adopted = session_of_adopted(text)
             return None if adopted is None else RefreshTokenName(adopted, 0)
-        name = f"{found['session']}-{found['generation']}"
-        if not hmac.compare_digest(found["mac"], self._mac(name)):
+        name = f"{match['session']}-{match['generation']}"
+        if not hmac.compare_digest(match["mac"], self._mac(name)):
             return None
-        return RefreshTokenName(found["session"], int(found["generation"]))
+        return RefreshTokenName(match["session"], int(match["generation"]))
 
     def _mac(self, name: str) -> str:
         return base64url.encode(hmac.digest(self._secret, b"oauth refresh token " + name.encode(), sha256))

@@ -100,8 +100,8 @@ def _endpoint(
             except BadDpopProof as bad:
                 raise refusals.invalid_proof(f"The DPoP proof cannot be accepted: {bad.why}.") from None
         await client_authentication.use_up(server, authenticated)
-        found = await act(server, authenticated, "" if proof is None else proof.thumbprint, form)
-        return json_response(found, status, {"cache-control": "no-store", **rate_headers})
+        outcome = await act(server, authenticated, "" if proof is None else proof.thumbprint, form)
+        return json_response(outcome, status, {"cache-control": "no-store", **rate_headers})
 
     return Route(path, answer, methods=["POST"])
 

@@ -119,16 +119,18 @@ def describe_scopes(
     """Describe every scope of a request in its group, with groups in the order of ``ScopeTopic``. ``locales`` are the
     reader's language tags, best first.
     """
-    found: dict[ScopeTopic, list[DescribedScope]] = {topic: [] for topic in ScopeTopic}
+    scopes_by_topic: dict[ScopeTopic, list[DescribedScope]] = {topic: [] for topic in ScopeTopic}
     if ATPROTO in scopes:
         identity_scope = DescribedScope(
             ATPROTO, gettext("see your name and what is public about you"), can_be_refused=False
         )
-        found[ScopeTopic.IDENTIFY].append(identity_scope)
+        scopes_by_topic[ScopeTopic.IDENTIFY].append(identity_scope)
     for scope, permission in recognized_scopes(scopes):
         topic, described = _describe(scope, permission, sets, locales)
-        found[topic].append(described)
-    return [ScopeGroup(topic, str(TITLES[topic]), tuple(entries)) for topic, entries in found.items() if entries]
+        scopes_by_topic[topic].append(described)
+    return [
+        ScopeGroup(topic, str(TITLES[topic]), tuple(entries)) for topic, entries in scopes_by_topic.items() if entries
+    ]
 
 
 def abilities(

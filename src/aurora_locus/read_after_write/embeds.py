@@ -67,17 +67,17 @@ def _image_view(author: ViewingAccount, image: Mapping[str, Any]) -> dict[str, A
 async def _record_view(author: ViewingAccount, reference: Mapping[str, Any]) -> dict[str, Any]:
     uri = str(reference["uri"])
     collection = uri.removeprefix("at://").split("/")[1] if uri.count("/") > 3 else ""
-    found: dict[str, Any] | None = None
+    view: dict[str, Any] | None = None
     if collection == "app.bsky.feed.post":
         response = await author.ask(_GET_POSTS, {"uris": uri})
         posts = [] if response is None else response.get("posts", [])
-        found = _quoted(posts[0]) if posts else None
+        view = _quoted(posts[0]) if posts else None
     elif collection in _SHOWN_BY:
         nsid, parameter, list_name, kind = _SHOWN_BY[collection]
         response = await author.ask(nsid, {parameter: uri})
         shown = None if response is None else response.get(list_name)
-        found = {**shown, "$type": kind} if isinstance(shown, dict) else None
-    return found or {"$type": f"{_RECORD}#viewNotFound", "uri": uri, "notFound": True}
+        view = {**shown, "$type": kind} if isinstance(shown, dict) else None
+    return view or {"$type": f"{_RECORD}#viewNotFound", "uri": uri, "notFound": True}
 
 
 def _quoted(post: Mapping[str, Any]) -> dict[str, Any]:

@@ -78,8 +78,8 @@ async def since(db: Database, did: Did, rev: Tid) -> RecentWrites:
 
 async def present_profile(db: Database, did: Did) -> dict[str, Any]:
     """Return the current profile record, however old; empty if there is none."""
-    found = await reader.find_with_rev(db, did, PROFILE, RecordKey("self"))
-    return {} if found is None else _recent_record(did, found[0], 0).value
+    profile = await reader.find_with_rev(db, did, PROFILE, RecordKey("self"))
+    return {} if profile is None else _recent_record(did, profile[0], 0).value
 
 
 def _is_new(rkey: RecordKey, at: int) -> bool:

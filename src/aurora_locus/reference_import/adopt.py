@@ -72,18 +72,18 @@ async def examine(
     """
     with tempfile.TemporaryDirectory(prefix="openmeet-adopt-") as scratch:
         began = clock.now()
-        found = await asyncio.to_thread(survey, folder, environment, Path(scratch), progress)
-        if is_timed and not found.damaged and found.people:
+        findings = await asyncio.to_thread(survey, folder, environment, Path(scratch), progress)
+        if is_timed and not findings.damaged and findings.people:
             # The real run reads everything again while the old server is stopped, so this time counts too.
             examination_seconds = (clock.now() - began) / SECOND
-            found.seconds = examination_seconds + await _measured_seconds(
-                folder, settings, clock, found, Path(scratch), progress
+            findings.seconds = examination_seconds + await _measured_seconds(
+                folder, settings, clock, findings, Path(scratch), progress
             )
-        return found
+        return findings
 
 
 async def _measured_seconds(
-    folder: OldFolder, settings: PdsSettings, clock: Clock, found: Survey, scratch: Path, progress: Progress
+    folder: OldFolder, settings: PdsSettings, clock: Clock, findings: Survey, scratch: Path, progress: Progress
 ) -> float:
     sample_settings = replace(settings, data_directory=scratch / "sample", database_url="", blobstore_disk_location="")
     sample_size, weight = 0, 0.0
@@ -92,7 +92,7 @@ async def _measured_seconds(
         began = clock.now()
         with open_read_only(folder.accounts, scratch) as accounts:
             # The sample is spread over all accounts, because the oldest have the most data.
-            sample = found.people[:: max(1, len(found.people) // _SAMPLE_ACCOUNTS)]
+            sample = findings.people[:: max(1, len(findings.people) // _SAMPLE_ACCOUNTS)]
             for person in sample:
                 progress(sample_size, len(sample), "(timing a few accounts)")
                 with open_read_only(folder.store(person.did), scratch) as store:
@@ -102,7 +102,7 @@ async def _measured_seconds(
                 if clock.now() - began > _SAMPLE_SECONDS * SECOND:
                     break
         spent = (clock.now() - began) / SECOND
-    total_weight = _weight(found.counts.get("blocks", 0), found.counts.get("bytes of blobs", 0))
+    total_weight = _weight(findings.counts.get("blocks", 0), findings.counts.get("bytes of blobs", 0))
     # After the import everything is read again and verified, which takes about a third of the writing time.
     return spent * total_weight / weight * 4 / 3
 
@@ -117,13 +117,13 @@ async def adopt(
     settings: PdsSettings,
     clock: Clock,
     progress: Progress,
-    found: Survey,
+    findings: Survey,
 ) -> None:
-    """Import the data that the survey ``found``. Raises Refused for damage, a non-empty target or a running server. The
+    """Import the data that the survey ``findings``. Raises Refused for damage, a non-empty target or a running server. The
     target is unchanged then.
     """
-    if found.damaged:
-        raise Refused("Nothing was imported:\n" + "\n".join(found.damaged))
+    if findings.damaged:
+        raise Refused("Nothing was imported:\n" + "\n".join(findings.damaged))
     target = settings.data_directory
     if target.exists() and any(target.iterdir()):
         raise Refused(f"{target} is not empty. Name a folder that does not exist yet.")
@@ -134,7 +134,13 @@ async def adopt(
     try:
         with tempfile.TemporaryDirectory(prefix="openmeet-adopt-") as scratch:
             await _import_into(
-                folder, environment, replace(settings, data_directory=unfinished), clock, progress, found, Path(scratch)
+                folder,
+                environment,
+                replace(settings, data_directory=unfinished),
+                clock,
+                progress,
+                findings,
+                Path(scratch),
             )
         require_stopped(folder)
     except BaseException:
@@ -151,7 +157,7 @@ async def _import_into(
     settings: PdsSettings,
     clock: Clock,
     progress: Progress,
-    found: Survey,
+    findings: Survey,
     scratch: Path,
 ) -> None:
     async with _new_server(settings, clock) as new:
@@ -159,8 +165,8 @@ async def _import_into(
         await _keep_secrets(db, new.sealer, environment)
         re_signed: set[Did] = set()
         with open_read_only(folder.accounts, scratch) as accounts:
-            for done, person in enumerate(found.people):
-                progress(done, len(found.people), person.new_handle)
+            for done, person in enumerate(findings.people):
+                progress(done, len(findings.people), person.new_handle)
                 with open_read_only(folder.store(person.did), scratch) as store:
                     repository = await _take_account(new, folder, accounts, store, person)
                 if repository.is_re_signed:
@@ -168,11 +174,11 @@ async def _import_into(
             await db.write(lambda w: people.keep_invites(w, accounts))
             await db.write(lambda w: apps.keep_apps(w, accounts))
         await _keep_reserved_keys(new, folder)
-        progress(len(found.people), len(found.people), "(copying the firehose's events)")
+        progress(len(findings.people), len(findings.people), "(copying the firehose's events)")
         with open_read_only(folder.sequencer, scratch) as sequencer:
             since = Instant(clock.now() - round(settings.replay_seconds * SECOND))
-            await _take_events(db, sequencer, since, found, re_signed)
-        await verification.verify(db, found, progress)
+            await _take_events(db, sequencer, since, findings, re_signed)
+        await verification.verify(db, findings, progress)
 
 
 @asynccontextmanager
@@ -220,21 +226,23 @@ async def _take_account(
 
 
 async def _take_events(
-    db: Database, sequencer: sqlite3.Connection, since: Instant, found: Survey, re_signed: set[Did]
+    db: Database, sequencer: sqlite3.Connection, since: Instant, findings: Survey, re_signed: set[Did]
 ) -> None:
     first: int | None = None
     unreadable: set[Did] = set()
     async for rows in _built_in_thread(events.events(sequencer, since, unreadable)):
         first = rows[0]["seq"] if first is None else first
         await db.write(lambda w, rows=rows: events.keep_events(w, rows))  # type: ignore[misc]  # a default binds it now
-    found.lost += [f"{did}: an event cannot be read; its repository is announced again (#sync)." for did in unreadable]
+    findings.lost += [
+        f"{did}: an event cannot be read; its repository is announced again (#sync)." for did in unreadable
+    ]
     number = events.last_number(sequencer)
     for did in sorted(unreadable | re_signed):
         commit = await _active_head(db, did)
         if commit is not None:
             number += 1
             await db.write(lambda w, number=number, commit=commit: events.keep_sync(w, number, commit))  # type: ignore[misc]
-    found.next_after = number
+    findings.next_after = number
     await db.write(lambda w: events.continue_at(w, number, first))
 
 

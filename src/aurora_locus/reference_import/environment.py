@@ -34,15 +34,15 @@ def read_environment(path: Path) -> dict[str, str]:
         raise Refused(f"The environment file {path} cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError:
         raise Refused(f"The environment file {path} is not text.") from None
-    found = {}
+    values = {}
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         match = _LINE.fullmatch(line)
         if match is None:
             raise Refused(f"Line {number} of {path} is not NAME=value.")
-        found[match[1]] = _unquoted(match[2])
-    return found
+        values[match[1]] = _unquoted(match[2])
+    return values
 
 
 def settings_for(environment: Mapping[str, str], overriding: Mapping[str, str], folder: Path) -> PdsSettings:

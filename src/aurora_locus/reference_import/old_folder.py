@@ -75,17 +75,17 @@ def locate(folder: Path, environment: Mapping[str, str]) -> OldFolder:
     temporary = None if blobs is None else blobs / _TEMPORARY
     if environment.get("PDS_BLOBSTORE_DISK_TMP_LOCATION"):
         temporary = place("PDS_BLOBSTORE_DISK_TMP_LOCATION", "")
-    found = OldFolder(
+    old_folder = OldFolder(
         place("PDS_ACCOUNT_DB_LOCATION", "account.sqlite"),
         place("PDS_SEQUENCER_DB_LOCATION", "sequencer.sqlite"),
         place("PDS_ACTOR_STORE_DIRECTORY", "actors"),
         blobs,
         temporary,
     )
-    for path in (found.accounts, found.sequencer):
+    for path in (old_folder.accounts, old_folder.sequencer):
         if not path.is_file():
             raise Refused(f"There is no {path}: {folder} is not the data folder of a reference PDS.")
-    return found
+    return old_folder
 
 
 def require_stopped(folder: OldFolder) -> None:
@@ -143,5 +143,5 @@ def is_open(path: Path) -> bool:
         return path.with_name(f"{path.name}-wal").exists()
     lock_query = struct.pack(_FLOCK, fcntl.F_WRLCK, 0, _LOCKED_FROM, _LOCKED_BYTES, 0)
     with path.open("rb") as file:
-        found = fcntl.fcntl(file, fcntl.F_GETLK, lock_query)
-    return bool(struct.unpack(_FLOCK, found[: len(lock_query)])[0] != fcntl.F_UNLCK)
+        lock = fcntl.fcntl(file, fcntl.F_GETLK, lock_query)
+    return bool(struct.unpack(_FLOCK, lock[: len(lock_query)])[0] != fcntl.F_UNLCK)

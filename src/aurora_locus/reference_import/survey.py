@@ -48,77 +48,79 @@ class Survey:
 
 def survey(folder: OldFolder, environment: Mapping[str, str], scratch: Path, progress: Progress) -> Survey:
     """Read everything: each block of each repository, each row of a blob. Damage is reported, not raised."""
-    found = Survey()
+    findings = Survey()
     with open_read_only(folder.accounts, scratch) as accounts:
-        found.people = list(people(accounts))
-        found.count("accounts", len(found.people))
+        findings.people = list(people(accounts))
+        findings.count("accounts", len(findings.people))
         for noun, statement in _COUNTS.items():
-            found.count(noun, accounts.execute(statement).fetchone()[0])
-        _survey_apps(found, accounts)
+            findings.count(noun, accounts.execute(statement).fetchone()[0])
+        _survey_apps(findings, accounts)
     with open_read_only(folder.sequencer, scratch) as sequencer:
-        found.last_number = events.last_number(sequencer)
-    for done, person in enumerate(found.people):
-        progress(done, len(found.people), person.new_handle)
-        _survey_account(found, folder, scratch, person)
-    progress(len(found.people), len(found.people), "")
-    _survey_environment(found, environment)
-    return found
+        findings.last_number = events.last_number(sequencer)
+    for done, person in enumerate(findings.people):
+        progress(done, len(findings.people), person.new_handle)
+        _survey_account(findings, folder, scratch, person)
+    progress(len(findings.people), len(findings.people), "")
+    _survey_environment(findings, environment)
+    return findings
 
 
-def _survey_account(found: Survey, folder: OldFolder, scratch: Path, person: ReferenceAccount) -> None:
+def _survey_account(findings: Survey, folder: OldFolder, scratch: Path, person: ReferenceAccount) -> None:
     if person.handle is None:
-        found.lost.append(f"{person.did} has no handle; it is called {person.new_handle} until its owner chooses one.")
+        findings.lost.append(
+            f"{person.did} has no handle; it is called {person.new_handle} until its owner chooses one."
+        )
     if not folder.store(person.did).is_file():
-        found.damaged.append(f"{person.did} ({person.new_handle}) has no store {folder.store(person.did)}.")
+        findings.damaged.append(f"{person.did} ({person.new_handle}) has no store {folder.store(person.did)}.")
         return
     with open_read_only(folder.store(person.did), scratch) as store:
         try:
             repository = repositories.read(store, person, folder.actor(person.did) / "key")
             if person.commit is not None and person.commit != str(repository.plan.commit.cid):
                 # The old server writes this value after the repository itself, and to another database.
-                found.lost.append(f"{person.did}: account.sqlite has an older head; that of the repository counts.")
+                findings.lost.append(f"{person.did}: account.sqlite has an older head; that of the repository counts.")
             for path, why in repository.plan.flaws.items():
-                found.odd.append(f"at://{person.did}/{path}: {why}.")
+                findings.odd.append(f"at://{person.did}/{path}: {why}.")
             for path, why in repository.plan.refused.items():
-                found.lost.append(f"{person.did}: the path {path!r} is left out: {why}.")
+                findings.lost.append(f"{person.did}: the path {path!r} is left out: {why}.")
             if repository.is_foreign:
-                found.lost.append(
+                findings.lost.append(
                     f"{person.did}: its head was signed with another key, as after a migration without writes since; it is signed "
                     "again with its key here, and announced with #sync."
                 )
-            found.count("records", len(repository.plan.changes))
-            found.count("blocks", repository.blocks)
+            findings.count("records", len(repository.plan.changes))
+            findings.count("blocks", repository.blocks)
             for blob in files.blobs(folder, store, person.did):
-                found.count("blobs", 1)
-                found.count("bytes of blobs", blob.size)
+                findings.count("blobs", 1)
+                findings.count("bytes of blobs", blob.size)
                 if blob.file is None and folder.blobs is not None:
-                    found.lost.append(f"{person.did}: the file of blob {blob.cid} is gone; its record stays.")
+                    findings.lost.append(f"{person.did}: the file of blob {blob.cid} is gone; its record stays.")
         except Malformed as error:
-            found.damaged.append(f"{person.did} ({person.new_handle}): {error.kind} {error.value}: {error.why}.")
+            findings.damaged.append(f"{person.did} ({person.new_handle}): {error.kind} {error.value}: {error.why}.")
 
 
-def _survey_apps(found: Survey, accounts: sqlite3.Connection) -> None:
+def _survey_apps(findings: Survey, accounts: sqlite3.Connection) -> None:
     active_count, ending_count = apps.count(accounts)
-    found.count("sessions of apps (OAuth)", active_count)
+    findings.count("sessions of apps (OAuth)", active_count)
     if ending_count:
-        found.lost.append(
+        findings.lost.append(
             f"{ending_count} OAuth sessions cannot be refreshed; their users must authorize the apps again, once."
         )
     devices = accounts.execute(_DEVICES).fetchone()[0]
     if devices:
-        found.lost.append(f"{devices} browsers are signed in on the server's own pages; they must sign in again.")
+        findings.lost.append(f"{devices} browsers are signed in on the server's own pages; they must sign in again.")
 
 
-def _survey_environment(found: Survey, environment: Mapping[str, str]) -> None:
+def _survey_environment(findings: Survey, environment: Mapping[str, str]) -> None:
     for name in reference_settings.unknown(name for name, value in environment.items() if value):
-        found.lost.append(f"{reference_settings.advice_on(name)}.")
+        findings.lost.append(f"{reference_settings.advice_on(name)}.")
     if environment.get("PDS_BLOBSTORE_S3_BUCKET"):
-        found.damaged.append(
+        findings.damaged.append(
             "Blobs are in a bucket: copy it to a folder (blocks/ and quarantine/ of it), and name that folder as "
             "PDS_BLOBSTORE_DISK_LOCATION in a copy of the environment file, without PDS_BLOBSTORE_S3_…."
         )
     if environment.get("PDS_PLC_ROTATION_KEY_KMS_KEY_ID"):
-        found.damaged.append(
+        findings.damaged.append(
             "The rotation key is in a key service, so this server could not change identities: put a key into "
             "PDS_PLC_ROTATION_KEY_K256_PRIVATE_KEY_HEX that each account's operations name."
         )

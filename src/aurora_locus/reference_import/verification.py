@@ -18,20 +18,20 @@ _BLOCKS_AT_ONCE = 1000
 _LAST = "select last from sequencer where id = 1"
 
 
-async def verify(db: Database, found: Survey, progress: Progress) -> None:
+async def verify(db: Database, findings: Survey, progress: Progress) -> None:
     """Compare counts and heads, and every stored block with its CID. Raises Unavailable, naming the differences."""
     differing = []
     async with db.reader() as reader:
         for noun, statement in _COUNTS.items():
             row = await reader.fetch_one(statement)
             imported_count = 0 if row is None else int(row[0])
-            if imported_count != found.counts.get(noun, 0):
-                differing.append(f"{imported_count} {noun} instead of {found.counts.get(noun, 0)}")
+            if imported_count != findings.counts.get(noun, 0):
+                differing.append(f"{imported_count} {noun} instead of {findings.counts.get(noun, 0)}")
         last = await reader.fetch_one(_LAST)
-    if last is None or last[0] != found.next_after:
-        differing.append(f"the firehose stands elsewhere than at {found.next_after}")
-    for done, person in enumerate(found.people):
-        progress(done, len(found.people), f"(comparing) {person.new_handle}")
+    if last is None or last[0] != findings.next_after:
+        differing.append(f"the firehose stands elsewhere than at {findings.next_after}")
+    for done, person in enumerate(findings.people):
+        progress(done, len(findings.people), f"(comparing) {person.new_handle}")
         differing += await _differing_blocks(db, person.did)
     if differing:
         raise Unavailable("The imported data differs from the original: " + "; ".join(differing) + ".")

@@ -77,18 +77,18 @@ async def _proof(repositories: Repositories, head: Head, path: str) -> bytes:
     db, did = repositories.db, head.did
     tree_path = await with_nodes(db, repositories.read_nodes, did, head.data, lambda tree: path_proof(tree, path))
     cids = [head.commit] if tree_path.cid is None else [head.commit, tree_path.cid]
-    found = await reader.load_blocks(db, did, cids)
+    blocks = await reader.load_blocks(db, did, cids)
     for cid in cids:
-        if cid not in found:
+        if cid not in blocks:
             raise DamagedRepository(did, cid)
-    return write_proof(head.commit, tree_path, found)
+    return write_proof(head.commit, tree_path, blocks)
 
 
 async def _commit(db: Database, head: Head) -> Commit:
-    found = await reader.load_blocks(db, head.did, [head.commit])
-    if head.commit not in found:
+    blocks = await reader.load_blocks(db, head.did, [head.commit])
+    if head.commit not in blocks:
         raise DamagedRepository(head.did, head.commit)
-    return parse_commit(found[head.commit], head.commit)
+    return parse_commit(blocks[head.commit], head.commit)
 
 
 async def _chunks(header: bytes, sections: AsyncIterator[list[bytes]]) -> AsyncIterator[bytes]:
@@ -156,10 +156,10 @@ async def _first_blocks(db: Database, did: Did) -> dict[bytes, bytes]:
 async def _sections(db: Database, did: Did, batch: list[tuple[bytes, bytes | None]]) -> list[bytes]:
     """Return a batch in CAR format. Blocks that are None are records that must still be read."""
     missing_cids = {cid for cid, block in batch if block is None}
-    found = await reader.load_raw_blocks(db, did, list(missing_cids)) if missing_cids else {}
-    for cid in missing_cids - found.keys():
+    blocks = await reader.load_raw_blocks(db, did, list(missing_cids)) if missing_cids else {}
+    for cid in missing_cids - blocks.keys():
         raise DamagedRepository(did, Cid(cid))
-    return [car.raw_section(cid, found[cid] if block is None else block) for cid, block in batch]
+    return [car.raw_section(cid, blocks[cid] if block is None else block) for cid, block in batch]
 
 
 async def _open_ahead(db: Database, did: Did, stack: list[_Link], opened: dict[bytes, _OpenedNode]) -> None:

@@ -154,9 +154,9 @@ class BlockIndex:
         self._file = file
         reader = car.CarReader()
         while chunk := file.read(_READ_AT_ONCE):
-            found = reader.feed(chunk)
-            at = reader.offset - sum(car.section_size(block) for _, block in found)
-            for cid, block in found:
+            blocks = reader.feed(chunk)
+            at = reader.offset - sum(car.section_size(block) for _, block in blocks)
+            for cid, block in blocks:
                 at += car.section_size(block)
                 self.places.setdefault(bytes(cid), pack_place(at - len(block), len(block)))
             if len(self.places) > most_blocks:

@@ -80,10 +80,10 @@ async def with_nodes(db: Database, cache: NodeCache, did: Did, root: Cid, work: 
         try:
             return work(tree)
         except MissingBlock as missing:
-            found = await load_blocks(db, did, [missing.cid])
-            if missing.cid not in found:
+            blocks = await load_blocks(db, did, [missing.cid])
+            if missing.cid not in blocks:
                 raise DamagedRepository(did, missing.cid) from missing
-            loaded.update(found)
+            loaded.update(blocks)
     raise DamagedRepository(did, root)
 
 

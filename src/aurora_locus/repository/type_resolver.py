@@ -49,12 +49,12 @@ class TypeResolver:
             return
         try:
             async with asyncio.timeout(self._patience_seconds):
-                found = await self._with_references(collection)
+                documents = await self._with_references(collection)
         except (Failure, TimeoutError):
             return  # a write must not wait for a slow name server; a Lexicon that was resolved earlier stays valid
-        if len(self._learnt) + sum(nsid not in self._learnt for nsid in found) > MAX_LEARNT:
+        if len(self._learnt) + sum(nsid not in self._learnt for nsid in documents) > MAX_LEARNT:
             return
-        for nsid, document in found.items():
+        for nsid, document in documents.items():
             if self._learnt.get(nsid) != document:
                 self._learnt[nsid] = document
                 self._catalog.add(document)
@@ -66,14 +66,14 @@ class TypeResolver:
         """Return a document and everything it refers to; nothing if that is too much. Raises Failure if one of them
         cannot be resolved.
         """
-        found: dict[Nsid, Document] = {}
+        documents: dict[Nsid, Document] = {}
         pending = [collection]
         while pending:
             nsid = pending.pop()
-            if nsid in found or self._is_given(nsid):
+            if nsid in documents or self._is_given(nsid):
                 continue
-            if len(found) == _MAX_TOGETHER:
+            if len(documents) == _MAX_TOGETHER:
                 return {}
-            document = found[nsid] = await self._resolve(nsid)
+            document = documents[nsid] = await self._resolve(nsid)
             pending += references_of(document)
-        return found
+        return documents

@@ -104,13 +104,13 @@ async def times_after(db: Database, positions: Iterable[int]) -> dict[int, Insta
     """Return when the first event above each position was sequenced. Positions are those of subscribers, so they are
     few.
     """
-    found = {}
+    times = {}
     async with db.reader() as reader:
         for position in positions:
             row = await reader.fetch_one(_TIME_AFTER, position=position)
             if row is not None:
-                found[position] = Instant(row[0])
-    return found
+                times[position] = Instant(row[0])
+    return times
 
 
 async def counts_by_span(db: Database, position: int, since: Instant, span: int) -> dict[int, int]:

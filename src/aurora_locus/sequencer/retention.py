@@ -36,9 +36,9 @@ async def last_expired_number(db: Database, window_starts_at: Instant) -> int:
         low, high = row["first"] - 1, row["last"]
         while low < high:
             middle = (low + high + 1) // 2
-            found = await reader.fetch_one(_FROM, seq=middle)
-            if found is not None and found["sequenced_at"] < window_starts_at:
-                low = found["seq"]
+            middle_row = await reader.fetch_one(_FROM, seq=middle)
+            if middle_row is not None and middle_row["sequenced_at"] < window_starts_at:
+                low = middle_row["seq"]
             else:
                 high = middle - 1
         return max(number, low if low >= row["first"] else 0)

@@ -61,8 +61,8 @@ async def send_code(request: Request) -> None:
     charges = [(effective_limit(registry, limit), account.did) for limit in REQUEST_CONFIRMATION]
     try:
         await count_request(registry, charges)
-        found = await email_changes.find_account(registry, account.did)
-        await email_changes.ask(registry, found, TokenPurpose.CONFIRM_EMAIL)
+        full_account = await email_changes.find_account(registry, account.did)
+        await email_changes.ask(registry, full_account, TokenPurpose.CONFIRM_EMAIL)
     except (TooMany, Refused) as refused:
         raise InvalidForm({"code": too_often(refused)}) from None
 

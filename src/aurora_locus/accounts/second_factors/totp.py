@@ -80,11 +80,11 @@ def _step_of(secret: str, text: str, now: Instant) -> int | None:
         return None
     current = now // SECOND // STEP_SECONDS
     generator = pyotp.TOTP(secret)
-    found = None
+    matching_step = None
     for step in range(current - _WINDOW, current + _WINDOW + 1):
         if hmac.compare_digest(generator.at(step * STEP_SECONDS), code):
-            found = step
-    return found
+            matching_step = step
+    return matching_step
 
 
 def _secret(keys: FactorKeys, did: Did, sealed_secret: bytes) -> str:

@@ -152,8 +152,8 @@ def _actions_by_heading(
 async def _account(request: Request, did: Did) -> tuple[AccountDetails, AccountDecisions]:
     registry = registry_of(request)
     async with registry.db.reader() as reader:
-        found = await account_details.find(reader, [did])
+        details = await account_details.find(reader, [did])
         account = await queries.find(reader, did)
-    if not found or account is None:
+    if not details or account is None:
         raise NotFound(gettext_noop("There is no such account on this server."))
-    return found[0], await registry.db.write(lambda w: takedowns.decisions(w, did))
+    return details[0], await registry.db.write(lambda w: takedowns.decisions(w, did))

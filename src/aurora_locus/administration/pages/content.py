@@ -95,7 +95,7 @@ def _expiry(form: Mapping[str, str], now: Instant) -> Instant | None:
 async def _page(request: Request, form_state: FormState, query: Mapping[str, str], *, status: int = 200) -> Response:
     problem: Why = ""
     decision, name, text = None, "", ""
-    found: list[Label] = []
+    labels_of_name: list[Label] = []
     entries = []
     try:
         subject = _subject(query)
@@ -106,7 +106,7 @@ async def _page(request: Request, form_state: FormState, query: Mapping[str, str
         name = name_of(subject)
         async with registry.db.reader() as reader:
             decision = await _decision(reader, subject)
-            found = await labels.query(reader, [name], after=0, limit=MAX_LABELS)
+            labels_of_name = await labels.query(reader, [name], after=0, limit=MAX_LABELS)
             entries = await audit_log.page(reader, subject=name, limit=20)
         text = await record_json(request, subject)
         if decision is None:
@@ -120,7 +120,7 @@ async def _page(request: Request, form_state: FormState, query: Mapping[str, str
         "name": name,
         "decision": decision,
         "text": text,
-        "labels": found,
+        "labels": labels_of_name,
         "entries": entries,
         "problem": problem,
     }

@@ -40,8 +40,8 @@ class ServerTrouble:
 
     @property
     def number(self) -> int:
-        found = (self.has_reports, self.backup, self.email, self.readers_are_slow, self.relays, self.disk_is_full)
-        return sum(bool(one) for one in found)
+        warnings = (self.has_reports, self.backup, self.email, self.readers_are_slow, self.relays, self.disk_is_full)
+        return sum(bool(one) for one in warnings)
 
 
 async def show_dashboard(request: Request) -> Response:
@@ -70,18 +70,18 @@ async def show_dashboard(request: Request) -> Response:
     return admin_page(request, "dashboard.html", context)
 
 
-def _server_trouble(console: AdminConsole, found: Dashboard, lag_seconds: float) -> ServerTrouble:
+def _server_trouble(console: AdminConsole, dashboard: Dashboard, lag_seconds: float) -> ServerTrouble:
     now = console.registry.clock.now()
-    last = found.last_backup_at
+    last = dashboard.last_backup_at
     backup = "none" if last is None else "old" if last < now - _OLD else ""
-    late = found.emails_since is not None and found.emails_since < now - _LATE
+    late = dashboard.emails_since is not None and dashboard.emails_since < now - _LATE
     return ServerTrouble(
-        has_reports=found.unresolved > 0,
+        has_reports=dashboard.unresolved > 0,
         backup=backup,
-        email="failed" if found.emails_failed else "late" if late else "",
+        email="failed" if dashboard.emails_failed else "late" if late else "",
         readers_are_slow=lag_seconds > _SLOW_SECONDS,
         relays=[relay for relay in console.crawl_requests.relays if relay.problem],
-        disk_is_full=found.disk_is_full,
+        disk_is_full=dashboard.disk_is_full,
     )
 
 

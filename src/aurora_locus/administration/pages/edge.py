@@ -63,10 +63,10 @@ async def _identify(request: Request) -> PdsOperator | None:
         return None
     registry = registry_of(request)
     async with registry.db.reader() as reader:
-        found = await operator_sessions.find(reader, identifier)
-        if found is None:
+        session = await operator_sessions.find(reader, identifier)
+        if session is None:
             return None
-        name, is_old = found
+        name, is_old = session
         operator = ADMINISTRATION if name == ADMINISTRATION.name else await operators.find(reader, name)
     if operator is not None and is_old:
         await registry.db.write(lambda w: operator_sessions.note_seen(w, identifier))

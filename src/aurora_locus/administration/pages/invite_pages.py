@@ -69,13 +69,13 @@ async def _page(
         (int(key), code) if code.isprintable() and code and key.isascii() and key.isdigit() and len(key) < 19 else None
     )
     async with registry_of(request).db.reader() as reader:
-        found = await invites.page(reader, sort, after, PAGE)
+        codes = await invites.page(reader, sort, after, PAGE)
     context = {
         "typed": form_state,
         "made": new_codes or [],
-        "codes": [code for _, code in found],
+        "codes": [code for _, code in codes],
         "sort": sort,
-        "more": f"{found[-1][0]}::{found[-1][1].code}" if len(found) == PAGE else "",
+        "more": f"{codes[-1][0]}::{codes[-1][1].code}" if len(codes) == PAGE else "",
         "needs_invite": registry_of(request).needs_invite,
     }
     return admin_page(request, "invites.html", context, status=status)

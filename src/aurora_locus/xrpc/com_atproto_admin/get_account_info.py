@@ -11,7 +11,7 @@ from groundwork.errors import NotFound
 async def run(registry: Registry, call: XrpcCall) -> Outcome:
     """Return the account with its invite codes. Raises NotFound if it is not on this server."""
     async with registry.db.reader() as reader:
-        found = await account_details.find(reader, [Did(call.parameters["did"])])
-    if not found:
+        accounts = await account_details.find(reader, [Did(call.parameters["did"])])
+    if not accounts:
         raise NotFound("There is no such account on this server.", name="NotFound")
-    return account_view(found[0])
+    return account_view(accounts[0])

@@ -17,5 +17,5 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
     if len(dids) > MAX_ACCOUNTS:
         raise InvalidInput("dids", f"Ask for at most {MAX_ACCOUNTS} accounts at once.")
     async with registry.db.reader() as reader:
-        found = await account_details.find(reader, dids)
-    return {"infos": [account_view(account) for account in found]}
+        accounts = await account_details.find(reader, dids)
+    return {"infos": [account_view(account) for account in accounts]}

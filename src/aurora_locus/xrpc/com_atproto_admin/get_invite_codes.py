@@ -18,10 +18,10 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
     if sort not in _SORTS:
         raise InvalidInput("sort", "sort must be recent or usage.")
     async with registry.db.reader() as reader:
-        found = await invites.page(reader, sort, None if cursor is None else _parse(cursor), limit)
-    response: dict[str, object] = {"codes": [invite_view(code) for _, code in found]}
-    if len(found) == limit:
-        key, code = found[-1]
+        codes = await invites.page(reader, sort, None if cursor is None else _parse(cursor), limit)
+    response: dict[str, object] = {"codes": [invite_view(code) for _, code in codes]}
+    if len(codes) == limit:
+        key, code = codes[-1]
         response["cursor"] = f"{key}{_SEPARATOR}{code.code}"
     return response
 

@@ -15,8 +15,8 @@ async def run(registry: Registry, call: XrpcCall) -> Outcome:
     email, cursor = call.parameters.get("email", ""), call.parameters.get("cursor", "")
     async with registry.db.reader() as reader:
         dids = await account_details.search_email(reader, email, after=Did(cursor), limit=limit)
-        found = await account_details.find(reader, dids)
-    response: dict[str, object] = {"accounts": [account_view(account) for account in found]}
+        accounts = await account_details.find(reader, dids)
+    response: dict[str, object] = {"accounts": [account_view(account) for account in accounts]}
     if len(dids) == limit:
         response["cursor"] = dids[-1]
     return response

@@ -17,12 +17,12 @@ async def run(server_labels: Labels, call: XrpcCall) -> Outcome:
     limit, cursor, sources = parameters["limit"], parameters.get("cursor"), parameters.get("sources")
     if cursor is not None and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
         raise InvalidInput("cursor", "This cursor does not belong to this list.")
-    found: list[Label] = []
+    matching: list[Label] = []
     if sources is None or server_labels.src in sources:
         async with server_labels.db.reader() as reader:
-            found = await labels.query(reader, parameters["uriPatterns"], after=int(cursor or 0), limit=limit)
-    response: dict[str, Any] = {"labels": [_view(label) for label in found]}
-    return response | ({"cursor": str(found[-1].seq)} if len(found) == limit else {})
+            matching = await labels.query(reader, parameters["uriPatterns"], after=int(cursor or 0), limit=limit)
+    response: dict[str, Any] = {"labels": [_view(label) for label in matching]}
+    return response | ({"cursor": str(matching[-1].seq)} if len(matching) == limit else {})
 
 
 def _view(label: Label) -> dict[str, Any]:

@@ -18,11 +18,11 @@ async def get_blocks(call: XrpcCall) -> XrpcResponse:
     if len(cids) > _MOST:
         raise InvalidInput("cids", f"{len(cids)} CIDs; at most {_MOST} can be requested at once.")
     await visible_head(call, did)
-    found = await load_blocks(call.host.db, did, cids)
-    missing = [str(cid) for cid in cids if cid not in found]
+    blocks = await load_blocks(call.host.db, did, cids)
+    missing = [str(cid) for cid in cids if cid not in blocks]
     if missing:
         raise NotFound(f"Could not find blocks: {', '.join(missing)}", name="BlockNotFound")
-    return XrpcResponse(b"".join(car.write([], [(cid, found[cid]) for cid in cids])), car.MEDIA_TYPE)
+    return XrpcResponse(b"".join(car.write([], [(cid, blocks[cid]) for cid in cids])), car.MEDIA_TYPE)
 
 
 METHOD = query("com.atproto.sync.getBlocks", get_blocks)

@@ -21,10 +21,10 @@ async def list_repos(call: XrpcCall) -> dict[str, Any]:
     require_enumerable(call)
     limit = call.parameters["limit"]
     created_at, did = _position(call.parameters.get("cursor"))
-    found = await reader.heads_after(call.host.db, created_at, did, limit)
-    page: dict[str, Any] = {"repos": [_repo_view(head) for _, head in found]}
-    if len(found) == limit:
-        position, head = found[-1]
+    heads = await reader.heads_after(call.host.db, created_at, did, limit)
+    page: dict[str, Any] = {"repos": [_repo_view(head) for _, head in heads]}
+    if len(heads) == limit:
+        position, head = heads[-1]
         page["cursor"] = f"{position}:{head.did}"
     return page
 
