@@ -51,11 +51,11 @@ class Page:
             parameters["page_limit"] = self.limit + 1
         return parameters
 
-    def cut(self, found: Sequence[T], mark: Callable[[T], tuple[int, str]]) -> tuple[list[T], str | None]:
+    def cut(self, items: Sequence[T], mark: Callable[[T], tuple[int, str]]) -> tuple[list[T], str | None]:
         """Return the page's rows from those that ``clause`` read, and the next cursor; None on the last page."""
-        if self.limit is None or len(found) <= self.limit:
-            return list(found), None
-        page = list(found[: self.limit])
+        if self.limit is None or len(items) <= self.limit:
+            return list(items), None
+        page = list(items[: self.limit])
         number, row_id = mark(page[-1])
         return page, packed(f"{number}.{row_id}")
 

@@ -92,8 +92,8 @@ def weekday(number: int) -> str:
 
 def country_of_zone(zone: str) -> str | None:
     """The code of the country that a time zone belongs to (CLDR); None if it belongs to none."""
-    found: str | None = get_global("zone_territories").get(zone)
-    return found if found and found.isalpha() else None
+    country: str | None = get_global("zone_territories").get(zone)
+    return country if country and country.isalpha() else None
 
 
 def first_weekday(zone: str) -> int:

@@ -116,22 +116,22 @@ def _marks_in(text: str) -> int:
 
 def _linked(tokens: Sequence[Token]) -> list[Token]:
     """The inline tokens with bare web addresses turned into links. Code and existing links are unchanged."""
-    found: list[Token] = []
+    with_links: list[Token] = []
     depth = 0
     for token in tokens:
         depth += token.nesting if token.type in {"link_open", "link_close"} else 0
         if token.type != "text" or depth or "://" not in token.content:
-            found.append(token)
+            with_links.append(token)
             continue
         end = 0
         for match in _ADDRESS.finditer(token.content):
             address = _without_last_marks(match[0])
             opening = Token("link_open", "a", 1, attrs={"href": address})
             before, shown = token.content[end : match.start()], _text(address)
-            found += [_text(before), opening, shown, Token("link_close", "a", -1)]
+            with_links += [_text(before), opening, shown, Token("link_close", "a", -1)]
             end = match.start() + len(address)
-        found.append(_text(token.content[end:]))
-    return found
+        with_links.append(_text(token.content[end:]))
+    return with_links
 
 
 def _text(content: str) -> Token:

@@ -56,9 +56,9 @@ class Occurrence:
 
 def between(pattern: Pattern, start: Instant, end: Instant, *, limit: int | None = None) -> list[Occurrence]:
     """The dates that begin in ``[start, end)``, in order; at most ``limit``."""
-    found: list[Occurrence] = []
+    dates: list[Occurrence] = []
     if end <= start:
-        return found
+        return dates
     if limit is not None and _is_dense(pattern):
         # One year has thousands of dates, and the caller wants only a few.
         far = min(max(_year(start), pattern.start.year - 1) + HORIZON_YEARS, END.year)
@@ -66,15 +66,15 @@ def between(pattern: Pattern, start: Instant, end: Instant, *, limit: int | None
     year = first_year = max(_year(start), pattern.start.year - 1)
     last_year = min(_year(Instant(end - 1)), year + HORIZON_YEARS, END.year)
     token = _token(pattern)
-    while year <= last_year and (limit is None or len(found) < limit):
+    while year <= last_year and (limit is None or len(dates) < limit):
         # Two years at a time with a limit; without one, all years in one pass.
         for occurrences in _years(pattern, token, year, last_year if limit is None else min(year + 1, last_year)):
             # Only the first and last year can be partly outside the window.
             first = bisect_left(occurrences, start, key=_at) if year == first_year else 0
             behind = bisect_left(occurrences, end, key=_at) if year == last_year else len(occurrences)
-            found += occurrences[first:behind]
+            dates += occurrences[first:behind]
             year += 1
-    return found if limit is None else found[:limit]
+    return dates if limit is None else dates[:limit]
 
 
 def walk(pattern: Pattern, start: Instant, end: Instant, steps: Steps | None = None) -> Iterator[Occurrence]:
@@ -294,13 +294,13 @@ def _occurrences(pattern: Pattern, start: datetime, end: datetime) -> list[Occur
             originals.append(pattern.start)
     originals += _within(pattern.added, start, end)
     left_out = {_instant(pattern, at) for at in _within(pattern.left_out, start - _MARGIN, end + _MARGIN)}
-    found: dict[Instant, datetime] = {}
+    local_by_instant: dict[Instant, datetime] = {}
     local = zone(pattern.zone_name or "UTC")
     for original in sorted(originals):
         at = from_datetime(original.replace(tzinfo=local))
         if at not in left_out:
-            found.setdefault(at, original)
-    return [Occurrence(at, original) for at, original in sorted(found.items())]
+            local_by_instant.setdefault(at, original)
+    return [Occurrence(at, original) for at, original in sorted(local_by_instant.items())]
 
 
 def _within(dates: Sequence[datetime], start: datetime, end: datetime) -> Sequence[datetime]:

@@ -28,5 +28,5 @@ def holiday_names(country: str, days: Iterable[date], today: date, language: str
         (one for one in (language, f"{language}_GB", f"{language}_US", "en_GB", "en_US") if one in known), None
     )
     years = sorted({day.year for day in wanted})
-    found: Mapping[date, str] = holidays.country_holidays(country, years=years, language=spoken)
-    return {day: found[day].replace("; ", ", ") for day in wanted if day in found}
+    names: Mapping[date, str] = holidays.country_holidays(country, years=years, language=spoken)
+    return {day: names[day].replace("; ", ", ") for day in wanted if day in names}

@@ -101,15 +101,15 @@ def parse_rule(text: str) -> Rule:
 
 def _parts(text: str) -> dict[str, str]:
     body = text[6:] if text[:6].upper() == "RRULE:" else text
-    found: dict[str, str] = {}
+    parts: dict[str, str] = {}
     for piece in body.upper().split(";"):
         name, equals, value = piece.partition("=")
         if not equals or not value:
             raise RuleRefused(RuleErrorCode.UNKNOWN_PART, name[:30], RecurrenceReason.MALFORMED_PART, text=piece[:60])
-        if name in found:
+        if name in parts:
             raise RuleRefused(RuleErrorCode.REPEATED_PART, name, RecurrenceReason.REPEATED_PART, rule_part=name)
-        found[name] = value
-    return found
+        parts[name] = value
+    return parts
 
 
 def _numbers(name: str, code: RuleErrorCode, low: int, high: int, *, signed: bool) -> Callable[[str], tuple[int, ...]]:
@@ -137,14 +137,14 @@ def _one(name: str, code: RuleErrorCode, low: int, high: int) -> Callable[[str],
 
 
 def _weekdays(value: str) -> tuple[Weekday, ...]:
-    found = set()
+    weekdays = set()
     for text in value.split(","):
         match = _BYDAY.fullmatch(text)
         nth = int(match[1] or 0) if match else 0
         if match is None or (match[1] and not 1 <= abs(nth) <= 53):
             raise RuleRefused(RuleErrorCode.BAD_BYDAY, "BYDAY", RecurrenceReason.MALFORMED_WEEKDAY, text=text[:20])
-        found.add(Weekday(DAYS.index(match[2]), nth))
-    return tuple(sorted(found))
+        weekdays.add(Weekday(DAYS.index(match[2]), nth))
+    return tuple(sorted(weekdays))
 
 
 def _week_start(value: str) -> int:

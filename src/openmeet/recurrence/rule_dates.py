@@ -167,13 +167,13 @@ def named_days(rule: Rule, weekday: int, *, is_leap: bool, was_leap: bool) -> tu
     """
     times = _times(rule)
     days = [one for one in _days_of(weekday, is_leap=is_leap) if _is_named(rule, one, was_leap=was_leap)]
-    found: list[tuple[int, int, _Times]] = []
+    named: list[tuple[int, int, _Times]] = []
     # Positions select from a set: a day, a month or the whole year.
     for _, some in groupby(days, key={"DAILY": _number, "MONTHLY": _month}.get(rule.freq, _nothing)):
         period = list(some)
         for which, own in _chosen(len(period), times, rule.by_position):
-            found.append((period[which].number, period[which].month, own))
-    return tuple(found)
+            named.append((period[which].number, period[which].month, own))
+    return tuple(named)
 
 
 def _chosen(days: int, times: _Times, positions: tuple[int, ...]) -> Iterator[tuple[int, _Times]]:

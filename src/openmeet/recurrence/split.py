@@ -89,8 +89,8 @@ def _last_by_rule(pattern: Pattern, at: datetime) -> datetime:
     end = instant_of(at, zone)
     reach = 400 * DAY
     while True:
-        found = [one.original for one in expansion.between(whole, Instant(end - reach), Instant(end + 2 * DAY))]
-        earlier = [original for original in found if original < at]
+        dates = [one.original for one in expansion.between(whole, Instant(end - reach), Instant(end + 2 * DAY))]
+        earlier = [original for original in dates if original < at]
         if earlier:
             return earlier[-1]
         if end - reach < instant_of(pattern.start, zone):
@@ -114,19 +114,19 @@ def carry_over_exclusions(old: Pattern, new: Pattern) -> tuple[datetime, ...]:
     before, behind = replace(old, left_out=(), added=()), replace(new, left_out=(), added=())
     unit = min(old.rule.freq, new.rule.freq, key=_UNITS.index)
     off = set(old.left_out)
-    found: set[datetime] = set()
+    exclusions: set[datetime] = set()
     for at in old.left_out:
         begin, end = _period(at, unit)
         named = _within(behind, begin, end)
         were = _within(before, begin, end)
         if at in named or at not in were or not named:
-            found.add(at)
+            exclusions.add(at)
         elif off.issuperset(were):
-            found.update(named)
+            exclusions.update(named)
         else:
             place = remap(were, named)[at]
-            found.add(at if place is None else place)
-    return tuple(sorted(found))
+            exclusions.add(at if place is None else place)
+    return tuple(sorted(exclusions))
 
 
 def _period(at: datetime, unit: str) -> tuple[datetime, datetime]:
@@ -172,30 +172,30 @@ def remap(
     the same day, if no other date needs it.
     """
     free = sorted(set(new))
-    found: dict[datetime, datetime | None] = dict.fromkeys(sorted(set(old)))
-    for date in found:
+    new_dates: dict[datetime, datetime | None] = dict.fromkeys(sorted(set(old)))
+    for date in new_dates:
         if date in free:
-            found[date] = date
+            new_dates[date] = date
             free.remove(date)
-    for date in sorted(_open(found), key=lambda date: (date in apart, date)):
+    for date in sorted(_open(new_dates), key=lambda date: (date in apart, date)):
         same_day = next((other for other in free if other.date() == date.date()), None)
         if same_day is not None:
-            found[date] = same_day
+            new_dates[date] = same_day
             free.remove(same_day)
-    reach = _reach([date for date in found if date not in apart], new)
-    for date in _open(found):
+    reach = _reach([date for date in new_dates if date not in apart], new)
+    for date in _open(new_dates):
         if date in apart:
             continue
-        near = [other for other in free if abs(other - date) <= reach and _keeps_order(found, date, other)]
+        near = [other for other in free if abs(other - date) <= reach and _keeps_order(new_dates, date, other)]
         if near:
             nearest = min(near, key=lambda other: (abs(other - date), other))
-            found[date] = nearest
+            new_dates[date] = nearest
             free.remove(nearest)
-    return found
+    return new_dates
 
 
-def _open(found: dict[datetime, datetime | None]) -> list[datetime]:
-    return [date for date, other in found.items() if other is None]
+def _open(new_dates: dict[datetime, datetime | None]) -> list[datetime]:
+    return [date for date, other in new_dates.items() if other is None]
 
 
 def _reach(old: Sequence[datetime], new: Sequence[datetime]) -> timedelta:
@@ -204,7 +204,9 @@ def _reach(old: Sequence[datetime], new: Sequence[datetime]) -> timedelta:
     return timedelta(seconds=median(gaps) / 2) if gaps else _ALONE
 
 
-def _keeps_order(found: dict[datetime, datetime | None], date: datetime, other: datetime) -> bool:
+def _keeps_order(new_dates: dict[datetime, datetime | None], date: datetime, other: datetime) -> bool:
     return all(
-        (before < date) == (taken < other) for before, taken in found.items() if taken is not None and before != date
+        (before < date) == (taken < other)
+        for before, taken in new_dates.items()
+        if taken is not None and before != date
     )

@@ -106,10 +106,10 @@ def _number(number: Any, code: RuleErrorCode, name: str) -> int:
 
 
 def _list(value: Mapping[str, Any], name: str) -> list[Any]:
-    found = value[name]
-    if not isinstance(found, list) or not found:
+    items = value[name]
+    if not isinstance(items, list) or not items:
         raise RuleRefused(RuleErrorCode.UNKNOWN_PART, name, RecurrenceReason.LIST_NEEDED, member=name)
-    return found
+    return items
 
 
 def _day(day: Any) -> str:

@@ -84,20 +84,20 @@ def read_tenants(table: Mapping[str, Any], environment: Mapping[str, str]) -> di
     base = read_settings(
         Settings, prefix=PREFIX, environment=environment, table={key: table[key] for key in table if key != KEY}
     )
-    found = {DEFAULT_TENANT: base}
+    settings_by_tenant = {DEFAULT_TENANT: base}
     problems: list[str] = []
     for own in own_tables:
         try:
-            name = _name_of(own, found)
-            found[name] = _settings_of(base, name, {key: own[key] for key in own if key != "name"})
+            name = _name_of(own, settings_by_tenant)
+            settings_by_tenant[name] = _settings_of(base, name, {key: own[key] for key in own if key != "name"})
         except SettingsRefused as refused:
             problems += refused.sentences
     if problems:
         raise SettingsRefused(problems)
-    return found
+    return settings_by_tenant
 
 
-def checked(found: Mapping[str, Settings], *, sends_mail: bool = True) -> Mapping[str, Settings]:
+def checked(settings_by_tenant: Mapping[str, Settings], *, sends_mail: bool = True) -> Mapping[str, Settings]:
     """Return the settings unchanged. Raises ``SettingsRefused`` with one sentence per problem: contradictions, dangers,
     shared resources.
 
@@ -105,16 +105,16 @@ def checked(found: Mapping[str, Settings], *, sends_mail: bool = True) -> Mappin
     """
     problems = [
         sentence if name == DEFAULT_TENANT else f"Community {name}: {sentence}"
-        for name, settings in found.items()
+        for name, settings in settings_by_tenant.items()
         for sentence in (
             *contradictions(settings, sends_mail=sends_mail),
             *dangers_of([settings.public_host], dangers(settings)),
         )
     ]
-    problems += _shared(found)
+    problems += _shared(settings_by_tenant)
     if problems:
         raise SettingsRefused(problems)
-    return found
+    return settings_by_tenant
 
 
 def _own_tables(table: Mapping[str, Any], environment: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -195,7 +195,7 @@ def _settings_of(base: Settings, name: str, own: Mapping[str, Any]) -> Settings:
     return override(kept_apart, own, allowed=OWN, table_name=where)
 
 
-def _shared(found: Mapping[str, Settings]) -> list[str]:
+def _shared(settings_by_tenant: Mapping[str, Settings]) -> list[str]:
     """One sentence for each resource that two communities would share."""
     kinds: tuple[tuple[str, Callable[[Settings], object]], ...] = (
         ("the same host name", lambda one: one.public_host.lower().rstrip(".")),
@@ -205,15 +205,15 @@ def _shared(found: Mapping[str, Settings]) -> list[str]:
     sentences = []
     for what, of in kinds:
         first: dict[object, str] = {}
-        for name, settings in found.items():
+        for name, settings in settings_by_tenant.items():
             other = first.setdefault(of(settings), name)
             if other != name:
                 sentences.append(f"The communities {other} and {name} have {what}: give {name} one of its own.")
-    base = found[DEFAULT_TENANT]
+    base = settings_by_tenant[DEFAULT_TENANT]
     network = _place(base.installation_database_url, base.network_database_schema)
     sentences += [
         f"Community {name} has the network database of the installation: give it one of its own."
-        for name, settings in found.items()
+        for name, settings in settings_by_tenant.items()
         if name != DEFAULT_TENANT and _place(settings.tenant_database_url, settings.database_schema) == network
     ]
     return sentences

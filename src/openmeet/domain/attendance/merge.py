@@ -146,7 +146,7 @@ async def merge_events(tx: Transaction, gone: EventId, kept: EventId) -> list[Us
     answers: dict[UserId, dict[EventId, Attendance]] = {}
     for one in map(queries.attendance_of, rows):
         answers.setdefault(one.user_id, {})[one.event_id] = one
-    both = [user_id for user_id, found in answers.items() if len(found) == 2]  # answered both events
+    both = [user_id for user_id, own_answers in answers.items() if len(own_answers) == 2]  # answered both events
     for user_id in both:
         await merge_rsvps(tx, [(answers[user_id][gone], answers[user_id][kept])], user_id)
     await tx.execute("update attendances set event_id = :kept where event_id = :gone", kept=kept, gone=gone)

@@ -94,13 +94,13 @@ async def withdraw_each(tx: Transaction, event_ids: Mapping[str, EventId | None]
     """
     locked = {event_id for event_id in event_ids.values() if event_id is not None}
     await hold_each(tx, "events", "id", locked)
-    found = await _rsvps_of_records(tx, event_ids.keys())
-    kinds = await users.kinds(tx, {one.user_id for one in found.values()})
-    events_with_waitlist = await waitlist.events_with_waitlist(tx, {one.event_id for one in found.values()})
+    rsvps = await _rsvps_of_records(tx, event_ids.keys())
+    kinds = await users.kinds(tx, {one.user_id for one in rsvps.values()})
+    events_with_waitlist = await waitlist.events_with_waitlist(tx, {one.event_id for one in rsvps.values()})
     changed: list[tuple[Attendance, Attendance]] = []
     gone: dict[AttendanceId, None] = {}
     not_in_bulk: set[str] = set()
-    for uri, rsvp in found.items():
+    for uri, rsvp in rsvps.items():
         # A reply given on this site may take precedence, and people with an account need an e-mail.
         if (
             rsvp.event_id not in locked
@@ -134,15 +134,15 @@ async def _save(tx: Transaction, new: Sequence[Attendance], changed: Sequence[tu
 async def _read_context(tx: Transaction, records: Sequence[RecordedRsvp]) -> _BatchContext:
     event_ids = sorted({record.event_id for record in records})
     await hold_each(tx, "events", "id", event_ids)
-    found = {event.id: event for event in await events.several(tx, event_ids)}
+    events_by_id = {event.id: event for event in await events.several(tx, event_ids)}
     pairs = {record.key for record in records}
     answers = await queries.of_pairs(tx, pairs)
     return _BatchContext(
-        found,
-        await registration.of_events(tx, list(found.values())),
+        events_by_id,
+        await registration.of_events(tx, list(events_by_id.values())),
         answers,
         await users.kinds(tx, {record.user_id for record in records}),
-        await unwelcome_among(tx, {pair: found[pair[0]].author_id for pair in pairs if pair[0] in found}),
+        await unwelcome_among(tx, {pair: events_by_id[pair[0]].author_id for pair in pairs if pair[0] in events_by_id}),
         await co_hosts_of(tx, event_ids),
         await waitlist.events_with_waitlist(tx, {event_id for event_id, _ in answers}),
     )

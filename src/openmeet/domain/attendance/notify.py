@@ -123,11 +123,11 @@ async def earliest_answered(
         people=list(user_ids),
         wanted=[status.value for status in statuses],
     )
-    found: dict[UserId, AnsweredEvents] = {}
+    answered_by_user: dict[UserId, AnsweredEvents] = {}
     for row in rows:
-        one = found.setdefault(UserId(row["user_id"]), AnsweredEvents([], int(row["total"])))
+        one = answered_by_user.setdefault(UserId(row["user_id"]), AnsweredEvents([], int(row["total"])))
         one.earliest.append(EventId(row["event_id"]))
-    return found
+    return answered_by_user
 
 
 def change_payload(before: Event | None, event: Event) -> DatesChanged:

@@ -142,8 +142,8 @@ async def of_pairs(
 ) -> dict[tuple[EventId, UserId], Attendance]:
     """The RSVP of each (event, person) pair. Pairs without one are left out."""
     rows = [{"event_id": event_id, "user_id": user_id} for event_id, user_id in sorted(pairs)]
-    found = map(attendance_of, await fetch_each(reader, _OF_PAIRS, rows))
-    return {(one.event_id, one.user_id): one for one in found}
+    attendances = map(attendance_of, await fetch_each(reader, _OF_PAIRS, rows))
+    return {(one.event_id, one.user_id): one for one in attendances}
 
 
 _OF_PAIRS = f"""
@@ -399,9 +399,9 @@ async def counts(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, 
     This reads every RSVP. For display use ``shown_counts.counts_shown``, which caches the counts of large events for a
     few seconds.
     """
-    found = dict.fromkeys(event_ids, NO_COUNTS)
-    if not found:
-        return found
+    counts_by_event = dict.fromkeys(event_ids, NO_COUNTS)
+    if not counts_by_event:
+        return counts_by_event
     rows = await reader.fetch(
         f"""
         select event_id,
@@ -419,12 +419,12 @@ async def counts(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, 
                   from attendances a where a.event_id in :wanted) as counted
          group by event_id order by event_id
         """,
-        wanted=list(found),
+        wanted=list(counts_by_event),
     )
     for row in rows:
         names = ("going", "interested", "waitlisted", "unconfirmed", "requests", "seats", "offered", "online")
-        found[EventId(row["event_id"])] = RsvpCounts(**{name: int(row[name]) for name in names})
-    return found
+        counts_by_event[EventId(row["event_id"])] = RsvpCounts(**{name: int(row[name]) for name in names})
+    return counts_by_event
 
 
 async def of_user(reader: Reader, user_id: UserId, event_ids: Sequence[EventId]) -> dict[EventId, Attendance]:

@@ -176,14 +176,14 @@ def responses_shown(
 ) -> tuple[FormResponse, ...]:
     """Responses to the current questions in their order, followed by those to changed and removed questions."""
     questions = {question.id: question.words for question in registration_settings.questions}
-    found = [
+    responses = [
         FormResponse(name, words.get(name) or questions.get(name) or str(UNKNOWN), text)
         for name, text in form_responses.items()
     ]
     position = {
         (question.id, question.words): number for number, question in enumerate(registration_settings.questions)
     }
-    return tuple(sorted(found, key=lambda one: position.get((one.question_id, one.words), len(position))))
+    return tuple(sorted(responses, key=lambda one: position.get((one.question_id, one.words), len(position))))
 
 
 async def of_answers(

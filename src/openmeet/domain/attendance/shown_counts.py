@@ -24,19 +24,19 @@ _cache: OrderedDict[EventId, tuple[Instant, RsvpCounts]] = OrderedDict()
 async def counts_shown(reader: Reader, event_ids: Sequence[EventId]) -> dict[EventId, RsvpCounts]:
     """``queries.counts``, up to ``CACHE_SECONDS`` old for events with at least ``CACHED_FROM`` RSVPs."""
     now = reader.now
-    found = {
+    counts_by_event = {
         one: cached[1] for one in event_ids if (cached := _cache.get(one)) and cached[0] <= now < _until(cached[0])
     }
-    if found:
+    if counts_by_event:
         note_unrecorded()
-    read = await queries.counts(reader, [one for one in event_ids if one not in found])
+    read = await queries.counts(reader, [one for one in event_ids if one not in counts_by_event])
     for event_id, counts in read.items():
         if counts.going + counts.interested + counts.waitlisted + counts.unconfirmed >= CACHED_FROM:
             _cache[event_id] = (now, counts)
             _cache.move_to_end(event_id)
     while len(_cache) > _MAX_CACHED:
         _cache.popitem(last=False)
-    return {one: found[one] if one in found else read[one] for one in event_ids}
+    return {one: counts_by_event[one] if one in counts_by_event else read[one] for one in event_ids}
 
 
 def _until(read_at: Instant) -> Instant:

@@ -202,12 +202,12 @@ async def _first_in_each(reader: Reader, events: Mapping[EventId, SeatLimits]) -
                    {"" if most is None else f"and party <= :most{name}"}
                  order by waitlist_number limit 1) as first{name}"""
             )
-    found: dict[EventId, list[Attendance]] = {}
+    first_by_event: dict[EventId, list[Attendance]] = {}
     if parts:
         rows = await reader.fetch(f"select * from ({' union all '.join(parts)}) as firsts order by event_id", **values)
         for one in map(queries.attendance_of, rows):
-            found.setdefault(one.event_id, []).append(one)
-    return found
+            first_by_event.setdefault(one.event_id, []).append(one)
+    return first_by_event
 
 
 async def _by_mode(reader: Reader, event_id: EventId, limits: SeatLimits, limit: int) -> list[list[Attendance]]:

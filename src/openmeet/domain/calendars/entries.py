@@ -71,16 +71,16 @@ _KINDS = {
 async def own(reader: Reader, user_id: UserId, start: Instant, end: Instant) -> list[CalendarEntry]:
     """Events of this site in ``[start, end)``, in order. Each is listed once, in its most important role."""
     window = {"user_id": user_id, "start": start, "end": end, "earliest": start - WIDEST}
-    found: dict[str, CalendarEntry] = {}
+    entry_by_id: dict[str, CalendarEntry] = {}
     answers = {row["event_id"]: row["status"] for row in await reader.fetch(ANSWERS, user_id=user_id)}
     ids = list(answers)
     for first in range(0, len(ids), _AT_ONCE):
         for row in await reader.fetch(ANSWERED, ids=ids[first : first + _AT_ONCE], **window):
-            found[row["id"]] = _own(row, answers[row["id"]])
+            entry_by_id[row["id"]] = _own(row, answers[row["id"]])
     # A host may also attend. Hosting is the more important role.
     for row in await reader.fetch(HOSTING, **window):
-        found[row["id"]] = _own(row, "hosting")
-    return sorted(found.values(), key=order)
+        entry_by_id[row["id"]] = _own(row, "hosting")
+    return sorted(entry_by_id.values(), key=order)
 
 
 async def all_of(
@@ -164,10 +164,10 @@ async def conflicts(
 
     ``exclude`` is the event itself, which does not conflict with its own entry.
     """
-    found: list[list[CalendarEntry]] = []
+    conflicting: list[list[CalendarEntry]] = []
     limited_spans = list(spans[:MOST_SPANS])
     if not limited_spans:
-        return found
+        return conflicting
     start = min(span.starts_at for span in limited_spans)
     end = max(max(span.ends_at, Instant(span.starts_at + 1)) for span in limited_spans)
     together = await all_of(reader, user_id, start, end, only_busy=True) if end - start <= WIDEST else None
@@ -176,7 +176,7 @@ async def conflicts(
         entries = together
         if entries is None:
             entries = await all_of(reader, user_id, span.starts_at, ends, only_busy=True)
-        found.append(
+        conflicting.append(
             [
                 entry
                 for entry in entries
@@ -186,4 +186,4 @@ async def conflicts(
                 and max(entry.ends_at, Instant(entry.starts_at + 1)) > span.starts_at
             ]
         )
-    return found
+    return conflicting

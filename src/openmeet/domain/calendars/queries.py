@@ -209,7 +209,7 @@ async def claim_due(tx: Transaction, limit: int, until: Instant) -> list[Address
         now=tx.now,
         limit=limit,
     )
-    found = []
+    claimed = []
     for row in rows:
         taken = await tx.fetch_one(
             f"update subscribed_calendars set next_fetch_at = :until where id = :id and next_fetch_at <= :now"
@@ -219,8 +219,8 @@ async def claim_due(tx: Transaction, limit: int, until: Instant) -> list[Address
             now=tx.now,
         )
         if taken is not None:
-            found.append(_address(taken))
-    return found
+            claimed.append(_address(taken))
+    return claimed
 
 
 async def address(reader: Reader, user_id: UserId, calendar_id: CalendarId) -> Address | None:

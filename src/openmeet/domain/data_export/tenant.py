@@ -149,14 +149,14 @@ def _is_name(text: object) -> bool:
     return isinstance(text, str) and text.replace("_", "").isalnum() and text.isascii() and len(text) < 64
 
 
-async def _ordered(found: AsyncIterator[Rows], table: DatabaseTable) -> AsyncIterator[Rows]:
+async def _ordered(pages: AsyncIterator[Rows], table: DatabaseTable) -> AsyncIterator[Rows]:
     column = OWN_PARENTS.get(table.name)
     if column is None:
-        async for rows in found:
+        async for rows in pages:
             yield rows
         return
     place, key = table.columns.index(column), table.columns.index("id")
-    waiting = [row async for rows in found for row in rows]
+    waiting = [row async for rows in pages for row in rows]
     placed: set[object] = {None}
     while waiting:
         ready = [row for row in waiting if row[place] in placed]

@@ -352,10 +352,10 @@ async def keep_draft(tx: Transaction, token_hash: bytes, fields: str) -> Instant
 
 
 async def _made_before(reader: Reader, caller: Caller, submission_key: str, digest: bytes) -> Event | None:
-    found = await queries.by_submission(reader, caller.user_id, submission_key)
-    if found is None:
+    submitted = await queries.by_submission(reader, caller.user_id, submission_key)
+    if submitted is None:
         return None
-    event, known_digest = found
+    event, known_digest = submitted
     # Rows from before digests were stored have no digest.
     if known_digest is not None and known_digest != digest:
         raise EventAlreadyCreated(event.slug)

@@ -82,10 +82,10 @@ async def _co_hosts_where(
         " order by event_id, created_at, id",
         ids=list(dict.fromkeys(event_ids)),
     )
-    found: dict[EventId, list[UserId]] = {}
+    co_hosts: dict[EventId, list[UserId]] = {}
     for row in rows:
-        found.setdefault(EventId(row["event_id"]), []).append(UserId(row["user_id"]))
-    return found
+        co_hosts.setdefault(EventId(row["event_id"]), []).append(UserId(row["user_id"]))
+    return co_hosts
 
 
 async def waiting_for(reader: Reader, user_id: UserId, page: Page = ALL_ROWS) -> list[CoHost]:

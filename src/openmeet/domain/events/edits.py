@@ -164,12 +164,12 @@ def differing(details: Details, usual: Details) -> tuple[str, ...]:
     """Names of the fields in which ``details`` differ, sorted. A date that was moved as a whole differs only in
     ``starts``.
     """
-    found = set(content.differing(details.content, usual.content))
+    names = set(content.differing(details.content, usual.content))
     if details.starts_at != usual.starts_at:
-        found.add(STARTS)
+        names.add(STARTS)
     if length_of(details) != length_of(usual):
-        found.add(ENDS)
-    return tuple(sorted(found))
+        names.add(ENDS)
+    return tuple(sorted(names))
 
 
 def length_of(details: Details) -> int | None:

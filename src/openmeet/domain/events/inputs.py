@@ -92,10 +92,10 @@ def line(longest: int) -> Kind[str]:
     """An input for one line of text."""
 
     def parse(text: str, name: str, problems: Problems) -> str:
-        found = one_line(text)
-        if len(found) > longest:
+        text_line = one_line(text)
+        if len(text_line) > longest:
             problems[name] = EventReason.TEXT_TOO_LONG(most=longest)
-        return found
+        return text_line
 
     return Kind(parse, str, json=str, shown=str)
 
@@ -127,12 +127,12 @@ def title(longest: int) -> Kind[str]:
     """An input for the title, which is required."""
 
     def parse(text: str, name: str, problems: Problems) -> str:
-        found = one_line(text)
-        if not is_visible(found):
+        text_line = one_line(text)
+        if not is_visible(text_line):
             problems[name] = EventReason.TITLE_NEEDED
-        elif len(found) > longest:
-            problems[name] = EventReason.TITLE_TOO_LONG(most=longest, length=len(found))
-        return found
+        elif len(text_line) > longest:
+            problems[name] = EventReason.TITLE_TOO_LONG(most=longest, length=len(text_line))
+        return text_line
 
     return Kind(parse, str, json=str, default=REQUIRED, shown=str)
 
@@ -141,19 +141,19 @@ def description(longest: int) -> Kind[str]:
     """An input for Markdown."""
 
     def parse(text: str, name: str, problems: Problems) -> str:
-        found = text.replace("\r\n", "\n").strip()
-        if len(found) > longest:
+        lines = text.replace("\r\n", "\n").strip()
+        if len(lines) > longest:
             problems[name] = EventReason.DESCRIPTION_TOO_LONG(most=longest)
-        return found
+        return lines
 
     return Kind(parse, str, json=str, shown=str)
 
 
 def _parse_address(text: str, name: str, problems: Problems) -> str:
-    found = text.strip()
-    if found and not is_web_address(found):
+    address = text.strip()
+    if address and not is_web_address(address):
         problems[name] = EventReason.MALFORMED_LINK
-    return found
+    return address
 
 
 def web_address(*, is_shown: bool = True) -> Kind[str]:
@@ -191,10 +191,10 @@ def several(kind: type[C], *, at_most: int | None = None) -> Kind[tuple[C, ...]]
         names = {word.strip() for word in text.split(",") if word.strip()}
         if names - {member.value for member in kind}:
             problems[name] = GeneralReason.CHOOSE_FROM(choices=", ".join(member.value for member in kind))
-        found = tuple(member for member in kind if member.value in names)
-        if at_most is not None and len(found) > at_most:
+        members = tuple(member for member in kind if member.value in names)
+        if at_most is not None and len(members) > at_most:
             problems[name] = EventReason.TOO_MANY_CHOICES(most=at_most)
-        return found
+        return members
 
     def values(members: Sequence[C]) -> list[str]:
         return [member.value for member in members]
@@ -222,19 +222,19 @@ def language_codes(at_most: int) -> Kind[tuple[str, ...]]:
         if None in codes:
             unknown = typed[codes.index(None)][:40]
             problems[name] = EventReason.UNKNOWN_LANGUAGE(text=unknown)
-        found = tuple(dict.fromkeys(code for code in codes if code is not None))
-        if len(found) > at_most:
+        checked_codes = tuple(dict.fromkeys(code for code in codes if code is not None))
+        if len(checked_codes) > at_most:
             problems[name] = EventReason.TOO_MANY_LANGUAGES(most=at_most)
-        return found
+        return checked_codes
 
     return Kind(parse, languages.joined, json=list[str], default=[], shown=list[str], show=list)
 
 
 def _parse_point(text: str, name: str, problems: Problems) -> tuple[str, str]:
-    found = point_in(text) if text.strip() else ("", "")
-    if found is None:
+    position = point_in(text) if text.strip() else ("", "")
+    if position is None:
         problems[name] = EventReason.MALFORMED_POINT
-    return found or ("", "")
+    return position or ("", "")
 
 
 POINT: Final = Kind(_parse_point, lambda point: point_text(*point))

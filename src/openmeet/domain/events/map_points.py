@@ -60,14 +60,14 @@ def point_in(typed: str) -> tuple[str, str] | None:
 def _pairs_in(text: str) -> list[re.Match[str]]:
     """Candidates, most likely first."""
     if any(c.isspace() for c in text) or ":" not in text:
-        found = [_PAIR.fullmatch(text)]
+        matches = [_PAIR.fullmatch(text)]
     elif text[:4].lower() == "geo:":
         # Android's "geo:0,0?q=…" has the point in the query.
         path, _, query = text[4:].partition("?")
-        found = [*_queried(query), _PAIR.fullmatch(path.partition(";")[0])]
+        matches = [*_queried(query), _PAIR.fullmatch(path.partition(";")[0])]
     else:
-        found = _linked(text)
-    return [pair for pair in found if pair is not None]
+        matches = _linked(text)
+    return [pair for pair in matches if pair is not None]
 
 
 def _linked(text: str) -> list[re.Match[str] | None]:

@@ -313,9 +313,9 @@ async def without_position(reader: Reader, limit: int) -> list[Event]:
     return [event_of(row) for row in rows]
 
 
-async def set_derived_positions(tx: Transaction, found: Sequence[tuple[EventId, str, Spot | None]]) -> None:
+async def set_derived_positions(tx: Transaction, positions: Sequence[tuple[EventId, str, Spot | None]]) -> None:
     """Store the position of each event's town, or that the town is unknown, unless it has a position by now."""
-    for event_id, town, place in found:
+    for event_id, town, place in positions:
         x, y, z = place or (None, None, None)
         await tx.execute(
             "update events set derived_from = :town, place_x = :x, place_y = :y, place_z = :z"

@@ -81,14 +81,14 @@ async def revise_dates(
 
     Returns the changed events, in their order.
     """
-    found = []
+    revised = []
     for event, details, overridden in revisions:
         assert event.place_in_series is not None  # noqa: S101  # a date of a series
         after = replace(
             with_details(event, details), place_in_series=replace(event.place_in_series, overridden=overridden)
         )
-        found.append(after if after == event else _next(tx, after))
-    return await _save_changed(tx, [event for event, _, _ in revisions], found, by)
+        revised.append(after if after == event else _next(tx, after))
+    return await _save_changed(tx, [event for event, _, _ in revisions], revised, by)
 
 
 async def restore_dates(

@@ -21,12 +21,12 @@ def submission_of(typed: Mapping[str, str]) -> Submission:
     """Parse a posted form. Missing fields get their default, unknown ones are ignored. Checked boxes are combined into
     lists.
     """
-    found = {name: typed[name] for name in FIELDS if name in typed}
+    values = {name: typed[name] for name in FIELDS if name in typed}
     for one in INPUTS:
         ticked = [choice for choice in one.kind.boxes if typed.get(f"{one.name}.{choice}")]
         if ticked:
-            found[one.name] = ",".join(ticked)
-    return Submission(**found)
+            values[one.name] = ",".join(ticked)
+    return Submission(**values)
 
 
 def values_of(submission: Submission) -> dict[str, str]:

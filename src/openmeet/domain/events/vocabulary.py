@@ -115,13 +115,13 @@ def tags_in(typed: str, field: str = "tags") -> tuple[str, ...]:
 
 def checked(texts: Iterable[str], field: str = "tags") -> tuple[str, ...]:
     """Normalize these tags. Raises InvalidInput if there are too many or one is too long."""
-    found = tuple(dict.fromkeys(filter(None, map(normalised, texts))))
-    if len(found) > MAX_TAGS:
-        raise InvalidInput(field, EventReason.TOO_MANY_TAGS, most=MAX_TAGS, number=len(found))
-    too_long = next((tag for tag in found if len(tag) > MAX_TAG), None)
+    terms = tuple(dict.fromkeys(filter(None, map(normalised, texts))))
+    if len(terms) > MAX_TAGS:
+        raise InvalidInput(field, EventReason.TOO_MANY_TAGS, most=MAX_TAGS, number=len(terms))
+    too_long = next((tag for tag in terms if len(tag) > MAX_TAG), None)
     if too_long is not None:
         raise InvalidInput(field, EventReason.TAG_TOO_LONG, most=MAX_TAG, tag=too_long[:MAX_TAG])
-    return found
+    return terms
 
 
 def joined(tags: Sequence[str]) -> str:

@@ -81,10 +81,10 @@ async def create(tx: Transaction, caller: Caller, details: GroupDetails, *, subm
     )
     digest = hashlib.sha256(msgspec.json.encode(details)).digest()
     if not await queries.insert(tx, group, submission=(submission_key, digest) if submission_key else None):
-        found = await queries.by_submission(tx, caller.user_id, submission_key or "")
-        if found is None:
+        submitted = await queries.by_submission(tx, caller.user_id, submission_key or "")
+        if submitted is None:
             raise Conflict(GroupReason.BEING_CREATED)
-        earlier, known_digest = found
+        earlier, known_digest = submitted
         # Rows from before digests were introduced have none.
         if known_digest is not None and known_digest != digest:
             raise GroupAlreadyCreated(earlier.slug)
@@ -124,8 +124,8 @@ async def lock_for(
 
 async def lock_visible(tx: Transaction, caller: Caller, slug: GroupSlug) -> tuple[Group, Membership | None]:
     """Like ``visible``, but locks the group row, so that the membership cannot change meanwhile."""
-    found = await queries.by_slug(tx, slug)
-    group = await queries.lock(tx, found.id) if found else None
+    visible_group = await queries.by_slug(tx, slug)
+    group = await queries.lock(tx, visible_group.id) if visible_group else None
     membership = await queries.find_member(tx, group.id, caller.user_id) if group else None
     return rules.require_visible(group, membership.role if membership else None), membership
 

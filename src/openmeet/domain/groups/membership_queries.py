@@ -131,7 +131,7 @@ async def end_following_of_host(tx: Transaction, host: UserId, user_id: UserId) 
 
 async def roles_of(reader: Reader, group_id: GroupId, user_ids: Sequence[UserId]) -> dict[UserId, GroupRole]:
     """Return the role that each of these people has in a group."""
-    found: dict[UserId, GroupRole] = {}
+    role_by_user: dict[UserId, GroupRole] = {}
     for start in range(0, len(user_ids), AT_ONCE):
         rows = await reader.fetch(
             "select user_id, role from group_members where group_id = :group_id and user_id in :user_ids"
@@ -139,8 +139,8 @@ async def roles_of(reader: Reader, group_id: GroupId, user_ids: Sequence[UserId]
             group_id=group_id,
             user_ids=list(user_ids[start : start + AT_ONCE]),
         )
-        found |= {UserId(row["user_id"]): GroupRole(row["role"]) for row in rows}
-    return found
+        role_by_user |= {UserId(row["user_id"]): GroupRole(row["role"]) for row in rows}
+    return role_by_user
 
 
 # Lists without a search show a group managed in another app only if somebody with a local account is a member or has

@@ -50,8 +50,8 @@ async def offered_groups(reader: Reader, person: UserId) -> list[tuple[Group, In
         person=person,
         inside=[role.value for role in INSIDE if role is not GroupRole.OWNER],
     )
-    found = await groups.by_ids(reader, [GroupId(row["id"]) for row in rows])
-    return [(one, one.offer.offered_at) for one in found.values() if one.offer is not None]
+    group_by_id = await groups.by_ids(reader, [GroupId(row["id"]) for row in rows])
+    return [(one, one.offer.offered_at) for one in group_by_id.values() if one.offer is not None]
 
 
 async def group_requests(reader: Reader, person: UserId) -> list[GroupRequests]:
@@ -67,11 +67,11 @@ async def group_requests(reader: Reader, person: UserId) -> list[GroupRequests]:
         person=person,
         approving=_APPROVING,
     )
-    found = await groups.by_ids(reader, [GroupId(row["group_id"]) for row in rows])
+    group_by_id = await groups.by_ids(reader, [GroupId(row["group_id"]) for row in rows])
     return [
-        GroupRequests(found[GroupId(row["group_id"])], int(row["number"]), Instant(row["since"]))
+        GroupRequests(group_by_id[GroupId(row["group_id"])], int(row["number"]), Instant(row["since"]))
         for row in rows
-        if row["group_id"] in found
+        if row["group_id"] in group_by_id
     ]
 
 

@@ -91,10 +91,10 @@ async def undelivered(reader: Reader, host: UserId) -> list[UndeliveredEmails]:
         *await _to_guests(reader, by_kind, host),
     ]
     about = await _hosted(reader, host, {one.subject for one in refused})
-    found: dict[tuple[str, AddressSource], _RefusedEmails] = {}
+    refused_by_address: dict[tuple[str, AddressSource], _RefusedEmails] = {}
     for each in refused:
         if each.subject in about:
-            collected = found.setdefault((each.subject, each.source), _RefusedEmails())
+            collected = refused_by_address.setdefault((each.subject, each.source), _RefusedEmails())
             collected.recipients[each.recipient] = None
             collected.emails.append(each.due)
     return [
@@ -105,7 +105,7 @@ async def undelivered(reader: Reader, host: UserId) -> list[UndeliveredEmails]:
             len(each.recipients),
             tuple(each.emails),
         )
-        for (subject, source), each in found.items()
+        for (subject, source), each in refused_by_address.items()
     ]
 
 
@@ -125,15 +125,15 @@ async def _hosted(reader: Reader, host: UserId, subjects: Iterable[str]) -> Mapp
     ids = sorted(subjects)
     coming = [one for one in await events.several(reader, [EventId(one) for one in ids]) if not one.is_over(reader.now)]
     beside = await co_host_queries.hosted_among(reader, host, [one.id for one in coming])
-    found: dict[str, Event | Group] = {
+    hosted: dict[str, Event | Group] = {
         one.id: one for one in coming if not one.is_gone and (one.author_id == host or one.id in beside)
     }
     roles = await groups.roles_in(reader, [GroupId(one) for one in ids], host)
     invited_to = [group_id for group_id, role in roles.items() if may(role, GroupPermission.INVITE)]
     for group in (await groups.by_ids(reader, invited_to)).values():
         if group.deleted_at is None:
-            found[group.id] = group
-    return found
+            hosted[group.id] = group
+    return hosted
 
 
 async def _to_co_hosts(reader: Reader, due: Sequence[DueEmail]) -> list[_RefusedEmail]:
@@ -196,20 +196,20 @@ async def _to_guests(reader: Reader, by_kind: Mapping[str, Sequence[DueEmail]], 
     about_guests = [one for one in about_guests if one.person != host]
     answers = await _answers(reader, [one for one in about_guests if not one.is_group])
     inside = await _memberships(reader, [one for one in about_guests if one.is_group])
-    found = []
+    refused = []
     for one in about_guests:
         key = (one.subject, one.person)
         if one.is_group:
             if key in inside:
-                found.append(_RefusedEmail(one.due, AddressSource.PERSON, *key))
+                refused.append(_RefusedEmail(one.due, AddressSource.PERSON, *key))
         elif key in answers:
             address = answers[key]
             # The host must not learn whose address it is before the person answers.
             if address:
-                found.append(_RefusedEmail(one.due, AddressSource.GUESTS, one.subject, address))
+                refused.append(_RefusedEmail(one.due, AddressSource.GUESTS, one.subject, address))
             elif not one.is_invitation:
-                found.append(_RefusedEmail(one.due, AddressSource.PERSON, *key))
-    return found
+                refused.append(_RefusedEmail(one.due, AddressSource.PERSON, *key))
+    return refused
 
 
 async def _emails_about(reader: Reader, due: Sequence[DueEmail]) -> list[_EmailAbout]:
@@ -220,16 +220,16 @@ async def _emails_about(reader: Reader, due: Sequence[DueEmail]) -> list[_EmailA
         "select mail_id, kind, subject_id, particulars from notifications where mail_id in :ids order by id",
         ids=sorted(by_mail),
     )
-    found = []
+    emails_about = []
     for row in rows:
         one, kind = by_mail[row["mail_id"]], KINDS[row["kind"]]
         if kind.subject is SubjectType.EVENT:
-            found.append(_EmailAbout(one, row["subject_id"], is_invitation=kind is kinds.INVITED))
+            emails_about.append(_EmailAbout(one, row["subject_id"], is_invitation=kind is kinds.INVITED))
         elif kind is kinds.ANNOUNCEMENT:
             payload = msgspec.json.decode(row["particulars"], type=kind.payload)
             if payload.group_id is not None:
-                found.append(_EmailAbout(one, payload.group_id, is_group=True))
-    return found
+                emails_about.append(_EmailAbout(one, payload.group_id, is_group=True))
+    return emails_about
 
 
 async def _answers(reader: Reader, about_guests: Sequence[_EmailAbout]) -> dict[tuple[str, str], str]:

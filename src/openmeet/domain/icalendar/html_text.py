@@ -227,11 +227,11 @@ class _Writer(HTMLParser):
 
 def _escaped(text: str) -> str:
     """Escape Markdown characters in the text, but not inside URLs."""
-    found, end = "", 0
+    escaped, end = "", 0
     for address in _ADDRESS.finditer(text):
-        found += _SPECIAL.sub(r"\\\g<0>", text[end : address.start()]) + address[0]
+        escaped += _SPECIAL.sub(r"\\\g<0>", text[end : address.start()]) + address[0]
         end = address.end()
-    return found + _SPECIAL.sub(r"\\\g<0>", text[end:])
+    return escaped + _SPECIAL.sub(r"\\\g<0>", text[end:])
 
 
 def _line(text: str) -> str:

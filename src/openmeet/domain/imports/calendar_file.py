@@ -302,12 +302,12 @@ def _place_parts(text: str) -> dict[str, str]:
     of towns, so a town is recognised by its position and its postal code.
     """
     named = _NAME_AND_ADDRESS.fullmatch(text.strip())
-    found = read_place(f"{named[1]}, {named[2]}" if named else text, None).venue
-    name, street = found.name, found.street
+    venue = read_place(f"{named[1]}, {named[2]}" if named else text, None).venue
+    name, street = venue.name, venue.street
     if len(name) > MAX_PLACE_PART and not street:
         name, street = name[:MAX_PLACE_PART], name[MAX_PLACE_PART:]
     parts = {"venue_name": name, "street": street}
-    parts |= {part: getattr(found, part) for part in ("postal_code", "locality", "region", "country")}
+    parts |= {part: getattr(venue, part) for part in ("postal_code", "locality", "region", "country")}
     return {part: value[:MAX_PLACE_PART] for part, value in parts.items()}
 
 

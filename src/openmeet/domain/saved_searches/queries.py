@@ -279,12 +279,12 @@ async def candidates(
     return [searches_by_id[search_id] for search_id in sorted(searches_by_id)][:limit]
 
 
-async def note_notified(tx: Transaction, found: Sequence[SavedSearch], subject: str) -> None:
+async def note_notified(tx: Transaction, searches: Sequence[SavedSearch], subject: str) -> None:
     """Record that these searches' owners were notified of this event, or of a date of this series."""
     await tx.execute_many(
         "insert into saved_search_matches (search_id, subject, told_at) values (:search_id, :subject, :now)"
         " on conflict (search_id, subject) do nothing",
-        [{"search_id": one.id, "subject": subject, "now": tx.now} for one in found],
+        [{"search_id": one.id, "subject": subject, "now": tx.now} for one in searches],
     )
 
 

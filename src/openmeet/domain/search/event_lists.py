@@ -106,9 +106,9 @@ async def coming_up(reader: Reader, user_id: UserId, *, upcoming: int, hosted: i
 
     async def first(name: str, complete: Callable[[], Awaitable[list[Event]]]) -> list[Event]:
         ids = [row["id"] for row in rows if row["list"] == name]
-        found = [shown[one] for one in ids if one in shown]
+        first_events = [shown[one] for one in ids if one in shown]
         # If some may not be seen, there may be others after them.
-        return found if len(found) == len(ids) else await complete()
+        return first_events if len(first_events) == len(ids) else await complete()
 
     return ComingUp(
         await first("upcoming", lambda: my_events(reader, user_id, MyEvents.UPCOMING, None, upcoming)),
@@ -270,7 +270,7 @@ async def _first_shown(
     too few of those may be seen.
     """
     direction, sign = (" desc", "<") if candidates.is_descending else ("", ">")
-    found: list[Event] = []
+    first_events: list[Event] = []
     at_once = limit
     while True:
         clause = ""
@@ -286,9 +286,9 @@ async def _first_shown(
             **values,
         )
         shown = await _shown_among(reader, user_id, [EventId(row["id"]) for row in rows])
-        found += [shown[row["id"]] for row in rows if row["id"] in shown]
-        if len(found) >= limit or len(rows) < at_once:
-            return found[:limit]
+        first_events += [shown[row["id"]] for row in rows if row["id"] in shown]
+        if len(first_events) >= limit or len(rows) < at_once:
+            return first_events[:limit]
         after = EventCursor(Instant(rows[-1]["place"]), rows[-1]["id"])
         at_once = min(2 * at_once, _MOST_AT_ONCE)
 

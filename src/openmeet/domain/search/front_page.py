@@ -71,5 +71,5 @@ async def coming(
     )
     nearby_query = replace(query, source=EventOrigin.ATPROTO, near=policy.near)
     nearby = [] if policy.near is None else await search.coming(reader, nearby_query, after, limit)
-    found = {event.id: event for event in (*created_here, *nearby, *map(event_of, rows))}
-    return sorted(found.values(), key=lambda event: (event.starts_at or 0, event.id))[:limit]
+    event_by_id = {event.id: event for event in (*created_here, *nearby, *map(event_of, rows))}
+    return sorted(event_by_id.values(), key=lambda event: (event.starts_at or 0, event.id))[:limit]

@@ -127,12 +127,12 @@ class _Search:
                 assert seen is not None  # noqa: S101  # the first events are always scanned
                 await self._look_up(low, grains, seen)
                 low = (grains.stop * GRAIN, "")
-            found = missing - (self.limit - len(self.found))
-            missing -= found
-            is_common = is_common and found * _SCANS >= missing
+            added = missing - (self.limit - len(self.found))
+            missing -= added
+            is_common = is_common and added * _SCANS >= missing
             if low[0] >= grains.stop * GRAIN:
                 # Twice what should be enough, because a longer range costs less than another look-up.
-                enough = 2 * length * missing // found + 1 if found else _MOST
+                enough = 2 * length * missing // added + 1 if added else _MOST
                 length = min(length * _GROWTH, enough, _MOST)
 
     async def _end_of_some(self, low: Low) -> Low | None:

@@ -113,13 +113,13 @@ def names_in(
 
 def _written_in(text: str, written: dict[str, str]) -> set[str]:
     """Return the words of a text, folded. Also adds their original spelling to ``written``."""
-    found = {folded(word): word for word in _WORDS.findall(text)}
-    for form, word in found.items():
+    written_words = {folded(word): word for word in _WORDS.findall(text)}
+    for form, word in written_words.items():
         # Prefer ``night`` to ``Night`` if both occur.
         if form not in written or word.islower():
             written[form] = word
-    return set(found)
+    return set(written_words)
 
 
-def _letter(found: re.Match[str]) -> str:
-    return chr(int(found[1], 16))
+def _letter(match: re.Match[str]) -> str:
+    return chr(int(match[1], 16))

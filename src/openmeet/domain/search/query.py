@@ -288,13 +288,13 @@ def _near(typed: Mapping[str, str], problems: dict[str, Why]) -> Near | None:
     if not text:
         return None
     name, _, point = text.rpartition(AT)
-    found = _point(point)
-    if found is None or len(name) > MAX_QUERY:
+    near_point = _point(point)
+    if near_point is None or len(name) > MAX_QUERY:
         problems["near"] = SearchReason.MALFORMED_POINT
     # If the number is not valid, there is no radius.
-    if found is None or "near" in problems or "within" in problems:
+    if near_point is None or "near" in problems or "within" in problems:
         return None
-    return Near(*found, int(within or WITHIN))
+    return Near(*near_point, int(within or WITHIN))
 
 
 def _point(text: str) -> tuple[float, float] | None:
@@ -321,13 +321,13 @@ def _day(typed: Mapping[str, str], name: str, problems: dict[str, Why]) -> date 
     if not text:
         return None
     try:
-        found = date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         problems[name] = SearchReason.MALFORMED_DAY
         return None
-    if not wall_time.FIRST_YEAR <= found.year <= wall_time.LAST_YEAR:
+    if not wall_time.FIRST_YEAR <= day.year <= wall_time.LAST_YEAR:
         problems[name] = SearchReason.YEAR_OUT_OF_RANGE(
             first_year=str(wall_time.FIRST_YEAR), last_year=str(wall_time.LAST_YEAR)
         )
         return None
-    return found
+    return day

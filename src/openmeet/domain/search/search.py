@@ -79,13 +79,13 @@ async def coming(reader: Reader, query: SearchQuery, after: EventCursor | None, 
     if not forms:
         return []
     titled = tuple(f"{TITLE}{form}" for form in forms)
-    found: list[Event] = []
+    events: list[Event] = []
     if after is None or after.part == 0:
-        found = await _part(reader, query, titled, (), after, limit)
+        events = await _part(reader, query, titled, (), after, limit)
         after = None
-    if len(found) < limit:
-        found += await _part(reader, query, forms, titled, after, limit - len(found))
-    return found
+    if len(events) < limit:
+        events += await _part(reader, query, forms, titled, after, limit - len(events))
+    return events
 
 
 async def _part(

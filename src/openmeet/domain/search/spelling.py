@@ -177,10 +177,10 @@ def _errors_in(word: str) -> int:
 
 def _without_letters(word: str, most: int) -> set[str]:
     """The word, and everything that remains of it when up to ``most`` letters are removed."""
-    found = {word}
+    shortened = {word}
     for _ in range(most):
-        found |= {one[:at] + one[at + 1 :] for one in found for at in range(len(one))}
-    return found
+        shortened |= {one[:at] + one[at + 1 :] for one in shortened for at in range(len(one))}
+    return shortened
 
 
 def _distance(one: str, other: str) -> int:

@@ -83,7 +83,7 @@ async def for_person(reader: Reader, viewer: UserId, limit: int) -> list[Suggest
     answered_hosts = [
         host for host in dict.fromkeys(event.author_id for event in past) if host != viewer and host not in hosts
     ]
-    found = [
+    suggested = [
         *(
             Suggestion(event, SuggestionReason.FOLLOWED_HOST, event.author_id)
             for event in await _coming_of(reader, "author_id", hosts, viewer)
@@ -100,11 +100,11 @@ async def for_person(reader: Reader, viewer: UserId, limit: int) -> list[Suggest
     ]
     home = next((event.spot for event in past if event.spot is not None), None)
     for topic in _frequent_topics(past):
-        found += [
+        suggested += [
             Suggestion(event, SuggestionReason.TOPIC, topic) for event in await _about(reader, topic, home, viewer)
         ]
-    answered = await event_lists.answered_among(reader, viewer, sorted({one.event.id for one in found}))
-    fresh = [one for one in found if one.event.id not in answered and one.event.author_id != viewer]
+    answered = await event_lists.answered_among(reader, viewer, sorted({one.event.id for one in suggested}))
+    fresh = [one for one in suggested if one.event.id not in answered and one.event.author_id != viewer]
     fresh.sort(key=lambda one: (-_score(one, home, reader.now), one.event.starts_at or 0, one.event.id))
     best: list[Suggestion] = []
     seen: set[str] = set()
@@ -122,12 +122,12 @@ async def related(reader: Reader, event: Event, viewer: UserId | None, limit: in
 
     Events of the same host or group come first, followed by those nearby about the same topic.
     """
-    found = await _coming_of(reader, "author_id", [event.author_id], viewer)
+    related_events = await _coming_of(reader, "author_id", [event.author_id], viewer)
     if event.group is not None:
-        found += await _coming_of(reader, "group_id", [event.group.id], viewer)
+        related_events += await _coming_of(reader, "group_id", [event.group.id], viewer)
     own = _series_key(event)
     by_series: dict[str, Event] = {}
-    for one in found:
+    for one in related_events:
         if _series_key(one) != own:
             by_series.setdefault(_series_key(one), one)
     if len(by_series) < limit and event.content.categories:

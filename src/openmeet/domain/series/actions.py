@@ -101,9 +101,9 @@ async def create(
     without_picture = replace(content, picture=None)
     digest = hashlib.sha256(msgspec.json.encode((without_picture, timing, group.id if group else None))).digest()
     if not await saving.insert(tx, series, submission=(submission_key, digest) if submission_key else None):
-        found = await queries.by_submission(tx, caller.user_id, submission_key or "")
-        assert found is not None  # noqa: S101  # the insert conflicted with this row
-        earlier, known_digest = found
+        submitted = await queries.by_submission(tx, caller.user_id, submission_key or "")
+        assert submitted is not None  # noqa: S101  # the insert conflicted with this row
+        earlier, known_digest = submitted
         # Rows from before digests were introduced have none.
         if known_digest is not None and known_digest != digest:
             raise SeriesAlreadyCreated(earlier.slug)
@@ -189,10 +189,10 @@ async def lock_for_undo(
     this series, or this series itself.
     """
     series = await queries.by_slug(tx, slug)
-    found = None if series is None else await undo.open_undo(tx, series)
-    if series is None or found is None or found.series_id == series.id:
+    series_undo = None if series is None else await undo.open_undo(tx, series)
+    if series is None or series_undo is None or series_undo.series_id == series.id:
         return await lock_to_change(tx, caller, slug, expected_revision=expected_revision)
-    first = await reread(tx, found.series_id)
+    first = await reread(tx, series_undo.series_id)
     locked = await lock_to_change(tx, caller, first.slug)
     # The client's ETag is that of the new series.
     await lock_managed(tx, caller, slug, expected_revision=expected_revision)

@@ -128,11 +128,11 @@ async def named_in(reader: Reader, names: Mapping[SeriesId, Collection[str]]) ->
         ids=sorted(names),
         names=all_names,
     )
-    found: dict[SeriesId, dict[str, Event]] = {}
+    events_by_series: dict[SeriesId, dict[str, Event]] = {}
     for row in rows:
         if row["original_date"] in names[SeriesId(row["series_id"])]:
-            found.setdefault(SeriesId(row["series_id"]), {})[row["original_date"]] = event_of(row)
-    return found
+            events_by_series.setdefault(SeriesId(row["series_id"]), {})[row["original_date"]] = event_of(row)
+    return events_by_series
 
 
 def _parse_dates(rows: Sequence[Row]) -> list[StoredOccurrence]:

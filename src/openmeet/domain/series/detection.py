@@ -249,9 +249,9 @@ def _best(key: str, similar: Sequence[Sighting], zones: Sequence[str]) -> Detect
     return best if best.confidence >= SUGGESTED else None
 
 
-def _next(found: DetectedSeries) -> Instant | None:
-    last = instant_of(found.dates[-1][1], found.zone_name)
-    following = expansion.following(found.pattern, Instant(last + DAY), 1)
+def _next(detected: DetectedSeries) -> Instant | None:
+    last = instant_of(detected.dates[-1][1], detected.zone_name)
+    following = expansion.following(detected.pattern, Instant(last + DAY), 1)
     return following[0].at if following else None
 
 

@@ -94,14 +94,14 @@ async def _attach(tx: Transaction, user_id: UserId, naming: Naming) -> None:
             await _add_later_events(tx, one, events, named)
 
 
-def _undecided(found: Iterable[DetectedSeries], detections: Sequence[Detection]) -> dict[str, DetectedSeries]:
+def _undecided(detected: Iterable[DetectedSeries], detections: Sequence[Detection]) -> dict[str, DetectedSeries]:
     """Detected series that the author has not decided about, by key."""
     decided_keys = {one.found.key for one in detections if not one.is_open}
     # Authors who refused these events as a series are not asked again when their records turn out to name one.
     refused = {event_id for one in detections if one.state is DetectionState.REFUSED for event_id, _ in one.found.dates}
     return {
         one.key: one
-        for one in found
+        for one in detected
         if one.key not in decided_keys and (not one.is_named or refused.isdisjoint(dict(one.dates)))
     }
 
@@ -117,13 +117,13 @@ async def _show_all(
     if await _sightings(tx, list(events.values()), naming) != looked[0]:
         raise TransactionConflict("the author’s events changed during detection")
     before = await detection_queries.of_person(tx, user_id)
-    found = _undecided(looked[1], before)
+    undecided = _undecided(looked[1], before)
     open_detections = {one.found.key: one for one in before if one.is_open}
-    for key in sorted(open_detections.keys() - found.keys()):
+    for key in sorted(open_detections.keys() - undecided.keys()):
         await linking.unlink(tx, open_detections[key])
         await detection_queries.delete(tx, open_detections[key])
-    for key in sorted(found):
-        await _show(tx, user_id, found[key], open_detections.get(key), events)
+    for key in sorted(undecided):
+        await _show(tx, user_id, undecided[key], open_detections.get(key), events)
 
 
 async def accept(tx: Transaction, caller: Caller, detection_id: DetectionId) -> Series:
@@ -182,14 +182,14 @@ async def undo(tx: Transaction, caller: Caller, detection_id: DetectionId) -> Un
     return UndoneAcceptance(one)
 
 
-async def titles_for(reader: Reader, found: Sequence[Detection]) -> list[tuple[Detection, str, Series | None]]:
+async def titles_for(reader: Reader, detections: Sequence[Detection]) -> list[tuple[Detection, str, Series | None]]:
     """The present or proposed title of each detected series, and the series itself; None if it no longer exists."""
-    series = await queries.by_ids(reader, [one.series_id for one in found if one.series_id is not None])
-    single = [one for one in found if one.series_id not in series]
+    series = await queries.by_ids(reader, [one.series_id for one in detections if one.series_id is not None])
+    single = [one for one in detections if one.series_id not in series]
     named = [EventId(event_id) for one in single for event_id, _ in one.found.dates]
     titles = {event.id: event.title for event in await several(reader, list(dict.fromkeys(named)))}
     titled = []
-    for one in found:
+    for one in detections:
         its = None if one.series_id is None else series.get(one.series_id)
         titles_found = [titles[EventId(event_id)] for event_id, _ in one.found.dates if event_id in titles]
         titled.append((one, title_of(titles_found or [""]) if its is None else its.content.title, its))
@@ -205,21 +205,21 @@ async def _own_detection(tx: Transaction, caller: Caller, detection_id: Detectio
 
 
 async def _show(
-    tx: Transaction, user_id: UserId, found: DetectedSeries, before: Detection | None, events: dict[str, Event]
+    tx: Transaction, user_id: UserId, detected: DetectedSeries, before: Detection | None, events: dict[str, Event]
 ) -> None:
     known_series = before.series_id if before else None
-    if found.confidence < CERTAIN:
+    if detected.confidence < CERTAIN:
         if before is not None:
             await linking.unlink(tx, before)
-        await detection_queries.put(tx, user_id, found, DetectionState.SUGGESTED, known_series)
+        await detection_queries.put(tx, user_id, detected, DetectionState.SUGGESTED, known_series)
         return
-    is_same = before is not None and before.state is DetectionState.LINKED and before.found == found
+    is_same = before is not None and before.state is DetectionState.LINKED and before.found == detected
     if not is_same:
-        series = await linking.link(tx, user_id, found, known_series, events)
+        series = await linking.link(tx, user_id, detected, known_series, events)
         if before is not None:
-            left = {event_id for event_id, _ in before.found.dates} - {event_id for event_id, _ in found.dates}
+            left = {event_id for event_id, _ in before.found.dates} - {event_id for event_id, _ in detected.dates}
             await date_queries.detach(tx, [EventId(one) for one in sorted(left)])
-        await detection_queries.put(tx, user_id, found, DetectionState.LINKED, series.id)
+        await detection_queries.put(tx, user_id, detected, DetectionState.LINKED, series.id)
 
 
 async def _add_later_events(tx: Transaction, one: Detection, events: Sequence[Event], named: Mapping[str, str]) -> None:

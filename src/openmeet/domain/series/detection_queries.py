@@ -108,7 +108,7 @@ async def lock_author(tx: Transaction, user_id: UserId) -> bool:
 
 
 async def put(
-    tx: Transaction, user_id: UserId, found: DetectedSeries, state: DetectionState, series_id: SeriesId | None
+    tx: Transaction, user_id: UserId, detected: DetectedSeries, state: DetectionState, series_id: SeriesId | None
 ) -> DetectionId:
     """Store a detected series under its key. Replaces an earlier one."""
     row = await tx.fetch_one(
@@ -124,14 +124,14 @@ async def put(
         """,
         id=new_id(tx.now),
         user_id=user_id,
-        key=found.key,
+        key=detected.key,
         state=state.value,
         series_id=series_id,
-        rule=format_rule(found.rule) if found.rule else "",
-        time_zone=found.zone_name,
-        dates=msgspec.json.encode([(event_id, original_text(at)) for event_id, at in found.dates]).decode(),
-        missing=msgspec.json.encode([original_text(at) for at in found.missing]).decode(),
-        confidence=round(found.confidence * 1000),
+        rule=format_rule(detected.rule) if detected.rule else "",
+        time_zone=detected.zone_name,
+        dates=msgspec.json.encode([(event_id, original_text(at)) for event_id, at in detected.dates]).decode(),
+        missing=msgspec.json.encode([original_text(at) for at in detected.missing]).decode(),
+        confidence=round(detected.confidence * 1000),
         now=tx.now,
     )
     assert row is not None  # noqa: S101  # inserted or updated

@@ -36,23 +36,23 @@ from openmeet.recurrence.pattern import Pattern
 from openmeet.recurrence.wall_time import local_of
 
 
-async def lock_existing(tx: Transaction, found: DetectedSeries) -> dict[str, Event]:
+async def lock_existing(tx: Transaction, detected: DetectedSeries) -> dict[str, Event]:
     """Lock the detected events and return them by id, except those that are gone."""
-    locked = [await lock_for_update(tx, EventId(event_id)) for event_id in sorted(dict(found.dates))]
+    locked = [await lock_for_update(tx, EventId(event_id)) for event_id in sorted(dict(detected.dates))]
     return {str(event.id): event for event in locked if event is not None and not event.is_gone}
 
 
 async def link(
-    tx: Transaction, user_id: UserId, found: DetectedSeries, series_id: SeriesId | None, events: Mapping[str, Event]
+    tx: Transaction, user_id: UserId, detected: DetectedSeries, series_id: SeriesId | None, events: Mapping[str, Event]
 ) -> Series:
     """Create or revive the read-only series with exactly these dates. Raises Refused (``NothingLeft``) if none of the
     events exists.
     """
-    dates = [(events[event_id], at) for event_id, at in found.dates if event_id in events]
+    dates = [(events[event_id], at) for event_id, at in detected.dates if event_id in events]
     if not dates:
         raise Refused(SeriesReason.DETECTED_EVENTS_GONE, name="NothingLeft")
     newest = dates[-1][0]
-    timing = Timing(pattern_of_dates(found.zone_name, [at for _, at in dates]), length_of(newest))
+    timing = Timing(pattern_of_dates(detected.zone_name, [at for _, at in dates]), length_of(newest))
     existing = None if series_id is None else await queries.lock(tx, series_id)
     if existing is None:
         content = replace(newest.content, title=title_of([event.title for event, _ in dates]))

@@ -241,7 +241,7 @@ async def _written(
     """Notifications for these people, by kind. All notifications of a person go into the e-mail about their first one."""
     if not people:
         return []
-    found: list[tuple[NotificationKind[DatesChanged], list[Notice[DatesChanged]]]] = []
+    notices_by_kind: list[tuple[NotificationKind[DatesChanged], list[Notice[DatesChanged]]]] = []
     mail_about: dict[UserId, str] = {}
     for news in notice.news:
         by_event_id = {one.event_id: one for one in news.about}
@@ -273,8 +273,8 @@ async def _written(
             Notice(some, about.event_id, about.revision, addressed, about.starts_at, mail)
             for (about, addressed, mail), some in to.items()
         ]
-        found.append((KINDS[news.kind], user_ids))
-    return found
+        notices_by_kind.append((KINDS[news.kind], user_ids))
+    return notices_by_kind
 
 
 def _with_others(theirs: Sequence[DateNews], total: int) -> DatesChanged:

@@ -90,7 +90,7 @@ def _months_without_date(pattern: Pattern, now: datetime) -> list[datetime]:
     if rule is None or rule.freq not in _STEPS:
         return []
     zone = pattern.zone_name or "UTC"
-    found = []
+    months = []
     for month in _months_of_rule(pattern, now):
         first, days = month, monthrange(month.year, month.month)[1]
         start = instant_of(first, zone)
@@ -98,8 +98,8 @@ def _months_without_date(pattern: Pattern, now: datetime) -> list[datetime]:
         whole = Pattern(pattern.start, pattern.zone_name, rule, is_all_day=pattern.is_all_day)
         is_ended = not expansion.following(whole, end, 1)
         if month > pattern.start and not is_ended and not expansion.between(whole, start, Instant(end + 1)):
-            found.append(month)
-    return found
+            months.append(month)
+    return months
 
 
 def _months_of_rule(pattern: Pattern, now: datetime) -> list[datetime]:

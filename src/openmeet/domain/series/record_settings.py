@@ -160,8 +160,8 @@ async def published_dates(reader: Reader, series: Series) -> list[Event]:
         id=series.id,
         limit=MOST_DATES,
     )
-    found = [await by_id(reader, row["id"]) for row in rows]
-    return [event for event in reversed(found) if event is not None]
+    dates = [await by_id(reader, row["id"]) for row in rows]
+    return [event for event in reversed(dates) if event is not None]
 
 
 async def recheck(tx: Transaction, caller: Caller, some: list[Event], *, force: bool) -> None:

@@ -17,8 +17,8 @@ async def visible_part(reader: Reader, series: Series, other: Series | None, vie
     """The part before or after a series, if this person may be redirected to it. Pages of public parts do not reveal
     unlisted ones.
     """
-    found = await _visible_parts(reader, series, [] if other is None else [other], viewer)
-    return found[0] if found else None
+    visible = await _visible_parts(reader, series, [] if other is None else [other], viewer)
+    return visible[0] if visible else None
 
 
 async def visible_continuations(reader: Reader, series: Series, viewer: UserId | None) -> list[Series]:
@@ -45,8 +45,8 @@ async def all_continuations(reader: Reader, series_id: SeriesId) -> list[Series]
         id=series_id,
         most=MOST_PARTS,
     )
-    found = await queries.by_ids(reader, [SeriesId(row["id"]) for row in rows])
-    return sorted(found.values(), key=lambda one: (one.timing.pattern.start, one.id))
+    continuations = await queries.by_ids(reader, [SeriesId(row["id"]) for row in rows])
+    return sorted(continuations.values(), key=lambda one: (one.timing.pattern.start, one.id))
 
 
 async def _visible_parts(
